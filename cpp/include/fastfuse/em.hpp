@@ -1,0 +1,94 @@
+// Expectation and maximisation over weighted rows: the one loop that all algorithms share.
+//
+//   c            voxels of a row                         w      p(truth 1 | votes) of a row
+//   v_i1, v_i0   vote of rater i as the M-step sees it, where truth is 1 and where it is 0
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "fastfuse/parallel.hpp"
+#include "fastfuse/posterior.hpp"
+#include "fastfuse/rows.hpp"
+
+namespace fastfuse {
+
+enum class MStep {
+    paper, // v_i1 = v_i0 = q_i: eq. (5) as printed
+    em,    // v_i1 = q_i θ_i1 / a_i1, v_i0 = q_i (1 − θ_i0) / a_i0: the true maximiser
+};
+
+// How the posterior of a row comes about.
+enum class Model {
+    mean_vote,  // w = Σ_i q_i / m: no performance needed
+    product,    // eqs. (2), (12), (13)
+    enumerated, // the expectation over the row's binary patterns, eq. (9)
+};
+
+// What the M-step needs of all rows.
+struct Sums {
+    explicit Sums(int raters = 0);
+    void add(const Sums& other);
+    double count = 0;                // Σ c
+    double foreground = 0;           // Σ c w
+    double background = 0;           // Σ c (1 − w)
+    double log_likelihood = 0;       // Σ c log p(votes)
+    std::vector<double> hit;         // Σ c w v_i1
+    std::vector<double> miss;        // Σ c w (1 − v_i1)
+    std::vector<double> false_alarm; // Σ c (1 − w) v_i0
+    std::vector<double> rejection;   // Σ c (1 − w)(1 − v_i0)
+};
+
+// c times a rater's vote as the M-step sees it, and c times its complement, in every row of a batch.
+struct SeenVotes {
+    SeenVotes() : yes(batch_rows), no(batch_rows) {}
+    std::vector<double> yes, no;
+};
+
+// One thread's E-step of a batch.
+class Expectation {
+  public:
+    Expectation(Model model, MStep m_step, const Performance& performance)
+        : model_(model), m_step_(m_step), performance_(performance) {}
+
+    Sums operator()(const Batch& batch, const Worker& worker);
+    // w of each row, without the sums.
+    const Posterior& posterior(const Batch& batch, const Worker& worker);
+
+  private:
+    void find_posterior(const Batch& batch, Sums* sums_by_terms, const Worker& worker);
+
+    Model model_;
+    MStep m_step_;
+    const Performance& performance_;
+    Posterior posterior_;
+    SeenVotes seen_;
+};
+
+// E-step over all rows. The same bits for every team.
+Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance& performance,
+                 const Team& team);
+
+// θ_i1 = hit / (hit + miss), θ_i0 = rejection / (rejection + false alarm). eq. (5)
+Performance maximise(const Sums& sums, const Performance& before);
+
+struct EmOptions {
+    MStep m_step = MStep::paper;
+    bool estimate_prior = false; // π = Σ c w / Σ c after every E-step
+    double tolerance = 1e-7;     // stop when no sensitivity or specificity moves by more
+    int max_iterations = 1000;   // M-steps at most, at least 1
+};
+
+struct Estimate {
+    Performance performance;
+    std::vector<double> log_likelihood; // after each M-step
+    int iterations = 0;                 // M-steps done
+    bool converged = false;
+};
+
+// From `start` (sums of an E-step made elsewhere, such as that of the mean vote) or, without it, from an
+// E-step with `performance`.
+Estimate em(const Rows& rows, Model model, const EmOptions& options, const Performance& performance,
+            const std::optional<Sums>& start, const Team& team);
+
+} // namespace fastfuse

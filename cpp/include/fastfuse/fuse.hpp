@@ -1,0 +1,41 @@
+// From votes to a consensus and every rater's performance: chooses the rows and the posterior for EM.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "fastfuse/em.hpp"
+#include "fastfuse/parallel.hpp"
+#include "fastfuse/patterns.hpp"
+#include "fastfuse/votes.hpp"
+
+namespace fastfuse {
+
+enum class Method { staple, soft_staple, simplified_soft_staple, majority_vote };
+
+struct Options {
+    Method method = Method::soft_staple;
+    EmOptions em;
+    std::optional<double> prior; // in (0, 1); without it, and without a map in the votes, the mean vote
+    std::optional<double> init;  // every sensitivity and specificity at the start; without it, the mean vote
+    int threads = 0;             // 0: as many as the process may use
+    std::int64_t pattern_capacity = -1; // distinct patterns kept at most; -1: as memory per voxel allows
+};
+
+struct Result {
+    std::vector<double> sensitivity, specificity; // NaN where nothing determines them
+    double prior = 0;                             // a map's mean
+    std::vector<double> log_likelihood;           // after each M-step
+    int iterations = 0;                           // M-steps done
+    bool converged = false;
+    double voxels = 0;          // inside the mask
+    double disputed = 0;        // voxels where not all votes are 0, nor all 1
+    std::vector<double> volume; // each rater's sum of votes
+};
+
+// Writes the consensus of every voxel; 0 outside the mask. Throws BadVote, EmptyMask, TooManyTerms,
+// Interrupted.
+Result fuse(const Votes& votes, const Options& options, const Consensus& consensus, const ShouldStop& ask);
+
+} // namespace fastfuse

@@ -1,0 +1,63 @@
+// Threads: numbered jobs on a team, with a way to stop them from outside.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <functional>
+
+namespace fastfuse {
+
+// Asked every 50 ms on the calling thread; true ends the work with Interrupted.
+using ShouldStop = std::function<bool()>;
+
+struct Interrupted : std::exception {
+    const char* what() const noexcept override { return "interrupted"; }
+};
+
+// The flag that every job of one call watches.
+class Stop {
+  public:
+    explicit Stop(const ShouldStop& ask) : ask_(ask), due_(Clock::now() + period) {}
+    bool raised() const { return raised_.load(std::memory_order_relaxed); }
+    void raise() { raised_.store(true, std::memory_order_relaxed); }
+    // Only the calling thread (thread 0) asks; the others look at the flag.
+    bool poll(int thread);
+    bool interrupted() const { return interrupted_; }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::milliseconds period{50};
+    const ShouldStop& ask_;
+    Clock::time_point due_;
+    std::atomic<bool> raised_{false};
+    bool interrupted_ = false;
+};
+
+// The thread that a job runs on.
+struct Worker {
+    int thread;
+    Stop& stop;
+    bool stopped() const { return stop.poll(thread); }
+};
+
+class Team {
+  public:
+    // `asked` threads, 0 for as many as the process may use; one in a forked child, where OpenMP's own
+    // threads no longer exist.
+    Team(int asked, ShouldStop ask);
+    int size() const { return size_; }
+
+    using Job = std::function<void(std::int64_t job, const Worker& worker)>;
+
+    // Starts jobs 0 … jobs-1 in this order, each on some thread. Once every thread has come home it
+    // throws what the lowest failed job threw, or Interrupted.
+    void run(std::int64_t jobs, const Job& job) const;
+
+  private:
+    int size_;
+    ShouldStop ask_;
+};
+
+} // namespace fastfuse

@@ -1,0 +1,42 @@
+// p(truth 1 | votes), given every rater's performance.
+//
+// Kats, Goldberger, Greenspan: A Soft STAPLE Algorithm Combined with Anatomical Knowledge, MICCAI 2019.
+// Warfield, Zou, Wells: Simultaneous Truth and Performance Level Estimation, IEEE TMI 2004.
+//
+//   q_i    vote of rater i, the probability that he calls the voxel foreground
+//   θ_i1   sensitivity p(vote 1 | truth 1)        θ_i0   specificity p(vote 0 | truth 0)
+//   π      prior p(truth 1)
+//   a_i1   likelihood of vote q_i where truth is 1, q_i θ_i1 + (1 − q_i)(1 − θ_i1)                   eq. (10)
+//   a_i0   the same where truth is 0, q_i (1 − θ_i0) + (1 − q_i) θ_i0
+//   w      p(truth 1 | votes)
+#pragma once
+
+#include <vector>
+
+#include "fastfuse/rows.hpp"
+
+namespace fastfuse {
+
+// θ of every rater. Both a probability and its complement are kept: 1 − θ of a θ near 1 has no digits left.
+struct Performance {
+    explicit Performance(int raters = 0, double theta = 0.5);
+    std::vector<double> sensitivity, miss_rate;        // θ_i1, 1 − θ_i1
+    std::vector<double> specificity, false_alarm_rate; // θ_i0, 1 − θ_i0
+    double prior = 0.5;                                // π, where the rows bring none
+};
+
+// Of each row of a batch.
+struct Posterior {
+    Posterior() : foreground(batch_rows), background(batch_rows), log_likelihood(batch_rows) {}
+    std::vector<double> foreground;     // w
+    std::vector<double> background;     // 1 − w, with digits of its own
+    std::vector<double> log_likelihood; // log p(votes)
+};
+
+// w = π Π_i a_i1 / (π Π_i a_i1 + (1 − π) Π_i a_i0): of binary votes eq. (2), of soft ones eqs. (12), (13).
+void product_posterior(const Batch& batch, const Performance& performance, Posterior& posterior);
+
+// w = the mean vote: where EM starts, and what a majority vote answers.
+void mean_vote(const Batch& batch, Posterior& posterior);
+
+} // namespace fastfuse

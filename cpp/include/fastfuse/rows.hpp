@@ -1,0 +1,87 @@
+// Weighted vote patterns, a batch at a time: what every expectation runs on.
+//
+// A row is a vote pattern (q_1 … q_m) with the number of voxels c that have it. Rows come from the table of
+// a volume's distinct patterns, from the volume itself, or from the masses of the 2^m binary patterns.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "fastfuse/parallel.hpp"
+#include "fastfuse/votes.hpp"
+
+namespace fastfuse {
+
+struct Batch {
+    int raters = 0;
+    std::int64_t rows = 0;
+    std::int64_t stride = 0;       // from one rater's column to the next
+    const double* vote = nullptr;  // q_i of row r: vote[i * stride + r]
+    const double* count = nullptr; // c of row r
+    const double* prior = nullptr; // π of row r; null where one prior serves all
+    // Σ_t q_it q_t(B) of row B: moment[i * moment_stride + r]; null unless the rows are masses
+    const double* moment = nullptr;
+    std::int64_t moment_stride = 0;
+
+    const double* votes_of(int rater) const { return vote + rater * stride; }
+};
+
+constexpr std::int64_t batch_rows = block_rows; // at most so many rows come at a time
+
+class BatchReader {
+  public:
+    virtual ~BatchReader() = default;
+    // Valid until the next call.
+    virtual Batch read(std::int64_t index) = 0;
+};
+
+class Rows {
+  public:
+    virtual ~Rows() = default;
+    virtual int raters() const = 0;
+    virtual std::int64_t batches() const = 0;
+    // One for each thread; it must not outlive the rows.
+    virtual std::unique_ptr<BatchReader> reader() const = 0;
+};
+
+// The volume's own voxels as rows.
+class VoxelRows : public Rows {
+  public:
+    explicit VoxelRows(const Votes& votes) : votes_(votes) {}
+    int raters() const override { return votes_.size(); }
+    std::int64_t batches() const override { return block_count(votes_); }
+    std::unique_ptr<BatchReader> reader() const override;
+
+  private:
+    const Votes& votes_;
+};
+
+Batch batch_of(const Votes& votes, const Block& block);
+
+// Adds up what `make()(batch, worker)` answers for every batch, in one order for every team. Each thread
+// gets its own `make()`; `total` begins empty.
+template <class Total, class Make>
+Total sum_over(const Rows& rows, const Team& team, Total total, const Make& make) {
+    constexpr std::int64_t at_a_time = 256;
+    struct Share {
+        std::unique_ptr<BatchReader> reader;
+        decltype(make()) answer;
+    };
+    std::vector<std::unique_ptr<Share>> shares(static_cast<std::size_t>(team.size()));
+    for (std::int64_t first = 0; first < rows.batches(); first += at_a_time) {
+        std::vector<Total> parts(static_cast<std::size_t>(std::min(at_a_time, rows.batches() - first)));
+        team.run(static_cast<std::int64_t>(parts.size()), [&](std::int64_t job, const Worker& worker) {
+            auto& share = shares[static_cast<std::size_t>(worker.thread)];
+            if (!share) share.reset(new Share{rows.reader(), make()});
+            const Batch batch = share->reader->read(first + job);
+            parts[static_cast<std::size_t>(job)] = share->answer(batch, worker);
+        });
+        for (const Total& part : parts)
+            total.add(part);
+    }
+    return total;
+}
+
+} // namespace fastfuse

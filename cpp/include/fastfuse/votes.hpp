@@ -1,0 +1,86 @@
+// The raters' votes as the caller holds them: pointers, types and strides. Nothing is copied but one block at
+// a time.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <vector>
+
+namespace fastfuse {
+
+enum class Scalar { u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64 };
+
+// One array. It owns nothing.
+struct View {
+    const std::byte* data = nullptr;
+    Scalar type = Scalar::u8;
+    bool swapped = false;                // bytes in the other order than the machine's
+    std::vector<std::ptrdiff_t> strides; // bytes, one per axis
+};
+
+enum class Check {
+    unit,   // votes in [0, 1]
+    binary, // votes 0 and 1 only
+};
+
+// m raters' votes on one grid, voxels in C order of `shape`.
+struct Votes {
+    std::vector<std::int64_t> shape;
+    std::vector<View> raters;
+    std::optional<View> mask;    // 0 or 1; outside it nothing is read
+    std::optional<View> prior;   // p(truth 1) per voxel, in (0, 1)
+    std::optional<double> label; // a vote is 1 where the rater's value equals this label
+    Check check = Check::unit;
+
+    std::int64_t voxels() const;
+    int size() const { return static_cast<int>(raters.size()); }
+};
+
+// What was wrong, where (index in C order of the shape; -1: no single place) and the value found there.
+struct BadVotes : std::exception {
+    enum class Kind { not_finite, out_of_range, not_binary, mask, prior, empty_mask, too_many_fractional };
+    explicit BadVotes(Kind k, int r = -1, std::int64_t v = -1, double x = 0)
+        : kind(k), rater(r), voxel(v), value(x) {}
+    const char* what() const noexcept override { return "votes that cannot be used"; }
+    Kind kind;
+    int rater;
+    std::int64_t voxel;
+    double value;
+};
+
+constexpr std::int64_t block_voxels = 4096; // what is read, and summed, at a time
+constexpr std::int64_t group_voxels = 64;   // what is skipped at a time where all votes are 0
+
+// Rows that a block can have, with room to keep the columns off one another's cache sets.
+constexpr std::int64_t block_rows = block_voxels + 8;
+
+std::int64_t block_count(const Votes& votes);
+
+// One block as weighted rows. Row 0 stands for all its voxels without any vote (unless there is a prior
+// map), each other row for one voxel. Vote i of row r is vote[i * block_rows + r]. Scratch of one thread.
+struct Block {
+    explicit Block(const Votes& votes);
+
+    std::int64_t first = 0;  // index of its first voxel
+    std::int64_t voxels = 0; // voxels in it
+    std::int64_t rows = 0;
+    std::vector<double> vote;
+    std::vector<double> count;                    // voxels in each row
+    std::vector<double> prior;                    // of each row; empty without a prior map
+    std::array<std::int32_t, block_voxels> row{}; // of each voxel; -1 outside the mask
+    std::uint64_t zero_groups = 0;                // bit g: all voxels of group g are of row 0
+    std::uint64_t outside_groups = 0;             // bit g: all voxels of group g are outside the mask
+
+    // Scratch of the reader.
+    std::vector<std::vector<std::byte>> native; // copies of what is strided or swapped, a view each
+    std::array<double, block_voxels> inside{};  // the mask as 0 and 1
+    std::vector<double> group; // votes of one group: vote i of its voxel k at i * group_voxels + k
+};
+
+// Reads, checks and converts block number `index`. Throws BadVotes for the first bad voxel of the block.
+void read_block(const Votes& votes, std::int64_t index, Block& block);
+
+} // namespace fastfuse

@@ -1,0 +1,98 @@
+#include "fastfuse/parallel.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
+namespace fastfuse {
+namespace {
+
+constexpr int most_threads = 256;
+
+std::atomic<bool> forked{false};
+
+#if defined(__unix__) || defined(__APPLE__)
+// A team that OpenMP made in the parent does not exist in the child: waiting for it would hang.
+const int watch_forks = pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+#endif
+
+int processors() {
+#ifdef _OPENMP
+    return omp_get_num_procs();
+#else
+    return 1;
+#endif
+}
+
+int default_threads() {
+#ifdef _OPENMP
+    return omp_get_max_threads();
+#else
+    return 1;
+#endif
+}
+
+} // namespace
+
+bool Stop::poll(int thread) {
+    if (thread == 0 && !raised() && ask_ && Clock::now() >= due_) {
+        if (ask_()) {
+            interrupted_ = true;
+            raise();
+        }
+        due_ = Clock::now() + period;
+    }
+    return raised();
+}
+
+Team::Team(int asked, ShouldStop ask) : ask_(std::move(ask)) {
+    const int wanted = asked > 0 ? asked : default_threads();
+    size_ = forked.load() ? 1 : std::clamp(std::min(wanted, processors()), 1, most_threads);
+}
+
+void Team::run(std::int64_t jobs, const Job& job) const {
+    Stop stop(ask_);
+    std::exception_ptr failure;
+    std::int64_t failed_job = jobs;
+    std::mutex failure_guard;
+    std::atomic<std::int64_t> next{0};
+    const auto work = [&](int thread) {
+        const Worker worker{thread, stop};
+        while (!worker.stopped()) {
+            const std::int64_t mine = next.fetch_add(1, std::memory_order_relaxed);
+            if (mine >= jobs) return;
+            try {
+                job(mine, worker);
+            } catch (...) {
+                const std::lock_guard<std::mutex> hold(failure_guard);
+                if (mine < failed_job) {
+                    failed_job = mine;
+                    failure = std::current_exception();
+                }
+                stop.raise();
+            }
+        }
+    };
+    [[maybe_unused]] const int threads = static_cast<int>(std::clamp<std::int64_t>(jobs, 1, size_));
+#ifdef _OPENMP
+    if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+        work(omp_get_thread_num());
+    } else {
+        work(0);
+    }
+#else
+    work(0);
+#endif
+    if (failure) std::rethrow_exception(failure);
+    if (stop.interrupted()) throw Interrupted();
+}
+
+} // namespace fastfuse

@@ -1,0 +1,272 @@
+#include "fastfuse/patterns.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <numeric>
+
+namespace fastfuse {
+namespace {
+
+constexpr std::uint32_t outside_id = 0; // voxels outside the mask
+constexpr std::uint32_t zero_id = 1;    // voxels without any vote
+constexpr std::uint32_t full = UINT32_MAX;
+
+std::uint64_t hash(const double* key, int width) {
+    std::uint64_t h = 0;
+    for (int i = 0; i < width; ++i) {
+        std::uint64_t bits;
+        std::memcpy(&bits, key + i, sizeof bits);
+        h = (h ^ bits) * 0x9E3779B97F4A7C15u;
+        h ^= h >> 32;
+    }
+    return h;
+}
+
+// Distinct keys, numbered from 0 in the order of arrival. Look-ups take no lock; insertions do, and are few.
+class Table {
+  public:
+    Table(int width, std::int64_t capacity) : width_(width), capacity_(capacity) {
+        std::size_t slots = 16;
+        while (slots < 2 * static_cast<std::size_t>(capacity))
+            slots *= 2;
+        slots_ = std::vector<std::atomic<std::uint32_t>>(slots);
+        keys_.resize(static_cast<std::size_t>(capacity * width));
+    }
+
+    // The key's number; `full` if it is new and there is no place for it.
+    std::uint32_t find_or_add(const double* key) {
+        std::size_t slot = hash(key, width_) & (slots_.size() - 1);
+        const std::uint32_t found = probe(key, slot);
+        if (found != full) return found;
+        const std::lock_guard<std::mutex> hold(adding_);
+        const std::uint32_t added_meanwhile = probe(key, slot);
+        if (added_meanwhile != full) return added_meanwhile;
+        if (size_ == capacity_) return full;
+        std::copy_n(key, width_, keys_.begin() + size_ * width_);
+        const auto id = static_cast<std::uint32_t>(size_++);
+        slots_[slot].store(id + 1, std::memory_order_release);
+        return id;
+    }
+
+    std::int64_t size() const { return size_; }
+    const double* key(std::int64_t id) const { return keys_.data() + id * width_; }
+
+  private:
+    // Follows the key's chain; leaves `slot` at its end if the key is not there.
+    std::uint32_t probe(const double* key, std::size_t& slot) const {
+        for (;; slot = (slot + 1) & (slots_.size() - 1)) {
+            const std::uint32_t entry = slots_[slot].load(std::memory_order_acquire);
+            if (entry == 0) return full;
+            if (std::equal(key, key + width_, this->key(entry - 1))) return entry - 1;
+        }
+    }
+
+    int width_;
+    std::int64_t capacity_;
+    std::int64_t size_ = 0;
+    std::vector<std::atomic<std::uint32_t>> slots_; // id + 1; 0 where empty
+    std::vector<double> keys_;
+    std::mutex adding_;
+};
+
+// Voxels of each pattern. Low ids, the frequent ones, are counted by each thread for itself.
+class Counts {
+  public:
+    Counts(std::int64_t ids, int threads)
+        : shared_(static_cast<std::size_t>(ids)),
+          own_(static_cast<std::size_t>(threads), std::vector<std::int64_t>(low)) {}
+
+    void add(std::uint32_t id, std::int64_t voxels, int thread) {
+        if (id < low)
+            own_[static_cast<std::size_t>(thread)][id] += voxels;
+        else
+            shared_[id].fetch_add(voxels, std::memory_order_relaxed);
+    }
+
+    double total(std::size_t id) const {
+        std::int64_t sum = shared_[id].load();
+        for (const auto& counts : own_)
+            sum += id < low ? counts[id] : 0;
+        return static_cast<double>(sum);
+    }
+
+  private:
+    static constexpr std::uint32_t low = 4096;
+    std::vector<std::atomic<std::int64_t>> shared_;
+    std::vector<std::vector<std::int64_t>> own_;
+};
+
+struct Full {}; // the table has no place for another pattern
+
+// One thread's way from blocks to the table.
+class Finder {
+  public:
+    Finder(const Votes& votes, Table& table, Counts& counts)
+        : votes_(votes), table_(table), counts_(counts), block(votes), key_(key_width(votes)),
+          ids_(static_cast<std::size_t>(block_rows)) {}
+
+    static std::size_t key_width(const Votes& votes) { return votes.raters.size() + (votes.prior ? 1 : 0); }
+
+    void find(std::int64_t index, const Consensus& consensus, int thread) {
+        read_block(votes_, index, block);
+        counts_.add(zero_id, static_cast<std::int64_t>(block.count[0]), thread);
+        ids_[0] = zero_id;
+        for (std::int64_t r = 1; r < block.rows; ++r) {
+            const bool repeats = load_key(r) && r > 1;
+            ids_[static_cast<std::size_t>(r)] = repeats ? ids_[static_cast<std::size_t>(r - 1)] : look_up();
+            counts_.add(ids_[static_cast<std::size_t>(r)], 1, thread);
+        }
+        const std::uint64_t done = block.zero_groups | block.outside_groups;
+        for (std::int64_t k = 0; k < block.voxels; ++k) {
+            if (done >> (k / group_voxels) & 1) continue;
+            const std::int32_t row = block.row[static_cast<std::size_t>(k)];
+            consensus.put_pattern(block.first + k,
+                                  row < 0 ? outside_id : ids_[static_cast<std::size_t>(row)]);
+        }
+    }
+
+  private:
+    // Takes row r's pattern into the key; true if the key was the same before.
+    bool load_key(std::int64_t r) {
+        bool same = true;
+        for (std::size_t i = 0; i < key_.size(); ++i) {
+            const bool is_vote = i < votes_.raters.size();
+            const double value = is_vote ? block.vote[i * block_rows + static_cast<std::size_t>(r)]
+                                         : block.prior[static_cast<std::size_t>(r)];
+            same &= key_[i] == value;
+            key_[i] = value;
+        }
+        return same;
+    }
+
+    std::uint32_t look_up() {
+        const std::uint32_t found = table_.find_or_add(key_.data());
+        if (found == full) throw Full();
+        return found + zero_id + 1;
+    }
+
+    const Votes& votes_;
+    Table& table_;
+    Counts& counts_;
+
+  public:
+    Block block;
+
+  private:
+    std::vector<double> key_; // a pattern's votes and, with a map, its prior
+    std::vector<std::uint32_t> ids_;
+};
+
+class PatternReader : public BatchReader {
+  public:
+    explicit PatternReader(const Patterns& patterns) : patterns_(patterns) {}
+    Batch read(std::int64_t index) override { return patterns_.batch(index); }
+
+  private:
+    const Patterns& patterns_;
+};
+
+// The keys' numbers in lexicographic order of the keys: one order, whichever thread came first.
+std::vector<std::int64_t> sorted(const Table& table, std::size_t width) {
+    std::vector<std::int64_t> order(static_cast<std::size_t>(table.size()));
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+        return std::lexicographical_compare(table.key(a), table.key(a) + width, table.key(b),
+                                            table.key(b) + width);
+    });
+    return order;
+}
+
+} // namespace
+
+std::unique_ptr<Patterns> Patterns::find(const Votes& votes, const Consensus& index, std::int64_t capacity,
+                                         const Team& team) {
+    // Most volumes have few patterns: begin with a table that stays in cache.
+    for (std::int64_t room = std::min<std::int64_t>(4096, capacity);; room = std::min(16 * room, capacity)) {
+        auto patterns = try_find(votes, index, room, team);
+        if (patterns || room == capacity) return patterns;
+    }
+}
+
+std::unique_ptr<Patterns> Patterns::try_find(const Votes& votes, const Consensus& index,
+                                             std::int64_t capacity, const Team& team) {
+    auto patterns = std::unique_ptr<Patterns>(new Patterns);
+    const auto blocks = static_cast<std::size_t>(block_count(votes));
+    patterns->raters_ = votes.size();
+    patterns->voxels_ = votes.voxels();
+    patterns->zero_groups_.resize(blocks);
+    patterns->outside_groups_.resize(blocks);
+
+    const std::size_t width = Finder::key_width(votes);
+    Table table(static_cast<int>(width), capacity);
+    Counts counts(capacity + zero_id + 1, team.size());
+    std::vector<std::unique_ptr<Finder>> finders(static_cast<std::size_t>(team.size()));
+    try {
+        team.run(block_count(votes), [&](std::int64_t job, const Worker& worker) {
+            auto& finder = finders[static_cast<std::size_t>(worker.thread)];
+            if (!finder) finder = std::make_unique<Finder>(votes, table, counts);
+            finder->find(job, index, worker.thread);
+            patterns->zero_groups_[static_cast<std::size_t>(job)] = finder->block.zero_groups;
+            patterns->outside_groups_[static_cast<std::size_t>(job)] = finder->block.outside_groups;
+        });
+    } catch (const Full&) {
+        return nullptr;
+    }
+
+    const std::vector<std::int64_t> order = sorted(table, width);
+    const auto size = static_cast<std::size_t>(table.size()) + 1; // the pattern without any vote leads
+    patterns->size_ = static_cast<std::int64_t>(size);
+    patterns->vote_.resize(size * votes.raters.size());
+    patterns->count_.resize(size);
+    patterns->prior_.assign(votes.prior ? size : 0, 0.5);
+    patterns->row_of_id_.assign(size + zero_id, -1);
+    patterns->row_of_id_[zero_id] = 0;
+    patterns->count_[0] = counts.total(zero_id);
+    for (std::size_t row = 1; row < size; ++row) {
+        const std::int64_t number = order[row - 1];
+        const auto id = static_cast<std::size_t>(number) + zero_id + 1;
+        patterns->row_of_id_[id] = static_cast<std::int64_t>(row);
+        patterns->count_[row] = counts.total(id);
+        for (std::size_t i = 0; i < votes.raters.size(); ++i)
+            patterns->vote_[i * size + row] = table.key(number)[i];
+        if (votes.prior) patterns->prior_[row] = table.key(number)[votes.raters.size()];
+    }
+    return patterns;
+}
+
+std::int64_t Patterns::batches() const { return (size_ + batch_rows - 1) / batch_rows; }
+
+Batch Patterns::batch(std::int64_t index) const {
+    const std::int64_t first = index * batch_rows;
+    Batch batch;
+    batch.raters = raters_;
+    batch.rows = std::min(batch_rows, size_ - first);
+    batch.stride = size_;
+    batch.vote = vote_.data() + first;
+    batch.count = count_.data() + first;
+    batch.prior = prior_.empty() ? nullptr : prior_.data() + first;
+    return batch;
+}
+
+std::unique_ptr<BatchReader> Patterns::reader() const { return std::make_unique<PatternReader>(*this); }
+
+void Patterns::write(const std::vector<double>& probability_of_row, const Consensus& to,
+                     const Team& team) const {
+    std::vector<double> probability(row_of_id_.size()); // of each id; 0 outside the mask
+    for (std::size_t id = zero_id; id < row_of_id_.size(); ++id)
+        probability[id] = probability_of_row[static_cast<std::size_t>(row_of_id_[id])];
+    team.run(static_cast<std::int64_t>(zero_groups_.size()), [&](std::int64_t block, const Worker&) {
+        const std::int64_t first = block * block_voxels;
+        const std::int64_t end = std::min(first + block_voxels, voxels_);
+        for (std::int64_t voxel = first; voxel < end; ++voxel) {
+            const std::int64_t group = (voxel - first) / group_voxels;
+            const bool zero = zero_groups_[static_cast<std::size_t>(block)] >> group & 1;
+            const bool outside = outside_groups_[static_cast<std::size_t>(block)] >> group & 1;
+            const std::uint32_t id = zero ? zero_id : outside ? outside_id : to.pattern(voxel);
+            to.put(voxel, probability[id]);
+        }
+    });
+}
+
+} // namespace fastfuse

@@ -1,0 +1,35 @@
+#include "fastfuse/rows.hpp"
+
+namespace fastfuse {
+namespace {
+
+class VoxelReader : public BatchReader {
+  public:
+    explicit VoxelReader(const Votes& votes) : votes_(votes), block_(votes) {}
+
+    Batch read(std::int64_t index) override {
+        read_block(votes_, index, block_);
+        return batch_of(votes_, block_);
+    }
+
+  private:
+    const Votes& votes_;
+    Block block_;
+};
+
+} // namespace
+
+Batch batch_of(const Votes& votes, const Block& block) {
+    Batch batch;
+    batch.raters = votes.size();
+    batch.rows = block.rows;
+    batch.stride = block_rows;
+    batch.vote = block.vote.data();
+    batch.count = block.count.data();
+    batch.prior = votes.prior ? block.prior.data() : nullptr;
+    return batch;
+}
+
+std::unique_ptr<BatchReader> VoxelRows::reader() const { return std::make_unique<VoxelReader>(votes_); }
+
+} // namespace fastfuse

@@ -1,0 +1,291 @@
+#include "fastfuse/votes.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+namespace fastfuse {
+namespace {
+
+struct Half {
+    std::uint16_t bits;
+};
+
+double widen(Half half) {
+    const int exponent = (half.bits >> 10) & 0x1f;
+    const int fraction = half.bits & 0x3ff;
+    double magnitude;
+    if (exponent == 0x1f)
+        magnitude = fraction ? std::nan("") : HUGE_VAL;
+    else if (exponent == 0)
+        magnitude = std::ldexp(fraction, -24);
+    else
+        magnitude = std::ldexp(fraction + 0x400, exponent - 25);
+    return half.bits & 0x8000 ? -magnitude : magnitude;
+}
+
+template <class T> double widen(T value) { return static_cast<double>(value); }
+
+template <class T> void widen_all(const std::byte* from, std::int64_t n, double* to) {
+    for (std::int64_t k = 0; k < n; ++k) {
+        T value;
+        std::memcpy(&value, from + k * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+        to[k] = widen(value);
+    }
+}
+
+void widen_all(Scalar type, const std::byte* from, std::int64_t n, double* to) {
+    switch (type) {
+    case Scalar::u8: return widen_all<std::uint8_t>(from, n, to);
+    case Scalar::i8: return widen_all<std::int8_t>(from, n, to);
+    case Scalar::u16: return widen_all<std::uint16_t>(from, n, to);
+    case Scalar::i16: return widen_all<std::int16_t>(from, n, to);
+    case Scalar::u32: return widen_all<std::uint32_t>(from, n, to);
+    case Scalar::i32: return widen_all<std::int32_t>(from, n, to);
+    case Scalar::u64: return widen_all<std::uint64_t>(from, n, to);
+    case Scalar::i64: return widen_all<std::int64_t>(from, n, to);
+    case Scalar::f16: return widen_all<Half>(from, n, to);
+    case Scalar::f32: return widen_all<float>(from, n, to);
+    case Scalar::f64: return widen_all<double>(from, n, to);
+    }
+}
+
+std::int64_t size_of(Scalar type) {
+    switch (type) {
+    case Scalar::u8:
+    case Scalar::i8: return 1;
+    case Scalar::u16:
+    case Scalar::i16:
+    case Scalar::f16: return 2;
+    case Scalar::u32:
+    case Scalar::i32:
+    case Scalar::f32: return 4;
+    default: return 8;
+    }
+}
+
+bool contiguous(const View& view, const std::vector<std::int64_t>& shape) {
+    std::int64_t expected = size_of(view.type);
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+        if (shape[axis] != 1 && view.strides[axis] != expected) return false;
+        expected *= shape[axis];
+    }
+    return true;
+}
+
+// Copies voxels first … first+n-1, in C order of the shape, into one run of memory.
+void gather(const View& view, const std::vector<std::int64_t>& shape, std::int64_t first, std::int64_t n,
+            std::byte* to) {
+    const std::size_t axes = shape.size();
+    const std::int64_t item = size_of(view.type);
+    std::vector<std::int64_t> at(axes);
+    const std::byte* from = view.data;
+    for (std::size_t axis = axes; axis-- > 0; first /= shape[axis]) {
+        at[axis] = first % shape[axis];
+        from += at[axis] * view.strides[axis];
+    }
+    for (std::int64_t k = 0; k < n; ++k, to += item) {
+        std::memcpy(to, from, static_cast<std::size_t>(item));
+        if (view.swapped) std::reverse(to, to + item);
+        for (std::size_t axis = axes; axis-- > 0;) { // the next voxel: carry like an odometer
+            from += view.strides[axis];
+            if (++at[axis] < shape[axis]) break;
+            from -= shape[axis] * view.strides[axis];
+            at[axis] = 0;
+        }
+    }
+}
+
+bool all_zero(const std::byte* from, std::int64_t bytes) {
+    std::uint64_t any = 0;
+    std::int64_t k = 0;
+    for (; k + 8 <= bytes; k += 8) {
+        std::uint64_t word;
+        std::memcpy(&word, from + k, 8);
+        any |= word;
+    }
+    for (; k < bytes; ++k)
+        any |= static_cast<std::uint64_t>(from[k]);
+    return any == 0;
+}
+
+// Reads one block, a group of voxels at a time.
+class Reader {
+  public:
+    Reader(const Votes& votes, Block& block) : votes_(votes), block_(block) {
+        for (const View& view : votes.raters)
+            raters_.push_back(in_native_layout(view));
+        if (votes.mask) mask_ = in_native_layout(*votes.mask);
+        if (votes.prior) prior_ = in_native_layout(*votes.prior);
+    }
+
+    void read() {
+        block_.inside.fill(1.0);
+        if (votes_.mask) widen_all(votes_.mask->type, mask_, block_.voxels, block_.inside.data());
+        for (begin_ = 0; begin_ < block_.voxels; begin_ += group_voxels) {
+            n_ = std::min(group_voxels, block_.voxels - begin_);
+            read_group(std::uint64_t{1} << (begin_ / group_voxels));
+        }
+    }
+
+  private:
+    // Where the block's values of this view lie in native layout: in place, or in a copy.
+    const std::byte* in_native_layout(const View& view) {
+        const std::int64_t item = size_of(view.type);
+        if (!view.swapped && contiguous(view, votes_.shape)) return view.data + block_.first * item;
+        std::vector<std::byte>& copy = block_.native[copies_++];
+        copy.resize(static_cast<std::size_t>(block_voxels * item));
+        gather(view, votes_.shape, block_.first, block_.voxels, copy.data());
+        return copy.data();
+    }
+
+    void read_group(std::uint64_t bit) {
+        const double inside = count_inside();
+        if (inside == 0) {
+            block_.outside_groups |= bit;
+            std::fill_n(row_of(0), n_, -1);
+        } else if (!votes_.prior && nobody_votes()) {
+            if (inside == static_cast<double>(n_)) block_.zero_groups |= bit;
+            block_.count[0] += inside;
+            for (std::int64_t k = 0; k < n_; ++k)
+                *row_of(k) = is_inside(k) ? 0 : -1;
+        } else {
+            if (!widen_group()) find_bad_vote();
+            select_label();
+            add_rows();
+        }
+    }
+
+    std::int32_t* row_of(std::int64_t k) { return block_.row.data() + begin_ + k; }
+    bool is_inside(std::int64_t k) const { return block_.inside[static_cast<std::size_t>(begin_ + k)] != 0; }
+    double* group(int rater) { return block_.group.data() + rater * group_voxels; }
+
+    double count_inside() const {
+        double sum = 0;
+        for (std::int64_t k = begin_; k < begin_ + n_; ++k) {
+            const double value = block_.inside[static_cast<std::size_t>(k)];
+            if (value != 0 && value != 1) throw BadVotes(BadVotes::Kind::mask, -1, block_.first + k, value);
+            sum += value;
+        }
+        return sum;
+    }
+
+    bool nobody_votes() const {
+        for (std::size_t i = 0; i < raters_.size(); ++i) {
+            const std::int64_t item = size_of(votes_.raters[i].type);
+            if (!all_zero(raters_[i] + begin_ * item, n_ * item)) return false;
+        }
+        return true;
+    }
+
+    void widen_column(const View& view, const std::byte* from, double* to) const {
+        widen_all(view.type, from + begin_ * size_of(view.type), n_, to);
+        for (std::int64_t k = 0; k < n_; ++k)
+            to[k] = is_inside(k) ? to[k] + 0.0 : 0.0; // + 0.0: no negative zero
+    }
+
+    // Fills the group's table; false if a vote in it cannot be used.
+    bool widen_group() {
+        bool good = true;
+        for (int i = 0; i < votes_.size(); ++i) {
+            const auto view = static_cast<std::size_t>(i);
+            widen_column(votes_.raters[view], raters_[view], group(i));
+            for (std::int64_t k = 0; k < n_; ++k)
+                good &= !problem_of(group(i)[k]);
+        }
+        if (!votes_.prior) return good;
+        double* prior = group(votes_.size());
+        widen_column(*votes_.prior, prior_, prior);
+        for (std::int64_t k = 0; k < n_; ++k)
+            good &= !is_inside(k) || (prior[k] > 0 && prior[k] < 1);
+        return good;
+    }
+
+    std::optional<BadVotes::Kind> problem_of(double vote) const {
+        if (!std::isfinite(vote)) return BadVotes::Kind::not_finite;
+        if (votes_.label || vote == 0 || vote == 1) return std::nullopt;
+        if (votes_.check == Check::binary) return BadVotes::Kind::not_binary;
+        if (vote < 0 || vote > 1) return BadVotes::Kind::out_of_range;
+        return std::nullopt;
+    }
+
+    [[noreturn]] void find_bad_vote() {
+        for (std::int64_t k = 0; k < n_; ++k) {
+            if (!is_inside(k)) continue;
+            for (int i = 0; i < votes_.size(); ++i)
+                if (const auto kind = problem_of(group(i)[k]))
+                    throw BadVotes(*kind, i, block_.first + begin_ + k, group(i)[k]);
+            const double prior = votes_.prior ? group(votes_.size())[k] : 0.5;
+            if (!(prior > 0 && prior < 1))
+                throw BadVotes(BadVotes::Kind::prior, -1, block_.first + begin_ + k, prior);
+        }
+        throw std::logic_error("a bad vote that cannot be found again");
+    }
+
+    void select_label() {
+        if (!votes_.label) return;
+        for (int i = 0; i < votes_.size(); ++i)
+            for (std::int64_t k = 0; k < n_; ++k)
+                group(i)[k] = is_inside(k) && group(i)[k] == *votes_.label;
+    }
+
+    bool anybody_votes(std::int64_t k) {
+        for (int i = 0; i < votes_.size(); ++i)
+            if (group(i)[k] != 0) return true;
+        return false;
+    }
+
+    void add_rows() {
+        for (std::int64_t k = 0; k < n_; ++k) {
+            *row_of(k) = -1;
+            if (!is_inside(k)) continue;
+            const bool shared = !votes_.prior && !anybody_votes(k);
+            const std::int64_t r = shared ? 0 : block_.rows++;
+            *row_of(k) = static_cast<std::int32_t>(r);
+            block_.count[static_cast<std::size_t>(r)] += 1;
+            if (shared) continue;
+            for (int i = 0; i < votes_.size(); ++i)
+                block_.vote[static_cast<std::size_t>(i * block_rows + r)] = group(i)[k];
+            if (votes_.prior) block_.prior[static_cast<std::size_t>(r)] = group(votes_.size())[k];
+        }
+    }
+
+    const Votes& votes_;
+    Block& block_;
+    std::vector<const std::byte*> raters_;
+    const std::byte* mask_ = nullptr;
+    const std::byte* prior_ = nullptr;
+    std::size_t copies_ = 0;
+    std::int64_t begin_ = 0, n_ = 0; // the group: its first voxel in the block, its voxels
+};
+
+} // namespace
+
+std::int64_t Votes::voxels() const {
+    std::int64_t n = 1;
+    for (const std::int64_t extent : shape)
+        n *= extent;
+    return n;
+}
+
+std::int64_t block_count(const Votes& votes) { return (votes.voxels() + block_voxels - 1) / block_voxels; }
+
+Block::Block(const Votes& votes)
+    : vote(static_cast<std::size_t>(votes.size() * block_rows)), count(block_rows),
+      prior(votes.prior ? block_rows : 0), native(votes.raters.size() + 2),
+      group((votes.raters.size() + 1) * group_voxels) {}
+
+void read_block(const Votes& votes, std::int64_t index, Block& block) {
+    block.first = index * block_voxels;
+    block.voxels = std::min(block_voxels, votes.voxels() - block.first);
+    block.rows = 1;
+    std::fill(block.count.begin(), block.count.end(), 0.0);
+    for (int i = 0; i < votes.size(); ++i)
+        block.vote[static_cast<std::size_t>(i * block_rows)] = 0; // row 0: no votes
+    if (votes.prior) block.prior[0] = 0.5;                        // it stands for no voxel then
+    block.zero_groups = block.outside_groups = 0;
+    Reader(votes, block).read();
+}
+
+} // namespace fastfuse

@@ -1,0 +1,27 @@
+"""Fuses several raters' segmentations of a 3-D medical image into one consensus, exactly and fast."""
+
+from .errors import FastfuseError, FusionWarning, GridError, ImageError, OutputError
+from .files import fuse_files
+from .fusion import Fusion, majority_vote, simplified_soft_staple, soft_staple, staple
+
+__all__ = [
+    "FastfuseError",
+    "Fusion",
+    "FusionWarning",
+    "GridError",
+    "ImageError",
+    "OutputError",
+    "fuse_files",
+    "majority_vote",
+    "simplified_soft_staple",
+    "soft_staple",
+    "staple",
+]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":  # looked up when asked for: it takes as long as all the rest
+        from importlib.metadata import version
+
+        return version("fastfuse")
+    raise AttributeError(f"module 'fastfuse' has no attribute {name!r}")

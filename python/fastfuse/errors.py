@@ -1,0 +1,23 @@
+"""What fastfuse raises and warns with. Every message says what is wrong and what to do."""
+
+from __future__ import annotations
+
+
+class FastfuseError(ValueError):
+    """Base of what fastfuse raises about files; arrays that cannot be used raise ValueError or TypeError."""
+
+
+class ImageError(FastfuseError):
+    """An image file that cannot be read, or does not hold what it should."""
+
+
+class GridError(FastfuseError):
+    """Images that do not lie on the same grid of voxels."""
+
+
+class OutputError(FastfuseError):
+    """An output that cannot, or must not, be written."""
+
+
+class FusionWarning(UserWarning):
+    """A legal but doubtful fusion: an empty rater, no disagreement, no convergence, ..."""

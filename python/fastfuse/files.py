@@ -1,0 +1,271 @@
+"""From image files to a consensus file, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import FusionWarning
+from .fusion import METHODS, Fusion, Method, _fuse, check_choice
+
+if TYPE_CHECKING:
+    from .nifti import Image
+
+PathLike = str | Path
+
+
+def fuse_files(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    *,
+    method: str = "soft-staple",
+    m_step: str = "paper",
+    prior: str | float | Path = "mean",
+    init: str | float = "vote",
+    mask: PathLike | None = None,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    threads: int = 0,
+    select_label: int | None = None,
+    save_label: PathLike | None = None,
+    cut: float = 0.5,
+    save_counts: PathLike | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Fusion:
+    """Fuse image files of one grid into a consensus file, with a JSON sidecar beside it.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        One image per rater: .nii, .nii.gz, whatever else nibabel reads; .nrrd and .mha with SimpleITK.
+    output : path
+        The consensus (.nii or .nii.gz), float32, with the first rater's affine, units and codes. Its sidecar
+        has the same name with .json: method, options, each rater's file and performance, prior,
+        iterations, log-likelihood.
+    method : {"soft-staple", "simplified-soft-staple", "staple", "majority"}
+        The functions :func:`soft_staple`, :func:`simplified_soft_staple`, :func:`staple` and
+        :func:`majority_vote`, which explain m_step, init, tol, max_iter, threads and select_label.
+    prior : {"mean", "estimate"}, float or path
+        As there; a map is given as an image file.
+    mask : path, optional
+        Image of the region to fuse, 0 and 1. Without it the whole volume, whose background inflates
+        specificity.
+    save_label, cut : path, float
+        Also write the mask ``probability >= cut`` as uint8.
+    save_counts : path
+        Also write how many raters mark each voxel (vote >= 0.5) as uint8, 0 outside the mask.
+    overwrite : bool, default False
+        Replace existing outputs.
+    progress : callable, optional
+        Called with a few words before each step.
+
+    Returns
+    -------
+    Fusion
+
+    Raises
+    ------
+    ImageError, GridError, OutputError
+        Naming the file. No existing file is touched before all outputs are complete.
+    ValueError, TypeError
+        As the functions on arrays.
+
+    Warns
+    -----
+    FusionWarning
+        As the functions on arrays, and for grids that differ by up to a tenth of a voxel.
+    """
+    check_choice(method, "method", METHODS)
+    if not 0 < cut <= 1:
+        raise ValueError(f"cut is {cut!r}: it must lie in (0, 1]")
+    say = progress or (lambda _: None)
+    options: dict[str, Any] = {
+        "m_step": m_step,
+        "prior": prior,
+        "init": init,
+        "tol": tol,
+        "max_iter": max_iter,
+    }
+    if method == "majority":
+        _refuse_em_options(options)
+    job = _Job(
+        raters=[Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)],
+        mask=None if mask is None else Path(mask),
+        prior=_prior_file(prior),
+        consensus=Path(output),
+        label=None if save_label is None else Path(save_label),
+        counts=None if save_counts is None else Path(save_counts),
+    )
+    job.check(overwrite=overwrite)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FusionWarning)
+        raters, region, prior_map = job.read(say)
+        say("fusing")
+        votes = [image.data for image in raters]
+        fusion = _fuse(
+            votes,
+            cast(Method, method),
+            **{**options, "prior": prior if prior_map is None else prior_map},
+            mask=region,
+            threads=threads,
+            select_label=select_label,
+            names=[f"rater {i} ({path.name})" for i, path in enumerate(job.raters)],
+        )
+    remarks = [str(warning.message) for warning in caught]
+    sidecar = _sidecar(fusion, job, raters[0], {**options, "select_label": select_label}, cut, remarks)
+    counts = None if job.counts is None else _counts(votes, region, select_label)
+    job.write(fusion, counts, cut, raters[0], sidecar, say)
+    for warning in caught:
+        warnings.warn(warning.message, stacklevel=2)
+    return fusion
+
+
+def sidecar_path(consensus: Path) -> Path:
+    """Return where the JSON beside a consensus file lies."""
+    name = consensus.name
+    return consensus.with_name(name[: name.lower().rfind(".nii")] + ".json")
+
+
+def _prior_file(prior: str | float | Path) -> Path | None:
+    """Tell a prior map's file from a number or a word."""
+    named = isinstance(prior, Path) or (isinstance(prior, str) and ("." in prior or "/" in prior))
+    return Path(str(prior)) if named else None
+
+
+def _refuse_em_options(options: dict[str, Any]) -> None:
+    defaults = {"m_step": "paper", "prior": "mean", "init": "vote", "tol": 1e-7, "max_iter": 1000}
+    for name, value in options.items():
+        if value != defaults[name]:
+            raise ValueError(f"{name} is {value!r}: a majority vote has no such option")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The files of one fusion."""
+
+    raters: list[Path]
+    mask: Path | None
+    prior: Path | None
+    consensus: Path
+    label: Path | None
+    counts: Path | None
+
+    @property
+    def sidecar(self) -> Path:
+        return sidecar_path(self.consensus)
+
+    def check(self, *, overwrite: bool) -> None:
+        from .nifti import NIFTI_SUFFIXES, check_outputs
+
+        inputs = [path for path in (*self.raters, self.mask, self.prior) if path is not None]
+        images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
+        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
+        check_outputs([self.sidecar], inputs, (".json",), overwrite=overwrite)
+
+    def read(
+        self, say: Callable[[str], None]
+    ) -> tuple[list[Image], NDArray[Any] | None, NDArray[Any] | None]:
+        """Return the raters, the mask and the prior map, all on the first rater's grid."""
+        from .nifti import check_same_grid, read, shown
+
+        raters: list[Image] = []
+
+        def read_next(path: Path) -> Image:
+            say(f"reading {shown(path.name)}")
+            image = read(path)
+            if raters:
+                check_same_grid(raters[0], image)
+            return image
+
+        for path in self.raters:
+            raters.append(read_next(path))
+        region = None if self.mask is None else read_next(self.mask).data
+        prior = None if self.prior is None else read_next(self.prior).data
+        return raters, region, prior
+
+    def write(
+        self,
+        fusion: Fusion,
+        counts: NDArray[np.uint8] | None,
+        cut: float,
+        like: Image,
+        sidecar: dict[str, Any],
+        say: Callable[[str], None],
+    ) -> None:
+        """Write all outputs, the sidecar last: its presence means that the others are complete."""
+        from .nifti import Outputs, shown
+
+        with Outputs() as outputs:
+            say(f"writing {shown(self.consensus.name)}")
+            text = f"fastfuse {fusion.method} probability"
+            outputs.add_image(self.consensus, fusion.probability.astype(np.float32, copy=False), like, text)
+            if self.label is not None:
+                outputs.add_image(
+                    self.label, fusion.label(cut), like, f"fastfuse {fusion.method} cut {cut:g}"
+                )
+            if self.counts is not None and counts is not None:
+                outputs.add_image(self.counts, counts, like, "fastfuse votes")
+            content = json.dumps(sidecar, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+            outputs.add(self.sidecar, content.encode())
+            outputs.commit()
+
+
+def _counts(votes: list[NDArray[Any]], region: NDArray[Any] | None, label: int | None) -> NDArray[np.uint8]:
+    """Count the raters who mark each voxel."""
+    counts = np.zeros_like(votes[0], dtype=np.uint8)
+    for vote in votes:
+        counts += vote >= 0.5 if label is None else vote == label
+    return counts if region is None else counts * (region != 0)
+
+
+def _sidecar(
+    fusion: Fusion, job: _Job, like: Image, options: dict[str, Any], cut: float, remarks: list[str]
+) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    foreground = int(np.count_nonzero(fusion.probability >= cut))
+    if fusion.method == "majority":
+        options = {"select_label": options["select_label"]}
+    if job.prior is not None:
+        options = {**options, "prior": str(job.prior)}
+    return {
+        "fastfuse": version("fastfuse"),
+        "method": fusion.method,
+        "options": options,
+        "consensus": {
+            "file": job.consensus.name,
+            "cut": cut,
+            "foreground_voxels": foreground,
+            "foreground_ml": round(foreground * like.voxel_ml, 6),
+        },
+        "raters": [
+            {
+                "file": str(path),
+                "sensitivity": _number(fusion.sensitivity[i]),
+                "specificity": _number(fusion.specificity[i]),
+                "volume_voxels": _number(fusion.volume[i]),
+                "volume_ml": round(float(fusion.volume[i]) * like.voxel_ml, 6),
+            }
+            for i, path in enumerate(job.raters)
+        ],
+        "roi": {"mask": None if job.mask is None else str(job.mask), "voxels": fusion.n_voxels},
+        "prior": fusion.prior,
+        "n_iter": fusion.n_iter,
+        "converged": fusion.converged,
+        "log_likelihood": fusion.log_likelihood.tolist(),
+        "warnings": remarks,
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no nan: what nothing determines is null."""
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,508 @@
+"""Fusion of several raters' votes into one consensus: the public functions.
+
+Kats, Goldberger, Greenspan, *A Soft STAPLE Algorithm Combined with Anatomical Knowledge*, MICCAI 2019,
+doi:10.1007/978-3-030-32248-9_57, arXiv:1910.12077. Warfield, Zou, Wells, *Simultaneous Truth and Performance
+Level Estimation (STAPLE)*, IEEE TMI 23(7), 2004, doi:10.1109/TMI.2004.828354.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from . import _core
+from .errors import FusionWarning
+from .votes import Array, as_companion, as_raters, axes_in_memory_order, explain, name_of
+
+Method = Literal["staple", "soft-staple", "simplified-soft-staple", "majority"]
+METHODS: tuple[Method, ...] = ("soft-staple", "simplified-soft-staple", "staple", "majority")
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """A consensus and what it says of the raters.
+
+    Attributes
+    ----------
+    probability : ndarray of float32 or float64, the raters' shape
+        p(truth 1 | votes) of each voxel, in [0, 1]; 0 outside the mask.
+    sensitivity : ndarray of float64, shape (m,)
+        p(vote 1 | truth 1) of each rater, within 1e-12 of [0, 1]'s ends at most; nan if nobody marks anything.
+    specificity : ndarray of float64, shape (m,)
+        p(vote 0 | truth 0) of each rater; nan if everybody marks everything.
+    prior : float
+        p(truth 1) that was used, before any vote; the last estimate for ``prior="estimate"``, the mean
+        inside the mask for a map.
+    log_likelihood : ndarray of float64, shape (n_iter,)
+        Of all votes, in nats; entry k is the value at the parameters after M-step k + 1.
+    n_iter : int
+        M-steps done.
+    converged : bool
+        Whether no sensitivity or specificity moved by more than ``tol`` in the last M-step.
+    method : str
+        "staple", "soft-staple", "simplified-soft-staple" or "majority".
+    n_voxels : int
+        Voxels that were fused: those inside the mask.
+    volume : ndarray of float64, shape (m,)
+        Sum of each rater's votes inside the mask, in voxels.
+    """
+
+    probability: NDArray[Any]
+    sensitivity: NDArray[np.float64]
+    specificity: NDArray[np.float64]
+    prior: float
+    log_likelihood: NDArray[np.float64]
+    n_iter: int
+    converged: bool
+    method: Method
+    n_voxels: int
+    volume: NDArray[np.float64]
+
+    def label(self, cut: float = 0.5) -> NDArray[np.uint8]:
+        """Return the consensus as a mask: 1 where ``probability >= cut``.
+
+        Parameters
+        ----------
+        cut : float, default 0.5
+            In (0, 1].
+
+        Returns
+        -------
+        ndarray of uint8, the raters' shape
+        """
+        if not 0 < cut <= 1:
+            raise ValueError(f"cut is {cut!r}: it must lie in (0, 1]")
+        return (self.probability >= cut).astype(np.uint8)
+
+    def __repr__(self) -> str:
+        state = "converged" if self.converged else "not converged"
+        return (
+            f"Fusion({self.method}, {len(self.sensitivity)} raters, shape {self.probability.shape}, "
+            f"prior {self.prior:.4g}, {self.n_iter} iterations, {state})\n"
+            f"  sensitivity {np.array2string(self.sensitivity, precision=4)}\n"
+            f"  specificity {np.array2string(self.specificity, precision=4)}"
+        )
+
+
+def staple(
+    raters: Any,
+    *,
+    prior: str | float | ArrayLike = "mean",
+    init: str | float = "vote",
+    mask: ArrayLike | None = None,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    dtype: DTypeLike = "float32",
+    threads: int = 0,
+    select_label: int | None = None,
+) -> Fusion:
+    """Fuse binary masks by STAPLE (Warfield, Zou, Wells 2004).
+
+    Parameters
+    ----------
+    raters : sequence of m array_like of one shape, or array_like of shape (m, ...)
+        Votes 0 and 1: bool, any integer, float16/32/64; NumPy arrays, nibabel images, or anything with
+        ``__array__`` or ``__dlpack__``. Any number of dimensions and any strides; at most 63 raters.
+    prior : {"mean", "estimate"}, float or array_like, default "mean"
+        p(truth 1) before any vote. "mean", as in ITK and the paper: the mean of all votes inside the mask,
+        held fixed. It is biased when raters over-mark: with five raters of sensitivity 0.8 and specificity
+        0.95 at a true prevalence of 0.01 the estimated sensitivity comes out 0.44 too low. "estimate": the
+        mean consensus, updated in every iteration; it has no such bias. Or a number in (0, 1), or a map of
+        the raters' shape with values in (0, 1).
+    init : {"vote"} or float, default "vote"
+        "vote": start from the mean vote, M-step first. A number in (0.5, 1): every sensitivity and
+        specificity starts there, E-step first.
+    mask : array_like of the raters' shape, optional
+        The region to fuse (bool, or 0 and 1). Outside it the probability is 0, nothing is counted and nothing
+        is checked.
+    tol : float, default 1e-7
+        Stop when no sensitivity or specificity moves by more than this in one M-step.
+    max_iter : int, default 1000
+        M-steps at most; 1 is one M-step and the E-step after it.
+    dtype : {"float32", "float64"}, default "float32"
+        Of ``probability``. All arithmetic is in double precision in either case.
+    threads : int, default 0
+        Threads to use; 0 takes what the process may use. The result has the same bits for every number.
+    select_label : int, optional
+        Fuse this label of label maps: a vote is 1 where a rater's value equals it.
+
+    Returns
+    -------
+    Fusion
+        With ``probability`` in the memory order of the first rater.
+
+    Raises
+    ------
+    ValueError
+        Naming the rater and the value: shapes that differ, a value other than 0 and 1, a nan or infinity, an
+        empty volume or mask, an option out of range.
+    TypeError
+        For what is no array of booleans, integers or floats.
+
+    Warns
+    -----
+    FusionWarning
+        If nobody marks anything (probability 0, sensitivity nan, specificity 1), everybody marks everything
+        (probability 1, sensitivity 1, specificity nan), there is one rater or no voxel in doubt, a rater marks
+        nothing or everything or does worse than chance, or ``max_iter`` is reached.
+
+    Notes
+    -----
+    E-step: w = π Π a_i1 / (π Π a_i1 + (1 - π) Π a_i0), eq. (2); M-step: eq. (5) of Kats et al. 2019.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> fastfuse.staple([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
+    array([0, 0, 1, 1], dtype=uint8)
+    """
+    return _fuse(
+        raters,
+        "staple",
+        prior=prior,
+        init=init,
+        mask=mask,
+        tol=tol,
+        max_iter=max_iter,
+        dtype=dtype,
+        threads=threads,
+        select_label=select_label,
+    )
+
+
+def soft_staple(
+    raters: Any,
+    *,
+    m_step: str = "paper",
+    prior: str | float | ArrayLike = "mean",
+    init: str | float = "vote",
+    mask: ArrayLike | None = None,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    dtype: DTypeLike = "float32",
+    threads: int = 0,
+    select_label: int | None = None,
+) -> Fusion:
+    """Fuse soft votes by soft-STAPLE, exactly: the expectation over all 2^m binary vote patterns.
+
+    Parameters
+    ----------
+    raters : sequence of m array_like of one shape, or array_like of shape (m, ...)
+        Votes in [0, 1]: the probability that the rater calls the voxel foreground. Types as in
+        :func:`staple`. At most 20 raters may have a fractional vote at one voxel.
+    m_step : {"paper", "em"}, default "paper"
+        "paper": eq. (5) with the soft vote in the place of the binary one, as printed and as the authors ran
+        it. "em": the true maximiser. The paper says that the likelihood rises monotonically; with its own
+        M-step it does not always (it falls somewhere in about half of random soft problems), with "em" it
+        does. On binary votes the two are the same.
+    prior, init, mask, tol, max_iter, dtype, threads, select_label
+        As in :func:`staple`. The first M-step after ``init="vote"`` is the paper's for every ``m_step``.
+
+    Returns
+    -------
+    Fusion
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`staple`, for a vote outside [0, 1], and for more than 20 fractional votes at one voxel.
+
+    Warns
+    -----
+    FusionWarning
+        As :func:`staple`.
+
+    Notes
+    -----
+    w_t = Σ_B q_t(B) p(1|B), eq. (9), where q_t(B) = Π_i q_it(b_i). With one prior the data enter only through
+    the masses N(B) = Σ_t q_t(B), eq. (8), gathered in one pass over the volume. Memory: (m + 1) 2^m doubles.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> votes = [[0, 0.3, 1, 1], [0, 0, 0.3, 1], [0, 0.3, 1, 1]]
+    >>> fastfuse.soft_staple(votes).probability.round(3)
+    array([0.001, 0.126, 0.949, 1.   ], dtype=float32)
+    """
+    return _fuse(
+        raters,
+        "soft-staple",
+        m_step=m_step,
+        prior=prior,
+        init=init,
+        mask=mask,
+        tol=tol,
+        max_iter=max_iter,
+        dtype=dtype,
+        threads=threads,
+        select_label=select_label,
+    )
+
+
+def simplified_soft_staple(
+    raters: Any,
+    *,
+    m_step: str = "paper",
+    prior: str | float | ArrayLike = "mean",
+    init: str | float = "vote",
+    mask: ArrayLike | None = None,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    dtype: DTypeLike = "float32",
+    threads: int = 0,
+    select_label: int | None = None,
+) -> Fusion:
+    """Fuse soft votes by simplified-soft-STAPLE: each soft vote has the likelihood a_i of eq. (10).
+
+    Parameters
+    ----------
+    raters, m_step, prior, init, mask, tol, max_iter, dtype, threads, select_label
+        As in :func:`soft_staple`, without its limit on fractional votes.
+
+    Returns
+    -------
+    Fusion
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`soft_staple`.
+
+    Warns
+    -----
+    FusionWarning
+        As :func:`staple`.
+
+    Notes
+    -----
+    a_i1 = q θ_i1 + (1 - q)(1 - θ_i1), a_i0 = q (1 - θ_i0) + (1 - q) θ_i0, and w as in STAPLE: eqs. (10), (12)
+    and (13). Two misprints are mended: eq. (10)'s second line misses a bracket, and eq. (11) sums over raters
+    outside the logarithm.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> votes = [[0, 0.3, 1, 1], [0, 0, 0.3, 1], [0, 0.3, 1, 1]]
+    >>> fastfuse.simplified_soft_staple(votes).probability.round(3)
+    array([0.   , 0.079, 0.957, 1.   ], dtype=float32)
+    """
+    return _fuse(
+        raters,
+        "simplified-soft-staple",
+        m_step=m_step,
+        prior=prior,
+        init=init,
+        mask=mask,
+        tol=tol,
+        max_iter=max_iter,
+        dtype=dtype,
+        threads=threads,
+        select_label=select_label,
+    )
+
+
+def majority_vote(
+    raters: Any,
+    *,
+    mask: ArrayLike | None = None,
+    dtype: DTypeLike = "float32",
+    threads: int = 0,
+    select_label: int | None = None,
+) -> Fusion:
+    """Return the mean vote as the consensus, and each rater's performance against it.
+
+    Parameters
+    ----------
+    raters, mask, dtype, threads, select_label
+        As in :func:`soft_staple`, without its limit on fractional votes.
+
+    Returns
+    -------
+    Fusion
+        ``label()`` is the majority vote, ties counting as foreground. ``n_iter`` is 0, ``log_likelihood`` empty.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`soft_staple`.
+
+    Warns
+    -----
+    FusionWarning
+        As :func:`staple`.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> fastfuse.majority_vote([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
+    array([0, 0, 1, 1], dtype=uint8)
+    """
+    return _fuse(raters, "majority", mask=mask, dtype=dtype, threads=threads, select_label=select_label)
+
+
+def _fuse(
+    raters: Any,
+    method: Method,
+    *,
+    m_step: str = "paper",
+    prior: str | float | ArrayLike = "mean",
+    init: str | float = "vote",
+    mask: ArrayLike | None = None,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    dtype: DTypeLike = "float32",
+    threads: int = 0,
+    select_label: int | None = None,
+    names: Sequence[str] | None = None,
+    pattern_capacity: int = -1,
+) -> Fusion:
+    """Check, call the core, wrap: what all public functions share."""
+    arrays = as_raters(raters, names)
+    shape = arrays[0].shape
+    axes = axes_in_memory_order(arrays[0])
+    prior_number, prior_map = _check_prior(prior, shape)
+    region = None if mask is None else as_companion(mask, "mask", shape)
+    out = np.empty([shape[axis] for axis in axes], dtype=_check_dtype(dtype))
+    max_iter = _check_count(max_iter, "max_iter", least=1)
+    try:
+        result = _core.fuse(
+            [array.transpose(axes) for array in arrays],
+            out,
+            method=method,
+            mask=None if region is None else region.transpose(axes),
+            prior_map=None if prior_map is None else prior_map.transpose(axes),
+            prior=prior_number,
+            estimate_prior=isinstance(prior, str) and prior == "estimate",
+            em_m_step=check_choice(m_step, "m_step", ("paper", "em")) == "em",
+            init=_check_init(init),
+            select_label=_check_label(select_label),
+            tol=_check_tolerance(tol),
+            max_iter=max_iter,
+            threads=_check_count(threads, "threads", least=0),
+            pattern_capacity=pattern_capacity,
+        )
+    except _core.BadVotes as bad:
+        raise ValueError(explain(bad.args, arrays, region, axes, names)) from None
+    fusion = Fusion(
+        probability=out.transpose(np.argsort(axes)),
+        sensitivity=np.array(result.sensitivity),
+        specificity=np.array(result.specificity),
+        prior=result.prior,
+        log_likelihood=np.array(result.log_likelihood, dtype=np.float64),
+        n_iter=result.iterations,
+        converged=result.converged,
+        method=method,
+        n_voxels=int(result.voxels),
+        volume=np.array(result.volume),
+    )
+    remarks = _remarks(fusion, result.disputed, max_iter, names)
+    if remarks:
+        warnings.warn("; ".join(remarks), FusionWarning, stacklevel=3)
+    return fusion
+
+
+def _remarks(fusion: Fusion, disputed: float, max_iter: int, names: Sequence[str] | None) -> list[str]:
+    """Say what makes a legal fusion doubtful."""
+    if not fusion.volume.any():
+        return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
+    if (fusion.volume == fusion.n_voxels).all():
+        return ["everybody marks everything: the probability is 1 everywhere and no specificity is defined"]
+    remarks = []
+    if len(fusion.volume) == 1:
+        remarks.append("there is one rater only: the consensus can but repeat him")
+    elif disputed == 0:
+        remarks.append("no voxel is in doubt: all raters agree everywhere")
+    for i, volume in enumerate(fusion.volume):
+        if volume == 0 or volume == fusion.n_voxels:
+            remarks.append(f"{name_of(i, names)} marks {'nothing' if volume == 0 else 'everything'}")
+        elif fusion.sensitivity[i] + fusion.specificity[i] < 1:
+            remarks.append(
+                f"{name_of(i, names)} does worse than chance (sensitivity {fusion.sensitivity[i]:.3f} + specificity "
+                f"{fusion.specificity[i]:.3f} < 1)"
+            )
+    if not fusion.converged:
+        remarks.append(f"stopped at max_iter = {max_iter} before convergence")
+    return remarks
+
+
+def _check_prior(prior: Any, shape: tuple[int, ...]) -> tuple[float | None, Array | None]:
+    if isinstance(prior, str):
+        check_choice(prior, "prior", ("mean", "estimate"), "a number in (0, 1) or a map")
+        return None, None
+    if np.ndim(prior):
+        return None, as_companion(prior, "prior", shape)
+    number = _real(prior)
+    if number is None or not 0 < number < 1:
+        raise ValueError(f"prior is {prior!r}: it must lie in (0, 1), 0 and 1 excluded")
+    return number, None
+
+
+def _check_init(init: Any) -> float | None:
+    if isinstance(init, str):
+        check_choice(init, "init", ("vote",), "a number in (0.5, 1)")
+        return None
+    number = _real(init)
+    if number is None or not 0.5 < number < 1:
+        raise ValueError(f"init is {init!r}: it must be 'vote' or a number in (0.5, 1)")
+    return number
+
+
+def _real(value: Any) -> float | None:
+    """Return a real number (no boolean) as float, anything else as None."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.item()
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def check_choice(value: Any, name: str, choices: tuple[str, ...], otherwise: str = "") -> str:
+    """Return ``value`` if it is one of the choices, else raise a ValueError that names them."""
+    if value not in choices:
+        known = " or ".join([*map(repr, choices), *([otherwise] if otherwise else [])])
+        raise ValueError(f"{name} is {value!r}: it must be {known}")
+    return str(value)
+
+
+def _check_tolerance(tol: Any) -> float:
+    number = _real(tol)
+    if number is None or not 0 <= number < math.inf:
+        raise ValueError(f"tol is {tol!r}: it must be a number of at least 0")
+    return number
+
+
+def _check_count(value: Any, name: str, *, least: int) -> int:
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}: it must be an integer") from None
+    if not least <= count < 2**31:
+        raise ValueError(f"{name} is {value!r}: it must be at least {least} and below 2^31")
+    return count
+
+
+def _check_label(label: Any) -> float | None:
+    if label is None:
+        return None
+    try:
+        number = operator.index(label)
+    except TypeError:
+        raise TypeError(f"select_label is {label!r}: it must be an integer") from None
+    if number == 0:
+        raise ValueError("select_label is 0: 0 is the background; select one of the other labels")
+    return float(number)
+
+
+def _check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    try:
+        checked = np.dtype(dtype)
+    except TypeError:
+        checked = np.dtype(object)
+    if checked not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype is {dtype!r}: the probability is float32 or float64")
+    return checked

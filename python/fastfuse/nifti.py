@@ -1,0 +1,392 @@
+"""Image files in and out: a strict reader and an all-or-nothing writer around nibabel."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import itertools
+import math
+import os
+import secrets
+import stat
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
+
+from .errors import FusionWarning, GridError, ImageError, OutputError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+COMPRESSION = 4  # of what is written: near level 9's size, at a third of its time
+
+# What nibabel and its helpers raise on damaged files.
+READ_ERRORS = (
+    ImageFileError,
+    HeaderDataError,
+    WrapStructError,
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+    TypeError,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A 3-D image in memory.
+
+    Attributes
+    ----------
+    path : Path
+        Where it came from.
+    data : ndarray, shape (x, y, z)
+        In the type of the file, unless the header scales it; then float64.
+    affine : ndarray of float64, shape (4, 4)
+        Voxel indices to millimetres, RAS+.
+    header : nibabel header or None
+        To copy units and codes from; None for formats other than NIfTI.
+    """
+
+    path: Path
+    data: NDArray[Any]
+    affine: NDArray[np.float64]
+    header: Any = None
+
+    @property
+    def voxel_mm(self) -> NDArray[np.float64]:
+        """Voxel size along each axis, in mm."""
+        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), dtype=np.float64)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel, in ml."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+
+
+def shown(path: Path | str) -> str:
+    """Return a path for messages, control characters escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
+
+
+def read(path: Path | str) -> Image:
+    """Read one 3-D image.
+
+    Raises
+    ------
+    ImageError
+        With the path, the reason and a remedy, for whatever cannot be read whole and sound.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    try:
+        _check_regular(path)
+        if name.endswith(NIFTI_SUFFIXES):
+            image = _read_nifti(path)
+        elif name.endswith(ITK_SUFFIXES):
+            image = _read_itk(path)
+        else:
+            image = _from_nibabel(path, nib.load(path, mmap=False))
+    except ImageError:
+        raise
+    except READ_ERRORS as error:
+        reason = str(error) or type(error).__name__
+        raise ImageError(f"{shown(path)}: cannot be read ({reason}); is the file complete?") from error
+    _check_affine(path, image.affine)
+    return image
+
+
+def _check_regular(path: Path) -> None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise ImageError(f"{shown(path)}: no such file") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(f"{shown(path)}: not a regular file")
+    if status.st_size == 0:
+        raise ImageError(f"{shown(path)}: the file is empty")
+
+
+def _read_nifti(path: Path) -> Image:
+    """Read .nii or .nii.gz, compressed or not whatever the name says, to the end, so that the CRC is checked."""
+    with path.open("rb") as raw:
+        compressed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        file: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if compressed else raw
+        size_of_header = file.read(4)
+        file.seek(0)
+        nifti2 = 540 in (int.from_bytes(size_of_header, "little"), int.from_bytes(size_of_header, "big"))
+        kind: Any = nib.Nifti2Image if nifti2 else nib.Nifti1Image
+        header = kind.header_class.from_fileobj(file)
+        _check_header(path, header, None if compressed else path.stat().st_size)
+        file.seek(0)
+        proxy = kind.from_file_map(kind.make_file_map({"header": file, "image": file}), mmap=False)
+        image = _from_nibabel(path, proxy)
+        while compressed and file.read(1 << 20):
+            pass
+    return image
+
+
+def _check_header(path: Path, header: Any, file_size: int | None) -> None:
+    shape = header.get_data_shape()
+    offset = int(header["vox_offset"])
+    single = bytes(header["magic"].tobytes()).startswith((b"n+1", b"n+2"))
+    if single and offset < 352:
+        raise ImageError(f"{shown(path)}: the header puts the voxels at byte {offset}, inside itself")
+    size = math.prod(int(extent) for extent in shape) * header.get_data_dtype().itemsize
+    if file_size is not None and file_size < offset + size:
+        raise ImageError(f"{shown(path)}: {file_size} bytes, {offset + size} expected; the file is truncated")
+
+
+def _from_nibabel(path: Path, image: Any) -> Image:
+    shape = tuple(int(extent) for extent in image.shape)
+    stored = image.get_data_dtype()
+    if not shape or min(shape) < 1:
+        raise ImageError(f"{shown(path)}: it has no voxels (shape {shape})")
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) != 3:
+        raise ImageError(
+            f"{shown(path)}: it has shape {shape}; one 3-D image per file is needed, so split it first"
+        )
+    if stored.kind not in "iuf" or stored.itemsize > 8:
+        raise ImageError(
+            f"{shown(path)}: it holds elements of type {stored}; convert it to integers or floats"
+        )
+    _check_memory(path, math.prod(shape) * 8)
+    data = np.asanyarray(image.dataobj).reshape(shape, order="F")
+    if data.dtype != stored:
+        data = _undo_rounding(data)
+    header = image.header if isinstance(image, nib.Nifti1Image) else None
+    return Image(path, data, np.array(image.affine, dtype=np.float64), header)
+
+
+def _check_memory(path: Path, size: int) -> None:
+    with suppress(ValueError, OSError, AttributeError):
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if size > memory:
+            raise ImageError(
+                f"{shown(path)}: it needs {size / 1e9:.0f} GB of memory, more than this machine has"
+            )
+
+
+def _undo_rounding(data: NDArray[Any]) -> NDArray[Any]:
+    """Mend what single-precision scaling does to whole numbers: labels 2.9999999, probabilities 1.0000001."""
+    near = np.rint(data)
+    error = np.abs(data - near)
+    if np.all(error <= 1e-4):  # a label map
+        return np.asarray(near)
+    return np.where((error <= 1e-6) & ((near == 0) | (near == 1)), near, data)
+
+
+def _read_itk(path: Path) -> Image:
+    try:
+        import SimpleITK as sitk
+    except ImportError:
+        raise ImageError(f"{shown(path)}: reading it needs SimpleITK: pip install 'fastfuse[itk]'") from None
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ImageError(f"{shown(path)}: cannot be read ({reason})") from error
+    if image.GetNumberOfComponentsPerPixel() != 1 or image.GetDimension() != 3:
+        raise ImageError(f"{shown(path)}: one 3-D image with one value a voxel is needed")
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return Image(
+        path, sitk.GetArrayFromImage(image).T, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    )  # LPS to RAS
+
+
+def _check_affine(path: Path, affine: NDArray[np.float64]) -> None:
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        raise ImageError(
+            f"{shown(path)}: its affine is not an invertible matrix of finite numbers; mend the header"
+        )
+
+
+# --- grids ---------------------------------------------------------------------------------------------------
+
+
+def _corners(image: Image) -> NDArray[np.float64]:
+    """Return the eight corners of the volume in mm, (8, 3)."""
+    box = np.array(list(itertools.product(*[(-0.5, extent - 0.5) for extent in image.data.shape])))
+    return np.asarray(box @ image.affine[:3, :3].T + image.affine[:3, 3], dtype=np.float64)
+
+
+def check_same_grid(first: Image, other: Image) -> None:
+    """Compare two grids by the corners of their volumes; nothing is ever resampled silently.
+
+    A shift of at most 0.001 of the smallest voxel side counts as none; up to 0.1 it is a warning.
+
+    Raises
+    ------
+    GridError
+        With both files, both shapes, the shift in mm and voxels, and the remedy; an axis that is flipped or
+        exchanged is named.
+    """
+    names = f"{shown(other.path)} and {shown(first.path)}"
+    turned = _turned_axes(first, other)
+    if turned:
+        raise GridError(
+            f"{names} cover the same box, but {turned}: reorient one of them, e.g. both with nibabel.as_closest_canonical"
+        )
+    if first.data.shape != other.data.shape:
+        raise GridError(
+            f"{names} have shapes {other.data.shape} and {first.data.shape}: resample one onto the other's grid"
+        )
+    shift = float(np.linalg.norm(_corners(other) - _corners(first), axis=1).max())
+    voxels = shift / float(first.voxel_mm.min())
+    if voxels <= 1e-3:
+        return
+    if voxels <= 0.1:
+        warnings.warn(
+            f"{names} lie {shift:.3g} mm ({voxels:.2g} voxels) apart: taken as one grid",
+            FusionWarning,
+            stacklevel=3,
+        )
+        return
+    raise GridError(
+        f"{names} have the shape {first.data.shape}, but lie {shift:.3g} mm ({voxels:.3g} voxels) apart: resample one "
+        "onto the other's grid"
+    )
+
+
+def _turned_axes(first: Image, other: Image) -> str:
+    """Name flipped and exchanged axes, if the two volumes fill the same box; else return nothing."""
+    step = np.linalg.inv(first.affine) @ other.affine  # voxel steps of `other` in voxels of `first`
+    signs = np.rint(step[:3, :3]).astype(int)
+    if not np.array_equal(np.abs(signs).sum(axis=0), [1, 1, 1]) or not np.array_equal(
+        np.abs(signs).sum(axis=1), [1, 1, 1]
+    ):
+        return ""
+    if np.array_equal(signs, np.eye(3, dtype=int)):
+        return ""
+    to = [np.lexsort(np.round(_corners(image), 1).T) for image in (first, other)]
+    distance = np.linalg.norm(_corners(first)[to[0]] - _corners(other)[to[1]], axis=1).max()
+    if distance > 0.1 * first.voxel_mm.min():
+        return ""
+    flipped = [str(axis) for axis in range(3) if signs[axis, axis] == -1]
+    swapped = [
+        f"{a} of the one is {int(np.flatnonzero(signs[:, a])[0])} of the other"
+        for a in range(3)
+        if not signs[a, a]
+    ]
+    parts = [f"axis {' and '.join(flipped)} is flipped"] if flipped else []
+    parts += [f"axes are exchanged ({', '.join(swapped)})"] if swapped else []
+    return " and ".join(parts)
+
+
+# --- writing -------------------------------------------------------------------------------------------------
+
+
+def nifti_bytes(data: NDArray[Any], like: Image, description: str, *, compressed: bool) -> bytes:
+    """Serialise ``data`` as NIfTI with the affine, units and codes of ``like``, qform and sform equal, slope 1."""
+    kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
+    image = kind(data, like.affine)
+    qform_code, sform_code = 1, 1
+    if like.header is not None:
+        qform_code, sform_code = int(like.header["qform_code"]), int(like.header["sform_code"])
+        with suppress(KeyError):  # units that the standard does not know
+            image.header.set_xyzt_units(*like.header.get_xyzt_units())
+    image.set_sform(like.affine, sform_code)
+    image.set_qform(like.affine, qform_code)
+    image.header["descrip"] = description.encode()
+    image.header.set_slope_inter(1, 0)
+    buffer = io.BytesIO()
+    image.to_stream(buffer)
+    content = buffer.getvalue()
+    return gzip.compress(content, COMPRESSION, mtime=0) if compressed else content
+
+
+def check_outputs(
+    paths: list[Path], inputs: list[Path], suffixes: tuple[str, ...], *, overwrite: bool
+) -> None:
+    """Refuse early what must not, or cannot, be written."""
+    for path in paths:
+        name = shown(path)
+        if not path.name.lower().endswith(suffixes):
+            raise OutputError(f"{name}: the name of an output must end in {' or '.join(suffixes)}")
+        if not path.parent.is_dir():
+            raise OutputError(f"{name}: the folder {shown(path.parent)} does not exist; make it first")
+        if path.is_dir():
+            raise OutputError(f"{name}: is a folder; choose another name")
+        if any(path.exists() and path.samefile(source) for source in inputs if source.exists()):
+            raise OutputError(f"{name}: is one of the inputs; choose another name")
+        if paths.count(path) > 1:
+            raise OutputError(f"{name}: is to hold two outputs; choose another name")
+        if path.exists() and not overwrite:
+            raise OutputError(
+                f"{name}: exists already; choose another name or pass --overwrite (overwrite=True)"
+            )
+
+
+class Outputs:
+    """Files that appear together, or not at all.
+
+    Each is written whole under a temporary name in its own folder; :meth:`commit` renames them in the order
+    in which they came, so that the last one's presence means that all are complete.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Path, Path]] = []
+
+    def add(self, path: Path, content: bytes) -> None:
+        """Write ``content`` to stable storage under a temporary name."""
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self._waiting.append((temporary, path))
+        with _writing(path):
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def add_image(self, path: Path, data: NDArray[Any], like: Image, description: str) -> None:
+        """Write an image on the grid of ``like``."""
+        compressed = path.name.lower().endswith(".gz")
+        self.add(path, nifti_bytes(data, like, description, compressed=compressed))
+
+    def commit(self) -> None:
+        """Give every file its name."""
+        while self._waiting:
+            temporary, path = self._waiting[0]
+            with _writing(path):
+                temporary.replace(path)
+            self._waiting.pop(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for temporary, _ in self._waiting:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{shown(path)}: cannot be written ({reason}); nothing was changed") from error

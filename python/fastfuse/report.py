@@ -1,0 +1,126 @@
+"""What the command prints: tables, progress and one-line messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from .demo import DemoResult
+
+Say = Callable[[str], None]
+
+
+def printable(text: object) -> str:
+    """Escape control characters and markup: file names come from outside."""
+    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text)))
+
+
+def print_line(kind: str, text: str) -> None:
+    """Print one line on standard error, led by what it is."""
+    colour = {"error": "bold red", "warning": "yellow"}[kind]
+    Console(stderr=True, soft_wrap=True).print(f"[{colour}]{kind}:[/] {printable(text)}", highlight=False)
+
+
+@contextmanager
+def progress(steps: int | None) -> Iterator[Say]:
+    """Show steps on a terminal while work goes on, and nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=steps)
+        begun = False
+
+        def say(what: str) -> None:
+            nonlocal begun
+            bar.update(task, description=printable(what), advance=1 if begun else 0)
+            begun = True
+
+        yield say
+
+
+def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
+    """Print what a sidecar says: the raters' table, and how the consensus came about."""
+    facts: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
+    console = Console(soft_wrap=not Console().is_terminal)
+    table = Table(title=f"{facts['method']} of {len(facts['raters'])} raters", title_justify="left")
+    table.add_column("rater", overflow="fold")
+    for name in ("sensitivity", "specificity", "volume (ml)"):
+        table.add_column(name, justify="right")
+    for rater in facts["raters"]:
+        table.add_row(
+            printable(Path(rater["file"]).name),
+            _rate(rater["sensitivity"]),
+            _rate(rater["specificity"]),
+            f"{rater['volume_ml']:.2f}",
+        )
+    consensus, roi = facts["consensus"], facts["roi"]
+    table.add_section()
+    table.add_row(f"consensus, cut {consensus['cut']:g}", "", "", f"{consensus['foreground_ml']:.2f}")
+    console.print(table)
+    where = "the whole volume" if roi["mask"] is None else f"inside {printable(Path(roi['mask']).name)}"
+    console.print(
+        f"{roi['voxels']:,} voxels ({where}), prior {facts['prior']:.3g}, {_ending(facts)}", highlight=False
+    )
+    if roi["mask"] is None:
+        console.print(
+            "Background counts: it inflates specificity and lowers the prior; give --mask to leave it out.",
+            highlight=False,
+        )
+    console.print(f"wrote {', '.join(printable(path) for path in written)}", highlight=False)
+
+
+def _rate(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def _ending(facts: dict[str, Any]) -> str:
+    if facts["method"] == "majority":
+        return "no iterations"
+    return f"{facts['n_iter']} iterations, {'converged' if facts['converged'] else 'not converged'}"
+
+
+def print_demo(result: DemoResult) -> None:
+    """Print how near each method came to the truth, and how well it judged the raters."""
+    console = Console(soft_wrap=not Console().is_terminal)
+    table = Table(title="Consensus against the true lesions (cut 0.5)", title_justify="left")
+    for name in ("method", "votes"):
+        table.add_column(name, no_wrap=True)
+    for name in ("Dice", "precision", "recall", "iterations", "ms"):
+        table.add_column(name, justify="right")
+    for row in result.methods:
+        table.add_row(
+            row.method,
+            row.votes,
+            f"{row.overlap.dice:.3f}",
+            f"{row.overlap.precision:.3f}",
+            f"{row.overlap.recall:.3f}",
+            str(row.fusion.n_iter),
+            f"{1000 * row.seconds:.0f}",
+        )
+    console.print(table)
+    for quantity in ("sensitivity", "specificity"):
+        console.print(_performance_table(result, quantity))
+    console.print(result.note, highlight=False)
+    console.print(f"wrote the case, the consensus files and {printable(result.figure)}", highlight=False)
+
+
+def _performance_table(result: DemoResult, quantity: str) -> Table:
+    table = Table(title=f"{quantity.capitalize()}: true and estimated", title_justify="left")
+    table.add_column("rater", no_wrap=True)
+    for name in ("true", *(row.method.replace("-soft", "-\nsoft") for row in result.methods)):
+        table.add_column(name, justify="right")
+    digits = 3 if quantity == "sensitivity" else 5
+    for i, rater in enumerate(result.raters):
+        estimates = [getattr(row.fusion, quantity)[i] for row in result.methods]
+        truth = rater.overlap.recall if quantity == "sensitivity" else rater.overlap.specificity
+        table.add_row(rater.name, *(f"{value:.{digits}f}" for value in (truth, *estimates)))
+    return table

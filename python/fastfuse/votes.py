@@ -1,0 +1,168 @@
+"""Whatever holds votes becomes NumPy arrays on one grid, and complaints about them become sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+MOST_RATERS = 63
+MOST_FRACTIONAL = 20
+MOST_LABELS_NAMED = 10
+
+
+def as_array(value: Any, name: str) -> Array:
+    """Return ``value`` as a NumPy array of booleans, integers or floats, without a copy where it can be.
+
+    Raises
+    ------
+    TypeError
+        If it is no array, or its elements are complex, strings, objects or wider than 64 bits.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array: fill it, and pass what counts as mask=")
+    if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
+        raise TypeError(f"{name} is {value!r}, not an array: fuse_files() takes paths")
+    if hasattr(value, "dataobj"):  # a nibabel image: its array, in the type of the file
+        value = value.dataobj
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            array = np.from_dlpack(value)
+        else:
+            array = np.asarray(value)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise TypeError(f"{name} cannot be read as an array: {error}") from error
+    if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"{name} holds elements of type {array.dtype}: convert it to bool, an integer or float16/32/64"
+        )
+    return array
+
+
+def as_raters(raters: Any, names: Sequence[str] | None = None) -> list[Array]:
+    """Return the raters' arrays, all of one shape.
+
+    Parameters
+    ----------
+    raters : sequence of m array_like of one shape, or one array_like of shape (m, ...)
+    names : sequence of m str, optional
+        What to call them in messages; "rater 0", "rater 1", ... otherwise.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the rater, if there is none, if one cannot be read, or if shapes differ.
+    """
+    arrays = _separate(raters, names)
+    if not arrays:
+        raise ValueError("no raters: give at least one array of votes")
+    if len(arrays) > MOST_RATERS:
+        raise ValueError(f"{len(arrays)} raters: at most {MOST_RATERS} can be fused")
+    shape = arrays[0].shape
+    if not shape:
+        raise ValueError(f"{name_of(0, names)} is a single number: each rater is an array over the voxels")
+    for i, array in enumerate(arrays):
+        if array.shape != shape:
+            raise ValueError(
+                f"rater {i} has shape {array.shape}, rater 0 has shape {shape}: resample to one grid"
+            )
+    if 0 in shape:
+        raise ValueError(f"the raters' arrays are empty: shape {shape}")
+    return arrays
+
+
+def name_of(rater: int, names: Sequence[str] | None) -> str:
+    """Return what messages call a rater."""
+    return names[rater] if names else f"rater {rater}"
+
+
+def _separate(raters: Any, names: Sequence[str] | None) -> list[Array]:
+    if hasattr(raters, "dataobj"):
+        raise TypeError("raters is one image: give a list of images, one per rater")
+    if isinstance(raters, (dict, set, frozenset)):
+        raise TypeError(
+            f"raters is a {type(raters).__name__}: give a list of arrays, one per rater, in order"
+        )
+    is_array = hasattr(raters, "__array__") or hasattr(raters, "__dlpack__")
+    if not is_array and isinstance(raters, Iterable) and not isinstance(raters, (str, bytes)):
+        return [as_array(value, name_of(i, names)) for i, value in enumerate(raters)]
+    stack = as_array(raters, "raters")
+    if stack.ndim < 2:
+        raise ValueError(f"raters is one array of shape {stack.shape}: it needs the raters on its first axis")
+    if stack.ndim == 3 and stack.dtype.kind in "bui" and len(stack) > MOST_RATERS + 1:
+        raise ValueError(
+            f"raters is one array of shape {stack.shape}, which looks like one image, not {len(stack)} raters: "
+            "give a list of images, or stack them on a new first axis"
+        )
+    return list(stack)
+
+
+def as_companion(value: Any, name: str, shape: tuple[int, ...]) -> Array:
+    """Return a mask or a prior map as an array of the raters' shape."""
+    array = as_array(value, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, the raters have shape {shape}")
+    return array
+
+
+def axes_in_memory_order(array: Array) -> tuple[int, ...]:
+    """Return the axes from the slowest to the fastest, so that transposing by them gives C order."""
+    return tuple(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
+
+
+def explain(
+    complaint: Sequence[Any],
+    arrays: Sequence[Array],
+    mask: Array | None,
+    axes: Sequence[int],
+    names: Sequence[str] | None = None,
+) -> str:
+    """Turn the core's complaint (kind, rater, voxel, value) into a sentence with a remedy."""
+    kind, rater, voxel, value = complaint
+    if kind == "empty_mask":
+        return "the mask is empty: no voxel to fuse"
+    if kind == "too_many_fractional":
+        return (
+            f"{int(value)} raters have fractional votes at one voxel: soft_staple goes through 2^m patterns and "
+            f"takes at most {MOST_FRACTIONAL}; simplified_soft_staple has no such limit"
+        )
+    place = _coordinates(voxel, arrays[0].shape, axes)
+    if kind == "mask":
+        return f"the mask holds {value:g} at voxel {place}: it must be boolean or hold 0 and 1 only"
+    if kind == "prior":
+        return f"the prior map holds {value:g} at voxel {place}: a prior lies in (0, 1), 0 and 1 excluded"
+    found = f"{name_of(rater, names)} holds {value:g} at voxel {place}"
+    if kind == "not_finite":
+        return f"{found}: votes must be finite; leave unread voxels out with mask="
+    labels = _labels(arrays[rater] if mask is None else arrays[rater][mask.astype(bool)])
+    if kind == "not_binary":
+        if 0 < value < 1:
+            return f"{found}: staple takes masks of 0 and 1; soft votes are for soft_staple and simplified_soft_staple"
+        return (
+            f"{found} (values that occur: {labels}): staple takes masks of 0 and 1; select_label=K "
+            "(--select-label K) fuses one label"
+        )
+    return (
+        f"{found} (values that occur: {labels}): a vote is a probability in [0, 1]; select_label=K "
+        "(--select-label K) fuses one label of a label map"
+    )
+
+
+def _coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
+    in_memory_order = np.unravel_index(voxel, [shape[axis] for axis in axes])
+    place = dict(zip(axes, in_memory_order, strict=True))
+    return tuple(int(place[axis]) for axis in range(len(shape)))
+
+
+def _labels(array: Array) -> str:
+    values = np.unique(array)
+    named = ", ".join(f"{value:g}" for value in values[:MOST_LABELS_NAMED])
+    return (
+        named if len(values) <= MOST_LABELS_NAMED else f"{named}, and {len(values) - MOST_LABELS_NAMED} more"
+    )
