@@ -4,8 +4,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from fastfuse import phantom
 from scipy import ndimage
+
+from fastfuse import phantom
 
 SMALL = {"shape": (48, 56, 48), "spacing_mm": 3.8}
 

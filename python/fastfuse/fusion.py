@@ -422,7 +422,7 @@ def _remarks(fusion: Fusion, disputed: float, max_iter: int, names: Sequence[str
     for i, volume in enumerate(fusion.volume):
         if volume == 0 or volume == fusion.n_voxels:
             remarks.append(f"{name_of(i, names)} marks {'nothing' if volume == 0 else 'everything'}")
-        elif fusion.sensitivity[i] + fusion.specificity[i] < 1:
+        elif fusion.sensitivity[i] + fusion.specificity[i] < 1 - 1e-6:  # not by rounding alone
             remarks.append(
                 f"{name_of(i, names)} does worse than chance (sensitivity {fusion.sensitivity[i]:.3f} + specificity "
                 f"{fusion.specificity[i]:.3f} < 1)"

@@ -94,7 +94,7 @@ def print_demo(result: DemoResult) -> None:
     table = Table(title="Consensus against the true lesions (cut 0.5)", title_justify="left")
     for name in ("method", "votes"):
         table.add_column(name, no_wrap=True)
-    for name in ("Dice", "precision", "recall", "iterations", "ms"):
+    for name in ("Dice", "precision", "recall", "steps", "ms"):
         table.add_column(name, justify="right")
     for row in result.methods:
         table.add_row(
@@ -118,9 +118,8 @@ def _performance_table(result: DemoResult, quantity: str) -> Table:
     table.add_column("rater", no_wrap=True)
     for name in ("true", *(row.method.replace("-soft", "-\nsoft") for row in result.methods)):
         table.add_column(name, justify="right")
-    digits = 3 if quantity == "sensitivity" else 5
     for i, rater in enumerate(result.raters):
         estimates = [getattr(row.fusion, quantity)[i] for row in result.methods]
         truth = rater.overlap.recall if quantity == "sensitivity" else rater.overlap.specificity
-        table.add_row(rater.name, *(f"{value:.{digits}f}" for value in (truth, *estimates)))
+        table.add_row(rater.name, *(f"{value:.4f}" for value in (truth, *estimates)))
     return table

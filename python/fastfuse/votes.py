@@ -134,10 +134,10 @@ def explain(
         )
     place = _coordinates(voxel, arrays[0].shape, axes)
     if kind == "mask":
-        return f"the mask holds {value:g} at voxel {place}: it must be boolean or hold 0 and 1 only"
+        return f"the mask holds {_shown(value)} at voxel {place}: it must be boolean or hold 0 and 1 only"
     if kind == "prior":
-        return f"the prior map holds {value:g} at voxel {place}: a prior lies in (0, 1), 0 and 1 excluded"
-    found = f"{name_of(rater, names)} holds {value:g} at voxel {place}"
+        return f"the prior map holds {_shown(value)} at voxel {place}: a prior lies in (0, 1), 0 and 1 excluded"
+    found = f"{name_of(rater, names)} holds {_shown(value)} at voxel {place}"
     if kind == "not_finite":
         return f"{found}: votes must be finite; leave unread voxels out with mask="
     labels = _labels(arrays[rater] if mask is None else arrays[rater][mask.astype(bool)])
@@ -154,6 +154,12 @@ def explain(
     )
 
 
+def _shown(value: float) -> str:
+    """Return a number as short as it can be without being another one."""
+    short = f"{value:g}"
+    return short if float(short) == value or value != value else repr(value)
+
+
 def _coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
     in_memory_order = np.unravel_index(voxel, [shape[axis] for axis in axes])
     place = dict(zip(axes, in_memory_order, strict=True))
@@ -162,7 +168,7 @@ def _coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tup
 
 def _labels(array: Array) -> str:
     values = np.unique(array)
-    named = ", ".join(f"{value:g}" for value in values[:MOST_LABELS_NAMED])
+    named = ", ".join(_shown(float(value)) for value in values[:MOST_LABELS_NAMED])
     return (
         named if len(values) <= MOST_LABELS_NAMED else f"{named}, and {len(values) - MOST_LABELS_NAMED} more"
     )

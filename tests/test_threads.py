@@ -1,0 +1,206 @@
+"""Threads, signals, forks and memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse import fusion
+
+from .problems import METHODS, simulated_raters, soften
+
+VOXELS = 150_001  # many blocks, and a last one that is not full
+
+
+@pytest.fixture(scope="module")
+def masks() -> np.ndarray:
+    return simulated_raters(np.random.default_rng(0), 6, VOXELS, prevalence=0.02)
+
+
+def bits(fused: fastfuse.Fusion) -> tuple[bytes, ...]:
+    numbers = (fused.probability, fused.sensitivity, fused.specificity, fused.log_likelihood)
+    return tuple(np.asarray(array).tobytes() for array in numbers)
+
+
+@pytest.mark.filterwarnings("ignore:.*max_iter:fastfuse.FusionWarning")
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+@pytest.mark.parametrize("kind", ["three-valued", "dense"])
+@pytest.mark.parametrize("method", METHODS)
+def test_same_bits_for_every_thread_count_and_run(
+    masks: np.ndarray, method: str, kind: str, m_step: str
+) -> None:
+    votes = masks if method == "staple" else soften(np.random.default_rng(1), masks, kind)
+    prior = np.random.default_rng(2).choice([0.01, 0.02, 0.05], VOXELS)
+    for chosen_prior in ("estimate", prior):
+        results = [
+            bits(
+                fusion._fuse(
+                    votes, method, m_step=m_step, prior=chosen_prior, threads=threads, dtype="float64"
+                )
+            )
+            for threads in (1, 2, 0, 7, 2)
+        ]
+        assert len(set(results)) == 1
+
+
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+def test_same_bits_with_many_raters(m_step: str) -> None:
+    """Eleven raters: the masses are cut into jobs by pattern, not by voxel."""
+    rng = np.random.default_rng(3)
+    votes = soften(rng, simulated_raters(rng, 11, 3000), "dense")
+    results = {bits(fastfuse.soft_staple(votes, m_step=m_step, threads=threads)) for threads in (1, 2, 1)}
+    assert len(results) == 1
+
+
+def test_several_python_threads_at_once(masks: np.ndarray) -> None:
+    votes = soften(np.random.default_rng(1), masks, "three-valued")
+    jobs = [
+        (fuse, size) for fuse in (fastfuse.soft_staple, fastfuse.simplified_soft_staple) for size in (5, 6)
+    ]
+    expected = [bits(fuse(votes[:size])) for fuse, size in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            assert list(pool.map(lambda job: bits(job[0](votes[: job[1]])), jobs)) == expected
+
+
+def test_python_threads_run_meanwhile() -> None:
+    """The GIL is released: another thread keeps counting while a fusion runs."""
+    rng = np.random.default_rng(0)
+    votes = soften(rng, simulated_raters(rng, 13, 4000), "dense")
+    ticks = 0
+    done = threading.Event()
+
+    def count() -> None:
+        nonlocal ticks
+        while not done.is_set():
+            ticks += 1
+            time.sleep(0.005)
+
+    other = threading.Thread(target=count)
+    other.start()
+    begin = time.perf_counter()
+    fastfuse.soft_staple(votes, max_iter=1000)
+    seconds = time.perf_counter() - begin
+    done.set()
+    other.join()
+    assert seconds > 0.1, "too short to show anything"
+    assert ticks >= seconds / 0.005 / 10
+
+
+INTERRUPTED = """
+    import numpy as np, fastfuse, time, sys
+    rng = np.random.default_rng(0)
+    votes = rng.random(({m}, {n}))
+    {wait_for_signal}
+    try:
+        begin = time.perf_counter()
+        {call}
+        print("finished", time.perf_counter() - begin)
+    except KeyboardInterrupt:
+        print("interrupted", time.time())
+        small = fastfuse.staple(np.eye(3) + np.eye(3)[::-1] > 0)  # the process is healthy
+        print(small.probability.shape, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(
+    ("m", "n", "call"),
+    [
+        (20, 40_000, "fastfuse.soft_staple(votes)"),
+        (14, 400_000, "fastfuse.soft_staple(votes, prior=np.full(400_000, 0.3))"),
+        (12, 2_000_000, "fastfuse.simplified_soft_staple(votes, tol=0, max_iter=100_000)"),
+    ],
+    ids=["masses", "terms", "product"],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c(m: int, n: int, call: str, threads: int) -> None:
+    call = call.replace("votes,", f"votes, threads={threads},").replace(
+        "votes)", f"votes, threads={threads})"
+    )
+    script = INTERRUPTED.format(m=m, n=n, call=call, wait_for_signal='print("ready", flush=True)')
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1.0)
+        sent = time.time()
+        process.send_signal(signal.SIGINT)
+        word, when = process.stdout.readline().split()
+        assert word == "interrupted"
+        assert float(when) - sent < 1
+        assert process.stdout.readline() == "(3,)\n"
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forked_child_does_not_hang(masks: np.ndarray) -> None:
+    """OpenMP's threads do not survive a fork; the child goes on with one thread."""
+    expected = bits(fastfuse.staple(masks, threads=2))
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if bits(fastfuse.staple(masks, threads=2)) == expected else 1)
+    deadline = time.time() + 20
+    while time.time() < deadline:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            assert os.waitstatus_to_exitcode(status) == 0
+            return
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    pytest.fail("the child hangs")
+
+
+MEMORY = """
+    import resource, numpy as np, fastfuse
+    shape = (128, 160, 128)
+    n = int(np.prod(shape))
+    rng = np.random.default_rng(0)
+    votes = [{make} for _ in range(5)]
+    fastfuse.{method}([vote[:4] for vote in votes], **{options})
+    def peak():
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Raise the high-water mark to what is in use now, so that growth beyond it shows.
+    filler = np.ones(max(0, peak() - in_use()), np.uint8) if (in_use := lambda: 4096 * int(open("/proc/self/statm").read().split()[1])) else None
+    del filler
+    before = peak()
+    filled = in_use()
+    fused = fastfuse.{method}(votes, **{options})
+    beyond = peak() - filled - fused.probability.nbytes
+    print(beyond / n, before - filled)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")  # noqa: PTH110
+@pytest.mark.parametrize(
+    ("method", "make", "options"),
+    [
+        ("staple", "(rng.random(shape) < 0.02).astype('u1')", {}),
+        ("staple", "(rng.random(shape) < 0.02)[::-1, :, ::-1]", {}),
+        ("soft_staple", "rng.choice([0, .3, 1], shape).astype('>f4')", {}),
+        ("soft_staple", "rng.random(shape, dtype='f4')", {}),
+        ("simplified_soft_staple", "rng.random(shape, dtype='f4').T.copy().T", {"max_iter": 3}),
+        ("simplified_soft_staple", "rng.integers(0, 30, shape).astype('f4') / 29", {"max_iter": 3}),
+    ],
+    ids=["binary", "strided", "swapped", "dense", "fortran", "many patterns"],
+)
+def test_peak_memory(method: str, make: str, options: dict[str, int]) -> None:
+    """At most 8 bytes a voxel beyond inputs and output."""
+    script = MEMORY.format(method=method, make=make, options=options)
+    run = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
+    output = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+    bytes_per_voxel, slack = (float(word) for word in output.split())
+    assert bytes_per_voxel <= 8 + max(slack, 0) / (128 * 160 * 128)
