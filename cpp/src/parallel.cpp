@@ -41,24 +41,28 @@ int default_threads() {
 
 } // namespace
 
-bool Stop::poll(int thread) {
-    if (thread == 0 && !raised() && ask_ && Clock::now() >= due_) {
-        if (ask_()) {
-            interrupted_ = true;
-            raise();
-        }
-        due_ = Clock::now() + period;
-    }
-    return raised();
+bool Watch::should_stop() {
+    const Clock::time_point now = Clock::now();
+    if (!ask_ || now < due_) return false;
+    due_ = now + period;
+    return ask_();
 }
 
-Team::Team(int asked, ShouldStop ask) : ask_(std::move(ask)) {
+bool Stop::poll(int thread) {
+    if (thread == 0 && !raised_.load(std::memory_order_relaxed) && watch_.should_stop()) {
+        interrupted_ = true;
+        raise();
+    }
+    return raised_.load(std::memory_order_relaxed);
+}
+
+Team::Team(int asked, ShouldStop ask) : watch_(std::move(ask)) {
     const int wanted = asked > 0 ? asked : default_threads();
     size_ = forked.load() ? 1 : std::clamp(std::min(wanted, processors()), 1, most_threads);
 }
 
 void Team::run(std::int64_t jobs, const Job& job) const {
-    Stop stop(ask_);
+    Stop stop(watch_);
     std::exception_ptr failure;
     std::int64_t failed_job = jobs;
     std::mutex failure_guard;

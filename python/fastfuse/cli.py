@@ -15,6 +15,8 @@ import typer
 from . import report
 from .errors import FastfuseError, FusionWarning
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     add_completion=True,
     no_args_is_help=True,
@@ -168,10 +170,9 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        return int(app(standalone_mode=False) or 0)
+        code = int(app(standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
-        report.print_line("error", "interrupted; no output was written")
-        return 130
+        code = INTERRUPTED
     except (ValueError, TypeError, FastfuseError) as error:
         report.print_line("error", str(error))
         return 2
@@ -184,10 +185,11 @@ def _run() -> int:
         if hasattr(error, "format_message"):  # the parser's own: what was typed is wrong
             report.print_line("error", f"{error.format_message()} (see --help)")
             return 2
-        report.print_line(
-            "error", f"{type(error).__name__}: {error}; this should not happen, please report it"
-        )
+        report.print_line("error", f"{type(error).__name__}: {error}; please report this")
         return 1
+    if code == INTERRUPTED:
+        report.print_line("error", "interrupted; no output was written")
+    return code
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import nifti, phantom
 from .errors import OutputError
-from .fusion import METHODS, Fusion, _fuse
+from .fusion import METHODS, Fusion, Method, fuse_arrays
 from .metrics import Overlap, overlap
 from .plots import draw_consensus
 
@@ -49,9 +49,10 @@ class DemoResult:
 
 
 NOTE = """\
-Binary votes are the raters' masks; soft ones add 0.3 on the rim that a rater doubts. The true performance is
-that of the masks, and all of it is measured inside the brain. These raters, as real ones, share errors: the same
-contours, the same missed lesions. STAPLE takes raters for independent, and so marks too much here."""
+Binary votes are the raters' masks; soft ones add 0.3 on the rim that a rater
+doubts. The true performance is that of the masks; all is measured inside the
+brain. These raters, as real ones, share errors: the same contours, the same
+missed lesions. STAPLE takes them for independent, and so marks too much here."""
 
 
 def run(
@@ -110,9 +111,9 @@ def run(
     return DemoResult(rows, raters, figure, NOTE)
 
 
-def _fuse_case(case: phantom.Case, method: str, votes: str) -> MethodRow:
+def _fuse_case(case: phantom.Case, method: Method, votes: str) -> MethodRow:
     begin = time.perf_counter()
-    fusion = _fuse(case.masks if votes == "binary" else case.votes, method, mask=case.brain)  # type: ignore[arg-type]
+    fusion, _ = fuse_arrays(case.masks if votes == "binary" else case.votes, method, mask=case.brain)
     seconds = time.perf_counter() - begin
     return MethodRow(method, votes, fusion, overlap(fusion.label(), case.lesions), seconds)
 

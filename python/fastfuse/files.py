@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FusionWarning
-from .fusion import METHODS, Fusion, Method, _fuse, check_choice
+from .fusion import METHODS, Fusion, Method, check_choice, fuse_arrays
 
 if TYPE_CHECKING:
     from .nifti import Image
@@ -87,6 +87,8 @@ def fuse_files(
     check_choice(method, "method", METHODS)
     if not 0 < cut <= 1:
         raise ValueError(f"cut is {cut!r}: it must lie in (0, 1]")
+    from .nifti import shown
+
     say = progress or (lambda _: None)
     options: dict[str, Any] = {
         "m_step": m_step,
@@ -106,26 +108,25 @@ def fuse_files(
         counts=None if save_counts is None else Path(save_counts),
     )
     job.check(overwrite=overwrite)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FusionWarning)
-        raters, region, prior_map = job.read(say)
-        say("fusing")
-        votes = [image.data for image in raters]
-        fusion = _fuse(
-            votes,
-            cast(Method, method),
-            **{**options, "prior": prior if prior_map is None else prior_map},
-            mask=region,
-            threads=threads,
-            select_label=select_label,
-            names=[f"rater {i} ({path.name})" for i, path in enumerate(job.raters)],
-        )
-    remarks = [str(warning.message) for warning in caught]
+    remarks: list[str] = []
+    raters, region, prior_map = job.read(say, remarks)
+    say("fusing")
+    votes = [image.data for image in raters]
+    fusion, doubts = fuse_arrays(
+        votes,
+        cast(Method, method),
+        **{**options, "prior": prior if prior_map is None else prior_map},
+        mask=region,
+        threads=threads,
+        select_label=select_label,
+        names=[f"rater {i} ({shown(path.name)})" for i, path in enumerate(job.raters)],
+    )
+    remarks += doubts
     sidecar = _sidecar(fusion, job, raters[0], {**options, "select_label": select_label}, cut, remarks)
     counts = None if job.counts is None else _counts(votes, region, select_label)
     job.write(fusion, counts, cut, raters[0], sidecar, say)
-    for warning in caught:
-        warnings.warn(warning.message, stacklevel=2)
+    if remarks:
+        warnings.warn("; ".join(remarks), FusionWarning, stacklevel=2)
     return fusion
 
 
@@ -172,9 +173,9 @@ class _Job:
         check_outputs([self.sidecar], inputs, (".json",), overwrite=overwrite)
 
     def read(
-        self, say: Callable[[str], None]
+        self, say: Callable[[str], None], remarks: list[str]
     ) -> tuple[list[Image], NDArray[Any] | None, NDArray[Any] | None]:
-        """Return the raters, the mask and the prior map, all on the first rater's grid."""
+        """Return the raters, the mask and the prior map, all on the first rater's grid, or nearly."""
         from .nifti import check_same_grid, read, shown
 
         raters: list[Image] = []
@@ -182,8 +183,9 @@ class _Job:
         def read_next(path: Path) -> Image:
             say(f"reading {shown(path.name)}")
             image = read(path)
-            if raters:
-                check_same_grid(raters[0], image)
+            remark = check_same_grid(raters[0], image) if raters else None
+            if remark:
+                remarks.append(remark)
             return image
 
         for path in self.raters:

@@ -360,10 +360,50 @@ def _fuse(
     dtype: DTypeLike = "float32",
     threads: int = 0,
     select_label: int | None = None,
-    names: Sequence[str] | None = None,
     pattern_capacity: int = -1,
 ) -> Fusion:
-    """Check, call the core, wrap: what all public functions share."""
+    """Fuse, and warn the caller's caller of what is doubtful."""
+    fusion, remarks = fuse_arrays(
+        raters,
+        method,
+        m_step=m_step,
+        prior=prior,
+        init=init,
+        mask=mask,
+        tol=tol,
+        max_iter=max_iter,
+        dtype=dtype,
+        threads=threads,
+        select_label=select_label,
+        pattern_capacity=pattern_capacity,
+    )
+    if remarks:
+        warnings.warn("; ".join(remarks), FusionWarning, stacklevel=3)
+    return fusion
+
+
+def fuse_arrays(
+    raters: Any,
+    method: Method,
+    *,
+    m_step: str = "paper",
+    prior: str | float | ArrayLike = "mean",
+    init: str | float = "vote",
+    mask: ArrayLike | None = None,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    dtype: DTypeLike = "float32",
+    threads: int = 0,
+    select_label: int | None = None,
+    names: Sequence[str] | None = None,
+    pattern_capacity: int = -1,
+) -> tuple[Fusion, list[str]]:
+    """Check, call the core, wrap: what all the functions above share.
+
+    ``names`` are what messages call the raters; ``pattern_capacity`` is how many distinct vote patterns are
+    kept before the fusion goes voxel by voxel, -1 for as many as memory allows. Returns the fusion, and what
+    makes it doubtful.
+    """
     arrays = as_raters(raters, names)
     shape = arrays[0].shape
     axes = axes_in_memory_order(arrays[0])
@@ -402,10 +442,7 @@ def _fuse(
         n_voxels=int(result.voxels),
         volume=np.array(result.volume),
     )
-    remarks = _remarks(fusion, result.disputed, max_iter, names)
-    if remarks:
-        warnings.warn("; ".join(remarks), FusionWarning, stacklevel=3)
-    return fusion
+    return fusion, _remarks(fusion, result.disputed, max_iter, names)
 
 
 def _remarks(fusion: Fusion, disputed: float, max_iter: int, names: Sequence[str] | None) -> list[str]:

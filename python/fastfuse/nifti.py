@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+import logging
 import math
 import os
 import secrets
 import stat
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +25,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from .errors import FusionWarning, GridError, ImageError, OutputError
+from .errors import GridError, ImageError, OutputError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 COMPRESSION = 4  # of what is written: near level 9's size, at a third of its time
+
+# For nibabel's checks: we raise what they find. Of no hierarchy, so that nobody's logging is touched.
+SILENT = logging.Logger("fastfuse.nifti", level=logging.CRITICAL)  # noqa: LOG001
 
 # What nibabel and its helpers raise on damaged files.
 READ_ERRORS = (
@@ -42,7 +45,8 @@ READ_ERRORS = (
     OSError,
     EOFError,
     ValueError,
-    OverflowError,
+    ArithmeticError,
+    KeyError,
     MemoryError,
     TypeError,
     zlib.error,
@@ -98,12 +102,13 @@ def read(path: Path | str) -> Image:
     name = path.name.lower()
     try:
         _check_regular(path)
-        if name.endswith(NIFTI_SUFFIXES):
-            image = _read_nifti(path)
-        elif name.endswith(ITK_SUFFIXES):
-            image = _read_itk(path)
-        else:
-            image = _from_nibabel(path, nib.load(path, mmap=False))
+        with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
+            if name.endswith(NIFTI_SUFFIXES):
+                image = _read_nifti(path)
+            elif name.endswith(ITK_SUFFIXES):
+                image = _read_itk(path)
+            else:
+                image = _from_nibabel(path, nib.load(path, mmap=False))
     except ImageError:
         raise
     except READ_ERRORS as error:
@@ -130,34 +135,35 @@ def _read_nifti(path: Path) -> Image:
         compressed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         file: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if compressed else raw
-        size_of_header = file.read(4)
-        file.seek(0)
-        nifti2 = 540 in (int.from_bytes(size_of_header, "little"), int.from_bytes(size_of_header, "big"))
-        kind: Any = nib.Nifti2Image if nifti2 else nib.Nifti1Image
-        header = kind.header_class.from_fileobj(file)
-        _check_header(path, header, None if compressed else path.stat().st_size)
-        file.seek(0)
-        proxy = kind.from_file_map(kind.make_file_map({"header": file, "image": file}), mmap=False)
-        image = _from_nibabel(path, proxy)
+        begin = file.read(540)
+        nifti2 = 540 in (int.from_bytes(begin[:4], "little"), int.from_bytes(begin[:4], "big"))
+        kind: Any = nib.Nifti2Header if nifti2 else nib.Nifti1Header
+        header = kind(begin[: 540 if nifti2 else 348], check=False)  # without the extensions that may follow
+        shape, stored = _check_header(path, header, None if compressed else path.stat().st_size)
+        data = header.data_from_fileobj(file)
         while compressed and file.read(1 << 20):
             pass
-    return image
+    return Image(path, _settle(data, shape, stored), header.get_best_affine().astype(np.float64), header)
 
 
-def _check_header(path: Path, header: Any, file_size: int | None) -> None:
-    shape = header.get_data_shape()
+def _check_header(path: Path, header: Any, file_size: int | None) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and stored type, if the header makes sense and the file is long enough for it."""
+    header.check_fix(logger=SILENT, error_level=logging.ERROR)
     offset = int(header["vox_offset"])
     single = bytes(header["magic"].tobytes()).startswith((b"n+1", b"n+2"))
-    if single and offset < 352:
-        raise ImageError(f"{shown(path)}: the header puts the voxels at byte {offset}, inside itself")
-    size = math.prod(int(extent) for extent in shape) * header.get_data_dtype().itemsize
-    if file_size is not None and file_size < offset + size:
-        raise ImageError(f"{shown(path)}: {file_size} bytes, {offset + size} expected; the file is truncated")
+    if not single:
+        raise ImageError(
+            f"{shown(path)}: it is not a single-file NIfTI image (magic {bytes(header['magic'])!r})"
+        )
+    shape, stored = _check_content(path, header.get_data_shape(), header.get_data_dtype())
+    expected = offset + math.prod(shape) * stored.itemsize
+    if file_size is not None and file_size < expected:
+        raise ImageError(f"{shown(path)}: {file_size} bytes, {expected} expected; the file is truncated")
+    return shape, stored
 
 
-def _from_nibabel(path: Path, image: Any) -> Image:
-    shape = tuple(int(extent) for extent in image.shape)
-    stored = image.get_data_dtype()
+def _check_content(path: Path, extents: Any, stored: np.dtype[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    shape = tuple(int(extent) for extent in extents)
     if not shape or min(shape) < 1:
         raise ImageError(f"{shown(path)}: it has no voxels (shape {shape})")
     while len(shape) > 3 and shape[-1] == 1:
@@ -170,21 +176,31 @@ def _from_nibabel(path: Path, image: Any) -> Image:
         raise ImageError(
             f"{shown(path)}: it holds elements of type {stored}; convert it to integers or floats"
         )
-    _check_memory(path, math.prod(shape) * 8)
-    data = np.asanyarray(image.dataobj).reshape(shape, order="F")
-    if data.dtype != stored:
-        data = _undo_rounding(data)
-    header = image.header if isinstance(image, nib.Nifti1Image) else None
-    return Image(path, data, np.array(image.affine, dtype=np.float64), header)
+    needed, memory = 8 * math.prod(shape), _memory()
+    if memory is not None and needed > memory:
+        raise ImageError(
+            f"{shown(path)}: it needs {needed / 1e9:.0f} GB of memory, more than this machine has"
+        )
+    return shape, stored
 
 
-def _check_memory(path: Path, size: int) -> None:
-    with suppress(ValueError, OSError, AttributeError):
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if size > memory:
-            raise ImageError(
-                f"{shown(path)}: it needs {size / 1e9:.0f} GB of memory, more than this machine has"
-            )
+def _memory() -> int | None:
+    """Return the machine's memory in bytes, where it can be asked for."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _from_nibabel(path: Path, image: Any) -> Image:
+    """Take an image of one of nibabel's other formats."""
+    shape, stored = _check_content(path, image.shape, image.get_data_dtype())
+    return Image(path, _settle(np.asanyarray(image.dataobj), shape, stored), image.affine.astype(np.float64))
+
+
+def _settle(data: NDArray[Any], shape: tuple[int, ...], stored: np.dtype[Any]) -> NDArray[Any]:
+    data = data.reshape(shape, order="F")
+    return data if data.dtype == stored else _undo_rounding(data)
 
 
 def _undo_rounding(data: NDArray[Any]) -> NDArray[Any]:
@@ -232,10 +248,11 @@ def _corners(image: Image) -> NDArray[np.float64]:
     return np.asarray(box @ image.affine[:3, :3].T + image.affine[:3, 3], dtype=np.float64)
 
 
-def check_same_grid(first: Image, other: Image) -> None:
+def check_same_grid(first: Image, other: Image) -> str | None:
     """Compare two grids by the corners of their volumes; nothing is ever resampled silently.
 
-    A shift of at most 0.001 of the smallest voxel side counts as none; up to 0.1 it is a warning.
+    A shift of at most 0.001 of the smallest voxel side counts as none; one of up to 0.1 passes with a remark,
+    which is returned.
 
     Raises
     ------
@@ -256,14 +273,9 @@ def check_same_grid(first: Image, other: Image) -> None:
     shift = float(np.linalg.norm(_corners(other) - _corners(first), axis=1).max())
     voxels = shift / float(first.voxel_mm.min())
     if voxels <= 1e-3:
-        return
+        return None
     if voxels <= 0.1:
-        warnings.warn(
-            f"{names} lie {shift:.3g} mm ({voxels:.2g} voxels) apart: taken as one grid",
-            FusionWarning,
-            stacklevel=3,
-        )
-        return
+        return f"{names} lie {shift:.3g} mm ({voxels:.2g} voxels) apart: taken as one grid"
     raise GridError(
         f"{names} have the shape {first.data.shape}, but lie {shift:.3g} mm ({voxels:.3g} voxels) apart: resample one "
         "onto the other's grid"
@@ -284,15 +296,16 @@ def _turned_axes(first: Image, other: Image) -> str:
     distance = np.linalg.norm(_corners(first)[to[0]] - _corners(other)[to[1]], axis=1).max()
     if distance > 0.1 * first.voxel_mm.min():
         return ""
-    flipped = [str(axis) for axis in range(3) if signs[axis, axis] == -1]
-    swapped = [
-        f"{a} of the one is {int(np.flatnonzero(signs[:, a])[0])} of the other"
-        for a in range(3)
-        if not signs[a, a]
-    ]
-    parts = [f"axis {' and '.join(flipped)} is flipped"] if flipped else []
-    parts += [f"axes are exchanged ({', '.join(swapped)})"] if swapped else []
+    flipped = [axis for axis in range(3) if signs[axis, axis] == -1]
+    exchanged = [axis for axis in range(3) if signs[axis, axis] == 0]
+    parts = [_axes_are(axes, what) for axes, what in ((flipped, "flipped"), (exchanged, "exchanged")) if axes]
     return " and ".join(parts)
+
+
+def _axes_are(axes: list[int], what: str) -> str:
+    if len(axes) == 1:
+        return f"axis {axes[0]} is {what}"
+    return f"axes {', '.join(map(str, axes[:-1]))} and {axes[-1]} are {what}"
 
 
 # --- writing -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -15,6 +16,8 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from .demo import DemoResult
+
+LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)}
 
 Say = Callable[[str], None]
 
@@ -51,7 +54,9 @@ def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
     """Print what a sidecar says: the raters' table, and how the consensus came about."""
     facts: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
     console = Console(soft_wrap=not Console().is_terminal)
-    table = Table(title=f"{facts['method']} of {len(facts['raters'])} raters", title_justify="left")
+    table = Table(
+        title=f"{facts['method']} of {len(facts['raters'])} raters", title_justify="left", box=box.SIMPLE_HEAD
+    )
     table.add_column("rater", overflow="fold")
     for name in ("sensitivity", "specificity", "volume (ml)"):
         table.add_column(name, justify="right")
@@ -91,7 +96,9 @@ def _ending(facts: dict[str, Any]) -> str:
 def print_demo(result: DemoResult) -> None:
     """Print how near each method came to the truth, and how well it judged the raters."""
     console = Console(soft_wrap=not Console().is_terminal)
-    table = Table(title="Consensus against the true lesions (cut 0.5)", title_justify="left")
+    table = Table(
+        title="Consensus against the true lesions (cut 0.5)", title_justify="left", box=box.SIMPLE_HEAD
+    )
     for name in ("method", "votes"):
         table.add_column(name, no_wrap=True)
     for name in ("Dice", "precision", "recall", "steps", "ms"):
@@ -114,7 +121,9 @@ def print_demo(result: DemoResult) -> None:
 
 
 def _performance_table(result: DemoResult, quantity: str) -> Table:
-    table = Table(title=f"{quantity.capitalize()}: true and estimated", title_justify="left")
+    table = Table(
+        title=f"{quantity.capitalize()}: true and estimated", title_justify="left", box=box.SIMPLE_HEAD
+    )
     table.add_column("rater", no_wrap=True)
     for name in ("true", *(row.method.replace("-soft", "-\nsoft") for row in result.methods)):
         table.add_column(name, justify="right")

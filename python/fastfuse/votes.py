@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -136,7 +137,9 @@ def explain(
     if kind == "mask":
         return f"the mask holds {_shown(value)} at voxel {place}: it must be boolean or hold 0 and 1 only"
     if kind == "prior":
-        return f"the prior map holds {_shown(value)} at voxel {place}: a prior lies in (0, 1), 0 and 1 excluded"
+        return (
+            f"the prior map holds {_shown(value)} at voxel {place}: a prior lies in (0, 1), 0 and 1 excluded"
+        )
     found = f"{name_of(rater, names)} holds {_shown(value)} at voxel {place}"
     if kind == "not_finite":
         return f"{found}: votes must be finite; leave unread voxels out with mask="
@@ -157,7 +160,7 @@ def explain(
 def _shown(value: float) -> str:
     """Return a number as short as it can be without being another one."""
     short = f"{value:g}"
-    return short if float(short) == value or value != value else repr(value)
+    return short if float(short) == value or math.isnan(value) else repr(value)
 
 
 def _coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:

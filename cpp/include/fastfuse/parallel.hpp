@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <utility>
 
 namespace fastfuse {
 
@@ -16,21 +17,30 @@ struct Interrupted : std::exception {
     const char* what() const noexcept override { return "interrupted"; }
 };
 
-// The flag that every job of one call watches.
+// Asks every 50 ms, however many short runs a call consists of.
+class Watch {
+  public:
+    explicit Watch(ShouldStop ask) : ask_(std::move(ask)), due_(Clock::now() + period) {}
+    bool should_stop();
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::milliseconds period{50};
+    ShouldStop ask_;
+    Clock::time_point due_;
+};
+
+// The flag that every job of one run looks at.
 class Stop {
   public:
-    explicit Stop(const ShouldStop& ask) : ask_(ask), due_(Clock::now() + period) {}
-    bool raised() const { return raised_.load(std::memory_order_relaxed); }
+    explicit Stop(Watch& watch) : watch_(watch) {}
     void raise() { raised_.store(true, std::memory_order_relaxed); }
     // Only the calling thread (thread 0) asks; the others look at the flag.
     bool poll(int thread);
     bool interrupted() const { return interrupted_; }
 
   private:
-    using Clock = std::chrono::steady_clock;
-    static constexpr std::chrono::milliseconds period{50};
-    const ShouldStop& ask_;
-    Clock::time_point due_;
+    Watch& watch_;
     std::atomic<bool> raised_{false};
     bool interrupted_ = false;
 };
@@ -57,7 +67,7 @@ class Team {
 
   private:
     int size_;
-    ShouldStop ask_;
+    mutable Watch watch_;
 };
 
 } // namespace fastfuse

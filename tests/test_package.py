@@ -1,0 +1,184 @@
+"""The package as a whole: what it loads, who knows whom, and whether its texts hold true."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse import fusion
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "python" / "fastfuse"
+
+
+def test_import_is_light() -> None:
+    heavy = ("nibabel", "torch", "matplotlib", "scipy", "typer", "rich", "SimpleITK")
+    code = f"import sys, fastfuse; print([name for name in {heavy} if name in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
+
+
+def test_import_is_quick() -> None:
+    """Under 0.2 s, NumPy's own share included; the best of five, since machines are noisy."""
+    code = "import time; t = time.perf_counter(); import fastfuse; print(time.perf_counter() - t)"
+    run = [sys.executable, "-c", code]
+    seconds = [
+        float(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(5)
+    ]
+    assert min(seconds) < 0.2
+
+
+def imports(path: Path) -> set[str]:
+    """Names of the modules that a file imports, anywhere in it."""
+    found = re.findall(
+        r"^\s*(?:from\s+(\.?[\w.]*)\s+import\s+([\w, ]+)|import\s+([\w.]+))", path.read_text(), re.MULTILINE
+    )
+    names: set[str] = set()
+    for source, what, plain in found:
+        names.add(plain or source)
+        if source in (".", "fastfuse"):
+            names |= {f".{name.strip()}" for name in what.split(",")}
+    return names
+
+
+@pytest.mark.parametrize(
+    ("module", "users"),
+    [
+        ("nibabel", {"nifti.py"}),
+        ("matplotlib", {"plots.py"}),
+        ("torch", set()),
+        ("._core", {"fusion.py"}),
+        (".reference", set()),
+        (".cli", set()),
+    ],
+)
+def test_who_knows_whom(module: str, users: set[str]) -> None:
+    found = {
+        path.name
+        for path in SOURCE.glob("*.py")
+        if any(name == module or name.startswith(f"{module}.") for name in imports(path))
+    }
+    assert found == users
+
+
+def test_kernels_know_no_python() -> None:
+    for path in (ROOT / "cpp").rglob("*.[ch]pp"):
+        assert not re.search(r"#include [<\"](Python|pybind11|numpy)", path.read_text()), path
+    includes = re.findall(r'#include ["<]([^">]+)', (ROOT / "python" / "bindings" / "core.cpp").read_text())
+    assert {name.split("/")[0] for name in includes if "/" in name} == {"pybind11", "fastfuse"}
+
+
+def test_doctests() -> None:
+    failed, tried = doctest.testmod(fusion)
+    assert failed == 0
+    assert tried > 5
+
+
+def test_readme_example() -> None:
+    """The README's Python example prints what the README says it prints."""
+    text = (ROOT / "README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    output = re.search(r"```python\n.*?```\s*```text\n(.*?)```", text, re.DOTALL)
+    assert code is not None
+    assert output is not None
+    run = [sys.executable, "-c", textwrap.dedent(code[1])]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == output[1]
+
+
+def test_readme_names_every_public_function() -> None:
+    text = (ROOT / "README.md").read_text()
+    for name in ("staple", "soft_staple", "simplified_soft_staple", "majority_vote", "fuse_files"):
+        assert f"`{name}" in text
+
+
+def test_everything_public_is_documented() -> None:
+    for name in fastfuse.__all__:
+        assert getattr(fastfuse, name).__doc__, name
+    for function in (
+        fastfuse.staple,
+        fastfuse.soft_staple,
+        fastfuse.simplified_soft_staple,
+        fastfuse.fuse_files,
+    ):
+        for section in ("Parameters", "Returns", "Raises", "Warns"):
+            assert f"{section}\n    ---" in function.__doc__, (function, section)
+
+
+def test_versions_agree() -> None:
+    assert f"\nversion: {fastfuse.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {fastfuse.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_unknown_attribute() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'foo'"):
+        _ = fastfuse.foo
+
+
+def test_peak_of_simd_dispatch_is_not_in_the_results() -> None:
+    """The clones for other processors give the same bits: no fused multiply-add is ever used."""
+    if shutil.which("objdump") is None or sys.platform != "linux":
+        pytest.skip("needs objdump")
+    library = Path(fusion._core.__file__)
+    code = subprocess.run(["objdump", "-d", library], capture_output=True, text=True, check=True).stdout
+    assert not re.search(r"\svfn?m(add|sub)\d", code)
+
+
+def test_stubs_are_true() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "fastfuse._core"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_types() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_style() -> None:
+    for words in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *words, "."], capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_whole_brain_converges_in_half_a_second() -> None:
+    """Seven raters, 182 x 218 x 182 voxels, {0, 0.3, 1} and binary; the best of three runs each."""
+    import time
+
+    rng = np.random.default_rng(0)
+    shape = (182, 218, 182)
+    centre = (np.indices(shape, dtype=np.float32).T - rng.uniform(40, 140, 3).astype(np.float32)).T
+    distance = np.sqrt((centre**2).sum(axis=0))
+    noise = [rng.normal(0, 1.5, shape).astype(np.float32) for _ in range(2)]
+    radii = (17, 18, 19, 20, 18.5, 19.5, 21)
+    perceived = [radius - distance + noise[i % 2][:: (-1) ** i] for i, radius in enumerate(radii)]
+    masks = [(p > 0).astype(np.uint8) for p in perceived]
+    votes = [np.where(p > 0, 1, np.where(p > -1.5, 0.3, 0)).astype(np.float32) for p in perceived]
+    for fuse, raters in ((fastfuse.staple, masks), (fastfuse.soft_staple, votes)):
+        seconds = []
+        for _ in range(3):
+            begin = time.perf_counter()
+            fused = fuse(raters)
+            seconds.append(time.perf_counter() - begin)
+            assert fused.converged
+        print(f"{fuse.__name__}: {1000 * min(seconds):.0f} ms, {fused.n_iter} iterations")
+        assert min(seconds) < 0.5
