@@ -200,8 +200,8 @@ def soft_staple(
     m_step : {"paper", "em"}, default "paper"
         "paper": eq. (5) with the soft vote in the place of the binary one, as printed and as the authors ran
         it. "em": the true maximiser. The paper says that the likelihood rises monotonically; with its own
-        M-step it does not always (it falls somewhere in about half of random soft problems), with "em" it
-        does. On binary votes the two are the same.
+        M-step it does not always, and with votes spread over [0, 1] hardly ever; with "em" it always does.
+        On binary votes the two are the same.
     prior, init, mask, tol, max_iter, dtype, threads, select_label
         As in :func:`staple`. The first M-step after ``init="vote"`` is the paper's for every ``m_step``.
 

@@ -54,9 +54,7 @@ def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
     """Print what a sidecar says: the raters' table, and how the consensus came about."""
     facts: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
     console = Console(soft_wrap=not Console().is_terminal)
-    table = Table(
-        title=f"{facts['method']} of {len(facts['raters'])} raters", title_justify="left", box=box.SIMPLE_HEAD
-    )
+    table = Table(title=f"{facts['method']} of {len(facts['raters'])} raters", **LOOK)
     table.add_column("rater", overflow="fold")
     for name in ("sensitivity", "specificity", "volume (ml)"):
         table.add_column(name, justify="right")
@@ -96,9 +94,7 @@ def _ending(facts: dict[str, Any]) -> str:
 def print_demo(result: DemoResult) -> None:
     """Print how near each method came to the truth, and how well it judged the raters."""
     console = Console(soft_wrap=not Console().is_terminal)
-    table = Table(
-        title="Consensus against the true lesions (cut 0.5)", title_justify="left", box=box.SIMPLE_HEAD
-    )
+    table = Table(title="Consensus against the true lesions (cut 0.5)", **LOOK)
     for name in ("method", "votes"):
         table.add_column(name, no_wrap=True)
     for name in ("Dice", "precision", "recall", "steps", "ms"):
@@ -121,9 +117,7 @@ def print_demo(result: DemoResult) -> None:
 
 
 def _performance_table(result: DemoResult, quantity: str) -> Table:
-    table = Table(
-        title=f"{quantity.capitalize()}: true and estimated", title_justify="left", box=box.SIMPLE_HEAD
-    )
+    table = Table(title=f"{quantity.capitalize()}: true and estimated", **LOOK)
     table.add_column("rater", no_wrap=True)
     for name in ("true", *(row.method.replace("-soft", "-\nsoft") for row in result.methods)):
         table.add_column(name, justify="right")
