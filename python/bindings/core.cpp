@@ -69,17 +69,25 @@ const char* name_of(fastfuse::BadVotes::Kind kind) {
     }
 }
 
+py::dict wrap(const fastfuse::Result& result) {
+    using namespace py::literals;
+    return py::dict("sensitivity"_a = result.sensitivity, "specificity"_a = result.specificity,
+                    "prior"_a = result.prior, "log_likelihood"_a = result.log_likelihood,
+                    "iterations"_a = result.iterations, "converged"_a = result.converged,
+                    "voxels"_a = result.voxels, "disputed"_a = result.disputed, "volume"_a = result.volume);
+}
+
 // Python's signals, asked for on the calling thread while the GIL is released.
 bool signal_arrived() {
     const py::gil_scoped_acquire gil;
     return PyErr_CheckSignals() != 0;
 }
 
-fastfuse::Result fuse(const std::vector<py::array>& raters, py::array out, const std::string& method,
-                      const std::optional<py::array>& mask, const std::optional<py::array>& prior_map,
-                      std::optional<double> prior, bool estimate_prior, bool em_m_step,
-                      std::optional<double> init, std::optional<double> select_label, double tol,
-                      int max_iter, int threads, std::int64_t pattern_capacity) {
+py::dict fuse(const std::vector<py::array>& raters, py::array out, const std::string& method,
+              const std::optional<py::array>& mask, const std::optional<py::array>& prior_map,
+              std::optional<double> prior, bool estimate_prior, bool em_m_step, std::optional<double> init,
+              std::optional<double> select_label, double tol, int max_iter, int threads,
+              std::int64_t pattern_capacity) {
     fastfuse::Votes votes;
     votes.shape.assign(out.shape(), out.shape() + out.ndim());
     for (const py::array& rater : raters)
@@ -102,12 +110,14 @@ fastfuse::Result fuse(const std::vector<py::array>& raters, py::array out, const
     if (out.dtype().kind() != 'f' || !(out.flags() & py::array::c_style) || out.dtype().itemsize() < 4)
         throw py::value_error("out must be a contiguous array of float32 or float64");
     const fastfuse::Consensus consensus{static_cast<std::byte*>(out.mutable_data()), wide};
+    fastfuse::Result result;
     try {
         const py::gil_scoped_release released;
-        return fastfuse::fuse(votes, options, consensus, signal_arrived);
+        result = fastfuse::fuse(votes, options, consensus, signal_arrived);
     } catch (const fastfuse::Interrupted&) {
         throw py::error_already_set(); // what the signal's handler raised
     }
+    return wrap(result);
 }
 
 } // namespace
@@ -123,17 +133,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
             py::set_error(bad_votes, py::make_tuple(name_of(bad.kind), bad.rater, bad.voxel, bad.value));
         }
     });
-
-    py::class_<fastfuse::Result>(m, "Result")
-        .def_readonly("sensitivity", &fastfuse::Result::sensitivity)
-        .def_readonly("specificity", &fastfuse::Result::specificity)
-        .def_readonly("prior", &fastfuse::Result::prior)
-        .def_readonly("log_likelihood", &fastfuse::Result::log_likelihood)
-        .def_readonly("iterations", &fastfuse::Result::iterations)
-        .def_readonly("converged", &fastfuse::Result::converged)
-        .def_readonly("voxels", &fastfuse::Result::voxels)
-        .def_readonly("disputed", &fastfuse::Result::disputed)
-        .def_readonly("volume", &fastfuse::Result::volume);
 
     m.def("fuse", &fuse, py::arg("raters"), py::arg("out"), py::kw_only(), py::arg("method"),
           py::arg("mask") = py::none(), py::arg("prior_map") = py::none(), py::arg("prior") = py::none(),

@@ -1,30 +1,21 @@
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, TypedDict, type_check_only
 
 from numpy.typing import NDArray
 
 class BadVotes(ValueError): ...
 
-@final
-class Result:
-    @property
-    def sensitivity(self) -> list[float]: ...
-    @property
-    def specificity(self) -> list[float]: ...
-    @property
-    def prior(self) -> float: ...
-    @property
-    def log_likelihood(self) -> list[float]: ...
-    @property
-    def iterations(self) -> int: ...
-    @property
-    def converged(self) -> bool: ...
-    @property
-    def voxels(self) -> float: ...
-    @property
-    def disputed(self) -> float: ...
-    @property
-    def volume(self) -> list[float]: ...
+@type_check_only
+class Result(TypedDict):
+    sensitivity: list[float]
+    specificity: list[float]
+    prior: float
+    log_likelihood: list[float]
+    iterations: int
+    converged: bool
+    voxels: float
+    disputed: float
+    volume: list[float]
 
 def fuse(
     raters: Sequence[NDArray[Any]],

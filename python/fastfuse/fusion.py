@@ -432,17 +432,17 @@ def fuse_arrays(
         raise ValueError(explain(bad.args, arrays, region, axes, names)) from None
     fusion = Fusion(
         probability=out.transpose(np.argsort(axes)),
-        sensitivity=np.array(result.sensitivity),
-        specificity=np.array(result.specificity),
-        prior=result.prior,
-        log_likelihood=np.array(result.log_likelihood, dtype=np.float64),
-        n_iter=result.iterations,
-        converged=result.converged,
+        sensitivity=np.array(result["sensitivity"]),
+        specificity=np.array(result["specificity"]),
+        prior=result["prior"],
+        log_likelihood=np.array(result["log_likelihood"], dtype=np.float64),
+        n_iter=result["iterations"],
+        converged=result["converged"],
         method=method,
-        n_voxels=int(result.voxels),
-        volume=np.array(result.volume),
+        n_voxels=int(result["voxels"]),
+        volume=np.array(result["volume"]),
     )
-    return fusion, _remarks(fusion, result.disputed, max_iter, names)
+    return fusion, _remarks(fusion, result["disputed"], max_iter, names)
 
 
 def _remarks(fusion: Fusion, disputed: float, max_iter: int, names: Sequence[str] | None) -> list[str]:
