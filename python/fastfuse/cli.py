@@ -104,7 +104,8 @@ def fuse(
     """Fuse masks, or soft votes in [0, 1], into one consensus probability."""
     from .files import fuse_files, sidecar_path
 
-    with _warnings_as_lines(), report.progress(len(raters) + 2 + (mask is not None)) as say:
+    steps = len(raters) + 2 + sum(path is not None for path in (mask, save_label, save_counts))
+    with _warnings_as_lines(), report.progress(steps) as say:
         fuse_files(
             raters,
             output,

@@ -14,6 +14,8 @@ from . import nifti, phantom
 from .errors import OutputError
 from .fusion import METHODS, Fusion, Method, fuse_arrays
 from .metrics import Overlap, overlap
+from .outputs import Outputs
+from .paths import shown
 from .plots import draw_consensus
 
 PATIENT = "Patient_01"
@@ -86,7 +88,7 @@ def run(
     """
     figure = directory / "consensus.png"
     if figure.exists() and not overwrite:
-        raise OutputError(f"{nifti.shown(figure)}: exists already; choose another folder or pass --overwrite")
+        raise OutputError(f"{shown(figure)}: exists already; choose another folder or pass --overwrite")
     say("painting the phantom")
     case = phantom.make_case(seed, shape=shape, spacing_mm=spacing_mm)
     say("fusing")
@@ -138,9 +140,9 @@ def _write_case(
         for folder in {path.parent for path in files}:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{nifti.shown(folder)}: cannot be made ({error.strerror})") from error
-    with nifti.Outputs() as outputs:
+        raise OutputError(f"{shown(folder)}: cannot be made ({error.strerror})") from error
+    with Outputs() as outputs:
         for path, data in files.items():
             say(f"writing {path.name}")
-            outputs.add_image(path, data, like, "fastfuse phantom")
+            outputs.add(path, nifti.nifti_bytes(path, data, like, "fastfuse phantom"))
         outputs.commit()

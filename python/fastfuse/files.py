@@ -14,7 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FusionWarning
-from .fusion import METHODS, Fusion, Method, check_choice, fuse_arrays
+from .fusion import METHODS, Fusion, Method, fuse_arrays
+from .grids import check_same_grid
+from .options import check_choice
+from .outputs import Outputs, check_outputs
+from .paths import shown
 
 if TYPE_CHECKING:
     from .nifti import Image
@@ -87,8 +91,6 @@ def fuse_files(
     check_choice(method, "method", METHODS)
     if not 0 < cut <= 1:
         raise ValueError(f"cut is {cut!r}: it must lie in (0, 1]")
-    from .nifti import shown
-
     say = progress or (lambda _: None)
     options: dict[str, Any] = {
         "m_step": m_step,
@@ -165,7 +167,7 @@ class _Job:
         return sidecar_path(self.consensus)
 
     def check(self, *, overwrite: bool) -> None:
-        from .nifti import NIFTI_SUFFIXES, check_outputs
+        from .nifti import NIFTI_SUFFIXES
 
         inputs = [path for path in (*self.raters, self.mask, self.prior) if path is not None]
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
@@ -176,7 +178,7 @@ class _Job:
         self, say: Callable[[str], None], remarks: list[str]
     ) -> tuple[list[Image], NDArray[Any] | None, NDArray[Any] | None]:
         """Return the raters, the mask and the prior map, all on the first rater's grid, or nearly."""
-        from .nifti import check_same_grid, read, shown
+        from .nifti import read
 
         raters: list[Image] = []
 
@@ -204,18 +206,18 @@ class _Job:
         say: Callable[[str], None],
     ) -> None:
         """Write all outputs, the sidecar last: its presence means that the others are complete."""
-        from .nifti import Outputs, shown
+        from .nifti import nifti_bytes
 
+        images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
+            (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
+            (self.label, fusion.label(cut), f"cut {cut:g}"),
+            (self.counts, counts, "votes"),
+        ]
         with Outputs() as outputs:
-            say(f"writing {shown(self.consensus.name)}")
-            text = f"fastfuse {fusion.method} probability"
-            outputs.add_image(self.consensus, fusion.probability.astype(np.float32, copy=False), like, text)
-            if self.label is not None:
-                outputs.add_image(
-                    self.label, fusion.label(cut), like, f"fastfuse {fusion.method} cut {cut:g}"
-                )
-            if self.counts is not None and counts is not None:
-                outputs.add_image(self.counts, counts, like, "fastfuse votes")
+            for path, data, what in images:
+                if path is not None and data is not None:
+                    say(f"writing {shown(path.name)}")
+                    outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
             content = json.dumps(sidecar, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
             outputs.add(self.sidecar, content.encode())
             outputs.commit()

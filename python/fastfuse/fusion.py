@@ -7,8 +7,6 @@ Level Estimation (STAPLE)*, IEEE TMI 23(7), 2004, doi:10.1109/TMI.2004.828354.
 
 from __future__ import annotations
 
-import math
-import operator
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +17,16 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
 from .errors import FusionWarning
-from .votes import Array, as_companion, as_raters, axes_in_memory_order, explain, name_of
+from .options import (
+    check_choice,
+    check_count,
+    check_dtype,
+    check_init,
+    check_label,
+    check_prior,
+    check_tolerance,
+)
+from .votes import as_companion, as_raters, axes_in_memory_order, explain, name_of
 
 Method = Literal["staple", "soft-staple", "simplified-soft-staple", "majority"]
 METHODS: tuple[Method, ...] = ("soft-staple", "simplified-soft-staple", "staple", "majority")
@@ -407,10 +414,10 @@ def fuse_arrays(
     arrays = as_raters(raters, names)
     shape = arrays[0].shape
     axes = axes_in_memory_order(arrays[0])
-    prior_number, prior_map = _check_prior(prior, shape)
+    prior_number, prior_map = check_prior(prior, shape)
     region = None if mask is None else as_companion(mask, "mask", shape)
-    out = np.empty([shape[axis] for axis in axes], dtype=_check_dtype(dtype))
-    max_iter = _check_count(max_iter, "max_iter", least=1)
+    out = np.empty([shape[axis] for axis in axes], dtype=check_dtype(dtype))
+    max_iter = check_count(max_iter, "max_iter", least=1)
     try:
         result = _core.fuse(
             [array.transpose(axes) for array in arrays],
@@ -421,11 +428,11 @@ def fuse_arrays(
             prior=prior_number,
             estimate_prior=isinstance(prior, str) and prior == "estimate",
             em_m_step=check_choice(m_step, "m_step", ("paper", "em")) == "em",
-            init=_check_init(init),
-            select_label=_check_label(select_label),
-            tol=_check_tolerance(tol),
+            init=check_init(init),
+            select_label=check_label(select_label),
+            tol=check_tolerance(tol),
             max_iter=max_iter,
-            threads=_check_count(threads, "threads", least=0),
+            threads=check_count(threads, "threads", least=0),
             pattern_capacity=pattern_capacity,
         )
     except _core.BadVotes as bad:
@@ -467,79 +474,3 @@ def _remarks(fusion: Fusion, disputed: float, max_iter: int, names: Sequence[str
     if not fusion.converged:
         remarks.append(f"stopped at max_iter = {max_iter} before convergence")
     return remarks
-
-
-def _check_prior(prior: Any, shape: tuple[int, ...]) -> tuple[float | None, Array | None]:
-    if isinstance(prior, str):
-        check_choice(prior, "prior", ("mean", "estimate"), "a number in (0, 1) or a map")
-        return None, None
-    if np.ndim(prior):
-        return None, as_companion(prior, "prior", shape)
-    number = _real(prior)
-    if number is None or not 0 < number < 1:
-        raise ValueError(f"prior is {prior!r}: it must lie in (0, 1), 0 and 1 excluded")
-    return number, None
-
-
-def _check_init(init: Any) -> float | None:
-    if isinstance(init, str):
-        check_choice(init, "init", ("vote",), "a number in (0.5, 1)")
-        return None
-    number = _real(init)
-    if number is None or not 0.5 < number < 1:
-        raise ValueError(f"init is {init!r}: it must be 'vote' or a number in (0.5, 1)")
-    return number
-
-
-def _real(value: Any) -> float | None:
-    """Return a real number (no boolean) as float, anything else as None."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.item()
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def check_choice(value: Any, name: str, choices: tuple[str, ...], otherwise: str = "") -> str:
-    """Return ``value`` if it is one of the choices, else raise a ValueError that names them."""
-    if value not in choices:
-        known = " or ".join([*map(repr, choices), *([otherwise] if otherwise else [])])
-        raise ValueError(f"{name} is {value!r}: it must be {known}")
-    return str(value)
-
-
-def _check_tolerance(tol: Any) -> float:
-    number = _real(tol)
-    if number is None or not 0 <= number < math.inf:
-        raise ValueError(f"tol is {tol!r}: it must be a number of at least 0")
-    return number
-
-
-def _check_count(value: Any, name: str, *, least: int) -> int:
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}: it must be an integer") from None
-    if not least <= count < 2**31:
-        raise ValueError(f"{name} is {value!r}: it must be at least {least} and below 2^31")
-    return count
-
-
-def _check_label(label: Any) -> float | None:
-    if label is None:
-        return None
-    try:
-        number = operator.index(label)
-    except TypeError:
-        raise TypeError(f"select_label is {label!r}: it must be an integer") from None
-    if number == 0:
-        raise ValueError("select_label is 0: 0 is the background; select one of the other labels")
-    return float(number)
-
-
-def _check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    try:
-        checked = np.dtype(dtype)
-    except TypeError:
-        checked = np.dtype(object)
-    if checked not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype is {dtype!r}: the probability is float32 or float64")
-    return checked

@@ -1,22 +1,18 @@
-"""Image files in and out: a strict reader and an all-or-nothing writer around nibabel."""
+"""Image files in and out: a strict reader around nibabel, and what is written."""
 
 from __future__ import annotations
 
 import gzip
 import io
-import itertools
 import logging
 import math
 import os
-import secrets
 import stat
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -25,10 +21,8 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from .errors import GridError, ImageError, OutputError
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from .errors import ImageError
+from .paths import shown
 
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -83,11 +77,6 @@ class Image:
     def voxel_ml(self) -> float:
         """Volume of a voxel, in ml."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
-
-
-def shown(path: Path | str) -> str:
-    """Return a path for messages, control characters escaped."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
 
 
 def read(path: Path | str) -> Image:
@@ -239,80 +228,11 @@ def _check_affine(path: Path, affine: NDArray[np.float64]) -> None:
         )
 
 
-# --- grids ---------------------------------------------------------------------------------------------------
+def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -> bytes:
+    """Serialise ``data`` as NIfTI with the affine, units and codes of ``like``, qform and sform equal, slope 1.
 
-
-def _corners(image: Image) -> NDArray[np.float64]:
-    """Return the eight corners of the volume in mm, (8, 3)."""
-    box = np.array(list(itertools.product(*[(-0.5, extent - 0.5) for extent in image.data.shape])))
-    return np.asarray(box @ image.affine[:3, :3].T + image.affine[:3, 3], dtype=np.float64)
-
-
-def check_same_grid(first: Image, other: Image) -> str | None:
-    """Compare two grids by the corners of their volumes; nothing is ever resampled silently.
-
-    A shift of at most 0.001 of the smallest voxel side counts as none; one of up to 0.1 passes with a remark,
-    which is returned.
-
-    Raises
-    ------
-    GridError
-        With both files, both shapes, the shift in mm and voxels, and the remedy; an axis that is flipped or
-        exchanged is named.
+    Compressed if ``path``, where it is to be written, ends in .gz.
     """
-    names = f"{shown(other.path)} and {shown(first.path)}"
-    turned = _turned_axes(first, other)
-    if turned:
-        raise GridError(
-            f"{names} cover the same box, but {turned}: reorient one of them, e.g. both with nibabel.as_closest_canonical"
-        )
-    if first.data.shape != other.data.shape:
-        raise GridError(
-            f"{names} have shapes {other.data.shape} and {first.data.shape}: resample one onto the other's grid"
-        )
-    shift = float(np.linalg.norm(_corners(other) - _corners(first), axis=1).max())
-    voxels = shift / float(first.voxel_mm.min())
-    if voxels <= 1e-3:
-        return None
-    if voxels <= 0.1:
-        return f"{names} lie {shift:.3g} mm ({voxels:.2g} voxels) apart: taken as one grid"
-    raise GridError(
-        f"{names} have the shape {first.data.shape}, but lie {shift:.3g} mm ({voxels:.3g} voxels) apart: resample one "
-        "onto the other's grid"
-    )
-
-
-def _turned_axes(first: Image, other: Image) -> str:
-    """Name flipped and exchanged axes, if the two volumes fill the same box; else return nothing."""
-    step = np.linalg.inv(first.affine) @ other.affine  # voxel steps of `other` in voxels of `first`
-    signs = np.rint(step[:3, :3]).astype(int)
-    if not np.array_equal(np.abs(signs).sum(axis=0), [1, 1, 1]) or not np.array_equal(
-        np.abs(signs).sum(axis=1), [1, 1, 1]
-    ):
-        return ""
-    if np.array_equal(signs, np.eye(3, dtype=int)):
-        return ""
-    to = [np.lexsort(np.round(_corners(image), 1).T) for image in (first, other)]
-    distance = np.linalg.norm(_corners(first)[to[0]] - _corners(other)[to[1]], axis=1).max()
-    if distance > 0.1 * first.voxel_mm.min():
-        return ""
-    flipped = [axis for axis in range(3) if signs[axis, axis] == -1]
-    exchanged = [axis for axis in range(3) if signs[axis, axis] == 0]
-    parts = [_axes_are(axes, what) for axes, what in ((flipped, "flipped"), (exchanged, "exchanged")) if axes]
-    return " and ".join(parts)
-
-
-def _axes_are(axes: list[int], what: str) -> str:
-    if len(axes) == 1:
-        return f"axis {axes[0]} is {what}"
-    return f"axes {', '.join(map(str, axes[:-1]))} and {axes[-1]} are {what}"
-
-
-# --- writing -------------------------------------------------------------------------------------------------
-
-
-def nifti_bytes(data: NDArray[Any], like: Image, description: str, *, compressed: bool) -> bytes:
-    """Serialise ``data`` as NIfTI with the affine, units and codes of ``like``, qform and sform equal, slope 1."""
     kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
     image = kind(data, like.affine)
     qform_code, sform_code = 1, 1
@@ -327,79 +247,4 @@ def nifti_bytes(data: NDArray[Any], like: Image, description: str, *, compressed
     buffer = io.BytesIO()
     image.to_stream(buffer)
     content = buffer.getvalue()
-    return gzip.compress(content, COMPRESSION, mtime=0) if compressed else content
-
-
-def check_outputs(
-    paths: list[Path], inputs: list[Path], suffixes: tuple[str, ...], *, overwrite: bool
-) -> None:
-    """Refuse early what must not, or cannot, be written."""
-    for path in paths:
-        name = shown(path)
-        if not path.name.lower().endswith(suffixes):
-            raise OutputError(f"{name}: the name of an output must end in {' or '.join(suffixes)}")
-        if not path.parent.is_dir():
-            raise OutputError(f"{name}: the folder {shown(path.parent)} does not exist; make it first")
-        if path.is_dir():
-            raise OutputError(f"{name}: is a folder; choose another name")
-        if any(path.exists() and path.samefile(source) for source in inputs if source.exists()):
-            raise OutputError(f"{name}: is one of the inputs; choose another name")
-        if paths.count(path) > 1:
-            raise OutputError(f"{name}: is to hold two outputs; choose another name")
-        if path.exists() and not overwrite:
-            raise OutputError(
-                f"{name}: exists already; choose another name or pass --overwrite (overwrite=True)"
-            )
-
-
-class Outputs:
-    """Files that appear together, or not at all.
-
-    Each is written whole under a temporary name in its own folder; :meth:`commit` renames them in the order
-    in which they came, so that the last one's presence means that all are complete.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[Path, Path]] = []
-
-    def add(self, path: Path, content: bytes) -> None:
-        """Write ``content`` to stable storage under a temporary name."""
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        self._waiting.append((temporary, path))
-        with _writing(path):
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-
-    def add_image(self, path: Path, data: NDArray[Any], like: Image, description: str) -> None:
-        """Write an image on the grid of ``like``."""
-        compressed = path.name.lower().endswith(".gz")
-        self.add(path, nifti_bytes(data, like, description, compressed=compressed))
-
-    def commit(self) -> None:
-        """Give every file its name."""
-        while self._waiting:
-            temporary, path = self._waiting[0]
-            with _writing(path):
-                temporary.replace(path)
-            self._waiting.pop(0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for temporary, _ in self._waiting:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{shown(path)}: cannot be written ({reason}); nothing was changed") from error
+    return gzip.compress(content, COMPRESSION, mtime=0) if path.name.lower().endswith(".gz") else content

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from .nifti import Outputs
+from .outputs import Outputs
 
 TRUTH = "#00e5ff"
 # Seven hues that stay apart on grey, for the colour-blind too (after Okabe and Ito).

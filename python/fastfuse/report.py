@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from .paths import shown
+
 if TYPE_CHECKING:
     from .demo import DemoResult
 
@@ -24,7 +26,7 @@ Say = Callable[[str], None]
 
 def printable(text: object) -> str:
     """Escape control characters and markup: file names come from outside."""
-    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text)))
+    return escape(shown(str(text)))
 
 
 def print_line(kind: str, text: str) -> None:
