@@ -18,6 +18,7 @@ import pytest
 
 import fastfuse
 from fastfuse import nifti
+from fastfuse.paths import shown
 
 from .problems import simulated_raters, soften
 
@@ -68,7 +69,7 @@ def test_fuse_files(tmp_path: Path, paths: list[Path], masks: np.ndarray) -> Non
     np.testing.assert_array_equal(np.asanyarray(nib.load(counts).dataobj), masks.sum(axis=0))
     assert nib.load(label).get_data_dtype() == nib.load(counts).get_data_dtype() == np.uint8
     assert steps[0] == "reading rater1.nii.gz"
-    assert steps[-2:] == ["fusing", "writing consensus.nii.gz"]
+    assert steps[-4:] == ["fusing", "writing consensus.nii.gz", "writing label.nii", "writing counts.nii.gz"]
 
 
 def test_sidecar(tmp_path: Path, paths: list[Path]) -> None:
@@ -551,4 +552,4 @@ def test_outputs_get_ordinary_permissions(tmp_path: Path, paths: list[Path]) -> 
 
 
 def test_printable_paths() -> None:
-    assert nifti.shown("a\tb\x1b.nii") == "a\\tb\\x1b.nii"
+    assert shown("a\tb\x1b.nii") == "a\\tb\\x1b.nii"

@@ -66,7 +66,7 @@ def imports(path: Path) -> set[str]:
 def test_who_knows_whom(module: str, users: set[str]) -> None:
     found = {
         path.name
-        for path in SOURCE.glob("*.py")
+        for path in SOURCE.rglob("*.py")
         if any(name == module or name.startswith(f"{module}.") for name in imports(path))
     }
     assert found == users

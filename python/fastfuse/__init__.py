@@ -2,7 +2,8 @@
 
 from .errors import FastfuseError, FusionWarning, GridError, ImageError, OutputError
 from .files import fuse_files
-from .fusion import Fusion, majority_vote, simplified_soft_staple, soft_staple, staple
+from .fusion import majority_vote, simplified_soft_staple, soft_staple, staple
+from .result import Fusion
 
 __all__ = [
     "FastfuseError",

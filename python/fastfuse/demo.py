@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from . import nifti, phantom
 from .errors import OutputError
-from .fusion import METHODS, Fusion, Method, fuse_arrays
+from .fusion import fuse_arrays
 from .metrics import Overlap, overlap
 from .outputs import Outputs
 from .paths import shown
 from .plots import draw_consensus
+from .result import METHODS, Fusion, Method
 
 PATIENT = "Patient_01"
 

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FusionWarning
-from .fusion import METHODS, Fusion, Method, fuse_arrays
+from .fusion import fuse_arrays
 from .grids import check_same_grid
 from .options import check_choice
 from .outputs import Outputs, check_outputs
 from .paths import shown
+from .result import METHODS, Fusion, Method
 
 if TYPE_CHECKING:
     from .nifti import Image
