@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "fastfuse/enumerate.hpp"
+#include "fastfuse/masses.hpp"
 
 namespace fastfuse {
 namespace {

@@ -2,73 +2,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <numeric>
+
+#include "pattern_table.hpp"
 
 namespace fastfuse {
 namespace {
 
 constexpr std::uint32_t outside_id = 0; // voxels outside the mask
 constexpr std::uint32_t zero_id = 1;    // voxels without any vote
-constexpr std::uint32_t full = UINT32_MAX;
-
-std::uint64_t hash(const double* key, int width) {
-    std::uint64_t h = 0;
-    for (int i = 0; i < width; ++i) {
-        std::uint64_t bits;
-        std::memcpy(&bits, key + i, sizeof bits);
-        h = (h ^ bits) * 0x9E3779B97F4A7C15u;
-        h ^= h >> 32;
-    }
-    return h;
-}
-
-// Distinct keys, numbered from 0 in the order of arrival. Look-ups take no lock; insertions do, and are few.
-class Table {
-  public:
-    Table(int width, std::int64_t capacity) : width_(width), capacity_(capacity) {
-        std::size_t slots = 16;
-        while (slots < 2 * static_cast<std::size_t>(capacity))
-            slots *= 2;
-        slots_ = std::vector<std::atomic<std::uint32_t>>(slots);
-        keys_.resize(static_cast<std::size_t>(capacity * width));
-    }
-
-    // The key's number; `full` if it is new and there is no place for it.
-    std::uint32_t find_or_add(const double* key) {
-        std::size_t slot = hash(key, width_) & (slots_.size() - 1);
-        const std::uint32_t found = probe(key, slot);
-        if (found != full) return found;
-        const std::lock_guard<std::mutex> hold(adding_);
-        const std::uint32_t added_meanwhile = probe(key, slot);
-        if (added_meanwhile != full) return added_meanwhile;
-        if (size_ == capacity_) return full;
-        std::copy_n(key, width_, keys_.begin() + size_ * width_);
-        const auto id = static_cast<std::uint32_t>(size_++);
-        slots_[slot].store(id + 1, std::memory_order_release);
-        return id;
-    }
-
-    std::int64_t size() const { return size_; }
-    const double* key(std::int64_t id) const { return keys_.data() + id * width_; }
-
-  private:
-    // Follows the key's chain; leaves `slot` at its end if the key is not there.
-    std::uint32_t probe(const double* key, std::size_t& slot) const {
-        for (;; slot = (slot + 1) & (slots_.size() - 1)) {
-            const std::uint32_t entry = slots_[slot].load(std::memory_order_acquire);
-            if (entry == 0) return full;
-            if (std::equal(key, key + width_, this->key(entry - 1))) return entry - 1;
-        }
-    }
-
-    int width_;
-    std::int64_t capacity_;
-    std::int64_t size_ = 0;
-    std::vector<std::atomic<std::uint32_t>> slots_; // id + 1; 0 where empty
-    std::vector<double> keys_;
-    std::mutex adding_;
-};
 
 // Voxels of each pattern. Low ids, the frequent ones, are counted by each thread for itself.
 class Counts {
@@ -142,7 +84,7 @@ class Finder {
 
     std::uint32_t look_up() {
         const std::uint32_t found = table_.find_or_add(key_.data());
-        if (found == full) throw Full();
+        if (found == Table::full) throw Full();
         return found + zero_id + 1;
     }
 

@@ -52,6 +52,23 @@ struct Worker {
     bool stopped() const { return stop.poll(thread); }
 };
 
+// Asks whether to stop once in a while, measured in work done.
+class Pace {
+  public:
+    explicit Pace(const Worker& worker) : worker_(worker) {}
+    bool stopped_after(std::int64_t work) {
+        done_ += work;
+        if (done_ < work_between_polls) return false;
+        done_ = 0;
+        return worker_.stopped();
+    }
+
+  private:
+    static constexpr std::int64_t work_between_polls = 1 << 14;
+    const Worker& worker_;
+    std::int64_t done_ = 0;
+};
+
 class Team {
   public:
     // `asked` threads, 0 for as many as the process may use; one in a forked child, where OpenMP's own

@@ -1,0 +1,113 @@
+#include "layout.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace fastfuse {
+namespace {
+
+struct Half {
+    std::uint16_t bits;
+};
+
+double widen(Half half) {
+    const int exponent = (half.bits >> 10) & 0x1f;
+    const int fraction = half.bits & 0x3ff;
+    double magnitude;
+    if (exponent == 0x1f)
+        magnitude = fraction ? std::nan("") : HUGE_VAL;
+    else if (exponent == 0)
+        magnitude = std::ldexp(fraction, -24);
+    else
+        magnitude = std::ldexp(fraction + 0x400, exponent - 25);
+    return half.bits & 0x8000 ? -magnitude : magnitude;
+}
+
+template <class T> double widen(T value) { return static_cast<double>(value); }
+
+template <class T> void widen_all(const std::byte* from, std::int64_t n, double* to) {
+    for (std::int64_t k = 0; k < n; ++k) {
+        T value;
+        std::memcpy(&value, from + k * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+        to[k] = widen(value);
+    }
+}
+
+} // namespace
+
+void widen_all(Scalar type, const std::byte* from, std::int64_t n, double* to) {
+    switch (type) {
+    case Scalar::u8: return widen_all<std::uint8_t>(from, n, to);
+    case Scalar::i8: return widen_all<std::int8_t>(from, n, to);
+    case Scalar::u16: return widen_all<std::uint16_t>(from, n, to);
+    case Scalar::i16: return widen_all<std::int16_t>(from, n, to);
+    case Scalar::u32: return widen_all<std::uint32_t>(from, n, to);
+    case Scalar::i32: return widen_all<std::int32_t>(from, n, to);
+    case Scalar::u64: return widen_all<std::uint64_t>(from, n, to);
+    case Scalar::i64: return widen_all<std::int64_t>(from, n, to);
+    case Scalar::f16: return widen_all<Half>(from, n, to);
+    case Scalar::f32: return widen_all<float>(from, n, to);
+    case Scalar::f64: return widen_all<double>(from, n, to);
+    }
+}
+
+std::int64_t size_of(Scalar type) {
+    switch (type) {
+    case Scalar::u8:
+    case Scalar::i8: return 1;
+    case Scalar::u16:
+    case Scalar::i16:
+    case Scalar::f16: return 2;
+    case Scalar::u32:
+    case Scalar::i32:
+    case Scalar::f32: return 4;
+    default: return 8;
+    }
+}
+
+bool contiguous(const View& view, const std::vector<std::int64_t>& shape) {
+    std::int64_t expected = size_of(view.type);
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+        if (shape[axis] != 1 && view.strides[axis] != expected) return false;
+        expected *= shape[axis];
+    }
+    return true;
+}
+
+void gather(const View& view, const std::vector<std::int64_t>& shape, std::int64_t first, std::int64_t n,
+            std::byte* to) {
+    const std::size_t axes = shape.size();
+    const std::int64_t item = size_of(view.type);
+    std::vector<std::int64_t> at(axes);
+    const std::byte* from = view.data;
+    for (std::size_t axis = axes; axis-- > 0; first /= shape[axis]) {
+        at[axis] = first % shape[axis];
+        from += at[axis] * view.strides[axis];
+    }
+    for (std::int64_t k = 0; k < n; ++k, to += item) {
+        std::memcpy(to, from, static_cast<std::size_t>(item));
+        if (view.swapped) std::reverse(to, to + item);
+        for (std::size_t axis = axes; axis-- > 0;) { // the next voxel: carry like an odometer
+            from += view.strides[axis];
+            if (++at[axis] < shape[axis]) break;
+            from -= shape[axis] * view.strides[axis];
+            at[axis] = 0;
+        }
+    }
+}
+
+bool all_zero(const std::byte* from, std::int64_t bytes) {
+    std::uint64_t any = 0;
+    std::int64_t k = 0;
+    for (; k + 8 <= bytes; k += 8) {
+        std::uint64_t word;
+        std::memcpy(&word, from + k, 8);
+        any |= word;
+    }
+    for (; k < bytes; ++k)
+        any |= static_cast<std::uint64_t>(from[k]);
+    return any == 0;
+}
+
+} // namespace fastfuse
