@@ -285,36 +285,9 @@ def majority_vote(
     return _fuse(raters, "majority", mask=mask, dtype=dtype, threads=threads, select_label=select_label)
 
 
-def _fuse(
-    raters: Any,
-    method: Method,
-    *,
-    m_step: str = "paper",
-    prior: str | float | ArrayLike = "mean",
-    init: str | float = "vote",
-    mask: ArrayLike | None = None,
-    tol: float = 1e-7,
-    max_iter: int = 1000,
-    dtype: DTypeLike = "float32",
-    threads: int = 0,
-    select_label: int | None = None,
-    pattern_capacity: int = -1,
-) -> Fusion:
+def _fuse(raters: Any, method: Method, **options: Any) -> Fusion:
     """Fuse, and warn the caller's caller of what is doubtful."""
-    fusion, remarks = fuse_arrays(
-        raters,
-        method,
-        m_step=m_step,
-        prior=prior,
-        init=init,
-        mask=mask,
-        tol=tol,
-        max_iter=max_iter,
-        dtype=dtype,
-        threads=threads,
-        select_label=select_label,
-        pattern_capacity=pattern_capacity,
-    )
+    fusion, remarks = fuse_arrays(raters, method, **options)
     if remarks:
         warnings.warn("; ".join(remarks), FusionWarning, stacklevel=3)
     return fusion
