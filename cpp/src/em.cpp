@@ -79,11 +79,6 @@ void gather_rater(const Batch& batch, std::size_t i, const Posterior& posterior,
     sums.rejection[i] += dot(u, no, n);
 }
 
-void add_all(std::vector<double>& to, const std::vector<double>& from) {
-    for (std::size_t i = 0; i < to.size(); ++i)
-        to[i] += from[i];
-}
-
 // part / (part + rest) and its complement; as before where nothing determines them.
 void update(double part, double rest, double& rate, double& complement) {
     if (!(part + rest > 0)) return;
@@ -99,21 +94,6 @@ double largest_move(const std::vector<double>& a, const std::vector<double>& b) 
 }
 
 } // namespace
-
-Sums::Sums(int raters)
-    : hit(static_cast<std::size_t>(raters)), miss(hit.size()), false_alarm(hit.size()),
-      rejection(hit.size()) {}
-
-void Sums::add(const Sums& other) {
-    count += other.count;
-    foreground += other.foreground;
-    background += other.background;
-    log_likelihood += other.log_likelihood;
-    add_all(hit, other.hit);
-    add_all(miss, other.miss);
-    add_all(false_alarm, other.false_alarm);
-    add_all(rejection, other.rejection);
-}
 
 void Expectation::find_posterior(const Batch& batch, Sums* sums_by_terms, const Worker& worker) {
     switch (model_) {

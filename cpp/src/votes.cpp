@@ -4,8 +4,6 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "layout.hpp"
-
 namespace fastfuse {
 namespace {
 

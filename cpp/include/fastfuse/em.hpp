@@ -10,6 +10,7 @@
 #include "fastfuse/parallel.hpp"
 #include "fastfuse/posterior.hpp"
 #include "fastfuse/rows.hpp"
+#include "fastfuse/sums.hpp"
 
 namespace fastfuse {
 
@@ -23,20 +24,6 @@ enum class Model {
     mean_vote,  // w = Σ_i q_i / m: no performance needed
     product,    // eqs. (2), (12), (13)
     enumerated, // the expectation over the row's binary patterns, eq. (9)
-};
-
-// What the M-step needs of all rows.
-struct Sums {
-    explicit Sums(int raters = 0);
-    void add(const Sums& other);
-    double count = 0;                // Σ c
-    double foreground = 0;           // Σ c w
-    double background = 0;           // Σ c (1 − w)
-    double log_likelihood = 0;       // Σ c log p(votes)
-    std::vector<double> hit;         // Σ c w v_i1
-    std::vector<double> miss;        // Σ c w (1 − v_i1)
-    std::vector<double> false_alarm; // Σ c (1 − w) v_i0
-    std::vector<double> rejection;   // Σ c (1 − w)(1 − v_i0)
 };
 
 // c times a rater's vote as the M-step sees it, and c times its complement, in every row of a batch.

@@ -8,9 +8,9 @@
 // Here every row goes through its own terms; masses.hpp gathers those of a whole volume first.
 #pragma once
 
-#include <vector>
-
-#include "fastfuse/em.hpp"
+#include "fastfuse/parallel.hpp"
+#include "fastfuse/posterior.hpp"
+#include "fastfuse/sums.hpp"
 
 namespace fastfuse {
 

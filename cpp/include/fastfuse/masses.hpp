@@ -10,7 +10,9 @@
 
 #include <vector>
 
-#include "fastfuse/em.hpp"
+#include "fastfuse/parallel.hpp"
+#include "fastfuse/posterior.hpp"
+#include "fastfuse/rows.hpp"
 
 namespace fastfuse {
 

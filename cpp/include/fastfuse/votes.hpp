@@ -9,17 +9,9 @@
 #include <optional>
 #include <vector>
 
+#include "fastfuse/view.hpp"
+
 namespace fastfuse {
-
-enum class Scalar { u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64 };
-
-// One array. It owns nothing.
-struct View {
-    const std::byte* data = nullptr;
-    Scalar type = Scalar::u8;
-    bool swapped = false;                // bytes in the other order than the machine's
-    std::vector<std::ptrdiff_t> strides; // bytes, one per axis
-};
 
 enum class Check {
     unit,   // votes in [0, 1]

@@ -1,13 +1,21 @@
-// Reading arrays of any scalar type and layout.
+// One array as the caller holds it, of any scalar type and layout, and how it is read.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "fastfuse/votes.hpp"
-
 namespace fastfuse {
+
+enum class Scalar { u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64 };
+
+// One array. It owns nothing.
+struct View {
+    const std::byte* data = nullptr;
+    Scalar type = Scalar::u8;
+    bool swapped = false;                // bytes in the other order than the machine's
+    std::vector<std::ptrdiff_t> strides; // bytes, one per axis
+};
 
 std::int64_t size_of(Scalar type);
 

@@ -1,4 +1,4 @@
-#include "layout.hpp"
+#include "fastfuse/view.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,25 @@
+// What an E-step leaves behind for the M-step.
+//
+//   c            voxels of a row                         w      p(truth 1 | votes) of a row
+//   v_i1, v_i0   vote of rater i as the M-step sees it, where truth is 1 and where it is 0
+#pragma once
+
+#include <vector>
+
+namespace fastfuse {
+
+// Over all rows, or some of them.
+struct Sums {
+    explicit Sums(int raters = 0);
+    void add(const Sums& other);
+    double count = 0;                // Σ c
+    double foreground = 0;           // Σ c w
+    double background = 0;           // Σ c (1 − w)
+    double log_likelihood = 0;       // Σ c log p(votes)
+    std::vector<double> hit;         // Σ c w v_i1
+    std::vector<double> miss;        // Σ c w (1 − v_i1)
+    std::vector<double> false_alarm; // Σ c (1 − w) v_i0
+    std::vector<double> rejection;   // Σ c (1 − w)(1 − v_i0)
+};
+
+} // namespace fastfuse
