@@ -72,6 +72,12 @@ def test_half_precision_is_read_exactly() -> None:
     np.testing.assert_array_equal(fused.probability, halves.astype(np.float64))
 
 
+def test_any_nonzero_byte_is_true(masks: np.ndarray) -> None:
+    """Booleans of foreign code may hold other bytes than 0 and 1."""
+    odd = [(mask * 254).astype(np.uint8).view(bool) for mask in masks]
+    np.testing.assert_array_equal(fastfuse.staple(odd).probability, fastfuse.staple(masks).probability)
+
+
 def test_mixed_dtypes(masks: np.ndarray) -> None:
     mixed = [mask.astype(dtype) for mask, dtype in zip(masks, ["?", "u1", ">f4", "i8", "f2"], strict=True)]
     np.testing.assert_array_equal(fastfuse.staple(mixed).probability, fastfuse.staple(masks).probability)
@@ -239,6 +245,8 @@ def test_result(votes: np.ndarray) -> None:
     assert fused.label().dtype == np.uint8
     np.testing.assert_array_equal(fused.label(0.25), fused.probability >= 0.25)
     assert "soft-staple, 5 raters" in repr(fused)
+    assert fused != fastfuse.soft_staple(votes), "results are compared by identity"
+    assert hash(fused)
 
 
 def test_cut_includes_its_own_value() -> None:

@@ -79,6 +79,11 @@ def test_out_of_range_names_the_labels() -> None:
         fastfuse.soft_staple(with_value(3, dtype=np.int16))
 
 
+def test_just_above_one_is_rounding() -> None:
+    with pytest.raises(ValueError, match=r"rater 1 holds 1\.0000001\d* at voxel .*clip what rounding did"):
+        fastfuse.soft_staple(with_value(1.0000001, dtype=np.float32))
+
+
 def test_staple_names_the_labels() -> None:
     with pytest.raises(ValueError, match=r"rater 0 holds 2 .*values that occur: 0, 1, 2\).*--select-label K"):
         fastfuse.staple(with_value(2, rater=0, dtype=np.uint8))
@@ -155,6 +160,10 @@ def test_mask(fuse: Any, mask: Any, error: type[Exception], message: str) -> Non
         ({"dtype": "fuzzy"}, ValueError, "dtype is 'fuzzy'"),
         ({"select_label": 0}, ValueError, "select_label is 0: 0 is the background"),
         ({"select_label": 1.5}, TypeError, "select_label is 1.5: it must be an integer"),
+        ({"select_label": True}, TypeError, "select_label is True: it must be an integer"),
+        ({"select_label": 2**53 + 1}, ValueError, "can no longer be told apart"),
+        ({"select_label": 10**400}, ValueError, "can no longer be told apart"),
+        ({"max_iter": True}, TypeError, "max_iter is True"),
         ({"smoothing": 2}, TypeError, "smoothing"),
     ],
 )
@@ -175,7 +184,7 @@ def test_too_many_fractional_votes() -> None:
     votes[:20, 4] = 0.4
     fastfuse.simplified_soft_staple(votes)
     votes[20, 4] = 0.4
-    with pytest.raises(ValueError, match=r"21 raters have fractional votes at one voxel.*at most 20"):
+    with pytest.raises(ValueError, match=r"21 raters have fractional votes at voxel \(4,\).*at most 20"):
         fastfuse.soft_staple(votes)
     fastfuse.simplified_soft_staple(votes)
 

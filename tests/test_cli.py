@@ -83,8 +83,9 @@ def test_fuse_every_option(folder: Path) -> None:
     facts = json.loads((folder / "c.json").read_text())
     assert facts["options"] == {
         "m_step": "em", "prior": "estimate", "init": 0.9, "tol": 1e-6, "max_iter": 400, "select_label": 1,
+        "cut": 0.7,
     }  # fmt: skip
-    assert facts["consensus"]["cut"] == 0.7
+    assert facts["outputs"] == {"consensus": "c.nii.gz", "label": "l.nii.gz", "counts": "n.nii.gz"}
 
 
 @pytest.mark.parametrize(
@@ -159,8 +160,37 @@ def test_version(tmp_path: Path) -> None:
     assert run(tmp_path, "--version").stdout == f"fastfuse {fastfuse.__version__}\n"
 
 
+def test_bare_command_is_help(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    assert "Usage" in done.stdout + done.stderr
+    assert "error" not in done.stderr
+
+
+def test_python_m(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fastfuse", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"fastfuse {fastfuse.__version__}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_standard_output(folder: Path) -> None:
+    command = [sys.executable, "-m", "fastfuse", "fuse", *RATERS, "-o", "c.nii.gz"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot print (No space left on device); the outputs are complete\n"
+    assert (folder / "c.json").exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [(signal.SIGINT, 130, "error: interrupted; no output was written\n"), (signal.SIGTERM, 143, "")],
+)
+def test_stopped(tmp_path: Path, number: int, code: int, message: str) -> None:
     rng = np.random.default_rng(0)
     for i in range(16):
         votes = rng.random((40, 50, 60), dtype=np.float32)
@@ -169,8 +199,8 @@ def test_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fastfuse.cli", "fuse", *names, "-o", "c.nii.gz"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(3)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, stderr = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert stderr == "error: interrupted; no output was written\n"
+    assert process.returncode == code
+    assert stderr == message
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)

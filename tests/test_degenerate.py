@@ -79,6 +79,13 @@ def test_no_voxel_in_doubt(fuse: Any) -> None:
     np.testing.assert_allclose(fused.sensitivity, 1, atol=1e-11)
 
 
+@pytest.mark.parametrize("fuse", ALL)
+def test_label_that_does_not_occur(fuse: Any) -> None:
+    labels = np.array([[0, 1, 2], [0, 2, 2]])
+    fused = fuse_with_one_warning(fuse, "label 7 does not occur", labels, select_label=7)
+    assert (fused.probability == 0).all()
+
+
 @pytest.mark.parametrize("fuse", EM)
 def test_one_rater_marks_nothing_or_everything(fuse: Any) -> None:
     votes = simulated_raters(np.random.default_rng(0), 4, 300)

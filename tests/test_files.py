@@ -18,7 +18,7 @@ import pytest
 
 import fastfuse
 from fastfuse import nifti
-from fastfuse.paths import shown
+from fastfuse.paths import short_names, shown
 
 from .problems import simulated_raters, soften
 
@@ -86,6 +86,7 @@ def test_sidecar(tmp_path: Path, paths: list[Path]) -> None:
     assert facts["method"] == "soft-staple"
     assert facts["options"] == {
         "m_step": "paper", "prior": 0.25, "init": "vote", "tol": 1e-7, "max_iter": 500, "select_label": None,
+        "cut": 0.5,
     }  # fmt: skip
     assert [rater["file"] for rater in facts["raters"]] == [str(path) for path in paths]
     assert [rater["sensitivity"] for rater in facts["raters"]] == fused.sensitivity.tolist()
@@ -94,7 +95,8 @@ def test_sidecar(tmp_path: Path, paths: list[Path]) -> None:
     assert facts["roi"] == {"mask": str(tmp_path / "brain.nii.gz"), "voxels": int(np.prod(SHAPE))}
     assert (facts["prior"], facts["n_iter"], facts["converged"]) == (0.25, fused.n_iter, True)
     assert facts["log_likelihood"] == fused.log_likelihood.tolist()
-    assert facts["consensus"]["foreground_voxels"] == fused.label().sum()
+    assert facts["foreground"]["voxels"] == fused.label().sum()
+    assert facts["outputs"] == {"consensus": "c.nii"}
     assert facts["warnings"] == []
 
 
@@ -426,6 +428,91 @@ def test_control_characters_are_escaped(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_files_stay_files_of_their_own_memory(tmp_path: Path, masks: np.ndarray) -> None:
+    """Nothing is memory-mapped: a file that shrinks meanwhile would kill the process."""
+    path = save(tmp_path / "r.nii", masks[0])
+    data = nifti.read(path).data
+    path.write_bytes(b"")
+    np.testing.assert_array_equal(data, masks[0])
+
+
+def test_qform_and_sform_that_disagree(tmp_path: Path, masks: np.ndarray) -> None:
+    image = nib.Nifti1Image(masks[0], AFFINE)
+    image.set_qform(shifted(5), 1)
+    image.set_sform(AFFINE, 1)
+    nib.save(image, tmp_path / "r0.nii")
+    second = save(tmp_path / "r1.nii", masks[1])
+    with pytest.warns(
+        fastfuse.FusionWarning, match=r"r0\.nii: its qform and sform lie 5 mm apart; the sform is used"
+    ):
+        fastfuse.fuse_files([tmp_path / "r0.nii", second], tmp_path / "c.nii")
+
+
+def test_voxels_of_a_microscope(tmp_path: Path, masks: np.ndarray) -> None:
+    paths = [
+        save(tmp_path / f"r{i}.nii", mask, np.diag([9e-5, 9e-5, 9e-5, 1])) for i, mask in enumerate(masks)
+    ]
+    fastfuse.fuse_files(paths, tmp_path / "c.nii")
+
+
+def test_small_priors_are_not_rounded(tmp_path: Path, paths: list[Path], masks: np.ndarray) -> None:
+    stored = np.random.default_rng(0).choice([500, 20_000], SHAPE).astype(np.int32)
+    prior = scaled(tmp_path / "prior.nii", stored, 1e-9)
+    fused = fastfuse.fuse_files(paths, tmp_path / "c.nii", prior=prior)
+    assert fused.prior == pytest.approx(stored.mean() * 1e-9, rel=1e-6)
+
+
+def test_one_file_twice(tmp_path: Path, paths: list[Path]) -> None:
+    with pytest.warns(fastfuse.FusionWarning, match=r"rater1\.nii\.gz and .*rater1\.nii\.gz are one file"):
+        fastfuse.fuse_files([paths[0], paths[1], tmp_path / "." / "rater1.nii.gz"], tmp_path / "c.nii.gz")
+
+
+def test_raters_of_one_name_are_told_apart(tmp_path: Path, masks: np.ndarray) -> None:
+    for i, mask in enumerate(masks):
+        (tmp_path / f"s{i}").mkdir()
+        save(tmp_path / f"s{i}" / "lesion.nii", mask if i else 3 * mask)
+    with pytest.raises(ValueError, match=r"rater 0 \(s0/lesion\.nii\) holds 3"):
+        fastfuse.fuse_files(sorted(tmp_path.glob("*/lesion.nii")), tmp_path / "c.nii")
+    assert short_names(["a/x.nii", "b/y.nii"]) == ["x.nii", "y.nii"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")
+def test_undecodable_file_name(tmp_path: Path, masks: np.ndarray) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.nii"))
+    save(tmp_path / "r.nii", masks[0]).rename(path)
+    fastfuse.fuse_files([path, save(tmp_path / "s.nii", masks[1])], tmp_path / "c.nii")
+    assert json.loads((tmp_path / "c.json").read_text())["raters"][0]["file"].endswith("caf\\udce9.nii")
+
+
+def test_numpy_scalars_as_options(tmp_path: Path, paths: list[Path]) -> None:
+    fused = fastfuse.fuse_files(
+        paths,
+        tmp_path / "c.nii",
+        prior=np.float32(0.25),
+        init=np.float64(0.9),
+        tol=np.float32(1e-5),
+        max_iter=np.int32(300),
+        cut=np.float32(0.5),
+        select_label=np.int64(1),
+        threads=np.int8(1),
+    )
+    options = json.loads((tmp_path / "c.json").read_text())["options"]
+    assert (options["prior"], options["max_iter"], options["select_label"]) == (0.25, 300, 1)
+    assert fused.converged
+    with pytest.raises(TypeError, match="prior is an array: fuse_files takes a prior map as an image file"):
+        fastfuse.fuse_files(paths, tmp_path / "d.nii", prior=np.full(SHAPE, 0.2))
+    with pytest.raises(TypeError, match="paths is None: give a list of paths"):
+        fastfuse.fuse_files(None, tmp_path / "d.nii")
+
+
+def test_units_of_other_formats_are_millimetres(tmp_path: Path, masks: np.ndarray) -> None:
+    paths = [tmp_path / f"r{i}.mgz" for i in range(2)]
+    for path, mask in zip(paths, masks, strict=False):
+        nib.save(nib.MGHImage(mask, AFFINE.astype(np.float32)), path)
+    fastfuse.fuse_files(paths, tmp_path / "c.nii")
+    assert nib.load(tmp_path / "c.nii").header.get_xyzt_units()[0] == "mm"
+
+
 # --- outputs -------------------------------------------------------------------------------------------------
 
 
@@ -459,13 +546,77 @@ def test_impossible_outputs(tmp_path: Path, paths: list[Path]) -> None:
     assert paths[0].read_bytes() == before
 
 
+def test_one_output_by_two_names(tmp_path: Path, paths: list[Path]) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for other in ("real/../real/c.nii", "link/c.nii"):
+        with pytest.raises(fastfuse.OutputError, match="is to hold two outputs"):
+            fastfuse.fuse_files(paths, tmp_path / "real" / "c.nii", save_label=tmp_path / other)
+
+
+def test_links_are_followed(tmp_path: Path, paths: list[Path]) -> None:
+    (tmp_path / "c.nii").symlink_to("target.nii")
+    fastfuse.fuse_files(paths, tmp_path / "c.nii")
+    assert (tmp_path / "c.nii").is_symlink()
+    assert nib.load(tmp_path / "target.nii").shape == SHAPE
+
+
+def test_longest_name(tmp_path: Path, paths: list[Path]) -> None:
+    output = tmp_path / f"{'c' * 248}.nii"
+    fastfuse.fuse_files(paths, output)
+    assert output.exists()
+
+
+def test_failure_between_two_renames_puts_all_back(
+    tmp_path: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, label = tmp_path / "c.nii", tmp_path / "l.nii"
+    for existing in (True, False):
+        if existing:
+            fastfuse.fuse_files(paths, output, save_label=label)
+        before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
+        replace = Path.replace
+
+        def fail_at_label(self: Path, to: Path, replace: Any = replace) -> Path:
+            if to.name == "l.nii" and self.suffix == ".part":
+                raise PermissionError(1, "Operation not permitted")
+            return replace(self, to)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", fail_at_label)
+            with pytest.raises(
+                fastfuse.OutputError, match=r"l\.nii: cannot be written .*; nothing was changed"
+            ):
+                fastfuse.fuse_files(paths, output, save_label=label, method="majority", overwrite=True)
+        assert {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)} == before
+        for path in (output, label, tmp_path / "c.json"):
+            path.unlink(missing_ok=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_signal_between_two_renames_waits(tmp_path: Path, paths: list[Path]) -> None:
+    code = """
+        replace = Path.replace
+        def interrupted(self, to):
+            os.kill(os.getpid(), signal.SIGINT)
+            return replace(self, to)
+        Path.replace = interrupted
+        fastfuse.fuse_files(paths, folder / "c.nii", save_label=folder / "l.nii")
+    """
+    assert run_in_child(code, tmp_path).returncode == -signal.SIGINT
+    assert files_in(tmp_path) == {path.name for path in paths} | {"c.nii", "l.nii", "c.json"}
+
+
 def test_bad_options_touch_nothing(tmp_path: Path, paths: list[Path]) -> None:
     for options, message in [
         ({"method": "average"}, "method is 'average': it must be 'soft-staple' or"),
         ({"cut": 0}, "cut is 0"),
         ({"prior": "median"}, "prior is 'median'"),
-        ({"method": "majority", "prior": 0.5}, "prior is 0.5: a majority vote has no such option"),
+        ({"method": "majority", "prior": 0.5}, "prior is 0.5: majority has no such option"),
         ({"method": "staple", "m_step": "em2"}, "m_step is 'em2'"),
+        ({"method": "staple", "m_step": "em"}, "m_step is 'em': staple has no such option"),
+        ({"cut": "high"}, "cut is 'high'"),
+        ({"prior": "0.5x"}, "prior is '0.5x': it must be"),
     ]:
         with pytest.raises(ValueError, match=message):
             fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", **options)

@@ -11,6 +11,12 @@ struct Half {
     std::uint16_t bits;
 };
 
+struct Boolean {
+    std::uint8_t byte; // any but 0 is true
+};
+
+double widen(Boolean value) { return value.byte != 0; }
+
 double widen(Half half) {
     const int exponent = (half.bits >> 10) & 0x1f;
     const int fraction = half.bits & 0x3ff;
@@ -38,6 +44,7 @@ template <class T> void widen_all(const std::byte* from, std::int64_t n, double*
 
 void widen_all(Scalar type, const std::byte* from, std::int64_t n, double* to) {
     switch (type) {
+    case Scalar::boolean: return widen_all<Boolean>(from, n, to);
     case Scalar::u8: return widen_all<std::uint8_t>(from, n, to);
     case Scalar::i8: return widen_all<std::int8_t>(from, n, to);
     case Scalar::u16: return widen_all<std::uint16_t>(from, n, to);
@@ -54,6 +61,7 @@ void widen_all(Scalar type, const std::byte* from, std::int64_t n, double* to) {
 
 std::int64_t size_of(Scalar type) {
     switch (type) {
+    case Scalar::boolean:
     case Scalar::u8:
     case Scalar::i8: return 1;
     case Scalar::u16:

@@ -15,7 +15,7 @@ namespace {
 fastfuse::Scalar scalar_of(const py::dtype& dtype) {
     using fastfuse::Scalar;
     switch (dtype.kind() + dtype.itemsize() * 256) {
-    case 'b' + 256:
+    case 'b' + 256: return Scalar::boolean;
     case 'u' + 256: return Scalar::u8;
     case 'i' + 256: return Scalar::i8;
     case 'u' + 512: return Scalar::u16;

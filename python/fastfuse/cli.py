@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import typer
 from . import report
 from .errors import FastfuseError, FusionWarning
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 app = typer.Typer(
     add_completion=True,
@@ -73,9 +74,12 @@ def fuse(
             show_default=False,
         ),
     ],
-    method: Annotated[MethodName, typer.Option(help="How to fuse.")] = MethodName.soft_staple,
+    method: Annotated[
+        MethodName,
+        typer.Option(metavar="METHOD", help="soft-staple, simplified-soft-staple, staple, or majority."),
+    ] = MethodName.soft_staple,
     m_step: Annotated[
-        MStepName, typer.Option(help="The paper's M-step, or the true maximiser.")
+        MStepName, typer.Option(metavar="NAME", help="paper, as printed, or em, the true maximiser.")
     ] = MStepName.paper,
     prior: Annotated[
         str, typer.Option(help="mean (vote), estimate, a number in (0, 1), or an image of priors.")
@@ -105,27 +109,28 @@ def fuse(
     from .files import fuse_files, sidecar_path
 
     steps = len(raters) + 2 + sum(path is not None for path in (mask, save_label, save_counts))
-    with _warnings_as_lines(), report.progress(steps) as say:
-        fuse_files(
-            raters,
-            output,
-            method=method.value,
-            m_step=m_step.value,
-            prior=_number_or_word(prior),
-            init=_number_or_word(init),
-            mask=mask,
-            tol=tol,
-            max_iter=max_iter,
-            threads=threads,
-            select_label=select_label,
-            save_label=save_label,
-            cut=cut,
-            save_counts=save_counts,
-            overwrite=overwrite,
-            progress=say,
-        )
     written = [path for path in (output, save_label, save_counts, sidecar_path(output)) if path is not None]
-    report.print_fusion(sidecar_path(output), written)
+    with _warnings_as_lines():
+        with report.progress(steps) as say:
+            fuse_files(
+                raters,
+                output,
+                method=method.value,
+                m_step=m_step.value,
+                prior=_number_or_word(prior),
+                init=_number_or_word(init),
+                mask=mask,
+                tol=tol,
+                max_iter=max_iter,
+                threads=threads,
+                select_label=select_label,
+                save_label=save_label,
+                cut=cut,
+                save_counts=save_counts,
+                overwrite=overwrite,
+                progress=say,
+            )
+        report.print_fusion(sidecar_path(output), written)
 
 
 @app.command(epilog="Example: [bold]fastfuse demo demo-case[/bold]")
@@ -133,7 +138,7 @@ def demo(
     directory: Annotated[Path, typer.Argument(help="Folder for the case; made if it is not there.")] = Path(
         "demo-case"
     ),
-    seed: Annotated[int, typer.Option(help="Another number, another patient.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another number, another patient.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a case that is there.")] = False,
 ) -> None:
     """Write a synthetic whole-brain MS case, fuse its seven raters by every method, and draw the result."""
@@ -142,7 +147,7 @@ def demo(
     except ImportError as error:
         raise FastfuseError(f"the demo needs {error.name}: pip install 'fastfuse[demo]'") from None
 
-    with _warnings_as_lines(), report.progress(None) as say:
+    with report.progress(None) as say:
         result = run(directory, seed=seed, overwrite=overwrite, say=say)
     report.print_demo(result)
 
@@ -165,8 +170,14 @@ def _warnings_as_lines() -> Iterator[None]:
 
 
 def main() -> None:
-    """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted."""
+    """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(_run())
+
+
+def _terminate(*_: object) -> None:
+    """Leave by the way of an exception, so that temporary files are removed."""
+    raise SystemExit(TERMINATED)
 
 
 def _run() -> int:
@@ -182,12 +193,17 @@ def _run() -> int:
         return 2
     except BrokenPipeError:
         return 1
-    except Exception as error:  # noqa: BLE001 - one line, whatever it is
-        if hasattr(error, "format_message"):  # the parser's own: what was typed is wrong
-            report.print_line("error", f"{error.format_message()} (see --help)")
-            return 2
-        report.print_line("error", f"{type(error).__name__}: {error}; please report this")
+    except OSError as error:  # files have errors of their own, so this is what we print to
+        report.print_line("error", f"cannot print ({error.strerror}); the outputs are complete")
         return 1
+    except Exception as error:  # noqa: BLE001 - one line, whatever it is
+        if not hasattr(error, "format_message"):
+            report.print_line("error", f"{type(error).__name__}: {error}; please report this")
+            return 1
+        message = error.format_message()  # the parser's own: what was typed is wrong
+        if message:  # without, the help has been printed
+            report.print_line("error", f"{message} (see --help)")
+        return 2
     if code == INTERRUPTED:
         report.print_line("error", "interrupted; no output was written")
     return code

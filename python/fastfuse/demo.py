@@ -145,5 +145,5 @@ def _write_case(
     with Outputs() as outputs:
         for path, data in files.items():
             say(f"writing {path.name}")
-            outputs.add(path, nifti.nifti_bytes(path, data, like, "fastfuse phantom"))
+            outputs.add(path, nifti.nifti_bytes(path, data, like, f"fastfuse demo {path.name.split('.')[0]}"))
         outputs.commit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from .errors import FusionWarning
 from .fusion import fuse_arrays
 from .grids import check_same_grid
-from .options import check_choice
+from .options import check_choice, check_count, check_cut, check_init, check_prior, check_tolerance
 from .outputs import Outputs, check_outputs
-from .paths import shown
+from .paths import short_names, shown
 from .result import METHODS, Fusion, Method
 
 if TYPE_CHECKING:
     from .nifti import Image
 
 PathLike = str | Path
+IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr")
 
 
 def fuse_files(
@@ -89,19 +90,14 @@ def fuse_files(
     FusionWarning
         As the functions on arrays, and for grids that differ by up to a tenth of a voxel.
     """
+    from .nifti import votes_of
+
     check_choice(method, "method", METHODS)
-    if not 0 < cut <= 1:
-        raise ValueError(f"cut is {cut!r}: it must lie in (0, 1]")
+    cut = check_cut(cut)
+    if not isinstance(paths, Iterable | Path):  # callers without a type checker
+        raise TypeError(f"paths is {paths!r}: give a list of paths, one per rater")
     say = progress or (lambda _: None)
-    options: dict[str, Any] = {
-        "m_step": m_step,
-        "prior": prior,
-        "init": init,
-        "tol": tol,
-        "max_iter": max_iter,
-    }
-    if method == "majority":
-        _refuse_em_options(options)
+    options = _checked_options(method, m_step, prior, init, tol, max_iter)
     job = _Job(
         raters=[Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)],
         mask=None if mask is None else Path(mask),
@@ -111,21 +107,22 @@ def fuse_files(
         counts=None if save_counts is None else Path(save_counts),
     )
     job.check(overwrite=overwrite)
-    remarks: list[str] = []
+    remarks = job.repeated_raters()
     raters, region, prior_map = job.read(say, remarks)
     say("fusing")
-    votes = [image.data for image in raters]
+    votes = [votes_of(image) for image in raters]
     fusion, doubts = fuse_arrays(
         votes,
         cast(Method, method),
-        **{**options, "prior": prior if prior_map is None else prior_map},
+        **{**options, "prior": options.get("prior", "mean") if prior_map is None else prior_map},
         mask=region,
         threads=threads,
         select_label=select_label,
-        names=[f"rater {i} ({shown(path.name)})" for i, path in enumerate(job.raters)],
+        names=[f"rater {i} ({name})" for i, name in enumerate(short_names(job.raters))],
     )
     remarks += doubts
-    sidecar = _sidecar(fusion, job, raters[0], {**options, "select_label": select_label}, cut, remarks)
+    label = None if select_label is None else int(select_label)
+    sidecar = _sidecar(fusion, job, raters[0], {**options, "select_label": label, "cut": cut}, remarks)
     counts = None if job.counts is None else _counts(votes, region, select_label)
     job.write(fusion, counts, cut, raters[0], sidecar, say)
     if remarks:
@@ -139,17 +136,35 @@ def sidecar_path(consensus: Path) -> Path:
     return consensus.with_name(name[: name.lower().rfind(".nii")] + ".json")
 
 
-def _prior_file(prior: str | float | Path) -> Path | None:
+def _prior_file(prior: Any) -> Path | None:
     """Tell a prior map's file from a number or a word."""
-    named = isinstance(prior, Path) or (isinstance(prior, str) and ("." in prior or "/" in prior))
-    return Path(str(prior)) if named else None
+    if isinstance(prior, str) and (prior.lower().endswith(IMAGE_SUFFIXES) or Path(prior).is_file()):
+        return Path(prior)
+    return prior if isinstance(prior, Path) else None
 
 
-def _refuse_em_options(options: dict[str, Any]) -> None:
+def _checked_options(
+    method: str, m_step: str, prior: Any, init: Any, tol: Any, max_iter: Any
+) -> dict[str, Any]:
+    """Return the method's options as the sidecar keeps them; those that it does not have must be at default."""
+    if not isinstance(prior, str) and np.ndim(prior):
+        raise TypeError("prior is an array: fuse_files takes a prior map as an image file")
+    number, _ = (None, None) if _prior_file(prior) else check_prior(prior, ())
+    start = check_init(init)
+    options = {
+        "m_step": check_choice(m_step, "m_step", ("paper", "em")),
+        "prior": str(prior) if number is None else number,
+        "init": "vote" if start is None else start,
+        "tol": check_tolerance(tol),
+        "max_iter": check_count(max_iter, "max_iter", least=1),
+    }
     defaults = {"m_step": "paper", "prior": "mean", "init": "vote", "tol": 1e-7, "max_iter": 1000}
-    for name, value in options.items():
-        if value != defaults[name]:
-            raise ValueError(f"{name} is {value!r}: a majority vote has no such option")
+    foreign = {"majority": list(defaults), "staple": ["m_step"]}.get(method, [])
+    for name in foreign:
+        if options[name] != defaults[name]:
+            raise ValueError(f"{name} is {options[name]!r}: {method} has no such option")
+        del options[name]
+    return options
 
 
 @dataclass(frozen=True)
@@ -175,6 +190,17 @@ class _Job:
         check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
         check_outputs([self.sidecar], inputs, (".json",), overwrite=overwrite)
 
+    def repeated_raters(self) -> list[str]:
+        """Say which file counts twice."""
+        seen: dict[tuple[int, int], Path] = {}
+        remarks = []
+        for path in filter(Path.exists, self.raters):
+            status = path.stat()
+            first = seen.setdefault((status.st_dev, status.st_ino), path)
+            if first is not path:
+                remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
+        return remarks
+
     def read(
         self, say: Callable[[str], None], remarks: list[str]
     ) -> tuple[list[Image], NDArray[Any] | None, NDArray[Any] | None]:
@@ -187,8 +213,7 @@ class _Job:
             say(f"reading {shown(path.name)}")
             image = read(path)
             remark = check_same_grid(raters[0], image) if raters else None
-            if remark:
-                remarks.append(remark)
+            remarks.extend(text for text in (image.remark, remark) if text)
             return image
 
         for path in self.raters:
@@ -233,28 +258,20 @@ def _counts(votes: list[NDArray[Any]], region: NDArray[Any] | None, label: int |
 
 
 def _sidecar(
-    fusion: Fusion, job: _Job, like: Image, options: dict[str, Any], cut: float, remarks: list[str]
+    fusion: Fusion, job: _Job, like: Image, options: dict[str, Any], remarks: list[str]
 ) -> dict[str, Any]:
     from importlib.metadata import version
 
-    foreground = int(np.count_nonzero(fusion.probability >= cut))
-    if fusion.method == "majority":
-        options = {"select_label": options["select_label"]}
-    if job.prior is not None:
-        options = {**options, "prior": str(job.prior)}
+    foreground = int(np.count_nonzero(fusion.label(options["cut"])))
+    outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
     return {
         "fastfuse": version("fastfuse"),
         "method": fusion.method,
         "options": options,
-        "consensus": {
-            "file": job.consensus.name,
-            "cut": cut,
-            "foreground_voxels": foreground,
-            "foreground_ml": round(foreground * like.voxel_ml, 6),
-        },
+        "outputs": {what: shown(path.name) for what, path in outputs.items() if path is not None},
         "raters": [
             {
-                "file": str(path),
+                "file": shown(path),
                 "sensitivity": _number(fusion.sensitivity[i]),
                 "specificity": _number(fusion.specificity[i]),
                 "volume_voxels": _number(fusion.volume[i]),
@@ -262,7 +279,8 @@ def _sidecar(
             }
             for i, path in enumerate(job.raters)
         ],
-        "roi": {"mask": None if job.mask is None else str(job.mask), "voxels": fusion.n_voxels},
+        "foreground": {"voxels": foreground, "ml": round(foreground * like.voxel_ml, 6)},
+        "roi": {"mask": None if job.mask is None else shown(job.mask), "voxels": fusion.n_voxels},
         "prior": fusion.prior,
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,

@@ -353,12 +353,18 @@ def fuse_arrays(
         n_voxels=int(result["voxels"]),
         volume=np.array(result["volume"]),
     )
-    return fusion, _remarks(fusion, result["disputed"], max_iter, names)
+    return fusion, _remarks(fusion, result["disputed"], max_iter, select_label, names)
 
 
-def _remarks(fusion: Fusion, disputed: float, max_iter: int, names: Sequence[str] | None) -> list[str]:
+def _remarks(
+    fusion: Fusion, disputed: float, max_iter: int, label: int | None, names: Sequence[str] | None
+) -> list[str]:
     """Say what makes a legal fusion doubtful."""
     if not fusion.volume.any():
+        if label is not None:
+            return [
+                f"label {label} does not occur: the probability is 0 everywhere, no sensitivity is defined"
+            ]
         return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
     if (fusion.volume == fusion.n_voxels).all():
         return ["everybody marks everything: the probability is 1 everywhere and no specificity is defined"]

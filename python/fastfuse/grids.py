@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from .nifti import Image
 
 
+def corners(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the eight corners of a volume in mm, (8, 3)."""
+    box = np.array(list(itertools.product(*[(-0.5, extent - 0.5) for extent in shape])))
+    return np.asarray(box @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
+
+
 def _corners(image: Image) -> NDArray[np.float64]:
-    """Return the eight corners of the volume in mm, (8, 3)."""
-    box = np.array(list(itertools.product(*[(-0.5, extent - 0.5) for extent in image.data.shape])))
-    return np.asarray(box @ image.affine[:3, :3].T + image.affine[:3, 3], dtype=np.float64)
+    return corners(image.data.shape, image.affine)
 
 
 def check_same_grid(first: Image, other: Image) -> str | None:

@@ -18,10 +18,12 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.volumeutils import apply_read_scaling, array_from_file
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from .errors import ImageError
+from .grids import corners
 from .paths import shown
 
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -61,12 +63,18 @@ class Image:
         Voxel indices to millimetres, RAS+.
     header : nibabel header or None
         To copy units and codes from; None for formats other than NIfTI.
+    scaled : bool
+        Whether the header scaled the stored numbers, and rounding may have touched them.
+    remark : str or None
+        What is doubtful about the file.
     """
 
     path: Path
     data: NDArray[Any]
     affine: NDArray[np.float64]
     header: Any = None
+    scaled: bool = False
+    remark: str | None = None
 
     @property
     def voxel_mm(self) -> NDArray[np.float64]:
@@ -129,10 +137,36 @@ def _read_nifti(path: Path) -> Image:
         kind: Any = nib.Nifti2Header if nifti2 else nib.Nifti1Header
         header = kind(begin[: 540 if nifti2 else 348], check=False)  # without the extensions that may follow
         shape, stored = _check_header(path, header, None if compressed else path.stat().st_size)
-        data = header.data_from_fileobj(file)
+        data = _read_data(header, file)
         while compressed and file.read(1 << 20):
             pass
-    return Image(path, _settle(data, shape, stored), header.get_best_affine().astype(np.float64), header)
+    affine = header.get_best_affine().astype(np.float64)
+    data = data.reshape(shape, order="F")
+    return Image(
+        path, data, affine, header, scaled=data.dtype != stored, remark=_disagreement(path, header, shape)
+    )
+
+
+def _read_data(header: Any, file: io.BufferedIOBase) -> NDArray[Any]:
+    """Read the voxels into memory: a file that shrinks while it is mapped would kill the process."""
+    stored = array_from_file(
+        header.get_data_shape(), header.get_data_dtype(), file, header.get_data_offset(), mmap=False
+    )
+    slope, inter = header.get_slope_inter()
+    return np.asanyarray(
+        apply_read_scaling(stored, 1.0 if slope is None else slope, 0.0 if inter is None else inter)
+    )
+
+
+def _disagreement(path: Path, header: Any, shape: tuple[int, ...]) -> str | None:
+    """Say so if the header's two transforms put the image at two places."""
+    if int(header["qform_code"]) <= 0 or int(header["sform_code"]) <= 0:
+        return None
+    qform, sform = header.get_qform(), header.get_sform()
+    shift = float(np.linalg.norm(corners(shape, qform) - corners(shape, sform), axis=1).max())
+    if shift <= 0.1 * float(np.linalg.norm(sform[:3, :3], axis=0).min()):
+        return None
+    return f"{shown(path)}: its qform and sform lie {shift:.3g} mm apart; the sform is used"
 
 
 def _check_header(path: Path, header: Any, file_size: int | None) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -184,16 +218,15 @@ def _memory() -> int | None:
 def _from_nibabel(path: Path, image: Any) -> Image:
     """Take an image of one of nibabel's other formats."""
     shape, stored = _check_content(path, image.shape, image.get_data_dtype())
-    return Image(path, _settle(np.asanyarray(image.dataobj), shape, stored), image.affine.astype(np.float64))
+    data = np.asanyarray(image.dataobj).reshape(shape, order="F")
+    return Image(path, data, image.affine.astype(np.float64), scaled=data.dtype != stored)
 
 
-def _settle(data: NDArray[Any], shape: tuple[int, ...], stored: np.dtype[Any]) -> NDArray[Any]:
-    data = data.reshape(shape, order="F")
-    return data if data.dtype == stored else _undo_rounding(data)
-
-
-def _undo_rounding(data: NDArray[Any]) -> NDArray[Any]:
-    """Mend what single-precision scaling does to whole numbers: labels 2.9999999, probabilities 1.0000001."""
+def votes_of(image: Image) -> NDArray[Any]:
+    """Return a rater's votes: what single-precision scaling did to labels 3 and votes 1 is undone."""
+    data = image.data
+    if not image.scaled:
+        return data
     near = np.rint(data)
     error = np.abs(data - near)
     if np.all(error <= 1e-4):  # a label map
@@ -222,7 +255,11 @@ def _read_itk(path: Path) -> Image:
 
 
 def _check_affine(path: Path, affine: NDArray[np.float64]) -> None:
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+    sound = bool(np.isfinite(affine).all())
+    if sound:
+        sides = np.linalg.norm(affine[:3, :3], axis=0)
+        sound = abs(np.linalg.det(affine[:3, :3])) > 1e-6 * sides.prod()
+    if not sound:
         raise ImageError(
             f"{shown(path)}: its affine is not an invertible matrix of finite numbers; mend the header"
         )
@@ -236,6 +273,7 @@ def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -
     kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
     image = kind(data, like.affine)
     qform_code, sform_code = 1, 1
+    image.header.set_xyzt_units("mm")
     if like.header is not None:
         qform_code, sform_code = int(like.header["qform_code"]), int(like.header["sform_code"])
         with suppress(KeyError):  # units that the standard does not know

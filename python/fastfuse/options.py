@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def _real(value: Any) -> float | None:
 
 def check_choice(value: Any, name: str, choices: tuple[str, ...], otherwise: str = "") -> str:
     """Return ``value`` if it is one of the choices, else raise a ValueError that names them."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         known = " or ".join([*map(repr, choices), *([otherwise] if otherwise else [])])
         raise ValueError(f"{name} is {value!r}: it must be {known}")
     return str(value)
@@ -59,12 +60,25 @@ def check_tolerance(tol: Any) -> float:
     return number
 
 
+def check_cut(cut: Any) -> float:
+    """Return the cut of a mask: a number in (0, 1]."""
+    number = _real(cut)
+    if number is None or not 0 < number <= 1:
+        raise ValueError(f"cut is {cut!r}: it must lie in (0, 1]")
+    return number
+
+
+def _integer(value: Any, name: str) -> int:
+    """Return an integer (no boolean)."""
+    if not isinstance(value, (bool, np.bool_)):
+        with suppress(TypeError):
+            return operator.index(value)
+    raise TypeError(f"{name} is {value!r}: it must be an integer")
+
+
 def check_count(value: Any, name: str, *, least: int) -> int:
     """Return an integer of at least ``least``."""
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}: it must be an integer") from None
+    count = _integer(value, name)
     if not least <= count < 2**31:
         raise ValueError(f"{name} is {value!r}: it must be at least {least} and below 2^31")
     return count
@@ -74,12 +88,11 @@ def check_label(label: Any) -> float | None:
     """Return the label to fuse as the core takes it, or None for votes as they are."""
     if label is None:
         return None
-    try:
-        number = operator.index(label)
-    except TypeError:
-        raise TypeError(f"select_label is {label!r}: it must be an integer") from None
+    number = _integer(label, "select_label")
     if number == 0:
         raise ValueError("select_label is 0: 0 is the background; select one of the other labels")
+    if abs(number) > 2**53:
+        raise ValueError(f"select_label is {number}: beyond 2^53 labels can no longer be told apart")
     return float(number)
 
 

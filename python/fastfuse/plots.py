@@ -68,6 +68,7 @@ def draw_consensus(
         _show(ax, flair[:, :, z][window], brightest, name)
         shown = _colour(ax, probability[:, :, z][window])
         _outline(ax, truth[:, :, z][window], TRUTH, 0.9)
+    bottom.suptitle("consensus, with the true lesions outlined", color=TRUTH, fontsize=10)
     bar = bottom.colorbar(shown, ax=list(axes), fraction=0.02, pad=0.01)
     bar.set_label("consensus probability", color="white")
     bar.ax.tick_params(colors="white")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +15,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from .paths import shown
+from .paths import short_names, shown
 
 if TYPE_CHECKING:
     from .demo import DemoResult
 
 LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)}
+
+PATIENCE_S = 1.0
 
 Say = Callable[[str], None]
 
@@ -37,19 +40,26 @@ def print_line(kind: str, text: str) -> None:
 
 @contextmanager
 def progress(steps: int | None) -> Iterator[Say]:
-    """Show steps on a terminal while work goes on, and nothing elsewhere."""
+    """Show steps on a terminal once the work takes over a second, and nothing elsewhere."""
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=steps)
-        begun = False
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = bar.add_task("starting", total=steps)
+    said = 0
 
-        def say(what: str) -> None:
-            nonlocal begun
-            bar.update(task, description=printable(what), advance=1 if begun else 0)
-            begun = True
+    def say(what: str) -> None:
+        nonlocal said
+        bar.update(task, description=printable(what), completed=said)
+        said += 1
 
+    timer = threading.Timer(PATIENCE_S, bar.start)  # one step alone may take long
+    timer.daemon = True
+    timer.start()
+    try:
         yield say
+    finally:
+        timer.cancel()
+        bar.stop()
 
 
 def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
@@ -60,16 +70,16 @@ def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
     table.add_column("rater", overflow="fold")
     for name in ("sensitivity", "specificity", "volume (ml)"):
         table.add_column(name, justify="right")
-    for rater in facts["raters"]:
+    for rater, name in zip(facts["raters"], short_names([r["file"] for r in facts["raters"]]), strict=True):
         table.add_row(
-            printable(Path(rater["file"]).name),
+            escape(name),
             _rate(rater["sensitivity"]),
             _rate(rater["specificity"]),
             f"{rater['volume_ml']:.2f}",
         )
-    consensus, roi = facts["consensus"], facts["roi"]
+    cut, roi = facts["options"]["cut"], facts["roi"]
     table.add_section()
-    table.add_row(f"consensus, cut {consensus['cut']:g}", "", "", f"{consensus['foreground_ml']:.2f}")
+    table.add_row(f"consensus, cut {cut:g}", "", "", f"{facts['foreground']['ml']:.2f}")
     console.print(table)
     where = "the whole volume" if roi["mask"] is None else f"inside {printable(Path(roi['mask']).name)}"
     console.print(

@@ -8,11 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .options import check_cut
+
 Method = Literal["staple", "soft-staple", "simplified-soft-staple", "majority"]
 METHODS: tuple[Method, ...] = ("soft-staple", "simplified-soft-staple", "staple", "majority")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fusion:
     """A consensus and what it says of the raters.
 
@@ -38,7 +40,7 @@ class Fusion:
     n_voxels : int
         Voxels that were fused: those inside the mask.
     volume : ndarray of float64, shape (m,)
-        Sum of each rater's votes inside the mask, in voxels.
+        Sum of each rater's votes inside the mask, in voxels; of soft votes too.
     """
 
     probability: NDArray[Any]
@@ -64,9 +66,7 @@ class Fusion:
         -------
         ndarray of uint8, the raters' shape
         """
-        if not 0 < cut <= 1:
-            raise ValueError(f"cut is {cut!r}: it must lie in (0, 1]")
-        return (self.probability >= cut).astype(np.uint8)
+        return (self.probability >= check_cut(cut)).astype(np.uint8)
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"

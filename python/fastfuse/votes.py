@@ -130,7 +130,7 @@ def explain(
         return "the mask is empty: no voxel to fuse"
     if kind == "too_many_fractional":
         return (
-            f"{int(value)} raters have fractional votes at one voxel: soft_staple goes through 2^m patterns and "
+            f"{int(value)} raters have fractional votes at voxel {_most_fractional(arrays, mask)}: soft_staple goes through 2^m patterns and "
             f"takes at most {MOST_FRACTIONAL}; simplified_soft_staple has no such limit"
         )
     place = _coordinates(voxel, arrays[0].shape, axes)
@@ -151,10 +151,21 @@ def explain(
             f"{found} (values that occur: {labels}): staple takes masks of 0 and 1; select_label=K "
             "(--select-label K) fuses one label"
         )
+    if value != int(value):
+        return f"{found}: a vote is a probability in [0, 1]; scale the votes, or clip what rounding did"
     return (
         f"{found} (values that occur: {labels}): a vote is a probability in [0, 1]; select_label=K "
         "(--select-label K) fuses one label of a label map"
     )
+
+
+def _most_fractional(arrays: Sequence[Array], mask: Array | None) -> tuple[int, ...]:
+    counts = np.zeros(arrays[0].shape, dtype=np.uint8)
+    for array in arrays:
+        counts += (array > 0) & (array < 1)
+    if mask is not None:
+        counts *= mask != 0
+    return tuple(int(index) for index in np.unravel_index(np.argmax(counts), counts.shape))
 
 
 def _shown(value: float) -> str:

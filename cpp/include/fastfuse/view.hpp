@@ -7,7 +7,7 @@
 
 namespace fastfuse {
 
-enum class Scalar { u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64 };
+enum class Scalar { boolean, u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64 };
 
 // One array. It owns nothing.
 struct View {

@@ -1,0 +1,5 @@
+"""``python -m fastfuse``."""
+
+from .cli import main
+
+main()
