@@ -137,6 +137,18 @@ def test_probability_is_never_nan(method: str, pattern_capacity: int) -> None:
         assert np.isfinite(fused.log_likelihood).all()
 
 
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("doubtful", [(15, 31, 47), (60, 61, 62)])
+def test_many_certain_raters_underflow_nothing(doubtful: tuple[int, ...]) -> None:
+    """Sixty certain raters who contradict each other, and three in doubt, wherever they stand."""
+    votes = np.zeros((63, 2))
+    votes[:30, 0] = votes[30:, 1] = 1
+    votes[list(doubtful)] = 0.5
+    fused = fastfuse.soft_staple(votes, init=1 - 1e-15, max_iter=3)
+    assert np.isfinite(fused.probability).all()
+    assert np.isfinite(fused.log_likelihood).all()
+
+
 def test_soft_single_voxel() -> None:
     fused = fuse_with_one_warning(fastfuse.soft_staple, "one rater", [[0.25]])
     assert 0 <= fused.probability[0] <= 1

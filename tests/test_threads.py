@@ -70,7 +70,7 @@ def test_several_python_threads_at_once(masks: np.ndarray) -> None:
 def test_python_threads_run_meanwhile() -> None:
     """The GIL is released: another thread keeps counting while a fusion runs."""
     rng = np.random.default_rng(0)
-    votes = soften(rng, simulated_raters(rng, 13, 4000), "dense")
+    votes = soften(rng, simulated_raters(rng, 13, 40_000), "dense")
     ticks = 0
     done = threading.Event()
 
@@ -138,6 +138,64 @@ def test_ctrl_c(m: int, n: int, call: str, threads: int) -> None:
     assert process.returncode == 0
 
 
+INTERRUPTED_LATE = """
+    import numpy as np, fastfuse, time
+    rng = np.random.default_rng(0)
+    heavy = rng.random((20, 4096))
+    light = (rng.random((20, 4096)) < 0.5).astype(float)
+    votes = np.concatenate({halves}, axis=1)
+    print("ready", flush=True)
+    try:
+        fastfuse.soft_staple(votes, threads=2, {options})
+        print("finished", time.time())
+    except KeyboardInterrupt:
+        print("interrupted", time.time())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("halves", ["(heavy, light)", "(light, heavy)"])
+def test_ctrl_c_while_another_thread_has_the_only_work(halves: str) -> None:
+    script = INTERRUPTED_LATE.format(halves=halves, options="prior=np.full(8192, 0.3)")
+    assert seconds_to_interrupt(script, wait=2.0) < 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_while_the_consensus_is_written() -> None:
+    """After one short EM, all the time goes into the voxels' own mixtures."""
+    script = INTERRUPTED_LATE.format(halves="(heavy[:, :500],) * 8", options="m_step='em', max_iter=1")
+    for wait in (2.0, 5.0, 8.0):
+        assert seconds_to_interrupt(script, wait) < 1
+
+
+def seconds_to_interrupt(script: str, wait: float) -> float:
+    """Run a script that says "ready", send SIGINT a while later, and tell how long it went on."""
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(wait)
+        sent = time.time()
+        process.send_signal(signal.SIGINT)
+        answer = process.stdout.readline().split()
+        assert answer[0] in ("interrupted", "finished")
+        return float(answer[1]) - sent
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX exit codes")
+def test_exit_while_a_daemon_thread_fuses() -> None:
+    code = """
+        import threading, time, numpy as np, fastfuse
+        votes = np.random.default_rng(0).random((16, 100_000))
+        threading.Thread(target=fastfuse.soft_staple, args=(votes,), daemon=True).start()
+        time.sleep(1)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_forked_child_does_not_hang(masks: np.ndarray) -> None:
@@ -182,11 +240,21 @@ MEMORY = """
         ("staple", "(rng.random(shape) < 0.02)[::-1, :, ::-1]", {}),
         ("soft_staple", "rng.choice([0, .3, 1], shape).astype('>f4')", {}),
         ("soft_staple", "rng.random(shape, dtype='f4')", {}),
+        ("soft_staple", "rng.random(shape, dtype='f4')", {"prior": 0.3, "m_step": "em"}),
         ("simplified_soft_staple", "rng.random(shape, dtype='f4').T.copy().T", {"max_iter": 3}),
         ("soft_staple", "rng.integers(0, 10, shape).astype('f4') / 9", {"max_iter": 3}),
         ("simplified_soft_staple", "rng.integers(0, 30, shape).astype('f4') / 29", {"max_iter": 3}),
     ],
-    ids=["binary", "strided", "swapped", "dense", "fortran", "many patterns", "too many patterns"],
+    ids=[
+        "binary",
+        "strided",
+        "swapped",
+        "dense",
+        "dense em",
+        "fortran",
+        "many patterns",
+        "too many patterns",
+    ],
 )
 def test_peak_memory(method: str, make: str, options: dict[str, int]) -> None:
     """At most 8 bytes a voxel beyond inputs and output."""
@@ -198,3 +266,20 @@ def test_peak_memory(method: str, make: str, options: dict[str, int]) -> None:
     bytes_per_voxel = float(output)
     print(f"{bytes_per_voxel:.2f} bytes a voxel")
     assert -1 < bytes_per_voxel <= 8
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's high-water mark")
+def test_peak_memory_with_many_raters() -> None:
+    """Beyond 8 bytes a voxel: (m + 1) 2^m doubles, here of 18 raters, and the threads' blocks of 4096 voxels."""
+    script = MEMORY.replace("(128, 160, 128)", "(4, 5, 5)").replace("range(5)", "range(18)")
+    script = script.format(
+        method="soft_staple", make="rng.random(shape)", options={"threads": 2, "max_iter": 1}
+    )
+    script = script.replace("[vote[:4] for vote in votes]", "votes[:3]")
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+    run = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
+    beyond = 100 * float(
+        subprocess.run(run, check=True, capture_output=True, text=True, env=environment).stdout
+    )
+    tables, blocks = 19 * 2**18 * 8, 2 * 3 * 18 * 4096 * 8
+    assert tables / 2 < beyond < tables + blocks

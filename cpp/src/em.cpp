@@ -10,8 +10,6 @@
 namespace fastfuse {
 namespace {
 
-constexpr double epsilon = 1e-12; // θ stays inside [ε, 1 − ε]: no logarithm or quotient is lost
-
 // Eight running sums, so that the order of additions is one for every instruction set.
 FASTFUSE_CLONES double dot(const double* a, const double* b, std::int64_t n) {
     std::array<double, 8> lane{};

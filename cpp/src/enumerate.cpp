@@ -13,8 +13,6 @@ namespace {
 constexpr int low_raters = 10; // whose terms are laid out in memory, 2^10 at a time
 constexpr std::size_t low_terms = std::size_t{1} << low_raters;
 
-constexpr int raters_between_scalings = 16;
-
 using Terms = std::array<double, low_terms>;
 
 // w, 1 − w and the evidence of n binary patterns that share the factors of their remaining raters.
@@ -72,15 +70,20 @@ class RowTerms {
         one_ = batch_.prior ? batch_.prior[row_] : theta_.prior;
         zero_ = 1 - one_;
         fractional_ = 0;
+        int factors = 0;
         double log_scale = 0;
         for (std::size_t i = 0; i < static_cast<std::size_t>(batch_.raters); ++i) {
             if (is_fractional(vote(i))) {
+                // Checked before, but the caller may have changed his array since.
+                if (fractional_ == most_fractional)
+                    throw BadVotes(BadVotes::Kind::too_many_fractional, -1, -1,
+                                   fractional_votes(batch_, row_));
                 branching_[fractional_++] = i;
                 continue;
             }
             one_ *= vote(i) == 1 ? theta_.sensitivity[i] : theta_.miss_rate[i];
             zero_ *= vote(i) == 1 ? theta_.false_alarm_rate[i] : theta_.specificity[i];
-            if ((i + 1) % raters_between_scalings == 0) log_scale += scale();
+            if (++factors % factors_between_scalings == 0) log_scale += scale();
         }
         low_ = std::min<std::size_t>(fractional_, low_raters);
         return log_scale;

@@ -36,9 +36,9 @@ struct Census {
     int most_fractional = 0;
 };
 
-class Censor {
+class CensusTaker {
   public:
-    explicit Censor(const Expectation& expectation) : expectation_(expectation) {}
+    explicit CensusTaker(const Expectation& expectation) : expectation_(expectation) {}
 
     Census operator()(const Batch& batch, const Worker& worker) {
         Census census(batch.raters);
@@ -71,55 +71,73 @@ class Censor {
 Census take_census(const Rows& rows, const Team& team) {
     const Performance none;
     return sum_over(rows, team, Census(rows.raters()),
-                    [&] { return Censor(Expectation(Model::mean_vote, MStep::paper, none)); });
+                    [&] { return CensusTaker(Expectation(Model::mean_vote, MStep::paper, none)); });
 }
 
-// What answers with w for each row of a batch; one for each thread.
-using Answer = std::function<const Posterior&(const Batch&, const Worker&)>;
-using MakeAnswer = std::function<Answer()>;
+// Finds w of each row of a batch. Scratch of one thread.
+class Consenter {
+  public:
+    virtual ~Consenter() = default;
+    virtual const Posterior& operator()(const Batch& batch, const Worker& worker) = 0;
+};
 
-// The performance must live as long as the answers.
-MakeAnswer answer_of(Model model, const Performance& performance) {
-    return [model, &performance]() -> Answer {
-        const auto expectation = std::make_shared<Expectation>(model, MStep::paper, performance);
-        return [expectation](const Batch& batch, const Worker& worker) -> const Posterior& {
-            return expectation->posterior(batch, worker);
-        };
-    };
+using MakeConsenter = std::function<std::unique_ptr<Consenter>()>;
+
+class ByExpectation : public Consenter {
+  public:
+    ByExpectation(Model model, const Performance& performance)
+        : expectation_(model, MStep::paper, performance) {}
+    const Posterior& operator()(const Batch& batch, const Worker& worker) override {
+        return expectation_.posterior(batch, worker);
+    }
+
+  private:
+    Expectation expectation_;
+};
+
+class ByMasses : public Consenter {
+  public:
+    explicit ByMasses(const Masses& masses) : mixer_(masses) {}
+    const Posterior& operator()(const Batch& batch, const Worker& worker) override {
+        mixer_.mix(batch, posterior_, worker);
+        return posterior_;
+    }
+
+  private:
+    Mixer mixer_;
+    Posterior posterior_;
+};
+
+// The performance must live as long as the consenters.
+MakeConsenter by_expectation(Model model, const Performance& performance) {
+    return [model, &performance] { return std::make_unique<ByExpectation>(model, performance); };
 }
 
-MakeAnswer answer_of(const Masses& masses) {
-    return [&masses]() -> Answer {
-        const auto posterior = std::make_shared<Posterior>();
-        return [posterior, &masses](const Batch& batch, const Worker&) -> const Posterior& {
-            masses.mix(batch, *posterior);
-            return *posterior;
-        };
-    };
-}
-
-void write_patterns(const Patterns& patterns, const MakeAnswer& make, const Consensus& to, const Team& team) {
+void write_patterns(const Patterns& patterns, const MakeConsenter& make, const Consensus& to,
+                    const Team& team) {
     std::vector<double> probability(static_cast<std::size_t>(patterns.size()));
+    std::vector<std::unique_ptr<Consenter>> consenters(static_cast<std::size_t>(team.size()));
     team.run(patterns.batches(), [&](std::int64_t job, const Worker& worker) {
         const Batch batch = patterns.batch(job);
-        const Answer answer = make();
-        const Posterior& posterior = answer(batch, worker);
+        auto& consenter = consenters[static_cast<std::size_t>(worker.thread)];
+        if (!consenter) consenter = make();
+        const Posterior& posterior = (*consenter)(batch, worker);
         std::copy_n(posterior.foreground.begin(), batch.rows, probability.begin() + job * batch_rows);
     });
     patterns.write(probability, to, team);
 }
 
-void write_voxels(const Votes& votes, const MakeAnswer& make, const Consensus& to, const Team& team) {
+void write_voxels(const Votes& votes, const MakeConsenter& make, const Consensus& to, const Team& team) {
     struct Share {
         Block block;
-        Answer answer;
+        std::unique_ptr<Consenter> consenter;
     };
     std::vector<std::unique_ptr<Share>> shares(static_cast<std::size_t>(team.size()));
     team.run(block_count(votes), [&](std::int64_t job, const Worker& worker) {
         auto& share = shares[static_cast<std::size_t>(worker.thread)];
         if (!share) share.reset(new Share{Block(votes), make()});
         read_block(votes, job, share->block);
-        const Posterior& posterior = share->answer(batch_of(votes, share->block), worker);
+        const Posterior& posterior = (*share->consenter)(batch_of(votes, share->block), worker);
         for (std::int64_t k = 0; k < share->block.voxels; ++k) {
             const std::int32_t row = share->block.row[static_cast<std::size_t>(k)];
             to.put(share->block.first + k, row < 0 ? 0 : posterior.foreground[static_cast<std::size_t>(row)]);
@@ -130,7 +148,8 @@ void write_voxels(const Votes& votes, const MakeAnswer& make, const Consensus& t
 // Distinct patterns that fit into 6 bytes a voxel: each costs its votes twice (arrival, sorted), counts and
 // slots.
 std::int64_t default_capacity(const Votes& votes) {
-    return std::max<std::int64_t>(4096, 6 * votes.voxels() / (16 * votes.size() + 48));
+    const int columns = votes.size() + (votes.prior ? 1 : 0);
+    return std::max<std::int64_t>(4096, 6 * votes.voxels() / (16 * columns + 48));
 }
 
 // One call of fuse, step by step.
@@ -178,7 +197,7 @@ class Fusing {
         result_.specificity.assign(static_cast<std::size_t>(votes_.size()), marked ? undefined : 1);
         result_.converged = true;
         const Performance none;
-        write(answer_of(Model::mean_vote, none));
+        write(by_expectation(Model::mean_vote, none));
     }
 
     void majority_vote() {
@@ -186,12 +205,12 @@ class Fusing {
         result_.sensitivity = performance.sensitivity;
         result_.specificity = performance.specificity;
         result_.converged = true;
-        write(answer_of(Model::mean_vote, performance));
+        write(by_expectation(Model::mean_vote, performance));
     }
 
     void product_staple() {
         const Estimate estimate = run_em(rows(), Model::product);
-        write(answer_of(Model::product, estimate.performance));
+        write(by_expectation(Model::product, estimate.performance));
     }
 
     void soft_staple() {
@@ -202,16 +221,16 @@ class Fusing {
                                std::ldexp(1.0, votes_.size()) <= census_.terms;
         if (!by_masses) {
             const Estimate estimate = run_em(rows(), Model::enumerated);
-            return write(answer_of(Model::enumerated, estimate.performance));
+            return write(by_expectation(Model::enumerated, estimate.performance));
         }
         Masses masses(rows(), options_.em.m_step == MStep::paper, team_);
         const Estimate estimate = run_em(masses, Model::product); // STAPLE on 2^m weighted rows
         masses.become_posterior(estimate.performance);
-        write(answer_of(masses));
+        write([&masses] { return std::make_unique<ByMasses>(masses); });
     }
 
     Estimate run_em(const Rows& rows, Model model) {
-        Performance performance(votes_.size(), options_.init.value_or(0.5));
+        Performance performance(votes_.size(), std::clamp(options_.init.value_or(0.5), epsilon, 1 - epsilon));
         performance.prior = result_.prior;
         const std::optional<Sums> start =
             options_.init ? std::nullopt : std::optional<Sums>(census_.mean_vote);
@@ -225,7 +244,7 @@ class Fusing {
         return estimate;
     }
 
-    void write(const MakeAnswer& make) const {
+    void write(const MakeConsenter& make) const {
         if (patterns_)
             write_patterns(*patterns_, make, consensus_, team_);
         else

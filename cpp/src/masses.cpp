@@ -38,48 +38,60 @@ double high_weight(const Batch& batch, std::int64_t row, const Cut& cut, std::si
     return weight;
 }
 
-} // namespace
-
 // The binary patterns that a soft pattern reaches among those of the first `raters` raters, with weights.
 class Spread {
   public:
-    explicit Spread(int raters) : raters_(raters), weight(std::size_t{1} << raters), pattern(weight.size()) {}
+    explicit Spread(int raters)
+        : raters_(raters), weight_(std::size_t{1} << raters), pattern_(weight_.size()) {}
 
     // Starts from `whole` and lets each fractional vote divide it.
     void spread(const Batch& batch, std::int64_t row, double whole) {
-        size = 1;
-        weight[0] = whole;
-        pattern[0] = 0;
+        size_ = 1;
+        weight_[0] = whole;
+        pattern_[0] = 0;
         for (int i = 0; i < raters_; ++i) {
             const double q = batch.votes_of(i)[row];
             const std::size_t bit = std::size_t{1} << i;
             if (is_fractional(q)) {
-                branch(weight.data(), size, 1 - q, q);
-                for (std::size_t b = 0; b < size; ++b)
-                    pattern[size + b] = pattern[b] | bit;
-                size *= 2;
+                branch(weight_.data(), size_, 1 - q, q);
+                for (std::size_t b = 0; b < size_; ++b)
+                    pattern_[size_ + b] = pattern_[b] | bit;
+                size_ *= 2;
             } else if (q == 1) {
-                for (std::size_t b = 0; b < size; ++b)
-                    pattern[b] |= bit;
+                for (std::size_t b = 0; b < size_; ++b)
+                    pattern_[b] |= bit;
             }
         }
     }
 
     // Adds the terms, times a factor, to a table over the patterns.
     void add_to(double* table, double factor) const {
-        if (size == weight.size()) return add_scaled(size, weight.data(), factor, table);
-        for (std::size_t b = 0; b < size; ++b)
-            table[pattern[b]] += factor * weight[b];
+        if (size_ == weight_.size()) return add_scaled(size_, weight_.data(), factor, table);
+        for (std::size_t b = 0; b < size_; ++b)
+            table[pattern_[b]] += factor * weight_[b];
     }
+
+    std::int64_t terms() const { return static_cast<std::int64_t>(size_); }
 
   private:
     int raters_;
-
-  public:
-    std::size_t size = 0;
-    std::vector<double> weight;
-    std::vector<std::size_t> pattern;
+    std::size_t size_ = 0;
+    std::vector<double> weight_;
+    std::vector<std::size_t> pattern_;
 };
+
+// Adds a row's terms to the masses and, if there are any, to the moments, `patterns` apart.
+void add_row(const Batch& batch, std::int64_t row, const Spread& terms, bool with_moments,
+             std::size_t patterns, double* table) {
+    terms.add_to(table, 1); // eq. (8)
+    if (!with_moments) return;
+    for (int i = 0; i < batch.raters; ++i) {
+        const double q = batch.votes_of(i)[row];
+        if (q != 0) terms.add_to(table + static_cast<std::size_t>(i + 1) * patterns, q);
+    }
+}
+
+} // namespace
 
 Masses::Masses(const Rows& rows, bool with_moments, const Team& team)
     : raters_(rows.raters()), with_moments_(with_moments) {
@@ -100,23 +112,14 @@ Masses::Masses(const Rows& rows, bool with_moments, const Team& team)
                 const double weight = batch.count[row] * high_weight(batch, row, cut, high);
                 if (weight == 0) continue;
                 terms.spread(batch, row, weight);
-                add_row(batch, row, terms, table);
-                if (pace.stopped_after(static_cast<std::int64_t>(terms.size) * batch.raters)) return;
+                add_row(batch, row, terms, with_moments_, patterns(), table);
+                if (pace.stopped_after(terms.terms() * batch.raters)) return;
             }
         }
     });
     for (std::size_t t = 1; t < tables.size(); ++t) // in this order for every team
         add_scaled(tables[0].size(), tables[t].data(), 1, tables[0].data());
     table_ = std::move(tables[0]);
-}
-
-void Masses::add_row(const Batch& batch, std::int64_t row, const Spread& terms, double* table) const {
-    terms.add_to(table, 1); // eq. (8)
-    if (!with_moments_) return;
-    for (int i = 0; i < raters_; ++i) {
-        const double q = batch.votes_of(i)[row];
-        if (q != 0) terms.add_to(table + static_cast<std::size_t>(i + 1) * patterns(), q);
-    }
 }
 
 namespace {
@@ -171,24 +174,44 @@ void Masses::become_posterior(const Performance& performance) {
         product_posterior(batch, performance, posterior);
         std::copy_n(posterior.foreground.begin(), batch.rows, table_.begin() + index * batch_rows);
     }
+    table_.resize(patterns());
+    table_.shrink_to_fit();
+    with_moments_ = false;
 }
 
-void Masses::mix(const Batch& batch, Posterior& posterior) const {
-    std::vector<double> value(patterns());
-    Spread reached(raters_);
+Mixer::Mixer(const Masses& masses)
+    : masses_(masses), pattern_(masses.patterns()), value_(masses.patterns()) {}
+
+// Lists the binary patterns of a row, those with a later rater's bit set behind those without.
+std::size_t Mixer::reach(const Batch& batch, std::int64_t row) {
+    std::size_t size = 1;
+    pattern_[0] = 0;
+    for (int i = 0; i < batch.raters; ++i) {
+        const double q = batch.votes_of(i)[row];
+        const std::uint32_t bit = std::uint32_t{1} << i;
+        if (q == 0) continue;
+        for (std::size_t b = 0; b < size; ++b)
+            pattern_[q == 1 ? b : size + b] = pattern_[b] | bit;
+        if (q != 1) size *= 2;
+    }
+    return size;
+}
+
+void Mixer::mix(const Batch& batch, Posterior& posterior, const Worker& worker) {
+    Pace pace(worker);
     for (std::int64_t row = 0; row < batch.rows; ++row) {
-        reached.spread(batch, row, 1);
-        for (std::size_t b = 0; b < reached.size; ++b)
-            value[b] = table_[reached.pattern[b]];
+        std::size_t size = reach(batch, row);
+        if (pace.stopped_after(static_cast<std::int64_t>(size))) return;
+        for (std::size_t b = 0; b < size; ++b)
+            value_[b] = masses_.table_[pattern_[b]];
         // Σ_B q(B) p(1|B) is linear in each q_i: one interpolation a fractional rater, the last one first.
-        std::size_t size = reached.size;
-        for (int i = raters_; i-- > 0;) {
+        for (int i = batch.raters; i-- > 0;) {
             const double q = batch.votes_of(i)[row];
-            if (!is_fractional(q)) continue;
+            if (!is_fractional(q) || size == 1) continue;
             size /= 2;
-            interpolate(value.data(), value.data() + size, q, size);
+            interpolate(value_.data(), value_.data() + size, q, size);
         }
-        posterior.foreground[static_cast<std::size_t>(row)] = value[0]; // eq. (9)
+        posterior.foreground[static_cast<std::size_t>(row)] = value_[0]; // eq. (9)
     }
 }
 

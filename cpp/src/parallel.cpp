@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #ifdef _OPENMP
@@ -39,6 +40,17 @@ int default_threads() {
 #endif
 }
 
+// The calling thread has no job left, but nobody else may ask whether to stop.
+void ask_while_others_work(const std::atomic<int>& working, const Worker& worker) {
+    for (int round = 0; working.load() > 0; ++round) {
+        if (round < 100)
+            std::this_thread::yield();
+        else
+            std::this_thread::sleep_for(std::chrono::microseconds(200));
+        static_cast<void>(worker.stopped());
+    }
+}
+
 } // namespace
 
 bool Watch::should_stop() {
@@ -67,22 +79,24 @@ void Team::run(std::int64_t jobs, const Job& job) const {
     std::int64_t failed_job = jobs;
     std::mutex failure_guard;
     std::atomic<std::int64_t> next{0};
+    std::atomic<int> working{0};
     const auto work = [&](int thread) {
         const Worker worker{thread, stop};
-        while (!worker.stopped()) {
-            const std::int64_t mine = next.fetch_add(1, std::memory_order_relaxed);
-            if (mine >= jobs) return;
-            try {
+        std::int64_t mine = -1;
+        working.fetch_add(1);
+        try {
+            while (!worker.stopped() && (mine = next.fetch_add(1, std::memory_order_relaxed)) < jobs)
                 job(mine, worker);
-            } catch (...) {
-                const std::lock_guard<std::mutex> hold(failure_guard);
-                if (mine < failed_job) {
-                    failed_job = mine;
-                    failure = std::current_exception();
-                }
-                stop.raise();
+        } catch (...) {
+            const std::lock_guard<std::mutex> hold(failure_guard);
+            if (mine < failed_job) {
+                failed_job = mine;
+                failure = std::current_exception();
             }
+            stop.raise();
         }
+        working.fetch_sub(1);
+        if (thread == 0) ask_while_others_work(working, worker);
     };
     [[maybe_unused]] const int threads = static_cast<int>(std::clamp<std::int64_t>(jobs, 1, size_));
 #ifdef _OPENMP

@@ -18,7 +18,7 @@ inline std::uint64_t hash(const double* key, int width) {
         h = (h ^ bits) * 0x9E3779B97F4A7C15u;
         h ^= h >> 32;
     }
-    return h;
+    return h * 0x9E3779B97F4A7C15u >> 32; // the upper bits depend on all of the key
 }
 
 // Distinct keys, numbered from 0 in the order of arrival. Look-ups take no lock; insertions do, and are few.

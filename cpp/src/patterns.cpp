@@ -124,6 +124,7 @@ std::vector<std::int64_t> sorted(const Table& table, std::size_t width) {
 
 std::unique_ptr<Patterns> Patterns::find(const Votes& votes, const Consensus& index, std::int64_t capacity,
                                          const Team& team) {
+    capacity = std::min<std::int64_t>(capacity, Table::full - 3); // numbers and ids are 32 bits wide
     // Most volumes have few patterns: begin with a table that stays in cache.
     for (std::int64_t room = std::min<std::int64_t>(4096, capacity);; room = std::min(16 * room, capacity)) {
         auto patterns = try_find(votes, index, room, team);

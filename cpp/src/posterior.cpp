@@ -8,8 +8,6 @@
 namespace fastfuse {
 namespace {
 
-constexpr int raters_between_scalings = 16; // (1e-12)^16 is still far from underflow
-
 // a_i1 or a_i0 of every row, multiplied into the product. eq. (10)
 FASTFUSE_CLONES void multiply(const double* vote, std::int64_t rows, double yes, double no, double* product) {
     for (std::int64_t r = 0; r < rows; ++r)
@@ -52,13 +50,13 @@ void product_posterior(const Batch& batch, const Performance& performance, Poste
         zero[r] = 1 - one[r];
         log_likelihood[r] = 0;
     }
-    thread_local std::vector<double> factor(batch_rows);
+    std::vector<double>& factor = posterior.factor;
     for (int i = 0; i < batch.raters; ++i) {
         const auto k = static_cast<std::size_t>(i);
         multiply(batch.votes_of(i), batch.rows, performance.sensitivity[k], performance.miss_rate[k], one);
         multiply(batch.votes_of(i), batch.rows, performance.false_alarm_rate[k], performance.specificity[k],
                  zero);
-        if ((i + 1) % raters_between_scalings == 0) {
+        if ((i + 1) % factors_between_scalings == 0) {
             scale(batch.rows, one, zero, factor.data());
             add_logs(factor, batch.rows, log_likelihood);
         }

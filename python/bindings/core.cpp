@@ -77,7 +77,13 @@ py::dict wrap(const fastfuse::Result& result) {
                     "voxels"_a = result.voxels, "disputed"_a = result.disputed, "volume"_a = result.volume);
 }
 
-// Python's signals, asked for on the calling thread while the GIL is released.
+// Python handles signals on its main thread alone; elsewhere nobody need ask, nor wait for the GIL.
+bool on_main_thread() {
+    const py::object main_thread = py::module_::import("threading").attr("main_thread")();
+    return main_thread.attr("ident").cast<unsigned long>() == PyThread_get_thread_ident();
+}
+
+// Asked for on the calling thread while the GIL is released.
 bool signal_arrived() {
     const py::gil_scoped_acquire gil;
     return PyErr_CheckSignals() != 0;
@@ -110,10 +116,11 @@ py::dict fuse(const std::vector<py::array>& raters, py::array out, const std::st
     if (out.dtype().kind() != 'f' || !(out.flags() & py::array::c_style) || out.dtype().itemsize() < 4)
         throw py::value_error("out must be a contiguous array of float32 or float64");
     const fastfuse::Consensus consensus{static_cast<std::byte*>(out.mutable_data()), wide};
+    const fastfuse::ShouldStop ask = on_main_thread() ? signal_arrived : fastfuse::ShouldStop();
     fastfuse::Result result;
     try {
         const py::gil_scoped_release released;
-        result = fastfuse::fuse(votes, options, consensus, signal_arrived);
+        result = fastfuse::fuse(votes, options, consensus, ask);
     } catch (const fastfuse::Interrupted&) {
         throw py::error_already_set(); // what the signal's handler raised
     }

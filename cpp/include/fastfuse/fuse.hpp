@@ -34,8 +34,7 @@ struct Result {
     std::vector<double> volume; // each rater's sum of votes
 };
 
-// Writes the consensus of every voxel; 0 outside the mask. Throws BadVote, EmptyMask, TooManyTerms,
-// Interrupted.
+// Writes the consensus of every voxel; 0 outside the mask. Throws BadVotes, Interrupted.
 Result fuse(const Votes& votes, const Options& options, const Consensus& consensus, const ShouldStop& ask);
 
 } // namespace fastfuse

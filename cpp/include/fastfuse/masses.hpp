@@ -8,6 +8,7 @@
 //   w_t      Σ_B q_t(B) p(1|B)                                  eq. (9)
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "fastfuse/parallel.hpp"
@@ -17,8 +18,6 @@
 namespace fastfuse {
 
 constexpr int most_mass_raters = 20; // a table of 2^20 masses, and as many moments for each rater
-
-class Spread; // the binary patterns that a soft one reaches
 
 // The 2^m binary patterns as rows, each with its mass.
 class Masses : public Rows {
@@ -30,18 +29,30 @@ class Masses : public Rows {
     std::int64_t batches() const override;
     std::unique_ptr<BatchReader> reader() const override;
 
-    // Forgets the masses and keeps p(1|B) in their place.
+    // Forgets masses and moments, and keeps p(1|B) in their place.
     void become_posterior(const Performance& performance);
-    // w_t of each row of a batch, after become_posterior. eq. (9)
-    void mix(const Batch& batch, Posterior& posterior) const;
 
   private:
+    friend class Mixer;
     std::size_t patterns() const { return std::size_t{1} << raters_; }
-    void add_row(const Batch& batch, std::int64_t row, const Spread& terms, double* table) const;
 
     int raters_;
     bool with_moments_;
     std::vector<double> table_; // N(B), where bit i of B is b_i; then M_i(B) at (i + 1) * 2^m + B
+};
+
+// w_t of each row of a batch, from masses that have become posterior. Scratch of one thread.
+class Mixer {
+  public:
+    explicit Mixer(const Masses& masses);
+    void mix(const Batch& batch, Posterior& posterior, const Worker& worker); // eq. (9)
+
+  private:
+    std::size_t reach(const Batch& batch, std::int64_t row);
+
+    const Masses& masses_;
+    std::vector<std::uint32_t> pattern_; // binary patterns that a row reaches
+    std::vector<double> value_;          // p(1|B) of each
 };
 
 } // namespace fastfuse

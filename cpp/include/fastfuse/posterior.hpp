@@ -7,7 +7,7 @@
 //   θ_i1   sensitivity p(vote 1 | truth 1)        θ_i0   specificity p(vote 0 | truth 0)
 //   π      prior p(truth 1)
 //   a_i1   likelihood of vote q_i where truth is 1, q_i θ_i1 + (1 − q_i)(1 − θ_i1)                   eq. (10)
-//   a_i0   the same where truth is 0, q_i (1 − θ_i0) + (1 − q_i) θ_i0
+//   a_i0   the same where truth is 0, q_i (1 − θ_i0) + (1 − q_i) θ_i0: with the bracket that eq. (10) misses
 //   w      p(truth 1 | votes)
 #pragma once
 
@@ -16,6 +16,9 @@
 #include "fastfuse/rows.hpp"
 
 namespace fastfuse {
+
+constexpr double epsilon = 1e-12;            // θ stays inside [ε, 1 − ε]: no logarithm or quotient is lost
+constexpr int factors_between_scalings = 16; // ε^16 is still far from underflow
 
 // θ of every rater. Both a probability and its complement are kept: 1 − θ of a θ near 1 has no digits left.
 struct Performance {
@@ -27,10 +30,12 @@ struct Performance {
 
 // Of each row of a batch.
 struct Posterior {
-    Posterior() : foreground(batch_rows), background(batch_rows), log_likelihood(batch_rows) {}
+    Posterior()
+        : foreground(batch_rows), background(batch_rows), log_likelihood(batch_rows), factor(batch_rows) {}
     std::vector<double> foreground;     // w
     std::vector<double> background;     // 1 − w, with digits of its own
     std::vector<double> log_likelihood; // log p(votes)
+    std::vector<double> factor;         // scratch
 };
 
 // w = π Π_i a_i1 / (π Π_i a_i1 + (1 − π) Π_i a_i0): of binary votes eq. (2), of soft ones eqs. (12), (13).

@@ -64,7 +64,7 @@ Batch batch_of(const Votes& votes, const Block& block);
 // gets its own `make()`; `total` begins empty.
 template <class Total, class Make>
 Total sum_over(const Rows& rows, const Team& team, Total total, const Make& make) {
-    constexpr std::int64_t at_a_time = 256;
+    constexpr std::int64_t at_a_time = 256; // parts held at once
     struct Share {
         std::unique_ptr<BatchReader> reader;
         decltype(make()) answer;

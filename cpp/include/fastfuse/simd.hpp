@@ -7,7 +7,7 @@
 #endif
 
 #if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                 \
-    !defined(__SANITIZE_ADDRESS__)
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define FASTFUSE_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define FASTFUSE_CLONES

@@ -45,6 +45,7 @@ struct BadVotes : std::exception {
 
 constexpr std::int64_t block_voxels = 4096; // what is read, and summed, at a time
 constexpr std::int64_t group_voxels = 64;   // what is skipped at a time where all votes are 0
+static_assert(block_voxels / group_voxels == 64, "a block's groups are the bits of a word");
 
 // Rows that a block can have, with room to keep the columns off one another's cache sets.
 constexpr std::int64_t block_rows = block_voxels + 8;
