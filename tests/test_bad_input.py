@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -157,6 +158,7 @@ def test_mask(fuse: Any, mask: Any, error: type[Exception], message: str) -> Non
         ({"max_iter": 2.5}, TypeError, "max_iter is 2.5: it must be an integer"),
         ({"threads": -1}, ValueError, "threads is -1: it must be at least 0"),
         ({"dtype": "float16"}, ValueError, "dtype is 'float16': the probability is float32 or float64"),
+        ({"dtype": None}, ValueError, "dtype is None"),
         ({"dtype": "fuzzy"}, ValueError, "dtype is 'fuzzy'"),
         ({"select_label": 0}, ValueError, "select_label is 0: 0 is the background"),
         ({"select_label": 1.5}, TypeError, "select_label is 1.5: it must be an integer"),
@@ -206,3 +208,38 @@ def test_nothing_is_checked_outside_the_mask(fuse: Any) -> None:
     dirty = fuse(votes, mask=mask)
     np.testing.assert_array_equal(clean.probability, dirty.probability)
     assert (dirty.probability[~mask] == 0).all()
+
+
+@pytest.mark.parametrize("value", [0.3, 2.9, -1.5, 2**40 + 0.5])
+def test_soft_votes_are_no_label_map(value: float) -> None:
+    votes = [np.array([0.0, 1, 1, 0]), np.array([0, 1, value, 0])]
+    with pytest.raises(ValueError, match=rf"rater 1 holds {value}.*: a label map holds whole numbers"):
+        fastfuse.staple(votes, select_label=1)
+
+
+def test_scaled_labels_are_rounded() -> None:
+    labels = np.array([0, 1, 3, 3, 0, 3, 2])
+    near = [labels, labels + 1e-5, (labels - 9e-5).astype(np.float32)]
+    expected = fastfuse.staple([labels == 3] * 3 + [labels >= 2])
+    fused = fastfuse.staple([*near, np.where(labels >= 2, 3.00001, 0)], select_label=3)
+    np.testing.assert_array_equal(fused.probability, expected.probability)
+
+
+def test_absent_label_names_those_that_occur() -> None:
+    with pytest.warns(fastfuse.FusionWarning, match=r"label 7 does not occur \(values that occur: 0, 1, 3\)"):
+        fastfuse.staple([[0, 1, 1, 0], [0, 3, 1, 0]], select_label=7)
+
+
+def test_images_in_memory_on_different_grids() -> None:
+    data = np.zeros((3, 4, 5), np.uint8)
+    data[1] = 1
+    image, mirrored = nib.Nifti1Image(data, np.eye(4)), nib.Nifti1Image(data, np.diag([-1, 1, 1, 1]))
+    near = nib.Nifti1Image(data, np.array([[1, 0, 0, 0.05], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
+    with pytest.raises(fastfuse.GridError, match=r"rater 1 and rater 0 .*axis 0 is flipped"):
+        fastfuse.staple([image, mirrored])
+    with pytest.raises(fastfuse.GridError, match="mask and rater 0"):
+        fastfuse.staple([image, image], mask=mirrored)
+    with pytest.raises(fastfuse.GridError, match="image and mask"):
+        fastfuse.conditional_dilation(image, mirrored)
+    with pytest.warns(fastfuse.FusionWarning, match=r"rater 1 and rater 0 lie 0.05 mm .* taken as one grid"):
+        fastfuse.staple([image, near])

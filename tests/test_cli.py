@@ -204,3 +204,38 @@ def test_stopped(tmp_path: Path, number: int, code: int, message: str) -> None:
     assert process.returncode == code
     assert stderr == message
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+def test_terminal_that_knows_no_such_letters(folder: Path) -> None:
+    (folder / "rater1.nii.gz").rename(folder / "ünï.nii.gz")
+    done = run(folder, "fuse", "ünï.nii.gz", *RATERS[1:], "-o", "ü.nii.gz", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\xfcn\\xef.nii.gz" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_printed(folder: Path) -> None:
+    words = [sys.executable, "-m", "fastfuse", "fuse", *RATERS, "-o"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*words, "a.nii"], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: cannot print (No space left on device); the outputs are complete"
+    reader, writer = os.pipe()
+    os.close(reader)  # nobody reads
+    done = subprocess.run(
+        [*words, "b.nii"], cwd=folder, stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "a.json").exists()
+    assert (folder / "b.json").exists()
+
+
+def test_options_are_named_as_typed(folder: Path) -> None:
+    done = run(folder, "fuse", *RATERS, "-o", "c.nii", "--max-iter", "0")
+    assert done.stderr == "error: --max-iter is 0: it must be at least 1 and below 2^31\n"
+    done = run(folder, "fuse", *RATERS, "-o", "c.nii", "--method", "median")
+    assert "Value error" not in done.stderr
+    assert run(folder, "fuse", *RATERS, "-o", "c.nii", "--method", "STAPLE").returncode == 0

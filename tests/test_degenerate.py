@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse import fusion
+from fastfuse import fusion, reference
 
 from .problems import METHODS, SOFT, simulated_raters, soften
 
@@ -138,15 +138,62 @@ def test_probability_is_never_nan(method: str, pattern_capacity: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
-@pytest.mark.parametrize("doubtful", [(15, 31, 47), (60, 61, 62)])
-def test_many_certain_raters_underflow_nothing(doubtful: tuple[int, ...]) -> None:
-    """Sixty certain raters who contradict each other, and three in doubt, wherever they stand."""
+@pytest.mark.parametrize("doubtful", [(), (15, 31, 47), (60, 61, 62), tuple(range(20, 36))])
+@pytest.mark.parametrize("method", METHODS)
+def test_many_certain_raters_lose_nothing(method: str, doubtful: tuple[int, ...]) -> None:
+    """Raters who contradict each other with certainty, and some in doubt: products of both truths come near 0."""
     votes = np.zeros((63, 2))
     votes[:30, 0] = votes[30:, 1] = 1
+    if method == "staple" and doubtful:
+        pytest.skip("binary votes only")
     votes[list(doubtful)] = 0.5
-    fused = fastfuse.soft_staple(votes, init=1 - 1e-15, max_iter=3)
+    options = {"init": 1 - 1e-13, "prior": 0.5, "max_iter": 3, "tol": 0}
+    straight, _ = fusion.fuse_arrays(votes, method, dtype="float64", **options)
+    turned, _ = fusion.fuse_arrays(votes[::-1], method, dtype="float64", **options)
+    assert np.isfinite(straight.log_likelihood).all()
+    np.testing.assert_allclose(turned.probability, straight.probability, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(turned.log_likelihood, straight.log_likelihood, rtol=1e-12)
+    if not (doubtful and method == "soft-staple"):  # 2^m patterns are too many for the reference
+        expected = reference.fuse(
+            votes, method=method if method == "simplified-soft-staple" else "staple", **options
+        )
+        np.testing.assert_allclose(straight.probability, expected.probability, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(straight.log_likelihood, expected.log_likelihood, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("prior", ["mean", "estimate", 0.5])
+def test_fractional_votes_beside_many_lone_marks(prior: str | float) -> None:
+    """Fifteen certain raters against twenty in doubt: all factors of the first voxel are at their least."""
+    n = 40_000
+    region, single, soft = np.zeros(n), np.zeros(n), np.zeros(n)
+    region[1 : n // 2] = single[0] = 1
+    soft[0] = 1e-13
+    votes = [region] * 16 + [single] * 15 + [soft] * 20
+    fused = fastfuse.soft_staple(votes, prior=prior, max_iter=3, dtype="float64")
     assert np.isfinite(fused.probability).all()
     assert np.isfinite(fused.log_likelihood).all()
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_mean_vote_that_rounds_to_one() -> None:
+    votes = np.ones((2, 4_000_000))
+    votes[0, 0] = 1 - 2.0**-53
+    fused = fastfuse.soft_staple(votes, max_iter=2)
+    assert fused.prior == 1 - 1e-12
+    assert np.isfinite(fused.probability).all()
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+def test_probability_stays_within_its_bounds(m_step: str) -> None:
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        votes = np.clip(soften(rng, simulated_raters(rng, 12, 30), "dense") * 1.3 - 0.1, 0, 1)
+        for prior in ("estimate", rng.uniform(0.9, 1 - 1e-9, 30)):
+            fused = fastfuse.soft_staple(votes, prior=prior, m_step=m_step, dtype="float64", max_iter=4)
+            assert fused.probability.min() >= 0
+            assert fused.probability.max() <= 1
 
 
 def test_soft_single_voxel() -> None:
@@ -162,3 +209,39 @@ def test_no_warning_without_reason() -> None:
         fastfuse.staple(votes)
         fastfuse.soft_staple(soften(rng, votes, "three-valued"))
         fastfuse.majority_vote(votes)
+
+
+def test_collapse_is_no_silent_result() -> None:
+    """The paper's M-step on dense votes ends where no rater tells anything; the true maximiser does not."""
+    rng = np.random.default_rng(0)
+    truth = rng.random(4000) < 0.05
+    votes = np.clip(np.where(truth, 0.85, 0.15) + rng.normal(0, 0.15, (5, truth.size)), 0, 1)
+    for fuse in (fastfuse.soft_staple, fastfuse.simplified_soft_staple):
+        with pytest.warns(fastfuse.FusionWarning, match=r"no better than chance.*try m_step='em'") as caught:
+            fused = fuse(votes)
+        assert len(caught) == 1
+        np.testing.assert_allclose(fused.sensitivity + fused.specificity, 1, atol=1e-3)
+        assert np.array_equal(fuse(votes, m_step="em").label(), truth)
+
+
+def test_empty_and_full_consensus() -> None:
+    masks = np.zeros((5, 40))
+    masks[range(5), range(5)] = 1
+    masks[:2, 10:14] = 1
+    with pytest.warns(
+        fastfuse.FusionWarning, match=r"empty at the cut 0.5 \(its highest probability is .*\): try prior"
+    ):
+        fastfuse.staple(masks, prior=1e-12)
+    with pytest.warns(fastfuse.FusionWarning, match="full at the cut 0.5"):
+        fastfuse.staple(1 - masks, prior=1 - 1e-12)
+    with pytest.warns(fastfuse.FusionWarning, match="empty at the cut 0.5.*choose another cut"):
+        fastfuse.majority_vote(masks)
+
+
+def test_many_raters_worse_than_chance_are_counted() -> None:
+    rng = np.random.default_rng(0)
+    good = simulated_raters(rng, 9, 500)
+    bad = 1 - simulated_raters(np.random.default_rng(0), 6, 500)
+    with pytest.warns(fastfuse.FusionWarning, match="3 other raters do worse than chance too") as caught:
+        fastfuse.staple([*good, *bad])
+    assert str(caught[0].message).count("does worse than chance") == 3

@@ -324,8 +324,8 @@ def nan_affine(path: Path) -> None:
 DAMAGE = {
     "empty": (".nii", lambda path: path.write_bytes(b""), "the file is empty"),
     "half": (".nii", lambda path: truncate(path, 0.5), "truncated"),
-    "half gz": (".nii.gz", lambda path: truncate(path, 0.5), "is the file complete"),
-    "header only": (".nii", lambda path: truncate(path, 0.1), "is the file complete|truncated"),
+    "half gz": (".nii.gz", lambda path: truncate(path, 0.5), "a complete image file"),
+    "header only": (".nii", lambda path: truncate(path, 0.1), "a complete image file|truncated"),
     "wrong crc": (".nii.gz", wrong_crc, "CRC"),
     "noise": (".nii", lambda path: path.write_bytes(os.urandom(2000)), "cannot be read"),
     "noise gz": (".nii.gz", lambda path: path.write_bytes(b"\x1f\x8b" + os.urandom(2000)), "cannot be read"),
@@ -458,7 +458,8 @@ def test_voxels_of_a_microscope(tmp_path: Path, masks: np.ndarray) -> None:
 def test_small_priors_are_not_rounded(tmp_path: Path, paths: list[Path], masks: np.ndarray) -> None:
     stored = np.random.default_rng(0).choice([500, 20_000], SHAPE).astype(np.int32)
     prior = scaled(tmp_path / "prior.nii", stored, 1e-9)
-    fused = fastfuse.fuse_files(paths, tmp_path / "c.nii", prior=prior)
+    with pytest.warns(fastfuse.FusionWarning, match="the consensus is empty at the cut 0.5"):
+        fused = fastfuse.fuse_files(paths, tmp_path / "c.nii", prior=prior)
     assert fused.prior == pytest.approx(stored.mean() * 1e-9, rel=1e-6)
 
 
@@ -501,7 +502,7 @@ def test_numpy_scalars_as_options(tmp_path: Path, paths: list[Path]) -> None:
     assert fused.converged
     with pytest.raises(TypeError, match="prior is an array: fuse_files takes a prior map as an image file"):
         fastfuse.fuse_files(paths, tmp_path / "d.nii", prior=np.full(SHAPE, 0.2))
-    with pytest.raises(TypeError, match="paths is None: give a list of paths"):
+    with pytest.raises(TypeError, match="paths is of type NoneType: give a list of paths"):
         fastfuse.fuse_files(None, tmp_path / "d.nii")
 
 
@@ -601,7 +602,7 @@ def test_signal_between_two_renames_waits(tmp_path: Path, paths: list[Path]) -> 
             os.kill(os.getpid(), signal.SIGINT)
             return replace(self, to)
         Path.replace = interrupted
-        fastfuse.fuse_files(paths, folder / "c.nii", save_label=folder / "l.nii")
+        fastfuse.fuse_files(paths, folder / "c.nii", save_label=folder / "l.nii", overwrite=True)
     """
     assert run_in_child(code, tmp_path).returncode == -signal.SIGINT
     assert files_in(tmp_path) == {path.name for path in paths} | {"c.nii", "l.nii", "c.json"}
@@ -688,7 +689,7 @@ def test_the_sidecar_comes_last(tmp_path: Path, paths: list[Path], monkeypatch: 
     order: list[str] = []
     replace = Path.replace
     monkeypatch.setattr(Path, "replace", lambda self, to: (order.append(to.name), replace(self, to))[1])
-    fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", save_label=tmp_path / "l.nii.gz")
+    fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", save_label=tmp_path / "l.nii.gz", overwrite=True)
     assert order == ["c.nii.gz", "l.nii.gz", "c.json"]
 
 
@@ -704,3 +705,101 @@ def test_outputs_get_ordinary_permissions(tmp_path: Path, paths: list[Path]) -> 
 
 def test_printable_paths() -> None:
     assert shown("a\tb\x1b.nii") == "a\\tb\\x1b.nii"
+
+
+def test_scaled_mask(tmp_path: Path, paths: list[Path], masks: np.ndarray) -> None:
+    """A mask of 0 and 255 whose header scales it by 1/255 is a mask of 0 and 1."""
+    region = np.zeros(SHAPE, np.uint8)
+    region[2:] = 255
+    fused = fastfuse.fuse_files(paths, tmp_path / "c.nii", mask=scaled(tmp_path / "m.nii", region, 1 / 255))
+    np.testing.assert_array_equal(fused.probability, fastfuse.soft_staple(masks, mask=region > 0).probability)
+    bad = save(tmp_path / "bad.nii", region)
+    with pytest.raises(ValueError, match=r"the mask \(bad.nii\) holds 255 at voxel .*write mask > 0"):
+        fastfuse.fuse_files(paths, tmp_path / "d.nii", mask=bad)
+
+
+@pytest.mark.parametrize("as_what", ["rater", "mask", "prior", "output", "save_label", "image"])
+def test_name_too_long(tmp_path: Path, paths: list[Path], as_what: str) -> None:
+    long = tmp_path / f"{'y' * 300}.nii.gz"
+    options = {as_what: long} if as_what not in ("rater", "output") else {}
+    if as_what == "image":
+        options["soften"] = True
+    raters = [*paths, long] if as_what == "rater" else paths
+    with pytest.raises(
+        fastfuse.FastfuseError, match=r"yyy\.nii\.gz: cannot be (found|written) \(File name too long"
+    ):
+        fastfuse.fuse_files(raters, long if as_what == "output" else tmp_path / "c.nii", **options)
+    assert files_in(tmp_path) == {path.name for path in paths}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
+def test_odd_outputs(tmp_path: Path, paths: list[Path]) -> None:
+    (tmp_path / "loop.nii").symlink_to(tmp_path / "loop.nii")
+    os.mkfifo(tmp_path / "pipe.nii")
+    with pytest.raises(
+        fastfuse.OutputError, match=r"loop\.nii: cannot be written \((its links|Too many levels)"
+    ):
+        fastfuse.fuse_files(paths, tmp_path / "loop.nii", overwrite=True)
+    with pytest.raises(fastfuse.OutputError, match=r"pipe\.nii: is not a regular file"):
+        fastfuse.fuse_files(paths, tmp_path / "pipe.nii", overwrite=True)
+    with pytest.raises(fastfuse.OutputError, match="the name of an output is empty"):
+        fastfuse.fuse_files(paths, "")
+    with pytest.raises(fastfuse.ImageError, match=r"loop\.nii: cannot be found"):
+        fastfuse.fuse_files([tmp_path / "loop.nii"], tmp_path / "c.nii")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_overwriting_keeps_permissions(tmp_path: Path, paths: list[Path]) -> None:
+    output = tmp_path / "c.nii.gz"
+    fastfuse.fuse_files(paths, output)
+    output.chmod(0o600)
+    fastfuse.fuse_files(paths, output, overwrite=True)
+    assert output.stat().st_mode & 0o777 == 0o600
+
+
+def test_output_that_appears_meanwhile_is_kept(tmp_path: Path, paths: list[Path]) -> None:
+    def meddle(step: str) -> None:
+        if step == "writing c.nii":
+            (tmp_path / "l.nii").write_text("mine")
+
+    with pytest.raises(fastfuse.OutputError, match=r"l\.nii: was written by another process meanwhile"):
+        fastfuse.fuse_files(paths, tmp_path / "c.nii", save_label=tmp_path / "l.nii", progress=meddle)
+    assert (tmp_path / "l.nii").read_text() == "mine"
+    assert files_in(tmp_path) == {path.name for path in paths} | {"l.nii"}
+
+
+def test_wrong_header_is_told_from_a_turned_image(tmp_path: Path, masks: np.ndarray) -> None:
+    straight = save(tmp_path / "a.nii", masks[0])
+    mirrored = AFFINE.copy()
+    mirrored[:, 0] *= -1
+    with pytest.raises(fastfuse.GridError, match="axis 0 is flipped: one header is wrong"):
+        fastfuse.fuse_files([straight, save(tmp_path / "b.nii", masks[1], mirrored)], tmp_path / "c.nii")
+    image = nib.Nifti1Image(masks[1], None)
+    nib.save(image, tmp_path / "nowhere.nii")
+    with pytest.raises(fastfuse.GridError, match=r"nowhere\.nii does not say where it lies"):
+        fastfuse.fuse_files([straight, tmp_path / "nowhere.nii"], tmp_path / "c.nii")
+
+
+def test_arrays_are_no_paths(tmp_path: Path, paths: list[Path], masks: np.ndarray) -> None:
+    with pytest.raises(TypeError, match="path 1 is of type ndarray, not a path"):
+        fastfuse.fuse_files([paths[0], masks[0]], tmp_path / "c.nii")
+    with pytest.raises(TypeError, match="mask is of type ndarray"):
+        fastfuse.fuse_files(paths, tmp_path / "c.nii", mask=masks[0])
+
+
+def test_sidecar_records_paths_as_they_are(tmp_path: Path, masks: np.ndarray) -> None:
+    odd = save(tmp_path / "new\nline [red].nii", masks[0])
+    fastfuse.fuse_files([odd, save(tmp_path / "b.nii", masks[1])], tmp_path / "c.nii")
+    assert json.loads((tmp_path / "c.json").read_text())["raters"][0]["file"] == str(odd)
+
+
+def test_broken_mha_gives_one_reason(
+    tmp_path: Path, masks: np.ndarray, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sitk = pytest.importorskip("SimpleITK")
+    sitk.WriteImage(sitk.GetImageFromArray(masks[0]), str(tmp_path / "a.mha"))
+    whole = (tmp_path / "a.mha").read_bytes()
+    (tmp_path / "a.mha").write_bytes(whole[:-500])
+    with pytest.raises(fastfuse.ImageError, match=r"a\.mha: SimpleITK cannot read it .*is it complete"):
+        nifti.read(tmp_path / "a.mha")
+    assert capfd.readouterr() == ("", "")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse import fusion
+from fastfuse import dilated, dilation, fusion
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "python" / "fastfuse"
@@ -58,7 +58,7 @@ def imports(path: Path) -> set[str]:
         ("nibabel", {"nifti.py"}),
         ("matplotlib", {"plots.py"}),
         ("torch", set()),
-        ("._core", {"fusion.py"}),
+        ("._core", {"fusion.py", "dilation.py"}),
         (".reference", set()),
         (".cli", {"__main__.py"}),  # python -m fastfuse
     ],
@@ -80,9 +80,10 @@ def test_kernels_know_no_python() -> None:
 
 
 def test_doctests() -> None:
-    failed, tried = doctest.testmod(fusion)
-    assert failed == 0
-    assert tried > 5
+    for module in (fusion, dilation, dilated):
+        failed, tried = doctest.testmod(module)
+        assert failed == 0
+        assert tried > 3
 
 
 def test_readme_example() -> None:

@@ -56,6 +56,7 @@ def test_same_bits_with_many_raters(m_step: str) -> None:
     assert len(results) == 1
 
 
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 def test_several_python_threads_at_once(masks: np.ndarray) -> None:
     votes = soften(np.random.default_rng(1), masks, "three-valued")
     jobs = [
@@ -283,3 +284,31 @@ def test_peak_memory_with_many_raters() -> None:
     )
     tables, blocks = 19 * 2**18 * 8, 2 * 3 * 18 * 4096 * 8
     assert tables / 2 < beyond < tables + blocks
+
+
+SWALLOWED = """
+    import os, signal, threading, time, numpy as np, fastfuse
+    rng = np.random.default_rng(0)
+    n = 12_000_000
+    votes = np.round(rng.random((2, n), dtype="f4"))  # few patterns, and then more than the first table holds
+    votes[:, n // 2 :] = np.round(rng.random((2, n - n // 2), dtype="f4") * 1000) / 1000
+    def slowly(number, frame):
+        time.sleep(0.5)
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGINT, slowly)
+    threading.Timer({wait}, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        fastfuse.simplified_soft_staple(votes, threads=2, max_iter=30, tol=0)
+        print("finished")
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_is_not_lost_when_the_table_overflows() -> None:
+    for wait in (0.05, 0.1, 0.15):
+        code = textwrap.dedent(SWALLOWED.format(wait=wait))
+        run = [sys.executable, "-W", "ignore", "-c", code]
+        done = subprocess.run(run, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")

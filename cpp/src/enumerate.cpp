@@ -57,6 +57,8 @@ class RowTerms {
         for (std::size_t pattern = 0; pattern >> high == 0; ++pattern)
             add_terms(pattern);
         if (sums_) add_binary_raters();
+        answer_.foreground = std::min(answer_.foreground, 1.0); // the weights sum to 1 but for rounding
+        answer_.background = std::min(answer_.background, 1.0);
         answer_.log_likelihood += log_scale;
         return answer_;
     }
@@ -64,36 +66,40 @@ class RowTerms {
   private:
     double vote(std::size_t rater) const { return batch_.votes_of(static_cast<int>(rater))[row_]; }
 
-    // Multiplies the raters with binary votes together and lists the others. Returns the logarithm of
-    // what was divided out lest the products underflow.
+    // Multiplies the raters with binary votes together and lists the others. The larger product begins in
+    // [1/2, 1), so that the fractional raters cannot make it vanish. Returns the logarithm of what was
+    // divided out.
     double begin() {
         one_ = batch_.prior ? batch_.prior[row_] : theta_.prior;
         zero_ = 1 - one_;
         fractional_ = 0;
         int factors = 0;
-        double log_scale = 0;
+        one_exponent_ = zero_exponent_ = 0;
         for (std::size_t i = 0; i < static_cast<std::size_t>(batch_.raters); ++i) {
             if (is_fractional(vote(i))) {
                 // Checked before, but the caller may have changed his array since.
                 if (fractional_ == most_fractional)
-                    throw BadVotes(BadVotes::Kind::too_many_fractional, -1, -1,
+                    throw BadInput(BadInput::Kind::too_many_fractional, -1, -1,
                                    fractional_votes(batch_, row_));
                 branching_[fractional_++] = i;
                 continue;
             }
             one_ *= vote(i) == 1 ? theta_.sensitivity[i] : theta_.miss_rate[i];
             zero_ *= vote(i) == 1 ? theta_.false_alarm_rate[i] : theta_.specificity[i];
-            if (++factors % factors_between_scalings == 0) log_scale += scale();
+            if (++factors % factors_between_scalings == 0) take_exponents();
         }
         low_ = std::min<std::size_t>(fractional_, low_raters);
-        return log_scale;
+        take_exponents();
+        const std::int64_t larger = std::max(one_exponent_, zero_exponent_);
+        one_ = times_power_of_two(one_, one_exponent_ - larger);
+        zero_ = times_power_of_two(zero_, zero_exponent_ - larger);
+        return static_cast<double>(larger) * log_2;
     }
 
-    double scale() {
-        const double larger = std::max(one_, zero_);
-        one_ /= larger;
-        zero_ /= larger;
-        return std::log(larger);
+    // Each product has an exponent of its own: the smaller may become the larger again.
+    void take_exponents() {
+        one_exponent_ += take_exponent(one_);
+        zero_exponent_ += take_exponent(zero_);
     }
 
     void lay_out_low_raters() {
@@ -163,6 +169,7 @@ class RowTerms {
     Sums* sums_ = nullptr;
     Answer answer_;
     double one_ = 0, zero_ = 0; // π Π a_i1 and (1 − π) Π a_i0 over the binary votes, scaled
+    std::int64_t one_exponent_ = 0, zero_exponent_ = 0;
     std::size_t fractional_ = 0, low_ = 0;
     std::array<std::size_t, most_fractional> branching_{}; // raters with fractional votes
     Terms weight_, one_term_, zero_term_;                  // q(B), Π a_i1, Π a_i0 over the low raters

@@ -1,6 +1,7 @@
 #include "fastfuse/fuse.hpp"
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -12,6 +13,7 @@
 namespace fastfuse {
 namespace {
 
+constexpr std::int64_t most_patterns = 1 << 21; // sorting more takes longer than a Ctrl-C may wait
 constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
 // What is known of the votes before any EM.
@@ -113,49 +115,81 @@ MakeConsenter by_expectation(Model model, const Performance& performance) {
     return [model, &performance] { return std::make_unique<ByExpectation>(model, performance); };
 }
 
-void write_patterns(const Patterns& patterns, const MakeConsenter& make, const Consensus& to,
-                    const Team& team) {
+// The least and the greatest of some probabilities.
+struct Range {
+    double lowest = 1, highest = 0;
+    void include(double probability) {
+        lowest = std::min(lowest, probability);
+        highest = std::max(highest, probability);
+    }
+    void include(const Range& other) {
+        lowest = std::min(lowest, other.lowest);
+        highest = std::max(highest, other.highest);
+    }
+};
+
+Range write_patterns(const Patterns& patterns, const MakeConsenter& make, const Output& to, const Team& team,
+                     int most_consenters) {
     std::vector<double> probability(static_cast<std::size_t>(patterns.size()));
     std::vector<std::unique_ptr<Consenter>> consenters(static_cast<std::size_t>(team.size()));
-    team.run(patterns.batches(), [&](std::int64_t job, const Worker& worker) {
-        const Batch batch = patterns.batch(job);
-        auto& consenter = consenters[static_cast<std::size_t>(worker.thread)];
-        if (!consenter) consenter = make();
-        const Posterior& posterior = (*consenter)(batch, worker);
-        std::copy_n(posterior.foreground.begin(), batch.rows, probability.begin() + job * batch_rows);
-    });
+    team.run(
+        patterns.batches(),
+        [&](std::int64_t job, const Worker& worker) {
+            const Batch batch = patterns.batch(job);
+            auto& consenter = consenters[static_cast<std::size_t>(worker.thread)];
+            if (!consenter) consenter = make();
+            const Posterior& posterior = (*consenter)(batch, worker);
+            std::copy_n(posterior.foreground.begin(), batch.rows, probability.begin() + job * batch_rows);
+        },
+        most_consenters);
     patterns.write(probability, to, team);
+    Range range;
+    for (std::size_t row = 0; row < probability.size(); ++row)
+        if (patterns.count(static_cast<std::int64_t>(row)) > 0) range.include(probability[row]);
+    return range;
 }
 
-void write_voxels(const Votes& votes, const MakeConsenter& make, const Consensus& to, const Team& team) {
+Range write_voxels(const Votes& votes, const MakeConsenter& make, const Output& to, const Team& team,
+                   int most_consenters) {
     struct Share {
         Block block;
         std::unique_ptr<Consenter> consenter;
+        Range range;
     };
     std::vector<std::unique_ptr<Share>> shares(static_cast<std::size_t>(team.size()));
-    team.run(block_count(votes), [&](std::int64_t job, const Worker& worker) {
-        auto& share = shares[static_cast<std::size_t>(worker.thread)];
-        if (!share) share.reset(new Share{Block(votes), make()});
-        read_block(votes, job, share->block);
-        const Posterior& posterior = (*share->consenter)(batch_of(votes, share->block), worker);
-        for (std::int64_t k = 0; k < share->block.voxels; ++k) {
-            const std::int32_t row = share->block.row[static_cast<std::size_t>(k)];
-            to.put(share->block.first + k, row < 0 ? 0 : posterior.foreground[static_cast<std::size_t>(row)]);
-        }
-    });
+    team.run(
+        block_count(votes),
+        [&](std::int64_t job, const Worker& worker) {
+            auto& share = shares[static_cast<std::size_t>(worker.thread)];
+            if (!share) share.reset(new Share{Block(votes), make(), {}});
+            read_block(votes, job, share->block);
+            const Posterior& posterior = (*share->consenter)(batch_of(votes, share->block), worker);
+            for (std::int64_t k = 0; k < share->block.voxels; ++k) {
+                const std::int32_t row = share->block.row[static_cast<std::size_t>(k)];
+                const double probability = row < 0 ? 0 : posterior.foreground[static_cast<std::size_t>(row)];
+                to.put(share->block.first + k, probability);
+                if (row >= 0) share->range.include(probability);
+            }
+        },
+        most_consenters);
+    Range range;
+    for (const auto& share : shares)
+        if (share) range.include(share->range);
+    return range;
 }
 
 // Distinct patterns that fit into 6 bytes a voxel: each costs its votes twice (arrival, sorted), counts and
 // slots.
 std::int64_t default_capacity(const Votes& votes) {
     const int columns = votes.size() + (votes.prior ? 1 : 0);
-    return std::max<std::int64_t>(4096, 6 * votes.voxels() / (16 * columns + 48));
+    const std::int64_t fit = 6 * votes.voxels() / (16 * columns + 48);
+    return std::clamp<std::int64_t>(fit, 4096, most_patterns);
 }
 
 // One call of fuse, step by step.
 class Fusing {
   public:
-    Fusing(const Votes& votes, const Options& options, const Consensus& consensus, const ShouldStop& ask)
+    Fusing(const Votes& votes, const Options& options, const Output& consensus, const ShouldStop& ask)
         : votes_(votes), options_(options), consensus_(consensus), team_(options.threads, ask),
           voxels_(votes) {}
 
@@ -164,9 +198,11 @@ class Fusing {
         patterns_ = Patterns::find(votes_, consensus_,
                                    given ? options_.pattern_capacity : default_capacity(votes_), team_);
         census_ = take_census(rows(), team_);
-        if (census_.mean_vote.count == 0) throw BadVotes(BadVotes::Kind::empty_mask);
+        if (census_.mean_vote.count == 0) throw BadInput(BadInput::Kind::empty_mask);
         describe();
-        if (census_.mean_vote.foreground == 0 || census_.mean_vote.background == 0)
+        const bool nobody =
+            std::all_of(census_.volume.begin(), census_.volume.end(), [](double v) { return v == 0; });
+        if (nobody || census_.mean_vote.background == 0)
             agree_everywhere();
         else if (options_.method == Method::majority_vote)
             majority_vote();
@@ -215,7 +251,7 @@ class Fusing {
 
     void soft_staple() {
         if (census_.most_fractional > most_fractional)
-            throw BadVotes(BadVotes::Kind::too_many_fractional, -1, -1, census_.most_fractional);
+            throw BadInput(BadInput::Kind::too_many_fractional, -1, -1, census_.most_fractional);
         // One table of 2^m masses for the whole volume, or each row's own terms anew in every iteration.
         const bool by_masses = !votes_.prior && votes_.size() <= most_mass_raters &&
                                std::ldexp(1.0, votes_.size()) <= census_.terms;
@@ -226,12 +262,14 @@ class Fusing {
         Masses masses(rows(), options_.em.m_step == MStep::paper, team_);
         const Estimate estimate = run_em(masses, Model::product); // STAPLE on 2^m weighted rows
         masses.become_posterior(estimate.performance);
-        write([&masses] { return std::make_unique<ByMasses>(masses); });
+        write([&masses] { return std::make_unique<ByMasses>(masses); }, Mixer::most(votes_.size()));
     }
 
     Estimate run_em(const Rows& rows, Model model) {
         Performance performance(votes_.size(), std::clamp(options_.init.value_or(0.5), epsilon, 1 - epsilon));
         performance.prior = result_.prior;
+        if (!options_.prior && !votes_.prior) // a mean vote may round to 0 or 1
+            performance.prior = std::clamp(performance.prior, epsilon, 1 - epsilon);
         const std::optional<Sums> start =
             options_.init ? std::nullopt : std::optional<Sums>(census_.mean_vote);
         Estimate estimate = em(rows, model, options_.em, performance, start, team_);
@@ -244,16 +282,16 @@ class Fusing {
         return estimate;
     }
 
-    void write(const MakeConsenter& make) const {
-        if (patterns_)
-            write_patterns(*patterns_, make, consensus_, team_);
-        else
-            write_voxels(votes_, make, consensus_, team_);
+    void write(const MakeConsenter& make, int most_consenters = INT_MAX) {
+        const Range range = patterns_ ? write_patterns(*patterns_, make, consensus_, team_, most_consenters)
+                                      : write_voxels(votes_, make, consensus_, team_, most_consenters);
+        result_.lowest = range.lowest;
+        result_.highest = range.highest;
     }
 
     const Votes& votes_;
     const Options& options_;
-    const Consensus& consensus_;
+    const Output& consensus_;
     Team team_;
     VoxelRows voxels_;
     std::unique_ptr<Patterns> patterns_;
@@ -263,7 +301,7 @@ class Fusing {
 
 } // namespace
 
-Result fuse(const Votes& votes, const Options& options, const Consensus& consensus, const ShouldStop& ask) {
+Result fuse(const Votes& votes, const Options& options, const Output& consensus, const ShouldStop& ask) {
     return Fusing(votes, options, consensus, ask).run();
 }
 

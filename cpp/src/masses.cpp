@@ -1,6 +1,7 @@
 #include "fastfuse/masses.hpp"
 
 #include <algorithm>
+#include <climits>
 
 #include "fastfuse/enumerate.hpp"
 #include "fastfuse/simd.hpp"
@@ -18,21 +19,26 @@ FASTFUSE_CLONES void interpolate(double* no, const double* yes, double q, std::s
         no[b] = (1 - q) * no[b] + q * yes[b];
 }
 
-// How the masses' one pass is cut into jobs, the same for every team: few raters leave room for several
+constexpr int few_raters = 10; // so many that a table stays in a core's own cache
+constexpr int tables_for_few = 16;
+constexpr int high_for_many = 4;
+
+// How the masses' one pass is split into jobs, the same for every team: few raters leave room for several
 // tables, each fed by its share of the batches; with many, each job fills the patterns that begin with
 // its own bits of the last raters.
-struct Cut {
-    explicit Cut(int raters)
-        : tables(raters <= 10 ? 16 : 1), high(raters <= 10 ? 0 : 4), low(raters - high) {}
+struct Split {
+    explicit Split(int raters)
+        : tables(raters <= few_raters ? tables_for_few : 1), high(raters <= few_raters ? 0 : high_for_many),
+          low(raters - high) {}
     int tables, high, low;
     std::int64_t jobs() const { return tables * (std::int64_t{1} << high); }
 };
 
 // What the raters beyond the low ones give a row in the patterns whose last bits are `high`.
-double high_weight(const Batch& batch, std::int64_t row, const Cut& cut, std::size_t high) {
+double high_weight(const Batch& batch, std::int64_t row, const Split& split, std::size_t high) {
     double weight = 1;
-    for (int j = 0; j < cut.high; ++j) {
-        const double q = batch.votes_of(cut.low + j)[row];
+    for (int j = 0; j < split.high; ++j) {
+        const double q = batch.votes_of(split.low + j)[row];
         weight *= high >> j & 1 ? q : 1 - q;
     }
     return weight;
@@ -51,7 +57,7 @@ class Spread {
         pattern_[0] = 0;
         for (int i = 0; i < raters_; ++i) {
             const double q = batch.votes_of(i)[row];
-            const std::size_t bit = std::size_t{1} << i;
+            const std::uint32_t bit = std::uint32_t{1} << i;
             if (is_fractional(q)) {
                 branch(weight_.data(), size_, 1 - q, q);
                 for (std::size_t b = 0; b < size_; ++b)
@@ -77,7 +83,7 @@ class Spread {
     int raters_;
     std::size_t size_ = 0;
     std::vector<double> weight_;
-    std::vector<std::size_t> pattern_;
+    std::vector<std::uint32_t> pattern_;
 };
 
 // Adds a row's terms to the masses and, if there are any, to the moments, `patterns` apart.
@@ -95,21 +101,21 @@ void add_row(const Batch& batch, std::int64_t row, const Spread& terms, bool wit
 
 Masses::Masses(const Rows& rows, bool with_moments, const Team& team)
     : raters_(rows.raters()), with_moments_(with_moments) {
-    const Cut cut(raters_);
-    std::vector<std::vector<double>> tables(static_cast<std::size_t>(cut.tables));
+    const Split split(raters_);
+    std::vector<std::vector<double>> tables(static_cast<std::size_t>(split.tables));
     for (auto& table : tables)
         table.resize(patterns() * (with_moments ? static_cast<std::size_t>(raters_) + 1 : 1));
-    team.run(cut.jobs(), [&](std::int64_t job, const Worker& worker) {
-        const std::int64_t first = job % cut.tables;
-        const auto high = static_cast<std::size_t>(job / cut.tables);
-        double* table = tables[static_cast<std::size_t>(first)].data() + (high << cut.low);
+    team.run(split.jobs(), [&](std::int64_t job, const Worker& worker) {
+        const std::int64_t first = job % split.tables;
+        const auto high = static_cast<std::size_t>(job / split.tables);
+        double* table = tables[static_cast<std::size_t>(first)].data() + (high << split.low);
         const auto reader = rows.reader();
-        Spread terms(cut.low);
+        Spread terms(split.low);
         Pace pace(worker);
-        for (std::int64_t index = first; index < rows.batches() && !worker.stopped(); index += cut.tables) {
+        for (std::int64_t index = first; index < rows.batches() && !worker.stopped(); index += split.tables) {
             const Batch batch = reader->read(index);
             for (std::int64_t row = 0; row < batch.rows; ++row) {
-                const double weight = batch.count[row] * high_weight(batch, row, cut, high);
+                const double weight = batch.count[row] * high_weight(batch, row, split, high);
                 if (weight == 0) continue;
                 terms.spread(batch, row, weight);
                 add_row(batch, row, terms, with_moments_, patterns(), table);
@@ -179,11 +185,18 @@ void Masses::become_posterior(const Performance& performance) {
     with_moments_ = false;
 }
 
-Mixer::Mixer(const Masses& masses)
-    : masses_(masses), pattern_(masses.patterns()), value_(masses.patterns()) {}
+int Mixer::most(int raters) {
+    // 12 bytes a pattern each; the moments' memory, 8 m bytes a pattern, has just been freed.
+    return raters <= few_raters ? INT_MAX : std::max(1, 8 * raters / 12);
+}
 
 // Lists the binary patterns of a row, those with a later rater's bit set behind those without.
 std::size_t Mixer::reach(const Batch& batch, std::int64_t row) {
+    const std::size_t reached = std::size_t{1} << fractional_votes(batch, row);
+    if (pattern_.size() < reached) {
+        pattern_.resize(reached);
+        value_.resize(reached);
+    }
     std::size_t size = 1;
     pattern_[0] = 0;
     for (int i = 0; i < batch.raters; ++i) {

@@ -42,7 +42,7 @@ int default_threads() {
 
 // The calling thread has no job left, but nobody else may ask whether to stop.
 void ask_while_others_work(const std::atomic<int>& working, const Worker& worker) {
-    for (int round = 0; working.load() > 0; ++round) {
+    for (int round = 0; working.load() > 1; ++round) {
         if (round < 100)
             std::this_thread::yield();
         else
@@ -73,7 +73,7 @@ Team::Team(int asked, ShouldStop ask) : watch_(std::move(ask)) {
     size_ = forked.load() ? 1 : std::clamp(std::min(wanted, processors()), 1, most_threads);
 }
 
-void Team::run(std::int64_t jobs, const Job& job) const {
+void Team::run(std::int64_t jobs, const Job& job, int most_threads) const {
     Stop stop(watch_);
     std::exception_ptr failure;
     std::int64_t failed_job = jobs;
@@ -85,8 +85,9 @@ void Team::run(std::int64_t jobs, const Job& job) const {
         std::int64_t mine = -1;
         working.fetch_add(1);
         try {
-            while (!worker.stopped() && (mine = next.fetch_add(1, std::memory_order_relaxed)) < jobs)
+            while (!worker.stopped() && (mine = next.fetch_add(1)) < jobs)
                 job(mine, worker);
+            if (thread == 0) ask_while_others_work(working, worker);
         } catch (...) {
             const std::lock_guard<std::mutex> hold(failure_guard);
             if (mine < failed_job) {
@@ -96,9 +97,9 @@ void Team::run(std::int64_t jobs, const Job& job) const {
             stop.raise();
         }
         working.fetch_sub(1);
-        if (thread == 0) ask_while_others_work(working, worker);
     };
-    [[maybe_unused]] const int threads = static_cast<int>(std::clamp<std::int64_t>(jobs, 1, size_));
+    [[maybe_unused]] const int threads =
+        static_cast<int>(std::clamp<std::int64_t>(jobs, 1, std::min(size_, most_threads)));
 #ifdef _OPENMP
     if (threads > 1) {
 #pragma omp parallel num_threads(threads)
@@ -109,8 +110,9 @@ void Team::run(std::int64_t jobs, const Job& job) const {
 #else
     work(0);
 #endif
+    if (stop.interrupted())
+        throw Interrupted(); // before any failure: the signal has been taken, and must not be lost
     if (failure) std::rethrow_exception(failure);
-    if (stop.interrupted()) throw Interrupted();
 }
 
 } // namespace fastfuse

@@ -41,31 +41,36 @@ class Counts {
 
 struct Full {}; // the table has no place for another pattern
 
+// Bit g: all voxels of the block's group g are without any vote, or outside the mask.
+struct UniformGroups {
+    std::uint64_t zero, outside;
+};
+
 // One thread's way from blocks to the table.
 class Finder {
   public:
     Finder(const Votes& votes, Table& table, Counts& counts)
-        : votes_(votes), table_(table), counts_(counts), block(votes), key_(key_width(votes)),
+        : votes_(votes), table_(table), counts_(counts), block_(votes), key_(key_width(votes)),
           ids_(static_cast<std::size_t>(block_rows)) {}
 
     static std::size_t key_width(const Votes& votes) { return votes.raters.size() + (votes.prior ? 1 : 0); }
 
-    void find(std::int64_t index, const Consensus& consensus, int thread) {
-        read_block(votes_, index, block);
-        counts_.add(zero_id, static_cast<std::int64_t>(block.count[0]), thread);
+    UniformGroups find(std::int64_t index, const Output& notes, int thread) {
+        read_block(votes_, index, block_);
+        counts_.add(zero_id, static_cast<std::int64_t>(block_.count[0]), thread);
         ids_[0] = zero_id;
-        for (std::int64_t r = 1; r < block.rows; ++r) {
+        for (std::int64_t r = 1; r < block_.rows; ++r) {
             const bool repeats = load_key(r) && r > 1;
             ids_[static_cast<std::size_t>(r)] = repeats ? ids_[static_cast<std::size_t>(r - 1)] : look_up();
             counts_.add(ids_[static_cast<std::size_t>(r)], 1, thread);
         }
-        const std::uint64_t done = block.zero_groups | block.outside_groups;
-        for (std::int64_t k = 0; k < block.voxels; ++k) {
+        const std::uint64_t done = block_.zero_groups | block_.outside_groups;
+        for (std::int64_t k = 0; k < block_.voxels; ++k) {
             if (done >> (k / group_voxels) & 1) continue;
-            const std::int32_t row = block.row[static_cast<std::size_t>(k)];
-            consensus.put_pattern(block.first + k,
-                                  row < 0 ? outside_id : ids_[static_cast<std::size_t>(row)]);
+            const std::int32_t row = block_.row[static_cast<std::size_t>(k)];
+            notes.put_note(block_.first + k, row < 0 ? outside_id : ids_[static_cast<std::size_t>(row)]);
         }
+        return {block_.zero_groups, block_.outside_groups};
     }
 
   private:
@@ -74,8 +79,8 @@ class Finder {
         bool same = true;
         for (std::size_t i = 0; i < key_.size(); ++i) {
             const bool is_vote = i < votes_.raters.size();
-            const double value = is_vote ? block.vote[i * block_rows + static_cast<std::size_t>(r)]
-                                         : block.prior[static_cast<std::size_t>(r)];
+            const double value = is_vote ? block_.vote[i * block_rows + static_cast<std::size_t>(r)]
+                                         : block_.prior[static_cast<std::size_t>(r)];
             same &= key_[i] == value;
             key_[i] = value;
         }
@@ -91,11 +96,7 @@ class Finder {
     const Votes& votes_;
     Table& table_;
     Counts& counts_;
-
-  public:
-    Block block;
-
-  private:
+    Block block_;
     std::vector<double> key_; // a pattern's votes and, with a map, its prior
     std::vector<std::uint32_t> ids_;
 };
@@ -122,18 +123,18 @@ std::vector<std::int64_t> sorted(const Table& table, std::size_t width) {
 
 } // namespace
 
-std::unique_ptr<Patterns> Patterns::find(const Votes& votes, const Consensus& index, std::int64_t capacity,
+std::unique_ptr<Patterns> Patterns::find(const Votes& votes, const Output& notes, std::int64_t capacity,
                                          const Team& team) {
     capacity = std::min<std::int64_t>(capacity, Table::full - 3); // numbers and ids are 32 bits wide
     // Most volumes have few patterns: begin with a table that stays in cache.
     for (std::int64_t room = std::min<std::int64_t>(4096, capacity);; room = std::min(16 * room, capacity)) {
-        auto patterns = try_find(votes, index, room, team);
+        auto patterns = try_find(votes, notes, room, team);
         if (patterns || room == capacity) return patterns;
     }
 }
 
-std::unique_ptr<Patterns> Patterns::try_find(const Votes& votes, const Consensus& index,
-                                             std::int64_t capacity, const Team& team) {
+std::unique_ptr<Patterns> Patterns::try_find(const Votes& votes, const Output& notes, std::int64_t capacity,
+                                             const Team& team) {
     auto patterns = std::unique_ptr<Patterns>(new Patterns);
     const auto blocks = static_cast<std::size_t>(block_count(votes));
     patterns->raters_ = votes.size();
@@ -149,12 +150,12 @@ std::unique_ptr<Patterns> Patterns::try_find(const Votes& votes, const Consensus
         team.run(block_count(votes), [&](std::int64_t job, const Worker& worker) {
             auto& finder = finders[static_cast<std::size_t>(worker.thread)];
             if (!finder) finder = std::make_unique<Finder>(votes, table, counts);
-            finder->find(job, index, worker.thread);
-            patterns->zero_groups_[static_cast<std::size_t>(job)] = finder->block.zero_groups;
-            patterns->outside_groups_[static_cast<std::size_t>(job)] = finder->block.outside_groups;
+            const UniformGroups groups = finder->find(job, notes, worker.thread);
+            patterns->zero_groups_[static_cast<std::size_t>(job)] = groups.zero;
+            patterns->outside_groups_[static_cast<std::size_t>(job)] = groups.outside;
         });
     } catch (const Full&) {
-        return nullptr;
+        return nullptr; // the notes made so far mean nothing: the next reader overwrites all of them
     }
 
     const std::vector<std::int64_t> order = sorted(table, width);
@@ -194,7 +195,7 @@ Batch Patterns::batch(std::int64_t index) const {
 
 std::unique_ptr<BatchReader> Patterns::reader() const { return std::make_unique<PatternReader>(*this); }
 
-void Patterns::write(const std::vector<double>& probability_of_row, const Consensus& to,
+void Patterns::write(const std::vector<double>& probability_of_row, const Output& to,
                      const Team& team) const {
     std::vector<double> probability(row_of_id_.size()); // of each id; 0 outside the mask
     for (std::size_t id = zero_id; id < row_of_id_.size(); ++id)
@@ -206,7 +207,7 @@ void Patterns::write(const std::vector<double>& probability_of_row, const Consen
             const std::int64_t group = (voxel - first) / group_voxels;
             const bool zero = zero_groups_[static_cast<std::size_t>(block)] >> group & 1;
             const bool outside = outside_groups_[static_cast<std::size_t>(block)] >> group & 1;
-            const std::uint32_t id = zero ? zero_id : outside ? outside_id : to.pattern(voxel);
+            const std::uint32_t id = zero ? zero_id : outside ? outside_id : to.note(voxel);
             to.put(voxel, probability[id]);
         }
     });

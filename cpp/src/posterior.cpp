@@ -14,14 +14,6 @@ FASTFUSE_CLONES void multiply(const double* vote, std::int64_t rows, double yes,
         product[r] *= vote[r] * yes + (1 - vote[r]) * no;
 }
 
-FASTFUSE_CLONES void scale(std::int64_t rows, double* one, double* zero, double* factor) {
-    for (std::int64_t r = 0; r < rows; ++r) {
-        factor[r] = std::max(one[r], zero[r]);
-        one[r] /= factor[r];
-        zero[r] /= factor[r];
-    }
-}
-
 FASTFUSE_CLONES void normalise(std::int64_t rows, double* one, double* zero, double* evidence) {
     for (std::int64_t r = 0; r < rows; ++r) {
         evidence[r] = one[r] + zero[r];
@@ -30,12 +22,38 @@ FASTFUSE_CLONES void normalise(std::int64_t rows, double* one, double* zero, dou
     }
 }
 
-void add_logs(const std::vector<double>& factor, std::int64_t rows, double* sum) {
-    for (std::int64_t r = 0; r < rows; ++r)
-        sum[r] += std::log(factor[static_cast<std::size_t>(r)]);
+// With more than a few raters the products of both truths keep their exponents apart, so that neither is
+// ever lost: the smaller may become the larger again.
+void take_exponents(std::int64_t rows, double* one, double* zero, std::array<std::int64_t, 2>* exponent) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+        exponent[r][0] += take_exponent(one[r]);
+        exponent[r][1] += take_exponent(zero[r]);
+    }
+}
+
+// Brings both products to the larger exponent.
+void align(std::int64_t rows, double* one, double* zero, const std::array<std::int64_t, 2>* exponent,
+           double* log_scale) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+        const std::int64_t larger = std::max(exponent[r][0], exponent[r][1]);
+        one[r] = times_power_of_two(one[r], exponent[r][0] - larger);
+        zero[r] = times_power_of_two(zero[r], exponent[r][1] - larger);
+        log_scale[r] = static_cast<double>(larger) * log_2;
+    }
 }
 
 } // namespace
+
+std::int64_t take_exponent(double& value) {
+    int exponent;
+    value = std::frexp(value, &exponent);
+    return exponent;
+}
+
+double times_power_of_two(double value, std::int64_t exponent) {
+    constexpr std::int64_t most = 5000; // beyond every double
+    return std::ldexp(value, static_cast<int>(std::clamp(exponent, -most, most)));
+}
 
 Performance::Performance(int raters, double theta)
     : sensitivity(static_cast<std::size_t>(raters), theta), miss_rate(sensitivity.size(), 1 - theta),
@@ -50,19 +68,20 @@ void product_posterior(const Batch& batch, const Performance& performance, Poste
         zero[r] = 1 - one[r];
         log_likelihood[r] = 0;
     }
-    std::vector<double>& factor = posterior.factor;
+    const bool many = batch.raters > factors_between_scalings;
+    if (many) std::fill_n(posterior.exponent.begin(), batch.rows, std::array<std::int64_t, 2>{});
     for (int i = 0; i < batch.raters; ++i) {
         const auto k = static_cast<std::size_t>(i);
         multiply(batch.votes_of(i), batch.rows, performance.sensitivity[k], performance.miss_rate[k], one);
         multiply(batch.votes_of(i), batch.rows, performance.false_alarm_rate[k], performance.specificity[k],
                  zero);
-        if ((i + 1) % factors_between_scalings == 0) {
-            scale(batch.rows, one, zero, factor.data());
-            add_logs(factor, batch.rows, log_likelihood);
-        }
+        if (many && (i + 1 == batch.raters || (i + 1) % factors_between_scalings == 0))
+            take_exponents(batch.rows, one, zero, posterior.exponent.data());
     }
-    normalise(batch.rows, one, zero, factor.data()); // eq. (2), (12), (13)
-    add_logs(factor, batch.rows, log_likelihood);
+    if (many) align(batch.rows, one, zero, posterior.exponent.data(), log_likelihood);
+    normalise(batch.rows, one, zero, posterior.evidence.data()); // eq. (2), (12), (13)
+    for (std::int64_t r = 0; r < batch.rows; ++r)
+        log_likelihood[r] += std::log(posterior.evidence[static_cast<std::size_t>(r)]);
 }
 
 void mean_vote(const Batch& batch, Posterior& posterior) {

@@ -1,6 +1,7 @@
 #include "fastfuse/view.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -103,6 +104,25 @@ void gather(const View& view, const std::vector<std::int64_t>& shape, std::int64
             at[axis] = 0;
         }
     }
+}
+
+const std::byte* native_run(const View& view, const std::vector<std::int64_t>& shape, std::int64_t first,
+                            std::int64_t n, std::vector<std::byte>& copy) {
+    const std::int64_t item = size_of(view.type);
+    if (!view.swapped && contiguous(view, shape)) return view.data + first * item;
+    copy.resize(static_cast<std::size_t>(n * item));
+    gather(view, shape, first, n, copy.data());
+    return copy.data();
+}
+
+double value_at(const View& view, const std::byte* from) {
+    std::array<std::byte, 8> native{};
+    const auto item = static_cast<std::size_t>(size_of(view.type));
+    std::memcpy(native.data(), from, item);
+    if (view.swapped) std::reverse(native.begin(), native.begin() + static_cast<std::ptrdiff_t>(item));
+    double value = 0;
+    widen_all(view.type, native.data(), 1, &value);
+    return value;
 }
 
 bool all_zero(const std::byte* from, std::int64_t bytes) {

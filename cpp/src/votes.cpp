@@ -7,6 +7,8 @@
 namespace fastfuse {
 namespace {
 
+constexpr double label_tolerance = 1e-4; // labels that went through a header's scaling are 2.9999999
+
 // Reads one block, a group of voxels at a time.
 class Reader {
   public:
@@ -27,14 +29,8 @@ class Reader {
     }
 
   private:
-    // Where the block's values of this view lie in native layout: in place, or in a copy.
     const std::byte* in_native_layout(const View& view) {
-        const std::int64_t item = size_of(view.type);
-        if (!view.swapped && contiguous(view, votes_.shape)) return view.data + block_.first * item;
-        std::vector<std::byte>& copy = block_.native[copies_++];
-        copy.resize(static_cast<std::size_t>(block_voxels * item));
-        gather(view, votes_.shape, block_.first, block_.voxels, copy.data());
-        return copy.data();
+        return native_run(view, votes_.shape, block_.first, block_.voxels, block_.native[copies_++]);
     }
 
     void read_group(std::uint64_t bit) {
@@ -62,7 +58,7 @@ class Reader {
         double sum = 0;
         for (std::int64_t k = begin_; k < begin_ + n_; ++k) {
             const double value = block_.inside[static_cast<std::size_t>(k)];
-            if (value != 0 && value != 1) throw BadVotes(BadVotes::Kind::mask, -1, block_.first + k, value);
+            if (value != 0 && value != 1) throw BadInput(BadInput::Kind::mask, -1, block_.first + k, value);
             sum += value;
         }
         return sum;
@@ -99,11 +95,13 @@ class Reader {
         return good;
     }
 
-    std::optional<BadVotes::Kind> problem_of(double vote) const {
-        if (!std::isfinite(vote)) return BadVotes::Kind::not_finite;
+    std::optional<BadInput::Kind> problem_of(double vote) const {
+        if (!std::isfinite(vote)) return BadInput::Kind::not_finite;
+        if (votes_.label && std::abs(vote - std::nearbyint(vote)) > label_tolerance)
+            return BadInput::Kind::not_label;
         if (votes_.label || vote == 0 || vote == 1) return std::nullopt;
-        if (votes_.check == Check::binary) return BadVotes::Kind::not_binary;
-        if (vote < 0 || vote > 1) return BadVotes::Kind::out_of_range;
+        if (votes_.check == Check::binary) return BadInput::Kind::not_binary;
+        if (vote < 0 || vote > 1) return BadInput::Kind::out_of_range;
         return std::nullopt;
     }
 
@@ -112,10 +110,10 @@ class Reader {
             if (!is_inside(k)) continue;
             for (int i = 0; i < votes_.size(); ++i)
                 if (const auto kind = problem_of(group(i)[k]))
-                    throw BadVotes(*kind, i, block_.first + begin_ + k, group(i)[k]);
+                    throw BadInput(*kind, i, block_.first + begin_ + k, group(i)[k]);
             const double prior = votes_.prior ? group(votes_.size())[k] : 0.5;
             if (!(prior > 0 && prior < 1))
-                throw BadVotes(BadVotes::Kind::prior, -1, block_.first + begin_ + k, prior);
+                throw BadInput(BadInput::Kind::prior, -1, block_.first + begin_ + k, prior);
         }
         throw std::logic_error("a bad vote that cannot be found again");
     }
@@ -124,7 +122,7 @@ class Reader {
         if (!votes_.label) return;
         for (int i = 0; i < votes_.size(); ++i)
             for (std::int64_t k = 0; k < n_; ++k)
-                group(i)[k] = is_inside(k) && group(i)[k] == *votes_.label;
+                group(i)[k] = is_inside(k) && std::nearbyint(group(i)[k]) == *votes_.label;
     }
 
     bool anybody_votes(std::int64_t k) {

@@ -3,7 +3,7 @@ from typing import Any, TypedDict, type_check_only
 
 from numpy.typing import NDArray
 
-class BadVotes(ValueError): ...
+class BadInput(ValueError): ...
 
 @type_check_only
 class Result(TypedDict):
@@ -16,7 +16,38 @@ class Result(TypedDict):
     voxels: float
     disputed: float
     volume: list[float]
+    lowest: float
+    highest: float
 
+@type_check_only
+class Dilated(TypedDict):
+    cut: list[float]
+    mask_voxels: int
+    ring_voxels: int
+
+def dilate(
+    mask: NDArray[Any],
+    image: NDArray[Any],
+    out: NDArray[Any],
+    *,
+    rank_step: Sequence[int],
+    roi: NDArray[Any] | None = None,
+    size: float = 1.2,
+    label: float = 0.3,
+    iterations: int = 6,
+    radius_mm: float | None = None,
+    spacing_mm: Sequence[float] = [1.0, 1.0, 1.0],
+    cut: str = "adaptive",
+    intensity: float = 0.0,
+    scaling: tuple[float, float] | None = None,
+    per_lesion: bool = False,
+    connected: bool = False,
+    binarize: bool = False,
+    threads: int = 0,
+) -> Dilated: ...
+def find_scaling(
+    image: NDArray[Any], *, roi: NDArray[Any] | None = None, threads: int = 0
+) -> tuple[float, float] | None: ...
 def fuse(
     raters: Sequence[NDArray[Any]],
     out: NDArray[Any],

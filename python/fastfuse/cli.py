@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from . import report
 from .errors import FastfuseError, FusionWarning
+from .options import Dilation
+from .switches import (
+    RINGS,
+    Binarize,
+    Image,
+    MethodName,
+    MStepName,
+    Normalized,
+    Overwrite,
+    RingConnected,
+    RingIterations,
+    RingLabel,
+    RingRadius,
+    RingScope,
+    RingSize,
+    RingThreshold,
+    ScopeName,
+    Threads,
+)
 
 INTERRUPTED, TERMINATED = 130, 143
+OPTIONS = ("m-step", "prior", "init", "cut", "tol", "max-iter", "threads", "select-label")
+
+
+class CannotPrint(Exception):
+    """Standard output takes nothing."""
+
 
 app = typer.Typer(
     add_completion=True,
@@ -24,24 +50,20 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Fuse several raters' segmentations of a 3-D medical image into one consensus.",
-    epilog="Example: [bold]fastfuse fuse rater*.nii.gz -o consensus.nii.gz[/bold]",
+    epilog="""Examples:
+
+[bold]fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz[/bold]
+
+[bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]
+
+[bold]fastfuse demo demo-case[/bold]""",
 )
 
 
-class MethodName(str, Enum):
-    """Methods on offer."""
-
-    soft_staple = "soft-staple"
-    simplified_soft_staple = "simplified-soft-staple"
-    staple = "staple"
-    majority = "majority"
-
-
-class MStepName(str, Enum):
-    """M-steps on offer."""
-
-    paper = "paper"
-    em = "em"
+def _dilation(**options: Any) -> dict[str, Any]:
+    """Return the options of a dilation that differ from their defaults."""
+    defaults = {field.name: field.default for field in fields(Dilation)}
+    return {name: value for name, value in options.items() if value != defaults[name]}
 
 
 @app.callback(invoke_without_command=True)
@@ -76,10 +98,17 @@ def fuse(
     ],
     method: Annotated[
         MethodName,
-        typer.Option(metavar="METHOD", help="soft-staple, simplified-soft-staple, staple, or majority."),
+        typer.Option(
+            metavar="METHOD",
+            case_sensitive=False,
+            help="soft-staple, simplified-soft-staple, staple, dilated-staple, or majority.",
+        ),
     ] = MethodName.soft_staple,
     m_step: Annotated[
-        MStepName, typer.Option(metavar="NAME", help="paper, as printed, or em, the true maximiser.")
+        MStepName,
+        typer.Option(
+            metavar="NAME", case_sensitive=False, help="paper, as printed, or em, the true maximiser."
+        ),
     ] = MStepName.paper,
     prior: Annotated[
         str, typer.Option(help="mean (vote), estimate, a number in (0, 1), or an image of priors.")
@@ -102,13 +131,30 @@ def fuse(
     ] = None,
     tol: Annotated[float, typer.Option(help="Stop when no sensitivity or specificity moves by more.")] = 1e-7,
     max_iter: Annotated[int, typer.Option(help="Iterations at most.")] = 1000,
-    threads: Annotated[int, typer.Option(help="Threads to use; 0: all that there are.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
+    threads: Threads = 0,
+    overwrite: Overwrite = False,
+    soften: Annotated[
+        bool,
+        typer.Option("--soften", help="Grow the raters' masks on --image first.", rich_help_panel=RINGS),
+    ] = False,
+    image: Image = None,
+    ring_size: RingSize = 1.2,
+    ring_label: RingLabel = 0.3,
+    ring_iterations: RingIterations = 6,
+    ring_radius: RingRadius = None,
+    ring_threshold: RingThreshold = "adaptive",
+    ring_scope: RingScope = ScopeName.volume,
+    ring_connected: RingConnected = False,
+    normalize: Normalized = True,
+    binarize: Binarize = False,
 ) -> None:
     """Fuse masks, or soft votes in [0, 1], into one consensus probability."""
-    from .files import fuse_files, sidecar_path
+    from .files import fuse_files
+    from .sidecar import sidecar_path
 
-    steps = len(raters) + 2 + sum(path is not None for path in (mask, save_label, save_counts))
+    steps = (
+        len(raters) + 2 + soften + sum(path is not None for path in (mask, image, save_label, save_counts))
+    )
     written = [path for path in (output, save_label, save_counts, sidecar_path(output)) if path is not None]
     with _warnings_as_lines():
         with report.progress(steps) as say:
@@ -124,13 +170,88 @@ def fuse(
                 max_iter=max_iter,
                 threads=threads,
                 select_label=select_label,
+                image=image,
+                soften=soften,
+                dilation=_dilation(
+                    size=ring_size,
+                    label=ring_label,
+                    iterations=ring_iterations,
+                    radius_mm=ring_radius,
+                    threshold=_number_or_word(ring_threshold),
+                    scope=ring_scope.value,
+                    connected=ring_connected,
+                    normalize=normalize,
+                    binarize=binarize,
+                ),
                 save_label=save_label,
                 cut=cut,
                 save_counts=save_counts,
                 overwrite=overwrite,
                 progress=say,
             )
-        report.print_fusion(sidecar_path(output), written)
+        with _printing():
+            report.print_fusion(sidecar_path(output), written)
+
+
+@app.command(
+    epilog="Example: [bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]",
+)
+def soften(
+    masks: Annotated[
+        list[Path], typer.Argument(help="Binary masks (.nii, .nii.gz, ...).", show_default=False)
+    ],
+    image: Annotated[Path, typer.Option(help="FLAIR, on which masks grow.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Soft mask of one mask (.nii or .nii.gz).", show_default=False),
+    ] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder for any number of soft masks, named as the masks.", show_default=False),
+    ] = None,
+    roi: Annotated[
+        Path | None, typer.Option(help="Image of the region that may grow (0 and 1).", show_default=False)
+    ] = None,
+    ring_size: RingSize = 1.2,
+    ring_label: RingLabel = 0.3,
+    ring_iterations: RingIterations = 6,
+    ring_radius: RingRadius = None,
+    ring_threshold: RingThreshold = "adaptive",
+    ring_scope: RingScope = ScopeName.volume,
+    ring_connected: RingConnected = False,
+    normalize: Normalized = True,
+    binarize: Binarize = False,
+    threads: Threads = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
+    from .soft_files import soften_files
+
+    with _warnings_as_lines():
+        with report.progress(2 * len(masks) + 1 + (roi is not None)) as say:
+            softened = soften_files(
+                masks,
+                image,
+                output=output,
+                out_dir=out_dir,
+                roi=roi,
+                threads=threads,
+                overwrite=overwrite,
+                progress=say,
+                **_dilation(
+                    size=ring_size,
+                    label=ring_label,
+                    iterations=ring_iterations,
+                    radius_mm=ring_radius,
+                    threshold=_number_or_word(ring_threshold),
+                    scope=ring_scope.value,
+                    connected=ring_connected,
+                    normalize=normalize,
+                    binarize=binarize,
+                ),
+            )
+        with _printing():
+            report.print_softened(masks, softened, output or out_dir)
 
 
 @app.command(epilog="Example: [bold]fastfuse demo demo-case[/bold]")
@@ -149,7 +270,8 @@ def demo(
 
     with report.progress(None) as say:
         result = run(directory, seed=seed, overwrite=overwrite, say=say)
-    report.print_demo(result)
+    with _printing():
+        report.print_demo(result)
 
 
 def _number_or_word(text: str) -> float | str:
@@ -169,9 +291,24 @@ def _warnings_as_lines() -> Iterator[None]:
         report.print_line("warning", str(warning.message))
 
 
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Print last: if it cannot be done, the outputs are there all the same."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise CannotPrint(f"cannot print ({error.strerror}); the outputs are complete") from None
+
+
 def main() -> None:
     """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names that the terminal cannot show are no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_run())
 
 
@@ -186,15 +323,13 @@ def _run() -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except (ValueError, TypeError, FastfuseError) as error:
-        report.print_line("error", str(error))
+        report.print_line("error", _as_typed(str(error)))
         return 2
     except MemoryError:
         report.print_line("error", "not enough memory for these images")
         return 2
-    except BrokenPipeError:
-        return 1
-    except OSError as error:  # files have errors of their own, so this is what we print to
-        report.print_line("error", f"cannot print ({error.strerror}); the outputs are complete")
+    except CannotPrint as error:
+        report.print_line("error", str(error))
         return 1
     except Exception as error:  # noqa: BLE001 - one line, whatever it is
         if not hasattr(error, "format_message"):
@@ -202,11 +337,18 @@ def _run() -> int:
             return 1
         message = error.format_message()  # the parser's own: what was typed is wrong
         if message:  # without, the help has been printed
-            report.print_line("error", f"{message} (see --help)")
+            report.print_line("error", f"{message.replace('Value error, ', '')} (see --help)")
         return 2
     if code == INTERRUPTED:
         report.print_line("error", "interrupted; no output was written")
     return code
+
+
+def _as_typed(message: str) -> str:
+    """Call an option that a message begins with as it is typed."""
+    name, _, rest = message.partition(" is ")
+    dashed = name.replace("_", "-")
+    return f"--{dashed} is {rest}" if dashed in OPTIONS else message
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+
 
 class FastfuseError(ValueError):
     """Base of what fastfuse raises about files; arrays that cannot be used raise ValueError or TypeError."""
@@ -21,3 +24,9 @@ class OutputError(FastfuseError):
 
 class FusionWarning(UserWarning):
     """A legal but doubtful fusion: an empty rater, no disagreement, no convergence, ..."""
+
+
+def warn(remarks: Sequence[str], *, callers: int = 1) -> None:
+    """Warn of what makes a result doubtful, in one warning that points at the caller's caller, or further up."""
+    if remarks:
+        warnings.warn("; ".join(remarks), FusionWarning, stacklevel=2 + callers)

@@ -7,15 +7,15 @@ Level Estimation (STAPLE)*, IEEE TMI 23(7), 2004, doi:10.1109/TMI.2004.828354.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import _core
-from .errors import FusionWarning
+from .errors import warn
+from .grids import check_in_memory
 from .options import (
     check_choice,
     check_count,
@@ -25,8 +25,9 @@ from .options import (
     check_prior,
     check_tolerance,
 )
+from .remarks import remarks_on
 from .result import Fusion, Method
-from .votes import as_companion, as_raters, axes_in_memory_order, explain, name_of
+from .votes import TITLES, as_companion, as_raters, axes_in_memory_order, explain, name_of
 
 
 def staple(
@@ -288,8 +289,7 @@ def majority_vote(
 def _fuse(raters: Any, method: Method, **options: Any) -> Fusion:
     """Fuse, and warn the caller's caller of what is doubtful."""
     fusion, remarks = fuse_arrays(raters, method, **options)
-    if remarks:
-        warnings.warn("; ".join(remarks), FusionWarning, stacklevel=3)
+    warn(remarks, callers=2)
     return fusion
 
 
@@ -307,14 +307,18 @@ def fuse_arrays(
     threads: int = 0,
     select_label: int | None = None,
     names: Sequence[str] | None = None,
+    titles: Mapping[str, str] = TITLES,
     pattern_capacity: int = -1,
 ) -> tuple[Fusion, list[str]]:
     """Check, call the core, wrap: what all the functions above share.
 
-    ``names`` are what messages call the raters; ``pattern_capacity`` is how many distinct vote patterns are
+    ``names`` and ``titles`` are what messages call the raters, the mask and the prior; ``pattern_capacity`` is how many distinct vote patterns are
     kept before the fusion goes voxel by voxel, -1 for as many as memory allows. Returns the fusion, and what
     makes it doubtful.
     """
+    listed = raters if isinstance(raters, (list, tuple)) else []
+    named = [(name_of(i, names), rater) for i, rater in enumerate(listed)]
+    remarks = check_in_memory([*named, ("mask", mask), ("prior", prior)])
     arrays = as_raters(raters, names)
     shape = arrays[0].shape
     axes = axes_in_memory_order(arrays[0])
@@ -339,8 +343,8 @@ def fuse_arrays(
             threads=check_count(threads, "threads", least=0),
             pattern_capacity=pattern_capacity,
         )
-    except _core.BadVotes as bad:
-        raise ValueError(explain(bad.args, arrays, region, axes, names)) from None
+    except _core.BadInput as bad:
+        raise ValueError(explain(bad.args, arrays, region, axes, names, titles)) from None
     fusion = Fusion(
         probability=out.transpose(np.argsort(axes)),
         sensitivity=np.array(result["sensitivity"]),
@@ -353,34 +357,14 @@ def fuse_arrays(
         n_voxels=int(result["voxels"]),
         volume=np.array(result["volume"]),
     )
-    return fusion, _remarks(fusion, result["disputed"], max_iter, select_label, names)
-
-
-def _remarks(
-    fusion: Fusion, disputed: float, max_iter: int, label: int | None, names: Sequence[str] | None
-) -> list[str]:
-    """Say what makes a legal fusion doubtful."""
-    if not fusion.volume.any():
-        if label is not None:
-            return [
-                f"label {label} does not occur: the probability is 0 everywhere, no sensitivity is defined"
-            ]
-        return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
-    if (fusion.volume == fusion.n_voxels).all():
-        return ["everybody marks everything: the probability is 1 everywhere and no specificity is defined"]
-    remarks = []
-    if len(fusion.volume) == 1:
-        remarks.append("there is one rater only: the consensus can but repeat him")
-    elif disputed == 0:
-        remarks.append("no voxel is in doubt: all raters agree everywhere")
-    for i, volume in enumerate(fusion.volume):
-        if volume == 0 or volume == fusion.n_voxels:
-            remarks.append(f"{name_of(i, names)} marks {'nothing' if volume == 0 else 'everything'}")
-        elif fusion.sensitivity[i] + fusion.specificity[i] < 1 - 1e-6:  # not by rounding alone
-            remarks.append(
-                f"{name_of(i, names)} does worse than chance (sensitivity {fusion.sensitivity[i]:.3f} + specificity "
-                f"{fusion.specificity[i]:.3f} < 1)"
-            )
-    if not fusion.converged:
-        remarks.append(f"stopped at max_iter = {max_iter} before convergence")
-    return remarks
+    remarks += remarks_on(
+        fusion,
+        disputed=result["disputed"],
+        lowest=result["lowest"],
+        highest=result["highest"],
+        arrays=arrays,
+        max_iter=max_iter,
+        label=select_label,
+        names=names,
+    )
+    return fusion, remarks

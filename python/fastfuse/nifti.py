@@ -9,7 +9,8 @@ import math
 import os
 import stat
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from .errors import ImageError
-from .grids import corners
+from .grids import Grid, corners
 from .paths import shown
 
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -77,9 +78,12 @@ class Image:
     remark: str | None = None
 
     @property
-    def voxel_mm(self) -> NDArray[np.float64]:
-        """Voxel size along each axis, in mm."""
-        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), dtype=np.float64)
+    def grid(self) -> Grid:
+        """Where its voxels lie."""
+        codes = (1, 0) if self.header is None else (self.header["qform_code"], self.header["sform_code"])
+        return Grid(
+            shown(self.path), self.data.shape, self.affine, placed=any(int(code) > 0 for code in codes)
+        )
 
     @property
     def voxel_ml(self) -> float:
@@ -108,9 +112,11 @@ def read(path: Path | str) -> Image:
                 image = _from_nibabel(path, nib.load(path, mmap=False))
     except ImageError:
         raise
+    except PermissionError:
+        raise ImageError(f"{shown(path)}: permission to read it is denied") from None
     except READ_ERRORS as error:
         reason = str(error) or type(error).__name__
-        raise ImageError(f"{shown(path)}: cannot be read ({reason}); is the file complete?") from error
+        raise ImageError(f"{shown(path)}: cannot be read ({reason}); is it a complete image file?") from error
     _check_affine(path, image.affine)
     return image
 
@@ -120,6 +126,8 @@ def _check_regular(path: Path) -> None:
         status = path.stat()
     except FileNotFoundError:
         raise ImageError(f"{shown(path)}: no such file") from None
+    except OSError as error:
+        raise ImageError(f"{shown(path)}: cannot be found ({error.strerror or error})") from None
     if not stat.S_ISREG(status.st_mode):
         raise ImageError(f"{shown(path)}: not a regular file")
     if status.st_size == 0:
@@ -182,6 +190,7 @@ def _check_header(path: Path, header: Any, file_size: int | None) -> tuple[tuple
     expected = offset + math.prod(shape) * stored.itemsize
     if file_size is not None and file_size < expected:
         raise ImageError(f"{shown(path)}: {file_size} bytes, {expected} expected; the file is truncated")
+    _check_memory(path, shape)
     return shape, stored
 
 
@@ -199,12 +208,15 @@ def _check_content(path: Path, extents: Any, stored: np.dtype[Any]) -> tuple[tup
         raise ImageError(
             f"{shown(path)}: it holds elements of type {stored}; convert it to integers or floats"
         )
+    return shape, stored
+
+
+def _check_memory(path: Path, shape: tuple[int, ...]) -> None:
     needed, memory = 8 * math.prod(shape), _memory()
     if memory is not None and needed > memory:
         raise ImageError(
             f"{shown(path)}: it needs {needed / 1e9:.0f} GB of memory, more than this machine has"
         )
-    return shape, stored
 
 
 def _memory() -> int | None:
@@ -218,6 +230,7 @@ def _memory() -> int | None:
 def _from_nibabel(path: Path, image: Any) -> Image:
     """Take an image of one of nibabel's other formats."""
     shape, stored = _check_content(path, image.shape, image.get_data_dtype())
+    _check_memory(path, shape)
     data = np.asanyarray(image.dataobj).reshape(shape, order="F")
     return Image(path, data, image.affine.astype(np.float64), scaled=data.dtype != stored)
 
@@ -240,10 +253,13 @@ def _read_itk(path: Path) -> Image:
     except ImportError:
         raise ImageError(f"{shown(path)}: reading it needs SimpleITK: pip install 'fastfuse[itk]'") from None
     try:
-        image = sitk.ReadImage(str(path))
+        with _quiet():
+            image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
-        raise ImageError(f"{shown(path)}: cannot be read ({reason})") from error
+        raise ImageError(
+            f"{shown(path)}: SimpleITK cannot read it ({reason}); is it complete, its data file included?"
+        ) from error
     if image.GetNumberOfComponentsPerPixel() != 1 or image.GetDimension() != 3:
         raise ImageError(f"{shown(path)}: one 3-D image with one value a voxel is needed")
     affine = np.eye(4)
@@ -252,6 +268,24 @@ def _read_itk(path: Path) -> Image:
     return Image(
         path, sitk.GetArrayFromImage(image).T, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
     )  # LPS to RAS
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what ITK's readers print on standard error by themselves; the exception says it too."""
+    try:
+        before = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def _check_affine(path: Path, affine: NDArray[np.float64]) -> None:

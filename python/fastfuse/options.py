@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,20 +54,40 @@ def check_choice(value: Any, name: str, choices: tuple[str, ...], otherwise: str
     return str(value)
 
 
-def check_tolerance(tol: Any) -> float:
-    """Return a tolerance: a number of at least 0."""
-    number = _real(tol)
-    if number is None or not 0 <= number < math.inf:
-        raise ValueError(f"tol is {tol!r}: it must be a number of at least 0")
+def check_number(value: Any, name: str, what: str, holds: Callable[[float], bool]) -> float:
+    """Return a finite number for which ``holds``; ``what`` says in words which those are."""
+    number = _real(value)
+    if number is None or not math.isfinite(number) or not holds(number):
+        raise ValueError(f"{name} is {value!r}: it must be {what}")
     return number
+
+
+def check_tolerance(tol: Any) -> float:
+    """Return a tolerance."""
+    return check_number(tol, "tol", "a number of at least 0", lambda x: x >= 0)
 
 
 def check_cut(cut: Any) -> float:
-    """Return the cut of a mask: a number in (0, 1]."""
-    number = _real(cut)
-    if number is None or not 0 < number <= 1:
-        raise ValueError(f"cut is {cut!r}: it must lie in (0, 1]")
-    return number
+    """Return the cut of a mask."""
+    return check_number(cut, "cut", "a number in (0, 1]", lambda x: 0 < x <= 1)
+
+
+def check_spacing(spacing_mm: Any) -> tuple[float, float, float]:
+    """Return a voxel's size along three axes."""
+    if np.shape(spacing_mm) != (3,):
+        raise ValueError(f"spacing_mm is {spacing_mm!r}: it must hold three numbers, one per axis")
+    x, y, z = (
+        check_number(side, f"spacing_mm[{axis}]", "a number above 0", lambda x: x > 0)
+        for axis, side in enumerate(spacing_mm)
+    )
+    return x, y, z
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """Return a boolean."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}: it must be True or False")
+    return bool(value)
 
 
 def _integer(value: Any, name: str) -> int:
@@ -91,17 +113,64 @@ def check_label(label: Any) -> float | None:
     number = _integer(label, "select_label")
     if number == 0:
         raise ValueError("select_label is 0: 0 is the background; select one of the other labels")
-    if abs(number) > 2**53:
+    if abs(number) >= 2**53:
         raise ValueError(f"select_label is {number}: beyond 2^53 labels can no longer be told apart")
     return float(number)
 
 
 def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """Return the type of the probability: float32 or float64."""
-    try:
-        checked = np.dtype(dtype)
-    except TypeError:
-        checked = np.dtype(object)
+    checked = np.dtype(object)
+    if dtype is not None:  # which NumPy takes for float64
+        with suppress(TypeError):
+            checked = np.dtype(dtype)
     if checked not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype is {dtype!r}: the probability is float32 or float64")
     return checked
+
+
+@dataclass(frozen=True)
+class Dilation:
+    """Options of conditional dilation, checked; see :func:`conditional_dilation`."""
+
+    size: float = 1.2
+    label: float = 0.3
+    iterations: int = 6
+    threshold: str | float = "adaptive"
+    scope: str = "volume"
+    connected: bool = False
+    radius_mm: float | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    normalize: bool = True
+    binarize: bool = False
+
+    @classmethod
+    def checked(cls, **options: Any) -> Dilation:
+        """Check each option; a wrong one gets a ValueError or TypeError that names it and its value."""
+        given = cls(**options)
+        if given.radius_mm is not None and given.spacing_mm is None:
+            raise ValueError("radius_mm needs spacing_mm, the voxel's size along each axis in mm")
+        threshold: Any = given.threshold
+        return cls(
+            size=check_number(given.size, "size", "a number of at least 1", lambda x: x >= 1),
+            label=check_number(given.label, "label", "in (0, 1), 0 and 1 excluded", lambda x: 0 < x < 1),
+            iterations=check_count(given.iterations, "iterations", least=1),
+            threshold=check_choice(threshold, "threshold", ("adaptive", "exact"), "a number")
+            if isinstance(threshold, str)
+            else check_number(
+                threshold, "threshold", "'adaptive', 'exact' or a finite number", lambda _: True
+            ),
+            scope=check_choice(given.scope, "scope", ("volume", "lesion")),
+            connected=check_flag(given.connected, "connected"),
+            radius_mm=None
+            if given.radius_mm is None
+            else check_number(given.radius_mm, "radius_mm", "a number above 0", lambda x: x > 0),
+            spacing_mm=None if given.spacing_mm is None else check_spacing(given.spacing_mm),
+            normalize=check_flag(given.normalize, "normalize"),
+            binarize=check_flag(given.binarize, "binarize"),
+        )
+
+    @property
+    def scales(self) -> bool:
+        """Whether the image is scaled before it is compared with a cut."""
+        return self.normalize and self.threshold == "adaptive"

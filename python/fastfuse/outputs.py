@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,21 +26,36 @@ def check_outputs(
 ) -> None:
     """Refuse early what must not, or cannot, be written."""
     for path in paths:
-        name = shown(path)
-        if not path.name.lower().endswith(suffixes):
-            raise OutputError(f"{name}: the name of an output must end in {' or '.join(suffixes)}")
-        if not path.parent.is_dir():
-            raise OutputError(f"{name}: the folder {shown(path.parent)} does not exist; make it first")
-        if path.is_dir():
-            raise OutputError(f"{name}: is a folder; choose another name")
-        if any(path.exists() and path.samefile(source) for source in inputs if source.exists()):
-            raise OutputError(f"{name}: is one of the inputs; choose another name")
-        if [other.resolve() for other in paths].count(path.resolve()) > 1:
-            raise OutputError(f"{name}: is to hold two outputs; choose another name")
-        if path.exists() and not overwrite:
-            raise OutputError(
-                f"{name}: exists already; choose another name or pass --overwrite (overwrite=True)"
-            )
+        with _findable(path):
+            _check_output(path, paths, inputs, suffixes, overwrite=overwrite)
+
+
+def _check_output(
+    path: Path, paths: list[Path], inputs: list[Path], suffixes: tuple[str, ...], *, overwrite: bool
+) -> None:
+    name = shown(path)
+    if not path.name:
+        raise OutputError("the name of an output is empty; choose one")
+    if not path.name.lower().endswith(suffixes):
+        raise OutputError(f"{name}: the name of an output must end in {' or '.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise OutputError(f"{name}: the folder {shown(path.parent)} does not exist; make it first")
+    if path.is_dir():
+        raise OutputError(f"{name}: is a folder; choose another name")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{name}: is not a regular file; choose another name")
+    if any(_same_file(path, source) for source in inputs):
+        raise OutputError(f"{name}: is one of the inputs; choose another name")
+    if [other.resolve() for other in paths].count(path.resolve()) > 1:
+        raise OutputError(f"{name}: is to hold two outputs; choose another name")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{name}: exists already; choose another name or pass --overwrite (overwrite=True)")
+
+
+def _same_file(path: Path, source: Path) -> bool:
+    with suppress(OSError):  # one of them is not there; reading will tell
+        return path.samefile(source)
+    return False
 
 
 class Outputs:
@@ -49,7 +65,8 @@ class Outputs:
     in which they came, so that the last one's presence means that all are complete. A link is followed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, overwrite: bool) -> None:
+        self._overwrite = overwrite
         self._waiting: list[tuple[Path, Path]] = []
 
     def add(self, path: Path, content: bytes) -> None:
@@ -60,6 +77,9 @@ class Outputs:
         with _writing(path):
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             with os.fdopen(descriptor, "wb") as file:
+                if self._overwrite and path.exists():
+                    with suppress(OSError):
+                        temporary.chmod(stat.S_IMODE(path.stat().st_mode))
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -77,12 +97,12 @@ class Outputs:
                         kept.append((_beside(path, "old"), path))
                         with _writing(path):
                             _copy(path, kept[-1][0])
-                last = self._waiting[-1][1]
-                with _writing(last):
-                    last.unlink(missing_ok=True)
+                if self._overwrite:
+                    with _writing(self._waiting[-1][1]):
+                        self._waiting[-1][1].unlink(missing_ok=True)
                 for temporary, path in self._waiting:
                     with _writing(path):
-                        temporary.replace(path)
+                        self._give_name(temporary, path)
                     done.append(path)
             except BaseException:
                 for path in done:
@@ -95,6 +115,19 @@ class Outputs:
                 for old, _ in kept:
                     _remove(old)
         self._waiting.clear()
+
+    def _give_name(self, temporary: Path, path: Path) -> None:
+        if self._overwrite:
+            temporary.replace(path)
+            return
+        try:
+            os.link(temporary, path)  # fails if somebody else has written it meanwhile
+        except FileExistsError:
+            raise OutputError(f"{shown(path)}: was written by another process meanwhile; kept that") from None
+        except OSError:  # a file system without hard links
+            temporary.replace(path)
+            return
+        _remove(temporary)
 
     def __enter__(self) -> Self:
         return self
@@ -142,6 +175,16 @@ def _signals_wait() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         for late in arrived:
             signal.raise_signal(late)
+
+
+@contextmanager
+def _findable(path: Path) -> Iterator[None]:
+    """Name the file that the operating system will not look for."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        reason = (isinstance(error, OSError) and error.strerror) or "its links lead in a circle"
+        raise OutputError(f"{shown(path)}: cannot be written ({reason}); choose another name") from error
 
 
 @contextmanager

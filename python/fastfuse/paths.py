@@ -3,8 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, overload
+
+PathLike = str | os.PathLike[str]
+
+
+@overload
+def as_path(value: None, name: str) -> None: ...
+@overload
+def as_path(value: PathLike, name: str) -> Path: ...
+def as_path(value: Any, name: str) -> Path | None:
+    """Return a path, or None; raise a TypeError that names what was given in its place."""
+    if value is None or isinstance(value, Path):
+        return value
+    try:
+        return Path(value)
+    except TypeError:
+        raise TypeError(
+            f"{name} is of type {type(value).__name__}, not a path: arrays are for the functions without _files"
+        ) from None
+
+
+def as_paths(values: Any) -> list[Path]:
+    """Return the paths of one or several files."""
+    if isinstance(values, (str, os.PathLike)):
+        values = [values]
+    if not isinstance(values, Iterable):
+        raise TypeError(f"paths is of type {type(values).__name__}: give a list of paths, one per rater")
+    return [as_path(value, f"path {i}") for i, value in enumerate(values)]
+
+
+def recorded(path: PathLike) -> str:
+    """Return a path for a JSON file: as it is, but for bytes that no text can hold."""
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode()
 
 
 def shown(path: Path | str) -> str:

@@ -145,6 +145,6 @@ def _legend(ax: Axes, masks: Mapping[str, NDArray[Any]]) -> None:
 def _save(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, facecolor="black", metadata={"Software": "fastfuse"})
-    with Outputs() as outputs:
+    with Outputs(overwrite=True) as outputs:
         outputs.add(path, buffer.getvalue())
         outputs.commit()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -19,6 +21,7 @@ from .paths import short_names, shown
 
 if TYPE_CHECKING:
     from .demo import DemoResult
+    from .result import SoftMask
 
 LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)}
 
@@ -62,21 +65,32 @@ def progress(steps: int | None) -> Iterator[Say]:
         bar.stop()
 
 
+class _Output(Console):
+    """Standard output; a reader who has gone is the caller's business."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the exception be."""
+        raise BrokenPipeError
+
+
+def _output() -> Console:
+    return _Output(soft_wrap=not Console().is_terminal)
+
+
 def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
     """Print what a sidecar says: the raters' table, and how the consensus came about."""
     facts: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
-    console = Console(soft_wrap=not Console().is_terminal)
+    console = _output()
     table = Table(title=f"{facts['method']} of {len(facts['raters'])} raters", **LOOK)
     table.add_column("rater", overflow="fold")
-    for name in ("sensitivity", "specificity", "volume (ml)"):
+    grown = facts.get("dilation", {}).get("raters")
+    for name in ("sensitivity", "specificity", "volume (ml)", *(("grown to",) if grown else ())):
         table.add_column(name, justify="right")
-    for rater, name in zip(facts["raters"], short_names([r["file"] for r in facts["raters"]]), strict=True):
-        table.add_row(
-            escape(name),
-            _rate(rater["sensitivity"]),
-            _rate(rater["specificity"]),
-            f"{rater['volume_ml']:.2f}",
-        )
+    names = short_names([rater["file"] for rater in facts["raters"]])
+    for i, (rater, name) in enumerate(zip(facts["raters"], names, strict=True)):
+        rates = (_rate(rater["sensitivity"]), _rate(rater["specificity"]))
+        size = (_times(grown[i]["size"]),) if grown else ()
+        table.add_row(escape(name), *rates, f"{rater['volume_ml']:.2f}", *size)
     cut, roi = facts["options"]["cut"], facts["roi"]
     table.add_section()
     table.add_row(f"consensus, cut {cut:g}", "", "", f"{facts['foreground']['ml']:.2f}")
@@ -93,6 +107,39 @@ def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
     console.print(f"wrote {', '.join(printable(path) for path in written)}", highlight=False)
 
 
+def print_softened(masks: Sequence[Path], softened: Sequence[SoftMask], written: Path | None) -> None:
+    """Print how far each mask grew."""
+    console = _output()
+    table = Table(title=f"conditional dilation of {len(masks)} mask{'s' * (len(masks) > 1)}", **LOOK)
+    table.add_column("mask", overflow="fold")
+    for name in ("voxels", "ring", "size", "cut (image)"):
+        table.add_column(name, justify="right")
+    for soft, name in zip(softened, short_names(masks), strict=True):
+        marked, ring = soft.voxels, soft.ring_voxels
+        table.add_row(
+            escape(name), f"{marked:,}", f"{ring:,}", _number(soft.size), _cut(soft.image_threshold)
+        )
+    console.print(table)
+    console.print(f"wrote {printable(written)}, with a .json beside each soft mask", highlight=False)
+
+
+def _cut(threshold: Any) -> str:
+    """Show one cut, or the range of several lesions' cuts."""
+    cuts = [float(cut) for cut in np.atleast_1d(threshold) if not math.isnan(cut)]
+    if not cuts:
+        return "none"
+    low, high = _number(min(cuts)), _number(max(cuts))
+    return low if low == high else f"{low} to {high}"
+
+
+def _times(size: float | None) -> str:
+    return "empty" if size is None else f"× {size:.3f}"
+
+
+def _number(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.4g}"
+
+
 def _rate(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
 
@@ -105,7 +152,7 @@ def _ending(facts: dict[str, Any]) -> str:
 
 def print_demo(result: DemoResult) -> None:
     """Print how near each method came to the truth, and how well it judged the raters."""
-    console = Console(soft_wrap=not Console().is_terminal)
+    console = _output()
     table = Table(title="Consensus against the true lesions (cut 0.5)", **LOOK)
     for name in ("method", "votes"):
         table.add_column(name, no_wrap=True)
@@ -131,7 +178,7 @@ def print_demo(result: DemoResult) -> None:
 def _performance_table(result: DemoResult, quantity: str) -> Table:
     table = Table(title=f"{quantity.capitalize()}: true and estimated", **LOOK)
     table.add_column("rater", no_wrap=True)
-    for name in ("true", *(row.method.replace("-soft", "-\nsoft") for row in result.methods)):
+    for name in ("true", *(row.method.replace("-", "-\n") for row in result.methods)):
         table.add_column(name, justify="right")
     for i, rater in enumerate(result.raters):
         estimates = [getattr(row.fusion, quantity)[i] for row in result.methods]

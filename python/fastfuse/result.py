@@ -1,4 +1,4 @@
-"""What a fusion answers."""
+"""What a fusion, and a dilation, answers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 
 from .options import check_cut
 
-Method = Literal["staple", "soft-staple", "simplified-soft-staple", "majority"]
-METHODS: tuple[Method, ...] = ("soft-staple", "simplified-soft-staple", "staple", "majority")
+Method = Literal["staple", "soft-staple", "simplified-soft-staple", "dilated-staple", "majority"]
+METHODS: tuple[Method, ...] = (
+    "soft-staple",
+    "simplified-soft-staple",
+    "staple",
+    "dilated-staple",
+    "majority",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +42,7 @@ class Fusion:
     converged : bool
         Whether no sensitivity or specificity moved by more than ``tol`` in the last M-step.
     method : str
-        "staple", "soft-staple", "simplified-soft-staple" or "majority".
+        "staple", "soft-staple", "simplified-soft-staple", "dilated-staple" or "majority".
     n_voxels : int
         Voxels that were fused: those inside the mask.
     volume : ndarray of float64, shape (m,)
@@ -76,3 +82,40 @@ class Fusion:
             f"  sensitivity {np.array2string(self.sensitivity, precision=4)}\n"
             f"  specificity {np.array2string(self.specificity, precision=4)}"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class SoftMask:
+    """A rater's mask with a soft ring, from conditional dilation.
+
+    Attributes
+    ----------
+    values : ndarray of float32, the mask's shape
+        1 on the mask, the soft label on the ring, 0 elsewhere.
+    threshold : float or ndarray of float64, shape (lesions,)
+        The cut that was used, in the unit that was compared: of the scaled image if it was scaled, else of the
+        image. The ring is brighter; for "exact" it is the ring's darkest voxel. One per lesion, in C order of
+        their first voxels, for ``scope="lesion"``. nan if no voxel was wanted.
+    image_threshold : float or ndarray of float64, shape (lesions,)
+        The same in the image's unit.
+    size : float
+        (mask + ring) / mask that was reached, of all lesions together; nan for an empty mask.
+    """
+
+    values: NDArray[Any]
+    threshold: float | NDArray[np.float64]
+    image_threshold: float | NDArray[np.float64]
+    size: float
+
+    @property
+    def voxels(self) -> int:
+        """Voxels of the mask."""
+        return int(np.count_nonzero(self.values == 1))
+
+    @property
+    def ring_voxels(self) -> int:
+        """Voxels of the ring."""
+        return int(np.count_nonzero(self.values)) - self.voxels
+
+    def __repr__(self) -> str:
+        return f"SoftMask(shape {self.values.shape}, {self.voxels} voxels, {self.ring_voxels} on the ring, size {self.size:.4g})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 MOST_RATERS = 63
+TITLES = {"mask": "the mask", "prior": "the prior map"}  # what messages call them
 MOST_FRACTIONAL = 20
 MOST_LABELS_NAMED = 10
 
@@ -38,7 +39,7 @@ def as_array(value: Any, name: str) -> Array:
     except MemoryError:
         raise
     except Exception as error:
-        raise TypeError(f"{name} cannot be read as an array: {error}") from error
+        raise TypeError(f"{name} cannot be read as an array ({error}); convert it to NumPy") from error
     if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
         raise TypeError(
             f"{name} holds elements of type {array.dtype}: convert it to bool, an integer or float16/32/64"
@@ -64,7 +65,7 @@ def as_raters(raters: Any, names: Sequence[str] | None = None) -> list[Array]:
     if not arrays:
         raise ValueError("no raters: give at least one array of votes")
     if len(arrays) > MOST_RATERS:
-        raise ValueError(f"{len(arrays)} raters: at most {MOST_RATERS} can be fused")
+        raise ValueError(f"{len(arrays)} raters: at most {MOST_RATERS} can be fused at once; leave some out")
     shape = arrays[0].shape
     if not shape:
         raise ValueError(f"{name_of(0, names)} is a single number: each rater is an array over the voxels")
@@ -76,6 +77,11 @@ def as_raters(raters: Any, names: Sequence[str] | None = None) -> list[Array]:
     if 0 in shape:
         raise ValueError(f"the raters' arrays are empty: shape {shape}")
     return arrays
+
+
+def selected(votes: Array, label: int) -> NDArray[np.bool_]:
+    """Return where a label map holds this label; single-precision scaling may have made it 2.9999999."""
+    return np.asarray((np.rint(votes) if votes.dtype.kind == "f" else votes) == label)
 
 
 def name_of(rater: int, names: Sequence[str] | None) -> str:
@@ -104,11 +110,12 @@ def _separate(raters: Any, names: Sequence[str] | None) -> list[Array]:
     return list(stack)
 
 
-def as_companion(value: Any, name: str, shape: tuple[int, ...]) -> Array:
-    """Return a mask or a prior map as an array of the raters' shape."""
+def as_companion(value: Any, name: str, shape: tuple[int, ...], of: str = "the raters") -> Array:
+    """Return a mask or a prior map as an array of the shape ``of`` the arrays that it goes with."""
     array = as_array(value, name)
     if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}, the raters have shape {shape}")
+        verb = "have" if of.endswith("s") else "has"
+        raise ValueError(f"{name} has shape {array.shape}, {of} {verb} shape {shape}")
     return array
 
 
@@ -123,27 +130,28 @@ def explain(
     mask: Array | None,
     axes: Sequence[int],
     names: Sequence[str] | None = None,
+    titles: Mapping[str, str] = TITLES,
 ) -> str:
     """Turn the core's complaint (kind, rater, voxel, value) into a sentence with a remedy."""
     kind, rater, voxel, value = complaint
     if kind == "empty_mask":
-        return "the mask is empty: no voxel to fuse"
+        return f"{titles['mask']} is empty: no voxel to fuse"
     if kind == "too_many_fractional":
         return (
             f"{int(value)} raters have fractional votes at voxel {_most_fractional(arrays, mask)}: soft_staple goes through 2^m patterns and "
             f"takes at most {MOST_FRACTIONAL}; simplified_soft_staple has no such limit"
         )
-    place = _coordinates(voxel, arrays[0].shape, axes)
+    place = coordinates(voxel, arrays[0].shape, axes)
     if kind == "mask":
-        return f"the mask holds {_shown(value)} at voxel {place}: it must be boolean or hold 0 and 1 only"
+        return f"{titles['mask']} holds {shown_number(value)} at voxel {place}: a mask is boolean or holds 0 and 1 only; write mask > 0"
     if kind == "prior":
-        return (
-            f"the prior map holds {_shown(value)} at voxel {place}: a prior lies in (0, 1), 0 and 1 excluded"
-        )
-    found = f"{name_of(rater, names)} holds {_shown(value)} at voxel {place}"
+        return f"{titles['prior']} holds {shown_number(value)} at voxel {place}: a prior lies in (0, 1), 0 and 1 excluded"
+    found = f"{name_of(rater, names)} holds {shown_number(value)} at voxel {place}"
+    if kind == "not_label":
+        return f"{found}: a label map holds whole numbers; select_label is not for soft votes"
     if kind == "not_finite":
         return f"{found}: votes must be finite; leave unread voxels out with mask="
-    labels = _labels(arrays[rater] if mask is None else arrays[rater][mask.astype(bool)])
+    labels = labels_in(arrays[rater] if mask is None else arrays[rater][mask.astype(bool)])
     if kind == "not_binary":
         if 0 < value < 1:
             return f"{found}: staple takes masks of 0 and 1; soft votes are for soft_staple and simplified_soft_staple"
@@ -168,21 +176,23 @@ def _most_fractional(arrays: Sequence[Array], mask: Array | None) -> tuple[int, 
     return tuple(int(index) for index in np.unravel_index(np.argmax(counts), counts.shape))
 
 
-def _shown(value: float) -> str:
+def shown_number(value: float) -> str:
     """Return a number as short as it can be without being another one."""
     short = f"{value:g}"
     return short if float(short) == value or math.isnan(value) else repr(value)
 
 
-def _coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
+def coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
+    """Return the place of the voxel with this index in memory order."""
     in_memory_order = np.unravel_index(voxel, [shape[axis] for axis in axes])
     place = dict(zip(axes, in_memory_order, strict=True))
     return tuple(int(place[axis]) for axis in range(len(shape)))
 
 
-def _labels(array: Array) -> str:
+def labels_in(array: Array) -> str:
+    """Name the values that occur, as many as a sentence holds."""
     values = np.unique(array)
-    named = ", ".join(_shown(float(value)) for value in values[:MOST_LABELS_NAMED])
+    named = ", ".join(shown_number(float(value)) for value in values[:MOST_LABELS_NAMED])
     return (
         named if len(values) <= MOST_LABELS_NAMED else f"{named}, and {len(values) - MOST_LABELS_NAMED} more"
     )

@@ -29,12 +29,13 @@ struct Result {
     std::vector<double> log_likelihood;           // after each M-step
     int iterations = 0;                           // M-steps done
     bool converged = false;
-    double voxels = 0;          // inside the mask
-    double disputed = 0;        // voxels where not all votes are 0, nor all 1
-    std::vector<double> volume; // each rater's sum of votes
+    double voxels = 0;              // inside the mask
+    double disputed = 0;            // voxels where not all votes are 0, nor all 1
+    std::vector<double> volume;     // each rater's sum of votes
+    double lowest = 1, highest = 0; // probability inside the mask
 };
 
-// Writes the consensus of every voxel; 0 outside the mask. Throws BadVotes, Interrupted.
-Result fuse(const Votes& votes, const Options& options, const Consensus& consensus, const ShouldStop& ask);
+// Writes the consensus of every voxel; 0 outside the mask. Throws BadInput, Interrupted.
+Result fuse(const Votes& votes, const Options& options, const Output& consensus, const ShouldStop& ask);
 
 } // namespace fastfuse

@@ -44,7 +44,8 @@ class Masses : public Rows {
 // w_t of each row of a batch, from masses that have become posterior. Scratch of one thread.
 class Mixer {
   public:
-    explicit Mixer(const Masses& masses);
+    explicit Mixer(const Masses& masses) : masses_(masses) {}
+    static int most(int raters); // so many at once stay within the memory of the masses
     void mix(const Batch& batch, Posterior& posterior, const Worker& worker); // eq. (9)
 
   private:

@@ -11,6 +11,8 @@
 //   w      p(truth 1 | votes)
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <vector>
 
 #include "fastfuse/rows.hpp"
@@ -18,7 +20,12 @@
 namespace fastfuse {
 
 constexpr double epsilon = 1e-12;            // θ stays inside [ε, 1 − ε]: no logarithm or quotient is lost
-constexpr int factors_between_scalings = 16; // ε^16 is still far from underflow
+constexpr int factors_between_scalings = 16; // ε^16, times a mantissa, is still far from underflow
+constexpr double log_2 = 0.693147180559945309417;
+
+// Leaves a mantissa in [1/2, 1) and returns the exponent of 2 that goes with it.
+std::int64_t take_exponent(double& value);
+double times_power_of_two(double value, std::int64_t exponent);
 
 // θ of every rater. Both a probability and its complement are kept: 1 − θ of a θ near 1 has no digits left.
 struct Performance {
@@ -31,11 +38,13 @@ struct Performance {
 // Of each row of a batch.
 struct Posterior {
     Posterior()
-        : foreground(batch_rows), background(batch_rows), log_likelihood(batch_rows), factor(batch_rows) {}
+        : foreground(batch_rows), background(batch_rows), log_likelihood(batch_rows), evidence(batch_rows),
+          exponent(batch_rows) {}
     std::vector<double> foreground;     // w
     std::vector<double> background;     // 1 − w, with digits of its own
     std::vector<double> log_likelihood; // log p(votes)
-    std::vector<double> factor;         // scratch
+    std::vector<double> evidence;       // scratch
+    std::vector<std::array<std::int64_t, 2>> exponent;
 };
 
 // w = π Π_i a_i1 / (π Π_i a_i1 + (1 − π) Π_i a_i0): of binary votes eq. (2), of soft ones eqs. (12), (13).

@@ -29,6 +29,13 @@ bool contiguous(const View& view, const std::vector<std::int64_t>& shape);
 void gather(const View& view, const std::vector<std::int64_t>& shape, std::int64_t first, std::int64_t n,
             std::byte* to);
 
+// Voxels first … first+n-1 in native layout: in place where they lie so, else as a copy.
+const std::byte* native_run(const View& view, const std::vector<std::int64_t>& shape, std::int64_t first,
+                            std::int64_t n, std::vector<std::byte>& copy);
+
+// The single value that lies at `from`.
+double value_at(const View& view, const std::byte* from);
+
 bool all_zero(const std::byte* from, std::int64_t bytes);
 
 } // namespace fastfuse

@@ -5,10 +5,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <optional>
 #include <vector>
 
+#include "fastfuse/bad_input.hpp"
 #include "fastfuse/view.hpp"
 
 namespace fastfuse {
@@ -22,25 +22,13 @@ enum class Check {
 struct Votes {
     std::vector<std::int64_t> shape;
     std::vector<View> raters;
-    std::optional<View> mask;    // 0 or 1; outside it nothing is read
+    std::optional<View> mask;    // 0 or 1; outside it nothing counts and nothing is checked
     std::optional<View> prior;   // p(truth 1) per voxel, in (0, 1)
-    std::optional<double> label; // a vote is 1 where the rater's value equals this label
+    std::optional<double> label; // a vote is 1 where the rater's value, rounded, is this label, not 0
     Check check = Check::unit;
 
     std::int64_t voxels() const;
     int size() const { return static_cast<int>(raters.size()); }
-};
-
-// What was wrong, where (index in C order of the shape; -1: no single place) and the value found there.
-struct BadVotes : std::exception {
-    enum class Kind { not_finite, out_of_range, not_binary, mask, prior, empty_mask, too_many_fractional };
-    explicit BadVotes(Kind k, int r = -1, std::int64_t v = -1, double x = 0)
-        : kind(k), rater(r), voxel(v), value(x) {}
-    const char* what() const noexcept override { return "votes that cannot be used"; }
-    Kind kind;
-    int rater;
-    std::int64_t voxel;
-    double value;
 };
 
 constexpr std::int64_t block_voxels = 4096; // what is read, and summed, at a time
@@ -73,7 +61,7 @@ struct Block {
     std::vector<double> group; // votes of one group: vote i of its voxel k at i * group_voxels + k
 };
 
-// Reads, checks and converts block number `index`. Throws BadVotes for the first bad voxel of the block.
+// Reads, checks and converts block number `index`. Throws BadInput for the first bad voxel of the block.
 void read_block(const Votes& votes, std::int64_t index, Block& block);
 
 } // namespace fastfuse

@@ -1,0 +1,108 @@
+#include "candidates.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fastfuse {
+namespace {
+
+constexpr double radius_tolerance = 1e-6; // relative: headers hold spacings in single precision
+
+bool claim(std::int64_t voxel, std::uint32_t lesion, const Field& field,
+           std::vector<std::int64_t>& candidates) {
+    if (field.state(voxel) != State::untouched) return false;
+    field.note(voxel, State::waiting, lesion);
+    candidates.push_back(voxel);
+    return true;
+}
+
+struct Offset {
+    Place step;
+    double squared_mm;
+};
+
+// Squared distance; the terms are added in the order of their size, lest it depend on the order of the axes.
+double squared_mm(const Place& step, const std::array<double, 3>& spacing_mm) {
+    std::array<double, 3> term;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+        const double mm = static_cast<double>(step[axis]) * spacing_mm[axis];
+        term[axis] = mm * mm;
+    }
+    std::sort(term.begin(), term.end());
+    return term[0] + term[1] + term[2];
+}
+
+// All steps within the ball but the one to itself, the shortest first. None is longer than the volume.
+std::vector<Offset> offsets_of(const Ball& ball, const Grid& grid) {
+    const double radius_mm = ball.radius_mm * (1 + radius_tolerance);
+    Place reach;
+    for (std::size_t axis = 0; axis < 3; ++axis)
+        reach[axis] = static_cast<std::int64_t>(
+            std::min(radius_mm / ball.spacing_mm[axis], static_cast<double>(grid.extent[axis] - 1)));
+    std::vector<Offset> offsets;
+    for (std::int64_t a = -reach[0]; a <= reach[0]; ++a)
+        for (std::int64_t b = -reach[1]; b <= reach[1]; ++b)
+            for (std::int64_t c = -reach[2]; c <= reach[2]; ++c) {
+                const double squared = squared_mm({a, b, c}, ball.spacing_mm);
+                if (squared > 0 && squared <= radius_mm * radius_mm) offsets.push_back({{a, b, c}, squared});
+            }
+    std::sort(offsets.begin(), offsets.end(),
+              [](const Offset& a, const Offset& b) { return a.squared_mm < b.squared_mm; });
+    return offsets;
+}
+
+// Marked voxels that have a neighbour outside the mask: the nearest to whatever lies outside is one of them.
+std::vector<std::int64_t> surface_of(const std::vector<std::int64_t>& marked, const Field& field) {
+    std::vector<std::int64_t> surface;
+    std::copy_if(marked.begin(), marked.end(), std::back_inserter(surface), [&](std::int64_t voxel) {
+        bool open = false;
+        field.faces(voxel, [&](std::int64_t face) { open |= field.state(face) != State::mask; });
+        return open;
+    });
+    return surface;
+}
+
+} // namespace
+
+std::vector<std::int64_t> dilate_by_cross(const std::vector<std::int64_t>& marked, int iterations,
+                                          const Field& field, const Worker& worker) {
+    std::vector<std::int64_t> candidates, layer = marked;
+    Pace pace(worker);
+    for (int k = 0; k < iterations && !layer.empty(); ++k) {
+        const std::size_t before = candidates.size();
+        // The layer is sorted by lesion, so the lower number comes first, and the next layer is sorted again.
+        for (const std::int64_t voxel : layer) {
+            const std::uint32_t lesion = field.lesion(voxel);
+            field.faces(voxel, [&](std::int64_t face) { claim(face, lesion, field, candidates); });
+            if (pace.stopped_after(6)) return {};
+        }
+        layer.assign(candidates.begin() + static_cast<std::ptrdiff_t>(before), candidates.end());
+    }
+    return candidates;
+}
+
+std::vector<std::int64_t> dilate_by_ball(const std::vector<std::int64_t>& marked, const Ball& ball,
+                                         const Grid& grid, const Field& field, const Worker& worker) {
+    const std::vector<Offset> offsets = offsets_of(ball, grid);
+    const std::vector<std::int64_t> surface = surface_of(marked, field);
+    std::vector<std::int64_t> candidates;
+    Pace pace(worker);
+    for (auto shell = offsets.begin(); shell != offsets.end();) {
+        const auto end = std::find_if(shell, offsets.end(), [&](const Offset& offset) {
+            return offset.squared_mm > shell->squared_mm;
+        });
+        for (const std::int64_t voxel : surface) { // sorted by lesion: the lower number comes first
+            const Place at = field.place(voxel);
+            const std::uint32_t lesion = field.lesion(voxel);
+            for (auto offset = shell; offset != end; ++offset) {
+                const Place there{at[0] + offset->step[0], at[1] + offset->step[1], at[2] + offset->step[2]};
+                if (field.contains(there)) claim(field.voxel(there), lesion, field, candidates);
+            }
+            if (pace.stopped_after(end - shell)) return {};
+        }
+        shell = end;
+    }
+    return candidates;
+}
+
+} // namespace fastfuse

@@ -1,0 +1,33 @@
+// Python's arrays and signals, as the algorithms see them.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "fastfuse/output.hpp"
+#include "fastfuse/parallel.hpp"
+#include "fastfuse/view.hpp"
+
+namespace fastfuse::bindings {
+
+namespace py = pybind11;
+using Shape = std::vector<std::int64_t>;
+
+Shape shape_of(const py::array& array);
+
+// An array of the shape, looked at in place. Throws ValueError for another shape, TypeError for elements that
+// are not numbers.
+View view_of(const py::array& array, const Shape& shape);
+std::optional<View> view_of(const std::optional<py::array>& array, const Shape& shape);
+
+// A contiguous array of float32 or float64, to be written.
+Output output_of(py::array& out);
+
+// How to ask for Python's signals, on the calling thread while the GIL is released.
+ShouldStop signals();
+
+} // namespace fastfuse::bindings

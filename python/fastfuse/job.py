@@ -1,0 +1,130 @@
+"""The files of one fusion: what is read, and what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grids import check_same_grid
+from .outputs import Outputs, check_outputs
+from .paths import short_names, shown
+from .result import Fusion
+from .sidecar import sidecar_bytes, sidecar_path
+
+if TYPE_CHECKING:
+    from .nifti import Image
+
+
+@dataclass
+class Inputs:
+    """What the files hold, all on the first rater's grid, or nearly."""
+
+    raters: list[Image] = field(default_factory=list)
+    votes: list[NDArray[Any]] = field(default_factory=list)
+    region: NDArray[Any] | None = None
+    prior: NDArray[Any] | None = None
+    image: NDArray[Any] | None = None
+    remarks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The files of one fusion."""
+
+    raters: list[Path]
+    mask: Path | None
+    prior: Path | None
+    image: Path | None
+    consensus: Path
+    label: Path | None
+    counts: Path | None
+
+    @property
+    def names(self) -> list[str]:
+        """What messages call the raters."""
+        return [f"rater {i} ({name})" for i, name in enumerate(short_names(self.raters))]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What messages call the mask and the prior."""
+        files = {"mask": self.mask, "prior": self.prior}
+        return {
+            what: f"the {what} ({shown(path.name)})" if path else f"the {what}"
+            for what, path in files.items()
+        }
+
+    def check(self, *, overwrite: bool) -> None:
+        """Refuse early what must not, or cannot, be written."""
+        from .nifti import NIFTI_SUFFIXES
+
+        inputs = [path for path in (*self.raters, self.mask, self.prior, self.image) if path is not None]
+        images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
+        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
+        check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=overwrite)
+
+    def _repeated_raters(self) -> list[str]:
+        """Say which file counts twice."""
+        seen: dict[tuple[int, int], Path] = {}
+        remarks = []
+        for path in self.raters:
+            try:
+                status = path.stat()
+            except OSError:  # reading will tell
+                continue
+            first = seen.setdefault((status.st_dev, status.st_ino), path)
+            if first is not path:
+                remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
+        return remarks
+
+    def read(self, say: Callable[[str], None]) -> Inputs:
+        """Read all images."""
+        from .nifti import read, votes_of
+
+        inputs = Inputs(remarks=self._repeated_raters())
+
+        def read_next(path: Path) -> Image:
+            say(f"reading {shown(path.name)}")
+            image = read(path)
+            remark = check_same_grid(inputs.raters[0].grid, image.grid) if inputs.raters else None
+            inputs.remarks.extend(text for text in (image.remark, remark) if text)
+            return image
+
+        for path in self.raters:
+            inputs.raters.append(read_next(path))
+        inputs.votes = [votes_of(image) for image in inputs.raters]
+        inputs.region = None if self.mask is None else votes_of(read_next(self.mask))
+        inputs.prior = None if self.prior is None else read_next(self.prior).data
+        inputs.image = None if self.image is None else read_next(self.image).data
+        return inputs
+
+    def write(
+        self,
+        fusion: Fusion,
+        counts: NDArray[np.uint8] | None,
+        cut: float,
+        like: Image,
+        sidecar: dict[str, Any],
+        say: Callable[[str], None],
+        *,
+        overwrite: bool,
+    ) -> None:
+        """Write all outputs, the sidecar last: its presence means that the others are complete."""
+        from .nifti import nifti_bytes
+
+        images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
+            (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
+            (self.label, fusion.label(cut), f"cut {cut:g}"),
+            (self.counts, counts, "votes"),
+        ]
+        with Outputs(overwrite=overwrite) as outputs:
+            for path, data, what in images:
+                if path is not None and data is not None:
+                    say(f"writing {shown(path.name)}")
+                    outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
+            outputs.add(sidecar_path(self.consensus), sidecar_bytes(sidecar))
+            outputs.commit()

@@ -1,0 +1,187 @@
+"""From mask files to soft mask files; and conditional dilation as other file jobs use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .dilation import Guide
+from .errors import OutputError, warn
+from .grids import check_same_grid
+from .options import Dilation, check_count
+from .outputs import Outputs, check_outputs
+from .paths import PathLike, as_path, as_paths, recorded, shown
+from .result import SoftMask
+from .sidecar import number_or_null, sidecar_bytes, sidecar_path
+
+if TYPE_CHECKING:
+    from .nifti import Image
+
+
+def soften_files(
+    paths: Sequence[PathLike],
+    image: PathLike,
+    *,
+    output: PathLike | None = None,
+    out_dir: PathLike | None = None,
+    roi: PathLike | None = None,
+    threads: int = 0,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+    **options: Any,
+) -> list[SoftMask]:
+    """Grow mask files by :func:`conditional_dilation` into soft mask files, a JSON sidecar beside each.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Masks, in any format that :func:`fuse_files` reads.
+    image : path
+        The image that the masks grow on (FLAIR), on their grid.
+    output : path, optional
+        Soft mask (.nii or .nii.gz) of a single mask, float32, with the mask's affine, units and codes.
+    out_dir : path, optional
+        Folder for any number of soft masks, each named as its mask; made if it is not there.
+    roi : path, optional
+        Image of the region of interest, 0 and 1.
+    threads, **options
+        As in :func:`conditional_dilation`, without ``spacing_mm``: it is in the headers.
+    overwrite : bool, default False
+        Replace existing outputs.
+    progress : callable, optional
+        Called with a few words before each step.
+
+    Returns
+    -------
+    list of SoftMask
+
+    Raises
+    ------
+    ImageError, GridError, OutputError
+        Naming the file. No existing file is touched before all outputs are complete.
+    ValueError, TypeError
+        As :func:`conditional_dilation`.
+
+    Warns
+    -----
+    FusionWarning
+        As :func:`conditional_dilation`, and for grids that differ by up to a tenth of a voxel.
+    """
+    from importlib.metadata import version
+
+    from .nifti import NIFTI_SUFFIXES, nifti_bytes, read, votes_of
+
+    say = progress or (lambda _: None)
+    checked = dilation_options(options)
+    threads = check_count(threads, "threads", least=0)
+    masks = as_paths(paths)
+    if not masks:
+        raise ValueError("no masks: give at least one file")
+    image, roi = as_path(image, "image"), as_path(roi, "roi")
+    results = _result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
+    inputs = [*masks, image, *([] if roi is None else [roi])]
+    check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
+    check_outputs([sidecar_path(path) for path in results], inputs, (".json",), overwrite=overwrite)
+
+    say(f"reading {shown(image.name)}")
+    base = read(image)
+    remarks = [base.remark] if base.remark else []
+
+    def read_on_grid(path: Path) -> Image:
+        say(f"reading {shown(path.name)}")
+        found = read(path)
+        remarks.extend(text for text in (found.remark, check_same_grid(base.grid, found.grid)) if text)
+        return found
+
+    region = None if roi is None else votes_of(read_on_grid(roi))
+    checked = replace(checked, spacing_mm=spacing_of(base))
+    guide = Guide.of(base.data, region, checked, threads=threads)
+    remarks += guide.remarks
+    softened = []
+    with Outputs(overwrite=overwrite) as outputs:
+        for path, result in zip(masks, results, strict=True):
+            mask = read_on_grid(path)
+            say(f"softening {shown(path.name)}")
+            soft = guide.dilate(votes_of(mask), shown(path))
+            outputs.add(result, nifti_bytes(result, soft.values, mask, "fastfuse soft mask"))
+            facts = {
+                "fastfuse": version("fastfuse"),
+                "method": "conditional-dilation",
+                "mask": recorded(path),
+                "output": recorded(result.name),
+                **dilation_facts(guide, image, roi),
+            }
+            facts |= {**soft_facts(soft), "warnings": remarks}
+            outputs.add(sidecar_path(result), sidecar_bytes(facts))
+            softened.append(soft)
+        outputs.commit()
+    warn(remarks)
+    return softened
+
+
+def dilation_options(options: Mapping[str, Any]) -> Dilation:
+    """Check options of a dilation whose spacing is still to be read from a header."""
+    if "spacing_mm" in options:
+        raise TypeError("spacing_mm is given: files have it in their headers")
+    unknown = set(options) - set(Dilation.__dataclass_fields__)
+    if unknown:
+        known = ", ".join(name for name in Dilation.__dataclass_fields__ if name != "spacing_mm")
+        raise TypeError(f"{min(unknown)} is no option of a dilation: it has {known}")
+    return Dilation.checked(**options, spacing_mm=(1.0, 1.0, 1.0))
+
+
+def spacing_of(image: Image) -> tuple[float, float, float]:
+    """Return the voxel size along each axis, in mm."""
+    x, y, z = (float(side) for side in image.grid.voxel_mm)
+    return x, y, z
+
+
+def dilation_facts(guide: Guide, image: Path, roi: Path | None) -> dict[str, Any]:
+    """Return what a sidecar says of how masks were dilated."""
+    options = asdict(guide.options)
+    if guide.options.radius_mm is None:
+        del options["radius_mm"], options["spacing_mm"]
+    else:
+        del options["iterations"]
+    scaling = None if guide.scaling is None else dict(zip(("low", "high"), guide.scaling, strict=True))
+    return {
+        "image": recorded(image),
+        "roi": None if roi is None else recorded(roi),
+        "options": options,
+        "scaling": scaling,
+    }
+
+
+def soft_facts(soft: SoftMask) -> dict[str, Any]:
+    """Return what a sidecar says of one soft mask; JSON knows no nan, so that it is null."""
+    return {
+        "mask_voxels": soft.voxels,
+        "ring_voxels": soft.ring_voxels,
+        "size": number_or_null(soft.size),
+        "threshold": number_or_null(soft.threshold),
+        "image_threshold": number_or_null(soft.image_threshold),
+    }
+
+
+def _result_paths(masks: list[Path], output: Path | None, out_dir: Path | None) -> list[Path]:
+    if (output is None) == (out_dir is None):
+        raise ValueError("give output (-o) for one mask, or out_dir (--out-dir) for any number")
+    if output is not None:
+        if len(masks) > 1:
+            raise ValueError(f"{len(masks)} masks, but one output: give out_dir (--out-dir) instead")
+        return [output]
+    folder = Path(str(out_dir))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{shown(folder)}: cannot be made ({error.strerror})") from error
+    return [folder / _nifti_name(mask.name) for mask in masks]
+
+
+def _nifti_name(name: str) -> str:
+    """Return a file's name with the ending of the format that is written."""
+    if name.lower().endswith((".nii", ".nii.gz")):
+        return name
+    return f"{name.rpartition('.')[0] or name}.nii.gz"
