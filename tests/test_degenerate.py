@@ -158,7 +158,10 @@ def test_many_certain_raters_lose_nothing(method: str, doubtful: tuple[int, ...]
             votes, method=method if method == "simplified-soft-staple" else "staple", **options
         )
         np.testing.assert_allclose(straight.probability, expected.probability, rtol=0, atol=1e-9)
-        np.testing.assert_allclose(straight.log_likelihood, expected.log_likelihood, rtol=1e-9)
+        steps = min(straight.n_iter, expected.n_iter)  # at an exact fixed point one may stop earlier
+        np.testing.assert_allclose(
+            straight.log_likelihood[:steps], expected.log_likelihood[:steps], rtol=1e-9
+        )
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
