@@ -1,6 +1,9 @@
 #include "fastfuse/dilation.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "candidates.hpp"
 #include "fastfuse/bad_input.hpp"
@@ -12,77 +15,114 @@
 namespace fastfuse {
 namespace {
 
+constexpr std::size_t candidates_at_a_time = 4096;
+
 // One call of dilate, step by step.
 class Dilating {
   public:
     Dilating(const View& image, const std::optional<View>& roi, const Grid& grid,
-             const DilationOptions& options, const Output& values)
-        : image_(image), roi_(roi), grid_(grid), options_(options), values_(values), field_(grid, values) {}
+             const DilationOptions& options, const Output& values, const Team& team)
+        : grid_(grid), options_(options), values_(values), team_(team), field_(grid, values),
+          image_(image, grid, field_) {
+        if (roi) roi_.emplace(*roi, grid, field_);
+    }
 
-    Dilation run(std::vector<std::int64_t>& marked, const Worker& worker) {
-        const std::vector<std::int64_t> sizes = note_lesions(marked, field_, options_.per_lesion, worker);
-        if (worker.stopped()) return {};
-        const std::vector<std::int64_t> candidates =
-            options_.ball ? dilate_by_ball(marked, *options_.ball, grid_, field_, worker)
-                          : dilate_by_cross(marked, options_.iterations, field_, worker);
-        if (worker.stopped()) return {};
-        std::vector<Lesion> lesions = share_out(candidates, sizes);
+    Dilation run(std::vector<std::int64_t> marked) {
+        marked_ = std::move(marked);
+        alone([&](const Worker& worker) { find_candidates(worker); });
+        read_intensities();
         Dilation dilation;
-        for (Lesion& lesion : lesions) {
+        alone([&](const Worker& worker) { dilation = find_rings(worker); });
+        return dilation;
+    }
+
+  private:
+    // What one thread does, with an eye on whether to stop.
+    template <class Work> void alone(const Work& work) const {
+        team_.run(1, [&](std::int64_t, const Worker& worker) { work(worker); });
+    }
+
+    void find_candidates(const Worker& worker) {
+        const std::vector<std::int64_t> sizes = note_lesions(marked_, field_, options_.per_lesion, worker);
+        if (worker.stopped()) return;
+        for (const std::int64_t size : sizes)
+            lesions_.push_back({static_cast<std::uint32_t>(lesions_.size() + 1), size, {}});
+        found_ = options_.ball ? dilate_by_ball(marked_, *options_.ball, grid_, field_, worker)
+                               : dilate_by_cross(marked_, options_.iterations, field_, worker);
+    }
+
+    // Of candidates outside the roi the intensity is NaN.
+    void read_intensities() {
+        candidates_.resize(found_.size());
+        const std::size_t jobs = (found_.size() + candidates_at_a_time - 1) / candidates_at_a_time;
+        team_.run(static_cast<std::int64_t>(jobs), [&](std::int64_t job, const Worker&) {
+            const auto first = static_cast<std::size_t>(job) * candidates_at_a_time;
+            const std::size_t end = std::min(first + candidates_at_a_time, found_.size());
+            for (std::size_t c = first; c < end; ++c)
+                candidates_[c] = {found_[c], intensity(found_[c])};
+        });
+    }
+
+    double intensity(std::int64_t voxel) const {
+        if (roi_ && !is_inside((*roi_)(voxel), voxel)) return std::numeric_limits<double>::quiet_NaN();
+        const double value = image_(voxel);
+        if (!std::isfinite(value)) throw BadInput(BadInput::Kind::image_not_finite, -1, voxel, value);
+        return options_.cut == Cut::adaptive && options_.scaling ? options_.scaling->apply(value) : value;
+    }
+
+    static bool is_inside(double roi, std::int64_t voxel) {
+        if (roi != 0 && roi != 1) throw BadInput(BadInput::Kind::mask, -1, voxel, roi);
+        return roi == 1;
+    }
+
+    Dilation find_rings(const Worker& worker) {
+        share_out();
+        Dilation dilation;
+        for (Lesion& lesion : lesions_) {
             const Ring ring = find_ring(lesion, options_, field_, worker);
             if (worker.stopped()) return {};
             dilation.cut.push_back(ring.cut);
             dilation.mask_voxels += lesion.mask_voxels;
             dilation.ring_voxels += ring.voxels;
         }
-        write(marked, lesions);
+        write();
         return dilation;
     }
 
-  private:
     // Gives every candidate inside the roi to its lesion.
-    std::vector<Lesion> share_out(const std::vector<std::int64_t>& candidates,
-                                  const std::vector<std::int64_t>& sizes) const {
-        std::vector<Lesion> lesions;
-        for (const std::int64_t size : sizes)
-            lesions.push_back({static_cast<std::uint32_t>(lesions.size() + 1), size, {}});
-        for (const std::int64_t voxel : candidates) {
-            if (is_inside(voxel))
-                lesions[field_.lesion(voxel) - 1].candidates.push_back({voxel, intensity(voxel)});
-            else
-                field_.note(voxel, State::untouched, 0);
+    void share_out() {
+        const auto outside = std::partition(candidates_.begin(), candidates_.end(),
+                                            [](const Candidate& c) { return !std::isnan(c.intensity); });
+        for (auto candidate = outside; candidate != candidates_.end(); ++candidate)
+            field_.note(candidate->voxel, State::untouched, 0);
+        candidates_.erase(outside, candidates_.end());
+        if (lesions_.size() == 1) {
+            lesions_[0].candidates = std::move(candidates_);
+            return;
         }
-        return lesions;
+        for (const Candidate& candidate : candidates_)
+            lesions_[field_.lesion(candidate.voxel) - 1].candidates.push_back(candidate);
     }
 
-    bool is_inside(std::int64_t voxel) const {
-        if (!roi_) return true;
-        const double value = field_.value(*roi_, voxel);
-        if (value != 0 && value != 1) throw BadInput(BadInput::Kind::mask, -1, voxel, value);
-        return value == 1;
-    }
-
-    double intensity(std::int64_t voxel) const {
-        const double value = field_.value(image_, voxel);
-        if (!std::isfinite(value)) throw BadInput(BadInput::Kind::image_not_finite, -1, voxel, value);
-        return options_.cut == Cut::adaptive && options_.scaling ? options_.scaling->apply(value) : value;
-    }
-
-    void write(const std::vector<std::int64_t>& marked, const std::vector<Lesion>& lesions) const {
-        for (const Lesion& lesion : lesions)
+    void write() const {
+        for (const Lesion& lesion : lesions_)
             for (const Candidate& candidate : lesion.candidates)
                 values_.put(candidate.voxel,
                             field_.state(candidate.voxel) == State::ring ? options_.label : 0);
-        for (const std::int64_t voxel : marked)
+        for (const std::int64_t voxel : marked_)
             values_.put(voxel, 1);
     }
 
-    const View& image_;
-    const std::optional<View>& roi_;
     const Grid& grid_;
     const DilationOptions& options_;
     const Output& values_;
+    const Team& team_;
     Field field_;
+    Sampler image_;
+    std::optional<Sampler> roi_;
+    std::vector<std::int64_t> marked_, found_; // voxels of the mask, and of the candidates
+    std::vector<Candidate> candidates_;
+    std::vector<Lesion> lesions_;
 };
 
 } // namespace
@@ -90,12 +130,8 @@ class Dilating {
 Dilation dilate(const View& mask, const View& image, const std::optional<View>& roi, const Grid& grid,
                 const DilationOptions& options, const Output& values, const Team& team) {
     const std::vector<std::int64_t> shape(grid.extent.begin(), grid.extent.end());
-    std::vector<std::int64_t> marked = marked_voxels(mask, shape, options.binarize, team);
-    Dilation dilation;
-    team.run(1, [&](std::int64_t, const Worker& worker) {
-        dilation = Dilating(image, roi, grid, options, values).run(marked, worker);
-    });
-    return dilation;
+    return Dilating(image, roi, grid, options, values, team)
+        .run(marked_voxels(mask, shape, options.binarize, team));
 }
 
 } // namespace fastfuse

@@ -56,12 +56,6 @@ class Field {
         return at[0] * grid_.rank_step[0] + at[1] * grid_.rank_step[1] + at[2] * grid_.rank_step[2];
     }
 
-    double value(const View& view, std::int64_t voxel) const {
-        const Place at = place(voxel);
-        return value_at(view, view.data + at[0] * view.strides[0] + at[1] * view.strides[1] +
-                                  at[2] * view.strides[2]);
-    }
-
     // The up to six voxels that share a face with this one.
     template <class Visit> void faces(std::int64_t voxel, const Visit& visit) const {
         const Place at = place(voxel);
@@ -84,6 +78,27 @@ class Field {
   private:
     const Grid& grid_;
     const Output& notes_;
+};
+
+// Single voxels of an array.
+class Sampler {
+  public:
+    Sampler(const View& view, const Grid& grid, const Field& field)
+        : view_(view), field_(field), item_(size_of(view.type)),
+          in_order_(contiguous(view, {grid.extent.begin(), grid.extent.end()})) {}
+
+    double operator()(std::int64_t voxel) const {
+        if (in_order_) return value_at(view_, view_.data + voxel * item_);
+        const Place at = field_.place(voxel);
+        return value_at(view_, view_.data + at[0] * view_.strides[0] + at[1] * view_.strides[1] +
+                                   at[2] * view_.strides[2]);
+    }
+
+  private:
+    const View& view_;
+    const Field& field_;
+    std::int64_t item_;
+    bool in_order_;
 };
 
 } // namespace fastfuse

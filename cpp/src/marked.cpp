@@ -10,8 +10,9 @@
 namespace fastfuse {
 namespace {
 
-constexpr std::int64_t run_voxels = 16384; // read at a time
-constexpr std::int64_t group_voxels = 64;  // skipped at a time where nothing is marked
+constexpr std::int64_t run_voxels = 16384;    // read at a time
+constexpr std::int64_t stretch_voxels = 1024; // skipped at a time where nothing is marked
+constexpr std::int64_t group_voxels = 64;     // the same, on a closer look
 
 bool is_marked(double value, bool binarize, std::int64_t voxel) {
     if (!std::isfinite(value)) throw BadInput(BadInput::Kind::not_finite, -1, voxel, value);
@@ -43,8 +44,12 @@ std::vector<std::int64_t> marked_voxels(const View& mask, const std::vector<std:
         const std::int64_t n = std::min(run_voxels, voxels - first);
         std::vector<std::byte> copy;
         const std::byte* data = native_run(mask, shape, first, n, copy);
-        for (std::int64_t k = 0; k < n; k += group_voxels) {
-            const std::int64_t in_group = std::min(group_voxels, n - k);
+        std::int64_t next = 0;
+        for (std::int64_t k = 0; k < n; k = next) {
+            next = std::min(k + stretch_voxels, n);
+            if (k % stretch_voxels == 0 && all_zero(data + k * item, (next - k) * item)) continue;
+            next = std::min(k + group_voxels, n);
+            const std::int64_t in_group = next - k;
             if (all_zero(data + k * item, in_group * item)) continue;
             mark_group(mask.type, data + k * item, first + k, in_group, binarize,
                        runs[static_cast<std::size_t>(job)]);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <queue>
 
 namespace fastfuse {
@@ -28,7 +29,9 @@ class Taker {
     std::int64_t taken() const { return taken_; }
 
     void enter(std::int64_t voxel) {
-        if (!connected_ || touches(voxel))
+        if (!connected_)
+            take(voxel);
+        else if (touches(voxel))
             take_component(voxel);
         else
             field_.note(voxel, State::entered, lesion_.number);
@@ -47,7 +50,7 @@ class Taker {
     // The voxel, and what had entered before and now touches.
     void take_component(std::int64_t voxel) {
         take(voxel);
-        for (pending_.assign(1, voxel); connected_ && !pending_.empty();) {
+        for (pending_.assign(1, voxel); !pending_.empty();) {
             const std::int64_t from = pending_.back();
             pending_.pop_back();
             field_.faces(from, [&](std::int64_t face) {
@@ -70,22 +73,40 @@ class Taker {
     std::vector<std::int64_t> pending_;
 };
 
+// The first of the falling cuts that the intensity is above; their number if it is above none.
+std::size_t first_below(const std::vector<double>& cuts, double intensity) {
+    const auto last = static_cast<double>(cuts.size());
+    // Cuts are 0.01 apart but for rounding: a guess, and a step or none.
+    auto k = static_cast<std::size_t>(std::clamp(std::ceil((cuts[0] - intensity) * 100), 0.0, last));
+    while (k > 0 && intensity > cuts[k - 1])
+        --k;
+    while (k < cuts.size() && !(intensity > cuts[k]))
+        ++k;
+    return k;
+}
+
 // Lets the cut fall until the ring is large enough, or to its last value.
 Ring ring_by_cuts(const Lesion& lesion, const std::vector<double>& cuts, const DilationOptions& options,
                   const Field& field, const Worker& worker) {
-    std::vector<std::vector<std::int64_t>> entering(cuts.size()); // at each cut
-    for (const Candidate& candidate : lesion.candidates) {
-        const auto first_below =
-            std::upper_bound(cuts.begin(), cuts.end(), candidate.intensity, std::greater<>());
-        if (first_below != cuts.end())
-            entering[static_cast<std::size_t>(first_below - cuts.begin())].push_back(candidate.voxel);
+    std::vector<std::size_t> order(lesion.candidates.size()); // by the cut at which they enter
+    std::vector<std::size_t> end(cuts.size() + 1);            // of those that have entered at each cut
+    std::vector<std::uint8_t> enters(order.size());
+    for (std::size_t c = 0; c < order.size(); ++c) {
+        enters[c] = static_cast<std::uint8_t>(first_below(cuts, lesion.candidates[c].intensity));
+        ++end[enters[c]];
     }
+    std::partial_sum(end.begin(), end.end(), end.begin());
+    std::vector<std::size_t> next(end.begin(), end.end());
+    for (std::size_t c = order.size(); c-- > 0;)
+        order[--next[enters[c]]] = c;
+
     Taker taker(lesion, field, options.connected);
     Pace pace(worker);
     const auto mask = static_cast<double>(lesion.mask_voxels);
+    std::size_t taken = 0;
     for (std::size_t k = 0;; ++k) {
-        for (const std::int64_t voxel : entering[k]) {
-            taker.enter(voxel);
+        for (; taken < end[k]; ++taken) {
+            taker.enter(lesion.candidates[order[taken]].voxel);
             if (pace.stopped_after(6)) return {};
         }
         const bool reached = (mask + static_cast<double>(taker.taken())) / mask >= options.size;

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "fastfuse/simd.hpp"
+
 namespace fastfuse {
 namespace {
 
@@ -125,9 +127,15 @@ double value_at(const View& view, const std::byte* from) {
     return value;
 }
 
-bool all_zero(const std::byte* from, std::int64_t bytes) {
+FASTFUSE_CLONES bool all_zero(const std::byte* from, std::int64_t bytes) {
     std::uint64_t any = 0;
     std::int64_t k = 0;
+    for (; k + 64 <= bytes; k += 64) {
+        std::array<std::uint64_t, 8> words;
+        std::memcpy(words.data(), from + k, 64);
+        for (const std::uint64_t word : words)
+            any |= word;
+    }
     for (; k + 8 <= bytes; k += 8) {
         std::uint64_t word;
         std::memcpy(&word, from + k, 8);
