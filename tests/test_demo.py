@@ -62,6 +62,23 @@ def test_estimates_rank_the_raters(made: tuple[Path, demo.DemoResult]) -> None:
         assert np.corrcoef(true, row.fusion.sensitivity)[0, 1] > 0.8
 
 
+def test_what_is_kept_of_the_soft_rings(made: tuple[Path, demo.DemoResult]) -> None:
+    """As the paper observes: soft-STAPLE keeps more of the rings than the simplified one."""
+    folder, result = made
+    masks = folder / "Training" / "Center_01" / "Patient_01" / "Masks"
+    votes = [np.asanyarray(nib.load(masks / f"SoftSegmentation_{i}.nii.gz").dataobj) for i in range(1, 8)]
+    case = phantom.make_case(0, **SMALL)
+    for vote, mask in zip(votes, case.masks, strict=True):
+        soft = fastfuse.conditional_dilation(mask, case.images["FLAIR"], roi=case.brain)
+        np.testing.assert_array_equal(vote, soft.values)
+    labels = {row.method: row.fusion.label() == 1 for row in result.methods}
+    kept = {
+        method: [np.count_nonzero(label & (vote > 0) & (vote < 1)) for vote in votes]
+        for method, label in labels.items()
+    }
+    assert sum(kept["soft-staple"]) > sum(kept["simplified-soft-staple"])
+
+
 def test_figure(made: tuple[Path, demo.DemoResult]) -> None:
     image = matplotlib.image.imread(made[1].figure)
     assert min(image.shape[:2]) > 500

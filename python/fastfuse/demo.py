@@ -106,9 +106,10 @@ def run(
     draw_consensus(
         figure,
         case.images["FLAIR"],
-        case.lesions,
         {style.name: mask for style, mask in zip(phantom.RATERS, case.masks, strict=True)},
+        (phantom.RATERS[0].name, votes[0]),
         {f"{row.method}\nDice {row.overlap.dice:.3f}": row.fusion.probability for row in rows},
+        case.lesions,
     )
     raters = [
         RaterRow(style.name, overlap(mask[case.brain == 1], case.lesions[case.brain == 1]))

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from .outputs import Outputs
 
-TRUTH = "#00e5ff"
+TRUTH, RATER, RING = "#00e5ff", "#ffffff", "#ff3fa4"
 # Seven hues that stay apart on grey, for the colour-blind too (after Okabe and Ito).
 OUTLINES = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4d7cff", "#d55e00", "#cc79a7")
 
@@ -27,50 +29,65 @@ Slice = NDArray[Any]
 def draw_consensus(
     path: Path,
     flair: NDArray[Any],
-    truth: NDArray[Any],
     masks: Mapping[str, NDArray[Any]],
+    soft: tuple[str, NDArray[Any]],
     consensus: Mapping[str, NDArray[Any]],
+    truth: NDArray[Any] | None = None,
 ) -> None:
-    """Draw one slice as in the paper's Fig. 2: FLAIR, every rater's outline, every consensus in colour.
+    """Draw one slice as in the paper's Fig. 2: FLAIR, the raters, one soft mask, every consensus in colour.
 
     Parameters
     ----------
     path : Path
         PNG to write, whole or not at all.
-    flair, truth : ndarray, shape (x, y, z)
-        RAS image and mask. The slice with the most truth is shown, zoomed to its densest part.
-    masks, consensus : mapping of str to ndarray, shape (x, y, z)
-        Raters' masks and consensus probabilities, by the name to print.
+    flair : ndarray, shape (x, y, z)
+        RAS image.
+    masks : mapping of str to ndarray, shape (x, y, z)
+        Raters' masks, by the name to print.
+    soft : str and ndarray, shape (x, y, z)
+        The name of one rater, and his mask grown by conditional dilation.
+    consensus : mapping of str to ndarray, shape (x, y, z)
+        Consensus probabilities, by the name to print.
+    truth : ndarray, shape (x, y, z), optional
+        The true lesions, outlined where they are known. The slice with the most of them (else of all masks) is
+        shown, zoomed to their densest part.
     """
-    z = int(np.argmax(truth.sum(axis=(0, 1))))
-    window = _densest_window(truth[:, :, z])
-    columns = max(3, len(consensus))
-    figure = Figure(figsize=(3.2 * columns, 6.9), facecolor="black", layout="constrained")
-    FigureCanvasAgg(figure)
-    top, bottom = cast("tuple[SubFigure, SubFigure]", figure.subfigures(2, 1))
-    top.set_facecolor("black")
-    bottom.set_facecolor("black")
-    whole, zoomed, raters = top.subplots(1, 3)
+    marked = np.sum([mask != 0 for mask in masks.values()], axis=0) if truth is None else truth != 0
+    z = int(np.argmax(marked.sum(axis=(0, 1))))
+    window = _densest_window(marked[:, :, z])
     brightest = float(np.percentile(flair[:, :, z], 99.7))
+    columns = max(5, len(consensus))
+    figure = Figure(figsize=(2.7 * columns, 7.2), facecolor="black", layout="constrained")
+    FigureCanvasAgg(figure)
+    top, bottom = cast("tuple[SubFigure, SubFigure]", figure.subfigures(2, 1, height_ratios=(1.2, 1)))
+    for part in (top, bottom):
+        part.set_facecolor("black")
 
+    def zoom(volume: NDArray[Any]) -> Slice:
+        return volume[:, :, z][window]
+
+    whole, raters, names, grown = top.subplots(1, 4, width_ratios=(1, 1, 0.5, 1))
+    names.set_axis_off()
     _show(whole, flair[:, :, z], brightest, f"FLAIR, axial slice {z}")
     _frame(whole, window, flair.shape[0])
     _mark_sides(whole)
-    _show(zoomed, flair[:, :, z][window], brightest, "true lesions")
-    _outline(zoomed, truth[:, :, z][window], TRUTH, 1.4)
-    _show(raters, flair[:, :, z][window], brightest, "the raters' outlines")
-    for colour, mask in zip(_cycle(len(masks)), masks.values(), strict=True):
-        _outline(raters, mask[:, :, z][window], colour, 1.1)
-    _legend(raters, masks)
-
+    _show(raters, zoom(flair), brightest, "the raters' outlines")
+    colours = _cycle(len(masks))
+    for colour, mask in zip(colours, masks.values(), strict=True):
+        _outline(raters, zoom(mask), colour, 1.1)
+    _legend(names, [Line2D([], [], color=c, label=name) for name, c in zip(masks, colours, strict=True)])
+    _show(grown, zoom(flair), brightest, f"conditional dilation of “{soft[0]}”")
+    _ring(grown, zoom(soft[1]))
     axes = np.atleast_1d(bottom.subplots(1, len(consensus)))
     for ax, (name, probability) in zip(axes, consensus.items(), strict=True):
-        _show(ax, flair[:, :, z][window], brightest, name)
-        shown = _colour(ax, probability[:, :, z][window])
-        _outline(ax, truth[:, :, z][window], TRUTH, 0.9)
-    bottom.suptitle("consensus, with the true lesions outlined", color=TRUTH, fontsize=10)
+        _show(ax, zoom(flair), brightest, name)
+        shown = _colour(ax, zoom(probability))
+        if truth is not None:
+            _outline(ax, zoom(truth), TRUTH, 1.0)
+    title = "consensus" if truth is None else "consensus, with the true lesions outlined"
+    bottom.suptitle(title, color="white" if truth is None else TRUTH, fontsize=11)
     bar = bottom.colorbar(shown, ax=list(axes), fraction=0.02, pad=0.01)
-    bar.set_label("consensus probability", color="white")
+    bar.set_label("probability", color="white")
     bar.ax.tick_params(colors="white")
     _save(figure, path)
 
@@ -115,6 +132,19 @@ def _outline(ax: Axes, mask: Slice, colour: str, width: float) -> None:
         ax.contour(_as_seen(mask != 0).astype(float), levels=[0.5], colors=[colour], linewidths=width)
 
 
+def _ring(ax: Axes, soft: Slice) -> None:
+    """Fill the ring, and outline the mask that it surrounds."""
+    shown = _as_seen((soft > 0) & (soft < 1)).astype(float)
+    ax.imshow(shown, cmap=ListedColormap([RING]), alpha=0.75 * shown, origin="lower", interpolation="nearest")
+    _outline(ax, soft == 1, RATER, 1.3)
+    label = float(soft[(soft > 0) & (soft < 1)].max(initial=0))
+    _legend(
+        ax,
+        [Line2D([], [], color=RATER, label="mask: 1"), Patch(color=RING, label=f"ring: {label:.2g}")],
+        "lower right",
+    )
+
+
 def _colour(ax: Axes, probability: Slice) -> Any:
     """Lay the probability over the image, transparent where it is 0."""
     shown = _as_seen(probability)
@@ -126,19 +156,16 @@ def _cycle(n: int) -> list[str]:
     return [OUTLINES[i % len(OUTLINES)] for i in range(n)]
 
 
-def _legend(ax: Axes, masks: Mapping[str, NDArray[Any]]) -> None:
-    lines = [
-        Line2D([], [], color=colour, label=name)
-        for colour, name in zip(_cycle(len(masks)), masks, strict=True)
-    ]
+def _legend(ax: Axes, handles: Sequence[Artist], place: Any = "center left") -> None:
     ax.legend(
-        handles=lines,
-        loc="center left",
-        bbox_to_anchor=(1.02, 0.5),
+        handles=handles,
+        loc=place,
         fontsize=9,
         labelcolor="white",
         facecolor="black",
         edgecolor="black",
+        framealpha=0.6,
+        handlelength=1.4,
     )
 
 
