@@ -60,8 +60,19 @@ app = typer.Typer(
 )
 
 
-def _dilation(**options: Any) -> dict[str, Any]:
-    """Return the options of a dilation that differ from their defaults."""
+def _dilation(switches: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a dilation that were switched from their defaults."""
+    options = {
+        "size": switches["ring_size"],
+        "label": switches["ring_label"],
+        "iterations": switches["ring_iterations"],
+        "radius_mm": switches["ring_radius"],
+        "threshold": _number_or_word(switches["ring_threshold"]),
+        "scope": switches["ring_scope"].value,
+        "connected": switches["ring_connected"],
+        "normalize": switches["normalize"],
+        "binarize": switches["binarize"],
+    }
     defaults = {field.name: field.default for field in fields(Dilation)}
     return {name: value for name, value in options.items() if value != defaults[name]}
 
@@ -149,6 +160,7 @@ def fuse(
     binarize: Binarize = False,
 ) -> None:
     """Fuse masks, or soft votes in [0, 1], into one consensus probability."""
+    dilation = _dilation(locals())
     from .files import fuse_files
     from .sidecar import sidecar_path
 
@@ -172,17 +184,7 @@ def fuse(
                 select_label=select_label,
                 image=image,
                 soften=soften,
-                dilation=_dilation(
-                    size=ring_size,
-                    label=ring_label,
-                    iterations=ring_iterations,
-                    radius_mm=ring_radius,
-                    threshold=_number_or_word(ring_threshold),
-                    scope=ring_scope.value,
-                    connected=ring_connected,
-                    normalize=normalize,
-                    binarize=binarize,
-                ),
+                dilation=dilation,
                 save_label=save_label,
                 cut=cut,
                 save_counts=save_counts,
@@ -225,6 +227,7 @@ def soften(
     overwrite: Overwrite = False,
 ) -> None:
     """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
+    dilation = _dilation(locals())
     from .soft_files import soften_files
 
     with _warnings_as_lines():
@@ -238,17 +241,7 @@ def soften(
                 threads=threads,
                 overwrite=overwrite,
                 progress=say,
-                **_dilation(
-                    size=ring_size,
-                    label=ring_label,
-                    iterations=ring_iterations,
-                    radius_mm=ring_radius,
-                    threshold=_number_or_word(ring_threshold),
-                    scope=ring_scope.value,
-                    connected=ring_connected,
-                    normalize=normalize,
-                    binarize=binarize,
-                ),
+                **dilation,
             )
         with _printing():
             report.print_softened(masks, softened, output or out_dir)

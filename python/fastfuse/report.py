@@ -172,7 +172,10 @@ def print_demo(result: DemoResult) -> None:
     for quantity in ("sensitivity", "specificity"):
         console.print(_performance_table(result, quantity))
     console.print(result.note, highlight=False)
-    console.print(f"wrote the case and its consensus files below {printable(result.figure.parent)}, and {printable(result.figure)}", highlight=False)
+    console.print(
+        f"wrote the case and its consensus files below {printable(result.figure.parent)}, and {printable(result.figure)}",
+        highlight=False,
+    )
 
 
 def _performance_table(result: DemoResult, quantity: str) -> Table:
