@@ -427,6 +427,13 @@ def broken(array: np.ndarray, place: tuple[int, int, int], value: float) -> np.n
         (CUBE, rising_image(), {"radius_mm": 2}, ValueError, "radius_mm needs spacing_mm"),
         (CUBE, rising_image(), {"radius_mm": 0, "spacing_mm": (1, 1, 1)}, ValueError, "radius_mm is 0"),
         (
+            np.zeros((90, 90, 90)),
+            np.ones((90, 90, 90)),
+            {"radius_mm": 1e9, "spacing_mm": (1, 1, 1)},
+            ValueError,
+            r"radius_mm is 1e\+09: its ball spans 5,735,339 voxels, and at most 1,000,000",
+        ),
+        (
             CUBE,
             rising_image(),
             {"spacing_mm": (1, 0, 1)},

@@ -312,3 +312,36 @@ def test_ctrl_c_is_not_lost_when_the_table_overflows() -> None:
         run = [sys.executable, "-W", "ignore", "-c", code]
         done = subprocess.run(run, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
+SLOW_DILATION = """
+    import numpy as np, fastfuse, time
+    rng = np.random.default_rng(0)
+    mask, image = rng.random((200, 200, 200)) < 0.02, rng.random((200, 200, 200))
+    print("ready", flush=True)
+    try:
+        fastfuse.conditional_dilation(mask, image, {options})
+        print("finished", time.time())
+    except KeyboardInterrupt:
+        print("interrupted", time.time())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("scope", ["volume", "lesion"])
+def test_ctrl_c_during_a_dilation(scope: str) -> None:
+    options = f"scope={scope!r}, radius_mm=40, spacing_mm=(1, 1, 1), normalize=False"
+    assert seconds_to_interrupt(SLOW_DILATION.format(options=options), wait=1.0) < 1
+
+
+def test_several_dilations_at_once() -> None:
+    rng = np.random.default_rng(0)
+    masks, image = rng.random((4, 40, 40, 40)) < 0.03, rng.random((40, 40, 40))
+    expected = [soft.values.tobytes() for soft in fastfuse.soften(masks, image, scope="lesion")]
+
+    def dilate(mask: np.ndarray) -> bytes:
+        return fastfuse.conditional_dilation(mask, image, scope="lesion").values.tobytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            assert list(pool.map(dilate, masks)) == expected

@@ -6,6 +6,7 @@ doi:10.1007/978-3-030-32248-9_57, arXiv:1910.12077, section 3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -185,6 +186,9 @@ def soften(
     return softened
 
 
+MOST_BALL_VOXELS = 1_000_000  # a radius of some 60 voxels
+
+
 @dataclass(frozen=True)
 class Guide:
     """The image that dilations follow, made ready once for all masks."""
@@ -235,6 +239,7 @@ class Guide:
             raise ValueError(
                 f"{name} has shape {mask.shape}, the image has shape {self.image.shape}: resample to one grid"
             )
+        self._check_ball()
         axes = axes_in_memory_order(mask)
         values = np.zeros([mask.shape[axis] for axis in axes], dtype)
         try:
@@ -274,6 +279,21 @@ class Guide:
             binarize=options.binarize,
             threads=self.threads,
         )
+
+    def _check_ball(self) -> None:
+        options = self.options
+        if options.radius_mm is None or options.spacing_mm is None:
+            return
+        reach = [
+            min(options.radius_mm / side, extent - 1)
+            for side, extent in zip(options.spacing_mm, self.image.shape, strict=True)
+        ]
+        spanned = math.prod(2 * int(steps) + 1 for steps in reach)
+        if spanned > MOST_BALL_VOXELS:
+            raise ValueError(
+                f"radius_mm is {options.radius_mm:g}: its ball spans {spanned:,} voxels, and at most "
+                f"{MOST_BALL_VOXELS:,} are searched around each; give a smaller one"
+            )
 
     def _in_unit_of_image(self, cuts: NDArray[np.float64]) -> NDArray[np.float64]:
         low, high = self.scaling or (0.0, 1.0)
