@@ -165,7 +165,7 @@ Range write_voxels(const Votes& votes, const MakeConsenter& make, const Output& 
             read_block(votes, job, share->block);
             const Posterior& posterior = (*share->consenter)(batch_of(votes, share->block), worker);
             for (std::int64_t k = 0; k < share->block.voxels; ++k) {
-                const std::int32_t row = share->block.row[static_cast<std::size_t>(k)];
+                const std::int32_t row = share->block.row_of(k);
                 const double probability = row < 0 ? 0 : posterior.foreground[static_cast<std::size_t>(row)];
                 to.put(share->block.first + k, probability);
                 if (row >= 0) share->range.include(probability);

@@ -65,10 +65,13 @@ class Finder {
             counts_.add(ids_[static_cast<std::size_t>(r)], 1, thread);
         }
         const std::uint64_t done = block_.zero_groups | block_.outside_groups;
-        for (std::int64_t k = 0; k < block_.voxels; ++k) {
-            if (done >> (k / group_voxels) & 1) continue;
-            const std::int32_t row = block_.row[static_cast<std::size_t>(k)];
-            notes.put_note(block_.first + k, row < 0 ? outside_id : ids_[static_cast<std::size_t>(row)]);
+        for (std::int64_t begin = 0; begin < block_.voxels; begin += group_voxels) {
+            if (done >> (begin / group_voxels) & 1) continue;
+            const std::int64_t end = std::min(begin + group_voxels, block_.voxels);
+            for (std::int64_t k = begin; k < end; ++k) {
+                const std::int32_t row = block_.row[static_cast<std::size_t>(k)];
+                notes.put_note(block_.first + k, row < 0 ? outside_id : ids_[static_cast<std::size_t>(row)]);
+            }
         }
         return {block_.zero_groups, block_.outside_groups};
     }
@@ -203,12 +206,17 @@ void Patterns::write(const std::vector<double>& probability_of_row, const Output
     team.run(static_cast<std::int64_t>(zero_groups_.size()), [&](std::int64_t block, const Worker&) {
         const std::int64_t first = block * block_voxels;
         const std::int64_t end = std::min(first + block_voxels, voxels_);
-        for (std::int64_t voxel = first; voxel < end; ++voxel) {
-            const std::int64_t group = (voxel - first) / group_voxels;
-            const bool zero = zero_groups_[static_cast<std::size_t>(block)] >> group & 1;
-            const bool outside = outside_groups_[static_cast<std::size_t>(block)] >> group & 1;
-            const std::uint32_t id = zero ? zero_id : outside ? outside_id : to.note(voxel);
-            to.put(voxel, probability[id]);
+        const std::uint64_t zero = zero_groups_[static_cast<std::size_t>(block)];
+        const std::uint64_t outside = outside_groups_[static_cast<std::size_t>(block)];
+        for (std::int64_t begin = first, group = 0; begin < end; begin += group_voxels, ++group) {
+            const std::int64_t n = std::min(group_voxels, end - begin);
+            if (zero >> group & 1)
+                to.fill(begin, n, probability[zero_id]);
+            else if (outside >> group & 1)
+                to.fill(begin, n, 0);
+            else
+                for (std::int64_t voxel = begin; voxel < begin + n; ++voxel)
+                    to.put(voxel, probability[to.note(voxel)]);
         }
     });
 }

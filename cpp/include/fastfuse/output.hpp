@@ -1,6 +1,7 @@
 // A volume to be written, float or double a voxel.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -27,6 +28,12 @@ struct Output {
             std::memcpy(slot(voxel), &value, sizeof value);
         else
             std::memcpy(slot(voxel), &narrow, sizeof narrow);
+    }
+    void fill(std::int64_t first, std::int64_t n, double value) const {
+        if (wide)
+            std::fill_n(reinterpret_cast<double*>(slot(first)), n, value);
+        else
+            std::fill_n(reinterpret_cast<float*>(slot(first)), n, static_cast<float>(value));
     }
 
   private:

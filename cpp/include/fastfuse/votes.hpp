@@ -51,9 +51,15 @@ struct Block {
     std::vector<double> vote;
     std::vector<double> count;                    // voxels in each row
     std::vector<double> prior;                    // of each row; empty without a prior map
-    std::array<std::int32_t, block_voxels> row{}; // of each voxel; -1 outside the mask
+    std::array<std::int32_t, block_voxels> row{}; // of each voxel of the other groups; -1 outside the mask
     std::uint64_t zero_groups = 0;                // bit g: all voxels of group g are of row 0
     std::uint64_t outside_groups = 0;             // bit g: all voxels of group g are outside the mask
+
+    // The row of any voxel; -1 outside the mask.
+    std::int32_t row_of(std::int64_t voxel) const {
+        if (outside_groups >> (voxel / group_voxels) & 1) return -1;
+        return zero_groups >> (voxel / group_voxels) & 1 ? 0 : row[static_cast<std::size_t>(voxel)];
+    }
 
     // Scratch of the reader.
     std::vector<std::vector<std::byte>> native; // copies of what is strided or swapped, a view each
