@@ -39,7 +39,11 @@ def with_value(value: float, rater: int = 1, dtype: Any = np.float64) -> list[np
         ([GOOD[0].astype(np.longdouble)], TypeError, "rater 0 holds elements of type float128"),
         ([GOOD[0], np.ma.masked_array(GOOD[1])], TypeError, "rater 1 is a masked array"),
         ([GOOD[0], "rater1.nii.gz"], TypeError, "rater 1 is 'rater1.nii.gz', not an array"),
-        (["a.nii.gz", "b.nii.gz"], TypeError, r"rater 0 is 'a.nii.gz', not an array: fuse_files\(\)"),
+        (
+            ["a.nii.gz", "b.nii.gz"],
+            TypeError,
+            r"rater 0 is 'a.nii.gz', not an array: the functions that end in _files",
+        ),
         ("a.nii.gz", TypeError, "raters is 'a.nii.gz', not an array"),
         ({"a": GOOD[0]}, TypeError, "raters is a dict"),
         (3, ValueError, "raters on its first axis"),

@@ -353,7 +353,7 @@ def broken(array: np.ndarray, place: tuple[int, int, int], value: float) -> np.n
             rising_image()[0],
             {},
             ValueError,
-            r"image has shape \(15, 15\): a dilation needs a volume",
+            r"image has shape \(15, 15\): a dilation needs volumes",
         ),
         (CUBE[:0], rising_image()[:0], {}, ValueError, "image is empty"),
         (CUBE * 3, rising_image(), {}, ValueError, r"mask holds 3 at voxel .*values that occur: 0, 3"),
@@ -388,7 +388,7 @@ def broken(array: np.ndarray, place: tuple[int, int, int], value: float) -> np.n
             r"image holds -inf at voxel \(5, 6, 7\)",
         ),
         (CUBE, np.full(CUBE.shape, np.nan), {}, ValueError, "the image has no finite voxel"),
-        (CUBE, rising_image(), {"roi": 0 * CUBE}, ValueError, "no finite voxel inside the roi"),
+        (CUBE, rising_image(), {"roi": 0 * CUBE}, ValueError, "roi is empty: nothing may grow"),
         (
             CUBE,
             rising_image(),
@@ -477,3 +477,76 @@ def test_bad_rater_is_named() -> None:
         fastfuse.dilated_staple([CUBE, 3 * CUBE], rising_image())
     with pytest.raises(TypeError, match="sigma"):
         fastfuse.soften([CUBE], rising_image(), sigma=3)
+
+
+@pytest.mark.parametrize("label", [1e-300, 1e-46, 1 - 1e-9])
+def test_label_must_survive_single_precision(label: float) -> None:
+    with pytest.raises(ValueError, match=r"label is .*in \(0, 1\) in single precision"):
+        fastfuse.conditional_dilation(CUBE, rising_image(), label=label)
+
+
+@pytest.mark.parametrize("value", [2, np.nan, 0.5, -1])
+@pytest.mark.parametrize("threshold", ["adaptive", "exact"])
+def test_roi_is_checked_everywhere(value: float, threshold: str) -> None:
+    roi = broken(np.ones(CUBE.shape), (0, 0, 14), value)
+    with pytest.raises(
+        ValueError, match=r"roi holds .* at voxel \(0, 0, 14\): a mask is boolean or holds 0 and 1"
+    ):
+        fastfuse.conditional_dilation(CUBE, rising_image(), roi=roi, threshold=threshold)
+
+
+@pytest.mark.parametrize("spacing", [0.7, 0.9, 1.0, 1.1, 1.2])
+def test_ties_are_not_broken_by_rounding(spacing: float) -> None:
+    """(1, 2, 2) and (0, 3, 0) are as far: the centre belongs to the first lesion, whose ring is the brighter."""
+    mask = np.zeros((13, 13, 13), bool)
+    mask[5, 4, 4] = mask[6, 3, 6] = True
+    image = np.zeros(mask.shape)
+    image[6, 6, 6] = 1
+    image[6, 3, 9] = 0.5  # nearer to the second
+    soft = fastfuse.conditional_dilation(
+        mask,
+        image,
+        scope="lesion",
+        threshold="exact",
+        size=2,
+        radius_mm=3 * spacing,
+        spacing_mm=(spacing,) * 3,
+    )
+    np.testing.assert_array_equal(np.argwhere(soft.values == np.float32(0.3)), [[6, 3, 9], [6, 6, 6]])
+
+
+def test_empty_mask_needs_no_image() -> None:
+    for options in ({}, {"threshold": "exact"}, {"normalize": False}):
+        soft = fastfuse.conditional_dilation(0 * CUBE, np.full(CUBE.shape, np.nan), **options)
+        assert not soft.values.any()
+
+
+def test_images_in_memory_on_different_grids() -> None:
+    near, far = nib.Nifti1Image(CUBE, np.eye(4)), nib.Nifti1Image(CUBE, np.diag([1, 1, -1, 1]))
+    flair = nib.Nifti1Image(rising_image(), np.eye(4))
+    for names, call in (
+        ("rater 1 and rater 0", lambda: fastfuse.soften([near, far], flair)),
+        ("image and rater 0", lambda: fastfuse.soften([far, far], flair)),
+        ("roi and rater 0", lambda: fastfuse.soften([near], flair, roi=far)),
+        ("image and rater 0", lambda: fastfuse.dilated_staple([far, far], flair)),
+        ("mask and rater 0", lambda: fastfuse.dilated_staple([near, near], flair, mask=far)),
+        ("image and mask", lambda: fastfuse.conditional_dilation(far, flair)),
+    ):
+        with pytest.raises(fastfuse.GridError, match=rf"{names} .*axis 2 is flipped"):
+            call()
+
+
+def test_selecting_twice() -> None:
+    with pytest.raises(ValueError, match="select_label and binarize are given"):
+        fastfuse.dilated_staple([CUBE, CUBE], rising_image(), select_label=1, binarize=True)
+
+
+def test_several_volumes_are_no_volume() -> None:
+    with pytest.raises(ValueError, match="give one volume at a time"):
+        fastfuse.conditional_dilation(np.stack([CUBE, CUBE]), rising_image())
+    with pytest.raises(ValueError, match="several raters' as a list"):
+        fastfuse.soften(CUBE, rising_image())
+    with pytest.raises(TypeError, match="foo is no option of a dilation: it has size"):
+        fastfuse.soften([CUBE], rising_image(), foo=1)
+    with pytest.raises(ValueError, match="size is 1000"):
+        fastfuse.conditional_dilation(CUBE, rising_image(), size=10**400)

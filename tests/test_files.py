@@ -610,7 +610,7 @@ def test_signal_between_two_renames_waits(tmp_path: Path, paths: list[Path]) -> 
 
 def test_bad_options_touch_nothing(tmp_path: Path, paths: list[Path]) -> None:
     for options, message in [
-        ({"method": "average"}, "method is 'average': it must be 'soft-staple' or"),
+        ({"method": "average"}, "method is 'average': it must be 'staple' or 'dilated-staple' or"),
         ({"cut": 0}, "cut is 0"),
         ({"prior": "median"}, "prior is 'median'"),
         ({"method": "majority", "prior": 0.5}, "prior is 0.5: majority has no such option"),

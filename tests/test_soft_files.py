@@ -120,7 +120,7 @@ def test_empty_mask_file(folder: Path) -> None:
         ({"output": "a.nii", "out_dir": "b"}, ValueError, r"give output \(-o\)"),
         ({"output": "a.nii"}, ValueError, "4 masks, but one output"),
         ({"out_dir": "."}, fastfuse.OutputError, "rater1.nii.gz: is one of the inputs"),
-        ({"out_dir": "flair.nii.gz"}, fastfuse.OutputError, "flair.nii.gz: cannot be made"),
+        ({"out_dir": "flair.nii.gz"}, fastfuse.OutputError, "flair.nii.gz: is a file, not a folder"),
         ({"out_dir": "o", "spacing_mm": (1, 1, 1)}, TypeError, "files have it in their headers"),
         ({"out_dir": "o", "sigma": 1}, TypeError, "sigma is no option of a dilation: it has size, label"),
         ({"out_dir": "o", "size": 0}, ValueError, "size is 0"),
@@ -146,7 +146,7 @@ def test_one_bad_mask_writes_nothing(folder: Path, masks: np.ndarray) -> None:
     paths = [folder / name for name in RATERS]
     with pytest.raises(ValueError, match=r"rater3\.nii\.gz holds 255 at voxel .*--binarize"):
         fastfuse.soften_files(paths, folder / "flair.nii.gz", out_dir=folder / "soft")
-    assert files_in(folder / "soft") == set()
+    assert not (folder / "soft").exists()
     fastfuse.soften_files(paths, folder / "flair.nii.gz", out_dir=folder / "soft", binarize=True)
     assert len(files_in(folder / "soft")) == 8
 
@@ -312,3 +312,34 @@ def test_empty_mask_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     empty = fastfuse.conditional_dilation(np.zeros((2, 2, 2)), np.ones((2, 2, 2)), normalize=False)
     report.print_softened([Path("a.nii")], [empty], Path("b.nii"))
     assert "undefined" in capsys.readouterr().out
+
+
+def test_messages_of_the_shell(folder: Path, masks: np.ndarray, flair: np.ndarray) -> None:
+    bad = flair.astype(np.float32)
+    bad[:] = np.nan
+    bad[0, 0, :] = 1
+    save(folder / "bad.nii", bad)
+    (folder / "b").mkdir()
+    save(folder / "b" / "rater1.nii.gz", masks[0])
+    save(folder / "nine.nii", 9 * masks[0])
+    for words, message in (
+        ("rater1.nii.gz --image bad.nii -o s.nii --no-normalize", "error: bad.nii holds nan at voxel"),
+        ("rater1.nii.gz --image flair.nii.gz -o s.nii --ring-size .5", "error: --ring-size is 0.5"),
+        ("rater1.nii.gz --image flair.nii.gz -o s.nii --ring-radius-mm 0", "error: --ring-radius-mm is 0.0"),
+        ("rater1.nii.gz --image flair.nii.gz -o s.nii --roi nine.nii", "error: nine.nii holds 9 at voxel"),
+        (
+            "rater1.nii.gz b/rater1.nii.gz --image flair.nii.gz --out-dir o",
+            "rater1.nii.gz would both become o/",
+        ),
+        ("rater1.nii.gz missing.nii --image flair.nii.gz --out-dir o/p", "error: missing.nii: no such file"),
+    ):
+        done = run(folder, "soften", *words.split())
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert not (folder / "o").exists()
+    fuse = ["fuse", *RATERS, "--soften", "--image", "flair.nii.gz", "-o", "c.nii"]
+    done = run(folder, *fuse, "--select-label", "1", "--binarize")
+    assert "select_label and binarize are given" in done.stderr
+    done = run(folder, *fuse, "--select-label", "9")
+    assert "label 9 does not occur" in done.stderr

@@ -7,6 +7,7 @@ namespace fastfuse {
 namespace {
 
 constexpr double radius_tolerance = 1e-6; // relative: headers hold spacings in single precision
+constexpr double tie_tolerance = 1e-9;    // relative: squared distances that rounding alone tells apart
 
 bool claim(std::int64_t voxel, std::uint32_t lesion, const Field& field,
            std::vector<std::int64_t>& candidates) {
@@ -64,7 +65,9 @@ std::vector<Offset> offsets_of(const Ball& ball, const Place& reach, const Field
 
 // Where the steps of the same length end.
 template <class Iterator> Iterator end_of_shell(Iterator shell, Iterator end) {
-    return std::find_if(shell, end, [&](const Offset& step) { return step.squared_mm > shell->squared_mm; });
+    return std::find_if(shell, end, [&](const Offset& step) {
+        return step.squared_mm > shell->squared_mm * (1 + tie_tolerance);
+    });
 }
 
 // Marked voxels that have a neighbour outside the mask: the nearest to whatever lies outside is one of them.

@@ -39,6 +39,14 @@ from .switches import (
 INTERRUPTED, TERMINATED = 130, 143
 OPTIONS = ("m-step", "prior", "init", "cut", "tol", "max-iter", "threads", "select-label")
 
+RING_OPTIONS = {
+    "size": "ring-size",
+    "label": "ring-label",
+    "iterations": "ring-iterations",
+    "threshold": "ring-threshold",
+    "radius_mm": "ring-radius-mm",
+}
+
 
 class CannotPrint(Exception):
     """Standard output takes nothing."""
@@ -92,7 +100,11 @@ def fastfuse(
 
 
 @app.command(
-    epilog="Example: [bold]fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz[/bold]",
+    epilog="""Examples:
+
+[bold]fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz[/bold]
+
+[bold]fastfuse fuse rater*.nii.gz -o consensus.nii.gz --soften --image flair.nii.gz[/bold]""",
 )
 def fuse(
     raters: Annotated[
@@ -196,7 +208,11 @@ def fuse(
 
 
 @app.command(
-    epilog="Example: [bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]",
+    epilog="""Examples:
+
+[bold]fastfuse soften mask.nii.gz --image flair.nii.gz -o soft.nii.gz[/bold]
+
+[bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]""",
 )
 def soften(
     masks: Annotated[
@@ -205,14 +221,25 @@ def soften(
     image: Annotated[Path, typer.Option(help="FLAIR, on which masks grow.", show_default=False)],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Soft mask of one mask (.nii or .nii.gz).", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Soft mask of one mask (.nii or .nii.gz); or --out-dir.",
+            show_default=False,
+        ),
     ] = None,
     out_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder for any number of soft masks, named as the masks.", show_default=False),
+        typer.Option(
+            help="Folder for any number of soft masks, named as the masks; or -o.", show_default=False
+        ),
     ] = None,
     roi: Annotated[
-        Path | None, typer.Option(help="Image of the region that may grow (0 and 1).", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Image of the region that scales the image, and in which masks may grow (0 and 1).",
+            show_default=False,
+        ),
     ] = None,
     ring_size: RingSize = 1.2,
     ring_label: RingLabel = 0.3,
@@ -340,8 +367,8 @@ def _run() -> int:
 def _as_typed(message: str) -> str:
     """Call an option that a message begins with as it is typed."""
     name, _, rest = message.partition(" is ")
-    dashed = name.replace("_", "-")
-    return f"--{dashed} is {rest}" if dashed in OPTIONS else message
+    dashed = RING_OPTIONS.get(name, name.replace("_", "-"))
+    return f"--{dashed} is {rest}" if dashed in (*OPTIONS, *RING_OPTIONS.values()) else message
 
 
 if __name__ == "__main__":

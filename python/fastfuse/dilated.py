@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, DTypeLike
 from .dilation import Guide
 from .errors import warn
 from .fusion import fuse_arrays
+from .grids import check_in_memory
 from .options import Dilation, check_count
 from .result import Fusion, SoftMask
-from .votes import Array, as_companion, as_raters
+from .votes import Array, as_companion, as_raters, named_raters
 
 
 def dilated_staple(
@@ -90,10 +91,12 @@ def dilated_staple(
         normalize=normalize,
         binarize=binarize,
     )
+    remarks = check_in_memory([*named_raters(raters), ("image", image), ("mask", mask)])
     arrays = as_raters(raters)
     as_companion(image, "image", arrays[0].shape)
-    guide = Guide.of(image, mask, options, threads=check_count(threads, "threads", least=0))
-    fusion, _, remarks = dilate_fusion(
+    threads = check_count(threads, "threads", least=0)
+    guide = Guide.of(image, mask, options, threads=threads, roi_name="mask")
+    fusion, _, doubts = dilate_fusion(
         arrays,
         guide,
         prior=prior,
@@ -105,7 +108,7 @@ def dilated_staple(
         threads=threads,
         select_label=select_label,
     )
-    warn(remarks)
+    warn(remarks + doubts)
     return fusion
 
 
@@ -113,6 +116,10 @@ def dilate_fusion(
     masks: Sequence[Array], guide: Guide, **staple_options: Any
 ) -> tuple[Fusion, SoftMask, list[str]]:
     """Return dilated-STAPLE's fusion, the dilation of its consensus, and what makes them doubtful."""
+    if guide.options.binarize and staple_options.get("select_label") is not None:
+        raise ValueError(
+            "select_label and binarize are given: either selects what is foreground, so choose one"
+        )
     if guide.options.binarize:
         masks = [mask > 0 for mask in masks]
     fusion, remarks = fuse_arrays(masks, "staple", **staple_options)

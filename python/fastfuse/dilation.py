@@ -28,6 +28,7 @@ from .votes import (
     coordinates,
     labels_in,
     name_of,
+    named_raters,
     shown_number,
 )
 
@@ -68,9 +69,10 @@ def conditional_dilation(
         How often the mask is dilated with the 6-connected cross to find the candidates.
     threshold : {"adaptive", "exact"} or float, default "adaptive"
         "adaptive", the authors' rule: a cut falls from 0.99 in steps of 0.01, 100 cuts at most, until the
-        candidates above it make up the size; it can overshoot, and the last cut takes every candidate. "exact": the ⌈(size - 1) mask⌉ brightest
+        candidates above it make up the size; it can overshoot, by much on small masks. The first cut is taken in
+        any case, so that even ``size=1`` has a ring of what is brighter than 0.99; the last is 0. "exact": the ⌈(size - 1) mask⌉ brightest
         candidates, ties broken by index in C order. A number: the candidates above this intensity of the image,
-        however many.
+        however many; ``size`` and ``normalize`` have no effect then.
     scope : {"volume", "lesion"}, default "volume"
         Reach the size with all lesions pooled, or with each 26-connected lesion by itself. A candidate near two
         lesions belongs to the nearer, of two as near to the one whose first voxel comes first in C order.
@@ -83,8 +85,8 @@ def conditional_dilation(
     spacing_mm : sequence of 3 floats, optional
         Voxel size along each axis in mm; needed for ``radius_mm``, of no effect without.
     normalize : bool, default True
-        For "adaptive": clip the image at its 0.1st and 99.9th percentiles and scale it to [0, 1]. False: it is
-        scaled already.
+        For "adaptive": clip the image at its 0.1st and 99.9th percentiles and scale it to [0, 1]. False: it lies
+        in [0, 1] already.
     roi : array_like, shape (x, y, z), optional
         Region of interest, such as the brain (bool, or 0 and 1): the percentiles are those of its voxels, and
         the ring stays inside it.
@@ -181,8 +183,9 @@ def soften(
     """
     threads = check_count(threads, "threads", least=0)
     guide = Guide.of(image, roi, Dilation.checked(**options), threads=threads)
+    remarks = check_in_memory([*named_raters(raters), ("image", image), ("roi", roi)])
     softened = guide.dilate_all(as_raters(raters))
-    warn(guide.remarks)
+    warn(remarks + guide.remarks)
     return softened
 
 
@@ -191,41 +194,55 @@ MOST_BALL_VOXELS = 1_000_000  # a radius of some 60 voxels
 
 @dataclass(frozen=True)
 class Guide:
-    """The image that dilations follow, made ready once for all masks."""
+    """The image that dilations follow, made ready once for all masks.
+
+    ``image_name`` and ``roi_name`` are what messages call the image and the region of interest.
+    """
 
     image: Array
     roi: Array | None
     options: Dilation
-    scaling: tuple[float, float] | None  # the intensities that become 0 and 1
     threads: int
+    image_name: str
+    roi_name: str
+    scaling: tuple[float, float] | None = None  # the intensities that become 0 and 1
 
     @classmethod
-    def of(cls, image: Any, roi: Any, options: Dilation, *, threads: int) -> Guide:
+    def of(
+        cls,
+        image: Any,
+        roi: Any,
+        options: Dilation,
+        *,
+        threads: int,
+        image_name: str = "the image",
+        roi_name: str = "roi",
+    ) -> Guide:
         """Check the image and the region of interest, and find the scaling if there is to be one."""
-        volume = _as_volume(as_array(image, "image"), "image")
-        region = None if roi is None else as_companion(roi, "roi", volume.shape, "the image")
-        guide = cls(volume, region, options, None, threads)
+        volume, region = _as_volume(as_array(image, image_name), image_name), None
+        if roi is not None:
+            region = _as_region(as_companion(roi, roi_name, volume.shape, "the image"), roi_name)
+        guide = cls(volume, region, options, threads, image_name, roi_name)
         return replace(guide, scaling=guide._find_scaling()) if options.scales else guide
 
-    def _find_scaling(self) -> tuple[float, float]:
+    def _find_scaling(self) -> tuple[float, float] | None:
+        """Return none if no voxel is finite."""
         axes = axes_in_memory_order(self.image)
-        scaling = _core.find_scaling(
+        return _core.find_scaling(
             self.image.transpose(axes),
             roi=None if self.roi is None else self.roi.transpose(axes),
             threads=self.threads,
         )
-        if scaling is None:
-            where = "" if self.roi is None else " inside the roi"
-            raise ValueError(f"the image has no finite voxel{where}: nothing can be scaled")
-        return scaling
 
     @property
     def remarks(self) -> list[str]:
         """What makes the result doubtful."""
         if self.scaling is None or self.scaling[0] < self.scaling[1]:
             return []
-        flat = f"the image is {shown_number(self.scaling[0])} at its 0.1st and at its 99.9th percentile"
-        remedy = "give a roi, a threshold in the image's unit, or normalize=False"
+        flat = (
+            f"{self.image_name} is {shown_number(self.scaling[0])} at its 0.1st and at its 99.9th percentile"
+        )
+        remedy = "give a region of interest, a threshold in its unit, or one that needs no normalizing"
         return [f"{flat}, so its brightness cannot guide a dilation: {remedy}"]
 
     def dilate_all(self, masks: Sequence[Array], names: Sequence[str] | None = None) -> list[SoftMask]:
@@ -237,15 +254,17 @@ class Guide:
         _as_volume(mask, name)
         if mask.shape != self.image.shape:
             raise ValueError(
-                f"{name} has shape {mask.shape}, the image has shape {self.image.shape}: resample to one grid"
+                f"{name} has shape {mask.shape}, {self.image_name} has shape {self.image.shape}: resample to one grid"
             )
+        if self.options.scales and self.scaling is None and mask.any():
+            raise ValueError(f"{self.image_name} has no finite voxel that counts: nothing can be scaled")
         self._check_ball()
         axes = axes_in_memory_order(mask)
         values = np.zeros([mask.shape[axis] for axis in axes], dtype)
         try:
             found = self._dilate(mask, axes, values)
         except _core.BadInput as bad:
-            raise ValueError(_explain(bad.args, mask, name, axes)) from None
+            raise ValueError(self._explain(bad.args, mask, name, axes)) from None
         cuts = np.array(found["cut"], dtype=np.float64)
         marked, ring = found["mask_voxels"], found["ring_voxels"]
         return SoftMask(
@@ -280,6 +299,20 @@ class Guide:
             threads=self.threads,
         )
 
+    def _explain(self, complaint: Sequence[Any], mask: Array, name: str, axes: Sequence[int]) -> str:
+        """Turn the core's complaint (kind, rater, voxel, value) into a sentence with a remedy."""
+        kind, _, voxel, value = complaint
+        found = f"holds {shown_number(value)} at voxel {coordinates(voxel, mask.shape, axes)}"
+        if kind == "image_not_finite":
+            remedy = "mend it, or leave the voxel out by a region of interest"
+            return f"{self.image_name} {found}, where {name} may grow: {remedy}"
+        if kind == "not_finite":
+            return f"{name} {found}: a mask holds 0 and 1"
+        return (
+            f"{name} {found} (values that occur: {labels_in(mask)}): a mask holds 0 and 1; binarize=True (--binarize) "
+            "counts whatever is above 0"
+        )
+
     def _check_ball(self) -> None:
         options = self.options
         if options.radius_mm is None or options.spacing_mm is None:
@@ -307,29 +340,25 @@ class Guide:
 
 def _as_volume(array: Array, name: str) -> Array:
     if array.ndim != 3:
+        remedy = (
+            "give one volume at a time" if array.ndim > 3 else "a slice becomes one with [..., np.newaxis]"
+        )
         raise ValueError(
-            f"{name} has shape {array.shape}: a dilation needs a volume of three axes; a slice becomes one with "
-            "[..., np.newaxis]"
+            f"{name} has shape {array.shape}: a dilation needs volumes of three axes, several raters' as a list; {remedy}"
         )
     if 0 in array.shape:
         raise ValueError(f"{name} is empty: shape {array.shape}")
     return array
 
 
-def _explain(complaint: Sequence[Any], mask: Array, name: str, axes: Sequence[int]) -> str:
-    """Turn the core's complaint (kind, rater, voxel, value) into a sentence with a remedy."""
-    kind, _, voxel, value = complaint
-    place, found = coordinates(voxel, mask.shape, axes), shown_number(value)
-    if kind == "mask":
-        return f"roi holds {found} at voxel {place}: it must be boolean or hold 0 and 1 only"
-    if kind == "image_not_finite":
-        return (
-            f"the image holds {found} at voxel {place}, where {name} may grow: mend the image, or leave the voxel "
-            "out with roi="
+def _as_region(region: Array, name: str) -> Array:
+    good = region if region.dtype.kind == "b" else (region == 0) | (region == 1)
+    if region.dtype.kind != "b" and not good.all():
+        place = tuple(int(index) for index in np.unravel_index(np.argmin(good), region.shape))
+        value = shown_number(float(region[place]))
+        raise ValueError(
+            f"{name} holds {value} at voxel {place}: a mask is boolean or holds 0 and 1 only; write mask > 0"
         )
-    if kind == "not_finite":
-        return f"{name} holds {found} at voxel {place}: a mask holds 0 and 1"
-    return (
-        f"{name} holds {found} at voxel {place} (values that occur: {labels_in(mask)}): a mask holds 0 and 1; "
-        "binarize=True (--binarize) counts whatever is above 0"
-    )
+    if not region.any():
+        raise ValueError(f"{name} is empty: nothing may grow")
+    return region

@@ -110,7 +110,10 @@ def fuse_files(
     say = progress or (lambda _: None)
     options = _checked_options(method, m_step, prior, init, tol, max_iter)
     growth = _checked_growth(method, image, soften, dilation)
-    check_label(select_label)
+    if check_label(select_label) is not None and growth is not None and growth.binarize:
+        raise ValueError(
+            "select_label and binarize are given: either selects what is foreground, so choose one"
+        )
     job = Job(
         raters=as_paths(paths),
         mask=as_path(mask, "mask"),
@@ -211,7 +214,14 @@ def _fuse_grown(
     say: Callable[[str], None],
 ) -> tuple[Fusion, dict[str, Any], list[str]]:
     """Fuse masks that grow before, or whose consensus grows after; return what the sidecar says of it too."""
-    guide = Guide.of(inputs.image, inputs.region, growth, threads=shared["threads"])
+    guide = Guide.of(
+        inputs.image,
+        inputs.region,
+        growth,
+        threads=shared["threads"],
+        image_name=job.titles["image"],
+        roi_name=job.titles["mask"],
+    )
     facts = dilation_facts(guide, cast(Path, job.image), job.mask)
     if method == "dilated-staple":
         say("fusing")
@@ -219,11 +229,16 @@ def _fuse_grown(
         return fusion, {**facts, "consensus": soft_facts(soft)}, remarks
     say("softening")
     label = shared.pop("select_label")
-    masks = inputs.votes if label is None else [selected(vote, label) for vote in inputs.votes]
+    remarks = list(guide.remarks)
+    masks = inputs.votes
+    if label is not None:
+        masks = [selected(vote, label) for vote in inputs.votes]
+        if not any(mask.any() for mask in masks):
+            remarks.append(f"label {label} does not occur")
     softened = guide.dilate_all(masks, job.names)
     say("fusing")
-    fusion, remarks = fuse_arrays([soft.values for soft in softened], method, **shared)
-    return fusion, {**facts, "raters": [soft_facts(soft) for soft in softened]}, guide.remarks + remarks
+    fusion, doubts = fuse_arrays([soft.values for soft in softened], method, **shared)
+    return fusion, {**facts, "raters": [soft_facts(soft) for soft in softened]}, remarks + doubts
 
 
 def _counts(votes: list[NDArray[Any]], region: NDArray[Any] | None, label: int | None) -> NDArray[np.uint8]:

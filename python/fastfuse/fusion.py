@@ -27,7 +27,7 @@ from .options import (
 )
 from .remarks import remarks_on
 from .result import Fusion, Method
-from .votes import TITLES, as_companion, as_raters, axes_in_memory_order, explain, name_of
+from .votes import TITLES, as_companion, as_raters, axes_in_memory_order, explain, named_raters
 
 
 def staple(
@@ -316,9 +316,7 @@ def fuse_arrays(
     kept before the fusion goes voxel by voxel, -1 for as many as memory allows. Returns the fusion, and what
     makes it doubtful.
     """
-    listed = raters if isinstance(raters, (list, tuple)) else []
-    named = [(name_of(i, names), rater) for i, rater in enumerate(listed)]
-    remarks = check_in_memory([*named, ("mask", mask), ("prior", prior)])
+    remarks = check_in_memory([*named_raters(raters), ("mask", mask), ("prior", prior)])
     arrays = as_raters(raters, names)
     shape = arrays[0].shape
     axes = axes_in_memory_order(arrays[0])

@@ -51,8 +51,8 @@ class Job:
 
     @property
     def titles(self) -> dict[str, str]:
-        """What messages call the mask and the prior."""
-        files = {"mask": self.mask, "prior": self.prior}
+        """What messages call the mask, the prior and the image."""
+        files = {"mask": self.mask, "prior": self.prior, "image": self.image}
         return {
             what: f"the {what} ({shown(path.name)})" if path else f"the {what}"
             for what, path in files.items()

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,12 @@ def _real(value: Any) -> float | None:
     """Return a real number (no boolean) as float, anything else as None."""
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.item()
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def check_choice(value: Any, name: str, choices: tuple[str, ...], otherwise: str = "") -> str:
@@ -147,13 +152,22 @@ class Dilation:
     @classmethod
     def checked(cls, **options: Any) -> Dilation:
         """Check each option; a wrong one gets a ValueError or TypeError that names it and its value."""
+        unknown = sorted(set(options) - {field.name for field in fields(cls)})
+        if unknown:
+            known = ", ".join(field.name for field in fields(cls))
+            raise TypeError(f"{unknown[0]} is no option of a dilation: it has {known}")
         given = cls(**options)
         if given.radius_mm is not None and given.spacing_mm is None:
             raise ValueError("radius_mm needs spacing_mm, the voxel's size along each axis in mm")
         threshold: Any = given.threshold
         return cls(
             size=check_number(given.size, "size", "a number of at least 1", lambda x: x >= 1),
-            label=check_number(given.label, "label", "in (0, 1), 0 and 1 excluded", lambda x: 0 < x < 1),
+            label=check_number(
+                given.label,
+                "label",
+                "in (0, 1) in single precision, 0 and 1 excluded",
+                lambda x: bool(0 < np.float32(x) < 1),
+            ),
             iterations=check_count(given.iterations, "iterations", least=1),
             threshold=check_choice(threshold, "threshold", ("adaptive", "exact"), "a number")
             if isinstance(threshold, str)

@@ -149,7 +149,7 @@ def _colour(ax: Axes, probability: Slice) -> Any:
     """Lay the probability over the image, transparent where it is 0."""
     shown = _as_seen(probability)
     opacity = np.clip(2 * shown, 0, 0.85)
-    return ax.imshow(shown, cmap="inferno", vmin=0, vmax=1, alpha=opacity, origin="lower")
+    return ax.imshow(shown, cmap="plasma", vmin=0, vmax=1, alpha=opacity, origin="lower")
 
 
 def _cycle(n: int) -> list[str]:

@@ -241,7 +241,7 @@ def candidates_of(
             away = np.array([squared_mm(p, lesion == number, spacing_mm) for p in np.ndindex(marked.shape)])
             away[away > (radius_mm * (1 + 1e-6)) ** 2] = np.inf
             away = away.reshape(marked.shape)
-        nearer = ~marked & (away < nearest)
+        nearer = ~marked & (away < nearest * (1 - 1e-9))  # not by rounding alone
         owner[nearer], nearest[nearer] = number, away[nearer]
     return owner, ~marked & np.isfinite(nearest)
 

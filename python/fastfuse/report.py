@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)}
 
 PATIENCE_S = 1.0
+ROUNDING = 1e-9  # of a cut that fell to 0
 
 Say = Callable[[str], None]
 
@@ -94,6 +95,11 @@ def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
     cut, roi = facts["options"]["cut"], facts["roi"]
     table.add_section()
     table.add_row(f"consensus, cut {cut:g}", "", "", f"{facts['foreground']['ml']:.2f}")
+    ring = facts.get("dilation", {}).get("consensus")
+    if ring:
+        voxel_ml = facts["foreground"]["ml"] / max(facts["foreground"]["voxels"], 1)
+        grown_to = f"its ring, grown to {_times(ring['size'])}"
+        table.add_row(grown_to, "", "", f"{ring['ring_voxels'] * voxel_ml:.2f}")
     console.print(table)
     where = "the whole volume" if roi["mask"] is None else f"inside {printable(Path(roi['mask']).name)}"
     console.print(
@@ -117,10 +123,17 @@ def print_softened(masks: Sequence[Path], softened: Sequence[SoftMask], written:
     for soft, name in zip(softened, short_names(masks), strict=True):
         marked, ring = soft.voxels, soft.ring_voxels
         table.add_row(
-            escape(name), f"{marked:,}", f"{ring:,}", _number(soft.size), _cut(soft.image_threshold)
+            escape(name),
+            f"{marked:,}",
+            f"{ring:,}",
+            "undefined" if math.isnan(soft.size) else f"{soft.size:.3f}",
+            _cut(soft.image_threshold),
         )
     console.print(table)
-    console.print(f"wrote {printable(written)}, with a .json beside each soft mask", highlight=False)
+    console.print(
+        f"wrote {printable(written)}, with a .json beside {'it' if len(masks) == 1 else 'each soft mask'}",
+        highlight=False,
+    )
 
 
 def _cut(threshold: Any) -> str:
@@ -137,7 +150,7 @@ def _times(size: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.4g}"
+    return f"{0 if abs(value) < ROUNDING else value:.4g}"
 
 
 def _rate(value: float | None) -> str:

@@ -12,10 +12,10 @@ from .options import check_cut
 
 Method = Literal["staple", "soft-staple", "simplified-soft-staple", "dilated-staple", "majority"]
 METHODS: tuple[Method, ...] = (
-    "soft-staple",
-    "simplified-soft-staple",
     "staple",
     "dilated-staple",
+    "soft-staple",
+    "simplified-soft-staple",
     "majority",
 )
 
@@ -77,7 +77,7 @@ class Fusion:
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
         return (
-            f"Fusion({self.method}, {len(self.sensitivity)} raters, shape {self.probability.shape}, "
+            f"Fusion({self.method}, {len(self.sensitivity)} rater{'s' * (len(self.sensitivity) != 1)}, shape {self.probability.shape}, "
             f"prior {self.prior:.4g}, {self.n_iter} iterations, {state})\n"
             f"  sensitivity {np.array2string(self.sensitivity, precision=4)}\n"
             f"  specificity {np.array2string(self.specificity, precision=4)}"

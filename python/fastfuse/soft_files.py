@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,10 +70,6 @@ def soften_files(
     FusionWarning
         As :func:`conditional_dilation`, and for grids that differ by up to a tenth of a voxel.
     """
-    from importlib.metadata import version
-
-    from .nifti import NIFTI_SUFFIXES, nifti_bytes, read, votes_of
-
     say = progress or (lambda _: None)
     checked = dilation_options(options)
     threads = check_count(threads, "threads", least=0)
@@ -80,7 +77,26 @@ def soften_files(
     if not masks:
         raise ValueError("no masks: give at least one file")
     image, roi = as_path(image, "image"), as_path(roi, "roi")
-    results = _result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
+    folder, results = _result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
+    with _made(folder):
+        return _soften_all(masks, results, image, roi, checked, threads, say, overwrite=overwrite)
+
+
+def _soften_all(
+    masks: list[Path],
+    results: list[Path],
+    image: Path,
+    roi: Path | None,
+    checked: Dilation,
+    threads: int,
+    say: Callable[[str], None],
+    *,
+    overwrite: bool,
+) -> list[SoftMask]:
+    from importlib.metadata import version
+
+    from .nifti import NIFTI_SUFFIXES, nifti_bytes, read, votes_of
+
     inputs = [*masks, image, *([] if roi is None else [roi])]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
     check_outputs([sidecar_path(path) for path in results], inputs, (".json",), overwrite=overwrite)
@@ -97,7 +113,14 @@ def soften_files(
 
     region = None if roi is None else votes_of(read_on_grid(roi))
     checked = replace(checked, spacing_mm=spacing_of(base))
-    guide = Guide.of(base.data, region, checked, threads=threads)
+    guide = Guide.of(
+        base.data,
+        region,
+        checked,
+        threads=threads,
+        image_name=shown(image),
+        roi_name="roi" if roi is None else shown(roi),
+    )
     remarks += guide.remarks
     softened = []
     with Outputs(overwrite=overwrite) as outputs:
@@ -117,7 +140,7 @@ def soften_files(
             outputs.add(sidecar_path(result), sidecar_bytes(facts))
             softened.append(soft)
         outputs.commit()
-    warn(remarks)
+    warn(remarks, callers=2)
     return softened
 
 
@@ -125,10 +148,6 @@ def dilation_options(options: Mapping[str, Any]) -> Dilation:
     """Check options of a dilation whose spacing is still to be read from a header."""
     if "spacing_mm" in options:
         raise TypeError("spacing_mm is given: files have it in their headers")
-    unknown = set(options) - set(Dilation.__dataclass_fields__)
-    if unknown:
-        known = ", ".join(name for name in Dilation.__dataclass_fields__ if name != "spacing_mm")
-        raise TypeError(f"{min(unknown)} is no option of a dilation: it has {known}")
     return Dilation.checked(**options, spacing_mm=(1.0, 1.0, 1.0))
 
 
@@ -165,19 +184,45 @@ def soft_facts(soft: SoftMask) -> dict[str, Any]:
     }
 
 
-def _result_paths(masks: list[Path], output: Path | None, out_dir: Path | None) -> list[Path]:
+def _result_paths(
+    masks: list[Path], output: Path | None, out_dir: Path | None
+) -> tuple[Path | None, list[Path]]:
+    """Return the folder that must be there, if it is named, and what each soft mask is called."""
     if (output is None) == (out_dir is None):
         raise ValueError("give output (-o) for one mask, or out_dir (--out-dir) for any number")
     if output is not None:
         if len(masks) > 1:
             raise ValueError(f"{len(masks)} masks, but one output: give out_dir (--out-dir) instead")
-        return [output]
+        return None, [output]
     folder = Path(str(out_dir))
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{shown(folder)}: is a file, not a folder; choose another name")
+    named: dict[str, Path] = {}
+    for mask in masks:
+        name = _nifti_name(mask.name)
+        if named.setdefault(name, mask) is not mask:
+            raise OutputError(
+                f"{shown(mask)} and {shown(named[name])} would both become {shown(folder / name)}: soften them into "
+                "folders of their own"
+            )
+    return folder, [folder / name for name in named]
+
+
+@contextmanager
+def _made(folder: Path | None) -> Iterator[None]:
+    """Make a folder, and remove it if nothing comes of it."""
+    made = [] if folder is None else [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{shown(folder)}: cannot be made ({error.strerror})") from error
-    return [folder / _nifti_name(mask.name) for mask in masks]
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException as error:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+        if isinstance(error, OSError):
+            raise OutputError(f"{shown(folder or '')}: cannot be made ({error.strerror})") from error
+        raise
 
 
 def _nifti_name(name: str) -> str:

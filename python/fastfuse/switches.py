@@ -60,7 +60,8 @@ RingRadius = Annotated[
 RingThreshold = Annotated[
     str,
     typer.Option(
-        help="adaptive (a falling cut), exact (ranked), or an intensity of the image.", rich_help_panel=RINGS
+        help="adaptive (a falling cut), exact (ranked), or an intensity of the image, whatever size that makes.",
+        rich_help_panel=RINGS,
     ),
 ]
 RingScope = Annotated[

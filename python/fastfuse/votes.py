@@ -28,7 +28,7 @@ def as_array(value: Any, name: str) -> Array:
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array: fill it, and pass what counts as mask=")
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
-        raise TypeError(f"{name} is {value!r}, not an array: fuse_files() takes paths")
+        raise TypeError(f"{name} is {value!r}, not an array: the functions that end in _files take paths")
     if hasattr(value, "dataobj"):  # a nibabel image: its array, in the type of the file
         value = value.dataobj
     try:
@@ -82,6 +82,12 @@ def as_raters(raters: Any, names: Sequence[str] | None = None) -> list[Array]:
 def selected(votes: Array, label: int) -> NDArray[np.bool_]:
     """Return where a label map holds this label; single-precision scaling may have made it 2.9999999."""
     return np.asarray((np.rint(votes) if votes.dtype.kind == "f" else votes) == label)
+
+
+def named_raters(raters: Any) -> list[tuple[str, Any]]:
+    """Return listed raters with their names, nothing for one array or an iterator."""
+    listed = raters if isinstance(raters, (list, tuple)) else []
+    return [(name_of(i, None), rater) for i, rater in enumerate(listed)]
 
 
 def name_of(rater: int, names: Sequence[str] | None) -> str:
