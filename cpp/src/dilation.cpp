@@ -64,15 +64,10 @@ class Dilating {
     }
 
     double intensity(std::int64_t voxel) const {
-        if (roi_ && !is_inside((*roi_)(voxel), voxel)) return std::numeric_limits<double>::quiet_NaN();
+        if (roi_ && (*roi_)(voxel) == 0) return std::numeric_limits<double>::quiet_NaN();
         const double value = image_(voxel);
         if (!std::isfinite(value)) throw BadInput(BadInput::Kind::image_not_finite, -1, voxel, value);
         return options_.cut == Cut::adaptive && options_.scaling ? options_.scaling->apply(value) : value;
-    }
-
-    static bool is_inside(double roi, std::int64_t voxel) {
-        if (roi != 0 && roi != 1) throw BadInput(BadInput::Kind::mask, -1, voxel, roi);
-        return roi == 1;
     }
 
     Dilation find_rings(const Worker& worker) {

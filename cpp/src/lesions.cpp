@@ -9,14 +9,16 @@ namespace {
 
 using Lesion = std::vector<std::int64_t>; // its voxels
 
+constexpr std::uint32_t provisional = 1; // the name of every lesion until all are found
+
 // The component of a voxel that is still unnamed (of lesion 0).
-Lesion flood(std::int64_t seed, std::uint32_t name, const Field& field, Pace& pace) {
+Lesion flood(std::int64_t seed, const Field& field, Pace& pace) {
     Lesion lesion{seed};
-    field.note(seed, State::mask, name);
+    field.note(seed, State::mask, provisional);
     for (std::size_t k = 0; k < lesion.size() && !pace.stopped_after(27); ++k)
         field.neighbours(lesion[k], [&](std::int64_t voxel) {
             if (!field.is(voxel, State::mask, 0)) return;
-            field.note(voxel, State::mask, name);
+            field.note(voxel, State::mask, provisional);
             lesion.push_back(voxel);
         });
     return lesion;
@@ -43,7 +45,7 @@ std::vector<std::int64_t> note_lesions(std::vector<std::int64_t>& marked, const 
     for (const std::int64_t voxel : marked) {
         if (!field.is(voxel, State::mask, 0)) continue;
         if (found.size() == Field::most_lesions) throw std::length_error("too many lesions to number");
-        found.push_back(flood(voxel, 1, field, pace));
+        found.push_back(flood(voxel, field, pace));
         if (worker.stopped()) return {};
     }
     std::vector<std::int64_t> rank(found.size());

@@ -30,4 +30,14 @@ Output output_of(py::array& out);
 // How to ask for Python's signals, on the calling thread while the GIL is released.
 ShouldStop signals();
 
+// What `work` answers, done without the GIL. Raises what a signal's handler raised meanwhile.
+template <class Work> auto without_gil(const Work& work) {
+    try {
+        const py::gil_scoped_release released;
+        return work();
+    } catch (const Interrupted&) {
+        throw py::error_already_set();
+    }
+}
+
 } // namespace fastfuse::bindings

@@ -22,13 +22,7 @@ std::optional<std::pair<double, double>> find_scaling(const py::array& image,
     const View view = view_of(image, shape);
     const std::optional<View> region = view_of(roi, shape);
     const Team team(threads, signals());
-    std::optional<Scaling> scaling;
-    try {
-        const py::gil_scoped_release released;
-        scaling = fastfuse::find_scaling(view, region, shape, team);
-    } catch (const Interrupted&) {
-        throw py::error_already_set();
-    }
+    const auto scaling = without_gil([&] { return fastfuse::find_scaling(view, region, shape, team); });
     if (!scaling) return std::nullopt;
     return std::pair(scaling->low, scaling->high);
 }
@@ -58,13 +52,8 @@ py::dict dilate(const py::array& mask, const py::array& image, py::array out,
     const std::optional<View> region = view_of(roi, shape);
     const Output values = output_of(out);
     const Team team(threads, signals());
-    Dilation dilation;
-    try {
-        const py::gil_scoped_release released;
-        dilation = fastfuse::dilate(mask_view, image_view, region, grid, options, values, team);
-    } catch (const Interrupted&) {
-        throw py::error_already_set(); // what the signal's handler raised
-    }
+    const Dilation dilation = without_gil(
+        [&] { return fastfuse::dilate(mask_view, image_view, region, grid, options, values, team); });
     using namespace py::literals;
     return py::dict("cut"_a = dilation.cut, "mask_voxels"_a = dilation.mask_voxels,
                     "ring_voxels"_a = dilation.ring_voxels);

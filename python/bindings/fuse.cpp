@@ -51,14 +51,7 @@ py::dict fuse(const std::vector<py::array>& raters, py::array out, const std::st
 
     const Output consensus = output_of(out);
     const ShouldStop ask = signals();
-    Result result;
-    try {
-        const py::gil_scoped_release released;
-        result = fastfuse::fuse(votes, options, consensus, ask);
-    } catch (const Interrupted&) {
-        throw py::error_already_set(); // what the signal's handler raised
-    }
-    return wrap(result);
+    return wrap(without_gil([&] { return fastfuse::fuse(votes, options, consensus, ask); }));
 }
 
 } // namespace

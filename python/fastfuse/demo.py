@@ -17,7 +17,7 @@ from .dilation import soften
 from .errors import OutputError
 from .fusion import fuse_arrays
 from .metrics import Overlap, overlap
-from .outputs import Outputs
+from .outputs import Outputs, make_folder
 from .paths import shown
 from .plots import draw_consensus
 from .result import METHODS, Fusion, Method
@@ -161,11 +161,8 @@ def _write_case(
         files[patient / "Masks" / f"Consensus_{row.method}.nii.gz"] = row.fusion.probability
     files[directory / "truth" / f"{PATIENT}.nii.gz"] = case.lesions
     like = nifti.Image(directory, case.lesions, case.affine)
-    try:
-        for folder in {path.parent for path in files}:
-            folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{shown(folder)}: cannot be made ({error.strerror})") from error
+    for folder in {path.parent for path in files}:
+        make_folder(folder)
     with Outputs(overwrite=True) as outputs:
         for path, data in files.items():
             say(f"writing {path.name}")

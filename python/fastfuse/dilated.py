@@ -16,7 +16,7 @@ from .dilation import Guide
 from .errors import warn
 from .fusion import fuse_arrays
 from .grids import check_in_memory
-from .options import Dilation, check_count
+from .options import Dilation, check_count, check_one_selection
 from .result import Fusion, SoftMask
 from .votes import Array, as_companion, as_raters, named_raters
 
@@ -91,6 +91,7 @@ def dilated_staple(
         normalize=normalize,
         binarize=binarize,
     )
+    check_one_selection(select_label, binarize=options.binarize)
     remarks = check_in_memory([*named_raters(raters), ("image", image), ("mask", mask)])
     arrays = as_raters(raters)
     as_companion(image, "image", arrays[0].shape)
@@ -116,10 +117,6 @@ def dilate_fusion(
     masks: Sequence[Array], guide: Guide, **staple_options: Any
 ) -> tuple[Fusion, SoftMask, list[str]]:
     """Return dilated-STAPLE's fusion, the dilation of its consensus, and what makes them doubtful."""
-    if guide.options.binarize and staple_options.get("select_label") is not None:
-        raise ValueError(
-            "select_label and binarize are given: either selects what is foreground, so choose one"
-        )
     if guide.options.binarize:
         masks = [mask > 0 for mask in masks]
     fusion, remarks = fuse_arrays(masks, "staple", **staple_options)

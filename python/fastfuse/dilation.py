@@ -221,7 +221,7 @@ class Guide:
         """Check the image and the region of interest, and find the scaling if there is to be one."""
         volume, region = _as_volume(as_array(image, image_name), image_name), None
         if roi is not None:
-            region = _as_region(as_companion(roi, roi_name, volume.shape, "the image"), roi_name)
+            region = _as_region(as_companion(roi, roi_name, volume.shape, "the image has"), roi_name)
         guide = cls(volume, region, options, threads, image_name, roi_name)
         return replace(guide, scaling=guide._find_scaling()) if options.scales else guide
 
@@ -352,9 +352,9 @@ def _as_volume(array: Array, name: str) -> Array:
 
 
 def _as_region(region: Array, name: str) -> Array:
-    good = region if region.dtype.kind == "b" else (region == 0) | (region == 1)
-    if region.dtype.kind != "b" and not good.all():
-        place = tuple(int(index) for index in np.unravel_index(np.argmin(good), region.shape))
+    bad = np.zeros(1, bool) if region.dtype.kind == "b" else (region != 0) & (region != 1)
+    if bad.any():
+        place = tuple(int(index) for index in np.unravel_index(np.argmax(bad), region.shape))
         value = shown_number(float(region[place]))
         raise ValueError(
             f"{name} holds {value} at voxel {place}: a mask is boolean or holds 0 and 1 only; write mask > 0"

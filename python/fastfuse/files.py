@@ -24,6 +24,7 @@ from .options import (
     check_flag,
     check_init,
     check_label,
+    check_one_selection,
     check_prior,
     check_tolerance,
 )
@@ -110,10 +111,8 @@ def fuse_files(
     say = progress or (lambda _: None)
     options = _checked_options(method, m_step, prior, init, tol, max_iter)
     growth = _checked_growth(method, image, soften, dilation)
-    if check_label(select_label) is not None and growth is not None and growth.binarize:
-        raise ValueError(
-            "select_label and binarize are given: either selects what is foreground, so choose one"
-        )
+    check_label(select_label)
+    check_one_selection(select_label, binarize=growth is not None and growth.binarize)
     job = Job(
         raters=as_paths(paths),
         mask=as_path(mask, "mask"),

@@ -123,6 +123,14 @@ def check_label(label: Any) -> float | None:
     return float(number)
 
 
+def check_one_selection(label: Any, *, binarize: bool) -> None:
+    """Refuse a label and ``binarize`` together."""
+    if binarize and label is not None:
+        raise ValueError(
+            "select_label and binarize are given: either selects what is foreground, so choose one"
+        )
+
+
 def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """Return the type of the probability: float32 or float64."""
     checked = np.dtype(object)

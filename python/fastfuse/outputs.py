@@ -52,6 +52,14 @@ def _check_output(
         raise OutputError(f"{name}: exists already; choose another name or pass --overwrite (overwrite=True)")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{shown(folder)}: cannot be made ({error.strerror})") from error
+
+
 def _same_file(path: Path, source: Path) -> bool:
     with suppress(OSError):  # one of them is not there; reading will tell
         return path.samefile(source)

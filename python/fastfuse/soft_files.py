@@ -12,7 +12,7 @@ from .dilation import Guide
 from .errors import OutputError, warn
 from .grids import check_same_grid
 from .options import Dilation, check_count
-from .outputs import Outputs, check_outputs
+from .outputs import Outputs, check_outputs, make_folder
 from .paths import PathLike, as_path, as_paths, recorded, shown
 from .result import SoftMask
 from .sidecar import number_or_null, sidecar_bytes, sidecar_path
@@ -214,14 +214,12 @@ def _made(folder: Path | None) -> Iterator[None]:
     made = [] if folder is None else [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         yield
-    except BaseException as error:
+    except BaseException:
         for path in made:
             with suppress(OSError):
                 path.rmdir()
-        if isinstance(error, OSError):
-            raise OutputError(f"{shown(folder or '')}: cannot be made ({error.strerror})") from error
         raise
 
 

@@ -116,12 +116,11 @@ def _separate(raters: Any, names: Sequence[str] | None) -> list[Array]:
     return list(stack)
 
 
-def as_companion(value: Any, name: str, shape: tuple[int, ...], of: str = "the raters") -> Array:
-    """Return a mask or a prior map as an array of the shape ``of`` the arrays that it goes with."""
+def as_companion(value: Any, name: str, shape: tuple[int, ...], others: str = "the raters have") -> Array:
+    """Return a mask or a prior map as an array of the shape that ``others`` (a subject and its verb)."""
     array = as_array(value, name)
     if array.shape != shape:
-        verb = "have" if of.endswith("s") else "has"
-        raise ValueError(f"{name} has shape {array.shape}, {of} {verb} shape {shape}")
+        raise ValueError(f"{name} has shape {array.shape}, {others} shape {shape}")
     return array
 
 

@@ -58,7 +58,7 @@ struct Dilation {
     std::int64_t mask_voxels = 0, ring_voxels = 0;
 };
 
-// Writes 1, `label` and 0 to `values`, which hold 0 everywhere before. `roi`: no ring outside it. Throws
+// Writes 1, `label` and 0 to `values`, which hold 0 everywhere before. `roi`: no ring where it is 0. Throws
 // BadInput, Interrupted.
 Dilation dilate(const View& mask, const View& image, const std::optional<View>& roi, const Grid& grid,
                 const DilationOptions& options, const Output& values, const Team& team);
