@@ -192,7 +192,7 @@ def test_full_standard_output(folder: Path) -> None:
 )
 def test_stopped(tmp_path: Path, number: int, code: int, message: str) -> None:
     rng = np.random.default_rng(0)
-    for i in range(16):
+    for i in range(20):
         votes = rng.random((40, 50, 60), dtype=np.float32)
         nib.save(nib.Nifti1Image(votes, np.eye(4)), tmp_path / f"rater{i}.nii")
     names = [path.name for path in tmp_path.iterdir()]
