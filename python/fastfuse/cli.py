@@ -16,7 +16,6 @@ import typer
 
 from . import report
 from .errors import FastfuseError, FusionWarning
-from .options import Dilation
 from .switches import (
     RINGS,
     Binarize,
@@ -70,6 +69,8 @@ app = typer.Typer(
 
 def _dilation(switches: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a dilation that were switched from their defaults."""
+    from .options import Dilation
+
     options = {
         "size": switches["ring_size"],
         "label": switches["ring_label"],
