@@ -174,7 +174,7 @@ def _read_data(header: Any, file: io.BufferedIOBase, go_on: Callable[[], None]) 
 
 
 def _bytes_of(voxels: NDArray[Any]) -> memoryview:
-    """Return the memory of an array in Fortran's order, as it lies there."""
+    """Return the voxels in the order of a file: the array's own memory if it lies so, as what is read does."""
     return voxels.reshape(-1, order="F").view(np.uint8).data
 
 
@@ -344,7 +344,7 @@ def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -
     image.set_qform(like.affine, qform_code)
     image.header["descrip"] = description.encode()
     image.header.set_slope_inter(1, 0)
-    parts = (_header_bytes(image), _bytes_of(np.asfortranarray(data)))
+    parts = (_header_bytes(image), _bytes_of(data))
     return gz.compress(parts) if path.name.lower().endswith(".gz") else b"".join(parts)
 
 

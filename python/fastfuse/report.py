@@ -40,7 +40,9 @@ def printable(text: object) -> str:
 def print_line(kind: str, text: str) -> None:
     """Print one line on standard error, led by what it is."""
     colour = {"error": "bold red", "warning": "yellow"}[kind]
-    Console(stderr=True, soft_wrap=True).print(f"[{colour}]{kind}:[/] {printable(text)}", highlight=False)
+    Console(stderr=True, soft_wrap=True, emoji=False).print(
+        f"[{colour}]{kind}:[/] {printable(text)}", highlight=False
+    )
 
 
 @contextmanager
@@ -81,7 +83,7 @@ class _Output(Console):
 
 
 def _output() -> Console:
-    return _Output(soft_wrap=not Console().is_terminal)
+    return _Output(soft_wrap=not Console().is_terminal, emoji=False)
 
 
 def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
