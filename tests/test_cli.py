@@ -134,11 +134,11 @@ def test_warnings_are_lines(folder: Path) -> None:
 
 
 def test_hostile_file_names(folder: Path) -> None:
-    name = "[bold]r\x1b[31m.nii.gz"
+    name = "[bold]r\x1b[31m:brain:.nii.gz"
     (folder / RATERS[0]).rename(folder / name)
     done = run(folder, "fuse", name, *RATERS[1:], "-o", "c.nii.gz")
     assert done.returncode == 0, done.stderr
-    assert "[bold]r\\x1b[31m.nii.gz" in done.stdout
+    assert "[bold]r\\x1b[31m:brain:.nii.gz" in done.stdout
     assert "\x1b" not in done.stdout
 
 
