@@ -55,14 +55,16 @@ class Finder {
 
     static std::size_t key_width(const Votes& votes) { return votes.raters.size() + (votes.prior ? 1 : 0); }
 
-    UniformGroups find(std::int64_t index, const Output& notes, int thread) {
-        read_block(votes_, index, block_);
+    UniformGroups find(std::int64_t index, const std::optional<VotedGroups>& voted, const Output& notes,
+                       int thread) {
+        read_block(votes_, index, block_, voted);
         counts_.add(zero_id, static_cast<std::int64_t>(block_.count[0]), thread);
         ids_[0] = zero_id;
         for (std::int64_t r = 1; r < block_.rows; ++r) {
-            const bool repeats = load_key(r) && r > 1;
-            ids_[static_cast<std::size_t>(r)] = repeats ? ids_[static_cast<std::size_t>(r - 1)] : look_up();
-            counts_.add(ids_[static_cast<std::size_t>(r)], 1, thread);
+            load_key(r);
+            ids_[static_cast<std::size_t>(r)] = look_up();
+            counts_.add(ids_[static_cast<std::size_t>(r)],
+                        static_cast<std::int64_t>(block_.count[static_cast<std::size_t>(r)]), thread);
         }
         const std::uint64_t done = block_.zero_groups | block_.outside_groups;
         for (std::int64_t begin = 0; begin < block_.voxels; begin += group_voxels) {
@@ -77,17 +79,13 @@ class Finder {
     }
 
   private:
-    // Takes row r's pattern into the key; true if the key was the same before.
-    bool load_key(std::int64_t r) {
-        bool same = true;
+    // Takes row r's pattern into the key.
+    void load_key(std::int64_t r) {
         for (std::size_t i = 0; i < key_.size(); ++i) {
             const bool is_vote = i < votes_.raters.size();
-            const double value = is_vote ? block_.vote[i * block_rows + static_cast<std::size_t>(r)]
-                                         : block_.prior[static_cast<std::size_t>(r)];
-            same &= key_[i] == value;
-            key_[i] = value;
+            key_[i] = is_vote ? block_.vote[i * block_rows + static_cast<std::size_t>(r)]
+                              : block_.prior[static_cast<std::size_t>(r)];
         }
-        return same;
     }
 
     std::uint32_t look_up() {
@@ -150,12 +148,21 @@ std::unique_ptr<Patterns> Patterns::try_find(const Votes& votes, const Output& n
     Counts counts(capacity + zero_id + 1, team.size());
     std::vector<std::unique_ptr<Finder>> finders(static_cast<std::size_t>(team.size()));
     try {
-        team.run(block_count(votes), [&](std::int64_t job, const Worker& worker) {
+        constexpr std::int64_t blocks_of_job = 16;
+        const std::int64_t all = block_count(votes);
+        team.run((all + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
             auto& finder = finders[static_cast<std::size_t>(worker.thread)];
             if (!finder) finder = std::make_unique<Finder>(votes, table, counts);
-            const UniformGroups groups = finder->find(job, notes, worker.thread);
-            patterns->zero_groups_[static_cast<std::size_t>(job)] = groups.zero;
-            patterns->outside_groups_[static_cast<std::size_t>(job)] = groups.outside;
+            const std::int64_t first = job * blocks_of_job, end = std::min(first + blocks_of_job, all);
+            const auto voted = find_voted_groups(votes, first, end - first);
+            for (std::int64_t b = first; b < end && !worker.stopped(); ++b) {
+                const auto at = static_cast<std::size_t>(b);
+                const UniformGroups groups = finder->find(
+                    b, voted ? std::optional((*voted)[static_cast<std::size_t>(b - first)]) : std::nullopt,
+                    notes, worker.thread);
+                patterns->zero_groups_[at] = groups.zero;
+                patterns->outside_groups_[at] = groups.outside;
+            }
         });
     } catch (const Full&) {
         return nullptr; // the notes made so far mean nothing: the next reader overwrites all of them
@@ -208,6 +215,7 @@ void Patterns::write(const std::vector<double>& probability_of_row, const Output
         const std::int64_t end = std::min(first + block_voxels, voxels_);
         const std::uint64_t zero = zero_groups_[static_cast<std::size_t>(block)];
         const std::uint64_t outside = outside_groups_[static_cast<std::size_t>(block)];
+        if (zero == ~std::uint64_t{0}) return to.fill(first, end - first, probability[zero_id]);
         for (std::int64_t begin = first, group = 0; begin < end; begin += group_voxels, ++group) {
             const std::int64_t n = std::min(group_voxels, end - begin);
             if (zero >> group & 1)

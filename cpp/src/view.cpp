@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "fastfuse/simd.hpp"
+#include "kernels/lanes.hpp"
 
 namespace fastfuse {
 namespace {
@@ -127,23 +128,59 @@ double value_at(const View& view, const std::byte* from) {
     return value;
 }
 
-FASTFUSE_CLONES bool all_zero(const std::byte* from, std::int64_t bytes) {
-    std::uint64_t any = 0;
-    std::int64_t k = 0;
-    for (; k + 64 <= bytes; k += 64) {
-        std::array<std::uint64_t, 8> words;
-        std::memcpy(words.data(), from + k, 64);
-        for (const std::uint64_t word : words)
-            any |= word;
-    }
-    for (; k + 8 <= bytes; k += 8) {
-        std::uint64_t word;
-        std::memcpy(&word, from + k, 8);
+namespace {
+
+using Word = kernels::Lanes<std::int64_t, 64>;
+constexpr auto word_bytes = static_cast<std::int64_t>(sizeof(Word));
+
+FASTFUSE_INLINE bool any_bit(Word word) {
+    std::array<std::int64_t, sizeof(Word) / 8> parts;
+    std::memcpy(parts.data(), &word, sizeof word);
+    std::int64_t any = 0;
+    for (const std::int64_t part : parts)
+        any |= part;
+    return any != 0;
+}
+
+// Whole words only.
+FASTFUSE_INLINE bool any_nonzero(const std::byte* from, std::int64_t bytes) {
+    Word any{};
+    for (std::int64_t k = 0; k < bytes; k += word_bytes) {
+        Word word;
+        std::memcpy(&word, from + k, sizeof word);
         any |= word;
     }
-    for (; k < bytes; ++k)
-        any |= static_cast<std::uint64_t>(from[k]);
-    return any == 0;
+    return any_bit(any);
+}
+
+bool any_nonzero_byte(const std::byte* from, std::int64_t bytes) {
+    return std::any_of(from, from + bytes, [](std::byte byte) { return byte != std::byte{0}; });
+}
+
+} // namespace
+
+FASTFUSE_CLONES bool all_zero(const std::byte* from, std::int64_t bytes) {
+    constexpr std::int64_t at_a_time = 16 * word_bytes;
+    const std::int64_t whole = bytes - bytes % word_bytes;
+    for (std::int64_t k = 0; k < whole; k += at_a_time)
+        if (any_nonzero(from + k, std::min(at_a_time, whole - k))) return false;
+    return !any_nonzero_byte(from + whole, bytes - whole);
+}
+
+FASTFUSE_CLONES std::uint64_t nonzero_groups(const std::byte* from, std::int64_t bytes,
+                                             std::int64_t group_bytes) {
+    constexpr std::int64_t at_a_time = 16; // groups, most often without anything
+    const std::int64_t whole = bytes / group_bytes;
+    std::uint64_t found = 0;
+    for (std::int64_t first = 0; first < whole; first += at_a_time) {
+        const std::int64_t end = std::min(first + at_a_time, whole);
+        if (!any_nonzero(from + first * group_bytes, (end - first) * group_bytes)) continue;
+        for (std::int64_t g = first; g < end; ++g)
+            found |= std::uint64_t{any_nonzero(from + g * group_bytes, group_bytes)} << g;
+    }
+    const std::int64_t rest = bytes - whole * group_bytes;
+    if (rest > 0) found |= std::uint64_t{any_nonzero_byte(from + whole * group_bytes, rest)} << whole;
+    return found;
 }
 
 } // namespace fastfuse

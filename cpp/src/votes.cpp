@@ -4,11 +4,11 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "group_digest.hpp"
+
 namespace fastfuse {
 namespace {
 
-constexpr std::int64_t stretch_voxels = 1024; // skipped at a time where nobody votes
-constexpr std::uint64_t groups_of_stretch = (std::uint64_t{1} << (stretch_voxels / group_voxels)) - 1;
 constexpr double label_tolerance = 1e-4; // labels that went through a header's scaling are 2.9999999
 
 // Reads one block, a group of voxels at a time.
@@ -21,20 +21,12 @@ class Reader {
         if (votes.prior) prior_ = in_native_layout(*votes.prior);
     }
 
-    void read() {
+    void read(const std::optional<VotedGroups>& voted) {
         if (votes_.mask) widen_all(votes_.mask->type, mask_, block_.voxels, block_.inside.data());
-        const bool may_skip = !votes_.mask && !votes_.prior;
-        for (std::int64_t begin = 0; begin < block_.voxels; begin += stretch_voxels) {
-            const std::int64_t end = std::min(begin + stretch_voxels, block_.voxels);
-            if (may_skip && end - begin == stretch_voxels && nobody_votes(begin, stretch_voxels)) {
-                block_.zero_groups |= groups_of_stretch << (begin / group_voxels);
-                block_.count[0] += stretch_voxels;
-                continue;
-            }
-            for (begin_ = begin; begin_ < end; begin_ += group_voxels) {
-                n_ = std::min(group_voxels, end - begin_);
-                read_group(std::uint64_t{1} << (begin_ / group_voxels));
-            }
+        voted_ = votes_.prior ? ~VotedGroups{0} : voted ? *voted : groups_with_votes();
+        for (begin_ = 0; begin_ < block_.voxels; begin_ += group_voxels) {
+            n_ = std::min(group_voxels, block_.voxels - begin_);
+            read_group(std::uint64_t{1} << (begin_ / group_voxels));
         }
     }
 
@@ -47,7 +39,7 @@ class Reader {
         const double inside = count_inside();
         if (inside == 0) {
             block_.outside_groups |= bit;
-        } else if (!votes_.prior && nobody_votes(begin_, n_)) {
+        } else if (!(voted_ & bit)) {
             block_.count[0] += inside;
             if (inside == static_cast<double>(n_)) {
                 block_.zero_groups |= bit;
@@ -56,8 +48,9 @@ class Reader {
             for (std::int64_t k = 0; k < n_; ++k)
                 *row_of(k) = is_inside(k) ? 0 : -1;
         } else {
-            if (!widen_group()) find_bad_vote();
-            select_label();
+            digest_.clear();
+            widened_ = votes_.label || votes_.prior || !digest_votes();
+            if (widened_) widen_and_digest();
             add_rows();
         }
     }
@@ -79,35 +72,44 @@ class Reader {
         return sum;
     }
 
-    bool nobody_votes(std::int64_t begin, std::int64_t n) const {
+    VotedGroups groups_with_votes() const {
+        VotedGroups found = 0;
         for (std::size_t i = 0; i < raters_.size(); ++i) {
             const std::int64_t item = size_of(votes_.raters[i].type);
-            if (!all_zero(raters_[i] + begin * item, n * item)) return false;
+            found |= nonzero_groups(raters_[i], block_.voxels * item, group_voxels * item);
         }
-        return true;
+        return found;
     }
 
+    // The group's voxels, 0 where they do not count.
     void widen_column(const View& view, const std::byte* from, double* to) const {
         widen_all(view.type, from + begin_ * size_of(view.type), n_, to);
         for (std::int64_t k = 0; k < n_; ++k)
-            to[k] = is_inside(k) ? to[k] + 0.0 : 0.0; // + 0.0: no negative zero
+            to[k] += 0.0; // no negative zero
+        for (std::int64_t k = 0; votes_.mask && k < n_; ++k)
+            if (!is_inside(k)) to[k] = 0;
     }
 
-    // Fills the group's table; false if a vote in it cannot be used.
-    bool widen_group() {
+    // Looks at the votes as they lie in memory. False if one of them must be looked at more closely.
+    bool digest_votes() {
         bool good = true;
-        for (int i = 0; i < votes_.size(); ++i) {
-            const auto view = static_cast<std::size_t>(i);
-            widen_column(votes_.raters[view], raters_[view], group(i));
-            for (std::int64_t k = 0; k < n_; ++k)
-                good &= !problem_of(group(i)[k]);
+        for (std::size_t i = 0; i < raters_.size() && good; ++i) {
+            const Scalar type = votes_.raters[i].type;
+            good = digest_.add(type, raters_[i] + begin_ * size_of(type), n_, votes_.check);
         }
-        if (!votes_.prior) return good;
-        double* prior = group(votes_.size());
-        widen_column(*votes_.prior, prior_, prior);
-        for (std::int64_t k = 0; k < n_; ++k)
-            good &= !is_inside(k) || (prior[k] > 0 && prior[k] < 1);
         return good;
+    }
+
+    void widen_and_digest() {
+        for (int i = 0; i < votes_.size(); ++i)
+            widen_column(votes_.raters[static_cast<std::size_t>(i)], raters_[static_cast<std::size_t>(i)],
+                         group(i));
+        if (votes_.prior) widen_column(*votes_.prior, prior_, group(votes_.size()));
+        find_bad_vote();
+        select_label();
+        digest_.clear();
+        for (int i = 0; i < votes_.size() + (votes_.prior ? 1 : 0); ++i)
+            digest_.add_widened(group(i), n_, i < votes_.size());
     }
 
     std::optional<BadInput::Kind> problem_of(double vote) const {
@@ -120,7 +122,7 @@ class Reader {
         return std::nullopt;
     }
 
-    [[noreturn]] void find_bad_vote() {
+    void find_bad_vote() {
         for (std::int64_t k = 0; k < n_; ++k) {
             if (!is_inside(k)) continue;
             for (int i = 0; i < votes_.size(); ++i)
@@ -130,7 +132,6 @@ class Reader {
             if (!(prior > 0 && prior < 1))
                 throw BadInput(BadInput::Kind::prior, -1, block_.first + begin_ + k, prior);
         }
-        throw std::logic_error("a bad vote that cannot be found again");
     }
 
     void select_label() {
@@ -140,24 +141,32 @@ class Reader {
                 group(i)[k] = is_inside(k) && std::nearbyint(group(i)[k]) == *votes_.label;
     }
 
-    bool anybody_votes(std::int64_t k) {
-        for (int i = 0; i < votes_.size(); ++i)
-            if (group(i)[k] != 0) return true;
-        return false;
+    double vote(int rater, std::int64_t k) {
+        if (widened_) return group(rater)[k];
+        const Scalar type = votes_.raters[static_cast<std::size_t>(rater)].type;
+        double value;
+        widen_all(type, raters_[static_cast<std::size_t>(rater)] + (begin_ + k) * size_of(type), 1, &value);
+        return value;
     }
 
+    std::int32_t row_for(std::int64_t k) {
+        if (!is_inside(k)) return -1;
+        if (!votes_.prior && !digest_.any(k)) return 0;
+        const std::int64_t r = block_.rows++;
+        for (int i = 0; i < votes_.size(); ++i)
+            block_.vote[static_cast<std::size_t>(i * block_rows + r)] = vote(i, k);
+        if (votes_.prior) block_.prior[static_cast<std::size_t>(r)] = group(votes_.size())[k];
+        return static_cast<std::int32_t>(r);
+    }
+
+    // A row for every run of voxels.
     void add_rows() {
-        for (std::int64_t k = 0; k < n_; ++k) {
-            *row_of(k) = -1;
-            if (!is_inside(k)) continue;
-            const bool shared = !votes_.prior && !anybody_votes(k);
-            const std::int64_t r = shared ? 0 : block_.rows++;
-            *row_of(k) = static_cast<std::int32_t>(r);
-            block_.count[static_cast<std::size_t>(r)] += 1;
-            if (shared) continue;
-            for (int i = 0; i < votes_.size(); ++i)
-                block_.vote[static_cast<std::size_t>(i * block_rows + r)] = group(i)[k];
-            if (votes_.prior) block_.prior[static_cast<std::size_t>(r)] = group(votes_.size())[k];
+        for (std::int64_t k = 0, end; k < n_; k = end) {
+            for (end = k + 1; end < n_ && !digest_.differs(end) && is_inside(end) == is_inside(k);)
+                ++end;
+            const std::int32_t r = row_for(k);
+            std::fill(row_of(k), row_of(end), r);
+            if (r >= 0) block_.count[static_cast<std::size_t>(r)] += static_cast<double>(end - k);
         }
     }
 
@@ -167,6 +176,9 @@ class Reader {
     const std::byte* mask_ = nullptr;
     const std::byte* prior_ = nullptr;
     std::size_t copies_ = 0;
+    VotedGroups voted_ = 0;
+    GroupDigest digest_;
+    bool widened_ = false;           // the group's votes are in its table
     std::int64_t begin_ = 0, n_ = 0; // the group: its first voxel in the block, its voxels
 };
 
@@ -186,16 +198,33 @@ Block::Block(const Votes& votes)
       prior(votes.prior ? block_rows : 0), native(votes.raters.size() + 2),
       group((votes.raters.size() + 1) * group_voxels) {}
 
-void read_block(const Votes& votes, std::int64_t index, Block& block) {
+std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, std::int64_t first_block,
+                                                          std::int64_t blocks) {
+    std::vector<VotedGroups> voted(static_cast<std::size_t>(blocks));
+    for (const View& view : votes.raters) {
+        if (view.swapped || !contiguous(view, votes.shape)) return std::nullopt;
+        const std::int64_t item = size_of(view.type);
+        for (std::int64_t b = 0; b < blocks; ++b) {
+            const std::int64_t first = (first_block + b) * block_voxels;
+            const std::int64_t voxels = std::min(block_voxels, votes.voxels() - first);
+            voted[static_cast<std::size_t>(b)] |=
+                nonzero_groups(view.data + first * item, voxels * item, group_voxels * item);
+        }
+    }
+    return voted;
+}
+
+void read_block(const Votes& votes, std::int64_t index, Block& block,
+                const std::optional<VotedGroups>& voted) {
     block.first = index * block_voxels;
     block.voxels = std::min(block_voxels, votes.voxels() - block.first);
+    std::fill_n(block.count.begin(), block.rows, 0.0); // those of the block before
     block.rows = 1;
-    std::fill(block.count.begin(), block.count.end(), 0.0);
     for (int i = 0; i < votes.size(); ++i)
         block.vote[static_cast<std::size_t>(i * block_rows)] = 0; // row 0: no votes
     if (votes.prior) block.prior[0] = 0.5;                        // it stands for no voxel then
     block.zero_groups = block.outside_groups = 0;
-    Reader(votes, block).read();
+    Reader(votes, block).read(voted);
 }
 
 } // namespace fastfuse

@@ -1,7 +1,6 @@
 // A volume to be written, float or double a voxel.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -31,12 +30,7 @@ struct Output {
     }
     // Where a voxel's value goes, in the output's own type.
     template <class T> T* place(std::int64_t voxel) const { return reinterpret_cast<T*>(slot(voxel)); }
-    void fill(std::int64_t first, std::int64_t n, double value) const {
-        if (wide)
-            std::fill_n(place<double>(first), n, value);
-        else
-            std::fill_n(place<float>(first), n, static_cast<float>(value));
-    }
+    void fill(std::int64_t first, std::int64_t n, double value) const;
 
   private:
     std::byte* slot(std::int64_t voxel) const { return data + voxel * (wide ? 8 : 4); }

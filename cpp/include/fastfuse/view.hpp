@@ -38,4 +38,8 @@ double value_at(const View& view, const std::byte* from);
 
 bool all_zero(const std::byte* from, std::int64_t bytes);
 
+// Bit g: group g, of so many bytes (a multiple of 64), holds anything but zeros. At most 64 groups, the last
+// one maybe cut short.
+std::uint64_t nonzero_groups(const std::byte* from, std::int64_t bytes, std::int64_t group_bytes);
+
 } // namespace fastfuse

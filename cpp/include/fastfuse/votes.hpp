@@ -41,7 +41,8 @@ constexpr std::int64_t block_rows = block_voxels + 8;
 std::int64_t block_count(const Votes& votes);
 
 // One block as weighted rows. Row 0 stands for all its voxels without any vote (unless there is a prior
-// map), each other row for one voxel. Vote i of row r is vote[i * block_rows + r]. Scratch of one thread.
+// map), each other row for a run of voxels with the same votes. Vote i of row r is vote[i * block_rows + r].
+// Scratch of one thread.
 struct Block {
     explicit Block(const Votes& votes);
 
@@ -67,7 +68,16 @@ struct Block {
     std::vector<double> group; // votes of one group: vote i of its voxel k at i * group_voxels + k
 };
 
+// The groups of a block, as bits, in which somebody may vote.
+using VotedGroups = std::uint64_t;
+
+// Finds them for some blocks at once: long runs of memory are read faster. Nothing where an array is not in
+// native layout.
+std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, std::int64_t first_block,
+                                                          std::int64_t blocks);
+
 // Reads, checks and converts block number `index`. Throws BadInput for the first bad voxel of the block.
-void read_block(const Votes& votes, std::int64_t index, Block& block);
+void read_block(const Votes& votes, std::int64_t index, Block& block,
+                const std::optional<VotedGroups>& voted = std::nullopt);
 
 } // namespace fastfuse
