@@ -160,10 +160,11 @@ template <class T> class DenseIn : public Dense {
         const std::vector<T> posterior(wide.begin(), wide.end());
         const std::vector<T> ones(static_cast<std::size_t>(kernels::tile_voxels<T>), T(1));
         return write_tiles(to, wide[0], [&] {
-            return [&, trees = HalfTrees<T>(votes_.size())](const Tile<T>& tile, T* consensus) mutable {
-                trees.spread(tile.columns.vote, ones.data(), ones.data());
-                std::fill_n(consensus, kernels::tile_voxels<T>, T(0));
-                trees.mix(posterior.data(), consensus);
+            const std::int64_t room = kernels::mix_rows(votes_.size()) * kernels::row_stride<T>;
+            return [&, scratch = std::vector<T>(static_cast<std::size_t>(room))](const Tile<T>& tile,
+                                                                                 T* consensus) mutable {
+                kernels::best<T>().mix(tile.columns.vote, votes_.size(), posterior.data(), ones.data(),
+                                       scratch.data(), consensus);
                 for (std::int64_t k = 0; k < kernels::tile_voxels<T>; ++k)
                     consensus[k] *= tile.columns.weight[k];
             };

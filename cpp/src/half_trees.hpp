@@ -39,11 +39,6 @@ template <class T> class HalfTrees {
         }
     }
 
-    // consensus[t] += Σ_B q_t(B) posterior[B]
-    void mix(const T* posterior, T* consensus) const {
-        kernels::best<T>().mix(u_.data(), 1 << low_, v_.data(), 1 << high_, posterior, consensus);
-    }
-
   private:
     static std::size_t room(int raters) {
         return (std::size_t{1} << raters) * static_cast<std::size_t>(kernels::row_stride<T>);

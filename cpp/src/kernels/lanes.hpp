@@ -44,6 +44,13 @@ template <class L, class T> FASTFUSE_INLINE L load(const T* from) {
     return lanes;
 }
 
+// Asks for what will be read soon; an address beyond the array does no harm.
+template <class T> FASTFUSE_INLINE void fetch([[maybe_unused]] const T* place) {
+#if defined(__GNUC__)
+    __builtin_prefetch(place);
+#endif
+}
+
 template <class L, class T> FASTFUSE_INLINE void store(T* to, L lanes) {
     std::memcpy(to, &lanes, sizeof lanes);
 }

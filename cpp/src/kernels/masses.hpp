@@ -4,7 +4,7 @@
 //   u, v                       the same products over the first half of the raters, and over the others:
 //                              q_t(B) = u_t(low bits of B) v_t(high bits of B)
 //   N(B) = Σ_t q_t(B)          masses: N = U Vᵀ
-//   w_t = Σ_B q_t(B) p(1|B)    consensus: uᵀ P v                                              eq. (9)
+//   w_t = Σ_B q_t(B) p(1|B)    consensus                                                      eq. (9)
 //
 // U and V hold a pattern a row, a voxel a lane.
 #pragma once
@@ -27,6 +27,8 @@ FASTFUSE_INLINE void spread_low(const T* const* vote, int raters, const T* root,
             yes[i] = load<L>(vote[i] + k);
             no[i] = T(1) - yes[i];
         }
+        for (int i = 0; i < raters; ++i)
+            fetch(vote[i] + k + tile_voxels<T>); // the next tile, where votes are read in place
         for (int pattern = 0; pattern < 1 << high; ++pattern) {
             L product[1 << low];
             product[0] = load<L>(root + k);
@@ -111,39 +113,66 @@ FASTFUSE_INLINE void add_products(const T* u, int rows, const T* v, int columns,
                                          next_column);
 }
 
-// consensus += Σ_r u(r) Σ_c P(r, c) v(c), over R rows.
-template <class T, int bytes, int R>
-FASTFUSE_INLINE void mix_rows(const T* u, const T* v, int columns, const T* posterior,
-                              std::int64_t next_column, T* consensus) {
+// w of every voxel. The first `low` raters' votes interpolate between their patterns, 2^low sums in registers;
+// U and V are the products over the next raters and over the last.
+template <class T, int bytes, int low>
+FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T* v, int columns,
+                             const T* posterior, T* consensus) {
     using L = Lanes<T, bytes>;
-    constexpr int J = bytes == widest_lanes ? 4 : 2; // vectors at a time
-    constexpr int lanes = lanes_in<T, bytes>;
-    for (std::int64_t k = 0; k < tile_voxels<T>; k += J * lanes) {
-        L inner[R][J] = {};
-        for (int c = 0; c < columns; ++c) {
-            L column[J];
-            for (int j = 0; j < J; ++j)
-                column[j] = load<L>(v + c * row_stride<T> + k + j * lanes);
-            for (int r = 0; r < R; ++r)
-                for (int j = 0; j < J; ++j)
-                    inner[r][j] += posterior[c * next_column + r] * column[j];
+    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
+        L total{};
+        for (int r = 0; r < rows; ++r) {
+            L value[1 << low] = {};
+            for (int c = 0; c < columns; ++c) {
+                const L weight = load<L>(v + c * row_stride<T> + k);
+                const T* of_patterns = posterior + ((c * rows + r) << low);
+#pragma GCC unroll 16
+                for (int b = 0; b < 1 << low; ++b)
+                    value[b] += of_patterns[b] * weight;
+            }
+#pragma GCC unroll 4
+            for (int i = low - 1; i >= 0; --i) {
+                const L q = load<L>(vote[i] + k);
+#pragma GCC unroll 8
+                for (int b = 0; b < 1 << i; ++b)
+                    value[b] += q * (value[b + (1 << i)] - value[b]);
+            }
+            total += rows == 1 ? value[0] : load<L>(u + r * row_stride<T> + k) * value[0];
         }
-        for (int j = 0; j < J; ++j) {
-            L total = load<L>(consensus + k + j * lanes);
-            for (int r = 0; r < R; ++r)
-                total += load<L>(u + r * row_stride<T> + k + j * lanes) * inner[r][j];
-            store(consensus + k + j * lanes, total);
-        }
+        for (int i = 0; i < low; ++i)
+            fetch(vote[i] + k + tile_voxels<T>); // the next tile, where votes are read in place
+        store(consensus + k, total);
     }
 }
 
-// Adds uᵀ P v of every voxel. P has its rows one after another, its columns `rows` apart.
+// So many raters are interpolated: their sums stay in registers.
+template <int bytes> constexpr int most_low = bytes == widest_lanes ? 4 : 3;
+
+// w_t = Σ_B q_t(B) p(1|B) of every voxel. `rows` is scratch for the products of mix_rows(raters) patterns.
 template <class T, int bytes>
-FASTFUSE_INLINE void mix(const T* u, int rows, const T* v, int columns, const T* posterior, T* consensus) {
-    if (rows == 1) return mix_rows<T, bytes, 1>(u, v, columns, posterior, rows, consensus);
-    if (rows == 2) return mix_rows<T, bytes, 2>(u, v, columns, posterior, rows, consensus);
-    for (int r = 0; r < rows; r += 4)
-        mix_rows<T, bytes, 4>(u + r * row_stride<T>, v, columns, posterior + r, rows, consensus);
+FASTFUSE_INLINE void mix(const T* const* vote, int raters, const T* posterior, const T* ones, T* scratch,
+                         T* consensus) {
+    const int low = raters < most_low<bytes> ? raters : most_low<bytes>;
+    const int high = std::min(raters - low, std::max(4, (raters - low + 1) / 2));
+    const int middle = raters - low - high;
+    T* u = scratch;
+    T* v = scratch + (row_stride<T> << middle);
+    if (middle > 0) spread<T, bytes>(vote + low, middle, ones, u);
+    spread<T, bytes>(vote + low + middle, high, ones, v);
+    switch (low) {
+    case 1: return mix_low<T, bytes, 1>(vote, u, 1 << middle, v, 1 << high, posterior, consensus);
+    case 2: return mix_low<T, bytes, 2>(vote, u, 1 << middle, v, 1 << high, posterior, consensus);
+    case 3: return mix_low<T, bytes, 3>(vote, u, 1 << middle, v, 1 << high, posterior, consensus);
+    default:
+        return mix_low<T, bytes, most_low<bytes>>(vote, u, 1 << middle, v, 1 << high, posterior, consensus);
+    }
+}
+
+// Rows of scratch that mixing needs, whatever the instruction set.
+constexpr std::int64_t mix_rows(int raters) {
+    const int others = raters > 3 ? raters - 3 : 0;
+    const int high = std::min(others, std::max(4, (others + 1) / 2));
+    return (std::int64_t{1} << (others - high)) + (std::int64_t{1} << high);
 }
 
 } // namespace fastfuse::kernels

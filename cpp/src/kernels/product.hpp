@@ -95,6 +95,7 @@ FASTFUSE_INLINE void multiply_likelihoods(const Columns<T>& votes, const Rates<T
         if (before) before[i] = chunk;
         const T* vote = votes.vote[i] + first;
         for (int j = 0; j < C::vectors; ++j) {
+            fetch(vote + j * C::lanes + tile_voxels<T>); // the next tile, where votes are read in place
             const L yes = load<L>(vote + j * C::lanes), no = T(1) - yes;
             chunk.one[j] *= yes * rates.sensitivity[i] + no * rates.miss_rate[i]; // eq. (10)
             chunk.zero[j] *= yes * rates.false_alarm_rate[i] + no * rates.specificity[i];
