@@ -1,5 +1,8 @@
 #include "kernels.hpp"
 
+#include <cstdlib>
+#include <cstring>
+
 namespace fastfuse::kernels {
 namespace {
 
@@ -45,11 +48,18 @@ FASTFUSE_KERNELS(Baseline, , 16)
 FASTFUSE_KERNELS(Avx2, __attribute__((target("avx2,fma"))), 32)
 FASTFUSE_KERNELS(Avx512, __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))), 64)
 
+// No more than this, where the environment says so: for tests of what other processors do.
+bool allowed(const char* set) {
+    const char* most = std::getenv("FASTFUSE_INSTRUCTION_SET"); // "avx512", "avx2" or "baseline"
+    return most == nullptr || std::strcmp(most, "avx512") == 0 || std::strcmp(most, set) == 0;
+}
+
 template <class T> Kernels<T> choose() {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+    if (allowed("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
         return Avx512<T>::all();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Avx2<T>::all();
+    if (allowed("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return Avx2<T>::all();
     return Baseline<T>::all();
 }
 #else

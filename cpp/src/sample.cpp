@@ -11,8 +11,8 @@
 namespace fastfuse {
 namespace {
 
-constexpr std::int64_t blocks_looked_at = 32;
-constexpr std::int64_t enough_rows = 1024;
+constexpr std::int64_t blocks_looked_at = 16;
+constexpr std::int64_t enough_rows = 512;
 constexpr std::int64_t most_kept = 8192;
 
 } // namespace

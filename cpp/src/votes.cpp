@@ -143,9 +143,12 @@ class Reader {
 
     double vote(int rater, std::int64_t k) {
         if (widened_) return group(rater)[k];
-        const Scalar type = votes_.raters[static_cast<std::size_t>(rater)].type;
+        const auto i = static_cast<std::size_t>(rater);
+        const Scalar type = votes_.raters[i].type;
+        const std::byte* from = raters_[i] + (begin_ + k) * size_of(type);
+        if (type == Scalar::u8) return std::to_integer<int>(*from); // most often
         double value;
-        widen_all(type, raters_[static_cast<std::size_t>(rater)] + (begin_ + k) * size_of(type), 1, &value);
+        widen_all(type, from, 1, &value);
         return value;
     }
 
