@@ -74,7 +74,7 @@ def test_fuse_every_option(folder: Path) -> None:
     nib.save(nib.Nifti1Image(brain, np.diag([1, 1, 3, 1])), folder / "brain.nii.gz")
     words = (
         "--method simplified-soft-staple --m-step em --prior estimate --init 0.9 --mask brain.nii.gz --cut 0.7 "
-        "--save-label l.nii.gz --save-counts n.nii.gz --tol 1e-6 --max-iter 400 --threads 2 --select-label 1"
+        "--save-label l.nii.gz --save-counts n.nii.gz --tol 1e-6 --max-iter 400 --acceleration squarem --threads 2 --select-label 1"
     )
     done = run(folder, "fuse", *RATERS, "-o", "c.nii.gz", *words.split())
     assert (done.returncode, done.stderr) == (0, "")
@@ -82,7 +82,8 @@ def test_fuse_every_option(folder: Path) -> None:
     assert "inflates" not in done.stdout
     facts = json.loads((folder / "c.json").read_text())
     assert facts["options"] == {
-        "m_step": "em", "prior": "estimate", "init": 0.9, "tol": 1e-6, "max_iter": 400, "select_label": 1,
+        "m_step": "em", "prior": "estimate", "init": 0.9, "tol": 1e-6, "max_iter": 400,
+        "acceleration": "squarem", "select_label": 1,
         "cut": 0.7,
     }  # fmt: skip
     assert facts["outputs"] == {"consensus": "c.nii.gz", "label": "l.nii.gz", "counts": "n.nii.gz"}

@@ -85,7 +85,8 @@ def test_sidecar(tmp_path: Path, paths: list[Path]) -> None:
     assert facts["fastfuse"] == fastfuse.__version__
     assert facts["method"] == "soft-staple"
     assert facts["options"] == {
-        "m_step": "paper", "prior": 0.25, "init": "vote", "tol": 1e-7, "max_iter": 500, "select_label": None,
+        "m_step": "paper", "prior": 0.25, "init": "vote", "tol": 1e-7, "max_iter": 500,
+        "acceleration": "none", "select_label": None,
         "cut": 0.5,
     }  # fmt: skip
     assert [rater["file"] for rater in facts["raters"]] == [str(path) for path in paths]

@@ -19,6 +19,7 @@ from . import report
 from .errors import FastfuseError, FusionWarning
 from .switches import (
     RINGS,
+    AccelerationName,
     Binarize,
     Image,
     MethodName,
@@ -38,7 +39,7 @@ from .switches import (
 
 INTERRUPTED, TERMINATED = 130, 143
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
-OPTIONS = ("m-step", "prior", "init", "cut", "tol", "max-iter", "threads", "select-label")
+OPTIONS = ("m-step", "prior", "init", "cut", "tol", "max-iter", "acceleration", "threads", "select-label")
 
 RING_OPTIONS = {
     "size": "ring-size",
@@ -157,6 +158,14 @@ def fuse(
     ] = None,
     tol: Annotated[float, typer.Option(help="Stop when no sensitivity or specificity moves by more.")] = 1e-7,
     max_iter: Annotated[int, typer.Option(help="Iterations at most.")] = 1000,
+    acceleration: Annotated[
+        AccelerationName,
+        typer.Option(
+            metavar="NAME",
+            case_sensitive=False,
+            help="none, or squarem, which ends at the same parameters in fewer iterations.",
+        ),
+    ] = AccelerationName.none,
     threads: Threads = 0,
     overwrite: Overwrite = False,
     soften: Annotated[
@@ -195,6 +204,7 @@ def fuse(
                 mask=mask,
                 tol=tol,
                 max_iter=max_iter,
+                acceleration=acceleration.value,
                 threads=threads,
                 select_label=select_label,
                 image=image,

@@ -17,6 +17,7 @@ from .errors import warn
 from .fusion import fuse_arrays
 from .job import Inputs, Job
 from .options import (
+    ACCELERATIONS,
     Dilation,
     check_choice,
     check_count,
@@ -48,6 +49,7 @@ def fuse_files(
     mask: PathLike | None = None,
     tol: float = 1e-7,
     max_iter: int = 1000,
+    acceleration: str = "none",
     threads: int = 0,
     select_label: int | None = None,
     image: PathLike | None = None,
@@ -71,7 +73,8 @@ def fuse_files(
         iterations, log-likelihood.
     method : {"soft-staple", "simplified-soft-staple", "staple", "dilated-staple", "majority"}
         The functions :func:`soft_staple`, :func:`simplified_soft_staple`, :func:`staple`, :func:`dilated_staple`
-        and :func:`majority_vote`, which explain m_step, init, tol, max_iter, threads and select_label.
+        and :func:`majority_vote`, which explain m_step, init, tol, max_iter, acceleration,
+        threads and select_label.
     prior : {"mean", "estimate"}, float or path
         As there; a map is given as an image file.
     mask : path, optional
@@ -109,7 +112,7 @@ def fuse_files(
     check_choice(method, "method", METHODS)
     cut = check_cut(cut)
     say = progress or (lambda _: None)
-    options = _checked_options(method, m_step, prior, init, tol, max_iter)
+    options = _checked_options(method, m_step, prior, init, tol, max_iter, acceleration)
     growth = _checked_growth(method, image, soften, dilation)
     check_label(select_label)
     threads = check_count(threads, "threads", least=0)
@@ -163,7 +166,7 @@ def _prior_file(prior: Any) -> Path | None:
 
 
 def _checked_options(
-    method: str, m_step: str, prior: Any, init: Any, tol: Any, max_iter: Any
+    method: str, m_step: str, prior: Any, init: Any, tol: Any, max_iter: Any, acceleration: Any
 ) -> dict[str, Any]:
     """Return the method's options as the sidecar keeps them; those that it does not have must be at default."""
     if not isinstance(prior, str) and np.ndim(prior):
@@ -176,8 +179,16 @@ def _checked_options(
         "init": "vote" if start is None else start,
         "tol": check_tolerance(tol),
         "max_iter": check_count(max_iter, "max_iter", least=1),
+        "acceleration": check_choice(acceleration, "acceleration", ACCELERATIONS),
     }
-    defaults = {"m_step": "paper", "prior": "mean", "init": "vote", "tol": 1e-7, "max_iter": 1000}
+    defaults = {
+        "m_step": "paper",
+        "prior": "mean",
+        "init": "vote",
+        "tol": 1e-7,
+        "max_iter": 1000,
+        "acceleration": "none",
+    }
     foreign = {"majority": list(defaults), "staple": ["m_step"], "dilated-staple": ["m_step"]}.get(method, [])
     for name in foreign:
         if options[name] != defaults[name]:

@@ -18,6 +18,7 @@ from .destination import Destination
 from .errors import warn
 from .grids import check_in_memory
 from .options import (
+    ACCELERATIONS,
     check_choice,
     check_count,
     check_init,
@@ -364,7 +365,7 @@ def fuse_arrays(
             select_label=check_label(select_label),
             tol=check_tolerance(tol),
             max_iter=max_iter,
-            accelerate=check_choice(acceleration, "acceleration", ("none", "squarem")) == "squarem",
+            accelerate=check_choice(acceleration, "acceleration", ACCELERATIONS) == "squarem",
             threads=check_count(threads, "threads", least=0),
             route=route,
         )

@@ -14,6 +14,8 @@ from numpy.typing import DTypeLike
 
 from .votes import Array, as_companion
 
+ACCELERATIONS = ("none", "squarem")
+
 
 def check_prior(prior: Any, shape: tuple[int, ...]) -> tuple[float | None, Array | None]:
     """Return a prior as number, or as map of the raters' shape; neither for "mean" and "estimate"."""

@@ -19,6 +19,13 @@ class MethodName(str, Enum):
     majority = "majority"
 
 
+class AccelerationName(str, Enum):
+    """Accelerations on offer."""
+
+    none = "none"
+    squarem = "squarem"
+
+
 class MStepName(str, Enum):
     """M-steps on offer."""
 
