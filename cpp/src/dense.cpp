@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "empty_rows.hpp"
 #include "fastfuse/sum_over_jobs.hpp"
+#include "lane_rates.hpp"
 #include "mass_tables.hpp"
 #include "tiles.hpp"
 
@@ -29,55 +31,6 @@ void add(const ProductSums& from, Sums& to) {
         to.rejection[i] += from.rejection[i];
     }
 }
-
-template <class T> Rates<T> rates_of(const Performance& performance) {
-    Rates<T> rates;
-    for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
-        rates.sensitivity[i] = static_cast<T>(performance.sensitivity[i]);
-        rates.miss_rate[i] = static_cast<T>(performance.miss_rate[i]);
-        rates.specificity[i] = static_cast<T>(performance.specificity[i]);
-        rates.false_alarm_rate[i] = static_cast<T>(performance.false_alarm_rate[i]);
-    }
-    rates.prior = static_cast<T>(performance.prior);
-    rates.prior_complement = static_cast<T>(1 - performance.prior);
-    return rates;
-}
-
-// How small x and y can be, whatever the votes.
-double least_product(const Performance& performance, double least_prior) {
-    double one = least_prior, zero = least_prior;
-    for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
-        one *= std::min(performance.sensitivity[i], performance.miss_rate[i]);
-        zero *= std::min(performance.specificity[i], performance.false_alarm_rate[i]);
-    }
-    return std::min(one, zero);
-}
-
-// Voxels without any vote, as one row.
-class EmptyRows : public Rows {
-  public:
-    EmptyRows(int raters, double count) : votes_(static_cast<std::size_t>(raters)), count_(count) {}
-    int raters() const override { return static_cast<int>(votes_.size()); }
-    std::int64_t batches() const override { return 1; }
-    std::unique_ptr<BatchReader> reader() const override { return std::make_unique<Reader>(*this); }
-    Batch batch() const {
-        Batch batch;
-        batch.raters = raters();
-        batch.rows = batch.stride = 1;
-        batch.vote = votes_.data();
-        batch.count = &count_;
-        return batch;
-    }
-
-  private:
-    struct Reader : BatchReader {
-        explicit Reader(const EmptyRows& rows) : rows_(rows) {}
-        Batch read(std::int64_t) override { return rows_.batch(); }
-        const EmptyRows& rows_;
-    };
-    std::vector<double> votes_;
-    double count_;
-};
 
 // What a first look at some voxels tells.
 struct Findings {
@@ -292,7 +245,7 @@ template <class T> class DenseIn : public Dense {
         constexpr double least = std::is_same_v<T, float> ? 1e-30 : 1e-280;
         const double prior = std::min(performance.prior, 1 - performance.prior);
         return step == Step::mean_vote ||
-               least_product(performance, votes_.prior ? least_prior_ : prior) > least;
+               least_evidence(performance, votes_.prior ? least_prior_ : prior) > least;
     }
 
     // The same in double precision, where floats do not suffice.
