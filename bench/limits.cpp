@@ -36,7 +36,7 @@ template <class T> double peak(int threads) {
     {
         Lanes chain[chains], factor = Lanes{} + T(0.999), term = Lanes{} + T(0.001);
         for (int c = 0; c < chains; ++c)
-            chain[c] = Lanes{} + T(c); // or equal chains would be computed once
+            chain[c] = Lanes{} + T(c);               // or equal chains would be computed once
         asm volatile("" : "+x"(factor), "+x"(term)); // not known when this is compiled
         for (std::int64_t round = 0; round < rounds; ++round)
             for (int c = 0; c < chains; ++c)

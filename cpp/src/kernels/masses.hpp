@@ -113,8 +113,8 @@ FASTFUSE_INLINE void add_products(const T* u, int rows, const T* v, int columns,
                                          next_column);
 }
 
-// w of every voxel. The first `low` raters' votes interpolate between their patterns, 2^low sums in registers;
-// U and V are the products over the next raters and over the last.
+// w of every voxel. The first `low` raters' votes interpolate between their patterns, 2^low sums in
+// registers; U and V are the products over the next raters and over the last.
 template <class T, int bytes, int low>
 FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T* v, int columns,
                              const T* posterior, T* consensus) {
