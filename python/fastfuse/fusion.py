@@ -73,7 +73,9 @@ def staple(
         keep it where the likelihood rises, or, with the paper's M-step, where the next step is no longer. It ends
         at the same parameters, in fewer iterations where EM is slow.
     dtype : {"float32", "float64"}, default "float32"
-        Of ``probability``. All sums are in double precision in either case.
+        Of ``probability``. All arithmetic is in double precision, with one exception: votes of float32 or narrower
+        that do not repeat from voxel to voxel, such as a network's probabilities, are multiplied in single precision and
+        summed in double. That is within 1e-6 of the exact answer; "float64" avoids it.
     out : ndarray of float32 or float64, the raters' shape, optional
         Where to write ``probability``, which then is this array. Nothing is allocated or copied if its memory is
         contiguous, in the order of the first rater's axes. After an error, its content means nothing.
