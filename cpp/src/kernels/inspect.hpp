@@ -20,10 +20,12 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
     using C = Chunk<T, bytes>;
     using Bits = BitsOf<T>;
     using I = Lanes<typename Bits::type, bytes>;
+    using U = Lanes<typename Bits::plain, bytes>; // which may wrap around
     L yes[most_product_raters], spread[most_product_raters];
     for (int i = 0; i < votes.raters; ++i)
         yes[i] = spread[i] = L{};
-    I signs{}, disputed{};
+    U signs{};
+    I disputed{};
     for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
         L weight[C::vectors], sums[C::vectors];
         for (int j = 0; j < C::vectors; ++j) {
@@ -34,9 +36,9 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
             L my_yes[2] = {}, my_spread[2] = {}; // two chains of additions, for their latency
             for (int j = 0; j < C::vectors; ++j) {
                 const L q = load<L>(votes.vote[i] + first + j * C::lanes);
-                I bits; // as integers, numbers from 0 to 1 keep their order
+                U bits; // as integers, numbers from 0 to 1 keep their order
                 std::memcpy(&bits, &q, sizeof bits);
-                signs |= bits | (Bits::one - bits);
+                signs |= bits | (static_cast<typename Bits::plain>(Bits::one) - bits);
                 sums[j] += q;
                 my_yes[j % 2] += q;
                 my_spread[j % 2] += q * (weight[j] - q);
@@ -46,9 +48,12 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
         }
         for (int j = 0; j < C::vectors; ++j) {
             const L doubt = sums[j] * (weight[j] * T(votes.raters) - sums[j]); // 0 where all votes are 0 or 1
-            I bits;
+            U bits;
             std::memcpy(&bits, &doubt, sizeof bits);
-            disputed -= -bits >> (8 * sizeof(T) - 1); // −1 where there is doubt
+            bits = -bits;
+            I signed_bits;
+            std::memcpy(&signed_bits, &bits, sizeof bits);
+            disputed -= signed_bits >> (8 * sizeof(T) - 1); // −1 where there is doubt
         }
     }
     typename Bits::type sign[lanes_in<T, bytes>], in_dispute[lanes_in<T, bytes>];

@@ -16,11 +16,13 @@ namespace fastfuse::kernels {
 template <class T> struct BitsOf;
 template <> struct BitsOf<float> {
     using type = std::int32_t;
+    using plain = std::uint32_t;
     static constexpr type sign_and_mantissa = static_cast<type>(0x807fffffu), one = 0x3f800000, bias = 127;
     static constexpr int mantissa = 23;
 };
 template <> struct BitsOf<double> {
     using type = std::int64_t;
+    using plain = std::uint64_t;
     static constexpr type sign_and_mantissa = static_cast<type>(0x800fffffffffffffu);
     static constexpr type one = 0x3ff0000000000000, bias = 1023;
     static constexpr int mantissa = 52;
