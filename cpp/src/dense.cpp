@@ -41,12 +41,14 @@ struct Findings {
             spread[i] += other.spread[i];
         inside += other.inside;
         empty += other.empty;
+        range.include(other.range);
         least_prior = std::min(least_prior, other.least_prior);
     }
     Census census;
     std::vector<double> spread; // Σ q_i (1 − q_i)
     double inside = 0;          // voxels that count
     double empty = 0;           // of them, those in tiles without any vote
+    Range range;                // of the votes, but for those
     double least_prior = 0.5;   // of a prior map and its complement
 };
 
@@ -67,6 +69,7 @@ template <class T> class DenseIn : public Dense {
 
     Census survey(Gather gather) override {
         Findings findings = gather == Gather::mean_vote ? survey_votes() : survey_masses(gather);
+        range_ = findings.range;
         least_prior_ = findings.least_prior;
         Census census = std::move(findings.census);
         if (gather == Gather::mean_vote)
@@ -171,6 +174,8 @@ template <class T> class DenseIn : public Dense {
             findings.spread[i] += found.spread[i];
         }
         findings.census.disputed += found.disputed;
+        findings.range.include(found.least);
+        findings.range.include(found.most);
         for (std::int64_t k = 0; tile.columns.prior && k < tile.voxels; ++k) {
             const auto prior = static_cast<double>(tile.columns.prior[k]);
             good &= prior > 0 && prior < 1;
@@ -244,8 +249,8 @@ template <class T> class DenseIn : public Dense {
     bool fits(Step step, const Performance& performance) const {
         constexpr double least = std::is_same_v<T, float> ? 1e-30 : 1e-280;
         const double prior = std::min(performance.prior, 1 - performance.prior);
-        return step == Step::mean_vote ||
-               least_evidence(performance, votes_.prior ? least_prior_ : prior) > least;
+        return step == Step::mean_vote || least_evidence(performance, range_.lowest, range_.highest,
+                                                         votes_.prior ? least_prior_ : prior) > least;
     }
 
     // The same in double precision, where floats do not suffice.
@@ -253,6 +258,7 @@ template <class T> class DenseIn : public Dense {
         if constexpr (std::is_same_v<T, float>) {
             if (!wider_) {
                 auto made = std::make_unique<DenseIn<double>>(votes_, team_);
+                made->range_ = range_;
                 made->least_prior_ = least_prior_;
                 wider_ = std::move(made);
             }
@@ -334,6 +340,7 @@ template <class T> class DenseIn : public Dense {
     const Votes& votes_;
     const Team& team_;
     std::vector<std::int16_t> empty_; // of each tile: its voxels that count if nobody votes in it
+    Range range_;                     // of the votes in tiles that are not empty
     double least_prior_ = 0.5;
     std::optional<Masses> masses_;
     std::unique_ptr<Dense> wider_;

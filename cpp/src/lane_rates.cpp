@@ -5,15 +5,23 @@
 
 namespace fastfuse {
 
-// The larger is no less than √(x y), and each of these is least where all votes are 0 or 1.
-double least_evidence(const Performance& performance, double least_prior) {
+// The larger is no less than √(x y), and each of these is least at an end of each vote's range: they are
+// linear in a vote, or concave.
+double least_evidence(const Performance& performance, double least_vote, double most_vote,
+                      double least_prior) {
     double one = least_prior, zero = least_prior, both = least_prior * (1 - least_prior);
     for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
-        const double yes1 = performance.sensitivity[i], no1 = performance.miss_rate[i];
-        const double yes0 = performance.false_alarm_rate[i], no0 = performance.specificity[i];
-        one *= std::min(yes1, no1);
-        zero *= std::min(yes0, no0);
-        both *= std::min(yes1 * yes0, no1 * no0);
+        const auto of_one = [&](double q) {
+            return q * performance.sensitivity[i] + (1 - q) * performance.miss_rate[i];
+        };
+        const auto of_zero = [&](double q) {
+            return q * performance.false_alarm_rate[i] + (1 - q) * performance.specificity[i];
+        };
+        const double low1 = of_one(least_vote), high1 = of_one(most_vote);
+        const double low0 = of_zero(least_vote), high0 = of_zero(most_vote);
+        one *= std::min(low1, high1);
+        zero *= std::min(low0, high0);
+        both *= std::min(low1 * low0, high1 * high0);
     }
     return std::max({one, zero, std::sqrt(both)});
 }

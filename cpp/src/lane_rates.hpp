@@ -19,7 +19,8 @@ template <class T> kernels::Rates<T> rates_of(const Performance& performance) {
     return rates;
 }
 
-// How small the larger of x and y can be, whatever the votes.
-double least_evidence(const Performance& performance, double least_prior);
+// How small the larger of x and y can be, of votes and priors in these ranges (a prior, or its complement).
+double least_evidence(const Performance& performance, double least_vote, double most_vote,
+                      double least_prior);
 
 } // namespace fastfuse

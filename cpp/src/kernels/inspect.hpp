@@ -1,6 +1,8 @@
 // What is known of a tile's votes before any EM.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/lanes.hpp"
 #include "kernels/product.hpp"
 #include "kernels/tile.hpp"
@@ -12,6 +14,7 @@ struct Inspection {
     double disputed;                    // voxels where not all votes are 0, nor all 1
     double yes[most_product_raters];    // Σ q_i
     double spread[most_product_raters]; // Σ q_i (1 − q_i)
+    double least, most;                 // of the votes that have a weight
 };
 
 // Looks at the whole tile, also at what has no weight: there, votes should be 0.
@@ -24,12 +27,13 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
     L yes[most_product_raters], spread[most_product_raters];
     for (int i = 0; i < votes.raters; ++i)
         yes[i] = spread[i] = L{};
-    U signs{};
+    U signs{}, largest{}, smallest = ~U{};
     I disputed{};
     for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
-        L weight[C::vectors], sums[C::vectors];
+        L weight[C::vectors], none[C::vectors], sums[C::vectors];
         for (int j = 0; j < C::vectors; ++j) {
             weight[j] = load<L>(votes.weight + first + j * C::lanes);
+            none[j] = T(1) - weight[j];
             sums[j] = L{};
         }
         for (int i = 0; i < votes.raters; ++i) {
@@ -38,7 +42,11 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
                 const L q = load<L>(votes.vote[i] + first + j * C::lanes);
                 U bits; // as integers, numbers from 0 to 1 keep their order
                 std::memcpy(&bits, &q, sizeof bits);
+                largest = bits > largest ? bits : largest;
                 signs |= bits | (static_cast<typename Bits::plain>(Bits::one) - bits);
+                const L counted = q + none[j];
+                std::memcpy(&bits, &counted, sizeof bits);
+                smallest = bits < smallest ? bits : smallest;
                 sums[j] += q;
                 my_yes[j % 2] += q;
                 my_spread[j % 2] += q * (weight[j] - q);
@@ -59,6 +67,11 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
     typename Bits::type sign[lanes_in<T, bytes>], in_dispute[lanes_in<T, bytes>];
     std::memcpy(sign, &signs, sizeof signs);
     std::memcpy(in_dispute, &disputed, sizeof disputed);
+    T highs[lanes_in<T, bytes>], lows[lanes_in<T, bytes>];
+    std::memcpy(highs, &largest, sizeof largest);
+    std::memcpy(lows, &smallest, sizeof smallest);
+    to.least = static_cast<double>(*std::min_element(lows, lows + lanes_in<T, bytes>));
+    to.most = static_cast<double>(*std::max_element(highs, highs + lanes_in<T, bytes>));
     to.plain = true;
     to.disputed = 0;
     for (int k = 0; k < lanes_in<T, bytes>; ++k) {

@@ -188,8 +188,8 @@ FASTFUSE_INLINE void expect_tile(const Columns<T>& votes, const Rates<T>& rates,
             const L weight = load<L>(votes.weight + first + j * C::lanes);
             L scale = weight;
             if constexpr (step != Step::mean_vote) {
-                const L evidence = chunk.one[j] + chunk.zero[j];
-                log_likelihood.add(weight * evidence + (T(1) - weight));
+                const L evidence = weight * (chunk.one[j] + chunk.zero[j]) + (T(1) - weight);
+                log_likelihood.add(evidence);
                 scale = weight / evidence;
             }
             after.one[j] = after.zero[j] = scale;
@@ -238,7 +238,8 @@ FASTFUSE_INLINE void posterior(const Columns<T>& votes, const Rates<T>& rates, S
             multiply_likelihoods<T, bytes>(votes, rates, first, chunk, nullptr);
         for (int j = 0; j < C::vectors; ++j) {
             const L weight = load<L>(votes.weight + first + j * C::lanes);
-            store(consensus + first + j * C::lanes, weight * (chunk.one[j] / (chunk.one[j] + chunk.zero[j])));
+            const L evidence = weight * (chunk.one[j] + chunk.zero[j]) + (T(1) - weight);
+            store(consensus + first + j * C::lanes, weight * chunk.one[j] / evidence);
         }
     }
 }
