@@ -6,13 +6,15 @@
 
 namespace fastfuse {
 
+template <class T> kernels::Rate<T> rate_of(double yes, double no) {
+    return {static_cast<T>(yes < no ? yes : no), static_cast<T>(yes < no ? no - yes : yes - no), yes >= no};
+}
+
 template <class T> kernels::Rates<T> rates_of(const Performance& performance) {
     kernels::Rates<T> rates;
     for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
-        rates.sensitivity[i] = static_cast<T>(performance.sensitivity[i]);
-        rates.miss_rate[i] = static_cast<T>(performance.miss_rate[i]);
-        rates.specificity[i] = static_cast<T>(performance.specificity[i]);
-        rates.false_alarm_rate[i] = static_cast<T>(performance.false_alarm_rate[i]);
+        rates.one[i] = rate_of<T>(performance.sensitivity[i], performance.miss_rate[i]);
+        rates.zero[i] = rate_of<T>(performance.false_alarm_rate[i], performance.specificity[i]);
     }
     rates.prior = static_cast<T>(performance.prior);
     rates.prior_complement = static_cast<T>(1 - performance.prior);

@@ -27,10 +27,16 @@ enum class Step {
 
 constexpr int most_product_raters = 64;
 
+// One rater where one truth holds: a = base + slope x, both positive, where x is the vote towards the
+// likelier mark, q or 1 − q. Nothing is subtracted, so that no digit is lost.
+template <class T> struct Rate {
+    T base, slope; // the smaller of θ and 1 − θ, and what the larger has more
+    bool towards_yes;
+};
+
 template <class T> struct Rates {
-    T sensitivity[most_product_raters], miss_rate[most_product_raters];        // θ_i1, 1 − θ_i1
-    T false_alarm_rate[most_product_raters], specificity[most_product_raters]; // 1 − θ_i0, θ_i0
-    T prior, prior_complement;                                                 // π, 1 − π
+    Rate<T> one[most_product_raters], zero[most_product_raters];
+    T prior, prior_complement; // π, 1 − π
 };
 
 struct ProductSums {
@@ -81,25 +87,56 @@ template <class T, int bytes> struct LogSum {
     }
 };
 
+template <bool towards_yes, class L, class T> FASTFUSE_INLINE L vote_towards(L q) {
+    return towards_yes ? q : T(1) - q;
+}
+
+template <bool towards_yes, class L, class T> FASTFUSE_INLINE L likelihood(L q, const Rate<T>& rate) {
+    return rate.base + rate.slope * vote_towards<towards_yes, L, T>(q); // eq. (10)
+}
+
+template <class T, int bytes, bool one_yes, bool zero_yes>
+FASTFUSE_INLINE void multiply_rater(const T* vote, const Rate<T>& one, const Rate<T>& zero,
+                                    Chunk<T, bytes>& chunk) {
+    using L = Lanes<T, bytes>;
+    using C = Chunk<T, bytes>;
+    for (int j = 0; j < C::vectors; ++j) {
+        fetch(vote + j * C::lanes + tile_voxels<T>); // the next tile, where votes are read in place
+        const L q = load<L>(vote + j * C::lanes);
+        chunk.one[j] *= likelihood<one_yes>(q, one);
+        chunk.zero[j] *= likelihood<zero_yes>(q, zero);
+    }
+}
+
 // x and y of a chunk of voxels; where `before` is given, the products over the raters before each one.
 template <class T, int bytes>
 FASTFUSE_INLINE void multiply_likelihoods(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,
                                           Chunk<T, bytes>& chunk, Chunk<T, bytes>* before) {
     using L = Lanes<T, bytes>;
     using C = Chunk<T, bytes>;
-    for (int j = 0; j < C::vectors; ++j) {
-        chunk.one[j] = votes.prior ? load<L>(votes.prior + first + j * C::lanes) : broadcast<L>(rates.prior);
-        chunk.zero[j] = votes.prior ? T(1) - chunk.one[j] : broadcast<L>(rates.prior_complement);
+    if (votes.prior) {
+        for (int j = 0; j < C::vectors; ++j) {
+            chunk.one[j] = load<L>(votes.prior + first + j * C::lanes);
+            chunk.zero[j] = T(1) - chunk.one[j];
+        }
+    } else {
+        for (int j = 0; j < C::vectors; ++j) {
+            chunk.one[j] = broadcast<L>(rates.prior);
+            chunk.zero[j] = broadcast<L>(rates.prior_complement);
+        }
     }
     for (int i = 0; i < votes.raters; ++i) {
         if (before) before[i] = chunk;
         const T* vote = votes.vote[i] + first;
-        for (int j = 0; j < C::vectors; ++j) {
-            fetch(vote + j * C::lanes + tile_voxels<T>); // the next tile, where votes are read in place
-            const L yes = load<L>(vote + j * C::lanes), no = T(1) - yes;
-            chunk.one[j] *= yes * rates.sensitivity[i] + no * rates.miss_rate[i]; // eq. (10)
-            chunk.zero[j] *= yes * rates.false_alarm_rate[i] + no * rates.specificity[i];
-        }
+        const Rate<T>&one = rates.one[i], &zero = rates.zero[i];
+        if (one.towards_yes && zero.towards_yes)
+            multiply_rater<T, bytes, true, true>(vote, one, zero, chunk);
+        else if (one.towards_yes)
+            multiply_rater<T, bytes, true, false>(vote, one, zero, chunk);
+        else if (zero.towards_yes)
+            multiply_rater<T, bytes, false, true>(vote, one, zero, chunk);
+        else
+            multiply_rater<T, bytes, false, false>(vote, one, zero, chunk);
     }
 }
 
@@ -120,70 +157,79 @@ FASTFUSE_INLINE void average_votes(const Columns<T>& votes, std::int64_t first, 
     }
 }
 
-// The four sums of one rater over all lanes.
+// Sums over one rater's votes away from the likelier mark, all lanes: the other two follow from Σ w, Σ (1 −
+// w).
 template <class T, int bytes> struct RaterSums {
-    Lanes<T, bytes> hit, miss, false_alarm, rejection;
+    Lanes<T, bytes> one, zero;
 };
 
-// Σ w q_i and its companions, over a chunk.
-template <class T, int bytes>
-FASTFUSE_INLINE void gather_votes(const Columns<T>& votes, std::int64_t first, const Chunk<T, bytes>& chunk,
-                                  RaterSums<T, bytes>* sums) {
+// Σ w (1 − x) over a chunk, or, from right to left, Σ (1 − x) (products of the others) / (x + y), which wants
+// its rate as a factor yet. `after` begins as 1 / (x + y).
+template <class T, int bytes, bool marks, bool one_yes, bool zero_yes>
+FASTFUSE_INLINE void gather_rater(const T* vote, const Rate<T>& one, const Rate<T>& zero,
+                                  const Chunk<T, bytes>& chunk, Chunk<T, bytes>& after,
+                                  RaterSums<T, bytes>& sums) {
     using L = Lanes<T, bytes>;
     using C = Chunk<T, bytes>;
-    for (int i = 0; i < votes.raters; ++i) {
-        RaterSums<T, bytes> mine = sums[i];
-        for (int j = 0; j < C::vectors; ++j) {
-            const L yes = load<L>(votes.vote[i] + first + j * C::lanes), no = T(1) - yes;
-            mine.hit += chunk.one[j] * yes;
-            mine.miss += chunk.one[j] * no;
-            mine.false_alarm += chunk.zero[j] * yes;
-            mine.rejection += chunk.zero[j] * no;
+    RaterSums<T, bytes> mine = sums;
+    for (int j = 0; j < C::vectors; ++j) {
+        const L q = load<L>(vote + j * C::lanes);
+        const L of_one = marks ? chunk.one[j] * after.one[j] : chunk.one[j];
+        const L of_zero = marks ? chunk.zero[j] * after.zero[j] : chunk.zero[j];
+        mine.one += of_one * vote_towards<!one_yes, L, T>(q);
+        mine.zero += of_zero * vote_towards<!zero_yes, L, T>(q);
+        if constexpr (marks) {
+            after.one[j] *= likelihood<one_yes>(q, one);
+            after.zero[j] *= likelihood<zero_yes>(q, zero);
         }
-        sums[i] = mine;
+    }
+    sums = mine;
+}
+
+// `chunks` is one for all raters, or, for marks, the products before each.
+template <class T, int bytes, bool marks>
+FASTFUSE_INLINE void gather(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,
+                            const Chunk<T, bytes>* chunks, Chunk<T, bytes>& after,
+                            RaterSums<T, bytes>* sums) {
+    for (int i = votes.raters; i-- > 0;) {
+        const T* vote = votes.vote[i] + first;
+        const Rate<T>&one = rates.one[i], &zero = rates.zero[i];
+        const Chunk<T, bytes>& chunk = chunks[marks ? i : 0];
+        if (one.towards_yes && zero.towards_yes)
+            gather_rater<T, bytes, marks, true, true>(vote, one, zero, chunk, after, sums[i]);
+        else if (one.towards_yes)
+            gather_rater<T, bytes, marks, true, false>(vote, one, zero, chunk, after, sums[i]);
+        else if (zero.towards_yes)
+            gather_rater<T, bytes, marks, false, true>(vote, one, zero, chunk, after, sums[i]);
+        else
+            gather_rater<T, bytes, marks, false, false>(vote, one, zero, chunk, after, sums[i]);
     }
 }
 
-// Σ q_i (x / a_i1) / (x + y) and its companions, which want their rates as factors yet. `after` begins as
-// 1 / (x + y).
-template <class T, int bytes>
-FASTFUSE_INLINE void gather_marks(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,
-                                  const Chunk<T, bytes>* before, Chunk<T, bytes>& after,
-                                  RaterSums<T, bytes>* sums) {
-    using L = Lanes<T, bytes>;
-    using C = Chunk<T, bytes>;
-    for (int i = votes.raters; i-- > 0;) {
-        RaterSums<T, bytes> mine = sums[i];
-        for (int j = 0; j < C::vectors; ++j) {
-            const L yes = load<L>(votes.vote[i] + first + j * C::lanes), no = T(1) - yes;
-            const L one = before[i].one[j] * after.one[j], zero = before[i].zero[j] * after.zero[j];
-            mine.hit += one * yes;
-            mine.miss += one * no;
-            mine.false_alarm += zero * yes;
-            mine.rejection += zero * no;
-            after.one[j] *= yes * rates.sensitivity[i] + no * rates.miss_rate[i];
-            after.zero[j] *= yes * rates.false_alarm_rate[i] + no * rates.specificity[i];
-        }
-        sums[i] = mine;
-    }
+// The sum that was gathered, and the other one.
+FASTFUSE_INLINE void complete(double gathered, double whole, bool towards_yes, double& yes, double& no) {
+    const double other = whole > gathered ? whole - gathered : 0;
+    yes = towards_yes ? other : gathered;
+    no = towards_yes ? gathered : other;
 }
 
 template <class T, int bytes, Step step>
 FASTFUSE_INLINE void expect_tile(const Columns<T>& votes, const Rates<T>& rates, ProductSums& to) {
     using L = Lanes<T, bytes>;
     using C = Chunk<T, bytes>;
+    constexpr bool marks = step == Step::marks;
     RaterSums<T, bytes> sums[most_product_raters];
     for (int i = 0; i < votes.raters; ++i)
-        sums[i] = RaterSums<T, bytes>{L{}, L{}, L{}, L{}};
+        sums[i] = RaterSums<T, bytes>{L{}, L{}};
     L foreground{}, background{};
     LogSum<T, bytes> log_likelihood;
-    C before[step == Step::marks ? most_product_raters : 1];
+    C before[marks ? most_product_raters : 1];
     for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
         C chunk, after;
         if constexpr (step == Step::mean_vote)
             average_votes(votes, first, chunk);
         else
-            multiply_likelihoods(votes, rates, first, chunk, step == Step::marks ? before : nullptr);
+            multiply_likelihoods(votes, rates, first, chunk, marks ? before : nullptr);
         for (int j = 0; j < C::vectors; ++j) {
             const L weight = load<L>(votes.weight + first + j * C::lanes);
             L scale = weight;
@@ -198,21 +244,17 @@ FASTFUSE_INLINE void expect_tile(const Columns<T>& votes, const Rates<T>& rates,
             foreground += chunk.one[j];
             background += chunk.zero[j];
         }
-        if constexpr (step == Step::marks)
-            gather_marks(votes, rates, first, before, after, sums);
-        else
-            gather_votes(votes, first, chunk, sums);
+        gather<T, bytes, marks>(votes, rates, first, marks ? before : &chunk, after, sums);
     }
     to.foreground = sum<T, bytes>(foreground);
     to.background = sum<T, bytes>(background);
     to.log_likelihood = log_likelihood.total();
     for (int i = 0; i < votes.raters; ++i) {
-        constexpr bool marks = step == Step::marks;
-        to.hit[i] = sum<T, bytes>(sums[i].hit) * (marks ? double(rates.sensitivity[i]) : 1);
-        to.miss[i] = sum<T, bytes>(sums[i].miss) * (marks ? double(rates.miss_rate[i]) : 1);
-        to.false_alarm[i] =
-            sum<T, bytes>(sums[i].false_alarm) * (marks ? double(rates.false_alarm_rate[i]) : 1);
-        to.rejection[i] = sum<T, bytes>(sums[i].rejection) * (marks ? double(rates.specificity[i]) : 1);
+        const Rate<T>&one = rates.one[i], &zero = rates.zero[i];
+        complete(sum<T, bytes>(sums[i].one) * (marks ? double(one.base) : 1), to.foreground, one.towards_yes,
+                 to.hit[i], to.miss[i]);
+        complete(sum<T, bytes>(sums[i].zero) * (marks ? double(zero.base) : 1), to.background,
+                 zero.towards_yes, to.false_alarm[i], to.rejection[i]);
     }
 }
 
