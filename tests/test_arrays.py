@@ -113,9 +113,9 @@ def _read_only(a: np.ndarray) -> np.ndarray:
     return copy
 
 
-@pytest.mark.parametrize("pattern_capacity", [-1, 0], ids=["patterns", "voxelwise"])
+@pytest.mark.parametrize("route", ["patterns", "lanes", "rows"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts(votes: np.ndarray, layout: str, pattern_capacity: int) -> None:
+def test_layouts(votes: np.ndarray, layout: str, route: str) -> None:
     prior = np.random.default_rng(2).choice([0.2, 0.4], SHAPE)
     mask = np.random.default_rng(3).random(SHAPE) < 0.8
     expected = fastfuse.soft_staple(votes, prior=prior, mask=mask, dtype="float64")
@@ -126,7 +126,7 @@ def test_layouts(votes: np.ndarray, layout: str, pattern_capacity: int) -> None:
         prior=change(prior),
         mask=change(mask),
         dtype="float64",
-        pattern_capacity=pattern_capacity,
+        route=route,
     )
     np.testing.assert_allclose(fused.probability, expected.probability, rtol=0, atol=1e-12)
 

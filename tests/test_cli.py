@@ -134,11 +134,11 @@ def test_warnings_are_lines(folder: Path) -> None:
 
 
 def test_hostile_file_names(folder: Path) -> None:
-    name = "[bold]r\x1b[31m.nii.gz"
+    name = "[bold]r\x1b[31m:brain:.nii.gz"
     (folder / RATERS[0]).rename(folder / name)
     done = run(folder, "fuse", name, *RATERS[1:], "-o", "c.nii.gz")
     assert done.returncode == 0, done.stderr
-    assert "[bold]r\\x1b[31m.nii.gz" in done.stdout
+    assert "[bold]r\\x1b[31m:brain:.nii.gz" in done.stdout
     assert "\x1b" not in done.stdout
 
 
@@ -192,7 +192,7 @@ def test_full_standard_output(folder: Path) -> None:
 )
 def test_stopped(tmp_path: Path, number: int, code: int, message: str) -> None:
     rng = np.random.default_rng(0)
-    for i in range(16):
+    for i in range(20):
         votes = rng.random((40, 50, 60), dtype=np.float32)
         nib.save(nib.Nifti1Image(votes, np.eye(4)), tmp_path / f"rater{i}.nii")
     names = [path.name for path in tmp_path.iterdir()]

@@ -111,9 +111,9 @@ def test_max_iter_reached(fuse: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
-@pytest.mark.parametrize("pattern_capacity", [-1, 0])
+@pytest.mark.parametrize("route", ["patterns", "lanes", "rows"])
 @pytest.mark.parametrize("method", METHODS)
-def test_probability_is_never_nan(method: str, pattern_capacity: int) -> None:
+def test_probability_is_never_nan(method: str, route: str) -> None:
     """Extreme votes, priors and starts, and single voxels."""
     tiny = np.finfo(float).smallest_subnormal
     rng = np.random.default_rng(1)
@@ -130,7 +130,7 @@ def test_probability_is_never_nan(method: str, pattern_capacity: int) -> None:
             init=("vote", 1 - 2**-53)[trial % 2],
             max_iter=20,
             dtype="float64",
-            pattern_capacity=pattern_capacity,
+            route=route,
         )
         assert np.isfinite(fused.probability).all()
         assert ((fused.probability >= 0) & (fused.probability <= 1)).all()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import doctest
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -20,23 +20,72 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "python" / "fastfuse"
 
 
+HEAVY = {
+    "numpy", "nibabel", "torch", "matplotlib", "scipy", "typer", "rich", "SimpleITK", "isal", "fastfuse._core",
+    "fastfuse.files", "fastfuse.fusion", "fastfuse.nifti",
+}  # fmt: skip
+
+
+def loaded(code: str, *words: str, folder: Path = ROOT) -> set[str]:
+    """Return the names of all modules that are loaded when a script ends."""
+    ending = "import atexit, sys; atexit.register(lambda: print('LOADED', *sys.modules)); "
+    run = [sys.executable, "-c", ending + code, *words]
+    output = subprocess.run(run, capture_output=True, text=True, check=True, cwd=folder).stdout
+    return set(output.splitlines()[-1].removeprefix("LOADED ").split())
+
+
+COMMAND = "from fastfuse.cli import main; main()"
+
+
 def test_import_is_light() -> None:
-    heavy = ("nibabel", "torch", "matplotlib", "scipy", "typer", "rich", "SimpleITK")
-    code = f"import sys, fastfuse; print([name for name in {heavy} if name in sys.modules])"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "[]\n"
-    )
+    assert loaded("import fastfuse") & HEAVY == set()
+    assert loaded("from fastfuse import staple") & HEAVY == {"numpy", "fastfuse._core", "fastfuse.fusion"}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["fuse", "--help"], ["soften", "--help"], ["--version"]])
+def test_help_loads_only_what_draws_it(words: list[str]) -> None:
+    assert loaded(COMMAND, *words) & HEAVY == {"typer", "rich"}
+
+
+def test_fusing_loads_only_what_it_needs(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.eye(9, dtype=np.uint8)[..., None], np.eye(4)), tmp_path / "r.nii.gz")
+    for copy in "ab":
+        shutil.copy(tmp_path / "r.nii.gz", tmp_path / f"{copy}.nii.gz")
+    words = ["fuse", "a.nii.gz", "b.nii.gz", "-o", "c.nii.gz", "--method", "staple"]
+    found = loaded(COMMAND, *words, folder=tmp_path)
+    assert found >= {"numpy", "nibabel", "isal", "fastfuse._core"}
+    others = {
+        "numpy.ma",
+        "rich.progress",
+        "rich.markdown",
+        "matplotlib",
+        "SimpleITK",
+        "torch",
+        "scipy.sparse",
+    }
+    assert found & others == set()
 
 
 def test_import_is_quick() -> None:
-    """Under 0.2 s, NumPy's own share included; the best of five, since machines are noisy."""
-    code = "import time; t = time.perf_counter(); import fastfuse; print(time.perf_counter() - t)"
+    """Under 0.2 s, NumPy's own share and the compiled core included; the best of five: machines are noisy."""
+    code = "import time; t = time.perf_counter(); import fastfuse; fastfuse.staple; print(time.perf_counter() - t)"
     run = [sys.executable, "-c", code]
     seconds = [
         float(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(5)
     ]
     assert min(seconds) < 0.2
+
+
+def test_public_names_are_found_when_asked_for() -> None:
+    homes = [name for names in fastfuse._HOME.values() for name in names]
+    assert sorted(homes) == sorted(fastfuse.__all__)
+    assert set(fastfuse.__all__) <= set(dir(fastfuse))
+    assert fastfuse.staple is fusion.staple
+    code = (
+        "from fastfuse import *; import fastfuse; print(*(n for n in fastfuse.__all__ if n not in globals()))"
+    )
+    run = [sys.executable, "-c", code]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "\n"
 
 
 def imports(path: Path) -> set[str]:
@@ -56,6 +105,7 @@ def imports(path: Path) -> set[str]:
     ("module", "users"),
     [
         ("nibabel", {"nifti.py"}),
+        ("isal", {"gz.py"}),
         ("matplotlib", {"plots.py"}),
         ("torch", set()),
         ("._core", {"fusion.py", "dilation.py"}),
@@ -126,13 +176,18 @@ def test_unknown_attribute() -> None:
         _ = fastfuse.foo
 
 
-def test_peak_of_simd_dispatch_is_not_in_the_results() -> None:
-    """The clones for other processors give the same bits: no fused multiply-add is ever used."""
-    if shutil.which("objdump") is None or sys.platform != "linux":
-        pytest.skip("needs objdump")
-    library = Path(fusion._core.__file__)
-    code = subprocess.run(["objdump", "-d", library], capture_output=True, text=True, check=True).stdout
-    assert not re.search(r"\svfn?m(add|sub)\d", code)
+def test_only_the_lanes_contract() -> None:
+    """All else gives the same bits on every processor: no fused multiply-add is used there."""
+    flags = re.findall(r"-ffp-contract=(\w+)", (ROOT / "CMakeLists.txt").read_text())
+    assert flags == ["off", "fast"]
+    own = re.search(
+        r"set_source_files_properties\((.*?) PROPERTIES(.*?)\)",
+        (ROOT / "CMakeLists.txt").read_text(),
+        re.DOTALL,
+    )
+    assert own
+    assert own[1] == "cpp/src/kernels.cpp"
+    assert "-ffp-contract=fast" in own[2]
 
 
 def test_stubs_are_true() -> None:

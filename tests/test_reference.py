@@ -15,11 +15,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 PROBLEMS = [random_problem(seed) for seed in range(240)]
 
 
-@pytest.mark.parametrize("pattern_capacity", [-1, 0], ids=["patterns", "voxelwise"])
+@pytest.mark.parametrize("route", ["patterns", "lanes", "rows"])
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.tag)
-def test_equals_reference(problem: Problem, pattern_capacity: int) -> None:
+def test_equals_reference(problem: Problem, route: str) -> None:
     for n_iter in (1, 2, 6):
-        ours = problem.fused(tol=0, max_iter=n_iter, pattern_capacity=pattern_capacity)
+        ours = problem.fused(tol=0, max_iter=n_iter, route=route)
         theirs = problem.reference(tol=0, max_iter=n_iter)
         assert_same(ours, theirs, 1e-9)
         # At an exact fixed point one of the two may stop a step earlier: nothing moves any more.
@@ -102,14 +102,14 @@ def test_permutations(method: str, kind: str) -> None:
     np.testing.assert_allclose(by_voxel.probability, straight.probability[voxels], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("pattern_capacity", [-1, 0], ids=["patterns", "voxelwise"])
+@pytest.mark.parametrize("route", ["patterns", "lanes", "rows"])
 @pytest.mark.parametrize("method", METHODS)
-def test_doubling_every_voxel(method: str, pattern_capacity: int) -> None:
+def test_doubling_every_voxel(method: str, route: str) -> None:
     rng = np.random.default_rng(4)
     votes = simulated_raters(rng, 5, 400)
     votes = votes if method == "staple" else soften(rng, votes, "dense")
-    once = fusion._fuse(votes, method, dtype="float64", pattern_capacity=pattern_capacity)
-    twice = fusion._fuse(np.tile(votes, 2), method, dtype="float64", pattern_capacity=pattern_capacity)
+    once = fusion._fuse(votes, method, dtype="float64", route=route)
+    twice = fusion._fuse(np.tile(votes, 2), method, dtype="float64", route=route)
     assert twice.n_iter == once.n_iter
     np.testing.assert_allclose(twice.sensitivity, once.sensitivity, rtol=0, atol=1e-12)
     np.testing.assert_allclose(twice.probability, np.tile(once.probability, 2), rtol=0, atol=1e-12)

@@ -71,7 +71,7 @@ def test_several_python_threads_at_once(masks: np.ndarray) -> None:
 def test_python_threads_run_meanwhile() -> None:
     """The GIL is released: another thread keeps counting while a fusion runs."""
     rng = np.random.default_rng(0)
-    votes = soften(rng, simulated_raters(rng, 13, 40_000), "dense")
+    votes = soften(rng, simulated_raters(rng, 13, 400_000), "dense")
     ticks = 0
     done = threading.Event()
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "extrapolate.hpp"
 #include "fastfuse/enumerate.hpp"
 #include "fastfuse/simd.hpp"
 
@@ -135,25 +136,93 @@ Performance maximise(const Sums& sums, const Performance& before) {
     return after;
 }
 
-Estimate em(const Rows& rows, Model model, const EmOptions& options, const Performance& performance,
-            const std::optional<Sums>& start, const Team& team) {
-    Estimate estimate;
-    Performance theta = performance;
-    Sums sums = start ? *start : expectation(rows, model, options.m_step, theta, team);
-    while (!estimate.converged && estimate.iterations < options.max_iterations) {
-        Performance next = maximise(sums, theta); // M-step: eq. (5)
-        if (options.estimate_prior)
-            next.prior = std::clamp(sums.foreground / sums.count, epsilon, 1 - epsilon);
-        sums = expectation(rows, model, options.m_step, next, team); // E-step: eq. (2), (9), (12), (13)
-        estimate.log_likelihood.push_back(sums.log_likelihood);
-        const bool compares = ++estimate.iterations > 1 || !start;
-        estimate.converged = compares &&
-                             largest_move(next.sensitivity, theta.sensitivity) <= options.tolerance &&
-                             largest_move(next.specificity, theta.specificity) <= options.tolerance;
-        theta = std::move(next);
+namespace {
+
+// One call of em.
+class Iteration {
+  public:
+    Iteration(const EStep& expectation, const EmOptions& options, const Performance& performance)
+        : expectation_(expectation), options_(options), theta_(performance) {}
+
+    Estimate run(const std::optional<Sums>& start) {
+        sums_ = start ? *start : expectation_(theta_);
+        if (start && goes_on()) step(); // there is no θ yet that a move could be measured from
+        while (goes_on())
+            options_.accelerate ? accelerated_steps() : static_cast<void>(estimate_.converged = step());
+        estimate_.performance = std::move(theta_);
+        return std::move(estimate_);
     }
-    estimate.performance = std::move(theta);
-    return estimate;
+
+  private:
+    bool goes_on() const { return !estimate_.converged && estimate_.iterations < options_.max_iterations; }
+
+    Performance next() const { return next(sums_, theta_); }
+    Performance next(const Sums& sums, const Performance& theta) const {
+        Performance after = maximise(sums, theta); // M-step: eq. (5)
+        if (options_.estimate_prior)
+            after.prior = std::clamp(sums.foreground / sums.count, epsilon, 1 - epsilon);
+        return after;
+    }
+
+    static double move(const Performance& from, const Performance& to) {
+        return std::max(largest_move(from.sensitivity, to.sensitivity),
+                        largest_move(from.specificity, to.specificity));
+    }
+
+    void go_to(Performance theta, Sums sums) {
+        theta_ = std::move(theta);
+        sums_ = std::move(sums);
+        estimate_.log_likelihood.push_back(sums_.log_likelihood);
+        ++estimate_.iterations;
+    }
+
+    void go_to(const Performance& theta) {
+        go_to(theta, expectation_(theta));
+    } // E-step: eq. (2), (9), (12), (13)
+
+    // True once nothing moves any more.
+    bool step() {
+        const Performance after = next();
+        const double moved = move(theta_, after);
+        go_to(after);
+        return moved <= options_.tolerance;
+    }
+
+    // Two steps, and as far beyond them as their difference promises: squared extrapolation (SQUAREM, scheme
+    // S3), Varadhan, Roland, Scandinavian Journal of Statistics 35, 2008.
+    void accelerated_steps() {
+        const Performance first = theta_;
+        estimate_.converged = step();
+        if (!goes_on()) return;
+        const Performance third = next();
+        const double moved = move(theta_, third);
+        if (moved > options_.tolerance) {
+            const Performance beyond = extrapolate(first, theta_, third, options_.estimate_prior);
+            Sums sums = expectation_(beyond);
+            if (keeps(beyond, sums, moved)) return go_to(beyond, std::move(sums));
+        }
+        estimate_.converged = moved <= options_.tolerance;
+        go_to(third);
+    }
+
+    // The paper's M-step need not raise the likelihood: there, the next move must be no larger.
+    bool keeps(const Performance& beyond, const Sums& sums, double moved) const {
+        if (options_.m_step == MStep::em) return sums.log_likelihood >= sums_.log_likelihood;
+        return move(beyond, next(sums, beyond)) <= moved;
+    }
+
+    const EStep& expectation_;
+    const EmOptions& options_;
+    Performance theta_;
+    Sums sums_; // of an E-step with θ
+    Estimate estimate_;
+};
+
+} // namespace
+
+Estimate em(const EStep& expectation, const EmOptions& options, const Performance& performance,
+            const std::optional<Sums>& start) {
+    return Iteration(expectation, options, performance).run(start);
 }
 
 } // namespace fastfuse

@@ -128,6 +128,9 @@ Masses::Masses(const Rows& rows, bool with_moments, const Team& team)
     table_ = std::move(tables[0]);
 }
 
+Masses::Masses(int raters, std::vector<double> table)
+    : raters_(raters), with_moments_(table.size() > std::size_t{1} << raters), table_(std::move(table)) {}
+
 namespace {
 
 // The 2^m patterns, batch_rows at a time, their bits written out as votes.

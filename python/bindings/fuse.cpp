@@ -18,6 +18,14 @@ Method method_of(const std::string& name) {
     throw py::value_error("no method " + name);
 }
 
+Route route_of(const std::string& name) {
+    if (name == "auto") return Route::automatic;
+    if (name == "patterns") return Route::patterns;
+    if (name == "lanes") return Route::lanes;
+    if (name == "rows") return Route::rows;
+    throw py::value_error("no route " + name);
+}
+
 py::dict wrap(const Result& result) {
     using namespace py::literals;
     return py::dict("sensitivity"_a = result.sensitivity, "specificity"_a = result.specificity,
@@ -30,8 +38,8 @@ py::dict wrap(const Result& result) {
 py::dict fuse(const std::vector<py::array>& raters, py::array out, const std::string& method,
               const std::optional<py::array>& mask, const std::optional<py::array>& prior_map,
               std::optional<double> prior, bool estimate_prior, bool em_m_step, std::optional<double> init,
-              std::optional<double> select_label, double tol, int max_iter, int threads,
-              std::int64_t pattern_capacity) {
+              std::optional<double> select_label, double tol, int max_iter, bool accelerate, int threads,
+              const std::string& route) {
     Votes votes;
     votes.shape = shape_of(out);
     for (const py::array& rater : raters)
@@ -43,11 +51,11 @@ py::dict fuse(const std::vector<py::array>& raters, py::array out, const std::st
     Options options;
     options.method = method_of(method);
     votes.check = options.method == Method::staple ? Check::binary : Check::unit;
-    options.em = {em_m_step ? MStep::em : MStep::paper, estimate_prior, tol, max_iter};
+    options.em = {em_m_step ? MStep::em : MStep::paper, estimate_prior, tol, max_iter, accelerate};
     options.prior = prior;
     options.init = init;
     options.threads = threads;
-    options.pattern_capacity = pattern_capacity;
+    options.route = route_of(route);
 
     const Output consensus = output_of(out);
     const ShouldStop ask = signals();
@@ -61,7 +69,7 @@ void bind_fuse(py::module_& m) {
           py::arg("mask") = py::none(), py::arg("prior_map") = py::none(), py::arg("prior") = py::none(),
           py::arg("estimate_prior") = false, py::arg("em_m_step") = false, py::arg("init") = py::none(),
           py::arg("select_label") = py::none(), py::arg("tol") = 1e-7, py::arg("max_iter") = 1000,
-          py::arg("threads") = 0, py::arg("pattern_capacity") = -1);
+          py::arg("accelerate") = false, py::arg("threads") = 0, py::arg("route") = "auto");
 }
 
 } // namespace fastfuse::bindings

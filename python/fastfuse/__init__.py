@@ -1,12 +1,17 @@
 """Fuses several raters' segmentations of a 3-D medical image into one consensus, exactly and fast."""
 
-from .dilated import dilated_staple
-from .dilation import conditional_dilation, soften
-from .errors import FastfuseError, FusionWarning, GridError, ImageError, OutputError
-from .files import fuse_files
-from .fusion import majority_vote, simplified_soft_staple, soft_staple, staple
-from .result import Fusion, SoftMask
-from .soft_files import soften_files
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .dilated import dilated_staple
+    from .dilation import conditional_dilation, soften
+    from .errors import FastfuseError, FusionWarning, GridError, ImageError, OutputError
+    from .files import fuse_files
+    from .fusion import majority_vote, simplified_soft_staple, soft_staple, staple
+    from .result import Fusion, SoftMask
+    from .soft_files import soften_files
 
 __all__ = [
     "FastfuseError",
@@ -28,9 +33,31 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    if name == "__version__":  # looked up when asked for: it takes as long as all the rest
+# Where each is found when it is first asked for: the command's help needs neither NumPy nor the compiled core.
+_HOME = {
+    "dilated": ("dilated_staple",),
+    "dilation": ("conditional_dilation", "soften"),
+    "errors": ("FastfuseError", "FusionWarning", "GridError", "ImageError", "OutputError"),
+    "files": ("fuse_files",),
+    "fusion": ("majority_vote", "simplified_soft_staple", "soft_staple", "staple"),
+    "result": ("Fusion", "SoftMask"),
+    "soft_files": ("soften_files",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # it takes as long as all the rest
         from importlib.metadata import version
 
         return version("fastfuse")
+    for module, names in _HOME.items():
+        if name in names:
+            from importlib import import_module
+
+            globals()[name] = getattr(import_module(f".{module}", __name__), name)
+            return globals()[name]
     raise AttributeError(f"module 'fastfuse' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

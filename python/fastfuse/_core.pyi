@@ -62,6 +62,7 @@ def fuse(
     select_label: float | None = None,
     tol: float = 1e-7,
     max_iter: int = 1000,
+    accelerate: bool = False,
     threads: int = 0,
-    pattern_capacity: int = -1,
+    route: str = "auto",
 ) -> Result: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -16,7 +17,6 @@ import typer
 
 from . import report
 from .errors import FastfuseError, FusionWarning
-from .options import Dilation
 from .switches import (
     RINGS,
     Binarize,
@@ -37,6 +37,7 @@ from .switches import (
 )
 
 INTERRUPTED, TERMINATED = 130, 143
+GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
 OPTIONS = ("m-step", "prior", "init", "cut", "tol", "max-iter", "threads", "select-label")
 
 RING_OPTIONS = {
@@ -70,6 +71,8 @@ app = typer.Typer(
 
 def _dilation(switches: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a dilation that were switched from their defaults."""
+    from .options import Dilation
+
     options = {
         "size": switches["ring_size"],
         "label": switches["ring_label"],
@@ -326,6 +329,7 @@ def _printing() -> Iterator[None]:
 def main() -> None:
     """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
     signal.signal(signal.SIGTERM, _terminate)
+    gc.set_threshold(GARBAGE)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names that the terminal cannot show are no reason to fail
             stream.reconfigure(errors="backslashreplace")

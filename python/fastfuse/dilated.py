@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from numpy.typing import ArrayLike, DTypeLike
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .dilation import Guide
 from .errors import warn
@@ -30,7 +31,9 @@ def dilated_staple(
     mask: ArrayLike | None = None,
     tol: float = 1e-7,
     max_iter: int = 1000,
+    acceleration: str = "none",
     dtype: DTypeLike = "float32",
+    out: NDArray[Any] | None = None,
     threads: int = 0,
     select_label: int | None = None,
     size: float = 1.2,
@@ -48,7 +51,7 @@ def dilated_staple(
 
     Parameters
     ----------
-    raters, prior, init, tol, max_iter, dtype, threads, select_label
+    raters, prior, init, tol, max_iter, acceleration, dtype, out, threads, select_label
         As in :func:`staple`.
     image, size, label, iterations, threshold, scope, connected, radius_mm, spacing_mm, normalize, binarize
         As in :func:`conditional_dilation`; ``threshold`` is the cut of the image.
@@ -105,7 +108,9 @@ def dilated_staple(
         mask=mask,
         tol=tol,
         max_iter=max_iter,
+        acceleration=acceleration,
         dtype=dtype,
+        out=out,
         threads=threads,
         select_label=select_label,
     )
@@ -114,11 +119,14 @@ def dilated_staple(
 
 
 def dilate_fusion(
-    masks: Sequence[Array], guide: Guide, **staple_options: Any
+    masks: Sequence[Array], guide: Guide, *, out: Array | None = None, **staple_options: Any
 ) -> tuple[Fusion, SoftMask, list[str]]:
     """Return dilated-STAPLE's fusion, the dilation of its consensus, and what makes them doubtful."""
     if guide.options.binarize:
         masks = [mask > 0 for mask in masks]
-    fusion, remarks = fuse_arrays(masks, "staple", **staple_options)
+    fusion, remarks = fuse_arrays(masks, "staple", out=out, **staple_options)
     soft = guide.dilate(fusion.label(), "the consensus", fusion.probability.dtype)
-    return replace(fusion, probability=soft.values, method="dilated-staple"), soft, remarks + guide.remarks
+    if out is not None:
+        np.copyto(out, soft.values)
+    probability = soft.values if out is None else out
+    return replace(fusion, probability=probability, method="dilated-staple"), soft, remarks + guide.remarks

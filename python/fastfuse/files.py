@@ -112,6 +112,7 @@ def fuse_files(
     options = _checked_options(method, m_step, prior, init, tol, max_iter)
     growth = _checked_growth(method, image, soften, dilation)
     check_label(select_label)
+    threads = check_count(threads, "threads", least=0)
     check_one_selection(select_label, binarize=growth is not None and growth.binarize)
     job = Job(
         raters=as_paths(paths),
@@ -123,7 +124,7 @@ def fuse_files(
         counts=as_path(save_counts, "save_counts"),
     )
     job.check(overwrite=overwrite)
-    inputs = job.read(say)
+    inputs = job.read(say, threads)
     label = None if select_label is None else int(select_label)
     shared = {
         **options,
@@ -258,7 +259,7 @@ def _sidecar(
 ) -> dict[str, Any]:
     from importlib.metadata import version
 
-    foreground = int(np.count_nonzero(fusion.label(options["cut"])))
+    foreground = int(np.count_nonzero(fusion.probability >= options["cut"]))
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
     voxel_ml = inputs.raters[0].voxel_ml
     return {

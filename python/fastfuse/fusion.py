@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
+from .destination import Destination
 from .errors import warn
 from .grids import check_in_memory
 from .options import (
     check_choice,
     check_count,
-    check_dtype,
     check_init,
     check_label,
     check_prior,
@@ -38,7 +38,9 @@ def staple(
     mask: ArrayLike | None = None,
     tol: float = 1e-7,
     max_iter: int = 1000,
+    acceleration: str = "none",
     dtype: DTypeLike = "float32",
+    out: NDArray[Any] | None = None,
     threads: int = 0,
     select_label: int | None = None,
 ) -> Fusion:
@@ -65,8 +67,15 @@ def staple(
         Stop when no sensitivity or specificity moves by more than this in one M-step.
     max_iter : int, default 1000
         M-steps at most; 1 is one M-step and the E-step after it.
+    acceleration : {"none", "squarem"}, default "none"
+        "squarem": every two steps, go as far beyond them as their difference promises (Varadhan and Roland 2008), and
+        keep it where the likelihood rises, or, with the paper's M-step, where the next step is no longer. It ends
+        at the same parameters, in fewer iterations where EM is slow.
     dtype : {"float32", "float64"}, default "float32"
-        Of ``probability``. All arithmetic is in double precision in either case.
+        Of ``probability``. All sums are in double precision in either case.
+    out : ndarray of float32 or float64, the raters' shape, optional
+        Where to write ``probability``, which then is this array. Nothing is allocated or copied if its memory is
+        contiguous, in the order of the first rater's axes. After an error, its content means nothing.
     threads : int, default 0
         Threads to use; 0 takes what the process may use. The result has the same bits for every number.
     select_label : int, optional
@@ -110,7 +119,9 @@ def staple(
         mask=mask,
         tol=tol,
         max_iter=max_iter,
+        acceleration=acceleration,
         dtype=dtype,
+        out=out,
         threads=threads,
         select_label=select_label,
     )
@@ -125,7 +136,9 @@ def soft_staple(
     mask: ArrayLike | None = None,
     tol: float = 1e-7,
     max_iter: int = 1000,
+    acceleration: str = "none",
     dtype: DTypeLike = "float32",
+    out: NDArray[Any] | None = None,
     threads: int = 0,
     select_label: int | None = None,
 ) -> Fusion:
@@ -141,7 +154,7 @@ def soft_staple(
         it. "em": the true maximiser. The paper says that the likelihood rises monotonically; with its own
         M-step it does not always, and with votes spread over [0, 1] hardly ever; with "em" it always does.
         On binary votes the two are the same.
-    prior, init, mask, tol, max_iter, dtype, threads, select_label
+    prior, init, mask, tol, max_iter, acceleration, dtype, out, threads, select_label
         As in :func:`staple`. The first M-step after ``init="vote"`` is the paper's for every ``m_step``.
 
     Returns
@@ -179,7 +192,9 @@ def soft_staple(
         mask=mask,
         tol=tol,
         max_iter=max_iter,
+        acceleration=acceleration,
         dtype=dtype,
+        out=out,
         threads=threads,
         select_label=select_label,
     )
@@ -194,7 +209,9 @@ def simplified_soft_staple(
     mask: ArrayLike | None = None,
     tol: float = 1e-7,
     max_iter: int = 1000,
+    acceleration: str = "none",
     dtype: DTypeLike = "float32",
+    out: NDArray[Any] | None = None,
     threads: int = 0,
     select_label: int | None = None,
 ) -> Fusion:
@@ -202,7 +219,7 @@ def simplified_soft_staple(
 
     Parameters
     ----------
-    raters, m_step, prior, init, mask, tol, max_iter, dtype, threads, select_label
+    raters, m_step, prior, init, mask, tol, max_iter, acceleration, dtype, out, threads, select_label
         As in :func:`soft_staple`, without its limit on fractional votes.
 
     Returns
@@ -241,7 +258,9 @@ def simplified_soft_staple(
         mask=mask,
         tol=tol,
         max_iter=max_iter,
+        acceleration=acceleration,
         dtype=dtype,
+        out=out,
         threads=threads,
         select_label=select_label,
     )
@@ -252,6 +271,7 @@ def majority_vote(
     *,
     mask: ArrayLike | None = None,
     dtype: DTypeLike = "float32",
+    out: NDArray[Any] | None = None,
     threads: int = 0,
     select_label: int | None = None,
 ) -> Fusion:
@@ -259,7 +279,7 @@ def majority_vote(
 
     Parameters
     ----------
-    raters, mask, dtype, threads, select_label
+    raters, mask, dtype, out, threads, select_label
         As in :func:`soft_staple`, without its limit on fractional votes.
 
     Returns
@@ -283,7 +303,9 @@ def majority_vote(
     >>> fastfuse.majority_vote([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
     array([0, 0, 1, 1], dtype=uint8)
     """
-    return _fuse(raters, "majority", mask=mask, dtype=dtype, threads=threads, select_label=select_label)
+    return _fuse(
+        raters, "majority", mask=mask, dtype=dtype, out=out, threads=threads, select_label=select_label
+    )
 
 
 def _fuse(raters: Any, method: Method, **options: Any) -> Fusion:
@@ -303,17 +325,20 @@ def fuse_arrays(
     mask: ArrayLike | None = None,
     tol: float = 1e-7,
     max_iter: int = 1000,
+    acceleration: str = "none",
     dtype: DTypeLike = "float32",
+    out: NDArray[Any] | None = None,
     threads: int = 0,
     select_label: int | None = None,
     names: Sequence[str] | None = None,
     titles: Mapping[str, str] = TITLES,
-    pattern_capacity: int = -1,
+    route: str = "auto",
 ) -> tuple[Fusion, list[str]]:
     """Check, call the core, wrap: what all the functions above share.
 
-    ``names`` and ``titles`` are what messages call the raters, the mask and the prior; ``pattern_capacity`` is how many distinct vote patterns are
-    kept before the fusion goes voxel by voxel, -1 for as many as memory allows. Returns the fusion, and what
+    ``names`` and ``titles`` are what messages call the raters, the mask and the prior; ``route``
+    is what EM runs on: "patterns", the distinct vote patterns; "lanes", the voxels in vectors; "rows", the voxels
+    one by one; "auto", whichever suits the votes. Returns the fusion, and what
     makes it doubtful.
     """
     remarks = check_in_memory([*named_raters(raters), ("mask", mask), ("prior", prior)])
@@ -322,12 +347,13 @@ def fuse_arrays(
     axes = axes_in_memory_order(arrays[0])
     prior_number, prior_map = check_prior(prior, shape)
     region = None if mask is None else as_companion(mask, "mask", shape)
-    out = np.empty([shape[axis] for axis in axes], dtype=check_dtype(dtype))
+    companions = [array for array in (region, prior_map) if array is not None]
+    destination = Destination.of(out, dtype, shape, axes, [*arrays, *companions])
     max_iter = check_count(max_iter, "max_iter", least=1)
     try:
         result = _core.fuse(
             [array.transpose(axes) for array in arrays],
-            out,
+            destination.work,
             method=method,
             mask=None if region is None else region.transpose(axes),
             prior_map=None if prior_map is None else prior_map.transpose(axes),
@@ -338,13 +364,14 @@ def fuse_arrays(
             select_label=check_label(select_label),
             tol=check_tolerance(tol),
             max_iter=max_iter,
+            accelerate=check_choice(acceleration, "acceleration", ("none", "squarem")) == "squarem",
             threads=check_count(threads, "threads", least=0),
-            pattern_capacity=pattern_capacity,
+            route=route,
         )
     except _core.BadInput as bad:
         raise ValueError(explain(bad.args, arrays, region, axes, names, titles)) from None
     fusion = Fusion(
-        probability=out.transpose(np.argsort(axes)),
+        probability=destination.finish(),
         sensitivity=np.array(result["sensitivity"]),
         specificity=np.array(result["specificity"]),
         prior=result["prior"],

@@ -81,26 +81,24 @@ class Job:
                 remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
         return remarks
 
-    def read(self, say: Callable[[str], None]) -> Inputs:
-        """Read all images."""
-        from .nifti import read, votes_of
+    def read(self, say: Callable[[str], None], threads: int) -> Inputs:
+        """Read all images, several at once."""
+        from .nifti import votes_of
 
-        inputs = Inputs(remarks=self._repeated_raters())
-
-        def read_next(path: Path) -> Image:
-            say(f"reading {shown(path.name)}")
-            image = read(path)
-            remark = check_same_grid(inputs.raters[0].grid, image.grid) if inputs.raters else None
-            inputs.remarks.extend(text for text in (image.remark, remark) if text)
-            return image
-
-        for path in self.raters:
-            inputs.raters.append(read_next(path))
-        inputs.votes = [votes_of(image) for image in inputs.raters]
-        inputs.region = None if self.mask is None else votes_of(read_next(self.mask))
-        inputs.prior = None if self.prior is None else read_next(self.prior).data
-        inputs.image = None if self.image is None else read_next(self.image).data
-        return inputs
+        remarks = self._repeated_raters()
+        others = {"mask": self.mask, "prior": self.prior, "image": self.image}
+        given = {what: path for what, path in others.items() if path is not None}
+        images = _read_all([*self.raters, *given.values()], threads, say, remarks)
+        raters = images[: len(self.raters)]
+        found = dict(zip(given, images[len(raters) :], strict=True))
+        return Inputs(
+            raters=raters,
+            votes=[votes_of(image) for image in raters],
+            region=votes_of(found["mask"]) if "mask" in found else None,
+            prior=found["prior"].data if "prior" in found else None,
+            image=found["image"].data if "image" in found else None,
+            remarks=remarks,
+        )
 
     def write(
         self,
@@ -118,7 +116,7 @@ class Job:
 
         images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
             (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
-            (self.label, fusion.label(cut), f"cut {cut:g}"),
+            (self.label, None if self.label is None else fusion.label(cut), f"cut {cut:g}"),
             (self.counts, counts, "votes"),
         ]
         with Outputs(overwrite=overwrite) as outputs:
@@ -128,3 +126,18 @@ class Job:
                     outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
             outputs.add(sidecar_path(self.consensus), sidecar_bytes(sidecar))
             outputs.commit()
+
+
+def _read_all(paths: list[Path], threads: int, say: Callable[[str], None], remarks: list[str]) -> list[Image]:
+    """Read images of the first one's grid, or nearly; what is doubtful is added to the remarks."""
+    from .reading import reading
+
+    found: list[Image] = []
+    with reading(paths, threads) as images:
+        for path in paths:
+            say(f"reading {shown(path.name)}")
+            image = next(images)
+            remark = check_same_grid(found[0].grid, image.grid) if found else None
+            remarks.extend(text for text in (image.remark, remark) if text)
+            found.append(image)
+    return found

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import logging
 import math
 import os
 import stat
-import zlib
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,23 +18,26 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
-from nibabel.volumeutils import apply_read_scaling, array_from_file
+from nibabel.volumeutils import apply_read_scaling
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
+from . import gz
 from .errors import ImageError
 from .grids import Grid, corners
 from .paths import shown
 
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
-COMPRESSION = 4  # of what is written: near level 9's size, at a third of its time
+PIECE = 1 << 20  # bytes read at once: they stay in the cache, and Ctrl-C waits for no more
 
 # For nibabel's checks: we raise what they find. Of no hierarchy, so that nobody's logging is touched.
 SILENT = logging.Logger("fastfuse.nifti", level=logging.CRITICAL)  # noqa: LOG001
 
-# What nibabel and its helpers raise on damaged files.
-READ_ERRORS = (
+ONE_AT_A_TIME = threading.Lock()  # for those who turn standard error off and on again
+
+# What nibabel and its helpers raise on damaged files, beside gzip's own errors.
+READ_ERRORS: tuple[type[Exception], ...] = (
     ImageFileError,
     HeaderDataError,
     WrapStructError,
@@ -46,7 +48,6 @@ READ_ERRORS = (
     KeyError,
     MemoryError,
     TypeError,
-    zlib.error,
 )
 
 
@@ -91,8 +92,14 @@ class Image:
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
 
 
-def read(path: Path | str) -> Image:
+def read(path: Path | str, go_on: Callable[[], None] = lambda: None) -> Image:
     """Read one 3-D image.
+
+    Parameters
+    ----------
+    path : path
+    go_on : callable
+        Called before each piece of a NIfTI file's voxels: what it raises ends the reading.
 
     Raises
     ------
@@ -105,7 +112,7 @@ def read(path: Path | str) -> Image:
         _check_regular(path)
         with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
             if name.endswith(NIFTI_SUFFIXES):
-                image = _read_nifti(path)
+                image = _read_nifti(path, go_on)
             elif name.endswith(ITK_SUFFIXES):
                 image = _read_itk(path)
             else:
@@ -114,7 +121,7 @@ def read(path: Path | str) -> Image:
         raise
     except PermissionError:
         raise ImageError(f"{shown(path)}: permission to read it is denied") from None
-    except READ_ERRORS as error:
+    except READ_ERRORS + gz.errors() as error:
         reason = str(error) or type(error).__name__
         raise ImageError(f"{shown(path)}: cannot be read ({reason}); is it a complete image file?") from error
     _check_affine(path, image.affine)
@@ -134,20 +141,20 @@ def _check_regular(path: Path) -> None:
         raise ImageError(f"{shown(path)}: the file is empty")
 
 
-def _read_nifti(path: Path) -> Image:
+def _read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
     """Read .nii or .nii.gz, compressed or not whatever the name says, to the end, so that the CRC is checked."""
     with path.open("rb") as raw:
-        compressed = raw.read(2) == b"\x1f\x8b"
+        compressed = raw.read(2) == gz.MAGIC
         raw.seek(0)
-        file: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if compressed else raw
+        file: io.BufferedIOBase = gz.reader(raw) if compressed else raw
         begin = file.read(540)
         nifti2 = 540 in (int.from_bytes(begin[:4], "little"), int.from_bytes(begin[:4], "big"))
         kind: Any = nib.Nifti2Header if nifti2 else nib.Nifti1Header
         header = kind(begin[: 540 if nifti2 else 348], check=False)  # without the extensions that may follow
         shape, stored = _check_header(path, header, None if compressed else path.stat().st_size)
-        data = _read_data(header, file)
-        while compressed and file.read(1 << 20):
-            pass
+        data = _read_data(header, file, go_on)
+        while compressed and file.read(PIECE):
+            go_on()
     affine = header.get_best_affine().astype(np.float64)
     data = data.reshape(shape, order="F")
     return Image(
@@ -155,15 +162,31 @@ def _read_nifti(path: Path) -> Image:
     )
 
 
-def _read_data(header: Any, file: io.BufferedIOBase) -> NDArray[Any]:
+def _read_data(header: Any, file: io.BufferedIOBase, go_on: Callable[[], None]) -> NDArray[Any]:
     """Read the voxels into memory: a file that shrinks while it is mapped would kill the process."""
-    stored = array_from_file(
-        header.get_data_shape(), header.get_data_dtype(), file, header.get_data_offset(), mmap=False
-    )
+    stored = np.empty(header.get_data_shape(), header.get_data_dtype(), order="F")
+    file.seek(header.get_data_offset())
+    _fill(_bytes_of(stored), file, go_on)
     slope, inter = header.get_slope_inter()
     return np.asanyarray(
         apply_read_scaling(stored, 1.0 if slope is None else slope, 0.0 if inter is None else inter)
     )
+
+
+def _bytes_of(voxels: NDArray[Any]) -> memoryview:
+    """Return the voxels in the order of a file: the array's own memory if it lies so, as what is read does."""
+    return voxels.reshape(-1, order="F").view(np.uint8).data
+
+
+def _fill(buffer: memoryview, file: io.BufferedIOBase, go_on: Callable[[], None]) -> None:
+    """Read until the buffer is full; nothing is held twice but for one piece."""
+    filled = 0
+    while filled < len(buffer):
+        go_on()
+        count = file.readinto(buffer[filled : filled + PIECE])
+        if not count:
+            raise EOFError(f"{filled} bytes of voxels, {len(buffer)} expected")
+        filled += count
 
 
 def _disagreement(path: Path, header: Any, shape: tuple[int, ...]) -> str | None:
@@ -273,6 +296,11 @@ def _read_itk(path: Path) -> Image:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence what ITK's readers print on standard error by themselves; the exception says it too."""
+    with ONE_AT_A_TIME:
+        yield from _without_standard_error()
+
+
+def _without_standard_error() -> Iterator[None]:
     try:
         before = os.dup(2)
     except OSError:  # it is closed
@@ -316,7 +344,12 @@ def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -
     image.set_qform(like.affine, qform_code)
     image.header["descrip"] = description.encode()
     image.header.set_slope_inter(1, 0)
+    parts = (_header_bytes(image), _bytes_of(data))
+    return gz.compress(parts) if path.name.lower().endswith(".gz") else b"".join(parts)
+
+
+def _header_bytes(image: Any) -> bytes:
+    """Return what comes before the voxels."""
     buffer = io.BytesIO()
-    image.to_stream(buffer)
-    content = buffer.getvalue()
-    return gzip.compress(content, COMPRESSION, mtime=0) if path.name.lower().endswith(".gz") else content
+    image.header.write_to(buffer)
+    return buffer.getvalue()

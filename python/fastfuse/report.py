@@ -10,16 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from .paths import short_names, shown
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .demo import DemoResult
     from .result import SoftMask
 
@@ -39,15 +40,22 @@ def printable(text: object) -> str:
 def print_line(kind: str, text: str) -> None:
     """Print one line on standard error, led by what it is."""
     colour = {"error": "bold red", "warning": "yellow"}[kind]
-    Console(stderr=True, soft_wrap=True).print(f"[{colour}]{kind}:[/] {printable(text)}", highlight=False)
+    Console(stderr=True, soft_wrap=True, emoji=False).print(
+        f"[{colour}]{kind}:[/] {printable(text)}", highlight=False
+    )
 
 
 @contextmanager
 def progress(steps: int | None) -> Iterator[Say]:
     """Show steps on a terminal once the work takes over a second, and nothing elsewhere."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    bar = Progress(*columns, console=console, transient=True)
     task = bar.add_task("starting", total=steps)
     said = 0
 
@@ -75,7 +83,7 @@ class _Output(Console):
 
 
 def _output() -> Console:
-    return _Output(soft_wrap=not Console().is_terminal)
+    return _Output(soft_wrap=not Console().is_terminal, emoji=False)
 
 
 def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
@@ -136,9 +144,10 @@ def print_softened(masks: Sequence[Path], softened: Sequence[SoftMask], written:
     )
 
 
-def _cut(threshold: Any) -> str:
+def _cut(threshold: float | NDArray[np.float64]) -> str:
     """Show one cut, or the range of several lesions' cuts."""
-    cuts = [float(cut) for cut in np.atleast_1d(threshold) if not math.isnan(cut)]
+    cuts = [threshold] if isinstance(threshold, float) else threshold.tolist()
+    cuts = [cut for cut in cuts if not math.isnan(cut)]
     if not cuts:
         return "none"
     low, high = _number(min(cuts)), _number(max(cuts))

@@ -38,7 +38,7 @@ class Fusion:
     log_likelihood : ndarray of float64, shape (n_iter,)
         Of all votes, in nats; entry k is the value at the parameters after M-step k + 1.
     n_iter : int
-        M-steps done.
+        M-steps done; with acceleration, extrapolations that were kept count too.
     converged : bool
         Whether no sensitivity or specificity moved by more than ``tol`` in the last M-step.
     method : str

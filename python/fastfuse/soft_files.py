@@ -93,55 +93,63 @@ def _soften_all(
     *,
     overwrite: bool,
 ) -> list[SoftMask]:
-    from importlib.metadata import version
+    from .nifti import NIFTI_SUFFIXES, votes_of
+    from .reading import reading
 
-    from .nifti import NIFTI_SUFFIXES, nifti_bytes, read, votes_of
-
-    inputs = [*masks, image, *([] if roi is None else [roi])]
+    inputs = [image, *([] if roi is None else [roi]), *masks]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
     check_outputs([sidecar_path(path) for path in results], inputs, (".json",), overwrite=overwrite)
+    remarks: list[str] = []
+    with reading(inputs, threads) as images, Outputs(overwrite=overwrite) as outputs:
 
-    say(f"reading {shown(image.name)}")
-    base = read(image)
-    remarks = [base.remark] if base.remark else []
+        def next_image(path: Path, base: Image | None = None) -> Image:
+            say(f"reading {shown(path.name)}")
+            found = next(images)
+            remark = check_same_grid(base.grid, found.grid) if base else None
+            remarks.extend(text for text in (found.remark, remark) if text)
+            return found
 
-    def read_on_grid(path: Path) -> Image:
-        say(f"reading {shown(path.name)}")
-        found = read(path)
-        remarks.extend(text for text in (found.remark, check_same_grid(base.grid, found.grid)) if text)
-        return found
-
-    region = None if roi is None else votes_of(read_on_grid(roi))
-    checked = replace(checked, spacing_mm=spacing_of(base))
-    guide = Guide.of(
-        base.data,
-        region,
-        checked,
-        threads=threads,
-        image_name=shown(image),
-        roi_name="roi" if roi is None else shown(roi),
-    )
-    remarks += guide.remarks
-    softened = []
-    with Outputs(overwrite=overwrite) as outputs:
+        base = next_image(image)
+        guide = Guide.of(
+            base.data,
+            None if roi is None else votes_of(next_image(roi, base)),
+            replace(checked, spacing_mm=spacing_of(base)),
+            threads=threads,
+            image_name=shown(image),
+            roi_name="roi" if roi is None else shown(roi),
+        )
+        remarks += guide.remarks
+        facts = dilation_facts(guide, image, roi)
+        softened = []
         for path, result in zip(masks, results, strict=True):
-            mask = read_on_grid(path)
+            mask = next_image(path, base)
             say(f"softening {shown(path.name)}")
-            soft = guide.dilate(votes_of(mask), shown(path))
-            outputs.add(result, nifti_bytes(result, soft.values, mask, "fastfuse soft mask"))
-            facts = {
-                "fastfuse": version("fastfuse"),
-                "method": "conditional-dilation",
-                "mask": recorded(path),
-                "output": recorded(result.name),
-                **dilation_facts(guide, image, roi),
-            }
-            facts |= {**soft_facts(soft), "warnings": remarks}
-            outputs.add(sidecar_path(result), sidecar_bytes(facts))
-            softened.append(soft)
+            softened.append(guide.dilate(votes_of(mask), shown(path)))
+            _add_result(outputs, result, softened[-1], mask, facts, remarks)
         outputs.commit()
     warn(remarks, callers=2)
     return softened
+
+
+def _add_result(
+    outputs: Outputs, result: Path, soft: SoftMask, mask: Image, facts: dict[str, Any], remarks: list[str]
+) -> None:
+    """Add a soft mask and its sidecar to the outputs."""
+    from importlib.metadata import version
+
+    from .nifti import nifti_bytes
+
+    outputs.add(result, nifti_bytes(result, soft.values, mask, "fastfuse soft mask"))
+    sidecar = {
+        "fastfuse": version("fastfuse"),
+        "method": "conditional-dilation",
+        "mask": recorded(mask.path),
+        "output": recorded(result.name),
+        **facts,
+        **soft_facts(soft),
+        "warnings": remarks,
+    }
+    outputs.add(sidecar_path(result), sidecar_bytes(sidecar))
 
 
 def dilation_options(options: Mapping[str, Any]) -> Dilation:

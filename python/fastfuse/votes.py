@@ -25,7 +25,7 @@ def as_array(value: Any, name: str) -> Array:
     TypeError
         If it is no array, or its elements are complex, strings, objects or wider than 64 bits.
     """
-    if isinstance(value, np.ma.MaskedArray):
+    if type(value) is not np.ndarray and isinstance(value, np.ma.MaskedArray):  # np.ma takes long to import
         raise TypeError(f"{name} is a masked array: fill it, and pass what counts as mask=")
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
         raise TypeError(f"{name} is {value!r}, not an array: the functions that end in _files take paths")

@@ -4,6 +4,7 @@
 //   v_i1, v_i0   vote of rater i as the M-step sees it, where truth is 1 and where it is 0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -64,18 +65,22 @@ struct EmOptions {
     bool estimate_prior = false; // π = Σ c w / Σ c after every E-step
     double tolerance = 1e-7;     // stop when no sensitivity or specificity moves by more
     int max_iterations = 1000;   // M-steps at most, at least 1
+    bool accelerate = false;     // extrapolate every two steps: the same fixed point in fewer
 };
 
 struct Estimate {
     Performance performance;
-    std::vector<double> log_likelihood; // after each M-step
-    int iterations = 0;                 // M-steps done
+    std::vector<double> log_likelihood; // after each M-step or extrapolation that was kept
+    int iterations = 0;                 // as many
     bool converged = false;
 };
 
+// Sums of an E-step with these parameters.
+using EStep = std::function<Sums(const Performance& performance)>;
+
 // From `start` (sums of an E-step made elsewhere, such as that of the mean vote) or, without it, from an
 // E-step with `performance`.
-Estimate em(const Rows& rows, Model model, const EmOptions& options, const Performance& performance,
-            const std::optional<Sums>& start, const Team& team);
+Estimate em(const EStep& expectation, const EmOptions& options, const Performance& performance,
+            const std::optional<Sums>& start);
 
 } // namespace fastfuse

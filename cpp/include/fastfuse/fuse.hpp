@@ -14,13 +14,21 @@ namespace fastfuse {
 
 enum class Method { staple, soft_staple, simplified_soft_staple, majority_vote };
 
+// What EM runs on. The answer is the same.
+enum class Route {
+    automatic,
+    patterns, // the distinct vote patterns, where memory allows
+    lanes,    // the voxels, in vectors of floats or doubles, where the method allows
+    rows,     // the voxels one by one
+};
+
 struct Options {
     Method method = Method::soft_staple;
     EmOptions em;
     std::optional<double> prior; // in (0, 1); without it, and without a map in the votes, the mean vote
     std::optional<double> init;  // every sensitivity and specificity at the start; without it, the mean vote
     int threads = 0;             // 0: as many as the process may use
-    std::int64_t pattern_capacity = -1; // distinct patterns kept at most; -1: as memory per voxel allows
+    Route route = Route::automatic;
 };
 
 struct Result {

@@ -25,12 +25,18 @@ class Masses : public Rows {
     // One pass over the rows. Moments are gathered where the M-step needs them.
     Masses(const Rows& rows, bool with_moments, const Team& team);
 
+    // Masses gathered elsewhere: N(B), then M_i(B) at (i + 1) * 2^m + B where there are moments.
+    Masses(int raters, std::vector<double> table);
+
     int raters() const override { return raters_; }
     std::int64_t batches() const override;
     std::unique_ptr<BatchReader> reader() const override;
 
+    bool with_moments() const { return with_moments_; }
+
     // Forgets masses and moments, and keeps p(1|B) in their place.
     void become_posterior(const Performance& performance);
+    const std::vector<double>& posterior() const { return table_; } // once they have
 
   private:
     friend class Mixer;

@@ -29,11 +29,13 @@ struct Output {
         else
             std::memcpy(slot(voxel), &narrow, sizeof narrow);
     }
+    // Where a voxel's value goes, in the output's own type.
+    template <class T> T* place(std::int64_t voxel) const { return reinterpret_cast<T*>(slot(voxel)); }
     void fill(std::int64_t first, std::int64_t n, double value) const {
         if (wide)
-            std::fill_n(reinterpret_cast<double*>(slot(first)), n, value);
+            std::fill_n(place<double>(first), n, value);
         else
-            std::fill_n(reinterpret_cast<float*>(slot(first)), n, static_cast<float>(value));
+            std::fill_n(place<float>(first), n, static_cast<float>(value));
     }
 
   private:

@@ -4,12 +4,12 @@
 // a volume's distinct patterns, from the volume itself, or from the masses of the 2^m binary patterns.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "fastfuse/parallel.hpp"
+#include "fastfuse/sum_over_jobs.hpp"
 #include "fastfuse/votes.hpp"
 
 namespace fastfuse {
@@ -60,28 +60,16 @@ class VoxelRows : public Rows {
 
 Batch batch_of(const Votes& votes, const Block& block);
 
-// Adds up what `make()(batch, worker)` answers for every batch, in one order for every team. Each thread
-// gets its own `make()`; `total` begins empty.
+// Adds up what `make()(batch, worker)` answers for every batch. Each thread gets its own `make()`; `total`
+// begins empty.
 template <class Total, class Make>
-Total sum_over(const Rows& rows, const Team& team, Total total, const Make& make) {
-    constexpr std::int64_t at_a_time = 256; // parts held at once
-    struct Share {
-        std::unique_ptr<BatchReader> reader;
-        decltype(make()) answer;
+Total sum_over(const Rows& rows, const Team& team, const Total& total, const Make& make) {
+    const auto make_share = [&] {
+        return [reader = rows.reader(), answer = make()](std::int64_t job, const Worker& worker) mutable {
+            return answer(reader->read(job), worker);
+        };
     };
-    std::vector<std::unique_ptr<Share>> shares(static_cast<std::size_t>(team.size()));
-    for (std::int64_t first = 0; first < rows.batches(); first += at_a_time) {
-        std::vector<Total> parts(static_cast<std::size_t>(std::min(at_a_time, rows.batches() - first)));
-        team.run(static_cast<std::int64_t>(parts.size()), [&](std::int64_t job, const Worker& worker) {
-            auto& share = shares[static_cast<std::size_t>(worker.thread)];
-            if (!share) share.reset(new Share{rows.reader(), make()});
-            const Batch batch = share->reader->read(first + job);
-            parts[static_cast<std::size_t>(job)] = share->answer(batch, worker);
-        });
-        for (const Total& part : parts)
-            total.add(part);
-    }
-    return total;
+    return sum_over_jobs(rows.batches(), team, total, make_share);
 }
 
 } // namespace fastfuse

@@ -1,0 +1,80 @@
+"""The shell's command, process start to end: against the floor of ``floor.py``; and how long start-up takes.
+
+pytest bench/bench_shell.py --benchmark-columns=median,rounds
+
+Before each timed run of a contestant the other one runs too, so that both meet the same machine.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import fastfuse
+from common import binary_votes
+
+FASTFUSE = [sys.executable, "-m", "fastfuse"]
+FLOOR = [sys.executable, str(Path(__file__).with_name("floor.py"))]
+CONTESTANTS = ("fastfuse", "floor")
+START_UP = {
+    "python -c pass": [sys.executable, "-c", "pass"],
+    "import numpy": [sys.executable, "-c", "import numpy"],
+    "import fastfuse": [sys.executable, "-c", "import fastfuse"],
+    "from fastfuse import staple": [sys.executable, "-c", "from fastfuse import staple"],
+    "fastfuse --help": [*FASTFUSE, "--help"],
+}
+
+
+@pytest.fixture(scope="module")
+def answer() -> NDArray[np.float32]:
+    return fastfuse.staple(binary_votes()).probability
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, answer: NDArray[np.float32]) -> Path:
+    """Write the raters' masks, what the floor is to write, and a module that hides ISA-L."""
+    folder = tmp_path_factory.mktemp("shell")
+    for i, mask in enumerate(binary_votes()):
+        nib.save(nib.Nifti1Image(mask, np.eye(4)), folder / f"rater{i}.nii.gz")
+    nib.save(nib.Nifti1Image(answer, np.eye(4)), folder / "like.nii")
+    (folder / "hidden").mkdir()
+    (folder / "hidden" / "isal.py").write_text("raise ImportError('as if it were not installed')\n")
+    return folder
+
+
+def run(words: list[str], folder: Path, engine: str = "isal") -> str:
+    environment = {**os.environ, "PYTHONPATH": str(folder / "hidden") if engine == "zlib" else ""}
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("contestant", CONTESTANTS)
+@pytest.mark.parametrize("engine", ["isal", "zlib"])
+def test_fuse(benchmark: Any, folder: Path, answer: NDArray[Any], engine: str, contestant: str) -> None:
+    benchmark.group = f"fastfuse fuse, {engine}"
+    raters = [path.name for path in sorted(folder.glob("rater*"))]
+    ours = [*FASTFUSE, "fuse", *raters, "-o", "fastfuse.nii.gz", "--method", "staple", "--overwrite"]
+    commands = {"fastfuse": ours, "floor": [*FLOOR, "like.nii", "floor.nii.gz", *raters]}
+    other = next(name for name in CONTESTANTS if name != contestant)
+    benchmark.pedantic(
+        run, (commands[contestant], folder, engine), setup=lambda: run(commands[other], folder, engine) and None,
+        rounds=15,
+    )  # fmt: skip
+    for name in CONTESTANTS:
+        written = np.asanyarray(nib.load(folder / f"{name}.nii.gz").dataobj)
+        np.testing.assert_array_equal(written, answer, strict=True)
+
+
+@pytest.mark.parametrize("what", START_UP)
+@pytest.mark.benchmark(group="start-up")
+def test_start_up(benchmark: Any, tmp_path: Path, what: str) -> None:
+    printed = benchmark.pedantic(run, (START_UP[what], tmp_path), rounds=15, warmup_rounds=1)
+    assert ("Usage" in printed) == ("--help" in what)

@@ -1,0 +1,61 @@
+#include "census.hpp"
+
+#include <cmath>
+
+#include "fastfuse/em.hpp"
+#include "fastfuse/enumerate.hpp"
+
+namespace fastfuse {
+namespace {
+
+class CensusTaker {
+  public:
+    explicit CensusTaker(const Expectation& expectation) : expectation_(expectation) {}
+
+    Census operator()(const Batch& batch, const Worker& worker) {
+        Census census(batch.raters);
+        census.mean_vote = expectation_(batch, worker);
+        for (std::int64_t row = 0; row < batch.rows; ++row)
+            add(batch, row, census);
+        return census;
+    }
+
+  private:
+    static void add(const Batch& batch, std::int64_t row, Census& census) {
+        const double count = batch.count[row];
+        if (count == 0) return;
+        double sum = 0;
+        for (int i = 0; i < batch.raters; ++i) {
+            const double q = batch.votes_of(i)[row];
+            census.volume[static_cast<std::size_t>(i)] += count * q;
+            sum += q;
+        }
+        if (batch.prior) census.prior += count * batch.prior[row];
+        if (sum != 0 && sum != batch.raters) census.disputed += count;
+        const int fractional = fractional_votes(batch, row);
+        census.terms += std::ldexp(1.0, fractional);
+        census.most_fractional = std::max(census.most_fractional, fractional);
+    }
+
+    Expectation expectation_;
+};
+
+} // namespace
+
+void Census::add(const Census& other) {
+    mean_vote.add(other.mean_vote);
+    for (std::size_t i = 0; i < volume.size(); ++i)
+        volume[i] += other.volume[i];
+    prior += other.prior;
+    disputed += other.disputed;
+    terms += other.terms;
+    most_fractional = std::max(most_fractional, other.most_fractional);
+}
+
+Census take_census(const Rows& rows, const Team& team) {
+    const Performance none;
+    return sum_over(rows, team, Census(rows.raters()),
+                    [&] { return CensusTaker(Expectation(Model::mean_vote, MStep::paper, none)); });
+}
+
+} // namespace fastfuse

@@ -1,0 +1,395 @@
+#include "dense.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "fastfuse/sum_over_jobs.hpp"
+#include "mass_tables.hpp"
+#include "tiles.hpp"
+
+namespace fastfuse {
+namespace {
+
+using kernels::Inspection;
+using kernels::ProductSums;
+using kernels::Rates;
+using kernels::Step;
+
+constexpr std::int64_t tiles_of_job = 16;
+constexpr std::int16_t not_known = -1; // that a tile is empty
+
+void add(const ProductSums& from, Sums& to) {
+    to.foreground += from.foreground;
+    to.background += from.background;
+    to.log_likelihood += from.log_likelihood;
+    for (std::size_t i = 0; i < to.hit.size(); ++i) {
+        to.hit[i] += from.hit[i];
+        to.miss[i] += from.miss[i];
+        to.false_alarm[i] += from.false_alarm[i];
+        to.rejection[i] += from.rejection[i];
+    }
+}
+
+template <class T> Rates<T> rates_of(const Performance& performance) {
+    Rates<T> rates;
+    for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
+        rates.sensitivity[i] = static_cast<T>(performance.sensitivity[i]);
+        rates.miss_rate[i] = static_cast<T>(performance.miss_rate[i]);
+        rates.specificity[i] = static_cast<T>(performance.specificity[i]);
+        rates.false_alarm_rate[i] = static_cast<T>(performance.false_alarm_rate[i]);
+    }
+    rates.prior = static_cast<T>(performance.prior);
+    rates.prior_complement = static_cast<T>(1 - performance.prior);
+    return rates;
+}
+
+// How small x and y can be, whatever the votes.
+double least_product(const Performance& performance, double least_prior) {
+    double one = least_prior, zero = least_prior;
+    for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
+        one *= std::min(performance.sensitivity[i], performance.miss_rate[i]);
+        zero *= std::min(performance.specificity[i], performance.false_alarm_rate[i]);
+    }
+    return std::min(one, zero);
+}
+
+// Voxels without any vote, as one row.
+class EmptyRows : public Rows {
+  public:
+    EmptyRows(int raters, double count) : votes_(static_cast<std::size_t>(raters)), count_(count) {}
+    int raters() const override { return static_cast<int>(votes_.size()); }
+    std::int64_t batches() const override { return 1; }
+    std::unique_ptr<BatchReader> reader() const override { return std::make_unique<Reader>(*this); }
+    Batch batch() const {
+        Batch batch;
+        batch.raters = raters();
+        batch.rows = batch.stride = 1;
+        batch.vote = votes_.data();
+        batch.count = &count_;
+        return batch;
+    }
+
+  private:
+    struct Reader : BatchReader {
+        explicit Reader(const EmptyRows& rows) : rows_(rows) {}
+        Batch read(std::int64_t) override { return rows_.batch(); }
+        const EmptyRows& rows_;
+    };
+    std::vector<double> votes_;
+    double count_;
+};
+
+// What a first look at some voxels tells.
+struct Findings {
+    explicit Findings(int raters = 0) : census(raters), spread(static_cast<std::size_t>(raters)) {}
+    void add(const Findings& other) {
+        census.add(other.census);
+        for (std::size_t i = 0; i < spread.size(); ++i)
+            spread[i] += other.spread[i];
+        inside += other.inside;
+        empty += other.empty;
+        least_prior = std::min(least_prior, other.least_prior);
+    }
+    Census census;
+    std::vector<double> spread; // Σ q_i (1 − q_i)
+    double inside = 0;          // voxels that count
+    double empty = 0;           // of them, those in tiles without any vote
+    double least_prior = 0.5;   // of a prior map and its complement
+};
+
+struct TileSums {
+    explicit TileSums(int raters = 0) : sums(raters) {}
+    void add(const TileSums& other) {
+        sums.add(other.sums);
+        empty += other.empty;
+    }
+    Sums sums;
+    double empty = 0;
+};
+
+template <class T> class DenseIn : public Dense {
+  public:
+    DenseIn(const Votes& votes, const Team& team)
+        : votes_(votes), team_(team), empty_(static_cast<std::size_t>(tile_count<T>(votes)), not_known) {}
+
+    Census survey(Gather gather) override {
+        Findings findings = gather == Gather::mean_vote ? survey_votes() : survey_masses(gather);
+        least_prior_ = findings.least_prior;
+        Census census = std::move(findings.census);
+        if (gather == Gather::mean_vote)
+            add_empty(Step::mean_vote, Performance(votes_.size()), findings.empty, census.mean_vote);
+        else
+            census.mean_vote = mean_vote_of_masses(findings.spread);
+        census.mean_vote.count = findings.inside;
+        return census;
+    }
+
+    Masses take_masses() override { return std::move(*masses_); }
+
+    std::optional<Sums> expectation(Step step, const Performance& performance) override {
+        if (!fits(step, performance)) return wider() ? wider()->expectation(step, performance) : std::nullopt;
+        const Rates<T> rates = rates_of<T>(performance);
+        TileSums total = over_tiles(TileSums(votes_.size()), [&](const Tile<T>& tile, TileSums& part) {
+            part.sums.count += tile.inside;
+            if (tile.empty) {
+                part.empty += tile.inside;
+                return;
+            }
+            ProductSums sums;
+            kernels::best<T>().expect(tile.columns, rates, step, sums);
+            add(sums, part.sums);
+        });
+        const double count = total.sums.count;
+        add_empty(step, performance, total.empty, total.sums);
+        total.sums.count = count;
+        return total.sums;
+    }
+
+    std::optional<Range> write(Step step, const Performance& performance, const Output& to) override {
+        if (!fits(step, performance)) return wider() ? wider()->write(step, performance, to) : std::nullopt;
+        const Rates<T> rates = rates_of<T>(performance);
+        return write_tiles(to, empty_probability(step, performance), [&] {
+            return [&](const Tile<T>& tile, T* consensus) {
+                kernels::best<T>().posterior(tile.columns, rates, step, consensus);
+            };
+        });
+    }
+
+    Range mix(const Masses& masses, const Output& to) override {
+        const std::vector<double>& wide = masses.posterior();
+        const std::vector<T> posterior(wide.begin(), wide.end());
+        const std::vector<T> ones(static_cast<std::size_t>(kernels::tile_voxels<T>), T(1));
+        return write_tiles(to, wide[0], [&] {
+            return [&, trees = HalfTrees<T>(votes_.size())](const Tile<T>& tile, T* consensus) mutable {
+                trees.spread(tile.columns.vote, ones.data(), ones.data());
+                std::fill_n(consensus, kernels::tile_voxels<T>, T(0));
+                trees.mix(posterior.data(), consensus);
+                for (std::int64_t k = 0; k < kernels::tile_voxels<T>; ++k)
+                    consensus[k] *= tile.columns.weight[k];
+            };
+        });
+    }
+
+  private:
+    std::int64_t tiles() const { return static_cast<std::int64_t>(empty_.size()); }
+
+    // Reads a tile unless it is known to be empty.
+    const Tile<T>& read(TileReader<T>& reader, std::int64_t index) {
+        std::int16_t& empty = empty_[static_cast<std::size_t>(index)];
+        if (empty != not_known) return reader.skip(index, empty);
+        const Tile<T>& tile = reader.read(index);
+        if (tile.empty) empty = static_cast<std::int16_t>(tile.inside);
+        return tile;
+    }
+
+    // Adds up what `look(tile, part)` finds in every tile.
+    template <class Total, class Look> Total over_tiles(const Total& total, const Look& look) {
+        const auto make = [&] {
+            return [&, reader = std::make_unique<TileReader<T>>(votes_)](std::int64_t job, const Worker&) {
+                Total part(votes_.size());
+                const std::int64_t end = std::min((job + 1) * tiles_of_job, tiles());
+                for (std::int64_t index = job * tiles_of_job; index < end; ++index)
+                    look(read(*reader, index), part);
+                return part;
+            };
+        };
+        return sum_over_jobs((tiles() + tiles_of_job - 1) / tiles_of_job, team_, total, make);
+    }
+
+    // Throws BadInput for the first vote or prior that cannot be used.
+    void refuse(const Tile<T>& tile) const {
+        Block block(votes_);
+        read_block(votes_, tile.first / block_voxels, block);
+    }
+
+    void inspect(const Tile<T>& tile, Findings& findings) const {
+        findings.inside += tile.inside;
+        if (tile.empty) {
+            findings.empty += tile.inside;
+            return;
+        }
+        Inspection found;
+        kernels::best<T>().inspect(tile.columns, found);
+        bool good = found.plain;
+        for (std::size_t i = 0; i < findings.spread.size(); ++i) {
+            good &= votes_.check == Check::unit || found.spread[i] == 0;
+            findings.census.volume[i] += found.yes[i];
+            findings.spread[i] += found.spread[i];
+        }
+        findings.census.disputed += found.disputed;
+        for (std::int64_t k = 0; tile.columns.prior && k < tile.voxels; ++k) {
+            const auto prior = static_cast<double>(tile.columns.prior[k]);
+            good &= prior > 0 && prior < 1;
+            findings.least_prior = std::min({findings.least_prior, prior, 1 - prior});
+            findings.census.prior += tile.columns.weight[k] != 0 ? prior : 0;
+        }
+        if (!good) refuse(tile);
+    }
+
+    Findings survey_votes() {
+        const Rates<T> none{};
+        return over_tiles(Findings(votes_.size()), [&](const Tile<T>& tile, Findings& part) {
+            inspect(tile, part);
+            if (tile.empty) return;
+            ProductSums sums;
+            kernels::best<T>().expect(tile.columns, none, Step::mean_vote, sums);
+            add(sums, part.census.mean_vote);
+        });
+    }
+
+    Findings survey_masses(Gather gather) {
+        const bool with_moments = gather == Gather::masses_and_moments;
+        const MassShares split(votes_.size(), with_moments, votes_.voxels());
+        std::vector<Findings> findings(static_cast<std::size_t>(split.shares), Findings(votes_.size()));
+        std::vector<std::vector<double>> tables(findings.size(), std::vector<double>(split.table_size));
+        struct Scratch {
+            TileReader<T> reader;
+            StripAdder<T> adder;
+        };
+        std::vector<std::unique_ptr<Scratch>> scratch(static_cast<std::size_t>(team_.size()));
+        team_.run(split.jobs(), [&](std::int64_t job, const Worker& worker) {
+            auto& own = scratch[static_cast<std::size_t>(worker.thread)];
+            if (!own) own.reset(new Scratch{TileReader<T>(votes_), StripAdder<T>(split, with_moments)});
+            const std::int64_t strip = job % split.strips(), share = job / split.strips();
+            const auto at = static_cast<std::size_t>(share);
+            const std::int64_t end = tiles() * (share + 1) / split.shares;
+            for (std::int64_t t = tiles() * share / split.shares; t < end && !worker.stopped(); ++t) {
+                const Tile<T>& tile = strip == 0 ? read(own->reader, t) : own->reader.read(t);
+                if (strip == 0) inspect(tile, findings[at]);
+                if (!tile.empty) own->adder.add(tile.columns, strip, tables[at].data());
+            }
+        });
+        Findings total(votes_.size());
+        for (std::size_t s = 0; s < tables.size(); ++s) { // in this order for every team
+            total.add(findings[s]);
+            for (std::size_t b = 0; s > 0 && b < split.table_size; ++b)
+                tables[0][b] += tables[s][b];
+        }
+        tables.resize(1);
+        tables[0][0] += total.empty;
+        masses_.emplace(votes_.size(),
+                        with_moments ? with_all_moments(tables[0], votes_.size()) : std::move(tables[0]));
+        return total;
+    }
+
+    // Moments hold Σ q_i q_t(B). Without them, a rater's own mark stands for his vote, which leaves
+    // Σ q_i (1 − q_i) on the wrong side.
+    Sums mean_vote_of_masses(const std::vector<double>& spread) const {
+        const Performance none(votes_.size());
+        Sums sums = fastfuse::expectation(*masses_, Model::mean_vote, MStep::paper, none, team_);
+        for (std::size_t i = 0; i < spread.size() && !masses_->with_moments(); ++i) {
+            const double part = spread[i] / votes_.size();
+            sums.hit[i] = std::max(sums.hit[i] - part, 0.0);
+            sums.miss[i] += part;
+            sums.false_alarm[i] += part;
+            sums.rejection[i] = std::max(sums.rejection[i] - part, 0.0);
+        }
+        return sums;
+    }
+
+    bool fits(Step step, const Performance& performance) const {
+        constexpr double least = std::is_same_v<T, float> ? 1e-30 : 1e-280;
+        const double prior = std::min(performance.prior, 1 - performance.prior);
+        return step == Step::mean_vote ||
+               least_product(performance, votes_.prior ? least_prior_ : prior) > least;
+    }
+
+    // The same in double precision, where floats do not suffice.
+    Dense* wider() {
+        if constexpr (std::is_same_v<T, float>) {
+            if (!wider_) {
+                auto made = std::make_unique<DenseIn<double>>(votes_, team_);
+                made->least_prior_ = least_prior_;
+                wider_ = std::move(made);
+            }
+        }
+        return wider_.get();
+    }
+
+    void add_empty(Step step, const Performance& performance, double voxels, Sums& to) const {
+        const EmptyRows rows(votes_.size(), voxels);
+        const Model model = step == Step::mean_vote ? Model::mean_vote : Model::product;
+        const MStep m_step = step == Step::marks ? MStep::em : MStep::paper;
+        if (voxels > 0) to.add(fastfuse::expectation(rows, model, m_step, performance, team_));
+    }
+
+    double empty_probability(Step step, const Performance& performance) const {
+        const EmptyRows rows(votes_.size(), 1);
+        Posterior posterior;
+        if (step != Step::mean_vote) product_posterior(rows.batch(), performance, posterior);
+        return posterior.foreground[0];
+    }
+
+    // Writes what `make()(tile, consensus)` finds for every tile, 0 outside the mask.
+    template <class Make> Range write_tiles(const Output& to, double empty_probability, const Make& make) {
+        struct Scratch {
+            TileReader<T> reader;
+            decltype(make()) find;
+            std::vector<T> consensus;
+            Range range;
+        };
+        std::vector<std::unique_ptr<Scratch>> scratch(static_cast<std::size_t>(team_.size()));
+        team_.run((tiles() + tiles_of_job - 1) / tiles_of_job, [&](std::int64_t job, const Worker& worker) {
+            auto& own = scratch[static_cast<std::size_t>(worker.thread)];
+            if (!own)
+                own.reset(new Scratch{TileReader<T>(votes_),
+                                      make(),
+                                      std::vector<T>(static_cast<std::size_t>(kernels::tile_voxels<T>)),
+                                      {}});
+            const std::int64_t end = std::min((job + 1) * tiles_of_job, tiles());
+            for (std::int64_t t = job * tiles_of_job; t < end && !worker.stopped(); ++t) {
+                const Tile<T>& tile = read(own->reader, t);
+                if (tile.empty)
+                    fill(tile, empty_probability, to, own->range);
+                else if (to.wide == std::is_same_v<T, double> && tile.voxels == kernels::tile_voxels<T>)
+                    find_in(tile, own->find, to.place<T>(tile.first), own->range);
+                else
+                    copy(tile, find_in(tile, own->find, own->consensus.data(), own->range), to);
+            }
+        });
+        Range range;
+        for (const auto& own : scratch)
+            if (own) range.include(own->range);
+        return range;
+    }
+
+    template <class Find> T* find_in(const Tile<T>& tile, Find& find, T* consensus, Range& range) const {
+        find(tile, consensus);
+        T least, most;
+        kernels::best<T>().extremes(consensus, tile.columns.weight, least, most);
+        range.include(static_cast<double>(least));
+        range.include(static_cast<double>(most));
+        return consensus;
+    }
+
+    static void copy(const Tile<T>& tile, const T* consensus, const Output& to) {
+        for (std::int64_t k = 0; k < tile.voxels; ++k)
+            to.put(tile.first + k, static_cast<double>(consensus[k]));
+    }
+
+    static void fill(const Tile<T>& tile, double probability, const Output& to, Range& range) {
+        to.fill(tile.first, tile.voxels, tile.inside > 0 ? probability : 0);
+        if (tile.inside > 0) range.include(probability);
+        if (tile.inside == 0 || tile.inside == static_cast<double>(tile.voxels)) return;
+        for (std::int64_t k = 0; k < tile.voxels; ++k)
+            if (tile.columns.weight[k] == 0) to.put(tile.first + k, 0);
+    }
+
+    template <class> friend class DenseIn;
+
+    const Votes& votes_;
+    const Team& team_;
+    std::vector<std::int16_t> empty_; // of each tile: its voxels that count if nobody votes in it
+    double least_prior_ = 0.5;
+    std::optional<Masses> masses_;
+    std::unique_ptr<Dense> wider_;
+};
+
+} // namespace
+
+std::unique_ptr<Dense> Dense::of(const Votes& votes, Lane lane, const Team& team) {
+    if (lane == Lane::single_precision) return std::make_unique<DenseIn<float>>(votes, team);
+    return std::make_unique<DenseIn<double>>(votes, team);
+}
+
+} // namespace fastfuse

@@ -1,0 +1,27 @@
+// The kernels of the instruction set that this processor has.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/inspect.hpp"
+#include "kernels/product.hpp"
+#include "kernels/tile.hpp"
+
+namespace fastfuse::kernels {
+
+template <class T> struct Kernels {
+    void (*inspect)(const Columns<T>& votes, Inspection& to);
+    void (*expect)(const Columns<T>& votes, const Rates<T>& rates, Step step, ProductSums& to);
+    void (*posterior)(const Columns<T>& votes, const Rates<T>& rates, Step step, T* consensus);
+    void (*extremes)(const T* values, const T* weight, T& least, T& most);
+    void (*spread)(const T* const* vote, int raters, const T* root, T* rows);
+    void (*scale_rows)(const T* rows, int raters, int rater, const T* vote, T* to);
+    void (*add_products)(const T* u, int rows, const T* v, int columns, double* table,
+                         std::int64_t next_column);
+    void (*mix)(const T* u, int rows, const T* v, int columns, const T* posterior, T* consensus);
+};
+
+// T is float or double.
+template <class T> const Kernels<T>& best();
+
+} // namespace fastfuse::kernels

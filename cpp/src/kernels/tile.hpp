@@ -1,0 +1,25 @@
+// What the kernels work on: the votes of some voxels as columns of floats or doubles.
+#pragma once
+
+#include <cstdint>
+
+namespace fastfuse::kernels {
+
+constexpr int widest_lanes = 64; // bytes
+
+// So many that the products of seven raters over them stay in a core's own cache.
+template <class T> constexpr std::int64_t tile_voxels = 2048 / static_cast<int>(sizeof(T));
+
+// Every column is a whole tile long.
+template <class T> struct Columns {
+    int raters = 0;
+    const T* const* vote = nullptr; // of each rater; 0 where the voxel does not count
+    const T* weight = nullptr;      // 1 where it counts, else 0
+    const T* prior = nullptr;       // of each voxel; null where one prior serves all
+};
+
+// Room from one row of products to the next: rows of a power of two would fall on one another's cache sets.
+template <class T>
+constexpr std::int64_t row_stride = tile_voxels<T> + widest_lanes / static_cast<int>(sizeof(T));
+
+} // namespace fastfuse::kernels

@@ -1,0 +1,49 @@
+#include "sample.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "fastfuse/enumerate.hpp"
+#include "fastfuse/rows.hpp"
+#include "pattern_table.hpp"
+
+namespace fastfuse {
+namespace {
+
+constexpr std::int64_t blocks_looked_at = 32;
+constexpr std::int64_t enough_rows = 1024;
+constexpr std::int64_t most_kept = 8192;
+
+} // namespace
+
+Sample take_sample(const Votes& votes) {
+    const std::size_t width = votes.raters.size() + (votes.prior ? 1 : 0);
+    Table table(static_cast<int>(width), most_kept);
+    Block block(votes);
+    std::vector<double> key(width);
+    Sample sample;
+    const std::int64_t blocks = block_count(votes);
+    const std::int64_t step = std::max<std::int64_t>(1, blocks / blocks_looked_at);
+    for (std::int64_t index = step / 2; index < blocks; index += step) {
+        try {
+            read_block(votes, index, block);
+        } catch (const BadInput&) {
+            return {}; // whoever reads the whole volume reports its first bad vote
+        }
+        const Batch batch = batch_of(votes, block);
+        for (std::int64_t r = 1; r < batch.rows; ++r) {
+            for (std::size_t i = 0; i < width; ++i)
+                key[i] = i < votes.raters.size() ? batch.votes_of(static_cast<int>(i))[r] : batch.prior[r];
+            if (table.find_or_add(key.data()) == Table::full) return sample;
+            sample.terms += std::ldexp(1.0, fractional_votes(batch, r));
+        }
+        sample.rows += static_cast<double>(batch.rows - 1);
+        if (sample.rows < enough_rows) continue;
+        sample.repeats = static_cast<double>(table.size()) < 0.75 * sample.rows;
+        if (!sample.repeats) return sample;
+    }
+    return sample;
+}
+
+} // namespace fastfuse
