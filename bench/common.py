@@ -31,13 +31,18 @@ def case() -> phantom.Case:
 
 
 def block_of(votes: Votes) -> Votes:
-    """Return a block of 32 x 40 x 32 voxels, where slow contestants are checked before they are timed."""
-    return tuple(np.ascontiguousarray(vote[BLOCK]) for vote in votes)
+    """Return a block of the brain, where slow contestants are checked before they are timed."""
+    return votes if SMALL else cut(votes)
 
 
 def brain(votes: Votes) -> Votes:
     """Return the volume that is fused: all of it, or a block in small runs."""
-    return block_of(votes) if SMALL else votes
+    return cut(votes) if SMALL else votes
+
+
+def cut(votes: Votes) -> Votes:
+    """Return 32 x 40 x 32 of the voxels."""
+    return tuple(np.ascontiguousarray(vote[BLOCK]) for vote in votes)
 
 
 @cache
@@ -86,7 +91,7 @@ def tiled(kind: str, brains: float) -> Votes:
 
 def copy_of(vote: NDArray[Any], k: int) -> NDArray[Any]:
     """Return the k-th brain's vote: the same, unless it is dense."""
-    dense = 0 < vote.min()
+    dense = vote.min() > 0
     return vote ** np.float32(1 + k / 100) if dense else vote
 
 

@@ -32,7 +32,9 @@ from rivals_numpy import LEVELS, level_patterns
 PARTS, TILE, CODES = 64, 256, 4096
 F32, ONE = np.float32, np.float32(1)
 compiled = njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
-careful = njit(cache=True, fastmath={"contract", "arcp", "nsz"}, nogil=True, error_model="numpy")  # q x + (1 - q) y stays as written
+careful = njit(
+    cache=True, fastmath={"contract", "arcp", "nsz"}, nogil=True, error_model="numpy"
+)  # q x + (1 - q) y stays as written
 on_all_cores = njit(parallel=True, cache=True, fastmath=True, nogil=True, error_model="numpy")
 
 
@@ -239,13 +241,12 @@ def mix(votes, table, out):
 
 def unfold(mass: Array, low: Array, high: Array) -> Array:
     """Return M_i(B) (m, 2^m): where b_i is 1 it is N(B), less M_i where b_i is 0."""
-    m, columns = len(low) + len(high), mass.shape[1]
+    m = len(low) + len(high)
     bits, moments = all_patterns(m), np.empty((m, mass.size))
     for i in range(m):
         without = bits[i] == 0
         moments[i, without] = (low[i] if i < len(low) else high[i - len(low)]).reshape(-1)
         moments[i, ~without] = mass.reshape(-1)[~without] - moments[i, without]
-    assert columns == 1 << len(low)
     return moments
 
 

@@ -77,7 +77,7 @@ def staple_over_voxels(votes: Votes) -> Answer:
 
 
 def staple_patterns(votes: Votes) -> Answer:
-    """Number the patterns, count them, run STAPLE on them, look the voxels up."""
+    """Give the patterns numbers, count them, run STAPLE on them, look the voxels up."""
     m, codes = len(votes), np.empty(votes[0].size, np.min_scalar_type((1 << len(votes)) - 1))
     counts = np.zeros(1 << m, np.int64)
     flat = [vote.reshape(-1).view(np.uint8) for vote in votes]
@@ -90,13 +90,12 @@ def staple_patterns(votes: Votes) -> Answer:
     return from_codes(codes, counts, all_patterns(m), "soft", "em", votes[0].shape)
 
 
-def staple_busy_words(votes: Votes) -> Answer:
+def staple_busy_words(votes: Votes, out: NDArray[np.float32]) -> Answer:
     """Find eight empty voxels at once, and number the patterns of the rest."""
-    m, n = len(votes), votes[0].size
     flat = [vote.reshape(-1).view(np.uint8) for vote in votes]
     busy = busy_voxels(flat)
     codes = sum(vote[busy].astype(np.int64) << i for i, vote in enumerate(flat))
-    return from_few_codes(busy, codes, all_patterns(m), "soft", "em", votes[0].shape, n)
+    return from_few_codes(busy, codes, all_patterns(len(votes)), "soft", "em", out)
 
 
 def busy_voxels(flat: list[NDArray[Any]]) -> NDArray[np.intp]:
@@ -114,17 +113,24 @@ def busy_voxels(flat: list[NDArray[Any]]) -> NDArray[np.intp]:
     return np.concatenate([inside, np.arange(words * per_word, len(flat[0]))])
 
 
+def look_up_table(
+    counts: NDArray[Any], rows: Array, method: str, m_step: str
+) -> tuple[Array, Array, int, NDArray[np.float32]]:
+    """Fuse the patterns that occur; return the rates, the iterations, and p(truth 1) by the pattern's number."""
+    present = np.flatnonzero(counts)
+    count = counts[present].astype(np.float64)
+    theta1, theta0, n_iter, w = fuse_patterns(rows[:, present], count, method, m_step)
+    table = np.zeros(len(counts), np.float32)
+    table[present] = w
+    return theta1, theta0, n_iter, table
+
+
 def from_codes(
     codes: NDArray[Any], counts: NDArray[Any], rows: Array, method: str, m_step: str, shape: tuple[int, ...]
 ) -> Answer:
     """Fuse the patterns that occur, and look all voxels up."""
-    present = np.flatnonzero(counts)
-    theta1, theta0, n_iter, w = fuse_patterns(
-        rows[:, present], counts[present].astype(float), method, m_step
-    )
-    table = np.zeros(len(counts), np.float32)
-    table[present] = w
-    return Answer(theta1, theta0, table[codes].reshape(shape), n_iter)
+    *rates, n_iter, table = look_up_table(counts, rows, method, m_step)
+    return Answer(*rates, table[codes].reshape(shape), n_iter)
 
 
 def from_few_codes(
@@ -133,21 +139,15 @@ def from_few_codes(
     rows: Array,
     method: str,
     m_step: str,
-    shape: tuple[int, ...],
-    n: int,
+    out: NDArray[np.float32],
 ) -> Answer:
     """Fuse where only the voxels ``busy`` may differ from pattern 0."""
     counts = np.bincount(codes, minlength=rows.shape[1])
-    counts[0] += n - len(busy)
-    present = np.flatnonzero(counts)
-    theta1, theta0, n_iter, w = fuse_patterns(
-        rows[:, present], counts[present].astype(float), method, m_step
-    )
-    table = np.zeros(len(counts), np.float32)
-    table[present] = w
-    probability = np.full(n, table[0], np.float32)
-    probability[busy] = table[codes]
-    return Answer(theta1, theta0, probability.reshape(shape), n_iter)
+    counts[0] += out.size - len(busy)
+    *rates, n_iter, table = look_up_table(counts, rows, method, m_step)
+    out.fill(table[0])
+    out.reshape(-1)[busy] = table[codes]
+    return Answer(*rates, out, n_iter)
 
 
 # --- votes of few values ---------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def level_of(vote: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def patterns_of_levels(votes: Votes, method: str, m_step: str) -> Answer:
-    """Number the patterns in base 3, count them, fuse them, look the voxels up."""
+    """Give the patterns numbers in base 3, count them, fuse them, look the voxels up."""
     m = len(votes)
     codes = np.zeros(votes[0].size, np.min_scalar_type(len(LEVELS) ** m - 1))
     counts = np.zeros(len(LEVELS) ** m, np.int64)
@@ -178,13 +178,12 @@ def patterns_of_levels(votes: Votes, method: str, m_step: str) -> Answer:
     return from_codes(codes, counts, level_patterns(m), method, m_step, votes[0].shape)
 
 
-def busy_words_of_levels(votes: Votes, method: str, m_step: str) -> Answer:
+def busy_words_of_levels(votes: Votes, method: str, m_step: str, out: NDArray[np.float32]) -> Answer:
     """Find two empty voxels at once, and number the patterns of the rest."""
-    m, n = len(votes), votes[0].size
     flat = [vote.reshape(-1) for vote in votes]
     busy = busy_voxels(flat)
     codes = sum(level_of(vote[busy]).astype(np.int64) * len(LEVELS) ** i for i, vote in enumerate(flat))
-    return from_few_codes(busy, codes, level_patterns(m), method, m_step, votes[0].shape, n)
+    return from_few_codes(busy, codes, level_patterns(len(votes)), method, m_step, out)
 
 
 # --- soft-STAPLE on any votes ----------------------------------------------------------------------------------
