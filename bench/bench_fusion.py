@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fastfuse
-from common import block_of, votes_of
+from common import middle_of, votes_of
 from contestants import RACES, check, skip_without
 
 RUNS = [pytest.param(race, name, id=f"{race} - {name}") for race in RACES for name in RACES[race].contestants]
@@ -31,7 +31,7 @@ def out() -> NDArray[np.float32]:
 @cache
 def answer_of(race: str, block: bool) -> fastfuse.Fusion:
     votes = votes_of(RACES[race].kind)
-    return RACES[race].answer(block_of(votes) if block else votes)
+    return RACES[race].answer(middle_of(votes) if block else votes)
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")  # that one iteration is none too many
@@ -40,7 +40,7 @@ def test_race(benchmark: Any, out: NDArray[np.float32], race: str, name: str) ->
     benchmark.group = race
     contestant, votes = RACES[race].contestants[name], votes_of(RACES[race].kind)
     skip_without(contestant)
-    first = block_of(votes) if contestant.slow else votes
+    first = middle_of(votes) if contestant.slow else votes
     found = contestant.fuse(first, np.empty(first[0].shape, np.float32) if contestant.slow else out)
     check(found, answer_of(race, contestant.slow), contestant.tolerance)
     found = benchmark.pedantic(contestant.fuse, (votes, out), rounds=contestant.rounds)

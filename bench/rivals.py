@@ -105,26 +105,74 @@ def iterate_on_masses(
     return theta1, theta0, n_iter, posterior(bits, prior, theta1, theta0)
 
 
-# --- EM on distinct soft patterns ------------------------------------------------------------------------------
+# --- the masses, by halves of the raters -----------------------------------------------------------------------
+
+
+def shares_of(q: NDArray[Any]) -> NDArray[Any]:
+    """Return q(B) (2^m, n) of every column of q (m, n)."""
+    share = np.empty((1 << len(q), q.shape[1]), q.dtype)
+    share[0] = 1
+    for i, vote in enumerate(q):
+        np.multiply(share[: 1 << i], vote, out=share[1 << i : 2 << i])
+        share[: 1 << i] *= 1 - vote
+    return share
+
+
+def halves_of(q: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the shares of the lower half of the raters, and of the upper: a pattern's is a product of two."""
+    half = len(q) // 2
+    return shares_of(q[:half]), shares_of(q[half:])
+
+
+def masses_of(low: NDArray[Any], high: NDArray[Any]) -> NDArray[Any]:
+    """Return N(B) (high, low), the sum of the products: one product of matrices."""
+    return high @ low.T
+
+
+def moments_of(q: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> NDArray[Any]:
+    """Return M_i(B) (m, high, low)."""
+    m, half, n = len(q), len(q) // 2, q.shape[1]
+    of_low = (q[:half, None] * low).reshape(-1, n)
+    of_high = (q[half:, None] * high).reshape(-1, n)
+    return np.concatenate(
+        [
+            (high @ of_low.T).reshape(len(high), half, len(low)).swapaxes(0, 1),
+            (of_high @ low.T).reshape(m - half, len(high), len(low)),
+        ]
+    )
+
+
+def mixture_of(table: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> NDArray[Any]:
+    """Return Σ q(B) table(B) of every column."""
+    return np.einsum("ij,ij->j", table @ low, high)
+
+
+# --- EM on distinct patterns -----------------------------------------------------------------------------------
 
 
 def fuse_patterns(rows: Array, count: Array, method: str, m_step: str) -> tuple[Array, Array, int, Array]:
     """Fuse distinct patterns (m, U) with their counts; also return p(truth 1) of each."""
     if method == "simplified":
         return simplified_patterns(rows, count, m_step)
-    shares = pattern_shares(rows)
-    mass, squares = shares @ count, (rows**2) @ count
-    moments = None if m_step == "em" else (rows * count) @ shares.T
-    theta1, theta0, n_iter, w = iterate_on_masses(mass, moments, squares, int(count.sum()))
-    return theta1, theta0, n_iter, w @ shares
+    if method == "binary":
+        return binary_patterns(rows, count)
+    low, high = halves_of(rows)
+    weighted = high * count
+    mass, squares = masses_of(low, weighted), (rows**2) @ count
+    moments = None if m_step == "em" else moments_of(rows, low, weighted).reshape(len(rows), -1)
+    theta1, theta0, n_iter, w = iterate_on_masses(mass.reshape(-1), moments, squares, int(count.sum()))
+    return theta1, theta0, n_iter, mixture_of(w.reshape(mass.shape), low, high)
 
 
-def pattern_shares(q: NDArray[Any]) -> NDArray[Any]:
-    """Return q(B) (2^m, n) of every column of q (m, n)."""
-    share = np.ones((1, q.shape[1]), q.dtype)
-    for vote in q:
-        share = np.concatenate([share * (1 - vote), share * vote])
-    return share
+def binary_patterns(rows: Array, count: Array) -> tuple[Array, Array, int, Array]:
+    """Run STAPLE on distinct binary patterns."""
+    n, ones = int(count.sum()), rows @ count
+    prior = mean_prior(ones, n)
+    theta1, theta0, n_iter = iterate(
+        first_sums((rows * count) @ rows.T, ones, n),
+        lambda theta1, theta0: binary_sums(rows, count, posterior(rows, prior, theta1, theta0)),
+    )
+    return theta1, theta0, n_iter, posterior(rows, prior, theta1, theta0)
 
 
 def simplified_patterns(rows: Array, count: Array, m_step: str) -> tuple[Array, Array, int, Array]:

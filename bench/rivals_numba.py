@@ -93,7 +93,7 @@ def look_up(codes, words, table, out):
 
 
 def patterns(
-    votes: Votes, method: str = "soft", m_step: str = "em", out: NDArray[np.float32] | None = None
+    votes: Votes, method: str = "binary", m_step: str = "em", out: NDArray[np.float32] | None = None
 ) -> Answer:
     """Fuse binary votes, or votes in LEVELS, by their distinct patterns."""
     base, m, n = 2 if votes[0].itemsize == 1 else len(LEVELS), len(votes), votes[0].size

@@ -21,9 +21,13 @@ from rivals import (
     binary_sums,
     first_sums,
     fuse_patterns,
+    halves_of,
     iterate,
     iterate_on_masses,
+    masses_of,
     mean_prior,
+    mixture_of,
+    moments_of,
     posterior,
 )
 
@@ -87,7 +91,7 @@ def staple_patterns(votes: Votes) -> Answer:
         for i, vote in enumerate(flat[1:], 1):
             code |= vote[start : start + LONG_CHUNK].astype(codes.dtype) << i
         counts += np.bincount(code, minlength=1 << m)
-    return from_codes(codes, counts, all_patterns(m), "soft", "em", votes[0].shape)
+    return from_codes(codes, counts, all_patterns(m), "binary", "em", votes[0].shape)
 
 
 def staple_busy_words(votes: Votes, out: NDArray[np.float32]) -> Answer:
@@ -95,7 +99,7 @@ def staple_busy_words(votes: Votes, out: NDArray[np.float32]) -> Answer:
     flat = [vote.reshape(-1).view(np.uint8) for vote in votes]
     busy = busy_voxels(flat)
     codes = sum(vote[busy].astype(np.int64) << i for i, vote in enumerate(flat))
-    return from_few_codes(busy, codes, all_patterns(len(votes)), "soft", "em", out)
+    return from_few_codes(busy, codes, all_patterns(len(votes)), "binary", "em", out)
 
 
 def busy_voxels(flat: list[NDArray[Any]]) -> NDArray[np.intp]:
@@ -229,38 +233,22 @@ def soft_enumeration(votes: Votes, m_step: str, dtype: DTypeLike) -> Answer:
 
 
 def soft_masses(votes: Votes, m_step: str, dtype: DTypeLike) -> Answer:
-    """Gather the 2^m masses once; a pattern's share is the product of those of two halves of the raters."""
-    m, n, half = len(votes), votes[0].size, len(votes) // 2
-    mass, squares = np.zeros((1 << (m - half), 1 << half)), np.zeros(m)
-    moments = np.zeros((m, *mass.shape))
+    """Gather the 2^m masses once, run STAPLE on them, mix the probabilities in one more pass."""
+    m, n = len(votes), votes[0].size
+    mass, moments, squares = np.float64(0), np.float64(0), np.zeros(m)
     for _, q in chunks(votes, dtype):
-        low, high = shares_of(q[:half]), shares_of(q[half:])
-        mass += high @ low.T
+        low, high = halves_of(q)
+        mass = mass + masses_of(low, high)
         squares += np.einsum("ij,ij->i", q, q)
-        if m_step == "em":
-            continue
-        weighted = (q[:half, None] * low).reshape(-1, q.shape[1])
-        moments[:half] += (high @ weighted.T).reshape(len(high), half, -1).swapaxes(0, 1)
-        weighted = (q[half:, None] * high).reshape(-1, q.shape[1])
-        moments[half:] += (weighted @ low.T).reshape(m - half, *mass.shape)
-    theta1, theta0, n_iter, w_of = iterate_on_masses(
-        mass.reshape(-1), None if m_step == "em" else moments.reshape(m, -1), squares, n
-    )
+        if m_step == "paper":
+            moments = moments + moments_of(q, low, high)
+    of_patterns = moments.reshape(m, -1) if m_step == "paper" else None
+    theta1, theta0, n_iter, w_of = iterate_on_masses(mass.reshape(-1), of_patterns, squares, n)
     table = w_of.reshape(mass.shape).astype(dtype)
     probability = np.empty(n, dtype)
     for at, q in chunks(votes, dtype):
-        np.einsum("ij,ij->j", table @ shares_of(q[:half]), shares_of(q[half:]), out=probability[at])
+        probability[at] = mixture_of(table, *halves_of(q))
     return Answer(theta1, theta0, probability.reshape(votes[0].shape), n_iter)
-
-
-def shares_of(q: NDArray[Any]) -> NDArray[Any]:
-    """Return q(B) (2^m, n), written in place."""
-    share = np.empty((1 << len(q), q.shape[1]), q.dtype)
-    share[0] = 1
-    for i, vote in enumerate(q):
-        np.multiply(share[: 1 << i], vote, out=share[1 << i : 2 << i])
-        share[: 1 << i] *= 1 - vote
-    return share
 
 
 # --- simplified-soft-STAPLE on any votes -----------------------------------------------------------------------
