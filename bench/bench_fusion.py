@@ -1,62 +1,48 @@
-"""Whole-brain fusion: fastfuse, the NumPy reference, SimpleITK.
+"""Whole-brain fusion, seven raters: fastfuse, its rivals, and a copy of as many bytes.
 
-pytest bench --benchmark-columns=median,rounds
+pytest bench/bench_fusion.py --benchmark-columns=median,rounds
+
+All contestants iterate to one stopping rule. Fast ones are checked on the whole brain before they are timed; slow
+ones on a block before, and on the whole brain after their one run.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import fastfuse
-from common import binary_votes, soft_votes
-from fastfuse import reference
+from common import middle_of, votes_of
+from contestants import RACES, check, skip_without
+
+RUNS = [pytest.param(race, name, id=f"{race} - {name}") for race in RACES for name in RACES[race].contestants]
 
 
 @pytest.fixture(scope="module")
-def answer() -> fastfuse.Fusion:
-    return fastfuse.staple(binary_votes(), dtype="float64")
+def out() -> NDArray[np.float32]:
+    """Return memory for a probability, already touched."""
+    return np.ones(votes_of("binary")[0].shape, np.float32)
 
 
-@pytest.mark.benchmark(group="binary votes: STAPLE")
-def test_staple(benchmark: Any, answer: fastfuse.Fusion) -> None:
-    fused = benchmark(fastfuse.staple, binary_votes())
-    np.testing.assert_allclose(fused.sensitivity, answer.sensitivity, atol=1e-9)
+@cache
+def answer_of(race: str, block: bool) -> fastfuse.Fusion:
+    votes = votes_of(RACES[race].kind)
+    return RACES[race].answer(middle_of(votes) if block else votes)
 
 
-@pytest.mark.benchmark(group="binary votes: STAPLE")
-def test_numpy_reference(benchmark: Any, answer: fastfuse.Fusion) -> None:
-    fused = benchmark.pedantic(reference.fuse, (binary_votes(),), {"method": "staple"}, rounds=1)
-    np.testing.assert_allclose(fused.sensitivity, answer.sensitivity, atol=1e-9)
-
-
-@pytest.mark.benchmark(group="binary votes: STAPLE")
-def test_simpleitk(benchmark: Any, answer: fastfuse.Fusion) -> None:
-    sitk = pytest.importorskip("SimpleITK")
-    images = [sitk.GetImageFromArray(mask) for mask in binary_votes()]
-    staple = sitk.STAPLEImageFilter()
-    benchmark.pedantic(staple.Execute, (images,), rounds=3)
-    np.testing.assert_allclose(staple.GetSensitivity(), answer.sensitivity, atol=1e-4)
-
-
-@pytest.mark.parametrize("m_step", ["paper", "em"])
-@pytest.mark.benchmark(group="votes in {0, 0.3, 1}")
-def test_soft_staple(benchmark: Any, m_step: str) -> None:
-    assert benchmark(fastfuse.soft_staple, soft_votes(), m_step=m_step).converged
-
-
-@pytest.mark.parametrize("m_step", ["paper", "em"])
-@pytest.mark.benchmark(group="votes in {0, 0.3, 1}")
-def test_simplified_soft_staple(benchmark: Any, m_step: str) -> None:
-    assert benchmark(fastfuse.simplified_soft_staple, soft_votes(), m_step=m_step).converged
-
-
-@pytest.mark.benchmark(group="votes in {0, 0.3, 1}")
-def test_numpy_reference_of_a_block(benchmark: Any) -> None:
-    """A block of 30³ voxels only: the whole volume takes half an hour this way."""
-    votes = np.stack(soft_votes())[:, 76:106, 94:124, 76:106]
-    expected = fastfuse.soft_staple(votes, dtype="float64")
-    fused = benchmark.pedantic(reference.fuse, (votes,), rounds=1)
-    np.testing.assert_allclose(fused.probability, expected.probability, atol=1e-9)
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")  # that one iteration is none too many
+@pytest.mark.parametrize(("race", "name"), RUNS)
+def test_race(benchmark: Any, out: NDArray[np.float32], race: str, name: str) -> None:
+    benchmark.group = race
+    contestant, votes = RACES[race].contestants[name], votes_of(RACES[race].kind)
+    skip_without(contestant)
+    first = middle_of(votes) if contestant.slow else votes
+    found = contestant.fuse(first, np.empty(first[0].shape, np.float32) if contestant.slow else out)
+    check(found, answer_of(race, contestant.slow), contestant.tolerance)
+    found = benchmark.pedantic(contestant.fuse, (votes, out), rounds=contestant.rounds)
+    check(found, answer_of(race, False), contestant.tolerance)
+    benchmark.extra_info["iterations"] = getattr(found, "n_iter", None)

@@ -1,0 +1,121 @@
+"""Markdown tables of a run: python bench/tables.py RESULTS.json [README.md].
+
+RESULTS.json comes from ``pytest bench --benchmark-json=RESULTS.json``. The tables are printed, or written into the
+file, after its line ``<!-- tables -->``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+MARK = "<!-- tables -->\n"
+UNITS = ((1, "s"), (1e-3, "ms"), (1e-6, "µs"))
+Bench = dict[str, Any]
+
+
+def main(results: Path, readme: Path | None = None) -> None:
+    """Print the tables, or write them."""
+    text = tables(json.loads(results.read_text()))
+    if readme is None:
+        print(text)
+        return
+    head, mark, _ = readme.read_text().partition(MARK)
+    if not mark:
+        sys.exit(f"{readme} has no line {MARK}")
+    readme.write_text(f"{head}{mark}\n{text}")
+
+
+def tables(run: dict[str, Any]) -> str:
+    """Return the line about the machine, and a table for each group."""
+    benches = sorted(run["benchmarks"], key=lambda bench: bench["group"] or "")
+    groups = [
+        table(name, list(group)) for name, group in groupby(benches, lambda bench: bench["group"] or "")
+    ]
+    return "\n".join([machine(run), *groups])
+
+
+def machine(run: dict[str, Any]) -> str:
+    """Return what the run ran on."""
+    info = run["machine_info"]
+    cpu = info.get("cpu", {})
+    system = f"{info.get('system', '')} {info.get('machine', '')}".strip()
+    return (
+        f"{cpu.get('brand_raw', info.get('processor') or 'a processor')}, {cpu.get('count', '?')} cores, {system}, "
+        f"Python {info['python_version']}, {run['datetime'][:10]}.\n"
+    )
+
+
+def table(group: str, benches: list[Bench]) -> str:
+    """Return a group's table: memory, a scale of one kind, or a race."""
+    if any("bytes_per_voxel" in bench["extra_info"] for bench in benches):
+        return memory_table(group, benches)
+    if any("name" in (bench["params"] or {}) and len(bench["params"]) > 2 for bench in benches):
+        return scale_table(group, benches)
+    return race_table(group, benches)
+
+
+def race_table(group: str, benches: list[Bench]) -> str:
+    """Return medians, and their ratios to the median of fastfuse."""
+    benches = sorted(benches, key=median)
+    unit = next((median(bench) for bench in benches if label(bench) == "fastfuse"), None)
+    rows = [
+        [label(bench), seconds(median(bench)), "" if unit is None else f"× {median(bench) / unit:.3g}"]
+        for bench in benches
+    ]
+    return markdown([group, "median", "ratio to fastfuse"], rows)
+
+
+def scale_table(group: str, benches: list[Bench]) -> str:
+    """Return a row for each size, and a column for each contestant."""
+    names = list(dict.fromkeys(bench["params"]["name"] for bench in benches))
+    medians: dict[float, dict[str, float]] = {}
+    for bench in benches:
+        medians.setdefault(size(bench), {})[bench["params"]["name"]] = median(bench)
+    rows = [
+        [f"{at:g}", *(seconds(found[name]) if name in found else "" for name in names)]
+        for at, found in sorted(medians.items())
+    ]
+    return markdown([group, *names], rows)
+
+
+def memory_table(group: str, benches: list[Bench]) -> str:
+    """Return bytes a voxel."""
+    benches = sorted(benches, key=lambda bench: bench["extra_info"]["bytes_per_voxel"])
+    rows = [[label(bench), f"{bench['extra_info']['bytes_per_voxel']:.1f}"] for bench in benches]
+    return markdown([group, "bytes a voxel beyond inputs and output"], rows)
+
+
+def median(bench: Bench) -> float:
+    """Return a bench's median in seconds."""
+    return float(bench["stats"]["median"])
+
+
+def size(bench: Bench) -> float:
+    """Return the one parameter that is a number."""
+    return next(float(value) for value in bench["params"].values() if isinstance(value, (int, float)))
+
+
+def label(bench: Bench) -> str:
+    """Return the contestant's name, or what else tells a bench from its group."""
+    params = bench["params"] or {}
+    return str(params.get("name") or ", ".join(map(str, params.values())) or bench["name"])
+
+
+def seconds(value: float) -> str:
+    """Return a time to three digits."""
+    scale, unit = next(((scale, unit) for scale, unit in UNITS if value >= scale), UNITS[-1])
+    return f"{value / scale:.3g} {unit}"
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table whose first column is text."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
