@@ -44,11 +44,16 @@ class Race:
 
     def answer(self, votes: Votes) -> fastfuse.Fusion:
         """Return what all must find."""
-        ours = self.contestants["fastfuse"].fuse
-        return ours(votes, np.empty(votes[0].shape, np.float64))
+        exact = self.contestants["fastfuse, out="].fuse
+        return exact(votes, np.empty(votes[0].shape, np.float64))
 
 
 def ours(function: str, rounds: int = 20, tolerance: float = 1e-6, **options: Any) -> Contestant:
+    """Return fastfuse as it is called most often: it takes new memory for the probability."""
+    return Contestant(lambda votes, out: getattr(fastfuse, function)(votes, **options), rounds, tolerance)
+
+
+def into_out(function: str, rounds: int = 20, tolerance: float = 1e-6, **options: Any) -> Contestant:
     """Return fastfuse, writing into ``out``."""
     return Contestant(
         lambda votes, out: getattr(fastfuse, function)(votes, out=out, dtype=out.dtype, **options),
@@ -60,11 +65,6 @@ def ours(function: str, rounds: int = 20, tolerance: float = 1e-6, **options: An
 def squarem(function: str, m_step: str) -> Contestant:
     """Return fastfuse with its acceleration: it stops nearer to the end than iterations that crawl."""
     return ours(function, 10, 1e-4, m_step=m_step, acceleration="squarem")
-
-
-def fresh(function: str, rounds: int = 20, **options: Any) -> Contestant:
-    """Return fastfuse as called without ``out``: it then takes new memory for the probability."""
-    return Contestant(lambda votes, out: getattr(fastfuse, function)(votes, **options), rounds)
 
 
 def rival(
@@ -85,11 +85,14 @@ def rival(
     return Contestant(fuse, rounds, tolerance, "SimpleITK" if package == "itk" else package)
 
 
-def _copy(votes: Votes, out: Volume) -> None:
+def _copy(votes: Votes, out: Volume | None = None) -> None:
     import_module("limits").copy(votes, out)
 
 
-LIMIT = Contestant(_copy, rounds=20, needs="limits")
+LIMITS = {
+    "copy": Contestant(lambda votes, _: _copy(votes), 20, needs="limits"),
+    "copy, out=": Contestant(lambda votes, out: _copy(votes, out), 20, needs="limits"),
+}
 
 
 def staple() -> Race:
@@ -98,7 +101,7 @@ def staple() -> Race:
         "binary",
         {
             "fastfuse": ours("staple"),
-            "fastfuse, new memory": fresh("staple"),
+            "fastfuse, out=": into_out("staple"),
             "Numba, distinct patterns": rival("numba", "patterns", rounds=20, takes_out=True),
             "NumPy, distinct patterns, empty words skipped": rival(
                 "numpy", "staple_busy_words", rounds=10, takes_out=True
@@ -106,7 +109,7 @@ def staple() -> Race:
             "NumPy, distinct patterns": rival("numpy", "staple_patterns", rounds=5),
             "NumPy, every voxel": rival("numpy", "staple_over_voxels", rounds=1),
             "SimpleITK": rival("itk", "staple", rounds=3),
-            "copy": LIMIT,
+            **LIMITS,
         },
     )
 
@@ -117,7 +120,7 @@ def soft_of_few_values(m_step: str) -> Race:
         "three-valued",
         {
             "fastfuse": ours("soft_staple", m_step=m_step),
-            "fastfuse, new memory": fresh("soft_staple", m_step=m_step),
+            "fastfuse, out=": into_out("soft_staple", m_step=m_step),
             "Numba, distinct patterns": rival(
                 "numba", "patterns", rounds=20, takes_out=True, method="soft", m_step=m_step
             ),
@@ -126,7 +129,7 @@ def soft_of_few_values(m_step: str) -> Race:
             ),
             "NumPy, distinct patterns": rival("numpy", "patterns_of_levels", method="soft", m_step=m_step),
             **enumerations(m_step),
-            "copy": LIMIT,
+            **LIMITS,
         },
     )
 
@@ -137,19 +140,16 @@ def soft_of_probabilities(m_step: str) -> Race:
         "dense",
         {
             "fastfuse": ours("soft_staple", rounds=10, m_step=m_step),
-            "fastfuse, new memory": fresh("soft_staple", rounds=10, m_step=m_step),
+            "fastfuse, out=": into_out("soft_staple", rounds=10, m_step=m_step),
             "fastfuse, SQUAREM": squarem("soft_staple", m_step),
             **enumerations(m_step),
-            "copy": LIMIT,
+            **LIMITS,
         },
     )
 
 
 def enumerations(m_step: str) -> dict[str, Contestant]:
-    """Return the rivals that go through all 2^m patterns of a voxel, in every iteration or once.
-
-    In float64 for one M-step only, since both take as long, and that is long.
-    """
+    """Return the rivals that go through all 2^m patterns of a voxel, in every iteration or once."""
     slow = partial(rival, rounds=1, m_step=m_step)
     single, double = (
         slow("numpy", "soft_enumeration", tolerance=1e-4, dtype=dtype) for dtype in (np.float32, np.float64)
@@ -159,14 +159,17 @@ def enumerations(m_step: str) -> dict[str, Contestant]:
         "Numba, enumeration": slow("numba", "enumeration", tolerance=1e-4, takes_out=True),
         "NumPy, masses once": rival("numpy", "soft_masses", tolerance=1e-5, m_step=m_step, dtype=np.float32),
         "NumPy, enumeration": single,
-        **({"NumPy, enumeration, float64": double} if m_step == "em" else {}),
+        "NumPy, enumeration, float64": double,
         "torch, enumeration": slow("torch", "enumeration", tolerance=1e-4),
     }
 
 
 def simplified(kind: str, m_step: str, **options: Any) -> Race:
     """simplified-soft-STAPLE, of votes in {0, 0.3, 1} or dense ones, to convergence unless ``max_iter`` is given."""
-    contestants = {"fastfuse": ours("simplified_soft_staple", rounds=10, m_step=m_step, **options)}
+    contestants = {
+        name: kind_of("simplified_soft_staple", rounds=10, m_step=m_step, **options)
+        for name, kind_of in (("fastfuse", ours), ("fastfuse, out=", into_out))
+    }
     if not options:
         contestants |= {"fastfuse, SQUAREM": squarem("simplified_soft_staple", m_step)}
     contestants["Numba, one pass an iteration"] = rival(
@@ -186,7 +189,7 @@ def simplified(kind: str, m_step: str, **options: Any) -> Race:
     if kind == "dense":
         single = rival("numpy", "simplified", 1, 2e-3, m_step=m_step, dtype=np.float32, **options)
         contestants["NumPy, every voxel"] = single
-    return Race(kind, {**contestants, "copy": LIMIT})
+    return Race(kind, {**contestants, **LIMITS})
 
 
 RACES = {
