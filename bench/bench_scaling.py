@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+import limits
 from common import Votes, middle_of, more_raters, partly_fractional, tiled, votes_of
 from contestants import RACES, Contestant, Result, check, rival, skip_without
 
@@ -123,3 +124,19 @@ def test_threads(benchmark: Any, problem: str, threads: int) -> None:
     work = {"threads": threads, "out": out, **options}
     np.testing.assert_array_equal(fuse(votes, **work).probability, answer.probability)
     benchmark.pedantic(fuse, (votes,), work, rounds=10)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_of_copy(benchmark: Any, threads: int) -> None:
+    """What the memory gains from a second thread."""
+    benchmark.group = "threads, copy"
+    votes = votes_of("dense")
+    np.testing.assert_allclose(limits.copy(votes), np.sum(votes, axis=0), rtol=1e-5)
+    benchmark.pedantic(limits.copy, (votes,), {"threads": threads}, rounds=10)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_of_peak(benchmark: Any, threads: int) -> None:
+    """What the arithmetic gains: the same work on each thread."""
+    benchmark.group = "threads, multiply-add peak (the same work on each)"
+    assert benchmark.pedantic(limits.peak, ("float32", threads), rounds=5) > 0

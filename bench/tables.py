@@ -53,6 +53,8 @@ def table(group: str, benches: list[Bench]) -> str:
     """Return a group's table: memory, a scale of one kind, or a race."""
     if any("bytes_per_voxel" in bench["extra_info"] for bench in benches):
         return memory_table(group, benches)
+    if any("of_peak" in bench["extra_info"] for bench in benches):
+        return peak_table(group, benches)
     if any("name" in (bench["params"] or {}) and len(bench["params"]) > 2 for bench in benches):
         return scale_table(group, benches)
     return race_table(group, benches)
@@ -87,6 +89,20 @@ def memory_table(group: str, benches: list[Bench]) -> str:
     benches = sorted(benches, key=lambda bench: bench["extra_info"]["bytes_per_voxel"])
     rows = [[label(bench), f"{bench['extra_info']['bytes_per_voxel']:.1f}"] for bench in benches]
     return markdown([group, "bytes a voxel beyond inputs and output"], rows)
+
+
+def peak_table(group: str, benches: list[Bench]) -> str:
+    """Return operations a second, and what share of the peak they are."""
+    rows = [
+        [
+            label(bench),
+            seconds(median(bench)),
+            f"{bench['extra_info']['gflops']:.0f} GFLOP/s",
+            f"{100 * bench['extra_info']['of_peak']:.0f} %",
+        ]
+        for bench in benches
+    ]
+    return markdown([group, "median", "counted operations", "of the peak"], rows)
 
 
 def median(bench: Bench) -> float:
