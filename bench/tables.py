@@ -7,6 +7,7 @@ file, after its line ``<!-- tables -->``.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -81,7 +82,17 @@ def scale_table(group: str, benches: list[Bench]) -> str:
         [f"{at:g}", *(seconds(found[name]) if name in found else "" for name in names)]
         for at, found in sorted(medians.items())
     ]
+    grown = [(at, found["fastfuse"]) for at, found in sorted(medians.items()) if "fastfuse" in found]
+    if group.startswith("voxels") and len(grown) > 2:
+        rows.append(["fit", f"time ~ n^{exponent(grown):.2f}", *[""] * (len(names) - 1)])
     return markdown([group, *names], rows)
+
+
+def exponent(points: list[tuple[float, float]]) -> float:
+    """Return the slope of a line through the logarithms, by least squares."""
+    x, y = ([math.log(value) for value in values] for values in zip(*points, strict=True))
+    middle = sum(x) / len(x)
+    return sum((a - middle) * b for a, b in zip(x, y, strict=True)) / sum((a - middle) ** 2 for a in x)
 
 
 def memory_table(group: str, benches: list[Bench]) -> str:
