@@ -56,7 +56,7 @@ def table(group: str, benches: list[Bench]) -> str:
         return memory_table(group, benches)
     if any("of_peak" in bench["extra_info"] for bench in benches):
         return peak_table(group, benches)
-    if any("name" in (bench["params"] or {}) and len(bench["params"]) > 2 for bench in benches):
+    if all(size(bench) is not None and "name" in bench["params"] for bench in benches):
         return scale_table(group, benches)
     return race_table(group, benches)
 
@@ -75,7 +75,7 @@ def race_table(group: str, benches: list[Bench]) -> str:
 def scale_table(group: str, benches: list[Bench]) -> str:
     """Return a row for each size, and a column for each contestant."""
     names = list(dict.fromkeys(bench["params"]["name"] for bench in benches))
-    medians: dict[float, dict[str, float]] = {}
+    medians: dict[Any, dict[str, float]] = {}
     for bench in benches:
         medians.setdefault(size(bench), {})[bench["params"]["name"]] = median(bench)
     rows = [
@@ -121,9 +121,10 @@ def median(bench: Bench) -> float:
     return float(bench["stats"]["median"])
 
 
-def size(bench: Bench) -> float:
-    """Return the one parameter that is a number."""
-    return next(float(value) for value in bench["params"].values() if isinstance(value, (int, float)))
+def size(bench: Bench) -> float | None:
+    """Return the one parameter that is a number, if there is one."""
+    values = (bench["params"] or {}).values()
+    return next((float(value) for value in values if isinstance(value, (int, float))), None)
 
 
 def label(bench: Bench) -> str:
