@@ -76,13 +76,13 @@ def rival(
     takes_out: bool = False,
     **options: Any,
 ) -> Contestant:
-    """Return a function of ``rivals_<package>``, imported when it runs."""
+    """Return a function of ``rivals_<package>``, imported when it runs; a second word divides a long file."""
 
     def fuse(votes: Votes, out: Volume) -> Result:
         work = getattr(import_module(f"rivals_{package}"), function)
         return work(votes, **options, **({"out": out} if takes_out else {}))
 
-    return Contestant(fuse, rounds, tolerance, "SimpleITK" if package == "itk" else package)
+    return Contestant(fuse, rounds, tolerance, "SimpleITK" if package == "itk" else package.split("_")[0])
 
 
 def _copy(votes: Votes, out: Volume | None = None) -> None:
@@ -102,7 +102,7 @@ def staple() -> Race:
         {
             "fastfuse": ours("staple"),
             "fastfuse, out=": into_out("staple"),
-            "Numba, distinct patterns": rival("numba", "patterns", rounds=20, takes_out=True),
+            "Numba, distinct patterns": rival("numba_patterns", "patterns", rounds=20, takes_out=True),
             "NumPy, distinct patterns, empty words skipped": rival(
                 "numpy", "staple_busy_words", rounds=10, takes_out=True
             ),
@@ -122,7 +122,7 @@ def soft_of_few_values(m_step: str) -> Race:
             "fastfuse": ours("soft_staple", m_step=m_step),
             "fastfuse, out=": into_out("soft_staple", m_step=m_step),
             "Numba, distinct patterns": rival(
-                "numba", "patterns", rounds=20, takes_out=True, method="soft", m_step=m_step
+                "numba_patterns", "patterns", rounds=20, takes_out=True, method="soft", m_step=m_step
             ),
             "NumPy, distinct patterns, empty words skipped": rival(
                 "numpy", "busy_words_of_levels", rounds=10, takes_out=True, method="soft", m_step=m_step
@@ -177,12 +177,14 @@ def simplified(kind: str, m_step: str, **options: Any) -> Race:
     if not options:
         contestants |= {"fastfuse, SQUAREM": squarem("simplified_soft_staple", m_step)}
     contestants["Numba, one pass an iteration"] = rival(
-        "numba", "simplified", rounds=5, takes_out=True, m_step=m_step, **options
+        "numba_simplified", "simplified", rounds=5, takes_out=True, m_step=m_step, **options
     )
     if kind == "three-valued":
         patterns = {"method": "simplified", "m_step": m_step}
         contestants |= {
-            "Numba, distinct patterns": rival("numba", "patterns", rounds=20, takes_out=True, **patterns),
+            "Numba, distinct patterns": rival(
+                "numba_patterns", "patterns", rounds=20, takes_out=True, **patterns
+            ),
             "NumPy, distinct patterns, empty words skipped": rival(
                 "numpy", "busy_words_of_levels", rounds=10, takes_out=True, **patterns
             ),

@@ -1,4 +1,4 @@
-"""Rivals in Numba, on all cores: distinct patterns, enumeration, and the 2^m masses gathered once.
+"""Rivals in Numba, on all cores: enumeration, and the 2^m masses gathered once.
 
 The voxels are split into PARTS with sums of their own, and passed over in tiles of single precision that stay in
 the first cache; sums over tiles are doubles. The inner loops run along a tile, so that they become vector code.
@@ -13,7 +13,6 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from rivals import (
-    MAX_ITER,
     Answer,
     Array,
     Sums,
@@ -21,20 +20,15 @@ from rivals import (
     all_patterns,
     binary_sums,
     first_sums,
-    fuse_patterns,
     iterate,
     iterate_on_masses,
     mean_prior,
     posterior,
 )
-from rivals_numpy import LEVELS, level_patterns
 
 PARTS, TILE, CODES = 64, 256, 4096
 F32, ONE = np.float32, np.float32(1)
 compiled = njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
-careful = njit(
-    cache=True, fastmath={"contract", "arcp", "nsz"}, nogil=True, error_model="numpy"
-)  # q x + (1 - q) y stays as written
 on_all_cores = njit(parallel=True, cache=True, fastmath=True, nogil=True, error_model="numpy")
 
 
@@ -43,71 +37,6 @@ def bounds(n: int, part: int) -> tuple[int, int]:
     """Return where a part begins and ends, in whole tiles."""
     tiles = (n + CODES - 1) // CODES
     return min(n, part * tiles // PARTS * CODES), min(n, (part + 1) * tiles // PARTS * CODES)
-
-
-# --- distinct patterns -----------------------------------------------------------------------------------------
-
-
-@on_all_cores
-def number_patterns(votes, base, codes, words, patterns):
-    """Write the number of each voxel's pattern, and count the patterns; a word of zeros is counted at once."""
-    n, per_word = len(votes[0]), len(codes) // len(words)
-    counts = np.zeros((PARTS, patterns), np.int64)
-    for part in prange(PARTS):
-        begin, end = bounds(n, part)
-        count = counts[part]
-        for a in range(begin, end, CODES):
-            b = min(a + CODES, end)
-            code = codes[a:b]
-            code[:] = 0
-            for i in range(len(votes)):
-                vote, digit = votes[i][a:b], codes.dtype.type(base**i)
-                twice = codes.dtype.type((base - 2) * base**i)
-                for j in range(b - a):
-                    code[j] += (digit if vote[j] > 0 else 0) + (twice if vote[j] == 1 else 0)
-            empty = 0
-            for w in range(a // per_word, (b + per_word - 1) // per_word):
-                if words[w] == 0:
-                    empty += per_word
-                else:
-                    for j in range(w * per_word, (w + 1) * per_word):
-                        count[codes[j]] += 1
-            count[0] += empty
-    return counts.sum(axis=0)
-
-
-@on_all_cores
-def look_up(codes, words, table, out):
-    """Write every voxel's probability."""
-    n, per_word = len(out), len(codes) // len(words)
-    nobody = table[0]
-    for part in prange(PARTS):
-        begin, end = bounds(n, part)
-        for a in range(begin, end, CODES):
-            b = min(a + CODES, end)
-            out[a:b] = nobody
-            for w in range(a // per_word, (b + per_word - 1) // per_word):
-                if words[w] != 0:
-                    for j in range(w * per_word, min((w + 1) * per_word, n)):
-                        out[j] = table[codes[j]]
-
-
-def patterns(
-    votes: Votes, method: str = "binary", m_step: str = "em", out: NDArray[np.float32] | None = None
-) -> Answer:
-    """Fuse binary votes, or votes in LEVELS, by their distinct patterns."""
-    base, m, n = 2 if votes[0].itemsize == 1 else len(LEVELS), len(votes), votes[0].size
-    codes = np.empty((n + 7) // 8 * 8, np.min_scalar_type(base**m - 1))
-    codes[n:] = 0
-    words = codes.view(np.uint64)
-    counts = number_patterns(flat(votes), base, codes, words, base**m)
-    counts[0] -= len(codes) - n  # what fills the last word
-    present = np.flatnonzero(counts)
-    rows = (all_patterns(m) if base == 2 else level_patterns(m))[:, present]
-    theta1, theta0, n_iter, w = fuse_patterns(rows, counts[present].astype(float), method, m_step)
-    table = np.zeros(base**m, np.float32)
-    table[present] = w
-    return Answer(theta1, theta0, written(votes, out, look_up, codes, words, table), n_iter)
 
 
 def flat(votes: Votes) -> Votes:
@@ -339,102 +268,4 @@ def enumeration(votes: Votes, m_step: str, out: NDArray[np.float32] | None = Non
 
     theta1, theta0, n_iter = iterate(first_sums(products, ones, n), expect)
     expect(theta1, theta0, em=False)
-    return Answer(theta1, theta0, volume, n_iter)
-
-
-# --- simplified-soft-STAPLE ------------------------------------------------------------------------------------
-
-
-@careful
-def multiply_likelihoods(vote, at_one, at_zero, likelihood, product):
-    """Write a rater's likelihoods of a tile, eq. (10), and multiply them into the product."""
-    for j in range(len(vote)):
-        q = float(vote[j])
-        likelihood[j] = q * at_one + (1 - q) * at_zero
-    for j in range(len(vote)):
-        product[j] *= likelihood[j]
-
-
-@compiled
-def weigh_votes(vote, w, u):
-    """Return Σ w q and Σ u (1 - q) of a tile."""
-    s1 = s0 = 0.0
-    for j in range(len(vote)):
-        s1 += w[j] * vote[j]
-        s0 += u[j] * (1 - float(vote[j]))
-    return s1, s0
-
-
-@compiled
-def weigh_shares(vote, w, u, a1, a0):
-    """Return Σ w q / a1 and Σ u (1 - q) / a0 of a tile, with one division for both."""
-    s1 = s0 = 0.0
-    for j in range(len(vote)):
-        q, inverse = float(vote[j]), 1 / (a1[j] * a0[j])
-        s1 += w[j] * q * a0[j] * inverse
-        s0 += u[j] * (1 - q) * a1[j] * inverse
-    return s1, s0
-
-
-@compiled
-def normalise(one, zero, out):
-    """Turn the products into w and u, write w, and return Σ w and Σ u of a tile."""
-    truth = rest = 0.0
-    for j in range(len(out)):
-        scale = 1 / (one[j] + zero[j])
-        one[j] *= scale
-        zero[j] *= scale
-        truth += one[j]
-        rest += zero[j]
-    for j in range(len(out)):
-        out[j] = one[j]
-    return truth, rest
-
-
-@on_all_cores
-def one_pass(votes, prior, theta1, theta0, em, out):
-    """Return Σ w v_i and Σ u (1 - v_i), then Σ w and Σ u, and write w: one pass over the votes.
-
-    In doubles: single precision has no digits for a specificity of 1 - 1e-7, and EM then never settles.
-    """
-    m, n = len(votes), len(votes[0])
-    sums = np.zeros((PARTS, 2, m + 1))
-    for part in prange(PARTS):
-        begin, end = bounds(n, part)
-        one, zero = np.empty(TILE), np.empty(TILE)
-        a1, a0 = np.empty((m, TILE)), np.empty((m, TILE))
-        for a in range(begin, end, TILE):
-            b = min(a + TILE, end)
-            one[:], zero[:] = prior, 1 - prior
-            for i in range(m):
-                multiply_likelihoods(votes[i][a:b], theta1[i], 1 - theta1[i], a1[i], one)
-                multiply_likelihoods(votes[i][a:b], 1 - theta0[i], theta0[i], a0[i], zero)
-            truth, rest = normalise(one, zero, out[a:b])
-            sums[part, 0, m] += truth
-            sums[part, 1, m] += rest
-            for i in range(m):
-                if em:
-                    s1, s0 = weigh_shares(votes[i][a:b], one, zero, a1[i], a0[i])
-                else:
-                    s1, s0 = weigh_votes(votes[i][a:b], one, zero)
-                sums[part, 0, i] += s1 * theta1[i] if em else s1
-                sums[part, 1, i] += s0 * theta0[i] if em else s0
-    return sums.sum(axis=0)
-
-
-def simplified(
-    votes: Votes, m_step: str, max_iter: int = MAX_ITER, out: NDArray[np.float32] | None = None
-) -> Answer:
-    """Run simplified-soft-STAPLE in one pass over the votes for each iteration."""
-    rows, n, m = flat(votes), votes[0].size, len(votes)
-    products, ones = vote_products(rows)
-    prior = mean_prior(ones, n)
-    volume = np.empty(votes[0].shape, np.float32) if out is None else out
-
-    def expect(theta1: Array, theta0: Array) -> Sums:
-        one, zero = one_pass(rows, prior, theta1, theta0, m_step == "em", volume.reshape(-1))
-        return Sums(one[:m], one[m], zero[:m], zero[m])
-
-    theta1, theta0, n_iter = iterate(first_sums(products, ones, n), expect, max_iter)
-    expect(theta1, theta0)
     return Answer(theta1, theta0, volume, n_iter)

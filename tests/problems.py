@@ -31,6 +31,14 @@ def soften(rng: np.random.Generator, masks: np.ndarray, kind: str) -> np.ndarray
     return masks
 
 
+def dense(m: int, n: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
+    """Return votes (m, n), none of them 0 or 1, around a truth."""
+    rng = np.random.default_rng(seed)
+    truth = rng.random(n) < 0.3
+    logit = np.where(truth, 2.0, -2.5) + rng.normal(0, 1.5, (m, n))
+    return (1 / (1 + np.exp(-logit))).astype(dtype)
+
+
 @dataclass
 class Problem:
     """Votes and options, to be given to the package and to the reference alike."""

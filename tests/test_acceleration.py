@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from tests.test_lanes import dense
+from tests.problems import dense
 
 
 def problem(kind: str) -> np.ndarray:

@@ -13,16 +13,9 @@ import pytest
 import fastfuse
 from fastfuse import fusion
 from fastfuse.result import Method
+from tests.problems import dense
 
 METHODS: tuple[Method, ...] = ("soft-staple", "simplified-soft-staple", "majority")
-
-
-def dense(m: int, n: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
-    """Return votes (m, n), none of them 0 or 1, around a truth."""
-    rng = np.random.default_rng(seed)
-    truth = rng.random(n) < 0.3
-    logit = np.where(truth, 2.0, -2.5) + rng.normal(0, 1.5, (m, n))
-    return (1 / (1 + np.exp(-logit))).astype(dtype)
 
 
 def fuse(votes: Any, method: Method, route: str, **options: Any) -> fastfuse.Fusion:
@@ -154,7 +147,8 @@ def test_other_processors(instruction_set: str) -> None:
         os.environ["FASTFUSE_INSTRUCTION_SET"] = {instruction_set!r}
         import numpy as np
         sys.path.insert(0, {str(__file__.rsplit("/tests/", 1)[0])!r})
-        from tests.test_lanes import METHODS, assert_same, dense, fuse
+        from tests.problems import dense
+        from tests.test_lanes import METHODS, assert_same, fuse
         for m in (3, 7, 12):
             votes = dense(m, 2000, seed=m)
             votes[:, 600:1200] = 0

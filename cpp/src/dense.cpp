@@ -86,7 +86,6 @@ template <class T> class DenseIn : public Dense {
         if (!fits(step, performance)) return wider() ? wider()->expectation(step, performance) : std::nullopt;
         const Rates<T> rates = rates_of<T>(performance);
         TileSums total = over_tiles(TileSums(votes_.size()), [&](const Tile<T>& tile, TileSums& part) {
-            part.sums.count += tile.inside;
             if (tile.empty) {
                 part.empty += tile.inside;
                 return;
@@ -94,10 +93,9 @@ template <class T> class DenseIn : public Dense {
             ProductSums sums;
             kernels::best<T>().expect(tile.columns, rates, step, sums);
             add(sums, part.sums);
+            part.sums.count += tile.inside;
         });
-        const double count = total.sums.count;
         add_empty(step, performance, total.empty, total.sums);
-        total.sums.count = count;
         return total.sums;
     }
 
@@ -119,16 +117,16 @@ template <class T> class DenseIn : public Dense {
             const std::int64_t room = kernels::mix_rows(votes_.size()) * kernels::row_stride<T>;
             return [&, scratch = std::vector<T>(static_cast<std::size_t>(room))](const Tile<T>& tile,
                                                                                  T* consensus) mutable {
-                kernels::best<T>().mix(tile.columns.vote, votes_.size(), posterior.data(), ones.data(),
-                                       scratch.data(), consensus);
-                for (std::int64_t k = 0; k < kernels::tile_voxels<T>; ++k)
-                    consensus[k] *= tile.columns.weight[k];
+                kernels::best<T>().mix(tile.columns.vote, votes_.size(), posterior.data(),
+                                       tile.columns.weight, ones.data(), scratch.data(), consensus);
             };
         });
     }
 
   private:
     std::int64_t tiles() const { return static_cast<std::int64_t>(empty_.size()); }
+    std::int64_t jobs() const { return (tiles() + tiles_of_job - 1) / tiles_of_job; }
+    std::int64_t end_of(std::int64_t job) const { return std::min((job + 1) * tiles_of_job, tiles()); }
 
     // Reads a tile unless it is known to be empty.
     const Tile<T>& read(TileReader<T>& reader, std::int64_t index) {
@@ -142,15 +140,14 @@ template <class T> class DenseIn : public Dense {
     // Adds up what `look(tile, part)` finds in every tile.
     template <class Total, class Look> Total over_tiles(const Total& total, const Look& look) {
         const auto make = [&] {
-            return [&, reader = std::make_unique<TileReader<T>>(votes_)](std::int64_t job, const Worker&) {
+            return [&, reader = TileReader<T>(votes_)](std::int64_t job, const Worker&) mutable {
                 Total part(votes_.size());
-                const std::int64_t end = std::min((job + 1) * tiles_of_job, tiles());
-                for (std::int64_t index = job * tiles_of_job; index < end; ++index)
-                    look(read(*reader, index), part);
+                for (std::int64_t t = job * tiles_of_job; t < end_of(job); ++t)
+                    look(read(reader, t), part);
                 return part;
             };
         };
-        return sum_over_jobs((tiles() + tiles_of_job - 1) / tiles_of_job, team_, total, make);
+        return sum_over_jobs(jobs(), team_, total, make);
     }
 
     // Throws BadInput for the first vote or prior that cannot be used.
@@ -205,17 +202,17 @@ template <class T> class DenseIn : public Dense {
             TileReader<T> reader;
             StripAdder<T> adder;
         };
-        std::vector<std::unique_ptr<Scratch>> scratch(static_cast<std::size_t>(team_.size()));
+        PerThread<Scratch> scratch(team_);
+        const auto make = [&] { return Scratch{TileReader<T>(votes_), StripAdder<T>(split, with_moments)}; };
         team_.run(split.jobs(), [&](std::int64_t job, const Worker& worker) {
-            auto& own = scratch[static_cast<std::size_t>(worker.thread)];
-            if (!own) own.reset(new Scratch{TileReader<T>(votes_), StripAdder<T>(split, with_moments)});
+            Scratch& own = scratch.of(worker, make);
             const std::int64_t strip = job % split.strips(), share = job / split.strips();
             const auto at = static_cast<std::size_t>(share);
             const std::int64_t end = tiles() * (share + 1) / split.shares;
             for (std::int64_t t = tiles() * share / split.shares; t < end && !worker.stopped(); ++t) {
-                const Tile<T>& tile = strip == 0 ? read(own->reader, t) : own->reader.read(t);
+                const Tile<T>& tile = strip == 0 ? read(own.reader, t) : own.reader.read(t);
                 if (strip == 0) inspect(tile, findings[at]);
-                if (!tile.empty) own->adder.add(tile.columns, strip, tables[at].data());
+                if (!tile.empty) own.adder.add(tile.columns, strip, tables[at].data());
             }
         });
         Findings total(votes_.size());
@@ -288,28 +285,25 @@ template <class T> class DenseIn : public Dense {
             std::vector<T> consensus;
             Range range;
         };
-        std::vector<std::unique_ptr<Scratch>> scratch(static_cast<std::size_t>(team_.size()));
-        team_.run((tiles() + tiles_of_job - 1) / tiles_of_job, [&](std::int64_t job, const Worker& worker) {
-            auto& own = scratch[static_cast<std::size_t>(worker.thread)];
-            if (!own)
-                own.reset(new Scratch{TileReader<T>(votes_),
-                                      make(),
-                                      std::vector<T>(static_cast<std::size_t>(kernels::tile_voxels<T>)),
-                                      {}});
-            const std::int64_t end = std::min((job + 1) * tiles_of_job, tiles());
-            for (std::int64_t t = job * tiles_of_job; t < end && !worker.stopped(); ++t) {
-                const Tile<T>& tile = read(own->reader, t);
+        PerThread<Scratch> scratch(team_);
+        const auto make_scratch = [&] {
+            const auto room = static_cast<std::size_t>(kernels::tile_voxels<T>);
+            return Scratch{TileReader<T>(votes_), make(), std::vector<T>(room), Range()};
+        };
+        team_.run(jobs(), [&](std::int64_t job, const Worker& worker) {
+            Scratch& own = scratch.of(worker, make_scratch);
+            for (std::int64_t t = job * tiles_of_job; t < end_of(job) && !worker.stopped(); ++t) {
+                const Tile<T>& tile = read(own.reader, t);
                 if (tile.empty)
-                    fill(tile, empty_probability, to, own->range);
+                    fill(tile, empty_probability, to, own.range);
                 else if (to.wide == std::is_same_v<T, double> && tile.voxels == kernels::tile_voxels<T>)
-                    find_in(tile, own->find, to.place<T>(tile.first), own->range);
+                    find_in(tile, own.find, to.place<T>(tile.first), own.range);
                 else
-                    copy(tile, find_in(tile, own->find, own->consensus.data(), own->range), to);
+                    copy(tile, find_in(tile, own.find, own.consensus.data(), own.range), to);
             }
         });
         Range range;
-        for (const auto& own : scratch)
-            if (own) range.include(own->range);
+        scratch.each([&](const Scratch& own) { range.include(own.range); });
         return range;
     }
 

@@ -39,7 +39,7 @@ class Dense {
     virtual Masses take_masses() = 0;
     // One E-step; nothing if a product over the raters might vanish.
     virtual std::optional<Sums> expectation(kernels::Step step, const Performance& performance) = 0;
-    // Writes w; false if a product over the raters might vanish.
+    // Writes w; nothing if a product over the raters might vanish.
     virtual std::optional<Range> write(kernels::Step step, const Performance& performance,
                                        const Output& to) = 0;
     // Writes Σ_B q_t(B) p(1|B), from masses that have become posterior. eq. (9)

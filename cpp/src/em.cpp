@@ -148,7 +148,7 @@ class Iteration {
         sums_ = start ? *start : expectation_(theta_);
         if (start && goes_on()) step(); // there is no θ yet that a move could be measured from
         while (goes_on())
-            options_.accelerate ? accelerated_steps() : static_cast<void>(estimate_.converged = step());
+            estimate_.converged = options_.accelerate ? accelerated_steps() : step();
         estimate_.performance = std::move(theta_);
         return std::move(estimate_);
     }
@@ -176,9 +176,8 @@ class Iteration {
         ++estimate_.iterations;
     }
 
-    void go_to(const Performance& theta) {
-        go_to(theta, expectation_(theta));
-    } // E-step: eq. (2), (9), (12), (13)
+    // E-step: eq. (2), (9), (12), (13)
+    void go_to(const Performance& theta) { go_to(theta, expectation_(theta)); }
 
     // True once nothing moves any more.
     bool step() {
@@ -189,20 +188,23 @@ class Iteration {
     }
 
     // Two steps, and as far beyond them as their difference promises: squared extrapolation (SQUAREM, scheme
-    // S3), Varadhan, Roland, Scandinavian Journal of Statistics 35, 2008.
-    void accelerated_steps() {
+    // S3), Varadhan, Roland, Scandinavian Journal of Statistics 35, 2008. True once nothing moves any more.
+    bool accelerated_steps() {
         const Performance first = theta_;
-        estimate_.converged = step();
-        if (!goes_on()) return;
+        if (step()) return true;
+        if (!goes_on()) return false;
         const Performance third = next();
         const double moved = move(theta_, third);
         if (moved > options_.tolerance) {
             const Performance beyond = extrapolate(first, theta_, third, options_.estimate_prior);
             Sums sums = expectation_(beyond);
-            if (keeps(beyond, sums, moved)) return go_to(beyond, std::move(sums));
+            if (keeps(beyond, sums, moved)) {
+                go_to(beyond, std::move(sums));
+                return false;
+            }
         }
-        estimate_.converged = moved <= options_.tolerance;
         go_to(third);
+        return moved <= options_.tolerance;
     }
 
     // The paper's M-step need not raise the likelihood: there, the next move must be no larger.

@@ -22,8 +22,7 @@ constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 // Distinct patterns that fit into 4 bytes a voxel: each costs its votes twice (arrival, sorted), counts and
 // slots.
 std::int64_t default_capacity(const Votes& votes) {
-    const int columns = votes.size() + (votes.prior ? 1 : 0);
-    const std::int64_t fit = 4 * votes.voxels() / (16 * columns + 48);
+    const std::int64_t fit = 4 * votes.voxels() / (16 * votes.columns() + 48);
     return std::clamp<std::int64_t>(fit, 4096, most_patterns);
 }
 

@@ -14,9 +14,6 @@ template <class T> class HalfTrees {
     explicit HalfTrees(int raters)
         : low_(raters - raters / 2), high_(raters / 2), u_(room(low_)), v_(room(high_)) {}
 
-    int low() const { return low_; }   // raters of u
-    int high() const { return high_; } // raters of v
-
     // Every product of v is times its voxel's root.
     void spread(const T* const* vote, const T* root, const T* ones) {
         kernels::best<T>().spread(vote, low_, ones, u_.data());
@@ -47,7 +44,7 @@ template <class T> class HalfTrees {
         kernels::best<T>().add_products(u, 1 << low, v, 1 << high, table, std::int64_t{1} << low);
     }
 
-    int low_, high_;
+    int low_, high_; // raters of u, and of v
     std::vector<T> u_, v_, scaled_;
 };
 

@@ -33,9 +33,9 @@ namespace {
                                         std::int64_t next_column) {                                          \
             kernels::add_products<T, bytes>(u, rows, v, columns, table, next_column);                        \
         }                                                                                                    \
-        target static void mix(const T* const* vote, int raters, const T* posterior, const T* ones,          \
-                               T* scratch, T* consensus) {                                                   \
-            kernels::mix<T, bytes>(vote, raters, posterior, ones, scratch, consensus);                       \
+        target static void mix(const T* const* vote, int raters, const T* posterior, const T* root,          \
+                               const T* ones, T* scratch, T* consensus) {                                    \
+            kernels::mix<T, bytes>(vote, raters, posterior, root, ones, scratch, consensus);                 \
         }                                                                                                    \
         static Kernels<T> all() {                                                                            \
             return {inspect, expect, posterior, extremes, spread, scale_rows, add_products, mix};            \

@@ -19,8 +19,8 @@ template <class T> struct Kernels {
     void (*scale_rows)(const T* rows, int raters, int rater, const T* vote, T* to);
     void (*add_products)(const T* u, int rows, const T* v, int columns, double* table,
                          std::int64_t next_column);
-    void (*mix)(const T* const* vote, int raters, const T* posterior, const T* ones, T* scratch,
-                T* consensus);
+    void (*mix)(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
+                T* scratch, T* consensus);
 };
 
 // T is float or double.

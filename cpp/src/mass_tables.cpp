@@ -22,7 +22,7 @@ std::vector<double> with_all_moments(const std::vector<double>& table, int rater
         const double* half = table.data() + patterns + i * patterns / 2;
         double* moment = all.data() + (i + 1) * patterns;
         for (std::size_t b = 0; b < patterns / 2; ++b) {
-            const std::size_t no = (b >> i << (i + 1)) | (b & ((std::size_t{1} << i) - 1));
+            const std::size_t no = kernels::with_rater(b, static_cast<int>(i));
             const std::size_t yes = no | std::size_t{1} << i;
             moment[no] = half[b];
             moment[yes] = std::max(table[yes] - half[b], 0.0);

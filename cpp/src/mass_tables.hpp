@@ -39,9 +39,8 @@ template <class T> class StripAdder {
             trees_.add_moment_to(moments(table, i) + (strip << (others - 1)), i, votes.vote[i]);
         for (int j = 0; j < split_.strip_raters; ++j) {
             if (strip >> j & 1) continue;
-            const std::int64_t without = (strip >> (j + 1) << j) | (strip & ((std::int64_t{1} << j) - 1));
             begin(votes, strip, j);
-            trees_.add_to(moments(table, others + j) + (without << others));
+            trees_.add_to(moments(table, others + j) + (kernels::without_rater(strip, j) << others));
         }
     }
 

@@ -50,18 +50,16 @@ struct UniformGroups {
 class Finder {
   public:
     Finder(const Votes& votes, Table& table, Counts& counts)
-        : votes_(votes), table_(table), counts_(counts), block_(votes), key_(key_width(votes)),
-          ids_(static_cast<std::size_t>(block_rows)) {}
+        : votes_(votes), table_(table), counts_(counts), block_(votes),
+          key_(static_cast<std::size_t>(votes.columns())), ids_(static_cast<std::size_t>(block_rows)) {}
 
-    static std::size_t key_width(const Votes& votes) { return votes.raters.size() + (votes.prior ? 1 : 0); }
-
-    UniformGroups find(std::int64_t index, const std::optional<VotedGroups>& voted, const Output& notes,
-                       int thread) {
+    UniformGroups find(std::int64_t index, const VotedGroups* voted, const Output& notes, int thread) {
         read_block(votes_, index, block_, voted);
+        const Batch batch = batch_of(votes_, block_);
         counts_.add(zero_id, static_cast<std::int64_t>(block_.count[0]), thread);
         ids_[0] = zero_id;
         for (std::int64_t r = 1; r < block_.rows; ++r) {
-            load_key(r);
+            load_key(batch, r, key_.data());
             ids_[static_cast<std::size_t>(r)] = look_up();
             counts_.add(ids_[static_cast<std::size_t>(r)],
                         static_cast<std::int64_t>(block_.count[static_cast<std::size_t>(r)]), thread);
@@ -79,15 +77,6 @@ class Finder {
     }
 
   private:
-    // Takes row r's pattern into the key.
-    void load_key(std::int64_t r) {
-        for (std::size_t i = 0; i < key_.size(); ++i) {
-            const bool is_vote = i < votes_.raters.size();
-            key_[i] = is_vote ? block_.vote[i * block_rows + static_cast<std::size_t>(r)]
-                              : block_.prior[static_cast<std::size_t>(r)];
-        }
-    }
-
     std::uint32_t look_up() {
         const std::uint32_t found = table_.find_or_add(key_.data());
         if (found == Table::full) throw Full();
@@ -143,23 +132,20 @@ std::unique_ptr<Patterns> Patterns::try_find(const Votes& votes, const Output& n
     patterns->zero_groups_.resize(blocks);
     patterns->outside_groups_.resize(blocks);
 
-    const std::size_t width = Finder::key_width(votes);
-    Table table(static_cast<int>(width), capacity);
+    Table table(votes.columns(), capacity);
     Counts counts(capacity + zero_id + 1, team.size());
-    std::vector<std::unique_ptr<Finder>> finders(static_cast<std::size_t>(team.size()));
+    PerThread<Finder> finders(team);
     try {
         constexpr std::int64_t blocks_of_job = 16;
         const std::int64_t all = block_count(votes);
         team.run((all + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
-            auto& finder = finders[static_cast<std::size_t>(worker.thread)];
-            if (!finder) finder = std::make_unique<Finder>(votes, table, counts);
+            Finder& finder = finders.of(worker, [&] { return Finder(votes, table, counts); });
             const std::int64_t first = job * blocks_of_job, end = std::min(first + blocks_of_job, all);
             const auto voted = find_voted_groups(votes, first, end - first);
             for (std::int64_t b = first; b < end && !worker.stopped(); ++b) {
                 const auto at = static_cast<std::size_t>(b);
-                const UniformGroups groups = finder->find(
-                    b, voted ? std::optional((*voted)[static_cast<std::size_t>(b - first)]) : std::nullopt,
-                    notes, worker.thread);
+                const UniformGroups groups =
+                    finder.find(b, voted ? voted->data() + (b - first) : nullptr, notes, worker.thread);
                 patterns->zero_groups_[at] = groups.zero;
                 patterns->outside_groups_[at] = groups.outside;
             }
@@ -168,7 +154,7 @@ std::unique_ptr<Patterns> Patterns::try_find(const Votes& votes, const Output& n
         return nullptr; // the notes made so far mean nothing: the next reader overwrites all of them
     }
 
-    const std::vector<std::int64_t> order = sorted(table, width);
+    const std::vector<std::int64_t> order = sorted(table, static_cast<std::size_t>(votes.columns()));
     const auto size = static_cast<std::size_t>(table.size()) + 1; // the pattern without any vote leads
     patterns->size_ = static_cast<std::int64_t>(size);
     patterns->vote_.resize(size * votes.raters.size());

@@ -30,6 +30,12 @@ Batch batch_of(const Votes& votes, const Block& block) {
     return batch;
 }
 
+void load_key(const Batch& batch, std::int64_t row, double* key) {
+    for (int i = 0; i < batch.raters; ++i)
+        key[i] = batch.votes_of(i)[row];
+    if (batch.prior) key[batch.raters] = batch.prior[row];
+}
+
 std::unique_ptr<BatchReader> VoxelRows::reader() const { return std::make_unique<VoxelReader>(votes_); }
 
 } // namespace fastfuse

@@ -18,10 +18,9 @@ constexpr std::int64_t most_kept = 8192;
 } // namespace
 
 Sample take_sample(const Votes& votes) {
-    const std::size_t width = votes.raters.size() + (votes.prior ? 1 : 0);
-    Table table(static_cast<int>(width), most_kept);
+    Table table(votes.columns(), most_kept);
     Block block(votes);
-    std::vector<double> key(width);
+    std::vector<double> key(static_cast<std::size_t>(votes.columns()));
     Sample sample;
     const std::int64_t blocks = block_count(votes);
     const std::int64_t step = std::max<std::int64_t>(1, blocks / blocks_looked_at);
@@ -33,8 +32,7 @@ Sample take_sample(const Votes& votes) {
         }
         const Batch batch = batch_of(votes, block);
         for (std::int64_t r = 1; r < batch.rows; ++r) {
-            for (std::size_t i = 0; i < width; ++i)
-                key[i] = i < votes.raters.size() ? batch.votes_of(static_cast<int>(i))[r] : batch.prior[r];
+            load_key(batch, r, key.data());
             if (table.find_or_add(key.data()) == Table::full) return sample;
             sample.terms += std::ldexp(1.0, fractional_votes(batch, r));
         }

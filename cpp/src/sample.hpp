@@ -6,9 +6,9 @@
 namespace fastfuse {
 
 struct Sample {
-    bool repeats = true; // few patterns, many voxels
-    double rows = 0;     // voxels looked at that have votes
-    double terms = 0;    // Σ 2^f over them, f the fractional votes of a voxel
+    bool repeats = true; // few patterns, many rows
+    double rows = 0;     // runs of voxels with the same votes, in the blocks that were looked at whole
+    double terms = 0;    // Σ 2^f over the rows, f the fractional votes of a row
 };
 
 Sample take_sample(const Votes& votes);

@@ -47,11 +47,11 @@ template <class T> void TileReader<T>::weigh() {
 template <class T>
 const T* TileReader<T>::column(const View& view, const std::byte* from, T elsewhere, Column& copy) {
     constexpr Scalar own = std::is_same_v<T, float> ? Scalar::f32 : Scalar::f64;
+    const bool all_count = tile_.columns.weight == ones_.data();
     const bool aligned = reinterpret_cast<std::uintptr_t>(from) % alignof(T) == 0;
-    if (view.type == own && aligned && tile_.columns.weight == ones_.data())
-        return reinterpret_cast<const T*>(from);
+    if (view.type == own && aligned && all_count) return reinterpret_cast<const T*>(from);
     if constexpr (std::is_same_v<T, double>) {
-        if (tile_.columns.weight == ones_.data()) {
+        if (all_count) {
             widen_all(view.type, from, tile_.voxels, copy.data());
             return copy.data();
         }

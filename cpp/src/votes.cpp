@@ -21,7 +21,7 @@ class Reader {
         if (votes.prior) prior_ = in_native_layout(*votes.prior);
     }
 
-    void read(const std::optional<VotedGroups>& voted) {
+    void read(const VotedGroups* voted) {
         if (votes_.mask) widen_all(votes_.mask->type, mask_, block_.voxels, block_.inside.data());
         voted_ = votes_.prior ? ~VotedGroups{0} : voted ? *voted : groups_with_votes();
         for (begin_ = 0; begin_ < block_.voxels; begin_ += group_voxels) {
@@ -108,7 +108,7 @@ class Reader {
         find_bad_vote();
         select_label();
         digest_.clear();
-        for (int i = 0; i < votes_.size() + (votes_.prior ? 1 : 0); ++i)
+        for (int i = 0; i < votes_.columns(); ++i)
             digest_.add_widened(group(i), n_, i < votes_.size());
     }
 
@@ -203,9 +203,12 @@ Block::Block(const Votes& votes)
 
 std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, std::int64_t first_block,
                                                           std::int64_t blocks) {
+    const bool native = std::none_of(votes.raters.begin(), votes.raters.end(), [&](const View& view) {
+        return view.swapped || !contiguous(view, votes.shape);
+    });
+    if (votes.prior || !native) return std::nullopt;
     std::vector<VotedGroups> voted(static_cast<std::size_t>(blocks));
     for (const View& view : votes.raters) {
-        if (view.swapped || !contiguous(view, votes.shape)) return std::nullopt;
         const std::int64_t item = size_of(view.type);
         for (std::int64_t b = 0; b < blocks; ++b) {
             const std::int64_t first = (first_block + b) * block_voxels;
@@ -217,8 +220,7 @@ std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, st
     return voted;
 }
 
-void read_block(const Votes& votes, std::int64_t index, Block& block,
-                const std::optional<VotedGroups>& voted) {
+void read_block(const Votes& votes, std::int64_t index, Block& block, const VotedGroups* voted) {
     block.first = index * block_voxels;
     block.voxels = std::min(block_voxels, votes.voxels() - block.first);
     std::fill_n(block.count.begin(), block.rows, 0.0); // those of the block before

@@ -44,14 +44,12 @@ MakeConsenter by_masses(const Masses& masses) {
 Range write_patterns(const Patterns& patterns, const MakeConsenter& make, const Output& to, const Team& team,
                      int most_consenters) {
     std::vector<double> probability(static_cast<std::size_t>(patterns.size()));
-    std::vector<std::unique_ptr<Consenter>> consenters(static_cast<std::size_t>(team.size()));
+    PerThread<std::unique_ptr<Consenter>> consenters(team);
     team.run(
         patterns.batches(),
         [&](std::int64_t job, const Worker& worker) {
             const Batch batch = patterns.batch(job);
-            auto& consenter = consenters[static_cast<std::size_t>(worker.thread)];
-            if (!consenter) consenter = make();
-            const Posterior& posterior = (*consenter)(batch, worker);
+            const Posterior& posterior = (*consenters.of(worker, make))(batch, worker);
             std::copy_n(posterior.foreground.begin(), batch.rows, probability.begin() + job * batch_rows);
         },
         most_consenters);
@@ -69,25 +67,23 @@ Range write_voxels(const Votes& votes, const MakeConsenter& make, const Output& 
         std::unique_ptr<Consenter> consenter;
         Range range;
     };
-    std::vector<std::unique_ptr<Share>> shares(static_cast<std::size_t>(team.size()));
+    PerThread<Share> shares(team);
     team.run(
         block_count(votes),
         [&](std::int64_t job, const Worker& worker) {
-            auto& share = shares[static_cast<std::size_t>(worker.thread)];
-            if (!share) share.reset(new Share{Block(votes), make(), {}});
-            read_block(votes, job, share->block);
-            const Posterior& posterior = (*share->consenter)(batch_of(votes, share->block), worker);
-            for (std::int64_t k = 0; k < share->block.voxels; ++k) {
-                const std::int32_t row = share->block.row_of(k);
+            Share& share = shares.of(worker, [&] { return Share{Block(votes), make(), {}}; });
+            read_block(votes, job, share.block);
+            const Posterior& posterior = (*share.consenter)(batch_of(votes, share.block), worker);
+            for (std::int64_t k = 0; k < share.block.voxels; ++k) {
+                const std::int32_t row = share.block.row_of(k);
                 const double probability = row < 0 ? 0 : posterior.foreground[static_cast<std::size_t>(row)];
-                to.put(share->block.first + k, probability);
-                if (row >= 0) share->range.include(probability);
+                to.put(share.block.first + k, probability);
+                if (row >= 0) share.range.include(probability);
             }
         },
         most_consenters);
     Range range;
-    for (const auto& share : shares)
-        if (share) range.include(share->range);
+    shares.each([&](const Share& share) { range.include(share.range); });
     return range;
 }
 

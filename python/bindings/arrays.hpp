@@ -5,7 +5,10 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "fastfuse/output.hpp"
@@ -26,6 +29,15 @@ std::optional<View> view_of(const std::optional<py::array>& array, const Shape& 
 
 // A contiguous array of float32 or float64, to be written.
 Output output_of(py::array& out);
+
+// The value of this name; `what` is what messages call it. Throws ValueError for a name that is not there.
+template <class Value>
+Value named(const char* what, const std::string& name,
+            std::initializer_list<std::pair<const char*, Value>> values) {
+    for (const auto& [known, value] : values)
+        if (name == known) return value;
+    throw py::value_error(std::string("no ") + what + " " + name);
+}
 
 // How to ask for Python's signals, on the calling thread while the GIL is released.
 ShouldStop signals();

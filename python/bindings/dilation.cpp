@@ -10,10 +10,8 @@ namespace fastfuse::bindings {
 namespace {
 
 Cut cut_of(const std::string& name) {
-    if (name == "adaptive") return Cut::adaptive;
-    if (name == "exact") return Cut::exact;
-    if (name == "fixed") return Cut::fixed;
-    throw py::value_error("no cut " + name);
+    return named<Cut>("cut", name,
+                      {{"adaptive", Cut::adaptive}, {"exact", Cut::exact}, {"fixed", Cut::fixed}});
 }
 
 std::optional<std::pair<double, double>> find_scaling(const py::array& image,

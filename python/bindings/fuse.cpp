@@ -11,19 +11,19 @@ namespace fastfuse::bindings {
 namespace {
 
 Method method_of(const std::string& name) {
-    if (name == "staple") return Method::staple;
-    if (name == "soft-staple") return Method::soft_staple;
-    if (name == "simplified-soft-staple") return Method::simplified_soft_staple;
-    if (name == "majority") return Method::majority_vote;
-    throw py::value_error("no method " + name);
+    return named<Method>("method", name,
+                         {{"staple", Method::staple},
+                          {"soft-staple", Method::soft_staple},
+                          {"simplified-soft-staple", Method::simplified_soft_staple},
+                          {"majority", Method::majority_vote}});
 }
 
 Route route_of(const std::string& name) {
-    if (name == "auto") return Route::automatic;
-    if (name == "patterns") return Route::patterns;
-    if (name == "lanes") return Route::lanes;
-    if (name == "rows") return Route::rows;
-    throw py::value_error("no route " + name);
+    return named<Route>("route", name,
+                        {{"auto", Route::automatic},
+                         {"patterns", Route::patterns},
+                         {"lanes", Route::lanes},
+                         {"rows", Route::rows}});
 }
 
 py::dict wrap(const Result& result) {

@@ -35,6 +35,7 @@ from .switches import (
     RingThreshold,
     ScopeName,
     Threads,
+    choice,
 )
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -125,18 +126,9 @@ def fuse(
     ],
     method: Annotated[
         MethodName,
-        typer.Option(
-            metavar="METHOD",
-            case_sensitive=False,
-            help="soft-staple, simplified-soft-staple, staple, dilated-staple, or majority.",
-        ),
+        choice("soft-staple, simplified-soft-staple, staple, dilated-staple, or majority.", metavar="METHOD"),
     ] = MethodName.soft_staple,
-    m_step: Annotated[
-        MStepName,
-        typer.Option(
-            metavar="NAME", case_sensitive=False, help="paper, as printed, or em, the true maximiser."
-        ),
-    ] = MStepName.paper,
+    m_step: Annotated[MStepName, choice("paper, as printed, or em, the true maximiser.")] = MStepName.paper,
     prior: Annotated[
         str, typer.Option(help="mean (vote), estimate, a number in (0, 1), or an image of priors.")
     ] = "mean",
@@ -160,11 +152,7 @@ def fuse(
     max_iter: Annotated[int, typer.Option(help="Iterations at most.")] = 1000,
     acceleration: Annotated[
         AccelerationName,
-        typer.Option(
-            metavar="NAME",
-            case_sensitive=False,
-            help="none, or squarem, which ends at the same parameters in fewer iterations.",
-        ),
+        choice("none, or squarem, which ends at the same parameters in fewer iterations."),
     ] = AccelerationName.none,
     threads: Threads = 0,
     overwrite: Overwrite = False,

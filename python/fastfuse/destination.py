@@ -54,7 +54,7 @@ class Destination:
         check_out(out, dtype, shape)
         seen: Array = out.transpose(axes)
         alone = not any(np.may_share_memory(out, array) for array in inputs)
-        fits = seen.flags.c_contiguous and seen.flags.aligned and seen.dtype.isnative and alone
+        fits = seen.flags.c_contiguous and seen.flags.aligned and alone
         return cls(out, seen if fits else np.empty(lengths, dtype=out.dtype), axes)
 
     def finish(self) -> Array:

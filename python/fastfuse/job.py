@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .grids import check_same_grid
 from .outputs import Outputs, check_outputs
 from .paths import short_names, shown
 from .result import Fusion
@@ -84,11 +83,14 @@ class Job:
     def read(self, say: Callable[[str], None], threads: int) -> Inputs:
         """Read all images, several at once."""
         from .nifti import votes_of
+        from .reading import on_one_grid, reading
 
         remarks = self._repeated_raters()
         others = {"mask": self.mask, "prior": self.prior, "image": self.image}
         given = {what: path for what, path in others.items() if path is not None}
-        images = _read_all([*self.raters, *given.values()], threads, say, remarks)
+        paths = [*self.raters, *given.values()]
+        with reading(paths, threads) as found_images:
+            images = list(on_one_grid(paths, found_images, say, remarks))
         raters = images[: len(self.raters)]
         found = dict(zip(given, images[len(raters) :], strict=True))
         return Inputs(
@@ -126,18 +128,3 @@ class Job:
                     outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
             outputs.add(sidecar_path(self.consensus), sidecar_bytes(sidecar))
             outputs.commit()
-
-
-def _read_all(paths: list[Path], threads: int, say: Callable[[str], None], remarks: list[str]) -> list[Image]:
-    """Read images of the first one's grid, or nearly; what is doubtful is added to the remarks."""
-    from .reading import reading
-
-    found: list[Image] = []
-    with reading(paths, threads) as images:
-        for path in paths:
-            say(f"reading {shown(path.name)}")
-            image = next(images)
-            remark = check_same_grid(found[0].grid, image.grid) if found else None
-            remarks.extend(text for text in (image.remark, remark) if text)
-            found.append(image)
-    return found

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from .grids import check_same_grid
 from .nifti import Image, read
+from .paths import shown
 
 
 @contextmanager
@@ -37,6 +39,20 @@ def reading(paths: Sequence[Path], threads: int) -> Iterator[Iterator[Image]]:
         finally:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def on_one_grid(
+    paths: Sequence[Path], images: Iterator[Image], say: Callable[[str], None], remarks: list[str]
+) -> Iterator[Image]:
+    """Hand over the images of these paths, of the first one's grid or nearly; what is doubtful joins the remarks."""
+    first: Image | None = None
+    for path in paths:
+        say(f"reading {shown(path.name)}")
+        image = next(images)
+        remark = check_same_grid(first.grid, image.grid) if first else None
+        remarks.extend(text for text in (image.remark, remark) if text)
+        first = first or image
+        yield image
 
 
 def _in_order(

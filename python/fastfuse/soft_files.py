@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from .dilation import Guide
 from .errors import OutputError, warn
-from .grids import check_same_grid
 from .options import Dilation, check_count
 from .outputs import Outputs, check_outputs, make_folder
 from .paths import PathLike, as_path, as_paths, recorded, shown
@@ -94,25 +93,18 @@ def _soften_all(
     overwrite: bool,
 ) -> list[SoftMask]:
     from .nifti import NIFTI_SUFFIXES, votes_of
-    from .reading import reading
+    from .reading import on_one_grid, reading
 
     inputs = [image, *([] if roi is None else [roi]), *masks]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
     check_outputs([sidecar_path(path) for path in results], inputs, (".json",), overwrite=overwrite)
     remarks: list[str] = []
-    with reading(inputs, threads) as images, Outputs(overwrite=overwrite) as outputs:
-
-        def next_image(path: Path, base: Image | None = None) -> Image:
-            say(f"reading {shown(path.name)}")
-            found = next(images)
-            remark = check_same_grid(base.grid, found.grid) if base else None
-            remarks.extend(text for text in (found.remark, remark) if text)
-            return found
-
-        base = next_image(image)
+    with reading(inputs, threads) as found, Outputs(overwrite=overwrite) as outputs:
+        images = on_one_grid(inputs, found, say, remarks)
+        base = next(images)
         guide = Guide.of(
             base.data,
-            None if roi is None else votes_of(next_image(roi, base)),
+            None if roi is None else votes_of(next(images)),
             replace(checked, spacing_mm=spacing_of(base)),
             threads=threads,
             image_name=shown(image),
@@ -122,7 +114,7 @@ def _soften_all(
         facts = dilation_facts(guide, image, roi)
         softened = []
         for path, result in zip(masks, results, strict=True):
-            mask = next_image(path, base)
+            mask = next(images)
             say(f"softening {shown(path.name)}")
             softened.append(guide.dilate(votes_of(mask), shown(path)))
             _add_result(outputs, result, softened[-1], mask, facts, remarks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,6 +40,11 @@ class ScopeName(str, Enum):
     lesion = "lesion"
 
 
+def choice(help: str, metavar: str = "NAME", **more: Any) -> Any:
+    """Return the option to choose one of the names in a help text, whatever their case."""
+    return typer.Option(metavar=metavar, case_sensitive=False, help=help, **more)
+
+
 Threads = Annotated[int, typer.Option(help="Threads to use; 0: all that there are.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 
@@ -72,13 +77,7 @@ RingThreshold = Annotated[
     ),
 ]
 RingScope = Annotated[
-    ScopeName,
-    typer.Option(
-        metavar="NAME",
-        case_sensitive=False,
-        help="Reach the size over the volume, or in each lesion.",
-        rich_help_panel=RINGS,
-    ),
+    ScopeName, choice("Reach the size over the volume, or in each lesion.", rich_help_panel=RINGS)
 ]
 RingConnected = Annotated[
     bool, typer.Option("--ring-connected", help="Only ring voxels joined to the mask.", rich_help_panel=RINGS)

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <utility>
+#include <vector>
 
 namespace fastfuse {
 
@@ -86,6 +88,27 @@ class Team {
   private:
     int size_;
     mutable Watch watch_;
+};
+
+// Scratch that each thread of a team makes when it first needs it.
+template <class T> class PerThread {
+  public:
+    explicit PerThread(const Team& team) : own_(static_cast<std::size_t>(team.size())) {}
+
+    // What `make` answers is built in place.
+    template <class Make> T& of(const Worker& worker, const Make& make) {
+        auto& own = own_[static_cast<std::size_t>(worker.thread)];
+        if (!own) own.reset(new T(make()));
+        return *own;
+    }
+
+    template <class Look> void each(const Look& look) const {
+        for (const auto& own : own_)
+            if (own) look(*own);
+    }
+
+  private:
+    std::vector<std::unique_ptr<T>> own_;
 };
 
 } // namespace fastfuse

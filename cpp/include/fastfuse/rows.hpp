@@ -60,6 +60,9 @@ class VoxelRows : public Rows {
 
 Batch batch_of(const Votes& votes, const Block& block);
 
+// A row's votes and, where the rows bring one, its prior: what tells patterns apart.
+void load_key(const Batch& batch, std::int64_t row, double* key);
+
 // Adds up what `make()(batch, worker)` answers for every batch. Each thread gets its own `make()`; `total`
 // begins empty.
 template <class Total, class Make>

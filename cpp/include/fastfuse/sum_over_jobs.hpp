@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "fastfuse/parallel.hpp"
@@ -15,13 +14,11 @@ namespace fastfuse {
 template <class Total, class Make>
 Total sum_over_jobs(std::int64_t jobs, const Team& team, Total total, const Make& make) {
     constexpr std::int64_t at_a_time = 256; // parts held at once
-    std::vector<std::optional<decltype(make())>> answers(static_cast<std::size_t>(team.size()));
+    PerThread<decltype(make())> answers(team);
     for (std::int64_t first = 0; first < jobs; first += at_a_time) {
         std::vector<Total> parts(static_cast<std::size_t>(std::min(at_a_time, jobs - first)));
         team.run(static_cast<std::int64_t>(parts.size()), [&](std::int64_t job, const Worker& worker) {
-            auto& answer = answers[static_cast<std::size_t>(worker.thread)];
-            if (!answer) answer.emplace(make());
-            parts[static_cast<std::size_t>(job)] = (*answer)(first + job, worker);
+            parts[static_cast<std::size_t>(job)] = answers.of(worker, make)(first + job, worker);
         });
         for (const Total& part : parts)
             total.add(part);

@@ -29,6 +29,9 @@ struct Votes {
 
     std::int64_t voxels() const;
     int size() const { return static_cast<int>(raters.size()); }
+    int columns() const {
+        return size() + (prior ? 1 : 0);
+    } // of a vote pattern: votes and, with a map, its prior
 };
 
 constexpr std::int64_t block_voxels = 4096; // what is read, and summed, at a time
@@ -72,12 +75,11 @@ struct Block {
 using VotedGroups = std::uint64_t;
 
 // Finds them for some blocks at once: long runs of memory are read faster. Nothing where an array is not in
-// native layout.
+// native layout, or where a prior map makes every group count.
 std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, std::int64_t first_block,
                                                           std::int64_t blocks);
 
 // Reads, checks and converts block number `index`. Throws BadInput for the first bad voxel of the block.
-void read_block(const Votes& votes, std::int64_t index, Block& block,
-                const std::optional<VotedGroups>& voted = std::nullopt);
+void read_block(const Votes& votes, std::int64_t index, Block& block, const VotedGroups* voted = nullptr);
 
 } // namespace fastfuse

@@ -95,7 +95,7 @@ template <class T, int bytes>
 FASTFUSE_INLINE void scale_rows(const T* rows, int raters, int rater, const T* vote, T* to) {
     using L = Lanes<T, bytes>;
     for (int r = 0; r < 1 << (raters - 1); ++r) {
-        const int from = (r >> rater << (rater + 1)) | (r & ((1 << rater) - 1));
+        const int from = with_rater(r, rater);
         for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>)
             store(to + r * row_stride<T> + k, load<L>(rows + from * row_stride<T> + k) * load<L>(vote + k));
     }
@@ -148,31 +148,34 @@ FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T
 // So many raters are interpolated: their sums stay in registers.
 template <int bytes> constexpr int most_low = bytes == widest_lanes ? 4 : 3;
 
-// w_t = Σ_B q_t(B) p(1|B) of every voxel. `rows` is scratch for the products of mix_rows(raters) patterns.
-template <class T, int bytes>
-FASTFUSE_INLINE void mix(const T* const* vote, int raters, const T* posterior, const T* ones, T* scratch,
-                         T* consensus) {
-    const int low = raters < most_low<bytes> ? raters : most_low<bytes>;
-    const int high = std::min(raters - low, std::max(4, (raters - low + 1) / 2));
-    const int middle = raters - low - high;
-    T* u = scratch;
-    T* v = scratch + (row_stride<T> << middle);
-    if (middle > 0) spread<T, bytes>(vote + low, middle, ones, u);
-    spread<T, bytes>(vote + low + middle, high, ones, v);
-    switch (low) {
-    case 1: return mix_low<T, bytes, 1>(vote, u, 1 << middle, v, 1 << high, posterior, consensus);
-    case 2: return mix_low<T, bytes, 2>(vote, u, 1 << middle, v, 1 << high, posterior, consensus);
-    case 3: return mix_low<T, bytes, 3>(vote, u, 1 << middle, v, 1 << high, posterior, consensus);
-    default:
-        return mix_low<T, bytes, most_low<bytes>>(vote, u, 1 << middle, v, 1 << high, posterior, consensus);
-    }
-}
+// How mixing divides the raters: those that are interpolated, those of U, and those of V.
+struct MixSplit {
+    constexpr MixSplit(int raters, int most)
+        : low(std::min(raters, most)), high(std::min(raters - low, std::max(4, (raters - low + 1) / 2))),
+          middle(raters - low - high) {}
+    int low, high, middle;
+    constexpr std::int64_t rows() const { return (std::int64_t{1} << middle) + (std::int64_t{1} << high); }
+};
 
-// Rows of scratch that mixing needs, whatever the instruction set.
-constexpr std::int64_t mix_rows(int raters) {
-    const int others = raters > 3 ? raters - 3 : 0;
-    const int high = std::min(others, std::max(4, (others + 1) / 2));
-    return (std::int64_t{1} << (others - high)) + (std::int64_t{1} << high);
+// Rows of scratch that mixing needs at most: with the fewest interpolated.
+constexpr std::int64_t mix_rows(int raters) { return MixSplit(raters, most_low<0>).rows(); }
+
+// w_t = Σ_B q_t(B) p(1|B) of every voxel, times its root. `scratch` takes mix_rows(raters) rows of products.
+template <class T, int bytes>
+FASTFUSE_INLINE void mix(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
+                         T* scratch, T* consensus) {
+    const MixSplit split(raters, most_low<bytes>);
+    const int rows = 1 << split.middle, columns = 1 << split.high;
+    T* u = scratch;
+    T* v = scratch + rows * row_stride<T>;
+    if (split.middle > 0) spread<T, bytes>(vote + split.low, split.middle, ones, u);
+    spread<T, bytes>(vote + split.low + split.middle, split.high, root, v);
+    switch (split.low) {
+    case 1: return mix_low<T, bytes, 1>(vote, u, rows, v, columns, posterior, consensus);
+    case 2: return mix_low<T, bytes, 2>(vote, u, rows, v, columns, posterior, consensus);
+    case 3: return mix_low<T, bytes, 3>(vote, u, rows, v, columns, posterior, consensus);
+    default: return mix_low<T, bytes, most_low<bytes>>(vote, u, rows, v, columns, posterior, consensus);
+    }
 }
 
 } // namespace fastfuse::kernels
