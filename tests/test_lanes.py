@@ -131,6 +131,17 @@ def test_bad_vote_is_named(method: Method, value: float) -> None:
         fuse(votes, method, "lanes")
 
 
+@pytest.mark.parametrize("route", ["patterns", "lanes"])
+def test_the_first_bad_vote_is_named_though_a_later_one_is_found_sooner(route: str) -> None:
+    """A failure further on stops nobody who may still find an earlier one."""
+    votes = np.zeros((4, 300_000), np.float32) if route == "patterns" else dense(4, 300_000)
+    votes[2, 60_000:] = np.nan
+    votes[1, 60_001:] = 2
+    for _ in range(20):
+        with pytest.raises(ValueError, match=r"rater 2 holds nan at voxel \(60000,\)"):
+            fuse(votes, "soft-staple", route, m_step="em", threads=2)
+
+
 def test_negative_zero_is_zero() -> None:
     votes = dense(4, 3000)
     votes[:, ::7] = 0

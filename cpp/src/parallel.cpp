@@ -60,12 +60,16 @@ bool Watch::should_stop() {
     return ask_();
 }
 
-bool Stop::poll(int thread) {
-    if (thread == 0 && !raised_.load(std::memory_order_relaxed) && watch_.should_stop()) {
-        interrupted_ = true;
-        raise();
+void Stop::fail(std::int64_t job) {
+    std::int64_t first = first_failed_.load();
+    while (job < first && !first_failed_.compare_exchange_weak(first, job)) {
     }
-    return raised_.load(std::memory_order_relaxed);
+}
+
+bool Stop::poll(int thread, std::int64_t job) {
+    if (thread == 0 && !interrupted() && watch_.should_stop())
+        interrupted_.store(true, std::memory_order_relaxed);
+    return interrupted() || first_failed_.load(std::memory_order_relaxed) < job;
 }
 
 Team::Team(int asked, ShouldStop ask) : watch_(std::move(ask)) {
@@ -81,20 +85,20 @@ void Team::run(std::int64_t jobs, const Job& job, int most_threads) const {
     std::atomic<std::int64_t> next{0};
     std::atomic<int> working{0};
     const auto work = [&](int thread) {
-        const Worker worker{thread, stop};
+        const Worker between_jobs{thread, jobs, stop};
         std::int64_t mine = -1;
         working.fetch_add(1);
         try {
-            while (!worker.stopped() && (mine = next.fetch_add(1)) < jobs)
-                job(mine, worker);
-            if (thread == 0) ask_while_others_work(working, worker);
+            while (!between_jobs.stopped() && (mine = next.fetch_add(1)) < jobs)
+                job(mine, Worker{thread, mine, stop});
+            if (thread == 0) ask_while_others_work(working, between_jobs);
         } catch (...) {
             const std::lock_guard<std::mutex> hold(failure_guard);
             if (mine < failed_job) {
                 failed_job = mine;
                 failure = std::current_exception();
             }
-            stop.raise();
+            stop.fail(mine);
         }
         working.fetch_sub(1);
     };

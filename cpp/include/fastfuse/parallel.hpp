@@ -33,26 +33,29 @@ class Watch {
     Clock::time_point due_;
 };
 
-// The flag that every job of one run looks at.
+// What every job of one run looks at.
 class Stop {
   public:
     explicit Stop(Watch& watch) : watch_(watch) {}
-    void raise() { raised_.store(true, std::memory_order_relaxed); }
-    // Only the calling thread (thread 0) asks; the others look at the flag.
-    bool poll(int thread);
-    bool interrupted() const { return interrupted_; }
+    void fail(std::int64_t job);
+    // Whether this job is in vain: from outside, or since an earlier one failed. The failure of a later one
+    // stops no job, or its own failure, the first, would never be known. Only the calling thread (thread 0)
+    // asks outside; the others look at the flag.
+    bool poll(int thread, std::int64_t job);
+    bool interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
 
   private:
     Watch& watch_;
-    std::atomic<bool> raised_{false};
-    bool interrupted_ = false;
+    std::atomic<bool> interrupted_{false};
+    std::atomic<std::int64_t> first_failed_{INT64_MAX};
 };
 
-// The thread that a job runs on.
+// A job, and the thread that it runs on.
 struct Worker {
     int thread;
+    std::int64_t job;
     Stop& stop;
-    bool stopped() const { return stop.poll(thread); }
+    bool stopped() const { return stop.poll(thread, job); }
 };
 
 // Asks whether to stop once in a while, measured in work done.
