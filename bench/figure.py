@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from common import Votes, middle_of, more_raters
 from contestants import RACES, Contestant, check
 
-PATIENCE = 60.0  # seconds
+PATIENCE = 15.0  # seconds
 RATERS = (3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20)
 PANELS = {
     "binary: STAPLE": "STAPLE, binary masks",

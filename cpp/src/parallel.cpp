@@ -15,7 +15,7 @@
 namespace fastfuse {
 namespace {
 
-constexpr int most_threads = 256;
+constexpr int largest_team = 256;
 
 std::atomic<bool> forked{false};
 
@@ -74,7 +74,7 @@ bool Stop::poll(int thread, std::int64_t job) {
 
 Team::Team(int asked, ShouldStop ask) : watch_(std::move(ask)) {
     const int wanted = asked > 0 ? asked : default_threads();
-    size_ = forked.load() ? 1 : std::clamp(std::min(wanted, processors()), 1, most_threads);
+    size_ = forked.load() ? 1 : std::clamp(std::min(wanted, processors()), 1, largest_team);
 }
 
 void Team::run(std::int64_t jobs, const Job& job, int most_threads) const {

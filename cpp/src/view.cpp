@@ -133,7 +133,7 @@ namespace {
 using Word = kernels::Lanes<std::int64_t, 64>;
 constexpr auto word_bytes = static_cast<std::int64_t>(sizeof(Word));
 
-FASTFUSE_INLINE bool any_bit(Word word) {
+FASTFUSE_INLINE bool any_bit(const Word& word) {
     std::array<std::int64_t, sizeof(Word) / 8> parts;
     std::memcpy(parts.data(), &word, sizeof word);
     std::int64_t any = 0;
