@@ -22,12 +22,12 @@ PANELS = {
     "binary: STAPLE": "STAPLE, binary masks",
     "{0, 0.3, 1}: soft-STAPLE, em": "soft-STAPLE, votes in {0, 0.3, 1}",
 }
-LABELS = {
-    "fastfuse": ("fastfuse", "#d55e00"),
-    "SimpleITK": ("SimpleITK", "#0072b2"),
-    "NumPy, every voxel": ("NumPy", "#666666"),
-    "NumPy, enumeration": ("NumPy, all $2^m$ patterns", "#666666"),
-    "Numba, enumeration": ("Numba, all $2^m$ patterns", "#0072b2"),
+LABELS = {  # what stands at a line's end, and on which side of it
+    "fastfuse": ("fastfuse", "#d55e00", "right"),
+    "SimpleITK": ("SimpleITK", "#0072b2", "right"),
+    "NumPy, every voxel": ("NumPy", "#666666", "right"),
+    "NumPy, enumeration": ("NumPy, all $2^m$ patterns ", "#666666", "right"),
+    "Numba, enumeration": (" Numba, all $2^m$ patterns", "#0072b2", "left"),
 }
 TICKS = {1e-3: "1 ms", 1e-2: "10 ms", 0.1: "0.1 s", 1: "1 s", 10: "10 s", 100: "100 s"}
 
@@ -69,12 +69,12 @@ def main(path: Path) -> None:
     axes = figure.subplots(1, 2, sharey=True)
     for ax, (race, title) in zip(axes, PANELS.items(), strict=True):
         for name, points in measure(race).items():
-            text, colour = LABELS[name]
+            text, colour, side = LABELS[name]
             m, seconds = np.transpose(points)
             ax.plot(m, seconds, ".-", color=colour, lw=2.5 if name == "fastfuse" else 1.5)
             ax.annotate(
-                text, (m[-1], seconds[-1]), (0, 7), textcoords="offset points", color=colour,
-                ha="right" if m[-1] > 12 else "left", weight="bold" if name == "fastfuse" else "normal",
+                text, (m[-1], seconds[-1]), (0, 7), textcoords="offset points", color=colour, ha=side,
+                weight="bold" if name == "fastfuse" else "normal",
             )  # fmt: skip
         ax.set(yscale="log", xlabel="raters", xticks=(3, 5, 7, 10, 15, 20), xlim=(2.5, 20.5))
         ax.set_title(title, loc="left", fontsize="medium")
