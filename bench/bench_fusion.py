@@ -42,7 +42,7 @@ def test_race(benchmark: Any, out: NDArray[np.float32], race: str, name: str) ->
     skip_without(contestant)
     first = middle_of(votes) if contestant.slow else votes
     found = contestant.fuse(first, np.empty(first[0].shape, np.float32) if contestant.slow else out)
-    check(found, answer_of(race, contestant.slow), contestant.tolerance)
+    check(found, answer_of(race, contestant.slow), contestant.tolerance, first)
     found = benchmark.pedantic(contestant.fuse, (votes, out), rounds=contestant.rounds)
-    check(found, answer_of(race, False), contestant.tolerance)
+    check(found, answer_of(race, False), contestant.tolerance, votes)
     benchmark.extra_info["iterations"] = getattr(found, "n_iter", None)

@@ -72,9 +72,9 @@ def compete(
     contestant = problem.contestant(name)
     block = middle_of(votes if brain is None else brain)
     found = contestant.fuse(block, np.empty(block[0].shape, np.float32))
-    check(found, problem.numpy(block), 1e-5)
+    check(found, problem.numpy(block), 1e-5, block)
     out, answer = np.ones(votes[0].shape, np.float32), np.empty(votes[0].shape, np.float32)
-    check(contestant.fuse(votes, out), problem.contestant("fastfuse").fuse(votes, answer), 1e-5)
+    check(contestant.fuse(votes, out), problem.contestant("fastfuse").fuse(votes, answer), 1e-5, votes)
     benchmark.pedantic(contestant.fuse, (votes, out), rounds=rounds)
 
 

@@ -84,7 +84,7 @@ def scale_table(group: str, benches: list[Bench]) -> str:
     grown = [(at, found["fastfuse"]) for at, found in sorted(medians.items()) if "fastfuse" in found]
     if group.startswith("voxels") and len(grown) > 2:
         rows.append(["fit", f"time ~ n^{exponent(grown):.2f}", *[""] * (len(names) - 1)])
-    return markdown([group, *names], rows)
+    return markdown([f"{group} (brains)" if group.startswith("voxels") else group, *names], rows)
 
 
 def exponent(points: list[tuple[float, float]]) -> float:
@@ -145,4 +145,6 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
     main(*map(Path, sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,28 @@ def test_same_fixed_point(function: Any, kind: str, options: dict[str, Any]) -> 
     np.testing.assert_allclose(ours.sensitivity, exact.sensitivity, atol=1e-7)
     np.testing.assert_allclose(ours.specificity, exact.specificity, atol=1e-7)
     np.testing.assert_allclose(ours.probability, exact.probability, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [2, 11])
+def test_likelihood_is_that_of_the_parameters(seed: int) -> None:
+    """Far extrapolations magnify rounding: a rate and its complement must still sum to 1."""
+    rng = np.random.default_rng(seed)
+    m, n = int(rng.integers(3, 8)), 3000
+    truth = rng.random(n) < rng.choice([0.03, 0.3])
+    marks = np.stack([np.where(rng.random(n) < rng.uniform(0.05, 0.35), ~truth, truth) for _ in range(m)])
+    votes = 1 / (1 + np.exp(-(3 * (2 * marks - 1) + rng.standard_normal(marks.shape))))
+    for most in range(3, 240, 3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", fastfuse.FusionWarning)  # max_iter
+            fused = fastfuse.simplified_soft_staple(
+                list(votes), m_step="em", dtype="float64", acceleration="squarem", max_iter=most
+            )
+        sensitivity, specificity = fused.sensitivity[:, None], fused.specificity[:, None]
+        one = fused.prior * (votes * sensitivity + (1 - votes) * (1 - sensitivity)).prod(0)
+        zero = (1 - fused.prior) * (votes * (1 - specificity) + (1 - votes) * specificity).prod(0)
+        np.testing.assert_allclose(fused.log_likelihood[-1], np.log(one + zero).sum(), atol=1e-8)
+        np.testing.assert_allclose(fused.probability, one / (one + zero), atol=1e-9)
+        assert (np.diff(fused.log_likelihood) > -1e-9).all()
 
 
 def test_saves_iterations_where_em_is_slow() -> None:

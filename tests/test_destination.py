@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import as_strided
 
 import fastfuse
 
@@ -81,6 +82,8 @@ def read_only() -> np.ndarray:
         (np.empty(SHAPE, int), ValueError, "out holds elements of type int64"),
         (np.empty((6, 7)), ValueError, r"out has shape \(6, 7\), the raters have shape \(6, 7, 8\)"),
         (read_only(), ValueError, "out is read-only"),
+        (np.ma.zeros(SHAPE, "f4"), TypeError, "out is of type MaskedArray"),
+        (as_strided(np.zeros(500, "f4"), SHAPE, (4, 4, 4)), ValueError, "out lies upon itself in memory"),
     ],
 )
 @pytest.mark.parametrize("function", FUNCTIONS)

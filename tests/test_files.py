@@ -784,6 +784,8 @@ def test_wrong_header_is_told_from_a_turned_image(tmp_path: Path, masks: np.ndar
 def test_arrays_are_no_paths(tmp_path: Path, paths: list[Path], masks: np.ndarray) -> None:
     with pytest.raises(TypeError, match="path 1 is of type ndarray, not a path"):
         fastfuse.fuse_files([paths[0], masks[0]], tmp_path / "c.nii")
+    with pytest.raises(TypeError, match="path 1 is None: leave the rater out"):
+        fastfuse.fuse_files([paths[0], None], tmp_path / "c.nii")  # type: ignore[list-item]
     with pytest.raises(TypeError, match="mask is of type ndarray"):
         fastfuse.fuse_files(paths, tmp_path / "c.nii", mask=masks[0])
 

@@ -56,8 +56,11 @@ Performance extrapolate(const Performance& first, const Performance& second, con
         const Rate to = within_reach({line(z0[k].rate, z1[k].rate, z2[k].rate),
                                       line(z0[k].complement, z1[k].complement, z2[k].complement)},
                                      z2[k]);
-        const double rate = std::clamp(to.rate, epsilon, 1 - epsilon);
-        const double complement = std::clamp(to.complement, epsilon, 1 - epsilon);
+        // α² magnifies rounding, and a pair that sums to more than 1 has a likelihood that it does not
+        // deserve
+        const double sum = to.rate + to.complement;
+        const double rate = std::clamp(to.rate / sum, epsilon, 1 - epsilon);
+        const double complement = std::clamp(to.complement / sum, epsilon, 1 - epsilon);
         const std::size_t i = k / 2;
         if (i == third.sensitivity.size()) {
             beyond.prior = rate;

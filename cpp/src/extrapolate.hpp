@@ -5,7 +5,7 @@
 
 namespace fastfuse {
 
-// Extrapolates the logits of all sensitivities and specificities, and of the prior where it moves.
+// Extrapolates all sensitivities and specificities, and of the prior where it moves.
 Performance extrapolate(const Performance& first, const Performance& second, const Performance& third,
                         bool with_prior);
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .dilated import dilated_staple
     from .dilation import conditional_dilation, soften
-    from .errors import FastfuseError, FusionWarning, GridError, ImageError, OutputError
+    from .errors import CohortError, FastfuseError, FusionWarning, GridError, ImageError, OutputError
+    from .evaluation import Evaluation, evaluate, evaluate_files
     from .files import fuse_files
     from .fusion import majority_vote, simplified_soft_staple, soft_staple, staple
     from .result import Fusion, SoftMask
     from .soft_files import soften_files
 
 __all__ = [
+    "CohortError",
+    "Evaluation",
     "FastfuseError",
     "Fusion",
     "FusionWarning",
@@ -23,6 +26,8 @@ __all__ = [
     "SoftMask",
     "conditional_dilation",
     "dilated_staple",
+    "evaluate",
+    "evaluate_files",
     "fuse_files",
     "majority_vote",
     "simplified_soft_staple",
@@ -37,7 +42,8 @@ __all__ = [
 _HOME = {
     "dilated": ("dilated_staple",),
     "dilation": ("conditional_dilation", "soften"),
-    "errors": ("FastfuseError", "FusionWarning", "GridError", "ImageError", "OutputError"),
+    "errors": ("CohortError", "FastfuseError", "FusionWarning", "GridError", "ImageError", "OutputError"),
+    "evaluation": ("Evaluation", "evaluate", "evaluate_files"),
     "files": ("fuse_files",),
     "fusion": ("majority_vote", "simplified_soft_staple", "soft_staple", "staple"),
     "result": ("Fusion", "SoftMask"),

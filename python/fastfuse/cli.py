@@ -10,13 +10,24 @@ from typing import Annotated
 import typer
 
 from . import report
-from .commands import demo, fuse, soften
+from .commands import check, demo, evaluate, experiment, fuse, soften
 from .commands.common import CannotPrint
 from .errors import FastfuseError
 
 INTERRUPTED, TERMINATED = 130, 143
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
-OPTIONS = ("m-step", "prior", "init", "cut", "tol", "max-iter", "acceleration", "threads", "select-label")
+OPTIONS = (
+    "m-step",
+    "prior",
+    "init",
+    "cut",
+    "tol",
+    "max-iter",
+    "acceleration",
+    "threads",
+    "select-label",
+    "device",
+)
 
 RING_OPTIONS = {
     "size": "ring-size",
@@ -43,7 +54,7 @@ app = typer.Typer(
 )
 
 
-for command in (fuse, soften, demo):
+for command in (fuse, soften, evaluate, demo, check, experiment):
     name = command.__name__.rpartition(".")[2]
     app.command(name, epilog=command.EPILOG)(getattr(command, name))
 

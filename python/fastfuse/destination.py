@@ -66,8 +66,8 @@ class Destination:
 
 def check_out(out: Any, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
     """Raise TypeError or ValueError for what cannot take a probability of this shape."""
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out is of type {type(out).__name__}: it must be a NumPy array")
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"out is of type {type(out).__name__}: it must be a plain NumPy array")
     if out.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"out holds elements of type {out.dtype}: the probability is float32 or float64")
     if dtype != "float32" and np.dtype(dtype) != out.dtype:
@@ -76,5 +76,17 @@ def check_out(out: Any, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
         )
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}, the raters have shape {shape}")
+    if _lies_upon_itself(out):
+        raise ValueError("out lies upon itself in memory: it must hold a place for every voxel")
     if not out.flags.writeable:
         raise ValueError("out is read-only: it must be an array that can be written")
+
+
+def _lies_upon_itself(array: Array) -> bool:
+    """Tell whether two elements may share memory, as those of a broadcast or a sliding window do."""
+    reach = array.itemsize
+    for stride, extent in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
+        if extent > 1 and stride < reach:
+            return True
+        reach += stride * (extent - 1)
+    return False

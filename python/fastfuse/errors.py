@@ -18,6 +18,10 @@ class GridError(FastfuseError):
     """Images that do not lie on the same grid of voxels."""
 
 
+class CohortError(FastfuseError):
+    """A folder of cases that cannot be used as it lies, or folds that do not fit it."""
+
+
 class OutputError(FastfuseError):
     """An output that cannot, or must not, be written."""
 

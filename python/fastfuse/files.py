@@ -66,7 +66,8 @@ def fuse_files(
     Parameters
     ----------
     paths : sequence of path
-        One image per rater: .nii, .nii.gz, whatever else nibabel reads; .nrrd and .mha with SimpleITK.
+        One image per rater: .nii, .nii.gz, whatever else nibabel reads; .nrrd and .mha with SimpleITK; and .npz as
+        nnU-Net saves probabilities, with its segmentation beside it, of which select_label chooses the class.
     output : path
         The consensus (.nii or .nii.gz), float32, with the first rater's affine, units and codes. Its sidecar
         has the same name with .json: method, options, each rater's file and performance, prior,
@@ -127,8 +128,15 @@ def fuse_files(
         counts=as_path(save_counts, "save_counts"),
     )
     job.check(overwrite=overwrite)
-    inputs = job.read(say, threads)
     label = None if select_label is None else int(select_label)
+    inputs = job.read(say, threads, label)
+    options["select_label"] = label
+    if label is not None and job.of_networks:  # reading has taken that class of these
+        inputs.votes = [
+            vote if is_network else selected(vote, label)
+            for vote, is_network in zip(inputs.votes, job.of_networks, strict=True)
+        ]
+        label = None
     shared = {
         **options,
         "mask": inputs.region,
@@ -147,7 +155,7 @@ def fuse_files(
         growth = replace(growth, spacing_mm=spacing_of(inputs.raters[0]))
         fusion, grown, doubts = _fuse_grown(inputs, job, cast(Method, method), growth, shared, say)
     remarks = inputs.remarks + doubts
-    sidecar = _sidecar(fusion, job, inputs, {**options, "select_label": label, "cut": cut}, grown, remarks)
+    sidecar = _sidecar(fusion, job, inputs, {**options, "cut": cut}, grown, remarks)
     counts = None if job.counts is None else _counts(inputs.votes, inputs.region, label)
     job.write(fusion, counts, cut, inputs.raters[0], sidecar, say, overwrite=overwrite)
     warn(remarks)

@@ -65,20 +65,24 @@ def staple(
         The region to fuse (bool, or 0 and 1). Outside it the probability is 0, nothing is counted and nothing
         is checked.
     tol : float, default 1e-7
-        Stop when no sensitivity or specificity moves by more than this in one M-step.
+        Stop when no sensitivity or specificity moves by more than this in one M-step. That bounds the last step, not
+        what is left to go: where EM creeps, probabilities may still move by 1e-3; ask for less, or for "squarem".
     max_iter : int, default 1000
         M-steps at most; 1 is one M-step and the E-step after it.
     acceleration : {"none", "squarem"}, default "none"
         "squarem": every two steps, go as far beyond them as their difference promises (Varadhan and Roland 2008), and
-        keep it where the likelihood rises, or, with the paper's M-step, where the next step is no longer. It ends
-        at the same parameters, in fewer iterations where EM is slow.
+        keep it where the likelihood rises, or, with the paper's M-step, where the next step is no longer. It needs
+        fewer iterations where EM is slow, and ends at the same parameters where these are determined: those of
+        two raters are not, nor always those that ``prior="estimate"`` leaves free.
     dtype : {"float32", "float64"}, default "float32"
         Of ``probability``. All arithmetic is in double precision, with one exception: votes of float32 or narrower
         that do not repeat from voxel to voxel, such as a network's probabilities, are multiplied in single precision and
-        summed in double. That is within 1e-6 of the exact answer; "float64" avoids it.
+        summed in double. That is within 1e-6 of the exact answer after as many iterations, and within 1e-4 where EM creeps
+        to its stop; "float64" avoids it.
     out : ndarray of float32 or float64, the raters' shape, optional
-        Where to write ``probability``, which then is this array. Nothing is allocated or copied if its memory is
-        contiguous, in the order of the first rater's axes. After an error, its content means nothing.
+        Where to write ``probability``, which then is this array; its type takes the place of ``dtype``. Nothing
+        is allocated or copied if its memory is contiguous, in the order of the first rater's axes. After an
+        error, its content means nothing.
     threads : int, default 0
         Threads to use; 0 takes what the process may use. The result has the same bits for every number.
     select_label : int, optional
@@ -151,7 +155,7 @@ def soft_staple(
     ----------
     raters : sequence of m array_like of one shape, or array_like of shape (m, ...)
         Votes in [0, 1]: the probability that the rater calls the voxel foreground. Types as in
-        :func:`staple`. At most 20 raters may have a fractional vote at one voxel.
+        :func:`staple`; at most 63 raters, of whom at most 20 may have a fractional vote at one voxel.
     m_step : {"paper", "em"}, default "paper"
         "paper": eq. (5) with the soft vote in the place of the binary one, as printed and as the authors ran
         it. "em": the true maximiser. The paper says that the likelihood rises monotonically; with its own

@@ -57,6 +57,12 @@ class Job:
             for what, path in files.items()
         }
 
+    @property
+    def of_networks(self) -> list[bool]:
+        """Which raters are probabilities that nnU-Net saved; nothing if none is."""
+        found = [path.name.lower().endswith(".npz") for path in self.raters]
+        return found if any(found) else []
+
     def check(self, *, overwrite: bool) -> None:
         """Refuse early what must not, or cannot, be written."""
         from .nifti import NIFTI_SUFFIXES
@@ -80,8 +86,8 @@ class Job:
                 remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
         return remarks
 
-    def read(self, say: Callable[[str], None], threads: int) -> Inputs:
-        """Read all images, several at once."""
+    def read(self, say: Callable[[str], None], threads: int, label: int | None = None) -> Inputs:
+        """Read all images, several at once; of an .npz of nnU-Net, the probabilities of a label."""
         from .nifti import votes_of
         from .reading import on_one_grid, reading
 
@@ -89,7 +95,7 @@ class Job:
         others = {"mask": self.mask, "prior": self.prior, "image": self.image}
         given = {what: path for what, path in others.items() if path is not None}
         paths = [*self.raters, *given.values()]
-        with reading(paths, threads) as found_images:
+        with reading(paths, threads, label) as found_images:
             images = list(on_one_grid(paths, found_images, say, remarks))
         raters = images[: len(self.raters)]
         found = dict(zip(given, images[len(raters) :], strict=True))

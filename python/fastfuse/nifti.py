@@ -92,7 +92,7 @@ class Image:
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
 
 
-def read(path: Path | str, go_on: Callable[[], None] = lambda: None) -> Image:
+def read(path: Path | str, go_on: Callable[[], None] = lambda: None, label: int | None = None) -> Image:
     """Read one 3-D image.
 
     Parameters
@@ -100,6 +100,8 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None) -> Image:
     path : path
     go_on : callable
         Called before each piece of a NIfTI file's voxels: what it raises ends the reading.
+    label : int, optional
+        The class to take of an .npz of nnU-Net.
 
     Raises
     ------
@@ -113,6 +115,10 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None) -> Image:
         with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
             if name.endswith(NIFTI_SUFFIXES):
                 image = _read_nifti(path, go_on)
+            elif name.endswith(".npz"):
+                from .nnunet import read_probabilities
+
+                image = read_probabilities(path, label)
             elif name.endswith(ITK_SUFFIXES):
                 image = _read_itk(path)
             else:
@@ -353,3 +359,10 @@ def _header_bytes(image: Any) -> bytes:
     buffer = io.BytesIO()
     image.header.write_to(buffer)
     return buffer.getvalue()
+
+
+def ras_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the axes in the order that is nearest to right, anterior, superior, and which of these run backwards."""
+    places = nib.orientations.io_orientation(affine)
+    order = tuple(int(axis) for axis in np.argsort(places[:, 0]))
+    return order, tuple(at for at, axis in enumerate(order) if places[axis, 1] < 0)

@@ -32,7 +32,10 @@ def as_paths(values: Any) -> list[Path]:
         values = [values]
     if not isinstance(values, Iterable):
         raise TypeError(f"paths is of type {type(values).__name__}: give a list of paths, one per rater")
-    return [as_path(value, f"path {i}") for i, value in enumerate(values)]
+    paths = [as_path(value, f"path {i}") for i, value in enumerate(values)]
+    if None in paths:
+        raise TypeError(f"path {paths.index(None)} is None: leave the rater out")
+    return paths
 
 
 def recorded(path: PathLike) -> str:

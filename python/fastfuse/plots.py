@@ -54,7 +54,7 @@ def draw_consensus(
     """
     marked = np.sum([mask != 0 for mask in masks.values()], axis=0) if truth is None else truth != 0
     z = int(np.argmax(marked.sum(axis=(0, 1))))
-    window = _densest_window(marked[:, :, z])
+    window = densest_window(marked[:, :, z])
     brightest = float(np.percentile(flair[:, :, z], 99.7))
     columns = max(5, len(consensus))
     figure = Figure(figsize=(2.7 * columns, 7.2), facecolor="black", layout="constrained")
@@ -68,31 +68,31 @@ def draw_consensus(
 
     whole, raters, names, grown = top.subplots(1, 4, width_ratios=(1, 1, 0.5, 1))
     names.set_axis_off()
-    _show(whole, flair[:, :, z], brightest, f"FLAIR, axial slice {z}")
-    _frame(whole, window, flair.shape[0])
-    _mark_sides(whole)
-    _show(raters, zoom(flair), brightest, "the raters' outlines")
-    colours = _cycle(len(masks))
+    show(whole, flair[:, :, z], brightest, f"FLAIR, axial slice {z}")
+    frame(whole, window, flair.shape[0])
+    mark_sides(whole)
+    show(raters, zoom(flair), brightest, "the raters' outlines")
+    colours = cycle(len(masks))
     for colour, mask in zip(colours, masks.values(), strict=True):
-        _outline(raters, zoom(mask), colour, 1.1)
-    _legend(names, [Line2D([], [], color=c, label=name) for name, c in zip(masks, colours, strict=True)])
-    _show(grown, zoom(flair), brightest, f"conditional dilation of “{soft[0]}”")
+        outline(raters, zoom(mask), colour, 1.1)
+    legend(names, [Line2D([], [], color=c, label=name) for name, c in zip(masks, colours, strict=True)])
+    show(grown, zoom(flair), brightest, f"conditional dilation of “{soft[0]}”")
     _ring(grown, zoom(soft[1]))
     axes = np.atleast_1d(bottom.subplots(1, len(consensus)))
     for ax, (name, probability) in zip(axes, consensus.items(), strict=True):
-        _show(ax, zoom(flair), brightest, name)
-        shown = _colour(ax, zoom(probability))
+        show(ax, zoom(flair), brightest, name)
+        shown = overlay(ax, zoom(probability))
         if truth is not None:
-            _outline(ax, zoom(truth), TRUTH, 1.0)
+            outline(ax, zoom(truth), TRUTH, 1.0)
     title = "consensus" if truth is None else "consensus, with the true lesions outlined"
     bottom.suptitle(title, color="white" if truth is None else TRUTH, fontsize=11)
     bar = bottom.colorbar(shown, ax=list(axes), fraction=0.02, pad=0.01)
     bar.set_label("probability", color="white")
     bar.ax.tick_params(colors="white")
-    _save(figure, path)
+    save(figure, path)
 
 
-def _densest_window(truth: Slice) -> tuple[slice, slice]:
+def densest_window(truth: Slice) -> tuple[slice, slice]:
     """Return the square of a third of the slice's longer side that holds most of the truth."""
     side = min(max(truth.shape) // 3, *truth.shape)
     total = np.zeros((truth.shape[0] + 1, truth.shape[1] + 1), dtype=np.int64)
@@ -108,7 +108,8 @@ def _as_seen(image: Slice) -> Slice:
     return image[::-1].T
 
 
-def _frame(ax: Axes, window: tuple[slice, slice], width: int) -> None:
+def frame(ax: Axes, window: tuple[slice, slice], width: int) -> None:
+    """Frame what is shown larger elsewhere."""
     x, y = window
     corner = (width - x.stop, y.start)
     ax.add_patch(
@@ -116,18 +117,21 @@ def _frame(ax: Axes, window: tuple[slice, slice], width: int) -> None:
     )
 
 
-def _show(ax: Axes, image: Slice, brightest: float, title: str) -> None:
+def show(ax: Axes, image: Slice, brightest: float, title: str) -> None:
+    """Show a slice in grey."""
     ax.imshow(_as_seen(image), cmap="gray", vmin=0, vmax=brightest, origin="lower", interpolation="bilinear")
     ax.set_title(title, color="white", fontsize=10)
     ax.set_axis_off()
 
 
-def _mark_sides(ax: Axes) -> None:
+def mark_sides(ax: Axes) -> None:
+    """Mark the patient's sides."""
     for x, side in ((0.03, "R"), (0.93, "L")):
         ax.text(x, 0.5, side, color="white", transform=ax.transAxes, fontsize=11, va="center")
 
 
-def _outline(ax: Axes, mask: Slice, colour: str, width: float) -> None:
+def outline(ax: Axes, mask: Slice, colour: str, width: float) -> None:
+    """Outline a mask."""
     if np.any(mask):
         ax.contour(_as_seen(mask != 0).astype(float), levels=[0.5], colors=[colour], linewidths=width)
 
@@ -136,27 +140,29 @@ def _ring(ax: Axes, soft: Slice) -> None:
     """Fill the ring, and outline the mask that it surrounds."""
     shown = _as_seen((soft > 0) & (soft < 1)).astype(float)
     ax.imshow(shown, cmap=ListedColormap([RING]), alpha=0.75 * shown, origin="lower", interpolation="nearest")
-    _outline(ax, soft == 1, RATER, 1.3)
+    outline(ax, soft == 1, RATER, 1.3)
     label = float(soft[(soft > 0) & (soft < 1)].max(initial=0))
-    _legend(
+    legend(
         ax,
         [Line2D([], [], color=RATER, label="mask: 1"), Patch(color=RING, label=f"ring: {label:.2g}")],
         "lower right",
     )
 
 
-def _colour(ax: Axes, probability: Slice) -> Any:
+def overlay(ax: Axes, probability: Slice) -> Any:
     """Lay the probability over the image, transparent where it is 0."""
     shown = _as_seen(probability)
     opacity = np.clip(2 * shown, 0, 0.85)
     return ax.imshow(shown, cmap="plasma", vmin=0, vmax=1, alpha=opacity, origin="lower")
 
 
-def _cycle(n: int) -> list[str]:
+def cycle(n: int) -> list[str]:
+    """Return n hues for raters."""
     return [OUTLINES[i % len(OUTLINES)] for i in range(n)]
 
 
-def _legend(ax: Axes, handles: Sequence[Artist], place: Any = "center left") -> None:
+def legend(ax: Axes, handles: Sequence[Artist], place: Any = "center left") -> None:
+    """Explain hues in a corner."""
     ax.legend(
         handles=handles,
         loc=place,
@@ -169,9 +175,12 @@ def _legend(ax: Axes, handles: Sequence[Artist], place: Any = "center left") -> 
     )
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, facecolor="black", metadata={"Software": "fastfuse"})
+    figure.savefig(
+        buffer, format="png", dpi=150, facecolor=figure.get_facecolor(), metadata={"Software": "fastfuse"}
+    )
     with Outputs(overwrite=True) as outputs:
         outputs.add(path, buffer.getvalue())
         outputs.commit()

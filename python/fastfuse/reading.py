@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -17,15 +18,15 @@ from .paths import shown
 
 
 @contextmanager
-def reading(paths: Sequence[Path], threads: int) -> Iterator[Iterator[Image]]:
+def reading(paths: Sequence[Path], threads: int, label: int | None = None) -> Iterator[Iterator[Image]]:
     """Read images in up to ``threads`` threads (0: one per core), each at most so many files ahead.
 
     The images come in the order of the paths, and so do their errors: the first bad file is the one that is
-    reported. Whatever ends the block ends the threads too, within a piece of a file.
+    reported. ``label`` is the class to take of an .npz of nnU-Net. Whatever ends the block ends the threads too, within a piece of a file.
     """
     workers = min(threads or _cores(), len(paths))
     if workers < 2:
-        yield map(read, paths)
+        yield (read(path, label=label) for path in paths)
         return
     stopped = threading.Event()
 
@@ -35,7 +36,7 @@ def reading(paths: Sequence[Path], threads: int) -> Iterator[Iterator[Image]]:
 
     with ThreadPoolExecutor(workers, "fastfuse-reader") as pool:
         try:
-            yield _in_order(pool, paths, workers, go_on)
+            yield _in_order(pool, paths, workers, partial(read, go_on=go_on, label=label))
         finally:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -56,14 +57,14 @@ def on_one_grid(
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, paths: Sequence[Path], ahead: int, go_on: Callable[[], None]
+    pool: ThreadPoolExecutor, paths: Sequence[Path], ahead: int, read_one: Callable[[Path], Image]
 ) -> Iterator[Image]:
     """Yield the images in order, and start on the next file whenever one is handed over."""
     rest = iter(paths)
-    started: deque[Future[Image]] = deque(pool.submit(read, path, go_on) for path in islice(rest, ahead))
+    started: deque[Future[Image]] = deque(pool.submit(read_one, path) for path in islice(rest, ahead))
     while started:
         image = started.popleft().result()
-        started.extend(pool.submit(read, path, go_on) for path in islice(rest, 1))
+        started.extend(pool.submit(read_one, path) for path in islice(rest, 1))
         yield image
 
 

@@ -82,15 +82,17 @@ class _Output(Console):
         raise BrokenPipeError
 
 
-def _output() -> Console:
+def output() -> Console:
+    """Return standard output: as wide as the terminal, lines of any length elsewhere."""
     return _Output(soft_wrap=not Console().is_terminal, emoji=False)
 
 
 def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
     """Print what a sidecar says: the raters' table, and how the consensus came about."""
     facts: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
-    console = _output()
-    table = Table(title=f"{facts['method']} of {len(facts['raters'])} raters", **LOOK)
+    console = output()
+    count = len(facts["raters"])
+    table = Table(title=f"{facts['method']} of {count} rater{'s' * (count != 1)}", **LOOK)
     table.add_column("rater", overflow="fold")
     grown = facts.get("dilation", {}).get("raters")
     for name in ("sensitivity", "specificity", "volume (ml)", *(("grown to",) if grown else ())):
@@ -123,7 +125,7 @@ def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
 
 def print_softened(masks: Sequence[Path], softened: Sequence[SoftMask], written: Path | None) -> None:
     """Print how far each mask grew."""
-    console = _output()
+    console = output()
     table = Table(title=f"conditional dilation of {len(masks)} mask{'s' * (len(masks) > 1)}", **LOOK)
     table.add_column("mask", overflow="fold")
     for name in ("voxels", "ring", "size", "cut (image)"):
@@ -174,7 +176,7 @@ def _ending(facts: dict[str, Any]) -> str:
 
 def print_demo(result: DemoResult) -> None:
     """Print how near each method came to the truth, and how well it judged the raters."""
-    console = _output()
+    console = output()
     table = Table(title="Consensus against the true lesions (cut 0.5)", **LOOK)
     for name in ("method", "votes"):
         table.add_column(name, no_wrap=True)

@@ -164,12 +164,17 @@ def explain(
             f"{found} (values that occur: {labels}): staple takes masks of 0 and 1; select_label=K "
             "(--select-label K) fuses one label"
         )
-    if value != int(value):
+    if value != int(value) or not _few_values(arrays[rater]):
         return f"{found}: a vote is a probability in [0, 1]; scale the votes, or clip what rounding did"
     return (
         f"{found} (values that occur: {labels}): a vote is a probability in [0, 1]; select_label=K "
         "(--select-label K) fuses one label of a label map"
     )
+
+
+def _few_values(array: Array) -> bool:
+    """Tell a label map from probabilities, among which a whole number strayed."""
+    return array.dtype.kind in "bui" or not np.any((array > 0) & (array < 1))
 
 
 def _most_fractional(arrays: Sequence[Array], mask: Array | None) -> tuple[int, ...]:

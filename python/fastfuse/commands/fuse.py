@@ -78,7 +78,7 @@ def fuse(
     max_iter: Annotated[int, typer.Option(help="Iterations at most.")] = 1000,
     acceleration: Annotated[
         AccelerationName,
-        choice("none, or squarem, which ends at the same parameters in fewer iterations."),
+        choice("none, or squarem, which needs fewer iterations where EM is slow."),
     ] = AccelerationName.none,
     threads: Threads = 0,
     overwrite: Overwrite = False,

@@ -1,0 +1,87 @@
+"""Batches of slices: which ones, and turned by a few degrees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Slices:
+    """A case's axial slices.
+
+    Attributes
+    ----------
+    images : Tensor of float32, shape (z, channels, x, y)
+    target : Tensor of float32, shape (z, x, y)
+        The consensus, in [0, 1].
+    pixel_mm : tuple of float
+        Edges of a pixel in x and y.
+    """
+
+    images: Tensor
+    target: Tensor
+    pixel_mm: tuple[float, float]
+
+
+class Pool:
+    """All slices of the training cases, from which batches are drawn."""
+
+    def __init__(self, cases: Sequence[Slices], lesion_share: float, rotation_deg: float) -> None:
+        self._cases = cases
+        self._share = lesion_share
+        self._rotation = rotation_deg
+        self._all = [(case, z) for case, slices in enumerate(cases) for z in range(len(slices.target))]
+        marked = [slices.target.amax(dim=(1, 2)).cpu().numpy() > 0 for slices in cases]
+        self._marked = [place for place in self._all if marked[place[0]][place[1]]] or self._all
+
+    def draw(self, rng: np.random.Generator, size: int) -> tuple[Tensor, Tensor]:
+        """Return images, shape (size, channels, x, y), and targets, shape (size, 1, x, y)."""
+        from_marked = round(size * self._share)
+        places = [self._marked[int(k)] for k in rng.integers(len(self._marked), size=from_marked)]
+        places += [self._all[int(k)] for k in rng.integers(len(self._all), size=size - from_marked)]
+        angles = np.deg2rad(rng.uniform(-self._rotation, self._rotation, size=size))
+        images = torch.stack([self._cases[case].images[z] for case, z in places])
+        target = torch.stack([self._cases[case].target[z] for case, z in places])[:, None]
+        if not self._rotation:
+            return images, target
+        pixels = np.array([self._cases[case].pixel_mm for case, _ in places])
+        turned = rotate(torch.cat([images, target], dim=1), angles, pixels)
+        return turned[:, :-1], turned[:, -1:].clamp(0, 1)
+
+
+def rotate(slices: Tensor, angles: NDArray[np.float64], pixel_mm: NDArray[np.float64]) -> Tensor:
+    """Turn slices about their middle, with linear interpolation; 0 comes in from outside.
+
+    Parameters
+    ----------
+    slices : Tensor, shape (n, channels, x, y)
+    angles : ndarray, shape (n,)
+        In radians, from x to y.
+    pixel_mm : ndarray, shape (n, 2)
+        Edges of a pixel: angles are right in space whatever a pixel's shape.
+    """
+    length_x, length_y = (pixel_mm * slices.shape[2:]).T
+    cos, sin = np.cos(angles), np.sin(angles)
+    zero = np.zeros_like(angles)
+    # torch's grids hold where each place comes from, y before x, in units of half the extent
+    rows = np.array([[cos, -sin * length_x / length_y, zero], [sin * length_y / length_x, cos, zero]])
+    theta = torch.from_numpy(rows.transpose(2, 0, 1)).to(slices)
+    grid = nn.functional.affine_grid(theta, list(slices.shape), align_corners=False)
+    return nn.functional.grid_sample(slices, grid, align_corners=False)
+
+
+@torch.no_grad()
+def predict(network: nn.Module, images: Tensor, device: torch.device, batch: int) -> Tensor:
+    """Return each slice's probabilities, float32 on the CPU, shape (z, x, y)."""
+    network.eval()
+    parts = []
+    for part in torch.split(images, batch):
+        with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
+            parts.append(network(part.to(device))[:, 0].float().cpu())
+    return torch.cat(parts)

@@ -1,0 +1,107 @@
+"""How MSSEG-2016 lies on a disk: whose a folder's files are, and what each stands for.
+
+Two layouts are known: today's download, ``Training/Center_01/Patient_01/{Preprocessed_Data,Masks}``, and the
+archive of 2016, whose images and masks lie in folders of their own, each with a folder ``01016SACH`` per case.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+MODALITIES = ("DP", "FLAIR", "GADO", "T1", "T2")  # the order of a network's channels
+
+NIFTI = r"\.nii(?:\.gz)?"
+IMAGE = re.compile(rf"(FLAIR|T1|GADO|DP|PD|T2)(_preprocessed)?{NIFTI}", re.IGNORECASE)
+MASK = re.compile(rf"ManualSegmentation_(\d+){NIFTI}", re.IGNORECASE)
+CONSENSUS = re.compile(rf"Consensus{NIFTI}", re.IGNORECASE)
+BRAINS = [re.compile(name + NIFTI, re.IGNORECASE) for name in ("Brain_?Mask", "Mask_registered", "Mask")]
+
+CENTER = re.compile(r"Cent(?:er|re)_\w+", re.IGNORECASE)
+CASE_2016 = re.compile(r"(\d{2})\d{3}[A-Z]{2,}\w*")  # the first two digits are the centre's
+INSIDE_A_CASE = ("preprocessed_data", "masks")
+RAW = re.compile(r"unprocessed|^raw", re.IGNORECASE)
+TEST = re.compile(r"(?<![a-z])test", re.IGNORECASE)
+DEPTH = 6  # folders below the root: links may lead in a circle
+
+
+class Place(NamedTuple):
+    """What tells a case from others; a name of 2016 does so alone, and leaves the split empty."""
+
+    split: str
+    center: str
+    folder: str
+
+
+class Found(NamedTuple):
+    """A file and how well it stands for something: the least rank is used."""
+
+    rank: int
+    path: Path
+    split: str
+
+
+Files = dict[str, list[Found]]
+"""What each file stands for: a modality, ``rater 1``, ``brain`` or ``consensus``."""
+
+
+def search(root: Path) -> dict[Place, Files]:
+    """Sort every file that a case may have by its case, and by what it stands for."""
+    found: dict[Place, Files] = defaultdict(lambda: defaultdict(list))
+    for folder, names in _folders(root):
+        owner = _owner(root, folder)
+        if owner is None:
+            continue
+        place, split = owner
+        raw = any(RAW.search(part) for part in folder.relative_to(root).parts)
+        for name in names:
+            role, rank = _role(name)
+            if role and not (raw and role in MODALITIES):
+                found[place][role].append(Found(rank, folder / name, split))
+    return found
+
+
+def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Walk through the root and the folders below it, links followed, with the names of their files."""
+    for folder, below, names in os.walk(root, followlinks=True):
+        below.sort()
+        if len(Path(folder).relative_to(root).parts) >= DEPTH:
+            below.clear()
+        yield Path(folder), sorted(names)
+
+
+def _owner(root: Path, folder: Path) -> tuple[Place, str] | None:
+    """Return whose files a folder holds, and their split; nothing if it is no case's folder."""
+    if folder.name.lower() in INSIDE_A_CASE:
+        folder = folder.parent
+    if root not in folder.parents:
+        return None
+    above = (*_telling(root), *folder.parent.relative_to(root).parts)
+    split = "Testing" if any(TEST.search(part) for part in above) else "Training"
+    if above and CENTER.fullmatch(above[-1]):
+        return Place(split, above[-1], folder.name), split
+    code = CASE_2016.fullmatch(folder.name)
+    return (Place("", f"Center_{code[1]}", folder.name), split) if code else None
+
+
+def _telling(root: Path) -> tuple[str, ...]:
+    """Return the root's own name where it tells split or centre; one like test_data tells nothing."""
+    name = root.resolve().name
+    return (name,) if name.lower() in ("training", "testing") or CENTER.fullmatch(name) else ()
+
+
+def _role(name: str) -> tuple[str, int]:
+    """Return what a file stands for, nothing if no case needs it, and its rank."""
+    if found := IMAGE.fullmatch(name):
+        modality = found[1].upper()
+        return "DP" if modality == "PD" else modality, int(found[2] is None)
+    if found := MASK.fullmatch(name):
+        return f"rater {int(found[1])}", 0
+    for rank, pattern in enumerate(BRAINS):
+        if pattern.fullmatch(name):
+            return "brain", rank
+    return ("consensus", 0) if CONSENSUS.fullmatch(name) else ("", 0)
