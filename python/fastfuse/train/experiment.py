@@ -30,6 +30,7 @@ from . import checkpoint, table
 from .batches import predict
 from .board import board
 from .folds import make_folds, read_folds, validation_cases, write_folds
+from .layout import MODALITIES
 from .loading import load_case
 from .msseg import Case, find_cases
 from .narrator import Narrator
@@ -109,6 +110,7 @@ def run_experiment(
         For a cohort, a run or a device that cannot be used.
     """
     workers = make_workers(device)
+    make_network(options.network.model, len(MODALITIES), options.network.width, options.network.depth)
     narrator = narrator or Narrator(silent=True)
     cases = _usable(find_cases(cohort, options.split))
     folds = make_folds(cases, options.folds) if folds_file is None else read_folds(folds_file, cases)
