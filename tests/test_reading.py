@@ -209,9 +209,9 @@ def test_files_are_read_at_once(paths: list[Path], monkeypatch: pytest.MonkeyPat
     together = threading.Barrier(len(paths))
     read = reading.read
 
-    def meet(path: Path, go_on: Any) -> nifti.Image:
+    def meet(path: Path, *rest: Any) -> nifti.Image:
         together.wait(PATIENCE_S)
-        return read(path, go_on)
+        return read(path, *rest)
 
     monkeypatch.setattr(reading, "read", meet)
     with reading.reading(paths, len(paths)) as images:
@@ -226,10 +226,10 @@ def test_number_of_threads(paths: list[Path], monkeypatch: pytest.MonkeyPatch, t
     started: list[threading.Thread] = []
     read = reading.read
 
-    def noted(*args: Any) -> nifti.Image:
+    def noted(*args: Any, **options: Any) -> nifti.Image:
         with lock:
             started.append(threading.current_thread())
-        return read(*args)
+        return read(*args, **options)
 
     monkeypatch.setattr(reading, "read", noted)
     with reading.reading(paths, threads) as images:
@@ -276,11 +276,11 @@ def test_first_bad_file_is_reported(
     later = threading.Event()
     read = reading.read
 
-    def slow_in_front(path: Path, go_on: Any) -> nifti.Image:
+    def slow_in_front(path: Path, *rest: Any) -> nifti.Image:
         if path == paths[1]:
             assert later.wait(PATIENCE_S)
         try:
-            return read(path, go_on)
+            return read(path, *rest)
         except fastfuse.ImageError:
             later.set()
             raise
@@ -362,7 +362,7 @@ def test_stopped_while_reading(
         import os, sys, threading, time
         from fastfuse import cli, reading
 
-        def endless(path, go_on):
+        def endless(path, go_on, _):
             if path.name == "rater1.nii.gz":
                 threading.Timer(0.1, os.kill, (os.getpid(), NUMBER)).start()
             while True:

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def reading(paths: Sequence[Path], threads: int, label: int | None = None) -> It
 
     with ThreadPoolExecutor(workers, "fastfuse-reader") as pool:
         try:
-            yield _in_order(pool, paths, workers, partial(read, go_on=go_on, label=label))
+            yield _in_order(pool, paths, workers, lambda path: read(path, go_on, label))
         finally:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)

@@ -74,16 +74,17 @@ def experiment(
         fix_flips=fix_flips or None,
         **{"network.model": model},
     )
-    rows = run_experiment(
-        cohort,
-        out,
-        options,
-        device=device,
-        resume=resume,
-        folds_file=file,
-        only_folds=_numbers(only_folds),
-        narrator=Narrator(),
-    )
+    with Narrator() as narrator:
+        rows = run_experiment(
+            cohort,
+            out,
+            options,
+            device=device,
+            resume=resume,
+            folds_file=file,
+            only_folds=_numbers(only_folds),
+            narrator=narrator,
+        )
     if rows is not None:
         with printing():
             print_table(rows, out)

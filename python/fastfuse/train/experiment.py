@@ -115,6 +115,8 @@ def run_experiment(
     cases = _usable(find_cases(cohort, options.split))
     folds = make_folds(cases, options.folds) if folds_file is None else read_folds(folds_file, cases)
     chosen = _chosen_folds(only_folds, len(folds))
+    for fold in chosen:
+        held_out_of(cases, folds[fold - 1], options)  # refuse early
     hashes = hashes_of(cases)
     if workers.first:
         open_run(out, cohort, options, hashes, resume=resume)
@@ -131,7 +133,7 @@ def run_experiment(
         return None
     missing = [name for method in options.methods for name in cases_without(run, method)]
     if missing:
-        run.say(f"{len(missing)} predictions are missing: the table waits for the other folds")
+        narrator.tell(f"{len(missing)} predictions are missing: the table waits for the other folds")
         return []
     return conclude(run)
 
@@ -208,9 +210,7 @@ def trained(
         return network
     check_output(network, prepared[names[0]].images[:1].to(device))
     make_folder(path.parent)
-    held_out: list[str] = []
-    if options.training.hold_out:
-        held_out = validation_cases([run.cases[name] for name in names], options.seed)
+    held_out = held_out_of(list(run.cases.values()), run.folds[fold - 1], options)
     learn = [name for name in names if name not in held_out]
     resume_from = path.with_name("resume.pt")
     title = f"{method}, fold {fold} of {len(run.folds)}"
@@ -237,6 +237,13 @@ def trained(
         write_all({path.with_name("training.csv"): history_csv(history)})
         resume_from.unlink(missing_ok=True)
     return network
+
+
+def held_out_of(cases: Sequence[Case], test: Sequence[str], options: ExperimentOptions) -> list[str]:
+    """Return the cases by which the best epoch is chosen, where others are tested."""
+    if not options.training.hold_out:
+        return []
+    return validation_cases([case for case in cases if case.name not in test], options.seed)
 
 
 def history_csv(history: Sequence[Epoch]) -> bytes:

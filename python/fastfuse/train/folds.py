@@ -143,7 +143,7 @@ def validation_cases(cases: Sequence[Case], seed: int) -> list[str]:
         centers[case.center].append(case.name)
     if len(cases) <= len(centers):
         raise CohortError(
-            f"{len(cases)} cases of {len(centers)} centres: one a centre to validate on would leave none to train on"
+            f"{len(cases)} cases of {len(centers)} centres: one a centre to validate on would leave none to train on; give more cases, or set training.hold_out=false"
         )
     rng = np.random.default_rng(seed)
     return [str(rng.choice(sorted(centers[center]))) for center in sorted(centers)]

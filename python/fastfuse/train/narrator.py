@@ -1,55 +1,65 @@
-"""What the experiment says while it works: a bar on a terminal, a line at a time elsewhere."""
+"""What the experiment says while it works: a moving line on a terminal, a line at a time elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from ..report import printable
 from .training import Epoch
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 class Narrator:
-    """Speaks of stages, and of the epochs of a training; a silent one says nothing."""
+    """Speaks on standard error of steps, and of a training's epochs; a silent one says nothing."""
 
     def __init__(self, *, silent: bool = False) -> None:
         self._console = Console(stderr=True, quiet=silent, soft_wrap=True, emoji=False)
-        self._bar: Any = None
+        self._moving = self._console.status("")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._moving.stop()
 
     def say(self, what: str) -> None:
-        """Speak of a step."""
+        """Speak of a step: on a terminal, in the place of the step before."""
+        if self._console.is_terminal:
+            self._moving.update(printable(what))
+            self._moving.start()
+        else:
+            self.tell(what)
+
+    def tell(self, what: str) -> None:
+        """Say what is to stay."""
         self._console.print(printable(what), highlight=False)
 
-    def step(self, what: str) -> None:
-        """Speak of a step that is one of very many: not on a terminal that shows a bar."""
-        if self._bar is None:
-            self.say(what)
-
     @contextmanager
-    def training(self, title: str, epochs: int) -> Iterator[Any]:
+    def training(self, title: str, epochs: int) -> Iterator[Callable[[list[Epoch]], None]]:
         """Return what is to be called after each epoch with the history."""
         if not self._console.is_terminal:
-            yield lambda history: self.say(f"{title}: {line_of(history[-1], epochs)}")
+            yield lambda history: self.tell(f"{title}: {line_of(history[-1], epochs)}")
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[line]}"),
-            TimeRemainingColumn(),
-        )
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TimeRemainingColumn())
+        self._moving.stop()
         with Progress(*columns, console=self._console, transient=True) as bar:
-            task = bar.add_task(printable(title), total=epochs, line="")
+            task = bar.add_task(printable(title), total=epochs)
+            lines = [f"{title}: nothing left to train"]
 
             def after(history: list[Epoch]) -> None:
-                last = history[-1]
-                bar.update(task, completed=last.number, line=line_of(last, epochs))
+                lines[0] = f"{title}: {line_of(history[-1], epochs)}"
+                bar.update(task, completed=history[-1].number, description=printable(lines[0]))
 
             yield after
+        self.tell(lines[0])
 
 
 def line_of(epoch: Epoch, epochs: int) -> str:

@@ -64,7 +64,6 @@ class EvaluationOptions:
 
     cut: float = 0.5  #: a mask is probability >= cut
     least_voxels: int = 18  #: smaller components of a prediction are dropped
-    surfaces: bool = True  #: Hausdorff-95 and average surface distance too
 
 
 @dataclass(frozen=True)
