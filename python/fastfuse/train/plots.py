@@ -22,13 +22,13 @@ from .slices import Frame
 from .table import TITLES
 
 if TYPE_CHECKING:
-    from .experiment import Experiment
+    from .run import Run
 
 HUES = dict(zip(METHODS, ("#0072b2", "#e69f00", "#d55e00", "#009e73"), strict=True))
 Slice = NDArray[Any]
 
 
-def draw_figures(run: Experiment, scores: Sequence[Score]) -> None:
+def draw_figures(run: Run, scores: Sequence[Score]) -> None:
     """Draw all figures below the run's folder; the case with the largest consensus stands for the cohort."""
     folder = run.out / "figures"
     make_folder(folder)
@@ -48,7 +48,7 @@ def draw_figures(run: Experiment, scores: Sequence[Score]) -> None:
 
 
 def _typical_case(
-    run: Experiment,
+    run: Run,
 ) -> tuple[Slice, list[Slice], dict[str, Slice], dict[str, Slice]]:
     """Return FLAIR, masks, consensus and predictions of the case with most lesions, as RAS volumes."""
     volumes = {name: _volume_of(run, name) for name in run.cases}
@@ -60,7 +60,7 @@ def _typical_case(
         return whole.cut(volume).transpose(1, 2, 0)
 
     consensus = {
-        method: ras(np.asarray(nifti.read(run.out / "consensus" / name / f"{method}.nii.gz").data))
+        method: ras(np.asarray(nifti.read(run.consensus(method, name)).data))
         for method in run.options.methods
     }
     predicted = {
@@ -70,8 +70,8 @@ def _typical_case(
     return ras(loaded.images["FLAIR"]), [ras(mask) for mask in loaded.masks], consensus, predicted
 
 
-def _volume_of(run: Experiment, name: str) -> float:
-    return float(np.sum(nifti.read(run.out / "consensus" / name / "staple.nii.gz").data >= 0.5))
+def _volume_of(run: Run, name: str) -> float:
+    return float(np.sum(nifti.read(run.consensus("staple", name)).data >= 0.5))
 
 
 def draw_outlines(path: Path, flair: Slice, masks: Sequence[Slice], window: tuple[slice, slice]) -> None:
@@ -109,7 +109,7 @@ def draw_masks(
     save(figure, path)
 
 
-def _histories(run: Experiment) -> dict[str, list[NDArray[np.float64]]]:
+def _histories(run: Run) -> dict[str, list[NDArray[np.float64]]]:
     """Return each method's trainings, each with columns epoch, loss and validation (nan where there was none)."""
     found: dict[str, list[NDArray[np.float64]]] = {}
     for method in run.options.methods:

@@ -1,0 +1,68 @@
+"""The end of a run: every prediction's scores, the tables, the figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import nifti
+from ..sidecar import sidecar_bytes
+from . import table
+from .loading import load_case
+from .record import json_of, write_all
+from .run import Run
+from .scores import Score, csv_bytes, evaluation_from, facts_of, references_of, score_case
+from .table import Row
+
+
+def conclude(run: Run) -> list[Row]:
+    """Score every prediction, write the tables, draw the figures."""
+    scores = [
+        score
+        for number, names in enumerate(run.folds, start=1)
+        for name in names
+        for score in _scores_of_case(run, number, name)
+    ]
+    order = {method: at for at, method in enumerate(run.options.methods)}
+    scores.sort(key=lambda score: order[score.method])
+    rows = table.rows_of(scores, run.options.methods)
+    write_all(
+        {
+            run.out / "metrics.csv": csv_bytes(scores),
+            run.out / "table1.md": table.markdown(rows).encode(),
+            run.out / "table1.csv": table.csv_bytes(rows),
+            run.out / "table1.tex": table.latex(rows).encode(),
+        }
+    )
+    from .plots import draw_figures
+
+    run.say("drawing")
+    draw_figures(run, scores)
+    return rows
+
+
+def _scores_of_case(run: Run, fold: int, name: str) -> list[Score]:
+    """Return a case's scores by every method; what is kept beside a prediction is taken from there."""
+    case, options = run.cases[name], run.options
+    references: dict[str, Any] | None = None
+    scores = []
+    for method in options.methods:
+        path = run.prediction(method, name)
+        kept = path.with_name(f"{name}.json")
+        facts = json_of(kept)
+        if facts is None:
+            run.say(f"{name}: measuring {method}")
+            if references is None:
+                loaded = load_case(case, fix_flips=options.fix_flips)
+                staple = nifti.read(run.consensus("staple", name)).data
+                references = references_of(loaded.masks, staple, options.evaluation.cut)
+                sides = np.linalg.norm(loaded.like.affine[:3, :3], axis=0).tolist()
+            found = score_case(nifti.read(path).data, references, sides, options.evaluation)
+            facts = {reference: facts_of(evaluation) for reference, evaluation in found.items()}
+            write_all({kept: sidecar_bytes(facts)})
+        scores += [
+            Score(method, fold, name, case.center, reference, evaluation_from(values))
+            for reference, values in facts.items()
+        ]
+    return scores
