@@ -6,10 +6,12 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,11 @@ pytest.importorskip("matplotlib")
 from fastfuse import FastfuseError
 from fastfuse.demo_cohort import make_cohort
 from fastfuse.train import checkpoint
+from fastfuse.train.consensus import consensus_of
 from fastfuse.train.experiment import run_experiment
+from fastfuse.train.loading import load_case
 from fastfuse.train.msseg import find_cases
+from fastfuse.train.narrator import Narrator
 from fastfuse.train.options import METHODS, ExperimentOptions, make_options
 
 SMALL = ["network.width=2", "network.depth=2", "training.epochs=4", "training.steps=2", "training.batch=4"]
@@ -233,7 +238,7 @@ def test_several_processes(cohort: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "r" / "predictions" / "staple").glob("*.nii.gz"))) == 5
-    assert done.stderr.count("epoch 4 of 4") == 1
+    assert done.stderr.count("epoch 4/4") == 1
 
 
 def failing(cohort: Path, out: Path, *words: str) -> str:
@@ -257,8 +262,6 @@ def test_bad_command_lines(cohort: Path, tmp_path: Path) -> None:
 
 
 def test_case_without_a_modality(cohort: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(cohort / "Training", tmp_path / "Training")
     case = find_cases(tmp_path)[0]
     case.images["T1"].unlink()
@@ -288,3 +291,136 @@ def test_networks_as_raters(run: Path, cohort: Path) -> None:
     )  # fmt: skip
     names = [line.split("  ")[0] for line in done.stdout.splitlines()]
     assert names == [*sorted(METHODS), "mean of all", "soft-STAPLE of all"]
+
+
+def test_changed_files(cohort: Path, tmp_path: Path) -> None:
+    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
+    chosen = options("methods=staple")
+    run_experiment(tmp_path / "c", tmp_path / "r", chosen, only_folds=[1])
+    mask = find_cases(tmp_path / "c")[4].masks[2]
+    nib.save(nib.Nifti1Image(np.asanyarray(nib.load(mask).dataobj) * 0, nib.load(mask).affine), mask)
+    with pytest.raises(FastfuseError, match=r"files of Patient_05 have changed since the run began"):
+        run_experiment(tmp_path / "c", tmp_path / "r", chosen, resume=True)
+
+
+def test_stale_consensus_is_made_again(cohort: Path, tmp_path: Path) -> None:
+    """What is kept counts only for the same files and options."""
+    case = load_case(find_cases(cohort)[0])
+    plain = options().consensus
+    first = consensus_of(case, ["soft-staple"], plain, tmp_path, key="a")["soft-staple"]
+    kept = (tmp_path / "soft-staple.nii.gz").stat().st_mtime_ns
+    again = consensus_of(case, ["soft-staple"], plain, tmp_path, key="a")["soft-staple"]
+    np.testing.assert_array_equal(again, first)
+    assert (tmp_path / "soft-staple.nii.gz").stat().st_mtime_ns == kept
+    other = consensus_of(case, ["soft-staple"], replace(plain, label=0.6), tmp_path, key="a")["soft-staple"]
+    assert not np.array_equal(other, first)
+    consensus_of(case, ["soft-staple"], plain, tmp_path, key="b")
+    assert json.loads((tmp_path / "soft-staple.json").read_text())["options"]["label"] == 0.3
+
+
+def test_scores_follow_the_predictions(cohort: Path, run: Path, tmp_path: Path) -> None:
+    """Scores that are kept count for the prediction that they were made of, and no other."""
+    copy = tmp_path / "r"
+    shutil.copytree(run, copy)
+    prediction = copy / "predictions" / "staple" / "Patient_01.nii.gz"
+    image = nib.load(prediction)
+    nib.save(nib.Nifti1Image(np.ones(image.shape, np.float32), image.affine), prediction)
+    (copy / "predictions" / "staple" / "Patient_02.json").write_text("{}")
+    run_experiment(cohort, copy, options(), resume=True)
+    before, after = ((path / "metrics.csv").read_text().splitlines() for path in (run, copy))
+    changed = {line.split(",")[2] for line, other in zip(after, before, strict=True) if line != other}
+    assert changed == {"Patient_01"}
+
+
+def test_half_a_run_is_no_run(cohort: Path, run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "r")
+    (tmp_path / "r" / "run.json").unlink()
+    for resume in (False, True):
+        with pytest.raises(
+            FastfuseError, match=r"holds consensus, models, predictions of a run, but no run\.json"
+        ):
+            run_experiment(cohort, tmp_path / "r", options("seed=7"), resume=resume)
+
+
+def test_other_version(cohort: Path, run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "r")
+    record = (tmp_path / "r" / "run.json").read_text()
+    (tmp_path / "r" / "run.json").write_text(record.replace('"fastfuse": "', '"fastfuse": "9.'))
+    with pytest.raises(FastfuseError, match=r"the run began with fastfuse 9\..*, this is "):
+        run_experiment(cohort, tmp_path / "r", options(), resume=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"weights", b"PK\x03\x04"])
+@pytest.mark.parametrize("name", ["network.pt", "resume.pt"])
+def test_damaged_weights_on_resume(
+    cohort: Path, run: Path, tmp_path: Path, name: str, content: bytes
+) -> None:
+    shutil.copytree(run, tmp_path / "r")
+    folder = tmp_path / "r" / "models" / "staple" / "fold_1"
+    (tmp_path / "r" / "predictions" / "staple" / "Patient_01.nii.gz").unlink()
+    (folder / "network.pt").unlink()
+    (folder / name).write_bytes(content)
+    with pytest.raises(
+        FastfuseError, match=rf"{name}: cannot be read as weights .*; delete it, and it is made again"
+    ):
+        run_experiment(cohort, tmp_path / "r", options(), resume=True)
+
+
+def test_prediction_of_nothing(cohort: Path, tmp_path: Path) -> None:
+    """An empty prediction has no precision: it is left out, and told."""
+    told: list[str] = []
+    narrator = Narrator(silent=True)
+    narrator.tell = told.append  # type: ignore[method-assign]
+    chosen = options("methods=staple", "evaluation.least_voxels=1000000")
+    rows = run_experiment(cohort, tmp_path / "r", chosen, narrator=narrator)
+    assert rows[0].pooled[True, "dice"] == 0
+    assert np.isnan(rows[0].pooled[True, "precision"])
+    assert [line for line in told if "staple, fold 2, marks nothing: its training has failed" in line]
+
+
+def test_raters_that_a_fold_lacks(cohort: Path, tmp_path: Path) -> None:
+    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
+    names = [case.name for case in find_cases(tmp_path / "c")]
+    for case in find_cases(tmp_path / "c")[:4]:
+        case.masks[6].unlink()
+    (tmp_path / "folds.json").write_text(json.dumps([names[:4], names[4:]]))
+    chosen = options("methods=staple", "training.hold_out=false", "training.epochs=1")
+    rows = run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=tmp_path / "folds.json")
+    assert np.isfinite(rows[0].pooled[True, "dice"])
+
+
+def test_images_are_checked_by_name(cohort: Path, tmp_path: Path) -> None:
+    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
+    case = find_cases(tmp_path / "c")[2]
+    image = nib.load(case.images["T1"])
+    values = image.get_fdata().astype(np.float32)
+    values[3, 4, 5] = np.nan
+    nib.save(nib.Nifti1Image(values, image.affine), case.images["T1"])
+    with pytest.raises(FastfuseError, match=r"Patient_03.*T1_preprocessed\.nii\.gz: holds nan or infinite"):
+        run_experiment(tmp_path / "c", tmp_path / "r", options())
+
+
+def test_doubts_are_told(cohort: Path, tmp_path: Path) -> None:
+    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
+    case = find_cases(tmp_path / "c")[0]
+    for mask in case.masks:
+        nib.save(nib.Nifti1Image(np.asanyarray(nib.load(mask).dataobj) * 0, nib.load(mask).affine), mask)
+    case.brain.unlink()
+    done = subprocess.run(
+        command(tmp_path / "c", tmp_path / "r", "--only-folds", "1", "--methods", "staple"),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "warning: Patient_01, staple: nobody marks anything" in done.stderr
+    assert "Patient_01: no brain mask; the brain is taken to be where FLAIR is not 0" in done.stderr
+
+
+def test_interrupted(cohort: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(command(cohort, tmp_path / "r"), stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "r" / "models" / "staple").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("error: interrupted; the same command with --resume goes on in")

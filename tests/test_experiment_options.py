@@ -54,7 +54,9 @@ def test_later_ones_win(tmp_path: Path) -> None:
 def test_preset_in_the_file(tmp_path: Path) -> None:
     config = tmp_path / "run.toml"
     config.write_text('preset = "paper"\n')
-    assert make_options("quick", config).training.epochs == 5000
+    assert make_options(None, config).training.epochs == 5000
+    assert make_options("quick", config).preset == "quick"
+    assert make_options().preset == "quick"
 
 
 def test_record_round_trip() -> None:
@@ -73,6 +75,11 @@ def test_differences_are_named() -> None:
         ("training.epoch=3", r"training\.epoch: there is no such option; known are dice, learning_rate"),
         ("train.epochs=3", "tables are consensus, network, training and evaluation"),
         ("training=3", "training: there is no such option"),
+        ("preset=paper", "give the preset by --preset, or in the file"),
+        ("methods=5", "methods is 5: a list of names is needed"),
+        ("training.rotation_deg=inf", r"training\.rotation_deg is inf: .* no infinity"),
+        ("network.depth=9", r"network\.depth is 9: at most 7 poolings"),
+        ("network.start=0", r"network\.start is 0\.0: it must lie in \(0, 1\)"),
         ("training.epochs", r"give an option as name=value, e\.g\. training\.epochs=100"),
         ("training.epochs=many", r"training\.epochs is 'many': a whole number is needed"),
         ("training.epochs=1.5", r"training\.epochs is 1\.5: a whole number is needed"),

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 from fastfuse import FastfuseError
 from fastfuse.train import checkpoint
 from fastfuse.train.network import UNet, check_output, make_network
+from fastfuse.train.options import NetworkOptions
 
 
 @pytest.mark.parametrize(("width", "depth", "parameters"), [(32, 4, 7_760_673), (8, 3, 120_969)])
@@ -72,14 +73,36 @@ def no_network(in_channels: int, width: int, depth: int) -> int:
     return width
 
 
+def nothing_to_train(in_channels: int, width: int, depth: int) -> object:
+    return torch.nn.Sigmoid()
+
+
+def made(model: str) -> object:
+    return make_network(NetworkOptions(width=8, depth=3, model=model), 5)
+
+
+def test_start() -> None:
+    predicted = UNet(3, 4, 2, start=0.02)(torch.zeros(1, 3, 8, 8))
+    torch.testing.assert_close(predicted, torch.full_like(predicted, 0.02))
+
+
 def test_another_network() -> None:
-    assert isinstance(make_network(f"{__name__}:one_by_one", 5, 8, 3), torch.nn.Conv2d)
+    assert isinstance(made(f"{__name__}:one_by_one"), torch.nn.Conv2d)
     with pytest.raises(TypeError, match=r"no_network makes a int, not a torch\.nn\.Module"):
-        make_network(f"{__name__}:no_network", 5, 8, 3)
+        made(f"{__name__}:no_network")
     with pytest.raises(ValueError, match=r"model nowhere:net cannot be imported .*PYTHONPATH"):
-        make_network("nowhere:net", 5, 8, 3)
+        made("nowhere:net")
+    with pytest.raises(TypeError, match="nothing_to_train has nothing to train"):
+        made(f"{__name__}:nothing_to_train")
+    with pytest.raises(TypeError, match="made takes no in_channels, width and depth"):
+        made(f"{__name__}:made")
     with pytest.raises(ValueError, match="give it as module:callable"):
-        make_network("UNet", 5, 8, 3)
+        made("UNet")
+
+
+class TwoOutputs(torch.nn.Module):
+    def forward(self, slices: object) -> tuple[object, object]:
+        return slices, slices
 
 
 def test_output_is_checked() -> None:
@@ -89,6 +112,8 @@ def test_output_is_checked() -> None:
         ValueError, match=r"output goes from .*: probabilities are needed; end it with a sigmoid"
     ):
         check_output(torch.nn.Conv2d(5, 1, 1), slices)
+    with pytest.raises(TypeError, match="output is a tuple: one tensor is needed"):
+        check_output(TwoOutputs(), slices)
     with pytest.raises(ValueError, match=r"output has shape \(1, 2, 8, 8\) .* \(1, 1, 8, 8\) is needed"):
         check_output(torch.nn.Sequential(torch.nn.Conv2d(5, 2, 1), torch.nn.Sigmoid()), slices)
 

@@ -11,7 +11,7 @@ import typer
 
 from . import report
 from .commands import check, demo, evaluate, experiment, fuse, soften
-from .commands.common import CannotPrint
+from .commands.common import CannotPrint, Interrupted
 from .errors import FastfuseError
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -93,6 +93,9 @@ def _run() -> int:
         code = int(app(standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except Interrupted as error:
+        report.print_line("error", str(error))
+        return INTERRUPTED
     except (ValueError, TypeError, FastfuseError) as error:
         report.print_line("error", _as_typed(str(error)))
         return 2

@@ -24,7 +24,7 @@ def print_table(rows: Sequence[Row], out: Path) -> None:
         return
     table = Table(title="Table 1, in percent: against the experts, and against STAPLE", **LOOK)
     table.add_column("trained on", no_wrap=True)
-    for name in ("Dice", "Pre", "Rec") * 2:
+    for name in ("experts\nDice", "\nPre", "\nRec", "STAPLE\nDice", "\nPre", "\nRec"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(TITLES[row.method], *(f"{value:.1f}" for value in row.pooled.values()))

@@ -18,6 +18,10 @@ class CannotPrint(Exception):
     """Standard output takes nothing."""
 
 
+class Interrupted(Exception):
+    """Ctrl-C where work is kept; the message says how to go on."""
+
+
 def dilation_of(switches: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a dilation that were switched from their defaults."""
     from ..options import Dilation

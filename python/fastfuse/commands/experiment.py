@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import FastfuseError
-from .common import printing
+from .common import Interrupted, printing
 from .switches import choice
 
 EPILOG = """Examples:
@@ -25,7 +25,7 @@ def experiment(
         Path, typer.Argument(help="Folder of cases, laid out as MSSEG-2016.", show_default=False)
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run.", show_default=False)],
-    preset: Annotated[str, choice("quick, for two cores, or paper.")] = "quick",
+    preset: Annotated[str | None, choice("quick, for two cores, or paper.", show_default="quick")] = None,
     methods: Annotated[
         str | None,
         typer.Option(help="Comma-separated: staple, dilated-staple, soft-staple, ...", show_default=False),
@@ -75,16 +75,19 @@ def experiment(
         **{"network.model": model},
     )
     with Narrator() as narrator:
-        rows = run_experiment(
-            cohort,
-            out,
-            options,
-            device=device,
-            resume=resume,
-            folds_file=file,
-            only_folds=_numbers(only_folds),
-            narrator=narrator,
-        )
+        try:
+            rows = run_experiment(
+                cohort,
+                out,
+                options,
+                device=device,
+                resume=resume,
+                folds_file=file,
+                only_folds=_numbers(only_folds),
+                narrator=narrator,
+            )
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted; the same command with --resume goes on in {out}") from None
     if rows is not None:
         with printing():
             print_table(rows, out)
@@ -94,7 +97,7 @@ def _folds(text: str | None) -> tuple[int | None, Path | None]:
     """Tell a number of folds from a file of them."""
     if text is None:
         return None, None
-    return (int(text), None) if text.isdecimal() else (None, Path(text))
+    return (int(text), None) if text.lstrip("-").isdecimal() else (None, Path(text))
 
 
 def _numbers(text: str) -> list[int]:

@@ -22,11 +22,14 @@ class Slices:
         The consensus, in [0, 1].
     pixel_mm : tuple of float
         Edges of a pixel in x and y.
+    lesions : ndarray of bool, shape (z,)
+        Which slices hold lesions: by one rule for all targets, so that batches are the same for all.
     """
 
     images: Tensor
     target: Tensor
     pixel_mm: tuple[float, float]
+    lesions: NDArray[np.bool_]
 
 
 class Pool:
@@ -37,8 +40,7 @@ class Pool:
         self._share = lesion_share
         self._rotation = rotation_deg
         self._all = [(case, z) for case, slices in enumerate(cases) for z in range(len(slices.target))]
-        marked = [slices.target.amax(dim=(1, 2)).cpu().numpy() > 0 for slices in cases]
-        self._marked = [place for place in self._all if marked[place[0]][place[1]]] or self._all
+        self._marked = [(case, z) for case, z in self._all if cases[case].lesions[z]] or self._all
 
     def draw(self, rng: np.random.Generator, size: int) -> tuple[Tensor, Tensor]:
         """Return images, shape (size, channels, x, y), and targets, shape (size, 1, x, y)."""
@@ -77,11 +79,13 @@ def rotate(slices: Tensor, angles: NDArray[np.float64], pixel_mm: NDArray[np.flo
 
 
 @torch.no_grad()
-def predict(network: nn.Module, images: Tensor, device: torch.device, batch: int) -> Tensor:
-    """Return each slice's probabilities, float32 on the CPU, shape (z, x, y)."""
+def predict(
+    network: nn.Module, images: Tensor, device: torch.device, batch: int, mixed: bool = False
+) -> Tensor:
+    """Return each slice's probabilities, float32 on the CPU, shape (z, x, y); ``mixed``: computed in half precision."""
     network.eval()
     parts = []
     for part in torch.split(images, batch):
-        with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.float16, enabled=mixed):
             parts.append(network(part.to(device))[:, 0].float().cpu())
     return torch.cat(parts)

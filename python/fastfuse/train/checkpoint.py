@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import torch
 from ..errors import FastfuseError
 from ..outputs import Outputs
 from ..paths import shown
+
+DAMAGES = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -31,11 +35,22 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     FastfuseError
         If the file is damaged or holds more than weights.
     """
-    try:
+    with fitting(path):
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().split("\n")[0]
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds a {type(content).__name__}")
+    return content
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged or foreign file of weights raises into one error with a remedy."""
+    try:
+        yield
+    except FastfuseError:
+        raise
+    except (*DAMAGES, pickle.UnpicklingError) as error:
+        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
         raise FastfuseError(
             f"{shown(path)}: cannot be read as weights ({reason}); delete it, and it is made again"
         ) from error
-    return content

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import nifti
+from ..errors import ImageError
 from ..sidecar import sidecar_bytes
 from . import table
-from .loading import load_case
+from .loading import hash_of, load_case
 from .record import json_of, write_all
 from .run import Run
-from .scores import Score, csv_bytes, evaluation_from, facts_of, references_of, score_case
+from .scores import Score, csv_bytes, empty_folds, evaluation_from, facts_of, references_of, score_case
 from .table import Row
 
 
@@ -30,16 +33,30 @@ def conclude(run: Run) -> list[Row]:
     write_all(
         {
             run.out / "metrics.csv": csv_bytes(scores),
-            run.out / "table1.md": table.markdown(rows).encode(),
+            run.out / "table1.md": table.markdown(rows, _about(run)).encode(),
             run.out / "table1.csv": table.csv_bytes(rows),
             run.out / "table1.tex": table.latex(rows).encode(),
         }
     )
+    for method, fold in empty_folds(scores):
+        run.narrator.tell(
+            f"warning: the network of {method}, fold {fold}, marks nothing: its training has failed; "
+            "try another seed, a lower training.learning_rate or network.start=0.02"
+        )
     from .plots import draw_figures
 
     run.say("drawing")
     draw_figures(run, scores)
     return rows
+
+
+def _about(run: Run) -> str:
+    """Say what the table is of."""
+    options = run.options
+    return (
+        f"{len(run.cases)} cases of {run.cohort.name}, {len(run.folds)} folds, seed {options.seed}, "
+        f"preset {options.preset}, {options.training.epochs} epochs of {options.training.steps} steps"
+    )
 
 
 def _scores_of_case(run: Run, fold: int, name: str) -> list[Score]:
@@ -50,19 +67,36 @@ def _scores_of_case(run: Run, fold: int, name: str) -> list[Score]:
     for method in options.methods:
         path = run.prediction(method, name)
         kept = path.with_name(f"{name}.json")
-        facts = json_of(kept)
+        digest = hash_of(path)
+        facts = _kept(kept, digest)
         if facts is None:
             run.say(f"{name}: measuring {method}")
             if references is None:
                 loaded = load_case(case, fix_flips=options.fix_flips)
                 staple = nifti.read(run.consensus("staple", name)).data
-                references = references_of(loaded.masks, staple, options.evaluation.cut)
+                references = references_of(loaded.masks, staple)
                 sides = np.linalg.norm(loaded.like.affine[:3, :3], axis=0).tolist()
-            found = score_case(nifti.read(path).data, references, sides, options.evaluation)
+            found = score_case(_prediction(path), references, sides, options.evaluation)
             facts = {reference: facts_of(evaluation) for reference, evaluation in found.items()}
-            write_all({kept: sidecar_bytes(facts)})
+            write_all({kept: sidecar_bytes({"sha256": digest, "scores": facts})})
         scores += [
             Score(method, fold, name, case.center, reference, evaluation_from(values))
             for reference, values in facts.items()
         ]
     return scores
+
+
+def _kept(path: Path, digest: str) -> dict[str, Any] | None:
+    """Return the scores beside a prediction; None if there are none, or they are another prediction's."""
+    facts = json_of(path)
+    if not isinstance(facts, dict) or facts.get("sha256") != digest:
+        return None
+    scores: dict[str, Any] = facts["scores"]
+    return scores
+
+
+def _prediction(path: Path) -> NDArray[Any]:
+    try:
+        return nifti.read(path).data
+    except ImageError as error:
+        raise ImageError(f"{error}; delete it, and --resume makes it again") from error

@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from .. import nifti
 from ..dilated import dilated_staple
 from ..dilation import soften
-from ..errors import FusionWarning
+from ..errors import FusionWarning, ImageError
 from ..fusion import simplified_soft_staple, soft_staple, staple
 from ..outputs import Outputs, make_folder
 from ..result import Fusion
@@ -36,6 +37,7 @@ def consensus_of(
     key: str,
     threads: int = 0,
     say: Callable[[str], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Volume]:
     """Return each method's probabilities, from ``folder`` where they are kept, else fused and kept there.
 
@@ -50,6 +52,8 @@ def consensus_of(
         Hash of the input files; with the options it tells whether what is kept still holds.
     say : callable
         Called with a few words before each fusion.
+    tell : callable
+        Called with what is doubtful about a fusion.
     """
     make_folder(folder)
     found: dict[str, Volume] = {}
@@ -58,8 +62,9 @@ def consensus_of(
         path = folder / f"{method}.nii.gz"
         now = _key(key, method, options)
         if _kept_key(path) == now:
-            found[method] = np.asarray(nifti.read(path).data, np.float32)
-            continue
+            with suppress(ImageError):  # damaged: it is made again
+                found[method] = np.asarray(nifti.read(path).data, np.float32)
+                continue
         say(f"fusing {folder.name} by {method}")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FusionWarning)
@@ -67,6 +72,8 @@ def consensus_of(
                 votes = [soft.values for soft in _soften(case, options, threads)]
             fusion = fuse_case(case, votes, method, options, threads)
         remarks = [str(warning.message) for warning in caught]
+        for remark in remarks:
+            tell(f"warning: {folder.name}, {method}: {remark}")
         _keep(path, fusion, case, {"key": now, "options": asdict(options), "warnings": remarks})
         found[method] = np.asarray(fusion.probability, np.float32)
     return found

@@ -12,16 +12,20 @@ Each stage leaves files in the run's folder and skips what is there:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ..errors import CohortError
+import torch
+
+from ..errors import CohortError, OutputError
+from ..paths import shown
 from .conclude import conclude
 from .fit import fit_and_predict, held_out_of
 from .folds import make_folds, read_folds, write_folds
 from .layout import MODALITIES
 from .msseg import Case, find_cases
 from .narrator import Narrator
-from .network import make_network
+from .network import check_output, make_network
 from .options import ExperimentOptions
 from .prepare import Prepared, prepare
 from .record import hashes_of, key_of, open_run
@@ -71,19 +75,24 @@ def run_experiment(
         For a cohort, a run or a device that cannot be used.
     """
     workers = make_workers(device)
-    make_network(options.network.model, len(MODALITIES), options.network.width, options.network.depth)
+    edge = 2**options.network.depth  # refuse early
+    check_output(make_network(options.network, len(MODALITIES)), torch.zeros(1, len(MODALITIES), edge, edge))
     narrator = narrator or Narrator(silent=True)
     cases = _usable(find_cases(cohort, options.split))
     folds = make_folds(cases, options.folds) if folds_file is None else read_folds(folds_file, cases)
     chosen = _chosen_folds(only_folds, len(folds))
     for fold in chosen:
-        held_out_of(cases, folds[fold - 1], options)  # refuse early
+        held_out_of(cases, folds[fold - 1], options)
     hashes = hashes_of(cases)
+    if out.resolve() == cohort.resolve():
+        raise OutputError(f"{shown(out)}: is the cohort; choose another folder for the run")
+    options = replace(options, folds=len(folds))
     if workers.first:
-        open_run(out, cohort, options, hashes, resume=resume)
+        place = {"device": str(workers.device), "threads": torch.get_num_threads()}
+        open_run(out, cohort, options, hashes, place, resume=resume)
         _keep_folds(out / "folds.json", folds, cases)
     workers.wait()
-    run = Run(out, options, {case.name: case for case in cases}, folds, workers, narrator)
+    run = Run(cohort.resolve(), out, options, {case.name: case for case in cases}, folds, workers, narrator)
     keys = [key_of(hashes[case.name]) for case in cases]
     prepared = _prepare(run, cases, keys)
     for fold in chosen:
@@ -129,7 +138,7 @@ def _prepare(run: Run, cases: list[Case], keys: list[str]) -> dict[str, Prepared
     """Fuse in the first process; the others then find all consensus masks there."""
     if not run.workers.first:
         run.workers.wait()
-    prepared = prepare(cases, keys, run.options, run.out / "consensus", run.say)
+    prepared = prepare(cases, keys, run.options, run.out / "consensus", run.say, run.tell)
     if run.workers.first:
         run.workers.wait()
     return prepared

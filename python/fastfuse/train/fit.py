@@ -18,12 +18,12 @@ from .board import board
 from .folds import validation_cases
 from .msseg import Case
 from .narrator import Narrator
-from .network import check_output, make_network
+from .network import make_network
 from .options import ExperimentOptions
 from .prepare import Prepared
 from .record import write_all
 from .run import Run
-from .training import Epoch, train
+from .training import Epoch, mixed_on, train
 
 
 def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: int) -> None:
@@ -35,8 +35,9 @@ def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: 
     run.workers.wait()
     if not run.workers.first:
         return
+    training, device = run.options.training, run.workers.device
     for name in test:
-        slices = predict(network, prepared[name].images, run.workers.device, run.options.training.batch)
+        slices = predict(network, prepared[name].images, device, training.batch, mixed_on(device, training))
         path = run.prediction(method, name)
         like = nifti.read(run.cases[name].images["FLAIR"])
         volume = prepared[name].volume(slices)
@@ -50,12 +51,12 @@ def trained(
     options, device, path = run.options, run.workers.device, run.model(method, fold)
     torch.manual_seed(options.seed * 1000 + fold)  # the same first weights for every method
     channels = next(iter(prepared.values())).images.shape[1]
-    network = make_network(options.network.model, channels, options.network.width, options.network.depth)
+    network = make_network(options.network, channels)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if path.exists():
-        network.load_state_dict(checkpoint.load(path, device)["network"])
+        with checkpoint.fitting(path):
+            network.load_state_dict(checkpoint.load(path, device)["network"])
         return network
-    check_output(network, prepared[names[0]].images[:1].to(device))
     make_folder(path.parent)
     held_out = held_out_of(list(run.cases.values()), run.folds[fold - 1], options)
     learn = [name for name in names if name not in held_out]

@@ -46,9 +46,9 @@ class Narrator:
         if not self._console.is_terminal:
             yield lambda history: self.tell(f"{title}: {line_of(history[-1], epochs)}")
             return
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), TimeRemainingColumn(compact=True))
         self._moving.stop()
         with Progress(*columns, console=self._console, transient=True) as bar:
             task = bar.add_task(printable(title), total=epochs)
@@ -64,5 +64,5 @@ class Narrator:
 
 def line_of(epoch: Epoch, epochs: int) -> str:
     """Return what an epoch came to, in one line."""
-    validation = "" if epoch.validation is None else f", validation {epoch.validation:.4f}"
-    return f"epoch {epoch.number} of {epochs}, loss {epoch.loss:.4f}{validation}"
+    validation = "" if epoch.validation is None else f", validation {epoch.validation:.3f}"
+    return f"epoch {epoch.number}/{epochs}, loss {epoch.loss:.3f}{validation}"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from .options import NetworkOptions
 
 
 class UNet(nn.Module):
@@ -24,6 +27,10 @@ class UNet(nn.Module):
         Channels of the first level, doubled at each level below. The original has 64.
     depth : int, default 4
         Poolings, as in the original. The extents of a slice must be multiples of 2**depth.
+    start : float, default 0.5
+        Probability from which the untrained network starts, by the bias of the last layer. From 0.5, which is the
+        usual bias of 0, the soft Dice loss may push all probabilities to 0 at once, where its gradient vanishes; from a
+        small one it does not (Lin et al., ICCV 2017, section 3.3, doi:10.1109/ICCV.2017.324).
 
     Notes
     -----
@@ -31,7 +38,7 @@ class UNet(nn.Module):
     and depth 3, as the preset "quick" takes it.
     """
 
-    def __init__(self, in_channels: int = 5, width: int = 32, depth: int = 4) -> None:
+    def __init__(self, in_channels: int = 5, width: int = 32, depth: int = 4, start: float = 0.5) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
         self.depth = depth
@@ -44,6 +51,7 @@ class UNet(nn.Module):
         self.joined = nn.ModuleList(convolutions(2 * w, w) for w in widths[-2::-1])
         self.last = nn.Conv2d(width, 1, 1)
         self.apply(initialise)
+        nn.init.constant_(self.last.bias, math.log(start / (1 - start)))  # type: ignore[arg-type]
 
     def forward(self, slices: Tensor) -> Tensor:
         """Return probabilities, shape (n, 1, x, y), of slices of shape (n, channels, x, y)."""
@@ -80,27 +88,35 @@ def initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def make_network(model: str, in_channels: int, width: int, depth: int) -> nn.Module:
-    """Return a U-Net (model ""), or what "module:callable" makes of the same three numbers, by keyword.
+def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
+    """Return a U-Net, or what the option's "module:callable" makes of in_channels, width and depth, by keyword.
 
     Raises
     ------
     ValueError, TypeError
         If there is no such callable, or it makes no nn.Module.
     """
-    if not model:
-        return UNet(in_channels, width, depth)
-    network = _imported(model)(in_channels=in_channels, width=width, depth=depth)
+    if not options.model:
+        return UNet(in_channels, options.width, options.depth, options.start)
+    make = _imported(options.model)
+    try:
+        network = make(in_channels=in_channels, width=options.width, depth=options.depth)
+    except TypeError as error:
+        raise TypeError(f"model {options.model} takes no in_channels, width and depth ({error})") from error
     if not isinstance(network, nn.Module):
-        raise TypeError(f"model {model} makes a {type(network).__name__}, not a torch.nn.Module")
+        raise TypeError(f"model {options.model} makes a {type(network).__name__}, not a torch.nn.Module")
+    if not any(weights.requires_grad for weights in network.parameters()):
+        raise TypeError(f"model {options.model} has nothing to train")
     return network
 
 
 @torch.no_grad()
 def check_output(network: nn.Module, slices: Tensor) -> None:
-    """Raise ValueError if the network makes no probabilities of these slices' size."""
+    """Raise ValueError or TypeError if the network makes no probabilities of these slices' size."""
     network.eval()
     predicted = network(slices)
+    if not isinstance(predicted, Tensor):
+        raise TypeError(f"the network's output is a {type(predicted).__name__}: one tensor is needed")
     expected = (len(slices), 1, *slices.shape[2:])
     if tuple(predicted.shape) != expected:
         raise ValueError(
@@ -119,8 +135,11 @@ def _imported(model: str) -> Any:
     if not place or not name:
         raise ValueError(f"model is {model!r}: give it as module:callable, e.g. mypackage.nets:UNetPlus")
     try:
-        return getattr(importlib.import_module(place), name)
+        found = getattr(importlib.import_module(place), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(
             f"model {model} cannot be imported ({error}); is its folder in PYTHONPATH?"
         ) from error
+    if not callable(found):
+        raise TypeError(f"model {model} is of type {type(found).__name__}, which cannot be called")
+    return found

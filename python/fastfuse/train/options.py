@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -37,6 +38,7 @@ class NetworkOptions:
 
     width: int = 32  #: channels of the first level
     depth: int = 4  #: poolings; slices are padded to multiples of 2**depth
+    start: float = 0.5  #: probability that the untrained U-Net starts from
     model: str = ""  #: "module:callable" that makes another torch.nn.Module of in_channels, width and depth
 
 
@@ -51,7 +53,7 @@ class TrainingOptions:
     steps: int = 16  #: steps of an epoch
     epochs: int = 5000
     rotation_deg: float = 5.0  #: slices are turned by up to so much, uniformly drawn
-    lesion_share: float = 0.0  #: share of a batch that is drawn from slices whose target is not empty
+    lesion_share: float = 0.0  #: share of a batch that is drawn from slices in which STAPLE finds lesions
     hold_out: bool = False  #: keep one training case of each centre to choose the best epoch by
     validate_every: int = 10  #: epochs between two validations, with hold_out
     save_every_s: float = 30.0  #: seconds between two checkpoints to resume from
@@ -92,8 +94,16 @@ class ExperimentOptions:
         if not self.methods or len(set(self.methods)) < len(self.methods):
             raise OptionsError(f"methods is {list(self.methods)}: name at least one, and none twice")
         for name, least in LEAST.items():
-            if not (value := _value(self, name)) >= least:
-                raise OptionsError(f"{name} is {value!r}: at least {least} is needed")
+            if not least <= (value := _value(self, name)) < math.inf:
+                raise OptionsError(f"{name} is {value!r}: at least {least} is needed, and no infinity")
+        if self.network.depth > MOST_DEPTH:
+            raise OptionsError(
+                f"network.depth is {self.network.depth}: at most {MOST_DEPTH} poolings make sense"
+            )
+        if not 0 < self.network.start < 1:
+            raise OptionsError(
+                f"network.start is {self.network.start}: it must lie in (0, 1), 0 and 1 excluded"
+            )
         if not 0 <= self.training.lesion_share <= 1:
             raise OptionsError(
                 f"training.lesion_share is {self.training.lesion_share}: it must lie in [0, 1]"
@@ -121,6 +131,8 @@ def _named(name: str, check: Callable[..., Any], *values: Any) -> None:
         raise OptionsError(f"{name}: {error}") from None
 
 
+MOST_DEPTH = 7  # 128 pixels become one
+
 LEAST: dict[str, float] = {
     "folds": 2,
     "seed": 0,
@@ -144,6 +156,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "network.width": 8,
         "network.depth": 3,
+        "network.start": 0.02,
         "training.learning_rate": 2e-3,
         "training.batch": 16,
         "training.epochs": 30,
@@ -156,7 +169,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def make_options(
-    preset: str = "quick", config: Path | None = None, assignments: Sequence[str] = (), **given: Any
+    preset: str | None = None, config: Path | None = None, assignments: Sequence[str] = (), **given: Any
 ) -> ExperimentOptions:
     """Return the options of a preset, changed by a TOML file, by "name=value" texts and by keywords, in this order.
 
@@ -165,15 +178,16 @@ def make_options(
     OptionsError
         If a name does not exist, or a value is of the wrong type or out of range.
     """
-    settings: dict[str, Any] = {}
-    if config is not None:
-        settings |= _flat(_from_toml(config))
-    preset = check_choice(str(settings.pop("preset", preset)), "preset", tuple(PRESETS))
+    settings = {} if config is None else _flat(_from_toml(config))
+    in_file = str(settings.pop("preset", "quick"))
+    preset = check_choice(preset or in_file, "preset", tuple(PRESETS))
     settings = PRESETS[preset] | settings
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals:
             raise OptionsError(f"{assignment}: give an option as name=value, e.g. training.epochs=100")
+        if name.strip() == "preset":
+            raise OptionsError(f"{assignment}: give the preset by --preset, or in the file")
         settings[name.strip()] = _parsed(text.strip())
     settings |= {name: value for name, value in given.items() if value is not None}
     return _with(ExperimentOptions(preset=preset), settings)
@@ -208,7 +222,11 @@ def _with(options: ExperimentOptions, settings: Mapping[str, Any]) -> Experiment
 def _checked(name: str, value: Any, default: Any) -> Any:
     """Return a value as the type that its default has."""
     if isinstance(default, tuple):
-        return tuple(str(one) for one in ([value] if isinstance(value, str) else value))
+        if isinstance(value, str):
+            return tuple(value.replace(" ", "").split(","))
+        if not isinstance(value, (list, tuple)):
+            raise OptionsError(f"{name} is {value!r}: a list of names is needed")
+        return tuple(str(one) for one in value)
     if name in ("consensus.threshold", "consensus.prior") and isinstance(value, (str, float, int)):
         return value if isinstance(value, str) else float(value)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):

@@ -134,7 +134,16 @@ def draw_training(path: Path, histories: Mapping[str, Sequence[NDArray[np.float6
         for history in trainings:
             ax.plot(history[:, 0], history[:, 1], color=HUES[method], lw=0.9, alpha=0.7)
             made = ~np.isnan(history[:, 2])
-            ax.plot(history[made, 0], history[made, 2], color="#444444", lw=0.9, ls=":", alpha=0.8)
+            ax.plot(
+                history[made, 0],
+                history[made, 2],
+                color="#444444",
+                lw=0.9,
+                ls=":",
+                marker=".",
+                ms=4,
+                alpha=0.8,
+            )
         ax.set_title(TITLES[method], loc="left", fontsize="medium")
         ax.set_xlabel("epoch")
         ax.spines[["top", "right"]].set_visible(False)

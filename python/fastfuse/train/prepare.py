@@ -12,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..errors import ImageError
+from ..paths import shown
 from .batches import Slices
 from .consensus import consensus_of
-from .loading import load_case
+from .loading import LoadedCase, load_case
 from .msseg import Case
 from .options import METHODS, ExperimentOptions
 from .slices import Frame, brain_of, common_size, normalised
@@ -48,7 +50,8 @@ class Prepared:
 
     def slices(self, method: str, device: torch.device) -> Slices:
         """Return what a network learns from, on its device."""
-        return Slices(self.images.to(device), self.targets[method].to(device), self.pixel_mm)
+        lesions = (self.targets["staple"] >= 0.5).any(dim=2).any(dim=1).numpy()
+        return Slices(self.images.to(device), self.targets[method].to(device), self.pixel_mm, lesions)
 
     def widened(self, size: tuple[int, int]) -> Prepared:
         """Return the same case in slices of ``size``, with 0 around."""
@@ -81,6 +84,7 @@ def prepare(
     options: ExperimentOptions,
     folder: Path,
     say: Callable[[str], None],
+    tell: Callable[[str], None],
 ) -> dict[str, Prepared]:
     """Read every case, fuse its raters by every method, and cut all to slices of one size.
 
@@ -90,21 +94,31 @@ def prepare(
         And a hash of each one's files.
     folder : Path
         For the consensus masks, a folder in it for each case.
+    say, tell : callable
+        Called with what is being done, and with what is doubtful.
     """
     prepared = []
     for case, key in zip(cases, keys, strict=True):
         say(f"{case.name}: reading")
-        prepared.append(_prepare_case(case, key, options, folder / case.name, say))
+        prepared.append(_prepare_case(case, key, options, folder / case.name, say, tell))
     size = common_size([one.frame for one in prepared], 2**options.network.depth)
     return {one.case.name: one.widened(size) for one in prepared}
 
 
 def _prepare_case(
-    case: Case, key: str, options: ExperimentOptions, folder: Path, say: Callable[[str], None]
+    case: Case,
+    key: str,
+    options: ExperimentOptions,
+    folder: Path,
+    say: Callable[[str], None],
+    tell: Callable[[str], None],
 ) -> Prepared:
     loaded = load_case(case, fix_flips=options.fix_flips)
+    _check(loaded)
+    if loaded.brain is None:
+        tell(f"{case.name}: no brain mask; the brain is taken to be where FLAIR is not 0")
     methods = [method for method in METHODS if method in (*options.methods, "staple")]
-    consensus = consensus_of(loaded, methods, options.consensus, folder, key=key, say=say)
+    consensus = consensus_of(loaded, methods, options.consensus, folder, key=key, say=say, tell=tell)
     brain = brain_of(loaded.brain, loaded.images["FLAIR"])
     frame = Frame.around(brain, loaded.like.affine)
     sides = np.linalg.norm(loaded.like.affine[:3, :3], axis=0)[list(frame.axes)]
@@ -117,6 +131,17 @@ def _prepare_case(
         _tensor(frame.cut(brain)),
         (float(sides[0]), float(sides[1])),
     )
+
+
+def _check(loaded: LoadedCase) -> None:
+    """Refuse images that no network can learn from, and an empty brain."""
+    for name, image in loaded.images.items():
+        if not np.isfinite(image).all():
+            raise ImageError(
+                f"{shown(loaded.case.images[name])}: holds nan or infinite values; set them to 0, or copy it again"
+            )
+    if loaded.brain is not None and loaded.case.brain is not None and not loaded.brain.any():
+        raise ImageError(f"{shown(loaded.case.brain)}: the brain mask is empty; mend it, or take it away")
 
 
 def _tensor(values: NDArray[Any]) -> Tensor:

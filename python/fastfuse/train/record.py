@@ -43,6 +43,7 @@ def open_run(
     cohort: Path,
     options: ExperimentOptions,
     hashes: Mapping[str, Mapping[str, str]],
+    place: Mapping[str, Any],
     *,
     resume: bool,
 ) -> None:
@@ -51,7 +52,7 @@ def open_run(
     Raises
     ------
     OutputError
-        If a run is there already and ``resume`` is not set, or it had other options or files.
+        If a run is there already and ``resume`` is not set, or it had other options, files or another version.
     """
     path = folder / "run.json"
     if path.exists():
@@ -61,12 +62,17 @@ def open_run(
             )
         _check_same(path, options, hashes)
         return
+    if held := [name for name in ("consensus", "models", "predictions") if (folder / name).exists()]:
+        raise OutputError(
+            f"{shown(folder)}: holds {', '.join(held)} of a run, but no run.json; choose another folder"
+        )
     make_folder(folder)
     record = {
         "options": asdict(options),
         "cohort": recorded(cohort),
         "versions": {"python": platform.python_version(), **_versions()},
         "platform": platform.platform(),
+        **place,
         "files": hashes,
     }
     with Outputs(overwrite=False) as outputs:
@@ -78,12 +84,18 @@ def _check_same(path: Path, options: ExperimentOptions, hashes: Mapping[str, Map
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         before, files = options_from(record["options"]), dict(record["files"])
+        versions = dict(record["versions"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{shown(path)}: cannot be read ({error}); choose another folder") from error
     if changed := differences(before, options):
         raise OutputError(
             f"{shown(path)}: the run began with other options ({', '.join(changed)}); "
             "give the same ones, or choose another folder"
+        )
+    if versions.get("fastfuse") != (now := version("fastfuse")):
+        raise OutputError(
+            f"{shown(path)}: the run began with fastfuse {versions.get('fastfuse')}, this is {now}; "
+            "choose another folder"
         )
     if files != hashes:
         names = sorted(name for name in {*files, *hashes} if files.get(name) != hashes.get(name))

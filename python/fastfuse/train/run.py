@@ -15,6 +15,7 @@ from .workers import Workers
 class Run:
     """What every stage needs to know."""
 
+    cohort: Path
     out: Path
     options: ExperimentOptions
     cases: dict[str, Case]
@@ -34,6 +35,11 @@ class Run:
         """Speak, if this is the first process."""
         if self.workers.first:
             self.narrator.say(what)
+
+    def tell(self, what: str) -> None:
+        """Say what is to stay, if this is the first process."""
+        if self.workers.first:
+            self.narrator.tell(what)
 
     def consensus(self, method: str, name: str) -> Path:
         """Return where a case's consensus lies."""

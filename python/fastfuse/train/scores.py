@@ -46,10 +46,10 @@ class Score:
         )
 
 
-def references_of(masks: Sequence[NDArray[Any]], staple: NDArray[Any], cut: float) -> dict[str, NDArray[Any]]:
+def references_of(masks: Sequence[NDArray[Any]], staple: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return what a prediction is held against, by name."""
     named = {f"expert {number}": mask for number, mask in enumerate(masks, start=1)}
-    return {**named, STAPLE: staple >= cut}
+    return {**named, STAPLE: staple >= 0.5}
 
 
 def score_case(
@@ -70,18 +70,30 @@ def pooled(scores: Iterable[Score]) -> Overlap:
 
 
 def paper_measures(scores: Sequence[Score], experts: bool) -> dict[str, float]:
-    """Return Dice, precision and recall as in Table 1, of one method's scores: against the experts, or STAPLE."""
-    references = sorted({score.reference for score in scores if (score.reference != STAPLE) == experts})
+    """Return Dice, precision and recall as in Table 1, of one method's scores: against the experts, or STAPLE.
+
+    What is undefined, as the precision where a fold's predictions are empty, is left out of the means.
+    """
     folds = sorted({score.fold for score in scores})
     found = {measure: [] for measure in MEASURES}  # type: dict[str, list[float]]
     for fold in folds:
+        mine = [score for score in scores if score.fold == fold and (score.reference != STAPLE) == experts]
         per_reference = [
-            pooled(score for score in scores if score.fold == fold and score.reference == reference)
-            for reference in references
+            pooled(score for score in mine if score.reference == reference)
+            for reference in sorted({score.reference for score in mine})
         ]
         for measure in MEASURES:
-            found[measure].append(float(np.mean([getattr(overlap, measure) for overlap in per_reference])))
-    return {measure: float(np.mean(values)) for measure, values in found.items()}
+            found[measure].append(mean_of_defined(getattr(overlap, measure) for overlap in per_reference))
+    return {measure: mean_of_defined(values) for measure, values in found.items()}
+
+
+def empty_folds(scores: Sequence[Score]) -> list[tuple[str, int]]:
+    """Return each method and fold whose network marks nothing at all: its training has failed."""
+    marked: dict[tuple[str, int], int] = {}
+    for score in scores:
+        key = score.method, score.fold
+        marked[key] = marked.get(key, 0) + score.overlap.both + score.overlap.only_mask
+    return [key for key, voxels in marked.items() if not voxels]
 
 
 def case_means(scores: Sequence[Score], measure: str, experts: bool) -> NDArray[np.float64]:

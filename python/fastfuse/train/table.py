@@ -62,8 +62,8 @@ def _row(method: str, scores: Sequence[Score]) -> Row:
     return Row(method, pooled, per_case)
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """Return the table, and the one over cases with intervals, as Markdown."""
+def markdown(rows: Sequence[Row], about: str) -> str:
+    """Return the table, and the one over cases with intervals, as Markdown; ``about`` says what they are of."""
     head = ["", *(f"{name} {AGAINST[experts]}" for experts in AGAINST for name in ("Dice", "Pre", "Rec"))]
     ours = [[TITLES[row.method], *(f"{value:.1f}" for value in row.pooled.values())] for row in rows]
     paper = [
@@ -82,9 +82,10 @@ def markdown(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     return (
-        "# Table 1\n\n"
+        f"# Table 1\n\n{about}.\n\n"
         "Percent, against the experts (mean over them) and against STAPLE's mask. Voxels of a fold's cases are "
-        "counted together, then folds are averaged, as in the paper; the paper's values, of MSSEG-2016, in italics.\n\n"
+        "counted together, then folds are averaged, as in the paper; the paper's values, of MSSEG-2016, in italics. "
+        "What is undefined, as the precision of empty predictions, is left out of the means.\n\n"
         f"{_markdown(head, lines)}\n"
         "Mean over cases, with 95 % bootstrap intervals:\n\n"
         f"{_markdown(head, cases)}"

@@ -1,7 +1,7 @@
 """The training loop: Adam on the soft Dice loss, with checkpoints from which a killed run goes on as if unbroken.
 
-Slices and angles of epoch e are drawn from a generator seeded with (seed, rank, e), so that a checkpoint holds
-nothing but weights, the optimiser's state and the history.
+Slices and angles of epoch e are drawn from a generator seeded with (seed, rank, e), and torch's own is seeded so too: a
+checkpoint holds nothing but weights, the optimiser's state and the history.
 """
 
 from __future__ import annotations
@@ -63,12 +63,18 @@ class State:
 
     def restore(self, path: Path, device: torch.device) -> None:
         """Go back to a checkpoint."""
-        kept = checkpoint.load(path, device)
-        self.network.load_state_dict(kept["network"])
-        self.optimizer.load_state_dict(kept["optimizer"])
-        self.scaler.load_state_dict(kept["scaler"])
-        self.history = [Epoch(*row) for row in kept["history"]]
-        self.best, self.best_loss = kept["best"], kept["best_loss"]
+        with checkpoint.fitting(path):
+            kept = checkpoint.load(path, device)
+            self.network.load_state_dict(kept["network"])
+            self.optimizer.load_state_dict(kept["optimizer"])
+            self.scaler.load_state_dict(kept["scaler"])
+            self.history = [Epoch(*row) for row in kept["history"]]
+            self.best, self.best_loss = kept["best"], kept["best_loss"]
+
+
+def mixed_on(device: torch.device, options: TrainingOptions) -> bool:
+    """Return whether half precision serves where it may."""
+    return options.mixed_precision and device.type == "cuda"
 
 
 def train(
@@ -102,7 +108,7 @@ def train(
     list of Epoch
     """
     device = workers.device
-    mixed = options.mixed_precision and device.type == "cuda"
+    mixed = mixed_on(device, options)
     state = State(
         network,
         torch.optim.Adam(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay),
@@ -117,12 +123,14 @@ def train(
     for number in range(len(state.history) + 1, options.epochs + 1):
         begin = time.monotonic()
         rng = np.random.default_rng([*seed, workers.rank, number])
+        # of its own, for networks with dropout: the batches' draws stay what they are
+        torch.manual_seed(int(np.random.default_rng([*seed, workers.rank, number, 1]).integers(2**63)))
         loss = run_epoch(parallel, pool, state, options, rng, device, mixed)
         if not math.isfinite(loss):
             raise FastfuseError(f"the loss is {loss} in epoch {number}; lower training.learning_rate")
         validation = None
         if held_out and (number % options.validate_every == 0 or number == options.epochs):
-            validation = validate(network, held_out, options, device)
+            validation = validate(network, held_out, options, device, mixed)
             if validation < state.best_loss:
                 state.best, state.best_loss = copy.deepcopy(network.state_dict()), validation
         state.history.append(Epoch(number, workers.mean(loss), validation, time.monotonic() - begin))
@@ -162,9 +170,13 @@ def run_epoch(
 
 
 def validate(
-    network: nn.Module, held_out: Sequence[Slices], options: TrainingOptions, device: torch.device
+    network: nn.Module,
+    held_out: Sequence[Slices],
+    options: TrainingOptions,
+    device: torch.device,
+    mixed: bool,
 ) -> float:
     """Return the loss over all slices of the cases held out, together."""
-    predicted = [predict(network, case.images, device, options.batch).flatten() for case in held_out]
+    predicted = [predict(network, case.images, device, options.batch, mixed).flatten() for case in held_out]
     target = torch.cat([case.target.cpu().flatten() for case in held_out])
     return float(soft_dice_loss(torch.cat(predicted), target, options.dice))

@@ -59,11 +59,12 @@ def make_workers(device: str = "auto") -> Workers:
     try:
         place = torch.device(device)
         if place.type == "cuda":
-            place = torch.device("cuda", place.index or int(os.environ.get("LOCAL_RANK", "0")))
+            local = int(os.environ.get("LOCAL_RANK", "0"))
+            place = torch.device("cuda", local if count > 1 else place.index or 0)
             torch.cuda.set_device(place)
             torch.backends.cudnn.benchmark = True
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:
+        torch.ones(1, device=place).item()
+    except (RuntimeError, AssertionError, AttributeError, NotImplementedError) as error:
         reason = str(error).split("\n")[0]
         raise FastfuseError(f"device is {device!r}: it cannot be used ({reason}); try cpu") from error
     if count > 1 and not distributed.is_initialized():
