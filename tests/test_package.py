@@ -103,7 +103,7 @@ def imports(path: Path) -> set[str]:
 
 
 TRAINING = {
-    "batches.py", "board.py", "checkpoint.py", "fit.py", "loss.py", "network.py", "prepare.py", "training.py", "workers.py",
+    "batches.py", "board.py", "checkpoint.py", "experiment.py", "fit.py", "loss.py", "network.py", "prepare.py", "training.py", "workers.py",
 }  # fmt: skip
 
 
