@@ -145,6 +145,17 @@ def test_goes_on_as_if_unbroken(tmp_path: Path, at: int) -> None:
         assert torch.equal(resumed.state_dict()[name], weights), name
 
 
+def test_gradient_is_clipped(tmp_path: Path) -> None:
+    """Adam forgets a gradient's length but for its change: two steps tell."""
+    weights = {}
+    for clip in (0.0, 1e9, 1e-3):
+        (tmp_path / str(clip)).mkdir()
+        network, _ = fit(tmp_path / str(clip), replace(QUICK, clip=clip, epochs=2, steps=2))
+        weights[clip] = network.last.weight.detach()
+    assert torch.equal(weights[0.0], weights[1e9])
+    assert not torch.equal(weights[0.0], weights[1e-3])
+
+
 class WithDropout(UNet):
     def __init__(self) -> None:
         super().__init__(2, 4, 2)

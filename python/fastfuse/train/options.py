@@ -49,6 +49,7 @@ class TrainingOptions:
     dice: str = "paper"  #: intersection of the soft Dice loss: "paper", eq. (14), or "l1"
     learning_rate: float = 1e-4  #: of Adam
     weight_decay: float = 1e-4  #: of Adam
+    clip: float = 0.0  #: a step's gradient is shortened to this norm; 0: not at all
     batch: int = 32  #: slices of a step
     steps: int = 16  #: steps of an epoch
     epochs: int = 5000
@@ -140,6 +141,7 @@ LEAST: dict[str, float] = {
     "network.depth": 1,
     "training.learning_rate": 0,
     "training.weight_decay": 0,
+    "training.clip": 0,
     "training.batch": 1,
     "training.steps": 1,
     "training.epochs": 1,
@@ -158,6 +160,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "network.depth": 3,
         "network.start": 0.02,
         "training.learning_rate": 2e-3,
+        "training.clip": 0.1,
         "training.batch": 16,
         "training.epochs": 30,
         "training.lesion_share": 0.5,

@@ -163,6 +163,9 @@ def run_epoch(
         loss = soft_dice_loss(predicted, target.to(device), options.dice)
         state.optimizer.zero_grad(set_to_none=True)
         state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if options.clip:
+            state.scaler.unscale_(state.optimizer)
+            nn.utils.clip_grad_norm_(network.parameters(), options.clip)
         state.scaler.step(state.optimizer)
         state.scaler.update()
         total += loss.detach()
