@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastfuse.train.sheets import markdown_of
 from fastfuse.train.table import TITLES
 
 COLUMNS = [
@@ -33,13 +34,13 @@ def table(runs: Sequence[dict[tuple[str, str, str], float]]) -> str:
     """Return a row for each method, and how often each comes first in Dice."""
     methods = list(dict.fromkeys(method for method, _, _ in runs[0]))
     head = ["", *(f"{NAMES[measure]} {against}" for against, measure in COLUMNS)]
-    lines = [head, ["---", *["---:"] * len(COLUMNS)]]
+    lines = []
     for method in methods:
         found = np.array([[run[(method, *column)] for run in runs] for column in COLUMNS])
         spread = found.std(axis=1, ddof=1) if len(runs) > 1 else np.zeros(len(found))
         cells = (f"{mean:.1f} ± {sd:.1f}" for mean, sd in zip(found.mean(axis=1), spread, strict=True))
         lines.append([TITLES[method], *cells])
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    text = markdown_of(head, lines)
     for against in ("experts", "STAPLE"):
         orders = [
             " > ".join(TITLES[m] for m in sorted(methods, key=lambda m: -run[m, against, "dice"]))

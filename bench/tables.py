@@ -13,6 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from fastfuse.train.sheets import markdown_of
+
 MARK = "<!-- tables -->\n"
 UNITS = ((1, "s"), (1e-3, "ms"), (1e-6, "µs"))
 Bench = dict[str, Any]
@@ -68,7 +70,7 @@ def race_table(group: str, benches: list[Bench]) -> str:
     rows = [
         [label(bench), seconds(median(bench)), f"× {median(bench) / median(unit):.3g}"] for bench in benches
     ]
-    return markdown([group, "median", f"ratio to {label(unit)}"], rows)
+    return markdown_of([group, "median", f"ratio to {label(unit)}"], rows)
 
 
 def scale_table(group: str, benches: list[Bench]) -> str:
@@ -84,7 +86,7 @@ def scale_table(group: str, benches: list[Bench]) -> str:
     grown = [(at, found["fastfuse"]) for at, found in sorted(medians.items()) if "fastfuse" in found]
     if group.startswith("voxels") and len(grown) > 2:
         rows.append(["fit", f"time ~ n^{exponent(grown):.2f}", *[""] * (len(names) - 1)])
-    return markdown([f"{group} (brains)" if group.startswith("voxels") else group, *names], rows)
+    return markdown_of([f"{group} (brains)" if group.startswith("voxels") else group, *names], rows)
 
 
 def exponent(points: list[tuple[float, float]]) -> float:
@@ -98,7 +100,7 @@ def memory_table(group: str, benches: list[Bench]) -> str:
     """Return bytes a voxel."""
     benches = sorted(benches, key=lambda bench: bench["extra_info"]["bytes_per_voxel"])
     rows = [[label(bench), f"{bench['extra_info']['bytes_per_voxel']:.1f}"] for bench in benches]
-    return markdown([group, "bytes a voxel beyond inputs and output"], rows)
+    return markdown_of([group, "bytes a voxel beyond inputs and output"], rows)
 
 
 def peak_table(group: str, benches: list[Bench]) -> str:
@@ -112,7 +114,7 @@ def peak_table(group: str, benches: list[Bench]) -> str:
         ]
         for bench in benches
     ]
-    return markdown([group, "median", "counted operations", "of the peak"], rows)
+    return markdown_of([group, "median", "counted operations", "of the peak"], rows)
 
 
 def median(bench: Bench) -> float:
@@ -136,12 +138,6 @@ def seconds(value: float) -> str:
     """Return a time to three digits."""
     scale, unit = next(((scale, unit) for scale, unit in UNITS if value >= scale), UNITS[-1])
     return f"{value / scale:.3g} {unit}"
-
-
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """Return a table whose first column is text."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def evaluate_files(
     if paths[0].samefile(paths[1]):
         remarks.append(f"{shown(paths[0])} and {shown(paths[1])} are one file: it is compared with itself")
     say("comparing")
-    spacing = _sides(images["truth"].grid)
+    spacing = images["truth"].grid.spacing_mm
     given = {what: votes_of(image) for what, image in images.items()}
     names = {what: shown(path) for what, path in files.items()}
     result = _measure(given, spacing, cut, least_voxels, names)
@@ -295,13 +295,8 @@ def _spacing_of(*values: Any) -> tuple[float, float, float]:
     """Return the voxel size of the first nibabel image, 1 mm if there is none."""
     for value in values:
         if hasattr(value, "dataobj") and isinstance(getattr(value, "affine", None), np.ndarray):
-            return _sides(Grid("", value.shape, value.affine))
+            return Grid("", value.shape, value.affine).spacing_mm
     return 1.0, 1.0, 1.0
-
-
-def _sides(grid: Grid) -> tuple[float, float, float]:
-    x, y, z = (float(side) for side in grid.voxel_mm)
-    return x, y, z
 
 
 def _facts(

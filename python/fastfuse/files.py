@@ -32,7 +32,7 @@ from .options import (
 from .paths import PathLike, as_path, as_paths, recorded
 from .result import METHODS, Fusion, Method
 from .sidecar import number_or_null
-from .soft_files import dilation_facts, dilation_options, soft_facts, spacing_of
+from .soft_files import dilation_facts, dilation_options, soft_facts
 from .votes import selected
 
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr")
@@ -152,7 +152,7 @@ def fuse_files(
         fusion, doubts = fuse_arrays(inputs.votes, cast(Method, method), **shared)
         grown = None
     else:
-        growth = replace(growth, spacing_mm=spacing_of(inputs.raters[0]))
+        growth = replace(growth, spacing_mm=inputs.raters[0].grid.spacing_mm)
         fusion, grown, doubts = _fuse_grown(inputs, job, cast(Method, method), growth, shared, say)
     remarks = inputs.remarks + doubts
     sidecar = _sidecar(fusion, job, inputs, {**options, "cut": cut}, grown, remarks)

@@ -41,6 +41,12 @@ class Grid:
         return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), dtype=np.float64)
 
     @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """The same as plain numbers."""
+        x, y, z = self.voxel_mm.tolist()
+        return x, y, z
+
+    @property
     def corners(self) -> NDArray[np.float64]:
         """The eight corners of the volume in mm, (8, 3)."""
         return corners(self.shape, self.affine)

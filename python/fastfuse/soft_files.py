@@ -105,7 +105,7 @@ def _soften_all(
         guide = Guide.of(
             base.data,
             None if roi is None else votes_of(next(images)),
-            replace(checked, spacing_mm=spacing_of(base)),
+            replace(checked, spacing_mm=base.grid.spacing_mm),
             threads=threads,
             image_name=shown(image),
             roi_name="roi" if roi is None else shown(roi),
@@ -149,12 +149,6 @@ def dilation_options(options: Mapping[str, Any]) -> Dilation:
     if "spacing_mm" in options:
         raise TypeError("spacing_mm is given: files have it in their headers")
     return Dilation.checked(**options, spacing_mm=(1.0, 1.0, 1.0))
-
-
-def spacing_of(image: Image) -> tuple[float, float, float]:
-    """Return the voxel size along each axis, in mm."""
-    x, y, z = (float(side) for side in image.grid.voxel_mm)
-    return x, y, z
 
 
 def dilation_facts(guide: Guide, image: Path, roi: Path | None) -> dict[str, Any]:

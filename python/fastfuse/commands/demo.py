@@ -9,7 +9,7 @@ import typer
 
 from .. import report
 from ..errors import FastfuseError
-from .common import printing
+from .common import lacking, printing
 
 EPILOG = """Examples:
 
@@ -51,7 +51,7 @@ def _one_case(directory: Path, seed: int, overwrite: bool) -> None:
     try:
         from ..demo import run
     except ImportError as error:
-        raise _lacking(error) from None
+        raise lacking("the demo", error, "demo") from None
 
     with report.progress(None) as say:
         result = run(directory, seed=seed, overwrite=overwrite, say=say)
@@ -63,14 +63,10 @@ def _cohort(directory: Path, seed: int, overwrite: bool, spacing_mm: float) -> N
     try:
         from ..demo_cohort import make_cohort
     except ImportError as error:
-        raise _lacking(error) from None
+        raise lacking("the demo", error, "demo") from None
     from ..report_cohort import print_made
 
     with report.progress(None) as say:
         result = make_cohort(directory, seed=seed, overwrite=overwrite, spacing_mm=spacing_mm, say=say)
     with printing():
         print_made(result)
-
-
-def _lacking(error: ImportError) -> FastfuseError:
-    return FastfuseError(f"the demo needs {error.name}: pip install 'fastfuse[demo]'")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import FastfuseError
-from .common import Interrupted, printing
+from .common import Interrupted, lacking, printing
 from .switches import choice
 
 EPILOG = """Examples:
@@ -58,7 +58,7 @@ def experiment(
         from ..train.experiment import run_experiment
         from ..train.narrator import Narrator
     except ImportError as error:
-        raise FastfuseError(f"the experiment needs {error.name}: pip install 'fastfuse[train]'") from None
+        raise lacking("the experiment", error, "train") from None
     from ..report_experiment import print_table
     from ..train.options import make_options
 
@@ -67,7 +67,7 @@ def experiment(
         preset,
         config,
         assign or (),
-        methods=None if methods is None else tuple(methods.replace(" ", "").split(",")),
+        methods=methods,
         folds=count,
         seed=seed,
         split=split,

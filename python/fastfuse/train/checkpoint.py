@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from ..errors import FastfuseError
-from ..outputs import Outputs
 from ..paths import shown
+from .record import write_all
 
 DAMAGES = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 
@@ -22,9 +22,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
     """Write tensors, numbers, texts, and lists and mappings of these."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    with Outputs(overwrite=True) as outputs:
-        outputs.add(path, buffer.getvalue())
-        outputs.commit()
+    write_all({path: buffer.getvalue()})
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .. import nifti
@@ -75,8 +74,7 @@ def _scores_of_case(run: Run, fold: int, name: str) -> list[Score]:
                 loaded = load_case(case, fix_flips=options.fix_flips)
                 staple = nifti.read(run.consensus("staple", name)).data
                 references = references_of(loaded.masks, staple)
-                sides = np.linalg.norm(loaded.like.affine[:3, :3], axis=0).tolist()
-            found = score_case(_prediction(path), references, sides, options.evaluation)
+            found = score_case(_prediction(path), references, loaded.like.grid.spacing_mm, options.evaluation)
             facts = {reference: facts_of(evaluation) for reference, evaluation in found.items()}
             write_all({kept: sidecar_bytes({"sha256": digest, "scores": facts})})
         scores += [

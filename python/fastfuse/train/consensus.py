@@ -19,11 +19,11 @@ from ..dilated import dilated_staple
 from ..dilation import soften
 from ..errors import FusionWarning, ImageError
 from ..fusion import simplified_soft_staple, soft_staple, staple
-from ..outputs import Outputs, make_folder
 from ..result import Fusion
 from ..sidecar import number_or_null, sidecar_bytes, sidecar_path
 from .loading import LoadedCase
 from .options import ConsensusOptions
+from .record import json_of, write_all
 
 Volume = NDArray[np.float32]
 
@@ -55,7 +55,6 @@ def consensus_of(
     tell : callable
         Called with what is doubtful about a fusion.
     """
-    make_folder(folder)
     found: dict[str, Volume] = {}
     votes: list[Any] = []
     for method in methods:
@@ -112,10 +111,7 @@ def _key(inputs: str, method: str, options: ConsensusOptions) -> str:
 
 def _kept_key(path: Path) -> str | None:
     """Return the key of what is kept; None if nothing sound is there."""
-    try:
-        facts = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    facts = json_of(sidecar_path(path))
     return facts.get("key") if path.exists() and isinstance(facts, dict) else None
 
 
@@ -129,8 +125,5 @@ def _keep(path: Path, fusion: Fusion, case: LoadedCase, more: dict[str, Any]) ->
         "converged": fusion.converged,
         **more,
     }
-    description = f"fastfuse {fusion.method}"
-    with Outputs(overwrite=True) as outputs:
-        outputs.add(path, nifti.nifti_bytes(path, fusion.probability, case.like, description))
-        outputs.add(sidecar_path(path), sidecar_bytes(facts))
-        outputs.commit()
+    image = nifti.nifti_bytes(path, fusion.probability, case.like, f"fastfuse {fusion.method}")
+    write_all({path: image, sidecar_path(path): sidecar_bytes(facts)})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -23,6 +21,7 @@ from .options import ExperimentOptions
 from .prepare import Prepared
 from .record import write_all
 from .run import Run
+from .sheets import csv_of
 from .training import Epoch, mixed_on, train
 
 
@@ -39,8 +38,7 @@ def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: 
     for name in test:
         slices = predict(network, prepared[name].images, device, training.batch, mixed_on(device, training))
         path = run.prediction(method, name)
-        like = nifti.read(run.cases[name].images["FLAIR"])
-        volume = prepared[name].volume(slices)
+        like, volume = prepared[name].like, prepared[name].volume(slices)
         write_all({path: nifti.nifti_bytes(path, volume, like, f"fastfuse {method} fold {fold}")})
 
 
@@ -96,10 +94,8 @@ def held_out_of(cases: Sequence[Case], test: Sequence[str], options: ExperimentO
 
 def history_csv(history: Sequence[Epoch]) -> bytes:
     """Serialise what each epoch came to."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["epoch", "loss", "validation", "seconds"])
-    for epoch in history:
-        validation = "" if epoch.validation is None else repr(epoch.validation)
-        writer.writerow([epoch.number, repr(epoch.loss), validation, f"{epoch.seconds:.4f}"])
-    return text.getvalue().encode()
+    rows = (
+        (e.number, repr(e.loss), "" if e.validation is None else repr(e.validation), f"{e.seconds:.4f}")
+        for e in history
+    )
+    return csv_of(("epoch", "loss", "validation", "seconds"), rows)

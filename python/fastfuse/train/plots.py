@@ -17,7 +17,7 @@ from ..outputs import make_folder
 from ..plots import cycle, densest_window, frame, legend, mark_sides, outline, overlay, save, show
 from .loading import load_case
 from .options import METHODS
-from .scores import Score, case_means
+from .scores import STAPLE, Score, case_means
 from .slices import Frame
 from .table import TITLES
 
@@ -32,7 +32,7 @@ def draw_figures(run: Run, scores: Sequence[Score]) -> None:
     """Draw all figures below the run's folder; the case with the largest consensus stands for the cohort."""
     folder = run.out / "figures"
     make_folder(folder)
-    flair, masks, consensus, predicted = _typical_case(run)
+    flair, masks, consensus, predicted = _typical_case(run, scores)
     z = int(np.argmax(np.sum([mask != 0 for mask in masks], axis=0).sum(axis=(0, 1))))
     marked = np.sum([mask[:, :, z] != 0 for mask in masks], axis=0)
     window = densest_window(marked)
@@ -48,11 +48,11 @@ def draw_figures(run: Run, scores: Sequence[Score]) -> None:
 
 
 def _typical_case(
-    run: Run,
+    run: Run, scores: Sequence[Score]
 ) -> tuple[Slice, list[Slice], dict[str, Slice], dict[str, Slice]]:
     """Return FLAIR, masks, consensus and predictions of the case with most lesions, as RAS volumes."""
-    volumes = {name: _volume_of(run, name) for name in run.cases}
-    name = max(volumes, key=lambda name: volumes[name])
+    against_staple = [score for score in scores if score.reference == STAPLE]
+    name = max(against_staple, key=lambda score: score.evaluation.truth_ml).case
     loaded = load_case(run.cases[name], fix_flips=run.options.fix_flips)
     whole = Frame.around(np.ones(loaded.like.data.shape, bool), loaded.like.affine)
 
@@ -68,10 +68,6 @@ def _typical_case(
         for method in run.options.methods
     }
     return ras(loaded.images["FLAIR"]), [ras(mask) for mask in loaded.masks], consensus, predicted
-
-
-def _volume_of(run: Run, name: str) -> float:
-    return float(np.sum(nifti.read(run.consensus("staple", name)).data >= 0.5))
 
 
 def draw_outlines(path: Path, flair: Slice, masks: Sequence[Slice], window: tuple[slice, slice]) -> None:

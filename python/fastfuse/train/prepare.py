@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import ImageError
+from ..nifti import Image
 from ..paths import shown
 from .batches import Slices
 from .consensus import consensus_of
@@ -38,6 +39,8 @@ class Prepared:
     brain : Tensor of bool, shape (z, x, y)
         Predictions outside are 0.
     pixel_mm : tuple of float
+    like : Image
+        FLAIR's affine and header, without its voxels.
     """
 
     case: Case
@@ -47,6 +50,7 @@ class Prepared:
     shape: tuple[int, ...]
     brain: Tensor
     pixel_mm: tuple[float, float]
+    like: Image
 
     def slices(self, method: str, device: torch.device) -> Slices:
         """Return what a network learns from, on its device."""
@@ -121,7 +125,7 @@ def _prepare_case(
     consensus = consensus_of(loaded, methods, options.consensus, folder, key=key, say=say, tell=tell)
     brain = brain_of(loaded.brain, loaded.images["FLAIR"])
     frame = Frame.around(brain, loaded.like.affine)
-    sides = np.linalg.norm(loaded.like.affine[:3, :3], axis=0)[list(frame.axes)]
+    sides = [loaded.like.grid.spacing_mm[axis] for axis in frame.axes]
     return Prepared(
         case,
         _tensor(normalised(loaded.images, brain, frame)),
@@ -129,7 +133,8 @@ def _prepare_case(
         frame,
         brain.shape,
         _tensor(frame.cut(brain)),
-        (float(sides[0]), float(sides[1])),
+        (sides[0], sides[1]),
+        replace(loaded.like, data=np.empty(0)),
     )
 
 

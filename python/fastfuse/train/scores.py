@@ -6,11 +6,9 @@ over the folds.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from ..components import drop_small
 from ..evaluation import Evaluation, evaluate
 from ..metrics import Overlap
 from .options import EvaluationOptions
+from .sheets import csv_of
 
 STAPLE = "STAPLE"
 MEASURES = ("dice", "precision", "recall")
@@ -125,12 +124,10 @@ def mean_of_defined(values: Iterable[float]) -> float:
 
 def csv_bytes(scores: Sequence[Score]) -> bytes:
     """Serialise scores, a line each."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     names = ("method", "fold", "case", "center", "reference")
-    for row, score in enumerate(scores):
-        measures = asdict(score.evaluation)
-        if not row:
-            writer.writerow([*names, *measures])
-        writer.writerow([*(getattr(score, name) for name in names), *measures.values()])
-    return text.getvalue().encode()
+    measures = [item.name for item in fields(Evaluation)]
+    rows = (
+        [*(getattr(score, name) for name in names), *(getattr(score.evaluation, name) for name in measures)]
+        for score in scores
+    )
+    return csv_of([*names, *measures], rows)

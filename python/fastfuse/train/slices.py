@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..components import bounding_box
 from ..nifti import ras_axes
 
 Volume = NDArray[np.float32]
@@ -36,13 +37,9 @@ class Frame:
         """Return the brain's bounding box; the whole volume if there is no brain."""
         axes, backwards = ras_axes(affine)
         inside = np.flip(brain.transpose(axes) != 0, backwards)
-        start, stop = [], []
-        for axis in range(3):
-            places = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
-            low, high = (int(places[0]), int(places[-1]) + 1) if places.size else (0, inside.shape[axis])
-            start.append(low)
-            stop.append(high)
-        return Frame(axes, backwards, tuple(start), tuple(stop))
+        box = bounding_box(inside if inside.any() else np.ones_like(inside))
+        start, stop = zip(*((side.start, side.stop) for side in box), strict=True)
+        return Frame(axes, backwards, start, stop)
 
     def widened(self, size: Sequence[int]) -> Frame:
         """Return a frame of ``size`` in x and y with this one in its middle."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..bootstrap import bootstrap_interval
 from .scores import MEASURES, Score, case_means, mean_of_defined, paper_measures
+from .sheets import csv_of, markdown_of
 
 PAPER = {
     "staple": ((54.3, 53.3, 60.4), (58.3, 67.1, 53.0)),
@@ -86,29 +85,24 @@ def markdown(rows: Sequence[Row], about: str) -> str:
         "Percent, against the experts (mean over them) and against STAPLE's mask. Voxels of a fold's cases are "
         "counted together, then folds are averaged, as in the paper; the paper's values, of MSSEG-2016, in italics. "
         "What is undefined, as the precision of empty predictions, is left out of the means.\n\n"
-        f"{_markdown(head, lines)}\n"
+        f"{markdown_of(head, lines)}\n"
         "Mean over cases, with 95 % bootstrap intervals:\n\n"
-        f"{_markdown(head, cases)}"
+        f"{markdown_of(head, cases)}"
     )
-
-
-def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *lines))
 
 
 def csv_bytes(rows: Sequence[Row]) -> bytes:
     """Serialise the table with a line for each method, reference and measure."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["method", "against", "measure", "pooled", "paper", "case_mean", "case_low", "case_high"])
+    lines = []
     for row in rows:
         for experts, against in AGAINST.items():
             paper = dict(zip(MEASURES, PAPER[row.method][not experts], strict=True))
             for measure in MEASURES:
                 values = (row.pooled[experts, measure], paper[measure], *row.per_case[experts, measure])
-                writer.writerow([row.method, against, measure, *(f"{value:.6g}" for value in values)])
-    return text.getvalue().encode()
+                lines.append([row.method, against, measure, *(f"{value:.6g}" for value in values)])
+    return csv_of(
+        ("method", "against", "measure", "pooled", "paper", "case_mean", "case_low", "case_high"), lines
+    )
 
 
 def latex(rows: Sequence[Row]) -> str:
