@@ -74,7 +74,8 @@ def test_fuse_every_option(folder: Path) -> None:
     nib.save(nib.Nifti1Image(brain, np.diag([1, 1, 3, 1])), folder / "brain.nii.gz")
     words = (
         "--method simplified-soft-staple --m-step em --prior estimate --init 0.9 --mask brain.nii.gz --cut 0.7 "
-        "--save-label l.nii.gz --save-counts n.nii.gz --tol 1e-6 --max-iter 400 --acceleration squarem --threads 2 --select-label 1"
+        "--save-label l.nii.gz --save-counts n.nii.gz --tol 1e-6 --max-iter 400 --acceleration squarem --threads 2 --select-label 1 "
+        "--roi 100 --missing nan --performance-prior 3 1.5 --intervals bootstrap --replicates 20 --seed 4 --likelihood log_linear"
     )
     done = run(folder, "fuse", *RATERS, "-o", "c.nii.gz", *words.split())
     assert (done.returncode, done.stderr) == (0, "")
@@ -83,6 +84,8 @@ def test_fuse_every_option(folder: Path) -> None:
     facts = json.loads((folder / "c.json").read_text())
     assert facts["options"] == {
         "m_step": "em", "prior": "estimate", "init": 0.9, "tol": 1e-6, "max_iter": 400,
+        "roi": 100.0, "missing": "nan", "mrf": 0.0, "performance_prior": [[3.0, 1.5], [3.0, 1.5]],
+        "intervals": "bootstrap", "replicates": 20, "seed": 4, "likelihood": "log_linear",
         "acceleration": "squarem", "select_label": 1,
         "cut": 0.7,
     }  # fmt: skip
@@ -197,7 +200,17 @@ def test_stopped(tmp_path: Path, number: int, code: int, message: str) -> None:
         votes = rng.random((40, 50, 60), dtype=np.float32)
         nib.save(nib.Nifti1Image(votes, np.eye(4)), tmp_path / f"rater{i}.nii")
     names = [path.name for path in tmp_path.iterdir()]
-    command = [sys.executable, "-m", "fastfuse.cli", "fuse", *names, "-o", "c.nii.gz"]
+    command = [
+        sys.executable,
+        "-m",
+        "fastfuse.cli",
+        "fuse",
+        *names,
+        "-o",
+        "c.nii.gz",
+        "--expectation",
+        "enumerate",
+    ]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(3)
         process.send_signal(number)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse import fusion, reference
+from fastfuse import fusing, fusion, reference
 
 from .problems import METHODS, SOFT, simulated_raters, soften
 
@@ -148,8 +148,8 @@ def test_many_certain_raters_lose_nothing(method: str, doubtful: tuple[int, ...]
         pytest.skip("binary votes only")
     votes[list(doubtful)] = 0.5
     options = {"init": 1 - 1e-13, "prior": 0.5, "max_iter": 3, "tol": 0}
-    straight, _ = fusion.fuse_arrays(votes, method, dtype="float64", **options)
-    turned, _ = fusion.fuse_arrays(votes[::-1], method, dtype="float64", **options)
+    straight, _ = fusing.fuse_arrays(votes, method, dtype="float64", **options)
+    turned, _ = fusing.fuse_arrays(votes[::-1], method, dtype="float64", **options)
     assert np.isfinite(straight.log_likelihood).all()
     np.testing.assert_allclose(turned.probability, straight.probability, rtol=0, atol=1e-9)
     np.testing.assert_allclose(turned.log_likelihood, straight.log_likelihood, rtol=1e-12)

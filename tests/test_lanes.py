@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse import fusion
+from fastfuse import fusing
 from fastfuse.result import Method
 from tests.problems import dense
 
@@ -22,7 +22,7 @@ def fuse(votes: Any, method: Method, route: str, **options: Any) -> fastfuse.Fus
     options = {"tol": 0, "max_iter": 6} | options
     if method == "majority":
         options = {name: options[name] for name in options.keys() & {"mask", "dtype", "threads"}}
-    return fusion.fuse_arrays(votes, method, route=route, **options)[0]
+    return fusing.fuse_arrays(votes, method, route=route, **options)[0]
 
 
 def assert_same(ours: fastfuse.Fusion, exact: fastfuse.Fusion, atol: float) -> None:

@@ -114,7 +114,7 @@ TRAINING = {
         ("isal", {"gz.py"}),
         ("matplotlib", {"plots.py"}),
         ("torch", TRAINING),
-        ("._core", {"fusion.py", "dilation.py"}),
+        ("._core", {"fusing.py", "dilation.py", "intervals.py", "region.py"}),
         (".reference", set()),
         (".cli", {"__main__.py"}),  # python -m fastfuse
     ],

@@ -112,8 +112,8 @@ INTERRUPTED = """
 @pytest.mark.parametrize(
     ("m", "n", "call"),
     [
-        (20, 40_000, "fastfuse.soft_staple(votes)"),
-        (14, 400_000, "fastfuse.soft_staple(votes, prior=np.full(400_000, 0.3))"),
+        (20, 40_000, "fastfuse.soft_staple(votes, expectation='enumerate')"),
+        (14, 400_000, "fastfuse.soft_staple(votes, prior=np.full(400_000, 0.3), expectation='enumerate')"),
         (12, 2_000_000, "fastfuse.simplified_soft_staple(votes, tol=0, max_iter=100_000)"),
     ],
     ids=["masses", "terms", "product"],
@@ -274,7 +274,9 @@ def test_peak_memory_with_many_raters() -> None:
     """Beyond 8 bytes a voxel: (m + 1) 2^m doubles, here of 18 raters, and the threads' blocks of 4096 voxels."""
     script = MEMORY.replace("(128, 160, 128)", "(4, 5, 5)").replace("range(5)", "range(18)")
     script = script.format(
-        method="soft_staple", make="rng.random(shape)", options={"threads": 2, "max_iter": 1}
+        method="soft_staple",
+        make="rng.random(shape)",
+        options={"threads": 2, "max_iter": 1, "expectation": "enumerate"},
     )
     script = script.replace("[vote[:4] for vote in votes]", "votes[:3]")
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}

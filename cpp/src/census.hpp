@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "agreement.hpp"
 #include "fastfuse/parallel.hpp"
 #include "fastfuse/rows.hpp"
 #include "fastfuse/sums.hpp"
@@ -11,30 +12,21 @@
 namespace fastfuse {
 
 struct Census {
-    explicit Census(int raters = 0) : mean_vote(raters), volume(static_cast<std::size_t>(raters)) {}
+    explicit Census(int raters = 0)
+        : mean_vote(raters), volume(static_cast<std::size_t>(raters)), read(volume.size()) {}
     void add(const Census& other);
 
     Sums mean_vote;             // of an E-step whose w is the mean vote
     std::vector<double> volume; // Σ c q_i
+    std::vector<double> read;   // Σ c over the rows where rater i votes
     double prior = 0;           // Σ c π of a prior map
     double disputed = 0;        // voxels where not all votes are 0, nor all 1
+    double row_cost = 0;        // of soft-STAPLE's expectation over the rows, each by its cheaper way, in ns
     double terms = 0; // Σ 2^f over the rows, f the fractional votes of a row: the cost of enumerating them
     int most_fractional = 0;
 };
 
-Census take_census(const Rows& rows, const Team& team);
-
-// The least and the greatest of some probabilities.
-struct Range {
-    double lowest = 1, highest = 0;
-    void include(double probability) {
-        lowest = std::min(lowest, probability);
-        highest = std::max(highest, probability);
-    }
-    void include(const Range& other) {
-        lowest = std::min(lowest, other.lowest);
-        highest = std::max(highest, other.highest);
-    }
-};
+// `splits`: whether expectations will be split by each rater's own mark, as the EM M-step needs them.
+Census take_census(const Rows& rows, bool splits, const Team& team);
 
 } // namespace fastfuse

@@ -1,9 +1,11 @@
 #include "dense.hpp"
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 
 #include "empty_rows.hpp"
+#include "fastfuse/simd.hpp"
 #include "fastfuse/sum_over_jobs.hpp"
 #include "lane_rates.hpp"
 #include "mass_tables.hpp"
@@ -30,6 +32,29 @@ void add(const ProductSums& from, Sums& to) {
         to.false_alarm[i] += from.false_alarm[i];
         to.rejection[i] += from.rejection[i];
     }
+}
+
+// Σ consensus · weight · vote, in a fixed order; without votes, Σ consensus · weight.
+template <class T> double sum_weighted(const T* consensus, const T* weight, const T* vote, std::int64_t n) {
+    std::array<double, 8> lane{};
+    for (std::int64_t k = 0; k < n; k += 8)
+        for (std::int64_t l = 0; l < 8; ++l)
+            lane[static_cast<std::size_t>(l)] +=
+                static_cast<double>(consensus[k + l] * weight[k + l] * (vote ? vote[k + l] : T(1)));
+    double sum = 0;
+    for (const double part : lane)
+        sum += part;
+    return sum;
+}
+
+FASTFUSE_CLONES double weighted_dot(const float* consensus, const float* weight, const float* vote,
+                                    std::int64_t n) {
+    return sum_weighted(consensus, weight, vote, n);
+}
+
+FASTFUSE_CLONES double weighted_dot(const double* consensus, const double* weight, const double* vote,
+                                    std::int64_t n) {
+    return sum_weighted(consensus, weight, vote, n);
 }
 
 // What a first look at some voxels tells.
@@ -77,6 +102,9 @@ template <class T> class DenseIn : public Dense {
         else
             census.mean_vote = mean_vote_of_masses(findings.spread);
         census.mean_vote.count = findings.inside;
+        std::fill(census.read.begin(), census.read.end(), findings.inside);
+        for (const double spread : findings.spread)
+            if (spread > 0) census.most_fractional = 1; // or more
         return census;
     }
 
@@ -99,7 +127,7 @@ template <class T> class DenseIn : public Dense {
         return total.sums;
     }
 
-    std::optional<Range> write(Step step, const Performance& performance, const Output& to) override {
+    std::optional<Written> write(Step step, const Performance& performance, const Output& to) override {
         if (!fits(step, performance)) return wider() ? wider()->write(step, performance, to) : std::nullopt;
         const Rates<T> rates = rates_of<T>(performance);
         return write_tiles(to, empty_probability(step, performance), [&] {
@@ -109,7 +137,7 @@ template <class T> class DenseIn : public Dense {
         });
     }
 
-    Range mix(const Masses& masses, const Output& to) override {
+    Written mix(const Masses& masses, const Output& to) override {
         const std::vector<double>& wide = masses.posterior();
         const std::vector<T> posterior(wide.begin(), wide.end());
         const std::vector<T> ones(static_cast<std::size_t>(kernels::tile_voxels<T>), T(1));
@@ -278,42 +306,42 @@ template <class T> class DenseIn : public Dense {
     }
 
     // Writes what `make()(tile, consensus)` finds for every tile, 0 outside the mask.
-    template <class Make> Range write_tiles(const Output& to, double empty_probability, const Make& make) {
-        struct Scratch {
-            TileReader<T> reader;
-            decltype(make()) find;
-            std::vector<T> consensus;
-            Range range;
+    template <class Make> Written write_tiles(const Output& to, double empty_probability, const Make& make) {
+        const auto room = static_cast<std::size_t>(kernels::tile_voxels<T>);
+        const auto make_share = [&] {
+            return [&, reader = TileReader<T>(votes_), find = make(),
+                    copied = std::vector<T>(room)](std::int64_t job, const Worker& worker) mutable {
+                Written written(votes_.size());
+                for (std::int64_t t = job * tiles_of_job; t < end_of(job) && !worker.stopped(); ++t) {
+                    const Tile<T>& tile = read(reader, t);
+                    if (tile.empty) {
+                        fill(tile, empty_probability, to, written);
+                        continue;
+                    }
+                    const bool in_place =
+                        to.wide == std::is_same_v<T, double> && tile.voxels == kernels::tile_voxels<T>;
+                    T* consensus = in_place ? to.place<T>(tile.first) : copied.data();
+                    find(tile, consensus);
+                    compare(tile, consensus, written);
+                    if (!in_place) copy(tile, consensus, to);
+                }
+                return written;
+            };
         };
-        PerThread<Scratch> scratch(team_);
-        const auto make_scratch = [&] {
-            const auto room = static_cast<std::size_t>(kernels::tile_voxels<T>);
-            return Scratch{TileReader<T>(votes_), make(), std::vector<T>(room), Range()};
-        };
-        team_.run(jobs(), [&](std::int64_t job, const Worker& worker) {
-            Scratch& own = scratch.of(worker, make_scratch);
-            for (std::int64_t t = job * tiles_of_job; t < end_of(job) && !worker.stopped(); ++t) {
-                const Tile<T>& tile = read(own.reader, t);
-                if (tile.empty)
-                    fill(tile, empty_probability, to, own.range);
-                else if (to.wide == std::is_same_v<T, double> && tile.voxels == kernels::tile_voxels<T>)
-                    find_in(tile, own.find, to.place<T>(tile.first), own.range);
-                else
-                    copy(tile, find_in(tile, own.find, own.consensus.data(), own.range), to);
-            }
-        });
-        Range range;
-        scratch.each([&](const Scratch& own) { range.include(own.range); });
-        return range;
+        return sum_over_jobs(jobs(), team_, Written(votes_.size()), make_share);
     }
 
-    template <class Find> T* find_in(const Tile<T>& tile, Find& find, T* consensus, Range& range) const {
-        find(tile, consensus);
+    void compare(const Tile<T>& tile, const T* consensus, Written& written) const {
         T least, most;
         kernels::best<T>().extremes(consensus, tile.columns.weight, least, most);
-        range.include(static_cast<double>(least));
-        range.include(static_cast<double>(most));
-        return consensus;
+        written.range.include(static_cast<double>(least));
+        written.range.include(static_cast<double>(most));
+        const double seen = weighted_dot(consensus, tile.columns.weight, nullptr, kernels::tile_voxels<T>);
+        for (std::size_t i = 0; i < written.marked_by.size(); ++i) {
+            written.seen_by[i] += seen;
+            written.marked_by[i] +=
+                weighted_dot(consensus, tile.columns.weight, tile.columns.vote[i], kernels::tile_voxels<T>);
+        }
     }
 
     static void copy(const Tile<T>& tile, const T* consensus, const Output& to) {
@@ -321,9 +349,11 @@ template <class T> class DenseIn : public Dense {
             to.put(tile.first + k, static_cast<double>(consensus[k]));
     }
 
-    static void fill(const Tile<T>& tile, double probability, const Output& to, Range& range) {
+    static void fill(const Tile<T>& tile, double probability, const Output& to, Written& written) {
         to.fill(tile.first, tile.voxels, tile.inside > 0 ? probability : 0);
-        if (tile.inside > 0) range.include(probability);
+        if (tile.inside > 0) written.range.include(probability);
+        for (double& seen : written.seen_by)
+            seen += tile.inside * probability;
         if (tile.inside == 0 || tile.inside == static_cast<double>(tile.voxels)) return;
         for (std::int64_t k = 0; k < tile.voxels; ++k)
             if (tile.columns.weight[k] == 0) to.put(tile.first + k, 0);

@@ -40,10 +40,10 @@ class Dense {
     // One E-step; nothing if a product over the raters might vanish.
     virtual std::optional<Sums> expectation(kernels::Step step, const Performance& performance) = 0;
     // Writes w; nothing if a product over the raters might vanish.
-    virtual std::optional<Range> write(kernels::Step step, const Performance& performance,
-                                       const Output& to) = 0;
+    virtual std::optional<Written> write(kernels::Step step, const Performance& performance,
+                                         const Output& to) = 0;
     // Writes Σ_B q_t(B) p(1|B), from masses that have become posterior. eq. (9)
-    virtual Range mix(const Masses& posterior, const Output& to) = 0;
+    virtual Written mix(const Masses& posterior, const Output& to) = 0;
 };
 
 } // namespace fastfuse

@@ -46,6 +46,14 @@ FASTFUSE_CLONES void see_marks(const double* count, const double* vote, double m
     }
 }
 
+// A missing vote counts nowhere.
+FASTFUSE_CLONES void forget_missing(const double* vote, std::int64_t n, double* yes, double* no) {
+    for (std::int64_t r = 0; r < n; ++r) {
+        yes[r] = vote[r] < 0 ? 0 : yes[r];
+        no[r] = vote[r] < 0 ? 0 : no[r];
+    }
+}
+
 FASTFUSE_CLONES void see_moments(const double* mass, const double* moment, std::int64_t n, double* yes,
                                  double* no) {
     for (std::int64_t r = 0; r < n; ++r) {
@@ -70,19 +78,34 @@ void gather_rater(const Batch& batch, std::size_t i, const Posterior& posterior,
                     no);
     else
         see_votes(batch.count, vote, n, yes, no);
+    if (batch.may_miss) forget_missing(vote, n, yes, no);
     sums.hit[i] += dot(w, yes, n);
     sums.miss[i] += dot(w, no, n);
-    if (marks)
+    if (marks) {
         see_marks(batch.count, vote, performance.false_alarm_rate[i], performance.specificity[i], n, yes, no);
+        if (batch.may_miss) forget_missing(vote, n, yes, no);
+    }
     sums.false_alarm[i] += dot(u, yes, n);
     sums.rejection[i] += dot(u, no, n);
 }
 
-// part / (part + rest) and its complement; as before where nothing determines them.
-void update(double part, double rest, double& rate, double& complement) {
+// part / (part + rest) and its complement, with what a prior adds to both; as before where nothing
+// determines them.
+void update(double part, double rest, const BetaPrior& prior, double& rate, double& complement) {
+    part += prior.a - 1;
+    rest += prior.b - 1;
     if (!(part + rest > 0)) return;
     rate = std::clamp(part / (part + rest), epsilon, 1 - epsilon);
     complement = std::clamp(rest / (part + rest), epsilon, 1 - epsilon);
+}
+
+bool is_soft(Model model) {
+    return model == Model::enumerated || model == Model::characteristic || model == Model::cheaper;
+}
+
+Way way_of(Model model) {
+    if (model == Model::enumerated) return Way::enumerate;
+    return model == Model::characteristic ? Way::characteristic : Way::cheaper;
 }
 
 double largest_move(const std::vector<double>& a, const std::vector<double>& b) {
@@ -94,12 +117,26 @@ double largest_move(const std::vector<double>& a, const std::vector<double>& b) 
 
 } // namespace
 
+std::shared_ptr<const Nodes> nodes_for(Model model, const Performance& performance) {
+    if (model != Model::characteristic && model != Model::cheaper) return nullptr;
+    return std::make_shared<const Nodes>(performance);
+}
+
+Expectation::Expectation(Model model, MStep m_step, const Performance& performance,
+                         std::shared_ptr<const Nodes> nodes)
+    : model_(model), m_step_(model == Model::log_linear ? MStep::paper : m_step), // its own maximiser
+      performance_(performance), nodes_(std::move(nodes)) {}
+
 void Expectation::find_posterior(const Batch& batch, Sums* sums_by_terms, const Worker& worker) {
     switch (model_) {
     case Model::mean_vote: return mean_vote(batch, posterior_);
     case Model::product: return product_posterior(batch, performance_, posterior_);
+    case Model::log_linear: return log_linear_posterior(batch, performance_, posterior_);
     case Model::enumerated:
-        return enumerated_posterior(batch, performance_, posterior_, sums_by_terms, worker);
+    case Model::characteristic:
+    case Model::cheaper:
+        return soft_posterior(batch, performance_, way_of(model_), nodes_.get(), posterior_, sums_by_terms,
+                              worker);
     }
 }
 
@@ -110,7 +147,7 @@ const Posterior& Expectation::posterior(const Batch& batch, const Worker& worker
 
 Sums Expectation::operator()(const Batch& batch, const Worker& worker) {
     Sums sums(batch.raters);
-    const bool by_terms = model_ == Model::enumerated && m_step_ == MStep::em;
+    const bool by_terms = is_soft(model_) && m_step_ == MStep::em;
     find_posterior(batch, by_terms ? &sums : nullptr, worker);
     for (std::int64_t r = 0; r < batch.rows; ++r)
         sums.count += batch.count[r];
@@ -124,14 +161,18 @@ Sums Expectation::operator()(const Batch& batch, const Worker& worker) {
 
 Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance& performance,
                  const Team& team) {
-    return sum_over(rows, team, Sums(rows.raters()), [&] { return Expectation(model, m_step, performance); });
+    const auto nodes = nodes_for(model, performance);
+    return sum_over(rows, team, Sums(rows.raters()),
+                    [&] { return Expectation(model, m_step, performance, nodes); });
 }
 
-Performance maximise(const Sums& sums, const Performance& before) {
+Performance maximise(const Sums& sums, const Performance& before, const BetaPrior& sensitivity,
+                     const BetaPrior& specificity) {
     Performance after = before;
     for (std::size_t i = 0; i < sums.hit.size(); ++i) { // eq. (5)
-        update(sums.hit[i], sums.miss[i], after.sensitivity[i], after.miss_rate[i]);
-        update(sums.rejection[i], sums.false_alarm[i], after.specificity[i], after.false_alarm_rate[i]);
+        update(sums.hit[i], sums.miss[i], sensitivity, after.sensitivity[i], after.miss_rate[i]);
+        update(sums.rejection[i], sums.false_alarm[i], specificity, after.specificity[i],
+               after.false_alarm_rate[i]);
     }
     return after;
 }
@@ -158,7 +199,7 @@ class Iteration {
 
     Performance next() const { return next(sums_, theta_); }
     Performance next(const Sums& sums, const Performance& theta) const {
-        Performance after = maximise(sums, theta); // M-step: eq. (5)
+        Performance after = maximise(sums, theta, options_.sensitivity, options_.specificity); // eq. (5)
         if (options_.estimate_prior)
             after.prior = std::clamp(sums.foreground / sums.count, epsilon, 1 - epsilon);
         return after;
@@ -209,8 +250,22 @@ class Iteration {
 
     // The paper's M-step need not raise the likelihood: there, the next move must be no larger.
     bool keeps(const Performance& beyond, const Sums& sums, double moved) const {
-        if (options_.m_step == MStep::em) return sums.log_likelihood >= sums_.log_likelihood;
+        if (options_.m_step == MStep::em)
+            return sums.log_likelihood + log_prior(beyond) >= sums_.log_likelihood + log_prior(theta_);
         return move(beyond, next(sums, beyond)) <= moved;
+    }
+
+    double log_prior(const Performance& theta) const {
+        double sum = 0;
+        for (std::size_t i = 0; i < theta.sensitivity.size(); ++i)
+            sum += log_density(options_.sensitivity, theta.sensitivity[i], theta.miss_rate[i]) +
+                   log_density(options_.specificity, theta.specificity[i], theta.false_alarm_rate[i]);
+        return sum;
+    }
+
+    // But for a constant.
+    static double log_density(const BetaPrior& prior, double rate, double complement) {
+        return (prior.a - 1) * std::log(rate) + (prior.b - 1) * std::log(complement);
     }
 
     const EStep& expectation_;

@@ -13,7 +13,7 @@ namespace {
 constexpr int low_raters = 10; // whose terms are laid out in memory, 2^10 at a time
 constexpr std::size_t low_terms = std::size_t{1} << low_raters;
 
-using Terms = std::array<double, low_terms>;
+using LowTerms = std::array<double, low_terms>;
 
 // w, 1 − w and the evidence of n binary patterns that share the factors of their remaining raters.
 FASTFUSE_CLONES void weigh_terms(std::size_t n, const double* weight, const double* one, const double* zero,
@@ -35,22 +35,20 @@ double sum(const double* values, std::size_t n) {
     return total;
 }
 
-// The binary patterns of one row after another.
-class RowTerms {
-  public:
-    RowTerms(const Batch& batch, const Performance& performance) : batch_(batch), theta_(performance) {}
+} // namespace
 
-    struct Answer {
-        double foreground = 0, background = 0, log_likelihood = 0;
-    };
+// The binary patterns of one row after another.
+class RowEnumerator::Terms {
+  public:
+    Terms(const Batch& batch, const Performance& performance) : batch_(batch), theta_(performance) {}
 
     std::int64_t terms() const { return std::int64_t{1} << fractional_; }
 
-    Answer enumerate(std::int64_t row, Sums* sums) {
+    RowAnswer enumerate(std::int64_t row, Sums* sums) {
         row_ = row;
         count_ = batch_.count[row];
         sums_ = sums;
-        answer_ = Answer();
+        answer_ = RowAnswer();
         const double log_scale = begin();
         lay_out_low_raters();
         const std::size_t high = fractional_ - low_;
@@ -84,6 +82,7 @@ class RowTerms {
                 branching_[fractional_++] = i;
                 continue;
             }
+            if (is_missing(vote(i))) continue;
             one_ *= vote(i) == 1 ? theta_.sensitivity[i] : theta_.miss_rate[i];
             zero_ *= vote(i) == 1 ? theta_.false_alarm_rate[i] : theta_.specificity[i];
             if (++factors % factors_between_scalings == 0) take_exponents();
@@ -159,7 +158,8 @@ class RowTerms {
 
     void add_binary_raters() {
         for (std::size_t i = 0; i < static_cast<std::size_t>(batch_.raters); ++i)
-            if (!is_fractional(vote(i))) add_rater(i, vote(i) == 1, answer_.foreground, answer_.background);
+            if (!is_fractional(vote(i)) && !is_missing(vote(i)))
+                add_rater(i, vote(i) == 1, answer_.foreground, answer_.background);
     }
 
     const Batch& batch_;
@@ -167,18 +167,16 @@ class RowTerms {
     std::int64_t row_ = 0;
     double count_ = 0;
     Sums* sums_ = nullptr;
-    Answer answer_;
+    RowAnswer answer_;
     double one_ = 0, zero_ = 0; // π Π a_i1 and (1 − π) Π a_i0 over the binary votes, scaled
     std::int64_t one_exponent_ = 0, zero_exponent_ = 0;
     std::size_t fractional_ = 0, low_ = 0;
     std::array<std::size_t, most_fractional> branching_{}; // raters with fractional votes
-    Terms weight_, one_term_, zero_term_;                  // q(B), Π a_i1, Π a_i0 over the low raters
-    Terms w_, u_, evidence_;
+    LowTerms weight_, one_term_, zero_term_;               // q(B), Π a_i1, Π a_i0 over the low raters
+    LowTerms w_, u_, evidence_;
 };
 
-} // namespace
-
-bool is_fractional(double vote) { return vote != 0 && vote != 1; }
+bool is_fractional(double vote) { return vote > 0 && vote < 1; }
 
 void branch(double* product, std::size_t n, double no, double yes) {
     for (std::size_t b = 0; b < n; ++b) {
@@ -194,18 +192,13 @@ int fractional_votes(const Batch& batch, std::int64_t row) {
     return n;
 }
 
-void enumerated_posterior(const Batch& batch, const Performance& performance, Posterior& posterior,
-                          Sums* sums, const Worker& worker) {
-    const auto terms = std::make_unique<RowTerms>(batch, performance);
-    Pace pace(worker);
-    for (std::int64_t row = 0; row < batch.rows; ++row) {
-        const RowTerms::Answer answer = terms->enumerate(row, sums);
-        const auto r = static_cast<std::size_t>(row);
-        posterior.foreground[r] = answer.foreground;
-        posterior.background[r] = answer.background;
-        posterior.log_likelihood[r] = answer.log_likelihood;
-        if (pace.stopped_after(terms->terms())) return;
-    }
-}
+RowEnumerator::RowEnumerator(const Batch& batch, const Performance& performance)
+    : terms_(std::make_unique<Terms>(batch, performance)) {}
+
+RowEnumerator::~RowEnumerator() = default;
+
+RowAnswer RowEnumerator::find(std::int64_t row, Sums* sums) { return terms_->enumerate(row, sums); }
+
+std::int64_t RowEnumerator::terms() const { return terms_->terms(); }
 
 } // namespace fastfuse

@@ -9,7 +9,11 @@
 #include "census.hpp"
 #include "dense.hpp"
 #include "fastfuse/enumerate.hpp"
+#include "fastfuse/fit.hpp"
+#include "fastfuse/information.hpp"
 #include "fastfuse/masses.hpp"
+#include "mean_field.hpp"
+#include "region.hpp"
 #include "sample.hpp"
 #include "write.hpp"
 
@@ -39,12 +43,25 @@ class Fusing {
   public:
     Fusing(const Votes& votes, const Options& options, const Output& consensus, const ShouldStop& ask)
         : votes_(votes), options_(options), consensus_(consensus), team_(options.threads, ask),
-          voxels_(votes) {}
+          voxels_(votes_) {}
 
     Result run() {
+        if (options_.disputed_only) look_at_disputed_only();
         choose_route();
-        census_ = dense_ ? dense_->survey(to_gather()) : take_census(rows(), team_);
-        if (census_.mean_vote.count == 0) throw BadInput(BadInput::Kind::empty_mask);
+        census_ = dense_ ? dense_->survey(to_gather())
+                         : take_census(rows(), options_.em.m_step == MStep::em, team_);
+        if (census_.mean_vote.count > 0)
+            fuse_inside();
+        else if (agreed_ > 0)
+            leave_undefined();
+        else
+            throw BadInput(BadInput::Kind::empty_mask);
+        if (options_.disputed_only) add_agreed();
+        return result_;
+    }
+
+  private:
+    void fuse_inside() {
         describe();
         const bool nobody =
             std::all_of(census_.volume.begin(), census_.volume.end(), [](double v) { return v == 0; });
@@ -52,18 +69,56 @@ class Fusing {
             agree_everywhere();
         else if (options_.method == Method::majority_vote)
             majority_vote();
+        else if (!options_.coupling.empty())
+            coupled_staple();
         else if (options_.method == Method::soft_staple)
             soft_staple();
         else
             product_staple();
-        return result_;
+        for (std::size_t i = 0; i < result_.read.size(); ++i)
+            if (result_.read[i] == 0) result_.sensitivity[i] = result_.specificity[i] = undefined;
     }
 
-  private:
+    void look_at_disputed_only() {
+        region_ = find_disputed(votes_, team_);
+        votes_.mask = view_of(region_.disputed, votes_.shape);
+        agreed_ = *std::max_element(region_.read.begin(), region_.read.end());
+    }
+
+    // All raters agree everywhere: nothing tells how good they are.
+    void leave_undefined() {
+        const auto raters = static_cast<std::size_t>(votes_.size());
+        result_.sensitivity.assign(raters, undefined);
+        result_.specificity.assign(raters, undefined);
+        result_.volume.assign(raters, 0);
+        result_.read = result_.volume;
+        result_.prior = undefined;
+        result_.converged = true;
+        consensus_.fill(0, votes_.voxels(), 0);
+        note(Written(votes_.size()));
+    }
+
+    // Voxels on which all agree take that value.
+    void add_agreed() {
+        team_.run(block_count(votes_), [&](std::int64_t job, const Worker&) {
+            const std::int64_t first = job * block_voxels;
+            const std::int64_t end = std::min(first + block_voxels, votes_.voxels());
+            for (std::int64_t voxel = first; voxel < end; ++voxel)
+                if (region_.marked[static_cast<std::size_t>(voxel)]) consensus_.put(voxel, 1);
+        });
+        for (std::size_t i = 0; i < region_.read.size(); ++i) {
+            result_.volume[i] += region_.volume[i];
+            result_.read[i] += region_.read[i];
+            result_.marked_by[i] += region_.volume[i]; // w = q = 1
+            result_.seen_by[i] += region_.volume[i];
+        }
+    }
+
     const Rows& rows() const { return patterns_ ? static_cast<const Rows&>(*patterns_) : voxels_; }
 
     // Distinct patterns, or the voxels themselves: in lanes where the method allows it, else as rows.
     void choose_route() {
+        if (!options_.coupling.empty()) return; // every voxel has a prior of its own
         const Sample sample = options_.route == Route::automatic ? take_sample(votes_) : Sample{};
         const bool try_patterns =
             options_.route == Route::patterns || (options_.route == Route::automatic && sample.repeats);
@@ -73,9 +128,13 @@ class Fusing {
     }
 
     bool suits_lanes(const Sample& sample) const {
-        if (votes_.label || votes_.size() > kernels::most_product_raters) return false;
-        if (options_.method != Method::soft_staple) return true;
-        if (votes_.prior || votes_.size() > most_mass_raters) return false;
+        if (votes_.label || votes_.may_miss() || votes_.size() > kernels::most_product_raters) return false;
+        if (options_.method != Method::soft_staple) return !options_.log_linear;
+        if (votes_.prior || votes_.size() > most_mass_raters || options_.way == Way::characteristic)
+            return false;
+        if (options_.route != Route::lanes && sample.rows > 0 &&
+            !pays_lanes(options_, votes_, std::log2(sample.terms / sample.rows)))
+            return false;
         // All 2^m terms of a voxel, many at a time, or those of its fractional votes, one after another.
         constexpr double at_a_time = 64;
         return options_.route == Route::lanes || sample.rows == 0 ||
@@ -94,6 +153,7 @@ class Fusing {
         result_.voxels = sums.count;
         result_.disputed = census_.disputed;
         result_.volume = census_.volume;
+        result_.read = census_.read;
     }
 
     // Nobody marks anything, or everybody everything: the consensus is certain, and one of the two
@@ -115,8 +175,26 @@ class Fusing {
     }
 
     void product_staple() {
-        const Estimate estimate = run_em(expectation_over(rows(), Model::product));
-        write(Model::product, estimate.performance);
+        const Model model = model_of(options_);
+        const Estimate estimate = run_em(expectation_over(rows(), model));
+        if (options_.inform && (model == Model::log_linear || is_maximised()))
+            inform(rows(), model, estimate);
+        write(model, estimate.performance);
+    }
+
+    void coupled_staple() {
+        MeanField field(votes_, options_.coupling, options_.disputed_only ? &region_ : nullptr, team_);
+        run_em([&](const Performance& performance) {
+            return field.expectation(model_of(options_), options_.em.m_step, performance);
+        });
+        note(field.write(consensus_));
+    }
+
+    // Whether EM ends at a maximum of the likelihood: with the paper's M-step only on binary votes.
+    bool is_maximised() const { return options_.em.m_step == MStep::em || census_.most_fractional == 0; }
+
+    void inform(const Rows& rows, Model model, const Estimate& estimate) {
+        result_.information = information(rows, model, estimate.performance, options_.em, team_);
     }
 
     void soft_staple() {
@@ -125,18 +203,30 @@ class Fusing {
             take_posterior(masses);
             return note(dense_->mix(masses, consensus_));
         }
-        if (census_.most_fractional > most_fractional)
+        if (options_.way == Way::enumerate && census_.most_fractional > most_fractional)
             throw BadInput(BadInput::Kind::too_many_fractional, -1, -1, census_.most_fractional);
         // One table of 2^m masses for the whole volume, or each row's own terms anew in every iteration.
-        const bool by_table = !votes_.prior && votes_.size() <= most_mass_raters &&
-                              std::ldexp(1.0, votes_.size()) <= census_.terms;
+        const bool by_table = !votes_.prior && !votes_.may_miss() &&
+                              pays_masses(options_, votes_.size(), census_.terms, census_.row_cost);
         if (!by_table) {
-            const Estimate estimate = run_em(expectation_over(rows(), Model::enumerated));
-            return write(Model::enumerated, estimate.performance);
+            const Model model = model_of(options_);
+            const Estimate estimate = run_em(expectation_over(rows(), model));
+            if (options_.inform && is_maximised()) inform_soft(estimate);
+            return write(model, estimate.performance);
         }
         Masses masses(rows(), options_.em.m_step == MStep::paper, team_);
         take_posterior(masses);
         write(by_masses(masses), Mixer::most(votes_.size()));
+    }
+
+    // Of the masses, where they can be had; of binary votes, of the rows themselves.
+    void inform_soft(const Estimate& estimate) {
+        constexpr double affordable = 1e9; // terms
+        if (census_.most_fractional == 0) return inform(rows(), Model::product, estimate);
+        if (votes_.prior || votes_.may_miss() || votes_.size() > most_mass_raters ||
+            census_.terms > affordable)
+            return;
+        inform(Masses(rows(), false, team_), Model::product, estimate);
     }
 
     // STAPLE on 2^m weighted rows.
@@ -144,6 +234,7 @@ class Fusing {
         const Estimate estimate = run_em([&](const Performance& performance) {
             return expectation(masses, Model::product, options_.em.m_step, performance, team_);
         });
+        if (options_.inform && is_maximised()) inform(masses, Model::product, estimate);
         masses.become_posterior(estimate.performance);
     }
 
@@ -179,8 +270,8 @@ class Fusing {
 
     void write(Model model, const Performance& performance) {
         if (dense_)
-            if (const auto range = dense_->write(step_of(model), performance, consensus_))
-                return note(*range);
+            if (const auto written = dense_->write(step_of(model), performance, consensus_))
+                return note(*written);
         write(by_expectation(model, performance));
     }
 
@@ -189,15 +280,19 @@ class Fusing {
                        : write_voxels(votes_, make, consensus_, team_, most_consenters));
     }
 
-    void note(const Range& range) {
-        result_.lowest = range.lowest;
-        result_.highest = range.highest;
+    void note(const Written& written) {
+        result_.lowest = written.range.lowest;
+        result_.highest = written.range.highest;
+        result_.marked_by = written.marked_by;
+        result_.seen_by = written.seen_by;
     }
 
-    const Votes& votes_;
+    Votes votes_;
     const Options& options_;
     const Output& consensus_;
     Team team_;
+    Region region_;     // where only disputed voxels are looked at
+    double agreed_ = 0; // voxels on which all agree
     VoxelRows voxels_;
     std::unique_ptr<Patterns> patterns_;
     std::unique_ptr<Dense> dense_;

@@ -128,6 +128,7 @@ std::unique_ptr<Patterns> Patterns::try_find(const Votes& votes, const Output& n
     auto patterns = std::unique_ptr<Patterns>(new Patterns);
     const auto blocks = static_cast<std::size_t>(block_count(votes));
     patterns->raters_ = votes.size();
+    patterns->may_miss_ = votes.may_miss();
     patterns->voxels_ = votes.voxels();
     patterns->zero_groups_.resize(blocks);
     patterns->outside_groups_.resize(blocks);
@@ -186,6 +187,7 @@ Batch Patterns::batch(std::int64_t index) const {
     batch.vote = vote_.data() + first;
     batch.count = count_.data() + first;
     batch.prior = prior_.empty() ? nullptr : prior_.data() + first;
+    batch.may_miss = may_miss_;
     return batch;
 }
 
@@ -211,6 +213,24 @@ void Patterns::write(const std::vector<double>& probability_of_row, const Output
             else
                 for (std::int64_t voxel = begin; voxel < begin + n; ++voxel)
                     to.put(voxel, probability[to.note(voxel)]);
+        }
+    });
+}
+
+void Patterns::rows_of_voxels(const Output& notes, std::int32_t* row, const Team& team) const {
+    team.run(static_cast<std::int64_t>(zero_groups_.size()), [&](std::int64_t block, const Worker&) {
+        const std::int64_t first = block * block_voxels;
+        const std::int64_t end = std::min(first + block_voxels, voxels_);
+        const std::uint64_t zero = zero_groups_[static_cast<std::size_t>(block)];
+        const std::uint64_t outside = outside_groups_[static_cast<std::size_t>(block)];
+        for (std::int64_t voxel = first; voxel < end; ++voxel) {
+            const std::int64_t group = (voxel - first) / group_voxels;
+            if (zero >> group & 1)
+                row[voxel] = 0;
+            else if (outside >> group & 1)
+                row[voxel] = -1;
+            else
+                row[voxel] = static_cast<std::int32_t>(row_of_id_[notes.note(voxel)]);
         }
     });
 }

@@ -14,6 +14,20 @@ FASTFUSE_CLONES void multiply(const double* vote, std::int64_t rows, double yes,
         product[r] *= vote[r] * yes + (1 - vote[r]) * no;
 }
 
+// The same, where a vote may be missing: it multiplies nothing.
+FASTFUSE_CLONES void multiply_present(const double* vote, std::int64_t rows, double yes, double no,
+                                      double* product) {
+    for (std::int64_t r = 0; r < rows; ++r)
+        product[r] *= vote[r] < 0 ? 1 : vote[r] * yes + (1 - vote[r]) * no;
+}
+
+// log a_i1 or log a_i0 of every row, added to the sum, where the vote weighs the log-odds.
+FASTFUSE_CLONES void add_weighted(const double* vote, std::int64_t rows, double log_yes, double log_no,
+                                  double* sum) {
+    for (std::int64_t r = 0; r < rows; ++r)
+        sum[r] += vote[r] < 0 ? 0 : vote[r] * log_yes + (1 - vote[r]) * log_no;
+}
+
 FASTFUSE_CLONES void normalise(std::int64_t rows, double* one, double* zero, double* evidence) {
     for (std::int64_t r = 0; r < rows; ++r) {
         evidence[r] = one[r] + zero[r];
@@ -68,13 +82,14 @@ void product_posterior(const Batch& batch, const Performance& performance, Poste
         zero[r] = 1 - one[r];
         log_likelihood[r] = 0;
     }
+    const auto factor = batch.may_miss ? multiply_present : multiply;
     const bool many = batch.raters > factors_between_scalings;
     if (many) std::fill_n(posterior.exponent.begin(), batch.rows, std::array<std::int64_t, 2>{});
     for (int i = 0; i < batch.raters; ++i) {
         const auto k = static_cast<std::size_t>(i);
-        multiply(batch.votes_of(i), batch.rows, performance.sensitivity[k], performance.miss_rate[k], one);
-        multiply(batch.votes_of(i), batch.rows, performance.false_alarm_rate[k], performance.specificity[k],
-                 zero);
+        factor(batch.votes_of(i), batch.rows, performance.sensitivity[k], performance.miss_rate[k], one);
+        factor(batch.votes_of(i), batch.rows, performance.false_alarm_rate[k], performance.specificity[k],
+               zero);
         if (many && (i + 1 == batch.raters || (i + 1) % factors_between_scalings == 0))
             take_exponents(batch.rows, one, zero, posterior.exponent.data());
     }
@@ -84,16 +99,44 @@ void product_posterior(const Batch& batch, const Performance& performance, Poste
         log_likelihood[r] += std::log(posterior.evidence[static_cast<std::size_t>(r)]);
 }
 
+void log_linear_posterior(const Batch& batch, const Performance& performance, Posterior& posterior) {
+    double* one = posterior.foreground.data();
+    double* zero = posterior.background.data();
+    for (std::int64_t r = 0; r < batch.rows; ++r) {
+        const double prior = batch.prior ? batch.prior[r] : performance.prior;
+        one[r] = std::log(prior);
+        zero[r] = std::log1p(-prior);
+    }
+    for (int i = 0; i < batch.raters; ++i) {
+        const auto k = static_cast<std::size_t>(i);
+        add_weighted(batch.votes_of(i), batch.rows, std::log(performance.sensitivity[k]),
+                     std::log(performance.miss_rate[k]), one);
+        add_weighted(batch.votes_of(i), batch.rows, std::log(performance.false_alarm_rate[k]),
+                     std::log(performance.specificity[k]), zero);
+    }
+    for (std::int64_t r = 0; r < batch.rows; ++r) {
+        const double larger = std::max(one[r], zero[r]);
+        const double log_evidence = larger + std::log1p(std::exp(std::min(one[r], zero[r]) - larger));
+        one[r] = std::exp(one[r] - log_evidence);
+        zero[r] = std::exp(zero[r] - log_evidence);
+        posterior.log_likelihood[static_cast<std::size_t>(r)] = log_evidence;
+    }
+}
+
 void mean_vote(const Batch& batch, Posterior& posterior) {
     for (std::int64_t r = 0; r < batch.rows; ++r) {
         double yes = 0, no = 0;
+        int raters = 0;
         for (int i = 0; i < batch.raters; ++i) {
-            yes += batch.votes_of(i)[r];
-            no += 1 - batch.votes_of(i)[r];
+            const double q = batch.votes_of(i)[r];
+            if (is_missing(q)) continue;
+            yes += q;
+            no += 1 - q;
+            ++raters;
         }
         const auto k = static_cast<std::size_t>(r);
-        posterior.foreground[k] = yes / batch.raters;
-        posterior.background[k] = no / batch.raters;
+        posterior.foreground[k] = raters == 0 ? 0 : yes / raters;
+        posterior.background[k] = raters == 0 ? 1 : no / raters;
         posterior.log_likelihood[k] = 0;
     }
 }

@@ -27,6 +27,7 @@ Batch batch_of(const Votes& votes, const Block& block) {
     batch.vote = block.vote.data();
     batch.count = block.count.data();
     batch.prior = votes.prior ? block.prior.data() : nullptr;
+    batch.may_miss = votes.may_miss();
     return batch;
 }
 

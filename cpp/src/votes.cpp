@@ -17,13 +17,15 @@ class Reader {
     Reader(const Votes& votes, Block& block) : votes_(votes), block_(block) {
         for (const View& view : votes.raters)
             raters_.push_back(in_native_layout(view));
+        for (const std::optional<View>& view : votes.present)
+            present_.push_back(view ? in_native_layout(*view) : nullptr);
         if (votes.mask) mask_ = in_native_layout(*votes.mask);
         if (votes.prior) prior_ = in_native_layout(*votes.prior);
     }
 
     void read(const VotedGroups* voted) {
         if (votes_.mask) widen_all(votes_.mask->type, mask_, block_.voxels, block_.inside.data());
-        voted_ = votes_.prior ? ~VotedGroups{0} : voted ? *voted : groups_with_votes();
+        voted_ = votes_.prior || !present_.empty() ? ~VotedGroups{0} : voted ? *voted : groups_with_votes();
         for (begin_ = 0; begin_ < block_.voxels; begin_ += group_voxels) {
             n_ = std::min(group_voxels, block_.voxels - begin_);
             read_group(std::uint64_t{1} << (begin_ / group_voxels));
@@ -49,7 +51,7 @@ class Reader {
                 *row_of(k) = is_inside(k) ? 0 : -1;
         } else {
             digest_.clear();
-            widened_ = votes_.label || votes_.prior || !digest_votes();
+            widened_ = votes_.label || votes_.prior || !present_.empty() || !digest_votes();
             if (widened_) widen_and_digest();
             add_rows();
         }
@@ -105,11 +107,30 @@ class Reader {
             widen_column(votes_.raters[static_cast<std::size_t>(i)], raters_[static_cast<std::size_t>(i)],
                          group(i));
         if (votes_.prior) widen_column(*votes_.prior, prior_, group(votes_.size()));
+        if (votes_.may_miss()) mark_missing();
         find_bad_vote();
         select_label();
         digest_.clear();
         for (int i = 0; i < votes_.columns(); ++i)
             digest_.add_widened(group(i), n_, i < votes_.size());
+    }
+
+    void mark_missing() {
+        std::array<double, group_voxels> present{};
+        for (std::size_t i = 0; i < raters_.size(); ++i) {
+            double* votes = group(static_cast<int>(i));
+            for (std::int64_t k = 0; votes_.nan_is_missing && k < n_; ++k)
+                if (std::isnan(votes[k])) votes[k] = missing_vote;
+            if (present_.empty() || !present_[i]) continue;
+            widen_column(*votes_.present[i], present_[i], present.data());
+            for (std::int64_t k = 0; k < n_; ++k) {
+                const double looked = present[static_cast<std::size_t>(k)];
+                if (looked != 0 && looked != 1)
+                    throw BadInput(BadInput::Kind::present, static_cast<int>(i), block_.first + begin_ + k,
+                                   looked);
+                if (looked == 0 && is_inside(k)) votes[k] = missing_vote;
+            }
+        }
     }
 
     std::optional<BadInput::Kind> problem_of(double vote) const {
@@ -125,9 +146,11 @@ class Reader {
     void find_bad_vote() {
         for (std::int64_t k = 0; k < n_; ++k) {
             if (!is_inside(k)) continue;
-            for (int i = 0; i < votes_.size(); ++i)
+            for (int i = 0; i < votes_.size(); ++i) {
+                if (votes_.may_miss() && group(i)[k] == missing_vote) continue;
                 if (const auto kind = problem_of(group(i)[k]))
                     throw BadInput(*kind, i, block_.first + begin_ + k, group(i)[k]);
+            }
             const double prior = votes_.prior ? group(votes_.size())[k] : 0.5;
             if (!(prior > 0 && prior < 1))
                 throw BadInput(BadInput::Kind::prior, -1, block_.first + begin_ + k, prior);
@@ -138,7 +161,8 @@ class Reader {
         if (!votes_.label) return;
         for (int i = 0; i < votes_.size(); ++i)
             for (std::int64_t k = 0; k < n_; ++k)
-                group(i)[k] = is_inside(k) && std::nearbyint(group(i)[k]) == *votes_.label;
+                if (!votes_.may_miss() || group(i)[k] != missing_vote)
+                    group(i)[k] = is_inside(k) && std::nearbyint(group(i)[k]) == *votes_.label;
     }
 
     double vote(int rater, std::int64_t k) {
@@ -169,13 +193,22 @@ class Reader {
                 ++end;
             const std::int32_t r = row_for(k);
             std::fill(row_of(k), row_of(end), r);
-            if (r >= 0) block_.count[static_cast<std::size_t>(r)] += static_cast<double>(end - k);
+            if (r >= 0 && is_read(r))
+                block_.count[static_cast<std::size_t>(r)] += static_cast<double>(end - k);
         }
+    }
+
+    bool is_read(std::int32_t row) const {
+        bool read = !votes_.may_miss();
+        for (int i = 0; i < votes_.size() && !read; ++i)
+            read = !is_missing(block_.vote[static_cast<std::size_t>(i * block_rows + row)]);
+        return read;
     }
 
     const Votes& votes_;
     Block& block_;
     std::vector<const std::byte*> raters_;
+    std::vector<const std::byte*> present_; // null where a rater saw all; or of none
     const std::byte* mask_ = nullptr;
     const std::byte* prior_ = nullptr;
     std::size_t copies_ = 0;
@@ -198,7 +231,7 @@ std::int64_t block_count(const Votes& votes) { return (votes.voxels() + block_vo
 
 Block::Block(const Votes& votes)
     : vote(static_cast<std::size_t>(votes.size() * block_rows)), count(block_rows),
-      prior(votes.prior ? block_rows : 0), native(votes.raters.size() + 2),
+      prior(votes.prior ? block_rows : 0), native(votes.raters.size() + votes.present.size() + 2),
       group((votes.raters.size() + 1) * group_voxels) {}
 
 std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, std::int64_t first_block,
@@ -206,7 +239,7 @@ std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, st
     const bool native = std::none_of(votes.raters.begin(), votes.raters.end(), [&](const View& view) {
         return view.swapped || !contiguous(view, votes.shape);
     });
-    if (votes.prior || !native) return std::nullopt;
+    if (votes.prior || !votes.present.empty() || !native) return std::nullopt;
     std::vector<VotedGroups> voted(static_cast<std::size_t>(blocks));
     for (const View& view : votes.raters) {
         const std::int64_t item = size_of(view.type);

@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <vector>
 
+#include "fastfuse/sum_over_jobs.hpp"
+
 namespace fastfuse {
 namespace {
 
 class ByExpectation : public Consenter {
   public:
-    ByExpectation(Model model, const Performance& performance)
-        : expectation_(model, MStep::paper, performance) {}
+    ByExpectation(Model model, const Performance& performance, std::shared_ptr<const Nodes> nodes)
+        : expectation_(model, MStep::paper, performance, std::move(nodes)) {}
     const Posterior& operator()(const Batch& batch, const Worker& worker) override {
         return expectation_.posterior(batch, worker);
     }
@@ -34,57 +36,53 @@ class ByMasses : public Consenter {
 } // namespace
 
 MakeConsenter by_expectation(Model model, const Performance& performance) {
-    return [model, &performance] { return std::make_unique<ByExpectation>(model, performance); };
+    return [model, &performance, nodes = nodes_for(model, performance)] {
+        return std::make_unique<ByExpectation>(model, performance, nodes);
+    };
 }
 
 MakeConsenter by_masses(const Masses& masses) {
     return [&masses] { return std::make_unique<ByMasses>(masses); };
 }
 
-Range write_patterns(const Patterns& patterns, const MakeConsenter& make, const Output& to, const Team& team,
-                     int most_consenters) {
+Written write_patterns(const Patterns& patterns, const MakeConsenter& make, const Output& to,
+                       const Team& team, int most_consenters) {
     std::vector<double> probability(static_cast<std::size_t>(patterns.size()));
-    PerThread<std::unique_ptr<Consenter>> consenters(team);
-    team.run(
-        patterns.batches(),
-        [&](std::int64_t job, const Worker& worker) {
+    const auto make_share = [&] {
+        return [&, consenter = make()](std::int64_t job, const Worker& worker) {
             const Batch batch = patterns.batch(job);
-            const Posterior& posterior = (*consenters.of(worker, make))(batch, worker);
+            const Posterior& posterior = (*consenter)(batch, worker);
             std::copy_n(posterior.foreground.begin(), batch.rows, probability.begin() + job * batch_rows);
-        },
-        most_consenters);
+            Written written(batch.raters);
+            for (std::int64_t row = 0; row < batch.rows; ++row)
+                written.add(batch, row, posterior.foreground[static_cast<std::size_t>(row)]);
+            return written;
+        };
+    };
+    const Written written =
+        sum_over_jobs(patterns.batches(), team, Written(patterns.raters()), make_share, most_consenters);
     patterns.write(probability, to, team);
-    Range range;
-    for (std::size_t row = 0; row < probability.size(); ++row)
-        if (patterns.count(static_cast<std::int64_t>(row)) > 0) range.include(probability[row]);
-    return range;
+    return written;
 }
 
-Range write_voxels(const Votes& votes, const MakeConsenter& make, const Output& to, const Team& team,
-                   int most_consenters) {
-    struct Share {
-        Block block;
-        std::unique_ptr<Consenter> consenter;
-        Range range;
-    };
-    PerThread<Share> shares(team);
-    team.run(
-        block_count(votes),
-        [&](std::int64_t job, const Worker& worker) {
-            Share& share = shares.of(worker, [&] { return Share{Block(votes), make(), {}}; });
-            read_block(votes, job, share.block);
-            const Posterior& posterior = (*share.consenter)(batch_of(votes, share.block), worker);
-            for (std::int64_t k = 0; k < share.block.voxels; ++k) {
-                const std::int32_t row = share.block.row_of(k);
-                const double probability = row < 0 ? 0 : posterior.foreground[static_cast<std::size_t>(row)];
-                to.put(share.block.first + k, probability);
-                if (row >= 0) share.range.include(probability);
+Written write_voxels(const Votes& votes, const MakeConsenter& make, const Output& to, const Team& team,
+                     int most_consenters) {
+    const auto make_share = [&] {
+        return [&, block = Block(votes), consenter = make()](std::int64_t job, const Worker& worker) mutable {
+            read_block(votes, job, block);
+            const Batch batch = batch_of(votes, block);
+            const Posterior& posterior = (*consenter)(batch, worker);
+            Written written(batch.raters);
+            for (std::int64_t row = 0; row < batch.rows; ++row)
+                written.add(batch, row, posterior.foreground[static_cast<std::size_t>(row)]);
+            for (std::int64_t k = 0; k < block.voxels; ++k) {
+                const std::int32_t row = block.row_of(k);
+                to.put(block.first + k, row < 0 ? 0 : posterior.foreground[static_cast<std::size_t>(row)]);
             }
-        },
-        most_consenters);
-    Range range;
-    shares.each([&](const Share& share) { range.include(share.range); });
-    return range;
+            return written;
+        };
+    };
+    return sum_over_jobs(block_count(votes), team, Written(votes.size()), make_share, most_consenters);
 }
 
 } // namespace fastfuse

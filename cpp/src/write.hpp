@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "census.hpp"
+#include "agreement.hpp"
 #include "fastfuse/em.hpp"
 #include "fastfuse/masses.hpp"
 #include "fastfuse/output.hpp"
@@ -27,9 +27,9 @@ using MakeConsenter = std::function<std::unique_ptr<Consenter>()>;
 MakeConsenter by_expectation(Model model, const Performance& performance);
 MakeConsenter by_masses(const Masses& masses);
 
-Range write_patterns(const Patterns& patterns, const MakeConsenter& make, const Output& to, const Team& team,
+Written write_patterns(const Patterns& patterns, const MakeConsenter& make, const Output& to,
+                       const Team& team, int most_consenters);
+Written write_voxels(const Votes& votes, const MakeConsenter& make, const Output& to, const Team& team,
                      int most_consenters);
-Range write_voxels(const Votes& votes, const MakeConsenter& make, const Output& to, const Team& team,
-                   int most_consenters);
 
 } // namespace fastfuse

@@ -18,6 +18,7 @@ const char* name_of(fastfuse::BadInput::Kind kind) {
     case Kind::not_binary: return "not_binary";
     case Kind::not_label: return "not_label";
     case Kind::mask: return "mask";
+    case Kind::present: return "present";
     case Kind::prior: return "prior";
     case Kind::empty_mask: return "empty_mask";
     case Kind::too_many_fractional: return "too_many_fractional";

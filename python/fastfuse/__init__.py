@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from .evaluation import Evaluation, evaluate, evaluate_files
     from .files import fuse_files
     from .fusion import majority_vote, simplified_soft_staple, soft_staple, staple
+    from .intervals import Intervals
     from .result import Fusion, SoftMask
+    from .smoothing import smoothed_vote
     from .soft_files import soften_files
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "FusionWarning",
     "GridError",
     "ImageError",
+    "Intervals",
     "OutputError",
     "SoftMask",
     "conditional_dilation",
@@ -31,6 +34,7 @@ __all__ = [
     "fuse_files",
     "majority_vote",
     "simplified_soft_staple",
+    "smoothed_vote",
     "soft_staple",
     "soften",
     "soften_files",
@@ -46,7 +50,9 @@ _HOME = {
     "evaluation": ("Evaluation", "evaluate", "evaluate_files"),
     "files": ("fuse_files",),
     "fusion": ("majority_vote", "simplified_soft_staple", "soft_staple", "staple"),
+    "intervals": ("Intervals",),
     "result": ("Fusion", "SoftMask"),
+    "smoothing": ("smoothed_vote",),
     "soft_files": ("soften_files",),
 }
 

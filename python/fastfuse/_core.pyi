@@ -16,6 +16,10 @@ class Result(TypedDict):
     voxels: float
     disputed: float
     volume: list[float]
+    read: list[float]
+    marked_by: list[float]
+    seen_by: list[float]
+    information: NDArray[Any]
     lowest: float
     highest: float
 
@@ -52,17 +56,24 @@ def fuse(
     raters: Sequence[NDArray[Any]],
     out: NDArray[Any],
     *,
-    method: str,
     mask: NDArray[Any] | None = None,
     prior_map: NDArray[Any] | None = None,
-    prior: float | None = None,
-    estimate_prior: bool = False,
-    em_m_step: bool = False,
-    init: float | None = None,
-    select_label: float | None = None,
-    tol: float = 1e-7,
-    max_iter: int = 1000,
-    accelerate: bool = False,
-    threads: int = 0,
-    route: str = "auto",
+    present: Sequence[NDArray[Any] | None] = (),
+    options: dict[str, Any],
 ) -> Result: ...
+def tabulate(
+    raters: Sequence[NDArray[Any]],
+    *,
+    mask: NDArray[Any] | None = None,
+    present: Sequence[NDArray[Any] | None] = (),
+    options: dict[str, Any],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None: ...
+def fit(
+    vote: NDArray[Any],
+    count: NDArray[Any],
+    sensitivity: Sequence[float],
+    specificity: Sequence[float],
+    prior: float,
+    *,
+    options: dict[str, Any],
+) -> tuple[list[float], list[float]]: ...

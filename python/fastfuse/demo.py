@@ -15,7 +15,7 @@ from . import nifti, phantom
 from .dilated import dilated_staple
 from .dilation import soften
 from .errors import OutputError
-from .fusion import fuse_arrays
+from .fusing import fuse_arrays
 from .metrics import Overlap, overlap
 from .outputs import Outputs, make_folder
 from .paths import shown

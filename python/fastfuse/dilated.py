@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .dilation import Guide
 from .errors import warn
-from .fusion import fuse_arrays
+from .fusing import Raters, fuse_arrays
 from .grids import check_in_memory
 from .options import Dilation, check_count, check_one_selection
 from .result import Fusion, SoftMask
-from .votes import Array, as_companion, as_raters, named_raters
+from .votes import Array, as_companion, named_raters
 
 
 def dilated_staple(
@@ -29,6 +29,14 @@ def dilated_staple(
     prior: str | float | ArrayLike = "mean",
     init: str | float = "vote",
     mask: ArrayLike | None = None,
+    roi: str | float = "all",
+    missing: str = "error",
+    present: Any = None,
+    mrf: float = 0.0,
+    performance_prior: Any = None,
+    intervals: str = "none",
+    replicates: int = 200,
+    seed: int = 0,
     tol: float = 1e-7,
     max_iter: int = 1000,
     acceleration: str = "none",
@@ -51,7 +59,9 @@ def dilated_staple(
 
     Parameters
     ----------
-    raters, prior, init, tol, max_iter, acceleration, dtype, out, threads, select_label
+    raters, prior, init, roi, missing, present, mrf, performance_prior, intervals, replicates, seed
+        As in :func:`staple`.
+    tol, max_iter, acceleration, dtype, out, threads, select_label
         As in :func:`staple`.
     image, size, label, iterations, threshold, scope, connected, radius_mm, spacing_mm, normalize, binarize
         As in :func:`conditional_dilation`; ``threshold`` is the cut of the image.
@@ -96,16 +106,25 @@ def dilated_staple(
     )
     check_one_selection(select_label, binarize=options.binarize)
     remarks = check_in_memory([*named_raters(raters), ("image", image), ("mask", mask)])
-    arrays = as_raters(raters)
-    as_companion(image, "image", arrays[0].shape)
+    given = Raters.of(raters)
+    as_companion(image, "image", given.arrays[0].shape)
     threads = check_count(threads, "threads", least=0)
     guide = Guide.of(image, mask, options, threads=threads, roi_name="mask")
     fusion, _, doubts = dilate_fusion(
-        arrays,
+        given.listed(),
         guide,
         prior=prior,
         init=init,
         mask=mask,
+        roi=roi,
+        spacing_mm=spacing_mm,
+        missing=missing,
+        present=present,
+        mrf=mrf,
+        performance_prior=performance_prior,
+        intervals=intervals,
+        replicates=replicates,
+        seed=seed,
         tol=tol,
         max_iter=max_iter,
         acceleration=acceleration,
@@ -119,14 +138,21 @@ def dilated_staple(
 
 
 def dilate_fusion(
-    masks: Sequence[Array], guide: Guide, *, out: Array | None = None, **staple_options: Any
+    masks: Sequence[Array | None], guide: Guide, *, out: Array | None = None, **staple_options: Any
 ) -> tuple[Fusion, SoftMask, list[str]]:
     """Return dilated-STAPLE's fusion, the dilation of its consensus, and what makes them doubtful."""
     if guide.options.binarize:
-        masks = [mask > 0 for mask in masks]
+        masks = [None if mask is None else _binarized(mask) for mask in masks]
     fusion, remarks = fuse_arrays(masks, "staple", out=out, **staple_options)
     soft = guide.dilate(fusion.label(), "the consensus", fusion.probability.dtype)
     if out is not None:
         np.copyto(out, soft.values)
     probability = soft.values if out is None else out
     return replace(fusion, probability=probability, method="dilated-staple"), soft, remarks + guide.remarks
+
+
+def _binarized(mask: Array) -> Array:
+    """Count whatever is above 0 as 1; nan stays, to be refused or taken for no vote."""
+    if mask.dtype.kind == "f" and np.isnan(mask).any():
+        return np.where(np.isnan(mask), mask, mask > 0)
+    return np.asarray(mask > 0)

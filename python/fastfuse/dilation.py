@@ -315,18 +315,8 @@ class Guide:
 
     def _check_ball(self) -> None:
         options = self.options
-        if options.radius_mm is None or options.spacing_mm is None:
-            return
-        reach = [
-            min(options.radius_mm / side, extent - 1)
-            for side, extent in zip(options.spacing_mm, self.image.shape, strict=True)
-        ]
-        spanned = math.prod(2 * int(steps) + 1 for steps in reach)
-        if spanned > MOST_BALL_VOXELS:
-            raise ValueError(
-                f"radius_mm is {options.radius_mm:g}: its ball spans {spanned:,} voxels, and at most "
-                f"{MOST_BALL_VOXELS:,} are searched around each; give a smaller one"
-            )
+        if options.radius_mm is not None and options.spacing_mm is not None:
+            check_ball(options.radius_mm, options.spacing_mm, self.image.shape, "radius_mm")
 
     def _in_unit_of_image(self, cuts: NDArray[np.float64]) -> NDArray[np.float64]:
         low, high = self.scaling or (0.0, 1.0)
@@ -336,6 +326,17 @@ class Guide:
         if self.options.scope == "lesion":
             return cuts
         return float(cuts[0]) if cuts.size else np.nan
+
+
+def check_ball(radius_mm: float, spacing_mm: Sequence[float], shape: Sequence[int], name: str) -> None:
+    """Refuse a ball of more voxels than can be searched around each."""
+    reach = [min(radius_mm / side, extent - 1) for side, extent in zip(spacing_mm, shape, strict=True)]
+    spanned = math.prod(2 * int(steps) + 1 for steps in reach)
+    if spanned > MOST_BALL_VOXELS:
+        raise ValueError(
+            f"{name} is {radius_mm:g}: its ball spans {spanned:,} voxels, and at most "
+            f"{MOST_BALL_VOXELS:,} are searched around each; give a smaller one"
+        )
 
 
 def _as_volume(array: Array, name: str) -> Array:

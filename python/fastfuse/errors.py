@@ -30,6 +30,11 @@ class FusionWarning(UserWarning):
     """A legal but doubtful fusion: an empty rater, no disagreement, no convergence, ..."""
 
 
+def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
+    """Return an error that says how to install what cannot be imported."""
+    return FastfuseError(f"{what} needs {error.name}: pip install 'fastfuse[{extra}]'")
+
+
 def warn(remarks: Sequence[str], *, callers: int = 1) -> None:
     """Warn of what makes a result doubtful, in one warning that points at the caller's caller, or further up."""
     if remarks:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,28 +13,25 @@ from numpy.typing import NDArray
 from .dilated import dilate_fusion
 from .dilation import Guide
 from .errors import warn
-from .fusion import fuse_arrays
+from .file_options import checked_options, prior_file, smoothing_of
+from .fusing import fuse_arrays
+from .intervals import Intervals
 from .job import Inputs, Job
 from .options import (
-    ACCELERATIONS,
     Dilation,
     check_choice,
     check_count,
     check_cut,
     check_flag,
-    check_init,
     check_label,
     check_one_selection,
-    check_prior,
-    check_tolerance,
 )
 from .paths import PathLike, as_path, as_paths, recorded
 from .result import METHODS, Fusion, Method
 from .sidecar import number_or_null
+from .smoothing import smoothed_vote
 from .soft_files import dilation_facts, dilation_options, soft_facts
 from .votes import selected
-
-IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr")
 
 
 def fuse_files(
@@ -44,9 +40,19 @@ def fuse_files(
     *,
     method: str = "soft-staple",
     m_step: str = "paper",
+    expectation: str = "auto",
+    likelihood: str = "mixture",
     prior: str | float | Path = "mean",
     init: str | float = "vote",
     mask: PathLike | None = None,
+    roi: str | float = "all",
+    missing: str = "error",
+    present: Sequence[PathLike | None] | None = None,
+    mrf: float = 0.0,
+    performance_prior: Any = None,
+    intervals: str = "none",
+    replicates: int = 200,
+    seed: int = 0,
     tol: float = 1e-7,
     max_iter: int = 1000,
     acceleration: str = "none",
@@ -74,13 +80,17 @@ def fuse_files(
         iterations, log-likelihood.
     method : {"soft-staple", "simplified-soft-staple", "staple", "dilated-staple", "majority"}
         The functions :func:`soft_staple`, :func:`simplified_soft_staple`, :func:`staple`, :func:`dilated_staple`
-        and :func:`majority_vote`, which explain m_step, init, tol, max_iter, acceleration,
-        threads and select_label.
+        and :func:`majority_vote`, which explain m_step, expectation, likelihood, init, roi, missing, mrf,
+        performance_prior, intervals, replicates, seed, tol, max_iter, acceleration, threads and select_label. The
+        voxel's size comes from the header.
     prior : {"mean", "estimate"}, float or path
-        As there; a map is given as an image file.
+        As there; a map is given as an image file, or as "smooth:4", the mean vote smoothed by 4 mm
+        (:func:`smoothed_vote`).
     mask : path, optional
         Image of the region to fuse, 0 and 1. Without it the whole volume, whose background inflates
         specificity.
+    present : sequence of m paths or None, optional
+        Images of where each rater looked, 0 and 1; None for a rater who looked everywhere.
     image, soften, dilation : path, bool, mapping
         Grow the raters' masks on ``image`` (FLAIR) by :func:`conditional_dilation` before they are fused; or, for
         "dilated-staple", which needs ``image`` too, their consensus. ``dilation`` holds options of that
@@ -113,7 +123,24 @@ def fuse_files(
     check_choice(method, "method", METHODS)
     cut = check_cut(cut)
     say = progress or (lambda _: None)
-    options = _checked_options(method, m_step, prior, init, tol, max_iter, acceleration)
+    options = checked_options(
+        method,
+        m_step=m_step,
+        expectation=expectation,
+        likelihood=likelihood,
+        prior=prior,
+        init=init,
+        roi=roi,
+        missing=missing,
+        mrf=mrf,
+        performance_prior=performance_prior,
+        intervals=intervals,
+        replicates=replicates,
+        seed=seed,
+        tol=tol,
+        max_iter=max_iter,
+        acceleration=acceleration,
+    )
     growth = _checked_growth(method, image, soften, dilation)
     check_label(select_label)
     threads = check_count(threads, "threads", least=0)
@@ -121,11 +148,12 @@ def fuse_files(
     job = Job(
         raters=as_paths(paths),
         mask=as_path(mask, "mask"),
-        prior=_prior_file(prior),
+        prior=prior_file(prior),
         image=as_path(image, "image"),
         consensus=as_path(output, "output"),
         label=as_path(save_label, "save_label"),
         counts=as_path(save_counts, "save_counts"),
+        present=[as_path(path, "present") for path in present or ()],
     )
     job.check(overwrite=overwrite)
     label = None if select_label is None else int(select_label)
@@ -140,6 +168,7 @@ def fuse_files(
     shared = {
         **options,
         "mask": inputs.region,
+        "present": inputs.present or None,
         "threads": threads,
         "select_label": label,
         "names": job.names,
@@ -147,6 +176,15 @@ def fuse_files(
     }
     if inputs.prior is not None:
         shared["prior"] = inputs.prior
+    sigma = smoothing_of(prior)
+    if sigma is not None:
+        say("smoothing the votes")
+        voting = inputs.votes if label is None else [selected(vote, label) for vote in inputs.votes]
+        shared["prior"] = smoothed_vote(
+            voting, sigma, spacing_mm=inputs.raters[0].grid.spacing_mm, mask=inputs.region
+        )
+    if method != "majority" and inputs.raters:
+        shared["spacing_mm"] = inputs.raters[0].grid.spacing_mm
     if growth is None:
         say("fusing")
         fusion, doubts = fuse_arrays(inputs.votes, cast(Method, method), **shared)
@@ -160,49 +198,6 @@ def fuse_files(
     job.write(fusion, counts, cut, inputs.raters[0], sidecar, say, overwrite=overwrite)
     warn(remarks)
     return fusion
-
-
-def _prior_file(prior: Any) -> Path | None:
-    """Tell a prior map's file from a number or a word."""
-    if isinstance(prior, Path):
-        return prior
-    if isinstance(prior, str):
-        with suppress(OSError):  # too long for a file's name: it is none
-            if prior.lower().endswith(IMAGE_SUFFIXES) or Path(prior).is_file():
-                return Path(prior)
-    return None
-
-
-def _checked_options(
-    method: str, m_step: str, prior: Any, init: Any, tol: Any, max_iter: Any, acceleration: Any
-) -> dict[str, Any]:
-    """Return the method's options as the sidecar keeps them; those that it does not have must be at default."""
-    if not isinstance(prior, str) and np.ndim(prior):
-        raise TypeError("prior is an array: fuse_files takes a prior map as an image file")
-    number, _ = (None, None) if _prior_file(prior) else check_prior(prior, ())
-    start = check_init(init)
-    options = {
-        "m_step": check_choice(m_step, "m_step", ("paper", "em")),
-        "prior": str(prior) if number is None else number,
-        "init": "vote" if start is None else start,
-        "tol": check_tolerance(tol),
-        "max_iter": check_count(max_iter, "max_iter", least=1),
-        "acceleration": check_choice(acceleration, "acceleration", ACCELERATIONS),
-    }
-    defaults = {
-        "m_step": "paper",
-        "prior": "mean",
-        "init": "vote",
-        "tol": 1e-7,
-        "max_iter": 1000,
-        "acceleration": "none",
-    }
-    foreign = {"majority": list(defaults), "staple": ["m_step"], "dilated-staple": ["m_step"]}.get(method, [])
-    for name in foreign:
-        if options[name] != defaults[name]:
-            raise ValueError(f"{name} is {options[name]!r}: {method} has no such option")
-        del options[name]
-    return options
 
 
 def _checked_growth(
@@ -291,17 +286,35 @@ def _sidecar(
                 "file": recorded(path),
                 "sensitivity": number_or_null(fusion.sensitivity[i]),
                 "specificity": number_or_null(fusion.specificity[i]),
+                **_interval_facts(fusion.intervals, i),
+                "ppv": number_or_null(fusion.ppv[i]),
+                "npv": number_or_null(fusion.npv[i]),
+                "dice": number_or_null(fusion.dice[i]),
+                "voxels_read": int(fusion.n_read[i]),
                 "volume_voxels": number_or_null(fusion.volume[i]),
                 "volume_ml": round(float(fusion.volume[i]) * voxel_ml, 6),
             }
             for i, path in enumerate(job.raters)
         ],
+        **({"present": [path and recorded(path) for path in job.present]} if job.present else {}),
         **({} if grown is None else {"dilation": grown}),
         "foreground": {"voxels": foreground, "ml": round(foreground * voxel_ml, 6)},
         "roi": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
-        "prior": fusion.prior,
+        "prior": number_or_null(fusion.prior),
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,
         "log_likelihood": fusion.log_likelihood.tolist(),
         "warnings": remarks,
+    }
+
+
+def _interval_facts(intervals: Intervals | None, rater: int) -> dict[str, Any]:
+    """Return a rater's standard errors and 95 % intervals as the sidecar keeps them."""
+    if intervals is None:
+        return {}
+    return {
+        "sensitivity_error": number_or_null(intervals.sensitivity_error[rater]),
+        "sensitivity_95": number_or_null(intervals.sensitivity[rater]),
+        "specificity_error": number_or_null(intervals.specificity_error[rater]),
+        "specificity_95": number_or_null(intervals.specificity[rater]),
     }

@@ -2,33 +2,20 @@
 
 Kats, Goldberger, Greenspan, *A Soft STAPLE Algorithm Combined with Anatomical Knowledge*, MICCAI 2019,
 doi:10.1007/978-3-030-32248-9_57, arXiv:1910.12077. Warfield, Zou, Wells, *Simultaneous Truth and Performance
-Level Estimation (STAPLE)*, IEEE TMI 23(7), 2004, doi:10.1109/TMI.2004.828354.
+Level Estimation (STAPLE)*, IEEE TMI 23(7), 2004, doi:10.1109/TMI.2004.828354. Commowick, Warfield, *Incorporating Priors on Expert Performance Parameters for
+Segmentation Validation and Label Fusion: A Maximum a Posteriori STAPLE*, MICCAI 2010, doi:10.1007/978-3-642-15711-0_4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core
-from .destination import Destination
 from .errors import warn
-from .grids import check_in_memory
-from .options import (
-    ACCELERATIONS,
-    check_choice,
-    check_count,
-    check_init,
-    check_label,
-    check_prior,
-    check_tolerance,
-)
-from .remarks import remarks_on
+from .fusing import fuse_arrays
 from .result import Fusion, Method
-from .votes import TITLES, as_companion, as_raters, axes_in_memory_order, explain, named_raters
 
 
 def staple(
@@ -37,6 +24,15 @@ def staple(
     prior: str | float | ArrayLike = "mean",
     init: str | float = "vote",
     mask: ArrayLike | None = None,
+    roi: str | float = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: str = "error",
+    present: Any = None,
+    mrf: float = 0.0,
+    performance_prior: Any = None,
+    intervals: str = "none",
+    replicates: int = 200,
+    seed: int = 0,
     tol: float = 1e-7,
     max_iter: int = 1000,
     acceleration: str = "none",
@@ -51,7 +47,8 @@ def staple(
     ----------
     raters : sequence of m array_like of one shape, or array_like of shape (m, ...)
         Votes 0 and 1: bool, any integer, float16/32/64; NumPy arrays, nibabel images, or anything with
-        ``__array__`` or ``__dlpack__``. Any number of dimensions and any strides; at most 63 raters.
+        ``__array__`` or ``__dlpack__``. Any number of raters and dimensions, and any strides. None stands for a
+        rater who did not read this case: his sensitivity and specificity are nan, and all else is as without him.
     prior : {"mean", "estimate"}, float or array_like, default "mean"
         p(truth 1) before any vote. "mean", as in ITK and the paper: the mean of all votes inside the mask,
         held fixed. It is biased when raters over-mark: with five raters of sensitivity 0.8 and specificity
@@ -64,6 +61,39 @@ def staple(
     mask : array_like of the raters' shape, optional
         The region to fuse (bool, or 0 and 1). Outside it the probability is 0, nothing is counted and nothing
         is checked.
+    roi : {"all", "disputed"} or float, default "all"
+        Where, inside the mask, to fuse. "disputed": voxels on which all votes are 0, or all are 1, take that value and
+        stay out of EM and prior. Or a margin in mm around what anybody marks, with ``spacing_mm``; beyond it the
+        probability is 0. This changes results: background that nobody would mark raises every specificity and lowers
+        the prior; among disputed voxels alone specificities fall far below those of the whole, the prior is near 1/2,
+        and sensitivities no longer count the voxels that all find.
+    spacing_mm : sequence of float, one per axis, optional
+        Voxel size in mm; for a margin, and for ``mrf`` on voxels that are no cubes.
+    missing : {"error", "nan"}, default "error"
+        "nan": where a rater's value is nan, he gives no vote. A missing vote multiplies nothing in the E-step and counts
+        nowhere in the M-step. A voxel on which nobody votes stays out of all sums; its probability is the prior.
+    present : sequence of m array_like of the raters' shape, or array_like of shape (m, ...), optional
+        Where each rater looked (bool, or 0 and 1): his field of view, the slices that he read. None for everywhere.
+        What he did not look at is a missing vote, whatever it holds.
+    mrf : float, default 0
+        Strength β of a Markov random field, by mean field: neighbours across a face pull a voxel's log-odds by
+        β (2 w - 1), times the smallest voxel side over the side along that axis. It removes isolated voxels; 0.1 to 1
+        are usual. One sweep over the voxels is one E-step, so this costs more time, and ``log_likelihood`` is that
+        of the votes under each voxel's own prior, which need not rise. Agreed voxels of ``roi="disputed"`` pull too.
+    performance_prior : (float, float) or ((float, float), (float, float)), optional
+        (a, b) of a Beta prior on every sensitivity and specificity, or one for each of both; at least 1. The M-step
+        becomes (hits + a - 1) / (hits + misses + a + b - 2), so that a rater with three voxels does not run to 0 or 1
+        (Commowick and Warfield 2010). (5, 1.5) is a mild one.
+    intervals : {"none", "information", "bootstrap", "lesions"}, default "none"
+        Standard errors and 95 % intervals of sensitivity and specificity, as ``Fusion.intervals``. "information": from
+        the curvature of the likelihood (Louis 1982), for independent voxels and the prior as it was given, on the logit
+        scale; nan where EM ends at no maximum of it, as the paper's M-step does on fractional votes, and for soft-STAPLE
+        with missing votes, a prior map or more than 20 raters whose votes are fractional.
+        "bootstrap": percentiles over resampled voxels, for every method. "lesions": the same over resampled lesions,
+        the 26-connected components of what anybody marks (a vote above 0.1): voxels of one lesion share their errors, so
+        that these are the honest ones for images (needs SciPy). Not with ``mrf``.
+    replicates, seed : int, default 200, 0
+        Of the bootstrap.
     tol : float, default 1e-7
         Stop when no sensitivity or specificity moves by more than this in one M-step. That bounds the last step, not
         what is left to go: where EM creeps, probabilities may still move by 1e-3; ask for less, or for "squarem".
@@ -118,29 +148,26 @@ def staple(
     >>> fastfuse.staple([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
     array([0, 0, 1, 1], dtype=uint8)
     """
-    return _fuse(
-        raters,
-        "staple",
-        prior=prior,
-        init=init,
-        mask=mask,
-        tol=tol,
-        max_iter=max_iter,
-        acceleration=acceleration,
-        dtype=dtype,
-        out=out,
-        threads=threads,
-        select_label=select_label,
-    )
+    return _fuse(method="staple", **locals())
 
 
 def soft_staple(
     raters: Any,
     *,
     m_step: str = "paper",
+    expectation: str = "auto",
     prior: str | float | ArrayLike = "mean",
     init: str | float = "vote",
     mask: ArrayLike | None = None,
+    roi: str | float = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: str = "error",
+    present: Any = None,
+    mrf: float = 0.0,
+    performance_prior: Any = None,
+    intervals: str = "none",
+    replicates: int = 200,
+    seed: int = 0,
     tol: float = 1e-7,
     max_iter: int = 1000,
     acceleration: str = "none",
@@ -149,20 +176,27 @@ def soft_staple(
     threads: int = 0,
     select_label: int | None = None,
 ) -> Fusion:
-    """Fuse soft votes by soft-STAPLE, exactly: the expectation over all 2^m binary vote patterns.
+    """Fuse soft votes by soft-STAPLE, exactly: the expectation over all 2^m binary vote patterns, for any m.
 
     Parameters
     ----------
     raters : sequence of m array_like of one shape, or array_like of shape (m, ...)
         Votes in [0, 1]: the probability that the rater calls the voxel foreground. Types as in
-        :func:`staple`; at most 63 raters, of whom at most 20 may have a fractional vote at one voxel.
+        :func:`staple`; any number of raters.
     m_step : {"paper", "em"}, default "paper"
         "paper": eq. (5) with the soft vote in the place of the binary one, as printed and as the authors ran
         it. "em": the true maximiser. The paper says that the likelihood rises monotonically; with its own
         M-step it does not always, and with votes spread over [0, 1] hardly ever; with "em" it always does.
         On binary votes the two are the same.
-    prior, init, mask, tol, max_iter, acceleration, dtype, out, threads, select_label
+    expectation : {"auto", "enumerate", "characteristic"}, default "auto"
+        How the expectation over binary patterns comes about: "enumerate", term by term, 2^f terms for f fractional
+        votes at a voxel, at most 20; "characteristic", by an integral over the characteristic function of the
+        log-odds, whose cost grows with f alone; "auto", whichever is cheaper. Both are exact to rounding, 1e-12 in
+        absolute terms.
+    prior, init, mask, roi, spacing_mm, missing, present, mrf, performance_prior, intervals, replicates, seed
         As in :func:`staple`. The first M-step after ``init="vote"`` is the paper's for every ``m_step``.
+    tol, max_iter, acceleration, dtype, out, threads, select_label
+        As in :func:`staple`.
 
     Returns
     -------
@@ -171,7 +205,8 @@ def soft_staple(
     Raises
     ------
     ValueError, TypeError
-        As :func:`staple`, for a vote outside [0, 1], and for more than 20 fractional votes at one voxel.
+        As :func:`staple`, for a vote outside [0, 1], and for more than 20 fractional votes at one voxel that are to be
+        enumerated.
 
     Warns
     -----
@@ -181,7 +216,8 @@ def soft_staple(
     Notes
     -----
     w_t = Σ_B q_t(B) p(1|B), eq. (9), where q_t(B) = Π_i q_it(b_i). With one prior the data enter only through
-    the masses N(B) = Σ_t q_t(B), eq. (8), gathered in one pass over the volume. Memory: (m + 1) 2^m doubles.
+    the masses N(B) = Σ_t q_t(B), eq. (8), gathered in one pass over the volume: (m + 1) 2^m doubles. With many raters
+    each voxel's expectation is w = 1/2 + ∫ Im φ(ω) / sinh(πω) dω instead, φ the characteristic function of its log-odds.
 
     Examples
     --------
@@ -190,30 +226,26 @@ def soft_staple(
     >>> fastfuse.soft_staple(votes).probability.round(3)
     array([0.001, 0.126, 0.949, 1.   ], dtype=float32)
     """
-    return _fuse(
-        raters,
-        "soft-staple",
-        m_step=m_step,
-        prior=prior,
-        init=init,
-        mask=mask,
-        tol=tol,
-        max_iter=max_iter,
-        acceleration=acceleration,
-        dtype=dtype,
-        out=out,
-        threads=threads,
-        select_label=select_label,
-    )
+    return _fuse(method="soft-staple", **locals())
 
 
 def simplified_soft_staple(
     raters: Any,
     *,
     m_step: str = "paper",
+    likelihood: str = "mixture",
     prior: str | float | ArrayLike = "mean",
     init: str | float = "vote",
     mask: ArrayLike | None = None,
+    roi: str | float = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: str = "error",
+    present: Any = None,
+    mrf: float = 0.0,
+    performance_prior: Any = None,
+    intervals: str = "none",
+    replicates: int = 200,
+    seed: int = 0,
     tol: float = 1e-7,
     max_iter: int = 1000,
     acceleration: str = "none",
@@ -226,8 +258,15 @@ def simplified_soft_staple(
 
     Parameters
     ----------
-    raters, m_step, prior, init, mask, tol, max_iter, acceleration, dtype, out, threads, select_label
-        As in :func:`soft_staple`, without its limit on fractional votes.
+    raters, m_step
+        As in :func:`soft_staple`.
+    likelihood : {"mixture", "log_linear"}, default "mixture"
+        Of a soft vote. "mixture": eq. (10). "log_linear": θ^q (1 - θ)^(1 - q), which weighs a rater's log-odds by his
+        vote, as some other software does; both M-steps are then one, and raise the likelihood.
+    prior, init, mask, roi, spacing_mm, missing, present, mrf, performance_prior, intervals, replicates, seed
+        As in :func:`staple`.
+    tol, max_iter, acceleration, dtype, out, threads, select_label
+        As in :func:`staple`.
 
     Returns
     -------
@@ -256,27 +295,15 @@ def simplified_soft_staple(
     >>> fastfuse.simplified_soft_staple(votes).probability.round(3)
     array([0.   , 0.079, 0.957, 1.   ], dtype=float32)
     """
-    return _fuse(
-        raters,
-        "simplified-soft-staple",
-        m_step=m_step,
-        prior=prior,
-        init=init,
-        mask=mask,
-        tol=tol,
-        max_iter=max_iter,
-        acceleration=acceleration,
-        dtype=dtype,
-        out=out,
-        threads=threads,
-        select_label=select_label,
-    )
+    return _fuse(method="simplified-soft-staple", **locals())
 
 
 def majority_vote(
     raters: Any,
     *,
     mask: ArrayLike | None = None,
+    missing: str = "error",
+    present: Any = None,
     dtype: DTypeLike = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
@@ -286,8 +313,8 @@ def majority_vote(
 
     Parameters
     ----------
-    raters, mask, dtype, out, threads, select_label
-        As in :func:`soft_staple`, without its limit on fractional votes.
+    raters, mask, missing, present, dtype, out, threads, select_label
+        As in :func:`soft_staple`. The mean is that of the votes that are there, and 0 where there is none.
 
     Returns
     -------
@@ -310,9 +337,7 @@ def majority_vote(
     >>> fastfuse.majority_vote([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
     array([0, 0, 1, 1], dtype=uint8)
     """
-    return _fuse(
-        raters, "majority", mask=mask, dtype=dtype, out=out, threads=threads, select_label=select_label
-    )
+    return _fuse(method="majority", **locals())
 
 
 def _fuse(raters: Any, method: Method, **options: Any) -> Fusion:
@@ -320,83 +345,3 @@ def _fuse(raters: Any, method: Method, **options: Any) -> Fusion:
     fusion, remarks = fuse_arrays(raters, method, **options)
     warn(remarks, callers=2)
     return fusion
-
-
-def fuse_arrays(
-    raters: Any,
-    method: Method,
-    *,
-    m_step: str = "paper",
-    prior: str | float | ArrayLike = "mean",
-    init: str | float = "vote",
-    mask: ArrayLike | None = None,
-    tol: float = 1e-7,
-    max_iter: int = 1000,
-    acceleration: str = "none",
-    dtype: DTypeLike = "float32",
-    out: NDArray[Any] | None = None,
-    threads: int = 0,
-    select_label: int | None = None,
-    names: Sequence[str] | None = None,
-    titles: Mapping[str, str] = TITLES,
-    route: str = "auto",
-) -> tuple[Fusion, list[str]]:
-    """Check, call the core, wrap: what all the functions above share.
-
-    ``names`` and ``titles`` are what messages call the raters, the mask and the prior; ``route``
-    is what EM runs on: "patterns", the distinct vote patterns; "lanes", the voxels in vectors; "rows", the voxels
-    one by one; "auto", whichever suits the votes. Returns the fusion, and what
-    makes it doubtful.
-    """
-    remarks = check_in_memory([*named_raters(raters), ("mask", mask), ("prior", prior)])
-    arrays = as_raters(raters, names)
-    shape = arrays[0].shape
-    axes = axes_in_memory_order(arrays[0])
-    prior_number, prior_map = check_prior(prior, shape)
-    region = None if mask is None else as_companion(mask, "mask", shape)
-    companions = [array for array in (region, prior_map) if array is not None]
-    destination = Destination.of(out, dtype, shape, axes, [*arrays, *companions])
-    max_iter = check_count(max_iter, "max_iter", least=1)
-    try:
-        result = _core.fuse(
-            [array.transpose(axes) for array in arrays],
-            destination.work,
-            method=method,
-            mask=None if region is None else region.transpose(axes),
-            prior_map=None if prior_map is None else prior_map.transpose(axes),
-            prior=prior_number,
-            estimate_prior=isinstance(prior, str) and prior == "estimate",
-            em_m_step=check_choice(m_step, "m_step", ("paper", "em")) == "em",
-            init=check_init(init),
-            select_label=check_label(select_label),
-            tol=check_tolerance(tol),
-            max_iter=max_iter,
-            accelerate=check_choice(acceleration, "acceleration", ACCELERATIONS) == "squarem",
-            threads=check_count(threads, "threads", least=0),
-            route=route,
-        )
-    except _core.BadInput as bad:
-        raise ValueError(explain(bad.args, arrays, region, axes, names, titles)) from None
-    fusion = Fusion(
-        probability=destination.finish(),
-        sensitivity=np.array(result["sensitivity"]),
-        specificity=np.array(result["specificity"]),
-        prior=result["prior"],
-        log_likelihood=np.array(result["log_likelihood"], dtype=np.float64),
-        n_iter=result["iterations"],
-        converged=result["converged"],
-        method=method,
-        n_voxels=int(result["voxels"]),
-        volume=np.array(result["volume"]),
-    )
-    remarks += remarks_on(
-        fusion,
-        disputed=result["disputed"],
-        lowest=result["lowest"],
-        highest=result["highest"],
-        arrays=arrays,
-        max_iter=max_iter,
-        label=select_label,
-        names=names,
-    )
-    return fusion, remarks

@@ -28,6 +28,7 @@ class Inputs:
     region: NDArray[Any] | None = None
     prior: NDArray[Any] | None = None
     image: NDArray[Any] | None = None
+    present: list[NDArray[Any] | None] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -42,6 +43,7 @@ class Job:
     consensus: Path
     label: Path | None
     counts: Path | None
+    present: list[Path | None] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
@@ -67,7 +69,8 @@ class Job:
         """Refuse early what must not, or cannot, be written."""
         from .nifti import NIFTI_SUFFIXES
 
-        inputs = [path for path in (*self.raters, self.mask, self.prior, self.image) if path is not None]
+        others = (self.mask, self.prior, self.image, *self.present)
+        inputs = [*self.raters, *(path for path in others if path is not None)]
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
         check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
         check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=overwrite)
@@ -92,7 +95,8 @@ class Job:
         from .reading import on_one_grid, reading
 
         remarks = self._repeated_raters()
-        others = {"mask": self.mask, "prior": self.prior, "image": self.image}
+        others: dict[str | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
+        others.update(enumerate(self.present))
         given = {what: path for what, path in others.items() if path is not None}
         paths = [*self.raters, *given.values()]
         with reading(paths, threads, label) as found_images:
@@ -105,6 +109,7 @@ class Job:
             region=votes_of(found["mask"]) if "mask" in found else None,
             prior=found["prior"].data if "prior" in found else None,
             image=found["image"].data if "image" in found else None,
+            present=[votes_of(found[i]) if i in found else None for i in range(len(self.present))],
             remarks=remarks,
         )
 

@@ -15,6 +15,10 @@ from numpy.typing import DTypeLike
 from .votes import Array, as_companion
 
 ACCELERATIONS = ("none", "squarem")
+EXPECTATIONS = ("auto", "enumerate", "characteristic")
+LIKELIHOODS = ("mixture", "log_linear")
+INTERVALS = ("none", "information", "bootstrap", "lesions")
+MISSING = ("error", "nan")
 
 
 def check_prior(prior: Any, shape: tuple[int, ...]) -> tuple[float | None, Array | None]:
@@ -39,6 +43,58 @@ def check_init(init: Any) -> float | None:
     if number is None or not 0.5 < number < 1:
         raise ValueError(f"init is {init!r}: it must be 'vote' or a number in (0.5, 1)")
     return number
+
+
+def check_roi(roi: Any) -> float | None:
+    """Return the margin in mm, or None for a region that is named."""
+    if isinstance(roi, str):
+        check_choice(roi, "roi", ("all", "disputed"), "a margin in mm")
+        return None
+    return check_number(roi, "roi", "'all', 'disputed' or a margin in mm of at least 0", lambda x: x >= 0)
+
+
+def check_missing(missing: Any) -> bool:
+    """Return whether a vote that is nan is no vote."""
+    return check_choice(missing, "missing", MISSING) == "nan"
+
+
+def check_performance_prior(prior: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the (a, b) of the Beta priors on sensitivity and on specificity; (1, 1), which says nothing, for None."""
+    if prior is None:
+        return (1.0, 1.0), (1.0, 1.0)
+    try:
+        given = np.asarray(prior, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = np.empty(0)
+    if given.shape not in ((2,), (2, 2)) or not np.isfinite(given).all() or (given < 1).any():
+        raise ValueError(
+            f"performance_prior is {prior!r}: it must be (a, b), or ((a, b), (a, b)) for sensitivity and specificity, "
+            "of numbers of at least 1"
+        )
+    (a1, b1), (a0, b0) = np.broadcast_to(given, (2, 2)).tolist()
+    return (a1, b1), (a0, b0)
+
+
+def check_spacings(spacing_mm: Any, axes: int) -> list[float]:
+    """Return a voxel's size along each axis; 1 for None."""
+    if spacing_mm is None:
+        return [1.0] * axes
+    if np.shape(spacing_mm) != (axes,):
+        raise ValueError(f"spacing_mm is {spacing_mm!r}: it must hold {axes} numbers, one per axis")
+    return [
+        check_number(side, f"spacing_mm[{axis}]", "a number above 0", lambda x: x > 0)
+        for axis, side in enumerate(spacing_mm)
+    ]
+
+
+def check_coupling(mrf: Any, spacings: list[float], acceleration: str) -> list[float]:
+    """Return the strength that couples neighbours along each axis; nothing for 0."""
+    strength = check_number(mrf, "mrf", "a number of at least 0", lambda x: x >= 0)
+    if strength == 0:
+        return []
+    if acceleration != "none":
+        raise ValueError(f"acceleration is {acceleration!r}: with mrf there is none")
+    return [strength * min(spacings) / side for side in spacings]
 
 
 def _real(value: Any) -> float | None:

@@ -24,11 +24,12 @@ def remarks_on(
     max_iter: int,
     label: int | None,
     names: Sequence[str] | None,
+    wanted: str,
 ) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
 
     ``disputed`` is the number of voxels on which raters differ, ``lowest`` and ``highest`` are the extreme
-    probabilities inside the mask.
+    probabilities inside the mask, ``wanted`` is the kind of intervals that were asked for.
     """
     if not fusion.volume.any():
         if label is not None:
@@ -37,14 +38,21 @@ def remarks_on(
                 f"label {label} does not occur (values that occur: {occur}): the probability is 0 everywhere"
             ]
         return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
-    if (fusion.volume == fusion.n_voxels).all():
+    if (fusion.volume == fusion.n_read).all():
         return ["everybody marks everything: the probability is 1 everywhere and no specificity is defined"]
     remarks = []
-    if len(fusion.volume) == 1:
+    if np.count_nonzero(fusion.n_read) == 1:
         remarks.append("there is one rater only: the consensus can but repeat him")
     elif disputed == 0:
         remarks.append("no voxel is in doubt: all raters agree everywhere")
-    if fusion.method != "majority" and np.abs(fusion.sensitivity + fusion.specificity - 1).max() < CHANCE:
+    if wanted != "none":
+        remarks += _on_intervals(fusion, wanted)
+    if fusion.n_voxels == 0:
+        return remarks
+    if (
+        fusion.method != "majority"
+        and np.nanmax(np.abs(fusion.sensitivity + fusion.specificity - 1)) < CHANCE
+    ):
         remarks.append(
             f"every rater comes out as no better than chance, and the consensus as the prior: {_remedy(fusion)}"
         )
@@ -60,7 +68,9 @@ def _on_raters(fusion: Fusion, names: Sequence[str] | None) -> list[str]:
     remarks, worse = [], []
     for i, volume in enumerate(fusion.volume):
         sensitivity, specificity = fusion.sensitivity[i], fusion.specificity[i]
-        if volume == 0 or volume == fusion.n_voxels:
+        if fusion.n_read[i] == 0:
+            remarks.append(f"{name_of(i, names)} has no vote")
+        elif volume == 0 or volume == fusion.n_read[i]:
             remarks.append(f"{name_of(i, names)} marks {'nothing' if volume == 0 else 'everything'}")
         elif sensitivity + specificity < 1 - ROUNDING:
             rates = f"sensitivity {sensitivity:.3f} + specificity {specificity:.3f} < 1"
@@ -69,6 +79,20 @@ def _on_raters(fusion: Fusion, names: Sequence[str] | None) -> list[str]:
         others = f"{len(worse) - MOST_NAMED} other raters do worse than chance too"
         worse = [*worse[:MOST_NAMED], others]
     return remarks + worse
+
+
+def _on_intervals(fusion: Fusion, wanted: str) -> list[str]:
+    if fusion.intervals is None:
+        return ["the votes do not repeat from voxel to voxel: a bootstrap would take as long as many fusions"]
+    if np.isnan(fusion.intervals.sensitivity).all() and wanted == "information":
+        return [
+            "the information of these votes is not defined: try m_step='em', or intervals='bootstrap', which is"
+        ]
+    if np.isnan(fusion.intervals.sensitivity).all():
+        return [
+            f"intervals={wanted!r} finds too little to resample: no voxel in doubt, or fewer than two lesions"
+        ]
+    return []
 
 
 def _on_consensus(fusion: Fusion, lowest: float, highest: float) -> list[str]:

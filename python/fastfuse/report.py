@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)}
 
 PATIENCE_S = 1.0
+RATES = (
+    "sensitivity",
+    "specificity",
+    "PPV",
+    "NPV",
+    "Dice",
+)  # of a rater, the last three against the consensus
 ROUNDING = 1e-9  # of a cut that fell to 0
 
 Say = Callable[[str], None]
@@ -95,25 +102,31 @@ def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
     table = Table(title=f"{facts['method']} of {count} rater{'s' * (count != 1)}", **LOOK)
     table.add_column("rater", overflow="fold")
     grown = facts.get("dilation", {}).get("raters")
-    for name in ("sensitivity", "specificity", "volume (ml)", *(("grown to",) if grown else ())):
+    for name in (*RATES, "volume (ml)", *(("grown to",) if grown else ())):
         table.add_column(name, justify="right")
     names = short_names([rater["file"] for rater in facts["raters"]])
     for i, (rater, name) in enumerate(zip(facts["raters"], names, strict=True)):
-        rates = (_rate(rater["sensitivity"]), _rate(rater["specificity"]))
+        rates = [
+            _rate(rater["sensitivity"], rater.get("sensitivity_95")),
+            _rate(rater["specificity"], rater.get("specificity_95")),
+            *(_rate(rater[name]) for name in ("ppv", "npv", "dice")),
+        ]
         size = (_times(grown[i]["size"]),) if grown else ()
         table.add_row(escape(name), *rates, f"{rater['volume_ml']:.2f}", *size)
     cut, roi = facts["options"]["cut"], facts["roi"]
     table.add_section()
-    table.add_row(f"consensus, cut {cut:g}", "", "", f"{facts['foreground']['ml']:.2f}")
+    blank = [""] * len(RATES)
+    table.add_row(f"consensus, cut {cut:g}", *blank, f"{facts['foreground']['ml']:.2f}")
     ring = facts.get("dilation", {}).get("consensus")
     if ring:
         voxel_ml = facts["foreground"]["ml"] / max(facts["foreground"]["voxels"], 1)
         grown_to = f"its ring, grown to {_times(ring['size'])}"
-        table.add_row(grown_to, "", "", f"{ring['ring_voxels'] * voxel_ml:.2f}")
+        table.add_row(grown_to, *blank, f"{ring['ring_voxels'] * voxel_ml:.2f}")
     console.print(table)
     where = "the whole volume" if roi["mask"] is None else f"inside {printable(Path(roi['mask']).name)}"
     console.print(
-        f"{roi['voxels']:,} voxels ({where}), prior {facts['prior']:.3g}, {_ending(facts)}", highlight=False
+        f"{roi['voxels']:,} voxels ({where}), prior {_prior(facts['prior'])}, {_ending(facts)}",
+        highlight=False,
     )
     if roi["mask"] is None:
         console.print(
@@ -164,8 +177,15 @@ def _number(value: float) -> str:
     return f"{0 if abs(value) < ROUNDING else value:.4g}"
 
 
-def _rate(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+def _rate(value: float | None, interval: Sequence[float | None] | None = None) -> str:
+    shown = "undefined" if value is None else f"{value:.4f}"
+    if interval is None or interval[0] is None or interval[1] is None:
+        return shown
+    return f"{shown} ({interval[0]:.4f}–{interval[1]:.4f})"
+
+
+def _prior(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3g}"
 
 
 def _ending(facts: dict[str, Any]) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .options import check_cut
+
+if TYPE_CHECKING:
+    from .intervals import Intervals
 
 Method = Literal["staple", "soft-staple", "simplified-soft-staple", "dilated-staple", "majority"]
 METHODS: tuple[Method, ...] = (
@@ -29,7 +32,8 @@ class Fusion:
     probability : ndarray of float32 or float64, the raters' shape
         p(truth 1 | votes) of each voxel, in [0, 1]; 0 outside the mask.
     sensitivity : ndarray of float64, shape (m,)
-        p(vote 1 | truth 1) of each rater, within 1e-12 of [0, 1]'s ends at most; nan if nobody marks anything.
+        p(vote 1 | truth 1) of each rater, within 1e-12 of [0, 1]'s ends at most; nan if nobody marks anything, or
+        the rater has no vote.
     specificity : ndarray of float64, shape (m,)
         p(vote 0 | truth 0) of each rater; nan if everybody marks everything.
     prior : float
@@ -44,9 +48,18 @@ class Fusion:
     method : str
         "staple", "soft-staple", "simplified-soft-staple", "dilated-staple" or "majority".
     n_voxels : int
-        Voxels that were fused: those inside the mask.
+        Voxels that were fused: those inside the mask and the roi on which somebody votes.
     volume : ndarray of float64, shape (m,)
         Sum of each rater's votes inside the mask, in voxels; of soft votes too.
+    n_read : ndarray of float64, shape (m,)
+        Voxels inside the mask on which each rater votes.
+    ppv, npv : ndarray of float64, shape (m,)
+        Positive and negative predictive value against the consensus w: Σ w q / Σ q and
+        Σ (1 - w)(1 - q) / Σ (1 - q) over the voxels on which the rater votes; nan for 0/0.
+    dice : ndarray of float64, shape (m,)
+        Dice's coefficient with the consensus, 2 Σ w q / (Σ w + Σ q).
+    intervals : Intervals or None
+        Standard errors and 95 % intervals of sensitivity and specificity, where they were asked for.
     """
 
     probability: NDArray[Any]
@@ -59,6 +72,11 @@ class Fusion:
     method: Method
     n_voxels: int
     volume: NDArray[np.float64]
+    n_read: NDArray[np.float64]
+    ppv: NDArray[np.float64]
+    npv: NDArray[np.float64]
+    dice: NDArray[np.float64]
+    intervals: Intervals | None = None
 
     def label(self, cut: float = 0.5) -> NDArray[np.uint8]:
         """Return the consensus as a mask: 1 where ``probability >= cut``.

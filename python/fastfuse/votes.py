@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-MOST_RATERS = 63
+MOST_STACKED = 64  # a stack of more integers is one image rather
 TITLES = {"mask": "the mask", "prior": "the prior map"}  # what messages call them
 MOST_FRACTIONAL = 20
 MOST_LABELS_NAMED = 10
@@ -64,15 +64,13 @@ def as_raters(raters: Any, names: Sequence[str] | None = None) -> list[Array]:
     arrays = _separate(raters, names)
     if not arrays:
         raise ValueError("no raters: give at least one array of votes")
-    if len(arrays) > MOST_RATERS:
-        raise ValueError(f"{len(arrays)} raters: at most {MOST_RATERS} can be fused at once; leave some out")
     shape = arrays[0].shape
     if not shape:
         raise ValueError(f"{name_of(0, names)} is a single number: each rater is an array over the voxels")
     for i, array in enumerate(arrays):
         if array.shape != shape:
             raise ValueError(
-                f"rater {i} has shape {array.shape}, rater 0 has shape {shape}: resample to one grid"
+                f"{name_of(i, names)} has shape {array.shape}, {name_of(0, names)} has shape {shape}: resample to one grid"
             )
     if 0 in shape:
         raise ValueError(f"the raters' arrays are empty: shape {shape}")
@@ -108,7 +106,7 @@ def _separate(raters: Any, names: Sequence[str] | None) -> list[Array]:
     stack = as_array(raters, "raters")
     if stack.ndim < 2:
         raise ValueError(f"raters is one array of shape {stack.shape}: it needs the raters on its first axis")
-    if stack.ndim == 3 and stack.dtype.kind in "bui" and len(stack) > MOST_RATERS + 1:
+    if stack.ndim == 3 and stack.dtype.kind in "bui" and len(stack) > MOST_STACKED:
         raise ValueError(
             f"raters is one array of shape {stack.shape}, which looks like one image, not {len(stack)} raters: "
             "give a list of images, or stack them on a new first axis"
@@ -122,6 +120,29 @@ def as_companion(value: Any, name: str, shape: tuple[int, ...], others: str = "t
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}, {others} shape {shape}")
     return array
+
+
+def as_present(
+    present: Any, places: Sequence[int], count: int, shape: tuple[int, ...], names: Sequence[str]
+) -> list[Array | None]:
+    """Return where each rater at one of the ``places`` looked, None for everywhere; nothing if all did.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is not one entry for each of ``count`` raters, or one has another shape.
+    """
+    if present is None:
+        return []
+    listed = list(present) if isinstance(present, (list, tuple)) else list(as_array(present, "present"))
+    if len(listed) != count:
+        raise ValueError(
+            f"present has {len(listed)} entries for {count} raters: give one for each, None for a rater who looked everywhere"
+        )
+    return [
+        None if listed[i] is None else as_companion(listed[i], f"present of {name}", shape)
+        for i, name in zip(places, names, strict=True)
+    ]
 
 
 def axes_in_memory_order(array: Array) -> tuple[int, ...]:
@@ -143,8 +164,8 @@ def explain(
         return f"{titles['mask']} is empty: no voxel to fuse"
     if kind == "too_many_fractional":
         return (
-            f"{int(value)} raters have fractional votes at voxel {_most_fractional(arrays, mask)}: soft_staple goes through 2^m patterns and "
-            f"takes at most {MOST_FRACTIONAL}; simplified_soft_staple has no such limit"
+            f"{int(value)} raters have fractional votes at voxel {_most_fractional(arrays, mask)}: expectation='enumerate' goes through 2^m patterns and "
+            f"takes at most {MOST_FRACTIONAL}; expectation='characteristic' has no such limit"
         )
     place = coordinates(voxel, arrays[0].shape, axes)
     if kind == "mask":
@@ -152,10 +173,12 @@ def explain(
     if kind == "prior":
         return f"{titles['prior']} holds {shown_number(value)} at voxel {place}: a prior lies in (0, 1), 0 and 1 excluded"
     found = f"{name_of(rater, names)} holds {shown_number(value)} at voxel {place}"
+    if kind == "present":
+        return f"present of {name_of(rater, names)} holds {shown_number(value)} at voxel {place}: it is boolean or holds 0 and 1 only"
     if kind == "not_label":
         return f"{found}: a label map holds whole numbers; select_label is not for soft votes"
     if kind == "not_finite":
-        return f"{found}: votes must be finite; leave unread voxels out with mask="
+        return f"{found}: votes must be finite; missing='nan' (--missing nan) takes nan for no vote"
     labels = labels_in(arrays[rater] if mask is None else arrays[rater][mask.astype(bool)])
     if kind == "not_binary":
         if 0 < value < 1:

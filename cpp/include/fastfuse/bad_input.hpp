@@ -14,6 +14,7 @@ struct BadInput : std::exception {
         not_binary,
         not_label,
         mask,
+        present,
         prior,
         empty_mask,
         too_many_fractional,

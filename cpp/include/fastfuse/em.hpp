@@ -5,12 +5,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "fastfuse/parallel.hpp"
 #include "fastfuse/posterior.hpp"
 #include "fastfuse/rows.hpp"
+#include "fastfuse/soft_posterior.hpp"
 #include "fastfuse/sums.hpp"
 
 namespace fastfuse {
@@ -22,9 +24,17 @@ enum class MStep {
 
 // How the posterior of a row comes about.
 enum class Model {
-    mean_vote,  // w = Σ_i q_i / m: no performance needed
-    product,    // eqs. (2), (12), (13)
-    enumerated, // the expectation over the row's binary patterns, eq. (9)
+    mean_vote,      // w = Σ_i q_i / m: no performance needed
+    product,        // eqs. (2), (12), (13)
+    log_linear,     // the same with the log-odds weighted by the vote
+    enumerated,     // the expectation over the row's binary patterns, eq. (9), term by term
+    characteristic, // the same by its characteristic function
+    cheaper,        // by whichever of the two costs less in this row
+};
+
+// p(rate) of a Beta distribution, ∝ rate^(a − 1) (1 − rate)^(b − 1); a = b = 1 says nothing.
+struct BetaPrior {
+    double a = 1, b = 1;
 };
 
 // c times a rater's vote as the M-step sees it, and c times its complement, in every row of a batch.
@@ -36,12 +46,13 @@ struct SeenVotes {
 // One thread's E-step of a batch.
 class Expectation {
   public:
-    Expectation(Model model, MStep m_step, const Performance& performance)
-        : model_(model), m_step_(m_step), performance_(performance) {}
+    Expectation(Model model, MStep m_step, const Performance& performance,
+                std::shared_ptr<const Nodes> nodes = nullptr);
 
     Sums operator()(const Batch& batch, const Worker& worker);
     // w of each row, without the sums.
     const Posterior& posterior(const Batch& batch, const Worker& worker);
+    const Posterior& last() const { return posterior_; }
 
   private:
     void find_posterior(const Batch& batch, Sums* sums_by_terms, const Worker& worker);
@@ -49,23 +60,30 @@ class Expectation {
     Model model_;
     MStep m_step_;
     const Performance& performance_;
+    std::shared_ptr<const Nodes> nodes_; // of the characteristic function, where the model needs them
     Posterior posterior_;
     SeenVotes seen_;
 };
+
+// What the expectations of all threads share in one E-step; nothing where the model needs nothing.
+std::shared_ptr<const Nodes> nodes_for(Model model, const Performance& performance);
 
 // E-step over all rows. The same bits for every team.
 Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance& performance,
                  const Team& team);
 
-// θ_i1 = hit / (hit + miss), θ_i0 = rejection / (rejection + false alarm). eq. (5)
-Performance maximise(const Sums& sums, const Performance& before);
+// θ_i1 = hit / (hit + miss), θ_i0 = rejection / (rejection + false alarm), eq. (5); with Beta priors the
+// maximum a posteriori, (hit + a − 1) / (hit + miss + a + b − 2): Commowick, Warfield, MICCAI 2010.
+Performance maximise(const Sums& sums, const Performance& before, const BetaPrior& sensitivity = {},
+                     const BetaPrior& specificity = {});
 
 struct EmOptions {
     MStep m_step = MStep::paper;
     bool estimate_prior = false; // π = Σ c w / Σ c after every E-step
     double tolerance = 1e-7;     // stop when no sensitivity or specificity moves by more
     int max_iterations = 1000;   // M-steps at most, at least 1
-    bool accelerate = false;     // extrapolate every two steps: the same fixed point in fewer
+    BetaPrior sensitivity, specificity;
+    bool accelerate = false; // extrapolate every two steps: the same fixed point in fewer
 };
 
 struct Estimate {

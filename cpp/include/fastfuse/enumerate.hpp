@@ -8,6 +8,9 @@
 // Here every row goes through its own terms; masses.hpp gathers those of a whole volume first.
 #pragma once
 
+#include <cstdint>
+#include <memory>
+
 #include "fastfuse/parallel.hpp"
 #include "fastfuse/posterior.hpp"
 #include "fastfuse/sums.hpp"
@@ -16,10 +19,24 @@ namespace fastfuse {
 
 constexpr int most_fractional = 20; // votes of one voxel that may branch
 
-// w, 1 − w and Σ_B q(B) log p(B) of each row, by its own 2^f terms. With `sums`, also what the EM M-step
-// needs, Σ c E[b_i p(1|B)] and its three companions, added to them.
-void enumerated_posterior(const Batch& batch, const Performance& performance, Posterior& posterior,
-                          Sums* sums, const Worker& worker);
+// Of one row: w, 1 − w and Σ_B q(B) log p(B).
+struct RowAnswer {
+    double foreground = 0, background = 0, log_likelihood = 0;
+};
+
+// One row after another, by its own 2^f terms. Scratch of one thread.
+class RowEnumerator {
+  public:
+    RowEnumerator(const Batch& batch, const Performance& performance);
+    ~RowEnumerator();
+    // With `sums`, adds what the EM M-step needs, Σ c E[b_i p(1|B)] and its three companions.
+    RowAnswer find(std::int64_t row, Sums* sums);
+    std::int64_t terms() const; // of the last row
+
+  private:
+    class Terms;
+    std::unique_ptr<Terms> terms_;
+};
 
 bool is_fractional(double vote);
 int fractional_votes(const Batch& batch, std::int64_t row);

@@ -25,9 +25,14 @@ enum class Route {
 struct Options {
     Method method = Method::soft_staple;
     EmOptions em;
+    bool log_linear = false;     // simplified-soft-staple: the log-odds weighted by the vote
+    Way way = Way::cheaper;      // soft-staple: how its expectation comes about
     std::optional<double> prior; // in (0, 1); without it, and without a map in the votes, the mean vote
     std::optional<double> init;  // every sensitivity and specificity at the start; without it, the mean vote
-    int threads = 0;             // 0: as many as the process may use
+    bool disputed_only = false; // voxels on which all agree take that value, and nothing else is learnt there
+    std::vector<double> coupling; // of neighbours along each axis, β k; empty without a random field
+    bool inform = false;          // also find the observed information
+    int threads = 0;              // 0: as many as the process may use
     Route route = Route::automatic;
 };
 
@@ -37,10 +42,13 @@ struct Result {
     std::vector<double> log_likelihood;           // after each M-step
     int iterations = 0;                           // M-steps done
     bool converged = false;
-    double voxels = 0;              // inside the mask
-    double disputed = 0;            // voxels where not all votes are 0, nor all 1
-    std::vector<double> volume;     // each rater's sum of votes
-    double lowest = 1, highest = 0; // probability inside the mask
+    double voxels = 0;                      // inside the mask, and read by somebody
+    double disputed = 0;                    // voxels where not all votes are 0, nor all 1
+    std::vector<double> volume;             // each rater's sum of votes
+    std::vector<double> read;               // voxels that each rater votes on
+    std::vector<double> marked_by, seen_by; // Σ w q_i, and Σ w over the voxels that rater i votes on
+    double lowest = 1, highest = 0;         // probability inside the mask
+    std::vector<double> information;        // see information.hpp; empty where it is not defined
 };
 
 // Writes the consensus of every voxel; 0 outside the mask. Throws BadInput, Interrupted.

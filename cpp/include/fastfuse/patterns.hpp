@@ -29,11 +29,15 @@ class Patterns : public Rows {
     // Replaces every voxel's pattern number by the probability of its row.
     void write(const std::vector<double>& probability_of_row, const Output& to, const Team& team) const;
 
+    // The row of every voxel, -1 outside the mask, from the notes.
+    void rows_of_voxels(const Output& notes, std::int32_t* row, const Team& team) const;
+
   private:
     static std::unique_ptr<Patterns> try_find(const Votes& votes, const Output& notes, std::int64_t capacity,
                                               const Team& team);
 
     int raters_ = 0;
+    bool may_miss_ = false;
     std::int64_t voxels_ = 0;
     std::int64_t size_ = 0;
     std::vector<double> vote_; // columns of size_ rows, sorted

@@ -50,7 +50,12 @@ struct Posterior {
 // w = π Π_i a_i1 / (π Π_i a_i1 + (1 − π) Π_i a_i0): of binary votes eq. (2), of soft ones eqs. (12), (13).
 void product_posterior(const Batch& batch, const Performance& performance, Posterior& posterior);
 
-// w = the mean vote: where EM starts, and what a majority vote answers.
+// The same with the log-odds weighted by the vote, a_i1 = θ_i1^q (1 − θ_i1)^(1 − q) and
+// a_i0 = (1 − θ_i0)^q θ_i0^(1 − q), in the place of eq. (10). On binary votes the two are one.
+void log_linear_posterior(const Batch& batch, const Performance& performance, Posterior& posterior);
+
+// w = the mean of the votes that are not missing, 0 where all are: where EM starts, and what a majority vote
+// answers.
 void mean_vote(const Batch& batch, Posterior& posterior);
 
 } // namespace fastfuse

@@ -25,6 +25,8 @@ struct Batch {
     const double* moment = nullptr;
     std::int64_t moment_stride = 0;
 
+    bool may_miss = false; // a vote may be missing
+
     const double* votes_of(int rater) const { return vote + rater * stride; }
 };
 

@@ -18,17 +18,24 @@ enum class Check {
     binary, // votes 0 and 1 only
 };
 
+// Of a rater who says nothing on a voxel; -2^-100, which nobody votes.
+constexpr double missing_vote = -7.888609052210118e-31;
+inline bool is_missing(double vote) { return vote < 0; }
+
 // m raters' votes on one grid, voxels in C order of `shape`.
 struct Votes {
     std::vector<std::int64_t> shape;
     std::vector<View> raters;
-    std::optional<View> mask;    // 0 or 1; outside it nothing counts and nothing is checked
-    std::optional<View> prior;   // p(truth 1) per voxel, in (0, 1)
+    std::vector<std::optional<View>> present; // of each rater, 0 where he did not look; or of none
+    bool nan_is_missing = false;              // a rater's NaN says that he did not look
+    std::optional<View> mask;                 // 0 or 1; outside it nothing counts and nothing is checked
+    std::optional<View> prior;                // p(truth 1) per voxel, in (0, 1)
     std::optional<double> label; // a vote is 1 where the rater's value, rounded, is this label, not 0
     Check check = Check::unit;
 
     std::int64_t voxels() const;
     int size() const { return static_cast<int>(raters.size()); }
+    bool may_miss() const { return nan_is_missing || !present.empty(); }
     int columns() const {
         return size() + (prior ? 1 : 0);
     } // of a vote pattern: votes and, with a map, its prior
@@ -43,8 +50,9 @@ constexpr std::int64_t block_rows = block_voxels + 8;
 
 std::int64_t block_count(const Votes& votes);
 
-// One block as weighted rows. Row 0 stands for all its voxels without any vote (unless there is a prior
+// One block as weighted rows. Row 0 stands for all its voxels whose votes are 0 (unless there is a prior
 // map), each other row for a run of voxels with the same votes. Vote i of row r is vote[i * block_rows + r].
+// A row on which every vote is missing has count 0.
 // Scratch of one thread.
 struct Block {
     explicit Block(const Votes& votes);

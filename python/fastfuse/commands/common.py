@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from .. import report
-from ..errors import FastfuseError, FusionWarning
+from ..errors import FusionWarning
 
 
 class CannotPrint(Exception):
@@ -47,11 +47,6 @@ def number_or_word(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
-    """Return an error that says how to install what cannot be imported."""
-    return FastfuseError(f"{what} needs {error.name}: pip install 'fastfuse[{extra}]'")
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from .. import report
-from ..errors import FastfuseError
-from .common import lacking, printing
+from ..errors import FastfuseError, lacking
+from .common import printing
 
 EPILOG = """Examples:
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..errors import FastfuseError
-from .common import Interrupted, lacking, printing
+from ..errors import FastfuseError, lacking
+from .common import Interrupted, printing
 from .switches import choice
 
 EPILOG = """Examples:

@@ -10,11 +10,16 @@ import typer
 from .. import report
 from .common import dilation_of, number_or_word, printing, warnings_as_lines
 from .switches import (
+    BEYOND,
     RINGS,
     AccelerationName,
     Binarize,
+    ExpectationName,
     Image,
+    IntervalsName,
+    LikelihoodName,
     MethodName,
+    MissingName,
     MStepName,
     Normalized,
     Overwrite,
@@ -56,7 +61,10 @@ def fuse(
     ] = MethodName.soft_staple,
     m_step: Annotated[MStepName, choice("paper, as printed, or em, the true maximiser.")] = MStepName.paper,
     prior: Annotated[
-        str, typer.Option(help="mean (vote), estimate, a number in (0, 1), or an image of priors.")
+        str,
+        typer.Option(
+            help="mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote."
+        ),
     ] = "mean",
     init: Annotated[
         str, typer.Option(help="vote, or a number in (0.5, 1) for every sensitivity and specificity.")
@@ -80,6 +88,60 @@ def fuse(
         AccelerationName,
         choice("none, or squarem, which needs fewer iterations where EM is slow."),
     ] = AccelerationName.none,
+    roi: Annotated[
+        str,
+        typer.Option(
+            help="Where to fuse: all, disputed, or a margin in mm around what anybody marks.",
+            rich_help_panel=BEYOND,
+        ),
+    ] = "all",
+    missing: Annotated[
+        MissingName, choice("What nan is: an error, or (nan) no vote.", rich_help_panel=BEYOND)
+    ] = MissingName.error,
+    present: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Image of where a rater looked (0 and 1); once for each, in order, '-' for everywhere.",
+            show_default=False,
+            rich_help_panel=BEYOND,
+        ),
+    ] = None,
+    mrf: Annotated[
+        float,
+        typer.Option(help="Strength that couples neighbours, 0.1 to 1; 0: none.", rich_help_panel=BEYOND),
+    ] = 0.0,
+    performance_prior: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            help="Beta prior (a, b) of every sensitivity and specificity.",
+            metavar="A B",
+            show_default=False,
+            rich_help_panel=BEYOND,
+        ),
+    ] = None,
+    intervals: Annotated[
+        IntervalsName,
+        choice(
+            "95 % intervals of the rates: none, information, bootstrap (over voxels), or lesions.",
+            rich_help_panel=BEYOND,
+        ),
+    ] = IntervalsName.none,
+    replicates: Annotated[int, typer.Option(help="Of the bootstrap.", rich_help_panel=BEYOND)] = 200,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.", rich_help_panel=BEYOND)] = 0,
+    expectation: Annotated[
+        ExpectationName,
+        choice(
+            "soft-staple's: auto, enumerate (2^m terms), or characteristic (any number of raters).",
+            rich_help_panel=BEYOND,
+        ),
+    ] = ExpectationName.auto,
+    likelihood: Annotated[
+        LikelihoodName,
+        choice(
+            "simplified-soft-staple's: mixture, eq. (10), or log_linear, votes that weigh log-odds.",
+            rich_help_panel=BEYOND,
+        ),
+    ] = LikelihoodName.mixture,
     threads: Threads = 0,
     overwrite: Overwrite = False,
     soften: Annotated[
@@ -113,9 +175,19 @@ def fuse(
                 output,
                 method=method.value,
                 m_step=m_step.value,
+                expectation=expectation.value,
+                likelihood=likelihood.value,
                 prior=number_or_word(prior),
                 init=number_or_word(init),
                 mask=mask,
+                roi=number_or_word(roi),
+                missing=missing.value,
+                present=[None if str(path) == "-" else path for path in present] if present else None,
+                mrf=mrf,
+                performance_prior=performance_prior,
+                intervals=intervals.value,
+                replicates=replicates,
+                seed=seed,
                 tol=tol,
                 max_iter=max_iter,
                 acceleration=acceleration.value,

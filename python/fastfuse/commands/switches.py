@@ -33,6 +33,37 @@ class MStepName(str, Enum):
     em = "em"
 
 
+class ExpectationName(str, Enum):
+    """Ways to soft-STAPLE's expectation on offer."""
+
+    auto = "auto"
+    enumerate = "enumerate"
+    characteristic = "characteristic"
+
+
+class LikelihoodName(str, Enum):
+    """Likelihoods of a soft vote on offer."""
+
+    mixture = "mixture"
+    log_linear = "log_linear"
+
+
+class MissingName(str, Enum):
+    """What nan may mean."""
+
+    error = "error"
+    nan = "nan"
+
+
+class IntervalsName(str, Enum):
+    """Intervals on offer."""
+
+    none = "none"
+    information = "information"
+    bootstrap = "bootstrap"
+    lesions = "lesions"
+
+
 class ScopeName(str, Enum):
     """Scopes of a dilation on offer."""
 
@@ -49,6 +80,7 @@ Threads = Annotated[int, typer.Option(help="Threads to use; 0: all that there ar
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 
 RINGS = "Conditional dilation"
+BEYOND = "Beyond the paper"
 Image = Annotated[
     Path | None,
     typer.Option(help="FLAIR, on which masks grow.", show_default=False, rich_help_panel=RINGS),
