@@ -181,7 +181,7 @@ def _rate(value: float | None, interval: Sequence[float | None] | None = None) -
     shown = "undefined" if value is None else f"{value:.4f}"
     if interval is None or interval[0] is None or interval[1] is None:
         return shown
-    return f"{shown} ({interval[0]:.4f}–{interval[1]:.4f})"
+    return f"{shown}\n{interval[0]:.3f}–{interval[1]:.3f}"  # as narrow as the column's title
 
 
 def _prior(value: float | None) -> str:
