@@ -22,7 +22,6 @@ Votes = NDArray[np.float32]
 M_STEPS = ("paper", "em")
 WAYS = ("enumerate", "characteristic", "auto")
 GRID = (4, 6, 8, 10, 12, 14, 16, 18, 20)
-MOST_ENUMERATED = 20
 BRAIN = (182, 218, 182)
 
 

@@ -276,14 +276,14 @@ class Guide:
 
     def _dilate(self, mask: Array, axes: Sequence[int], values: NDArray[Any]) -> _core.Dilated:
         options = self.options
-        rank_step = np.cumprod([1, *mask.shape[:0:-1]])[::-1]  # of an array of this shape in C order
+        rank_step = steps_in_c_order(mask.shape)
         fixed = not isinstance(options.threshold, str)
         spacing_mm = options.spacing_mm or (1.0, 1.0, 1.0)
         return _core.dilate(
             mask.transpose(axes),
             self.image.transpose(axes),
             values,
-            rank_step=[int(rank_step[axis]) for axis in axes],
+            rank_step=[rank_step[axis] for axis in axes],
             roi=None if self.roi is None else self.roi.transpose(axes),
             size=options.size,
             label=options.label,
@@ -326,6 +326,11 @@ class Guide:
         if self.options.scope == "lesion":
             return cuts
         return float(cuts[0]) if cuts.size else np.nan
+
+
+def steps_in_c_order(shape: Sequence[int]) -> list[int]:
+    """Return how many voxels lie between neighbours along each axis of an array of this shape in C order."""
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
 def check_ball(radius_mm: float, spacing_mm: Sequence[float], shape: Sequence[int], name: str) -> None:

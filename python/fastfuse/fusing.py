@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -222,8 +222,6 @@ class Raters:
         """Return the fusion with entries for those who did not read the case, too."""
         if len(self.places) == self.count:
             return fusion
-        from dataclasses import replace
-
         parts: dict[str, Any] = {}
         for name in ("sensitivity", "specificity", "ppv", "npv", "dice", "volume", "n_read"):
             parts[name] = np.full(self.count, 0.0 if name in ("volume", "n_read") else np.nan)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .dilation import check_ball
+from .dilation import check_ball, steps_in_c_order
 from .votes import Array
 
 
@@ -38,12 +38,11 @@ def within_margin(
     if mask is not None:
         union &= mask != 0
     near = np.zeros(shape, dtype=np.float32)
-    rank_step = [int(step) for step in np.cumprod([1, *shape[:0:-1]])[::-1]]
     _core.dilate(
         union,
         np.broadcast_to(np.uint8(0), shape),
         near,
-        rank_step=rank_step,
+        rank_step=steps_in_c_order(shape),
         label=1.0,
         size=float(np.prod(shape)),
         radius_mm=margin_mm,

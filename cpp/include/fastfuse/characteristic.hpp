@@ -4,9 +4,10 @@
 // characteristic function under the weights q(B) is a product, and w = Σ_B q(B) p(1|B), eq. (9), an integral
 // over it: K·f terms in the place of 2^f.
 //
-//   s_i(b)   log-odds of rater i's vote b: log θ_i1/(1 − θ_i0) where b is 1, log (1 − θ_i1)/θ_i0 where it is
-//   0 S        logit π + Σ_i s_i(b_i)                         σ(S) = p(1|B) = 1 / (1 + e^−S) φ(ω)     E
-//   e^{iωS} = e^{iω logit π} Π_i ((1 − q_i) e^{iω s_i(0)} + q_i e^{iω s_i(1)})
+//   s_i(1)   log-odds of rater i's vote 1, log θ_i1/(1 − θ_i0)
+//   s_i(0)   of his vote 0, log (1 − θ_i1)/θ_i0
+//   S        logit π + Σ_i s_i(b_i); σ(S) = 1 / (1 + e^−S) = p(1|B)
+//   φ(ω)     E e^{iωS} = e^{iω logit π} Π_i ((1 − q_i) e^{iω s_i(0)} + q_i e^{iω s_i(1)})
 //
 //   E σ(S)              = ½ + ∫_0^∞ Im φ(ω) / sinh πω dω
 //   E log(1 + e^S)      = ½ E S + log 2 + ∫_0^∞ (1 − Re φ(ω)) / (ω sinh πω) dω
@@ -91,7 +92,6 @@ class RowCharacteristic {
     void integrate(double largest);
     void integrate_block(const NodeSet& nodes, std::size_t first);
     void split_block(const NodeSet& nodes, std::size_t first);
-    void give_out();
 
     const Batch& batch_;
     const Performance& theta_;
