@@ -103,11 +103,6 @@ bool is_soft(Model model) {
     return model == Model::enumerated || model == Model::characteristic || model == Model::cheaper;
 }
 
-Way way_of(Model model) {
-    if (model == Model::enumerated) return Way::enumerate;
-    return model == Model::characteristic ? Way::characteristic : Way::cheaper;
-}
-
 double largest_move(const std::vector<double>& a, const std::vector<double>& b) {
     double most = 0;
     for (std::size_t i = 0; i < a.size(); ++i)
@@ -135,8 +130,7 @@ void Expectation::find_posterior(const Batch& batch, Sums* sums_by_terms, const 
     case Model::enumerated:
     case Model::characteristic:
     case Model::cheaper:
-        return soft_posterior(batch, performance_, way_of(model_), nodes_.get(), posterior_, sums_by_terms,
-                              worker);
+        return soft_posterior(batch, performance_, model_, nodes_.get(), posterior_, sums_by_terms, worker);
     }
 }
 

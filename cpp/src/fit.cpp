@@ -43,24 +43,21 @@ Batch PatternRows::batch(std::int64_t index) const {
 }
 
 Model model_of(const Options& options) {
-    if (options.method == Method::soft_staple) {
-        if (options.way == Way::enumerate) return Model::enumerated;
-        return options.way == Way::characteristic ? Model::characteristic : Model::cheaper;
-    }
+    if (options.method == Method::soft_staple) return options.expectation;
     return options.log_linear ? Model::log_linear : Model::product;
 }
 
 bool pays_masses(const Options& options, int raters, double terms, double row_cost) {
-    if (raters > most_mass_raters || options.way == Way::characteristic) return false;
+    if (raters > most_mass_raters || options.expectation == Model::characteristic) return false;
     const double patterns = std::ldexp(1.0, raters);
-    if (options.way == Way::enumerate) return patterns <= terms;
+    if (options.expectation == Model::enumerated) return patterns <= terms;
     const double moments = options.em.m_step == MStep::paper ? raters : 0;
     const double once = terms * (2 + moments) * ns_of_mass;
     return once + typical_iterations * patterns * raters * ns_of_step < typical_iterations * row_cost;
 }
 
 bool pays_lanes(const Options& options, const Votes& votes, double fractional) {
-    if (options.way != Way::cheaper) return options.way == Way::enumerate;
+    if (options.expectation != Model::cheaper) return options.expectation == Model::enumerated;
     const bool splits = options.em.m_step == MStep::em;
     const double patterns = std::ldexp(1.0, votes.size());
     const double moments = splits ? 0 : ns_of_lane_moment * votes.size();

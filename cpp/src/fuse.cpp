@@ -23,10 +23,11 @@ namespace {
 constexpr std::int64_t most_patterns = 1 << 21; // sorting more takes longer than a Ctrl-C may wait
 constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
-// Distinct patterns that fit into 4 bytes a voxel: each costs its votes twice (arrival, sorted), counts and
-// slots.
+// Distinct patterns that fit into 4 bytes a voxel, or the quarter of a byte for each rater: each costs its
+// votes twice (arrival, sorted), counts and slots.
 std::int64_t default_capacity(const Votes& votes) {
-    const std::int64_t fit = 4 * votes.voxels() / (16 * votes.columns() + 48);
+    const std::int64_t bytes = std::max(4 * votes.voxels(), votes.columns() * votes.voxels() / 4);
+    const std::int64_t fit = bytes / (16 * votes.columns() + 48);
     return std::clamp<std::int64_t>(fit, 4096, most_patterns);
 }
 
@@ -130,7 +131,7 @@ class Fusing {
     bool suits_lanes(const Sample& sample) const {
         if (votes_.label || votes_.may_miss() || votes_.size() > kernels::most_product_raters) return false;
         if (options_.method != Method::soft_staple) return !options_.log_linear;
-        if (votes_.prior || votes_.size() > most_mass_raters || options_.way == Way::characteristic)
+        if (votes_.prior || votes_.size() > most_mass_raters || options_.expectation == Model::characteristic)
             return false;
         if (options_.route != Route::lanes && sample.rows > 0 &&
             !pays_lanes(options_, votes_, std::log2(sample.terms / sample.rows)))
@@ -203,7 +204,7 @@ class Fusing {
             take_posterior(masses);
             return note(dense_->mix(masses, consensus_));
         }
-        if (options_.way == Way::enumerate && census_.most_fractional > most_fractional)
+        if (options_.expectation == Model::enumerated && census_.most_fractional > most_fractional)
             throw BadInput(BadInput::Kind::too_many_fractional, -1, -1, census_.most_fractional);
         // One table of 2^m masses for the whole volume, or each row's own terms anew in every iteration.
         const bool by_table = !votes_.prior && !votes_.may_miss() &&

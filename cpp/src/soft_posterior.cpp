@@ -18,26 +18,30 @@ double characteristic_cost(int fractional, bool with_sums) {
     return 500 + nodes * (with_sums ? 5 + 1.1 * fractional : 3 + 0.19 * fractional);
 }
 
-void soft_posterior(const Batch& batch, const Performance& performance, Way way, const Nodes* nodes,
+void soft_posterior(const Batch& batch, const Performance& performance, Model model, const Nodes* nodes,
                     Posterior& posterior, Sums* sums, const Worker& worker) {
     RowEnumerator enumerator(batch, performance);
     std::optional<RowCharacteristic> characteristic;
-    if (way != Way::enumerate) characteristic.emplace(batch, performance, *nodes);
+    if (model != Model::enumerated) characteristic.emplace(batch, performance, *nodes, posterior, sums);
     const auto enumerates = [&](int fractional) {
-        if (fractional == 0 || way == Way::enumerate) return true;
-        if (way == Way::characteristic || fractional > most_fractional) return false;
+        if (fractional == 0 || model == Model::enumerated) return true;
+        if (model == Model::characteristic || fractional > most_fractional) return false;
         return enumeration_cost(fractional) <= characteristic_cost(fractional, sums != nullptr);
     };
     Pace pace(worker);
     for (std::int64_t row = 0; row < batch.rows; ++row) {
-        const bool by_terms = enumerates(fractional_votes(batch, row));
-        const RowAnswer answer = by_terms ? enumerator.find(row, sums) : characteristic->find(row, sums);
+        if (!enumerates(fractional_votes(batch, row))) {
+            if (pace.stopped_after(characteristic->take(row))) return;
+            continue;
+        }
+        const RowAnswer answer = enumerator.find(row, sums);
         const auto r = static_cast<std::size_t>(row);
         posterior.foreground[r] = answer.foreground;
         posterior.background[r] = answer.background;
         posterior.log_likelihood[r] = answer.log_likelihood;
-        if (pace.stopped_after(by_terms ? enumerator.terms() : characteristic->terms())) return;
+        if (pace.stopped_after(enumerator.terms())) return;
     }
+    if (characteristic) characteristic->finish();
 }
 
 } // namespace fastfuse

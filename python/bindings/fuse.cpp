@@ -32,10 +32,11 @@ Route route_of(const std::string& name) {
                          {"rows", Route::rows}});
 }
 
-Way way_of(const std::string& name) {
-    return named<Way>(
-        "expectation", name,
-        {{"auto", Way::cheaper}, {"enumerate", Way::enumerate}, {"characteristic", Way::characteristic}});
+Model expectation_of(const std::string& name) {
+    return named<Model>("expectation", name,
+                        {{"auto", Model::cheaper},
+                         {"enumerate", Model::enumerated},
+                         {"characteristic", Model::characteristic}});
 }
 
 // The options that come in a dictionary, as every function that fuses takes them.
@@ -52,7 +53,7 @@ Options options_of(const py::dict& given) {
     options.em.sensitivity = {sensitivity.first, sensitivity.second};
     options.em.specificity = {specificity.first, specificity.second};
     options.log_linear = given["log_linear"].cast<bool>();
-    options.way = way_of(given["expectation"].cast<std::string>());
+    options.expectation = expectation_of(given["expectation"].cast<std::string>());
     options.prior = given["prior"].cast<std::optional<double>>();
     options.init = given["init"].cast<std::optional<double>>();
     options.disputed_only = given["disputed_only"].cast<bool>();

@@ -47,9 +47,11 @@ class Nodes {
     static constexpr std::size_t block = 64; // nodes that are gone through at a time
 
     explicit Nodes(const Performance& performance);
-    // Nodes that suffice where |S| is no larger. Made when first asked for.
-    const NodeSet& within(double largest) const;
-    static double count_within(double largest); // about how many
+    // Sets of nodes are numbered by the range of S for which they suffice.
+    static std::size_t set_within(double largest);
+    const NodeSet& set(std::size_t number) const; // made when first asked for
+    static double count_within(double largest);   // of nodes, about
+    std::size_t sets() const { return slots_.size(); }
 
     std::vector<double> no;   // s_i(0)
     std::vector<double> gain; // s_i(1) − s_i(0)
@@ -63,15 +65,16 @@ class Nodes {
     mutable std::vector<Slot> slots_;
 };
 
-// One row after another. Scratch of one thread.
+// The rows of a batch, one after another; those that need the same nodes wait for each other, so that a block
+// of nodes stays in the cache for all of them. Scratch of one thread.
 class RowCharacteristic {
   public:
-    RowCharacteristic(const Batch& batch, const Performance& performance, const Nodes& nodes)
-        : batch_(batch), theta_(performance), nodes_(nodes) {}
-
-    // With `sums`, adds Σ c E[b_i p(1|B)] and its three companions.
-    RowAnswer find(std::int64_t row, Sums* sums);
-    std::int64_t terms() const { return terms_; } // of the last row
+    // Answers go to `posterior`. With `sums`, adds Σ c E[b_i p(1|B)] and its three companions to them.
+    RowCharacteristic(const Batch& batch, const Performance& performance, const Nodes& nodes,
+                      Posterior& posterior, Sums* sums);
+    // Answers the row, now or later. Returns the terms that were gone through.
+    std::int64_t take(std::int64_t row);
+    std::int64_t finish(); // answers those that wait
 
   private:
     // A fractional vote.
@@ -84,29 +87,47 @@ class RowCharacteristic {
     struct Split {
         double hit, miss, false_alarm, rejection;
     };
+    struct Row {
+        std::int64_t at = 0;
+        std::vector<Doubt> doubts;
+        double base = 0;                                        // S if every fractional vote were 0
+        double lowest = 0, highest = 0, mean = 0, variance = 0; // of S
+        double log_zero = 0;                                    // E log p(B | truth 0), with 1 − π
+        double odd = 0, even = 0;               // the two integrals, of log(1 + e^S) the second
+        std::vector<double> with_mark, without; // the first with a doubt's vote held at 1, and at 0
+    };
+    // What all but e^−37 of S lies between; the logarithm of what E σ(S) and E σ(−S) are less than.
+    struct Tails {
+        double lowest, highest;
+        double log_foreground = 0, log_background = 0;
+    };
+    struct Queue {
+        std::vector<Row> rows;
+        std::size_t size = 0;
+    };
 
-    double vote(std::size_t rater) const { return batch_.votes_of(static_cast<int>(rater))[row_]; }
-    void begin();
-    void expand(bool mirrored);
-    void saturate(bool marked);
-    void integrate(double largest);
-    void integrate_block(const NodeSet& nodes, std::size_t first);
-    void split_block(const NodeSet& nodes, std::size_t first);
+    double vote(std::size_t rater, const Row& row) const {
+        return batch_.votes_of(static_cast<int>(rater))[row.at];
+    }
+    void begin(Row& row, std::int64_t at) const;
+    Tails bound_tails(const Row& row);
+    std::int64_t expand(const Row& row, bool mirrored);
+    std::int64_t saturate(const Row& row, bool marked);
+    void wait(std::size_t set, Row& row);
+    std::int64_t integrate(std::size_t set);
+    void integrate_block(const NodeSet& nodes, std::size_t first, Row& row);
+    void split_block(const NodeSet& nodes, std::size_t first, Row& row);
+    void answer(const Row& row, double w, double u, double softplus);
 
     const Batch& batch_;
     const Performance& theta_;
     const Nodes& nodes_;
-    std::int64_t row_ = 0;
-    bool splits_ = false;
-    std::int64_t terms_ = 0;
-    std::vector<Doubt> doubts_;
-    double base_ = 0;                                         // S if every fractional vote were 0
-    double lowest_ = 0, highest_ = 0, mean_ = 0, spread_ = 0; // of S; Σ gain²
-    double log_zero_ = 0;                                     // E log p(B | truth 0), with 1 − π
-    double w_ = 0, u_ = 0, softplus_ = 0;                     // E σ(S), E σ(−S), E log(1 + e^S)
-    std::vector<Split> split_;                                // of each doubt
-    std::vector<double> real_, imaginary_, prefix_, power_;
-    std::vector<double> with_mark_, without_; // Σ Im φ / sinh with a doubt's vote held at 1, and at 0
+    Posterior& posterior_;
+    Sums* sums_;
+    Row row_;
+    std::vector<Queue> queues_; // of each set of nodes
+    std::vector<Split> split_;  // of each doubt of the row that is answered
+    std::vector<double> real_, imaginary_, prefix_, power_, factor_;
 };
 
 } // namespace fastfuse

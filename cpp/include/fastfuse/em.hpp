@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "fastfuse/model.hpp"
 #include "fastfuse/parallel.hpp"
 #include "fastfuse/posterior.hpp"
 #include "fastfuse/rows.hpp"
@@ -20,16 +21,6 @@ namespace fastfuse {
 enum class MStep {
     paper, // v_i1 = v_i0 = q_i: eq. (5) as printed
     em,    // v_i1 = q_i θ_i1 / a_i1, v_i0 = q_i (1 − θ_i0) / a_i0: the true maximiser
-};
-
-// How the posterior of a row comes about.
-enum class Model {
-    mean_vote,      // w = Σ_i q_i / m: no performance needed
-    product,        // eqs. (2), (12), (13)
-    log_linear,     // the same with the log-odds weighted by the vote
-    enumerated,     // the expectation over the row's binary patterns, eq. (9), term by term
-    characteristic, // the same by its characteristic function
-    cheaper,        // by whichever of the two costs less in this row
 };
 
 // p(rate) of a Beta distribution, ∝ rate^(a − 1) (1 − rate)^(b − 1); a = b = 1 says nothing.

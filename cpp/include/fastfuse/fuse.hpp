@@ -25,8 +25,8 @@ enum class Route {
 struct Options {
     Method method = Method::soft_staple;
     EmOptions em;
-    bool log_linear = false;     // simplified-soft-staple: the log-odds weighted by the vote
-    Way way = Way::cheaper;      // soft-staple: how its expectation comes about
+    bool log_linear = false;            // simplified-soft-staple: the log-odds weighted by the vote
+    Model expectation = Model::cheaper; // soft-staple: this, or enumerated, or characteristic
     std::optional<double> prior; // in (0, 1); without it, and without a map in the votes, the mean vote
     std::optional<double> init;  // every sensitivity and specificity at the start; without it, the mean vote
     bool disputed_only = false; // voxels on which all agree take that value, and nothing else is learnt there

@@ -3,20 +3,16 @@
 
 #include "fastfuse/characteristic.hpp"
 #include "fastfuse/enumerate.hpp"
+#include "fastfuse/model.hpp"
 #include "fastfuse/posterior.hpp"
 #include "fastfuse/sums.hpp"
 
 namespace fastfuse {
 
-enum class Way {
-    enumerate,      // all 2^f terms
-    characteristic, // the integral, wherever a vote is fractional
-    cheaper,        // whichever costs less in this row
-};
-
 // w, 1 − w and Σ_B q(B) log p(B) of each row. With `sums`, also what the EM M-step needs, Σ c E[b_i p(1|B)]
-// and its three companions, added to them. `nodes` may be null where all is enumerated.
-void soft_posterior(const Batch& batch, const Performance& performance, Way way, const Nodes* nodes,
+// and its three companions, added to them. `model` is one of its last three; where all is enumerated, `nodes`
+// may be null.
+void soft_posterior(const Batch& batch, const Performance& performance, Model model, const Nodes* nodes,
                     Posterior& posterior, Sums* sums, const Worker& worker);
 
 // Nanoseconds or so that a row with so many fractional votes takes.
