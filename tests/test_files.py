@@ -95,12 +95,31 @@ def test_sidecar(tmp_path: Path, paths: list[Path]) -> None:
     assert [rater["sensitivity"] for rater in facts["raters"]] == fused.sensitivity.tolist()
     assert [rater["specificity"] for rater in facts["raters"]] == fused.specificity.tolist()
     assert facts["raters"][0]["volume_ml"] == pytest.approx(fused.volume[0] * 3.6e-3)
-    assert facts["roi"] == {"mask": str(tmp_path / "brain.nii.gz"), "voxels": int(np.prod(SHAPE))}
+    assert facts["region"] == {"mask": str(tmp_path / "brain.nii.gz"), "voxels": int(np.prod(SHAPE))}
     assert (facts["prior"], facts["n_iter"], facts["converged"]) == (0.25, fused.n_iter, True)
     assert facts["log_likelihood"] == fused.log_likelihood.tolist()
     assert facts["foreground"]["voxels"] == fused.label().sum()
     assert facts["outputs"] == {"consensus": "c.nii"}
     assert facts["warnings"] == []
+
+
+@pytest.mark.parametrize("raters", [3, 300])
+def test_counts_of_many_who_looked(tmp_path: Path, raters: int) -> None:
+    """More than a byte holds, and what a rater did not look at counts nowhere."""
+    ones = save(tmp_path / "ones.nii", np.ones(SHAPE, np.uint8))
+    half = np.ones(SHAPE, np.uint8)
+    half[0] = 0
+    half = save(tmp_path / "half.nii", half)
+    paths = [save(tmp_path / f"r{i}.nii", np.ones(SHAPE, np.uint8)) for i in range(raters)]
+    counts = tmp_path / "n.nii.gz"
+    with pytest.warns(fastfuse.FusionWarning, match="everybody marks everything"):
+        fastfuse.fuse_files(
+            paths, tmp_path / "c.nii.gz", present=[half, *[ones] * (raters - 1)], save_counts=counts
+        )
+    found = np.asanyarray(nib.load(counts).dataobj)
+    assert (found[0] == raters - 1).all()
+    assert (found[1:] == raters).all()
+    assert found.dtype == (np.uint8 if raters < 256 else np.uint16)
 
 
 def test_undefined_is_null(tmp_path: Path) -> None:

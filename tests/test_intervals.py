@@ -160,7 +160,7 @@ def test_none_unless_asked() -> None:
 @pytest.mark.parametrize("fuse", [fastfuse.soft_staple, fastfuse.simplified_soft_staple])
 @pytest.mark.parametrize("kind", ["dense", "three-valued"])
 def test_undefined_for_the_papers_m_step_on_fractional_votes(fuse: Any, kind: str) -> None:
-    with pytest.warns(fastfuse.FusionWarning, match=r"information .* is not defined: try m_step='em'"):
+    with pytest.warns(fastfuse.FusionWarning, match=r"information.* not defined here: EM ends at no maximum"):
         found = fuse(votes_of(kind, seed=2), m_step="paper", intervals="information").intervals
     assert found.kind == "information"
     for field in FIELDS:
@@ -223,9 +223,27 @@ def test_rater_who_is_not_there_has_nan(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["bootstrap", "lesions"])
 @pytest.mark.parametrize("fuse", [fastfuse.soft_staple, fastfuse.simplified_soft_staple])
 def test_no_bootstrap_of_votes_that_do_not_repeat(fuse: Any, kind: str) -> None:
-    with pytest.warns(fastfuse.FusionWarning, match="do not repeat from voxel to voxel"):
+    with pytest.warns(fastfuse.FusionWarning, match="hardly repeat from voxel to voxel"):
         fused = fuse(dense(2, 200_000), intervals=kind, m_step="em", tol=1e-3)
-    assert fused.intervals is None
+    assert fused.intervals.kind == kind
+    assert np.isnan(fused.intervals.sensitivity).all()
+
+
+@quiet
+@pytest.mark.parametrize("kind", ["information", "bootstrap", "lesions"])
+@pytest.mark.parametrize("case", ["nobody marks", "one rater", "one rater is there"])
+def test_undefined_where_nothing_tells(case: str, kind: str) -> None:
+    """Resampling an estimate that nothing determines would make it look certain."""
+    votes: list[Any] = list(votes_of("binary", seed=1))
+    if case == "nobody marks":
+        votes = [0 * vote for vote in votes]
+    elif case == "one rater":
+        votes = votes[:1]
+    else:
+        votes[1:] = [None] * (len(votes) - 1)
+    found = intervals_of(votes, intervals=kind)
+    for field in FIELDS:
+        assert np.isnan(getattr(found, field)).all()
 
 
 # --- the bootstrap -------------------------------------------------------------------------------------------

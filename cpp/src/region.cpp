@@ -1,23 +1,29 @@
 #include "region.hpp"
 
+#include <algorithm>
+
 #include "fastfuse/rows.hpp"
 #include "fastfuse/sum_over_jobs.hpp"
 
 namespace fastfuse {
 namespace {
 
-enum class Verdict : std::uint8_t { unread, disputed, unmarked, marked };
+enum class Verdict : std::uint8_t { disputed, unmarked, marked };
 
 Verdict verdict_on(const Batch& batch, std::int64_t row) {
     bool yes = false, no = false;
+    int readers = 0;
     for (int i = 0; i < batch.raters; ++i) {
         const double q = batch.votes_of(i)[row];
         if (is_missing(q)) continue;
         yes |= q != 0;
         no |= q != 1;
+        ++readers;
     }
-    if (yes && no) return Verdict::disputed;
-    return yes ? Verdict::marked : no ? Verdict::unmarked : Verdict::unread;
+    const bool alone =
+        readers < std::min(batch.raters, 2); // none, or one, of several: nobody who could agree
+    if (alone || (yes && no)) return Verdict::disputed;
+    return yes ? Verdict::marked : Verdict::unmarked;
 }
 
 struct Tally {

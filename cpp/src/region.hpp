@@ -11,14 +11,14 @@
 namespace fastfuse {
 
 struct Region {
-    std::vector<std::uint8_t> disputed; // 1 where the votes are neither all 0 nor all 1
-    std::vector<std::uint8_t> marked;   // 1 where they are all 1
-    std::vector<std::uint8_t> agreed;   // 1 where they are all 0, or all 1; a missing vote says nothing
+    std::vector<std::uint8_t> disputed; // 1 where they differ, or fewer than two vote, of several
+    std::vector<std::uint8_t> marked;   // 1 where all votes that are there are 1
+    std::vector<std::uint8_t> agreed;   // 1 where they are all 1, or all 0
     std::vector<double> read;           // agreed voxels that each rater votes on
     std::vector<double> volume;         // those of them that he marks
 };
 
-// Inside the mask; a voxel that nobody votes on is neither disputed nor agreed. Throws BadInput.
+// Inside the mask. Throws BadInput.
 Region find_disputed(const Votes& votes, const Team& team);
 
 // A view of one byte a voxel.

@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .dilation import Guide
 from .errors import warn
-from .fusing import Raters, fuse_arrays
+from .fusing import fuse_arrays
 from .grids import check_in_memory
 from .options import Dilation, check_count, check_one_selection
+from .raters import Raters
 from .result import Fusion, SoftMask
-from .votes import Array, as_companion, named_raters
+from .votes import Array, as_companion, named_raters, spacing_of
 
 
 def dilated_staple(
@@ -117,7 +118,7 @@ def dilated_staple(
         init=init,
         mask=mask,
         roi=roi,
-        spacing_mm=spacing_mm,
+        spacing_mm=spacing_of(raters) if spacing_mm is None else spacing_mm,
         missing=missing,
         present=present,
         mrf=mrf,

@@ -98,7 +98,8 @@ def fuse_files(
     save_label, cut : path, float
         Also write the mask ``probability >= cut`` as uint8.
     save_counts : path
-        Also write how many raters mark each voxel (vote >= 0.5) as uint8, 0 outside the mask.
+        Also write how many raters mark each voxel (vote >= 0.5) as uint8, as uint16 for more than 255 raters, 0 outside
+        the mask.
     overwrite : bool, default False
         Replace existing outputs.
     progress : callable, optional
@@ -194,7 +195,7 @@ def fuse_files(
         fusion, grown, doubts = _fuse_grown(inputs, job, cast(Method, method), growth, shared, say)
     remarks = inputs.remarks + doubts
     sidecar = _sidecar(fusion, job, inputs, {**options, "cut": cut}, grown, remarks)
-    counts = None if job.counts is None else _counts(inputs.votes, inputs.region, label)
+    counts = None if job.counts is None else _counts(inputs, label)
     job.write(fusion, counts, cut, inputs.raters[0], sidecar, say, overwrite=overwrite)
     warn(remarks)
     return fusion
@@ -255,12 +256,16 @@ def _fuse_grown(
     return fusion, {**facts, "raters": [soft_facts(soft) for soft in softened]}, remarks + doubts
 
 
-def _counts(votes: list[NDArray[Any]], region: NDArray[Any] | None, label: int | None) -> NDArray[np.uint8]:
-    """Count the raters who mark each voxel."""
-    counts = np.zeros_like(votes[0], dtype=np.uint8)
-    for vote in votes:
-        counts += vote >= 0.5 if label is None else selected(vote, label)
-    return counts if region is None else counts * (region != 0)
+def _counts(inputs: Inputs, label: int | None) -> NDArray[Any]:
+    """Count the raters who mark each voxel that they looked at."""
+    votes, most = inputs.votes, np.iinfo(np.uint8).max
+    counts: NDArray[Any] = np.zeros_like(votes[0], dtype=np.uint8 if len(votes) <= most else np.uint16)
+    for vote, seen in zip(votes, inputs.present or [None] * len(votes), strict=True):
+        marked = vote >= 0.5 if label is None else selected(vote, label)
+        np.add(counts, marked if seen is None else marked & (seen != 0), out=counts)
+    if inputs.region is not None:
+        counts[inputs.region == 0] = 0
+    return counts
 
 
 def _sidecar(
@@ -299,7 +304,7 @@ def _sidecar(
         **({"present": [path and recorded(path) for path in job.present]} if job.present else {}),
         **({} if grown is None else {"dilation": grown}),
         "foreground": {"voxels": foreground, "ml": round(foreground * voxel_ml, 6)},
-        "roi": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
+        "region": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
         "prior": number_or_null(fusion.prior),
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,

@@ -30,6 +30,7 @@ from .options import (
     check_spacings,
     check_tolerance,
 )
+from .raters import Raters
 from .region import within_margin
 from .remarks import remarks_on
 from .result import Fusion, Method
@@ -38,11 +39,10 @@ from .votes import (
     Array,
     as_companion,
     as_present,
-    as_raters,
     axes_in_memory_order,
     explain,
-    name_of,
     named_raters,
+    spacing_of,
 )
 
 
@@ -85,18 +85,13 @@ def fuse_arrays(
     """
     remarks = check_in_memory([*named_raters(raters), ("mask", mask), ("prior", prior)])
     given = Raters.of(raters, names)
-    arrays, shape = given.arrays, given.arrays[0].shape
-    axes = axes_in_memory_order(arrays[0])
+    shape = given.arrays[0].shape
+    axes = axes_in_memory_order(given.arrays[0])
     looked = as_present(present, given.places, given.count, shape, given.names)
     prior_number, prior_map = check_prior(prior, shape)
     region = None if mask is None else as_companion(mask, "mask", shape)
-    margin = check_roi(roi)
-    kind = check_choice(intervals, "intervals", INTERVALS)
-    if margin is not None and spacing_mm is None:
-        raise ValueError(f"roi is {roi!r}, a margin in mm: give spacing_mm, the voxel's size along each axis")
-    sides = check_spacings(spacing_mm, len(shape))
-    spacings = [sides[axis] for axis in axes]
-    threads = check_count(threads, "threads", least=0)
+    margin, kind = check_roi(roi), check_choice(intervals, "intervals", INTERVALS)
+    spacings = _spacings(spacing_mm, raters, axes, margin)
     options: dict[str, Any] = {
         "method": method,
         "em_m_step": check_choice(m_step, "m_step", ("paper", "em")) == "em",
@@ -114,51 +109,38 @@ def fuse_arrays(
         "tol": check_tolerance(tol),
         "max_iter": check_count(max_iter, "max_iter", least=1),
         "accelerate": check_choice(acceleration, "acceleration", ACCELERATIONS) == "squarem",
-        "threads": threads,
+        "threads": check_count(threads, "threads", least=0),
         "route": route,
     }
     _check_intervals(kind, prior_map, options["coupling"])
     replicates, seed = check_count(replicates, "replicates", least=2), check_count(seed, "seed", least=0)
     companions = [array for array in (region, prior_map, *looked) if array is not None]
-    destination = Destination.of(out, dtype, shape, axes, [*arrays, *companions])
-    in_order = [array.transpose(axes) for array in arrays]
-    seen = [None if array is None else array.transpose(axes) for array in looked]
-    inside = None if region is None else region.transpose(axes)
+    destination = Destination.of(out, dtype, shape, axes, [*given.arrays, *companions])
+    case = Case(
+        raters=[array.transpose(axes) for array in given.arrays],
+        mask=None if region is None else region.transpose(axes),
+        prior=None if prior_map is None else prior_map.transpose(axes),
+        present=[None if array is None else array.transpose(axes) for array in looked],
+    )
     try:
         if margin is not None:
-            inside = within_margin(in_order, margin, spacings, inside, threads)
+            case = case.within(margin, spacings, select_label, threads)
         result = _core.fuse(
-            in_order,
+            case.raters,
             destination.work,
-            mask=inside,
-            prior_map=None if prior_map is None else prior_map.transpose(axes),
-            present=seen,
+            mask=case.mask,
+            prior_map=case.prior,
+            present=case.present,
             options=options,
         )
     except _core.BadInput as bad:
-        raise ValueError(explain(bad.args, arrays, region, axes, given.names, titles)) from None
-    sensitivity, specificity = np.array(result["sensitivity"]), np.array(result["specificity"])
-    found: Intervals | None = None
-    if kind == "information":
-        found = from_information(result["information"], sensitivity, specificity)
-    elif kind != "none":
-        found = bootstrap(
-            in_order,
-            kind=kind,
-            sensitivity=sensitivity,
-            specificity=specificity,
-            prior=result["prior"],
-            replicates=replicates,
-            seed=seed,
-            mask=inside,
-            present=seen,
-            options=options,
-        )
+        raise ValueError(explain(bad.args, given.arrays, region, axes, given.names, titles)) from None
+    found, resampled = _intervals(kind, result, case, options, replicates, seed)
     fusion = given.whole(
         Fusion(
             probability=destination.finish(),
-            sensitivity=sensitivity,
-            specificity=specificity,
+            sensitivity=np.array(result["sensitivity"]),
+            specificity=np.array(result["specificity"]),
             prior=result["prior"],
             log_likelihood=np.array(result["log_likelihood"], dtype=np.float64),
             n_iter=result["iterations"],
@@ -176,59 +158,74 @@ def fuse_arrays(
         disputed=result["disputed"],
         lowest=result["lowest"],
         highest=result["highest"],
-        arrays=arrays,
+        arrays=given.arrays,
         max_iter=max_iter,
         label=select_label,
         names=names,
         wanted=kind,
+        resampled=resampled,
+        roi=roi,
     )
     return fusion, remarks
 
 
 @dataclass(frozen=True)
-class Raters:
-    """Those who read the case, and how many there are in all."""
+class Case:
+    """Arrays as the core takes them: of one shape, their axes in the order in which they lie in memory."""
 
-    arrays: list[Array]
-    places: list[int]
-    count: int
-    names: list[str]
+    raters: list[Array]
+    mask: Array | None
+    prior: Array | None
+    present: list[Array | None]  # empty if all raters looked everywhere
 
-    @classmethod
-    def of(cls, raters: Any, names: Sequence[str] | None = None) -> Raters:
-        """Take the votes as the caller has them.
+    def within(self, margin_mm: float, spacings: list[float], label: int | None, threads: int) -> Case:
+        """Return the same with a mask that ends a margin beyond what anybody marks."""
+        mask = within_margin(
+            self.raters,
+            margin_mm,
+            spacings,
+            mask=self.mask,
+            present=self.present,
+            label=label,
+            threads=threads,
+        )
+        return replace(self, mask=mask)
 
-        Raises
-        ------
-        TypeError, ValueError
-            As :func:`as_raters`, and if all are None.
-        """
-        if isinstance(raters, (list, tuple)):
-            places = [i for i, rater in enumerate(raters) if rater is not None]
-            if raters and not places:
-                raise ValueError("all raters are None: give at least one array of votes")
-            called = [name_of(i, names) for i in places]
-            return cls(as_raters([raters[i] for i in places], called), places, len(raters), called)
-        arrays = as_raters(raters, names)
-        called = [name_of(i, names) for i in range(len(arrays))]
-        return cls(arrays, list(range(len(arrays))), len(arrays), called)
 
-    def listed(self) -> list[Array | None]:
-        """Return all raters' arrays, None for one who did not read the case."""
-        read = dict(zip(self.places, self.arrays, strict=True))
-        return [read.get(i) for i in range(self.count)]
+def _spacings(
+    spacing_mm: Sequence[float] | None, raters: Any, axes: Sequence[int], margin: float | None
+) -> list[float]:
+    """Return a voxel's size along the axes in memory order: as given, or as in an image's header, or 1."""
+    sizes = spacing_of(raters) if spacing_mm is None else spacing_mm
+    if margin is not None and sizes is None:
+        raise ValueError(
+            f"roi is {margin!r}, a margin in mm: give spacing_mm, the voxel's size along each axis"
+        )
+    sides = check_spacings(sizes, len(axes))
+    return [sides[axis] for axis in axes]
 
-    def whole(self, fusion: Fusion) -> Fusion:
-        """Return the fusion with entries for those who did not read the case, too."""
-        if len(self.places) == self.count:
-            return fusion
-        parts: dict[str, Any] = {}
-        for name in ("sensitivity", "specificity", "ppv", "npv", "dice", "volume", "n_read"):
-            parts[name] = np.full(self.count, 0.0 if name in ("volume", "n_read") else np.nan)
-            parts[name][self.places] = getattr(fusion, name)
-        if fusion.intervals is not None:
-            parts["intervals"] = fusion.intervals.of_all(self.places, self.count)
-        return replace(fusion, **parts)
+
+def _intervals(
+    kind: str, result: Mapping[str, Any], case: Case, options: dict[str, Any], replicates: int, seed: int
+) -> tuple[Intervals | None, bool]:
+    """Return the intervals that were asked for, and whether the votes repeat enough for them."""
+    if kind == "none":
+        return None, True
+    sensitivity, specificity = np.array(result["sensitivity"]), np.array(result["specificity"])
+    if kind == "information":
+        return from_information(result["information"], sensitivity, specificity), True
+    return bootstrap(
+        case.raters,
+        kind=kind,
+        sensitivity=sensitivity,
+        specificity=specificity,
+        prior=result["prior"],
+        replicates=replicates,
+        seed=seed,
+        mask=case.mask,
+        present=case.present,
+        options=options,
+    )
 
 
 def _check_intervals(kind: str, prior_map: Array | None, coupling: list[float]) -> None:

@@ -51,7 +51,7 @@ def staple(
         rater who did not read this case: his sensitivity and specificity are nan, and all else is as without him.
     prior : {"mean", "estimate"}, float or array_like, default "mean"
         p(truth 1) before any vote. "mean", as in ITK and the paper: the mean of all votes inside the mask,
-        held fixed. It is biased when raters over-mark: with five raters of sensitivity 0.8 and specificity
+        held fixed (with missing votes, the mean over voxels of the mean of those that are there). It is biased when raters over-mark: with five raters of sensitivity 0.8 and specificity
         0.95 at a true prevalence of 0.01 the estimated sensitivity comes out 0.44 too low. "estimate": the
         mean consensus, updated in every iteration; it has no such bias. Or a number in (0, 1), or a map of
         the raters' shape with values in (0, 1).
@@ -63,12 +63,16 @@ def staple(
         is checked.
     roi : {"all", "disputed"} or float, default "all"
         Where, inside the mask, to fuse. "disputed": voxels on which all votes are 0, or all are 1, take that value and
-        stay out of EM and prior. Or a margin in mm around what anybody marks, with ``spacing_mm``; beyond it the
-        probability is 0. This changes results: background that nobody would mark raises every specificity and lowers
-        the prior; among disputed voxels alone specificities fall far below those of the whole, the prior is near 1/2,
-        and sensitivities no longer count the voxels that all find.
+        stay out of EM and prior; agreed is what at least two raters have read. Or a margin in mm around what anybody
+        marks (a vote above 0.1), in at most three dimensions; beyond it the probability is 0.
+        This changes results: background that nobody would mark raises every specificity and lowers
+        the prior, and a margin or a mask takes it away. "disputed" takes the agreement away as well: among disputed
+        voxels alone specificities fall far below those of the whole, sensitivities no longer count the voxels that all
+        find, and raters who err independently look opposed to each other, so that a few of them may come out as worse
+        than chance and the consensus upside down. Take it where many raters differ in kind, not to save time.
     spacing_mm : sequence of float, one per axis, optional
-        Voxel size in mm; for a margin, and for ``mrf`` on voxels that are no cubes.
+        Voxel size in mm; for a margin, and for ``mrf`` on voxels that are no cubes. Without it, that of the first nibabel
+        image's header if the raters are such images, else 1.
     missing : {"error", "nan"}, default "error"
         "nan": where a rater's value is nan, he gives no vote. A missing vote multiplies nothing in the E-step and counts
         nowhere in the M-step. A voxel on which nobody votes stays out of all sums; its probability is the prior.
@@ -78,7 +82,7 @@ def staple(
     mrf : float, default 0
         Strength β of a Markov random field, by mean field: neighbours across a face pull a voxel's log-odds by
         β (2 w - 1), times the smallest voxel side over the side along that axis. It removes isolated voxels; 0.1 to 1
-        are usual. One sweep over the voxels is one E-step, so this costs more time, and ``log_likelihood`` is that
+        are usual, and ``acceleration`` must be "none". One sweep over the voxels is one E-step, so this costs more time, and ``log_likelihood`` is that
         of the votes under each voxel's own prior, which need not rise. Agreed voxels of ``roi="disputed"`` pull too.
     performance_prior : (float, float) or ((float, float), (float, float)), optional
         (a, b) of a Beta prior on every sensitivity and specificity, or one for each of both; at least 1. The M-step
@@ -88,10 +92,12 @@ def staple(
         Standard errors and 95 % intervals of sensitivity and specificity, as ``Fusion.intervals``. "information": from
         the curvature of the likelihood (Louis 1982), for independent voxels and the prior as it was given, on the logit
         scale; nan where EM ends at no maximum of it, as the paper's M-step does on fractional votes, and for soft-STAPLE
-        with missing votes, a prior map or more than 20 raters whose votes are fractional.
-        "bootstrap": percentiles over resampled voxels, for every method. "lesions": the same over resampled lesions,
+        with missing votes, a prior map or more than 20 raters whose votes are fractional. On fractional votes it is that of
+        the marks which they stand for, and too wide, often by half: there the bootstrap is right.
+        "bootstrap": percentiles over resampled voxels, for every method, but nan for more than 131,072 distinct patterns
+        of votes, as a network's probabilities make. "lesions": the same over resampled lesions,
         the 26-connected components of what anybody marks (a vote above 0.1): voxels of one lesion share their errors, so
-        that these are the honest ones for images (needs SciPy). Not with ``mrf``.
+        that these are the honest ones for images (needs SciPy). Neither with a prior map; none of the three with ``mrf``.
     replicates, seed : int, default 200, 0
         Of the bootstrap.
     tol : float, default 1e-7

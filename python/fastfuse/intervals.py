@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from . import _core
 from .errors import lacking
-from .votes import Array
+from .votes import MARKED, Array
 
 LEVEL = 0.95
 Z = 1.959963984540054  # the normal distribution's quantile of (1 + LEVEL) / 2
 BOUNDARY = 1e-6  # a rate this near to 0 or 1 is on its way there, and has no curvature
 AWAY = 0.01  # how far from 0 and 1 a replicate starts: nearer, EM would stay
-MARKED = 0.1  # a vote above this belongs to a lesion: the rings of soft masks do, what a network leaves everywhere does not
 
 Rates = NDArray[np.float64]
 
@@ -105,24 +104,26 @@ def bootstrap(
     mask: Array | None,
     present: list[Array | None],
     options: dict[str, Any],
-) -> Intervals | None:
-    """Return percentile intervals over resampled voxels or lesions; None if the votes do not repeat.
+) -> tuple[Intervals, bool]:
+    """Return percentile intervals over resampled voxels or lesions; False with nan where the votes do not repeat.
 
     ``raters``, ``mask`` and ``present`` come as the core takes them.
     """
+    undefined = Intervals.undefined(kind, len(raters))
     table = _core.tabulate(raters, mask=mask, present=present, options=options)
     if table is None:
-        return None
+        return undefined, False
     vote, count, pattern = table
     rng = np.random.default_rng(seed)
-    if not count.any():
-        return Intervals.undefined(kind, len(raters))
+    known = np.isfinite(sensitivity) & np.isfinite(specificity)
+    if not count.any() or np.count_nonzero(known) < 2:  # one rater alone is right whatever is drawn
+        return undefined, True
     if kind == "lesions":
         whole = {**options, "disputed_only": False}  # what all agree on holds a lesion together
         everywhere = _core.tabulate(raters, mask=mask, present=present, options=whole)
         number, lesions = _lesions(*(table if everywhere is None else everywhere))
         if lesions < 2:
-            return Intervals.undefined(kind, len(raters))
+            return undefined, True
         samples = _resampled_lesions(number, lesions, pattern, count, replicates, rng)
     else:
         samples = _resampled_voxels(count, replicates, rng)
@@ -132,7 +133,8 @@ def bootstrap(
     )
     errors = rates.std(axis=0, ddof=1)  # of an array of shape (replicates, 2, m)
     ends = np.percentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
-    return Intervals(kind, errors[0], errors[1], ends[:, 0].T, ends[:, 1].T)
+    errors[:, ~known] = ends[:, :, ~known] = np.nan
+    return Intervals(kind, errors[0], errors[1], ends[:, 0].T, ends[:, 1].T), True
 
 
 def _resampled_voxels(count: Rates, replicates: int, rng: np.random.Generator) -> Iterator[Rates]:

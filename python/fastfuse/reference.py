@@ -48,6 +48,7 @@ Rates = tuple[
     Values, Values
 ]  # a probability of each rater and its complement: 1 - theta has digits of its own
 BetaPriors = tuple[float, float] | tuple[tuple[float, float], tuple[float, float]]
+MARKED = 0.1  # a vote above this marks
 EPSILON = 1e-12  # sensitivity and specificity stay inside [EPSILON, 1 - EPSILON]
 
 
@@ -211,18 +212,19 @@ class Region:
 
 
 def region_of(votes: Array, inside: Mask, roi: str | float, spacing: Array) -> Region:
-    """All voxels inside, the disputed ones among them, or those near a vote above 0."""
+    """All voxels inside, the disputed ones among them, or those near a vote that marks."""
     settled = np.zeros(inside.shape)
     if roi == "all":
         return Region(inside, inside, settled)
     if roi == "disputed":
         missing = np.isnan(votes)
-        inside = inside & ~missing.all(axis=0)  # what nobody reads is neither found nor pulls
-        none = (missing | (votes == 0)).all(axis=0)
-        every = (missing | (votes == 1)).all(axis=0) & ~none
+        together = (~missing).sum(axis=0) >= min(len(votes), 2)  # one of several, or none, agrees with nobody
+        none = (missing | (votes == 0)).all(axis=0) & together
+        every = (missing | (votes == 1)).all(axis=0) & together
         settled[inside & every] = 1
         return Region(inside, inside & ~none & ~every, settled)
-    near = within(float(roi), inside & (votes > 0).any(axis=0), spacing)
+    marked = inside & (votes > MARKED).any(axis=0)
+    near = within(float(roi), marked, spacing) if marked.any() else inside
     return Region(inside & near, inside & near, settled)
 
 

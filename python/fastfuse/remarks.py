@@ -25,11 +25,14 @@ def remarks_on(
     label: int | None,
     names: Sequence[str] | None,
     wanted: str,
+    resampled: bool,
+    roi: str | float,
 ) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
 
     ``disputed`` is the number of voxels on which raters differ, ``lowest`` and ``highest`` are the extreme
-    probabilities inside the mask, ``wanted`` is the kind of intervals that were asked for.
+    probabilities inside the mask, ``wanted`` is the kind of intervals that were asked for, ``resampled`` is False where
+    the votes do not repeat enough for it.
     """
     if not fusion.volume.any():
         if label is not None:
@@ -46,7 +49,7 @@ def remarks_on(
     elif disputed == 0:
         remarks.append("no voxel is in doubt: all raters agree everywhere")
     if wanted != "none":
-        remarks += _on_intervals(fusion, wanted)
+        remarks += _on_intervals(fusion, wanted, resampled)
     if fusion.n_voxels == 0:
         return remarks
     if (
@@ -57,15 +60,16 @@ def remarks_on(
             f"every rater comes out as no better than chance, and the consensus as the prior: {_remedy(fusion)}"
         )
     else:
-        remarks += _on_raters(fusion, names)
+        remarks += _on_raters(fusion, names, roi)
         remarks += _on_consensus(fusion, lowest, highest)
     if not fusion.converged:
         remarks.append(f"stopped at max_iter = {max_iter} before convergence")
     return remarks
 
 
-def _on_raters(fusion: Fusion, names: Sequence[str] | None) -> list[str]:
-    remarks, worse = [], []
+def _on_raters(fusion: Fusion, names: Sequence[str] | None, roi: str | float) -> list[str]:
+    remarks: list[str] = []
+    worse: list[str] = []
     for i, volume in enumerate(fusion.volume):
         sensitivity, specificity = fusion.sensitivity[i], fusion.specificity[i]
         if fusion.n_read[i] == 0:
@@ -78,21 +82,29 @@ def _on_raters(fusion: Fusion, names: Sequence[str] | None) -> list[str]:
     if len(worse) > MOST_NAMED:
         others = f"{len(worse) - MOST_NAMED} other raters do worse than chance too"
         worse = [*worse[:MOST_NAMED], others]
+    if worse and roi == "disputed":
+        worse.append(
+            "among disputed voxels alone, independent raters look opposed to each other: roi='all', or a margin, has no such bias"
+        )
     return remarks + worse
 
 
-def _on_intervals(fusion: Fusion, wanted: str) -> list[str]:
-    if fusion.intervals is None:
-        return ["the votes do not repeat from voxel to voxel: a bootstrap would take as long as many fusions"]
-    if np.isnan(fusion.intervals.sensitivity).all() and wanted == "information":
-        return [
-            "the information of these votes is not defined: try m_step='em', or intervals='bootstrap', which is"
-        ]
-    if np.isnan(fusion.intervals.sensitivity).all():
-        return [
-            f"intervals={wanted!r} finds too little to resample: no voxel in doubt, or fewer than two lesions"
-        ]
-    return []
+def _on_intervals(fusion: Fusion, wanted: str, resampled: bool) -> list[str]:
+    found = fusion.intervals
+    if not resampled:
+        why = (
+            "the votes hardly repeat from voxel to voxel, and a bootstrap would take as long as many fusions"
+        )
+    elif found is None or np.isfinite(found.sensitivity).any():
+        return []
+    elif wanted == "information":
+        why = (
+            "EM ends at no maximum of the likelihood, at 0 or 1, or at votes whose information is not known; "
+            "intervals='bootstrap' may be"
+        )
+    else:
+        why = "there is too little to resample: fewer than two raters, two lesions or one voxel in doubt"
+    return [f"intervals={wanted!r} are not defined here: {why}"]
 
 
 def _on_consensus(fusion: Fusion, lowest: float, highest: float) -> list[str]:

@@ -113,7 +113,7 @@ def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
         ]
         size = (_times(grown[i]["size"]),) if grown else ()
         table.add_row(escape(name), *rates, f"{rater['volume_ml']:.2f}", *size)
-    cut, roi = facts["options"]["cut"], facts["roi"]
+    cut = facts["options"]["cut"]
     table.add_section()
     blank = [""] * len(RATES)
     table.add_row(f"consensus, cut {cut:g}", *blank, f"{facts['foreground']['ml']:.2f}")
@@ -123,17 +123,30 @@ def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
         grown_to = f"its ring, grown to {_times(ring['size'])}"
         table.add_row(grown_to, *blank, f"{ring['ring_voxels'] * voxel_ml:.2f}")
     console.print(table)
-    where = "the whole volume" if roi["mask"] is None else f"inside {printable(Path(roi['mask']).name)}"
-    console.print(
-        f"{roi['voxels']:,} voxels ({where}), prior {_prior(facts['prior'])}, {_ending(facts)}",
-        highlight=False,
-    )
-    if roi["mask"] is None:
-        console.print(
-            "Background counts: it inflates specificity and lowers the prior; give --mask to leave it out.",
-            highlight=False,
-        )
+    for line in _how(facts):
+        console.print(line, highlight=False)
     console.print(f"wrote {', '.join(printable(path) for path in written)}", highlight=False)
+
+
+def _how(facts: dict[str, Any]) -> Iterator[str]:
+    """Say where was fused, how it ended, and what the table's numbers count."""
+    options, mask = facts["options"], facts["region"]["mask"]
+    roi = options.get("roi", "all")
+    inside = [] if mask is None else [f"inside {printable(Path(mask).name)}"]
+    if roi == "disputed":
+        inside.append("in dispute")
+    elif roi != "all":
+        inside.append(f"within {roi:g} mm of what anybody marks")
+    where = ", ".join(inside) or "the whole volume"
+    yield f"{facts['region']['voxels']:,} voxels ({where}), prior {_prior(facts['prior'])}, {_ending(facts)}"
+    if roi == "disputed":
+        yield "Sensitivity and specificity are of voxels in dispute, all else of those on which all agree, too."
+    elif not inside:
+        yield "Background counts: it inflates specificity and lowers the prior; give --mask to leave it out."
+    kind = options.get("intervals", "none")
+    if kind != "none":
+        what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}
+        yield f"Below the rates: 95 % intervals {what.get(kind, 'over resampled lesions')}."
 
 
 def print_softened(masks: Sequence[Path], softened: Sequence[SoftMask], written: Path | None) -> None:
@@ -181,7 +194,8 @@ def _rate(value: float | None, interval: Sequence[float | None] | None = None) -
     shown = "undefined" if value is None else f"{value:.4f}"
     if interval is None or interval[0] is None or interval[1] is None:
         return shown
-    return f"{shown}\n{interval[0]:.3f}–{interval[1]:.3f}"  # as narrow as the column's title
+    ends = (f"{end:.4f}".removeprefix("0") for end in interval)  # as narrow as the column's title
+    return f"{shown}\n{'–'.join(ends)}"
 
 
 def _prior(value: float | None) -> str:

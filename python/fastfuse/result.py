@@ -50,16 +50,17 @@ class Fusion:
     n_voxels : int
         Voxels that were fused: those inside the mask and the roi on which somebody votes.
     volume : ndarray of float64, shape (m,)
-        Sum of each rater's votes inside the mask, in voxels; of soft votes too.
+        Sum of each rater's votes there, in voxels; of soft votes too.
     n_read : ndarray of float64, shape (m,)
-        Voxels inside the mask on which each rater votes.
+        Voxels on which each rater votes: inside the mask, and the margin if ``roi`` is one.
     ppv, npv : ndarray of float64, shape (m,)
         Positive and negative predictive value against the consensus w: Σ w q / Σ q and
         Σ (1 - w)(1 - q) / Σ (1 - q) over the voxels on which the rater votes; nan for 0/0.
     dice : ndarray of float64, shape (m,)
         Dice's coefficient with the consensus, 2 Σ w q / (Σ w + Σ q).
     intervals : Intervals or None
-        Standard errors and 95 % intervals of sensitivity and specificity, where they were asked for.
+        Standard errors and 95 % intervals of sensitivity and specificity; None if they were not asked for, nan where
+        they are not defined.
     """
 
     probability: NDArray[Any]

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import lacking
 from .options import check_number, check_spacings
-from .votes import as_companion, as_raters
+from .raters import Raters
+from .votes import as_companion
 
 
 def smoothed_vote(
@@ -29,7 +30,7 @@ def smoothed_vote(
     Parameters
     ----------
     raters : sequence of m array_like of one shape
-        Votes in [0, 1]; nan for no vote.
+        Votes in [0, 1]; nan for no vote, None for a rater who did not read this case.
     sigma_mm : float
         Standard deviation of the Gaussian.
     spacing_mm : sequence of float, one per axis
@@ -62,7 +63,7 @@ def smoothed_vote(
         from scipy import ndimage
     except ImportError as error:
         raise lacking("smoothed_vote", error, "evaluate") from None
-    arrays = as_raters(raters)
+    arrays = Raters.of(raters).arrays
     shape = arrays[0].shape
     sides = check_spacings(spacing_mm, len(shape))
     sigma = check_number(sigma_mm, "sigma_mm", "a number above 0", lambda x: x > 0)

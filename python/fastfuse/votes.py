@@ -14,6 +14,7 @@ Array = NDArray[Any]
 MOST_STACKED = 64  # a stack of more integers is one image rather
 TITLES = {"mask": "the mask", "prior": "the prior map"}  # what messages call them
 MOST_FRACTIONAL = 20
+MARKED = 0.1  # a vote above this marks: the rings of soft masks do, what a network leaves everywhere does not
 MOST_LABELS_NAMED = 10
 
 
@@ -27,6 +28,8 @@ def as_array(value: Any, name: str) -> Array:
     """
     if type(value) is not np.ndarray and isinstance(value, np.ma.MaskedArray):  # np.ma takes long to import
         raise TypeError(f"{name} is a masked array: fill it, and pass what counts as mask=")
+    if value is None:
+        raise TypeError(f"{name} is None: only a fusion takes None, for a rater who did not read the case")
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
         raise TypeError(f"{name} is {value!r}, not an array: the functions that end in _files take paths")
     if hasattr(value, "dataobj"):  # a nibabel image: its array, in the type of the file
@@ -80,6 +83,19 @@ def as_raters(raters: Any, names: Sequence[str] | None = None) -> list[Array]:
 def selected(votes: Array, label: int) -> NDArray[np.bool_]:
     """Return where a label map holds this label; single-precision scaling may have made it 2.9999999."""
     return np.asarray((np.rint(votes) if votes.dtype.kind == "f" else votes) == label)
+
+
+def marks(votes: Array, label: int | None) -> NDArray[np.bool_]:
+    """Return where a rater marks foreground, or the label that is fused."""
+    return np.asarray(votes > MARKED) if label is None else selected(votes, label)
+
+
+def spacing_of(raters: Any) -> tuple[float, ...] | None:
+    """Return the voxel size in the header of the first nibabel image among the raters, if there is one."""
+    for rater in raters if isinstance(raters, (list, tuple)) else []:
+        if hasattr(rater, "dataobj") and hasattr(getattr(rater, "header", None), "get_zooms"):
+            return tuple(float(side) for side in rater.header.get_zooms())
+    return None
 
 
 def named_raters(raters: Any) -> list[tuple[str, Any]]:
@@ -137,7 +153,7 @@ def as_present(
     listed = list(present) if isinstance(present, (list, tuple)) else list(as_array(present, "present"))
     if len(listed) != count:
         raise ValueError(
-            f"present has {len(listed)} entries for {count} raters: give one for each, None for a rater who looked everywhere"
+            f"present has {len(listed)} entries for {count} raters: give one for each, None (--present -) for a rater who looked everywhere"
         )
     return [
         None if listed[i] is None else as_companion(listed[i], f"present of {name}", shape)
@@ -161,6 +177,8 @@ def explain(
     """Turn the core's complaint (kind, rater, voxel, value) into a sentence with a remedy."""
     kind, rater, voxel, value = complaint
     if kind == "empty_mask":
+        if mask is None or mask.any():
+            return "every vote is missing: no voxel to fuse"
         return f"{titles['mask']} is empty: no voxel to fuse"
     if kind == "too_many_fractional":
         return (
