@@ -111,9 +111,10 @@ def drawn(
 
 @pytest.mark.parametrize("init", ["vote", 0.8])
 @pytest.mark.parametrize("m", [30, 64, 200])
-def test_many_fractional_raters(m: int, init: str | float) -> None:
+@pytest.mark.parametrize("draws", [100_000, pytest.param(10_000_000, marks=pytest.mark.slow)])
+def test_many_fractional_raters(m: int, init: str | float, draws: int) -> None:
     rng = np.random.default_rng(m)
-    n, some = 40, 5
+    n, some = 40, 2 if draws > 1_000_000 else 5
     truth = rng.random(n) < 0.4
     votes = np.clip(rng.uniform(0, 1, (m, n)) + np.where(truth, 0.02, -0.02), 0, 1)
     fused = fastfuse.soft_staple(
@@ -123,7 +124,7 @@ def test_many_fractional_raters(m: int, init: str | float) -> None:
     exact, _ = reference.characteristic(votes, fused.prior, *theta)
     np.testing.assert_allclose(fused.probability, exact, rtol=0, atol=1e-11)
     doubtful = np.argsort(np.abs(fused.probability - 0.5))[:some]  # where draws differ
-    mean, error = drawn(votes[:, doubtful], fused, rng)
+    mean, error = drawn(votes[:, doubtful], fused, rng, draws)
     assert (np.abs(fused.probability[doubtful] - mean) <= 5 * error + 1e-12).all()
 
 

@@ -689,14 +689,14 @@ def test_information_by_another_way(variant: dict[str, Any], prior: Any, edge: f
     one[0], zero[1] = 1 - edge, edge
     given = {"sensitivity": one, "specificity": zero, "prior": pi, "mask": inside}
     given |= {key: value for key, value in variant.items() if key != "m_step"}
-    found = reference.information(votes, estimate_prior=prior != "map", **given)
+    found, _ = reference.information(votes, estimate_prior=prior != "map", **given)
     there = inside & ~np.isnan(votes).all(axis=0)
     at = np.broadcast_to(pi, (5, 6))[there]
     expected = louis(votes[:, there], np.concatenate([one, zero]), at, variant)[: len(found), : len(found)]
     root = np.sqrt(np.abs(np.diag(expected)))
     np.testing.assert_allclose(found / np.outer(root, root), expected / np.outer(root, root), atol=1e-9)
     prior_of_rates = ((3, 2), (5, 1.5))
-    curved = reference.information(
+    curved, _ = reference.information(
         votes, estimate_prior=prior != "map", performance_prior=prior_of_rates, **given
     )
     rise = [2 / one**2 + 1 / (1 - one) ** 2, 4 / zero**2 + 0.5 / (1 - zero) ** 2]
@@ -708,7 +708,7 @@ def test_information_is_the_slope_of_the_slope() -> None:
     variant = {"method": "soft-staple"}
     votes = votes_for(variant, 22, (12,), m=2)
     x = np.array([0.8, 0.7, 0.9, 0.75, 0.3])
-    found = reference.information(
+    found, _ = reference.information(
         votes, method="soft-staple", sensitivity=x[:2], specificity=x[2:4], prior=0.3, estimate_prior=True
     )
     d = 1e-3 * np.eye(5)
@@ -725,7 +725,7 @@ def test_standard_errors_where_the_truth_is_known() -> None:
     known = np.where(truth, 1 - 1e-13, 1e-13)
     found = fuse(votes, method="staple", prior=known, init=0.8)
     np.testing.assert_allclose(found.sensitivity, votes[:, truth].mean(axis=1), atol=1e-9)
-    information = reference.information(
+    information, _ = reference.information(
         votes,
         method="staple",
         sensitivity=found.sensitivity,
@@ -752,7 +752,7 @@ def test_standard_errors_are_those_of_repeated_studies() -> None:
         found = fuse(votes, method="staple", prior="estimate", tol=1e-6)
         estimates.append([*found.sensitivity, *found.specificity, found.prior])
         known = {"sensitivity": found.sensitivity, "specificity": found.specificity, "prior": found.prior}
-        information = reference.information(votes, method="staple", estimate_prior=True, **known)
+        information, _ = reference.information(votes, method="staple", estimate_prior=True, **known)
         errors.append(reference.standard_errors(information))
     said = np.sqrt(np.mean(np.square(errors), axis=0))
     np.testing.assert_allclose(np.std(estimates, axis=0, ddof=1) / said, 1, atol=0.35)
@@ -764,10 +764,10 @@ def test_standard_errors_are_those_of_repeated_studies() -> None:
 def test_rater_without_votes_has_no_information() -> None:
     votes = votes_for({"method": "staple"}, 25)
     one, zero = np.array([0.9, 0.8, 0.7, 0.85]), np.array([0.95, 0.9, 0.85, 0.97])
-    plain = reference.information(
+    plain, _ = reference.information(
         votes, method="staple", sensitivity=one, specificity=zero, prior=0.3, estimate_prior=True
     )
-    silent = reference.information(
+    silent, _ = reference.information(
         np.insert(votes, 1, NAN, axis=0),
         method="staple",
         sensitivity=np.insert(one, 1, NAN),

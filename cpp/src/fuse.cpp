@@ -179,7 +179,7 @@ class Fusing {
         const Model model = model_of(options_);
         const Estimate estimate = run_em(expectation_over(rows(), model));
         if (options_.inform && (model == Model::log_linear || is_maximised()))
-            inform(rows(), model, estimate);
+            inform(rows(), model, model, estimate);
         write(model, estimate.performance);
     }
 
@@ -194,8 +194,17 @@ class Fusing {
     // Whether EM ends at a maximum of the likelihood: with the paper's M-step only on binary votes.
     bool is_maximised() const { return options_.em.m_step == MStep::em || census_.most_fractional == 0; }
 
-    void inform(const Rows& rows, Model model, const Estimate& estimate) {
-        result_.information = information(rows, model, estimate.performance, options_.em, team_);
+    // `model`: of the rows, whose curvature it is; `scored`: that by which fractional votes are scored.
+    void inform(const Rows& curved, Model model, Model scored, const Estimate& estimate) {
+        if (census_.most_fractional > 0) {
+            constexpr double affordable = 4e9; // terms: the voxels one by one, if there is no table
+            const bool enumerates = scored != Model::product && scored != Model::log_linear;
+            if (dense_ && enumerates && census_.mean_vote.count * std::ldexp(1.0, votes_.size()) > affordable)
+                return;
+            result_.variability =
+                variability(rows(), scored, estimate.performance, options_.em.estimate_prior, team_);
+        }
+        result_.information = information(curved, model, estimate.performance, options_.em, team_);
     }
 
     void soft_staple() {
@@ -223,11 +232,11 @@ class Fusing {
     // Of the masses, where they can be had; of binary votes, of the rows themselves.
     void inform_soft(const Estimate& estimate) {
         constexpr double affordable = 1e9; // terms
-        if (census_.most_fractional == 0) return inform(rows(), Model::product, estimate);
+        if (census_.most_fractional == 0) return inform(rows(), Model::product, Model::product, estimate);
         if (votes_.prior || votes_.may_miss() || votes_.size() > most_mass_raters ||
             census_.terms > affordable)
             return;
-        inform(Masses(rows(), false, team_), Model::product, estimate);
+        inform(Masses(rows(), false, team_), Model::product, options_.expectation, estimate);
     }
 
     // STAPLE on 2^m weighted rows.
@@ -235,7 +244,7 @@ class Fusing {
         const Estimate estimate = run_em([&](const Performance& performance) {
             return expectation(masses, Model::product, options_.em.m_step, performance, team_);
         });
-        if (options_.inform && is_maximised()) inform(masses, Model::product, estimate);
+        if (options_.inform && is_maximised()) inform(masses, Model::product, options_.expectation, estimate);
         masses.become_posterior(estimate.performance);
     }
 

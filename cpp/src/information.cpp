@@ -85,6 +85,47 @@ class Observer {
     std::vector<double> difference_; // x_1 − x_0
 };
 
+// One thread's share of V: an E-step of one row after another.
+class Scorer {
+  public:
+    Scorer(Model model, const Performance& performance, bool with_prior, std::shared_ptr<const Nodes> nodes)
+        : theta_(performance), with_prior_(with_prior),
+          expectation_(model, MStep::em, performance, std::move(nodes)) {}
+
+    Matrix operator()(const Batch& batch, const Worker& worker) {
+        const std::size_t n = 2 * theta_.sensitivity.size() + (with_prior_ ? 1 : 0);
+        Matrix sum(n);
+        Pace pace(worker);
+        for (std::int64_t row = 0; row < batch.rows; ++row) {
+            if (batch.count[row] == 0) continue;
+            const std::vector<double> score = score_of(expectation_(row_of(batch, row), worker));
+            for (std::size_t a = 0; a < n; ++a)
+                for (std::size_t b = 0; b < n; ++b)
+                    sum.value[a * n + b] += score[a] * score[b] / batch.count[row];
+            if (pace.stopped_after(static_cast<std::int64_t>(n * n))) break;
+        }
+        return sum;
+    }
+
+  private:
+    // c s
+    std::vector<double> score_of(const Sums& sums) const {
+        std::vector<double> score;
+        for (std::size_t i = 0; i < sums.hit.size(); ++i)
+            score.push_back(sums.hit[i] / theta_.sensitivity[i] - sums.miss[i] / theta_.miss_rate[i]);
+        for (std::size_t i = 0; i < sums.hit.size(); ++i)
+            score.push_back(sums.rejection[i] / theta_.specificity[i] -
+                            sums.false_alarm[i] / theta_.false_alarm_rate[i]);
+        if (with_prior_)
+            score.push_back(sums.foreground / theta_.prior - sums.background / (1 - theta_.prior));
+        return score;
+    }
+
+    const Performance& theta_;
+    bool with_prior_;
+    Expectation expectation_;
+};
+
 double curvature(const BetaPrior& prior, double rate, double complement) {
     return (prior.a - 1) / (rate * rate) + (prior.b - 1) / (complement * complement);
 }
@@ -104,6 +145,14 @@ std::vector<double> information(const Rows& rows, Model model, const Performance
             curvature(options.specificity, performance.specificity[i], performance.false_alarm_rate[i]);
     }
     return total.value;
+}
+
+std::vector<double> variability(const Rows& rows, Model model, const Performance& performance,
+                                bool with_prior, const Team& team) {
+    const std::size_t n = 2 * performance.sensitivity.size() + (with_prior ? 1 : 0);
+    const auto nodes = nodes_for(model, performance);
+    return sum_over(rows, team, Matrix(n), [&] { return Scorer(model, performance, with_prior, nodes); })
+        .value;
 }
 
 } // namespace fastfuse

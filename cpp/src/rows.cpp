@@ -31,6 +31,16 @@ Batch batch_of(const Votes& votes, const Block& block) {
     return batch;
 }
 
+Batch row_of(const Batch& batch, std::int64_t row) {
+    Batch one = batch;
+    one.rows = 1;
+    one.vote += row;
+    one.count += row;
+    if (one.prior) one.prior += row;
+    if (one.moment) one.moment += row;
+    return one;
+}
+
 void load_key(const Batch& batch, std::int64_t row, double* key) {
     for (int i = 0; i < batch.raters; ++i)
         key[i] = batch.votes_of(i)[row];

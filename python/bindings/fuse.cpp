@@ -87,13 +87,13 @@ py::array_t<double> matrix_of(const std::vector<double>& values) {
 }
 
 py::dict wrap(const Result& result) {
-    return py::dict("sensitivity"_a = result.sensitivity, "specificity"_a = result.specificity,
-                    "prior"_a = result.prior, "log_likelihood"_a = result.log_likelihood,
-                    "iterations"_a = result.iterations, "converged"_a = result.converged,
-                    "voxels"_a = result.voxels, "disputed"_a = result.disputed, "volume"_a = result.volume,
-                    "read"_a = result.read, "marked_by"_a = result.marked_by, "seen_by"_a = result.seen_by,
-                    "lowest"_a = result.lowest, "highest"_a = result.highest,
-                    "information"_a = matrix_of(result.information));
+    return py::dict(
+        "sensitivity"_a = result.sensitivity, "specificity"_a = result.specificity, "prior"_a = result.prior,
+        "log_likelihood"_a = result.log_likelihood, "iterations"_a = result.iterations,
+        "converged"_a = result.converged, "voxels"_a = result.voxels, "disputed"_a = result.disputed,
+        "volume"_a = result.volume, "read"_a = result.read, "marked_by"_a = result.marked_by,
+        "seen_by"_a = result.seen_by, "lowest"_a = result.lowest, "highest"_a = result.highest,
+        "information"_a = matrix_of(result.information), "variability"_a = matrix_of(result.variability));
 }
 
 py::dict fuse(const std::vector<py::array>& raters, py::array out, const std::optional<py::array>& mask,

@@ -20,6 +20,7 @@ class Result(TypedDict):
     marked_by: list[float]
     seen_by: list[float]
     information: NDArray[Any]
+    variability: NDArray[Any]
     lowest: float
     highest: float
 

@@ -213,7 +213,7 @@ def _intervals(
         return None, True
     sensitivity, specificity = np.array(result["sensitivity"]), np.array(result["specificity"])
     if kind == "information":
-        return from_information(result["information"], sensitivity, specificity), True
+        return from_information(result["information"], result["variability"], sensitivity, specificity), True
     return bootstrap(
         case.raters,
         kind=kind,

@@ -92,8 +92,8 @@ def staple(
         Standard errors and 95 % intervals of sensitivity and specificity, as ``Fusion.intervals``. "information": from
         the curvature of the likelihood (Louis 1982), for independent voxels and the prior as it was given, on the logit
         scale; nan where EM ends at no maximum of it, as the paper's M-step does on fractional votes, and for soft-STAPLE
-        with missing votes, a prior map or more than 20 raters whose votes are fractional. On fractional votes it is that of
-        the marks which they stand for, and too wide, often by half: there the bootstrap is right.
+        with missing votes, a prior map or more than 20 raters whose votes are fractional. Fractional votes are no draws of
+        marks: of them it is the sandwich of curvature and scores (White 1982), which is as wide as repeated studies vary.
         "bootstrap": percentiles over resampled voxels, for every method, but nan for more than 131,072 distinct patterns
         of votes, as a network's probabilities make. "lesions": the same over resampled lesions,
         the 26-connected components of what anybody marks (a vote above 0.1): voxels of one lesion share their errors, so

@@ -1,7 +1,8 @@
 """How sure sensitivity and specificity are: standard errors and 95 % intervals.
 
-Louis, *Finding the observed information matrix when using the EM algorithm*, JRSS B 44(2), 1982. Efron,
-Tibshirani, *An Introduction to the Bootstrap*, 1993.
+Louis, *Finding the observed information matrix when using the EM algorithm*, JRSS B 44(2), 1982. White, *Maximum
+likelihood estimation of misspecified models*, Econometrica 50(1), 1982. Efron, Tibshirani, *An Introduction to the
+Bootstrap*, 1993.
 """
 
 from __future__ import annotations
@@ -61,16 +62,21 @@ class Intervals:
         return Intervals(self.kind, **parts)
 
 
-def from_information(information: Rates, sensitivity: Rates, specificity: Rates) -> Intervals:
-    """Return intervals on the logit scale from the observed information of (θ1, θ0[, π])."""
+def from_information(
+    information: Rates, variability: Rates, sensitivity: Rates, specificity: Rates
+) -> Intervals:
+    """Return intervals on the logit scale from the observed information of (θ1, θ0[, π]).
+
+    ``variability``, of the scores, is empty where the votes are binary: its inverse then is the information's.
+    """
     m = len(sensitivity)
     if not information.size:
         return Intervals.undefined("information", m)
     rates = np.concatenate([sensitivity, specificity])
     inner = (rates > BOUNDARY) & (rates < 1 - BOUNDARY)  # False for nan, too
-    kept = np.concatenate([inner, np.ones(len(information) - 2 * m, bool)])
+    kept = np.ix_(*2 * [np.concatenate([inner, np.ones(len(information) - 2 * m, bool)])])
     errors = np.full(2 * m, np.nan)
-    errors[inner] = _errors(information[np.ix_(kept, kept)])[: inner.sum()]
+    errors[inner] = _errors(information[kept], variability[kept] if variability.size else None)[: inner.sum()]
     with np.errstate(divide="ignore", invalid="ignore"):
         logit = np.log(rates) - np.log1p(-rates)
         half = Z * errors / (rates * (1 - rates))
@@ -78,17 +84,20 @@ def from_information(information: Rates, sensitivity: Rates, specificity: Rates)
     return Intervals("information", errors[:m], errors[m:], ends[:m], ends[m:])
 
 
-def _errors(information: Rates) -> Rates:
-    """Return the roots of the inverse's diagonal; nan if the likelihood has no peak there."""
+def _errors(information: Rates, variability: Rates | None) -> Rates:
+    """Return the roots of the covariance's diagonal; nan if the likelihood has no peak there."""
     undefined = np.full(len(information), np.nan)
     scale = np.sqrt(np.abs(np.diag(information)))
     if not (np.isfinite(information).all() and (scale > 0).all()):
         return undefined
     try:
         np.linalg.cholesky(information / np.outer(scale, scale))
-        variances = np.diag(np.linalg.inv(information / np.outer(scale, scale))) / scale**2
+        covariance = np.linalg.inv(information / np.outer(scale, scale))
     except np.linalg.LinAlgError:
         return undefined
+    if variability is not None:
+        covariance = covariance @ (variability / np.outer(scale, scale)) @ covariance
+    variances = np.diag(covariance) / scale**2
     return np.where(variances > 0, np.sqrt(np.abs(variances)), np.nan)
 
 

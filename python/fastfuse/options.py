@@ -66,10 +66,10 @@ def check_performance_prior(prior: Any) -> tuple[tuple[float, float], tuple[floa
         given = np.asarray(prior, dtype=np.float64)
     except (TypeError, ValueError):
         given = np.empty(0)
-    if given.shape not in ((2,), (2, 2)) or not np.isfinite(given).all() or (given < 1).any():
+    if given.shape not in ((2,), (2, 2)) or not ((given >= 1) & (given <= 1e12)).all():
         raise ValueError(
             f"performance_prior is {prior!r}: it must be (a, b), or ((a, b), (a, b)) for sensitivity and specificity, "
-            "of numbers of at least 1"
+            "of numbers from 1 to 1e12"
         )
     (a1, b1), (a0, b0) = np.broadcast_to(given, (2, 2)).tolist()
     return (a1, b1), (a0, b0)

@@ -442,12 +442,13 @@ def information(
     mask: ArrayLike | None = None,
     likelihood: str = "mixture",
     performance_prior: BetaPriors | None = None,
-) -> Array:
-    """Minus the Hessian of the log-likelihood in (theta_11 .. theta_m1, theta_10 .. theta_m0[, pi]).
+) -> tuple[Array, Array]:
+    """Minus the Hessian of the log-likelihood in (theta_11 .. theta_m1, theta_10 .. theta_m0[, pi]), and the variability.
 
     Of soft-STAPLE that of L_soft; with Beta priors on the rates that of the log-posterior. The gradient is
     E[d log p(votes, truth) | votes], Fisher's identity; its slope Im gradient(x + ih) / h has no error but
-    rounding, at the edge too. Rows and columns of who votes nowhere are nan.
+    rounding, at the edge too. The variability is the sum of the outer products of the voxels' gradients. Rows and columns
+    of who votes nowhere are nan.
     """
     votes = np.asarray(raters, dtype=np.float64)
     inside = np.ones(votes.shape[1:], bool) if mask is None else np.asarray(mask).astype(bool)
@@ -459,24 +460,27 @@ def information(
     rows, mass, voxel = weighted_rows(q, soft=method == "soft-staple")
     theta = np.concatenate([np.asarray(sensitivity)[reads], np.asarray(specificity)[reads]])
 
-    def score(shift: Values) -> Values:
+    def scores(shift: Values) -> Values:
         one, zero = theta + shift[:-1], 1 - theta - shift[:-1]
         theta1, theta0 = (one[:m], zero[:m]), (one[m:], zero[m:])
         prior = pi[voxel] + shift[-1], 1 - pi[voxel] - shift[-1]
         w, u = posterior_of(rows, prior, theta1, theta0, likelihood)
         slopes = w * log_slope(rows, theta1, likelihood), u * log_slope(1 - rows, theta0, likelihood)
-        slope_of_prior = (mass * (w / prior[0] - u / prior[1])).sum()
-        return np.concatenate([*((mass * slope).sum(axis=1) for slope in slopes), [slope_of_prior]])
+        found: Values = mass * np.concatenate([*slopes, [w / prior[0] - u / prior[1]]])
+        return found
 
     p = 2 * m + bool(estimate_prior)
     steps = 1e-30j * np.eye(2 * m + 1)[:p]
-    found = -np.array([score(step).imag[:p] / 1e-30 for step in steps])
+    found = -np.array([scores(step).sum(axis=1).imag[:p] / 1e-30 for step in steps])
     a, b = np.repeat(beta_priors(performance_prior) - 1, m, axis=0).T
     found[range(2 * m), range(2 * m)] += a / theta**2 + b / (1 - theta) ** 2
+    of_voxels = np.zeros((pi.size, p))
+    np.add.at(of_voxels, voxel, scores(np.zeros(2 * m + 1))[:p].T)
     known = np.concatenate([reads, reads, np.ones(p - 2 * m, bool)])
-    every = np.full((known.size, known.size), np.nan)
-    every[np.ix_(known, known)] = (found + found.T) / 2
-    return every
+    curved, varied = np.full((2, known.size, known.size), np.nan)
+    curved[np.ix_(known, known)] = (found + found.T) / 2
+    varied[np.ix_(known, known)] = of_voxels.T @ of_voxels
+    return curved, varied
 
 
 def weighted_rows(q: Array, *, soft: bool) -> tuple[Array, Array, NDArray[np.intp]]:
@@ -509,14 +513,17 @@ def log_slope(q: Array, theta: Rates, likelihood: str) -> Values:
     return np.where(missing, 0, (2 * q - 1) / (q * one + (1 - q) * zero))
 
 
-def standard_errors(information: Array) -> Array:
-    """Roots of the diagonal of the inverse; nan for what is unknown, or where the information has no inverse."""
+def standard_errors(information: Array, variability: Array | None = None) -> Array:
+    """Roots of the diagonal of the inverse, or of the sandwich; nan for what is unknown, or without an inverse."""
     known = ~np.isnan(np.diag(information))
     errors = np.full(len(known), np.nan)
     try:
-        variance = np.diag(np.linalg.inv(information[np.ix_(known, known)]))
+        covariance = np.linalg.inv(information[np.ix_(known, known)])
     except np.linalg.LinAlgError:
         return errors
+    if variability is not None:
+        covariance = covariance @ variability[np.ix_(known, known)] @ covariance
+    variance = np.diag(covariance)
     errors[known] = np.sqrt(np.where(variance >= 0, variance, np.nan))
     return errors
 

@@ -49,6 +49,7 @@ struct Result {
     std::vector<double> marked_by, seen_by; // Σ w q_i, and Σ w over the voxels that rater i votes on
     double lowest = 1, highest = 0;         // probability inside the mask
     std::vector<double> information;        // see information.hpp; empty where it is not defined
+    std::vector<double> variability;        // the same; empty where all votes are binary
 };
 
 // Writes the consensus of every voxel; 0 outside the mask. Throws BadInput, Interrupted.

@@ -9,6 +9,12 @@
 //   x   of eq. (10)'s mixture: (2q − 1)/a_i1 for θ_i1 where T = 1, (1 − 2q)/a_i0 for θ_i0 where T = 0
 //   k   curvature of each parameter: x²
 //
+// A fractional vote is no draw of a mark, and the likelihood not that of the votes' distribution. The
+// estimate then varies as I^−1 V I^−1, V what the rows' scores s = w x_1 + u x_0 vary by: White, Econometrica
+// 50(1), 1982.
+//
+//   V = Σ_r c s s^T
+//
 // Order of the parameters: θ_11 … θ_m1, θ_10 … θ_m0, and π where it is estimated.
 #pragma once
 
@@ -24,5 +30,9 @@ namespace fastfuse {
 // A square matrix, row by row. Model: product, or log_linear.
 std::vector<double> information(const Rows& rows, Model model, const Performance& performance,
                                 const EmOptions& options, const Team& team);
+
+// V, for every model with an M-step that maximises.
+std::vector<double> variability(const Rows& rows, Model model, const Performance& performance,
+                                bool with_prior, const Team& team);
 
 } // namespace fastfuse

@@ -62,6 +62,8 @@ class VoxelRows : public Rows {
 
 Batch batch_of(const Votes& votes, const Block& block);
 
+Batch row_of(const Batch& batch, std::int64_t row);
+
 // A row's votes and, where the rows bring one, its prior: what tells patterns apart.
 void load_key(const Batch& batch, std::int64_t row, double* key);
 
