@@ -144,7 +144,7 @@ def _how(facts: dict[str, Any]) -> Iterator[str]:
     elif not inside:
         yield "Background counts: it inflates specificity and lowers the prior; give --mask to leave it out."
     kind = options.get("intervals", "none")
-    if kind != "none":
+    if any(rater.get("sensitivity_error") or rater.get("specificity_error") for rater in facts["raters"]):
         what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}
         yield f"Below the rates: 95 % intervals {what.get(kind, 'over resampled lesions')}."
 
@@ -194,7 +194,8 @@ def _rate(value: float | None, interval: Sequence[float | None] | None = None) -
     shown = "undefined" if value is None else f"{value:.4f}"
     if interval is None or interval[0] is None or interval[1] is None:
         return shown
-    ends = (f"{end:.4f}".removeprefix("0") for end in interval)  # as narrow as the column's title
+    shown_ends = {"0.0000": "0", "1.0000": "1"}  # as narrow as the column's title
+    ends = (shown_ends.get(f"{end:.4f}", f"{end:.4f}".removeprefix("0")) for end in interval)
     return f"{shown}\n{'–'.join(ends)}"
 
 
