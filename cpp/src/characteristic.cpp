@@ -13,6 +13,7 @@ constexpr double pi = 3.14159265358979323846;
 constexpr double least_period = negligible + 6;
 constexpr double period_ratio = 1.25; // from one set of nodes to the next
 constexpr double one_sided = 1;       // a range of S that ends so far from 0 is expanded
+constexpr double rounding = 1e-18;    // less than that of any sum, relative to it
 constexpr std::size_t lanes = 8;
 constexpr std::size_t raters_between_looks = 8;
 constexpr std::size_t rows_together = 16;
@@ -142,6 +143,7 @@ Nodes::Nodes(const Performance& performance) {
         const double yes = std::log(performance.sensitivity[i] / performance.false_alarm_rate[i]);
         no.push_back(std::log(performance.miss_rate[i] / performance.specificity[i]));
         gain.push_back(yes - no.back());
+        decay.push_back(std::exp(-std::abs(gain.back())));
         log_false_alarm.push_back(std::log(performance.false_alarm_rate[i]));
         log_rejection.push_back(std::log(performance.specificity[i]));
         largest += std::max(std::abs(yes), std::abs(no.back()));
@@ -287,7 +289,7 @@ std::int64_t RowCharacteristic::expand(const Row& row, bool mirrored) {
         leading *= -ratio;
         double term = leading;
         for (std::size_t j = 0; j < doubts.size(); ++j) {
-            power_[j] *= std::exp(-std::abs(doubts[j].gain));
+            power_[j] *= nodes_.decay[doubts[j].rater];
             const double near = (doubts[j].gain > 0) != mirrored ? doubts[j].vote : 1 - doubts[j].vote;
             factor_[j] = near + (1 - near) * power_[j];
             term *= factor_[j];
@@ -302,6 +304,7 @@ std::int64_t RowCharacteristic::expand(const Row& row, bool mirrored) {
             split_[j].hit += near_is_mark ? near_part : far_part;
             split_[j].miss += near_is_mark ? far_part : near_part;
         }
+        if (std::abs(term) <= rounding * std::abs(sum)) break;
     }
     for (std::size_t j = 0; j < doubts.size() && sums_; ++j) {
         Split& split = split_[j];

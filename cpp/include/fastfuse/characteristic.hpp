@@ -53,8 +53,9 @@ class Nodes {
     static double count_within(double largest);   // of nodes, about
     std::size_t sets() const { return slots_.size(); }
 
-    std::vector<double> no;   // s_i(0)
-    std::vector<double> gain; // s_i(1) − s_i(0)
+    std::vector<double> no;    // s_i(0)
+    std::vector<double> gain;  // s_i(1) − s_i(0)
+    std::vector<double> decay; // e^−|gain|
     std::vector<double> log_false_alarm, log_rejection;
 
   private:
