@@ -25,10 +25,16 @@ void copy(const Vote* const* rater, int raters, std::int64_t voxels, float* out,
     }
 }
 
+#ifdef __AVX512F__
+constexpr int lane_bytes = 64;
+#else
+constexpr int lane_bytes = 32;
+#endif
+
 // A second's multiply-adds, each counted as two operations.
 template <class T> double peak(int threads) {
-    typedef T Lanes __attribute__((vector_size(64)));
-    constexpr int chains = 12, lanes = 64 / sizeof(T);
+    typedef T Lanes __attribute__((vector_size(lane_bytes)));
+    constexpr int chains = 12, lanes = lane_bytes / sizeof(T);
     constexpr std::int64_t rounds = 5'000'000;
     double total = 0;
     const auto begin = std::chrono::steady_clock::now();
@@ -37,7 +43,7 @@ template <class T> double peak(int threads) {
         Lanes chain[chains], factor = Lanes{} + T(0.999), term = Lanes{} + T(0.001);
         for (int c = 0; c < chains; ++c)
             chain[c] = Lanes{} + T(c);               // or equal chains would be computed once
-        asm volatile("" : "+x"(factor), "+x"(term)); // not known when this is compiled
+        asm volatile("" : "+m"(factor), "+m"(term)); // not known when this is compiled
         for (std::int64_t round = 0; round < rounds; ++round)
             for (int c = 0; c < chains; ++c)
                 chain[c] = chain[c] * factor + term;
