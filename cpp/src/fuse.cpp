@@ -8,6 +8,7 @@
 
 #include "census.hpp"
 #include "dense.hpp"
+#include "fastfuse/cuda.hpp"
 #include "fastfuse/enumerate.hpp"
 #include "fastfuse/fit.hpp"
 #include "fastfuse/information.hpp"
@@ -119,6 +120,7 @@ class Fusing {
 
     // Distinct patterns, or the voxels themselves: in lanes where the method allows it, else as rows.
     void choose_route() {
+        if (votes_.place) return choose_route_on_device();
         if (!options_.coupling.empty()) return; // every voxel has a prior of its own
         const Sample sample = options_.route == Route::automatic ? take_sample(votes_) : Sample{};
         const bool try_patterns =
@@ -126,6 +128,11 @@ class Fusing {
         if (try_patterns) patterns_ = Patterns::find(votes_, consensus_, default_capacity(votes_), team_);
         if (patterns_ || options_.route == Route::rows || !suits_lanes(sample)) return;
         dense_ = Dense::of(votes_, lane_for(votes_, consensus_), team_);
+    }
+
+    void choose_route_on_device() {
+        if (options_.route != Route::lanes) patterns_ = cuda::find_patterns(votes_);
+        if (!patterns_) dense_ = cuda::dense(votes_, consensus_.wide);
     }
 
     bool suits_lanes(const Sample& sample) const {
@@ -304,7 +311,7 @@ class Fusing {
     Region region_;     // where only disputed voxels are looked at
     double agreed_ = 0; // voxels on which all agree
     VoxelRows voxels_;
-    std::unique_ptr<Patterns> patterns_;
+    std::unique_ptr<IndexedRows> patterns_;
     std::unique_ptr<Dense> dense_;
     Census census_;
     Result result_;

@@ -45,7 +45,7 @@ MakeConsenter by_masses(const Masses& masses) {
     return [&masses] { return std::make_unique<ByMasses>(masses); };
 }
 
-Written write_patterns(const Patterns& patterns, const MakeConsenter& make, const Output& to,
+Written write_patterns(const IndexedRows& patterns, const MakeConsenter& make, const Output& to,
                        const Team& team, int most_consenters) {
     std::vector<double> probability(static_cast<std::size_t>(patterns.size()));
     const auto make_share = [&] {

@@ -27,7 +27,7 @@ using MakeConsenter = std::function<std::unique_ptr<Consenter>()>;
 MakeConsenter by_expectation(Model model, const Performance& performance);
 MakeConsenter by_masses(const Masses& masses);
 
-Written write_patterns(const Patterns& patterns, const MakeConsenter& make, const Output& to,
+Written write_patterns(const IndexedRows& patterns, const MakeConsenter& make, const Output& to,
                        const Team& team, int most_consenters);
 Written write_voxels(const Votes& votes, const MakeConsenter& make, const Output& to, const Team& team,
                      int most_consenters);

@@ -7,6 +7,7 @@ namespace fastfuse::bindings {
 
 namespace py = pybind11;
 
+void bind_cuda(py::module_& m);
 void bind_dilation(py::module_& m);
 void bind_fuse(py::module_& m);
 

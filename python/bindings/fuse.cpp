@@ -8,6 +8,7 @@
 #include "arrays.hpp"
 #include "fastfuse/fit.hpp"
 #include "fastfuse/fuse.hpp"
+#include "options.hpp"
 
 namespace fastfuse::bindings {
 namespace {
@@ -39,7 +40,8 @@ Model expectation_of(const std::string& name) {
                          {"characteristic", Model::characteristic}});
 }
 
-// The options that come in a dictionary, as every function that fuses takes them.
+} // namespace
+
 Options options_of(const py::dict& given) {
     Options options;
     options.method = method_of(given["method"].cast<std::string>());
@@ -64,6 +66,12 @@ Options options_of(const py::dict& given) {
     return options;
 }
 
+Check check_of(const py::dict& given) {
+    return given["method"].cast<std::string>() == "staple" ? Check::binary : Check::unit;
+}
+
+namespace {
+
 Votes votes_of(const std::vector<py::array>& raters, const Shape& shape, const std::optional<py::array>& mask,
                const std::vector<std::optional<py::array>>& present, const py::dict& given) {
     Votes votes;
@@ -77,7 +85,7 @@ Votes votes_of(const std::vector<py::array>& raters, const Shape& shape, const s
     votes.nan_is_missing = given["nan_is_missing"].cast<bool>();
     votes.mask = view_of(mask, shape);
     votes.label = given["select_label"].cast<std::optional<double>>();
-    votes.check = given["method"].cast<std::string>() == "staple" ? Check::binary : Check::unit;
+    votes.check = check_of(given);
     return votes;
 }
 
@@ -85,6 +93,8 @@ py::array_t<double> matrix_of(const std::vector<double>& values) {
     const auto size = static_cast<py::ssize_t>(std::llround(std::sqrt(static_cast<double>(values.size()))));
     return py::array_t<double>({size, size}, values.data());
 }
+
+} // namespace
 
 py::dict wrap(const Result& result) {
     return py::dict(
@@ -95,6 +105,8 @@ py::dict wrap(const Result& result) {
         "seen_by"_a = result.seen_by, "lowest"_a = result.lowest, "highest"_a = result.highest,
         "information"_a = matrix_of(result.information), "variability"_a = matrix_of(result.variability));
 }
+
+namespace {
 
 py::dict fuse(const std::vector<py::array>& raters, py::array out, const std::optional<py::array>& mask,
               const std::optional<py::array>& prior_map, const std::vector<std::optional<py::array>>& present,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import cuda
     from .dilated import dilated_staple
     from .dilation import conditional_dilation, soften
     from .errors import CohortError, FastfuseError, FusionWarning, GridError, ImageError, OutputError
@@ -28,6 +29,7 @@ __all__ = [
     "OutputError",
     "SoftMask",
     "conditional_dilation",
+    "cuda",
     "dilated_staple",
     "evaluate",
     "evaluate_files",
@@ -62,6 +64,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("fastfuse")
+    if name == "cuda":
+        from importlib import import_module
+
+        return import_module(".cuda", __name__)
     for module, names in _HOME.items():
         if name in names:
             from importlib import import_module

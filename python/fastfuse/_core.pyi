@@ -3,7 +3,24 @@ from typing import Any, TypedDict, type_check_only
 
 from numpy.typing import NDArray
 
+most_device_raters: int
+
 class BadInput(ValueError): ...
+class DeviceError(RuntimeError): ...
+class Unavailable(RuntimeError): ...
+
+def why_no_cuda() -> str: ...
+def fuse_on_device(
+    raters: Sequence[Any],
+    shape: Sequence[int],
+    wide: bool,
+    out: NDArray[Any] | None,
+    *,
+    mask: Any,
+    device: int,
+    stream: int,
+    options: dict[str, Any],
+) -> tuple[Result, Any]: ...
 
 @type_check_only
 class Result(TypedDict):

@@ -17,6 +17,7 @@ from .file_options import checked_options, prior_file, smoothing_of
 from .fusing import fuse_arrays
 from .intervals import Intervals
 from .job import Inputs, Job
+from .on_device import place_of
 from .options import (
     Dilation,
     check_choice,
@@ -57,6 +58,7 @@ def fuse_files(
     max_iter: int = 1000,
     acceleration: str = "none",
     threads: int = 0,
+    device: str | None = None,
     select_label: int | None = None,
     image: PathLike | None = None,
     soften: bool = False,
@@ -81,7 +83,7 @@ def fuse_files(
     method : {"soft-staple", "simplified-soft-staple", "staple", "dilated-staple", "majority"}
         The functions :func:`soft_staple`, :func:`simplified_soft_staple`, :func:`staple`, :func:`dilated_staple`
         and :func:`majority_vote`, which explain m_step, expectation, likelihood, init, roi, missing, mrf,
-        performance_prior, intervals, replicates, seed, tol, max_iter, acceleration, threads and select_label. The
+        performance_prior, intervals, replicates, seed, tol, max_iter, acceleration, threads, device and select_label. The
         voxel's size comes from the header.
     prior : {"mean", "estimate"}, float or path
         As there; a map is given as an image file, or as "smooth:4", the mean vote smoothed by 4 mm
@@ -145,6 +147,7 @@ def fuse_files(
     growth = _checked_growth(method, image, soften, dilation)
     check_label(select_label)
     threads = check_count(threads, "threads", least=0)
+    place = place_of([], device)
     check_one_selection(select_label, binarize=growth is not None and growth.binarize)
     job = Job(
         raters=as_paths(paths),
@@ -166,11 +169,14 @@ def fuse_files(
             for vote, is_network in zip(inputs.votes, job.of_networks, strict=True)
         ]
         label = None
+    if place is not None and label is not None:  # a device takes votes
+        inputs.votes, label = [selected(vote, label) for vote in inputs.votes], None
     shared = {
         **options,
         "mask": inputs.region,
         "present": inputs.present or None,
         "threads": threads,
+        "device": device,
         "select_label": label,
         "names": job.names,
         "titles": job.titles,

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
-from .destination import Destination
+from .destination import Destination, check_out
+from .errors import FastfuseError
 from .grids import check_in_memory
 from .intervals import Intervals, bootstrap, from_information
+from .on_device import Place, check_options, place_of, raters_on_device, run
 from .options import (
     ACCELERATIONS,
     EXPECTATIONS,
@@ -71,6 +73,7 @@ def fuse_arrays(
     dtype: DTypeLike = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
+    device: str | None = None,
     select_label: int | None = None,
     names: Sequence[str] | None = None,
     titles: Mapping[str, str] = TITLES,
@@ -83,39 +86,31 @@ def fuse_arrays(
     one by one; "auto", whichever suits the votes. Returns the fusion, and what
     makes it doubtful.
     """
+    given = dict(locals())
+    place = place_of(raters, device)
+    return _fuse_here(given) if place is None else _fuse_there(given, place)
+
+
+def _fuse_here(asked: dict[str, Any]) -> tuple[Fusion, list[str]]:
+    """Fuse on the CPU."""
+    raters, mask, prior, names = asked["raters"], asked["mask"], asked["prior"], asked["names"]
     remarks = check_in_memory([*named_raters(raters), ("mask", mask), ("prior", prior)])
     given = Raters.of(raters, names)
     shape = given.arrays[0].shape
     axes = axes_in_memory_order(given.arrays[0])
-    looked = as_present(present, given.places, given.count, shape, given.names)
+    looked = as_present(asked["present"], given.places, given.count, shape, given.names)
     prior_number, prior_map = check_prior(prior, shape)
     region = None if mask is None else as_companion(mask, "mask", shape)
-    margin, kind = check_roi(roi), check_choice(intervals, "intervals", INTERVALS)
-    spacings = _spacings(spacing_mm, raters, axes, margin)
-    options: dict[str, Any] = {
-        "method": method,
-        "em_m_step": check_choice(m_step, "m_step", ("paper", "em")) == "em",
-        "expectation": check_choice(expectation, "expectation", EXPECTATIONS),
-        "log_linear": check_choice(likelihood, "likelihood", LIKELIHOODS) == "log_linear",
-        "prior": prior_number,
-        "estimate_prior": isinstance(prior, str) and prior == "estimate",
-        "performance_prior": check_performance_prior(performance_prior),
-        "init": check_init(init),
-        "nan_is_missing": check_missing(missing),
-        "disputed_only": roi == "disputed",
-        "coupling": check_coupling(mrf, spacings, acceleration),
-        "inform": kind == "information",
-        "select_label": check_label(select_label),
-        "tol": check_tolerance(tol),
-        "max_iter": check_count(max_iter, "max_iter", least=1),
-        "accelerate": check_choice(acceleration, "acceleration", ACCELERATIONS) == "squarem",
-        "threads": check_count(threads, "threads", least=0),
-        "route": route,
-    }
+    margin, kind = check_roi(asked["roi"]), check_choice(asked["intervals"], "intervals", INTERVALS)
+    spacings = _spacings(asked["spacing_mm"], raters, axes, margin)
+    options = _core_options(
+        asked, prior_number, check_coupling(asked["mrf"], spacings, asked["acceleration"])
+    )
     _check_intervals(kind, prior_map, options["coupling"])
-    replicates, seed = check_count(replicates, "replicates", least=2), check_count(seed, "seed", least=0)
+    replicates = check_count(asked["replicates"], "replicates", least=2)
+    seed = check_count(asked["seed"], "seed", least=0)
     companions = [array for array in (region, prior_map, *looked) if array is not None]
-    destination = Destination.of(out, dtype, shape, axes, [*given.arrays, *companions])
+    destination = Destination.of(asked["out"], asked["dtype"], shape, axes, [*given.arrays, *companions])
     case = Case(
         raters=[array.transpose(axes) for array in given.arrays],
         mask=None if region is None else region.transpose(axes),
@@ -124,7 +119,7 @@ def fuse_arrays(
     )
     try:
         if margin is not None:
-            case = case.within(margin, spacings, select_label, threads)
+            case = case.within(margin, spacings, asked["select_label"], options["threads"])
         result = _core.fuse(
             case.raters,
             destination.work,
@@ -134,39 +129,96 @@ def fuse_arrays(
             options=options,
         )
     except _core.BadInput as bad:
-        raise ValueError(explain(bad.args, given.arrays, region, axes, given.names, titles)) from None
+        raise ValueError(
+            explain(bad.args, given.arrays, region, axes, given.names, asked["titles"])
+        ) from None
     found, resampled = _intervals(kind, result, case, options, replicates, seed)
-    fusion = given.whole(
-        Fusion(
-            probability=destination.finish(),
-            sensitivity=np.array(result["sensitivity"]),
-            specificity=np.array(result["specificity"]),
-            prior=result["prior"],
-            log_likelihood=np.array(result["log_likelihood"], dtype=np.float64),
-            n_iter=result["iterations"],
-            converged=result["converged"],
-            method=method,
-            n_voxels=int(result["voxels"]),
-            volume=np.array(result["volume"]),
-            n_read=np.array(result["read"]),
-            **_agreement(result),
-            intervals=found,
+    fusion = given.whole(_fusion(result, destination.finish(), asked["method"], found))
+    return fusion, remarks + _remarks(fusion, result, asked, given.arrays, resampled)
+
+
+def _fuse_there(asked: dict[str, Any], place: Place) -> tuple[Fusion, list[str]]:
+    """Fuse on a device."""
+    raters = raters_on_device(asked["raters"], place)
+    shape = tuple(raters[0].shape)
+    prior_number, prior_map = check_prior(asked["prior"], shape)
+    check_options(asked, prior_map, asked["out"], place.library)
+    if asked["out"] is not None:
+        check_out(asked["out"], asked["dtype"], shape)
+    options = _core_options(asked, prior_number, [])
+    try:
+        probability, result = run(
+            raters, asked["mask"], place, options, dtype=asked["dtype"], out=asked["out"]
         )
+    except _core.BadInput as bad:
+        only = np.broadcast_to(np.float64(bad.args[3]), shape)  # all that is known here of the votes
+        nowhere = np.zeros(1, bool) if bad.args[0] == "empty_mask" else None
+        names, titles, axes = asked["names"], asked["titles"], range(len(shape))
+        raise ValueError(explain(bad.args, [only] * len(raters), nowhere, axes, names, titles)) from None
+    except _core.DeviceError as error:
+        raise FastfuseError(str(error)) from None
+    fusion = _fusion(result, probability, asked["method"], None)
+    return fusion, _remarks(fusion, result, asked, [], resampled=True)
+
+
+def _core_options(asked: Mapping[str, Any], prior: float | None, coupling: list[float]) -> dict[str, Any]:
+    """Check the options, and return them as the core takes them."""
+    return {
+        "method": asked["method"],
+        "em_m_step": check_choice(asked["m_step"], "m_step", ("paper", "em")) == "em",
+        "expectation": check_choice(asked["expectation"], "expectation", EXPECTATIONS),
+        "log_linear": check_choice(asked["likelihood"], "likelihood", LIKELIHOODS) == "log_linear",
+        "prior": prior,
+        "estimate_prior": isinstance(asked["prior"], str) and asked["prior"] == "estimate",
+        "performance_prior": check_performance_prior(asked["performance_prior"]),
+        "init": check_init(asked["init"]),
+        "nan_is_missing": check_missing(asked["missing"]),
+        "disputed_only": asked["roi"] == "disputed",
+        "coupling": coupling,
+        "inform": asked["intervals"] == "information",
+        "select_label": check_label(asked["select_label"]),
+        "tol": check_tolerance(asked["tol"]),
+        "max_iter": check_count(asked["max_iter"], "max_iter", least=1),
+        "accelerate": check_choice(asked["acceleration"], "acceleration", ACCELERATIONS) == "squarem",
+        "threads": check_count(asked["threads"], "threads", least=0),
+        "route": asked["route"],
+    }
+
+
+def _fusion(result: Mapping[str, Any], probability: Any, method: Method, found: Intervals | None) -> Fusion:
+    return Fusion(
+        probability=probability,
+        sensitivity=np.array(result["sensitivity"]),
+        specificity=np.array(result["specificity"]),
+        prior=result["prior"],
+        log_likelihood=np.array(result["log_likelihood"], dtype=np.float64),
+        n_iter=result["iterations"],
+        converged=result["converged"],
+        method=method,
+        n_voxels=int(result["voxels"]),
+        volume=np.array(result["volume"]),
+        n_read=np.array(result["read"]),
+        **_agreement(result),
+        intervals=found,
     )
-    remarks += remarks_on(
+
+
+def _remarks(
+    fusion: Fusion, result: Mapping[str, Any], asked: Mapping[str, Any], arrays: list[Array], resampled: bool
+) -> list[str]:
+    return remarks_on(
         fusion,
         disputed=result["disputed"],
         lowest=result["lowest"],
         highest=result["highest"],
-        arrays=given.arrays,
-        max_iter=max_iter,
-        label=select_label,
-        names=names,
-        wanted=kind,
+        arrays=arrays,
+        max_iter=asked["max_iter"],
+        label=asked["select_label"],
+        names=asked["names"],
+        wanted=asked["intervals"],
         resampled=resampled,
-        roi=roi,
+        roi=asked["roi"],
     )
-    return fusion, remarks
 
 
 @dataclass(frozen=True)

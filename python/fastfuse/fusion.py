@@ -39,6 +39,7 @@ def staple(
     dtype: DTypeLike = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
+    device: str | None = None,
     select_label: int | None = None,
 ) -> Fusion:
     """Fuse binary masks by STAPLE (Warfield, Zou, Wells 2004).
@@ -121,6 +122,13 @@ def staple(
         error, its content means nothing.
     threads : int, default 0
         Threads to use; 0 takes what the process may use. The result has the same bits for every number.
+    device : {"cpu", "cuda", "cuda:0", ...}, optional
+        Where to fuse; where the raters lie, unless it is given. Tensors on a CUDA device (PyTorch, CuPy, JAX, or whatever
+        else has ``__dlpack__``), contiguous, are used in place, on the stream on which their library works, and
+        ``probability`` is such a tensor there; NumPy's arrays are copied there and back. Needs a fastfuse built with
+        CUDA (:func:`fastfuse.cuda.is_available`). Of the options, a map as prior, ``roi``, ``missing``, ``present``,
+        ``mrf``, ``intervals``, ``likelihood`` and ``select_label`` are of the CPU alone, as are more than 16
+        raters whose votes do not repeat from voxel to voxel.
     select_label : int, optional
         Fuse this label of label maps: a vote is 1 where a rater's value equals it.
 
@@ -180,6 +188,7 @@ def soft_staple(
     dtype: DTypeLike = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
+    device: str | None = None,
     select_label: int | None = None,
 ) -> Fusion:
     """Fuse soft votes by soft-STAPLE, exactly: the expectation over all 2^m binary vote patterns, for any m.
@@ -201,7 +210,7 @@ def soft_staple(
         absolute terms.
     prior, init, mask, roi, spacing_mm, missing, present, mrf, performance_prior, intervals, replicates, seed
         As in :func:`staple`. The first M-step after ``init="vote"`` is the paper's for every ``m_step``.
-    tol, max_iter, acceleration, dtype, out, threads, select_label
+    tol, max_iter, acceleration, dtype, out, threads, device, select_label
         As in :func:`staple`.
 
     Returns
@@ -258,6 +267,7 @@ def simplified_soft_staple(
     dtype: DTypeLike = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
+    device: str | None = None,
     select_label: int | None = None,
 ) -> Fusion:
     """Fuse soft votes by simplified-soft-STAPLE: each soft vote has the likelihood a_i of eq. (10).
@@ -271,7 +281,7 @@ def simplified_soft_staple(
         vote, as some other software does; both M-steps are then one, and raise the likelihood.
     prior, init, mask, roi, spacing_mm, missing, present, mrf, performance_prior, intervals, replicates, seed
         As in :func:`staple`.
-    tol, max_iter, acceleration, dtype, out, threads, select_label
+    tol, max_iter, acceleration, dtype, out, threads, device, select_label
         As in :func:`staple`.
 
     Returns
@@ -313,13 +323,14 @@ def majority_vote(
     dtype: DTypeLike = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
+    device: str | None = None,
     select_label: int | None = None,
 ) -> Fusion:
     """Return the mean vote as the consensus, and each rater's performance against it.
 
     Parameters
     ----------
-    raters, mask, missing, present, dtype, out, threads, select_label
+    raters, mask, missing, present, dtype, out, threads, device, select_label
         As in :func:`soft_staple`. The mean is that of the votes that are there, and 0 where there is none.
 
     Returns

@@ -30,7 +30,8 @@ class Fusion:
     Attributes
     ----------
     probability : ndarray of float32 or float64, the raters' shape
-        p(truth 1 | votes) of each voxel, in [0, 1]; 0 outside the mask.
+        p(truth 1 | votes) of each voxel, in [0, 1]; 0 outside the mask. A tensor where the raters' votes are tensors on a
+        device.
     sensitivity : ndarray of float64, shape (m,)
         p(vote 1 | truth 1) of each rater, within 1e-12 of [0, 1]'s ends at most; nan if nobody marks anything, or
         the rater has no vote.
@@ -91,7 +92,10 @@ class Fusion:
         -------
         ndarray of uint8, the raters' shape
         """
-        return (self.probability >= check_cut(cut)).astype(np.uint8)
+        marked = self.probability >= check_cut(cut)
+        if not isinstance(marked, np.ndarray):  # a tensor
+            return marked.byte() if hasattr(marked, "byte") else marked.astype("uint8")
+        return marked.astype(np.uint8)
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"

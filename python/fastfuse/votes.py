@@ -215,6 +215,8 @@ def explain(
 
 def _few_values(array: Array) -> bool:
     """Tell a label map from probabilities, among which a whole number strayed."""
+    if not any(array.strides):
+        array = array.flat[:1]
     return array.dtype.kind in "bui" or not np.any((array > 0) & (array < 1))
 
 
@@ -242,7 +244,7 @@ def coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tupl
 
 def labels_in(array: Array) -> str:
     """Name the values that occur, as many as a sentence holds."""
-    values = np.unique(array)
+    values = np.unique(array if any(array.strides) else array.flat[:1])  # one value for all takes no memory
     named = ", ".join(shown_number(float(value)) for value in values[:MOST_LABELS_NAMED])
     return (
         named if len(values) <= MOST_LABELS_NAMED else f"{named}, and {len(values) - MOST_LABELS_NAMED} more"

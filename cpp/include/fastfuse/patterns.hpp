@@ -12,7 +12,17 @@
 
 namespace fastfuse {
 
-class Patterns : public Rows {
+// Rows as one table, and an index from voxels to them.
+class IndexedRows : public Rows {
+  public:
+    virtual Batch batch(std::int64_t index) const = 0;
+    virtual std::int64_t size() const = 0;
+    // Writes the probability of every voxel's row, 0 outside the mask.
+    virtual void write(const std::vector<double>& probability_of_row, const Output& to,
+                       const Team& team) const = 0;
+};
+
+class Patterns : public IndexedRows {
   public:
     // Reads the volume once. Null if it has more than `capacity` distinct patterns: then it pays to stay
     // with the voxels.
@@ -22,12 +32,13 @@ class Patterns : public Rows {
     int raters() const override { return raters_; }
     std::int64_t batches() const override;
     std::unique_ptr<BatchReader> reader() const override;
-    Batch batch(std::int64_t index) const;
-    std::int64_t size() const { return size_; }
+    Batch batch(std::int64_t index) const override;
+    std::int64_t size() const override { return size_; }
     double count(std::int64_t row) const { return count_[static_cast<std::size_t>(row)]; }
 
-    // Replaces every voxel's pattern number by the probability of its row.
-    void write(const std::vector<double>& probability_of_row, const Output& to, const Team& team) const;
+    // In the place of the notes.
+    void write(const std::vector<double>& probability_of_row, const Output& to,
+               const Team& team) const override;
 
     // The row of every voxel, -1 outside the mask, from the notes.
     void rows_of_voxels(const Output& notes, std::int32_t* row, const Team& team) const;

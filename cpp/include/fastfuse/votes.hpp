@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fastfuse/bad_input.hpp"
+#include "fastfuse/place.hpp"
 #include "fastfuse/view.hpp"
 
 namespace fastfuse {
@@ -32,6 +33,7 @@ struct Votes {
     std::optional<View> prior;                // p(truth 1) per voxel, in (0, 1)
     std::optional<double> label; // a vote is 1 where the rater's value, rounded, is this label, not 0
     Check check = Check::unit;
+    std::optional<Place> place; // the device in whose memory all arrays lie, contiguous; else this machine's
 
     std::int64_t voxels() const;
     int size() const { return static_cast<int>(raters.size()); }

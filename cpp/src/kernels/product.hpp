@@ -14,25 +14,12 @@
 
 #include "fastfuse/posterior.hpp"
 #include "kernels/lanes.hpp"
+#include "kernels/rates.hpp"
 #include "kernels/tile.hpp"
 
 namespace fastfuse::kernels {
 
-// How the posterior of a voxel comes about, and what the M-step sees of a vote.
-enum class Step {
-    mean_vote, // w = Σ_i q_i / m
-    votes,     // eqs. (12), (13); the M-step sees the votes
-    marks,     // eqs. (12), (13); the M-step sees the raters' own marks behind the votes
-};
-
 constexpr int most_product_raters = 64;
-
-// One rater where one truth holds: a = base + slope x, both positive, where x is the vote towards the
-// likelier mark, q or 1 − q. Nothing is subtracted, so that no digit is lost.
-template <class T> struct Rate {
-    T base, slope; // the smaller of θ and 1 − θ, and what the larger has more
-    bool towards_yes;
-};
 
 template <class T> struct Rates {
     Rate<T> one[most_product_raters], zero[most_product_raters];
@@ -204,13 +191,6 @@ FASTFUSE_INLINE void gather(const Columns<T>& votes, const Rates<T>& rates, std:
         else
             gather_rater<T, bytes, marks, false, false>(vote, one, zero, chunk, after, sums[i]);
     }
-}
-
-// The sum that was gathered, and the other one.
-FASTFUSE_INLINE void complete(double gathered, double whole, bool towards_yes, double& yes, double& no) {
-    const double other = whole > gathered ? whole - gathered : 0;
-    yes = towards_yes ? other : gathered;
-    no = towards_yes ? gathered : other;
 }
 
 template <class T, int bytes, Step step>

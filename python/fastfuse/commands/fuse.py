@@ -143,6 +143,10 @@ def fuse(
         ),
     ] = LikelihoodName.mixture,
     threads: Threads = 0,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where to fuse: cpu, cuda, or cuda:1 and so on.", show_default=False),
+    ] = None,
     overwrite: Overwrite = False,
     soften: Annotated[
         bool,
@@ -192,6 +196,7 @@ def fuse(
                 max_iter=max_iter,
                 acceleration=acceleration.value,
                 threads=threads,
+                device=device,
                 select_label=select_label,
                 image=image,
                 soften=soften,

@@ -1,0 +1,63 @@
+// Fusion of votes that lie on a CUDA device: what walks over voxels runs there, EM runs here, on what it
+// leaves.
+//
+// Where the library is built without CUDA, nothing is available and the rest throws Unavailable.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "fastfuse/parallel.hpp"
+#include "fastfuse/patterns.hpp"
+#include "fastfuse/votes.hpp"
+
+namespace fastfuse {
+class Dense;
+}
+
+namespace fastfuse::cuda {
+
+struct Unavailable : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// A call of CUDA's that failed, or too little memory.
+struct DeviceError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+constexpr int most_raters = 64;
+constexpr int most_dense_raters = 16; // whose votes do not repeat
+
+bool is_available();
+// Why it is not, as a sentence; empty if it is.
+std::string why_not();
+
+// Memory on a device. Freed with the object.
+class Memory {
+  public:
+    Memory(int device, std::size_t bytes);
+    ~Memory();
+    Memory(const Memory&) = delete;
+    Memory& operator=(const Memory&) = delete;
+    std::byte* data() const { return data_; }
+
+  private:
+    int device_;
+    std::byte* data_ = nullptr;
+};
+
+void copy_to_device(const Place& place, const void* from, std::size_t bytes, std::byte* to);
+void copy_to_host(const Place& place, const std::byte* from, std::size_t bytes, void* to);
+
+// The distinct patterns of votes with few values; nothing if they have many.
+std::unique_ptr<IndexedRows> find_patterns(const Votes& votes);
+
+// All other votes, of at most most_dense_raters raters; in double precision for `wide` output.
+std::unique_ptr<Dense> dense(const Votes& votes, bool wide);
+
+} // namespace fastfuse::cuda

@@ -1,0 +1,67 @@
+#include "cuda/columns.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fastfuse::cuda {
+namespace {
+
+// Four float32 can be read at a time where they lie on 16 bytes, four bytes where they lie on 4.
+bool all_are(const Votes& votes, std::initializer_list<Scalar> types, std::uintptr_t alignment) {
+    return std::all_of(votes.raters.begin(), votes.raters.end(), [&](const View& view) {
+        return std::find(types.begin(), types.end(), view.type) != types.end() &&
+               reinterpret_cast<std::uintptr_t>(view.data) % alignment == 0;
+    });
+}
+
+} // namespace
+
+Columns columns_of(const Votes& votes) {
+    Columns columns{};
+    columns.raters = votes.size();
+    columns.voxels = votes.voxels();
+    columns.mask = votes.mask ? reinterpret_cast<const std::uint8_t*>(votes.mask->data) : nullptr;
+    for (std::size_t i = 0; i < votes.raters.size(); ++i) {
+        columns.vote[i] = votes.raters[i].data;
+        columns.type[i] = votes.raters[i].type;
+    }
+    columns.floats = all_are(votes, {Scalar::f32}, 16);
+    columns.bytes = all_are(votes, {Scalar::boolean, Scalar::u8}, 4);
+    return columns;
+}
+
+double vote_at(const Columns& columns, Count number, const Place& place) {
+    const auto raters = static_cast<Count>(columns.raters);
+    const auto rater = static_cast<std::size_t>(number % raters);
+    const std::int64_t size = size_of(columns.type[rater]);
+    std::byte bytes[sizeof(double)]{};
+    copy_to_host(place,
+                 static_cast<const std::byte*>(columns.vote[rater]) +
+                     static_cast<std::int64_t>(number / raters) * size,
+                 static_cast<std::size_t>(size), bytes);
+    double vote = 0;
+    widen_all(columns.type[rater], bytes, 1, &vote);
+    return vote;
+}
+
+void refuse_mask(const Columns& columns, Count voxel, const Place& place) {
+    if (voxel == nowhere) return;
+    std::uint8_t found = 0;
+    copy_to_host(place, reinterpret_cast<const std::byte*>(columns.mask) + voxel, 1, &found);
+    throw BadInput(BadInput::Kind::mask, -1, static_cast<std::int64_t>(voxel), found);
+}
+
+void refuse_vote(const Columns& columns, Count number, Check check, const Place& place) {
+    if (number == nowhere) return;
+    const double vote = vote_at(columns, number, place);
+    const auto raters = static_cast<Count>(columns.raters);
+    const auto refuse = [&](BadInput::Kind kind) {
+        throw BadInput(kind, static_cast<int>(number % raters), static_cast<std::int64_t>(number / raters),
+                       vote);
+    };
+    if (!std::isfinite(vote)) refuse(BadInput::Kind::not_finite);
+    if (check == Check::binary && vote != 0 && vote != 1) refuse(BadInput::Kind::not_binary);
+    if (vote < 0 || vote > 1) refuse(BadInput::Kind::out_of_range);
+}
+
+} // namespace fastfuse::cuda

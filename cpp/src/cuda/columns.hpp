@@ -1,0 +1,18 @@
+// Votes as the kernels take them, and what is wrong with one that they stumbled on.
+#pragma once
+
+#include "cuda/kernels.hpp"
+#include "fastfuse/votes.hpp"
+
+namespace fastfuse::cuda {
+
+Columns columns_of(const Votes& votes);
+
+// The vote at voxel · raters + rater, as the kernels number them.
+double vote_at(const Columns& columns, Count number, const Place& place);
+
+// Throws BadInput if the vote, or the mask, may not be what it is; `nowhere` may.
+void refuse_mask(const Columns& columns, Count voxel, const Place& place);
+void refuse_vote(const Columns& columns, Count number, Check check, const Place& place);
+
+} // namespace fastfuse::cuda

@@ -1,0 +1,27 @@
+// What stands for the device where the library is built without CUDA.
+#include "dense.hpp"
+#include "fastfuse/cuda.hpp"
+
+namespace fastfuse::cuda {
+namespace {
+
+[[noreturn]] void refuse() { throw Unavailable(why_not()); }
+
+} // namespace
+
+bool is_available() { return false; }
+
+std::string why_not() {
+    return "this fastfuse was built without CUDA: install it with pip install -C "
+           "cmake.define.FASTFUSE_CUDA=ON";
+}
+
+Memory::Memory(int device, std::size_t) : device_(device) { refuse(); }
+Memory::~Memory() = default;
+
+void copy_to_device(const Place&, const void*, std::size_t, std::byte*) { refuse(); }
+void copy_to_host(const Place&, const std::byte*, std::size_t, void*) { refuse(); }
+std::unique_ptr<IndexedRows> find_patterns(const Votes&) { refuse(); }
+std::unique_ptr<Dense> dense(const Votes&, bool) { refuse(); }
+
+} // namespace fastfuse::cuda

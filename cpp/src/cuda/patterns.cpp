@@ -1,0 +1,175 @@
+// The distinct patterns of votes that lie on the device: counted there, a table here.
+#include "fastfuse/patterns.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "cuda/columns.hpp"
+#include "cuda/kernels.hpp"
+
+namespace fastfuse::cuda {
+namespace {
+
+constexpr std::int64_t most_keys = 1 << 22; // counts of 8 bytes, here and on the device
+constexpr std::int64_t most_samples = 1 << 14;
+
+// sizeᵐ; nothing if there are too many keys.
+std::optional<std::int64_t> keys_of(int values, int raters) {
+    std::int64_t keys = 1;
+    for (int i = 0; i < raters; ++i) {
+        keys *= values;
+        if (keys > most_keys) return std::nullopt;
+    }
+    return keys;
+}
+
+// Values as they come, 0 first, so that the pattern without any vote is key 0.
+bool add_value(Values& values, double value) {
+    if (std::find(values.value, values.value + values.size, value) != values.value + values.size) return true;
+    if (values.size == most_values) return false;
+    values.value[values.size++] = value;
+    return true;
+}
+
+bool may_be(double vote, Check check) {
+    return check == Check::binary ? vote == 0 || vote == 1 : vote >= 0 && vote <= 1; // not nan
+}
+
+// 0, 1 and what else a sample holds; nothing if that is much. What no vote may be comes up later, with its
+// place.
+std::optional<Values> sampled_values(const Votes& votes, const Columns& columns) {
+    Values values{};
+    add_value(values, 0);
+    add_value(values, 1);
+    const std::int64_t samples = std::min(most_samples, columns.voxels);
+    const Array<double> sample(*votes.place, static_cast<std::size_t>(samples * columns.raters));
+    take_sample(columns, samples, columns.voxels / samples, sample.data(), *votes.place);
+    for (const double vote : sample.values())
+        if (may_be(vote, votes.check) && !add_value(values, vote)) return std::nullopt;
+    return values;
+}
+
+class DevicePatterns : public IndexedRows {
+  public:
+    DevicePatterns(const Votes& votes, const Values& values, std::int64_t keys)
+        : place_(*votes.place), columns_(columns_of(votes)), raters_(votes.size()), keys_(keys) {
+        if (narrow())
+            narrow_key_.emplace(place_, static_cast<std::size_t>(columns_.voxels));
+        else
+            wide_key_.emplace(place_, static_cast<std::size_t>(columns_.voxels));
+        find(values);
+    }
+
+    int raters() const override { return raters_; }
+    std::int64_t size() const override { return static_cast<std::int64_t>(count_.size()); }
+    std::int64_t batches() const override { return (size() + batch_rows - 1) / batch_rows; }
+
+    Batch batch(std::int64_t index) const override {
+        const std::int64_t first = index * batch_rows;
+        Batch batch;
+        batch.raters = raters_;
+        batch.rows = std::min(batch_rows, size() - first);
+        batch.stride = size();
+        batch.vote = vote_.data() + first;
+        batch.count = count_.data() + first;
+        return batch;
+    }
+
+    std::unique_ptr<BatchReader> reader() const override {
+        struct Reader : BatchReader {
+            explicit Reader(const DevicePatterns& rows) : rows_(rows) {}
+            Batch read(std::int64_t index) override { return rows_.batch(index); }
+            const DevicePatterns& rows_;
+        };
+        return std::make_unique<Reader>(*this);
+    }
+
+    void write(const std::vector<double>& probability_of_row, const Output& to, const Team&) const override {
+        const OnDevice here(place_.device);
+        to.wide ? write_as<double>(probability_of_row, to) : write_as<float>(probability_of_row, to);
+        check(cudaStreamSynchronize(stream_of(place_)), "writing the consensus");
+    }
+
+    // Where a vote is none of the values: its number, as the kernels count.
+    Count stray() const { return stray_; }
+
+  private:
+    bool narrow() const { return keys_ < 0xffff; }
+
+    void find(const Values& values) {
+        Array<Count> count(place_, static_cast<std::size_t>(keys_ + 1));
+        count.fill_with_zeros();
+        const Array<Count> found(place_, std::vector<Count>(2, nowhere));
+        const auto find = [&](auto* key) {
+            find_keys(columns_, values, keys_, key, count.data(), found.data(), found.data() + 1, place_);
+        };
+        narrow_key_ ? find(narrow_key_->data()) : find(wide_key_->data());
+        const std::vector<Count> strays = found.values();
+        refuse_mask(columns_, strays[1], place_);
+        stray_ = strays[0];
+        if (stray_ == nowhere) list(values, count.values());
+    }
+
+    // The patterns that occur, and that without any vote, in the order of their keys.
+    void list(const Values& values, const std::vector<Count>& count) {
+        row_of_key_.assign(static_cast<std::size_t>(keys_), -1);
+        for (std::size_t key = 0; key < row_of_key_.size(); ++key) {
+            if (count[key] == 0 && key > 0) continue;
+            row_of_key_[key] = size();
+            count_.push_back(static_cast<double>(count[key]));
+        }
+        vote_.resize(count_.size() * static_cast<std::size_t>(raters_));
+        for (std::size_t key = 0; key < row_of_key_.size(); ++key) {
+            std::size_t code = key;
+            for (std::size_t i = 0; i < static_cast<std::size_t>(raters_) && row_of_key_[key] >= 0; ++i) {
+                vote_[i * count_.size() + static_cast<std::size_t>(row_of_key_[key])] =
+                    values.value[code % static_cast<std::size_t>(values.size)];
+                code /= static_cast<std::size_t>(values.size);
+            }
+        }
+    }
+
+    template <class T> void write_as(const std::vector<double>& probability_of_row, const Output& to) const {
+        std::vector<T> probability(static_cast<std::size_t>(keys_) + 1); // of each key; 0 outside the mask
+        for (std::size_t key = 0; key < row_of_key_.size(); ++key)
+            if (row_of_key_[key] >= 0)
+                probability[key] =
+                    static_cast<T>(probability_of_row[static_cast<std::size_t>(row_of_key_[key])]);
+        const Array<T> table(place_, probability);
+        T* consensus = to.place<T>(0);
+        narrow_key_ ? look_up(narrow_key_->data(), table.data(), columns_.voxels, consensus, place_)
+                    : look_up(wide_key_->data(), table.data(), columns_.voxels, consensus, place_);
+        check(cudaStreamSynchronize(stream_of(place_)), "writing the consensus"); // the table is freed now
+    }
+
+    Place place_;
+    Columns columns_;
+    int raters_;
+    std::int64_t keys_;
+    std::optional<Array<std::uint16_t>> narrow_key_; // of each voxel: one of the two
+    std::optional<Array<std::uint32_t>> wide_key_;
+    std::vector<std::int64_t> row_of_key_;
+    std::vector<double> vote_, count_;
+    Count stray_ = nowhere;
+};
+
+} // namespace
+
+std::unique_ptr<IndexedRows> find_patterns(const Votes& votes) {
+    const OnDevice here(votes.place->device);
+    const Columns columns = columns_of(votes);
+    std::optional<Values> values = sampled_values(votes, columns);
+    while (values) {
+        const std::optional<std::int64_t> keys = keys_of(values->size, votes.size());
+        if (!keys) return nullptr;
+        auto patterns = std::make_unique<DevicePatterns>(votes, *values, *keys);
+        if (patterns->stray() == nowhere) return patterns;
+        const double vote = vote_at(columns, patterns->stray(), *votes.place); // one that the sample missed
+        if (!may_be(vote, votes.check)) refuse_vote(columns, patterns->stray(), votes.check, *votes.place);
+        if (!add_value(*values, vote)) return nullptr;
+    }
+    return nullptr;
+}
+
+} // namespace fastfuse::cuda

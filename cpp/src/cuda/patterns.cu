@@ -1,0 +1,171 @@
+// Votes with few values: every voxel's pattern as one number, and how often each occurs.
+//
+//   code_i   which of the values rater i's vote is
+//   key      Σ_i code_i sizeⁱ, the number of the vote pattern; 0 is that without any vote
+//
+// Nearly all voxels of an image have the pattern without any vote, or lie outside the mask: these each thread
+// counts for itself, so that no two threads wait for the same place in memory.
+#include "cuda/sums.cuh"
+#include "cuda/votes.cuh"
+
+namespace fastfuse::cuda {
+namespace {
+
+constexpr int most_shared_counts = 4096; // that a block keeps for itself
+
+__device__ int code_of(double vote, const Values& values) {
+    for (int k = 0; k < values.size; ++k)
+        if (vote == values.value[k]) return k;
+    return -1;
+}
+
+// Counts runs of equal keys, as neighbours mostly agree, in the device's memory or in a block's own.
+template <class Number> class RunCounter {
+  public:
+    __device__ explicit RunCounter(Number* count) : count_(count) {}
+    __device__ void add(std::uint32_t key) {
+        if (key != key_) flush();
+        key_ = key;
+        ++run_;
+    }
+    __device__ void flush() {
+        if (run_ > 0) atomicAdd(count_ + key_, run_);
+        run_ = 0;
+    }
+
+  private:
+    Number* count_;
+    std::uint32_t key_ = 0;
+    Number run_ = 0;
+};
+
+__device__ void take_keys(const Columns& columns, const Values& values, std::int64_t first,
+                          std::uint32_t* key, Count* stray) {
+    for (int k = 0; k < quad; ++k)
+        key[k] = 0;
+    for (int i = columns.raters; i-- > 0;) {
+        double vote[quad];
+        read_quad(columns, i, first, vote);
+        for (int k = 0; k < quad; ++k) {
+            int code = code_of(vote[k], values);
+            if (code < 0) {
+                if (counts(columns, first + k))
+                    atomicMin(stray, static_cast<Count>(first + k) * columns.raters + i);
+                code = 0;
+            }
+            key[k] = key[k] * static_cast<unsigned>(values.size) + static_cast<unsigned>(code);
+        }
+    }
+}
+
+template <class Key, class Counter>
+__device__ void count_keys(const Columns& columns, const Values& values, std::uint32_t keys, Key* key_of,
+                           Count* zero_and_outside, Count* stray, Count* stray_mask, Counter counter) {
+    Count zero = 0, outside = 0;
+    for (std::int64_t first = first_quad(); first < columns.voxels; first += quads_apart()) {
+        std::uint32_t key[quad];
+        take_keys(columns, values, first, key, stray);
+        for (int k = 0; k < quad && first + k < columns.voxels; ++k) {
+            if (columns.mask && columns.mask[first + k] > 1)
+                atomicMin(stray_mask, static_cast<Count>(first + k));
+            if (!counts(columns, first + k)) {
+                key[k] = keys;
+                ++outside;
+            } else if (key[k] == 0) {
+                ++zero;
+            } else {
+                counter.add(key[k]);
+            }
+            key_of[first + k] = static_cast<Key>(key[k]);
+        }
+    }
+    counter.flush();
+    const double zeros = over_block(static_cast<double>(zero), Add{}); // whole numbers below 2^53
+    const double outsides = over_block(static_cast<double>(outside), Add{});
+    if (threadIdx.x != 0) return;
+    atomicAdd(zero_and_outside, static_cast<Count>(zeros));
+    atomicAdd(zero_and_outside + keys, static_cast<Count>(outsides));
+}
+
+template <class Key>
+__global__ void find_few_keys(Columns columns, Values values, std::uint32_t keys, Key* key, Count* count,
+                              Count* stray, Count* stray_mask) {
+    __shared__ unsigned own[most_shared_counts];
+    for (unsigned k = threadIdx.x; k < keys; k += block_threads)
+        own[k] = 0;
+    __syncthreads();
+    count_keys(columns, values, keys, key, count, stray, stray_mask, RunCounter<unsigned>(own));
+    __syncthreads();
+    for (unsigned k = threadIdx.x; k < keys; k += block_threads)
+        if (own[k] > 0) atomicAdd(count + k, static_cast<Count>(own[k]));
+}
+
+template <class Key>
+__global__ void find_many_keys(Columns columns, Values values, std::uint32_t keys, Key* key, Count* count,
+                               Count* stray, Count* stray_mask) {
+    count_keys(columns, values, keys, key, count, stray, stray_mask, RunCounter<Count>(count));
+}
+
+__global__ void take_sample_of(Columns columns, std::int64_t samples, std::int64_t step, double* sample) {
+    const std::int64_t all = samples * columns.raters;
+    for (std::int64_t k = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; k < all;
+         k += static_cast<std::int64_t>(gridDim.x) * blockDim.x) {
+        const std::int64_t voxel = k % samples * step;
+        sample[k] = counts(columns, voxel) ? read_vote(columns, static_cast<int>(k / samples), voxel) : 0;
+    }
+}
+
+template <class T> struct alignas(quad * sizeof(T)) Four {
+    T value[quad];
+};
+
+template <class Key, class T>
+__global__ void look_up_keys(const Key* key, const T* probability, std::int64_t voxels, T* consensus) {
+    for (std::int64_t first = first_quad(); first < voxels; first += quads_apart()) {
+        const std::uintptr_t place = reinterpret_cast<std::uintptr_t>(consensus + first);
+        if (first + quad <= voxels && place % alignof(Four<T>) == 0) {
+            const Four<Key> keys = reinterpret_cast<const Four<Key>*>(key)[first / quad];
+            Four<T> found;
+            for (int k = 0; k < quad; ++k)
+                found.value[k] = probability[keys.value[k]];
+            *reinterpret_cast<Four<T>*>(consensus + first) = found;
+            continue;
+        }
+        for (int k = 0; k < quad && first + k < voxels; ++k)
+            consensus[first + k] = probability[key[first + k]];
+    }
+}
+
+} // namespace
+
+void take_sample(const Columns& columns, std::int64_t samples, std::int64_t step, double* sample,
+                 const Place& place) {
+    const int blocks = blocks_for(place, samples * columns.raters / block_threads + 1);
+    launch(take_sample_of, blocks, place, "taking a sample", columns, samples, step, sample);
+}
+
+template <class Key>
+void find_keys(const Columns& columns, const Values& values, std::int64_t keys, Key* key, Count* count,
+               Count* stray, Count* stray_mask, const Place& place) {
+    const auto kernel = keys <= most_shared_counts ? find_few_keys<Key> : find_many_keys<Key>;
+    const int blocks = blocks_for(place, columns.voxels / (quad * block_threads) + 1);
+    launch(kernel, blocks, place, "counting patterns", columns, values, static_cast<std::uint32_t>(keys), key,
+           count, stray, stray_mask);
+}
+
+template <class Key, class T>
+void look_up(const Key* key, const T* probability, std::int64_t voxels, T* consensus, const Place& place) {
+    const int blocks = blocks_for(place, voxels / (quad * block_threads) + 1);
+    launch(look_up_keys<Key, T>, blocks, place, "writing the consensus", key, probability, voxels, consensus);
+}
+
+template void find_keys(const Columns&, const Values&, std::int64_t, std::uint16_t*, Count*, Count*, Count*,
+                        const Place&);
+template void find_keys(const Columns&, const Values&, std::int64_t, std::uint32_t*, Count*, Count*, Count*,
+                        const Place&);
+template void look_up(const std::uint16_t*, const float*, std::int64_t, float*, const Place&);
+template void look_up(const std::uint16_t*, const double*, std::int64_t, double*, const Place&);
+template void look_up(const std::uint32_t*, const float*, std::int64_t, float*, const Place&);
+template void look_up(const std::uint32_t*, const double*, std::int64_t, double*, const Place&);
+
+} // namespace fastfuse::cuda

@@ -1,0 +1,104 @@
+// CUDA's runtime, its errors as exceptions, and how a kernel is launched; or its stand-in on the CPU.
+#pragma once
+
+#ifdef FASTFUSE_CUDA_ON_CPU
+#include "cuda/on_cpu.hpp"
+#else
+#include <cuda_runtime.h>
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+#include "fastfuse/cuda.hpp"
+
+// Before a loop of few rounds over an array that is to stay in registers.
+#ifdef FASTFUSE_CUDA_ON_CPU
+#define FASTFUSE_UNROLL
+#else
+#define FASTFUSE_UNROLL _Pragma("unroll")
+#endif
+
+namespace fastfuse::cuda {
+
+constexpr int block_threads = 256;
+
+inline void check(cudaError_t status, const char* what) {
+    if (status == cudaSuccess) return;
+    cudaGetLastError(); // it is kept until it is asked for, and would be taken for the next call's
+    throw DeviceError(std::string("CUDA, ") + what + ": " + cudaGetErrorString(status));
+}
+
+// Makes the device current, and gives the one before back at the end.
+class OnDevice {
+  public:
+    explicit OnDevice(int device) {
+        check(cudaGetDevice(&before_), "asking for the device");
+        if (device != before_) check(cudaSetDevice(device), "choosing the device");
+        moved_ = device != before_;
+    }
+    ~OnDevice() {
+        if (moved_ && cudaSetDevice(before_) != cudaSuccess) cudaGetLastError();
+    }
+    OnDevice(const OnDevice&) = delete;
+    OnDevice& operator=(const OnDevice&) = delete;
+
+  private:
+    int before_ = 0;
+    bool moved_ = false;
+};
+
+inline cudaStream_t stream_of(const Place& place) { return reinterpret_cast<cudaStream_t>(place.stream); }
+
+// An array on the device.
+template <class T> class Array {
+  public:
+    Array(const Place& place, std::size_t size)
+        : place_(place), size_(size), memory_(place.device, size * sizeof(T)) {}
+    Array(const Place& place, const std::vector<T>& values) : Array(place, values.size()) {
+        copy_to_device(place, values.data(), values.size() * sizeof(T), memory_.data());
+    }
+    T* data() const { return reinterpret_cast<T*>(memory_.data()); }
+    std::size_t size() const { return size_; }
+    std::vector<T> values() const {
+        std::vector<T> found(size_);
+        copy_to_host(place_, memory_.data(), size_ * sizeof(T), found.data());
+        return found;
+    }
+    void fill_with_zeros() {
+        check(cudaMemsetAsync(data(), 0, size_ * sizeof(T), stream_of(place_)), "clearing memory");
+    }
+
+  private:
+    Place place_;
+    std::size_t size_;
+    Memory memory_;
+};
+
+// Blocks enough to fill the device, each of which goes on to further work until all is done: no more than
+// there is work for. The number is one for one kind of device, and so are the sums.
+int blocks_for(const Place& place, std::int64_t jobs);
+
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), int blocks, const Place& place, const char* what,
+            const Arguments&... arguments) {
+#ifdef FASTFUSE_CUDA_ON_CPU
+    on_cpu::run(blocks, block_threads, [&] { kernel(arguments...); });
+    static_cast<void>(place);
+    static_cast<void>(what);
+#else
+    std::tuple<Parameters...> values(arguments...);
+    std::apply(
+        [&](auto&... value) {
+            void* addresses[] = {&value...};
+            check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), dim3(static_cast<unsigned>(blocks)),
+                                   dim3(block_threads), addresses, 0, stream_of(place)),
+                  what);
+        },
+        values);
+#endif
+}
+
+} // namespace fastfuse::cuda

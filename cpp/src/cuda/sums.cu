@@ -1,0 +1,42 @@
+#include "cuda/sums.cuh"
+
+namespace fastfuse::cuda {
+namespace {
+
+// A block for each sum.
+__global__ void add_parts_of(const double* part, std::int64_t sums, int parts, double* sum) {
+    for (std::int64_t s = blockIdx.x; s < sums; s += gridDim.x) {
+        double mine = 0;
+        for (int b = static_cast<int>(threadIdx.x); b < parts; b += block_threads)
+            mine += part[s * parts + b];
+        const double found = over_block(mine, Add{});
+        if (threadIdx.x == 0) sum[s] += found;
+    }
+}
+
+__global__ void find_extremes_of(const double* part, int parts, double* extreme) {
+    double least = part[0], greatest = part[parts];
+    for (int b = static_cast<int>(threadIdx.x); b < parts; b += block_threads) {
+        least = Least{}(least, part[b]);
+        greatest = Greatest{}(greatest, part[parts + b]);
+    }
+    least = over_block(least, Least{});
+    greatest = over_block(greatest, Greatest{});
+    if (threadIdx.x == 0) {
+        extreme[0] = least;
+        extreme[1] = greatest;
+    }
+}
+
+} // namespace
+
+void add_parts(const double* part, std::int64_t sums, int parts, double* sum, const Place& place) {
+    const int blocks = blocks_for(place, sums);
+    launch(add_parts_of, blocks, place, "adding up", part, sums, parts, sum);
+}
+
+void find_extremes(const double* part, int parts, double* extreme, const Place& place) {
+    launch(find_extremes_of, 1, place, "finding extremes", part, parts, extreme);
+}
+
+} // namespace fastfuse::cuda

@@ -1,0 +1,55 @@
+// Sums over the threads of a block, and over blocks, in one order whatever the device does first.
+#pragma once
+
+#include "cuda/runtime.hpp"
+
+namespace fastfuse::cuda {
+
+// What `combine` makes of all threads' values, at thread 0. All threads of the block must call it.
+template <class Combine> __device__ double over_block(double value, const Combine& combine) {
+    __shared__ double part[block_threads];
+    part[threadIdx.x] = value;
+    __syncthreads();
+    for (unsigned half = block_threads / 2; half > 0; half /= 2) {
+        if (threadIdx.x < half) part[threadIdx.x] = combine(part[threadIdx.x], part[threadIdx.x + half]);
+        __syncthreads();
+    }
+    const double found = part[0];
+    __syncthreads(); // before anybody writes the next value
+    return found;
+}
+
+struct Add {
+    __device__ double operator()(double a, double b) const { return a + b; }
+};
+struct Least {
+    __device__ double operator()(double a, double b) const { return b < a ? b : a; }
+};
+struct Greatest {
+    __device__ double operator()(double a, double b) const { return b > a ? b : a; }
+};
+
+// Writes the first of the block's threads' sums to part[sum · blocks + block].
+template <int most> __device__ void leave_sums(const double (&sum)[most], int sums, double* part) {
+    FASTFUSE_UNROLL
+    for (int s = 0; s < most; ++s) {
+        if (s >= sums) continue; // all threads alike
+        const double found = over_block(sum[s], Add{});
+        if (threadIdx.x == 0) part[static_cast<std::int64_t>(s) * gridDim.x + blockIdx.x] = found;
+    }
+}
+
+// The same of the least of some values and the greatest of others.
+__device__ inline void leave_extremes(double least, double greatest, double* part) {
+    const double low = over_block(least, Least{}), high = over_block(greatest, Greatest{});
+    if (threadIdx.x != 0) return;
+    part[blockIdx.x] = low;
+    part[gridDim.x + blockIdx.x] = high;
+}
+
+// sum[s] += Σ_b part[s · parts + b] for every s.
+void add_parts(const double* part, std::int64_t sums, int parts, double* sum, const Place& place);
+// extreme[0] = least of part[b], extreme[1] = greatest of part[parts + b].
+void find_extremes(const double* part, int parts, double* extreme, const Place& place);
+
+} // namespace fastfuse::cuda

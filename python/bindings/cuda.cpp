@@ -1,0 +1,204 @@
+// Votes on a device: tensors of other libraries in place, NumPy's arrays as copies.
+#include "fastfuse/cuda.hpp"
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arrays.hpp"
+#include "bindings.hpp"
+#include "dlpack.hpp"
+#include "fastfuse/fuse.hpp"
+#include "options.hpp"
+
+namespace fastfuse::bindings {
+namespace {
+
+using namespace pybind11::literals;
+
+// A tensor that its library has lent.
+class Lent {
+  public:
+    explicit Lent(py::capsule capsule) : managed_(tensor_in(capsule)) {
+        capsule.set_name("used_dltensor"); // it is ours to give back now
+    }
+    ~Lent() {
+        if (managed_->deleter) managed_->deleter(managed_);
+    }
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+    const DLTensor& tensor() const { return managed_->dl_tensor; }
+
+  private:
+    static DLManagedTensor* tensor_in(const py::capsule& capsule) {
+        auto* managed = PyCapsule_GetPointer(capsule.ptr(), "dltensor"); // a later version has another name
+        if (!managed) throw py::error_already_set();
+        return static_cast<DLManagedTensor*>(managed);
+    }
+
+    DLManagedTensor* managed_;
+};
+
+Scalar scalar_of(const DLDataType& type, const std::string& name) {
+    if (type.lanes == 1) switch (type.code * 256 + type.bits) {
+        case dl_bool * 256 + 8: return Scalar::boolean;
+        case dl_uint * 256 + 8: return Scalar::u8;
+        case dl_int * 256 + 8: return Scalar::i8;
+        case dl_uint * 256 + 16: return Scalar::u16;
+        case dl_int * 256 + 16: return Scalar::i16;
+        case dl_uint * 256 + 32: return Scalar::u32;
+        case dl_int * 256 + 32: return Scalar::i32;
+        case dl_uint * 256 + 64: return Scalar::u64;
+        case dl_int * 256 + 64: return Scalar::i64;
+        case dl_float * 256 + 16: return Scalar::f16;
+        case dl_float * 256 + 32: return Scalar::f32;
+        case dl_float * 256 + 64: return Scalar::f64;
+        default: break;
+        }
+    throw py::type_error(
+        name + " holds elements that are no booleans, integers or float16/32/64 (bfloat16 is none of them)");
+}
+
+bool contiguous(const DLTensor& tensor) {
+    if (!tensor.strides) return true;
+    std::int64_t stride = 1;
+    for (int axis = tensor.ndim; axis-- > 0; stride *= tensor.shape[axis])
+        if (tensor.shape[axis] > 1 && tensor.strides[axis] != stride) return false;
+    return true;
+}
+
+// What is on the device for one call.
+struct Held {
+    std::vector<std::unique_ptr<Lent>> lent;
+    std::vector<std::unique_ptr<cuda::Memory>> copies;
+};
+
+// `name`: what messages call it.
+View view_on_device(const py::object& given, const std::string& name, const Shape& shape, const Place& place,
+                    Held& held) {
+    View view;
+    if (py::isinstance<py::capsule>(given)) {
+        held.lent.push_back(std::make_unique<Lent>(given.cast<py::capsule>()));
+        const DLTensor& tensor = held.lent.back()->tensor();
+        if (Shape(tensor.shape, tensor.shape + tensor.ndim) != shape)
+            throw py::value_error("tensors of different shapes");
+        if (!contiguous(tensor))
+            throw py::value_error(name +
+                                  " is not contiguous on the device: make it so first (.contiguous())");
+        view.data = static_cast<const std::byte*>(tensor.data) + tensor.byte_offset;
+        view.type = scalar_of(tensor.dtype, name);
+        return view;
+    }
+    const py::array array = given.cast<py::array>(); // in C order and native bytes
+    const View from = view_of(array, shape);
+    const auto bytes = static_cast<std::size_t>(array.nbytes());
+    held.copies.push_back(std::make_unique<cuda::Memory>(place.device, bytes));
+    cuda::copy_to_device(place, from.data, bytes, held.copies.back()->data());
+    view.data = held.copies.back()->data();
+    view.type = from.type;
+    return view;
+}
+
+// A consensus on the device, for other libraries to take over.
+class DeviceArray {
+  public:
+    DeviceArray(const Place& place, Shape shape, bool wide)
+        : place_(place), shape_(std::move(shape)), wide_(wide),
+          memory_(std::make_shared<cuda::Memory>(place.device, static_cast<std::size_t>(bytes()))) {}
+
+    Output output() const { return {memory_->data(), wide_}; }
+    std::pair<int, int> dlpack_device() const { return {device_type(), place_.device}; }
+
+    py::capsule dlpack() const {
+        auto owner = std::make_unique<Owner>(Owner{memory_, shape_, {}});
+        owner->managed.dl_tensor = {memory_->data(),
+                                    {device_type(), place_.device},
+                                    static_cast<std::int32_t>(shape_.size()),
+                                    {dl_float, static_cast<std::uint8_t>(wide_ ? 64 : 32), 1},
+                                    owner->shape.data(),
+                                    nullptr,
+                                    0};
+        owner->managed.manager_ctx = owner.get();
+        owner->managed.deleter = [](DLManagedTensor* self) { delete static_cast<Owner*>(self->manager_ctx); };
+        return py::capsule(&owner.release()->managed, "dltensor", [](PyObject* capsule) {
+            if (!PyCapsule_IsValid(capsule, "dltensor")) return; // somebody has taken it
+            auto* managed = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(capsule, "dltensor"));
+            managed->deleter(managed);
+        });
+    }
+
+    void copy_to(py::array& out) const {
+        cuda::copy_to_host(place_, memory_->data(), static_cast<std::size_t>(bytes()), out.mutable_data());
+    }
+
+  private:
+    struct Owner {
+        std::shared_ptr<cuda::Memory> memory;
+        Shape shape;
+        DLManagedTensor managed;
+    };
+
+    std::int64_t bytes() const {
+        std::int64_t size = wide_ ? 8 : 4;
+        for (const std::int64_t extent : shape_)
+            size *= extent;
+        return size;
+    }
+
+    static std::int32_t device_type() {
+#ifdef FASTFUSE_CUDA_ON_CPU
+        return dl_cpu;
+#else
+        return dl_cuda;
+#endif
+    }
+
+    Place place_;
+    Shape shape_;
+    bool wide_;
+    std::shared_ptr<cuda::Memory> memory_;
+};
+
+// `raters`, `mask`: capsules of DLPack's, or arrays. Writes into `out`, an array of the shape, or answers
+// what stays on the device.
+py::tuple fuse_on_device(const std::vector<py::object>& raters, const Shape& shape, bool wide,
+                         std::optional<py::array> out, const py::object& mask, int device,
+                         std::uintptr_t stream, const py::dict& given) {
+    Held held;
+    Votes votes;
+    votes.place = Place{device, stream};
+    votes.shape = shape;
+    for (const py::object& rater : raters)
+        votes.raters.push_back(
+            view_on_device(rater, "rater " + std::to_string(votes.raters.size()), shape, *votes.place, held));
+    if (!mask.is_none()) votes.mask = view_on_device(mask, "mask", shape, *votes.place, held);
+    votes.check = check_of(given);
+    const Options options = options_of(given);
+    DeviceArray consensus(*votes.place, shape, wide);
+    const ShouldStop ask = signals();
+    const Result result =
+        without_gil([&] { return fastfuse::fuse(votes, options, consensus.output(), ask); });
+    if (!out) return py::make_tuple(wrap(result), std::move(consensus));
+    consensus.copy_to(*out);
+    return py::make_tuple(wrap(result), py::none());
+}
+
+} // namespace
+
+void bind_cuda(py::module_& m) {
+    py::register_local_exception<cuda::Unavailable>(m, "Unavailable", PyExc_RuntimeError);
+    py::register_local_exception<cuda::DeviceError>(m, "DeviceError", PyExc_RuntimeError);
+    m.attr("most_device_raters") = cuda::most_raters;
+    m.def("why_no_cuda", &cuda::why_not);
+    py::class_<DeviceArray>(m, "_DeviceArray")
+        .def("__dlpack_device__", &DeviceArray::dlpack_device)
+        .def("__dlpack__", [](const DeviceArray& self, const py::kwargs&) { return self.dlpack(); });
+    m.def("fuse_on_device", &fuse_on_device, "raters"_a, "shape"_a, "wide"_a, "out"_a, py::kw_only(),
+          "mask"_a, "device"_a, "stream"_a, "options"_a);
+}
+
+} // namespace fastfuse::bindings

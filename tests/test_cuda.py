@@ -1,0 +1,421 @@
+"""The CUDA backend against the CPU: run where there is a device, or where its kernels were built for the CPU."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+
+from .problems import simulated_raters, soften
+
+needs_device = pytest.mark.skipif(
+    not fastfuse.cuda.is_available(), reason=fastfuse.cuda.why_not() or "a device is there"
+)
+pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+
+SHAPE = (9, 10, 13)
+SOFT = (fastfuse.soft_staple, fastfuse.simplified_soft_staple)
+RATES = ("sensitivity", "specificity", "prior")
+AGREEMENT = ("volume", "n_read", "ppv", "npv", "dice")
+
+
+def votes_of(kind: str, m: int, seed: int = 0, dtype: Any = np.float32) -> np.ndarray:
+    rng = np.random.default_rng([seed, m])
+    masks = simulated_raters(rng, m, int(np.prod(SHAPE)))
+    return soften(rng, masks, kind).reshape(m, *SHAPE).astype(dtype)
+
+
+def some_mask(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random(SHAPE) < 0.6
+
+
+def assert_same(
+    there: fastfuse.Fusion, here: fastfuse.Fusion, theta: float, probability: float = 1e-6
+) -> None:
+    np.testing.assert_allclose(there.probability, here.probability, rtol=0, atol=probability)
+    assert there.probability.dtype == here.probability.dtype
+    for name in RATES:
+        np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=0, atol=theta)
+    for name in AGREEMENT:
+        np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=2e-6)
+    assert (there.n_voxels, there.converged, there.method) == (here.n_voxels, here.converged, here.method)
+
+
+def both(fuse: Any, votes: Any, **options: Any) -> tuple[fastfuse.Fusion, fastfuse.Fusion]:
+    return fuse(votes, device="cuda", **options), fuse(votes, device="cpu", **options)
+
+
+# --- votes with few values -----------------------------------------------------------------------------------
+
+
+@needs_device
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    "options", [{}, {"prior": "estimate"}, {"prior": 0.2, "init": 0.9}, {"acceleration": "squarem"}]
+)
+@pytest.mark.parametrize("m", [1, 2, 5, 11])
+def test_masks(m: int, options: dict[str, Any], masked: bool) -> None:
+    mask = some_mask() if masked else None
+    there, here = both(fastfuse.staple, votes_of("binary", m), mask=mask, **options)
+    assert_same(there, here, 1e-9)
+    assert there.n_iter == here.n_iter
+
+
+@needs_device
+@pytest.mark.parametrize(
+    "dtype", ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">f4", ">i2"]
+)
+def test_types(dtype: str) -> None:
+    there, here = both(fastfuse.staple, votes_of("binary", 3).astype(dtype))
+    assert_same(there, here, 1e-9)
+
+
+@needs_device
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_types_of_soft_votes(dtype: str) -> None:
+    for kind in ("three-valued", "dense"):
+        there, here = both(fastfuse.soft_staple, votes_of(kind, 3, dtype=dtype))
+        assert_same(there, here, 1e-9 if kind == "three-valued" else 1e-6)
+
+
+@needs_device
+def test_raters_of_several_types() -> None:
+    votes = votes_of("binary", 4)
+    mixed = [votes[0].astype(bool), votes[1].astype(np.int16), votes[2], votes[3].astype(np.float16)]
+    assert_same(*both(fastfuse.staple, mixed), 1e-9)
+
+
+@needs_device
+@pytest.mark.parametrize("fuse", SOFT)
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+@pytest.mark.parametrize("m", [2, 4, 7])
+def test_three_values(fuse: Any, m_step: str, m: int) -> None:
+    votes = votes_of("three-valued", m)
+    assert_same(
+        *both(fuse, votes, m_step=m_step, prior="estimate", mask=some_mask(), dtype="float64"), 1e-9, 1e-9
+    )
+    assert_same(*both(fuse, votes, m_step=m_step), 1e-9)
+
+
+@needs_device
+def test_a_value_that_no_sample_holds() -> None:
+    """It is met by the pass over all voxels, which then starts again."""
+    votes = np.zeros((3, 200, 300), np.float32)
+    votes[:, 50:90, 50:90] = 1
+    votes[1, 61, 59] = 0.25
+    votes[2, 61, 60] = 0.75
+    assert_same(*both(fastfuse.soft_staple, votes), 1e-9)
+
+
+@needs_device
+@pytest.mark.parametrize("values", [8, 9, 40])
+def test_more_values_than_patterns_take(values: int) -> None:
+    rng = np.random.default_rng(0)
+    votes = (rng.integers(0, values, (3, *SHAPE)) / (values - 1)).astype(np.float32)
+    assert_same(*both(fastfuse.soft_staple, votes, m_step="em", max_iter=5), 1e-6)
+
+
+# --- votes that do not repeat --------------------------------------------------------------------------------
+
+
+@needs_device
+@pytest.mark.parametrize("m", range(1, 17))
+def test_dense_masses(m: int) -> None:
+    """All layouts of the tables: dummies for few raters, strips for many."""
+    votes = votes_of("dense", m)[:, :2] if m > 10 else votes_of("dense", m)
+    for m_step in ("em", "paper") if m <= 13 else ("em",):
+        options: dict[str, Any] = {"m_step": m_step, "prior": 0.3, "max_iter": 3, "expectation": "enumerate"}
+        assert_same(*both(fastfuse.soft_staple, votes, **options), 1e-6)
+
+
+@needs_device
+@pytest.mark.parametrize(("fuse", "m_step"), list(itertools.product(SOFT, ["paper", "em"])))
+@pytest.mark.parametrize("options", [{"prior": "estimate"}, {"init": 0.8}, {"performance_prior": (5, 1.5)}])
+def test_dense(fuse: Any, m_step: str, options: dict[str, Any]) -> None:
+    votes = votes_of("dense", 5)
+    assert_same(*both(fuse, votes, m_step=m_step, mask=some_mask(), max_iter=20, **options), 1e-6)
+
+
+@needs_device
+@pytest.mark.parametrize("m", [1, 4, 5, 8, 9, 16])
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+def test_dense_products(m: int, m_step: str) -> None:
+    votes = votes_of("dense", m)
+    options: dict[str, Any] = {"m_step": m_step, "max_iter": 5, "tol": 0}
+    assert_same(*both(fastfuse.simplified_soft_staple, votes, **options), 1e-6)
+    fine = both(fastfuse.simplified_soft_staple, votes.astype(np.float64), dtype="float64", **options)
+    assert_same(*fine, 1e-10, 1e-10)
+
+
+@needs_device
+@pytest.mark.parametrize("kind", ["binary", "three-valued", "dense"])
+def test_majority(kind: str) -> None:
+    assert_same(*both(fastfuse.majority_vote, votes_of(kind, 3), mask=some_mask()), 1e-7)
+
+
+@needs_device
+@pytest.mark.parametrize("fuse", SOFT)
+def test_extreme_rates_need_doubles(fuse: Any) -> None:
+    """Sixteen raters who always agree: floats would lose the products of 1e-12."""
+    m = 16 if fuse is fastfuse.simplified_soft_staple else 10
+    truth = np.random.default_rng(0).random(SHAPE) < 0.4
+    votes = np.repeat(np.where(truth, 1 - 1e-7, 1e-7)[None].astype(np.float32), m, axis=0)
+    votes[0].flat[:40] = 0.5
+    there, here = both(fuse, votes, max_iter=8, m_step="em")
+    assert_same(there, here, 1e-6)
+
+
+@needs_device
+@pytest.mark.parametrize("kind", ["binary", "three-valued", "dense"])
+@pytest.mark.parametrize("voxels", [1, 2, 3, 4, 5, 255, 256, 1023, 1025])
+def test_ends_of_volumes(kind: str, voxels: int) -> None:
+    votes = votes_of(kind, 3).reshape(3, -1)[:, -voxels:]
+    fuse = fastfuse.staple if kind == "binary" else fastfuse.soft_staple
+    there, here = both(fuse, list(votes), max_iter=4)
+    assert_same(there, here, 1e-6)
+
+
+@needs_device
+@pytest.mark.parametrize("fuse", [fastfuse.staple, *SOFT])
+@pytest.mark.parametrize("value", [0, 1])
+def test_all_agree(fuse: Any, value: int) -> None:
+    assert_same(*both(fuse, np.full((3, *SHAPE), value, np.float32)), 0, 0)
+
+
+@needs_device
+@pytest.mark.parametrize("kind", ["three-valued", "dense"])
+@pytest.mark.parametrize("fuse", SOFT)
+def test_same_bits(fuse: Any, kind: str) -> None:
+    votes = votes_of(kind, 6)
+    first, second = (fuse(votes, device="cuda", m_step="em", max_iter=5) for _ in range(2))
+    np.testing.assert_array_equal(first.probability, second.probability)
+    np.testing.assert_array_equal(first.log_likelihood, second.log_likelihood)
+
+
+# --- tensors and arrays --------------------------------------------------------------------------------------
+
+
+class Tensor:
+    """A tensor of another library on device 0."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.asked = values, []
+        self.shape, self.dtype = values.shape, values.dtype
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, 0
+
+    def __dlpack__(self, *, stream: int) -> Any:
+        self.asked.append(stream)
+        return self.values.__dlpack__()
+
+
+def tensors(votes: Any) -> list[Any]:
+    """Return tensors on the device: PyTorch's where it has one, stand-ins where the kernels run on the CPU."""
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        return [torch.from_numpy(np.ascontiguousarray(vote)).to("cuda:0") for vote in votes]
+    return [Tensor(np.ascontiguousarray(vote)) for vote in votes]
+
+
+@needs_device
+@pytest.mark.parametrize("device", [None, "cuda", "cuda:0"])
+@pytest.mark.parametrize("kind", ["binary", "dense"])
+def test_tensors_in_place(kind: str, device: str | None) -> None:
+    votes, mask = votes_of(kind, 4), some_mask()
+    fuse = fastfuse.staple if kind == "binary" else fastfuse.soft_staple
+    given, inside = tensors(votes), tensors([mask])[0]
+    there = fuse(given, mask=inside, device=device)
+    here = fuse(votes, mask=mask, device="cpu")
+    if isinstance(given[0], Tensor):
+        assert given[0].asked == [1]
+        found = np.from_dlpack(there.probability)
+    else:
+        assert there.probability.is_cuda
+        found = there.probability.cpu().numpy()
+    np.testing.assert_allclose(found, here.probability, atol=1e-6)
+    np.testing.assert_allclose(there.sensitivity, here.sensitivity, atol=1e-6)
+
+
+@needs_device
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_out(dtype: Any, order: Any) -> None:
+    votes, out = votes_of("dense", 3), np.full(SHAPE, 7, dtype, order=order)
+    there = fastfuse.soft_staple(votes, out=out, device="cuda")
+    assert there.probability is out
+    np.testing.assert_allclose(out, fastfuse.soft_staple(votes).probability, atol=1e-6)
+
+
+@needs_device
+def test_arrays_of_any_layout() -> None:
+    votes = np.asfortranarray(votes_of("three-valued", 3))[:, ::2, ::-1]
+    assert_same(*both(fastfuse.soft_staple, votes), 1e-9)
+
+
+@needs_device
+def test_strided_tensor_is_refused() -> None:
+    given = tensors(votes_of("binary", 2))
+    strided = [
+        tensor.transpose(0, 2) if hasattr(tensor, "is_cuda") else Tensor(tensor.values.T) for tensor in given
+    ]
+    with pytest.raises(ValueError, match="rater 0 is not contiguous"):
+        fastfuse.staple(strided)
+
+
+@needs_device
+def test_places_that_do_not_go_together() -> None:
+    votes = votes_of("binary", 2)
+    there = tensors(votes)
+    with pytest.raises(ValueError, match=r"several places \(rater 0 on cuda:0, rater 1 on the CPU\)"):
+        fastfuse.staple([there[0], votes[1]])
+    with pytest.raises(ValueError, match=r"device is 'cpu', and rater 0 lies on cuda:0"):
+        fastfuse.staple(there, device="cpu")
+    with pytest.raises(ValueError, match="device is 'cuda:3', and rater 0 lies on cuda:0"):
+        fastfuse.staple(there, device="cuda:3")
+    with pytest.raises(ValueError, match="mask does not lie on cuda:0"):
+        fastfuse.staple(there, mask=tensors_on_cpu(some_mask()))
+    with pytest.raises(ValueError, match="out is set"):
+        fastfuse.staple(there, out=np.zeros(SHAPE, np.float32))
+
+
+def tensors_on_cpu(mask: np.ndarray) -> Any:
+    return pytest.importorskip("torch").from_numpy(mask)
+
+
+# --- bad input -----------------------------------------------------------------------------------------------
+
+
+@needs_device
+@pytest.mark.parametrize("kind", ["three-valued", "dense"])
+@pytest.mark.parametrize(
+    ("value", "message"), [(np.nan, "nan .*finite"), (-0.5, r"-0\.5 .*\[0, 1\]"), (7, r"7 .*\[0, 1\]")]
+)
+def test_bad_votes(kind: str, value: float, message: str) -> None:
+    votes = votes_of(kind, 3)
+    votes[1, 2, 3, 4] = votes[2, 5, 5, 5] = value
+    with pytest.raises(ValueError, match=rf"rater 1 holds {message}") as raised:
+        fastfuse.soft_staple(votes, device="cuda")
+    assert "(2, 3, 4)" in str(raised.value)
+    mask = np.ones(SHAPE, bool)
+    mask[2, 3, 4] = mask[5, 5, 5] = False
+    fastfuse.soft_staple(votes, mask=mask, device="cuda")
+
+
+@needs_device
+def test_bad_masks() -> None:
+    votes = votes_of("binary", 3)
+    votes[1, 2, 3, 4] = 0.5
+    with pytest.raises(ValueError, match=r"rater 1 holds 0\.5 at voxel \(2, 3, 4\): staple takes masks"):
+        fastfuse.staple(votes, device="cuda")
+    for kind in ("three-valued", "dense"):
+        mask = np.ones(SHAPE, np.uint8)
+        mask[1, 1, 1] = 3
+        with pytest.raises(ValueError, match=r"the mask holds 3 at voxel \(1, 1, 1\)"):
+            fastfuse.soft_staple(votes_of(kind, 3), mask=mask, device="cuda")
+        with pytest.raises(ValueError, match="the mask is empty"):
+            fastfuse.soft_staple(votes_of(kind, 3), mask=0 * mask, device="cuda")
+
+
+@needs_device
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"roi": "disputed"}, {"roi": 3.0}, {"missing": "nan"}, {"present": [None, None]}, {"mrf": 0.5},
+        {"intervals": "bootstrap"}, {"select_label": 1},
+    ],
+)  # fmt: skip
+def test_options_of_the_cpu(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(options))} is set: that runs on the CPU only"):
+        fastfuse.staple(votes_of("binary", 2), device="cuda", **options)
+
+
+@needs_device
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.float32, np.float64, bool])
+def test_masks_of_any_type(dtype: Any) -> None:
+    """Those that are arrays, beside tensors too, and lists."""
+    votes, mask = votes_of("binary", 3), some_mask()
+    here = fastfuse.staple(votes, mask=mask)
+    for given in (votes, tensors(votes)):
+        for inside in (mask.astype(dtype), mask.astype(dtype).tolist()):
+            there = fastfuse.staple(given, mask=inside, device="cuda")
+            assert there.n_voxels == here.n_voxels
+            np.testing.assert_allclose(there.sensitivity, here.sensitivity, atol=1e-9)
+
+
+@needs_device
+def test_more_raters_than_a_device_takes() -> None:
+    with pytest.raises(ValueError, match="there are 65 raters: a device takes at most 64"):
+        fastfuse.staple(votes_of("binary", 65), device="cuda")
+    with pytest.raises(fastfuse.FastfuseError, match="masks of at most 22 raters"):
+        fastfuse.staple(votes_of("binary", 23), device="cuda")
+    assert_same(*both(fastfuse.staple, votes_of("binary", 20)), 1e-9)
+
+
+@needs_device
+def test_tensors_of_a_subclass() -> None:
+    """Of one whose library makes no tensors, the probability is what any library can take over."""
+
+    class Special(Tensor):
+        pass
+
+    there = fastfuse.staple([Special(vote) for vote in votes_of("binary", 2)])
+    assert np.from_dlpack(there.probability).shape == SHAPE
+
+
+@needs_device
+def test_other_limits() -> None:
+    with pytest.raises(ValueError, match="prior is a map"):
+        fastfuse.staple(votes_of("binary", 2), device="cuda", prior=np.full(SHAPE, 0.5))
+    with pytest.raises(fastfuse.FastfuseError, match=r"votes of 17 raters .* all other votes of 16"):
+        fastfuse.soft_staple(votes_of("dense", 17), device="cuda")
+
+
+# --- everywhere ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", 0, "CPU"])
+def test_no_device(device: Any) -> None:
+    with pytest.raises(ValueError, match=r"device is .*: it must be 'cpu', 'cuda' or 'cuda:0'"):
+        fastfuse.staple(votes_of("binary", 2), device=device)
+
+
+@pytest.mark.skipif(fastfuse.cuda.is_available(), reason="CUDA is there")
+def test_without_cuda_one_sentence_says_why() -> None:
+    assert fastfuse.cuda.why_not()
+    with pytest.raises(fastfuse.FastfuseError, match=r"device is 'cuda': .*CUDA"):
+        fastfuse.staple(votes_of("binary", 2), device="cuda")
+    with pytest.raises(fastfuse.FastfuseError, match="CUDA"):
+        fastfuse.staple([Tensor(vote) for vote in votes_of("binary", 2)])
+
+
+def test_files(tmp_path: Path) -> None:
+    """With CUDA the same, without it the same sentence before anything is read."""
+    paths = []
+    for i, vote in enumerate(votes_of("binary", 3)):
+        paths.append(tmp_path / f"r{i}.nii.gz")
+        nib.save(nib.Nifti1Image(3 * vote.astype(np.uint8), np.eye(4)), paths[-1])
+    options: dict[str, Any] = {"method": "staple", "select_label": 3}
+    if not fastfuse.cuda.is_available():
+        with pytest.raises(fastfuse.FastfuseError, match="device is 'cuda'"):
+            fastfuse.fuse_files(["absent.nii"], tmp_path / "c.nii", device="cuda")
+        return
+    there = fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", device="cuda", **options)
+    assert_same(there, fastfuse.fuse_files(paths, tmp_path / "d.nii.gz", device="cpu", **options), 1e-9)
+    vote = np.full(SHAPE, 0.5, np.float32)
+    nib.save(nib.Nifti1Image(vote, np.eye(4)), paths[1])
+    with pytest.raises(ValueError, match=r"r1\.nii\.gz\) holds 0\.5"):
+        fastfuse.fuse_files(paths, tmp_path / "e.nii.gz", device="cuda", method="staple")
+
+
+def test_cpu_is_as_without() -> None:
+    votes = votes_of("binary", 2)
+    np.testing.assert_array_equal(
+        fastfuse.staple(votes, device="cpu").probability, fastfuse.staple(votes).probability
+    )
