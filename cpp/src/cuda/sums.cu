@@ -14,6 +14,18 @@ __global__ void add_parts_of(const double* part, std::int64_t sums, int parts, d
     }
 }
 
+// A thread for each sum, of many.
+__global__ void add_parts_of_many(const double* part, std::int64_t sums, int parts, double* sum) {
+    const std::int64_t apart = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+    for (std::int64_t s = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; s < sums;
+         s += apart) {
+        double found = 0;
+        for (int b = 0; b < parts; ++b)
+            found += part[s * parts + b];
+        sum[s] += found;
+    }
+}
+
 __global__ void find_extremes_of(const double* part, int parts, double* extreme) {
     double least = part[0], greatest = part[parts];
     for (int b = static_cast<int>(threadIdx.x); b < parts; b += block_threads) {
@@ -31,8 +43,9 @@ __global__ void find_extremes_of(const double* part, int parts, double* extreme)
 } // namespace
 
 void add_parts(const double* part, std::int64_t sums, int parts, double* sum, const Place& place) {
-    const int blocks = blocks_for(place, sums);
-    launch(add_parts_of, blocks, place, "adding up", part, sums, parts, sum);
+    const bool many = sums > block_threads;
+    const int blocks = blocks_for(place, many ? sums / block_threads + 1 : sums);
+    launch(many ? add_parts_of_many : add_parts_of, blocks, place, "adding up", part, sums, parts, sum);
 }
 
 void find_extremes(const double* part, int parts, double* extreme, const Place& place) {
