@@ -91,13 +91,13 @@ class Finder {
     std::vector<std::uint32_t> ids_;
 };
 
-class PatternReader : public BatchReader {
+class TableReader : public BatchReader {
   public:
-    explicit PatternReader(const Patterns& patterns) : patterns_(patterns) {}
-    Batch read(std::int64_t index) override { return patterns_.batch(index); }
+    explicit TableReader(const IndexedRows& rows) : rows_(rows) {}
+    Batch read(std::int64_t index) override { return rows_.batch(index); }
 
   private:
-    const Patterns& patterns_;
+    const IndexedRows& rows_;
 };
 
 // The keys' numbers in lexicographic order of the keys: one order, whichever thread came first.
@@ -176,8 +176,6 @@ std::unique_ptr<Patterns> Patterns::try_find(const Votes& votes, const Output& n
     return patterns;
 }
 
-std::int64_t Patterns::batches() const { return (size_ + batch_rows - 1) / batch_rows; }
-
 Batch Patterns::batch(std::int64_t index) const {
     const std::int64_t first = index * batch_rows;
     Batch batch;
@@ -191,7 +189,7 @@ Batch Patterns::batch(std::int64_t index) const {
     return batch;
 }
 
-std::unique_ptr<BatchReader> Patterns::reader() const { return std::make_unique<PatternReader>(*this); }
+std::unique_ptr<BatchReader> IndexedRows::reader() const { return std::make_unique<TableReader>(*this); }
 
 void Patterns::write(const std::vector<double>& probability_of_row, const Output& to,
                      const Team& team) const {

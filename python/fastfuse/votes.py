@@ -215,9 +215,13 @@ def explain(
 
 def _few_values(array: Array) -> bool:
     """Tell a label map from probabilities, among which a whole number strayed."""
-    if not any(array.strides):
-        array = array.flat[:1]
+    array = _told_once(array)
     return array.dtype.kind in "bui" or not np.any((array > 0) & (array < 1))
+
+
+def _told_once(array: Array) -> Array:
+    """Return the only value of an array that repeats it without memory, any other array as it is."""
+    return array if any(array.strides) else array.flat[:1]
 
 
 def _most_fractional(arrays: Sequence[Array], mask: Array | None) -> tuple[int, ...]:
@@ -244,7 +248,7 @@ def coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tupl
 
 def labels_in(array: Array) -> str:
     """Name the values that occur, as many as a sentence holds."""
-    values = np.unique(array if any(array.strides) else array.flat[:1])  # one value for all takes no memory
+    values = np.unique(_told_once(array))
     named = ", ".join(shown_number(float(value)) for value in values[:MOST_LABELS_NAMED])
     return (
         named if len(values) <= MOST_LABELS_NAMED else f"{named}, and {len(values) - MOST_LABELS_NAMED} more"

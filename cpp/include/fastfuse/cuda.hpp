@@ -33,8 +33,7 @@ struct DeviceError : std::runtime_error {
 constexpr int most_raters = 64;
 constexpr int most_dense_raters = 16; // whose votes do not repeat
 
-bool is_available();
-// Why it is not, as a sentence; empty if it is.
+// Why CUDA is not available, as a sentence; empty if it is.
 std::string why_not();
 
 // Memory on a device. Freed with the object.

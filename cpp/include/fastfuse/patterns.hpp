@@ -15,6 +15,8 @@ namespace fastfuse {
 // Rows as one table, and an index from voxels to them.
 class IndexedRows : public Rows {
   public:
+    std::int64_t batches() const override { return (size() + batch_rows - 1) / batch_rows; }
+    std::unique_ptr<BatchReader> reader() const override;
     virtual Batch batch(std::int64_t index) const = 0;
     virtual std::int64_t size() const = 0;
     // Writes the probability of every voxel's row, 0 outside the mask.
@@ -30,8 +32,6 @@ class Patterns : public IndexedRows {
                                           const Team& team);
 
     int raters() const override { return raters_; }
-    std::int64_t batches() const override;
-    std::unique_ptr<BatchReader> reader() const override;
     Batch batch(std::int64_t index) const override;
     std::int64_t size() const override { return size_; }
     double count(std::int64_t row) const { return count_[static_cast<std::size_t>(row)]; }

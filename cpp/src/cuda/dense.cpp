@@ -90,12 +90,11 @@ class DenseOnDevice : public Dense {
     }
 
     Written mix(const Masses& masses, const Output& to) override {
-        return fine(to) ? mix_as<double>(masses, to) : mix_as<float>(masses, to);
+        return fine_ ? mix_as<double>(masses, to) : mix_as<float>(masses, to);
     }
 
   private:
     int raters() const { return votes_.size(); }
-    bool fine(const Output& to) const { return fine_ || to.wide; }
 
     // The sums of a pass of the E-step; with `to`, also writes w and notes its range.
     std::vector<double> run(Step step, const Performance& performance, const Output* to) {
@@ -107,7 +106,7 @@ class DenseOnDevice : public Dense {
             throw DeviceError(
                 "CUDA: the prior and the rates leave no digit of a product over the raters; fuse on "
                 "the CPU (device='cpu')");
-        const bool wide = fine_ || (to && to->wide) || !(least > least_float);
+        const bool wide = fine_ || !(least > least_float);
         return wide ? run_as<double>(step, performance, to) : run_as<float>(step, performance, to);
     }
 

@@ -14,8 +14,6 @@ std::string why_not() {
     return devices > 0 ? "" : "CUDA finds no device here";
 }
 
-bool is_available() { return why_not().empty(); }
-
 Memory::Memory(int device, std::size_t bytes) : device_(device) {
     const OnDevice here(device);
     void* data = nullptr;

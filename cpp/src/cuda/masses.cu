@@ -233,10 +233,7 @@ __global__ void mix_voxels(Columns columns, const T* posterior, void* consensus,
             const double value = !inside       ? 0
                                  : w[k] < T(1) ? static_cast<double>(w[k])
                                                : 1; // but for rounding
-            if (wide)
-                static_cast<double*>(consensus)[voxel] = value;
-            else
-                static_cast<float*>(consensus)[voxel] = static_cast<float>(value);
+            put(consensus, wide, voxel, value);
             if (!inside) continue;
             least = Least{}(least, value);
             greatest = Greatest{}(greatest, value);

@@ -9,8 +9,6 @@ namespace {
 
 } // namespace
 
-bool is_available() { return false; }
-
 std::string why_not() {
     return "this fastfuse was built without CUDA: install it with pip install -C "
            "cmake.define.FASTFUSE_CUDA=ON";

@@ -6,7 +6,6 @@
 
 #include <ucontext.h>
 
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <vector>

@@ -63,7 +63,6 @@ class DevicePatterns : public IndexedRows {
 
     int raters() const override { return raters_; }
     std::int64_t size() const override { return static_cast<std::int64_t>(count_.size()); }
-    std::int64_t batches() const override { return (size() + batch_rows - 1) / batch_rows; }
 
     Batch batch(std::int64_t index) const override {
         const std::int64_t first = index * batch_rows;
@@ -74,15 +73,6 @@ class DevicePatterns : public IndexedRows {
         batch.vote = vote_.data() + first;
         batch.count = count_.data() + first;
         return batch;
-    }
-
-    std::unique_ptr<BatchReader> reader() const override {
-        struct Reader : BatchReader {
-            explicit Reader(const DevicePatterns& rows) : rows_(rows) {}
-            Batch read(std::int64_t index) override { return rows_.batch(index); }
-            const DevicePatterns& rows_;
-        };
-        return std::make_unique<Reader>(*this);
     }
 
     void write(const std::vector<double>& probability_of_row, const Output& to, const Team&) const override {
@@ -165,8 +155,8 @@ std::unique_ptr<IndexedRows> find_patterns(const Votes& votes) {
         if (!keys) return nullptr;
         auto patterns = std::make_unique<DevicePatterns>(votes, *values, *keys);
         if (patterns->stray() == nowhere) return patterns;
+        refuse_vote(columns, patterns->stray(), votes.check, *votes.place);
         const double vote = vote_at(columns, patterns->stray(), *votes.place); // one that the sample missed
-        if (!may_be(vote, votes.check)) refuse_vote(columns, patterns->stray(), votes.check, *votes.place);
         if (!add_value(*values, vote)) return nullptr;
     }
     return nullptr;

@@ -27,13 +27,6 @@ template <class T> __device__ T seen_away(T vote, const Rate<T>& rate, Step step
     return step == Step::marks ? away * rate.base / likelihood(vote, rate) : away;
 }
 
-__device__ void put(void* consensus, bool wide, std::int64_t voxel, double value) {
-    if (wide)
-        static_cast<double*>(consensus)[voxel] = value;
-    else
-        static_cast<float*>(consensus)[voxel] = static_cast<float>(value);
-}
-
 // A voxel's w, 1 − w and, unless it is the mean vote, x + y.
 template <class T> struct Shares {
     T foreground, background, evidence;

@@ -68,6 +68,14 @@ __device__ inline bool counts(const Columns& columns, std::int64_t voxel) {
     return voxel < columns.voxels && (!columns.mask || columns.mask[voxel] != 0);
 }
 
+// Writes a voxel's value, a double or a float.
+__device__ inline void put(void* consensus, bool wide, std::int64_t voxel, double value) {
+    if (wide)
+        static_cast<double*>(consensus)[voxel] = value;
+    else
+        static_cast<float*>(consensus)[voxel] = static_cast<float>(value);
+}
+
 // Whether this thread's next voxels are to be looked at; `first` goes from quad to quad.
 __device__ inline std::int64_t first_quad() {
     return (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * quad;
