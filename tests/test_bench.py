@@ -17,9 +17,19 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_benches_run_once() -> None:
-    done = run("-m", "pytest", "bench", "--small", "--benchmark-disable", "-q")
+def run_benches(*words: str) -> None:
+    done = run("-m", "pytest", "bench", "--small", "--benchmark-disable", "-q", *words)
     assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_benches_run_once() -> None:
+    """But for the rivals that compile for minutes where nothing is cached."""
+    run_benches("-k", "not Numba and not torch")
+
+
+@pytest.mark.slow
+def test_all_contestants_run_once() -> None:
+    run_benches("-k", "Numba or torch")
 
 
 def test_tables(tmp_path: Path) -> None:

@@ -13,14 +13,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def installed(folder: Path, *definitions: str) -> dict[str, str]:
-    """Build the package into a folder of its own, fast to compile; return an environment that finds it first."""
+def installed(folder: Path, flags: str, *definitions: str) -> dict[str, str]:
+    """Build the package into a folder of its own; return an environment that finds it first."""
     words = ["--no-deps", "--quiet", "--target", str(folder / "site"), "-C", f"build-dir={folder / 'build'}"]
     words += [
         "-C",
         "cmake.build-type=None",
         "-C",
-        "cmake.define.CMAKE_CXX_FLAGS=-O1",
+        f"cmake.define.CMAKE_CXX_FLAGS={flags}",
         "-C",
         "cmake.define.FASTFUSE_WERROR=ON",
     ]
@@ -50,7 +50,7 @@ def run_backend_tests(environment: dict[str, str]) -> str:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="its threads are fibers of glibc")
 def test_kernels_run_on_the_cpu(tmp_path: Path) -> None:
-    summary = run_backend_tests(installed(tmp_path, "FASTFUSE_CUDA_ON_CPU=ON"))
+    summary = run_backend_tests(installed(tmp_path, "-O1", "FASTFUSE_CUDA_ON_CPU=ON"))
     assert "1 skipped" in summary.splitlines()[-1]  # what is tested without CUDA alone
 
 
@@ -64,7 +64,7 @@ def test_architectures_come_before_the_targets() -> None:
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="there is no nvcc")
 def test_nvcc_build(tmp_path: Path) -> None:
     """It needs neither a device nor a driver to be imported, and brings CUDA's runtime along."""
-    environment = installed(tmp_path, "FASTFUSE_CUDA=ON", "CMAKE_CUDA_ARCHITECTURES=75")
+    environment = installed(tmp_path, "-O0", "FASTFUSE_CUDA=ON", "CMAKE_CUDA_ARCHITECTURES=75")
     words = "import fastfuse; print(fastfuse.cuda.is_available(), fastfuse.cuda.why_not())"
     said = subprocess.run(
         [sys.executable, "-c", words], capture_output=True, text=True, check=True, env=environment

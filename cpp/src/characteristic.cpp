@@ -9,23 +9,15 @@
 namespace fastfuse {
 namespace {
 
-constexpr double pi = 3.14159265358979323846;
-constexpr double least_period = negligible + 6;
-constexpr double period_ratio = 1.25; // from one set of nodes to the next
-constexpr double one_sided = 1;       // a range of S that ends so far from 0 is expanded
-constexpr double rounding = 1e-18;    // less than that of any sum, relative to it
 constexpr std::size_t lanes = 8;
 constexpr std::size_t raters_between_looks = 8;
 constexpr std::size_t rows_together = 16;
-constexpr std::size_t worth_bounding = 12; // so many doubts
 
 // To whole blocks.
 double rounded_up(double nodes) {
     constexpr auto block = static_cast<double>(Nodes::block);
     return std::ceil(nodes / block) * block;
 }
-
-double period_of(std::size_t set) { return least_period * std::pow(period_ratio, static_cast<double>(set)); }
 
 // e^{iω base} at n nodes from the one at `first` on, `step` apart.
 FASTFUSE_CLONES void turn_by(double base, double first, double step, std::size_t n, double* real,
@@ -121,8 +113,7 @@ FASTFUSE_CLONES double largest_square(std::size_t n, const double* real, const d
 } // namespace
 
 NodeSet::NodeSet(double period, const std::vector<double>& gain) : step(2 * pi / period) {
-    const double last = negligible / pi;
-    size = static_cast<std::size_t>(rounded_up(last / step));
+    size = static_cast<std::size_t>(rounded_up(last_node / step));
     weight.resize(size);
     log_weight.resize(size);
     turn.resize(2 * gain.size() * size);
@@ -152,11 +143,6 @@ Nodes::Nodes(const Performance& performance) {
     slots_ = std::vector<Slot>(set_within(largest + any_prior) + 1);
 }
 
-std::size_t Nodes::set_within(double largest) {
-    const double ratio = (largest + negligible) / least_period;
-    return ratio <= 1 ? 0 : static_cast<std::size_t>(std::ceil(std::log(ratio) / std::log(period_ratio)));
-}
-
 const NodeSet& Nodes::set(std::size_t number) const {
     Slot& slot = slots_[number];
     std::call_once(slot.once, [&] { slot.nodes = std::make_unique<NodeSet>(period_of(number), gain); });
@@ -164,7 +150,7 @@ const NodeSet& Nodes::set(std::size_t number) const {
 }
 
 double Nodes::count_within(double largest) {
-    return rounded_up(negligible / pi * period_of(set_within(largest)) / (2 * pi));
+    return rounded_up(last_node * period_of(set_within(largest)) / (2 * pi));
 }
 
 RowCharacteristic::RowCharacteristic(const Batch& batch, const Performance& performance, const Nodes& nodes,
@@ -180,7 +166,7 @@ std::int64_t RowCharacteristic::take(std::int64_t at) {
     const Tails tails = bound_tails(row);
     if (tails.log_foreground <= -negligible) return saturate(row, false);
     if (tails.log_background <= -negligible) return saturate(row, true);
-    const std::size_t set = Nodes::set_within(std::max(tails.highest, -tails.lowest));
+    const std::size_t set = set_within(std::max(tails.highest, -tails.lowest));
     wait(set, row);
     return queues_[set].size == rows_together ? integrate(set) : 0;
 }
@@ -219,7 +205,7 @@ void RowCharacteristic::begin(Row& row, std::int64_t at) const {
 // t, that which is best if S were Gaussian, and powers of 2 around it.
 RowCharacteristic::Tails RowCharacteristic::bound_tails(const Row& row) {
     Tails tails{row.lowest, row.highest};
-    if (row.doubts.size() < worth_bounding) return tails;
+    if (static_cast<int>(row.doubts.size()) < worth_bounding) return tails;
     constexpr std::size_t tries = 4, factors_a_logarithm = 8;
     const double least = std::sqrt(2 * negligible / row.variance) / 4;
     std::array<double, tries> up{}, down{}, log_up{}, log_down{}; // E e^{±t(S − base)}

@@ -35,6 +35,8 @@ class Dense {
 
     // The first pass, which checks all votes. Throws BadInput.
     virtual Census survey(Gather gather) = 0;
+    // Whether soft-STAPLE runs on masses, or in E-steps over the voxels as the others do.
+    virtual bool gathers_masses() const { return true; }
     // What a survey has gathered.
     virtual Masses take_masses() = 0;
     // One E-step; nothing if a product over the raters might vanish.

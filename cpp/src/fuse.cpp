@@ -132,7 +132,15 @@ class Fusing {
 
     void choose_route_on_device() {
         if (options_.route != Route::lanes) patterns_ = cuda::find_patterns(votes_);
-        if (!patterns_) dense_ = cuda::dense(votes_, consensus_.wide);
+        if (patterns_) return;
+        const bool few = votes_.size() <= cuda::most_dense_raters;
+        if (options_.method == Method::soft_staple && options_.expectation == Model::enumerated && !few)
+            throw cuda::DeviceError("CUDA: expectation 'enumerate' takes at most " +
+                                    std::to_string(cuda::most_dense_raters) +
+                                    " raters with votes that do not repeat; leave it out");
+        const bool by_nodes =
+            options_.method == Method::soft_staple && (!few || options_.expectation == Model::characteristic);
+        dense_ = cuda::dense(votes_, consensus_.wide, by_nodes);
     }
 
     bool suits_lanes(const Sample& sample) const {
@@ -150,7 +158,7 @@ class Fusing {
     }
 
     Gather to_gather() const {
-        if (options_.method != Method::soft_staple) return Gather::mean_vote;
+        if (options_.method != Method::soft_staple || !dense_->gathers_masses()) return Gather::mean_vote;
         return options_.em.m_step == MStep::paper ? Gather::masses_and_moments : Gather::masses;
     }
 
@@ -215,15 +223,15 @@ class Fusing {
     }
 
     void soft_staple() {
-        if (dense_) {
+        if (dense_ && dense_->gathers_masses()) {
             Masses masses = dense_->take_masses();
             take_posterior(masses);
             return note(dense_->mix(masses, consensus_));
         }
-        if (options_.expectation == Model::enumerated && census_.most_fractional > most_fractional)
+        if (!dense_ && options_.expectation == Model::enumerated && census_.most_fractional > most_fractional)
             throw BadInput(BadInput::Kind::too_many_fractional, -1, -1, census_.most_fractional);
         // One table of 2^m masses for the whole volume, or each row's own terms anew in every iteration.
-        const bool by_table = !votes_.prior && !votes_.may_miss() &&
+        const bool by_table = !dense_ && !votes_.prior && !votes_.may_miss() &&
                               pays_masses(options_, votes_.size(), census_.terms, census_.row_cost);
         if (!by_table) {
             const Model model = model_of(options_);
@@ -262,6 +270,7 @@ class Fusing {
 
     EStep expectation_over(const Rows& rows, Model model) const {
         return [this, &rows, model](const Performance& performance) {
+            team_.look();
             if (dense_)
                 if (const auto sums = dense_->expectation(step_of(model), performance)) return *sums;
             return expectation(rows, model, options_.em.m_step, performance, team_);

@@ -77,6 +77,10 @@ Team::Team(int asked, ShouldStop ask) : watch_(std::move(ask)) {
     size_ = forked.load() ? 1 : std::clamp(std::min(wanted, processors()), 1, largest_team);
 }
 
+void Team::look() const {
+    if (watch_.should_stop()) throw Interrupted();
+}
+
 void Team::run(std::int64_t jobs, const Job& job, int most_threads) const {
     Stop stop(watch_);
     std::exception_ptr failure;

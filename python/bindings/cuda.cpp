@@ -97,8 +97,9 @@ View view_on_device(const py::object& given, const std::string& name, const Shap
     const View from = view_of(array, shape);
     const auto bytes = static_cast<std::size_t>(array.nbytes());
     held.copies.push_back(std::make_unique<cuda::Memory>(place.device, bytes));
-    cuda::copy_to_device(place, from.data, bytes, held.copies.back()->data());
-    view.data = held.copies.back()->data();
+    std::byte* to = held.copies.back()->data();
+    without_gil([&] { cuda::copy_to_device(place, from.data, bytes, to); });
+    view.data = to;
     view.type = from.type;
     return view;
 }
@@ -132,7 +133,9 @@ class DeviceArray {
     }
 
     void copy_to(py::array& out) const {
-        cuda::copy_to_host(place_, memory_->data(), static_cast<std::size_t>(bytes()), out.mutable_data());
+        void* to = out.mutable_data();
+        without_gil(
+            [&] { cuda::copy_to_host(place_, memory_->data(), static_cast<std::size_t>(bytes()), to); });
     }
 
   private:
@@ -191,12 +194,27 @@ py::tuple fuse_on_device(const std::vector<py::object>& raters, const Shape& sha
 
 void bind_cuda(py::module_& m) {
     py::register_local_exception<cuda::Unavailable>(m, "Unavailable", PyExc_RuntimeError);
-    py::register_local_exception<cuda::DeviceError>(m, "DeviceError", PyExc_RuntimeError);
+    const auto device_error =
+        py::register_local_exception<cuda::DeviceError>(m, "DeviceError", PyExc_RuntimeError);
+    py::register_local_exception<cuda::OutOfMemory>(m, "OutOfMemory", device_error.ptr());
     m.attr("most_device_raters") = cuda::most_raters;
     m.def("why_no_cuda", &cuda::why_not);
     py::class_<DeviceArray>(m, "_DeviceArray")
         .def("__dlpack_device__", &DeviceArray::dlpack_device)
-        .def("__dlpack__", [](const DeviceArray& self, const py::kwargs&) { return self.dlpack(); });
+        // The stream does not matter, as nothing is on its way; a version is what the taker would like at
+        // most.
+        .def(
+            "__dlpack__",
+            [](const DeviceArray& self, const py::object&, const py::object&, const py::object& dl_device,
+               const py::object& copy) {
+                const bool elsewhere =
+                    !dl_device.is_none() && !dl_device.equal(py::cast(self.dlpack_device()));
+                if (elsewhere || (!copy.is_none() && copy.cast<bool>()))
+                    throw py::buffer_error("it is lent where it lies, without a copy");
+                return self.dlpack();
+            },
+            py::kw_only(), "stream"_a = py::none(), "max_version"_a = py::none(), "dl_device"_a = py::none(),
+            "copy"_a = py::none());
     m.def("fuse_on_device", &fuse_on_device, "raters"_a, "shape"_a, "wide"_a, "out"_a, py::kw_only(),
           "mask"_a, "device"_a, "stream"_a, "options"_a);
 }

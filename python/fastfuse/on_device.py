@@ -164,7 +164,21 @@ def mask_on_device(mask: Any, shape: tuple[int, ...], place: Place) -> Any:
 def run(
     raters: Sequence[Any], mask: Any, place: Place, options: dict[str, Any], dtype: Any, out: Array | None
 ) -> tuple[Any, Mapping[str, Any]]:
-    """Fuse; return the probability, as the raters' library holds tensors, and what the core says."""
+    """Fuse; return the probability, as the raters' library holds tensors, and what the core says.
+
+    Where memory is short, once more without what the library keeps for later.
+    """
+    try:
+        return _run(raters, mask, place, options, dtype, out)
+    except _core.OutOfMemory:
+        if not _give_back_cache(place):
+            raise
+        return _run(raters, mask, place, options, dtype, out)
+
+
+def _run(
+    raters: Sequence[Any], mask: Any, place: Place, options: dict[str, Any], dtype: Any, out: Array | None
+) -> tuple[Any, Mapping[str, Any]]:
     shape = tuple(raters[0].shape)
     wide = check_dtype(dtype if out is None else out.dtype) == np.float64
     values = None
@@ -242,6 +256,20 @@ def _current(place: Place) -> Any:
     if hasattr(cuda, "current_stream"):
         return cuda.device(place.device)
     return cuda.Device(place.device) if hasattr(cuda, "Device") else nullcontext()
+
+
+def _give_back_cache(place: Place) -> bool:
+    """Make the library give back memory that it keeps for later; say whether it can."""
+    library: Any = sys.modules.get(place.library or "")
+    cuda: Any = getattr(library, "cuda", None)
+    with _current(place):
+        if hasattr(cuda, "empty_cache"):  # PyTorch
+            cuda.empty_cache()
+        elif hasattr(library, "get_default_memory_pool"):  # CuPy
+            library.get_default_memory_pool().free_all_blocks()
+        else:
+            return False
+    return True
 
 
 def _taken_over(array: Any, library: str) -> Any:

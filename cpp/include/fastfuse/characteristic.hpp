@@ -21,12 +21,11 @@
 #include <vector>
 
 #include "fastfuse/enumerate.hpp"
+#include "fastfuse/node_sets.hpp"
 #include "fastfuse/posterior.hpp"
 #include "fastfuse/sums.hpp"
 
 namespace fastfuse {
-
-constexpr double negligible = 37; // e^−37 is less than the rounding of 1
 
 // Nodes for one range of S, and what each rater's vote 1 multiplies φ by at them, relative to his vote 0.
 struct NodeSet {
@@ -47,8 +46,6 @@ class Nodes {
     static constexpr std::size_t block = 64; // nodes that are gone through at a time
 
     explicit Nodes(const Performance& performance);
-    // Sets of nodes are numbered by the range of S for which they suffice.
-    static std::size_t set_within(double largest);
     const NodeSet& set(std::size_t number) const; // made when first asked for
     static double count_within(double largest);   // of nodes, about
     std::size_t sets() const { return slots_.size(); }

@@ -25,13 +25,16 @@ struct Unavailable : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// A call of CUDA's that failed, or too little memory.
+// A call of CUDA's that failed.
 struct DeviceError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
+struct OutOfMemory : DeviceError {
+    using DeviceError::DeviceError;
+};
 
 constexpr int most_raters = 64;
-constexpr int most_dense_raters = 16; // whose votes do not repeat
+constexpr int most_dense_raters = 16; // whose 2^m masses are gathered
 
 // Why CUDA is not available, as a sentence; empty if it is.
 std::string why_not();
@@ -56,7 +59,8 @@ void copy_to_host(const Place& place, const std::byte* from, std::size_t bytes, 
 // The distinct patterns of votes with few values; nothing if they have many.
 std::unique_ptr<IndexedRows> find_patterns(const Votes& votes);
 
-// All other votes, of at most most_dense_raters raters; in double precision for `wide` output.
-std::unique_ptr<Dense> dense(const Votes& votes, bool wide);
+// All other votes; in double precision for `wide` output. `by_nodes`: soft-STAPLE by the characteristic
+// function.
+std::unique_ptr<Dense> dense(const Votes& votes, bool wide, bool by_nodes);
 
 } // namespace fastfuse::cuda

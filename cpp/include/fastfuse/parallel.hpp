@@ -84,6 +84,9 @@ class Team {
 
     using Job = std::function<void(std::int64_t job, const Worker& worker)>;
 
+    // Throws Interrupted if the work is to end: between steps that are not its own.
+    void look() const;
+
     // On at most so many threads. Starts jobs 0 … jobs-1 in this order, each on some thread. Once every
     // thread has come home it throws what the lowest failed job threw, or Interrupted.
     void run(std::int64_t jobs, const Job& job, int most_threads = INT_MAX) const;

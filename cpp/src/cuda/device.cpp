@@ -20,9 +20,11 @@ Memory::Memory(int device, std::size_t bytes) : device_(device) {
     const cudaError_t status = cudaMalloc(&data, std::max<std::size_t>(bytes, 1));
     if (status != cudaSuccess) {
         cudaGetLastError();
-        throw DeviceError("CUDA, asking for " + std::to_string(bytes >> 20) + " MiB on device " +
-                          std::to_string(device) + ": " + cudaGetErrorString(status) +
-                          "; free memory there, or fuse on the CPU (device='cpu')");
+        const std::string what = "CUDA, asking for " + std::to_string(bytes >> 20) + " MiB on device " +
+                                 std::to_string(device) + ": " + cudaGetErrorString(status) +
+                                 "; free memory there, or fuse on the CPU (device='cpu')";
+        if (status == cudaErrorMemoryAllocation) throw OutOfMemory(what);
+        throw DeviceError(what);
     }
     data_ = static_cast<std::byte*>(data);
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "cuda/runtime.hpp"
+#include "fastfuse/node_sets.hpp"
 #include "fastfuse/place.hpp"
 #include "fastfuse/view.hpp"
 #include "kernels/rates.hpp"
@@ -27,8 +28,7 @@ struct Columns {
     bool bytes;  // the same of bool and uint8
 };
 
-// --- patterns.cu
-// -----------------------------------------------------------------------------------------------
+// --- patterns.cu ---
 
 constexpr int most_values = 8;
 
@@ -53,48 +53,100 @@ void find_keys(const Columns& columns, const Values& values, std::int64_t keys, 
 template <class Key, class T>
 void look_up(const Key* key, const T* probability, std::int64_t voxels, T* consensus, const Place& place);
 
-// --- product.cu
-// ------------------------------------------------------------------------------------------------
+// --- inspect.cu ---
+
+// What a first look tells: voxels that count, and those on which raters differ; of each rater Σ q and
+// Σ q (1 − q); the least and the greatest vote.
+constexpr int fixed_findings = 2;
+inline int inspected_sums(int raters) { return fixed_findings + 2 * raters; }
+// `stray`: as above, of votes that are no probabilities, or no marks where they must be `binary`.
+void inspect(const Columns& columns, bool binary, double* sums, Count* stray, Count* stray_mask,
+             Scratch& scratch);
+
+// --- product.cu ---
 
 template <class T> struct Rates {
     Rate<T> one[most_dense_raters], zero[most_dense_raters];
     T prior, prior_complement;
 };
 
-// What an E-step leaves of the volume, one after another: Σ w, Σ (1 − w), Σ log p(votes), Σ w² of nothing
-// else; then for each rater the sums of his votes away from the likelier mark where truth is 1, and where it
-// is 0.
+// Of any number of raters.
+struct ManyRates {
+    Rate<double> one[most_raters], zero[most_raters];
+    double prior, prior_complement;
+};
+
+// What an E-step leaves of the volume, one after another: Σ w, Σ (1 − w), Σ log p(votes); for each rater the
+// sums of his votes away from the likelier mark where truth is 1, and where it is 0; and the least and the
+// greatest w that was written.
 constexpr int fixed_sums = 3;
 inline int product_sums(int raters) { return fixed_sums + 2 * raters; }
 
-// Votes must be finite. With `consensus`, also writes w, 0 outside the mask; `extreme` then gets the least
-// and the greatest w inside.
+// Where to write w, 0 outside the mask; nowhere if it is null.
+struct Consensus {
+    void* data = nullptr;
+    bool wide = false; // doubles
+};
+
+// Votes must be finite, of at most most_dense_raters raters.
 template <class T>
-void expect(const Columns& columns, const Rates<T>& rates, Step step, double* sums, void* consensus,
-            bool wide, double* extreme, const Place& place);
+void expect(const Columns& columns, const Rates<T>& rates, Step step, const Consensus& to, double* sums,
+            Scratch& scratch);
+// The same of any number of raters.
+void expect_of_many(const Columns& columns, const ManyRates& rates, Step step, const Consensus& to,
+                    double* sums, Scratch& scratch);
 
-// What a first look tells: voxels that count, and those on which raters differ; then of each rater Σ q and Σ
-// q (1 − q).
-constexpr int fixed_findings = 2;
-inline int inspected_sums(int raters) { return fixed_findings + 2 * raters; }
-// `extreme`: the least and the greatest vote. `stray`: as above, of votes outside [0, 1].
-void inspect(const Columns& columns, double* sums, double* extreme, Count* stray, Count* stray_mask,
-             const Place& place);
+// --- masses.cu ---
 
-// --- masses.cu
-// -------------------------------------------------------------------------------------------------
-
-// N(B), eq. (8), of the raters listed; each voxel counts q_again², or once if `again` is −1.
+// N(B), eq. (8), of the raters listed; each voxel counts q (1 − q) of rater `again`, or once if that is −1.
 struct Listed {
     int rater[most_dense_raters];
     int size;
     int again;
 };
-void add_masses(const Columns& columns, const Listed& listed, double* mass, const Place& place);
+void find_masses(const Columns& columns, const Listed& listed, double* mass, Scratch& scratch);
 
-// w_t = Σ_B q_t(B) p(1|B), eq. (9); then Σ w, and Σ w q_i of each rater.
+// Writes w_t = Σ_B q_t(B) p(1|B), eq. (9). Leaves Σ w, Σ w q_i of each rater, the least w and the greatest.
 template <class T>
-void mix(const Columns& columns, const T* posterior, void* consensus, bool wide, double* sums,
-         double* extreme, const Place& place);
+void mix(const Columns& columns, const T* posterior, const Consensus& to, double* sums, Scratch& scratch);
+
+// --- characteristic.cu ---
+
+// So many at a time; the last few raters may be dummies, which tell nothing.
+constexpr int raters_together = 4, nodes_together = 2;
+constexpr int most_sets = 24;  // of nodes, for any rates and priors
+constexpr int most_terms = 40; // of an expansion
+
+// In whole groups of raters.
+struct Odds {
+    int groups;
+    double no[most_raters];   // s_i(0)
+    double gain[most_raters]; // s_i(1) − s_i(0)
+    double log_false_alarm[most_raters], log_rejection[most_raters];
+    bool one_yes[most_raters], zero_yes[most_raters]; // whether 1 is the likelier mark where truth is 1, or 0
+    double logit, log_background;                     // of the prior: logit π, log (1 − π)
+};
+
+// Where in `table` each set of nodes begins: blocks of nodes_together, each with their weights, those for the
+// logarithm, and what each rater's gain turns φ by, cos and sin. Before them e^−k|gain| of each rater, for
+// the terms of an expansion.
+struct NodeSets {
+    int sets;
+    double step[most_sets]; // h
+    int blocks[most_sets];
+    std::int64_t begin[most_sets];
+    std::int64_t size; // of the table
+};
+NodeSets node_sets_for(const Odds& odds, double largest);
+
+// An E-step by the characteristic function. It leaves what the product's leaves; `splits`: what the M-step
+// sees are the raters' own marks.
+struct ByNodes {
+    Columns columns;
+    Odds odds;
+    NodeSets sets;
+    Consensus to;
+};
+void expect_by_nodes(const ByNodes& given, bool splits, double* sums, Scratch& tables, Scratch& scratch);
 
 } // namespace fastfuse::cuda

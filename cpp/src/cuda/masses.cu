@@ -79,7 +79,15 @@ __device__ void spread(const float* vote, int chunk, int raters, int group, floa
         product[b] = others * factor(vote[0], b & 1) * factor(vote[chunk], b >> 1);
 }
 
-__global__ void add_masses_of(Columns columns, Listed listed, Layout layout, int shares, double* part) {
+__device__ void flush(float (&sum)[side * side], double (&total)[side * side]) {
+    FASTFUSE_UNROLL
+    for (int k = 0; k < side * side; ++k) {
+        total[k] += static_cast<double>(sum[k]);
+        sum[k] = 0;
+    }
+}
+
+__global__ void find_masses_of(Columns columns, Listed listed, Layout layout, int shares, double* part) {
     __shared__ float vote[shared_votes];
     __shared__ float root[most_chunk];
     alignas(16) __shared__ double memory[shared_products / 2];
@@ -115,50 +123,44 @@ __global__ void add_masses_of(Columns columns, Listed listed, Layout layout, int
         }
         __syncthreads();
         for (int voxel = team; voxel < layout.chunk; voxel += teams) {
-            const FourFloats a = *reinterpret_cast<const FourFloats*>(u + voxel * rows + row);
-            const FourFloats b = *reinterpret_cast<const FourFloats*>(v + voxel * columns_of_v + column);
-            for (int j = 0; j < side; ++j)
-                for (int i = 0; i < side; ++i)
-                    sum[j * side + i] += a.value[i] * b.value[j]; // eq. (8)
+            const Four<float> a = *reinterpret_cast<const Four<float>*>(u + voxel * rows + row);
+            const Four<float> b = *reinterpret_cast<const Four<float>*>(v + voxel * columns_of_v + column);
+            FASTFUSE_UNROLL
+            for (int k = 0; k < side * side; ++k)
+                sum[k] += a.value[k % side] * b.value[k / side]; // eq. (8)
         }
         since_flush += layout.chunk / teams + 1;
         if (since_flush >= voxels_between_flushes) {
-            for (int k = 0; k < side * side; ++k) {
-                total[k] += static_cast<double>(sum[k]);
-                sum[k] = 0;
-            }
+            flush(sum, total);
             since_flush = 0;
         }
         __syncthreads();
     }
-    for (int k = 0; k < side * side; ++k)
-        total[k] += static_cast<double>(sum[k]);
+    flush(sum, total);
 
     // The teams' tables, one team after another; a table fits where u and v were.
     const bool fits = teams > 1;
     for (int t = 0; t < teams && fits; ++t) {
-        if (team == t)
-            for (int j = 0; j < side; ++j)
-                for (int i = 0; i < side; ++i) {
-                    double& entry = memory[(column + j) * rows + row + i];
-                    entry = (t == 0 ? 0 : entry) + total[j * side + i];
-                }
+        if (team == t) FASTFUSE_UNROLL
+        for (int k = 0; k < side * side; ++k) {
+            double& entry = memory[(column + k / side) * rows + row + k % side];
+            entry = (t == 0 ? 0 : entry) + total[k];
+        }
         __syncthreads();
     }
     if (team != 0) return;
-    for (int j = 0; j < side; ++j)
-        for (int i = 0; i < side; ++i) {
-            const int at = (column + j) * rows + row + i;
-            const std::int64_t pattern =
-                at + (static_cast<std::int64_t>(strip) << (layout.low + layout.high));
-            if (pattern < std::int64_t{1} << listed.size)
-                part[pattern * shares + share] = fits ? memory[at] : total[j * side + i];
-        }
+    FASTFUSE_UNROLL
+    for (int k = 0; k < side * side; ++k) {
+        const int at = (column + k / side) * rows + row + k % side;
+        const std::int64_t pattern = at + (static_cast<std::int64_t>(strip) << (layout.low + layout.high));
+        if (pattern < std::int64_t{1} << listed.size)
+            part[pattern * shares + share] = fits ? memory[at] : total[k];
+    }
 }
 
-constexpr int low_raters = 4, low_patterns = 1 << low_raters; // whose products a thread keeps
-constexpr int shared_posterior = 4096;                        // of p(1|B), a strip of the table
-constexpr int together = 2;                                   // voxels of a thread
+constexpr int low_raters = 4, low_patterns = 1 << low_raters;       // whose products a thread keeps
+constexpr int shared_posterior = 4096;                              // of p(1|B), a strip of the table
+template <class T> constexpr int together = sizeof(T) == 4 ? 2 : 1; // voxels of a thread: registers are few
 
 template <int raters, class T> __device__ void branch(const T* vote, T* product) {
     product[0] = 1;
@@ -175,22 +177,23 @@ template <int raters, class T> __device__ void branch(const T* vote, T* product)
 // w of the thread's voxels, a strip of p(1|B) at a time: Σ over the low raters' patterns, innermost, of those
 // that a thread keeps; over the middle raters' patterns; and over those of the others.
 template <class T, int middle>
-__global__ void mix_voxels(Columns columns, const T* posterior, void* consensus, bool wide, double* part,
-                           double* extreme) {
-    constexpr int inner = low_patterns << middle;
+__global__ void mix_voxels(Columns columns, const T* posterior, Consensus to, double* part, double* extreme) {
+    constexpr int inner = low_patterns << middle, many = together<T>;
     __shared__ T strip[shared_posterior];
     const int patterns = 1 << columns.raters;
     const int strip_size =
         patterns < shared_posterior ? (patterns < inner ? inner : patterns) : shared_posterior;
     const int strips = patterns <= strip_size ? 1 : patterns / strip_size;
     double sum[1 + most_dense_raters] = {};
-    double least = 1, greatest = 0;
-    const std::int64_t at_once = static_cast<std::int64_t>(block_threads) * together;
+    Extremes extremes;
+    const std::int64_t at_once = static_cast<std::int64_t>(block_threads) * many;
     for (std::int64_t base = blockIdx.x * at_once; base < columns.voxels; base += gridDim.x * at_once) {
-        T vote[together][most_dense_raters], low[together][low_patterns], mid[together][1 << middle];
-        T w[together] = {};
-        for (int k = 0; k < together; ++k) {
+        T vote[many][most_dense_raters], low[many][low_patterns], mid[many][1 << middle];
+        T w[many] = {};
+        FASTFUSE_UNROLL
+        for (int k = 0; k < many; ++k) {
             const std::int64_t voxel = base + k * block_threads + threadIdx.x;
+            FASTFUSE_UNROLL
             for (int i = 0; i < most_dense_raters; ++i)
                 vote[k][i] = i < columns.raters && counts(columns, voxel)
                                  ? static_cast<T>(read_vote(columns, i, voxel))
@@ -204,21 +207,26 @@ __global__ void mix_voxels(Columns columns, const T* posterior, void* consensus,
                 strip[b] = s * strip_size + b < patterns ? posterior[s * strip_size + b] : T(0);
             __syncthreads();
             for (int outer = 0; outer < strip_size / inner; ++outer) {
-                T found[together] = {};
+                T found[many] = {};
+                FASTFUSE_UNROLL
                 for (int h = 0; h < 1 << middle; ++h) {
-                    T inside[together] = {};
+                    T inside[many] = {};
                     FASTFUSE_UNROLL
                     for (int l = 0; l < low_patterns; ++l) {
                         const T p = strip[outer * inner + h * low_patterns + l];
-                        for (int k = 0; k < together; ++k)
+                        FASTFUSE_UNROLL
+                        for (int k = 0; k < many; ++k)
                             inside[k] += p * low[k][l];
                     }
-                    for (int k = 0; k < together; ++k)
+                    FASTFUSE_UNROLL
+                    for (int k = 0; k < many; ++k)
                         found[k] += mid[k][h] * inside[k];
                 }
                 const int high = s * (strip_size / inner) + outer; // the other raters' bits
-                for (int k = 0; k < together; ++k) {
+                FASTFUSE_UNROLL
+                for (int k = 0; k < many; ++k) {
                     T weight = 1;
+                    FASTFUSE_UNROLL
                     for (int i = low_raters + middle; i < most_dense_raters; ++i)
                         if (i < columns.raters)
                             weight *= high >> (i - low_raters - middle) & 1 ? vote[k][i] : 1 - vote[k][i];
@@ -226,63 +234,54 @@ __global__ void mix_voxels(Columns columns, const T* posterior, void* consensus,
                 }
             }
         }
-        for (int k = 0; k < together; ++k) {
+        FASTFUSE_UNROLL
+        for (int k = 0; k < many; ++k) {
             const std::int64_t voxel = base + k * block_threads + threadIdx.x;
-            if (voxel >= columns.voxels) continue;
-            const bool inside = counts(columns, voxel);
-            const double value = !inside       ? 0
-                                 : w[k] < T(1) ? static_cast<double>(w[k])
-                                               : 1; // but for rounding
-            put(consensus, wide, voxel, value);
-            if (!inside) continue;
-            least = Least{}(least, value);
-            greatest = Greatest{}(greatest, value);
+            if (skips(columns, voxel, to)) continue;
+            const double value = w[k] < T(1) ? static_cast<double>(w[k]) : 1; // but for rounding
+            put(to, voxel, value);
+            extremes.add(value);
             sum[0] += value;
+            FASTFUSE_UNROLL
             for (int i = 0; i < most_dense_raters; ++i)
                 sum[1 + i] += value * static_cast<double>(vote[k][i]);
         }
     }
     leave_sums(sum, 1 + columns.raters, part);
-    leave_extremes(least, greatest, extreme);
+    leave_extremes(extremes, extreme);
 }
 
 } // namespace
 
-void add_masses(const Columns& columns, const Listed& listed, double* mass, const Place& place) {
+void find_masses(const Columns& columns, const Listed& listed, double* mass, Scratch& scratch) {
+    const Place& place = scratch.place();
     const Layout layout = layout_for(listed.size);
     const int strips = 1 << layout.strip;
     const std::int64_t chunks = columns.voxels / layout.chunk + 1;
     const int blocks = blocks_for(place, chunks * strips);
     const int shares = blocks / strips > 0 ? blocks / strips : 1;
     const std::int64_t patterns = std::int64_t{1} << listed.size;
-    Array<double> part(place, static_cast<std::size_t>(patterns) * static_cast<std::size_t>(shares));
-    launch(add_masses_of, strips * shares, place, "gathering masses", columns, listed, layout, shares,
-           part.data());
-    add_parts(part.data(), patterns, shares, mass, place);
+    double* part = scratch.doubles(static_cast<std::size_t>(patterns) * static_cast<std::size_t>(shares));
+    launch(find_masses_of, strips * shares, place, "gathering masses", columns, listed, layout, shares, part);
+    add_parts(part, patterns, shares, mass, place);
 }
 
 template <class T>
-void mix(const Columns& columns, const T* posterior, void* consensus, bool wide, double* sums,
-         double* extreme, const Place& place) {
-    const int blocks = blocks_for(place, columns.voxels / (together * block_threads) + 1);
-    Array<double> part(place,
-                       static_cast<std::size_t>(1 + columns.raters) * static_cast<std::size_t>(blocks));
-    Array<double> ends(place, 2 * static_cast<std::size_t>(blocks));
-    const auto run = [&](auto kernel) {
-        launch(kernel, blocks, place, "mixing the consensus", columns, posterior, consensus, wide,
-               part.data(), ends.data());
-    };
+void mix(const Columns& columns, const T* posterior, const Consensus& to, double* sums, Scratch& scratch) {
+    const int blocks = blocks_for(scratch.place(), columns.voxels / (together<T> * block_threads) + 1);
+    const Parts parts(1 + columns.raters, blocks, scratch);
     const int others = columns.raters - low_raters;
-    others <= 0   ? run(mix_voxels<T, 0>)
-    : others == 1 ? run(mix_voxels<T, 1>)
-    : others == 2 ? run(mix_voxels<T, 2>)
-    : others == 3 ? run(mix_voxels<T, 3>)
-                  : run(mix_voxels<T, 4>);
-    add_parts(part.data(), 1 + columns.raters, blocks, sums, place);
-    find_extremes(ends.data(), blocks, extreme, place);
+    const auto kernel = others <= 0   ? mix_voxels<T, 0>
+                        : others == 1 ? mix_voxels<T, 1>
+                        : others == 2 ? mix_voxels<T, 2>
+                        : others == 3 ? mix_voxels<T, 3>
+                                      : mix_voxels<T, 4>;
+    launch(kernel, blocks, scratch.place(), "mixing the consensus", columns, posterior, to, parts.sums(),
+           parts.extremes());
+    parts.add_up(sums);
 }
 
-template void mix(const Columns&, const float*, void*, bool, double*, double*, const Place&);
-template void mix(const Columns&, const double*, void*, bool, double*, double*, const Place&);
+template void mix(const Columns&, const float*, const Consensus&, double*, Scratch&);
+template void mix(const Columns&, const double*, const Consensus&, double*, Scratch&);
 
 } // namespace fastfuse::cuda

@@ -41,9 +41,9 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
     *value = 1;
     return cudaSuccess;
 }
-// Filled with junk, as a device's memory is.
+// Filled with junk, and begun on 256 bytes, as a device's memory is.
 inline cudaError_t cudaMalloc(void** data, std::size_t bytes) {
-    *data = std::malloc(bytes);
+    *data = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
     if (!*data) return cudaErrorMemoryAllocation;
     std::memset(*data, 0xa5, bytes);
     return cudaSuccess;

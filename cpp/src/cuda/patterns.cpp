@@ -54,10 +54,11 @@ class DevicePatterns : public IndexedRows {
   public:
     DevicePatterns(const Votes& votes, const Values& values, std::int64_t keys)
         : place_(*votes.place), columns_(columns_of(votes)), raters_(votes.size()), keys_(keys) {
+        const std::int64_t quads = (columns_.voxels + 3) / 4; // they are read whole
         if (narrow())
-            narrow_key_.emplace(place_, static_cast<std::size_t>(columns_.voxels));
+            narrow_key_.emplace(place_, static_cast<std::size_t>(4 * quads));
         else
-            wide_key_.emplace(place_, static_cast<std::size_t>(columns_.voxels));
+            wide_key_.emplace(place_, static_cast<std::size_t>(4 * quads));
         find(values);
     }
 

@@ -13,10 +13,13 @@ namespace {
 
 constexpr int most_shared_counts = 4096; // that a block keeps for itself
 
-__device__ int code_of(double vote, const Values& values) {
-    for (int k = 0; k < values.size; ++k)
-        if (vote == values.value[k]) return k;
-    return -1;
+// Vote: float where that holds every vote, as few devices are fast with doubles.
+template <class Vote> __device__ int code_of(Vote vote, const Values& values) {
+    int code = -1;
+    FASTFUSE_UNROLL
+    for (int k = 0; k < most_values; ++k)
+        if (k < values.size && vote == static_cast<Vote>(values.value[k])) code = k;
+    return code;
 }
 
 // Counts runs of equal keys, as neighbours mostly agree, in the device's memory or in a block's own.
@@ -39,15 +42,18 @@ template <class Number> class RunCounter {
     Number run_ = 0;
 };
 
+template <class Vote>
 __device__ void take_keys(const Columns& columns, const Values& values, std::int64_t first,
                           std::uint32_t* key, Count* stray) {
+    FASTFUSE_UNROLL
     for (int k = 0; k < quad; ++k)
         key[k] = 0;
     for (int i = columns.raters; i-- > 0;) {
-        double vote[quad];
+        Vote vote[quad];
         read_quad(columns, i, first, vote);
+        FASTFUSE_UNROLL
         for (int k = 0; k < quad; ++k) {
-            int code = code_of(vote[k], values);
+            int code = code_of<Vote>(vote[k], values);
             if (code < 0) {
                 if (counts(columns, first + k))
                     atomicMin(stray, static_cast<Count>(first + k) * columns.raters + i);
@@ -64,8 +70,14 @@ __device__ void count_keys(const Columns& columns, const Values& values, std::ui
     Count zero = 0, outside = 0;
     for (std::int64_t first = first_quad(); first < columns.voxels; first += quads_apart()) {
         std::uint32_t key[quad];
-        take_keys(columns, values, first, key, stray);
-        for (int k = 0; k < quad && first + k < columns.voxels; ++k) {
+        if (columns.floats || columns.bytes)
+            take_keys<float>(columns, values, first, key, stray);
+        else
+            take_keys<double>(columns, values, first, key, stray);
+        Four<Key> own;
+        FASTFUSE_UNROLL
+        for (int k = 0; k < quad; ++k) {
+            if (first + k >= columns.voxels) continue;
             if (columns.mask && columns.mask[first + k] > 1)
                 atomicMin(stray_mask, static_cast<Count>(first + k));
             if (!counts(columns, first + k)) {
@@ -76,8 +88,9 @@ __device__ void count_keys(const Columns& columns, const Values& values, std::ui
             } else {
                 counter.add(key[k]);
             }
-            key_of[first + k] = static_cast<Key>(key[k]);
+            own.value[k] = static_cast<Key>(key[k]);
         }
+        write_quad(own, first, columns.voxels, key_of);
     }
     counter.flush();
     const double zeros = over_block(static_cast<double>(zero), Add{}); // whole numbers below 2^53
@@ -108,31 +121,21 @@ __global__ void find_many_keys(Columns columns, Values values, std::uint32_t key
 
 __global__ void take_sample_of(Columns columns, std::int64_t samples, std::int64_t step, double* sample) {
     const std::int64_t all = samples * columns.raters;
-    for (std::int64_t k = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; k < all;
-         k += static_cast<std::int64_t>(gridDim.x) * blockDim.x) {
+    for (std::int64_t k = first_voxel(); k < all; k += voxels_apart()) {
         const std::int64_t voxel = k % samples * step;
         sample[k] = counts(columns, voxel) ? read_vote(columns, static_cast<int>(k / samples), voxel) : 0;
     }
 }
 
-template <class T> struct alignas(quad * sizeof(T)) Four {
-    T value[quad];
-};
-
 template <class Key, class T>
 __global__ void look_up_keys(const Key* key, const T* probability, std::int64_t voxels, T* consensus) {
     for (std::int64_t first = first_quad(); first < voxels; first += quads_apart()) {
-        const std::uintptr_t place = reinterpret_cast<std::uintptr_t>(consensus + first);
-        if (first + quad <= voxels && place % alignof(Four<T>) == 0) {
-            const Four<Key> keys = reinterpret_cast<const Four<Key>*>(key)[first / quad];
-            Four<T> found;
-            for (int k = 0; k < quad; ++k)
-                found.value[k] = probability[keys.value[k]];
-            *reinterpret_cast<Four<T>*>(consensus + first) = found;
-            continue;
-        }
-        for (int k = 0; k < quad && first + k < voxels; ++k)
-            consensus[first + k] = probability[key[first + k]];
+        const Four<Key> keys = *reinterpret_cast<const Four<Key>*>(key + first);
+        Four<T> found;
+        FASTFUSE_UNROLL
+        for (int k = 0; k < quad; ++k)
+            if (first + k < voxels) found.value[k] = probability[keys.value[k]];
+        write_quad(found, first, voxels, consensus);
     }
 }
 

@@ -1,16 +1,16 @@
-// The E-step of simplified-soft-STAPLE on voxels in place, one pass an iteration; and the first look at all
-// votes. The device's twin of kernels/product.hpp and kernels/inspect.hpp.
+// The E-step of simplified-soft-STAPLE on voxels in place, one pass an iteration. The device's twin of
+// kernels/product.hpp.
 //
 //   a_i1 = q_i θ_i1 + (1 − q_i)(1 − θ_i1)     a_i0 = q_i (1 − θ_i0) + (1 − q_i) θ_i0           eq. (10)
 //   x = π Π_i a_i1                            y = (1 − π) Π_i a_i0
-//   w = x / (x + y)                           p(truth 1 | votes)                               eqs. (12),
-//   (13)
+//   w = x / (x + y)                           p(truth 1 | votes)                          eqs. (12), (13)
 //
 // The M-step sees the vote q_i or, for marks, q_i θ_i1 / a_i1 where truth is 1 and q_i (1 − θ_i0) / a_i0
-// where it is 0. Summed are the votes away from the likelier mark: the other sums follow from Σ w and Σ (1 −
-// w).
+// where it is 0. Summed are the votes away from the likelier mark: the other sums follow from Σ w and Σ u,
+// u = 1 − w.
 #include "cuda/sums.cuh"
 #include "cuda/votes.cuh"
+#include "fastfuse/posterior.hpp"
 
 namespace fastfuse::cuda {
 namespace {
@@ -35,138 +35,135 @@ template <class T> struct Shares {
 template <class T, int most>
 __device__ Shares<T> shares_of(const T (&vote)[most][quad], int k, int raters, const Rates<T>& rates,
                                Step step) {
-    if (step == Step::mean_vote) {
-        T yes = 0, no = 0;
-        for (int i = 0; i < most; ++i)
-            if (i < raters) {
-                yes += vote[i][k];
-                no += T(1) - vote[i][k];
-            }
-        return {yes / T(raters), no / T(raters), T(1)};
-    }
-    T one = rates.prior, zero = rates.prior_complement;
-    for (int i = 0; i < most; ++i)
-        if (i < raters) {
-            one *= likelihood(vote[i][k], rates.one[i]);
-            zero *= likelihood(vote[i][k], rates.zero[i]);
-        }
+    T one = rates.prior, zero = rates.prior_complement, yes = 0, no = 0;
+    for_raters<most>(raters, [&](int i) {
+        yes += vote[i][k];
+        no += T(1) - vote[i][k];
+        one *= likelihood(vote[i][k], rates.one[i]);
+        zero *= likelihood(vote[i][k], rates.zero[i]);
+    });
+    if (step == Step::mean_vote) return {yes / T(raters), no / T(raters), T(1)};
     const T evidence = one + zero;
     return {one / evidence, zero / evidence, evidence}; // eqs. (12), (13)
 }
 
+// Of at most `most` raters, whose votes stay in registers.
 template <class T, int most>
-__global__ void expect_voxels(Columns columns, Rates<T> rates, Step step, double* part, void* consensus,
-                              bool wide, double* extreme) {
+__global__ void expect_voxels(Columns columns, Rates<T> rates, Step step, Consensus to, double* part,
+                              double* extreme) {
     double sum[fixed_sums + 2 * most] = {};
-    double least = 1, greatest = 0;
+    Extremes extremes;
     for (std::int64_t first = first_quad(); first < columns.voxels; first += quads_apart()) {
         T vote[most][quad];
-        for (int i = 0; i < most; ++i)
-            if (i < columns.raters) read_quad(columns, i, first, vote[i]);
-        for (int k = 0; k < quad; ++k) { // a fixed number, so that votes stay in registers
-            if (!counts(columns, first + k)) {
-                if (consensus && first + k < columns.voxels) put(consensus, wide, first + k, 0);
-                continue;
-            }
+        for_raters<most>(columns.raters, [&](int i) { read_quad(columns, i, first, vote[i]); });
+        FASTFUSE_UNROLL
+        for (int k = 0; k < quad; ++k) {
+            if (skips(columns, first + k, to)) continue;
             const Shares<T> shares = shares_of<T, most>(vote, k, columns.raters, rates, step);
             sum[0] += shares.foreground;
             sum[1] += shares.background;
             sum[2] += log(shares.evidence);
-            for (int i = 0; i < most; ++i)
-                if (i < columns.raters) {
-                    sum[fixed_sums + 2 * i] += shares.foreground * seen_away(vote[i][k], rates.one[i], step);
-                    sum[fixed_sums + 2 * i + 1] +=
-                        shares.background * seen_away(vote[i][k], rates.zero[i], step);
-                }
-            if (!consensus) continue;
-            put(consensus, wide, first + k, shares.foreground);
-            least = Least{}(least, shares.foreground);
-            greatest = Greatest{}(greatest, shares.foreground);
+            for_raters<most>(columns.raters, [&](int i) {
+                sum[fixed_sums + 2 * i] += shares.foreground * seen_away(vote[i][k], rates.one[i], step);
+                sum[fixed_sums + 2 * i + 1] += shares.background * seen_away(vote[i][k], rates.zero[i], step);
+            });
+            if (!to.data) continue;
+            put(to, first + k, shares.foreground);
+            extremes.add(shares.foreground);
         }
     }
     leave_sums(sum, fixed_sums + 2 * columns.raters, part);
-    leave_extremes(least, greatest, extreme);
+    leave_extremes(extremes, extreme);
 }
 
-template <int most>
-__global__ void inspect_voxels(Columns columns, double* part, double* extreme, Count* stray,
-                               Count* stray_mask) {
-    double sum[fixed_findings + 2 * most] = {};
-    double least = 1, greatest = 0;
-    for (std::int64_t first = first_quad(); first < columns.voxels; first += quads_apart()) {
-        bool yes[quad] = {}, no[quad] = {};
-        for (int i = 0; i < most; ++i) {
-            if (i >= columns.raters) break;
-            double vote[quad];
-            read_quad(columns, i, first, vote);
-            for (int k = 0; k < quad; ++k) {
-                if (!counts(columns, first + k)) continue;
-                if (!(vote[k] >= 0 && vote[k] <= 1)) // nan, too
-                    atomicMin(stray, static_cast<Count>(first + k) * columns.raters + i);
-                yes[k] |= vote[k] != 0;
-                no[k] |= vote[k] != 1;
-                sum[fixed_findings + 2 * i] += vote[k];
-                sum[fixed_findings + 2 * i + 1] += vote[k] * (1 - vote[k]);
-                least = Least{}(least, vote[k]);
-                greatest = Greatest{}(greatest, vote[k]);
-            }
-        }
-        for (int k = 0; k < quad && first + k < columns.voxels; ++k) {
-            if (columns.mask && columns.mask[first + k] > 1)
-                atomicMin(stray_mask, static_cast<Count>(first + k));
-            if (!counts(columns, first + k)) continue;
-            sum[0] += 1;
-            sum[1] += yes[k] && no[k] ? 1 : 0;
-        }
+// Mantissas, and an exponent for each: neither is ever lost, as the smaller may become the larger again.
+struct Products {
+    double one, zero;
+    int one_exponent = 0, zero_exponent = 0;
+
+    __device__ void take_exponents() {
+        int exponent;
+        one = frexp(one, &exponent);
+        one_exponent += exponent;
+        zero = frexp(zero, &exponent);
+        zero_exponent += exponent;
     }
-    leave_sums(sum, fixed_findings + 2 * columns.raters, part);
-    leave_extremes(least, greatest, extreme);
+    __device__ Shares<double> shares(double& log_evidence) {
+        take_exponents();
+        const int larger = one_exponent > zero_exponent ? one_exponent : zero_exponent;
+        const double x = ldexp(one, one_exponent - larger), y = ldexp(zero, zero_exponent - larger);
+        log_evidence = log(x + y) + larger * log_2;
+        return {x / (x + y), y / (x + y), x + y}; // eqs. (12), (13)
+    }
+};
+
+__device__ Shares<double> shares_of_many(const Columns& columns, std::int64_t voxel, const ManyRates& rates,
+                                         Step step, double& log_evidence) {
+    Products products{rates.prior, rates.prior_complement};
+    double yes = 0, no = 0;
+    for (int i = 0; i < columns.raters; ++i) {
+        const double vote = read_vote(columns, i, voxel);
+        yes += vote;
+        no += 1 - vote;
+        products.one *= likelihood(vote, rates.one[i]);
+        products.zero *= likelihood(vote, rates.zero[i]);
+        if ((i + 1) % factors_between_scalings == 0) products.take_exponents();
+    }
+    if (step != Step::mean_vote) return products.shares(log_evidence);
+    log_evidence = 0;
+    return {yes / columns.raters, no / columns.raters, 1};
 }
 
-// Calls `launch_with(kernel)` with the kernel whose registers suffice for so many raters.
-template <class Four, class Eight, class Sixteen, class Launch>
-void with_room_for(int raters, Four four, Eight eight, Sixteen sixteen, const Launch& launch_with) {
-    if (raters <= 4)
-        launch_with(four);
-    else if (raters <= 8)
-        launch_with(eight);
-    else
-        launch_with(sixteen);
+// Of any number of raters, whose votes are read twice.
+__global__ void expect_voxels_of_many(Columns columns, ManyRates rates, Step step, Consensus to, double* part,
+                                      double* extreme) {
+    double sum[fixed_sums + 2 * most_raters] = {};
+    Extremes extremes;
+    for (std::int64_t voxel = first_voxel(); voxel < columns.voxels; voxel += voxels_apart()) {
+        if (skips(columns, voxel, to)) continue;
+        double log_evidence;
+        const Shares<double> shares = shares_of_many(columns, voxel, rates, step, log_evidence);
+        sum[0] += shares.foreground;
+        sum[1] += shares.background;
+        sum[2] += log_evidence;
+        for (int i = 0; i < columns.raters; ++i) {
+            const double vote = read_vote(columns, i, voxel);
+            sum[fixed_sums + 2 * i] += shares.foreground * seen_away(vote, rates.one[i], step);
+            sum[fixed_sums + 2 * i + 1] += shares.background * seen_away(vote, rates.zero[i], step);
+        }
+        if (!to.data) continue;
+        put(to, voxel, shares.foreground);
+        extremes.add(shares.foreground);
+    }
+    leave_sums(sum, fixed_sums + 2 * columns.raters, part);
+    leave_extremes(extremes, extreme);
 }
 
 } // namespace
 
 template <class T>
-void expect(const Columns& columns, const Rates<T>& rates, Step step, double* sums, void* consensus,
-            bool wide, double* extreme, const Place& place) {
-    const int blocks = blocks_for(place, columns.voxels / (quad * block_threads) + 1);
-    const int all = product_sums(columns.raters);
-    Array<double> part(place, static_cast<std::size_t>(all) * static_cast<std::size_t>(blocks));
-    Array<double> ends(place, 2 * static_cast<std::size_t>(blocks));
-    with_room_for(columns.raters, expect_voxels<T, 4>, expect_voxels<T, 8>, expect_voxels<T, 16>,
-                  [&](auto kernel) {
-                      launch(kernel, blocks, place, "an E-step", columns, rates, step, part.data(), consensus,
-                             wide, ends.data());
-                  });
-    add_parts(part.data(), all, blocks, sums, place);
-    if (consensus) find_extremes(ends.data(), blocks, extreme, place);
+void expect(const Columns& columns, const Rates<T>& rates, Step step, const Consensus& to, double* sums,
+            Scratch& scratch) {
+    const int blocks = blocks_for(scratch.place(), columns.voxels / (quad * block_threads) + 1);
+    const Parts parts(product_sums(columns.raters), blocks, scratch);
+    const auto kernel = columns.raters <= 4   ? expect_voxels<T, 4>
+                        : columns.raters <= 8 ? expect_voxels<T, 8>
+                                              : expect_voxels<T, 16>;
+    launch(kernel, blocks, scratch.place(), "an E-step", columns, rates, step, to, parts.sums(),
+           parts.extremes());
+    parts.add_up(sums);
 }
 
-void inspect(const Columns& columns, double* sums, double* extreme, Count* stray, Count* stray_mask,
-             const Place& place) {
-    const int blocks = blocks_for(place, columns.voxels / (quad * block_threads) + 1);
-    const int all = inspected_sums(columns.raters);
-    Array<double> part(place, static_cast<std::size_t>(all) * static_cast<std::size_t>(blocks));
-    Array<double> ends(place, 2 * static_cast<std::size_t>(blocks));
-    with_room_for(columns.raters, inspect_voxels<4>, inspect_voxels<8>, inspect_voxels<16>, [&](auto kernel) {
-        launch(kernel, blocks, place, "looking at the votes", columns, part.data(), ends.data(), stray,
-               stray_mask);
-    });
-    add_parts(part.data(), all, blocks, sums, place);
-    find_extremes(ends.data(), blocks, extreme, place);
+void expect_of_many(const Columns& columns, const ManyRates& rates, Step step, const Consensus& to,
+                    double* sums, Scratch& scratch) {
+    const int blocks = blocks_for(scratch.place(), columns.voxels / block_threads + 1);
+    const Parts parts(product_sums(columns.raters), blocks, scratch);
+    launch(expect_voxels_of_many, blocks, scratch.place(), "an E-step", columns, rates, step, to,
+           parts.sums(), parts.extremes());
+    parts.add_up(sums);
 }
 
-template void expect(const Columns&, const Rates<float>&, Step, double*, void*, bool, double*, const Place&);
-template void expect(const Columns&, const Rates<double>&, Step, double*, void*, bool, double*, const Place&);
+template void expect(const Columns&, const Rates<float>&, Step, const Consensus&, double*, Scratch&);
+template void expect(const Columns&, const Rates<double>&, Step, const Consensus&, double*, Scratch&);
 
 } // namespace fastfuse::cuda

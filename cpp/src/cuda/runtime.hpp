@@ -9,16 +9,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <tuple>
 #include <vector>
 
 #include "fastfuse/cuda.hpp"
 
 // Before a loop of few rounds over an array that is to stay in registers.
+// And what is called so seldom, from so many places, that one copy of it is enough.
 #ifdef FASTFUSE_CUDA_ON_CPU
 #define FASTFUSE_UNROLL
+#define FASTFUSE_CALLED inline
 #else
 #define FASTFUSE_UNROLL _Pragma("unroll")
+#define FASTFUSE_CALLED static __noinline__
 #endif
 
 namespace fastfuse::cuda {
@@ -75,6 +79,25 @@ template <class T> class Array {
     Place place_;
     std::size_t size_;
     Memory memory_;
+};
+
+// Memory that kernels need between themselves, kept from one pass to the next.
+class Scratch {
+  public:
+    explicit Scratch(const Place& place) : place_(place) {}
+    const Place& place() const { return place_; }
+    // So many doubles, until it is asked again.
+    double* doubles(std::size_t size) {
+        if (!memory_ || memory_->size() < size) {
+            memory_.reset(); // first: there may not be room for both
+            memory_.emplace(place_, size);
+        }
+        return memory_->data();
+    }
+
+  private:
+    Place place_;
+    std::optional<Array<double>> memory_;
 };
 
 // Blocks enough to fill the device, each of which goes on to further work until all is done: no more than

@@ -10,7 +10,7 @@ __global__ void add_parts_of(const double* part, std::int64_t sums, int parts, d
         for (int b = static_cast<int>(threadIdx.x); b < parts; b += block_threads)
             mine += part[s * parts + b];
         const double found = over_block(mine, Add{});
-        if (threadIdx.x == 0) sum[s] += found;
+        if (threadIdx.x == 0) sum[s] = found;
     }
 }
 
@@ -22,11 +22,12 @@ __global__ void add_parts_of_many(const double* part, std::int64_t sums, int par
         double found = 0;
         for (int b = 0; b < parts; ++b)
             found += part[s * parts + b];
-        sum[s] += found;
+        sum[s] = found;
     }
 }
 
-__global__ void find_extremes_of(const double* part, int parts, double* extreme) {
+// extreme[0] = least of part[b], extreme[1] = greatest of part[parts + b].
+__global__ void find_extremes(const double* part, int parts, double* extreme) {
     double least = part[0], greatest = part[parts];
     for (int b = static_cast<int>(threadIdx.x); b < parts; b += block_threads) {
         least = Least{}(least, part[b]);
@@ -48,8 +49,9 @@ void add_parts(const double* part, std::int64_t sums, int parts, double* sum, co
     launch(many ? add_parts_of_many : add_parts_of, blocks, place, "adding up", part, sums, parts, sum);
 }
 
-void find_extremes(const double* part, int parts, double* extreme, const Place& place) {
-    launch(find_extremes_of, 1, place, "finding extremes", part, parts, extreme);
+void Parts::add_up(double* found) const {
+    add_parts(sums(), sums_, blocks_, found, place_);
+    launch(find_extremes, 1, place_, "finding extremes", extremes(), blocks_, found + sums_);
 }
 
 } // namespace fastfuse::cuda

@@ -31,25 +31,59 @@ struct Greatest {
 
 // Writes the first of the block's threads' sums to part[sum · blocks + block].
 template <int most> __device__ void leave_sums(const double (&sum)[most], int sums, double* part) {
-    FASTFUSE_UNROLL
-    for (int s = 0; s < most; ++s) {
-        if (s >= sums) continue; // all threads alike
+    const auto leave = [&](int s) {
         const double found = over_block(sum[s], Add{});
         if (threadIdx.x == 0) part[static_cast<std::int64_t>(s) * gridDim.x + blockIdx.x] = found;
+    };
+    constexpr int registers = 40;
+    if constexpr (most > registers) {
+        for (int s = 0; s < sums; ++s)
+            leave(s);
+    } else {
+        FASTFUSE_UNROLL
+        for (int s = 0; s < most; ++s)
+            if (s < sums) leave(s); // all threads alike
     }
 }
 
+// What a block's threads keep of what they write.
+struct Extremes {
+    double least = 1, greatest = 0;
+    __device__ void add(double value) {
+        least = Least{}(least, value);
+        greatest = Greatest{}(greatest, value);
+    }
+};
+
 // The same of the least of some values and the greatest of others.
-__device__ inline void leave_extremes(double least, double greatest, double* part) {
-    const double low = over_block(least, Least{}), high = over_block(greatest, Greatest{});
+__device__ inline void leave_extremes(const Extremes& extremes, double* part) {
+    const double low = over_block(extremes.least, Least{}), high = over_block(extremes.greatest, Greatest{});
     if (threadIdx.x != 0) return;
     part[blockIdx.x] = low;
     part[gridDim.x + blockIdx.x] = high;
 }
 
-// sum[s] += Σ_b part[s · parts + b] for every s.
+// sum[s] = Σ_b part[s · parts + b] for every s.
 void add_parts(const double* part, std::int64_t sums, int parts, double* sum, const Place& place);
-// extreme[0] = least of part[b], extreme[1] = greatest of part[parts + b].
-void find_extremes(const double* part, int parts, double* extreme, const Place& place);
+
+// What the blocks of a pass leave: sums, and the least and the greatest of something.
+class Parts {
+  public:
+    Parts(int sums, int blocks, Scratch& scratch)
+        : sums_(sums), blocks_(blocks), place_(scratch.place()), part_(scratch.doubles(size(sums + 2))) {}
+    double* sums() const { return part_; }
+    double* extremes() const { return part_ + size(sums_); }
+    // The sums, then the least, then the greatest.
+    void add_up(double* found) const;
+
+  private:
+    std::size_t size(int rows) const {
+        return static_cast<std::size_t>(rows) * static_cast<std::size_t>(blocks_);
+    }
+
+    int sums_, blocks_;
+    Place place_;
+    double* part_;
+};
 
 } // namespace fastfuse::cuda

@@ -21,9 +21,8 @@ __device__ inline float half_to_float(std::uint16_t half) {
     return value;
 }
 
-__device__ inline double read_vote(const Columns& columns, int rater, std::int64_t voxel) {
-    const void* from = columns.vote[rater];
-    switch (columns.type[rater]) {
+FASTFUSE_CALLED __device__ double read_scalar(Scalar type, const void* from, std::int64_t voxel) {
+    switch (type) {
     case Scalar::boolean:
     case Scalar::u8: return static_cast<const std::uint8_t*>(from)[voxel];
     case Scalar::i8: return static_cast<const std::int8_t*>(from)[voxel];
@@ -40,27 +39,45 @@ __device__ inline double read_vote(const Columns& columns, int rater, std::int64
     return 0;
 }
 
-struct alignas(16) FourFloats {
-    float value[quad];
-};
-struct alignas(4) FourBytes {
-    std::uint8_t value[quad];
+__device__ inline double read_vote(const Columns& columns, int rater, std::int64_t voxel) {
+    return columns.floats ? static_cast<const float*>(columns.vote[rater])[voxel]
+                          : read_scalar(columns.type[rater], columns.vote[rater], voxel);
+}
+
+template <class T> struct alignas(quad * sizeof(T)) Four {
+    T value[quad];
 };
 
 // Rater's votes on the voxels first … first + 3; 0 beyond the last.
 template <class T> __device__ void read_quad(const Columns& columns, int rater, std::int64_t first, T* vote) {
     if (columns.floats && first + quad <= columns.voxels) {
-        const FourFloats four = static_cast<const FourFloats*>(columns.vote[rater])[first / quad];
+        const Four<float> four = static_cast<const Four<float>*>(columns.vote[rater])[first / quad];
+        FASTFUSE_UNROLL
         for (int k = 0; k < quad; ++k)
             vote[k] = four.value[k];
     } else if (columns.bytes && first + quad <= columns.voxels) {
-        const FourBytes four = static_cast<const FourBytes*>(columns.vote[rater])[first / quad];
+        const Four<std::uint8_t> four =
+            static_cast<const Four<std::uint8_t>*>(columns.vote[rater])[first / quad];
+        FASTFUSE_UNROLL
         for (int k = 0; k < quad; ++k)
             vote[k] = four.value[k];
     } else {
+        FASTFUSE_UNROLL
         for (int k = 0; k < quad; ++k)
             vote[k] =
                 first + k < columns.voxels ? static_cast<T>(read_vote(columns, rater, first + k)) : T(0);
+    }
+}
+
+// f(i) of every rater. At most 16 have rounds of their own, so that what they index stays in registers.
+template <int most, class F> __device__ void for_raters(int raters, const F& f) {
+    if constexpr (most <= most_dense_raters) {
+        FASTFUSE_UNROLL
+        for (int i = 0; i < most; ++i)
+            if (i < raters) f(i);
+    } else {
+        for (int i = 0; i < raters; ++i)
+            f(i);
     }
 }
 
@@ -68,20 +85,38 @@ __device__ inline bool counts(const Columns& columns, std::int64_t voxel) {
     return voxel < columns.voxels && (!columns.mask || columns.mask[voxel] != 0);
 }
 
-// Writes a voxel's value, a double or a float.
-__device__ inline void put(void* consensus, bool wide, std::int64_t voxel, double value) {
-    if (wide)
-        static_cast<double*>(consensus)[voxel] = value;
-    else
-        static_cast<float*>(consensus)[voxel] = static_cast<float>(value);
+// Writes a quad, as far as there are voxels, to an array that begins where memory was asked for.
+template <class T>
+__device__ void write_quad(const Four<T>& quad_of, std::int64_t first, std::int64_t voxels, T* to) {
+    if (first + quad <= voxels) {
+        *reinterpret_cast<Four<T>*>(to + first) = quad_of;
+        return;
+    }
+    for (int k = 0; k < quad; ++k)
+        if (first + k < voxels) to[first + k] = quad_of.value[k];
 }
 
-// Whether this thread's next voxels are to be looked at; `first` goes from quad to quad.
-__device__ inline std::int64_t first_quad() {
-    return (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * quad;
+// Writes a voxel's value.
+__device__ inline void put(const Consensus& to, std::int64_t voxel, double value) {
+    if (to.wide)
+        static_cast<double*>(to.data)[voxel] = value;
+    else
+        static_cast<float*>(to.data)[voxel] = static_cast<float>(value);
 }
-__device__ inline std::int64_t quads_apart() {
-    return static_cast<std::int64_t>(gridDim.x) * blockDim.x * quad;
+
+// Whether a voxel does not count; outside the mask the consensus is 0.
+__device__ inline bool skips(const Columns& columns, std::int64_t voxel, const Consensus& to) {
+    if (counts(columns, voxel)) return false;
+    if (to.data && voxel < columns.voxels) put(to, voxel, 0);
+    return true;
 }
+
+// The voxels that a thread goes through, one at a time or four.
+__device__ inline std::int64_t first_voxel() {
+    return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+}
+__device__ inline std::int64_t voxels_apart() { return static_cast<std::int64_t>(gridDim.x) * blockDim.x; }
+__device__ inline std::int64_t first_quad() { return first_voxel() * quad; }
+__device__ inline std::int64_t quads_apart() { return voxels_apart() * quad; }
 
 } // namespace fastfuse::cuda

@@ -1,0 +1,61 @@
+#include <algorithm>
+#include <cmath>
+
+#include "cuda/dense_on_device.hpp"
+#include "fastfuse/characteristic.hpp"
+
+namespace fastfuse::cuda {
+namespace {
+
+Odds odds_of(const Performance& performance) {
+    const fastfuse::Nodes nodes(performance);
+    Odds odds{};
+    const std::size_t raters = nodes.gain.size();
+    odds.groups = static_cast<int>((raters + raters_together - 1) / raters_together);
+    std::copy_n(nodes.no.begin(), raters, odds.no);
+    std::copy_n(nodes.gain.begin(), raters, odds.gain);
+    std::copy_n(nodes.log_false_alarm.begin(), raters, odds.log_false_alarm);
+    std::copy_n(nodes.log_rejection.begin(), raters, odds.log_rejection);
+    for (std::size_t i = 0; i < raters; ++i) {
+        odds.one_yes[i] = performance.sensitivity[i] >= performance.miss_rate[i];
+        odds.zero_yes[i] = performance.false_alarm_rate[i] >= performance.specificity[i];
+    }
+    odds.log_background = std::log1p(-performance.prior);
+    odds.logit = std::log(performance.prior) - odds.log_background;
+    return odds;
+}
+
+// What |S| stays below.
+double largest_of(const Odds& odds, int raters) {
+    double largest = std::abs(odds.logit);
+    for (int i = 0; i < raters; ++i)
+        largest += std::max(std::abs(odds.no[i]), std::abs(odds.no[i] + odds.gain[i]));
+    return largest;
+}
+
+class DenseByNodes : public DenseOnDevice {
+  public:
+    DenseByNodes(const Votes& votes, bool wide) : DenseOnDevice(votes, wide), tables_(*votes.place) {}
+    bool gathers_masses() const override { return false; }
+
+  protected:
+    std::vector<double> run(Step step, const Performance& performance, const Consensus& to) override {
+        if (step == Step::mean_vote) return DenseOnDevice::run(step, performance, to);
+        return sums_of(product_sums(raters()), [&](double* sums) {
+            const Odds odds = odds_of(performance);
+            const NodeSets sets = node_sets_for(odds, largest_of(odds, raters()));
+            expect_by_nodes({columns_, odds, sets, to}, step == Step::marks, sums, tables_, scratch_);
+        });
+    }
+
+  private:
+    Scratch tables_; // of nodes
+};
+
+} // namespace
+
+std::unique_ptr<Dense> dense_by_nodes(const Votes& votes, bool wide) {
+    return std::make_unique<DenseByNodes>(votes, wide);
+}
+
+} // namespace fastfuse::cuda
