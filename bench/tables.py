@@ -56,8 +56,12 @@ def table(group: str, benches: list[Bench]) -> str:
     """Return a group's table: memory, a scale of one kind, or a race."""
     if any("bytes_per_voxel" in bench["extra_info"] for bench in benches):
         return memory_table(group, benches)
-    if any("of_peak" in bench["extra_info"] for bench in benches):
-        return peak_table(group, benches)
+    for share, of, rate, unit in (
+        ("of_peak", "of the peak", "gflops", "GFLOP/s"),
+        ("of_copy", "of a copy", "gbytes", "GB/s"),
+    ):
+        if any(share in bench["extra_info"] for bench in benches):
+            return share_table(group, benches, share, of, rate, unit)
     if all(size(bench) is not None and "name" in bench["params"] for bench in benches):
         return scale_table(group, benches)
     return race_table(group, benches)
@@ -103,18 +107,18 @@ def memory_table(group: str, benches: list[Bench]) -> str:
     return markdown_of([group, "bytes a voxel beyond inputs and output"], rows)
 
 
-def peak_table(group: str, benches: list[Bench]) -> str:
-    """Return operations a second, and what share of the peak they are."""
+def share_table(group: str, benches: list[Bench], share: str, of: str, rate: str, unit: str) -> str:
+    """Return what is done a second, and what share of the most it is."""
     rows = [
         [
             label(bench),
             seconds(median(bench)),
-            f"{bench['extra_info']['gflops']:.0f} GFLOP/s",
-            f"{100 * bench['extra_info']['of_peak']:.0f} %",
+            f"{bench['extra_info'][rate]:.0f} {unit}",
+            f"{100 * bench['extra_info'][share]:.0f} %",
         ]
         for bench in benches
     ]
-    return markdown_of([group, "median", "counted operations", "of the peak"], rows)
+    return markdown_of([group, "median", "counted", of], rows)
 
 
 def median(bench: Bench) -> float:

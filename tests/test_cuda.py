@@ -343,6 +343,19 @@ def test_what_is_asked_of_the_probability() -> None:
 
 
 @needs_device
+@pytest.mark.parametrize("kind", ["binary", "dense"])
+def test_memory_of_the_library_itself(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Where it gives memory that can be written, the probability lies there."""
+    votes = [Tensor(vote) for vote in votes_of(kind, 3)]
+    mine = Tensor(np.full(SHAPE, 7, np.float32))
+    monkeypatch.setattr(on_device, "_empty", lambda shape, dtype, place: mine)
+    there = fastfuse.soft_staple(votes)
+    assert there.probability is mine
+    here = fastfuse.soft_staple(votes_of(kind, 3))
+    np.testing.assert_allclose(mine.values, here.probability, atol=1e-6)
+
+
+@needs_device
 @pytest.mark.parametrize("times", [1, 2])
 def test_memory_that_a_library_keeps(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """It is asked for once."""

@@ -73,23 +73,30 @@ bool contiguous(const DLTensor& tensor) {
 
 // What is on the device for one call.
 struct Held {
+    const DLTensor& take(const py::object& capsule) {
+        lent.push_back(std::make_unique<Lent>(capsule.cast<py::capsule>()));
+        return lent.back()->tensor();
+    }
     std::vector<std::unique_ptr<Lent>> lent;
     std::vector<std::unique_ptr<cuda::Memory>> copies;
 };
+
+std::byte* data_of(const DLTensor& tensor) {
+    return static_cast<std::byte*>(tensor.data) + tensor.byte_offset;
+}
 
 // `name`: what messages call it.
 View view_on_device(const py::object& given, const std::string& name, const Shape& shape, const Place& place,
                     Held& held) {
     View view;
     if (py::isinstance<py::capsule>(given)) {
-        held.lent.push_back(std::make_unique<Lent>(given.cast<py::capsule>()));
-        const DLTensor& tensor = held.lent.back()->tensor();
+        const DLTensor& tensor = held.take(given);
         if (Shape(tensor.shape, tensor.shape + tensor.ndim) != shape)
             throw py::value_error("tensors of different shapes");
         if (!contiguous(tensor))
             throw py::value_error(name +
                                   " is not contiguous on the device: make it so first (.contiguous())");
-        view.data = static_cast<const std::byte*>(tensor.data) + tensor.byte_offset;
+        view.data = data_of(tensor);
         view.type = scalar_of(tensor.dtype, name);
         return view;
     }
@@ -109,7 +116,7 @@ class DeviceArray {
   public:
     DeviceArray(const Place& place, Shape shape, bool wide)
         : place_(place), shape_(std::move(shape)), wide_(wide),
-          memory_(std::make_shared<cuda::Memory>(place.device, static_cast<std::size_t>(bytes()))) {}
+          memory_(std::make_shared<cuda::Memory>(place.device, static_cast<std::size_t>(bytes()), true)) {}
 
     Output output() const { return {memory_->data(), wide_}; }
     std::pair<int, int> dlpack_device() const { return {device_type(), place_.device}; }
@@ -166,11 +173,11 @@ class DeviceArray {
     std::shared_ptr<cuda::Memory> memory_;
 };
 
-// `raters`, `mask`: capsules of DLPack's, or arrays. Writes into `out`, an array of the shape, or answers
-// what stays on the device.
+// `raters`, `mask`: capsules of DLPack's, or arrays. Writes into `out`, a capsule or an array of the shape,
+// or answers what stays on the device.
 py::tuple fuse_on_device(const std::vector<py::object>& raters, const Shape& shape, bool wide,
-                         std::optional<py::array> out, const py::object& mask, int device,
-                         std::uintptr_t stream, const py::dict& given) {
+                         const py::object& out, const py::object& mask, int device, std::uintptr_t stream,
+                         const py::dict& given) {
     Held held;
     Votes votes;
     votes.place = Place{device, stream};
@@ -181,12 +188,19 @@ py::tuple fuse_on_device(const std::vector<py::object>& raters, const Shape& sha
     if (!mask.is_none()) votes.mask = view_on_device(mask, "mask", shape, *votes.place, held);
     votes.check = check_of(given);
     const Options options = options_of(given);
-    DeviceArray consensus(*votes.place, shape, wide);
     const ShouldStop ask = signals();
-    const Result result =
-        without_gil([&] { return fastfuse::fuse(votes, options, consensus.output(), ask); });
-    if (!out) return py::make_tuple(wrap(result), std::move(consensus));
-    consensus.copy_to(*out);
+    const auto fuse_into = [&](const Output& to) {
+        return without_gil([&] { return fastfuse::fuse(votes, options, to, ask); });
+    };
+    if (py::isinstance<py::capsule>(out)) {
+        const Result result = fuse_into({data_of(held.take(out)), wide});
+        return py::make_tuple(wrap(result), py::none());
+    }
+    DeviceArray consensus(*votes.place, shape, wide);
+    const Result result = fuse_into(consensus.output());
+    if (out.is_none()) return py::make_tuple(wrap(result), std::move(consensus));
+    auto array = out.cast<py::array>();
+    consensus.copy_to(array);
     return py::make_tuple(wrap(result), py::none());
 }
 

@@ -15,7 +15,7 @@ def fuse_on_device(
     raters: Sequence[Any],
     shape: Sequence[int],
     wide: bool,
-    out: NDArray[Any] | None,
+    out: Any,
     *,
     mask: Any,
     device: int,

@@ -181,16 +181,17 @@ def _run(
 ) -> tuple[Any, Mapping[str, Any]]:
     shape = tuple(raters[0].shape)
     wide = check_dtype(dtype if out is None else out.dtype) == np.float64
-    values = None
     if place.library is None:
         fits = out is not None and out.flags.c_contiguous and out.flags.aligned
         values = out if fits else np.empty(shape, np.float64 if wide else np.float32)
+    else:
+        values = _empty(shape, "float64" if wide else "float32", place)
     capsules = [lent(rater, name_of(i, None), place) for i, rater in enumerate(raters)]
     result, array = _core.fuse_on_device(
         capsules,
         list(shape),
         wide,
-        values,
+        values if values is None else lent(values, "out", place),
         mask=mask_on_device(mask, shape, place),
         device=place.device,
         stream=place.stream,
@@ -256,6 +257,16 @@ def _current(place: Place) -> Any:
     if hasattr(cuda, "current_stream"):
         return cuda.device(place.device)
     return cuda.Device(place.device) if hasattr(cuda, "Device") else nullcontext()
+
+
+def _empty(shape: tuple[int, ...], dtype: str, place: Place) -> Any:
+    """Return memory of the library's own for the probability; nothing if it gives none that can be written."""
+    library: Any = sys.modules.get(str(place.library))
+    cuda: Any = getattr(library, "cuda", None)
+    with _current(place):
+        if hasattr(cuda, "current_stream"):  # PyTorch
+            return library.empty(shape, dtype=getattr(library, dtype), device=f"cuda:{place.device}")
+        return library.empty(shape, dtype) if hasattr(cuda, "Device") else None  # CuPy
 
 
 def _give_back_cache(place: Place) -> bool:

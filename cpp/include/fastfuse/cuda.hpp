@@ -39,10 +39,11 @@ constexpr int most_dense_raters = 16; // whose 2^m masses are gathered
 // Why CUDA is not available, as a sentence; empty if it is.
 std::string why_not();
 
-// Memory on a device. Freed with the object.
+// Memory on a device. Given back with the object, once all work with it has been waited for.
 class Memory {
   public:
-    Memory(int device, std::size_t bytes);
+    // `lent`: others may work with it on streams of their own, so that it is no use for the next.
+    Memory(int device, std::size_t bytes, bool lent = false);
     ~Memory();
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
@@ -50,9 +51,12 @@ class Memory {
 
   private:
     int device_;
+    std::size_t bytes_;
+    bool lent_;
     std::byte* data_ = nullptr;
 };
 
+// `from` may go once the stream has been waited for; memory that is not pinned, at once.
 void copy_to_device(const Place& place, const void* from, std::size_t bytes, std::byte* to);
 void copy_to_host(const Place& place, const std::byte* from, std::size_t bytes, void* to);
 

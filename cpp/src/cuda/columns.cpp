@@ -44,24 +44,31 @@ double vote_at(const Columns& columns, Count number, const Place& place) {
     return vote;
 }
 
+namespace {
+
 void refuse_mask(const Columns& columns, Count voxel, const Place& place) {
-    if (voxel == nowhere) return;
     std::uint8_t found = 0;
     copy_to_host(place, reinterpret_cast<const std::byte*>(columns.mask) + voxel, 1, &found);
     throw BadInput(BadInput::Kind::mask, -1, static_cast<std::int64_t>(voxel), found);
 }
 
 void refuse_vote(const Columns& columns, Count number, Check check, const Place& place) {
-    if (number == nowhere) return;
     const double vote = vote_at(columns, number, place);
     const auto raters = static_cast<Count>(columns.raters);
-    const auto refuse = [&](BadInput::Kind kind) {
+    const auto throw_it = [&](BadInput::Kind kind) {
         throw BadInput(kind, static_cast<int>(number % raters), static_cast<std::int64_t>(number / raters),
                        vote);
     };
-    if (!std::isfinite(vote)) refuse(BadInput::Kind::not_finite);
-    if (check == Check::binary && vote != 0 && vote != 1) refuse(BadInput::Kind::not_binary);
-    if (vote < 0 || vote > 1) refuse(BadInput::Kind::out_of_range);
+    if (!std::isfinite(vote)) throw_it(BadInput::Kind::not_finite);
+    if (check == Check::binary && vote != 0 && vote != 1) throw_it(BadInput::Kind::not_binary);
+    if (vote < 0 || vote > 1) throw_it(BadInput::Kind::out_of_range);
+}
+
+} // namespace
+
+void refuse(const Columns& columns, const Strays& strays, Check check, const Place& place) {
+    if (strays.mask.found()) refuse_mask(columns, strays.mask.place(), place);
+    if (strays.vote.found()) refuse_vote(columns, strays.vote.place(), check, place);
 }
 
 } // namespace fastfuse::cuda

@@ -11,8 +11,7 @@ Columns columns_of(const Votes& votes);
 // The vote at voxel · raters + rater, as the kernels number them.
 double vote_at(const Columns& columns, Count number, const Place& place);
 
-// Throws BadInput if the vote, or the mask, may not be what it is; `nowhere` may.
-void refuse_mask(const Columns& columns, Count voxel, const Place& place);
-void refuse_vote(const Columns& columns, Count number, Check check, const Place& place);
+// Throws BadInput if the mask, or the vote, may not be what it is.
+void refuse(const Columns& columns, const Strays& strays, Check check, const Place& place);
 
 } // namespace fastfuse::cuda

@@ -44,13 +44,12 @@ DenseOnDevice::DenseOnDevice(const Votes& votes, bool wide)
 
 Census DenseOnDevice::survey(Gather gather) {
     const Place& place = scratch_.place();
-    const Array<Count> stray(place, std::vector<Count>(2, nowhere)); // the first vote, the first of the mask
+    Array<Strays> found(place, 1);
+    found.fill_with_zeros();
     const std::vector<double> sum = sums_of(inspected_sums(raters()), [&](double* sums) {
-        inspect(columns_, check_ == Check::binary, sums, stray.data(), stray.data() + 1, scratch_);
+        inspect(columns_, check_ == Check::binary, sums, found.data(), scratch_);
     });
-    const std::vector<Count> strays = stray.values();
-    refuse_mask(columns_, strays[1], place);
-    refuse_vote(columns_, strays[0], check_, place);
+    refuse(columns_, found.values()[0], check_, place);
     range_ = range_in(sum);
     voxels_ = sum[0];
     Census census(raters());

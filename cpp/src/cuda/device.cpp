@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <exception>
+#include <mutex>
 
 #include "cuda/runtime.hpp"
 
@@ -14,10 +16,79 @@ std::string why_not() {
     return devices > 0 ? "" : "CUDA finds no device here";
 }
 
-Memory::Memory(int device, std::size_t bytes) : device_(device) {
+namespace {
+
+// Memory that has been given back and may be asked for again: asking CUDA takes longer than many a pass, and
+// giving back to it waits for the whole device.
+class Pool {
+  public:
+    // Nothing if there is none of about that size.
+    std::byte* take(int device, std::size_t& bytes) {
+        const std::lock_guard<std::mutex> lock(guard_);
+        auto best = kept_.end();
+        for (auto block = kept_.begin(); block != kept_.end(); ++block)
+            if (block->device == device && block->bytes >= bytes && block->bytes / 2 <= bytes &&
+                (best == kept_.end() || block->bytes < best->bytes))
+                best = block;
+        if (best == kept_.end()) return nullptr;
+        std::byte* data = best->data;
+        bytes = best->bytes;
+        total_ -= bytes;
+        kept_.erase(best);
+        return data;
+    }
+
+    // Whether it is kept.
+    bool keep(int device, std::size_t bytes, std::byte* data) {
+        const std::lock_guard<std::mutex> lock(guard_);
+        if (total_ + bytes > most_kept) return false;
+        kept_.push_back({device, bytes, data});
+        total_ += bytes;
+        return true;
+    }
+
+    void give_back_all() {
+        const std::lock_guard<std::mutex> lock(guard_);
+        for (const Block& block : kept_) {
+            const OnDevice here(block.device);
+            check(cudaFree(block.data), "giving memory back");
+        }
+        kept_.clear();
+        total_ = 0;
+    }
+
+  private:
+    static constexpr std::size_t most_kept = std::size_t{256} << 20;
+    struct Block {
+        int device;
+        std::size_t bytes;
+        std::byte* data;
+    };
+    std::mutex guard_;
+    std::vector<Block> kept_;
+    std::size_t total_ = 0;
+};
+
+// Never destroyed: at the end of the process there may be no driver any more.
+Pool& pool() {
+    static Pool* const all = new Pool;
+    return *all;
+}
+
+} // namespace
+
+Memory::Memory(int device, std::size_t bytes, bool lent)
+    : device_(device), bytes_(std::max<std::size_t>(bytes, 256)), lent_(lent) {
+    data_ = pool().take(device, bytes_);
+    if (data_) return;
     const OnDevice here(device);
     void* data = nullptr;
-    const cudaError_t status = cudaMalloc(&data, std::max<std::size_t>(bytes, 1));
+    cudaError_t status = cudaMalloc(&data, bytes_);
+    if (status == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        pool().give_back_all();
+        status = cudaMalloc(&data, bytes_);
+    }
     if (status != cudaSuccess) {
         cudaGetLastError();
         const std::string what = "CUDA, asking for " + std::to_string(bytes >> 20) + " MiB on device " +
@@ -29,7 +100,9 @@ Memory::Memory(int device, std::size_t bytes) : device_(device) {
     data_ = static_cast<std::byte*>(data);
 }
 
+// All work with it has been waited for, unless something failed.
 Memory::~Memory() {
+    if (!lent_ && std::uncaught_exceptions() == 0 && pool().keep(device_, bytes_, data_)) return;
     try {
         const OnDevice here(device_);
         check(cudaFree(data_), "giving memory back");
@@ -42,7 +115,6 @@ void copy_to_device(const Place& place, const void* from, std::size_t bytes, std
     const OnDevice here(place.device);
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(place)),
           "copying to the device");
-    check(cudaStreamSynchronize(stream_of(place)), "copying to the device");
 }
 
 void copy_to_host(const Place& place, const std::byte* from, std::size_t bytes, void* to) {

@@ -10,8 +10,7 @@ __device__ bool may_be(double vote, bool binary) {
 }
 
 template <int most>
-__global__ void inspect_voxels(Columns columns, bool binary, double* part, double* extreme, Count* stray,
-                               Count* stray_mask) {
+__global__ void inspect_voxels(Columns columns, bool binary, double* part, double* extreme, Strays* strays) {
     double sum[fixed_findings + 2 * most] = {};
     Extremes extremes;
     for (std::int64_t first = first_quad(); first < columns.voxels; first += quads_apart()) {
@@ -22,8 +21,7 @@ __global__ void inspect_voxels(Columns columns, bool binary, double* part, doubl
             FASTFUSE_UNROLL
             for (int k = 0; k < quad; ++k) {
                 if (!counts(columns, first + k)) continue;
-                if (!may_be(vote[k], binary))
-                    atomicMin(stray, static_cast<Count>(first + k) * columns.raters + i);
+                if (!may_be(vote[k], binary)) note_stray(columns, first + k, i, strays);
                 yes[k] |= vote[k] != 0;
                 no[k] |= vote[k] != 1;
                 sum[fixed_findings + 2 * i] += vote[k];
@@ -34,8 +32,7 @@ __global__ void inspect_voxels(Columns columns, bool binary, double* part, doubl
         FASTFUSE_UNROLL
         for (int k = 0; k < quad; ++k) {
             if (first + k >= columns.voxels) continue;
-            if (columns.mask && columns.mask[first + k] > 1)
-                atomicMin(stray_mask, static_cast<Count>(first + k));
+            note_stray_mask(columns, first + k, strays);
             if (!counts(columns, first + k)) continue;
             sum[0] += 1;
             sum[1] += yes[k] && no[k] ? 1 : 0;
@@ -47,8 +44,7 @@ __global__ void inspect_voxels(Columns columns, bool binary, double* part, doubl
 
 } // namespace
 
-void inspect(const Columns& columns, bool binary, double* sums, Count* stray, Count* stray_mask,
-             Scratch& scratch) {
+void inspect(const Columns& columns, bool binary, double* sums, Strays* strays, Scratch& scratch) {
     const int blocks = blocks_for(scratch.place(), columns.voxels / (quad * block_threads) + 1);
     const Parts parts(inspected_sums(columns.raters), blocks, scratch);
     const auto kernel = columns.raters <= 4    ? inspect_voxels<4>
@@ -56,7 +52,7 @@ void inspect(const Columns& columns, bool binary, double* sums, Count* stray, Co
                         : columns.raters <= 16 ? inspect_voxels<16>
                                                : inspect_voxels<most_raters>;
     launch(kernel, blocks, scratch.place(), "looking at the votes", columns, binary, parts.sums(),
-           parts.extremes(), stray, stray_mask);
+           parts.extremes(), strays);
     parts.add_up(sums);
 }
 

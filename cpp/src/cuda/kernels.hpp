@@ -15,7 +15,14 @@ using kernels::Rate;
 using kernels::Step;
 using Count = unsigned long long;
 
-constexpr Count nowhere = ~Count{0};
+// The first of some places. Memory of zeros holds none.
+struct First {
+    Count from_end;
+
+    static constexpr Count end = ~Count{0};
+    bool found() const { return from_end != 0; }
+    Count place() const { return end - from_end; }
+};
 
 // The raters' votes, voxel after voxel.
 struct Columns {
@@ -37,17 +44,24 @@ struct Values {
     int size;
 };
 
-// Rater i's vote at voxel s · step goes to sample[i · samples + s]; 0 outside the mask.
-void take_sample(const Columns& columns, std::int64_t samples, std::int64_t step, double* sample,
-                 const Place& place);
+// What voxels 0, step, 2 step … hold beside 0 and 1 and what is no probability: as many values as fit, in any
+// order, and how many did not.
+struct Sample {
+    double value[most_values]; // 0 where there is none
+    unsigned more;
+};
+void take_sample(const Columns& columns, std::int64_t step, Sample* sample, const Place& place);
 
 // Every voxel's key, Σ_i code_i sizeⁱ where code_i numbers rater i's vote among the values; `keys`, which
-// stands for no pattern, outside the mask. Counts them: count[key], and the voxels outside at count[keys]. At
-// `stray` the first voxel · raters + rater whose vote is not among the values, at `stray_mask` the first
-// voxel whose mask is not 0 or 1.
+// stands for no pattern, outside the mask. Counts them: count[key], and the voxels outside at count[keys].
+// Finds what should not be there.
+struct Strays {
+    First vote; // voxel · raters + rater: no probability, or not among the values
+    First mask; // the voxel: neither 0 nor 1
+};
 template <class Key>
 void find_keys(const Columns& columns, const Values& values, std::int64_t keys, Key* key, Count* count,
-               Count* stray, Count* stray_mask, const Place& place);
+               Strays* strays, const Place& place);
 
 // probability[key] of every voxel.
 template <class Key, class T>
@@ -59,9 +73,8 @@ void look_up(const Key* key, const T* probability, std::int64_t voxels, T* conse
 // Σ q (1 − q); the least and the greatest vote.
 constexpr int fixed_findings = 2;
 inline int inspected_sums(int raters) { return fixed_findings + 2 * raters; }
-// `stray`: as above, of votes that are no probabilities, or no marks where they must be `binary`.
-void inspect(const Columns& columns, bool binary, double* sums, Count* stray, Count* stray_mask,
-             Scratch& scratch);
+// `strays`: of votes that are no probabilities, or no marks where they must be `binary`.
+void inspect(const Columns& columns, bool binary, double* sums, Strays* strays, Scratch& scratch);
 
 // --- product.cu ---
 

@@ -14,7 +14,9 @@ std::string why_not() {
            "cmake.define.FASTFUSE_CUDA=ON";
 }
 
-Memory::Memory(int device, std::size_t) : device_(device) { refuse(); }
+Memory::Memory(int device, std::size_t bytes, bool lent) : device_(device), bytes_(bytes), lent_(lent) {
+    refuse();
+}
 Memory::~Memory() = default;
 
 void copy_to_device(const Place&, const void*, std::size_t, std::byte*) { refuse(); }

@@ -75,9 +75,14 @@ template <class T> T atomicAdd(T* to, T value) {
     *to += value;
     return before;
 }
-template <class T> T atomicMin(T* to, T value) {
+template <class T> T atomicMax(T* to, T value) {
     const T before = *to;
-    *to = std::min(before, value);
+    *to = std::max(before, value);
+    return before;
+}
+template <class T> T atomicCAS(T* to, T expected, T value) {
+    const T before = *to;
+    if (before == expected) *to = value;
     return before;
 }
 

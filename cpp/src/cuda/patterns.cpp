@@ -2,7 +2,7 @@
 #include "fastfuse/patterns.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <cstring>
 #include <optional>
 
 #include "cuda/columns.hpp"
@@ -12,7 +12,7 @@ namespace fastfuse::cuda {
 namespace {
 
 constexpr std::int64_t most_keys = 1 << 22; // counts of 8 bytes, here and on the device
-constexpr std::int64_t most_samples = 1 << 14;
+constexpr std::int64_t most_samples = 1 << 16;
 
 // sizeᵐ; nothing if there are too many keys.
 std::optional<std::int64_t> keys_of(int values, int raters) {
@@ -32,21 +32,21 @@ bool add_value(Values& values, double value) {
     return true;
 }
 
-bool may_be(double vote, Check check) {
-    return check == Check::binary ? vote == 0 || vote == 1 : vote >= 0 && vote <= 1; // not nan
-}
-
-// 0, 1 and what else a sample holds; nothing if that is much. What no vote may be comes up later, with its
-// place.
+// 0, 1 and what else a sample holds; nothing if that is much.
 std::optional<Values> sampled_values(const Votes& votes, const Columns& columns) {
     Values values{};
     add_value(values, 0);
     add_value(values, 1);
-    const std::int64_t samples = std::min(most_samples, columns.voxels);
-    const Array<double> sample(*votes.place, static_cast<std::size_t>(samples * columns.raters));
-    take_sample(columns, samples, columns.voxels / samples, sample.data(), *votes.place);
-    for (const double vote : sample.values())
-        if (may_be(vote, votes.check) && !add_value(values, vote)) return std::nullopt;
+    if (votes.check == Check::binary) return values;
+    Array<Sample> sample(*votes.place, 1);
+    sample.fill_with_zeros();
+    take_sample(columns, std::max<std::int64_t>(1, columns.voxels / most_samples), sample.data(),
+                *votes.place);
+    Sample found = sample.values()[0];
+    if (found.more > 0) return std::nullopt;
+    std::sort(std::begin(found.value), std::end(found.value)); // they came in no order
+    for (const double value : found.value)
+        if (!add_value(values, value)) return std::nullopt;
     return values;
 }
 
@@ -79,27 +79,26 @@ class DevicePatterns : public IndexedRows {
     void write(const std::vector<double>& probability_of_row, const Output& to, const Team&) const override {
         const OnDevice here(place_.device);
         to.wide ? write_as<double>(probability_of_row, to) : write_as<float>(probability_of_row, to);
-        check(cudaStreamSynchronize(stream_of(place_)), "writing the consensus");
     }
 
-    // Where a vote is none of the values: its number, as the kernels count.
-    Count stray() const { return stray_; }
+    // There are no patterns if there are any.
+    const Strays& strays() const { return strays_; }
 
   private:
     bool narrow() const { return keys_ < 0xffff; }
 
     void find(const Values& values) {
-        Array<Count> count(place_, static_cast<std::size_t>(keys_ + 1));
-        count.fill_with_zeros();
-        const Array<Count> found(place_, std::vector<Count>(2, nowhere));
-        const auto find = [&](auto* key) {
-            find_keys(columns_, values, keys_, key, count.data(), found.data(), found.data() + 1, place_);
-        };
-        narrow_key_ ? find(narrow_key_->data()) : find(wide_key_->data());
-        const std::vector<Count> strays = found.values();
-        refuse_mask(columns_, strays[1], place_);
-        stray_ = strays[0];
-        if (stray_ == nowhere) list(values, count.values());
+        // Counts, and the strays behind them: one array to clear, and one to fetch.
+        constexpr std::size_t stray_counts = sizeof(Strays) / sizeof(Count);
+        const auto counts = static_cast<std::size_t>(keys_ + 1);
+        Array<Count> found(place_, counts + stray_counts);
+        found.fill_with_zeros();
+        auto* strays = reinterpret_cast<Strays*>(found.data() + counts);
+        narrow_key_ ? find_keys(columns_, values, keys_, narrow_key_->data(), found.data(), strays, place_)
+                    : find_keys(columns_, values, keys_, wide_key_->data(), found.data(), strays, place_);
+        const std::vector<Count> fetched = found.values();
+        std::memcpy(&strays_, fetched.data() + counts, sizeof strays_);
+        if (!strays_.mask.found() && !strays_.vote.found()) list(values, fetched);
     }
 
     // The patterns that occur, and that without any vote, in the order of their keys.
@@ -131,7 +130,8 @@ class DevicePatterns : public IndexedRows {
         T* consensus = to.place<T>(0);
         narrow_key_ ? look_up(narrow_key_->data(), table.data(), columns_.voxels, consensus, place_)
                     : look_up(wide_key_->data(), table.data(), columns_.voxels, consensus, place_);
-        check(cudaStreamSynchronize(stream_of(place_)), "writing the consensus"); // the table is freed now
+        check(cudaStreamSynchronize(stream_of(place_)),
+              "writing the consensus"); // the table is given back now
     }
 
     Place place_;
@@ -142,7 +142,7 @@ class DevicePatterns : public IndexedRows {
     std::optional<Array<std::uint32_t>> wide_key_;
     std::vector<std::int64_t> row_of_key_;
     std::vector<double> vote_, count_;
-    Count stray_ = nowhere;
+    Strays strays_{};
 };
 
 } // namespace
@@ -155,9 +155,10 @@ std::unique_ptr<IndexedRows> find_patterns(const Votes& votes) {
         const std::optional<std::int64_t> keys = keys_of(values->size, votes.size());
         if (!keys) return nullptr;
         auto patterns = std::make_unique<DevicePatterns>(votes, *values, *keys);
-        if (patterns->stray() == nowhere) return patterns;
-        refuse_vote(columns, patterns->stray(), votes.check, *votes.place);
-        const double vote = vote_at(columns, patterns->stray(), *votes.place); // one that the sample missed
+        const Strays& strays = patterns->strays();
+        refuse(columns, strays, votes.check, *votes.place);
+        if (!strays.vote.found()) return patterns;
+        const double vote = vote_at(columns, strays.vote.place(), *votes.place); // one that the sample missed
         if (!add_value(*values, vote)) return nullptr;
     }
     return nullptr;

@@ -42,9 +42,18 @@ template <class Number> class RunCounter {
     Number run_ = 0;
 };
 
+// In the first place that is free, unless it has one.
+__device__ void keep(double vote, Sample* sample) {
+    Count bits, found = 1;
+    memcpy(&bits, &vote, sizeof bits);
+    for (int k = 0; k < most_values && found != 0 && found != bits; ++k)
+        found = atomicCAS(reinterpret_cast<Count*>(sample->value + k), Count{0}, bits);
+    if (found != 0 && found != bits) atomicAdd(&sample->more, 1u);
+}
+
 template <class Vote>
 __device__ void take_keys(const Columns& columns, const Values& values, std::int64_t first,
-                          std::uint32_t* key, Count* stray) {
+                          std::uint32_t* key, Strays* strays) {
     FASTFUSE_UNROLL
     for (int k = 0; k < quad; ++k)
         key[k] = 0;
@@ -55,8 +64,7 @@ __device__ void take_keys(const Columns& columns, const Values& values, std::int
         for (int k = 0; k < quad; ++k) {
             int code = code_of<Vote>(vote[k], values);
             if (code < 0) {
-                if (counts(columns, first + k))
-                    atomicMin(stray, static_cast<Count>(first + k) * columns.raters + i);
+                if (counts(columns, first + k)) note_stray(columns, first + k, i, strays);
                 code = 0;
             }
             key[k] = key[k] * static_cast<unsigned>(values.size) + static_cast<unsigned>(code);
@@ -66,20 +74,19 @@ __device__ void take_keys(const Columns& columns, const Values& values, std::int
 
 template <class Key, class Counter>
 __device__ void count_keys(const Columns& columns, const Values& values, std::uint32_t keys, Key* key_of,
-                           Count* zero_and_outside, Count* stray, Count* stray_mask, Counter counter) {
+                           Count* zero_and_outside, Strays* strays, Counter counter) {
     Count zero = 0, outside = 0;
     for (std::int64_t first = first_quad(); first < columns.voxels; first += quads_apart()) {
         std::uint32_t key[quad];
         if (columns.floats || columns.bytes)
-            take_keys<float>(columns, values, first, key, stray);
+            take_keys<float>(columns, values, first, key, strays);
         else
-            take_keys<double>(columns, values, first, key, stray);
+            take_keys<double>(columns, values, first, key, strays);
         Four<Key> own;
         FASTFUSE_UNROLL
         for (int k = 0; k < quad; ++k) {
             if (first + k >= columns.voxels) continue;
-            if (columns.mask && columns.mask[first + k] > 1)
-                atomicMin(stray_mask, static_cast<Count>(first + k));
+            note_stray_mask(columns, first + k, strays);
             if (!counts(columns, first + k)) {
                 key[k] = keys;
                 ++outside;
@@ -102,12 +109,12 @@ __device__ void count_keys(const Columns& columns, const Values& values, std::ui
 
 template <class Key>
 __global__ void find_few_keys(Columns columns, Values values, std::uint32_t keys, Key* key, Count* count,
-                              Count* stray, Count* stray_mask) {
+                              Strays* strays) {
     __shared__ unsigned own[most_shared_counts];
     for (unsigned k = threadIdx.x; k < keys; k += block_threads)
         own[k] = 0;
     __syncthreads();
-    count_keys(columns, values, keys, key, count, stray, stray_mask, RunCounter<unsigned>(own));
+    count_keys(columns, values, keys, key, count, strays, RunCounter<unsigned>(own));
     __syncthreads();
     for (unsigned k = threadIdx.x; k < keys; k += block_threads)
         if (own[k] > 0) atomicAdd(count + k, static_cast<Count>(own[k]));
@@ -115,15 +122,16 @@ __global__ void find_few_keys(Columns columns, Values values, std::uint32_t keys
 
 template <class Key>
 __global__ void find_many_keys(Columns columns, Values values, std::uint32_t keys, Key* key, Count* count,
-                               Count* stray, Count* stray_mask) {
-    count_keys(columns, values, keys, key, count, stray, stray_mask, RunCounter<Count>(count));
+                               Strays* strays) {
+    count_keys(columns, values, keys, key, count, strays, RunCounter<Count>(count));
 }
 
-__global__ void take_sample_of(Columns columns, std::int64_t samples, std::int64_t step, double* sample) {
-    const std::int64_t all = samples * columns.raters;
-    for (std::int64_t k = first_voxel(); k < all; k += voxels_apart()) {
+__global__ void take_sample_of(Columns columns, std::int64_t step, Sample* sample) {
+    const std::int64_t samples = (columns.voxels + step - 1) / step;
+    for (std::int64_t k = first_voxel(); k < samples * columns.raters; k += voxels_apart()) {
         const std::int64_t voxel = k % samples * step;
-        sample[k] = counts(columns, voxel) ? read_vote(columns, static_cast<int>(k / samples), voxel) : 0;
+        const double vote = read_vote(columns, static_cast<int>(k / samples), voxel);
+        if (vote > 0 && vote < 1 && counts(columns, voxel) && sample->more == 0) keep(vote, sample);
     }
 }
 
@@ -141,19 +149,18 @@ __global__ void look_up_keys(const Key* key, const T* probability, std::int64_t 
 
 } // namespace
 
-void take_sample(const Columns& columns, std::int64_t samples, std::int64_t step, double* sample,
-                 const Place& place) {
-    const int blocks = blocks_for(place, samples * columns.raters / block_threads + 1);
-    launch(take_sample_of, blocks, place, "taking a sample", columns, samples, step, sample);
+void take_sample(const Columns& columns, std::int64_t step, Sample* sample, const Place& place) {
+    const int blocks = blocks_for(place, columns.voxels / step * columns.raters / block_threads + 1);
+    launch(take_sample_of, blocks, place, "taking a sample", columns, step, sample);
 }
 
 template <class Key>
 void find_keys(const Columns& columns, const Values& values, std::int64_t keys, Key* key, Count* count,
-               Count* stray, Count* stray_mask, const Place& place) {
+               Strays* strays, const Place& place) {
     const auto kernel = keys <= most_shared_counts ? find_few_keys<Key> : find_many_keys<Key>;
     const int blocks = blocks_for(place, columns.voxels / (quad * block_threads) + 1);
     launch(kernel, blocks, place, "counting patterns", columns, values, static_cast<std::uint32_t>(keys), key,
-           count, stray, stray_mask);
+           count, strays);
 }
 
 template <class Key, class T>
@@ -162,9 +169,9 @@ void look_up(const Key* key, const T* probability, std::int64_t voxels, T* conse
     launch(look_up_keys<Key, T>, blocks, place, "writing the consensus", key, probability, voxels, consensus);
 }
 
-template void find_keys(const Columns&, const Values&, std::int64_t, std::uint16_t*, Count*, Count*, Count*,
+template void find_keys(const Columns&, const Values&, std::int64_t, std::uint16_t*, Count*, Strays*,
                         const Place&);
-template void find_keys(const Columns&, const Values&, std::int64_t, std::uint32_t*, Count*, Count*, Count*,
+template void find_keys(const Columns&, const Values&, std::int64_t, std::uint32_t*, Count*, Strays*,
                         const Place&);
 template void look_up(const std::uint16_t*, const float*, std::int64_t, float*, const Place&);
 template void look_up(const std::uint16_t*, const double*, std::int64_t, double*, const Place&);

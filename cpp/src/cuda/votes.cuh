@@ -85,6 +85,15 @@ __device__ inline bool counts(const Columns& columns, std::int64_t voxel) {
     return voxel < columns.voxels && (!columns.mask || columns.mask[voxel] != 0);
 }
 
+// Votes and marks of the mask that should not be there.
+__device__ inline void note_stray(const Columns& columns, std::int64_t voxel, int rater, Strays* strays) {
+    atomicMax(&strays->vote.from_end, First::end - (static_cast<Count>(voxel) * columns.raters + rater));
+}
+__device__ inline void note_stray_mask(const Columns& columns, std::int64_t voxel, Strays* strays) {
+    if (columns.mask && columns.mask[voxel] > 1)
+        atomicMax(&strays->mask.from_end, First::end - static_cast<Count>(voxel));
+}
+
 // Writes a quad, as far as there are voxels, to an array that begins where memory was asked for.
 template <class T>
 __device__ void write_quad(const Four<T>& quad_of, std::int64_t first, std::int64_t voxels, T* to) {
