@@ -204,6 +204,17 @@ def test_characteristic_function(m: int, m_step: str, kind: str) -> None:
 
 
 @needs_device
+@pytest.mark.parametrize("doubt", [1e-12, 1e-9, 1e-5])
+def test_characteristic_function_where_hardly_anybody_doubts(doubt: float) -> None:
+    """Chernoff's bound then looks at e^{tS} with so large a t that it overflows."""
+    rater, voxel = np.indices((24, 48))
+    votes = np.where(rater < voxel % 24, 1.0, doubt)  # so many are sure, and one way or the other
+    votes[:, 24:] = np.where(rater[:, 24:] < voxel[:, 24:] % 24, 0.0, 1 - doubt)
+    options: dict[str, Any] = {"m_step": "em", "init": 0.9, "prior": 0.5, "max_iter": 1, "dtype": "float64"}
+    assert_same(*both(fastfuse.soft_staple, votes, **options), 1e-12, 1e-12)
+
+
+@needs_device
 @pytest.mark.parametrize("m", [2, 7, 13])
 def test_characteristic_function_equals_the_masses(m: int) -> None:
     votes = votes_of("dense", m)[:, :2]

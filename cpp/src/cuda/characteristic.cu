@@ -60,6 +60,7 @@ __global__ void fill_tables(Odds odds, NodeSets sets, double* table) {
 struct Row {
     std::int64_t voxel;
     double start = 0;                                       // S if every vote were 0
+    double base = 0;                                        // S if every fractional vote were 0
     double lowest = 0, highest = 0, mean = 0, variance = 0; // of S
     double log_zero = 0;                                    // E log p(B | truth 0), with 1 − π
     int doubts = 0;
@@ -128,24 +129,23 @@ template <bool splits> class Gatherer {
 
     __device__ Row begin(std::int64_t voxel) const {
         Row row{voxel};
-        double base = odds_.logit; // S if every fractional vote were 0
         double above = 0, below = 0, mean = 0;
-        row.start = odds_.logit;
+        row.start = row.base = odds_.logit;
         row.log_zero = odds_.log_background;
         for (int i = 0; i < columns_.raters; ++i) {
             const double q = vote(row, i), gain = odds_.gain[i];
             row.log_zero += q * odds_.log_false_alarm[i] + (1 - q) * odds_.log_rejection[i];
             row.start += odds_.no[i];
-            base += odds_.no[i] + (q == 1 ? gain : 0);
+            row.base += odds_.no[i] + (q == 1 ? gain : 0);
             if (!is_fractional(q)) continue;
             (gain < 0 ? below : above) += gain;
             mean += q * gain;
             row.variance += q * (1 - q) * gain * gain;
             ++row.doubts;
         }
-        row.lowest = base + below;
-        row.highest = base + above;
-        row.mean = base + mean;
+        row.lowest = row.base + below;
+        row.highest = row.base + above;
+        row.mean = row.base + mean;
         return row;
     }
 
@@ -155,14 +155,16 @@ template <bool splits> class Gatherer {
         if (row.doubts < worth_bounding) return tails;
         constexpr int tries = 4, factors_a_logarithm = 8;
         const double least = sqrt(2 * negligible / row.variance) / 4;
-        double up[tries], down[tries], log_up[tries], log_down[tries]; // E e^{±t(S − start)}
+        double up[tries], down[tries], log_up[tries], log_down[tries]; // E e^{±t(S − base)}
         FASTFUSE_UNROLL
         for (int k = 0; k < tries; ++k) {
             up[k] = down[k] = 1;
             log_up[k] = log_down[k] = 0;
         }
+        int doubts = 0;
         for (int i = 0; i < columns_.raters; ++i) {
             const double q = vote(row, i);
+            if (!is_fractional(q)) continue;
             double more = exp(least * odds_.gain[i]), less = 1 / more;
             FASTFUSE_UNROLL
             for (int k = 0; k < tries; ++k) {
@@ -171,7 +173,8 @@ template <bool splits> class Gatherer {
                 more *= more;
                 less *= less;
             }
-            if ((i + 1) % factors_a_logarithm != 0 && i + 1 < columns_.raters) continue;
+            ++doubts;
+            if (doubts % factors_a_logarithm != 0 && doubts < row.doubts) continue;
             FASTFUSE_UNROLL
             for (int k = 0; k < tries; ++k) {
                 log_up[k] += log(up[k]);
@@ -182,7 +185,7 @@ template <bool splits> class Gatherer {
         double t = least;
         FASTFUSE_UNROLL
         for (int k = 0; k < tries; ++k, t *= 2) {
-            const double foreground = log_up[k] + t * row.start, background = log_down[k] - t * row.start;
+            const double foreground = log_up[k] + t * row.base, background = log_down[k] - t * row.base;
             tails.highest = Least{}(tails.highest, (foreground + negligible) / t);
             tails.lowest = Greatest{}(tails.lowest, -(background + negligible) / t);
             if (t > 1) continue;
