@@ -4,154 +4,15 @@
 #include <array>
 #include <cmath>
 
-#include "fastfuse/simd.hpp"
+#include "node_loops.hpp"
 
 namespace fastfuse {
 namespace {
 
-constexpr std::size_t lanes = 8;
 constexpr std::size_t raters_between_looks = 8;
 constexpr std::size_t rows_together = 16;
 
-// To whole blocks.
-double rounded_up(double nodes) {
-    constexpr auto block = static_cast<double>(Nodes::block);
-    return std::ceil(nodes / block) * block;
-}
-
-// e^{iω base} at n nodes from the one at `first` on, `step` apart.
-FASTFUSE_CLONES void turn_by(double base, double first, double step, std::size_t n, double* real,
-                             double* imaginary) {
-    for (std::size_t k = 0; k < lanes; ++k) {
-        const double angle = base * (first + static_cast<double>(k) * step);
-        real[k] = std::cos(angle);
-        imaginary[k] = std::sin(angle);
-    }
-    const double by = base * step * static_cast<double>(lanes);
-    const double cosine = std::cos(by), sine = std::sin(by);
-    for (std::size_t k = lanes; k < n; k += lanes)
-        for (std::size_t l = k; l < k + lanes; ++l) {
-            real[l] = real[l - lanes] * cosine - imaginary[l - lanes] * sine;
-            imaginary[l] = real[l - lanes] * sine + imaginary[l - lanes] * cosine;
-        }
-}
-
-// φ times (1 − q) + q e^{iω gain}.
-FASTFUSE_CLONES void multiply(std::size_t n, double q, const double* cosine, const double* sine,
-                              const double* from_real, const double* from_imaginary, double* real,
-                              double* imaginary) {
-    for (std::size_t k = 0; k < n; ++k) {
-        const double x = 1 - q + q * cosine[k], y = q * sine[k];
-        const double r = from_real[k], i = from_imaginary[k];
-        real[k] = r * x - i * y;
-        imaginary[k] = r * y + i * x;
-    }
-}
-
-// The same for two raters at once.
-FASTFUSE_CLONES void multiply_both(std::size_t n, double q1, const double* cosine1, const double* sine1,
-                                   double q2, const double* cosine2, const double* sine2, double* real,
-                                   double* imaginary) {
-    for (std::size_t k = 0; k < n; ++k) {
-        const double x1 = 1 - q1 + q1 * cosine1[k], y1 = q1 * sine1[k];
-        const double x2 = 1 - q2 + q2 * cosine2[k], y2 = q2 * sine2[k];
-        const double x = x1 * x2 - y1 * y2, y = x1 * y2 + y1 * x2;
-        const double r = real[k], i = imaginary[k];
-        real[k] = r * x - i * y;
-        imaginary[k] = r * y + i * x;
-    }
-}
-
-using Lanes = std::array<double, lanes>;
-
-double total(const Lanes& parts) {
-    double sum = 0;
-    for (const double part : parts)
-        sum += part;
-    return sum;
-}
-
-// Σ Im φ / sinh πω and Σ (1 − Re φ) / (ω sinh πω).
-FASTFUSE_CLONES void weigh(std::size_t n, const double* weight, const double* log_weight, const double* real,
-                           const double* imaginary, double& odd, double& even) {
-    Lanes a{}, b{};
-    for (std::size_t k = 0; k < n; k += lanes)
-        for (std::size_t l = 0; l < lanes; ++l) {
-            a[l] += weight[k + l] * imaginary[k + l];
-            b[l] += log_weight[k + l] * (1 - real[k + l]);
-        }
-    odd += total(a);
-    even += total(b);
-}
-
-// Σ Im ψ / sinh πω and Σ Im ψ e^{iω gain} / sinh πω, ψ the product of all raters but one.
-FASTFUSE_CLONES void weigh_without(std::size_t n, const double* weight, const double* cosine,
-                                   const double* sine, const double* prefix_real,
-                                   const double* prefix_imaginary, const double* suffix_real,
-                                   const double* suffix_imaginary, double& without, double& with_mark) {
-    Lanes a{}, b{};
-    for (std::size_t k = 0; k < n; k += lanes)
-        for (std::size_t l = 0; l < lanes; ++l) {
-            const std::size_t m = k + l;
-            const double r = prefix_real[m] * suffix_real[m] - prefix_imaginary[m] * suffix_imaginary[m];
-            const double i = prefix_real[m] * suffix_imaginary[m] + prefix_imaginary[m] * suffix_real[m];
-            a[l] += weight[m] * i;
-            b[l] += weight[m] * (r * sine[m] + i * cosine[m]);
-        }
-    without += total(a);
-    with_mark += total(b);
-}
-
-FASTFUSE_CLONES double largest_square(std::size_t n, const double* real, const double* imaginary) {
-    Lanes most{};
-    for (std::size_t k = 0; k < n; k += lanes)
-        for (std::size_t l = 0; l < lanes; ++l)
-            most[l] = std::max(most[l], real[k + l] * real[k + l] + imaginary[k + l] * imaginary[k + l]);
-    return *std::max_element(most.begin(), most.end());
-}
-
 } // namespace
-
-NodeSet::NodeSet(double period, const std::vector<double>& gain) : step(2 * pi / period) {
-    size = static_cast<std::size_t>(rounded_up(last_node / step));
-    weight.resize(size);
-    log_weight.resize(size);
-    turn.resize(2 * gain.size() * size);
-    for (std::size_t k = 0; k < size; ++k) {
-        const double omega = (static_cast<double>(k) + 0.5) * step;
-        weight[k] = step / std::sinh(pi * omega);
-        log_weight[k] = weight[k] / omega;
-        for (std::size_t i = 0; i < gain.size(); ++i) {
-            turn[2 * i * size + k] = std::cos(omega * gain[i]);
-            turn[(2 * i + 1) * size + k] = std::sin(omega * gain[i]);
-        }
-    }
-}
-
-Nodes::Nodes(const Performance& performance) {
-    double largest = 0;
-    for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
-        const double yes = std::log(performance.sensitivity[i] / performance.false_alarm_rate[i]);
-        no.push_back(std::log(performance.miss_rate[i] / performance.specificity[i]));
-        gain.push_back(yes - no.back());
-        decay.push_back(std::exp(-std::abs(gain.back())));
-        log_false_alarm.push_back(std::log(performance.false_alarm_rate[i]));
-        log_rejection.push_back(std::log(performance.specificity[i]));
-        largest += std::max(std::abs(yes), std::abs(no.back()));
-    }
-    constexpr double any_prior = 800; // |logit| of the least double and more
-    slots_ = std::vector<Slot>(set_within(largest + any_prior) + 1);
-}
-
-const NodeSet& Nodes::set(std::size_t number) const {
-    Slot& slot = slots_[number];
-    std::call_once(slot.once, [&] { slot.nodes = std::make_unique<NodeSet>(period_of(number), gain); });
-    return *slot.nodes;
-}
-
-double Nodes::count_within(double largest) {
-    return rounded_up(last_node * period_of(set_within(largest)) / (2 * pi));
-}
 
 RowCharacteristic::RowCharacteristic(const Batch& batch, const Performance& performance, const Nodes& nodes,
                                      Posterior& posterior, Sums* sums)

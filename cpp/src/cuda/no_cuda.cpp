@@ -10,8 +10,7 @@ namespace {
 } // namespace
 
 std::string why_not() {
-    return "this fastfuse was built without CUDA: install it with pip install -C "
-           "cmake.define.FASTFUSE_CUDA=ON";
+    return "this fastfuse was built without CUDA: in a clone, pip install . -C cmake.define.FASTFUSE_CUDA=ON";
 }
 
 Memory::Memory(int device, std::size_t bytes, bool lent) : device_(device), bytes_(bytes), lent_(lent) {
