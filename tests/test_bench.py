@@ -23,13 +23,13 @@ def run_benches(*words: str) -> None:
 
 
 def test_benches_run_once() -> None:
-    """But for the rivals that compile for minutes where nothing is cached."""
-    run_benches("-k", "not Numba and not torch")
+    """But for the rivals that compile for minutes where nothing is cached, and for those with processes of their own."""
+    run_benches("-k", "not Numba and not torch and not memory")
 
 
 @pytest.mark.slow
 def test_all_contestants_run_once() -> None:
-    run_benches("-k", "Numba or torch")
+    run_benches("-k", "Numba or torch or memory")
 
 
 def test_tables(tmp_path: Path) -> None:

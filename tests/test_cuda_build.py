@@ -16,14 +16,8 @@ ROOT = Path(__file__).parents[1]
 def installed(folder: Path, flags: str, *definitions: str) -> dict[str, str]:
     """Build the package into a folder of its own; return an environment that finds it first."""
     words = ["--no-deps", "--quiet", "--target", str(folder / "site"), "-C", f"build-dir={folder / 'build'}"]
-    words += [
-        "-C",
-        "cmake.build-type=None",
-        "-C",
-        f"cmake.define.CMAKE_CXX_FLAGS={flags}",
-        "-C",
-        "cmake.define.FASTFUSE_WERROR=ON",
-    ]
+    words += ["-C", "cmake.build-type=Debug"]  # no optimising at link time; the flags are ours
+    definitions += (f"CMAKE_CXX_FLAGS_DEBUG={flags}", "CMAKE_CUDA_FLAGS_DEBUG=", "FASTFUSE_WERROR=ON")
     for definition in definitions:
         words += ["-C", f"cmake.define.{definition}"]
     command = [sys.executable, "-m", "pip", "install", *words, str(ROOT)]

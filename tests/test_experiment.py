@@ -422,5 +422,5 @@ def test_interrupted(cohort: Path, tmp_path: Path) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert said.splitlines()[-1].startswith("error: interrupted; the same command with --resume goes on in")
