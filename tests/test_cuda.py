@@ -105,6 +105,67 @@ def test_three_values(fuse: Any, m_step: str, m: int) -> None:
 
 
 @needs_device
+@pytest.mark.parametrize("fuse", SOFT)
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+@pytest.mark.parametrize("m", [14, 16])
+def test_three_values_in_too_many_patterns(fuse: Any, m_step: str, m: int) -> None:
+    """More than are counted: in double precision all the same."""
+    votes = votes_of("three-valued", m)
+    there = fuse(votes, m_step=m_step, max_iter=10, device="cuda")
+    here = fuse(votes, m_step=m_step, max_iter=10, dtype="float64")
+    for name in RATES:
+        np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(there.probability, here.probability, rtol=0, atol=1e-6)
+
+
+@needs_device
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+@pytest.mark.parametrize(("votes", "dtype"), [("float64", "float32"), ("float32", "float64")])
+def test_double_precision(votes: str, dtype: str, m_step: str) -> None:
+    given = votes_of("dense", 7, dtype=votes)
+    assert_same(*both(fastfuse.soft_staple, given, m_step=m_step, dtype=dtype, max_iter=10), 1e-12, 1e-7)
+
+
+@needs_device
+@pytest.mark.parametrize("axes", [(2, 1, 0), (1, 2, 0)])
+def test_memory_order_is_the_raters(axes: Any) -> None:
+    votes = [
+        np.ascontiguousarray(vote.transpose(axes)).transpose(np.argsort(axes))
+        for vote in votes_of("dense", 3)
+    ]
+    mask, out = some_mask(), np.empty_like(votes[0])
+    there, here = both(fastfuse.soft_staple, votes, mask=mask, max_iter=5)
+    assert_same(there, here, 1e-6)
+    assert there.probability.strides == here.probability.strides
+    assert fastfuse.soft_staple(votes, mask=mask, max_iter=5, out=out, device="cuda").probability is out
+    np.testing.assert_array_equal(out, there.probability)
+    votes[1][2, 3, 4] = np.nan
+    with pytest.raises(ValueError, match=r"rater 1 holds nan at voxel \(2, 3, 4\)"):
+        fastfuse.soft_staple(votes, device="cuda")
+
+
+@needs_device
+def test_rater_who_did_not_read_the_case() -> None:
+    votes = votes_of("binary", 3)
+    there, here = both(fastfuse.staple, [votes[0], None, *votes[1:]])
+    assert np.isnan(there.sensitivity[1])
+    np.testing.assert_allclose(there.sensitivity, here.sensitivity, atol=1e-9)
+    with pytest.raises(ValueError, match="a rater is None: on a device, leave him out"):
+        fastfuse.staple([None, *tensors(votes)])
+
+
+@needs_device
+@pytest.mark.parametrize("mask", [np.ones(SHAPE, complex), np.ones(SHAPE, object), "x", 1])
+def test_masks_are_checked_as_on_the_cpu(mask: Any) -> None:
+    said = []
+    for device in ("cpu", "cuda"):
+        with pytest.raises((TypeError, ValueError)) as raised:
+            fastfuse.staple(votes_of("binary", 2), mask=mask, device=device)
+        said.append((raised.type, str(raised.value)))
+    assert said[0] == said[1]
+
+
+@needs_device
 def test_a_value_that_no_sample_holds() -> None:
     """It is met by the pass over all voxels, which then starts again."""
     votes = np.zeros((3, 200, 300), np.float32)
@@ -326,6 +387,25 @@ def test_tensors_in_place(kind: str, device: str | None) -> None:
 
 
 @needs_device
+@pytest.mark.parametrize("kind", ["binary", "three-valued", "dense"])
+@pytest.mark.parametrize("m", [3, 20])
+def test_second_device(kind: str, m: int) -> None:
+    """Which is not the current one. The CPU, running the kernels, stands for two."""
+    fuse = fastfuse.staple if kind == "binary" else fastfuse.soft_staple
+    try:
+        there = fuse(votes_of(kind, m), device="cuda:1", max_iter=3)
+    except fastfuse.FastfuseError as error:
+        if "invalid device" in str(error):
+            pytest.skip("there is one device")
+        raise
+    np.testing.assert_array_equal(
+        there.probability, fuse(votes_of(kind, m), device="cuda:0", max_iter=3).probability
+    )
+    with pytest.raises(fastfuse.FastfuseError, match="invalid device"):
+        fuse(votes_of(kind, m), device="cuda:99")
+
+
+@needs_device
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_out(dtype: Any, order: Any) -> None:
@@ -507,7 +587,7 @@ def test_other_limits() -> None:
 # --- everywhere ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", 0, "CPU"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", 0, "CPU", "cuda:3000000000", "cuda:\u0661"])
 def test_no_device(device: Any) -> None:
     with pytest.raises(ValueError, match=r"device is .*: it must be 'cpu', 'cuda' or 'cuda:0'"):
         fastfuse.staple(votes_of("binary", 2), device=device)
@@ -519,6 +599,8 @@ def test_without_cuda_one_sentence_says_why() -> None:
     with pytest.raises(fastfuse.FastfuseError, match=r"device is 'cuda': .*CUDA"):
         fastfuse.staple(votes_of("binary", 2), device="cuda")
     with pytest.raises(fastfuse.FastfuseError, match="CUDA"):
+        fastfuse.staple([Tensor(vote) for vote in votes_of("binary", 2)])
+    with pytest.raises(fastfuse.FastfuseError, match=r"rater 0 lies on cuda:0: .*; or fuse on the CPU"):
         fastfuse.staple([Tensor(vote) for vote in votes_of("binary", 2)])
 
 
@@ -543,6 +625,8 @@ def test_files(tmp_path: Path) -> None:
 
 def test_cpu_is_as_without() -> None:
     votes = votes_of("binary", 2)
-    np.testing.assert_array_equal(
-        fastfuse.staple(votes, device="cpu").probability, fastfuse.staple(votes).probability
-    )
+    torch = pytest.importorskip("torch")
+    for device in ("cpu", torch.device("cpu")):
+        np.testing.assert_array_equal(
+            fastfuse.staple(votes, device=device).probability, fastfuse.staple(votes).probability
+        )

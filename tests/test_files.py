@@ -88,7 +88,7 @@ def test_sidecar(tmp_path: Path, paths: list[Path]) -> None:
         "m_step": "paper", "prior": 0.25, "init": "vote", "tol": 1e-7, "max_iter": 500,
         "expectation": "auto", "roi": "all", "missing": "error", "mrf": 0.0, "performance_prior": None,
         "intervals": "none", "replicates": 200, "seed": 0,
-        "acceleration": "none", "select_label": None,
+        "acceleration": "none", "select_label": None, "device": "cpu",
         "cut": 0.5,
     }  # fmt: skip
     assert [rater["file"] for rater in facts["raters"]] == [str(path) for path in paths]

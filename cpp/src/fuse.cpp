@@ -130,17 +130,23 @@ class Fusing {
         dense_ = Dense::of(votes_, lane_for(votes_, consensus_), team_);
     }
 
+    // Masses are of floats: what is finer goes by the characteristic function.
     void choose_route_on_device() {
-        if (options_.route != Route::lanes) patterns_ = cuda::find_patterns(votes_);
+        cuda::Found found;
+        if (options_.route != Route::lanes) found = cuda::find_patterns(votes_);
+        patterns_ = std::move(found.patterns);
         if (patterns_) return;
+        const bool soft = options_.method == Method::soft_staple;
         const bool few = votes_.size() <= cuda::most_dense_raters;
-        if (options_.method == Method::soft_staple && options_.expectation == Model::enumerated && !few)
+        const bool fine = found.few_values || lane_for(votes_, consensus_) == Lane::double_precision;
+        const bool enumerates = soft && options_.expectation == Model::enumerated;
+        if (enumerates && !few)
             throw cuda::DeviceError("CUDA: expectation 'enumerate' takes at most " +
                                     std::to_string(cuda::most_dense_raters) +
-                                    " raters with votes that do not repeat; leave it out");
+                                    " raters whose votes make many patterns; leave it out");
         const bool by_nodes =
-            options_.method == Method::soft_staple && (!few || options_.expectation == Model::characteristic);
-        dense_ = cuda::dense(votes_, consensus_.wide, by_nodes);
+            soft && !enumerates && (fine || !few || options_.expectation == Model::characteristic);
+        dense_ = cuda::dense(votes_, fine, by_nodes);
     }
 
     bool suits_lanes(const Sample& sample) const {

@@ -103,10 +103,11 @@ View view_on_device(const py::object& given, const std::string& name, const Shap
     const py::array array = given.cast<py::array>(); // in C order and native bytes
     const View from = view_of(array, shape);
     const auto bytes = static_cast<std::size_t>(array.nbytes());
-    held.copies.push_back(std::make_unique<cuda::Memory>(place.device, bytes));
-    std::byte* to = held.copies.back()->data();
-    without_gil([&] { cuda::copy_to_device(place, from.data, bytes, to); });
-    view.data = to;
+    without_gil([&] { // CUDA may wait for work of others, who may wait for Python's lock
+        held.copies.push_back(std::make_unique<cuda::Memory>(place.device, bytes));
+        cuda::copy_to_device(place, from.data, bytes, held.copies.back()->data());
+    });
+    view.data = held.copies.back()->data();
     view.type = from.type;
     return view;
 }
@@ -190,7 +191,11 @@ py::tuple fuse_on_device(const std::vector<py::object>& raters, const Shape& sha
     const Options options = options_of(given);
     const ShouldStop ask = signals();
     const auto fuse_into = [&](const Output& to) {
-        return without_gil([&] { return fastfuse::fuse(votes, options, to, ask); });
+        return without_gil([&] {
+            Result result = fastfuse::fuse(votes, options, to, ask);
+            held.copies.clear();
+            return result;
+        });
     };
     if (py::isinstance<py::capsule>(out)) {
         const Result result = fuse_into({data_of(held.take(out)), wide});

@@ -27,6 +27,16 @@ OPTIONS = (
     "threads",
     "select-label",
     "device",
+    "roi",
+    "mrf",
+    "intervals",
+    "missing",
+    "present",
+    "likelihood",
+    "expectation",
+    "performance-prior",
+    "replicates",
+    "seed",
 )
 
 RING_OPTIONS = {
@@ -120,6 +130,7 @@ def _run() -> int:
 
 def _as_typed(message: str) -> str:
     """Call an option that a message begins with as it is typed."""
+    message = message.replace("device='cpu'", "--device cpu")
     name, _, rest = message.partition(" is ")
     dashed = RING_OPTIONS.get(name, name.replace("_", "-"))
     return f"--{dashed} is {rest}" if dashed in (*OPTIONS, *RING_OPTIONS.values()) else message

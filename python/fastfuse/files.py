@@ -200,7 +200,8 @@ def fuse_files(
         growth = replace(growth, spacing_mm=inputs.raters[0].grid.spacing_mm)
         fusion, grown, doubts = _fuse_grown(inputs, job, cast(Method, method), growth, shared, say)
     remarks = inputs.remarks + doubts
-    sidecar = _sidecar(fusion, job, inputs, {**options, "cut": cut}, grown, remarks)
+    where = "cpu" if place is None else f"cuda:{place.device}"
+    sidecar = _sidecar(fusion, job, inputs, {**options, "device": where, "cut": cut}, grown, remarks)
     counts = None if job.counts is None else _counts(inputs, label)
     job.write(fusion, counts, cut, inputs.raters[0], sidecar, say, overwrite=overwrite)
     warn(remarks)

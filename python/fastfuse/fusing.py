@@ -14,7 +14,7 @@ from .destination import Destination, check_out
 from .errors import FastfuseError
 from .grids import check_in_memory
 from .intervals import Intervals, bootstrap, from_information
-from .on_device import Place, check_options, place_of, raters_on_device, run
+from .on_device import Place, check_number, check_options, place_of, run, tensors_on_device
 from .options import (
     ACCELERATIONS,
     EXPECTATIONS,
@@ -139,25 +139,32 @@ def _fuse_here(asked: dict[str, Any]) -> tuple[Fusion, list[str]]:
 
 def _fuse_there(asked: dict[str, Any], place: Place) -> tuple[Fusion, list[str]]:
     """Fuse on a device."""
-    raters = raters_on_device(asked["raters"], place)
+    given = Raters.of(asked["raters"], asked["names"]) if place.library is None else None
+    raters = tensors_on_device(asked["raters"]) if given is None else given.arrays
+    check_number(len(raters))
     shape = tuple(raters[0].shape)
+    axes = range(len(shape)) if given is None else axes_in_memory_order(given.arrays[0])
     prior_number, prior_map = check_prior(asked["prior"], shape)
+    options = _core_options(asked, prior_number, [])
+    check_choice(asked["intervals"], "intervals", INTERVALS)
+    check_roi(asked["roi"])
     check_options(asked, prior_map, asked["out"], place.library)
     if asked["out"] is not None:
         check_out(asked["out"], asked["dtype"], shape)
-    options = _core_options(asked, prior_number, [])
     try:
         probability, result = run(
-            raters, asked["mask"], place, options, dtype=asked["dtype"], out=asked["out"]
+            raters, asked["mask"], axes, place, options, dtype=asked["dtype"], out=asked["out"]
         )
     except _core.BadInput as bad:
-        only = np.broadcast_to(np.float64(bad.args[3]), shape)  # all that is known here of the votes
+        only = [np.broadcast_to(np.float64(bad.args[3]), shape)] * len(raters)  # all that is known of tensors
         nowhere = np.zeros(1, bool) if bad.args[0] == "empty_mask" else None
-        names, titles, axes = asked["names"], asked["titles"], range(len(shape))
-        raise ValueError(explain(bad.args, [only] * len(raters), nowhere, axes, names, titles)) from None
+        names, arrays = (asked["names"], only) if given is None else (given.names, given.arrays)
+        raise ValueError(explain(bad.args, arrays, nowhere, axes, names, asked["titles"])) from None
     except _core.DeviceError as error:
         raise FastfuseError(str(error)) from None
     fusion = _fusion(result, probability, asked["method"], None)
+    if given is not None:
+        fusion = given.whole(fusion)
     return fusion, _remarks(fusion, result, asked, [], resampled=True)
 
 

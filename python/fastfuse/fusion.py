@@ -127,7 +127,8 @@ def staple(
         else has ``__dlpack__``), contiguous, are used in place, on the stream on which their library works, and
         ``probability`` is such a tensor there; NumPy's arrays are copied there and back. Needs a fastfuse built with
         CUDA (:func:`fastfuse.cuda.is_available`). Of the options, a map as prior, ``roi``, ``missing``, ``present``,
-        ``mrf``, ``intervals``, ``likelihood`` and ``select_label`` are of the CPU alone. At most 64 raters.
+        ``mrf``, ``intervals``, ``likelihood`` and ``select_label`` are of the CPU alone. At most 64 raters;
+        16 for ``expectation="enumerate"``, whose masses are summed in single precision there.
     select_label : int, optional
         Fuse this label of label maps: a vote is 1 where a rater's value equals it.
 

@@ -14,7 +14,7 @@ import numpy as np
 from . import _core
 from .errors import FastfuseError
 from .options import check_dtype
-from .votes import Array, as_raters, explain, name_of
+from .votes import Array, as_companion, explain, name_of
 
 CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it shares with the host
 LEGACY_STREAM = 1  # DLPack's number for CUDA's default stream
@@ -75,7 +75,8 @@ def place_of(raters: Any, device: Any) -> Place | None:
         raise ValueError(f"device is {device!r}, and {first} lies on cuda:{lie[first]}: bring them together")
     reason = why_not()
     if reason:
-        raise FastfuseError(f"device is {device!r}: {reason}" if device is not None else reason)
+        asked = f"device is {str(device)!r}" if device is not None else f"{first} lies on cuda:{lie[first]}"
+        raise FastfuseError(f"{asked}: {reason}; or fuse on the CPU")
     if not found:
         return Place(0 if wanted == "cuda" else int(wanted or 0), 0, None)
     tensor = next(rater for rater in listed if _device_of(rater) is not None)
@@ -95,17 +96,16 @@ def check_options(given: Mapping[str, Any], prior_map: Array | None, out: Any, l
         raise ValueError("out is set: votes on a device have their probability there; leave it out")
 
 
-def raters_on_device(raters: Any, place: Place) -> list[Any]:
-    """Return what the core takes for each rater: a tensor, or an array in C order.
+def tensors_on_device(raters: Any) -> list[Any]:
+    """Return the raters' tensors.
 
     Raises
     ------
-    ValueError, TypeError
-        Naming the rater, if shapes differ or one is not contiguous.
+    ValueError
+        Naming the rater, if shapes differ, one is None or there are too many.
     """
-    if place.library is None:
-        return [_plain(array) for array in as_raters(_not_too_many(raters))]
-    tensors = _not_too_many(raters)
+    tensors = list(raters)
+    check_number(len(tensors))
     if any(tensor is None for tensor in tensors):
         raise ValueError("a rater is None: on a device, leave him out of the list")
     shape = tuple(tensors[0].shape)
@@ -120,13 +120,12 @@ def raters_on_device(raters: Any, place: Place) -> list[Any]:
     return tensors
 
 
-def _not_too_many(raters: Any) -> list[Any]:
-    listed = list(raters)
-    if len(listed) > _core.most_device_raters:
+def check_number(raters: int) -> None:
+    """Refuse more raters than a device takes."""
+    if raters > _core.most_device_raters:
         raise ValueError(
-            f"there are {len(listed)} raters: a device takes at most {_core.most_device_raters}; fuse on the CPU"
+            f"there are {raters} raters: a device takes at most {_core.most_device_raters}; fuse on the CPU"
         )
-    return listed
 
 
 def lent(value: Any, name: str, place: Place, *, mask: bool = False) -> Any:
@@ -135,7 +134,7 @@ def lent(value: Any, name: str, place: Place, *, mask: bool = False) -> Any:
         return _plain(value)
     if _device_of(value) != place.device:
         raise ValueError(f"{name} does not lie on cuda:{place.device}, as the raters do: bring it there")
-    dtype = str(value.dtype).rpartition(".")[2]
+    dtype = str(getattr(value, "dtype", "unknown")).rpartition(".")[2]
     if mask and dtype not in ("bool", "uint8"):
         raise TypeError(f"{name} holds elements of type {dtype}: on a device a mask is bool or uint8")
     try:
@@ -145,64 +144,82 @@ def lent(value: Any, name: str, place: Place, *, mask: bool = False) -> Any:
         raise TypeError(f"{name} cannot be lent by DLPack ({error})") from error
 
 
-def mask_on_device(mask: Any, shape: tuple[int, ...], place: Place) -> Any:
+def mask_on_device(mask: Any, shape: tuple[int, ...], axes: Sequence[int], place: Place) -> Any:
     """Return a mask as the core takes it: a byte a voxel, a capsule or an array."""
     if mask is None:
         return None
-    if place.library is None or isinstance(mask, (np.ndarray, list, tuple)):
-        values = np.asarray(mask)
-        bad = np.flatnonzero((values != 0) & (values != 1))
-        if bad.size:
-            complaint = ("mask", -1, int(bad[0]), float(values.flat[bad[0]]))
-            raise ValueError(explain(complaint, [values], None, range(values.ndim)))
-        mask = _plain(values.astype(np.uint8))
-    if tuple(mask.shape) != shape:
-        raise ValueError(f"mask has shape {tuple(mask.shape)}, the raters have shape {shape}")
-    return lent(mask, "mask", place, mask=True)
+    if place.library is not None and not isinstance(mask, (np.ndarray, list, tuple)):
+        if tuple(mask.shape) != shape:
+            raise ValueError(f"mask has shape {tuple(mask.shape)}, the raters have shape {shape}")
+        return lent(mask, "mask", place, mask=True)
+    values = as_companion(mask, "mask", shape)
+    bad = np.flatnonzero((values != 0) & (values != 1))
+    if bad.size:
+        complaint = ("mask", -1, int(bad[0]), float(values.flat[bad[0]]))
+        raise ValueError(explain(complaint, [values], None, range(values.ndim)))
+    return _plain(values.astype(np.uint8).transpose(axes))
 
 
 def run(
-    raters: Sequence[Any], mask: Any, place: Place, options: dict[str, Any], dtype: Any, out: Array | None
+    raters: Sequence[Any],
+    mask: Any,
+    axes: Sequence[int],
+    place: Place,
+    options: dict[str, Any],
+    dtype: Any,
+    out: Array | None,
 ) -> tuple[Any, Mapping[str, Any]]:
     """Fuse; return the probability, as the raters' library holds tensors, and what the core says.
 
-    Where memory is short, once more without what the library keeps for later.
+    ``axes``: of arrays, in the order in which they lie in memory. Where memory is short, once more without what
+    the library keeps for later.
     """
     try:
-        return _run(raters, mask, place, options, dtype, out)
-    except _core.OutOfMemory:
-        if not _give_back_cache(place):
-            raise
-        return _run(raters, mask, place, options, dtype, out)
+        return _run(raters, mask, axes, place, options, dtype, out)
+    except _core.OutOfMemory as error:
+        complaint = str(error)  # the exception itself holds the first try's memory
+    if not _give_back_cache(place):
+        raise _core.OutOfMemory(complaint)
+    return _run(raters, mask, axes, place, options, dtype, out)
 
 
 def _run(
-    raters: Sequence[Any], mask: Any, place: Place, options: dict[str, Any], dtype: Any, out: Array | None
+    raters: Sequence[Any],
+    mask: Any,
+    axes: Sequence[int],
+    place: Place,
+    options: dict[str, Any],
+    dtype: Any,
+    out: Array | None,
 ) -> tuple[Any, Mapping[str, Any]]:
     shape = tuple(raters[0].shape)
+    given = [rater.transpose(axes) for rater in raters] if place.library is None else raters
     wide = check_dtype(dtype if out is None else out.dtype) == np.float64
-    if place.library is None:
-        fits = out is not None and out.flags.c_contiguous and out.flags.aligned
-        values = out if fits else np.empty(shape, np.float64 if wide else np.float32)
-    else:
-        values = _empty(shape, "float64" if wide else "float32", place)
-    capsules = [lent(rater, name_of(i, None), place) for i, rater in enumerate(raters)]
+    work = out.transpose(axes) if out is not None and place.library is None else None
+    if place.library is not None:
+        work = _empty(shape, "float64" if wide else "float32", place)
+    elif work is None or not (work.flags.c_contiguous and work.flags.aligned):
+        work = np.empty([shape[axis] for axis in axes], np.float64 if wide else np.float32)
     result, array = _core.fuse_on_device(
-        capsules,
-        list(shape),
+        [lent(rater, name_of(i, None), place) for i, rater in enumerate(given)],
+        [shape[axis] for axis in axes],
         wide,
-        values if values is None else lent(values, "out", place),
-        mask=mask_on_device(mask, shape, place),
+        work if work is None else lent(work, "out", place),
+        mask=mask_on_device(mask, shape, axes, place),
         device=place.device,
         stream=place.stream,
         options=options,
     )
-    if values is None:
+    if work is None:
         return _taken_over(array, str(place.library)), result
-    if out is not None and values is not out:
-        np.copyto(out, values)
-        values = out
-    return values, result
+    if place.library is not None:
+        return work, result
+    probability = work.transpose(np.argsort(axes))
+    if out is None:
+        return probability, result
+    if not np.shares_memory(probability, out):
+        np.copyto(out, probability)
+    return out, result
 
 
 def _plain(array: Array) -> Array:
@@ -211,9 +228,9 @@ def _plain(array: Array) -> Array:
 
 
 def _number_of(device: Any) -> int | str | None:
-    if device is None or device in ("cpu", "cuda"):
+    if device is None or str(device) in ("cpu", "cuda"):  # PyTorch has an object for it
         return None if device is None else str(device)
-    match = re.fullmatch(r"cuda:(\d+)", str(device))
+    match = re.fullmatch(r"cuda:([0-9]{1,3})", str(device))
     if not match:
         raise ValueError(f"device is {device!r}: it must be 'cpu', 'cuda' or 'cuda:0', 'cuda:1' ...")
     return int(match[1])

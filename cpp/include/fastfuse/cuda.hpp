@@ -56,15 +56,19 @@ class Memory {
     std::byte* data_ = nullptr;
 };
 
-// `from` may go once the stream has been waited for; memory that is not pinned, at once.
+// Both wait until it is done.
 void copy_to_device(const Place& place, const void* from, std::size_t bytes, std::byte* to);
 void copy_to_host(const Place& place, const std::byte* from, std::size_t bytes, void* to);
 
-// The distinct patterns of votes with few values; nothing if they have many.
-std::unique_ptr<IndexedRows> find_patterns(const Votes& votes);
+// The distinct patterns of votes with few values; nothing if they have many, or make too many patterns.
+struct Found {
+    std::unique_ptr<IndexedRows> patterns;
+    bool few_values = false;
+};
+Found find_patterns(const Votes& votes);
 
-// All other votes; in double precision for `wide` output. `by_nodes`: soft-STAPLE by the characteristic
+// All other votes. `fine`: in double precision, but for masses. `by_nodes`: soft-STAPLE by the characteristic
 // function.
-std::unique_ptr<Dense> dense(const Votes& votes, bool wide, bool by_nodes);
+std::unique_ptr<Dense> dense(const Votes& votes, bool fine, bool by_nodes);
 
 } // namespace fastfuse::cuda

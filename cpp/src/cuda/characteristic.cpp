@@ -35,7 +35,7 @@ double largest_of(const Odds& odds, int raters) {
 
 class DenseByNodes : public DenseOnDevice {
   public:
-    DenseByNodes(const Votes& votes, bool wide) : DenseOnDevice(votes, wide), tables_(*votes.place) {}
+    DenseByNodes(const Votes& votes, bool fine) : DenseOnDevice(votes, fine), tables_(*votes.place) {}
     bool gathers_masses() const override { return false; }
 
   protected:
@@ -54,8 +54,8 @@ class DenseByNodes : public DenseOnDevice {
 
 } // namespace
 
-std::unique_ptr<Dense> dense_by_nodes(const Votes& votes, bool wide) {
-    return std::make_unique<DenseByNodes>(votes, wide);
+std::unique_ptr<Dense> dense_by_nodes(const Votes& votes, bool fine) {
+    return std::make_unique<DenseByNodes>(votes, fine);
 }
 
 } // namespace fastfuse::cuda

@@ -20,11 +20,6 @@ template <class Own, class T> Own rates_on_device(const Performance& performance
     return rates;
 }
 
-bool has_doubles(const Votes& votes) {
-    return std::any_of(votes.raters.begin(), votes.raters.end(),
-                       [](const View& view) { return view.type == Scalar::f64; });
-}
-
 Consensus consensus_at(const Output& to) { return {static_cast<void*>(to.place<std::byte>(0)), to.wide}; }
 
 // Of the sums that a pass left.
@@ -37,9 +32,8 @@ Range range_in(const std::vector<double>& sums) {
 
 } // namespace
 
-DenseOnDevice::DenseOnDevice(const Votes& votes, bool wide)
-    : columns_(columns_of(votes)), scratch_(*votes.place), check_(votes.check),
-      fine_(wide || has_doubles(votes)),
+DenseOnDevice::DenseOnDevice(const Votes& votes, bool fine)
+    : columns_(columns_of(votes)), scratch_(*votes.place), check_(votes.check), fine_(fine),
       sums_(*votes.place, static_cast<std::size_t>(product_sums(votes.size())) + 2) {}
 
 Census DenseOnDevice::survey(Gather gather) {
@@ -161,9 +155,9 @@ Written DenseOnDevice::mix(const Masses& masses, const Output& to) {
     return written;
 }
 
-std::unique_ptr<Dense> dense(const Votes& votes, bool wide, bool by_nodes) {
-    if (by_nodes) return dense_by_nodes(votes, wide);
-    return std::make_unique<DenseOnDevice>(votes, wide);
+std::unique_ptr<Dense> dense(const Votes& votes, bool fine, bool by_nodes) {
+    if (by_nodes) return dense_by_nodes(votes, fine);
+    return std::make_unique<DenseOnDevice>(votes, fine);
 }
 
 } // namespace fastfuse::cuda

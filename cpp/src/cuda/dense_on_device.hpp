@@ -14,7 +14,7 @@ namespace fastfuse::cuda {
 
 class DenseOnDevice : public Dense {
   public:
-    DenseOnDevice(const Votes& votes, bool wide);
+    DenseOnDevice(const Votes& votes, bool fine);
 
     Census survey(Gather gather) override;
     Masses take_masses() override { return std::move(*masses_); }
@@ -54,6 +54,6 @@ class DenseOnDevice : public Dense {
 };
 
 // By the characteristic function, of any number of raters.
-std::unique_ptr<Dense> dense_by_nodes(const Votes& votes, bool wide);
+std::unique_ptr<Dense> dense_by_nodes(const Votes& votes, bool fine);
 
 } // namespace fastfuse::cuda

@@ -11,9 +11,10 @@ std::string why_not() {
     const cudaError_t status = cudaGetDeviceCount(&devices);
     if (status != cudaSuccess) {
         cudaGetLastError(); // an error is kept until it is asked for
-        return std::string("CUDA finds no device here: ") + cudaGetErrorString(status);
+        return std::string("CUDA finds no device here (") + cudaGetErrorString(status) +
+               "): is there one, with a driver that is new enough?";
     }
-    return devices > 0 ? "" : "CUDA finds no device here";
+    return devices > 0 ? "" : "CUDA finds no device here: is there one, with a driver that is new enough?";
 }
 
 namespace {
@@ -49,12 +50,13 @@ class Pool {
 
     void give_back_all() {
         const std::lock_guard<std::mutex> lock(guard_);
-        for (const Block& block : kept_) {
+        while (!kept_.empty()) {
+            const Block block = kept_.back();
+            kept_.pop_back();
+            total_ -= block.bytes;
             const OnDevice here(block.device);
             check(cudaFree(block.data), "giving memory back");
         }
-        kept_.clear();
-        total_ = 0;
     }
 
   private:
@@ -115,6 +117,7 @@ void copy_to_device(const Place& place, const void* from, std::size_t bytes, std
     const OnDevice here(place.device);
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(place)),
           "copying to the device");
+    check(cudaStreamSynchronize(stream_of(place)), "copying to the device");
 }
 
 void copy_to_host(const Place& place, const std::byte* from, std::size_t bytes, void* to) {

@@ -88,6 +88,8 @@ struct ManyRates {
     Rate<double> one[most_raters], zero[most_raters];
     double prior, prior_complement;
 };
+constexpr std::size_t most_parameters = 4096; // bytes that a kernel takes, of whatever architecture
+static_assert(sizeof(Columns) + sizeof(ManyRates) + 64 <= most_parameters);
 
 // What an E-step leaves of the volume, one after another: Σ w, Σ (1 − w), Σ log p(votes); for each rater the
 // sums of his votes away from the likelier mark where truth is 1, and where it is 0; and the least and the

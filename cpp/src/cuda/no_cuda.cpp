@@ -20,7 +20,7 @@ Memory::~Memory() = default;
 
 void copy_to_device(const Place&, const void*, std::size_t, std::byte*) { refuse(); }
 void copy_to_host(const Place&, const std::byte*, std::size_t, void*) { refuse(); }
-std::unique_ptr<IndexedRows> find_patterns(const Votes&) { refuse(); }
+Found find_patterns(const Votes&) { refuse(); }
 std::unique_ptr<Dense> dense(const Votes&, bool, bool) { refuse(); }
 
 } // namespace fastfuse::cuda

@@ -6,6 +6,7 @@
 
 #include <ucontext.h>
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -76,6 +77,35 @@ void run_block(int threads) {
 }
 
 } // namespace
+
+namespace {
+
+struct Lying {
+    std::size_t bytes;
+    int device;
+};
+std::map<const char*, Lying> memory;
+std::mutex memory_guard;
+
+} // namespace
+
+void note_memory(void* data, std::size_t bytes, int device) {
+    const std::lock_guard<std::mutex> lock(memory_guard);
+    memory[static_cast<const char*>(data)] = {bytes, device};
+}
+
+void forget_memory(void* data) {
+    const std::lock_guard<std::mutex> lock(memory_guard);
+    memory.erase(static_cast<const char*>(data));
+}
+
+bool lies_elsewhere(const void* data, int device) {
+    const std::lock_guard<std::mutex> lock(memory_guard);
+    auto after = memory.upper_bound(static_cast<const char*>(data));
+    if (after == memory.begin()) return false;
+    const auto& [first, lying] = *--after;
+    return static_cast<const char*>(data) < first + lying.bytes && lying.device != device;
+}
 
 void run(int blocks, int threads, const std::function<void()>& thread) {
     const std::lock_guard<std::mutex> lock(one_at_a_time);

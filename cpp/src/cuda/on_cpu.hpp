@@ -19,24 +19,42 @@
 #define __forceinline__ inline
 #define __shared__ static
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 };
+namespace fastfuse::cuda::on_cpu {
+
+// On which device memory was asked for.
+void note_memory(void* data, std::size_t bytes, int device);
+void forget_memory(void* data);
+bool lies_elsewhere(const void* data, int device);
+
+} // namespace fastfuse::cuda::on_cpu
+
+enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorInvalidDevice = 101 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount };
 using cudaStream_t = struct OnCpuStream*;
 
 inline const char* cudaGetErrorString(cudaError_t status) {
-    return status == cudaSuccess ? "no error" : "out of memory";
+    return status == cudaSuccess                 ? "no error"
+           : status == cudaErrorMemoryAllocation ? "out of memory"
+                                                 : "invalid device ordinal";
 }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+// Two devices, so that what is done on the wrong one shows.
+constexpr int on_cpu_devices = 2;
+inline thread_local int on_cpu_device = 0;
 inline cudaError_t cudaGetDeviceCount(int* count) {
-    *count = 1;
+    *count = on_cpu_devices;
     return cudaSuccess;
 }
 inline cudaError_t cudaGetDevice(int* device) {
-    *device = 0;
+    *device = on_cpu_device;
     return cudaSuccess;
 }
-inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+inline cudaError_t cudaSetDevice(int device) {
+    if (device < 0 || device >= on_cpu_devices) return cudaErrorInvalidDevice;
+    on_cpu_device = device;
+    return cudaSuccess;
+}
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
     *value = 1;
     return cudaSuccess;
@@ -46,9 +64,11 @@ inline cudaError_t cudaMalloc(void** data, std::size_t bytes) {
     *data = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
     if (!*data) return cudaErrorMemoryAllocation;
     std::memset(*data, 0xa5, bytes);
+    fastfuse::cuda::on_cpu::note_memory(*data, bytes, on_cpu_device);
     return cudaSuccess;
 }
 inline cudaError_t cudaFree(void* data) {
+    fastfuse::cuda::on_cpu::forget_memory(data);
     std::free(data);
     return cudaSuccess;
 }
@@ -58,6 +78,7 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
     return cudaSuccess;
 }
 inline cudaError_t cudaMemsetAsync(void* data, int value, std::size_t bytes, cudaStream_t) {
+    if (fastfuse::cuda::on_cpu::lies_elsewhere(data, on_cpu_device)) return cudaErrorInvalidDevice;
     std::memset(data, value, bytes);
     return cudaSuccess;
 }

@@ -147,21 +147,21 @@ class DevicePatterns : public IndexedRows {
 
 } // namespace
 
-std::unique_ptr<IndexedRows> find_patterns(const Votes& votes) {
+Found find_patterns(const Votes& votes) {
     const OnDevice here(votes.place->device);
     const Columns columns = columns_of(votes);
     std::optional<Values> values = sampled_values(votes, columns);
     while (values) {
         const std::optional<std::int64_t> keys = keys_of(values->size, votes.size());
-        if (!keys) return nullptr;
+        if (!keys) return {nullptr, true};
         auto patterns = std::make_unique<DevicePatterns>(votes, *values, *keys);
         const Strays& strays = patterns->strays();
         refuse(columns, strays, votes.check, *votes.place);
-        if (!strays.vote.found()) return patterns;
+        if (!strays.vote.found()) return {std::move(patterns), true};
         const double vote = vote_at(columns, strays.vote.place(), *votes.place); // one that the sample missed
-        if (!add_value(*values, vote)) return nullptr;
+        if (!add_value(*values, vote)) break;
     }
-    return nullptr;
+    return {};
 }
 
 } // namespace fastfuse::cuda

@@ -32,7 +32,9 @@ constexpr int block_threads = 256;
 inline void check(cudaError_t status, const char* what) {
     if (status == cudaSuccess) return;
     cudaGetLastError(); // it is kept until it is asked for, and would be taken for the next call's
-    throw DeviceError(std::string("CUDA, ") + what + ": " + cudaGetErrorString(status));
+    const std::string said = std::string("CUDA, ") + what + ": " + cudaGetErrorString(status);
+    if (status == cudaErrorMemoryAllocation) throw OutOfMemory(said); // a launch may need memory, too
+    throw DeviceError(said);
 }
 
 // Makes the device current, and gives the one before back at the end.
@@ -72,6 +74,7 @@ template <class T> class Array {
         return found;
     }
     void fill_with_zeros() {
+        const OnDevice here(place_.device);
         check(cudaMemsetAsync(data(), 0, size_ * sizeof(T), stream_of(place_)), "clearing memory");
     }
 
