@@ -32,7 +32,7 @@ struct DLManagedTensor {
     void (*deleter)(DLManagedTensor* self);
 };
 
-constexpr std::int32_t dl_cpu = 1, dl_cuda = 2, dl_cuda_managed = 13;
+constexpr std::int32_t dl_cpu = 1, dl_cuda = 2;
 constexpr std::uint8_t dl_int = 0, dl_uint = 1, dl_float = 2, dl_bool = 6;
 
 } // namespace fastfuse::bindings

@@ -14,7 +14,15 @@ from .destination import Destination, check_out
 from .errors import FastfuseError
 from .grids import check_in_memory
 from .intervals import Intervals, bootstrap, from_information
-from .on_device import Place, check_number, check_options, place_of, run, tensors_on_device
+from .on_device import (
+    Place,
+    check_number,
+    check_options,
+    once_more_if_short,
+    place_of,
+    run,
+    tensors_on_device,
+)
 from .options import (
     ACCELERATIONS,
     EXPECTATIONS,
@@ -152,8 +160,9 @@ def _fuse_there(asked: dict[str, Any], place: Place) -> tuple[Fusion, list[str]]
     if asked["out"] is not None:
         check_out(asked["out"], asked["dtype"], shape)
     try:
-        probability, result = run(
-            raters, asked["mask"], axes, place, options, dtype=asked["dtype"], out=asked["out"]
+        probability, result = once_more_if_short(
+            place,
+            lambda: run(raters, asked["mask"], axes, place, options, dtype=asked["dtype"], out=asked["out"]),
         )
     except _core.BadInput as bad:
         only = [np.broadcast_to(np.float64(bad.args[3]), shape)] * len(raters)  # all that is known of tensors

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from . import _core
 from .errors import FastfuseError
 from .options import check_dtype
 from .votes import Array, as_companion, explain, name_of
+
+Answer = TypeVar("Answer")
 
 CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it shares with the host
 LEGACY_STREAM = 1  # DLPack's number for CUDA's default stream
@@ -160,6 +162,17 @@ def mask_on_device(mask: Any, shape: tuple[int, ...], axes: Sequence[int], place
     return _plain(values.astype(np.uint8).transpose(axes))
 
 
+def once_more_if_short(place: Place, fuse: Callable[[], Answer]) -> Answer:
+    """Where memory is short, fuse once more without what the library keeps for later."""
+    try:
+        return fuse()
+    except _core.OutOfMemory as error:
+        complaint = str(error)  # the exception itself holds the first try's memory
+    if not _give_back_cache(place):
+        raise _core.OutOfMemory(complaint)
+    return fuse()
+
+
 def run(
     raters: Sequence[Any],
     mask: Any,
@@ -171,27 +184,8 @@ def run(
 ) -> tuple[Any, Mapping[str, Any]]:
     """Fuse; return the probability, as the raters' library holds tensors, and what the core says.
 
-    ``axes``: of arrays, in the order in which they lie in memory. Where memory is short, once more without what
-    the library keeps for later.
+    ``axes``: of arrays, in the order in which they lie in memory.
     """
-    try:
-        return _run(raters, mask, axes, place, options, dtype, out)
-    except _core.OutOfMemory as error:
-        complaint = str(error)  # the exception itself holds the first try's memory
-    if not _give_back_cache(place):
-        raise _core.OutOfMemory(complaint)
-    return _run(raters, mask, axes, place, options, dtype, out)
-
-
-def _run(
-    raters: Sequence[Any],
-    mask: Any,
-    axes: Sequence[int],
-    place: Place,
-    options: dict[str, Any],
-    dtype: Any,
-    out: Array | None,
-) -> tuple[Any, Mapping[str, Any]]:
     shape = tuple(raters[0].shape)
     given = [rater.transpose(axes) for rater in raters] if place.library is None else raters
     wide = check_dtype(dtype if out is None else out.dtype) == np.float64

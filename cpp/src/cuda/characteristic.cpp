@@ -3,6 +3,7 @@
 
 #include "cuda/dense_on_device.hpp"
 #include "fastfuse/characteristic.hpp"
+#include "lane_rates.hpp"
 
 namespace fastfuse::cuda {
 namespace {
@@ -17,8 +18,8 @@ Odds odds_of(const Performance& performance) {
     std::copy_n(nodes.log_false_alarm.begin(), raters, odds.log_false_alarm);
     std::copy_n(nodes.log_rejection.begin(), raters, odds.log_rejection);
     for (std::size_t i = 0; i < raters; ++i) {
-        odds.one_yes[i] = performance.sensitivity[i] >= performance.miss_rate[i];
-        odds.zero_yes[i] = performance.false_alarm_rate[i] >= performance.specificity[i];
+        odds.one_yes[i] = likelier_where_one(performance, i);
+        odds.zero_yes[i] = likelier_where_zero(performance, i);
     }
     odds.log_background = std::log1p(-performance.prior);
     odds.logit = std::log(performance.prior) - odds.log_background;

@@ -8,18 +8,6 @@
 namespace fastfuse::cuda {
 namespace {
 
-// Into the kernels' own arrays, which hold no more raters than they need.
-template <class Own, class T> Own rates_on_device(const Performance& performance) {
-    Own rates{};
-    for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
-        rates.one[i] = rate_of<T>(performance.sensitivity[i], performance.miss_rate[i]);
-        rates.zero[i] = rate_of<T>(performance.false_alarm_rate[i], performance.specificity[i]);
-    }
-    rates.prior = static_cast<T>(performance.prior);
-    rates.prior_complement = static_cast<T>(1 - performance.prior);
-    return rates;
-}
-
 Consensus consensus_at(const Output& to) { return {static_cast<void*>(to.place<std::byte>(0)), to.wide}; }
 
 // Of the sums that a pass left.
@@ -67,10 +55,10 @@ std::optional<Sums> DenseOnDevice::expectation(Step step, const Performance& per
     sums.log_likelihood = step == Step::mean_vote ? 0 : sum[2];
     for (std::size_t i = 0; i < sums.hit.size(); ++i) {
         const double one = sum[fixed_sums + 2 * i], zero = sum[fixed_sums + 2 * i + 1];
-        const bool one_yes = performance.sensitivity[i] >= performance.miss_rate[i];
-        const bool zero_yes = performance.false_alarm_rate[i] >= performance.specificity[i];
-        kernels::complete(one, sums.foreground, one_yes, sums.hit[i], sums.miss[i]);
-        kernels::complete(zero, sums.background, zero_yes, sums.false_alarm[i], sums.rejection[i]);
+        kernels::complete(one, sums.foreground, likelier_where_one(performance, i), sums.hit[i],
+                          sums.miss[i]);
+        kernels::complete(zero, sums.background, likelier_where_zero(performance, i), sums.false_alarm[i],
+                          sums.rejection[i]);
     }
     return sums;
 }
@@ -82,8 +70,8 @@ std::optional<Written> DenseOnDevice::write(Step step, const Performance& perfor
     written.range = range_in(sum);
     for (std::size_t i = 0; i < written.seen_by.size(); ++i) {
         double other;
-        const bool one_yes = performance.sensitivity[i] >= performance.miss_rate[i];
-        kernels::complete(sum[fixed_sums + 2 * i], sum[0], one_yes, written.marked_by[i], other);
+        kernels::complete(sum[fixed_sums + 2 * i], sum[0], likelier_where_one(performance, i),
+                          written.marked_by[i], other);
         written.seen_by[i] = sum[0];
     }
     return written;
@@ -92,8 +80,7 @@ std::optional<Written> DenseOnDevice::write(Step step, const Performance& perfor
 std::vector<double> DenseOnDevice::run(Step step, const Performance& performance, const Consensus& to) {
     if (raters() > most_dense_raters)
         return sums_of(product_sums(raters()), [&](double* sums) {
-            expect_of_many(columns_, rates_on_device<ManyRates, double>(performance), step, to, sums,
-                           scratch_);
+            expect_of_many(columns_, rates_of<double, most_raters>(performance), step, to, sums, scratch_);
         });
     const double prior = std::min(performance.prior, 1 - performance.prior);
     const double least =
@@ -111,7 +98,7 @@ template <class T>
 std::vector<double> DenseOnDevice::run_product(Step step, const Performance& performance,
                                                const Consensus& to) {
     return sums_of(product_sums(raters()), [&](double* sums) {
-        expect(columns_, rates_on_device<Rates<T>, T>(performance), step, to, sums, scratch_);
+        expect(columns_, rates_of<T, most_dense_raters>(performance), step, to, sums, scratch_);
     });
 }
 

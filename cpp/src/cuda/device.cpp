@@ -9,12 +9,10 @@ namespace fastfuse::cuda {
 std::string why_not() {
     int devices = 0;
     const cudaError_t status = cudaGetDeviceCount(&devices);
-    if (status != cudaSuccess) {
-        cudaGetLastError(); // an error is kept until it is asked for
-        return std::string("CUDA finds no device here (") + cudaGetErrorString(status) +
-               "): is there one, with a driver that is new enough?";
-    }
-    return devices > 0 ? "" : "CUDA finds no device here: is there one, with a driver that is new enough?";
+    if (status == cudaSuccess && devices > 0) return "";
+    cudaGetLastError(); // an error is kept until it is asked for
+    return std::string("CUDA finds no device here (") + cudaGetErrorString(status) +
+           "): is there one, with a driver that is new enough?";
 }
 
 namespace {

@@ -78,16 +78,8 @@ void inspect(const Columns& columns, bool binary, double* sums, Strays* strays, 
 
 // --- product.cu ---
 
-template <class T> struct Rates {
-    Rate<T> one[most_dense_raters], zero[most_dense_raters];
-    T prior, prior_complement;
-};
-
-// Of any number of raters.
-struct ManyRates {
-    Rate<double> one[most_raters], zero[most_raters];
-    double prior, prior_complement;
-};
+template <class T> using Rates = kernels::RatesOf<T, most_dense_raters>;
+using ManyRates = kernels::RatesOf<double, most_raters>; // of any number of raters
 constexpr std::size_t most_parameters = 4096; // bytes that a kernel takes, of whatever architecture
 static_assert(sizeof(Columns) + sizeof(ManyRates) + 64 <= most_parameters);
 

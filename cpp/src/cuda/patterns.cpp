@@ -52,23 +52,23 @@ std::optional<Values> sampled_values(const Votes& votes, const Columns& columns)
 
 class DevicePatterns : public IndexedRows {
   public:
-    DevicePatterns(const Votes& votes, const Values& values, std::int64_t keys)
-        : place_(*votes.place), columns_(columns_of(votes)), raters_(votes.size()), keys_(keys) {
-        const std::int64_t quads = (columns_.voxels + 3) / 4; // they are read whole
-        if (narrow())
-            narrow_key_.emplace(place_, static_cast<std::size_t>(4 * quads));
+    DevicePatterns(const Columns& columns, const Place& place, const Values& values, std::int64_t keys)
+        : place_(place), columns_(columns), keys_(keys) {
+        const auto voxels = static_cast<std::size_t>((columns.voxels + 3) / 4 * 4); // quads are read whole
+        if (keys < 0xffff)
+            narrow_key_.emplace(place, voxels);
         else
-            wide_key_.emplace(place_, static_cast<std::size_t>(4 * quads));
+            wide_key_.emplace(place, voxels);
         find(values);
     }
 
-    int raters() const override { return raters_; }
+    int raters() const override { return columns_.raters; }
     std::int64_t size() const override { return static_cast<std::int64_t>(count_.size()); }
 
     Batch batch(std::int64_t index) const override {
         const std::int64_t first = index * batch_rows;
         Batch batch;
-        batch.raters = raters_;
+        batch.raters = raters();
         batch.rows = std::min(batch_rows, size() - first);
         batch.stride = size();
         batch.vote = vote_.data() + first;
@@ -85,8 +85,6 @@ class DevicePatterns : public IndexedRows {
     const Strays& strays() const { return strays_; }
 
   private:
-    bool narrow() const { return keys_ < 0xffff; }
-
     void find(const Values& values) {
         // Counts, and the strays behind them: one array to clear, and one to fetch.
         constexpr std::size_t stray_counts = sizeof(Strays) / sizeof(Count);
@@ -109,10 +107,11 @@ class DevicePatterns : public IndexedRows {
             row_of_key_[key] = size();
             count_.push_back(static_cast<double>(count[key]));
         }
-        vote_.resize(count_.size() * static_cast<std::size_t>(raters_));
+        const auto raters = static_cast<std::size_t>(columns_.raters);
+        vote_.resize(count_.size() * raters);
         for (std::size_t key = 0; key < row_of_key_.size(); ++key) {
             std::size_t code = key;
-            for (std::size_t i = 0; i < static_cast<std::size_t>(raters_) && row_of_key_[key] >= 0; ++i) {
+            for (std::size_t i = 0; i < raters && row_of_key_[key] >= 0; ++i) {
                 vote_[i * count_.size() + static_cast<std::size_t>(row_of_key_[key])] =
                     values.value[code % static_cast<std::size_t>(values.size)];
                 code /= static_cast<std::size_t>(values.size);
@@ -136,7 +135,6 @@ class DevicePatterns : public IndexedRows {
 
     Place place_;
     Columns columns_;
-    int raters_;
     std::int64_t keys_;
     std::optional<Array<std::uint16_t>> narrow_key_; // of each voxel: one of the two
     std::optional<Array<std::uint32_t>> wide_key_;
@@ -154,7 +152,7 @@ Found find_patterns(const Votes& votes) {
     while (values) {
         const std::optional<std::int64_t> keys = keys_of(values->size, votes.size());
         if (!keys) return {nullptr, true};
-        auto patterns = std::make_unique<DevicePatterns>(votes, *values, *keys);
+        auto patterns = std::make_unique<DevicePatterns>(columns, *votes.place, *values, *keys);
         const Strays& strays = patterns->strays();
         refuse(columns, strays, votes.check, *votes.place);
         if (!strays.vote.found()) return {std::move(patterns), true};

@@ -21,10 +21,7 @@ namespace fastfuse::kernels {
 
 constexpr int most_product_raters = 64;
 
-template <class T> struct Rates {
-    Rate<T> one[most_product_raters], zero[most_product_raters];
-    T prior, prior_complement; // π, 1 − π
-};
+template <class T> using Rates = RatesOf<T, most_product_raters>;
 
 struct ProductSums {
     double foreground, background, log_likelihood;

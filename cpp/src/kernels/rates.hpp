@@ -17,6 +17,12 @@ template <class T> struct Rate {
     bool towards_yes;
 };
 
+// All raters' rates, of at most so many.
+template <class T, int most> struct RatesOf {
+    Rate<T> one[most], zero[most];
+    T prior, prior_complement; // π, 1 − π
+};
+
 // The sum that was gathered, of votes away from the likelier mark, and the other one.
 inline void complete(double gathered, double whole, bool towards_yes, double& yes, double& no) {
     const double other = whole > gathered ? whole - gathered : 0;
