@@ -204,7 +204,7 @@ SOFT_CASES = _of(
         ),
         "information": (lambda: rings(4), {"intervals": "information", "m_step": "em"}),
         "bootstrap": (lambda: rings(4), {"intervals": "bootstrap", "replicates": 12, "m_step": "em"}),
-        "lesions": (lambda: rings(4), {"intervals": "lesions", "replicates": 8, "seed": 2}),
+        "lesions": (lambda: rings(4, WHOLE), {"intervals": "lesions", "replicates": 8, "seed": 2}),
         "bootstrap of dense": (lambda: dense(3), {"intervals": "bootstrap", "replicates": 4, "max_iter": 4}),
         "squarem": (lambda: rings(5), {"acceleration": "squarem"}),
         "performance prior, number as init": (
@@ -243,7 +243,11 @@ SIMPLE_CASES = _of(
         ),
         "mrf, log-linear": (lambda: rings(4), {"mrf": 0.3, "likelihood": "log_linear"}),
         "information": (lambda: rings(5), {"intervals": "information", "likelihood": "log_linear"}),
-        "information, em": (lambda: dense(4), {"intervals": "information", "m_step": "em", "max_iter": 30}),
+        "information, em": (lambda: rings(5), {"intervals": "information", "m_step": "em"}),
+        "information of dense, em": (
+            lambda: dense(4),
+            {"intervals": "information", "m_step": "em", "max_iter": 30},
+        ),
         "bootstrap": (lambda: rings(5), {"intervals": "bootstrap", "replicates": 20}),
         "squarem, em": (lambda: dense(4), {"acceleration": "squarem", "m_step": "em", "max_iter": 30}),
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -70,11 +71,21 @@ def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
                 yield f"{place}/{name}: only {'after' if name in after else 'before'}"
             else:
                 yield from differences(before[name], after[name], f"{place}/{name}")
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+    elif _are_alike(before, after):
         for i, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from differences(old, new, f"{place}[{i}]")
+    elif _is_text(before) and _is_text(after):
+        yield from (f"{place}: {line}" for line in difflib.ndiff(before, after) if line[0] in "+-")
     elif before != after:
         yield f"{place}: {_shown(before)} became {_shown(after)}{_by(before, after)}"
+
+
+def _are_alike(before: Any, after: Any) -> bool:
+    return isinstance(before, list) and isinstance(after, list) and len(before) == len(after)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(line, str) for line in value)
 
 
 def _array_differences(before: dict[str, Any], after: dict[str, Any], place: str) -> Iterator[str]:

@@ -108,7 +108,7 @@ def _type(parameter: Any) -> tuple[str, list[Any]]:
     known = {Path: "path", int: "integer", float: "float", bool: "boolean", str: "text"}
     if hasattr(parameter, "type"):
         one = getattr(parameter.type, "types", [parameter.type])[0]  # of a tuple
-        return one.name, [_word(choice) for choice in getattr(one, "choices", ())]
+        return one.name.removesuffix(" range"), [_word(choice) for choice in getattr(one, "choices", ())]
     one = parameter.type_descriptor.annotation
     while typing.get_args(one):
         one = typing.get_args(one)[0]

@@ -140,7 +140,9 @@ def _written(out: Path) -> dict[str, Any]:
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
         if path.suffix == ".json":
-            found[name] = {"order": path.read_text(), "content": facts_of(json.loads(path.read_text()))}
+            text = path.read_text()
+            keys = re.findall(r'^ *"[^"]*":', text, re.MULTILINE)
+            found[name] = {"keys in order": keys, "content": facts_of(json.loads(text))}
         elif path.is_file():
             raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
             found[name] = {
