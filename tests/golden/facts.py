@@ -44,7 +44,7 @@ def array_facts(array: np.ndarray) -> dict[str, Any]:
         "shape": list(array.shape),
         "order": order,
         "sha256": hashlib.sha256(native.tobytes()).hexdigest(),
-        "sum": float(native.sum(dtype=np.float64)).hex(),
+        "sum": float(np.nansum(native, dtype=np.float64)).hex(),
         "elements": [float(element).hex() for element in flat],
     }
 
@@ -104,8 +104,8 @@ def _array_differences(before: dict[str, Any], after: dict[str, Any], place: str
 
 
 def _shown(value: Any) -> str:
-    number = _number(value)
-    return repr(value) if number is None else repr(number)
+    number = _number(value) if isinstance(value, str) else None
+    return repr(value if number is None else number)
 
 
 def _by(before: Any, after: Any) -> str:
