@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import fastfuse
-from fastfuse.images.nifti import read
+from fastfuse.images.reading import read
 from fastfuse.report.plots import draw_consensus
 
 

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 import fastfuse
 from fastfuse.evaluation.overlap import overlap
-from fastfuse.images import nifti
+from fastfuse.images.reading import read
 from fastfuse.train.cohort.loading import load_case
 from fastfuse.train.cohort.msseg import find_cases
 
 
 def fuse_maps(maps: Sequence[Path]) -> dict[str, NDArray[Any]]:
     """Return each model's probabilities, their mean, and the consensus of soft-STAPLE."""
-    found = {path.parent.name: np.asarray(nifti.read(path).data) for path in maps}
+    found = {path.parent.name: np.asarray(read(path).data) for path in maps}
     mean = np.mean(list(found.values()), axis=0)
     with tempfile.TemporaryDirectory() as folder:
         # a network's probabilities want the true maximiser, and a prior that is estimated

@@ -13,9 +13,8 @@ import pytest
 import fastfuse
 from fastfuse.cli import app as cli
 from fastfuse.demo import case as demo
-from fastfuse.demo import phantom
+from fastfuse.demo import phantom, printing
 from fastfuse.evaluation.overlap import overlap
-from fastfuse.report import terminal as report
 
 SMALL = {"shape": (48, 56, 48), "spacing_mm": 3.8}
 
@@ -89,7 +88,7 @@ def test_figure(made: tuple[Path, demo.DemoResult]) -> None:
 
 
 def test_report(made: tuple[Path, demo.DemoResult], capsys: pytest.CaptureFixture[str]) -> None:
-    report.print_demo(made[1])
+    printing.print_demo(made[1])
     printed = capsys.readouterr().out
     for row in made[1].methods:
         assert f"{row.overlap.dice:.3f}" in printed

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.images import nifti
+from fastfuse.images import reading
 from fastfuse.images.paths import short_names, shown
 
 from ..problems import simulated_raters, soften
@@ -395,7 +395,7 @@ def test_any_damage_is_an_image_error(tmp_path: Path, masks: np.ndarray, suffix:
         path = tmp_path / f"bad{suffix}"
         path.write_bytes(bad[: rng.integers(1, len(bad))] if rng.random() < 0.1 else bad)
         try:
-            image = nifti.read(path)
+            image = reading.read(path)
         except fastfuse.ImageError as error:
             refusals.append(str(error))
         else:
@@ -453,7 +453,7 @@ def test_control_characters_are_escaped(tmp_path: Path) -> None:
 def test_files_stay_files_of_their_own_memory(tmp_path: Path, masks: np.ndarray) -> None:
     """Nothing is memory-mapped: a file that shrinks meanwhile would kill the process."""
     path = save(tmp_path / "r.nii", masks[0])
-    data = nifti.read(path).data
+    data = reading.read(path).data
     path.write_bytes(b"")
     np.testing.assert_array_equal(data, masks[0])
 
@@ -825,5 +825,5 @@ def test_broken_mha_gives_one_reason(
     whole = (tmp_path / "a.mha").read_bytes()
     (tmp_path / "a.mha").write_bytes(whole[:-500])
     with pytest.raises(fastfuse.ImageError, match=r"a\.mha: SimpleITK cannot read it .*is it complete"):
-        nifti.read(tmp_path / "a.mha")
+        reading.read(tmp_path / "a.mha")
     assert capfd.readouterr() == ("", "")

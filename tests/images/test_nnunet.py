@@ -12,7 +12,7 @@ import pytest
 
 import fastfuse
 from fastfuse import ImageError
-from fastfuse.images import nifti
+from fastfuse.images import reading
 
 from ..cli.test_cli import run
 
@@ -43,7 +43,7 @@ def save(
 @pytest.mark.parametrize("ending", [".nii.gz", ".nii"])
 def test_read(tmp_path: Path, key: str, ending: str) -> None:
     values = probabilities(0, 2)
-    image = nifti.read(save(tmp_path, "case", values, key, ending))
+    image = reading.read(save(tmp_path, "case", values, key, ending))
     np.testing.assert_array_equal(image.data, values[1])
     np.testing.assert_array_equal(image.affine, AFFINE)
 
@@ -86,31 +86,31 @@ def test_refused(tmp_path: Path) -> None:
     values = probabilities(0, 3)
     path = save(tmp_path, "case", values)
     with pytest.raises(ImageError, match=r"case\.npz: it holds 3 classes; choose one with select_label=K"):
-        nifti.read(path)
+        reading.read(path)
     with pytest.raises(ImageError, match=r"case\.npz: there is no class 3 among its 3"):
-        nifti.read(path, label=3)
+        reading.read(path, label=3)
     broken(path, logits=values)
     with pytest.raises(ImageError, match="it holds logits; an array named probabilities or softmax"):
-        nifti.read(path, label=1)
+        reading.read(path, label=1)
     broken(path, probabilities=values[1])
     with pytest.raises(
         ImageError, match=r"float32 of shape \(5, 6, 7\); floats of shape \(classes, z, y, x\)"
     ):
-        nifti.read(path, label=1)
+        reading.read(path, label=1)
     broken(path, softmax=values.transpose(0, 3, 2, 1)[:, 1:])
     with pytest.raises(
         ImageError, match=r"have shape \(5, 6, 6\), case\.nii\.gz has \(5, 6, 7\); nnU-Net v1 leaves out"
     ):
-        nifti.read(path, label=1)
+        reading.read(path, label=1)
     np.savez(path, probabilities=np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ImageError, match=r"case\.npz: cannot be read"):
-        nifti.read(path, label=1)
+        reading.read(path, label=1)
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(ImageError, match=r"case\.npz: cannot be read"):
-        nifti.read(path, label=1)
+        reading.read(path, label=1)
     (tmp_path / "case.nii.gz").unlink()
     with pytest.raises(ImageError, match=r"no image of the same name .* lies beside it"):
-        nifti.read(path, label=1)
+        reading.read(path, label=1)
 
 
 def test_values_out_of_range_name_the_file(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.images import gz, nifti, reading
+from fastfuse.images import gz, itk, nifti, reading
+from fastfuse.images.image import Image
 
 from ..files.test_files import AFFINE, DAMAGE, SHAPE, files_in, save, shifted
 from ..problems import simulated_raters
@@ -82,7 +83,7 @@ def test_same_results_without_isal(
 
 def test_what_is_written(tmp_path: Path, masks: np.ndarray, engine: str) -> None:
     """One gzip member, without name or time; the voxels of any layout in Fortran's order behind the header."""
-    like = nifti.read(save(tmp_path / "like.nii", masks[0]))
+    like = reading.read(save(tmp_path / "like.nii", masks[0]))
     votes = np.random.default_rng(0).random(SHAPE, dtype=np.float32)
     packed = nifti.nifti_bytes(Path("x.nii.gz"), votes, like, "votes")
     assert packed == nifti.nifti_bytes(Path("x.nii.gz"), np.asfortranarray(votes), like, "votes")
@@ -153,10 +154,10 @@ def test_strictness(tmp_path: Path, engine: str, spoil: Any, message: str | None
     path = save(tmp_path / "r.nii.gz", voxels)
     path.write_bytes(spoil(path.read_bytes()))
     if message is None:
-        np.testing.assert_array_equal(nifti.read(path).data, voxels, strict=True)
+        np.testing.assert_array_equal(reading.read(path).data, voxels, strict=True)
         return
     with pytest.raises(fastfuse.ImageError, match=message) as caught:
-        nifti.read(path)
+        reading.read(path)
     assert str(caught.value).startswith(f"{path}: cannot be read (")
 
 
@@ -173,7 +174,7 @@ def test_no_damage_goes_unseen(tmp_path: Path, engine: str) -> None:
             bad[at] = rng.integers(256)
         path.write_bytes(bad[: rng.integers(1, len(bad))] if rng.random() < 0.2 else bad)
         try:
-            np.testing.assert_array_equal(nifti.read(path).data, voxels)
+            np.testing.assert_array_equal(reading.read(path).data, voxels)
         except fastfuse.ImageError as error:
             refusals.append(str(error))
     assert len(refusals) > 250
@@ -192,7 +193,7 @@ def test_type_and_layout_of_the_file(tmp_path: Path, engine: str, kind: str) -> 
     header.set_data_dtype(kind)
     path = tmp_path / "r.nii.gz"
     nib.save(nib.Nifti1Image(voxels, AFFINE, header), path)
-    data = nifti.read(path).data
+    data = reading.read(path).data
     np.testing.assert_array_equal(data, voxels)
     assert data.dtype == np.dtype(kind)
     assert data.flags.f_contiguous
@@ -209,7 +210,7 @@ def test_files_are_read_at_once(paths: list[Path], monkeypatch: pytest.MonkeyPat
     together = threading.Barrier(len(paths))
     read = reading.read
 
-    def meet(path: Path, *rest: Any) -> nifti.Image:
+    def meet(path: Path, *rest: Any) -> Image:
         together.wait(PATIENCE_S)
         return read(path, *rest)
 
@@ -226,7 +227,7 @@ def test_number_of_threads(paths: list[Path], monkeypatch: pytest.MonkeyPatch, t
     started: list[threading.Thread] = []
     read = reading.read
 
-    def noted(*args: Any, **options: Any) -> nifti.Image:
+    def noted(*args: Any, **options: Any) -> Image:
         with lock:
             started.append(threading.current_thread())
         return read(*args, **options)
@@ -276,7 +277,7 @@ def test_first_bad_file_is_reported(
     later = threading.Event()
     read = reading.read
 
-    def slow_in_front(path: Path, *rest: Any) -> nifti.Image:
+    def slow_in_front(path: Path, *rest: Any) -> Image:
         if path == paths[1]:
             assert later.wait(PATIENCE_S)
         try:
@@ -307,7 +308,7 @@ def test_softening_reads_in_order(tmp_path: Path, paths: list[Path], threads: in
     soft = fastfuse.soften_files(
         paths, flair, out_dir=tmp_path / "soft", threads=threads, progress=steps.append
     )
-    expected = fastfuse.soften([nifti.read(path).data for path in paths], nifti.read(flair).data)
+    expected = fastfuse.soften([reading.read(path).data for path in paths], nifti.read(flair).data)
     for ours, theirs in zip(soft, expected, strict=True):
         np.testing.assert_array_equal(ours.values, theirs.values)
     assert steps[:3] == ["reading flair.nii.gz", "reading rater0.nii.gz", "softening rater0.nii.gz"]
@@ -345,7 +346,7 @@ def test_reading_ends_within_a_piece(
             raise Enough
 
     with pytest.raises(Enough):
-        nifti.read(path, go_on)
+        reading.read(path, go_on)
     assert len(asked) == 2
 
 
@@ -391,14 +392,14 @@ def test_standard_error_survives_two_quiet_readers() -> None:
     one_in, other_in, one_out = threading.Event(), threading.Event(), threading.Event()
 
     def first() -> None:
-        with nifti._quiet():
+        with itk.quiet():
             one_in.set()
             other_in.wait(0.3)  # in vain: the other has to wait
         one_out.set()
 
     def second() -> None:
         one_in.wait()
-        with nifti._quiet():
+        with itk.quiet():
             other_in.set()
             one_out.wait()
 

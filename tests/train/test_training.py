@@ -13,11 +13,12 @@ torch = pytest.importorskip("torch")
 
 from fastfuse import FastfuseError
 from fastfuse.evaluation.overlap import overlap
-from fastfuse.train.network.batches import Pool, Slices, predict, rotate
+from fastfuse.train.network.batches import Pool, predict, rotate
 from fastfuse.train.network.training import Epoch, train
 from fastfuse.train.network.unet import UNet
 from fastfuse.train.network.workers import Workers
 from fastfuse.train.options import TrainingOptions
+from fastfuse.train.targets.slices import Slices
 
 HERE = Workers(torch.device("cpu"))
 QUICK = TrainingOptions(

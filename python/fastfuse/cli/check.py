@@ -33,8 +33,8 @@ def check(
     ] = False,
 ) -> None:
     """Read every file of a cohort and list all that is wrong: the exit code is 0 if nothing is, 1 otherwise."""
-    from ..report.cohort import print_check
     from ..train.cohort.check import examine_cohort
+    from ..train.cohort.printing import print_check
 
     with report.progress(None) as say:
         checked = examine_cohort(cohort, split=split.value, fix_flips=fix_flips, say=say)

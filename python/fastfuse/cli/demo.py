@@ -52,11 +52,12 @@ def _one_case(directory: Path, seed: int, overwrite: bool) -> None:
         from ..demo.case import run
     except ImportError as error:
         raise lacking("the demo", error, "demo") from None
+    from ..demo.printing import print_demo
 
     with report.progress(None) as say:
         result = run(directory, seed=seed, overwrite=overwrite, say=say)
     with printing():
-        report.print_demo(result)
+        print_demo(result)
 
 
 def _cohort(directory: Path, seed: int, overwrite: bool, spacing_mm: float) -> None:
@@ -64,7 +65,7 @@ def _cohort(directory: Path, seed: int, overwrite: bool, spacing_mm: float) -> N
         from ..demo.cohort import make_cohort
     except ImportError as error:
         raise lacking("the demo", error, "demo") from None
-    from ..report.cohort import print_made
+    from ..demo.printing import print_made
 
     with report.progress(None) as say:
         result = make_cohort(directory, seed=seed, overwrite=overwrite, spacing_mm=spacing_mm, say=say)

@@ -59,8 +59,8 @@ def experiment(
         from ..train.narrator import Narrator
     except ImportError as error:
         raise lacking("the experiment", error, "train") from None
-    from ..report.experiment import print_table
     from ..train.options import make_options
+    from ..train.results.printing import print_table
 
     count, file = _folds(folds)
     options = make_options(

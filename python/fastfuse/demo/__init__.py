@@ -1,1 +1,1 @@
-"""Made-up cases and cohorts to try fastfuse on."""
+"""Synthetic cases and cohorts to try fastfuse on."""

@@ -1,4 +1,4 @@
-"""A synthetic case, written, fused by every method and held against its truth."""
+"""The demo of one case: made, fused by every method, compared with its truth, written and drawn."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..evaluation.overlap import Overlap, overlap
 from ..fusion.dilated import dilated_staple
 from ..fusion.pipeline import fuse_arrays
 from ..fusion.result import METHODS, Fusion, Method
-from ..images import nifti
-from ..images.outputs import Outputs, make_folder
+from ..images.outputs import Outputs
 from ..images.paths import shown
 from ..report.plots import draw_consensus
 from . import phantom
+from .files import add_volumes, case_files
 
 PATIENT = "Patient_01"
 T = TypeVar("T")
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class MethodRow:
-    """One method's consensus and how near it is to the truth."""
+    """One method's consensus and its overlap with the truth."""
 
     method: str
     votes: str
@@ -40,7 +40,7 @@ class MethodRow:
 
 @dataclass(frozen=True)
 class RaterRow:
-    """One rater's name and true performance."""
+    """One rater's name and overlap with the truth."""
 
     name: str
     overlap: Overlap
@@ -48,7 +48,7 @@ class RaterRow:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found and where its figure lies."""
+    """Results of the demo, and the path of its figure."""
 
     methods: list[MethodRow]
     raters: list[RaterRow]
@@ -78,20 +78,20 @@ def run(
     Parameters
     ----------
     directory : Path
-        Made if it is not there.
+        Created if it does not exist.
     seed : int
-        Of the patient.
+        Chooses the patient.
     overwrite : bool
-        Replace a case that is there.
+        Replace an existing case.
     shape, spacing_mm
-        Of the volume, in voxels and mm.
+        Number of voxels along each axis, and voxel edge in mm.
     say : callable
         Called with a few words before each step.
 
     Raises
     ------
     OutputError
-        If a case is there already, or cannot be written.
+        If there is a case already, or it cannot be written.
     """
     figure = directory / "consensus.png"
     if figure.exists() and not overwrite:
@@ -149,23 +149,14 @@ def _write_case(
     directory: Path,
     say: Callable[[str], None],
 ) -> None:
-    """Write the case as MSSEG-2016 lays it out, its truth, and the consensus files."""
+    """Write the case in the layout of MSSEG-2016, its truth, and the consensus files."""
     patient = directory / "Training" / phantom.SCANNERS[0].name / PATIENT
-    files: dict[Path, NDArray[np.generic]] = {}
-    for name, image in case.images.items():
-        files[patient / "Preprocessed_Data" / f"{name}_preprocessed.nii.gz"] = image
-    files[patient / "Masks" / "Brain_Mask.nii.gz"] = case.brain
-    for i, (mask, soft) in enumerate(zip(case.masks, votes, strict=True), start=1):
-        files[patient / "Masks" / f"ManualSegmentation_{i}.nii.gz"] = mask
+    files = case_files(patient, case)
+    for i, soft in enumerate(votes, start=1):
         files[patient / "Masks" / f"SoftSegmentation_{i}.nii.gz"] = soft
     for row in rows:
         files[patient / "Masks" / f"Consensus_{row.method}.nii.gz"] = row.fusion.probability
     files[directory / "truth" / f"{PATIENT}.nii.gz"] = case.lesions
-    like = nifti.Image(directory, case.lesions, case.affine)
-    for folder in {path.parent for path in files}:
-        make_folder(folder)
     with Outputs(overwrite=True) as outputs:
-        for path, data in files.items():
-            say(f"writing {path.name}")
-            outputs.add(path, nifti.nifti_bytes(path, data, like, f"fastfuse demo {path.name.split('.')[0]}"))
+        add_volumes(outputs, files, case, say)
         outputs.commit()

@@ -1,4 +1,4 @@
-"""A synthetic cohort, laid out as MSSEG-2016, with its truth beside it."""
+"""A synthetic cohort in the layout of MSSEG-2016, with its truth beside it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from ..errors import OutputError
 from ..evaluation.overlap import overlap
-from ..images import nifti
-from ..images.outputs import Outputs, make_folder
+from ..images.outputs import Outputs
 from ..images.paths import shown
 from ..images.sidecar import number_or_null, sidecar_bytes
 from . import phantom
+from .files import add_volumes, case_files
 
 FIELD_MM = (192, 224, 192)  # the head fits, and so do a network's halvings at 1 and at 2 mm
 SHY_MM = 0.5
-"""How far inside their usual contours these raters stay: with it, their masks are 0.85 of the truth on average,
-as is usual where borders are fuzzy."""
+"""Inward shift of all contours against the usual raters, in mm. It makes the masks 0.85 of the truth on average,
+which is typical of raters at fuzzy borders."""
 
 RATERS = tuple(replace(style, bias_mm=style.bias_mm - SHY_MM) for style in phantom.RATERS)
 
@@ -34,14 +34,14 @@ that enlarges masks gains from that alone. Look at precision beside recall."""
 
 @dataclass(frozen=True)
 class CohortResult:
-    """What was written, and how good the raters are in each case.
+    """The folder of a cohort, and the raters' rates in each case.
 
     Attributes
     ----------
     directory : Path
     cases : dict of str to dict
-        For each case its centre, its true lesions in ml, the mean Dice of two raters, and for each rater
-        sensitivity, specificity, precision, Dice, and volume over true volume, all inside the brain.
+        For each case: its centre, the volume of its lesions in ml, the mean Dice over pairs of raters, and for each
+        rater sensitivity, specificity, precision, Dice and the ratio of volumes to the truth. All inside the brain.
     note : str
     """
 
@@ -50,7 +50,7 @@ class CohortResult:
     note: str = NOTE
 
     def mean_of_raters(self) -> dict[str, dict[str, float]]:
-        """Return each rater's figures on the mean of the cases."""
+        """Return each rater's rates, averaged over the cases."""
         rows = [case["raters"] for case in self.cases.values()]
         return {
             name: {what: fmean(row[name][what] for row in rows) for what in figures}
@@ -72,13 +72,13 @@ def make_cohort(
     Parameters
     ----------
     directory : Path
-        Made if it is not there; ``Training`` and ``truth`` are written in it.
+        Created if it does not exist; ``Training`` and ``truth`` are written in it.
     seed : int
-        Of the patients.
+        Chooses the patients.
     overwrite : bool
-        Replace a cohort that is there.
+        Replace an existing cohort.
     per_center : int
-        Cases of each centre.
+        Number of cases of each centre.
     spacing_mm : float
         Voxel edge, in mm.
     say : callable
@@ -87,7 +87,7 @@ def make_cohort(
     Raises
     ------
     OutputError
-        If a cohort is there already, or cannot be written; one that this function did not write is never replaced.
+        If there is a cohort already, or it cannot be written. A cohort of other origin is never replaced.
     ValueError
         If the spacing is not between 0.5 and 8 mm.
     """
@@ -136,19 +136,9 @@ def _shape(spacing_mm: float) -> tuple[int, int, int]:
 
 def _add_case(outputs: Outputs, directory: Path, name: str, center: str, case: phantom.Case) -> None:
     """Write one case's images, masks and truth."""
-    patient = directory / "Training" / center / name
-    files: dict[Path, NDArray[np.generic]] = {
-        patient / "Preprocessed_Data" / f"{modality}_preprocessed.nii.gz": image
-        for modality, image in case.images.items()
-    }
-    files[patient / "Masks" / "Brain_Mask.nii.gz"] = case.brain
-    for number, mask in enumerate(case.masks, start=1):
-        files[patient / "Masks" / f"ManualSegmentation_{number}.nii.gz"] = mask
+    files = case_files(directory / "Training" / center / name, case)
     files[directory / "truth" / f"{name}.nii.gz"] = case.lesions
-    like = nifti.Image(directory, case.lesions, case.affine)
-    for path, data in files.items():
-        make_folder(path.parent)
-        outputs.add(path, nifti.nifti_bytes(path, data, like, f"fastfuse demo {path.name.split('.')[0]}"))
+    add_volumes(outputs, files, case)
 
 
 def _figures(center: str, case: phantom.Case) -> dict[str, Any]:
@@ -175,7 +165,7 @@ def _against(mask: NDArray[np.uint8], truth: NDArray[np.uint8]) -> dict[str, flo
 
 
 def _facts(seed: int, spacing_mm: float, cases: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return what raters.json says: nan, the precision of an empty mask, becomes null."""
+    """Return the content of raters.json, with null for nan (the precision of an empty mask)."""
     return {
         "seed": seed,
         "spacing_mm": spacing_mm,

@@ -182,7 +182,7 @@ def evaluate_files(
     FusionWarning
         For grids that differ by up to a tenth of a voxel, and if both files are one.
     """
-    from ..images.nifti import votes_of
+    from ..images.image import votes_of
     from ..images.reading import on_one_grid, reading
 
     say = progress or (lambda _: None)

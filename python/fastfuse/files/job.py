@@ -16,7 +16,7 @@ from ..images.paths import short_names, shown
 from ..images.sidecar import sidecar_bytes, sidecar_path
 
 if TYPE_CHECKING:
-    from ..images.nifti import Image
+    from ..images.image import Image
 
 
 @dataclass
@@ -91,7 +91,7 @@ class Job:
 
     def read(self, say: Callable[[str], None], threads: int, label: int | None = None) -> Inputs:
         """Read all images, several at once; of an .npz of nnU-Net, the probabilities of a label."""
-        from ..images.nifti import votes_of
+        from ..images.image import votes_of
         from ..images.reading import on_one_grid, reading
 
         remarks = self._repeated_raters()

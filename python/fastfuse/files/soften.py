@@ -18,7 +18,7 @@ from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
 from ..inputs.checks import check_count
 
 if TYPE_CHECKING:
-    from ..images.nifti import Image
+    from ..images.image import Image
 
 
 def soften_files(
@@ -93,7 +93,8 @@ def _soften_all(
     *,
     overwrite: bool,
 ) -> list[SoftMask]:
-    from ..images.nifti import NIFTI_SUFFIXES, votes_of
+    from ..images.image import votes_of
+    from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import on_one_grid, reading
 
     inputs = [image, *([] if roi is None else [roi]), *masks]

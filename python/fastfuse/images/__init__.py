@@ -1,1 +1,1 @@
-"""Image files: read, written whole or not at all, and the JSON beside them."""
+"""Image files: readers, outputs that are written completely or not at all, and the JSON beside them."""

@@ -1,4 +1,4 @@
-"""Gzip, by ISA-L where it is installed: the same content, inflated and deflated several times as fast."""
+"""Gzip, by ISA-L where it is installed, which is several times as fast and inflates to the same content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ISAL_LEVEL = 2  # the densest on images; level 3 is slower and less dense
 
 
 def _isal() -> Any:
-    """Return ISA-L's module for gzip, or None."""
+    """Return ISA-L's gzip module; None if it is not installed."""
     try:
         from isal import igzip
     except ImportError:
@@ -23,14 +23,14 @@ def _isal() -> Any:
 
 
 def reader(raw: BinaryIO) -> gzip.GzipFile:
-    """Return what inflates an open file; at its end it has checked the CRC and the length."""
+    """Return a file object that inflates an open file, and checks CRC and length at its end."""
     isal = _isal()
     found: gzip.GzipFile = (gzip.GzipFile if isal is None else isal.IGzipFile)(fileobj=raw, mode="rb")
     return found
 
 
 def compress(parts: Iterable[bytes | memoryview]) -> bytes:
-    """Deflate buffers, one behind the other, into one gzip file; the same bytes every time."""
+    """Return one gzip file of all buffers; the same input gives the same bytes."""
     isal = _isal()
     kind, level = (gzip.GzipFile, ZLIB_LEVEL) if isal is None else (isal.IGzipFile, ISAL_LEVEL)
     buffer = io.BytesIO()
@@ -41,6 +41,6 @@ def compress(parts: Iterable[bytes | memoryview]) -> bytes:
 
 
 def errors() -> tuple[type[Exception], ...]:
-    """Return what damaged data raise, beside OSError and EOFError."""
+    """Return the errors that damaged data raise, beside OSError and EOFError."""
     isal = _isal()
     return (zlib.error,) if isal is None else (zlib.error, isal.isal_zlib.error)

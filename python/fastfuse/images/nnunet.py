@@ -1,7 +1,8 @@
-"""Probabilities as nnU-Net saves them: CASE.npz beside CASE.nii.gz, which says where they lie.
+"""Reads probabilities as nnU-Net saves them: CASE.npz, on the grid of CASE.nii.gz beside it.
 
-Version 2 (``--save_probabilities``) writes "probabilities", version 1 (``--save_npz``) "softmax", each of shape
-(classes, z, y, x); version 1 leaves out what it cropped away, and is read where that is nothing.
+Version 2 (``--save_probabilities``) writes "probabilities", version 1 (``--save_npz``) writes "softmax", both of
+shape (classes, z, y, x). Version 1 saves only the cropped part of the volume; files that really were cropped are
+refused.
 """
 
 from __future__ import annotations
@@ -14,30 +15,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from .nifti import Image, read
+from .image import Image
 from .paths import shown
 
 ARRAYS = ("probabilities", "softmax")
 COMPANIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
-def read_probabilities(path: Path, label: int | None = None) -> Image:
+def companion_of(path: Path) -> Path:
+    """Return the segmentation that nnU-Net writes beside an .npz: the same name, ending .nii.gz, .nii, .nrrd or .mha.
+
+    Raises
+    ------
+    ImageError
+        If there is none.
+    """
+    for ending in COMPANIONS:
+        beside = path.with_name(path.name[: -len(".npz")] + ending)
+        if beside.exists():
+            return beside
+    raise ImageError(
+        f"{shown(path)}: no image of the same name ({', '.join(COMPANIONS)}) lies beside it to tell where its voxels are"
+    )
+
+
+def read_probabilities(path: Path, companion: Image, label: int | None = None) -> Image:
     """Read one class's probabilities.
 
     Parameters
     ----------
     path : Path
-        The .npz; the segmentation that nnU-Net writes beside it has the same name and the ending .nii.gz, .nii,
-        .nrrd or .mha.
+        The .npz.
+    companion : Image
+        The segmentation beside it, which has the grid.
     label : int, optional
-        The class; may be left out for two, background and foreground.
+        The class. Needed unless there are two, background and foreground.
 
     Raises
     ------
     ImageError
-        If the file holds no probabilities of that class, or its grid is not to be known.
+        If the file holds no probabilities of that class, or they do not fit the grid.
     """
-    companion = read(_companion(path))
     probabilities = _array(path)
     if probabilities.ndim != 4 or probabilities.dtype.kind != "f":
         raise ImageError(
@@ -52,16 +70,6 @@ def read_probabilities(path: Path, label: int | None = None) -> Image:
             f"{companion.data.shape}; nnU-Net v1 leaves out what it cropped away: put it back first, or use v2"
         )
     return Image(path, data, companion.affine, companion.header, remark=companion.remark)
-
-
-def _companion(path: Path) -> Path:
-    for ending in COMPANIONS:
-        beside = path.with_name(path.name[: -len(".npz")] + ending)
-        if beside.exists():
-            return beside
-    raise ImageError(
-        f"{shown(path)}: no image of the same name ({', '.join(COMPANIONS)}) lies beside it to tell where its voxels are"
-    )
 
 
 def _array(path: Path) -> NDArray[Any]:

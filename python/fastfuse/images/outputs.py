@@ -1,4 +1,4 @@
-"""Files that appear together, whole, or not at all."""
+"""Writes several files together: all of them complete, or none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def check_outputs(
     paths: list[Path], inputs: list[Path], suffixes: tuple[str, ...], *, overwrite: bool
 ) -> None:
-    """Refuse early what must not, or cannot, be written."""
+    """Refuse outputs that must not or cannot be written, before any work."""
     for path in paths:
         with _findable(path):
             _check_output(path, paths, inputs, suffixes, overwrite=overwrite)
@@ -53,7 +53,7 @@ def _check_output(
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are not there."""
+    """Make a folder and its parents, unless they exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -61,7 +61,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _same_file(path: Path, source: Path) -> bool:
-    with suppress(OSError):  # one of them is not there; reading will tell
+    with suppress(OSError):  # one of them does not exist; reading reports it
         return path.samefile(source)
     return False
 
@@ -69,8 +69,8 @@ def _same_file(path: Path, source: Path) -> bool:
 class Outputs:
     """Files that appear together, or not at all.
 
-    Each is written whole under a temporary name in its own folder; :meth:`commit` renames them in the order
-    in which they came, so that the last one's presence means that all are complete. A link is followed.
+    Each file is first written under a temporary name in its own folder. :meth:`commit` renames them in the order
+    of :meth:`add`, so that the presence of the last file means that all are complete. Links are followed.
     """
 
     def __init__(self, *, overwrite: bool) -> None:
@@ -93,14 +93,13 @@ class Outputs:
                 os.fsync(file.fileno())
 
     def commit(self) -> None:
-        """Give every file its name; if one cannot have it, put back what was there before."""
+        """Rename every file to its final name; if one fails, restore the previous files."""
         kept: list[tuple[Path, Path]] = []
         done: list[Path] = []
         with _signals_wait():
             try:
-                for _, path in reversed(
-                    self._waiting
-                ):  # the last one first: what it vouched for is to change
+                # The last file first: its presence says that the others are complete.
+                for _, path in reversed(self._waiting):
                     if path.exists():
                         kept.append((_beside(path, "old"), path))
                         with _writing(path):
@@ -129,7 +128,7 @@ class Outputs:
             temporary.replace(path)
             return
         try:
-            os.link(temporary, path)  # fails if somebody else has written it meanwhile
+            os.link(temporary, path)  # fails if another process has written it meanwhile
         except FileExistsError:
             raise OutputError(f"{shown(path)}: was written by another process meanwhile; kept that") from None
         except OSError:  # a file system without hard links
@@ -148,12 +147,12 @@ class Outputs:
 
 
 def _beside(path: Path, kind: str) -> Path:
-    """Return a new hidden name in the same folder, no longer than any that is allowed."""
+    """Return a new hidden name in the same folder, short enough for any file system."""
     return path.with_name(f".fastfuse-{secrets.token_hex(8)}.{kind}")
 
 
 def _copy(path: Path, to: Path) -> None:
-    """Keep a file under a second name; as a copy where the file system has no hard links."""
+    """Give a file a second name; copy it where the file system has no hard links."""
     try:
         os.link(path, to)
     except OSError:
@@ -167,7 +166,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def _signals_wait() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait for a few renames; they reach the main thread alone."""
+    """Delay Ctrl-C and SIGTERM until the renames are done; only the main thread receives them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -187,7 +186,7 @@ def _signals_wait() -> Iterator[None]:
 
 @contextmanager
 def _findable(path: Path) -> Iterator[None]:
-    """Name the file that the operating system will not look for."""
+    """Turn an error of looking for a file into an OutputError that names it."""
     try:
         yield
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle

@@ -1,4 +1,4 @@
-"""Paths in messages and tables."""
+"""Paths as arguments, in messages, in tables and in JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def as_path(value: None, name: str) -> None: ...
 @overload
 def as_path(value: PathLike, name: str) -> Path: ...
 def as_path(value: Any, name: str) -> Path | None:
-    """Return a path, or None; raise a TypeError that names what was given in its place."""
+    """Return a path, or None for None; raise a TypeError that names the type of anything else."""
     if value is None or isinstance(value, Path):
         return value
     try:
@@ -39,7 +39,7 @@ def as_paths(values: Any) -> list[Path]:
 
 
 def recorded(path: PathLike) -> str:
-    """Return a path for a JSON file: as it is, but for bytes that no text can hold."""
+    """Return a path as text for a JSON file, with undecodable bytes escaped."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()
 
 
@@ -49,7 +49,7 @@ def shown(path: Path | str) -> str:
 
 
 def short_names(paths: Sequence[Path | str]) -> list[str]:
-    """Return the shortest ends of the paths that tell them apart, as :func:`shown`."""
+    """Return file names, or paths from the common folder on where names repeat, as :func:`shown`."""
     names = [Path(path).name for path in paths]
     if len(set(names)) < len(names):
         absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - links stay as they are named

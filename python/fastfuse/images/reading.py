@@ -1,4 +1,4 @@
-"""Several images read at once, and handed over in their order."""
+"""Reads one image of any format, and several at once in their order."""
 
 from __future__ import annotations
 
@@ -10,18 +10,98 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+
+from ..errors import ImageError
 from ..inputs.grids import check_same_grid
-from .nifti import Image, read
+from . import gz
+from .checks import check_affine, check_content, check_memory, check_regular
+from .image import Image
+from .itk import ITK_SUFFIXES, read_itk
+from .nifti import NIFTI_SUFFIXES, read_nifti
+from .nnunet import companion_of, read_probabilities
 from .paths import shown
+
+# Errors of nibabel and its helpers on damaged files, beside gzip's own.
+READ_ERRORS: tuple[type[Exception], ...] = (
+    ImageFileError,
+    HeaderDataError,
+    WrapStructError,
+    OSError,
+    EOFError,
+    ValueError,
+    ArithmeticError,
+    KeyError,
+    MemoryError,
+    TypeError,
+)
+
+
+def read(path: Path | str, go_on: Callable[[], None] = lambda: None, label: int | None = None) -> Image:
+    """Read one 3-D image.
+
+    Parameters
+    ----------
+    path : path
+    go_on : callable
+        Called before each piece of a NIfTI file's voxels; an exception from it ends the reading.
+    label : int, optional
+        The class to take of an .npz of nnU-Net.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read completely, or is unsound: with the path, the reason and a remedy.
+    """
+    path = Path(path)
+    try:
+        check_regular(path)
+        with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
+            image = _read_by_name(path, go_on, label)
+    except ImageError:
+        raise
+    except PermissionError:
+        raise ImageError(f"{shown(path)}: permission to read it is denied") from None
+    except READ_ERRORS + gz.errors() as error:
+        reason = str(error) or type(error).__name__
+        raise ImageError(f"{shown(path)}: cannot be read ({reason}); is it a complete image file?") from error
+    check_affine(path, image.affine)
+    return image
+
+
+def _read_by_name(path: Path, go_on: Callable[[], None], label: int | None) -> Image:
+    """Read by the reader that the name's ending asks for."""
+    name = path.name.lower()
+    if name.endswith(NIFTI_SUFFIXES):
+        return read_nifti(path, go_on)
+    if name.endswith(".npz"):
+        return read_probabilities(path, read(companion_of(path)), label)
+    if name.endswith(ITK_SUFFIXES):
+        return read_itk(path)
+    return _from_nibabel(path, nib.load(path, mmap=False))
+
+
+def _from_nibabel(path: Path, image: Any) -> Image:
+    """Take an image of one of nibabel's other formats."""
+    shape, stored = check_content(path, image.shape, image.get_data_dtype())
+    check_memory(path, shape)
+    data = np.asanyarray(image.dataobj).reshape(shape, order="F")
+    return Image(path, data, image.affine.astype(np.float64), scaled=data.dtype != stored)
 
 
 @contextmanager
 def reading(paths: Sequence[Path], threads: int, label: int | None = None) -> Iterator[Iterator[Image]]:
-    """Read images in up to ``threads`` threads (0: one per core), each at most so many files ahead.
+    """Read images in up to ``threads`` threads (0: one per core), at most ``threads`` files ahead of the caller.
 
-    The images come in the order of the paths, and so do their errors: the first bad file is the one that is
-    reported. ``label`` is the class to take of an .npz of nnU-Net. Whatever ends the block ends the threads too, within a piece of a file.
+    Images and errors come in the order of the paths, so the first bad file is the one reported. ``label`` is the
+    class to take of an .npz of nnU-Net. The threads end with the block, at the latest after one more piece of a
+    file.
     """
     workers = min(threads or _cores(), len(paths))
     if workers < 2:
@@ -44,7 +124,7 @@ def reading(paths: Sequence[Path], threads: int, label: int | None = None) -> It
 def on_one_grid(
     paths: Sequence[Path], images: Iterator[Image], say: Callable[[str], None], remarks: list[str]
 ) -> Iterator[Image]:
-    """Hand over the images of these paths, of the first one's grid or nearly; what is doubtful joins the remarks."""
+    """Yield the images of these paths, check that they share the first one's grid, and add to ``remarks``."""
     first: Image | None = None
     for path in paths:
         say(f"reading {shown(path.name)}")
@@ -58,7 +138,7 @@ def on_one_grid(
 def _in_order(
     pool: ThreadPoolExecutor, paths: Sequence[Path], ahead: int, read_one: Callable[[Path], Image]
 ) -> Iterator[Image]:
-    """Yield the images in order, and start on the next file whenever one is handed over."""
+    """Yield the images in order; each one taken starts the reading of another file."""
     rest = iter(paths)
     started: deque[Future[Image]] = deque(pool.submit(read_one, path) for path in islice(rest, ahead))
     while started:
@@ -68,7 +148,7 @@ def _in_order(
 
 
 def _cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What the command prints: tables, progress and one-line messages."""
+"""Output on the terminal: tables, progress and one-line messages."""
 
 from __future__ import annotations
 
@@ -21,31 +21,30 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..demo.case import DemoResult
     from ..dilation.soft_mask import SoftMask
 
 LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)}
 
-PATIENCE_S = 1.0
+PATIENCE_S = 1.0  # before progress is shown
 RATES = (
     "sensitivity",
     "specificity",
     "PPV",
     "NPV",
     "Dice",
-)  # of a rater, the last three against the consensus
-ROUNDING = 1e-9  # of a cut that fell to 0
+)  # of a rater; the last three against the consensus
+ROUNDING = 1e-9  # cuts below count as 0
 
 Say = Callable[[str], None]
 
 
 def printable(text: object) -> str:
-    """Escape control characters and markup: file names come from outside."""
+    """Escape control characters and markup, which file names may hold."""
     return escape(shown(str(text)))
 
 
 def print_line(kind: str, text: str) -> None:
-    """Print one line on standard error, led by what it is."""
+    """Print one line on standard error that begins with its kind, error or warning."""
     colour = {"error": "bold red", "warning": "yellow"}[kind]
     Console(stderr=True, soft_wrap=True, emoji=False).print(
         f"[{colour}]{kind}:[/] {printable(text)}", highlight=False
@@ -54,7 +53,7 @@ def print_line(kind: str, text: str) -> None:
 
 @contextmanager
 def progress(steps: int | None) -> Iterator[Say]:
-    """Show steps on a terminal once the work takes over a second, and nothing elsewhere."""
+    """Show steps on a terminal if the work takes over a second; show nothing elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _: None
@@ -71,7 +70,7 @@ def progress(steps: int | None) -> Iterator[Say]:
         bar.update(task, description=printable(what), completed=said)
         said += 1
 
-    timer = threading.Timer(PATIENCE_S, bar.start)  # one step alone may take long
+    timer = threading.Timer(PATIENCE_S, bar.start)  # a timer, because the first step alone may take long
     timer.daemon = True
     timer.start()
     try:
@@ -82,20 +81,20 @@ def progress(steps: int | None) -> Iterator[Say]:
 
 
 class _Output(Console):
-    """Standard output; a reader who has gone is the caller's business."""
+    """Standard output that leaves a broken pipe to the caller."""
 
     def on_broken_pipe(self) -> None:
-        """Let the exception be."""
+        """Raise, where rich would exit."""
         raise BrokenPipeError
 
 
 def output() -> Console:
-    """Return standard output: as wide as the terminal, lines of any length elsewhere."""
+    """Return standard output: lines wrap at a terminal's width, and nowhere else."""
     return _Output(soft_wrap=not Console().is_terminal, emoji=False)
 
 
 def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
-    """Print what a sidecar says: the raters' table, and how the consensus came about."""
+    """Print a sidecar's content: the table of raters, and how the consensus was made."""
     facts: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
     console = output()
     count = len(facts["raters"])
@@ -129,7 +128,7 @@ def print_fusion(sidecar: Path, written: Sequence[Path]) -> None:
 
 
 def _how(facts: dict[str, Any]) -> Iterator[str]:
-    """Say where was fused, how it ended, and what the table's numbers count."""
+    """Yield lines on the fused region, the convergence, and the voxels that the rates refer to."""
     options, mask = facts["options"], facts["region"]["mask"]
     roi = options.get("roi", "all")
     inside = [] if mask is None else [f"inside {printable(Path(mask).name)}"]
@@ -150,7 +149,7 @@ def _how(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def print_softened(masks: Sequence[Path], softened: Sequence[SoftMask], written: Path | None) -> None:
-    """Print how far each mask grew."""
+    """Print the growth of each mask."""
     console = output()
     table = Table(title=f"conditional dilation of {len(masks)} mask{'s' * (len(masks) > 1)}", **LOOK)
     table.add_column("mask", overflow="fold")
@@ -173,7 +172,7 @@ def print_softened(masks: Sequence[Path], softened: Sequence[SoftMask], written:
 
 
 def _cut(threshold: float | NDArray[np.float64]) -> str:
-    """Show one cut, or the range of several lesions' cuts."""
+    """Return one cut as text, or the range of several lesions' cuts."""
     cuts = [threshold] if isinstance(threshold, float) else threshold.tolist()
     cuts = [cut for cut in cuts if not math.isnan(cut)]
     if not cuts:
@@ -207,43 +206,3 @@ def _ending(facts: dict[str, Any]) -> str:
     if facts["method"] == "majority":
         return "no iterations"
     return f"{facts['n_iter']} iterations, {'converged' if facts['converged'] else 'not converged'}"
-
-
-def print_demo(result: DemoResult) -> None:
-    """Print how near each method came to the truth, and how well it judged the raters."""
-    console = output()
-    table = Table(title="Consensus against the true lesions (cut 0.5)", **LOOK)
-    for name in ("method", "votes"):
-        table.add_column(name, no_wrap=True)
-    for name in ("Dice", "precision", "recall", "steps", "ms"):
-        table.add_column(name, justify="right")
-    for row in result.methods:
-        table.add_row(
-            row.method,
-            row.votes,
-            f"{row.overlap.dice:.3f}",
-            f"{row.overlap.precision:.3f}",
-            f"{row.overlap.recall:.3f}",
-            str(row.fusion.n_iter),
-            f"{1000 * row.seconds:.0f}",
-        )
-    console.print(table)
-    for quantity in ("sensitivity", "specificity"):
-        console.print(_performance_table(result, quantity))
-    console.print(result.note, highlight=False)
-    console.print(
-        f"wrote the case and its consensus files below {printable(result.figure.parent)}, and {printable(result.figure)}",
-        highlight=False,
-    )
-
-
-def _performance_table(result: DemoResult, quantity: str) -> Table:
-    table = Table(title=f"{quantity.capitalize()}: true and estimated", **LOOK)
-    table.add_column("rater", no_wrap=True)
-    for name in ("true", *(row.method.replace("-", "-\n") for row in result.methods)):
-        table.add_column(name, justify="right")
-    for i, rater in enumerate(result.raters):
-        estimates = [getattr(row.fusion, quantity)[i] for row in result.methods]
-        truth = rater.overlap.recall if quantity == "sensitivity" else rater.overlap.specificity
-        table.add_row(rater.name, *(f"{value:.4f}" for value in (truth, *estimates)))
-    return table

@@ -22,13 +22,13 @@ from ..images.paths import shown
 from .cohort.folds import make_folds, read_folds, write_folds
 from .cohort.layout import MODALITIES
 from .cohort.msseg import Case, find_cases
+from .conclude import conclude
+from .fit import fit_and_predict, held_out_of
 from .narrator import Narrator
-from .network.fit import fit_and_predict, held_out_of
 from .network.unet import check_output, make_network
 from .network.workers import make_workers
 from .options import ExperimentOptions
 from .provenance import hashes_of, key_of, open_run
-from .results.conclude import conclude
 from .results.table import Row
 from .run import Run
 from .targets.prepare import Prepared, prepare

@@ -1,4 +1,4 @@
-"""run.json: all options, versions, seeds and hashes of a run, by which it is told whether it can go on."""
+"""run.json: options, versions and file hashes of a run; a resumed run must match them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PACKAGES = ("fastfuse", "numpy", "scipy", "nibabel", "torch", "matplotlib")
 
 
 def files_of(case: Case) -> dict[str, Path]:
-    """Return the files of a case that the experiment reads, by what they are."""
+    """Return the files of a case that the experiment reads, by role: modality, expert number or brain."""
     masks = {f"expert {number}": path for number, path in enumerate(case.masks, start=1)}
     return {**case.images, **masks, **({} if case.brain is None else {"brain": case.brain})}
 
 
 def hashes_of(cases: Sequence[Case]) -> dict[str, dict[str, str]]:
-    """Return the SHA-256 of every file, by case and by what it is."""
+    """Return the SHA-256 of every file, by case and role."""
     return {case.name: {what: hash_of(path) for what, path in files_of(case).items()} for case in cases}
 
 
@@ -47,12 +47,12 @@ def open_run(
     *,
     resume: bool,
 ) -> None:
-    """Write run.json in a new folder, or see that the run in it is the same one.
+    """Write run.json in a new folder; in the folder of a run, check that it is the same run.
 
     Raises
     ------
     OutputError
-        If a run is there already and ``resume`` is not set, or it had other options, files or another version.
+        If there is a run and ``resume`` is not set, or its options, files or version differ.
     """
     path = folder / "run.json"
     if path.exists():
@@ -75,7 +75,7 @@ def open_run(
         **place,
         "files": hashes,
     }
-    with Outputs(overwrite=False) as outputs:
+    with Outputs(overwrite=False) as outputs:  # another process may have begun a run meanwhile
         outputs.add(path, sidecar_bytes(record))
         outputs.commit()
 
@@ -112,20 +112,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def write_all(files: Mapping[Path, bytes]) -> None:
-    """Write files of a run together, over those of before."""
-    with Outputs(overwrite=True) as outputs:
-        for path, content in files.items():
-            make_folder(path.parent)
-            outputs.add(path, content)
-        outputs.commit()
-
-
-def json_of(path: Path) -> Any:
-    """Return what a JSON file holds; None if it is not there, or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

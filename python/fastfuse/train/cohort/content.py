@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import GridError, ImageError
-from ...images.nifti import Image, read, votes_of
+from ...images.image import Image, votes_of
+from ...images.reading import read
 from ...inputs.grids import check_same_grid
 from .flips import fit
 from .loading import marked

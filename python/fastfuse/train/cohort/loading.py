@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CohortError, ImageError
-from ...images.nifti import Image, votes_of
+from ...images.image import Image, votes_of
 from ...images.paths import shown
 from ...images.reading import reading
 from ...inputs.grids import check_same_grid

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class Slices:
-    """A case's axial slices.
-
-    Attributes
-    ----------
-    images : Tensor of float32, shape (z, channels, x, y)
-    target : Tensor of float32, shape (z, x, y)
-        The consensus, in [0, 1].
-    pixel_mm : tuple of float
-        Edges of a pixel in x and y.
-    lesions : ndarray of bool, shape (z,)
-        Which slices hold lesions: by one rule for all targets, so that batches are the same for all.
-    """
-
-    images: Tensor
-    target: Tensor
-    pixel_mm: tuple[float, float]
-    lesions: NDArray[np.bool_]
+from ..targets.slices import Slices
 
 
 class Pool:

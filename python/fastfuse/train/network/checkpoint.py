@@ -1,4 +1,4 @@
-"""Files of weights, written whole or not at all, and read without running any code in them."""
+"""Files of weights: written completely or not at all, and read without running code from them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import torch
 
 from ...errors import FastfuseError
 from ...images.paths import shown
-from ..provenance import write_all
+from ..files import write_all
 
 DAMAGES = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors, numbers, texts, and lists and mappings of these."""
+    """Write tensors, numbers, texts, and lists and mappings of them."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_all({path: buffer.getvalue()})
@@ -42,7 +42,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
 
 @contextmanager
 def fitting(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged or foreign file of weights raises into one error with a remedy."""
+    """Turn any error of a damaged or foreign file of weights into one with a remedy."""
     try:
         yield
     except FastfuseError:

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from ...errors import FastfuseError
 from ..options import TrainingOptions
+from ..targets.slices import Slices
 from . import checkpoint
-from .batches import Pool, Slices, predict
+from .batches import Pool, predict
 from .loss import soft_dice_loss
 from .workers import Workers
 

@@ -19,11 +19,12 @@ from ...errors import FusionWarning, ImageError
 from ...fusion.dilated import dilated_staple
 from ...fusion.methods import simplified_soft_staple, soft_staple, staple
 from ...fusion.result import Fusion
-from ...images import nifti
+from ...images.nifti import nifti_bytes
+from ...images.reading import read
 from ...images.sidecar import number_or_null, sidecar_bytes, sidecar_path
 from ..cohort.loading import LoadedCase
+from ..files import json_of, write_all
 from ..options import ConsensusOptions
-from ..provenance import json_of, write_all
 
 Volume = NDArray[np.float32]
 
@@ -62,7 +63,7 @@ def consensus_of(
         now = _key(key, method, options)
         if _kept_key(path) == now:
             with suppress(ImageError):  # damaged: it is made again
-                found[method] = np.asarray(nifti.read(path).data, np.float32)
+                found[method] = np.asarray(read(path).data, np.float32)
                 continue
         say(f"fusing {folder.name} by {method}")
         with warnings.catch_warnings(record=True) as caught:
@@ -125,5 +126,5 @@ def _keep(path: Path, fusion: Fusion, case: LoadedCase, more: dict[str, Any]) ->
         "converged": fusion.converged,
         **more,
     }
-    image = nifti.nifti_bytes(path, fusion.probability, case.like, f"fastfuse {fusion.method}")
+    image = nifti_bytes(path, fusion.probability, case.like, f"fastfuse {fusion.method}")
     write_all({path: image, sidecar_path(path): sidecar_bytes(facts)})

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...errors import ImageError
-from ...images.nifti import Image
+from ...images.image import Image
 from ...images.paths import shown
 from ..cohort.loading import LoadedCase, load_case
 from ..cohort.msseg import Case
-from ..network.batches import Slices
 from ..options import METHODS, ExperimentOptions
 from .consensus import consensus_of
-from .slices import Frame, brain_of, common_size, normalised
+from .slices import Frame, Slices, brain_of, common_size, normalised
 
 
 @dataclass(frozen=True)

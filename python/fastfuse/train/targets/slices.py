@@ -4,15 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...evaluation.components import bounding_box
-from ...images.nifti import ras_axes
+from ...images.image import ras_axes
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Volume = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Slices:
+    """A case's axial slices.
+
+    Attributes
+    ----------
+    images : Tensor of float32, shape (z, channels, x, y)
+    target : Tensor of float32, shape (z, x, y)
+        The consensus, in [0, 1].
+    pixel_mm : tuple of float
+        Edges of a pixel in x and y.
+    lesions : ndarray of bool, shape (z,)
+        Which slices hold lesions: by one rule for all targets, so that batches are the same for all.
+    """
+
+    images: Tensor
+    target: Tensor
+    pixel_mm: tuple[float, float]
+    lesions: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,21 @@ from dataclasses import asdict
 import torch
 from torch import nn
 
-from ...images import nifti
-from ...images.outputs import make_folder
-from ..cohort.folds import validation_cases
-from ..cohort.msseg import Case
-from ..narrator import Narrator
-from ..options import ExperimentOptions
-from ..provenance import write_all
-from ..results.sheets import csv_of
-from ..run import Run
-from ..targets.prepare import Prepared
-from . import checkpoint
-from .batches import predict
-from .board import board
-from .training import Epoch, mixed_on, train
-from .unet import make_network
+from ..images.nifti import nifti_bytes
+from ..images.outputs import make_folder
+from .cohort.folds import validation_cases
+from .cohort.msseg import Case
+from .files import write_all
+from .narrator import Narrator
+from .network import checkpoint
+from .network.batches import predict
+from .network.board import board
+from .network.training import Epoch, mixed_on, train
+from .network.unet import make_network
+from .options import ExperimentOptions
+from .results.sheets import csv_of
+from .run import Run
+from .targets.prepare import Prepared
 
 
 def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: int) -> None:
@@ -39,7 +39,7 @@ def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: 
         slices = predict(network, prepared[name].images, device, training.batch, mixed_on(device, training))
         path = run.prediction(method, name)
         like, volume = prepared[name].like, prepared[name].volume(slices)
-        write_all({path: nifti.nifti_bytes(path, volume, like, f"fastfuse {method} fold {fold}")})
+        write_all({path: nifti_bytes(path, volume, like, f"fastfuse {method} fold {fold}")})
 
 
 def trained(

@@ -1,4 +1,4 @@
-"""What the command prints of a cohort."""
+"""The table of ``fastfuse check`` on the terminal."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from .terminal import LOOK, output, printable
+from ...report.terminal import LOOK, output, printable
 
 if TYPE_CHECKING:
-    from ..demo.cohort import CohortResult
-    from ..train.cohort.check import CheckedCase
-    from ..train.cohort.problem import Problem
+    from .check import CheckedCase
+    from .problem import Problem
 
 
 def print_check(checked: Sequence[CheckedCase]) -> None:
@@ -48,7 +47,7 @@ def _row(checked: CheckedCase) -> tuple[str, ...]:
 
 
 def _sides(voxel_mm: list[float]) -> str:
-    """Show the sides of a voxel, or one side if they are equal."""
+    """Return the sides of a voxel as text; one number if all are equal."""
     sides = [f"{side:.3g}" for side in voxel_mm]
     return "×".join(sides if len(set(sides)) > 1 else sides[:1])
 
@@ -56,18 +55,3 @@ def _sides(voxel_mm: list[float]) -> str:
 def _line(problem: Problem) -> str:
     where = " ".join(part for part in (problem.case, problem.file) if part)
     return printable(f"{where}: {problem.what}: {problem.remedy}")
-
-
-def print_made(result: CohortResult) -> None:
-    """Print how good the raters of a synthetic cohort are, on the mean of its cases."""
-    console = output()
-    table = Table(title=f"{len(result.cases)} cases; the raters against the truth, on average", **LOOK)
-    table.add_column("rater", no_wrap=True)
-    for name in ("sensitivity", "precision", "Dice", "volume/true"):
-        table.add_column(name, justify="right")
-    for name, row in result.mean_of_raters().items():
-        figures = (row["sensitivity"], row["precision"], row["dice"], row["volume_ratio"])
-        table.add_row(name, *(f"{value:.3f}" for value in figures))
-    console.print(table)
-    console.print(result.note, highlight=False)
-    console.print(f"wrote {printable(result.directory / 'Training')}, and truth beside it", highlight=False)

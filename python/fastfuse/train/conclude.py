@@ -7,15 +7,23 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...errors import ImageError
-from ...images import nifti
-from ...images.sidecar import sidecar_bytes
-from ..cohort.loading import hash_of, load_case
-from ..provenance import json_of, write_all
-from ..run import Run
-from . import table
-from .scores import Score, csv_bytes, empty_folds, evaluation_from, facts_of, references_of, score_case
-from .table import Row
+from ..errors import ImageError
+from ..images.reading import read
+from ..images.sidecar import sidecar_bytes
+from .cohort.loading import hash_of, load_case
+from .files import json_of, write_all
+from .results import table
+from .results.scores import (
+    Score,
+    csv_bytes,
+    empty_folds,
+    evaluation_from,
+    facts_of,
+    references_of,
+    score_case,
+)
+from .results.table import Row
+from .run import Run
 
 
 def conclude(run: Run) -> list[Row]:
@@ -42,7 +50,7 @@ def conclude(run: Run) -> list[Row]:
             f"warning: the network of {method}, fold {fold}, marks nothing: its training has failed; "
             "try another seed, a lower training.learning_rate or network.start=0.02"
         )
-    from .plots import draw_figures
+    from .figures import draw_figures
 
     run.say("drawing")
     draw_figures(run, scores)
@@ -72,7 +80,7 @@ def _scores_of_case(run: Run, fold: int, name: str) -> list[Score]:
             run.say(f"{name}: measuring {method}")
             if references is None:
                 loaded = load_case(case, fix_flips=options.fix_flips)
-                staple = nifti.read(run.consensus("staple", name)).data
+                staple = read(run.consensus("staple", name)).data
                 references = references_of(loaded.masks, staple)
             found = score_case(_prediction(path), references, loaded.like.grid.spacing_mm, options.evaluation)
             facts = {reference: facts_of(evaluation) for reference, evaluation in found.items()}
@@ -95,6 +103,6 @@ def _kept(path: Path, digest: str) -> dict[str, Any] | None:
 
 def _prediction(path: Path) -> NDArray[Any]:
     try:
-        return nifti.read(path).data
+        return read(path).data
     except ImageError as error:
         raise ImageError(f"{error}; delete it, and --resume makes it again") from error

@@ -1,23 +1,18 @@
-"""Table 1 on a terminal."""
+"""Table 1 on the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from .terminal import LOOK, output, printable
-
-if TYPE_CHECKING:
-    from ..train.results.table import Row
+from ...report.terminal import LOOK, output, printable
+from .table import PAPER, TITLES, Row
 
 
 def print_table(rows: Sequence[Row], out: Path) -> None:
-    """Print Table 1, ours above the paper's, and where all lies."""
-    from ..train.results.table import PAPER, TITLES
-
+    """Print Table 1, our values above the paper's, and the folder of the results."""
     console = output()
     if not rows:
         console.print(f"wrote what is ready below {printable(out)}", highlight=False)
