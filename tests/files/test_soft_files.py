@@ -15,7 +15,7 @@ import fastfuse
 from fastfuse.report import terminal as report
 
 from ..cli.test_cli import run
-from .test_files import AFFINE, files_in, save
+from .common import AFFINE, files_in, save
 
 SHAPE = (16, 18, 12)
 SPACING = (1.0, 1.2, 3.0)

@@ -1,19 +1,16 @@
-"""The experiment from a cohort's folder to Table 1: whole, killed and resumed, and with bad input."""
+"""The experiment from a cohort's folder to Table 1: complete, killed and resumed."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -23,28 +20,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from fastfuse import FastfuseError
-from fastfuse.demo.cohort import make_cohort
-from fastfuse.train.cohort.loading import load_case
 from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.experiment import run_experiment
-from fastfuse.train.narrator import Narrator
 from fastfuse.train.network import checkpoint
-from fastfuse.train.options import METHODS, ExperimentOptions, make_options
-from fastfuse.train.targets.consensus import consensus_of
+from fastfuse.train.options import METHODS
 
-SMALL = ["network.width=2", "network.depth=2", "training.epochs=4", "training.steps=2", "training.batch=4"]
-FEW = [*SMALL, "folds=2", "training.validate_every=2", "evaluation.least_voxels=2", "training.save_every_s=0"]
-
-
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cohort")
-    make_cohort(folder, per_center=3, spacing_mm=6.0)
-    return folder
-
-
-def options(*more: str) -> ExperimentOptions:
-    return make_options("quick", None, [*FEW, *more])
+from .common import command, options
 
 
 @pytest.fixture(scope="module")
@@ -179,24 +160,6 @@ def test_one_fold_at_a_time(cohort: Path, run: Path, tmp_path: Path) -> None:
     assert rows[0].pooled[True, "dice"] == pytest.approx(float(whole["pooled"]), rel=1e-5)
 
 
-def test_folds_of_ones_own(cohort: Path, tmp_path: Path) -> None:
-    names = [case.name for case in find_cases(cohort)]
-    (tmp_path / "folds.json").write_text(json.dumps({"folds": [names[:3], names[3:6], names[6:]]}))
-    run_experiment(
-        cohort, tmp_path / "r", options("methods=staple"), folds_file=tmp_path / "folds.json", only_folds=[3]
-    )
-    assert json.loads((tmp_path / "r" / "folds.json").read_text())["folds"][2] == names[6:]
-    assert {path.name for path in (tmp_path / "r" / "predictions" / "staple").iterdir()} == {
-        f"{name}.nii.gz" for name in names[6:]
-    }
-
-
-def command(cohort: Path, out: Path, *words: str) -> list[str]:
-    sets = [word for option in FEW for word in ("--set", option)]
-    start = [sys.executable, "-m", "fastfuse", "experiment", str(cohort), "--out", str(out)]
-    return [*start, "--device", "cpu", *sets, *words]
-
-
 @pytest.mark.parametrize(
     "waits_for", ["consensus/Patient_02/staple.json", "models/dilated-staple/fold_1/resume.pt"]
 )
@@ -217,72 +180,6 @@ def test_killed_and_resumed(cohort: Path, run: Path, tmp_path: Path, waits_for: 
         assert (tmp_path / "r" / name).read_bytes() == (run / name).read_bytes()
 
 
-def test_several_processes(cohort: Path, tmp_path: Path) -> None:
-    """Two processes average their gradients, and one of them writes."""
-    sets = [word for option in [*FEW, "methods=staple"] for word in ("--set", option)]
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    words = [
-        *start,
-        "-m",
-        "fastfuse",
-        "experiment",
-        str(cohort),
-        "--out",
-        str(tmp_path / "r"),
-        "--device",
-        "cpu",
-    ]
-    done = subprocess.run(
-        [*words, *sets, "--only-folds", "1"], capture_output=True, text=True, check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "r" / "predictions" / "staple").glob("*.nii.gz"))) == 5
-    assert done.stderr.count("epoch 4/4") == 1
-
-
-def failing(cohort: Path, out: Path, *words: str) -> str:
-    done = subprocess.run(command(cohort, out, *words), capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1, done.stderr
-    return done.stderr
-
-
-def test_bad_command_lines(cohort: Path, tmp_path: Path) -> None:
-    out = tmp_path / "r"
-    assert "no such folder" in failing(tmp_path / "nowhere", out)
-    assert "--device is 'gpu'" in failing(cohort, out, "--device", "gpu")
-    assert "methods is 'median'" in failing(cohort, out, "--methods", "staple,median")
-    assert "there is no such option" in failing(cohort, out, "--set", "training.rate=1")
-    assert "folds are 1 to 2" in failing(cohort, out, "--only-folds", "3")
-    assert "9 cases do not fill 10 folds" in failing(cohort, out, "--folds", "10")
-    assert "model nowhere:net cannot be imported" in failing(
-        cohort, out, "--model", "nowhere:net", "--only-folds", "1"
-    )
-
-
-def test_case_without_a_modality(cohort: Path, tmp_path: Path) -> None:
-    shutil.copytree(cohort / "Training", tmp_path / "Training")
-    case = find_cases(tmp_path)[0]
-    case.images["T1"].unlink()
-    with pytest.raises(
-        FastfuseError, match=r"Patient_01 lacks T1: add the files; `fastfuse check` lists all problems"
-    ):
-        run_experiment(tmp_path, tmp_path / "r", options())
-    assert not (tmp_path / "r").exists()
-
-
-def tiny(in_channels: int, width: int, depth: int) -> Any:
-    return torch.nn.Sequential(torch.nn.Conv2d(in_channels, 1, 3, padding=1), torch.nn.Sigmoid())
-
-
-def test_network_of_ones_own(cohort: Path, tmp_path: Path) -> None:
-    chosen = options("methods=staple", f"network.model={__name__}:tiny")
-    run_experiment(cohort, tmp_path / "r", chosen, only_folds=[1])
-    weights = checkpoint.load(tmp_path / "r" / "models" / "staple" / "fold_1" / "network.pt")["network"]
-    assert weights["0.weight"].shape == (1, 5, 3, 3)
-
-
 def test_networks_as_raters(run: Path, cohort: Path) -> None:
     """The example: the maps of the four networks are fused as votes."""
     done = subprocess.run(
@@ -291,31 +188,6 @@ def test_networks_as_raters(run: Path, cohort: Path) -> None:
     )  # fmt: skip
     names = [line.split("  ")[0] for line in done.stdout.splitlines()]
     assert names == [*sorted(METHODS), "mean of all", "soft-STAPLE of all"]
-
-
-def test_changed_files(cohort: Path, tmp_path: Path) -> None:
-    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
-    chosen = options("methods=staple")
-    run_experiment(tmp_path / "c", tmp_path / "r", chosen, only_folds=[1])
-    mask = find_cases(tmp_path / "c")[4].masks[2]
-    nib.save(nib.Nifti1Image(np.asanyarray(nib.load(mask).dataobj) * 0, nib.load(mask).affine), mask)
-    with pytest.raises(FastfuseError, match=r"files of Patient_05 have changed since the run began"):
-        run_experiment(tmp_path / "c", tmp_path / "r", chosen, resume=True)
-
-
-def test_stale_consensus_is_made_again(cohort: Path, tmp_path: Path) -> None:
-    """What is kept counts only for the same files and options."""
-    case = load_case(find_cases(cohort)[0])
-    plain = options().consensus
-    first = consensus_of(case, ["soft-staple"], plain, tmp_path, key="a")["soft-staple"]
-    kept = (tmp_path / "soft-staple.nii.gz").stat().st_mtime_ns
-    again = consensus_of(case, ["soft-staple"], plain, tmp_path, key="a")["soft-staple"]
-    np.testing.assert_array_equal(again, first)
-    assert (tmp_path / "soft-staple.nii.gz").stat().st_mtime_ns == kept
-    other = consensus_of(case, ["soft-staple"], replace(plain, label=0.6), tmp_path, key="a")["soft-staple"]
-    assert not np.array_equal(other, first)
-    consensus_of(case, ["soft-staple"], plain, tmp_path, key="b")
-    assert json.loads((tmp_path / "soft-staple.json").read_text())["options"]["label"] == 0.3
 
 
 def test_scores_follow_the_predictions(cohort: Path, run: Path, tmp_path: Path) -> None:
@@ -364,63 +236,3 @@ def test_damaged_weights_on_resume(
         FastfuseError, match=rf"{name}: cannot be read as weights .*; delete it, and it is made again"
     ):
         run_experiment(cohort, tmp_path / "r", options(), resume=True)
-
-
-def test_prediction_of_nothing(cohort: Path, tmp_path: Path) -> None:
-    """An empty prediction has no precision: it is left out, and told."""
-    told: list[str] = []
-    narrator = Narrator(silent=True)
-    narrator.tell = told.append  # type: ignore[method-assign]
-    chosen = options("methods=staple", "evaluation.least_voxels=1000000")
-    rows = run_experiment(cohort, tmp_path / "r", chosen, narrator=narrator)
-    assert rows[0].pooled[True, "dice"] == 0
-    assert np.isnan(rows[0].pooled[True, "precision"])
-    assert [line for line in told if "staple, fold 2, marks nothing: its training has failed" in line]
-
-
-def test_raters_that_a_fold_lacks(cohort: Path, tmp_path: Path) -> None:
-    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
-    names = [case.name for case in find_cases(tmp_path / "c")]
-    for case in find_cases(tmp_path / "c")[:4]:
-        case.masks[6].unlink()
-    (tmp_path / "folds.json").write_text(json.dumps([names[:4], names[4:]]))
-    chosen = options("methods=staple", "training.hold_out=false", "training.epochs=1")
-    rows = run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=tmp_path / "folds.json")
-    assert np.isfinite(rows[0].pooled[True, "dice"])
-
-
-def test_images_are_checked_by_name(cohort: Path, tmp_path: Path) -> None:
-    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
-    case = find_cases(tmp_path / "c")[2]
-    image = nib.load(case.images["T1"])
-    values = image.get_fdata().astype(np.float32)
-    values[3, 4, 5] = np.nan
-    nib.save(nib.Nifti1Image(values, image.affine), case.images["T1"])
-    with pytest.raises(FastfuseError, match=r"Patient_03.*T1_preprocessed\.nii\.gz: holds nan or infinite"):
-        run_experiment(tmp_path / "c", tmp_path / "r", options())
-
-
-def test_doubts_are_told(cohort: Path, tmp_path: Path) -> None:
-    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
-    case = find_cases(tmp_path / "c")[0]
-    for mask in case.masks:
-        nib.save(nib.Nifti1Image(np.asanyarray(nib.load(mask).dataobj) * 0, nib.load(mask).affine), mask)
-    case.brain.unlink()
-    done = subprocess.run(
-        command(tmp_path / "c", tmp_path / "r", "--only-folds", "1", "--methods", "staple"),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "warning: Patient_01, staple: nobody marks anything" in done.stderr
-    assert "Patient_01: no brain mask; the brain is taken to be where FLAIR is not 0" in done.stderr
-
-
-def test_interrupted(cohort: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(command(cohort, tmp_path / "r"), stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "r" / "models" / "staple").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
-    assert process.returncode == 130, said
-    assert said.splitlines()[-1].startswith("error: interrupted; the same command with --resume goes on in")

@@ -1,0 +1,33 @@
+"""Standard error while ITK reads."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from fastfuse.images import itk
+
+
+def test_standard_error_survives_two_quiet_readers() -> None:
+    before = os.fstat(2)
+    one_in, other_in, one_out = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with itk.quiet():
+            one_in.set()
+            other_in.wait(0.3)  # in vain: the other has to wait
+        one_out.set()
+
+    def second() -> None:
+        one_in.wait()
+        with itk.quiet():
+            other_in.set()
+            one_out.wait()
+
+    threads = [threading.Thread(target=target) for target in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = os.fstat(2)
+    assert (after.st_dev, after.st_ino) == (before.st_dev, before.st_ino)

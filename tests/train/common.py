@@ -1,0 +1,21 @@
+"""A small experiment's options and command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from fastfuse.train.options import ExperimentOptions, make_options
+
+SMALL = ["network.width=2", "network.depth=2", "training.epochs=4", "training.steps=2", "training.batch=4"]
+FEW = [*SMALL, "folds=2", "training.validate_every=2", "evaluation.least_voxels=2", "training.save_every_s=0"]
+
+
+def options(*more: str) -> ExperimentOptions:
+    return make_options("quick", None, [*FEW, *more])
+
+
+def command(cohort: Path, out: Path, *words: str) -> list[str]:
+    sets = [word for option in FEW for word in ("--set", option)]
+    start = [sys.executable, "-m", "fastfuse", "experiment", str(cohort), "--out", str(out)]
+    return [*start, "--device", "cpu", *sets, *words]
