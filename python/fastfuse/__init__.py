@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from .dilation.conditional import conditional_dilation, soften
     from .dilation.soft_mask import SoftMask
     from .errors import CohortError, FastfuseError, FusionWarning, GridError, ImageError, OutputError
-    from .evaluation.evaluate import Evaluation, evaluate, evaluate_files
+    from .evaluation.evaluate import Evaluation, evaluate
+    from .evaluation.files import evaluate_files
     from .files.fuse import fuse_files
     from .files.soften import soften_files
     from .fusion.dilated import dilated_staple
@@ -50,7 +51,8 @@ _HOME = {
     "dilation.conditional": ("conditional_dilation", "soften"),
     "dilation.soft_mask": ("SoftMask",),
     "errors": ("CohortError", "FastfuseError", "FusionWarning", "GridError", "ImageError", "OutputError"),
-    "evaluation.evaluate": ("Evaluation", "evaluate", "evaluate_files"),
+    "evaluation.evaluate": ("Evaluation", "evaluate"),
+    "evaluation.files": ("evaluate_files",),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
     "fusion.dilated": ("dilated_staple",),

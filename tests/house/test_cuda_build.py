@@ -35,7 +35,7 @@ def run_backend_tests(environment: dict[str, str]) -> str:
         "-q",
         "-p",
         "no:cacheprovider",
-        str(ROOT / "tests" / "test_cuda.py"),
+        *map(str, sorted((ROOT / "tests" / "fusion").glob("test_cuda*.py"))),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

@@ -133,7 +133,7 @@ def test_softening_reads_in_order(tmp_path: Path, paths: list[Path], threads: in
     soft = fastfuse.soften_files(
         paths, flair, out_dir=tmp_path / "soft", threads=threads, progress=steps.append
     )
-    expected = fastfuse.soften([reading.read(path).data for path in paths], nifti.read(flair).data)
+    expected = fastfuse.soften([reading.read(path).data for path in paths], reading.read(flair).data)
     for ours, theirs in zip(soft, expected, strict=True):
         np.testing.assert_array_equal(ours.values, theirs.values)
     assert steps[:3] == ["reading flair.nii.gz", "reading rater0.nii.gz", "softening rater0.nii.gz"]
@@ -186,7 +186,8 @@ def test_stopped_while_reading(
     """Files that never end are left at once: no thread holds the process."""
     script = """
         import os, sys, threading, time
-        from fastfuse import cli, reading
+        from fastfuse import cli
+        from fastfuse.images import reading
 
         def endless(path, go_on, _):
             if path.name == "rater1.nii.gz":

@@ -35,7 +35,7 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Hold a mask, or a probability, against the truth: overlap, distances and lesions."""
-    from ..evaluation.evaluate import evaluate_files
+    from ..evaluation.files import evaluate_files
 
     with warnings_as_lines():
         with report.progress(3 + (mask is not None)) as say:

@@ -1,4 +1,4 @@
-"""How sure a mean over cases is."""
+"""Confidence interval of a mean over cases, by the bootstrap."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ def bootstrap_interval(
     Parameters
     ----------
     values : array_like of float, shape (cases,)
-        nan, a measure that is undefined for a case, is left out; an infinite distance makes the ends that it
-        reaches infinite.
+        One measure per case. nan (undefined) is left out; infinite values may make an end of the interval infinite.
     level : float
         Confidence, in (0, 1).
     resamples : int
-        How often as many cases as there are are drawn with replacement.
+        Number of resamples. Each draws all cases with replacement.
     seed : int
-        Of the generator: the same numbers give the same interval.
+        Seed of the generator; the same seed gives the same interval.
 
     Returns
     -------
     low, high : float
-        The means that leave out (1 - level) / 2 of all resamples at either end; nan if no value is defined.
+        The (1 - level) / 2 and (1 + level) / 2 quantiles of the resamples' means; nan if no value is defined.
 
     Raises
     ------
@@ -52,6 +51,6 @@ def bootstrap_interval(
     if not len(cases):
         return math.nan, math.nan
     means = [cases[rng.integers(len(cases), size=len(cases))].mean() for _ in range(resamples)]
-    # No interpolation: there is none between infinite means.
+    # Without interpolation, which would make nan of infinite means.
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
     return float(low), float(high)

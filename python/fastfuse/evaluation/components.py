@@ -11,7 +11,7 @@ from ..errors import FastfuseError
 from ..inputs.arrays import as_array
 from ..inputs.checks import check_count
 
-SHARED_COORDINATES = {6: 1, 18: 2, 26: 3}  # neighbours of a voxel: in how many coordinates they may differ
+SHARED_COORDINATES = {6: 1, 18: 2, 26: 3}  # connectivity: coordinates in which neighbours may differ
 
 
 def drop_small(mask: ArrayLike, least_voxels: int, connectivity: int = 26) -> NDArray[np.uint8]:
@@ -20,9 +20,9 @@ def drop_small(mask: ArrayLike, least_voxels: int, connectivity: int = 26) -> ND
     Parameters
     ----------
     mask : array_like, shape (x, y, z)
-        What is not 0 is marked.
+        Foreground is what is not 0.
     least_voxels : int
-        Size of the smallest component that stays; 0 and 1 keep all.
+        Size of the smallest component to keep; 0 and 1 keep all.
     connectivity : {26, 18, 6}
         Voxels are neighbours if they share a corner, an edge, or a face.
 
@@ -43,7 +43,7 @@ def drop_small(mask: ArrayLike, least_voxels: int, connectivity: int = 26) -> ND
 
 
 def labelled(mask: ArrayLike, least_voxels: int = 1, connectivity: int = 26) -> NDArray[np.int32]:
-    """Give the components of at least ``least_voxels`` voxels numbers from 1 on, and the others 0, as background."""
+    """Return components numbered from 1 on; those of fewer than ``least_voxels`` voxels become background, 0."""
     if connectivity not in SHARED_COORDINATES:
         raise ValueError(f"connectivity is {connectivity!r}: it must be 6, 18 or 26")
     marked = as_volume(mask, "the mask") != 0
@@ -58,7 +58,7 @@ def labelled(mask: ArrayLike, least_voxels: int = 1, connectivity: int = 26) -> 
 
 
 def bounding_box(marked: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Return the smallest box that holds all that is marked; one without voxels if nothing is."""
+    """Return the bounding box of the foreground; a box without voxels if there is none."""
     box = []
     for axis in range(marked.ndim):
         others = tuple(other for other in range(marked.ndim) if other != axis)
@@ -68,7 +68,7 @@ def bounding_box(marked: NDArray[np.bool_]) -> tuple[slice, ...]:
 
 
 def as_volume(value: Any, name: str) -> NDArray[Any]:
-    """Return ``value`` as a 3-D array that has voxels."""
+    """Return ``value`` as a 3-D array; refuse one without voxels."""
     array = as_array(value, name)
     if array.ndim != 3 or not array.size:
         raise ValueError(f"{name} has shape {array.shape}: a 3-D volume is needed")
@@ -76,7 +76,7 @@ def as_volume(value: Any, name: str) -> NDArray[Any]:
 
 
 def needed_scipy() -> Any:
-    """Return scipy, its images and trees loaded, or say how to get it."""
+    """Return scipy with scipy.ndimage and scipy.spatial; if it is missing, the error says how to install it."""
     try:
         import scipy.ndimage
         import scipy.spatial

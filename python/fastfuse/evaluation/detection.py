@@ -1,4 +1,4 @@
-"""Which lesions are found, and which of those found are true."""
+"""Lesion-wise detection by the rule of the MSSEG-2016 challenge."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from numpy.typing import ArrayLike, NDArray
 from ..inputs.checks import check_number
 from .components import labelled
 
-LEAST_MM3 = 3.0  # a lesion is larger than this
-COVERED = 0.10  # α: more than this share of a lesion must be covered
-OUTSIDE = 0.70  # β: at most this share of a covering lesion may lie outside of all lesions
-EXPLAINED = 0.65  # γ: this share of what is covered is to be looked at
+LEAST_MM3 = 3.0  # components of this volume or less are no lesions
+COVERED = 0.10  # α: a detected lesion has more than this share covered
+OUTSIDE = 0.70  # β: a covering lesion has at most this share outside of all lesions
+EXPLAINED = 0.65  # γ: covering lesions are checked until they make up this share of the covered voxels
 CONNECTIVITY = 6
-ROUNDING = 1e-5  # of a voxel's volume: headers hold single precision
+ROUNDING = 1e-5  # relative error of a voxel's volume, as headers hold single precision
 
 Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Detection:
-    """Lesions found and missed.
+    """Numbers of lesions, of detected ones and of confirmed ones.
 
     Attributes
     ----------
     prediction_lesions, truth_lesions : int
-        Lesions larger than the least volume in each mask.
+        Lesions in each mask that are larger than the least volume.
     detected_lesions : int
         Lesions of the truth that the prediction detects.
     confirmed_lesions : int
@@ -52,7 +52,7 @@ class Detection:
 
     @property
     def f1(self) -> float:
-        """2 s p / (s + p) of sensitivity and PPV; 1 if neither mask has lesions, 0 if one alone has none."""
+        """Harmonic mean of sensitivity and PPV; 1 if neither mask has lesions, 0 if only one has."""
         if not self.prediction_lesions and not self.truth_lesions:
             return 1.0
         if not self.detected_lesions or not self.confirmed_lesions:
@@ -68,30 +68,30 @@ def detection(
     least_mm3: float = LEAST_MM3,
     connectivity: int = CONNECTIVITY,
 ) -> Detection:
-    """Count lesions found and missed by the rule of the MSSEG-2016 challenge.
+    """Count detected and confirmed lesions by the rule of the MSSEG-2016 challenge.
 
-    Lesions are connected components larger than ``least_mm3``; smaller ones become background in either mask.
+    Lesions are connected components larger than ``least_mm3``. Smaller components become background in both masks.
     A true lesion is detected if
 
     - predicted lesions cover more than α = 10 % of its voxels, and
-    - of those that cover it, taken by decreasing overlap until they make up at least γ = 65 % of what is covered,
-      none lies by more than β = 70 % of its own voxels outside of all true lesions.
+    - none of the covering lesions has more than β = 70 % of its own voxels outside of all true lesions. They are
+      checked by decreasing overlap, until they make up γ = 65 % of the covered voxels.
 
-    A predicted lesion is confirmed by the same rule with the roles exchanged. Where Anima's
-    animaSegPerfAnalyzer, the challenge's own program, leaves something open or slips, this function
+    A predicted lesion is confirmed by the same rule with the roles exchanged. The challenge's own program, Anima's
+    animaSegPerfAnalyzer, differs in three details. This function
 
-    - takes of two predicted lesions of equal overlap the one that lies less outside first (Anima: undefined),
-    - goes through predicted lesions until γ is reached (Anima: through as many as there are true lesions plus 1),
-    - takes a lesion of 3 voxels of 1.0000001 mm³ for one of 3 mm³, which is what rounding in headers leaves.
+    - checks, of two predicted lesions of equal overlap, the one with the smaller share outside first (Anima: undefined);
+    - checks predicted lesions until γ is reached (Anima: at most the number of true lesions plus 1);
+    - treats 3 voxels of 1.0000001 mm³ as 3 mm³, because headers round.
 
     Parameters
     ----------
     prediction, truth : array_like, shape (x, y, z)
-        What is not 0 is marked.
+        Foreground is what is not 0.
     voxel_mm3 : float
-        A voxel's volume in mm³.
+        Volume of a voxel, in mm³.
     least_mm3 : float
-        Lesions of this volume or less are left out, 3 mm³ in the challenge.
+        Components of this volume or less are left out; 3 mm³ in the challenge.
     connectivity : {6, 18, 26}
         Neighbours share a face (the challenge), an edge, or a corner.
 
@@ -128,7 +128,7 @@ def detection(
 
 @dataclass(frozen=True)
 class _Overlaps:
-    """The pairs of a row's and a column's lesion that overlap, sparse: lesion i has the index i - 1."""
+    """Overlaps of the rows' lesions with the columns' as a sparse matrix; lesion i has the index i - 1."""
 
     rows: Counts
     columns: Counts
@@ -150,14 +150,14 @@ class _Overlaps:
         return _Overlaps(self.columns, self.rows, self.voxels, self.column_sizes, self.row_sizes)
 
     def detected_rows(self) -> int:
-        """Count the rows' lesions that those of the columns detect."""
+        """Count the rows' lesions that the columns' lesions detect."""
         covered = np.bincount(self.rows, self.voxels, len(self.row_sizes))
         inside = np.bincount(self.columns, self.voxels, len(self.column_sizes))
         outside = (self.column_sizes - inside) / self.column_sizes
         order = np.lexsort((outside[self.columns], -self.voxels, self.rows))
         rows, columns, voxels = self.rows[order], self.columns[order], self.voxels[order]
-        before = np.cumsum(voxels) - voxels  # overlap of the pairs before, of all rows
-        before = before - before[np.searchsorted(rows, rows)]  # of the same row
+        before = np.cumsum(voxels) - voxels  # cumulative overlap before each pair, over all rows
+        before = before - before[np.searchsorted(rows, rows)]  # within its row
         looked_at = before / covered[rows] < EXPLAINED
         refused = np.unique(rows[looked_at & (outside[columns] > OUTSIDE)])
         detected = covered / self.row_sizes > COVERED

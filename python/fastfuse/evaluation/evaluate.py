@@ -1,20 +1,16 @@
-"""How near a segmentation comes to the truth."""
+"""Overlap, surface distances and lesion detection of a segmentation against the truth, from arrays."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import warn
-from ..images.outputs import Outputs, check_outputs
-from ..images.paths import PathLike, as_path, recorded, shown
-from ..images.sidecar import sidecar_bytes
 from ..inputs.arrays import as_companion, shown_number
 from ..inputs.checks import check_count, check_cut, check_spacing
 from ..inputs.grids import Grid, check_in_memory
@@ -28,34 +24,34 @@ NAMES = {"prediction": "the prediction", "truth": "the truth", "mask": "the mask
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A prediction held against the truth.
+    """Measures of a prediction against the truth.
 
     Attributes
     ----------
     dice : float
         2 |A ∩ B| / (|A| + |B|); 1 for two empty masks.
     precision : float
-        Share of the prediction that is true; nan for an empty prediction.
+        Share of the predicted voxels that are true; nan for an empty prediction.
     recall : float
-        Share of the truth that is predicted, also called sensitivity; nan for an empty truth.
+        Share of the true voxels that are predicted, also called sensitivity; nan for an empty truth.
     specificity : float
-        Share of the background that is not predicted; nan if there is none.
+        Share of the background voxels that are not predicted; nan if there are none.
     prediction_ml, truth_ml : float
         Volumes, in ml.
     hd95_mm, assd_mm : float
         Hausdorff distance at the 95th percentile and average symmetric surface distance, in mm, as in
-        :func:`fastfuse.surface.surface_distances`; 0 for two empty masks, infinite if one alone is empty.
+        :func:`fastfuse.evaluation.surface.surface_distances`; 0 for two empty masks, infinite if one alone is empty.
     prediction_lesions, truth_lesions : int
-        Components of more than 3 mm³, voxels that share a face being joined.
+        Number of components of more than 3 mm³ in each; voxels that share a face are joined.
     detected_lesions, confirmed_lesions : int
-        Lesions of the truth that the prediction detects, and of the prediction that the truth confirms, as in
-        :func:`fastfuse.detection.detection`.
+        Number of true lesions that the prediction detects, and of predicted lesions that the truth confirms, as in
+        :func:`fastfuse.evaluation.detection.detection`.
     lesion_sensitivity, lesion_ppv : float
-        Their shares; nan if there are no lesions to detect, or to confirm.
+        Share of the true lesions that are detected, and of the predicted ones that are confirmed; nan if there are none.
     lesion_f1 : float
-        The harmonic mean of both; 1 if neither mask has lesions, 0 if one alone has none.
+        Harmonic mean of the two; 1 if neither mask has lesions, 0 if only one has.
     true_positives, false_positives, false_negatives, true_negatives : int
-        Voxels, inside the mask.
+        Number of voxels inside the mask.
     """
 
     dice: float
@@ -99,9 +95,9 @@ def evaluate(
     cut : float, default 0.5
         In (0, 1].
     least_voxels : int, default 0
-        First remove components of fewer voxels from the prediction; voxels that share a corner are joined.
+        Components of fewer voxels are first removed from the prediction; voxels that share a corner are joined.
     mask : array_like, shape (x, y, z), optional
-        Region to evaluate, 0 and 1: outside both are taken as empty, and no voxel is counted.
+        Region to evaluate, 0 and 1. Outside, prediction and truth count as empty, and no voxel is counted.
 
     Returns
     -------
@@ -131,90 +127,14 @@ def evaluate(
     given = {"prediction": prediction, "truth": truth, "mask": mask}
     remarks = check_in_memory((NAMES[what], value) for what, value in given.items())
     spacing = check_spacing(_spacing_of(prediction, truth) if spacing_mm is None else spacing_mm)
-    result = _measure(
+    result = measure(
         given, spacing, check_cut(cut), check_count(least_voxels, "least_voxels", least=0), NAMES
     )
     warn(remarks)
     return result
 
 
-def evaluate_files(
-    prediction: PathLike,
-    truth: PathLike,
-    *,
-    mask: PathLike | None = None,
-    cut: float = 0.5,
-    least_voxels: int = 0,
-    output: PathLike | None = None,
-    overwrite: bool = False,
-    progress: Callable[[str], None] | None = None,
-) -> Evaluation:
-    """Measure overlap, surface distances and lesion-wise detection of a prediction's file.
-
-    Parameters
-    ----------
-    prediction, truth : path
-        Masks or probabilities on one grid, in any format that :func:`fuse_files` reads.
-    mask : path, optional
-        Image of the region to evaluate, 0 and 1.
-    cut, least_voxels
-        As in :func:`evaluate`; the voxel's size is in the header.
-    output : path, optional
-        Also write files, options and measures as .json; what is undefined or infinite is null.
-    overwrite : bool, default False
-        Replace an existing output.
-    progress : callable, optional
-        Called with a few words before each step.
-
-    Returns
-    -------
-    Evaluation
-
-    Raises
-    ------
-    ImageError, GridError, OutputError
-        Naming the file.
-    ValueError, TypeError, FastfuseError
-        As :func:`evaluate`.
-
-    Warns
-    -----
-    FusionWarning
-        For grids that differ by up to a tenth of a voxel, and if both files are one.
-    """
-    from ..images.image import votes_of
-    from ..images.reading import on_one_grid, reading
-
-    say = progress or (lambda _: None)
-    cut, least_voxels = check_cut(cut), check_count(least_voxels, "least_voxels", least=0)
-    files = {"prediction": as_path(prediction, "prediction"), "truth": as_path(truth, "truth")}
-    if mask is not None:
-        files["mask"] = as_path(mask, "mask")
-    result_path = as_path(output, "output")
-    paths = list(files.values())
-    if result_path is not None:
-        check_outputs([result_path], paths, (".json",), overwrite=overwrite)
-    remarks: list[str] = []
-    with reading(paths, 0) as found:
-        images = dict(zip(files, on_one_grid(paths, found, say, remarks), strict=True))
-    if paths[0].samefile(paths[1]):
-        remarks.append(f"{shown(paths[0])} and {shown(paths[1])} are one file: it is compared with itself")
-    say("comparing")
-    spacing = images["truth"].grid.spacing_mm
-    given = {what: votes_of(image) for what, image in images.items()}
-    names = {what: shown(path) for what, path in files.items()}
-    result = _measure(given, spacing, cut, least_voxels, names)
-    if result_path is not None:
-        options = {"cut": cut, "least_voxels": least_voxels, "spacing_mm": spacing}
-        facts = _facts(files, options, result, remarks)
-        with Outputs(overwrite=overwrite) as outputs:
-            outputs.add(result_path, sidecar_bytes(facts))
-            outputs.commit()
-    warn(remarks)
-    return result
-
-
-def _measure(
+def measure(
     given: Mapping[str, Any],
     spacing: tuple[float, float, float],
     cut: float,
@@ -254,7 +174,7 @@ def _measure(
 
 
 def _region(value: Any, name: str, shape: tuple[int, ...], subject: str) -> NDArray[np.bool_] | None:
-    """Return which voxels count; None for all."""
+    """Return the voxels to evaluate as a mask; None for all."""
     if value is None:
         return None
     mask = as_companion(value, name, shape, f"{subject} has")
@@ -272,7 +192,7 @@ def _region(value: Any, name: str, shape: tuple[int, ...], subject: str) -> NDAr
 def _marked(
     values: NDArray[Any], name: str, cut: float, inside: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_]:
-    """Return where a mask, or a probability of at least the cut, marks a voxel that counts."""
+    """Return the foreground: values of at least the cut, inside the region."""
     wrong = ~((values >= 0) & (values <= 1))  # nan too
     if inside is not None:
         wrong &= inside
@@ -286,7 +206,7 @@ def _marked(
 
 
 def _found(values: NDArray[Any], wrong: NDArray[np.bool_], name: str) -> str:
-    """Say where the first wrong value stands."""
+    """Return the first wrong value and its voxel as text."""
     place = tuple(int(index) for index in np.unravel_index(np.argmax(wrong), wrong.shape))
     return f"{name} holds {shown_number(float(values[place]))} at voxel {place}"
 
@@ -297,23 +217,3 @@ def _spacing_of(*values: Any) -> tuple[float, float, float]:
         if hasattr(value, "dataobj") and isinstance(getattr(value, "affine", None), np.ndarray):
             return Grid("", value.shape, value.affine).spacing_mm
     return 1.0, 1.0, 1.0
-
-
-def _facts(
-    files: Mapping[str, Path], options: dict[str, Any], result: Evaluation, remarks: list[str]
-) -> dict[str, Any]:
-    """Return what the JSON says."""
-    from importlib.metadata import version
-
-    measures = {
-        name: value if math.isfinite(value) else None  # which JSON cannot hold
-        for name, value in asdict(result).items()
-    }
-    return {
-        "fastfuse": version("fastfuse"),
-        "method": "evaluation",
-        **{what: recorded(files[what]) if what in files else None for what in NAMES},
-        "options": options,
-        **measures,
-        "warnings": remarks,
-    }

@@ -1,4 +1,4 @@
-"""Overlap of two masks."""
+"""Overlap of a mask with the truth, in voxels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True)
 class Overlap:
-    """Voxels that two masks share, and that only one of them has."""
+    """Numbers of voxels: true positives, false positives, false negatives and true negatives.
+
+    Attributes
+    ----------
+    both, only_mask, only_truth, neither : int
+        In this order.
+    """
 
     both: int
     only_mask: int
@@ -26,22 +32,22 @@ class Overlap:
 
     @property
     def precision(self) -> float:
-        """Share of the mask that is true; nan for an empty mask."""
+        """Share of the mask's voxels that are true; nan for an empty mask."""
         return _ratio(self.both, self.both + self.only_mask)
 
     @property
     def recall(self) -> float:
-        """Share of the truth that is marked, also called sensitivity; nan for an empty truth."""
+        """Share of the true voxels that are in the mask, also called sensitivity; nan for an empty truth."""
         return _ratio(self.both, self.both + self.only_truth)
 
     @property
     def specificity(self) -> float:
-        """Share of the background that is left unmarked; nan if there is none."""
+        """Share of the background voxels that are not in the mask; nan if there are none."""
         return _ratio(self.neither, self.neither + self.only_mask)
 
 
 def overlap(mask: ArrayLike, truth: ArrayLike) -> Overlap:
-    """Compare two masks of one shape; what is not 0 is marked.
+    """Compare two masks of one shape; foreground is what is not 0.
 
     Raises
     ------

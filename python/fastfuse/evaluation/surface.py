@@ -16,7 +16,7 @@ from .components import as_volume, bounding_box, needed_scipy
 
 @dataclass(frozen=True)
 class SurfaceDistances:
-    """How far two surfaces lie apart.
+    """Distances between two surfaces.
 
     Attributes
     ----------
@@ -35,28 +35,28 @@ def surface_distances(
 ) -> SurfaceDistances:
     """Measure the distances between the surfaces of two masks of one shape.
 
-    A mask's surface are its voxels with at least one of the six face neighbours outside the mask; beyond the
-    volume's border all is outside. Each surface voxel has a distance, from its centre to the nearest centre
-    of the other mask's surface. The Hausdorff distance at the 95th percentile is the larger of the two
-    directions' 95th percentiles (linear interpolation); the average symmetric surface distance is
-    the mean over the surface voxels of both.
+    The surface of a mask is the set of its voxels with at least one of six face neighbours outside the mask.
+    Everything beyond the volume's border is outside. The distance of a surface voxel runs from its centre to the
+    nearest centre on the other surface. The Hausdorff distance at the 95th percentile is the larger of the two
+    directions' 95th percentiles (linear interpolation). The average symmetric surface distance is the mean over
+    the surface voxels of both masks.
 
     Parameters
     ----------
     mask, truth : array_like, shape (x, y, z)
-        What is not 0 is marked.
+        Foreground is what is not 0.
     spacing_mm : sequence of 3 float
         Voxel size along each axis, in mm.
 
     Returns
     -------
     SurfaceDistances
-        0 for two empty masks, which agree; infinite if one alone is empty, as nothing is near to it.
+        0 for two empty masks; infinite if only one is empty.
 
     Raises
     ------
     ValueError, TypeError
-        If shapes differ, an array is not 3-D, or the spacing is none.
+        If shapes differ, an array is not 3-D, or the spacing is not three positive numbers.
     FastfuseError
         If scipy is not installed.
 
@@ -88,7 +88,7 @@ def _surface(marked: NDArray[np.bool_], scipy: Any) -> NDArray[np.int64]:
 
 
 def _distances(points: NDArray[np.float64], others: NDArray[np.float64], scipy: Any) -> NDArray[np.float64]:
-    """Return how far each point is from the nearest of the others."""
-    # A tree over the surface is some twenty times as fast as a distance transform of the volume.
+    """Return each point's distance to the nearest of the others."""
+    # A tree over the surface is about twenty times as fast as a distance transform of the volume.
     tree = scipy.spatial.cKDTree(others, balanced_tree=False, compact_nodes=False)
     return np.asarray(tree.query(points)[0])
