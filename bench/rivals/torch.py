@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from rivals import (
+from . import (
     Answer,
     Array,
     Sums,
@@ -17,7 +17,7 @@ from rivals import (
     mean_prior,
     posterior,
 )
-from rivals_numpy import first_step
+from .numpy import first_step
 
 CHUNK = 8192  # on the CPU
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rivals import (
+from . import (
     MAX_ITER,
     Answer,
     Array,
