@@ -1,6 +1,6 @@
 """The experiment, stage by stage: consensus masks, a network for each method and fold, predictions, scores, Table 1.
 
-Each stage leaves files in the run's folder and skips what is there:
+Each stage writes files in the run's folder, and skips those that exist:
 
     run.json  folds.json
     consensus/CASE/METHOD.nii.gz, .json
@@ -45,29 +45,29 @@ def run_experiment(
     only_folds: Sequence[int] = (),
     narrator: Narrator | None = None,
 ) -> list[Row] | None:
-    """Run the experiment, or what is left of it.
+    """Run the experiment, or the rest of it.
 
     Parameters
     ----------
     cohort : Path
-        Folder of cases, as :func:`fastfuse.train.msseg.find_cases` reads it.
+        Folder of cases, as :func:`fastfuse.train.cohort.msseg.find_cases` reads it.
     out : Path
         The run's folder.
     options : ExperimentOptions
     device : str
-        As torch calls it; "auto": CUDA where there is one.
+        A device of torch, or "auto": CUDA if there is one, else the CPU.
     resume : bool
-        Go on with the run that is there.
+        Go on with the run in ``out``.
     folds_file : Path, optional
-        folds.json of one's own.
+        A folds.json to use instead of new folds.
     only_folds : sequence of int
-        Train these folds alone, from 1; tables and figures wait for the rest.
+        Train only these folds, numbered from 1. Tables and figures wait for the others.
     narrator : Narrator, optional
 
     Returns
     -------
     list of Row or None
-        Table 1; empty while folds are missing. None in all processes but the first.
+        Table 1, empty while folds are missing; None in all processes except the first.
 
     Raises
     ------
@@ -75,9 +75,7 @@ def run_experiment(
         For a cohort, a run or a device that cannot be used.
     """
     workers = make_workers(device)
-    edge = 2**options.network.depth  # refuse early
-    check_output(make_network(options.network, len(MODALITIES)), torch.zeros(1, len(MODALITIES), edge, edge))
-    narrator = narrator or Narrator(silent=True)
+    _check_network(options)
     cases = _usable(find_cases(cohort, options.split))
     folds = make_folds(cases, options.folds) if folds_file is None else read_folds(folds_file, cases)
     chosen = _chosen_folds(only_folds, len(folds))
@@ -87,29 +85,38 @@ def run_experiment(
     if out.resolve() == cohort.resolve():
         raise OutputError(f"{shown(out)}: is the cohort; choose another folder for the run")
     options = replace(options, folds=len(folds))
+    narrator = narrator or Narrator(silent=True)
+    run = Run(cohort.resolve(), out, options, {case.name: case for case in cases}, folds, workers, narrator)
     if workers.first:
         place = {"device": str(workers.device), "threads": torch.get_num_threads()}
         open_run(out, cohort, options, hashes, place, resume=resume)
         _keep_folds(out / "folds.json", folds, cases)
     workers.wait()
-    run = Run(cohort.resolve(), out, options, {case.name: case for case in cases}, folds, workers, narrator)
-    keys = [key_of(hashes[case.name]) for case in cases]
-    prepared = _prepare(run, cases, keys)
+    prepared = _prepare(run, [key_of(hashes[case.name]) for case in cases])
     for fold in chosen:
         for method in options.methods:
             fit_and_predict(run, prepared, method, fold)
     workers.wait()
-    if not workers.first:
-        return None
-    missing = [name for method in options.methods for name in run.cases_without_prediction(method)]
+    return _table(run) if workers.first else None
+
+
+def _check_network(options: ExperimentOptions) -> None:
+    """Refuse a network before any work if its output does not fit."""
+    edge = 2**options.network.depth
+    check_output(make_network(options.network, len(MODALITIES)), torch.zeros(1, len(MODALITIES), edge, edge))
+
+
+def _table(run: Run) -> list[Row]:
+    """Return Table 1; an empty one while predictions are missing."""
+    missing = [name for method in run.options.methods for name in run.cases_without_prediction(method)]
     if missing:
-        narrator.tell(f"{len(missing)} predictions are missing: the table waits for the other folds")
+        run.narrator.tell(f"{len(missing)} predictions are missing: the table waits for the other folds")
         return []
     return conclude(run)
 
 
 def _usable(cases: list[Case]) -> list[Case]:
-    """Return the cases, each with all modalities."""
+    """Return the cases; refuse one that lacks files."""
     for case in cases:
         if case.missing:
             raise CohortError(
@@ -126,7 +133,7 @@ def _chosen_folds(only: Sequence[int], count: int) -> list[int]:
 
 
 def _keep_folds(path: Path, folds: list[list[str]], cases: list[Case]) -> None:
-    """Write folds.json; those that a run began with must stay."""
+    """Write folds.json; a run that goes on must have the same folds."""
     if path.exists():
         if read_folds(path, cases) != folds:
             raise CohortError(f"{path}: the run began with other folds; choose another folder")
@@ -134,10 +141,11 @@ def _keep_folds(path: Path, folds: list[list[str]], cases: list[Case]) -> None:
     write_folds(path, folds, cases)
 
 
-def _prepare(run: Run, cases: list[Case], keys: list[str]) -> dict[str, Prepared]:
-    """Fuse in the first process; the others then find all consensus masks there."""
+def _prepare(run: Run, keys: list[str]) -> dict[str, Prepared]:
+    """Prepare the cases in the first process; the others wait, and then find all consensus masks."""
     if not run.workers.first:
         run.workers.wait()
+    cases = list(run.cases.values())
     prepared = prepare(cases, keys, run.options, run.out / "consensus", run.say, run.tell)
     if run.workers.first:
         run.workers.wait()

@@ -1,9 +1,10 @@
-"""A method's network of a fold: trained, or read from its file, and what it predicts of the fold's cases."""
+"""A method's network of a fold, trained or read from its file, and its predictions of the fold's cases."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -23,10 +24,11 @@ from .options import ExperimentOptions
 from .results.sheets import csv_of
 from .run import Run
 from .targets.prepare import Prepared
+from .targets.slices import Slices
 
 
 def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: int) -> None:
-    """Train the network of a method and fold, and let it predict the fold's cases."""
+    """Train the network of a method and fold, and write its predictions of the fold's cases."""
     test = run.folds[fold - 1]
     if all(run.prediction(method, name).exists() for name in test):
         return
@@ -57,8 +59,21 @@ def trained(
         return network
     make_folder(path.parent)
     held_out = held_out_of(list(run.cases.values()), run.folds[fold - 1], options)
-    learn = [name for name in names if name not in held_out]
-    resume_from = path.with_name("resume.pt")
+    slices = {name: prepared[name].slices(method, device) for name in names}
+    history = _train(run, network, slices, held_out, method, fold)
+    if run.workers.first:
+        facts = {"network": network.state_dict(), "options": asdict(options.network), "held_out": held_out}
+        write_all({path.with_name("training.csv"): history_csv(history)})
+        checkpoint.save(path, facts)
+        _resume_file(path).unlink(missing_ok=True)
+    return network
+
+
+def _train(
+    run: Run, network: nn.Module, slices: dict[str, Slices], held_out: Sequence[str], method: str, fold: int
+) -> list[Epoch]:
+    """Train a network, report each epoch, and return the history."""
+    options, path = run.options, run.model(method, fold)
     title = f"{method}, fold {fold} of {len(run.folds)}"
     narrator = run.narrator if run.workers.first else Narrator(silent=True)
     with narrator.training(title, options.training.epochs) as speak, board(path.parent, run.workers) as note:
@@ -67,33 +82,32 @@ def trained(
             speak(history)
             note(history[-1])
 
-        history = train(
+        return train(
             network,
-            [prepared[name].slices(method, device) for name in learn],
-            [prepared[name].slices(method, device) for name in held_out],
+            [cases for name, cases in slices.items() if name not in held_out],
+            [slices[name] for name in held_out],
             options.training,
-            resume_from=resume_from,
+            resume_from=_resume_file(path),
             seed=(options.seed, fold),
             workers=run.workers,
             after=after,
         )
-    if run.workers.first:
-        facts = {"network": network.state_dict(), "options": asdict(options.network), "held_out": held_out}
-        write_all({path.with_name("training.csv"): history_csv(history)})
-        checkpoint.save(path, facts)
-        resume_from.unlink(missing_ok=True)
-    return network
+
+
+def _resume_file(network: Path) -> Path:
+    """Return the checkpoint's path while a network trains."""
+    return network.with_name("resume.pt")
 
 
 def held_out_of(cases: Sequence[Case], test: Sequence[str], options: ExperimentOptions) -> list[str]:
-    """Return the cases by which the best epoch is chosen, where others are tested."""
+    """Return the names of the validation cases, which select the best epoch; none without ``hold_out``."""
     if not options.training.hold_out:
         return []
     return validation_cases([case for case in cases if case.name not in test], options.seed)
 
 
 def history_csv(history: Sequence[Epoch]) -> bytes:
-    """Serialise what each epoch came to."""
+    """Serialise the epochs' losses and times."""
     rows = (
         (e.number, repr(e.loss), "" if e.validation is None else repr(e.validation), f"{e.seconds:.4f}")
         for e in history

@@ -1,7 +1,7 @@
-"""The training loop: Adam on the soft Dice loss, with checkpoints from which a killed run goes on as if unbroken.
+"""The training loop: Adam on the soft Dice loss, with checkpoints from which a killed run goes on to the same bits.
 
-Slices and angles of epoch e are drawn from a generator seeded with (seed, rank, e), and torch's own is seeded so too: a
-checkpoint holds nothing but weights, the optimiser's state and the history.
+Slices and angles of epoch e are drawn from a generator seeded with (seed, rank, e); torch's own generator is seeded
+in each epoch, too. So a checkpoint holds only weights, the optimiser's state and the history.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .workers import Workers
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch came to; ``validation`` is None where none was made."""
+    """Losses and time of an epoch; ``validation`` is None in epochs without validation."""
 
     number: int
     loss: float
@@ -39,7 +39,7 @@ class Epoch:
 
 @dataclass
 class State:
-    """All that a training needs to go on."""
+    """Everything that a training needs to go on."""
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
@@ -47,6 +47,20 @@ class State:
     history: list[Epoch]
     best: dict[str, Tensor] | None = None  #: weights of the best epoch so far
     best_loss: float = float("inf")
+
+    @staticmethod
+    def first(network: nn.Module, options: TrainingOptions, device: torch.device) -> State:
+        """Return the state before the first epoch."""
+        adam = torch.optim.Adam(
+            network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        scaler = torch.amp.GradScaler(device.type, enabled=mixed_on(device, options))
+        return State(network, adam, scaler, [])
+
+    def keep_if_best(self, loss: float) -> None:
+        """Keep a copy of the weights if their validation loss is the lowest so far."""
+        if loss < self.best_loss:
+            self.best, self.best_loss = copy.deepcopy(self.network.state_dict()), loss
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
@@ -63,7 +77,7 @@ class State:
         )
 
     def restore(self, path: Path, device: torch.device) -> None:
-        """Go back to a checkpoint."""
+        """Load a checkpoint."""
         with checkpoint.fitting(path):
             kept = checkpoint.load(path, device)
             self.network.load_state_dict(kept["network"])
@@ -74,7 +88,7 @@ class State:
 
 
 def mixed_on(device: torch.device, options: TrainingOptions) -> bool:
-    """Return whether half precision serves where it may."""
+    """Return whether to compute in half precision where possible."""
     return options.mixed_precision and device.type == "cuda"
 
 
@@ -89,18 +103,18 @@ def train(
     workers: Workers,
     after: Callable[[list[Epoch]], Any] = lambda _: None,
 ) -> list[Epoch]:
-    """Train a network in place; it ends with the weights of the best epoch, or of the last if nothing is held out.
+    """Train a network in place; keep the weights of the best epoch, or of the last if no case is held out.
 
     Parameters
     ----------
     network : nn.Module
         On the device of ``workers``.
     cases, held_out : sequence of Slices
-        To learn from, and to choose the best epoch by.
+        Training cases, and validation cases that select the best epoch.
     resume_from : Path
-        The checkpoint; where it is there, training goes on from it.
+        The checkpoint. If it exists, training goes on from it.
     seed : sequence of int
-        Of batches and angles.
+        Seed of batches and angles.
     after : callable
         Called after each epoch with the history.
 
@@ -109,13 +123,7 @@ def train(
     list of Epoch
     """
     device = workers.device
-    mixed = mixed_on(device, options)
-    state = State(
-        network,
-        torch.optim.Adam(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay),
-        torch.amp.GradScaler(device.type, enabled=mixed),
-        [],
-    )
+    state = State.first(network, options, device)
     if resume_from.exists():
         state.restore(resume_from, device)
     pool = Pool(cases, options.lesion_share, options.rotation_deg)
@@ -123,17 +131,14 @@ def train(
     saved_at = time.monotonic()
     for number in range(len(state.history) + 1, options.epochs + 1):
         begin = time.monotonic()
-        rng = np.random.default_rng([*seed, workers.rank, number])
-        # of its own, for networks with dropout: the batches' draws stay what they are
-        torch.manual_seed(int(np.random.default_rng([*seed, workers.rank, number, 1]).integers(2**63)))
-        loss = run_epoch(parallel, pool, state, options, rng, device, mixed)
+        rng = _seeded([*seed, workers.rank, number])
+        loss = run_epoch(parallel, pool, state, options, rng, device)
         if not math.isfinite(loss):
             raise FastfuseError(f"the loss is {loss} in epoch {number}; lower training.learning_rate")
         validation = None
         if held_out and (number % options.validate_every == 0 or number == options.epochs):
-            validation = validate(network, held_out, options, device, mixed)
-            if validation < state.best_loss:
-                state.best, state.best_loss = copy.deepcopy(network.state_dict()), validation
+            validation = validate(network, held_out, options, device)
+            state.keep_if_best(validation)
         state.history.append(Epoch(number, workers.mean(loss), validation, time.monotonic() - begin))
         after(state.history)
         if workers.first and time.monotonic() - saved_at >= options.save_every_s:
@@ -144,6 +149,12 @@ def train(
     return state.history
 
 
+def _seeded(key: Sequence[int]) -> np.random.Generator:
+    """Return an epoch's generator of batches and angles, and seed torch's own, which dropout draws from."""
+    torch.manual_seed(int(np.random.default_rng([*key, 1]).integers(2**63)))
+    return np.random.default_rng(key)
+
+
 def run_epoch(
     network: nn.Module,
     pool: Pool,
@@ -151,10 +162,10 @@ def run_epoch(
     options: TrainingOptions,
     rng: np.random.Generator,
     device: torch.device,
-    mixed: bool,
 ) -> float:
     """Take an epoch's steps; return their mean loss."""
     network.train()
+    mixed = mixed_on(device, options)
     total = torch.zeros((), device=device)
     for _ in range(options.steps):
         images, target = pool.draw(rng, options.batch)
@@ -174,13 +185,10 @@ def run_epoch(
 
 
 def validate(
-    network: nn.Module,
-    held_out: Sequence[Slices],
-    options: TrainingOptions,
-    device: torch.device,
-    mixed: bool,
+    network: nn.Module, held_out: Sequence[Slices], options: TrainingOptions, device: torch.device
 ) -> float:
-    """Return the loss over all slices of the cases held out, together."""
+    """Return the loss over all slices of the validation cases together."""
+    mixed = mixed_on(device, options)
     predicted = [predict(network, case.images, device, options.batch, mixed).flatten() for case in held_out]
     target = torch.cat([case.target.cpu().flatten() for case in held_out])
     return float(soft_dice_loss(torch.cat(predicted), target, options.dice))
