@@ -1,4 +1,4 @@
-"""The whole method in plain NumPy, written from the equations: the tests' oracle, which shares nothing with the rest."""
+"""The method in plain NumPy, written from its equations: the tests' oracle. It shares no code with the rest."""
 
 from .dilation import ReferenceSoftMask, conditional_dilation
 from .fusion import (

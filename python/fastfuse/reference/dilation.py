@@ -1,6 +1,7 @@
-"""Conditional dilation in plain NumPy and SciPy: the other half of :mod:`fastfuse.reference`.
+"""Conditional dilation in plain NumPy and SciPy.
 
-Grow a mask into the brightest of the voxels that a dilation adds. Nothing here is shared with the compiled code.
+Of the voxels that a dilation adds to a mask, the brightest become a ring of soft votes. No code is shared with the
+compiled core.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass
 class ReferenceSoftMask:
-    """What the reference finds; see :class:`fastfuse.SoftMask` for the fields."""
+    """Result of the reference; see :class:`fastfuse.SoftMask` for the fields."""
 
     values: Array
-    threshold: list[float]  # of each lesion, or of all together
+    threshold: list[float]  # one for each lesion, or one for all lesions pooled
     image_threshold: list[float]
     size: float
 
@@ -64,7 +65,10 @@ def conditional_dilation(
 def candidates_of(
     marked: Mask, iterations: int, radius_mm: float | None, spacing_mm: tuple[float, ...], *, pooled: bool
 ) -> tuple[NDArray[np.int64], Mask]:
-    """Lesion numbers (x, y, z) of the mask and of the voxels that a dilation adds, and where those are."""
+    """Return the lesion number of every mask and candidate voxel, (x, y, z), and the candidates as a mask.
+
+    Candidates are the voxels that a dilation adds. Each belongs to the nearest lesion.
+    """
     from scipy import ndimage
 
     if pooled:
@@ -73,7 +77,7 @@ def candidates_of(
         lesion = ndimage.label(marked, np.ones((3, 3, 3)))[0].astype(np.int64)
     nearest = np.full(marked.shape, np.inf)
     owner = lesion.copy()
-    for number in range(1, lesion.max(initial=0) + 1):  # of two as near the lower number stays
+    for number in range(1, lesion.max(initial=0) + 1):  # at equal distance the lower number wins
         if radius_mm is None:
             away = ndimage.distance_transform_cdt(lesion != number, "taxicab").astype(np.float64)
             away[away > iterations] = np.inf
@@ -81,13 +85,13 @@ def candidates_of(
             away = np.array([squared_mm(p, lesion == number, spacing_mm) for p in np.ndindex(marked.shape)])
             away[away > (radius_mm * (1 + 1e-6)) ** 2] = np.inf
             away = away.reshape(marked.shape)
-        nearer = ~marked & (away < nearest * (1 - 1e-9))  # not by rounding alone
+        nearer = ~marked & (away < nearest * (1 - 1e-9))  # by more than rounding
         owner[nearer], nearest[nearer] = number, away[nearer]
     return owner, ~marked & np.isfinite(nearest)
 
 
 def squared_mm(place: tuple[int, ...], lesion: Mask, spacing_mm: tuple[float, ...]) -> float:
-    """Squared distance in mm from a voxel to a lesion; the smallest terms are added first."""
+    """Return the squared distance from a voxel to a lesion, in mm²; the smallest terms are added first."""
     terms = np.sort(((np.argwhere(lesion) - place) * np.array(spacing_mm, dtype=np.float64)) ** 2, axis=1)
     return float((terms[:, 0] + terms[:, 1] + terms[:, 2]).min())
 
@@ -95,7 +99,7 @@ def squared_mm(place: tuple[int, ...], lesion: Mask, spacing_mm: tuple[float, ..
 def find_ring(
     own: Mask, candidates: Mask, intensity: Array, size: float, threshold: str | float, connected: bool
 ) -> tuple[float, Mask]:
-    """Return the cut that was used and the ring."""
+    """Return the cut and the ring."""
     if threshold == "exact":
         return ranked_ring(own, candidates, intensity, size, connected)
     if not isinstance(threshold, str):
@@ -110,7 +114,7 @@ def find_ring(
 
 
 def ring_above(cut: float, own: Mask, candidates: Mask, intensity: Array, connected: bool) -> Mask:
-    """Candidates above the cut; if connected, those whose 6-connected component touches the mask."""
+    """Return the candidates above the cut; if connected, those in 6-connected components that touch the mask."""
     from scipy import ndimage
 
     ring = candidates & (intensity > cut)
@@ -122,7 +126,10 @@ def ring_above(cut: float, own: Mask, candidates: Mask, intensity: Array, connec
 def ranked_ring(
     own: Mask, candidates: Mask, intensity: Array, size: float, connected: bool
 ) -> tuple[float, Mask]:
-    """Take the brightest candidates one by one, of equals the first; if connected, as they touch what is there."""
+    """Take the brightest candidates one by one, the first of equal ones.
+
+    If connected, only candidates that touch the mask or the ring may be taken.
+    """
     from scipy import ndimage
 
     wanted = np.ceil(np.round((size - 1) * own.sum(), 9))

@@ -1,25 +1,25 @@
 """The method in plain NumPy, straight from its equations: the specification, and the oracle of the tests.
 
-Every voxel is a row and every sum is written out; soft-STAPLE goes through all 2^m vote patterns of every
-voxel. Nothing here is shared with the compiled code, and the package itself never imports this module.
+Every voxel is a row and every sum is written out. soft-STAPLE enumerates all 2^m vote patterns of every voxel.
+No code is shared with the compiled core, and the package itself never imports this module.
 
 Symbols, as in Kats, Goldberger, Greenspan, *A Soft STAPLE Algorithm Combined with Anatomical Knowledge*,
 MICCAI 2019:
 
 ===========  ====================================================================
-q (m, n)     vote: probability that rater i calls voxel t foreground; nan: no vote
+q (m, n)     vote: probability that rater i calls voxel t foreground; nan: missing
 theta1 (m,)  sensitivity p(vote 1 | truth 1)
 theta0 (m,)  specificity p(vote 0 | truth 0)
 pi           prior p(truth 1), a number or (n,)
 w (n,)       p(truth 1 | votes)
-v1, v0       vote as the M-step sees it where truth is 1, and where it is 0
+v1, v0       vote in the M-step, given truth 1 and given truth 0
 ===========  ====================================================================
 
-Two misprints of the paper are mended: eq. (10)'s second line misses a bracket, and eq. (11) sums over i
+Two misprints of the paper are corrected: the second line of eq. (10) misses a bracket, and eq. (11) sums over i
 outside the logarithm where (12) and (13) need the product inside.
 
-Beyond the paper: missing votes, a region of interest, a mean field over neighbours, Beta priors on the rates,
-log-linear vote likelihoods, the expectation without the 2^m patterns, and the information about the rates.
+Beyond the paper: missing votes, a region of interest, a random field by mean field, Beta priors of the rates,
+log-linear vote likelihoods, the expectation by the characteristic function, and the observed information.
 """
 
 from __future__ import annotations
@@ -44,17 +44,16 @@ __all__ = [
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Values = NDArray[Any]  # real; complex where a derivative is taken
-Rates = tuple[
-    Values, Values
-]  # a probability of each rater and its complement: 1 - theta has digits of its own
+# A rate of each rater and its complement, kept apart: 1 - theta of a stored theta near 1 has no digits left.
+Rates = tuple[Values, Values]
 BetaPriors = tuple[float, float] | tuple[tuple[float, float], tuple[float, float]]
-MARKED = 0.1  # a vote above this marks
+MARKED = 0.1  # a vote above this is foreground, for the region of interest
 EPSILON = 1e-12  # sensitivity and specificity stay inside [EPSILON, 1 - EPSILON]
 
 
 @dataclass
 class ReferenceFusion:
-    """What the reference finds; see :class:`fastfuse.Fusion` for the fields."""
+    """Result of the reference; see :class:`fastfuse.Fusion` for the fields."""
 
     probability: Array
     sensitivity: Array
@@ -63,8 +62,8 @@ class ReferenceFusion:
     log_likelihood: Array
     n_iter: int
     converged: bool
-    n_voxels: int  # in the sums: free ones on which somebody votes
-    n_read: NDArray[np.int64]  # of these, the ones on which each rater votes
+    n_voxels: int  # number of voxels in the sums: free ones with at least one vote
+    n_read: NDArray[np.int64]  # number of free voxels on which each rater votes
 
 
 @dataclass
@@ -82,22 +81,22 @@ class Expected:
 
 
 def vote_likelihoods(q: Array, theta1: Rates, theta0: Rates, likelihood: str = "mixture") -> Rates:
-    """a_i1(q) and a_i0(q), each (m, n): eq. (10), or theta^q (1 - theta)^(1 - q); 1 where there is no vote."""
-    sensitivity, miss_rate = (x[:, None] for x in theta1)
-    specificity, false_alarm_rate = (x[:, None] for x in theta0)
+    """Return a_i1(q) and a_i0(q), each (m, n): eq. (10), or theta^q (1 - theta)^(1 - q); 1 for a missing vote."""
+    sensitivity, false_negative_rate = (x[:, None] for x in theta1)
+    specificity, false_positive_rate = (x[:, None] for x in theta0)
     missing = np.isnan(q)
-    q = np.where(missing, 0.5, q)  # any number will do
+    q = np.where(missing, 0.5, q)  # a placeholder
     if likelihood == "log_linear":
-        a1 = sensitivity**q * miss_rate ** (1 - q)
-        a0 = false_alarm_rate**q * specificity ** (1 - q)
+        a1 = sensitivity**q * false_negative_rate ** (1 - q)
+        a0 = false_positive_rate**q * specificity ** (1 - q)
     else:
-        a1 = q * sensitivity + (1 - q) * miss_rate
-        a0 = q * false_alarm_rate + (1 - q) * specificity
+        a1 = q * sensitivity + (1 - q) * false_negative_rate
+        a0 = q * false_positive_rate + (1 - q) * specificity
     return np.where(missing, 1, a1), np.where(missing, 1, a0)
 
 
 def log_prior(pi: Array, field: Array | None) -> tuple[Array, Array]:
-    """Log pi and log(1 - pi); with a field those of the effective prior sigma(logit pi + field)."""
+    """Return log pi and log(1 - pi); with a field, of the effective prior sigma(logit pi + field)."""
     if field is None:
         return np.log(pi), np.log1p(-pi)
     logit = np.log(pi) - np.log1p(-pi) + field
@@ -112,7 +111,7 @@ def posterior(
     field: Array | None = None,
     likelihood: str = "mixture",
 ) -> tuple[Array, Array, Array]:
-    """w, 1 - w and log p(votes), each (n,): eq. (2) for binary votes, eqs. (12) and (13) for soft ones."""
+    """Return w, 1 - w and log p(votes), each (n,): eq. (2) for binary votes, eqs. (12) and (13) for soft ones."""
     a1, a0 = vote_likelihoods(q, theta1, theta0, likelihood)
     log_pi1, log_pi0 = log_prior(pi, field)
     one = log_pi1 + np.log(a1).sum(axis=0)
@@ -133,7 +132,7 @@ def product_expectation(
     """E-step of STAPLE, eq. (2), and of simplified-soft-STAPLE, eqs. (12) and (13)."""
     w, u, log_p = posterior(q, pi, theta1, theta0, field, likelihood)
     v1 = v0 = (q, 1 - q)
-    if m_step == "em" and likelihood == "mixture":  # of the log-linear one v = q is the maximiser
+    if m_step == "em" and likelihood == "mixture":  # with log-linear votes, v = q is the maximiser
         a1, a0 = vote_likelihoods(q, theta1, theta0)
         v1 = q * theta1[0][:, None] / a1, (1 - q) * theta1[1][:, None] / a1
         v0 = q * theta0[1][:, None] / a0, (1 - q) * theta0[0][:, None] / a0
@@ -143,10 +142,13 @@ def product_expectation(
 def soft_expectation(
     q: Array, pi: Array, theta1: Rates, theta0: Rates, m_step: str, field: Array | None = None
 ) -> Expected:
-    """E-step of soft-STAPLE, eq. (9), by brute force over the 2^m binary patterns of every voxel."""
+    """E-step of soft-STAPLE, eq. (9), by enumeration of the 2^m binary patterns of every voxel."""
     m, n = q.shape
     w, u, log_likelihood = np.zeros(n), np.zeros(n), 0.0
-    w_of, u_of = np.zeros((2, m, n)), np.zeros((2, m, n))  # the parts of w and u where b_i is 0, and 1
+    w_of, u_of = (
+        np.zeros((2, m, n)),
+        np.zeros((2, m, n)),
+    )  # the parts of w and u with b_i = 0 and with b_i = 1
     for bits in product((0, 1), repeat=m):
         b, mass = binary_pattern(q, bits)
         w_b, u_b, log_p = posterior(b, pi, theta1, theta0, field)
@@ -165,7 +167,7 @@ def soft_expectation(
 
 
 def binary_pattern(q: Array, bits: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return B as votes (m, n) and its mass q_t(B), eq. (8); of no vote there is but one pattern, that of bit 0."""
+    """Return B as votes (m, n) and its mass q_t(B), eq. (8); a missing vote has only the pattern with bit 0."""
     b = np.tile(np.array(bits, dtype=np.float64)[:, None], (1, q.shape[1]))
     factor = np.where(np.isnan(q), b == 0, np.where(b == 1, q, 1 - q))
     return np.where(np.isnan(q), np.nan, b), factor.prod(axis=0)
@@ -175,16 +177,17 @@ def binary_pattern(q: Array, bits: tuple[int, ...]) -> tuple[Array, Array]:
 
 
 def maximisation(step: Expected, theta1: Rates, theta0: Rates, beta: Array) -> tuple[Rates, Rates]:
-    """M-step, eq. (5), over the votes present: sensitivity and specificity, each with its complement."""
-    hit, miss = (np.nansum(step.w * v, axis=1) for v in step.v1)
-    false_alarm, rejection = (np.nansum(step.u * v, axis=1) for v in step.v0)
-    return share(hit, miss, beta[0], theta1), share(rejection, false_alarm, beta[1], theta0)
+    """M-step, eq. (5), over the votes that are not missing: sensitivity and specificity with their complements."""
+    true_positive, false_negative = (np.nansum(step.w * v, axis=1) for v in step.v1)
+    false_positive, true_negative = (np.nansum(step.u * v, axis=1) for v in step.v0)
+    sensitivity = share(true_positive, false_negative, beta[0], theta1)
+    return sensitivity, share(true_negative, false_positive, beta[1], theta0)
 
 
 def share(part: Array, rest: Array, beta: Array, before: Rates) -> Rates:
-    """``part / (part + rest)``, the mode under Beta(a, b), and its complement; kept away from 0 and 1.
+    """Return ``part / (part + rest)``, the mode under Beta(a, b), and its complement, kept away from 0 and 1.
 
-    Of 0 / 0 nothing is learned: the rate stays what it was before.
+    Where the sums are 0 / 0, the rate keeps its previous value.
     """
     part, rest = part + (beta[0] - 1), rest + (beta[1] - 1)
     whole = part + rest
@@ -194,17 +197,17 @@ def share(part: Array, rest: Array, beta: Array, before: Rates) -> Rates:
 
 
 def beta_priors(performance_prior: BetaPriors | None) -> Array:
-    """((a1, b1), (a0, b0)) of sensitivity and specificity; Beta(1, 1) says nothing."""
+    """Return ((a1, b1), (a0, b0)) of sensitivity and specificity; the default Beta(1, 1) has no effect."""
     given = (1.0, 1.0) if performance_prior is None else performance_prior
     return np.broadcast_to(np.asarray(given, dtype=np.float64), (2, 2))
 
 
-# --- which voxels, and which lie side by side ----------------------------------------------------------------
+# --- region of interest and neighbours -----------------------------------------------------------------------
 
 
 @dataclass
 class Region:
-    """Which voxels there are, which of them EM is to find, and the probability of all others."""
+    """The voxels to fuse, those that EM estimates (free), and the known probability of the others (settled)."""
 
     inside: Mask
     free: Mask
@@ -212,13 +215,13 @@ class Region:
 
 
 def region_of(votes: Array, inside: Mask, roi: str | float, spacing: Array) -> Region:
-    """All voxels inside, the disputed ones among them, or those near a vote that marks."""
+    """Return the region: all voxels inside, the disputed ones among them, or those near a foreground vote."""
     settled = np.zeros(inside.shape)
     if roi == "all":
         return Region(inside, inside, settled)
     if roi == "disputed":
         missing = np.isnan(votes)
-        together = (~missing).sum(axis=0) >= min(len(votes), 2)  # one of several, or none, agrees with nobody
+        together = (~missing).sum(axis=0) >= min(len(votes), 2)  # with fewer votes there is no agreement
         none = (missing | (votes == 0)).all(axis=0) & together
         every = (missing | (votes == 1)).all(axis=0) & together
         settled[inside & every] = 1
@@ -229,7 +232,7 @@ def region_of(votes: Array, inside: Mask, roi: str | float, spacing: Array) -> R
 
 
 def within(margin: float, marked: Mask, spacing: Array) -> Mask:
-    """Voxels whose centre lies within the margin of that of a marked one; what rounding adds is forgiven."""
+    """Return the voxels whose centre lies within the margin of a foreground voxel's, up to rounding."""
     near = np.zeros(marked.shape, bool)
     centres = np.argwhere(marked) * spacing
     for place in np.ndindex(marked.shape):
@@ -240,14 +243,14 @@ def within(margin: float, marked: Mask, spacing: Array) -> Mask:
 
 @dataclass
 class Lattice:
-    """Where the rows lie and how strongly face neighbours pull."""
+    """The random field: positions of the rows, and the strength of the coupling of face neighbours."""
 
     region: Region
     beta: float
-    k: Array  # of each axis: smallest spacing / spacing
+    k: Array  # smallest spacing / spacing of each axis
 
     def field(self, w: Array) -> Array:
-        """Beta sum_s k_ts (2 w_s - 1) of each row, over its face neighbours s inside."""
+        """Return beta sum_s k_ts (2 w_s - 1) of each row, over its face neighbours s inside."""
         spin = 2 * self.region.settled - 1
         spin[self.region.free] = 2 * w - 1
         spin[~self.region.inside] = 0
@@ -258,16 +261,16 @@ class Lattice:
         return np.asarray(self.beta * pull[(slice(1, -1),) * spin.ndim][self.region.free])
 
     def even(self) -> Mask:
-        """Rows whose indices have an even sum: no two of them are neighbours."""
+        """Return the rows whose indices have an even sum, no two of which are neighbours."""
         return np.asarray(np.indices(self.region.free.shape).sum(axis=0) % 2 == 0)[self.region.free]
 
 
 def sweep(e_step: Callable[[Array | None], Expected], w: Array, lattice: Lattice | None) -> Expected:
-    """E-step under the mean field: first the even voxels from w, then the odd ones from these."""
+    """E-step with the mean field: first the even voxels from w, then the odd voxels from the new even ones."""
     if lattice is None:
         return e_step(None)
     half = np.where(lattice.even(), e_step(lattice.field(w)).w, w)
-    return e_step(lattice.field(half))  # the field of the even voxels is what it was: it comes from odd ones
+    return e_step(lattice.field(half))  # even voxels keep their field, which comes from odd ones
 
 
 # --- EM ------------------------------------------------------------------------------------------------------
@@ -296,7 +299,7 @@ def fuse(
     region = region_of(votes, inside, roi, spacing)
     q = votes[:, region.free]
     n_read = (~np.isnan(q)).sum(axis=1)
-    if not n_read.all():  # who votes nowhere is left out
+    if not n_read.all():  # leave out raters without votes
         q = q[n_read > 0]
     read = ~np.isnan(q).all(axis=0)
     if not read.any():
@@ -317,7 +320,7 @@ def fuse(
     def e_step(field: Array | None) -> Expected:
         return expectation(q, pi, theta1, theta0, m_step, field)
 
-    # M-step first, from the mean vote; or E-step first, from the rates given
+    # Start with an M-step from the mean vote, or with an E-step from given rates.
     step = voted if isinstance(init, str) else sweep(e_step, voted.w, lattice)
 
     log_likelihood: list[float] = []
@@ -349,7 +352,7 @@ def fuse(
 
 
 def mean_vote(q: Array) -> Expected:
-    """Before there are rates: w is the mean of the votes present, 0.5 where there is none."""
+    """Return the first E-step, before there are rates: w is the mean of a voxel's votes, 0.5 without any."""
     present = (~np.isnan(q)).sum(axis=0)
     w, u = (
         np.divide(np.nansum(x, axis=0), present, out=np.full(q.shape[1], 0.5), where=present > 0)
@@ -359,19 +362,19 @@ def mean_vote(q: Array) -> Expected:
 
 
 def mean_of_all(q: Array, w: Array) -> float:
-    """Mean of the mean votes w; where no vote is missing that is the mean of all votes."""
+    """Return the mean of the mean votes w, which is the mean of all votes if none is missing."""
     return float(np.clip(w.mean() if np.isnan(q).any() else q.mean(), EPSILON, 1 - EPSILON))
 
 
 def of_all(rate: Array, n_read: NDArray[np.int64]) -> Array:
-    """Return the rates of all raters: nan for those who vote nowhere."""
+    """Return the rates of all raters; nan for raters without votes."""
     every = np.full(len(n_read), np.nan)
     every[n_read > 0] = rate
     return every
 
 
 def nothing_to_find(region: Region, prior: str | float | Array, n_read: NDArray[np.int64]) -> ReferenceFusion:
-    """No voxel has a vote to be weighed: nothing is learned, and free voxels keep the prior."""
+    """Return the result where no free voxel has a vote: rates are nan, and free voxels keep the prior."""
     given = np.full(region.free.shape, np.nan if isinstance(prior, str) else prior)
     probability = np.where(region.free, given, region.settled)
     rate = np.full(len(n_read), np.nan)
@@ -379,7 +382,7 @@ def nothing_to_find(region: Region, prior: str | float | Array, n_read: NDArray[
     return ReferenceFusion(probability, rate, rate.copy(), number, np.array([]), 0, True, 0, n_read)
 
 
-# --- soft-STAPLE's expectation without the 2^m patterns ------------------------------------------------------
+# --- soft-STAPLE's expectation by the characteristic function ------------------------------------------------
 
 
 def characteristic(q: Array, pi: ArrayLike, theta1: Rates, theta0: Rates) -> tuple[Array, Array]:
@@ -395,7 +398,7 @@ def characteristic(q: Array, pi: ArrayLike, theta1: Rates, theta0: Rates) -> tup
 def characteristic_of_voxel(
     q: Array, pi: float, theta1: Rates, theta0: Rates, epsilon: float = 1e-17
 ) -> tuple[float, float]:
-    """E[sigma(S)] = 1/2 + int Im phi / sinh(pi omega) and E[log p(B)], by the midpoint rule; q is (m,)."""
+    """Return E[sigma(S)] = 1/2 + int Im phi / sinh(pi omega) and E[log p(B)] by the midpoint rule; q is (m,)."""
     votes = ~np.isnan(q)
     q = q[votes]
     log1, log_not1, log0, log_not0 = (np.log(x[votes]) for x in (*theta1, *theta0))
@@ -416,7 +419,7 @@ def characteristic_of_voxel(
 def monte_carlo(
     q: Array, pi: ArrayLike, theta1: Rates, theta0: Rates, draws: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Mean of w over binary patterns drawn from the votes of each voxel, and its standard error."""
+    """Return the mean of w over binary patterns drawn from each voxel's votes, and its standard error."""
     m, n = q.shape
     w, error = np.zeros(n), np.zeros(n)
     prior = np.broadcast_to(np.asarray(pi, dtype=np.float64), n)
@@ -428,7 +431,7 @@ def monte_carlo(
     return w, error
 
 
-# --- how well the rates are known ----------------------------------------------------------------------------
+# --- observed information ------------------------------------------------------------------------------------
 
 
 def information(
@@ -443,12 +446,12 @@ def information(
     likelihood: str = "mixture",
     performance_prior: BetaPriors | None = None,
 ) -> tuple[Array, Array]:
-    """Minus the Hessian of the log-likelihood in (theta_11 .. theta_m1, theta_10 .. theta_m0[, pi]), and the variability.
+    """Return the observed information and the variability of (theta_11 .. theta_m1, theta_10 .. theta_m0[, pi]).
 
-    Of soft-STAPLE that of L_soft; with Beta priors on the rates that of the log-posterior. The gradient is
-    E[d log p(votes, truth) | votes], Fisher's identity; its slope Im gradient(x + ih) / h has no error but
-    rounding, at the edge too. The variability is the sum of the outer products of the voxels' gradients. Rows and columns
-    of who votes nowhere are nan.
+    The information is minus the Hessian of the log-likelihood (L_soft for soft-STAPLE), or of the log-posterior
+    with Beta priors. Its gradient is E[d log p(votes, truth) | votes], by Fisher's identity. The Hessian is the
+    complex-step derivative Im gradient(x + ih) / h, whose only error is rounding, even at rates near 0 and 1. The
+    variability is the sum of the outer products of the voxels' gradients. Raters without votes have nan.
     """
     votes = np.asarray(raters, dtype=np.float64)
     inside = np.ones(votes.shape[1:], bool) if mask is None else np.asarray(mask).astype(bool)
@@ -484,7 +487,7 @@ def information(
 
 
 def weighted_rows(q: Array, *, soft: bool) -> tuple[Array, Array, NDArray[np.intp]]:
-    """Votes as rows of the log-likelihood, their weights and voxels: as they are, or all binary patterns of each."""
+    """Return rows of the log-likelihood, their weights and voxels: the votes, or (soft) all binary patterns."""
     n = q.shape[1]
     if not soft:
         return q, np.ones(n), np.arange(n)
@@ -494,7 +497,7 @@ def weighted_rows(q: Array, *, soft: bool) -> tuple[Array, Array, NDArray[np.int
 
 
 def posterior_of(b: Array, pi: Rates, theta1: Rates, theta0: Rates, likelihood: str) -> Rates:
-    """Return w and 1 - w of each row as in :func:`posterior`, of complex rates too."""
+    """Return w and 1 - w of each row as :func:`posterior` does, also for complex rates."""
     a1, a0 = vote_likelihoods(b, theta1, theta0, likelihood)
     one = np.log(pi[0]) + np.log(a1).sum(axis=0)
     zero = np.log(pi[1]) + np.log(a0).sum(axis=0)
@@ -504,7 +507,7 @@ def posterior_of(b: Array, pi: Rates, theta1: Rates, theta0: Rates, likelihood: 
 
 
 def log_slope(q: Array, theta: Rates, likelihood: str) -> Values:
-    """Slope d log a_i(q) / d theta_i, (m, n), of votes q for what is true; 0 where there is no vote."""
+    """Return d log a_i(q) / d theta_i, (m, n), where q is the vote for the truth; 0 for a missing vote."""
     one, zero = (x[:, None] for x in theta)
     missing = np.isnan(q)
     q = np.where(missing, 0.5, q)
@@ -514,7 +517,7 @@ def log_slope(q: Array, theta: Rates, likelihood: str) -> Values:
 
 
 def standard_errors(information: Array, variability: Array | None = None) -> Array:
-    """Roots of the diagonal of the inverse, or of the sandwich; nan for what is unknown, or without an inverse."""
+    """Return the roots of the inverse's diagonal, or of the robust sandwich estimator's; nan where undefined."""
     known = ~np.isnan(np.diag(information))
     errors = np.full(len(known), np.nan)
     try:
@@ -529,7 +532,7 @@ def standard_errors(information: Array, variability: Array | None = None) -> Arr
 
 
 def logit_interval(theta: ArrayLike, se: ArrayLike, level: float = 0.95) -> tuple[Array, Array]:
-    """Interval of a rate, symmetric about its logit: sigma(logit theta -+ z se / (theta (1 - theta)))."""
+    """Return an interval of a rate that is symmetric in its logit: sigma(logit theta -+ z se / (theta (1 - theta)))."""
     rate = np.asarray(theta, dtype=np.float64)
     z = NormalDist().inv_cdf((1 + level) / 2)
     logit, reach = np.log(rate) - np.log1p(-rate), z * np.asarray(se) / (rate * (1 - rate))
@@ -539,7 +542,7 @@ def logit_interval(theta: ArrayLike, se: ArrayLike, level: float = 0.95) -> tupl
 
 
 def agreement(q: ArrayLike, w: ArrayLike) -> tuple[Array, Array, Array]:
-    """Positive and negative predictive value and Dice of each rater's votes (m, ...) against the consensus (...)."""
+    """Return PPV, NPV and Dice of each rater's votes (m, ...) against the consensus (...)."""
     votes = np.asarray(q, dtype=np.float64)
     votes = votes.reshape(len(votes), -1)
     consensus = np.where(np.isnan(votes), np.nan, np.asarray(w, dtype=np.float64).ravel())
@@ -551,5 +554,5 @@ def agreement(q: ArrayLike, w: ArrayLike) -> tuple[Array, Array, Array]:
 
 
 def ratio(part: Array, whole: Array) -> Array:
-    """``part / whole``; nan where that is 0 / 0."""
+    """Return ``part / whole``; nan for 0 / 0."""
     return np.asarray(np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole != 0))
