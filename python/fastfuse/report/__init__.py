@@ -1,1 +1,1 @@
-"""What people see: tables on a terminal, and figures."""
+"""Output for people: tables on the terminal, and figures."""

@@ -1,4 +1,4 @@
-"""What ``fastfuse evaluate`` prints."""
+"""The tables of ``fastfuse evaluate`` on the terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def print_evaluation(
     least_voxels: int,
     written: Path | None,
 ) -> None:
-    """Print each measure with the numbers that it comes from, and what was evaluated."""
+    """Print each measure with the numbers behind it, and the evaluated region."""
     console = output()
     names = [escape(name) for name in short_names([prediction, truth])]
     table = Table(title=" against ".join(names), **LOOK)
@@ -98,7 +98,7 @@ def _lesion_rows(result: Evaluation) -> list[Row]:
 
 
 def _excess(result: Evaluation) -> str:
-    """Say by how much of the truth the predicted volume differs."""
+    """Return the relative difference of the volumes as text."""
     if not result.truth_ml:
         return ""
     return f" ({100 * (result.prediction_ml / result.truth_ml - 1):+.1f} %)"

@@ -1,4 +1,4 @@
-"""Figures, drawn on axial slices in radiological view: the patient's right on the left."""
+"""Figures on axial slices in radiological view: the patient's right is on the left."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..images.outputs import Outputs
 
 TRUTH, RATER, RING = "#00e5ff", "#ffffff", "#ff3fa4"
-# Seven hues that stay apart on grey, for the colour-blind too (after Okabe and Ito).
+# Seven hues that can be told apart on grey, also by the colour-blind (after Okabe and Ito).
 OUTLINES = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4d7cff", "#d55e00", "#cc79a7")
 
 Slice = NDArray[Any]
@@ -39,18 +39,18 @@ def draw_consensus(
     Parameters
     ----------
     path : Path
-        PNG to write, whole or not at all.
+        PNG to write.
     flair : ndarray, shape (x, y, z)
         RAS image.
     masks : mapping of str to ndarray, shape (x, y, z)
-        Raters' masks, by the name to print.
+        Raters' masks by name.
     soft : str and ndarray, shape (x, y, z)
-        The name of one rater, and his mask grown by conditional dilation.
+        One rater's name and soft mask, made by conditional dilation.
     consensus : mapping of str to ndarray, shape (x, y, z)
-        Consensus probabilities, by the name to print.
+        Consensus probabilities by name.
     truth : ndarray, shape (x, y, z), optional
-        The true lesions, outlined where they are known. The slice with the most of them (else of all masks) is
-        shown, zoomed to their densest part.
+        The true lesions, drawn as outlines. The figure shows the slice with most of them (without ``truth``, of
+        all masks), zoomed to their densest part.
     """
     marked = np.sum([mask != 0 for mask in masks.values()], axis=0) if truth is None else truth != 0
     z = int(np.argmax(marked.sum(axis=(0, 1))))
@@ -93,7 +93,7 @@ def draw_consensus(
 
 
 def densest_window(truth: Slice) -> tuple[slice, slice]:
-    """Return the square of a third of the slice's longer side that holds most of the truth."""
+    """Return the square window, a third of the slice's longer side wide, that holds most foreground."""
     side = min(max(truth.shape) // 3, *truth.shape)
     total = np.zeros((truth.shape[0] + 1, truth.shape[1] + 1), dtype=np.int64)
     total[1:, 1:] = np.cumsum(np.cumsum(truth != 0, axis=0), axis=1)
@@ -104,12 +104,12 @@ def densest_window(truth: Slice) -> tuple[slice, slice]:
 
 
 def _as_seen(image: Slice) -> Slice:
-    """Turn a slice of a RAS image into rows and columns of the radiological view, lowest row first."""
+    """Return a slice of a RAS image as rows and columns of the radiological view, lowest row first."""
     return image[::-1].T
 
 
 def frame(ax: Axes, window: tuple[slice, slice], width: int) -> None:
-    """Frame what is shown larger elsewhere."""
+    """Draw a frame around the window that another panel shows enlarged."""
     x, y = window
     corner = (width - x.stop, y.start)
     ax.add_patch(
@@ -125,7 +125,7 @@ def show(ax: Axes, image: Slice, brightest: float, title: str) -> None:
 
 
 def mark_sides(ax: Axes) -> None:
-    """Mark the patient's sides."""
+    """Label the patient's sides, R and L."""
     for x, side in ((0.03, "R"), (0.93, "L")):
         ax.text(x, 0.5, side, color="white", transform=ax.transAxes, fontsize=11, va="center")
 
@@ -137,7 +137,7 @@ def outline(ax: Axes, mask: Slice, colour: str, width: float) -> None:
 
 
 def _ring(ax: Axes, soft: Slice) -> None:
-    """Fill the ring, and outline the mask that it surrounds."""
+    """Fill the ring of a soft mask, and outline the mask inside it."""
     shown = _as_seen((soft > 0) & (soft < 1)).astype(float)
     ax.imshow(shown, cmap=ListedColormap([RING]), alpha=0.75 * shown, origin="lower", interpolation="nearest")
     outline(ax, soft == 1, RATER, 1.3)
@@ -150,19 +150,19 @@ def _ring(ax: Axes, soft: Slice) -> None:
 
 
 def overlay(ax: Axes, probability: Slice) -> Any:
-    """Lay the probability over the image, transparent where it is 0."""
+    """Draw the probability over the image, transparent where it is 0."""
     shown = _as_seen(probability)
     opacity = np.clip(2 * shown, 0, 0.85)
     return ax.imshow(shown, cmap="plasma", vmin=0, vmax=1, alpha=opacity, origin="lower")
 
 
 def cycle(n: int) -> list[str]:
-    """Return n hues for raters."""
+    """Return n hues for raters, repeated after seven."""
     return [OUTLINES[i % len(OUTLINES)] for i in range(n)]
 
 
 def legend(ax: Axes, handles: Sequence[Artist], place: Any = "center left") -> None:
-    """Explain hues in a corner."""
+    """Draw a legend in a corner."""
     ax.legend(
         handles=handles,
         loc=place,
@@ -176,7 +176,7 @@ def legend(ax: Axes, handles: Sequence[Artist], place: Any = "center left") -> N
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG, whole or not at all."""
+    """Write a PNG, completely or not at all."""
     buffer = io.BytesIO()
     figure.savefig(
         buffer, format="png", dpi=150, facecolor=figure.get_facecolor(), metadata={"Software": "fastfuse"}

@@ -1,5 +1,6 @@
-"""The paper's experiment: cohort, consensus masks, a network for each, cross-validation, Table 1.
+"""The paper's experiment: cohort, consensus masks, a network for each method, cross-validation, Table 1.
 
-``python -m fastfuse experiment COHORT --out RUN`` runs it; its parts are modules of their own. torch is imported by
-those that need it alone.
+``python -m fastfuse experiment COHORT --out RUN`` runs it. From below to above: ``options``, ``cohort/``,
+``targets/``, ``network/``, ``results/``, then the stages of a run, then ``experiment``. Only modules that need torch
+import it.
 """

@@ -1,4 +1,4 @@
-"""The end of a run: every prediction's scores, the tables, the figures."""
+"""The last stage of a run: scores of every prediction, tables, figures."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def conclude(run: Run) -> list[Row]:
 
 
 def _about(run: Run) -> str:
-    """Say what the table is of."""
+    """Return the table's caption: cases, folds, seed, preset, epochs."""
     options = run.options
     return (
         f"{len(run.cases)} cases of {run.cohort.name}, {len(run.folds)} folds, seed {options.seed}, "
@@ -67,7 +67,7 @@ def _about(run: Run) -> str:
 
 
 def _scores_of_case(run: Run, fold: int, name: str) -> list[Score]:
-    """Return a case's scores by every method; what is kept beside a prediction is taken from there."""
+    """Return a case's scores by every method, from the file beside a prediction where it is up to date."""
     case, options = run.cases[name], run.options
     references: dict[str, Any] | None = None
     scores = []
@@ -93,7 +93,7 @@ def _scores_of_case(run: Run, fold: int, name: str) -> list[Score]:
 
 
 def _kept(path: Path, digest: str) -> dict[str, Any] | None:
-    """Return the scores beside a prediction; None if there are none, or they are another prediction's."""
+    """Return the scores beside a prediction; None if there are none, or they belong to an earlier prediction."""
     facts = json_of(path)
     if not isinstance(facts, dict) or facts.get("sha256") != digest:
         return None

@@ -1,4 +1,4 @@
-"""What the experiment says while it works: a moving line on a terminal, a line at a time elsewhere."""
+"""Progress of the experiment on standard error: one moving line on a terminal, a line per step elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Narrator:
-    """Speaks on standard error of steps, and of a training's epochs; a silent one says nothing."""
+    """Reports steps and epochs; a silent one prints nothing."""
 
     def __init__(self, *, silent: bool = False) -> None:
         self._console = Console(stderr=True, quiet=silent, soft_wrap=True, emoji=False)
@@ -29,7 +29,7 @@ class Narrator:
         self._moving.stop()
 
     def say(self, what: str) -> None:
-        """Speak of a step: on a terminal, in the place of the step before."""
+        """Report a step; on a terminal it replaces the step before."""
         if self._console.is_terminal:
             self._moving.update(printable(what))
             self._moving.start()
@@ -37,12 +37,12 @@ class Narrator:
             self.tell(what)
 
     def tell(self, what: str) -> None:
-        """Say what is to stay."""
+        """Print a line that stays."""
         self._console.print(printable(what), highlight=False)
 
     @contextmanager
     def training(self, title: str, epochs: int) -> Iterator[Callable[[list[Epoch]], None]]:
-        """Return what is to be called after each epoch with the history."""
+        """Yield a function to call with the history after each epoch."""
         if not self._console.is_terminal:
             yield lambda history: self.tell(f"{title}: {line_of(history[-1], epochs)}")
             return
@@ -63,6 +63,6 @@ class Narrator:
 
 
 def line_of(epoch: Epoch, epochs: int) -> str:
-    """Return what an epoch came to, in one line."""
+    """Return an epoch's losses as one line."""
     validation = "" if epoch.validation is None else f", validation {epoch.validation:.3f}"
     return f"epoch {epoch.number}/{epochs}, loss {epoch.loss:.3f}{validation}"

@@ -21,42 +21,44 @@ METHODS = ("staple", "dilated-staple", "soft-staple", "simplified-soft-staple")
 
 @dataclass(frozen=True)
 class ConsensusOptions:
-    """How the raters' masks become one target."""
+    """Fusion of the raters' masks to one target."""
 
-    size: float = 1.2  #: (mask + ring) / mask that conditional dilation is to reach
+    size: float = 1.2  #: (mask + ring) / mask after conditional dilation
     label: float = 0.3  #: vote of the ring
-    iterations: int = 6  #: dilations by one voxel that make the candidates
+    iterations: int = 6  #: dilations by one voxel; the voxels that they add are the candidates
     threshold: str | float = "adaptive"  #: cut of FLAIR: "adaptive", "exact", or a number in FLAIR's unit
-    scope: str = "volume"  #: reach the size over the "volume", or in each "lesion"
-    m_step: str = "paper"  #: of the soft methods: "paper", as printed, or "em", the true maximiser
+    scope: str = "volume"  #: the size holds for the "volume", or for each "lesion"
+    m_step: str = "paper"  #: M-step of the soft methods: "paper", as printed, or "em", the true maximiser
     prior: str | float = "mean"  #: "mean" vote, "estimate", or a number in (0, 1)
-    brain: bool = True  #: fuse and scale FLAIR inside the brain mask, where there is one
+    brain: bool = True  #: fuse, and scale FLAIR, inside the brain mask if there is one
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """The network."""
+    """Size and start of the network."""
 
     width: int = 32  #: channels of the first level
     depth: int = 4  #: poolings; slices are padded to multiples of 2**depth
-    start: float = 0.5  #: probability that the untrained U-Net starts from
-    model: str = ""  #: "module:callable" that makes another torch.nn.Module of in_channels, width and depth
+    start: float = 0.5  #: output of the untrained U-Net, a probability
+    model: str = ""  #: "module:callable" that makes another torch.nn.Module from in_channels, width and depth
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The training."""
+    """Loss, optimiser, batches and validation."""
 
     dice: str = "paper"  #: intersection of the soft Dice loss: "paper", eq. (14), or "l1"
     learning_rate: float = 1e-4  #: of Adam
     weight_decay: float = 1e-4  #: of Adam
-    clip: float = 0.0  #: a step's gradient is shortened to this norm; 0: not at all
-    batch: int = 32  #: slices of a step
-    steps: int = 16  #: steps of an epoch
+    clip: float = 0.0  #: largest norm of a step's gradient, which is scaled down to it; 0: no limit
+    batch: int = 32  #: number of slices in a step
+    steps: int = 16  #: number of steps in an epoch
     epochs: int = 5000
-    rotation_deg: float = 5.0  #: slices are turned by up to so much, uniformly drawn
-    lesion_share: float = 0.0  #: share of a batch that is drawn from slices in which STAPLE finds lesions
-    hold_out: bool = False  #: keep one training case of each centre to choose the best epoch by
+    rotation_deg: float = 5.0  #: largest rotation of a slice, drawn uniformly from both sides
+    lesion_share: float = 0.0  #: share of a batch drawn from slices with lesions by STAPLE
+    hold_out: bool = (
+        False  #: keep one training case of each centre for validation, which selects the best epoch
+    )
     validate_every: int = 10  #: epochs between two validations, with hold_out
     save_every_s: float = 30.0  #: seconds between two checkpoints to resume from
     mixed_precision: bool = True  #: on CUDA
@@ -64,29 +66,29 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What a prediction is held against, and how."""
+    """Conversion of a prediction to the mask that is scored."""
 
     cut: float = 0.5  #: a mask is probability >= cut
-    least_voxels: int = 18  #: smaller components of a prediction are dropped
+    least_voxels: int = 18  #: components of fewer voxels are removed from a prediction
 
 
 @dataclass(frozen=True)
 class ExperimentOptions:
-    """All of the experiment."""
+    """All options of the experiment."""
 
     preset: str = "quick"
     methods: tuple[str, ...] = METHODS
     folds: int = 5
     split: str = "Training"  #: cases of the cohort: "Training", "Testing" or "all"
     seed: int = 0
-    fix_flips: bool = False  #: mend masks whose axes are reversed
+    fix_flips: bool = False  #: flip masks back whose axes are reversed
     consensus: ConsensusOptions = field(default_factory=ConsensusOptions)
     network: NetworkOptions = field(default_factory=NetworkOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Refuse values out of range."""
         check_choice(self.split, "split", ("Training", "Testing", "all"))
         check_choice(self.training.dice, "training.dice", ("paper", "l1"))
         for method in self.methods:
@@ -113,11 +115,11 @@ class ExperimentOptions:
 
 
 class OptionsError(FastfuseError, ValueError):
-    """An option of the experiment that does not exist, or a value that it cannot have."""
+    """An unknown option of the experiment, or a value out of range."""
 
 
 def _check_consensus(options: ConsensusOptions) -> None:
-    """Refuse what the fusion or the dilation would refuse."""
+    """Refuse values that the fusion or the dilation would refuse later."""
     check_choice(options.m_step, "consensus.m_step", ("paper", "em"))
     _named("consensus.prior", check_prior, options.prior, ())
     growth = {name: getattr(options, name) for name in ("size", "label", "iterations", "threshold", "scope")}
@@ -126,7 +128,7 @@ def _check_consensus(options: ConsensusOptions) -> None:
 
 
 def _named(name: str, check: Callable[..., Any], *values: Any) -> None:
-    """Let a check's message begin with the option's whole name."""
+    """Run a check, and begin its message with the option's full name."""
     try:
         check(*values)
     except (ValueError, TypeError) as error:
@@ -169,13 +171,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "training.validate_every": 3,
     },
 }
-"""What a preset sets apart from the defaults, which are the paper's."""
+"""Each preset's differences from the defaults, which are the paper's."""
 
 
 def make_options(
     preset: str | None = None, config: Path | None = None, assignments: Sequence[str] = (), **given: Any
 ) -> ExperimentOptions:
-    """Return the options of a preset, changed by a TOML file, by "name=value" texts and by keywords, in this order.
+    """Return a preset's options, overridden by a TOML file, by "name=value" texts and by keywords, in this order.
 
     Raises
     ------
@@ -198,18 +200,18 @@ def make_options(
 
 
 def options_from(record: Mapping[str, Any]) -> ExperimentOptions:
-    """Return the options that :func:`dataclasses.asdict` made a record of."""
+    """Return options from the record that :func:`dataclasses.asdict` made of them."""
     return _with(ExperimentOptions(), _flat(record))
 
 
 def differences(one: ExperimentOptions, other: ExperimentOptions) -> list[str]:
-    """Return the names of the options that are not the same."""
+    """Return the names of the options that differ."""
     a, b = _flat(asdict(one)), _flat(asdict(other))
     return [name for name in a if a[name] != b[name]]
 
 
 def _with(options: ExperimentOptions, settings: Mapping[str, Any]) -> ExperimentOptions:
-    """Replace options, each by its dotted name."""
+    """Return options with some replaced, given by dotted names."""
     changed: dict[str, dict[str, Any]] = {}
     for name, value in settings.items():
         table, _, key = name.rpartition(".")
@@ -224,7 +226,7 @@ def _with(options: ExperimentOptions, settings: Mapping[str, Any]) -> Experiment
 
 
 def _checked(name: str, value: Any, default: Any) -> Any:
-    """Return a value as the type that its default has."""
+    """Return a value in the type of its default."""
     if isinstance(default, tuple):
         if isinstance(value, str):
             return tuple(value.replace(" ", "").split(","))
@@ -253,7 +255,7 @@ def _value(options: ExperimentOptions, name: str) -> Any:
 
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of tables with dotted names."""
+    """Return a record of nested tables as one, with dotted names."""
     flat: dict[str, Any] = {}
     for name, value in record.items():
         if isinstance(value, Mapping):
@@ -275,7 +277,7 @@ def _from_toml(path: Path) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> Any:
-    """Return a number, a truth value, or the text."""
+    """Return the text as a number or truth value if it is one."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind in (int, float):

@@ -1,4 +1,4 @@
-"""A run under way: its cases and folds, and where its files lie."""
+"""A run: its cases, folds, options and workers, and the paths of its files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .options import ExperimentOptions
 
 @dataclass
 class Run:
-    """What every stage needs to know."""
+    """The context that every stage needs."""
 
     cohort: Path
     out: Path
@@ -24,27 +24,27 @@ class Run:
     narrator: Narrator
 
     def prediction(self, method: str, name: str) -> Path:
-        """Return where a case's prediction lies."""
+        """Return the path of a case's prediction."""
         return self.out / "predictions" / method / f"{name}.nii.gz"
 
     def model(self, method: str, fold: int) -> Path:
-        """Return where a network's weights lie; folds count from 1."""
+        """Return the path of a network's weights; folds are numbered from 1."""
         return self.out / "models" / method / f"fold_{fold}" / "network.pt"
 
     def say(self, what: str) -> None:
-        """Speak, if this is the first process."""
+        """Report a step, in the first process only."""
         if self.workers.first:
             self.narrator.say(what)
 
     def tell(self, what: str) -> None:
-        """Say what is to stay, if this is the first process."""
+        """Print a line that stays, in the first process only."""
         if self.workers.first:
             self.narrator.tell(what)
 
     def consensus(self, method: str, name: str) -> Path:
-        """Return where a case's consensus lies."""
+        """Return the path of a case's consensus."""
         return self.out / "consensus" / name / f"{method}.nii.gz"
 
     def cases_without_prediction(self, method: str) -> list[str]:
-        """Return the names of the cases that a method's networks have not predicted yet."""
+        """Return the names of the cases without a prediction by a method's networks."""
         return [name for name in self.cases if not self.prediction(method, name).exists()]

@@ -1,4 +1,4 @@
-"""Synthetic whole-brain multiple-sclerosis case with several simulated raters.
+"""Synthetic whole-brain case of multiple sclerosis with several simulated raters.
 
 Anatomy is drawn from signed distances (mm, negative inside) in an MNI-like RAS frame: x to the right, y to
 the front, z up, origin near the anterior commissure.
@@ -37,7 +37,7 @@ class Case:
     masks : tuple of ndarray of uint8
         Each rater's lesion mask.
     votes : tuple of ndarray of float32
-        As `masks`, and 0.3 on the voxels outside his contour that the rater doubts.
+        Each rater's mask as votes 1, and 0.3 on the doubtful voxels outside the contour.
     """
 
     affine: NDArray[np.float64]
@@ -61,20 +61,20 @@ def make_case(
     Parameters
     ----------
     seed : int
-        Chooses anatomy, lesions, noise and the raters' accidents, not their habits.
+        Chooses anatomy, lesions, noise and the raters' random errors, not their habits.
     shape : tuple of int
         Number of voxels (nx, ny, nz).
     spacing_mm : float
         Voxel edge in mm; shape times spacing should be about 182 x 218 x 182 mm.
     scanner : Scanner
-        Look of the images; has no effect on anatomy, lesions and masks.
+        Appearance of the images; has no effect on anatomy, lesions and masks.
     raters : sequence of RaterStyle
-        One entry for each rater.
+        The raters' habits, one entry each.
 
     Returns
     -------
     Case
-        The same bits for the same arguments.
+        The same arguments give the same bits.
     """
     affine, at = grid(shape, spacing_mm)
     anatomy = np.random.default_rng([seed, 0])

@@ -1,4 +1,4 @@
-"""Bodies by their signed distances (mm, negative inside), and smooth noise in space."""
+"""Bodies as signed distances (mm, negative inside), and smooth noise in space."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Noise:
         self.step = wavelength / self.PER_WAVE
 
     def __call__(self, at: Volume) -> Volume:
-        """Values at positions (3, ...) in mm."""
+        """Return the values at positions (3, ...) in mm."""
         places = at / np.float32(self.step)
         values: Volume = ndimage.map_coordinates(
             self.field, places, order=1, mode="grid-wrap", output=np.float32
@@ -40,20 +40,20 @@ class Noise:
 
 
 def cover_of(distance: Volume, width: float) -> Volume:
-    """Fraction of a voxel inside a border blurred over `width` mm."""
+    """Return the fraction of a voxel inside a border that is blurred over `width` mm."""
     cover: Volume = np.clip(0.5 - distance / np.float32(width), 0.0, 1.0)
     return cover
 
 
 def blend(a: Volume, b: Volume, k: float) -> Volume:
-    """Distance to the union of two bodies, their seam rounded over `k` mm."""
+    """Return the distance to the union of two bodies, with the seam rounded over `k` mm."""
     h = cover_of(a - b, 2.0 * k)
     union: Volume = b + h * (a - b) - np.float32(k) * h * (1.0 - h)
     return union
 
 
 def ellipsoid(at: Volume, centre: Sequence[float], radii: Sequence[float]) -> Volume:
-    """Approximate distance (mm) to an ellipsoid aligned with the axes."""
+    """Return the approximate distance (mm) to an ellipsoid aligned with the axes."""
     one = np.float32(1)
     q = [(a - np.float32(c)) / np.float32(r) for a, c, r in zip(at, centre, radii, strict=True)]
     k0 = np.sqrt(sum((v * v for v in q), one * 0))
@@ -62,7 +62,7 @@ def ellipsoid(at: Volume, centre: Sequence[float], radii: Sequence[float]) -> Vo
 
 
 def tube(at: Volume, nodes: Sequence[tuple[float, float, float, float]]) -> Volume:
-    """Distance (mm) to a chain of nodes (x, y, z, radius)."""
+    """Return the distance (mm) to a chain of nodes (x, y, z, radius)."""
     best = np.full(at.shape[1:], 1e3, dtype=np.float32)
     for first, last in pairwise(nodes):
         axis = np.subtract(last[:3], first[:3]).astype(np.float32)
@@ -75,12 +75,12 @@ def tube(at: Volume, nodes: Sequence[tuple[float, float, float, float]]) -> Volu
 
 
 def waver(rng: np.random.Generator, at: Volume, wavelength: float, mm: float) -> Volume:
-    """Positions shifted by smooth noise of `mm` standard deviation on each axis."""
+    """Return positions shifted by smooth noise of `mm` standard deviation on each axis."""
     return np.stack([a + np.float32(mm) * Noise(rng, wavelength)(at) for a in at])
 
 
 def grid(shape: tuple[int, int, int], step: float) -> tuple[NDArray[np.float64], Volume]:
-    """Affine and the RAS positions (3, nx, ny, nz) in mm of all voxels."""
+    """Return the affine and the RAS positions (3, nx, ny, nz), in mm, of all voxels."""
     affine = np.diag([step, step, step, 1.0])
     affine[:3, 3] = -np.multiply(shape, (90 / 182, 126 / 218, 72 / 182)) * step
     axes = [o + step * np.arange(n) for o, n in zip(affine[:3, 3], shape, strict=True)]

@@ -16,7 +16,7 @@ KINDS = ("periventricular", "juxtacortical", "deep", "infratentorial")
 
 @dataclass
 class Head:
-    """Anatomy on the grid: positions (3, nx, ny, nz), distances and tissue covers."""
+    """Anatomy on the grid: positions (3, nx, ny, nz), distances and tissue fractions."""
 
     step: float
     at: Volume
@@ -54,7 +54,7 @@ def draw_head(rng: np.random.Generator, at: Volume, step: float) -> Head:
 
 
 def _bodies(at: Volume) -> tuple[Volume, Volume, Volume]:
-    """Distances (mm) to cerebrum, cerebellum and brainstem."""
+    """Return distances (mm) to cerebrum, cerebellum and brainstem."""
     x, y, z = np.abs(at[0]), at[1], at[2]
     half = np.stack([x, y, z])
     narrowed = x / (1.0 - 0.0010 * np.clip(y + 18.0, 0.0, 90.0))
@@ -75,7 +75,7 @@ def _bodies(at: Volume) -> tuple[Volume, Volume, Volume]:
 
 
 def _hemisphere_depth(at: Volume, cerebrum: Volume) -> tuple[Volume, Volume]:
-    """Depth (mm) below the surface of a hemisphere, and into the midline structures."""
+    """Return the depth (mm) below the surface of a hemisphere, and into the midline structures."""
     x, y, z = at
     tall = np.where(z > -2.0, np.float32(31), np.float32(14))
     core = 31.0 * (1.0 - np.hypot((y + 6.0) / 41.0, (z + 2.0) / tall))
@@ -90,16 +90,16 @@ def _hemisphere_depth(at: Volume, cerebrum: Volume) -> tuple[Volume, Volume]:
 
 
 def _folds(rng: np.random.Generator, at: Volume, depth: Volume, step: float) -> Volume:
-    """Distance (mm) from the nearest sulcus.
+    """Return the distance (mm) from the nearest sulcus.
 
-    Sulci are the zero level of noise that hardly changes along the way to the surface,
-    so that they enter perpendicular to it.
+    Sulci are the zero level of a noise that hardly changes along the way to the surface. So they meet the surface
+    at right angles.
     """
     smooth = ndimage.gaussian_filter(depth, 2.0 / step)
     slope = np.stack(np.gradient(smooth, np.float32(step)))
     length = np.sqrt((slope**2).sum(axis=0)) + np.float32(1e-3)
     slope /= length
-    # Where opposite surfaces are equally far, the direction flips and would tear folds.
+    # At equal distance from opposite surfaces the direction flips, which would tear folds.
     seam = 30.0 * np.clip(0.85 - length, 0.0, 1.0) * (depth > 8.0)
     shell = (depth > -3.0) & (depth < 32.0)
     top = (at - np.float32(0.7) * np.clip(depth, 0.0, 24.0) * slope)[:, shell]
@@ -140,7 +140,7 @@ def _draw_hindbrain(
 
 
 def _draw_core(rng: np.random.Generator, paint: Volume, at: Volume, soft: float) -> Volume:
-    """Paint deep grey nuclei and ventricles; distance (mm) to the latter."""
+    """Paint deep grey nuclei and ventricles; return the distance (mm) to the ventricles."""
     half = np.stack([np.abs(at[0]), at[1], at[2]])
     caudate = [(13, 18, 6, 6.0), (14, 8, 14, 5.0), (18, -12, 22, 3.0), (25, -30, 18, 2)]
     nuclei = {
@@ -167,7 +167,7 @@ def _draw_core(rng: np.random.Generator, paint: Volume, at: Volume, soft: float)
 
 
 def _sites(paint: Volume, at: Volume, ventricle: Volume, below: Volume) -> dict[str, NDArray[np.int64]]:
-    """Flat indices of the voxels where each kind of lesion may be centred."""
+    """Return the flat indices of the voxels where each kind of lesion may be centred."""
     white = paint[-1] > 0.8
     above = white & (at[2] > -2.0) & (below > 1.0)
     beside = (np.abs(ventricle - 3.0) < 2.0) & (np.abs(at[0]) > 7.0)

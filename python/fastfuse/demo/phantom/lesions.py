@@ -14,11 +14,11 @@ from .head import KINDS, Head
 from .tissue import TISSUE
 
 Spot = tuple[NDArray[np.int64], Volume]
-"""Flat voxel indices around one lesion and their distance (mm) inside its contour."""
+"""Flat indices of the voxels around a lesion, and their distances (mm) inside its contour."""
 
 
 REACH_MM = 6.0
-"""How far outside a lesion its distance is kept; beyond any rater's contour error."""
+"""Distances are kept up to here outside a lesion, which is beyond any rater's contour error."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Lesion:
 
 @dataclass(frozen=True)
 class Disease:
-    """What all raters look at; `blurred` shifts the contours of all of them alike."""
+    """Lesions and look-alikes that all raters see; `blurred` shifts all raters' contours together."""
 
     lesions: list[Lesion]
     lookalikes: list[Lesion]
@@ -41,7 +41,7 @@ class Disease:
 
 
 def make_disease(rng: np.random.Generator, head: Head) -> Disease:
-    """Make true lesions, and harmless spots that a rater may take for lesions."""
+    """Make true lesions and look-alikes, harmless spots that a rater may outline."""
     count = int(rng.integers(32, 50))
     kinds = rng.choice(KINDS, size=count, p=(0.56, 0.16, 0.2, 0.08))
     volumes = rng.lognormal(0.0, 1.1, size=(count,))
@@ -62,7 +62,7 @@ def make_disease(rng: np.random.Generator, head: Head) -> Disease:
 def _scatter(
     rng: np.random.Generator, head: Head, kinds: Sequence[str], volumes: NDArray[np.float64]
 ) -> list[tuple[Spot, float]]:
-    """Spots and volumes (mm^3) of lesions at random sites that keep apart."""
+    """Return spots and volumes (mm^3) of lesions at random sites that do not overlap."""
     wobble = Noise(rng, 9.0)
     slope = np.array(np.gradient(head.ventricle))
     placed: list[tuple[NDArray[np.float64], float]] = []
@@ -97,7 +97,7 @@ def _spot(
     radii: Sequence[float],
     wobble: Noise,
 ) -> Spot:
-    """Distances inside a bumpy ellipsoid, less where there is CSF.
+    """Return distances inside an irregular ellipsoid, reduced where there is CSF.
 
     `centre` is in voxels, the rows of `axes` are unit vectors, `radii` are in mm.
     """
@@ -121,7 +121,7 @@ def _spot(
 
 
 def draw_lesions(paint: Volume, lesions: list[Lesion]) -> None:
-    """Paint fuzzy lesions; the starkest take up contrast agent, if large in a ring."""
+    """Paint lesions with fuzzy borders; those of highest contrast enhance, large ones as a ring."""
     channels = paint.reshape(len(paint), -1)
     for lesion in lesions:
         flat, inside = lesion.spot

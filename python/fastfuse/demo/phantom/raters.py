@@ -1,4 +1,4 @@
-"""Raters: persistent habits, and the masks that come of them."""
+"""Simulated raters: their habits, and the masks and votes that they make."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ DOUBT = np.float32(0.3)
 class RaterStyle:
     """A rater's persistent habits."""
 
-    name: str  #: what characterises the rater
+    name: str  #: the rater's main habit
     bias_mm: float  #: mean displacement of the contours, positive outwards
     smooth_mm: float  #: standard deviation of their smooth displacement
     slice_mm: float  #: standard deviation of their displacement between axial slices
-    detect_mm3: float  #: volume of an ordinary lesion that is seen every second time
+    detect_mm3: float  #: volume of an ordinary lesion that is found with probability 1/2
     false_lesions: int  #: number of look-alikes outlined in every case
-    doubt_mm: float  #: mean width of the doubted rim outside the contour
+    doubt_mm: float  #: mean width of the doubtful rim outside the contour
 
 
 RATERS: tuple[RaterStyle, ...] = (
@@ -44,7 +44,7 @@ def rate(
     head: Head,
     disease: Disease,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """One rater's mask and votes."""
+    """Return one rater's mask and votes."""
     shape = head.brain.shape
     perceived = np.full(head.brain.size, -2 * REACH_MM, dtype=np.float32)
     count = min(style.false_lesions, len(disease.lookalikes))

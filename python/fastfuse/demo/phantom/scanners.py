@@ -1,4 +1,4 @@
-"""Scanners: each centre's way to turn a head into images."""
+"""Scanners: how each centre turns a head into images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .tissue import MODALITIES
 
 @dataclass(frozen=True)
 class Scanner:
-    """The look of one centre's images."""
+    """Appearance of one centre's images."""
 
     name: str  #: name of the centre
     noise: float  #: standard deviation of the noise, relative to brightness 1
@@ -33,7 +33,7 @@ SCANNERS: tuple[Scanner, ...] = (
 
 
 def scan(rng: np.random.Generator, scanner: Scanner, head: Head) -> dict[str, NDArray[np.int16]]:
-    """Images of the painted head as a centre's scanner would store them."""
+    """Return images of the painted head as a centre's scanner would store them."""
     shading = np.exp(np.float32(scanner.bias) * Noise(rng, 170.0)(head.at))
     images = {}
     for name, channel in zip(MODALITIES, head.paint, strict=False):

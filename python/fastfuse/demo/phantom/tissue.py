@@ -1,4 +1,4 @@
-"""How bright each tissue is in each modality, and the brush that paints it."""
+"""Brightness of each tissue in each modality, and the painting of tissues."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TISSUE = {
 
 
 def stroke(paint: Volume, cover: Volume, tissue: str) -> None:
-    """Paint a tissue over all channels: the modalities, then CSF and white matter."""
+    """Paint a tissue over all channels: one per modality, then CSF and white matter."""
     values = (*TISSUE[tissue], float(tissue == "csf"), float(tissue == "white"))
     for channel, value in zip(paint, values, strict=True):
         channel += cover * (np.float32(value) - channel)

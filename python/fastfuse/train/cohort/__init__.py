@@ -1,1 +1,1 @@
-"""Cases of a cohort: files, checks, folds."""
+"""Cases of a cohort: their files, checks and folds."""

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a cohort, found in one go."""
+"""All problems of a cohort, found in one pass."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .problem import Problem
 
 @dataclass(frozen=True)
 class CheckedCase:
-    """What the check tells of a case.
+    """Problems and figures of a case.
 
     Attributes
     ----------
     case : Case
     grid : Grid or None
-        FLAIR's; None if it cannot be read.
+        FLAIR's grid; None if FLAIR cannot be read.
     volumes_ml : list of float
-        Of the masks that can be read.
+        Volumes of the readable masks.
     problems, notes : list of Problem
-        What must be mended, and what need not be.
+        What must be corrected, and what need not be.
     """
 
     case: Case
@@ -52,19 +52,19 @@ def examine_cohort(
     fix_flips: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[CheckedCase]:
-    """Read every file of a cohort, and say of each case what stands against its use.
+    """Read every file of a cohort, and list each case's problems.
 
-    Looked for are missing and surplus files, gaps in the raters' numbers, files that cannot be read whole or do
-    not lie on FLAIR's grid, NaN, infinite and constant images, and masks that are not binary, empty, outside the
-    brain, or far from all other raters'.
+    Problems are missing and surplus files, gaps in the raters' numbers, files that cannot be read completely or are
+    not on FLAIR's grid, NaN, infinite and constant images, and masks that are not binary, are empty, lie outside
+    the brain, or far from all other raters' masks.
 
     Parameters
     ----------
     root : path
-        As :func:`fastfuse.train.msseg.find_cases` takes it.
+        As :func:`fastfuse.train.cohort.msseg.find_cases` takes it.
     split : {"Training", "Testing", "all"}
     fix_flips : bool
-        Take masks that can be flipped back for sound ones.
+        Accept masks that can be flipped back.
     say : callable
         Called with a few words before each case.
 
@@ -101,7 +101,7 @@ def _examine(case: Case, usual: int, *, fix_flips: bool) -> CheckedCase:
 
 
 def _file_problems(case: Case, usual: int) -> Iterator[Problem]:
-    """Yield what the names of the files alone tell."""
+    """Yield the problems that the files' names tell."""
     for name in case.missing:
         yield Problem(case.name, name, "missing", "add the file, or take the case out of the cohort")
     if len(case.masks) < 2:

@@ -1,4 +1,4 @@
-"""What is wrong with the voxels of a case."""
+"""Problems of a case's voxels."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .loading import marked
 from .msseg import Case
 from .problem import Problem
 
-MOST_NAMED = 5  # values of a mask
-ALONE = 0.25  # share of a mask that any other rater marks too: raters share most of theirs, a mirrored mask little
+MOST_NAMED = 5  # values of a mask that a message lists
+ALONE = 0.25  # least share of a mask that other raters mark too; a mirrored mask shares less
 
 
 @dataclass
 class Voxels:
-    """What can be read of a case, with what cannot; masks only if they lie on FLAIR's grid."""
+    """The readable voxels of a case, and the problems of the other files; masks only if they lie on FLAIR's grid."""
 
     case: Case
     flair: Image | None = None
@@ -38,7 +38,7 @@ class Voxels:
 
     @classmethod
     def of(cls, case: Case, *, fix_flips: bool) -> Voxels:
-        """Read all that can be read."""
+        """Read every file that can be read."""
         voxels = cls(case)
         for path in case.paths:
             try:
@@ -48,7 +48,7 @@ class Voxels:
         return voxels
 
     def _add(self, path: Path, image: Image, *, fix_flips: bool) -> None:
-        """Keep one file's voxels; those of a mask as they are stored even if its grid is another."""
+        """Keep one file's voxels; a mask's stored values are kept even if its grid differs."""
         if path in self.case.images.values():
             self.images[path.name] = image.data
         else:
@@ -60,7 +60,7 @@ class Voxels:
             self.masks[path.name] = marked(image, axes)
 
     def _compare(self, path: Path, image: Image, *, fix_flips: bool) -> tuple[int, ...]:
-        """Compare an image with FLAIR, where that can be read; return the axes to flip."""
+        """Compare an image with FLAIR, if FLAIR can be read; return the axes to flip."""
         axes: tuple[int, ...] = ()
         remark = None
         grid = replace(image.grid, name=path.name)
@@ -79,14 +79,14 @@ class Voxels:
 
     @property
     def volumes_ml(self) -> list[float]:
-        """Volumes of the masks on FLAIR's grid, in ml; none if that is unknown."""
+        """Volumes of the masks on FLAIR's grid, in ml; empty if FLAIR cannot be read."""
         if self.flair is None:
             return []
         return [int(mask.sum()) * self.flair.voxel_ml for mask in self.masks.values()]
 
 
 def content_problems(voxels: Voxels) -> Iterator[Problem]:
-    """Yield what is wrong with images and masks that can be read."""
+    """Yield the problems of readable images and masks."""
     case = voxels.case.name
     for name, image in voxels.images.items():
         yield from (Problem(case, name, *found) for found in _of_image(image))
@@ -118,7 +118,7 @@ def _of_mask(stored: NDArray[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _of_lesions(name: str, mask: NDArray[np.uint8], voxels: Voxels) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with a mask beside the brain and the other raters."""
+    """Yield the problems of a mask against the brain mask and the other raters' masks."""
     marked_voxels = int(np.count_nonzero(mask))
     if voxels.brain is not None and voxels.brain.shape == mask.shape:
         outside = int(np.count_nonzero(mask & (1 - voxels.brain)))

@@ -1,6 +1,6 @@
-"""Masks whose header runs the other way along some axes.
+"""Masks whose header reverses some axes against FLAIR's.
 
-In the archive of 2016 two raters' masks of one case are so: they cover FLAIR's voxels, in another order.
+In the archive of 2016 this holds for two raters' masks of one case: they cover FLAIR's voxels in another order.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import numpy as np
 from ...errors import GridError
 from ...inputs.grids import NEAR, Grid, check_same_grid
 
-STRAIGHT = 0.1  # how far a step may be from one voxel along one axis, in voxels
+STRAIGHT = 0.1  # largest deviation of a step from one voxel along one axis, in voxels
 
 
 def fit(first: Grid, other: Grid, *, fix_flips: bool) -> tuple[tuple[int, ...], str | None]:
-    """Compare a mask's grid with an image's; return the axes to flip and a remark on what is doubtful.
+    """Compare a mask's grid with an image's; return the axes to flip, and a remark if the match is doubtful.
 
     Parameters
     ----------
     first, other : Grid
-        The image's and the mask's.
+        The image's grid, and the mask's.
     fix_flips : bool
-        Return the axes along which the mask runs the other way, rather than refuse it.
+        Return reversed axes instead of refusing the mask.
 
     Raises
     ------
     GridError
-        If the grids differ in any other way, or in this one and it is not to be mended.
+        If the grids differ in another way, or if axes are reversed and ``fix_flips`` is not set.
     """
     axes = reversed_axes(first, other)
     if not axes:
@@ -49,7 +49,7 @@ def fit(first: Grid, other: Grid, *, fix_flips: bool) -> tuple[tuple[int, ...], 
 
 
 def reversed_axes(first: Grid, other: Grid) -> tuple[int, ...]:
-    """Return the axes along which the directions are opposite; none if the grids differ in more than these."""
+    """Return the axes with opposite directions; none if the grids differ in anything else."""
     step = np.linalg.inv(first.affine[:3, :3]) @ other.affine[:3, :3]
     signs = np.where(np.diag(step) < 0, -1.0, 1.0)
     if first.shape != other.shape or np.abs(step - np.diag(signs)).max() > STRAIGHT:
@@ -58,7 +58,7 @@ def reversed_axes(first: Grid, other: Grid) -> tuple[int, ...]:
 
 
 def mirrored(grid: Grid, axes: tuple[int, ...]) -> Grid:
-    """Return where the voxels lie once the array is flipped along some axes."""
+    """Return the grid of the array after a flip along some axes."""
     turn = np.eye(4)
     for axis in axes:
         turn[axis, axis] = -1.0

@@ -1,4 +1,4 @@
-"""Folds of a cross-validation, with every centre in each as far as its cases go."""
+"""Folds of a cross-validation, balanced over the centres."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from .msseg import Case
 
 
 def make_folds(cases: Sequence[Case], n_folds: int = 5) -> list[list[str]]:
-    """Share out cases so that no two folds differ by more than one case, and by more than one of any centre.
+    """Divide cases into folds that differ by at most one case, and by at most one case of any centre.
 
     Parameters
     ----------
     cases : sequence of Case
         In any order.
     n_folds : int
-        At least 2, at most the number of cases. Fifteen cases of three scanners make five folds of one of each.
+        At least 2, at most the number of cases. Fifteen cases of three centres make five folds of one case of each.
 
     Returns
     -------
     list of list of str
-        The names of each fold's cases; always the same for the same cases.
+        The names of each fold's cases. The same cases give the same folds.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def write_folds(
 
 
 def read_folds(path: Path | str, cases: Sequence[Case]) -> list[list[str]]:
-    """Read folds that :func:`write_folds`, or a person, wrote.
+    """Read folds, written by :func:`write_folds` or by hand.
 
     Returns
     -------
@@ -119,19 +119,19 @@ def _are_names(folds: Any) -> bool:
 
 
 def validation_cases(cases: Sequence[Case], seed: int) -> list[str]:
-    """Draw one case of each centre from those to train on, to stop the training by.
+    """Draw one training case of each centre for validation.
 
     Parameters
     ----------
     cases : sequence of Case
-        To train on, in any order.
+        The training cases, in any order.
     seed : int
-        Another number, another draw.
+        Seed of the draw.
 
     Returns
     -------
     list of str
-        Their names, in the order of the centres.
+        Names of the drawn cases, in the order of the centres.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How MSSEG-2016 lies on a disk: whose a folder's files are, and what each stands for.
+"""The layout of MSSEG-2016 on disk: the case of a folder, and the role of each file.
 
 Two layouts are known: today's download, ``Training/Center_01/Patient_01/{Preprocessed_Data,Masks}``, and the
 archive of 2016, whose images and masks lie in folders of their own, each with a folder ``01016SACH`` per case.
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-MODALITIES = ("DP", "FLAIR", "GADO", "T1", "T2")  # the order of a network's channels
+MODALITIES = ("DP", "FLAIR", "GADO", "T1", "T2")  # in the order of the network's channels
 
 NIFTI = r"\.nii(?:\.gz)?"
 IMAGE = re.compile(rf"(FLAIR|T1|GADO|DP|PD|T2)(_preprocessed)?{NIFTI}", re.IGNORECASE)
@@ -26,11 +26,11 @@ CASE_2016 = re.compile(r"(\d{2})\d{3}[A-Z]{2,}\w*")  # the first two digits are 
 INSIDE_A_CASE = ("preprocessed_data", "masks")
 RAW = re.compile(r"unprocessed|^raw", re.IGNORECASE)
 TEST = re.compile(r"(?<![a-z])test", re.IGNORECASE)
-DEPTH = 6  # folders below the root: links may lead in a circle
+DEPTH = 6  # levels of folders below the root, limited because links may lead in a circle
 
 
 class Place(NamedTuple):
-    """What tells a case from others; a name of 2016 does so alone, and leaves the split empty."""
+    """Key of a case; cases of 2016 have unique names, and an empty split."""
 
     split: str
     center: str
@@ -38,7 +38,7 @@ class Place(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A file and how well it stands for something: the least rank is used."""
+    """A file that may have a role; of several, the one with the lowest rank is used."""
 
     rank: int
     path: Path
@@ -46,11 +46,11 @@ class Found(NamedTuple):
 
 
 Files = dict[str, list[Found]]
-"""What each file stands for: a modality, ``rater 1``, ``brain`` or ``consensus``."""
+"""Files by role: a modality, ``rater 1``, ``brain`` or ``consensus``."""
 
 
 def search(root: Path) -> dict[Place, Files]:
-    """Sort every file that a case may have by its case, and by what it stands for."""
+    """Return all files of cases, by case and role."""
     found: dict[Place, Files] = defaultdict(lambda: defaultdict(list))
     for folder, names in _folders(root):
         owner = _owner(root, folder)
@@ -66,7 +66,7 @@ def search(root: Path) -> dict[Place, Files]:
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Walk through the root and the folders below it, links followed, with the names of their files."""
+    """Yield the root and the folders below it, with the names of their files; links are followed."""
     for folder, below, names in os.walk(root, followlinks=True):
         below.sort()
         if len(Path(folder).relative_to(root).parts) >= DEPTH:
@@ -75,7 +75,7 @@ def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _owner(root: Path, folder: Path) -> tuple[Place, str] | None:
-    """Return whose files a folder holds, and their split; nothing if it is no case's folder."""
+    """Return the case and the split of a folder's files; None for a folder of no case."""
     if folder.name.lower() in INSIDE_A_CASE:
         folder = folder.parent
     if root not in folder.parents:
@@ -89,13 +89,13 @@ def _owner(root: Path, folder: Path) -> tuple[Place, str] | None:
 
 
 def _telling(root: Path) -> tuple[str, ...]:
-    """Return the root's own name where it tells split or centre; one like test_data tells nothing."""
+    """Return the root's name if it names a split or a centre; a name like test_data does not."""
     name = root.resolve().name
     return (name,) if name.lower() in ("training", "testing") or CENTER.fullmatch(name) else ()
 
 
 def _role(name: str) -> tuple[str, int]:
-    """Return what a file stands for, nothing if no case needs it, and its rank."""
+    """Return a file's role, empty if it has none, and its rank."""
     if found := IMAGE.fullmatch(name):
         modality = found[1].upper()
         return "DP" if modality == "PD" else modality, int(found[2] is None)

@@ -1,4 +1,4 @@
-"""A case's images and masks, in memory and on one grid."""
+"""Loads a case's images and masks, on one grid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PIECE = 1 << 20  # bytes hashed at once
 
 @dataclass(frozen=True)
 class LoadedCase:
-    """A case in memory, all on FLAIR's grid of (x, y, z) voxels.
+    """A case in memory; all arrays have FLAIR's grid, (x, y, z).
 
     Attributes
     ----------
@@ -31,13 +31,13 @@ class LoadedCase:
     images : dict of str to ndarray
         In the order of the case's images, each in the type of its file.
     masks : list of ndarray of uint8
-        1 where a rater's file is above 0.
+        Each rater's mask: 1 where the file is above 0.
     brain : ndarray of uint8 or None
-        1 where the brain mask's file is above 0.
+        1 where the file of the brain mask is above 0.
     like : Image
-        FLAIR, for its affine and header.
+        FLAIR, as source of affine and header.
     remarks : list of str
-        What is doubtful about the files, and which masks were flipped back.
+        Doubts about the files, and the masks that were flipped back.
     """
 
     case: Case
@@ -54,11 +54,11 @@ def load_case(case: Case, *, fix_flips: bool = False, threads: int = 0) -> Loade
     Parameters
     ----------
     case : Case
-        As :func:`fastfuse.train.msseg.find_cases` finds it.
+        As :func:`fastfuse.train.cohort.msseg.find_cases` returns it.
     fix_flips : bool
-        Flip masks back whose header runs the other way along some axes, but covers the same voxels.
+        Flip masks back whose header reverses some axes but covers the same voxels.
     threads : int
-        Files read at once; 0 for one per core.
+        Number of files to read at once; 0: one per core.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def load_case(case: Case, *, fix_flips: bool = False, threads: int = 0) -> Loade
     ImageError
         If a file cannot be read.
     GridError
-        If a file does not lie on FLAIR's grid, with both names and the difference.
+        If a file is not on FLAIR's grid; it tells both names and the difference.
     """
     _check_complete(case)
     remarks: list[str] = []
@@ -96,7 +96,7 @@ def _check_complete(case: Case) -> None:
 
 
 def _voxels(flair: Image, image: Image, case: Case, fix_flips: bool, remarks: list[str]) -> NDArray[Any]:
-    """Return an image's voxels as they are, or a mask's as 0 and 1."""
+    """Return the voxels of an image unchanged, and those of a mask as 0 and 1."""
     is_mask = image.path not in case.images.values()
     axes: tuple[int, ...] = ()
     if is_mask:
@@ -108,7 +108,7 @@ def _voxels(flair: Image, image: Image, case: Case, fix_flips: bool, remarks: li
 
 
 def marked(image: Image, axes: tuple[int, ...] = ()) -> NDArray[np.uint8]:
-    """Return 1 where a mask is above 0, flipped along some axes."""
+    """Return a mask as 0 and 1 (above 0), flipped along some axes."""
     return np.asarray(np.flip(votes_of(image) > 0, axes), dtype=np.uint8)
 
 

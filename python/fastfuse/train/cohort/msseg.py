@@ -21,18 +21,18 @@ class Case:
     Attributes
     ----------
     name : str
-        Unique among the cases that were asked for.
+        Unique among the cases that were found together.
     center : str
         As ``Center_01``.
     images : dict of str to Path
-        Those of DP, FLAIR, GADO, T1, T2 that are there, in this order; DP may be called PD in its file's name.
+        The existing ones of DP, FLAIR, GADO, T1, T2, in this order. The file of DP may be named PD.
     masks : tuple of Path
         The raters' masks, in the order of their numbers.
     brain, consensus : Path or None
     split : str
         ``Training`` or ``Testing``.
     spare : tuple of Path
-        Files that stand for the same as one above, and are not used.
+        Unused files with the same role as one above.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Case:
 
     @property
     def paths(self) -> list[Path]:
-        """All that is read of it: images, FLAIR first, then masks, then the brain if there is one."""
+        """All files to read: FLAIR, the other images, the masks, and the brain mask if there is one."""
         images = sorted(self.images, key=lambda name: name != "FLAIR")
         return [*(self.images[name] for name in images), *self.masks, *([self.brain] if self.brain else [])]
 
     @property
     def missing(self) -> list[str]:
-        """Modalities without a file, and whichever raters' numbers are left out."""
+        """Modalities without a file, and gaps in the raters' numbers."""
         raters = self.raters
         gaps = sorted(set(range(1, max(raters, default=0))) - set(raters))
         images = [name for name in MODALITIES if name not in self.images]
@@ -78,17 +78,17 @@ def find_cases(root: Path | str, split: str = "Training") -> list[Case]:
     Parameters
     ----------
     root : path
-        Of today's download, ``Training/Center_01/Patient_01/{Preprocessed_Data,Masks}/...``, or of the archive of
-        2016: any folders with ``01016SACH/FLAIR_preprocessed.nii.gz`` and ``01016SACH/ManualSegmentation_1.nii.gz``,
-        in one folder or two. Images below a folder that is called raw or unprocessed are left out.
+        Root of today's download, ``Training/Center_01/Patient_01/{Preprocessed_Data,Masks}/...``, or of the archive
+        of 2016: ``01016SACH/FLAIR_preprocessed.nii.gz`` and ``01016SACH/ManualSegmentation_1.nii.gz``, in one
+        folder or two. Images below a folder named raw or unprocessed are ignored.
     split : {"Training", "Testing", "all"}
-        A case is one of ``Testing`` if a folder above it, below the root, says so.
+        A case belongs to ``Testing`` if the name of a folder above it, below the root, says so.
 
     Returns
     -------
     list of Case
-        Sorted by centre and name. Incomplete cases are among them:
-        :func:`fastfuse.train.cohort_check.check_cohort` says what they lack.
+        Sorted by centre and name. They may be incomplete:
+        :func:`fastfuse.train.cohort.check.check_cohort` lists what is missing.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _nothing_found(root: Path, split: str, others: int) -> str:
 
 
 def _case(place: Place, files: Files) -> Case:
-    """Choose a case's files, the first of each rank."""
+    """Return a case, with the file of the lowest rank for each role."""
     chosen = {role: min(found) for role, found in files.items()}
     spare = [one.path for role, found in files.items() for one in _as_good(found, chosen[role])]
     images = {name: chosen[name].path for name in MODALITIES if name in chosen}
@@ -134,12 +134,12 @@ def _case(place: Place, files: Files) -> Case:
 
 
 def _as_good(found: Sequence[Found], chosen: Found) -> list[Found]:
-    """Return the others that stand for the same with the same right."""
+    """Return the other files of the same role and rank."""
     return [one for one in found if one.rank == chosen.rank and one != chosen]
 
 
 def _with_unique_names(cases: list[Case]) -> list[Case]:
-    """Put the centre before names that several cases have, and the split where that is not enough."""
+    """Make names unique: prefix the centre to repeated names, and the split where that is not enough."""
     for longer in (_with_center, _with_split):
         counts = Counter(case.name for case in cases)
         cases = [replace(case, name=longer(case)) if counts[case.name] > 1 else case for case in cases]

@@ -1,4 +1,4 @@
-"""One thing that is wrong with a cohort."""
+"""One problem of a cohort."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...images.paths import shown
 
 
 class Problem(NamedTuple):
-    """What is wrong with which file, and what to do; the file is empty where it is the case as a whole."""
+    """A problem of a file and its remedy; ``file`` is empty for a problem of the whole case."""
 
     case: str
     file: str
@@ -19,7 +19,7 @@ class Problem(NamedTuple):
 
     @classmethod
     def of(cls, case: str, path: Path, error: ImageError | GridError) -> Problem:
-        """Take what reading a file, or comparing its grid, raised."""
+        """Make a problem of the error that reading a file, or comparing its grid, raised."""
         what, found, remedy = str(error).removeprefix(f"{shown(path)}: ").partition(": ")
         if found and isinstance(error, GridError):
             together = what.startswith(f"{path.name} and ")

@@ -1,4 +1,4 @@
-"""Batches of slices: which ones, and turned by a few degrees."""
+"""Batches of slices, drawn at random and rotated by a few degrees, and predictions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Pool:
 
 
 def rotate(slices: Tensor, angles: NDArray[np.float64], pixel_mm: NDArray[np.float64]) -> Tensor:
-    """Turn slices about their middle, with linear interpolation; 0 comes in from outside.
+    """Rotate slices about their centre, with linear interpolation and 0 outside.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ def rotate(slices: Tensor, angles: NDArray[np.float64], pixel_mm: NDArray[np.flo
     angles : ndarray, shape (n,)
         In radians, from x to y.
     pixel_mm : ndarray, shape (n, 2)
-        Edges of a pixel: angles are right in space whatever a pixel's shape.
+        Edges of a pixel, so that angles are right also for oblong pixels.
     """
     length_x, length_y = (pixel_mm * slices.shape[2:]).T
     cos, sin = np.cos(angles), np.sin(angles)
     zero = np.zeros_like(angles)
-    # torch's grids hold where each place comes from, y before x, in units of half the extent
+    # torch's grid holds each pixel's source position: y before x, in units of half the extent.
     rows = np.array([[cos, -sin * length_x / length_y, zero], [sin * length_y / length_x, cos, zero]])
     theta = torch.from_numpy(rows.transpose(2, 0, 1)).to(slices)
     grid = nn.functional.affine_grid(theta, list(slices.shape), align_corners=False)

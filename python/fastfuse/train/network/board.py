@@ -1,4 +1,4 @@
-"""TensorBoard's log of a training, where TensorBoard is installed."""
+"""Log of a training for TensorBoard, if TensorBoard is installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .workers import Workers
 
 @contextmanager
 def board(folder: Path, workers: Workers) -> Iterator[Callable[[Epoch], None]]:
-    """Return what is to be called after each epoch; a resumed training's log goes on in a file of its own."""
+    """Yield a function to call after each epoch; a resumed training logs to a new file."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 DICES = ("paper", "l1")
 SMOOTH = 1e-6
-"""Added above and below, in pixels: the loss of two empty masks is 0, and finite everywhere."""
+"""Added to numerator and denominator, in pixels: the loss of two empty masks is 0, and it is finite everywhere."""
 
 
 def soft_dice_loss(predicted: Tensor, target: Tensor, dice: str = "paper") -> Tensor:
@@ -18,9 +18,9 @@ def soft_dice_loss(predicted: Tensor, target: Tensor, dice: str = "paper") -> Te
     predicted, target : Tensor of one shape
         P and T, in [0, 1]. Sums are taken in float32 at least.
     dice : {"paper", "l1"}
-        The intersection. "paper": Σ P T, as eq. (14), whose minimum in P lies at 0 or 1 even where T is between:
-        one pixel with T = 0.3 is best served by P = 1. "l1": Σ (T + P − |T − P|) / 2, whose minimum is P = T.
-        They are one for binary T and P.
+        The intersection. "paper": Σ P T, as in eq. (14). Its loss has the minimum at P = 0 or 1 even for T between:
+        for one pixel with T = 0.3 it is P = 1. "l1": Σ (T + P − |T − P|) / 2. Its loss has the minimum at P = T.
+        For binary T and P the two are equal.
 
     Returns
     -------

@@ -15,9 +15,9 @@ from ..options import NetworkOptions
 class UNet(nn.Module):
     """Probability of a lesion in each pixel of an axial slice with several modalities.
 
-    Contracting path of 3 × 3 convolutions with ReLU and 2 × 2 max-pooling; expanding path of 2 × 2 transposed
-    convolutions without an activation of their own and 3 × 3 convolutions with ReLU; skip connections;
-    a sigmoid at the end. Convolutions are padded, so that the output is as large as the input.
+    The contracting path has 3 × 3 convolutions with ReLU, and 2 × 2 max-pooling. The expanding path has 2 × 2
+    transposed convolutions without an activation, and 3 × 3 convolutions with ReLU. Skip connections join the two,
+    and a sigmoid ends the network. Convolutions are padded, so that the output has the size of the input.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ class UNet(nn.Module):
     width : int, default 32
         Channels of the first level, doubled at each level below. The original has 64.
     depth : int, default 4
-        Poolings, as in the original. The extents of a slice must be multiples of 2**depth.
+        Number of poolings, as in the original. The extents of a slice must be multiples of 2**depth.
     start : float, default 0.5
-        Probability from which the untrained network starts, by the bias of the last layer. From 0.5, which is the
-        usual bias of 0, the soft Dice loss may push all probabilities to 0 at once, where its gradient vanishes; from a
-        small one it does not (Lin et al., ICCV 2017, section 3.3, doi:10.1109/ICCV.2017.324).
+        Output of the untrained network, set by the bias of the last layer; 0.5 is the usual bias of 0. From there the
+        soft Dice loss may push all probabilities to 0 at once, where its gradient vanishes. From a small probability
+        it does not (Lin et al., ICCV 2017, section 3.3, doi:10.1109/ICCV.2017.324).
 
     Notes
     -----
@@ -89,7 +89,7 @@ def initialise(module: nn.Module) -> None:
 
 
 def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
-    """Return a U-Net, or what the option's "module:callable" makes of in_channels, width and depth, by keyword.
+    """Return a U-Net, or the network that the option's "module:callable" makes from in_channels, width and depth.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
 
 @torch.no_grad()
 def check_output(network: nn.Module, slices: Tensor) -> None:
-    """Raise ValueError or TypeError if the network makes no probabilities of these slices' size."""
+    """Raise ValueError or TypeError unless the network returns probabilities of the slices' size."""
     network.eval()
     predicted = network(slices)
     if not isinstance(predicted, Tensor):

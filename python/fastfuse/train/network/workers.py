@@ -1,4 +1,4 @@
-"""One process, or several that torchrun started: where each computes, and what only the first one does."""
+"""The processes that train together, one or several started by torchrun: device and rank of each."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Workers:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes files and speaks."""
+        """Whether this is the process that writes files and reports."""
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """Return the network, whose gradients are averaged over all processes."""
+        """Return the network, with gradients averaged over all processes."""
         if self.count == 1:
             return network
         on = [self.device] if self.device.type == "cuda" else None
@@ -46,7 +46,7 @@ class Workers:
 
 
 def make_workers(device: str = "auto") -> Workers:
-    """Return this process's place; torchrun's environment tells whether there are others.
+    """Return this process's device and rank, by the environment that torchrun sets.
 
     Raises
     ------

@@ -41,7 +41,7 @@ def draw_outlines(path: Path, flair: Slice, masks: Sequence[Slice], window: tupl
 def draw_masks(
     path: Path, flair: Slice, consensus: Mapping[str, Slice], predicted: Mapping[str, Slice]
 ) -> None:
-    """Draw the paper's Fig. 2: each method's consensus, and what a network that learnt from it predicts."""
+    """Draw the paper's Fig. 2: each method's consensus, and the prediction of a network trained on it."""
     brightest = float(np.percentile(flair, 99.7))
     figure = Figure(figsize=(2.7 * len(consensus) + 0.6, 6.2), facecolor="black", layout="constrained")
     axes = figure.subplots(2, len(consensus), squeeze=False)

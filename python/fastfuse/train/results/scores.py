@@ -1,7 +1,6 @@
-"""What predictions are worth: against each expert and against STAPLE, per case, and pooled over a fold as in the paper.
+"""Scores of predictions against each expert and against STAPLE, per case and pooled over a fold as in the paper.
 
-The paper's numbers: voxels of a fold's cases are counted together, measures are averaged over the experts, then
-over the folds.
+The paper counts the voxels of a fold's cases together, and averages measures over the experts, then over the folds.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class Score:
 
     @property
     def overlap(self) -> Overlap:
-        """Voxels that both have, or one of them alone."""
+        """True and false positives and negatives."""
         found = self.evaluation
         return Overlap(
             found.true_positives, found.false_positives, found.false_negatives, found.true_negatives
@@ -46,7 +45,7 @@ class Score:
 
 
 def references_of(masks: Sequence[NDArray[Any]], staple: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return what a prediction is held against, by name."""
+    """Return the references by name: each expert's mask, and STAPLE's."""
     named = {f"expert {number}": mask for number, mask in enumerate(masks, start=1)}
     return {**named, STAPLE: staple >= 0.5}
 
@@ -57,7 +56,7 @@ def score_case(
     spacing_mm: Sequence[float],
     options: EvaluationOptions,
 ) -> dict[str, Evaluation]:
-    """Return how near a prediction comes to each reference."""
+    """Return the evaluation of a prediction against each reference."""
     mask = drop_small(probability >= options.cut, options.least_voxels)
     return {name: evaluate(mask, truth, spacing_mm=spacing_mm) for name, truth in references.items()}
 
@@ -71,7 +70,7 @@ def pooled(scores: Iterable[Score]) -> Overlap:
 def paper_measures(scores: Sequence[Score], experts: bool) -> dict[str, float]:
     """Return Dice, precision and recall as in Table 1, of one method's scores: against the experts, or STAPLE.
 
-    What is undefined, as the precision where a fold's predictions are empty, is left out of the means.
+    Undefined measures, such as the precision of empty predictions, are left out of the means.
     """
     folds = sorted({score.fold for score in scores})
     found = {measure: [] for measure in MEASURES}  # type: dict[str, list[float]]
@@ -87,7 +86,7 @@ def paper_measures(scores: Sequence[Score], experts: bool) -> dict[str, float]:
 
 
 def empty_folds(scores: Sequence[Score]) -> list[tuple[str, int]]:
-    """Return each method and fold whose network marks nothing at all: its training has failed."""
+    """Return each method and fold whose network predicts no foreground at all: its training has failed."""
     marked: dict[tuple[str, int], int] = {}
     for score in scores:
         key = score.method, score.fold
@@ -96,7 +95,7 @@ def empty_folds(scores: Sequence[Score]) -> list[tuple[str, int]]:
 
 
 def case_means(scores: Sequence[Score], measure: str, experts: bool) -> NDArray[np.float64]:
-    """Return one number per case, of one method's scores: the mean over the experts, or the one against STAPLE."""
+    """Return one method's measure for each case: the mean over the experts, or the one against STAPLE."""
     by_case: dict[str, list[float]] = {}
     for score in scores:
         if (score.reference != STAPLE) == experts:
@@ -105,7 +104,7 @@ def case_means(scores: Sequence[Score], measure: str, experts: bool) -> NDArray[
 
 
 def facts_of(evaluation: Evaluation) -> dict[str, float | int | str]:
-    """Return an evaluation as JSON takes it: what is nan or infinite as a text."""
+    """Return an evaluation for JSON, with nan and infinite values as text."""
     facts = asdict(evaluation)
     return {name: value if math.isfinite(value) else str(value) for name, value in facts.items()}
 
@@ -117,7 +116,7 @@ def evaluation_from(facts: Mapping[str, Any]) -> Evaluation:
 
 
 def mean_of_defined(values: Iterable[float]) -> float:
-    """Return the mean of what is defined; nan if nothing is."""
+    """Return the mean of the values that are not nan; nan if there are none."""
     defined = [value for value in values if not np.isnan(value)]
     return float(np.mean(defined)) if defined else float("nan")
 

@@ -1,4 +1,4 @@
-"""Rows as files: CSV and Markdown."""
+"""Tables as CSV and Markdown."""
 
 from __future__ import annotations
 

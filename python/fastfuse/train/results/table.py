@@ -1,4 +1,4 @@
-"""Table 1 of the paper beside ours: Dice, precision and recall against the experts and against STAPLE, in percent."""
+"""Table 1, the paper's and ours: Dice, precision and recall against the experts and against STAPLE, in percent."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ AGAINST = {True: "experts", False: "STAPLE"}
 
 @dataclass(frozen=True)
 class Row:
-    """One method, against the experts and against STAPLE, in percent.
+    """One method's scores against the experts and against STAPLE, in percent.
 
     Attributes
     ----------
     pooled : dict of (experts, measure) to float
-        As the paper has it: over the voxels of a fold's cases, then over folds.
+        As in the paper: over the voxels of a fold's cases together, then the mean over folds.
     per_case : dict of (experts, measure) to (mean, low, high)
-        Over cases, with a 95 % bootstrap interval.
+        Mean over cases, with a 95 % bootstrap interval.
     """
 
     method: str
@@ -62,7 +62,7 @@ def _row(method: str, scores: Sequence[Score]) -> Row:
 
 
 def markdown(rows: Sequence[Row], about: str) -> str:
-    """Return the table, and the one over cases with intervals, as Markdown; ``about`` says what they are of."""
+    """Return the table, and a table of means over cases, as Markdown with the caption ``about``."""
     head = ["", *(f"{name} {AGAINST[experts]}" for experts in AGAINST for name in ("Dice", "Pre", "Rec"))]
     ours = [[TITLES[row.method], *(f"{value:.1f}" for value in row.pooled.values())] for row in rows]
     paper = [

@@ -1,1 +1,1 @@
-"""What networks are trained on: consensus masks and slices."""
+"""Training data: consensus masks, and slices of the images."""

@@ -1,4 +1,4 @@
-"""Each method's consensus of a case's raters, kept with a hash of everything that it depends on."""
+"""Each method's consensus of a case's raters, saved with a hash of files and options that it depends on."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def consensus_of(
     say: Callable[[str], None] = lambda _: None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Volume]:
-    """Return each method's probabilities, from ``folder`` where they are kept, else fused and kept there.
+    """Return each method's probabilities, read from ``folder``, or fused and saved there.
 
     Parameters
     ----------
@@ -48,13 +48,13 @@ def consensus_of(
     methods : sequence of str
     options : ConsensusOptions
     folder : Path
-        Holds METHOD.nii.gz and METHOD.json for each method.
+        Folder of METHOD.nii.gz and METHOD.json for each method.
     key : str
-        Hash of the input files; with the options it tells whether what is kept still holds.
+        Hash of the input files. With the options it tells whether saved files are up to date.
     say : callable
         Called with a few words before each fusion.
     tell : callable
-        Called with what is doubtful about a fusion.
+        Called with each warning of a fusion.
     """
     found: dict[str, Volume] = {}
     votes: list[Any] = []
@@ -62,7 +62,7 @@ def consensus_of(
         path = folder / f"{method}.nii.gz"
         now = _key(key, method, options)
         if _kept_key(path) == now:
-            with suppress(ImageError):  # damaged: it is made again
+            with suppress(ImageError):  # a damaged file is made again
                 found[method] = np.asarray(read(path).data, np.float32)
                 continue
         say(f"fusing {folder.name} by {method}")
@@ -111,7 +111,7 @@ def _key(inputs: str, method: str, options: ConsensusOptions) -> str:
 
 
 def _kept_key(path: Path) -> str | None:
-    """Return the key of what is kept; None if nothing sound is there."""
+    """Return the key of a saved consensus; None if there is none, or its JSON is damaged."""
     facts = json_of(sidecar_path(path))
     return facts.get("key") if path.exists() and isinstance(facts, dict) else None
 

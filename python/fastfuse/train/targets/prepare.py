@@ -1,4 +1,4 @@
-"""From a cohort's files to what trainings need: slices of the images, and each method's consensus of the raters."""
+"""Prepares cases for training: slices of the images, and each method's consensus of the raters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .slices import Frame, Slices, brain_of, common_size, normalised
 
 @dataclass(frozen=True)
 class Prepared:
-    """A case, ready for any method's network.
+    """A case, prepared for any method's network.
 
     Attributes
     ----------
@@ -32,11 +32,11 @@ class Prepared:
     targets : dict of str to Tensor of float32, shape (z, x, y)
         Each method's consensus.
     frame : Frame
-        Where the slices lie in the volume.
+        Position of the slices in the volume.
     shape : tuple of int
         Of the volume.
     brain : Tensor of bool, shape (z, x, y)
-        Predictions outside are 0.
+        Predictions are 0 outside.
     pixel_mm : tuple of float
     like : Image
         FLAIR's affine and header, without its voxels.
@@ -52,12 +52,12 @@ class Prepared:
     like: Image
 
     def slices(self, method: str, device: torch.device) -> Slices:
-        """Return what a network learns from, on its device."""
+        """Return images and one method's target on a device."""
         lesions = (self.targets["staple"] >= 0.5).any(dim=2).any(dim=1).numpy()
         return Slices(self.images.to(device), self.targets[method].to(device), self.pixel_mm, lesions)
 
     def widened(self, size: tuple[int, int]) -> Prepared:
-        """Return the same case in slices of ``size``, with 0 around."""
+        """Return the same case in slices of ``size``, padded with 0."""
         frame = self.frame.widened(size)
         left, right = (
             [abs(a - b) for a, b in zip(old[:2], new[:2], strict=True)]
@@ -94,11 +94,11 @@ def prepare(
     Parameters
     ----------
     cases, keys : sequence of Case, of str
-        And a hash of each one's files.
+        The cases, and a hash of each one's files.
     folder : Path
-        For the consensus masks, a folder in it for each case.
+        Folder of the consensus masks, with a folder for each case.
     say, tell : callable
-        Called with what is being done, and with what is doubtful.
+        Called with each step, and with each warning.
     """
     prepared = []
     for case, key in zip(cases, keys, strict=True):

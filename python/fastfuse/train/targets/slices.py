@@ -1,4 +1,4 @@
-"""A case as a network sees it: axial slices of all modalities, normalised, cut to a frame around the brain."""
+"""Axial slices of a case for a network: all modalities, normalised, cut to a frame around the brain."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Slices:
     pixel_mm : tuple of float
         Edges of a pixel in x and y.
     lesions : ndarray of bool, shape (z,)
-        Which slices hold lesions: by one rule for all targets, so that batches are the same for all.
+        Slices with lesions, by one rule for all targets, so that all targets have the same batches.
     """
 
     images: Tensor
@@ -41,14 +41,14 @@ class Slices:
 
 @dataclass(frozen=True)
 class Frame:
-    """The part of a volume that is looked at, in RAS order; it may reach beyond the volume.
+    """A box in a volume in RAS order; it may reach beyond the volume.
 
     Attributes
     ----------
     axes, reversed_axes : tuple of int
-        How the volume's axes become R, A, S: their order, and which of these then run backwards.
+        The volume's axes in the order R, A, S, and the axes of that order to reverse.
     start, stop : tuple of int
-        In voxels of the volume in RAS order.
+        Corners, in voxels of the volume in RAS order.
     """
 
     axes: tuple[int, ...]
@@ -66,7 +66,7 @@ class Frame:
         return Frame(axes, backwards, start, stop)
 
     def widened(self, size: Sequence[int]) -> Frame:
-        """Return a frame of ``size`` in x and y with this one in its middle."""
+        """Return a frame of ``size`` in x and y, centred on this one."""
         grown = [wide - extent for wide, extent in zip(size, self.shape, strict=False)]
         start = [low - more // 2 for low, more in zip(self.start, grown, strict=False)]
         stop = [low + wide for low, wide in zip(start, size, strict=True)]
@@ -94,7 +94,7 @@ class Frame:
         return volume
 
     def _overlap(self, shape: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-        """Return the places, in the frame and in the volume, of what both hold."""
+        """Return the overlap of frame and volume, as slices of the frame and of the volume."""
         low = [max(start, 0) for start in self.start]
         high = [min(stop, extent) for stop, extent in zip(self.stop, shape, strict=True)]
         frame = tuple(slice(a - start, b - start) for a, b, start in zip(low, high, self.start, strict=True))
@@ -102,7 +102,7 @@ class Frame:
 
 
 def common_size(frames: Sequence[Frame], multiple: int) -> tuple[int, int]:
-    """Return the least x and y that hold every frame and are multiples of a number."""
+    """Return the smallest x and y that hold every frame and are multiples of a number."""
     x, y = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     return -(-x // multiple) * multiple, -(-y // multiple) * multiple
 
@@ -120,6 +120,6 @@ def normalised(images: Mapping[str, NDArray[Any]], brain: NDArray[Any], frame: F
 
 
 def brain_of(brain: NDArray[Any] | None, flair: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return where the brain is: the mask, or else where FLAIR is not 0, or else everywhere."""
+    """Return the brain mask; without one, where FLAIR is not 0; the whole volume if that is empty."""
     inside = (flair if brain is None else brain) != 0
     return inside if inside.any() else np.ones_like(inside)
