@@ -56,7 +56,9 @@ def report(name: str, work: Callable[[], Any]) -> None:
     times = sorted(times_of(work, CALLS, 5))
     low, high = times[len(times) // 20], times[-1 - len(times) // 20]
     print(f"## {name}")
-    print(f"{micro(median(times))} µs a call, median of {CALLS} ({micro(low)} to {micro(high)} in nine of ten)")
+    print(
+        f"{micro(median(times))} µs a call, median of {CALLS} ({micro(low)} to {micro(high)} in nine of ten)"
+    )
     if ON_GPU:
         print(f"{between_events(work):.1f} µs between two events on the stream around a call, median")
         on_the_device(work)
@@ -109,7 +111,9 @@ def in_python(work: Callable[[], Any]) -> None:
     seen.disable()
     rows: Any = pstats.Stats(seen).stats  # type: ignore[attr-defined]
     print(f"Python's profiler: {micro(sum(row[2] for row in rows.values()) / PROFILED)} µs a fusion")
-    for (file, line, function), (_, count, own, _, _) in sorted(rows.items(), key=lambda row: -row[1][2])[:LINES]:
+    for (file, line, function), (_, count, own, _, _) in sorted(rows.items(), key=lambda row: -row[1][2])[
+        :LINES
+    ]:
         where = f"{file.rpartition('/')[2]}:{line} {function}"
         print(f"  {micro(own / PROFILED):>8} µs in {count / PROFILED:5.1f}  {where[:90]}")
 

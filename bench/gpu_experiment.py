@@ -38,12 +38,16 @@ from fastfuse.train.training import State, run_epoch
 FIELD_MM = (192, 224, 192)
 METHOD = "soft-staple"
 EPOCHS, BREAK_AT = 20, 6
+SMALL_EPOCHS = 8
 TIMED = 3  # epochs, after one that does not count
 NETWORKS = 20  # of a whole run: four methods, five folds
 
 
 def main(words: list[str]) -> None:
     """Do all of it."""
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell in the background ignores it, and so do children
     small = "--small" in words
     folder = Path(next(word for word in words if not word.startswith("--")))
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -67,9 +71,7 @@ def make_cohort(cohort: Path, spacing_mm: float) -> float:
         unfinished = cohort.with_name(cohort.name + ".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         with ProcessPoolExecutor() as pool:
-            jobs = [
-                pool.submit(write_case, unfinished, i, spacing_mm) for i in range(len(phantom.SCANNERS))
-            ]
+            jobs = [pool.submit(write_case, unfinished, i, spacing_mm) for i in range(len(phantom.SCANNERS))]
             for job in jobs:
                 job.result()
         unfinished.rename(cohort)
@@ -98,9 +100,10 @@ def write_case(cohort: Path, number: int, spacing_mm: float) -> None:
 def broken_off_and_resumed(cohort: Path, out: Path, device: str, settings: list[str]) -> None:
     """Interrupt the command after some epochs, and let it go on."""
     shutil.rmtree(out, ignore_errors=True)
+    epochs = SMALL_EPOCHS if settings else EPOCHS
     words = ["experiment", str(cohort), "--out", str(out), "--preset", "paper", "--device", device]
     words += ["--folds", "3", "--only-folds", "1", "--methods", METHOD]
-    for setting in [f"training.epochs={EPOCHS}", "training.save_every_s=0", *settings]:
+    for setting in [f"training.epochs={epochs}", "training.save_every_s=0", *settings]:
         words += ["--set", setting]
     start = time.monotonic()
     first = epochs_told(words, BREAK_AT)
@@ -108,11 +111,11 @@ def broken_off_and_resumed(cohort: Path, out: Path, device: str, settings: list[
     start = time.monotonic()
     second = epochs_told([*words, "--resume"], None)
     print(f"resumed with epoch {second[0]}, done after {time.monotonic() - start:.1f} s", flush=True)
-    if not BREAK_AT <= first[-1] < second[0] or second[-1] != EPOCHS:
+    if not 1 < second[0] <= first[-1] + 1 or second[-1] != epochs:  # the last epoch told may not be saved yet
         sys.exit(f"epochs {first}, then {second}")
     with (out / "models" / METHOD / "fold_1" / "training.csv").open() as file:
         rows = list(csv.DictReader(file))
-    if [int(row["epoch"]) for row in rows] != list(range(1, EPOCHS + 1)):
+    if [int(row["epoch"]) for row in rows] != list(range(1, epochs + 1)):
         sys.exit("training.csv does not hold every epoch once")
     predictions = list((out / "predictions").rglob("*.nii.gz"))
     print(f"loss {rows[0]['loss']} to {rows[-1]['loss']}; {len(predictions)} prediction written", flush=True)
@@ -123,7 +126,7 @@ def broken_off_and_resumed(cohort: Path, out: Path, device: str, settings: list[
 def epochs_told(words: list[str], interrupt_at: int | None) -> list[int]:
     """Run fastfuse; return the epochs that it tells of, and interrupt it at one of them."""
     command = [sys.executable, "-m", "fastfuse", *words]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     told, said = [], []
     assert running.stderr is not None
     for line in running.stderr:
@@ -137,11 +140,6 @@ def epochs_told(words: list[str], interrupt_at: int | None) -> list[int]:
     if not told or (code == 0) != (interrupt_at is None):
         sys.exit(f"fastfuse ended with {code}:\n{''.join(said[-20:])}")
     return told
-
-
-def heed_interrupts() -> None:
-    """Undo what a shell does to the processes that it starts in the background."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------
@@ -160,7 +158,9 @@ def measure(cohort: Path, out: Path, device: torch.device, settings: list[str]) 
     shape = tuple(slices[0].images.shape)
     print(f"three cases read and fused: {time.monotonic() - start:.1f} s; slices of a case {shape}")
     pool = Pool(slices, options.training.lesion_share, options.training.rotation_deg)
-    print("| half precision | channels last | a step | a batch drawn | memory, most |\n|---|---|---:|---:|---:|")
+    print(
+        "| half precision | channels last | a step | a batch drawn | memory, most |\n|---|---|---:|---:|---:|"
+    )
     kept: dict[tuple[bool, bool], float] = {}
     for mixed, last in ((True, True), (True, False), (False, True), (False, False)):
         kept[mixed, last] = timed(pool, options, device, mixed, last, shape[1])
@@ -181,9 +181,7 @@ def timed(
     training = options.training
     state = State(
         network,
-        torch.optim.Adam(
-            network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
-        ),
+        torch.optim.Adam(network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay),
         torch.amp.GradScaler(device.type, enabled=mixed and device.type == "cuda"),
         [],
     )

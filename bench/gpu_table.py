@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 
 import bench_cuda
 import gpu_rivals
@@ -41,7 +41,9 @@ def main(names: list[str]) -> None:
         wrong += complaints
     print(f"\n{markdown_of(HEAD, rows)}")
     if ON_GPU:
-        print(f"a copy: {bench_cuda.bandwidth() / 1e9:.0f} GB/s; peak: {bench_cuda.peak() / 1e12:.1f} TFLOP/s")
+        print(
+            f"a copy: {bench_cuda.bandwidth() / 1e9:.0f} GB/s; peak: {bench_cuda.peak() / 1e12:.1f} TFLOP/s"
+        )
     if wrong:
         sys.exit("\n".join(wrong))
 
@@ -73,25 +75,18 @@ def shares(rate: float, unit: float, most: Callable[[], float]) -> list[str]:
     return [f"{rate / unit:.0f}", f"{100 * rate / most():.0f} %" if ON_GPU else "?"]
 
 
-@cache
-def cpu_answer(name: str) -> tuple[float, np.ndarray, int]:
+def cpu_answer(problem: Problem) -> tuple[float, np.ndarray, int]:
     """Return time, probability and iterations of one brain on the CPU."""
-    problem = PROBLEMS[name]
-    votes = problem.votes()
-    fusion = problem.fuse(votes, "cpu")
-    rounds_enough = 1.0  # seconds
-    return (
-        seconds(lambda: problem.fuse(votes, "cpu"), 5, rounds_enough),
-        np.asarray(fusion.probability),
-        fusion.n_iter,
-    )
+    votes, found = problem.votes(), []
+    time = seconds(lambda: found.append(problem.fuse(votes, "cpu")), 5)
+    return time, np.asarray(found[-1].probability), found[-1].n_iter
 
 
 def beside_cpu(problem: Problem, there: Any) -> tuple[str, str, list[str]]:
     """Return the CPU's time, the greatest difference, and what is wrong; nothing for several brains."""
     if problem.brains > 1:
         return "", "", []
-    time, here, n_iter = cpu_answer(problem.name)
+    time, here, n_iter = cpu_answer(problem)
     off = float(np.abs(on_host(there.probability) - here).max())
     said = f"{off:.1e}" + ("" if n_iter == there.n_iter else f" ({n_iter} EM)")
     wrong = off > LIMIT or (off > 1e-6 and n_iter == there.n_iter)
@@ -101,8 +96,6 @@ def beside_cpu(problem: Problem, there: Any) -> tuple[str, str, list[str]]:
 
 def beside_torch(problem: Problem, tensors: list[Any], there: Any) -> tuple[str, list[str]]:
     """Return torch's time and algorithm, and what is wrong; nothing for several brains, and for many raters."""
-    import torch
-
     if problem.brains > 1 or problem.m > 7:
         return "", []
     m_step = problem.options.get("m_step", "paper")
