@@ -175,30 +175,35 @@ def timed(
     pool: Pool, options: ExperimentOptions, device: torch.device, mixed: bool, last: bool, channels: int
 ) -> float:
     """Return the seconds of a step, and print a row."""
-    torch.manual_seed(0)
-    network = make_network(options.network, channels)
-    network.to(device, memory_format=torch.channels_last if last else torch.contiguous_format)
-    training = options.training
-    state = State(
-        network,
-        torch.optim.Adam(network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay),
-        torch.amp.GradScaler(device.type, enabled=mixed and device.type == "cuda"),
-        [],
-    )
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = True
-        torch.cuda.reset_peak_memory_stats()
+    mixed_here, training = mixed and device.type == "cuda", options.training
+    state = fresh_state(options, device, mixed_here, last, channels)
     rng, found = np.random.default_rng(0), []
     for _ in range(TIMED + 1):
         start = time.monotonic()
-        loss = run_epoch(network, pool, state, training, rng, device, mixed and device.type == "cuda")
+        loss = run_epoch(state.network, pool, state, training, rng, device, mixed_here)
         found.append((time.monotonic() - start) / training.steps)
-    assert np.isfinite(loss)
+    if not np.isfinite(loss):
+        sys.exit(f"the loss is {loss}")
     step = float(np.median(found[1:]))
     drawn = drawing(pool, training.batch, rng)
     most = f"{torch.cuda.max_memory_allocated() / 2**30:.2f} GiB" if device.type == "cuda" else "?"
     print(f"| {mixed} | {last} | {1e3 * step:.1f} ms | {1e3 * drawn:.1f} ms | {most} |", flush=True)
     return step
+
+
+def fresh_state(
+    options: ExperimentOptions, device: torch.device, mixed: bool, last: bool, channels: int
+) -> State:
+    """Return an untrained network, and what trains it, as ``fastfuse experiment`` makes them."""
+    torch.manual_seed(0)
+    network = make_network(options.network, channels)
+    network.to(device, memory_format=torch.channels_last if last else torch.contiguous_format)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.cuda.reset_peak_memory_stats()
+    rate, decay = options.training.learning_rate, options.training.weight_decay
+    adam = torch.optim.Adam(network.parameters(), lr=rate, weight_decay=decay)
+    return State(network, adam, torch.amp.GradScaler(device.type, enabled=mixed), [])
 
 
 def drawing(pool: Pool, batch: int, rng: np.random.Generator, rounds: int = 16) -> float:
