@@ -165,11 +165,8 @@ def capture(kind: str, side: int) -> None:
     if side == 40:
         fuse(kind, tensors)
     torch.cuda.synchronize()
-    refused = None
-    with (
-        contextlib.suppress(RuntimeError),
-        torch.cuda.graph(torch.cuda.CUDAGraph()),
-    ):  # its end complains as well
+    refused, graph = None, torch.cuda.CUDAGraph()
+    with contextlib.suppress(RuntimeError), torch.cuda.graph(graph):  # its end complains as well
         try:
             fuse(kind, tensors)
         except ERRORS as error:
