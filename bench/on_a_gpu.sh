@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Build fastfuse with CUDA for the card that is here, test and measure it, and write one file of results.
+# shellcheck disable=SC2317  # steps are called by their names
 set -uo pipefail
 # A shell that was started in the background ignores interrupts, and so would all that it starts.
 if [ -z "${ON_A_GPU_HEEDS-}" ] && env --default-signal=INT true 2>/dev/null; then
@@ -82,7 +83,7 @@ command -v "$python" >/dev/null || refuse "there is no $python"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 root=$PWD/build/gpu
-[ $rehearse = no ] || root=$root/rehearsal
+[ "$rehearse" = no ] || root=$root/rehearsal
 out=${out:-$root/results}
 records=$root/steps # a log, and an outcome, of each step
 mkdir -p "$out" "$records" || refuse "$out cannot be written"
@@ -94,7 +95,7 @@ test_file=$(find tests -name test_cuda.py | head -1)
 # --- the card ---------------------------------------------------------------------------------------------------
 
 card="none: a rehearsal, kernels run by the CPU"
-if [ $rehearse = no ]; then
+if [ "$rehearse" = no ]; then
     command -v nvidia-smi >/dev/null ||
         refuse "there is no nvidia-smi, so no NVIDIA driver; --rehearse runs all this without a GPU"
     card=$(nvidia-smi --query-gpu=name,memory.total,driver_version,compute_cap --format=csv,noheader 2>&1) ||
@@ -108,7 +109,7 @@ fi
 
 export PYTHONPATH=$root/site:$root/needs:$PWD/bench PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 export XLA_PYTHON_CLIENT_PREALLOCATE=false FASTFUSE_GPU_CASE=$root/case TQDM_DISABLE=1 NO_COLOR=1
-[ $rehearse = no ] || export FASTFUSE_BENCH_SMALL=1
+[ "$rehearse" = no ] || export FASTFUSE_BENCH_SMALL=1
 pytest=("$python" -m pytest -q -p no:cacheprovider -W default)
 
 # Tests that between them launch every kernel, on a thousand voxels.
@@ -130,7 +131,7 @@ passed_some() { # all skipped is no success, unless this is a rehearsal
     "$@" 2>&1 | tee -i "$records/.pytest"
     local status=${PIPESTATUS[0]}
     [ "$status" -eq 0 ] || return "$status"
-    [ $rehearse = yes ] || grep -Eq '[0-9]+ passed' "$records/.pytest" || {
+    [ "$rehearse" = yes ] || grep -Eq '[0-9]+ passed' "$records/.pytest" || {
         echo "nothing was run"
         return 1
     }
@@ -147,15 +148,16 @@ step_build() {
     PYTHONPATH=$PWD/python:$root/needs:$PWD/bench "$python" -W ignore bench/gpu_case.py &
     local painter=$!
     local defined=(-C cmake.define.FASTFUSE_CUDA_ON_CPU=ON)
-    if [ $rehearse = no ]; then
+    if [ "$rehearse" = no ]; then
         command -v nvcc || { echo "there is no nvcc: install CUDA's toolkit"; return 1; }
         nvcc --version | tail -2
         defined=(-C cmake.define.FASTFUSE_CUDA=ON -C "cmake.define.CMAKE_CUDA_ARCHITECTURES=$architecture")
     fi
     "$python" -m pip install --no-index --no-deps --no-build-isolation --quiet --target "$root/site" \
         -C "build-dir=$root/cmake" -C "build.tool-args=-j$jobs" "${defined[@]}" . || return 1
-    wait $painter || echo "no votes were painted: what needs them does so"
-    (cd / && "$python" -c 'import sys, fastfuse; print(fastfuse.__file__); sys.exit(fastfuse.cuda.why_not() or 0)')
+    wait "$painter" || echo "no votes were painted: what needs them does so"
+    (cd / && "$python" -c 'import sys, fastfuse; print(fastfuse.__file__); sys.exit(fastfuse.cuda.why_not() or 0)') &&
+        touch "$root/site/works"
 }
 
 step_tests() { passed_some "${pytest[@]}" -rs "$test_file"; }
@@ -166,7 +168,7 @@ run_bench() {
     passed_some "${pytest[@]}" -p gpu_case bench/bench_cuda.py --benchmark-columns=median,rounds --benchmark-json="$out/$1.json" -k "$2"
     local status=$?
     [ ! -s "$out/$1.json" ] || "$python" bench/tables.py "$out/$1.json"
-    return $status
+    return "$status"
 }
 
 step_bench() { run_bench bench "not many_raters"; }
@@ -185,7 +187,7 @@ sanitize() {
     passed_some compute-sanitizer --tool "$tool" --error-exitcode 9 --print-limit 20 "${pytest[@]}" "${nodes[@]}"
     local status=$?
     ! grep -q 'Device not supported' "$records/.pytest" || skip "compute-sanitizer does not support this device"
-    return $status
+    return "$status"
 }
 
 step_memcheck() { sanitize memcheck "${every_kernel[@]}"; }
@@ -205,7 +207,7 @@ step_ncu() {
 
 step_experiment() {
     local small=()
-    [ $rehearse = no ] || small=(--small)
+    [ "$rehearse" = no ] || small=(--small)
     "$python" bench/gpu_experiment.py "$root/experiment" "${small[@]}"
 }
 
@@ -214,7 +216,7 @@ step_experiment() {
 heading() {
     echo "fastfuse on a GPU, $(date -u '+%Y-%m-%d %H:%M') UTC"
     echo "card: $card"
-    [ $rehearse = yes ] || echo "built for: $architecture"
+    [ "$rehearse" = yes ] || echo "built for: $architecture"
     command -v nvcc >/dev/null && echo "nvcc: $(nvcc --version | tail -1)"
     echo "host: $(nproc) processors, $(uname -srm); commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
     "$python" -W ignore - <<'END'
@@ -284,28 +286,33 @@ run_step() { # within so many seconds; sets outcome
     outcome="$outcome, $((SECONDS - begun)) s"
 }
 
-heading >"$records/.heading" 2>&1
-cat "$records/.heading"
-failed=no
-for step in ${only:-$steps_by_default}; do
-    if [ $resume = yes ] && grep -qs '^passed' "$records/$step.outcome"; then
-        echo "$step: passed before"
-        continue
-    fi
-    left=$((within - SECONDS - 10)) # what stopping may take
-    if [ "$step" != build ] && [ ! -d "$root/site/fastfuse" ]; then
-        outcome="not begun: fastfuse is not built"
-    elif [ $left -lt 5 ]; then
-        outcome="not begun: the $within s are over"
-    else
-        echo "$step ..."
-        run_step "$step" $((left < limit[$step] ? left : limit[$step]))
-    fi
-    echo "$outcome" >"$records/$step.outcome"
-    echo "$step: $outcome"
-    [[ $outcome =~ ^(passed|skipped) ]] || failed=yes
+main() {
+    local failed=no left
+    heading >"$records/.heading" 2>&1
+    cat "$records/.heading"
+    for step in ${only:-$steps_by_default}; do
+        if [ $resume = yes ] && grep -qs '^passed' "$records/$step.outcome"; then
+            echo "$step: passed before"
+            continue
+        fi
+        left=$((within - SECONDS - 10)) # what stopping may take
+        if [ "$step" != build ] && [ ! -f "$root/site/works" ]; then
+            outcome="not begun: there is no fastfuse that finds the device"
+        elif [ $left -lt 5 ]; then
+            outcome="not begun: the $within s are over"
+        else
+            echo "$step ..."
+            run_step "$step" $((left < limit[$step] ? left : limit[$step]))
+        fi
+        echo "$outcome" >"$records/$step.outcome"
+        echo "$step: $outcome"
+        [[ $outcome =~ ^(passed|skipped) ]] || failed=yes
+        write_results
+    done
     write_results
-done
-write_results
-echo "results: $out/results.txt, after $SECONDS s"
-[ $failed = no ]
+    echo "results: $out/results.txt, after $SECONDS s"
+    [ $failed = no ]
+}
+
+# On one line, to be read before anything is begun: the file may change meanwhile.
+main && exit 0 || exit 1
