@@ -20,7 +20,7 @@ a limit of its own. A step that fails or runs out of time is recorded, and the n
   --out DIR             folder of the results (build/gpu/results)
   --wheels DIR          wheels to install first, where the machine's packages are missing or too old
   --architecture ARCH   for CMAKE_CUDA_ARCHITECTURES, in place of the card's own, e.g. 90-real
-  --profile PROBLEM     what ncu looks at (see bench/gpu_problems.py), e.g. "dense 7, paper"; may be repeated
+  --profile PROBLEM     what ncu looks at (see bench/gpu/problems.py), e.g. "dense 7, paper"; may be repeated
   --within SECONDS      for all steps together (450)
   --python PYTHON       (python3)
   --rehearse            without a GPU: kernels run by the CPU, small problems, into build/gpu/rehearsal
@@ -145,7 +145,7 @@ step_build() {
         "$python" -m pip install --quiet --no-index --no-deps --target "$root/needs" "$wheels"/*.whl || return 1
     fi
     # Votes are painted by Python alone: beside the compiler.
-    PYTHONPATH=$PWD/python:$root/needs:$PWD/bench "$python" -W ignore bench/gpu_case.py &
+    PYTHONPATH=$PWD/python:$root/needs:$PWD/bench "$python" -W ignore -m gpu.case &
     local painter=$!
     local defined=(-C cmake.define.FASTFUSE_CUDA_ON_CPU=ON)
     if [ "$rehearse" = no ]; then
@@ -162,10 +162,10 @@ step_build() {
 
 step_tests() { passed_some "${pytest[@]}" -rs "$test_file"; }
 
-step_checks() { passed_some "${pytest[@]}" -rs bench/gpu_checks.py; }
+step_checks() { passed_some "${pytest[@]}" -rs bench/gpu/checks.py; }
 
 run_bench() {
-    passed_some "${pytest[@]}" -p gpu_case bench/bench_cuda.py --benchmark-columns=median,rounds --benchmark-json="$out/$1.json" -k "$2"
+    passed_some "${pytest[@]}" -p gpu.case bench/bench_cuda.py --benchmark-columns=median,rounds --benchmark-json="$out/$1.json" -k "$2"
     local status=$?
     [ ! -s "$out/$1.json" ] || "$python" bench/tables.py "$out/$1.json"
     return "$status"
@@ -175,9 +175,9 @@ step_bench() { run_bench bench "not many_raters"; }
 
 step_many() { run_bench many "many_raters and not 64"; }
 
-step_cost() { "$python" -W ignore bench/gpu_cost.py; }
+step_cost() { "$python" -W ignore -m gpu.cost; }
 
-step_table() { "$python" -W ignore bench/gpu_table.py; }
+step_table() { "$python" -W ignore -m gpu.table; }
 
 sanitize() {
     local tool=$1 nodes=()
@@ -198,7 +198,7 @@ step_ncu() {
     command -v ncu >/dev/null || skip "there is no ncu; it comes with Nsight Compute"
     local sections=(SpeedOfLight MemoryWorkloadAnalysis ComputeWorkloadAnalysis Occupancy LaunchStats SchedulerStats WarpStateStats)
     ncu --profile-from-start off --clock-control none --kernel-name 'regex:find_|mix_|expect_|look_|inspect_' \
-        --launch-count 40 "${sections[@]/#/--section=}" "$python" -W ignore bench/gpu_profile.py "${profile[@]}" 2>&1 |
+        --launch-count 40 "${sections[@]/#/--section=}" "$python" -W ignore -m gpu.kernels "${profile[@]}" 2>&1 |
         tee -i "$records/.ncu"
     local status=${PIPESTATUS[0]}
     ! grep -Eq 'ERR_NVGPUCTRPERM|LibraryNotLoaded' "$records/.ncu" || skip "ncu may not read this GPU's counters"
@@ -208,7 +208,7 @@ step_ncu() {
 step_experiment() {
     local small=()
     [ "$rehearse" = no ] || small=(--small)
-    "$python" bench/gpu_experiment.py "$root/experiment" "${small[@]}"
+    "$python" -m gpu.experiment "$root/experiment" "${small[@]}"
 }
 
 # --- results ----------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The benches' patient and his raters' probabilities, made once: later processes read them from files.
 
-python bench/gpu_case.py
+python -m gpu.case
 
-Imported, or given to pytest as a plugin (``-p gpu_case``), it makes ``common`` read the folder that
+Imported, or given to pytest as a plugin (``-p gpu.case``), it makes ``common`` read the folder that
 ``FASTFUSE_GPU_CASE`` names, which comes to hold a gigabyte; run, it fills the folder. Making all this takes longer than
 fusing it some thousand times.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import common
-from fastfuse import phantom
+from fastfuse.demo import phantom
 
 FOLDER = Path(os.environ.get("FASTFUSE_GPU_CASE", ""))
 MOST_RATERS = 32  # whose probabilities are made beforehand

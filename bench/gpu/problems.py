@@ -16,7 +16,7 @@ import torch
 
 import common
 import fastfuse
-import gpu_case  # noqa: F401  (the patient comes from a file)
+from gpu import case  # noqa: F401  (the patient comes from a file)
 
 ON_GPU = torch.cuda.is_available()
 

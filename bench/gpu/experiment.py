@@ -1,6 +1,6 @@
 """The paper's training on a GPU, cut to some hundred steps: seconds a step, memory, and what a whole run would take.
 
-python bench/gpu_experiment.py FOLDER [--small]
+python -m gpu.experiment FOLDER [--small]
 
 Writes a cohort of three cases at 1 mm into FOLDER (once), runs ``fastfuse experiment --preset paper --device cuda
 --only-folds 1`` on it, breaks that run off, goes on with ``--resume`` and checks that no finished epoch is trained
@@ -24,16 +24,16 @@ from typing import Any
 
 import numpy as np
 import torch
-
-from fastfuse import nifti, phantom
 from fastfuse.train.batches import Pool
 from fastfuse.train.msseg import find_cases
-from fastfuse.train.narrator import Narrator
-from fastfuse.train.network import make_network
-from fastfuse.train.options import ExperimentOptions, make_options
 from fastfuse.train.prepare import prepare
 from fastfuse.train.record import hashes_of, key_of
 from fastfuse.train.training import State, run_epoch
+
+from fastfuse import nifti, phantom
+from fastfuse.train.narrator import Narrator
+from fastfuse.train.network import make_network
+from fastfuse.train.options import ExperimentOptions, make_options
 
 FIELD_MM = (192, 224, 192)
 METHOD = "soft-staple"

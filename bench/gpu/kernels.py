@@ -1,6 +1,6 @@
 """One fusion of each problem, marked for a profiler that starts where it is told to.
 
-ncu --profile-from-start off ... python bench/gpu_profile.py [PROBLEM ...]
+ncu --profile-from-start off ... python -m gpu.kernels [PROBLEM ...]
 
 Without a name: one problem for each of the kernels that go through the voxels. EM stops after two iterations.
 """
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from gpu_problems import ON_GPU, PROBLEMS, wait
+from gpu.problems import ON_GPU, PROBLEMS, wait
 
 USUAL = ("binary, 8 brains", "dense 7, em", "dense 7, paper", "dense 12, em, once", "simplified, em")
 

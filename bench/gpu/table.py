@@ -1,6 +1,6 @@
 """Whole brains on a GPU: time, shares of a copy's bytes and of the multiply-add peak, torch there, and the CPU.
 
-python bench/gpu_table.py [PROBLEM ...]
+python -m gpu.table [PROBLEM ...]
 
 Votes are tensors on the device already. Each consensus of one brain is held against the CPU's in the same run, and
 torch's against both; a difference above LIMIT ends in a failure, after the table. Bytes are those of the votes, read
@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from fastfuse.train.sheets import markdown_of
 
 import bench_cuda
-import gpu_rivals
-from fastfuse.train.sheets import markdown_of
-from gpu_problems import ON_GPU, PROBLEMS, Problem, on_host, seconds, size_of, wait
+from gpu import rivals as gpu_rivals
+from gpu.problems import ON_GPU, PROBLEMS, Problem, on_host, seconds, size_of, wait
 from tables import seconds as written
 
 LIMIT = 1e-4  # of probabilities: where EM creeps it may stop an iteration sooner or later; else 1e-6

@@ -1,6 +1,6 @@
 """What a call costs on a GPU whatever it fuses, in microseconds, and what of.
 
-python bench/gpu_cost.py
+python -m gpu.cost
 
 One whole brain of seven masks, whose bytes take an H100 some 40 µs, and a volume so small that all is fixed cost:
 the time of a call, that between two events on the stream, and, by torch's profiler, of each kernel and of each call of
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import fastfuse
-from gpu_problems import ON_GPU, PROBLEMS, on_device, times_of
+from gpu.problems import ON_GPU, PROBLEMS, on_device, times_of
 
 CALLS = 200 if ON_GPU else 5
 PROFILED = 20 if ON_GPU else 2

@@ -1,6 +1,6 @@
 """What only a real GPU can show: other libraries' tensors and streams, graph capture, threads, little memory, fork.
 
-python -m pytest bench/gpu_checks.py
+python -m pytest bench/gpu/checks.py
 
 Skipped where there is no GPU; what needs CuPy or JAX is skipped without them. Give JAX's share of the memory back first:
 ``XLA_PYTHON_CLIENT_PREALLOCATE=false``.
@@ -153,7 +153,9 @@ def test_refused_inside_a_capture(kind: str, side: int) -> None:
 
     Of side 40 the memory is there from an earlier fusion, of 41 it has to be asked for.
     """
-    program = "import os, sys, gpu_checks; gpu_checks.capture(sys.argv[1], int(sys.argv[2])); os._exit(0)"
+    program = (
+        "import os, sys; from gpu import checks; checks.capture(sys.argv[1], int(sys.argv[2])); os._exit(0)"
+    )
     done = python(program, kind, str(side))
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from rivals import Array, Sums, iterate, iterate_on_masses
-from rivals_torch import enumeration_of, first_step_of
+from rivals.in_torch import enumeration_of, first_step_of
 
 CHUNK = 1 << 18  # voxels at a time
 LEVELS = 4  # 0, 1/3, 2/3 and 1: where votes of 0, 0.3 and 1 are counted
