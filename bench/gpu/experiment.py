@@ -24,16 +24,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from fastfuse.train.batches import Pool
-from fastfuse.train.msseg import find_cases
-from fastfuse.train.prepare import prepare
-from fastfuse.train.record import hashes_of, key_of
-from fastfuse.train.training import State, run_epoch
 
-from fastfuse import nifti, phantom
+from fastfuse.demo import phantom
+from fastfuse.images import nifti
+from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.narrator import Narrator
-from fastfuse.train.network import make_network
+from fastfuse.train.network.batches import Pool
+from fastfuse.train.network.training import State, run_epoch
+from fastfuse.train.network.unet import make_network
 from fastfuse.train.options import ExperimentOptions, make_options
+from fastfuse.train.provenance import hashes_of, key_of
+from fastfuse.train.targets.prepare import prepare
 
 FIELD_MM = (192, 224, 192)
 METHOD = "soft-staple"

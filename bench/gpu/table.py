@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from fastfuse.train.sheets import markdown_of
 
 import bench_cuda
+from fastfuse.train.results.sheets import markdown_of
 from gpu import rivals as gpu_rivals
 from gpu.problems import ON_GPU, PROBLEMS, Problem, on_host, seconds, size_of, wait
 from tables import seconds as written
