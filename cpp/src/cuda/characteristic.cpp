@@ -1,6 +1,8 @@
+// The E-step by the characteristic function as an engine: host side.
 #include <algorithm>
 #include <cmath>
 
+#include "cuda/characteristic/kernels.hpp"
 #include "cuda/dense_on_device.hpp"
 #include "engines/lanes/lane_rates.hpp"
 #include "posterior/characteristic.hpp"
@@ -26,7 +28,7 @@ Odds odds_of(const Performance& performance) {
     return odds;
 }
 
-// What |S| stays below.
+// Upper bound of |S|.
 double largest_of(const Odds& odds, int raters) {
     double largest = std::abs(odds.logit);
     for (int i = 0; i < raters; ++i)
@@ -50,7 +52,7 @@ class DenseByNodes : public DenseOnDevice {
     }
 
   private:
-    Scratch tables_; // of nodes
+    Scratch tables_; // table of nodes
 };
 
 } // namespace

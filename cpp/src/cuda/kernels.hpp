@@ -7,7 +7,6 @@
 #include "engines/lanes/rates.hpp"
 #include "fastfuse/array_view.hpp"
 #include "fastfuse/place.hpp"
-#include "posterior/node_sets.hpp"
 
 namespace fastfuse::cuda {
 
@@ -116,44 +115,5 @@ void find_masses(const Columns& columns, const Listed& listed, double* mass, Scr
 // Writes w_t = Σ_B q_t(B) p(1|B), eq. (9). Leaves Σ w, Σ w q_i of each rater, the least w and the greatest.
 template <class T>
 void mix(const Columns& columns, const T* posterior, const Consensus& to, double* sums, Scratch& scratch);
-
-// --- characteristic.cu ---
-
-// So many at a time; the last few raters may be dummies, which tell nothing.
-constexpr int raters_together = 4, nodes_together = 2;
-constexpr int most_sets = 24;  // of nodes, for any rates and priors
-constexpr int most_terms = 40; // of an expansion
-
-// In whole groups of raters.
-struct Odds {
-    int groups;
-    double no[most_raters];   // s_i(0)
-    double gain[most_raters]; // s_i(1) − s_i(0)
-    double log_false_alarm[most_raters], log_rejection[most_raters];
-    bool one_yes[most_raters], zero_yes[most_raters]; // whether 1 is the likelier mark where truth is 1, or 0
-    double logit, log_background;                     // of the prior: logit π, log (1 − π)
-};
-
-// Where in `table` each set of nodes begins: blocks of nodes_together, each with their weights, those for the
-// logarithm, and what each rater's gain turns φ by, cos and sin. Before them e^−k|gain| of each rater, for
-// the terms of an expansion.
-struct NodeSets {
-    int sets;
-    double step[most_sets]; // h
-    int blocks[most_sets];
-    std::int64_t begin[most_sets];
-    std::int64_t size; // of the table
-};
-NodeSets node_sets_for(const Odds& odds, double largest);
-
-// An E-step by the characteristic function. It leaves what the product's leaves; `splits`: what the M-step
-// sees are the raters' own marks.
-struct ByNodes {
-    Columns columns;
-    Odds odds;
-    NodeSets sets;
-    Consensus to;
-};
-void expect_by_nodes(const ByNodes& given, bool splits, double* sums, Scratch& tables, Scratch& scratch);
 
 } // namespace fastfuse::cuda

@@ -6,7 +6,7 @@
 namespace fastfuse {
 namespace {
 
-// To whole blocks.
+// Rounds a number of nodes up to whole blocks.
 double rounded_up(double nodes) {
     constexpr auto block = static_cast<double>(Nodes::block);
     return std::ceil(nodes / block) * block;
@@ -41,7 +41,7 @@ Nodes::Nodes(const Performance& performance) {
         log_rejection.push_back(std::log(performance.specificity[i]));
         largest += std::max(std::abs(yes), std::abs(no.back()));
     }
-    constexpr double any_prior = 800; // |logit| of the least double and more
+    constexpr double any_prior = 800; // above |logit| of the smallest double
     slots_ = std::vector<Slot>(set_within(largest + any_prior) + 1);
 }
 
