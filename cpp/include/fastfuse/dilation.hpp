@@ -63,4 +63,10 @@ struct Dilation {
 Dilation dilate(const View& mask, const View& image, const std::optional<View>& roi, const Grid& grid,
                 const DilationOptions& options, const Output& values, const Team& team);
 
+// Writes to `near` whether each voxel lies within `radius_mm` of one that the mask marks. `near` holds one
+// element per voxel in C order of the shape, which has one to three axes, as `spacing_mm` has. Throws
+// BadInput, Interrupted.
+void find_near(const View& mask, const std::vector<std::int64_t>& shape, double radius_mm,
+               const std::vector<double>& spacing_mm, bool* near, const Team& team);
+
 } // namespace fastfuse
