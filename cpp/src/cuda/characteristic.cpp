@@ -17,8 +17,8 @@ Odds odds_of(const Performance& performance) {
     odds.groups = static_cast<int>((raters + raters_together - 1) / raters_together);
     std::copy_n(nodes.no.begin(), raters, odds.no);
     std::copy_n(nodes.gain.begin(), raters, odds.gain);
-    std::copy_n(nodes.log_false_alarm.begin(), raters, odds.log_false_alarm);
-    std::copy_n(nodes.log_rejection.begin(), raters, odds.log_rejection);
+    std::copy_n(nodes.log_false_positive.begin(), raters, odds.log_false_positive);
+    std::copy_n(nodes.log_true_negative.begin(), raters, odds.log_true_negative);
     for (std::size_t i = 0; i < raters; ++i) {
         odds.one_yes[i] = likelier_where_one(performance, i);
         odds.zero_yes[i] = likelier_where_zero(performance, i);

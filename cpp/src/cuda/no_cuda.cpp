@@ -1,4 +1,4 @@
-// The device's functions in a library built without CUDA: each throws Unavailable.
+// What stands for the device where the library is built without CUDA.
 #include "engines/dense.hpp"
 #include "fastfuse/cuda.hpp"
 

@@ -7,7 +7,7 @@
 namespace fastfuse {
 namespace {
 
-constexpr double tie_tolerance = 1e-9; // relative: squared distances this close are equal but for rounding
+constexpr double tie_tolerance = 1e-9; // relative: squared distances this close differ by rounding alone
 
 bool claim(std::int64_t voxel, std::uint32_t lesion, const Field& field,
            std::vector<std::int64_t>& candidates) {

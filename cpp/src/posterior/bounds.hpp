@@ -23,8 +23,8 @@ struct LogOdds {
     int fractional = 0; // number of fractional votes
 };
 
-// S lies in [lowest, highest] but for a probability of e^−37. The logarithms are upper bounds: of E σ(S) and
-// of E σ(−S).
+// S lies in [lowest, highest] except with probability e^−37. log_foreground and log_background are upper
+// bounds of log E σ(S) and log E σ(−S).
 struct Tails {
     double lowest, highest;
     double log_foreground = 0, log_background = 0;

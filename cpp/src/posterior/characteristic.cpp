@@ -56,7 +56,7 @@ void RowCharacteristic::begin(Row& row, std::int64_t at) const {
     for (std::size_t i = 0; i < nodes_.no.size(); ++i) {
         const double q = vote(i, row);
         if (is_missing(q)) continue;
-        row.log_zero += q * nodes_.log_false_alarm[i] + (1 - q) * nodes_.log_rejection[i];
+        row.log_zero += q * nodes_.log_false_positive[i] + (1 - q) * nodes_.log_true_negative[i];
         row.base += nodes_.no[i] + (q == 1 ? nodes_.gain[i] : 0);
         if (is_fractional(q)) row.doubts.push_back({i, q, nodes_.gain[i]});
     }
@@ -135,7 +135,7 @@ void RowCharacteristic::split_series(const std::vector<Doubt>& doubts, bool mirr
     }
 }
 
-// For S so far on one side of 0, but for a probability of e^−37, that σ(S) is 0 or 1 to the last digit.
+// For S far on one side of 0: σ(S) is 0 or 1 to the last digit, except with probability e^−37.
 std::int64_t RowCharacteristic::saturate(const Row& row, bool marked) {
     if (sums_) split_.clear();
     for (std::size_t j = 0; j < row.doubts.size() && sums_; ++j) {

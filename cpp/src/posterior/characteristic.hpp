@@ -55,7 +55,7 @@ class Nodes {
     std::vector<double> no;    // s_i(0)
     std::vector<double> gain;  // s_i(1) − s_i(0)
     std::vector<double> decay; // e^−|gain|
-    std::vector<double> log_false_alarm, log_rejection;
+    std::vector<double> log_false_positive, log_true_negative;
 
   private:
     struct Slot {

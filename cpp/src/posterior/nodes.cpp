@@ -37,8 +37,8 @@ Nodes::Nodes(const Performance& performance) {
         no.push_back(std::log(performance.miss_rate[i] / performance.specificity[i]));
         gain.push_back(yes - no.back());
         decay.push_back(std::exp(-std::abs(gain.back())));
-        log_false_alarm.push_back(std::log(performance.false_alarm_rate[i]));
-        log_rejection.push_back(std::log(performance.specificity[i]));
+        log_false_positive.push_back(std::log(performance.false_alarm_rate[i]));
+        log_true_negative.push_back(std::log(performance.specificity[i]));
         largest += std::max(std::abs(yes), std::abs(no.back()));
     }
     constexpr double any_prior = 800; // above |logit| of the smallest double

@@ -1,4 +1,4 @@
-"""Soft labels by anatomy: a rater's mask grows into the bright voxels around it.
+"""Soft labels by anatomy: grows a rater's mask into the bright voxels around it.
 
 Kats, Goldberger, Greenspan, *A Soft STAPLE Algorithm Combined with Anatomical Knowledge*, MICCAI 2019,
 doi:10.1007/978-3-030-32248-9_57, arXiv:1910.12077, section 3.

@@ -106,7 +106,7 @@ template <bool splits> class Gatherer {
                  split_of(q, near.is_one ? near_sum : far_sum, near.is_one ? far_sum : near_sum, mirrored));
     }
 
-    // For S so far on one side of 0, but for a probability of e^−37, that σ(S) is 0 or 1 to the last digit.
+    // For S far on one side of 0: σ(S) is 0 or 1 to the last digit, except with probability e^−37.
     __device__ void saturate(const Row& row, bool marked) {
         answer(row, marked ? 1 : 0, marked ? 0 : 1, marked ? row.mean : 0);
         for (int i = 0; i < raters() && splits; ++i) {

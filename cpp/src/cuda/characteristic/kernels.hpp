@@ -18,7 +18,7 @@ struct Odds {
     int groups;
     double no[most_raters];   // s_i(0)
     double gain[most_raters]; // s_i(1) − s_i(0)
-    double log_false_alarm[most_raters], log_rejection[most_raters];
+    double log_false_positive[most_raters], log_true_negative[most_raters];
     bool one_yes[most_raters], zero_yes[most_raters]; // whether 1 is the likelier mark where truth is 1, or 0
     double logit, log_background;                     // of the prior: logit π, log (1 − π)
 };

@@ -30,7 +30,7 @@ struct Rows {
         row.log_zero = odds.log_background;
         for (int i = 0; i < columns.raters; ++i) {
             const double q = vote(row, i), gain = odds.gain[i];
-            row.log_zero += q * odds.log_false_alarm[i] + (1 - q) * odds.log_rejection[i];
+            row.log_zero += q * odds.log_false_positive[i] + (1 - q) * odds.log_true_negative[i];
             row.start += odds.no[i];
             row.base += odds.no[i] + (q == 1 ? gain : 0);
             if (!is_fractional(q)) continue;
