@@ -11,8 +11,7 @@ from scipy import ndimage
 
 import fastfuse
 
-from .common import CUBE, rising_image
-from .test_dilation import l1_distance_to_cube, ring_of
+from .common import CUBE, l1_distance_to_cube, ring_of, rising_image
 
 
 @pytest.mark.parametrize("scope", ["volume", "lesion"])

@@ -10,19 +10,9 @@ import pytest
 from scipy import ndimage
 
 import fastfuse
-from fastfuse import reference
-from fastfuse.dilation import conditional as dilation
+from fastfuse import _core, reference
 
-from .common import CUBE, rising_image
-
-
-def l1_distance_to_cube() -> np.ndarray:
-    away = [np.maximum(np.maximum(6 - axis, axis - 8), 0) for axis in np.indices(CUBE.shape)]
-    return np.sum(away, axis=0)
-
-
-def ring_of(soft: fastfuse.SoftMask) -> int:
-    return int(np.count_nonzero(soft.values == np.float32(0.3)))
+from .common import CUBE, l1_distance_to_cube, ring_of, rising_image
 
 
 def falling_cut(steps: int) -> float:
@@ -203,9 +193,7 @@ def test_scaling_is_that_of_numpy() -> None:
             chosen = image[np.isfinite(image) & (True if region is None else region)].astype(np.float64)
             expected = np.percentile(chosen, [0.1, 99.9])
             for volume in (image, np.asfortranarray(image), image[::-1].copy()[::-1]):
-                np.testing.assert_array_equal(
-                    dilation._core.find_scaling(volume, roi=region, threads=2), expected
-                )
+                np.testing.assert_array_equal(_core.find_scaling(volume, roi=region, threads=2), expected)
 
 
 # --- arrays of every kind ------------------------------------------------------------------------------------

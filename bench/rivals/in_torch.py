@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from . import (
+from rivals import (
     Answer,
     Array,
     Sums,
@@ -17,7 +17,7 @@ from . import (
     mean_prior,
     posterior,
 )
-from .numpy import first_step
+from rivals.in_numpy import first_step
 
 CHUNK = 8192  # on the CPU
 

@@ -6,9 +6,9 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from . import Answer, Votes, all_patterns, fuse_patterns
-from .numba import CODES, PARTS, bounds, flat, on_all_cores, written
-from .numpy import LEVELS, level_patterns
+from rivals import Answer, Votes, all_patterns, fuse_patterns
+from rivals.in_numba import CODES, PARTS, bounds, flat, on_all_cores, written
+from rivals.in_numpy import LEVELS, level_patterns
 
 
 @on_all_cores

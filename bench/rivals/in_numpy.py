@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import (
+from rivals import (
     MAX_ITER,
     Answer,
     Array,

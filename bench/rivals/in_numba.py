@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from . import (
+from rivals import (
     Answer,
     Array,
     Sums,

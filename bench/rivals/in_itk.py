@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from . import Answer, Votes
+from rivals import Answer, Votes
 
 
 def staple(votes: Votes) -> Answer:
