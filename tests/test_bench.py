@@ -14,7 +14,9 @@ pytest.importorskip("pytest_benchmark")
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=1800
+    )
 
 
 def run_benches(*words: str) -> None:

@@ -172,7 +172,11 @@ def test_bare_command_is_help(tmp_path: Path) -> None:
 
 def test_python_m(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "fastfuse", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "fastfuse", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
     )
     assert done.stdout == f"fastfuse {fastfuse.__version__}\n"
 
@@ -182,7 +186,13 @@ def test_full_standard_output(folder: Path) -> None:
     command = [sys.executable, "-m", "fastfuse", "fuse", *RATERS, "-o", "c.nii.gz"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            command,
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=300,
         )
     assert done.returncode == 1
     assert done.stderr == "error: cannot print (No space left on device); the outputs are complete\n"
@@ -232,14 +242,26 @@ def test_output_that_cannot_be_printed(folder: Path) -> None:
     words = [sys.executable, "-m", "fastfuse", "fuse", *RATERS, "-o"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*words, "a.nii"], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [*words, "a.nii"],
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=300,
         )
     assert done.returncode == 1
     assert done.stderr.strip() == "error: cannot print (No space left on device); the outputs are complete"
     reader, writer = os.pipe()
     os.close(reader)  # nobody reads
     done = subprocess.run(
-        [*words, "b.nii"], cwd=folder, stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+        [*words, "b.nii"],
+        cwd=folder,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=300,
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")

@@ -210,9 +210,9 @@ def test_killed_and_resumed(cohort: Path, run: Path, tmp_path: Path, waits_for: 
         assert time.monotonic() < deadline
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.communicate(timeout=60)
     assert not (tmp_path / "r" / "table1.csv").exists()
-    subprocess.run([*words, "--resume"], check=True, capture_output=True)
+    subprocess.run([*words, "--resume"], check=True, capture_output=True, timeout=300)
     for name in ("table1.csv", "metrics.csv", "table1.md"):
         assert (tmp_path / "r" / name).read_bytes() == (run / name).read_bytes()
 
@@ -234,7 +234,7 @@ def test_several_processes(cohort: Path, tmp_path: Path) -> None:
     ]
     done = subprocess.run(
         [*words, *sets, "--only-folds", "1"], capture_output=True, text=True, check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "r" / "predictions" / "staple").glob("*.nii.gz"))) == 5
@@ -242,7 +242,9 @@ def test_several_processes(cohort: Path, tmp_path: Path) -> None:
 
 
 def failing(cohort: Path, out: Path, *words: str) -> str:
-    done = subprocess.run(command(cohort, out, *words), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command(cohort, out, *words), capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr
     return done.stderr
@@ -287,7 +289,7 @@ def test_networks_as_raters(run: Path, cohort: Path) -> None:
     """The example: the maps of the four networks are fused as votes."""
     done = subprocess.run(
         [sys.executable, str(Path(__file__).parents[1] / "bench" / "networks.py"), str(run), str(cohort)],
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     names = [line.split("  ")[0] for line in done.stdout.splitlines()]
     assert names == [*sorted(METHODS), "mean of all", "soft-STAPLE of all"]
@@ -408,7 +410,7 @@ def test_doubts_are_told(cohort: Path, tmp_path: Path) -> None:
     case.brain.unlink()
     done = subprocess.run(
         command(tmp_path / "c", tmp_path / "r", "--only-folds", "1", "--methods", "staple"),
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     assert "warning: Patient_01, staple: nobody marks anything" in done.stderr
     assert "Patient_01: no brain mask; the brain is taken to be where FLAIR is not 0" in done.stderr
@@ -418,9 +420,10 @@ def test_interrupted(cohort: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(command(cohort, tmp_path / "r"), stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (tmp_path / "r" / "models" / "staple").exists():
+        assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert said.splitlines()[-1].startswith("error: interrupted; the same command with --resume goes on in")

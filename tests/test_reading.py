@@ -264,7 +264,10 @@ def test_cores_are_those_of_the_process() -> None:
         pytest.skip("needs affinities")
     code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); "
     code += "from fastfuse import reading; print(reading._cores())"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"1\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=300).stdout
+        == b"1\n"
+    )
 
 
 def test_first_bad_file_is_reported(
@@ -397,15 +400,16 @@ def test_standard_error_survives_two_quiet_readers() -> None:
         one_out.set()
 
     def second() -> None:
-        one_in.wait()
+        one_in.wait(PATIENCE_S)
         with nifti._quiet():
             other_in.set()
-            one_out.wait()
+            one_out.wait(PATIENCE_S)
 
     threads = [threading.Thread(target=target) for target in (first, second)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
     after = os.fstat(2)
     assert (after.st_dev, after.st_ino) == (before.st_dev, before.st_ino)
