@@ -44,6 +44,7 @@ def run_backend_tests(environment: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="its threads are fibers of glibc")
 def test_kernels_run_on_the_cpu(tmp_path: Path) -> None:
     summary = run_backend_tests(installed(tmp_path, "-O1", "FASTFUSE_CUDA_ON_CPU=ON"))
@@ -57,6 +58,7 @@ def test_architectures_come_before_the_targets() -> None:
     assert text.index("set(CMAKE_CUDA_ARCHITECTURES") < text.index("enable_language(CUDA)")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="there is no nvcc")
 def test_nvcc_build(tmp_path: Path) -> None:
     """It needs neither a device nor a driver to be imported, and brings CUDA's runtime along."""

@@ -197,7 +197,12 @@ def test_only_the_lanes_contract() -> None:
     assert "-ffp-contract=fast" in own[2]
 
 
+def need(package: str) -> None:
+    pytest.importorskip(package, reason=f"needs {package}: pip install . --group dev")
+
+
 def test_stubs_are_true() -> None:
+    need("mypy")
     done = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", "fastfuse._core"],
         capture_output=True,
@@ -210,6 +215,7 @@ def test_stubs_are_true() -> None:
 
 
 def test_types() -> None:
+    need("mypy")
     done = subprocess.run(
         [sys.executable, "-m", "mypy"],
         capture_output=True,
@@ -222,6 +228,7 @@ def test_types() -> None:
 
 
 def test_style() -> None:
+    need("ruff")
     for words in (["check"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *words, "."],
