@@ -17,6 +17,7 @@ import pytest
 
 import fastfuse
 
+from .command import run_here
 from .problems import simulated_raters
 
 SHAPE = (14, 18, 11)
@@ -110,7 +111,7 @@ def test_fuse_every_option(folder: Path) -> None:
 )
 def test_bad_input_is_one_line_and_code_2(folder: Path, words: list[str], message: str) -> None:
     before = {path.name for path in folder.iterdir()}
-    done = run(folder, *words)
+    done = run_here(folder, *words)
     assert done.returncode == 2
     assert re.fullmatch(r"error: .*\n", done.stderr), done.stderr
     assert re.search(message, done.stderr), done.stderr

@@ -32,6 +32,8 @@ from fastfuse.train.msseg import find_cases
 from fastfuse.train.narrator import Narrator
 from fastfuse.train.options import METHODS, ExperimentOptions, make_options
 
+from .command import run_here
+
 SMALL = ["network.width=2", "network.depth=2", "training.epochs=4", "training.steps=2", "training.batch=4"]
 FEW = [*SMALL, "folds=2", "training.validate_every=2", "evaluation.least_voxels=2", "training.save_every_s=0"]
 
@@ -198,7 +200,11 @@ def command(cohort: Path, out: Path, *words: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "waits_for", ["consensus/Patient_02/staple.json", "models/dilated-staple/fold_1/resume.pt"]
+    "waits_for",
+    [
+        pytest.param("consensus/Patient_02/staple.json", marks=pytest.mark.slow),
+        "models/dilated-staple/fold_1/resume.pt",
+    ],
 )
 def test_killed_and_resumed(cohort: Path, run: Path, tmp_path: Path, waits_for: str) -> None:
     """After SIGKILL in the fusion, or in a training, a resumed run ends with the same table to the last digit."""
@@ -212,7 +218,8 @@ def test_killed_and_resumed(cohort: Path, run: Path, tmp_path: Path, waits_for: 
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     assert not (tmp_path / "r" / "table1.csv").exists()
-    subprocess.run([*words, "--resume"], check=True, capture_output=True, timeout=300)
+    done = run_here(tmp_path, *words[3:], "--resume")
+    assert done.returncode == 0, done.stderr
     for name in ("table1.csv", "metrics.csv", "table1.md"):
         assert (tmp_path / "r" / name).read_bytes() == (run / name).read_bytes()
 
@@ -242,9 +249,7 @@ def test_several_processes(cohort: Path, tmp_path: Path) -> None:
 
 
 def failing(cohort: Path, out: Path, *words: str) -> str:
-    done = subprocess.run(
-        command(cohort, out, *words), capture_output=True, text=True, check=False, timeout=300
-    )
+    done = run_here(out.parent, *command(cohort, out, *words)[3:])
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr
     return done.stderr
