@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fastfuse import phantom
+from fastfuse.demo import phantom
 
 Votes = tuple[NDArray[Any], ...]
 

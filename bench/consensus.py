@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 import fastfuse
-from fastfuse.nifti import read
-from fastfuse.plots import draw_consensus
+from fastfuse.images.nifti import read
+from fastfuse.report.plots import draw_consensus
 
 
 def main(case: Path, figure: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from fastfuse.train.loss import soft_dice_loss
+from fastfuse.train.network.loss import soft_dice_loss
 
 TARGETS = (0.1, 0.3, 0.6, 1.0)
 TITLES = {"paper": 'dice="paper", eq. (14)', "l1": 'dice="l1"'}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fastfuse.train.sheets import markdown_of
-from fastfuse.train.table import TITLES
+from fastfuse.train.results.sheets import markdown_of
+from fastfuse.train.results.table import TITLES
 
 COLUMNS = [
     (against, measure) for against in ("experts", "STAPLE") for measure in ("dice", "precision", "recall")

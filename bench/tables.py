@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from fastfuse.train.sheets import markdown_of
+from fastfuse.train.results.sheets import markdown_of
 
 MARK = "<!-- tables -->\n"
 UNITS = ((1, "s"), (1e-3, "ms"), (1e-6, "µs"))

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 import fastfuse
-from fastfuse import fusion, reference
+from fastfuse import reference
+from fastfuse.fusion import methods as fusion
 
 SOFT = (fastfuse.soft_staple, fastfuse.simplified_soft_staple)
 METHODS = ("staple", "soft-staple", "simplified-soft-staple")

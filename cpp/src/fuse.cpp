@@ -1,4 +1,4 @@
-#include "fastfuse/fuse.hpp"
+#include "fastfuse/fusion.hpp"
 
 #include <algorithm>
 #include <climits>
@@ -6,17 +6,17 @@
 #include <limits>
 #include <memory>
 
-#include "census.hpp"
-#include "dense.hpp"
+#include "em/fit.hpp"
+#include "em/information.hpp"
+#include "em/masses.hpp"
+#include "engines/dense.hpp"
+#include "engines/mean_field.hpp"
+#include "engines/summary.hpp"
+#include "engines/write.hpp"
 #include "fastfuse/cuda.hpp"
-#include "fastfuse/enumerate.hpp"
-#include "fastfuse/fit.hpp"
-#include "fastfuse/information.hpp"
-#include "fastfuse/masses.hpp"
-#include "mean_field.hpp"
-#include "region.hpp"
-#include "sample.hpp"
-#include "write.hpp"
+#include "posterior/enumeration.hpp"
+#include "votes/disputed.hpp"
+#include "votes/probe.hpp"
 
 namespace fastfuse {
 namespace {

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "fastfuse/array_view.hpp"
 #include "fastfuse/output.hpp"
-#include "fastfuse/parallel.hpp"
-#include "fastfuse/view.hpp"
+#include "fastfuse/threads.hpp"
 
 namespace fastfuse::bindings {
 

@@ -4,7 +4,7 @@
 #include <exception>
 
 #include "bindings.hpp"
-#include "fastfuse/bad_input.hpp"
+#include "fastfuse/errors.hpp"
 
 namespace py = pybind11;
 

@@ -12,7 +12,7 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "dlpack.hpp"
-#include "fastfuse/fuse.hpp"
+#include "fastfuse/fusion.hpp"
 #include "options.hpp"
 
 namespace fastfuse::bindings {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "arrays.hpp"
-#include "fastfuse/fit.hpp"
-#include "fastfuse/fuse.hpp"
+#include "em/fit.hpp"
+#include "fastfuse/fusion.hpp"
 #include "options.hpp"
 
 namespace fastfuse::bindings {

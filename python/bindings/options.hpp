@@ -3,7 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "fastfuse/fuse.hpp"
+#include "fastfuse/fusion.hpp"
 
 namespace fastfuse::bindings {
 

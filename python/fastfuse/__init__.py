@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import cuda
-    from .dilated import dilated_staple
-    from .dilation import conditional_dilation, soften
+    from .dilation.conditional import conditional_dilation, soften
+    from .dilation.soft_mask import SoftMask
     from .errors import CohortError, FastfuseError, FusionWarning, GridError, ImageError, OutputError
-    from .evaluation import Evaluation, evaluate, evaluate_files
-    from .files import fuse_files
-    from .fusion import majority_vote, simplified_soft_staple, soft_staple, staple
-    from .intervals import Intervals
-    from .result import Fusion, SoftMask
-    from .smoothing import smoothed_vote
-    from .soft_files import soften_files
+    from .evaluation.evaluate import Evaluation, evaluate, evaluate_files
+    from .files.fuse import fuse_files
+    from .files.soften import soften_files
+    from .fusion.dilated import dilated_staple
+    from .fusion.intervals import Intervals
+    from .fusion.methods import majority_vote, simplified_soft_staple, soft_staple, staple
+    from .fusion.result import Fusion
+    from .fusion.smoothing import smoothed_vote
 
 __all__ = [
     "CohortError",
@@ -46,16 +47,17 @@ __all__ = [
 
 # Where each is found when it is first asked for: the command's help needs neither NumPy nor the compiled core.
 _HOME = {
-    "dilated": ("dilated_staple",),
-    "dilation": ("conditional_dilation", "soften"),
+    "dilation.conditional": ("conditional_dilation", "soften"),
+    "dilation.soft_mask": ("SoftMask",),
     "errors": ("CohortError", "FastfuseError", "FusionWarning", "GridError", "ImageError", "OutputError"),
-    "evaluation": ("Evaluation", "evaluate", "evaluate_files"),
-    "files": ("fuse_files",),
-    "fusion": ("majority_vote", "simplified_soft_staple", "soft_staple", "staple"),
-    "intervals": ("Intervals",),
-    "result": ("Fusion", "SoftMask"),
-    "smoothing": ("smoothed_vote",),
-    "soft_files": ("soften_files",),
+    "evaluation.evaluate": ("Evaluation", "evaluate", "evaluate_files"),
+    "files.fuse": ("fuse_files",),
+    "files.soften": ("soften_files",),
+    "fusion.dilated": ("dilated_staple",),
+    "fusion.intervals": ("Intervals",),
+    "fusion.methods": ("majority_vote", "simplified_soft_staple", "soft_staple", "staple"),
+    "fusion.result": ("Fusion",),
+    "fusion.smoothing": ("smoothed_vote",),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .on_device import why_not
+from .fusion.backends.cuda import why_not
 
 __all__ = ["is_available", "why_not"]
 

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "fastfuse/parallel.hpp"
-#include "fastfuse/patterns.hpp"
+#include "fastfuse/threads.hpp"
 #include "fastfuse/votes.hpp"
+#include "votes/patterns.hpp"
 
 namespace fastfuse {
 class Dense;

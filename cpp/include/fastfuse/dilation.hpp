@@ -14,10 +14,10 @@
 #include <optional>
 #include <vector>
 
+#include "dilation/scaling.hpp"
+#include "fastfuse/array_view.hpp"
 #include "fastfuse/output.hpp"
-#include "fastfuse/parallel.hpp"
-#include "fastfuse/scaling.hpp"
-#include "fastfuse/view.hpp"
+#include "fastfuse/threads.hpp"
 
 namespace fastfuse {
 

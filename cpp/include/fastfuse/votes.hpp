@@ -8,9 +8,9 @@
 #include <optional>
 #include <vector>
 
-#include "fastfuse/bad_input.hpp"
+#include "fastfuse/array_view.hpp"
+#include "fastfuse/errors.hpp"
 #include "fastfuse/place.hpp"
-#include "fastfuse/view.hpp"
 
 namespace fastfuse {
 

@@ -2,8 +2,8 @@
 #include <cmath>
 
 #include "cuda/dense_on_device.hpp"
-#include "fastfuse/characteristic.hpp"
-#include "lane_rates.hpp"
+#include "engines/lanes/lane_rates.hpp"
+#include "posterior/characteristic.hpp"
 
 namespace fastfuse::cuda {
 namespace {

@@ -10,7 +10,7 @@
 // in the block's queue until there is one for each thread, and go through nodes together.
 #include "cuda/sums.cuh"
 #include "cuda/votes.cuh"
-#include "fastfuse/posterior.hpp"
+#include "posterior/product.hpp"
 
 namespace fastfuse::cuda {
 namespace {

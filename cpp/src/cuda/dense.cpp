@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "lane_rates.hpp"
-#include "mass_tables.hpp"
+#include "engines/lanes/lane_rates.hpp"
+#include "engines/lanes/mass_tables.hpp"
 
 namespace fastfuse::cuda {
 namespace {

@@ -2,7 +2,7 @@
 // device's twin of dense.cpp.
 #pragma once
 
-#include "dense.hpp"
+#include "engines/dense.hpp"
 
 #include <optional>
 #include <vector>

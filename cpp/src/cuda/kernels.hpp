@@ -4,10 +4,10 @@
 #include <cstdint>
 
 #include "cuda/runtime.hpp"
-#include "fastfuse/node_sets.hpp"
+#include "engines/lanes/rates.hpp"
+#include "fastfuse/array_view.hpp"
 #include "fastfuse/place.hpp"
-#include "fastfuse/view.hpp"
-#include "kernels/rates.hpp"
+#include "posterior/node_sets.hpp"
 
 namespace fastfuse::cuda {
 

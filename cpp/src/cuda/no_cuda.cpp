@@ -1,5 +1,5 @@
 // What stands for the device where the library is built without CUDA.
-#include "dense.hpp"
+#include "engines/dense.hpp"
 #include "fastfuse/cuda.hpp"
 
 namespace fastfuse::cuda {

@@ -1,5 +1,5 @@
 // The distinct patterns of votes that lie on the device: counted there, a table here.
-#include "fastfuse/patterns.hpp"
+#include "votes/patterns.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -10,7 +10,7 @@
 // u = 1 − w.
 #include "cuda/sums.cuh"
 #include "cuda/votes.cuh"
-#include "fastfuse/posterior.hpp"
+#include "posterior/product.hpp"
 
 namespace fastfuse::cuda {
 namespace {

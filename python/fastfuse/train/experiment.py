@@ -18,20 +18,20 @@ from pathlib import Path
 import torch
 
 from ..errors import CohortError, OutputError
-from ..paths import shown
-from .conclude import conclude
-from .fit import fit_and_predict, held_out_of
-from .folds import make_folds, read_folds, write_folds
-from .layout import MODALITIES
-from .msseg import Case, find_cases
+from ..images.paths import shown
+from .cohort.folds import make_folds, read_folds, write_folds
+from .cohort.layout import MODALITIES
+from .cohort.msseg import Case, find_cases
 from .narrator import Narrator
-from .network import check_output, make_network
+from .network.fit import fit_and_predict, held_out_of
+from .network.unet import check_output, make_network
+from .network.workers import make_workers
 from .options import ExperimentOptions
-from .prepare import Prepared, prepare
-from .record import hashes_of, key_of, open_run
+from .provenance import hashes_of, key_of, open_run
+from .results.conclude import conclude
+from .results.table import Row
 from .run import Run
-from .table import Row
-from .workers import make_workers
+from .targets.prepare import Prepared, prepare
 
 
 def run_experiment(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ..report import printable
-from .training import Epoch
+from ..report.terminal import printable
+from .network.training import Epoch
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ..dilation.options import Dilation
 from ..errors import FastfuseError
-from ..options import Dilation, check_choice, check_cut, check_prior
-from ..paths import shown
+from ..images.paths import shown
+from ..inputs.checks import check_choice, check_cut, check_prior
 
 METHODS = ("staple", "dilated-staple", "soft-staple", "simplified-soft-staple")
 """In the order of the paper's Table 1."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .msseg import Case
+from .cohort.msseg import Case
 from .narrator import Narrator
+from .network.workers import Workers
 from .options import ExperimentOptions
-from .workers import Workers
 
 
 @dataclass

@@ -1,0 +1,47 @@
+"""Calls on something small: the default team of threads must cost nothing.
+
+pytest bench/bench_small.py --benchmark-columns=median,rounds
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastfuse
+from common import SMALL
+
+VOXELS = 1000
+ROUNDS = 5 if SMALL else 101
+OPTIONS = {"max_iter": 20}  # random masks creep
+rng = np.random.default_rng(0)
+MASKS = (rng.random((7, VOXELS)) < 0.3).astype(np.uint8)
+VOTES = np.where(rng.random(MASKS.shape) < 0.2, np.float32(0.3), MASKS)
+CALLS = {
+    "STAPLE, masks": (fastfuse.staple, MASKS),
+    "soft-STAPLE, {0, 0.3, 1}": (fastfuse.soft_staple, VOTES),
+    "soft-STAPLE, dense": (fastfuse.soft_staple, rng.random(MASKS.shape, np.float32)),
+}
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.benchmark(group="1,000 voxels, seven raters")
+def test_default_team(benchmark: Any, call: str) -> None:
+    fuse, votes = CALLS[call]
+
+    def seconds(threads: int) -> float:
+        start = time.perf_counter()
+        fuse(votes, threads=threads, **OPTIONS)
+        return time.perf_counter() - start
+
+    rounds = [(seconds(0), seconds(1)) for _ in range(ROUNDS)]
+    by_default, alone = (statistics.median(column) for column in zip(*rounds, strict=True))
+    benchmark.extra_info |= {"one thread": alone, "ratio": by_default / alone}
+    benchmark.pedantic(fuse, (votes,), OPTIONS, rounds=9)
+    if not benchmark.disabled:
+        assert SMALL or by_default <= 1.5 * alone

@@ -1,0 +1,130 @@
+#include "dilation/candidates.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fastfuse {
+namespace {
+
+constexpr double radius_tolerance = 1e-6; // relative: headers hold spacings in single precision
+constexpr double tie_tolerance = 1e-9;    // relative: squared distances that rounding alone tells apart
+
+bool claim(std::int64_t voxel, std::uint32_t lesion, const Field& field,
+           std::vector<std::int64_t>& candidates) {
+    if (field.state(voxel) != State::untouched) return false;
+    field.note(voxel, State::waiting, lesion);
+    candidates.push_back(voxel);
+    return true;
+}
+
+struct Offset {
+    Place step;
+    std::int64_t voxels; // the same, as a difference of indices
+    double squared_mm;
+};
+
+Place plus(const Place& a, const Place& b) { return {a[0] + b[0], a[1] + b[1], a[2] + b[2]}; }
+Place minus(const Place& a, const Place& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
+
+// Squared distance; the terms are added in the order of their size, lest it depend on the order of the axes.
+double squared_mm(const Place& step, const std::array<double, 3>& spacing_mm) {
+    std::array<double, 3> term;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+        const double mm = static_cast<double>(step[axis]) * spacing_mm[axis];
+        term[axis] = mm * mm;
+    }
+    std::sort(term.begin(), term.end());
+    return term[0] + term[1] + term[2];
+}
+
+// How far the ball reaches along each axis, in voxels; never further than the volume does.
+Place reach_of(const Ball& ball, const Grid& grid) {
+    const double radius_mm = ball.radius_mm * (1 + radius_tolerance);
+    Place reach;
+    for (std::size_t axis = 0; axis < 3; ++axis)
+        reach[axis] = static_cast<std::int64_t>(
+            std::min(radius_mm / ball.spacing_mm[axis], static_cast<double>(grid.extent[axis] - 1)));
+    return reach;
+}
+
+// All steps within the ball but the one to itself, the shortest first.
+std::vector<Offset> offsets_of(const Ball& ball, const Place& reach, const Field& field) {
+    const double radius_mm = ball.radius_mm * (1 + radius_tolerance);
+    std::vector<Offset> offsets;
+    for (std::int64_t a = -reach[0]; a <= reach[0]; ++a)
+        for (std::int64_t b = -reach[1]; b <= reach[1]; ++b)
+            for (std::int64_t c = -reach[2]; c <= reach[2]; ++c) {
+                const double squared = squared_mm({a, b, c}, ball.spacing_mm);
+                if (squared > 0 && squared <= radius_mm * radius_mm)
+                    offsets.push_back({{a, b, c}, field.voxel({a, b, c}), squared});
+            }
+    std::sort(offsets.begin(), offsets.end(),
+              [](const Offset& a, const Offset& b) { return a.squared_mm < b.squared_mm; });
+    return offsets;
+}
+
+// Where the steps of the same length end.
+template <class Iterator> Iterator end_of_shell(Iterator shell, Iterator end) {
+    return std::find_if(shell, end, [&](const Offset& step) {
+        return step.squared_mm > shell->squared_mm * (1 + tie_tolerance);
+    });
+}
+
+// Marked voxels that have a neighbour outside the mask: the nearest to whatever lies outside is one of them.
+std::vector<std::int64_t> surface_of(const std::vector<std::int64_t>& marked, const Field& field) {
+    std::vector<std::int64_t> surface;
+    std::copy_if(marked.begin(), marked.end(), std::back_inserter(surface), [&](std::int64_t voxel) {
+        bool open = false;
+        field.faces(voxel, [&](std::int64_t face) { open |= field.state(face) != State::mask; });
+        return open;
+    });
+    return surface;
+}
+
+} // namespace
+
+std::vector<std::int64_t> dilate_by_cross(const std::vector<std::int64_t>& marked, int iterations,
+                                          const Field& field, const Worker& worker) {
+    std::vector<std::int64_t> candidates;
+    Pace pace(worker);
+    // Each layer is sorted by lesion, as the mask is: the lower number comes first.
+    const auto dilate = [&](std::int64_t voxel) {
+        const std::uint32_t lesion = field.lesion(voxel);
+        field.faces(voxel, [&](std::int64_t face) { claim(face, lesion, field, candidates); });
+        return !pace.stopped_after(6);
+    };
+    for (const std::int64_t voxel : marked)
+        if (!dilate(voxel)) return {};
+    std::size_t done = 0;
+    for (int k = 1; k < iterations && done < candidates.size(); ++k)
+        for (const std::size_t end = candidates.size(); done < end; ++done)
+            if (!dilate(candidates[done])) return {};
+    return candidates;
+}
+
+std::vector<std::int64_t> dilate_by_ball(const std::vector<std::int64_t>& marked, const Ball& ball,
+                                         const Grid& grid, const Field& field, const Worker& worker) {
+    const Place reach = reach_of(ball, grid);
+    const std::vector<Offset> offsets = offsets_of(ball, reach, field);
+    // With one lesion only it does not matter from which voxel a candidate is reached.
+    const bool separate = !marked.empty() && field.lesion(marked.back()) > 1;
+    const std::vector<std::int64_t> surface = surface_of(marked, field);
+    std::vector<std::int64_t> candidates;
+    Pace pace(worker);
+    for (auto shell = offsets.begin(); shell != offsets.end();) {
+        const auto end = separate ? end_of_shell(shell, offsets.end()) : offsets.end();
+        for (const std::int64_t voxel : surface) { // sorted by lesion: the lower number comes first
+            const Place at = field.place(voxel);
+            const std::uint32_t lesion = field.lesion(voxel);
+            const bool far_from_border = field.contains(minus(at, reach)) && field.contains(plus(at, reach));
+            for (auto offset = shell; offset != end; ++offset)
+                if (far_from_border || field.contains(plus(at, offset->step)))
+                    claim(voxel + offset->voxels, lesion, field, candidates);
+            if (pace.stopped_after(end - shell)) return {};
+        }
+        shell = end;
+    }
+    return candidates;
+}
+
+} // namespace fastfuse

@@ -1,0 +1,176 @@
+#include "dilation/ring.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <queue>
+
+namespace fastfuse {
+namespace {
+
+constexpr int most_cuts = 100; // 0.99 … 0.00
+
+std::vector<double> falling_cuts() {
+    std::vector<double> cuts;
+    double cut = 0.99;
+    for (int k = 0; k < most_cuts; ++k, cut -= 0.01) // the running float, as the authors'
+        cuts.push_back(cut);
+    return cuts;
+}
+
+// Takes the candidates of one lesion into its ring.
+class Taker {
+  public:
+    Taker(const Lesion& lesion, const Field& field, bool connected)
+        : lesion_(lesion), field_(field), connected_(connected) {}
+
+    std::int64_t taken() const { return taken_; }
+
+    void enter(std::int64_t voxel) {
+        if (!connected_)
+            take(voxel);
+        else if (touches(voxel))
+            take_component(voxel);
+        else
+            field_.note(voxel, State::entered, lesion_.number);
+    }
+
+    bool touches(std::int64_t voxel) const {
+        bool found = false;
+        field_.faces(voxel, [&](std::int64_t face) {
+            found |=
+                field_.is(face, State::mask, lesion_.number) || field_.is(face, State::ring, lesion_.number);
+        });
+        return found;
+    }
+
+  private:
+    // The voxel, and what had entered before and now touches.
+    void take_component(std::int64_t voxel) {
+        take(voxel);
+        for (pending_.assign(1, voxel); !pending_.empty();) {
+            const std::int64_t from = pending_.back();
+            pending_.pop_back();
+            field_.faces(from, [&](std::int64_t face) {
+                if (!field_.is(face, State::entered, lesion_.number)) return;
+                take(face);
+                pending_.push_back(face);
+            });
+        }
+    }
+
+    void take(std::int64_t voxel) {
+        field_.note(voxel, State::ring, lesion_.number);
+        ++taken_;
+    }
+
+    const Lesion& lesion_;
+    const Field& field_;
+    bool connected_;
+    std::int64_t taken_ = 0;
+    std::vector<std::int64_t> pending_;
+};
+
+// The first of the falling cuts that the intensity is above; their number if it is above none.
+std::size_t first_below(const std::vector<double>& cuts, double intensity) {
+    const auto last = static_cast<double>(cuts.size());
+    // Cuts are 0.01 apart but for rounding: a guess, and a step or none.
+    auto k = static_cast<std::size_t>(std::clamp(std::ceil((cuts[0] - intensity) * 100), 0.0, last));
+    while (k > 0 && intensity > cuts[k - 1])
+        --k;
+    while (k < cuts.size() && !(intensity > cuts[k]))
+        ++k;
+    return k;
+}
+
+// Lets the cut fall until the ring is large enough, or to its last value.
+Ring ring_by_cuts(const Lesion& lesion, const std::vector<double>& cuts, const DilationOptions& options,
+                  const Field& field, const Worker& worker) {
+    std::vector<std::size_t> order(lesion.candidates.size()); // by the cut at which they enter
+    std::vector<std::size_t> end(cuts.size() + 1);            // of those that have entered at each cut
+    std::vector<std::uint8_t> enters(order.size());
+    for (std::size_t c = 0; c < order.size(); ++c) {
+        enters[c] = static_cast<std::uint8_t>(first_below(cuts, lesion.candidates[c].intensity));
+        ++end[enters[c]];
+    }
+    std::partial_sum(end.begin(), end.end(), end.begin());
+    std::vector<std::size_t> next(end.begin(), end.end());
+    for (std::size_t c = order.size(); c-- > 0;)
+        order[--next[enters[c]]] = c;
+
+    Taker taker(lesion, field, options.connected);
+    Pace pace(worker);
+    const auto mask = static_cast<double>(lesion.mask_voxels);
+    std::size_t taken = 0;
+    for (std::size_t k = 0;; ++k) {
+        for (; taken < end[k]; ++taken) {
+            taker.enter(lesion.candidates[order[taken]].voxel);
+            if (pace.stopped_after(6)) return {};
+        }
+        const bool reached = (mask + static_cast<double>(taker.taken())) / mask >= options.size;
+        if (reached || k + 1 == cuts.size()) return {cuts[k], taker.taken()};
+    }
+}
+
+// Ordered so that the brightest comes out of a heap first, of equals the one with the lowest rank.
+struct Ranked {
+    double intensity;
+    std::int64_t rank, voxel;
+    bool operator<(const Ranked& other) const {
+        return intensity != other.intensity ? intensity < other.intensity : rank > other.rank;
+    }
+};
+
+std::int64_t wanted(const Lesion& lesion, double size) {
+    const double exact = (size - 1) * static_cast<double>(lesion.mask_voxels);
+    const double rounded = std::ceil(exact - 0.5e-9); // 0.1 · 30 is not 3 in floats
+    return static_cast<std::int64_t>(std::min(rounded, static_cast<double>(lesion.candidates.size())));
+}
+
+// The brightest candidates one by one; if connected, only such as touch the mask or the ring at their turn.
+Ring ring_by_rank(Lesion& lesion, const DilationOptions& options, const Field& field, const Worker& worker) {
+    const Taker taker(lesion, field, options.connected);
+    std::vector<Ranked> first;
+    for (const Candidate& candidate : lesion.candidates) {
+        if (options.connected && !taker.touches(candidate.voxel)) continue;
+        field.note(candidate.voxel, State::entered, lesion.number);
+        first.push_back({candidate.intensity, field.rank(candidate.voxel), candidate.voxel});
+    }
+    std::priority_queue<Ranked> open(std::less<Ranked>(), std::move(first));
+    const auto by_voxel = [](const Candidate& a, const Candidate& b) { return a.voxel < b.voxel; };
+    if (options.connected) std::sort(lesion.candidates.begin(), lesion.candidates.end(), by_voxel);
+
+    Pace pace(worker);
+    Ring ring{std::numeric_limits<double>::quiet_NaN(), 0};
+    for (const std::int64_t most = wanted(lesion, options.size); ring.voxels < most && !open.empty();
+         ++ring.voxels) {
+        const Ranked best = open.top();
+        open.pop();
+        field.note(best.voxel, State::ring, lesion.number);
+        ring.cut = ring.voxels ? std::min(ring.cut, best.intensity) : best.intensity;
+        field.faces(best.voxel, [&](std::int64_t face) { // waiting are only such as did not touch before
+            if (!field.is(face, State::waiting, lesion.number)) return;
+            field.note(face, State::entered, lesion.number);
+            const auto found = std::lower_bound(lesion.candidates.begin(), lesion.candidates.end(),
+                                                Candidate{face, 0}, by_voxel);
+            open.push({found->intensity, field.rank(face), face});
+        });
+        if (pace.stopped_after(64)) return {};
+    }
+    return ring;
+}
+
+} // namespace
+
+Ring find_ring(Lesion& lesion, const DilationOptions& options, const Field& field, const Worker& worker) {
+    switch (options.cut) {
+    case Cut::adaptive: return ring_by_cuts(lesion, falling_cuts(), options, field, worker);
+    case Cut::fixed: return ring_by_cuts(lesion, {options.intensity}, options, field, worker);
+    case Cut::exact: return ring_by_rank(lesion, options, field, worker);
+    }
+    return {};
+}
+
+} // namespace fastfuse

@@ -1,0 +1,279 @@
+#include "em/em.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "em/squarem.hpp"
+#include "posterior/enumeration.hpp"
+#include "support/simd.hpp"
+
+namespace fastfuse {
+namespace {
+
+// Eight running sums, so that the order of additions is one for every instruction set.
+FASTFUSE_CLONES double dot(const double* a, const double* b, std::int64_t n) {
+    std::array<double, 8> lane{};
+    std::int64_t r = 0;
+    for (; r + 8 <= n; r += 8)
+        for (std::int64_t k = 0; k < 8; ++k)
+            lane[static_cast<std::size_t>(k)] += a[r + k] * b[r + k];
+    for (; r < n; ++r)
+        lane[static_cast<std::size_t>(r % 8)] += a[r] * b[r];
+    double sum = 0;
+    for (const double part : lane)
+        sum += part;
+    return sum;
+}
+
+FASTFUSE_CLONES void see_votes(const double* count, const double* vote, std::int64_t n, double* yes,
+                               double* no) {
+    for (std::int64_t r = 0; r < n; ++r) {
+        yes[r] = count[r] * vote[r];
+        no[r] = count[r] * (1 - vote[r]);
+    }
+}
+
+// How probable the rater's own mark is, given his vote q and the truth: marks have probability `mark` there.
+FASTFUSE_CLONES void see_marks(const double* count, const double* vote, double mark, double no_mark,
+                               std::int64_t n, double* yes, double* no) {
+    for (std::int64_t r = 0; r < n; ++r) {
+        const double one = vote[r] * mark;
+        const double zero = (1 - vote[r]) * no_mark;
+        const double weight = count[r] / (one + zero);
+        yes[r] = weight * one;
+        no[r] = weight * zero;
+    }
+}
+
+// A missing vote counts nowhere.
+FASTFUSE_CLONES void forget_missing(const double* vote, std::int64_t n, double* yes, double* no) {
+    for (std::int64_t r = 0; r < n; ++r) {
+        yes[r] = vote[r] < 0 ? 0 : yes[r];
+        no[r] = vote[r] < 0 ? 0 : no[r];
+    }
+}
+
+FASTFUSE_CLONES void see_moments(const double* mass, const double* moment, std::int64_t n, double* yes,
+                                 double* no) {
+    for (std::int64_t r = 0; r < n; ++r) {
+        yes[r] = moment[r];
+        no[r] = std::max(mass[r] - moment[r], 0.0);
+    }
+}
+
+void gather_rater(const Batch& batch, std::size_t i, const Posterior& posterior, MStep m_step,
+                  const Performance& performance, SeenVotes& seen, Sums& sums) {
+    const std::int64_t n = batch.rows;
+    const double* vote = batch.votes_of(static_cast<int>(i));
+    const double* w = posterior.foreground.data();
+    const double* u = posterior.background.data();
+    double* yes = seen.yes.data();
+    double* no = seen.no.data();
+    const bool marks = m_step == MStep::em;
+    if (marks)
+        see_marks(batch.count, vote, performance.sensitivity[i], performance.miss_rate[i], n, yes, no);
+    else if (batch.moment)
+        see_moments(batch.count, batch.moment + static_cast<std::int64_t>(i) * batch.moment_stride, n, yes,
+                    no);
+    else
+        see_votes(batch.count, vote, n, yes, no);
+    if (batch.may_miss) forget_missing(vote, n, yes, no);
+    sums.hit[i] += dot(w, yes, n);
+    sums.miss[i] += dot(w, no, n);
+    if (marks) {
+        see_marks(batch.count, vote, performance.false_alarm_rate[i], performance.specificity[i], n, yes, no);
+        if (batch.may_miss) forget_missing(vote, n, yes, no);
+    }
+    sums.false_alarm[i] += dot(u, yes, n);
+    sums.rejection[i] += dot(u, no, n);
+}
+
+// part / (part + rest) and its complement, with what a prior adds to both; as before where nothing
+// determines them.
+void update(double part, double rest, const BetaPrior& prior, double& rate, double& complement) {
+    part += prior.a - 1;
+    rest += prior.b - 1;
+    if (!(part + rest > 0)) return;
+    rate = std::clamp(part / (part + rest), epsilon, 1 - epsilon);
+    complement = std::clamp(rest / (part + rest), epsilon, 1 - epsilon);
+}
+
+bool is_soft(Model model) {
+    return model == Model::enumerated || model == Model::characteristic || model == Model::cheaper;
+}
+
+double largest_move(const std::vector<double>& a, const std::vector<double>& b) {
+    double most = 0;
+    for (std::size_t i = 0; i < a.size(); ++i)
+        most = std::max(most, std::abs(a[i] - b[i]));
+    return most;
+}
+
+} // namespace
+
+std::shared_ptr<const Nodes> nodes_for(Model model, const Performance& performance) {
+    if (model != Model::characteristic && model != Model::cheaper) return nullptr;
+    return std::make_shared<const Nodes>(performance);
+}
+
+Expectation::Expectation(Model model, MStep m_step, const Performance& performance,
+                         std::shared_ptr<const Nodes> nodes)
+    : model_(model), m_step_(model == Model::log_linear ? MStep::paper : m_step), // its own maximiser
+      performance_(performance), nodes_(std::move(nodes)) {}
+
+void Expectation::find_posterior(const Batch& batch, Sums* sums_by_terms, const Worker& worker) {
+    switch (model_) {
+    case Model::mean_vote: return mean_vote(batch, posterior_);
+    case Model::product: return product_posterior(batch, performance_, posterior_);
+    case Model::log_linear: return log_linear_posterior(batch, performance_, posterior_);
+    case Model::enumerated:
+    case Model::characteristic:
+    case Model::cheaper:
+        return soft_posterior(batch, performance_, model_, nodes_.get(), posterior_, sums_by_terms, worker);
+    }
+}
+
+const Posterior& Expectation::posterior(const Batch& batch, const Worker& worker) {
+    find_posterior(batch, nullptr, worker);
+    return posterior_;
+}
+
+Sums Expectation::operator()(const Batch& batch, const Worker& worker) {
+    Sums sums(batch.raters);
+    const bool by_terms = is_soft(model_) && m_step_ == MStep::em;
+    find_posterior(batch, by_terms ? &sums : nullptr, worker);
+    for (std::int64_t r = 0; r < batch.rows; ++r)
+        sums.count += batch.count[r];
+    sums.foreground = dot(batch.count, posterior_.foreground.data(), batch.rows);
+    sums.background = dot(batch.count, posterior_.background.data(), batch.rows);
+    sums.log_likelihood = dot(batch.count, posterior_.log_likelihood.data(), batch.rows);
+    for (std::size_t i = 0; i < sums.hit.size() && !by_terms; ++i)
+        gather_rater(batch, i, posterior_, m_step_, performance_, seen_, sums);
+    return sums;
+}
+
+Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance& performance,
+                 const Team& team) {
+    const auto nodes = nodes_for(model, performance);
+    return sum_over(rows, team, Sums(rows.raters()),
+                    [&] { return Expectation(model, m_step, performance, nodes); });
+}
+
+Performance maximise(const Sums& sums, const Performance& before, const BetaPrior& sensitivity,
+                     const BetaPrior& specificity) {
+    Performance after = before;
+    for (std::size_t i = 0; i < sums.hit.size(); ++i) { // eq. (5)
+        update(sums.hit[i], sums.miss[i], sensitivity, after.sensitivity[i], after.miss_rate[i]);
+        update(sums.rejection[i], sums.false_alarm[i], specificity, after.specificity[i],
+               after.false_alarm_rate[i]);
+    }
+    return after;
+}
+
+namespace {
+
+// One call of em.
+class Iteration {
+  public:
+    Iteration(const EStep& expectation, const EmOptions& options, const Performance& performance)
+        : expectation_(expectation), options_(options), theta_(performance) {}
+
+    Estimate run(const std::optional<Sums>& start) {
+        sums_ = start ? *start : expectation_(theta_);
+        if (start && goes_on()) step(); // there is no θ yet that a move could be measured from
+        while (goes_on())
+            estimate_.converged = options_.accelerate ? accelerated_steps() : step();
+        estimate_.performance = std::move(theta_);
+        return std::move(estimate_);
+    }
+
+  private:
+    bool goes_on() const { return !estimate_.converged && estimate_.iterations < options_.max_iterations; }
+
+    Performance next() const { return next(sums_, theta_); }
+    Performance next(const Sums& sums, const Performance& theta) const {
+        Performance after = maximise(sums, theta, options_.sensitivity, options_.specificity); // eq. (5)
+        if (options_.estimate_prior)
+            after.prior = std::clamp(sums.foreground / sums.count, epsilon, 1 - epsilon);
+        return after;
+    }
+
+    static double move(const Performance& from, const Performance& to) {
+        return std::max(largest_move(from.sensitivity, to.sensitivity),
+                        largest_move(from.specificity, to.specificity));
+    }
+
+    void go_to(Performance theta, Sums sums) {
+        theta_ = std::move(theta);
+        sums_ = std::move(sums);
+        estimate_.log_likelihood.push_back(sums_.log_likelihood);
+        ++estimate_.iterations;
+    }
+
+    // E-step: eq. (2), (9), (12), (13)
+    void go_to(const Performance& theta) { go_to(theta, expectation_(theta)); }
+
+    // True once nothing moves any more.
+    bool step() {
+        const Performance after = next();
+        const double moved = move(theta_, after);
+        go_to(after);
+        return moved <= options_.tolerance;
+    }
+
+    // Two steps, and as far beyond them as their difference promises: squared extrapolation (SQUAREM, scheme
+    // S3), Varadhan, Roland, Scandinavian Journal of Statistics 35, 2008. True once nothing moves any more.
+    bool accelerated_steps() {
+        const Performance first = theta_;
+        if (step()) return true;
+        if (!goes_on()) return false;
+        const Performance third = next();
+        const double moved = move(theta_, third);
+        if (moved > options_.tolerance) {
+            const Performance beyond = extrapolate(first, theta_, third, options_.estimate_prior);
+            Sums sums = expectation_(beyond);
+            if (keeps(beyond, sums, moved)) {
+                go_to(beyond, std::move(sums));
+                return false;
+            }
+        }
+        go_to(third);
+        return moved <= options_.tolerance;
+    }
+
+    // The paper's M-step need not raise the likelihood: there, the next move must be no larger.
+    bool keeps(const Performance& beyond, const Sums& sums, double moved) const {
+        if (options_.m_step == MStep::em)
+            return sums.log_likelihood + log_prior(beyond) >= sums_.log_likelihood + log_prior(theta_);
+        return move(beyond, next(sums, beyond)) <= moved;
+    }
+
+    double log_prior(const Performance& theta) const {
+        double sum = 0;
+        for (std::size_t i = 0; i < theta.sensitivity.size(); ++i)
+            sum += log_density(options_.sensitivity, theta.sensitivity[i], theta.miss_rate[i]) +
+                   log_density(options_.specificity, theta.specificity[i], theta.false_alarm_rate[i]);
+        return sum;
+    }
+
+    // But for a constant.
+    static double log_density(const BetaPrior& prior, double rate, double complement) {
+        return (prior.a - 1) * std::log(rate) + (prior.b - 1) * std::log(complement);
+    }
+
+    const EStep& expectation_;
+    const EmOptions& options_;
+    Performance theta_;
+    Sums sums_; // of an E-step with θ
+    Estimate estimate_;
+};
+
+} // namespace
+
+Estimate em(const EStep& expectation, const EmOptions& options, const Performance& performance,
+            const std::optional<Sums>& start) {
+    return Iteration(expectation, options, performance).run(start);
+}
+
+} // namespace fastfuse

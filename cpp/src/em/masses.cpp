@@ -1,0 +1,234 @@
+#include "em/masses.hpp"
+
+#include <algorithm>
+#include <climits>
+
+#include "posterior/enumeration.hpp"
+#include "support/simd.hpp"
+
+namespace fastfuse {
+namespace {
+
+FASTFUSE_CLONES void add_scaled(std::size_t n, const double* from, double factor, double* to) {
+    for (std::size_t b = 0; b < n; ++b)
+        to[b] += factor * from[b];
+}
+
+FASTFUSE_CLONES void interpolate(double* no, const double* yes, double q, std::size_t n) {
+    for (std::size_t b = 0; b < n; ++b)
+        no[b] = (1 - q) * no[b] + q * yes[b];
+}
+
+constexpr int few_raters = 10; // so many that a table stays in a core's own cache
+constexpr int tables_for_few = 16;
+constexpr int high_for_many = 4;
+
+// How the masses' one pass is split into jobs, the same for every team: few raters leave room for several
+// tables, each fed by its share of the batches; with many, each job fills the patterns that begin with
+// its own bits of the last raters.
+struct Split {
+    explicit Split(int raters)
+        : tables(raters <= few_raters ? tables_for_few : 1), high(raters <= few_raters ? 0 : high_for_many),
+          low(raters - high) {}
+    int tables, high, low;
+    std::int64_t jobs() const { return tables * (std::int64_t{1} << high); }
+};
+
+// What the raters beyond the low ones give a row in the patterns whose last bits are `high`.
+double high_weight(const Batch& batch, std::int64_t row, const Split& split, std::size_t high) {
+    double weight = 1;
+    for (int j = 0; j < split.high; ++j) {
+        const double q = batch.votes_of(split.low + j)[row];
+        weight *= high >> j & 1 ? q : 1 - q;
+    }
+    return weight;
+}
+
+// The binary patterns that a soft pattern reaches among those of the first `raters` raters, with weights.
+class Spread {
+  public:
+    explicit Spread(int raters)
+        : raters_(raters), weight_(std::size_t{1} << raters), pattern_(weight_.size()) {}
+
+    // Starts from `whole` and lets each fractional vote divide it.
+    void spread(const Batch& batch, std::int64_t row, double whole) {
+        size_ = 1;
+        weight_[0] = whole;
+        pattern_[0] = 0;
+        for (int i = 0; i < raters_; ++i) {
+            const double q = batch.votes_of(i)[row];
+            const std::uint32_t bit = std::uint32_t{1} << i;
+            if (is_fractional(q)) {
+                branch(weight_.data(), size_, 1 - q, q);
+                for (std::size_t b = 0; b < size_; ++b)
+                    pattern_[size_ + b] = pattern_[b] | bit;
+                size_ *= 2;
+            } else if (q == 1) {
+                for (std::size_t b = 0; b < size_; ++b)
+                    pattern_[b] |= bit;
+            }
+        }
+    }
+
+    // Adds the terms, times a factor, to a table over the patterns.
+    void add_to(double* table, double factor) const {
+        if (size_ == weight_.size()) return add_scaled(size_, weight_.data(), factor, table);
+        for (std::size_t b = 0; b < size_; ++b)
+            table[pattern_[b]] += factor * weight_[b];
+    }
+
+    std::int64_t terms() const { return static_cast<std::int64_t>(size_); }
+
+  private:
+    int raters_;
+    std::size_t size_ = 0;
+    std::vector<double> weight_;
+    std::vector<std::uint32_t> pattern_;
+};
+
+// Adds a row's terms to the masses and, if there are any, to the moments, `patterns` apart.
+void add_row(const Batch& batch, std::int64_t row, const Spread& terms, bool with_moments,
+             std::size_t patterns, double* table) {
+    terms.add_to(table, 1); // eq. (8)
+    if (!with_moments) return;
+    for (int i = 0; i < batch.raters; ++i) {
+        const double q = batch.votes_of(i)[row];
+        if (q != 0) terms.add_to(table + static_cast<std::size_t>(i + 1) * patterns, q);
+    }
+}
+
+} // namespace
+
+Masses::Masses(const Rows& rows, bool with_moments, const Team& team)
+    : raters_(rows.raters()), with_moments_(with_moments) {
+    const Split split(raters_);
+    std::vector<std::vector<double>> tables(static_cast<std::size_t>(split.tables));
+    for (auto& table : tables)
+        table.resize(patterns() * (with_moments ? static_cast<std::size_t>(raters_) + 1 : 1));
+    team.run(split.jobs(), [&](std::int64_t job, const Worker& worker) {
+        const std::int64_t first = job % split.tables;
+        const auto high = static_cast<std::size_t>(job / split.tables);
+        double* table = tables[static_cast<std::size_t>(first)].data() + (high << split.low);
+        const auto reader = rows.reader();
+        Spread terms(split.low);
+        Pace pace(worker);
+        for (std::int64_t index = first; index < rows.batches() && !worker.stopped(); index += split.tables) {
+            const Batch batch = reader->read(index);
+            for (std::int64_t row = 0; row < batch.rows; ++row) {
+                const double weight = batch.count[row] * high_weight(batch, row, split, high);
+                if (weight == 0) continue;
+                terms.spread(batch, row, weight);
+                add_row(batch, row, terms, with_moments_, patterns(), table);
+                if (pace.stopped_after(terms.terms() * batch.raters)) return;
+            }
+        }
+    });
+    for (std::size_t t = 1; t < tables.size(); ++t) // in this order for every team
+        add_scaled(tables[0].size(), tables[t].data(), 1, tables[0].data());
+    table_ = std::move(tables[0]);
+}
+
+Masses::Masses(int raters, std::vector<double> table)
+    : raters_(raters), with_moments_(table.size() > std::size_t{1} << raters), table_(std::move(table)) {}
+
+namespace {
+
+// The 2^m patterns, batch_rows at a time, their bits written out as votes.
+class MassReader : public BatchReader {
+  public:
+    MassReader(int raters, const double* mass, const double* moment)
+        : raters_(raters), mass_(mass), moment_(moment),
+          vote_(static_cast<std::size_t>(raters * batch_rows)) {}
+
+    Batch read(std::int64_t index) override {
+        const std::int64_t patterns = std::int64_t{1} << raters_;
+        const std::int64_t first = index * batch_rows;
+        Batch batch;
+        batch.raters = raters_;
+        batch.rows = std::min(batch_rows, patterns - first);
+        batch.stride = batch_rows;
+        for (int i = 0; i < raters_; ++i)
+            for (std::int64_t r = 0; r < batch.rows; ++r)
+                vote_[static_cast<std::size_t>(i * batch_rows + r)] = (first + r) >> i & 1 ? 1.0 : 0.0;
+        batch.vote = vote_.data();
+        batch.count = mass_ + first;
+        batch.moment = moment_ ? moment_ + first : nullptr;
+        batch.moment_stride = patterns;
+        return batch;
+    }
+
+  private:
+    int raters_;
+    const double* mass_;
+    const double* moment_;
+    std::vector<double> vote_;
+};
+
+} // namespace
+
+std::int64_t Masses::batches() const {
+    return (static_cast<std::int64_t>(patterns()) + batch_rows - 1) / batch_rows;
+}
+
+std::unique_ptr<BatchReader> Masses::reader() const {
+    const double* moment = with_moments_ ? table_.data() + patterns() : nullptr;
+    return std::make_unique<MassReader>(raters_, table_.data(), moment);
+}
+
+void Masses::become_posterior(const Performance& performance) {
+    const auto rows = reader();
+    Posterior posterior;
+    for (std::int64_t index = 0; index < batches(); ++index) {
+        const Batch batch = rows->read(index);
+        product_posterior(batch, performance, posterior);
+        std::copy_n(posterior.foreground.begin(), batch.rows, table_.begin() + index * batch_rows);
+    }
+    table_.resize(patterns());
+    table_.shrink_to_fit();
+    with_moments_ = false;
+}
+
+int Mixer::most(int raters) {
+    // 12 bytes a pattern each; the moments' memory, 8 m bytes a pattern, has just been freed.
+    return raters <= few_raters ? INT_MAX : std::max(1, 8 * raters / 12);
+}
+
+// Lists the binary patterns of a row, those with a later rater's bit set behind those without.
+std::size_t Mixer::reach(const Batch& batch, std::int64_t row) {
+    const std::size_t reached = std::size_t{1} << fractional_votes(batch, row);
+    if (pattern_.size() < reached) {
+        pattern_.resize(reached);
+        value_.resize(reached);
+    }
+    std::size_t size = 1;
+    pattern_[0] = 0;
+    for (int i = 0; i < batch.raters; ++i) {
+        const double q = batch.votes_of(i)[row];
+        const std::uint32_t bit = std::uint32_t{1} << i;
+        if (q == 0) continue;
+        for (std::size_t b = 0; b < size; ++b)
+            pattern_[q == 1 ? b : size + b] = pattern_[b] | bit;
+        if (q != 1) size *= 2;
+    }
+    return size;
+}
+
+void Mixer::mix(const Batch& batch, Posterior& posterior, const Worker& worker) {
+    Pace pace(worker);
+    for (std::int64_t row = 0; row < batch.rows; ++row) {
+        std::size_t size = reach(batch, row);
+        if (pace.stopped_after(static_cast<std::int64_t>(size))) return;
+        for (std::size_t b = 0; b < size; ++b)
+            value_[b] = masses_.table_[pattern_[b]];
+        // Σ_B q(B) p(1|B) is linear in each q_i: one interpolation a fractional rater, the last one first.
+        for (int i = batch.raters; i-- > 0;) {
+            const double q = batch.votes_of(i)[row];
+            if (!is_fractional(q) || size == 1) continue;
+            size /= 2;
+            interpolate(value_.data(), value_.data() + size, q, size);
+        }
+        posterior.foreground[static_cast<std::size_t>(row)] = value_[0]; // eq. (9)
+    }
+}
+
+} // namespace fastfuse

@@ -1,0 +1,54 @@
+// How each rater agrees with the consensus.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "votes/rows.hpp"
+
+namespace fastfuse {
+
+// The least and the greatest of some probabilities.
+struct Range {
+    double lowest = 1, highest = 0;
+    void include(double probability) {
+        lowest = std::min(lowest, probability);
+        highest = std::max(highest, probability);
+    }
+    void include(const Range& other) {
+        lowest = std::min(lowest, other.lowest);
+        highest = std::max(highest, other.highest);
+    }
+};
+
+// What writing a consensus leaves behind.
+struct Written {
+    explicit Written(int raters = 0)
+        : marked_by(static_cast<std::size_t>(raters)), seen_by(marked_by.size()) {}
+    void add(const Written& other) {
+        range.include(other.range);
+        for (std::size_t i = 0; i < marked_by.size(); ++i) {
+            marked_by[i] += other.marked_by[i];
+            seen_by[i] += other.seen_by[i];
+        }
+    }
+    // One row whose consensus is w.
+    void add(const Batch& batch, std::int64_t row, double w) {
+        const double count = batch.count[row];
+        if (count == 0) return;
+        range.include(w);
+        for (std::size_t i = 0; i < marked_by.size(); ++i) {
+            const double q = batch.votes_of(static_cast<int>(i))[row];
+            if (is_missing(q)) continue;
+            marked_by[i] += count * w * q;
+            seen_by[i] += count * w;
+        }
+    }
+    Range range;
+    std::vector<double> marked_by; // Σ c w q_i
+    std::vector<double> seen_by;   // Σ c w over the voxels that rater i votes on
+};
+
+} // namespace fastfuse

@@ -1,0 +1,87 @@
+// What is known of a tile's votes before any EM.
+#pragma once
+
+#include <algorithm>
+
+#include "engines/lanes/product.hpp"
+#include "engines/lanes/tile.hpp"
+#include "support/lanes.hpp"
+
+namespace fastfuse::kernels {
+
+struct Inspection {
+    bool plain;                         // all votes lie in [0, 1], and no zero is negative
+    double disputed;                    // voxels where not all votes are 0, nor all 1
+    double yes[most_product_raters];    // Σ q_i
+    double spread[most_product_raters]; // Σ q_i (1 − q_i)
+    double least, most;                 // of the votes that have a weight
+};
+
+// Looks at the whole tile, also at what has no weight: there, votes should be 0.
+template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& votes, Inspection& to) {
+    using L = Lanes<T, bytes>;
+    using C = Chunk<T, bytes>;
+    using Bits = BitsOf<T>;
+    using I = Lanes<typename Bits::type, bytes>;
+    using U = Lanes<typename Bits::plain, bytes>; // which may wrap around
+    L yes[most_product_raters], spread[most_product_raters];
+    for (int i = 0; i < votes.raters; ++i)
+        yes[i] = spread[i] = L{};
+    U signs{}, largest{}, smallest = ~U{};
+    I disputed{};
+    for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
+        L weight[C::vectors], none[C::vectors], sums[C::vectors];
+        for (int j = 0; j < C::vectors; ++j) {
+            weight[j] = load<L>(votes.weight + first + j * C::lanes);
+            none[j] = T(1) - weight[j];
+            sums[j] = L{};
+        }
+        for (int i = 0; i < votes.raters; ++i) {
+            L my_yes[2] = {}, my_spread[2] = {}; // two chains of additions, for their latency
+            for (int j = 0; j < C::vectors; ++j) {
+                const L q = load<L>(votes.vote[i] + first + j * C::lanes);
+                U bits; // as integers, numbers from 0 to 1 keep their order
+                std::memcpy(&bits, &q, sizeof bits);
+                largest = bits > largest ? bits : largest;
+                signs |= bits | (static_cast<typename Bits::plain>(Bits::one) - bits);
+                const L counted = q + none[j];
+                std::memcpy(&bits, &counted, sizeof bits);
+                smallest = bits < smallest ? bits : smallest;
+                sums[j] += q;
+                my_yes[j % 2] += q;
+                my_spread[j % 2] += q * (weight[j] - q);
+            }
+            yes[i] += my_yes[0] + my_yes[1];
+            spread[i] += my_spread[0] + my_spread[1];
+        }
+        for (int j = 0; j < C::vectors; ++j) {
+            const L doubt = sums[j] * (weight[j] * T(votes.raters) - sums[j]); // 0 where all votes are 0 or 1
+            U bits;
+            std::memcpy(&bits, &doubt, sizeof bits);
+            bits = -bits;
+            I signed_bits;
+            std::memcpy(&signed_bits, &bits, sizeof bits);
+            disputed -= signed_bits >> (8 * sizeof(T) - 1); // −1 where there is doubt
+        }
+    }
+    typename Bits::type sign[lanes_in<T, bytes>], in_dispute[lanes_in<T, bytes>];
+    std::memcpy(sign, &signs, sizeof signs);
+    std::memcpy(in_dispute, &disputed, sizeof disputed);
+    T highs[lanes_in<T, bytes>], lows[lanes_in<T, bytes>];
+    std::memcpy(highs, &largest, sizeof largest);
+    std::memcpy(lows, &smallest, sizeof smallest);
+    to.least = static_cast<double>(*std::min_element(lows, lows + lanes_in<T, bytes>));
+    to.most = static_cast<double>(*std::max_element(highs, highs + lanes_in<T, bytes>));
+    to.plain = true;
+    to.disputed = 0;
+    for (int k = 0; k < lanes_in<T, bytes>; ++k) {
+        to.plain &= sign[k] >= 0;
+        to.disputed += static_cast<double>(in_dispute[k]);
+    }
+    for (int i = 0; i < votes.raters; ++i) {
+        to.yes[i] = sum<T, bytes>(yes[i]);
+        to.spread[i] = sum<T, bytes>(spread[i]);
+    }
+}
+
+} // namespace fastfuse::kernels

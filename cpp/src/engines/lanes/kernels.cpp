@@ -1,0 +1,79 @@
+#include "engines/lanes/kernels.hpp"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace fastfuse::kernels {
+namespace {
+
+// One set of kernels, all their code inlined into functions of one target.
+#define FASTFUSE_KERNELS(set, target, bytes)                                                                 \
+    template <class T> struct set {                                                                          \
+        target static void inspect(const Columns<T>& votes, Inspection& to) {                                \
+            kernels::inspect<T, bytes>(votes, to);                                                           \
+        }                                                                                                    \
+        target static void expect(const Columns<T>& votes, const Rates<T>& rates, Step step,                 \
+                                  ProductSums& to) {                                                         \
+            kernels::expect<T, bytes>(votes, rates, step, to);                                               \
+        }                                                                                                    \
+        target static void posterior(const Columns<T>& votes, const Rates<T>& rates, Step step,              \
+                                     T* consensus) {                                                         \
+            kernels::posterior<T, bytes>(votes, rates, step, consensus);                                     \
+        }                                                                                                    \
+        target static void extremes(const T* values, const T* weight, T& least, T& most) {                   \
+            kernels::extremes<T, bytes>(values, weight, least, most);                                        \
+        }                                                                                                    \
+        target static void spread(const T* const* vote, int raters, const T* root, T* rows) {                \
+            kernels::spread<T, bytes>(vote, raters, root, rows);                                             \
+        }                                                                                                    \
+        target static void scale_rows(const T* rows, int raters, int rater, const T* vote, T* to) {          \
+            kernels::scale_rows<T, bytes>(rows, raters, rater, vote, to);                                    \
+        }                                                                                                    \
+        target static void add_products(const T* u, int rows, const T* v, int columns, double* table,        \
+                                        std::int64_t next_column) {                                          \
+            kernels::add_products<T, bytes>(u, rows, v, columns, table, next_column);                        \
+        }                                                                                                    \
+        target static void mix(const T* const* vote, int raters, const T* posterior, const T* root,          \
+                               const T* ones, T* scratch, T* consensus) {                                    \
+            kernels::mix<T, bytes>(vote, raters, posterior, root, ones, scratch, consensus);                 \
+        }                                                                                                    \
+        static Kernels<T> all() {                                                                            \
+            return {inspect, expect, posterior, extremes, spread, scale_rows, add_products, mix};            \
+        }                                                                                                    \
+    };
+
+FASTFUSE_KERNELS(Baseline, , 16)
+
+#if defined(__GNUC__) && defined(__x86_64__)
+FASTFUSE_KERNELS(Avx2, __attribute__((target("avx2,fma"))), 32)
+FASTFUSE_KERNELS(Avx512, __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))), 64)
+
+// No more than this, where the environment says so: for tests of what other processors do.
+bool allowed(const char* set) {
+    const char* most = std::getenv("FASTFUSE_INSTRUCTION_SET"); // "avx512", "avx2" or "baseline"
+    return most == nullptr || std::strcmp(most, "avx512") == 0 || std::strcmp(most, set) == 0;
+}
+
+template <class T> Kernels<T> choose() {
+    if (allowed("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        return Avx512<T>::all();
+    if (allowed("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return Avx2<T>::all();
+    return Baseline<T>::all();
+}
+#else
+template <class T> Kernels<T> choose() { return Baseline<T>::all(); }
+#endif
+
+} // namespace
+
+template <class T> const Kernels<T>& best() {
+    static const Kernels<T> chosen = choose<T>();
+    return chosen;
+}
+
+template const Kernels<float>& best();
+template const Kernels<double>& best();
+
+} // namespace fastfuse::kernels

@@ -1,0 +1,29 @@
+// The kernels of the instruction set that this processor has.
+#pragma once
+
+#include <cstdint>
+
+#include "engines/lanes/inspect.hpp"
+#include "engines/lanes/masses.hpp"
+#include "engines/lanes/product.hpp"
+#include "engines/lanes/tile.hpp"
+
+namespace fastfuse::kernels {
+
+template <class T> struct Kernels {
+    void (*inspect)(const Columns<T>& votes, Inspection& to);
+    void (*expect)(const Columns<T>& votes, const Rates<T>& rates, Step step, ProductSums& to);
+    void (*posterior)(const Columns<T>& votes, const Rates<T>& rates, Step step, T* consensus);
+    void (*extremes)(const T* values, const T* weight, T& least, T& most);
+    void (*spread)(const T* const* vote, int raters, const T* root, T* rows);
+    void (*scale_rows)(const T* rows, int raters, int rater, const T* vote, T* to);
+    void (*add_products)(const T* u, int rows, const T* v, int columns, double* table,
+                         std::int64_t next_column);
+    void (*mix)(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
+                T* scratch, T* consensus);
+};
+
+// T is float or double.
+template <class T> const Kernels<T>& best();
+
+} // namespace fastfuse::kernels

@@ -1,0 +1,181 @@
+// soft-STAPLE on votes that do not repeat: masses and mixing as products of matrices.
+//
+//   q_t(B) = Π_i q_it(b_i)     weight of binary pattern B at voxel t                          eq. (8)
+//   u, v                       the same products over the first half of the raters, and over the others:
+//                              q_t(B) = u_t(low bits of B) v_t(high bits of B)
+//   N(B) = Σ_t q_t(B)          masses: N = U Vᵀ
+//   w_t = Σ_B q_t(B) p(1|B)    consensus                                                      eq. (9)
+//
+// U and V hold a pattern a row, a voxel a lane.
+#pragma once
+
+#include <algorithm>
+
+#include "engines/lanes/tile.hpp"
+#include "support/lanes.hpp"
+
+namespace fastfuse::kernels {
+
+// Rows of products over the patterns of some raters, each product times its voxel's `root`.
+template <class T, int bytes, int low>
+FASTFUSE_INLINE void spread_low(const T* const* vote, int raters, const T* root, T* rows) {
+    using L = Lanes<T, bytes>;
+    const int high = raters - low;
+    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
+        L yes[low > 0 ? low : 1], no[low > 0 ? low : 1];
+        for (int i = 0; i < low; ++i) {
+            yes[i] = load<L>(vote[i] + k);
+            no[i] = T(1) - yes[i];
+        }
+        for (int i = 0; i < raters; ++i)
+            fetch(vote[i] + k + tile_voxels<T>); // the next tile, where votes are read in place
+        for (int pattern = 0; pattern < 1 << high; ++pattern) {
+            L product[1 << low];
+            product[0] = load<L>(root + k);
+            for (int j = 0; j < high; ++j) {
+                const L q = load<L>(vote[low + j] + k);
+                product[0] *= pattern >> j & 1 ? q : T(1) - q;
+            }
+#pragma GCC unroll 4
+            for (int i = 0; i < low; ++i)
+#pragma GCC unroll 8
+                for (int b = 0; b < 1 << i; ++b) {
+                    product[(1 << i) + b] = product[b] * yes[i];
+                    product[b] *= no[i];
+                }
+#pragma GCC unroll 16
+            for (int b = 0; b < 1 << low; ++b)
+                store(rows + ((pattern << low) + b) * row_stride<T> + k, product[b]);
+        }
+    }
+}
+
+template <class T, int bytes>
+FASTFUSE_INLINE void spread(const T* const* vote, int raters, const T* root, T* rows) {
+    switch (raters) {
+    case 0: return spread_low<T, bytes, 0>(vote, raters, root, rows);
+    case 1: return spread_low<T, bytes, 1>(vote, raters, root, rows);
+    case 2: return spread_low<T, bytes, 2>(vote, raters, root, rows);
+    case 3: return spread_low<T, bytes, 3>(vote, raters, root, rows);
+    default: return spread_low<T, bytes, 4>(vote, raters, root, rows);
+    }
+}
+
+// Adds the products of R rows of U with C rows of V.
+template <class T, int bytes, int R, int C>
+FASTFUSE_INLINE void multiply_rows(const T* u, const T* v, double* table, std::int64_t next_column) {
+    using L = Lanes<T, bytes>;
+    L sums[R][C] = {};
+    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
+        L column[C];
+        for (int c = 0; c < C; ++c)
+            column[c] = load<L>(v + c * row_stride<T> + k);
+        for (int r = 0; r < R; ++r) {
+            const L row = load<L>(u + r * row_stride<T> + k);
+            for (int c = 0; c < C; ++c)
+                sums[r][c] += row * column[c];
+        }
+    }
+    for (int c = 0; c < C; ++c)
+        for (int r = 0; r < R; ++r)
+            table[c * next_column + r] += sum<T, bytes>(sums[r][c]);
+}
+
+template <class T, int bytes, int C>
+FASTFUSE_INLINE void multiply_columns(const T* u, int rows, const T* v, double* table,
+                                      std::int64_t next_column) {
+    if (rows == 1) return multiply_rows<T, bytes, 1, C>(u, v, table, next_column);
+    if (rows == 2) return multiply_rows<T, bytes, 2, C>(u, v, table, next_column);
+    for (int r = 0; r < rows; r += 4)
+        multiply_rows<T, bytes, 4, C>(u + r * row_stride<T>, v, table + r, next_column);
+}
+
+// Copies the rows of patterns in which one rater votes 0, each times his vote.
+template <class T, int bytes>
+FASTFUSE_INLINE void scale_rows(const T* rows, int raters, int rater, const T* vote, T* to) {
+    using L = Lanes<T, bytes>;
+    for (int r = 0; r < 1 << (raters - 1); ++r) {
+        const int from = with_rater(r, rater);
+        for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>)
+            store(to + r * row_stride<T> + k, load<L>(rows + from * row_stride<T> + k) * load<L>(vote + k));
+    }
+}
+
+// table[r + c * next_column] += Σ_t u(r) v(c), of `rows` rows of U and `columns` rows of V, powers of two.
+template <class T, int bytes>
+FASTFUSE_INLINE void add_products(const T* u, int rows, const T* v, int columns, double* table,
+                                  std::int64_t next_column) {
+    constexpr int most = bytes == widest_lanes ? 4 : 2; // what the registers hold
+    if (columns == 1) return multiply_columns<T, bytes, 1>(u, rows, v, table, next_column);
+    if (columns == 2) return multiply_columns<T, bytes, 2>(u, rows, v, table, next_column);
+    for (int c = 0; c < columns; c += most)
+        multiply_columns<T, bytes, most>(u, rows, v + c * row_stride<T>, table + c * next_column,
+                                         next_column);
+}
+
+// w of every voxel. The first `low` raters' votes interpolate between their patterns, 2^low sums in
+// registers; U and V are the products over the next raters and over the last.
+template <class T, int bytes, int low>
+FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T* v, int columns,
+                             const T* posterior, T* consensus) {
+    using L = Lanes<T, bytes>;
+    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
+        L total{};
+        for (int r = 0; r < rows; ++r) {
+            L value[1 << low] = {};
+            for (int c = 0; c < columns; ++c) {
+                const L weight = load<L>(v + c * row_stride<T> + k);
+                const T* of_patterns = posterior + ((c * rows + r) << low);
+#pragma GCC unroll 16
+                for (int b = 0; b < 1 << low; ++b)
+                    value[b] += of_patterns[b] * weight;
+            }
+#pragma GCC unroll 4
+            for (int i = low - 1; i >= 0; --i) {
+                const L q = load<L>(vote[i] + k);
+#pragma GCC unroll 8
+                for (int b = 0; b < 1 << i; ++b)
+                    value[b] += q * (value[b + (1 << i)] - value[b]);
+            }
+            total += rows == 1 ? value[0] : load<L>(u + r * row_stride<T> + k) * value[0];
+        }
+        for (int i = 0; i < low; ++i)
+            fetch(vote[i] + k + tile_voxels<T>); // the next tile, where votes are read in place
+        store(consensus + k, total);
+    }
+}
+
+// So many raters are interpolated: their sums stay in registers.
+template <int bytes> constexpr int most_low = bytes == widest_lanes ? 4 : 3;
+
+// How mixing divides the raters: those that are interpolated, those of U, and those of V.
+struct MixSplit {
+    constexpr MixSplit(int raters, int most)
+        : low(std::min(raters, most)), high(std::min(raters - low, std::max(4, (raters - low + 1) / 2))),
+          middle(raters - low - high) {}
+    int low, high, middle;
+    constexpr std::int64_t rows() const { return (std::int64_t{1} << middle) + (std::int64_t{1} << high); }
+};
+
+// Rows of scratch that mixing needs at most: with the fewest interpolated.
+constexpr std::int64_t mix_rows(int raters) { return MixSplit(raters, most_low<0>).rows(); }
+
+// w_t = Σ_B q_t(B) p(1|B) of every voxel, times its root. `scratch` takes mix_rows(raters) rows of products.
+template <class T, int bytes>
+FASTFUSE_INLINE void mix(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
+                         T* scratch, T* consensus) {
+    const MixSplit split(raters, most_low<bytes>);
+    const int rows = 1 << split.middle, columns = 1 << split.high;
+    T* u = scratch;
+    T* v = scratch + rows * row_stride<T>;
+    if (split.middle > 0) spread<T, bytes>(vote + split.low, split.middle, ones, u);
+    spread<T, bytes>(vote + split.low + split.middle, split.high, root, v);
+    switch (split.low) {
+    case 1: return mix_low<T, bytes, 1>(vote, u, rows, v, columns, posterior, consensus);
+    case 2: return mix_low<T, bytes, 2>(vote, u, rows, v, columns, posterior, consensus);
+    case 3: return mix_low<T, bytes, 3>(vote, u, rows, v, columns, posterior, consensus);
+    default: return mix_low<T, bytes, most_low<bytes>>(vote, u, rows, v, columns, posterior, consensus);
+    }
+}
+
+} // namespace fastfuse::kernels

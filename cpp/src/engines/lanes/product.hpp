@@ -1,0 +1,286 @@
+// The E-step of simplified-soft-STAPLE on voxels in place: one pass an iteration.
+//
+//   a_i1 = q_i θ_i1 + (1 − q_i)(1 − θ_i1)     a_i0 = q_i (1 − θ_i0) + (1 − q_i) θ_i0           eq. (10)
+//   x = π Π_i a_i1                            y = (1 − π) Π_i a_i0
+//   w = x / (x + y)                           p(truth 1 | votes)                               eqs. (12),
+//   (13)
+//
+// The EM M-step sees the vote q_i θ_i1 / a_i1. Then w q_i θ_i1 / a_i1 = θ_i1 q_i (x / a_i1) / (x + y), and
+// x / a_i1 is the product over the other raters, those before i times those after: no division.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "engines/lanes/rates.hpp"
+#include "engines/lanes/tile.hpp"
+#include "posterior/product.hpp"
+#include "support/lanes.hpp"
+
+namespace fastfuse::kernels {
+
+constexpr int most_product_raters = 64;
+
+template <class T> using Rates = RatesOf<T, most_product_raters>;
+
+struct ProductSums {
+    double foreground, background, log_likelihood;
+    double hit[most_product_raters], miss[most_product_raters];
+    double false_alarm[most_product_raters], rejection[most_product_raters];
+};
+
+// Some vectors of voxels at a time, so that a rater's sums over them stay in registers.
+template <class T, int bytes> struct Chunk {
+    using L = Lanes<T, bytes>;
+    static constexpr int vectors = bytes == widest_lanes ? 8 : 4;
+    static constexpr int lanes = lanes_in<T, bytes>;
+    static constexpr int voxels = vectors * lanes;
+    static_assert(tile_voxels<T> % voxels == 0, "a tile is chunks");
+    L one[vectors], zero[vectors];
+};
+
+// A sum of logarithms, as a product of mantissas in [1, 2) and a sum of exponents.
+template <class T, int bytes> struct LogSum {
+    using L = Lanes<T, bytes>;
+    using Bits = BitsOf<T>;
+    using I = Lanes<typename Bits::type, bytes>;
+    L mantissa = broadcast<L>(T(1));
+    I exponent = I{};
+
+    FASTFUSE_INLINE void add(L factor) {
+        mantissa *= factor;
+        I bits;
+        std::memcpy(&bits, &mantissa, sizeof bits);
+        exponent += (bits >> Bits::mantissa) - Bits::bias;
+        bits = (bits & Bits::sign_and_mantissa) | Bits::one;
+        std::memcpy(&mantissa, &bits, sizeof bits);
+    }
+
+    FASTFUSE_INLINE double total() const {
+        constexpr int lanes = lanes_in<T, bytes>;
+        T factor[lanes];
+        typename Bits::type exponents[lanes];
+        std::memcpy(factor, &mantissa, sizeof mantissa);
+        std::memcpy(exponents, &exponent, sizeof exponent);
+        double product = 1, twos = 0;
+        for (int k = 0; k < lanes; ++k) {
+            product *= static_cast<double>(factor[k]);
+            twos += static_cast<double>(exponents[k]);
+        }
+        return std::log(product) + twos * log_2;
+    }
+};
+
+template <bool towards_yes, class L, class T> FASTFUSE_INLINE L vote_towards(L q) {
+    return towards_yes ? q : T(1) - q;
+}
+
+template <bool towards_yes, class L, class T> FASTFUSE_INLINE L likelihood(L q, const Rate<T>& rate) {
+    return rate.base + rate.slope * vote_towards<towards_yes, L, T>(q); // eq. (10)
+}
+
+template <class T, int bytes, bool one_yes, bool zero_yes>
+FASTFUSE_INLINE void multiply_rater(const T* vote, const Rate<T>& one, const Rate<T>& zero,
+                                    Chunk<T, bytes>& chunk) {
+    using L = Lanes<T, bytes>;
+    using C = Chunk<T, bytes>;
+    for (int j = 0; j < C::vectors; ++j) {
+        fetch(vote + j * C::lanes + tile_voxels<T>); // the next tile, where votes are read in place
+        const L q = load<L>(vote + j * C::lanes);
+        chunk.one[j] *= likelihood<one_yes>(q, one);
+        chunk.zero[j] *= likelihood<zero_yes>(q, zero);
+    }
+}
+
+// x and y of a chunk of voxels; where `before` is given, the products over the raters before each one.
+template <class T, int bytes>
+FASTFUSE_INLINE void multiply_likelihoods(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,
+                                          Chunk<T, bytes>& chunk, Chunk<T, bytes>* before) {
+    using L = Lanes<T, bytes>;
+    using C = Chunk<T, bytes>;
+    if (votes.prior) {
+        for (int j = 0; j < C::vectors; ++j) {
+            chunk.one[j] = load<L>(votes.prior + first + j * C::lanes);
+            chunk.zero[j] = T(1) - chunk.one[j];
+        }
+    } else {
+        for (int j = 0; j < C::vectors; ++j) {
+            chunk.one[j] = broadcast<L>(rates.prior);
+            chunk.zero[j] = broadcast<L>(rates.prior_complement);
+        }
+    }
+    for (int i = 0; i < votes.raters; ++i) {
+        if (before) before[i] = chunk;
+        const T* vote = votes.vote[i] + first;
+        const Rate<T>&one = rates.one[i], &zero = rates.zero[i];
+        if (one.towards_yes && zero.towards_yes)
+            multiply_rater<T, bytes, true, true>(vote, one, zero, chunk);
+        else if (one.towards_yes)
+            multiply_rater<T, bytes, true, false>(vote, one, zero, chunk);
+        else if (zero.towards_yes)
+            multiply_rater<T, bytes, false, true>(vote, one, zero, chunk);
+        else
+            multiply_rater<T, bytes, false, false>(vote, one, zero, chunk);
+    }
+}
+
+template <class T, int bytes>
+FASTFUSE_INLINE void average_votes(const Columns<T>& votes, std::int64_t first, Chunk<T, bytes>& chunk) {
+    using L = Lanes<T, bytes>;
+    using C = Chunk<T, bytes>;
+    chunk = C{};
+    for (int i = 0; i < votes.raters; ++i)
+        for (int j = 0; j < C::vectors; ++j) {
+            const L yes = load<L>(votes.vote[i] + first + j * C::lanes);
+            chunk.one[j] += yes;
+            chunk.zero[j] += T(1) - yes;
+        }
+    for (int j = 0; j < C::vectors; ++j) {
+        chunk.one[j] /= T(votes.raters);
+        chunk.zero[j] /= T(votes.raters);
+    }
+}
+
+// Sums over one rater's votes away from the likelier mark, all lanes: the other two follow from Σ w, Σ (1 −
+// w).
+template <class T, int bytes> struct RaterSums {
+    Lanes<T, bytes> one, zero;
+};
+
+// Σ w (1 − x) over a chunk, or, from right to left, Σ (1 − x) (products of the others) / (x + y), which wants
+// its rate as a factor yet. `after` begins as 1 / (x + y).
+template <class T, int bytes, bool marks, bool one_yes, bool zero_yes>
+FASTFUSE_INLINE void gather_rater(const T* vote, const Rate<T>& one, const Rate<T>& zero,
+                                  const Chunk<T, bytes>& chunk, Chunk<T, bytes>& after,
+                                  RaterSums<T, bytes>& sums) {
+    using L = Lanes<T, bytes>;
+    using C = Chunk<T, bytes>;
+    RaterSums<T, bytes> mine = sums;
+    for (int j = 0; j < C::vectors; ++j) {
+        const L q = load<L>(vote + j * C::lanes);
+        const L of_one = marks ? chunk.one[j] * after.one[j] : chunk.one[j];
+        const L of_zero = marks ? chunk.zero[j] * after.zero[j] : chunk.zero[j];
+        mine.one += of_one * vote_towards<!one_yes, L, T>(q);
+        mine.zero += of_zero * vote_towards<!zero_yes, L, T>(q);
+        if constexpr (marks) {
+            after.one[j] *= likelihood<one_yes>(q, one);
+            after.zero[j] *= likelihood<zero_yes>(q, zero);
+        }
+    }
+    sums = mine;
+}
+
+// `chunks` is one for all raters, or, for marks, the products before each.
+template <class T, int bytes, bool marks>
+FASTFUSE_INLINE void gather(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,
+                            const Chunk<T, bytes>* chunks, Chunk<T, bytes>& after,
+                            RaterSums<T, bytes>* sums) {
+    for (int i = votes.raters; i-- > 0;) {
+        const T* vote = votes.vote[i] + first;
+        const Rate<T>&one = rates.one[i], &zero = rates.zero[i];
+        const Chunk<T, bytes>& chunk = chunks[marks ? i : 0];
+        if (one.towards_yes && zero.towards_yes)
+            gather_rater<T, bytes, marks, true, true>(vote, one, zero, chunk, after, sums[i]);
+        else if (one.towards_yes)
+            gather_rater<T, bytes, marks, true, false>(vote, one, zero, chunk, after, sums[i]);
+        else if (zero.towards_yes)
+            gather_rater<T, bytes, marks, false, true>(vote, one, zero, chunk, after, sums[i]);
+        else
+            gather_rater<T, bytes, marks, false, false>(vote, one, zero, chunk, after, sums[i]);
+    }
+}
+
+template <class T, int bytes, Step step>
+FASTFUSE_INLINE void expect_tile(const Columns<T>& votes, const Rates<T>& rates, ProductSums& to) {
+    using L = Lanes<T, bytes>;
+    using C = Chunk<T, bytes>;
+    constexpr bool marks = step == Step::marks;
+    RaterSums<T, bytes> sums[most_product_raters];
+    for (int i = 0; i < votes.raters; ++i)
+        sums[i] = RaterSums<T, bytes>{L{}, L{}};
+    L foreground{}, background{};
+    LogSum<T, bytes> log_likelihood;
+    C before[marks ? most_product_raters : 1];
+    for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
+        C chunk, after;
+        if constexpr (step == Step::mean_vote)
+            average_votes(votes, first, chunk);
+        else
+            multiply_likelihoods(votes, rates, first, chunk, marks ? before : nullptr);
+        for (int j = 0; j < C::vectors; ++j) {
+            const L weight = load<L>(votes.weight + first + j * C::lanes);
+            L scale = weight;
+            if constexpr (step != Step::mean_vote) {
+                const L evidence = weight * (chunk.one[j] + chunk.zero[j]) + (T(1) - weight);
+                log_likelihood.add(evidence);
+                scale = weight / evidence;
+            }
+            after.one[j] = after.zero[j] = scale;
+            chunk.one[j] *= scale; // eqs. (12), (13)
+            chunk.zero[j] *= scale;
+            foreground += chunk.one[j];
+            background += chunk.zero[j];
+        }
+        gather<T, bytes, marks>(votes, rates, first, marks ? before : &chunk, after, sums);
+    }
+    to.foreground = sum<T, bytes>(foreground);
+    to.background = sum<T, bytes>(background);
+    to.log_likelihood = log_likelihood.total();
+    for (int i = 0; i < votes.raters; ++i) {
+        const Rate<T>&one = rates.one[i], &zero = rates.zero[i];
+        complete(sum<T, bytes>(sums[i].one) * (marks ? double(one.base) : 1), to.foreground, one.towards_yes,
+                 to.hit[i], to.miss[i]);
+        complete(sum<T, bytes>(sums[i].zero) * (marks ? double(zero.base) : 1), to.background,
+                 zero.towards_yes, to.false_alarm[i], to.rejection[i]);
+    }
+}
+
+template <class T, int bytes>
+FASTFUSE_INLINE void expect(const Columns<T>& votes, const Rates<T>& rates, Step step, ProductSums& to) {
+    switch (step) {
+    case Step::mean_vote: return expect_tile<T, bytes, Step::mean_vote>(votes, rates, to);
+    case Step::votes: return expect_tile<T, bytes, Step::votes>(votes, rates, to);
+    case Step::marks: return expect_tile<T, bytes, Step::marks>(votes, rates, to);
+    }
+}
+
+// w of every voxel of the tile, 0 where it has no weight.
+template <class T, int bytes>
+FASTFUSE_INLINE void posterior(const Columns<T>& votes, const Rates<T>& rates, Step step, T* consensus) {
+    using L = Lanes<T, bytes>;
+    using C = Chunk<T, bytes>;
+    for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
+        C chunk;
+        if (step == Step::mean_vote)
+            average_votes(votes, first, chunk);
+        else
+            multiply_likelihoods<T, bytes>(votes, rates, first, chunk, nullptr);
+        for (int j = 0; j < C::vectors; ++j) {
+            const L weight = load<L>(votes.weight + first + j * C::lanes);
+            const L evidence = weight * (chunk.one[j] + chunk.zero[j]) + (T(1) - weight);
+            store(consensus + first + j * C::lanes, weight * chunk.one[j] / evidence);
+        }
+    }
+}
+
+// The least and the greatest value of the voxels that have a weight; all lie in [0, 1], 0 where there is
+// none.
+template <class T, int bytes>
+FASTFUSE_INLINE void extremes(const T* values, const T* weight, T& least, T& most) {
+    using L = Lanes<T, bytes>;
+    constexpr int lanes = lanes_in<T, bytes>;
+    L low = broadcast<L>(T(1)), high{};
+    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes) {
+        const L value = load<L>(values + k);
+        const L counted = value + (T(1) - load<L>(weight + k));
+        low = counted < low ? counted : low;
+        high = value > high ? value : high;
+    }
+    T lows[lanes], highs[lanes];
+    std::memcpy(lows, &low, sizeof low);
+    std::memcpy(highs, &high, sizeof high);
+    least = *std::min_element(lows, lows + lanes);
+    most = *std::max_element(highs, highs + lanes);
+}
+
+} // namespace fastfuse::kernels

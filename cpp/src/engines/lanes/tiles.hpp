@@ -1,0 +1,56 @@
+// The volume a tile at a time, as columns of floats or doubles: in place where the caller's arrays allow it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "engines/lanes/tile.hpp"
+#include "fastfuse/votes.hpp"
+
+namespace fastfuse {
+
+template <class T> struct Tile {
+    std::int64_t first = 0;  // index of its first voxel
+    std::int64_t voxels = 0; // in it; the columns go on, with weight 0, to a tile's length
+    double inside = 0;       // voxels that count
+    bool empty = false;      // nobody votes, and one prior serves all; the columns are not read then
+    kernels::Columns<T> columns;
+};
+
+template <class T> std::int64_t tile_count(const Votes& votes) {
+    return (votes.voxels() + kernels::tile_voxels<T> - 1) / kernels::tile_voxels<T>;
+}
+
+// Of votes as they are, no label to select. Scratch of one thread.
+template <class T> class TileReader {
+  public:
+    explicit TileReader(const Votes& votes);
+    // Valid until the next call. Votes are not checked.
+    const Tile<T>& read(std::int64_t index);
+    // A tile that is known to be empty, with so many voxels that count; only a mask is read.
+    const Tile<T>& skip(std::int64_t index, double inside);
+
+  private:
+    using Column = std::array<T, kernels::tile_voxels<T>>;
+
+    const std::byte* in_native_layout(const View& view, std::size_t copy);
+    bool nobody_votes() const;
+    void begin(std::int64_t index);
+    void weigh();
+    const T* column(const View& view, const std::byte* from, T elsewhere, Column& copy);
+
+    const Votes& votes_;
+    Tile<T> tile_;
+    std::vector<std::vector<std::byte>> native_; // copies of what is strided or swapped, a view each
+    std::vector<const std::byte*> raters_;
+    std::vector<const T*> pointers_;
+    std::vector<Column> votes_copied_;
+    Column ones_, weight_, prior_;
+    std::array<double, kernels::tile_voxels<T>> wide_; // of one column
+};
+
+extern template class TileReader<float>;
+extern template class TileReader<double>;
+
+} // namespace fastfuse

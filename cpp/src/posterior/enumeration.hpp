@@ -1,0 +1,47 @@
+// soft-STAPLE's exact expectation over the 2^m binary patterns.
+//
+// A soft pattern (q_1 … q_m) is a mixture of binary patterns B = (b_1 … b_m) with weights
+// q(B) = Π_i q_i if b_i = 1, 1 − q_i if b_i = 0. Only fractional votes branch: f of them make 2^f terms.
+//
+//   w_t      Σ_B q_t(B) p(1|B)                                  eq. (9)
+//
+// Here every row goes through its own terms; masses.hpp gathers those of a whole volume first.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "fastfuse/threads.hpp"
+#include "posterior/product.hpp"
+#include "posterior/statistics.hpp"
+
+namespace fastfuse {
+
+constexpr int most_fractional = 20; // votes of one voxel that may branch
+
+// Of one row: w, 1 − w and Σ_B q(B) log p(B).
+struct RowAnswer {
+    double foreground = 0, background = 0, log_likelihood = 0;
+};
+
+// One row after another, by its own 2^f terms. Scratch of one thread.
+class RowEnumerator {
+  public:
+    RowEnumerator(const Batch& batch, const Performance& performance);
+    ~RowEnumerator();
+    // With `sums`, adds what the EM M-step needs, Σ c E[b_i p(1|B)] and its three companions.
+    RowAnswer find(std::int64_t row, Sums* sums);
+    std::int64_t terms() const; // of the last row
+
+  private:
+    class Terms;
+    std::unique_ptr<Terms> terms_;
+};
+
+bool is_fractional(double vote);
+int fractional_votes(const Batch& batch, std::int64_t row);
+
+// Appends one rater to n products over subsets of raters: entries with his bit set follow those without.
+void branch(double* product, std::size_t n, double no, double yes);
+
+} // namespace fastfuse

@@ -1,0 +1,102 @@
+#include "votes/disputed.hpp"
+
+#include <algorithm>
+
+#include "support/sum_over_jobs.hpp"
+#include "votes/rows.hpp"
+
+namespace fastfuse {
+namespace {
+
+enum class Verdict : std::uint8_t { disputed, unmarked, marked };
+
+Verdict verdict_on(const Batch& batch, std::int64_t row) {
+    bool yes = false, no = false;
+    int readers = 0;
+    for (int i = 0; i < batch.raters; ++i) {
+        const double q = batch.votes_of(i)[row];
+        if (is_missing(q)) continue;
+        yes |= q != 0;
+        no |= q != 1;
+        ++readers;
+    }
+    const bool alone =
+        readers < std::min(batch.raters, 2); // none, or one, of several: nobody who could agree
+    if (alone || (yes && no)) return Verdict::disputed;
+    return yes ? Verdict::marked : Verdict::unmarked;
+}
+
+struct Tally {
+    explicit Tally(int raters = 0) : read(static_cast<std::size_t>(raters)), volume(read.size()) {}
+    void add(const Tally& other) {
+        for (std::size_t i = 0; i < read.size(); ++i) {
+            read[i] += other.read[i];
+            volume[i] += other.volume[i];
+        }
+    }
+    std::vector<double> read, volume;
+};
+
+template <class T> View view_of_run(const T* data, Scalar type, const std::vector<std::int64_t>& shape) {
+    View view;
+    view.data = reinterpret_cast<const std::byte*>(data);
+    view.type = type;
+    view.strides.resize(shape.size());
+    std::ptrdiff_t stride = sizeof(T);
+    for (std::size_t axis = shape.size(); axis-- > 0; stride *= static_cast<std::ptrdiff_t>(shape[axis]))
+        view.strides[axis] = stride;
+    return view;
+}
+
+} // namespace
+
+View view_of(const std::vector<std::uint8_t>& bytes, const std::vector<std::int64_t>& shape) {
+    return view_of_run(bytes.data(), Scalar::u8, shape);
+}
+
+View view_of(const std::vector<double>& values, const std::vector<std::int64_t>& shape) {
+    return view_of_run(values.data(), Scalar::f64, shape);
+}
+
+Region find_disputed(const Votes& votes, const Team& team) {
+    Region region;
+    const auto n = static_cast<std::size_t>(votes.voxels());
+    region.disputed.resize(n);
+    region.marked.resize(n);
+    region.agreed.resize(n);
+    const auto make = [&] {
+        return [&, block = Block(votes), verdict = std::vector<Verdict>()](std::int64_t job,
+                                                                           const Worker&) mutable {
+            read_block(votes, job, block);
+            const Batch batch = batch_of(votes, block);
+            Tally tally(batch.raters);
+            verdict.resize(static_cast<std::size_t>(batch.rows));
+            for (std::int64_t row = 0; row < batch.rows; ++row) {
+                const Verdict found = verdict[static_cast<std::size_t>(row)] = verdict_on(batch, row);
+                if (found == Verdict::disputed) continue;
+                for (int i = 0; i < batch.raters; ++i) {
+                    if (is_missing(batch.votes_of(i)[row])) continue;
+                    tally.read[static_cast<std::size_t>(i)] += batch.count[row];
+                    if (found == Verdict::marked)
+                        tally.volume[static_cast<std::size_t>(i)] += batch.count[row];
+                }
+            }
+            for (std::int64_t k = 0; k < block.voxels; ++k) {
+                const std::int32_t row = block.row_of(k);
+                if (row < 0) continue;
+                const Verdict found = verdict[static_cast<std::size_t>(row)];
+                const auto voxel = static_cast<std::size_t>(block.first + k);
+                region.disputed[voxel] = found == Verdict::disputed;
+                region.marked[voxel] = found == Verdict::marked;
+                region.agreed[voxel] = found == Verdict::marked || found == Verdict::unmarked;
+            }
+            return tally;
+        };
+    };
+    const Tally tally = sum_over_jobs(block_count(votes), team, Tally(votes.size()), make);
+    region.read = tally.read;
+    region.volume = tally.volume;
+    return region;
+}
+
+} // namespace fastfuse

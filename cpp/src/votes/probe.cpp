@@ -1,0 +1,47 @@
+#include "votes/probe.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "posterior/enumeration.hpp"
+#include "votes/key_table.hpp"
+#include "votes/rows.hpp"
+
+namespace fastfuse {
+namespace {
+
+constexpr std::int64_t blocks_looked_at = 16;
+constexpr std::int64_t enough_rows = 512;
+constexpr std::int64_t most_kept = 8192;
+
+} // namespace
+
+Sample take_sample(const Votes& votes) {
+    Table table(votes.columns(), most_kept);
+    Block block(votes);
+    std::vector<double> key(static_cast<std::size_t>(votes.columns()));
+    Sample sample;
+    const std::int64_t blocks = block_count(votes);
+    const std::int64_t step = std::max<std::int64_t>(1, blocks / blocks_looked_at);
+    for (std::int64_t index = step / 2; index < blocks; index += step) {
+        try {
+            read_block(votes, index, block);
+        } catch (const BadInput&) {
+            return {}; // whoever reads the whole volume reports its first bad vote
+        }
+        const Batch batch = batch_of(votes, block);
+        for (std::int64_t r = 1; r < batch.rows; ++r) {
+            load_key(batch, r, key.data());
+            if (table.find_or_add(key.data()) == Table::full) return sample;
+            sample.terms += std::ldexp(1.0, fractional_votes(batch, r));
+        }
+        sample.rows += static_cast<double>(batch.rows - 1);
+        if (sample.rows < enough_rows) continue;
+        sample.repeats = static_cast<double>(table.size()) < 0.75 * sample.rows;
+        if (!sample.repeats) return sample;
+    }
+    return sample;
+}
+
+} // namespace fastfuse

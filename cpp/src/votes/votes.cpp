@@ -1,0 +1,268 @@
+#include "fastfuse/votes.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "votes/group_digest.hpp"
+
+namespace fastfuse {
+namespace {
+
+constexpr double label_tolerance = 1e-4; // labels that went through a header's scaling are 2.9999999
+
+// Reads one block, a group of voxels at a time.
+class Reader {
+  public:
+    Reader(const Votes& votes, Block& block) : votes_(votes), block_(block) {
+        for (const View& view : votes.raters)
+            raters_.push_back(in_native_layout(view));
+        for (const std::optional<View>& view : votes.present)
+            present_.push_back(view ? in_native_layout(*view) : nullptr);
+        if (votes.mask) mask_ = in_native_layout(*votes.mask);
+        if (votes.prior) prior_ = in_native_layout(*votes.prior);
+    }
+
+    void read(const VotedGroups* voted) {
+        if (votes_.mask) widen_all(votes_.mask->type, mask_, block_.voxels, block_.inside.data());
+        voted_ = votes_.prior || !present_.empty() ? ~VotedGroups{0} : voted ? *voted : groups_with_votes();
+        for (begin_ = 0; begin_ < block_.voxels; begin_ += group_voxels) {
+            n_ = std::min(group_voxels, block_.voxels - begin_);
+            read_group(std::uint64_t{1} << (begin_ / group_voxels));
+        }
+    }
+
+  private:
+    const std::byte* in_native_layout(const View& view) {
+        return native_run(view, votes_.shape, block_.first, block_.voxels, block_.native[copies_++]);
+    }
+
+    void read_group(std::uint64_t bit) {
+        const double inside = count_inside();
+        if (inside == 0) {
+            block_.outside_groups |= bit;
+        } else if (!(voted_ & bit)) {
+            block_.count[0] += inside;
+            if (inside == static_cast<double>(n_)) {
+                block_.zero_groups |= bit;
+                return;
+            }
+            for (std::int64_t k = 0; k < n_; ++k)
+                *row_of(k) = is_inside(k) ? 0 : -1;
+        } else {
+            digest_.clear();
+            widened_ = votes_.label || votes_.prior || !present_.empty() || !digest_votes();
+            if (widened_) widen_and_digest();
+            add_rows();
+        }
+    }
+
+    std::int32_t* row_of(std::int64_t k) { return block_.row.data() + begin_ + k; }
+    bool is_inside(std::int64_t k) const {
+        return !votes_.mask || block_.inside[static_cast<std::size_t>(begin_ + k)] != 0;
+    }
+    double* group(int rater) { return block_.group.data() + rater * group_voxels; }
+
+    double count_inside() const {
+        if (!votes_.mask) return static_cast<double>(n_);
+        double sum = 0;
+        for (std::int64_t k = begin_; k < begin_ + n_; ++k) {
+            const double value = block_.inside[static_cast<std::size_t>(k)];
+            if (value != 0 && value != 1) throw BadInput(BadInput::Kind::mask, -1, block_.first + k, value);
+            sum += value;
+        }
+        return sum;
+    }
+
+    VotedGroups groups_with_votes() const {
+        VotedGroups found = 0;
+        for (std::size_t i = 0; i < raters_.size(); ++i) {
+            const std::int64_t item = size_of(votes_.raters[i].type);
+            found |= nonzero_groups(raters_[i], block_.voxels * item, group_voxels * item);
+        }
+        return found;
+    }
+
+    // The group's voxels, 0 where they do not count.
+    void widen_column(const View& view, const std::byte* from, double* to) const {
+        widen_all(view.type, from + begin_ * size_of(view.type), n_, to);
+        for (std::int64_t k = 0; k < n_; ++k)
+            to[k] += 0.0; // no negative zero
+        for (std::int64_t k = 0; votes_.mask && k < n_; ++k)
+            if (!is_inside(k)) to[k] = 0;
+    }
+
+    // Looks at the votes as they lie in memory. False if one of them must be looked at more closely.
+    bool digest_votes() {
+        bool good = true;
+        for (std::size_t i = 0; i < raters_.size() && good; ++i) {
+            const Scalar type = votes_.raters[i].type;
+            good = digest_.add(type, raters_[i] + begin_ * size_of(type), n_, votes_.check);
+        }
+        return good;
+    }
+
+    void widen_and_digest() {
+        for (int i = 0; i < votes_.size(); ++i)
+            widen_column(votes_.raters[static_cast<std::size_t>(i)], raters_[static_cast<std::size_t>(i)],
+                         group(i));
+        if (votes_.prior) widen_column(*votes_.prior, prior_, group(votes_.size()));
+        if (votes_.may_miss()) mark_missing();
+        find_bad_vote();
+        select_label();
+        digest_.clear();
+        for (int i = 0; i < votes_.columns(); ++i)
+            digest_.add_widened(group(i), n_, i < votes_.size());
+    }
+
+    void mark_missing() {
+        std::array<double, group_voxels> present{};
+        for (std::size_t i = 0; i < raters_.size(); ++i) {
+            double* votes = group(static_cast<int>(i));
+            for (std::int64_t k = 0; votes_.nan_is_missing && k < n_; ++k)
+                if (std::isnan(votes[k])) votes[k] = missing_vote;
+            if (present_.empty() || !present_[i]) continue;
+            widen_column(*votes_.present[i], present_[i], present.data());
+            for (std::int64_t k = 0; k < n_; ++k) {
+                const double looked = present[static_cast<std::size_t>(k)];
+                if (looked != 0 && looked != 1)
+                    throw BadInput(BadInput::Kind::present, static_cast<int>(i), block_.first + begin_ + k,
+                                   looked);
+                if (looked == 0 && is_inside(k)) votes[k] = missing_vote;
+            }
+        }
+    }
+
+    std::optional<BadInput::Kind> problem_of(double vote) const {
+        if (!std::isfinite(vote)) return BadInput::Kind::not_finite;
+        if (votes_.label && std::abs(vote - std::nearbyint(vote)) > label_tolerance)
+            return BadInput::Kind::not_label;
+        if (votes_.label || vote == 0 || vote == 1) return std::nullopt;
+        if (votes_.check == Check::binary) return BadInput::Kind::not_binary;
+        if (vote < 0 || vote > 1) return BadInput::Kind::out_of_range;
+        return std::nullopt;
+    }
+
+    void find_bad_vote() {
+        for (std::int64_t k = 0; k < n_; ++k) {
+            if (!is_inside(k)) continue;
+            for (int i = 0; i < votes_.size(); ++i) {
+                if (votes_.may_miss() && group(i)[k] == missing_vote) continue;
+                if (const auto kind = problem_of(group(i)[k]))
+                    throw BadInput(*kind, i, block_.first + begin_ + k, group(i)[k]);
+            }
+            const double prior = votes_.prior ? group(votes_.size())[k] : 0.5;
+            if (!(prior > 0 && prior < 1))
+                throw BadInput(BadInput::Kind::prior, -1, block_.first + begin_ + k, prior);
+        }
+    }
+
+    void select_label() {
+        if (!votes_.label) return;
+        for (int i = 0; i < votes_.size(); ++i)
+            for (std::int64_t k = 0; k < n_; ++k)
+                if (!votes_.may_miss() || group(i)[k] != missing_vote)
+                    group(i)[k] = is_inside(k) && std::nearbyint(group(i)[k]) == *votes_.label;
+    }
+
+    double vote(int rater, std::int64_t k) {
+        if (widened_) return group(rater)[k];
+        const auto i = static_cast<std::size_t>(rater);
+        const Scalar type = votes_.raters[i].type;
+        const std::byte* from = raters_[i] + (begin_ + k) * size_of(type);
+        if (type == Scalar::u8) return std::to_integer<int>(*from); // most often
+        double value;
+        widen_all(type, from, 1, &value);
+        return value;
+    }
+
+    std::int32_t row_for(std::int64_t k) {
+        if (!is_inside(k)) return -1;
+        if (!votes_.prior && !digest_.any(k)) return 0;
+        const std::int64_t r = block_.rows++;
+        for (int i = 0; i < votes_.size(); ++i)
+            block_.vote[static_cast<std::size_t>(i * block_rows + r)] = vote(i, k);
+        if (votes_.prior) block_.prior[static_cast<std::size_t>(r)] = group(votes_.size())[k];
+        return static_cast<std::int32_t>(r);
+    }
+
+    // A row for every run of voxels.
+    void add_rows() {
+        for (std::int64_t k = 0, end; k < n_; k = end) {
+            for (end = k + 1; end < n_ && !digest_.differs(end) && is_inside(end) == is_inside(k);)
+                ++end;
+            const std::int32_t r = row_for(k);
+            std::fill(row_of(k), row_of(end), r);
+            if (r >= 0 && is_read(r))
+                block_.count[static_cast<std::size_t>(r)] += static_cast<double>(end - k);
+        }
+    }
+
+    bool is_read(std::int32_t row) const {
+        bool read = !votes_.may_miss();
+        for (int i = 0; i < votes_.size() && !read; ++i)
+            read = !is_missing(block_.vote[static_cast<std::size_t>(i * block_rows + row)]);
+        return read;
+    }
+
+    const Votes& votes_;
+    Block& block_;
+    std::vector<const std::byte*> raters_;
+    std::vector<const std::byte*> present_; // null where a rater saw all; or of none
+    const std::byte* mask_ = nullptr;
+    const std::byte* prior_ = nullptr;
+    std::size_t copies_ = 0;
+    VotedGroups voted_ = 0;
+    GroupDigest digest_;
+    bool widened_ = false;           // the group's votes are in its table
+    std::int64_t begin_ = 0, n_ = 0; // the group: its first voxel in the block, its voxels
+};
+
+} // namespace
+
+std::int64_t Votes::voxels() const {
+    std::int64_t n = 1;
+    for (const std::int64_t extent : shape)
+        n *= extent;
+    return n;
+}
+
+std::int64_t block_count(const Votes& votes) { return (votes.voxels() + block_voxels - 1) / block_voxels; }
+
+Block::Block(const Votes& votes)
+    : vote(static_cast<std::size_t>(votes.size() * block_rows)), count(block_rows),
+      prior(votes.prior ? block_rows : 0), native(votes.raters.size() + votes.present.size() + 2),
+      group((votes.raters.size() + 1) * group_voxels) {}
+
+std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, std::int64_t first_block,
+                                                          std::int64_t blocks) {
+    const bool native = std::none_of(votes.raters.begin(), votes.raters.end(), [&](const View& view) {
+        return view.swapped || !contiguous(view, votes.shape);
+    });
+    if (votes.prior || !votes.present.empty() || !native) return std::nullopt;
+    std::vector<VotedGroups> voted(static_cast<std::size_t>(blocks));
+    for (const View& view : votes.raters) {
+        const std::int64_t item = size_of(view.type);
+        for (std::int64_t b = 0; b < blocks; ++b) {
+            const std::int64_t first = (first_block + b) * block_voxels;
+            const std::int64_t voxels = std::min(block_voxels, votes.voxels() - first);
+            voted[static_cast<std::size_t>(b)] |=
+                nonzero_groups(view.data + first * item, voxels * item, group_voxels * item);
+        }
+    }
+    return voted;
+}
+
+void read_block(const Votes& votes, std::int64_t index, Block& block, const VotedGroups* voted) {
+    block.first = index * block_voxels;
+    block.voxels = std::min(block_voxels, votes.voxels() - block.first);
+    std::fill_n(block.count.begin(), block.rows, 0.0); // those of the block before
+    block.rows = 1;
+    for (int i = 0; i < votes.size(); ++i)
+        block.vote[static_cast<std::size_t>(i * block_rows)] = 0; // row 0: no votes
+    if (votes.prior) block.prior[0] = 0.5;                        // it stands for no voxel then
+    block.zero_groups = block.outside_groups = 0;
+    Reader(votes, block).read(voted);
+}
+
+} // namespace fastfuse

@@ -1,0 +1,5 @@
+"""The ``fastfuse`` command."""
+
+from .shell import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,72 @@
+"""``fastfuse demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import FastfuseError, lacking
+from ..report import terminal as report
+from .common import printing
+
+EPILOG = """Examples:
+
+[bold]fastfuse demo demo-case[/bold]
+
+[bold]fastfuse demo --cohort demo-cohort[/bold]"""
+
+CASE = Path("demo-case")
+SPACING_MM = 2.0  # of a cohort
+
+
+def demo(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help="Folder for the case; made if it is not there.", show_default=str(CASE)),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another number, another patient.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a case that is there.")] = False,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(help="Write fifteen cases of three centres in this folder instead.", show_default=False),
+    ] = None,
+    spacing_mm: Annotated[
+        float | None, typer.Option(help="Voxel edge of a cohort.", show_default=str(SPACING_MM))
+    ] = None,
+) -> None:
+    """Write a synthetic whole-brain MS case, fuse its seven raters by every method, and draw the result."""
+    if cohort is None:
+        if spacing_mm is not None:
+            raise FastfuseError("--spacing-mm is for --cohort only; leave it out")
+        _one_case(directory or CASE, seed, overwrite)
+    elif directory is not None:
+        raise FastfuseError("give one folder: that of a case, or --cohort's")
+    else:
+        _cohort(cohort, seed, overwrite, SPACING_MM if spacing_mm is None else spacing_mm)
+
+
+def _one_case(directory: Path, seed: int, overwrite: bool) -> None:
+    try:
+        from ..demo.case import run
+    except ImportError as error:
+        raise lacking("the demo", error, "demo") from None
+
+    with report.progress(None) as say:
+        result = run(directory, seed=seed, overwrite=overwrite, say=say)
+    with printing():
+        report.print_demo(result)
+
+
+def _cohort(directory: Path, seed: int, overwrite: bool, spacing_mm: float) -> None:
+    try:
+        from ..demo.cohort import make_cohort
+    except ImportError as error:
+        raise lacking("the demo", error, "demo") from None
+    from ..report.cohort import print_made
+
+    with report.progress(None) as say:
+        result = make_cohort(directory, seed=seed, overwrite=overwrite, spacing_mm=spacing_mm, say=say)
+    with printing():
+        print_made(result)

@@ -1,0 +1,107 @@
+"""``fastfuse experiment``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import FastfuseError, lacking
+from .common import Interrupted, printing
+from .switches import choice
+
+EPILOG = """Examples:
+
+[bold]fastfuse demo --cohort cohort && fastfuse experiment cohort --out run[/bold]
+
+[bold]fastfuse experiment MSSEG --out run --preset paper --device cuda[/bold]
+
+[bold]fastfuse experiment MSSEG --out run --set training.epochs=200 --set consensus.label=0.5[/bold]"""
+
+
+def experiment(
+    cohort: Annotated[
+        Path, typer.Argument(help="Folder of cases, laid out as MSSEG-2016.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run.", show_default=False)],
+    preset: Annotated[str | None, choice("quick, for two cores, or paper.", show_default="quick")] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated: staple, dilated-staple, soft-staple, ...", show_default=False),
+    ] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="How many (5), or a folds.json of your own.", show_default=False)
+    ] = None,
+    only_folds: Annotated[
+        str, typer.Option(help="Comma-separated: train these alone, from 1.", show_default=False)
+    ] = "",
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights, batches and held-out cases.", show_default=False)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    split: Annotated[str | None, typer.Option(help="Training, Testing, or all.", show_default=False)] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="module:callable of another network, in place of the U-Net.", show_default=False),
+    ] = None,
+    fix_flips: Annotated[bool, typer.Option("--fix-flips", help="Mend masks with reversed axes.")] = False,
+    config: Annotated[Path | None, typer.Option(help="Options as TOML.", show_default=False)] = None,
+    assign: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any option as name=value, e.g. training.epochs=100.", show_default=False),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+) -> None:
+    """Fuse a cohort's raters by four methods, train a network on each, cross-validate: the paper's Table 1."""
+    try:
+        from ..train.experiment import run_experiment
+        from ..train.narrator import Narrator
+    except ImportError as error:
+        raise lacking("the experiment", error, "train") from None
+    from ..report.experiment import print_table
+    from ..train.options import make_options
+
+    count, file = _folds(folds)
+    options = make_options(
+        preset,
+        config,
+        assign or (),
+        methods=methods,
+        folds=count,
+        seed=seed,
+        split=split,
+        fix_flips=fix_flips or None,
+        **{"network.model": model},
+    )
+    with Narrator() as narrator:
+        try:
+            rows = run_experiment(
+                cohort,
+                out,
+                options,
+                device=device,
+                resume=resume,
+                folds_file=file,
+                only_folds=_numbers(only_folds),
+                narrator=narrator,
+            )
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted; the same command with --resume goes on in {out}") from None
+    if rows is not None:
+        with printing():
+            print_table(rows, out)
+
+
+def _folds(text: str | None) -> tuple[int | None, Path | None]:
+    """Tell a number of folds from a file of them."""
+    if text is None:
+        return None, None
+    return (int(text), None) if text.lstrip("-").isdecimal() else (None, Path(text))
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",") if number.strip()]
+    except ValueError:
+        raise FastfuseError(f"--only-folds is {text!r}: give numbers, as 1,3") from None

@@ -1,0 +1,140 @@
+"""The ``fastfuse`` command."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from ..errors import FastfuseError
+from ..report import terminal as report
+from . import check, demo, evaluate, experiment, fuse, soften
+from .common import CannotPrint, Interrupted
+
+INTERRUPTED, TERMINATED = 130, 143
+GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
+OPTIONS = (
+    "m-step",
+    "prior",
+    "init",
+    "cut",
+    "tol",
+    "max-iter",
+    "acceleration",
+    "threads",
+    "select-label",
+    "device",
+    "roi",
+    "mrf",
+    "intervals",
+    "missing",
+    "present",
+    "likelihood",
+    "expectation",
+    "performance-prior",
+    "replicates",
+    "seed",
+)
+
+RING_OPTIONS = {
+    "size": "ring-size",
+    "label": "ring-label",
+    "iterations": "ring-iterations",
+    "threshold": "ring-threshold",
+    "radius_mm": "ring-radius-mm",
+}
+
+
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Fuse several raters' segmentations of a 3-D medical image into one consensus.",
+    epilog="""Examples:
+
+[bold]fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz[/bold]
+
+[bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]
+
+[bold]fastfuse demo demo-case[/bold]""",
+)
+
+
+for command in (fuse, soften, evaluate, demo, check, experiment):
+    name = command.__name__.rpartition(".")[2]
+    app.command(name, epilog=command.EPILOG)(getattr(command, name))
+
+
+@app.callback(invoke_without_command=True)
+def fastfuse(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
+) -> None:
+    """Fuse several raters' segmentations of a 3-D medical image into one consensus."""
+    if version:
+        from .. import __version__
+
+        typer.echo(f"fastfuse {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
+    signal.signal(signal.SIGTERM, _terminate)
+    gc.set_threshold(GARBAGE)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names that the terminal cannot show are no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run())
+
+
+def _terminate(*_: object) -> None:
+    """Leave by the way of an exception, so that temporary files are removed."""
+    raise SystemExit(TERMINATED)
+
+
+def _run() -> int:
+    try:
+        code = int(app(standalone_mode=False) or 0)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Interrupted as error:
+        report.print_line("error", str(error))
+        return INTERRUPTED
+    except (ValueError, TypeError, FastfuseError) as error:
+        report.print_line("error", _as_typed(str(error)))
+        return 2
+    except MemoryError:
+        report.print_line("error", "not enough memory for these images")
+        return 2
+    except CannotPrint as error:
+        report.print_line("error", str(error))
+        return 1
+    except Exception as error:  # noqa: BLE001 - one line, whatever it is
+        if not hasattr(error, "format_message"):
+            report.print_line("error", f"{type(error).__name__}: {error}; please report this")
+            return 1
+        message = error.format_message()  # the parser's own: what was typed is wrong
+        if message:  # without, the help has been printed
+            report.print_line("error", f"{message.replace('Value error, ', '')} (see --help)")
+        return 2
+    if code == INTERRUPTED:
+        report.print_line("error", "interrupted; no output was written")
+    return code
+
+
+def _as_typed(message: str) -> str:
+    """Call an option that a message begins with as it is typed."""
+    message = message.replace("device='cpu'", "--device cpu")
+    name, _, rest = message.partition(" is ")
+    dashed = RING_OPTIONS.get(name, name.replace("_", "-"))
+    return f"--{dashed} is {rest}" if dashed in (*OPTIONS, *RING_OPTIONS.values()) else message
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""``fastfuse soften``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..report import terminal as report
+from .common import dilation_of, printing, warnings_as_lines
+from .switches import (
+    Binarize,
+    Normalized,
+    Overwrite,
+    RingConnected,
+    RingIterations,
+    RingLabel,
+    RingRadius,
+    RingScope,
+    RingSize,
+    RingThreshold,
+    ScopeName,
+    Threads,
+)
+
+EPILOG = """Examples:
+
+[bold]fastfuse soften mask.nii.gz --image flair.nii.gz -o soft.nii.gz[/bold]
+
+[bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]"""
+
+
+def soften(
+    masks: Annotated[
+        list[Path], typer.Argument(help="Binary masks (.nii, .nii.gz, ...).", show_default=False)
+    ],
+    image: Annotated[Path, typer.Option(help="FLAIR, on which masks grow.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Soft mask of one mask (.nii or .nii.gz); or --out-dir.",
+            show_default=False,
+        ),
+    ] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for any number of soft masks, named as the masks; or -o.", show_default=False
+        ),
+    ] = None,
+    roi: Annotated[
+        Path | None,
+        typer.Option(
+            help="Image of the region that scales the image, and in which masks may grow (0 and 1).",
+            show_default=False,
+        ),
+    ] = None,
+    ring_size: RingSize = 1.2,
+    ring_label: RingLabel = 0.3,
+    ring_iterations: RingIterations = 6,
+    ring_radius: RingRadius = None,
+    ring_threshold: RingThreshold = "adaptive",
+    ring_scope: RingScope = ScopeName.volume,
+    ring_connected: RingConnected = False,
+    normalize: Normalized = True,
+    binarize: Binarize = False,
+    threads: Threads = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
+    dilation = dilation_of(locals())
+    from ..files.soften import soften_files
+
+    with warnings_as_lines():
+        with report.progress(2 * len(masks) + 1 + (roi is not None)) as say:
+            softened = soften_files(
+                masks,
+                image,
+                output=output,
+                out_dir=out_dir,
+                roi=roi,
+                threads=threads,
+                overwrite=overwrite,
+                progress=say,
+                **dilation,
+            )
+        with printing():
+            report.print_softened(masks, softened, output or out_dir)

@@ -1,0 +1,1 @@
+"""Made-up cases and cohorts to try fastfuse on."""

@@ -1,0 +1,66 @@
+"""Options of conditional dilation, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ..inputs.checks import check_choice, check_count, check_flag, check_number, check_spacing
+
+
+@dataclass(frozen=True)
+class Dilation:
+    """Options of conditional dilation, checked; see :func:`conditional_dilation`."""
+
+    size: float = 1.2
+    label: float = 0.3
+    iterations: int = 6
+    threshold: str | float = "adaptive"
+    scope: str = "volume"
+    connected: bool = False
+    radius_mm: float | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    normalize: bool = True
+    binarize: bool = False
+
+    @classmethod
+    def checked(cls, **options: Any) -> Dilation:
+        """Check each option; a wrong one gets a ValueError or TypeError that names it and its value."""
+        unknown = sorted(set(options) - {field.name for field in fields(cls)})
+        if unknown:
+            known = ", ".join(field.name for field in fields(cls))
+            raise TypeError(f"{unknown[0]} is no option of a dilation: it has {known}")
+        given = cls(**options)
+        if given.radius_mm is not None and given.spacing_mm is None:
+            raise ValueError("radius_mm needs spacing_mm, the voxel's size along each axis in mm")
+        threshold: Any = given.threshold
+        return cls(
+            size=check_number(given.size, "size", "a number of at least 1", lambda x: x >= 1),
+            label=check_number(
+                given.label,
+                "label",
+                "in (0, 1) in single precision, 0 and 1 excluded",
+                lambda x: bool(0 < np.float32(x) < 1),
+            ),
+            iterations=check_count(given.iterations, "iterations", least=1),
+            threshold=check_choice(threshold, "threshold", ("adaptive", "exact"), "a number")
+            if isinstance(threshold, str)
+            else check_number(
+                threshold, "threshold", "'adaptive', 'exact' or a finite number", lambda _: True
+            ),
+            scope=check_choice(given.scope, "scope", ("volume", "lesion")),
+            connected=check_flag(given.connected, "connected"),
+            radius_mm=None
+            if given.radius_mm is None
+            else check_number(given.radius_mm, "radius_mm", "a number above 0", lambda x: x > 0),
+            spacing_mm=None if given.spacing_mm is None else check_spacing(given.spacing_mm),
+            normalize=check_flag(given.normalize, "normalize"),
+            binarize=check_flag(given.binarize, "binarize"),
+        )
+
+    @property
+    def scales(self) -> bool:
+        """Whether the image is scaled before it is compared with a cut."""
+        return self.normalize and self.threshold == "adaptive"

@@ -1,0 +1,141 @@
+"""The files of one fusion: what is read, and what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fusion.result import Fusion
+from ..images.outputs import Outputs, check_outputs
+from ..images.paths import short_names, shown
+from ..images.sidecar import sidecar_bytes, sidecar_path
+
+if TYPE_CHECKING:
+    from ..images.nifti import Image
+
+
+@dataclass
+class Inputs:
+    """What the files hold, all on the first rater's grid, or nearly."""
+
+    raters: list[Image] = field(default_factory=list)
+    votes: list[NDArray[Any]] = field(default_factory=list)
+    region: NDArray[Any] | None = None
+    prior: NDArray[Any] | None = None
+    image: NDArray[Any] | None = None
+    present: list[NDArray[Any] | None] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The files of one fusion."""
+
+    raters: list[Path]
+    mask: Path | None
+    prior: Path | None
+    image: Path | None
+    consensus: Path
+    label: Path | None
+    counts: Path | None
+    present: list[Path | None] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """What messages call the raters."""
+        return [f"rater {i} ({name})" for i, name in enumerate(short_names(self.raters))]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What messages call the mask, the prior and the image."""
+        files = {"mask": self.mask, "prior": self.prior, "image": self.image}
+        return {
+            what: f"the {what} ({shown(path.name)})" if path else f"the {what}"
+            for what, path in files.items()
+        }
+
+    @property
+    def of_networks(self) -> list[bool]:
+        """Which raters are probabilities that nnU-Net saved; nothing if none is."""
+        found = [path.name.lower().endswith(".npz") for path in self.raters]
+        return found if any(found) else []
+
+    def check(self, *, overwrite: bool) -> None:
+        """Refuse early what must not, or cannot, be written."""
+        from ..images.nifti import NIFTI_SUFFIXES
+
+        others = (self.mask, self.prior, self.image, *self.present)
+        inputs = [*self.raters, *(path for path in others if path is not None)]
+        images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
+        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
+        check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=overwrite)
+
+    def _repeated_raters(self) -> list[str]:
+        """Say which file counts twice."""
+        seen: dict[tuple[int, int], Path] = {}
+        remarks = []
+        for path in self.raters:
+            try:
+                status = path.stat()
+            except OSError:  # reading will tell
+                continue
+            first = seen.setdefault((status.st_dev, status.st_ino), path)
+            if first is not path:
+                remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
+        return remarks
+
+    def read(self, say: Callable[[str], None], threads: int, label: int | None = None) -> Inputs:
+        """Read all images, several at once; of an .npz of nnU-Net, the probabilities of a label."""
+        from ..images.nifti import votes_of
+        from ..images.reading import on_one_grid, reading
+
+        remarks = self._repeated_raters()
+        others: dict[str | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
+        others.update(enumerate(self.present))
+        given = {what: path for what, path in others.items() if path is not None}
+        paths = [*self.raters, *given.values()]
+        with reading(paths, threads, label) as found_images:
+            images = list(on_one_grid(paths, found_images, say, remarks))
+        raters = images[: len(self.raters)]
+        found = dict(zip(given, images[len(raters) :], strict=True))
+        return Inputs(
+            raters=raters,
+            votes=[votes_of(image) for image in raters],
+            region=votes_of(found["mask"]) if "mask" in found else None,
+            prior=found["prior"].data if "prior" in found else None,
+            image=found["image"].data if "image" in found else None,
+            present=[votes_of(found[i]) if i in found else None for i in range(len(self.present))],
+            remarks=remarks,
+        )
+
+    def write(
+        self,
+        fusion: Fusion,
+        counts: NDArray[np.uint8] | None,
+        cut: float,
+        like: Image,
+        sidecar: dict[str, Any],
+        say: Callable[[str], None],
+        *,
+        overwrite: bool,
+    ) -> None:
+        """Write all outputs, the sidecar last: its presence means that the others are complete."""
+        from ..images.nifti import nifti_bytes
+
+        images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
+            (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
+            (self.label, None if self.label is None else fusion.label(cut), f"cut {cut:g}"),
+            (self.counts, counts, "votes"),
+        ]
+        with Outputs(overwrite=overwrite) as outputs:
+            for path, data, what in images:
+                if path is not None and data is not None:
+                    say(f"writing {shown(path.name)}")
+                    outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
+            outputs.add(sidecar_path(self.consensus), sidecar_bytes(sidecar))
+            outputs.commit()

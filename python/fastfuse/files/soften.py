@@ -1,0 +1,225 @@
+"""From mask files to soft mask files; and conditional dilation as other file jobs use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..dilation.conditional import Guide
+from ..dilation.options import Dilation
+from ..dilation.soft_mask import SoftMask
+from ..errors import OutputError, warn
+from ..images.outputs import Outputs, check_outputs, make_folder
+from ..images.paths import PathLike, as_path, as_paths, recorded, shown
+from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
+from ..inputs.checks import check_count
+
+if TYPE_CHECKING:
+    from ..images.nifti import Image
+
+
+def soften_files(
+    paths: Sequence[PathLike],
+    image: PathLike,
+    *,
+    output: PathLike | None = None,
+    out_dir: PathLike | None = None,
+    roi: PathLike | None = None,
+    threads: int = 0,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+    **options: Any,
+) -> list[SoftMask]:
+    """Grow mask files by :func:`conditional_dilation` into soft mask files, a JSON sidecar beside each.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Masks, in any format that :func:`fuse_files` reads.
+    image : path
+        The image that the masks grow on (FLAIR), on their grid.
+    output : path, optional
+        Soft mask (.nii or .nii.gz) of a single mask, float32, with the mask's affine, units and codes.
+    out_dir : path, optional
+        Folder for any number of soft masks, each named as its mask; made if it is not there.
+    roi : path, optional
+        Image of the region of interest, 0 and 1.
+    threads, **options
+        As in :func:`conditional_dilation`, without ``spacing_mm``: it is in the headers.
+    overwrite : bool, default False
+        Replace existing outputs.
+    progress : callable, optional
+        Called with a few words before each step.
+
+    Returns
+    -------
+    list of SoftMask
+
+    Raises
+    ------
+    ImageError, GridError, OutputError
+        Naming the file. No existing file is touched before all outputs are complete.
+    ValueError, TypeError
+        As :func:`conditional_dilation`.
+
+    Warns
+    -----
+    FusionWarning
+        As :func:`conditional_dilation`, and for grids that differ by up to a tenth of a voxel.
+    """
+    say = progress or (lambda _: None)
+    checked = dilation_options(options)
+    threads = check_count(threads, "threads", least=0)
+    masks = as_paths(paths)
+    if not masks:
+        raise ValueError("no masks: give at least one file")
+    image, roi = as_path(image, "image"), as_path(roi, "roi")
+    folder, results = _result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
+    with _made(folder):
+        return _soften_all(masks, results, image, roi, checked, threads, say, overwrite=overwrite)
+
+
+def _soften_all(
+    masks: list[Path],
+    results: list[Path],
+    image: Path,
+    roi: Path | None,
+    checked: Dilation,
+    threads: int,
+    say: Callable[[str], None],
+    *,
+    overwrite: bool,
+) -> list[SoftMask]:
+    from ..images.nifti import NIFTI_SUFFIXES, votes_of
+    from ..images.reading import on_one_grid, reading
+
+    inputs = [image, *([] if roi is None else [roi]), *masks]
+    check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
+    check_outputs([sidecar_path(path) for path in results], inputs, (".json",), overwrite=overwrite)
+    remarks: list[str] = []
+    with reading(inputs, threads) as found, Outputs(overwrite=overwrite) as outputs:
+        images = on_one_grid(inputs, found, say, remarks)
+        base = next(images)
+        guide = Guide.of(
+            base.data,
+            None if roi is None else votes_of(next(images)),
+            replace(checked, spacing_mm=base.grid.spacing_mm),
+            threads=threads,
+            image_name=shown(image),
+            roi_name="roi" if roi is None else shown(roi),
+        )
+        remarks += guide.remarks
+        facts = dilation_facts(guide, image, roi)
+        softened = []
+        for path, result in zip(masks, results, strict=True):
+            mask = next(images)
+            say(f"softening {shown(path.name)}")
+            softened.append(guide.dilate(votes_of(mask), shown(path)))
+            _add_result(outputs, result, softened[-1], mask, facts, remarks)
+        outputs.commit()
+    warn(remarks, callers=2)
+    return softened
+
+
+def _add_result(
+    outputs: Outputs, result: Path, soft: SoftMask, mask: Image, facts: dict[str, Any], remarks: list[str]
+) -> None:
+    """Add a soft mask and its sidecar to the outputs."""
+    from importlib.metadata import version
+
+    from ..images.nifti import nifti_bytes
+
+    outputs.add(result, nifti_bytes(result, soft.values, mask, "fastfuse soft mask"))
+    sidecar = {
+        "fastfuse": version("fastfuse"),
+        "method": "conditional-dilation",
+        "mask": recorded(mask.path),
+        "output": recorded(result.name),
+        **facts,
+        **soft_facts(soft),
+        "warnings": remarks,
+    }
+    outputs.add(sidecar_path(result), sidecar_bytes(sidecar))
+
+
+def dilation_options(options: Mapping[str, Any]) -> Dilation:
+    """Check options of a dilation whose spacing is still to be read from a header."""
+    if "spacing_mm" in options:
+        raise TypeError("spacing_mm is given: files have it in their headers")
+    return Dilation.checked(**options, spacing_mm=(1.0, 1.0, 1.0))
+
+
+def dilation_facts(guide: Guide, image: Path, roi: Path | None) -> dict[str, Any]:
+    """Return what a sidecar says of how masks were dilated."""
+    options = asdict(guide.options)
+    if guide.options.radius_mm is None:
+        del options["radius_mm"], options["spacing_mm"]
+    else:
+        del options["iterations"]
+    scaling = None if guide.scaling is None else dict(zip(("low", "high"), guide.scaling, strict=True))
+    return {
+        "image": recorded(image),
+        "roi": None if roi is None else recorded(roi),
+        "options": options,
+        "scaling": scaling,
+    }
+
+
+def soft_facts(soft: SoftMask) -> dict[str, Any]:
+    """Return what a sidecar says of one soft mask; JSON knows no nan, so that it is null."""
+    return {
+        "mask_voxels": soft.voxels,
+        "ring_voxels": soft.ring_voxels,
+        "size": number_or_null(soft.size),
+        "threshold": number_or_null(soft.threshold),
+        "image_threshold": number_or_null(soft.image_threshold),
+    }
+
+
+def _result_paths(
+    masks: list[Path], output: Path | None, out_dir: Path | None
+) -> tuple[Path | None, list[Path]]:
+    """Return the folder that must be there, if it is named, and what each soft mask is called."""
+    if (output is None) == (out_dir is None):
+        raise ValueError("give output (-o) for one mask, or out_dir (--out-dir) for any number")
+    if output is not None:
+        if len(masks) > 1:
+            raise ValueError(f"{len(masks)} masks, but one output: give out_dir (--out-dir) instead")
+        return None, [output]
+    folder = Path(str(out_dir))
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{shown(folder)}: is a file, not a folder; choose another name")
+    named: dict[str, Path] = {}
+    for mask in masks:
+        name = _nifti_name(mask.name)
+        if named.setdefault(name, mask) is not mask:
+            raise OutputError(
+                f"{shown(mask)} and {shown(named[name])} would both become {shown(folder / name)}: soften them into "
+                "folders of their own"
+            )
+    return folder, [folder / name for name in named]
+
+
+@contextmanager
+def _made(folder: Path | None) -> Iterator[None]:
+    """Make a folder, and remove it if nothing comes of it."""
+    made = [] if folder is None else [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        if folder is not None:
+            make_folder(folder)
+        yield
+    except BaseException:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def _nifti_name(name: str) -> str:
+    """Return a file's name with the ending of the format that is written."""
+    if name.lower().endswith((".nii", ".nii.gz")):
+        return name
+    return f"{name.rpartition('.')[0] or name}.nii.gz"

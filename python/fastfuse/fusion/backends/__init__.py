@@ -1,0 +1,1 @@
+"""Where a fusion is computed: this machine's processors, or a CUDA device."""

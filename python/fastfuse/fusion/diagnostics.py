@@ -1,0 +1,124 @@
+"""What makes a legal fusion doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..inputs.arrays import Array, labels_in, name_of
+from .result import Fusion
+
+CHANCE = 1e-3  # sensitivity + specificity this near to 1 tell next to nothing of the truth
+ROUNDING = 1e-6
+MOST_NAMED = 3
+
+
+def remarks_on(
+    fusion: Fusion,
+    *,
+    disputed: float,
+    lowest: float,
+    highest: float,
+    arrays: Sequence[Array],
+    max_iter: int,
+    label: int | None,
+    names: Sequence[str] | None,
+    wanted: str,
+    resampled: bool,
+    roi: str | float,
+) -> list[str]:
+    """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
+
+    ``disputed`` is the number of voxels on which raters differ, ``lowest`` and ``highest`` are the extreme
+    probabilities inside the mask, ``wanted`` is the kind of intervals that were asked for, ``resampled`` is False where
+    the votes do not repeat enough for it.
+    """
+    if not fusion.volume.any():
+        if label is not None:
+            occur = labels_in(np.concatenate([np.unique(array) for array in arrays]))
+            return [
+                f"label {label} does not occur (values that occur: {occur}): the probability is 0 everywhere"
+            ]
+        return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
+    if (fusion.volume == fusion.n_read).all():
+        return ["everybody marks everything: the probability is 1 everywhere and no specificity is defined"]
+    remarks = []
+    if np.count_nonzero(fusion.n_read) == 1:
+        remarks.append("there is one rater only: the consensus can but repeat him")
+    elif disputed == 0:
+        remarks.append("no voxel is in doubt: all raters agree everywhere")
+    if wanted != "none":
+        remarks += _on_intervals(fusion, wanted, resampled)
+    if fusion.n_voxels == 0:
+        return remarks
+    if (
+        fusion.method != "majority"
+        and np.nanmax(np.abs(fusion.sensitivity + fusion.specificity - 1)) < CHANCE
+    ):
+        remarks.append(
+            f"every rater comes out as no better than chance, and the consensus as the prior: {_remedy(fusion)}"
+        )
+    else:
+        remarks += _on_raters(fusion, names, roi)
+        remarks += _on_consensus(fusion, lowest, highest)
+    if not fusion.converged:
+        remarks.append(f"stopped at max_iter = {max_iter} before convergence")
+    return remarks
+
+
+def _on_raters(fusion: Fusion, names: Sequence[str] | None, roi: str | float) -> list[str]:
+    remarks: list[str] = []
+    worse: list[str] = []
+    for i, volume in enumerate(fusion.volume):
+        sensitivity, specificity = fusion.sensitivity[i], fusion.specificity[i]
+        if fusion.n_read[i] == 0:
+            remarks.append(f"{name_of(i, names)} has no vote")
+        elif volume == 0 or volume == fusion.n_read[i]:
+            remarks.append(f"{name_of(i, names)} marks {'nothing' if volume == 0 else 'everything'}")
+        elif sensitivity + specificity < 1 - ROUNDING:
+            rates = f"sensitivity {sensitivity:.3f} + specificity {specificity:.3f} < 1"
+            worse.append(f"{name_of(i, names)} does worse than chance ({rates})")
+    if len(worse) > MOST_NAMED:
+        others = f"{len(worse) - MOST_NAMED} other raters do worse than chance too"
+        worse = [*worse[:MOST_NAMED], others]
+    if worse and roi == "disputed":
+        worse.append(
+            "among disputed voxels alone, independent raters look opposed to each other: roi='all', or a margin, has no such bias"
+        )
+    return remarks + worse
+
+
+def _on_intervals(fusion: Fusion, wanted: str, resampled: bool) -> list[str]:
+    found = fusion.intervals
+    if not resampled:
+        why = (
+            "the votes hardly repeat from voxel to voxel, and a bootstrap would take as long as many fusions"
+        )
+    elif found is None or np.isfinite(found.sensitivity).any():
+        return []
+    elif wanted == "information":
+        why = (
+            "EM ends at no maximum of the likelihood, at 0 or 1, or at votes whose information is not known; "
+            "intervals='bootstrap' may be"
+        )
+    else:
+        why = "there is too little to resample: fewer than two raters, two lesions or one voxel in doubt"
+    return [f"intervals={wanted!r} are not defined here: {why}"]
+
+
+def _on_consensus(fusion: Fusion, lowest: float, highest: float) -> list[str]:
+    """Say so if the consensus is empty or full: the raters are neither."""
+    remedy = _remedy(fusion)
+    if highest < 0.5:
+        return [f"the consensus is empty at the cut 0.5 (its highest probability is {highest:.3g}): {remedy}"]
+    if lowest >= 0.5:
+        return [f"the consensus is full at the cut 0.5 (its lowest probability is {lowest:.3g}): {remedy}"]
+    return []
+
+
+def _remedy(fusion: Fusion) -> str:
+    if fusion.method == "majority":
+        return "choose another cut"
+    steps = [] if fusion.method == "staple" else ["m_step='em'"]
+    return f"try {', '.join([*steps, 'prior=' + repr('estimate')])} or a mask"

@@ -1,0 +1,106 @@
+"""What a fusion, and a dilation, answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inputs.checks import check_cut
+
+if TYPE_CHECKING:
+    from .intervals import Intervals
+
+Method = Literal["staple", "soft-staple", "simplified-soft-staple", "dilated-staple", "majority"]
+METHODS: tuple[Method, ...] = (
+    "staple",
+    "dilated-staple",
+    "soft-staple",
+    "simplified-soft-staple",
+    "majority",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Fusion:
+    """A consensus and what it says of the raters.
+
+    Attributes
+    ----------
+    probability : ndarray of float32 or float64, the raters' shape
+        p(truth 1 | votes) of each voxel, in [0, 1]; 0 outside the mask. A tensor where the raters' votes are tensors on a
+        device.
+    sensitivity : ndarray of float64, shape (m,)
+        p(vote 1 | truth 1) of each rater, within 1e-12 of [0, 1]'s ends at most; nan if nobody marks anything, or
+        the rater has no vote.
+    specificity : ndarray of float64, shape (m,)
+        p(vote 0 | truth 0) of each rater; nan if everybody marks everything.
+    prior : float
+        p(truth 1) that was used, before any vote; the last estimate for ``prior="estimate"``, the mean
+        inside the mask for a map.
+    log_likelihood : ndarray of float64, shape (n_iter,)
+        Of all votes, in nats; entry k is the value at the parameters after M-step k + 1.
+    n_iter : int
+        M-steps done; with acceleration, extrapolations that were kept count too.
+    converged : bool
+        Whether no sensitivity or specificity moved by more than ``tol`` in the last M-step.
+    method : str
+        "staple", "soft-staple", "simplified-soft-staple", "dilated-staple" or "majority".
+    n_voxels : int
+        Voxels that were fused: those inside the mask and the roi on which somebody votes.
+    volume : ndarray of float64, shape (m,)
+        Sum of each rater's votes there, in voxels; of soft votes too.
+    n_read : ndarray of float64, shape (m,)
+        Voxels on which each rater votes: inside the mask, and the margin if ``roi`` is one.
+    ppv, npv : ndarray of float64, shape (m,)
+        Positive and negative predictive value against the consensus w: Σ w q / Σ q and
+        Σ (1 - w)(1 - q) / Σ (1 - q) over the voxels on which the rater votes; nan for 0/0.
+    dice : ndarray of float64, shape (m,)
+        Dice's coefficient with the consensus, 2 Σ w q / (Σ w + Σ q).
+    intervals : Intervals or None
+        Standard errors and 95 % intervals of sensitivity and specificity; None if they were not asked for, nan where
+        they are not defined.
+    """
+
+    probability: NDArray[Any]
+    sensitivity: NDArray[np.float64]
+    specificity: NDArray[np.float64]
+    prior: float
+    log_likelihood: NDArray[np.float64]
+    n_iter: int
+    converged: bool
+    method: Method
+    n_voxels: int
+    volume: NDArray[np.float64]
+    n_read: NDArray[np.float64]
+    ppv: NDArray[np.float64]
+    npv: NDArray[np.float64]
+    dice: NDArray[np.float64]
+    intervals: Intervals | None = None
+
+    def label(self, cut: float = 0.5) -> NDArray[np.uint8]:
+        """Return the consensus as a mask: 1 where ``probability >= cut``.
+
+        Parameters
+        ----------
+        cut : float, default 0.5
+            In (0, 1].
+
+        Returns
+        -------
+        ndarray of uint8, the raters' shape
+        """
+        marked: Any = self.probability >= check_cut(cut)  # an array, or a tensor
+        ones: NDArray[np.uint8] = marked.byte() if hasattr(marked, "byte") else marked.astype("uint8")
+        return ones
+
+    def __repr__(self) -> str:
+        state = "converged" if self.converged else "not converged"
+        return (
+            f"Fusion({self.method}, {len(self.sensitivity)} rater{'s' * (len(self.sensitivity) != 1)}, shape {self.probability.shape}, "
+            f"prior {self.prior:.4g}, {self.n_iter} iterations, {state})\n"
+            f"  sensitivity {np.array2string(self.sensitivity, precision=4)}\n"
+            f"  specificity {np.array2string(self.specificity, precision=4)}"
+        )

@@ -1,0 +1,1 @@
+"""Arrays, grids and numbers as callers give them, checked."""

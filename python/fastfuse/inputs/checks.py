@@ -1,0 +1,199 @@
+"""Options: each is checked here, and a wrong one gets a sentence that names it, its value and what it may be."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .arrays import Array, as_companion
+
+ACCELERATIONS = ("none", "squarem")
+EXPECTATIONS = ("auto", "enumerate", "characteristic")
+LIKELIHOODS = ("mixture", "log_linear")
+INTERVALS = ("none", "information", "bootstrap", "lesions")
+MISSING = ("error", "nan")
+
+
+def check_prior(prior: Any, shape: tuple[int, ...]) -> tuple[float | None, Array | None]:
+    """Return a prior as number, or as map of the raters' shape; neither for "mean" and "estimate"."""
+    if isinstance(prior, str):
+        check_choice(prior, "prior", ("mean", "estimate"), "a number in (0, 1) or a map")
+        return None, None
+    if np.ndim(prior):
+        return None, as_companion(prior, "prior", shape)
+    number = _real(prior)
+    if number is None or not 0 < number < 1:
+        raise ValueError(f"prior is {prior!r}: it must lie in (0, 1), 0 and 1 excluded")
+    return number, None
+
+
+def check_init(init: Any) -> float | None:
+    """Return the sensitivity and specificity to start with, or None for the mean vote."""
+    if isinstance(init, str):
+        check_choice(init, "init", ("vote",), "a number in (0.5, 1)")
+        return None
+    number = _real(init)
+    if number is None or not 0.5 < number < 1:
+        raise ValueError(f"init is {init!r}: it must be 'vote' or a number in (0.5, 1)")
+    return number
+
+
+def check_roi(roi: Any) -> float | None:
+    """Return the margin in mm, or None for a region that is named."""
+    if isinstance(roi, str):
+        check_choice(roi, "roi", ("all", "disputed"), "a margin in mm")
+        return None
+    return check_number(roi, "roi", "'all', 'disputed' or a margin in mm of at least 0", lambda x: x >= 0)
+
+
+def check_missing(missing: Any) -> bool:
+    """Return whether a vote that is nan is no vote."""
+    return check_choice(missing, "missing", MISSING) == "nan"
+
+
+def check_performance_prior(prior: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the (a, b) of the Beta priors on sensitivity and on specificity; (1, 1), which says nothing, for None."""
+    if prior is None:
+        return (1.0, 1.0), (1.0, 1.0)
+    try:
+        given = np.asarray(prior, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = np.empty(0)
+    if given.shape not in ((2,), (2, 2)) or not ((given >= 1) & (given <= 1e12)).all():
+        raise ValueError(
+            f"performance_prior is {prior!r}: it must be (a, b), or ((a, b), (a, b)) for sensitivity and specificity, "
+            "of numbers from 1 to 1e12"
+        )
+    (a1, b1), (a0, b0) = np.broadcast_to(given, (2, 2)).tolist()
+    return (a1, b1), (a0, b0)
+
+
+def check_spacings(spacing_mm: Any, axes: int) -> list[float]:
+    """Return a voxel's size along each axis; 1 for None."""
+    if spacing_mm is None:
+        return [1.0] * axes
+    if np.shape(spacing_mm) != (axes,):
+        raise ValueError(f"spacing_mm is {spacing_mm!r}: it must hold {axes} numbers, one per axis")
+    return [
+        check_number(side, f"spacing_mm[{axis}]", "a number above 0", lambda x: x > 0)
+        for axis, side in enumerate(spacing_mm)
+    ]
+
+
+def check_coupling(mrf: Any, spacings: list[float], acceleration: str) -> list[float]:
+    """Return the strength that couples neighbours along each axis; nothing for 0."""
+    strength = check_number(mrf, "mrf", "a number of at least 0", lambda x: x >= 0)
+    if strength == 0:
+        return []
+    if acceleration != "none":
+        raise ValueError(f"acceleration is {acceleration!r}: with mrf there is none")
+    return [strength * min(spacings) / side for side in spacings]
+
+
+def _real(value: Any) -> float | None:
+    """Return a real number (no boolean) as float, anything else as None."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.item()
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def check_choice(value: Any, name: str, choices: tuple[str, ...], otherwise: str = "") -> str:
+    """Return ``value`` if it is one of the choices, else raise a ValueError that names them."""
+    if not isinstance(value, str) or value not in choices:
+        known = " or ".join([*map(repr, choices), *([otherwise] if otherwise else [])])
+        raise ValueError(f"{name} is {value!r}: it must be {known}")
+    return str(value)
+
+
+def check_number(value: Any, name: str, what: str, holds: Callable[[float], bool]) -> float:
+    """Return a finite number for which ``holds``; ``what`` says in words which those are."""
+    number = _real(value)
+    if number is None or not math.isfinite(number) or not holds(number):
+        raise ValueError(f"{name} is {value!r}: it must be {what}")
+    return number
+
+
+def check_tolerance(tol: Any) -> float:
+    """Return a tolerance."""
+    return check_number(tol, "tol", "a number of at least 0", lambda x: x >= 0)
+
+
+def check_cut(cut: Any) -> float:
+    """Return the cut of a mask."""
+    return check_number(cut, "cut", "a number in (0, 1]", lambda x: 0 < x <= 1)
+
+
+def check_spacing(spacing_mm: Any) -> tuple[float, float, float]:
+    """Return a voxel's size along three axes."""
+    if np.shape(spacing_mm) != (3,):
+        raise ValueError(f"spacing_mm is {spacing_mm!r}: it must hold three numbers, one per axis")
+    x, y, z = (
+        check_number(side, f"spacing_mm[{axis}]", "a number above 0", lambda x: x > 0)
+        for axis, side in enumerate(spacing_mm)
+    )
+    return x, y, z
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """Return a boolean."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}: it must be True or False")
+    return bool(value)
+
+
+def _integer(value: Any, name: str) -> int:
+    """Return an integer (no boolean)."""
+    if not isinstance(value, (bool, np.bool_)):
+        with suppress(TypeError):
+            return operator.index(value)
+    raise TypeError(f"{name} is {value!r}: it must be an integer")
+
+
+def check_count(value: Any, name: str, *, least: int) -> int:
+    """Return an integer of at least ``least``."""
+    count = _integer(value, name)
+    if not least <= count < 2**31:
+        raise ValueError(f"{name} is {value!r}: it must be at least {least} and below 2^31")
+    return count
+
+
+def check_label(label: Any) -> float | None:
+    """Return the label to fuse as the core takes it, or None for votes as they are."""
+    if label is None:
+        return None
+    number = _integer(label, "select_label")
+    if number == 0:
+        raise ValueError("select_label is 0: 0 is the background; select one of the other labels")
+    if abs(number) >= 2**53:
+        raise ValueError(f"select_label is {number}: beyond 2^53 labels can no longer be told apart")
+    return float(number)
+
+
+def check_one_selection(label: Any, *, binarize: bool) -> None:
+    """Refuse a label and ``binarize`` together."""
+    if binarize and label is not None:
+        raise ValueError(
+            "select_label and binarize are given: either selects what is foreground, so choose one"
+        )
+
+
+def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return the type of the probability: float32 or float64."""
+    checked = np.dtype(object)
+    if dtype is not None:  # which NumPy takes for float64
+        with suppress(TypeError):
+            checked = np.dtype(dtype)
+    if checked not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype is {dtype!r}: the probability is float32 or float64")
+    return checked

@@ -1,0 +1,186 @@
+"""Figures, drawn on axial slices in radiological view: the patient's right on the left."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from numpy.typing import NDArray
+
+from ..images.outputs import Outputs
+
+TRUTH, RATER, RING = "#00e5ff", "#ffffff", "#ff3fa4"
+# Seven hues that stay apart on grey, for the colour-blind too (after Okabe and Ito).
+OUTLINES = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4d7cff", "#d55e00", "#cc79a7")
+
+Slice = NDArray[Any]
+
+
+def draw_consensus(
+    path: Path,
+    flair: NDArray[Any],
+    masks: Mapping[str, NDArray[Any]],
+    soft: tuple[str, NDArray[Any]],
+    consensus: Mapping[str, NDArray[Any]],
+    truth: NDArray[Any] | None = None,
+) -> None:
+    """Draw one slice as in the paper's Fig. 2: FLAIR, the raters, one soft mask, every consensus in colour.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write, whole or not at all.
+    flair : ndarray, shape (x, y, z)
+        RAS image.
+    masks : mapping of str to ndarray, shape (x, y, z)
+        Raters' masks, by the name to print.
+    soft : str and ndarray, shape (x, y, z)
+        The name of one rater, and his mask grown by conditional dilation.
+    consensus : mapping of str to ndarray, shape (x, y, z)
+        Consensus probabilities, by the name to print.
+    truth : ndarray, shape (x, y, z), optional
+        The true lesions, outlined where they are known. The slice with the most of them (else of all masks) is
+        shown, zoomed to their densest part.
+    """
+    marked = np.sum([mask != 0 for mask in masks.values()], axis=0) if truth is None else truth != 0
+    z = int(np.argmax(marked.sum(axis=(0, 1))))
+    window = densest_window(marked[:, :, z])
+    brightest = float(np.percentile(flair[:, :, z], 99.7))
+    columns = max(5, len(consensus))
+    figure = Figure(figsize=(2.7 * columns, 7.2), facecolor="black", layout="constrained")
+    FigureCanvasAgg(figure)
+    top, bottom = cast("tuple[SubFigure, SubFigure]", figure.subfigures(2, 1, height_ratios=(1.2, 1)))
+    for part in (top, bottom):
+        part.set_facecolor("black")
+
+    def zoom(volume: NDArray[Any]) -> Slice:
+        return volume[:, :, z][window]
+
+    whole, raters, names, grown = top.subplots(1, 4, width_ratios=(1, 1, 0.5, 1))
+    names.set_axis_off()
+    show(whole, flair[:, :, z], brightest, f"FLAIR, axial slice {z}")
+    frame(whole, window, flair.shape[0])
+    mark_sides(whole)
+    show(raters, zoom(flair), brightest, "the raters' outlines")
+    colours = cycle(len(masks))
+    for colour, mask in zip(colours, masks.values(), strict=True):
+        outline(raters, zoom(mask), colour, 1.1)
+    legend(names, [Line2D([], [], color=c, label=name) for name, c in zip(masks, colours, strict=True)])
+    show(grown, zoom(flair), brightest, f"conditional dilation of “{soft[0]}”")
+    _ring(grown, zoom(soft[1]))
+    axes = np.atleast_1d(bottom.subplots(1, len(consensus)))
+    for ax, (name, probability) in zip(axes, consensus.items(), strict=True):
+        show(ax, zoom(flair), brightest, name)
+        shown = overlay(ax, zoom(probability))
+        if truth is not None:
+            outline(ax, zoom(truth), TRUTH, 1.0)
+    title = "consensus" if truth is None else "consensus, with the true lesions outlined"
+    bottom.suptitle(title, color="white" if truth is None else TRUTH, fontsize=11)
+    bar = bottom.colorbar(shown, ax=list(axes), fraction=0.02, pad=0.01)
+    bar.set_label("probability", color="white")
+    bar.ax.tick_params(colors="white")
+    save(figure, path)
+
+
+def densest_window(truth: Slice) -> tuple[slice, slice]:
+    """Return the square of a third of the slice's longer side that holds most of the truth."""
+    side = min(max(truth.shape) // 3, *truth.shape)
+    total = np.zeros((truth.shape[0] + 1, truth.shape[1] + 1), dtype=np.int64)
+    total[1:, 1:] = np.cumsum(np.cumsum(truth != 0, axis=0), axis=1)
+    held = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    best = np.argwhere(held == held.max())
+    x, y = best[len(best) // 2]
+    return slice(int(x), int(x) + side), slice(int(y), int(y) + side)
+
+
+def _as_seen(image: Slice) -> Slice:
+    """Turn a slice of a RAS image into rows and columns of the radiological view, lowest row first."""
+    return image[::-1].T
+
+
+def frame(ax: Axes, window: tuple[slice, slice], width: int) -> None:
+    """Frame what is shown larger elsewhere."""
+    x, y = window
+    corner = (width - x.stop, y.start)
+    ax.add_patch(
+        Rectangle(corner, x.stop - x.start, y.stop - y.start, fill=False, edgecolor="white", linewidth=1)
+    )
+
+
+def show(ax: Axes, image: Slice, brightest: float, title: str) -> None:
+    """Show a slice in grey."""
+    ax.imshow(_as_seen(image), cmap="gray", vmin=0, vmax=brightest, origin="lower", interpolation="bilinear")
+    ax.set_title(title, color="white", fontsize=10)
+    ax.set_axis_off()
+
+
+def mark_sides(ax: Axes) -> None:
+    """Mark the patient's sides."""
+    for x, side in ((0.03, "R"), (0.93, "L")):
+        ax.text(x, 0.5, side, color="white", transform=ax.transAxes, fontsize=11, va="center")
+
+
+def outline(ax: Axes, mask: Slice, colour: str, width: float) -> None:
+    """Outline a mask."""
+    if np.any(mask):
+        ax.contour(_as_seen(mask != 0).astype(float), levels=[0.5], colors=[colour], linewidths=width)
+
+
+def _ring(ax: Axes, soft: Slice) -> None:
+    """Fill the ring, and outline the mask that it surrounds."""
+    shown = _as_seen((soft > 0) & (soft < 1)).astype(float)
+    ax.imshow(shown, cmap=ListedColormap([RING]), alpha=0.75 * shown, origin="lower", interpolation="nearest")
+    outline(ax, soft == 1, RATER, 1.3)
+    label = float(soft[(soft > 0) & (soft < 1)].max(initial=0))
+    legend(
+        ax,
+        [Line2D([], [], color=RATER, label="mask: 1"), Patch(color=RING, label=f"ring: {label:.2g}")],
+        "lower right",
+    )
+
+
+def overlay(ax: Axes, probability: Slice) -> Any:
+    """Lay the probability over the image, transparent where it is 0."""
+    shown = _as_seen(probability)
+    opacity = np.clip(2 * shown, 0, 0.85)
+    return ax.imshow(shown, cmap="plasma", vmin=0, vmax=1, alpha=opacity, origin="lower")
+
+
+def cycle(n: int) -> list[str]:
+    """Return n hues for raters."""
+    return [OUTLINES[i % len(OUTLINES)] for i in range(n)]
+
+
+def legend(ax: Axes, handles: Sequence[Artist], place: Any = "center left") -> None:
+    """Explain hues in a corner."""
+    ax.legend(
+        handles=handles,
+        loc=place,
+        fontsize=9,
+        labelcolor="white",
+        facecolor="black",
+        edgecolor="black",
+        framealpha=0.6,
+        handlelength=1.4,
+    )
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer, format="png", dpi=150, facecolor=figure.get_facecolor(), metadata={"Software": "fastfuse"}
+    )
+    with Outputs(overwrite=True) as outputs:
+        outputs.add(path, buffer.getvalue())
+        outputs.commit()

@@ -1,0 +1,125 @@
+"""Everything that is wrong with a cohort, found in one go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...images.paths import shown
+from ...inputs.grids import Grid
+from .content import Voxels, content_problems
+from .msseg import Case, find_cases
+from .problem import Problem
+
+
+@dataclass(frozen=True)
+class CheckedCase:
+    """What the check tells of a case.
+
+    Attributes
+    ----------
+    case : Case
+    grid : Grid or None
+        FLAIR's; None if it cannot be read.
+    volumes_ml : list of float
+        Of the masks that can be read.
+    problems, notes : list of Problem
+        What must be mended, and what need not be.
+    """
+
+    case: Case
+    grid: Grid | None = None
+    volumes_ml: list[float] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+
+
+def check_cohort(root: Path | str, *, split: str = "Training", fix_flips: bool = False) -> list[Problem]:
+    """List every problem of every case; see :func:`examine_cohort`."""
+    return [
+        problem
+        for checked in examine_cohort(root, split=split, fix_flips=fix_flips)
+        for problem in checked.problems
+    ]
+
+
+def examine_cohort(
+    root: Path | str,
+    *,
+    split: str = "Training",
+    fix_flips: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[CheckedCase]:
+    """Read every file of a cohort, and say of each case what stands against its use.
+
+    Looked for are missing and surplus files, gaps in the raters' numbers, files that cannot be read whole or do
+    not lie on FLAIR's grid, NaN, infinite and constant images, and masks that are not binary, empty, outside the
+    brain, or far from all other raters'.
+
+    Parameters
+    ----------
+    root : path
+        As :func:`fastfuse.train.msseg.find_cases` takes it.
+    split : {"Training", "Testing", "all"}
+    fix_flips : bool
+        Take masks that can be flipped back for sound ones.
+    say : callable
+        Called with a few words before each case.
+
+    Returns
+    -------
+    list of CheckedCase
+
+    Raises
+    ------
+    CohortError
+        If no case is found.
+    """
+    cases = find_cases(root, split)
+    usual = Counter(len(case.masks) for case in cases).most_common(1)[0][0]
+    checked = []
+    for case in cases:
+        say(f"checking {case.name}")
+        checked.append(_examine(case, usual, fix_flips=fix_flips))
+    return checked
+
+
+def _examine(case: Case, usual: int, *, fix_flips: bool) -> CheckedCase:
+    voxels = Voxels.of(case, fix_flips=fix_flips)
+    notes = list(voxels.notes)
+    if case.brain is None:
+        notes.append(Problem(case.name, "", "no brain mask", "needed only where a method asks for one"))
+    return CheckedCase(
+        case,
+        voxels.flair.grid if voxels.flair else None,
+        voxels.volumes_ml,
+        [*_file_problems(case, usual), *voxels.problems, *content_problems(voxels)],
+        notes,
+    )
+
+
+def _file_problems(case: Case, usual: int) -> Iterator[Problem]:
+    """Yield what the names of the files alone tell."""
+    for name in case.missing:
+        yield Problem(case.name, name, "missing", "add the file, or take the case out of the cohort")
+    if len(case.masks) < 2:
+        yield Problem(
+            case.name, "", f"{_raters(len(case.masks))}, at least 2 are needed", "add the others' masks"
+        )
+    elif len(case.masks) != usual:
+        yield Problem(
+            case.name,
+            "",
+            f"{_raters(len(case.masks))}, but most cases have {usual}",
+            "give every case the same raters' masks",
+        )
+    for path in case.spare:
+        yield Problem(
+            case.name, shown(path), "stands for the same as another file", "remove or rename one of the two"
+        )
+
+
+def _raters(count: int) -> str:
+    return f"{count} rater{'s' * (count != 1)}"

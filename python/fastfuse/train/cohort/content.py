@@ -1,0 +1,136 @@
+"""What is wrong with the voxels of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import GridError, ImageError
+from ...images.nifti import Image, read, votes_of
+from ...inputs.grids import check_same_grid
+from .flips import fit
+from .loading import marked
+from .msseg import Case
+from .problem import Problem
+
+MOST_NAMED = 5  # values of a mask
+ALONE = 0.25  # share of a mask that any other rater marks too: raters share most of theirs, a mirrored mask little
+
+
+@dataclass
+class Voxels:
+    """What can be read of a case, with what cannot; masks only if they lie on FLAIR's grid."""
+
+    case: Case
+    flair: Image | None = None
+    images: dict[str, NDArray[Any]] = field(default_factory=dict)
+    masks: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    stored: dict[str, NDArray[Any]] = field(default_factory=dict)
+    brain: NDArray[np.uint8] | None = None
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, case: Case, *, fix_flips: bool) -> Voxels:
+        """Read all that can be read."""
+        voxels = cls(case)
+        for path in case.paths:
+            try:
+                voxels._add(path, read(path), fix_flips=fix_flips)
+            except (ImageError, GridError) as error:
+                voxels.problems.append(Problem.of(case.name, path, error))
+        return voxels
+
+    def _add(self, path: Path, image: Image, *, fix_flips: bool) -> None:
+        """Keep one file's voxels; those of a mask as they are stored even if its grid is another."""
+        if path in self.case.images.values():
+            self.images[path.name] = image.data
+        else:
+            self.stored[path.name] = votes_of(image)
+        axes = self._compare(path, image, fix_flips=fix_flips)
+        if path == self.case.brain:
+            self.brain = marked(image, axes)
+        elif path in self.case.masks:
+            self.masks[path.name] = marked(image, axes)
+
+    def _compare(self, path: Path, image: Image, *, fix_flips: bool) -> tuple[int, ...]:
+        """Compare an image with FLAIR, where that can be read; return the axes to flip."""
+        axes: tuple[int, ...] = ()
+        remark = None
+        grid = replace(image.grid, name=path.name)
+        if path == self.case.images.get("FLAIR"):
+            self.flair = image
+        elif self.flair is not None:
+            first = replace(self.flair.grid, name=self.flair.path.name)
+            if path in self.case.images.values():
+                remark = check_same_grid(first, grid)
+            else:
+                axes, remark = fit(first, grid, fix_flips=fix_flips)
+        for text in (image.remark, remark):
+            if text:
+                self.notes.append(Problem(self.case.name, "", text, "look at it if in doubt"))
+        return axes
+
+    @property
+    def volumes_ml(self) -> list[float]:
+        """Volumes of the masks on FLAIR's grid, in ml; none if that is unknown."""
+        if self.flair is None:
+            return []
+        return [int(mask.sum()) * self.flair.voxel_ml for mask in self.masks.values()]
+
+
+def content_problems(voxels: Voxels) -> Iterator[Problem]:
+    """Yield what is wrong with images and masks that can be read."""
+    case = voxels.case.name
+    for name, image in voxels.images.items():
+        yield from (Problem(case, name, *found) for found in _of_image(image))
+    for name, stored in voxels.stored.items():
+        yield from (Problem(case, name, *found) for found in _of_mask(stored))
+    for name, mask in voxels.masks.items():
+        yield from (Problem(case, name, *found) for found in _of_lesions(name, mask, voxels))
+
+
+def _of_image(image: NDArray[Any]) -> Iterator[tuple[str, str]]:
+    odd = image.size - int(np.count_nonzero(np.isfinite(image)))
+    if odd:
+        yield f"{odd:,} voxels are NaN or infinite", "set them to 0, or copy the file again"
+    if odd < image.size and np.nanmin(image) == np.nanmax(image):
+        yield f"is {np.nanmin(image):g} everywhere", "copy the file again"
+
+
+def _of_mask(stored: NDArray[Any]) -> Iterator[tuple[str, str]]:
+    values = np.unique(stored)
+    if not np.isin(values, (0, 1)).all():
+        named = ", ".join(f"{value:g}" for value in values[:MOST_NAMED])
+        more = f" and {values.size - MOST_NAMED} others" * (values.size > MOST_NAMED)
+        yield (
+            f"is not binary: its values are {named}{more}",
+            "write 0 and 1; whatever is above 0 will count as 1",
+        )
+    if not (stored > 0).any():
+        yield "marks nothing", "copy it again, or take the case out if there is nothing to mark"
+
+
+def _of_lesions(name: str, mask: NDArray[np.uint8], voxels: Voxels) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a mask beside the brain and the other raters."""
+    marked_voxels = int(np.count_nonzero(mask))
+    if voxels.brain is not None and voxels.brain.shape == mask.shape:
+        outside = int(np.count_nonzero(mask & (1 - voxels.brain)))
+        if outside:
+            yield (
+                f"marks {outside:,} voxels outside the brain mask",
+                "look at both over FLAIR, and correct one",
+            )
+    others = [other for key, other in voxels.masks.items() if key != name and other.shape == mask.shape]
+    if marked_voxels and any(other.any() for other in others):
+        shared = np.count_nonzero(mask & np.bitwise_or.reduce(others)) / marked_voxels
+        if shared < ALONE:
+            yield (
+                f"shares {100 * shared:.1f} % of its voxels with all other raters",
+                "look at it over FLAIR: it may be flipped, or another patient's",
+            )

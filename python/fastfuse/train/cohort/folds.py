@@ -1,0 +1,149 @@
+"""Folds of a cross-validation, with every centre in each as far as its cases go."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import CohortError
+from ...images.outputs import Outputs, check_outputs
+from ...images.paths import shown
+from ...images.sidecar import sidecar_bytes
+from .msseg import Case
+
+
+def make_folds(cases: Sequence[Case], n_folds: int = 5) -> list[list[str]]:
+    """Share out cases so that no two folds differ by more than one case, and by more than one of any centre.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        In any order.
+    n_folds : int
+        At least 2, at most the number of cases. Fifteen cases of three scanners make five folds of one of each.
+
+    Returns
+    -------
+    list of list of str
+        The names of each fold's cases; always the same for the same cases.
+
+    Raises
+    ------
+    CohortError
+        If there are fewer cases than folds.
+    ValueError
+        If ``n_folds`` is less than 2.
+    """
+    if n_folds < 2:
+        raise ValueError(f"n_folds is {n_folds}: at least 2 are needed")
+    if len(cases) < n_folds:
+        raise CohortError(f"{len(cases)} cases do not fill {n_folds} folds; ask for fewer")
+    dealt = [case.name for case in sorted(cases, key=lambda case: (case.center, case.name))]
+    return [dealt[fold::n_folds] for fold in range(n_folds)]
+
+
+def write_folds(
+    path: Path | str, folds: Sequence[Sequence[str]], cases: Sequence[Case], *, overwrite: bool = False
+) -> None:
+    """Write folds as JSON: ``{"folds": [["Patient_01", ...], ...]}``.
+
+    Raises
+    ------
+    CohortError
+        If the folds do not hold every case exactly once.
+    OutputError
+        If the file exists, or cannot be written.
+    """
+    path = Path(path)
+    checked = _checked(folds, cases, "the folds")
+    check_outputs([path], [], (".json",), overwrite=overwrite)
+    with Outputs(overwrite=overwrite) as outputs:
+        outputs.add(path, sidecar_bytes({"folds": checked}))
+        outputs.commit()
+
+
+def read_folds(path: Path | str, cases: Sequence[Case]) -> list[list[str]]:
+    """Read folds that :func:`write_folds`, or a person, wrote.
+
+    Returns
+    -------
+    list of list of str
+        The names of each fold's cases.
+
+    Raises
+    ------
+    CohortError
+        If the file cannot be read, or does not hold every case exactly once.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CohortError(f"{shown(path)}: cannot be read as JSON ({reason})") from error
+    folds = content.get("folds") if isinstance(content, dict) else content
+    return _checked(folds, cases, shown(path))
+
+
+def _checked(folds: Any, cases: Sequence[Case], where: str) -> list[list[str]]:
+    """Return folds as lists if they hold every case exactly once."""
+    if not _are_names(folds):
+        raise CohortError(
+            f'{where}: not two or more lists of names, as {{"folds": [["Patient_01"], ["Patient_02"]]}}'
+        )
+    counts = Counter(name for fold in folds for name in fold)
+    names = {case.name for case in cases}
+    wrong = {
+        "unknown": sorted(set(counts) - names),
+        "in no fold": sorted(names - set(counts)),
+        "given more than once": sorted(name for name, count in counts.items() if count > 1),
+    }
+    faults = [f"{', '.join(map(shown, found))} {what}" for what, found in wrong.items() if found]
+    if faults:
+        raise CohortError(f"{where}: {'; '.join(faults)}: every case must be in exactly one fold")
+    return [list(fold) for fold in folds]
+
+
+def _are_names(folds: Any) -> bool:
+    if not isinstance(folds, (list, tuple)) or len(folds) < 2:
+        return False
+    return all(
+        isinstance(fold, (list, tuple)) and fold and all(isinstance(name, str) for name in fold)
+        for fold in folds
+    )
+
+
+def validation_cases(cases: Sequence[Case], seed: int) -> list[str]:
+    """Draw one case of each centre from those to train on, to stop the training by.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        To train on, in any order.
+    seed : int
+        Another number, another draw.
+
+    Returns
+    -------
+    list of str
+        Their names, in the order of the centres.
+
+    Raises
+    ------
+    CohortError
+        If no case would be left to train on.
+    """
+    centers: dict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        centers[case.center].append(case.name)
+    if len(cases) <= len(centers):
+        raise CohortError(
+            f"{len(cases)} cases of {len(centers)} centres: one a centre to validate on would leave none to train on; give more cases, or set training.hold_out=false"
+        )
+    rng = np.random.default_rng(seed)
+    return [str(rng.choice(sorted(centers[center]))) for center in sorted(centers)]

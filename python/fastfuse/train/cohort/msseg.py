@@ -1,0 +1,154 @@
+"""The cases of MSSEG-2016: five images and several raters' masks each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...errors import CohortError
+from ...images.paths import shown
+from .layout import MASK, MODALITIES, Files, Found, Place, search
+
+SPLITS = ("Training", "Testing", "all")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One patient's files.
+
+    Attributes
+    ----------
+    name : str
+        Unique among the cases that were asked for.
+    center : str
+        As ``Center_01``.
+    images : dict of str to Path
+        Those of DP, FLAIR, GADO, T1, T2 that are there, in this order; DP may be called PD in its file's name.
+    masks : tuple of Path
+        The raters' masks, in the order of their numbers.
+    brain, consensus : Path or None
+    split : str
+        ``Training`` or ``Testing``.
+    spare : tuple of Path
+        Files that stand for the same as one above, and are not used.
+    """
+
+    name: str
+    center: str
+    images: dict[str, Path]
+    masks: tuple[Path, ...]
+    brain: Path | None
+    consensus: Path | None
+    split: str
+    spare: tuple[Path, ...] = ()
+
+    @property
+    def raters(self) -> list[int]:
+        """The raters' numbers, as their masks are named."""
+        return [rater_number(path) for path in self.masks]
+
+    @property
+    def paths(self) -> list[Path]:
+        """All that is read of it: images, FLAIR first, then masks, then the brain if there is one."""
+        images = sorted(self.images, key=lambda name: name != "FLAIR")
+        return [*(self.images[name] for name in images), *self.masks, *([self.brain] if self.brain else [])]
+
+    @property
+    def missing(self) -> list[str]:
+        """Modalities without a file, and whichever raters' numbers are left out."""
+        raters = self.raters
+        gaps = sorted(set(range(1, max(raters, default=0))) - set(raters))
+        images = [name for name in MODALITIES if name not in self.images]
+        return [*images, *(f"ManualSegmentation_{number}" for number in gaps)]
+
+
+def rater_number(mask: Path) -> int:
+    """Return the number in the name of a rater's mask."""
+    found = MASK.fullmatch(mask.name)
+    if not found:
+        raise ValueError(f"{shown(mask)}: is not called ManualSegmentation_1.nii.gz, or by another number")
+    return int(found[1])
+
+
+def find_cases(root: Path | str, split: str = "Training") -> list[Case]:
+    """Find the cases below a folder, by the names of files and folders alone.
+
+    Parameters
+    ----------
+    root : path
+        Of today's download, ``Training/Center_01/Patient_01/{Preprocessed_Data,Masks}/...``, or of the archive of
+        2016: any folders with ``01016SACH/FLAIR_preprocessed.nii.gz`` and ``01016SACH/ManualSegmentation_1.nii.gz``,
+        in one folder or two. Images below a folder that is called raw or unprocessed are left out.
+    split : {"Training", "Testing", "all"}
+        A case is one of ``Testing`` if a folder above it, below the root, says so.
+
+    Returns
+    -------
+    list of Case
+        Sorted by centre and name. Incomplete cases are among them:
+        :func:`fastfuse.train.cohort_check.check_cohort` says what they lack.
+
+    Raises
+    ------
+    CohortError
+        If there is no such folder, or no case in it.
+    ValueError
+        If there is no such split.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}: it must be one of {', '.join(SPLITS)}")
+    root = Path(root)
+    if not root.is_dir():
+        raise CohortError(f"{shown(root)}: no such folder; give the one that holds the cohort")
+    cases = [_case(place, files) for place, files in search(root).items()]
+    chosen = [case for case in cases if split in ("all", case.split)]
+    if not chosen:
+        raise CohortError(_nothing_found(root, split, len(cases)))
+    return sorted(_with_unique_names(chosen), key=lambda case: (case.center, case.name))
+
+
+def _nothing_found(root: Path, split: str, others: int) -> str:
+    if others:
+        return f"{shown(root)}: no case for split {split}, but {others} of another; choose another split"
+    return (
+        f"{shown(root)}: no case found; give a folder with "
+        "Training/Center_01/Patient_01/Preprocessed_Data/FLAIR_preprocessed.nii.gz, or with the archive of 2016, "
+        "whose cases lie in folders as 01016SACH"
+    )
+
+
+def _case(place: Place, files: Files) -> Case:
+    """Choose a case's files, the first of each rank."""
+    chosen = {role: min(found) for role, found in files.items()}
+    spare = [one.path for role, found in files.items() for one in _as_good(found, chosen[role])]
+    images = {name: chosen[name].path for name in MODALITIES if name in chosen}
+    masks = sorted((one.path for role, one in chosen.items() if role.startswith("rater ")), key=rater_number)
+    brain, consensus = (chosen[role].path if role in chosen else None for role in ("brain", "consensus"))
+    splits = {one.split for found in files.values() for one in found}
+    split = place.split or ("Testing" if "Testing" in splits else "Training")
+    return Case(
+        place.folder, place.center, images, tuple(masks), brain, consensus, split, tuple(sorted(spare))
+    )
+
+
+def _as_good(found: Sequence[Found], chosen: Found) -> list[Found]:
+    """Return the others that stand for the same with the same right."""
+    return [one for one in found if one.rank == chosen.rank and one != chosen]
+
+
+def _with_unique_names(cases: list[Case]) -> list[Case]:
+    """Put the centre before names that several cases have, and the split where that is not enough."""
+    for longer in (_with_center, _with_split):
+        counts = Counter(case.name for case in cases)
+        cases = [replace(case, name=longer(case)) if counts[case.name] > 1 else case for case in cases]
+    return cases
+
+
+def _with_center(case: Case) -> str:
+    return f"{case.center}_{case.name}"
+
+
+def _with_split(case: Case) -> str:
+    return f"{case.split}_{case.name}"

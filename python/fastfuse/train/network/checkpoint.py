@@ -1,0 +1,54 @@
+"""Files of weights, written whole or not at all, and read without running any code in them."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...errors import FastfuseError
+from ...images.paths import shown
+from ..provenance import write_all
+
+DAMAGES = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors, numbers, texts, and lists and mappings of these."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_all({path: buffer.getvalue()})
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read what :func:`save` wrote.
+
+    Raises
+    ------
+    FastfuseError
+        If the file is damaged or holds more than weights.
+    """
+    with fitting(path):
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds a {type(content).__name__}")
+    return content
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged or foreign file of weights raises into one error with a remedy."""
+    try:
+        yield
+    except FastfuseError:
+        raise
+    except (*DAMAGES, pickle.UnpicklingError) as error:
+        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
+        raise FastfuseError(
+            f"{shown(path)}: cannot be read as weights ({reason}); delete it, and it is made again"
+        ) from error

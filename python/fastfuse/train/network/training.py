@@ -1,0 +1,185 @@
+"""The training loop: Adam on the soft Dice loss, with checkpoints from which a killed run goes on as if unbroken.
+
+Slices and angles of epoch e are drawn from a generator seeded with (seed, rank, e), and torch's own is seeded so too: a
+checkpoint holds nothing but weights, the optimiser's state and the history.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...errors import FastfuseError
+from ..options import TrainingOptions
+from . import checkpoint
+from .batches import Pool, Slices, predict
+from .loss import soft_dice_loss
+from .workers import Workers
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch came to; ``validation`` is None where none was made."""
+
+    number: int
+    loss: float
+    validation: float | None
+    seconds: float
+
+
+@dataclass
+class State:
+    """All that a training needs to go on."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    history: list[Epoch]
+    best: dict[str, Tensor] | None = None  #: weights of the best epoch so far
+    best_loss: float = float("inf")
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        checkpoint.save(
+            path,
+            {
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "history": [[e.number, e.loss, e.validation, e.seconds] for e in self.history],
+                "best": self.best,
+                "best_loss": self.best_loss,
+            },
+        )
+
+    def restore(self, path: Path, device: torch.device) -> None:
+        """Go back to a checkpoint."""
+        with checkpoint.fitting(path):
+            kept = checkpoint.load(path, device)
+            self.network.load_state_dict(kept["network"])
+            self.optimizer.load_state_dict(kept["optimizer"])
+            self.scaler.load_state_dict(kept["scaler"])
+            self.history = [Epoch(*row) for row in kept["history"]]
+            self.best, self.best_loss = kept["best"], kept["best_loss"]
+
+
+def mixed_on(device: torch.device, options: TrainingOptions) -> bool:
+    """Return whether half precision serves where it may."""
+    return options.mixed_precision and device.type == "cuda"
+
+
+def train(
+    network: nn.Module,
+    cases: Sequence[Slices],
+    held_out: Sequence[Slices],
+    options: TrainingOptions,
+    *,
+    resume_from: Path,
+    seed: Sequence[int],
+    workers: Workers,
+    after: Callable[[list[Epoch]], Any] = lambda _: None,
+) -> list[Epoch]:
+    """Train a network in place; it ends with the weights of the best epoch, or of the last if nothing is held out.
+
+    Parameters
+    ----------
+    network : nn.Module
+        On the device of ``workers``.
+    cases, held_out : sequence of Slices
+        To learn from, and to choose the best epoch by.
+    resume_from : Path
+        The checkpoint; where it is there, training goes on from it.
+    seed : sequence of int
+        Of batches and angles.
+    after : callable
+        Called after each epoch with the history.
+
+    Returns
+    -------
+    list of Epoch
+    """
+    device = workers.device
+    mixed = mixed_on(device, options)
+    state = State(
+        network,
+        torch.optim.Adam(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay),
+        torch.amp.GradScaler(device.type, enabled=mixed),
+        [],
+    )
+    if resume_from.exists():
+        state.restore(resume_from, device)
+    pool = Pool(cases, options.lesion_share, options.rotation_deg)
+    parallel = workers.wrap(network)
+    saved_at = time.monotonic()
+    for number in range(len(state.history) + 1, options.epochs + 1):
+        begin = time.monotonic()
+        rng = np.random.default_rng([*seed, workers.rank, number])
+        # of its own, for networks with dropout: the batches' draws stay what they are
+        torch.manual_seed(int(np.random.default_rng([*seed, workers.rank, number, 1]).integers(2**63)))
+        loss = run_epoch(parallel, pool, state, options, rng, device, mixed)
+        if not math.isfinite(loss):
+            raise FastfuseError(f"the loss is {loss} in epoch {number}; lower training.learning_rate")
+        validation = None
+        if held_out and (number % options.validate_every == 0 or number == options.epochs):
+            validation = validate(network, held_out, options, device, mixed)
+            if validation < state.best_loss:
+                state.best, state.best_loss = copy.deepcopy(network.state_dict()), validation
+        state.history.append(Epoch(number, workers.mean(loss), validation, time.monotonic() - begin))
+        after(state.history)
+        if workers.first and time.monotonic() - saved_at >= options.save_every_s:
+            state.save(resume_from)
+            saved_at = time.monotonic()
+    if state.best is not None:
+        network.load_state_dict(state.best)
+    return state.history
+
+
+def run_epoch(
+    network: nn.Module,
+    pool: Pool,
+    state: State,
+    options: TrainingOptions,
+    rng: np.random.Generator,
+    device: torch.device,
+    mixed: bool,
+) -> float:
+    """Take an epoch's steps; return their mean loss."""
+    network.train()
+    total = torch.zeros((), device=device)
+    for _ in range(options.steps):
+        images, target = pool.draw(rng, options.batch)
+        images = images.to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.float16, enabled=mixed):
+            predicted = network(images)
+        loss = soft_dice_loss(predicted, target.to(device), options.dice)
+        state.optimizer.zero_grad(set_to_none=True)
+        state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if options.clip:
+            state.scaler.unscale_(state.optimizer)
+            nn.utils.clip_grad_norm_(network.parameters(), options.clip)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        total += loss.detach()
+    return float(total) / options.steps
+
+
+def validate(
+    network: nn.Module,
+    held_out: Sequence[Slices],
+    options: TrainingOptions,
+    device: torch.device,
+    mixed: bool,
+) -> float:
+    """Return the loss over all slices of the cases held out, together."""
+    predicted = [predict(network, case.images, device, options.batch, mixed).flatten() for case in held_out]
+    target = torch.cat([case.target.cpu().flatten() for case in held_out])
+    return float(soft_dice_loss(torch.cat(predicted), target, options.dice))

@@ -1,0 +1,72 @@
+"""One process, or several that torchrun started: where each computes, and what only the first one does."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+
+from ...errors import FastfuseError
+
+
+@dataclass(frozen=True)
+class Workers:
+    """One process's place among those that train together."""
+
+    device: torch.device
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and speaks."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Return the network, whose gradients are averaged over all processes."""
+        if self.count == 1:
+            return network
+        on = [self.device] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(network, device_ids=on)
+
+    def mean(self, value: float) -> float:
+        """Return the mean of a number over all processes."""
+        if self.count == 1:
+            return value
+        total = torch.tensor(value, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(total)
+        return float(total) / self.count
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.count > 1:
+            distributed.barrier()
+
+
+def make_workers(device: str = "auto") -> Workers:
+    """Return this process's place; torchrun's environment tells whether there are others.
+
+    Raises
+    ------
+    FastfuseError
+        If there is no such device.
+    """
+    count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        place = torch.device(device)
+        if place.type == "cuda":
+            local = int(os.environ.get("LOCAL_RANK", "0"))
+            place = torch.device("cuda", local if count > 1 else place.index or 0)
+            torch.cuda.set_device(place)
+            torch.backends.cudnn.benchmark = True
+        torch.ones(1, device=place).item()
+    except (RuntimeError, AssertionError, AttributeError, NotImplementedError) as error:
+        reason = str(error).split("\n")[0]
+        raise FastfuseError(f"device is {device!r}: it cannot be used ({reason}); try cpu") from error
+    if count > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    return Workers(place, rank, count)

@@ -1,0 +1,131 @@
+"""run.json: all options, versions, seeds and hashes of a run, by which it is told whether it can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError
+from ..images.outputs import Outputs, make_folder
+from ..images.paths import recorded, shown
+from ..images.sidecar import sidecar_bytes
+from .cohort.loading import hash_of
+from .cohort.msseg import Case
+from .options import ExperimentOptions, differences, options_from
+
+PACKAGES = ("fastfuse", "numpy", "scipy", "nibabel", "torch", "matplotlib")
+
+
+def files_of(case: Case) -> dict[str, Path]:
+    """Return the files of a case that the experiment reads, by what they are."""
+    masks = {f"expert {number}": path for number, path in enumerate(case.masks, start=1)}
+    return {**case.images, **masks, **({} if case.brain is None else {"brain": case.brain})}
+
+
+def hashes_of(cases: Sequence[Case]) -> dict[str, dict[str, str]]:
+    """Return the SHA-256 of every file, by case and by what it is."""
+    return {case.name: {what: hash_of(path) for what, path in files_of(case).items()} for case in cases}
+
+
+def key_of(hashes: Mapping[str, str]) -> str:
+    """Return one hash of a case's files."""
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+
+
+def open_run(
+    folder: Path,
+    cohort: Path,
+    options: ExperimentOptions,
+    hashes: Mapping[str, Mapping[str, str]],
+    place: Mapping[str, Any],
+    *,
+    resume: bool,
+) -> None:
+    """Write run.json in a new folder, or see that the run in it is the same one.
+
+    Raises
+    ------
+    OutputError
+        If a run is there already and ``resume`` is not set, or it had other options, files or another version.
+    """
+    path = folder / "run.json"
+    if path.exists():
+        if not resume:
+            raise OutputError(
+                f"{shown(path)}: a run is there; pass --resume to go on, or choose another folder"
+            )
+        _check_same(path, options, hashes)
+        return
+    if held := [name for name in ("consensus", "models", "predictions") if (folder / name).exists()]:
+        raise OutputError(
+            f"{shown(folder)}: holds {', '.join(held)} of a run, but no run.json; choose another folder"
+        )
+    make_folder(folder)
+    record = {
+        "options": asdict(options),
+        "cohort": recorded(cohort),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "platform": platform.platform(),
+        **place,
+        "files": hashes,
+    }
+    with Outputs(overwrite=False) as outputs:
+        outputs.add(path, sidecar_bytes(record))
+        outputs.commit()
+
+
+def _check_same(path: Path, options: ExperimentOptions, hashes: Mapping[str, Mapping[str, str]]) -> None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        before, files = options_from(record["options"]), dict(record["files"])
+        versions = dict(record["versions"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"{shown(path)}: cannot be read ({error}); choose another folder") from error
+    if changed := differences(before, options):
+        raise OutputError(
+            f"{shown(path)}: the run began with other options ({', '.join(changed)}); "
+            "give the same ones, or choose another folder"
+        )
+    if versions.get("fastfuse") != (now := version("fastfuse")):
+        raise OutputError(
+            f"{shown(path)}: the run began with fastfuse {versions.get('fastfuse')}, this is {now}; "
+            "choose another folder"
+        )
+    if files != hashes:
+        names = sorted(name for name in {*files, *hashes} if files.get(name) != hashes.get(name))
+        raise OutputError(
+            f"{shown(path)}: files of {', '.join(names)} have changed since the run began; choose another folder"
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Write files of a run together, over those of before."""
+    with Outputs(overwrite=True) as outputs:
+        for path, content in files.items():
+            make_folder(path.parent)
+            outputs.add(path, content)
+        outputs.commit()
+
+
+def json_of(path: Path) -> Any:
+    """Return what a JSON file holds; None if it is not there, or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

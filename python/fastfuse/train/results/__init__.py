@@ -1,0 +1,1 @@
+"""Predictions, scores, tables and figures of a run."""

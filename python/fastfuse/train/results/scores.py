@@ -1,0 +1,133 @@
+"""What predictions are worth: against each expert and against STAPLE, per case, and pooled over a fold as in the paper.
+
+The paper's numbers: voxels of a fold's cases are counted together, measures are averaged over the experts, then
+over the folds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...evaluation.components import drop_small
+from ...evaluation.evaluate import Evaluation, evaluate
+from ...evaluation.overlap import Overlap
+from ..options import EvaluationOptions
+from .sheets import csv_of
+
+STAPLE = "STAPLE"
+MEASURES = ("dice", "precision", "recall")
+SURFACES = ("hd95_mm", "assd_mm")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One prediction against one reference: an expert's mask or STAPLE's, cut at 0.5."""
+
+    method: str
+    fold: int
+    case: str
+    center: str
+    reference: str
+    evaluation: Evaluation
+
+    @property
+    def overlap(self) -> Overlap:
+        """Voxels that both have, or one of them alone."""
+        found = self.evaluation
+        return Overlap(
+            found.true_positives, found.false_positives, found.false_negatives, found.true_negatives
+        )
+
+
+def references_of(masks: Sequence[NDArray[Any]], staple: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return what a prediction is held against, by name."""
+    named = {f"expert {number}": mask for number, mask in enumerate(masks, start=1)}
+    return {**named, STAPLE: staple >= 0.5}
+
+
+def score_case(
+    probability: NDArray[Any],
+    references: Mapping[str, NDArray[Any]],
+    spacing_mm: Sequence[float],
+    options: EvaluationOptions,
+) -> dict[str, Evaluation]:
+    """Return how near a prediction comes to each reference."""
+    mask = drop_small(probability >= options.cut, options.least_voxels)
+    return {name: evaluate(mask, truth, spacing_mm=spacing_mm) for name, truth in references.items()}
+
+
+def pooled(scores: Iterable[Score]) -> Overlap:
+    """Return the overlap of several cases' voxels together."""
+    counts = np.sum([tuple(asdict(score.overlap).values()) for score in scores], axis=0)
+    return Overlap(*(int(count) for count in counts))
+
+
+def paper_measures(scores: Sequence[Score], experts: bool) -> dict[str, float]:
+    """Return Dice, precision and recall as in Table 1, of one method's scores: against the experts, or STAPLE.
+
+    What is undefined, as the precision where a fold's predictions are empty, is left out of the means.
+    """
+    folds = sorted({score.fold for score in scores})
+    found = {measure: [] for measure in MEASURES}  # type: dict[str, list[float]]
+    for fold in folds:
+        mine = [score for score in scores if score.fold == fold and (score.reference != STAPLE) == experts]
+        per_reference = [
+            pooled(score for score in mine if score.reference == reference)
+            for reference in sorted({score.reference for score in mine})
+        ]
+        for measure in MEASURES:
+            found[measure].append(mean_of_defined(getattr(overlap, measure) for overlap in per_reference))
+    return {measure: mean_of_defined(values) for measure, values in found.items()}
+
+
+def empty_folds(scores: Sequence[Score]) -> list[tuple[str, int]]:
+    """Return each method and fold whose network marks nothing at all: its training has failed."""
+    marked: dict[tuple[str, int], int] = {}
+    for score in scores:
+        key = score.method, score.fold
+        marked[key] = marked.get(key, 0) + score.overlap.both + score.overlap.only_mask
+    return [key for key, voxels in marked.items() if not voxels]
+
+
+def case_means(scores: Sequence[Score], measure: str, experts: bool) -> NDArray[np.float64]:
+    """Return one number per case, of one method's scores: the mean over the experts, or the one against STAPLE."""
+    by_case: dict[str, list[float]] = {}
+    for score in scores:
+        if (score.reference != STAPLE) == experts:
+            by_case.setdefault(score.case, []).append(float(getattr(score.evaluation, measure)))
+    return np.array([mean_of_defined(values) for values in by_case.values()])
+
+
+def facts_of(evaluation: Evaluation) -> dict[str, float | int | str]:
+    """Return an evaluation as JSON takes it: what is nan or infinite as a text."""
+    facts = asdict(evaluation)
+    return {name: value if math.isfinite(value) else str(value) for name, value in facts.items()}
+
+
+def evaluation_from(facts: Mapping[str, Any]) -> Evaluation:
+    """Return the evaluation that :func:`facts_of` wrote."""
+    values: Any = {name: float(value) if isinstance(value, str) else value for name, value in facts.items()}
+    return Evaluation(**values)
+
+
+def mean_of_defined(values: Iterable[float]) -> float:
+    """Return the mean of what is defined; nan if nothing is."""
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
+def csv_bytes(scores: Sequence[Score]) -> bytes:
+    """Serialise scores, a line each."""
+    names = ("method", "fold", "case", "center", "reference")
+    measures = [item.name for item in fields(Evaluation)]
+    rows = (
+        [*(getattr(score, name) for name in names), *(getattr(score.evaluation, name) for name in measures)]
+        for score in scores
+    )
+    return csv_of([*names, *measures], rows)

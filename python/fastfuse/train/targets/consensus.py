@@ -1,0 +1,129 @@
+"""Each method's consensus of a case's raters, kept with a hash of everything that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...dilation.conditional import soften
+from ...errors import FusionWarning, ImageError
+from ...fusion.dilated import dilated_staple
+from ...fusion.methods import simplified_soft_staple, soft_staple, staple
+from ...fusion.result import Fusion
+from ...images import nifti
+from ...images.sidecar import number_or_null, sidecar_bytes, sidecar_path
+from ..cohort.loading import LoadedCase
+from ..options import ConsensusOptions
+from ..provenance import json_of, write_all
+
+Volume = NDArray[np.float32]
+
+
+def consensus_of(
+    case: LoadedCase,
+    methods: Sequence[str],
+    options: ConsensusOptions,
+    folder: Path,
+    *,
+    key: str,
+    threads: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, Volume]:
+    """Return each method's probabilities, from ``folder`` where they are kept, else fused and kept there.
+
+    Parameters
+    ----------
+    case : LoadedCase
+    methods : sequence of str
+    options : ConsensusOptions
+    folder : Path
+        Holds METHOD.nii.gz and METHOD.json for each method.
+    key : str
+        Hash of the input files; with the options it tells whether what is kept still holds.
+    say : callable
+        Called with a few words before each fusion.
+    tell : callable
+        Called with what is doubtful about a fusion.
+    """
+    found: dict[str, Volume] = {}
+    votes: list[Any] = []
+    for method in methods:
+        path = folder / f"{method}.nii.gz"
+        now = _key(key, method, options)
+        if _kept_key(path) == now:
+            with suppress(ImageError):  # damaged: it is made again
+                found[method] = np.asarray(nifti.read(path).data, np.float32)
+                continue
+        say(f"fusing {folder.name} by {method}")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", FusionWarning)
+            if method in ("soft-staple", "simplified-soft-staple") and not votes:
+                votes = [soft.values for soft in _soften(case, options, threads)]
+            fusion = fuse_case(case, votes, method, options, threads)
+        remarks = [str(warning.message) for warning in caught]
+        for remark in remarks:
+            tell(f"warning: {folder.name}, {method}: {remark}")
+        _keep(path, fusion, case, {"key": now, "options": asdict(options), "warnings": remarks})
+        found[method] = np.asarray(fusion.probability, np.float32)
+    return found
+
+
+def fuse_case(
+    case: LoadedCase, votes: Sequence[Volume], method: str, options: ConsensusOptions, threads: int
+) -> Fusion:
+    """Fuse a case's masks, or the soft votes made of them, by one method of Table 1."""
+    mask = case.brain if options.brain else None
+    shared: dict[str, Any] = {"prior": options.prior, "mask": mask, "threads": threads}
+    if method == "staple":
+        return staple(case.masks, **shared)
+    if method == "dilated-staple":
+        return dilated_staple(case.masks, case.images["FLAIR"], **shared, **_growth(case, options))
+    fuse = soft_staple if method == "soft-staple" else simplified_soft_staple
+    return fuse(votes, m_step=options.m_step, **shared)
+
+
+def _soften(case: LoadedCase, options: ConsensusOptions, threads: int) -> Sequence[Any]:
+    roi = case.brain if options.brain else None
+    return soften(case.masks, case.images["FLAIR"], roi=roi, threads=threads, **_growth(case, options))
+
+
+def _growth(case: LoadedCase, options: ConsensusOptions) -> dict[str, Any]:
+    names = ("size", "label", "iterations", "threshold", "scope")
+    return {name: getattr(options, name) for name in names}
+
+
+def _key(inputs: str, method: str, options: ConsensusOptions) -> str:
+    from importlib.metadata import version
+
+    facts = [version("fastfuse"), inputs, method, asdict(options)]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _kept_key(path: Path) -> str | None:
+    """Return the key of what is kept; None if nothing sound is there."""
+    facts = json_of(sidecar_path(path))
+    return facts.get("key") if path.exists() and isinstance(facts, dict) else None
+
+
+def _keep(path: Path, fusion: Fusion, case: LoadedCase, more: dict[str, Any]) -> None:
+    facts = {
+        "method": fusion.method,
+        "sensitivity": number_or_null(fusion.sensitivity),
+        "specificity": number_or_null(fusion.specificity),
+        "prior": fusion.prior,
+        "n_iter": fusion.n_iter,
+        "converged": fusion.converged,
+        **more,
+    }
+    image = nifti.nifti_bytes(path, fusion.probability, case.like, f"fastfuse {fusion.method}")
+    write_all({path: image, sidecar_path(path): sidecar_bytes(facts)})

@@ -1,0 +1,131 @@
+"""The demo, small; at full size it is the README's first command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.cli import app as cli
+from fastfuse.demo import case as demo
+from fastfuse.demo import phantom
+from fastfuse.evaluation.overlap import overlap
+from fastfuse.report import terminal as report
+
+SMALL = {"shape": (48, 56, 48), "spacing_mm": 3.8}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, demo.DemoResult]:
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, demo.run(folder, **SMALL)
+
+
+def test_case_is_laid_out_as_msseg(made: tuple[Path, demo.DemoResult]) -> None:
+    folder, _ = made
+    patient = folder / "Training" / "Center_01" / "Patient_01"
+    case = phantom.make_case(0, **SMALL)
+    for name in ("FLAIR", "T1", "GADO", "DP", "T2"):
+        image = nib.load(patient / "Preprocessed_Data" / f"{name}_preprocessed.nii.gz")
+        np.testing.assert_array_equal(np.asanyarray(image.dataobj), case.images[name])
+        np.testing.assert_allclose(image.affine, case.affine, atol=1e-5)
+    for i, mask in enumerate(case.masks, start=1):
+        image = nib.load(patient / "Masks" / f"ManualSegmentation_{i}.nii.gz")
+        np.testing.assert_array_equal(np.asanyarray(image.dataobj), mask)
+    truth = nib.load(folder / "truth" / "Patient_01.nii.gz")
+    np.testing.assert_array_equal(np.asanyarray(truth.dataobj), case.lesions)
+
+
+def test_figures_are_those_of_the_files(made: tuple[Path, demo.DemoResult]) -> None:
+    """What the demo prints can be found again from what it wrote."""
+    folder, result = made
+    masks = folder / "Training" / "Center_01" / "Patient_01" / "Masks"
+    truth = np.asanyarray(nib.load(folder / "truth" / "Patient_01.nii.gz").dataobj)
+    assert [row.method for row in result.methods] == list(demo.METHODS)
+    for row in result.methods:
+        consensus = np.asanyarray(nib.load(masks / f"Consensus_{row.method}.nii.gz").dataobj)
+        assert overlap(consensus >= 0.5, truth).dice == row.overlap.dice
+        assert row.overlap.dice > 0.5
+    binary = [nib.load(masks / f"ManualSegmentation_{i}.nii.gz") for i in range(1, 8)]
+    brain = np.asanyarray(nib.load(masks / "Brain_Mask.nii.gz").dataobj)
+    again = fastfuse.staple(binary, mask=brain)
+    staple = next(row for row in result.methods if row.method == "staple")
+    np.testing.assert_array_equal(again.sensitivity, staple.fusion.sensitivity)
+
+
+def test_estimates_rank_the_raters(made: tuple[Path, demo.DemoResult]) -> None:
+    _, result = made
+    true = [rater.overlap.recall for rater in result.raters]
+    for row in result.methods:
+        assert np.corrcoef(true, row.fusion.sensitivity)[0, 1] > 0.8
+
+
+def test_what_is_kept_of_the_soft_rings(made: tuple[Path, demo.DemoResult]) -> None:
+    """As the paper observes: soft-STAPLE keeps more of the rings than the simplified one."""
+    folder, result = made
+    masks = folder / "Training" / "Center_01" / "Patient_01" / "Masks"
+    votes = [np.asanyarray(nib.load(masks / f"SoftSegmentation_{i}.nii.gz").dataobj) for i in range(1, 8)]
+    case = phantom.make_case(0, **SMALL)
+    for vote, mask in zip(votes, case.masks, strict=True):
+        soft = fastfuse.conditional_dilation(mask, case.images["FLAIR"], roi=case.brain)
+        np.testing.assert_array_equal(vote, soft.values)
+    labels = {row.method: row.fusion.label() == 1 for row in result.methods}
+    kept = {
+        method: [np.count_nonzero(label & (vote > 0) & (vote < 1)) for vote in votes]
+        for method, label in labels.items()
+    }
+    assert sum(kept["soft-staple"]) > sum(kept["simplified-soft-staple"])
+
+
+def test_figure(made: tuple[Path, demo.DemoResult]) -> None:
+    image = matplotlib.image.imread(made[1].figure)
+    assert min(image.shape[:2]) > 500
+    assert image[..., :3].std() > 0.1
+
+
+def test_report(made: tuple[Path, demo.DemoResult], capsys: pytest.CaptureFixture[str]) -> None:
+    report.print_demo(made[1])
+    printed = capsys.readouterr().out
+    for row in made[1].methods:
+        assert f"{row.overlap.dice:.3f}" in printed
+    for rater in made[1].raters:
+        assert f"{rater.overlap.recall:.4f}" in printed
+    assert "…" not in printed, "no column is cut at 80 characters"
+
+
+def test_existing_case_is_kept(made: tuple[Path, demo.DemoResult]) -> None:
+    with pytest.raises(
+        fastfuse.OutputError, match="exists already; choose another folder or pass --overwrite"
+    ):
+        demo.run(made[0], **SMALL)
+
+
+def test_without_matplotlib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("fastfuse.demo.case", "fastfuse.report.plots"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
+    monkeypatch.setattr(sys, "argv", ["fastfuse", "demo", str(tmp_path / "case")])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 2
+    assert "pip install 'fastfuse[demo]'" in capsys.readouterr().err
+    assert not (tmp_path / "case").exists()
+
+
+def test_overlap() -> None:
+    found = overlap([1, 1, 1, 0, 0, 0], [1, 0, 1, 1, 0, 0])
+    assert (found.both, found.only_mask, found.only_truth, found.neither) == (2, 1, 1, 2)
+    assert (found.dice, found.precision, found.recall) == (pytest.approx(2 / 3),) * 3
+    assert found.specificity == pytest.approx(2 / 3)
+    assert overlap([0, 0], [0, 0]).dice == 1
+    assert np.isnan(overlap([0, 0], [1, 0]).precision)
+    with pytest.raises(ValueError, match="shape"):
+        overlap([0, 1], [0, 1, 1])

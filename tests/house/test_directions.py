@@ -1,0 +1,125 @@
+"""Who may know whom: imports and includes point downward only."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "python" / "fastfuse"
+CPP = ROOT / "cpp"
+
+# Folders of one line know nothing of each other.
+PYTHON = [
+    ("errors",),
+    ("inputs",),
+    ("images", "dilation"),
+    ("evaluation", "fusion"),
+    ("files", "report", "cuda"),
+    ("demo", "train"),
+    ("cli",),
+    ("__main__",),
+]
+KERNELS = [
+    ("support",),
+    ("votes",),
+    ("posterior", "dilation"),
+    ("em",),
+    ("engines",),
+    ("cuda",),
+    ("fuse",),
+]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names of all that a file imports, anywhere in it; those of the package begin with a dot."""
+    package = path.relative_to(PACKAGE).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield str(node.module)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1]
+            home = ".".join(["", *base, *([node.module] if node.module else [])])
+            yield from (f"{home}.{alias.name}" for alias in node.names)
+
+
+def place(name: str, lines: list[tuple[str, ...]]) -> int | None:
+    return next((k for k, line in enumerate(lines) if name in line), None)
+
+
+def points_up(source: str, target: str, lines: list[tuple[str, ...]]) -> bool:
+    here, there = place(source, lines), place(target, lines)
+    assert here is not None, f"{source} has no place in the house"
+    return there is not None and source != target and there >= here
+
+
+def python_files() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def home_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def test_python_points_downward() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in python_files()
+        if home_of(path) != "reference"
+        for name in imported(path)
+        if name.startswith(".") and points_up(home_of(path), name.split(".")[1], PYTHON)
+    ]
+    assert wrong == []
+
+
+def test_reference_stands_alone() -> None:
+    for path in python_files():
+        for name in imported(path):
+            if name.startswith("."):
+                assert (home_of(path) == "reference") == (name.split(".")[1] == "reference"), path
+
+
+@pytest.mark.parametrize(
+    ("module", "users"),
+    [
+        ("._core", {"fusion/backends", "fusion/vote_table.py", "dilation"}),
+        ("nibabel", {"images"}),
+        ("isal", {"images/gz.py"}),
+        ("torch", {"train"}),
+        ("matplotlib", {"report/plots.py", "train/results/plots.py"}),
+        ("typer", {"cli"}),
+    ],
+)
+def test_libraries_have_one_home(module: str, users: set[str]) -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path in python_files()
+        for name in imported(path)
+        if f"{name}.".startswith(f"{module}.")
+        and not any(path.is_relative_to(PACKAGE / user) for user in users)
+    ]
+    assert wrong == []
+
+
+def includes(path: Path) -> list[str]:
+    return re.findall(r'^#include ["<]([^">]+)', path.read_text(), re.MULTILINE)
+
+
+def test_kernels_know_no_python() -> None:
+    for path in CPP.rglob("*.*"):
+        assert not [
+            name for name in includes(path) if name.split("/")[0] in ("Python.h", "pybind11", "numpy")
+        ], path
+
+
+def test_bindings_know_the_public_headers_alone() -> None:
+    """And pybind11, the standard library and each other."""
+    for path in (ROOT / "python" / "bindings").glob("*.*"):
+        folders = {name.split("/")[0] for name in includes(path) if "/" in name}
+        assert folders <= {"pybind11", "fastfuse"}, path

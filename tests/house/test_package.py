@@ -1,0 +1,225 @@
+"""The package as a whole: what it loads, who knows whom, and whether its texts hold true."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.dilation import conditional as dilation
+from fastfuse.fusion import dilated
+from fastfuse.fusion import methods as fusion
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "python" / "fastfuse"
+
+
+HEAVY = {
+    "numpy", "nibabel", "torch", "matplotlib", "scipy", "typer", "rich", "SimpleITK", "isal", "fastfuse._core",
+    "fastfuse.files.fuse", "fastfuse.fusion.methods", "fastfuse.images.nifti",
+}  # fmt: skip
+
+
+def loaded(code: str, *words: str, folder: Path = ROOT) -> set[str]:
+    """Return the names of all modules that are loaded when a script ends."""
+    ending = "import atexit, sys; atexit.register(lambda: print('LOADED', *sys.modules)); "
+    run = [sys.executable, "-c", ending + code, *words]
+    output = subprocess.run(run, capture_output=True, text=True, check=True, cwd=folder, timeout=300).stdout
+    return set(output.splitlines()[-1].removeprefix("LOADED ").split())
+
+
+COMMAND = "from fastfuse.cli import main; main()"
+
+
+def test_import_is_light() -> None:
+    assert loaded("import fastfuse") & HEAVY == set()
+    assert loaded("from fastfuse import staple") & HEAVY == {
+        "numpy",
+        "fastfuse._core",
+        "fastfuse.fusion.methods",
+    }
+
+
+@pytest.mark.parametrize("words", [["--help"], ["fuse", "--help"], ["soften", "--help"], ["--version"]])
+def test_help_loads_only_what_draws_it(words: list[str]) -> None:
+    assert loaded(COMMAND, *words) & HEAVY == {"typer", "rich"}
+
+
+def test_fusing_loads_only_what_it_needs(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.eye(9, dtype=np.uint8)[..., None], np.eye(4)), tmp_path / "r.nii.gz")
+    for copy in "ab":
+        shutil.copy(tmp_path / "r.nii.gz", tmp_path / f"{copy}.nii.gz")
+    words = ["fuse", "a.nii.gz", "b.nii.gz", "-o", "c.nii.gz", "--method", "staple"]
+    found = loaded(COMMAND, *words, folder=tmp_path)
+    assert found >= {"numpy", "nibabel", "isal", "fastfuse._core"}
+    others = {
+        "numpy.ma",
+        "rich.progress",
+        "rich.markdown",
+        "matplotlib",
+        "SimpleITK",
+        "torch",
+        "scipy.sparse",
+    }
+    assert found & others == set()
+
+
+def test_import_is_quick() -> None:
+    """Under 0.2 s, NumPy's own share and the compiled core included; the best of five: machines are noisy."""
+    code = "import time; t = time.perf_counter(); import fastfuse; fastfuse.staple; print(time.perf_counter() - t)"
+    run = [sys.executable, "-c", code]
+    seconds = [
+        float(subprocess.run(run, capture_output=True, text=True, check=True, timeout=300).stdout)
+        for _ in range(5)
+    ]
+    assert min(seconds) < 0.2
+
+
+def test_public_names_are_found_when_asked_for() -> None:
+    homes = [name for names in fastfuse._HOME.values() for name in names]
+    assert sorted([*homes, "cuda"]) == sorted(fastfuse.__all__)  # which is a module
+    assert set(fastfuse.__all__) <= set(dir(fastfuse))
+    assert fastfuse.staple is fusion.staple
+    code = (
+        "from fastfuse import *; import fastfuse; print(*(n for n in fastfuse.__all__ if n not in globals()))"
+    )
+    run = [sys.executable, "-c", code]
+    assert subprocess.run(run, capture_output=True, text=True, check=True, timeout=300).stdout == "\n"
+
+
+def test_doctests() -> None:
+    for module in (fusion, dilation, dilated):
+        failed, tried = doctest.testmod(module)
+        assert failed == 0
+        assert tried > 3
+
+
+def test_readme_example() -> None:
+    """The README's Python example prints what the README says it prints."""
+    text = (ROOT / "README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    output = re.search(r"```python\n.*?```\s*```text\n(.*?)```", text, re.DOTALL)
+    assert code is not None
+    assert output is not None
+    run = [sys.executable, "-c", textwrap.dedent(code[1])]
+    assert subprocess.run(run, capture_output=True, text=True, check=True, timeout=300).stdout == output[1]
+
+
+def test_readme_names_every_public_function() -> None:
+    text = (ROOT / "README.md").read_text()
+    for name in ("staple", "soft_staple", "simplified_soft_staple", "majority_vote", "fuse_files"):
+        assert f"`{name}" in text
+
+
+def test_everything_public_is_documented() -> None:
+    for name in fastfuse.__all__:
+        assert getattr(fastfuse, name).__doc__, name
+    for function in (
+        fastfuse.staple,
+        fastfuse.soft_staple,
+        fastfuse.simplified_soft_staple,
+        fastfuse.fuse_files,
+    ):
+        for section in ("Parameters", "Returns", "Raises", "Warns"):
+            assert f"{section}\n    ---" in function.__doc__, (function, section)
+
+
+def test_versions_agree() -> None:
+    assert f"\nversion: {fastfuse.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {fastfuse.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_unknown_attribute() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'foo'"):
+        _ = fastfuse.foo
+
+
+def test_only_the_lanes_contract() -> None:
+    """All else gives the same bits on every processor: no fused multiply-add is used there."""
+    flags = re.findall(r"-ffp-contract=(\w+)", (ROOT / "CMakeLists.txt").read_text())
+    assert flags == ["off", "fast"]
+    own = re.search(
+        r"set_source_files_properties\((cpp/src/\S*) PROPERTIES(.*?)\)",
+        (ROOT / "CMakeLists.txt").read_text(),
+        re.DOTALL,
+    )
+    assert own
+    assert own[1] == "cpp/src/engines/lanes/kernels.cpp"
+    assert "-ffp-contract=fast" in own[2]
+
+
+def need(package: str) -> None:
+    pytest.importorskip(package, reason=f"needs {package}: pip install . --group dev")
+
+
+def test_stubs_are_true() -> None:
+    need("mypy")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "fastfuse._core"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_types() -> None:
+    need("mypy")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_style() -> None:
+    need("ruff")
+    for words in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *words, "."],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_whole_brain_converges_in_half_a_second() -> None:
+    """Seven raters, 182 x 218 x 182 voxels, {0, 0.3, 1} and binary; the best of three runs each."""
+    import time
+
+    rng = np.random.default_rng(0)
+    shape = (182, 218, 182)
+    centre = (np.indices(shape, dtype=np.float32).T - rng.uniform(40, 140, 3).astype(np.float32)).T
+    distance = np.sqrt((centre**2).sum(axis=0))
+    noise = [rng.normal(0, 1.5, shape).astype(np.float32) for _ in range(2)]
+    radii = (17, 18, 19, 20, 18.5, 19.5, 21)
+    perceived = [radius - distance + noise[i % 2][:: (-1) ** i] for i, radius in enumerate(radii)]
+    masks = [(p > 0).astype(np.uint8) for p in perceived]
+    votes = [np.where(p > 0, 1, np.where(p > -1.5, 0.3, 0)).astype(np.float32) for p in perceived]
+    for fuse, raters in ((fastfuse.staple, masks), (fastfuse.soft_staple, votes)):
+        seconds = []
+        for _ in range(3):
+            begin = time.perf_counter()
+            fused = fuse(raters)
+            seconds.append(time.perf_counter() - begin)
+            assert fused.converged
+        print(f"{fuse.__name__}: {1000 * min(seconds):.0f} ms, {fused.n_iter} iterations")
+        assert min(seconds) < 0.5

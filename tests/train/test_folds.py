@@ -1,0 +1,119 @@
+"""Folds: what they promise, on many distributions of cases over centres."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.train.cohort.folds import make_folds, read_folds, validation_cases, write_folds
+from fastfuse.train.cohort.msseg import Case
+
+
+def case(name: str, center: str) -> Case:
+    return Case(name, center, {}, (), None, None, "Training")
+
+
+def cases_of(*counts: int) -> list[Case]:
+    """Return as many cases of each centre, shuffled."""
+    made = [case(f"P{c}_{i:02d}", f"Center_{c:02d}") for c, count in enumerate(counts) for i in range(count)]
+    order = np.random.default_rng(len(made)).permutation(len(made))
+    return [made[i] for i in order]
+
+
+def test_fifteen_cases_of_three_scanners() -> None:
+    cases = cases_of(5, 5, 5)
+    folds = make_folds(cases)
+    centers = {one.name: one.center for one in cases}
+    assert [len(fold) for fold in folds] == [3] * 5
+    assert all(len({centers[name] for name in fold}) == 3 for fold in folds)
+
+
+def test_balance() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        counts = rng.integers(0, 9, rng.integers(1, 6))
+        n_folds = int(rng.integers(2, 8))
+        cases = cases_of(*counts)
+        if len(cases) < n_folds:
+            continue
+        folds = make_folds(cases, n_folds)
+        assert len(folds) == n_folds
+        assert sorted(name for fold in folds for name in fold) == sorted(one.name for one in cases)
+        assert np.ptp([len(fold) for fold in folds]) <= 1
+        for center in range(len(counts)):
+            assert np.ptp([sum(name.startswith(f"P{center}_") for name in fold) for fold in folds]) <= 1
+        assert folds == make_folds(cases[::-1], n_folds)
+
+
+def test_too_many_folds() -> None:
+    with pytest.raises(fastfuse.CohortError, match="3 cases do not fill 5 folds; ask for fewer"):
+        make_folds(cases_of(3))
+    with pytest.raises(ValueError, match="n_folds is 1: at least 2"):
+        make_folds(cases_of(3), 1)
+
+
+def test_written_and_read(tmp_path: Path) -> None:
+    cases = cases_of(5, 4, 3)
+    folds = make_folds(cases, 4)
+    path = tmp_path / "folds.json"
+    write_folds(path, folds, cases)
+    assert read_folds(path, cases) == folds
+    with pytest.raises(fastfuse.OutputError, match="exists already"):
+        write_folds(path, folds, cases)
+    write_folds(str(path), folds[::-1], cases, overwrite=True)
+    assert read_folds(str(path), cases) == folds[::-1]
+
+
+def test_folds_of_a_person(tmp_path: Path) -> None:
+    """Such as leaving out one brain: of any sizes, with or without a name."""
+    path = tmp_path / "folds.json"
+    for content in ([["a", "b"], ["c"]], {"folds": [["a", "b"], ["c"]], "why": "one brain each"}):
+        path.write_text(json.dumps(content))
+        assert read_folds(path, [case(name, "Center_01") for name in "abc"]) == [["a", "b"], ["c"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("3", "not two or more lists of names"),
+        ('{"fold": [["a"], ["b"]]}', "not two or more lists of names"),
+        ('[["a", "b", "c"]]', "not two or more lists of names"),
+        ('[["a", "b", "c"], []]', "not two or more lists of names"),
+        ('[["a", "b"], [3]]', "not two or more lists of names"),
+        (
+            '[["a", "x"], ["b", "b"]]',
+            "x unknown; c in no fold; b given more than once: every case must be in",
+        ),
+    ],
+)
+def test_bad_folds(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "folds.json"
+    path.write_text(content)
+    with pytest.raises(fastfuse.CohortError, match=message):
+        read_folds(path, [case(name, "Center_01") for name in "abc"])
+
+
+def test_absent_file(tmp_path: Path) -> None:
+    with pytest.raises(fastfuse.CohortError, match="No such file"):
+        read_folds(tmp_path / "folds.json", cases_of(2))
+
+
+def test_bad_folds_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(fastfuse.CohortError, match="the folds: b in no fold"):
+        write_folds(tmp_path / "folds.json", [["a"], ["c"]], [case(name, "Center_01") for name in "abc"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_validation_cases() -> None:
+    cases = cases_of(4, 4, 4)
+    drawn = validation_cases(cases, 0)
+    assert [name[:2] for name in drawn] == ["P0", "P1", "P2"]
+    assert drawn == validation_cases(cases[::-1], 0)
+    assert len({tuple(validation_cases(cases, seed)) for seed in range(30)}) > 10
+    with pytest.raises(fastfuse.CohortError, match="2 cases of 2 centres"):
+        validation_cases(cases_of(1, 1), 0)
