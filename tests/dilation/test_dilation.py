@@ -13,6 +13,8 @@ import fastfuse
 from fastfuse import reference
 from fastfuse.dilation import conditional as dilation
 
+from ..draws import mostly_slow
+
 SIDE = 15
 CUBE = np.zeros((SIDE,) * 3, np.uint8)
 CUBE[6:9, 6:9, 6:9] = 1
@@ -101,7 +103,7 @@ def random_case(seed: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
 
 
 @pytest.mark.filterwarnings("ignore:the image is:fastfuse.FusionWarning")
-@pytest.mark.parametrize("seed", range(400))
+@pytest.mark.parametrize("seed", mostly_slow(range(400), 100))
 def test_equals_reference(seed: int) -> None:
     mask, image, options = random_case(seed)
     ours = fastfuse.conditional_dilation(mask, image, **options)
