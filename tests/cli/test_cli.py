@@ -271,8 +271,8 @@ def test_output_that_cannot_be_printed(folder: Path) -> None:
 
 
 def test_options_are_named_as_typed(folder: Path) -> None:
-    done = run(folder, "fuse", *RATERS, "-o", "c.nii", "--max-iter", "0")
+    done = run_here(folder, "fuse", *RATERS, "-o", "c.nii", "--max-iter", "0")
     assert done.stderr == "error: --max-iter is 0: it must be at least 1 and below 2^31\n"
-    done = run(folder, "fuse", *RATERS, "-o", "c.nii", "--method", "median")
+    done = run_here(folder, "fuse", *RATERS, "-o", "c.nii", "--method", "median")
     assert "Value error" not in done.stderr
     assert run(folder, "fuse", *RATERS, "-o", "c.nii", "--method", "STAPLE").returncode == 0
