@@ -186,8 +186,8 @@ def test_dilation(benchmark: Any, shape: str, name: str, image: str) -> None:
     own, rivals = CONTESTANTS[shape]
     benchmark.group = f"60 lesions, {shape}, {image} image"
     if name.startswith("cc3d"):
-        pytest.importorskip("cc3d")
-        pytest.importorskip("edt")
+        for needed in ("cc3d", "edt"):
+            pytest.importorskip(needed, reason=f"needs {needed}: pip install 'fastfuse[bench]'")
     work = {"fastfuse": own, **rivals}[name]
     args = (sixty_lesions(), flair(image == "scaled"), image != "scaled")
     rounds = {"fastfuse": 20, "plain SciPy": 3}.get(name, 5)

@@ -52,7 +52,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, answer: NDArray[np.float32]
 
 def run(words: list[str], folder: Path, engine: str = "isal") -> str:
     environment = {**os.environ, "PYTHONPATH": str(folder / "hidden") if engine == "zlib" else ""}
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=300
+    )
     return done.stdout
 
 

@@ -29,7 +29,7 @@ def library() -> ctypes.CDLL:
     source = Path(__file__).with_name("limits.cpp")
     built = Path(tempfile.mkdtemp(prefix="fastfuse-limits-")) / "limits.so"
     flags = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC"]
-    subprocess.run([compiler, *flags, str(source), "-o", str(built)], check=True)
+    subprocess.run([compiler, *flags, str(source), "-o", str(built)], check=True, timeout=300)
     loaded = ctypes.CDLL(str(built))
     loaded.peak_f32.restype = loaded.peak_f64.restype = ctypes.c_double
     return loaded

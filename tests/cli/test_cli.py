@@ -17,6 +17,7 @@ import pytest
 
 import fastfuse
 
+from ..command import run_here
 from ..problems import simulated_raters
 
 SHAPE = (14, 18, 11)
@@ -110,7 +111,7 @@ def test_fuse_every_option(folder: Path) -> None:
 )
 def test_bad_input_is_one_line_and_code_2(folder: Path, words: list[str], message: str) -> None:
     before = {path.name for path in folder.iterdir()}
-    done = run(folder, *words)
+    done = run_here(folder, *words)
     assert done.returncode == 2
     assert re.fullmatch(r"error: .*\n", done.stderr), done.stderr
     assert re.search(message, done.stderr), done.stderr
@@ -172,7 +173,11 @@ def test_bare_command_is_help(tmp_path: Path) -> None:
 
 def test_python_m(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "fastfuse", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "fastfuse", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
     )
     assert done.stdout == f"fastfuse {fastfuse.__version__}\n"
 
@@ -182,7 +187,13 @@ def test_full_standard_output(folder: Path) -> None:
     command = [sys.executable, "-m", "fastfuse", "fuse", *RATERS, "-o", "c.nii.gz"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            command,
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=300,
         )
     assert done.returncode == 1
     assert done.stderr == "error: cannot print (No space left on device); the outputs are complete\n"
@@ -232,14 +243,26 @@ def test_output_that_cannot_be_printed(folder: Path) -> None:
     words = [sys.executable, "-m", "fastfuse", "fuse", *RATERS, "-o"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*words, "a.nii"], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [*words, "a.nii"],
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=300,
         )
     assert done.returncode == 1
     assert done.stderr.strip() == "error: cannot print (No space left on device); the outputs are complete"
     reader, writer = os.pipe()
     os.close(reader)  # nobody reads
     done = subprocess.run(
-        [*words, "b.nii"], cwd=folder, stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+        [*words, "b.nii"],
+        cwd=folder,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=300,
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
@@ -248,8 +271,8 @@ def test_output_that_cannot_be_printed(folder: Path) -> None:
 
 
 def test_options_are_named_as_typed(folder: Path) -> None:
-    done = run(folder, "fuse", *RATERS, "-o", "c.nii", "--max-iter", "0")
+    done = run_here(folder, "fuse", *RATERS, "-o", "c.nii", "--max-iter", "0")
     assert done.stderr == "error: --max-iter is 0: it must be at least 1 and below 2^31\n"
-    done = run(folder, "fuse", *RATERS, "-o", "c.nii", "--method", "median")
+    done = run_here(folder, "fuse", *RATERS, "-o", "c.nii", "--method", "median")
     assert "Value error" not in done.stderr
     assert run(folder, "fuse", *RATERS, "-o", "c.nii", "--method", "STAPLE").returncode == 0

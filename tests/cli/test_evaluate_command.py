@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from ..command import run_here
 from ..evaluation.test_evaluation import AFFINE, BRAIN, PREDICTION, TRUTH
 from .test_cli import run
 
@@ -74,7 +75,7 @@ def test_command_on_empty_masks(folder: Path, prediction: str, truth: str, found
 )
 def test_command_with_bad_input(folder: Path, words: str, message: str) -> None:
     before = {path.name for path in folder.iterdir()}
-    done = run(folder, "evaluate", *words.split())
+    done = run_here(folder, "evaluate", *words.split())
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"error: .*\n", done.stderr), done.stderr
     assert re.search(message, done.stderr), done.stderr

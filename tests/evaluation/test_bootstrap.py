@@ -23,7 +23,7 @@ def test_as_scipy(level: float) -> None:
 
     theirs = bootstrap(
         (CASES,), np.mean, confidence_level=level, n_resamples=10000, method="percentile",
-        rng=np.random.default_rng(3),
+        random_state=np.random.default_rng(3),
     ).confidence_interval  # fmt: skip
     width = theirs.high - theirs.low
     np.testing.assert_allclose(bootstrap_interval(CASES, level=level), theirs, atol=0.05 * width)

@@ -113,7 +113,7 @@ def test_as_simpleitk(spacing: tuple[float, ...], seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_as_monai(spacing: tuple[float, ...], seed: int) -> None:
     """The same definition, in single precision."""
-    metrics = pytest.importorskip("monai.metrics")
+    metrics = pytest.importorskip("monai.metrics", reason="needs MONAI, of the extra oracles")
     a, b = blobs(seed), blobs(seed + 50)
     batch = [np.stack([~mask, mask])[None].astype(np.float32) for mask in (a, b)]
     torch = pytest.importorskip("torch")
@@ -130,7 +130,7 @@ def test_as_monai(spacing: tuple[float, ...], seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_near_to_surface_distance(spacing: tuple[float, ...], seed: int) -> None:
     """Surfaces between the voxels, weighted by their area: another definition, within a voxel's diagonal."""
-    theirs = pytest.importorskip("surface_distance")
+    theirs = pytest.importorskip("surface_distance", reason="needs surface-distance, of the extra oracles")
     a, b = blobs(seed), blobs(seed + 50)
     distances = theirs.compute_surface_distances(b, a, spacing)
     found = surface_distances(a, b, spacing)

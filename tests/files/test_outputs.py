@@ -141,7 +141,11 @@ def run_in_child(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
     text = "\n".join(textwrap.dedent(part) for part in script)
     return subprocess.run(
-        [sys.executable, "-c", text, str(folder)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", text, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 

@@ -15,6 +15,7 @@ import fastfuse
 from fastfuse.report import terminal as report
 
 from ..cli.test_cli import run
+from ..command import run_here
 from .common import AFFINE, files_in, save
 
 SHAPE = (16, 18, 12)
@@ -271,7 +272,7 @@ def test_soften_command(folder: Path, masks: np.ndarray, flair: np.ndarray) -> N
     row = next(line for line in done.stdout.splitlines() if RATERS[1] in line)
     assert f"{expected.voxels:,}" in row
     assert f"{expected.ring_voxels:,}" in row
-    again = run(folder, "soften", *RATERS, "--image", "flair.nii.gz", "--out-dir", "soft")
+    again = run_here(folder, "soften", *RATERS, "--image", "flair.nii.gz", "--out-dir", "soft")
     assert again.returncode == 2
     assert again.stderr.startswith("error: soft/rater1.nii.gz: exists already")
 
@@ -303,7 +304,7 @@ def test_dilated_staple_command(folder: Path, masks: np.ndarray, flair: np.ndarr
     assert (done.returncode, done.stderr) == (0, "")
     expected = fastfuse.dilated_staple(masks, flair, size=1.5)
     np.testing.assert_array_equal(values(folder / "c.nii.gz"), expected.probability)
-    without = run(folder, "fuse", *RATERS, "-o", "d.nii.gz", "--method", "dilated-staple")
+    without = run_here(folder, "fuse", *RATERS, "-o", "d.nii.gz", "--method", "dilated-staple")
     assert (without.returncode, without.stdout) == (2, "")
     assert without.stderr == "error: dilated-staple needs image (--image), the FLAIR that masks grow on\n"
 
@@ -333,13 +334,13 @@ def test_messages_of_the_shell(folder: Path, masks: np.ndarray, flair: np.ndarra
         ),
         ("rater1.nii.gz missing.nii --image flair.nii.gz --out-dir o/p", "error: missing.nii: no such file"),
     ):
-        done = run(folder, "soften", *words.split())
+        done = run_here(folder, "soften", *words.split())
         assert done.returncode == 2
         assert message in done.stderr
         assert done.stderr.count("\n") == 1
         assert not (folder / "o").exists()
     fuse = ["fuse", *RATERS, "--soften", "--image", "flair.nii.gz", "-o", "c.nii"]
-    done = run(folder, *fuse, "--select-label", "1", "--binarize")
+    done = run_here(folder, *fuse, "--select-label", "1", "--binarize")
     assert "select_label and binarize are given" in done.stderr
-    done = run(folder, *fuse, "--select-label", "9")
+    done = run_here(folder, *fuse, "--select-label", "9")
     assert "label 9 does not occur" in done.stderr

@@ -9,6 +9,7 @@ import pytest
 
 from fastfuse import reference
 
+from ..draws import mostly_slow
 from ..problems import METHODS, Problem, simulated_raters, soften
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
@@ -61,7 +62,7 @@ def reference_of(problem: Problem, **more: Any) -> reference.ReferenceFusion:
 
 
 @pytest.mark.parametrize("route", ["auto", "rows"])
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.tag)
+@pytest.mark.parametrize("problem", mostly_slow(PROBLEMS, 60), ids=lambda problem: problem.tag)
 def test_equals_reference(problem: Problem, route: str) -> None:
     for n_iter in (1, 2, 5):
         ours = problem.fused(tol=0, max_iter=n_iter, route=route)

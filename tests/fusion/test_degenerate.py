@@ -159,7 +159,8 @@ def test_many_certain_raters_lose_nothing(method: str, doubtful: tuple[int, ...]
         expected = reference.fuse(
             votes, method=method if method == "simplified-soft-staple" else "staple", **options
         )
-        np.testing.assert_allclose(straight.probability, expected.probability, rtol=0, atol=1e-9)
+        # NumPy 1.25 and 2.4 differ by 1e-8: 1 - 1e-13 leaves three digits of its complement.
+        np.testing.assert_allclose(straight.probability, expected.probability, rtol=0, atol=1e-7)
         steps = min(straight.n_iter, expected.n_iter)  # at an exact fixed point one may stop earlier
         np.testing.assert_allclose(
             straight.log_likelihood[:steps], expected.log_likelihood[:steps], rtol=1e-9

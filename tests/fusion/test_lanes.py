@@ -171,6 +171,10 @@ def test_other_processors(instruction_set: str) -> None:
         print("agree")
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert (done.stdout, done.stderr) == ("agree\n", "")

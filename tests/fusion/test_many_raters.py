@@ -13,6 +13,7 @@ from fastfuse import reference
 from fastfuse.fusion.pipeline import fuse_arrays
 from fastfuse.fusion.result import Method
 
+from ..draws import mostly_slow
 from ..problems import assert_same, simulated_raters, soften
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
@@ -111,7 +112,7 @@ def drawn(
 
 @pytest.mark.parametrize("init", ["vote", 0.8])
 @pytest.mark.parametrize("m", [30, 64, 200])
-@pytest.mark.parametrize("draws", [100_000, pytest.param(10_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("draws", mostly_slow((20_000, 100_000, 10_000_000), 1))
 def test_many_fractional_raters(m: int, init: str | float, draws: int) -> None:
     rng = np.random.default_rng(m)
     n, some = 40, 2 if draws > 1_000_000 else 5

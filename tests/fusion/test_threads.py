@@ -9,7 +9,9 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -87,9 +89,24 @@ def test_python_threads_run_meanwhile() -> None:
     fastfuse.soft_staple(votes, max_iter=1000)
     seconds = time.perf_counter() - begin
     done.set()
-    other.join()
+    other.join(60)
     assert seconds > 0.1, "too short to show anything"
     assert ticks >= seconds / 0.005 / 10
+
+
+@contextmanager
+def started(script: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a script that writes lines; kill it where it hangs, which ends a wait for its next line."""
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        watch = threading.Timer(120, process.kill)
+        watch.start()
+        try:
+            yield process
+            process.wait(120)
+        finally:
+            watch.cancel()
+            process.kill()
 
 
 INTERRUPTED = """
@@ -124,9 +141,7 @@ def test_ctrl_c(m: int, n: int, call: str, threads: int) -> None:
         "votes)", f"votes, threads={threads})"
     )
     script = INTERRUPTED.format(m=m, n=n, call=call, wait_for_signal='print("ready", flush=True)')
-    with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with started(script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(1.0)
@@ -171,8 +186,7 @@ def test_ctrl_c_while_the_consensus_is_written() -> None:
 
 def seconds_to_interrupt(script: str, wait: float) -> float:
     """Run a script that says "ready", send SIGINT a while later, and tell how long it went on."""
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with started(script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(wait)
@@ -192,7 +206,11 @@ def test_exit_while_a_daemon_thread_fuses() -> None:
         time.sleep(1)
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -263,7 +281,9 @@ def test_peak_memory(method: str, make: str, options: dict[str, int]) -> None:
     run = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
     # No heap: every array is mapped by itself, so that what is freed leaves the count.
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
-    output = subprocess.run(run, check=True, capture_output=True, text=True, env=environment).stdout
+    output = subprocess.run(
+        run, check=True, capture_output=True, text=True, env=environment, timeout=300
+    ).stdout
     bytes_per_voxel = float(output)
     print(f"{bytes_per_voxel:.2f} bytes a voxel")
     assert -1 < bytes_per_voxel <= 8
@@ -282,7 +302,7 @@ def test_peak_memory_with_many_raters() -> None:
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
     run = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
     beyond = 100 * float(
-        subprocess.run(run, check=True, capture_output=True, text=True, env=environment).stdout
+        subprocess.run(run, check=True, capture_output=True, text=True, env=environment, timeout=300).stdout
     )
     tables, blocks = 19 * 2**18 * 8, 2 * 3 * 18 * 4096 * 8
     assert tables / 2 < beyond < tables + blocks
@@ -312,7 +332,7 @@ def test_ctrl_c_is_not_lost_when_the_table_overflows() -> None:
     for wait in (0.05, 0.1, 0.15):
         code = textwrap.dedent(SWALLOWED.format(wait=wait))
         run = [sys.executable, "-W", "ignore", "-c", code]
-        done = subprocess.run(run, capture_output=True, text=True, check=False)
+        done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=300)
         assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
 
 

@@ -21,7 +21,7 @@ def installed(folder: Path, flags: str, *definitions: str) -> dict[str, str]:
     for definition in definitions:
         words += ["-C", f"cmake.define.{definition}"]
     command = [sys.executable, "-m", "pip", "install", *words, str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return {**os.environ, "PYTHONPATH": str(folder / "site")}
 
@@ -37,11 +37,14 @@ def run_backend_tests(environment: dict[str, str]) -> str:
         "no:cacheprovider",
         *map(str, sorted((ROOT / "tests" / "fusion").glob("test_cuda*.py"))),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT, timeout=1800
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="its threads are fibers of glibc")
 def test_kernels_run_on_the_cpu(tmp_path: Path) -> None:
     summary = run_backend_tests(installed(tmp_path, "-O1", "FASTFUSE_CUDA_ON_CPU=ON"))
@@ -55,17 +58,25 @@ def test_architectures_come_before_the_targets() -> None:
     assert text.index("set(CMAKE_CUDA_ARCHITECTURES") < text.index("enable_language(CUDA)")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="there is no nvcc")
 def test_nvcc_build(tmp_path: Path) -> None:
     """It needs neither a device nor a driver to be imported, and brings CUDA's runtime along."""
     environment = installed(tmp_path, "-O0", "FASTFUSE_CUDA=ON", "CMAKE_CUDA_ARCHITECTURES=75")
     words = "import fastfuse; print(fastfuse.cuda.is_available(), fastfuse.cuda.why_not())"
     said = subprocess.run(
-        [sys.executable, "-c", words], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, "-c", words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        timeout=1800,
     )
     assert "without CUDA" not in said.stdout
     core = next((tmp_path / "site" / "fastfuse").glob("_core*.so"))
-    needed = subprocess.run(["ldd", str(core)], capture_output=True, text=True, check=True).stdout
+    needed = subprocess.run(
+        ["ldd", str(core)], capture_output=True, text=True, check=True, timeout=1800
+    ).stdout
     assert "libcud" not in needed
     summary = run_backend_tests(environment)
     if said.stdout.startswith("False"):

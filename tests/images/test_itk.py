@@ -7,6 +7,8 @@ import threading
 
 from fastfuse.images import itk
 
+PATIENCE_S = 20
+
 
 def test_standard_error_survives_two_quiet_readers() -> None:
     before = os.fstat(2)
@@ -19,15 +21,16 @@ def test_standard_error_survives_two_quiet_readers() -> None:
         one_out.set()
 
     def second() -> None:
-        one_in.wait()
+        one_in.wait(PATIENCE_S)
         with itk.quiet():
             other_in.set()
-            one_out.wait()
+            one_out.wait(PATIENCE_S)
 
     threads = [threading.Thread(target=target) for target in (first, second)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
     after = os.fstat(2)
     assert (after.st_dev, after.st_ino) == (before.st_dev, before.st_ino)

@@ -90,7 +90,10 @@ def test_cores_are_those_of_the_process() -> None:
         pytest.skip("needs affinities")
     code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); "
     code += "from fastfuse.images import reading; print(reading._cores())"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"1\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=300).stdout
+        == b"1\n"
+    )
 
 
 def test_first_bad_file_is_reported(

@@ -9,6 +9,7 @@ import fastfuse
 from fastfuse import reference
 from fastfuse.fusion import methods as fusion
 
+from ..draws import mostly_slow
 from ..problems import METHODS, SOFT, Problem, assert_same, random_problem, simulated_raters, soften
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
@@ -17,7 +18,7 @@ PROBLEMS = [random_problem(seed) for seed in range(240)]
 
 
 @pytest.mark.parametrize("route", ["patterns", "lanes", "rows"])
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.tag)
+@pytest.mark.parametrize("problem", mostly_slow(PROBLEMS, 60), ids=lambda problem: problem.tag)
 def test_equals_reference(problem: Problem, route: str) -> None:
     for n_iter in (1, 2, 6):
         ours = problem.fused(tol=0, max_iter=n_iter, route=route)

@@ -1,8 +1,12 @@
-"""A small synthetic cohort."""
+"""A small synthetic cohort; networks learn on one thread."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -14,3 +18,18 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cohort")
     make_cohort(folder, per_center=3, spacing_mm=6.0)
     return folder
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small are slower on several threads; this holds for processes that tests start, too."""
+    with mock.patch.dict(os.environ, OMP_NUM_THREADS="1"):
+        if find_spec("torch") is None:
+            yield
+            return
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(before)

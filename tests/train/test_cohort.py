@@ -24,6 +24,7 @@ from fastfuse.train.cohort.loading import load_case
 from fastfuse.train.cohort.msseg import find_cases
 
 from ..cohorts import AFFINE, SHAPE, brain, current_case, flipped, image, mask_path, rater_mask, save
+from ..command import run_here
 
 
 @pytest.fixture
@@ -283,8 +284,8 @@ def test_interrupted_cohort_leaves_no_file(tmp_path: Path) -> None:
         (["--cohort", "b", "--spacing-mm", "0"], "spacing-mm is 0: it must lie between"),
     ],
 )
-def test_bad_use_of_the_demo(words: list[str], message: str) -> None:
-    done = run("demo", *words)
+def test_bad_use_of_the_demo(tmp_path: Path, words: list[str], message: str) -> None:
+    done = run_here(tmp_path, "demo", *words)
     assert done.returncode == 2
     assert message in done.stderr
 

@@ -25,6 +25,7 @@ from fastfuse.train.experiment import run_experiment
 from fastfuse.train.network import checkpoint
 from fastfuse.train.options import METHODS
 
+from ..command import run_here
 from .common import command, options
 
 
@@ -161,7 +162,11 @@ def test_one_fold_at_a_time(cohort: Path, run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "waits_for", ["consensus/Patient_02/staple.json", "models/dilated-staple/fold_1/resume.pt"]
+    "waits_for",
+    [
+        pytest.param("consensus/Patient_02/staple.json", marks=pytest.mark.slow),
+        "models/dilated-staple/fold_1/resume.pt",
+    ],
 )
 def test_killed_and_resumed(cohort: Path, run: Path, tmp_path: Path, waits_for: str) -> None:
     """After SIGKILL in the fusion, or in a training, a resumed run ends with the same table to the last digit."""
@@ -173,9 +178,10 @@ def test_killed_and_resumed(cohort: Path, run: Path, tmp_path: Path, waits_for: 
         assert time.monotonic() < deadline
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.communicate(timeout=60)
     assert not (tmp_path / "r" / "table1.csv").exists()
-    subprocess.run([*words, "--resume"], check=True, capture_output=True)
+    done = run_here(tmp_path, *words[3:], "--resume")
+    assert done.returncode == 0, done.stderr
     for name in ("table1.csv", "metrics.csv", "table1.md"):
         assert (tmp_path / "r" / name).read_bytes() == (run / name).read_bytes()
 
@@ -184,7 +190,7 @@ def test_networks_as_raters(run: Path, cohort: Path) -> None:
     """The example: the maps of the four networks are fused as votes."""
     done = subprocess.run(
         [sys.executable, str(Path(__file__).parents[2] / "bench" / "studies" / "networks.py"), str(run), str(cohort)],
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     names = [line.split("  ")[0] for line in done.stdout.splitlines()]
     assert names == [*sorted(METHODS), "mean of all", "soft-STAPLE of all"]

@@ -28,6 +28,7 @@ from fastfuse.train.narrator import Narrator
 from fastfuse.train.network import checkpoint
 from fastfuse.train.targets.consensus import consensus_of
 
+from ..command import run_here
 from .common import FEW, command, options
 
 
@@ -60,7 +61,7 @@ def test_several_processes(cohort: Path, tmp_path: Path) -> None:
     ]
     done = subprocess.run(
         [*words, *sets, "--only-folds", "1"], capture_output=True, text=True, check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "r" / "predictions" / "staple").glob("*.nii.gz"))) == 5
@@ -68,7 +69,7 @@ def test_several_processes(cohort: Path, tmp_path: Path) -> None:
 
 
 def failing(cohort: Path, out: Path, *words: str) -> str:
-    done = subprocess.run(command(cohort, out, *words), capture_output=True, text=True, check=False)
+    done = run_here(out.parent, *command(cohort, out, *words)[3:])
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr
     return done.stderr
@@ -176,7 +177,7 @@ def test_doubts_are_told(cohort: Path, tmp_path: Path) -> None:
     case.brain.unlink()
     done = subprocess.run(
         command(tmp_path / "c", tmp_path / "r", "--only-folds", "1", "--methods", "staple"),
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     assert "warning: Patient_01, staple: nobody marks anything" in done.stderr
     assert "Patient_01: no brain mask; the brain is taken to be where FLAIR is not 0" in done.stderr
@@ -186,9 +187,10 @@ def test_interrupted(cohort: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(command(cohort, tmp_path / "r"), stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (tmp_path / "r" / "models" / "staple").exists():
+        assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert said.splitlines()[-1].startswith("error: interrupted; the same command with --resume goes on in")

@@ -92,10 +92,9 @@ class Fusion:
         -------
         ndarray of uint8, the raters' shape
         """
-        marked = self.probability >= check_cut(cut)
-        if not isinstance(marked, np.ndarray):  # a tensor
-            return marked.byte() if hasattr(marked, "byte") else marked.astype("uint8")
-        return marked.astype(np.uint8)
+        marked: Any = self.probability >= check_cut(cut)  # an array, or a tensor
+        ones: NDArray[np.uint8] = marked.byte() if hasattr(marked, "byte") else marked.astype("uint8")
+        return ones
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"

@@ -88,17 +88,17 @@ def fuse_case(
     if method == "staple":
         return staple(case.masks, **shared)
     if method == "dilated-staple":
-        return dilated_staple(case.masks, case.images["FLAIR"], **shared, **_growth(case, options))
+        return dilated_staple(case.masks, case.images["FLAIR"], **shared, **_growth(options))
     fuse = soft_staple if method == "soft-staple" else simplified_soft_staple
     return fuse(votes, m_step=options.m_step, **shared)
 
 
 def _soften(case: LoadedCase, options: ConsensusOptions, threads: int) -> Sequence[Any]:
     roi = case.brain if options.brain else None
-    return soften(case.masks, case.images["FLAIR"], roi=roi, threads=threads, **_growth(case, options))
+    return soften(case.masks, case.images["FLAIR"], roi=roi, threads=threads, **_growth(options))
 
 
-def _growth(case: LoadedCase, options: ConsensusOptions) -> dict[str, Any]:
+def _growth(options: ConsensusOptions) -> dict[str, Any]:
     names = ("size", "label", "iterations", "threshold", "scope")
     return {name: getattr(options, name) for name in names}
 
