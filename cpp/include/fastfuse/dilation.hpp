@@ -9,12 +9,12 @@
 //   cut         intensity above which candidates join the ring
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
-#include "dilation/scaling.hpp"
 #include "fastfuse/array_view.hpp"
 #include "fastfuse/output.hpp"
 #include "fastfuse/threads.hpp"
@@ -26,6 +26,22 @@ enum class Cut {
     exact,    // the brightest candidates are taken one by one, ties by index
     fixed,    // a given intensity
 };
+
+// Scales an image's intensities to [0, 1], with the darkest and brightest 0.1 % of voxels clipped.
+struct Scaling {
+    double low = 0, high = 1; // the intensities that become 0 and 1
+
+    double apply(double intensity) const {
+        return high > low ? std::clamp((intensity - low) / (high - low), 0.0, 1.0) : 0.0;
+    }
+    double undo(double scaled) const { return low + scaled * (high - low); }
+};
+
+// Scaling from the 0.1st and the 99.9th percentile (linear between neighbours, as NumPy's) of the finite
+// voxels, inside the roi if there is one. No value if there are no such voxels. The percentiles are exact and
+// take a read of the image for each 16 bits of its type.
+std::optional<Scaling> find_scaling(const View& image, const std::optional<View>& roi,
+                                    const std::vector<std::int64_t>& shape, const Team& team);
 
 // A Euclidean ball, which replaces the cross of a dilation.
 struct Ball {

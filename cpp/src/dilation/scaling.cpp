@@ -1,4 +1,4 @@
-#include "dilation/scaling.hpp"
+#include "fastfuse/dilation.hpp"
 
 #include <array>
 #include <cmath>

@@ -80,16 +80,16 @@ void RowCharacteristic::answer(const Row& row, double w, double u, double softpl
     const double count = batch_.count[row.at];
     for (std::size_t j = 0; j < row.doubts.size(); ++j) {
         const std::size_t i = row.doubts[j].rater;
-        sums_->hit[i] += count * split_[j].true_positive;
-        sums_->miss[i] += count * split_[j].false_negative;
-        sums_->false_alarm[i] += count * split_[j].false_positive;
-        sums_->rejection[i] += count * split_[j].true_negative;
+        sums_->true_positive[i] += count * split_[j].true_positive;
+        sums_->false_negative[i] += count * split_[j].false_negative;
+        sums_->false_positive[i] += count * split_[j].false_positive;
+        sums_->true_negative[i] += count * split_[j].true_negative;
     }
     for (std::size_t i = 0; i < nodes_.no.size(); ++i) {
         const double q = vote(i, row);
         if (is_fractional(q) || is_missing(q)) continue;
-        (q == 1 ? sums_->hit : sums_->miss)[i] += count * w;
-        (q == 1 ? sums_->false_alarm : sums_->rejection)[i] += count * u;
+        (q == 1 ? sums_->true_positive : sums_->false_negative)[i] += count * w;
+        (q == 1 ? sums_->false_positive : sums_->true_negative)[i] += count * u;
     }
 }
 

@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "fastfuse/threads.hpp"
-#include "fastfuse/votes.hpp"
+#include "fastfuse/vote_table.hpp"
 #include "support/sum_over_jobs.hpp"
+#include "votes/blocks.hpp"
 
 namespace fastfuse {
 
@@ -48,6 +49,22 @@ class Rows {
     virtual std::unique_ptr<BatchReader> reader() const = 0;
 };
 
+// A table's rows. The table, counts and priors must outlive it.
+class TableRows : public Rows {
+  public:
+    // `priors`: of each row; may be empty.
+    TableRows(const VoteTable& table, const std::vector<double>& counts, const std::vector<double>& priors);
+    int raters() const override { return table_.raters(); }
+    std::int64_t batches() const override { return (table_.size() + batch_rows - 1) / batch_rows; }
+    std::unique_ptr<BatchReader> reader() const override;
+    Batch batch(std::int64_t index) const;
+
+  private:
+    const VoteTable& table_;
+    const double* count_;
+    const double* prior_; // null without priors
+};
+
 // The volume's own voxels as rows.
 class VoxelRows : public Rows {
   public:
@@ -63,6 +80,9 @@ class VoxelRows : public Rows {
 Batch batch_of(const Votes& votes, const Block& block);
 
 Batch row_of(const Batch& batch, std::int64_t row);
+
+inline bool is_fractional(double vote) { return vote > 0 && vote < 1; }
+int fractional_votes(const Batch& batch, std::int64_t row);
 
 // A row's votes and, where the rows bring one, its prior: what tells patterns apart.
 void load_key(const Batch& batch, std::int64_t row, double* key);

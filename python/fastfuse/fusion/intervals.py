@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
 from ..errors import lacking
-from ..inputs.arrays import MARKED, Array
+from ..inputs.arrays import Array
 
 LEVEL = 0.95
 Z = 1.959963984540054  # the normal distribution's quantile of (1 + LEVEL) / 2
@@ -102,43 +101,39 @@ def _errors(information: Rates, variability: Rates | None) -> Rates:
 
 
 def bootstrap(
-    raters: list[Array],
-    *,
-    kind: str,
-    sensitivity: Rates,
-    specificity: Rates,
-    prior: float,
-    replicates: int,
-    seed: int,
-    mask: Array | None,
-    present: list[Array | None],
-    options: dict[str, Any],
+    result: _core.Result, *, kind: str, replicates: int, seed: int, options: _core.Options
 ) -> tuple[Intervals, bool]:
-    """Return percentile intervals over resampled voxels or lesions; False with nan where the votes do not repeat.
-
-    ``raters``, ``mask`` and ``present`` come as the core takes them.
-    """
-    undefined = Intervals.undefined(kind, len(raters))
-    table = _core.tabulate(raters, mask=mask, present=present, options=options)
+    """Return percentile intervals over resampled voxels or lesions; False with nan where the votes do not repeat."""
+    table, estimate = result.table, result.estimate
+    undefined = Intervals.undefined(kind, len(result.sensitivity))
     if table is None:
         return undefined, False
-    vote, count, pattern = table
+    count = table.counts
     rng = np.random.default_rng(seed)
+    sensitivity, specificity = np.array(result.sensitivity), np.array(result.specificity)
     known = np.isfinite(sensitivity) & np.isfinite(specificity)
     if not count.any() or np.count_nonzero(known) < 2:  # one rater alone is right whatever is drawn
         return undefined, True
     if kind == "lesions":
-        whole = {**options, "disputed_only": False}  # what all agree on holds a lesion together
-        everywhere = _core.tabulate(raters, mask=mask, present=present, options=whole)
-        number, lesions = _lesions(*(table if everywhere is None else everywhere))
+        assert result.marked is not None
+        assert result.pattern is not None
+        number, lesions = _lesions(result.marked)
         if lesions < 2:
             return undefined, True
-        samples = _resampled_lesions(number, lesions, pattern, count, replicates, rng)
+        samples = _resampled_lesions(number, lesions, result.pattern, count, replicates, rng)
     else:
         samples = _resampled_voxels(count, replicates, rng)
-    first, second = np.nan_to_num(np.clip([sensitivity, specificity], AWAY, 1 - AWAY), nan=0.5).tolist()
+    first, second = np.nan_to_num(np.clip([sensitivity, specificity], AWAY, 1 - AWAY), nan=0.5)
+    start = _core.Estimate(
+        sensitivity=first,
+        specificity=second,
+        miss_rate=1 - first,
+        false_alarm_rate=1 - second,
+        prior=result.prior,
+        method=estimate.method,
+    )
     rates = np.array(
-        [_core.fit(vote, counts, first, second, prior, options=options) for counts in samples if counts.any()]
+        [_core.fit(table, counts, options=options, start=start) for counts in samples if counts.any()]
     )
     errors = rates.std(axis=0, ddof=1)  # of an array of shape (replicates, 2, m)
     ends = np.percentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
@@ -153,15 +148,13 @@ def _resampled_voxels(count: Rates, replicates: int, rng: np.random.Generator) -
         yield rng.multinomial(total, count / total).astype(np.float64)
 
 
-def _lesions(vote: Rates, _: Rates, pattern: Array) -> tuple[Array, int]:
+def _lesions(marked: NDArray[np.bool_]) -> tuple[Array, int]:
     """Return every voxel's lesion and their number: 26-connected components of what anybody marks."""
     try:
         from scipy import ndimage
     except ImportError as error:
         raise lacking("intervals='lesions'", error, "evaluate") from None
-    holds_mark: NDArray[np.bool_] = np.any(vote > MARKED, axis=0)
-    marked = holds_mark[pattern] & (pattern >= 0)
-    number, lesions = ndimage.label(marked, np.ones((3,) * pattern.ndim))
+    number, lesions = ndimage.label(marked, np.ones((3,) * marked.ndim))
     return number, int(lesions)
 
 

@@ -111,10 +111,10 @@ def _fuse_here(asked: dict[str, Any]) -> tuple[Fusion, list[str]]:
     region = None if mask is None else as_companion(mask, "mask", shape)
     margin, kind = check_roi(asked["roi"]), check_choice(asked["intervals"], "intervals", INTERVALS)
     spacings = _spacings(asked["spacing_mm"], raters, axes, margin)
-    options = _core_options(
-        asked, prior_number, check_coupling(asked["mrf"], spacings, asked["acceleration"])
-    )
-    _check_intervals(kind, prior_map, options["coupling"])
+    mrf = float(asked["mrf"]) if check_coupling(asked["mrf"], spacings, asked["acceleration"]) else 0.0
+    options = _core_options(asked, prior_number)
+    options.mrf, options.spacing_mm = mrf, spacings
+    _check_intervals(kind, prior_map, mrf)
     replicates = check_count(asked["replicates"], "replicates", least=2)
     seed = check_count(asked["seed"], "seed", least=0)
     companions = [array for array in (region, prior_map, *looked) if array is not None]
@@ -127,7 +127,7 @@ def _fuse_here(asked: dict[str, Any]) -> tuple[Fusion, list[str]]:
     )
     try:
         if margin is not None:
-            case = case.within(margin, spacings, asked["select_label"], options["threads"])
+            case = case.within(margin, spacings, asked["select_label"], options.threads)
         result = _core.fuse(
             case.raters,
             destination.work,
@@ -140,7 +140,7 @@ def _fuse_here(asked: dict[str, Any]) -> tuple[Fusion, list[str]]:
         raise ValueError(
             explain(bad.args, given.arrays, region, axes, given.names, asked["titles"])
         ) from None
-    found, resampled = _intervals(kind, result, case, options, replicates, seed)
+    found, resampled = _intervals(kind, result, options, replicates, seed)
     fusion = given.whole(_fusion(result, destination.finish(), asked["method"], found))
     return fusion, remarks + _remarks(fusion, result, asked, given.arrays, resampled)
 
@@ -153,7 +153,7 @@ def _fuse_there(asked: dict[str, Any], place: Place) -> tuple[Fusion, list[str]]
     shape = tuple(raters[0].shape)
     axes = range(len(shape)) if given is None else axes_in_memory_order(given.arrays[0])
     prior_number, prior_map = check_prior(asked["prior"], shape)
-    options = _core_options(asked, prior_number, [])
+    options = _core_options(asked, prior_number)
     check_choice(asked["intervals"], "intervals", INTERVALS)
     check_roi(asked["roi"])
     check_options(asked, prior_map, asked["out"], place.library)
@@ -177,56 +177,56 @@ def _fuse_there(asked: dict[str, Any], place: Place) -> tuple[Fusion, list[str]]
     return fusion, _remarks(fusion, result, asked, [], resampled=True)
 
 
-def _core_options(asked: Mapping[str, Any], prior: float | None, coupling: list[float]) -> dict[str, Any]:
+def _core_options(asked: Mapping[str, Any], prior: float | None) -> _core.Options:
     """Check the options, and return them as the core takes them."""
-    return {
-        "method": asked["method"],
-        "em_m_step": check_choice(asked["m_step"], "m_step", ("paper", "em")) == "em",
-        "expectation": check_choice(asked["expectation"], "expectation", EXPECTATIONS),
-        "log_linear": check_choice(asked["likelihood"], "likelihood", LIKELIHOODS) == "log_linear",
-        "prior": prior,
-        "estimate_prior": isinstance(asked["prior"], str) and asked["prior"] == "estimate",
-        "performance_prior": check_performance_prior(asked["performance_prior"]),
-        "init": check_init(asked["init"]),
-        "nan_is_missing": check_missing(asked["missing"]),
-        "disputed_only": asked["roi"] == "disputed",
-        "coupling": coupling,
-        "inform": asked["intervals"] == "information",
-        "select_label": check_label(asked["select_label"]),
-        "tol": check_tolerance(asked["tol"]),
-        "max_iter": check_count(asked["max_iter"], "max_iter", least=1),
-        "accelerate": check_choice(asked["acceleration"], "acceleration", ACCELERATIONS) == "squarem",
-        "threads": check_count(asked["threads"], "threads", least=0),
-        "route": asked["route"],
-    }
+    options = _core.Options()
+    options.method = asked["method"]
+    options.m_step = check_choice(asked["m_step"], "m_step", ("paper", "em"))
+    options.expectation = check_choice(asked["expectation"], "expectation", EXPECTATIONS)
+    options.likelihood = check_choice(asked["likelihood"], "likelihood", LIKELIHOODS)
+    if prior is not None or isinstance(asked["prior"], str):
+        options.prior = asked["prior"] if prior is None else prior
+    options.performance_prior = check_performance_prior(asked["performance_prior"])
+    init = check_init(asked["init"])
+    options.init = "vote" if init is None else init
+    options.missing = "nan" if check_missing(asked["missing"]) else "error"
+    options.roi = "disputed" if asked["roi"] == "disputed" else "all"
+    options.intervals = check_choice(asked["intervals"], "intervals", INTERVALS)
+    options.select_label = check_label(asked["select_label"])
+    options.tol = check_tolerance(asked["tol"])
+    options.max_iter = check_count(asked["max_iter"], "max_iter", least=1)
+    options.acceleration = check_choice(asked["acceleration"], "acceleration", ACCELERATIONS)
+    options.threads = check_count(asked["threads"], "threads", least=0)
+    options.route = asked["route"]
+    return options
 
 
-def _fusion(result: Mapping[str, Any], probability: Any, method: Method, found: Intervals | None) -> Fusion:
+def _fusion(result: _core.Result, probability: Any, method: Method, found: Intervals | None) -> Fusion:
     return Fusion(
         probability=probability,
-        sensitivity=np.array(result["sensitivity"]),
-        specificity=np.array(result["specificity"]),
-        prior=result["prior"],
-        log_likelihood=np.array(result["log_likelihood"], dtype=np.float64),
-        n_iter=result["iterations"],
-        converged=result["converged"],
+        sensitivity=np.array(result.sensitivity),
+        specificity=np.array(result.specificity),
+        prior=result.prior,
+        log_likelihood=np.array(result.log_likelihood, dtype=np.float64),
+        n_iter=result.iterations,
+        converged=result.converged,
         method=method,
-        n_voxels=int(result["voxels"]),
-        volume=np.array(result["volume"]),
-        n_read=np.array(result["read"]),
+        n_voxels=int(result.voxels),
+        volume=np.array(result.volume),
+        n_read=np.array(result.read),
         **_agreement(result),
         intervals=found,
     )
 
 
 def _remarks(
-    fusion: Fusion, result: Mapping[str, Any], asked: Mapping[str, Any], arrays: list[Array], resampled: bool
+    fusion: Fusion, result: _core.Result, asked: Mapping[str, Any], arrays: list[Array], resampled: bool
 ) -> list[str]:
     return remarks_on(
         fusion,
-        disputed=result["disputed"],
-        lowest=result["lowest"],
-        highest=result["highest"],
+        disputed=result.disputed,
+        lowest=result.lowest,
+        highest=result.highest,
         arrays=arrays,
         max_iter=asked["max_iter"],
         label=asked["select_label"],
@@ -274,39 +274,28 @@ def _spacings(
 
 
 def _intervals(
-    kind: str, result: Mapping[str, Any], case: Case, options: dict[str, Any], replicates: int, seed: int
+    kind: str, result: _core.Result, options: _core.Options, replicates: int, seed: int
 ) -> tuple[Intervals | None, bool]:
     """Return the intervals that were asked for, and whether the votes repeat enough for them."""
     if kind == "none":
         return None, True
-    sensitivity, specificity = np.array(result["sensitivity"]), np.array(result["specificity"])
+    sensitivity, specificity = np.array(result.sensitivity), np.array(result.specificity)
     if kind == "information":
-        return from_information(result["information"], result["variability"], sensitivity, specificity), True
-    return bootstrap(
-        case.raters,
-        kind=kind,
-        sensitivity=sensitivity,
-        specificity=specificity,
-        prior=result["prior"],
-        replicates=replicates,
-        seed=seed,
-        mask=case.mask,
-        present=case.present,
-        options=options,
-    )
+        return from_information(result.information, result.variability, sensitivity, specificity), True
+    return bootstrap(result, kind=kind, replicates=replicates, seed=seed, options=options)
 
 
-def _check_intervals(kind: str, prior_map: Array | None, coupling: list[float]) -> None:
-    if kind != "none" and coupling:
+def _check_intervals(kind: str, prior_map: Array | None, mrf: float) -> None:
+    if kind != "none" and mrf > 0:
         raise ValueError(f"intervals is {kind!r}, mrf is set: with coupled voxels they are not defined")
     if kind in ("bootstrap", "lesions") and prior_map is not None:
         raise ValueError(f"intervals is {kind!r}, prior is a map: a bootstrap needs one prior for all voxels")
 
 
-def _agreement(result: Mapping[str, Any]) -> dict[str, Any]:
+def _agreement(result: _core.Result) -> dict[str, Any]:
     """Return each rater's predictive values and Dice against the soft consensus; nan for 0/0."""
-    both, seen = np.array(result["marked_by"]), np.array(result["seen_by"])
-    volume, read = np.array(result["volume"]), np.array(result["read"])
+    both, seen = np.array(result.marked_by), np.array(result.seen_by)
+    volume, read = np.array(result.volume), np.array(result.read)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             "ppv": np.minimum(both / volume, 1),

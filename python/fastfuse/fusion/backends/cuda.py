@@ -178,10 +178,10 @@ def run(
     mask: Any,
     axes: Sequence[int],
     place: Place,
-    options: dict[str, Any],
+    options: _core.Options,
     dtype: Any,
     out: Array | None,
-) -> tuple[Any, Mapping[str, Any]]:
+) -> tuple[Any, _core.Result]:
     """Fuse; return the probability, as the raters' library holds tensors, and what the core says.
 
     ``axes``: of arrays, in the order in which they lie in memory.
