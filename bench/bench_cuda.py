@@ -123,7 +123,7 @@ def test_race(benchmark: Any, kind: str, name: str) -> None:
     tensors = on_device(votes)
     here = fastfuse.soft_staple(votes, **options)
     if name.startswith("torch"):
-        rivals = pytest.importorskip("rivals_torch")
+        rivals = pytest.importorskip("rivals.in_torch")
         flat = [tensor.reshape(-1).float() for tensor in tensors]
         found = benchmark.pedantic(
             lambda: rivals.enumeration_of(flat, rivals.first_step_of(flat), "em", CHUNK), rounds=3

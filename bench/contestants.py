@@ -76,10 +76,10 @@ def rival(
     takes_out: bool = False,
     **options: Any,
 ) -> Contestant:
-    """Return a function of ``rivals_<package>``, imported when it runs; a second word divides a long file."""
+    """Return a function of ``rivals.in_<package>``, imported when it runs; a second word divides a long file."""
 
     def fuse(votes: Votes, out: Volume) -> Result:
-        work = getattr(import_module(f"rivals_{package}"), function)
+        work = getattr(import_module(f"rivals.in_{package}"), function)
         return work(votes, **options, **({"out": out} if takes_out else {}))
 
     return Contestant(fuse, rounds, tolerance, "SimpleITK" if package == "itk" else package.split("_")[0])

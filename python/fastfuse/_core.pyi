@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any, TypedDict, type_check_only
 
+import numpy as np
 from numpy.typing import NDArray
 
 most_device_raters: int
@@ -71,6 +72,9 @@ def dilate(
 def find_scaling(
     image: NDArray[Any], *, roi: NDArray[Any] | None = None, threads: int = 0
 ) -> tuple[float, float] | None: ...
+def near(
+    mask: NDArray[Any], *, radius_mm: float, spacing_mm: Sequence[float], threads: int = 0
+) -> NDArray[np.bool_]: ...
 def fuse(
     raters: Sequence[NDArray[Any]],
     out: NDArray[Any],

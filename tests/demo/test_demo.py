@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.cli import app as cli
+from fastfuse import cli
 from fastfuse.demo import case as demo
 from fastfuse.demo import phantom
 from fastfuse.evaluation.overlap import overlap

@@ -363,7 +363,8 @@ def test_stopped_while_reading(
     """Files that never end are left at once: no thread holds the process."""
     script = """
         import os, sys, threading, time
-        from fastfuse import cli, reading
+        from fastfuse import cli
+        from fastfuse.images import reading
 
         def endless(path, go_on, _):
             if path.name == "rater1.nii.gz":

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.cli import app as cli
+from fastfuse import cli
 from fastfuse.demo import cohort as demo_cohort
 from fastfuse.evaluation.overlap import overlap
 from fastfuse.train.cohort.check import check_cohort, examine_cohort

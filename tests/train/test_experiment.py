@@ -293,7 +293,7 @@ def test_network_of_ones_own(cohort: Path, tmp_path: Path) -> None:
 def test_networks_as_raters(run: Path, cohort: Path) -> None:
     """The example: the maps of the four networks are fused as votes."""
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).parents[2] / "bench" / "networks.py"), str(run), str(cohort)],
+        [sys.executable, str(Path(__file__).parents[2] / "bench" / "studies" / "networks.py"), str(run), str(cohort)],
         capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     names = [line.split("  ")[0] for line in done.stdout.splitlines()]

@@ -3,10 +3,10 @@
 // Kats, Goldberger, Greenspan: A Soft STAPLE Algorithm Combined with Anatomical Knowledge, MICCAI 2019,
 // sec. 3.
 //
-//   mask        the expert's voxels; they keep 1
+//   mask        the expert's voxels, which keep 1
 //   candidates  voxels that a binary dilation adds to the mask
-//   ring        the brightest candidates, so many that (mask + ring) / mask reaches the size asked for
-//   cut         the ring is brighter than this
+//   ring        the brightest candidates, until (mask + ring) / mask reaches the given size
+//   cut         intensity above which candidates join the ring
 #pragma once
 
 #include <array>
@@ -27,7 +27,7 @@ enum class Cut {
     fixed,    // a given intensity
 };
 
-// A Euclidean ball to dilate with, in place of the cross.
+// A Euclidean ball, which replaces the cross of a dilation.
 struct Ball {
     double radius_mm;
     std::array<double, 3> spacing_mm; // of each axis
@@ -35,19 +35,19 @@ struct Ball {
 
 struct DilationOptions {
     double size = 1.2;        // (mask + ring) / mask to be reached
-    double label = 0.3;       // what the ring gets
+    double label = 0.3;       // vote of the ring's voxels
     int iterations = 6;       // of a dilation with the 6-connected cross
-    std::optional<Ball> ball; // instead of the cross
+    std::optional<Ball> ball; // replaces the cross
     Cut cut = Cut::adaptive;
     double intensity = 0;           // the fixed cut
     std::optional<Scaling> scaling; // of the image before the adaptive cut
     bool per_lesion = false;        // each 26-connected lesion reaches the size by itself
-    bool connected = false;         // only ring voxels whose 6-connected component touches the mask
-    bool binarize = false;          // whatever is above 0 in the mask counts as 1
+    bool connected = false;         // keep only ring voxels whose 6-connected component touches the mask
+    bool binarize = false;          // mask values above 0 count as 1
 };
 
-// A volume: the voxels' extents along the axes, slow to fast as they lie in memory, and how far apart voxels
-// that are neighbours along an axis stand in the caller's own order, in which ties are broken.
+// A volume: its extent along each axis, in memory order from slow to fast, and the stride of each axis in the
+// caller's own order, in which ties are broken.
 struct Grid {
     std::array<std::int64_t, 3> extent;
     std::array<std::int64_t, 3> rank_step;
@@ -62,5 +62,11 @@ struct Dilation {
 // BadInput, Interrupted.
 Dilation dilate(const View& mask, const View& image, const std::optional<View>& roi, const Grid& grid,
                 const DilationOptions& options, const Output& values, const Team& team);
+
+// Writes to `near` whether each voxel lies within `radius_mm` of one that the mask marks. `near` holds one
+// element per voxel in C order of the shape, which has one to three axes, as `spacing_mm` has. Throws
+// BadInput, Interrupted.
+void find_near(const View& mask, const std::vector<std::int64_t>& shape, double radius_mm,
+               const std::vector<double>& spacing_mm, bool* near, const Team& team);
 
 } // namespace fastfuse

@@ -1,4 +1,4 @@
-// An image's intensities brought to [0, 1], its darkest and brightest 0.1 % of voxels clipped.
+// Scales an image's intensities to [0, 1], with the darkest and brightest 0.1 % of voxels clipped.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +20,9 @@ struct Scaling {
     double undo(double scaled) const { return low + scaled * (high - low); }
 };
 
-// From the 0.1st and the 99.9th percentile (linear between neighbours, as NumPy's) of the finite voxels, of
-// those inside the roi if there is one; no value if there is none. Exact: two reads of a narrow type, four
-// of a wide one.
+// Scaling from the 0.1st and the 99.9th percentile (linear between neighbours, as NumPy's) of the finite
+// voxels, inside the roi if there is one. No value if there are no such voxels. The percentiles are exact and
+// take a read of the image for each 16 bits of its type.
 std::optional<Scaling> find_scaling(const View& image, const std::optional<View>& roi,
                                     const std::vector<std::int64_t>& shape, const Team& team);
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dilation.conditional import Guide
+from ..dilation.guide import Guide
 from ..dilation.options import Dilation
 from ..errors import warn
 from ..fusion.backends.cuda import place_of

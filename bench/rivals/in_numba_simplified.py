@@ -7,7 +7,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from rivals import MAX_ITER, Answer, Array, Sums, Votes, first_sums, iterate, mean_prior
-from rivals_numba import PARTS, TILE, bounds, compiled, flat, on_all_cores, vote_products
+from rivals.in_numba import PARTS, TILE, bounds, compiled, flat, on_all_cores, vote_products
 
 careful = njit(
     cache=True, fastmath={"contract", "arcp", "nsz"}, nogil=True, error_model="numpy"

@@ -1,7 +1,7 @@
 """soft-STAPLE of many raters, by enumeration and by its characteristic function.
 
-python bench/many_raters.py FIGURE.png draws time and difference against the number of raters, and prints how near
-expectation="auto" comes to the better of the two. python bench/many_raters.py --brain times an iteration on a whole
+python bench/studies/many_raters.py FIGURE.png draws time and difference against the number of raters, and prints how near
+expectation="auto" comes to the better of the two. python bench/studies/many_raters.py --brain times an iteration on a whole
 brain of which one voxel in a hundred is in doubt.
 """
 

@@ -1,4 +1,4 @@
-"""What each method keeps of the raters' soft rings: python bench/consensus.py CASE FIGURE.png.
+"""What each method keeps of the raters' soft rings: python bench/studies/consensus.py CASE FIGURE.png.
 
 CASE is one patient's folder in the MSSEG-2016 layout, such as demo-case/Training/Center_01/Patient_01. The paper
 observes that soft-STAPLE keeps ring voxels of the better raters, and that the simplified one keeps fewer.

@@ -1,4 +1,4 @@
-"""Draw what the two soft Dice losses want of one pixel with a soft target: python bench/dice.py FIGURE.png."""
+"""Draw what the two soft Dice losses want of one pixel with a soft target: python bench/studies/dice.py FIGURE.png."""
 
 from __future__ import annotations
 

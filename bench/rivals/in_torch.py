@@ -17,7 +17,7 @@ from rivals import (
     mean_prior,
     posterior,
 )
-from rivals_numpy import first_step
+from rivals.in_numpy import first_step
 
 CHUNK = 8192  # on the CPU
 

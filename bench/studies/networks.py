@@ -1,4 +1,4 @@
-"""Networks as raters: fuse the probability maps of several trained models: python bench/networks.py RUN COHORT.
+"""Networks as raters: fuse the probability maps of several trained models: python bench/studies/networks.py RUN COHORT.
 
 RUN is what ``fastfuse experiment COHORT --out RUN`` wrote. Each of its methods has trained a network of its own; their
 maps of a test case, which no network has learnt from, are votes in [0, 1], and soft-STAPLE fuses them. Maps that

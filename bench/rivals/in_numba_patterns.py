@@ -7,8 +7,8 @@ from numba import prange
 from numpy.typing import NDArray
 
 from rivals import Answer, Votes, all_patterns, fuse_patterns
-from rivals_numba import CODES, PARTS, bounds, flat, on_all_cores, written
-from rivals_numpy import LEVELS, level_patterns
+from rivals.in_numba import CODES, PARTS, bounds, flat, on_all_cores, written
+from rivals.in_numpy import LEVELS, level_patterns
 
 
 @on_all_cores

@@ -1,4 +1,4 @@
-"""Draw the log-likelihood against the iteration, for both M-steps: python bench/likelihood.py FIGURE.png.
+"""Draw the log-likelihood against the iteration, for both M-steps: python bench/studies/likelihood.py FIGURE.png.
 
 The paper says that it rises monotonically. With its own M-step it need not; with the true maximiser it does.
 Five raters mark 200 voxels around a truth, and hesitate: their votes are spread out. Of 200 such problems

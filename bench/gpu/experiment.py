@@ -1,0 +1,221 @@
+"""The paper's training on a GPU, cut to some hundred steps: seconds a step, memory, and what a whole run would take.
+
+python -m gpu.experiment FOLDER [--small]
+
+Writes a cohort of three cases at 1 mm into FOLDER (once), runs ``fastfuse experiment --preset paper --device cuda
+--only-folds 1`` on it, breaks that run off, goes on with ``--resume`` and checks that no finished epoch is trained
+again; then times steps with and without half precision and channels-last memory, and each half of a step alone.
+``--small``: at 4 mm, with a narrow network and on what device there is, to test this script.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fastfuse.demo import phantom
+from fastfuse.images import nifti
+from fastfuse.train.cohort.msseg import find_cases
+from fastfuse.train.narrator import Narrator
+from fastfuse.train.network.batches import Pool
+from fastfuse.train.network.training import State, run_epoch
+from fastfuse.train.network.unet import make_network
+from fastfuse.train.options import ExperimentOptions, make_options
+from fastfuse.train.provenance import hashes_of, key_of
+from fastfuse.train.targets.prepare import prepare
+
+FIELD_MM = (192, 224, 192)
+METHOD = "soft-staple"
+EPOCHS, BREAK_AT = 20, 6
+SMALL_EPOCHS = 8
+TIMED = 3  # epochs, after one that does not count
+NETWORKS = 20  # of a whole run: four methods, five folds
+
+
+def main(words: list[str]) -> None:
+    """Do all of it."""
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell in the background ignores it, and so do children
+    small = "--small" in words
+    folder = Path(next(word for word in words if not word.startswith("--")))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu" and not small:
+        sys.exit("this PyTorch finds no GPU")
+    cohort = folder / ("cohort-small" if small else "cohort")
+    made = make_cohort(cohort, 4.0 if small else 1.0)
+    print(f"the cohort: {made:.1f} s", flush=True)
+    settings = ["network.width=4", "network.depth=2", "training.batch=4"] if small else []
+    broken_off_and_resumed(cohort, folder / "run", device, settings)
+    measure(cohort, folder / "steps", torch.device(device), settings)
+
+
+# --- the cohort ------------------------------------------------------------------------------------------------
+
+
+def make_cohort(cohort: Path, spacing_mm: float) -> float:
+    """Write a case of each scanner, unless they are there; return the seconds."""
+    start = time.monotonic()
+    if not cohort.exists():
+        unfinished = cohort.with_name(cohort.name + ".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        with ProcessPoolExecutor() as pool:
+            jobs = [pool.submit(write_case, unfinished, i, spacing_mm) for i in range(len(phantom.SCANNERS))]
+            for job in jobs:
+                job.result()
+        unfinished.rename(cohort)
+    return time.monotonic() - start
+
+
+def write_case(cohort: Path, number: int, spacing_mm: float) -> None:
+    """Write one case, laid out as MSSEG-2016, uncompressed."""
+    scanner = phantom.SCANNERS[number]
+    shape = tuple(round(side / spacing_mm) for side in FIELD_MM)
+    case = phantom.make_case(number, shape=shape, spacing_mm=spacing_mm, scanner=scanner)
+    patient = cohort / "Training" / scanner.name / f"Patient_{number + 1:02d}"
+    files = {f"Preprocessed_Data/{name}_preprocessed.nii": image for name, image in case.images.items()}
+    files["Masks/Brain_Mask.nii"] = case.brain
+    files |= {f"Masks/ManualSegmentation_{i}.nii": mask for i, mask in enumerate(case.masks, 1)}
+    like = nifti.Image(patient, case.lesions, case.affine)
+    for name, data in files.items():
+        path = patient / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(nifti.nifti_bytes(path, data, like, "phantom"))
+
+
+# --- a run that is broken off ----------------------------------------------------------------------------------
+
+
+def broken_off_and_resumed(cohort: Path, out: Path, device: str, settings: list[str]) -> None:
+    """Interrupt the command after some epochs, and let it go on."""
+    shutil.rmtree(out, ignore_errors=True)
+    epochs = SMALL_EPOCHS if settings else EPOCHS
+    words = ["experiment", str(cohort), "--out", str(out), "--preset", "paper", "--device", device]
+    words += ["--folds", "3", "--only-folds", "1", "--methods", METHOD]
+    for setting in [f"training.epochs={epochs}", "training.save_every_s=0", *settings]:
+        words += ["--set", setting]
+    start = time.monotonic()
+    first = epochs_told(words, BREAK_AT)
+    print(f"broken off after epoch {first[-1]}, {time.monotonic() - start:.1f} s", flush=True)
+    start = time.monotonic()
+    second = epochs_told([*words, "--resume"], None)
+    print(f"resumed with epoch {second[0]}, done after {time.monotonic() - start:.1f} s", flush=True)
+    if not 1 < second[0] <= first[-1] + 1 or second[-1] != epochs:  # the last epoch told may not be saved yet
+        sys.exit(f"epochs {first}, then {second}")
+    with (out / "models" / METHOD / "fold_1" / "training.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    if [int(row["epoch"]) for row in rows] != list(range(1, epochs + 1)):
+        sys.exit("training.csv does not hold every epoch once")
+    predictions = list((out / "predictions").rglob("*.nii.gz"))
+    print(f"loss {rows[0]['loss']} to {rows[-1]['loss']}; {len(predictions)} prediction written", flush=True)
+    if not predictions:
+        sys.exit("nothing was predicted")
+
+
+def epochs_told(words: list[str], interrupt_at: int | None) -> list[int]:
+    """Run fastfuse; return the epochs that it tells of, and interrupt it at one of them."""
+    command = [sys.executable, "-m", "fastfuse", *words]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    told, said = [], []
+    assert running.stderr is not None
+    for line in running.stderr:
+        said.append(line)
+        match = re.search(r"epoch (\d+)/", line)
+        if match:
+            told.append(int(match[1]))
+            if told[-1] == interrupt_at:
+                running.send_signal(signal.SIGINT)
+    code = running.wait()
+    if not told or (code == 0) != (interrupt_at is None):
+        sys.exit(f"fastfuse ended with {code}:\n{''.join(said[-20:])}")
+    return told
+
+
+# --- steps -----------------------------------------------------------------------------------------------------
+
+
+def measure(cohort: Path, out: Path, device: torch.device, settings: list[str]) -> None:
+    """Print what a step takes in each way, and what the paper's run would."""
+    options = make_options("paper", None, settings, methods=METHOD)
+    start = time.monotonic()
+    cases = find_cases(cohort, "Training")
+    hashes = hashes_of(cases)
+    keys = [key_of(hashes[case.name]) for case in cases]
+    narrator = Narrator(silent=True)
+    prepared = prepare(cases, keys, options, out / "consensus", narrator.say, narrator.tell)
+    slices = [case.slices(METHOD, device) for case in prepared.values()]
+    shape = tuple(slices[0].images.shape)
+    print(f"three cases read and fused: {time.monotonic() - start:.1f} s; slices of a case {shape}")
+    pool = Pool(slices, options.training.lesion_share, options.training.rotation_deg)
+    print(
+        "| half precision | channels last | a step | a batch drawn | memory, most |\n|---|---|---:|---:|---:|"
+    )
+    kept: dict[tuple[bool, bool], float] = {}
+    for mixed, last in ((True, True), (True, False), (False, True), (False, False)):
+        kept[mixed, last] = timed(pool, options, device, mixed, last, shape[1])
+    per_network = kept[True, True] * options.training.steps * options.training.epochs
+    print(
+        f"a whole run, {options.training.steps * options.training.epochs} steps for each of {NETWORKS} networks: "
+        f"{per_network / 3600:.2f} h a network, {NETWORKS * per_network / 3600:.1f} h in all (computed)"
+    )
+
+
+def timed(
+    pool: Pool, options: ExperimentOptions, device: torch.device, mixed: bool, last: bool, channels: int
+) -> float:
+    """Return the seconds of a step, and print a row."""
+    mixed_here, training = mixed and device.type == "cuda", options.training
+    state = fresh_state(options, device, mixed_here, last, channels)
+    rng, found = np.random.default_rng(0), []
+    for _ in range(TIMED + 1):
+        start = time.monotonic()
+        loss = run_epoch(state.network, pool, state, training, rng, device, mixed_here)
+        found.append((time.monotonic() - start) / training.steps)
+    if not np.isfinite(loss):
+        sys.exit(f"the loss is {loss}")
+    step = float(np.median(found[1:]))
+    drawn = drawing(pool, training.batch, rng)
+    most = f"{torch.cuda.max_memory_allocated() / 2**30:.2f} GiB" if device.type == "cuda" else "?"
+    print(f"| {mixed} | {last} | {1e3 * step:.1f} ms | {1e3 * drawn:.1f} ms | {most} |", flush=True)
+    return step
+
+
+def fresh_state(
+    options: ExperimentOptions, device: torch.device, mixed: bool, last: bool, channels: int
+) -> State:
+    """Return an untrained network, and what trains it, as ``fastfuse experiment`` makes them."""
+    torch.manual_seed(0)
+    network = make_network(options.network, channels)
+    network.to(device, memory_format=torch.channels_last if last else torch.contiguous_format)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.cuda.reset_peak_memory_stats()
+    rate, decay = options.training.learning_rate, options.training.weight_decay
+    adam = torch.optim.Adam(network.parameters(), lr=rate, weight_decay=decay)
+    return State(network, adam, torch.amp.GradScaler(device.type, enabled=mixed), [])
+
+
+def drawing(pool: Pool, batch: int, rng: np.random.Generator, rounds: int = 16) -> float:
+    """Return the seconds of a batch, drawn and turned."""
+    start = time.monotonic()
+    for _ in range(rounds):
+        drawn: Any = pool.draw(rng, batch)
+    float(drawn[1].sum())  # waits for the device
+    return (time.monotonic() - start) / rounds
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main(sys.argv[1:])
