@@ -126,6 +126,7 @@ def _type(words: list[str], folder: Path, out: Path) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     return {
         "status": done.returncode,
