@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import Evaluation, evaluate, evaluate_files
     from .files.fuse import fuse_files
     from .files.soften import soften_files
-    from .fusion.dilated import dilated_staple
     from .fusion.intervals import Intervals
-    from .fusion.methods import majority_vote, simplified_soft_staple, soft_staple, staple
+    from .fusion.methods.dilated import dilated_staple
+    from .fusion.methods.majority import majority_vote
+    from .fusion.methods.simplified import simplified_soft_staple
+    from .fusion.methods.soft_staple import soft_staple
+    from .fusion.methods.staple import fuse, staple
     from .fusion.result import Fusion
     from .fusion.smoothing import smoothed_vote
 
@@ -34,6 +37,7 @@ __all__ = [
     "dilated_staple",
     "evaluate",
     "evaluate_files",
+    "fuse",
     "fuse_files",
     "majority_vote",
     "simplified_soft_staple",
@@ -45,7 +49,7 @@ __all__ = [
 ]
 
 
-# Where each is found when it is first asked for: the command's help needs neither NumPy nor the compiled core.
+# Where each name is found when it is first asked for: the shell's help needs neither NumPy nor the compiled core.
 _HOME = {
     "dilation.conditional": ("conditional_dilation", "soften"),
     "dilation.soft_mask": ("SoftMask",),
@@ -53,9 +57,12 @@ _HOME = {
     "evaluation.evaluate": ("Evaluation", "evaluate", "evaluate_files"),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
-    "fusion.dilated": ("dilated_staple",),
     "fusion.intervals": ("Intervals",),
-    "fusion.methods": ("majority_vote", "simplified_soft_staple", "soft_staple", "staple"),
+    "fusion.methods.dilated": ("dilated_staple",),
+    "fusion.methods.majority": ("majority_vote",),
+    "fusion.methods.simplified": ("simplified_soft_staple",),
+    "fusion.methods.soft_staple": ("soft_staple",),
+    "fusion.methods.staple": ("fuse", "staple"),
     "fusion.result": ("Fusion",),
     "fusion.smoothing": ("smoothed_vote",),
 }

@@ -14,6 +14,7 @@ from ..fusion.result import Fusion
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
 from ..images.sidecar import sidecar_bytes, sidecar_path
+from ..inputs.arrays import selected
 
 if TYPE_CHECKING:
     from ..images.nifti import Image
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Inputs:
-    """What the files hold, all on the first rater's grid, or nearly."""
+    """What the files hold, on one grid: the first rater's."""
 
     raters: list[Image] = field(default_factory=list)
     votes: list[NDArray[Any]] = field(default_factory=list)
@@ -139,3 +140,15 @@ class Job:
                     outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
             outputs.add(sidecar_path(self.consensus), sidecar_bytes(sidecar))
             outputs.commit()
+
+
+def counts_of(inputs: Inputs, label: int | None) -> NDArray[Any]:
+    """Count the raters who mark each voxel that they looked at."""
+    votes, most = inputs.votes, np.iinfo(np.uint8).max
+    counts: NDArray[Any] = np.zeros_like(votes[0], dtype=np.uint8 if len(votes) <= most else np.uint16)
+    for vote, seen in zip(votes, inputs.present or [None] * len(votes), strict=True):
+        marked = vote >= 0.5 if label is None else selected(vote, label)
+        np.add(counts, marked if seen is None else marked & (seen != 0), out=counts)
+    if inputs.region is not None:
+        counts[inputs.region == 0] = 0
+    return counts

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from ..errors import lacking
 from ..inputs.arrays import MARKED, Array
+from .backends import core
+from .case import InMemory
 
 LEVEL = 0.95
 Z = 1.959963984540054  # the normal distribution's quantile of (1 + LEVEL) / 2
@@ -102,7 +103,7 @@ def _errors(information: Rates, variability: Rates | None) -> Rates:
 
 
 def bootstrap(
-    raters: list[Array],
+    arrays: InMemory,
     *,
     kind: str,
     sensitivity: Rates,
@@ -110,16 +111,11 @@ def bootstrap(
     prior: float,
     replicates: int,
     seed: int,
-    mask: Array | None,
-    present: list[Array | None],
     options: dict[str, Any],
 ) -> tuple[Intervals, bool]:
-    """Return percentile intervals over resampled voxels or lesions; False with nan where the votes do not repeat.
-
-    ``raters``, ``mask`` and ``present`` come as the core takes them.
-    """
-    undefined = Intervals.undefined(kind, len(raters))
-    table = _core.tabulate(raters, mask=mask, present=present, options=options)
+    """Return percentile intervals over resampled voxels or lesions; False with nan where the votes do not repeat."""
+    undefined = Intervals.undefined(kind, len(arrays.raters))
+    table = core.tabulate(arrays, options)
     if table is None:
         return undefined, False
     vote, count, pattern = table
@@ -129,7 +125,7 @@ def bootstrap(
         return undefined, True
     if kind == "lesions":
         whole = {**options, "disputed_only": False}  # what all agree on holds a lesion together
-        everywhere = _core.tabulate(raters, mask=mask, present=present, options=whole)
+        everywhere = core.tabulate(arrays, whole)
         number, lesions = _lesions(*(table if everywhere is None else everywhere))
         if lesions < 2:
             return undefined, True
@@ -138,7 +134,7 @@ def bootstrap(
         samples = _resampled_voxels(count, replicates, rng)
     first, second = np.nan_to_num(np.clip([sensitivity, specificity], AWAY, 1 - AWAY), nan=0.5).tolist()
     rates = np.array(
-        [_core.fit(vote, counts, first, second, prior, options=options) for counts in samples if counts.any()]
+        [core.fit(vote, counts, first, second, prior, options=options) for counts in samples if counts.any()]
     )
     errors = rates.std(axis=0, ddof=1)  # of an array of shape (replicates, 2, m)
     ends = np.percentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)

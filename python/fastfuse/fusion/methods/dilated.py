@@ -13,18 +13,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..dilation.conditional import Guide
-from ..dilation.options import Dilation
-from ..dilation.soft_mask import SoftMask
-from ..errors import warn
-from ..inputs.arrays import Array, as_companion, named_raters, spacing_of
-from ..inputs.checks import check_count, check_one_selection
-from ..inputs.grids import check_in_memory
-from ..inputs.raters import Raters
-from .pipeline import fuse_arrays
-from .result import Fusion
+from ...dilation.conditional import Guide, conditional_dilation
+from ...dilation.options import Dilation
+from ...dilation.soft_mask import SoftMask
+from ...errors import warn
+from ...inputs.arrays import Array, as_companion, named_raters, spacing_of
+from ...inputs.checks import check_count, check_one_selection
+from ...inputs.grids import check_in_memory
+from ...inputs.raters import Raters
+from ..declared import documented, entries_of
+from ..option_checks import BetaPrior
+from ..options import Acceleration, IntervalKind, Missing, Options
+from ..pipeline import fuse_votes
+from ..registry import method_called
+from ..result import Fusion
+from ..votes import ENTRIES, MASKS, Votes
+
+NAME = "dilated-staple"
 
 
+@documented({**entries_of(conditional_dilation.__doc__), **ENTRIES, "raters": MASKS})
 def dilated_staple(
     raters: Any,
     image: Any,
@@ -33,19 +41,20 @@ def dilated_staple(
     init: str | float = "vote",
     mask: ArrayLike | None = None,
     roi: str | float = "all",
-    missing: str = "error",
+    missing: Missing = "error",
     present: Any = None,
     mrf: float = 0.0,
-    performance_prior: Any = None,
-    intervals: str = "none",
+    performance_prior: BetaPrior | None = None,
+    intervals: IntervalKind = "none",
     replicates: int = 200,
     seed: int = 0,
     tol: float = 1e-7,
     max_iter: int = 1000,
-    acceleration: str = "none",
+    acceleration: Acceleration = "none",
     dtype: DTypeLike = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
+    device: str | None = None,
     select_label: int | None = None,
     size: float = 1.2,
     label: float = 0.3,
@@ -62,14 +71,14 @@ def dilated_staple(
 
     Parameters
     ----------
-    raters, prior, init, roi, missing, present, mrf, performance_prior, intervals, replicates, seed
-        As in :func:`staple`.
-    tol, max_iter, acceleration, dtype, out, threads, select_label
-        As in :func:`staple`.
-    image, size, label, iterations, threshold, scope, connected, radius_mm, spacing_mm, normalize, binarize
-        As in :func:`conditional_dilation`; ``threshold`` is the cut of the image.
     mask : array_like of the raters' shape, optional
-        The region to fuse, as in :func:`staple`, and the ``roi`` of the dilation.
+        The region to fuse (bool, or 0 and 1), and that in which the consensus grows and which scales the image.
+    threshold : {"adaptive", "exact"} or float, default "adaptive"
+        The cut of the image; as in :func:`conditional_dilation`.
+    spacing_mm : sequence of float, one per axis, optional
+        Voxel size in mm; for ``radius_mm``, a margin as ``roi``, and ``mrf`` on voxels that are no cubes. Without it,
+        ``roi`` and ``mrf`` take that of the first nibabel image's header if the raters are such images, else 1.
+    {options}
 
     Returns
     -------
@@ -95,7 +104,7 @@ def dilated_staple(
     >>> np.unique(fastfuse.dilated_staple(masks, flair).probability)
     array([0. , 0.3, 1. ], dtype=float32)
     """
-    options = Dilation.checked(
+    growth = Dilation.checked(
         size=size,
         label=label,
         iterations=iterations,
@@ -107,22 +116,12 @@ def dilated_staple(
         normalize=normalize,
         binarize=binarize,
     )
-    check_one_selection(select_label, binarize=options.binarize)
-    remarks = check_in_memory([*named_raters(raters), ("image", image), ("mask", mask)])
-    given = Raters.of(raters)
-    as_companion(image, "image", given.arrays[0].shape)
-    threads = check_count(threads, "threads", least=0)
-    guide = Guide.of(image, mask, options, threads=threads, roi_name="mask")
-    fusion, _, doubts = dilate_fusion(
-        given.listed(),
-        guide,
+    options = Options(
         prior=prior,
         init=init,
-        mask=mask,
         roi=roi,
         spacing_mm=spacing_of(raters) if spacing_mm is None else spacing_mm,
         missing=missing,
-        present=present,
         mrf=mrf,
         performance_prior=performance_prior,
         intervals=intervals,
@@ -131,27 +130,37 @@ def dilated_staple(
         tol=tol,
         max_iter=max_iter,
         acceleration=acceleration,
-        dtype=dtype,
-        out=out,
         threads=threads,
+        device=device,
         select_label=select_label,
     )
-    warn(remarks + doubts)
+    fusion, remarks = _dilated(Votes(raters, mask, present, dtype, out), image, growth, options)
+    warn(remarks)
     return fusion
 
 
-def dilate_fusion(
-    masks: Sequence[Array | None], guide: Guide, *, out: Array | None = None, **staple_options: Any
-) -> tuple[Fusion, SoftMask, list[str]]:
+def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tuple[Fusion, list[str]]:
+    check_one_selection(options.select_label, binarize=growth.binarize)
+    remarks = check_in_memory([*named_raters(votes.raters), ("image", image), ("mask", votes.mask)])
+    given = Raters.of(votes.raters)
+    as_companion(image, "image", given.arrays[0].shape)
+    threads = check_count(options.threads, "threads", least=0)
+    guide = Guide.of(image, votes.mask, growth, threads=threads, roi_name="mask")
+    fusion, _, doubts = dilate_fusion(replace(votes, raters=given.listed()), guide, options)
+    return fusion, remarks + doubts
+
+
+def dilate_fusion(votes: Votes, guide: Guide, options: Options) -> tuple[Fusion, SoftMask, list[str]]:
     """Return dilated-STAPLE's fusion, the dilation of its consensus, and what makes them doubtful."""
     if guide.options.binarize:
-        masks = [None if mask is None else _binarized(mask) for mask in masks]
-    fusion, remarks = fuse_arrays(masks, "staple", out=out, **staple_options)
+        binary = [None if mask is None else _binarized(mask) for mask in votes.raters]
+        votes = replace(votes, raters=binary)
+    fusion, remarks = fuse_votes(votes, method_called("staple"), options)
     soft = guide.dilate(fusion.label(), "the consensus", fusion.probability.dtype)
-    if out is not None:
-        np.copyto(out, soft.values)
-    probability = soft.values if out is None else out
-    return replace(fusion, probability=probability, method="dilated-staple"), soft, remarks + guide.remarks
+    if votes.out is not None:
+        np.copyto(votes.out, soft.values)
+    probability = soft.values if votes.out is None else votes.out
+    return replace(fusion, probability=probability, method=NAME), soft, remarks + guide.remarks
 
 
 def _binarized(mask: Array) -> Array:

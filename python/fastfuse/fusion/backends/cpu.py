@@ -1,0 +1,31 @@
+"""Fusion on this machine's processors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...inputs.output_array import Destination
+from ..case import Case
+from ..options import Options
+from ..registry import Method
+from ..result import Found
+from ..votes import Votes
+from . import core
+
+
+class Cpu:
+    """The machine's processors."""
+
+    def place(self, votes: Votes, options: Options) -> Case:
+        """Take the votes as arrays of one shape."""
+        return Case.of(votes, options)
+
+    def fuse(self, case: Case, method: Method, options: Options) -> tuple[Any, Found]:
+        """Fuse into the caller's array, or a new one."""
+        given = case.votes
+        used = [*case.given.arrays, *case.companions]
+        destination = Destination.of(given.out, given.dtype, case.shape, tuple(case.axes), used)
+        with core.refusals_explained(case, seen=True):
+            arrays = case.in_memory_order().within_margin(options, case.spacings)
+            found = core.fuse(arrays, destination.work, core.core_options(method, options, case.spacings))
+        return destination.finish(), found
