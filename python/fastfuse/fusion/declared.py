@@ -13,7 +13,6 @@ from .registry import Method
 T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
 PLACE = "{options}"  # where a docstring takes the entries of all parameters that it does not describe itself
-BEYOND = "Beyond the paper"
 
 
 def every(_: Method) -> bool:
@@ -26,6 +25,14 @@ def estimating(method: Method) -> bool:
     return method.estimates
 
 
+def number_or_word(text: str) -> float | str:
+    """Return what was typed as a number if it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 @dataclass(frozen=True)
 class Flag:
     """How the shell takes an option.
@@ -34,8 +41,9 @@ class Flag:
     ----------
     help : str
         One line.
-    kind : type or "pair"
-        int, float, or str, which is for a word or a number; of no meaning where the option has choices.
+    kind : callable, optional
+        Type that reads what was typed: int, float, str or :func:`number_or_word`. None where the option has choices,
+        or takes a pair of numbers.
     main : bool
         Whether the help lists it among the main options, and not under "Beyond the paper".
     metavar : str, optional
@@ -43,7 +51,7 @@ class Flag:
     """
 
     help: str
-    kind: type[int | float | str] | None = None
+    kind: Callable[[str], object] | None = None
     main: bool = False
     metavar: str | None = None
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from .declared import Flag, OneOf, Option, declared, estimating, option
+from .declared import Flag, OneOf, Option, declared, estimating, number_or_word, option
 from .option_checks import (
     BetaPrior,
     as_given,
@@ -98,7 +98,7 @@ class Options:
         """,
         flag=Flag(
             "mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote.",
-            str,
+            number_or_word,
             main=True,
         ),
         methods=estimating,
@@ -112,7 +112,9 @@ class Options:
         "vote": start from the mean vote, M-step first; that M-step is the paper's for every ``m_step``. A number in
         (0.5, 1): every sensitivity and specificity starts there, E-step first.
         """,
-        flag=Flag("vote, or a number in (0.5, 1) for every sensitivity and specificity.", str, main=True),
+        flag=Flag(
+            "vote, or a number in (0.5, 1) for every sensitivity and specificity.", number_or_word, main=True
+        ),
         methods=estimating,
         of_table=True,
     )
@@ -130,7 +132,9 @@ class Options:
         Raters who err independently look opposed to each other, so that a few of them may come out as worse than
         chance, and the consensus upside down. Use it where many raters differ in kind, not to save time.
         """,
-        flag=Flag("Where to fuse: all, disputed, or a margin in mm around what anybody marks.", str),
+        flag=Flag(
+            "Where to fuse: all, disputed, or a margin in mm around what anybody marks.", number_or_word
+        ),
         methods=estimating,
         on_device=False,
     )
