@@ -13,7 +13,6 @@
 #include "bindings.hpp"
 #include "dlpack.hpp"
 #include "fastfuse/fusion.hpp"
-#include "options.hpp"
 
 namespace fastfuse::bindings {
 namespace {
@@ -178,7 +177,7 @@ class DeviceArray {
 // or answers what stays on the device.
 py::tuple fuse_on_device(const std::vector<py::object>& raters, const Shape& shape, bool wide,
                          const py::object& out, const py::object& mask, int device, std::uintptr_t stream,
-                         const py::dict& given) {
+                         const Options& options) {
     Held held;
     Votes votes;
     votes.place = Place{device, stream};
@@ -187,8 +186,6 @@ py::tuple fuse_on_device(const std::vector<py::object>& raters, const Shape& sha
         votes.raters.push_back(
             view_on_device(rater, "rater " + std::to_string(votes.raters.size()), shape, *votes.place, held));
     if (!mask.is_none()) votes.mask = view_on_device(mask, "mask", shape, *votes.place, held);
-    votes.check = check_of(given);
-    const Options options = options_of(given);
     const ShouldStop ask = signals();
     const auto fuse_into = [&](const Output& to) {
         return without_gil([&] {
@@ -199,14 +196,14 @@ py::tuple fuse_on_device(const std::vector<py::object>& raters, const Shape& sha
     };
     if (py::isinstance<py::capsule>(out)) {
         const Result result = fuse_into({data_of(held.take(out)), wide});
-        return py::make_tuple(wrap(result), py::none());
+        return py::make_tuple(result, py::none());
     }
     DeviceArray consensus(*votes.place, shape, wide);
     const Result result = fuse_into(consensus.output());
-    if (out.is_none()) return py::make_tuple(wrap(result), std::move(consensus));
+    if (out.is_none()) return py::make_tuple(result, std::move(consensus));
     auto array = out.cast<py::array>();
     consensus.copy_to(array);
-    return py::make_tuple(wrap(result), py::none());
+    return py::make_tuple(result, py::none());
 }
 
 } // namespace

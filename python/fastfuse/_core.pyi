@@ -1,7 +1,8 @@
 from collections.abc import Sequence
-from typing import Any, TypedDict, type_check_only
+from typing import Any, ClassVar, TypedDict, type_check_only
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 most_device_raters: int
 
@@ -9,6 +10,131 @@ class BadInput(ValueError): ...
 class DeviceError(RuntimeError): ...
 class OutOfMemory(DeviceError): ...
 class Unavailable(RuntimeError): ...
+
+class Options:
+    method: str
+    m_step: str
+    expectation: str
+    likelihood: str
+    prior: str | float
+    init: str | float
+    roi: str
+    missing: str
+    mrf: float
+    spacing_mm: list[float]
+    performance_prior: tuple[tuple[float, float], tuple[float, float]]
+    intervals: str
+    tol: float
+    max_iter: int
+    acceleration: str
+    select_label: float | None
+    threads: int
+    route: str
+    def __init__(self) -> None: ...
+
+class VoteTable:
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    def __init__(self, patterns: ArrayLike, counts: ArrayLike) -> None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    @property
+    def patterns(self) -> NDArray[np.float64]: ...
+    @property
+    def counts(self) -> NDArray[np.float64]: ...
+    @property
+    def raters(self) -> int: ...
+    def add(self, other: VoteTable) -> VoteTable: ...
+    def drop(self, rater: int) -> VoteTable: ...
+
+class Estimate:
+    def __init__(
+        self,
+        *,
+        sensitivity: Sequence[float] | NDArray[np.float64],
+        specificity: Sequence[float] | NDArray[np.float64],
+        miss_rate: Sequence[float] | NDArray[np.float64],
+        false_alarm_rate: Sequence[float] | NDArray[np.float64],
+        prior: float,
+        log_likelihood: Sequence[float] | NDArray[np.float64] = [],
+        iterations: int = 0,
+        converged: bool = True,
+        method: str = "soft-staple",
+        m_step: str = "paper",
+        likelihood: str = "mixture",
+        expectation: str = "auto",
+        by_masses: bool = False,
+        certain: bool = False,
+    ) -> None: ...
+    @property
+    def sensitivity(self) -> list[float]: ...
+    @property
+    def specificity(self) -> list[float]: ...
+    @property
+    def miss_rate(self) -> list[float]: ...
+    @property
+    def false_alarm_rate(self) -> list[float]: ...
+    @property
+    def prior(self) -> float: ...
+    @property
+    def log_likelihood(self) -> list[float]: ...
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def converged(self) -> bool: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def m_step(self) -> str: ...
+    @property
+    def likelihood(self) -> str: ...
+    @property
+    def expectation(self) -> str: ...
+    @property
+    def by_masses(self) -> bool: ...
+    @property
+    def certain(self) -> bool: ...
+
+class Result:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...  # made by the core alone
+    @property
+    def sensitivity(self) -> list[float]: ...
+    @property
+    def specificity(self) -> list[float]: ...
+    @property
+    def prior(self) -> float: ...
+    @property
+    def log_likelihood(self) -> list[float]: ...
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def converged(self) -> bool: ...
+    @property
+    def voxels(self) -> float: ...
+    @property
+    def disputed(self) -> float: ...
+    @property
+    def volume(self) -> list[float]: ...
+    @property
+    def read(self) -> list[float]: ...
+    @property
+    def marked_by(self) -> list[float]: ...
+    @property
+    def seen_by(self) -> list[float]: ...
+    @property
+    def lowest(self) -> float: ...
+    @property
+    def highest(self) -> float: ...
+    @property
+    def information(self) -> NDArray[np.float64]: ...
+    @property
+    def variability(self) -> NDArray[np.float64]: ...
+    @property
+    def estimate(self) -> Estimate: ...
+    @property
+    def table(self) -> VoteTable | None: ...
+    @property
+    def pattern(self) -> NDArray[np.int32] | None: ...
+    @property
+    def marked(self) -> NDArray[np.bool_] | None: ...
 
 def why_no_cuda() -> str: ...
 def fuse_on_device(
@@ -20,27 +146,8 @@ def fuse_on_device(
     mask: Any,
     device: int,
     stream: int,
-    options: dict[str, Any],
+    options: Options,
 ) -> tuple[Result, Any]: ...
-
-@type_check_only
-class Result(TypedDict):
-    sensitivity: list[float]
-    specificity: list[float]
-    prior: float
-    log_likelihood: list[float]
-    iterations: int
-    converged: bool
-    voxels: float
-    disputed: float
-    volume: list[float]
-    read: list[float]
-    marked_by: list[float]
-    seen_by: list[float]
-    information: NDArray[Any]
-    variability: NDArray[Any]
-    lowest: float
-    highest: float
 
 @type_check_only
 class Dilated(TypedDict):
@@ -78,21 +185,15 @@ def fuse(
     mask: NDArray[Any] | None = None,
     prior_map: NDArray[Any] | None = None,
     present: Sequence[NDArray[Any] | None] = (),
-    options: dict[str, Any],
+    options: Options,
 ) -> Result: ...
 def tabulate(
     raters: Sequence[NDArray[Any]],
     *,
     mask: NDArray[Any] | None = None,
     present: Sequence[NDArray[Any] | None] = (),
-    options: dict[str, Any],
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None: ...
+    options: Options,
+) -> VoteTable | None: ...
 def fit(
-    vote: NDArray[Any],
-    count: NDArray[Any],
-    sensitivity: Sequence[float],
-    specificity: Sequence[float],
-    prior: float,
-    *,
-    options: dict[str, Any],
+    table: VoteTable, counts: Sequence[float] | NDArray[np.float64], *, options: Options, start: Estimate
 ) -> tuple[list[float], list[float]]: ...

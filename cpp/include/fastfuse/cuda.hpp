@@ -13,11 +13,6 @@
 
 #include "fastfuse/threads.hpp"
 #include "fastfuse/votes.hpp"
-#include "votes/patterns.hpp"
-
-namespace fastfuse {
-class Dense;
-}
 
 namespace fastfuse::cuda {
 
@@ -59,16 +54,5 @@ class Memory {
 // Both wait until it is done.
 void copy_to_device(const Place& place, const void* from, std::size_t bytes, std::byte* to);
 void copy_to_host(const Place& place, const std::byte* from, std::size_t bytes, void* to);
-
-// The distinct patterns of votes with few values; nothing if they have many, or make too many patterns.
-struct Found {
-    std::unique_ptr<IndexedRows> patterns;
-    bool few_values = false;
-};
-Found find_patterns(const Votes& votes);
-
-// All other votes. `fine`: in double precision, but for masses. `by_nodes`: soft-STAPLE by the characteristic
-// function.
-std::unique_ptr<Dense> dense(const Votes& votes, bool fine, bool by_nodes);
 
 } // namespace fastfuse::cuda

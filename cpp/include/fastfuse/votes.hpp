@@ -1,9 +1,6 @@
-// The raters' votes as the caller holds them: pointers, types and strides. Nothing is copied but one block at
-// a time.
+// Raters' votes as the caller holds them: pointers, types and strides.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -19,6 +16,12 @@ enum class Check {
     binary, // votes 0 and 1 only
 };
 
+// What a vote that is NaN means.
+enum class Missing {
+    error,
+    nan, // no vote: the rater did not look
+};
+
 // Of a rater who says nothing on a voxel; -2^-100, which nobody votes.
 constexpr double missing_vote = -7.888609052210118e-31;
 inline bool is_missing(double vote) { return vote < 0; }
@@ -27,69 +30,21 @@ inline bool is_missing(double vote) { return vote < 0; }
 struct Votes {
     std::vector<std::int64_t> shape;
     std::vector<View> raters;
-    std::vector<std::optional<View>> present; // of each rater, 0 where he did not look; or of none
-    bool nan_is_missing = false;              // a rater's NaN says that he did not look
+    std::vector<std::optional<View>> present; // of each rater, 0 where they did not look; or empty
     std::optional<View> mask;                 // 0 or 1; outside it nothing counts and nothing is checked
     std::optional<View> prior;                // p(truth 1) per voxel, in (0, 1)
-    std::optional<double> label; // a vote is 1 where the rater's value, rounded, is this label, not 0
+    std::optional<Place> place; // device in whose memory all arrays lie, contiguous; else this machine's
+
+    // How the values are read.
     Check check = Check::unit;
-    std::optional<Place> place; // the device in whose memory all arrays lie, contiguous; else this machine's
+    Missing missing = Missing::error;
+    std::optional<double> select_label; // a vote is 1 where the rater's value, rounded, is this label
 
     std::int64_t voxels() const;
     int size() const { return static_cast<int>(raters.size()); }
-    bool may_miss() const { return nan_is_missing || !present.empty(); }
-    int columns() const {
-        return size() + (prior ? 1 : 0);
-    } // of a vote pattern: votes and, with a map, its prior
+    bool may_miss() const { return missing == Missing::nan || !present.empty(); }
+    // Of a vote pattern: votes and, with a map, its prior.
+    int columns() const { return size() + (prior ? 1 : 0); }
 };
-
-constexpr std::int64_t block_voxels = 4096; // what is read, and summed, at a time
-constexpr std::int64_t group_voxels = 64;   // what is skipped at a time where all votes are 0
-static_assert(block_voxels / group_voxels == 64, "a block's groups are the bits of a word");
-
-// Rows that a block can have, with room to keep the columns off one another's cache sets.
-constexpr std::int64_t block_rows = block_voxels + 8;
-
-std::int64_t block_count(const Votes& votes);
-
-// One block as weighted rows. Row 0 stands for all its voxels whose votes are 0 (unless there is a prior
-// map), each other row for a run of voxels with the same votes. Vote i of row r is vote[i * block_rows + r].
-// A row on which every vote is missing has count 0.
-// Scratch of one thread.
-struct Block {
-    explicit Block(const Votes& votes);
-
-    std::int64_t first = 0;  // index of its first voxel
-    std::int64_t voxels = 0; // voxels in it
-    std::int64_t rows = 0;
-    std::vector<double> vote;
-    std::vector<double> count;                    // voxels in each row
-    std::vector<double> prior;                    // of each row; empty without a prior map
-    std::array<std::int32_t, block_voxels> row{}; // of each voxel of the other groups; -1 outside the mask
-    std::uint64_t zero_groups = 0;                // bit g: all voxels of group g are of row 0
-    std::uint64_t outside_groups = 0;             // bit g: all voxels of group g are outside the mask
-
-    // The row of any voxel; -1 outside the mask.
-    std::int32_t row_of(std::int64_t voxel) const {
-        if (outside_groups >> (voxel / group_voxels) & 1) return -1;
-        return zero_groups >> (voxel / group_voxels) & 1 ? 0 : row[static_cast<std::size_t>(voxel)];
-    }
-
-    // Scratch of the reader.
-    std::vector<std::vector<std::byte>> native; // copies of what is strided or swapped, a view each
-    std::array<double, block_voxels> inside{};  // the mask as 0 and 1
-    std::vector<double> group; // votes of one group: vote i of its voxel k at i * group_voxels + k
-};
-
-// The groups of a block, as bits, in which somebody may vote.
-using VotedGroups = std::uint64_t;
-
-// Finds them for some blocks at once: long runs of memory are read faster. Nothing where an array is not in
-// native layout, or where a prior map makes every group count.
-std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, std::int64_t first_block,
-                                                          std::int64_t blocks);
-
-// Reads, checks and converts block number `index`. Throws BadInput for the first bad voxel of the block.
-void read_block(const Votes& votes, std::int64_t index, Block& block, const VotedGroups* voted = nullptr);
 
 } // namespace fastfuse

@@ -53,12 +53,12 @@ std::optional<Sums> DenseOnDevice::expectation(Step step, const Performance& per
     sums.foreground = sum[0];
     sums.background = sum[1];
     sums.log_likelihood = step == Step::mean_vote ? 0 : sum[2];
-    for (std::size_t i = 0; i < sums.hit.size(); ++i) {
+    for (std::size_t i = 0; i < sums.true_positive.size(); ++i) {
         const double one = sum[fixed_sums + 2 * i], zero = sum[fixed_sums + 2 * i + 1];
-        kernels::complete(one, sums.foreground, likelier_where_one(performance, i), sums.hit[i],
-                          sums.miss[i]);
-        kernels::complete(zero, sums.background, likelier_where_zero(performance, i), sums.false_alarm[i],
-                          sums.rejection[i]);
+        kernels::complete(one, sums.foreground, likelier_where_one(performance, i), sums.true_positive[i],
+                          sums.false_negative[i]);
+        kernels::complete(zero, sums.background, likelier_where_zero(performance, i), sums.false_positive[i],
+                          sums.true_negative[i]);
     }
     return sums;
 }

@@ -2,7 +2,7 @@
 // device's twin of dense.cpp.
 #pragma once
 
-#include "engines/dense.hpp"
+#include "cuda/engines.hpp"
 
 #include <optional>
 #include <vector>

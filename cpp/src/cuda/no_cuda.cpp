@@ -1,5 +1,5 @@
 // What stands for the device where the library is built without CUDA.
-#include "engines/dense.hpp"
+#include "cuda/engines.hpp"
 #include "fastfuse/cuda.hpp"
 
 namespace fastfuse::cuda {

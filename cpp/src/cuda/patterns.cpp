@@ -1,11 +1,12 @@
 // The distinct patterns of votes that lie on the device: counted there, a table here.
-#include "votes/patterns.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "cuda/columns.hpp"
+#include "cuda/engines.hpp"
 #include "cuda/kernels.hpp"
 
 namespace fastfuse::cuda {
@@ -50,7 +51,8 @@ std::optional<Values> sampled_values(const Votes& votes, const Columns& columns)
     return values;
 }
 
-class DevicePatterns : public IndexedRows {
+// Each voxel's key, on the device.
+class DevicePatterns : public PatternIndex {
   public:
     DevicePatterns(const Columns& columns, const Place& place, const Values& values, std::int64_t keys)
         : place_(place), columns_(columns), keys_(keys) {
@@ -62,27 +64,19 @@ class DevicePatterns : public IndexedRows {
         find(values);
     }
 
-    int raters() const override { return columns_.raters; }
-    std::int64_t size() const override { return static_cast<std::int64_t>(count_.size()); }
-
-    Batch batch(std::int64_t index) const override {
-        const std::int64_t first = index * batch_rows;
-        Batch batch;
-        batch.raters = raters();
-        batch.rows = std::min(batch_rows, size() - first);
-        batch.stride = size();
-        batch.vote = vote_.data() + first;
-        batch.count = count_.data() + first;
-        return batch;
-    }
-
     void write(const std::vector<double>& probability_of_row, const Output& to, const Team&) const override {
         const OnDevice here(place_.device);
         to.wide ? write_as<double>(probability_of_row, to) : write_as<float>(probability_of_row, to);
     }
 
-    // There are no patterns if there are any.
+    std::vector<std::int32_t> rows_of_voxels(const Team&) const override {
+        const OnDevice here(place_.device);
+        return narrow_key_ ? rows_of(narrow_key_->values()) : rows_of(wide_key_->values());
+    }
+
+    // There is no table if there are any.
     const Strays& strays() const { return strays_; }
+    VoteTable take_table() { return std::move(table_); }
 
   private:
     void find(const Values& values) {
@@ -101,22 +95,32 @@ class DevicePatterns : public IndexedRows {
 
     // The patterns that occur, and that without any vote, in the order of their keys.
     void list(const Values& values, const std::vector<Count>& count) {
+        std::vector<double> counts;
         row_of_key_.assign(static_cast<std::size_t>(keys_), -1);
         for (std::size_t key = 0; key < row_of_key_.size(); ++key) {
             if (count[key] == 0 && key > 0) continue;
-            row_of_key_[key] = size();
-            count_.push_back(static_cast<double>(count[key]));
+            row_of_key_[key] = static_cast<std::int64_t>(counts.size());
+            counts.push_back(static_cast<double>(count[key]));
         }
         const auto raters = static_cast<std::size_t>(columns_.raters);
-        vote_.resize(count_.size() * raters);
+        std::vector<double> votes(counts.size() * raters);
         for (std::size_t key = 0; key < row_of_key_.size(); ++key) {
             std::size_t code = key;
             for (std::size_t i = 0; i < raters && row_of_key_[key] >= 0; ++i) {
-                vote_[i * count_.size() + static_cast<std::size_t>(row_of_key_[key])] =
+                votes[i * counts.size() + static_cast<std::size_t>(row_of_key_[key])] =
                     values.value[code % static_cast<std::size_t>(values.size)];
                 code /= static_cast<std::size_t>(values.size);
             }
         }
+        table_ = VoteTable(columns_.raters, std::move(votes), std::move(counts));
+    }
+
+    template <class Key> std::vector<std::int32_t> rows_of(const std::vector<Key>& keys) const {
+        std::vector<std::int32_t> rows(static_cast<std::size_t>(columns_.voxels), -1);
+        for (std::size_t voxel = 0; voxel < rows.size(); ++voxel)
+            if (keys[voxel] < row_of_key_.size())
+                rows[voxel] = static_cast<std::int32_t>(row_of_key_[keys[voxel]]);
+        return rows;
     }
 
     template <class T> void write_as(const std::vector<double>& probability_of_row, const Output& to) const {
@@ -139,7 +143,7 @@ class DevicePatterns : public IndexedRows {
     std::optional<Array<std::uint16_t>> narrow_key_; // of each voxel: one of the two
     std::optional<Array<std::uint32_t>> wide_key_;
     std::vector<std::int64_t> row_of_key_;
-    std::vector<double> vote_, count_;
+    VoteTable table_;
     Strays strays_{};
 };
 
@@ -151,11 +155,14 @@ Found find_patterns(const Votes& votes) {
     std::optional<Values> values = sampled_values(votes, columns);
     while (values) {
         const std::optional<std::int64_t> keys = keys_of(values->size, votes.size());
-        if (!keys) return {nullptr, true};
+        if (!keys) return {std::nullopt, true};
         auto patterns = std::make_unique<DevicePatterns>(columns, *votes.place, *values, *keys);
         const Strays& strays = patterns->strays();
         refuse(columns, strays, votes.check, *votes.place);
-        if (!strays.vote.found()) return {std::move(patterns), true};
+        if (!strays.vote.found()) {
+            VoteTable table = patterns->take_table();
+            return {Tabulation{std::move(table), {}, std::move(patterns)}, true};
+        }
         const double vote = vote_at(columns, strays.vote.place(), *votes.place); // one that the sample missed
         if (!add_value(*values, vote)) break;
     }

@@ -34,7 +34,8 @@ FASTFUSE_CLONES void see_votes(const double* count, const double* vote, std::int
     }
 }
 
-// How probable the rater's own mark is, given his vote q and the truth: marks have probability `mark` there.
+// How probable the rater's own mark is, given their vote q and the truth: marks have probability `mark`
+// there.
 FASTFUSE_CLONES void see_marks(const double* count, const double* vote, double mark, double no_mark,
                                std::int64_t n, double* yes, double* no) {
     for (std::int64_t r = 0; r < n; ++r) {
@@ -72,21 +73,23 @@ void gather_rater(const Batch& batch, std::size_t i, const Posterior& posterior,
     double* no = seen.no.data();
     const bool marks = m_step == MStep::em;
     if (marks)
-        see_marks(batch.count, vote, performance.sensitivity[i], performance.miss_rate[i], n, yes, no);
+        see_marks(batch.count, vote, performance.sensitivity[i], performance.false_negative_rate[i], n, yes,
+                  no);
     else if (batch.moment)
         see_moments(batch.count, batch.moment + static_cast<std::int64_t>(i) * batch.moment_stride, n, yes,
                     no);
     else
         see_votes(batch.count, vote, n, yes, no);
     if (batch.may_miss) forget_missing(vote, n, yes, no);
-    sums.hit[i] += dot(w, yes, n);
-    sums.miss[i] += dot(w, no, n);
+    sums.true_positive[i] += dot(w, yes, n);
+    sums.false_negative[i] += dot(w, no, n);
     if (marks) {
-        see_marks(batch.count, vote, performance.false_alarm_rate[i], performance.specificity[i], n, yes, no);
+        see_marks(batch.count, vote, performance.false_positive_rate[i], performance.specificity[i], n, yes,
+                  no);
         if (batch.may_miss) forget_missing(vote, n, yes, no);
     }
-    sums.false_alarm[i] += dot(u, yes, n);
-    sums.rejection[i] += dot(u, no, n);
+    sums.false_positive[i] += dot(u, yes, n);
+    sums.true_negative[i] += dot(u, no, n);
 }
 
 // part / (part + rest) and its complement, with what a prior adds to both; as before where nothing
@@ -117,12 +120,12 @@ std::shared_ptr<const Nodes> nodes_for(Model model, const Performance& performan
     return std::make_shared<const Nodes>(performance);
 }
 
-Expectation::Expectation(Model model, MStep m_step, const Performance& performance,
-                         std::shared_ptr<const Nodes> nodes)
+BatchExpectation::BatchExpectation(Model model, MStep m_step, const Performance& performance,
+                                   std::shared_ptr<const Nodes> nodes)
     : model_(model), m_step_(model == Model::log_linear ? MStep::paper : m_step), // its own maximiser
       performance_(performance), nodes_(std::move(nodes)) {}
 
-void Expectation::find_posterior(const Batch& batch, Sums* sums_by_terms, const Worker& worker) {
+void BatchExpectation::find_posterior(const Batch& batch, Sums* sums_by_terms, const Worker& worker) {
     switch (model_) {
     case Model::mean_vote: return mean_vote(batch, posterior_);
     case Model::product: return product_posterior(batch, performance_, posterior_);
@@ -134,12 +137,12 @@ void Expectation::find_posterior(const Batch& batch, Sums* sums_by_terms, const 
     }
 }
 
-const Posterior& Expectation::posterior(const Batch& batch, const Worker& worker) {
+const Posterior& BatchExpectation::posterior(const Batch& batch, const Worker& worker) {
     find_posterior(batch, nullptr, worker);
     return posterior_;
 }
 
-Sums Expectation::operator()(const Batch& batch, const Worker& worker) {
+Sums BatchExpectation::operator()(const Batch& batch, const Worker& worker) {
     Sums sums(batch.raters);
     const bool by_terms = is_soft(model_) && m_step_ == MStep::em;
     find_posterior(batch, by_terms ? &sums : nullptr, worker);
@@ -148,7 +151,7 @@ Sums Expectation::operator()(const Batch& batch, const Worker& worker) {
     sums.foreground = dot(batch.count, posterior_.foreground.data(), batch.rows);
     sums.background = dot(batch.count, posterior_.background.data(), batch.rows);
     sums.log_likelihood = dot(batch.count, posterior_.log_likelihood.data(), batch.rows);
-    for (std::size_t i = 0; i < sums.hit.size() && !by_terms; ++i)
+    for (std::size_t i = 0; i < sums.true_positive.size() && !by_terms; ++i)
         gather_rater(batch, i, posterior_, m_step_, performance_, seen_, sums);
     return sums;
 }
@@ -157,16 +160,16 @@ Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance&
                  const Team& team) {
     const auto nodes = nodes_for(model, performance);
     return sum_over(rows, team, Sums(rows.raters()),
-                    [&] { return Expectation(model, m_step, performance, nodes); });
+                    [&] { return BatchExpectation(model, m_step, performance, nodes); });
 }
 
-Performance maximise(const Sums& sums, const Performance& before, const BetaPrior& sensitivity,
-                     const BetaPrior& specificity) {
+Performance maximise(const Sums& sums, const Performance& before, const PerformancePrior& prior) {
     Performance after = before;
-    for (std::size_t i = 0; i < sums.hit.size(); ++i) { // eq. (5)
-        update(sums.hit[i], sums.miss[i], sensitivity, after.sensitivity[i], after.miss_rate[i]);
-        update(sums.rejection[i], sums.false_alarm[i], specificity, after.specificity[i],
-               after.false_alarm_rate[i]);
+    for (std::size_t i = 0; i < sums.true_positive.size(); ++i) { // eq. (5)
+        update(sums.true_positive[i], sums.false_negative[i], prior.sensitivity, after.sensitivity[i],
+               after.false_negative_rate[i]);
+        update(sums.true_negative[i], sums.false_positive[i], prior.specificity, after.specificity[i],
+               after.false_positive_rate[i]);
     }
     return after;
 }
@@ -176,25 +179,26 @@ namespace {
 // One call of em.
 class Iteration {
   public:
-    Iteration(const EStep& expectation, const EmOptions& options, const Performance& performance)
+    Iteration(const EStep& expectation, const Options& options, const Performance& performance)
         : expectation_(expectation), options_(options), theta_(performance) {}
 
     Estimate run(const std::optional<Sums>& start) {
         sums_ = start ? *start : expectation_(theta_);
         if (start && goes_on()) step(); // there is no θ yet that a move could be measured from
         while (goes_on())
-            estimate_.converged = options_.accelerate ? accelerated_steps() : step();
+            estimate_.converged =
+                options_.acceleration == Acceleration::squarem ? accelerated_steps() : step();
         estimate_.performance = std::move(theta_);
         return std::move(estimate_);
     }
 
   private:
-    bool goes_on() const { return !estimate_.converged && estimate_.iterations < options_.max_iterations; }
+    bool goes_on() const { return !estimate_.converged && estimate_.iterations < options_.max_iter; }
 
     Performance next() const { return next(sums_, theta_); }
     Performance next(const Sums& sums, const Performance& theta) const {
-        Performance after = maximise(sums, theta, options_.sensitivity, options_.specificity); // eq. (5)
-        if (options_.estimate_prior)
+        Performance after = maximise(sums, theta, options_.performance_prior); // eq. (5)
+        if (options_.estimates_prior())
             after.prior = std::clamp(sums.foreground / sums.count, epsilon, 1 - epsilon);
         return after;
     }
@@ -219,7 +223,7 @@ class Iteration {
         const Performance after = next();
         const double moved = move(theta_, after);
         go_to(after);
-        return moved <= options_.tolerance;
+        return moved <= options_.tol;
     }
 
     // Two steps, and as far beyond them as their difference promises: squared extrapolation (SQUAREM, scheme
@@ -230,8 +234,8 @@ class Iteration {
         if (!goes_on()) return false;
         const Performance third = next();
         const double moved = move(theta_, third);
-        if (moved > options_.tolerance) {
-            const Performance beyond = extrapolate(first, theta_, third, options_.estimate_prior);
+        if (moved > options_.tol) {
+            const Performance beyond = extrapolate(first, theta_, third, options_.estimates_prior());
             Sums sums = expectation_(beyond);
             if (keeps(beyond, sums, moved)) {
                 go_to(beyond, std::move(sums));
@@ -239,7 +243,7 @@ class Iteration {
             }
         }
         go_to(third);
-        return moved <= options_.tolerance;
+        return moved <= options_.tol;
     }
 
     // The paper's M-step need not raise the likelihood: there, the next move must be no larger.
@@ -252,18 +256,20 @@ class Iteration {
     double log_prior(const Performance& theta) const {
         double sum = 0;
         for (std::size_t i = 0; i < theta.sensitivity.size(); ++i)
-            sum += log_density(options_.sensitivity, theta.sensitivity[i], theta.miss_rate[i]) +
-                   log_density(options_.specificity, theta.specificity[i], theta.false_alarm_rate[i]);
+            sum += log_density(options_.performance_prior.sensitivity, theta.sensitivity[i],
+                               theta.false_negative_rate[i]) +
+                   log_density(options_.performance_prior.specificity, theta.specificity[i],
+                               theta.false_positive_rate[i]);
         return sum;
     }
 
-    // But for a constant.
+    // Without the constant.
     static double log_density(const BetaPrior& prior, double rate, double complement) {
         return (prior.a - 1) * std::log(rate) + (prior.b - 1) * std::log(complement);
     }
 
     const EStep& expectation_;
-    const EmOptions& options_;
+    const Options& options_;
     Performance theta_;
     Sums sums_; // of an E-step with θ
     Estimate estimate_;
@@ -271,7 +277,7 @@ class Iteration {
 
 } // namespace
 
-Estimate em(const EStep& expectation, const EmOptions& options, const Performance& performance,
+Estimate em(const EStep& expectation, const Options& options, const Performance& performance,
             const std::optional<Sums>& start) {
     return Iteration(expectation, options, performance).run(start);
 }

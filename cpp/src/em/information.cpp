@@ -59,8 +59,8 @@ class Observer {
             const double q = batch.votes_of(static_cast<int>(i))[row];
             difference_[i] = difference_[raters_ + i] = 0;
             if (is_missing(q)) continue;
-            const Slope one = slope_(q, theta_.sensitivity[i], theta_.miss_rate[i]);
-            const Slope zero = slope_(1 - q, theta_.specificity[i], theta_.false_alarm_rate[i]);
+            const Slope one = slope_(q, theta_.sensitivity[i], theta_.false_negative_rate[i]);
+            const Slope zero = slope_(1 - q, theta_.specificity[i], theta_.false_positive_rate[i]);
             difference_[i] = one.score;
             difference_[raters_ + i] = -zero.score;
             sum.value[i * n + i] += count * w * one.curvature;
@@ -81,7 +81,7 @@ class Observer {
     Slope (*slope_)(double, double, double);
     std::size_t raters_;
     bool with_prior_;
-    Expectation expectation_;
+    BatchExpectation expectation_;
     std::vector<double> difference_; // x_1 − x_0
 };
 
@@ -111,11 +111,12 @@ class Scorer {
     // c s
     std::vector<double> score_of(const Sums& sums) const {
         std::vector<double> score;
-        for (std::size_t i = 0; i < sums.hit.size(); ++i)
-            score.push_back(sums.hit[i] / theta_.sensitivity[i] - sums.miss[i] / theta_.miss_rate[i]);
-        for (std::size_t i = 0; i < sums.hit.size(); ++i)
-            score.push_back(sums.rejection[i] / theta_.specificity[i] -
-                            sums.false_alarm[i] / theta_.false_alarm_rate[i]);
+        for (std::size_t i = 0; i < sums.true_positive.size(); ++i)
+            score.push_back(sums.true_positive[i] / theta_.sensitivity[i] -
+                            sums.false_negative[i] / theta_.false_negative_rate[i]);
+        for (std::size_t i = 0; i < sums.true_positive.size(); ++i)
+            score.push_back(sums.true_negative[i] / theta_.specificity[i] -
+                            sums.false_positive[i] / theta_.false_positive_rate[i]);
         if (with_prior_)
             score.push_back(sums.foreground / theta_.prior - sums.background / (1 - theta_.prior));
         return score;
@@ -123,7 +124,7 @@ class Scorer {
 
     const Performance& theta_;
     bool with_prior_;
-    Expectation expectation_;
+    BatchExpectation expectation_;
 };
 
 double curvature(const BetaPrior& prior, double rate, double complement) {
@@ -133,16 +134,17 @@ double curvature(const BetaPrior& prior, double rate, double complement) {
 } // namespace
 
 std::vector<double> information(const Rows& rows, Model model, const Performance& performance,
-                                const EmOptions& options, const Team& team) {
+                                const Options& options, const Team& team) {
     const std::size_t raters = performance.sensitivity.size();
-    const std::size_t n = 2 * raters + (options.estimate_prior ? 1 : 0);
-    Matrix total =
-        sum_over(rows, team, Matrix(n), [&] { return Observer(model, performance, options.estimate_prior); });
+    const std::size_t n = 2 * raters + (options.estimates_prior() ? 1 : 0);
+    Matrix total = sum_over(rows, team, Matrix(n),
+                            [&] { return Observer(model, performance, options.estimates_prior()); });
     for (std::size_t i = 0; i < raters; ++i) {
-        total.value[i * n + i] +=
-            curvature(options.sensitivity, performance.sensitivity[i], performance.miss_rate[i]);
+        total.value[i * n + i] += curvature(options.performance_prior.sensitivity, performance.sensitivity[i],
+                                            performance.false_negative_rate[i]);
         total.value[(raters + i) * n + raters + i] +=
-            curvature(options.specificity, performance.specificity[i], performance.false_alarm_rate[i]);
+            curvature(options.performance_prior.specificity, performance.specificity[i],
+                      performance.false_positive_rate[i]);
     }
     return total.value;
 }

@@ -29,7 +29,7 @@ namespace fastfuse {
 
 // A square matrix, row by row. Model: product, or log_linear.
 std::vector<double> information(const Rows& rows, Model model, const Performance& performance,
-                                const EmOptions& options, const Team& team);
+                                const Options& options, const Team& team);
 
 // V, for every model with an M-step that maximises.
 std::vector<double> variability(const Rows& rows, Model model, const Performance& performance,

@@ -16,8 +16,8 @@ struct Rate {
 std::vector<Rate> rates_of(const Performance& theta, bool with_prior) {
     std::vector<Rate> rates;
     for (std::size_t i = 0; i < theta.sensitivity.size(); ++i) {
-        rates.push_back({theta.sensitivity[i], theta.miss_rate[i]});
-        rates.push_back({theta.specificity[i], theta.false_alarm_rate[i]});
+        rates.push_back({theta.sensitivity[i], theta.false_negative_rate[i]});
+        rates.push_back({theta.specificity[i], theta.false_positive_rate[i]});
     }
     if (with_prior) rates.push_back({theta.prior, 1 - theta.prior});
     return rates;
@@ -66,10 +66,10 @@ Performance extrapolate(const Performance& first, const Performance& second, con
             beyond.prior = rate;
         } else if (k % 2 == 0) {
             beyond.sensitivity[i] = rate;
-            beyond.miss_rate[i] = complement;
+            beyond.false_negative_rate[i] = complement;
         } else {
             beyond.specificity[i] = rate;
-            beyond.false_alarm_rate[i] = complement;
+            beyond.false_positive_rate[i] = complement;
         }
     }
     return beyond;

@@ -26,11 +26,11 @@ void add(const ProductSums& from, Sums& to) {
     to.foreground += from.foreground;
     to.background += from.background;
     to.log_likelihood += from.log_likelihood;
-    for (std::size_t i = 0; i < to.hit.size(); ++i) {
-        to.hit[i] += from.hit[i];
-        to.miss[i] += from.miss[i];
-        to.false_alarm[i] += from.false_alarm[i];
-        to.rejection[i] += from.rejection[i];
+    for (std::size_t i = 0; i < to.true_positive.size(); ++i) {
+        to.true_positive[i] += from.true_positive[i];
+        to.false_negative[i] += from.false_negative[i];
+        to.false_positive[i] += from.false_positive[i];
+        to.true_negative[i] += from.true_negative[i];
     }
 }
 
@@ -263,10 +263,10 @@ template <class T> class DenseIn : public Dense {
         Sums sums = fastfuse::expectation(*masses_, Model::mean_vote, MStep::paper, none, team_);
         for (std::size_t i = 0; i < spread.size() && !masses_->with_moments(); ++i) {
             const double part = spread[i] / votes_.size();
-            sums.hit[i] = std::max(sums.hit[i] - part, 0.0);
-            sums.miss[i] += part;
-            sums.false_alarm[i] += part;
-            sums.rejection[i] = std::max(sums.rejection[i] - part, 0.0);
+            sums.true_positive[i] = std::max(sums.true_positive[i] - part, 0.0);
+            sums.false_negative[i] += part;
+            sums.false_positive[i] += part;
+            sums.true_negative[i] = std::max(sums.true_negative[i] - part, 0.0);
         }
         return sums;
     }

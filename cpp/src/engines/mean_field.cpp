@@ -49,13 +49,14 @@ template <class Visit> void MeanField::each_voxel(const Visit& visit) const {
 void MeanField::start(const Region* region) {
     struct Share {
         Block block;
-        Expectation expectation;
+        BatchExpectation expectation;
     };
     const Performance none;
     PerThread<Share> shares(team_);
     team_.run(block_count(votes_), [&](std::int64_t job, const Worker& worker) {
-        Share& share = shares.of(
-            worker, [&] { return Share{Block(votes_), Expectation(Model::mean_vote, MStep::paper, none)}; });
+        Share& share = shares.of(worker, [&] {
+            return Share{Block(votes_), BatchExpectation(Model::mean_vote, MStep::paper, none)};
+        });
         read_block(votes_, job, share.block);
         const Batch batch = batch_of(votes_, share.block);
         const Posterior& posterior = share.expectation.posterior(batch, worker);
@@ -116,7 +117,7 @@ Sums MeanField::expectation(Model model, MStep m_step, const Performance& perfor
         update_prior(colour, logit_prior);
         const Votes& votes = votes_of_colour_[colour];
         const auto make = [&] {
-            return [&, block = Block(votes), find = Expectation(model, m_step, performance, nodes)](
+            return [&, block = Block(votes), find = BatchExpectation(model, m_step, performance, nodes)](
                        std::int64_t job, const Worker& worker) mutable {
                 read_block(votes, job, block);
                 Sums sums = find(batch_of(votes, block), worker);

@@ -10,7 +10,7 @@ namespace {
 
 class CensusTaker {
   public:
-    CensusTaker(const Expectation& expectation, int raters, bool splits) : expectation_(expectation) {
+    CensusTaker(const BatchExpectation& expectation, int raters, bool splits) : expectation_(expectation) {
         for (int fractional = 0; fractional <= raters; ++fractional)
             cost_.push_back(std::min(enumeration_cost(fractional), characteristic_cost(fractional, splits)));
     }
@@ -45,7 +45,7 @@ class CensusTaker {
         census.most_fractional = std::max(census.most_fractional, fractional);
     }
 
-    Expectation expectation_;
+    BatchExpectation expectation_;
     std::vector<double> cost_; // of a row with so many fractional votes
 };
 
@@ -67,7 +67,7 @@ void Census::add(const Census& other) {
 Census take_census(const Rows& rows, bool splits, const Team& team) {
     const Performance none;
     return sum_over(rows, team, Census(rows.raters()), [&] {
-        return CensusTaker(Expectation(Model::mean_vote, MStep::paper, none), rows.raters(), splits);
+        return CensusTaker(BatchExpectation(Model::mean_vote, MStep::paper, none), rows.raters(), splits);
     });
 }
 

@@ -17,7 +17,7 @@ class ByExpectation : public Consenter {
     }
 
   private:
-    Expectation expectation_;
+    BatchExpectation expectation_;
 };
 
 class ByMasses : public Consenter {
@@ -45,12 +45,12 @@ MakeConsenter by_masses(const Masses& masses) {
     return [&masses] { return std::make_unique<ByMasses>(masses); };
 }
 
-Written write_patterns(const IndexedRows& patterns, const MakeConsenter& make, const Output& to,
-                       const Team& team, int most_consenters) {
-    std::vector<double> probability(static_cast<std::size_t>(patterns.size()));
+Written write_patterns(const TableRows& rows, const PatternIndex& index, const MakeConsenter& make,
+                       const Output& to, const Team& team, int most_consenters) {
+    std::vector<double> probability(static_cast<std::size_t>(rows.batches() * batch_rows));
     const auto make_share = [&] {
         return [&, consenter = make()](std::int64_t job, const Worker& worker) {
-            const Batch batch = patterns.batch(job);
+            const Batch batch = rows.batch(job);
             const Posterior& posterior = (*consenter)(batch, worker);
             std::copy_n(posterior.foreground.begin(), batch.rows, probability.begin() + job * batch_rows);
             Written written(batch.raters);
@@ -60,8 +60,8 @@ Written write_patterns(const IndexedRows& patterns, const MakeConsenter& make, c
         };
     };
     const Written written =
-        sum_over_jobs(patterns.batches(), team, Written(patterns.raters()), make_share, most_consenters);
-    patterns.write(probability, to, team);
+        sum_over_jobs(rows.batches(), team, Written(rows.raters()), make_share, most_consenters);
+    index.write(probability, to, team);
     return written;
 }
 

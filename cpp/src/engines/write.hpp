@@ -10,7 +10,8 @@
 #include "fastfuse/output.hpp"
 #include "fastfuse/threads.hpp"
 #include "fastfuse/votes.hpp"
-#include "votes/patterns.hpp"
+#include "votes/pattern_index.hpp"
+#include "votes/rows.hpp"
 
 namespace fastfuse {
 
@@ -27,8 +28,8 @@ using MakeConsenter = std::function<std::unique_ptr<Consenter>()>;
 MakeConsenter by_expectation(Model model, const Performance& performance);
 MakeConsenter by_masses(const Masses& masses);
 
-Written write_patterns(const IndexedRows& patterns, const MakeConsenter& make, const Output& to,
-                       const Team& team, int most_consenters);
+Written write_patterns(const TableRows& rows, const PatternIndex& index, const MakeConsenter& make,
+                       const Output& to, const Team& team, int most_consenters);
 Written write_voxels(const Votes& votes, const MakeConsenter& make, const Output& to, const Team& team,
                      int most_consenters);
 

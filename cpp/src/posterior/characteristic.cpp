@@ -108,16 +108,16 @@ void RowCharacteristic::answer(const Row& row, double w, double u, double softpl
     const double count = batch_.count[row.at];
     for (std::size_t j = 0; j < row.doubts.size(); ++j) {
         const std::size_t i = row.doubts[j].rater;
-        sums_->hit[i] += count * split_[j].hit;
-        sums_->miss[i] += count * split_[j].miss;
-        sums_->false_alarm[i] += count * split_[j].false_alarm;
-        sums_->rejection[i] += count * split_[j].rejection;
+        sums_->true_positive[i] += count * split_[j].true_positive;
+        sums_->false_negative[i] += count * split_[j].false_negative;
+        sums_->false_positive[i] += count * split_[j].false_positive;
+        sums_->true_negative[i] += count * split_[j].true_negative;
     }
     for (std::size_t i = 0; i < nodes_.no.size(); ++i) {
         const double q = vote(i, row);
         if (is_fractional(q) || is_missing(q)) continue;
-        (q == 1 ? sums_->hit : sums_->miss)[i] += count * w;
-        (q == 1 ? sums_->false_alarm : sums_->rejection)[i] += count * u;
+        (q == 1 ? sums_->true_positive : sums_->false_negative)[i] += count * w;
+        (q == 1 ? sums_->false_positive : sums_->true_negative)[i] += count * u;
     }
 }
 
@@ -148,18 +148,18 @@ std::int64_t RowCharacteristic::expand(const Row& row, bool mirrored) {
             const double near = near_is_mark ? doubts[j].vote : 1 - doubts[j].vote;
             const double near_part = term * (near / factor_[j]);
             const double far_part = term * ((1 - near) * power_[j] / factor_[j]);
-            split_[j].hit += near_is_mark ? near_part : far_part;
-            split_[j].miss += near_is_mark ? far_part : near_part;
+            split_[j].true_positive += near_is_mark ? near_part : far_part;
+            split_[j].false_negative += near_is_mark ? far_part : near_part;
         }
         if (std::abs(term) <= rounding * std::abs(sum)) break;
     }
     for (std::size_t j = 0; j < doubts.size() && sums_; ++j) {
         Split& split = split_[j];
-        split.false_alarm = std::max(doubts[j].vote - split.hit, 0.0);
-        split.rejection = std::max(1 - doubts[j].vote - split.miss, 0.0);
+        split.false_positive = std::max(doubts[j].vote - split.true_positive, 0.0);
+        split.true_negative = std::max(1 - doubts[j].vote - split.false_negative, 0.0);
         if (!mirrored) continue;
-        std::swap(split.hit, split.false_alarm);
-        std::swap(split.miss, split.rejection);
+        std::swap(split.true_positive, split.false_positive);
+        std::swap(split.false_negative, split.true_negative);
     }
     if (mirrored)
         answer(row, 1 - sum, sum, log_sum + row.mean);

@@ -83,7 +83,7 @@ class RowCharacteristic {
     };
     // E[σ(S)] and its complement, split by a rater's own mark.
     struct Split {
-        double hit, miss, false_alarm, rejection;
+        double true_positive, false_negative, false_positive, true_negative;
     };
     struct Row {
         std::int64_t at = 0;

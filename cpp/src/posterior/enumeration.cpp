@@ -83,8 +83,8 @@ class RowEnumerator::Terms {
                 continue;
             }
             if (is_missing(vote(i))) continue;
-            one_ *= vote(i) == 1 ? theta_.sensitivity[i] : theta_.miss_rate[i];
-            zero_ *= vote(i) == 1 ? theta_.false_alarm_rate[i] : theta_.specificity[i];
+            one_ *= vote(i) == 1 ? theta_.sensitivity[i] : theta_.false_negative_rate[i];
+            zero_ *= vote(i) == 1 ? theta_.false_positive_rate[i] : theta_.specificity[i];
             if (++factors % factors_between_scalings == 0) take_exponents();
         }
         low_ = std::min<std::size_t>(fractional_, low_raters);
@@ -107,8 +107,8 @@ class RowEnumerator::Terms {
             const std::size_t i = branching_[j];
             const std::size_t n = std::size_t{1} << j;
             branch(weight_.data(), n, 1 - vote(i), vote(i));
-            branch(one_term_.data(), n, theta_.miss_rate[i], theta_.sensitivity[i]);
-            branch(zero_term_.data(), n, theta_.specificity[i], theta_.false_alarm_rate[i]);
+            branch(one_term_.data(), n, theta_.false_negative_rate[i], theta_.sensitivity[i]);
+            branch(zero_term_.data(), n, theta_.specificity[i], theta_.false_positive_rate[i]);
         }
     }
 
@@ -119,8 +119,8 @@ class RowEnumerator::Terms {
             const std::size_t i = branching_[j];
             const bool yes = high >> (j - low_) & 1;
             weight *= yes ? vote(i) : 1 - vote(i);
-            one *= yes ? theta_.sensitivity[i] : theta_.miss_rate[i];
-            zero *= yes ? theta_.false_alarm_rate[i] : theta_.specificity[i];
+            one *= yes ? theta_.sensitivity[i] : theta_.false_negative_rate[i];
+            zero *= yes ? theta_.false_positive_rate[i] : theta_.specificity[i];
         }
         const std::size_t n = std::size_t{1} << low_;
         weigh_terms(n, weight_.data(), one_term_.data(), zero_term_.data(), weight, one, zero, w_.data(),
@@ -139,8 +139,8 @@ class RowEnumerator::Terms {
     }
 
     void add_rater(std::size_t i, bool yes, double foreground, double background) {
-        (yes ? sums_->hit : sums_->miss)[i] += count_ * foreground;
-        (yes ? sums_->false_alarm : sums_->rejection)[i] += count_ * background;
+        (yes ? sums_->true_positive : sums_->false_negative)[i] += count_ * foreground;
+        (yes ? sums_->false_positive : sums_->true_negative)[i] += count_ * background;
     }
 
     // The sum over the patterns with, and without, each low rater's bit: halves folded upon each other.

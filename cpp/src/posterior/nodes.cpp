@@ -33,11 +33,11 @@ NodeSet::NodeSet(double period, const std::vector<double>& gain) : step(2 * pi /
 Nodes::Nodes(const Performance& performance) {
     double largest = 0;
     for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
-        const double yes = std::log(performance.sensitivity[i] / performance.false_alarm_rate[i]);
-        no.push_back(std::log(performance.miss_rate[i] / performance.specificity[i]));
+        const double yes = std::log(performance.sensitivity[i] / performance.false_positive_rate[i]);
+        no.push_back(std::log(performance.false_negative_rate[i] / performance.specificity[i]));
         gain.push_back(yes - no.back());
         decay.push_back(std::exp(-std::abs(gain.back())));
-        log_false_alarm.push_back(std::log(performance.false_alarm_rate[i]));
+        log_false_alarm.push_back(std::log(performance.false_positive_rate[i]));
         log_rejection.push_back(std::log(performance.specificity[i]));
         largest += std::max(std::abs(yes), std::abs(no.back()));
     }

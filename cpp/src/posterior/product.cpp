@@ -70,8 +70,9 @@ double times_power_of_two(double value, std::int64_t exponent) {
 }
 
 Performance::Performance(int raters, double theta)
-    : sensitivity(static_cast<std::size_t>(raters), theta), miss_rate(sensitivity.size(), 1 - theta),
-      specificity(sensitivity.size(), theta), false_alarm_rate(sensitivity.size(), 1 - theta) {}
+    : sensitivity(static_cast<std::size_t>(raters), theta),
+      false_negative_rate(sensitivity.size(), 1 - theta), specificity(sensitivity.size(), theta),
+      false_positive_rate(sensitivity.size(), 1 - theta) {}
 
 void product_posterior(const Batch& batch, const Performance& performance, Posterior& posterior) {
     double* one = posterior.foreground.data();
@@ -87,8 +88,9 @@ void product_posterior(const Batch& batch, const Performance& performance, Poste
     if (many) std::fill_n(posterior.exponent.begin(), batch.rows, std::array<std::int64_t, 2>{});
     for (int i = 0; i < batch.raters; ++i) {
         const auto k = static_cast<std::size_t>(i);
-        factor(batch.votes_of(i), batch.rows, performance.sensitivity[k], performance.miss_rate[k], one);
-        factor(batch.votes_of(i), batch.rows, performance.false_alarm_rate[k], performance.specificity[k],
+        factor(batch.votes_of(i), batch.rows, performance.sensitivity[k], performance.false_negative_rate[k],
+               one);
+        factor(batch.votes_of(i), batch.rows, performance.false_positive_rate[k], performance.specificity[k],
                zero);
         if (many && (i + 1 == batch.raters || (i + 1) % factors_between_scalings == 0))
             take_exponents(batch.rows, one, zero, posterior.exponent.data());
@@ -110,8 +112,8 @@ void log_linear_posterior(const Batch& batch, const Performance& performance, Po
     for (int i = 0; i < batch.raters; ++i) {
         const auto k = static_cast<std::size_t>(i);
         add_weighted(batch.votes_of(i), batch.rows, std::log(performance.sensitivity[k]),
-                     std::log(performance.miss_rate[k]), one);
-        add_weighted(batch.votes_of(i), batch.rows, std::log(performance.false_alarm_rate[k]),
+                     std::log(performance.false_negative_rate[k]), one);
+        add_weighted(batch.votes_of(i), batch.rows, std::log(performance.false_positive_rate[k]),
                      std::log(performance.specificity[k]), zero);
     }
     for (std::int64_t r = 0; r < batch.rows; ++r) {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "fastfuse/fusion.hpp"
 #include "votes/rows.hpp"
 
 namespace fastfuse {
@@ -26,14 +27,6 @@ constexpr double log_2 = 0.693147180559945309417;
 // Leaves a mantissa in [1/2, 1) and returns the exponent of 2 that goes with it.
 std::int64_t take_exponent(double& value);
 double times_power_of_two(double value, std::int64_t exponent);
-
-// θ of every rater. Both a probability and its complement are kept: 1 − θ of a θ near 1 has no digits left.
-struct Performance {
-    explicit Performance(int raters = 0, double theta = 0.5);
-    std::vector<double> sensitivity, miss_rate;        // θ_i1, 1 − θ_i1
-    std::vector<double> specificity, false_alarm_rate; // θ_i0, 1 − θ_i0
-    double prior = 0.5;                                // π, where the rows bring none
-};
 
 // Of each row of a batch.
 struct Posterior {

@@ -13,18 +13,18 @@ void add_all(std::vector<double>& to, const std::vector<double>& from) {
 } // namespace
 
 Sums::Sums(int raters)
-    : hit(static_cast<std::size_t>(raters)), miss(hit.size()), false_alarm(hit.size()),
-      rejection(hit.size()) {}
+    : true_positive(static_cast<std::size_t>(raters)), false_negative(true_positive.size()),
+      false_positive(true_positive.size()), true_negative(true_positive.size()) {}
 
 void Sums::add(const Sums& other) {
     count += other.count;
     foreground += other.foreground;
     background += other.background;
     log_likelihood += other.log_likelihood;
-    add_all(hit, other.hit);
-    add_all(miss, other.miss);
-    add_all(false_alarm, other.false_alarm);
-    add_all(rejection, other.rejection);
+    add_all(true_positive, other.true_positive);
+    add_all(false_negative, other.false_negative);
+    add_all(false_positive, other.false_positive);
+    add_all(true_negative, other.true_negative);
 }
 
 } // namespace fastfuse

@@ -12,14 +12,14 @@ namespace fastfuse {
 struct Sums {
     explicit Sums(int raters = 0);
     void add(const Sums& other);
-    double count = 0;                // Σ c
-    double foreground = 0;           // Σ c w
-    double background = 0;           // Σ c (1 − w)
-    double log_likelihood = 0;       // Σ c log p(votes)
-    std::vector<double> hit;         // Σ c w v_i1
-    std::vector<double> miss;        // Σ c w (1 − v_i1)
-    std::vector<double> false_alarm; // Σ c (1 − w) v_i0
-    std::vector<double> rejection;   // Σ c (1 − w)(1 − v_i0)
+    double count = 0;                   // Σ c
+    double foreground = 0;              // Σ c w
+    double background = 0;              // Σ c (1 − w)
+    double log_likelihood = 0;          // Σ c log p(votes)
+    std::vector<double> true_positive;  // Σ c w v_i1
+    std::vector<double> false_negative; // Σ c w (1 − v_i1)
+    std::vector<double> false_positive; // Σ c (1 − w) v_i0
+    std::vector<double> true_negative;  // Σ c (1 − w)(1 − v_i0)
 };
 
 } // namespace fastfuse

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "fastfuse/votes.hpp"
+#include "votes/blocks.hpp"
 
 namespace fastfuse {
 

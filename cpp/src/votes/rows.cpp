@@ -1,5 +1,7 @@
 #include "votes/rows.hpp"
 
+#include <algorithm>
+
 namespace fastfuse {
 namespace {
 
@@ -17,7 +19,35 @@ class VoxelReader : public BatchReader {
     Block block_;
 };
 
+class TableReader : public BatchReader {
+  public:
+    explicit TableReader(const TableRows& rows) : rows_(rows) {}
+    Batch read(std::int64_t index) override { return rows_.batch(index); }
+
+  private:
+    const TableRows& rows_;
+};
+
 } // namespace
+
+TableRows::TableRows(const VoteTable& table, const std::vector<double>& counts,
+                     const std::vector<double>& priors)
+    : table_(table), count_(counts.data()), prior_(priors.empty() ? nullptr : priors.data()) {}
+
+std::unique_ptr<BatchReader> TableRows::reader() const { return std::make_unique<TableReader>(*this); }
+
+Batch TableRows::batch(std::int64_t index) const {
+    const std::int64_t first = index * batch_rows;
+    Batch batch;
+    batch.raters = table_.raters();
+    batch.rows = std::min(batch_rows, table_.size() - first);
+    batch.stride = table_.size();
+    batch.vote = table_.votes().data() + first;
+    batch.count = count_ + first;
+    batch.prior = prior_ ? prior_ + first : nullptr;
+    batch.may_miss = table_.may_miss();
+    return batch;
+}
 
 Batch batch_of(const Votes& votes, const Block& block) {
     Batch batch;

@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "fastfuse/threads.hpp"
-#include "fastfuse/votes.hpp"
+#include "fastfuse/vote_table.hpp"
 #include "support/sum_over_jobs.hpp"
+#include "votes/blocks.hpp"
 
 namespace fastfuse {
 
@@ -46,6 +47,22 @@ class Rows {
     virtual std::int64_t batches() const = 0;
     // One for each thread; it must not outlive the rows.
     virtual std::unique_ptr<BatchReader> reader() const = 0;
+};
+
+// A table's rows. The table, counts and priors must outlive it.
+class TableRows : public Rows {
+  public:
+    // `priors`: of each row; may be empty.
+    TableRows(const VoteTable& table, const std::vector<double>& counts, const std::vector<double>& priors);
+    int raters() const override { return table_.raters(); }
+    std::int64_t batches() const override { return (table_.size() + batch_rows - 1) / batch_rows; }
+    std::unique_ptr<BatchReader> reader() const override;
+    Batch batch(std::int64_t index) const;
+
+  private:
+    const VoteTable& table_;
+    const double* count_;
+    const double* prior_; // null without priors
 };
 
 // The volume's own voxels as rows.

@@ -12,10 +12,10 @@ double least_evidence(const Performance& performance, double least_vote, double 
     double one = least_prior, zero = least_prior, both = least_prior * (1 - least_prior);
     for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
         const auto of_one = [&](double q) {
-            return q * performance.sensitivity[i] + (1 - q) * performance.miss_rate[i];
+            return q * performance.sensitivity[i] + (1 - q) * performance.false_negative_rate[i];
         };
         const auto of_zero = [&](double q) {
-            return q * performance.false_alarm_rate[i] + (1 - q) * performance.specificity[i];
+            return q * performance.false_positive_rate[i] + (1 - q) * performance.specificity[i];
         };
         const double low1 = of_one(least_vote), high1 = of_one(most_vote);
         const double low0 = of_zero(least_vote), high0 = of_zero(most_vote);

@@ -14,8 +14,8 @@ template <class T, int most = kernels::most_product_raters>
 kernels::RatesOf<T, most> rates_of(const Performance& performance) {
     kernels::RatesOf<T, most> rates{};
     for (std::size_t i = 0; i < performance.sensitivity.size(); ++i) {
-        rates.one[i] = rate_of<T>(performance.sensitivity[i], performance.miss_rate[i]);
-        rates.zero[i] = rate_of<T>(performance.false_alarm_rate[i], performance.specificity[i]);
+        rates.one[i] = rate_of<T>(performance.sensitivity[i], performance.false_negative_rate[i]);
+        rates.zero[i] = rate_of<T>(performance.false_positive_rate[i], performance.specificity[i]);
     }
     rates.prior = static_cast<T>(performance.prior);
     rates.prior_complement = static_cast<T>(1 - performance.prior);
@@ -24,10 +24,10 @@ kernels::RatesOf<T, most> rates_of(const Performance& performance) {
 
 // Whether 1 is the likelier of a rater's marks where truth is 1, and where it is 0.
 inline bool likelier_where_one(const Performance& performance, std::size_t rater) {
-    return performance.sensitivity[rater] >= performance.miss_rate[rater];
+    return performance.sensitivity[rater] >= performance.false_negative_rate[rater];
 }
 inline bool likelier_where_zero(const Performance& performance, std::size_t rater) {
-    return performance.false_alarm_rate[rater] >= performance.specificity[rater];
+    return performance.false_positive_rate[rater] >= performance.specificity[rater];
 }
 
 // How small the larger of x and y can be, of votes and priors in these ranges (a prior, or its complement).

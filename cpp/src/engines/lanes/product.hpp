@@ -25,8 +25,8 @@ template <class T> using Rates = RatesOf<T, most_product_raters>;
 
 struct ProductSums {
     double foreground, background, log_likelihood;
-    double hit[most_product_raters], miss[most_product_raters];
-    double false_alarm[most_product_raters], rejection[most_product_raters];
+    double true_positive[most_product_raters], false_negative[most_product_raters];
+    double false_positive[most_product_raters], true_negative[most_product_raters];
 };
 
 // Some vectors of voxels at a time, so that a rater's sums over them stay in registers.
@@ -229,9 +229,9 @@ FASTFUSE_INLINE void expect_tile(const Columns<T>& votes, const Rates<T>& rates,
     for (int i = 0; i < votes.raters; ++i) {
         const Rate<T>&one = rates.one[i], &zero = rates.zero[i];
         complete(sum<T, bytes>(sums[i].one) * (marks ? double(one.base) : 1), to.foreground, one.towards_yes,
-                 to.hit[i], to.miss[i]);
+                 to.true_positive[i], to.false_negative[i]);
         complete(sum<T, bytes>(sums[i].zero) * (marks ? double(zero.base) : 1), to.background,
-                 zero.towards_yes, to.false_alarm[i], to.rejection[i]);
+                 zero.towards_yes, to.false_positive[i], to.true_negative[i]);
     }
 }
 

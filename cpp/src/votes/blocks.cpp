@@ -1,4 +1,4 @@
-#include "fastfuse/votes.hpp"
+#include "votes/blocks.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -51,7 +51,7 @@ class Reader {
                 *row_of(k) = is_inside(k) ? 0 : -1;
         } else {
             digest_.clear();
-            widened_ = votes_.label || votes_.prior || !present_.empty() || !digest_votes();
+            widened_ = votes_.select_label || votes_.prior || !present_.empty() || !digest_votes();
             if (widened_) widen_and_digest();
             add_rows();
         }
@@ -119,7 +119,7 @@ class Reader {
         std::array<double, group_voxels> present{};
         for (std::size_t i = 0; i < raters_.size(); ++i) {
             double* votes = group(static_cast<int>(i));
-            for (std::int64_t k = 0; votes_.nan_is_missing && k < n_; ++k)
+            for (std::int64_t k = 0; votes_.missing == Missing::nan && k < n_; ++k)
                 if (std::isnan(votes[k])) votes[k] = missing_vote;
             if (present_.empty() || !present_[i]) continue;
             widen_column(*votes_.present[i], present_[i], present.data());
@@ -135,9 +135,9 @@ class Reader {
 
     std::optional<BadInput::Kind> problem_of(double vote) const {
         if (!std::isfinite(vote)) return BadInput::Kind::not_finite;
-        if (votes_.label && std::abs(vote - std::nearbyint(vote)) > label_tolerance)
+        if (votes_.select_label && std::abs(vote - std::nearbyint(vote)) > label_tolerance)
             return BadInput::Kind::not_label;
-        if (votes_.label || vote == 0 || vote == 1) return std::nullopt;
+        if (votes_.select_label || vote == 0 || vote == 1) return std::nullopt;
         if (votes_.check == Check::binary) return BadInput::Kind::not_binary;
         if (vote < 0 || vote > 1) return BadInput::Kind::out_of_range;
         return std::nullopt;
@@ -158,11 +158,11 @@ class Reader {
     }
 
     void select_label() {
-        if (!votes_.label) return;
+        if (!votes_.select_label) return;
         for (int i = 0; i < votes_.size(); ++i)
             for (std::int64_t k = 0; k < n_; ++k)
                 if (!votes_.may_miss() || group(i)[k] != missing_vote)
-                    group(i)[k] = is_inside(k) && std::nearbyint(group(i)[k]) == *votes_.label;
+                    group(i)[k] = is_inside(k) && std::nearbyint(group(i)[k]) == *votes_.select_label;
     }
 
     double vote(int rater, std::int64_t k) {

@@ -1,0 +1,52 @@
+// The way back from a table's rows to voxels.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "fastfuse/output.hpp"
+#include "fastfuse/threads.hpp"
+
+namespace fastfuse {
+
+class PatternIndex {
+  public:
+    virtual ~PatternIndex() = default;
+    // Writes the value of every voxel's row, 0 outside the mask.
+    virtual void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const = 0;
+    // The row of every voxel; -1 outside the mask. Before anything is written.
+    virtual std::vector<std::int32_t> rows_of_voxels(const Team& team) const = 0;
+};
+
+// Bit g: all voxels of a block's group g are without any vote, or outside the mask.
+struct UniformGroups {
+    std::uint64_t zero = 0, outside = 0;
+};
+
+// Notes, in the slots that the consensus will fill: each voxel's pattern by the number under which it was
+// met. Groups of voxels without votes have no notes.
+class NotedPatterns : public PatternIndex {
+  public:
+    static constexpr std::uint32_t outside_id = 0; // voxels outside the mask
+    static constexpr std::uint32_t zero_id = 1;    // voxels without any vote
+
+    // `row_of_id`: -1 for voxels outside the mask.
+    NotedPatterns(const Output& notes, std::int64_t voxels, std::vector<UniformGroups> groups,
+                  std::vector<std::int64_t> row_of_id)
+        : notes_(notes), voxels_(voxels), groups_(std::move(groups)), row_of_id_(std::move(row_of_id)) {}
+
+    // `to` may be where the notes are.
+    void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const override;
+    std::vector<std::int32_t> rows_of_voxels(const Team& team) const override;
+
+  private:
+    template <class Fill, class Put> void scatter(const Team& team, const Fill& fill, const Put& put) const;
+
+    Output notes_;
+    std::int64_t voxels_;
+    std::vector<UniformGroups> groups_; // of each block
+    std::vector<std::int64_t> row_of_id_;
+};
+
+} // namespace fastfuse

@@ -1,0 +1,64 @@
+// The words of Python for the values of an option.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <initializer_list>
+#include <string>
+#include <utility>
+
+#include "fastfuse/fusion.hpp"
+
+namespace fastfuse::bindings {
+
+namespace py = pybind11;
+
+template <class Value> using Words = std::initializer_list<std::pair<const char*, Value>>;
+
+template <class Value> constexpr Words<Value> words = {};
+template <>
+inline constexpr Words<Method> words<Method> = {{"staple", Method::staple},
+                                                {"soft-staple", Method::soft_staple},
+                                                {"simplified-soft-staple", Method::simplified_soft_staple},
+                                                {"majority", Method::majority}};
+template <> inline constexpr Words<MStep> words<MStep> = {{"paper", MStep::paper}, {"em", MStep::em}};
+template <>
+inline constexpr Words<Expectation> words<Expectation> = {{"auto", Expectation::automatic},
+                                                          {"enumerate", Expectation::enumerate},
+                                                          {"characteristic", Expectation::characteristic}};
+template <>
+inline constexpr Words<Likelihood> words<Likelihood> = {{"mixture", Likelihood::mixture},
+                                                        {"log_linear", Likelihood::log_linear}};
+template <>
+inline constexpr Words<Prior> words<Prior> = {{"mean", Prior::mean}, {"estimate", Prior::estimate}};
+template <> inline constexpr Words<Roi> words<Roi> = {{"all", Roi::all}, {"disputed", Roi::disputed}};
+template <>
+inline constexpr Words<Missing> words<Missing> = {{"error", Missing::error}, {"nan", Missing::nan}};
+template <>
+inline constexpr Words<Intervals> words<Intervals> = {{"none", Intervals::none},
+                                                      {"information", Intervals::information},
+                                                      {"bootstrap", Intervals::bootstrap},
+                                                      {"lesions", Intervals::lesions}};
+template <>
+inline constexpr Words<Acceleration> words<Acceleration> = {{"none", Acceleration::none},
+                                                            {"squarem", Acceleration::squarem}};
+template <>
+inline constexpr Words<Route> words<Route> = {{"auto", Route::automatic},
+                                              {"patterns", Route::patterns},
+                                              {"lanes", Route::lanes},
+                                              {"rows", Route::rows}};
+
+template <class Value> std::string word_of(Value value) {
+    for (const auto& [word, known] : words<Value>)
+        if (value == known) return word;
+    throw py::value_error("a value without a word");
+}
+
+// Throws ValueError for a word that is not there.
+template <class Value> Value value_of(const std::string& option, const std::string& word) {
+    for (const auto& [known, value] : words<Value>)
+        if (word == known) return value;
+    throw py::value_error("no " + option + " " + word);
+}
+
+} // namespace fastfuse::bindings
