@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..inputs.arrays import labels_in, name_of
+from .backends.found import Found
 from .case import Case
 from .options import Options
 from .registry import Method
-from .result import Found, Fusion
+from .result import Fusion
 
 CHANCE = 1e-3  # sensitivity + specificity this near to 1 tell next to nothing of the truth
 ROUNDING = 1e-6

@@ -9,55 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inputs.checks import check_cut
+from .backends.found import Found
 
 if TYPE_CHECKING:
     from .intervals import Intervals
 
 Rates = NDArray[np.float64]
 PER_RATER = ("sensitivity", "specificity", "ppv", "npv", "dice", "volume", "n_read")
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What the core finds beside the probability; arrays have an entry for each rater who read the case.
-
-    Attributes
-    ----------
-    sensitivity, specificity : ndarray
-        Of each rater.
-    prior : float
-    log_likelihood : ndarray
-        After each M-step.
-    iterations : int
-    converged : bool
-    voxels, disputed : float
-        Number of voxels that were fused, and of those on which raters differ.
-    volume, read : ndarray
-        Sum of each rater's votes, and number of voxels on which they vote.
-    marked_by, seen_by : ndarray
-        Σ w q and Σ w over the voxels on which each rater votes, w the consensus.
-    lowest, highest : float
-        Extreme probabilities inside the mask.
-    information, variability : ndarray
-        Observed information of the rates, and variability of their scores; empty if it was not asked for.
-    """
-
-    sensitivity: Rates
-    specificity: Rates
-    prior: float
-    log_likelihood: Rates
-    iterations: int
-    converged: bool
-    voxels: float
-    disputed: float
-    volume: Rates
-    read: Rates
-    marked_by: Rates
-    seen_by: Rates
-    lowest: float
-    highest: float
-    information: Rates
-    variability: Rates
 
 
 @dataclass(frozen=True, eq=False)

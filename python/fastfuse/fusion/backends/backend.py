@@ -7,11 +7,11 @@ from typing import Any, Protocol
 from ..case import Case
 from ..options import Options
 from ..registry import Method
-from ..result import Found
 from ..votes import Votes
 from .cpu import Cpu
 from .cuda import Cuda
 from .devices import place_of
+from .found import Found
 
 
 class Backend(Protocol):

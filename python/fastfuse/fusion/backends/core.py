@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
@@ -16,60 +15,40 @@ from ..case import Case, InMemory
 from ..messages import Complaint
 from ..options import Options
 from ..registry import Method
-from ..result import Found
+from .found import CoreEstimate, CoreTable, Found, Rates
+
+CoreOptions = _core.Options
 
 
-def core_options(method: Method, options: Options, spacings: list[float]) -> dict[str, Any]:
+def core_options(method: Method, options: Options, spacings: list[float]) -> CoreOptions:
     """Return options as the core takes them; ``spacings`` are along the axes in the order of memory."""
-    strength = options.mrf * min(spacings)
-    word = isinstance(options.prior, (str, np.ndarray)) or np.ndim(options.prior) > 0
-    return {
-        "method": method.core,
-        "em_m_step": options.m_step == "em",
-        "expectation": options.expectation,
-        "log_linear": options.likelihood == "log_linear",
-        "prior": None if word else options.prior,
-        "estimate_prior": isinstance(options.prior, str) and options.prior == "estimate",
-        "performance_prior": check_performance_prior(options.performance_prior),
-        "init": None if isinstance(options.init, str) else options.init,
-        "nan_is_missing": options.missing == "nan",
-        "disputed_only": options.roi == "disputed",
-        "coupling": [strength / side for side in spacings] if options.mrf else [],
-        "inform": options.intervals == "information",
-        "select_label": None if options.select_label is None else float(options.select_label),
-        "tol": options.tol,
-        "max_iter": options.max_iter,
-        "accelerate": options.acceleration == "squarem",
-        "threads": options.threads,
-        "route": options.route,
-    }
+    asked = _core.Options()
+    asked.method = method.core
+    asked.m_step = options.m_step
+    asked.expectation = options.expectation
+    asked.likelihood = options.likelihood
+    asked.prior = (
+        options.prior if isinstance(options.prior, (str, float)) else "mean"
+    )  # a map comes with the votes
+    asked.init = options.init
+    asked.roi = "disputed" if options.roi == "disputed" else "all"  # a margin comes as a mask
+    asked.missing = options.missing
+    asked.mrf = options.mrf
+    asked.spacing_mm = spacings
+    asked.performance_prior = check_performance_prior(options.performance_prior)
+    asked.intervals = options.intervals
+    asked.tol = options.tol
+    asked.max_iter = options.max_iter
+    asked.acceleration = options.acceleration
+    asked.select_label = None if options.select_label is None else float(options.select_label)
+    asked.threads = options.threads
+    asked.route = options.route
+    return asked
 
 
-def found_in(result: _core.Result) -> Found:
-    """Return the core's result."""
-    return Found(
-        sensitivity=np.array(result["sensitivity"]),
-        specificity=np.array(result["specificity"]),
-        prior=result["prior"],
-        log_likelihood=np.array(result["log_likelihood"], np.float64),
-        iterations=result["iterations"],
-        converged=result["converged"],
-        voxels=result["voxels"],
-        disputed=result["disputed"],
-        volume=np.array(result["volume"]),
-        read=np.array(result["read"]),
-        marked_by=np.array(result["marked_by"]),
-        seen_by=np.array(result["seen_by"]),
-        lowest=result["lowest"],
-        highest=result["highest"],
-        information=result["information"],
-        variability=result["variability"],
-    )
-
-
-def fuse(arrays: InMemory, out: Array, options: dict[str, Any]) -> Found:
+def fuse(arrays: InMemory, out: Array, options: CoreOptions) -> Found:
     """Fuse on the CPU."""
-    return found_in(
+    return Found.of(
         _core.fuse(
             arrays.raters,
             out,
@@ -81,14 +60,28 @@ def fuse(arrays: InMemory, out: Array, options: dict[str, Any]) -> Found:
     )
 
 
-def tabulate(arrays: InMemory, options: dict[str, Any]) -> Any:
-    """Return the table of vote patterns."""
+def tabulate(arrays: InMemory, options: CoreOptions) -> CoreTable | None:
+    """Return the votes as a table; None if they have too many distinct patterns."""
     return _core.tabulate(arrays.raters, mask=arrays.mask, present=arrays.present, options=options)
 
 
-def fit(*given: Any, options: dict[str, Any]) -> Any:
-    """Fit rates to a table."""
-    return _core.fit(*given, options=options)
+def rates_of(sensitivity: Rates, specificity: Rates, prior: float, method: str) -> CoreEstimate:
+    """Return rates as the core takes them."""
+    return _core.Estimate(
+        sensitivity=sensitivity,
+        specificity=specificity,
+        miss_rate=1 - sensitivity,
+        false_alarm_rate=1 - specificity,
+        prior=prior,
+        method=method,
+    )
+
+
+def fit(
+    table: CoreTable, counts: Rates, start: CoreEstimate, options: CoreOptions
+) -> tuple[list[float], list[float]]:
+    """Return the sensitivities and specificities of a table with other counts."""
+    return _core.fit(table, counts, start=start, options=options)
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from ...inputs.output_array import Destination
 from ..case import Case
 from ..options import Options
 from ..registry import Method
-from ..result import Found
 from ..votes import Votes
 from . import core
+from .found import Found
 
 
 class Cpu:

@@ -18,10 +18,10 @@ from ..messages import complaint_about_mask
 from ..option_checks import is_map
 from ..options import DECLARED, Options
 from ..registry import Method
-from ..result import Found
 from ..votes import Votes
 from . import core
 from .devices import Place, current, device_of
+from .found import Found
 
 Answer = TypeVar("Answer")
 
@@ -88,7 +88,7 @@ class Cuda:
         sides = check_spacings(options.spacing_mm, len(shape))
         return Case(given, shape, range(len(shape)), votes.mask, None, [], sides, votes, [])
 
-    def _run(self, case: Case, options: dict[str, Any]) -> tuple[Any, Found]:
+    def _run(self, case: Case, options: _core.Options) -> tuple[Any, Found]:
         """Fuse; return the probability as the raters' library holds tensors, and what the core found."""
         place, out, axes = self._place, case.votes.out, case.axes
         wide = check_dtype(case.votes.dtype if out is None else out.dtype) == np.float64
@@ -104,7 +104,7 @@ class Cuda:
             stream=place.stream,
             options=options,
         )
-        found = core.found_in(result)
+        found = Found.of(result)
         if self._of_tensors:
             return (_taken_over(array, str(place.library)) if work is None else work), found
         probability = work.transpose(np.argsort(axes))
