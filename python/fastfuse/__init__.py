@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .fusion.methods.staple import fuse, staple
     from .fusion.result import Fusion
     from .fusion.smoothing import smoothed_vote
+    from .fusion.tabulate import tabulate
+    from .fusion.vote_table import VoteTable
 
 __all__ = [
     "CohortError",
@@ -32,6 +34,7 @@ __all__ = [
     "Intervals",
     "OutputError",
     "SoftMask",
+    "VoteTable",
     "conditional_dilation",
     "cuda",
     "dilated_staple",
@@ -46,6 +49,7 @@ __all__ = [
     "soften",
     "soften_files",
     "staple",
+    "tabulate",
 ]
 
 
@@ -65,6 +69,8 @@ _HOME = {
     "fusion.methods.staple": ("fuse", "staple"),
     "fusion.result": ("Fusion",),
     "fusion.smoothing": ("smoothed_vote",),
+    "fusion.tabulate": ("tabulate",),
+    "fusion.vote_table": ("VoteTable",),
 }
 
 

@@ -1,4 +1,4 @@
-"""Whether votes can be fused on a CUDA device."""
+"""Tells whether votes can be fused on a CUDA device."""
 
 from __future__ import annotations
 

@@ -117,7 +117,9 @@ def test_docstrings_describe_every_parameter(name: str) -> None:
     assert "{options}" not in text
     section = text.partition("Parameters\n-")[2].partition("\n\n")[0]
     assert "As in :func:`staple`." not in section
-    described = [n for names in re.findall(r"^(\w+(?:, \w+)*) :", section, re.MULTILINE) for n in names.split(", ")]
+    described = [
+        n for names in re.findall(r"^(\w+(?:, \w+)*) :", section, re.MULTILINE) for n in names.split(", ")
+    ]
     assert sorted(described) == sorted(inspect.signature(NAMED[name]).parameters)
     for option in BY_NAME.values():
         if option.name in described and (name, option.name) not in {

@@ -16,6 +16,7 @@ import pytest
 
 import fastfuse
 from fastfuse.dilation import conditional as dilation
+from fastfuse.fusion import tabulate, vote_table
 from fastfuse.fusion.methods import dilated, majority, simplified, soft_staple, staple
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +96,16 @@ def test_public_names_are_found_when_asked_for() -> None:
 
 
 def test_doctests() -> None:
-    for module in (staple, soft_staple, simplified, majority, dilation, dilated):
+    for module in (
+        staple,
+        soft_staple,
+        simplified,
+        majority,
+        dilation,
+        dilated,
+        tabulate,
+        vote_table,
+    ):
         failed, tried = doctest.testmod(module)
         assert failed == 0
         assert tried > 1

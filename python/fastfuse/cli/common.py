@@ -1,4 +1,4 @@
-"""What the commands share."""
+"""Warnings and printing, as all commands do them."""
 
 from __future__ import annotations
 

@@ -12,14 +12,13 @@ import typer
 
 from ..fusion.declared import Option, switch
 from ..fusion.options import BY_NAME
-from ..fusion.registry import METHODS
+from ..fusion.registry import in_help_order
 from .switches import choice
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
 BEYOND = "Beyond the paper"
-# Methods on soft votes first; those without EM last.
-ON_OFFER = [row.name for row in sorted(METHODS, key=lambda row: (not row.estimates, row.votes == "binary"))]
+ON_OFFER = [row.name for row in in_help_order()]
 FLAGGED = {name: one for name, one in BY_NAME.items() if one.flag is not None}
 
 

@@ -1,4 +1,4 @@
-"""From image files to a consensus file, whole or not at all."""
+"""Fuses image files into a consensus file, which appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from ..fusion.backends.devices import place_of
 from ..fusion.declared import documented
 from ..fusion.option_checks import BetaPrior
 from ..fusion.options import (
-    ENTRIES,
     Acceleration,
     Expectation,
     IntervalKind,
@@ -24,7 +23,7 @@ from ..fusion.options import (
 from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion
-from ..fusion.votes import Votes
+from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.paths import PathLike, as_path, as_paths
 from ..inputs.arrays import selected
 from ..inputs.checks import check_cut, check_one_selection
@@ -34,7 +33,7 @@ from .job import Inputs, Job, counts_of
 from .prior import is_plain, prior_file, prior_map, word_or_number
 
 
-@documented(ENTRIES)
+@documented({**ENTRIES, "method": method_entry(images=True)})
 def fuse_files(
     paths: Sequence[PathLike],
     output: PathLike,
@@ -80,9 +79,6 @@ def fuse_files(
         The consensus (.nii or .nii.gz), float32, with the first rater's affine, units and codes. Its sidecar
         has the same name with .json: method, options, each rater's file and performance, prior,
         iterations, log-likelihood.
-    method : {"soft-staple", "simplified-soft-staple", "staple", "dilated-staple", "majority"}
-        The functions :func:`soft_staple`, :func:`simplified_soft_staple`, :func:`staple`, :func:`dilated_staple`
-        and :func:`majority_vote`. An option that the method does not have must be at its default.
     prior : {"mean", "estimate"}, float or path
         p(truth 1) before any vote, as in :func:`staple`; a map is given as an image file, or as "smooth:4", the mean
         vote smoothed by 4 mm (:func:`smoothed_vote`).

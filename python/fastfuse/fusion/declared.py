@@ -91,9 +91,9 @@ class Option:
     text: str
     choices: tuple[str, ...] = ()
     flag: Flag | None = None
-    methods: Callable[[Method], bool] = every
+    methods: Callable[[Method], bool] = estimating
     on_device: bool = True
-    of_table: bool = False
+    of_table: bool = True
     recorded: bool = True
 
     @property
@@ -130,9 +130,9 @@ def option(
     text: str,
     *,
     flag: Flag | None = None,
-    methods: Callable[[Method], bool] = every,
+    methods: Callable[[Method], bool] = estimating,
     on_device: bool = True,
-    of_table: bool = False,
+    of_table: bool = True,
     recorded: bool = True,
 ) -> T:
     """Declare the option that a dataclass's field holds; its name is the field's."""
@@ -151,24 +151,26 @@ def declared(kind: type[Any]) -> dict[str, Option]:
     }
 
 
-def documented(
-    entries: Mapping[str, str], defaults: Mapping[str, str] | None = None
-) -> Callable[[Function], Function]:
-    """Complete a docstring: entries of parameters come where it says {options}, in the order of the signature.
+def documented(entries: Mapping[str, str]) -> Callable[[Function], Function]:
+    """Complete a docstring: {options} stands for the entries of all parameters that it does not describe itself.
 
-    ``defaults`` serve where ``entries`` lack a parameter. What the docstring describes itself stays.
+    They come in the order of the signature.
     """
 
     def complete(function: Function) -> Function:
         text = function.__doc__
         if text is None or PLACE not in text:  # Python drops docstrings when asked to
             return function
-        own = set(re.findall(r"^    (\w+(?:, \w+)*) :", text, re.MULTILINE))
+        own = {names: entry for names, entry in entries_of(text).items() if PLACE not in entry}
         described = {name for names in own for name in names.split(", ")}
-        known = {**(defaults or {}), **entries}
-        found = [known[name] for name in inspect.signature(function).parameters if name not in described]
-        lines = "\n".join(found).splitlines()
-        function.__doc__ = text.replace(PLACE, "\n".join([lines[0], *(f"    {line}" for line in lines[1:])]))
+        order = list(inspect.signature(function).parameters)
+        known = {**own, **{name: entries[name] for name in order if name not in described}}
+        names = sorted(known, key=lambda names: order.index(names.split(", ")[0]))
+        lines = "\n".join(known[name] for name in names).splitlines()
+        start = text.index("----\n") + len("----\n")
+        margin = " " * (text.index(PLACE) - text.rindex("\n", 0, text.index(PLACE)) - 1)
+        described_all = "\n".join(margin + line for line in lines)
+        function.__doc__ = text[:start] + described_all + text[text.index(PLACE) + len(PLACE) :]
         return function
 
     return complete

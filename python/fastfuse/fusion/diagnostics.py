@@ -1,4 +1,4 @@
-"""What makes a legal fusion doubtful."""
+"""Remarks on fusions that are legal but doubtful."""
 
 from __future__ import annotations
 
@@ -19,14 +19,20 @@ MOST_NAMED = 3
 
 
 def remarks_on(
-    fusion: Fusion, found: Found, case: Case, method: Method, options: Options, *, resampled: bool
+    fusion: Fusion,
+    found: Found,
+    method: Method,
+    options: Options,
+    *,
+    names: Sequence[str] | None,
+    resampled: bool,
 ) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
 
     ``resampled`` is False where intervals by a bootstrap were asked for, and the votes do not repeat enough for it.
     """
     if not fusion.volume.any():
-        return [_on_nothing(case, options)]
+        return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
     if (fusion.volume == fusion.n_read).all():
         return ["everybody marks everything: the probability is 1 everywhere and no specificity is defined"]
     remarks = []
@@ -43,18 +49,15 @@ def remarks_on(
             f"every rater comes out as no better than chance, and the consensus as the prior: {_remedy(method)}"
         )
     else:
-        remarks += _on_raters(fusion, case.votes.names, options.roi)
+        remarks += _on_raters(fusion, names, options.roi)
         remarks += _on_consensus(method, found.lowest, found.highest)
     if not fusion.converged:
         remarks.append(f"stopped at max_iter = {options.max_iter} before convergence")
     return remarks
 
 
-def _on_nothing(case: Case, options: Options) -> str:
-    """Say why the consensus is empty."""
-    label = options.select_label
-    if label is None:
-        return "nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"
+def remark_on_label(case: Case, label: int) -> str:
+    """Say that nobody marks the label."""
     occur = labels_in(np.concatenate([np.unique(array) for array in case.given.arrays]))
     return f"label {label} does not occur (values that occur: {occur}): the probability is 0 everywhere"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .backends.backend import backend_for
 from .backends.core import core_options
 from .backends.found import Found
-from .diagnostics import remarks_on
+from .case import Case
+from .diagnostics import remark_on_label, remarks_on
 from .intervals import Intervals, bootstrap, from_information
 from .options import Options
 from .registry import Method
@@ -19,12 +22,22 @@ def fuse_votes(votes: Votes, method: Method, options: Options) -> tuple[Fusion, 
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     probability, found = backend.fuse(case, method, options)
+    fusion, remarks = answer(found, probability, case, method, options)
+    return method.finished(fusion), remarks
+
+
+def answer(
+    found: Found, probability: Any, case: Case, method: Method, options: Options
+) -> tuple[Fusion, list[str]]:
+    """Return the fusion from what the core found, and what makes it doubtful."""
     intervals, resampled = intervals_of(found, method, options, case.spacings)
-    fusion = for_all(
-        fusion_of(found, probability, method.name, intervals), case.given.places, case.given.count
-    )
-    remarks = remarks_on(fusion, found, case, method, options, resampled=resampled)
-    return method.finished(fusion), case.remarks + remarks
+    fusion = fusion_of(found, probability, method.name, intervals)
+    fusion = for_all(fusion, case.given.places, case.given.count)
+    if options.select_label is not None and not fusion.volume.any():
+        return fusion, [*case.remarks, remark_on_label(case, options.select_label)]
+    names = case.votes.names
+    remarks = remarks_on(fusion, found, method, options, names=names, resampled=resampled)
+    return fusion, case.remarks + remarks
 
 
 def intervals_of(

@@ -75,3 +75,8 @@ def method_called(name: str) -> Method:
 
     check_choice(name, "method", NAMES)
     return next(method for method in METHODS if method.name == name)
+
+
+def in_help_order() -> list[Method]:
+    """Return the methods on soft votes first, those without EM last."""
+    return sorted(METHODS, key=lambda row: (not row.estimates, row.votes == "binary"))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..errors import FastfuseError
-from ..inputs.arrays import name_of, shown_number
+from ..inputs.arrays import name_of
 
 FORMAT, VERSION = "fastfuse vote table", 1
 MOST_SHOWN = 5  # patterns
@@ -55,23 +53,23 @@ class VoteTable:
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
     def __init__(self, patterns: ArrayLike, counts: ArrayLike, names: Sequence[str] | None = None) -> None:
-        self._table = _core.VoteTable(patterns, counts)
+        self.in_core = _core.VoteTable(patterns, counts)
         given = None if names is None else [str(name) for name in names]
-        if given is not None and len(given) != self._table.raters:
-            raise ValueError(f"names has {len(given)} entries for {self._table.raters} raters")
+        if given is not None and len(given) != self.in_core.raters:
+            raise ValueError(f"names has {len(given)} entries for {self.in_core.raters} raters")
         if given is not None and len(set(given)) != len(given):
             raise ValueError("names holds a name twice: each rater needs a name of their own")
-        self._names = tuple(given or [name_of(i, None) for i in range(self._table.raters)])
+        self._names = tuple(given or [name_of(i, None) for i in range(self.in_core.raters)])
 
     @property
     def patterns(self) -> NDArray[np.float64]:
-        """The patterns, shape (rows, m), sorted; nan is a missing vote, and nobody votes in row 0."""
-        return self._table.patterns
+        """The patterns, shape (rows, m); nan is a missing vote. Row 0 is (0, ..., 0); the others are sorted."""
+        return self.in_core.patterns
 
     @property
     def counts(self) -> NDArray[np.float64]:
         """Number of voxels with each pattern, shape (rows,)."""
-        return self._table.counts
+        return self.in_core.counts
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,7 +89,7 @@ class VoteTable:
                 f"the tables have different raters ({', '.join(self.names)}; {', '.join(other.names)}): tables of "
                 "the same raters in the same order add up"
             )
-        return self._with(self._table.add(other._table), self.names)
+        return self._with(self.in_core.add(other.in_core), self.names)
 
     def __radd__(self, other: object) -> VoteTable:
         """Return the table for 0, with which :func:`sum` starts."""
@@ -102,7 +100,7 @@ class VoteTable:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, VoteTable):
             return NotImplemented
-        return self.names == other.names and self._table == other._table
+        return self.names == other.names and self.in_core == other.in_core
 
     def drop(self, rater: int | str) -> VoteTable:
         """Return the table of the other raters.
@@ -128,7 +126,7 @@ class VoteTable:
         if len(self.names) == 1:
             raise ValueError("the table has one rater only: dropping them leaves nothing")
         names = [name for i, name in enumerate(self.names) if i != place]
-        return self._with(self._table.drop(place), names)
+        return self._with(self.in_core.drop(place), names)
 
     def save(self, path: Any) -> None:
         """Write the table to a file: NumPy's .npz, without pickle.
@@ -169,9 +167,12 @@ class VoteTable:
             Naming the file, if it cannot be read, is damaged, or holds no vote table of this version.
         """
         kept = _read(Path(path))
-        if str(kept.get("format")) != FORMAT:
-            raise FastfuseError(f"{path}: holds no vote table of fastfuse")
-        version = int(kept["version"]) if "version" in kept else 0
+        try:
+            if str(kept["format"]) != FORMAT:
+                raise KeyError
+            version = int(kept["version"])
+        except (KeyError, TypeError, ValueError):
+            raise FastfuseError(f"{path}: holds no vote table of fastfuse") from None
         if version != VERSION:
             raise FastfuseError(
                 f"{path}: is a vote table of version {version}, and this fastfuse reads version {VERSION}: tabulate "
@@ -186,7 +187,7 @@ class VoteTable:
     def _with(cls, table: _core.VoteTable, names: Sequence[str]) -> VoteTable:
         """Wrap a table of the core."""
         made = cls.__new__(cls)
-        made._table, made._names = table, tuple(names)
+        made.in_core, made._names = table, tuple(names)
         return made
 
     def _place_of(self, rater: int | str) -> int:
@@ -208,7 +209,7 @@ class VoteTable:
         if len(order):
             lines.append(f"  {'voxels':>{width}}  votes of {', '.join(self.names)}")
         for row in order[:MOST_SHOWN]:
-            votes = " ".join("-" if np.isnan(vote) else shown_number(vote) for vote in patterns[row])
+            votes = " ".join("-" if np.isnan(vote) else f"{vote:.3g}" for vote in patterns[row])
             lines.append(f"  {counts[row]:>{width}.0f}  {votes}")
         if len(order) > MOST_SHOWN:
             rest = int(counts[order[MOST_SHOWN:]].sum())
@@ -217,23 +218,11 @@ class VoteTable:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an .npz file."""
+    """Return the arrays of an .npz file; nothing if it is a file of NumPy's of another kind."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            if not isinstance(kept, np.lib.npyio.NpzFile):
-                raise FastfuseError(f"{path}: holds no vote table of fastfuse")
-            return {name: kept[name] for name in kept.files}
+        kept = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        return {name: kept[name] for name in kept.files} if hasattr(kept, "files") else {}
     except FileNotFoundError:
         raise FastfuseError(f"{path}: there is no such file") from None
-    except FastfuseError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except Exception as error:  # noqa: BLE001 - whatever a file's content does to the reader
         raise FastfuseError(f"{path}: cannot be read as a vote table ({error})") from None

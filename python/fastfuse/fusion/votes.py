@@ -10,18 +10,21 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..inputs.arrays import TITLES
 from . import options
+from .registry import in_help_order
 
 _STACK = "sequence of m array_like of one shape, or array_like of shape (m, ...)"
-_NONE = """Any number of raters and dimensions, and any strides. None stands for a rater who did not read this case:
-    their sensitivity and specificity are nan, and all else is as without them."""
+_NONE = """Any number of raters and dimensions, and any strides. None stands for a rater who did not read this
+    case: their sensitivity and specificity are nan, and all else is as without them."""
 
 MASKS = f"""raters : {_STACK}
     Votes 0 and 1: bool, any integer, float16/32/64; NumPy arrays, nibabel images, or anything with
-    ``__array__`` or ``__dlpack__``. {_NONE}"""
+    ``__array__`` or ``__dlpack__``.
+    {_NONE}"""
 
 SOFT_VOTES = f"""raters : {_STACK}
-    Votes in [0, 1]: the probability that the rater calls the voxel foreground. Bool, any integer, float16/32/64; NumPy
-    arrays, nibabel images, or anything with ``__array__`` or ``__dlpack__``. {_NONE}"""
+    Votes in [0, 1]: the probability that the rater calls the voxel foreground. Bool, any integer, float16/32/64;
+    NumPy arrays, nibabel images, or anything with ``__array__`` or ``__dlpack__``.
+    {_NONE}"""
 
 _DATA = {
     "raters": SOFT_VOTES,
@@ -43,7 +46,20 @@ _DATA = {
     "names": """names : sequence of m str, optional
     What to call the raters, in messages too; "rater 0", "rater 1", ... without it.""",
 }
-ENTRIES = {**_DATA, **options.ENTRIES}  # of all parameters of a fusion
+
+
+def method_entry(*, images: bool) -> str:
+    """Return the entry of the parameter that names a method; ``images`` takes in those that need an image."""
+    rows = [row for row in in_help_order() if images or not row.grows]
+    names = ", ".join(f'"{row.name}"' for row in rows)
+    functions = [f":func:`{row.function}`" for row in rows]
+    return f"""method : {{{names}}}, default "{rows[0].name}"
+    Method of fusion, as of {", ".join(functions[:2])},
+    {", ".join(functions[2:-1])} or {functions[-1]}. An option that the method does not
+    have must be at its default."""
+
+
+ENTRIES = {**_DATA, **options.ENTRIES, "method": method_entry(images=False)}  # of all parameters of a fusion
 
 
 @dataclass(frozen=True, eq=False)

@@ -161,7 +161,7 @@ def coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tupl
 
 
 def labels_in(array: Array) -> str:
-    """Name the values that occur, as many as a sentence holds."""
+    """Name the values that occur: the first ten, and the number of the others."""
     values = np.unique(told_once(array))
     named = ", ".join(shown_number(float(value)) for value in values[:MOST_LABELS_NAMED])
     return (

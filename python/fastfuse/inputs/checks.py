@@ -1,4 +1,4 @@
-"""Options: each is checked here, and a wrong one gets a sentence that names it, its value and what it may be."""
+"""Checks of values: a wrong one gets a sentence that names it, its value and what it may be."""
 
 from __future__ import annotations
 

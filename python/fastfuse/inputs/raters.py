@@ -1,4 +1,4 @@
-"""Who read a case, and who did not."""
+"""The raters who read a case."""
 
 from __future__ import annotations
 

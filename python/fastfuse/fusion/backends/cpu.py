@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from ...inputs.arrays import Array
 from ...inputs.output_array import Destination
-from ..case import Case
+from ..case import Case, InMemory
 from ..options import Options
 from ..registry import Method
 from ..votes import Votes
@@ -22,10 +24,17 @@ class Cpu:
 
     def fuse(self, case: Case, method: Method, options: Options) -> tuple[Any, Found]:
         """Fuse into the caller's array, or a new one."""
-        given = case.votes
-        used = [*case.given.arrays, *case.companions]
-        destination = Destination.of(given.out, given.dtype, case.shape, tuple(case.axes), used)
-        with core.refusals_explained(case, seen=True):
-            arrays = case.in_memory_order().within_margin(options, case.spacings)
-            found = core.fuse(arrays, destination.work, core.core_options(method, options, case.spacings))
-        return destination.finish(), found
+        return _written(case, method, options, core.fuse)
+
+
+def _written(
+    case: Case, method: Method, options: Options, work: Callable[[InMemory, Array, core.CoreOptions], Found]
+) -> tuple[Any, Found]:
+    """Let the core write the probability; return it, and what was found."""
+    given = case.votes
+    used = [*case.given.arrays, *case.companions]
+    destination = Destination.of(given.out, given.dtype, case.shape, tuple(case.axes), used)
+    with core.refusals_explained(case, seen=True):
+        arrays = case.in_memory_order().within_margin(options, case.spacings)
+        found = work(arrays, destination.work, core.core_options(method, options, case.spacings))
+    return destination.finish(), found

@@ -73,8 +73,6 @@ def dilated_staple(
     ----------
     mask : array_like of the raters' shape, optional
         The region to fuse (bool, or 0 and 1), and that in which the consensus grows and which scales the image.
-    threshold : {"adaptive", "exact"} or float, default "adaptive"
-        The cut of the image; as in :func:`conditional_dilation`.
     spacing_mm : sequence of float, one per axis, optional
         Voxel size in mm; for ``radius_mm``, a margin as ``roi``, and ``mrf`` on voxels that are no cubes. Without it,
         ``roi`` and ``mrf`` take that of the first nibabel image's header if the raters are such images, else 1.

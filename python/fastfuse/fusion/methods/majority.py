@@ -35,7 +35,8 @@ def majority_vote(
     Returns
     -------
     Fusion
-        ``label()`` is the majority vote, ties counting as foreground. ``n_iter`` is 0, ``log_likelihood`` empty.
+        ``label()`` is the majority vote, ties counting as foreground. The mean is that of the votes that are there,
+        and 0 where there is none. ``n_iter`` is 0, ``log_likelihood`` empty.
 
     Raises
     ------

@@ -133,9 +133,6 @@ def fuse(
 
     Parameters
     ----------
-    method : {"soft-staple", "simplified-soft-staple", "staple", "majority"}, default "soft-staple"
-        As the functions :func:`soft_staple`, :func:`simplified_soft_staple`, :func:`staple` and
-        :func:`majority_vote`. An option that the method does not have must be at its default.
     {options}
 
     Returns
