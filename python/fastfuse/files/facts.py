@@ -20,14 +20,13 @@ def sidecar_of(
     job: Job,
     inputs: Inputs,
     options: Mapping[str, object],
-    cut: float,
     grown: dict[str, Any] | None,
     remarks: list[str],
 ) -> dict[str, Any]:
     """Return what the sidecar says of a fusion."""
     from importlib.metadata import version
 
-    foreground = int(np.count_nonzero(fusion.probability >= cut))
+    foreground = int(np.count_nonzero(fusion.probability >= job.cut))
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
     voxel_ml = inputs.raters[0].voxel_ml
     return {

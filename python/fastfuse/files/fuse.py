@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..dilation.options import Dilation
 from ..errors import warn
 from ..fusion.backends.devices import place_of
 from ..fusion.declared import documented
@@ -30,7 +31,7 @@ from ..inputs.checks import check_cut, check_one_selection
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of
-from .prior import is_plain, prior_file, prior_map, word_or_number
+from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
 
 
 @documented({**ENTRIES, "method": method_entry(images=True)})
@@ -120,7 +121,6 @@ def fuse_files(
     """
     row = method_called(method)
     cut = check_cut(cut)
-    say = progress or (lambda _: None)
     options = Options(
         m_step=m_step,
         expectation=expectation,
@@ -144,7 +144,7 @@ def fuse_files(
     asked = replace(options, prior=options.prior if is_plain(prior) else str(prior))
     asked.check_method(row)
     growth = growth_of(row, image, soften, dilation)
-    place = place_of([], device)
+    place_of([], device)  # which refuses a device that is not there
     check_one_selection(select_label, binarize=growth is not None and growth.binarize)
     job = Job(
         raters=as_paths(paths),
@@ -155,30 +155,42 @@ def fuse_files(
         label=as_path(save_label, "save_label"),
         counts=as_path(save_counts, "save_counts"),
         present=[as_path(path, "present") for path in present or ()],
+        cut=cut,
+        smoothing_mm=smoothing_of(prior),
+        overwrite=overwrite,
     )
-    job.check(overwrite=overwrite)
+    job.check()
+    return _done(job, row, options, asked, growth, progress or (lambda _: None))
+
+
+def _done(
+    job: Job,
+    method: Method,
+    options: Options,
+    asked: Options,
+    growth: Dilation | None,
+    say: Callable[[str], None],
+) -> Fusion:
+    """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
+    place = place_of([], options.device)
     inputs = job.read(say, options.threads, options.select_label)
-    options = _of_inputs(options, row, job, inputs, on_device=place is not None)
-    a_map = prior_map(prior, inputs, options.select_label, say)
+    options = _of_inputs(options, method, job, inputs, on_device=place is not None)
+    a_map = prior_map(job, inputs, options.select_label, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(inputs.votes, inputs.region, inputs.present or None, names=job.names, titles=job.titles)
     if growth is None:
         say("fusing")
-        fusion, doubts = fuse_votes(votes, row, options)
+        fusion, doubts = fuse_votes(votes, method, options)
         grown = None
     else:
-        fusion, grown, doubts = fuse_grown(votes, row, options, growth, job, inputs, say)
+        fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
     remarks = inputs.remarks + doubts
-    facts = {
-        **asked.recorded(row),
-        "select_label": asked.select_label,
-        "device": "cpu" if place is None else f"cuda:{place.device}",
-        "cut": cut,
-    }
-    sidecar = sidecar_of(fusion, job, inputs, facts, cut, grown, remarks)
+    where = "cpu" if place is None else f"cuda:{place.device}"
+    facts = {**asked.recorded(method), "select_label": asked.select_label, "device": where, "cut": job.cut}
+    sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
     counts = None if job.counts is None else counts_of(inputs, options.select_label)
-    job.write(fusion, counts, cut, inputs.raters[0], sidecar, say, overwrite=overwrite)
-    warn(remarks)
+    job.write(fusion, counts, inputs.raters[0], sidecar, say)
+    warn(remarks, callers=2)
     return fusion
 
 

@@ -45,6 +45,9 @@ class Job:
     label: Path | None
     counts: Path | None
     present: list[Path | None] = field(default_factory=list)
+    cut: float = 0.5  # of the label's mask
+    smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
+    overwrite: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -66,15 +69,15 @@ class Job:
         found = [path.name.lower().endswith(".npz") for path in self.raters]
         return found if any(found) else []
 
-    def check(self, *, overwrite: bool) -> None:
+    def check(self) -> None:
         """Refuse early what must not, or cannot, be written."""
         from ..images.nifti import NIFTI_SUFFIXES
 
         others = (self.mask, self.prior, self.image, *self.present)
         inputs = [*self.raters, *(path for path in others if path is not None)]
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
-        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
-        check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=overwrite)
+        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=self.overwrite)
+        check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
 
     def _repeated_raters(self) -> list[str]:
         """Say which file counts twice."""
@@ -118,22 +121,19 @@ class Job:
         self,
         fusion: Fusion,
         counts: NDArray[np.uint8] | None,
-        cut: float,
         like: Image,
         sidecar: dict[str, Any],
         say: Callable[[str], None],
-        *,
-        overwrite: bool,
     ) -> None:
         """Write all outputs, the sidecar last: its presence means that the others are complete."""
         from ..images.nifti import nifti_bytes
 
         images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
             (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
-            (self.label, None if self.label is None else fusion.label(cut), f"cut {cut:g}"),
+            (self.label, None if self.label is None else fusion.label(self.cut), f"cut {self.cut:g}"),
             (self.counts, counts, "votes"),
         ]
-        with Outputs(overwrite=overwrite) as outputs:
+        with Outputs(overwrite=self.overwrite) as outputs:
             for path, data, what in images:
                 if path is not None and data is not None:
                     say(f"writing {shown(path.name)}")

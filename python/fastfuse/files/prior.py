@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..fusion.smoothing import smoothed_vote
 from ..inputs.arrays import selected
-from .job import Inputs
+from .job import Inputs, Job
 
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr")
 
@@ -54,13 +54,11 @@ def word_or_number(prior: Any) -> str | float:
     return cast("str | float", prior) if is_plain(prior) else "mean"
 
 
-def prior_map(
-    prior: Any, inputs: Inputs, label: int | None, say: Callable[[str], None]
-) -> NDArray[Any] | None:
+def prior_map(job: Job, inputs: Inputs, label: int | None, say: Callable[[str], None]) -> NDArray[Any] | None:
     """Return the map that was read, or is to be made of the votes; None for a word or a number."""
-    sigma = smoothing_of(prior)
-    if sigma is None:
+    if job.smoothing_mm is None:
         return inputs.prior
     say("smoothing the votes")
     voting = inputs.votes if label is None else [selected(vote, label) for vote in inputs.votes]
-    return smoothed_vote(voting, sigma, spacing_mm=inputs.raters[0].grid.spacing_mm, mask=inputs.region)
+    spacing = inputs.raters[0].grid.spacing_mm
+    return smoothed_vote(voting, job.smoothing_mm, spacing_mm=spacing, mask=inputs.region)
