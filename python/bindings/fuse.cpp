@@ -10,6 +10,7 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "fastfuse/fusion.hpp"
+#include "fastfuse/plan.hpp"
 
 namespace fastfuse::bindings {
 namespace {
@@ -50,6 +51,30 @@ std::optional<VoteTable> tabulate(const std::vector<py::array>& raters, const Op
     return without_gil([&] { return fastfuse::tabulate(votes, options, ask); });
 }
 
+Result estimate(const VoteTable& table, const Options& options) {
+    const ShouldStop ask = signals();
+    return without_gil([&] { return fastfuse::estimate(table, options, ask); });
+}
+
+Result apply(const Estimate& estimate, const std::vector<py::array>& raters, py::array out,
+             const OptionalArray& mask, const OptionalArray& prior_map, const Present& present,
+             const Options& options) {
+    if (estimate.performance.sensitivity.size() != raters.size())
+        throw py::value_error("an estimate needs the rates of each rater");
+    const Votes votes = votes_of(raters, shape_of(out), mask, prior_map, present);
+    const Output consensus = output_of(out);
+    const ShouldStop ask = signals();
+    return without_gil([&] { return fastfuse::apply(estimate, votes, options, consensus, ask); });
+}
+
+// How `fuse` would go about it. `wide`: the consensus is of doubles.
+Plan plan(const std::vector<py::array>& raters, bool wide, const OptionalArray& mask,
+          const OptionalArray& prior_map, const Present& present, const Options& options) {
+    if (raters.empty()) throw py::value_error("there are no raters");
+    const Votes votes = read_by(options, votes_of(raters, shape_of(raters[0]), mask, prior_map, present));
+    return without_gil([&] { return plan_for(votes, options, wide, probe(votes, options)); });
+}
+
 // Sensitivity and specificity that EM finds on a table with other counts.
 std::pair<std::vector<double>, std::vector<double>> fit(const VoteTable& table,
                                                         const std::vector<double>& counts,
@@ -71,6 +96,11 @@ void bind_fuse(py::module_& m) {
           "prior_map"_a = py::none(), "present"_a = py::tuple(), "options"_a);
     m.def("tabulate", &tabulate, "raters"_a, py::kw_only(), "mask"_a = py::none(), "present"_a = py::tuple(),
           "options"_a);
+    m.def("estimate", &estimate, "table"_a, py::kw_only(), "options"_a);
+    m.def("apply", &apply, "estimate"_a, "raters"_a, "out"_a, py::kw_only(), "mask"_a = py::none(),
+          "prior_map"_a = py::none(), "present"_a = py::tuple(), "options"_a);
+    m.def("plan", &plan, "raters"_a, py::kw_only(), "wide"_a = false, "mask"_a = py::none(),
+          "prior_map"_a = py::none(), "present"_a = py::tuple(), "options"_a);
     m.def("fit", &fit, "table"_a, "counts"_a, py::kw_only(), "options"_a, "start"_a);
 }
 

@@ -10,6 +10,7 @@
 
 #include "bindings.hpp"
 #include "fastfuse/fusion.hpp"
+#include "fastfuse/plan.hpp"
 #include "words.hpp"
 
 namespace fastfuse::bindings {
@@ -114,11 +115,22 @@ void bind_result(py::module_& m) {
             "marked", [](const Result& result) { return array_of<bool>(result.marked, result.shape); });
 }
 
+void bind_plan(py::module_& m) {
+    py::class_<Plan>(m, "Plan", plain_type())
+        .def_property_readonly("model", [](const Plan& plan) { return word_of(plan.model); })
+        .def_property_readonly("m_step", [](const Plan& plan) { return word_of(plan.m_step); })
+        .def_property_readonly("engine", [](const Plan& plan) { return word_of(plan.engine); })
+        .def_property_readonly("otherwise", [](const Plan& plan) { return word_of(plan.otherwise); })
+        .def_property_readonly("masses", [](const Plan& plan) { return word_of(plan.masses); })
+        .def_readonly("fine", &Plan::fine);
+}
+
 } // namespace
 
 void bind_results(py::module_& m) {
     bind_estimate(m);
     bind_result(m);
+    bind_plan(m);
 }
 
 } // namespace fastfuse::bindings

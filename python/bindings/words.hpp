@@ -1,4 +1,4 @@
-// The words of Python for the values of an option.
+// The words of Python for the values of options and plans.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "fastfuse/fusion.hpp"
+#include "fastfuse/plan.hpp"
 
 namespace fastfuse::bindings {
 
@@ -47,6 +48,23 @@ inline constexpr Words<Route> words<Route> = {{"auto", Route::automatic},
                                               {"patterns", Route::patterns},
                                               {"lanes", Route::lanes},
                                               {"rows", Route::rows}};
+
+template <>
+inline constexpr Words<Model> words<Model> = {
+    {"mean_vote", Model::mean_vote},           {"product", Model::product},
+    {"log_linear", Model::log_linear},         {"enumerated", Model::enumerated},
+    {"characteristic", Model::characteristic}, {"cheaper", Model::cheaper}};
+template <>
+inline constexpr Words<EngineKind> words<EngineKind> = {{"table", EngineKind::table},
+                                                        {"voxels", EngineKind::voxels},
+                                                        {"lanes", EngineKind::lanes},
+                                                        {"field", EngineKind::field},
+                                                        {"field_by_table", EngineKind::field_by_table},
+                                                        {"device_table", EngineKind::device_table},
+                                                        {"device_lanes", EngineKind::device_lanes}};
+template <>
+inline constexpr Words<MassUse> words<MassUse> = {
+    {"never", MassUse::never}, {"when_cheaper", MassUse::when_cheaper}, {"known", MassUse::known}};
 
 template <class Value> std::string word_of(Value value) {
     for (const auto& [word, known] : words<Value>)

@@ -136,6 +136,21 @@ class Result:
     @property
     def marked(self) -> NDArray[np.bool_] | None: ...
 
+class Plan:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...  # made by the core alone
+    @property
+    def model(self) -> str: ...
+    @property
+    def m_step(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def otherwise(self) -> str: ...
+    @property
+    def masses(self) -> str: ...
+    @property
+    def fine(self) -> bool: ...
+
 def why_no_cuda() -> str: ...
 def fuse_on_device(
     raters: Sequence[Any],
@@ -194,6 +209,26 @@ def tabulate(
     present: Sequence[NDArray[Any] | None] = (),
     options: Options,
 ) -> VoteTable | None: ...
+def estimate(table: VoteTable, *, options: Options) -> Result: ...
+def apply(
+    estimate: Estimate,
+    raters: Sequence[NDArray[Any]],
+    out: NDArray[Any],
+    *,
+    mask: NDArray[Any] | None = None,
+    prior_map: NDArray[Any] | None = None,
+    present: Sequence[NDArray[Any] | None] = (),
+    options: Options,
+) -> Result: ...
+def plan(
+    raters: Sequence[NDArray[Any]],
+    *,
+    wide: bool = False,
+    mask: NDArray[Any] | None = None,
+    prior_map: NDArray[Any] | None = None,
+    present: Sequence[NDArray[Any] | None] = (),
+    options: Options,
+) -> Plan: ...
 def fit(
     table: VoteTable, counts: Sequence[float] | NDArray[np.float64], *, options: Options, start: Estimate
 ) -> tuple[list[float], list[float]]: ...

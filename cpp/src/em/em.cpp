@@ -180,7 +180,7 @@ namespace {
 class Iteration {
   public:
     Iteration(const EStep& expectation, const Options& options, const Performance& performance)
-        : expectation_(expectation), options_(options), theta_(performance) {}
+        : expectation_(expectation), options_(options), theta_(performance), estimate_(begun(options)) {}
 
     Estimate run(const std::optional<Sums>& start) {
         sums_ = start ? *start : expectation_(theta_);
@@ -276,6 +276,15 @@ class Iteration {
 };
 
 } // namespace
+
+Estimate begun(const Options& options) {
+    Estimate estimate;
+    estimate.method = options.method;
+    estimate.m_step = options.m_step;
+    estimate.likelihood = options.likelihood;
+    estimate.expectation = options.expectation;
+    return estimate;
+}
 
 Estimate em(const EStep& expectation, const Options& options, const Performance& performance,
             const std::optional<Sums>& start) {

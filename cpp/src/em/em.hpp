@@ -58,6 +58,9 @@ Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance&
 // (TP + a − 1) / (TP + FN + a + b − 2): Commowick, Warfield, MICCAI 2010.
 Performance maximise(const Sums& sums, const Performance& before, const PerformancePrior& prior = {});
 
+// An estimate without any rates yet, that says how they will be found.
+Estimate begun(const Options& options);
+
 // Sums of an E-step with these parameters.
 using EStep = std::function<Sums(const Performance& performance)>;
 

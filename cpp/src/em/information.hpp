@@ -27,6 +27,10 @@
 
 namespace fastfuse {
 
+struct Observed {
+    std::vector<double> information, variability; // square matrices, row by row
+};
+
 // A square matrix, row by row. Model: product, or log_linear.
 std::vector<double> information(const Rows& rows, Model model, const Performance& performance,
                                 const Options& options, const Team& team);

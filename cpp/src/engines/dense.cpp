@@ -372,9 +372,9 @@ template <class T> class DenseIn : public Dense {
 
 } // namespace
 
-std::unique_ptr<Dense> Dense::of(const Votes& votes, Lane lane, const Team& team) {
-    if (lane == Lane::single_precision) return std::make_unique<DenseIn<float>>(votes, team);
-    return std::make_unique<DenseIn<double>>(votes, team);
+std::unique_ptr<Dense> Dense::of(const Votes& votes, bool fine, const Team& team) {
+    if (fine) return std::make_unique<DenseIn<double>>(votes, team);
+    return std::make_unique<DenseIn<float>>(votes, team);
 }
 
 } // namespace fastfuse

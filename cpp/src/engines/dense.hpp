@@ -4,20 +4,16 @@
 #include <memory>
 #include <optional>
 
+#include "em/census.hpp"
 #include "em/em.hpp"
 #include "em/masses.hpp"
 #include "engines/lanes/kernels.hpp"
-#include "engines/summary.hpp"
 #include "fastfuse/output.hpp"
 #include "fastfuse/threads.hpp"
 #include "fastfuse/votes.hpp"
+#include "votes/agreement.hpp"
 
 namespace fastfuse {
-
-enum class Lane {
-    single_precision, // agrees with double to 1e-6
-    double_precision,
-};
 
 // What a survey gathers beside the census.
 enum class Gather {
@@ -31,7 +27,8 @@ class Dense {
     virtual ~Dense() = default;
 
     // Votes without a label to select, of at most kernels::most_product_raters raters. They must outlive it.
-    static std::unique_ptr<Dense> of(const Votes& votes, Lane lane, const Team& team);
+    // `fine`: in doubles; floats agree with them to 1e-6.
+    static std::unique_ptr<Dense> of(const Votes& votes, bool fine, const Team& team);
 
     // The first pass, which checks all votes. Throws BadInput.
     virtual Census survey(Gather gather) = 0;

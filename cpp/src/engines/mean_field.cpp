@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
-#include "support/sum_over_jobs.hpp"
+#include "votes/block_walk.hpp"
 
 namespace fastfuse {
 namespace {
 
 constexpr double least_prior = 1e-300, greatest_prior = 1 - 0x1p-53; // as far as a double goes inside (0, 1)
+
+struct Nothing {
+    void add(const Nothing&) {}
+};
 
 } // namespace
 
@@ -47,29 +51,23 @@ template <class Visit> void MeanField::each_voxel(const Visit& visit) const {
 
 // w begins with the mean vote.
 void MeanField::start(const Region* region) {
-    struct Share {
-        Block block;
-        BatchExpectation expectation;
-    };
     const Performance none;
-    PerThread<Share> shares(team_);
-    team_.run(block_count(votes_), [&](std::int64_t job, const Worker& worker) {
-        Share& share = shares.of(worker, [&] {
-            return Share{Block(votes_), BatchExpectation(Model::mean_vote, MStep::paper, none)};
-        });
-        read_block(votes_, job, share.block);
-        const Batch batch = batch_of(votes_, share.block);
-        const Posterior& posterior = share.expectation.posterior(batch, worker);
-        for (std::int64_t k = 0; k < share.block.voxels; ++k) {
-            const std::int32_t row = share.block.row_of(k);
-            if (row < 0) continue;
-            const auto voxel = static_cast<std::size_t>(share.block.first + k);
-            part_[voxel] = Part::free;
-            if (batch.count[row] > 0) w_[voxel] = posterior.foreground[static_cast<std::size_t>(row)];
-            if (!logit_map_.empty())
-                logit_map_[voxel] = std::log(batch.prior[row]) - std::log1p(-batch.prior[row]);
-        }
-    });
+    const auto make = [&] {
+        return [&, start = BatchExpectation(Model::mean_vote, MStep::paper, none)](
+                   const Batch& batch, const Block& block, const Worker& worker) mutable {
+            const std::vector<double>& mean = start.posterior(batch, worker).foreground;
+            each_voxel_of(block, [&](std::int64_t voxel, std::int32_t row) {
+                if (row < 0) return;
+                const auto k = static_cast<std::size_t>(voxel);
+                part_[k] = Part::free;
+                if (batch.count[row] > 0) w_[k] = mean[static_cast<std::size_t>(row)];
+                if (!logit_map_.empty())
+                    logit_map_[k] = std::log(batch.prior[row]) - std::log1p(-batch.prior[row]);
+            });
+            return Nothing{};
+        };
+    };
+    sum_over_blocks(votes_, team_, Nothing{}, make);
     for (std::size_t voxel = 0; region && voxel < w_.size(); ++voxel)
         if (region->agreed[voxel]) {
             part_[voxel] = Part::fixed;
@@ -117,44 +115,38 @@ Sums MeanField::expectation(Model model, MStep m_step, const Performance& perfor
         update_prior(colour, logit_prior);
         const Votes& votes = votes_of_colour_[colour];
         const auto make = [&] {
-            return [&, block = Block(votes), find = BatchExpectation(model, m_step, performance, nodes)](
-                       std::int64_t job, const Worker& worker) mutable {
-                read_block(votes, job, block);
-                Sums sums = find(batch_of(votes, block), worker);
+            return [&, find = BatchExpectation(model, m_step, performance, nodes)](
+                       const Batch& batch, const Block& block, const Worker& worker) mutable {
+                Sums sums = find(batch, worker);
                 const std::vector<double>& w = find.last().foreground;
-                for (std::int64_t k = 0; k < block.voxels; ++k) {
-                    const std::int32_t row = block.row_of(k);
-                    if (row >= 0)
-                        w_[static_cast<std::size_t>(block.first + k)] = w[static_cast<std::size_t>(row)];
-                }
+                each_voxel_of(block, [&](std::int64_t voxel, std::int32_t row) {
+                    if (row >= 0) w_[static_cast<std::size_t>(voxel)] = w[static_cast<std::size_t>(row)];
+                });
                 return sums;
             };
         };
-        total.add(sum_over_jobs(block_count(votes), team_, Sums(votes_.size()), make));
+        total.add(sum_over_blocks(votes, team_, Sums(votes_.size()), make));
     }
     return total;
 }
 
 Written MeanField::write(const Output& to) const {
     const auto make = [&] {
-        return [&, block = Block(votes_)](std::int64_t job, const Worker&) mutable {
-            read_block(votes_, job, block);
-            Batch batch = batch_of(votes_, block);
+        return [&](Batch batch, const Block& block, const Worker&) {
             std::vector<double> count(static_cast<std::size_t>(batch.rows));
             for (std::int64_t row = 0; row < batch.rows; ++row)
                 count[static_cast<std::size_t>(row)] = batch.count[row] > 0;
             batch.count = count.data();
             Written written(batch.raters);
-            for (std::int64_t k = 0; k < block.voxels; ++k) {
-                const std::int32_t row = block.row_of(k);
-                const double w = row < 0 ? 0 : w_[static_cast<std::size_t>(block.first + k)];
-                to.put(block.first + k, w);
+            each_voxel_of(block, [&](std::int64_t voxel, std::int32_t row) {
+                const double w = row < 0 ? 0 : w_[static_cast<std::size_t>(voxel)];
+                to.put(voxel, w);
                 if (row >= 0) written.add(batch, row, w);
-            }
+            });
             return written;
         };
     };
-    return sum_over_jobs(block_count(votes_), team_, Written(votes_.size()), make);
+    return sum_over_blocks(votes_, team_, Written(votes_.size()), make);
 }
 
 } // namespace fastfuse

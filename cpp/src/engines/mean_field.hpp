@@ -16,10 +16,10 @@
 #include <vector>
 
 #include "em/em.hpp"
-#include "engines/agreement.hpp"
 #include "fastfuse/output.hpp"
 #include "fastfuse/threads.hpp"
 #include "fastfuse/votes.hpp"
+#include "votes/agreement.hpp"
 #include "votes/disputed.hpp"
 
 namespace fastfuse {

@@ -176,20 +176,11 @@ class RowEnumerator::Terms {
     LowTerms w_, u_, evidence_;
 };
 
-bool is_fractional(double vote) { return vote > 0 && vote < 1; }
-
 void branch(double* product, std::size_t n, double no, double yes) {
     for (std::size_t b = 0; b < n; ++b) {
         product[n + b] = product[b] * yes;
         product[b] *= no;
     }
-}
-
-int fractional_votes(const Batch& batch, std::int64_t row) {
-    int n = 0;
-    for (int i = 0; i < batch.raters; ++i)
-        n += is_fractional(batch.votes_of(i)[row]);
-    return n;
 }
 
 RowEnumerator::RowEnumerator(const Batch& batch, const Performance& performance)

@@ -38,9 +38,6 @@ class RowEnumerator {
     std::unique_ptr<Terms> terms_;
 };
 
-bool is_fractional(double vote);
-int fractional_votes(const Batch& batch, std::int64_t row);
-
 // Appends one rater to n products over subsets of raters: entries with his bit set follow those without.
 void branch(double* product, std::size_t n, double no, double yes);
 

@@ -229,6 +229,12 @@ std::int64_t Votes::voxels() const {
 
 std::int64_t block_count(const Votes& votes) { return (votes.voxels() + block_voxels - 1) / block_voxels; }
 
+Team team_for(const Votes& votes, int threads, const ShouldStop& ask) {
+    constexpr int few_raters = 10;
+    const bool small = !votes.place && block_count(votes) == 1 && votes.size() <= few_raters;
+    return {small ? 1 : threads, ask};
+}
+
 Block::Block(const Votes& votes)
     : vote(static_cast<std::size_t>(votes.size() * block_rows)), count(block_rows),
       prior(votes.prior ? block_rows : 0), native(votes.raters.size() + votes.present.size() + 2),

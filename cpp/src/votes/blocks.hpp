@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "fastfuse/threads.hpp"
 #include "fastfuse/votes.hpp"
 
 namespace fastfuse {
@@ -19,6 +20,9 @@ static_assert(block_voxels / group_voxels == 64, "a block's groups are the bits 
 constexpr std::int64_t block_rows = block_voxels + 8;
 
 std::int64_t block_count(const Votes& votes);
+
+// One thread for one block of a few raters: waking others takes longer than the work.
+Team team_for(const Votes& votes, int threads, const ShouldStop& ask);
 
 // One block as weighted rows. Row 0 stands for all its voxels whose votes are 0 (unless there is a prior
 // map), each other row for a run of voxels with the same votes. Vote i of row r is vote[i * block_rows + r].

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "support/sum_over_jobs.hpp"
-#include "votes/rows.hpp"
+#include "votes/block_walk.hpp"
 
 namespace fastfuse {
 namespace {
@@ -34,6 +33,14 @@ struct Tally {
             volume[i] += other.volume[i];
         }
     }
+    // A row on which all agree.
+    void add(const Batch& batch, std::int64_t row, bool marked) {
+        for (int i = 0; i < batch.raters; ++i) {
+            if (is_missing(batch.votes_of(i)[row])) continue;
+            read[static_cast<std::size_t>(i)] += batch.count[row];
+            if (marked) volume[static_cast<std::size_t>(i)] += batch.count[row];
+        }
+    }
     std::vector<double> read, volume;
 };
 
@@ -58,6 +65,12 @@ View view_of(const std::vector<double>& values, const std::vector<std::int64_t>&
     return view_of_run(values.data(), Scalar::f64, shape);
 }
 
+Votes disputed_part(const Votes& votes, const Region& region) {
+    Votes part = votes;
+    part.mask = view_of(region.disputed, votes.shape);
+    return part;
+}
+
 Region find_disputed(const Votes& votes, const Team& team) {
     Region region;
     const auto n = static_cast<std::size_t>(votes.voxels());
@@ -65,35 +78,26 @@ Region find_disputed(const Votes& votes, const Team& team) {
     region.marked.resize(n);
     region.agreed.resize(n);
     const auto make = [&] {
-        return [&, block = Block(votes), verdict = std::vector<Verdict>()](std::int64_t job,
-                                                                           const Worker&) mutable {
-            read_block(votes, job, block);
-            const Batch batch = batch_of(votes, block);
+        return [&, verdict = std::vector<Verdict>()](const Batch& batch, const Block& block,
+                                                     const Worker&) mutable {
             Tally tally(batch.raters);
             verdict.resize(static_cast<std::size_t>(batch.rows));
             for (std::int64_t row = 0; row < batch.rows; ++row) {
                 const Verdict found = verdict[static_cast<std::size_t>(row)] = verdict_on(batch, row);
-                if (found == Verdict::disputed) continue;
-                for (int i = 0; i < batch.raters; ++i) {
-                    if (is_missing(batch.votes_of(i)[row])) continue;
-                    tally.read[static_cast<std::size_t>(i)] += batch.count[row];
-                    if (found == Verdict::marked)
-                        tally.volume[static_cast<std::size_t>(i)] += batch.count[row];
-                }
+                if (found != Verdict::disputed) tally.add(batch, row, found == Verdict::marked);
             }
-            for (std::int64_t k = 0; k < block.voxels; ++k) {
-                const std::int32_t row = block.row_of(k);
-                if (row < 0) continue;
+            each_voxel_of(block, [&](std::int64_t at, std::int32_t row) {
+                if (row < 0) return;
                 const Verdict found = verdict[static_cast<std::size_t>(row)];
-                const auto voxel = static_cast<std::size_t>(block.first + k);
+                const auto voxel = static_cast<std::size_t>(at);
                 region.disputed[voxel] = found == Verdict::disputed;
                 region.marked[voxel] = found == Verdict::marked;
-                region.agreed[voxel] = found == Verdict::marked || found == Verdict::unmarked;
-            }
+                region.agreed[voxel] = found != Verdict::disputed;
+            });
             return tally;
         };
     };
-    const Tally tally = sum_over_jobs(block_count(votes), team, Tally(votes.size()), make);
+    const Tally tally = sum_over_blocks(votes, team, Tally(votes.size()), make);
     region.read = tally.read;
     region.volume = tally.volume;
     return region;

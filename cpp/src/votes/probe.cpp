@@ -1,10 +1,9 @@
-#include "votes/probe.hpp"
+#include "fastfuse/plan.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "posterior/enumeration.hpp"
 #include "votes/key_table.hpp"
 #include "votes/rows.hpp"
 
@@ -17,11 +16,12 @@ constexpr std::int64_t most_kept = 8192;
 
 } // namespace
 
-Sample take_sample(const Votes& votes) {
+Probe probe(const Votes& votes, const Options& options) {
+    if (votes.place || options.mrf > 0 || options.route != Route::automatic) return {};
     Table table(votes.columns(), most_kept);
     Block block(votes);
     std::vector<double> key(static_cast<std::size_t>(votes.columns()));
-    Sample sample;
+    Probe sample;
     const std::int64_t blocks = block_count(votes);
     const std::int64_t step = std::max<std::int64_t>(1, blocks / blocks_looked_at);
     for (std::int64_t index = step / 2; index < blocks; index += step) {

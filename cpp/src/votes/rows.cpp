@@ -71,6 +71,13 @@ Batch row_of(const Batch& batch, std::int64_t row) {
     return one;
 }
 
+int fractional_votes(const Batch& batch, std::int64_t row) {
+    int n = 0;
+    for (int i = 0; i < batch.raters; ++i)
+        n += is_fractional(batch.votes_of(i)[row]);
+    return n;
+}
+
 void load_key(const Batch& batch, std::int64_t row, double* key) {
     for (int i = 0; i < batch.raters; ++i)
         key[i] = batch.votes_of(i)[row];

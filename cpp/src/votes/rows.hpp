@@ -81,6 +81,9 @@ Batch batch_of(const Votes& votes, const Block& block);
 
 Batch row_of(const Batch& batch, std::int64_t row);
 
+inline bool is_fractional(double vote) { return vote > 0 && vote < 1; }
+int fractional_votes(const Batch& batch, std::int64_t row);
+
 // A row's votes and, where the rows bring one, its prior: what tells patterns apart.
 void load_key(const Batch& batch, std::int64_t row, double* key);
 

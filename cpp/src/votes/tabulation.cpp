@@ -169,4 +169,9 @@ std::int64_t default_capacity(const Votes& votes) {
     return std::clamp<std::int64_t>(fit, 4096, most_patterns);
 }
 
+std::int64_t table_capacity(const Votes& votes) {
+    constexpr std::int64_t of_small_volumes = 1 << 17;
+    return std::max(default_capacity(votes), of_small_volumes);
+}
+
 } // namespace fastfuse

@@ -29,4 +29,7 @@ std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes,
 // Distinct patterns that fit into 4 bytes a voxel, or a quarter of a byte a voxel for each rater.
 std::int64_t default_capacity(const Votes& votes);
 
+// The same, with room for small volumes: what a table that is asked for may hold.
+std::int64_t table_capacity(const Votes& votes);
+
 } // namespace fastfuse

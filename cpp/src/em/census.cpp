@@ -1,4 +1,4 @@
-#include "engines/summary.hpp"
+#include "em/census.hpp"
 
 #include <cmath>
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "engines/agreement.hpp"
 #include "fastfuse/threads.hpp"
 #include "posterior/statistics.hpp"
 #include "votes/rows.hpp"

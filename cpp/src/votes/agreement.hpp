@@ -51,4 +51,12 @@ struct Written {
     std::vector<double> seen_by;   // Σ c w over the voxels that rater i votes on
 };
 
+// Of a batch whose rows have the consensus w.
+inline Written written_of(const Batch& batch, const std::vector<double>& w) {
+    Written written(batch.raters);
+    for (std::int64_t row = 0; row < batch.rows; ++row)
+        written.add(batch, row, w[static_cast<std::size_t>(row)]);
+    return written;
+}
+
 } // namespace fastfuse

@@ -1,0 +1,45 @@
+// What walks over the votes, one interface for all: tables, voxels, lanes, fields of neighbours, devices.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "em/census.hpp"
+#include "em/information.hpp"
+#include "fastfuse/fusion.hpp"
+#include "fastfuse/plan.hpp"
+#include "fastfuse/threads.hpp"
+#include "votes/agreement.hpp"
+#include "votes/tabulation.hpp"
+
+namespace fastfuse {
+
+class Engine {
+  public:
+    virtual ~Engine() = default;
+    // The first pass, which checks every vote. Throws BadInput.
+    virtual Census survey() = 0;
+    // One E-step: its sums.
+    virtual Sums expectation(const Performance& performance) = 0;
+    // Writes the consensus of every voxel.
+    virtual Written write(const Performance& performance) = 0;
+    virtual Written write_mean_vote() = 0;
+
+    // Information and variability at EM's end; empty where they are not defined, or cost too much.
+    virtual Observed observe(const Performance& /*performance*/) { return {}; }
+    // Whether soft-STAPLE runs on the masses of the 2^m binary patterns.
+    virtual bool by_masses() const { return false; }
+    // What the votes were tabulated to; null where there is no table.
+    virtual const Tabulation* tabulation() const { return nullptr; }
+};
+
+// What every engine is given. All must outlive it.
+struct Task {
+    const Votes& votes;
+    const Options& options;
+    const Plan& plan;
+    const Output& consensus;
+    const Team& team;
+};
+
+} // namespace fastfuse

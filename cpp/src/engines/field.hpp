@@ -1,0 +1,32 @@
+// The engine for neighbours that pull each other, voxel by voxel: see mean_field.hpp.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "engines/mean_field.hpp"
+#include "engines/rows.hpp"
+
+namespace fastfuse {
+
+// β k of each axis: of the closest neighbours, k = 1.
+std::vector<double> coupling_of(const Options& options);
+
+// Sweeps with known rates until the mean of w moves by no more than options.tol.
+void settle(Engine& field, const Performance& performance, const Options& options);
+
+class FieldEngine : public VoxelEngine {
+  public:
+    // `region`: its agreed voxels keep their value; may be null.
+    FieldEngine(const Task& task, const Region* region);
+
+    Sums expectation(const Performance& performance) override;
+    Written write(const Performance& performance) override;
+
+  private:
+    const std::vector<double> coupling_;
+    const Region* region_;
+    std::optional<MeanField> field_; // once it has been swept
+};
+
+} // namespace fastfuse

@@ -1,0 +1,57 @@
+#include "engines/lanes.hpp"
+
+#include <cmath>
+#include <utility>
+
+namespace fastfuse {
+
+LanesEngine::LanesEngine(const Task& task, std::unique_ptr<Dense> lanes)
+    : VoxelEngine(task), lanes_(std::move(lanes)) {}
+
+Gather LanesEngine::to_gather() const {
+    if (task_.plan.masses != MassUse::when_cheaper || !lanes_->gathers_masses()) return Gather::mean_vote;
+    return task_.plan.m_step == MStep::paper ? Gather::masses_and_moments : Gather::masses;
+}
+
+kernels::Step LanesEngine::step() const {
+    if (task_.plan.model == Model::mean_vote) return kernels::Step::mean_vote;
+    return task_.plan.m_step == MStep::em ? kernels::Step::marks : kernels::Step::votes;
+}
+
+Census LanesEngine::survey() {
+    census_ = lanes_->survey(to_gather());
+    if (to_gather() != Gather::mean_vote && census_.mean_vote.count > 0)
+        masses_.emplace(lanes_->take_masses());
+    return census_;
+}
+
+Sums LanesEngine::expectation(const Performance& performance) {
+    task_.team.look();
+    if (!masses_)
+        if (const auto sums = lanes_->expectation(step(), performance)) return *sums;
+    return VoxelEngine::expectation(performance);
+}
+
+Written LanesEngine::write(const Performance& performance) {
+    if (by_masses()) {
+        hold_posterior(performance);
+        return lanes_->mix(*masses_, task_.consensus);
+    }
+    if (const auto written = lanes_->write(step(), performance, task_.consensus)) return *written;
+    return VoxelEngine::write(performance);
+}
+
+Written LanesEngine::write_mean_vote() {
+    const Performance none(task_.votes.size());
+    if (const auto written = lanes_->write(kernels::Step::mean_vote, none, task_.consensus)) return *written;
+    return VoxelEngine::write_mean_vote();
+}
+
+Observed LanesEngine::observe(const Performance& performance) {
+    constexpr double affordable = 4e9; // terms: fractional votes are scored voxel by voxel
+    const bool costly = census_.mean_vote.count * std::ldexp(1.0, task_.votes.size()) > affordable;
+    if (masses_ && census_.most_fractional > 0 && costly) return {};
+    return VoxelEngine::observe(performance);
+}
+
+} // namespace fastfuse

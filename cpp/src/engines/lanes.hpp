@@ -1,0 +1,29 @@
+// The engine for votes whose patterns do not repeat: voxels in lanes, on this machine or on a device.
+#pragma once
+
+#include <memory>
+
+#include "engines/dense.hpp"
+#include "engines/rows.hpp"
+
+namespace fastfuse {
+
+// Goes on voxel by voxel where a product over the raters might vanish in a lane.
+class LanesEngine : public VoxelEngine {
+  public:
+    LanesEngine(const Task& task, std::unique_ptr<Dense> lanes);
+
+    Census survey() override;
+    Sums expectation(const Performance& performance) override;
+    Written write(const Performance& performance) override;
+    Written write_mean_vote() override;
+    Observed observe(const Performance& performance) override;
+
+  private:
+    kernels::Step step() const;
+    Gather to_gather() const;
+
+    std::unique_ptr<Dense> lanes_;
+};
+
+} // namespace fastfuse

@@ -1,0 +1,117 @@
+#include "engines/rows.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <utility>
+
+#include "em/costs.hpp"
+#include "posterior/enumeration.hpp"
+#include "votes/block_walk.hpp"
+
+namespace fastfuse {
+
+Census RowsEngine::survey() {
+    census_ = take_census(rows(), task_.plan.m_step == MStep::em, task_.team);
+    if (task_.plan.model == Model::enumerated && census_.most_fractional > most_fractional)
+        throw BadInput(BadInput::Kind::too_many_fractional, -1, -1, census_.most_fractional);
+    // One table of 2^m masses for the whole volume, or each row's own terms anew in every iteration.
+    if (task_.plan.masses == MassUse::when_cheaper && census_.mean_vote.count > 0 && !may_miss() &&
+        pays_masses(task_.options, rows().raters(), census_.terms, census_.row_cost))
+        masses_.emplace(rows(), task_.plan.m_step == MStep::paper, task_.team);
+    return census_;
+}
+
+bool RowsEngine::by_masses() const { return masses_ || (task_.plan.masses == MassUse::known && !may_miss()); }
+
+Sums RowsEngine::expectation(const Performance& performance) {
+    if (masses_) // STAPLE on 2^m weighted rows
+        return fastfuse::expectation(*masses_, Model::product, task_.plan.m_step, performance, task_.team);
+    task_.team.look();
+    return fastfuse::expectation(rows(), task_.plan.model, task_.plan.m_step, performance, task_.team);
+}
+
+Written RowsEngine::write(const Performance& performance) {
+    if (!by_masses()) return write_by(by_expectation(task_.plan.model, performance), INT_MAX);
+    hold_posterior(performance);
+    return write_by(fastfuse::by_masses(*masses_), Mixer::most(rows().raters()));
+}
+
+void RowsEngine::hold_posterior(const Performance& performance) {
+    if (!masses_) masses_.emplace(rows().raters(), std::vector<double>(std::size_t{1} << rows().raters()));
+    masses_->become_posterior(performance);
+}
+
+Written RowsEngine::write_mean_vote() {
+    const Performance none(rows().raters());
+    return write_by(by_expectation(Model::mean_vote, none), INT_MAX);
+}
+
+// With the paper's M-step only on binary votes.
+bool RowsEngine::is_maximised() const {
+    return task_.plan.m_step == MStep::em || census_.most_fractional == 0;
+}
+
+Observed RowsEngine::observe(const Performance& performance) {
+    const Model model = task_.plan.model;
+    if (model == Model::log_linear) return observe_rows(rows(), model, model, performance);
+    if (!is_maximised()) return {};
+    if (masses_) return observe_rows(*masses_, Model::product, model, performance);
+    return model == Model::product ? observe_rows(rows(), model, model, performance)
+                                   : observe_soft(performance);
+}
+
+// Of the masses, where they can be had; of binary votes, of the rows themselves.
+Observed RowsEngine::observe_soft(const Performance& performance) const {
+    constexpr double affordable = 1e9; // terms
+    if (census_.most_fractional == 0)
+        return observe_rows(rows(), Model::product, Model::product, performance);
+    if (task_.votes.prior || may_miss() || rows().raters() > most_mass_raters || census_.terms > affordable)
+        return {};
+    const Masses masses(rows(), false, task_.team);
+    return observe_rows(masses, Model::product, task_.plan.model, performance);
+}
+
+Observed RowsEngine::observe_rows(const Rows& curved, Model model, Model scored,
+                                  const Performance& performance) const {
+    Observed observed;
+    if (census_.most_fractional > 0)
+        observed.variability =
+            variability(rows(), scored, performance, task_.options.estimates_prior(), task_.team);
+    observed.information = information(curved, model, performance, task_.options, task_.team);
+    return observed;
+}
+
+TableEngine::TableEngine(const Task& task, Tabulation tabulation)
+    : RowsEngine(task), tabulation_(std::move(tabulation)),
+      rows_(tabulation_.table, tabulation_.table.counts(), tabulation_.priors) {}
+
+Written TableEngine::write_by(const MakeConsenter& make, int most_consenters) {
+    std::vector<double> probability(static_cast<std::size_t>(tabulation_.table.size()));
+    const auto make_share = [&] {
+        return [&, consenter = make()](std::int64_t job, const Worker& worker) {
+            const Batch batch = rows_.batch(job);
+            const Posterior& posterior = (*consenter)(batch, worker);
+            std::copy_n(posterior.foreground.begin(), batch.rows, probability.begin() + job * batch_rows);
+            return written_of(batch, posterior.foreground);
+        };
+    };
+    const Written written =
+        sum_over_jobs(rows_.batches(), task_.team, Written(rows_.raters()), make_share, most_consenters);
+    if (tabulation_.index) tabulation_.index->write(probability, task_.consensus, task_.team);
+    return written;
+}
+
+Written VoxelEngine::write_by(const MakeConsenter& make, int most_consenters) {
+    const auto make_share = [&] {
+        return [&, consenter = make()](const Batch& batch, const Block& block, const Worker& worker) {
+            const std::vector<double>& w = (*consenter)(batch, worker).foreground;
+            each_voxel_of(block, [&](std::int64_t voxel, std::int32_t row) {
+                task_.consensus.put(voxel, row < 0 ? 0 : w[static_cast<std::size_t>(row)]);
+            });
+            return written_of(batch, w);
+        };
+    };
+    return sum_over_blocks(task_.votes, task_.team, Written(rows_.raters()), make_share, most_consenters);
+}
+
+} // namespace fastfuse

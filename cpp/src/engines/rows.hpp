@@ -1,0 +1,74 @@
+// Engines whose votes come as rows: of a table, or of the voxels themselves.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "em/masses.hpp"
+#include "engine.hpp"
+#include "engines/consenters.hpp"
+
+namespace fastfuse {
+
+// soft-STAPLE runs on the masses of the 2^m binary patterns where that is cheaper.
+class RowsEngine : public Engine {
+  public:
+    explicit RowsEngine(const Task& task) : task_(task) {}
+
+    Census survey() override;
+    Sums expectation(const Performance& performance) override;
+    Written write(const Performance& performance) override;
+    Written write_mean_vote() override;
+    Observed observe(const Performance& performance) override;
+    bool by_masses() const override;
+
+  protected:
+    virtual const Rows& rows() const = 0;
+    virtual Written write_by(const MakeConsenter& make, int most_consenters) = 0;
+    virtual bool may_miss() const = 0;
+
+    // At EM's end on `curved` rows, whose fractional votes are scored by `scored`.
+    Observed observe_rows(const Rows& curved, Model model, Model scored,
+                          const Performance& performance) const;
+    bool is_maximised() const; // EM ends at a maximum of the likelihood
+
+    void hold_posterior(const Performance& performance); // masses become p(1|B)
+
+    const Task task_;
+    Census census_;
+    std::optional<Masses> masses_;
+
+  private:
+    Observed observe_soft(const Performance& performance) const;
+};
+
+// The distinct vote patterns; without an index, there is nothing to write.
+class TableEngine : public RowsEngine {
+  public:
+    TableEngine(const Task& task, Tabulation tabulation);
+    const Tabulation* tabulation() const override { return &tabulation_; }
+
+  protected:
+    const Rows& rows() const override { return rows_; }
+    Written write_by(const MakeConsenter& make, int most_consenters) override;
+    bool may_miss() const override { return tabulation_.table.may_miss(); }
+
+    const Tabulation tabulation_;
+    const TableRows rows_;
+};
+
+// The voxels in place.
+class VoxelEngine : public RowsEngine {
+  public:
+    explicit VoxelEngine(const Task& task) : RowsEngine(task), rows_(task.votes) {}
+
+  protected:
+    const Rows& rows() const override { return rows_; }
+    Written write_by(const MakeConsenter& make, int most_consenters) override;
+    bool may_miss() const override { return task_.votes.may_miss(); }
+
+  private:
+    const VoxelRows rows_;
+};
+
+} // namespace fastfuse

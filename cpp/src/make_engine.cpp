@@ -1,0 +1,55 @@
+#include "make_engine.hpp"
+
+#include <string>
+#include <utility>
+
+#include "cuda/engines.hpp"
+#include "engines/field.hpp"
+#include "engines/lanes.hpp"
+#include "engines/rows.hpp"
+
+namespace fastfuse {
+namespace {
+
+// Masses are of floats: what is finer goes by the characteristic function.
+std::unique_ptr<Dense> device_lanes(const Task& task, bool few_values) {
+    const bool soft = task.options.method == Method::soft_staple;
+    const bool few = task.votes.size() <= cuda::most_dense_raters;
+    const bool fine = few_values || task.plan.fine;
+    const bool enumerates = soft && task.plan.model == Model::enumerated;
+    if (enumerates && !few)
+        throw cuda::DeviceError("CUDA: expectation 'enumerate' takes at most " +
+                                std::to_string(cuda::most_dense_raters) +
+                                " raters whose votes make many patterns; leave it out");
+    const bool by_nodes =
+        soft && !enumerates &&
+        (fine || !few || task.plan.model == Model::characteristic || task.plan.masses == MassUse::never);
+    return cuda::dense(task.votes, fine, by_nodes);
+}
+
+std::unique_ptr<Engine> on_device(const Task& task) {
+    cuda::Found found;
+    if (task.plan.engine == EngineKind::device_table) found = cuda::find_patterns(task.votes);
+    if (found.patterns) return std::make_unique<TableEngine>(task, std::move(*found.patterns));
+    return std::make_unique<LanesEngine>(task, device_lanes(task, found.few_values));
+}
+
+} // namespace
+
+std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
+    const Plan& plan = task.plan;
+    if (task.votes.place) return on_device(task);
+    EngineKind kind = plan.engine;
+    if (kind == EngineKind::table) {
+        auto tabulation = find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team);
+        if (tabulation) return std::make_unique<TableEngine>(task, std::move(*tabulation));
+        kind = plan.otherwise;
+    }
+    if (kind == EngineKind::field || kind == EngineKind::field_by_table)
+        return std::make_unique<FieldEngine>(task, region);
+    if (kind == EngineKind::lanes)
+        return std::make_unique<LanesEngine>(task, Dense::of(task.votes, plan.fine, task.team));
+    return std::make_unique<VoxelEngine>(task);
+}
+
+} // namespace fastfuse

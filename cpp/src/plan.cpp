@@ -1,0 +1,81 @@
+#include "fastfuse/plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "em/costs.hpp"
+#include "em/masses.hpp"
+#include "engines/lanes/product.hpp"
+#include "posterior/model.hpp"
+
+namespace fastfuse {
+namespace {
+
+// Some array, or the consensus, is finer than float.
+bool is_fine(const Votes& votes, bool wide) {
+    return wide || (votes.prior && size_of(votes.prior->type) > 4) ||
+           std::any_of(votes.raters.begin(), votes.raters.end(),
+                       [](const View& view) { return view.type == Scalar::f64; });
+}
+
+bool suits_lanes(const Votes& votes, const Options& options, const Probe& probe) {
+    if (votes.select_label || votes.may_miss() || votes.size() > kernels::most_product_raters) return false;
+    if (options.method != Method::soft_staple) return options.likelihood != Likelihood::log_linear;
+    if (votes.prior || votes.size() > most_mass_raters || options.expectation == Expectation::characteristic)
+        return false;
+    if (options.route == Route::lanes || probe.rows == 0) return true;
+    const double terms_of_row = probe.terms / probe.rows;
+    if (!pays_lanes(options, votes.size(), votes.voxels(), std::log2(terms_of_row))) return false;
+    // All 2^m terms of a voxel, many at a time, or those of its fractional votes, one after another.
+    constexpr double at_a_time = 64;
+    return std::ldexp(1.0, votes.size()) <= at_a_time * terms_of_row;
+}
+
+} // namespace
+
+Votes read_by(const Options& options, Votes votes) {
+    votes.check = options.method == Method::staple ? Check::binary : Check::unit;
+    votes.missing = options.missing;
+    votes.select_label = options.select_label;
+    return votes;
+}
+
+Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe& probe) {
+    Plan plan;
+    plan.model = model_of(options);
+    plan.m_step = options.m_step;
+    plan.fine = is_fine(votes, wide);
+    const bool soft = options.method == Method::soft_staple;
+    const bool coupled = options.mrf > 0 && options.method != Method::majority;
+    if (soft && !votes.prior && !coupled) plan.masses = MassUse::when_cheaper;
+    if (votes.place) {
+        plan.otherwise = EngineKind::device_lanes;
+        plan.engine = options.route == Route::lanes ? plan.otherwise : EngineKind::device_table;
+        return plan;
+    }
+    const bool by_table =
+        options.route == Route::patterns || (options.route == Route::automatic && probe.repeats);
+    if (coupled) {
+        plan.otherwise = EngineKind::field;
+        plan.engine = by_table && !soft && !votes.prior ? EngineKind::field_by_table : plan.otherwise;
+        return plan;
+    }
+    if (options.route != Route::rows && suits_lanes(votes, options, probe))
+        plan.otherwise = EngineKind::lanes;
+    plan.engine = by_table ? EngineKind::table : plan.otherwise;
+    return plan;
+}
+
+Plan plan_to_apply(const Estimate& estimate, const Votes& votes, const Options& options, bool wide,
+                   const Probe& probe) {
+    Plan plan = plan_for(votes, options, wide, probe);
+    const bool masses_known =
+        estimate.by_masses && plan.masses != MassUse::never && votes.size() <= most_mass_raters;
+    plan.masses = masses_known ? MassUse::known : MassUse::never;
+    if (options.method == Method::soft_staple && !masses_known) // lanes have nothing else to mix
+        for (EngineKind* kind : {&plan.engine, &plan.otherwise})
+            if (*kind == EngineKind::lanes) *kind = EngineKind::voxels;
+    return plan;
+}
+
+} // namespace fastfuse
