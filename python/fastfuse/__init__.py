@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import Evaluation, evaluate, evaluate_files
     from .files.fuse import fuse_files
     from .files.soften import soften_files
+    from .fusion.estimate import Estimate, estimate
     from .fusion.intervals import Intervals
     from .fusion.methods.dilated import dilated_staple
     from .fusion.methods.majority import majority_vote
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CohortError",
+    "Estimate",
     "Evaluation",
     "FastfuseError",
     "Fusion",
@@ -38,6 +40,7 @@ __all__ = [
     "conditional_dilation",
     "cuda",
     "dilated_staple",
+    "estimate",
     "evaluate",
     "evaluate_files",
     "fuse",
@@ -61,6 +64,7 @@ _HOME = {
     "evaluation.evaluate": ("Evaluation", "evaluate", "evaluate_files"),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
+    "fusion.estimate": ("Estimate", "estimate"),
     "fusion.intervals": ("Intervals",),
     "fusion.methods.dilated": ("dilated_staple",),
     "fusion.methods.majority": ("majority_vote",),

@@ -16,7 +16,7 @@ import pytest
 
 import fastfuse
 from fastfuse.dilation import conditional as dilation
-from fastfuse.fusion import tabulate, vote_table
+from fastfuse.fusion import estimate, tabulate, vote_table
 from fastfuse.fusion.methods import dilated, majority, simplified, soft_staple, staple
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +105,7 @@ def test_doctests() -> None:
         dilated,
         tabulate,
         vote_table,
+        estimate,
     ):
         failed, tried = doctest.testmod(module)
         assert failed == 0

@@ -39,7 +39,7 @@ def tabulate(
 ) -> VoteTable:
     """Count how often each pattern of votes occurs: all that STAPLE and its kin need to know of a volume.
 
-    Tables of several cases, or of parts of one, add up.
+    Tables of several cases, or of parts of one, add up; :func:`estimate` estimates the raters' performance from one.
 
     Parameters
     ----------

@@ -65,6 +65,48 @@ def tabulate(arrays: InMemory, options: CoreOptions) -> CoreTable | None:
     return _core.tabulate(arrays.raters, mask=arrays.mask, present=arrays.present, options=options)
 
 
+def estimate(table: CoreTable, options: CoreOptions) -> Found:
+    """Return what the core finds in a table."""
+    return Found.of(_core.estimate(table, options=options))
+
+
+def apply(found: CoreEstimate, arrays: InMemory, out: Array, options: CoreOptions) -> Found:
+    """Write the consensus of votes whose raters' rates are known."""
+    return Found.of(
+        _core.apply(
+            found,
+            arrays.raters,
+            out,
+            mask=arrays.mask,
+            prior_map=arrays.prior_map,
+            present=arrays.present,
+            options=options,
+        )
+    )
+
+
+def rates_at(places: list[int], rates: CoreEstimate) -> CoreEstimate:
+    """Return the rates of the raters at these places."""
+    if places == list(range(len(rates.sensitivity))):
+        return rates
+    return _core.Estimate(
+        sensitivity=np.array(rates.sensitivity)[places],
+        specificity=np.array(rates.specificity)[places],
+        miss_rate=np.array(rates.miss_rate)[places],
+        false_alarm_rate=np.array(rates.false_alarm_rate)[places],
+        prior=rates.prior,
+        log_likelihood=rates.log_likelihood,
+        iterations=rates.iterations,
+        converged=rates.converged,
+        method=rates.method,
+        m_step=rates.m_step,
+        likelihood=rates.likelihood,
+        expectation=rates.expectation,
+        by_masses=rates.by_masses,
+        certain=rates.certain,
+    )
+
+
 def rates_of(sensitivity: Rates, specificity: Rates, prior: float, method: str) -> CoreEstimate:
     """Return rates as the core takes them."""
     return _core.Estimate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...inputs.arrays import Array
@@ -12,7 +13,7 @@ from ..options import Options
 from ..registry import Method
 from ..votes import Votes
 from . import core
-from .found import Found
+from .found import CoreEstimate, Found
 
 
 class Cpu:
@@ -25,6 +26,13 @@ class Cpu:
     def fuse(self, case: Case, method: Method, options: Options) -> tuple[Any, Found]:
         """Fuse into the caller's array, or a new one."""
         return _written(case, method, options, core.fuse)
+
+    def apply(
+        self, estimate: CoreEstimate, case: Case, method: Method, options: Options
+    ) -> tuple[Any, Found]:
+        """Write the consensus of votes whose raters' rates are known."""
+        rates = core.rates_at(case.given.places, estimate)
+        return _written(case, method, options, partial(core.apply, rates))
 
 
 def _written(
