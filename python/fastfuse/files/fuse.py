@@ -122,25 +122,12 @@ def fuse_files(
     row = method_called(method)
     cut = check_cut(cut)
     options = Options(
-        m_step=m_step,
-        expectation=expectation,
-        likelihood=likelihood,
         prior=word_or_number(prior),
-        init=init,
-        roi=roi,
-        missing=missing,
-        mrf=mrf,
-        performance_prior=performance_prior,
-        intervals=intervals,
-        replicates=replicates,
-        seed=seed,
-        tol=tol,
-        max_iter=max_iter,
-        acceleration=acceleration,
-        threads=threads,
-        device=device,
-        select_label=select_label,
-    ).checked()
+        m_step=m_step, expectation=expectation, likelihood=likelihood, init=init, roi=roi,
+        missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
+        replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
+        threads=threads, device=device, select_label=select_label,
+    ).checked()  # fmt: skip
     asked = replace(options, prior=options.prior if is_plain(prior) else str(prior))
     asked.check_method(row)
     growth = growth_of(row, image, soften, dilation)

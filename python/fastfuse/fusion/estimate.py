@@ -208,20 +208,10 @@ def estimate(
     """
     row = method_called(method)
     options = Options(
-        m_step=m_step,
-        expectation=expectation,
-        likelihood=likelihood,
-        prior=prior,
-        init=init,
-        performance_prior=performance_prior,
-        intervals=intervals,
-        replicates=replicates,
-        seed=seed,
-        tol=tol,
-        max_iter=max_iter,
-        acceleration=acceleration,
-        threads=threads,
-    ).checked()
+        m_step=m_step, expectation=expectation, likelihood=likelihood, prior=prior, init=init,
+        performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
+        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads,
+    ).checked()  # fmt: skip
     options.check_method(row)
     _check_table(table, row, options)
     made, remarks = _estimated(table, row, options)

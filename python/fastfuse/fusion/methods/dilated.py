@@ -103,35 +103,16 @@ def dilated_staple(
     array([0. , 0.3, 1. ], dtype=float32)
     """
     growth = Dilation.checked(
-        size=size,
-        label=label,
-        iterations=iterations,
-        threshold=threshold,
-        scope=scope,
-        connected=connected,
-        radius_mm=radius_mm,
-        spacing_mm=spacing_mm,
-        normalize=normalize,
+        size=size, label=label, iterations=iterations, threshold=threshold, scope=scope,
+        connected=connected, radius_mm=radius_mm, spacing_mm=spacing_mm, normalize=normalize,
         binarize=binarize,
-    )
+    )  # fmt: skip
     options = Options(
-        prior=prior,
-        init=init,
-        roi=roi,
         spacing_mm=spacing_of(raters) if spacing_mm is None else spacing_mm,
-        missing=missing,
-        mrf=mrf,
-        performance_prior=performance_prior,
-        intervals=intervals,
-        replicates=replicates,
-        seed=seed,
-        tol=tol,
-        max_iter=max_iter,
-        acceleration=acceleration,
-        threads=threads,
-        device=device,
-        select_label=select_label,
-    )
+        prior=prior, init=init, roi=roi, missing=missing, mrf=mrf, performance_prior=performance_prior,
+        intervals=intervals, replicates=replicates, seed=seed, tol=tol, max_iter=max_iter,
+        acceleration=acceleration, threads=threads, device=device, select_label=select_label,
+    )  # fmt: skip
     fusion, remarks = _dilated(Votes(raters, mask, present, dtype, out), image, growth, options)
     warn(remarks)
     return fusion

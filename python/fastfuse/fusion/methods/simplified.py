@@ -75,27 +75,12 @@ def simplified_soft_staple(
     >>> fastfuse.simplified_soft_staple(votes).probability.round(3)
     array([0.   , 0.079, 0.957, 1.   ], dtype=float32)
     """
+    options = Options(
+        m_step=m_step, likelihood=likelihood, prior=prior, init=init, roi=roi, spacing_mm=spacing_mm,
+        missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
+        replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
+        threads=threads, device=device, select_label=select_label,
+    )  # fmt: skip
     return fused(
-        Votes(raters, mask=mask, present=present, dtype=dtype, out=out),
-        "simplified-soft-staple",
-        Options(
-            m_step=m_step,
-            likelihood=likelihood,
-            prior=prior,
-            init=init,
-            roi=roi,
-            spacing_mm=spacing_mm,
-            missing=missing,
-            mrf=mrf,
-            performance_prior=performance_prior,
-            intervals=intervals,
-            replicates=replicates,
-            seed=seed,
-            tol=tol,
-            max_iter=max_iter,
-            acceleration=acceleration,
-            threads=threads,
-            device=device,
-            select_label=select_label,
-        ),
+        Votes(raters, mask=mask, present=present, dtype=dtype, out=out), "simplified-soft-staple", options
     )

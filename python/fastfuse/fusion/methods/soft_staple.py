@@ -76,27 +76,10 @@ def soft_staple(
     >>> fastfuse.soft_staple(votes).probability.round(3)
     array([0.001, 0.126, 0.949, 1.   ], dtype=float32)
     """
-    return fused(
-        Votes(raters, mask=mask, present=present, dtype=dtype, out=out),
-        "soft-staple",
-        Options(
-            m_step=m_step,
-            expectation=expectation,
-            prior=prior,
-            init=init,
-            roi=roi,
-            spacing_mm=spacing_mm,
-            missing=missing,
-            mrf=mrf,
-            performance_prior=performance_prior,
-            intervals=intervals,
-            replicates=replicates,
-            seed=seed,
-            tol=tol,
-            max_iter=max_iter,
-            acceleration=acceleration,
-            threads=threads,
-            device=device,
-            select_label=select_label,
-        ),
-    )
+    options = Options(
+        m_step=m_step, expectation=expectation, prior=prior, init=init, roi=roi, spacing_mm=spacing_mm,
+        missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
+        replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
+        threads=threads, device=device, select_label=select_label,
+    )  # fmt: skip
+    return fused(Votes(raters, mask=mask, present=present, dtype=dtype, out=out), "soft-staple", options)

@@ -76,28 +76,13 @@ def staple(
     >>> fastfuse.staple([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
     array([0, 0, 1, 1], dtype=uint8)
     """
-    return fused(
-        Votes(raters, mask=mask, present=present, dtype=dtype, out=out),
-        "staple",
-        Options(
-            prior=prior,
-            init=init,
-            roi=roi,
-            spacing_mm=spacing_mm,
-            missing=missing,
-            mrf=mrf,
-            performance_prior=performance_prior,
-            intervals=intervals,
-            replicates=replicates,
-            seed=seed,
-            tol=tol,
-            max_iter=max_iter,
-            acceleration=acceleration,
-            threads=threads,
-            device=device,
-            select_label=select_label,
-        ),
-    )
+    options = Options(
+        prior=prior, init=init, roi=roi, spacing_mm=spacing_mm, missing=missing, mrf=mrf,
+        performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
+        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads, device=device,
+        select_label=select_label,
+    )  # fmt: skip
+    return fused(Votes(raters, mask=mask, present=present, dtype=dtype, out=out), "staple", options)
 
 
 @documented(ENTRIES)
@@ -163,28 +148,10 @@ def fuse(
     [0 0 1 1]
     [0 0 1 1]
     """
-    return fused_by_name(
-        Votes(raters, mask=mask, present=present, dtype=dtype, out=out),
-        method,
-        Options(
-            m_step=m_step,
-            expectation=expectation,
-            likelihood=likelihood,
-            prior=prior,
-            init=init,
-            roi=roi,
-            spacing_mm=spacing_mm,
-            missing=missing,
-            mrf=mrf,
-            performance_prior=performance_prior,
-            intervals=intervals,
-            replicates=replicates,
-            seed=seed,
-            tol=tol,
-            max_iter=max_iter,
-            acceleration=acceleration,
-            threads=threads,
-            device=device,
-            select_label=select_label,
-        ),
-    )
+    options = Options(
+        m_step=m_step, expectation=expectation, likelihood=likelihood, prior=prior, init=init, roi=roi,
+        spacing_mm=spacing_mm, missing=missing, mrf=mrf, performance_prior=performance_prior,
+        intervals=intervals, replicates=replicates, seed=seed, tol=tol, max_iter=max_iter,
+        acceleration=acceleration, threads=threads, device=device, select_label=select_label,
+    )  # fmt: skip
+    return fused_by_name(Votes(raters, mask=mask, present=present, dtype=dtype, out=out), method, options)
