@@ -19,7 +19,10 @@ import pytest
 from numpy.typing import NDArray
 
 from common import SMALL
-from fastfuse.fusion.pipeline import fuse_arrays
+from fastfuse.fusion.options import Options
+from fastfuse.fusion.pipeline import fuse_votes
+from fastfuse.fusion.registry import method_called
+from fastfuse.fusion.votes import Votes
 
 SIDE = 32 if SMALL else 96
 ITERATIONS = 10
@@ -39,7 +42,7 @@ def masks() -> list[NDArray[np.uint8]]:
 
 def per_iteration(**options: Any) -> float:
     start = time.process_time()
-    fusion, _ = fuse_arrays(masks(), "staple", **OPTIONS, **options)
+    fusion, _ = fuse_votes(Votes(masks()), method_called("staple"), Options(**OPTIONS, **options))
     return (time.process_time() - start) / fusion.n_iter
 
 

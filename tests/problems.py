@@ -9,7 +9,8 @@ import numpy as np
 
 import fastfuse
 from fastfuse import reference
-from fastfuse.fusion import methods as fusion
+
+from .doors import fuse_by_name
 
 SOFT = (fastfuse.soft_staple, fastfuse.simplified_soft_staple)
 METHODS = ("staple", "soft-staple", "simplified-soft-staple")
@@ -50,7 +51,7 @@ class Problem:
     tag: str = ""
 
     def fused(self, **more: Any) -> fastfuse.Fusion:
-        return fusion._fuse(list(self.votes), self.method, dtype="float64", **{**self.options, **more})
+        return fuse_by_name(list(self.votes), self.method, dtype="float64", **{**self.options, **more})
 
     def reference(self, **more: Any) -> reference.ReferenceFusion:
         return reference.fuse(self.votes, method=self.method, **{**self.options, **more})

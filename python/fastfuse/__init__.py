@@ -13,14 +13,21 @@ if TYPE_CHECKING:
     from .evaluation.files import evaluate_files
     from .files.fuse import fuse_files
     from .files.soften import soften_files
-    from .fusion.dilated import dilated_staple
+    from .fusion.estimate import Estimate, estimate
     from .fusion.intervals import Intervals
-    from .fusion.methods import majority_vote, simplified_soft_staple, soft_staple, staple
+    from .fusion.methods.dilated import dilated_staple
+    from .fusion.methods.majority import majority_vote
+    from .fusion.methods.simplified import simplified_soft_staple
+    from .fusion.methods.soft_staple import soft_staple
+    from .fusion.methods.staple import fuse, staple
     from .fusion.result import Fusion
     from .fusion.smoothing import smoothed_vote
+    from .fusion.tabulate import tabulate
+    from .fusion.vote_table import VoteTable
 
 __all__ = [
     "CohortError",
+    "Estimate",
     "Evaluation",
     "FastfuseError",
     "Fusion",
@@ -30,11 +37,14 @@ __all__ = [
     "Intervals",
     "OutputError",
     "SoftMask",
+    "VoteTable",
     "conditional_dilation",
     "cuda",
     "dilated_staple",
+    "estimate",
     "evaluate",
     "evaluate_files",
+    "fuse",
     "fuse_files",
     "majority_vote",
     "simplified_soft_staple",
@@ -43,10 +53,11 @@ __all__ = [
     "soften",
     "soften_files",
     "staple",
+    "tabulate",
 ]
 
 
-# Where each is found when it is first asked for: the command's help needs neither NumPy nor the compiled core.
+# Where each name is found when it is first asked for: the shell's help needs neither NumPy nor the compiled core.
 _HOME = {
     "dilation.conditional": ("conditional_dilation", "soften"),
     "dilation.soft_mask": ("SoftMask",),
@@ -55,11 +66,17 @@ _HOME = {
     "evaluation.files": ("evaluate_files",),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
-    "fusion.dilated": ("dilated_staple",),
+    "fusion.estimate": ("Estimate", "estimate"),
     "fusion.intervals": ("Intervals",),
-    "fusion.methods": ("majority_vote", "simplified_soft_staple", "soft_staple", "staple"),
+    "fusion.methods.dilated": ("dilated_staple",),
+    "fusion.methods.majority": ("majority_vote",),
+    "fusion.methods.simplified": ("simplified_soft_staple",),
+    "fusion.methods.soft_staple": ("soft_staple",),
+    "fusion.methods.staple": ("fuse", "staple"),
     "fusion.result": ("Fusion",),
     "fusion.smoothing": ("smoothed_vote",),
+    "fusion.tabulate": ("tabulate",),
+    "fusion.vote_table": ("VoteTable",),
 }
 
 

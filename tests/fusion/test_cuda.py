@@ -286,3 +286,29 @@ def test_cpu_is_as_without() -> None:
         np.testing.assert_array_equal(
             fastfuse.staple(votes, device=device).probability, fastfuse.staple(votes).probability
         )
+
+
+@needs_device
+@pytest.mark.parametrize("option", [{"replicates": 1}, {"seed": -1}, {"spacing_mm": (1,)}])
+@pytest.mark.parametrize("of_tensors", [False, True])
+def test_options_are_checked_as_on_the_cpu(option: dict[str, Any], of_tensors: bool) -> None:
+    votes = votes_of("binary", 2)
+    with pytest.raises(ValueError, match=f"{next(iter(option))} is "):
+        fastfuse.staple(tensors(votes) if of_tensors else votes, device="cuda", **option)
+
+
+@needs_device
+def test_grids_of_images_are_compared() -> None:
+    mask = votes_of("binary", 1)[0].astype(np.uint8)
+    images = [nib.Nifti1Image(mask, np.diag([side, 1, 1, 1])) for side in (1, -1)]
+    with pytest.raises(fastfuse.GridError, match="axis 0 is flipped"):
+        fastfuse.staple(images, device="cuda")
+
+
+@needs_device
+def test_dilated_staple_on_a_device() -> None:
+    image = np.linspace(0, 1, int(np.prod(SHAPE))).reshape(SHAPE)
+    there, here = (
+        fastfuse.dilated_staple(image > [[[[0.7]]], [[[0.8]]]], image, device=d) for d in ("cuda", "cpu")
+    )
+    np.testing.assert_array_equal(there.probability, here.probability)

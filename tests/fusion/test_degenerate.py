@@ -10,9 +10,8 @@ import pytest
 
 import fastfuse
 from fastfuse import reference
-from fastfuse.fusion import methods as fusion
-from fastfuse.fusion import pipeline as fusing
 
+from ..doors import fuse_arrays, fuse_by_name
 from ..problems import METHODS, SOFT, simulated_raters, soften
 
 EM = (fastfuse.staple, *SOFT)
@@ -125,7 +124,7 @@ def test_probability_is_never_nan(method: str, route: str) -> None:
             [0.0, 1.0] if method == "staple" else [0, tiny, 1e-300, 0.5, 1 - 2**-53, 1], (m, n)
         )
         prior = ("mean", "estimate", 1e-300, 1 - 2**-53, rng.choice([tiny, 0.5, 1 - 2**-53], n))[trial % 5]
-        fused = fusion._fuse(
+        fused = fuse_by_name(
             votes,
             method,
             prior=prior,
@@ -150,8 +149,8 @@ def test_many_certain_raters_lose_nothing(method: str, doubtful: tuple[int, ...]
         pytest.skip("binary votes only")
     votes[list(doubtful)] = 0.5
     options = {"init": 1 - 1e-13, "prior": 0.5, "max_iter": 3, "tol": 0}
-    straight, _ = fusing.fuse_arrays(votes, method, dtype="float64", **options)
-    turned, _ = fusing.fuse_arrays(votes[::-1], method, dtype="float64", **options)
+    straight, _ = fuse_arrays(votes, method, dtype="float64", **options)
+    turned, _ = fuse_arrays(votes[::-1], method, dtype="float64", **options)
     assert np.isfinite(straight.log_likelihood).all()
     np.testing.assert_allclose(turned.probability, straight.probability, rtol=0, atol=1e-9)
     np.testing.assert_allclose(turned.log_likelihood, straight.log_likelihood, rtol=1e-12)

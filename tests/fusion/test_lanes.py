@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.fusion import pipeline as fusing
-from fastfuse.fusion.result import Method
 from tests.problems import dense
 
-METHODS: tuple[Method, ...] = ("soft-staple", "simplified-soft-staple", "majority")
+from ..doors import fuse_arrays
+
+METHODS: tuple[str, ...] = ("soft-staple", "simplified-soft-staple", "majority")
 
 
-def fuse(votes: Any, method: Method, route: str, **options: Any) -> fastfuse.Fusion:
+def fuse(votes: Any, method: str, route: str, **options: Any) -> fastfuse.Fusion:
     options = {"tol": 0, "max_iter": 6} | options
     if method == "majority":
         options = {name: options[name] for name in options.keys() & {"mask", "dtype", "threads"}}
-    return fusing.fuse_arrays(votes, method, route=route, **options)[0]
+    return fuse_arrays(votes, method, route=route, **options)[0]
 
 
 def assert_same(ours: fastfuse.Fusion, exact: fastfuse.Fusion, atol: float) -> None:
@@ -37,7 +37,7 @@ def assert_same(ours: fastfuse.Fusion, exact: fastfuse.Fusion, atol: float) -> N
 @pytest.mark.parametrize("m_step", ["paper", "em"])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 7, 8, 11, 13])
-def test_single_precision(m: int, method: Method, m_step: str) -> None:
+def test_single_precision(m: int, method: str, m_step: str) -> None:
     """Votes and output of float32: 1e-6 of the exact answer."""
     votes = dense(m, 1500, seed=m)
     ours = fuse(votes, method, "lanes", m_step=m_step)
@@ -56,14 +56,14 @@ def test_double_precision(m: int, m_step: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n", [1, 15, 16, 255, 256, 257, 511, 512, 513, 8191, 8193])
-def test_ends_of_tiles(n: int, method: Method) -> None:
+def test_ends_of_tiles(n: int, method: str) -> None:
     votes = dense(3, n, seed=n)
     assert_same(fuse(votes, method, "lanes"), fuse(votes, method, "rows", dtype="float64"), 1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("method", METHODS)
-def test_empty_tiles_and_mask(method: Method, dtype: str) -> None:
+def test_empty_tiles_and_mask(method: str, dtype: str) -> None:
     """Tiles without votes, inside and outside the mask and across its border; what lies outside is not read."""
     votes = dense(4, 6000)
     votes[:, 1000:3500] = 0
@@ -98,7 +98,7 @@ def test_products_that_vanish_in_floats(m: int) -> None:
 
 @pytest.mark.parametrize("m_step", ["paper", "em"])
 @pytest.mark.parametrize("method", METHODS)
-def test_same_bits_for_every_number_of_threads(method: Method, m_step: str) -> None:
+def test_same_bits_for_every_number_of_threads(method: str, m_step: str) -> None:
     votes = dense(6, 100_000)
     one = fuse(votes, method, "lanes", m_step=m_step, threads=1)
     for threads in (2, 3):
@@ -124,7 +124,7 @@ def test_route_suits_the_votes(votes: np.ndarray, route: str, other: str) -> Non
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.5, np.inf])
 @pytest.mark.parametrize("method", METHODS)
-def test_bad_vote_is_named(method: Method, value: float) -> None:
+def test_bad_vote_is_named(method: str, value: float) -> None:
     votes = dense(4, 30_000)
     votes[2, 20_001] = votes[1, 29_000] = value
     with pytest.raises(ValueError, match=r"rater 2 holds .* at voxel \(20001,\)"):

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.fusion import methods as fusion
 
+from ..doors import fuse_by_name
 from ..problems import METHODS, simulated_raters, soften
 
 VOXELS = 150_001  # many blocks, and a last one that is not full
@@ -45,7 +45,7 @@ def test_same_bits_for_every_thread_count_and_run(
     prior = np.random.default_rng(2).choice([0.01, 0.02, 0.05], VOXELS)
     for chosen_prior in ("estimate", prior):
         options = {"m_step": m_step, "prior": chosen_prior, "max_iter": 8, "dtype": "float64"}
-        results = [bits(fusion._fuse(votes, method, threads=n, **options)) for n in (1, 2, 0, 7, 2)]
+        results = [bits(fuse_by_name(votes, method, threads=n, **options)) for n in (1, 2, 0, 7, 2)]
         assert len(set(results)) == 1
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 import fastfuse
 
+from ..doors import fuse_arrays
 from .volumes import (
     SMALL,
     WHOLE,
@@ -59,10 +60,6 @@ def fuse_by_route(raters: Any, method: str, route: str, **options: Any) -> tuple
 
     The only door to the inside of the package that the golden cases use.
     """
-    try:
-        from fastfuse.fusion.pipeline import fuse_arrays
-    except ImportError:
-        from fastfuse.fusing import fuse_arrays
     return fuse_arrays(raters, method, route=route, **options)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.fusion import methods as fusion
 
+from ..doors import fuse_by_name
 from ..problems import SOFT, simulated_raters, soften
 
 SHAPE = (17, 21, 13)
@@ -120,7 +120,7 @@ def test_layouts(votes: np.ndarray, layout: str, route: str) -> None:
     mask = np.random.default_rng(3).random(SHAPE) < 0.8
     expected = fastfuse.soft_staple(votes, prior=prior, mask=mask, dtype="float64")
     change = LAYOUTS[layout]
-    fused = fusion._fuse(
+    fused = fuse_by_name(
         [change(vote.astype(np.float32)) for vote in votes],
         "soft-staple",
         prior=change(prior),

@@ -7,8 +7,8 @@ import pytest
 
 import fastfuse
 from fastfuse import reference
-from fastfuse.fusion import methods as fusion
 
+from ..doors import fuse_by_name
 from ..draws import mostly_slow
 from ..problems import METHODS, SOFT, Problem, assert_same, random_problem, simulated_raters, soften
 
@@ -55,7 +55,7 @@ def test_many_raters_with_binary_votes(m: int, method: str) -> None:
     """Products of very many likelihoods underflow nothing."""
     rng = np.random.default_rng(m)
     votes = simulated_raters(rng, m, 300)
-    ours = fusion._fuse(votes, method, dtype="float64", tol=0, max_iter=4)
+    ours = fuse_by_name(votes, method, dtype="float64", tol=0, max_iter=4)
     theirs = reference.fuse(votes, method="staple", tol=0, max_iter=4)
     assert_same(ours, theirs, 1e-9)
     np.testing.assert_allclose(ours.log_likelihood, theirs.log_likelihood, rtol=1e-10)
@@ -94,12 +94,12 @@ def test_permutations(method: str, kind: str) -> None:
     rng = np.random.default_rng(3)
     votes = simulated_raters(rng, 6, 500)
     votes = votes if method == "staple" else soften(rng, votes, kind)
-    straight = fusion._fuse(votes, method, dtype="float64")
+    straight = fuse_by_name(votes, method, dtype="float64")
     raters, voxels = rng.permutation(6), rng.permutation(500)
-    by_rater = fusion._fuse(votes[raters], method, dtype="float64")
+    by_rater = fuse_by_name(votes[raters], method, dtype="float64")
     np.testing.assert_allclose(by_rater.sensitivity, straight.sensitivity[raters], rtol=0, atol=1e-12)
     np.testing.assert_allclose(by_rater.probability, straight.probability, rtol=0, atol=1e-12)
-    by_voxel = fusion._fuse(votes[:, voxels], method, dtype="float64")
+    by_voxel = fuse_by_name(votes[:, voxels], method, dtype="float64")
     np.testing.assert_allclose(by_voxel.specificity, straight.specificity, rtol=0, atol=1e-12)
     np.testing.assert_allclose(by_voxel.probability, straight.probability[voxels], rtol=0, atol=1e-12)
 
@@ -110,8 +110,8 @@ def test_doubling_every_voxel(method: str, route: str) -> None:
     rng = np.random.default_rng(4)
     votes = simulated_raters(rng, 5, 400)
     votes = votes if method == "staple" else soften(rng, votes, "dense")
-    once = fusion._fuse(votes, method, dtype="float64", route=route)
-    twice = fusion._fuse(np.tile(votes, 2), method, dtype="float64", route=route)
+    once = fuse_by_name(votes, method, dtype="float64", route=route)
+    twice = fuse_by_name(np.tile(votes, 2), method, dtype="float64", route=route)
     assert twice.n_iter == once.n_iter
     np.testing.assert_allclose(twice.sensitivity, once.sensitivity, rtol=0, atol=1e-12)
     np.testing.assert_allclose(twice.probability, np.tile(once.probability, 2), rtol=0, atol=1e-12)

@@ -1,4 +1,4 @@
-"""What the commands share."""
+"""Warnings and printing, as all commands do them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
-from typing import Any
 
 from ..errors import FusionWarning
 from ..report import terminal as report
@@ -20,33 +18,6 @@ class CannotPrint(Exception):
 
 class Interrupted(Exception):
     """Ctrl-C where work is kept; the message says how to go on."""
-
-
-def dilation_of(switches: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a dilation that were switched from their defaults."""
-    from ..dilation.options import Dilation
-
-    options = {
-        "size": switches["ring_size"],
-        "label": switches["ring_label"],
-        "iterations": switches["ring_iterations"],
-        "radius_mm": switches["ring_radius"],
-        "threshold": number_or_word(switches["ring_threshold"]),
-        "scope": switches["ring_scope"].value,
-        "connected": switches["ring_connected"],
-        "normalize": switches["normalize"],
-        "binarize": switches["binarize"],
-    }
-    defaults = {field.name: field.default for field in fields(Dilation)}
-    return {name: value for name, value in options.items() if value != defaults[name]}
-
-
-def number_or_word(text: str) -> float | str:
-    """Return what was typed as a number if it is one."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 @contextmanager

@@ -11,43 +11,12 @@ import typer
 
 from ..errors import FastfuseError
 from ..report import terminal as report
-from . import check, demo, evaluate, experiment, fuse, soften
+from . import check, demo, evaluate, experiment, fuse, rings, soften
 from .common import CannotPrint, Interrupted
+from .flags import typed_names
 
 INTERRUPTED, TERMINATED = 130, 143
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
-OPTIONS = (
-    "m-step",
-    "prior",
-    "init",
-    "cut",
-    "tol",
-    "max-iter",
-    "acceleration",
-    "threads",
-    "select-label",
-    "device",
-    "roi",
-    "mrf",
-    "intervals",
-    "missing",
-    "present",
-    "likelihood",
-    "expectation",
-    "performance-prior",
-    "replicates",
-    "seed",
-)
-
-RING_OPTIONS = {
-    "size": "ring-size",
-    "label": "ring-label",
-    "iterations": "ring-iterations",
-    "threshold": "ring-threshold",
-    "radius_mm": "ring-radius-mm",
-}
-
-
 app = typer.Typer(
     add_completion=True,
     no_args_is_help=True,
@@ -132,8 +101,8 @@ def _as_typed(message: str) -> str:
     """Call an option that a message begins with as it is typed."""
     message = message.replace("device='cpu'", "--device cpu")
     name, _, rest = message.partition(" is ")
-    dashed = RING_OPTIONS.get(name, name.replace("_", "-"))
-    return f"--{dashed} is {rest}" if dashed in (*OPTIONS, *RING_OPTIONS.values()) else message
+    typed = {**typed_names(), **rings.TYPED}
+    return f"{typed[name]} is {rest}" if name in typed else message
 
 
 if __name__ == "__main__":

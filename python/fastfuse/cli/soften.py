@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..report import terminal as report
-from .common import dilation_of, printing, warnings_as_lines
-from .switches import (
-    Binarize,
-    Normalized,
-    Overwrite,
-    RingConnected,
-    RingIterations,
-    RingLabel,
-    RingRadius,
-    RingScope,
-    RingSize,
-    RingThreshold,
-    ScopeName,
-    Threads,
-)
+from . import rings
+from .common import printing, warnings_as_lines
+from .flags import with_flags
+from .switches import Overwrite, Threads
 
 EPILOG = """Examples:
 
@@ -31,6 +20,7 @@ EPILOG = """Examples:
 [bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]"""
 
 
+@with_flags(("masks", "image", "output", "out_dir", "roi", ..., "threads", "overwrite"), rings.FLAGS)
 def soften(
     masks: Annotated[
         list[Path], typer.Argument(help="Binary masks (.nii, .nii.gz, ...).", show_default=False)
@@ -58,20 +48,11 @@ def soften(
             show_default=False,
         ),
     ] = None,
-    ring_size: RingSize = 1.2,
-    ring_label: RingLabel = 0.3,
-    ring_iterations: RingIterations = 6,
-    ring_radius: RingRadius = None,
-    ring_threshold: RingThreshold = "adaptive",
-    ring_scope: RingScope = ScopeName.volume,
-    ring_connected: RingConnected = False,
-    normalize: Normalized = True,
-    binarize: Binarize = False,
     threads: Threads = 0,
     overwrite: Overwrite = False,
+    **options: Any,
 ) -> None:
     """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
-    dilation = dilation_of(locals())
     from ..files.soften import soften_files
 
     with warnings_as_lines():
@@ -85,7 +66,7 @@ def soften(
                 threads=threads,
                 overwrite=overwrite,
                 progress=say,
-                **dilation,
+                **rings.dilation_of(options),
             )
         with printing():
             report.print_softened(masks, softened, output or out_dir)

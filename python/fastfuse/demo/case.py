@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from ..dilation.conditional import soften
 from ..errors import OutputError
 from ..evaluation.overlap import Overlap, overlap
-from ..fusion.dilated import dilated_staple
-from ..fusion.pipeline import fuse_arrays
-from ..fusion.result import METHODS, Fusion, Method
+from ..fusion.methods.dilated import dilated_staple
+from ..fusion.options import Options
+from ..fusion.pipeline import fuse_votes
+from ..fusion.registry import METHODS, Method
+from ..fusion.result import Fusion
+from ..fusion.votes import Votes
 from ..images.outputs import Outputs
 from ..images.paths import shown
 from ..report.plots import draw_consensus
@@ -127,14 +130,14 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
 def _fuse_case(
     case: phantom.Case, votes: Sequence[NDArray[np.float32]], softening_s: float, method: Method
 ) -> MethodRow:
-    soft = method in ("soft-staple", "simplified-soft-staple")
-    if method == "dilated-staple":
+    soft = method.estimates and method.votes == "soft"
+    if method.grows:
         fusion, seconds = _timed(lambda: dilated_staple(case.masks, case.images["FLAIR"], mask=case.brain))
     else:
         raters = votes if soft else case.masks
-        (fusion, _), seconds = _timed(lambda: fuse_arrays(raters, method, mask=case.brain))
+        (fusion, _), seconds = _timed(lambda: fuse_votes(Votes(raters, mask=case.brain), method, Options()))
     return MethodRow(
-        method,
+        method.name,
         "soft" if soft else "binary",
         fusion,
         overlap(fusion.label(), case.lesions),

@@ -1,62 +1,62 @@
-"""From image files to a consensus file, whole or not at all."""
+"""Fuses image files into a consensus file, which appears whole or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..dilation.guide import Guide
 from ..dilation.options import Dilation
 from ..errors import warn
-from ..fusion.backends.cuda import place_of
-from ..fusion.dilated import dilate_fusion
-from ..fusion.intervals import Intervals
-from ..fusion.pipeline import fuse_arrays
-from ..fusion.result import METHODS, Fusion, Method
-from ..fusion.smoothing import smoothed_vote
-from ..images.paths import PathLike, as_path, as_paths, recorded
-from ..images.sidecar import number_or_null
-from ..inputs.arrays import selected
-from ..inputs.checks import (
-    check_choice,
-    check_count,
-    check_cut,
-    check_flag,
-    check_label,
-    check_one_selection,
+from ..fusion.backends.devices import place_of
+from ..fusion.declared import documented
+from ..fusion.option_checks import BetaPrior
+from ..fusion.options import (
+    Acceleration,
+    Expectation,
+    IntervalKind,
+    Likelihood,
+    Missing,
+    MStep,
+    Options,
 )
-from .job import Inputs, Job
-from .options import checked_options, prior_file, smoothing_of
-from .soften import dilation_facts, dilation_options, soft_facts
+from ..fusion.pipeline import fuse_votes
+from ..fusion.registry import Method, method_called
+from ..fusion.result import Fusion
+from ..fusion.votes import ENTRIES, Votes, method_entry
+from ..images.paths import PathLike, as_path, as_paths
+from ..inputs.arrays import selected
+from ..inputs.checks import check_cut, check_one_selection
+from .facts import sidecar_of
+from .growth import fuse_grown, growth_of
+from .job import Inputs, Job, counts_of
+from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
 
 
+@documented({**ENTRIES, "method": method_entry(images=True)})
 def fuse_files(
     paths: Sequence[PathLike],
     output: PathLike,
     *,
     method: str = "soft-staple",
-    m_step: str = "paper",
-    expectation: str = "auto",
-    likelihood: str = "mixture",
+    m_step: MStep = "paper",
+    expectation: Expectation = "auto",
+    likelihood: Likelihood = "mixture",
     prior: str | float | Path = "mean",
     init: str | float = "vote",
     mask: PathLike | None = None,
     roi: str | float = "all",
-    missing: str = "error",
+    missing: Missing = "error",
     present: Sequence[PathLike | None] | None = None,
     mrf: float = 0.0,
-    performance_prior: Any = None,
-    intervals: str = "none",
+    performance_prior: BetaPrior | None = None,
+    intervals: IntervalKind = "none",
     replicates: int = 200,
     seed: int = 0,
     tol: float = 1e-7,
     max_iter: int = 1000,
-    acceleration: str = "none",
+    acceleration: Acceleration = "none",
     threads: int = 0,
     device: str | None = None,
     select_label: int | None = None,
@@ -80,14 +80,9 @@ def fuse_files(
         The consensus (.nii or .nii.gz), float32, with the first rater's affine, units and codes. Its sidecar
         has the same name with .json: method, options, each rater's file and performance, prior,
         iterations, log-likelihood.
-    method : {"soft-staple", "simplified-soft-staple", "staple", "dilated-staple", "majority"}
-        The functions :func:`soft_staple`, :func:`simplified_soft_staple`, :func:`staple`, :func:`dilated_staple`
-        and :func:`majority_vote`, which explain m_step, expectation, likelihood, init, roi, missing, mrf,
-        performance_prior, intervals, replicates, seed, tol, max_iter, acceleration, threads, device and select_label. The
-        voxel's size comes from the header.
     prior : {"mean", "estimate"}, float or path
-        As there; a map is given as an image file, or as "smooth:4", the mean vote smoothed by 4 mm
-        (:func:`smoothed_vote`).
+        p(truth 1) before any vote, as in :func:`staple`; a map is given as an image file, or as "smooth:4", the mean
+        vote smoothed by 4 mm (:func:`smoothed_vote`).
     mask : path, optional
         Image of the region to fuse, 0 and 1. Without it the whole volume, whose background inflates
         specificity.
@@ -106,6 +101,7 @@ def fuse_files(
         Replace existing outputs.
     progress : callable, optional
         Called with a few words before each step.
+    {options}
 
     Returns
     -------
@@ -123,31 +119,19 @@ def fuse_files(
     FusionWarning
         As the functions on arrays, and for grids that differ by up to a tenth of a voxel.
     """
-    check_choice(method, "method", METHODS)
+    row = method_called(method)
     cut = check_cut(cut)
-    say = progress or (lambda _: None)
-    options = checked_options(
-        method,
-        m_step=m_step,
-        expectation=expectation,
-        likelihood=likelihood,
-        prior=prior,
-        init=init,
-        roi=roi,
-        missing=missing,
-        mrf=mrf,
-        performance_prior=performance_prior,
-        intervals=intervals,
-        replicates=replicates,
-        seed=seed,
-        tol=tol,
-        max_iter=max_iter,
-        acceleration=acceleration,
-    )
-    growth = _checked_growth(method, image, soften, dilation)
-    check_label(select_label)
-    threads = check_count(threads, "threads", least=0)
-    place = place_of([], device)
+    options = Options(
+        prior=word_or_number(prior),
+        m_step=m_step, expectation=expectation, likelihood=likelihood, init=init, roi=roi,
+        missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
+        replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
+        threads=threads, device=device, select_label=select_label,
+    ).checked()  # fmt: skip
+    asked = replace(options, prior=options.prior if is_plain(prior) else str(prior))
+    asked.check_method(row)
+    growth = growth_of(row, image, soften, dilation)
+    place_of([], device)  # which refuses a device that is not there
     check_one_selection(select_label, binarize=growth is not None and growth.binarize)
     job = Job(
         raters=as_paths(paths),
@@ -158,175 +142,55 @@ def fuse_files(
         label=as_path(save_label, "save_label"),
         counts=as_path(save_counts, "save_counts"),
         present=[as_path(path, "present") for path in present or ()],
+        cut=cut,
+        smoothing_mm=smoothing_of(prior),
+        overwrite=overwrite,
     )
-    job.check(overwrite=overwrite)
-    label = None if select_label is None else int(select_label)
-    inputs = job.read(say, threads, label)
-    options["select_label"] = label
+    job.check()
+    return _done(job, row, options, asked, growth, progress or (lambda _: None))
+
+
+def _done(
+    job: Job,
+    method: Method,
+    options: Options,
+    asked: Options,
+    growth: Dilation | None,
+    say: Callable[[str], None],
+) -> Fusion:
+    """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
+    place = place_of([], options.device)
+    inputs = job.read(say, options.threads, options.select_label)
+    options = _of_inputs(options, method, job, inputs, on_device=place is not None)
+    a_map = prior_map(job, inputs, options.select_label, say)
+    options = options if a_map is None else replace(options, prior=a_map)
+    votes = Votes(inputs.votes, inputs.region, inputs.present or None, names=job.names, titles=job.titles)
+    if growth is None:
+        say("fusing")
+        fusion, doubts = fuse_votes(votes, method, options)
+        grown = None
+    else:
+        fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
+    remarks = inputs.remarks + doubts
+    where = "cpu" if place is None else f"cuda:{place.device}"
+    facts = {**asked.recorded(method), "select_label": asked.select_label, "device": where, "cut": job.cut}
+    sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
+    counts = None if job.counts is None else counts_of(inputs, options.select_label)
+    job.write(fusion, counts, inputs.raters[0], sidecar, say)
+    warn(remarks, callers=2)
+    return fusion
+
+
+def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
+    """Return the options for the votes that were read; select the label where the core would not."""
+    label = options.select_label
     if label is not None and job.of_networks:  # reading has taken that class of these
         inputs.votes = [
             vote if is_network else selected(vote, label)
             for vote, is_network in zip(inputs.votes, job.of_networks, strict=True)
         ]
         label = None
-    if place is not None and label is not None:  # a device takes votes
+    if label is not None and on_device:  # a device takes votes
         inputs.votes, label = [selected(vote, label) for vote in inputs.votes], None
-    shared = {
-        **options,
-        "mask": inputs.region,
-        "present": inputs.present or None,
-        "threads": threads,
-        "device": device,
-        "select_label": label,
-        "names": job.names,
-        "titles": job.titles,
-    }
-    if inputs.prior is not None:
-        shared["prior"] = inputs.prior
-    sigma = smoothing_of(prior)
-    if sigma is not None:
-        say("smoothing the votes")
-        voting = inputs.votes if label is None else [selected(vote, label) for vote in inputs.votes]
-        shared["prior"] = smoothed_vote(
-            voting, sigma, spacing_mm=inputs.raters[0].grid.spacing_mm, mask=inputs.region
-        )
-    if method != "majority" and inputs.raters:
-        shared["spacing_mm"] = inputs.raters[0].grid.spacing_mm
-    if growth is None:
-        say("fusing")
-        fusion, doubts = fuse_arrays(inputs.votes, cast(Method, method), **shared)
-        grown = None
-    else:
-        growth = replace(growth, spacing_mm=inputs.raters[0].grid.spacing_mm)
-        fusion, grown, doubts = _fuse_grown(inputs, job, cast(Method, method), growth, shared, say)
-    remarks = inputs.remarks + doubts
-    where = "cpu" if place is None else f"cuda:{place.device}"
-    sidecar = _sidecar(fusion, job, inputs, {**options, "device": where, "cut": cut}, grown, remarks)
-    counts = None if job.counts is None else _counts(inputs, label)
-    job.write(fusion, counts, cut, inputs.raters[0], sidecar, say, overwrite=overwrite)
-    warn(remarks)
-    return fusion
-
-
-def _checked_growth(
-    method: str, image: PathLike | None, soften: Any, dilation: Mapping[str, Any] | None
-) -> Dilation | None:
-    """Return how masks, or their consensus, are to grow; None if they are not."""
-    if check_flag(soften, "soften") and method in ("staple", "dilated-staple"):
-        raise ValueError(
-            f"soften is set, but {method} takes masks of 0 and 1: fuse soft votes by soft-staple"
-        )
-    grows = soften or method == "dilated-staple"
-    if grows and image is None:
-        raise ValueError(
-            f"{'soften' if soften else method} needs image (--image), the FLAIR that masks grow on"
-        )
-    if not grows and (image is not None or dilation):
-        given = "image" if image is not None else "options of a dilation"
-        raise ValueError(f"{given} given, but nothing grows: add soften (--soften), or choose dilated-staple")
-    return dilation_options(dilation or {}) if grows else None
-
-
-def _fuse_grown(
-    inputs: Inputs,
-    job: Job,
-    method: Method,
-    growth: Dilation,
-    shared: dict[str, Any],
-    say: Callable[[str], None],
-) -> tuple[Fusion, dict[str, Any], list[str]]:
-    """Fuse masks that grow before, or whose consensus grows after; return what the sidecar says of it too."""
-    guide = Guide.of(
-        inputs.image,
-        inputs.region,
-        growth,
-        threads=shared["threads"],
-        image_name=job.titles["image"],
-        roi_name=job.titles["mask"],
-    )
-    facts = dilation_facts(guide, cast(Path, job.image), job.mask)
-    if method == "dilated-staple":
-        say("fusing")
-        fusion, soft, remarks = dilate_fusion(inputs.votes, guide, **shared)
-        return fusion, {**facts, "consensus": soft_facts(soft)}, remarks
-    say("softening")
-    label = shared.pop("select_label")
-    remarks = list(guide.remarks)
-    masks = inputs.votes
-    if label is not None:
-        masks = [selected(vote, label) for vote in inputs.votes]
-        if not any(mask.any() for mask in masks):
-            remarks.append(f"label {label} does not occur")
-    softened = guide.dilate_all(masks, job.names)
-    say("fusing")
-    fusion, doubts = fuse_arrays([soft.values for soft in softened], method, **shared)
-    return fusion, {**facts, "raters": [soft_facts(soft) for soft in softened]}, remarks + doubts
-
-
-def _counts(inputs: Inputs, label: int | None) -> NDArray[Any]:
-    """Count the raters who mark each voxel that they looked at."""
-    votes, most = inputs.votes, np.iinfo(np.uint8).max
-    counts: NDArray[Any] = np.zeros_like(votes[0], dtype=np.uint8 if len(votes) <= most else np.uint16)
-    for vote, seen in zip(votes, inputs.present or [None] * len(votes), strict=True):
-        marked = vote >= 0.5 if label is None else selected(vote, label)
-        np.add(counts, marked if seen is None else marked & (seen != 0), out=counts)
-    if inputs.region is not None:
-        counts[inputs.region == 0] = 0
-    return counts
-
-
-def _sidecar(
-    fusion: Fusion,
-    job: Job,
-    inputs: Inputs,
-    options: dict[str, Any],
-    grown: dict[str, Any] | None,
-    remarks: list[str],
-) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    foreground = int(np.count_nonzero(fusion.probability >= options["cut"]))
-    outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
-    voxel_ml = inputs.raters[0].voxel_ml
-    return {
-        "fastfuse": version("fastfuse"),
-        "method": fusion.method,
-        "options": options,
-        "outputs": {what: recorded(path.name) for what, path in outputs.items() if path is not None},
-        "raters": [
-            {
-                "file": recorded(path),
-                "sensitivity": number_or_null(fusion.sensitivity[i]),
-                "specificity": number_or_null(fusion.specificity[i]),
-                **_interval_facts(fusion.intervals, i),
-                "ppv": number_or_null(fusion.ppv[i]),
-                "npv": number_or_null(fusion.npv[i]),
-                "dice": number_or_null(fusion.dice[i]),
-                "voxels_read": int(fusion.n_read[i]),
-                "volume_voxels": number_or_null(fusion.volume[i]),
-                "volume_ml": round(float(fusion.volume[i]) * voxel_ml, 6),
-            }
-            for i, path in enumerate(job.raters)
-        ],
-        **({"present": [path and recorded(path) for path in job.present]} if job.present else {}),
-        **({} if grown is None else {"dilation": grown}),
-        "foreground": {"voxels": foreground, "ml": round(foreground * voxel_ml, 6)},
-        "region": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
-        "prior": number_or_null(fusion.prior),
-        "n_iter": fusion.n_iter,
-        "converged": fusion.converged,
-        "log_likelihood": fusion.log_likelihood.tolist(),
-        "warnings": remarks,
-    }
-
-
-def _interval_facts(intervals: Intervals | None, rater: int) -> dict[str, Any]:
-    """Return a rater's standard errors and 95 % intervals as the sidecar keeps them."""
-    if intervals is None:
-        return {}
-    return {
-        "sensitivity_error": number_or_null(intervals.sensitivity_error[rater]),
-        "sensitivity_95": number_or_null(intervals.sensitivity[rater]),
-        "specificity_error": number_or_null(intervals.specificity_error[rater]),
-        "specificity_95": number_or_null(intervals.specificity[rater]),
-    }
+    spacing = inputs.raters[0].grid.spacing_mm if method.estimates and inputs.raters else None
+    return replace(options, select_label=label, spacing_mm=spacing)

@@ -14,6 +14,7 @@ from ..fusion.result import Fusion
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
 from ..images.sidecar import sidecar_bytes, sidecar_path
+from ..inputs.arrays import selected
 
 if TYPE_CHECKING:
     from ..images.image import Image
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Inputs:
-    """What the files hold, all on the first rater's grid, or nearly."""
+    """What the files hold, on one grid: the first rater's."""
 
     raters: list[Image] = field(default_factory=list)
     votes: list[NDArray[Any]] = field(default_factory=list)
@@ -44,6 +45,9 @@ class Job:
     label: Path | None
     counts: Path | None
     present: list[Path | None] = field(default_factory=list)
+    cut: float = 0.5  # of the label's mask
+    smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
+    overwrite: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -65,15 +69,15 @@ class Job:
         found = [path.name.lower().endswith(".npz") for path in self.raters]
         return found if any(found) else []
 
-    def check(self, *, overwrite: bool) -> None:
+    def check(self) -> None:
         """Refuse early what must not, or cannot, be written."""
         from ..images.nifti import NIFTI_SUFFIXES
 
         others = (self.mask, self.prior, self.image, *self.present)
         inputs = [*self.raters, *(path for path in others if path is not None)]
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
-        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
-        check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=overwrite)
+        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=self.overwrite)
+        check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
 
     def _repeated_raters(self) -> list[str]:
         """Say which file counts twice."""
@@ -117,25 +121,34 @@ class Job:
         self,
         fusion: Fusion,
         counts: NDArray[np.uint8] | None,
-        cut: float,
         like: Image,
         sidecar: dict[str, Any],
         say: Callable[[str], None],
-        *,
-        overwrite: bool,
     ) -> None:
         """Write all outputs, the sidecar last: its presence means that the others are complete."""
         from ..images.nifti import nifti_bytes
 
         images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
             (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
-            (self.label, None if self.label is None else fusion.label(cut), f"cut {cut:g}"),
+            (self.label, None if self.label is None else fusion.label(self.cut), f"cut {self.cut:g}"),
             (self.counts, counts, "votes"),
         ]
-        with Outputs(overwrite=overwrite) as outputs:
+        with Outputs(overwrite=self.overwrite) as outputs:
             for path, data, what in images:
                 if path is not None and data is not None:
                     say(f"writing {shown(path.name)}")
                     outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
             outputs.add(sidecar_path(self.consensus), sidecar_bytes(sidecar))
             outputs.commit()
+
+
+def counts_of(inputs: Inputs, label: int | None) -> NDArray[Any]:
+    """Count the raters who mark each voxel that they looked at."""
+    votes, most = inputs.votes, np.iinfo(np.uint8).max
+    counts: NDArray[Any] = np.zeros_like(votes[0], dtype=np.uint8 if len(votes) <= most else np.uint16)
+    for vote, seen in zip(votes, inputs.present or [None] * len(votes), strict=True):
+        marked = vote >= 0.5 if label is None else selected(vote, label)
+        np.add(counts, marked if seen is None else marked & (seen != 0), out=counts)
+    if inputs.region is not None:
+        counts[inputs.region == 0] = 0
+    return counts

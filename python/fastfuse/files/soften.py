@@ -1,4 +1,4 @@
-"""From mask files to soft mask files; and conditional dilation as other file jobs use it."""
+"""Grows mask files into soft mask files; and conditional dilation for other jobs on files."""
 
 from __future__ import annotations
 

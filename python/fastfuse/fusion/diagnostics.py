@@ -1,4 +1,4 @@
-"""What makes a legal fusion doubtful."""
+"""Remarks on fusions that are legal but doubtful."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..inputs.arrays import Array, labels_in, name_of
+from ..inputs.arrays import labels_in, name_of
+from .backends.found import Found
+from .case import Case
+from .options import Options
+from .registry import Method
 from .result import Fusion
 
 CHANCE = 1e-3  # sensitivity + specificity this near to 1 tell next to nothing of the truth
@@ -16,55 +20,46 @@ MOST_NAMED = 3
 
 def remarks_on(
     fusion: Fusion,
+    found: Found,
+    method: Method,
+    options: Options,
     *,
-    disputed: float,
-    lowest: float,
-    highest: float,
-    arrays: Sequence[Array],
-    max_iter: int,
-    label: int | None,
     names: Sequence[str] | None,
-    wanted: str,
     resampled: bool,
-    roi: str | float,
 ) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
 
-    ``disputed`` is the number of voxels on which raters differ, ``lowest`` and ``highest`` are the extreme
-    probabilities inside the mask, ``wanted`` is the kind of intervals that were asked for, ``resampled`` is False where
-    the votes do not repeat enough for it.
+    ``resampled`` is False where intervals by a bootstrap were asked for, and the votes do not repeat enough for it.
     """
     if not fusion.volume.any():
-        if label is not None:
-            occur = labels_in(np.concatenate([np.unique(array) for array in arrays]))
-            return [
-                f"label {label} does not occur (values that occur: {occur}): the probability is 0 everywhere"
-            ]
         return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
     if (fusion.volume == fusion.n_read).all():
         return ["everybody marks everything: the probability is 1 everywhere and no specificity is defined"]
     remarks = []
     if np.count_nonzero(fusion.n_read) == 1:
         remarks.append("there is one rater only: the consensus can but repeat him")
-    elif disputed == 0:
+    elif found.disputed == 0:
         remarks.append("no voxel is in doubt: all raters agree everywhere")
-    if wanted != "none":
-        remarks += _on_intervals(fusion, wanted, resampled)
+    if options.intervals != "none":
+        remarks += _on_intervals(fusion, options.intervals, resampled=resampled)
     if fusion.n_voxels == 0:
         return remarks
-    if (
-        fusion.method != "majority"
-        and np.nanmax(np.abs(fusion.sensitivity + fusion.specificity - 1)) < CHANCE
-    ):
+    if method.estimates and np.nanmax(np.abs(fusion.sensitivity + fusion.specificity - 1)) < CHANCE:
         remarks.append(
-            f"every rater comes out as no better than chance, and the consensus as the prior: {_remedy(fusion)}"
+            f"every rater comes out as no better than chance, and the consensus as the prior: {_remedy(method)}"
         )
     else:
-        remarks += _on_raters(fusion, names, roi)
-        remarks += _on_consensus(fusion, lowest, highest)
+        remarks += _on_raters(fusion, names, options.roi)
+        remarks += _on_consensus(method, found.lowest, found.highest)
     if not fusion.converged:
-        remarks.append(f"stopped at max_iter = {max_iter} before convergence")
+        remarks.append(f"stopped at max_iter = {options.max_iter} before convergence")
     return remarks
+
+
+def remark_on_label(case: Case, label: int) -> str:
+    """Say that nobody marks the label."""
+    occur = labels_in(np.concatenate([np.unique(array) for array in case.given.arrays]))
+    return f"label {label} does not occur (values that occur: {occur}): the probability is 0 everywhere"
 
 
 def _on_raters(fusion: Fusion, names: Sequence[str] | None, roi: str | float) -> list[str]:
@@ -89,7 +84,7 @@ def _on_raters(fusion: Fusion, names: Sequence[str] | None, roi: str | float) ->
     return remarks + worse
 
 
-def _on_intervals(fusion: Fusion, wanted: str, resampled: bool) -> list[str]:
+def _on_intervals(fusion: Fusion, wanted: str, *, resampled: bool) -> list[str]:
     found = fusion.intervals
     if not resampled:
         why = (
@@ -107,9 +102,9 @@ def _on_intervals(fusion: Fusion, wanted: str, resampled: bool) -> list[str]:
     return [f"intervals={wanted!r} are not defined here: {why}"]
 
 
-def _on_consensus(fusion: Fusion, lowest: float, highest: float) -> list[str]:
+def _on_consensus(method: Method, lowest: float, highest: float) -> list[str]:
     """Say so if the consensus is empty or full: the raters are neither."""
-    remedy = _remedy(fusion)
+    remedy = _remedy(method)
     if highest < 0.5:
         return [f"the consensus is empty at the cut 0.5 (its highest probability is {highest:.3g}): {remedy}"]
     if lowest >= 0.5:
@@ -117,8 +112,8 @@ def _on_consensus(fusion: Fusion, lowest: float, highest: float) -> list[str]:
     return []
 
 
-def _remedy(fusion: Fusion) -> str:
-    if fusion.method == "majority":
+def _remedy(method: Method) -> str:
+    if not method.estimates:
         return "choose another cut"
-    steps = [] if fusion.method == "staple" else ["m_step='em'"]
+    steps = ["m_step='em'"] if method.votes == "soft" else []
     return f"try {', '.join([*steps, 'prior=' + repr('estimate')])} or a mask"

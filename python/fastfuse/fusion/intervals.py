@@ -1,4 +1,4 @@
-"""How sure sensitivity and specificity are: standard errors and 95 % intervals.
+"""Standard errors and 95 % intervals of sensitivity and specificity.
 
 Louis, *Finding the observed information matrix when using the EM algorithm*, JRSS B 44(2), 1982. White, *Maximum
 likelihood estimation of misspecified models*, Econometrica 50(1), 1982. Efron, Tibshirani, *An Introduction to the
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from ..errors import lacking
 from ..inputs.arrays import Array
+from .backends.core import CoreOptions, fit, rates_of
+from .backends.found import Found
+from .options import Options
 
 LEVEL = 0.95
 Z = 1.959963984540054  # the normal distribution's quantile of (1 + LEVEL) / 2
@@ -100,49 +102,43 @@ def _errors(information: Rates, variability: Rates | None) -> Rates:
     return np.where(variances > 0, np.sqrt(np.abs(variances)), np.nan)
 
 
-def bootstrap(
-    result: _core.Result, *, kind: str, replicates: int, seed: int, options: _core.Options
-) -> tuple[Intervals, bool]:
-    """Return percentile intervals over resampled voxels or lesions; False with nan where the votes do not repeat."""
-    table, estimate = result.table, result.estimate
-    undefined = Intervals.undefined(kind, len(result.sensitivity))
+def bootstrap(found: Found, options: Options, asked: CoreOptions) -> tuple[Intervals, bool]:
+    """Return percentile intervals over resampled voxels or lesions; False with nan where the votes do not repeat.
+
+    ``asked``: the options as the core takes them.
+    """
+    kind, table = options.intervals, found.table
+    undefined = Intervals.undefined(kind, len(found.sensitivity))
     if table is None:
         return undefined, False
-    count = table.counts
-    rng = np.random.default_rng(seed)
-    sensitivity, specificity = np.array(result.sensitivity), np.array(result.specificity)
-    known = np.isfinite(sensitivity) & np.isfinite(specificity)
-    if not count.any() or np.count_nonzero(known) < 2:  # one rater alone is right whatever is drawn
+    known = np.isfinite(found.sensitivity) & np.isfinite(found.specificity)
+    if not table.counts.any() or np.count_nonzero(known) < 2:  # one rater alone is right whatever is drawn
         return undefined, True
-    if kind == "lesions":
-        assert result.marked is not None
-        assert result.pattern is not None
-        number, lesions = _lesions(result.marked)
-        if lesions < 2:
-            return undefined, True
-        samples = _resampled_lesions(number, lesions, result.pattern, count, replicates, rng)
-    else:
-        samples = _resampled_voxels(count, replicates, rng)
-    first, second = np.nan_to_num(np.clip([sensitivity, specificity], AWAY, 1 - AWAY), nan=0.5)
-    start = _core.Estimate(
-        sensitivity=first,
-        specificity=second,
-        miss_rate=1 - first,
-        false_alarm_rate=1 - second,
-        prior=result.prior,
-        method=estimate.method,
-    )
-    rates = np.array(
-        [_core.fit(table, counts, options=options, start=start) for counts in samples if counts.any()]
-    )
+    samples = _samples(found, table.counts, options)
+    if samples is None:
+        return undefined, True
+    start = np.nan_to_num(np.clip([found.sensitivity, found.specificity], AWAY, 1 - AWAY), nan=0.5)
+    first = rates_of(start[0], start[1], found.prior, found.estimate.method)
+    rates = np.array([fit(table, counts, first, asked) for counts in samples if counts.any()])
     errors = rates.std(axis=0, ddof=1)  # of an array of shape (replicates, 2, m)
     ends = np.percentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
     errors[:, ~known] = ends[:, :, ~known] = np.nan
     return Intervals(kind, errors[0], errors[1], ends[:, 0].T, ends[:, 1].T), True
 
 
+def _samples(found: Found, count: Rates, options: Options) -> Iterator[Rates] | None:
+    """Return the counts of resampled votes; None where there are too few lesions."""
+    rng = np.random.default_rng(options.seed)
+    if found.pattern is None or found.marked is None:
+        return _resampled_voxels(count, options.replicates, rng)
+    number, lesions = _lesions(found.marked)
+    if lesions < 2:
+        return None
+    return _resampled_lesions(number, lesions, found.pattern, count, options.replicates, rng)
+
+
 def _resampled_voxels(count: Rates, replicates: int, rng: np.random.Generator) -> Iterator[Rates]:
-    """Draw as many voxels as there are, with replacement: independent voxels."""
+    """Draw all voxels anew, with replacement: independent voxels."""
     total = int(count.sum())
     for _ in range(replicates):
         yield rng.multinomial(total, count / total).astype(np.float64)
@@ -161,7 +157,7 @@ def _lesions(marked: NDArray[np.bool_]) -> tuple[Array, int]:
 def _resampled_lesions(
     number: Array, lesions: int, pattern: Array, count: Rates, replicates: int, rng: np.random.Generator
 ) -> Iterator[Rates]:
-    """Draw as many lesions as there are, with replacement; all other voxels stay as they are."""
+    """Draw all lesions anew, with replacement; all other voxels stay as they are."""
     from scipy import sparse
 
     inside = (number > 0) & (pattern >= 0)

@@ -1,26 +1,21 @@
-"""What a fusion, and a dilation, answers."""
+"""The result of a fusion."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..inputs.checks import check_cut
+from .backends.found import Found
 
 if TYPE_CHECKING:
     from .intervals import Intervals
 
-Method = Literal["staple", "soft-staple", "simplified-soft-staple", "dilated-staple", "majority"]
-METHODS: tuple[Method, ...] = (
-    "staple",
-    "dilated-staple",
-    "soft-staple",
-    "simplified-soft-staple",
-    "majority",
-)
+Rates = NDArray[np.float64]
+PER_RATER = ("sensitivity", "specificity", "ppv", "npv", "dice", "volume", "n_read")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +28,8 @@ class Fusion:
         p(truth 1 | votes) of each voxel, in [0, 1]; 0 outside the mask. A tensor where the raters' votes are tensors on a
         device.
     sensitivity : ndarray of float64, shape (m,)
-        p(vote 1 | truth 1) of each rater, within 1e-12 of [0, 1]'s ends at most; nan if nobody marks anything, or
-        the rater has no vote.
+        p(vote 1 | truth 1) of each rater, kept 1e-12 away from 0 and 1; nan if nobody marks anything, or the rater
+        has no vote.
     specificity : ndarray of float64, shape (m,)
         p(vote 0 | truth 0) of each rater; nan if everybody marks everything.
     prior : float
@@ -47,7 +42,7 @@ class Fusion:
     converged : bool
         Whether no sensitivity or specificity moved by more than ``tol`` in the last M-step.
     method : str
-        "staple", "soft-staple", "simplified-soft-staple", "dilated-staple" or "majority".
+        Name of the method: "staple", "soft-staple", "simplified-soft-staple", "dilated-staple" or "majority".
     n_voxels : int
         Voxels that were fused: those inside the mask and the roi on which somebody votes.
     volume : ndarray of float64, shape (m,)
@@ -71,7 +66,7 @@ class Fusion:
     log_likelihood: NDArray[np.float64]
     n_iter: int
     converged: bool
-    method: Method
+    method: str
     n_voxels: int
     volume: NDArray[np.float64]
     n_read: NDArray[np.float64]
@@ -103,4 +98,51 @@ class Fusion:
             f"prior {self.prior:.4g}, {self.n_iter} iterations, {state})\n"
             f"  sensitivity {np.array2string(self.sensitivity, precision=4)}\n"
             f"  specificity {np.array2string(self.specificity, precision=4)}"
+        )
+
+
+def fusion_of(found: Found, probability: Any, method: str, intervals: Intervals | None) -> Fusion:
+    """Return a fusion from what the core found."""
+    ppv, npv, dice = _agreement(found)
+    return Fusion(
+        probability=probability,
+        sensitivity=found.sensitivity,
+        specificity=found.specificity,
+        prior=found.prior,
+        log_likelihood=found.log_likelihood,
+        n_iter=found.iterations,
+        converged=found.converged,
+        method=method,
+        n_voxels=int(found.voxels),
+        volume=found.volume,
+        n_read=found.read,
+        ppv=ppv,
+        npv=npv,
+        dice=dice,
+        intervals=intervals,
+    )
+
+
+def for_all(fusion: Fusion, places: list[int], raters: int) -> Fusion:
+    """Return the fusion with entries for all raters, of whom those at ``places`` read the case."""
+    if len(places) == raters:
+        return fusion
+    parts: dict[str, Any] = {}
+    for name in PER_RATER:
+        parts[name] = np.full(raters, 0.0 if name in ("volume", "n_read") else np.nan)
+        parts[name][places] = getattr(fusion, name)
+    if fusion.intervals is not None:
+        parts["intervals"] = fusion.intervals.of_all(places, raters)
+    return replace(fusion, **parts)
+
+
+def _agreement(found: Found) -> tuple[Rates, Rates, Rates]:
+    """Return each rater's predictive values and Dice against the soft consensus; nan for 0/0."""
+    both, seen = found.marked_by, found.seen_by
+    volume, read = found.volume, found.read
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (
+            np.minimum(both / volume, 1),
+            np.minimum((read - seen - volume + both) / (read - volume), 1),
+            np.minimum(2 * both / (seen + volume), 1),
         )

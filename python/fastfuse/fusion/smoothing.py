@@ -1,4 +1,4 @@
-"""A prior map from the votes themselves."""
+"""A prior map made of the votes: their mean, smoothed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def smoothed_vote(
     mask: ArrayLike | None = None,
     least: float = 1e-3,
 ) -> NDArray[np.float32]:
-    """Return the mean vote, smoothed: a prior map for :func:`staple` and its kin that knows where lesions lie.
+    """Return the mean vote, smoothed: a prior map that knows where lesions lie, for :func:`staple` and the like.
 
     The votes then count twice, in the prior and in the likelihood: a map from other cases (an atlas) is better
     where there is one. Needs SciPy: ``pip install "fastfuse[evaluate]"``.

@@ -1,9 +1,9 @@
-"""Whatever holds votes becomes NumPy arrays on one grid, and complaints about them become sentences."""
+"""Converts what holds votes to NumPy arrays of one shape, and names voxels and values in messages."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ Array = NDArray[Any]
 
 MOST_STACKED = 64  # a stack of more integers is one image rather
 TITLES = {"mask": "the mask", "prior": "the prior map"}  # what messages call them
-MOST_FRACTIONAL = 20
 MARKED = 0.1  # a vote above this marks: the rings of soft masks do, what a network leaves everywhere does not
 MOST_LABELS_NAMED = 10
 
@@ -138,99 +137,14 @@ def as_companion(value: Any, name: str, shape: tuple[int, ...], others: str = "t
     return array
 
 
-def as_present(
-    present: Any, places: Sequence[int], count: int, shape: tuple[int, ...], names: Sequence[str]
-) -> list[Array | None]:
-    """Return where each rater at one of the ``places`` looked, None for everywhere; nothing if all did.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is not one entry for each of ``count`` raters, or one has another shape.
-    """
-    if present is None:
-        return []
-    listed = list(present) if isinstance(present, (list, tuple)) else list(as_array(present, "present"))
-    if len(listed) != count:
-        raise ValueError(
-            f"present has {len(listed)} entries for {count} raters: give one for each, None (--present -) for a rater who looked everywhere"
-        )
-    return [
-        None if listed[i] is None else as_companion(listed[i], f"present of {name}", shape)
-        for i, name in zip(places, names, strict=True)
-    ]
-
-
 def axes_in_memory_order(array: Array) -> tuple[int, ...]:
     """Return the axes from the slowest to the fastest, so that transposing by them gives C order."""
     return tuple(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
 
 
-def explain(
-    complaint: Sequence[Any],
-    arrays: Sequence[Array],
-    mask: Array | None,
-    axes: Sequence[int],
-    names: Sequence[str] | None = None,
-    titles: Mapping[str, str] = TITLES,
-) -> str:
-    """Turn the core's complaint (kind, rater, voxel, value) into a sentence with a remedy."""
-    kind, rater, voxel, value = complaint
-    if kind == "empty_mask":
-        if mask is None or mask.any():
-            return "every vote is missing: no voxel to fuse"
-        return f"{titles['mask']} is empty: no voxel to fuse"
-    if kind == "too_many_fractional":
-        return (
-            f"{int(value)} raters have fractional votes at voxel {_most_fractional(arrays, mask)}: expectation='enumerate' goes through 2^m patterns and "
-            f"takes at most {MOST_FRACTIONAL}; expectation='characteristic' has no such limit"
-        )
-    place = coordinates(voxel, arrays[0].shape, axes)
-    if kind == "mask":
-        return f"{titles['mask']} holds {shown_number(value)} at voxel {place}: a mask is boolean or holds 0 and 1 only; write mask > 0"
-    if kind == "prior":
-        return f"{titles['prior']} holds {shown_number(value)} at voxel {place}: a prior lies in (0, 1), 0 and 1 excluded"
-    found = f"{name_of(rater, names)} holds {shown_number(value)} at voxel {place}"
-    if kind == "present":
-        return f"present of {name_of(rater, names)} holds {shown_number(value)} at voxel {place}: it is boolean or holds 0 and 1 only"
-    if kind == "not_label":
-        return f"{found}: a label map holds whole numbers; select_label is not for soft votes"
-    if kind == "not_finite":
-        return f"{found}: votes must be finite; missing='nan' (--missing nan) takes nan for no vote"
-    labels = labels_in(arrays[rater] if mask is None else arrays[rater][mask.astype(bool)])
-    if kind == "not_binary":
-        if 0 < value < 1:
-            return f"{found}: staple takes masks of 0 and 1; soft votes are for soft_staple and simplified_soft_staple"
-        return (
-            f"{found} (values that occur: {labels}): staple takes masks of 0 and 1; select_label=K "
-            "(--select-label K) fuses one label"
-        )
-    if value != int(value) or not _few_values(arrays[rater]):
-        return f"{found}: a vote is a probability in [0, 1]; scale the votes, or clip what rounding did"
-    return (
-        f"{found} (values that occur: {labels}): a vote is a probability in [0, 1]; select_label=K "
-        "(--select-label K) fuses one label of a label map"
-    )
-
-
-def _few_values(array: Array) -> bool:
-    """Tell a label map from probabilities, among which a whole number strayed."""
-    array = _told_once(array)
-    return array.dtype.kind in "bui" or not np.any((array > 0) & (array < 1))
-
-
-def _told_once(array: Array) -> Array:
+def told_once(array: Array) -> Array:
     """Return the only value of an array that repeats it without memory, any other array as it is."""
     return array if any(array.strides) else array.flat[:1]
-
-
-def _most_fractional(arrays: Sequence[Array], mask: Array | None) -> tuple[int, ...]:
-    counts = np.zeros(arrays[0].shape, dtype=np.uint8)
-    for array in arrays:
-        counts += (array > 0) & (array < 1)
-    if mask is not None:
-        counts *= mask != 0
-    return tuple(int(index) for index in np.unravel_index(np.argmax(counts), counts.shape))
 
 
 def shown_number(value: float) -> str:
@@ -247,8 +161,8 @@ def coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tupl
 
 
 def labels_in(array: Array) -> str:
-    """Name the values that occur, as many as a sentence holds."""
-    values = np.unique(_told_once(array))
+    """Name the values that occur: the first ten, and the number of the others."""
+    values = np.unique(told_once(array))
     named = ", ".join(shown_number(float(value)) for value in values[:MOST_LABELS_NAMED])
     return (
         named if len(values) <= MOST_LABELS_NAMED else f"{named}, and {len(values) - MOST_LABELS_NAMED} more"

@@ -1,4 +1,4 @@
-"""Options: each is checked here, and a wrong one gets a sentence that names it, its value and what it may be."""
+"""Checks of values: a wrong one gets a sentence that names it, its value and what it may be."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import math
 import operator
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import DTypeLike
+if TYPE_CHECKING:  # NumPy is imported where a check needs it: the shell's help does without
+    import numpy as np
+    from numpy.typing import DTypeLike
 
-from .arrays import Array, as_companion
-
-ACCELERATIONS = ("none", "squarem")
-EXPECTATIONS = ("auto", "enumerate", "characteristic")
-LIKELIHOODS = ("mixture", "log_linear")
-INTERVALS = ("none", "information", "bootstrap", "lesions")
-MISSING = ("error", "nan")
+    from .arrays import Array
 
 
 def check_prior(prior: Any, shape: tuple[int, ...]) -> tuple[float | None, Array | None]:
@@ -25,6 +20,10 @@ def check_prior(prior: Any, shape: tuple[int, ...]) -> tuple[float | None, Array
     if isinstance(prior, str):
         check_choice(prior, "prior", ("mean", "estimate"), "a number in (0, 1) or a map")
         return None, None
+    import numpy as np
+
+    from .arrays import as_companion
+
     if np.ndim(prior):
         return None, as_companion(prior, "prior", shape)
     number = _real(prior)
@@ -52,13 +51,10 @@ def check_roi(roi: Any) -> float | None:
     return check_number(roi, "roi", "'all', 'disputed' or a margin in mm of at least 0", lambda x: x >= 0)
 
 
-def check_missing(missing: Any) -> bool:
-    """Return whether a vote that is nan is no vote."""
-    return check_choice(missing, "missing", MISSING) == "nan"
-
-
 def check_performance_prior(prior: Any) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return the (a, b) of the Beta priors on sensitivity and on specificity; (1, 1), which says nothing, for None."""
+    import numpy as np
+
     if prior is None:
         return (1.0, 1.0), (1.0, 1.0)
     try:
@@ -78,6 +74,8 @@ def check_spacings(spacing_mm: Any, axes: int) -> list[float]:
     """Return a voxel's size along each axis; 1 for None."""
     if spacing_mm is None:
         return [1.0] * axes
+    import numpy as np
+
     if np.shape(spacing_mm) != (axes,):
         raise ValueError(f"spacing_mm is {spacing_mm!r}: it must hold {axes} numbers, one per axis")
     return [
@@ -86,18 +84,10 @@ def check_spacings(spacing_mm: Any, axes: int) -> list[float]:
     ]
 
 
-def check_coupling(mrf: Any, spacings: list[float], acceleration: str) -> list[float]:
-    """Return the strength that couples neighbours along each axis; nothing for 0."""
-    strength = check_number(mrf, "mrf", "a number of at least 0", lambda x: x >= 0)
-    if strength == 0:
-        return []
-    if acceleration != "none":
-        raise ValueError(f"acceleration is {acceleration!r}: with mrf there is none")
-    return [strength * min(spacings) / side for side in spacings]
-
-
 def _real(value: Any) -> float | None:
     """Return a real number (no boolean) as float, anything else as None."""
+    import numpy as np
+
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.item()
     if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -136,6 +126,8 @@ def check_cut(cut: Any) -> float:
 
 def check_spacing(spacing_mm: Any) -> tuple[float, float, float]:
     """Return a voxel's size along three axes."""
+    import numpy as np
+
     if np.shape(spacing_mm) != (3,):
         raise ValueError(f"spacing_mm is {spacing_mm!r}: it must hold three numbers, one per axis")
     x, y, z = (
@@ -147,6 +139,8 @@ def check_spacing(spacing_mm: Any) -> tuple[float, float, float]:
 
 def check_flag(value: Any, name: str) -> bool:
     """Return a boolean."""
+    import numpy as np
+
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} is {value!r}: it must be True or False")
     return bool(value)
@@ -154,6 +148,8 @@ def check_flag(value: Any, name: str) -> bool:
 
 def _integer(value: Any, name: str) -> int:
     """Return an integer (no boolean)."""
+    import numpy as np
+
     if not isinstance(value, (bool, np.bool_)):
         with suppress(TypeError):
             return operator.index(value)
@@ -190,6 +186,8 @@ def check_one_selection(label: Any, *, binarize: bool) -> None:
 
 def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """Return the type of the probability: float32 or float64."""
+    import numpy as np
+
     checked = np.dtype(object)
     if dtype is not None:  # which NumPy takes for float64
         with suppress(TypeError):

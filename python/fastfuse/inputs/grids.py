@@ -1,4 +1,4 @@
-"""Whether two images lie on the same grid of voxels."""
+"""Compares the grids of images: where their voxels lie."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Grid:
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """The same as plain numbers."""
+        """Voxel size along each axis, in mm, as plain numbers."""
         x, y, z = self.voxel_mm.tolist()
         return x, y, z
 

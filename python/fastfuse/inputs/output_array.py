@@ -1,4 +1,4 @@
-"""Where a result is written: a new array, or the caller's own."""
+"""The array that a result is written into: a new one, or the caller's."""
 
 from __future__ import annotations
 

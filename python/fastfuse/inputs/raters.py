@@ -1,20 +1,29 @@
-"""Who read a case, and who did not."""
+"""The raters who read a case."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ..fusion.result import Fusion
 from .arrays import Array, as_raters, name_of
 
 
 @dataclass(frozen=True)
 class Raters:
-    """Those who read the case, and how many there are in all."""
+    """The raters who read a case.
+
+    Attributes
+    ----------
+    arrays : list of ndarray
+        Their votes, of one shape.
+    places : list of int
+        Their places among all raters.
+    count : int
+        Number of all raters.
+    names : list of str
+        What messages call those who read the case.
+    """
 
     arrays: list[Array]
     places: list[int]
@@ -44,15 +53,3 @@ class Raters:
         """Return all raters' arrays, None for one who did not read the case."""
         read = dict(zip(self.places, self.arrays, strict=True))
         return [read.get(i) for i in range(self.count)]
-
-    def whole(self, fusion: Fusion) -> Fusion:
-        """Return the fusion with entries for those who did not read the case, too."""
-        if len(self.places) == self.count:
-            return fusion
-        parts: dict[str, Any] = {}
-        for name in ("sensitivity", "specificity", "ppv", "npv", "dice", "volume", "n_read"):
-            parts[name] = np.full(self.count, 0.0 if name in ("volume", "n_read") else np.nan)
-            parts[name][self.places] = getattr(fusion, name)
-        if fusion.intervals is not None:
-            parts["intervals"] = fusion.intervals.of_all(self.places, self.count)
-        return replace(fusion, **parts)

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from ...dilation.conditional import soften
 from ...errors import FusionWarning, ImageError
-from ...fusion.dilated import dilated_staple
-from ...fusion.methods import simplified_soft_staple, soft_staple, staple
+from ...fusion.methods.dilated import dilated_staple
+from ...fusion.methods.simplified import simplified_soft_staple
+from ...fusion.methods.soft_staple import soft_staple
+from ...fusion.methods.staple import staple
 from ...fusion.result import Fusion
 from ...images.nifti import nifti_bytes
 from ...images.reading import read
@@ -90,7 +92,7 @@ def fuse_case(
     if method == "dilated-staple":
         return dilated_staple(case.masks, case.images["FLAIR"], **shared, **_growth(options))
     fuse = soft_staple if method == "soft-staple" else simplified_soft_staple
-    return fuse(votes, m_step=options.m_step, **shared)
+    return fuse(votes, m_step="em" if options.m_step == "em" else "paper", **shared)
 
 
 def _soften(case: LoadedCase, options: ConsensusOptions, threads: int) -> Sequence[Any]:

@@ -1,0 +1,101 @@
+"""Makes flags of the options that are declared."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from types import EllipsisType
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from ..fusion.declared import Option, switch
+from ..fusion.options import BY_NAME
+from ..fusion.registry import in_help_order
+from .switches import choice
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+BEYOND = "Beyond the paper"
+ON_OFFER = [row.name for row in in_help_order()]
+FLAGGED = {name: one for name, one in BY_NAME.items() if one.flag is not None}
+
+
+def words(title: str, choices: Sequence[str]) -> Any:
+    """Return the type of a flag that takes one of some words."""
+    return Enum(title, {word: word for word in choices}, type=str)
+
+
+def flag(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
+    """Return the parameter that makes a flag."""
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
+    )
+
+
+def with_flags(
+    order: Sequence[str | EllipsisType], flags: Iterable[inspect.Parameter]
+) -> Callable[[Command], Command]:
+    """Give a command flags beside those of its signature; it gets their values as keywords.
+
+    ``order`` names all in the order of the help. An ellipsis stands for those that it lacks.
+    """
+
+    def add(command: Command) -> Command:
+        own = inspect.signature(command, eval_str=True).parameters.values()
+        known = {one.name: one for one in (*own, *flags) if one.kind is not one.VAR_KEYWORD}
+        named = [name for name in order if isinstance(name, str)]
+        where = list(order).index(...) if ... in order else len(order)
+        others = [name for name in known if name not in named]
+        parameters = [known[name] for name in (*named[:where], *others, *named[where:])]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        signature = inspect.Signature([one.replace(kind=keyword) for one in parameters])
+        command.__signature__ = signature  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in parameters}
+        return command
+
+    return add
+
+
+def flags_of_options() -> list[inspect.Parameter]:
+    """Return flags for the method and all declared options."""
+    kind = words("MethodName", ON_OFFER)
+    help = f"{', '.join(ON_OFFER[:-1])}, or {ON_OFFER[-1]}."
+    method = flag("method", kind, choice(help, metavar="METHOD"), kind(ON_OFFER[0]))
+    return [method, *map(_flag_of, FLAGGED.values())]
+
+
+def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the method and the options that were typed as Python's functions take them."""
+    options = {name: _value(one, typed[name]) for name, one in FLAGGED.items()}
+    return {"method": typed["method"].value, **options}
+
+
+def typed_names() -> dict[str, str]:
+    """Return how each option is typed, by its name."""
+    return {name: switch(name) for name in (*FLAGGED, "threads", "present", "cut")}
+
+
+def _flag_of(one: Option) -> inspect.Parameter:
+    """Return the flag of an option."""
+    declared = one.flag
+    assert declared is not None
+    more: dict[str, Any] = {} if declared.main else {"rich_help_panel": BEYOND}
+    if declared.metavar is not None:
+        more["metavar"] = declared.metavar
+    if one.choices:
+        kind = words(one.name, one.choices)
+        return flag(one.name, kind, choice(declared.help, **more), kind(one.default))
+    kinds: dict[Any, Any] = {int: int, float: float, None: tuple[float, float]}
+    kind = kinds.get(declared.kind, str)
+    if one.default is None:
+        kind, more["show_default"] = kind | None, False
+    return flag(one.name, kind, typer.Option(help=declared.help, **more), one.default)
+
+
+def _value(one: Option, typed: Any) -> Any:
+    if isinstance(typed, Enum):
+        return typed.value
+    kind = one.flag.kind if one.flag is not None else None
+    return kind(typed) if isinstance(typed, str) and kind is not None else typed

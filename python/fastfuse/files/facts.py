@@ -1,0 +1,75 @@
+"""What the sidecar of a fusion says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..fusion.intervals import Intervals
+from ..fusion.result import Fusion
+from ..images.paths import recorded
+from ..images.sidecar import number_or_null
+from .job import Inputs, Job
+
+
+def sidecar_of(
+    fusion: Fusion,
+    job: Job,
+    inputs: Inputs,
+    options: Mapping[str, object],
+    grown: dict[str, Any] | None,
+    remarks: list[str],
+) -> dict[str, Any]:
+    """Return what the sidecar says of a fusion."""
+    from importlib.metadata import version
+
+    foreground = int(np.count_nonzero(fusion.probability >= job.cut))
+    outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
+    voxel_ml = inputs.raters[0].voxel_ml
+    return {
+        "fastfuse": version("fastfuse"),
+        "method": fusion.method,
+        "options": options,
+        "outputs": {what: recorded(path.name) for what, path in outputs.items() if path is not None},
+        "raters": [_rater_facts(fusion, i, path, voxel_ml) for i, path in enumerate(job.raters)],
+        **({"present": [path and recorded(path) for path in job.present]} if job.present else {}),
+        **({} if grown is None else {"dilation": grown}),
+        "foreground": {"voxels": foreground, "ml": round(foreground * voxel_ml, 6)},
+        "region": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
+        "prior": number_or_null(fusion.prior),
+        "n_iter": fusion.n_iter,
+        "converged": fusion.converged,
+        "log_likelihood": fusion.log_likelihood.tolist(),
+        "warnings": remarks,
+    }
+
+
+def _rater_facts(fusion: Fusion, rater: int, path: Path, voxel_ml: float) -> dict[str, Any]:
+    """Return a rater's performance and volume."""
+    return {
+        "file": recorded(path),
+        "sensitivity": number_or_null(fusion.sensitivity[rater]),
+        "specificity": number_or_null(fusion.specificity[rater]),
+        **_interval_facts(fusion.intervals, rater),
+        "ppv": number_or_null(fusion.ppv[rater]),
+        "npv": number_or_null(fusion.npv[rater]),
+        "dice": number_or_null(fusion.dice[rater]),
+        "voxels_read": int(fusion.n_read[rater]),
+        "volume_voxels": number_or_null(fusion.volume[rater]),
+        "volume_ml": round(float(fusion.volume[rater]) * voxel_ml, 6),
+    }
+
+
+def _interval_facts(intervals: Intervals | None, rater: int) -> dict[str, Any]:
+    """Return a rater's standard errors and 95 % intervals as the sidecar keeps them."""
+    if intervals is None:
+        return {}
+    return {
+        "sensitivity_error": number_or_null(intervals.sensitivity_error[rater]),
+        "sensitivity_95": number_or_null(intervals.sensitivity[rater]),
+        "specificity_error": number_or_null(intervals.specificity_error[rater]),
+        "specificity_95": number_or_null(intervals.specificity[rater]),
+    }

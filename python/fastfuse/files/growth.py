@@ -1,0 +1,79 @@
+"""Masks that grow on an image before they are fused, or whose consensus grows after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from ..dilation.guide import Guide
+from ..dilation.options import Dilation
+from ..fusion.declared import switch
+from ..fusion.methods.dilated import dilate_fusion
+from ..fusion.options import Options
+from ..fusion.pipeline import fuse_votes
+from ..fusion.registry import Method
+from ..fusion.result import Fusion
+from ..fusion.votes import Votes
+from ..images.paths import PathLike
+from ..inputs.arrays import selected
+from ..inputs.checks import check_flag
+from .job import Inputs, Job
+from .soften import dilation_facts, dilation_options, soft_facts
+
+
+def growth_of(
+    method: Method, image: PathLike | None, soften: Any, dilation: Mapping[str, Any] | None
+) -> Dilation | None:
+    """Return how masks, or their consensus, are to grow; None if they are not."""
+    if check_flag(soften, "soften") and method.votes == "binary":
+        raise ValueError(
+            f"soften is set, but {method.name} takes masks of 0 and 1: fuse soft votes by soft-staple"
+        )
+    grows = soften or method.grows
+    if grows and image is None:
+        what = "soften" if soften else method.name
+        raise ValueError(f"{what} needs image ({switch('image')}), the FLAIR that masks grow on")
+    if not grows and (image is not None or dilation):
+        given = "image" if image is not None else "options of a dilation"
+        raise ValueError(
+            f"{given} given, but nothing grows: add soften ({switch('soften')}), or choose dilated-staple"
+        )
+    return dilation_options(dilation or {}) if grows else None
+
+
+def fuse_grown(
+    votes: Votes,
+    method: Method,
+    options: Options,
+    growth: Dilation,
+    job: Job,
+    inputs: Inputs,
+    say: Callable[[str], None],
+) -> tuple[Fusion, dict[str, Any], list[str]]:
+    """Return the fusion of masks that grow, what the sidecar says of their growth, and what is doubtful."""
+    guide = Guide.of(
+        inputs.image,
+        inputs.region,
+        replace(growth, spacing_mm=inputs.raters[0].grid.spacing_mm),
+        threads=options.threads,
+        image_name=job.titles["image"],
+        roi_name=job.titles["mask"],
+    )
+    facts = dilation_facts(guide, cast(Path, job.image), job.mask)
+    if method.grows:
+        say("fusing")
+        fusion, soft, remarks = dilate_fusion(votes, guide, options)
+        return fusion, {**facts, "consensus": soft_facts(soft)}, remarks
+    say("softening")
+    label, masks, remarks = options.select_label, inputs.votes, list(guide.remarks)
+    if label is not None:
+        masks = [selected(vote, label) for vote in inputs.votes]
+        if not any(mask.any() for mask in masks):
+            remarks.append(f"label {label} does not occur")
+    softened = guide.dilate_all(masks, job.names)
+    say("fusing")
+    votes = replace(votes, raters=[soft.values for soft in softened])
+    fusion, doubts = fuse_votes(votes, method, replace(options, select_label=None))
+    return fusion, {**facts, "raters": [soft_facts(soft) for soft in softened]}, remarks + doubts

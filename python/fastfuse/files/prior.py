@@ -1,0 +1,64 @@
+"""The prior of a fusion of files: a word, a number, an image, or the smoothed mean vote."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fusion.smoothing import smoothed_vote
+from ..inputs.arrays import selected
+from .job import Inputs, Job
+
+IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr")
+
+
+def prior_file(prior: Any) -> Path | None:
+    """Tell a prior map's file from a number or a word."""
+    if isinstance(prior, Path):
+        return prior
+    if isinstance(prior, str):
+        with suppress(OSError):  # too long for a file's name: it is none
+            if prior.lower().endswith(IMAGE_SUFFIXES) or Path(prior).is_file():
+                return Path(prior)
+    return None
+
+
+def smoothing_of(prior: Any) -> float | None:
+    """Return the sigma in mm of a prior that is the smoothed mean vote, as "smooth:4" asks for."""
+    if not isinstance(prior, str) or not prior.startswith("smooth:"):
+        return None
+    try:
+        sigma = float(prior.removeprefix("smooth:"))
+    except ValueError:
+        sigma = math.nan
+    if not (0 < sigma < math.inf):
+        raise ValueError(f"prior is {prior!r}: after smooth: comes a number of mm above 0")
+    return sigma
+
+
+def is_plain(prior: Any) -> bool:
+    """Tell a word or a number from what becomes a map."""
+    return prior_file(prior) is None and smoothing_of(prior) is None
+
+
+def word_or_number(prior: Any) -> str | float:
+    """Return the prior, or the default in place of one that becomes a map."""
+    if not isinstance(prior, str) and np.ndim(prior):
+        raise TypeError("prior is an array: fuse_files takes a prior map as an image file")
+    return cast("str | float", prior) if is_plain(prior) else "mean"
+
+
+def prior_map(job: Job, inputs: Inputs, label: int | None, say: Callable[[str], None]) -> NDArray[Any] | None:
+    """Return the map that was read, or is to be made of the votes; None for a word or a number."""
+    if job.smoothing_mm is None:
+        return inputs.prior
+    say("smoothing the votes")
+    voting = inputs.votes if label is None else [selected(vote, label) for vote in inputs.votes]
+    spacing = inputs.raters[0].grid.spacing_mm
+    return smoothed_vote(voting, job.smoothing_mm, spacing_mm=spacing, mask=inputs.region)

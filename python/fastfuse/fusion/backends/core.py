@@ -1,0 +1,145 @@
+"""The door to the compiled core: options in, results and sentences out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from ... import _core
+from ...errors import FastfuseError
+from ...inputs.arrays import Array
+from ...inputs.checks import check_performance_prior
+from ..case import Case, InMemory
+from ..messages import Complaint
+from ..options import Options
+from ..registry import Method
+from .found import CoreEstimate, CoreTable, Found, Rates
+
+CoreOptions = _core.Options
+
+
+def core_options(method: Method, options: Options, spacings: list[float]) -> CoreOptions:
+    """Return options as the core takes them; ``spacings`` are along the axes in the order of memory."""
+    asked = _core.Options()
+    asked.method = method.core
+    asked.m_step = options.m_step
+    asked.expectation = options.expectation
+    asked.likelihood = options.likelihood
+    asked.prior = (
+        options.prior if isinstance(options.prior, (str, float)) else "mean"
+    )  # a map comes with the votes
+    asked.init = options.init
+    asked.roi = "disputed" if options.roi == "disputed" else "all"  # a margin comes as a mask
+    asked.missing = options.missing
+    asked.mrf = options.mrf
+    asked.spacing_mm = spacings
+    asked.performance_prior = check_performance_prior(options.performance_prior)
+    asked.intervals = options.intervals
+    asked.tol = options.tol
+    asked.max_iter = options.max_iter
+    asked.acceleration = options.acceleration
+    asked.select_label = None if options.select_label is None else float(options.select_label)
+    asked.threads = options.threads
+    asked.route = options.route
+    return asked
+
+
+def fuse(arrays: InMemory, out: Array, options: CoreOptions) -> Found:
+    """Fuse on the CPU."""
+    return Found.of(
+        _core.fuse(
+            arrays.raters,
+            out,
+            mask=arrays.mask,
+            prior_map=arrays.prior_map,
+            present=arrays.present,
+            options=options,
+        )
+    )
+
+
+def tabulate(arrays: InMemory, options: CoreOptions) -> CoreTable | None:
+    """Return the votes as a table; None if they have too many distinct patterns."""
+    return _core.tabulate(arrays.raters, mask=arrays.mask, present=arrays.present, options=options)
+
+
+def estimate(table: CoreTable, options: CoreOptions) -> Found:
+    """Return what the core finds in a table."""
+    return Found.of(_core.estimate(table, options=options))
+
+
+def apply(found: CoreEstimate, arrays: InMemory, out: Array, options: CoreOptions) -> Found:
+    """Write the consensus of votes whose raters' rates are known."""
+    return Found.of(
+        _core.apply(
+            found,
+            arrays.raters,
+            out,
+            mask=arrays.mask,
+            prior_map=arrays.prior_map,
+            present=arrays.present,
+            options=options,
+        )
+    )
+
+
+def rates_at(places: list[int], rates: CoreEstimate) -> CoreEstimate:
+    """Return the rates of the raters at these places."""
+    if places == list(range(len(rates.sensitivity))):
+        return rates
+    return _core.Estimate(
+        sensitivity=np.array(rates.sensitivity)[places],
+        specificity=np.array(rates.specificity)[places],
+        miss_rate=np.array(rates.miss_rate)[places],
+        false_alarm_rate=np.array(rates.false_alarm_rate)[places],
+        prior=rates.prior,
+        log_likelihood=rates.log_likelihood,
+        iterations=rates.iterations,
+        converged=rates.converged,
+        method=rates.method,
+        m_step=rates.m_step,
+        likelihood=rates.likelihood,
+        expectation=rates.expectation,
+        by_masses=rates.by_masses,
+        certain=rates.certain,
+    )
+
+
+def rates_of(sensitivity: Rates, specificity: Rates, prior: float, method: str) -> CoreEstimate:
+    """Return rates as the core takes them."""
+    return _core.Estimate(
+        sensitivity=sensitivity,
+        specificity=specificity,
+        miss_rate=1 - sensitivity,
+        false_alarm_rate=1 - specificity,
+        prior=prior,
+        method=method,
+    )
+
+
+def fit(
+    table: CoreTable, counts: Rates, start: CoreEstimate, options: CoreOptions
+) -> tuple[list[float], list[float]]:
+    """Return the sensitivities and specificities of a table with other counts."""
+    return _core.fit(table, counts, start=start, options=options)
+
+
+@contextmanager
+def refusals_explained(case: Case, *, seen: bool) -> Iterator[None]:
+    """Raise what the core refuses as sentences; ``seen`` is False for votes that only the device can read."""
+    try:
+        yield
+    except _core.BadInput as bad:
+        kind, rater, voxel, value = bad.args
+        arrays, mask = case.given.arrays, case.mask
+        if not seen:  # the value is all that is known of tensors
+            arrays = [np.broadcast_to(np.float64(value), case.shape)] * len(arrays)
+            mask = np.zeros(1, bool) if kind == "empty_mask" else None
+        complaint = Complaint(
+            kind, rater, voxel, value, arrays, mask, case.axes, case.given.names, case.titles
+        )
+        raise ValueError(complaint.sentence()) from None
+    except _core.DeviceError as error:
+        raise FastfuseError(str(error)) from None

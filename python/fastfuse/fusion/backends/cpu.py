@@ -1,0 +1,48 @@
+"""Fusion on this machine's processors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ...inputs.arrays import Array
+from ...inputs.output_array import Destination
+from ..case import Case, InMemory
+from ..options import Options
+from ..registry import Method
+from ..votes import Votes
+from . import core
+from .found import CoreEstimate, Found
+
+
+class Cpu:
+    """The machine's processors."""
+
+    def place(self, votes: Votes, options: Options) -> Case:
+        """Take the votes as arrays of one shape."""
+        return Case.of(votes, options)
+
+    def fuse(self, case: Case, method: Method, options: Options) -> tuple[Any, Found]:
+        """Fuse into the caller's array, or a new one."""
+        return _written(case, method, options, core.fuse)
+
+    def apply(
+        self, estimate: CoreEstimate, case: Case, method: Method, options: Options
+    ) -> tuple[Any, Found]:
+        """Write the consensus of votes whose raters' rates are known."""
+        rates = core.rates_at(case.given.places, estimate)
+        return _written(case, method, options, partial(core.apply, rates))
+
+
+def _written(
+    case: Case, method: Method, options: Options, work: Callable[[InMemory, Array, core.CoreOptions], Found]
+) -> tuple[Any, Found]:
+    """Let the core write the probability; return it, and what was found."""
+    given = case.votes
+    used = [*case.given.arrays, *case.companions]
+    destination = Destination.of(given.out, given.dtype, case.shape, tuple(case.axes), used)
+    with core.refusals_explained(case, seen=True):
+        arrays = case.in_memory_order().within_margin(options, case.spacings)
+        found = work(arrays, destination.work, core.core_options(method, options, case.spacings))
+    return destination.finish(), found

@@ -1,0 +1,120 @@
+"""Devices: which one fuses, and in what order work on it is done."""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ... import _core
+from ...errors import FastfuseError
+from ...inputs.arrays import name_of
+
+CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it shares with the host
+
+
+@dataclass(frozen=True)
+class Place:
+    """A device, the stream on which the votes are ready, and whose tensors they are."""
+
+    device: int
+    stream: int
+    library: str | None  # None for arrays, which are copied there and back
+
+
+def why_not() -> str:
+    """Say why there is no CUDA; nothing if there is."""
+    return str(_core.why_no_cuda())
+
+
+def place_of(raters: Any, device: Any) -> Place | None:
+    """Return where to fuse, None for the CPU.
+
+    Raises
+    ------
+    ValueError
+        If ``device`` is no device, or not the one on which the raters lie, or they lie on several.
+    FastfuseError
+        Without CUDA.
+    """
+    wanted = _number_of(device)
+    listed = raters if isinstance(raters, (list, tuple)) else [raters]
+    lie = {name_of(i, None): device_of(rater) for i, rater in enumerate(listed) if rater is not None}
+    found = {number for number in lie.values() if number is not None}
+    if not found and wanted is None:
+        return None
+    first = next((name for name, number in lie.items() if number is not None), "")
+    if wanted == "cpu":
+        if found:
+            raise ValueError(
+                f"device is 'cpu', and {first} lies on cuda:{lie[first]}: copy it to this machine first"
+            )
+        return None
+    if len(found) > 1 or (found and None in lie.values()):
+        where = ", ".join(f"{name} on {'the CPU' if n is None else f'cuda:{n}'}" for name, n in lie.items())
+        raise ValueError(f"the raters lie in several places ({where}): bring them to one")
+    if found and wanted not in (None, "cuda", *found):
+        raise ValueError(f"device is {device!r}, and {first} lies on cuda:{lie[first]}: bring them together")
+    reason = why_not()
+    if reason:
+        asked = f"device is {str(device)!r}" if device is not None else f"{first} lies on cuda:{lie[first]}"
+        raise FastfuseError(f"{asked}: {reason}; or fuse on the CPU")
+    if not found:
+        return Place(0 if wanted == "cuda" else int(wanted or 0), 0, None)
+    tensor = next(rater for rater in listed if device_of(rater) is not None)
+    number = found.pop()
+    library = _library_of(tensor)
+    return Place(number, _stream_of(library, number), library)
+
+
+def _number_of(device: Any) -> int | str | None:
+    if device is None or str(device) in ("cpu", "cuda"):  # PyTorch has an object for it
+        return None if device is None else str(device)
+    match = re.fullmatch(r"cuda:([0-9]{1,3})", str(device))
+    if not match:
+        raise ValueError(f"device is {device!r}: it must be 'cpu', 'cuda' or 'cuda:0', 'cuda:1' ...")
+    return int(match[1])
+
+
+def device_of(value: Any) -> int | None:
+    """Return the number of the device on which a tensor lies, None for the CPU."""
+    if isinstance(value, np.ndarray) or not hasattr(value, "__dlpack_device__"):
+        return None
+    try:
+        kind, number = value.__dlpack_device__()
+    except (BufferError, RuntimeError, TypeError, ValueError):  # of a device that DLPack does not know
+        return None
+    return int(number) if int(kind) in CUDA else None
+
+
+def _library_of(tensor: Any) -> str:
+    """Return the name of the module that makes such tensors from others': of a subclass, that of its base."""
+    for kind in type(tensor).__mro__:
+        root = kind.__module__.partition(".")[0]
+        name = "jax.numpy" if root in ("jax", "jaxlib") else root
+        if hasattr(sys.modules.get(name), "from_dlpack"):
+            return name
+    return type(tensor).__module__
+
+
+def _stream_of(library: str, device: int) -> int:
+    """Return the handle of the stream on which a library works, 0 for the default one."""
+    cuda: Any = getattr(sys.modules.get(library), "cuda", None)
+    if hasattr(cuda, "current_stream"):  # PyTorch
+        return int(cuda.current_stream(device).cuda_stream)
+    if hasattr(cuda, "get_current_stream"):  # CuPy
+        with cuda.Device(device):
+            return int(cuda.get_current_stream().ptr)
+    return 0
+
+
+def current(place: Place) -> Any:
+    """Make the device the current one of the library, which lends nothing of another."""
+    cuda: Any = getattr(sys.modules.get(place.library or ""), "cuda", None)
+    if hasattr(cuda, "current_stream"):
+        return cuda.device(place.device)
+    return cuda.Device(place.device) if hasattr(cuda, "Device") else nullcontext()

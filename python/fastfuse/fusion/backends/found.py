@@ -1,0 +1,95 @@
+"""What the core finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import _core
+
+CoreEstimate = _core.Estimate
+CoreTable = _core.VoteTable
+Rates = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the core finds beside the probability; arrays have an entry for each rater who read the case.
+
+    Attributes
+    ----------
+    sensitivity, specificity : ndarray
+        Of each rater.
+    prior : float
+    log_likelihood : ndarray
+        After each M-step.
+    iterations : int
+    converged : bool
+    voxels, disputed : float
+        Number of voxels that were fused, and of those on which raters differ.
+    volume, read : ndarray
+        Sum of each rater's votes, and number of voxels on which they vote.
+    marked_by, seen_by : ndarray
+        Σ w q and Σ w over the voxels on which each rater votes, w the consensus.
+    lowest, highest : float
+        Extreme probabilities inside the mask.
+    information, variability : ndarray
+        Observed information of the rates, and variability of their scores; empty if it was not asked for.
+    estimate : CoreEstimate
+        The rates as the core keeps them.
+    table : CoreTable, optional
+        The votes as a table, for a bootstrap.
+    pattern : ndarray of int32, optional
+        Each voxel's row of the table, -1 outside of it; for a bootstrap of lesions.
+    marked : ndarray of bool, optional
+        What anybody marks; for a bootstrap of lesions.
+    """
+
+    sensitivity: Rates
+    specificity: Rates
+    prior: float
+    log_likelihood: Rates
+    iterations: int
+    converged: bool
+    voxels: float
+    disputed: float
+    volume: Rates
+    read: Rates
+    marked_by: Rates
+    seen_by: Rates
+    lowest: float
+    highest: float
+    information: Rates
+    variability: Rates
+    estimate: CoreEstimate
+    table: CoreTable | None
+    pattern: NDArray[np.int32] | None
+    marked: NDArray[np.bool_] | None
+
+    @classmethod
+    def of(cls, result: _core.Result) -> Found:
+        """Take the core's result."""
+        return cls(
+            sensitivity=np.array(result.sensitivity),
+            specificity=np.array(result.specificity),
+            prior=result.prior,
+            log_likelihood=np.array(result.log_likelihood, np.float64),
+            iterations=result.iterations,
+            converged=result.converged,
+            voxels=result.voxels,
+            disputed=result.disputed,
+            volume=np.array(result.volume),
+            read=np.array(result.read),
+            marked_by=np.array(result.marked_by),
+            seen_by=np.array(result.seen_by),
+            lowest=result.lowest,
+            highest=result.highest,
+            information=result.information,
+            variability=result.variability,
+            estimate=result.estimate,
+            table=result.table,
+            pattern=result.pattern,
+            marked=result.marked,
+        )

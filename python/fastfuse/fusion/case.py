@@ -1,0 +1,150 @@
+"""A case to fuse: votes and what goes with them, checked and on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..dilation.margin import within_margin
+from ..inputs.arrays import Array, as_array, as_companion, axes_in_memory_order, named_raters, spacing_of
+from ..inputs.checks import check_spacings
+from ..inputs.grids import check_in_memory
+from ..inputs.raters import Raters
+from .declared import switch
+from .option_checks import is_map
+from .options import Options
+from .votes import Votes
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Votes of one shape. Arrays have the caller's axes; the core takes them in the order of memory.
+
+    Attributes
+    ----------
+    given : Raters
+        The raters who read the case; tensors where the votes lie on a device.
+    shape : tuple of int
+        Shape of each rater's votes.
+    axes : sequence of int
+        The axes from the slowest to the fastest in the first rater's memory.
+    mask, prior_map : ndarray of that shape, optional
+    present : list of ndarray or None
+        Where each rater looked; empty if all raters looked everywhere.
+    spacings : list of float
+        Voxel size along the axes in the order of memory.
+    votes : Votes
+        What the caller gave.
+    remarks : list of str
+        What is doubtful.
+    """
+
+    given: Raters
+    shape: tuple[int, ...]
+    axes: Sequence[int]
+    mask: Any
+    prior_map: Array | None
+    present: list[Array | None]
+    spacings: list[float]
+    votes: Votes
+    remarks: list[str]
+
+    @classmethod
+    def of(cls, votes: Votes, options: Options) -> Case:
+        """Take votes that are arrays.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming what is no array or has another shape.
+        GridError
+            Naming images that lie on different grids.
+        """
+        named = [*named_raters(votes.raters), ("mask", votes.mask), ("prior", options.prior)]
+        remarks = check_in_memory(named)
+        given = Raters.of(votes.raters, votes.names)
+        shape = given.arrays[0].shape
+        axes = axes_in_memory_order(given.arrays[0])
+        present = _as_present(votes.present, given, shape)
+        prior_map = as_companion(options.prior, "prior", shape) if is_map(options.prior) else None
+        mask = None if votes.mask is None else as_companion(votes.mask, "mask", shape)
+        spacings = _spacings(options, votes.raters, axes)
+        return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks)
+
+    @property
+    def companions(self) -> list[Array]:
+        """The arrays beside the votes."""
+        return [array for array in (self.mask, self.prior_map, *self.present) if array is not None]
+
+    def in_memory_order(self) -> InMemory:
+        """Return the arrays as the core takes them."""
+        return InMemory(
+            raters=[array.transpose(self.axes) for array in self.given.arrays],
+            mask=None if self.mask is None else self.mask.transpose(self.axes),
+            prior_map=None if self.prior_map is None else self.prior_map.transpose(self.axes),
+            present=[None if array is None else array.transpose(self.axes) for array in self.present],
+        )
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """What messages call the mask and the prior."""
+        return self.votes.titles
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """A case's arrays, their axes in the order in which they lie in memory."""
+
+    raters: list[Array]
+    mask: Array | None
+    prior_map: Array | None
+    present: list[Array | None]
+
+    def within_margin(self, options: Options, spacings: list[float]) -> InMemory:
+        """Return the same with a mask that ends a margin beyond what anybody marks, if the region is a margin."""
+        if options.margin_mm is None:
+            return self
+        mask = within_margin(
+            self.raters,
+            options.margin_mm,
+            spacings,
+            mask=self.mask,
+            present=self.present,
+            label=options.select_label,
+            threads=options.threads,
+        )
+        return replace(self, mask=mask)
+
+
+def _spacings(options: Options, raters: Any, axes: Sequence[int]) -> list[float]:
+    """Return a voxel's size along the axes in memory order: as given, or as in an image's header, or 1."""
+    sizes = spacing_of(raters) if options.spacing_mm is None else options.spacing_mm
+    if options.margin_mm is not None and sizes is None:
+        raise ValueError(
+            f"roi is {options.roi!r}, a margin in mm: give spacing_mm, the voxel's size along each axis"
+        )
+    sides = check_spacings(sizes, len(axes))
+    return [sides[axis] for axis in axes]
+
+
+def _as_present(present: Any, given: Raters, shape: tuple[int, ...]) -> list[Array | None]:
+    """Return where each rater who read the case looked, None for everywhere; nothing if all did.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is not one entry for each rater, or one has another shape.
+    """
+    if present is None:
+        return []
+    listed = list(present) if isinstance(present, (list, tuple)) else list(as_array(present, "present"))
+    if len(listed) != given.count:
+        raise ValueError(
+            f"present has {len(listed)} entries for {given.count} raters: give one for each, None "
+            f"({switch('present')} -) for a rater who looked everywhere"
+        )
+    return [
+        None if listed[i] is None else as_companion(listed[i], f"present of {name}", shape)
+        for i, name in zip(given.places, given.names, strict=True)
+    ]

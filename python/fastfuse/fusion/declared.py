@@ -1,0 +1,197 @@
+"""How an option is declared: once, as a field of a dataclass. Docstrings, flags and checks are made from that."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from typing import Any, TypeVar, cast
+
+from .registry import Method
+
+T = TypeVar("T")
+Function = TypeVar("Function", bound=Callable[..., Any])
+PLACE = "{options}"  # where a docstring takes the entries of all parameters that it does not describe itself
+
+
+def every(_: Method) -> bool:
+    """Say that all methods take an option."""
+    return True
+
+
+def estimating(method: Method) -> bool:
+    """Say that methods with EM take an option."""
+    return method.estimates
+
+
+def number_or_word(text: str) -> float | str:
+    """Return what was typed as a number if it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+@dataclass(frozen=True)
+class Flag:
+    """How the shell takes an option.
+
+    Attributes
+    ----------
+    help : str
+        One line.
+    kind : callable, optional
+        Type that reads what was typed: int, float, str or :func:`number_or_word`. None where the option has choices,
+        or takes a pair of numbers.
+    main : bool
+        Whether the help lists it among the main options, and not under "Beyond the paper".
+    metavar : str, optional
+        What the help shows for a value.
+    """
+
+    help: str
+    kind: Callable[[str], object] | None = None
+    main: bool = False
+    metavar: str | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """The declaration of an option.
+
+    Attributes
+    ----------
+    name : str
+        One name everywhere: in Python, the shell, the sidecar and the core.
+    default : object
+        Value where none is given.
+    check : callable
+        Takes a value and the name. Returns the value as it travels inside, or raises ValueError or TypeError.
+    kind, text : str
+        Type and description for docstrings, as numpydoc has them.
+    choices : tuple of str
+        The words that it takes; empty if it takes something else too.
+    flag : Flag, optional
+        How the shell takes it; None if it does not.
+    methods : callable
+        Whether a method takes it.
+    on_device : bool
+        Whether a CUDA device takes it.
+    of_table : bool
+        Whether an estimate from a vote table takes it.
+    recorded : bool
+        Whether the sidecar lists it among the method's options.
+    """
+
+    name: str
+    default: object
+    check: Callable[[object, str], object]
+    kind: str
+    text: str
+    choices: tuple[str, ...] = ()
+    flag: Flag | None = None
+    methods: Callable[[Method], bool] = estimating
+    on_device: bool = True
+    of_table: bool = True
+    recorded: bool = True
+
+    @property
+    def entry(self) -> str:
+        """Entry in a docstring's section on parameters."""
+        default = "optional" if self.default is None else f"default {_shown(self.default)}"
+        lines = [line.strip() for line in self.text.strip().splitlines()]
+        return "\n".join([f"{self.name} : {self.kind}, {default}", *(f"    {line}" for line in lines)])
+
+    def differs(self, value: object) -> bool:
+        """Tell whether a value is not the default."""
+        if isinstance(value, (str, int, float, type(None))):
+            return bool(value != self.default)
+        return value is not self.default
+
+
+class OneOf:
+    """The check of an option that is one of some words."""
+
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def __call__(self, value: object, name: str) -> Any:
+        """Return the word."""
+        from ..inputs.checks import check_choice
+
+        return check_choice(value, name, self.choices)
+
+
+def option(
+    default: object,
+    check: Callable[[object, str], T],
+    kind: str,
+    text: str,
+    *,
+    flag: Flag | None = None,
+    methods: Callable[[Method], bool] = estimating,
+    on_device: bool = True,
+    of_table: bool = True,
+    recorded: bool = True,
+) -> T:
+    """Declare the option that a dataclass's field holds; its name is the field's."""
+    choices = check.choices if isinstance(check, OneOf) else ()
+    one = Option("", default, check, kind, text, choices, flag, methods, on_device, of_table, recorded)
+    return cast("T", field(default=default, metadata={"option": one}))
+
+
+def declared(kind: type[Any]) -> dict[str, Option]:
+    """Return the options that are declared as fields of a dataclass, by name, in order."""
+    of_fields: list[Field[Any]] = list(fields(kind))
+    return {
+        one.name: replace(cast(Option, one.metadata["option"]), name=one.name)
+        for one in of_fields
+        if "option" in one.metadata and one.default is not MISSING
+    }
+
+
+def documented(entries: Mapping[str, str]) -> Callable[[Function], Function]:
+    """Complete a docstring: {options} stands for the entries of all parameters that it does not describe itself.
+
+    They come in the order of the signature.
+    """
+
+    def complete(function: Function) -> Function:
+        text = function.__doc__
+        if text is None or PLACE not in text:  # Python drops docstrings when asked to
+            return function
+        own = {names: entry for names, entry in entries_of(text).items() if PLACE not in entry}
+        described = {name for names in own for name in names.split(", ")}
+        order = list(inspect.signature(function).parameters)
+        known = {**own, **{name: entries[name] for name in order if name not in described}}
+        names = sorted(known, key=lambda names: order.index(names.split(", ")[0]))
+        lines = "\n".join(known[name] for name in names).splitlines()
+        start = text.index("----\n") + len("----\n")
+        margin = " " * (text.index(PLACE) - text.rindex("\n", 0, text.index(PLACE)) - 1)
+        described_all = "\n".join(margin + line for line in lines)
+        function.__doc__ = text[:start] + described_all + text[text.index(PLACE) + len(PLACE) :]
+        return function
+
+    return complete
+
+
+def entries_of(docstring: str | None) -> dict[str, str]:
+    """Return the entries of a numpydoc section on parameters, by name."""
+    section = re.search(r"Parameters\n *-+\n(.*?)\n\n", inspect.cleandoc(docstring or ""), re.DOTALL)
+    found: dict[str, str] = {}
+    for entry in re.split(r"\n(?=\S)", section[1] if section else ""):
+        found[entry.partition(" :")[0]] = entry
+    return found
+
+
+def _shown(value: object) -> str:
+    """Return a default as documentation has it."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else repr(value)
+
+
+def switch(name: str) -> str:
+    """Return how an option is typed in the shell."""
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,262 @@
+"""From a vote table to the raters' performance, and from that to the consensus of votes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ..errors import warn
+from .backends import core
+from .backends.cpu import Cpu
+from .backends.found import CoreEstimate
+from .declared import documented
+from .diagnostics import remarks_on
+from .intervals import Intervals
+from .option_checks import BetaPrior, is_map
+from .options import Acceleration, Expectation, IntervalKind, Likelihood, Missing, MStep, Options
+from .pipeline import answer, intervals_of
+from .registry import Method, method_called
+from .result import Fusion, fusion_of
+from .vote_table import VoteTable
+from .votes import ENTRIES, Votes
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """The raters' performance, estimated from a vote table by :func:`estimate`.
+
+    Attributes
+    ----------
+    sensitivity, specificity : ndarray of float64, shape (m,)
+        p(vote 1 | truth 1) and p(vote 0 | truth 0) of each rater; nan where they are not defined.
+    prior : float
+        p(truth 1) before any vote.
+    log_likelihood : ndarray of float64, shape (n_iter,)
+        Of all votes, in nats, after each M-step.
+    n_iter : int
+        Number of M-steps.
+    converged : bool
+        Whether no sensitivity or specificity moved by more than ``tol`` in the last M-step.
+    method : str
+        Name of the method.
+    names : tuple of m str
+        What the raters are called.
+    n_voxels : int
+        Number of voxels in the table on which somebody votes.
+    intervals : Intervals or None
+        Standard errors and 95 % intervals of sensitivity and specificity; None if they were not asked for.
+    """
+
+    sensitivity: NDArray[np.float64]
+    specificity: NDArray[np.float64]
+    prior: float
+    log_likelihood: NDArray[np.float64]
+    n_iter: int
+    converged: bool
+    method: str
+    names: tuple[str, ...]
+    n_voxels: int
+    intervals: Intervals | None
+    _rates: CoreEstimate = field(repr=False)
+    _options: Options = field(repr=False)
+
+    @documented(ENTRIES)
+    def apply(
+        self,
+        raters: Any,
+        *,
+        mask: ArrayLike | None = None,
+        roi: str | float = "all",
+        spacing_mm: Sequence[float] | None = None,
+        missing: Missing = "error",
+        present: Any = None,
+        dtype: DTypeLike = "float32",
+        out: NDArray[Any] | None = None,
+        threads: int = 0,
+        select_label: int | None = None,
+    ) -> Fusion:
+        """Return the consensus of votes, given these rates and this prior: one read, no EM.
+
+        Parameters
+        ----------
+        self : Estimate
+            Of the same raters, in the same order.
+        {options}
+
+        Returns
+        -------
+        Fusion
+            As a fusion of these votes would be if EM ended at these rates. ``volume``, ``n_read``, ``ppv``, ``npv``
+            and ``dice`` are of these votes; all else is the estimate's.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :func:`fuse`, and for another number of raters.
+
+        Warns
+        -----
+        FusionWarning
+            As :func:`fuse`.
+
+        Examples
+        --------
+        >>> import fastfuse
+        >>> monday = [[0, 0.3, 1, 1], [0, 0, 0.3, 1], [0, 0.3, 1, 1]]
+        >>> tuesday = [[0, 0, 1, 1], [0.3, 0, 0.3, 1], [0, 0, 1, 1]]
+        >>> rates = fastfuse.estimate(fastfuse.tabulate(monday) + fastfuse.tabulate(tuesday))
+        >>> rates.apply(tuesday).label()
+        array([0, 0, 1, 1], dtype=uint8)
+        """
+        votes = Votes(raters, mask, present, dtype, out, names=self.names)
+        options = replace(
+            self._options,
+            roi=roi,
+            spacing_mm=spacing_mm,
+            missing=missing,
+            threads=threads,
+            select_label=select_label,
+            intervals="none",
+        ).checked()
+        backend, method = Cpu(), method_called(self.method)
+        case = backend.place(votes, options)
+        if case.given.count != len(self.names):
+            raise ValueError(
+                f"there are {case.given.count} raters, and the estimate is of {len(self.names)}: give the votes of the "
+                "same raters, None for one who did not read this case"
+            )
+        probability, found = backend.apply(self._rates, case, method, options)
+        fusion, remarks = answer(found, probability, case, method, options)
+        warn(remarks)
+        return replace(fusion, intervals=self.intervals)
+
+    def __repr__(self) -> str:
+        state = "converged" if self.converged else "not converged"
+        width = max(map(len, self.names))
+        count = f"{len(self.names)} rater{'s' * (len(self.names) != 1)}"
+        title = f"{self.method}, {count}, {self.n_voxels} voxels, prior {self.prior:.4g}"
+        lines = [f"Estimate({title}, {self.n_iter} iterations, {state})"]
+        lines.append(f"  {'':{width}}  sensitivity  specificity")
+        for name, *rates in zip(self.names, self.sensitivity, self.specificity, strict=True):
+            lines.append(f"  {name:{width}}  {rates[0]:>11.4f}  {rates[1]:>11.4f}")
+        return "\n".join(lines)
+
+
+@documented(ENTRIES)
+def estimate(
+    table: VoteTable,
+    method: str = "soft-staple",
+    *,
+    m_step: MStep = "paper",
+    expectation: Expectation = "auto",
+    likelihood: Likelihood = "mixture",
+    prior: str | float = "mean",
+    init: str | float = "vote",
+    performance_prior: BetaPrior | None = None,
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    threads: int = 0,
+) -> Estimate:
+    """Estimate the raters' performance from a vote table, by EM on its rows.
+
+    Parameters
+    ----------
+    table : VoteTable
+        Of one case, or the sum of several.
+    prior : {"mean", "estimate"} or float, default "mean"
+        p(truth 1) before any vote: the mean of all votes, held fixed; the mean consensus, updated in every
+        iteration, which has no bias where raters over-mark; or a number in (0, 1).
+    intervals : {"none", "information", "bootstrap"}, default "none"
+        Standard errors and 95 % intervals of sensitivity and specificity: from the curvature of the likelihood, or by
+        a bootstrap over voxels, as in :func:`staple`. Lesions are unknown to a table.
+    {options}
+
+    Returns
+    -------
+    Estimate
+        The rates that a fusion of the same votes finds.
+
+    Raises
+    ------
+    ValueError
+        For an option out of range or that the method does not have, and for fractional votes where the method takes
+        masks.
+
+    Warns
+    -----
+    FusionWarning
+        As :func:`fuse`, of what concerns the raters.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> table = fastfuse.tabulate([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]], names=["Ann", "Bob", "Eve"])
+    >>> fastfuse.estimate(table, "staple", prior="estimate")
+    Estimate(staple, 3 raters, 4 voxels, prior 0.5, 6 iterations, converged)
+           sensitivity  specificity
+      Ann       1.0000       1.0000
+      Bob       1.0000       0.5000
+      Eve       1.0000       1.0000
+    """
+    row = method_called(method)
+    options = Options(
+        m_step=m_step, expectation=expectation, likelihood=likelihood, prior=prior, init=init,
+        performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
+        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads,
+    ).checked()  # fmt: skip
+    options.check_method(row)
+    _check_table(table, row, options)
+    made, remarks = _estimated(table, row, options)
+    warn(remarks)
+    return made
+
+
+def _check_table(table: VoteTable, method: Method, options: Options) -> None:
+    """Refuse what a table cannot tell, and votes that the method does not take."""
+    if method.grows:
+        raise ValueError(f"{method.name} needs an image: estimate by staple")
+    if is_map(options.prior):
+        raise ValueError("prior is a map: a table knows no places; give a number, 'mean' or 'estimate'")
+    if options.intervals == "lesions":
+        raise ValueError(
+            "intervals is 'lesions': a table knows no places; ask for 'bootstrap', or fuse the votes"
+        )
+    fractional = table.patterns[(table.patterns > 0) & (table.patterns < 1)]
+    if method.votes == "binary" and fractional.size:
+        raise ValueError(
+            f"the table holds the vote {fractional[0]:.3g}: {method.name} takes votes 0 and 1; soft votes are for "
+            "soft-staple and simplified-soft-staple"
+        )
+
+
+def _estimated(table: VoteTable, method: Method, options: Options) -> tuple[Estimate, list[str]]:
+    """Return the estimate, and what makes it doubtful."""
+    missing: Missing = "nan" if np.isnan(table.patterns).any() else "error"
+    asked = core.core_options(method, replace(options, missing=missing), [1.0])
+    told = core.estimate(table.in_core, asked)
+    found = replace(told, table=table.in_core, lowest=np.nan, highest=np.nan)  # no voxel is written
+    intervals, resampled = intervals_of(found, method, options, [1.0])
+    fusion = fusion_of(found, np.empty(0), method.name, intervals)
+    made = Estimate(
+        sensitivity=fusion.sensitivity,
+        specificity=fusion.specificity,
+        prior=fusion.prior,
+        log_likelihood=fusion.log_likelihood,
+        n_iter=fusion.n_iter,
+        converged=fusion.converged,
+        method=method.name,
+        names=table.names,
+        n_voxels=fusion.n_voxels,
+        intervals=intervals,
+        _rates=found.estimate,
+        _options=options,
+    )
+    return made, remarks_on(fusion, found, method, options, names=table.names, resampled=resampled)

@@ -1,0 +1,152 @@
+"""Sentences for what the core refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..inputs.arrays import Array, coordinates, labels_in, name_of, shown_number, told_once
+from .declared import switch
+
+MOST_FRACTIONAL = 20
+ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label"
+
+
+@dataclass(frozen=True, eq=False)
+class Complaint:
+    """What the core refuses, and the arrays in which it stands.
+
+    Attributes
+    ----------
+    kind : str
+        What is wrong.
+    rater, voxel, value : int, int, float
+        Where it stands, and what stands there; the voxel's index is that in memory.
+    arrays : sequence of ndarray
+        The raters' votes.
+    mask : ndarray, optional
+    axes : sequence of int
+        The axes in the order of memory.
+    names : sequence of str, optional
+        What to call the raters.
+    titles : mapping
+        What to call the mask and the prior.
+    """
+
+    kind: str
+    rater: int
+    voxel: int
+    value: float
+    arrays: Sequence[Array]
+    mask: Array | None
+    axes: Sequence[int]
+    names: Sequence[str] | None
+    titles: Mapping[str, str]
+
+    @property
+    def holder(self) -> str:
+        """Name of the rater."""
+        return name_of(self.rater, self.names)
+
+    @property
+    def held(self) -> str:
+        """The value, and where it stands."""
+        place = coordinates(self.voxel, self.arrays[0].shape, self.axes)
+        return f"holds {shown_number(self.value)} at voxel {place}"
+
+    @property
+    def labels(self) -> str:
+        """The values that occur in the rater's votes."""
+        votes = self.arrays[self.rater]
+        return labels_in(votes if self.mask is None else votes[self.mask.astype(bool)])
+
+    def sentence(self) -> str:
+        """Say what is wrong, and what to do."""
+        return SENTENCES[self.kind](self)
+
+
+def _empty(bad: Complaint) -> str:
+    if bad.mask is None or bad.mask.any():
+        return "every vote is missing: no voxel to fuse"
+    return f"{bad.titles['mask']} is empty: no voxel to fuse"
+
+
+def _too_many(bad: Complaint) -> str:
+    return (
+        f"{int(bad.value)} raters have fractional votes at voxel {_most_fractional(bad.arrays, bad.mask)}: "
+        f"expectation='enumerate' goes through 2^m patterns and takes at most {MOST_FRACTIONAL}; "
+        "expectation='characteristic' has no such limit"
+    )
+
+
+def _mask(bad: Complaint) -> str:
+    return f"{bad.titles['mask']} {bad.held}: a mask is boolean or holds 0 and 1 only; write mask > 0"
+
+
+def _prior(bad: Complaint) -> str:
+    return f"{bad.titles['prior']} {bad.held}: a prior lies in (0, 1), 0 and 1 excluded"
+
+
+def _present(bad: Complaint) -> str:
+    return f"present of {bad.holder} {bad.held}: it is boolean or holds 0 and 1 only"
+
+
+def _not_label(bad: Complaint) -> str:
+    return f"{bad.holder} {bad.held}: a label map holds whole numbers; select_label is not for soft votes"
+
+
+def _not_finite(bad: Complaint) -> str:
+    flag = f"{switch('missing')} nan"
+    return f"{bad.holder} {bad.held}: votes must be finite; missing='nan' ({flag}) takes nan for no vote"
+
+
+def _not_binary(bad: Complaint) -> str:
+    masks = "staple takes masks of 0 and 1"
+    if 0 < bad.value < 1:
+        return f"{bad.holder} {bad.held}: {masks}; soft votes are for soft_staple and simplified_soft_staple"
+    return f"{bad.holder} {bad.held} (values that occur: {bad.labels}): {masks}; {ONE_LABEL}"
+
+
+def _out_of_range(bad: Complaint) -> str:
+    votes = "a vote is a probability in [0, 1]"
+    if bad.value != int(bad.value) or not _few_values(bad.arrays[bad.rater]):
+        return f"{bad.holder} {bad.held}: {votes}; scale the votes, or clip what rounding did"
+    return f"{bad.holder} {bad.held} (values that occur: {bad.labels}): {votes}; {ONE_LABEL} of a label map"
+
+
+SENTENCES: dict[str, Callable[[Complaint], str]] = {
+    "empty_mask": _empty,
+    "too_many_fractional": _too_many,
+    "mask": _mask,
+    "prior": _prior,
+    "present": _present,
+    "not_label": _not_label,
+    "not_finite": _not_finite,
+    "not_binary": _not_binary,
+    "out_of_range": _out_of_range,
+}
+
+
+def complaint_about_mask(mask: Array, titles: Mapping[str, str], voxel: int) -> str:
+    """Say that a mask of no rater holds another value than 0 and 1."""
+    value: Any = mask.flat[voxel]
+    return Complaint("mask", -1, voxel, float(value), [mask], None, range(mask.ndim), None, titles).sentence()
+
+
+def _few_values(array: Array) -> bool:
+    """Tell a label map from probabilities, among which a whole number strayed."""
+    array = told_once(array)
+    return array.dtype.kind in "bui" or not np.any((array > 0) & (array < 1))
+
+
+def _most_fractional(arrays: Sequence[Array], mask: Array | None) -> tuple[int, ...]:
+    """Return the voxel at which most raters have fractional votes."""
+    counts = np.zeros(arrays[0].shape, dtype=np.uint8)
+    for array in arrays:
+        counts += (array > 0) & (array < 1)
+    if mask is not None:
+        counts *= mask != 0
+    return tuple(int(index) for index in np.unravel_index(np.argmax(counts), counts.shape))

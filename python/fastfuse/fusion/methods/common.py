@@ -1,0 +1,28 @@
+"""What the public functions share."""
+
+from __future__ import annotations
+
+from ...errors import warn
+from ..options import Options
+from ..pipeline import fuse_votes
+from ..registry import method_called
+from ..result import Fusion
+from ..votes import Votes
+
+
+def fused(votes: Votes, method: str, options: Options) -> Fusion:
+    """Fuse, and warn the caller's caller of what is doubtful."""
+    fusion, remarks = fuse_votes(votes, method_called(method), options)
+    warn(remarks, callers=2)
+    return fusion
+
+
+def fused_by_name(votes: Votes, name: str, options: Options) -> Fusion:
+    """Fuse by a method that needs votes alone; refuse options that it does not have."""
+    method = method_called(name)
+    if method.grows:
+        raise ValueError(f"{name} needs an image: call {method.function}(raters, image)")
+    options.checked().check_method(method)
+    fusion, remarks = fuse_votes(votes, method, options)
+    warn(remarks, callers=2)
+    return fusion

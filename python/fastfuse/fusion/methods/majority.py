@@ -1,0 +1,66 @@
+"""The mean vote, against which raters can be measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ..declared import documented
+from ..options import Missing, Options
+from ..result import Fusion
+from ..votes import ENTRIES, Votes
+from .common import fused
+
+
+@documented(ENTRIES)
+def majority_vote(
+    raters: Any,
+    *,
+    mask: ArrayLike | None = None,
+    missing: Missing = "error",
+    present: Any = None,
+    dtype: DTypeLike = "float32",
+    out: NDArray[Any] | None = None,
+    threads: int = 0,
+    device: str | None = None,
+    select_label: int | None = None,
+) -> Fusion:
+    """Return the mean vote as the consensus, and each rater's performance against it.
+
+    Parameters
+    ----------
+    {options}
+
+    Returns
+    -------
+    Fusion
+        ``label()`` is the majority vote, ties counting as foreground. The mean is that of the votes that are there,
+        and 0 where there is none. ``n_iter`` is 0, ``log_likelihood`` empty.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`soft_staple`.
+
+    Warns
+    -----
+    FusionWarning
+        As :func:`staple`.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> fastfuse.majority_vote([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
+    array([0, 0, 1, 1], dtype=uint8)
+    """
+    return fused(
+        Votes(raters, mask=mask, present=present, dtype=dtype, out=out),
+        "majority",
+        Options(
+            missing=missing,
+            threads=threads,
+            device=device,
+            select_label=select_label,
+        ),
+    )

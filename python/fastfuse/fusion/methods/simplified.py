@@ -1,0 +1,86 @@
+"""Simplified-soft-STAPLE: STAPLE with a likelihood for soft votes (Kats et al. 2019, section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ..declared import documented
+from ..option_checks import BetaPrior
+from ..options import Acceleration, IntervalKind, Likelihood, Missing, MStep, Options
+from ..result import Fusion
+from ..votes import ENTRIES, Votes
+from .common import fused
+
+
+@documented(ENTRIES)
+def simplified_soft_staple(
+    raters: Any,
+    *,
+    m_step: MStep = "paper",
+    likelihood: Likelihood = "mixture",
+    prior: str | float | ArrayLike = "mean",
+    init: str | float = "vote",
+    mask: ArrayLike | None = None,
+    roi: str | float = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: Any = None,
+    mrf: float = 0.0,
+    performance_prior: BetaPrior | None = None,
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeLike = "float32",
+    out: NDArray[Any] | None = None,
+    threads: int = 0,
+    device: str | None = None,
+    select_label: int | None = None,
+) -> Fusion:
+    """Fuse soft votes by simplified-soft-STAPLE: each soft vote has the likelihood a_i of eq. (10).
+
+    Parameters
+    ----------
+    {options}
+
+    Returns
+    -------
+    Fusion
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`soft_staple`.
+
+    Warns
+    -----
+    FusionWarning
+        As :func:`staple`.
+
+    Notes
+    -----
+    a_i1 = q θ_i1 + (1 - q)(1 - θ_i1), a_i0 = q (1 - θ_i0) + (1 - q) θ_i0, and w as in STAPLE: eqs. (10), (12)
+    and (13). Two misprints are mended: eq. (10)'s second line misses a bracket, and eq. (11) sums over raters
+    outside the logarithm.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> votes = [[0, 0.3, 1, 1], [0, 0, 0.3, 1], [0, 0.3, 1, 1]]
+    >>> fastfuse.simplified_soft_staple(votes).probability.round(3)
+    array([0.   , 0.079, 0.957, 1.   ], dtype=float32)
+    """
+    options = Options(
+        m_step=m_step, likelihood=likelihood, prior=prior, init=init, roi=roi, spacing_mm=spacing_mm,
+        missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
+        replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
+        threads=threads, device=device, select_label=select_label,
+    )  # fmt: skip
+    return fused(
+        Votes(raters, mask=mask, present=present, dtype=dtype, out=out), "simplified-soft-staple", options
+    )

@@ -1,0 +1,157 @@
+"""STAPLE (Warfield, Zou, Wells 2004); and ``fuse``, which calls any method on votes by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ..declared import documented
+from ..option_checks import BetaPrior
+from ..options import Acceleration, Expectation, IntervalKind, Likelihood, Missing, MStep, Options
+from ..result import Fusion
+from ..votes import ENTRIES, MASKS, Votes
+from .common import fused, fused_by_name
+
+
+@documented({**ENTRIES, "raters": MASKS})
+def staple(
+    raters: Any,
+    *,
+    prior: str | float | ArrayLike = "mean",
+    init: str | float = "vote",
+    mask: ArrayLike | None = None,
+    roi: str | float = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: Any = None,
+    mrf: float = 0.0,
+    performance_prior: BetaPrior | None = None,
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeLike = "float32",
+    out: NDArray[Any] | None = None,
+    threads: int = 0,
+    device: str | None = None,
+    select_label: int | None = None,
+) -> Fusion:
+    """Fuse binary masks by STAPLE (Warfield, Zou, Wells 2004).
+
+    Parameters
+    ----------
+    {options}
+
+    Returns
+    -------
+    Fusion
+        With ``probability`` in the memory order of the first rater.
+
+    Raises
+    ------
+    ValueError
+        Naming the rater and the value: shapes that differ, a value other than 0 and 1, a nan or infinity, an
+        empty volume or mask, an option out of range.
+    TypeError
+        For what is no array of booleans, integers or floats.
+
+    Warns
+    -----
+    FusionWarning
+        If nobody marks anything (probability 0, sensitivity nan, specificity 1), everybody marks everything
+        (probability 1, sensitivity 1, specificity nan), there is one rater or no voxel in doubt, a rater marks
+        nothing or everything or does worse than chance, or ``max_iter`` is reached.
+
+    Notes
+    -----
+    E-step: w = π Π a_i1 / (π Π a_i1 + (1 - π) Π a_i0), eq. (2); M-step: eq. (5) of Kats et al. 2019.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> fastfuse.staple([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
+    array([0, 0, 1, 1], dtype=uint8)
+    """
+    options = Options(
+        prior=prior, init=init, roi=roi, spacing_mm=spacing_mm, missing=missing, mrf=mrf,
+        performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
+        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads, device=device,
+        select_label=select_label,
+    )  # fmt: skip
+    return fused(Votes(raters, mask=mask, present=present, dtype=dtype, out=out), "staple", options)
+
+
+@documented(ENTRIES)
+def fuse(
+    raters: Any,
+    method: str = "soft-staple",
+    *,
+    m_step: MStep = "paper",
+    expectation: Expectation = "auto",
+    likelihood: Likelihood = "mixture",
+    prior: str | float | ArrayLike = "mean",
+    init: str | float = "vote",
+    mask: ArrayLike | None = None,
+    roi: str | float = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: Any = None,
+    mrf: float = 0.0,
+    performance_prior: BetaPrior | None = None,
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeLike = "float32",
+    out: NDArray[Any] | None = None,
+    threads: int = 0,
+    device: str | None = None,
+    select_label: int | None = None,
+) -> Fusion:
+    """Fuse votes by the method of this name.
+
+    Parameters
+    ----------
+    {options}
+
+    Returns
+    -------
+    Fusion
+
+    Raises
+    ------
+    ValueError, TypeError
+        As the method's function; and for an option that the method does not have.
+
+    Warns
+    -----
+    FusionWarning
+        As :func:`staple`.
+
+    See Also
+    --------
+    dilated_staple : The method that needs an image too.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> votes = [[0, 0.3, 1, 1], [0, 0, 0.3, 1], [0, 0.3, 1, 1]]
+    >>> for method in ("soft-staple", "simplified-soft-staple", "majority"):
+    ...     print(fastfuse.fuse(votes, method).label())
+    [0 0 1 1]
+    [0 0 1 1]
+    [0 0 1 1]
+    """
+    options = Options(
+        m_step=m_step, expectation=expectation, likelihood=likelihood, prior=prior, init=init, roi=roi,
+        spacing_mm=spacing_mm, missing=missing, mrf=mrf, performance_prior=performance_prior,
+        intervals=intervals, replicates=replicates, seed=seed, tol=tol, max_iter=max_iter,
+        acceleration=acceleration, threads=threads, device=device, select_label=select_label,
+    )  # fmt: skip
+    return fused_by_name(Votes(raters, mask=mask, present=present, dtype=dtype, out=out), method, options)

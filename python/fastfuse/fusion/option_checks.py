@@ -1,0 +1,88 @@
+"""Checks of the options of a fusion, and which methods take an option. Loads NumPy only where a check needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..inputs import checks
+from .registry import Method
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+Pair = tuple[float, float]
+BetaPrior = Sequence[float] | Sequence[Pair]
+
+
+def is_map(prior: object) -> bool:
+    """Tell a map of priors from a word or a number."""
+    import numpy as np
+
+    return not isinstance(prior, str) and np.ndim(prior) > 0  # type: ignore[arg-type]
+
+
+def check_prior(value: object, _: str) -> str | float | ArrayLike:
+    """Return a word or a number, checked; a map as it is."""
+    if is_map(value):
+        return value  # type: ignore[return-value] # checked where the raters' shape is known
+    number, _map = checks.check_prior(value, ())
+    return str(value) if number is None else number
+
+
+def check_init(value: object, _: str) -> str | float:
+    """Return the word, or the sensitivity and specificity to start with."""
+    number = checks.check_init(value)
+    return "vote" if number is None else number
+
+
+def check_roi(value: object, _: str) -> str | float:
+    """Return the region's name, or the margin in mm."""
+    margin = checks.check_roi(value)
+    return str(value) if margin is None else margin
+
+
+def check_mrf(value: object, name: str) -> float:
+    """Return the strength of the random field."""
+    return checks.check_number(value, name, "a number of at least 0", lambda x: x >= 0)
+
+
+def check_beta(value: object, _: str) -> BetaPrior | None:
+    """Return the Beta priors on sensitivity and on specificity."""
+    return None if value is None else checks.check_performance_prior(value)
+
+
+def count_from(least: int) -> Any:
+    """Return the check of an integer that is at least ``least``."""
+    return lambda value, name: checks.check_count(value, name, least=least)
+
+
+def check_tol(value: object, _: str) -> float:
+    """Return the tolerance."""
+    return checks.check_tolerance(value)
+
+
+def check_label(value: object, _: str) -> int | None:
+    """Return the label to fuse."""
+    label = checks.check_label(value)
+    return None if label is None else int(label)
+
+
+def as_given(value: Any, _: str) -> Any:
+    """Leave the check to where more is known: the number of axes, the devices that there are."""
+    return value
+
+
+def soft(method: Method) -> bool:
+    """Say that methods take an option whose EM runs on soft votes."""
+    return method.estimates and method.votes == "soft"
+
+
+def enumerates(method: Method) -> bool:
+    """Say that methods take an option that sum over binary vote patterns."""
+    return method.core == "soft-staple"
+
+
+def has_likelihood(method: Method) -> bool:
+    """Say that methods take an option that have a likelihood for soft votes."""
+    return method.core == "simplified-soft-staple"

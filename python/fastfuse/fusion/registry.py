@@ -1,0 +1,82 @@
+"""The methods of fusion: a row for each. Loads neither NumPy nor the core, so that the shell's help can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, cast
+
+if TYPE_CHECKING:
+    from .result import Fusion
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of fusion.
+
+    Attributes
+    ----------
+    name : str
+        What users call the method.
+    function : str
+        Name of the public function.
+    module : str
+        Module of ``fastfuse.fusion.methods`` that holds the function.
+    votes : {"binary", "soft"}
+        What the method fuses: masks of 0 and 1, or votes in [0, 1].
+    core : str
+        Name of the method in the compiled core.
+    estimates : bool
+        Whether EM estimates the raters' performance.
+    grows : bool
+        Whether the consensus grows on an image.
+    finish : str
+        Name of a function in the module that turns the core's fusion into the method's; empty for none.
+    """
+
+    name: str
+    function: str
+    module: str
+    votes: Literal["binary", "soft"]
+    core: Literal["staple", "soft-staple", "simplified-soft-staple", "majority"]
+    estimates: bool = True
+    grows: bool = False
+    finish: str = ""
+
+    @property
+    def home(self) -> str:
+        """Module that holds the public function, seen from the package."""
+        return f"fusion.methods.{self.module}"
+
+    def finished(self, fusion: Fusion) -> Fusion:
+        """Return the method's fusion from the core's."""
+        if not self.finish:
+            return fusion
+        module = import_module(f".methods.{self.module}", __package__)
+        return cast("Callable[[Fusion], Fusion]", getattr(module, self.finish))(fusion)
+
+
+METHODS = (
+    Method("staple", "staple", "staple", "binary", "staple"),
+    Method("dilated-staple", "dilated_staple", "dilated", "binary", "staple", grows=True),
+    Method("soft-staple", "soft_staple", "soft_staple", "soft", "soft-staple"),
+    Method(
+        "simplified-soft-staple", "simplified_soft_staple", "simplified", "soft", "simplified-soft-staple"
+    ),
+    Method("majority", "majority_vote", "majority", "soft", "majority", estimates=False),
+)
+NAMES = tuple(method.name for method in METHODS)
+
+
+def method_called(name: str) -> Method:
+    """Return the row of a method; a ValueError names those that there are."""
+    from ..inputs.checks import check_choice
+
+    check_choice(name, "method", NAMES)
+    return next(method for method in METHODS if method.name == name)
+
+
+def in_help_order() -> list[Method]:
+    """Return the methods on soft votes first, those without EM last."""
+    return sorted(METHODS, key=lambda row: (not row.estimates, row.votes == "binary"))

@@ -1,0 +1,95 @@
+"""From votes to a vote table: one read of the volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import warn
+from .backends import core
+from .backends.found import CoreTable
+from .case import Case
+from .declared import documented
+from .options import Missing, Options
+from .registry import method_called
+from .vote_table import VoteTable
+from .votes import ENTRIES, Votes
+
+TOO_MANY = (
+    "the votes have more distinct patterns than a table holds (131,072), as probabilities of a network do: fuse them by "
+    "fastfuse.fuse, which needs no table, or round them first, as in np.round(votes, 1)"
+)
+
+
+@documented(ENTRIES)
+def tabulate(
+    raters: Any,
+    *,
+    mask: ArrayLike | None = None,
+    roi: str | float = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: Any = None,
+    threads: int = 0,
+    select_label: int | None = None,
+    names: Sequence[str] | None = None,
+) -> VoteTable:
+    """Count how often each pattern of votes occurs: all that STAPLE and its kin need to know of a volume.
+
+    Tables of several cases, or of parts of one, add up; :func:`estimate` estimates the raters' performance from one.
+
+    Parameters
+    ----------
+    {options}
+
+    Returns
+    -------
+    VoteTable
+        With a column for each rater, of missing votes where the rater is None.
+
+    Raises
+    ------
+    ValueError
+        If the votes have more than 131,072 distinct patterns, as probabilities of a network do. And, naming the rater
+        and the value, for shapes that differ, a vote outside [0, 1], a nan or infinity, an empty volume or mask, an
+        option out of range.
+    TypeError
+        For what is no array of booleans, integers or floats.
+
+    Warns
+    -----
+    FusionWarning
+        For images whose grids differ by up to a tenth of a voxel.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> fastfuse.tabulate([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]])
+    VoteTable(3 raters, 4 voxels, 3 patterns)
+      voxels  votes of rater 0, rater 1, rater 2
+           2  1 1 1
+           1  0 0 0
+           1  0 1 0
+    """
+    votes = Votes(raters, mask, present, names=names)
+    options = Options(
+        roi=roi, spacing_mm=spacing_mm, missing=missing, threads=threads, select_label=select_label
+    ).checked()
+    case = Case.of(votes, options)
+    asked = core.core_options(method_called("soft-staple"), options, case.spacings)
+    with core.refusals_explained(case, seen=True):
+        table = core.tabulate(case.in_memory_order().within_margin(options, case.spacings), asked)
+    if table is None:
+        raise ValueError(TOO_MANY)
+    warn(case.remarks)
+    return _for_all(table, case, names)
+
+
+def _for_all(table: CoreTable, case: Case, names: Sequence[str] | None) -> VoteTable:
+    """Return the table with a column for each rater who did not read the case, too."""
+    patterns = np.full((len(table.counts), case.given.count), np.nan)
+    patterns[:, case.given.places] = table.patterns
+    return VoteTable(patterns, table.counts, names)

@@ -1,0 +1,85 @@
+"""Votes as the caller has them, and what their parameters are called in docstrings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ..inputs.arrays import TITLES
+from . import options
+from .registry import in_help_order
+
+_STACK = "sequence of m array_like of one shape, or array_like of shape (m, ...)"
+_NONE = """Any number of raters and dimensions, and any strides. None stands for a rater who did not read this
+    case: their sensitivity and specificity are nan, and all else is as without them."""
+
+MASKS = f"""raters : {_STACK}
+    Votes 0 and 1: bool, any integer, float16/32/64; NumPy arrays, nibabel images, or anything with
+    ``__array__`` or ``__dlpack__``.
+    {_NONE}"""
+
+SOFT_VOTES = f"""raters : {_STACK}
+    Votes in [0, 1]: the probability that the rater calls the voxel foreground. Bool, any integer, float16/32/64;
+    NumPy arrays, nibabel images, or anything with ``__array__`` or ``__dlpack__``.
+    {_NONE}"""
+
+_DATA = {
+    "raters": SOFT_VOTES,
+    "mask": """mask : array_like of the raters' shape, optional
+    The region to fuse (bool, or 0 and 1). Outside it the probability is 0, nothing is counted and nothing
+    is checked.""",
+    "present": f"""present : {_STACK}, optional
+    Where each rater looked (bool, or 0 and 1), of the raters' shape: their field of view, the slices that they read.
+    None for everywhere. What they did not look at is a missing vote, whatever it holds.""",
+    "dtype": """dtype : {"float32", "float64"}, default "float32"
+    Type of ``probability``. All arithmetic is in double precision, with one exception: votes of float32 or narrower
+    that do not repeat from voxel to voxel, such as a network's probabilities, are multiplied in single precision and
+    summed in double. That is within 1e-6 of the exact answer after the same number of iterations, and within 1e-4 where
+    EM creeps to its stop; "float64" avoids it.""",
+    "out": """out : ndarray of float32 or float64, the raters' shape, optional
+    Where to write ``probability``, which then is this array; its type takes the place of ``dtype``. Nothing
+    is allocated or copied if its memory is contiguous, in the order of the first rater's axes. After an
+    error, its content means nothing.""",
+    "names": """names : sequence of m str, optional
+    What to call the raters, in messages too; "rater 0", "rater 1", ... without it.""",
+}
+
+
+def method_entry(*, images: bool) -> str:
+    """Return the entry of the parameter that names a method; ``images`` takes in those that need an image."""
+    rows = [row for row in in_help_order() if images or not row.grows]
+    names = ", ".join(f'"{row.name}"' for row in rows)
+    functions = [f":func:`{row.function}`" for row in rows]
+    return f"""method : {{{names}}}, default "{rows[0].name}"
+    Method of fusion, as of {", ".join(functions[:2])},
+    {", ".join(functions[2:-1])} or {functions[-1]}. An option that the method does not
+    have must be at its default."""
+
+
+ENTRIES = {**_DATA, **options.ENTRIES, "method": method_entry(images=False)}  # of all parameters of a fusion
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """What is to be fused, and where the answer goes; as the caller gave it.
+
+    Attributes
+    ----------
+    raters, mask, present, dtype, out
+        As in :func:`fastfuse.staple`.
+    names : sequence of m str, optional
+        What messages call the raters.
+    titles : mapping
+        What messages call the mask and the prior.
+    """
+
+    raters: Any
+    mask: ArrayLike | None = None
+    present: Any = None
+    dtype: DTypeLike = "float32"
+    out: NDArray[Any] | None = None
+    names: Sequence[str] | None = None
+    titles: Mapping[str, str] = field(default_factory=lambda: TITLES)
