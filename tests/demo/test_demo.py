@@ -45,7 +45,7 @@ def test_figures_are_those_of_the_files(made: tuple[Path, demo.DemoResult]) -> N
     folder, result = made
     masks = folder / "Training" / "Center_01" / "Patient_01" / "Masks"
     truth = np.asanyarray(nib.load(folder / "truth" / "Patient_01.nii.gz").dataobj)
-    assert [row.method for row in result.methods] == list(demo.METHODS)
+    assert [row.method for row in result.methods] == [method.name for method in demo.METHODS]
     for row in result.methods:
         consensus = np.asanyarray(nib.load(masks / f"Consensus_{row.method}.nii.gz").dataobj)
         assert overlap(consensus >= 0.5, truth).dice == row.overlap.dice

@@ -22,8 +22,7 @@ def fuse_votes(votes: Votes, method: Method, options: Options) -> tuple[Fusion, 
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     probability, found = backend.fuse(case, method, options)
-    fusion, remarks = answer(found, probability, case, method, options)
-    return method.finished(fusion), remarks
+    return answer(found, probability, case, method, options)
 
 
 def answer(
@@ -34,10 +33,11 @@ def answer(
     fusion = fusion_of(found, probability, method.name, intervals)
     fusion = for_all(fusion, case.given.places, case.given.count)
     if options.select_label is not None and not fusion.volume.any():
-        return fusion, [*case.remarks, remark_on_label(case, options.select_label)]
-    names = case.votes.names
-    remarks = remarks_on(fusion, found, method, options, names=names, resampled=resampled)
-    return fusion, case.remarks + remarks
+        remarks = [remark_on_label(case, options.select_label)]
+    else:
+        names = case.votes.names
+        remarks = remarks_on(fusion, found, method, options, names=names, resampled=resampled)
+    return method.finished(fusion), case.remarks + remarks
 
 
 def intervals_of(
