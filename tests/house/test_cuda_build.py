@@ -35,7 +35,7 @@ def run_backend_tests(environment: dict[str, str]) -> str:
         "-q",
         "-p",
         "no:cacheprovider",
-        *map(str, sorted((ROOT / "tests" / "fusion").glob("test_cuda*.py"))),
+        *map(str, sorted((ROOT / "tests" / "fusion" / "cuda").glob("test_cuda*.py"))),
     ]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT, timeout=1800

@@ -7,9 +7,10 @@ from typing import Any
 from .backends.backend import backend_for
 from .backends.core import core_options
 from .backends.found import Found
+from .bootstrap import bootstrap
 from .case import Case
 from .diagnostics import remark_on_label, remarks_on
-from .intervals import Intervals, bootstrap, from_information
+from .intervals import Intervals, from_information
 from .options import Options
 from .registry import Method
 from .result import Fusion, for_all, fusion_of

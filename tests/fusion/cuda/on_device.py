@@ -9,7 +9,7 @@ import pytest
 
 import fastfuse
 
-from ..problems import simulated_raters, soften
+from ...problems import simulated_raters, soften
 
 needs_device = pytest.mark.skipif(
     not fastfuse.cuda.is_available(), reason=fastfuse.cuda.why_not() or "a device is there"
