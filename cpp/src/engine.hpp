@@ -1,4 +1,4 @@
-// What walks over the votes, one interface for all: tables, voxels, lanes, fields of neighbours, devices.
+// The interface of all that EM runs on: tables, voxels, lanes, random fields, devices.
 #pragma once
 
 #include <cstdint>
@@ -25,15 +25,15 @@ class Engine {
     virtual Written write(const Performance& performance) = 0;
     virtual Written write_mean_vote() = 0;
 
-    // Information and variability at EM's end; empty where they are not defined, or cost too much.
+    // Information and variability at the estimate; empty where they are not defined, or cost too much.
     virtual Observed observe(const Performance& /*performance*/) { return {}; }
     // Whether soft-STAPLE runs on the masses of the 2^m binary patterns.
     virtual bool by_masses() const { return false; }
-    // What the votes were tabulated to; null where there is no table.
+    // Null where there is no table.
     virtual const Tabulation* tabulation() const { return nullptr; }
 };
 
-// What every engine is given. All must outlive it.
+// What an engine works on. All of it must outlive the engine.
 struct Task {
     const Votes& votes;
     const Options& options;

@@ -1,7 +1,6 @@
 // The pipeline: plan, survey, EM, consensus. Every verb is a part of it.
 #include "fastfuse/fusion.hpp"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -14,20 +13,21 @@
 namespace fastfuse {
 namespace {
 
-// EM, or what stands in its place.
-Estimate found(Engine& engine, const Census& census, const Options& options, const Performance& start) {
+Estimate find_estimate(Engine& engine, const Census& census, const Options& options,
+                       const Performance& start) {
     if (is_certain(census)) return certain(census, options);
     if (options.method == Method::majority) return of_majority(census, options);
-    const auto e_step = [&](const Performance& theta) {
+    const EStep e_step = [&](const Performance& theta) { // eqs. (2), (9), (12), (13)
         return engine.expectation(theta);
-    }; // eqs. (2), (9), (12)
-    const auto first = options.init ? std::nullopt : std::optional<Sums>(census.mean_vote);
-    Estimate estimate = em(e_step, options, start, first); // M-step: eq. (5)
-    estimate.by_masses = engine.by_masses();               // eq. (8)
+    };
+    std::optional<Sums> first;
+    if (!options.init) first = census.mean_vote; // EM starts with the M-step, eq. (5)
+    Estimate estimate = em(e_step, options, start, first);
+    estimate.by_masses = engine.by_masses(); // eq. (8)
     return estimate;
 }
 
-// One fusion. `known`: an estimate to apply; null where EM finds it.
+// What all verbs share once there is an engine. `known`: an estimate to apply; null where EM finds it.
 Result solve(const Task& task, Engine& engine, const Region* region, const Estimate* known) {
     const Options& options = task.options;
     const bool has_map = task.votes.prior.has_value();
@@ -36,31 +36,36 @@ Result solve(const Task& task, Engine& engine, const Region* region, const Estim
     Result result = describe(census, options, has_map);
     keep_table(engine, task, region, result);
     const Performance start = start_of(result, options, task.votes.size(), has_map);
-    const Estimate estimate = known ? *known : found(engine, census, options, start);
-    const bool by_em = !estimate.certain && options.method != Method::majority;
+    const Estimate estimate = known ? *known : find_estimate(engine, census, options, start);
     report(estimate, has_map, result);
-    if (by_em && !known && options.intervals == Intervals::information)
+    if (!is_of_em(estimate)) {
+        report(engine.write_mean_vote(), result);
+        return result;
+    }
+    if (!known && options.intervals == Intervals::information)
         report(engine.observe(estimate.performance), result);
-    report(by_em ? engine.write(estimate.performance) : engine.write_mean_vote(), result); // eq. (9)
+    report(engine.write(estimate.performance), result); // eq. (9)
     return result;
 }
 
-Result run(const Votes& votes, const Options& options, const Output& consensus, const Team& team,
-           const Region* region, const Estimate* known) {
-    const Probe found = probe(votes, options);
-    const Plan plan = known ? plan_to_apply(*known, votes, options, consensus.wide, found)
-                            : plan_for(votes, options, consensus.wide, found);
+// `region`: where the votes are those on disputed voxels alone; else null.
+Result fuse_in(const Region* region, const Votes& votes, const Options& options, const Output& consensus,
+               const Team& team, const Estimate* known) {
+    const Probe seen = probe(votes, options);
+    const Plan plan = known ? plan_to_apply(*known, votes, options, consensus.wide, seen)
+                            : plan_for(votes, options, consensus.wide, seen);
     const Task task{votes, options, plan, consensus, team};
-    return solve(task, *make_engine(task, region), region, known);
+    const auto engine = make_engine(task, region);
+    return solve(task, *engine, region, known);
 }
 
-Result run(const Votes& given, const Options& options, const Output& consensus, const ShouldStop& ask,
-           const Estimate* known) {
+Result fuse_all(const Votes& given, const Options& options, const Output& consensus, const ShouldStop& ask,
+                const Estimate* known) {
     const Votes votes = read_by(options, given);
     const Team team = team_for(votes, options.threads, ask);
-    if (options.roi == Roi::all) return run(votes, options, consensus, team, nullptr, known);
+    if (options.roi == Roi::all) return fuse_in(nullptr, votes, options, consensus, team, known);
     const Region region = find_disputed(votes, team);
-    Result result = run(disputed_part(votes, region), options, consensus, team, &region, known);
+    Result result = fuse_in(&region, disputed_part(votes, region), options, consensus, team, known);
     add_agreed(region, consensus, team, result);
     return result;
 }
@@ -68,18 +73,12 @@ Result run(const Votes& given, const Options& options, const Output& consensus, 
 } // namespace
 
 Result fuse(const Votes& votes, const Options& options, const Output& consensus, const ShouldStop& ask) {
-    return run(votes, options, consensus, ask, nullptr);
+    return fuse_all(votes, options, consensus, ask, nullptr);
 }
 
 Result apply(const Estimate& estimate, const Votes& votes, const Options& options, const Output& consensus,
              const ShouldStop& ask) {
-    Options same = options; // the rates mean what they meant when they were found
-    same.method = estimate.method;
-    same.m_step = estimate.m_step;
-    same.likelihood = estimate.likelihood;
-    same.expectation = estimate.expectation;
-    if (!votes.prior) same.prior = estimate.performance.prior;
-    return run(votes, same, consensus, ask, &estimate);
+    return fuse_all(votes, options_to_apply(estimate, options, votes), consensus, ask, &estimate);
 }
 
 std::optional<VoteTable> tabulate(const Votes& given, const Options& options, const ShouldStop& ask) {
@@ -95,11 +94,12 @@ std::optional<VoteTable> tabulate(const Votes& given, const Options& options, co
 
 Result estimate(const VoteTable& table, const Options& options, const ShouldStop& ask) {
     check_table(table, options);
-    Votes votes; // none: the table holds all that is known of them
-    votes.raters.resize(static_cast<std::size_t>(table.raters()));
-    const Team team(options.threads, ask);
-    const Plan plan = plan_for(votes, options, false, {});
-    const Task task{votes, options, plan, {}, team};
+    Votes no_voxels;
+    no_voxels.raters.resize(static_cast<std::size_t>(table.raters()));
+    const Output nowhere;
+    const Team team(is_small(table.size(), table.raters()) ? 1 : options.threads, ask);
+    const Plan plan = plan_for(no_voxels, options, nowhere.wide, {});
+    const Task task{no_voxels, options, plan, nowhere, team};
     TableEngine engine(task, Tabulation{table, {}, nullptr});
     return solve(task, engine, nullptr, nullptr);
 }

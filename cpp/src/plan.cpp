@@ -66,6 +66,16 @@ Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe
     return plan;
 }
 
+Options options_to_apply(const Estimate& estimate, const Options& options, const Votes& votes) {
+    Options same = options;
+    same.method = estimate.method;
+    same.m_step = estimate.m_step;
+    same.likelihood = estimate.likelihood;
+    same.expectation = estimate.expectation;
+    if (!votes.prior) same.prior = estimate.performance.prior;
+    return same;
+}
+
 Plan plan_to_apply(const Estimate& estimate, const Votes& votes, const Options& options, bool wide,
                    const Probe& probe) {
     Plan plan = plan_for(votes, options, wide, probe);

@@ -82,6 +82,8 @@ Estimate of_majority(const Census& census, const Options& options) {
     return estimate;
 }
 
+bool is_of_em(const Estimate& estimate) { return !estimate.certain && estimate.method != Method::majority; }
+
 Performance start_of(const Result& described, const Options& options, int raters, bool has_map) {
     Performance start(raters, std::clamp(options.init.value_or(0.5), epsilon, 1 - epsilon));
     start.prior = described.prior;
@@ -91,10 +93,9 @@ Performance start_of(const Result& described, const Options& options, int raters
 }
 
 void report(const Estimate& estimate, bool has_map, Result& result) {
-    const bool by_em = !estimate.certain && estimate.method != Method::majority;
     result.sensitivity = estimate.performance.sensitivity;
     result.specificity = estimate.performance.specificity;
-    if (by_em && !has_map) result.prior = estimate.performance.prior;
+    if (is_of_em(estimate) && !has_map) result.prior = estimate.performance.prior;
     result.log_likelihood = estimate.log_likelihood;
     result.iterations = estimate.iterations;
     result.converged = estimate.converged;

@@ -1,4 +1,4 @@
-// How a fusion will go about it: plain data, from the votes' kind, the options and a look at some blocks.
+// The plan of a fusion: plain data, from the votes, the options and a look at some blocks.
 #pragma once
 
 #include "fastfuse/fusion.hpp"
@@ -10,10 +10,10 @@ namespace fastfuse {
 enum class Model {
     mean_vote,      // w = Σ_i q_i / m: no performance needed
     product,        // eqs. (2), (12), (13)
-    log_linear,     // the same with the log-odds weighted by the vote
+    log_linear,     // log-odds weighted by the vote
     enumerated,     // the expectation over the row's binary patterns, eq. (9), term by term
-    characteristic, // the same by its characteristic function, wherever a vote is fractional
-    cheaper,        // by whichever of the two costs less in this row
+    characteristic, // the expectation by its characteristic function, where a vote is fractional
+    cheaper,        // enumerated or characteristic, whichever costs less in a row
 };
 
 // What walks over the votes.
@@ -21,8 +21,8 @@ enum class EngineKind {
     table,          // distinct vote patterns
     voxels,         // voxels one by one
     lanes,          // voxels in vectors of floats or doubles
-    field,          // voxels, each with a prior that its neighbours move
-    field_by_table, // the same, log-odds by vote pattern
+    field,          // voxels, the prior of each moved by its neighbours
+    field_by_table, // like field, with the log-odds of distinct vote patterns
     device_table,   // distinct vote patterns of votes on a CUDA device
     device_lanes,   // voxels of votes on a CUDA device
 };
@@ -38,7 +38,7 @@ struct Plan {
     Model model = Model::product;
     MStep m_step = MStep::paper;
     EngineKind engine = EngineKind::voxels;
-    EngineKind otherwise = EngineKind::voxels; // where the patterns are more than a table holds
+    EngineKind otherwise = EngineKind::voxels; // where a table has no room for all patterns
     MassUse masses = MassUse::never;
     bool fine = false; // lanes of doubles: some vote, prior or the consensus is finer than float
 };
@@ -59,7 +59,10 @@ Probe probe(const Votes& votes, const Options& options);
 // `wide`: the consensus is of doubles.
 Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe& probe);
 
-// For an estimate that is known.
+// With what the estimate was found by: its rates mean nothing else.
+Options options_to_apply(const Estimate& estimate, const Options& options, const Votes& votes);
+
+// For an estimate that is known, with its own options.
 Plan plan_to_apply(const Estimate& estimate, const Votes& votes, const Options& options, bool wide,
                    const Probe& probe);
 

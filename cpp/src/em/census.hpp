@@ -1,4 +1,4 @@
-// What is known of the votes before any EM.
+// Counts and sums of the votes, before EM.
 #pragma once
 
 #include <algorithm>

@@ -17,7 +17,7 @@
 
 namespace fastfuse {
 
-constexpr int most_mass_raters = 20; // a table of 2^20 masses, and as many moments for each rater
+constexpr int most_mass_raters = 20; // a table of 2^20 masses, and 2^20 moments for each rater
 
 // The 2^m binary patterns as rows, each with its mass.
 class Masses : public Rows {

@@ -1,4 +1,4 @@
-// From rows to their consensus.
+// Find the consensus of rows.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// Votes whose patterns do not repeat, fused voxel by voxel in lanes of floats or doubles.
+// Passes over voxels whose vote patterns do not repeat, in lanes of floats or doubles.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// The engine for neighbours that pull each other, voxel by voxel: see mean_field.hpp.
+// Engine of the Markov random field, voxel by voxel: see mean_field.hpp.
 #pragma once
 
 #include <optional>

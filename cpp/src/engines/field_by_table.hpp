@@ -1,7 +1,7 @@
-// The engine for neighbours that pull each other, on vote patterns: see mean_field.hpp.
+// Engine of the Markov random field on vote patterns: see mean_field.hpp.
 //
-// The log-odds of a voxel are logit π'_t + S[row]: S, and what the M-step needs, are found row by row; from
-// voxel to voxel differ π'_t and w_t alone. Sums go by rows: W[row] = Σ_t w_t.
+// The log-odds of a voxel are logit π'_t + S[row]. S is found once a row; only π'_t and w_t differ between
+// the voxels of a row. The M-step takes sums of rows, W[row] = Σ_t w_t.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The engine for votes whose patterns do not repeat: voxels in lanes, on this machine or on a device.
+// Engine for votes whose patterns do not repeat: voxels in lanes, of this machine or of a device.
 #pragma once
 
 #include <memory>

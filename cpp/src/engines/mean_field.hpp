@@ -1,13 +1,13 @@
-// Neighbours that pull each other: a Markov random field over the truth, by mean field.
+// Markov random field over the truth, by mean field: neighbours tend to have one truth.
 //
 // p(T) ∝ Π_t π_t^{T_t} (1 − π_t)^{1 − T_t} exp(β Σ_{s ~ t} k_st [T_s = T_t]): an Ising prior over face
-// neighbours. Mean field gives every voxel a prior of its own, moved by what its neighbours are now thought
-// to be:
+// neighbours. Mean field gives every voxel a prior of its own, from the current w of its neighbours:
 //
 //   logit π'_t = logit π_t + β Σ_{s ~ t} k_st (2 w_s − 1)
 //
 // One E-step is one sweep: first the voxels whose coordinates sum to an even number, then the others with the
-// former's new w. Voxels of one colour are no neighbours, so a sweep gives the same for every team.
+// former's new w. Voxels of one colour are no neighbours: a sweep gives the same bits for every
+// number of threads.
 // Zhang, Modestino, Langan: Maximum-likelihood parameter estimation ... by mean field, IEEE TIP 3(4), 1994.
 #pragma once
 

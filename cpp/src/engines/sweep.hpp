@@ -1,4 +1,4 @@
-// The E-step of voxels that lie one after another and share no face.
+// E-step of a run of voxels that are no neighbours.
 //
 //   l    logit π'_t = logit π + β Σ_s k_st (2 w_s − 1)
 //   S    log-odds of a row's votes, Σ_i log a_i1 − log a_i0
@@ -19,10 +19,10 @@ struct SweepScratch {
     std::array<double, sweep_voxels> positive{};        // max(l + S, 0) − max(l, 0)
 };
 
-// Adds 2k (w_a + w_b − 1) to l: what a pair of neighbours along an axis pulls.
+// Adds 2k (w_a + w_b − 1) to l, for the two neighbours a and b of each voxel along an axis.
 void add_pull(const double* a, const double* b, double coupling, std::int64_t n, double* logit);
 
-// From l to the rest. `row`: of each voxel; `log_odds`: of each row.
+// Finds all others from l. `row`: of each voxel; `log_odds`: S of each row.
 void find_w(const std::int32_t* row, const double* log_odds, std::int64_t n, SweepScratch& scratch);
 
 // Σ log(1 − π'_t + π'_t e^S): the likelihood, apart from Σ_i log a_i0.

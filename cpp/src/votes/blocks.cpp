@@ -229,9 +229,13 @@ std::int64_t Votes::voxels() const {
 
 std::int64_t block_count(const Votes& votes) { return (votes.voxels() + block_voxels - 1) / block_voxels; }
 
-Team team_for(const Votes& votes, int threads, const ShouldStop& ask) {
+bool is_small(std::int64_t rows, int raters) {
     constexpr int few_raters = 10;
-    const bool small = !votes.place && block_count(votes) == 1 && votes.size() <= few_raters;
+    return rows <= block_voxels && raters <= few_raters;
+}
+
+Team team_for(const Votes& votes, int threads, const ShouldStop& ask) {
+    const bool small = !votes.place && is_small(votes.voxels(), votes.size());
     return {small ? 1 : threads, ask};
 }
 

@@ -21,7 +21,10 @@ constexpr std::int64_t block_rows = block_voxels + 8;
 
 std::int64_t block_count(const Votes& votes);
 
-// One thread for one block of a few raters: waking others takes longer than the work.
+// So few rows of so few raters that waking a team takes longer than the work.
+bool is_small(std::int64_t rows, int raters);
+
+// One thread for a small volume.
 Team team_for(const Votes& votes, int threads, const ShouldStop& ask);
 
 // One block as weighted rows. Row 0 stands for all its voxels whose votes are 0 (unless there is a prior

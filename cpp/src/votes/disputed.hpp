@@ -1,4 +1,4 @@
-// The voxels on which raters differ.
+// Voxels on which the raters differ.
 #pragma once
 
 #include <cstdint>
