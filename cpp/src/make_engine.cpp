@@ -5,6 +5,7 @@
 
 #include "cuda/engines.hpp"
 #include "engines/field.hpp"
+#include "engines/field_by_table.hpp"
 #include "engines/lanes.hpp"
 #include "engines/rows.hpp"
 
@@ -40,13 +41,13 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
     const Plan& plan = task.plan;
     if (task.votes.place) return on_device(task);
     EngineKind kind = plan.engine;
-    if (kind == EngineKind::table) {
-        auto tabulation = find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team);
-        if (tabulation) return std::make_unique<TableEngine>(task, std::move(*tabulation));
+    if (kind == EngineKind::table || kind == EngineKind::field_by_table) {
+        auto found = find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team);
+        if (found && kind == EngineKind::table) return std::make_unique<TableEngine>(task, std::move(*found));
+        if (found) return std::make_unique<FieldByTable>(task, std::move(*found), region);
         kind = plan.otherwise;
     }
-    if (kind == EngineKind::field || kind == EngineKind::field_by_table)
-        return std::make_unique<FieldEngine>(task, region);
+    if (kind == EngineKind::field) return std::make_unique<FieldEngine>(task, region);
     if (kind == EngineKind::lanes)
         return std::make_unique<LanesEngine>(task, Dense::of(task.votes, plan.fine, task.team));
     return std::make_unique<VoxelEngine>(task);

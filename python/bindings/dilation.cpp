@@ -57,6 +57,19 @@ py::dict dilate(const py::array& mask, const py::array& image, py::array out,
                     "ring_voxels"_a = dilation.ring_voxels);
 }
 
+py::array_t<bool> near(const py::array& mask, double radius_mm, const std::vector<double>& spacing_mm,
+                       int threads) {
+    const Shape shape = shape_of(mask);
+    if (shape.empty() || shape.size() > 3) throw py::value_error("a ball has one to three axes");
+    if (spacing_mm.size() != shape.size()) throw py::value_error("spacing_mm has one number for each axis");
+    const View view = view_of(mask, shape);
+    py::array_t<bool> found(shape);
+    bool* data = found.mutable_data();
+    const Team team(threads, signals());
+    without_gil([&] { find_near(view, shape, radius_mm, spacing_mm, data, team); });
+    return found;
+}
+
 } // namespace
 
 void bind_dilation(py::module_& m) {
@@ -68,6 +81,8 @@ void bind_dilation(py::module_& m) {
           py::arg("spacing_mm") = std::array<double, 3>{1, 1, 1}, py::arg("cut") = "adaptive",
           py::arg("intensity") = 0.0, py::arg("scaling") = py::none(), py::arg("per_lesion") = false,
           py::arg("connected") = false, py::arg("binarize") = false, py::arg("threads") = 0);
+    m.def("near", &near, py::arg("mask"), py::kw_only(), py::arg("radius_mm"), py::arg("spacing_mm"),
+          py::arg("threads") = 0);
 }
 
 } // namespace fastfuse::bindings

@@ -193,6 +193,9 @@ def dilate(
 def find_scaling(
     image: NDArray[Any], *, roi: NDArray[Any] | None = None, threads: int = 0
 ) -> tuple[float, float] | None: ...
+def near(
+    mask: NDArray[Any], *, radius_mm: float, spacing_mm: Sequence[float], threads: int = 0
+) -> NDArray[np.bool_]: ...
 def fuse(
     raters: Sequence[NDArray[Any]],
     out: NDArray[Any],

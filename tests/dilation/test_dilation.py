@@ -10,8 +10,7 @@ import pytest
 from scipy import ndimage
 
 import fastfuse
-from fastfuse import reference
-from fastfuse.dilation import conditional as dilation
+from fastfuse import _core, reference
 
 SIDE = 15
 CUBE = np.zeros((SIDE,) * 3, np.uint8)
@@ -209,9 +208,7 @@ def test_scaling_is_that_of_numpy() -> None:
             chosen = image[np.isfinite(image) & (True if region is None else region)].astype(np.float64)
             expected = np.percentile(chosen, [0.1, 99.9])
             for volume in (image, np.asfortranarray(image), image[::-1].copy()[::-1]):
-                np.testing.assert_array_equal(
-                    dilation._core.find_scaling(volume, roi=region, threads=2), expected
-                )
+                np.testing.assert_array_equal(_core.find_scaling(volume, roi=region, threads=2), expected)
 
 
 # --- arrays of every kind ------------------------------------------------------------------------------------

@@ -192,3 +192,31 @@ def test_more_patterns_than_memory_allows() -> None:
     rng = np.random.default_rng(0)
     raters = [rng.random((64, 64, 64)) for _ in range(3)]
     assert _core.tabulate(raters, options=options_for("soft-staple")) is None
+
+
+@pytest.mark.parametrize("roi", ["all", "disputed"])
+@pytest.mark.parametrize("route", ["auto", "lanes", "rows"])
+def test_what_intervals_by_lesions_are_given(roi: str, route: str) -> None:
+    raters = votes_of("soft-staple")
+    options = options_for("soft-staple", roi=roi, route=route, intervals="lesions")
+    result = _core.fuse(raters, np.empty(SHAPE), options=options)
+    assert result.table == _core.tabulate(raters, options=options)
+    assert result.table is not None
+    assert result.pattern is not None
+    assert result.marked is not None
+    votes = np.stack([np.asarray(rater, np.float64) for rater in raters], axis=-1)
+    inside = result.pattern >= 0
+    assert_array_equal(result.table.patterns[result.pattern[inside]], votes[inside])
+    assert_array_equal(
+        inside,
+        np.ones(SHAPE, bool) if roi == "all" else (votes.min(-1) != votes.max(-1)) | (votes.max(-1) % 1 != 0),
+    )
+    assert_array_equal(result.marked, (votes > 0.1).any(axis=-1))
+
+
+def test_tables_are_kept_for_a_bootstrap_alone() -> None:
+    raters = votes_of("staple")
+    for intervals, kept in (("none", False), ("information", False), ("bootstrap", True)):
+        result = _core.fuse(raters, np.empty(SHAPE), options=options_for("staple", intervals=intervals))
+        assert (result.table is not None) == kept
+        assert result.pattern is None

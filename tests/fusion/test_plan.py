@@ -97,3 +97,27 @@ def test_precision() -> None:
 def test_neighbours(method: str, engine: str) -> None:
     plan = _core.plan(masks(), options=options_for(method, mrf=1.0, spacing_mm=[1.0, 1.0, 1.0]))
     assert (plan.engine, plan.masses) == (engine, "never")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "method",
+        "m_step",
+        "expectation",
+        "likelihood",
+        "prior",
+        "init",
+        "roi",
+        "missing",
+        "intervals",
+        "acceleration",
+        "route",
+    ],
+)
+def test_unknown_words(name: str) -> None:
+    options = _core.Options()
+    before = getattr(options, name)
+    with pytest.raises(ValueError, match=f"no {name} other"):
+        setattr(options, name, "other")
+    assert getattr(options, name) == before

@@ -24,13 +24,16 @@ PYTHON = [
     ("cli",),
     ("__main__",),
 ]
+# Folders and files of cpp/src; the public headers lie below them all.
 KERNELS = [
     ("support",),
     ("votes",),
     ("posterior", "dilation"),
     ("em",),
+    ("engine",),
     ("engines",),
     ("cuda",),
+    ("plan", "make_engine", "report"),
     ("fuse",),
 ]
 
@@ -116,6 +119,33 @@ def test_kernels_know_no_python() -> None:
         assert not [
             name for name in includes(path) if name.split("/")[0] in ("Python.h", "pybind11", "numpy")
         ], path
+
+
+def test_kernels_point_downward() -> None:
+    sources = [path for path in (CPP / "src").rglob("*.*") if path.suffix in (".cpp", ".hpp", ".cu", ".cuh")]
+    wrong = []
+    for path in sources:
+        home = path.relative_to(CPP / "src").with_suffix("").parts[0]
+        own = [name for name in includes(path) if (CPP / "src" / name).exists()]
+        targets = {name: Path(name).with_suffix("").parts[0] for name in own}
+        wrong += [
+            f"{path.relative_to(ROOT)} includes {name}"
+            for name, target in targets.items()
+            if points_up(home, target, KERNELS)
+        ]
+    assert len(sources) > 50
+    assert wrong == []
+
+
+def test_points_up() -> None:
+    assert points_up("votes", "em", KERNELS)
+    assert points_up("posterior", "dilation", KERNELS)
+    assert not points_up("engines", "engine", KERNELS)
+
+
+def test_public_headers_stand_alone() -> None:
+    for path in (CPP / "include").rglob("*.hpp"):
+        assert {name.split("/")[0] for name in includes(path) if "/" in name} <= {"fastfuse"}, path
 
 
 def test_bindings_know_the_public_headers_alone() -> None:

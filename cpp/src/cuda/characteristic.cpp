@@ -1,6 +1,8 @@
+// The E-step by the characteristic function as an engine: host side.
 #include <algorithm>
 #include <cmath>
 
+#include "cuda/characteristic/kernels.hpp"
 #include "cuda/dense_on_device.hpp"
 #include "engines/lanes/lane_rates.hpp"
 #include "posterior/characteristic.hpp"
@@ -15,8 +17,8 @@ Odds odds_of(const Performance& performance) {
     odds.groups = static_cast<int>((raters + raters_together - 1) / raters_together);
     std::copy_n(nodes.no.begin(), raters, odds.no);
     std::copy_n(nodes.gain.begin(), raters, odds.gain);
-    std::copy_n(nodes.log_false_alarm.begin(), raters, odds.log_false_alarm);
-    std::copy_n(nodes.log_rejection.begin(), raters, odds.log_rejection);
+    std::copy_n(nodes.log_false_positive.begin(), raters, odds.log_false_positive);
+    std::copy_n(nodes.log_true_negative.begin(), raters, odds.log_true_negative);
     for (std::size_t i = 0; i < raters; ++i) {
         odds.one_yes[i] = likelier_where_one(performance, i);
         odds.zero_yes[i] = likelier_where_zero(performance, i);
@@ -26,7 +28,7 @@ Odds odds_of(const Performance& performance) {
     return odds;
 }
 
-// What |S| stays below.
+// Upper bound of |S|.
 double largest_of(const Odds& odds, int raters) {
     double largest = std::abs(odds.logit);
     for (int i = 0; i < raters; ++i)
@@ -50,7 +52,7 @@ class DenseByNodes : public DenseOnDevice {
     }
 
   private:
-    Scratch tables_; // of nodes
+    Scratch tables_; // table of nodes
 };
 
 } // namespace

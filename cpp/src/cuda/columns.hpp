@@ -1,4 +1,4 @@
-// Votes as the kernels take them, and what is wrong with one that they stumbled on.
+// Votes as the kernels take them, and errors for invalid ones.
 #pragma once
 
 #include "cuda/kernels.hpp"
@@ -8,10 +8,10 @@ namespace fastfuse::cuda {
 
 Columns columns_of(const Votes& votes);
 
-// The vote at voxel · raters + rater, as the kernels number them.
+// The vote at place voxel · raters + rater, as in Strays.
 double vote_at(const Columns& columns, Count number, const Place& place);
 
-// Throws BadInput if the mask, or the vote, may not be what it is.
+// Throws BadInput if the kernels found an invalid element of the mask, or an invalid vote.
 void refuse(const Columns& columns, const Strays& strays, Check check, const Place& place);
 
 } // namespace fastfuse::cuda

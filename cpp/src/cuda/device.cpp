@@ -10,18 +10,18 @@ std::string why_not() {
     int devices = 0;
     const cudaError_t status = cudaGetDeviceCount(&devices);
     if (status == cudaSuccess && devices > 0) return "";
-    cudaGetLastError(); // an error is kept until it is asked for
+    cudaGetLastError(); // clears the error
     return std::string("CUDA finds no device here (") + cudaGetErrorString(status) +
            "): is there one, with a driver that is new enough?";
 }
 
 namespace {
 
-// Memory that has been given back and may be asked for again: asking CUDA takes longer than many a pass, and
-// giving back to it waits for the whole device.
+// Freed memory, kept for the next allocation: cudaMalloc takes longer than many a pass, and cudaFree waits
+// for the whole device.
 class Pool {
   public:
-    // Nothing if there is none of about that size.
+    // Null if no kept block has about this size.
     std::byte* take(int device, std::size_t& bytes) {
         const std::lock_guard<std::mutex> lock(guard_);
         auto best = kept_.end();
@@ -37,7 +37,7 @@ class Pool {
         return data;
     }
 
-    // Whether it is kept.
+    // Returns whether the block is kept.
     bool keep(int device, std::size_t bytes, std::byte* data) {
         const std::lock_guard<std::mutex> lock(guard_);
         if (total_ + bytes > most_kept) return false;
@@ -69,7 +69,7 @@ class Pool {
     std::size_t total_ = 0;
 };
 
-// Never destroyed: at the end of the process there may be no driver any more.
+// Never destroyed: the driver may be gone at the end of the process.
 Pool& pool() {
     static Pool* const all = new Pool;
     return *all;
@@ -100,14 +100,13 @@ Memory::Memory(int device, std::size_t bytes, bool lent)
     data_ = static_cast<std::byte*>(data);
 }
 
-// All work with it has been waited for, unless something failed.
+// All work with the memory has been waited for, unless something failed.
 Memory::~Memory() {
     if (!lent_ && std::uncaught_exceptions() == 0 && pool().keep(device_, bytes_, data_)) return;
     try {
         const OnDevice here(device_);
         check(cudaFree(data_), "giving memory back");
-    } catch (
-        const DeviceError&) { // an earlier failure that comes up here has been reported where it happened
+    } catch (const DeviceError&) { // an earlier failure, reported where it happened
     }
 }
 

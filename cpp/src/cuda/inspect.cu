@@ -1,4 +1,4 @@
-// What is known of the votes before any EM. The device's twin of kernels/inspect.hpp.
+// First pass over the votes: checks and sums. CPU counterpart: engines/lanes/inspect.hpp.
 #include "cuda/sums.cuh"
 #include "cuda/votes.cuh"
 

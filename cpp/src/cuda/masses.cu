@@ -1,14 +1,14 @@
-// soft-STAPLE in one pass: the masses of the 2^m binary patterns, and the consensus from their posterior. The
-// device's twin of masses.cpp and kernels/masses.hpp.
+// soft-STAPLE in one pass: the masses of the 2^m binary patterns, and the consensus from their posterior. CPU
+// counterparts: em/masses.cpp and engines/lanes/masses.hpp.
 //
 //   q_t(B)   weight of binary pattern B in the soft votes of voxel t, Π_i q_it(b_i)
 //   N(B)     mass of B in the volume, Σ_t q_t(B)                eq. (8)
 //   w_t      Σ_B q_t(B) p(1|B)                                  eq. (9)
 //
 // q_t(B) is a product u_t(low bits) v_t(high bits), so that N is a product of matrices, Uᵀ V, summed over
-// voxels. A block takes voxels a chunk at a time: all its threads write u and v of the chunk to shared
-// memory, and then each team of threads adds its voxels' u v to its table, 4 × 4 entries a thread. Sums run
-// in floats over at most some hundred voxels, in doubles beyond.
+// voxels. A block processes voxels in chunks. All its threads write u and v of the chunk to shared memory;
+// then each team of threads adds its voxels' u v to its table, 4 × 4 entries a thread. Sums over a few
+// hundred voxels are floats, longer ones doubles.
 #include "cuda/sums.cuh"
 #include "cuda/votes.cuh"
 
@@ -16,14 +16,14 @@ namespace fastfuse::cuda {
 namespace {
 
 constexpr int side = 4;                     // of a thread's part of the table
-constexpr int most_half = 6;                // raters of a half; those beyond two halves make strips
+constexpr int most_half = 6;                // raters of a half; raters beyond two halves make strips
 constexpr int shared_products = 4096;       // u and v of a chunk
 constexpr int shared_votes = 4096;          // its votes
 constexpr int most_chunk = 256;             // voxels of a chunk
 constexpr int voxels_between_flushes = 256; // of a team, from floats to doubles
 
-// How the patterns of the listed raters, and of as many dummies as fill two halves of two, are laid out: bits
-// of the low half, then of the high one, then of the strip.
+// Layout of the patterns' bits: the low half, the high half, the strip. Dummy raters fill up halves of less
+// than two raters.
 struct Layout {
     int low, high, strip; // raters
     int chunk;            // voxels, a multiple of the teams
@@ -43,12 +43,12 @@ Layout layout_for(int raters) {
     int chunk = by_products < by_votes ? by_products : by_votes;
     chunk = chunk < most_chunk ? chunk : most_chunk;
     layout.chunk = chunk / teams * teams;
-    if (layout.chunk == 0) layout.chunk = chunk; // some teams have nothing to do
+    if (layout.chunk == 0) layout.chunk = chunk; // some teams are idle
     return layout;
 }
 
-// Votes of the chunk's voxels, 0 of a dummy; and each voxel's weight: whether it counts, and the vote that
-// counts again.
+// Reads the votes of the chunk's voxels, 0 for a dummy, and each voxel's weight: 0 outside the mask, else 1
+// or q (1 − q) of rater `again`.
 __device__ void load_votes(const Columns& columns, const Listed& listed, const Layout& layout,
                            std::int64_t first, float* vote, float* root) {
     const int all = layout.low + layout.high + layout.strip;
@@ -71,7 +71,7 @@ __device__ void load_votes(const Columns& columns, const Listed& listed, const L
 
 __device__ float factor(float vote, int bit) { return bit ? vote : 1 - vote; }
 
-// Four patterns of a half, which differ in its first two raters: the same product of all others.
+// Products of four patterns of a half that differ in its first two raters alone.
 __device__ void spread(const float* vote, int chunk, int raters, int group, float others, float* product) {
     for (int j = 2; j < raters; ++j)
         others *= factor(vote[j * chunk], group >> (j - 2) & 1);
@@ -138,7 +138,7 @@ __global__ void find_masses_of(Columns columns, Listed listed, Layout layout, in
     }
     flush(sum, total);
 
-    // The teams' tables, one team after another; a table fits where u and v were.
+    // Adds the teams' tables one after another; a table fits into the memory of u and v.
     const bool fits = teams > 1;
     for (int t = 0; t < teams && fits; ++t) {
         if (team == t) FASTFUSE_UNROLL
@@ -158,9 +158,10 @@ __global__ void find_masses_of(Columns columns, Listed listed, Layout layout, in
     }
 }
 
-constexpr int low_raters = 4, low_patterns = 1 << low_raters;       // whose products a thread keeps
-constexpr int shared_posterior = 4096;                              // of p(1|B), a strip of the table
-template <class T> constexpr int together = sizeof(T) == 4 ? 2 : 1; // voxels of a thread: registers are few
+constexpr int low_raters = 4, low_patterns = 1 << low_raters; // their products stay in registers
+constexpr int shared_posterior = 4096;                        // of p(1|B), a strip of the table
+template <class T>
+constexpr int together = sizeof(T) == 4 ? 2 : 1; // voxels of a thread, limited by registers
 
 template <int raters, class T> __device__ void branch(const T* vote, T* product) {
     product[0] = 1;
@@ -168,14 +169,14 @@ template <int raters, class T> __device__ void branch(const T* vote, T* product)
     for (int j = 0; j < raters; ++j)
         FASTFUSE_UNROLL
     for (int b = (1 << raters) / 2 - 1; b >= 0; --b) {
-        if (b >> j != 0) continue; // a fixed number of rounds
+        if (b >> j != 0) continue; // keeps the loop's length constant
         product[b + (1 << j)] = product[b] * vote[j];
         product[b] *= 1 - vote[j];
     }
 }
 
-// w of the thread's voxels, a strip of p(1|B) at a time: Σ over the low raters' patterns, innermost, of those
-// that a thread keeps; over the middle raters' patterns; and over those of the others.
+// w of the thread's voxels, one strip of p(1|B) after another. Sums over the low raters' patterns (innermost,
+// with products in registers), over the middle raters' patterns, and over those of the other raters.
 template <class T, int middle>
 __global__ void mix_voxels(Columns columns, const T* posterior, Consensus to, double* part, double* extreme) {
     constexpr int inner = low_patterns << middle, many = together<T>;
@@ -202,7 +203,7 @@ __global__ void mix_voxels(Columns columns, const T* posterior, Consensus to, do
             branch<middle>(vote[k] + low_raters, mid[k]);
         }
         for (int s = 0; s < strips; ++s) {
-            __syncthreads(); // the strip before is done with
+            __syncthreads(); // before the previous strip is overwritten
             for (int b = static_cast<int>(threadIdx.x); b < strip_size; b += block_threads)
                 strip[b] = s * strip_size + b < patterns ? posterior[s * strip_size + b] : T(0);
             __syncthreads();
@@ -238,7 +239,7 @@ __global__ void mix_voxels(Columns columns, const T* posterior, Consensus to, do
         for (int k = 0; k < many; ++k) {
             const std::int64_t voxel = base + k * block_threads + threadIdx.x;
             if (skips(columns, voxel, to)) continue;
-            const double value = w[k] < T(1) ? static_cast<double>(w[k]) : 1; // but for rounding
+            const double value = w[k] < T(1) ? static_cast<double>(w[k]) : 1; // above 1 by rounding alone
             put(to, voxel, value);
             extremes.add(value);
             sum[0] += value;

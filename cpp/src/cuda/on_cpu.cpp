@@ -1,4 +1,4 @@
-#undef _FORTIFY_SOURCE // it takes a jump to another stack for an error
+#undef _FORTIFY_SOURCE // it reports a jump to another stack as an error
 
 #include "cuda/on_cpu.hpp"
 
@@ -19,13 +19,13 @@ namespace {
 constexpr std::size_t stack_bytes = 128 * 1024;
 
 struct Fiber {
-    ucontext_t start{};     // where it begins
-    std::jmp_buf barrier{}; // where it waits; a jump is much faster than a switch of contexts
+    ucontext_t start{};     // its start
+    std::jmp_buf barrier{}; // its last barrier; a jump is much faster than a switch of contexts
     std::vector<char> stack = std::vector<char>(stack_bytes);
     bool begun = false, done = false;
 };
 
-// The block that runs; its shared memory is static, so there is one at a time in the process.
+// The running block. Shared memory is static, so the process runs one block at a time.
 struct RunningBlock {
     std::vector<std::unique_ptr<Fiber>> fibers;
     const std::function<void()>* thread = nullptr;
@@ -59,7 +59,7 @@ void go_on(Fiber& fiber) {
     setcontext(&fiber.start);
 }
 
-// Every thread to its next barrier, or its end, until all have ended.
+// Runs every thread to its next barrier or its end, until all have ended.
 void run_block(int threads) {
     for (int t = 0; t < threads; ++t)
         prepare(*running.fibers[static_cast<std::size_t>(t)]);

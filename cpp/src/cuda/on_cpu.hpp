@@ -1,8 +1,8 @@
-// CUDA's words in plain C++, so that the kernels can be run, and tested, without a device.
+// CUDA's API in plain C++, so that the kernels can be run and tested without a device.
 //
-// The threads of a block are fibers that take turns, in order, at every __syncthreads; blocks run one after
-// another. What depends on the order of threads between two barriers goes wrong here too, if not in every
-// case.
+// The threads of a block are fibers that run in order from one __syncthreads to the next; blocks run one
+// after another. Some kernels that depend on the order of threads between two barriers fail here too, but not
+// all.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@
 
 namespace fastfuse::cuda::on_cpu {
 
-// On which device memory was asked for.
+// Keeps track of the device on which memory was allocated.
 void note_memory(void* data, std::size_t bytes, int device);
 void forget_memory(void* data);
 bool lies_elsewhere(const void* data, int device);
@@ -39,7 +39,7 @@ inline const char* cudaGetErrorString(cudaError_t status) {
                                                  : "invalid device ordinal";
 }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
-// Two devices, so that what is done on the wrong one shows.
+// Two devices, so that work on the wrong one is detected.
 constexpr int on_cpu_devices = 2;
 inline thread_local int on_cpu_device = 0;
 inline cudaError_t cudaGetDeviceCount(int* count) {
@@ -59,7 +59,7 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
     *value = 1;
     return cudaSuccess;
 }
-// Filled with junk, and begun on 256 bytes, as a device's memory is.
+// Filled with junk and aligned to 256 bytes, as a device's memory is.
 inline cudaError_t cudaMalloc(void** data, std::size_t bytes) {
     *data = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
     if (!*data) return cudaErrorMemoryAllocation;

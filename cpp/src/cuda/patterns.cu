@@ -1,19 +1,19 @@
 // Votes with few values: every voxel's pattern as one number, and how often each occurs.
 //
-//   code_i   which of the values rater i's vote is
-//   key      Σ_i code_i sizeⁱ, the number of the vote pattern; 0 is that without any vote
+//   code_i   index of rater i's vote among the values
+//   key      Σ_i code_i sizeⁱ, the number of the vote pattern; 0 if all votes are 0
 //
-// Nearly all voxels of an image have the pattern without any vote, or lie outside the mask: these each thread
-// counts for itself, so that no two threads wait for the same place in memory.
+// Nearly all voxels of an image have key 0 or lie outside the mask. Each thread counts these in registers, so
+// that threads do not wait for the same address.
 #include "cuda/sums.cuh"
 #include "cuda/votes.cuh"
 
 namespace fastfuse::cuda {
 namespace {
 
-constexpr int most_shared_counts = 4096; // that a block keeps for itself
+constexpr int most_shared_counts = 4096; // counts that fit into a block's shared memory
 
-// Vote: float where that holds every vote, as few devices are fast with doubles.
+// Vote: float if it holds every vote exactly, as most devices are slow with doubles.
 template <class Vote> __device__ int code_of(Vote vote, const Values& values) {
     int code = -1;
     FASTFUSE_UNROLL
@@ -22,7 +22,7 @@ template <class Vote> __device__ int code_of(Vote vote, const Values& values) {
     return code;
 }
 
-// Counts runs of equal keys, as neighbours mostly agree, in the device's memory or in a block's own.
+// Counts runs of equal keys, as neighbours mostly agree, in global or shared memory.
 template <class Number> class RunCounter {
   public:
     __device__ explicit RunCounter(Number* count) : count_(count) {}
@@ -42,7 +42,7 @@ template <class Number> class RunCounter {
     Number run_ = 0;
 };
 
-// In the first place that is free, unless it has one.
+// Puts a value into the first free place, unless it is there already.
 __device__ void keep(double vote, Sample* sample) {
     Count bits, found = 1;
     memcpy(&bits, &vote, sizeof bits);

@@ -1,13 +1,13 @@
-// The E-step of simplified-soft-STAPLE on voxels in place, one pass an iteration. The device's twin of
-// kernels/product.hpp.
+// The E-step of simplified-soft-STAPLE on voxels in place, one pass an iteration. CPU counterpart:
+// engines/lanes/product.hpp.
 //
 //   a_i1 = q_i θ_i1 + (1 − q_i)(1 − θ_i1)     a_i0 = q_i (1 − θ_i0) + (1 − q_i) θ_i0           eq. (10)
 //   x = π Π_i a_i1                            y = (1 − π) Π_i a_i0
 //   w = x / (x + y)                           p(truth 1 | votes)                          eqs. (12), (13)
 //
 // The M-step sees the vote q_i or, for marks, q_i θ_i1 / a_i1 where truth is 1 and q_i (1 − θ_i0) / a_i0
-// where it is 0. Summed are the votes away from the likelier mark: the other sums follow from Σ w and Σ u,
-// u = 1 − w.
+// where it is 0. The sums are of votes for the less likely mark; the others follow from Σ w and Σ u, u = 1 −
+// w.
 #include "cuda/sums.cuh"
 #include "cuda/votes.cuh"
 #include "posterior/product.hpp"
@@ -21,13 +21,13 @@ template <class T> __device__ T likelihood(T vote, const Rate<T>& rate) {
     return rate.base + rate.slope * vote_towards(vote, rate.towards_yes); // eq. (10)
 }
 
-// What the M-step sees, away from the likelier mark.
+// What the M-step sees, as a vote for the less likely mark.
 template <class T> __device__ T seen_away(T vote, const Rate<T>& rate, Step step) {
     const T away = vote_towards(vote, !rate.towards_yes);
     return step == Step::marks ? away * rate.base / likelihood(vote, rate) : away;
 }
 
-// A voxel's w, 1 − w and, unless it is the mean vote, x + y.
+// A voxel's w and 1 − w, and x + y for all models except the mean vote.
 template <class T> struct Shares {
     T foreground, background, evidence;
 };
@@ -47,7 +47,7 @@ __device__ Shares<T> shares_of(const T (&vote)[most][quad], int k, int raters, c
     return {one / evidence, zero / evidence, evidence}; // eqs. (12), (13)
 }
 
-// Of at most `most` raters, whose votes stay in registers.
+// For at most `most` raters, whose votes stay in registers.
 template <class T, int most>
 __global__ void expect_voxels(Columns columns, Rates<T> rates, Step step, Consensus to, double* part,
                               double* extreme) {
@@ -76,7 +76,7 @@ __global__ void expect_voxels(Columns columns, Rates<T> rates, Step step, Consen
     leave_extremes(extremes, extreme);
 }
 
-// Mantissas, and an exponent for each: neither is ever lost, as the smaller may become the larger again.
+// x and y as mantissa and exponent: neither may underflow, as the smaller can become the larger again.
 struct Products {
     double one, zero;
     int one_exponent = 0, zero_exponent = 0;
@@ -114,7 +114,7 @@ __device__ Shares<double> shares_of_many(const Columns& columns, std::int64_t vo
     return {yes / columns.raters, no / columns.raters, 1};
 }
 
-// Of any number of raters, whose votes are read twice.
+// For any number of raters, whose votes are read twice.
 __global__ void expect_voxels_of_many(Columns columns, ManyRates rates, Step step, Consensus to, double* part,
                                       double* extreme) {
     double sum[fixed_sums + 2 * most_raters] = {};

@@ -15,8 +15,8 @@
 
 #include "fastfuse/cuda.hpp"
 
-// Before a loop of few rounds over an array that is to stay in registers.
-// And what is called so seldom, from so many places, that one copy of it is enough.
+// FASTFUSE_UNROLL: before a short loop over an array that is to stay in registers.
+// FASTFUSE_CALLED: a function that is not inlined, as it is called rarely and from many places.
 #ifdef FASTFUSE_CUDA_ON_CPU
 #define FASTFUSE_UNROLL
 #define FASTFUSE_CALLED inline
@@ -31,13 +31,13 @@ constexpr int block_threads = 256;
 
 inline void check(cudaError_t status, const char* what) {
     if (status == cudaSuccess) return;
-    cudaGetLastError(); // it is kept until it is asked for, and would be taken for the next call's
+    cudaGetLastError(); // clears the error, which the next call would report otherwise
     const std::string said = std::string("CUDA, ") + what + ": " + cudaGetErrorString(status);
     if (status == cudaErrorMemoryAllocation) throw OutOfMemory(said); // a launch may need memory, too
     throw DeviceError(said);
 }
 
-// Makes the device current, and gives the one before back at the end.
+// Makes the device current, and restores the previous one at the end.
 class OnDevice {
   public:
     explicit OnDevice(int device) {
@@ -84,12 +84,12 @@ template <class T> class Array {
     Memory memory_;
 };
 
-// Memory that kernels need between themselves, kept from one pass to the next.
+// Temporary memory of kernels, kept from one pass to the next.
 class Scratch {
   public:
     explicit Scratch(const Place& place) : place_(place) {}
     const Place& place() const { return place_; }
-    // So many doubles, until it is asked again.
+    // Valid until the next call.
     double* doubles(std::size_t size) {
         if (!memory_ || memory_->size() < size) {
             memory_.reset(); // first: there may not be room for both
@@ -103,8 +103,8 @@ class Scratch {
     std::optional<Array<double>> memory_;
 };
 
-// Blocks enough to fill the device, each of which goes on to further work until all is done: no more than
-// there is work for. The number is one for one kind of device, and so are the sums.
+// Number of blocks that fills the device, at most `jobs`. Blocks loop until all work is done. The number
+// depends on the kind of device alone, and so do the sums' last bits.
 int blocks_for(const Place& place, std::int64_t jobs);
 
 template <class... Parameters, class... Arguments>

@@ -3,7 +3,7 @@
 namespace fastfuse::cuda {
 namespace {
 
-// A block for each sum.
+// One block per sum.
 __global__ void add_parts_of(const double* part, std::int64_t sums, int parts, double* sum) {
     for (std::int64_t s = blockIdx.x; s < sums; s += gridDim.x) {
         double mine = 0;
@@ -14,7 +14,7 @@ __global__ void add_parts_of(const double* part, std::int64_t sums, int parts, d
     }
 }
 
-// A thread for each sum, of many.
+// One thread per sum, for many sums.
 __global__ void add_parts_of_many(const double* part, std::int64_t sums, int parts, double* sum) {
     const std::int64_t apart = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
     for (std::int64_t s = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; s < sums;

@@ -1,11 +1,11 @@
-// Sums over the threads of a block, and over blocks, in one order whatever the device does first.
+// Sums over the threads of a block and over blocks, in a fixed order.
 #pragma once
 
 #include "cuda/runtime.hpp"
 
 namespace fastfuse::cuda {
 
-// What `combine` makes of all threads' values, at thread 0. All threads of the block must call it.
+// Combines the values of all threads of a block; thread 0 gets the result. All threads must call it.
 template <class Combine> __device__ double over_block(double value, const Combine& combine) {
     __shared__ double part[block_threads];
     part[threadIdx.x] = value;
@@ -15,7 +15,7 @@ template <class Combine> __device__ double over_block(double value, const Combin
         __syncthreads();
     }
     const double found = part[0];
-    __syncthreads(); // before anybody writes the next value
+    __syncthreads(); // before the next value is written
     return found;
 }
 
@@ -29,7 +29,7 @@ struct Greatest {
     __device__ double operator()(double a, double b) const { return b > a ? b : a; }
 };
 
-// Writes the first of the block's threads' sums to part[sum · blocks + block].
+// Adds the threads' sums over the block and writes the first `sums` of them to part[sum · blocks + block].
 template <int most> __device__ void leave_sums(const double (&sum)[most], int sums, double* part) {
     const auto leave = [&](int s) {
         const double found = over_block(sum[s], Add{});
@@ -46,7 +46,7 @@ template <int most> __device__ void leave_sums(const double (&sum)[most], int su
     }
 }
 
-// What a block's threads keep of what they write.
+// The least and the greatest value that a thread writes.
 struct Extremes {
     double least = 1, greatest = 0;
     __device__ void add(double value) {
@@ -55,7 +55,7 @@ struct Extremes {
     }
 };
 
-// The same of the least of some values and the greatest of others.
+// Writes the block's least value to part[block] and its greatest to part[blocks + block].
 __device__ inline void leave_extremes(const Extremes& extremes, double* part) {
     const double low = over_block(extremes.least, Least{}), high = over_block(extremes.greatest, Greatest{});
     if (threadIdx.x != 0) return;
@@ -66,7 +66,7 @@ __device__ inline void leave_extremes(const Extremes& extremes, double* part) {
 // sum[s] = Σ_b part[s · parts + b] for every s.
 void add_parts(const double* part, std::int64_t sums, int parts, double* sum, const Place& place);
 
-// What the blocks of a pass leave: sums, and the least and the greatest of something.
+// Sums and extremes of each block of a pass.
 class Parts {
   public:
     Parts(int sums, int blocks, Scratch& scratch)

@@ -1,11 +1,11 @@
-// A vote as it lies on the device, as a number. The device's twin of view.cpp.
+// Reads votes on the device as numbers, and writes the consensus. CPU counterpart: votes/array_view.cpp.
 #pragma once
 
 #include "cuda/kernels.hpp"
 
 namespace fastfuse::cuda {
 
-constexpr int quad = 4; // voxels that a thread takes at a time
+constexpr int quad = 4; // voxels that a thread processes together
 
 __device__ inline float half_to_float(std::uint16_t half) {
     const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
@@ -48,7 +48,7 @@ template <class T> struct alignas(quad * sizeof(T)) Four {
     T value[quad];
 };
 
-// Rater's votes on the voxels first … first + 3; 0 beyond the last.
+// The rater's votes at voxels first … first + 3; 0 beyond the last voxel.
 template <class T> __device__ void read_quad(const Columns& columns, int rater, std::int64_t first, T* vote) {
     if (columns.floats && first + quad <= columns.voxels) {
         const Four<float> four = static_cast<const Four<float>*>(columns.vote[rater])[first / quad];
@@ -69,7 +69,7 @@ template <class T> __device__ void read_quad(const Columns& columns, int rater, 
     }
 }
 
-// f(i) of every rater. At most 16 have rounds of their own, so that what they index stays in registers.
+// Calls f(i) for every rater. Loops over at most 16 raters are unrolled, so that arrays stay in registers.
 template <int most, class F> __device__ void for_raters(int raters, const F& f) {
     if constexpr (most <= most_dense_raters) {
         FASTFUSE_UNROLL
@@ -85,7 +85,7 @@ __device__ inline bool counts(const Columns& columns, std::int64_t voxel) {
     return voxel < columns.voxels && (!columns.mask || columns.mask[voxel] != 0);
 }
 
-// Votes and marks of the mask that should not be there.
+// Notes an invalid vote, or an invalid element of the mask.
 __device__ inline void note_stray(const Columns& columns, std::int64_t voxel, int rater, Strays* strays) {
     atomicMax(&strays->vote.from_end, First::end - (static_cast<Count>(voxel) * columns.raters + rater));
 }
@@ -94,7 +94,7 @@ __device__ inline void note_stray_mask(const Columns& columns, std::int64_t voxe
         atomicMax(&strays->mask.from_end, First::end - static_cast<Count>(voxel));
 }
 
-// Writes a quad, as far as there are voxels, to an array that begins where memory was asked for.
+// Writes a quad, up to the last voxel. `to` must be aligned for quads.
 template <class T>
 __device__ void write_quad(const Four<T>& quad_of, std::int64_t first, std::int64_t voxels, T* to) {
     if (first + quad <= voxels) {
@@ -113,14 +113,14 @@ __device__ inline void put(const Consensus& to, std::int64_t voxel, double value
         static_cast<float*>(to.data)[voxel] = static_cast<float>(value);
 }
 
-// Whether a voxel does not count; outside the mask the consensus is 0.
+// Whether a voxel lies outside the mask or the volume. Outside the mask the consensus is set to 0.
 __device__ inline bool skips(const Columns& columns, std::int64_t voxel, const Consensus& to) {
     if (counts(columns, voxel)) return false;
     if (to.data && voxel < columns.voxels) put(to, voxel, 0);
     return true;
 }
 
-// The voxels that a thread goes through, one at a time or four.
+// A thread's first voxel or quad, and the distance to its next.
 __device__ inline std::int64_t first_voxel() {
     return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 }

@@ -1,13 +1,13 @@
 #include "dilation/candidates.hpp"
 
 #include <algorithm>
-#include <cmath>
+
+#include "dilation/ball.hpp"
 
 namespace fastfuse {
 namespace {
 
-constexpr double radius_tolerance = 1e-6; // relative: headers hold spacings in single precision
-constexpr double tie_tolerance = 1e-9;    // relative: squared distances that rounding alone tells apart
+constexpr double tie_tolerance = 1e-9; // relative: squared distances this close differ by rounding alone
 
 bool claim(std::int64_t voxel, std::uint32_t lesion, const Field& field,
            std::vector<std::int64_t>& candidates) {
@@ -19,43 +19,22 @@ bool claim(std::int64_t voxel, std::uint32_t lesion, const Field& field,
 
 struct Offset {
     Place step;
-    std::int64_t voxels; // the same, as a difference of indices
+    std::int64_t voxels; // the step as a difference of indices
     double squared_mm;
 };
 
 Place plus(const Place& a, const Place& b) { return {a[0] + b[0], a[1] + b[1], a[2] + b[2]}; }
 Place minus(const Place& a, const Place& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
 
-// Squared distance; the terms are added in the order of their size, lest it depend on the order of the axes.
-double squared_mm(const Place& step, const std::array<double, 3>& spacing_mm) {
-    std::array<double, 3> term;
-    for (std::size_t axis = 0; axis < 3; ++axis) {
-        const double mm = static_cast<double>(step[axis]) * spacing_mm[axis];
-        term[axis] = mm * mm;
-    }
-    std::sort(term.begin(), term.end());
-    return term[0] + term[1] + term[2];
-}
-
-// How far the ball reaches along each axis, in voxels; never further than the volume does.
-Place reach_of(const Ball& ball, const Grid& grid) {
-    const double radius_mm = ball.radius_mm * (1 + radius_tolerance);
-    Place reach;
-    for (std::size_t axis = 0; axis < 3; ++axis)
-        reach[axis] = static_cast<std::int64_t>(
-            std::min(radius_mm / ball.spacing_mm[axis], static_cast<double>(grid.extent[axis] - 1)));
-    return reach;
-}
-
-// All steps within the ball but the one to itself, the shortest first.
+// All steps within the ball except the one to itself, the shortest first.
 std::vector<Offset> offsets_of(const Ball& ball, const Place& reach, const Field& field) {
-    const double radius_mm = ball.radius_mm * (1 + radius_tolerance);
+    const double squared_radius = squared_radius_mm(ball);
     std::vector<Offset> offsets;
     for (std::int64_t a = -reach[0]; a <= reach[0]; ++a)
         for (std::int64_t b = -reach[1]; b <= reach[1]; ++b)
             for (std::int64_t c = -reach[2]; c <= reach[2]; ++c) {
                 const double squared = squared_mm({a, b, c}, ball.spacing_mm);
-                if (squared > 0 && squared <= radius_mm * radius_mm)
+                if (squared > 0 && squared <= squared_radius)
                     offsets.push_back({{a, b, c}, field.voxel({a, b, c}), squared});
             }
     std::sort(offsets.begin(), offsets.end(),
@@ -63,14 +42,15 @@ std::vector<Offset> offsets_of(const Ball& ball, const Place& reach, const Field
     return offsets;
 }
 
-// Where the steps of the same length end.
+// End of the steps that are as long as the first.
 template <class Iterator> Iterator end_of_shell(Iterator shell, Iterator end) {
     return std::find_if(shell, end, [&](const Offset& step) {
         return step.squared_mm > shell->squared_mm * (1 + tie_tolerance);
     });
 }
 
-// Marked voxels that have a neighbour outside the mask: the nearest to whatever lies outside is one of them.
+// Marked voxels that have a neighbour outside the mask. The marked voxel nearest to a candidate is one of
+// them.
 std::vector<std::int64_t> surface_of(const std::vector<std::int64_t>& marked, const Field& field) {
     std::vector<std::int64_t> surface;
     std::copy_if(marked.begin(), marked.end(), std::back_inserter(surface), [&](std::int64_t voxel) {
@@ -87,7 +67,7 @@ std::vector<std::int64_t> dilate_by_cross(const std::vector<std::int64_t>& marke
                                           const Field& field, const Worker& worker) {
     std::vector<std::int64_t> candidates;
     Pace pace(worker);
-    // Each layer is sorted by lesion, as the mask is: the lower number comes first.
+    // Each layer is sorted by lesion, as the mask is, so that the lower number comes first.
     const auto dilate = [&](std::int64_t voxel) {
         const std::uint32_t lesion = field.lesion(voxel);
         field.faces(voxel, [&](std::int64_t face) { claim(face, lesion, field, candidates); });
@@ -104,9 +84,9 @@ std::vector<std::int64_t> dilate_by_cross(const std::vector<std::int64_t>& marke
 
 std::vector<std::int64_t> dilate_by_ball(const std::vector<std::int64_t>& marked, const Ball& ball,
                                          const Grid& grid, const Field& field, const Worker& worker) {
-    const Place reach = reach_of(ball, grid);
+    const Place reach = reach_of(ball, grid.extent);
     const std::vector<Offset> offsets = offsets_of(ball, reach, field);
-    // With one lesion only it does not matter from which voxel a candidate is reached.
+    // With a single lesion it does not matter from which voxel a candidate is reached.
     const bool separate = !marked.empty() && field.lesion(marked.back()) > 1;
     const std::vector<std::int64_t> surface = surface_of(marked, field);
     std::vector<std::int64_t> candidates;

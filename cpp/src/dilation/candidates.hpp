@@ -9,8 +9,8 @@
 
 namespace fastfuse {
 
-// Each belongs to the nearest lesion, of two as near to the one with the lower number, and is noted as
-// waiting. `marked` holds the mask's voxels by lesion; the candidates come out by distance, not by lesion.
+// Each candidate is noted as waiting, with the nearest lesion; of two equally near ones, that with the lower
+// number. `marked` holds the mask's voxels sorted by lesion. The candidates are sorted by distance.
 std::vector<std::int64_t> dilate_by_cross(const std::vector<std::int64_t>& marked, int iterations,
                                           const Field& field, const Worker& worker);
 std::vector<std::int64_t> dilate_by_ball(const std::vector<std::int64_t>& marked, const Ball& ball,

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t candidates_at_a_time = 4096;
 
-// One call of dilate, step by step.
+// The steps of one call of dilate.
 class Dilating {
   public:
     Dilating(const View& image, const std::optional<View>& roi, const Grid& grid,
@@ -37,7 +37,7 @@ class Dilating {
     }
 
   private:
-    // What one thread does, with an eye on whether to stop.
+    // Runs work on one thread, which can be interrupted.
     template <class Work> void alone(const Work& work) const {
         team_.run(1, [&](std::int64_t, const Worker& worker) { work(worker); });
     }
@@ -51,7 +51,7 @@ class Dilating {
                                : dilate_by_cross(marked_, options_.iterations, field_, worker);
     }
 
-    // Of candidates outside the roi the intensity is NaN.
+    // The intensity of candidates outside the roi is NaN.
     void read_intensities() {
         candidates_.resize(found_.size());
         const std::size_t jobs = (found_.size() + candidates_at_a_time - 1) / candidates_at_a_time;
@@ -84,7 +84,7 @@ class Dilating {
         return dilation;
     }
 
-    // Gives every candidate inside the roi to its lesion.
+    // Sorts the candidates inside the roi by lesion.
     void share_out() {
         const auto outside = std::partition(candidates_.begin(), candidates_.end(),
                                             [](const Candidate& c) { return !std::isnan(c.intensity); });
@@ -115,7 +115,7 @@ class Dilating {
     Field field_;
     Sampler image_;
     std::optional<Sampler> roi_;
-    std::vector<std::int64_t> marked_, found_; // voxels of the mask, and of the candidates
+    std::vector<std::int64_t> marked_, found_; // voxels of the mask and of the candidates
     std::vector<Candidate> candidates_;
     std::vector<Lesion> lesions_;
 };

@@ -1,4 +1,4 @@
-// A volume's voxels during a dilation: where they lie, what is noted of them, and who their neighbours are.
+// A volume's voxels during a dilation: their places, states and neighbours.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@ namespace fastfuse {
 enum class State : std::uint32_t {
     untouched,
     mask,    // of a lesion
-    waiting, // a candidate that is not bright enough yet
-    entered, // bright enough, but its component does not touch the mask yet
+    waiting, // a candidate below the cut
+    entered, // above the cut, but not connected to the mask yet
     ring,
 };
 
@@ -50,13 +50,13 @@ class Field {
         return true;
     }
 
-    // A voxel's index in the order in which ties are broken.
+    // The voxel's index in the caller's order, in which ties are broken.
     std::int64_t rank(std::int64_t voxel) const {
         const Place at = place(voxel);
         return at[0] * grid_.rank_step[0] + at[1] * grid_.rank_step[1] + at[2] * grid_.rank_step[2];
     }
 
-    // The up to six voxels that share a face with this one.
+    // Visits the up to six voxels that share a face with this one.
     template <class Visit> void faces(std::int64_t voxel, const Visit& visit) const {
         const Place at = place(voxel);
         std::int64_t step = 1;
@@ -66,7 +66,7 @@ class Field {
         }
     }
 
-    // The up to 26 voxels that share a face, an edge or a corner.
+    // Visits the up to 26 voxels that share a face, an edge or a corner with this one.
     template <class Visit> void neighbours(std::int64_t voxel, const Visit& visit) const {
         const Place at = place(voxel);
         for (std::int64_t k = 0; k < 27; ++k) {
@@ -80,7 +80,7 @@ class Field {
     const Output& notes_;
 };
 
-// Single voxels of an array.
+// Reads single voxels of an array.
 class Sampler {
   public:
     Sampler(const View& view, const Grid& grid, const Field& field)

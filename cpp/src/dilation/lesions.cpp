@@ -9,9 +9,9 @@ namespace {
 
 using Lesion = std::vector<std::int64_t>; // its voxels
 
-constexpr std::uint32_t provisional = 1; // the name of every lesion until all are found
+constexpr std::uint32_t provisional = 1; // number of every lesion until all are found
 
-// The component of a voxel that is still unnamed (of lesion 0).
+// The component of a voxel that has no lesion yet (lesion 0).
 Lesion flood(std::int64_t seed, const Field& field, Pace& pace) {
     Lesion lesion{seed};
     field.note(seed, State::mask, provisional);

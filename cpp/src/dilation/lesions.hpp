@@ -8,9 +8,9 @@
 
 namespace fastfuse {
 
-// Notes every marked voxel as mask of its lesion, all of lesion 1 unless `separate`, and sorts `marked` by
-// lesion. Lesions are numbered in the order of their first voxels. Returns the voxels of each, lesion 1
-// first.
+// Notes the lesion of every marked voxel and sorts `marked` by lesion. Lesions are numbered from 1 in the
+// order of their first voxels; unless `separate`, all voxels belong to lesion 1. Returns the size of each
+// lesion.
 std::vector<std::int64_t> note_lesions(std::vector<std::int64_t>& marked, const Field& field, bool separate,
                                        const Worker& worker);
 

@@ -10,9 +10,9 @@
 namespace fastfuse {
 namespace {
 
-constexpr std::int64_t run_voxels = 16384;    // read at a time
-constexpr std::int64_t stretch_voxels = 1024; // skipped at a time where nothing is marked
-constexpr std::int64_t group_voxels = 64;     // the same, on a closer look
+constexpr std::int64_t run_voxels = 16384;    // of one read
+constexpr std::int64_t stretch_voxels = 1024; // skipped together if all are zero
+constexpr std::int64_t group_voxels = 64;     // skipped together in the other stretches
 
 bool is_marked(double value, bool binarize, std::int64_t voxel) {
     if (!std::isfinite(value)) throw BadInput(BadInput::Kind::not_finite, -1, voxel, value);
@@ -20,7 +20,7 @@ bool is_marked(double value, bool binarize, std::int64_t voxel) {
     return value > 0;
 }
 
-// `from` is the voxels' data in native layout.
+// `from`: the voxels' data in native layout.
 void mark_group(Scalar type, const std::byte* from, std::int64_t first, std::int64_t n, bool binarize,
                 std::vector<std::int64_t>& marked) {
     std::array<double, group_voxels> value;

@@ -1,4 +1,4 @@
-// The voxels that a mask marks.
+// The foreground voxels of a mask.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace fastfuse {
 
-// Their indices in order. A mask holds 0 and 1; with `binarize` whatever is above 0 counts as 1. Throws
-// BadInput for the first voxel that holds anything else.
+// Indices of the foreground voxels, in order. A mask holds 0 and 1; with `binarize`, values above 0 count
+// as 1. Throws BadInput for the first voxel with another value.
 std::vector<std::int64_t> marked_voxels(const View& mask, const std::vector<std::int64_t>& shape,
                                         bool binarize, const Team& team);
 

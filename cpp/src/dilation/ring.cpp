@@ -15,12 +15,12 @@ constexpr int most_cuts = 100; // 0.99 … 0.00
 std::vector<double> falling_cuts() {
     std::vector<double> cuts;
     double cut = 0.99;
-    for (int k = 0; k < most_cuts; ++k, cut -= 0.01) // the running float, as the authors'
+    for (int k = 0; k < most_cuts; ++k, cut -= 0.01) // summed up as in the authors' code
         cuts.push_back(cut);
     return cuts;
 }
 
-// Takes the candidates of one lesion into its ring.
+// Moves candidates of one lesion into its ring.
 class Taker {
   public:
     Taker(const Lesion& lesion, const Field& field, bool connected)
@@ -47,7 +47,7 @@ class Taker {
     }
 
   private:
-    // The voxel, and what had entered before and now touches.
+    // Takes the voxel and its component among the entered ones.
     void take_component(std::int64_t voxel) {
         take(voxel);
         for (pending_.assign(1, voxel); !pending_.empty();) {
@@ -73,10 +73,10 @@ class Taker {
     std::vector<std::int64_t> pending_;
 };
 
-// The first of the falling cuts that the intensity is above; their number if it is above none.
+// Index of the first of the falling cuts below the intensity; their number if there is none.
 std::size_t first_below(const std::vector<double>& cuts, double intensity) {
     const auto last = static_cast<double>(cuts.size());
-    // Cuts are 0.01 apart but for rounding: a guess, and a step or none.
+    // Cuts are 0.01 apart up to rounding: a guess is at most one step away.
     auto k = static_cast<std::size_t>(std::clamp(std::ceil((cuts[0] - intensity) * 100), 0.0, last));
     while (k > 0 && intensity > cuts[k - 1])
         --k;
@@ -85,11 +85,11 @@ std::size_t first_below(const std::vector<double>& cuts, double intensity) {
     return k;
 }
 
-// Lets the cut fall until the ring is large enough, or to its last value.
+// Lowers the cut until the ring is large enough, or to the last cut.
 Ring ring_by_cuts(const Lesion& lesion, const std::vector<double>& cuts, const DilationOptions& options,
                   const Field& field, const Worker& worker) {
-    std::vector<std::size_t> order(lesion.candidates.size()); // by the cut at which they enter
-    std::vector<std::size_t> end(cuts.size() + 1);            // of those that have entered at each cut
+    std::vector<std::size_t> order(lesion.candidates.size()); // candidates, by the cut at which they enter
+    std::vector<std::size_t> end(cuts.size() + 1);            // end of those that have entered at each cut
     std::vector<std::uint8_t> enters(order.size());
     for (std::size_t c = 0; c < order.size(); ++c) {
         enters[c] = static_cast<std::uint8_t>(first_below(cuts, lesion.candidates[c].intensity));
@@ -114,7 +114,7 @@ Ring ring_by_cuts(const Lesion& lesion, const std::vector<double>& cuts, const D
     }
 }
 
-// Ordered so that the brightest comes out of a heap first, of equals the one with the lowest rank.
+// Ordered for a heap: the brightest comes first, and of equally bright ones that with the lowest rank.
 struct Ranked {
     double intensity;
     std::int64_t rank, voxel;
@@ -129,7 +129,7 @@ std::int64_t wanted(const Lesion& lesion, double size) {
     return static_cast<std::int64_t>(std::min(rounded, static_cast<double>(lesion.candidates.size())));
 }
 
-// The brightest candidates one by one; if connected, only such as touch the mask or the ring at their turn.
+// Takes the brightest candidates one by one. If connected, each must touch the mask or the ring so far.
 Ring ring_by_rank(Lesion& lesion, const DilationOptions& options, const Field& field, const Worker& worker) {
     const Taker taker(lesion, field, options.connected);
     std::vector<Ranked> first;
@@ -150,7 +150,7 @@ Ring ring_by_rank(Lesion& lesion, const DilationOptions& options, const Field& f
         open.pop();
         field.note(best.voxel, State::ring, lesion.number);
         ring.cut = ring.voxels ? std::min(ring.cut, best.intensity) : best.intensity;
-        field.faces(best.voxel, [&](std::int64_t face) { // waiting are only such as did not touch before
+        field.faces(best.voxel, [&](std::int64_t face) { // waiting: it did not touch before
             if (!field.is(face, State::waiting, lesion.number)) return;
             field.note(face, State::entered, lesion.number);
             const auto found = std::lower_bound(lesion.candidates.begin(), lesion.candidates.end(),

@@ -1,4 +1,4 @@
-// Which candidates of one lesion make its ring.
+// Selects the candidates of one lesion that make its ring.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace fastfuse {
 
 struct Candidate {
     std::int64_t voxel;
-    double intensity; // as the cut is compared with it
+    double intensity; // scaled if the cut is
 };
 
 struct Lesion {
@@ -20,12 +20,12 @@ struct Lesion {
 };
 
 struct Ring {
-    double cut; // NaN where no candidate was wanted
+    double cut; // NaN if the exact ring is empty
     std::int64_t voxels;
 };
 
-// Notes the ring's voxels. The falling and the fixed cut take what is brighter than the cut; the exact one
-// takes its darkest voxel too.
+// Notes the ring's voxels. For the falling and the fixed cut they are brighter than the cut; for the exact
+// one the cut is the darkest of them.
 Ring find_ring(Lesion& lesion, const DilationOptions& options, const Field& field, const Worker& worker);
 
 } // namespace fastfuse

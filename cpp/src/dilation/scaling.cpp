@@ -1,4 +1,4 @@
-#include "dilation/scaling.hpp"
+#include "fastfuse/dilation.hpp"
 
 #include <array>
 #include <cmath>
@@ -11,19 +11,19 @@
 namespace fastfuse {
 namespace {
 
-constexpr std::int64_t run_voxels = 16384; // read at a time
+constexpr std::int64_t run_voxels = 16384; // of one read
 constexpr double clipped_percent = 0.1;
 constexpr int digit_bits = 16;
 constexpr std::size_t digits = std::size_t{1} << digit_bits;
 
-// How many keys that begin with a prefix have each next digit.
+// Counts of the next digit, over keys that begin with a prefix.
 struct Histogram {
     explicit Histogram(std::uint64_t of = 0) : prefix(of), count(digits) {}
     std::uint64_t prefix;
     std::vector<std::int64_t> count;
 };
 
-// The key that has this rank among those with the prefix found so far.
+// The key with this rank among those with the prefix found so far.
 struct Sought {
     std::int64_t rank;
     std::uint64_t prefix = 0;
@@ -45,7 +45,7 @@ std::vector<std::uint64_t> prefixes(const std::array<Sought, 4>& sought) {
     return distinct;
 }
 
-// NumPy's way to round.
+// Linear interpolation, rounded as NumPy's.
 double between(double a, double b, double share) {
     return share >= 0.5 ? b - (b - a) * (1 - share) : a + (b - a) * share;
 }
@@ -54,7 +54,7 @@ bool is_signed(Scalar type) {
     return type == Scalar::i8 || type == Scalar::i16 || type == Scalar::i32 || type == Scalar::i64;
 }
 
-// Finds order statistics of elements that lie in memory as Bits, digit by digit, the highest first.
+// Finds order statistics of elements stored as Bits, digit by digit from the highest.
 template <class Bits, bool is_float> class Selection {
   public:
     Selection(const View& image, const std::optional<View>& roi, const std::vector<std::int64_t>& shape,
@@ -109,7 +109,7 @@ template <class Bits, bool is_float> class Selection {
         return widened;
     }
 
-    // One read of the image: the histograms of the digit at `level` behind each prefix.
+    // Reads the image once: histograms of the digit at `level` after each prefix.
     std::vector<Histogram> read(int level, const std::vector<std::uint64_t>& wanted) const {
         std::vector<std::vector<Histogram>> own(static_cast<std::size_t>(team_.size()));
         for (auto& histograms : own)
@@ -137,11 +137,11 @@ template <class Bits, bool is_float> class Selection {
         if (shift + digit_bits >= bits)
             count_first_digits(data, inside, n, histograms[0].count.data());
         else
-            for (Histogram& histogram : histograms) // the run stays in the cache meanwhile
+            for (Histogram& histogram : histograms) // the run stays in the cache
                 count_digits(data, inside, n, shift, histogram);
     }
 
-    // The element's key, if it counts.
+    // The element's key; none if it is not finite or outside the roi.
     std::optional<Bits> key_at(const std::byte* data, const double* inside, std::int64_t k) const {
         if (inside && inside[k] == 0) return std::nullopt;
         Bits element;
@@ -157,7 +157,7 @@ template <class Bits, bool is_float> class Selection {
             if (const auto key = key_at(data, inside, k)) ++count[*key >> shift];
     }
 
-    // Most elements lie far from what is sought: they are passed over a group at a time.
+    // Most elements have another prefix, and are skipped in groups.
     void count_digits(const std::byte* data, const double* inside, std::int64_t n, int shift,
                       Histogram& histogram) const {
         const int prefix_shift = shift + digit_bits;
@@ -196,7 +196,7 @@ template <class Bits, bool is_float> class Selection {
     const std::vector<std::int64_t>& shape_;
     const Team& team_;
     std::int64_t voxels_;
-    Bits flip_; // what brings integers into the order of unsigned ones
+    Bits flip_; // bits to flip so that signed integers sort as unsigned ones
 };
 
 } // namespace

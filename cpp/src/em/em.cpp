@@ -92,6 +92,11 @@ void gather_rater(const Batch& batch, std::size_t i, const Posterior& posterior,
     sums.true_negative[i] += dot(u, no, n);
 }
 
+void add_truths(const Batch& batch, const Posterior& posterior, Sums& sums) {
+    sums.foreground += dot(batch.count, posterior.foreground.data(), batch.rows);
+    sums.background += dot(batch.count, posterior.background.data(), batch.rows);
+}
+
 // part / (part + rest) and its complement, with what a prior adds to both; as before where nothing
 // determines them.
 void update(double part, double rest, const BetaPrior& prior, double& rate, double& complement) {
@@ -148,11 +153,20 @@ Sums BatchExpectation::operator()(const Batch& batch, const Worker& worker) {
     find_posterior(batch, by_terms ? &sums : nullptr, worker);
     for (std::int64_t r = 0; r < batch.rows; ++r)
         sums.count += batch.count[r];
-    sums.foreground = dot(batch.count, posterior_.foreground.data(), batch.rows);
-    sums.background = dot(batch.count, posterior_.background.data(), batch.rows);
     sums.log_likelihood = dot(batch.count, posterior_.log_likelihood.data(), batch.rows);
+    add_truths(batch, posterior_, sums);
     for (std::size_t i = 0; i < sums.true_positive.size() && !by_terms; ++i)
         gather_rater(batch, i, posterior_, m_step_, performance_, seen_, sums);
+    return sums;
+}
+
+Sums weighted_sums(const Batch& batch, const Posterior& weights, MStep m_step,
+                   const Performance& performance) {
+    Sums sums(batch.raters);
+    SeenVotes seen;
+    add_truths(batch, weights, sums);
+    for (std::size_t i = 0; i < sums.true_positive.size(); ++i)
+        gather_rater(batch, i, weights, m_step, performance, seen, sums);
     return sums;
 }
 

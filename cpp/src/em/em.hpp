@@ -50,6 +50,10 @@ class BatchExpectation {
 // What the expectations of all threads share in one E-step; nothing where the model needs nothing.
 std::shared_ptr<const Nodes> nodes_for(Model model, const Performance& performance);
 
+// The same sums, without count and likelihood, of given w and 1 − w.
+Sums weighted_sums(const Batch& batch, const Posterior& weights, MStep m_step,
+                   const Performance& performance);
+
 // E-step over all rows. The same bits for every team.
 Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance& performance,
                  const Team& team);

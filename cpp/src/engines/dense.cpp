@@ -256,7 +256,7 @@ template <class T> class DenseIn : public Dense {
         return total;
     }
 
-    // Moments hold Σ q_i q_t(B). Without them, a rater's own mark stands for his vote, which leaves
+    // Moments hold Σ q_i q_t(B). Without them, a rater's own mark stands for their vote, which leaves
     // Σ q_i (1 − q_i) on the wrong side.
     Sums mean_vote_of_masses(const std::vector<double>& spread) const {
         const Performance none(votes_.size());

@@ -1,7 +1,6 @@
 #include "posterior/characteristic.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "posterior/node_loops.hpp"
@@ -9,8 +8,16 @@
 namespace fastfuse {
 namespace {
 
-constexpr std::size_t raters_between_looks = 8;
+constexpr std::size_t raters_between_looks = 8; // at whether φ has vanished
 constexpr std::size_t rows_together = 16;
+
+template <class Row> Tails tails_of(const Row& row) {
+    if (row.fractional < worth_bounding) return {row.lowest, row.highest};
+    ChernoffBound bound(row);
+    for (const auto& doubt : row.doubts)
+        bound.add(doubt.vote, doubt.gain);
+    return bound.tails();
+}
 
 } // namespace
 
@@ -24,7 +31,7 @@ std::int64_t RowCharacteristic::take(std::int64_t at) {
     begin(row, at);
     if (row.highest <= -one_sided) return expand(row, false);
     if (row.lowest >= one_sided) return expand(row, true);
-    const Tails tails = bound_tails(row);
+    const Tails tails = tails_of(row);
     if (tails.log_foreground <= -negligible) return saturate(row, false);
     if (tails.log_background <= -negligible) return saturate(row, true);
     const std::size_t set = set_within(std::max(tails.highest, -tails.lowest));
@@ -39,7 +46,7 @@ std::int64_t RowCharacteristic::finish() {
     return terms;
 }
 
-// Splits the raters into those in doubt and the others, and finds the range of S.
+// Collects the fractional votes, and finds the range of S.
 void RowCharacteristic::begin(Row& row, std::int64_t at) const {
     row.at = at;
     const double prior = batch_.prior ? batch_.prior[at] : theta_.prior;
@@ -49,53 +56,18 @@ void RowCharacteristic::begin(Row& row, std::int64_t at) const {
     for (std::size_t i = 0; i < nodes_.no.size(); ++i) {
         const double q = vote(i, row);
         if (is_missing(q)) continue;
-        row.log_zero += q * nodes_.log_false_alarm[i] + (1 - q) * nodes_.log_rejection[i];
+        row.log_zero += q * nodes_.log_false_positive[i] + (1 - q) * nodes_.log_true_negative[i];
         row.base += nodes_.no[i] + (q == 1 ? nodes_.gain[i] : 0);
         if (is_fractional(q)) row.doubts.push_back({i, q, nodes_.gain[i]});
     }
     row.lowest = row.highest = row.mean = row.base;
     row.variance = 0;
+    row.fractional = static_cast<int>(row.doubts.size());
     for (const Doubt& doubt : row.doubts) {
         (doubt.gain < 0 ? row.lowest : row.highest) += doubt.gain;
         row.mean += doubt.vote * doubt.gain;
         row.variance += doubt.vote * (1 - doubt.vote) * doubt.gain * doubt.gain;
     }
-}
-
-// Chernoff: P(S ≥ x) ≤ E e^{t(S − x)} for every t > 0, and E σ(S) ≤ E e^{tS} where t ≤ 1; the same of −S. For
-// t, that which is best if S were Gaussian, and powers of 2 around it.
-RowCharacteristic::Tails RowCharacteristic::bound_tails(const Row& row) {
-    Tails tails{row.lowest, row.highest};
-    if (static_cast<int>(row.doubts.size()) < worth_bounding) return tails;
-    constexpr std::size_t tries = 4, factors_a_logarithm = 8;
-    const double least = std::sqrt(2 * negligible / row.variance) / 4;
-    std::array<double, tries> up{}, down{}, log_up{}, log_down{}; // E e^{±t(S − base)}
-    up.fill(1), down.fill(1);
-    for (std::size_t j = 0; j < row.doubts.size(); ++j) {
-        const double q = row.doubts[j].vote;
-        double more = std::exp(least * row.doubts[j].gain), less = 1 / more;
-        for (std::size_t k = 0; k < tries; ++k, more *= more, less *= less) {
-            up[k] *= 1 - q + q * more;
-            down[k] *= 1 - q + q * less;
-        }
-        if ((j + 1) % factors_a_logarithm != 0 && j + 1 < row.doubts.size()) continue;
-        for (std::size_t k = 0; k < tries; ++k) {
-            log_up[k] += std::log(up[k]);
-            log_down[k] += std::log(down[k]);
-        }
-        up.fill(1), down.fill(1);
-    }
-    double t = least;
-    for (std::size_t k = 0; k < tries; ++k, t *= 2) {
-        log_up[k] += t * row.base;
-        log_down[k] -= t * row.base;
-        tails.highest = std::min(tails.highest, (log_up[k] + negligible) / t);
-        tails.lowest = std::max(tails.lowest, -(log_down[k] + negligible) / t);
-        if (t > 1) continue;
-        tails.log_foreground = std::min(tails.log_foreground, log_up[k]);
-        tails.log_background = std::min(tails.log_background, log_down[k]);
-    }
-    return tails;
 }
 
 // w = E σ(S), u = E σ(−S), softplus = E log(1 + e^S).
@@ -121,59 +93,54 @@ void RowCharacteristic::answer(const Row& row, double w, double u, double softpl
     }
 }
 
-// Where S < 0 throughout, σ(S) = Σ_k (−1)^{k+1} e^{kS} and log(1 + e^S) = Σ_k (−1)^{k+1} e^{kS} / k, and
-// E e^{kS} is a product: no digit is lost, however small w may be. Mirrored, the same of −S.
 std::int64_t RowCharacteristic::expand(const Row& row, bool mirrored) {
     const std::vector<Doubt>& doubts = row.doubts;
-    const double end = mirrored ? -row.lowest : row.highest; // the value of S, or −S, nearest to 0
-    const double ratio = std::exp(end);
-    const auto terms = static_cast<int>(std::ceil(-negligible / end)) + 1;
     power_.assign(doubts.size(), 1);
     factor_.resize(doubts.size());
-    if (sums_) split_.assign(doubts.size(), Split{0, 0, 0, 0});
-    double sum = 0, log_sum = 0, leading = -1;
-    for (int k = 1; k <= terms; ++k) {
-        leading *= -ratio;
-        double term = leading;
-        for (std::size_t j = 0; j < doubts.size(); ++j) {
-            power_[j] *= nodes_.decay[doubts[j].rater];
-            const double near = (doubts[j].gain > 0) != mirrored ? doubts[j].vote : 1 - doubts[j].vote;
-            factor_[j] = near + (1 - near) * power_[j];
-            term *= factor_[j];
-        }
-        sum += term;
-        log_sum += term / k;
-        for (std::size_t j = 0; j < doubts.size() && sums_; ++j) {
-            const bool near_is_mark = (doubts[j].gain > 0) != mirrored;
-            const double near = near_is_mark ? doubts[j].vote : 1 - doubts[j].vote;
-            const double near_part = term * (near / factor_[j]);
-            const double far_part = term * ((1 - near) * power_[j] / factor_[j]);
-            split_[j].true_positive += near_is_mark ? near_part : far_part;
-            split_[j].false_negative += near_is_mark ? far_part : near_part;
-        }
-        if (std::abs(term) <= rounding * std::abs(sum)) break;
-    }
-    for (std::size_t j = 0; j < doubts.size() && sums_; ++j) {
-        Split& split = split_[j];
-        split.false_positive = std::max(doubts[j].vote - split.true_positive, 0.0);
-        split.true_negative = std::max(1 - doubts[j].vote - split.false_negative, 0.0);
-        if (!mirrored) continue;
-        std::swap(split.true_positive, split.false_positive);
-        std::swap(split.false_negative, split.true_negative);
-    }
+    near_sum_.assign(doubts.size(), 0);
+    far_sum_.assign(doubts.size(), 0);
+    Series series(row, mirrored);
+    for (bool more = true; more;)
+        more = series.add(series_term(doubts, series.begin_term(), mirrored));
+    if (sums_) split_series(doubts, mirrored);
     if (mirrored)
-        answer(row, 1 - sum, sum, log_sum + row.mean);
+        answer(row, 1 - series.sum, series.sum, series.log_sum + row.mean);
     else
-        answer(row, sum, 1 - sum, log_sum);
-    return terms * static_cast<std::int64_t>(doubts.size() + 1);
+        answer(row, series.sum, 1 - series.sum, series.log_sum);
+    return series.terms * static_cast<std::int64_t>(doubts.size() + 1);
 }
 
-// All but e^−37 of S lies so far on one side that σ(S) is 0, or 1, to the last digit.
+// The next term of the series, from what all terms begin with; also adds its parts by each doubt's mark.
+double RowCharacteristic::series_term(const std::vector<Doubt>& doubts, double term, bool mirrored) {
+    for (std::size_t j = 0; j < doubts.size(); ++j) {
+        power_[j] *= nodes_.decay[doubts[j].rater];
+        factor_[j] = NearMark(doubts[j].vote, doubts[j].gain, mirrored).factor(power_[j]);
+        term *= factor_[j];
+    }
+    for (std::size_t j = 0; j < doubts.size() && sums_; ++j) {
+        const double near = NearMark(doubts[j].vote, doubts[j].gain, mirrored).probability;
+        near_sum_[j] += term * (near / factor_[j]);
+        far_sum_[j] += term * ((1 - near) * power_[j] / factor_[j]);
+    }
+    return term;
+}
+
+void RowCharacteristic::split_series(const std::vector<Doubt>& doubts, bool mirrored) {
+    split_.clear();
+    for (std::size_t j = 0; j < doubts.size(); ++j) {
+        const Doubt& doubt = doubts[j];
+        const bool near_is_one = NearMark(doubt.vote, doubt.gain, mirrored).is_one;
+        split_.push_back(split_of(doubt.vote, near_is_one ? near_sum_[j] : far_sum_[j],
+                                  near_is_one ? far_sum_[j] : near_sum_[j], mirrored));
+    }
+}
+
+// For S far on one side of 0: σ(S) is 0 or 1 to the last digit, except with probability e^−37.
 std::int64_t RowCharacteristic::saturate(const Row& row, bool marked) {
     if (sums_) split_.clear();
     for (std::size_t j = 0; j < row.doubts.size() && sums_; ++j) {
         const double q = row.doubts[j].vote;
-        split_.push_back(marked ? Split{q, 1 - q, 0, 0} : Split{0, 0, q, 1 - q});
+        split_.push_back(marked ? MarkSplit{q, 1 - q, 0, 0} : MarkSplit{0, 0, q, 1 - q});
     }
     answer(row, marked ? 1 : 0, marked ? 0 : 1, marked ? row.mean : 0);
     return static_cast<std::int64_t>(row.doubts.size());
@@ -201,14 +168,7 @@ std::int64_t RowCharacteristic::integrate(std::size_t set) {
     for (std::size_t r = 0; r < queue.size; ++r) {
         const Row& row = queue.rows[r];
         factors += row.doubts.size() + 1;
-        if (sums_) split_.clear();
-        for (std::size_t j = 0; j < row.doubts.size() && sums_; ++j) {
-            const double q = row.doubts[j].vote;
-            const double one = std::clamp(row.with_mark[j], -0.5, 0.5);
-            const double zero = std::clamp(row.without[j], -0.5, 0.5);
-            split_.push_back(
-                {q * (0.5 + one), (1 - q) * (0.5 + zero), q * (0.5 - one), (1 - q) * (0.5 - zero)});
-        }
+        if (sums_) split_integral(row);
         const double odd = std::clamp(row.odd, -0.5, 0.5);
         answer(row, 0.5 + odd, 0.5 - odd, row.even + 0.5 * row.mean + log_2);
     }
@@ -216,11 +176,21 @@ std::int64_t RowCharacteristic::integrate(std::size_t set) {
     return static_cast<std::int64_t>(nodes.size * factors);
 }
 
+void RowCharacteristic::split_integral(const Row& row) {
+    split_.clear();
+    for (std::size_t j = 0; j < row.doubts.size(); ++j) {
+        const double q = row.doubts[j].vote;
+        const double one = std::clamp(row.with_mark[j], -0.5, 0.5);
+        const double zero = std::clamp(row.without[j], -0.5, 0.5);
+        split_.push_back({q * (0.5 + one), (1 - q) * (0.5 + zero), q * (0.5 - one), (1 - q) * (0.5 - zero)});
+    }
+}
+
 void RowCharacteristic::integrate_block(const NodeSet& nodes, std::size_t first, Row& row) {
     constexpr std::size_t n = Nodes::block;
     const std::vector<Doubt>& doubts = row.doubts;
     double *real = real_.data(), *imaginary = imaginary_.data();
-    // |φ| below this, times any weight of the block, is less than the rounding of ½
+    // |φ| below this, times any weight of the block, is less than the rounding of ½.
     const double nothing = 1e-18 / std::max(nodes.weight[first], nodes.log_weight[first]);
     turn_by(row.base, (static_cast<double>(first) + 0.5) * nodes.step, nodes.step, n, real, imaginary);
     for (std::size_t j = 0; j < doubts.size(); j += 2) {
@@ -243,8 +213,8 @@ void RowCharacteristic::integrate_block(const NodeSet& nodes, std::size_t first,
           row.even);
 }
 
-// The same, and the integrals over the product of all raters but one, for each: products of those before
-// him, and of those after.
+// Also integrates, for each doubt, φ without its rater: the product of the raters before them times that of
+// the raters after them.
 void RowCharacteristic::split_block(const NodeSet& nodes, std::size_t first, Row& row) {
     constexpr std::size_t n = Nodes::block;
     const std::vector<Doubt>& doubts = row.doubts;

@@ -75,7 +75,7 @@ class RowEnumerator::Terms {
         one_exponent_ = zero_exponent_ = 0;
         for (std::size_t i = 0; i < static_cast<std::size_t>(batch_.raters); ++i) {
             if (is_fractional(vote(i))) {
-                // Checked before, but the caller may have changed his array since.
+                // Checked before, but the caller may have changed the array since.
                 if (fractional_ == most_fractional)
                     throw BadInput(BadInput::Kind::too_many_fractional, -1, -1,
                                    fractional_votes(batch_, row_));

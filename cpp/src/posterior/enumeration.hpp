@@ -38,7 +38,7 @@ class RowEnumerator {
     std::unique_ptr<Terms> terms_;
 };
 
-// Appends one rater to n products over subsets of raters: entries with his bit set follow those without.
+// Appends one rater to n products over subsets of raters: entries with their bit set follow those without.
 void branch(double* product, std::size_t n, double no, double yes);
 
 } // namespace fastfuse

@@ -1,4 +1,4 @@
-// Loops over nodes of the characteristic function, many at a time: what is multiplied and summed there.
+// Loops over nodes of the characteristic function: products and weighted sums.
 //
 //   φ(ω)     characteristic function of S, real and imaginary parts apart; symbols as in characteristic.hpp
 #pragma once
@@ -7,14 +7,14 @@
 
 namespace fastfuse {
 
-// e^{iω base} at n nodes from the one at `first` on, `step` apart.
+// e^{iω base} at n nodes: ω = first, first + step, …
 void turn_by(double base, double first, double step, std::size_t n, double* real, double* imaginary);
 
 // φ times (1 − q) + q e^{iω gain}.
 void multiply(std::size_t n, double q, const double* cosine, const double* sine, const double* from_real,
               const double* from_imaginary, double* real, double* imaginary);
 
-// The same for two raters at once.
+// φ times the factors of two raters.
 void multiply_both(std::size_t n, double q1, const double* cosine1, const double* sine1, double q2,
                    const double* cosine2, const double* sine2, double* real, double* imaginary);
 

@@ -1,9 +1,14 @@
-// Nodes of the characteristic function: which set of them serves which range of S. Shared by
-// characteristic.cpp and its twin on the device.
+// Sets of nodes of the characteristic function, and the range of S that each serves. Also compiled by nvcc.
 #pragma once
 
 #include <cmath>
 #include <cstddef>
+
+#ifdef __CUDACC__
+#define FASTFUSE_HOST_DEVICE __host__ __device__
+#else
+#define FASTFUSE_HOST_DEVICE
+#endif
 
 namespace fastfuse {
 
@@ -12,17 +17,14 @@ constexpr double negligible = 37; // e^−37 is less than the rounding of 1
 constexpr double least_period = negligible + 6;
 constexpr double period_ratio = 1.25; // from one set of nodes to the next
 constexpr double last_node = negligible / pi;
-constexpr double one_sided = 1;    // a range of S that ends so far from 0 is expanded
-constexpr double rounding = 1e-18; // less than that of any sum, relative to it
-constexpr int worth_bounding = 12; // so many doubts
 
-// Of the nodes of a set, 2π/h.
-inline double period_of(std::size_t set) {
+// Period 2π/h of a set of nodes.
+FASTFUSE_HOST_DEVICE inline double period_of(std::size_t set) {
     return least_period * std::pow(period_ratio, static_cast<double>(set));
 }
 
-// The set whose nodes suffice where |S| stays below.
-inline std::size_t set_within(double largest) {
+// The smallest set whose nodes suffice for |S| ≤ `largest`.
+FASTFUSE_HOST_DEVICE inline std::size_t set_within(double largest) {
     const double ratio = (largest + negligible) / least_period;
     return ratio <= 1 ? 0 : static_cast<std::size_t>(std::ceil(std::log(ratio) / std::log(period_ratio)));
 }

@@ -6,7 +6,7 @@
 namespace fastfuse {
 namespace {
 
-// To whole blocks.
+// Rounds a number of nodes up to whole blocks.
 double rounded_up(double nodes) {
     constexpr auto block = static_cast<double>(Nodes::block);
     return std::ceil(nodes / block) * block;
@@ -37,11 +37,11 @@ Nodes::Nodes(const Performance& performance) {
         no.push_back(std::log(performance.false_negative_rate[i] / performance.specificity[i]));
         gain.push_back(yes - no.back());
         decay.push_back(std::exp(-std::abs(gain.back())));
-        log_false_alarm.push_back(std::log(performance.false_positive_rate[i]));
-        log_rejection.push_back(std::log(performance.specificity[i]));
+        log_false_positive.push_back(std::log(performance.false_positive_rate[i]));
+        log_true_negative.push_back(std::log(performance.specificity[i]));
         largest += std::max(std::abs(yes), std::abs(no.back()));
     }
-    constexpr double any_prior = 800; // |logit| of the least double and more
+    constexpr double any_prior = 800; // above |logit| of the smallest double
     slots_ = std::vector<Slot>(set_within(largest + any_prior) + 1);
 }
 

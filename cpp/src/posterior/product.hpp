@@ -3,7 +3,7 @@
 // Kats, Goldberger, Greenspan: A Soft STAPLE Algorithm Combined with Anatomical Knowledge, MICCAI 2019.
 // Warfield, Zou, Wells: Simultaneous Truth and Performance Level Estimation, IEEE TMI 2004.
 //
-//   q_i    vote of rater i, the probability that he calls the voxel foreground
+//   q_i    vote of rater i, the probability that they call the voxel foreground
 //   θ_i1   sensitivity p(vote 1 | truth 1)        θ_i0   specificity p(vote 0 | truth 0)
 //   π      prior p(truth 1)
 //   a_i1   likelihood of vote q_i where truth is 1, q_i θ_i1 + (1 − q_i)(1 − θ_i1)                   eq. (10)

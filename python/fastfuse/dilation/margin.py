@@ -1,4 +1,4 @@
-"""The region that is fused: all voxels, the disputed ones, or a margin around what anybody marks."""
+"""The region within a margin of any rater's foreground."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..inputs.arrays import Array, marks
-from .conditional import check_ball, steps_in_c_order
+from .ball import check_ball
 
 
 def within_margin(
@@ -22,10 +22,10 @@ def within_margin(
     label: int | None,
     threads: int,
 ) -> Array | None:
-    """Return the voxels inside the mask that lie no farther than the margin from one that anybody marks.
+    """Return the voxels inside the mask within the margin of any rater's foreground.
 
-    The mask itself where nobody marks anything. All arrays have one shape, and the order of axes in which they
-    lie in memory; ``present`` may be empty.
+    If there is no foreground, returns the mask itself. All arrays have one shape, with axes in the order in which
+    they lie in memory; ``present`` may be empty.
 
     Raises
     ------
@@ -44,29 +44,6 @@ def within_margin(
         union &= mask != 0
     if not union.any():
         return mask
-    near = _dilated(union, margin_mm, spacing_mm, threads)
+    check_ball(margin_mm, spacing_mm, shape, "roi")
+    near: NDArray[np.bool_] = _core.near(union, radius_mm=margin_mm, spacing_mm=spacing_mm, threads=threads)
     return near if mask is None else near & (mask != 0)
-
-
-def _dilated(
-    union: NDArray[np.bool_], radius_mm: float, spacing_mm: Sequence[float], threads: int
-) -> NDArray[np.bool_]:
-    """Dilate by a ball; what has fewer than three axes is a slice, or a row, of a volume."""
-    lacking = 3 - union.ndim
-    shape, sides = (1,) * lacking + union.shape, [1.0] * lacking + list(spacing_mm)
-    check_ball(radius_mm, sides, shape, "roi")
-    near = np.zeros(shape, dtype=np.float32)
-    _core.dilate(
-        union.reshape(shape).view(np.uint8),
-        np.broadcast_to(np.uint8(0), shape),
-        near,
-        rank_step=steps_in_c_order(shape),
-        label=1.0,
-        size=float(np.prod(shape)),
-        radius_mm=radius_mm,
-        spacing_mm=sides,
-        cut="fixed",
-        intensity=-1.0,
-        threads=threads,
-    )
-    return (near > 0).reshape(union.shape)

@@ -27,7 +27,7 @@ class Dilation:
 
     @classmethod
     def checked(cls, **options: Any) -> Dilation:
-        """Check each option; a wrong one gets a ValueError or TypeError that names it and its value."""
+        """Check each option; raise ValueError or TypeError with the name and value of a wrong one."""
         unknown = sorted(set(options) - {field.name for field in fields(cls)})
         if unknown:
             known = ", ".join(field.name for field in fields(cls))

@@ -1,4 +1,4 @@
-"""What a conditional dilation answers."""
+"""Result of a conditional dilation."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class SoftMask:
     values : ndarray of float32, the mask's shape
         1 on the mask, the soft label on the ring, 0 elsewhere.
     threshold : float or ndarray of float64, shape (lesions,)
-        The cut that was used, in the unit that was compared: of the scaled image if it was scaled, else of the
-        image. The ring is brighter; for "exact" it is the ring's darkest voxel. One per lesion, in C order of
-        their first voxels, for ``scope="lesion"``. nan if no voxel was wanted.
+        The cut: the ring's voxels are brighter. For "exact", the intensity of the ring's darkest voxel, and nan
+        if the ring is empty. In the unit of the scaled image if it was scaled, else of the image. For
+        ``scope="lesion"`` one per lesion, in C order of their first voxels; else nan if the mask is empty.
     image_threshold : float or ndarray of float64, shape (lesions,)
-        The same in the image's unit.
+        The cut in the image's unit.
     size : float
-        (mask + ring) / mask that was reached, of all lesions together; nan for an empty mask.
+        (mask + ring) / mask of all lesions together; nan for an empty mask.
     """
 
     values: NDArray[Any]
@@ -34,12 +34,12 @@ class SoftMask:
 
     @property
     def voxels(self) -> int:
-        """Voxels of the mask."""
+        """Number of voxels in the mask."""
         return int(np.count_nonzero(self.values == 1))
 
     @property
     def ring_voxels(self) -> int:
-        """Voxels of the ring."""
+        """Number of voxels in the ring."""
         return int(np.count_nonzero(self.values)) - self.voxels
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from ..dilation.conditional import Guide
+from ..dilation.guide import Guide
 from ..dilation.options import Dilation
 from ..fusion.declared import switch
 from ..fusion.methods.dilated import dilate_fusion

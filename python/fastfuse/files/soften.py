@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..dilation.conditional import Guide
+from ..dilation.guide import Guide
 from ..dilation.options import Dilation
 from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn

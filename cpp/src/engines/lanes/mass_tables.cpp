@@ -13,7 +13,7 @@ MassShares::MassShares(int of_raters, bool with_moments, std::int64_t voxels)
         ++strip_raters;
 }
 
-// What rater i gives to the patterns in which he votes 1: Σ q_i² Π = Σ q_i Π − Σ q_i (1 − q_i) Π.
+// What rater i gives to the patterns in which they vote 1: Σ q_i² Π = Σ q_i Π − Σ q_i (1 − q_i) Π.
 std::vector<double> with_all_moments(const std::vector<double>& table, int raters) {
     const std::size_t patterns = std::size_t{1} << raters;
     std::vector<double> all((static_cast<std::size_t>(raters) + 1) * patterns);

@@ -90,7 +90,7 @@ FASTFUSE_INLINE void multiply_columns(const T* u, int rows, const T* v, double* 
         multiply_rows<T, bytes, 4, C>(u + r * row_stride<T>, v, table + r, next_column);
 }
 
-// Copies the rows of patterns in which one rater votes 0, each times his vote.
+// Copies the rows of patterns in which one rater votes 0, each times their vote.
 template <class T, int bytes>
 FASTFUSE_INLINE void scale_rows(const T* rows, int raters, int rater, const T* vote, T* to) {
     using L = Lanes<T, bytes>;

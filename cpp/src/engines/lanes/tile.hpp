@@ -22,7 +22,7 @@ template <class T> struct Columns {
 template <class T>
 constexpr std::int64_t row_stride = tile_voxels<T> + widest_lanes / static_cast<int>(sizeof(T));
 
-// A pattern of one rater more, who votes 0: his bit goes in at `rater`, and the bits from there on move up.
+// A pattern of one rater more, who votes 0: their bit goes in at `rater`, and the bits from there on move up.
 template <class Pattern> constexpr Pattern with_rater(Pattern pattern, int rater) {
     return (pattern >> rater << (rater + 1)) | (pattern & ((Pattern{1} << rater) - 1));
 }

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ...dilation.conditional import Guide, conditional_dilation
+from ...dilation.conditional import conditional_dilation
+from ...dilation.guide import Guide
 from ...dilation.options import Dilation
 from ...dilation.soft_mask import SoftMask
 from ...errors import warn

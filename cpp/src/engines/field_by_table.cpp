@@ -1,0 +1,219 @@
+#include "engines/field_by_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "engines/field.hpp"
+#include "engines/sweep.hpp"
+#include "support/sum_over_jobs.hpp"
+
+namespace fastfuse {
+namespace {
+
+// S and Σ_i log a_i0 of each row.
+struct RowLogOdds {
+    std::vector<double> log_odds, log_zero;
+};
+
+// log a_i1 and log a_i0 of a vote.
+struct LogPair {
+    double one, zero;
+};
+
+LogPair mixture(double q, const Performance& theta, std::size_t i) { // eq. (10)
+    return {std::log(q * theta.sensitivity[i] + (1 - q) * theta.false_negative_rate[i]),
+            std::log(q * theta.false_positive_rate[i] + (1 - q) * theta.specificity[i])};
+}
+
+LogPair log_linear(double q, const Performance& theta, std::size_t i) {
+    return {q * std::log(theta.sensitivity[i]) + (1 - q) * std::log(theta.false_negative_rate[i]),
+            q * std::log(theta.false_positive_rate[i]) + (1 - q) * std::log(theta.specificity[i])};
+}
+
+// Room for one row more, which stands for voxels outside the table.
+RowLogOdds log_odds_of(const VoteTable& table, Model model, const Performance& theta) {
+    const auto rows = static_cast<std::size_t>(table.size());
+    RowLogOdds odds{std::vector<double>(rows + 1), std::vector<double>(rows + 1)};
+    for (int i = 0; i < table.raters(); ++i) {
+        const double* votes = table.votes_of(i);
+        for (std::size_t row = 0; row < rows; ++row) {
+            if (is_missing(votes[row])) continue;
+            const auto rater = static_cast<std::size_t>(i);
+            const LogPair log_a = model == Model::log_linear ? log_linear(votes[row], theta, rater)
+                                                             : mixture(votes[row], theta, rater);
+            odds.log_odds[row] += log_a.one - log_a.zero;
+            odds.log_zero[row] += log_a.zero;
+        }
+    }
+    return odds;
+}
+
+} // namespace
+
+void FieldByTable::RowSums::add(const RowSums& other) {
+    for (std::size_t row = 0; row < w.size(); ++row) {
+        w[row] += other.w[row];
+        u[row] += other.u[row];
+    }
+    log_evidence += other.log_evidence;
+}
+
+FieldByTable::FieldByTable(const Task& task, Tabulation tabulation, const Region* region)
+    : TableEngine(task, std::move(tabulation)), region_(region), coupling_(coupling_of(task.options)),
+      board_(task.votes.shape), other_(static_cast<std::int32_t>(tabulation_.table.size())),
+      nobody_(static_cast<std::size_t>(board_.length()), 0.5) {}
+
+// w begins with the mean vote.
+void FieldByTable::start() {
+    std::vector<double> mean;
+    Posterior posterior;
+    for (std::int64_t b = 0; b < rows_.batches(); ++b) {
+        const Batch batch = rows_.batch(b);
+        mean_vote(batch, posterior);
+        for (std::int64_t r = 0; r < batch.rows; ++r)
+            mean.push_back(batch.count[r] > 0 ? posterior.foreground[static_cast<std::size_t>(r)] : 0.5);
+    }
+    const std::vector<std::int32_t> rows = tabulation_.index->rows_of_voxels(task_.team);
+    row_.assign(static_cast<std::size_t>(board_.size()), other_);
+    w_.assign(row_.size(), 0.5);
+    const std::int64_t n = board_.length();
+    task_.team.run(board_.lines(), [&](std::int64_t line, const Worker&) {
+        for (std::int64_t k = 0; k < n; ++k) {
+            const auto voxel = static_cast<std::size_t>(line * n + k);
+            const auto at = static_cast<std::size_t>(board_.at(line, k));
+            if (rows[voxel] >= 0) {
+                row_[at] = rows[voxel];
+                w_[at] = mean[static_cast<std::size_t>(rows[voxel])];
+            } else if (region_ && region_->agreed[voxel]) {
+                w_[at] = region_->marked[voxel];
+            }
+        }
+    });
+}
+
+// Each job has sums of its own: together no more than 4 bytes a voxel.
+std::int64_t FieldByTable::jobs() const {
+    constexpr std::int64_t most_jobs = 64;
+    const std::int64_t fit = task_.votes.voxels() / (4 * tabulation_.table.size());
+    return std::clamp<std::int64_t>(fit, 1, std::min(most_jobs, board_.lines()));
+}
+
+FieldByTable::RowSums FieldByTable::sweep(int colour, double logit_prior,
+                                          const std::vector<double>& log_odds) {
+    const auto make = [&] {
+        return [&](std::int64_t job, const Worker& worker) {
+            RowSums sums(log_odds.size());
+            const std::int64_t end = board_.lines() * (job + 1) / jobs();
+            for (std::int64_t line = board_.lines() * job / jobs(); line < end && !worker.stopped(); ++line)
+                sweep_line(line, colour, logit_prior, log_odds, sums);
+            return sums;
+        };
+    };
+    return sum_over_jobs(jobs(), task_.team, RowSums(log_odds.size()), make);
+}
+
+void FieldByTable::sweep_line(std::int64_t line, int colour, double logit_prior,
+                              const std::vector<double>& log_odds, RowSums& sums) {
+    const int half = board_.half_of(line, colour);
+    const std::int64_t begin = board_.begin(line, half), n = board_.voxels(half);
+    SweepScratch scratch;
+    for (std::int64_t first = 0; first < n; first += sweep_voxels) {
+        const std::int64_t some = std::min(sweep_voxels, n - first);
+        double* logit = scratch.logit.data();
+        std::fill_n(logit, some, logit_prior);
+        for (std::size_t axis = 0; axis + 1 < board_.axes(); ++axis) {
+            const auto [before, behind] = board_.neighbours(line, axis);
+            const auto values = [&](std::int64_t of) {
+                return (of < 0 ? nobody_.data() : w_.data() + board_.begin(of, half)) + first;
+            };
+            add_pull(values(before), values(behind), coupling_[axis], some, logit);
+        }
+        const double* beside = w_.data() + board_.begin(line, 1 - half) + first; // on both sides
+        add_pull(half == 0 ? beside - 1 : beside, half == 0 ? beside : beside + 1, coupling_.back(), some,
+                 logit);
+        const std::int32_t* row = row_.data() + begin + first;
+        find_w(row, log_odds.data(), some, scratch);
+        sums.log_evidence += log_evidence(scratch, some);
+        double* w = w_.data() + begin + first;
+        for (std::int64_t j = 0; j < some; ++j) {
+            const auto k = static_cast<std::size_t>(j);
+            const auto r = static_cast<std::size_t>(row[j]);
+            sums.w[r] += scratch.w[k];
+            sums.u[r] += scratch.u[k];
+            w[j] = row[j] == other_ ? w[j] : scratch.w[k];
+        }
+    }
+}
+
+Sums FieldByTable::expectation(const Performance& performance) {
+    if (w_.empty()) start();
+    task_.team.look();
+    const RowLogOdds odds = log_odds_of(tabulation_.table, task_.plan.model, performance);
+    const double logit_prior = std::log(performance.prior) - std::log1p(-performance.prior);
+    RowSums by_row = sweep(0, logit_prior, odds.log_odds);
+    by_row.add(sweep(1, logit_prior, odds.log_odds));
+    Sums sums = sums_of(by_row, performance);
+    sums.count = census_.mean_vote.count;
+    sums.log_likelihood = by_row.log_evidence;
+    for (std::size_t row = 0; row < static_cast<std::size_t>(other_); ++row)
+        sums.log_likelihood += tabulation_.table.counts()[row] * odds.log_zero[row];
+    return sums;
+}
+
+// A row that nobody reads counts nowhere.
+Sums FieldByTable::sums_of(const RowSums& by_row, const Performance& performance) const {
+    const MStep m_step = task_.plan.model == Model::log_linear ? MStep::paper : task_.plan.m_step;
+    Sums total(rows_.raters());
+    Posterior weights;
+    std::vector<double> is_read(static_cast<std::size_t>(batch_rows));
+    for (std::int64_t b = 0; b < rows_.batches(); ++b) {
+        Batch batch = rows_.batch(b);
+        for (std::int64_t r = 0; r < batch.rows; ++r)
+            is_read[static_cast<std::size_t>(r)] = batch.count[r] > 0;
+        batch.count = is_read.data();
+        std::copy_n(by_row.w.begin() + b * batch_rows, batch.rows, weights.foreground.begin());
+        std::copy_n(by_row.u.begin() + b * batch_rows, batch.rows, weights.background.begin());
+        total.add(weighted_sums(batch, weights, m_step, performance));
+    }
+    return total;
+}
+
+Written FieldByTable::write(const Performance& performance) {
+    if (w_.empty()) settle(*this, performance, task_.options);
+    const std::vector<double>& counts = tabulation_.table.counts();
+    const std::int64_t n = board_.length();
+    const auto make = [&] {
+        return [&](std::int64_t job, const Worker&) {
+            RowAnswers answers(counts.size());
+            const std::int64_t end = board_.lines() * (job + 1) / jobs();
+            for (std::int64_t line = board_.lines() * job / jobs(); line < end; ++line)
+                for (std::int64_t k = 0; k < n; ++k) {
+                    const auto at = static_cast<std::size_t>(board_.at(line, k));
+                    const bool inside = row_[at] != other_;
+                    task_.consensus.put(line * n + k, inside ? w_[at] : 0);
+                    if (inside && counts[static_cast<std::size_t>(row_[at])] > 0)
+                        answers.add(row_[at], w_[at]);
+                }
+            return answers;
+        };
+    };
+    return written_of(sum_over_jobs(jobs(), task_.team, RowAnswers(counts.size()), make));
+}
+
+Written FieldByTable::written_of(const RowAnswers& answers) const {
+    Written written(rows_.raters());
+    written.range = answers.range;
+    for (int i = 0; i < rows_.raters(); ++i) {
+        const auto rater = static_cast<std::size_t>(i);
+        const double* votes = tabulation_.table.votes_of(i);
+        for (std::size_t row = 0; row < answers.w.size(); ++row) {
+            if (is_missing(votes[row])) continue;
+            written.marked_by[rater] += answers.w[row] * votes[row];
+            written.seen_by[rater] += answers.w[row];
+        }
+    }
+    return written;
+}
+
+} // namespace fastfuse

@@ -1,0 +1,67 @@
+// The engine for neighbours that pull each other, on vote patterns: see mean_field.hpp.
+//
+// The log-odds of a voxel are logit π'_t + S[row]: S, and what the M-step needs, are found row by row; from
+// voxel to voxel differ π'_t and w_t alone. Sums go by rows: W[row] = Σ_t w_t.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engines/checkerboard.hpp"
+#include "engines/rows.hpp"
+#include "votes/disputed.hpp"
+
+namespace fastfuse {
+
+class FieldByTable : public TableEngine {
+  public:
+    // `region`: its agreed voxels keep their value; may be null.
+    FieldByTable(const Task& task, Tabulation tabulation, const Region* region);
+
+    Sums expectation(const Performance& performance) override;
+    Written write(const Performance& performance) override;
+
+  private:
+    // Of each row: Σ w, Σ (1 − w); and the likelihood apart from Σ_i log a_i0.
+    struct RowSums {
+        explicit RowSums(std::size_t rows = 0) : w(rows), u(rows) {}
+        void add(const RowSums& other);
+        std::vector<double> w, u;
+        double log_evidence = 0;
+    };
+
+    // What is written: Σ w of each row.
+    struct RowAnswers {
+        explicit RowAnswers(std::size_t rows = 0) : w(rows) {}
+        void add(const RowAnswers& other) {
+            for (std::size_t row = 0; row < w.size(); ++row)
+                w[row] += other.w[row];
+            range.include(other.range);
+        }
+        void add(std::int32_t row, double value) {
+            w[static_cast<std::size_t>(row)] += value;
+            range.include(value);
+        }
+        std::vector<double> w;
+        Range range;
+    };
+
+    void start();
+    std::int64_t jobs() const;
+    RowSums sweep(int colour, double logit_prior, const std::vector<double>& log_odds);
+    void sweep_line(std::int64_t line, int colour, double logit_prior, const std::vector<double>& log_odds,
+                    RowSums& sums);
+    Sums sums_of(const RowSums& by_row, const Performance& performance) const;
+    Written written_of(const RowAnswers& answers) const;
+
+    const Region* region_;
+    const std::vector<double> coupling_; // β k of each axis
+    const Checkerboard board_;
+    const std::int32_t other_;      // stands for the row of a voxel outside the table, whose w stays
+    std::vector<std::int32_t> row_; // of each voxel, as the board lies
+    std::vector<double>
+        w_; // of each voxel, in the order of the board; 1/2, which pulls nobody, outside the mask
+    const std::vector<double> nobody_; // half a line outside the volume
+};
+
+} // namespace fastfuse

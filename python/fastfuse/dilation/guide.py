@@ -1,0 +1,193 @@
+"""The image that guides dilations, and the dilation of one mask by it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .. import _core
+from ..inputs.arrays import (
+    Array,
+    as_array,
+    as_companion,
+    axes_in_memory_order,
+    coordinates,
+    labels_in,
+    name_of,
+    shown_number,
+)
+from .ball import check_ball
+from .options import Dilation
+from .soft_mask import SoftMask
+
+
+@dataclass(frozen=True)
+class Guide:
+    """The image that guides dilations, checked and scaled once for all masks.
+
+    ``image_name`` and ``roi_name`` name the image and the region of interest in messages.
+    """
+
+    image: Array
+    roi: Array | None
+    options: Dilation
+    threads: int
+    image_name: str
+    roi_name: str
+    scaling: tuple[float, float] | None = None  # the intensities that become 0 and 1
+
+    @classmethod
+    def of(
+        cls,
+        image: Any,
+        roi: Any,
+        options: Dilation,
+        *,
+        threads: int,
+        image_name: str = "the image",
+        roi_name: str = "roi",
+    ) -> Guide:
+        """Check the image and the region of interest, and find the scaling if the options need one."""
+        volume, region = _as_volume(as_array(image, image_name), image_name), None
+        if roi is not None:
+            region = _as_region(as_companion(roi, roi_name, volume.shape, "the image has"), roi_name)
+        guide = cls(volume, region, options, threads, image_name, roi_name)
+        return replace(guide, scaling=guide._find_scaling()) if options.scales else guide
+
+    def _find_scaling(self) -> tuple[float, float] | None:
+        """Return the intensities that become 0 and 1; None if no voxel is finite."""
+        axes = axes_in_memory_order(self.image)
+        return _core.find_scaling(
+            self.image.transpose(axes),
+            roi=None if self.roi is None else self.roi.transpose(axes),
+            threads=self.threads,
+        )
+
+    @property
+    def remarks(self) -> list[str]:
+        """Reasons to doubt the result."""
+        if self.scaling is None or self.scaling[0] < self.scaling[1]:
+            return []
+        flat = (
+            f"{self.image_name} is {shown_number(self.scaling[0])} at its 0.1st and at its 99.9th percentile"
+        )
+        remedy = "give a region of interest, a threshold in its unit, or one that needs no normalizing"
+        return [f"{flat}, so its brightness cannot guide a dilation: {remedy}"]
+
+    def dilate_all(self, masks: Sequence[Array], names: Sequence[str] | None = None) -> list[SoftMask]:
+        """Dilate several raters' masks; ``names`` name them in messages."""
+        return [self.dilate(mask, name_of(i, names)) for i, mask in enumerate(masks)]
+
+    def dilate(self, mask: Array, name: str, dtype: DTypeLike = np.float32) -> SoftMask:
+        """Dilate one mask, called ``name`` in messages."""
+        self._check(mask, name)
+        axes = axes_in_memory_order(mask)
+        values = np.zeros([mask.shape[axis] for axis in axes], dtype)
+        try:
+            found = self._dilate(mask, axes, values)
+        except _core.BadInput as bad:
+            raise ValueError(self._explain(bad.args, mask, name, axes)) from None
+        cuts = np.array(found["cut"], dtype=np.float64)
+        marked, ring = found["mask_voxels"], found["ring_voxels"]
+        return SoftMask(
+            values=values.transpose(np.argsort(axes)),
+            threshold=self._per_scope(cuts),
+            image_threshold=self._per_scope(self._in_unit_of_image(cuts)),
+            size=(marked + ring) / marked if marked else np.nan,
+        )
+
+    def _check(self, mask: Array, name: str) -> None:
+        _as_volume(mask, name)
+        if mask.shape != self.image.shape:
+            raise ValueError(
+                f"{name} has shape {mask.shape}, {self.image_name} has shape {self.image.shape}: resample to one grid"
+            )
+        if self.options.scales and self.scaling is None and mask.any():
+            raise ValueError(f"{self.image_name} has no finite voxel that counts: nothing can be scaled")
+        options = self.options
+        if options.radius_mm is not None and options.spacing_mm is not None:
+            check_ball(options.radius_mm, options.spacing_mm, self.image.shape, "radius_mm")
+
+    def _dilate(self, mask: Array, axes: Sequence[int], values: NDArray[Any]) -> _core.Dilated:
+        options = self.options
+        rank_step = _steps_in_c_order(mask.shape)
+        fixed = not isinstance(options.threshold, str)
+        spacing_mm = options.spacing_mm or (1.0, 1.0, 1.0)
+        return _core.dilate(
+            mask.transpose(axes),
+            self.image.transpose(axes),
+            values,
+            rank_step=[rank_step[axis] for axis in axes],
+            roi=None if self.roi is None else self.roi.transpose(axes),
+            size=options.size,
+            label=options.label,
+            iterations=options.iterations,
+            radius_mm=options.radius_mm,
+            spacing_mm=[spacing_mm[axis] for axis in axes],
+            cut="fixed" if fixed else str(options.threshold),
+            intensity=float(options.threshold) if fixed else 0.0,
+            scaling=self.scaling,
+            per_lesion=options.scope == "lesion",
+            connected=options.connected,
+            binarize=options.binarize,
+            threads=self.threads,
+        )
+
+    def _explain(self, complaint: Sequence[Any], mask: Array, name: str, axes: Sequence[int]) -> str:
+        """Turn the core's complaint (kind, rater, voxel, value) into a sentence with a remedy."""
+        kind, _, voxel, value = complaint
+        found = f"holds {shown_number(value)} at voxel {coordinates(voxel, mask.shape, axes)}"
+        if kind == "image_not_finite":
+            remedy = "mend it, or leave the voxel out by a region of interest"
+            return f"{self.image_name} {found}, where {name} may grow: {remedy}"
+        if kind == "not_finite":
+            return f"{name} {found}: a mask holds 0 and 1"
+        return (
+            f"{name} {found} (values that occur: {labels_in(mask)}): a mask holds 0 and 1; binarize=True (--binarize) "
+            "counts whatever is above 0"
+        )
+
+    def _in_unit_of_image(self, cuts: NDArray[np.float64]) -> NDArray[np.float64]:
+        low, high = self.scaling or (0.0, 1.0)
+        return low + cuts * (high - low)
+
+    def _per_scope(self, cuts: NDArray[np.float64]) -> Any:
+        if self.options.scope == "lesion":
+            return cuts
+        return float(cuts[0]) if cuts.size else np.nan
+
+
+def _steps_in_c_order(shape: Sequence[int]) -> list[int]:
+    """Return the strides in voxels of an array of this shape in C order."""
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+
+
+def _as_volume(array: Array, name: str) -> Array:
+    if array.ndim != 3:
+        remedy = (
+            "give one volume at a time" if array.ndim > 3 else "a slice becomes one with [..., np.newaxis]"
+        )
+        raise ValueError(
+            f"{name} has shape {array.shape}: a dilation needs volumes of three axes, several raters' as a list; {remedy}"
+        )
+    if 0 in array.shape:
+        raise ValueError(f"{name} is empty: shape {array.shape}")
+    return array
+
+
+def _as_region(region: Array, name: str) -> Array:
+    bad = np.zeros(1, bool) if region.dtype.kind == "b" else (region != 0) & (region != 1)
+    if bad.any():
+        place = tuple(int(index) for index in np.unravel_index(np.argmax(bad), region.shape))
+        value = shown_number(float(region[place]))
+        raise ValueError(
+            f"{name} holds {value} at voxel {place}: a mask is boolean or holds 0 and 1 only; write mask > 0"
+        )
+    if not region.any():
+        raise ValueError(f"{name} is empty: nothing may grow")
+    return region

@@ -1,0 +1,100 @@
+"""Neighbours that pull each other: vote patterns and voxels give one answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+from fastfuse import _core
+
+METHODS = [
+    ("staple", {}),
+    ("simplified-soft-staple", {}),
+    ("simplified-soft-staple", {"m_step": "em"}),
+    ("simplified-soft-staple", {"likelihood": "log_linear"}),
+]
+
+
+def votes_of(method: str, shape: tuple[int, ...], seed: int = 0) -> list[NDArray[np.float64]]:
+    rng = np.random.default_rng(seed)
+    truth = rng.random(shape) < 0.2
+    masks = [np.where(rng.random(shape) < 0.85, truth, ~truth).astype(np.float64) for _ in range(4)]
+    if method == "staple":
+        return masks
+    return [np.where(rng.random(shape) < 0.1, 0.3, mask) for mask in masks]
+
+
+def fused(
+    raters: list[NDArray[Any]], method: str, route: str, mask: NDArray[Any] | None = None, **values: Any
+) -> tuple[NDArray[Any], _core.Result]:
+    options = _core.Options()
+    options.method, options.route = method, route
+    options.mrf, options.max_iter, options.threads = 0.4, 12, 1
+    options.spacing_mm = [1.0, 2.0, 0.5, 1.0][: raters[0].ndim]
+    for name, value in values.items():
+        setattr(options, name, value)
+    out = np.empty(raters[0].shape)
+    return out, _core.fuse(raters, out, mask=mask, options=options)
+
+
+def assert_one_answer(raters: list[NDArray[Any]], method: str, **values: Any) -> None:
+    by_table, told = fused(raters, method, "patterns", **values)
+    by_voxels, expected = fused(raters, method, "rows", **values)
+    assert_allclose(by_table, by_voxels, rtol=1e-9, atol=1e-12)
+    assert told.iterations == expected.iterations
+    for name in ("sensitivity", "specificity", "prior", "lowest", "highest"):
+        assert_allclose(getattr(told, name), getattr(expected, name), rtol=1e-11, atol=1e-12, err_msg=name)
+    for name in ("log_likelihood", "marked_by", "seen_by", "volume", "read", "voxels", "disputed"):
+        assert_allclose(getattr(told, name), getattr(expected, name), rtol=1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize(("method", "values"), METHODS)
+@pytest.mark.parametrize("shape", [(9, 11, 13), (6, 8, 10), (7, 1200), (1500,), (4, 1, 5, 6), (5, 6, 1)])
+def test_shapes(method: str, values: dict[str, Any], shape: tuple[int, ...]) -> None:
+    assert_one_answer(votes_of(method, shape), method, **values)
+
+
+@pytest.mark.parametrize(("method", "values"), METHODS)
+@pytest.mark.parametrize("roi", ["all", "disputed"])
+def test_mask_and_region(method: str, values: dict[str, Any], roi: str) -> None:
+    raters = votes_of(method, (9, 11, 14))
+    mask = np.random.default_rng(1).random(raters[0].shape) < 0.8
+    assert_one_answer(raters, method, mask=mask, roi=roi, **values)
+
+
+@pytest.mark.parametrize(("method", "values"), METHODS)
+@pytest.mark.parametrize("prior", ["mean", "estimate", 0.3])
+def test_missing_votes_and_priors(method: str, values: dict[str, Any], prior: Any) -> None:
+    raters = votes_of(method, (8, 9, 10))
+    for rater, part in zip(raters, (slice(3), slice(2, 5), slice(1, 4), slice(2, 7)), strict=True):
+        rater[part] = np.nan  # nobody reads slice 2
+    assert_one_answer(raters, method, missing="nan", prior=prior, **values)
+
+
+@pytest.mark.parametrize("mrf", [1e-6, 5.0, 300.0])
+def test_strengths(mrf: float) -> None:
+    assert_one_answer(votes_of("staple", (8, 9, 10)), "staple", mrf=mrf)
+
+
+def test_every_team_gives_the_same_bits() -> None:
+    raters = votes_of("staple", (40, 41, 42))
+    alone, first = fused(raters, "staple", "auto", threads=1)
+    together, second = fused(raters, "staple", "auto", threads=2)
+    assert_array_equal(together, alone)
+    assert second.log_likelihood == first.log_likelihood
+    assert second.marked_by == first.marked_by
+
+
+def test_known_rates_are_applied() -> None:
+    raters = votes_of("staple", (8, 9, 10))
+    for route in ("patterns", "rows"):
+        settled, result = fused(raters, "staple", route, max_iter=1000, tol=1e-12)
+        options = _core.Options()
+        options.mrf, options.spacing_mm, options.route, options.tol = 0.4, [1.0, 2.0, 0.5], route, 1e-12
+        again = np.empty_like(settled)
+        _core.apply(result.estimate, raters, again, options=options)
+        assert_allclose(again, settled, atol=1e-8)
