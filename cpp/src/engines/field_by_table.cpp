@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "engines/field.hpp"
-#include "engines/sweep.hpp"
 #include "support/sum_over_jobs.hpp"
 
 namespace fastfuse {
@@ -95,7 +94,7 @@ void FieldByTable::start() {
 // Each job has sums of its own: together no more than 4 bytes a voxel.
 std::int64_t FieldByTable::jobs() const {
     constexpr std::int64_t most_jobs = 64;
-    const std::int64_t fit = task_.votes.voxels() / (4 * tabulation_.table.size());
+    const std::int64_t fit = task_.votes.voxels() / (8 * tabulation_.table.size());
     return std::clamp<std::int64_t>(fit, 1, std::min(most_jobs, board_.lines()));
 }
 
@@ -103,21 +102,28 @@ FieldByTable::RowSums FieldByTable::sweep(int colour, double logit_prior,
                                           const std::vector<double>& log_odds) {
     const auto make = [&] {
         return [&](std::int64_t job, const Worker& worker) {
-            RowSums sums(log_odds.size());
+            RowSums sums(2 * log_odds.size());
+            SweepScratch scratch;
             const std::int64_t end = board_.lines() * (job + 1) / jobs();
             for (std::int64_t line = board_.lines() * job / jobs(); line < end && !worker.stopped(); ++line)
-                sweep_line(line, colour, logit_prior, log_odds, sums);
+                sweep_line(line, colour, logit_prior, log_odds, scratch, sums);
             return sums;
         };
     };
-    return sum_over_jobs(jobs(), task_.team, RowSums(log_odds.size()), make);
+    const RowSums parts = sum_over_jobs(jobs(), task_.team, RowSums(2 * log_odds.size()), make);
+    RowSums sums(log_odds.size());
+    for (std::size_t row = 0; row < log_odds.size(); ++row) {
+        sums.w[row] = parts.w[2 * row] + parts.w[2 * row + 1];
+        sums.u[row] = parts.u[2 * row] + parts.u[2 * row + 1];
+    }
+    sums.log_evidence = parts.log_evidence;
+    return sums;
 }
 
 void FieldByTable::sweep_line(std::int64_t line, int colour, double logit_prior,
-                              const std::vector<double>& log_odds, RowSums& sums) {
+                              const std::vector<double>& log_odds, SweepScratch& scratch, RowSums& sums) {
     const int half = board_.half_of(line, colour);
     const std::int64_t begin = board_.begin(line, half), n = board_.voxels(half);
-    SweepScratch scratch;
     for (std::int64_t first = 0; first < n; first += sweep_voxels) {
         const std::int64_t some = std::min(sweep_voxels, n - first);
         double* logit = scratch.logit.data();
@@ -138,7 +144,7 @@ void FieldByTable::sweep_line(std::int64_t line, int colour, double logit_prior,
         double* w = w_.data() + begin + first;
         for (std::int64_t j = 0; j < some; ++j) {
             const auto k = static_cast<std::size_t>(j);
-            const auto r = static_cast<std::size_t>(row[j]);
+            const auto r = 2 * static_cast<std::size_t>(row[j]) + k % 2;
             sums.w[r] += scratch.w[k];
             sums.u[r] += scratch.u[k];
             w[j] = row[j] == other_ ? w[j] : scratch.w[k];

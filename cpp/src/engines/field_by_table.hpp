@@ -9,6 +9,7 @@
 
 #include "engines/checkerboard.hpp"
 #include "engines/rows.hpp"
+#include "engines/sweep.hpp"
 #include "votes/disputed.hpp"
 
 namespace fastfuse {
@@ -49,8 +50,9 @@ class FieldByTable : public TableEngine {
     void start();
     std::int64_t jobs() const;
     RowSums sweep(int colour, double logit_prior, const std::vector<double>& log_odds);
+    // Two sums a row, of every other voxel: an addition need not wait for the one before.
     void sweep_line(std::int64_t line, int colour, double logit_prior, const std::vector<double>& log_odds,
-                    RowSums& sums);
+                    SweepScratch& scratch, RowSums& sums);
     Sums sums_of(const RowSums& by_row, const Performance& performance) const;
     Written written_of(const RowAnswers& answers) const;
 
