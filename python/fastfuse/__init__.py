@@ -80,23 +80,25 @@ _HOME = {
 }
 
 
+# Modules that are looked up as attributes.
+_MODULES = {"cuda": ".cuda", "phantom": ".demo.phantom", "plots": ".report.plots", "reference": ".reference"}
+
+
 def __getattr__(name: str) -> Any:
     if name == "__version__":  # it takes as long as all the rest
         from importlib.metadata import version
 
         return version("fastfuse")
-    if name == "cuda":
-        from importlib import import_module
+    from importlib import import_module
 
-        return import_module(".cuda", __name__)
+    if name in _MODULES:
+        return import_module(_MODULES[name], __name__)
     for module, names in _HOME.items():
         if name in names:
-            from importlib import import_module
-
             globals()[name] = getattr(import_module(f".{module}", __name__), name)
             return globals()[name]
     raise AttributeError(f"module 'fastfuse' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

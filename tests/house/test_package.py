@@ -73,21 +73,27 @@ def test_fusing_loads_only_what_it_needs(tmp_path: Path) -> None:
     assert found & others == set()
 
 
-def test_import_is_quick() -> None:
-    """Under 0.2 s, NumPy's own share and the compiled core included; the best of five: machines are noisy."""
-    code = "import time; t = time.perf_counter(); import fastfuse; fastfuse.staple; print(time.perf_counter() - t)"
+@pytest.mark.parametrize(
+    ("before", "imported", "limit"),
+    [("", "import fastfuse", 0.2), ("import numpy, numpy.typing; ", "from fastfuse import staple", 0.1)],
+)
+def test_import_is_quick(before: str, imported: str, limit: float) -> None:
+    """The package, and what a fusion needs beside NumPy, compiled core included; the best of five."""
+    code = f"import time; {before}t = time.process_time(); {imported}; print(time.process_time() - t)"
     run = [sys.executable, "-c", code]
     seconds = [
         float(subprocess.run(run, capture_output=True, text=True, check=True, timeout=300).stdout)
         for _ in range(5)
     ]
-    assert min(seconds) < 0.2
+    assert min(seconds) < limit
 
 
 def test_public_names_are_found_when_asked_for() -> None:
     homes = [name for names in fastfuse._HOME.values() for name in names]
     assert sorted([*homes, "cuda"]) == sorted(fastfuse.__all__)  # which is a module
     assert set(fastfuse.__all__) <= set(dir(fastfuse))
+    for module in ("cuda", "phantom", "plots", "reference"):
+        assert getattr(fastfuse, module).__name__.rpartition(".")[2] == module
     assert fastfuse.staple is staple.staple
     code = (
         "from fastfuse import *; import fastfuse; print(*(n for n in fastfuse.__all__ if n not in globals()))"
@@ -157,14 +163,12 @@ def test_only_the_lanes_contract() -> None:
     """All else gives the same bits on every processor: no fused multiply-add is used there."""
     flags = re.findall(r"-ffp-contract=(\w+)", (ROOT / "CMakeLists.txt").read_text())
     assert flags == ["off", "fast"]
-    own = re.search(
-        r"set_source_files_properties\((cpp/src/\S*) PROPERTIES(.*?)\)",
+    own = re.findall(
+        r"set_source_files_properties\((cpp/src/\S*) PROPERTIES([^\n]*)",
         (ROOT / "CMakeLists.txt").read_text(),
-        re.DOTALL,
     )
-    assert own
-    assert own[1] == "cpp/src/engines/lanes/kernels.cpp"
-    assert "-ffp-contract=fast" in own[2]
+    contracted = [path for path, properties in own if "-ffp-contract=fast" in properties]
+    assert contracted == ["cpp/src/engines/lanes/kernels.cpp"]
 
 
 def need(package: str) -> None:
