@@ -48,10 +48,10 @@ class Options:
         "paper",
         OneOf(*get_args(MStep)),
         '{"paper", "em"}',
-        """How sensitivity and specificity follow from the consensus. "paper": eq. (5) with the soft vote in the place of
-        the binary one, as printed and as the authors ran it. "em": the true maximiser. The paper says that the
-        likelihood rises monotonically. With the paper's M-step it does not always, and hardly ever where votes are
-        spread over [0, 1]; with "em" it always does. On binary votes the two are the same.""",
+        """How sensitivity and specificity follow from the consensus. "paper": eq. (5) with the soft vote in the
+        place of the binary one, as printed and as the authors ran it. "em": the true maximiser. The paper says that
+        the likelihood rises monotonically. With "paper" it may fall, and usually does for votes spread over [0, 1].
+        With "em" it never falls. On binary votes the two are the same.""",
         flag=Flag("paper, as printed, or em, the true maximiser.", main=True),
         methods=soft,
     )
@@ -59,10 +59,10 @@ class Options:
         "auto",
         OneOf(*get_args(Expectation)),
         '{"auto", "enumerate", "characteristic"}',
-        """How the expectation over binary patterns is computed. "enumerate": term by term, 2^f terms for f fractional
-        votes at a voxel, at most 20. "characteristic": by an integral over the characteristic function of the
-        log-odds, whose cost grows with f alone. "auto": whichever is cheaper. Both are exact to rounding, 1e-12 in
-        absolute terms.""",
+        """How the expectation over binary patterns is computed. "enumerate": term by term, 2^f terms for f
+        fractional votes at a voxel, at most 20. "characteristic": by an integral over the characteristic function
+        of the log-odds, whose cost grows with f alone. "auto": whichever is cheaper. Both are exact to rounding,
+        1e-12 in absolute terms.""",
         flag=Flag("soft-staple's: auto, enumerate (2^m terms), or characteristic (any number of raters)."),
         methods=enumerates,
     )
@@ -70,8 +70,9 @@ class Options:
         "mixture",
         OneOf(*get_args(Likelihood)),
         '{"mixture", "log_linear"}',
-        """Likelihood of a soft vote. "mixture": eq. (10). "log_linear": θ^q (1 - θ)^(1 - q), which weighs the rater's
-        log-odds by the vote, as some other software does; both M-steps are then the same, and raise the likelihood.""",
+        """Likelihood of a soft vote. "mixture": eq. (10). "log_linear": θ^q (1 - θ)^(1 - q), which weighs the
+        rater's log-odds by the vote, as some other software does; both M-steps are then the same, and raise the
+        likelihood.""",
         flag=Flag("simplified-soft-staple's: mixture, eq. (10), or log_linear, votes that weigh log-odds."),
         methods=has_likelihood,
         on_device=False,
@@ -80,11 +81,11 @@ class Options:
         "mean",
         check_prior,
         '{"mean", "estimate"}, float or array_like',
-        """p(truth 1) before any vote. "mean", as in ITK and the paper: the mean of all votes inside the mask, held fixed;
-        with missing votes, the mean over voxels of the mean of those that are there. It is biased when raters
-        over-mark: with five raters of sensitivity 0.8 and specificity 0.95 at a true prevalence of 0.01, the estimated
-        sensitivity comes out 0.44 too low. "estimate": the mean consensus, updated in every iteration; it has no such
-        bias. A number: in (0, 1). A map: of the raters' shape, with values in (0, 1).""",
+        """p(truth 1) before any vote. "mean", as in ITK and the paper: the mean of all votes inside the mask, held
+        fixed. If votes are missing: first the mean of each voxel's votes, then the mean over voxels. It is biased
+        when raters over-mark: with five raters of sensitivity 0.8 and specificity 0.95 at a true prevalence of
+        0.01, the estimated sensitivity comes out 0.44 too low. "estimate": the mean consensus, updated in every
+        iteration; it has no such bias. A number: in (0, 1). A map: of the raters' shape, with values in (0, 1).""",
         flag=Flag(
             "mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote.",
             number_or_word,
@@ -95,7 +96,7 @@ class Options:
         "vote",
         check_init,
         '{"vote"} or float',
-        """"vote": start from the mean vote, M-step first; that M-step is the paper's for every ``m_step``. A number in
+        """"vote": start from the mean vote, M-step first. This first M-step is always the paper's. A number in
         (0.5, 1): every sensitivity and specificity starts there, E-step first.""",
         flag=Flag(
             "vote, or a number in (0.5, 1) for every sensitivity and specificity.", number_or_word, main=True
@@ -105,14 +106,15 @@ class Options:
         "all",
         check_roi,
         '{"all", "disputed"} or float',
-        """Where to fuse, inside the mask. "disputed": voxels on which all votes are 0, or all are 1, take that value and
-        stay out of EM and prior; agreed is what at least two raters have read. A number: a margin in mm around what
-        anybody marks (a vote above 0.1), in at most three dimensions; beyond it the probability is 0.
-        This changes results. Background that nobody would mark raises every specificity and lowers the prior; a
-        margin or a mask takes it away. "disputed" takes the agreement away as well. Among disputed voxels alone,
-        specificities fall far below those of the whole, and sensitivities no longer count the voxels that all find.
-        Raters who err independently look opposed to each other, so that a few of them may come out as worse than
-        chance, and the consensus upside down. Use it where many raters differ in kind, not to save time.""",
+        """Where to fuse, inside the mask. "disputed": voxels on which all votes are 0, or all are 1, take that
+        value and stay out of EM and prior. A voxel counts as agreed only if at least two raters read it. A number:
+        a margin in mm around what anybody marks (a vote above 0.1), in at most three dimensions; beyond it the
+        probability is 0. This changes results. Background that nobody would mark raises every specificity and
+        lowers the prior; a margin or a mask takes it away. "disputed" takes the agreement away as well. Among
+        disputed voxels alone, specificities fall far below those of the whole, and sensitivities no longer count
+        the voxels that all find. Raters who err independently look opposed to each other, so that a few of them may
+        come out as worse than chance, and the consensus upside down. Use it where many raters differ in kind, not
+        to save time.""",
         flag=Flag(
             "Where to fuse: all, disputed, or a margin in mm around what anybody marks.", number_or_word
         ),
@@ -123,8 +125,8 @@ class Options:
         None,
         as_given,
         "sequence of float, one per axis",
-        """Voxel size in mm; for a margin, and for ``mrf`` on voxels that are no cubes. Without it: the size in the first
-        nibabel image's header if the raters are such images, else 1.""",
+        """Voxel size in mm; for a margin, and for ``mrf`` if voxels are not cubes. Without it: the size in the
+        first nibabel image's header if the raters are such images, else 1.""",
         recorded=False,
         of_table=False,
     )
@@ -132,9 +134,8 @@ class Options:
         "error",
         OneOf(*get_args(Missing)),
         '{"error", "nan"}',
-        """"nan": where a rater's value is nan, they give no vote. A missing vote multiplies nothing in the E-step and
-        counts nowhere in the M-step. A voxel on which nobody votes stays out of all sums; its probability is the prior
-        (0 for a majority vote).""",
+        """"nan": where a rater's value is nan, they give no vote. Missing votes are left out of both steps. A voxel
+        on which nobody votes stays out of all sums; its probability is the prior (0 for a majority vote).""",
         flag=Flag("What nan is: an error, or (nan) no vote."),
         on_device=False,
         of_table=False,
@@ -144,10 +145,10 @@ class Options:
         0.0,
         check_mrf,
         "float",
-        """Strength β of a Markov random field, by mean field: neighbours across a face pull a voxel's log-odds by
-        β (2 w - 1), times the smallest voxel side over the side along that axis. It removes isolated voxels; 0.1 to 1
-        are usual, and ``acceleration`` must be "none". One sweep over the voxels is one E-step, so that it costs more
-        time. ``log_likelihood`` is that of the votes under each voxel's own prior, which need not rise. Agreed voxels
+        """Strength β of a Markov random field, by mean field: neighbours across a face pull a voxel's log-odds by β
+        (2 w - 1), times the smallest voxel side over the side along that axis. It removes isolated voxels; 0.1 to 1
+        are usual, and ``acceleration`` must be "none". One sweep over the voxels is one E-step, so that it costs
+        more time. ``log_likelihood`` is that of the votes under each voxel's own prior, and may fall. Agreed voxels
         of ``roi="disputed"`` pull too.""",
         flag=Flag("Strength that couples neighbours, 0.1 to 1; 0: none.", float),
         on_device=False,
@@ -157,10 +158,10 @@ class Options:
         None,
         check_beta,
         "(float, float) or ((float, float), (float, float))",
-        """(a, b) of a Beta prior on every sensitivity and specificity, or one for each of both; at least 1. The M-step
-        for sensitivity becomes (true positives + a - 1) / (true positives + false negatives + a + b - 2), and likewise
-        for specificity, so that the rates of a rater who marks three voxels do not run to 0 or 1 (Commowick and
-        Warfield 2010). (5, 1.5) is a mild one.""",
+        """(a, b) of a Beta prior on every sensitivity and specificity, or two pairs: for sensitivity and for
+        specificity. At least 1. The M-step for sensitivity becomes (true positives + a - 1) / (true positives +
+        false negatives + a + b - 2), and likewise for specificity, so that the rates of a rater who marks three
+        voxels do not run to 0 or 1 (Commowick and Warfield 2010). (5, 1.5) is a mild one.""",
         flag=Flag("Beta prior (a, b) of every sensitivity and specificity.", metavar="A B"),
     )
     intervals: IntervalKind = option(
@@ -169,14 +170,14 @@ class Options:
         '{"none", "information", "bootstrap", "lesions"}',
         """Standard errors and 95 % intervals of sensitivity and specificity, as ``intervals`` of the result.
         "information": from the curvature of the likelihood (Louis 1982), for independent voxels and the prior as it
-        was given, on the logit scale. Fractional votes are no draws of marks: for them it is the robust sandwich
-        estimator of curvature and scores (White 1982), which is as wide as repeated studies vary. It is nan where EM
-        ends at no maximum of the likelihood, as the paper's M-step does on fractional votes; and for soft-STAPLE with
-        missing votes, a prior map or more than 20 raters whose votes are fractional. "bootstrap": percentiles over
-        resampled voxels, for every method; nan for more than 131,072 distinct patterns of votes, as a network's
-        probabilities make. "lesions": the same over resampled lesions, the 26-connected components of what anybody
-        marks (a vote above 0.1). Voxels of one lesion share their errors, so that these are the honest intervals for
-        images (needs SciPy). Neither bootstrap goes with a prior map; none of the three goes with ``mrf``.""",
+        was given, on the logit scale. For fractional votes it is the robust sandwich estimator of curvature and
+        scores (White 1982). It is nan where EM does not end at a maximum of the likelihood, as with the paper's
+        M-step on fractional votes; and for soft-STAPLE with missing votes, a prior map or more than 20 raters whose
+        votes are fractional. "bootstrap": percentiles over resampled voxels, for every method; nan for more than
+        131,072 distinct patterns of votes, as a network's probabilities make. "lesions": the same over resampled
+        lesions, the 26-connected components of what anybody marks (a vote above 0.1). Voxels of one lesion share
+        their errors, so use these for images (needs SciPy). No bootstrap with a prior map; no intervals with
+        ``mrf``.""",
         flag=Flag("95 % intervals of the rates: none, information, bootstrap (over voxels), or lesions."),
         on_device=False,
     )
@@ -198,8 +199,9 @@ class Options:
         1e-7,
         check_tol,
         "float",
-        """Stop when no sensitivity or specificity moves by more than this in one M-step. That bounds the last step, not
-        what is left to go: where EM creeps, probabilities may still move by 1e-3. Ask for less then, or for "squarem".""",
+        """Stop when no sensitivity or specificity moves by more than this in one M-step. This limits the last step,
+        not the remaining error: if EM is slow, probabilities may still move by 1e-3. Choose a smaller value then,
+        or ``acceleration="squarem"``.""",
         flag=Flag("Stop when no sensitivity or specificity moves by more.", float, main=True),
     )
     max_iter: int = option(
@@ -213,10 +215,10 @@ class Options:
         "none",
         OneOf(*get_args(Acceleration)),
         '{"none", "squarem"}',
-        """"squarem": every two steps, go as far beyond them as their difference promises (Varadhan and Roland 2008). The
-        jump is kept where the likelihood rises or, with the paper's M-step, where the next step is no longer. It needs
-        fewer iterations where EM is slow. It ends at the same parameters where these are determined: those of two
-        raters are not, nor always those that ``prior="estimate"`` leaves free.""",
+        """"squarem": every two steps, go as far beyond them as their difference promises (Varadhan and Roland
+        2008). The jump is kept where the likelihood rises or, with the paper's M-step, where the next step is not
+        larger. It needs fewer iterations where EM is slow. It ends at the same rates if the data determine them;
+        two raters do not, and with ``prior="estimate"`` more may not.""",
         flag=Flag("none, or squarem, which needs fewer iterations where EM is slow.", main=True),
     )
     threads: int = option(
@@ -231,12 +233,12 @@ class Options:
         None,
         as_given,
         '{"cpu", "cuda", "cuda:0", ...}',
-        """Where to fuse; by default where the raters lie. Tensors on a CUDA device (PyTorch, CuPy, JAX, or whatever else
-        has ``__dlpack__``), contiguous, are used in place, on the stream on which their library works, and
-        ``probability`` is such a tensor there. NumPy's arrays are copied there and back. Needs a fastfuse built with
-        CUDA (:func:`fastfuse.cuda.is_available`). Of the options, a map as prior, ``roi``, ``missing``, ``present``,
-        ``mrf``, ``intervals``, ``likelihood`` and ``select_label`` run on the CPU only. At most 64 raters; 16 for
-        ``expectation="enumerate"``, whose masses are summed in single precision there.""",
+        """Where to fuse; by default where the raters lie. Tensors on a CUDA device (PyTorch, CuPy, JAX, or whatever
+        else has ``__dlpack__``), contiguous, are used in place, on the stream on which their library works, and
+        ``probability`` is such a tensor there. NumPy's arrays are copied there and back. Needs a fastfuse built
+        with CUDA (:func:`fastfuse.cuda.is_available`). On the CPU only: a map as prior, ``roi``, ``missing``,
+        ``present``, ``mrf``, ``intervals``, ``likelihood``, ``select_label``, more than 64 raters, and
+        ``expectation="enumerate"`` with more than 16.""",
         flag=Flag("Where to fuse: cpu, cuda, or cuda:1 and so on.", str, main=True),
         recorded=False,
         of_table=False,

@@ -13,8 +13,8 @@ from . import options
 from .registry import in_help_order
 
 _STACK = "sequence of m array_like of one shape, or array_like of shape (m, ...)"
-_NONE = """Any number of raters and dimensions, and any strides. None stands for a rater who did not read this
-    case: their sensitivity and specificity are nan, and all else is as without them."""
+_NONE = """Any number of raters and dimensions, and any strides. None: this rater did not read the
+    case. Their sensitivity and specificity are nan; the result is the same as without them."""
 
 MASKS = f"""raters : {_STACK}
     Votes 0 and 1: bool, any integer, float16/32/64; NumPy arrays, nibabel images, or anything with
@@ -36,13 +36,13 @@ _DATA = {
     None for everywhere. What they did not look at is a missing vote, whatever it holds.""",
     "dtype": """dtype : {"float32", "float64"}, default "float32"
     Type of ``probability``. All arithmetic is in double precision, with one exception: votes of float32 or narrower
-    that do not repeat from voxel to voxel, such as a network's probabilities, are multiplied in single precision and
-    summed in double. That is within 1e-6 of the exact answer after the same number of iterations, and within 1e-4 where
+    with many distinct values, such as a network's probabilities, are multiplied in single precision and summed in
+    double. That is within 1e-6 of the exact answer after the same number of iterations, and within 1e-4 where
     EM creeps to its stop; "float64" avoids it.""",
     "out": """out : ndarray of float32 or float64, the raters' shape, optional
     Where to write ``probability``, which then is this array; its type takes the place of ``dtype``. Nothing
     is allocated or copied if its memory is contiguous, in the order of the first rater's axes. After an
-    error, its content means nothing.""",
+    error, its content is undefined.""",
     "names": """names : sequence of m str, optional
     What to call the raters, in messages too; "rater 0", "rater 1", ... without it.""",
 }

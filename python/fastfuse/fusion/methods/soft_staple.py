@@ -55,8 +55,8 @@ def soft_staple(
     Raises
     ------
     ValueError, TypeError
-        As :func:`staple`, for a vote outside [0, 1], and for more than 20 fractional votes at one voxel that are to be
-        enumerated.
+        As :func:`staple`, for a vote outside [0, 1], and for ``expectation="enumerate"`` with more than 20 fractional votes
+        at one voxel.
 
     Warns
     -----
