@@ -1,4 +1,4 @@
-#include "fastfuse/plan.hpp"
+#include "fastfuse/probe.hpp"
 
 #include <algorithm>
 #include <cmath>
