@@ -22,13 +22,13 @@ enum class Gather {
     masses_and_moments // N(B), M_i(B)
 };
 
-class Dense {
+class Passes {
   public:
-    virtual ~Dense() = default;
+    virtual ~Passes() = default;
 
     // Votes without a label to select, of at most kernels::most_product_raters raters. They must outlive it.
     // `fine`: in doubles; floats agree with them to 1e-6.
-    static std::unique_ptr<Dense> of(const Votes& votes, bool fine, const Team& team);
+    static std::unique_ptr<Passes> of(const Votes& votes, bool fine, const Team& team);
 
     // The first pass, which checks all votes. Throws BadInput.
     virtual Census survey(Gather gather) = 0;
