@@ -38,13 +38,14 @@ double strip_weight(const Batch& batch, std::int64_t row, const MassShares& spli
     return weight;
 }
 
-// The binary patterns that a soft pattern reaches among those of the first `raters` raters, with weights.
+// Binary patterns of the first `raters` raters that have a positive weight in a soft pattern, with their
+// weights.
 class Spread {
   public:
     explicit Spread(int raters)
         : raters_(raters), weight_(std::size_t{1} << raters), pattern_(weight_.size()) {}
 
-    // Starts from `whole` and lets each fractional vote divide it.
+    // Divides the weight `whole` by each fractional vote q, into q and 1 − q of it.
     void spread(const Batch& batch, std::int64_t row, double whole) {
         size_ = 1;
         weight_[0] = whole;
@@ -80,7 +81,7 @@ class Spread {
     std::vector<std::uint32_t> pattern_;
 };
 
-// Adds a row's terms to the masses and, if there are any, to the moments, `patterns` apart.
+// Adds a row's terms to the masses and, with moments, to each rater's moments. `patterns`: size of each.
 void add_row(const Batch& batch, std::int64_t row, const Spread& terms, bool with_moments,
              std::size_t patterns, double* table) {
     terms.add_to(table, 1); // eq. (8)
@@ -121,7 +122,7 @@ Masses::Masses(int raters, std::vector<double> table)
 
 namespace {
 
-// The 2^m patterns, batch_rows at a time, their bits written out as votes.
+// The 2^m patterns as rows, batch_rows at a time: bit i is the vote of rater i.
 class MassReader : public BatchReader {
   public:
     MassReader(int raters, const double* mass, const double* moment)
@@ -177,11 +178,11 @@ void Masses::become_posterior(const Performance& performance) {
 }
 
 int Mixer::most(int raters) {
-    // 12 bytes a pattern each; the moments' memory, 8 m bytes a pattern, has just been freed.
+    // A mixer takes 12 bytes a pattern. The moments, 8 m bytes a pattern, have just been freed.
     return raters <= few_raters ? INT_MAX : std::max(1, 8 * raters / 12);
 }
 
-// Lists the binary patterns of a row, those with a later rater's bit set behind those without.
+// Lists the binary patterns of a row. Patterns with a later rater's bit follow those without it.
 std::size_t Mixer::reach(const Batch& batch, std::int64_t row) {
     const std::size_t reached = std::size_t{1} << fractional_votes(batch, row);
     if (pattern_.size() < reached) {
@@ -208,7 +209,7 @@ void Mixer::mix(const Batch& batch, Posterior& posterior, const Worker& worker) 
         if (pace.stopped_after(static_cast<std::int64_t>(size))) return;
         for (std::size_t b = 0; b < size; ++b)
             value_[b] = masses_.table_[pattern_[b]];
-        // Σ_B q(B) p(1|B) is linear in each q_i: one interpolation a fractional rater, the last one first.
+        // Σ_B q(B) p(1|B) is linear in each q_i: one interpolation for each fractional vote, from the last.
         for (int i = batch.raters; i-- > 0;) {
             const double q = batch.votes_of(i)[row];
             if (!is_fractional(q) || size == 1) continue;

@@ -1,4 +1,4 @@
-// Engine for votes whose patterns do not repeat: voxels in lanes, of this machine or of a device.
+// Engine for votes whose patterns do not repeat: voxels in lanes, on this machine or on a device.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace fastfuse {
 
-// Goes on voxel by voxel where a product over the raters might vanish in a lane.
+// Falls back to single voxels where a product over the raters might underflow in a lane.
 class LanesEngine : public VoxelEngine {
   public:
     LanesEngine(const Task& task, std::unique_ptr<Passes> lanes);

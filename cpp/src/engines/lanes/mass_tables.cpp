@@ -18,7 +18,7 @@ MassShares tile_shares(int raters, std::size_t table_size, std::int64_t voxels) 
     return split;
 }
 
-// What rater i gives to the patterns in which they vote 1: Σ q_i² Π = Σ q_i Π − Σ q_i (1 − q_i) Π.
+// M_i(B) of the patterns in which rater i votes 1: Σ q_i² Π = Σ q_i Π − Σ q_i (1 − q_i) Π, Π over the others.
 std::vector<double> with_all_moments(const std::vector<double>& table, int raters) {
     const std::size_t patterns = std::size_t{1} << raters;
     std::vector<double> all((static_cast<std::size_t>(raters) + 1) * patterns);

@@ -62,7 +62,7 @@ template <class T> class StripAdder {
     std::vector<T> root_, ones_;
 };
 
-// N(B) and M_i(B) of all patterns, as Masses keeps them.
+// N(B) and M_i(B) of all patterns, in the layout of Masses.
 std::vector<double> with_all_moments(const std::vector<double>& table, int raters);
 
 } // namespace fastfuse

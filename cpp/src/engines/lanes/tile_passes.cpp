@@ -128,7 +128,7 @@ template <class T> class TilePasses : public Passes {
                                                          votes_.prior ? least_prior_ : prior) > least;
     }
 
-    // The same in double precision, where floats do not suffice.
+    // Passes in double precision, where floats do not suffice.
     Passes* wider() {
         if constexpr (std::is_same_v<T, float>) {
             if (!wider_) {
@@ -155,7 +155,7 @@ template <class T> class TilePasses : public Passes {
         return posterior.foreground[0];
     }
 
-    // Writes what `make()(tile, consensus)` finds for every tile, 0 outside the mask.
+    // Writes the consensus that `make()(tile, consensus)` finds for every tile; 0 outside the mask.
     template <class Make> Written write_tiles(const Output& to, double empty_probability, const Make& make) {
         const auto room = static_cast<std::size_t>(kernels::tile_voxels<T>);
         return walk_.template sum<Written>([&] {
