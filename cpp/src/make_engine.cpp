@@ -13,7 +13,7 @@ namespace fastfuse {
 namespace {
 
 // Masses are of floats: what is finer goes by the characteristic function.
-std::unique_ptr<Dense> device_lanes(const Task& task, bool few_values) {
+std::unique_ptr<Passes> device_lanes(const Task& task, bool few_values) {
     const bool soft = task.options.method == Method::soft_staple;
     const bool few = task.votes.size() <= cuda::most_dense_raters;
     const bool fine = few_values || task.plan.fine;
@@ -25,7 +25,7 @@ std::unique_ptr<Dense> device_lanes(const Task& task, bool few_values) {
     const bool by_nodes =
         soft && !enumerates &&
         (fine || !few || task.plan.model == Model::characteristic || task.plan.masses == MassUse::never);
-    return cuda::dense(task.votes, fine, by_nodes);
+    return cuda::passes(task.votes, fine, by_nodes);
 }
 
 std::unique_ptr<Engine> on_device(const Task& task) {
@@ -49,7 +49,7 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
     }
     if (kind == EngineKind::field) return std::make_unique<FieldEngine>(task, region);
     if (kind == EngineKind::lanes)
-        return std::make_unique<LanesEngine>(task, Dense::of(task.votes, plan.fine, task.team));
+        return std::make_unique<LanesEngine>(task, Passes::of(task.votes, plan.fine, task.team));
     return std::make_unique<VoxelEngine>(task);
 }
 

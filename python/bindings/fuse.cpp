@@ -11,6 +11,7 @@
 #include "bindings.hpp"
 #include "fastfuse/fusion.hpp"
 #include "fastfuse/plan.hpp"
+#include "fastfuse/probe.hpp"
 
 namespace fastfuse::bindings {
 namespace {

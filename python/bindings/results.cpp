@@ -31,18 +31,20 @@ py::object array_of(const std::vector<Given>& values, const std::vector<std::int
     return py::array_t<T>(shape, reinterpret_cast<const T*>(values.data()));
 }
 
-Estimate estimate_of(Rates sensitivity, Rates specificity, Rates miss_rate, Rates false_alarm_rate,
-                     double prior, Rates log_likelihood, int iterations, bool converged,
-                     const std::string& method, const std::string& m_step, const std::string& likelihood,
-                     const std::string& expectation, bool by_masses, bool certain) {
+Estimate estimate_of(Rates sensitivity, Rates specificity, Rates false_negative_rate,
+                     Rates false_positive_rate, double prior, Rates log_likelihood, int iterations,
+                     bool converged, const std::string& method, const std::string& m_step,
+                     const std::string& likelihood, const std::string& expectation, bool by_masses,
+                     bool certain) {
     const std::size_t raters = sensitivity.size();
-    if (specificity.size() != raters || miss_rate.size() != raters || false_alarm_rate.size() != raters)
+    if (specificity.size() != raters || false_negative_rate.size() != raters ||
+        false_positive_rate.size() != raters)
         throw py::value_error("an estimate has four rates for each rater");
     Estimate estimate;
     estimate.performance.sensitivity = std::move(sensitivity);
     estimate.performance.specificity = std::move(specificity);
-    estimate.performance.false_negative_rate = std::move(miss_rate);
-    estimate.performance.false_positive_rate = std::move(false_alarm_rate);
+    estimate.performance.false_negative_rate = std::move(false_negative_rate);
+    estimate.performance.false_positive_rate = std::move(false_positive_rate);
     estimate.performance.prior = prior;
     estimate.log_likelihood = std::move(log_likelihood);
     estimate.iterations = iterations;
@@ -66,14 +68,14 @@ auto rates_in(Rates Performance::* field) {
 
 void bind_estimate(py::module_& m) {
     py::class_<Estimate>(m, "Estimate", plain_type())
-        .def(py::init(&estimate_of), py::kw_only(), "sensitivity"_a, "specificity"_a, "miss_rate"_a,
-             "false_alarm_rate"_a, "prior"_a, "log_likelihood"_a = Rates{}, "iterations"_a = 0,
+        .def(py::init(&estimate_of), py::kw_only(), "sensitivity"_a, "specificity"_a, "false_negative_rate"_a,
+             "false_positive_rate"_a, "prior"_a, "log_likelihood"_a = Rates{}, "iterations"_a = 0,
              "converged"_a = true, "method"_a = "soft-staple", "m_step"_a = "paper",
              "likelihood"_a = "mixture", "expectation"_a = "auto", "by_masses"_a = false, "certain"_a = false)
         .def_property_readonly("sensitivity", rates_in(&Performance::sensitivity))
         .def_property_readonly("specificity", rates_in(&Performance::specificity))
-        .def_property_readonly("miss_rate", rates_in(&Performance::false_negative_rate))
-        .def_property_readonly("false_alarm_rate", rates_in(&Performance::false_positive_rate))
+        .def_property_readonly("false_negative_rate", rates_in(&Performance::false_negative_rate))
+        .def_property_readonly("false_positive_rate", rates_in(&Performance::false_positive_rate))
         .def_property_readonly("prior", [](const Estimate& estimate) { return estimate.performance.prior; })
         .def_readonly("log_likelihood", &Estimate::log_likelihood)
         .def_readonly("iterations", &Estimate::iterations)

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "fastfuse/fusion.hpp"
+#include "fastfuse/model.hpp"
 #include "fastfuse/plan.hpp"
 
 namespace fastfuse::bindings {

@@ -51,8 +51,8 @@ class Estimate:
         *,
         sensitivity: Sequence[float] | NDArray[np.float64],
         specificity: Sequence[float] | NDArray[np.float64],
-        miss_rate: Sequence[float] | NDArray[np.float64],
-        false_alarm_rate: Sequence[float] | NDArray[np.float64],
+        false_negative_rate: Sequence[float] | NDArray[np.float64],
+        false_positive_rate: Sequence[float] | NDArray[np.float64],
         prior: float,
         log_likelihood: Sequence[float] | NDArray[np.float64] = [],
         iterations: int = 0,
@@ -69,9 +69,9 @@ class Estimate:
     @property
     def specificity(self) -> list[float]: ...
     @property
-    def miss_rate(self) -> list[float]: ...
+    def false_negative_rate(self) -> list[float]: ...
     @property
-    def false_alarm_rate(self) -> list[float]: ...
+    def false_positive_rate(self) -> list[float]: ...
     @property
     def prior(self) -> float: ...
     @property

@@ -128,8 +128,10 @@ def test_rates_known_from_elsewhere_serve_other_votes() -> None:
     _core.apply(found, second, out, options=options)
     votes = np.stack([np.asarray(rater, np.float64) for rater in second])
     shape = (-1, 1, 1, 1)
-    one = votes * np.reshape(found.sensitivity, shape) + (1 - votes) * np.reshape(found.miss_rate, shape)
-    zero = votes * np.reshape(found.false_alarm_rate, shape) + (1 - votes) * np.reshape(
+    one = votes * np.reshape(found.sensitivity, shape) + (1 - votes) * np.reshape(
+        found.false_negative_rate, shape
+    )
+    zero = votes * np.reshape(found.false_positive_rate, shape) + (1 - votes) * np.reshape(
         found.specificity, shape
     )
     odds = found.prior / (1 - found.prior) * np.prod(one / zero, axis=0)

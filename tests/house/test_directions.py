@@ -24,7 +24,7 @@ PYTHON = [
     ("cli",),
     ("__main__",),
 ]
-# Folders and files of cpp/src; the public headers lie below them all.
+# Folders and files of cpp/src; the public headers lie below them all, except those of the pipeline.
 KERNELS = [
     ("support",),
     ("votes",),
@@ -36,6 +36,8 @@ KERNELS = [
     ("plan", "make_engine", "report"),
     ("fuse",),
 ]
+# Public headers of the pipeline, with the lowest that may include them.
+PIPELINE = {"fastfuse/plan.hpp": "engine"}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -121,11 +123,19 @@ def test_kernels_know_no_python() -> None:
         ], path
 
 
+def kernel_files() -> list[Path]:
+    return [path for path in (CPP / "src").rglob("*.*") if path.suffix in (".cpp", ".hpp", ".cu", ".cuh")]
+
+
+def kernel_home(path: Path) -> str:
+    return path.relative_to(CPP / "src").with_suffix("").parts[0]
+
+
 def test_kernels_point_downward() -> None:
-    sources = [path for path in (CPP / "src").rglob("*.*") if path.suffix in (".cpp", ".hpp", ".cu", ".cuh")]
+    sources = kernel_files()
     wrong = []
     for path in sources:
-        home = path.relative_to(CPP / "src").with_suffix("").parts[0]
+        home = kernel_home(path)
         own = [name for name in includes(path) if (CPP / "src" / name).exists()]
         targets = {name: Path(name).with_suffix("").parts[0] for name in own}
         wrong += [
@@ -137,7 +147,35 @@ def test_kernels_point_downward() -> None:
     assert wrong == []
 
 
+def includes_pipeline(home: str, name: str) -> bool:
+    """Whether a file of `home` includes, by `name`, a public header that only folders above it may."""
+    lowest = PIPELINE.get(name)
+    return lowest is not None and home != lowest and not points_up(lowest, home, KERNELS)
+
+
+def test_lower_folders_know_no_pipeline() -> None:
+    """Nor do the public headers below it."""
+    wrong = [
+        f"{path.relative_to(ROOT)} includes {name}"
+        for path in kernel_files()
+        for name in includes(path)
+        if includes_pipeline(kernel_home(path), name)
+    ]
+    wrong += [
+        f"{path.relative_to(ROOT)} includes {name}"
+        for path in (CPP / "include").rglob("*.hpp")
+        for name in includes(path)
+        if name in PIPELINE
+    ]
+    assert all((CPP / "include" / name).exists() for name in PIPELINE)
+    assert wrong == []
+
+
 def test_points_up() -> None:
+    assert includes_pipeline("votes", "fastfuse/plan.hpp")
+    assert includes_pipeline("em", "fastfuse/plan.hpp")
+    assert not includes_pipeline("engines", "fastfuse/plan.hpp")
+    assert not includes_pipeline("em", "fastfuse/model.hpp")
     assert points_up("votes", "em", KERNELS)
     assert points_up("posterior", "dilation", KERNELS)
     assert not points_up("engines", "engine", KERNELS)

@@ -2,19 +2,11 @@
 #pragma once
 
 #include "fastfuse/fusion.hpp"
+#include "fastfuse/model.hpp"
+#include "fastfuse/probe.hpp"
 #include "fastfuse/votes.hpp"
 
 namespace fastfuse {
-
-// How the posterior of a row comes about.
-enum class Model {
-    mean_vote,      // w = Σ_i q_i / m: no performance needed
-    product,        // eqs. (2), (12), (13)
-    log_linear,     // log-odds weighted by the vote
-    enumerated,     // the expectation over the row's binary patterns, eq. (9), term by term
-    characteristic, // the expectation by its characteristic function, where a vote is fractional
-    cheaper,        // enumerated or characteristic, whichever costs less in a row
-};
 
 // What walks over the votes.
 enum class EngineKind {
@@ -43,18 +35,8 @@ struct Plan {
     bool fine = false; // lanes of doubles: some vote, prior or the consensus is finer than float
 };
 
-// What some blocks of the volume tell.
-struct Probe {
-    bool repeats = true; // few patterns, many rows
-    double rows = 0;     // runs of voxels with the same votes, in the blocks that were looked at whole
-    double terms = 0;    // Σ 2^f over the rows, f the fractional votes of a row
-};
-
 // The votes, to be read as the options say.
 Votes read_by(const Options& options, Votes votes);
-
-// The defaults where the options leave no choice.
-Probe probe(const Votes& votes, const Options& options);
 
 // `wide`: the consensus is of doubles.
 Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe& probe);

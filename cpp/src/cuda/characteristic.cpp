@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "cuda/characteristic/kernels.hpp"
-#include "cuda/dense_on_device.hpp"
+#include "cuda/passes_on_device.hpp"
 #include "engines/lanes/lane_rates.hpp"
 #include "posterior/characteristic.hpp"
 
@@ -36,14 +36,14 @@ double largest_of(const Odds& odds, int raters) {
     return largest;
 }
 
-class DenseByNodes : public DenseOnDevice {
+class PassesByNodes : public PassesOnDevice {
   public:
-    DenseByNodes(const Votes& votes, bool fine) : DenseOnDevice(votes, fine), tables_(*votes.place) {}
+    PassesByNodes(const Votes& votes, bool fine) : PassesOnDevice(votes, fine), tables_(*votes.place) {}
     bool gathers_masses() const override { return false; }
 
   protected:
     std::vector<double> run(Step step, const Performance& performance, const Consensus& to) override {
-        if (step == Step::mean_vote) return DenseOnDevice::run(step, performance, to);
+        if (step == Step::mean_vote) return PassesOnDevice::run(step, performance, to);
         return sums_of(product_sums(raters()), [&](double* sums) {
             const Odds odds = odds_of(performance);
             const NodeSets sets = node_sets_for(odds, largest_of(odds, raters()));
@@ -57,8 +57,8 @@ class DenseByNodes : public DenseOnDevice {
 
 } // namespace
 
-std::unique_ptr<Dense> dense_by_nodes(const Votes& votes, bool fine) {
-    return std::make_unique<DenseByNodes>(votes, fine);
+std::unique_ptr<Passes> passes_by_nodes(const Votes& votes, bool fine) {
+    return std::make_unique<PassesByNodes>(votes, fine);
 }
 
 } // namespace fastfuse::cuda

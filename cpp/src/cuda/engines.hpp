@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "engines/dense.hpp"
+#include "engines/passes.hpp"
 #include "fastfuse/cuda.hpp"
 #include "votes/tabulation.hpp"
 
@@ -20,6 +20,6 @@ Found find_patterns(const Votes& votes);
 
 // All other votes. `fine`: in double precision, except for masses. `by_nodes`: soft-STAPLE by the
 // characteristic function.
-std::unique_ptr<Dense> dense(const Votes& votes, bool fine, bool by_nodes);
+std::unique_ptr<Passes> passes(const Votes& votes, bool fine, bool by_nodes);
 
 } // namespace fastfuse::cuda

@@ -21,6 +21,6 @@ Memory::~Memory() = default;
 void copy_to_device(const Place&, const void*, std::size_t, std::byte*) { refuse(); }
 void copy_to_host(const Place&, const std::byte*, std::size_t, void*) { refuse(); }
 Found find_patterns(const Votes&) { refuse(); }
-std::unique_ptr<Dense> dense(const Votes&, bool, bool) { refuse(); }
+std::unique_ptr<Passes> passes(const Votes&, bool, bool) { refuse(); }
 
 } // namespace fastfuse::cuda

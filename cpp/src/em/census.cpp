@@ -46,7 +46,7 @@ class CensusTaker {
     }
 
     BatchExpectation expectation_;
-    std::vector<double> cost_; // of a row with so many fractional votes
+    std::vector<double> cost_; // of a row, by its number of fractional votes
 };
 
 } // namespace

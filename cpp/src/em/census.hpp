@@ -20,12 +20,12 @@ struct Census {
     std::vector<double> read;   // Σ c over the rows where rater i votes
     double prior = 0;           // Σ c π of a prior map
     double disputed = 0;        // voxels where not all votes are 0, nor all 1
-    double row_cost = 0;        // of soft-STAPLE's expectation over the rows, each by its cheaper way, in ns
-    double terms = 0; // Σ 2^f over the rows, f the fractional votes of a row: the cost of enumerating them
+    double row_cost = 0; // time of soft-STAPLE's expectation over the rows, each by its cheaper way, in ns
+    double terms = 0;    // Σ 2^f over the rows, f the fractional votes of a row: the cost of enumerating them
     int most_fractional = 0;
 };
 
-// `splits`: whether expectations will be split by each rater's own mark, as the EM M-step needs them.
+// `splits`: whether the M-step needs expectations split by each rater's mark, as the EM one does.
 Census take_census(const Rows& rows, bool splits, const Team& team);
 
 } // namespace fastfuse

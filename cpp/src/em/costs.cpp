@@ -9,10 +9,10 @@
 namespace fastfuse {
 namespace {
 
-constexpr double typical_iterations = 10;  // of many raters, where the choice matters
-constexpr double ns_of_mass = 1.5;         // of one term of a row, into the table and out of it
+constexpr double typical_iterations = 10;  // with many raters, where the choice matters
+constexpr double ns_of_mass = 1.5;         // of one term of a row: adding it to the table and reading it back
 constexpr double ns_of_lane_mass = 0.075;  // of one of the 2^m patterns of a voxel in lanes
-constexpr double ns_of_lane_moment = 0.02; // the same for each rater's moment
+constexpr double ns_of_lane_moment = 0.02; // of one pattern's moment of a rater, in lanes
 constexpr double ns_of_step = 2;           // of a rater in a row of the table, in one E-step
 
 } // namespace

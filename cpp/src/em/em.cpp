@@ -11,7 +11,7 @@
 namespace fastfuse {
 namespace {
 
-// Eight running sums, so that the order of additions is one for every instruction set.
+// Eight running sums, so that every instruction set adds in the same order.
 FASTFUSE_CLONES double dot(const double* a, const double* b, std::int64_t n) {
     std::array<double, 8> lane{};
     std::int64_t r = 0;
@@ -34,8 +34,7 @@ FASTFUSE_CLONES void see_votes(const double* count, const double* vote, std::int
     }
 }
 
-// How probable the rater's own mark is, given their vote q and the truth: marks have probability `mark`
-// there.
+// p(mark | vote q, truth). `mark` and `no_mark`: p(mark 1 | truth) and p(mark 0 | truth).
 FASTFUSE_CLONES void see_marks(const double* count, const double* vote, double mark, double no_mark,
                                std::int64_t n, double* yes, double* no) {
     for (std::int64_t r = 0; r < n; ++r) {
@@ -47,7 +46,7 @@ FASTFUSE_CLONES void see_marks(const double* count, const double* vote, double m
     }
 }
 
-// A missing vote counts nowhere.
+// Sets both weights of a missing vote to 0.
 FASTFUSE_CLONES void forget_missing(const double* vote, std::int64_t n, double* yes, double* no) {
     for (std::int64_t r = 0; r < n; ++r) {
         yes[r] = vote[r] < 0 ? 0 : yes[r];
@@ -97,8 +96,8 @@ void add_truths(const Batch& batch, const Posterior& posterior, Sums& sums) {
     sums.background += dot(batch.count, posterior.background.data(), batch.rows);
 }
 
-// part / (part + rest) and its complement, with what a prior adds to both; as before where nothing
-// determines them.
+// Sets the rate to part / (part + rest), after the prior's counts are added to both, and its complement.
+// Leaves both as they are where the sum is not positive.
 void update(double part, double rest, const BetaPrior& prior, double& rate, double& complement) {
     part += prior.a - 1;
     rest += prior.b - 1;
@@ -127,7 +126,8 @@ std::shared_ptr<const Nodes> nodes_for(Model model, const Performance& performan
 
 BatchExpectation::BatchExpectation(Model model, MStep m_step, const Performance& performance,
                                    std::shared_ptr<const Nodes> nodes)
-    : model_(model), m_step_(model == Model::log_linear ? MStep::paper : m_step), // its own maximiser
+    : model_(model),
+      m_step_(model == Model::log_linear ? MStep::paper : m_step), // the paper's M-step is its maximiser
       performance_(performance), nodes_(std::move(nodes)) {}
 
 void BatchExpectation::find_posterior(const Batch& batch, Sums* sums_by_terms, const Worker& worker) {
@@ -190,7 +190,7 @@ Performance maximise(const Sums& sums, const Performance& before, const Performa
 
 namespace {
 
-// One call of em.
+// One run of EM.
 class Iteration {
   public:
     Iteration(const EStep& expectation, const Options& options, const Performance& performance)
@@ -198,7 +198,7 @@ class Iteration {
 
     Estimate run(const std::optional<Sums>& start) {
         sums_ = start ? *start : expectation_(theta_);
-        if (start && goes_on()) step(); // there is no θ yet that a move could be measured from
+        if (start && goes_on()) step(); // no test of convergence: `start` belongs to no θ
         while (goes_on())
             estimate_.converged =
                 options_.acceleration == Acceleration::squarem ? accelerated_steps() : step();
@@ -232,7 +232,7 @@ class Iteration {
     // E-step: eq. (2), (9), (12), (13)
     void go_to(const Performance& theta) { go_to(theta, expectation_(theta)); }
 
-    // True once nothing moves any more.
+    // Returns whether θ has converged.
     bool step() {
         const Performance after = next();
         const double moved = move(theta_, after);
@@ -240,8 +240,8 @@ class Iteration {
         return moved <= options_.tol;
     }
 
-    // Two steps, and as far beyond them as their difference promises: squared extrapolation (SQUAREM, scheme
-    // S3), Varadhan, Roland, Scandinavian Journal of Statistics 35, 2008. True once nothing moves any more.
+    // Two steps, then an extrapolation from their difference: SQUAREM, scheme S3, Varadhan, Roland,
+    // Scandinavian Journal of Statistics 35, 2008. Returns whether θ has converged.
     bool accelerated_steps() {
         const Performance first = theta_;
         if (step()) return true;
@@ -260,7 +260,8 @@ class Iteration {
         return moved <= options_.tol;
     }
 
-    // The paper's M-step need not raise the likelihood: there, the next move must be no larger.
+    // Whether to keep the extrapolation. With the EM M-step, the likelihood must not fall. The paper's M-step
+    // need not raise the likelihood: there, the next step must be no larger than this one.
     bool keeps(const Performance& beyond, const Sums& sums, double moved) const {
         if (options_.m_step == MStep::em)
             return sums.log_likelihood + log_prior(beyond) >= sums_.log_likelihood + log_prior(theta_);
@@ -277,7 +278,7 @@ class Iteration {
         return sum;
     }
 
-    // Without the constant.
+    // Of a Beta prior, without its constant.
     static double log_density(const BetaPrior& prior, double rate, double complement) {
         return (prior.a - 1) * std::log(rate) + (prior.b - 1) * std::log(complement);
     }

@@ -19,7 +19,7 @@
 
 namespace fastfuse {
 
-// c times a rater's vote as the M-step sees it, and c times its complement, in every row of a batch.
+// c v and c (1 − v) of every row of a batch, v a rater's vote as the M-step sees it.
 struct SeenVotes {
     SeenVotes() : yes(batch_rows), no(batch_rows) {}
     std::vector<double> yes, no;
@@ -47,10 +47,10 @@ class BatchExpectation {
     SeenVotes seen_;
 };
 
-// What the expectations of all threads share in one E-step; nothing where the model needs nothing.
+// Nodes that all threads share in one E-step; null where the model needs none.
 std::shared_ptr<const Nodes> nodes_for(Model model, const Performance& performance);
 
-// The same sums, without count and likelihood, of given w and 1 − w.
+// Sums of an E-step with given w and 1 − w, without count and likelihood.
 Sums weighted_sums(const Batch& batch, const Posterior& weights, MStep m_step,
                    const Performance& performance);
 
@@ -58,18 +58,18 @@ Sums weighted_sums(const Batch& batch, const Posterior& weights, MStep m_step,
 Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance& performance,
                  const Team& team);
 
-// θ_i1 = TP / (TP + FN), θ_i0 = TN / (TN + FP), eq. (5); with Beta priors the maximum a posteriori,
+// θ_i1 = TP / (TP + FN), θ_i0 = TN / (TN + FP), eq. (5). With Beta priors the maximum a posteriori,
 // (TP + a − 1) / (TP + FN + a + b − 2): Commowick, Warfield, MICCAI 2010.
 Performance maximise(const Sums& sums, const Performance& before, const PerformancePrior& prior = {});
 
-// An estimate without any rates yet, that says how they will be found.
+// An estimate that holds the options of its method, and no rates yet.
 Estimate begun(const Options& options);
 
 // Sums of an E-step with these parameters.
 using EStep = std::function<Sums(const Performance& performance)>;
 
-// From `start` (sums of an E-step made elsewhere, such as that of the mean vote) or, without it, from an
-// E-step with `performance`.
+// Starts from `start`, the sums of an earlier E-step such as that of the mean vote. Without it, starts with
+// an E-step that uses `performance`.
 Estimate em(const EStep& expectation, const Options& options, const Performance& performance,
             const std::optional<Sums>& start);
 

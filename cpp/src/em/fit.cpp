@@ -31,7 +31,7 @@ Estimate fit(const VoteTable& table, const std::vector<double>& counts, const Op
             options, performance, std::nullopt);
     }
     const Model model =
-        census.most_fractional > 0 ? model_of(options) : Model::product; // one on binary votes
+        census.most_fractional > 0 ? model_of(options) : Model::product; // all models agree on binary votes
     return em([&](const Performance& theta) { return expectation(rows, model, options.m_step, theta, team); },
               options, performance, std::nullopt);
 }

@@ -16,7 +16,7 @@ struct Matrix {
 };
 
 struct Slope {
-    double score, curvature; // of log a in θ
+    double score, curvature; // first and negative second derivative of log a in θ
 };
 
 Slope mixture(double q, double theta, double complement) {
@@ -85,7 +85,7 @@ class Observer {
     std::vector<double> difference_; // x_1 − x_0
 };
 
-// One thread's share of V: an E-step of one row after another.
+// One thread's share of V: an E-step on each row.
 class Scorer {
   public:
     Scorer(Model model, const Performance& performance, bool with_prior, std::shared_ptr<const Nodes> nodes)

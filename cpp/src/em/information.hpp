@@ -1,4 +1,4 @@
-// How sure the performances are: the observed information of all rows.
+// Observed information on the performances, from which their standard errors follow.
 //
 // Louis: Finding the observed information matrix when using the EM algorithm, JRSS B 44(2), 1982. With the
 // truth T known, a row's log-likelihood has the score x_1 (T = 1) or x_0 (T = 0) and a diagonal curvature;
@@ -9,9 +9,9 @@
 //   x   of eq. (10)'s mixture: (2q − 1)/a_i1 for θ_i1 where T = 1, (1 − 2q)/a_i0 for θ_i0 where T = 0
 //   k   curvature of each parameter: x²
 //
-// A fractional vote is no draw of a mark, and the likelihood not that of the votes' distribution. The
-// estimate then varies as I^−1 V I^−1, V what the rows' scores s = w x_1 + u x_0 vary by: White, Econometrica
-// 50(1), 1982.
+// Fractional votes are not drawn from the model's likelihood. The covariance of the estimate is then the
+// robust sandwich estimator I^−1 V I^−1, V the covariance of the rows' scores s = w x_1 + u x_0: White,
+// Econometrica 50(1), 1982.
 //
 //   V = Σ_r c s s^T
 //

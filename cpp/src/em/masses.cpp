@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "em/mass_shares.hpp"
 #include "posterior/enumeration.hpp"
 #include "support/simd.hpp"
 
@@ -19,38 +20,32 @@ FASTFUSE_CLONES void interpolate(double* no, const double* yes, double q, std::s
         no[b] = (1 - q) * no[b] + q * yes[b];
 }
 
-constexpr int few_raters = 10; // so many that a table stays in a core's own cache
-constexpr int tables_for_few = 16;
-constexpr int high_for_many = 4;
+constexpr int few_raters = 10; // at most: a table stays in a core's own cache
 
-// How the masses' one pass is split into jobs, the same for every team: few raters leave room for several
-// tables, each fed by its share of the batches; with many, each job fills the patterns that begin with
-// its own bits of the last raters.
-struct Split {
-    explicit Split(int raters)
-        : tables(raters <= few_raters ? tables_for_few : 1), high(raters <= few_raters ? 0 : high_for_many),
-          low(raters - high) {}
-    int tables, high, low;
-    std::int64_t jobs() const { return tables * (std::int64_t{1} << high); }
-};
+// Few raters: several tables, each for its share of the batches. Many: one table, in strips.
+MassShares shares_of(int raters) {
+    if (raters <= few_raters) return {raters, 0, 16};
+    return {raters, 4, 1};
+}
 
-// What the raters beyond the low ones give a row in the patterns whose last bits are `high`.
-double high_weight(const Batch& batch, std::int64_t row, const Split& split, std::size_t high) {
+// Product of the weights that the strip's raters give a row.
+double strip_weight(const Batch& batch, std::int64_t row, const MassShares& split, std::int64_t strip) {
     double weight = 1;
-    for (int j = 0; j < split.high; ++j) {
-        const double q = batch.votes_of(split.low + j)[row];
-        weight *= high >> j & 1 ? q : 1 - q;
+    for (int j = 0; j < split.strip_raters; ++j) {
+        const double q = batch.votes_of(split.other_raters() + j)[row];
+        weight *= strip >> j & 1 ? q : 1 - q;
     }
     return weight;
 }
 
-// The binary patterns that a soft pattern reaches among those of the first `raters` raters, with weights.
+// Binary patterns of the first `raters` raters that have a positive weight in a soft pattern, with their
+// weights.
 class Spread {
   public:
     explicit Spread(int raters)
         : raters_(raters), weight_(std::size_t{1} << raters), pattern_(weight_.size()) {}
 
-    // Starts from `whole` and lets each fractional vote divide it.
+    // Divides the weight `whole` by each fractional vote q, into q and 1 − q of it.
     void spread(const Batch& batch, std::int64_t row, double whole) {
         size_ = 1;
         weight_[0] = whole;
@@ -86,7 +81,7 @@ class Spread {
     std::vector<std::uint32_t> pattern_;
 };
 
-// Adds a row's terms to the masses and, if there are any, to the moments, `patterns` apart.
+// Adds a row's terms to the masses and, with moments, to each rater's moments. `patterns`: size of each.
 void add_row(const Batch& batch, std::int64_t row, const Spread& terms, bool with_moments,
              std::size_t patterns, double* table) {
     terms.add_to(table, 1); // eq. (8)
@@ -101,31 +96,25 @@ void add_row(const Batch& batch, std::int64_t row, const Spread& terms, bool wit
 
 Masses::Masses(const Rows& rows, bool with_moments, const Team& team)
     : raters_(rows.raters()), with_moments_(with_moments) {
-    const Split split(raters_);
-    std::vector<std::vector<double>> tables(static_cast<std::size_t>(split.tables));
-    for (auto& table : tables)
-        table.resize(patterns() * (with_moments ? static_cast<std::size_t>(raters_) + 1 : 1));
-    team.run(split.jobs(), [&](std::int64_t job, const Worker& worker) {
-        const std::int64_t first = job % split.tables;
-        const auto high = static_cast<std::size_t>(job / split.tables);
-        double* table = tables[static_cast<std::size_t>(first)].data() + (high << split.low);
+    const MassShares split = shares_of(raters_);
+    const std::size_t size = patterns() * (with_moments ? static_cast<std::size_t>(raters_) + 1 : 1);
+    const auto fill = [&](std::int64_t share, std::int64_t strip, double* table, const Worker& worker) {
         const auto reader = rows.reader();
-        Spread terms(split.low);
+        Spread terms(split.other_raters());
         Pace pace(worker);
-        for (std::int64_t index = first; index < rows.batches() && !worker.stopped(); index += split.tables) {
+        for (std::int64_t index = share; index < rows.batches() && !worker.stopped(); index += split.shares) {
             const Batch batch = reader->read(index);
             for (std::int64_t row = 0; row < batch.rows; ++row) {
-                const double weight = batch.count[row] * high_weight(batch, row, split, high);
+                const double weight = batch.count[row] * strip_weight(batch, row, split, strip);
                 if (weight == 0) continue;
                 terms.spread(batch, row, weight);
-                add_row(batch, row, terms, with_moments_, patterns(), table);
+                add_row(batch, row, terms, with_moments_, patterns(),
+                        table + (strip << split.other_raters()));
                 if (pace.stopped_after(terms.terms() * batch.raters)) return;
             }
         }
-    });
-    for (std::size_t t = 1; t < tables.size(); ++t) // in this order for every team
-        add_scaled(tables[0].size(), tables[t].data(), 1, tables[0].data());
-    table_ = std::move(tables[0]);
+    };
+    table_ = gather_tables(split, size, team, fill);
 }
 
 Masses::Masses(int raters, std::vector<double> table)
@@ -133,7 +122,7 @@ Masses::Masses(int raters, std::vector<double> table)
 
 namespace {
 
-// The 2^m patterns, batch_rows at a time, their bits written out as votes.
+// The 2^m patterns as rows, batch_rows at a time: bit i is the vote of rater i.
 class MassReader : public BatchReader {
   public:
     MassReader(int raters, const double* mass, const double* moment)
@@ -189,11 +178,11 @@ void Masses::become_posterior(const Performance& performance) {
 }
 
 int Mixer::most(int raters) {
-    // 12 bytes a pattern each; the moments' memory, 8 m bytes a pattern, has just been freed.
+    // A mixer takes 12 bytes a pattern. The moments, 8 m bytes a pattern, have just been freed.
     return raters <= few_raters ? INT_MAX : std::max(1, 8 * raters / 12);
 }
 
-// Lists the binary patterns of a row, those with a later rater's bit set behind those without.
+// Lists the binary patterns of a row. Patterns with a later rater's bit follow those without it.
 std::size_t Mixer::reach(const Batch& batch, std::int64_t row) {
     const std::size_t reached = std::size_t{1} << fractional_votes(batch, row);
     if (pattern_.size() < reached) {
@@ -220,7 +209,7 @@ void Mixer::mix(const Batch& batch, Posterior& posterior, const Worker& worker) 
         if (pace.stopped_after(static_cast<std::int64_t>(size))) return;
         for (std::size_t b = 0; b < size; ++b)
             value_[b] = masses_.table_[pattern_[b]];
-        // Σ_B q(B) p(1|B) is linear in each q_i: one interpolation a fractional rater, the last one first.
+        // Σ_B q(B) p(1|B) is linear in each q_i: one interpolation for each fractional vote, from the last.
         for (int i = batch.raters; i-- > 0;) {
             const double q = batch.votes_of(i)[row];
             if (!is_fractional(q) || size == 1) continue;

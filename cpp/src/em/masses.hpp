@@ -34,9 +34,9 @@ class Masses : public Rows {
 
     bool with_moments() const { return with_moments_; }
 
-    // Forgets masses and moments, and keeps p(1|B) in their place.
+    // Replaces the masses and moments by p(1|B).
     void become_posterior(const Performance& performance);
-    const std::vector<double>& posterior() const { return table_; } // once they have
+    const std::vector<double>& posterior() const { return table_; } // after become_posterior
 
   private:
     friend class Mixer;
@@ -47,18 +47,18 @@ class Masses : public Rows {
     std::vector<double> table_; // N(B), where bit i of B is b_i; then M_i(B) at (i + 1) * 2^m + B
 };
 
-// w_t of each row of a batch, from masses that have become posterior. Scratch of one thread.
+// Finds w_t of each row of a batch from p(1|B). Scratch of one thread.
 class Mixer {
   public:
     explicit Mixer(const Masses& masses) : masses_(masses) {}
-    static int most(int raters); // so many at once stay within the memory of the masses
+    static int most(int raters); // greatest number of mixers at once that fits the memory of the masses
     void mix(const Batch& batch, Posterior& posterior, const Worker& worker); // eq. (9)
 
   private:
     std::size_t reach(const Batch& batch, std::int64_t row);
 
     const Masses& masses_;
-    std::vector<std::uint32_t> pattern_; // binary patterns that a row reaches
+    std::vector<std::uint32_t> pattern_; // binary patterns with a positive weight in the row
     std::vector<double> value_;          // p(1|B) of each
 };
 

@@ -8,7 +8,7 @@
 namespace fastfuse {
 namespace {
 
-// A rate and its complement, each with digits of its own.
+// A rate and its complement, computed apart to keep the digits of both.
 struct Rate {
     double rate, complement;
 };
@@ -23,8 +23,8 @@ std::vector<Rate> rates_of(const Performance& theta, bool with_prior) {
     return rates;
 }
 
-// Near 0 and 1 EM creeps, and a rate that were thrown there would seem to rest: it comes no nearer than this
-// part of the way.
+// EM moves slowly near 0 and 1, so that a rate extrapolated to there would seem to have converged. The
+// extrapolation leaves at least this fraction of the distance to 0 or 1.
 constexpr double nearest = 0.125;
 
 Rate within_reach(const Rate& beyond, const Rate& now) {
@@ -36,7 +36,7 @@ Rate within_reach(const Rate& beyond, const Rate& now) {
 
 } // namespace
 
-//   r = z₁ − z₀     v = (z₂ − z₁) − r     α = −‖r‖ / ‖v‖     z = z₀ − 2αr + α²v, which is z₂ at α = −1
+//   r = z₁ − z₀     v = (z₂ − z₁) − r     α = −‖r‖ / ‖v‖     z = z₀ − 2αr + α²v (z₂ if α = −1)
 Performance extrapolate(const Performance& first, const Performance& second, const Performance& third,
                         bool with_prior) {
     const auto z0 = rates_of(first, with_prior), z1 = rates_of(second, with_prior),
@@ -56,8 +56,8 @@ Performance extrapolate(const Performance& first, const Performance& second, con
         const Rate to = within_reach({line(z0[k].rate, z1[k].rate, z2[k].rate),
                                       line(z0[k].complement, z1[k].complement, z2[k].complement)},
                                      z2[k]);
-        // α² magnifies rounding, and a pair that sums to more than 1 has a likelihood that it does not
-        // deserve
+        // α² magnifies rounding errors, and rate + complement > 1 would raise the likelihood: divide by the
+        // sum.
         const double sum = to.rate + to.complement;
         const double rate = std::clamp(to.rate / sum, epsilon, 1 - epsilon);
         const double complement = std::clamp(to.complement / sum, epsilon, 1 - epsilon);

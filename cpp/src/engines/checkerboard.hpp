@@ -1,7 +1,7 @@
 // A volume's voxels in two colours, as on a checkerboard: face neighbours have different colours.
 //
 // A line is a run of voxels along the last axis. It is stored as two halves, its even and its odd positions,
-// so that voxels of one colour lie one after another. Each half has a margin of one value on both sides.
+// so that voxels of one colour are contiguous. Each half has a margin of one value on both sides.
 #pragma once
 
 #include <array>
@@ -16,8 +16,8 @@ class Checkerboard {
 
     std::int64_t lines() const { return lines_; }
     std::int64_t length() const { return length_; }
-    std::int64_t size() const { return lines_ * 2 * (half_ + 2); } // values, margins among them
-    // Voxels of a half of each line.
+    std::int64_t size() const { return lines_ * 2 * (half_ + 2); } // number of values, with the margins
+    // Number of voxels in a half of each line.
     std::int64_t voxels(int half) const { return (length_ + 1 - half) / 2; }
     // Where a half of a line begins.
     std::int64_t begin(std::int64_t line, int half) const { return (2 * line + half) * (half_ + 2) + 1; }
@@ -28,11 +28,11 @@ class Checkerboard {
     }
 
     std::size_t axes() const { return shape_.size(); }
-    // The lines before and behind along an axis other than the last; -1 where there is none.
+    // The previous and the next line along an axis except the last; -1 where there is none.
     std::array<std::int64_t, 2> neighbours(std::int64_t line, std::size_t axis) const;
 
   private:
-    std::vector<std::int64_t> shape_, step_; // lines from one to the next, along each axis but the last
+    std::vector<std::int64_t> shape_, step_; // lines between neighbours along each axis except the last
     std::int64_t length_, half_, lines_;
 };
 

@@ -1,4 +1,4 @@
-// Find the consensus of rows.
+// Functions that find the consensus of rows.
 #pragma once
 
 #include <functional>

@@ -9,7 +9,7 @@
 
 namespace fastfuse {
 
-// β k of each axis: of the closest neighbours, k = 1.
+// β k of each axis; k = 1 between the closest neighbours.
 std::vector<double> coupling_of(const Options& options);
 
 // Sweeps with known rates until the mean of w moves by no more than options.tol.
@@ -26,7 +26,7 @@ class FieldEngine : public VoxelEngine {
   private:
     const std::vector<double> coupling_;
     const Region* region_;
-    std::optional<MeanField> field_; // once it has been swept
+    std::optional<MeanField> field_; // after the first sweep
 };
 
 } // namespace fastfuse

@@ -30,7 +30,7 @@ LogPair log_linear(double q, const Performance& theta, std::size_t i) {
             q * std::log(theta.false_positive_rate[i]) + (1 - q) * std::log(theta.specificity[i])};
 }
 
-// Room for one row more, which stands for voxels outside the table.
+// The last row, of zeros, is for voxels outside the table.
 RowLogOdds log_odds_of(const VoteTable& table, Model model, const Performance& theta) {
     const auto rows = static_cast<std::size_t>(table.size());
     RowLogOdds odds{std::vector<double>(rows + 1), std::vector<double>(rows + 1)};
@@ -63,7 +63,7 @@ FieldByTable::FieldByTable(const Task& task, Tabulation tabulation, const Region
       board_(task.votes.shape), other_(static_cast<std::int32_t>(tabulation_.table.size())),
       nobody_(static_cast<std::size_t>(board_.length()), 0.5) {}
 
-// w begins with the mean vote.
+// w starts as the mean vote.
 void FieldByTable::start() {
     std::vector<double> mean;
     Posterior posterior;
@@ -91,7 +91,7 @@ void FieldByTable::start() {
     });
 }
 
-// Each job has sums of its own: together no more than 4 bytes a voxel.
+// Each job has its own sums. Together they take at most 4 bytes a voxel.
 std::int64_t FieldByTable::jobs() const {
     constexpr std::int64_t most_jobs = 64;
     const std::int64_t fit = task_.votes.voxels() / (8 * tabulation_.table.size());
@@ -135,7 +135,7 @@ void FieldByTable::sweep_line(std::int64_t line, int colour, double logit_prior,
             };
             add_pull(values(before), values(behind), coupling_[axis], some, logit);
         }
-        const double* beside = w_.data() + board_.begin(line, 1 - half) + first; // on both sides
+        const double* beside = w_.data() + board_.begin(line, 1 - half) + first; // neighbours on both sides
         add_pull(half == 0 ? beside - 1 : beside, half == 0 ? beside : beside + 1, coupling_.back(), some,
                  logit);
         const std::int32_t* row = row_.data() + begin + first;
@@ -167,7 +167,7 @@ Sums FieldByTable::expectation(const Performance& performance) {
     return sums;
 }
 
-// A row that nobody reads counts nowhere.
+// Rows on which all votes are missing do not count.
 Sums FieldByTable::sums_of(const RowSums& by_row, const Performance& performance) const {
     const MStep m_step = task_.plan.model == Model::log_linear ? MStep::paper : task_.plan.m_step;
     Sums total(rows_.raters());

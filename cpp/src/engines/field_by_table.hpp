@@ -23,7 +23,7 @@ class FieldByTable : public TableEngine {
     Written write(const Performance& performance) override;
 
   private:
-    // Of each row: Σ w, Σ (1 − w); and the likelihood apart from Σ_i log a_i0.
+    // Σ w and Σ (1 − w) of each row, and the likelihood without Σ_i log a_i0.
     struct RowSums {
         explicit RowSums(std::size_t rows = 0) : w(rows), u(rows) {}
         void add(const RowSums& other);
@@ -31,7 +31,7 @@ class FieldByTable : public TableEngine {
         double log_evidence = 0;
     };
 
-    // What is written: Σ w of each row.
+    // Σ w of each row, of the consensus that is written.
     struct RowAnswers {
         explicit RowAnswers(std::size_t rows = 0) : w(rows) {}
         void add(const RowAnswers& other) {
@@ -59,11 +59,10 @@ class FieldByTable : public TableEngine {
     const Region* region_;
     const std::vector<double> coupling_; // β k of each axis
     const Checkerboard board_;
-    const std::int32_t other_;      // stands for the row of a voxel outside the table, whose w stays
-    std::vector<std::int32_t> row_; // of each voxel, as the board lies
-    std::vector<double>
-        w_; // of each voxel, in the order of the board; 1/2, which pulls nobody, outside the mask
-    const std::vector<double> nobody_; // half a line outside the volume
+    const std::int32_t other_;         // row of voxels outside the table; their w does not change
+    std::vector<std::int32_t> row_;    // of each voxel, in the order of the board
+    std::vector<double> w_;            // of each voxel, in the order of the board; 1/2 outside the mask
+    const std::vector<double> nobody_; // w of half a line outside the volume
 };
 
 } // namespace fastfuse

@@ -5,7 +5,7 @@
 
 namespace fastfuse {
 
-LanesEngine::LanesEngine(const Task& task, std::unique_ptr<Dense> lanes)
+LanesEngine::LanesEngine(const Task& task, std::unique_ptr<Passes> lanes)
     : VoxelEngine(task), lanes_(std::move(lanes)) {}
 
 Gather LanesEngine::to_gather() const {

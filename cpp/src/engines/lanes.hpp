@@ -1,17 +1,17 @@
-// Engine for votes whose patterns do not repeat: voxels in lanes, of this machine or of a device.
+// Engine for votes whose patterns do not repeat: voxels in lanes, on this machine or on a device.
 #pragma once
 
 #include <memory>
 
-#include "engines/dense.hpp"
+#include "engines/passes.hpp"
 #include "engines/rows.hpp"
 
 namespace fastfuse {
 
-// Goes on voxel by voxel where a product over the raters might vanish in a lane.
+// Falls back to single voxels where a product over the raters might underflow in a lane.
 class LanesEngine : public VoxelEngine {
   public:
-    LanesEngine(const Task& task, std::unique_ptr<Dense> lanes);
+    LanesEngine(const Task& task, std::unique_ptr<Passes> lanes);
 
     Census survey() override;
     Sums expectation(const Performance& performance) override;
@@ -23,7 +23,7 @@ class LanesEngine : public VoxelEngine {
     kernels::Step step() const;
     Gather to_gather() const;
 
-    std::unique_ptr<Dense> lanes_;
+    std::unique_ptr<Passes> lanes_;
 };
 
 } // namespace fastfuse

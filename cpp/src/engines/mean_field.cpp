@@ -8,7 +8,7 @@
 namespace fastfuse {
 namespace {
 
-constexpr double least_prior = 1e-300, greatest_prior = 1 - 0x1p-53; // as far as a double goes inside (0, 1)
+constexpr double least_prior = 1e-300, greatest_prior = 1 - 0x1p-53; // the ends of (0, 1) in doubles
 
 struct Nothing {
     void add(const Nothing&) {}
@@ -32,7 +32,7 @@ MeanField::MeanField(const Votes& votes, const std::vector<double>& coupling, co
     }
 }
 
-// Calls `visit(voxel, its coordinates)` for all voxels, block by block on the team.
+// Calls `visit(voxel, coordinates)` for all voxels; the team shares the blocks.
 template <class Visit> void MeanField::each_voxel(const Visit& visit) const {
     team_.run(block_count(votes_), [&](std::int64_t job, const Worker&) {
         const std::int64_t first = job * block_voxels, end = std::min(first + block_voxels, votes_.voxels());
@@ -49,7 +49,7 @@ template <class Visit> void MeanField::each_voxel(const Visit& visit) const {
     });
 }
 
-// w begins with the mean vote.
+// w starts as the mean vote.
 void MeanField::start(const Region* region) {
     const Performance none;
     const auto make = [&] {

@@ -14,7 +14,7 @@ Census RowsEngine::survey() {
     census_ = take_census(rows(), task_.plan.m_step == MStep::em, task_.team);
     if (task_.plan.model == Model::enumerated && census_.most_fractional > most_fractional)
         throw BadInput(BadInput::Kind::too_many_fractional, -1, -1, census_.most_fractional);
-    // One table of 2^m masses for the whole volume, or each row's own terms anew in every iteration.
+    // Either one table of 2^m masses for the whole volume, or the terms of each row in every iteration.
     if (task_.plan.masses == MassUse::when_cheaper && census_.mean_vote.count > 0 && !may_miss() &&
         pays_masses(task_.options, rows().raters(), census_.terms, census_.row_cost))
         masses_.emplace(rows(), task_.plan.m_step == MStep::paper, task_.team);
@@ -46,7 +46,7 @@ Written RowsEngine::write_mean_vote() {
     return write_by(by_expectation(Model::mean_vote, none), INT_MAX);
 }
 
-// With the paper's M-step only on binary votes.
+// On binary votes the paper's M-step maximises the likelihood too.
 bool RowsEngine::is_maximised() const {
     return task_.plan.m_step == MStep::em || census_.most_fractional == 0;
 }
@@ -60,7 +60,7 @@ Observed RowsEngine::observe(const Performance& performance) {
                                    : observe_soft(performance);
 }
 
-// Of the masses, where they can be had; of binary votes, of the rows themselves.
+// On binary votes, observes the rows; else the masses, unless they cost too much or votes may be missing.
 Observed RowsEngine::observe_soft(const Performance& performance) const {
     constexpr double affordable = 1e9; // terms
     if (census_.most_fractional == 0)

@@ -1,4 +1,4 @@
-// Engines whose votes come as rows: of a table, or of the voxels themselves.
+// Engines whose votes are rows: the rows of a table, or the voxels.
 #pragma once
 
 #include <memory>
@@ -27,12 +27,12 @@ class RowsEngine : public Engine {
     virtual Written write_by(const MakeConsenter& make, int most_consenters) = 0;
     virtual bool may_miss() const = 0;
 
-    // At EM's end on `curved` rows, whose fractional votes are scored by `scored`.
+    // Information of the rows `curved`, and variability with the scores of model `scored`, when EM has ended.
     Observed observe_rows(const Rows& curved, Model model, Model scored,
                           const Performance& performance) const;
     bool is_maximised() const; // EM ends at a maximum of the likelihood
 
-    void hold_posterior(const Performance& performance); // masses become p(1|B)
+    void hold_posterior(const Performance& performance); // replaces the masses by p(1|B)
 
     const Task task_;
     Census census_;
@@ -42,7 +42,7 @@ class RowsEngine : public Engine {
     Observed observe_soft(const Performance& performance) const;
 };
 
-// The distinct vote patterns; without an index, there is nothing to write.
+// Runs on the distinct vote patterns. Without an index, it writes nothing.
 class TableEngine : public RowsEngine {
   public:
     TableEngine(const Task& task, Tabulation tabulation);
@@ -57,7 +57,7 @@ class TableEngine : public RowsEngine {
     const TableRows rows_;
 };
 
-// The voxels in place.
+// Runs on the voxels.
 class VoxelEngine : public RowsEngine {
   public:
     explicit VoxelEngine(const Task& task) : RowsEngine(task), rows_(task.votes) {}

@@ -49,7 +49,7 @@ FASTFUSE_INLINE Doubles exp_of_negative(const Doubles& x) {
     return sum * power_of_two(k);
 }
 
-// As far as a prior goes inside (0, 1): from 1e-300 to 1 − 2^-53.
+// Logits of the least and the greatest prior: 1e-300 and 1 − 2^-53.
 constexpr double least_logit = -690.77552789821368, greatest_logit = 36.736800569677101;
 constexpr double least_exponent = -700;
 
@@ -68,7 +68,7 @@ FASTFUSE_CLONES void find_w(const std::int32_t* row, const double* log_odds, std
     double* u = scratch.u.data();
     for (std::int64_t j = 0; j < n; ++j)
         w[j] = log_odds[row[j]];
-    for (std::int64_t j = 0; j < n; j += width) { // beyond n: of voxels before, to no effect
+    for (std::int64_t j = 0; j < n; j += width) { // results beyond n are not used
         const auto k = static_cast<std::size_t>(j);
         const Doubles zero = all(0), one = all(1);
         Doubles l = kernels::load<Doubles>(logit + j);
@@ -86,7 +86,7 @@ FASTFUSE_CLONES void find_w(const std::int32_t* row, const double* log_odds, std
     }
 }
 
-// Factors lie in [1, 2]: the products of all voxels at a time stay far from overflow.
+// Factors lie in [1, 2], so that the products over sweep_voxels voxels are far from overflow.
 FASTFUSE_CLONES double log_evidence(const SweepScratch& scratch, std::int64_t n) {
     std::array<double, 8> sum{}, after{}, before{};
     after.fill(1);

@@ -10,7 +10,7 @@
 
 namespace fastfuse {
 
-constexpr std::int64_t sweep_voxels = 512; // at a time, a multiple of 8
+constexpr std::int64_t sweep_voxels = 512; // voxels of one call, a multiple of 8
 
 struct SweepScratch {
     std::array<double, sweep_voxels> logit{};           // l
@@ -22,10 +22,10 @@ struct SweepScratch {
 // Adds 2k (w_a + w_b − 1) to l, for the two neighbours a and b of each voxel along an axis.
 void add_pull(const double* a, const double* b, double coupling, std::int64_t n, double* logit);
 
-// Finds all others from l. `row`: of each voxel; `log_odds`: S of each row.
+// Finds the other values from l. `row`: of each voxel; `log_odds`: S of each row.
 void find_w(const std::int32_t* row, const double* log_odds, std::int64_t n, SweepScratch& scratch);
 
-// Σ log(1 − π'_t + π'_t e^S): the likelihood, apart from Σ_i log a_i0.
+// Σ log(1 − π'_t + π'_t e^S): the likelihood without Σ_i log a_i0.
 double log_evidence(const SweepScratch& scratch, std::int64_t n);
 
 } // namespace fastfuse

@@ -2,7 +2,7 @@
 // characteristic.cpp and by the CUDA kernels.
 //
 //   S        log-odds of a random binary pattern of the row; symbols as in characteristic.hpp
-//   gain_i   what a mark 1 of rater i adds to S, relative to a mark 0
+//   gain_i   difference of S between rater i's marks 1 and 0
 //   t        parameter of the Chernoff bound
 #pragma once
 

@@ -8,7 +8,7 @@
 namespace fastfuse {
 namespace {
 
-constexpr std::size_t raters_between_looks = 8; // at whether φ has vanished
+constexpr std::size_t raters_between_looks = 8; // number of raters between two tests of |φ| ≈ 0
 constexpr std::size_t rows_together = 16;
 
 template <class Row> Tails tails_of(const Row& row) {
@@ -110,7 +110,8 @@ std::int64_t RowCharacteristic::expand(const Row& row, bool mirrored) {
     return series.terms * static_cast<std::int64_t>(doubts.size() + 1);
 }
 
-// The next term of the series, from what all terms begin with; also adds its parts by each doubt's mark.
+// Finds the next term of the series, from the factor that all terms share. Also adds the term's two parts for
+// each doubt: its mark 1 and its mark 0.
 double RowCharacteristic::series_term(const std::vector<Doubt>& doubts, double term, bool mirrored) {
     for (std::size_t j = 0; j < doubts.size(); ++j) {
         power_[j] *= nodes_.decay[doubts[j].rater];
@@ -190,7 +191,7 @@ void RowCharacteristic::integrate_block(const NodeSet& nodes, std::size_t first,
     constexpr std::size_t n = Nodes::block;
     const std::vector<Doubt>& doubts = row.doubts;
     double *real = real_.data(), *imaginary = imaginary_.data();
-    // |φ| below this, times any weight of the block, is less than the rounding of ½.
+    // Where |φ| is below this limit, |φ| times any weight of the block is less than the rounding of ½.
     const double nothing = 1e-18 / std::max(nodes.weight[first], nodes.log_weight[first]);
     turn_by(row.base, (static_cast<double>(first) + 0.5) * nodes.step, nodes.step, n, real, imaginary);
     for (std::size_t j = 0; j < doubts.size(); j += 2) {
@@ -213,8 +214,8 @@ void RowCharacteristic::integrate_block(const NodeSet& nodes, std::size_t first,
           row.even);
 }
 
-// Also integrates, for each doubt, φ without its rater: the product of the raters before them times that of
-// the raters after them.
+// Also integrates, for each doubt, φ without its rater: the product of the factors before it times the
+// product of the factors after it.
 void RowCharacteristic::split_block(const NodeSet& nodes, std::size_t first, Row& row) {
     constexpr std::size_t n = Nodes::block;
     const std::vector<Doubt>& doubts = row.doubts;

@@ -28,8 +28,8 @@
 
 namespace fastfuse {
 
-// Nodes for one range of S, with e^{iω gain} of each rater: the factor of φ for a vote 1, relative to a vote
-// 0.
+// Nodes for one range of S, with e^{iω gain} of each rater: the ratio of the factors of φ for a vote 1 and a
+// vote 0.
 struct NodeSet {
     NodeSet(double period, const std::vector<double>& gain);
     const double* cosine(std::size_t rater) const { return turn.data() + 2 * rater * size; }
@@ -65,16 +65,17 @@ class Nodes {
     mutable std::vector<Slot> slots_;
 };
 
-// Answers the rows of a batch one by one. Rows that need the same nodes are collected first, so that a block
+// Computes the rows of a batch one by one. Rows that need the same nodes are collected first, so that a block
 // of nodes stays in the cache for all of them. Scratch of one thread.
 class RowCharacteristic {
   public:
-    // Answers go to `posterior`. With `sums`, adds Σ c E[b_i p(1|B)] and its three companions to them.
+    // Writes the results to `posterior`. With `sums`, also adds Σ c E[b_i p(1|B)] and the other three counts
+    // of the M-step to it.
     RowCharacteristic(const Batch& batch, const Performance& performance, const Nodes& nodes,
                       Posterior& posterior, Sums* sums);
-    // Answers the row, or queues it. Returns the number of terms computed.
+    // Computes the row, or queues it. Returns the number of terms computed.
     std::int64_t take(std::int64_t row);
-    std::int64_t finish(); // answers the queued rows
+    std::int64_t finish(); // computes the queued rows
 
   private:
     // A fractional vote.
@@ -117,7 +118,7 @@ class RowCharacteristic {
     Sums* sums_;
     Row row_;
     std::vector<Queue> queues_;              // one per set of nodes
-    std::vector<MarkSplit> split_;           // one per doubt of the row that is answered
+    std::vector<MarkSplit> split_;           // one per doubt of the row in work
     std::vector<double> power_, factor_;     // e^−k|gain| and factor of a term of the series, one per doubt
     std::vector<double> near_sum_, far_sum_; // the series, split by each doubt's mark
     std::vector<double> real_, imaginary_, prefix_; // φ at a block of nodes

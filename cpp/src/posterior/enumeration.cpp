@@ -10,7 +10,7 @@
 namespace fastfuse {
 namespace {
 
-constexpr int low_raters = 10; // whose terms are laid out in memory, 2^10 at a time
+constexpr int low_raters = 10; // raters whose 2^10 terms are in memory at once
 constexpr std::size_t low_terms = std::size_t{1} << low_raters;
 
 using LowTerms = std::array<double, low_terms>;
@@ -37,7 +37,7 @@ double sum(const double* values, std::size_t n) {
 
 } // namespace
 
-// The binary patterns of one row after another.
+// Enumerates the binary patterns of a row.
 class RowEnumerator::Terms {
   public:
     Terms(const Batch& batch, const Performance& performance) : batch_(batch), theta_(performance) {}
@@ -55,7 +55,7 @@ class RowEnumerator::Terms {
         for (std::size_t pattern = 0; pattern >> high == 0; ++pattern)
             add_terms(pattern);
         if (sums_) add_binary_raters();
-        answer_.foreground = std::min(answer_.foreground, 1.0); // the weights sum to 1 but for rounding
+        answer_.foreground = std::min(answer_.foreground, 1.0); // the weights sum to 1, except for rounding
         answer_.background = std::min(answer_.background, 1.0);
         answer_.log_likelihood += log_scale;
         return answer_;
@@ -64,9 +64,9 @@ class RowEnumerator::Terms {
   private:
     double vote(std::size_t rater) const { return batch_.votes_of(static_cast<int>(rater))[row_]; }
 
-    // Multiplies the raters with binary votes together and lists the others. The larger product begins in
-    // [1/2, 1), so that the fractional raters cannot make it vanish. Returns the logarithm of what was
-    // divided out.
+    // Multiplies the likelihoods of the binary votes, and lists the raters with fractional votes. Scales the
+    // larger product to [1/2, 1), so that the fractional votes cannot make it underflow. Returns the
+    // logarithm of the scale.
     double begin() {
         one_ = batch_.prior ? batch_.prior[row_] : theta_.prior;
         zero_ = 1 - one_;
@@ -95,7 +95,7 @@ class RowEnumerator::Terms {
         return static_cast<double>(larger) * log_2;
     }
 
-    // Each product has an exponent of its own: the smaller may become the larger again.
+    // Each product has an exponent of its own: the smaller product may become the larger one later.
     void take_exponents() {
         one_exponent_ += take_exponent(one_);
         zero_exponent_ += take_exponent(zero_);
@@ -112,7 +112,7 @@ class RowEnumerator::Terms {
         }
     }
 
-    // The patterns in which the raters beyond the low ones vote as the bits of `high` say.
+    // Adds the patterns in which the raters after the low ones have the marks that are the bits of `high`.
     void add_terms(std::size_t high) {
         double weight = 1, one = one_, zero = zero_;
         for (std::size_t j = low_; j < fractional_; ++j) {
@@ -143,7 +143,8 @@ class RowEnumerator::Terms {
         (yes ? sums_->false_positive : sums_->true_negative)[i] += count_ * background;
     }
 
-    // The sum over the patterns with, and without, each low rater's bit: halves folded upon each other.
+    // Sums over the patterns with each low rater's bit, and over those without it. Each step adds the upper
+    // half of the patterns to the lower half.
     void fold_low_raters() {
         for (std::size_t j = low_; j-- > 0;) {
             const std::size_t half = std::size_t{1} << j;

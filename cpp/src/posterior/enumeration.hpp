@@ -5,7 +5,7 @@
 //
 //   w_t      Σ_B q_t(B) p(1|B)                                  eq. (9)
 //
-// Here every row goes through its own terms; masses.hpp gathers those of a whole volume first.
+// Each row sums its own terms here. masses.hpp gathers the terms of a whole volume first.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +17,19 @@
 
 namespace fastfuse {
 
-constexpr int most_fractional = 20; // votes of one voxel that may branch
+constexpr int most_fractional = 20; // greatest number of fractional votes at a voxel
 
-// Of one row: w, 1 − w and Σ_B q(B) log p(B).
+// w, 1 − w and Σ_B q(B) log p(B) of one row.
 struct RowAnswer {
     double foreground = 0, background = 0, log_likelihood = 0;
 };
 
-// One row after another, by its own 2^f terms. Scratch of one thread.
+// Sums the 2^f terms of a row. Scratch of one thread.
 class RowEnumerator {
   public:
     RowEnumerator(const Batch& batch, const Performance& performance);
     ~RowEnumerator();
-    // With `sums`, adds what the EM M-step needs, Σ c E[b_i p(1|B)] and its three companions.
+    // With `sums`, also adds the four counts that the EM M-step needs, such as Σ c E[b_i p(1|B)].
     RowAnswer find(std::int64_t row, Sums* sums);
     std::int64_t terms() const; // of the last row
 
@@ -38,7 +38,7 @@ class RowEnumerator {
     std::unique_ptr<Terms> terms_;
 };
 
-// Appends one rater to n products over subsets of raters: entries with their bit set follow those without.
+// Appends one rater to n products over subsets of raters. Entries with the rater's bit follow those without.
 void branch(double* product, std::size_t n, double no, double yes);
 
 } // namespace fastfuse

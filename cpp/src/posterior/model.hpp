@@ -1,7 +1,8 @@
 // The model that the options ask for.
 #pragma once
 
-#include "fastfuse/plan.hpp"
+#include "fastfuse/fusion.hpp"
+#include "fastfuse/model.hpp"
 
 namespace fastfuse {
 

@@ -15,7 +15,7 @@ namespace fastfuse {
 constexpr double pi = 3.14159265358979323846;
 constexpr double negligible = 37; // e^−37 is less than the rounding of 1
 constexpr double least_period = negligible + 6;
-constexpr double period_ratio = 1.25; // from one set of nodes to the next
+constexpr double period_ratio = 1.25; // ratio of the periods of two successive sets
 constexpr double last_node = negligible / pi;
 
 // Period 2π/h of a set of nodes.

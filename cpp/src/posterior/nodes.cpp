@@ -41,7 +41,7 @@ Nodes::Nodes(const Performance& performance) {
         log_true_negative.push_back(std::log(performance.specificity[i]));
         largest += std::max(std::abs(yes), std::abs(no.back()));
     }
-    constexpr double any_prior = 800; // above |logit| of the smallest double
+    constexpr double any_prior = 800; // more than |logit| of the smallest double
     slots_ = std::vector<Slot>(set_within(largest + any_prior) + 1);
 }
 

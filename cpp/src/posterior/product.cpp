@@ -8,20 +8,20 @@
 namespace fastfuse {
 namespace {
 
-// a_i1 or a_i0 of every row, multiplied into the product. eq. (10)
+// Multiplies the product of every row by a_i1, or by a_i0. eq. (10)
 FASTFUSE_CLONES void multiply(const double* vote, std::int64_t rows, double yes, double no, double* product) {
     for (std::int64_t r = 0; r < rows; ++r)
         product[r] *= vote[r] * yes + (1 - vote[r]) * no;
 }
 
-// The same, where a vote may be missing: it multiplies nothing.
+// Skips missing votes.
 FASTFUSE_CLONES void multiply_present(const double* vote, std::int64_t rows, double yes, double no,
                                       double* product) {
     for (std::int64_t r = 0; r < rows; ++r)
         product[r] *= vote[r] < 0 ? 1 : vote[r] * yes + (1 - vote[r]) * no;
 }
 
-// log a_i1 or log a_i0 of every row, added to the sum, where the vote weighs the log-odds.
+// Adds log a_i1, or log a_i0, to the sum of every row, where the vote weighs the log-odds.
 FASTFUSE_CLONES void add_weighted(const double* vote, std::int64_t rows, double log_yes, double log_no,
                                   double* sum) {
     for (std::int64_t r = 0; r < rows; ++r)
@@ -36,8 +36,8 @@ FASTFUSE_CLONES void normalise(std::int64_t rows, double* one, double* zero, dou
     }
 }
 
-// With more than a few raters the products of both truths keep their exponents apart, so that neither is
-// ever lost: the smaller may become the larger again.
+// With more than a few raters each truth's product has an exponent of its own, so that neither underflows:
+// the smaller product may become the larger one later.
 void take_exponents(std::int64_t rows, double* one, double* zero, std::array<std::int64_t, 2>* exponent) {
     for (std::int64_t r = 0; r < rows; ++r) {
         exponent[r][0] += take_exponent(one[r]);
@@ -65,7 +65,7 @@ std::int64_t take_exponent(double& value) {
 }
 
 double times_power_of_two(double value, std::int64_t exponent) {
-    constexpr std::int64_t most = 5000; // beyond every double
+    constexpr std::int64_t most = 5000; // more than the exponent of any double
     return std::ldexp(value, static_cast<int>(std::clamp(exponent, -most, most)));
 }
 

@@ -7,7 +7,7 @@
 //   θ_i1   sensitivity p(vote 1 | truth 1)        θ_i0   specificity p(vote 0 | truth 0)
 //   π      prior p(truth 1)
 //   a_i1   likelihood of vote q_i where truth is 1, q_i θ_i1 + (1 − q_i)(1 − θ_i1)                   eq. (10)
-//   a_i0   the same where truth is 0, q_i (1 − θ_i0) + (1 − q_i) θ_i0: with the bracket that eq. (10) misses
+//   a_i0   likelihood of vote q_i where truth is 0, q_i (1 − θ_i0) + (1 − q_i) θ_i0; eq. (10) lacks a bracket
 //   w      p(truth 1 | votes)
 #pragma once
 
@@ -20,11 +20,11 @@
 
 namespace fastfuse {
 
-constexpr double epsilon = 1e-12;            // θ stays inside [ε, 1 − ε]: no logarithm or quotient is lost
-constexpr int factors_between_scalings = 16; // ε^16, times a mantissa, is still far from underflow
+constexpr double epsilon = 1e-12; // θ stays inside [ε, 1 − ε], so that logarithms and quotients are finite
+constexpr int factors_between_scalings = 16; // ε^16 times a mantissa is far from underflow
 constexpr double log_2 = 0.693147180559945309417;
 
-// Leaves a mantissa in [1/2, 1) and returns the exponent of 2 that goes with it.
+// Replaces the value by its mantissa in [1/2, 1), and returns its exponent of 2.
 std::int64_t take_exponent(double& value);
 double times_power_of_two(double value, std::int64_t exponent);
 
@@ -34,7 +34,7 @@ struct Posterior {
         : foreground(batch_rows), background(batch_rows), log_likelihood(batch_rows), evidence(batch_rows),
           exponent(batch_rows) {}
     std::vector<double> foreground;     // w
-    std::vector<double> background;     // 1 − w, with digits of its own
+    std::vector<double> background;     // 1 − w, computed apart to keep its digits
     std::vector<double> log_likelihood; // log p(votes)
     std::vector<double> evidence;       // scratch
     std::vector<std::array<std::int64_t, 2>> exponent;
@@ -43,12 +43,12 @@ struct Posterior {
 // w = π Π_i a_i1 / (π Π_i a_i1 + (1 − π) Π_i a_i0): of binary votes eq. (2), of soft ones eqs. (12), (13).
 void product_posterior(const Batch& batch, const Performance& performance, Posterior& posterior);
 
-// The same with the log-odds weighted by the vote, a_i1 = θ_i1^q (1 − θ_i1)^(1 − q) and
-// a_i0 = (1 − θ_i0)^q θ_i0^(1 − q), in the place of eq. (10). On binary votes the two are one.
+// The same with log-odds weighted by the vote in place of eq. (10): a_i1 = θ_i1^q (1 − θ_i1)^(1 − q) and
+// a_i0 = (1 − θ_i0)^q θ_i0^(1 − q). On binary votes both give the same w.
 void log_linear_posterior(const Batch& batch, const Performance& performance, Posterior& posterior);
 
-// w = the mean of the votes that are not missing, 0 where all are: where EM starts, and what a majority vote
-// answers.
+// w = mean of the votes that are not missing, 0 where all are missing. EM starts from it, and a majority vote
+// takes it.
 void mean_vote(const Batch& batch, Posterior& posterior);
 
 } // namespace fastfuse

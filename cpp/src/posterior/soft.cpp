@@ -7,7 +7,7 @@
 namespace fastfuse {
 namespace {
 
-constexpr double typical_gain = 6; // log-odds that a vote moves, for rates of about 0.9 and 0.99
+constexpr double typical_gain = 6; // change of the log-odds by a vote, for rates of about 0.9 and 0.99
 
 } // namespace
 

@@ -1,4 +1,4 @@
-// What an E-step leaves behind for the M-step.
+// Sums of an E-step, from which the M-step finds the rates.
 //
 //   c            voxels of a row                         w      p(truth 1 | votes) of a row
 //   v_i1, v_i0   vote of rater i as the M-step sees it, where truth is 1 and where it is 0
@@ -8,7 +8,7 @@
 
 namespace fastfuse {
 
-// Over all rows, or some of them.
+// Sums over all rows, or over a part of them.
 struct Sums {
     explicit Sums(int raters = 0);
     void add(const Sums& other);

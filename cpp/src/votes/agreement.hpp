@@ -10,7 +10,7 @@
 
 namespace fastfuse {
 
-// The least and the greatest of some probabilities.
+// Least and greatest of some probabilities.
 struct Range {
     double lowest = 1, highest = 0;
     void include(double probability) {
@@ -23,7 +23,7 @@ struct Range {
     }
 };
 
-// What writing a consensus leaves behind.
+// Range and sums of a consensus that was written.
 struct Written {
     explicit Written(int raters = 0)
         : marked_by(static_cast<std::size_t>(raters)), seen_by(marked_by.size()) {}
@@ -34,7 +34,7 @@ struct Written {
             seen_by[i] += other.seen_by[i];
         }
     }
-    // One row whose consensus is w.
+    // Adds one row whose consensus is w.
     void add(const Batch& batch, std::int64_t row, double w) {
         const double count = batch.count[row];
         if (count == 0) return;
@@ -51,7 +51,7 @@ struct Written {
     std::vector<double> seen_by;   // Σ c w over the voxels that rater i votes on
 };
 
-// Of a batch whose rows have the consensus w.
+// Sums of a batch whose rows have the consensus w.
 inline Written written_of(const Batch& batch, const std::vector<double>& w) {
     Written written(batch.raters);
     for (std::int64_t row = 0; row < batch.rows; ++row)

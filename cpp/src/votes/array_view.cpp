@@ -16,7 +16,7 @@ struct Half {
 };
 
 struct Boolean {
-    std::uint8_t byte; // any but 0 is true
+    std::uint8_t byte; // true unless 0
 };
 
 double widen(Boolean value) { return value.byte != 0; }
@@ -142,7 +142,7 @@ FASTFUSE_INLINE bool any_bit(const Word& word) {
     return any != 0;
 }
 
-// Whole words only.
+// `bytes`: a multiple of the size of a word.
 FASTFUSE_INLINE bool any_nonzero(const std::byte* from, std::int64_t bytes) {
     Word any{};
     for (std::int64_t k = 0; k < bytes; k += word_bytes) {
@@ -169,7 +169,7 @@ FASTFUSE_CLONES bool all_zero(const std::byte* from, std::int64_t bytes) {
 
 FASTFUSE_CLONES std::uint64_t nonzero_groups(const std::byte* from, std::int64_t bytes,
                                              std::int64_t group_bytes) {
-    constexpr std::int64_t at_a_time = 16; // groups, most often without anything
+    constexpr std::int64_t at_a_time = 16; // groups; most are all zero
     const std::int64_t whole = bytes / group_bytes;
     std::uint64_t found = 0;
     for (std::int64_t first = 0; first < whole; first += at_a_time) {

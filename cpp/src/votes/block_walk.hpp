@@ -1,4 +1,4 @@
-// Reads a volume block by block, as rows, and leads back from rows to voxels.
+// Reads a volume block by block, as rows, and finds the voxels of each row.
 #pragma once
 
 #include <climits>
@@ -10,8 +10,8 @@
 
 namespace fastfuse {
 
-// Adds up what `make()(batch, block, worker)` answers for every block. Each thread gets its own `make()`;
-// `total` begins empty.
+// Sum of what `make()(batch, block, worker)` returns for every block. Each thread calls `make` once. `total`
+// is empty at the start.
 template <class Total, class Make>
 Total sum_over_blocks(const Votes& votes, const Team& team, const Total& total, const Make& make,
                       int most_threads = INT_MAX) {

@@ -9,7 +9,7 @@
 namespace fastfuse {
 namespace {
 
-constexpr double label_tolerance = 1e-4; // labels that went through a header's scaling are 2.9999999
+constexpr double label_tolerance = 1e-4; // a header's scaling turns a label 3 into 2.9999999
 
 // Reads one block, a group of voxels at a time.
 class Reader {
@@ -83,16 +83,17 @@ class Reader {
         return found;
     }
 
-    // The group's voxels, 0 where they do not count.
+    // Widens the group's votes; 0 where a voxel does not count.
     void widen_column(const View& view, const std::byte* from, double* to) const {
         widen_all(view.type, from + begin_ * size_of(view.type), n_, to);
         for (std::int64_t k = 0; k < n_; ++k)
-            to[k] += 0.0; // no negative zero
+            to[k] += 0.0; // turns −0 into 0
         for (std::int64_t k = 0; votes_.mask && k < n_; ++k)
             if (!is_inside(k)) to[k] = 0;
     }
 
-    // Looks at the votes as they lie in memory. False if one of them must be looked at more closely.
+    // Examines the votes in their own type. Returns whether all are valid; if not, the group is
+    // widened and checked vote by vote.
     bool digest_votes() {
         bool good = true;
         for (std::size_t i = 0; i < raters_.size() && good; ++i) {
@@ -170,7 +171,7 @@ class Reader {
         const auto i = static_cast<std::size_t>(rater);
         const Scalar type = votes_.raters[i].type;
         const std::byte* from = raters_[i] + (begin_ + k) * size_of(type);
-        if (type == Scalar::u8) return std::to_integer<int>(*from); // most often
+        if (type == Scalar::u8) return std::to_integer<int>(*from); // the most frequent type
         double value;
         widen_all(type, from, 1, &value);
         return value;
@@ -208,14 +209,14 @@ class Reader {
     const Votes& votes_;
     Block& block_;
     std::vector<const std::byte*> raters_;
-    std::vector<const std::byte*> present_; // null where a rater saw all; or of none
+    std::vector<const std::byte*> present_; // null where a rater saw all voxels; empty where all raters did
     const std::byte* mask_ = nullptr;
     const std::byte* prior_ = nullptr;
     std::size_t copies_ = 0;
     VotedGroups voted_ = 0;
     GroupDigest digest_;
     bool widened_ = false;           // the group's votes are in its table
-    std::int64_t begin_ = 0, n_ = 0; // the group: its first voxel in the block, its voxels
+    std::int64_t begin_ = 0, n_ = 0; // the group: its first voxel in the block, its number of voxels
 };
 
 } // namespace
@@ -266,11 +267,11 @@ std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, st
 void read_block(const Votes& votes, std::int64_t index, Block& block, const VotedGroups* voted) {
     block.first = index * block_voxels;
     block.voxels = std::min(block_voxels, votes.voxels() - block.first);
-    std::fill_n(block.count.begin(), block.rows, 0.0); // those of the block before
+    std::fill_n(block.count.begin(), block.rows, 0.0); // clears the counts of the previous block
     block.rows = 1;
     for (int i = 0; i < votes.size(); ++i)
         block.vote[static_cast<std::size_t>(i * block_rows)] = 0; // row 0: no votes
-    if (votes.prior) block.prior[0] = 0.5;                        // it stands for no voxel then
+    if (votes.prior) block.prior[0] = 0.5;                        // row 0 stands for no voxel then
     block.zero_groups = block.outside_groups = 0;
     Reader(votes, block).read(voted);
 }

@@ -12,19 +12,19 @@
 
 namespace fastfuse {
 
-constexpr std::int64_t block_voxels = 4096; // what is read, and summed, at a time
-constexpr std::int64_t group_voxels = 64;   // what is skipped at a time where all votes are 0
+constexpr std::int64_t block_voxels = 4096; // voxels read, and summed, at a time
+constexpr std::int64_t group_voxels = 64;   // voxels skipped at a time where all votes are 0
 static_assert(block_voxels / group_voxels == 64, "a block's groups are the bits of a word");
 
-// Rows that a block can have, with room to keep the columns off one another's cache sets.
+// Greatest number of rows of a block, with padding so that the columns lie in different cache sets.
 constexpr std::int64_t block_rows = block_voxels + 8;
 
 std::int64_t block_count(const Votes& votes);
 
-// So few rows of so few raters that waking a team takes longer than the work.
+// Whether the work is so small that starting a team takes longer.
 bool is_small(std::int64_t rows, int raters);
 
-// One thread for a small volume.
+// A team of `threads` threads; of one thread for a small volume.
 Team team_for(const Votes& votes, int threads, const ShouldStop& ask);
 
 // One block as weighted rows. Row 0 stands for all its voxels whose votes are 0 (unless there is a prior
@@ -35,12 +35,12 @@ struct Block {
     explicit Block(const Votes& votes);
 
     std::int64_t first = 0;  // index of its first voxel
-    std::int64_t voxels = 0; // voxels in it
+    std::int64_t voxels = 0; // number of voxels
     std::int64_t rows = 0;
     std::vector<double> vote;
     std::vector<double> count;                    // voxels in each row
     std::vector<double> prior;                    // of each row; empty without a prior map
-    std::array<std::int32_t, block_voxels> row{}; // of each voxel of the other groups; -1 outside the mask
+    std::array<std::int32_t, block_voxels> row{}; // of each voxel of all other groups; -1 outside the mask
     std::uint64_t zero_groups = 0;                // bit g: all voxels of group g are of row 0
     std::uint64_t outside_groups = 0;             // bit g: all voxels of group g are outside the mask
 
@@ -51,16 +51,16 @@ struct Block {
     }
 
     // Scratch of the reader.
-    std::vector<std::vector<std::byte>> native; // copies of what is strided or swapped, a view each
+    std::vector<std::vector<std::byte>> native; // of each view: copy of strided or byte-swapped data
     std::array<double, block_voxels> inside{};  // the mask as 0 and 1
     std::vector<double> group; // votes of one group: vote i of its voxel k at i * group_voxels + k
 };
 
-// The groups of a block, as bits, in which somebody may vote.
+// Groups of a block in which a rater may vote, as bits.
 using VotedGroups = std::uint64_t;
 
-// Finds them for some blocks at once: long runs of memory are read faster. Nothing where an array is not in
-// native layout, or where a prior map makes every group count.
+// Finds the voted groups of several blocks at once: long runs of memory are read faster. Returns nullopt
+// where an array is not in native layout, or where a prior map makes every group count.
 std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, std::int64_t first_block,
                                                           std::int64_t blocks);
 

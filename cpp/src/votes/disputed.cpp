@@ -20,7 +20,7 @@ Verdict verdict_on(const Batch& batch, std::int64_t row) {
         ++readers;
     }
     const bool alone =
-        readers < std::min(batch.raters, 2); // none, or one, of several: nobody who could agree
+        readers < std::min(batch.raters, 2); // fewer than two votes of several raters: no agreement
     if (alone || (yes && no)) return Verdict::disputed;
     return yes ? Verdict::marked : Verdict::unmarked;
 }
@@ -33,7 +33,7 @@ struct Tally {
             volume[i] += other.volume[i];
         }
     }
-    // A row on which all agree.
+    // Adds a row on which all raters agree.
     void add(const Batch& batch, std::int64_t row, bool marked) {
         for (int i = 0; i < batch.raters; ++i) {
             if (is_missing(batch.votes_of(i)[row])) continue;

@@ -10,8 +10,8 @@ namespace {
 
 using Column = GroupDigest::Column;
 
-// `one` is the bits of a vote 1; votes in [0, 1] keep their order as unsigned integers, and anything else is
-// beyond.
+// `one`: the bits of a vote 1. As unsigned integers, votes in [0, 1] keep their order, and every other value
+// is greater than `one`.
 template <class Bits>
 FASTFUSE_INLINE bool digest(const std::byte* from, std::size_t n, Bits one, bool binary, Column& any,
                             Column& differs) {
@@ -31,7 +31,7 @@ FASTFUSE_INLINE bool digest(const std::byte* from, std::size_t n, Bits one, bool
     return any_bad == 0;
 }
 
-// Whole groups have their own clones, whose loops have a fixed length.
+// A whole group has a clone of its own, with loops of a fixed length.
 #define FASTFUSE_DIGEST(Bits, name)                                                                          \
     FASTFUSE_CLONES bool name(const std::byte* from, std::int64_t n, Bits one, bool binary, Column& any,     \
                               Column& differs) {                                                             \

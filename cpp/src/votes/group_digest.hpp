@@ -1,4 +1,4 @@
-// What the votes of a group of voxels have in common, seen in their own bits.
+// Finds, from the bits of a group of votes, which voxels have a vote and which differ from the voxel before.
 #pragma once
 
 #include <array>
@@ -12,14 +12,13 @@ class GroupDigest {
   public:
     void clear() { any_ = differs_ = {}; }
 
-    // One rater's votes, n at most group_voxels. False if one is no plain vote: it must be looked at more
-    // closely.
+    // Adds one rater's votes, n ≤ group_voxels. Returns whether all are valid votes.
     bool add(Scalar type, const std::byte* from, std::int64_t n, Check check);
-    // A column that has been widened, of votes or of priors.
+    // Adds a column of votes or priors that were widened to double.
     void add_widened(const double* from, std::int64_t n, bool is_vote);
 
     bool any(std::int64_t voxel) const { return any_[static_cast<std::size_t>(voxel)] != 0; }
-    // From the voxel before.
+    // Whether a vote differs from the one at the voxel before.
     bool differs(std::int64_t voxel) const { return differs_[static_cast<std::size_t>(voxel)] != 0; }
 
     using Column = std::array<std::uint32_t, group_voxels>;

@@ -1,4 +1,4 @@
-// The distinct vote patterns that have been met, for many threads at once.
+// Hash table of distinct vote patterns, filled by many threads at once.
 #pragma once
 
 #include <algorithm>
@@ -18,13 +18,14 @@ inline std::uint64_t hash(const double* key, int width) {
         h = (h ^ bits) * 0x9E3779B97F4A7C15u;
         h ^= h >> 32;
     }
-    return h * 0x9E3779B97F4A7C15u >> 32; // the upper bits depend on all of the key
+    return h * 0x9E3779B97F4A7C15u >> 32; // the upper bits depend on the whole key
 }
 
-// Distinct keys, numbered from 0 in the order of arrival. Look-ups take no lock; insertions do, and are few.
+// Distinct keys, numbered from 0 in the order of insertion. Look-ups take no lock; insertions, which are
+// rare, take one.
 class Table {
   public:
-    static constexpr std::uint32_t full = UINT32_MAX; // no number
+    static constexpr std::uint32_t full = UINT32_MAX; // returned in place of a number
 
     Table(int width, std::int64_t capacity) : width_(width), capacity_(capacity) {
         std::size_t slots = 16;
@@ -34,7 +35,7 @@ class Table {
         keys_.resize(static_cast<std::size_t>(capacity * width));
     }
 
-    // The key's number; `full` if it is new and there is no place for it.
+    // Number of the key; `full` if the key is new and the table has no place for it.
     std::uint32_t find_or_add(const double* key) {
         std::size_t slot = hash(key, width_) & (slots_.size() - 1);
         const std::uint32_t found = probe(key, slot);
@@ -53,7 +54,7 @@ class Table {
     const double* key(std::int64_t id) const { return keys_.data() + id * width_; }
 
   private:
-    // Follows the key's chain; leaves `slot` at its end if the key is not there.
+    // Follows the key's chain of slots; if the key is not there, `slot` is the empty one at its end.
     std::uint32_t probe(const double* key, std::size_t& slot) const {
         for (;; slot = (slot + 1) & (slots_.size() - 1)) {
             const std::uint32_t entry = slots_[slot].load(std::memory_order_acquire);

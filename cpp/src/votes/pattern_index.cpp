@@ -28,7 +28,7 @@ void NotedPatterns::scatter(const Team& team, const Fill& fill, const Put& put) 
 }
 
 void NotedPatterns::write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const {
-    std::vector<double> value(row_of_id_.size()); // of each id; 0 outside the mask
+    std::vector<double> value(row_of_id_.size()); // value of each id; 0 outside the mask
     for (std::size_t id = zero_id; id < row_of_id_.size(); ++id)
         value[id] = value_of_row[static_cast<std::size_t>(row_of_id_[id])];
     scatter(

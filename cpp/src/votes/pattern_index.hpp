@@ -1,4 +1,4 @@
-// The way back from a table's rows to voxels.
+// Index from voxels to the rows of a vote table.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ class PatternIndex {
     virtual ~PatternIndex() = default;
     // Writes the value of every voxel's row, 0 outside the mask.
     virtual void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const = 0;
-    // The row of every voxel; -1 outside the mask. Before anything is written.
+    // The row of every voxel; -1 outside the mask. Must be called before `write`.
     virtual std::vector<std::int32_t> rows_of_voxels(const Team& team) const = 0;
 };
 
@@ -24,8 +24,8 @@ struct UniformGroups {
     std::uint64_t zero = 0, outside = 0;
 };
 
-// Notes, in the slots that the consensus will fill: each voxel's pattern by the number under which it was
-// met. Groups of voxels without votes have no notes.
+// Pattern ids of the voxels, kept in the consensus array until the consensus overwrites them. An id is a
+// pattern's number in the key table, plus 2. Groups of voxels without votes have no ids in the array.
 class NotedPatterns : public PatternIndex {
   public:
     static constexpr std::uint32_t outside_id = 0; // voxels outside the mask
@@ -36,7 +36,7 @@ class NotedPatterns : public PatternIndex {
                   std::vector<std::int64_t> row_of_id)
         : notes_(notes), voxels_(voxels), groups_(std::move(groups)), row_of_id_(std::move(row_of_id)) {}
 
-    // `to` may be where the notes are.
+    // `to` may be the array of the notes.
     void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const override;
     std::vector<std::int32_t> rows_of_voxels(const Team& team) const override;
 

@@ -1,4 +1,4 @@
-#include "fastfuse/plan.hpp"
+#include "fastfuse/probe.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -28,7 +28,7 @@ Probe probe(const Votes& votes, const Options& options) {
         try {
             read_block(votes, index, block);
         } catch (const BadInput&) {
-            return {}; // whoever reads the whole volume reports its first bad vote
+            return {}; // the first pass reports the first bad vote of the volume
         }
         const Batch batch = batch_of(votes, block);
         for (std::int64_t r = 1; r < batch.rows; ++r) {

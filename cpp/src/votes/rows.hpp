@@ -1,4 +1,4 @@
-// Weighted vote patterns, a batch at a time: what every expectation runs on.
+// Weighted vote patterns, a batch at a time: the input of every E-step.
 //
 // A row is a vote pattern (q_1 … q_m) with the number of voxels c that have it. Rows come from the table of
 // a volume's distinct patterns, from the volume itself, or from the masses of the 2^m binary patterns.
@@ -31,7 +31,7 @@ struct Batch {
     const double* votes_of(int rater) const { return vote + rater * stride; }
 };
 
-constexpr std::int64_t batch_rows = block_rows; // at most so many rows come at a time
+constexpr std::int64_t batch_rows = block_rows; // greatest number of rows in a batch
 
 class BatchReader {
   public:
@@ -45,7 +45,7 @@ class Rows {
     virtual ~Rows() = default;
     virtual int raters() const = 0;
     virtual std::int64_t batches() const = 0;
-    // One for each thread; it must not outlive the rows.
+    // A reader for one thread. The rows must outlive it.
     virtual std::unique_ptr<BatchReader> reader() const = 0;
 };
 
@@ -65,7 +65,7 @@ class TableRows : public Rows {
     const double* prior_; // null without priors
 };
 
-// The volume's own voxels as rows.
+// The volume's voxels as rows.
 class VoxelRows : public Rows {
   public:
     explicit VoxelRows(const Votes& votes) : votes_(votes) {}
@@ -84,11 +84,11 @@ Batch row_of(const Batch& batch, std::int64_t row);
 inline bool is_fractional(double vote) { return vote > 0 && vote < 1; }
 int fractional_votes(const Batch& batch, std::int64_t row);
 
-// A row's votes and, where the rows bring one, its prior: what tells patterns apart.
+// Key of a row's pattern: its votes and, with a prior map, its prior.
 void load_key(const Batch& batch, std::int64_t row, double* key);
 
-// Adds up what `make()(batch, worker)` answers for every batch. Each thread gets its own `make()`; `total`
-// begins empty.
+// Sum of what `make()(batch, worker)` returns for every batch. Each thread calls `make` once. `total` is
+// empty at the start.
 template <class Total, class Make>
 Total sum_over(const Rows& rows, const Team& team, const Total& total, const Make& make) {
     const auto make_share = [&] {

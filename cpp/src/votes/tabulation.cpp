@@ -11,9 +11,9 @@ namespace fastfuse {
 namespace {
 
 constexpr std::uint32_t outside_id = NotedPatterns::outside_id, zero_id = NotedPatterns::zero_id;
-constexpr std::int64_t most_patterns = 1 << 21; // sorting more takes longer than a Ctrl-C may wait
+constexpr std::int64_t most_patterns = 1 << 21; // sorting more would delay Ctrl-C too long
 
-// Voxels of each pattern. Low ids, the frequent ones, are counted by each thread for itself.
+// Number of voxels of each pattern. Each thread has its own counts of low ids, which are the frequent ones.
 class Counts {
   public:
     Counts(std::int64_t ids, int threads)
@@ -42,7 +42,7 @@ class Counts {
 
 struct Full {}; // the table has no place for another pattern
 
-// One thread's way from blocks to the table.
+// Enters the patterns of blocks into the table. Scratch of one thread.
 class Finder {
   public:
     Finder(const Votes& votes, Table& table, Counts& counts)
@@ -91,7 +91,7 @@ class Finder {
     std::vector<std::uint32_t> ids_;
 };
 
-// The keys' numbers in lexicographic order of the keys: one order, whichever thread came first.
+// Numbers of the keys in lexicographic order, which does not depend on the order of the threads.
 std::vector<std::int64_t> sorted(const Table& table, std::size_t width) {
     std::vector<std::int64_t> order(static_cast<std::size_t>(table.size()));
     std::iota(order.begin(), order.end(), 0);
@@ -102,7 +102,7 @@ std::vector<std::int64_t> sorted(const Table& table, std::size_t width) {
     return order;
 }
 
-// The keys in order, row 0 before them, each with its count.
+// The table with row 0 first, then the keys in order, each with its count.
 Tabulation in_order(const Votes& votes, const Table& table, const Counts& counts,
                     std::vector<std::int64_t>& row_of_id) {
     const std::vector<std::int64_t> order = sorted(table, static_cast<std::size_t>(votes.columns()));
@@ -141,7 +141,7 @@ std::optional<Tabulation> try_find(const Votes& votes, const Output* notes, std:
                     finder.find(b, voted ? voted->data() + (b - first) : nullptr, notes, worker.thread);
         });
     } catch (const Full&) {
-        return std::nullopt; // the notes made so far mean nothing: the next reader overwrites all of them
+        return std::nullopt; // the next reader overwrites all notes
     }
     std::vector<std::int64_t> row_of_id;
     Tabulation tabulation = in_order(votes, table, counts, row_of_id);
@@ -156,7 +156,7 @@ std::optional<Tabulation> try_find(const Votes& votes, const Output* notes, std:
 std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes, std::int64_t capacity,
                                         const Team& team) {
     capacity = std::min<std::int64_t>(capacity, Table::full - 3); // numbers and ids are 32 bits wide
-    // Most volumes have few patterns: begin with a table that stays in cache.
+    // Most volumes have few patterns: start with a table that fits the cache.
     for (std::int64_t room = std::min<std::int64_t>(4096, capacity);; room = std::min(16 * room, capacity)) {
         auto tabulation = try_find(votes, notes, room, team);
         if (tabulation || room == capacity) return tabulation;
@@ -165,7 +165,7 @@ std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes,
 
 std::int64_t default_capacity(const Votes& votes) {
     const std::int64_t bytes = std::max(4 * votes.voxels(), votes.columns() * votes.voxels() / 4);
-    const std::int64_t fit = bytes / (16 * votes.columns() + 48); // votes twice, counts and slots
+    const std::int64_t fit = bytes / (16 * votes.columns() + 48); // key and table row, counts and slots
     return std::clamp<std::int64_t>(fit, 4096, most_patterns);
 }
 

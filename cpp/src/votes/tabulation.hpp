@@ -1,5 +1,5 @@
-// One read of a volume: its distinct vote patterns, each with its number of voxels, and an index from voxels
-// to them.
+// Distinct vote patterns of a volume, with their numbers of voxels and an index from voxels to patterns, from
+// one read of the volume.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +17,19 @@ namespace fastfuse {
 
 struct Tabulation {
     VoteTable table;
-    std::vector<double> priors; // of each row, where a prior map tells patterns apart; else empty
+    std::vector<double> priors; // of each row; empty without a prior map
     std::unique_ptr<PatternIndex> index;
 };
 
-// Nothing if there are more than `capacity` distinct patterns. The voxels' notes go to `notes`; without it
-// there is no index.
+// Returns nullopt if there are more than `capacity` distinct patterns. Writes the voxels' notes to `notes`;
+// null: without an index.
 std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes, std::int64_t capacity,
                                         const Team& team);
 
-// Distinct patterns that fit into 4 bytes a voxel, or a quarter of a byte a voxel for each rater.
+// Table capacity: distinct patterns that fit into 4 bytes a voxel, or a quarter of a byte a voxel and rater.
 std::int64_t default_capacity(const Votes& votes);
 
-// The same, with room for small volumes: what a table that is asked for may hold.
+// Table capacity where the caller asks for a table: larger for small volumes.
 std::int64_t table_capacity(const Votes& votes);
 
 } // namespace fastfuse

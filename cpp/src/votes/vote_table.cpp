@@ -22,7 +22,7 @@ bool has_no_vote(const VoteTable& table, std::int64_t row) {
     return true;
 }
 
-// A row that nobody reads has no voxels.
+// Whether a row has a vote that is not missing. Other rows have no voxels.
 bool is_read(const VoteTable& table, std::int64_t row) {
     for (int i = 0; i < table.raters(); ++i)
         if (!is_missing(table.votes_of(i)[row])) return true;

@@ -1,4 +1,4 @@
-// The products q_t(B) of a tile's voxels, as those over the first half of the raters and over the others.
+// The products q_t(B) of a tile's voxels, as u_t v_t: u over the first half of the raters, v over the rest.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ template <class T> class HalfTrees {
     explicit HalfTrees(int raters)
         : low_(raters - raters / 2), high_(raters / 2), u_(room(low_)), v_(room(high_)) {}
 
-    // Every product of v is times its voxel's root.
+    // Finds u and v. Each product of v is multiplied by its voxel's root.
     void spread(const T* const* vote, const T* root, const T* ones) {
         kernels::best<T>().spread(vote, low_, ones, u_.data());
         kernels::best<T>().spread(vote + low_, high_, root, v_.data());
@@ -44,7 +44,7 @@ template <class T> class HalfTrees {
         kernels::best<T>().add_products(u, 1 << low, v, 1 << high, table, std::int64_t{1} << low);
     }
 
-    int low_, high_; // raters of u, and of v
+    int low_, high_; // number of raters of u, and of v
     std::vector<T> u_, v_, scaled_;
 };
 

@@ -1,4 +1,4 @@
-// What is known of a tile's votes before any EM.
+// First look at a tile's votes: checks and sums, before EM.
 #pragma once
 
 #include <algorithm>
@@ -10,20 +10,20 @@
 namespace fastfuse::kernels {
 
 struct Inspection {
-    bool plain;                         // all votes lie in [0, 1], and no zero is negative
+    bool plain;                         // all votes lie in [0, 1], and none is −0
     double disputed;                    // voxels where not all votes are 0, nor all 1
     double yes[most_product_raters];    // Σ q_i
     double spread[most_product_raters]; // Σ q_i (1 − q_i)
-    double least, most;                 // of the votes that have a weight
+    double least, most;                 // of the votes with weight 1
 };
 
-// Looks at the whole tile, also at what has no weight: there, votes should be 0.
+// Inspects the whole tile. Where the weight is 0, votes must be 0.
 template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& votes, Inspection& to) {
     using L = Lanes<T, bytes>;
     using C = Chunk<T, bytes>;
     using Bits = BitsOf<T>;
     using I = Lanes<typename Bits::type, bytes>;
-    using U = Lanes<typename Bits::plain, bytes>; // which may wrap around
+    using U = Lanes<typename Bits::plain, bytes>; // unsigned: may wrap around
     L yes[most_product_raters], spread[most_product_raters];
     for (int i = 0; i < votes.raters; ++i)
         yes[i] = spread[i] = L{};
@@ -37,7 +37,7 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
             sums[j] = L{};
         }
         for (int i = 0; i < votes.raters; ++i) {
-            L my_yes[2] = {}, my_spread[2] = {}; // two chains of additions, for their latency
+            L my_yes[2] = {}, my_spread[2] = {}; // two chains of additions, to hide their latency
             for (int j = 0; j < C::vectors; ++j) {
                 const L q = load<L>(votes.vote[i] + first + j * C::lanes);
                 U bits; // as integers, numbers from 0 to 1 keep their order

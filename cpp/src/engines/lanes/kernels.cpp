@@ -6,7 +6,7 @@
 namespace fastfuse::kernels {
 namespace {
 
-// One set of kernels, all their code inlined into functions of one target.
+// One set of kernels: their code is inlined into functions of one target.
 #define FASTFUSE_KERNELS(set, target, bytes)                                                                 \
     template <class T> struct set {                                                                          \
         target static void inspect(const Columns<T>& votes, Inspection& to) {                                \
@@ -48,7 +48,7 @@ FASTFUSE_KERNELS(Baseline, , 16)
 FASTFUSE_KERNELS(Avx2, __attribute__((target("avx2,fma"))), 32)
 FASTFUSE_KERNELS(Avx512, __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))), 64)
 
-// No more than this, where the environment says so: for tests of what other processors do.
+// Whether the environment allows the set. Tests use it to run the kernels of other processors.
 bool allowed(const char* set) {
     const char* most = std::getenv("FASTFUSE_INSTRUCTION_SET"); // "avx512", "avx2" or "baseline"
     return most == nullptr || std::strcmp(most, "avx512") == 0 || std::strcmp(most, set) == 0;

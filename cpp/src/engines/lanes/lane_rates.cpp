@@ -5,8 +5,8 @@
 
 namespace fastfuse {
 
-// The larger is no less than √(x y), and each of these is least at an end of each vote's range: they are
-// linear in a vote, or concave.
+// max(x, y) ≥ √(x y). Each of x, y and √(x y) is linear or concave in each vote, so that it is least at an
+// end of the vote's range.
 double least_evidence(const Performance& performance, double least_vote, double most_vote,
                       double least_prior) {
     double one = least_prior, zero = least_prior, both = least_prior * (1 - least_prior);

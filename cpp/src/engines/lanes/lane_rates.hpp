@@ -1,4 +1,5 @@
-// Every rater's performance as the lanes' kernels take it, and whether floats can hold its products.
+// Performances in the form that the kernels take, and a bound that tells whether floats can hold the
+// products.
 #pragma once
 
 #include "engines/lanes/product.hpp"
@@ -30,7 +31,7 @@ inline bool likelier_where_zero(const Performance& performance, std::size_t rate
     return performance.false_positive_rate[rater] >= performance.specificity[rater];
 }
 
-// How small the larger of x and y can be, of votes and priors in these ranges (a prior, or its complement).
+// Lower bound of max(x, y) for votes in [least_vote, most_vote], and priors and complements ≥ least_prior.
 double least_evidence(const Performance& performance, double least_vote, double most_vote,
                       double least_prior);
 

@@ -2,18 +2,23 @@
 
 namespace fastfuse {
 
-MassShares::MassShares(int of_raters, bool with_moments, std::int64_t voxels)
-    : raters(of_raters), patterns(std::size_t{1} << raters),
-      table_size(patterns + (with_moments ? static_cast<std::size_t>(raters) * patterns / 2 : 0)) {
+std::size_t half_table_size(int raters, bool with_moments) {
+    const std::size_t patterns = std::size_t{1} << raters;
+    return patterns + (with_moments ? static_cast<std::size_t>(raters) * patterns / 2 : 0);
+}
+
+MassShares tile_shares(int raters, std::size_t table_size, std::int64_t voxels) {
     constexpr std::int64_t most_jobs = 64;
     constexpr int most_strip_raters = 6, fewest_others = 8;
     const auto fit = 2 * voxels / static_cast<std::int64_t>(table_size * sizeof(double)); // 2 bytes a voxel
-    shares = std::clamp<std::int64_t>(fit, 1, most_jobs);
-    while (jobs() < most_jobs && strip_raters < most_strip_raters && raters - strip_raters > fewest_others)
-        ++strip_raters;
+    MassShares split{raters, 0, std::clamp<std::int64_t>(fit, 1, most_jobs)};
+    while (split.jobs() < most_jobs && split.strip_raters < most_strip_raters &&
+           split.other_raters() > fewest_others)
+        ++split.strip_raters;
+    return split;
 }
 
-// What rater i gives to the patterns in which they vote 1: Σ q_i² Π = Σ q_i Π − Σ q_i (1 − q_i) Π.
+// M_i(B) of the patterns in which rater i votes 1: Σ q_i² Π = Σ q_i Π − Σ q_i (1 − q_i) Π, Π over the others.
 std::vector<double> with_all_moments(const std::vector<double>& table, int raters) {
     const std::size_t patterns = std::size_t{1} << raters;
     std::vector<double> all((static_cast<std::size_t>(raters) + 1) * patterns);

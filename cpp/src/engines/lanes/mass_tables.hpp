@@ -1,37 +1,31 @@
-// How the masses of a whole volume are gathered: who fills which table, and how the tables add up.
+// Tables of masses, gathered from a volume's tiles.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "em/mass_shares.hpp"
 #include "engines/lanes/half_trees.hpp"
 #include "engines/lanes/tiles.hpp"
 
 namespace fastfuse {
 
-// The volume's tiles are dealt out to shares, each with a table of its own; where the tables of many raters
-// leave no room for many shares, strips divide each: a strip holds the patterns that begin with its own
-// bits of the last raters. One division for every team, so that sums are the same.
-struct MassShares {
-    MassShares(int of_raters, bool with_moments, std::int64_t voxels);
-    int raters, strip_raters = 0;
-    std::size_t patterns, table_size; // N(B), then M_i(B) for the patterns in which rater i votes 0
-    std::int64_t shares;
+// Size of a table: N(B), then M_i(B) for the patterns in which rater i votes 0.
+std::size_t half_table_size(int raters, bool with_moments);
 
-    std::int64_t strips() const { return std::int64_t{1} << strip_raters; }
-    std::int64_t jobs() const { return shares * strips(); }
-};
+// Tables that fit into 2 bytes a voxel, 64 at most; divided into strips where they make fewer jobs.
+MassShares tile_shares(int raters, std::size_t table_size, std::int64_t voxels);
 
 // Adds tiles to one strip of a table. Scratch of one thread.
 template <class T> class StripAdder {
   public:
     StripAdder(const MassShares& split, bool with_moments)
-        : split_(split), with_moments_(with_moments), trees_(split.raters - split.strip_raters),
+        : split_(split), with_moments_(with_moments), trees_(split.other_raters()),
           root_(static_cast<std::size_t>(kernels::tile_voxels<T>)), ones_(root_.size(), T(1)) {}
 
     void add(const kernels::Columns<T>& votes, std::int64_t strip, double* table) {
-        const int others = split_.raters - split_.strip_raters;
+        const int others = split_.other_raters();
         begin(votes, strip, -1);
         trees_.add_to(table + (strip << others)); // eq. (8)
         if (!with_moments_) return;
@@ -46,12 +40,13 @@ template <class T> class StripAdder {
 
   private:
     double* moments(double* table, int rater) const {
-        return table + split_.patterns + static_cast<std::size_t>(rater) * split_.patterns / 2;
+        const std::size_t patterns = std::size_t{1} << split_.raters;
+        return table + patterns + static_cast<std::size_t>(rater) * patterns / 2;
     }
 
-    // The products, times what the strip's raters give; `again` votes twice.
+    // The products, times the weights of the strip's raters; the vote of rater `again` counts twice.
     void begin(const kernels::Columns<T>& votes, std::int64_t strip, int again) {
-        const int others = split_.raters - split_.strip_raters;
+        const int others = split_.other_raters();
         std::copy_n(votes.weight, root_.size(), root_.begin());
         for (int j = 0; j < split_.strip_raters; ++j)
             for (std::size_t k = 0; k < root_.size(); ++k) {
@@ -67,7 +62,7 @@ template <class T> class StripAdder {
     std::vector<T> root_, ones_;
 };
 
-// N(B) and M_i(B) of all patterns, as Masses keeps them.
+// N(B) and M_i(B) of all patterns, in the layout of Masses.
 std::vector<double> with_all_moments(const std::vector<double>& table, int raters);
 
 } // namespace fastfuse

@@ -1,12 +1,12 @@
 // soft-STAPLE on votes that do not repeat: masses and mixing as products of matrices.
 //
 //   q_t(B) = Π_i q_it(b_i)     weight of binary pattern B at voxel t                          eq. (8)
-//   u, v                       the same products over the first half of the raters, and over the others:
+//   u, v                       products over the first half of the raters, and over the second half:
 //                              q_t(B) = u_t(low bits of B) v_t(high bits of B)
 //   N(B) = Σ_t q_t(B)          masses: N = U Vᵀ
 //   w_t = Σ_B q_t(B) p(1|B)    consensus                                                      eq. (9)
 //
-// U and V hold a pattern a row, a voxel a lane.
+// U and V have one row for each pattern, and one lane for each voxel.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,8 @@
 
 namespace fastfuse::kernels {
 
-// Rows of products over the patterns of some raters, each product times its voxel's `root`.
+// Finds the products of all patterns of `raters` raters, one row a pattern; each is multiplied by its voxel's
+// `root`.
 template <class T, int bytes, int low>
 FASTFUSE_INLINE void spread_low(const T* const* vote, int raters, const T* root, T* rows) {
     using L = Lanes<T, bytes>;
@@ -90,7 +91,7 @@ FASTFUSE_INLINE void multiply_columns(const T* u, int rows, const T* v, double* 
         multiply_rows<T, bytes, 4, C>(u + r * row_stride<T>, v, table + r, next_column);
 }
 
-// Copies the rows of patterns in which one rater votes 0, each times their vote.
+// Copies the rows of patterns in which rater `rater` votes 0, multiplied by that rater's vote.
 template <class T, int bytes>
 FASTFUSE_INLINE void scale_rows(const T* rows, int raters, int rater, const T* vote, T* to) {
     using L = Lanes<T, bytes>;
@@ -105,7 +106,7 @@ FASTFUSE_INLINE void scale_rows(const T* rows, int raters, int rater, const T* v
 template <class T, int bytes>
 FASTFUSE_INLINE void add_products(const T* u, int rows, const T* v, int columns, double* table,
                                   std::int64_t next_column) {
-    constexpr int most = bytes == widest_lanes ? 4 : 2; // what the registers hold
+    constexpr int most = bytes == widest_lanes ? 4 : 2; // columns that the registers hold
     if (columns == 1) return multiply_columns<T, bytes, 1>(u, rows, v, table, next_column);
     if (columns == 2) return multiply_columns<T, bytes, 2>(u, rows, v, table, next_column);
     for (int c = 0; c < columns; c += most)
@@ -113,8 +114,8 @@ FASTFUSE_INLINE void add_products(const T* u, int rows, const T* v, int columns,
                                          next_column);
 }
 
-// w of every voxel. The first `low` raters' votes interpolate between their patterns, 2^low sums in
-// registers; U and V are the products over the next raters and over the last.
+// w of every voxel. U and V are the products over the raters after the first `low`, in two groups. The votes
+// of the first `low` raters interpolate between 2^low sums in registers.
 template <class T, int bytes, int low>
 FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T* v, int columns,
                              const T* posterior, T* consensus) {
@@ -145,10 +146,10 @@ FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T
     }
 }
 
-// So many raters are interpolated: their sums stay in registers.
+// Greatest number of interpolated raters: their sums must fit the registers.
 template <int bytes> constexpr int most_low = bytes == widest_lanes ? 4 : 3;
 
-// How mixing divides the raters: those that are interpolated, those of U, and those of V.
+// Splits the raters for mixing: `low` are interpolated, `middle` belong to U and `high` to V.
 struct MixSplit {
     constexpr MixSplit(int raters, int most)
         : low(std::min(raters, most)), high(std::min(raters - low, std::max(4, (raters - low + 1) / 2))),
@@ -157,10 +158,11 @@ struct MixSplit {
     constexpr std::int64_t rows() const { return (std::int64_t{1} << middle) + (std::int64_t{1} << high); }
 };
 
-// Rows of scratch that mixing needs at most: with the fewest interpolated.
+// Greatest number of scratch rows for mixing: with the fewest raters interpolated.
 constexpr std::int64_t mix_rows(int raters) { return MixSplit(raters, most_low<0>).rows(); }
 
-// w_t = Σ_B q_t(B) p(1|B) of every voxel, times its root. `scratch` takes mix_rows(raters) rows of products.
+// w_t = Σ_B q_t(B) p(1|B) of every voxel, multiplied by its root. `scratch` takes mix_rows(raters) rows of
+// products.
 template <class T, int bytes>
 FASTFUSE_INLINE void mix(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
                          T* scratch, T* consensus) {

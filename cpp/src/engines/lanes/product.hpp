@@ -2,11 +2,10 @@
 //
 //   a_i1 = q_i θ_i1 + (1 − q_i)(1 − θ_i1)     a_i0 = q_i (1 − θ_i0) + (1 − q_i) θ_i0           eq. (10)
 //   x = π Π_i a_i1                            y = (1 − π) Π_i a_i0
-//   w = x / (x + y)                           p(truth 1 | votes)                               eqs. (12),
-//   (13)
+//   w = x / (x + y)                           p(truth 1 | votes)                         eqs. (12), (13)
 //
-// The EM M-step sees the vote q_i θ_i1 / a_i1. Then w q_i θ_i1 / a_i1 = θ_i1 q_i (x / a_i1) / (x + y), and
-// x / a_i1 is the product over the other raters, those before i times those after: no division.
+// The EM M-step sees the vote q_i θ_i1 / a_i1. Then w q_i θ_i1 / a_i1 = θ_i1 q_i (x / a_i1) / (x + y). Here
+// x / a_i1 is the product over the raters before i times the product over those after i, without a division.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +28,7 @@ struct ProductSums {
     double false_positive[most_product_raters], true_negative[most_product_raters];
 };
 
-// Some vectors of voxels at a time, so that a rater's sums over them stay in registers.
+// Several vectors of voxels, so few that a rater's sums over them stay in registers.
 template <class T, int bytes> struct Chunk {
     using L = Lanes<T, bytes>;
     static constexpr int vectors = bytes == widest_lanes ? 8 : 4;
@@ -39,7 +38,7 @@ template <class T, int bytes> struct Chunk {
     L one[vectors], zero[vectors];
 };
 
-// A sum of logarithms, as a product of mantissas in [1, 2) and a sum of exponents.
+// A sum of logarithms, kept as a product of mantissas in [1, 2) and a sum of exponents.
 template <class T, int bytes> struct LogSum {
     using L = Lanes<T, bytes>;
     using Bits = BitsOf<T>;
@@ -92,7 +91,7 @@ FASTFUSE_INLINE void multiply_rater(const T* vote, const Rate<T>& one, const Rat
     }
 }
 
-// x and y of a chunk of voxels; where `before` is given, the products over the raters before each one.
+// x and y of a chunk of voxels. With `before`, also the products over the raters before each rater.
 template <class T, int bytes>
 FASTFUSE_INLINE void multiply_likelihoods(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,
                                           Chunk<T, bytes>& chunk, Chunk<T, bytes>* before) {
@@ -141,14 +140,16 @@ FASTFUSE_INLINE void average_votes(const Columns<T>& votes, std::int64_t first, 
     }
 }
 
-// Sums over one rater's votes away from the likelier mark, all lanes: the other two follow from Σ w, Σ (1 −
-// w).
+// One rater's sums over the votes for the less likely mark, in lanes. The sums over the likelier mark follow
+// from these, Σ w and Σ (1 − w).
 template <class T, int bytes> struct RaterSums {
     Lanes<T, bytes> one, zero;
 };
 
-// Σ w (1 − x) over a chunk, or, from right to left, Σ (1 − x) (products of the others) / (x + y), which wants
-// its rate as a factor yet. `after` begins as 1 / (x + y).
+// Adds Σ w v and Σ (1 − w) v over a chunk, v a rater's vote for the less likely mark.
+//
+// With `marks`, adds Σ v p / (x + y), p the product over all other raters: the caller multiplies the sum by
+// the rate. `after` holds the product over the raters after this one, divided by x + y, and is updated.
 template <class T, int bytes, bool marks, bool one_yes, bool zero_yes>
 FASTFUSE_INLINE void gather_rater(const T* vote, const Rate<T>& one, const Rate<T>& zero,
                                   const Chunk<T, bytes>& chunk, Chunk<T, bytes>& after,
@@ -170,7 +171,7 @@ FASTFUSE_INLINE void gather_rater(const T* vote, const Rate<T>& one, const Rate<
     sums = mine;
 }
 
-// `chunks` is one for all raters, or, for marks, the products before each.
+// `chunks`: one for all raters; with `marks`, the products over the raters before each rater.
 template <class T, int bytes, bool marks>
 FASTFUSE_INLINE void gather(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,
                             const Chunk<T, bytes>* chunks, Chunk<T, bytes>& after,
@@ -244,7 +245,7 @@ FASTFUSE_INLINE void expect(const Columns<T>& votes, const Rates<T>& rates, Step
     }
 }
 
-// w of every voxel of the tile, 0 where it has no weight.
+// w of every voxel of the tile, 0 where its weight is 0.
 template <class T, int bytes>
 FASTFUSE_INLINE void posterior(const Columns<T>& votes, const Rates<T>& rates, Step step, T* consensus) {
     using L = Lanes<T, bytes>;
@@ -263,8 +264,8 @@ FASTFUSE_INLINE void posterior(const Columns<T>& votes, const Rates<T>& rates, S
     }
 }
 
-// The least and the greatest value of the voxels that have a weight; all lie in [0, 1], 0 where there is
-// none.
+// Least and greatest value of the voxels with weight 1. All values lie in [0, 1], and are 0 where the weight
+// is 0.
 template <class T, int bytes>
 FASTFUSE_INLINE void extremes(const T* values, const T* weight, T& least, T& most) {
     using L = Lanes<T, bytes>;

@@ -1,29 +1,29 @@
-// The performances as kernels take them, in lanes and on the device.
+// Performances in the form that the kernels take, in lanes and on the device.
 #pragma once
 
 namespace fastfuse::kernels {
 
-// How the posterior of a voxel comes about, and what the M-step sees of a vote.
+// How w of a voxel is found, and what the M-step sees of a vote.
 enum class Step {
     mean_vote, // w = Σ_i q_i / m
     votes,     // eqs. (12), (13); the M-step sees the votes
-    marks,     // eqs. (12), (13); the M-step sees the raters' own marks behind the votes
+    marks,     // eqs. (12), (13); the M-step sees the expected marks
 };
 
-// One rater where one truth holds: a = base + slope x, both positive, where x is the vote towards the
-// likelier mark, q or 1 − q. Nothing is subtracted, so that no digit is lost.
+// One rater's likelihood for one truth: a = base + slope x, x the vote for the likelier mark, q or 1 − q.
+// Base and slope are positive, so that no digit is lost by subtraction.
 template <class T> struct Rate {
-    T base, slope; // the smaller of θ and 1 − θ, and what the larger has more
+    T base, slope; // the smaller of θ and 1 − θ, and the difference to the larger
     bool towards_yes;
 };
 
-// All raters' rates, of at most so many.
+// Rates of all raters, at most `most`.
 template <class T, int most> struct RatesOf {
     Rate<T> one[most], zero[most];
     T prior, prior_complement; // π, 1 − π
 };
 
-// The sum that was gathered, of votes away from the likelier mark, and the other one.
+// Finds both sums of a rater from the gathered one, which is over the votes for the less likely mark.
 inline void complete(double gathered, double whole, bool towards_yes, double& yes, double& no) {
     const double other = whole > gathered ? whole - gathered : 0;
     yes = towards_yes ? other : gathered;

@@ -1,4 +1,4 @@
-// What the kernels work on: the votes of some voxels as columns of floats or doubles.
+// Input of the kernels: the votes of some voxels as columns of floats or doubles.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@ namespace fastfuse::kernels {
 
 constexpr int widest_lanes = 64; // bytes
 
-// So many that the products of seven raters over them stay in a core's own cache.
+// Voxels of a tile: the products of seven raters over them fit a core's own cache.
 template <class T> constexpr std::int64_t tile_voxels = 2048 / static_cast<int>(sizeof(T));
 
 // Every column is a whole tile long.
@@ -18,16 +18,16 @@ template <class T> struct Columns {
     const T* prior = nullptr;       // of each voxel; null where one prior serves all
 };
 
-// Room from one row of products to the next: rows of a power of two would fall on one another's cache sets.
+// Distance between rows of products. A power of two would put all rows into the same cache sets.
 template <class T>
 constexpr std::int64_t row_stride = tile_voxels<T> + widest_lanes / static_cast<int>(sizeof(T));
 
-// A pattern of one rater more, who votes 0: their bit goes in at `rater`, and the bits from there on move up.
+// Inserts a bit 0 at `rater` into a pattern; the bits from there on move up.
 template <class Pattern> constexpr Pattern with_rater(Pattern pattern, int rater) {
     return (pattern >> rater << (rater + 1)) | (pattern & ((Pattern{1} << rater) - 1));
 }
 
-// The pattern without a rater's bit.
+// Removes a rater's bit from a pattern.
 template <class Pattern> constexpr Pattern without_rater(Pattern pattern, int rater) {
     return (pattern >> (rater + 1) << rater) | (pattern & ((Pattern{1} << rater) - 1));
 }

@@ -43,7 +43,7 @@ template <class T> void TileReader<T>::weigh() {
     tile_.columns.weight = weight_.data();
 }
 
-// The values of an array where voxels count, another value elsewhere.
+// Values of an array where voxels count, `elsewhere` at the other voxels.
 template <class T>
 const T* TileReader<T>::column(const View& view, const std::byte* from, T elsewhere, Column& copy) {
     constexpr Scalar own = std::is_same_v<T, float> ? Scalar::f32 : Scalar::f64;

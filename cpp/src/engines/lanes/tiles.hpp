@@ -12,9 +12,9 @@ namespace fastfuse {
 
 template <class T> struct Tile {
     std::int64_t first = 0;  // index of its first voxel
-    std::int64_t voxels = 0; // in it; the columns go on, with weight 0, to a tile's length
-    double inside = 0;       // voxels that count
-    bool empty = false;      // nobody votes, and one prior serves all; the columns are not read then
+    std::int64_t voxels = 0; // number of voxels; the columns are padded, with weight 0, to a tile's length
+    double inside = 0;       // number of voxels that count
+    bool empty = false;      // no votes and no prior map; the columns are not set
     kernels::Columns<T> columns;
 };
 
@@ -22,13 +22,13 @@ template <class T> std::int64_t tile_count(const Votes& votes) {
     return (votes.voxels() + kernels::tile_voxels<T> - 1) / kernels::tile_voxels<T>;
 }
 
-// Of votes as they are, no label to select. Scratch of one thread.
+// Reads votes without a label to select. Scratch of one thread.
 template <class T> class TileReader {
   public:
     explicit TileReader(const Votes& votes);
     // Valid until the next call. Votes are not checked.
     const Tile<T>& read(std::int64_t index);
-    // A tile that is known to be empty, with so many voxels that count; only a mask is read.
+    // A tile that is known to be empty, with `inside` voxels that count. Reads only the mask.
     const Tile<T>& skip(std::int64_t index, double inside);
 
   private:
@@ -42,7 +42,7 @@ template <class T> class TileReader {
 
     const Votes& votes_;
     Tile<T> tile_;
-    std::vector<std::vector<std::byte>> native_; // copies of what is strided or swapped, a view each
+    std::vector<std::vector<std::byte>> native_; // of each view: copy of strided or byte-swapped data
     std::vector<const std::byte*> raters_;
     std::vector<const T*> pointers_;
     std::vector<Column> votes_copied_;

@@ -92,8 +92,8 @@ def rates_at(places: list[int], rates: CoreEstimate) -> CoreEstimate:
     return _core.Estimate(
         sensitivity=np.array(rates.sensitivity)[places],
         specificity=np.array(rates.specificity)[places],
-        miss_rate=np.array(rates.miss_rate)[places],
-        false_alarm_rate=np.array(rates.false_alarm_rate)[places],
+        false_negative_rate=np.array(rates.false_negative_rate)[places],
+        false_positive_rate=np.array(rates.false_positive_rate)[places],
         prior=rates.prior,
         log_likelihood=rates.log_likelihood,
         iterations=rates.iterations,
@@ -112,8 +112,8 @@ def rates_of(sensitivity: Rates, specificity: Rates, prior: float, method: str) 
     return _core.Estimate(
         sensitivity=sensitivity,
         specificity=specificity,
-        miss_rate=1 - sensitivity,
-        false_alarm_rate=1 - specificity,
+        false_negative_rate=1 - sensitivity,
+        false_positive_rate=1 - specificity,
         prior=prior,
         method=method,
     )

@@ -1,4 +1,4 @@
-// Passes over voxels whose vote patterns do not repeat, in lanes of floats or doubles.
+// Interface of the passes over voxels whose vote patterns do not repeat, in lanes of floats or doubles.
 #pragma once
 
 #include <memory>
@@ -15,33 +15,33 @@
 
 namespace fastfuse {
 
-// What a survey gathers beside the census.
+// What a survey gathers in addition to the census.
 enum class Gather {
     mean_vote,         // sums of an E-step whose w is the mean vote
     masses,            // N(B)
     masses_and_moments // N(B), M_i(B)
 };
 
-class Dense {
+class Passes {
   public:
-    virtual ~Dense() = default;
+    virtual ~Passes() = default;
 
-    // Votes without a label to select, of at most kernels::most_product_raters raters. They must outlive it.
-    // `fine`: in doubles; floats agree with them to 1e-6.
-    static std::unique_ptr<Dense> of(const Votes& votes, bool fine, const Team& team);
+    // Passes on this machine. The votes must outlive them; at most kernels::most_product_raters raters, and
+    // no label to select. `fine`: in doubles; floats agree with them to 1e-6.
+    static std::unique_ptr<Passes> of(const Votes& votes, bool fine, const Team& team);
 
     // The first pass, which checks all votes. Throws BadInput.
     virtual Census survey(Gather gather) = 0;
-    // Whether soft-STAPLE runs on masses, or in E-steps over the voxels as the others do.
+    // Whether soft-STAPLE can run on masses; if not, it runs in E-steps over the voxels.
     virtual bool gathers_masses() const { return true; }
-    // What a survey has gathered.
+    // The masses that the survey gathered.
     virtual Masses take_masses() = 0;
-    // One E-step; nothing if a product over the raters might vanish.
+    // One E-step; nullopt if a product over the raters might underflow.
     virtual std::optional<Sums> expectation(kernels::Step step, const Performance& performance) = 0;
-    // Writes w; nothing if a product over the raters might vanish.
+    // Writes w; nullopt if a product over the raters might underflow.
     virtual std::optional<Written> write(kernels::Step step, const Performance& performance,
                                          const Output& to) = 0;
-    // Writes Σ_B q_t(B) p(1|B), from masses that have become posterior. eq. (9)
+    // Writes Σ_B q_t(B) p(1|B), from masses replaced by p(1|B). eq. (9)
     virtual Written mix(const Masses& posterior, const Output& to) = 0;
 };
 

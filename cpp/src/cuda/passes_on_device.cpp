@@ -1,4 +1,4 @@
-#include "cuda/dense_on_device.hpp"
+#include "cuda/passes_on_device.hpp"
 
 #include <algorithm>
 
@@ -20,11 +20,11 @@ Range range_in(const std::vector<double>& sums) {
 
 } // namespace
 
-DenseOnDevice::DenseOnDevice(const Votes& votes, bool fine)
+PassesOnDevice::PassesOnDevice(const Votes& votes, bool fine)
     : columns_(columns_of(votes)), scratch_(*votes.place), check_(votes.check), fine_(fine),
       sums_(*votes.place, static_cast<std::size_t>(product_sums(votes.size())) + 2) {}
 
-Census DenseOnDevice::survey(Gather gather) {
+Census PassesOnDevice::survey(Gather gather) {
     const Place& place = scratch_.place();
     Array<Strays> found(place, 1);
     found.fill_with_zeros();
@@ -46,7 +46,7 @@ Census DenseOnDevice::survey(Gather gather) {
     return census;
 }
 
-std::optional<Sums> DenseOnDevice::expectation(Step step, const Performance& performance) {
+std::optional<Sums> PassesOnDevice::expectation(Step step, const Performance& performance) {
     const std::vector<double> sum = run(step, performance, {});
     Sums sums(raters());
     sums.count = voxels_;
@@ -63,7 +63,7 @@ std::optional<Sums> DenseOnDevice::expectation(Step step, const Performance& per
     return sums;
 }
 
-std::optional<Written> DenseOnDevice::write(Step step, const Performance& performance, const Output& to) {
+std::optional<Written> PassesOnDevice::write(Step step, const Performance& performance, const Output& to) {
     const Step seen = step == Step::marks ? Step::votes : step; // w is one for both
     const std::vector<double> sum = run(seen, performance, consensus_at(to));
     Written written(raters());
@@ -77,7 +77,7 @@ std::optional<Written> DenseOnDevice::write(Step step, const Performance& perfor
     return written;
 }
 
-std::vector<double> DenseOnDevice::run(Step step, const Performance& performance, const Consensus& to) {
+std::vector<double> PassesOnDevice::run(Step step, const Performance& performance, const Consensus& to) {
     if (raters() > most_dense_raters)
         return sums_of(product_sums(raters()), [&](double* sums) {
             expect_of_many(columns_, rates_of<double, most_raters>(performance), step, to, sums, scratch_);
@@ -95,8 +95,8 @@ std::vector<double> DenseOnDevice::run(Step step, const Performance& performance
 }
 
 template <class T>
-std::vector<double> DenseOnDevice::run_product(Step step, const Performance& performance,
-                                               const Consensus& to) {
+std::vector<double> PassesOnDevice::run_product(Step step, const Performance& performance,
+                                                const Consensus& to) {
     return sums_of(product_sums(raters()), [&](double* sums) {
         expect(columns_, rates_of<T, most_dense_raters>(performance), step, to, sums, scratch_);
     });
@@ -104,7 +104,7 @@ std::vector<double> DenseOnDevice::run_product(Step step, const Performance& per
 
 // N(B) of all patterns, and Σ q_i (1 − q_i) of the others' patterns for each rater, as MassShares lays them
 // out.
-Masses DenseOnDevice::gather_masses(Gather gather) {
+Masses PassesOnDevice::gather_masses(Gather gather) {
     const bool with_moments = gather == Gather::masses_and_moments;
     std::vector<double> table = masses_of(-1);
     for (int i = 0; i < raters() && with_moments; ++i) {
@@ -114,7 +114,7 @@ Masses DenseOnDevice::gather_masses(Gather gather) {
     return Masses(raters(), with_moments ? with_all_moments(table, raters()) : std::move(table));
 }
 
-std::vector<double> DenseOnDevice::masses_of(int again) {
+std::vector<double> PassesOnDevice::masses_of(int again) {
     const OnDevice here(scratch_.place().device);
     Listed listed{};
     listed.again = again;
@@ -125,7 +125,7 @@ std::vector<double> DenseOnDevice::masses_of(int again) {
     return mass.values();
 }
 
-Written DenseOnDevice::mix(const Masses& masses, const Output& to) {
+Written PassesOnDevice::mix(const Masses& masses, const Output& to) {
     const auto mixed = [&](auto of_type) {
         using T = decltype(of_type);
         const std::vector<double>& posterior = masses.posterior();
@@ -142,9 +142,9 @@ Written DenseOnDevice::mix(const Masses& masses, const Output& to) {
     return written;
 }
 
-std::unique_ptr<Dense> dense(const Votes& votes, bool fine, bool by_nodes) {
-    if (by_nodes) return dense_by_nodes(votes, fine);
-    return std::make_unique<DenseOnDevice>(votes, fine);
+std::unique_ptr<Passes> passes(const Votes& votes, bool fine, bool by_nodes) {
+    if (by_nodes) return passes_by_nodes(votes, fine);
+    return std::make_unique<PassesOnDevice>(votes, fine);
 }
 
 } // namespace fastfuse::cuda

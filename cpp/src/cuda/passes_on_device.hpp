@@ -1,5 +1,5 @@
 // Votes that lie on the device and do not repeat: every pass over the voxels there, what it leaves here. The
-// device's twin of dense.cpp.
+// device's twin of tile_passes.cpp.
 #pragma once
 
 #include "cuda/engines.hpp"
@@ -12,9 +12,9 @@
 
 namespace fastfuse::cuda {
 
-class DenseOnDevice : public Dense {
+class PassesOnDevice : public Passes {
   public:
-    DenseOnDevice(const Votes& votes, bool fine);
+    PassesOnDevice(const Votes& votes, bool fine);
 
     Census survey(Gather gather) override;
     Masses take_masses() override { return std::move(*masses_); }
@@ -54,6 +54,6 @@ class DenseOnDevice : public Dense {
 };
 
 // By the characteristic function, of any number of raters.
-std::unique_ptr<Dense> dense_by_nodes(const Votes& votes, bool fine);
+std::unique_ptr<Passes> passes_by_nodes(const Votes& votes, bool fine);
 
 } // namespace fastfuse::cuda

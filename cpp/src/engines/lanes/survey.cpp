@@ -1,0 +1,130 @@
+#include "engines/lanes/survey.hpp"
+
+#include <algorithm>
+
+#include "em/em.hpp"
+#include "engines/lanes/mass_tables.hpp"
+
+namespace fastfuse {
+
+void Findings::add(const Findings& other) {
+    census.add(other.census);
+    for (std::size_t i = 0; i < spread.size(); ++i)
+        spread[i] += other.spread[i];
+    inside += other.inside;
+    empty += other.empty;
+    range.include(other.range);
+    least_prior = std::min(least_prior, other.least_prior);
+}
+
+void add(const kernels::ProductSums& from, Sums& to) {
+    to.foreground += from.foreground;
+    to.background += from.background;
+    to.log_likelihood += from.log_likelihood;
+    for (std::size_t i = 0; i < to.true_positive.size(); ++i) {
+        to.true_positive[i] += from.true_positive[i];
+        to.false_negative[i] += from.false_negative[i];
+        to.false_positive[i] += from.false_positive[i];
+        to.true_negative[i] += from.true_negative[i];
+    }
+}
+
+namespace {
+
+// Throws BadInput for the first vote or prior that cannot be used.
+template <class T> void refuse(const Votes& votes, const Tile<T>& tile) {
+    Block block(votes);
+    read_block(votes, tile.first / block_voxels, block);
+}
+
+template <class T> void inspect(const Votes& votes, const Tile<T>& tile, Findings& findings) {
+    findings.inside += tile.inside;
+    if (tile.empty) {
+        findings.empty += tile.inside;
+        return;
+    }
+    kernels::Inspection found;
+    kernels::best<T>().inspect(tile.columns, found);
+    bool good = found.plain;
+    for (std::size_t i = 0; i < findings.spread.size(); ++i) {
+        good &= votes.check == Check::unit || found.spread[i] == 0;
+        findings.census.volume[i] += found.yes[i];
+        findings.spread[i] += found.spread[i];
+    }
+    findings.census.disputed += found.disputed;
+    findings.range.include(found.least);
+    findings.range.include(found.most);
+    for (std::int64_t k = 0; tile.columns.prior && k < tile.voxels; ++k) {
+        const auto prior = static_cast<double>(tile.columns.prior[k]);
+        good &= prior > 0 && prior < 1;
+        findings.least_prior = std::min({findings.least_prior, prior, 1 - prior});
+        findings.census.prior += tile.columns.weight[k] != 0 ? prior : 0;
+    }
+    if (!good) refuse(votes, tile);
+}
+
+} // namespace
+
+template <class T> Findings survey_votes(TileWalk<T>& walk) {
+    const kernels::Rates<T> none{};
+    return walk.template sum<Findings>([&] {
+        return [&](const Tile<T>& tile, Findings& part) {
+            inspect(walk.votes(), tile, part);
+            if (tile.empty) return;
+            kernels::ProductSums sums;
+            kernels::best<T>().expect(tile.columns, none, kernels::Step::mean_vote, sums);
+            add(sums, part.census.mean_vote);
+        };
+    });
+}
+
+template <class T> std::pair<Findings, Masses> survey_masses(TileWalk<T>& walk, bool with_moments) {
+    const Votes& votes = walk.votes();
+    const std::size_t size = half_table_size(votes.size(), with_moments);
+    const MassShares split = tile_shares(votes.size(), size, votes.voxels());
+    std::vector<Findings> findings(static_cast<std::size_t>(split.shares), Findings(votes.size()));
+    struct Scratch {
+        TileReader<T> reader;
+        StripAdder<T> adder;
+    };
+    PerThread<Scratch> scratch(walk.team());
+    const auto make = [&] { return Scratch{TileReader<T>(votes), StripAdder<T>(split, with_moments)}; };
+    const auto fill = [&](std::int64_t share, std::int64_t strip, double* table, const Worker& worker) {
+        Scratch& own = scratch.of(worker, make);
+        const std::int64_t end = walk.tiles() * (share + 1) / split.shares;
+        for (std::int64_t t = walk.tiles() * share / split.shares; t < end && !worker.stopped(); ++t) {
+            const Tile<T>& tile = strip == 0 ? walk.read(own.reader, t) : own.reader.read(t);
+            if (strip == 0) inspect(votes, tile, findings[static_cast<std::size_t>(share)]);
+            if (!tile.empty) own.adder.add(tile.columns, strip, table);
+        }
+    };
+    std::vector<double> table = gather_tables(split, size, walk.team(), fill);
+    Findings total(votes.size());
+    for (const Findings& found : findings)
+        total.add(found);
+    table[0] += total.empty;
+    if (with_moments) table = with_all_moments(table, votes.size());
+    return {std::move(total), Masses(votes.size(), std::move(table))};
+}
+
+// Moments hold Σ q_i q_t(B). Without them the bit b_i stands for the vote q_i. Its square has the mean q_i
+// where q_i² belongs: that puts Σ q_i (1 − q_i) / m on the wrong side.
+Sums mean_vote_of(const Masses& masses, const std::vector<double>& spread, const Team& team) {
+    const Performance none(masses.raters());
+    Sums sums = expectation(masses, Model::mean_vote, MStep::paper, none, team);
+    for (std::size_t i = 0; i < spread.size() && !masses.with_moments(); ++i) {
+        const double part = spread[i] / masses.raters();
+        sums.true_positive[i] = std::max(sums.true_positive[i] - part, 0.0);
+        sums.false_negative[i] += part;
+        sums.false_positive[i] += part;
+        sums.true_negative[i] = std::max(sums.true_negative[i] - part, 0.0);
+    }
+    return sums;
+}
+
+template Findings survey_votes(TileWalk<float>&);
+template Findings survey_votes(TileWalk<double>&);
+template std::pair<Findings, Masses> survey_masses(TileWalk<float>&, bool);
+template std::pair<Findings, Masses> survey_masses(TileWalk<double>&, bool);
+
+} // namespace fastfuse

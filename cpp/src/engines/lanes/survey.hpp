@@ -1,0 +1,38 @@
+// The first pass over votes in tiles: checks them, and gathers what EM starts from.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "em/census.hpp"
+#include "em/masses.hpp"
+#include "engines/lanes/kernels.hpp"
+#include "engines/lanes/tile_walk.hpp"
+#include "votes/agreement.hpp"
+
+namespace fastfuse {
+
+struct Findings {
+    explicit Findings(int raters = 0) : census(raters), spread(static_cast<std::size_t>(raters)) {}
+    void add(const Findings& other);
+
+    Census census;
+    std::vector<double> spread; // Σ q_i (1 − q_i)
+    double inside = 0;          // number of voxels that count
+    double empty = 0;           // number of voxels that count, in empty tiles
+    Range range;                // of the votes in tiles that are not empty
+    double least_prior = 0.5;   // least of a prior map's values and their complements
+};
+
+void add(const kernels::ProductSums& from, Sums& to);
+
+// With the sums of an E-step whose w is the mean vote, without the empty tiles. Throws BadInput.
+template <class T> Findings survey_votes(TileWalk<T>& walk);
+
+// With the masses of the 2^m binary patterns. Throws BadInput.
+template <class T> std::pair<Findings, Masses> survey_masses(TileWalk<T>& walk, bool with_moments);
+
+// The sums of an E-step whose w is the mean vote.
+Sums mean_vote_of(const Masses& masses, const std::vector<double>& spread, const Team& team);
+
+} // namespace fastfuse

@@ -1,0 +1,221 @@
+#include "engines/passes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <type_traits>
+
+#include "engines/lanes/lane_rates.hpp"
+#include "engines/lanes/survey.hpp"
+#include "engines/lanes/tile_walk.hpp"
+#include "support/simd.hpp"
+#include "votes/empty_rows.hpp"
+
+namespace fastfuse {
+namespace {
+
+using kernels::ProductSums;
+using kernels::Rates;
+using kernels::Step;
+
+// Σ consensus · weight · vote, in a fixed order; without votes, Σ consensus · weight.
+template <class T> double sum_weighted(const T* consensus, const T* weight, const T* vote, std::int64_t n) {
+    std::array<double, 8> lane{};
+    for (std::int64_t k = 0; k < n; k += 8)
+        for (std::int64_t l = 0; l < 8; ++l)
+            lane[static_cast<std::size_t>(l)] +=
+                static_cast<double>(consensus[k + l] * weight[k + l] * (vote ? vote[k + l] : T(1)));
+    double sum = 0;
+    for (const double part : lane)
+        sum += part;
+    return sum;
+}
+
+FASTFUSE_CLONES double weighted_dot(const float* consensus, const float* weight, const float* vote,
+                                    std::int64_t n) {
+    return sum_weighted(consensus, weight, vote, n);
+}
+
+FASTFUSE_CLONES double weighted_dot(const double* consensus, const double* weight, const double* vote,
+                                    std::int64_t n) {
+    return sum_weighted(consensus, weight, vote, n);
+}
+
+struct TileSums {
+    explicit TileSums(int raters = 0) : sums(raters) {}
+    void add(const TileSums& other) {
+        sums.add(other.sums);
+        empty += other.empty;
+    }
+    Sums sums;
+    double empty = 0;
+};
+
+template <class T> class TilePasses : public Passes {
+  public:
+    TilePasses(const Votes& votes, const Team& team) : votes_(votes), team_(team), walk_(votes, team) {}
+
+    Census survey(Gather gather) override {
+        Findings findings(votes_.size());
+        if (gather == Gather::mean_vote) {
+            findings = survey_votes(walk_);
+            add_empty(Step::mean_vote, Performance(votes_.size()), findings.empty, findings.census.mean_vote);
+        } else {
+            auto [found, masses] = survey_masses(walk_, gather == Gather::masses_and_moments);
+            findings = std::move(found);
+            findings.census.mean_vote = mean_vote_of(masses, findings.spread, team_);
+            masses_.emplace(std::move(masses));
+        }
+        range_ = findings.range;
+        least_prior_ = findings.least_prior;
+        Census census = std::move(findings.census);
+        census.mean_vote.count = findings.inside;
+        std::fill(census.read.begin(), census.read.end(), findings.inside);
+        for (const double spread : findings.spread)
+            if (spread > 0) census.most_fractional = 1; // or more
+        return census;
+    }
+
+    Masses take_masses() override { return std::move(*masses_); }
+
+    std::optional<Sums> expectation(Step step, const Performance& performance) override {
+        if (!fits(step, performance)) return wider() ? wider()->expectation(step, performance) : std::nullopt;
+        const Rates<T> rates = rates_of<T>(performance);
+        auto total = walk_.template sum<TileSums>([&] {
+            return [&](const Tile<T>& tile, TileSums& part) {
+                if (tile.empty) {
+                    part.empty += tile.inside;
+                    return;
+                }
+                ProductSums sums;
+                kernels::best<T>().expect(tile.columns, rates, step, sums);
+                add(sums, part.sums);
+                part.sums.count += tile.inside;
+            };
+        });
+        add_empty(step, performance, total.empty, total.sums);
+        return total.sums;
+    }
+
+    std::optional<Written> write(Step step, const Performance& performance, const Output& to) override {
+        if (!fits(step, performance)) return wider() ? wider()->write(step, performance, to) : std::nullopt;
+        const Rates<T> rates = rates_of<T>(performance);
+        return write_tiles(to, empty_probability(step, performance), [&] {
+            return [&](const Tile<T>& tile, T* consensus) {
+                kernels::best<T>().posterior(tile.columns, rates, step, consensus);
+            };
+        });
+    }
+
+    Written mix(const Masses& masses, const Output& to) override {
+        const std::vector<double>& wide = masses.posterior();
+        const std::vector<T> posterior(wide.begin(), wide.end());
+        const std::vector<T> ones(static_cast<std::size_t>(kernels::tile_voxels<T>), T(1));
+        return write_tiles(to, wide[0], [&] {
+            const std::int64_t room = kernels::mix_rows(votes_.size()) * kernels::row_stride<T>;
+            return [&, scratch = std::vector<T>(static_cast<std::size_t>(room))](const Tile<T>& tile,
+                                                                                 T* consensus) mutable {
+                kernels::best<T>().mix(tile.columns.vote, votes_.size(), posterior.data(),
+                                       tile.columns.weight, ones.data(), scratch.data(), consensus);
+            };
+        });
+    }
+
+  private:
+    bool fits(Step step, const Performance& performance) const {
+        constexpr double least = std::is_same_v<T, float> ? 1e-30 : 1e-280;
+        const double prior = std::min(performance.prior, 1 - performance.prior);
+        return step == Step::mean_vote || least_evidence(performance, range_.lowest, range_.highest,
+                                                         votes_.prior ? least_prior_ : prior) > least;
+    }
+
+    // Passes in double precision, where floats do not suffice.
+    Passes* wider() {
+        if constexpr (std::is_same_v<T, float>) {
+            if (!wider_) {
+                auto made = std::make_unique<TilePasses<double>>(votes_, team_);
+                made->range_ = range_;
+                made->least_prior_ = least_prior_;
+                wider_ = std::move(made);
+            }
+        }
+        return wider_.get();
+    }
+
+    void add_empty(Step step, const Performance& performance, double voxels, Sums& to) const {
+        const EmptyRows rows(votes_.size(), voxels);
+        const Model model = step == Step::mean_vote ? Model::mean_vote : Model::product;
+        const MStep m_step = step == Step::marks ? MStep::em : MStep::paper;
+        if (voxels > 0) to.add(fastfuse::expectation(rows, model, m_step, performance, team_));
+    }
+
+    double empty_probability(Step step, const Performance& performance) const {
+        const EmptyRows rows(votes_.size(), 1);
+        Posterior posterior;
+        if (step != Step::mean_vote) product_posterior(rows.batch(), performance, posterior);
+        return posterior.foreground[0];
+    }
+
+    // Writes the consensus that `make()(tile, consensus)` finds for every tile; 0 outside the mask.
+    template <class Make> Written write_tiles(const Output& to, double empty_probability, const Make& make) {
+        const auto room = static_cast<std::size_t>(kernels::tile_voxels<T>);
+        return walk_.template sum<Written>([&] {
+            return [&, find = make(), copied = std::vector<T>(room)](const Tile<T>& tile,
+                                                                     Written& written) mutable {
+                if (tile.empty) return fill(tile, empty_probability, to, written);
+                const bool in_place =
+                    to.wide == std::is_same_v<T, double> && tile.voxels == kernels::tile_voxels<T>;
+                T* consensus = in_place ? to.place<T>(tile.first) : copied.data();
+                find(tile, consensus);
+                compare(tile, consensus, written);
+                if (!in_place) copy(tile, consensus, to);
+            };
+        });
+    }
+
+    void compare(const Tile<T>& tile, const T* consensus, Written& written) const {
+        T least, most;
+        kernels::best<T>().extremes(consensus, tile.columns.weight, least, most);
+        written.range.include(static_cast<double>(least));
+        written.range.include(static_cast<double>(most));
+        const double seen = weighted_dot(consensus, tile.columns.weight, nullptr, kernels::tile_voxels<T>);
+        for (std::size_t i = 0; i < written.marked_by.size(); ++i) {
+            written.seen_by[i] += seen;
+            written.marked_by[i] +=
+                weighted_dot(consensus, tile.columns.weight, tile.columns.vote[i], kernels::tile_voxels<T>);
+        }
+    }
+
+    static void copy(const Tile<T>& tile, const T* consensus, const Output& to) {
+        for (std::int64_t k = 0; k < tile.voxels; ++k)
+            to.put(tile.first + k, static_cast<double>(consensus[k]));
+    }
+
+    static void fill(const Tile<T>& tile, double probability, const Output& to, Written& written) {
+        to.fill(tile.first, tile.voxels, tile.inside > 0 ? probability : 0);
+        if (tile.inside > 0) written.range.include(probability);
+        for (double& seen : written.seen_by)
+            seen += tile.inside * probability;
+        if (tile.inside == 0 || tile.inside == static_cast<double>(tile.voxels)) return;
+        for (std::int64_t k = 0; k < tile.voxels; ++k)
+            if (tile.columns.weight[k] == 0) to.put(tile.first + k, 0);
+    }
+
+    template <class> friend class TilePasses;
+
+    const Votes& votes_;
+    const Team& team_;
+    TileWalk<T> walk_;
+    Range range_; // of the votes in tiles that are not empty
+    double least_prior_ = 0.5;
+    std::optional<Masses> masses_;
+    std::unique_ptr<Passes> wider_;
+};
+
+} // namespace
+
+std::unique_ptr<Passes> Passes::of(const Votes& votes, bool fine, const Team& team) {
+    if (fine) return std::make_unique<TilePasses<double>>(votes, team);
+    return std::make_unique<TilePasses<float>>(votes, team);
+}
+
+} // namespace fastfuse
