@@ -1,4 +1,4 @@
-// The interface of all that EM runs on: tables, voxels, lanes, random fields, devices.
+// Interface of the engines: each reads the votes in its own way and gives the sums of an E-step.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace fastfuse {
 class Engine {
   public:
     virtual ~Engine() = default;
-    // The first pass, which checks every vote. Throws BadInput.
+    // Reads, checks and counts every vote. Called first. Throws BadInput.
     virtual Census survey() = 0;
     // One E-step: its sums.
     virtual Sums expectation(const Performance& performance) = 0;
@@ -25,7 +25,7 @@ class Engine {
     virtual Written write(const Performance& performance) = 0;
     virtual Written write_mean_vote() = 0;
 
-    // Information and variability at the estimate; empty where they are not defined, or cost too much.
+    // Information and variability at the estimate; empty where undefined or too costly.
     virtual Observed observe(const Performance& /*performance*/) { return {}; }
     // Whether soft-STAPLE runs on the masses of the 2^m binary patterns.
     virtual bool by_masses() const { return false; }

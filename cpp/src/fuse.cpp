@@ -1,4 +1,5 @@
-// The pipeline: plan, survey, EM, consensus. Every verb is a part of it.
+// The pipeline: plan, survey, EM, consensus. `fuse`, `apply`, `tabulate` and `estimate` each run a part of
+// it.
 #include "fastfuse/fusion.hpp"
 
 #include <optional>
@@ -21,13 +22,13 @@ Estimate find_estimate(Engine& engine, const Census& census, const Options& opti
         return engine.expectation(theta);
     };
     std::optional<Sums> first;
-    if (!options.init) first = census.mean_vote; // EM starts with the M-step, eq. (5)
+    if (!options.init) first = census.mean_vote; // start from the mean vote, M-step first: eq. (5)
     Estimate estimate = em(e_step, options, start, first);
     estimate.by_masses = engine.by_masses(); // eq. (8)
     return estimate;
 }
 
-// What all verbs share once there is an engine. `known`: an estimate to apply; null where EM finds it.
+// Runs the engine: survey, EM, consensus. `known`: the estimate to apply; null: find it by EM.
 Result solve(const Task& task, Engine& engine, const Region* region, const Estimate* known) {
     const Options& options = task.options;
     const bool has_map = task.votes.prior.has_value();
@@ -38,7 +39,7 @@ Result solve(const Task& task, Engine& engine, const Region* region, const Estim
     const Performance start = start_of(result, options, task.votes.size(), has_map);
     const Estimate estimate = known ? *known : find_estimate(engine, census, options, start);
     report(estimate, has_map, result);
-    if (!is_of_em(estimate)) {
+    if (!is_of_em(estimate)) { // the consensus is the mean vote
         report(engine.write_mean_vote(), result);
         return result;
     }
@@ -48,12 +49,12 @@ Result solve(const Task& task, Engine& engine, const Region* region, const Estim
     return result;
 }
 
-// `region`: where the votes are those on disputed voxels alone; else null.
+// `region`: the disputed voxels, if only these are fused; null: all voxels.
 Result fuse_in(const Region* region, const Votes& votes, const Options& options, const Output& consensus,
                const Team& team, const Estimate* known) {
-    const Probe seen = probe(votes, options);
-    const Plan plan = known ? plan_to_apply(*known, votes, options, consensus.wide, seen)
-                            : plan_for(votes, options, consensus.wide, seen);
+    const Probe sampled = probe(votes, options);
+    const Plan plan = known ? plan_to_apply(*known, votes, options, consensus.wide, sampled)
+                            : plan_for(votes, options, consensus.wide, sampled);
     const Task task{votes, options, plan, consensus, team};
     const auto engine = make_engine(task, region);
     return solve(task, *engine, region, known);
@@ -96,10 +97,10 @@ Result estimate(const VoteTable& table, const Options& options, const ShouldStop
     check_table(table, options);
     Votes no_voxels;
     no_voxels.raters.resize(static_cast<std::size_t>(table.raters()));
-    const Output nowhere;
+    const Output no_output;
     const Team team(is_small(table.size(), table.raters()) ? 1 : options.threads, ask);
-    const Plan plan = plan_for(no_voxels, options, nowhere.wide, {});
-    const Task task{no_voxels, options, plan, nowhere, team};
+    const Plan plan = plan_for(no_voxels, options, no_output.wide, {});
+    const Task task{no_voxels, options, plan, no_output, team};
     TableEngine engine(task, Tabulation{table, {}, nullptr});
     return solve(task, engine, nullptr, nullptr);
 }

@@ -11,7 +11,7 @@
 namespace fastfuse {
 namespace {
 
-// Some array, or the consensus, is finer than float.
+// True if a vote, the prior map or the consensus is of doubles.
 bool is_fine(const Votes& votes, bool wide) {
     return wide || (votes.prior && size_of(votes.prior->type) > 4) ||
            std::any_of(votes.raters.begin(), votes.raters.end(),
@@ -26,7 +26,7 @@ bool suits_lanes(const Votes& votes, const Options& options, const Probe& probe)
     if (options.route == Route::lanes || probe.rows == 0) return true;
     const double terms_of_row = probe.terms / probe.rows;
     if (!pays_lanes(options, votes.size(), votes.voxels(), std::log2(terms_of_row))) return false;
-    // All 2^m terms of a voxel, many at a time, or those of its fractional votes, one after another.
+    // Lanes compute all 2^m terms of a voxel, 64 at once; rows compute 2^f terms, one at a time.
     constexpr double at_a_time = 64;
     return std::ldexp(1.0, votes.size()) <= at_a_time * terms_of_row;
 }
@@ -82,7 +82,7 @@ Plan plan_to_apply(const Estimate& estimate, const Votes& votes, const Options& 
     const bool masses_known =
         estimate.by_masses && plan.masses != MassUse::never && votes.size() <= most_mass_raters;
     plan.masses = masses_known ? MassUse::known : MassUse::never;
-    if (options.method == Method::soft_staple && !masses_known) // lanes have nothing else to mix
+    if (options.method == Method::soft_staple && !masses_known) // lanes need the masses p(1|B)
         for (EngineKind* kind : {&plan.engine, &plan.otherwise})
             if (*kind == EngineKind::lanes) *kind = EngineKind::voxels;
     return plan;

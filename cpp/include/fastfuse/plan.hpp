@@ -41,7 +41,7 @@ Votes read_by(const Options& options, Votes votes);
 // `wide`: the consensus is of doubles.
 Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe& probe);
 
-// With what the estimate was found by: its rates mean nothing else.
+// The options that the estimate was found with: its rates are valid for these only.
 Options options_to_apply(const Estimate& estimate, const Options& options, const Votes& votes);
 
 // For an estimate that is known, with its own options.
