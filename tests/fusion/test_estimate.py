@@ -225,6 +225,8 @@ def test_remarks_are_true_of_what_was_written(method: str) -> None:
         fastfuse.FusionWarning, match="^label 4 does not occur .*: the highest probability is "
     ):
         rates.apply([A, B, C], select_label=4)
+    with pytest.warns(fastfuse.FusionWarning, match=r"^label 1 does not occur \(values that occur: 0\)"):
+        rates.apply([A, B, C], select_label=1, mask=[1, 0, 0, 0, 0])
     with pytest.warns(
         fastfuse.FusionWarning, match="^there is one rater only: .* rests on their votes alone"
     ):
@@ -274,6 +276,8 @@ def test_copies_and_pickles(method: str) -> None:
 def test_many_raters_are_shown_in_part() -> None:
     lines = repr(estimate(tabulate(votes_of("masks", 30)))).splitlines()
     assert (len(lines), lines[-1]) == (13, "  and 20 more")
+    one = estimate(VoteTable([[0, 1, 1]], [1]), "staple", max_iter=1)
+    assert repr(one).startswith("Estimate(staple, 3 raters, 1 voxel, prior 0.6667, 1 iteration, ")
 
 
 def test_signature_is_that_of_the_declarations() -> None:

@@ -112,7 +112,8 @@ def remark_on_label(case: Case, label: int) -> str:
 
 
 def _absent(case: Case, label: int) -> str:
-    occur = labels_in(np.concatenate([np.unique(array) for array in case.given.arrays]))
+    inside = ... if case.mask is None else case.mask.astype(bool)
+    occur = labels_in(np.concatenate([np.unique(array[inside]) for array in case.given.arrays]))
     return f"label {label} does not occur (values that occur: {occur})"
 
 

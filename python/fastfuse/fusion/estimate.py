@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import warn
+from ..inputs.names import counted
 from .backends import core
 from .backends.cpu import Cpu
 from .backends.found import CoreEstimate
@@ -188,9 +189,9 @@ class Estimate:
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
         width = max(map(len, self.names[:MOST_SHOWN]))
-        count = f"{len(self.names)} rater{'s' * (len(self.names) != 1)}"
-        title = f"{self.method}, {count}, {self.n_voxels} voxels, prior {self.prior:.4g}"
-        lines = [f"Estimate({title}, {self.n_iter} iterations, {state})"]
+        size = f"{counted(len(self.names), 'rater')}, {counted(self.n_voxels, 'voxel')}"
+        title = f"{self.method}, {size}, prior {self.prior:.4g}, {counted(self.n_iter, 'iteration')}"
+        lines = [f"Estimate({title}, {state})"]
         lines.append(f"  {'':{width}}  sensitivity  specificity")
         shown = list(zip(self.names, self.sensitivity, self.specificity, strict=True))[:MOST_SHOWN]
         for name, *rates in shown:

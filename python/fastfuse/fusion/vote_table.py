@@ -12,7 +12,7 @@ from .. import _core
 from ..errors import FastfuseError
 from ..images.paths import shown
 from ..inputs.arrays import name_of
-from ..inputs.names import MOST_NAMED, check_count_of_names, enumerated, listed_names
+from ..inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
 from .table_checks import check_voxels, checked_rows, place_of
 from .table_file import read_table, write_table
 
@@ -197,7 +197,11 @@ class VoteTable:
     def __repr__(self) -> str:
         patterns, counts = self._held()
         order = np.argsort(-counts, kind="stable")
-        sizes = _of(len(self.names), "rater"), _of(self.voxels, "voxel"), _of(len(order), "pattern")
+        sizes = (
+            counted(len(self.names), "rater"),
+            counted(self.voxels, "voxel"),
+            counted(len(order), "pattern"),
+        )
         lines = [f"VoteTable({', '.join(sizes)})"]
         width = max([len("voxels"), *(len(f"{counts[row]:.0f}") for row in order[:1])])
         if len(order):
@@ -205,13 +209,8 @@ class VoteTable:
         lines += [f"  {counts[row]:>{width}.0f}  {_shown_votes(patterns[row])}" for row in order[:MOST_SHOWN]]
         if len(order) > MOST_SHOWN:
             rest = int(counts[order[MOST_SHOWN:]].sum())
-            lines.append(f"  {rest:>{width}}  {_of(len(order) - MOST_SHOWN, 'other pattern')}")
+            lines.append(f"  {rest:>{width}}  {counted(len(order) - MOST_SHOWN, 'other pattern')}")
         return "\n".join(lines)
-
-
-def _of(number: int, what: str) -> str:
-    """Return a number of things, in words."""
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _shown_votes(votes: NDArray[np.float64]) -> str:

@@ -37,13 +37,18 @@ def check_count_of_names(names: Sequence[str] | None, raters: int) -> None:
     """Refuse names that are more or fewer than the raters."""
     if names is not None and len(names) != raters:
         have = f"{len(names)} {'entry' if len(names) == 1 else 'entries'}"
-        raise ValueError(f"names has {have} for {raters} rater{'s' * (raters != 1)}: give one for each")
+        raise ValueError(f"names has {have} for {counted(raters, 'rater')}: give one for each")
 
 
 def enumerated(names: Sequence[str], most: int = MOST_NAMED) -> str:
     """Return the names for a message: the first ones, and the number of the others."""
     others = len(names) - most
     return ", ".join(names) if others <= 0 else f"{', '.join(names[:most])} and {others} more"
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things, in words."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _checked(name: Any, place: int) -> str:
