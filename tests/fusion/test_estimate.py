@@ -255,6 +255,16 @@ def test_a_consensus_of_agreed_voxels_is_not_empty() -> None:
     assert not [one for one in caught if "the consensus is empty" in str(one.message)]
 
 
+def test_a_disputed_part_without_marks() -> None:
+    votes = np.array([[1, 1, 0, 0, 0, 0], [1, 1, 0, 0, np.nan, np.nan]])
+    with pytest.warns(
+        fastfuse.FusionWarning, match="^no voxel is in doubt: all raters agree everywhere$"
+    ) as caught:
+        fused = fastfuse.staple(votes, missing="nan", roi="disputed")
+    assert len(caught) == 1
+    np.testing.assert_array_equal(fused.probability, votes[0])
+
+
 def test_another_number_of_raters() -> None:
     rates = estimate(tabulate([A, B, C]))
     for votes in ([A] * 4, (A, B), np.array([A] * 4), iter([A] * 4)):

@@ -44,7 +44,8 @@ def remarks_on(
         remarks += _on_intervals(fusion, options.intervals, resampled=resampled)
     if fusion.n_voxels == 0:
         return remarks
-    if method.estimates and np.nanmax(np.abs(fusion.sensitivity + fusion.specificity - 1)) < CHANCE:
+    told = np.abs(fusion.sensitivity + fusion.specificity - 1)
+    if method.estimates and np.fmax.reduce(told) < CHANCE:  # nan where no rater has both
         remarks.append(
             f"every rater comes out as no better than chance, and the consensus as the prior: {_remedy(method)}"
         )
