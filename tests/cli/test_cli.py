@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.cli.flags import with_typed_values
 
 from ..command import run_here
 from ..problems import simulated_raters
@@ -276,3 +277,30 @@ def test_options_are_named_as_typed(folder: Path) -> None:
     done = run_here(folder, "fuse", *RATERS, "-o", "c.nii", "--method", "median")
     assert "Value error" not in done.stderr
     assert run(folder, "fuse", *RATERS, "-o", "c.nii", "--method", "STAPLE").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "typed"),
+    [
+        ("try m_step='em', prior='estimate' or a mask", "try --m-step em, --prior estimate or a mask"),
+        ("missing='nan' (--missing nan) takes nan", "--missing nan takes nan"),
+        ("select_label=K (--select-label K) fuses one label", "--select-label K fuses one label"),
+        ("or give device='cpu'", "or give --device cpu"),
+        ("stopped at max_iter = 7 before convergence", "stopped at max_iter = 7 before convergence"),
+    ],
+)
+def test_messages_name_options_as_they_are_typed(said: str, typed: str) -> None:
+    assert with_typed_values(said) == typed
+
+
+def test_remedies_in_the_shell_are_flags(tmp_path: Path) -> None:
+    votes = np.zeros((4, 4, 4), np.float32)
+    votes[1:3] = np.nan
+    nib.save(nib.Nifti1Image(votes, np.eye(4)), tmp_path / "a.nii")
+    done = run(tmp_path, "fuse", "a.nii", "-o", "c.nii")
+    assert done.returncode == 2
+    assert "votes must be finite; --missing nan takes nan for no vote" in done.stderr
+    done = run(tmp_path, "fuse", "a.nii", "-o", "c.nii", "--method", "staple", "--m-step", "em")
+    assert done.stderr.startswith(
+        "error: --m-step is 'em': staple has no such option; leave it out, or choose soft"
+    )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import itertools
+import pickle
+import warnings
 from typing import Any
 
 import numpy as np
@@ -133,6 +136,158 @@ def test_what_a_table_cannot_tell_is_refused() -> None:
             estimate(table, refused, **options)
     with pytest.raises(ValueError, match="there are 4 raters, and the estimate is of 5"):
         estimate(table).apply(votes_of("soft", 4))
+
+
+def test_refusals_say_what_to_do() -> None:
+    table = VoteTable([[0, 0], [1, 0], [1, 1]], [5, 2, 3])
+    for method, options, sentence in (
+        (
+            "staple",
+            {"m_step": "em"},
+            "no such option; leave it out, or choose soft-staple or simplified-soft-staple",
+        ),
+        ("staple", {"expectation": "enumerate"}, "no such option; leave it out, or choose soft-staple"),
+        ("majority", {"tol": 0.1}, "leave it out, or choose soft-staple, simplified-soft-staple or staple"),
+        ("soft_staple", {}, "method is 'soft_staple': write 'soft-staple'"),
+        ("majority_vote", {}, "method is 'majority_vote': write 'majority'"),
+        ("mean", {}, "'staple' or 'soft-staple' or 'simplified-soft-staple' or 'majority'"),
+    ):
+        for call in (estimate, fastfuse.fuse):
+            with pytest.raises(ValueError, match=rf"{sentence}$"):
+                call(table if call is estimate else [[0, 1], [1, 1]], method, **options)
+
+
+@pytest.mark.parametrize(
+    ("table", "what"),
+    [(None, "None"), ([[0, 1]], "a list"), ("a.npz", "'a.npz'"), (0, "0"), (np.zeros(3), "an ndarray")],
+)
+def test_what_is_no_table_is_refused(table: Any, what: str) -> None:
+    with pytest.raises(TypeError, match=rf"^table is {what}: make it with fastfuse\.tabulate\(raters\)$"):
+        estimate(table)
+
+
+def test_what_the_core_refuses_is_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"^the table holds no vote: there is nothing to estimate from$"):
+        estimate(tabulate([[0, 1], [1, 1]], mask=[0, 0]))
+    votes = np.full((21, 3), 0.4)
+    votes[:, 0], votes[:, 1] = 0, 1
+    with pytest.raises(
+        ValueError, match=r"^21 raters have fractional votes in one pattern of the table: .*'char"
+    ):
+        estimate(tabulate(votes), expectation="enumerate")
+
+
+A, B, C = [0, 0, 1, 1, 1], [0, 1, 1, 1, 0], [0, 0, 0, 1, 1]
+METHODS = ("staple", *SOFT, "majority")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_rater_of_whom_the_table_knows_nothing(method: str) -> None:
+    with pytest.warns(fastfuse.FusionWarning, match="rater 1 has no vote"):
+        rates = estimate(tabulate([A, None, C]), method)
+    looked = [None, [1, 1, 1, 1, 0], None]
+    with pytest.warns(fastfuse.FusionWarning) as caught:
+        fused = rates.apply([A, B, C], present=looked)
+    told = "rater 1 has no vote in the table of the estimate: their votes count for nothing here"
+    assert [str(one.message) for one in caught] == [told]
+    assert caught[0].filename == __file__
+    with pytest.warns(fastfuse.FusionWarning, match="^rater 1 has no vote$"):
+        without = rates.apply([A, None, C])
+    for name in ("probability", "sensitivity", "specificity", "volume", "n_read", "dice"):
+        np.testing.assert_array_equal(getattr(fused, name), getattr(without, name))
+    assert np.isnan(fused.sensitivity[1])
+    with pytest.raises(ValueError, match=r"^rater 1: nobody else has votes here"):
+        rates.apply([None, B, None])
+
+
+@pytest.mark.parametrize("method", METHODS[:-1])
+@pytest.mark.parametrize(("vote", "words"), [(0, "nobody marks anything"), (1, "everybody marks everything")])
+def test_tables_of_constant_votes(method: str, vote: int, words: str) -> None:
+    constant = [[vote] * 5] * 3
+    with pytest.warns(fastfuse.FusionWarning, match=f"^{words} in the table: no") as caught:
+        rates = estimate(tabulate(constant), method)
+    assert len(caught) == 1
+    with pytest.raises(ValueError, match=f"^{words} in the table of the estimate: it tells no s"):
+        rates.apply([A, B, C])
+    with pytest.warns(fastfuse.FusionWarning, match=f"^{words}: the .*est probability is {vote}$"):
+        np.testing.assert_array_equal(rates.apply(constant).probability, [vote] * 5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_remarks_are_true_of_what_was_written(method: str) -> None:
+    rates = estimate(tabulate([A, B, C]), method)
+    with pytest.warns(
+        fastfuse.FusionWarning, match="^nobody marks anything: the highest probability is "
+    ) as caught:
+        nothing = rates.apply([[0] * 5] * 3)
+    assert str(caught[0].message).endswith(f" {nothing.probability.max():.3g}")
+    with pytest.warns(
+        fastfuse.FusionWarning, match="^label 4 does not occur .*: the highest probability is "
+    ):
+        rates.apply([A, B, C], select_label=4)
+    with pytest.warns(fastfuse.FusionWarning, match=r"^label 1 does not occur \(values that occur: 0\)"):
+        rates.apply([A, B, C], select_label=1, mask=[1, 0, 0, 0, 0])
+    with pytest.warns(
+        fastfuse.FusionWarning, match="^there is one rater only: .* rests on their votes alone"
+    ):
+        rates.apply([A, None, None])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_voxel_in_dispute(method: str) -> None:
+    rates = estimate(tabulate([A, B, C]), method)
+    with pytest.warns(fastfuse.FusionWarning, match="^no voxel is in doubt: all raters agree everywhere$"):
+        fused = rates.apply([A, A, A], roi="disputed")
+    np.testing.assert_array_equal(fused.probability, A)
+    for name in ("sensitivity", "specificity", "prior", "log_likelihood", "n_iter", "converged"):
+        np.testing.assert_array_equal(getattr(fused, name), getattr(rates, name))
+
+
+@quiet
+def test_a_consensus_of_agreed_voxels_is_not_empty() -> None:
+    votes = np.zeros((3, 30))
+    votes[:, :5] = 1
+    votes[0, 5:7] = 1
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fused = fastfuse.staple(votes, roi="disputed", prior=0.01, performance_prior=(50, 2))
+    assert fused.label().sum() == 5
+    assert not [one for one in caught if "the consensus is empty" in str(one.message)]
+
+
+def test_a_disputed_part_without_marks() -> None:
+    votes = np.array([[1, 1, 0, 0, 0, 0], [1, 1, 0, 0, np.nan, np.nan]])
+    with pytest.warns(
+        fastfuse.FusionWarning, match="^no voxel is in doubt: all raters agree everywhere$"
+    ) as caught:
+        fused = fastfuse.staple(votes, missing="nan", roi="disputed")
+    assert len(caught) == 1
+    np.testing.assert_array_equal(fused.probability, votes[0])
+
+
+def test_another_number_of_raters() -> None:
+    rates = estimate(tabulate([A, B, C]))
+    for votes in ([A] * 4, (A, B), np.array([A] * 4), iter([A] * 4)):
+        with pytest.raises(ValueError, match=r"there are \d raters, and the estimate is of 3"):
+            rates.apply(votes)
+
+
+@quiet
+@pytest.mark.parametrize("method", METHODS)
+def test_copies_and_pickles(method: str) -> None:
+    rates = estimate(tabulate([A, B, C], names=["Ann", "Bob", "Eve"]), method)
+    for other in (copy.deepcopy(rates), pickle.loads(pickle.dumps(rates))):
+        assert repr(other) == repr(rates)
+        applied = other.apply([B, A, C]), rates.apply([B, A, C])
+        np.testing.assert_array_equal(applied[0].probability, applied[1].probability)
+
+
+@quiet
+def test_many_raters_are_shown_in_part() -> None:
+    lines = repr(estimate(tabulate(votes_of("masks", 30)))).splitlines()
+    assert (len(lines), lines[-1]) == (13, "  and 20 more")
+    one = estimate(VoteTable([[0, 1, 1]], [1]), "staple", max_iter=1)
+    assert repr(one).startswith("Estimate(staple, 3 raters, 1 voxel, prior 0.6667, 1 iteration, ")
 
 
 def test_signature_is_that_of_the_declarations() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
-import zipfile
-from contextlib import suppress
-from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,10 @@ def test_drop() -> None:
         table.drop("F")
     with pytest.raises(ValueError, match="no rater 5: the table has 5"):
         table.drop(5)
+    for wrong in (True, 1.0, None, [0, 1]):
+        with pytest.raises(TypeError, match=rf"rater is {re.escape(repr(wrong))}: .* a number from 0 to 4"):
+            table.drop(wrong)
+    assert table.drop(np.int64(2)) == others
     with pytest.raises(ValueError, match="one rater only"):
         tabulate(votes[:1]).drop(0)
 
@@ -126,7 +131,7 @@ def test_names_must_agree() -> None:
         one + 1
     with pytest.raises(ValueError, match="names has 3 entries for 2 raters"):
         tabulate(votes, names=["Ann", "Bob", "Eve"])
-    with pytest.raises(ValueError, match="names holds a name twice"):
+    with pytest.raises(ValueError, match="names holds 'Ann' twice"):
         VoteTable([[0, 1]], [1], ["Ann", "Ann"])
 
 
@@ -134,18 +139,118 @@ def test_tables_from_numbers() -> None:
     table = VoteTable([[1, 0], [0, 0], [1, 0]], [2, 3, 4])
     assert table == tabulate([[0, 0, 0, *[1] * 6], [0] * 9])
     assert table != "table"
-    for patterns, counts in (
-        ([[2, 0]], [1]),
-        ([[0, 1]], [-1]),
-        ([[0, 1]], [0.5]),
-        ([[0, 1]], [1, 2]),
-        ([0, 1], [1, 2]),
-        ([[-0.1, 1]], [1]),
-        ([[np.inf, 1]], [1]),
-        ([[0, 1]], [np.nan]),
+    assert VoteTable([[0, 1]], [2**53]).voxels == 2**53
+
+
+@pytest.mark.parametrize(
+    ("patterns", "counts", "sentence"),
+    [
+        ([[0, 0], [2, 0]], [1, 1], "patterns holds 2 of Ann in row 1: give votes in"),
+        ([[0, -0.1]], [1], "patterns holds -0.1 of Bob in row 0"),
+        ([[np.inf, 1]], [1], "patterns holds inf of Ann in row 0"),
+        ([0, 1], [1, 2], r"patterns has shape \(2,\)"),
+        ([], [], r"patterns has shape \(0,\)"),
+        ([[0, 1], [1]], [1, 2], "patterns cannot be read as an array"),
+        ([["0", "1"]], [1], "patterns holds elements of type <U1"),
+        ([[0, 1j]], [1], "patterns holds elements of type complex128"),
+        (None, [1], "patterns holds elements of type object"),
+        (np.ma.masked_array([[0, 1]]), [1], "patterns is a masked array"),
+        ([[0, 1]], [1, 2], r"counts has shape \(2,\) for 1 row of patterns"),
+        ([[0, 1]], [-1], "counts holds -1 in row 0: give whole numbers from 0 to"),
+        ([[0, 1]], [0.5], "counts holds 0.5 in row 0"),
+        ([[0, 1]], [np.nan], "counts holds nan in row 0"),
+        ([[0, 1]], [2**53 + 2], "counts holds 9007199254740994"),
+        ([[0, 1]], [10**30], r"counts holds 1e\+30 in row 0"),
+        ([[0, 1]], None, "counts holds elements of type object"),
+        ([[0, 0], [0, 1]], [2**53, 1], "the table would hold 9007199254740993 voxels"),
+    ],
+)
+def test_what_is_no_table_is_refused(patterns: Any, counts: Any, sentence: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{sentence}"):
+        VoteTable(patterns, counts, ["Ann", "Bob"])
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (["Ann"], "names has 1 entry for 3 raters: give one for each"),
+        (list("ABCD"), "names has 4 entries for 3 raters: give one for each"),
+        (3, "names is 3: give a list of names, one for each rater"),
+        ("ABC", "names is 'ABC', one text: give a list"),
+        ({"A": 1, "B": 2, "C": 3}, "names is a dict"),
+        (["A", None, "C"], r"names\[1\] is None: a name is a text"),
+        (["A", "B", "A"], "names holds 'A' twice"),
+        (["A", "B", ""], r"names\[2\] is empty"),
+        (["A", "B\0", "C"], r"names\[1\] is 'B\\x00': it holds a control character"),
+    ],
+)
+def test_bad_names_are_refused(names: Any, sentence: str) -> None:
+    for make in (
+        lambda: tabulate([[0, 1]] * 3, names=names),
+        lambda: VoteTable([[0, 1, 1]], [1], names),
     ):
-        with pytest.raises(ValueError, match=r"\w"):
-            VoteTable(patterns, counts)
+        with pytest.raises((TypeError, ValueError), match=f"^{sentence}"):
+            make()
+
+
+def test_names_from_any_list() -> None:
+    for names in (np.array(["Ann", "Bob"]), ("Ann", "Bob"), (name for name in ("Ann", "Bob"))):
+        table = tabulate([[0, 1], [1, 1]], names=names)
+        assert table.names == ("Ann", "Bob")
+        assert {type(name) for name in table.names} == {str}
+
+
+def test_sums_that_cannot_be_counted_are_refused() -> None:
+    large = VoteTable([[0, 1]], [2**52])
+    assert (large + large).voxels == 2**53
+    with pytest.raises(ValueError, match="the table would hold 13510798882111488 voxels: at most"):
+        large + large + large
+
+
+def test_rows_that_do_not_occur_do_not_matter() -> None:
+    table = VoteTable([[0, 1], [1, 1]], [3, 0])
+    assert table == VoteTable([[0, 1]], [3])
+    assert len(table.patterns) == 3  # with row 0
+    assert table != VoteTable([[0, 1], [1, 1]], [3, 1])
+
+
+def test_a_vote_in_two_types_is_two_votes() -> None:
+    votes = np.array([[0.3, 1], [0, 1]])
+    narrow = votes.astype(np.float32)
+    assert np.count_nonzero((tabulate(votes) + tabulate(narrow)).counts) == 3
+    assert np.count_nonzero((tabulate(narrow) + tabulate(narrow)).counts) == 2
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_copies_and_pickles(kind: str) -> None:
+    table = tabulate(votes_of(kind), names=list("ABCDE"), **OPTIONS[kind])
+    for other in (copy.copy(table), copy.deepcopy(table), pickle.loads(pickle.dumps(table))):
+        assert other == table
+        np.testing.assert_array_equal(other.patterns, table.patterns)
+        assert (other + table).voxels == 2 * table.voxels
+
+
+def test_in_a_pool() -> None:
+    votes = votes_of("soft")
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        assert sum(pool.map(tabulate, [votes[:, :5], votes[:, 5:]])) == tabulate(votes)
+
+
+def test_empty() -> None:
+    table = tabulate([[0, 1], [1, 1]], mask=[0, 0])
+    assert repr(table) == "VoteTable(2 raters, 0 voxels, 0 patterns)"
+    other = tabulate([[0, 1], [1, 1]])
+    assert table + other == other
+
+
+def test_one_and_many_are_shown() -> None:
+    assert repr(VoteTable([[0]], [1])).startswith("VoteTable(1 rater, 1 voxel, 1 pattern)\n")
+    assert "1 other pattern" in repr(VoteTable(np.eye(6), [1] * 6)).splitlines()[-1]
+    many = VoteTable(np.zeros((1, 70)), [1])
+    assert "rater 6, rater 7 and 62 more" in repr(many)
+    assert len(max(repr(many).splitlines(), key=len)) < 120
+    with pytest.raises(ValueError, match=r"the table has rater 0, .*, rater 7 and 62 more$"):
+        many.drop("Ann")
 
 
 def test_shown() -> None:
@@ -171,82 +276,6 @@ def test_bad_votes_are_named() -> None:
         tabulate([[0, 1], [0, 7]], names=["Ann", "Bob"])
     with pytest.raises(ValueError, match="votes must be finite"):
         tabulate([[0, np.nan]])
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Path:
-    path = tmp_path / "votes.npz"
-    tabulate(votes_of("missing", 3), missing="nan", names=["Ann", "Bøb", "夏"]).save(path)
-    return path
-
-
-def test_saved_and_loaded(kept: Path) -> None:
-    table = VoteTable.load(kept)
-    assert table == tabulate(votes_of("missing", 3), missing="nan", names=["Ann", "Bøb", "夏"])
-    assert table.names == ("Ann", "Bøb", "夏")
-    table.save(str(kept))
-    assert VoteTable.load(str(kept)) == table
-
-
-def _rewritten(path: Path, **changes: Any) -> None:
-    with np.load(path) as held:
-        content = {name: held[name] for name in held.files} | changes
-    np.savez(path, **{name: value for name, value in content.items() if value is not None})
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"version": np.array(2)}, "is a vote table of version 2, and this fastfuse reads version 1"),
-        ({"version": None}, "holds no vote table of fastfuse"),
-        ({"format": np.array("other")}, "holds no vote table of fastfuse"),
-        ({"format": None}, "holds no vote table of fastfuse"),
-        ({"counts": np.array([1.0])}, "is damaged"),
-        ({"counts": None}, "is damaged"),
-        ({"patterns": np.array(["a"])}, "is damaged"),
-        ({"names": np.array(["Ann"])}, r"is damaged \(names has 1 entries for 3 raters\)"),
-        ({"version": np.array([1, 2])}, "holds no vote table of fastfuse"),
-    ],
-)
-def test_files_of_another_content_are_refused(kept: Path, changes: dict[str, Any], sentence: str) -> None:
-    _rewritten(kept, **changes)
-    with pytest.raises(fastfuse.FastfuseError, match=rf"votes\.npz: {sentence}"):
-        VoteTable.load(kept)
-
-
-def _loaded(path: Path) -> VoteTable | None:
-    """Return the table, None if the file is refused by its name."""
-    with suppress(fastfuse.FastfuseError):
-        return VoteTable.load(path)
-    with pytest.raises(fastfuse.FastfuseError, match=re.escape(str(path))):
-        VoteTable.load(path)
-    return None
-
-
-def test_damaged_and_foreign_files_are_refused(kept: Path, tmp_path: Path) -> None:
-    whole, table = kept.read_bytes(), VoteTable.load(kept)
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        damaged = bytearray(whole)
-        damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
-        kept.write_bytes(damaged)
-        assert _loaded(kept) in (table, None)  # a table where what changed has no meaning
-    for content in (whole[: len(whole) // 2], b"", b"PK", b"no table"):
-        kept.write_bytes(content)
-        with pytest.raises(fastfuse.FastfuseError, match="cannot be read as a vote table"):
-            VoteTable.load(kept)
-    np.save(tmp_path / "array.npy", np.zeros(3))
-    with pytest.raises(fastfuse.FastfuseError, match="holds no vote table"):
-        VoteTable.load(tmp_path / "array.npy")
-    with zipfile.ZipFile(kept, "w") as archive:
-        archive.writestr("a.txt", "text")
-    with pytest.raises(fastfuse.FastfuseError, match="holds no vote table"):
-        VoteTable.load(kept)
-    np.savez(kept, format=np.array([{}], dtype=object))
-    with pytest.raises(fastfuse.FastfuseError, match="cannot be read as a vote table"):
-        VoteTable.load(kept)
-    with pytest.raises(fastfuse.FastfuseError, match=r"none\.npz: there is no such file"):
-        VoteTable.load(tmp_path / "none.npz")
 
 
 @pytest.mark.parametrize("intervals", ["none", "information", "bootstrap", "lesions"])

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from ..errors import FusionWarning
 from ..report import terminal as report
+from .flags import with_typed_values
 
 
 class CannotPrint(Exception):
@@ -27,7 +28,7 @@ def warnings_as_lines() -> Iterator[None]:
         warnings.simplefilter("always", FusionWarning)
         yield
     for warning in caught:
-        report.print_line("warning", str(warning.message))
+        report.print_line("warning", with_typed_values(str(warning.message)))
 
 
 @contextmanager

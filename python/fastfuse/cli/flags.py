@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from types import EllipsisType
@@ -75,6 +76,13 @@ def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
 def typed_names() -> dict[str, str]:
     """Return how each option is typed, by its name."""
     return {name: switch(name) for name in (*FLAGGED, "threads", "present", "cut")}
+
+
+def with_typed_values(message: str) -> str:
+    """Name the options that a message sets, as in m_step='em', as they are typed: --m-step em."""
+    typed = typed_names()
+    setting = rf"\b({'|'.join(typed)})=(?:'([^']*)'|(\w+))(?: \(--[^)]*\))?"  # some say it in both ways
+    return re.sub(setting, lambda found: f"{typed[found[1]]} {found[2] or found[3]}", message)
 
 
 def _flag_of(one: Option) -> inspect.Parameter:

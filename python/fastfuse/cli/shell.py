@@ -13,7 +13,7 @@ from ..errors import FastfuseError
 from ..report import terminal as report
 from . import check, demo, evaluate, experiment, fuse, rings, soften
 from .common import CannotPrint, Interrupted
-from .flags import typed_names
+from .flags import typed_names, with_typed_values
 
 INTERRUPTED, TERMINATED = 130, 143
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
@@ -98,8 +98,8 @@ def _run() -> int:
 
 
 def _as_typed(message: str) -> str:
-    """Call an option that a message begins with as it is typed."""
-    message = message.replace("device='cpu'", "--device cpu")
+    """Call the options that a message sets, or begins with, as they are typed."""
+    message = with_typed_values(message)
     name, _, rest = message.partition(" is ")
     typed = {**typed_names(), **rings.TYPED}
     return f"{typed[name]} is {rest}" if name in typed else message

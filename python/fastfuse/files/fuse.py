@@ -129,7 +129,7 @@ def fuse_files(
         threads=threads, device=device, select_label=select_label,
     ).checked()  # fmt: skip
     asked = replace(options, prior=options.prior if is_plain(prior) else str(prior))
-    asked.check_method(row)
+    asked.check_method(row, images=True)
     growth = growth_of(row, image, soften, dilation)
     place_of([], device)  # which refuses a device that is not there
     check_one_selection(select_label, binarize=growth is not None and growth.binarize)

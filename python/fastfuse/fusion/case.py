@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from ..dilation.margin import within_margin
 from ..inputs.arrays import Array, as_array, as_companion, axes_in_memory_order, named_raters, spacing_of
 from ..inputs.checks import check_spacings
 from ..inputs.grids import check_in_memory
+from ..inputs.names import enumerated
 from ..inputs.raters import Raters
 from .declared import switch
 from .option_checks import is_map
@@ -71,6 +72,29 @@ class Case:
         mask = None if votes.mask is None else as_companion(votes.mask, "mask", shape)
         spacings = _spacings(options, votes.raters, axes)
         return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks)
+
+    def without(self, places: Collection[int]) -> Case:
+        """Return the case as if the raters at these places had not read it.
+
+        Raises
+        ------
+        ValueError
+            If no other rater has read it.
+        """
+        read = self.given
+        kept = [i for i, place in enumerate(read.places) if place not in places]
+        if not kept:
+            raise ValueError(
+                f"{enumerated(read.names)}: nobody else has votes here, and the table of the estimate has no vote of "
+                "theirs: give the votes of a rater whom the estimate knows"
+            )
+        given = replace(
+            read,
+            arrays=[read.arrays[i] for i in kept],
+            places=[read.places[i] for i in kept],
+            names=[read.names[i] for i in kept],
+        )
+        return replace(self, given=given, present=[self.present[i] for i in kept] if self.present else [])
 
     @property
     def companions(self) -> list[Array]:

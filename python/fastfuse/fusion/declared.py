@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, TypeVar, cast
 
@@ -190,6 +190,11 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         return f'"{value}"'
     return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else repr(value)
+
+
+def either(words: Sequence[str]) -> str:
+    """Return words as a choice: "a", "a or b", "a, b or c"."""
+    return " or ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
 
 
 def switch(name: str) -> str:

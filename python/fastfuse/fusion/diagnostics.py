@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -44,13 +44,64 @@ def remarks_on(
         remarks += _on_intervals(fusion, options.intervals, resampled=resampled)
     if fusion.n_voxels == 0:
         return remarks
-    if method.estimates and np.nanmax(np.abs(fusion.sensitivity + fusion.specificity - 1)) < CHANCE:
+    told = np.abs(fusion.sensitivity + fusion.specificity - 1)
+    if method.estimates and np.fmax.reduce(told) < CHANCE:  # nan where no rater has both
         remarks.append(
             f"every rater comes out as no better than chance, and the consensus as the prior: {_remedy(method)}"
         )
     else:
-        remarks += _on_raters(fusion, names, options.roi)
-        remarks += _on_consensus(method, found.lowest, found.highest)
+        remarks += _on_raters(fusion, names, options.roi, range(len(fusion.volume)))
+        remarks += _on_consensus(fusion, method, found, options.roi)
+    if not fusion.converged:
+        remarks.append(f"stopped at max_iter = {options.max_iter} before convergence")
+    return remarks
+
+
+def remarks_on_estimate(
+    fusion: Fusion,
+    found: Found,
+    method: Method,
+    options: Options,
+    *,
+    names: Sequence[str],
+    resampled: bool,
+) -> list[str]:
+    """Say what is doubtful of an estimate from a table; ``fusion`` holds no probability."""
+    if not fusion.volume.any():
+        return ["nobody marks anything in the table: no sensitivity is defined"]
+    if (fusion.volume == fusion.n_read).all():
+        return ["everybody marks everything in the table: no specificity is defined"]
+    return remarks_on(fusion, found, method, options, names=names, resampled=resampled)
+
+
+def remarks_on_applied(
+    fusion: Fusion, found: Found, case: Case, method: Method, options: Options, ignored: Sequence[int]
+) -> list[str]:
+    """Say what is doubtful of votes to which an estimate was applied, and of the consensus that was written.
+
+    ``ignored``: the raters whose votes count for nothing, as the estimate knows none of them.
+    """
+    names = case.votes.names
+    remarks = [
+        f"{name_of(i, names)} has no vote in the table of the estimate: their votes count for nothing here"
+        for i in ignored
+    ]
+    if not fusion.volume.any():
+        label, highest = options.select_label, found.highest if fusion.n_voxels else 0
+        nothing = "nobody marks anything" if label is None else _absent(case, label)
+        return [*remarks, f"{nothing}: the highest probability is {highest:.3g}"]
+    if (fusion.volume == fusion.n_read).all():
+        lowest = found.lowest if fusion.n_voxels else 1
+        return [*remarks, f"everybody marks everything: the lowest probability is {lowest:.3g}"]
+    if np.count_nonzero(fusion.n_read) == 1:
+        remarks.append("there is one rater only: the consensus rests on their votes alone")
+    elif found.disputed == 0:
+        remarks.append("no voxel is in doubt: all raters agree everywhere")
+    if fusion.n_voxels == 0:
+        return remarks
+    told = [i for i in range(len(fusion.volume)) if i not in ignored]
+    remarks += _on_raters(fusion, names, "all", told)
+    remarks += _on_consensus(fusion, method, found, options.roi)
     if not fusion.converged:
         remarks.append(f"stopped at max_iter = {options.max_iter} before convergence")
     return remarks
@@ -58,14 +109,22 @@ def remarks_on(
 
 def remark_on_label(case: Case, label: int) -> str:
     """Say that nobody marks the label."""
-    occur = labels_in(np.concatenate([np.unique(array) for array in case.given.arrays]))
-    return f"label {label} does not occur (values that occur: {occur}): the probability is 0 everywhere"
+    return f"{_absent(case, label)}: the probability is 0 everywhere"
 
 
-def _on_raters(fusion: Fusion, names: Sequence[str] | None, roi: str | float) -> list[str]:
+def _absent(case: Case, label: int) -> str:
+    inside = ... if case.mask is None else case.mask.astype(bool)
+    occur = labels_in(np.concatenate([np.unique(array[inside]) for array in case.given.arrays]))
+    return f"label {label} does not occur (values that occur: {occur})"
+
+
+def _on_raters(
+    fusion: Fusion, names: Sequence[str] | None, roi: str | float, raters: Iterable[int]
+) -> list[str]:
     remarks: list[str] = []
     worse: list[str] = []
-    for i, volume in enumerate(fusion.volume):
+    for i in raters:
+        volume = fusion.volume[i]
         sensitivity, specificity = fusion.sensitivity[i], fusion.specificity[i]
         if fusion.n_read[i] == 0:
             remarks.append(f"{name_of(i, names)} has no vote")
@@ -102,9 +161,13 @@ def _on_intervals(fusion: Fusion, wanted: str, *, resampled: bool) -> list[str]:
     return [f"intervals={wanted!r} are not defined here: {why}"]
 
 
-def _on_consensus(method: Method, lowest: float, highest: float) -> list[str]:
+def _on_consensus(fusion: Fusion, method: Method, found: Found, roi: str | float) -> list[str]:
     """Say so if the consensus is empty or full: the raters are neither."""
-    remedy = _remedy(method)
+    remedy, lowest, highest = _remedy(method), found.lowest, found.highest
+    if roi == "disputed" and fusion.probability.size and (highest < 0.5 or lowest >= 0.5):
+        marked = np.count_nonzero(fusion.probability >= 0.5)  # where all agree, too
+        if 0 < marked < fusion.n_read.max():
+            return []
     if highest < 0.5:
         return [f"the consensus is empty at the cut 0.5 (its highest probability is {highest:.3g}): {remedy}"]
     if lowest >= 0.5:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import warn
+from ..inputs.names import counted
 from .backends import core
 from .backends.cpu import Cpu
 from .backends.found import CoreEstimate
 from .declared import documented
-from .diagnostics import remarks_on
+from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .intervals import Intervals
 from .option_checks import BetaPrior, is_map
 from .options import Acceleration, Expectation, IntervalKind, Likelihood, Missing, MStep, Options
-from .pipeline import answer, intervals_of
+from .pipeline import intervals_of
 from .registry import Method, method_called
-from .result import Fusion, fusion_of
+from .result import Fusion, for_all, fusion_of
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
+
+MOST_SHOWN = 10  # raters
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +99,14 @@ class Estimate:
         Raises
         ------
         ValueError, TypeError
-            As :func:`fuse`, and for another number of raters.
+            As :func:`fuse`, and for another number of raters. Also where nobody marks anything in the estimate's table,
+            but somebody does here; or everybody marks everything there, but not here.
 
         Warns
         -----
         FusionWarning
-            As :func:`fuse`.
+            As :func:`fuse`; and for a rater who votes here, but not in the estimate's table. Their votes count for
+            nothing then, as if the rater were None.
 
         Examples
         --------
@@ -112,6 +117,8 @@ class Estimate:
         >>> rates.apply(tuesday).label()
         array([0, 0, 1, 1], dtype=uint8)
         """
+        if isinstance(raters, (list, tuple)):
+            self._check_count(len(raters))
         votes = Votes(raters, mask, present, dtype, out, names=self.names)
         options = replace(
             self._options,
@@ -124,26 +131,79 @@ class Estimate:
         ).checked()
         backend, method = Cpu(), method_called(self.method)
         case = backend.place(votes, options)
-        if case.given.count != len(self.names):
+        self._check_count(case.given.count)
+        ignored = [place for place in case.given.places if place in self._unknown]
+        case = case.without(ignored)
+        probability, found = backend.apply(self._rates, case, method, options)
+        fusion = for_all(fusion_of(found, probability, self.method, None), case.given.places, len(self.names))
+        if method.estimates:
+            self._check_certain(fusion)
+        fusion = method.finished(self._on_the_rates(fusion))
+        warn(case.remarks + remarks_on_applied(fusion, found, case, method, options, ignored))
+        return fusion
+
+    @property
+    def _unknown(self) -> list[int]:
+        """The raters without any vote in the table."""
+        return np.flatnonzero(np.isnan(self.sensitivity) & np.isnan(self.specificity)).tolist()
+
+    def _check_count(self, raters: int) -> None:
+        if raters != len(self.names):
             raise ValueError(
-                f"there are {case.given.count} raters, and the estimate is of {len(self.names)}: give the votes of the "
+                f"there are {raters} raters, and the estimate is of {len(self.names)}: give the votes of the "
                 "same raters, None for one who did not read this case"
             )
-        probability, found = backend.apply(self._rates, case, method, options)
-        fusion, remarks = answer(found, probability, case, method, options)
-        warn(remarks)
-        return replace(fusion, intervals=self.intervals)
+
+    def _check_certain(self, fusion: Fusion) -> None:
+        """Refuse votes on which the table, constant as its votes are, tells nothing."""
+        if np.isnan(self.sensitivity).all() and fusion.volume.any():
+            raise ValueError(
+                "nobody marks anything in the table of the estimate: it tells no sensitivity, so that it cannot be "
+                "applied to votes that mark something"
+            )
+        if np.isnan(self.specificity).all() and (fusion.volume != fusion.n_read).any():
+            raise ValueError(
+                "everybody marks everything in the table of the estimate: it tells no specificity, so that it cannot "
+                "be applied to votes that leave something out"
+            )
+
+    def _on_the_rates(self, fusion: Fusion) -> Fusion:
+        """Return the fusion with what the estimate says; a rater without votes here has no rates here."""
+        votes = fusion.n_read > 0
+        return replace(
+            fusion,
+            sensitivity=np.where(votes, self.sensitivity, np.nan),
+            specificity=np.where(votes, self.specificity, np.nan),
+            prior=self.prior,
+            log_likelihood=self.log_likelihood,
+            n_iter=self.n_iter,
+            converged=self.converged,
+            intervals=self.intervals,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make the estimate anew, for pickle and copy."""
+        parts = {one.name: getattr(self, one.name) for one in fields(self)}
+        return _restored, (type(self), parts | {"_rates": core.parts_of(self._rates)})
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
-        width = max(map(len, self.names))
-        count = f"{len(self.names)} rater{'s' * (len(self.names) != 1)}"
-        title = f"{self.method}, {count}, {self.n_voxels} voxels, prior {self.prior:.4g}"
-        lines = [f"Estimate({title}, {self.n_iter} iterations, {state})"]
+        width = max(map(len, self.names[:MOST_SHOWN]))
+        size = f"{counted(len(self.names), 'rater')}, {counted(self.n_voxels, 'voxel')}"
+        title = f"{self.method}, {size}, prior {self.prior:.4g}, {counted(self.n_iter, 'iteration')}"
+        lines = [f"Estimate({title}, {state})"]
         lines.append(f"  {'':{width}}  sensitivity  specificity")
-        for name, *rates in zip(self.names, self.sensitivity, self.specificity, strict=True):
+        shown = list(zip(self.names, self.sensitivity, self.specificity, strict=True))[:MOST_SHOWN]
+        for name, *rates in shown:
             lines.append(f"  {name:{width}}  {rates[0]:>11.4f}  {rates[1]:>11.4f}")
+        if len(self.names) > MOST_SHOWN:
+            lines.append(f"  and {len(self.names) - MOST_SHOWN} more")
         return "\n".join(lines)
+
+
+def _restored(kind: type[Estimate], parts: dict[str, Any]) -> Estimate:
+    """Return the estimate of which these are the parts."""
+    return kind(**parts | {"_rates": core.rates_from(parts["_rates"])})
 
 
 @documented(ENTRIES)
@@ -187,8 +247,10 @@ def estimate(
     Raises
     ------
     ValueError
-        For an option out of range or that the method does not have, and for fractional votes where the method takes
-        masks.
+        For an option out of range or that the method does not have, a table without votes, and fractional votes where
+        the method takes masks.
+    TypeError
+        For what is no vote table.
 
     Warns
     -----
@@ -206,7 +268,9 @@ def estimate(
       Bob       1.0000       0.5000
       Eve       1.0000       1.0000
     """
-    row = method_called(method)
+    if not isinstance(table, VoteTable):
+        raise TypeError(f"table is {_what(table)}: make it with fastfuse.tabulate(raters)")
+    row = method_called(method, images=False)
     options = Options(
         m_step=m_step, expectation=expectation, likelihood=likelihood, prior=prior, init=init,
         performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
@@ -259,4 +323,12 @@ def _estimated(table: VoteTable, method: Method, options: Options) -> tuple[Esti
         _rates=found.estimate,
         _options=options,
     )
-    return made, remarks_on(fusion, found, method, options, names=table.names, resampled=resampled)
+    return made, remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)
+
+
+def _what(value: object) -> str:
+    """Return what a value is, for a message."""
+    if value is None or isinstance(value, (int, float, str)):
+        return repr(value)
+    kind = type(value).__name__
+    return f"{'an' if kind[0].lower() in 'aeiou' or kind == 'ndarray' else 'a'} {kind}"

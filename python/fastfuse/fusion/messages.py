@@ -130,6 +130,19 @@ SENTENCES: dict[str, Callable[[Complaint], str]] = {
 }
 
 
+OF_A_TABLE = {
+    "empty_mask": "the table holds no vote: there is nothing to estimate from",
+    "too_many_fractional": "{value:.0f} raters have fractional votes in one pattern of the table: "
+    f"expectation='enumerate' goes through 2^m patterns and takes at most {MOST_FRACTIONAL}; "
+    "expectation='characteristic' has no such limit",
+}
+
+
+def complaint_about_table(kind: str, value: float) -> str:
+    """Say what the core refuses in a vote table."""
+    return OF_A_TABLE[kind].format(value=value)
+
+
 def complaint_about_mask(mask: Array, titles: Mapping[str, str], voxel: int) -> str:
     """Say that a mask of no rater holds another value than 0 and 1."""
     value: Any = mask.flat[voxel]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from .declared import Flag, OneOf, Option, declared, every, number_or_word, option
+from .declared import Flag, OneOf, Option, declared, either, every, number_or_word, option
 from .option_checks import (
     BetaPrior,
     as_given,
@@ -27,7 +27,7 @@ from .option_checks import (
     is_map,
     soft,
 )
-from .registry import Method
+from .registry import Method, in_help_order
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -264,22 +264,32 @@ class Options:
         values: dict[str, Any] = {one.name: one.check(getattr(self, one.name), one.name) for one in DECLARED}
         checked = replace(self, **values)
         if checked.mrf and checked.acceleration != "none":
-            raise ValueError(f"acceleration is {checked.acceleration!r}: with mrf there is none")
+            raise ValueError(
+                f"acceleration is {checked.acceleration!r}: with mrf there is none: leave one of both out"
+            )
         kind = checked.intervals
         if kind != "none" and checked.mrf:
-            raise ValueError(f"intervals is {kind!r}, mrf is set: with coupled voxels they are not defined")
+            raise ValueError(
+                f"intervals is {kind!r}, mrf is set: with coupled voxels they are not defined; leave one of both out"
+            )
         if kind in ("bootstrap", "lesions") and is_map(checked.prior):
             raise ValueError(
                 f"intervals is {kind!r}, prior is a map: a bootstrap needs one prior for all voxels"
             )
         return checked
 
-    def check_method(self, method: Method) -> None:
-        """Refuse an option that the method does not have."""
+    def check_method(self, method: Method, *, images: bool = False) -> None:
+        """Refuse an option that the method does not have; name those that have it, with ``images`` those that need one."""
         for one in DECLARED:
             value = getattr(self, one.name)
             if not one.methods(method) and one.differs(value):
-                raise ValueError(f"{one.name} is {value!r}: {method.name} has no such option")
+                others = [
+                    row.name for row in in_help_order() if one.methods(row) and (images or not row.grows)
+                ]
+                choose = f", or choose {either(others)}" if others else ""
+                raise ValueError(
+                    f"{one.name} is {value!r}: {method.name} has no such option; leave it out{choose}"
+                )
 
     def recorded(self, method: Method) -> dict[str, object]:
         """Return what a sidecar says of a method's options."""

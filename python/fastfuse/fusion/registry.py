@@ -69,12 +69,28 @@ METHODS = (
 NAMES = tuple(method.name for method in METHODS)
 
 
-def method_called(name: str) -> Method:
-    """Return the row of a method; a ValueError names those that there are."""
-    from ..inputs.checks import check_choice
+def method_called(name: object, *, images: bool = True) -> Method:
+    """Return the row of a method.
 
-    check_choice(name, "method", NAMES)
-    return next(method for method in METHODS if method.name == name)
+    Raises
+    ------
+    ValueError
+        Naming those that there are; without ``images``, those that need none.
+    """
+    written = name if isinstance(name, str) else ""
+    offered = [method for method in METHODS if images or not method.grows]
+    for method in METHODS:
+        if written == method.name:
+            return method
+    for method in offered:
+        if _plain(written) in (method.name, _plain(method.function)):
+            raise ValueError(f"method is {name!r}: write {method.name!r}")
+    raise ValueError(f"method is {name!r}: it must be {' or '.join(repr(row.name) for row in offered)}")
+
+
+def _plain(name: str) -> str:
+    """Return a name in the letters that methods' names have."""
+    return name.strip().lower().replace("_", "-").replace(" ", "-")
 
 
 def in_help_order() -> list[Method]:

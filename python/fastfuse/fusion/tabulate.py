@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import warn
+from ..inputs.names import check_count_of_names, listed_names
 from .backends import core
 from .backends.found import CoreTable
 from .case import Case
@@ -40,6 +41,8 @@ def tabulate(
     """Count how often each pattern of votes occurs: all that STAPLE and its kin need to know of a volume.
 
     Tables of several cases, or of parts of one, add up; :func:`estimate` estimates the raters' performance from one.
+    Votes are compared as numbers: 0.3 in float32 and in float64 are two of them, and make two patterns. Give all parts of
+    a rater's votes in one type, as by ``votes.astype("float32")``.
 
     Parameters
     ----------
@@ -48,16 +51,17 @@ def tabulate(
     Returns
     -------
     VoteTable
-        With a column for each rater, of missing votes where the rater is None.
+        With a column for each rater, of missing votes where the rater is None. It holds 0 voxels where the region has
+        none, as with an empty mask: such a table adds nothing to a sum.
 
     Raises
     ------
     ValueError
         If the votes have more than 131,072 distinct patterns, as probabilities of a network do. And, naming the rater
-        and the value, for shapes that differ, a vote outside [0, 1], a nan or infinity, an empty volume or mask, an
-        option out of range.
+        and the value, for shapes that differ, a vote outside [0, 1], a nan or infinity, an empty volume, an option out
+        of range; and for ``names`` that do not name each rater.
     TypeError
-        For what is no array of booleans, integers or floats.
+        For what is no array of booleans, integers or floats, and no list of names.
 
     Warns
     -----
@@ -74,18 +78,20 @@ def tabulate(
            1  0 0 0
            1  0 1 0
     """
-    votes = Votes(raters, mask, present, names=names)
+    called = listed_names(names)
+    votes = Votes(raters, mask, present, names=called)
     options = Options(
         roi=roi, spacing_mm=spacing_mm, missing=missing, threads=threads, select_label=select_label
     ).checked()
     case = Case.of(votes, options)
+    check_count_of_names(called, case.given.count)
     asked = core.core_options(method_called("soft-staple"), options, case.spacings)
     with core.refusals_explained(case, seen=True):
         table = core.tabulate(case.in_memory_order().within_margin(options, case.spacings), asked)
     if table is None:
         raise ValueError(TOO_MANY)
     warn(case.remarks)
-    return _for_all(table, case, names)
+    return _for_all(table, case, called)
 
 
 def _for_all(table: CoreTable, case: Case, names: Sequence[str] | None) -> VoteTable:

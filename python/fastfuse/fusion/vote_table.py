@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,9 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..errors import FastfuseError
+from ..images.paths import shown
 from ..inputs.arrays import name_of
+from ..inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
+from .table_checks import check_voxels, checked_rows, place_of
+from .table_file import read_table, write_table
 
-FORMAT, VERSION = "fastfuse vote table", 1
 MOST_SHOWN = 5  # patterns
 
 
@@ -35,7 +36,10 @@ class VoteTable:
     Raises
     ------
     ValueError
-        If shapes do not agree, a vote lies outside [0, 1], or a count is no whole number of at least 0.
+        If shapes do not agree, a vote lies outside [0, 1], a count is no whole number of at least 0, there are more
+        than 2^53 voxels, or ``names`` does not hold another name for each rater.
+    TypeError
+        For what is no array of numbers, or no list of names.
 
     Examples
     --------
@@ -53,12 +57,10 @@ class VoteTable:
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
     def __init__(self, patterns: ArrayLike, counts: ArrayLike, names: Sequence[str] | None = None) -> None:
-        self.in_core = _core.VoteTable(patterns, counts)
-        given = None if names is None else [str(name) for name in names]
-        if given is not None and len(given) != self.in_core.raters:
-            raise ValueError(f"names has {len(given)} entries for {self.in_core.raters} raters")
-        if given is not None and len(set(given)) != len(given):
-            raise ValueError("names holds a name twice: each rater needs a name of their own")
+        given = listed_names(names)
+        votes, count = checked_rows(patterns, counts, given)
+        check_count_of_names(given, votes.shape[1])
+        self.in_core = _core.VoteTable(votes, count)
         self._names = tuple(given or [name_of(i, None) for i in range(self.in_core.raters)])
 
     @property
@@ -86,9 +88,10 @@ class VoteTable:
             return NotImplemented
         if self.names != other.names:
             raise ValueError(
-                f"the tables have different raters ({', '.join(self.names)}; {', '.join(other.names)}): tables of "
+                f"the tables have different raters ({enumerated(self.names)}; {enumerated(other.names)}): tables of "
                 "the same raters in the same order add up"
             )
+        check_voxels(self.voxels + other.voxels)
         return self._with(self.in_core.add(other.in_core), self.names)
 
     def __radd__(self, other: object) -> VoteTable:
@@ -100,7 +103,16 @@ class VoteTable:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, VoteTable):
             return NotImplemented
-        return self.names == other.names and self.in_core == other.in_core
+        (patterns, counts), (others, other_counts) = self._held(), other._held()
+        return (
+            self.names == other.names
+            and np.array_equal(counts, other_counts)
+            and np.array_equal(patterns, others, equal_nan=True)
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make the table anew, for pickle and copy."""
+        return type(self), (self.patterns, self.counts, self.names)
 
     def drop(self, rater: int | str) -> VoteTable:
         """Return the table of the other raters.
@@ -114,6 +126,8 @@ class VoteTable:
         ------
         ValueError
             If there is no such rater, or no other.
+        TypeError
+            If ``rater`` is neither a name nor an integer.
 
         Examples
         --------
@@ -122,7 +136,7 @@ class VoteTable:
         >>> table.drop("Eve").names
         ('Ann', 'Bob')
         """
-        place = self._place_of(rater)
+        place = place_of(rater, self.names)
         if len(self.names) == 1:
             raise ValueError("the table has one rater only: dropping them leaves nothing")
         names = [name for i, name in enumerate(self.names) if i != place]
@@ -134,7 +148,12 @@ class VoteTable:
         Parameters
         ----------
         path : str or path
-            What is there is replaced.
+            What is there is replaced once the new file is complete.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written there.
 
         Examples
         --------
@@ -146,16 +165,7 @@ class VoteTable:
         ...     fastfuse.VoteTable.load(path) == table
         True
         """
-        content = io.BytesIO()
-        np.savez_compressed(
-            content,
-            format=np.array(FORMAT),
-            version=np.array(VERSION),
-            patterns=self.patterns,
-            counts=self.counts,
-            names=np.array(self.names),
-        )
-        Path(path).write_bytes(content.getvalue())
+        write_table(path, self.patterns, self.counts, self.names)
 
     @classmethod
     def load(cls, path: Any) -> VoteTable:
@@ -166,22 +176,11 @@ class VoteTable:
         FastfuseError
             Naming the file, if it cannot be read, is damaged, or holds no vote table of this version.
         """
-        kept = _read(Path(path))
+        kept = read_table(path)
         try:
-            of_ours, version = str(kept["format"]) == FORMAT, int(kept["version"])
-        except (KeyError, TypeError, ValueError):
-            of_ours, version = False, 0
-        if not of_ours:
-            raise FastfuseError(f"{path}: holds no vote table of fastfuse")
-        if version != VERSION:
-            raise FastfuseError(
-                f"{path}: is a vote table of version {version}, and this fastfuse reads version {VERSION}: tabulate "
-                "the votes again, or use the fastfuse that wrote it"
-            )
-        try:
-            return cls(kept["patterns"], kept["counts"], kept["names"].tolist())
-        except (KeyError, TypeError, ValueError) as error:
-            raise FastfuseError(f"{path}: is damaged ({error})") from None
+            return cls(kept["patterns"], kept["counts"], kept["names"])
+        except (TypeError, ValueError) as error:
+            raise FastfuseError(f"{shown(path)}: is damaged ({error})") from None
 
     @classmethod
     def _with(cls, table: _core.VoteTable, names: Sequence[str]) -> VoteTable:
@@ -190,39 +189,31 @@ class VoteTable:
         made.in_core, made._names = table, tuple(names)
         return made
 
-    def _place_of(self, rater: int | str) -> int:
-        if isinstance(rater, str):
-            if rater not in self.names:
-                raise ValueError(f"there is no rater {rater!r}: the table has {', '.join(self.names)}")
-            return self.names.index(rater)
-        if not -len(self.names) <= rater < len(self.names):
-            raise ValueError(f"there is no rater {rater}: the table has {len(self.names)}")
-        return rater % len(self.names)
+    def _held(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the patterns that occur, and their counts."""
+        patterns, counts = self.patterns, self.counts
+        return patterns[counts > 0], counts[counts > 0]
 
     def __repr__(self) -> str:
-        patterns, counts = self.patterns, self.counts
-        held = np.flatnonzero(counts)
-        order = held[np.argsort(-counts[held], kind="stable")]
-        m = len(self.names)
-        lines = [f"VoteTable({m} rater{'s' * (m != 1)}, {self.voxels} voxels, {len(held)} patterns)"]
-        width = max(len("voxels"), *(len(f"{counts[row]:.0f}") for row in order[:1]))
+        patterns, counts = self._held()
+        order = np.argsort(-counts, kind="stable")
+        sizes = (
+            counted(len(self.names), "rater"),
+            counted(self.voxels, "voxel"),
+            counted(len(order), "pattern"),
+        )
+        lines = [f"VoteTable({', '.join(sizes)})"]
+        width = max([len("voxels"), *(len(f"{counts[row]:.0f}") for row in order[:1])])
         if len(order):
-            lines.append(f"  {'voxels':>{width}}  votes of {', '.join(self.names)}")
-        for row in order[:MOST_SHOWN]:
-            votes = " ".join("-" if np.isnan(vote) else f"{vote:.3g}" for vote in patterns[row])
-            lines.append(f"  {counts[row]:>{width}.0f}  {votes}")
+            lines.append(f"  {'voxels':>{width}}  votes of {enumerated(self.names)}")
+        lines += [f"  {counts[row]:>{width}.0f}  {_shown_votes(patterns[row])}" for row in order[:MOST_SHOWN]]
         if len(order) > MOST_SHOWN:
             rest = int(counts[order[MOST_SHOWN:]].sum())
-            lines.append(f"  {rest:>{width}}  {len(order) - MOST_SHOWN} other patterns")
+            lines.append(f"  {rest:>{width}}  {counted(len(order) - MOST_SHOWN, 'other pattern')}")
         return "\n".join(lines)
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an .npz file; nothing if it is a file of NumPy's of another kind."""
-    try:
-        kept = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-        return {name: kept[name] for name in kept.files} if hasattr(kept, "files") else {}
-    except FileNotFoundError:
-        raise FastfuseError(f"{path}: there is no such file") from None
-    except Exception as error:  # noqa: BLE001 - whatever a file's content does to the reader
-        raise FastfuseError(f"{path}: cannot be read as a vote table ({error})") from None
+def _shown_votes(votes: NDArray[np.float64]) -> str:
+    """Return a pattern's votes as text: those of the raters who are named."""
+    first = " ".join("-" if np.isnan(vote) else f"{vote:.3g}" for vote in votes[:MOST_NAMED])
+    return first if len(votes) <= MOST_NAMED else f"{first} ..."

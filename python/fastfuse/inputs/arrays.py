@@ -105,7 +105,7 @@ def named_raters(raters: Any) -> list[tuple[str, Any]]:
 
 def name_of(rater: int, names: Sequence[str] | None) -> str:
     """Return what messages call a rater."""
-    return names[rater] if names else f"rater {rater}"
+    return names[rater] if names and rater < len(names) else f"rater {rater}"
 
 
 def _separate(raters: Any, names: Sequence[str] | None) -> list[Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ...errors import FastfuseError
 from ...inputs.arrays import Array
 from ...inputs.checks import check_performance_prior
 from ..case import Case, InMemory
-from ..messages import Complaint
+from ..messages import Complaint, complaint_about_table
 from ..options import Options
 from ..registry import Method
 from .found import CoreEstimate, CoreTable, Found, Rates
@@ -66,8 +67,12 @@ def tabulate(arrays: InMemory, options: CoreOptions) -> CoreTable | None:
 
 
 def estimate(table: CoreTable, options: CoreOptions) -> Found:
-    """Return what the core finds in a table."""
-    return Found.of(_core.estimate(table, options=options))
+    """Return what the core finds in a table; raise what it refuses as a sentence."""
+    try:
+        return Found.of(_core.estimate(table, options=options))
+    except _core.BadInput as bad:
+        kind, _, _, value = bad.args
+        raise ValueError(complaint_about_table(kind, value)) from None
 
 
 def apply(found: CoreEstimate, arrays: InMemory, out: Array, options: CoreOptions) -> Found:
@@ -105,6 +110,16 @@ def rates_at(places: list[int], rates: CoreEstimate) -> CoreEstimate:
         by_masses=rates.by_masses,
         certain=rates.certain,
     )
+
+
+def parts_of(rates: CoreEstimate) -> dict[str, Any]:
+    """Return all that rates hold, by the names of the arguments that make them anew."""
+    return {name: getattr(rates, name) for name in dir(rates) if not name.startswith("_")}
+
+
+def rates_from(parts: dict[str, Any]) -> CoreEstimate:
+    """Return the rates of which these are the parts."""
+    return _core.Estimate(**parts)
 
 
 def rates_of(sensitivity: Rates, specificity: Rates, prior: float, method: str) -> CoreEstimate:

@@ -19,7 +19,7 @@ def fused(votes: Votes, method: str, options: Options) -> Fusion:
 
 def fused_by_name(votes: Votes, name: str, options: Options) -> Fusion:
     """Fuse by a method that needs votes alone; refuse options that it does not have."""
-    method = method_called(name)
+    method = method_called(name, images=False)
     if method.grows:
         raise ValueError(f"{name} needs an image: call {method.function}(raters, image)")
     options.checked().check_method(method)

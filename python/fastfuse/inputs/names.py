@@ -1,0 +1,61 @@
+"""What raters are called: names as the caller gives them, checked."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+ONE_EACH = "give a list of names, one for each rater"
+MOST_NAMED = 8
+UNKEPT = ("Cc", "Cs")  # control characters and half surrogates, which a file does not keep
+
+
+def listed_names(names: Any) -> list[str] | None:
+    """Return the names as a list of different texts; None for None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``names`` is no list of texts, one stands there twice, is empty, or holds a control character.
+    """
+    if names is None:
+        return None
+    if isinstance(names, (str, bytes)):
+        raise TypeError(f"names is {names!r}, one text: {ONE_EACH}")
+    if isinstance(names, (dict, set, frozenset)) or not isinstance(names, Iterable):
+        what = repr(names) if isinstance(names, (int, float)) else f"a {type(names).__name__}"
+        raise TypeError(f"names is {what}: {ONE_EACH}")
+    found = [_checked(name, i) for i, name in enumerate(names)]
+    twice = next((name for name in found if found.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"names holds {twice!r} twice: each rater needs a name of their own")
+    return found
+
+
+def check_count_of_names(names: Sequence[str] | None, raters: int) -> None:
+    """Refuse names that are more or fewer than the raters."""
+    if names is not None and len(names) != raters:
+        have = f"{len(names)} {'entry' if len(names) == 1 else 'entries'}"
+        raise ValueError(f"names has {have} for {counted(raters, 'rater')}: give one for each")
+
+
+def enumerated(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Return the names for a message: the first ones, and the number of the others."""
+    others = len(names) - most
+    return ", ".join(names) if others <= 0 else f"{', '.join(names[:most])} and {others} more"
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things, in words."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _checked(name: Any, place: int) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"names[{place}] is {name!r}: a name is a text")
+    if not name:
+        raise ValueError(f"names[{place}] is empty: give each rater a name")
+    if any(unicodedata.category(character) in UNKEPT for character in name):
+        raise ValueError(f"names[{place}] is {name!r}: it holds a control character; leave it out")
+    return str(name)
