@@ -26,8 +26,9 @@ struct MassShares {
 template <class Fill>
 std::vector<double> gather_tables(const MassShares& split, std::size_t table_size, const Team& team,
                                   const Fill& fill) {
-    std::vector<std::vector<double>> tables(static_cast<std::size_t>(split.shares),
-                                            std::vector<double>(table_size));
+    std::vector<std::vector<double>> tables(static_cast<std::size_t>(split.shares));
+    for (auto& table : tables)
+        table.resize(table_size); // in place: a prototype to copy from would be one table more
     team.run(split.jobs(), [&](std::int64_t job, const Worker& worker) {
         const std::int64_t strip = job % split.strips(), share = job / split.strips();
         fill(share, strip, tables[static_cast<std::size_t>(share)].data(), worker);
