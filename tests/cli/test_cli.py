@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -183,24 +184,6 @@ def test_python_m(tmp_path: Path) -> None:
     assert done.stdout == f"fastfuse {fastfuse.__version__}\n"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_full_standard_output(folder: Path) -> None:
-    command = [sys.executable, "-m", "fastfuse", "fuse", *RATERS, "-o", "c.nii.gz"]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-    assert done.returncode == 1
-    assert done.stderr == "error: cannot print (No space left on device); the outputs are complete\n"
-    assert (folder / "c.json").exists()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize(
     ("number", "code", "message"),
@@ -239,32 +222,29 @@ def test_terminal_that_knows_no_such_letters(folder: Path) -> None:
     assert "\\xfcn\\xef.nii.gz" in done.stdout
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_output_that_cannot_be_printed(folder: Path) -> None:
-    words = [sys.executable, "-m", "fastfuse", "fuse", *RATERS, "-o"]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [*words, "a.nii"],
-            cwd=folder,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-    assert done.returncode == 1
-    assert done.stderr.strip() == "error: cannot print (No space left on device); the outputs are complete"
-    reader, writer = os.pipe()
-    os.close(reader)  # nobody reads
-    done = subprocess.run(
-        [*words, "b.nii"],
+def printed_to(folder: Path, stdout: Any, output: str, unbuffered: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fastfuse", "fuse", *RATERS, "-o", output],
         cwd=folder,
-        stdout=writer,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
         timeout=300,
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_printed(folder: Path, unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = printed_to(folder, full, "a.nii", unbuffered)
+    assert done.stderr == "error: cannot print (No space left on device); the outputs are complete\n"
+    assert done.returncode == 1
+    reader, writer = os.pipe()
+    os.close(reader)  # nobody reads
+    done = printed_to(folder, writer, "b.nii", unbuffered)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
     assert (folder / "a.json").exists()

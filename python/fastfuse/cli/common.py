@@ -38,6 +38,12 @@ def printing() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_printing()
     except OSError as error:
+        _give_up_printing()
         raise CannotPrint(f"cannot print ({error.strerror}); the outputs are complete") from None
+
+
+def _give_up_printing() -> None:
+    """Let what is still buffered go nowhere: Python would fail once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
