@@ -10,15 +10,9 @@ from numpy.typing import NDArray
 
 from fastfuse import _core
 
+from .common import options_for
+
 SHAPE = (8, 32, 64)
-
-
-def options_for(method: str, **values: Any) -> _core.Options:
-    options = _core.Options()
-    options.method = method
-    for name, value in values.items():
-        setattr(options, name, value)
-    return options
 
 
 def masks(raters: int = 3) -> list[NDArray[Any]]:

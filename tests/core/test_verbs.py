@@ -11,17 +11,11 @@ from numpy.typing import NDArray
 
 from fastfuse import _core
 
+from .common import options_for
+
 SHAPE = (12, 10, 70)
 METHODS = ("staple", "soft-staple", "simplified-soft-staple", "majority")
 Raters = list[NDArray[Any]]
-
-
-def options_for(method: str, **values: Any) -> _core.Options:
-    options = _core.Options()
-    options.method = method
-    for name, value in values.items():
-        setattr(options, name, value)
-    return options
 
 
 def votes_of(method: str, seed: int = 1, raters: int = 4) -> Raters:

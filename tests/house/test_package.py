@@ -171,48 +171,21 @@ def test_only_the_lanes_contract() -> None:
     assert contracted == ["cpp/src/engines/lanes/kernels.cpp"]
 
 
-def need(package: str) -> None:
-    pytest.importorskip(package, reason=f"needs {package}: pip install . --group dev")
-
-
-def test_stubs_are_true() -> None:
-    need("mypy")
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "fastfuse._core"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=300,
-    )
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [
+        ("mypy", ["mypy.stubtest", "fastfuse._core"]),
+        ("mypy", ["mypy"]),
+        ("ruff", ["ruff", "check", "."]),
+        ("ruff", ["ruff", "format", "--check", "."]),
+    ],
+    ids=["stubs", "types", "style", "format"],
+)
+def test_linters_are_content(tool: str, words: list[str]) -> None:
+    pytest.importorskip(tool, reason=f"needs {tool}: pip install . --group dev")
+    run = [sys.executable, "-m", *words]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stdout
-
-
-def test_types() -> None:
-    need("mypy")
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout
-
-
-def test_style() -> None:
-    need("ruff")
-    for words in (["check"], ["format", "--check"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *words, "."],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=ROOT,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout
 
 
 def test_whole_brain_converges_in_half_a_second() -> None:
