@@ -37,7 +37,7 @@ def remarks_on(
         return ["everybody marks everything: the probability is 1 everywhere and no specificity is defined"]
     remarks = []
     if np.count_nonzero(fusion.n_read) == 1:
-        remarks.append("there is one rater only: the consensus can but repeat him")
+        remarks.append("there is one rater only: the consensus can only repeat their votes")
     elif found.disputed == 0:
         remarks.append("no voxel is in doubt: all raters agree everywhere")
     if options.intervals != "none":

@@ -125,7 +125,7 @@ def test_rater_who_did_not_read_the_case() -> None:
     there, here = both(fastfuse.staple, [votes[0], None, *votes[1:]])
     assert np.isnan(there.sensitivity[1])
     np.testing.assert_allclose(there.sensitivity, here.sensitivity, atol=1e-9)
-    with pytest.raises(ValueError, match="a rater is None: on a device, leave him out"):
+    with pytest.raises(ValueError, match="a rater is None: on a device, leave them out"):
         fastfuse.staple([None, *tensors(votes)])
 
 

@@ -74,7 +74,7 @@ class Cuda:
         """
         tensors = list(votes.raters)
         if any(tensor is None for tensor in tensors):
-            raise ValueError("a rater is None: on a device, leave him out of the list")
+            raise ValueError("a rater is None: on a device, leave them out of the list")
         names = [name_of(i, votes.names) for i in range(len(tensors))]
         shape = tuple(tensors[0].shape)
         for name, tensor in zip(names, tensors, strict=True):
