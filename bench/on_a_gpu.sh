@@ -24,7 +24,7 @@ a limit of its own. A step that fails or runs out of time is recorded, and the n
   --within SECONDS      for all steps together (450)
   --python PYTHON       (python3)
   --rehearse            without a GPU: kernels run by the CPU, small problems, into build/gpu/rehearsal
-  --jobs N              compile so many files at once (all processors)
+  --jobs N              number of files to compile at once (all processors)
   --limit STEP=SECONDS  another limit for a step; may be repeated
 
 Steps: build tests checks bench cost table memcheck racecheck ncu many, and, only if it is named, experiment: the paper's
@@ -265,7 +265,7 @@ end_of() { # interrupts a group of processes, and kills it if that does not help
     kill -KILL -- "-$1" 2>/dev/null
 }
 
-run_step() { # within so many seconds; sets outcome
+run_step() { # name, limit in seconds; sets outcome
     local step=$1 seconds=$2 begun=$SECONDS status
     rm -f "$records/.late"
     set -m # a process group for each, to stop all of it

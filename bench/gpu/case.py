@@ -1,4 +1,4 @@
-"""The benches' patient and his raters' probabilities, made once: later processes read them from files.
+"""Votes of the benches' case, made once and kept in files, which later processes read.
 
 python -m gpu.case
 

@@ -223,7 +223,7 @@ def free_bytes() -> int:
 
 @contextlib.contextmanager
 def all_but(left: int) -> Iterator[None]:
-    """Take the device's memory, but for about so many bytes; give it back in the end."""
+    """Allocate the device's memory except about ``left`` bytes; free it at the end."""
     torch.cuda.empty_cache()
     taken = []
     for piece in (1024 * MIB, 64 * MIB, 8 * MIB):

@@ -43,7 +43,7 @@ def rings(m: int, shape: Shape = SMALL, seed: int = 0, dtype: Any = np.float32) 
 def levels(
     m: int, steps: int, shape: Shape = SMALL, seed: int = 0, dtype: Any = np.float32
 ) -> list[np.ndarray]:
-    """Return votes of so many equal steps from 0 to 1."""
+    """Return votes on equal steps from 0 to 1."""
     seen = seen_by(m, shape, seed, noise=2.0)
     return list((np.round(np.clip(0.5 + seen / 8, 0, 1) * steps) / steps).astype(dtype))
 

@@ -47,7 +47,7 @@ def test_files_are_read_at_once(paths: list[Path], monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_number_of_threads(paths: list[Path], monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
-    """At most so many at once, and so many files ahead; one thread is the caller's own."""
+    """At most ``threads`` files are read at once, and the same number ahead; one thread is the caller's own."""
     lock = threading.Lock()
     started: list[threading.Thread] = []
     read = reading.read

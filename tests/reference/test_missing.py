@@ -186,7 +186,7 @@ def test_a_half_in_the_mixture_weighs_nothing() -> None:
 
 
 def test_rate_without_evidence_stays() -> None:
-    """The last rater reads only where all mean votes are 0: of his sensitivity the first M-step says nothing."""
+    """The last rater reads only where all mean votes are 0: the first M-step does not tell their sensitivity."""
     votes = [[1, 1, 0, 0, 0], [1, 0, 1, 0, 0], [NAN, NAN, NAN, 0, 0]]
     assert fuse(votes, method="staple", max_iter=1).sensitivity[2] == 0.5
     assert fuse(votes, method="staple", max_iter=5, tol=0).sensitivity[2] == reference.EPSILON

@@ -16,7 +16,7 @@ from .common import NAN, WORKED, assert_equal, every_variant, log_likelihood, ra
 
 
 def test_map_worked() -> None:
-    """The first M-step of the worked example: rater 1 has 5/3 hits of 2, and as many rejections."""
+    """The first M-step of the worked example: rater 1 has 5/3 true positives of 2, and 5/3 true negatives."""
     found = fuse(WORKED, method="staple", max_iter=1, performance_prior=((3, 2), (1, 1)))
     assert found.sensitivity[0] == pytest.approx((5 / 3 + 2) / (2 + 3), rel=1e-14)
     assert found.specificity[0] == pytest.approx(5 / 6, rel=1e-14)

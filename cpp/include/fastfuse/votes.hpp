@@ -30,9 +30,10 @@ inline bool is_missing(double vote) { return vote < 0; }
 struct Votes {
     std::vector<std::int64_t> shape;
     std::vector<View> raters;
-    std::vector<std::optional<View>> present; // of each rater, 0 where they did not look; or empty
-    std::optional<View> mask;                 // 0 or 1; outside it nothing counts and nothing is checked
-    std::optional<View> prior;                // p(truth 1) per voxel, in (0, 1)
+    std::vector<std::optional<View>>
+        present;                // one per rater: 1 where they looked, else 0; empty: all looked everywhere
+    std::optional<View> mask;   // 0 or 1; outside it nothing counts and nothing is checked
+    std::optional<View> prior;  // p(truth 1) per voxel, in (0, 1)
     std::optional<Place> place; // device in whose memory all arrays lie, contiguous; else this machine's
 
     // How the values are read.

@@ -89,7 +89,7 @@ std::size_t first_below(const std::vector<double>& cuts, double intensity) {
 Ring ring_by_cuts(const Lesion& lesion, const std::vector<double>& cuts, const DilationOptions& options,
                   const Field& field, const Worker& worker) {
     std::vector<std::size_t> order(lesion.candidates.size()); // candidates, by the cut at which they enter
-    std::vector<std::size_t> end(cuts.size() + 1);            // end of those that have entered at each cut
+    std::vector<std::size_t> end(cuts.size() + 1); // number of voxels that have entered at each cut
     std::vector<std::uint8_t> enters(order.size());
     for (std::size_t c = 0; c < order.size(); ++c) {
         enters[c] = static_cast<std::uint8_t>(first_below(cuts, lesion.candidates[c].intensity));

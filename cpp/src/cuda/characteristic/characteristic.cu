@@ -40,7 +40,7 @@ __global__ void expect_rows(const ByNodes* given, const double* table, double* p
     __shared__ int set_of[2 * block_threads];
     Gatherer<splits> gatherer(*given, table);
     const int me = static_cast<int>(threadIdx.x);
-    int size = 0; // of the queue
+    int size = 0; // number of rows that wait
     // Answers the last `many` of the queue, by the nodes that suffice for all of them.
     const auto answer = [&](int many) {
         const bool mine = me < many;

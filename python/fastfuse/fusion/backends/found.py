@@ -28,7 +28,7 @@ class Found:
     iterations : int
     converged : bool
     voxels, disputed : float
-        Number of voxels that were fused, and of those on which raters differ.
+        Number of fused voxels, and number of voxels on which raters differ.
     volume, read : ndarray
         Sum of each rater's votes, and number of voxels on which they vote.
     marked_by, seen_by : ndarray
