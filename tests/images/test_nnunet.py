@@ -13,6 +13,8 @@ import pytest
 import fastfuse
 from fastfuse import ImageError
 from fastfuse.images import reading
+from fastfuse.images.wanted import Wanted
+from fastfuse.inputs.foreground import Foreground
 
 from ..cli.test_cli import run
 
@@ -82,35 +84,39 @@ def broken(path: Path, **arrays: Any) -> Path:
     return path
 
 
+def of_label(label: int) -> Wanted:
+    return Wanted(Foreground((label,)))
+
+
 def test_refused(tmp_path: Path) -> None:
     values = probabilities(0, 3)
     path = save(tmp_path, "case", values)
     with pytest.raises(ImageError, match=r"case\.npz: it holds 3 classes; choose one with select_label=K"):
         reading.read(path)
     with pytest.raises(ImageError, match=r"case\.npz: there is no class 3 among its 3"):
-        reading.read(path, label=3)
+        reading.read(path, wanted=of_label(3))
     broken(path, logits=values)
     with pytest.raises(ImageError, match="it holds logits; an array named probabilities or softmax"):
-        reading.read(path, label=1)
+        reading.read(path, wanted=of_label(1))
     broken(path, probabilities=values[1])
     with pytest.raises(
         ImageError, match=r"float32 of shape \(5, 6, 7\); floats of shape \(classes, z, y, x\)"
     ):
-        reading.read(path, label=1)
+        reading.read(path, wanted=of_label(1))
     broken(path, softmax=values.transpose(0, 3, 2, 1)[:, 1:])
     with pytest.raises(
         ImageError, match=r"have shape \(5, 6, 6\), case\.nii\.gz has \(5, 6, 7\); nnU-Net v1 leaves out"
     ):
-        reading.read(path, label=1)
+        reading.read(path, wanted=of_label(1))
     np.savez(path, probabilities=np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ImageError, match=r"case\.npz: cannot be read"):
-        reading.read(path, label=1)
+        reading.read(path, wanted=of_label(1))
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(ImageError, match=r"case\.npz: cannot be read"):
-        reading.read(path, label=1)
+        reading.read(path, wanted=of_label(1))
     (tmp_path / "case.nii.gz").unlink()
     with pytest.raises(ImageError, match=r"no image of the same name .* lies beside it"):
-        reading.read(path, label=1)
+        reading.read(path, wanted=of_label(1))
 
 
 def test_values_out_of_range_name_the_file(tmp_path: Path) -> None:

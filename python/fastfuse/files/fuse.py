@@ -26,8 +26,10 @@ from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion
 from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.paths import PathLike, as_path, as_paths
+from ..images.wanted import Wanted
 from ..inputs.arrays import selected
 from ..inputs.checks import check_cut, check_one_selection
+from ..inputs.foreground import Foreground
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of
@@ -160,7 +162,8 @@ def _done(
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
     place = place_of([], options.device)
-    inputs = job.read(say, options.threads, options.select_label)
+    labels = () if options.select_label is None else (options.select_label,)
+    inputs = job.read(say, options.threads, Wanted(Foreground(labels)))
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
     a_map = prior_map(job, inputs, options.select_label, say)
     options = options if a_map is None else replace(options, prior=a_map)

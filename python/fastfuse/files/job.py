@@ -18,6 +18,7 @@ from ..inputs.arrays import selected
 
 if TYPE_CHECKING:
     from ..images.image import Image
+    from ..images.wanted import Wanted
 
 
 @dataclass
@@ -93,8 +94,8 @@ class Job:
                 remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
         return remarks
 
-    def read(self, say: Callable[[str], None], threads: int, label: int | None = None) -> Inputs:
-        """Read all images, several at once; of an .npz of nnU-Net, the probabilities of a label."""
+    def read(self, say: Callable[[str], None], threads: int, wanted: Wanted) -> Inputs:
+        """Read all images, several at once."""
         from ..images.image import votes_of
         from ..images.reading import on_one_grid, reading
 
@@ -103,7 +104,7 @@ class Job:
         others.update(enumerate(self.present))
         given = {what: path for what, path in others.items() if path is not None}
         paths = [*self.raters, *given.values()]
-        with reading(paths, threads, label) as found_images:
+        with reading(paths, threads, wanted) as found_images:
             images = list(on_one_grid(paths, found_images, say, remarks))
         raters = images[: len(self.raters)]
         found = dict(zip(given, images[len(raters) :], strict=True))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..inputs.foreground import Foreground
 from .image import Image
 from .paths import shown
 
@@ -39,7 +40,7 @@ def companion_of(path: Path) -> Path:
     )
 
 
-def read_probabilities(path: Path, companion: Image, label: int | None = None) -> Image:
+def read_probabilities(path: Path, companion: Image, foreground: Foreground) -> Image:
     """Read one class's probabilities.
 
     Parameters
@@ -48,8 +49,8 @@ def read_probabilities(path: Path, companion: Image, label: int | None = None) -
         The .npz.
     companion : Image
         The segmentation beside it, which has the grid.
-    label : int, optional
-        The class. Needed unless there are two, background and foreground.
+    foreground : Foreground
+        Its label is the class; needed unless there are two, background and foreground.
 
     Raises
     ------
@@ -62,7 +63,7 @@ def read_probabilities(path: Path, companion: Image, label: int | None = None) -
             f"{shown(path)}: {probabilities.dtype} of shape {probabilities.shape}; floats of shape (classes, z, y, x) "
             "are needed"
         )
-    channel = _channel(path, len(probabilities), label)
+    channel = _channel(path, len(probabilities), *foreground.labels)
     data = probabilities[channel].T
     if data.shape != companion.data.shape:
         raise ImageError(
@@ -87,7 +88,7 @@ def _array(path: Path) -> NDArray[Any]:
     raise ImageError(f"{shown(path)}: it holds {held}; an array named {' or '.join(ARRAYS)} is needed")
 
 
-def _channel(path: Path, classes: int, label: int | None) -> int:
+def _channel(path: Path, classes: int, label: int | None = None) -> int:
     if label is None:
         if classes != 2:
             raise ImageError(

@@ -27,6 +27,9 @@ from .itk import ITK_SUFFIXES, read_itk
 from .nifti import NIFTI_SUFFIXES, read_nifti
 from .nnunet import companion_of, read_probabilities
 from .paths import shown
+from .wanted import Wanted
+
+ALL = Wanted()  # each file as it is
 
 # Errors of nibabel and its helpers on damaged files, beside gzip's own.
 READ_ERRORS: tuple[type[Exception], ...] = (
@@ -43,7 +46,7 @@ READ_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
-def read(path: Path | str, go_on: Callable[[], None] = lambda: None, label: int | None = None) -> Image:
+def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wanted = ALL) -> Image:
     """Read one 3-D image.
 
     Parameters
@@ -51,8 +54,8 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, label: int 
     path : path
     go_on : callable
         Called before each piece of a NIfTI file's voxels; an exception from it ends the reading.
-    label : int, optional
-        The class to take of an .npz of nnU-Net.
+    wanted : Wanted, optional
+        What is asked of the file, such as the class to take of an .npz of nnU-Net.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, label: int 
     try:
         check_regular(path)
         with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
-            image = _read_by_name(path, go_on, label)
+            image = _read_by_name(path, go_on, wanted)
     except ImageError:
         raise
     except PermissionError:
@@ -75,13 +78,13 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, label: int 
     return image
 
 
-def _read_by_name(path: Path, go_on: Callable[[], None], label: int | None) -> Image:
+def _read_by_name(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
     """Read by the reader that the name's ending asks for."""
     name = path.name.lower()
     if name.endswith(NIFTI_SUFFIXES):
         return read_nifti(path, go_on)
     if name.endswith(".npz"):
-        return read_probabilities(path, read(companion_of(path)), label)
+        return read_probabilities(path, read(companion_of(path)), wanted.foreground)
     if name.endswith(ITK_SUFFIXES):
         return read_itk(path)
     return _from_nibabel(path, nib.load(path, mmap=False))
@@ -96,16 +99,15 @@ def _from_nibabel(path: Path, image: Any) -> Image:
 
 
 @contextmanager
-def reading(paths: Sequence[Path], threads: int, label: int | None = None) -> Iterator[Iterator[Image]]:
+def reading(paths: Sequence[Path], threads: int, wanted: Wanted = ALL) -> Iterator[Iterator[Image]]:
     """Read images in up to ``threads`` threads (0: one per core), at most ``threads`` files ahead of the caller.
 
-    Images and errors come in the order of the paths, so the first bad file is the one reported. ``label`` is the
-    class to take of an .npz of nnU-Net. The threads end with the block, at the latest after one more piece of a
-    file.
+    Images and errors come in the order of the paths, so the first bad file is the one reported. ``wanted`` is
+    what is asked of each file. The threads end with the block, at the latest after one more piece of a file.
     """
     workers = min(threads or _cores(), len(paths))
     if workers < 2:
-        yield (read(path, label=label) for path in paths)
+        yield (read(path, wanted=wanted) for path in paths)
         return
     stopped = threading.Event()
 
@@ -115,7 +117,7 @@ def reading(paths: Sequence[Path], threads: int, label: int | None = None) -> It
 
     with ThreadPoolExecutor(workers, "fastfuse-reader") as pool:
         try:
-            yield _in_order(pool, paths, workers, lambda path: read(path, go_on, label))
+            yield _in_order(pool, paths, workers, lambda path: read(path, go_on, wanted))
         finally:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
