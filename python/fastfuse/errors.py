@@ -27,7 +27,17 @@ class OutputError(FastfuseError):
 
 
 class FusionWarning(UserWarning):
-    """A valid but doubtful fusion: an empty rater, no disagreement, no convergence, ..."""
+    """A valid but doubtful fusion: an empty rater, no disagreement, no convergence, ...
+
+    Attributes
+    ----------
+    remarks : tuple of str
+        What is doubtful, one by one; the message holds all.
+    """
+
+    def __init__(self, *args: object, remarks: Sequence[str] = ()) -> None:
+        super().__init__(*args)
+        self.remarks = tuple(remarks)
 
 
 def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
@@ -38,4 +48,4 @@ def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
 def warn(remarks: Sequence[str], *, callers: int = 1) -> None:
     """Give all remarks in one warning, attributed to the caller's caller (``callers=1``) or one further up."""
     if remarks:
-        warnings.warn("; ".join(remarks), FusionWarning, stacklevel=2 + callers)
+        warnings.warn(FusionWarning("; ".join(remarks), remarks=remarks), stacklevel=2 + callers)

@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
-from ..report import terminal as report
-from .common import printing
+from .common import answer, progress
 from .switches import choice
 
-EPILOG = "Example: [bold]fastfuse check msseg-2016[/bold]"
+EXAMPLES = ("fastfuse check msseg-2016",)
+EXIT_CODES = (
+    "0 no problem, 1 internal error, 2 problems, bad input or usage, 130 interrupted, 143 terminated."
+)
+PROBLEMS = 2  # exit code
 
 
 class SplitName(str, Enum):
@@ -27,18 +30,20 @@ def check(
     cohort: Annotated[
         Path, typer.Argument(help="Folder of MSSEG-2016, or one laid out alike.", show_default=False)
     ],
-    split: Annotated[SplitName, choice("Training, Testing, or all.", metavar="SPLIT")] = SplitName.training,
+    split: Annotated[SplitName, choice("Which part of the cohort.")] = SplitName.training,
     fix_flips: Annotated[
         bool, typer.Option("--fix-flips", help="Take masks that can be flipped back for sound ones.")
     ] = False,
 ) -> None:
-    """Read every file of a cohort and list all that is wrong: the exit code is 0 if nothing is, 1 otherwise."""
+    """Read every file of a cohort and list all that is wrong."""
     from ..train.cohort.check import examine_cohort
+    from ..train.cohort.facts import facts_of
+    from ..train.cohort.layout import files_of_no_case
     from ..train.cohort.printing import print_check
 
-    with report.progress(None) as say:
+    with progress(None, lines=True) as say:
         checked = examine_cohort(cohort, split=split.value, fix_flips=fix_flips, say=say)
-    with printing():
-        print_check(checked)
+    outside = files_of_no_case(cohort)
+    answer(lambda: facts_of(checked, outside), lambda: print_check(checked, outside), wrote=False)
     if any(case.problems for case in checked):
-        raise typer.Exit(1)
+        raise typer.Exit(PROBLEMS)

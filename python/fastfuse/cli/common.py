@@ -1,20 +1,40 @@
-"""Warnings and printing, as all commands do them."""
+"""Warnings, progress and answers, as all commands give them."""
 
 from __future__ import annotations
 
-import os
+import json
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 from ..errors import FusionWarning
 from ..report import terminal as report
 from .flags import with_typed_values
+from .streams import CannotPrint, ReaderGone
 
 
-class CannotPrint(Exception):
-    """Standard output takes nothing."""
+@dataclass
+class Manner:
+    """How this run talks.
+
+    Attributes
+    ----------
+    quiet : bool
+        Only warnings and errors are printed.
+    json : bool
+        The answer is JSON on standard output.
+    debug : bool
+        Errors come with their traceback.
+    """
+
+    quiet: bool = False
+    json: bool = False
+    debug: bool = False
+
+
+manner = Manner()
 
 
 class Interrupted(Exception):
@@ -23,27 +43,46 @@ class Interrupted(Exception):
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Print the package's warnings as one line each, after the work."""
+    """Print the package's warnings as one line a remark, after the work."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FusionWarning)
         yield
     for warning in caught:
-        report.print_line("warning", with_typed_values(str(warning.message)))
+        for remark in getattr(warning.message, "remarks", ()) or (str(warning.message),):
+            report.print_line("warning", with_typed_values(remark))
+
+
+def progress(steps: int | None, *, lines: bool = False) -> AbstractContextManager[report.Say]:
+    """Show the steps of a command; with ``lines``, in a pipe too."""
+    return report.progress(steps, lines=lines, quiet=manner.quiet)
+
+
+def answer(facts: Callable[[], object], show: Callable[[], None], *, wrote: bool = True) -> None:
+    """Print last what a command found: by ``show``, or what ``facts`` returns as JSON.
+
+    If it cannot be printed, the outputs are there all the same; ``wrote`` says that there are any.
+    """
+    if manner.quiet and not manner.json:
+        return
+    try:
+        if manner.json:
+            sys.stdout.write(json.dumps(facts(), indent=2, allow_nan=False) + "\n")
+        else:
+            show()
+        sys.stdout.flush()
+    except (BrokenPipeError, ReaderGone):
+        return
+    except CannotPrint as error:
+        raise CannotPrint(f"{error}; the outputs are complete" if wrote else str(error)) from None
 
 
 @contextmanager
 def printing() -> Iterator[None]:
-    """Print last: if it cannot be done, the outputs are there all the same."""
+    """Print last; see :func:`answer`, which commands that know --json use."""
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough
-        _give_up_printing()
-    except OSError as error:
-        _give_up_printing()
-        raise CannotPrint(f"cannot print ({error.strerror}); the outputs are complete") from None
-
-
-def _give_up_printing() -> None:
-    """Let what is still buffered go nowhere: Python would fail once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, ReaderGone):
+        return
+    except CannotPrint as error:
+        raise CannotPrint(f"{error}; the outputs are complete") from None

@@ -8,14 +8,12 @@ from typing import Annotated
 import typer
 
 from ..errors import FastfuseError, lacking
-from ..report import terminal as report
-from .common import printing
+from .common import answer, progress
 
-EPILOG = """Examples:
-
-[bold]fastfuse demo demo-case[/bold]
-
-[bold]fastfuse demo --cohort demo-cohort[/bold]"""
+EXAMPLES = (
+    "fastfuse demo demo-case",
+    "fastfuse demo --cohort demo-cohort",
+)
 
 CASE = Path("demo-case")
 SPACING_MM = 2.0  # of a cohort
@@ -52,12 +50,12 @@ def _one_case(directory: Path, seed: int, overwrite: bool) -> None:
         from ..demo.case import run
     except ImportError as error:
         raise lacking("the demo", error, "demo") from None
+    from ..demo.facts import facts_of_case
     from ..demo.printing import print_demo
 
-    with report.progress(None) as say:
+    with progress(None) as say:
         result = run(directory, seed=seed, overwrite=overwrite, say=say)
-    with printing():
-        print_demo(result)
+    answer(lambda: facts_of_case(result), lambda: print_demo(result))
 
 
 def _cohort(directory: Path, seed: int, overwrite: bool, spacing_mm: float) -> None:
@@ -65,9 +63,9 @@ def _cohort(directory: Path, seed: int, overwrite: bool, spacing_mm: float) -> N
         from ..demo.cohort import make_cohort
     except ImportError as error:
         raise lacking("the demo", error, "demo") from None
+    from ..demo.facts import facts_of_cohort
     from ..demo.printing import print_made
 
-    with report.progress(None) as say:
+    with progress(None, lines=True) as say:
         result = make_cohort(directory, seed=seed, overwrite=overwrite, spacing_mm=spacing_mm, say=say)
-    with printing():
-        print_made(result)
+    answer(lambda: facts_of_cohort(result), lambda: print_made(result))

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ..report import terminal as report
 from ..report.evaluation import print_evaluation
-from .common import printing, warnings_as_lines
+from .common import printing, progress, warnings_as_lines
 from .switches import Overwrite
 
-EPILOG = "Example: [bold]fastfuse evaluate consensus.nii.gz truth.nii.gz --mask brain.nii.gz -o metrics.json[/bold]"
+EXAMPLES = ("fastfuse evaluate consensus.nii.gz truth.nii.gz --mask brain.nii.gz -o metrics.json",)
 
 
 def evaluate(
@@ -38,7 +37,7 @@ def evaluate(
     from ..evaluation.files import evaluate_files
 
     with warnings_as_lines():
-        with report.progress(3 + (mask is not None)) as say:
+        with progress(3 + (mask is not None)) as say:
             result = evaluate_files(
                 prediction,
                 truth,

@@ -8,16 +8,14 @@ from typing import Annotated
 import typer
 
 from ..errors import FastfuseError, lacking
-from .common import Interrupted, printing
+from .common import Interrupted, answer, manner
 from .switches import choice
 
-EPILOG = """Examples:
-
-[bold]fastfuse demo --cohort cohort && fastfuse experiment cohort --out run[/bold]
-
-[bold]fastfuse experiment MSSEG --out run --preset paper --device cuda[/bold]
-
-[bold]fastfuse experiment MSSEG --out run --set training.epochs=200 --set consensus.label=0.5[/bold]"""
+EXAMPLES = (
+    "fastfuse demo --cohort cohort && fastfuse experiment cohort --out run",
+    "fastfuse experiment MSSEG --out run --preset paper --device cuda",
+    "fastfuse experiment MSSEG --out run --set training.epochs=200 --set consensus.label=0.5",
+)
 
 
 def experiment(
@@ -25,7 +23,9 @@ def experiment(
         Path, typer.Argument(help="Folder of cases, laid out as MSSEG-2016.", show_default=False)
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run.", show_default=False)],
-    preset: Annotated[str | None, choice("quick, for two cores, or paper.", show_default="quick")] = None,
+    preset: Annotated[
+        str | None, choice("quick is for two cores.", metavar="quick|paper", show_default="quick")
+    ] = None,
     methods: Annotated[
         str | None,
         typer.Option(help="Comma-separated: staple, dilated-staple, soft-staple, ...", show_default=False),
@@ -61,6 +61,7 @@ def experiment(
         raise lacking("the experiment", error, "train") from None
     from ..train.options import make_options
     from ..train.results.printing import print_table
+    from ..train.results.table import facts_of
 
     count, file = _folds(folds)
     options = make_options(
@@ -74,7 +75,7 @@ def experiment(
         fix_flips=fix_flips or None,
         **{"network.model": model},
     )
-    with Narrator() as narrator:
+    with Narrator(silent=manner.quiet) as narrator:
         try:
             rows = run_experiment(
                 cohort,
@@ -89,8 +90,7 @@ def experiment(
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; the same command with --resume goes on in {out}") from None
     if rows is not None:
-        with printing():
-            print_table(rows, out)
+        answer(lambda: facts_of(rows, out), lambda: print_table(rows, out))
 
 
 def _folds(text: str | None) -> tuple[int | None, Path | None]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from ..fusion.declared import Option, switch
+from ..fusion.declared import Option, either, switch
 from ..fusion.options import BY_NAME
 from ..fusion.registry import in_help_order
 from .switches import choice
@@ -21,6 +21,12 @@ Command = TypeVar("Command", bound=Callable[..., None])
 BEYOND = "Beyond the paper"
 ON_OFFER = [row.name for row in in_help_order()]
 FLAGGED = {name: one for name, one in BY_NAME.items() if one.flag is not None}
+# Messages that say it for Python and for the shell, of which the shell's way stays.
+BOTH_WAYS = [
+    (r"\b\w+=(?:'[^']*'|\w+) \((--[^)]*)\)", r"\1"),  # binarize=True (--binarize)
+    (r"(--[\w-]+) \(\w+=\w+\)", r"\1"),  # --overwrite (overwrite=True)
+    (r"\b(?:output|out_dir|image|soften) \((--?[\w-]+)\)", r"\1"),  # out_dir (--out-dir)
+]
 
 
 def words(title: str, choices: Sequence[str]) -> Any:
@@ -62,8 +68,10 @@ def with_flags(
 def flags_of_options() -> list[inspect.Parameter]:
     """Return flags for the method and all declared options."""
     kind = words("MethodName", ON_OFFER)
-    help = f"{', '.join(ON_OFFER[:-1])}, or {ON_OFFER[-1]}."
-    method = flag("method", kind, choice(help, metavar="METHOD"), kind(ON_OFFER[0]))
+    masks = [row.name for row in in_help_order() if row.votes == "binary"]
+    growing = [row.name for row in in_help_order() if row.grows]
+    help = f"How to fuse; {' and '.join(masks)} take masks only, {either(growing)} needs --image."
+    method = flag("method", kind, choice(help), kind(ON_OFFER[0]))
     return [method, *map(_flag_of, FLAGGED.values())]
 
 
@@ -75,14 +83,16 @@ def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
 
 def typed_names() -> dict[str, str]:
     """Return how each option is typed, by its name."""
-    return {name: switch(name) for name in (*FLAGGED, "threads", "present", "cut")}
+    return {name: switch(name) for name in (*FLAGGED, "threads", "present", "cut", "names")}
 
 
 def with_typed_values(message: str) -> str:
     """Name the options that a message sets, as in m_step='em', as they are typed: --m-step em."""
-    typed = typed_names()
-    setting = rf"\b({'|'.join(typed)})=(?:'([^']*)'|(\w+))(?: \(--[^)]*\))?"  # some say it in both ways
-    return re.sub(setting, lambda found: f"{typed[found[1]]} {found[2] or found[3]}", message)
+    for pattern, typed in BOTH_WAYS:
+        message = re.sub(pattern, typed, message)
+    names = typed_names()
+    setting = rf"\b({'|'.join(names)})=(?:'([^']*)'|(\w+))"
+    return re.sub(setting, lambda found: f"{names[found[1]]} {found[2] or found[3]}", message)
 
 
 def _flag_of(one: Option) -> inspect.Parameter:

@@ -8,22 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from ..report import terminal as report
+from ..report.fusion import print_fusion
 from . import rings
-from .common import printing, warnings_as_lines
+from .common import answer, progress, warnings_as_lines
 from .flags import BEYOND, flags_of_options, values_of, with_flags
 from .switches import Overwrite, Threads
 
-EPILOG = """Examples:
-
-[bold]fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz[/bold]
-
-[bold]fastfuse fuse rater*.nii.gz -o consensus.nii.gz --soften --image flair.nii.gz[/bold]"""
+EXAMPLES = (
+    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
+    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --soften --image flair.nii.gz",
+)
 
 
 IN_THE_HELP: tuple[str | EllipsisType, ...] = (
     *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "save_counts"),
-    *("select_label", "tol", "max_iter", "acceleration", "roi", "missing", "present"),
+    *("select_label", "names", "tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
     *("expectation", "likelihood", "threads", "device", "overwrite", "soften", "image", *rings.NAMES),
 )
@@ -53,6 +52,14 @@ def fuse(
     save_counts: Annotated[
         Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="What to call the raters, in their order; their files without it.",
+            show_default=False,
+        ),
+    ] = None,
     present: Annotated[
         list[Path] | None,
         typer.Option(
@@ -77,14 +84,14 @@ def fuse(
 ) -> None:
     """Fuse masks, or soft votes in [0, 1], into one consensus probability."""
     from ..files.fuse import fuse_files
-    from ..images.sidecar import sidecar_path
+    from ..images.sidecar import read_sidecar, sidecar_path
 
     steps = (
         len(raters) + 2 + soften + sum(path is not None for path in (mask, image, save_label, save_counts))
     )
     written = [path for path in (output, save_label, save_counts, sidecar_path(output)) if path is not None]
     with warnings_as_lines():
-        with report.progress(steps) as say:
+        with progress(steps) as say:
             fuse_files(
                 raters,
                 output,
@@ -97,9 +104,10 @@ def fuse(
                 save_label=save_label,
                 cut=cut,
                 save_counts=save_counts,
+                names=None if names is None else [name.strip() for name in names.split(",")],
                 overwrite=overwrite,
                 progress=say,
                 **values_of(options),
             )
-        with printing():
-            report.print_fusion(sidecar_path(output), written)
+        facts = read_sidecar(output)
+        answer(lambda: facts, lambda: print_fusion(facts, written))

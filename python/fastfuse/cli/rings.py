@@ -17,8 +17,8 @@ RINGS = "Conditional dilation"
 SCOPE = words("ScopeName", ("volume", "lesion"))
 
 
-def _option(*names: str, help: str, show_default: bool = True) -> Any:
-    return typer.Option(*names, help=help, show_default=show_default, rich_help_panel=RINGS)
+def _option(*names: str, help: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=RINGS, **more)
 
 
 FLAGS = [
@@ -39,7 +39,8 @@ FLAGS = [
         "ring_threshold",
         str,
         _option(
-            help="adaptive (a falling cut), exact (ranked), or an intensity of the image, whatever size that makes."
+            help="adaptive (a falling cut), exact (ranked), or an intensity of the image, whatever size that makes.",
+            metavar="adaptive|exact|X",
         ),
         "adaptive",
     ),

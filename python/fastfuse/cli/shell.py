@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -12,54 +13,70 @@ import typer
 from ..errors import FastfuseError
 from ..report import terminal as report
 from . import check, demo, evaluate, experiment, fuse, rings, soften
-from .common import CannotPrint, Interrupted
+from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
+from .help import Command, Group, about
+from .manners import with_manners
+from .streams import CannotPrint, ReaderGone, open_streams
 
 INTERRUPTED, TERMINATED = 130, 143
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
+SUMMARY = "Fuse several raters' segmentations of a 3-D medical image into one consensus."
+EXAMPLES = (
+    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
+    "fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft",
+    "fastfuse demo demo-case",
+    "fastfuse fuse --help",
+)
 app = typer.Typer(
+    cls=Group,
     add_completion=True,
-    no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Fuse several raters' segmentations of a 3-D medical image into one consensus.",
-    epilog="""Examples:
-
-[bold]fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz[/bold]
-
-[bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]
-
-[bold]fastfuse demo demo-case[/bold]""",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 for command in (fuse, soften, evaluate, demo, check, experiment):
     name = command.__name__.rpartition(".")[2]
-    app.command(name, epilog=command.EPILOG)(getattr(command, name))
+    function = getattr(command, name)
+    text, codes = about(function.__doc__, command.EXAMPLES), getattr(command, "EXIT_CODES", None)
+    app.command(name, cls=Command, help=text, epilog=codes)(with_manners(function))
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, help=about(SUMMARY, EXAMPLES))
 def fastfuse(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
     ] = False,
 ) -> None:
-    """Fuse several raters' segmentations of a 3-D medical image into one consensus."""
+    """Print the version, if it is asked for; the help, if nothing is."""
     if version:
         from .. import __version__
 
-        typer.echo(f"fastfuse {__version__}")
+        sys.stdout.write(f"fastfuse {__version__}\n")
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        sys.stdout.write(ctx.get_help() + "\n")
+        raise typer.Exit(2)
 
 
 def main() -> None:
     """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
     signal.signal(signal.SIGTERM, _terminate)
     gc.set_threshold(GARBAGE)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # names that the terminal cannot show are no reason to fail
-            stream.reconfigure(errors="backslashreplace")
-    sys.exit(_run())
+    open_streams()
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except ReaderGone:
+        pass
+    except CannotPrint as error:
+        report.print_line("error", str(error))
+        code = code or 1
+    sys.stderr.flush()
+    sys.exit(code)
 
 
 def _terminate(*_: object) -> None:
@@ -68,33 +85,40 @@ def _terminate(*_: object) -> None:
 
 
 def _run() -> int:
+    """Run the command, and return its exit code."""
+    manner.quiet, manner.json, manner.debug = False, False, "--debug" in sys.argv[1:]
     try:
-        code = int(app(standalone_mode=False) or 0)
+        code = int(app(standalone_mode=False, prog_name="fastfuse") or 0)
+    except ReaderGone:
+        return 0
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except Interrupted as error:
-        report.print_line("error", str(error))
-        return INTERRUPTED
-    except (ValueError, TypeError, FastfuseError) as error:
-        report.print_line("error", _as_typed(str(error)))
-        return 2
-    except MemoryError:
-        report.print_line("error", "not enough memory for these images")
-        return 2
-    except CannotPrint as error:
-        report.print_line("error", str(error))
-        return 1
     except Exception as error:  # noqa: BLE001 - one line, whatever it is
-        if not hasattr(error, "format_message"):
-            report.print_line("error", f"{type(error).__name__}: {error}; please report this")
-            return 1
-        message = error.format_message()  # the parser's own: what was typed is wrong
-        if message:  # without, the help has been printed
-            report.print_line("error", f"{message.replace('Value error, ', '')} (see --help)")
-        return 2
+        if manner.debug:
+            traceback.print_exc()
+        code, message = _told(error)
+        if message:
+            report.print_line("error", message)
+        return code
     if code == INTERRUPTED:
         report.print_line("error", "interrupted; no output was written")
     return code
+
+
+def _told(error: Exception) -> tuple[int, str]:
+    """Return the exit code of an error, and what to say of it."""
+    if isinstance(error, Interrupted):
+        return INTERRUPTED, str(error)
+    if isinstance(error, (ValueError, TypeError, FastfuseError)):
+        return 2, _as_typed(str(error))
+    if isinstance(error, MemoryError):
+        return 2, "not enough memory for these images"
+    if isinstance(error, CannotPrint):
+        return 1, str(error)
+    if hasattr(error, "format_message"):  # the parser's own: what was typed is wrong
+        message = error.format_message()  # nothing where the help has been printed
+        return 2, f"{message.replace('Value error, ', '')} (see --help)" if message else ""
+    return 1, f"{type(error).__name__}: {error}; please report this, with what --debug prints"
 
 
 def _as_typed(message: str) -> str:

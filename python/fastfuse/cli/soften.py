@@ -7,17 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from ..report import terminal as report
+from ..report.growth import print_softened
 from . import rings
-from .common import printing, warnings_as_lines
+from .common import answer, progress, warnings_as_lines
 from .flags import with_flags
 from .switches import Overwrite, Threads
 
-EPILOG = """Examples:
-
-[bold]fastfuse soften mask.nii.gz --image flair.nii.gz -o soft.nii.gz[/bold]
-
-[bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]"""
+EXAMPLES = (
+    "fastfuse soften mask.nii.gz --image flair.nii.gz -o soft.nii.gz",
+    "fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft",
+)
 
 
 @with_flags(("masks", "image", "output", "out_dir", "roi", ..., "threads", "overwrite"), rings.FLAGS)
@@ -53,11 +52,13 @@ def soften(
     **options: Any,
 ) -> None:
     """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
-    from ..files.soften import soften_files
+    from ..files.soften import result_paths, soften_files
+    from ..images.paths import short_names
+    from ..images.sidecar import read_sidecar
 
     with warnings_as_lines():
-        with report.progress(2 * len(masks) + 1 + (roi is not None)) as say:
-            softened = soften_files(
+        with progress(2 * len(masks) + 1 + (roi is not None)) as say:
+            soften_files(
                 masks,
                 image,
                 output=output,
@@ -68,5 +69,6 @@ def soften(
                 progress=say,
                 **rings.dilation_of(options),
             )
-        with printing():
-            report.print_softened(masks, softened, output or out_dir)
+        results = result_paths(masks, output, out_dir)[1]
+        facts = [read_sidecar(path) for path in results]
+        answer(lambda: facts, lambda: print_softened(facts, short_names(masks), output or out_dir))

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 
-def choice(help: str, metavar: str = "NAME", **more: Any) -> Any:
-    """Return the option to choose one of the names in a help text, whatever their case."""
-    return typer.Option(metavar=metavar, case_sensitive=False, help=help, **more)
+def choice(help: str, **more: Any) -> Any:
+    """Return the option to choose one of some words, whatever their case; the help shows them."""
+    return typer.Option(case_sensitive=False, help=help, **more)
 
 
 Threads = Annotated[int, typer.Option(help="Threads to use; 0: all that there are.")]

@@ -97,7 +97,7 @@ def make_cohort(
     cases = {}
     with Outputs(overwrite=overwrite) as outputs:
         for number, (name, scanner) in enumerate(_patients(per_center)):
-            say(f"painting {name}")
+            say(f"painting {name} ({number + 1} of {len(phantom.SCANNERS) * per_center})")
             case = phantom.make_case(
                 1000 * seed + number,
                 shape=_shape(spacing_mm),

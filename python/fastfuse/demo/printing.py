@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from ..report.terminal import LOOK, output, printable
+from ..report.numbers import plural
+from ..report.table import Column, Row, Table, first_that_fits
+from ..report.terminal import output, printable, width
 
 if TYPE_CHECKING:
     from .case import DemoResult
@@ -16,53 +16,53 @@ if TYPE_CHECKING:
 def print_demo(result: DemoResult) -> None:
     """Print each method's overlap with the truth, and each rater's true and estimated rates."""
     console = output()
-    table = Table(title="Consensus against the true lesions (cut 0.5)", **LOOK)
-    for name in ("method", "votes"):
-        table.add_column(name, no_wrap=True)
-    for name in ("Dice", "precision", "recall", "steps", "ms"):
-        table.add_column(name, justify="right")
-    for row in result.methods:
-        table.add_row(
-            row.method,
-            row.votes,
-            f"{row.overlap.dice:.3f}",
-            f"{row.overlap.precision:.3f}",
-            f"{row.overlap.recall:.3f}",
-            str(row.fusion.n_iter),
-            f"{1000 * row.seconds:.0f}",
+    titles = ("Dice", "precision", "recall", "steps", "ms")
+    columns = [Column("method", right=False), Column("votes", right=False), *map(Column, titles)]
+    rows = [
+        Row(
+            [
+                row.method,
+                row.votes,
+                f"{row.overlap.dice:.3f}",
+                f"{row.overlap.precision:.3f}",
+                f"{row.overlap.recall:.3f}",
+                str(row.fusion.n_iter),
+                f"{1000 * row.seconds:.0f}",
+            ]
         )
-    console.print(table)
+        for row in result.methods
+    ]
+    Table("Consensus against the true lesions (cut 0.5)", columns, rows).print(console)
     for quantity in ("sensitivity", "specificity"):
-        console.print(_performance_table(result, quantity))
-    console.print(result.note, highlight=False)
-    console.print(
-        f"wrote the case and its consensus files below {printable(result.figure.parent)}, and {printable(result.figure)}",
-        highlight=False,
-    )
+        plans = [_performance_table(result, quantity, digits) for digits in (4, 3)]
+        first_that_fits(plans, width()).print(console)
+    folder, figure = result.figure.parent, result.figure
+    said = f"wrote the case and its consensus files below {printable(folder)}, and {printable(figure)}"
+    for line in (result.note, said):
+        console.print(line, highlight=False)
 
 
-def _performance_table(result: DemoResult, quantity: str) -> Table:
-    table = Table(title=f"{quantity.capitalize()}: true and estimated", **LOOK)
-    table.add_column("rater", no_wrap=True)
-    for name in ("true", *(row.method.replace("-", "-\n") for row in result.methods)):
-        table.add_column(name, justify="right")
+def _performance_table(result: DemoResult, quantity: str, digits: int) -> Table:
+    methods = (row.method.replace("-", "-\n") for row in result.methods)
+    columns = [Column("rater", right=False), *map(Column, ("true", *methods))]
+    rows = []
     for i, rater in enumerate(result.raters):
         estimates = [getattr(row.fusion, quantity)[i] for row in result.methods]
         truth = rater.overlap.recall if quantity == "sensitivity" else rater.overlap.specificity
-        table.add_row(rater.name, *(f"{value:.4f}" for value in (truth, *estimates)))
-    return table
+        rows.append(Row([rater.name, *(f"{value:.{digits}f}" for value in (truth, *estimates))]))
+    return Table(f"{quantity.capitalize()}: true and estimated", columns, rows)
 
 
 def print_made(result: CohortResult) -> None:
     """Print the rates of a synthetic cohort's raters, averaged over its cases."""
     console = output()
-    table = Table(title=f"{len(result.cases)} cases; the raters against the truth, on average", **LOOK)
-    table.add_column("rater", no_wrap=True)
-    for name in ("sensitivity", "precision", "Dice", "volume/true"):
-        table.add_column(name, justify="right")
-    for name, row in result.mean_of_raters().items():
-        figures = (row["sensitivity"], row["precision"], row["dice"], row["volume_ratio"])
-        table.add_row(name, *(f"{value:.3f}" for value in figures))
-    console.print(table)
-    console.print(result.note, highlight=False)
-    console.print(f"wrote {printable(result.directory / 'Training')}, and truth beside it", highlight=False)
+    titles = ("sensitivity", "precision", "Dice", "volume/true")
+    rows = [
+        Row([name, *(f"{row[what]:.3f}" for what in ("sensitivity", "precision", "dice", "volume_ratio"))])
+        for name, row in result.mean_of_raters().items()
+    ]
+    title = f"{plural(len(result.cases), 'case')}; the raters against the truth, on average"
+    Table(title, [Column("rater", right=False), *map(Column, titles)], rows).print(console)
+    training, truth = (printable(result.directory / name) for name in ("Training", "truth"))
+    for line in (result.note, f"wrote the cases below {training}, and the truth of each into {truth}"):
+        console.print(line, highlight=False)

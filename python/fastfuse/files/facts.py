@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,11 +21,13 @@ def sidecar_of(
     options: Mapping[str, object],
     grown: dict[str, Any] | None,
     remarks: list[str],
+    marked: Sequence[int],
 ) -> dict[str, Any]:
-    """Return what the sidecar says of a fusion."""
+    """Return what the sidecar says of a fusion; ``marked`` are the voxels that each rater marks."""
     from importlib.metadata import version
 
-    foreground = int(np.count_nonzero(fusion.probability >= job.cut))
+    foreground = int(np.count_nonzero(fusion.label(job.cut)))
+    probability = float(np.sum(fusion.probability, dtype=np.float64))
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
     voxel_ml = inputs.raters[0].voxel_ml
     return {
@@ -34,10 +35,15 @@ def sidecar_of(
         "method": fusion.method,
         "options": options,
         "outputs": {what: recorded(path.name) for what, path in outputs.items() if path is not None},
-        "raters": [_rater_facts(fusion, i, path, voxel_ml) for i, path in enumerate(job.raters)],
+        "voxel_ml": voxel_ml,
+        "raters": [
+            {"file": recorded(path), "name": name, **_rater_facts(fusion, i, count, voxel_ml)}
+            for i, (path, name, count) in enumerate(zip(job.raters, job.names, marked, strict=True))
+        ],
         **({"present": [path and recorded(path) for path in job.present]} if job.present else {}),
         **({} if grown is None else {"dilation": grown}),
-        "foreground": {"voxels": foreground, "ml": round(foreground * voxel_ml, 6)},
+        "foreground": {"voxels": foreground, "ml": _ml(foreground, voxel_ml)},
+        "probability": {"voxels": probability, "ml": _ml(probability, voxel_ml)},
         "region": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
         "prior": number_or_null(fusion.prior),
         "n_iter": fusion.n_iter,
@@ -47,10 +53,9 @@ def sidecar_of(
     }
 
 
-def _rater_facts(fusion: Fusion, rater: int, path: Path, voxel_ml: float) -> dict[str, Any]:
-    """Return a rater's performance and volume."""
+def _rater_facts(fusion: Fusion, rater: int, marked: int, voxel_ml: float) -> dict[str, Any]:
+    """Return a rater's performance, the sum of their votes, and what they mark."""
     return {
-        "file": recorded(path),
         "sensitivity": number_or_null(fusion.sensitivity[rater]),
         "specificity": number_or_null(fusion.specificity[rater]),
         **_interval_facts(fusion.intervals, rater),
@@ -59,8 +64,14 @@ def _rater_facts(fusion: Fusion, rater: int, path: Path, voxel_ml: float) -> dic
         "dice": number_or_null(fusion.dice[rater]),
         "voxels_read": int(fusion.n_read[rater]),
         "volume_voxels": number_or_null(fusion.volume[rater]),
-        "volume_ml": round(float(fusion.volume[rater]) * voxel_ml, 6),
+        "volume_ml": _ml(float(fusion.volume[rater]), voxel_ml),
+        "marked_voxels": marked,
+        "marked_ml": _ml(marked, voxel_ml),
     }
+
+
+def _ml(voxels: float, voxel_ml: float) -> float:
+    return float(f"{voxels * voxel_ml:.9g}")
 
 
 def _interval_facts(intervals: Intervals | None, rater: int) -> dict[str, Any]:

@@ -30,9 +30,10 @@ from ..images.wanted import Wanted
 from ..inputs.arrays import selected
 from ..inputs.checks import check_cut, check_one_selection
 from ..inputs.foreground import Foreground
+from .doubts import alike
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
-from .job import Inputs, Job, counts_of
+from .job import Inputs, Job, counts_of, marked_voxels
 from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
 
 
@@ -68,6 +69,7 @@ def fuse_files(
     save_label: PathLike | None = None,
     cut: float = 0.5,
     save_counts: PathLike | None = None,
+    names: Sequence[str] | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Fusion:
@@ -98,7 +100,9 @@ def fuse_files(
         Also write the mask ``probability >= cut`` as uint8.
     save_counts : path
         Also write how many raters mark each voxel (vote >= 0.5) as uint8, as uint16 for more than 255 raters, 0 outside
-        the mask.
+        the mask. Masks that grow are counted as they were drawn.
+    names : sequence of m str, optional
+        What to call the raters in messages, tables and the sidecar; their files without it.
     overwrite : bool, default False
         Replace existing outputs.
     progress : callable, optional
@@ -147,6 +151,7 @@ def fuse_files(
         cut=cut,
         smoothing_mm=smoothing_of(prior),
         overwrite=overwrite,
+        called=names,
     )
     job.check()
     return _done(job, row, options, asked, growth, progress or (lambda _: None))
@@ -167,17 +172,22 @@ def _done(
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
     a_map = prior_map(job, inputs, options.select_label, say)
     options = options if a_map is None else replace(options, prior=a_map)
-    votes = Votes(inputs.votes, inputs.region, inputs.present or None, names=job.names, titles=job.titles)
+    votes = Votes(inputs.votes, inputs.region, inputs.present or None, names=job.holders, titles=job.titles)
     if growth is None:
         say("fusing")
         fusion, doubts = fuse_votes(votes, method, options)
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
-    remarks = inputs.remarks + doubts
+    remarks = [
+        *inputs.remarks,
+        *alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist()),
+        *doubts,
+    ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     facts = {**asked.recorded(method), "select_label": asked.select_label, "device": where, "cut": job.cut}
-    sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
+    marked = marked_voxels(inputs, options.select_label, fusion, grown=growth is not None)
+    sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked)
     counts = None if job.counts is None else counts_of(inputs, options.select_label)
     job.write(fusion, counts, inputs.raters[0], sidecar, say)
     warn(remarks, callers=2)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from ..dilation.doubts import remark_on_values, remarks_on_growing, remarks_on_growth
 from ..dilation.guide import Guide
 from ..dilation.options import Dilation
 from ..fusion.declared import switch
@@ -65,14 +66,17 @@ def fuse_grown(
     if method.grows:
         say("fusing")
         fusion, soft, remarks = dilate_fusion(votes, guide, options)
+        remarks += remark_on_values(guide.image, guide.image_name)
+        remarks += remarks_on_growth([soft], ["the consensus"], guide.options)
         return fusion, {**facts, "consensus": soft_facts(soft)}, remarks
     say("softening")
-    label, masks, remarks = options.select_label, inputs.votes, list(guide.remarks)
+    label, masks, remarks = options.select_label, inputs.votes, []
     if label is not None:
         masks = [selected(vote, label) for vote in inputs.votes]
         if not any(mask.any() for mask in masks):
             remarks.append(f"label {label} does not occur")
-    softened = guide.dilate_all(masks, job.names)
+    softened = guide.dilate_all(masks, job.holders)
+    remarks += remarks_on_growing(guide, softened, job.holders)
     say("fusing")
     votes = replace(votes, raters=[soft.values for soft in softened])
     fusion, doubts = fuse_votes(votes, method, replace(options, select_label=None))

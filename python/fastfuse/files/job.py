@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.arrays import selected
+from .doubts import own_outputs, repeated
 
 if TYPE_CHECKING:
     from ..images.image import Image
@@ -49,11 +50,20 @@ class Job:
     cut: float = 0.5  # of the label's mask
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
     overwrite: bool = False
+    called: Sequence[str] | None = None  # the raters' names, if they are given
 
     @property
     def names(self) -> list[str]:
-        """What messages call the raters."""
-        return [f"rater {i} ({name})" for i, name in enumerate(short_names(self.raters))]
+        """What tables call the raters: their names, or their files."""
+        return short_names(self.raters) if self.called is None else [shown(name) for name in self.called]
+
+    @property
+    def holders(self) -> list[str]:
+        """What messages call the raters: their files, with the names that were given."""
+        files = short_names(self.raters)
+        if self.called is None:
+            return files
+        return [f"{name} ({file})" for name, file in zip(self.names, files, strict=True)]
 
     @property
     def titles(self) -> dict[str, str]:
@@ -71,7 +81,7 @@ class Job:
         return found if any(found) else []
 
     def check(self) -> None:
-        """Refuse early what must not, or cannot, be written."""
+        """Refuse early names that do not fit, and what must not, or cannot, be written."""
         from ..images.nifti import NIFTI_SUFFIXES
 
         others = (self.mask, self.prior, self.image, *self.present)
@@ -79,27 +89,14 @@ class Job:
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
         check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=self.overwrite)
         check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
-
-    def _repeated_raters(self) -> list[str]:
-        """Say which file counts twice."""
-        seen: dict[tuple[int, int], Path] = {}
-        remarks = []
-        for path in self.raters:
-            try:
-                status = path.stat()
-            except OSError:  # reading will tell
-                continue
-            first = seen.setdefault((status.st_dev, status.st_ino), path)
-            if first is not path:
-                remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
-        return remarks
+        _check_names(self.called, len(self.raters))
 
     def read(self, say: Callable[[str], None], threads: int, wanted: Wanted) -> Inputs:
         """Read all images, several at once."""
         from ..images.image import votes_of
         from ..images.reading import on_one_grid, reading
 
-        remarks = self._repeated_raters()
+        remarks = repeated(self.raters)
         others: dict[str | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
         others.update(enumerate(self.present))
         given = {what: path for what, path in others.items() if path is not None}
@@ -107,6 +104,7 @@ class Job:
         with reading(paths, threads, wanted) as found_images:
             images = list(on_one_grid(paths, found_images, say, remarks))
         raters = images[: len(self.raters)]
+        remarks += own_outputs(raters)
         found = dict(zip(given, images[len(raters) :], strict=True))
         return Inputs(
             raters=raters,
@@ -143,13 +141,49 @@ class Job:
             outputs.commit()
 
 
+def _check_names(names: Sequence[str] | None, raters: int) -> None:
+    """Refuse names that do not tell the raters apart."""
+    if names is None:
+        return
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError("names is no list of texts: give one name for each rater")
+    given = f"names is {list(names)!r}"
+    if len(names) != raters:
+        raise ValueError(f"{given}, but there are {raters} raters: give a name for each")
+    if not all(name.strip() for name in names):
+        raise ValueError(f"{given}: a name is empty; give one for each rater")
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise ValueError(f"{given}: {twice[0]!r} stands there twice; give each rater a name of their own")
+
+
+def marked_by_each(inputs: Inputs, label: int | None) -> Iterator[NDArray[Any]]:
+    """Yield where each rater marks: a vote of at least 0.5, inside the mask, of what they looked at."""
+    for vote, seen in zip(inputs.votes, inputs.present or [None] * len(inputs.votes), strict=True):
+        marked = marks(vote) if label is None else selected(vote, label)
+        for region in (seen, inputs.region):
+            if region is not None:
+                marked = marked & (region != 0)
+        yield marked
+
+
+def marked_voxels(inputs: Inputs, label: int | None, fusion: Fusion, *, grown: bool) -> list[int]:
+    """Return how many voxels each rater marks: of votes that are 0 and 1, their sum."""
+    if not grown and (label is not None or all(vote.dtype.kind in "bui" for vote in inputs.votes)):
+        return [round(volume) for volume in fusion.volume.tolist()]
+    return [int(np.count_nonzero(marked)) for marked in marked_by_each(inputs, label)]
+
+
+def marks(vote: NDArray[Any]) -> NDArray[Any]:
+    """Return where a vote is at least 0.5, without a copy in double precision."""
+    return np.asarray(vote > 0 if vote.dtype.kind in "bui" else vote >= vote.dtype.type(0.5))
+
+
 def counts_of(inputs: Inputs, label: int | None) -> NDArray[Any]:
-    """Count the raters who mark each voxel that they looked at."""
-    votes, most = inputs.votes, np.iinfo(np.uint8).max
-    counts: NDArray[Any] = np.zeros_like(votes[0], dtype=np.uint8 if len(votes) <= most else np.uint16)
-    for vote, seen in zip(votes, inputs.present or [None] * len(votes), strict=True):
-        marked = vote >= 0.5 if label is None else selected(vote, label)
-        np.add(counts, marked if seen is None else marked & (seen != 0), out=counts)
-    if inputs.region is not None:
-        counts[inputs.region == 0] = 0
+    """Count the raters who mark each voxel."""
+    most = np.iinfo(np.uint8).max
+    kind = np.uint8 if len(inputs.votes) <= most else np.uint16
+    counts: NDArray[Any] = np.zeros_like(inputs.votes[0], dtype=kind)
+    for marked in marked_by_each(inputs, label):
+        np.add(counts, marked, out=counts)
     return counts

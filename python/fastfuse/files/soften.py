@@ -8,12 +8,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..dilation.doubts import remark_on_values, remarks_on_growth
 from ..dilation.guide import Guide
 from ..dilation.options import Dilation
 from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
 from ..images.outputs import Outputs, check_outputs, make_folder
-from ..images.paths import PathLike, as_path, as_paths, recorded, shown
+from ..images.paths import PathLike, as_path, as_paths, recorded, short_names, shown
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
 from ..inputs.checks import check_count
 
@@ -77,7 +78,7 @@ def soften_files(
     if not masks:
         raise ValueError("no masks: give at least one file")
     image, roi = as_path(image, "image"), as_path(roi, "roi")
-    folder, results = _result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
+    folder, results = result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
     with _made(folder):
         return _soften_all(masks, results, image, roi, checked, threads, say, overwrite=overwrite)
 
@@ -112,15 +113,17 @@ def _soften_all(
             image_name=shown(image),
             roi_name="roi" if roi is None else shown(roi),
         )
-        remarks += guide.remarks
+        remarks += [*remark_on_values(guide.image, guide.image_name), *guide.remarks]
         facts = dilation_facts(guide, image, roi)
         softened = []
         for path, result in zip(masks, results, strict=True):
             mask = next(images)
             say(f"softening {shown(path.name)}")
             softened.append(guide.dilate(votes_of(mask), shown(path)))
-            _add_result(outputs, result, softened[-1], mask, facts, remarks)
+            own = remarks_on_growth(softened[-1:], [shown(path)], checked)
+            _add_result(outputs, result, softened[-1], mask, facts, remarks + own)
         outputs.commit()
+    remarks += remarks_on_growth(softened, short_names(masks), checked)
     warn(remarks, callers=2)
     return softened
 
@@ -180,8 +183,8 @@ def soft_facts(soft: SoftMask) -> dict[str, Any]:
     }
 
 
-def _result_paths(
-    masks: list[Path], output: Path | None, out_dir: Path | None
+def result_paths(
+    masks: Sequence[Path], output: Path | None, out_dir: Path | None
 ) -> tuple[Path | None, list[Path]]:
     """Return the folder that must be there, if it is named, and what each soft mask is called."""
     if (output is None) == (out_dir is None):

@@ -90,6 +90,7 @@ class Options:
             "mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote.",
             number_or_word,
             main=True,
+            metavar="mean|estimate|X|FILE|smooth:MM",
         ),
     )
     init: str | float = option(
@@ -99,7 +100,10 @@ class Options:
         """"vote": start from the mean vote, M-step first. This first M-step is always the paper's. A number in
         (0.5, 1): every sensitivity and specificity starts there, E-step first.""",
         flag=Flag(
-            "vote, or a number in (0.5, 1) for every sensitivity and specificity.", number_or_word, main=True
+            "vote, or a number in (0.5, 1) for every sensitivity and specificity.",
+            number_or_word,
+            main=True,
+            metavar="vote|X",
         ),
     )
     roi: str | float = option(
@@ -116,7 +120,9 @@ class Options:
         come out as worse than chance, and the consensus upside down. Use it where many raters differ in kind, not
         to save time.""",
         flag=Flag(
-            "Where to fuse: all, disputed, or a margin in mm around what anybody marks.", number_or_word
+            "Where to fuse: all, disputed, or a margin in mm around what anybody marks.",
+            number_or_word,
+            metavar="all|disputed|MM",
         ),
         on_device=False,
         of_table=False,
@@ -239,7 +245,7 @@ class Options:
         with CUDA (:func:`fastfuse.cuda.is_available`). On the CPU only: a map as prior, ``roi``, ``missing``,
         ``present``, ``mrf``, ``intervals``, ``likelihood``, ``select_label``, more than 64 raters, and
         ``expectation="enumerate"`` with more than 16.""",
-        flag=Flag("Where to fuse: cpu, cuda, or cuda:1 and so on.", str, main=True),
+        flag=Flag("Where to fuse; cuda:1 and so on, too.", str, main=True, metavar="cpu|cuda"),
         recorded=False,
         of_table=False,
         methods=every,

@@ -20,6 +20,12 @@ def sidecar_bytes(facts: dict[str, Any]) -> bytes:
     return (json.dumps(facts, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
+def read_sidecar(image: Path) -> dict[str, Any]:
+    """Return the content of the JSON beside a NIfTI file."""
+    facts: dict[str, Any] = json.loads(sidecar_path(image).read_text(encoding="utf-8"))
+    return facts
+
+
 def number_or_null(value: Any) -> Any:
     """Return a float, or a list of floats, for JSON, with None (null) for nan."""
     if np.ndim(value):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ..report.terminal import printable
+from ..report.terminal import is_terminal, printable
 from .network.training import Epoch
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Narrator:
 
     def say(self, what: str) -> None:
         """Report a step; on a terminal it replaces the step before."""
-        if self._console.is_terminal:
+        if is_terminal(sys.stderr):
             self._moving.update(printable(what))
             self._moving.start()
         else:
@@ -43,7 +44,7 @@ class Narrator:
     @contextmanager
     def training(self, title: str, epochs: int) -> Iterator[Callable[[list[Epoch]], None]]:
         """Yield a function to call with the history after each epoch."""
-        if not self._console.is_terminal:
+        if not is_terminal(sys.stderr):
             yield lambda history: self.tell(f"{title}: {line_of(history[-1], epochs)}")
             return
         from rich.progress import Progress, TextColumn, TimeRemainingColumn

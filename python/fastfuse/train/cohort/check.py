@@ -80,8 +80,8 @@ def examine_cohort(
     cases = find_cases(root, split)
     usual = Counter(len(case.masks) for case in cases).most_common(1)[0][0]
     checked = []
-    for case in cases:
-        say(f"checking {case.name}")
+    for number, case in enumerate(cases, start=1):
+        say(f"checking {case.name} ({number} of {len(cases)})")
         checked.append(_examine(case, usual, fix_flips=fix_flips))
     return checked
 

@@ -65,6 +65,27 @@ def search(root: Path) -> dict[Place, Files]:
     return found
 
 
+def folder_above(root: Path) -> Path | None:
+    """Return the cohort's folder if the one named is a case of it or lies in one; None if it does not."""
+    folder = root.resolve()
+    place = _owner(folder.parent.parent.parent, folder)
+    if place is None or not any(_role(name)[0] for _, names in _folders(folder) for name in names):
+        return None
+    case = folder.parent if folder.name.lower() in INSIDE_A_CASE else folder
+    return case.parent
+
+
+def files_of_no_case(root: Path) -> list[str]:
+    """Return the files whose names have a role, but whose folder is that of no case, seen from the root."""
+    return [
+        str((folder / name).relative_to(root))
+        for folder, names in _folders(root)
+        if _owner(root, folder) is None
+        for name in names
+        if _role(name)[0]
+    ]
+
+
 def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield the root and the folders below it, with the names of their files; links are followed."""
     for folder, below, names in os.walk(root, followlinks=True):

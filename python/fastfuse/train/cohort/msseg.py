@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import CohortError
 from ...images.paths import shown
-from .layout import MASK, MODALITIES, Files, Found, Place, search
+from .layout import MASK, MODALITIES, Files, Found, Place, files_of_no_case, folder_above, search
 
 SPLITS = ("Training", "Testing", "all")
 
@@ -112,8 +112,17 @@ def find_cases(root: Path | str, split: str = "Training") -> list[Case]:
 def _nothing_found(root: Path, split: str, others: int) -> str:
     if others:
         return f"{shown(root)}: no case for split {split}, but {others} of another; choose another split"
+    above = folder_above(root)
+    if above is not None:
+        return f"{shown(root)}: is a case, or lies in one, and no cohort; give {shown(above)}"
+    loose = files_of_no_case(root)
+    if loose:
+        count = f"{len(loose)} file{'s' * (len(loose) != 1)}"
+        found = f"{count} with a cohort's names, such as {shown(loose[0])}, but in no folder of a case"
+    else:
+        found = "no case found"
     return (
-        f"{shown(root)}: no case found; give a folder with "
+        f"{shown(root)}: {found}; give a folder with "
         "Training/Center_01/Patient_01/Preprocessed_Data/FLAIR_preprocessed.nii.gz, or with the archive of 2016, "
         "whose cases lie in folders as 01016SACH"
     )

@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from ...report.terminal import LOOK, output, printable
+from ...images.paths import shown
+from ...report.numbers import plural
+from ...report.table import Column, Row, Table, first_that_fits
+from ...report.terminal import output, printable, width
 
 if TYPE_CHECKING:
     from .check import CheckedCase
     from .problem import Problem
 
+TITLES = ("grid", "mm", "raters", "lesions (ml)", "problems")
 
-def print_check(checked: Sequence[CheckedCase]) -> None:
-    """Print a table of the cases, then every problem with its remedy, and the notes."""
+
+def print_check(checked: Sequence[CheckedCase], outside: Sequence[str]) -> None:
+    """Print a table of the cases, then a line for each kind of problem, with its remedy, and of note.
+
+    ``outside`` are files with a cohort's names that lie in no folder of a case.
+    """
     console = output()
     problems = [problem for case in checked for problem in case.problems]
-    table = Table(title=f"{len(checked)} case{'s' * (len(checked) != 1)}", **LOOK)
-    table.add_column("case", overflow="fold")
-    table.add_column("centre", no_wrap=True)
-    for name in ("grid", "mm", "raters", "lesions (ml)", "problems"):
-        table.add_column(name, justify="right", no_wrap=name != "problems")
-    for case in checked:
-        table.add_row(*_row(case))
-    console.print(table)
-    for problem in problems:
-        console.print(f"[red]{_line(problem)}[/]", highlight=False)
-    for note in (note for case in checked for note in case.notes):
-        console.print(f"note: {_line(note)}", highlight=False)
-    console.print(f"{len(problems)} problem{'s' * (len(problems) != 1)}", highlight=False)
+    first_that_fits([_table(checked, wide=wide) for wide in (True, False)], width()).print(console)
+    for line in _lines(problems):
+        console.print(f"[red]{printable(line)}[/]", highlight=False)
+    for line in _lines([note for case in checked for note in case.notes]):
+        console.print(printable(f"note: {line}"), highlight=False)
+    if outside:
+        lie = "lies" if len(outside) == 1 else "lie"
+        said = f"note: {plural(len(outside), 'file')} {lie} in no folder of a case, such as {outside[0]}: not read"
+        console.print(printable(said), highlight=False)
+    more = ", each listed by --json" if len(list(_lines(problems))) < len(problems) else ""
+    console.print(f"{plural(len(problems), 'problem')}{more}", highlight=False)
+
+
+def _table(checked: Sequence[CheckedCase], *, wide: bool) -> Table:
+    """Return the table of cases; narrow, without what can be told from a case's folder or its files."""
+    columns = [Column("case", right=False), Column("centre", right=False), *map(Column, TITLES)]
+    kept = [i for i, column in enumerate(columns) if wide or column.title not in ("centre", "grid", "mm")]
+    rows = [_row(case) for case in checked]
+    return Table(
+        plural(len(checked), "case"),
+        [columns[i] for i in kept],
+        [Row([row[i] for i in kept]) for row in rows],
+    )
 
 
 def _row(checked: CheckedCase) -> tuple[str, ...]:
     grid, volumes = checked.grid, checked.volumes_ml
     return (
-        printable(checked.case.name),
-        printable(checked.case.center),
+        shown(checked.case.name),
+        shown(checked.case.center),
         "unknown" if grid is None else "×".join(map(str, grid.shape)),
         "unknown" if grid is None else _sides(grid.voxel_mm.tolist()),
         str(len(checked.case.masks)),
@@ -52,6 +69,22 @@ def _sides(voxel_mm: list[float]) -> str:
     return "×".join(sides if len(set(sides)) > 1 else sides[:1])
 
 
-def _line(problem: Problem) -> str:
-    where = " ".join(part for part in (problem.case, problem.file) if part)
-    return printable(f"{where}: {problem.what}: {problem.remedy}")
+def _lines(problems: Sequence[Problem]) -> Iterator[str]:
+    """Yield a line for each problem; files that share one share the line."""
+    kinds: dict[tuple[str, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        kinds[problem.what, problem.remedy].append(problem)
+    for (what, remedy), found in kinds.items():
+        yield f"{_where(found)}: {what}: {remedy}"
+
+
+def _where(found: Sequence[Problem]) -> str:
+    """Return the file or the case of a problem, and how many others have it."""
+    first = " ".join(part for part in (found[0].case, found[0].file) if part)
+    if len(found) == 1:
+        return first
+    cases = len({problem.case for problem in found})
+    if not found[0].file:
+        return f"{first} and {plural(cases - 1, 'other case')}"
+    others = f"{first} and {plural(len(found) - 1, 'other file')}"
+    return others if cases == 1 else f"{others}, in {cases} cases"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Table
-
-from ...report.terminal import LOOK, output, printable
+from ...report.table import Column, Table
+from ...report.table import Row as TableRow
+from ...report.terminal import output, printable
 from .table import PAPER, TITLES, Row
 
 
@@ -17,15 +17,14 @@ def print_table(rows: Sequence[Row], out: Path) -> None:
     if not rows:
         console.print(f"wrote what is ready below {printable(out)}", highlight=False)
         return
-    table = Table(title="Table 1, in percent: against the experts, and against STAPLE", **LOOK)
-    table.add_column("trained on", no_wrap=True)
-    for name in ("experts\nDice", "\nPre", "\nRec", "STAPLE\nDice", "\nPre", "\nRec"):
-        table.add_column(name, justify="right")
+    titles = ("experts\nDice", "\nPre", "\nRec", "STAPLE\nDice", "\nPre", "\nRec")
+    columns = [Column("trained on", right=False), *map(Column, titles)]
+    table = []
     for row in rows:
-        table.add_row(TITLES[row.method], *(f"{value:.1f}" for value in row.pooled.values()))
         paper = (value for part in PAPER[row.method] for value in part)
-        table.add_row("  paper, on MSSEG-2016", *(f"{value:.1f}" for value in paper), style="dim")
-    console.print(table)
+        table.append(TableRow([TITLES[row.method], *(f"{value:.1f}" for value in row.pooled.values())]))
+        table.append(TableRow(["  paper, on MSSEG-2016", *(f"{value:.1f}" for value in paper)]))
+    Table("Table 1, in percent: against the experts, and against STAPLE", columns, table).print(console)
     console.print(
         f"wrote table1.md, metrics.csv, figures and all else below {printable(out)}", highlight=False
     )

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from ...evaluation.bootstrap import bootstrap_interval
+from ...images.paths import recorded
+from ...images.sidecar import number_or_null
 from .scores import MEASURES, Score, case_means, mean_of_defined, paper_measures
 from .sheets import csv_of, markdown_of
 
@@ -89,6 +93,25 @@ def markdown(rows: Sequence[Row], about: str) -> str:
         "Mean over cases, with 95 % bootstrap intervals:\n\n"
         f"{markdown_of(head, cases)}"
     )
+
+
+def facts_of(rows: Sequence[Row], out: Path) -> dict[str, Any]:
+    """Return the table as plain data, for JSON: an entry for each method, reference and measure."""
+    table = [
+        {
+            "method": row.method,
+            "against": AGAINST[experts],
+            "measure": measure,
+            "pooled": number_or_null(value),
+            **dict(
+                zip(("case_mean", "case_low", "case_high"), number_or_null(row.per_case[key]), strict=True)
+            ),
+        }
+        for row in rows
+        for key, value in row.pooled.items()
+        for experts, measure in [key]
+    ]
+    return {"folder": recorded(out), "table": table}
 
 
 def csv_bytes(rows: Sequence[Row]) -> bytes:

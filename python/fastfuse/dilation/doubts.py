@@ -1,0 +1,60 @@
+"""What makes a dilation doubtful: an image that is a mask, and masks that grow far beyond the size asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..inputs.arrays import Array, name_of, shown_number
+from .guide import Guide
+from .options import Dilation
+from .soft_mask import SoftMask
+
+TOO_LARGE = 1.5  # times the size asked
+MOST_NAMED = 3
+SAMPLE = 4096  # voxels that tell most images from masks
+
+
+def remarks_on_growing(guide: Guide, softened: Sequence[SoftMask], names: Sequence[str]) -> list[str]:
+    """Return all reasons to doubt masks that grew: of the image, and of their sizes."""
+    image = remark_on_values(guide.image, guide.image_name)
+    return [*image, *guide.remarks, *remarks_on_growth(softened, names, guide.options)]
+
+
+def remark_on_values(image: Array, name: str) -> list[str]:
+    """Say that an image holds two values only, as a mask does."""
+    step = max(image.size // SAMPLE, 1)
+    if np.unique(image.flat[::step]).size > 2:
+        return []
+    values = np.unique(image)
+    if values.size != 2:
+        return []
+    low, high = (shown_number(float(value)) for value in values)
+    return [
+        f"{name} holds {low} and {high} only, as a mask does: among its voxels none is brighter than the others; give FLAIR there"
+    ]
+
+
+def remarks_on_growth(
+    softened: Sequence[SoftMask], names: Sequence[str] | None, options: Dilation
+) -> list[str]:
+    """Name the masks that grow far beyond the size asked; a fixed intensity asks for none."""
+    if not isinstance(options.threshold, str):
+        return []
+    found = [(i, soft.size) for i, soft in enumerate(softened) if soft.size > TOO_LARGE * options.size]
+    if not found:
+        return []
+    named = [f"{name_of(i, names)} × {size:.2f}" for i, size in found[:MOST_NAMED]]
+    others = len(found) - MOST_NAMED
+    more = [f"{others} other{'s' * (others > 1)}"] if others > 0 else []
+    *first, last = named + more
+    listed = f"{', '.join(first)} and {last}" if first else last
+    remedy = (
+        ""
+        if options.threshold == "exact"
+        else "; threshold='exact' (--ring-threshold exact) keeps to the size"
+    )
+    return [
+        f"grown far beyond the size asked, × {options.size:g}: {listed}; see that image and masks are not swapped{remedy}"
+    ]

@@ -1,0 +1,108 @@
+"""What is doubtful about the files of a fusion, beside what they hold voxel by voxel."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..images.paths import recorded, shown
+from ..images.sidecar import sidecar_path
+
+if TYPE_CHECKING:
+    from ..images.image import Image
+
+# What the header of a consensus says that fastfuse wrote; soft masks and the demo's raters are described otherwise.
+OURS = re.compile(r"fastfuse (demo Consensus|.* (probability|votes|cut \S+)$)")
+MOST_SIDECAR = 1 << 22  # bytes; a longer JSON is none of ours
+
+
+def repeated(paths: Sequence[Path]) -> list[str]:
+    """Say which file counts twice."""
+    seen: dict[tuple[int, int], Path] = {}
+    remarks = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:  # reading will tell
+            continue
+        first = seen.setdefault((status.st_dev, status.st_ino), path)
+        if first is not path:
+            remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
+    return remarks
+
+
+def alike(
+    paths: Sequence[Path], names: Sequence[str], votes: Sequence[NDArray[Any]], volumes: Sequence[float]
+) -> list[str]:
+    """Say which files hold the same votes; only those of one volume are compared, and none that is empty."""
+    groups: dict[float, list[list[int]]] = defaultdict(list)
+    for i, volume in enumerate(volumes):
+        if not volume:
+            continue
+        for group in groups[volume]:
+            if np.array_equal(votes[group[0]], votes[i]):
+                group.append(i)
+                break
+        else:
+            groups[volume].append([i])
+    copies = [
+        group for same in groups.values() for group in same if _several_files([paths[i] for i in group])
+    ]
+    return [
+        f"{_listed([names[i] for i in group])} hold the same votes: they count as {len(group)} raters; leave copies out"
+        for group in copies
+    ]
+
+
+def own_outputs(images: Sequence[Image]) -> list[str]:
+    """Say which raters' files are consensus files that fastfuse wrote."""
+    ours = [image.path for image in images if _described_as_ours(image) or _listed_in_sidecar(image.path)]
+    return [
+        f"{shown(path)} is a consensus that fastfuse wrote, not a rater's: leave it out, or give it a name that is not "
+        "taken for a rater's"
+        for path in ours
+    ]
+
+
+def _several_files(paths: Sequence[Path]) -> bool:
+    """Tell files from one that is named several times, of which :func:`repeated` tells."""
+    with suppress(OSError):
+        return len({(path.stat().st_dev, path.stat().st_ino) for path in paths}) > 1
+    return False
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _described_as_ours(image: Image) -> bool:
+    try:
+        said = bytes(image.header["descrip"].tobytes()).rstrip(b"\0 ").decode("ascii", "replace")
+    except (KeyError, TypeError, ValueError, AttributeError):  # another format, or none
+        return False
+    return OURS.match(said) is not None
+
+
+def _listed_in_sidecar(path: Path) -> bool:
+    """Tell whether the JSON beside a file says that a fusion wrote it."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return False
+    sidecar = sidecar_path(path)
+    with suppress(OSError, ValueError, RecursionError):
+        if sidecar.is_file() and sidecar.stat().st_size < MOST_SIDECAR:
+            facts = json.loads(sidecar.read_text(encoding="utf-8"))
+            return isinstance(facts, dict) and "fastfuse" in facts and _writes(facts, path)
+    return False
+
+
+def _writes(facts: dict[str, Any], path: Path) -> bool:
+    outputs = facts.get("outputs")
+    return isinstance(outputs, dict) and recorded(path.name) in outputs.values()

@@ -1,0 +1,161 @@
+"""What ``fastfuse fuse`` prints: a sidecar's content as a table of raters and some lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .names import Names, for_tables
+from .numbers import millilitres, plural, rate, times
+from .table import Column, Row, Table, first_that_fits
+from .terminal import output, printable, width
+
+Facts = dict[str, Any]
+Cell = tuple[str, str]  # title and text; a title may have a second line
+
+EQUAL_ML = 1e-6  # volumes that differ by less are one
+
+
+def print_fusion(facts: Facts, written: Sequence[Path]) -> None:
+    """Print a sidecar's content: the table of raters, and how the consensus was made."""
+    console = output()
+    table, said = _fitting(facts, width())
+    table.print(console)
+    for line in (*said, *_volumes(facts), *_how(facts)):
+        console.print(printable(line), highlight=False)
+    console.print(f"wrote {', '.join(printable(path) for path in written)}", highlight=False)
+
+
+def _fitting(facts: Facts, columns: int | None) -> tuple[Table, Sequence[str]]:
+    """Return the table that fits, the widest first, and what is said of its names."""
+    full, shared, numbered = for_tables([rater["name"] for rater in facts["raters"]])
+    plans = [(_wide, full), (_wide, shared), (_short, full), (_short, shared)]
+    lower = [(_short, numbered), (_stacked, shared)]  # where rows have one line, numbers keep it so
+    plans += [*(lower[::-1] if _has_intervals(facts) else lower), (_stacked, numbered)]
+    tables = [(_table(facts, make, names), names.said) for make, names in plans]
+    chosen = first_that_fits([table for table, _ in tables], columns)
+    return next((table, said) for table, said in tables if table is chosen)
+
+
+def _table(facts: Facts, make: Any, names: Names) -> Table:
+    raters = facts["raters"]
+    rows = [make(facts, _rates(rater), _sizes(facts, i)) for i, rater in enumerate(raters)]
+    ends = [(label, make(facts, {}, sizes)) for label, sizes in _ends(facts)]
+    columns = [Column("rater", right=False), *map(Column, rows[0])]
+    body = [Row([name, *row.values()]) for name, row in zip(names.short, rows, strict=True)]
+    body += [Row([label, *row.values()], spans=True, apart=i == 0) for i, (label, row) in enumerate(ends)]
+    return Table(f"{facts['method']} of {plural(len(raters), 'rater')}", columns, body)
+
+
+RATES = {"sensitivity": "sens.", "specificity": "spec.", "PPV": "PPV", "NPV": "NPV", "Dice": "Dice"}
+SIZES = {"marked (ml)": "marked\n(ml)", "votes (ml)": "votes\n(ml)", "grown to": "grown\nto"}
+BELOW = {"marked (ml)": "marked", "votes (ml)": "votes", "grown to": "grown"}
+
+
+def _wide(facts: Facts, rates: Facts, sizes: Facts) -> dict[str, str]:
+    """Return the cells of a row by their titles."""
+    return {**{name: rates.get(name, "") for name in RATES}, **{name: sizes[name] for name in _sized(facts)}}
+
+
+def _short(facts: Facts, rates: Facts, sizes: Facts) -> dict[str, str]:
+    """Return the same under shorter titles."""
+    cells = _wide(facts, rates, sizes)
+    return {{**RATES, **SIZES}[name]: text for name, text in cells.items()}
+
+
+def _stacked(facts: Facts, rates: Facts, sizes: Facts) -> dict[str, str]:
+    """Return the same in two lines: sizes stand below predictive values and Dice."""
+    under = dict(zip(("PPV", "NPV", "Dice"), _sized(facts), strict=False))
+    cells = {}
+    for name, short in RATES.items():
+        rate, size = rates.get(name, ""), under.get(name)
+        title = BELOW[size] if size else "95 %" if _has_intervals(facts) and short.endswith(".") else ""
+        cells[f"{short}\n{title}"] = f"{rate}\n{sizes[size]}" if size else rate
+    return cells
+
+
+def _rates(rater: Facts) -> Facts:
+    return {
+        "sensitivity": rate(rater["sensitivity"], rater.get("sensitivity_95")),
+        "specificity": rate(rater["specificity"], rater.get("specificity_95")),
+        **{name: rate(rater[name.lower()]) for name in ("PPV", "NPV", "Dice")},
+    }
+
+
+def _sized(facts: Facts) -> list[str]:
+    """Return which sizes the table has: the sums of votes and growth only where they say more."""
+    grown = "raters" in facts.get("dilation", {})
+    soft = any(abs(rater["volume_ml"] - rater["marked_ml"]) > EQUAL_ML for rater in facts["raters"])
+    return ["marked (ml)", *(["votes (ml)"] if soft else []), *(["grown to"] if grown else [])]
+
+
+def _sizes(facts: Facts, i: int) -> Facts:
+    rater, grown = facts["raters"][i], facts.get("dilation", {}).get("raters")
+    return {
+        "marked (ml)": millilitres(rater["marked_ml"]),
+        "votes (ml)": millilitres(rater["volume_ml"]),
+        "grown to": times(grown[i]["size"]) if grown else "",
+    }
+
+
+def _ends(facts: Facts) -> Iterator[tuple[str, Facts]]:
+    """Yield the rows below the raters': the consensus, and its ring."""
+    sizes = {"votes (ml)": millilitres(facts["probability"]["ml"]), "grown to": ""}
+    cut = facts["options"]["cut"]
+    yield f"consensus, cut {cut:g}", {**sizes, "marked (ml)": millilitres(facts["foreground"]["ml"])}
+
+
+def _volumes(facts: Facts) -> Iterator[str]:
+    """Yield lines on what the volumes are, and on the consensus's ring."""
+    growth = facts.get("dilation", {})
+    if "votes (ml)" in _sized(facts):
+        grown = "raters" in growth
+        drawn = "masks as they were drawn" if grown else "votes of at least 0.5"
+        summed = f"all votes, {growth['options']['label']:g} on a ring" if grown else "all votes"
+        yield f"Marked: {drawn}; of the consensus, probabilities of at least the cut. In ml."
+        yield f"Votes: the sum of {summed}; of the consensus, the sum of probabilities. In ml."
+    ring = growth.get("consensus")
+    if ring:
+        ml = ring["ring_voxels"] * facts["voxel_ml"]
+        yield f"The consensus has grown to {times(ring['size'])} by a ring of {millilitres(ml)} ml."
+
+
+def _how(facts: Facts) -> Iterator[str]:
+    """Yield lines on the fused region, the convergence, and the voxels that the rates refer to."""
+    options, mask = facts["options"], facts["region"]["mask"]
+    roi = options.get("roi", "all")
+    inside = [] if mask is None else [f"inside {Path(mask).name}"]
+    if roi == "disputed":
+        inside.append("in dispute")
+    elif roi != "all":
+        inside.append(f"within {roi:g} mm of what anybody marks")
+    where = ", ".join(inside) or "the whole volume"
+    yield f"{plural(facts['region']['voxels'], 'voxel')} ({where}), prior {_prior(facts['prior'])}, {_ending(facts)}"
+    if roi == "disputed":
+        yield "Sensitivity and specificity are of voxels in dispute, all else of those on which all agree, too."
+    elif not inside:
+        yield f"Background counts: it inflates specificity{_on_prior(facts)}; give --mask to leave it out."
+    kind = options.get("intervals", "none")
+    if _has_intervals(facts):
+        what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}
+        yield f"Below the rates: 95 % intervals {what.get(kind, 'over resampled lesions')}."
+
+
+def _has_intervals(facts: Facts) -> bool:
+    return any(rater.get("sensitivity_error") or rater.get("specificity_error") for rater in facts["raters"])
+
+
+def _on_prior(facts: Facts) -> str:
+    """Say what background does to a prior that is a mean; other priors are as they were given."""
+    return " and lowers the prior" if facts["options"].get("prior") in ("mean", "estimate") else ""
+
+
+def _prior(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3g}"
+
+
+def _ending(facts: Facts) -> str:
+    if facts["method"] == "majority":
+        return "no iterations"
+    return f"{plural(facts['n_iter'], 'iteration')}, {'converged' if facts['converged'] else 'not converged'}"

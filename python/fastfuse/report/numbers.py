@@ -1,0 +1,39 @@
+"""Numbers as tables show them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+ROUNDING = 1e-9  # cuts below count as 0
+SMALL_ML = 0.1  # volumes below are shown with more digits
+
+
+def rate(value: float | None, interval: Sequence[float | None] | None = None) -> str:
+    """Return a rate, and its interval on a second line."""
+    shown = "undefined" if value is None or math.isnan(value) else f"{value:.4f}"
+    if interval is None or interval[0] is None or interval[1] is None:
+        return shown
+    shown_ends = {"0.0000": "0", "1.0000": "1"}  # as narrow as the column's title
+    ends = (shown_ends.get(f"{end:.4f}", f"{end:.4f}".removeprefix("0")) for end in interval)
+    return f"{shown}\n{'–'.join(ends)}"
+
+
+def millilitres(volume: float) -> str:
+    """Return a volume in ml."""
+    return f"{volume:.2f}" if volume == 0 or volume >= SMALL_ML else f"{volume:.3g}"
+
+
+def times(size: float | None) -> str:
+    """Return the growth of a mask."""
+    return "empty" if size is None or math.isnan(size) else f"× {size:.3f}"
+
+
+def number(value: float) -> str:
+    """Return a number with four digits."""
+    return f"{0 if abs(value) < ROUNDING else value:.4g}"
+
+
+def plural(count: int, what: str) -> str:
+    """Return a count of things."""
+    return f"{count:,} {what}{'s' * (count != 1)}"

@@ -1,0 +1,113 @@
+"""A table as lines of text: as wide as its content, so that no number is ever cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+GAP = 2  # columns between two cells
+INDENT = " "
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, of one or more lines, and where its cells stand."""
+
+    title: str
+    right: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of cells, each of one or more lines.
+
+    Attributes
+    ----------
+    cells : sequence of str
+    spans : bool
+        Whether the first cell may extend over empty ones after it.
+    apart : bool
+        Whether a blank line goes before the row.
+    """
+
+    cells: Sequence[str]
+    spans: bool = False
+    apart: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its title, columns and rows."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+
+    @property
+    def widths(self) -> list[int]:
+        """Width of each column."""
+        cells = [[column.title for column in self.columns]]
+        cells += [["", *row.cells[1:]] if row.spans else list(row.cells) for row in self.rows]
+        return [max(map(_width, column)) for column in zip(*cells, strict=True)]
+
+    @property
+    def width(self) -> int:
+        """Width of the whole, with the indent."""
+        lines = [line for row in self.rows for line in self._lines(row.cells)]
+        return max(map(cell_len, [self.title, self._rule(), *lines]))
+
+    def print(self, console: Console) -> None:
+        """Print the table: the title first, second lines of a row dimmed."""
+        _print(console, self.title, "bold")
+        heads = self._lines([column.title for column in self.columns], bottom=True)
+        for line in ["", *heads, self._rule()]:
+            _print(console, line, "")
+        for row in self.rows:
+            first, *others = self._lines(row.cells)
+            if row.apart:
+                _print(console, "", "")
+            _print(console, first, "")
+            for line in others:
+                _print(console, line, "dim")
+        _print(console, "", "")
+
+    def _rule(self) -> str:
+        return INDENT + "─" * (sum(self.widths) + GAP * (len(self.columns) - 1))
+
+    def _lines(self, cells: Sequence[str], *, bottom: bool = False) -> list[str]:
+        """Return the lines of a row; its cells stand at the top, or at the bottom."""
+        parts = [cell.split("\n") for cell in cells]
+        if bottom:
+            most = max(map(len, parts))
+            parts = [[""] * (most - len(part)) + part for part in parts]
+        return [self._line(line) for line in zip_longest(*parts, fillvalue="")]
+
+    def _line(self, cells: Sequence[str]) -> str:
+        """Return one line; a cell that is too wide takes the room of empty ones after it."""
+        line, end = INDENT, len(INDENT)
+        for cell, width, column in zip(cells, self.widths, self.columns, strict=True):
+            end += width
+            if cell:
+                start = max(end - cell_len(cell) if column.right else end - width, cell_len(line))
+                line += " " * (start - cell_len(line)) + cell
+            end += GAP
+        return line
+
+
+def first_that_fits(tables: Sequence[Table], width: int | None) -> Table:
+    """Return the first table that is no wider than that; the last one if none is."""
+    return next((one for one in tables if width is None or one.width <= width), tables[-1])
+
+
+def _width(cell: str) -> int:
+    return max(map(cell_len, cell.split("\n")))
+
+
+def _print(console: Console, line: str, style: str) -> None:
+    """Print a line as it is: not wrapped, not cut, no markup in it."""
+    console.print(Text(line.rstrip(), style=style), soft_wrap=True, highlight=False)
