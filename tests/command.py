@@ -18,14 +18,14 @@ import pytest
 from fastfuse.cli import main
 
 
-def run_here(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run_here(folder: Path, *words: str, columns: int = 100) -> subprocess.CompletedProcess[str]:
     """Run ``fastfuse WORDS`` in a folder as its ``main`` does, and return its code and what it prints."""
     command = ["fastfuse", *words]
     out, err = io.StringIO(), io.StringIO()
     with (
         restored(folder),
         mock.patch.object(sys, "argv", command),
-        mock.patch.dict(os.environ, COLUMNS="100"),
+        mock.patch.dict(os.environ, COLUMNS=str(columns)),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
         pytest.raises(SystemExit) as ended,

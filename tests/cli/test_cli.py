@@ -137,7 +137,7 @@ def test_warnings_are_lines(folder: Path) -> None:
     done = run(folder, "fuse", *RATERS, "-o", "c.nii.gz", "--max-iter", "1")
     assert done.returncode == 0
     assert done.stderr == "warning: stopped at max_iter = 1 before convergence\n"
-    assert "1 iterations, not converged" in done.stdout
+    assert "1 iteration, not converged" in done.stdout
 
 
 def test_hostile_file_names(folder: Path) -> None:

@@ -211,7 +211,7 @@ def test_raters_of_one_name_are_told_apart(tmp_path: Path, masks: np.ndarray) ->
     for i, mask in enumerate(masks):
         (tmp_path / f"s{i}").mkdir()
         save(tmp_path / f"s{i}" / "lesion.nii", mask if i else 3 * mask)
-    with pytest.raises(ValueError, match=r"rater 0 \(s0/lesion\.nii\) holds 3"):
+    with pytest.raises(ValueError, match=r"^s0/lesion\.nii holds 3"):
         fastfuse.fuse_files(sorted(tmp_path.glob("*/lesion.nii")), tmp_path / "c.nii")
     assert short_names(["a/x.nii", "b/y.nii"]) == ["x.nii", "y.nii"]
 
