@@ -115,12 +115,12 @@ def reading(paths: Sequence[Path], threads: int, wanted: Wanted = ALL) -> Iterat
         if stopped.is_set():
             raise CancelledError
 
-    with ThreadPoolExecutor(workers, "fastfuse-reader") as pool:
-        try:
-            yield _in_order(pool, paths, workers, lambda path: read(path, go_on, wanted))
-        finally:
-            stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(workers, "fastfuse-reader")
+    try:
+        yield _in_order(pool, paths, workers, lambda path: read(path, go_on, wanted))
+    finally:
+        stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)  # a library that reads a file may hear nothing
 
 
 def on_one_grid(
