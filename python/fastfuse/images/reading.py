@@ -116,11 +116,15 @@ def reading(paths: Sequence[Path], threads: int, wanted: Wanted = ALL) -> Iterat
             raise CancelledError
 
     pool = ThreadPoolExecutor(workers, "fastfuse-reader")
+    waits = True
     try:
         yield _in_order(pool, paths, workers, lambda path: read(path, go_on, wanted))
+    except (KeyboardInterrupt, SystemExit):
+        waits = False  # for a library that reads a file, and hears nothing
+        raise
     finally:
         stopped.set()
-        pool.shutdown(wait=False, cancel_futures=True)  # a library that reads a file may hear nothing
+        pool.shutdown(wait=waits, cancel_futures=True)
 
 
 def on_one_grid(
