@@ -59,7 +59,7 @@ def main() -> None:
     """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt)
     gc.set_threshold(GARBAGE)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names that the terminal cannot show are no reason to fail
@@ -79,6 +79,14 @@ def _leave_threads(code: int) -> None:
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+class _Interrupt(KeyboardInterrupt):
+    """Ctrl-C. Python takes a plain KeyboardInterrupt that passes an import for unhandled, and then kills itself."""
+
+
+def _interrupt(*_: object) -> None:
+    raise _Interrupt
 
 
 def _terminate(*_: object) -> None:
