@@ -122,7 +122,7 @@ def test_a_table_is_as_wide_as_its_content() -> None:
     console = Console(width=5)
     with console.capture() as captured:
         table.print(console)
-    assert [" ééééééééé  1.25", "             0–2"] == captured.get().splitlines()[-3:-1]
+    assert captured.get().splitlines()[-3:-1] == [" ééééééééé  1.25", "             0–2"]
     assert table.width == 1 + 9 + 2 + 4
 
 

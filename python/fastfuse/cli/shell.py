@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
+import threading
 import traceback
 from typing import Annotated
 
@@ -65,9 +67,21 @@ def fastfuse(
 def main() -> None:
     """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
     gc.set_threshold(GARBAGE)
     open_streams()
-    code = _run()
+    code = _flushed(_run())
+    if code in (INTERRUPTED, TERMINATED) and any(
+        not one.daemon for one in threading.enumerate() if one is not threading.main_thread()
+    ):
+        os._exit(code)  # readers still wait for a library; temporary files are gone already
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is written: what remains is Python's own end
+    sys.exit(code)
+
+
+def _flushed(code: int) -> int:
+    """Hand on what is buffered, before Python does, which would complain; return the exit code."""
     try:
         sys.stdout.flush()
     except ReaderGone:
@@ -76,7 +90,15 @@ def main() -> None:
         report.print_line("error", str(error))
         code = code or 1
     sys.stderr.flush()
-    sys.exit(code)
+    return code
+
+
+class _Interrupt(KeyboardInterrupt):
+    """Ctrl-C. Python takes a plain KeyboardInterrupt that passes an import for unhandled, and then kills itself."""
+
+
+def _interrupt(*_: object) -> None:
+    raise _Interrupt
 
 
 def _terminate(*_: object) -> None:
@@ -93,6 +115,8 @@ def _run() -> int:
         return 0
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except SystemExit as ended:  # by SIGTERM
+        return int(ended.code or 0)
     except Exception as error:  # noqa: BLE001 - one line, whatever it is
         if manner.debug:
             traceback.print_exc()
