@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from ..report.evaluation import print_evaluation
-from .common import printing, progress, warnings_as_lines
+from .common import answer, manner, progress, warnings_as_lines
 from .switches import Overwrite
 
 EXAMPLES = ("fastfuse evaluate consensus.nii.gz truth.nii.gz --mask brain.nii.gz -o metrics.json",)
@@ -36,7 +38,8 @@ def evaluate(
     """Hold a mask, or a probability, against the truth: overlap, distances and lesions."""
     from ..evaluation.files import evaluate_files
 
-    with warnings_as_lines():
+    with warnings_as_lines(), TemporaryDirectory() as folder:
+        facts = output or (Path(folder) / "facts.json" if manner.json else None)
         with progress(3 + (mask is not None)) as say:
             result = evaluate_files(
                 prediction,
@@ -44,11 +47,14 @@ def evaluate(
                 mask=mask,
                 cut=cut,
                 least_voxels=least_voxels,
-                output=output,
+                output=facts,
                 overwrite=overwrite,
                 progress=say,
             )
-        with printing():
-            print_evaluation(
+        answer(
+            lambda: {} if facts is None else json.loads(facts.read_text(encoding="utf-8")),
+            lambda: print_evaluation(
                 result, prediction, truth, mask=mask, cut=cut, least_voxels=least_voxels, written=output
-            )
+            ),
+            wrote=output is not None,
+        )

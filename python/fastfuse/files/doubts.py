@@ -26,16 +26,18 @@ MOST_SIDECAR = 1 << 22  # bytes; a longer JSON is none of ours
 
 def repeated(paths: Sequence[Path]) -> list[str]:
     """Say which file counts twice."""
-    seen: dict[tuple[int, int], Path] = {}
+    seen: dict[tuple[int, int], int] = {}
     remarks = []
-    for path in paths:
+    for i, path in enumerate(paths):
         try:
             status = path.stat()
         except OSError:  # reading will tell
             continue
-        first = seen.setdefault((status.st_dev, status.st_ino), path)
-        if first is not path:
-            remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
+        first = seen.setdefault((status.st_dev, status.st_ino), i)
+        if first != i:
+            remarks.append(
+                f"{shown(path)} and {shown(paths[first])} are one file: it counts as two raters; leave one out"
+            )
     return remarks
 
 
