@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -186,14 +188,16 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_command(cohort: Path) -> None:
     done = run("check", cohort)
-    assert (done.returncode, done.stderr) == (0, "")
+    cases = ["Patient_01", "Patient_02", "Patient_03"]
+    said = "".join(f"checking {name} ({i} of 3)\n" for i, name in enumerate(cases, start=1))
+    assert (done.returncode, done.stderr) == (0, said)
     assert "8×9×7" in done.stdout
     assert "1×1.2×3" in done.stdout
     assert "0 problems" in done.stdout
     WRONG["flip"][0](first_case(cohort))
     WRONG["gap"][0](cohort / "Training" / "Center_07" / "Patient_03")
     done = run("check", cohort)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (2, said)
     lines = done.stdout.splitlines()
     assert any(
         line.startswith("Patient_01 ManualSegmentation_2.nii.gz: ") and "--fix-flips" in line
@@ -202,6 +206,57 @@ def test_command(cohort: Path) -> None:
     assert any(line.startswith("Patient_03 ManualSegmentation_2: missing: add") for line in lines)
     assert lines[-1] == "3 problems"
     assert run("check", cohort, "--fix-flips").stdout.splitlines()[-1] == "2 problems"
+
+
+def test_a_problem_of_many_files_is_one_line(cohort: Path) -> None:
+    """Masks of 0 and 255, in two of three cases."""
+    masks = [
+        path for path in sorted(cohort.rglob("ManualSegmentation_*.nii.gz")) if "Patient_02" not in path.parts
+    ]
+    for path in masks:
+        image = nib.load(path)
+        nib.save(nib.Nifti1Image(255 * np.asarray(image.dataobj).astype(np.uint8), image.affine), path)
+    done = run("check", cohort)
+    lines = [line for line in done.stdout.splitlines() if "not binary" in line]
+    first = f"Patient_01 ManualSegmentation_1.nii.gz and {len(masks) - 1} other files, in 2 cases"
+    remedy = "write 0 and 1; whatever is above 0 will count as 1"
+    assert lines == [f"{first}: is not binary: its values are 0, 255: {remedy}"]
+    assert done.stdout.splitlines()[-1] == f"{len(masks)} problems, each listed by --json"
+    found = json.loads(run("check", cohort, "--json").stdout)
+    assert found["problems"] == len(masks)
+    assert [len(case["problems"]) for case in found["cases"]] == [len(masks) // 2, 0, len(masks) // 2]
+
+
+def test_files_of_no_case(cohort: Path) -> None:
+    """Those below the folder named, but in no folder of a case, are told in one line."""
+    for where in ("Brain_Mask.nii.gz", "Training/FLAIR_preprocessed.nii.gz", "notes.txt"):
+        (cohort / where).touch()
+    done = run("check", cohort)
+    assert done.returncode == 0
+    said = [line for line in done.stdout.splitlines() if "in no folder of a case" in line]
+    assert said == ["note: 2 files lie in no folder of a case, such as Brain_Mask.nii.gz: not read"]
+
+
+def test_a_case_is_no_cohort(cohort: Path) -> None:
+    for case in (first_case(cohort), first_case(cohort) / "Masks"):
+        done = run("check", case)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith(
+            f"is a case, or lies in one, and no cohort; give {first_case(cohort).parent}\n"
+        )
+    assert run("check", first_case(cohort).parent).returncode == 0
+
+
+def test_files_without_folders(cohort: Path, tmp_path: Path) -> None:
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    for path in first_case(cohort).rglob("*.nii.gz"):
+        shutil.copy(path, loose)
+    done = run("check", loose)
+    assert done.returncode == 2
+    assert re.search(
+        r"loose: \d+ files with a cohort's names, such as \S+, but in no folder of a case;", done.stderr
+    )
 
 
 def test_command_with_nothing_to_check(tmp_path: Path) -> None:
@@ -268,7 +323,7 @@ def test_same_bytes_every_time(made: demo_cohort.CohortResult) -> None:
 
 def test_interrupted_cohort_leaves_no_file(tmp_path: Path) -> None:
     def stop(what: str) -> None:
-        if what == "painting Patient_02":
+        if what.startswith("painting Patient_02"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -71,7 +71,9 @@ def _rater_facts(fusion: Fusion, rater: int, marked: int, voxel_ml: float) -> di
 
 
 def _ml(voxels: float, voxel_ml: float) -> float:
-    return float(f"{voxels * voxel_ml:.9g}")
+    """Return a volume to six decimals; to six digits where it is below 1 ml."""
+    volume = voxels * voxel_ml
+    return round(volume, 6) if volume >= 1 else float(f"{volume:.6g}")
 
 
 def _interval_facts(intervals: Intervals | None, rater: int) -> dict[str, Any]:
