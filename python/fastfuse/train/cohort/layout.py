@@ -76,11 +76,15 @@ def folder_above(root: Path) -> Path | None:
 
 
 def files_of_no_case(root: Path) -> list[str]:
-    """Return the files whose names have a role, but whose folder is that of no case, seen from the root."""
+    """Return the files whose names have a role, but whose folder is that of no case, seen from the root.
+
+    Raw images are left out: they lie in folders of their own.
+    """
     return [
         str((folder / name).relative_to(root))
         for folder, names in _folders(root)
         if _owner(root, folder) is None
+        and not any(RAW.search(part) for part in folder.relative_to(root).parts)
         for name in names
         if _role(name)[0]
     ]
