@@ -1,0 +1,82 @@
+"""Options of an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ..inputs.checks import check_choice, check_count, check_cut
+from .components import check_connectivity
+from .detection import CONNECTIVITY, LEAST_MM3, MATCHES, check_least
+from .surface import check_tolerance
+
+Match = Literal["msseg", "any"]
+DROPPING = 26  # connectivity of components that are dropped, unless one is given
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of an evaluation, checked.
+
+    Attributes
+    ----------
+    cut : float
+        Foreground is what is at least this.
+    least_voxels : int
+        Smaller components are first removed from the prediction.
+    least_mm3 : float
+        Components of this volume or less are no lesions.
+    connectivity : int or None
+        Of all components; None for 6 of lesions and 26 of the components that are removed.
+    match : str
+        When a lesion counts as found.
+    tolerance_mm : float or None
+        Of the surface Dice.
+    """
+
+    cut: float = 0.5
+    least_voxels: int = 0
+    least_mm3: float = LEAST_MM3
+    connectivity: int | None = None
+    match: str = "msseg"
+    tolerance_mm: float | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        cut: Any,
+        least_voxels: Any,
+        least_mm3: Any,
+        connectivity: Any,
+        match: Any,
+        tolerance_mm: Any,
+    ) -> Options:
+        """Check all options."""
+        return cls(
+            cut=check_cut(cut),
+            least_voxels=check_count(least_voxels, "least_voxels", least=0),
+            least_mm3=check_least(least_mm3),
+            connectivity=None if connectivity is None else check_connectivity(connectivity),
+            match=check_choice(match, "match", MATCHES),
+            tolerance_mm=check_tolerance(tolerance_mm),
+        )
+
+    @property
+    def of_lesions(self) -> int:
+        """Connectivity of lesions."""
+        return CONNECTIVITY if self.connectivity is None else self.connectivity
+
+    @property
+    def of_dropped(self) -> int:
+        """Connectivity of the components that are first removed from the prediction."""
+        return DROPPING if self.connectivity is None else self.connectivity
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The options for a JSON file, with the connectivities that were used."""
+        return {
+            **asdict(self),
+            "connectivity": self.of_lesions,
+            "connectivity_of_dropped": self.of_dropped,
+        }
