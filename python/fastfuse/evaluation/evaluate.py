@@ -11,16 +11,25 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import warn
 from ..inputs.arrays import as_array, shown_number
+from ..inputs.foreground import Labels, Scale
 from ..inputs.grids import check_in_memory
 from .components import as_volume, drop_small
 from .detection import LEAST_MM3, Matched, matched
 from .options import Match, Options
 from .overlap import overlap
-from .result import Evaluation as Evaluation
+from .result import Evaluation
 from .space import Space, space_in, space_of
 from .surface import surface_distances
 
 NAMES = {"prediction": "the prediction", "truth": "the truth", "mask": "the mask"}
+ADVICE = (
+    "of a label map take image == K or image > 0: select_label=K (--select-label K) or binarize=True (--binarize); of "
+    "scaled probabilities, give scale (--scale)"
+)
+ADVICE_ON_TRUTH = (
+    "of a label map take image == K or image > 0: truth_select_label=K (--truth-select-label K) or truth_binarize=True "
+    "(--truth-binarize)"
+)
 
 
 def evaluate(
@@ -35,6 +44,14 @@ def evaluate(
     connectivity: int | None = None,
     match: Match = "msseg",
     tolerance_mm: float | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    truth_select_label: Labels = None,
+    truth_binarize: bool = False,
+    truth_threshold: float | None = None,
+    truth_scale: Scale = None,
 ) -> Evaluation:
     """Measure overlap, surface distances and lesion-wise detection of a prediction.
 
@@ -62,6 +79,16 @@ def evaluate(
         :func:`fastfuse.evaluation.detection.detection`.
     tolerance_mm : float, optional
         Also measure the surface Dice: the share of both surfaces within this distance of the other.
+    select_label : int or sequence of int, optional
+        Of label maps: these labels together are the foreground, of both images.
+    binarize : bool, default False
+        Whatever is above 0 is foreground, in both images.
+    threshold : float, optional
+        What is at least this is foreground in the prediction, in its own unit.
+    scale : float or "auto", optional
+        The prediction's value that stands for a probability of 1, such as 100 or 255; "auto" takes 1, 100 or 255.
+    truth_select_label, truth_binarize, truth_threshold, truth_scale
+        The same for the truth alone. Any of them replaces ``select_label`` and ``binarize`` there.
 
     Returns
     -------
@@ -79,7 +106,8 @@ def evaluate(
     Warns
     -----
     FusionWarning
-        For nibabel images whose grids differ by up to a tenth of a voxel.
+        For nibabel images whose grids differ by up to a tenth of a voxel, and on values that ``binarize`` or ``scale``
+        may not be meant for.
 
     References
     ----------
@@ -95,13 +123,21 @@ def evaluate(
         connectivity=connectivity,
         match=match,
         tolerance_mm=tolerance_mm,
+        select_label=select_label,
+        binarize=binarize,
+        threshold=threshold,
+        scale=scale,
+        truth_select_label=truth_select_label,
+        truth_binarize=truth_binarize,
+        truth_threshold=truth_threshold,
+        truth_scale=truth_scale,
     )
     given = {"prediction": prediction, "truth": truth, "mask": mask}
     remarks = check_in_memory((NAMES[what], value) for what, value in given.items())
     arrays = {what: as_array(value, NAMES[what]) for what, value in given.items() if value is not None}
     flat = as_volume(arrays["prediction"], NAMES["prediction"]).shape[2] == 1
     space = space_in([prediction, truth]) if spacing_mm is None else space_of(spacing_mm, flat=flat)
-    result = measure(arrays, space, options, NAMES).evaluation
+    result = measure(arrays, space, options, NAMES, remarks).evaluation
     warn(remarks)
     return result
 
@@ -115,10 +151,14 @@ class Measured:
 
 
 def measure(
-    arrays: Mapping[str, NDArray[Any]], space: Space, options: Options, names: Mapping[str, str]
+    arrays: Mapping[str, NDArray[Any]],
+    space: Space,
+    options: Options,
+    names: Mapping[str, str],
+    remarks: list[str],
 ) -> Measured:
-    """Compare arrays whose options have been checked."""
-    mask, truth, inside = _masks(arrays, options.cut, names)
+    """Compare arrays whose options have been checked; what is to be said of their values is added to ``remarks``."""
+    mask, truth, inside = _masks(arrays, options, names, remarks)
     if options.least_voxels > 1:
         mask = drop_small(mask, options.least_voxels, options.of_dropped) > 0
     voxel_mm3 = space.voxel_mm3
@@ -156,7 +196,7 @@ def measure(
 
 
 def _masks(
-    arrays: Mapping[str, NDArray[Any]], cut: float, names: Mapping[str, str]
+    arrays: Mapping[str, NDArray[Any]], options: Options, names: Mapping[str, str], remarks: list[str]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_] | None]:
     """Return both masks, and the voxels to evaluate as a mask (None for all), as volumes of one shape."""
     volumes = {what: as_volume(array, names[what]) for what, array in arrays.items()}
@@ -165,8 +205,12 @@ def _masks(
             shapes = f"{arrays[what].shape}, {names['prediction']} has shape {arrays['prediction'].shape}"
             raise ValueError(f"{names[what]} has shape {shapes}")
     inside = _region(volumes["mask"], names["mask"]) if "mask" in volumes else None
-    mask, truth = (_marked(volumes[what], names[what], cut, inside) for what in ("prediction", "truth"))
-    return mask, truth, inside
+    masks = {}
+    for what, foreground in (("prediction", options.prediction), ("truth", options.truth)):
+        votes = foreground.votes(volumes[what], names[what], inside=inside, remarks=remarks)
+        advice = ADVICE if what == "prediction" else ADVICE_ON_TRUTH
+        masks[what] = _marked(votes, names[what], options.cut, inside, advice)
+    return masks["prediction"], masks["truth"], inside
 
 
 def _region(mask: NDArray[Any], name: str) -> NDArray[np.bool_]:
@@ -183,7 +227,7 @@ def _region(mask: NDArray[Any], name: str) -> NDArray[np.bool_]:
 
 
 def _marked(
-    values: NDArray[Any], name: str, cut: float, inside: NDArray[np.bool_] | None
+    values: NDArray[Any], name: str, cut: float, inside: NDArray[np.bool_] | None, advice: str
 ) -> NDArray[np.bool_]:
     """Return the foreground: values of at least the cut, inside the region."""
     wrong = ~((values >= 0) & (values <= 1))  # nan too
@@ -191,8 +235,7 @@ def _marked(
         wrong &= inside
     if wrong.any():
         raise ValueError(
-            f"{_found(values, wrong, name)}: a mask holds 0 and 1, a probability lies in [0, 1]; of a label map "
-            "take image == K or image > 0"
+            f"{_found(values, wrong, name)}: a mask holds 0 and 1, a probability lies in [0, 1]; {advice}"
         )
     marked = np.asarray(values >= cut)
     return marked if inside is None else marked & inside

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import warn
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
 from ..images.sidecar import sidecar_bytes
+from ..inputs.foreground import Foreground, Labels, Scale
 from .detection import LEAST_MM3
 from .evaluate import measure
 from .facts import facts_of_pair
@@ -18,7 +23,12 @@ from .record import Record
 from .result import Evaluation
 from .space import Space
 
+if TYPE_CHECKING:
+    from ..images.image import Image
+
 Say = Callable[[str], None]
+
+MOST_NAMED = 20
 
 
 def evaluate_files(
@@ -35,6 +45,14 @@ def evaluate_files(
     connectivity: int | None = None,
     match: Match = "msseg",
     tolerance_mm: float | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    truth_select_label: Labels = None,
+    truth_binarize: bool = False,
+    truth_threshold: float | None = None,
+    truth_scale: Scale = None,
     save_lesions: PathLike | None = None,
 ) -> Evaluation:
     """Measure overlap, surface distances and lesion-wise detection of a prediction's file.
@@ -48,6 +66,8 @@ def evaluate_files(
     cut, least_voxels, least_mm3, connectivity, match, tolerance_mm
         As in :func:`evaluate`. The voxel size comes from the header: volumes are those of the affine's determinant,
         and distances take the whole affine, so that a sheared one (a tilted gantry) is measured as it lies.
+    select_label, binarize, threshold, scale, truth_select_label, truth_binarize, truth_threshold, truth_scale
+        What counts as foreground, as in :func:`evaluate`. Of a network's .npz, the labels are its classes.
     output : path, optional
         Also write files, options, measures and a table of lesions as .json. Undefined and infinite measures are null;
         ``status`` there says of each which it is.
@@ -83,6 +103,14 @@ def evaluate_files(
         connectivity=connectivity,
         match=match,
         tolerance_mm=tolerance_mm,
+        select_label=select_label,
+        binarize=binarize,
+        threshold=threshold,
+        scale=scale,
+        truth_select_label=truth_select_label,
+        truth_binarize=truth_binarize,
+        truth_threshold=truth_threshold,
+        truth_scale=truth_scale,
     )
     inputs = inputs_of(prediction, truth, mask)
     outputs = {"output": as_path(output, "output"), "save_lesions": as_path(save_lesions, "save_lesions")}
@@ -111,6 +139,8 @@ def evaluate_pair(
     for what, path in wanted.items():
         check_outputs([path], list(files.values()), suffixes[what], overwrite=overwrite)
     record = compare(files, options, say or (lambda _: None))
+    for role in ("prediction", "truth"):
+        record.remarks.extend(without_lesions([(shown(files[role]), record.evaluation)], role, options))
     if wanted:
         _write(record, wanted, overwrite=overwrite)
     return record
@@ -119,19 +149,22 @@ def evaluate_pair(
 def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     """Read files by role and compare them."""
     from ..images.image import votes_of
-    from ..images.reading import on_one_grid, reading
 
     remarks: list[str] = []
-    paths = list(files.values())
-    with reading(paths, 0) as found:
-        images = dict(zip(files, on_one_grid(paths, found, say, remarks), strict=True))
-    if paths[0].samefile(paths[1]):
-        remarks.append(f"{shown(paths[0])} and {shown(paths[1])} are one file: it is compared with itself")
+    images = _images(files, options, say, remarks)
+    if files["prediction"].samefile(files["truth"]):
+        names = " and ".join(shown(files[what]) for what in ("prediction", "truth"))
+        remarks.append(f"{names} are one file: it is compared with itself")
     say("comparing")
     space = Space.of_affine(images["truth"].affine)
-    names = {what: shown(path) for what, path in files.items()}
-    measured = measure({what: votes_of(image) for what, image in images.items()}, space, options, names)
-    remarks += _without_lesions(measured.evaluation, options, names)
+    names_of = {what: shown(path) for what, path in files.items()}
+    arrays = {what: votes_of(image) for what, image in images.items()}
+    read = replace(
+        options,
+        prediction=_after_reading(options.prediction, files["prediction"]),
+        truth=_after_reading(options.truth, files["truth"]),
+    )
+    measured = measure(arrays, space, read, names_of, remarks)
     return Record(
         files=files,
         measured=measured,
@@ -143,18 +176,44 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     )
 
 
-def _without_lesions(result: Evaluation, options: Options, names: Mapping[str, str]) -> list[str]:
-    """Return remarks on masks whose components are all too small to be lesions."""
-    counts = {
-        "prediction": (result.prediction_lesions, result.prediction_left_out),
-        "truth": (result.truth_lesions, result.truth_left_out),
-    }
-    return [
-        f"{names[what]} has no lesion: {'its only component is' if small == 1 else f'all its {small} components are'} "
-        f"of {options.least_mm3:g} mm³ or less, which is left out of the lesion measures; least_mm3=0 counts all"
-        for what, (lesions, small) in counts.items()
-        if small and not lesions
-    ]
+def _images(files: Mapping[str, Path], options: Options, say: Say, remarks: list[str]) -> dict[str, Image]:
+    """Read the files, each as its own options want, and hold their grids against each other."""
+    from ..images.reading import on_one_grid, reading
+    from ..images.wanted import Wanted
+
+    paths = list(files.values())
+    with ExitStack() as stack:
+        if options.prediction == options.truth and "mask" not in files:
+            found = stack.enter_context(reading(paths, 0, Wanted(options.prediction)))
+        else:
+            foregrounds = {"prediction": options.prediction, "truth": options.truth}
+            wanted = [Wanted(foregrounds[what]) if what in foregrounds else Wanted() for what in files]
+            found = chain.from_iterable(
+                stack.enter_context(reading([path], 1, one)) for path, one in zip(paths, wanted, strict=True)
+            )
+        return dict(zip(files, on_one_grid(paths, found, say, remarks), strict=True))
+
+
+def _after_reading(foreground: Foreground, path: Path) -> Foreground:
+    """Return what is left to select: the reader takes the channels of a network's probabilities."""
+    return foreground.of_channel if path.suffix.lower() == ".npz" else foreground
+
+
+def without_lesions(named: Iterable[tuple[str, Evaluation]], role: str, options: Options) -> list[str]:
+    """Return a remark on the masks of a role whose components are all too small to be lesions."""
+    fields = f"{role}_lesions", f"{role}_left_out"
+    counts = [(name, *(getattr(result, field) for field in fields)) for name, result in named]
+    found = [f"{name} ({small})" for name, lesions, small in counts if small and not lesions]
+    if not found:
+        return []
+    why = f"no lesion above {options.least_mm3:g} mm³, and smaller components (how many) left out of lesion measures"
+    return [f"{why}: {listed(found)}; least_mm3=0 counts all"]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as text, the first twenty if there are more."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(shown(name) for name in names[:MOST_NAMED]) + more
 
 
 def _write(record: Record, wanted: Mapping[str, Path], *, overwrite: bool) -> None:

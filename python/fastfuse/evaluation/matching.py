@@ -16,9 +16,7 @@ SUFFIXES = (
 )  # fmt: skip
 # Entities of BIDS that tell what a file holds, not of which case.
 CONTENT = re.compile(r"_(?:desc|label|atlas|seg|rec|space|res|den)-[^_]+")
-WORDS = (
-    "seg|segmentation|dseg|mask|probseg|label|labels|lesion|lesions|pred|prediction|truth|gt|consensus"
-)
+WORDS = "seg|segmentation|dseg|mask|probseg|label|labels|lesion|lesions|pred|prediction|truth|gt|consensus"
 LAST_WORD = re.compile(rf"[_.-](?:{WORDS})$", re.IGNORECASE)
 ONLY_WORD = re.compile(WORDS, re.IGNORECASE)
 CHANNEL = "_0000"  # of nnU-Net's images
@@ -56,11 +54,13 @@ def pairs_in(predictions: Path, truths: Path) -> Pairs:
     left, right = images_in(predictions), images_in(truths)
     files: dict[str, tuple[Path, Path]] = {}
     ways = {}
-    for way, key in zip(WAYS, (str, _stem, case_name, _without_channel), strict=True):
+    keys: tuple[Callable[[str], str], ...] = (str, _stem, case_name, _without_channel)
+    for way, key in zip(WAYS, keys, strict=True):
         found = _matched(left, right, key)
         ways[way] = len(found)
         for one, other in found:
-            files[_stem(one)] = (predictions / left.pop(one), truths / right.pop(other))
+            name = one if _stem(one) in files else _stem(one)  # two formats of one name
+            files[name] = (predictions / left.pop(one), truths / right.pop(other))
     if not files:
         raise FastfuseError(
             f"no file below {shown(predictions)} has the name of one below {shown(truths)} "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..inputs.checks import check_choice, check_count, check_cut
+from ..inputs.foreground import Foreground
 from .components import check_connectivity
 from .detection import CONNECTIVITY, LEAST_MM3, MATCHES, check_least
 from .surface import check_tolerance
@@ -32,6 +33,8 @@ class Options:
         When a lesion counts as found.
     tolerance_mm : float or None
         Of the surface Dice.
+    prediction, truth : Foreground
+        What counts as foreground in each image.
     """
 
     cut: float = 0.5
@@ -40,6 +43,8 @@ class Options:
     connectivity: int | None = None
     match: str = "msseg"
     tolerance_mm: float | None = None
+    prediction: Foreground = field(default_factory=Foreground)
+    truth: Foreground = field(default_factory=Foreground)
 
     @classmethod
     def checked(
@@ -51,8 +56,19 @@ class Options:
         connectivity: Any,
         match: Any,
         tolerance_mm: Any,
+        select_label: Any,
+        binarize: Any,
+        threshold: Any,
+        scale: Any,
+        truth_select_label: Any,
+        truth_binarize: Any,
+        truth_threshold: Any,
+        truth_scale: Any,
     ) -> Options:
         """Check all options."""
+        prediction = Foreground.checked(select_label, binarize, threshold, scale)
+        own = _foreground_of_truth(truth_select_label, truth_binarize, truth_threshold, truth_scale)
+        shared = Foreground(prediction.labels, prediction.binarize)
         return cls(
             cut=check_cut(cut),
             least_voxels=check_count(least_voxels, "least_voxels", least=0),
@@ -60,6 +76,8 @@ class Options:
             connectivity=None if connectivity is None else check_connectivity(connectivity),
             match=check_choice(match, "match", MATCHES),
             tolerance_mm=check_tolerance(tolerance_mm),
+            prediction=prediction,
+            truth=own if own.selects else shared,
         )
 
     @property
@@ -76,7 +94,29 @@ class Options:
     def recorded(self) -> dict[str, Any]:
         """The options for a JSON file, with the connectivities that were used."""
         return {
-            **asdict(self),
+            "cut": self.cut,
+            "least_voxels": self.least_voxels,
+            "least_mm3": self.least_mm3,
             "connectivity": self.of_lesions,
             "connectivity_of_dropped": self.of_dropped,
+            "match": self.match,
+            "tolerance_mm": self.tolerance_mm,
+            "foreground": {"prediction": _recorded(self.prediction), "truth": _recorded(self.truth)},
         }
+
+
+def _foreground_of_truth(select_label: Any, binarize: Any, threshold: Any, scale: Any) -> Foreground:
+    """Check the options of the truth alone; messages call them by their own names."""
+    try:
+        return Foreground.checked(select_label, binarize, threshold, scale)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"truth_{error}") from None
+
+
+def _recorded(foreground: Foreground) -> dict[str, Any]:
+    return {
+        "select_label": list(foreground.labels) or None,
+        "binarize": foreground.binarize,
+        "threshold": foreground.threshold,
+        "scale": foreground.scale,
+    }

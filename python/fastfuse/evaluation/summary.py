@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,32 @@ class Summary:
     defined: int
     undefined: int
     infinite: int
+
+
+@dataclass(frozen=True)
+class FolderEvaluation:
+    """Measures of a folder of predictions.
+
+    Attributes
+    ----------
+    cases : dict of str to Evaluation
+        By the case's name: the prediction's path in its folder, without ending.
+    summary : dict of str to Summary
+        Mean, median, 95 % bootstrap interval of the mean and counts of undefined and infinite values of each measure.
+    pooled : Overlap
+        All cases' voxels counted together: ``pooled.dice`` is the pooled Dice.
+    missing_predictions, missing_truths : list of str
+        Files of the truths' folder without a prediction, and of the predictions' folder without a truth.
+    matched_by : dict of str to int
+        Number of cases that were matched by file name, and in each of the other ways.
+    """
+
+    cases: Mapping[str, Evaluation]
+    summary: Mapping[str, Summary]
+    pooled: Overlap
+    missing_predictions: list[str]
+    missing_truths: list[str]
+    matched_by: Mapping[str, int]
 
 
 def summaries_of(results: Sequence[Evaluation]) -> dict[str, Summary]:
