@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..inputs.grids import Grid
 from .paths import shown
+from .segments import Segment
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class Image:
         Whether the header scales the stored numbers, so that they may be rounded.
     remark : str or None
         What is doubtful about the file.
+    placed : bool or None
+        Whether the header says where the image lies; None: the codes of ``header`` tell, if there is one.
+    segments : tuple of Segment
+        The structures that the file names.
+    chosen : bool
+        Whether ``data`` are votes for the labels or segments that were wanted, and no labels any more.
     """
 
     path: Path
@@ -40,14 +47,18 @@ class Image:
     header: Any = None
     scaled: bool = False
     remark: str | None = None
+    placed: bool | None = None
+    segments: tuple[Segment, ...] = ()
+    chosen: bool = False
 
     @property
     def grid(self) -> Grid:
         """Positions of the voxels in space."""
-        codes = (1, 0) if self.header is None else (self.header["qform_code"], self.header["sform_code"])
-        return Grid(
-            shown(self.path), self.data.shape, self.affine, placed=any(int(code) > 0 for code in codes)
-        )
+        placed = self.placed
+        if placed is None:
+            codes = (1, 0) if self.header is None else (self.header["qform_code"], self.header["sform_code"])
+            placed = any(int(code) > 0 for code in codes)
+        return Grid(shown(self.path), self.data.shape, self.affine, placed=placed)
 
     @property
     def voxel_ml(self) -> float:

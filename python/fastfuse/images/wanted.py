@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..inputs.foreground import Foreground
 
@@ -18,3 +18,7 @@ class Wanted:
     """
 
     foreground: Foreground = field(default_factory=Foreground)
+
+    def beside(self) -> Wanted:
+        """Return what is asked of a mask, an image or a prior beside the raters: no segments."""
+        return replace(self, foreground=replace(self.foreground, segments=()))

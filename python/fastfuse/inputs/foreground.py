@@ -23,11 +23,14 @@ class Foreground:
         Whatever is above 0 is foreground.
     threshold : float or None
         Whatever is at least this is foreground.
+    segments : tuple of str
+        Names of segments whose union is the foreground; files that name theirs are read for them.
     """
 
     labels: tuple[int, ...] = ()
     binarize: bool = False
     threshold: float | None = None
+    segments: tuple[str, ...] = ()
 
     def votes(self, data: NDArray[Any]) -> NDArray[Any]:
         """Return the votes that an image's values stand for."""
