@@ -201,7 +201,7 @@ def nrrd(old: str = "", new: str = "") -> str:
     ],
 )
 def test_damaged_headers(tmp_path: Path, header: str, message: str) -> None:
-    name = "bad.mha" if header.startswith("Obj") or header.startswith("Element") else "bad.nrrd"
+    name = "bad.mha" if header.startswith(("Obj", "Element")) else "bad.nrrd"
     path = of_text(tmp_path, name, header, FLAT.tobytes())
     with pytest.raises(fastfuse.ImageError, match=message) as caught:
         reading.read(path)
