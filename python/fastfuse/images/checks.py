@@ -17,6 +17,7 @@ READABLE = (
     "NIfTI (.nii, .nii.gz, .hdr with .img), MetaImage (.mha, .mhd), NRRD (.nrrd, .nhdr), MGH (.mgh, .mgz), NumPy (.npy), "
     "PNG and TIFF, DICOM SEG (.dcm), nnU-Net's .npz, and AFNI, MINC and PAR/REC volumes"
 )
+MOST_CHANNELS = 256  # of a network; an image of four axes with more is something else
 
 
 def check_regular(path: Path) -> None:
@@ -36,7 +37,7 @@ def check_regular(path: Path) -> None:
 
 
 def check_content(path: Path, extents: Any, stored: np.dtype[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and stored type of one image of numbers; refuse anything else.
+    """Return shape and stored type of one image of numbers, or of a network's channels; refuse anything else.
 
     A 2-D image is one slice, (x, y, 1); trailing axes of one frame each are dropped.
     """
@@ -48,7 +49,9 @@ def check_content(path: Path, extents: Any, stored: np.dtype[Any]) -> tuple[tupl
         kept = kept[:-1]
     if len(kept) == 2:
         kept = (*kept, 1)
-    if len(kept) != 3:
+    if len(kept) == 5 and kept[3] == 1:  # where NIfTI keeps vectors
+        kept = (*kept[:3], kept[4])
+    if len(kept) != 3 and not (len(kept) == 4 and min(kept[0], kept[3]) <= MOST_CHANNELS):
         raise ImageError(
             f"{shown(path)}: it has shape {shape}; one 3-D image per file is needed, {_remedy(kept)}"
         )

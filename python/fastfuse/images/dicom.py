@@ -91,10 +91,10 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
     )
     frames = np.reshape(found.pixel_array, (count, lattice.rows, lattice.columns))
     if kind == LABEL_MAP:
-        data, chosen = _of_label_map(path, frames, lattice, segments, wanted)
+        data, is_channel = _of_label_map(path, frames, lattice, segments, wanted)
     else:
-        data, chosen = _of_frames(path, found, frames, lattice, segments, wanted)
-    return Image(path, data, lattice.affine, segments=tuple(segments), chosen=chosen)
+        data, is_channel = _of_frames(path, found, frames, lattice, segments, wanted)
+    return Image(path, data, lattice.affine, segments=tuple(segments), is_channel=is_channel)
 
 
 def _segments(path: Path, found: Any) -> list[Segment]:

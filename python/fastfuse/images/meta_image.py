@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from .checks import check_content, check_memory
+from .checks import check_content
 from .image import Image
 from .paths import shown
 from .raw import UNITS_MM, Stored, beside, check_sizes, floats, integers, numbered, text_header
-from .segments import chosen
+from .segments import one_image
 from .wanted import Wanted
 
 META_SUFFIXES = (".mha", ".mhd")
@@ -77,11 +77,7 @@ def read_meta_image(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Im
     channels = stored.sizes[0] if len(stored.sizes) > axes else 0
     check_content(path, stored.sizes[-axes:], stored.dtype)
     affine, placed, remark = _affine(fields, axes)
-    values = stored.read(go_on)
-    if channels:
-        check_memory(path, 2 * values.nbytes // channels)
-    layers = list(values) if channels else [values]
-    data = chosen(path, layers, (), wanted.foreground)
+    data = one_image(path, stored.read(go_on), [0] if channels else [], (), wanted.foreground)
     shape, _ = check_content(path, data.shape, data.dtype)
     return Image(
         path, np.asfortranarray(data).reshape(shape, order="F"), affine, placed=placed, remark=remark

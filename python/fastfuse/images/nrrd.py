@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from .checks import check_content, check_memory
+from .checks import check_content
 from .image import Image
 from .paths import shown
 from .raw import UNITS_MM, Stored, beside, check_sizes, floats, integers, numbered, text_header
-from .segments import Segment, chosen
+from .segments import Segment, one_image
 from .wanted import Wanted
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
@@ -84,12 +84,7 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
     _check_axes(header, stored, across)
     segments = _segments(header, layered=bool(across))
     affine, placed, remark = _affine(header, across)
-    values = stored.read(go_on)
-    layers = [values]
-    if across:
-        check_memory(path, 2 * values.nbytes // values.shape[across[0]])
-        layers = list(np.moveaxis(values, across[0], 0))
-    data = chosen(path, layers, segments, wanted.foreground)
+    data = one_image(path, stored.read(go_on), across, segments, wanted.foreground)
     shape, _ = check_content(path, data.shape, data.dtype)
     return Image(
         path,
@@ -98,7 +93,7 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
         placed=placed,
         remark=remark,
         segments=tuple(segments),
-        chosen=bool(wanted.foreground.segments),
+        is_channel=bool(wanted.foreground.segments),
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import threading
+import tokenize
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -22,6 +24,7 @@ from ..inputs.grids import check_same_grid
 from . import gz
 from .checks import check_affine, check_regular
 from .dicom import DICOM_SUFFIXES, is_dicom, read_dicom
+from .four_axes import one_channel
 from .image import Image
 from .meta_image import META_SUFFIXES, read_meta_image
 from .nifti import NIFTI_SUFFIXES, read_nifti
@@ -45,8 +48,13 @@ READ_ERRORS: tuple[type[Exception], ...] = (
     EOFError,
     ValueError,
     ArithmeticError,
-    KeyError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    SyntaxError,
     TypeError,
+    struct.error,
+    tokenize.TokenError,
 )
 
 
@@ -59,7 +67,7 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     go_on : callable
         Called before each piece of a file's voxels, where the format allows; an exception from it ends the reading.
     wanted : Wanted, optional
-        What is asked of the file, such as the class to take of an .npz of nnU-Net.
+        What is asked of the file, such as the class to take of a network's probabilities.
 
     Raises
     ------
@@ -70,7 +78,7 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     try:
         check_regular(path)
         with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
-            image = _read_by_name(path, go_on, wanted)
+            image = one_channel(_read_by_name(path, go_on, wanted), wanted)
     except ImageError:
         raise
     except PermissionError:
@@ -81,7 +89,7 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             raise ImageError(_no_memory(path)) from None
         raise ImageError(_damaged(path, error)) from error
-    if wanted.foreground.segments and not image.chosen:
+    if wanted.foreground.segments and not image.is_channel:
         named(path, image.segments, wanted.foreground.segments)  # which refuses a file without names
     check_affine(path, image.affine)
     return image

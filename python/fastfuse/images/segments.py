@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..inputs.names import enumerated
+from .checks import check_memory
 from .paths import shown
 
 if TYPE_CHECKING:
@@ -67,6 +68,33 @@ def _named(path: Path, segments: Sequence[Segment], name: str) -> Segment:
             f"{shown(path)}: {len(found)} segments are called {name!r} (labels {labels}): rename one of them"
         )
     return found[0]
+
+
+def one_image(
+    path: Path,
+    values: NDArray[Any],
+    across: Sequence[int],
+    segments: Sequence[Segment],
+    foreground: Foreground,
+) -> NDArray[Any]:
+    """Return one image of the values of a file: a mask of the segments asked for, a label map, or the values.
+
+    Parameters
+    ----------
+    path : Path
+    values : ndarray
+    across : sequence of int
+        The axis along which layers lie, if there are several. Layers of floats are channels of a network, and go last.
+    segments : sequence of Segment
+    foreground : Foreground
+    """
+    if across and values.dtype.kind == "f" and not foreground.segments:
+        return np.moveaxis(values, across[0], -1)
+    layers = [values]
+    if across:
+        check_memory(path, 2 * values.nbytes // values.shape[across[0]])
+        layers = list(np.moveaxis(values, across[0], 0))
+    return chosen(path, layers, segments, foreground)
 
 
 def chosen(
