@@ -14,3 +14,12 @@ def choice(help: str, metavar: str = "NAME", **more: Any) -> Any:
 
 Threads = Annotated[int, typer.Option(help="Threads to use; 0: all that there are.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+ChannelAxis = Annotated[
+    str | None,
+    typer.Option(
+        metavar="first|last",
+        help="Axis of a network's channels in an image of four axes, of which --select-label takes one.",
+        show_default=False,
+        rich_help_panel="Beyond the paper",
+    ),
+]

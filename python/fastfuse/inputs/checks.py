@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
+
+Labels = int | Sequence[int] | None  # of label maps: their union is foreground
+Scale = float | Literal["auto"] | None  # the value that stands for a vote of 1
 
 if TYPE_CHECKING:  # NumPy is imported where a check needs it: the shell's help does without
     import numpy as np
@@ -196,7 +199,7 @@ def check_threshold(threshold: Any) -> float | None:
     return check_number(threshold, "threshold", "a finite number", lambda _: True)
 
 
-def check_scale(scale: Any) -> float | Literal["auto"] | None:
+def check_scale(scale: Any) -> Scale:
     """Return the value that stands for a vote of 1."""
     if scale is None:
         return None

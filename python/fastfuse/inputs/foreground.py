@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import labels_in, selected, shown_number, told_once
-from .checks import check_flag, check_labels, check_one_selection, check_scale, check_threshold
-
-Labels = int | Sequence[int] | None
-Scale = float | Literal["auto"] | None
+from .checks import Labels, Scale, check_flag, check_labels, check_one_selection, check_scale, check_threshold
 
 SCALES = (1.0, 100.0, 255.0)  # that "auto" tells apart by the highest value
 MOST_LABELS = 10  # more different whole numbers look like a scaled probability
@@ -35,12 +32,15 @@ class Foreground:
         Whatever is at least this is foreground.
     scale : float, "auto" or None
         The value that stands for a vote of 1; "auto" takes 1, 100 or 255.
+    segments : tuple of str
+        Names of segments whose union is the foreground; the readers take them of files that name theirs.
     """
 
     labels: tuple[int, ...] = ()
     binarize: bool = False
     threshold: float | None = None
     scale: Scale = None
+    segments: tuple[str, ...] = ()
 
     @classmethod
     def checked(
@@ -73,8 +73,8 @@ class Foreground:
 
     @property
     def of_channel(self) -> Foreground:
-        """The rest of it, for probabilities of which the reader has taken the channel."""
-        return replace(self, labels=(), binarize=False)
+        """The rest of it, where the reader has taken the channel or the segments."""
+        return replace(self, labels=(), binarize=False, segments=())
 
     def votes(
         self,
@@ -148,6 +148,17 @@ class Foreground:
         scale = next(iter(found), 1.0)
         return replace(self, scale=scale), [f"scale 'auto' takes {scale:g} for a vote of 1"]
 
+    def said_of_nothing(self, arrays: Sequence[NDArray[Any]]) -> str:
+        """Say that nobody marks anything, and which values occur."""
+        occur = labels_in(np.concatenate([np.unique(told_once(array)) for array in arrays]))
+        if self.labels:
+            named = ", ".join(map(str, self.labels))
+            absent = f"label {named} does" if len(self.labels) == 1 else f"labels {named} do"
+            return f"{absent} not occur (values that occur: {occur})"
+        if self.threshold is not None:
+            return f"no value is at least {shown_number(self.threshold)} (values that occur: {occur})"
+        return f"nobody marks anything (values that occur: {occur})"
+
     def _of_labels(self, data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> NDArray[Any]:
         """Return where a label map holds one of the labels."""
         for what, value in (("threshold", self.threshold), ("scale", self.scale)):
@@ -183,14 +194,6 @@ def looks_scaled(data: NDArray[Any]) -> float | None:
     if len(np.unique(finite)) <= MOST_LABELS:
         return None
     return next(scale for scale in SCALES if finite.max() <= scale)
-
-
-def said_of_absent(labels: Sequence[int], arrays: Iterator[NDArray[Any]] | Sequence[NDArray[Any]]) -> str:
-    """Say that nobody marks the labels, and which values occur."""
-    occur = labels_in(np.concatenate([np.unique(array) for array in arrays]))
-    named = ", ".join(str(label) for label in labels)
-    verb = f"label {named} does" if len(labels) == 1 else f"labels {named} do"
-    return f"{verb} not occur (values that occur: {occur})"
 
 
 def _keeping_unread(data: NDArray[Any], marked: NDArray[np.bool_]) -> NDArray[Any]:
