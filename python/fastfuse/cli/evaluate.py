@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import FastfuseError
-from ..fusion.declared import number_or_word
+from ..fusion.declared import labels_typed, number_or_word
 from ..report import terminal as report
 from ..report.evaluation import print_evaluation
 from .common import printing, warnings_as_lines
-from .switches import Overwrite, choice
+from .switches import ChannelAxis, Overwrite, choice
 
 EPILOG = """Examples:
 
@@ -53,6 +53,8 @@ TYPED = {
     "connectivity": "--connectivity",
     "match": "--match",
     "cut": "--cut",
+    "select_segment": "--select-segment",
+    "channel_axis": "--channel-axis",
     **{
         f"{prefix}{name}": f"--{prefix}{name}".replace("_", "-")
         for prefix in ("", "truth_")
@@ -152,6 +154,11 @@ def evaluate(
     ] = False,
     truth_threshold: Annotated[float | None, _foreground("As --threshold, of the truth.")] = None,
     truth_scale: Annotated[str | None, _foreground("As --scale, of the truth.")] = None,
+    select_segment: Annotated[
+        list[str] | None,
+        _foreground("Of files that name their segments: this one, or the union of several; in both."),
+    ] = None,
+    channel_axis: ChannelAxis = None,
 ) -> None:
     """Hold a mask, or a probability, against the truth: overlap, distances and lesions; or a folder of them."""
     from ..evaluation.options import Options
@@ -164,14 +171,16 @@ def evaluate(
             connectivity=None if connectivity is None else int(connectivity.value),
             match=match.value,
             tolerance_mm=tolerance_mm,
-            select_label=_labels(select_label, "select_label"),
+            select_label=_labels(select_label),
             binarize=binarize,
             threshold=threshold,
             scale=_scale(scale),
-            truth_select_label=_labels(truth_select_label, "truth_select_label"),
+            truth_select_label=_labels(truth_select_label, "truth_"),
             truth_binarize=truth_binarize,
             truth_threshold=truth_threshold,
             truth_scale=_scale(truth_scale),
+            select_segment=select_segment or None,
+            channel_axis=channel_axis,
         )
         paths = {"prediction": prediction, "truth": truth, **({} if mask is None else {"mask": mask})}
         if prediction.is_dir() or truth.is_dir():
@@ -215,12 +224,12 @@ def _folders(
         print_folders(result, folders, options, written)
 
 
-def _labels(text: str | None, name: str) -> list[int] | None:
+def _labels(text: str | None, prefix: str = "") -> tuple[int, ...] | None:
     """Return labels that were typed as 1,2,4."""
     try:
-        return None if text is None else [int(label) for label in text.split(",")]
-    except ValueError:
-        raise ValueError(f"{name} is {text!r}: it must be labels, as in 1 or 1,2,4") from None
+        return None if text is None else labels_typed(text)
+    except ValueError as error:
+        raise ValueError(f"{prefix}{error}") from None
 
 
 def _scale(text: str | None) -> Any:

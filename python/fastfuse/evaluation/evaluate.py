@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import warn
 from ..inputs.arrays import as_array, shown_number
-from ..inputs.foreground import Labels, Scale
+from ..inputs.checks import Labels, Scale
 from ..inputs.grids import check_in_memory
 from .components import as_volume, drop_small
 from .detection import LEAST_MM3, Matched, matched

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,8 @@ from ..errors import warn
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
 from ..images.sidecar import sidecar_bytes
-from ..inputs.foreground import Foreground, Labels, Scale
+from ..inputs.checks import Labels, Scale
+from ..inputs.foreground import Foreground
 from .detection import LEAST_MM3
 from .evaluate import measure
 from .facts import facts_of_pair
@@ -54,6 +53,8 @@ def evaluate_files(
     truth_threshold: float | None = None,
     truth_scale: Scale = None,
     save_lesions: PathLike | None = None,
+    select_segment: str | Sequence[str] | None = None,
+    channel_axis: ChannelAxis | None = None,
 ) -> Evaluation:
     """Measure overlap, surface distances and lesion-wise detection of a prediction's file.
 
@@ -68,6 +69,11 @@ def evaluate_files(
         and distances take the whole affine, so that a sheared one (a tilted gantry) is measured as it lies.
     select_label, binarize, threshold, scale, truth_select_label, truth_binarize, truth_threshold, truth_scale
         What counts as foreground, as in :func:`evaluate`. Of a network's .npz, the labels are its classes.
+    select_segment : str or sequence of str, optional
+        Of files that name their segments (.seg.nrrd, DICOM SEG): these together are the foreground, of both files. Any
+        option of the truth alone replaces it there.
+    channel_axis : {"first", "last"}, optional
+        Axis of a network's channels in an image of four axes.
     output : path, optional
         Also write files, options, measures and a table of lesions as .json. Undefined and infinite measures are null;
         ``status`` there says of each which it is.
@@ -111,6 +117,8 @@ def evaluate_files(
         truth_binarize=truth_binarize,
         truth_threshold=truth_threshold,
         truth_scale=truth_scale,
+        select_segment=select_segment,
+        channel_axis=channel_axis,
     )
     inputs = inputs_of(prediction, truth, mask)
     outputs = {"output": as_path(output, "output"), "save_lesions": as_path(save_lesions, "save_lesions")}
@@ -158,11 +166,11 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     say("comparing")
     space = Space.of_affine(images["truth"].affine)
     names_of = {what: shown(path) for what, path in files.items()}
-    arrays = {what: votes_of(image) for what, image in images.items()}
+    arrays = {what: votes_of(image, remarks) for what, image in images.items()}
     read = replace(
         options,
-        prediction=_after_reading(options.prediction, files["prediction"]),
-        truth=_after_reading(options.truth, files["truth"]),
+        prediction=_after_reading(options.prediction, images["prediction"]),
+        truth=_after_reading(options.truth, images["truth"]),
     )
     measured = measure(arrays, space, read, names_of, remarks)
     return Record(
@@ -181,22 +189,19 @@ def _images(files: Mapping[str, Path], options: Options, say: Say, remarks: list
     from ..images.reading import on_one_grid, reading
     from ..images.wanted import Wanted
 
+    wanted = {
+        "prediction": Wanted(options.prediction, options.channel_axis),
+        "truth": Wanted(options.truth, options.channel_axis),
+        "mask": Wanted(),
+    }
     paths = list(files.values())
-    with ExitStack() as stack:
-        if options.prediction == options.truth and "mask" not in files:
-            found = stack.enter_context(reading(paths, 0, Wanted(options.prediction)))
-        else:
-            foregrounds = {"prediction": options.prediction, "truth": options.truth}
-            wanted = [Wanted(foregrounds[what]) if what in foregrounds else Wanted() for what in files]
-            found = chain.from_iterable(
-                stack.enter_context(reading([path], 1, one)) for path, one in zip(paths, wanted, strict=True)
-            )
+    with reading(paths, 0, [wanted[what] for what in files]) as found:
         return dict(zip(files, on_one_grid(paths, found, say, remarks), strict=True))
 
 
-def _after_reading(foreground: Foreground, path: Path) -> Foreground:
-    """Return what is left to select: the reader takes the channels of a network's probabilities."""
-    return foreground.of_channel if path.suffix.lower() == ".npz" else foreground
+def _after_reading(foreground: Foreground, image: Image) -> Foreground:
+    """Return what is left to select: the reader takes the channels of probabilities, and named segments."""
+    return foreground.of_channel if image.is_channel else foreground
 
 
 def without_lesions(named: Iterable[tuple[str, Evaluation]], role: str, options: Options) -> list[str]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import FastfuseError, warn
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
 from ..images.sidecar import sidecar_bytes
-from ..inputs.foreground import Labels, Scale
+from ..inputs.checks import Labels, Scale
 from .detection import LEAST_MM3
 from .facts import csv_of_cases, facts_of_folders
 from .files import compare, inputs_of, listed, without_lesions
 from .matching import Pairs, pairs_in
-from .options import Match, Options
+from .options import ChannelAxis, Match, Options
 from .result import Evaluation
 from .summary import FolderEvaluation, pooled_of, summaries_of
 
@@ -43,6 +43,8 @@ def evaluate_folders(
     truth_binarize: bool = False,
     truth_threshold: float | None = None,
     truth_scale: Scale = None,
+    select_segment: str | Sequence[str] | None = None,
+    channel_axis: ChannelAxis | None = None,
 ) -> FolderEvaluation:
     """Measure every prediction of a folder against the truth of the same name in another.
 
@@ -69,6 +71,8 @@ def evaluate_folders(
         As in :func:`evaluate`.
     select_label, binarize, threshold, scale, truth_select_label, truth_binarize, truth_threshold, truth_scale
         As in :func:`evaluate`.
+    select_segment, channel_axis
+        As in :func:`evaluate_files`.
 
     Returns
     -------
@@ -103,6 +107,8 @@ def evaluate_folders(
         truth_binarize=truth_binarize,
         truth_threshold=truth_threshold,
         truth_scale=truth_scale,
+        select_segment=select_segment,
+        channel_axis=channel_axis,
     )
     folders = inputs_of(predictions, truths, mask)
     result, remarks, _ = evaluate_both(

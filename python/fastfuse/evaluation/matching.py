@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import FastfuseError
+from ..images.dicom import DICOM_SUFFIXES
+from ..images.meta_image import META_SUFFIXES
+from ..images.nrrd import NRRD_SUFFIXES
 from ..images.paths import shown
+from ..images.pictures import PICTURE_SUFFIXES
 
-COMPRESSED = (".gz",)
+COMPRESSED = (".gz", ".bz2")
 SUFFIXES = (
-    ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".npz", ".npy", ".png", ".tif", ".tiff", ".dcm",
+    ".nii", ".img", ".mgz", ".mgh", ".mnc", ".npz", ".npy",
+    *NRRD_SUFFIXES, *META_SUFFIXES, *PICTURE_SUFFIXES, *DICOM_SUFFIXES,
 )  # fmt: skip
 # Entities of BIDS that tell what a file holds, not of which case.
 CONTENT = re.compile(r"_(?:desc|label|atlas|seg|rec|space|res|den)-[^_]+")
@@ -115,7 +120,7 @@ def _stem(name: str) -> str:
 
 def _is_image(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    name = path.name.lower().removesuffix(".gz")
+    name = path.name.lower().removesuffix(".gz").removesuffix(".bz2")
     return not hidden and name.endswith(SUFFIXES) and path.is_file()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast, get_args
 
 from ..inputs.checks import check_choice, check_count, check_cut
 from ..inputs.foreground import Foreground
@@ -12,6 +13,7 @@ from .detection import CONNECTIVITY, LEAST_MM3, MATCHES, check_least
 from .surface import check_tolerance
 
 Match = Literal["msseg", "any"]
+ChannelAxis = Literal["first", "last"]
 DROPPING = 26  # connectivity of components that are dropped, unless one is given
 
 
@@ -35,6 +37,8 @@ class Options:
         Of the surface Dice.
     prediction, truth : Foreground
         What counts as foreground in each image.
+    channel_axis : str or None
+        Axis of a network's channels in images of four axes.
     """
 
     cut: float = 0.5
@@ -45,6 +49,7 @@ class Options:
     tolerance_mm: float | None = None
     prediction: Foreground = field(default_factory=Foreground)
     truth: Foreground = field(default_factory=Foreground)
+    channel_axis: ChannelAxis | None = None
 
     @classmethod
     def checked(
@@ -64,11 +69,18 @@ class Options:
         truth_binarize: Any,
         truth_threshold: Any,
         truth_scale: Any,
+        select_segment: Any = None,
+        channel_axis: Any = None,
     ) -> Options:
         """Check all options."""
-        prediction = Foreground.checked(select_label, binarize, threshold, scale)
+        prediction = replace(
+            Foreground.checked(select_label, binarize, threshold, scale),
+            segments=_checked_names(select_segment),
+        )
+        if prediction.segments and (prediction.labels or prediction.binarize):
+            raise ValueError("select_segment and select_label or binarize are given: choose one of them")
         own = _foreground_of_truth(truth_select_label, truth_binarize, truth_threshold, truth_scale)
-        shared = Foreground(prediction.labels, prediction.binarize)
+        shared = replace(prediction, threshold=None, scale=None)
         return cls(
             cut=check_cut(cut),
             least_voxels=check_count(least_voxels, "least_voxels", least=0),
@@ -78,6 +90,9 @@ class Options:
             tolerance_mm=check_tolerance(tolerance_mm),
             prediction=prediction,
             truth=own if own.selects else shared,
+            channel_axis=None
+            if channel_axis is None
+            else cast(ChannelAxis, check_choice(channel_axis, "channel_axis", get_args(ChannelAxis))),
         )
 
     @property
@@ -113,10 +128,19 @@ def _foreground_of_truth(select_label: Any, binarize: Any, threshold: Any, scale
         raise type(error)(f"truth_{error}") from None
 
 
+def _checked_names(names: Any) -> tuple[str, ...]:
+    """Return the names of segments."""
+    listed = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
+    if names is not None and not (listed and all(isinstance(name, str) and name for name in listed)):
+        raise ValueError(f"select_segment is {names!r}: it must be a name, or a list of names")
+    return tuple(listed)
+
+
 def _recorded(foreground: Foreground) -> dict[str, Any]:
     return {
         "select_label": list(foreground.labels) or None,
         "binarize": foreground.binarize,
         "threshold": foreground.threshold,
         "scale": foreground.scale,
+        "select_segment": list(foreground.segments) or None,
     }

@@ -32,9 +32,7 @@ class Placing:
     use: str | None = None
 
     @classmethod
-    def checked(
-        cls, grid: PathLike | None = None, resample: str = "none", use: str | None = None
-    ) -> Placing:
+    def checked(cls, grid: PathLike | None = None, resample: str = "none", use: str | None = None) -> Placing:
         """Return how images are placed; refuse words that are none of the choices.
 
         Raises
