@@ -17,7 +17,7 @@ from .detection import LEAST_MM3
 from .evaluate import measure
 from .facts import facts_of_pair
 from .lesions import lesion_map, lesion_table
-from .options import Match, Options
+from .options import ChannelAxis, Match, Options
 from .record import Record
 from .result import Evaluation
 from .space import Space
