@@ -91,8 +91,14 @@ def typed_names() -> dict[str, str]:
 def with_typed_values(message: str) -> str:
     """Name the options that a message sets, as in m_step='em', as they are typed: --m-step em."""
     typed = typed_names()
-    setting = rf"\b({'|'.join(typed)})=(?:'([^']*)'|(\w+))(?: \(--[^)]*\))?"  # some say it in both ways
-    return re.sub(setting, lambda found: f"{typed[found[1]]} {found[2] or found[3]}", message)
+    value = r"(?:'([^']*)'|(\w+(?:\.\w+)*))"
+    setting = rf"\b({'|'.join(typed)})={value}(?: \(--[^)]*\))?"  # some say it in both ways
+
+    def as_typed(found: re.Match[str]) -> str:
+        is_flag = found[3] == "True"
+        return typed[found[1]] if is_flag else f"{typed[found[1]]} {found[2] or found[3]}"
+
+    return re.sub(setting, as_typed, message)
 
 
 def _flag_of(one: Option) -> inspect.Parameter:

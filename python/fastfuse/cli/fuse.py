@@ -112,7 +112,7 @@ def fuse(
                 output,
                 mask=mask,
                 present=[None if str(path) == "-" else path for path in present] if present else None,
-                channel_axis=channel_axis,
+                channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
                 image=image,
                 soften=soften,

@@ -74,7 +74,7 @@ def soften(
                 select_label=chosen["select_label"],
                 mask_threshold=chosen["threshold"],
                 scale=chosen["scale"],
-                channel_axis=channel_axis,
+                channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
                 overwrite=overwrite,
                 progress=say,

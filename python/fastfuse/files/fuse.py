@@ -28,6 +28,7 @@ from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.paths import PathLike, as_path, as_paths
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
+from ..inputs.names import grouped
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of
@@ -183,7 +184,7 @@ def _done(
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
-    remarks = inputs.remarks + doubts
+    remarks = grouped(inputs.remarks) + doubts
     where = "cpu" if place is None else f"cuda:{place.device}"
     facts = {**asked.recorded(method), **asked.selection, "device": where, "cut": job.cut}
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)

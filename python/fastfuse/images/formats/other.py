@@ -13,11 +13,11 @@ import nibabel as nib
 import numpy as np
 from nibabel.imageglobals import logger as nibabel_log
 
-from ..errors import ImageError
-from .checks import READABLE, check_content, check_memory
-from .image import Image
-from .nifti import mended_in_words, with_thickness
-from .paths import shown
+from ...errors import ImageError
+from ..checks import READABLE, check_content, check_memory
+from ..image import Image
+from ..nifti import mended_in_words, with_thickness
+from ..paths import shown
 
 # What files are that hold no volume, by their ending.
 NO_VOLUMES = {
@@ -150,7 +150,7 @@ def _image(path: Path, image: Any, said: list[str]) -> Image:
 
 def _says_where(path: Path) -> bool:
     """Tell whether an MGH header's goodRASFlag is set; nibabel sets it in its copy."""
-    from .gz import reader
+    from ..gz import reader
 
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"

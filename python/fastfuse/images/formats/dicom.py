@@ -5,7 +5,6 @@ pydicom alone is enough: the frames are placed by the positions that they give, 
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
-from ..inputs.names import enumerated
-from .checks import READABLE, check_memory
-from .image import Image
-from .paths import shown
-from .segments import SWITCH, Segment, named
-from .wanted import Wanted
+from ...errors import ImageError
+from ...inputs.names import enumerated
+from ..checks import READABLE, check_memory
+from ..image import Image
+from ..paths import shown
+from ..segments import SWITCH, Segment, named
+from ..wanted import Wanted
+from .quiet import quiet
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
 MOST_SLICES = 1 << 20
 NEAR = 0.01  # of a slice, or of a pixel: further a frame must not lie from the lattice
-
-# Python's filters of warnings belong to the whole process.
-ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
         import pydicom
     except ImportError:
         raise ImageError(f"{shown(path)}: reading it needs pydicom: pip install 'fastfuse[dicom]'") from None
-    with ONE_AT_A_TIME, warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
         )  # values that DICOM forbids, and that are checked here where they matter
