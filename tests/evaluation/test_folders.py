@@ -153,6 +153,16 @@ def test_one_remark_for_all_masks_of_specks(folders: tuple[Path, Path]) -> None:
     assert "the prediction of c (2), the prediction of e (2)" in said
 
 
+def test_what_is_said_of_several_cases_is_said_once(folders: tuple[Path, Path]) -> None:
+    with pytest.warns(fastfuse.FusionWarning, match="does not occur") as caught:
+        found = evaluate_folders(*folders, truth_select_label=5)
+    said = str(caught[0].message)
+    assert len(caught) == 1
+    assert said.count("label 5 does not occur (values that occur: 0, 1)") == 1
+    assert all(f"{name}.nii.gz" in said for name in "abc")
+    assert found.cases["a"].truth_ml == 0
+
+
 def test_options_reach_every_case(folders: tuple[Path, Path]) -> None:
     options: dict[str, Any] = {
         "cut": 0.4, "least_voxels": 3, "least_mm3": 9, "connectivity": 18, "match": "any", "tolerance_mm": 2,

@@ -101,6 +101,30 @@ def test_what_binarize_takes_is_told() -> None:
         evaluate(100 * PREDICTION, TRUTH, scale="auto")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"select_label": 7},
+            r"the prediction: label 7 does not occur \(values that occur: 0, 4\); the truth: label 7",
+        ),
+        ({"select_label": [4], "truth_select_label": [7, 8]}, r"the truth: labels 7, 8 do not occur"),
+        ({"threshold": 9, "truth_binarize": True}, r"the prediction: no value is at least 9"),
+    ],
+)
+def test_what_selects_nothing_is_told(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    """Two empty masks agree: that none has the label is said."""
+    with pytest.warns(fastfuse.FusionWarning, match=message):
+        evaluate(4 * MARKED, 4 * TRUTH, **options)
+    paths = [
+        save(tmp_path / f"{what}.nii", 4 * data.astype(np.uint8))
+        for what, data in (("p", MARKED), ("t", TRUTH))
+    ]
+    named = message.replace("the prediction", r".*p\.nii").replace("the truth", r".*t\.nii")
+    with pytest.warns(fastfuse.FusionWarning, match=named):
+        evaluate_files(*paths, **options)
+
+
 @pytest.mark.filterwarnings("ignore:.*taken for the channels:fastfuse.FusionWarning")
 def test_channels_of_a_network(tmp_path: Path) -> None:
     """Four axes, channels first or last: the label chooses one, and the truth has labels of its own."""

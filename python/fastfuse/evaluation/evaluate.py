@@ -210,6 +210,8 @@ def _masks(
         votes = foreground.votes(volumes[what], names[what], inside=inside, remarks=remarks)
         advice = ADVICE if what == "prediction" else ADVICE_ON_TRUTH
         masks[what] = _marked(votes, names[what], options.cut, inside, advice)
+        if foreground.selects and not masks[what].any() and volumes[what].any():
+            remarks.append(f"{names[what]}: {foreground.said_of_nothing([volumes[what]])}")
     return masks["prediction"], masks["truth"], inside
 
 

@@ -16,7 +16,7 @@ from ..inputs.foreground import Foreground
 from .detection import LEAST_MM3
 from .evaluate import measure
 from .facts import facts_of_pair
-from .lesions import lesion_map, lesion_table
+from .lesions import lesion_map
 from .options import ChannelAxis, Match, Options
 from .record import Record
 from .result import Evaluation
@@ -176,7 +176,6 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     return Record(
         files=files,
         measured=measured,
-        lesions=lesion_table(measured.lesions, space.voxel_mm3),
         space=space,
         image=images["truth"],
         options=options,

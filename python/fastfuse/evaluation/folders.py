@@ -10,6 +10,7 @@ from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
 from ..images.sidecar import sidecar_bytes
 from ..inputs.checks import Labels, Scale
+from ..inputs.names import grouped
 from .detection import LEAST_MM3
 from .facts import csv_of_cases, facts_of_folders
 from .files import compare, inputs_of, listed, without_lesions
@@ -144,13 +145,14 @@ def evaluate_all(
     """Compare all cases, one after the other; return remarks too."""
     pairs = pairs_in(folders["prediction"], folders["truth"])
     masks = _masks(folders, pairs)
-    remarks = _missing(pairs, folders)
+    doubts: list[str] = []
     cases: dict[str, Evaluation] = {}
     for name, (prediction, truth) in pairs.files.items():
         files = inputs_of(prediction, truth, masks.get(name))
         record = compare(files, options, say)
         cases[name] = record.evaluation
-        remarks += record.remarks
+        doubts += record.remarks
+    remarks = _missing(pairs, folders) + grouped(doubts)
     for role in ("prediction", "truth"):
         remarks += without_lesions(
             [(f"the {role} of {name}", one) for name, one in cases.items()], role, options
