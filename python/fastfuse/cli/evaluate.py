@@ -10,7 +10,7 @@ import typer
 from ..report import terminal as report
 from ..report.evaluation import print_evaluation
 from .common import printing, warnings_as_lines
-from .switches import Overwrite
+from .switches import Grid, Overwrite, Resampled, ResampleName, Use, placing_of
 
 EPILOG = "Example: [bold]fastfuse evaluate consensus.nii.gz truth.nii.gz --mask brain.nii.gz -o metrics.json[/bold]"
 
@@ -33,6 +33,9 @@ def evaluate(
         typer.Option("--output", "-o", help="Also write all as .json.", show_default=False),
     ] = None,
     overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
 ) -> None:
     """Hold a mask, or a probability, against the truth: overlap, distances and lesions."""
     from ..evaluation.files import evaluate_files
@@ -48,6 +51,7 @@ def evaluate(
                 output=output,
                 overwrite=overwrite,
                 progress=say,
+                **placing_of(grid, resample, use),
             )
         with printing():
             print_evaluation(

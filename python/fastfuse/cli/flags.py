@@ -75,7 +75,7 @@ def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
 
 def typed_names() -> dict[str, str]:
     """Return how each option is typed, by its name."""
-    return {name: switch(name) for name in (*FLAGGED, "threads", "present", "cut")}
+    return {name: switch(name) for name in (*FLAGGED, "threads", "present", "cut", "grid", "resample", "use")}
 
 
 def with_typed_values(message: str) -> str:

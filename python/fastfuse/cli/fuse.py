@@ -12,7 +12,7 @@ from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
 from .flags import BEYOND, flags_of_options, values_of, with_flags
-from .switches import Overwrite, Threads
+from .switches import Grid, Overwrite, Resampled, ResampleName, Threads, Use, placing_of
 
 EPILOG = """Examples:
 
@@ -25,7 +25,19 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
     *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "save_counts"),
     *("select_label", "tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
-    *("expectation", "likelihood", "threads", "device", "overwrite", "soften", "image", *rings.NAMES),
+    *(
+        "expectation",
+        "likelihood",
+        "threads",
+        "device",
+        "overwrite",
+        "soften",
+        "image",
+        "grid",
+        "resample",
+        "use",
+        *rings.NAMES,
+    ),
 )
 
 
@@ -63,6 +75,9 @@ def fuse(
     ] = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
     soften: Annotated[
         bool,
         typer.Option(
@@ -99,6 +114,7 @@ def fuse(
                 save_counts=save_counts,
                 overwrite=overwrite,
                 progress=say,
+                **placing_of(grid, resample, use),
                 **values_of(options),
             )
         with printing():

@@ -11,7 +11,7 @@ from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
 from .flags import with_flags
-from .switches import Overwrite, Threads
+from .switches import Grid, Overwrite, Resampled, ResampleName, Threads, Use, placing_of
 
 EPILOG = """Examples:
 
@@ -20,7 +20,10 @@ EPILOG = """Examples:
 [bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]"""
 
 
-@with_flags(("masks", "image", "output", "out_dir", "roi", ..., "threads", "overwrite"), rings.FLAGS)
+@with_flags(
+    ("masks", "image", "output", "out_dir", "roi", ..., "threads", "overwrite", "grid", "resample", "use"),
+    rings.FLAGS,
+)
 def soften(
     masks: Annotated[
         list[Path], typer.Argument(help="Binary masks (.nii, .nii.gz, ...).", show_default=False)
@@ -50,6 +53,9 @@ def soften(
     ] = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
     **options: Any,
 ) -> None:
     """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
@@ -66,6 +72,7 @@ def soften(
                 threads=threads,
                 overwrite=overwrite,
                 progress=say,
+                **placing_of(grid, resample, use),
                 **rings.dilation_of(options),
             )
         with printing():

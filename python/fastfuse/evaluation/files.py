@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from ..errors import warn
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, recorded, shown
+from ..images.placing import Form, Kind, Placing, Resample
 from ..images.sidecar import sidecar_bytes
 from ..inputs.checks import check_count, check_cut
 from .evaluate import NAMES, Evaluation, measure
+
+KINDS: Mapping[str, Kind] = {"prediction": "votes", "truth": "votes", "mask": "mask"}
 
 
 def evaluate_files(
@@ -28,6 +31,9 @@ def evaluate_files(
     output: PathLike | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
 ) -> Evaluation:
     """Measure overlap, surface distances and lesion-wise detection of a prediction's file.
 
@@ -45,6 +51,9 @@ def evaluate_files(
         Replace an existing output.
     progress : callable, optional
         Called with a few words before each step.
+    grid, resample, use
+        As in :func:`fastfuse.fuse_files`. Files that are cropped or turned against each other are padded and turned by
+        whole voxels.
 
     Returns
     -------
@@ -67,11 +76,12 @@ def evaluate_files(
     files = {"prediction": as_path(prediction, "prediction"), "truth": as_path(truth, "truth")}
     if mask is not None:
         files["mask"] = as_path(mask, "mask")
+    placing = Placing.checked(grid, resample, use)
     result_path = as_path(output, "output")
     if result_path is not None:
         check_outputs([result_path], list(files.values()), (".json",), overwrite=overwrite)
     remarks: list[str] = []
-    given, spacing = _read(files, say, remarks)
+    given, spacing = _read(files, placing, say, remarks)
     say("comparing")
     result = measure(given, spacing, cut, least_voxels, {what: shown(path) for what, path in files.items()})
     if result_path is not None:
@@ -84,15 +94,17 @@ def evaluate_files(
 
 
 def _read(
-    files: Mapping[str, Path], say: Callable[[str], None], remarks: list[str]
+    files: Mapping[str, Path], placing: Placing, say: Callable[[str], None], remarks: list[str]
 ) -> tuple[dict[str, NDArray[Any]], tuple[float, float, float]]:
     """Return the images' values by role, and the voxel size; doubts about the files are added to ``remarks``."""
+    from ..images.common import on_one_grid
     from ..images.image import votes_of
-    from ..images.reading import on_one_grid, reading
+    from ..images.reading import reading
 
-    paths = list(files.values())
+    paths, kinds = list(files.values()), [KINDS[what] for what in files]
     with reading(paths, 0) as found:
-        images = dict(zip(files, on_one_grid(paths, found, say, remarks), strict=True))
+        placed, _ = on_one_grid(paths, kinds, found, say, remarks, placing)
+    images = dict(zip(files, placed, strict=True))
     if paths[0].samefile(paths[1]):
         remarks.append(f"{shown(paths[0])} and {shown(paths[1])} are one file: it is compared with itself")
     return {what: votes_of(image) for what, image in images.items()}, images["truth"].grid.spacing_mm

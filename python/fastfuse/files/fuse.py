@@ -26,6 +26,7 @@ from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion
 from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.paths import PathLike, as_path, as_paths
+from ..images.placing import Form, Placing, Resample
 from ..images.wanted import Wanted
 from ..inputs.arrays import selected
 from ..inputs.checks import check_cut, check_one_selection
@@ -70,8 +71,14 @@ def fuse_files(
     save_counts: PathLike | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
 ) -> Fusion:
-    """Fuse image files of one grid into a consensus file, with a JSON sidecar beside it.
+    """Fuse image files into a consensus file, with a JSON sidecar beside it.
+
+    Files that were cropped to what they mark are padded, and those whose axes have another order or direction are
+    turned, by whole voxels: no value changes. What lies between the voxels of the others is refused.
 
     Parameters
     ----------
@@ -79,9 +86,10 @@ def fuse_files(
         One image per rater: .nii, .nii.gz, whatever else nibabel reads; .nrrd and .mha with SimpleITK; and .npz as
         nnU-Net saves probabilities, with its segmentation beside it, of which select_label chooses the class.
     output : path
-        The consensus (.nii or .nii.gz), float32, with the first rater's affine, units and codes. Its sidecar
-        has the same name with .json: method, options, each rater's file and performance, prior,
-        iterations, log-likelihood.
+        The consensus (.nii or .nii.gz), float32, with affine, units and codes of the grid: the first rater's, or
+        that of ``grid``, of ``image``, or of the box that holds all raters and the mask where files are parts of
+        one volume. Its sidecar has the same name with .json: method, options, grid, each rater's file and
+        performance, prior, iterations, log-likelihood.
     prior : {"mean", "estimate"}, float or path
         p(truth 1) before any vote, as in :func:`staple`; a map is given as an image file, or as "smooth:4", the mean
         vote smoothed by 4 mm (:func:`smoothed_vote`).
@@ -103,6 +111,13 @@ def fuse_files(
         Replace existing outputs.
     progress : callable, optional
         Called with a few words before each step.
+    grid : path, optional
+        Image whose grid all get, and the outputs have. Voxels beyond it are cut off, which is said.
+    resample : {"none", "nearest"}
+        What is done with a file whose voxels lie between those of the grid: it is refused, or each voxel of the grid
+        takes the value of the file's nearest one.
+    use : {"qform", "sform"}, optional
+        Which affine of a NIfTI header counts where it has both; the sform without it.
     {options}
 
     Returns
@@ -147,6 +162,7 @@ def fuse_files(
         cut=cut,
         smoothing_mm=smoothing_of(prior),
         overwrite=overwrite,
+        placing=Placing.checked(grid, resample, use),
     )
     job.check()
     return _done(job, row, options, asked, growth, progress or (lambda _: None))
@@ -179,7 +195,7 @@ def _done(
     facts = {**asked.recorded(method), "select_label": asked.select_label, "device": where, "cut": job.cut}
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
     counts = None if job.counts is None else counts_of(inputs, options.select_label)
-    job.write(fusion, counts, inputs.raters[0], sidecar, say)
+    job.write(fusion, counts, inputs.common.like, sidecar, say)
     warn(remarks, callers=2)
     return fusion
 
@@ -195,5 +211,6 @@ def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on
         label = None
     if label is not None and on_device:  # a device takes votes
         inputs.votes, label = [selected(vote, label) for vote in inputs.votes], None
-    spacing = inputs.raters[0].grid.spacing_mm if method.estimates and inputs.raters else None
+    in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
+    spacing = inputs.grid.spacing_mm if in_mm else None
     return replace(options, select_label=label, spacing_mm=spacing)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inputs.grids import Grid
+from .forms import forms_of, unit_of
 from .paths import shown
 
 
@@ -44,15 +45,20 @@ class Image:
     @property
     def grid(self) -> Grid:
         """Positions of the voxels in space."""
-        codes = (1, 0) if self.header is None else (self.header["qform_code"], self.header["sform_code"])
+        forms = forms_of(self.header)
         return Grid(
-            shown(self.path), self.data.shape, self.affine, placed=any(int(code) > 0 for code in codes)
+            shown(self.path),
+            self.data.shape,
+            self.affine,
+            placed=self.header is None or bool(forms),
+            forms=forms,
+            unit=unit_of(self.header),
         )
 
     @property
     def voxel_ml(self) -> float:
         """Volume of a voxel, in ml."""
-        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+        return self.grid.voxel_mm3 / 1000
 
 
 def votes_of(image: Image) -> NDArray[Any]:
