@@ -12,7 +12,7 @@ from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
 from .flags import BEYOND, flags_of_options, values_of, with_flags
-from .switches import Grid, Overwrite, Resampled, ResampleName, Threads, Use, placing_of
+from .switches import ChannelAxis, Grid, Overwrite, Resampled, ResampleName, Threads, Use, placing_of
 
 EPILOG = """Examples:
 
@@ -23,11 +23,23 @@ EPILOG = """Examples:
 
 IN_THE_HELP: tuple[str | EllipsisType, ...] = (
     *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "save_counts"),
-    *("select_label", "tol", "max_iter", "acceleration", "roi", "missing", "present"),
+    *(
+        "select_label",
+        "binarize",
+        "threshold",
+        "scale",
+        "tol",
+        "max_iter",
+        "acceleration",
+        "roi",
+        "missing",
+        "present",
+    ),
     ...,
     *(
         "expectation",
         "likelihood",
+        "channel_axis",
         "threads",
         "device",
         "overwrite",
@@ -73,6 +85,7 @@ def fuse(
             rich_help_panel=BEYOND,
         ),
     ] = None,
+    channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
     grid: Grid = None,
@@ -105,6 +118,7 @@ def fuse(
                 output,
                 mask=mask,
                 present=[None if str(path) == "-" else path for path in present] if present else None,
+                channel_axis=channel_axis,
                 threads=threads,
                 image=image,
                 soften=soften,

@@ -10,8 +10,8 @@ import typer
 from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
-from .flags import with_flags
-from .switches import Grid, Overwrite, Resampled, ResampleName, Threads, Use, placing_of
+from .flags import flags_called, values_called, with_flags
+from .switches import ChannelAxis, Grid, Overwrite, Resampled, ResampleName, Threads, Use, placing_of
 
 EPILOG = """Examples:
 
@@ -20,9 +20,17 @@ EPILOG = """Examples:
 [bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]"""
 
 
+OF_MASKS = ("select_label", "binarize", "threshold", "scale")
+OF_GRID = ("grid", "resample", "use")
+
+
 @with_flags(
-    ("masks", "image", "output", "out_dir", "roi", ..., "threads", "overwrite", "grid", "resample", "use"),
-    rings.FLAGS,
+    (
+        *("masks", "image", "output", "out_dir", "roi", *OF_MASKS),
+        ...,
+        *("channel_axis", "threads", "overwrite", *OF_GRID),
+    ),
+    [*flags_called(OF_MASKS), *rings.FLAGS],
 )
 def soften(
     masks: Annotated[
@@ -51,6 +59,7 @@ def soften(
             show_default=False,
         ),
     ] = None,
+    channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
     grid: Grid = None,
@@ -61,6 +70,7 @@ def soften(
     """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
     from ..files.soften import soften_files
 
+    chosen = values_called(OF_MASKS, options)
     with warnings_as_lines():
         with report.progress(2 * len(masks) + 1 + (roi is not None)) as say:
             softened = soften_files(
@@ -69,11 +79,15 @@ def soften(
                 output=output,
                 out_dir=out_dir,
                 roi=roi,
+                select_label=chosen["select_label"],
+                mask_threshold=chosen["threshold"],
+                scale=chosen["scale"],
+                channel_axis=channel_axis,
                 threads=threads,
                 overwrite=overwrite,
                 progress=say,
                 **placing_of(grid, resample, use),
-                **rings.dilation_of(options),
+                **{**rings.dilation_of(options), **({"binarize": True} if chosen["binarize"] else {})},
             )
         with printing():
             report.print_softened(masks, softened, output or out_dir)

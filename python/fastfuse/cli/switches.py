@@ -54,6 +54,15 @@ Use = Annotated[
 ]
 Threads = Annotated[int, typer.Option(help="Threads to use; 0: all that there are.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+ChannelAxis = Annotated[
+    str | None,
+    typer.Option(
+        metavar="first|last",
+        help="Axis of a network's channels in an image of four axes, of which --select-label takes one.",
+        show_default=False,
+        rich_help_panel="Beyond the paper",
+    ),
+]
 
 
 def placing_of(grid: Path | None, resample: ResampleName, use: FormName | None) -> dict[str, Any]:

@@ -67,11 +67,11 @@ def fuse_grown(
         fusion, soft, remarks = dilate_fusion(votes, guide, options)
         return fusion, {**facts, "consensus": soft_facts(soft)}, remarks
     say("softening")
-    label, masks, remarks = options.select_label, inputs.votes, list(guide.remarks)
+    label, masks, remarks = options.core_label, inputs.votes, list(guide.remarks)
     if label is not None:
         masks = [selected(vote, label) for vote in inputs.votes]
         if not any(mask.any() for mask in masks):
-            remarks.append(f"label {label} does not occur")
+            remarks.append(options.foreground.said_of_nothing(inputs.votes))
     softened = guide.dilate_all(masks, job.names)
     say("fusing")
     votes = replace(votes, raters=[soft.values for soft in softened])

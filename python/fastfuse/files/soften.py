@@ -15,10 +15,14 @@ from ..errors import OutputError, warn
 from ..images.outputs import Outputs, check_outputs, make_folder
 from ..images.paths import PathLike, as_path, as_paths, recorded, shown
 from ..images.placing import Form, Placing, Resample
+from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
-from ..inputs.checks import check_count
+from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
+from ..inputs.checks import Labels, Scale, check_count
+from ..inputs.foreground import Foreground
 
 if TYPE_CHECKING:
+    from ..images.grids.common import Common
     from ..images.image import Image
     from ..inputs.grids import Grid
 
@@ -30,6 +34,10 @@ def soften_files(
     output: PathLike | None = None,
     out_dir: PathLike | None = None,
     roi: PathLike | None = None,
+    select_label: Labels = None,
+    mask_threshold: float | None = None,
+    scale: Scale = None,
+    channel_axis: ChannelAxis | None = None,
     threads: int = 0,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -54,6 +62,12 @@ def soften_files(
         Folder for any number of soft masks, each named as its mask; made if it is not there.
     roi : path, optional
         Image of the region of interest, 0 and 1.
+    select_label : int or sequence of int, optional
+        Label of label maps to grow, or labels whose union is grown.
+    mask_threshold : float, optional
+        The mask is what is at least this: for probabilities. (``threshold`` is that of the ring.)
+    scale, channel_axis
+        As in :func:`fuse_files`.
     threads, **options
         As in :func:`conditional_dilation`, without ``spacing_mm``: it is in the headers.
     overwrite : bool, default False
@@ -81,6 +95,8 @@ def soften_files(
     """
     say = progress or (lambda _: None)
     checked = dilation_options(options)
+    foreground = Foreground.checked(select_label, checked.binarize, mask_threshold, scale)
+    wanted = Wanted(foreground, check_channel_axis(channel_axis))
     threads = check_count(threads, "threads", least=0)
     masks = as_paths(paths)
     if not masks:
@@ -89,7 +105,9 @@ def soften_files(
     folder, results = _result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
     with _made(folder):
         placing = Placing.checked(grid, resample, use)
-        return _soften_all(masks, results, image, roi, checked, threads, say, placing, overwrite=overwrite)
+        return _soften_all(
+            masks, results, image, roi, checked, wanted, threads, say, placing, overwrite=overwrite
+        )
 
 
 def _soften_all(
@@ -98,22 +116,24 @@ def _soften_all(
     image: Path,
     roi: Path | None,
     checked: Dilation,
+    wanted: Wanted,
     threads: int,
     say: Callable[[str], None],
     placing: Placing,
     *,
     overwrite: bool,
 ) -> list[SoftMask]:
-    from ..images.common import Common, as_read
-    from ..images.image import votes_of
+    from ..images.grids.common import Common, as_read
+    from ..images.image import chosen_votes, votes_of
     from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
 
     inputs = [image, *([] if roi is None else [roi]), *masks]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
     check_outputs([sidecar_path(path) for path in results], inputs, (".json",), overwrite=overwrite)
-    remarks: list[str] = []
-    with reading(inputs, threads) as found, Outputs(overwrite=overwrite) as outputs:
+    check_pairs(masks)
+    remarks = repeated(masks)
+    with reading(inputs, threads, wanted) as found, Outputs(overwrite=overwrite) as outputs:
         images = as_read(inputs, found, say, remarks, placing)
         base = next(images)
         common = Common.of_image(base, placing)
@@ -131,29 +151,35 @@ def _soften_all(
         for path, result in zip(masks, results, strict=True):
             mask = common.place_next(next(images), remarks)
             say(f"softening {shown(path.name)}")
-            softened.append(guide.dilate(votes_of(mask), shown(path)))
-            _add_result(
-                outputs, result, softened[-1], mask, {**facts, "grid": common.facts_of(mask)}, remarks
-            )
+            votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
+            softened.append(guide.dilate(votes, shown(path)))
+            _add_result(outputs, result, softened[-1], mask, common.of_output(mask), facts, remarks)
         outputs.commit()
     warn(remarks, callers=2)
     return softened
 
 
 def _add_result(
-    outputs: Outputs, result: Path, soft: SoftMask, mask: Image, facts: dict[str, Any], remarks: list[str]
+    outputs: Outputs,
+    result: Path,
+    soft: SoftMask,
+    mask: Image,
+    common: Common,
+    facts: dict[str, Any],
+    remarks: list[str],
 ) -> None:
     """Add a soft mask and its sidecar to the outputs."""
     from importlib.metadata import version
 
     from ..images.nifti import nifti_bytes
 
-    outputs.add(result, nifti_bytes(result, soft.values, mask, "fastfuse soft mask"))
+    outputs.add(result, nifti_bytes(result, soft.values, common.like, "fastfuse soft mask"))
     sidecar = {
         "fastfuse": version("fastfuse"),
         "method": "conditional-dilation",
         "mask": recorded(mask.path),
         "output": recorded(result.name),
+        "grid": common.facts(),
         **facts,
         **soft_facts(soft),
         "warnings": remarks,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import warn
+from ..inputs.checks import Labels, Scale
 from ..inputs.names import check_count_of_names, listed_names
 from .backends import core
 from .backends.found import CoreTable
@@ -35,7 +36,10 @@ def tabulate(
     missing: Missing = "error",
     present: Any = None,
     threads: int = 0,
-    select_label: int | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
     names: Sequence[str] | None = None,
 ) -> VoteTable:
     """Count how often each pattern of votes occurs: all that STAPLE and its kin need to know of a volume.
@@ -81,7 +85,14 @@ def tabulate(
     called = listed_names(names)
     votes = Votes(raters, mask, present, names=called)
     options = Options(
-        roi=roi, spacing_mm=spacing_mm, missing=missing, threads=threads, select_label=select_label
+        roi=roi,
+        spacing_mm=spacing_mm,
+        missing=missing,
+        threads=threads,
+        select_label=select_label,
+        binarize=binarize,
+        threshold=threshold,
+        scale=scale,
     ).checked()
     case = Case.of(votes, options)
     check_count_of_names(called, case.given.count)

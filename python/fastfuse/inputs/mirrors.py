@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ MOST = 2000  # marked voxels of a rater that are looked at
 FEWEST = 20  # marked voxels below which a fit may be chance
 FITS = 0.4  # least Dice of a mask that fits when it is turned
 POOR = 0.6  # of that Dice, the most that it may have as it is
+AXES = ("axis 0", "axis 1", "axis 2")
 LETTERS = ("left-right", "back-front", "foot-head")
 
 
@@ -53,12 +55,14 @@ class Marked:
     @classmethod
     def of(cls, votes: Array, marks: Callable[[Array], NDArray[np.bool_]]) -> Marked:
         """Look at a rater's votes once."""
-        order = "F" if votes.flags.f_contiguous else "C"
-        flat = votes.reshape(-1, order=order)  # type: ignore[call-overload]
+        order: Literal["C", "F"] = "F" if votes.flags.f_contiguous else "C"
+        flat = votes.reshape(-1, order=order)
         found, step = _not_zero(flat)
         found = found[marks(flat[found])]
         chosen = found[:: max(1, -(-found.size // MOST))]
-        return cls(votes, marks, np.array(np.unravel_index(chosen, votes.shape, order=order)), found.size * step)  # type: ignore[call-overload]
+        return cls(
+            votes, marks, np.array(np.unravel_index(chosen, votes.shape, order=order)), found.size * step
+        )
 
     def dice(self, other: Marked, turn: Turn) -> float:
         """Estimate the Dice coefficient of this mask, turned, and another."""
@@ -79,7 +83,7 @@ class Misfit:
     as_it_is: float
     turned: float
 
-    def in_words(self, axes: Sequence[str] = ("axis 0", "axis 1", "axis 2")) -> str:
+    def in_words(self, axes: Sequence[str]) -> str:
         """Say so of a mask."""
         return (
             f"fits the others only when {self.turn.in_words(axes)}: mean Dice {self.turned:.2f}, "

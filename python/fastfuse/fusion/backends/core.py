@@ -41,7 +41,7 @@ def core_options(method: Method, options: Options, spacings: list[float]) -> Cor
     asked.tol = options.tol
     asked.max_iter = options.max_iter
     asked.acceleration = options.acceleration
-    asked.select_label = None if options.select_label is None else float(options.select_label)
+    asked.select_label = None if options.core_label is None else float(options.core_label)
     asked.threads = options.threads
     asked.route = options.route
     return asked

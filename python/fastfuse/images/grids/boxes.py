@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import GridError
-from ..inputs.doubts import doubt_of, moved
-from ..inputs.grids import NEAR, Grid, shift_of
-from ..inputs.lattice import Box, Fit, fit_of
-from .checks import check_memory
-from .image import Image
+from ...errors import GridError
+from ...inputs.doubts import doubt_of, moved
+from ...inputs.grids import NEAR, Grid, shift_of
+from ...inputs.lattice import Box, Fit, fit_of
+from ..checks import check_memory
+from ..image import Image
 
 Places = list[tuple[Image, Fit]]  # of images on a lattice
 
@@ -44,7 +45,7 @@ def box_of_all(parts: Sequence[Image], regions: Sequence[Image]) -> Box:
         box = box.with_box(fit.box)
         _check_place(image, fit, seen, may_fill=len(seen) < len(placed))
         seen.append((image, fit))
-    check_memory(first.path, box.shape)
+    check_memory(first.path, math.prod(box.shape) * first.data.itemsize)
     return box
 
 

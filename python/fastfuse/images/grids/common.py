@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import GridError
-from ..inputs.doubts import doubt_of, moved
-from ..inputs.grids import SAME, Grid, difference, near, shift_of
-from ..inputs.lattice import Box, Fit, fit_of
-from ..inputs.names import enumerated
-from ..inputs.nearest import resampled
+from ...errors import GridError
+from ...inputs.doubts import doubt_of, moved
+from ...inputs.grids import SAME, Grid, difference, near, shift_of
+from ...inputs.lattice import Box, Fit, fit_of
+from ...inputs.names import enumerated
+from ...inputs.nearest import resampled
+from ..image import Image
+from ..paths import recorded, shown
+from ..placing import AS_IT_IS, Kind, Placing
+from ..reading import read
 from .boxes import box_of_all, file_of, nothing, one_grid
 from .forms import disagreement, forms_of
-from .image import Image
-from .paths import recorded, shown
-from .placing import AS_IT_IS, Kind, Placing
-from .reading import read
 
 COVERING = ("image", "prior")  # beyond them nothing is known, while a mask and votes are 0 there
 NEAREST = ", or pass resample='nearest' (--resample nearest)"
@@ -59,6 +59,8 @@ class Common:
         ImageError, GridError
             Naming what cannot be read, or does not lie on one lattice.
         """
+        if "votes" not in kinds:
+            raise ValueError("no raters: give at least one file")
         if placing.grid is not None:
             named = next((image for image in images if image.path == placing.grid), None)
             return cls.named(named, placing)
@@ -125,7 +127,7 @@ class Common:
             raise GridError(doubt or difference(target, grid, NEAREST))
         self.moved.append((what, shown(image.path.name)))
         remark = None if fit is None or fit.shift <= SAME else near(target, grid, fit.shift)
-        return replace(image, data=data, affine=self.like.affine, header=self.like.header), remark
+        return replace(image, data=data, affine=self.like.affine), remark
 
     def place_all(self, images: Sequence[Image], kinds: Sequence[Kind], remarks: list[str]) -> list[Image]:
         """Return all images on this grid; what is done with them is added to ``remarks``."""
@@ -151,10 +153,11 @@ class Common:
             named.setdefault(what, []).append(name)
         return [f"{enumerated(names)}: {what}" for what, names in named.items()]
 
-    def facts_of(self, placed: Image) -> dict[str, Any]:
-        """Return what a sidecar says of an output on an image's own grid, or on this one."""
-        own = replace(self, like=_without_voxels(placed), file=placed.path)
-        return self.facts() if placed.affine is self.like.affine else own.facts()
+    def of_output(self, placed: Image) -> Common:
+        """Return the grid of what is made of one image: its own, or this one if it was put there."""
+        if placed.affine is self.like.affine:
+            return self
+        return replace(self, like=_without_voxels(placed), file=placed.path)
 
     def facts(self) -> dict[str, Any]:
         """Return what a sidecar says of the grid."""
@@ -245,11 +248,21 @@ def as_read(
     placing: Placing = AS_IT_IS,
 ) -> Iterator[Image]:
     """Yield the images of these paths with the affines that are to be used, and add to ``remarks``."""
+    first: Image | None = None
     for path in paths:
         say(f"reading {shown(path.name)}")
         image = with_form(next(images), placing.use)
         remarks.extend([image.remark] if image.remark else [])
+        first = first or image
+        if placing.resample == "none":
+            _check_lattice(first.grid, image.grid)
         yield image
+
+
+def _check_lattice(first: Grid, other: Grid) -> None:
+    """Refuse an image whose voxels lie between another's before any more is read."""
+    if not one_grid(first, other) and fit_of(first, other) is None:
+        raise GridError(doubt_of(first, other, asked=False) or difference(first, other, NEAREST))
 
 
 def on_one_grid(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inputs.grids import NEAR, distance_of_affines
-from .paths import shown
+from ...inputs.grids import NEAR, distance_of_affines
+from ..paths import shown
 
 Affine = NDArray[np.float64]
 
