@@ -24,6 +24,14 @@ class AxisName(str, Enum):
     last = "last"
 
 
+SelectSegment = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Segment to take of files that name theirs (.seg.nrrd, DICOM SEG); once for each of several.",
+        show_default=False,
+    ),
+]
 ChannelAxis = Annotated[
     AxisName | None,
     choice(

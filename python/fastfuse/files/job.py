@@ -50,6 +50,7 @@ class Job:
     cut: float = 0.5  # of the label's mask
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
     channel_axis: ChannelAxis | None = None  # of images of four axes
+    segments: tuple[str, ...] = ()  # names of those that raters' files are read for
     overwrite: bool = False
 
     @property
@@ -81,16 +82,19 @@ class Job:
         """Read all images, several at once."""
         from ..images.image import votes_of
         from ..images.reading import on_one_grid, reading
+        from ..images.structures import compare_names
 
         remarks = repeated(self.raters)
         others: dict[str | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
         others.update(enumerate(self.present))
         given = {what: path for what, path in others.items() if path is not None}
         paths = [*self.raters, *given.values()]
-        with reading(paths, threads, wanted) as found_images:
+        asked = [wanted] * len(self.raters) + [wanted.beside()] * len(given)
+        with reading(paths, threads, asked) as found_images:
             images = list(on_one_grid(paths, found_images, say, remarks))
         raters = images[: len(self.raters)]
         found = dict(zip(given, images[len(raters) :], strict=True))
+        remarks += compare_names(raters, wanted.foreground)
         return Inputs(
             raters=raters,
             votes=[votes_of(image, remarks) for image in raters],
