@@ -85,15 +85,21 @@ def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
 
 def typed_names() -> dict[str, str]:
     """Return how each option is typed, by its name."""
-    names = (*FLAGGED, "threads", "present", "cut", "channel_axis", "grid", "resample", "use")
-    return {name: switch(name) for name in names}
+    others = ("threads", "present", "cut", "channel_axis", "select_segment", "grid", "resample", "use")
+    return {name: switch(name) for name in (*FLAGGED, *others)}
 
 
 def with_typed_values(message: str) -> str:
     """Name the options that a message sets, as in m_step='em', as they are typed: --m-step em."""
     typed = typed_names()
-    setting = rf"\b({'|'.join(typed)})=(?:'([^']*)'|(\w+))(?: \(--[^)]*\))?"  # some say it in both ways
-    return re.sub(setting, lambda found: f"{typed[found[1]]} {found[2] or found[3]}", message)
+    value = r"(?:'([^']*)'|(\w+(?:\.\w+)*))"
+    setting = rf"\b({'|'.join(typed)})={value}(?: \(--[^)]*\))?"  # some say it in both ways
+
+    def as_typed(found: re.Match[str]) -> str:
+        is_flag = found[3] == "True"
+        return typed[found[1]] if is_flag else f"{typed[found[1]]} {found[2] or found[3]}"
+
+    return re.sub(setting, as_typed, message)
 
 
 def _flag_of(one: Option) -> inspect.Parameter:

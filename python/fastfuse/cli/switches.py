@@ -54,11 +54,27 @@ Use = Annotated[
 ]
 Threads = Annotated[int, typer.Option(help="Threads to use; 0: all that there are.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
-ChannelAxis = Annotated[
-    str | None,
+
+
+class AxisName(str, Enum):
+    """Axes that may hold a network's channels."""
+
+    first = "first"
+    last = "last"
+
+
+SelectSegment = Annotated[
+    list[str] | None,
     typer.Option(
-        metavar="first|last",
-        help="Axis of a network's channels in an image of four axes, of which --select-label takes one.",
+        metavar="NAME",
+        help="Segment to take of files that name theirs (.seg.nrrd, DICOM SEG); once for each of several.",
+        show_default=False,
+    ),
+]
+ChannelAxis = Annotated[
+    AxisName | None,
+    choice(
+        "Axis of a network's channels in an image of four axes: first, or last.",
         show_default=False,
         rich_help_panel="Beyond the paper",
     ),

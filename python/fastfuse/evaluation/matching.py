@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import FastfuseError
 from ..images.dicom import DICOM_SUFFIXES
-from ..images.meta_image import META_SUFFIXES
-from ..images.nrrd import NRRD_SUFFIXES
+from ..images.formats.meta_image import META_SUFFIXES
+from ..images.formats.nrrd import NRRD_SUFFIXES
+from ..images.formats.pictures import PICTURE_SUFFIXES
 from ..images.paths import shown
-from ..images.pictures import PICTURE_SUFFIXES
 
 COMPRESSED = (".gz", ".bz2")
 SUFFIXES = (

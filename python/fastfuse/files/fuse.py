@@ -27,8 +27,10 @@ from ..fusion.result import Fusion
 from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.paths import PathLike, as_path, as_paths
 from ..images.placing import Form, Placing, Resample
+from ..images.segments import with_segments
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
+from ..inputs.names import grouped
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of
@@ -65,6 +67,7 @@ def fuse_files(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
     image: PathLike | None = None,
     soften: bool = False,
@@ -86,9 +89,10 @@ def fuse_files(
     Parameters
     ----------
     paths : sequence of path
-        One image per rater: .nii, .nii.gz, whatever else nibabel reads; .nrrd and .mha with SimpleITK; and .npz as
-        nnU-Net saves probabilities, with its segmentation beside it, of which select_label chooses the class or, by
-        its place, the region.
+        One image per rater: .nii, .nii.gz, .mha, .mhd, .nrrd, .nhdr, .npy, and whatever other volumes nibabel reads;
+        PNG and TIFF with Pillow; DICOM SEG with pydicom; and .npz as nnU-Net saves probabilities, with its segmentation
+        beside it, of which select_label chooses the class or, by its place, the region. A 2-D image is one slice,
+        (x, y, 1).
     output : path
         The consensus (.nii or .nii.gz), float32, with affine, units and codes of the grid: the first rater's, or
         that of ``grid``, of ``image``, or of the box that holds all raters and the mask where files are parts of
@@ -102,6 +106,9 @@ def fuse_files(
         specificity.
     present : sequence of m paths or None, optional
         Images of where each rater looked, 0 and 1; None for a rater who looked everywhere.
+    select_segment : str or sequence of str, optional
+        Name of the segment to fuse, or of several whose union is fused, of raters that name theirs (.seg.nrrd, DICOM
+        SEG).
     channel_axis : {"first", "last"}, optional
         Which axis of an image of four axes holds a network's classes or regions, of which select_label chooses one. By
         default the one along which probabilities sum to 1, or a single short one.
@@ -156,6 +163,7 @@ def fuse_files(
     asked = replace(options, prior=options.prior if is_plain(prior) else str(prior))
     asked.check_method(row, images=True)
     growth = growth_of(row, image, soften, dilation)
+    segments = with_segments(options.foreground, select_segment).segments
     place_of([], device)  # which refuses a device that is not there
     if growth is not None and (growth.binarize or options.binarize):
         growth, asked = replace(growth, binarize=True), replace(asked, binarize=True).checked_selection()
@@ -172,6 +180,7 @@ def fuse_files(
         cut=cut,
         smoothing_mm=smoothing_of(prior),
         channel_axis=check_channel_axis(channel_axis),
+        segments=segments,
         overwrite=overwrite,
         placing=Placing.checked(grid, resample, use),
     )
@@ -189,7 +198,8 @@ def _done(
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
     place = place_of([], options.device)
-    inputs = job.read(say, options.threads, Wanted(options.foreground, job.channel_axis))
+    wanted = Wanted(replace(options.foreground, segments=job.segments), job.channel_axis)
+    inputs = job.read(say, options.threads, wanted)
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
     a_map = prior_map(job, inputs, options.core_label, say)
     options = options if a_map is None else replace(options, prior=a_map)
@@ -200,9 +210,14 @@ def _done(
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
-    remarks = inputs.remarks + doubts + misfit_remarks(job, inputs, fusion, options.core_label)
+    remarks = [
+        *grouped(inputs.remarks),
+        *doubts,
+        *misfit_remarks(job, inputs, fusion, options.core_label),
+    ]
     where = "cpu" if place is None else f"cuda:{place.device}"
-    facts = {**asked.recorded(method), **asked.selection, "device": where, "cut": job.cut}
+    by_name = {"select_segment": list(job.segments)} if job.segments else {}
+    facts = {**asked.recorded(method), **asked.selection, **by_name, "device": where, "cut": job.cut}
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
     counts = None if job.counts is None else counts_of(inputs, options.core_label)
     job.write(fusion, counts, inputs.common.like, sidecar, say)

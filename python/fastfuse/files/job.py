@@ -59,6 +59,7 @@ class Job:
     cut: float = 0.5  # of the label's mask
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
     channel_axis: ChannelAxis | None = None  # of images of four axes
+    segments: tuple[str, ...] = ()  # names of those that raters' files are read for
     overwrite: bool = False
     placing: Placing = AS_IT_IS
 
@@ -92,18 +93,21 @@ class Job:
         from ..images.grids.common import on_one_grid
         from ..images.image import votes_of
         from ..images.reading import reading
+        from ..images.structures import compare_names
 
         remarks = repeated(self.raters)
         others: dict[Kind | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
         others.update(enumerate(self.present))
         given = {what: path for what, path in others.items() if path is not None}
         paths = [*self.raters, *given.values()]
-        with reading(paths, threads, wanted) as found_images:
-            kinds: list[Kind] = ["votes"] * len(self.raters)
-            kinds += ["present" if isinstance(what, int) else what for what in given]
+        kinds: list[Kind] = ["votes"] * len(self.raters)
+        kinds += ["present" if isinstance(what, int) else what for what in given]
+        asked = [wanted] * len(self.raters) + [wanted.beside()] * len(given)
+        with reading(paths, threads, asked) as found_images:
             images, common = on_one_grid(paths, kinds, found_images, say, remarks, self.placing)
         raters = images[: len(self.raters)]
         found = dict(zip(given, images[len(raters) :], strict=True))
+        remarks += compare_names(raters, wanted.foreground)
         return Inputs(
             common,
             raters=raters,

@@ -18,8 +18,7 @@ AGREES = 0.5  # least Dice with the consensus of a rater who is not looked at
 
 def misfit_remarks(job: Job, inputs: Inputs, fusion: Fusion, label: int | None) -> list[str]:
     """Return remarks on such raters; nothing is searched where all agree with the consensus."""
-    dice = fusion.dice[np.isfinite(fusion.dice)]
-    if len(inputs.votes) < 2 or not (dice < AGREES).any():
+    if len(inputs.votes) < 2 or not (fusion.dice[np.isfinite(fusion.dice)] < AGREES).any():
         return []
     test = partial(_marks, label=label)
     found = misfits([Marked.of(votes, test) for votes in inputs.votes])

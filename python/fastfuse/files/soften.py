@@ -16,6 +16,7 @@ from ..images.outputs import Outputs, check_outputs, make_folder
 from ..images.paths import PathLike, as_path, as_paths, recorded, shown
 from ..images.placing import Form, Placing, Resample
 from ..images.repeats import check_pairs, repeated
+from ..images.segments import with_segments
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_count
@@ -37,6 +38,7 @@ def soften_files(
     select_label: Labels = None,
     mask_threshold: float | None = None,
     scale: Scale = None,
+    select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
     threads: int = 0,
     overwrite: bool = False,
@@ -66,7 +68,7 @@ def soften_files(
         Label of label maps to grow, or labels whose union is grown.
     mask_threshold : float, optional
         The mask is what is at least this: for probabilities. (``threshold`` is that of the ring.)
-    scale, channel_axis
+    scale, select_segment, channel_axis
         As in :func:`fuse_files`.
     threads, **options
         As in :func:`conditional_dilation`, without ``spacing_mm``: it is in the headers.
@@ -96,7 +98,7 @@ def soften_files(
     say = progress or (lambda _: None)
     checked = dilation_options(options)
     foreground = Foreground.checked(select_label, checked.binarize, mask_threshold, scale)
-    wanted = Wanted(foreground, check_channel_axis(channel_axis))
+    wanted = Wanted(with_segments(foreground, select_segment), check_channel_axis(channel_axis))
     threads = check_count(threads, "threads", least=0)
     masks = as_paths(paths)
     if not masks:
@@ -133,7 +135,8 @@ def _soften_all(
     check_outputs([sidecar_path(path) for path in results], inputs, (".json",), overwrite=overwrite)
     check_pairs(masks)
     remarks = repeated(masks)
-    with reading(inputs, threads, wanted) as found, Outputs(overwrite=overwrite) as outputs:
+    asked = [wanted.beside()] * (len(inputs) - len(masks)) + [wanted] * len(masks)
+    with reading(inputs, threads, asked) as found, Outputs(overwrite=overwrite) as outputs:
         images = as_read(inputs, found, say, remarks, placing)
         base = next(images)
         common = Common.of_image(base, placing)

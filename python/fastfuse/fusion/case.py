@@ -12,6 +12,7 @@ from ..inputs.checks import check_spacings
 from ..inputs.grids import check_in_memory
 from ..inputs.names import enumerated
 from ..inputs.raters import Raters
+from ..inputs.rounding import without_rounding
 from .declared import switch
 from .option_checks import is_map
 from .options import Options
@@ -105,6 +106,19 @@ class Case:
             present=[self.present[i] for i in kept] if self.present else [],
             unchosen=[self.unchosen[i] for i in kept],
         )
+
+    def without_rounding(self, *, binary: bool) -> Case | None:
+        """Return the case with votes mended that rounding left beside 0 or 1; None if there are none such."""
+        arrays, said = [], []
+        seen = self.present or [None] * len(self.given.arrays)
+        for array, name, looked in zip(self.given.arrays, self.given.names, seen, strict=True):
+            mended, remark = without_rounding(array, name, binary=binary, inside=(self.mask, looked))
+            arrays.append(mended)
+            said += [] if remark is None else [remark]
+        if not said:
+            return None
+        remark = f"votes that rounding left just beside 0 or 1 were taken for these: {enumerated(said)}"
+        return replace(self, given=replace(self.given, arrays=arrays), remarks=[*self.remarks, remark])
 
     @property
     def companions(self) -> list[Array]:

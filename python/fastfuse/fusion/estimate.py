@@ -141,7 +141,7 @@ class Estimate:
         self._check_count(case.given.count)
         ignored = [place for place in case.given.places if place in self._unknown]
         case = case.without(ignored)
-        probability, found = backend.apply(self._rates, case, method, options)
+        case, probability, found = backend.apply(self._rates, case, method, options)
         fusion = for_all(fusion_of(found, probability, self.method, None), case.given.places, len(self.names))
         if method.estimates:
             self._check_certain(fusion)

@@ -22,7 +22,7 @@ def fuse_votes(votes: Votes, method: Method, options: Options) -> tuple[Fusion, 
     options = options.checked()
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
-    probability, found = backend.fuse(case, method, options)
+    case, probability, found = backend.fuse(case, method, options)
     return answer(found, probability, case, method, options)
 
 

@@ -97,8 +97,11 @@ def tabulate(
     case = Case.of(votes, options)
     check_count_of_names(called, case.given.count)
     asked = core.core_options(method_called("soft-staple"), options, case.spacings)
-    with core.refusals_explained(case, seen=True):
-        table = core.tabulate(case.in_memory_order().within_margin(options, case.spacings), asked)
+
+    def tabulated(placed: Case) -> CoreTable | None:
+        return core.tabulate(placed.in_memory_order().within_margin(options, placed.spacings), asked)
+
+    case, table = core.explained(case, tabulated)
     if table is None:
         raise ValueError(TOO_MANY)
     warn(case.remarks)

@@ -51,7 +51,7 @@ def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classe
         taken = (
             f"; class {labels} of 0 to {count - 1} was taken" if labels else "; all but class 0 were taken"
         )
-    return f"{shown(image.path)}: its {WORDS[axis]} axis, of {count}, was taken for the channels of a network{taken}"
+    return f"{shown(image.path)}: the {WORDS[axis]} axis, of {count}, was taken for the channels of a network{taken}"
 
 
 def _unit(image: Image, foreground: Foreground) -> float:

@@ -100,12 +100,12 @@ def _held_against(channels: Channels, companion: Image, remarks: list[str]) -> M
     if best.turn != Turn():
         _check_one_way(channels, name, [match.turn for match in found if match.wrong == best.wrong])
         remarks.append(
-            f"{shown(path)}: its probabilities lie turned against {name} ({best.turn}); turned back"
+            f"{shown(path)}: the probabilities lie turned against {name} ({best.turn}); turned back"
         )
     if not best.marked:
         remarks.append(f"{name} marks nothing, so that the orientation of {shown(path)} could not be checked")
     elif best.share < EXACT_SHARE:
-        remarks.append(f"{shown(path)}: its probabilities say other than {name} at {best.wrong} voxels")
+        remarks.append(f"{shown(path)}: the probabilities say other than {name} at {best.wrong} voxels")
     if channels.classes and any(channel != label for channel, label in best.labels.items()):
         order = ", ".join(
             f"channel {channel} is label {label}" for channel, label in sorted(best.labels.items())

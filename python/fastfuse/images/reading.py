@@ -22,17 +22,17 @@ from nibabel.wrapstruct import WrapStructError
 from ..errors import ImageError
 from . import gz
 from .checks import check_affine, check_regular
-from .dicom import DICOM_SUFFIXES, is_dicom, read_dicom
+from .formats.dicom import DICOM_SUFFIXES, is_dicom, read_dicom
+from .formats.meta_image import META_SUFFIXES, read_meta_image
+from .formats.nrrd import NRRD_SUFFIXES, read_nrrd
+from .formats.numpy_file import read_numpy
+from .formats.other import looks_like, read_other
+from .formats.pictures import PICTURE_SUFFIXES, read_picture
 from .four_axes import one_channel
 from .image import Image
-from .meta_image import META_SUFFIXES, read_meta_image
 from .nifti import NIFTI_SUFFIXES, read_nifti
 from .nnunet import companion_of, read_probabilities
-from .nrrd import NRRD_SUFFIXES, read_nrrd
-from .numpy_file import read_numpy
-from .other import looks_like, read_other
 from .paths import shown
-from .pictures import PICTURE_SUFFIXES, read_picture
 from .segments import named
 from .wanted import Wanted
 
@@ -78,8 +78,10 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
         check_regular(path)
         with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
             image = one_channel(_read_by_name(path, go_on, wanted), wanted)
-    except ImageError:
-        raise
+    except ImageError as error:
+        if str(error).isprintable():
+            raise
+        raise ImageError(shown(str(error))) from error  # words of the file, which may hold anything
     except PermissionError:
         raise ImageError(f"{shown(path)}: permission to read it is denied") from None
     except MemoryError:

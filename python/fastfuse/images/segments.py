@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from .paths import shown
 
 if TYPE_CHECKING:
     from ..inputs.foreground import Foreground
-    from .image import Image
 
 SWITCH = "select_segment=NAME (--select-segment NAME)"
 
@@ -40,6 +39,35 @@ class Segment:
     layer: int = 0
 
 
+def check_segments(names: Any) -> tuple[str, ...]:
+    """Return the names of segments as a tuple, none for None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no texts, or one is empty.
+    """
+    if names is None:
+        return ()
+    listed = [names] if isinstance(names, str) else list(names) if isinstance(names, (list, tuple)) else None
+    if listed is None or not all(isinstance(name, str) for name in listed):
+        raise TypeError(f"select_segment is {names!r}: give a segment's name, or a list of names")
+    if not listed or not all(name.strip() for name in listed):
+        raise ValueError(f"select_segment is {names!r}: give a segment's name")
+    return tuple(listed)
+
+
+def with_segments(foreground: Foreground, names: Any) -> Foreground:
+    """Return the foreground with these segments; refuse what selects in another way too."""
+    segments = check_segments(names)
+    if segments and (foreground.labels or foreground.binarize):
+        other = "select_label" if foreground.labels else "binarize"
+        raise ValueError(
+            f"select_segment and {other} are given: either selects what is foreground, so choose one"
+        )
+    return replace(foreground, segments=segments)
+
+
 def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str]) -> list[Segment]:
     """Return the segments of these names; case and blanks at the ends do not matter where no name fits exactly.
 
@@ -58,7 +86,7 @@ def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str]) -> lis
 
 def _named(path: Path, segments: Sequence[Segment], name: str) -> Segment:
     exact = [one for one in segments if one.name == name]
-    found = exact or [one for one in segments if _plain(one.name) == _plain(name)]
+    found = exact or [one for one in segments if plain(one.name) == plain(name)]
     if not found:
         held = enumerated([shown(one.name) for one in segments])
         raise ImageError(f"{shown(path)}: there is no segment {name!r}; it holds {held}")
@@ -163,43 +191,6 @@ def _check_layers(path: Path, segments: Sequence[Segment], layers: int) -> None:
             )
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Return a name without what people write differently: case, and blanks at the ends."""
     return name.strip().casefold()
-
-
-def compare_names(images: Sequence[Image], foreground: Foreground) -> list[str]:
-    """Return remarks on files that call the label that is taken by different names.
-
-    Raises
-    ------
-    ImageError
-        If the name that one file gives the label belongs to another label of another file.
-    """
-    if foreground.segments:
-        return []
-    labels = foreground.labels or (1,)
-    return [remark for label in labels if (remark := _compared(images, label)) is not None]
-
-
-def _compared(images: Sequence[Image], label: int) -> str | None:
-    naming = [(image, one) for image in images for one in image.segments if one.label == label]
-    for image, one in naming:
-        for other in images:
-            _check_other(image, one, other)
-    names = {_plain(one.name): (image, one) for image, one in reversed(naming)}
-    if len(names) < 2:
-        return None
-    told = [f"{one.name!r} in {shown(image.path)}" for image, one in reversed(names.values())]
-    return (
-        f"label {label} is {enumerated(told)}: check that they are one structure, or choose it with {SWITCH}"
-    )
-
-
-def _check_other(image: Image, one: Segment, other: Image) -> None:
-    """Refuse another file in which the same name stands for another label, and this label for something else."""
-    same_name = [there for there in other.segments if _plain(there.name) == _plain(one.name)]
-    if same_name and all(there.label != one.label for there in same_name):
-        raise ImageError(
-            f"{shown(image.path)}: label {one.label} is {one.name!r}, which is label {same_name[0].label} in "
-            f"{shown(other.path)}: choose the structure with {SWITCH}"
-        )

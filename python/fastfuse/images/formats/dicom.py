@@ -5,7 +5,6 @@ pydicom alone is enough: the frames are placed by the positions that they give, 
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
-from ..inputs.names import enumerated
-from .checks import READABLE, check_memory
-from .image import Image
-from .paths import shown
-from .segments import SWITCH, Segment, named
-from .wanted import Wanted
+from ...errors import ImageError
+from ...inputs.names import enumerated
+from ..checks import READABLE, check_memory
+from ..image import Image
+from ..paths import shown
+from ..segments import SWITCH, Segment, named
+from ..wanted import Wanted
+from .quiet import quiet
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
 MOST_SLICES = 1 << 20
 NEAR = 0.01  # of a slice, or of a pixel: further a frame must not lie from the lattice
-
-# Python's filters of warnings belong to the whole process.
-ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
         import pydicom
     except ImportError:
         raise ImageError(f"{shown(path)}: reading it needs pydicom: pip install 'fastfuse[dicom]'") from None
-    with ONE_AT_A_TIME, warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
         )  # values that DICOM forbids, and that are checked here where they matter
@@ -130,8 +127,8 @@ def _of_frames(
     foreground = wanted.foreground
     if foreground.segments:
         taken = [one.label for one in named(path, segments, foreground.segments)]
-    elif foreground.labels:
-        taken = list(foreground.labels)
+    elif foreground.labels and wanted.is_rater:
+        taken = _numbered(path, segments, foreground.labels)
     else:
         taken = [one.label for one in segments]
         if len(taken) > 1 and not foreground.binarize:
@@ -143,6 +140,15 @@ def _of_frames(
             votes = frame.T / np.float32(most) if fractional else (frame.T != 0).astype(np.uint8)
             np.maximum(volume[:, :, place], votes, out=volume[:, :, place])
     return volume, True
+
+
+def _numbered(path: Path, segments: list[Segment], labels: Sequence[int]) -> list[int]:
+    """Return these labels; refuse the first that no segment has."""
+    for label in labels:
+        if all(one.label != label for one in segments):
+            held = enumerated([f"{shown(one.name)} (label {one.label})" for one in segments])
+            raise ImageError(f"{shown(path)}: there is no segment {label}; it holds {held}")
+    return list(labels)
 
 
 def _labelled(

@@ -13,10 +13,10 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
-from . import gz
-from .checks import check_memory, check_regular
-from .paths import shown
+from ...errors import ImageError
+from .. import gz
+from ..checks import check_memory, check_regular
+from ..paths import shown
 
 PIECE = 1 << 20  # bytes read at once: Ctrl-C is handled between two pieces
 MOST_HEADER = 1 << 20  # bytes of a header's text

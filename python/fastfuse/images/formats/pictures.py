@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
-from .checks import check_content, check_memory
-from .image import Image
+from ...errors import ImageError
+from ..checks import check_content, check_memory
+from ..image import Image
+from ..paths import shown
+from ..wanted import Wanted
 from .numpy_file import NO_SIZE
-from .paths import shown
-from .wanted import Wanted
+from .quiet import quiet
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff")
 MOST_PAGES = 100_000
@@ -34,9 +34,6 @@ BYTES = {
 }
 PIXELS = 2**31  # more than that no page may have
 
-# Pillow's limit on the size of a picture, and Python's filters of warnings, belong to the whole process.
-ONE_AT_A_TIME = threading.Lock()
-
 
 def read_picture(path: Path, wanted: Wanted) -> Image:
     """Read a picture of one value a pixel, as (x, y, 1), or (x, y, page).
@@ -47,9 +44,12 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
         import PIL.Image as pillow
     except ImportError:
         raise ImageError(f"{shown(path)}: reading it needs Pillow: pip install 'fastfuse[images]'") from None
-    with ONE_AT_A_TIME, warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a size that Pillow doubts is checked here
         try:
+            with pillow.open(path, formats=("PNG", "TIFF")) as picture:
+                if picture.format == "PNG":  # of which Pillow checks the sums alone, or reads the pixels
+                    picture.verify()
             with pillow.open(path, formats=("PNG", "TIFF")) as picture:
                 pages, doubts = _pages(path, picture)
         except (ImageError, MemoryError):

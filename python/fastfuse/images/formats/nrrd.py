@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
-from .checks import check_content
-from .image import Image
-from .paths import shown
+from ...errors import ImageError
+from ..checks import check_content
+from ..image import Image
+from ..paths import shown
+from ..segments import Segment, one_image
+from ..wanted import Wanted
 from .raw import UNITS_MM, Stored, beside, check_sizes, floats, integers, numbered, text_header
-from .segments import Segment, one_image
-from .wanted import Wanted
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 MOST_AXES = 16

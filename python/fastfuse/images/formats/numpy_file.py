@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ImageError
-from .checks import check_content, check_memory
-from .image import Image
-from .paths import shown
+from ...errors import ImageError
+from ..checks import check_content, check_memory
+from ..image import Image
+from ..paths import shown
 
 NO_SIZE = "it holds no voxel size; 1 mm is taken"
 
