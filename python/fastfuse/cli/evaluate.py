@@ -15,7 +15,7 @@ from ..fusion.declared import labels_typed, number_or_word
 from ..report import terminal as report
 from ..report.evaluation import print_evaluation
 from .common import printing, warnings_as_lines
-from .switches import ChannelAxis, Overwrite, choice
+from .switches import ChannelAxis, Grid, Overwrite, Resampled, ResampleName, Use, choice, placing_of
 
 EPILOG = """Examples:
 
@@ -159,6 +159,9 @@ def evaluate(
         _foreground("Of files that name their segments: this one, or the union of several; in both."),
     ] = None,
     channel_axis: ChannelAxis = None,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
 ) -> None:
     """Hold a mask, or a probability, against the truth: overlap, distances and lesions; or a folder of them."""
     from ..evaluation.options import Options
@@ -181,6 +184,7 @@ def evaluate(
             truth_scale=_scale(truth_scale),
             select_segment=select_segment or None,
             channel_axis=None if channel_axis is None else channel_axis.value,
+            **placing_of(grid, resample, use),
         )
         paths = {"prediction": prediction, "truth": truth, **({} if mask is None else {"mask": mask})}
         if prediction.is_dir() or truth.is_dir():

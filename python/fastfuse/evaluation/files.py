@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import warn
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
+from ..images.placing import Form, Kind, Resample
 from ..images.sidecar import sidecar_bytes
 from ..inputs.checks import Labels, Scale
 from ..inputs.foreground import Foreground
@@ -23,11 +24,13 @@ from .result import Evaluation
 from .space import Space
 
 if TYPE_CHECKING:
+    from ..images.grids.common import Common
     from ..images.image import Image
 
 Say = Callable[[str], None]
 
 MOST_NAMED = 20
+KINDS: Mapping[str, Kind] = {"prediction": "votes", "truth": "votes", "mask": "mask"}
 
 
 def evaluate_files(
@@ -55,6 +58,9 @@ def evaluate_files(
     save_lesions: PathLike | None = None,
     select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
 ) -> Evaluation:
     """Measure overlap, surface distances and lesion-wise detection of a prediction's file.
 
@@ -81,6 +87,9 @@ def evaluate_files(
         Replace existing outputs.
     progress : callable, optional
         Called with a few words before each step.
+    grid, resample, use
+        As in :func:`fastfuse.fuse_files`. Files that are cropped or turned against each other are padded and turned by
+        whole voxels.
     save_lesions : path, optional
         Also write a map of lesions as .nii or .nii.gz: 1 found, 2 missed, 3 false. Where a false lesion overlaps a true
         one, the true one's label stands.
@@ -119,6 +128,9 @@ def evaluate_files(
         truth_scale=truth_scale,
         select_segment=select_segment,
         channel_axis=channel_axis,
+        grid=grid,
+        resample=resample,
+        use=use,
     )
     inputs = inputs_of(prediction, truth, mask)
     outputs = {"output": as_path(output, "output"), "save_lesions": as_path(save_lesions, "save_lesions")}
@@ -159,7 +171,7 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     from ..images.image import votes_of
 
     remarks: list[str] = []
-    images = _images(files, options, say, remarks)
+    images, common = _images(files, options, say, remarks)
     if files["prediction"].samefile(files["truth"]):
         names = " and ".join(shown(files[what]) for what in ("prediction", "truth"))
         remarks.append(f"{names} are one file: it is compared with itself")
@@ -177,15 +189,18 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
         files=files,
         measured=measured,
         space=space,
-        image=images["truth"],
+        image=common.of_output(images["truth"]).like,
         options=options,
         remarks=remarks,
     )
 
 
-def _images(files: Mapping[str, Path], options: Options, say: Say, remarks: list[str]) -> dict[str, Image]:
-    """Read the files, each as its own options want, and hold their grids against each other."""
-    from ..images.reading import on_one_grid, reading
+def _images(
+    files: Mapping[str, Path], options: Options, say: Say, remarks: list[str]
+) -> tuple[dict[str, Image], Common]:
+    """Read the files, each as its own options want, onto one grid."""
+    from ..images.grids.common import on_one_grid
+    from ..images.reading import reading
     from ..images.wanted import Wanted
 
     wanted = {
@@ -195,7 +210,9 @@ def _images(files: Mapping[str, Path], options: Options, say: Say, remarks: list
     }
     paths = list(files.values())
     with reading(paths, 0, [wanted[what] for what in files]) as found:
-        return dict(zip(files, on_one_grid(paths, found, say, remarks), strict=True))
+        kinds = [KINDS[what] for what in files]
+        images, common = on_one_grid(paths, kinds, found, say, remarks, options.placing)
+    return dict(zip(files, images, strict=True)), common
 
 
 def _after_reading(foreground: Foreground, image: Image) -> Foreground:

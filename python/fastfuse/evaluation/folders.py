@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import FastfuseError, warn
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
+from ..images.placing import Form, Resample
 from ..images.sidecar import sidecar_bytes
 from ..inputs.checks import Labels, Scale
 from ..inputs.names import grouped
@@ -46,6 +47,9 @@ def evaluate_folders(
     truth_scale: Scale = None,
     select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
 ) -> FolderEvaluation:
     """Measure every prediction of a folder against the truth of the same name in another.
 
@@ -72,7 +76,7 @@ def evaluate_folders(
         As in :func:`evaluate`.
     select_label, binarize, threshold, scale, truth_select_label, truth_binarize, truth_threshold, truth_scale
         As in :func:`evaluate`.
-    select_segment, channel_axis
+    select_segment, channel_axis, grid, resample, use
         As in :func:`evaluate_files`.
 
     Returns
@@ -110,6 +114,9 @@ def evaluate_folders(
         truth_scale=truth_scale,
         select_segment=select_segment,
         channel_axis=channel_axis,
+        grid=grid,
+        resample=resample,
+        use=use,
     )
     folders = inputs_of(predictions, truths, mask)
     result, remarks, _ = evaluate_both(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
+from ..images.placing import AS_IT_IS, Placing
 from ..inputs.checks import check_choice, check_count, check_cut
 from ..inputs.foreground import Foreground
 from .components import check_connectivity
@@ -39,6 +40,8 @@ class Options:
         What counts as foreground in each image.
     channel_axis : str or None
         Axis of a network's channels in images of four axes.
+    placing : Placing
+        How files come onto one grid.
     """
 
     cut: float = 0.5
@@ -50,6 +53,7 @@ class Options:
     prediction: Foreground = field(default_factory=Foreground)
     truth: Foreground = field(default_factory=Foreground)
     channel_axis: ChannelAxis | None = None
+    placing: Placing = AS_IT_IS
 
     @classmethod
     def checked(
@@ -71,6 +75,9 @@ class Options:
         truth_scale: Any,
         select_segment: Any = None,
         channel_axis: Any = None,
+        grid: Any = None,
+        resample: Any = "none",
+        use: Any = None,
     ) -> Options:
         """Check all options."""
         prediction = replace(
@@ -93,6 +100,7 @@ class Options:
             channel_axis=None
             if channel_axis is None
             else cast(ChannelAxis, check_choice(channel_axis, "channel_axis", get_args(ChannelAxis))),
+            placing=Placing.checked(grid, resample, use),
         )
 
     @property

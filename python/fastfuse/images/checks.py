@@ -29,7 +29,8 @@ def check_regular(path: Path) -> None:
     except OSError as error:
         raise ImageError(f"{shown(path)}: cannot be found ({error.strerror or error})") from None
     if stat.S_ISDIR(status.st_mode):
-        raise ImageError(f"{shown(path)}: not a regular file, but a folder; name the files in it")
+        here = " (an empty name stands for the folder one is in)" if path == Path() else ""
+        raise ImageError(f"{shown(path)}: not a regular file, but a folder{here}; name the files in it")
     if not stat.S_ISREG(status.st_mode):
         raise ImageError(f"{shown(path)}: not a regular file")
     if status.st_size == 0:

@@ -1,4 +1,4 @@
-"""Places images on one grid."""
+"""What a job asks about the grid of its images."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .paths import PathLike, as_path
 
 Resample = Literal["none", "nearest"]
 Form = Literal["qform", "sform"]
+Kind = Literal["votes", "present", "mask", "image", "prior"]  # what an image is to a job
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,6 @@ class Placing:
             resample=check_choice(resample, "resample", ("none", "nearest")),
             use=None if use is None else check_choice(use, "use", ("qform", "sform")),
         )
+
+
+AS_IT_IS = Placing()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,35 @@ class Segment:
     name: str
     label: int
     layer: int = 0
+
+
+def check_segments(names: Any) -> tuple[str, ...]:
+    """Return the names of segments as a tuple, none for None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no texts, or one is empty.
+    """
+    if names is None:
+        return ()
+    listed = [names] if isinstance(names, str) else list(names) if isinstance(names, (list, tuple)) else None
+    if listed is None or not all(isinstance(name, str) for name in listed):
+        raise TypeError(f"select_segment is {names!r}: give a segment's name, or a list of names")
+    if not listed or not all(name.strip() for name in listed):
+        raise ValueError(f"select_segment is {names!r}: give a segment's name")
+    return tuple(listed)
+
+
+def with_segments(foreground: Foreground, names: Any) -> Foreground:
+    """Return the foreground with these segments; refuse what selects in another way too."""
+    segments = check_segments(names)
+    if segments and (foreground.labels or foreground.binarize):
+        other = "select_label" if foreground.labels else "binarize"
+        raise ValueError(
+            f"select_segment and {other} are given: either selects what is foreground, so choose one"
+        )
+    return replace(foreground, segments=segments)
 
 
 def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str]) -> list[Segment]:

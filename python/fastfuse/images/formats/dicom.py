@@ -127,8 +127,8 @@ def _of_frames(
     foreground = wanted.foreground
     if foreground.segments:
         taken = [one.label for one in named(path, segments, foreground.segments)]
-    elif foreground.labels:
-        taken = list(foreground.labels)
+    elif foreground.labels and wanted.is_rater:
+        taken = _numbered(path, segments, foreground.labels)
     else:
         taken = [one.label for one in segments]
         if len(taken) > 1 and not foreground.binarize:
@@ -140,6 +140,15 @@ def _of_frames(
             votes = frame.T / np.float32(most) if fractional else (frame.T != 0).astype(np.uint8)
             np.maximum(volume[:, :, place], votes, out=volume[:, :, place])
     return volume, True
+
+
+def _numbered(path: Path, segments: list[Segment], labels: Sequence[int]) -> list[int]:
+    """Return these labels; refuse the first that no segment has."""
+    for label in labels:
+        if all(one.label != label for one in segments):
+            held = enumerated([f"{shown(one.name)} (label {one.label})" for one in segments])
+            raise ImageError(f"{shown(path)}: there is no segment {label}; it holds {held}")
+    return list(labels)
 
 
 def _labelled(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from nibabel.imageglobals import logger as nibabel_log
 
 from ...errors import ImageError
+from .. import gz
 from ..checks import READABLE, check_content, check_memory
 from ..image import Image
 from ..nifti import mended_in_words, with_thickness
@@ -46,16 +47,26 @@ _saying = threading.local()
 
 
 class _Collector(logging.Filter):
-    """Keeps what nibabel says of a header while a file is read, which would go to standard error."""
+    """Keeps what nibabel says of a header while a file is read, which would go to standard error.
+
+    All else is logged as before, from this level on.
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self.level = level
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to log."""
         said: list[str] | None = getattr(_saying, "said", None)
-        if said is not None:
-            said.append(record.getMessage())
-        return said is None
+        if said is None:
+            return record.levelno >= self.level
+        said.append(record.getMessage())
+        return False
 
 
-nibabel_log.addFilter(_Collector())
+nibabel_log.addFilter(_Collector(nibabel_log.getEffectiveLevel()))
+nibabel_log.setLevel(1)
 
 
 @contextmanager
@@ -91,8 +102,7 @@ def looks_like(path: Path) -> str | None:
 def read_other(path: Path) -> Image:
     """Read a volume in one of nibabel's formats other than NIfTI in one file."""
     refuse_no_volume(path)
-    with collected() as said:
-        image = _loaded(path)
+    with collected() as said, _loaded(path) as image:
         if not isinstance(image, nib.spatialimages.SpatialImage):
             raise ImageError(
                 f"{shown(path)}: it is a {type(image).__name__}, and no volume; fastfuse reads {READABLE}"
@@ -100,10 +110,23 @@ def read_other(path: Path) -> Image:
         return _image(path, image, said)
 
 
-def _loaded(path: Path) -> Any:
-    """Open a file by nibabel, whose readers raise errors of many kinds."""
+@contextmanager
+def _loaded(path: Path) -> Iterator[Any]:
+    """Open a file by nibabel, and close it: nibabel leaves MGH files open."""
+    if not path.name.lower().endswith((".mgh", ".mgz", ".mgh.gz")):
+        yield _by_nibabel(path, lambda: nib.load(path, mmap=False))
+        return
+    with path.open("rb") as raw:
+        packed = raw.read(2) == gz.MAGIC
+        raw.seek(0)
+        file = gz.reader(raw) if packed else raw
+        yield _by_nibabel(path, lambda: nib.MGHImage.from_stream(file))
+
+
+def _by_nibabel(path: Path, load: Callable[[], Any]) -> Any:
+    """Load by nibabel, whose readers raise errors of many kinds."""
     try:
-        return nib.load(path, mmap=False)
+        return load()
     except MemoryError:
         raise
     except ImportError as error:
@@ -150,12 +173,10 @@ def _image(path: Path, image: Any, said: list[str]) -> Image:
 
 def _says_where(path: Path) -> bool:
     """Tell whether an MGH header's goodRASFlag is set; nibabel sets it in its copy."""
-    from ..gz import reader
-
     with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
+        packed = raw.read(2) == gz.MAGIC
         raw.seek(0)
-        begin = (reader(raw) if packed else raw).read(30)
+        begin = (gz.reader(raw) if packed else raw).read(30)
     return int.from_bytes(begin[28:30], "big", signed=True) > 0
 
 

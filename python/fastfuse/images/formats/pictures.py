@@ -48,6 +48,9 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
         warnings.simplefilter("ignore")  # a size that Pillow doubts is checked here
         try:
             with pillow.open(path, formats=("PNG", "TIFF")) as picture:
+                if picture.format == "PNG":  # of which Pillow checks the sums alone, or reads the pixels
+                    picture.verify()
+            with pillow.open(path, formats=("PNG", "TIFF")) as picture:
                 pages, doubts = _pages(path, picture)
         except (ImageError, MemoryError):
             raise
