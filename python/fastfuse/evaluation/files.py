@@ -156,8 +156,9 @@ def evaluate_pair(
     """Compare two files and write the outputs that are asked for: "output" and "save_lesions"."""
     suffixes = {"output": (".json",), "save_lesions": (".nii", ".nii.gz")}
     wanted = {what: path for what, path in outputs.items() if path is not None}
+    inputs = [*files.values(), *([] if options.placing.grid is None else [options.placing.grid])]
     for what, path in wanted.items():
-        check_outputs([path], list(files.values()), suffixes[what], overwrite=overwrite)
+        check_outputs([path], inputs, suffixes[what], overwrite=overwrite)
     record = compare(files, options, say or (lambda _: None))
     for role in ("prediction", "truth"):
         record.remarks.extend(without_lesions([(shown(files[role]), record.evaluation)], role, options))
@@ -206,7 +207,7 @@ def _images(
     wanted = {
         "prediction": Wanted(options.prediction, options.channel_axis),
         "truth": Wanted(options.truth, options.channel_axis),
-        "mask": Wanted(),
+        "mask": Wanted().beside(),
     }
     paths = list(files.values())
     with reading(paths, 0, [wanted[what] for what in files]) as found:
