@@ -241,7 +241,7 @@ def test_masks_without_a_large_component_are_told(folder: Path) -> None:
     ("data", "affine", "message"),
     [
         (TRUTH[1:], AFFINE, r"t2\.nii and .*p\.nii\.gz have shapes"),
-        (TRUTH, AFFINE + np.eye(4, k=3), r"t2\.nii and .*p\.nii\.gz .* lie 1 mm .* apart: resample"),
+        (TRUTH, AFFINE + np.eye(4, k=3), r"t2\.nii and .*p\.nii\.gz .* lie 1 mm .* apart: "),
     ],
 )
 def test_other_grids_are_refused(folder: Path, data: np.ndarray, affine: np.ndarray, message: str) -> None:
