@@ -275,6 +275,12 @@ def test_outputs_are_kept(folder: Path) -> None:
     assert json.loads(output.read_text())["method"] == "evaluation"
 
 
+@pytest.mark.parametrize("given", [(None, TRUTH), (TRUTH, None), ("p.nii", TRUTH)])
+def test_what_is_no_array(given: tuple[Any, Any]) -> None:
+    with pytest.raises(TypeError, match=r"the (prediction|truth) is (None|'p\.nii')"):
+        evaluate(*given)
+
+
 def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.spatial", None)
     with pytest.raises(fastfuse.FastfuseError, match=r"needs scipy\.spatial: pip install 'fastfuse\[eval"):

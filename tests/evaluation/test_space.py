@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from fastfuse import evaluate, evaluate_files, fuse_files
+from fastfuse import FusionWarning, evaluate, evaluate_files, fuse_files
 from fastfuse.evaluation.space import Space
 from fastfuse.evaluation.surface import surface_distances
 
@@ -99,7 +100,39 @@ def test_headers_of_single_precision_are_no_shear() -> None:
     assert Space.of_affine(barely).steps is not None
 
 
+@pytest.mark.parametrize(("unit", "mm"), [("meter", 1e3), ("micron", 1e-3), ("mm", 1), ("unknown", 1)])
+def test_units_of_headers(tmp_path: Path, unit: str, mm: float) -> None:
+    """One image in memory and in a file, whatever its header counts in."""
+    images = []
+    for name, mask in (("p", ONE), ("t", TWO)):
+        image = nib.Nifti1Image(mask.astype(np.uint8), np.diag([0.7 / mm, 1.2 / mm, 3 / mm, 1]))
+        image.header.set_xyzt_units(unit)
+        nib.save(image, tmp_path / f"{name}.nii")
+        images.append(image)
+    expected = asdict(evaluate(ONE, TWO, spacing_mm=(0.7, 1.2, 3.0), tolerance_mm=1))
+    assert asdict(evaluate(*images, tolerance_mm=1)) == pytest.approx(expected, rel=1e-6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FusionWarning)  # that another unit is converted
+        found = evaluate_files(tmp_path / "p.nii", tmp_path / "t.nii", tolerance_mm=1)
+    assert asdict(found) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_that_carry_an_affine() -> None:
+    """MONAI's, with a channel in front or without."""
+    data = pytest.importorskip("monai.data", reason="needs MONAI, of the extra oracles")
+    torch = pytest.importorskip("torch")
+    affine = torch.diag(torch.tensor([0.7, 1.2, 3.0, 1.0], dtype=torch.float64))
+    expected = evaluate(ONE, TWO, spacing_mm=(0.7, 1.2, 3.0))
+    for lead in ((), (1,), (1, 1)):
+        one, two = (
+            data.MetaTensor(torch.from_numpy(mask.reshape(*lead, *mask.shape)), affine=affine)
+            for mask in (ONE, TWO)
+        )
+        assert evaluate(one, two) == expected
+
+
 @pytest.mark.parametrize("affine", [np.zeros((4, 4)), np.full((4, 4), np.nan), np.ones((4, 4))])
 def test_affines_that_are_none(affine: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="not an invertible matrix of finite numbers"):
+    with pytest.raises(ValueError, match="its affine is not an invertible matrix of finite numbers"):
         Space.of_affine(affine)
