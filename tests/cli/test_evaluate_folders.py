@@ -79,7 +79,7 @@ def test_many_cases_are_not_all_shown(folder: Path) -> None:
     [
         (
             "preds truths/lonely.nii",
-            r"lonely\.nii: is one file, the other is a folder; give two files or two",
+            r"lonely\.nii is one file, and preds is a folder; give two files or two",
         ),
         ("preds absent", "absent: no such folder; give two files or two folders"),
         ("preds truths --save-lesions l.nii.gz", "--save-lesions is for one prediction and one truth"),

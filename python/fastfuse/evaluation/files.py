@@ -229,7 +229,7 @@ def without_lesions(named: Iterable[tuple[str, Evaluation]], role: str, options:
     if not found:
         return []
     why = f"no lesion above {options.least_mm3:g} mm³, and smaller components (how many) left out of lesion measures"
-    return [f"{why}: {listed(found)}; least_mm3=0 counts all"]
+    return [f"{why}: {listed(found)}; least_mm3=0 (--least-mm3 0) counts all"]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -130,10 +130,12 @@ def evaluate_both(
     folders: Mapping[str, Path], options: Options, output: Path | None, *, overwrite: bool, say: Say
 ) -> tuple[FolderEvaluation, list[str], list[Path]]:
     """Compare all cases and write the outputs that are asked for; return remarks and the written files too."""
-    for what in ("prediction", "truth"):
+    for what, other in (("prediction", "truth"), ("truth", "prediction")):
+        if folders[what].is_file():
+            is_one = f"is one file, and {shown(folders[other])} is a folder"
+            raise FastfuseError(f"{shown(folders[what])} {is_one}; give two files or two folders")
         if not folders[what].is_dir():
-            lacks = "is one file, the other is a folder" if folders[what].is_file() else "no such folder"
-            raise FastfuseError(f"{shown(folders[what])}: {lacks}; give two files or two folders")
+            raise FastfuseError(f"{shown(folders[what])}: no such folder; give two files or two folders")
     written = outputs_of(output, list(folders.values()), overwrite=overwrite)
     result, remarks = evaluate_all(folders, options, say)
     if written:
