@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import FastfuseError
-from ..images.dicom import DICOM_SUFFIXES
+from ..images.formats.dicom import DICOM_SUFFIXES
 from ..images.formats.meta_image import META_SUFFIXES
 from ..images.formats.nrrd import NRRD_SUFFIXES
 from ..images.formats.pictures import PICTURE_SUFFIXES
