@@ -140,6 +140,8 @@ def test_broken_mha_gives_one_reason(
     sitk.WriteImage(sitk.GetImageFromArray(masks[0]), str(tmp_path / "a.mha"))
     whole = (tmp_path / "a.mha").read_bytes()
     (tmp_path / "a.mha").write_bytes(whole[:-500])
-    with pytest.raises(fastfuse.ImageError, match=r"a\.mha: 2272 bytes of voxels, 2772 expected; the file is trunc"):
+    with pytest.raises(
+        fastfuse.ImageError, match=r"a\.mha: 2272 bytes of voxels, 2772 expected; the file is trunc"
+    ):
         reading.read(tmp_path / "a.mha")
     assert capfd.readouterr() == ("", "")

@@ -53,7 +53,7 @@ def test_flat_nifti_without_thickness(tmp_path: Path) -> None:
     path.write_bytes(content)
     image = reading.read(path)
     assert image.grid.spacing_mm == (1, 2, 1)
-    assert "no thickness of the slice; 1 mm is taken" in str(image.remark)
+    assert "no thickness of the slice: 1 mm is taken" in str(image.remark)
 
 
 def test_flat_files_are_fused_and_evaluated(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_numpy(tmp_path: Path, order: str, kind: str, shape: tuple[int, ...]) ->
     np.save(tmp_path / "a.npy", np.asarray(MASK.reshape(shape).astype(kind), order=order))
     image = reading.read(tmp_path / "a.npy")
     np.testing.assert_array_equal(image.data, MASK)
-    assert "holds no voxel size; 1 mm is taken" in str(image.remark)
+    assert "holds no voxel size: 1 mm is taken" in str(image.remark)
     assert not image.grid.placed
 
 
@@ -131,12 +131,12 @@ def test_pictures(tmp_path: Path, ending: str, mode: str) -> None:
         picture(path, 255 * FLAT.T, mode)
     image = reading.read(path)
     np.testing.assert_array_equal(image.data, FLAT[:, :, None])
-    assert "holds no voxel size; 1 mm is taken" in str(image.remark)
+    assert "holds no voxel size: 1 mm is taken" in str(image.remark)
 
 
 def test_mask_of_255(tmp_path: Path) -> None:
     path = picture(tmp_path / "a.png", 255 * FLAT.T)
-    assert "its values are 0 and 255; 255 is taken as 1" in str(reading.read(path).remark)
+    assert "its values are 0 and 255: 255 is taken as 1" in str(reading.read(path).remark)
     asked = reading.read(path, wanted=Wanted(Foreground(labels=(255,))))
     np.testing.assert_array_equal(asked.data, 255 * FLAT[:, :, None])
 

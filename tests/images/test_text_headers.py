@@ -212,9 +212,9 @@ def test_damaged_headers(tmp_path: Path, header: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("name", "header", "remark"),
     [
-        ("a.mha", meta("ElementSpacing = 1 2 3\n", ""), "gives no voxel size; 1 mm is taken"),
+        ("a.mha", meta("ElementSpacing = 1 2 3\n", ""), "gives no voxel size: 1 mm is taken"),
         ("a.mha", meta("ObjectType", "DistanceUnits = furlong\nObjectType"), "DistanceUnits are 'furlong'"),
-        ("a.nrrd", nrrd(SPACE, ""), "gives no voxel size; 1 mm is taken"),
+        ("a.nrrd", nrrd(SPACE, ""), "gives no voxel size: 1 mm is taken"),
         ("a.nrrd", nrrd("left-posterior-superior", "scanner-xyz"), "taken as left-posterior-superior"),
     ],
 )

@@ -85,9 +85,9 @@ def check_memory(path: Path, needed: int) -> None:
 def check_affine(path: Path, affine: NDArray[np.float64]) -> None:
     """Refuse an affine that is not finite or not invertible."""
     sound = bool(np.isfinite(affine).all())
-    if sound:
+    with np.errstate(all="ignore"):
         sides = np.linalg.norm(affine[:3, :3], axis=0)
-        sound = abs(np.linalg.det(affine[:3, :3])) > 1e-6 * sides.prod()
+        sound = sound and bool(abs(np.linalg.det(affine[:3, :3])) > 1e-6 * sides.prod())
     if not sound:
         raise ImageError(
             f"{shown(path)}: its affine is not an invertible matrix of finite numbers; mend the header"

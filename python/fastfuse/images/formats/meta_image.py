@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ..checks import check_content
 from ..image import Image
-from ..paths import shown
+from ..paths import remark_on, shown
 from ..segments import one_image
 from ..wanted import Wanted
 from .raw import UNITS_MM, Stored, beside, check_sizes, floats, integers, numbered, text_header
@@ -171,7 +171,7 @@ def _affine(fields: Fields, axes: int) -> tuple[NDArray[np.float64], bool, str |
     doubts = []
     words = fields.words("ElementSpacing")
     if not words:
-        doubts.append("its header gives no voxel size; 1 mm is taken")
+        doubts.append("its header gives no voxel size: 1 mm is taken")
     sides = floats(path, "ElementSpacing", words or ["1"] * axes, axes)
     if min(sides) <= 0:
         raise ImageError(
@@ -189,8 +189,7 @@ def _affine(fields: Fields, axes: int) -> tuple[NDArray[np.float64], bool, str |
     unit, doubt = _unit(fields)
     affine[:world] *= unit
     placed = bool(fields.words("Offset") or fields.words("TransformMatrix"))
-    told = [f"{shown(path)}: {one}" for one in (*doubts, doubt) if one]
-    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, placed, "; ".join(told) or None
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, placed, remark_on(path, (*doubts, doubt))
 
 
 def _unit(fields: Fields) -> tuple[float, str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ..checks import check_content
 from ..image import Image
-from ..paths import shown
+from ..paths import remark_on, shown
 from ..segments import Segment, one_image
 from ..wanted import Wanted
 from .raw import UNITS_MM, Stored, beside, check_sizes, floats, integers, numbered, text_header
@@ -256,7 +256,7 @@ def _affine(header: Header, across: list[int]) -> tuple[NDArray[np.float64], boo
     affine[:3] *= unit * np.array([*signs])[:, None]
     if len(along) == 2:
         affine[:3, 2] /= unit
-    return affine, True, _joined(path, doubts, doubt)
+    return affine, True, remark_on(path, (doubts, doubt))
 
 
 def _world(header: Header) -> tuple[tuple[int, int, int], str]:
@@ -286,7 +286,7 @@ def _affine_of_spacings(header: Header, across: list[int]) -> tuple[NDArray[np.f
     signs, doubt = _world(header)
     if not words or all(word.lower() == "nan" for word in words):
         sides = [1.0, 1.0, 1.0]
-        doubt = "its header gives no voxel size; 1 mm is taken"
+        doubt = "its header gives no voxel size: 1 mm is taken"
     else:
         sides = [*floats(path, "spacings", words), 1.0][:3]
         if min(sides) <= 0:
@@ -294,7 +294,7 @@ def _affine_of_spacings(header: Header, across: list[int]) -> tuple[NDArray[np.f
                 f"{shown(path)}: its spacings are {' '.join(words)}: each must be above 0; mend the header"
             )
     affine = np.diag([*(sign * side for sign, side in zip(signs, sides, strict=True)), 1.0])
-    return affine, False, _joined(path, doubt)
+    return affine, False, remark_on(path, (doubt,))
 
 
 def _segments(header: Header, *, layered: bool) -> list[Segment]:
@@ -313,8 +313,3 @@ def _segments(header: Header, *, layered: bool) -> list[Segment]:
 def _pair(header: Header, key: str, otherwise: int) -> int:
     text = header.pairs.get(key)
     return otherwise if text is None else integers(header.path, key, text.split(), 1)[0]
-
-
-def _joined(path: Path, *doubts: str) -> str | None:
-    told = [f"{shown(path)}: {doubt}" for doubt in doubts if doubt]
-    return "; ".join(told) or None
