@@ -24,7 +24,6 @@ from .image import Image
 from .paths import remark_on, shown
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
-PIECE = 1 << 20  # bytes read at once: they stay in the cache, and Ctrl-C is handled between two pieces
 
 # First bytes of files that are inflated, and what a bzip2 file is named.
 BZIP2 = b"BZh"
@@ -64,7 +63,7 @@ def _opened(raw: io.BufferedReader, begin: bytes) -> io.BufferedIOBase:
 def _rest(file: io.BufferedIOBase, go_on: Callable[[], None]) -> int:
     """Read a file to its end, so that its CRC is checked; return how many bytes were left."""
     rest = 0
-    while piece := file.read(PIECE):
+    while piece := file.read(gz.PIECE):
         rest += len(piece)
         go_on()
     return rest
@@ -224,7 +223,7 @@ def _fill(buffer: memoryview, file: io.BufferedIOBase, go_on: Callable[[], None]
     filled = 0
     while filled < len(buffer):
         go_on()
-        count = file.readinto(buffer[filled : filled + PIECE])
+        count = file.readinto(buffer[filled : filled + gz.PIECE])
         if not count:
             raise EOFError(f"{filled} bytes of voxels, {len(buffer)} expected")
         filled += count

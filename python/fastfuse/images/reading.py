@@ -155,12 +155,16 @@ def reading(
         if stopped.is_set():
             raise CancelledError
 
-    with ThreadPoolExecutor(workers, "fastfuse-reader") as pool:
-        try:
-            yield _in_order(pool, jobs, workers, lambda job: read(job[0], go_on, job[1]))
-        finally:
-            stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(workers, "fastfuse-reader")
+    waits = True
+    try:
+        yield _in_order(pool, jobs, workers, lambda job: read(job[0], go_on, job[1]))
+    except (KeyboardInterrupt, SystemExit):
+        waits = False  # for a library that reads a file, and hears nothing
+        raise
+    finally:
+        stopped.set()
+        pool.shutdown(wait=waits, cancel_futures=True)
 
 
 def on_one_grid(

@@ -18,7 +18,6 @@ from .. import gz
 from ..checks import check_memory, check_regular
 from ..paths import shown
 
-PIECE = 1 << 20  # bytes read at once: Ctrl-C is handled between two pieces
 MOST_HEADER = 1 << 20  # bytes of a header's text
 TEXT_BYTES = 80  # memory that one byte of written-out numbers takes at most while it is read
 UNITS_MM = {
@@ -152,7 +151,7 @@ def _numbers(path: Path, words: list[bytes], dtype: np.dtype[Any]) -> NDArray[An
 def _pieces(file: BinaryIO, encoding: str, needed: int) -> Iterator[bytes]:
     """Yield the values' bytes piece by piece; packed data are read to their end, so that their CRC is checked."""
     if encoding == "raw":
-        while needed > 0 and (piece := file.read(min(PIECE, needed))):
+        while needed > 0 and (piece := file.read(min(gz.PIECE, needed))):
             needed -= len(piece)
             yield piece
     elif encoding == "zlib":
@@ -160,7 +159,7 @@ def _pieces(file: BinaryIO, encoding: str, needed: int) -> Iterator[bytes]:
     else:
         opened = gz.reader(file) if encoding == "gzip" else bz2.BZ2File(file)
         with cast(BinaryIO, opened) as unpacked:
-            while piece := unpacked.read(PIECE):
+            while piece := unpacked.read(gz.PIECE):
                 yield piece
 
 
@@ -168,8 +167,8 @@ def _inflated(file: BinaryIO) -> Iterator[bytes]:
     """Yield what a zlib or gzip stream inflates to."""
     inflater = zlib.decompressobj(47)  # whichever of the two it is
     while not inflater.eof:
-        packed = inflater.unconsumed_tail or file.read(PIECE)
-        piece = inflater.decompress(packed, PIECE)
+        packed = inflater.unconsumed_tail or file.read(gz.PIECE)
+        piece = inflater.decompress(packed, gz.PIECE)
         if not packed and not piece:
             raise EOFError("the compressed data ended before the end-of-stream marker was reached")
         yield piece
