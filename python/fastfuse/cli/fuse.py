@@ -12,7 +12,17 @@ from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
 from .flags import BEYOND, flags_of_options, values_of, with_flags
-from .switches import ChannelAxis, Overwrite, SelectSegment, Threads
+from .switches import (
+    ChannelAxis,
+    Grid,
+    Overwrite,
+    Resampled,
+    ResampleName,
+    SelectSegment,
+    Threads,
+    Use,
+    placing_of,
+)
 
 EPILOG = """Examples:
 
@@ -46,6 +56,9 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
         "overwrite",
         "soften",
         "image",
+        "grid",
+        "resample",
+        "use",
         *rings.NAMES,
     ),
 )
@@ -87,6 +100,9 @@ def fuse(
     channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
     soften: Annotated[
         bool,
         typer.Option(
@@ -125,6 +141,7 @@ def fuse(
                 save_counts=save_counts,
                 overwrite=overwrite,
                 progress=say,
+                **placing_of(grid, resample, use),
                 **values_of(options),
             )
         with printing():

@@ -11,7 +11,17 @@ from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
 from .flags import flags_called, values_called, with_flags
-from .switches import ChannelAxis, Overwrite, SelectSegment, Threads
+from .switches import (
+    ChannelAxis,
+    Grid,
+    Overwrite,
+    Resampled,
+    ResampleName,
+    SelectSegment,
+    Threads,
+    Use,
+    placing_of,
+)
 
 EPILOG = """Examples:
 
@@ -21,21 +31,14 @@ EPILOG = """Examples:
 
 
 OF_MASKS = ("select_label", "binarize", "threshold", "scale")
+OF_GRID = ("grid", "resample", "use")
 
 
 @with_flags(
     (
-        "masks",
-        "image",
-        "output",
-        "out_dir",
-        "roi",
-        *OF_MASKS,
+        *("masks", "image", "output", "out_dir", "roi", *OF_MASKS),
         ...,
-        "select_segment",
-        "channel_axis",
-        "threads",
-        "overwrite",
+        *("select_segment", "channel_axis", "threads", "overwrite", *OF_GRID),
     ),
     [*flags_called(OF_MASKS), *rings.FLAGS],
 )
@@ -70,6 +73,9 @@ def soften(
     channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
     **options: Any,
 ) -> None:
     """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
@@ -95,6 +101,7 @@ def soften(
                 threads=threads,
                 overwrite=overwrite,
                 progress=say,
+                **placing_of(grid, resample, use),
                 **grown,
             )
         with printing():

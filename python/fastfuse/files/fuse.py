@@ -26,6 +26,7 @@ from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion
 from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.paths import PathLike, as_path, as_paths
+from ..images.placing import Form, Placing, Resample
 from ..images.segments import with_segments
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
@@ -33,6 +34,7 @@ from ..inputs.names import grouped
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of
+from .misfits import misfit_remarks
 from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
 
 
@@ -75,8 +77,14 @@ def fuse_files(
     save_counts: PathLike | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
 ) -> Fusion:
-    """Fuse image files of one grid into a consensus file, with a JSON sidecar beside it.
+    """Fuse image files into a consensus file, with a JSON sidecar beside it.
+
+    Files that were cropped to what they mark are padded, and those whose axes have another order or direction are
+    turned, by whole voxels: no value changes. What lies between the voxels of the others is refused.
 
     Parameters
     ----------
@@ -86,9 +94,10 @@ def fuse_files(
         beside it, of which select_label chooses the class or, by its place, the region. A 2-D image is one slice,
         (x, y, 1).
     output : path
-        The consensus (.nii or .nii.gz), float32, with the first rater's affine, units and codes. Its sidecar
-        has the same name with .json: method, options, each rater's file and performance, prior,
-        iterations, log-likelihood.
+        The consensus (.nii or .nii.gz), float32, with affine, units and codes of the grid: the first rater's, or
+        that of ``grid``, of ``image``, or of the box that holds all raters and the mask where files are parts of
+        one volume. Its sidecar has the same name with .json: method, options, grid, each rater's file and
+        performance, prior, iterations, log-likelihood.
     prior : {"mean", "estimate"}, float or path
         p(truth 1) before any vote, as in :func:`staple`; a map is given as an image file, or as "smooth:4", the mean
         vote smoothed by 4 mm (:func:`smoothed_vote`).
@@ -116,6 +125,13 @@ def fuse_files(
         Replace existing outputs.
     progress : callable, optional
         Called with a few words before each step.
+    grid : path, optional
+        Image whose grid all get, and the outputs have. Voxels beyond it are cut off, which is said.
+    resample : {"none", "nearest"}
+        What is done with a file whose voxels lie between those of the grid: it is refused, or each voxel of the grid
+        takes the value of the file's nearest one.
+    use : {"qform", "sform"}, optional
+        Which affine of a NIfTI header counts where it has both; the sform without it.
     {options}
 
     Returns
@@ -166,6 +182,7 @@ def fuse_files(
         channel_axis=check_channel_axis(channel_axis),
         segments=segments,
         overwrite=overwrite,
+        placing=Placing.checked(grid, resample, use),
     )
     job.check()
     return _done(job, row, options, asked, growth, progress or (lambda _: None))
@@ -193,21 +210,25 @@ def _done(
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
-    remarks = grouped(inputs.remarks) + doubts
+    remarks = [
+        *grouped(inputs.remarks),
+        *doubts,
+        *misfit_remarks(job, inputs, fusion, options.core_label),
+    ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
     facts = {**asked.recorded(method), **asked.selection, **by_name, "device": where, "cut": job.cut}
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
     counts = None if job.counts is None else counts_of(inputs, options.core_label)
-    job.write(fusion, counts, inputs.raters[0], sidecar, say)
+    job.write(fusion, counts, inputs.common.like, sidecar, say)
     warn(remarks, callers=2)
     return fusion
 
 
 def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
     """Return the options for the votes that were read; make votes of values where the core would not."""
-    on_grid = inputs.raters[0].grid if method.estimates and inputs.raters else None
-    options = replace(options, spacing_mm=None if on_grid is None else on_grid.spacing_mm)
+    in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
+    options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
     if not options.foreground.selects:
         return options
     of_networks = any(image.is_channel for image in inputs.raters)

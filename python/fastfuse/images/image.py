@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..inputs.arrays import shown_number
 from ..inputs.foreground import Foreground
 from ..inputs.grids import Grid
+from .grids.forms import forms_of, unit_of
 from .paths import shown
 from .segments import Segment
 
@@ -66,16 +67,17 @@ class Image:
     @property
     def grid(self) -> Grid:
         """Positions of the voxels in space."""
+        forms = forms_of(self.header)
         placed = self.placed
         if placed is None:
-            codes = (1, 0) if self.header is None else (self.header["qform_code"], self.header["sform_code"])
-            placed = any(int(code) > 0 for code in codes)
-        return Grid(shown(self.path), self.data.shape, self.affine, placed=placed)
+            placed = self.header is None or bool(forms)
+        shape, unit = self.data.shape, unit_of(self.header)
+        return Grid(shown(self.path), shape, self.affine, placed=placed, forms=forms, unit=unit)
 
     @property
     def voxel_ml(self) -> float:
         """Volume of a voxel, in ml."""
-        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+        return self.grid.voxel_mm3 / 1000
 
 
 def votes_of(image: Image, remarks: list[str] | None = None) -> NDArray[Any]:

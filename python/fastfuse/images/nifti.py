@@ -17,9 +17,9 @@ from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..inputs.grids import corners
 from . import gz
 from .checks import READABLE, check_content, check_memory
+from .grids.forms import affine_of, disagreement, in_file_units
 from .image import Image
 from .paths import remark_on, shown
 
@@ -46,9 +46,9 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         surplus = _rest(file, go_on) if compressed else path.stat().st_size - file.tell()
     if surplus >= shape[0] * shape[1] * stored.itemsize:
         doubts.append(f"{surplus} bytes follow the last voxel, at least a slice: is its header right?")
-    affine = header.get_best_affine().astype(np.float64)
+    affine = affine_of(header)
     affine, doubt = with_thickness(affine, shape)
-    told = [one for one in (remark_on(path, (*doubts, doubt)), _disagreement(path, header, shape)) if one]
+    told = [one for one in (remark_on(path, (*doubts, doubt)), disagreement(path, header, shape)) if one]
     data = data.reshape(shape, order="F")
     return Image(path, data, affine, header, scaled=data.dtype != stored, remark="; ".join(told) or None)
 
@@ -229,32 +229,24 @@ def _fill(buffer: memoryview, file: io.BufferedIOBase, go_on: Callable[[], None]
         filled += count
 
 
-def _disagreement(path: Path, header: Any, shape: tuple[int, ...]) -> str | None:
-    """Return a remark if qform and sform put the image at different places."""
-    if int(header["qform_code"]) <= 0 or int(header["sform_code"]) <= 0:
-        return None
-    qform, sform = header.get_qform(), header.get_sform()
-    shift = float(np.linalg.norm(corners(shape, qform) - corners(shape, sform), axis=1).max())
-    if shift <= 0.1 * float(np.linalg.norm(sform[:3, :3], axis=0).min()):
-        return None
-    return f"{shown(path)}: its qform and sform lie {shift:.3g} mm apart; the sform is used"
-
-
 def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -> bytes:
     """Serialise ``data`` as NIfTI with affine, units and codes of ``like``; qform and sform equal, slope 1.
+
+    The affine is written in the units of ``like``, so that both files look alike where units are not read.
 
     Compressed if ``path``, the file to be written, ends in .gz.
     """
     kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
-    image = kind(data, like.affine)
+    affine = in_file_units(like.affine, like.header)
+    image = kind(data, affine)
     qform_code, sform_code = 1, 1
     image.header.set_xyzt_units("mm")
     if like.header is not None:
         qform_code, sform_code = int(like.header["qform_code"]), int(like.header["sform_code"])
         with suppress(KeyError):  # units that the standard does not know
             image.header.set_xyzt_units(*like.header.get_xyzt_units())
-    image.set_sform(like.affine, sform_code)
-    image.set_qform(like.affine, qform_code)
+    image.set_sform(affine, sform_code)
+    image.set_qform(affine, qform_code)
     image.header["descrip"] = description.encode()
     image.header.set_slope_inter(1, 0)
     parts = (_header_bytes(image), _bytes_of(data))

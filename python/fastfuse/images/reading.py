@@ -20,7 +20,6 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from ..errors import ImageError
-from ..inputs.grids import check_same_grid
 from . import gz
 from .checks import check_affine, check_regular
 from .formats.dicom import DICOM_SUFFIXES, is_dicom, read_dicom
@@ -165,20 +164,6 @@ def reading(
     finally:
         stopped.set()
         pool.shutdown(wait=waits, cancel_futures=True)
-
-
-def on_one_grid(
-    paths: Sequence[Path], images: Iterator[Image], say: Callable[[str], None], remarks: list[str]
-) -> Iterator[Image]:
-    """Yield the images of these paths, check that they share the first one's grid, and add to ``remarks``."""
-    first: Image | None = None
-    for path in paths:
-        say(f"reading {shown(path.name)}")
-        image = next(images)
-        remark = check_same_grid(first.grid, image.grid) if first else None
-        remarks.extend(text for text in (image.remark, remark) if text)
-        first = first or image
-        yield image
 
 
 def _in_order(
