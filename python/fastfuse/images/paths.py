@@ -18,8 +18,6 @@ def as_path(value: Any, name: str) -> Path | None:
     """Return a path, or None for None; raise a TypeError that names the type of anything else."""
     if value is None or isinstance(value, Path):
         return value
-    if value == "":
-        raise ValueError(f"{name} is empty: give the name of a file")
     try:
         return Path(value)
     except TypeError:
