@@ -263,6 +263,26 @@ def test_no_volume(tmp_path: Path, name: str, write: Callable[[Path], None], mes
         assert "fastfuse reads NIfTI (.nii, .nii.gz" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("shape", "remedy"),
+    [
+        ((1, 6, 5, 4), "so drop axis 0, which has one entry"),
+        ((6, 5, 4, 2, 2), "so split it first"),
+        ((30,), "this is a list of numbers"),
+    ],
+)
+def test_other_axes(tmp_path: Path, shape: tuple[int, ...], remedy: str) -> None:
+    with pytest.raises(fastfuse.ImageError, match=remedy):
+        reading.read(save(tmp_path / "a.nii", np.ones(shape, np.uint8)))
+
+
+def test_channels_of_a_header_with_both_forms(tmp_path: Path) -> None:
+    soft = np.random.default_rng(0).random((6, 5, 4)).astype(np.float32)
+    path = save(tmp_path / "a.nii", np.stack([1 - soft, soft], axis=-1), qform_code=1, sform_code=1)
+    found = reading.read(path, wanted=Wanted(Foreground(labels=(1,))))
+    np.testing.assert_array_equal(found.data, soft)
+
+
 # --- what nibabel reads too ----------------------------------------------------------------------------------
 
 

@@ -52,7 +52,7 @@ def check_content(path: Path, extents: Any, stored: np.dtype[Any]) -> tuple[tupl
         kept = (*kept, 1)
     if len(kept) == 5 and kept[3] == 1:  # where NIfTI keeps vectors
         kept = (*kept[:3], kept[4])
-    if len(kept) != 3 and not (len(kept) == 4 and min(kept[0], kept[3]) <= MOST_CHANNELS):
+    if len(kept) != 3 and not (len(kept) == 4 and kept[0] > 1 and min(kept[0], kept[3]) <= MOST_CHANNELS):
         raise ImageError(
             f"{shown(path)}: it has shape {shape}; one 3-D image per file is needed, {_remedy(kept)}"
         )

@@ -48,7 +48,7 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         doubts.append(f"{surplus} bytes follow the last voxel, at least a slice: is its header right?")
     affine = affine_of(header)
     affine, doubt = with_thickness(affine, shape)
-    told = [one for one in (remark_on(path, (*doubts, doubt)), disagreement(path, header, shape)) if one]
+    told = [one for one in (remark_on(path, (*doubts, doubt)), disagreement(path, header, shape[:3])) if one]
     data = data.reshape(shape, order="F")
     return Image(path, data, affine, header, scaled=data.dtype != stored, remark="; ".join(told) or None)
 
