@@ -72,14 +72,14 @@ def test_voxel_sizes_that_no_one_uses(tmp_path: Path, value: float) -> None:
 @pytest.mark.parametrize(
     ("faults", "remark"),
     [
-        ([*BY_QFORM, (PIXDIM + 4, "f", -1)], "voxel size below 0 mm (pixdim -1, 2, 3); the sign is dropped"),
-        ([*BY_QFORM, (PIXDIM, "f", 0)], "its qfac (pixdim[0]) is neither 1 nor -1; 1 is taken"),
-        ([*BY_QFORM, (PIXDIM, "f", 7)], "its qfac (pixdim[0]) is neither 1 nor -1; 1 is taken"),
+        ([*BY_QFORM, (PIXDIM + 4, "f", -1)], "voxel size below 0 mm (pixdim -1, 2, 3): the sign is dropped"),
+        ([*BY_QFORM, (PIXDIM, "f", 0)], "its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken"),
+        ([*BY_QFORM, (PIXDIM, "f", 7)], "its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken"),
         ([(SCODE, "h", 77)], "sform_code 77 not valid"),
         ([(SCODE, "h", -1)], "sform_code -1 not valid"),
         ([(QCODE, "h", 99)], "qform_code 99 not valid"),
-        ([(BITPIX, "h", 8)], "its bitpix contradicts its datatype; the datatype is taken"),
-        ([(OFFSET, "f", 0)], "its vox_offset is 0; 352 is taken"),
+        ([(BITPIX, "h", 8)], "its bitpix contradicts its datatype: the datatype is taken"),
+        ([(OFFSET, "f", 0)], "its vox_offset is 0: 352 is taken"),
         ([(SLOPE, "f", 0), (INTER, "f", 5)], "its scl_inter 5 and scl_slope 0 are ignored: no scaling"),
         (
             [(SLOPE, "f", np.nan), (INTER, "f", 5)],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ..checks import check_content, check_memory
 from ..image import Image
-from ..paths import shown
+from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .numpy_file import NO_SIZE
 from .quiet import quiet
@@ -63,10 +63,15 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
     plain = wanted.foreground == type(wanted.foreground)()
     if plain and data.dtype == np.uint8 and data.max() == 255 and np.all((data == 0) | (data == 255)):
         data = data // 255
-        doubts.append("its values are 0 and 255; 255 is taken as 1")
+        doubts.append("its values are 0 and 255: 255 is taken as 1")
     shape, _ = check_content(path, data.shape, data.dtype)
-    told = "; ".join(f"{shown(path)}: {doubt}" for doubt in (*doubts, NO_SIZE))
-    return Image(path, data.reshape(shape, order="F"), np.diag([-1.0, -1, 1, 1]), placed=False, remark=told)
+    return Image(
+        path,
+        data.reshape(shape, order="F"),
+        np.diag([-1.0, -1, 1, 1]),
+        placed=False,
+        remark=remark_on(path, (*doubts, NO_SIZE)),
+    )
 
 
 def _pages(path: Path, picture: Any) -> tuple[NDArray[Any], list[str]]:
@@ -117,5 +122,5 @@ def _of_palette(picture: Any, doubts: list[str]) -> NDArray[Any]:
     used = np.unique(places)
     if used[-1] < len(palette) and np.all(palette[used] == palette[used, :1]):
         return np.asarray(palette[:, 0][places])
-    doubts.append("it has a palette of colours; the places in the palette are taken as labels")
+    doubts.append("it has a palette of colours: the places in the palette are taken as labels")
     return places
