@@ -12,7 +12,17 @@ from ..report.fusion import print_fusion
 from . import rings
 from .common import answer, progress, warnings_as_lines
 from .flags import BEYOND, flags_of_options, values_of, with_flags
-from .switches import Overwrite, Threads
+from .switches import (
+    ChannelAxis,
+    Grid,
+    Overwrite,
+    Resampled,
+    ResampleName,
+    SelectSegment,
+    Threads,
+    Use,
+    placing_of,
+)
 
 EXAMPLES = (
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
@@ -22,9 +32,23 @@ EXAMPLES = (
 
 IN_THE_HELP: tuple[str | EllipsisType, ...] = (
     *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "save_counts"),
-    *("select_label", "names", "tol", "max_iter", "acceleration", "roi", "missing", "present"),
+    *("select_label", "select_segment", "binarize", "threshold", "scale", "names"),
+    *("tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
-    *("expectation", "likelihood", "threads", "device", "overwrite", "soften", "image", *rings.NAMES),
+    *(
+        "expectation",
+        "likelihood",
+        "channel_axis",
+        "threads",
+        "device",
+        "overwrite",
+        "soften",
+        "image",
+        "grid",
+        "resample",
+        "use",
+        *rings.NAMES,
+    ),
 )
 
 
@@ -68,8 +92,13 @@ def fuse(
             rich_help_panel=BEYOND,
         ),
     ] = None,
+    select_segment: SelectSegment = None,
+    channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
     soften: Annotated[
         bool,
         typer.Option(
@@ -97,6 +126,8 @@ def fuse(
                 output,
                 mask=mask,
                 present=[None if str(path) == "-" else path for path in present] if present else None,
+                select_segment=select_segment,
+                channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
                 image=image,
                 soften=soften,
@@ -107,6 +138,7 @@ def fuse(
                 names=None if names is None else [name.strip() for name in names.split(",")],
                 overwrite=overwrite,
                 progress=say,
+                **placing_of(grid, resample, use),
                 **values_of(options),
             )
         facts = read_sidecar(output)

@@ -13,6 +13,7 @@ import typer.core
 from rich.text import Text
 
 from ..report import terminal as report
+from .once import Once
 
 HEADS = 26  # columns of what is typed, before what it means
 WIDEST = 100  # columns of a line that can still be read
@@ -22,7 +23,7 @@ KINDS = {Path: "FILE", int: "N", float: "X", str: "TEXT"}
 EXIT_CODES = "0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."
 
 
-class Command(typer.core.TyperCommand):
+class Command(Once):
     """A command whose help is :func:`lines_of`."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -150,6 +150,8 @@ def _as_typed(message: str) -> str:
     message = with_typed_values(message)
     name, _, rest = message.partition(" is ")
     typed = {**typed_names(), **rings.TYPED}
+    if name == "threshold" and "adaptive" not in rest:  # that of the votes
+        typed["threshold"] = "--threshold"
     return f"{typed[name]} is {rest}" if name in typed else message
 
 

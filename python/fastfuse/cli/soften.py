@@ -10,8 +10,18 @@ import typer
 from ..report.growth import print_softened
 from . import rings
 from .common import answer, progress, warnings_as_lines
-from .flags import with_flags
-from .switches import Overwrite, Threads
+from .flags import flags_called, values_called, with_flags
+from .switches import (
+    ChannelAxis,
+    Grid,
+    Overwrite,
+    Resampled,
+    ResampleName,
+    SelectSegment,
+    Threads,
+    Use,
+    placing_of,
+)
 
 EXAMPLES = (
     "fastfuse soften mask.nii.gz --image flair.nii.gz -o soft.nii.gz",
@@ -19,7 +29,18 @@ EXAMPLES = (
 )
 
 
-@with_flags(("masks", "image", "output", "out_dir", "roi", ..., "threads", "overwrite"), rings.FLAGS)
+OF_MASKS = ("select_label", "binarize", "threshold", "scale")
+OF_GRID = ("grid", "resample", "use")
+
+
+@with_flags(
+    (
+        *("masks", "image", "output", "out_dir", "roi", *OF_MASKS),
+        ...,
+        *("select_segment", "channel_axis", "threads", "overwrite", *OF_GRID),
+    ),
+    [*flags_called(OF_MASKS), *rings.FLAGS],
+)
 def soften(
     masks: Annotated[
         list[Path], typer.Argument(help="Binary masks (.nii, .nii.gz, ...).", show_default=False)
@@ -47,8 +68,13 @@ def soften(
             show_default=False,
         ),
     ] = None,
+    select_segment: SelectSegment = None,
+    channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
     **options: Any,
 ) -> None:
     """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
@@ -56,6 +82,10 @@ def soften(
     from ..images.paths import short_names
     from ..images.sidecar import read_sidecar
 
+    chosen = values_called(OF_MASKS, options)
+    grown: dict[str, Any] = rings.dilation_of(options)
+    if chosen["binarize"]:
+        grown["binarize"] = True
     with warnings_as_lines():
         with progress(2 * len(masks) + 1 + (roi is not None)) as say:
             soften_files(
@@ -64,10 +94,16 @@ def soften(
                 output=output,
                 out_dir=out_dir,
                 roi=roi,
+                select_label=chosen["select_label"],
+                mask_threshold=chosen["threshold"],
+                scale=chosen["scale"],
+                select_segment=select_segment,
+                channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
                 overwrite=overwrite,
                 progress=say,
-                **rings.dilation_of(options),
+                **placing_of(grid, resample, use),
+                **grown,
             )
         results = result_paths(masks, output, out_dir)[1]
         facts = [read_sidecar(path) for path in results]

@@ -24,23 +24,6 @@ OURS = re.compile(r"fastfuse (demo Consensus|.* (probability|votes|cut \S+)$)")
 MOST_SIDECAR = 1 << 22  # bytes; a longer JSON is none of ours
 
 
-def repeated(paths: Sequence[Path]) -> list[str]:
-    """Say which file counts twice."""
-    seen: dict[tuple[int, int], int] = {}
-    remarks = []
-    for i, path in enumerate(paths):
-        try:
-            status = path.stat()
-        except OSError:  # reading will tell
-            continue
-        first = seen.setdefault((status.st_dev, status.st_ino), i)
-        if first != i:
-            remarks.append(
-                f"{shown(path)} and {shown(paths[first])} are one file: it counts as two raters; leave one out"
-            )
-    return remarks
-
-
 def alike(
     paths: Sequence[Path], names: Sequence[str], votes: Sequence[NDArray[Any]], volumes: Sequence[float]
 ) -> list[str]:

@@ -29,7 +29,7 @@ def sidecar_of(
     foreground = int(np.count_nonzero(fusion.label(job.cut)))
     probability = float(np.sum(fusion.probability, dtype=np.float64))
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
-    voxel_ml = inputs.raters[0].voxel_ml
+    voxel_ml = inputs.grid.voxel_mm3 / 1000
     return {
         "fastfuse": version("fastfuse"),
         "method": fusion.method,
@@ -45,6 +45,7 @@ def sidecar_of(
         "foreground": {"voxels": foreground, "ml": _ml(foreground, voxel_ml)},
         "probability": {"voxels": probability, "ml": _ml(probability, voxel_ml)},
         "region": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
+        "grid": inputs.common.facts(),
         "prior": number_or_null(fusion.prior),
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,

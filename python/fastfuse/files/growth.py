@@ -21,7 +21,7 @@ from ..images.paths import PathLike
 from ..inputs.arrays import selected
 from ..inputs.checks import check_flag
 from .job import Inputs, Job
-from .soften import dilation_facts, dilation_options, soft_facts
+from .soften import dilation_facts, dilation_options, in_space, soft_facts
 
 
 def growth_of(
@@ -57,7 +57,7 @@ def fuse_grown(
     guide = Guide.of(
         inputs.image,
         inputs.region,
-        replace(growth, spacing_mm=inputs.raters[0].grid.spacing_mm),
+        in_space(growth, inputs.grid),
         threads=options.threads,
         image_name=job.titles["image"],
         roi_name=job.titles["mask"],
@@ -70,11 +70,11 @@ def fuse_grown(
         remarks += remarks_on_growth([soft], ["the consensus"], guide.options)
         return fusion, {**facts, "consensus": soft_facts(soft)}, remarks
     say("softening")
-    label, masks, remarks = options.select_label, inputs.votes, []
+    label, masks, remarks = options.core_label, inputs.votes, []
     if label is not None:
         masks = [selected(vote, label) for vote in inputs.votes]
         if not any(mask.any() for mask in masks):
-            remarks.append(f"label {label} does not occur")
+            remarks.append(options.foreground.said_of_nothing(inputs.votes))
     softened = guide.dilate_all(masks, job.holders)
     remarks += remarks_on_growing(guide, softened, job.holders)
     say("fusing")

@@ -13,19 +13,25 @@ from numpy.typing import NDArray
 from ..fusion.result import Fusion
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
+from ..images.placing import AS_IT_IS, Kind, Placing
+from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.arrays import selected
-from .doubts import own_outputs, repeated
+from ..inputs.names import check_count_of_names
+from .doubts import own_outputs
 
 if TYPE_CHECKING:
+    from ..images.grids.common import Common
     from ..images.image import Image
-    from ..images.wanted import Wanted
+    from ..images.wanted import ChannelAxis, Wanted
+    from ..inputs.grids import Grid
 
 
 @dataclass
 class Inputs:
-    """What the files hold, on one grid: the first rater's."""
+    """What the files hold, on one grid."""
 
+    common: Common
     raters: list[Image] = field(default_factory=list)
     votes: list[NDArray[Any]] = field(default_factory=list)
     region: NDArray[Any] | None = None
@@ -33,6 +39,11 @@ class Inputs:
     image: NDArray[Any] | None = None
     present: list[NDArray[Any] | None] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def grid(self) -> Grid:
+        """Positions of the voxels in space."""
+        return self.common.like.grid
 
 
 @dataclass(frozen=True)
@@ -49,8 +60,11 @@ class Job:
     present: list[Path | None] = field(default_factory=list)
     cut: float = 0.5  # of the label's mask
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
+    channel_axis: ChannelAxis | None = None  # of images of four axes
+    segments: tuple[str, ...] = ()  # names of those that raters' files are read for
     overwrite: bool = False
     called: Sequence[str] | None = None  # the raters' names, if they are given
+    placing: Placing = AS_IT_IS
 
     @property
     def names(self) -> list[str]:
@@ -74,41 +88,43 @@ class Job:
             for what, path in files.items()
         }
 
-    @property
-    def of_networks(self) -> list[bool]:
-        """Which raters are probabilities that nnU-Net saved; nothing if none is."""
-        found = [path.name.lower().endswith(".npz") for path in self.raters]
-        return found if any(found) else []
-
     def check(self) -> None:
         """Refuse early names that do not fit, and what must not, or cannot, be written."""
         from ..images.nifti import NIFTI_SUFFIXES
 
-        others = (self.mask, self.prior, self.image, *self.present)
+        others = (self.mask, self.prior, self.image, *self.present, self.placing.grid)
+        check_pairs(self.raters)
         inputs = [*self.raters, *(path for path in others if path is not None)]
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
         check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=self.overwrite)
         check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
-        _check_names(self.called, len(self.raters))
+        check_count_of_names(self.called, len(self.raters))
 
     def read(self, say: Callable[[str], None], threads: int, wanted: Wanted) -> Inputs:
         """Read all images, several at once."""
+        from ..images.grids.common import on_one_grid
         from ..images.image import votes_of
-        from ..images.reading import on_one_grid, reading
+        from ..images.reading import reading
+        from ..images.structures import compare_names
 
         remarks = repeated(self.raters)
-        others: dict[str | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
+        others: dict[Kind | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
         others.update(enumerate(self.present))
         given = {what: path for what, path in others.items() if path is not None}
         paths = [*self.raters, *given.values()]
-        with reading(paths, threads, wanted) as found_images:
-            images = list(on_one_grid(paths, found_images, say, remarks))
+        kinds: list[Kind] = ["votes"] * len(self.raters)
+        kinds += ["present" if isinstance(what, int) else what for what in given]
+        asked = [wanted] * len(self.raters) + [wanted.beside()] * len(given)
+        with reading(paths, threads, asked) as found_images:
+            images, common = on_one_grid(paths, kinds, found_images, say, remarks, self.placing)
         raters = images[: len(self.raters)]
         remarks += own_outputs(raters)
         found = dict(zip(given, images[len(raters) :], strict=True))
+        remarks += compare_names(raters, wanted.foreground)
         return Inputs(
+            common,
             raters=raters,
-            votes=[votes_of(image) for image in raters],
+            votes=[votes_of(image, remarks) for image in raters],
             region=votes_of(found["mask"]) if "mask" in found else None,
             prior=found["prior"].data if "prior" in found else None,
             image=found["image"].data if "image" in found else None,
@@ -139,22 +155,6 @@ class Job:
                     outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
             outputs.add(sidecar_path(self.consensus), sidecar_bytes(sidecar))
             outputs.commit()
-
-
-def _check_names(names: Sequence[str] | None, raters: int) -> None:
-    """Refuse names that do not tell the raters apart."""
-    if names is None:
-        return
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise TypeError("names is no list of texts: give one name for each rater")
-    given = f"names is {list(names)!r}"
-    if len(names) != raters:
-        raise ValueError(f"{given}, but there are {raters} raters: give a name for each")
-    if not all(name.strip() for name in names):
-        raise ValueError(f"{given}: a name is empty; give one for each rater")
-    twice = [name for i, name in enumerate(names) if name in names[:i]]
-    if twice:
-        raise ValueError(f"{given}: {twice[0]!r} stands there twice; give each rater a name of their own")
 
 
 def marked_by_each(inputs: Inputs, label: int | None) -> Iterator[NDArray[Any]]:

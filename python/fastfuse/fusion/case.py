@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..dilation.margin import within_margin
@@ -12,6 +12,7 @@ from ..inputs.checks import check_spacings
 from ..inputs.grids import check_in_memory
 from ..inputs.names import enumerated
 from ..inputs.raters import Raters
+from ..inputs.rounding import without_rounding
 from .declared import switch
 from .option_checks import is_map
 from .options import Options
@@ -39,6 +40,8 @@ class Case:
         What the caller gave.
     remarks : list of str
         What is doubtful.
+    unchosen : list of ndarray
+        The arrays of ``given`` as the caller has them, before labels, threshold or scale made votes of them.
     """
 
     given: Raters
@@ -50,6 +53,7 @@ class Case:
     spacings: list[float]
     votes: Votes
     remarks: list[str]
+    unchosen: list[Array] = field(default_factory=list)
 
     @classmethod
     def of(cls, votes: Votes, options: Options) -> Case:
@@ -71,7 +75,9 @@ class Case:
         prior_map = as_companion(options.prior, "prior", shape) if is_map(options.prior) else None
         mask = None if votes.mask is None else as_companion(votes.mask, "mask", shape)
         spacings = _spacings(options, votes.raters, axes)
-        return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks)
+        unchosen = given.arrays
+        given = _chosen(given, options, mask, present, remarks)
+        return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks, unchosen)
 
     def without(self, places: Collection[int]) -> Case:
         """Return the case as if the raters at these places had not read it.
@@ -94,7 +100,25 @@ class Case:
             places=[read.places[i] for i in kept],
             names=[read.names[i] for i in kept],
         )
-        return replace(self, given=given, present=[self.present[i] for i in kept] if self.present else [])
+        return replace(
+            self,
+            given=given,
+            present=[self.present[i] for i in kept] if self.present else [],
+            unchosen=[self.unchosen[i] for i in kept],
+        )
+
+    def without_rounding(self, *, binary: bool) -> Case | None:
+        """Return the case with votes mended that rounding left beside 0 or 1; None if there are none such."""
+        arrays, said = [], []
+        seen = self.present or [None] * len(self.given.arrays)
+        for array, name, looked in zip(self.given.arrays, self.given.names, seen, strict=True):
+            mended, remark = without_rounding(array, name, binary=binary, inside=(self.mask, looked))
+            arrays.append(mended)
+            said += [] if remark is None else [remark]
+        if not said:
+            return None
+        remark = f"votes that rounding left just beside 0 or 1 were taken for these: {enumerated(said)}"
+        return replace(self, given=replace(self.given, arrays=arrays), remarks=[*self.remarks, remark])
 
     @property
     def companions(self) -> list[Array]:
@@ -135,10 +159,28 @@ class InMemory:
             spacings,
             mask=self.mask,
             present=self.present,
-            label=options.select_label,
+            label=options.core_label,
             threads=options.threads,
         )
         return replace(self, mask=mask)
+
+
+def _chosen(
+    given: Raters, options: Options, mask: Array | None, present: list[Array | None], remarks: list[str]
+) -> Raters:
+    """Return the raters with votes made of their values, as the options say; one label is left to the core."""
+    if options.core_label is not None or not options.foreground.selects:
+        return given
+    foreground, said = options.foreground.settled(given.arrays, given.names, mask)
+    remarks += said
+    arrays = []
+    for array, name, seen in zip(
+        given.arrays, given.names, present or [None] * len(given.arrays), strict=True
+    ):
+        inside = mask if seen is None or mask is None else (mask != 0) & (seen != 0)
+        inside = seen if inside is None else inside
+        arrays.append(foreground.votes(array, name, inside=inside, remarks=remarks))
+    return replace(given, arrays=arrays)
 
 
 def _spacings(options: Options, raters: Any, axes: Sequence[int]) -> list[float]:

@@ -10,8 +10,14 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inputs.arrays import shown_number
+from ..inputs.foreground import Foreground
 from ..inputs.grids import Grid
+from .grids.forms import forms_of, unit_of
 from .paths import shown
+from .segments import Segment
+
+HALF = 0.501  # of a step: single precision needs a little more than half
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,12 @@ class Image:
         Whether the header scales the stored numbers, so that they may be rounded.
     remark : str or None
         What is doubtful about the file.
+    placed : bool or None
+        Whether the header says where the image lies; None: the codes of ``header`` tell, if there is one.
+    segments : tuple of Segment
+        The structures that the file names.
+    is_channel : bool
+        Whether the data are votes already: labels have chosen a network's channel, or labels or names a segment.
     """
 
     path: Path
@@ -40,25 +52,39 @@ class Image:
     header: Any = None
     scaled: bool = False
     remark: str | None = None
+    placed: bool | None = None
+    segments: tuple[Segment, ...] = ()
+    is_channel: bool = False
+
+    @property
+    def step(self) -> float | None:
+        """Difference between two stored numbers that follow each other, where the header scales them."""
+        if not self.scaled or not hasattr(self.header, "get_slope_inter"):
+            return None
+        slope, _ = self.header.get_slope_inter()
+        return None if slope is None else abs(float(slope))
 
     @property
     def grid(self) -> Grid:
         """Positions of the voxels in space."""
-        codes = (1, 0) if self.header is None else (self.header["qform_code"], self.header["sform_code"])
-        return Grid(
-            shown(self.path), self.data.shape, self.affine, placed=any(int(code) > 0 for code in codes)
-        )
+        forms = forms_of(self.header)
+        placed = self.placed
+        if placed is None:
+            placed = self.header is None or bool(forms)
+        shape, unit = self.data.shape, unit_of(self.header)
+        return Grid(shown(self.path), shape, self.affine, placed=placed, forms=forms, unit=unit)
 
     @property
     def voxel_ml(self) -> float:
         """Volume of a voxel, in ml."""
-        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+        return self.grid.voxel_mm3 / 1000
 
 
-def votes_of(image: Image) -> NDArray[Any]:
-    """Return a rater's votes, with the rounding of scaled labels and of scaled votes 0 and 1 undone.
+def votes_of(image: Image, remarks: list[str] | None = None) -> NDArray[Any]:
+    """Return a rater's values, with the rounding of scaled labels and of scaled votes 0 and 1 undone.
 
-    Headers scale in single precision, which turns label 3 into 2.9999999.
+    Headers scale in single precision, which turns label 3 into 2.9999999; and labels that were stored in 8 bits lie
+    up to half a step of the scale beside whole numbers, which is added to ``remarks``.
     """
     data = image.data
     if not image.scaled:
@@ -67,7 +93,22 @@ def votes_of(image: Image) -> NDArray[Any]:
     error = np.abs(data - near)
     if np.all(error <= 1e-4):  # a label map
         return np.asarray(near)
+    step = image.step
+    if step is not None and step < 1 and near.max() > 1 and np.all(error <= step * HALF):
+        if remarks is not None:
+            worst = shown_number(round(float(data.flat[np.argmax(error)]), 6))
+            remarks.append(
+                f"{shown(image.path)}: the header stores labels in steps of {step:.3g}; values such as {worst} were "
+                "rounded to whole numbers"
+            )
+        return np.asarray(near)
     return np.where((error <= 1e-6) & ((near == 0) | (near == 1)), near, data)
+
+
+def chosen_votes(image: Image, foreground: Foreground, name: str, remarks: list[str]) -> NDArray[Any]:
+    """Return the votes that an image's values stand for; ``name`` is what messages call it."""
+    chosen = foreground.of_channel if image.is_channel else foreground
+    return chosen.votes(votes_of(image, remarks), name, remarks=remarks)
 
 
 def ras_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:

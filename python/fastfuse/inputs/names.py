@@ -51,6 +51,18 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
+def grouped(remarks: Sequence[str]) -> list[str]:
+    """Return the remarks with those that say the same of several files, as "name: text", in one."""
+    named: dict[str, list[str]] = {}
+    for remark in remarks:
+        name, colon, text = remark.partition(": ")
+        named.setdefault(text if colon else remark, []).append(name if colon else "")
+    return [
+        f"{enumerated([*dict.fromkeys(names)])}: {text}" if any(names) else text
+        for text, names in named.items()
+    ]
+
+
 def _checked(name: Any, place: int) -> str:
     if not isinstance(name, str):
         raise TypeError(f"names[{place}] is {name!r}: a name is a text")
