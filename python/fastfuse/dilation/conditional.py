@@ -12,9 +12,10 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ..errors import warn
-from ..inputs.arrays import as_array, as_raters, named_raters
+from ..inputs.arrays import as_array, as_raters, name_of, named_raters
 from ..inputs.checks import check_count
 from ..inputs.grids import check_in_memory
+from ..inputs.rounding import without_rounding
 from .guide import Guide
 from .options import Dilation
 from .soft_mask import SoftMask
@@ -125,8 +126,9 @@ def conditional_dilation(
     )
     threads = check_count(threads, "threads", least=0)
     guide = Guide.of(image, roi, options, threads=threads)
-    soft = guide.dilate(as_array(mask, "mask"), "mask")
-    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + guide.remarks)
+    votes, said = without_rounding([as_array(mask, "mask")], ["mask"], binary=not binarize)
+    soft = guide.dilate(votes[0], "mask")
+    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + said + guide.remarks)
     return soft
 
 
@@ -173,6 +175,9 @@ def soften(
     threads = check_count(threads, "threads", least=0)
     guide = Guide.of(image, roi, Dilation.checked(**options), threads=threads)
     remarks = check_in_memory([*named_raters(raters), ("image", image), ("roi", roi)])
-    softened = guide.dilate_all(as_raters(raters))
-    warn(remarks + guide.remarks)
+    masks = as_raters(raters)
+    names = [name_of(i, None) for i in range(len(masks))]
+    masks, said = without_rounding(masks, names, binary=not guide.options.binarize)
+    softened = guide.dilate_all(masks)
+    warn(remarks + said + guide.remarks)
     return softened

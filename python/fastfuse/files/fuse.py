@@ -212,6 +212,8 @@ def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on
         )
         for votes, image, name in zip(values, inputs.raters, job.names, strict=True)
     ]
-    if not of_networks and not any(votes.any() for votes in inputs.votes):
-        inputs.remarks.append(foreground.said_of_nothing(values))
+    if not of_networks:
+        inputs.remarks += foreground.said_of_missing(values, inputs.region)
+        if not any(votes.any() for votes in inputs.votes):
+            inputs.remarks.append(foreground.said_of_nothing(values))
     return options.as_votes

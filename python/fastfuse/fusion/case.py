@@ -109,16 +109,12 @@ class Case:
 
     def without_rounding(self, *, binary: bool) -> Case | None:
         """Return the case with votes mended that rounding left beside 0 or 1; None if there are none such."""
-        arrays, said = [], []
-        seen = self.present or [None] * len(self.given.arrays)
-        for array, name, looked in zip(self.given.arrays, self.given.names, seen, strict=True):
-            mended, remark = without_rounding(array, name, binary=binary, inside=(self.mask, looked))
-            arrays.append(mended)
-            said += [] if remark is None else [remark]
+        given = self.given
+        inside = [(self.mask, looked) for looked in self.present or [None] * len(given.arrays)]
+        arrays, said = without_rounding(given.arrays, given.names, binary=binary, inside=inside)
         if not said:
             return None
-        remark = f"votes that rounding left just beside 0 or 1 were taken for these: {enumerated(said)}"
-        return replace(self, given=replace(self.given, arrays=arrays), remarks=[*self.remarks, remark])
+        return replace(self, given=replace(given, arrays=arrays), remarks=self.remarks + said)
 
     @property
     def companions(self) -> list[Array]:
@@ -172,7 +168,7 @@ def _chosen(
     if options.core_label is not None or not options.foreground.selects:
         return given
     foreground, said = options.foreground.settled(given.arrays, given.names, mask)
-    remarks += said
+    remarks += said + foreground.said_of_missing(given.arrays, mask)
     arrays = []
     for array, name, seen in zip(
         given.arrays, given.names, present or [None] * len(given.arrays), strict=True

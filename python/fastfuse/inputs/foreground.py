@@ -145,6 +145,17 @@ class Foreground:
         scale = next(iter(found), 1.0)
         return replace(self, scale=scale), [f"scale 'auto' takes {scale:g} for a vote of 1"]
 
+    def said_of_missing(
+        self, arrays: Sequence[NDArray[Any]], inside: NDArray[Any] | None = None
+    ) -> list[str]:
+        """Say which of several labels no rater marks, if some do mark others."""
+        if len(self.labels) < 2:
+            return []
+        occur = np.unique(np.concatenate([np.unique(_counted(array, inside)) for array in arrays]))
+        absent = tuple(label for label in self.labels if not selected(occur, label).any())
+        some = 0 < len(absent) < len(self.labels)
+        return [replace(self, labels=absent).said_of_nothing([occur])] if some else []
+
     def said_of_nothing(self, arrays: Sequence[NDArray[Any]]) -> str:
         """Say that nobody marks anything, and which values occur."""
         occur = labels_in(np.concatenate([np.unique(told_once(array)) for array in arrays]))
