@@ -65,7 +65,9 @@ def test_consensus_of_a_turned_network(tmp_path: Path) -> None:
         save_pair(tmp_path / "a", values[0], labels[0]),
         save_pair(tmp_path / "b", turned(values[1], (0, 1, 2), (0, 1)), labels[1]),
     ]
-    with pytest.warns(FusionWarning, match=r"b.case\.npz: the probabilities lie turned against case\.nii\.gz"):
+    with pytest.warns(
+        FusionWarning, match=r"b.case\.npz: the probabilities lie turned against case\.nii\.gz"
+    ):
         fused = fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", m_step="em")
     np.testing.assert_array_equal(
         fused.probability, fastfuse.soft_staple([one[1] for one in values], m_step="em").probability
@@ -82,7 +84,9 @@ def test_regions_by_their_place(tmp_path: Path, count: int, key: str) -> None:
         np.testing.assert_array_equal(image.data, values[place - 1])
         told = f"region {place} of {count} was taken, of which the segmentation shows label {place}"
         assert (told in (image.remark or "")) == (count > 1)
-    with pytest.raises(ImageError, match=rf"case\.npz: there is no region {count + 1}: it holds {count} region"):
+    with pytest.raises(
+        ImageError, match=rf"case\.npz: there is no region {count + 1}: it holds {count} region"
+    ):
         read(path, count + 1)
     if count == 1:
         np.testing.assert_array_equal(read(path).data, values[0])
@@ -99,7 +103,9 @@ def test_regions_in_another_order_of_labels(tmp_path: Path, order: tuple[int, ..
     for place, label in enumerate(order, start=1):
         image = read(path, place)
         np.testing.assert_array_equal(image.data, values[place - 1])
-        assert f"region {place} of 3 was taken, of which the segmentation shows label {label}" in str(image.remark)
+        assert f"region {place} of 3 was taken, of which the segmentation shows label {label}" in str(
+            image.remark
+        )
 
 
 def test_regions_overlap(tmp_path: Path) -> None:
@@ -220,7 +226,8 @@ def test_threshold_of_a_class(tmp_path: Path, options: dict[str, Any]) -> None:
     values = [classes(seed) for seed in range(2)]
     values[1] = np.roll(values[1], 1, axis=1)
     paths = [
-        save_pair(tmp_path / f"m{k}", one, one.argmax(axis=0).astype(np.uint8)) for k, one in enumerate(values)
+        save_pair(tmp_path / f"m{k}", one, one.argmax(axis=0).astype(np.uint8))
+        for k, one in enumerate(values)
     ]
     fused = fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", select_label=2, **options)
     method = {"method": options["method"]} if "method" in options else {}

@@ -353,7 +353,8 @@ class Options:
     @property
     def core_label(self) -> int | None:
         """The label that the core looks for; None for votes, and for what is made into votes before."""
-        return self.select_label if isinstance(self.select_label, int) else None
+        alone = self.threshold is None and self.scale is None
+        return self.select_label if alone and isinstance(self.select_label, int) else None
 
     @property
     def foreground(self) -> Foreground:

@@ -102,7 +102,7 @@ class Channels:
         count, name = len(self.values), shown(self.path)
         if foreground.binarize and count > 1:
             remarks.append(
-                f"{name}: {count} channels are regions; the largest of their probabilities was taken"
+                f"{name}: {count} channels are regions, the largest of their probabilities was taken"
             )
             return np.asarray(self.values.max(axis=0))
         if count > 1 and len(foreground.labels) != 1:
@@ -118,5 +118,5 @@ class Channels:
         if count > 1:
             own = self.labels.get(place)
             shows = "" if own is None else f", of which the segmentation shows label {own}"
-            remarks.append(f"{name}: channels are regions; region {place} of {count} was taken{shows}")
+            remarks.append(f"{name}: channels are regions, region {place} of {count} was taken{shows}")
         return np.asarray(self.values[place - 1])

@@ -49,7 +49,7 @@ def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classe
     if classes:
         labels = ", ".join(map(str, foreground.labels))
         taken = (
-            f"; class {labels} of 0 to {count - 1} was taken" if labels else "; all but class 0 were taken"
+            f", class {labels} of 0 to {count - 1} was taken" if labels else ", all but class 0 were taken"
         )
     return f"{shown(image.path)}: the {WORDS[axis]} axis, of {count}, was taken for the channels of a network{taken}"
 

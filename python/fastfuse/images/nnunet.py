@@ -99,7 +99,7 @@ def _held_against(channels: Channels, companion: Image, remarks: list[str]) -> M
     if best.turn != Turn():
         _check_one_way(channels, name, [match.turn for match in found if match.wrong == best.wrong])
         remarks.append(
-            f"{shown(path)}: the probabilities lie turned against {name} ({best.turn}); turned back"
+            f"{shown(path)}: the probabilities lie turned against {name} ({best.turn}) and were turned back"
         )
     if not best.marked:
         remarks.append(f"{name} marks nothing, so that the orientation of {shown(path)} could not be checked")

@@ -257,7 +257,7 @@ def _scaled(
         )
     narrow = data.dtype.itemsize <= 2 or (data.dtype.kind == "f" and data.dtype.itemsize <= 4)
     votes = np.divide(data, scale, dtype=np.float32 if narrow else np.float64)
-    return np.asarray(np.minimum(votes, 1))
+    return np.where(np.isfinite(votes) & (votes > 1), votes.dtype.type(1), votes)  # infinity is to be refused
 
 
 def _on_binarized(data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> list[str]:
