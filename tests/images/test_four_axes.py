@@ -107,7 +107,7 @@ def test_series_of_images(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("unknown", ["middle", 3])
 def test_unknown_axis(tmp_path: Path, unknown: Any) -> None:
-    with pytest.raises(ValueError, match="channel_axis is .*: it must be 'first' or 'last'"):
+    with pytest.raises(ValueError, match=r"channel_axis is .*: it must be 'first' or 'last'"):
         fastfuse.fuse_files([tmp_path / "a.nii"], tmp_path / "c.nii", channel_axis=unknown)
 
 

@@ -85,7 +85,7 @@ def test_binarize(name: str, codes: list[float]) -> None:
 def test_threshold(name: str, threshold: float) -> None:
     assert_equal(FUNCTIONS[name](SOFT, threshold=threshold), FUNCTIONS[name](threshold <= SOFT))
     assert_equal(
-        FUNCTIONS[name](SOFT * 100, threshold=100 * threshold), FUNCTIONS[name](SOFT * 100 >= 100 * threshold)
+        FUNCTIONS[name](SOFT * 100, threshold=100 * threshold), FUNCTIONS[name](100 * threshold <= SOFT * 100)
     )
 
 

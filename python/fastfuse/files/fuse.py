@@ -28,6 +28,7 @@ from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.paths import PathLike, as_path, as_paths
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
+from ..inputs.foreground import within
 from ..inputs.names import grouped
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
@@ -206,11 +207,12 @@ def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on
     foreground, said = options.foreground.settled(inputs.votes, job.names, inputs.region)
     inputs.remarks += said
     values = inputs.votes
+    looked = inputs.present or [None] * len(values)
     inputs.votes = [
         (foreground.of_channel if image.is_channel else foreground).votes(
-            votes, name, inside=inputs.region, remarks=inputs.remarks
+            votes, name, inside=within(inputs.region, seen), remarks=inputs.remarks
         )
-        for votes, image, name in zip(values, inputs.raters, job.names, strict=True)
+        for votes, image, name, seen in zip(values, inputs.raters, job.names, looked, strict=True)
     ]
     if not of_networks:
         inputs.remarks += foreground.said_of_missing(values, inputs.region)

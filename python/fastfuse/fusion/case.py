@@ -9,6 +9,7 @@ from typing import Any
 from ..dilation.margin import within_margin
 from ..inputs.arrays import Array, as_array, as_companion, axes_in_memory_order, named_raters, spacing_of
 from ..inputs.checks import check_spacings
+from ..inputs.foreground import within
 from ..inputs.grids import check_in_memory
 from ..inputs.names import enumerated
 from ..inputs.raters import Raters
@@ -169,13 +170,11 @@ def _chosen(
         return given
     foreground, said = options.foreground.settled(given.arrays, given.names, mask)
     remarks += said + foreground.said_of_missing(given.arrays, mask)
-    arrays = []
-    for array, name, seen in zip(
-        given.arrays, given.names, present or [None] * len(given.arrays), strict=True
-    ):
-        inside = mask if seen is None or mask is None else (mask != 0) & (seen != 0)
-        inside = seen if inside is None else inside
-        arrays.append(foreground.votes(array, name, inside=inside, remarks=remarks))
+    looked = present or [None] * len(given.arrays)
+    arrays = [
+        foreground.votes(array, name, inside=within(mask, seen), remarks=remarks)
+        for array, name, seen in zip(given.arrays, given.names, looked, strict=True)
+    ]
     return replace(given, arrays=arrays)
 
 

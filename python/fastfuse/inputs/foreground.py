@@ -191,6 +191,13 @@ class Foreground:
         return _keeping_unread(data, marked)
 
 
+def within(mask: NDArray[Any] | None, seen: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return the voxels that count: of the mask, and that a rater looked at; None for all."""
+    if mask is None or seen is None:
+        return seen if mask is None else mask
+    return np.asarray((mask != 0) & (seen != 0))
+
+
 def looks_scaled(data: NDArray[Any]) -> float | None:
     """Return the scale, 100 or 255, of what looks like a probability times that; None for anything else."""
     data = told_once(data)
@@ -257,7 +264,8 @@ def _scaled(
         )
     narrow = data.dtype.itemsize <= 2 or (data.dtype.kind == "f" and data.dtype.itemsize <= 4)
     votes = np.divide(data, scale, dtype=np.float32 if narrow else np.float64)
-    return np.where(np.isfinite(votes) & (votes > 1), votes.dtype.type(1), votes)  # infinity is to be refused
+    beyond = np.isfinite(votes) & (votes > 1)  # infinity is to be refused
+    return np.asarray(np.where(beyond, votes.dtype.type(1), votes))
 
 
 def _on_binarized(data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> list[str]:
