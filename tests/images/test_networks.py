@@ -168,7 +168,7 @@ def test_segmentation_that_lost_a_small_component(tmp_path: Path) -> None:
     labels[first] = 0
     image = read(save_pair(tmp_path, values, labels))
     np.testing.assert_array_equal(image.data, values[1])
-    assert "say other than case.nii.gz at 1 voxels" in str(image.remark)
+    assert "say other than case.nii.gz at 1 voxel" in str(image.remark)
 
 
 @pytest.mark.parametrize("kind", ["classes", "regions"])
@@ -233,3 +233,24 @@ def test_threshold_of_a_class(tmp_path: Path, options: dict[str, Any]) -> None:
     method = {"method": options["method"]} if "method" in options else {}
     expected = fastfuse.fuse([one[2] >= 0.5 for one in values], **method)
     np.testing.assert_array_equal(fused.probability, expected.probability)
+
+
+def test_more_classes_than_a_byte_holds(tmp_path: Path) -> None:
+    labels = np.where(blob((4, 3, 2), 2), 299, 0)
+    values = np.moveaxis(np.eye(300, dtype=np.float32)[labels], -1, 0)
+    image = read(save_pair(tmp_path, values, labels.astype(np.uint16)), 299)
+    np.testing.assert_array_equal(image.data, labels == 299)
+    assert image.remark is None
+
+
+def test_channels_last(tmp_path: Path) -> None:
+    values = classes(0, 2)
+    path = save_pair(tmp_path, values, values.argmax(axis=0).astype(np.uint8))
+    np.savez(path, probabilities=values.transpose(3, 2, 1, 0))
+    np.testing.assert_array_equal(read(path).data, values[1])
+
+
+def test_logits(tmp_path: Path) -> None:
+    values = classes(0, 2)
+    with pytest.raises(ImageError, match=r"case\.npz: it holds values from -.* as logits do"):
+        read(save_pair(tmp_path, np.log(values), values.argmax(axis=0).astype(np.uint8)))

@@ -137,9 +137,7 @@ def test_scale_that_does_not_fit() -> None:
         fastfuse.soft_staple([np.full((2, 2, 2), -5), np.ones((2, 2, 2))], scale=100)
     with pytest.raises(ValueError, match="rater 1 goes up to 1000: scale 'auto' knows 1, 100 and 255"):
         fastfuse.soft_staple([SOFT[0], 1000 * SOFT[1] / SOFT[1].max()], scale="auto")
-    with pytest.warns(
-        FusionWarning, match="the highest value of rater 2 is 1, a vote of 0.0039 at scale 255"
-    ):
+    with pytest.warns(FusionWarning, match="rater 2: the highest value is 1, a vote of 0.0039 at scale 255"):
         fastfuse.soft_staple([*np.round(SOFT[:2] * 255), MASKS[2]], scale=255)
 
 

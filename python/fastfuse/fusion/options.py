@@ -261,6 +261,7 @@ class Options:
             "Fuse this label of label maps; 1,2,4 is the union of three.",
             labels_typed,
             main=True,
+            metavar="K,K,...",
             several=True,
         ),
         on_device=False,

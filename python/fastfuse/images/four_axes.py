@@ -56,7 +56,7 @@ def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classe
 
 def _unit(image: Image, foreground: Foreground) -> float:
     """Return what stands for a probability of 1."""
-    lowest, highest = float(image.data.min()), float(image.data.max())
+    lowest, highest = float(np.nanmin(image.data)), float(np.nanmax(image.data))
     given = foreground.scale
     if isinstance(given, float):
         unit = given

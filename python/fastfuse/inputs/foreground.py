@@ -259,8 +259,8 @@ def _scaled(
         raise ValueError(f"{_found(data, wrong, name)}: with scale {scale:g} values lie from 0 to {scale:g}")
     if 0 < highest <= 1 < scale:
         said.append(
-            f"the highest value of {name} is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}: "
-            "is it a mask, or a probability already?"
+            f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}, "
+            "as if it were a mask or a probability already"
         )
     narrow = data.dtype.itemsize <= 2 or (data.dtype.kind == "f" and data.dtype.itemsize <= 4)
     votes = np.divide(data, scale, dtype=np.float32 if narrow else np.float64)
