@@ -144,8 +144,13 @@ def test_scale_that_does_not_fit() -> None:
 def test_many_whole_numbers_name_the_scale() -> None:
     for top in (100, 255):
         scaled = np.round(SOFT * top).astype(np.uint8)
-        for fuse in (fastfuse.soft_staple, fastfuse.staple, fastfuse.majority_vote):
+        for fuse in (fastfuse.soft_staple, fastfuse.majority_vote):
             with pytest.raises(ValueError, match=rf"look like probabilities times {top}, which scale={top}"):
+                fuse(scaled)
+        for fuse in (fastfuse.staple, dilated):
+            with pytest.raises(
+                ValueError, match=rf"of probabilities times {top}, .* votes >= {top / 2:g} \(--thr"
+            ):
                 fuse(scaled)
     with pytest.raises(ValueError, match=r"values that occur: 0, 255\).*binarize=True \(--binarize\)"):
         fastfuse.staple(MASKS * np.uint8(255))
