@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,26 @@ def test_logits(tmp_path: Path) -> None:
     values = classes(0, 2)
     with pytest.raises(ImageError, match=r"case\.npz: it holds values from -.* as logits do"):
         read(save_pair(tmp_path, np.log(values), values.argmax(axis=0).astype(np.uint8)))
+
+
+def test_regions_have_the_names_of_the_dataset(tmp_path: Path) -> None:
+    values = regions(0)
+    path = save_pair(tmp_path, values, labels_of(values))
+    labels = {"background": 0, "whole tumour": [1, 2, 3], "core": [2, 3], "enhancing": 3}
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels, "regions_class_order": [1, 2, 3]}))
+    with pytest.raises(
+        ImageError, match=r"K from 1 to 3 in the file's order \(whole tumour, core, enhancing\)"
+    ):
+        read(path)
+    assert "region 2 (core) of 3 was taken" in str(read(path, 2).remark)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{", '{"labels": 3}', '{"labels": {"background": 0, "a": 1}}', "[" * 100_000, "\xff"],
+)
+def test_dataset_that_tells_nothing(tmp_path: Path, content: str) -> None:
+    values = regions(0)
+    path = save_pair(tmp_path, values, labels_of(values))
+    (tmp_path / "dataset.json").write_bytes(content.encode("latin1"))
+    assert "region 2 of 3 was taken" in str(read(path, 2).remark)

@@ -270,3 +270,19 @@ def test_foreground_says_the_same() -> None:
     )
     assert remarks == ["x: scale 'auto' takes 100 for a vote of 1"]
     assert Foreground.checked().votes(data, "x") is data
+
+
+def test_labels_that_grow() -> None:
+    image = np.linspace(0, 1, MASKS[0].size).reshape(MASKS[0].shape)
+    labels = np.where(MASKS, np.random.default_rng(2).choice([1, 2, 4], MASKS.shape), 0)
+    softened = fastfuse.soften(labels, image, select_label=[1, 2, 4])
+    for label_map, soft, expected in zip(labels, softened, fastfuse.soften(MASKS, image), strict=True):
+        np.testing.assert_array_equal(soft.values, expected.values)
+        one = fastfuse.conditional_dilation(label_map, image, select_label=(1, 2, 4))
+        np.testing.assert_array_equal(one.values, expected.values)
+    with pytest.warns(FusionWarning, match=r"label 9 does not occur \(values that occur: 0, 1, 2, 4\)"):
+        fastfuse.soften(labels, image, select_label=9)
+    with pytest.raises(ValueError, match="select_label and binarize are given"):
+        fastfuse.soften(labels, image, select_label=1, binarize=True)
+    with pytest.raises(ValueError, match=r"rater 0 holds 0\.5 at voxel .*: a label map holds whole numbers"):
+        fastfuse.soften(MASKS * 0.5, image, select_label=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,15 @@ class Channels:
         Whether the channels are classes; regions otherwise.
     labels : dict of int to int
         For each class whose label is known, its label; for each region, the label of what lies in no later one.
+    names : sequence of str
+        What the regions are called, if that is known.
     """
 
     path: Path
     values: NDArray[Any]
     classes: bool
     labels: dict[int, int] = field(default_factory=dict)
+    names: Sequence[str] = ()
 
     def levels(self) -> NDArray[np.integer[Any]]:
         """Return the channel that a segmentation shows at each voxel; for regions, 1 more, and 0 for none."""
@@ -116,7 +120,7 @@ class Channels:
             several = " alone: regions overlap" if foreground.labels else ""
             raise ImageError(
                 f"{name}: its {count} channels are regions, as they do not sum to 1; choose one{several}, with "
-                f"select_label=K (--select-label K), K from 1 to {count} in the file's order"
+                f"select_label=K (--select-label K), K from 1 to {count} in the file's order{self._named()}"
             )
         place = foreground.labels[0] if foreground.labels else 1
         if not 1 <= place <= count:
@@ -125,5 +129,11 @@ class Channels:
         if count > 1:
             own = self.labels.get(place)
             shows = "" if own is None else f", of which the segmentation shows label {own}"
-            remarks.append(f"{name}: channels are regions, region {place} of {count} was taken{shows}")
+            called = f" ({self.names[place - 1]})" if self.names else ""
+            remarks.append(
+                f"{name}: channels are regions, region {place}{called} of {count} was taken{shows}"
+            )
         return np.asarray(self.values[place - 1])
+
+    def _named(self) -> str:
+        return f" ({', '.join(self.names)})" if self.names else ""

@@ -22,6 +22,7 @@ from ..inputs.arrays import labels_in
 from ..inputs.foreground import Foreground
 from ..inputs.names import counted
 from .channels import Channels, are_classes
+from .dataset_json import region_names
 from .image import Image
 from .paths import shown
 from .turns import Match, Turn, matches, turns_onto
@@ -75,7 +76,9 @@ def read_probabilities(path: Path, companion: Image, foreground: Foreground) -> 
     values = _channels_first(values, companion.data.shape).transpose(0, 3, 2, 1)
     if not all(np.isfinite(channel).all() for channel in values):
         raise ImageError(f"{shown(path)}: its probabilities are not all finite; predict the case again")
-    channels = Channels(path, values, are_classes(values))
+    classes = are_classes(values)
+    names = [] if classes else region_names(path.parent, len(values))
+    channels = Channels(path, values, classes, names=names)
     remarks = [] if companion.remark is None else [companion.remark]
     match = _held_against(channels, companion, remarks)
     labels = (
