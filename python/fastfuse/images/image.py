@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..inputs.arrays import shown_number
 from ..inputs.foreground import Foreground
 from ..inputs.grids import Grid
+from .channels import Held
 from .paths import shown
 
 HALF = 0.501  # of a step: single precision needs a little more than half
@@ -38,6 +39,8 @@ class Image:
         What is doubtful about the file.
     is_channel : bool
         Whether the data are probabilities of a network, of which labels have chosen the channel.
+    held : Held or None
+        Labels of the network's segmentation that these are, if that is known.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class Image:
     scaled: bool = False
     remark: str | None = None
     is_channel: bool = False
+    held: Held | None = None
 
     @property
     def step(self) -> float | None:
