@@ -61,7 +61,8 @@ def test_union_of_labels(name: str, dtype: Any, order: Any) -> None:
     masks = [np.asarray(one, order=order) for one in MASKS]
     assert_equal(function(maps, select_label=[1, 2, 4]), function(masks))
     assert_equal(function(maps, select_label=(4, 1, 2, 1)), function(masks))
-    assert_equal(function(maps, select_label=np.array([1, 2, 4])), function(masks))
+    for kind in (np.array, set, iter):
+        assert_equal(function(maps, select_label=kind([1, 2, 4])), function(masks))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -237,6 +238,8 @@ def test_binarize_tells_what_one_might_not_expect() -> None:
         ({"select_label": [1, 1.5]}, "select_label is 1.5: it must be an integer"),
         ({"select_label": [1, True]}, "select_label is True: it must be an integer"),
         ({"select_label": "1,2"}, "select_label is '1,2': it must be an integer, or a list of integers"),
+        ({"select_label": {1: "a"}}, r"select_label is \{1: 'a'\}: it must be an integer, or a list"),
+        ({"select_label": [[1, 2]]}, r"select_label is \[1, 2\]: it must be an integer"),
         ({"binarize": 1}, "binarize is 1: it must be True or False"),
         ({"threshold": np.inf}, "threshold is inf: it must be a finite number"),
         ({"threshold": "0.5"}, "threshold is '0.5': it must be a finite number"),
