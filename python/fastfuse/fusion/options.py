@@ -267,6 +267,7 @@ class Options:
             "Fuse this label of label maps; 1,2,4 is the union of three.",
             labels_typed,
             main=True,
+            metavar="K,K,...",
             several=True,
         ),
         on_device=False,
@@ -304,7 +305,7 @@ class Options:
         """The value that stands for a vote of 1, where probabilities are stored as percent (100) or bytes (255): votes
         are the values divided by it. "auto" takes 1, 100 or 255, whichever holds the highest value of all raters, and
         says which.""",
-        flag=Flag("Value of a vote of 1: 100, 255, or auto.", number_or_word, main=True),
+        flag=Flag("Value of a vote of 1.", number_or_word, main=True, metavar="100|255|X|auto"),
         on_device=False,
         recorded=False,
         of_table=False,
@@ -359,7 +360,8 @@ class Options:
     @property
     def core_label(self) -> int | None:
         """The label that the core looks for; None for votes, and for what is made into votes before."""
-        return self.select_label if isinstance(self.select_label, int) else None
+        alone = self.threshold is None and self.scale is None
+        return self.select_label if alone and isinstance(self.select_label, int) else None
 
     @property
     def foreground(self) -> Foreground:
