@@ -12,15 +12,16 @@ from ..dilation.guide import Guide
 from ..dilation.options import Dilation
 from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
+from ..images.formats.segments import with_segments
 from ..images.outputs import Outputs, check_outputs, make_folder
 from ..images.paths import PathLike, as_path, as_paths, recorded, shown
 from ..images.placing import Form, Placing, Resample
 from ..images.repeats import check_pairs, repeated
-from ..images.segments import with_segments
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_count
 from ..inputs.foreground import Foreground
+from ..inputs.rounding import without_rounding
 
 if TYPE_CHECKING:
     from ..images.grids.common import Common
@@ -155,6 +156,8 @@ def _soften_all(
             mask = common.place_next(next(images), remarks)
             say(f"softening {shown(path.name)}")
             votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
+            [votes], said = without_rounding([votes], [shown(path)], binary=True)
+            remarks += said
             softened.append(guide.dilate(votes, shown(path)))
             _add_result(outputs, result, softened[-1], mask, common.of_output(mask), facts, remarks)
         outputs.commit()
