@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from types import EllipsisType
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
 from .flags import BEYOND, flags_of_options, values_of, with_flags
-from .switches import Overwrite, Threads
+from .switches import Overwrite, Threads, choice
 
 EPILOG = """Examples:
 
@@ -22,11 +23,19 @@ EPILOG = """Examples:
 
 
 IN_THE_HELP: tuple[str | EllipsisType, ...] = (
-    *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "save_counts"),
+    *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "ties"),
+    "save_counts",
     *("select_label", "tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
     *("expectation", "likelihood", "threads", "device", "overwrite", "soften", "image", *rings.NAMES),
 )
+
+
+class Ties(str, Enum):
+    """What a voxel becomes whose probability is the cut."""
+
+    FOREGROUND = "foreground"
+    BACKGROUND = "background"
 
 
 @with_flags(IN_THE_HELP, [*flags_of_options(), *rings.FLAGS])
@@ -50,6 +59,9 @@ def fuse(
         Path | None, typer.Option(help="Also write the consensus as a 0/1 mask.", show_default=False)
     ] = None,
     cut: Annotated[float, typer.Option(help="The mask is probability >= cut.")] = 0.5,
+    ties: Annotated[
+        Ties, choice("What a probability that is the cut becomes: foreground, or background.")
+    ] = Ties.FOREGROUND,
     save_counts: Annotated[
         Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
@@ -96,6 +108,7 @@ def fuse(
                 dilation=rings.dilation_of(options),
                 save_label=save_label,
                 cut=cut,
+                ties=ties.value,
                 save_counts=save_counts,
                 overwrite=overwrite,
                 progress=say,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..dilation.guide import Guide
-from ..dilation.options import Dilation
+from ..dilation.options import Dilation, DilationOptions, Scope, Threshold
 from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
 from ..images.outputs import Outputs, check_outputs, make_folder
@@ -28,10 +28,18 @@ def soften_files(
     output: PathLike | None = None,
     out_dir: PathLike | None = None,
     roi: PathLike | None = None,
+    size: float = 1.2,
+    label: float = 0.3,
+    iterations: int = 6,
+    threshold: Threshold = "adaptive",
+    scope: Scope = "volume",
+    connected: bool = False,
+    radius_mm: float | None = None,
+    normalize: bool = True,
+    binarize: bool = False,
     threads: int = 0,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
-    **options: Any,
 ) -> list[SoftMask]:
     """Grow mask files by :func:`conditional_dilation` into soft mask files, a JSON sidecar beside each.
 
@@ -47,8 +55,8 @@ def soften_files(
         Folder for any number of soft masks, each named as its mask; made if it is not there.
     roi : path, optional
         Image of the region of interest, 0 and 1.
-    threads, **options
-        As in :func:`conditional_dilation`, without ``spacing_mm``: it is in the headers.
+    size, label, iterations, threshold, scope, connected, radius_mm, normalize, binarize, threads
+        As in :func:`conditional_dilation`; the voxel's size is in the headers.
     overwrite : bool, default False
         Replace existing outputs.
     progress : callable, optional
@@ -71,7 +79,12 @@ def soften_files(
         As :func:`conditional_dilation`, and for grids that differ by up to a tenth of a voxel.
     """
     say = progress or (lambda _: None)
-    checked = dilation_options(options)
+    checked = dilation_options(
+        {
+            "size": size, "label": label, "iterations": iterations, "threshold": threshold, "scope": scope,
+            "connected": connected, "radius_mm": radius_mm, "normalize": normalize, "binarize": binarize,
+        }
+    )  # fmt: skip
     threads = check_count(threads, "threads", least=0)
     masks = as_paths(paths)
     if not masks:
@@ -146,7 +159,7 @@ def _add_result(
     outputs.add(sidecar_path(result), sidecar_bytes(sidecar))
 
 
-def dilation_options(options: Mapping[str, Any]) -> Dilation:
+def dilation_options(options: DilationOptions) -> Dilation:
     """Check options of a dilation whose spacing is still to be read from a header."""
     if "spacing_mm" in options:
         raise TypeError("spacing_mm is given: files have it in their headers")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
+from ..inputs.kinds import VoxelsLike
 from .declared import Flag, OneOf, Option, declared, either, every, number_or_word, option
 from .option_checks import (
     BetaPrior,
@@ -29,15 +30,16 @@ from .option_checks import (
 )
 from .registry import Method, in_help_order
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
 MStep = Literal["paper", "em"]
 Expectation = Literal["auto", "enumerate", "characteristic"]
 Likelihood = Literal["mixture", "log_linear"]
 Missing = Literal["error", "nan"]
 IntervalKind = Literal["none", "information", "bootstrap", "lesions"]
 Acceleration = Literal["none", "squarem"]
+PriorOfTable: TypeAlias = Literal["mean", "estimate"] | float
+Prior: TypeAlias = "PriorOfTable | VoxelsLike"
+Init: TypeAlias = Literal["vote"] | float
+Roi: TypeAlias = Literal["all", "disputed"] | float
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Options:
         methods=has_likelihood,
         on_device=False,
     )
-    prior: str | float | ArrayLike = option(
+    prior: Prior = option(
         "mean",
         check_prior,
         '{"mean", "estimate"}, float or array_like',
@@ -92,7 +94,7 @@ class Options:
             main=True,
         ),
     )
-    init: str | float = option(
+    init: Init = option(
         "vote",
         check_init,
         '{"vote"} or float',
@@ -102,7 +104,7 @@ class Options:
             "vote, or a number in (0.5, 1) for every sensitivity and specificity.", number_or_word, main=True
         ),
     )
-    roi: str | float = option(
+    roi: Roi = option(
         "all",
         check_roi,
         '{"all", "disputed"} or float',

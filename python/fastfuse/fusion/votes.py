@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ..inputs.arrays import TITLES
+from ..inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ..inputs.stacks import listed, slices
 from . import options
 from .registry import in_help_order
 
@@ -28,6 +30,11 @@ SOFT_VOTES = f"""raters : {_STACK}
 
 _DATA = {
     "raters": SOFT_VOTES,
+    "axis": """axis : int, optional
+    Where raters lie in ``raters`` taken as one array: -1 for a stack of shape (x, y, z, m), 1 for a table of items by
+    raters. Without it they lie on the first axis, and shapes that fit another one rather are refused: more raters than
+    voxels (of a list, above 8 raters); more than 64 on the first of three axes or more; more than 10 there where the last
+    axis is shorter and holds at most 20. ``axis=0`` takes these too.""",
     "mask": """mask : array_like of the raters' shape, optional
     The region to fuse (bool, or 0 and 1). Outside it the probability is 0, nothing is counted and nothing
     is checked.""",
@@ -68,7 +75,7 @@ class Votes:
 
     Attributes
     ----------
-    raters, mask, present, dtype, out
+    raters, mask, present, dtype, out, axis
         As in :func:`fastfuse.staple`.
     names : sequence of m str, optional
         What messages call the raters.
@@ -77,9 +84,18 @@ class Votes:
     """
 
     raters: Any
-    mask: ArrayLike | None = None
-    present: Any = None
-    dtype: DTypeLike = "float32"
+    mask: VoxelsLike | None = None
+    present: RatersLike | None = None
+    dtype: DTypeOfResult = "float32"
     out: NDArray[Any] | None = None
+    axis: int | None = None
     names: Sequence[str] | None = None
     titles: Mapping[str, str] = field(default_factory=lambda: TITLES)
+
+    def listed(self) -> Votes:
+        """Return the same with lists of raters and of where they looked: no stacks, no iterators."""
+        raters = listed(self.raters, self.axis)
+        present: Any = self.present
+        if present is not None and not isinstance(present, (list, tuple)):
+            present = slices(present, self.axis, "present")
+        return replace(self, raters=raters, present=present, axis=0)

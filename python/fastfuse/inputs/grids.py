@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,18 +54,6 @@ def corners(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.f
     """Return the eight corners of a volume in mm, (8, 3)."""
     box = np.array(list(itertools.product(*[(-0.5, extent - 0.5) for extent in shape])))
     return np.asarray(box @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
-
-
-def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
-    """Compare the grids of those values that are nibabel images; return remarks, as :func:`check_same_grid`."""
-    grids = [
-        Grid(name, tuple(value.shape), np.asarray(value.affine, dtype=np.float64))
-        for name, value in named
-        if hasattr(value, "dataobj")
-        and isinstance(getattr(value, "affine", None), np.ndarray)
-        and len(value.shape) == 3
-    ]
-    return [remark for grid in grids[1:] if (remark := check_same_grid(grids[0], grid))]
 
 
 def check_same_grid(first: Grid, other: Grid) -> str | None:

@@ -11,6 +11,7 @@ import numpy as np
 from ... import _core
 from ...inputs.arrays import Array, as_companion, name_of
 from ...inputs.checks import check_dtype, check_spacings
+from ...inputs.libraries import device_of
 from ...inputs.output_array import check_out
 from ...inputs.raters import Raters
 from ..case import Case
@@ -20,7 +21,7 @@ from ..options import DECLARED, Options
 from ..registry import Method
 from ..votes import Votes
 from . import core
-from .devices import Place, current, device_of
+from .devices import Place, current
 from .found import Found
 
 Answer = TypeVar("Answer")
