@@ -187,9 +187,9 @@ def soften(
         connected=connected, radius_mm=radius_mm, spacing_mm=spacing_mm, normalize=normalize,
         binarize=binarize,
     )  # fmt: skip
-    masks = listed(raters, axis)
+    masks, doubts = listed(raters, axis)
     guide = Guide.of(image, roi, options, threads=threads)
     remarks = check_in_memory([*named_raters(masks), ("image", image), ("roi", roi)])
     softened = guide.dilate_all(as_raters(masks))
-    warn(remarks + guide.remarks)
+    warn(doubts + remarks + guide.remarks)
     return softened

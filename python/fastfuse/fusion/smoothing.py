@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import lacking
+from ..errors import lacking, warn
 from ..inputs.arrays import as_companion
 from ..inputs.checks import check_number, check_spacings
 from ..inputs.kinds import RatersLike, VoxelsLike
@@ -67,7 +67,9 @@ def smoothed_vote(
         from scipy import ndimage
     except ImportError as error:
         raise lacking("smoothed_vote", error, "evaluate") from None
-    arrays = Raters.of(listed(raters, axis)).arrays
+    given, doubts = listed(raters, axis)
+    warn(doubts)
+    arrays = Raters.of(given).arrays
     shape = arrays[0].shape
     sides = check_spacings(spacing_mm, len(shape))
     sigma = check_number(sigma_mm, "sigma_mm", "a number above 0", lambda x: x > 0)

@@ -32,9 +32,10 @@ _DATA = {
     "raters": SOFT_VOTES,
     "axis": """axis : int, optional
     Where raters lie in ``raters`` taken as one array: -1 for a stack of shape (x, y, z, m), 1 for a table of items by
-    raters. Without it they lie on the first axis, and shapes that fit another one rather are refused: more raters than
-    voxels (of a list, above 8 raters); more than 64 on the first of three axes or more; more than 10 there where the last
-    axis is shorter and holds at most 20. ``axis=0`` takes these too.""",
+    raters. Without it they lie on the first axis, and shapes that fit another one rather are refused: of three axes or
+    more, more than 64 raters, or more than 10 where the last axis is shorter and holds at most 10 (a warning: at most
+    20); more than 64 raters who are more than the voxels (a warning: more than 8), in a list if there are at most 20
+    voxels. ``axis=0`` takes these as they are.""",
     "mask": """mask : array_like of the raters' shape, optional
     The region to fuse (bool, or 0 and 1). Outside it the probability is 0, nothing is counted and nothing
     is checked.""",
@@ -81,6 +82,8 @@ class Votes:
         What messages call the raters.
     titles : mapping
         What messages call the mask and the prior.
+    doubts : tuple of str
+        Whether raters lie where they were looked for.
     """
 
     raters: Any
@@ -91,11 +94,12 @@ class Votes:
     axis: int | None = None
     names: Sequence[str] | None = None
     titles: Mapping[str, str] = field(default_factory=lambda: TITLES)
+    doubts: tuple[str, ...] = ()
 
     def listed(self) -> Votes:
         """Return the same with lists of raters and of where they looked: no stacks, no iterators."""
-        raters = listed(self.raters, self.axis)
+        raters, doubts = listed(self.raters, self.axis)
         present: Any = self.present
         if present is not None and not isinstance(present, (list, tuple)):
-            present = slices(present, self.axis, "present")
-        return replace(self, raters=raters, present=present, axis=0)
+            present, _ = slices(present, self.axis, "present")
+        return replace(self, raters=raters, present=present, axis=0, doubts=(*self.doubts, *doubts))

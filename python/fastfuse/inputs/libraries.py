@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import GridError
 from .grids import Grid, check_same_grid
+from .names import MOST_TOLD, counted
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it shares with the host
@@ -159,6 +160,8 @@ def spacing_of(named: Iterable[tuple[str, Any]], *, in_mm: bool) -> tuple[float,
                 f"{name} lies in space, but which voxel size belongs to which of its axes (shape {tuple(value.shape)}) "
                 "is not clear: give spacing_mm"
             )
+        if place.affine is not None:
+            _ = _grid(name, place).spacing_mm  # which refuses axes that are not at right angles
         if in_mm and not place.in_mm:
             raise ValueError(f"{name} has coordinates that are not said to be in mm: give spacing_mm")
         return place.sides
@@ -182,7 +185,9 @@ def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
                 f"{grid.name} has the axes {other}, {grids[0][0].name} has {first}: give arrays whose axes come in one "
                 "order, as SimpleITK.GetArrayFromImage(image).T does for x, y, z"
             )
-    return [remark for grid, _ in grids[1:] if (remark := check_same_grid(grids[0][0], grid))]
+    remarks = [remark for grid, _ in grids[1:] if (remark := check_same_grid(grids[0][0], grid))]
+    others = len(remarks) - MOST_TOLD
+    return remarks if others <= 0 else [*remarks[:MOST_TOLD], f"and so do {counted(others, 'other')}"]
 
 
 def _grid(name: str, place: Place) -> Grid:
@@ -256,12 +261,21 @@ def _place_of_nibabel(image: Any) -> Place | None:
     if not isinstance(getattr(image, "affine", None), np.ndarray):
         return None
     shape, affine = tuple(image.shape), np.asarray(image.affine, dtype=np.float64)
+    unit = _unit_of(getattr(image, "header", None))
+    affine = np.diag([unit, unit, unit, 1.0]) @ affine
     sides: tuple[float, ...] | None = None
     if hasattr(getattr(image, "header", None), "get_zooms"):
-        sides = tuple(float(side) for side in image.header.get_zooms())
+        sides = tuple(unit * float(side) for side in image.header.get_zooms())
         sides = sides[:3] + (max(sides[:3]),) * (len(shape) - 3)  # along time nothing is near
     is_volume = len(shape) >= 3 and all(length == 1 for length in shape[3:])
     return Place(affine if is_volume else None, sides, shape[:3])
+
+
+def _unit_of(header: Any) -> float:
+    """Return the length in mm of the unit that a header of NIfTI counts in."""
+    if not hasattr(header, "get_xyzt_units"):
+        return 1.0
+    return {"meter": 1e3, "micron": 1e-3}.get(header.get_xyzt_units()[0], 1.0)
 
 
 def _place_of_itk(image: Any) -> Place | None:

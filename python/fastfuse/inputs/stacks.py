@@ -14,15 +14,16 @@ import numpy as np
 from .arrays import as_array
 from .libraries import Slice, device_of, is_image, is_torch, place_of_image
 
-MOST_STACKED = 64  # more on the first of three axes or more: that is one image rather
-FEW = 8  # raters of a list may be more than the voxels: examples, and tests
-MOST_LAST = 20  # a last axis up to this, and shorter than a first one above MANY, holds the raters rather
-MANY = 10
+MOST_STACKED = 64  # raters of one array; more of them are voxels rather
+FEW = 8  # raters that may be more than the voxels without a word: examples, and tests
+MANY = 10  # raters of a stack, above which a shorter last axis is that of the raters rather:
+SURE_LAST = 10  # surely, if it holds up to this
+MOST_LAST = 20  # perhaps, if it holds up to this
 GIVE_AXIS = "axis=-1 if raters lie on the last axis, axis=0 if they do lie on the first"
 
 
-def listed(raters: Any, axis: Any = None) -> list[Any]:
-    """Return the raters as a list: arrays, tensors or images, and None for who did not read the case.
+def listed(raters: Any, axis: Any = None) -> tuple[list[Any], list[str]]:
+    """Return the raters as a list, and doubts about that: arrays, tensors or images, None for who did not read the case.
 
     Parameters
     ----------
@@ -54,9 +55,7 @@ def listed(raters: Any, axis: Any = None) -> list[Any]:
                 f"axis is {axis}: it says where raters lie in one array; this is a list of raters, so leave it out"
             )
         return slices(_stacked(items), place, "raters")
-    if place is None:
-        _check_list(items)
-    return items
+    return items, _check_list(items) if place is None else []
 
 
 def _stacked(items: Sequence[Any]) -> Any:
@@ -67,8 +66,8 @@ def _stacked(items: Sequence[Any]) -> Any:
     return as_array([as_array(item, f"raters[{i}]") for i, item in enumerate(items)], "raters")
 
 
-def slices(stack: Any, axis: int | None, name: str) -> list[Any]:
-    """Return the parts of a stack along the axis of the raters.
+def slices(stack: Any, axis: int | None, name: str) -> tuple[list[Any], list[str]]:
+    """Return the parts of a stack along the axis of the raters, and doubts about that axis.
 
     Tensors stay tensors, and what an image tells of its place goes with its parts.
     """
@@ -77,8 +76,7 @@ def slices(stack: Any, axis: int | None, name: str) -> list[Any]:
     shape = tuple(whole.shape)
     if len(shape) < 2:
         raise ValueError(f"{name} is one array of shape {shape}: it needs the raters on its first axis")
-    if axis is None:
-        check_stack(shape, name)
+    doubts = check_stack(shape, name) if axis is None else []
     along = 0 if axis is None else axis
     if not -len(shape) <= along < len(shape):
         raise ValueError(
@@ -87,20 +85,18 @@ def slices(stack: Any, axis: int | None, name: str) -> list[Any]:
     along %= len(shape)
     before: tuple[Any, ...] = (slice(None),) * along
     parts = [whole[(*before, i)] for i in range(shape[along])]
-    if native:
-        return parts
-    place = _place_of_parts(stack, along)
-    return parts if place is None else [Slice(part, place) for part in parts]
+    place = None if native else _place_of_parts(stack, along)
+    return (parts if place is None else [Slice(part, place) for part in parts]), doubts
 
 
-def check_stack(shape: Sequence[int], name: str) -> None:
-    """Refuse a stack whose first axis is not where raters lie, by its shape.
+def check_stack(shape: Sequence[int], name: str) -> list[str]:
+    """Refuse a stack whose first axis is not where raters lie, by its shape; return a doubt that is not sure.
 
-    The thresholds: more raters than voxels; with three axes or more, above 64 raters, or above 10 where the last axis
-    is shorter and holds at most 20.
+    Refused: with three axes or more, above 64 raters, or above 10 where the last axis is shorter and holds at most 10;
+    above 64 raters that are more than the voxels. In doubt: above 10 raters where the last axis is shorter and holds at
+    most 20; above 8 raters that are more than the voxels.
     """
-    raters, others = shape[0], shape[1:]
-    voxels = int(np.prod(others, dtype=np.int64))
+    raters, voxels = shape[0], int(np.prod(shape[1:], dtype=np.int64))
     said = f"{name} is one array of shape {tuple(shape)}"
     if len(shape) > 2 and raters > MOST_STACKED:
         raise ValueError(
@@ -108,23 +104,35 @@ def check_stack(shape: Sequence[int], name: str) -> None:
             f"stack, {GIVE_AXIS}"
         )
     if len(shape) > 2 and raters > MANY and shape[-1] < raters and shape[-1] <= MOST_LAST:
-        raise ValueError(f"{said}, which looks like {shape[-1]} raters on the last axis: give {GIVE_AXIS}")
-    if 0 < voxels < raters:
-        raise ValueError(f"{said}, which would be {raters} raters of {_voxels(voxels)}: give {GIVE_AXIS}")
+        doubt = f"{said}, which looks like {shape[-1]} raters on the last axis: give {GIVE_AXIS}"
+        if shape[-1] <= SURE_LAST:
+            raise ValueError(doubt)
+        return [f"{doubt}; it was taken for {raters} raters"]
+    return _of_table(
+        raters, voxels, f"{said}, which would be {raters} raters of {_voxels(voxels)}: give {GIVE_AXIS}"
+    )
 
 
-def _check_list(items: Sequence[Any]) -> None:
-    """Refuse a list of more than 8 raters that are more than their voxels: rows of a table, by all appearance."""
+def _check_list(items: Sequence[Any]) -> list[str]:
+    """Refuse raters who are more than their voxels, at most 20, as rows of a table are; return a doubt that is not sure."""
     first = next((item for item in items if item is not None), None)
     shape = np.shape(first) if isinstance(first, (list, tuple)) else getattr(first, "shape", None)
-    if not shape or is_image(first) or isinstance(first, Slice):
-        return
-    voxels = int(np.prod(tuple(shape), dtype=np.int64))
-    if 0 < voxels < len(items) and len(items) > FEW:
-        raise ValueError(
-            f"raters is a list of {len(items)} that hold {_voxels(voxels)} each: if they are the items of a table, and "
-            "raters its columns, give axis=1; if they are raters, axis=0"
-        )
+    if not shape or len(shape) > 1 or shape[0] > MOST_LAST or isinstance(first, Slice):
+        return []
+    voxels = int(shape[0])
+    said = f"raters is a list of {len(items)} that hold {_voxels(voxels)} each"
+    remedy = (
+        "if they are the items of a table, and raters its columns, give axis=1; if they are raters, axis=0"
+    )
+    return _of_table(len(items), voxels, f"{said}: {remedy}")
+
+
+def _of_table(raters: int, voxels: int, doubt: str) -> list[str]:
+    if not 0 < voxels < raters or raters <= FEW:
+        return []
+    if raters > MOST_STACKED:
+        raise ValueError(doubt)
+    return [f"{doubt}; they were taken for raters"]
 
 
 def _place_of_parts(stack: Any, axis: int) -> Any:

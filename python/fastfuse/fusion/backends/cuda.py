@@ -88,7 +88,7 @@ class Cuda:
             raise ValueError(f"the raters' arrays are empty: shape {shape}")
         given = Raters(tensors, list(range(len(tensors))), len(tensors), names)
         sides = check_spacings(options.spacing_mm, len(shape))
-        return Case(given, shape, range(len(shape)), votes.mask, None, [], sides, votes, [])
+        return Case(given, shape, range(len(shape)), votes.mask, None, [], sides, votes, [*votes.doubts])
 
     def _run(self, case: Case, options: _core.Options) -> tuple[Any, Found]:
         """Fuse; return the probability as the raters' library holds tensors, and what the core found."""

@@ -13,6 +13,7 @@ from ... import _core
 from ...errors import FastfuseError
 from ...inputs.arrays import name_of
 from ...inputs.libraries import device_of
+from ...inputs.names import enumerated
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ def place_of(raters: Sequence[Any], device: Any) -> Place | None:
             )
         return None
     if len(found) > 1 or (found and None in lie.values()):
-        where = ", ".join(f"{name} on {'the CPU' if n is None else f'cuda:{n}'}" for name, n in lie.items())
+        where = enumerated(
+            [f"{name} on {'the CPU' if n is None else f'cuda:{n}'}" for name, n in lie.items()]
+        )
         raise ValueError(f"the raters lie in several places ({where}): bring them to one")
     if found and wanted not in (None, "cuda", *found):
         raise ValueError(f"device is {device!r}, and {first} lies on cuda:{lie[first]}: bring them together")
