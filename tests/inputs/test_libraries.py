@@ -64,13 +64,19 @@ class ItkImage:
         return 1
 
 
-class TorchIoImage:
-    """What an image of TorchIO's has: a tensor with channels first, an affine."""
+class TorchIoImage(dict[str, Any]):
+    """What an image of TorchIO's has: a tensor with channels first, an affine; it is a dict, too."""
 
     def __init__(self, mask: np.ndarray, affine: np.ndarray) -> None:
+        super().__init__()
         torch = pytest.importorskip("torch")
         self.data = torch.from_numpy(mask)[None]
         self.affine = affine
+        self.spacing = tuple(np.linalg.norm(affine[:3, :3], axis=0).tolist())
+        self.origin, self.direction = tuple(affine[:3, 3].tolist()), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)
+
+    def numpy(self) -> np.ndarray:
+        return self.data.numpy()
 
     @property
     def shape(self) -> tuple[int, ...]:

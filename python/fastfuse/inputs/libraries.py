@@ -218,7 +218,8 @@ def _is_torchio(value: Any) -> bool:
 
 
 def _is_ants(value: Any) -> bool:
-    return all(hasattr(value, name) for name in ("spacing", "origin", "direction", "numpy"))
+    names = ("spacing", "origin", "direction", "numpy")
+    return not _is_torchio(value) and all(hasattr(value, name) for name in names)
 
 
 def _is_pillow(value: Any) -> bool:

@@ -38,13 +38,13 @@ def listed(raters: Any, axis: Any = None) -> tuple[list[Any], list[str]]:
         For what is one image or none, and for shapes that tell of raters on another axis.
     """
     place = None if axis is None else _axis(axis)
-    if isinstance(raters, (dict, set, frozenset)):
-        raise TypeError(
-            f"raters is a {type(raters).__name__}: give a list of arrays, one per rater, in order"
-        )
     if is_image(raters) and place is None:
         raise TypeError(
             "raters is one image: give a list of images, one per rater; or axis=, where raters lie in this one"
+        )
+    if isinstance(raters, (dict, set, frozenset)) and not is_image(raters):
+        raise TypeError(
+            f"raters is a {type(raters).__name__}: give a list of arrays, one per rater, in order"
         )
     if is_image(raters) or _is_array(raters) or not isinstance(raters, Iterable) or _is_text(raters):
         return slices(raters, place, "raters")
