@@ -127,8 +127,8 @@ class Options:
         None,
         as_given,
         "sequence of float, one per axis",
-        """Voxel size in mm; for a margin, and for ``mrf`` if voxels are not cubes. Without it: the size in the
-        first nibabel image's header if the raters are such images, else 1.""",
+        """Voxel size in mm; for a margin, and for ``mrf`` if voxels are not cubes. Without it: that of the first
+        image, among raters, mask and prior, that lies in space; for ``mrf`` alone it is 1 if there is none.""",
         recorded=False,
         of_table=False,
     )

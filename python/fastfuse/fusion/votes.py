@@ -15,17 +15,19 @@ from . import options
 from .registry import in_help_order
 
 _STACK = "sequence of m array_like of one shape, or array_like of shape (m, ...)"
+_KINDS = """NumPy arrays, images of nibabel, SimpleITK, ITK, TorchIO, MONAI, ANTsPy or xarray, whose grids are compared,
+    tensors, or anything with ``__array__`` or ``__dlpack__``. One class of each rater: one-hot channels are refused."""
 _NONE = """Any number of raters and dimensions, and any strides. None: this rater did not read the
     case. Their sensitivity and specificity are nan; the result is the same as without them."""
 
 MASKS = f"""raters : {_STACK}
-    Votes 0 and 1: bool, any integer, float16/32/64; NumPy arrays, nibabel images, or anything with
-    ``__array__`` or ``__dlpack__``.
+    Votes 0 and 1: bool, any integer, float16/32/64, of PyTorch bfloat16 too.
+    {_KINDS}
     {_NONE}"""
 
 SOFT_VOTES = f"""raters : {_STACK}
-    Votes in [0, 1]: the probability that the rater calls the voxel foreground. Bool, any integer, float16/32/64;
-    NumPy arrays, nibabel images, or anything with ``__array__`` or ``__dlpack__``.
+    Votes in [0, 1]: the probability that the rater calls the voxel foreground. Bool, any integer, float16/32/64, of
+    PyTorch bfloat16 too. {_KINDS}
     {_NONE}"""
 
 _DATA = {

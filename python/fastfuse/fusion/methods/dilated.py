@@ -79,7 +79,7 @@ def dilated_staple(
         The region to fuse (bool, or 0 and 1), and that in which the consensus grows and which scales the image.
     spacing_mm : sequence of float, one per axis, optional
         Voxel size in mm; for ``radius_mm``, a margin as ``roi``, and ``mrf`` on voxels that are no cubes. Without it,
-        ``roi`` and ``mrf`` take that of the first nibabel image's header if the raters are such images, else 1.
+        ``roi`` and ``mrf`` take that of the first image that lies in space; for ``mrf`` it is 1 if there is none.
     {options}
 
     Returns
