@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from ..errors import warn
 from ..inputs.arrays import as_array, as_raters, named_raters
 from ..inputs.checks import check_count
+from ..inputs.grids import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
-from ..inputs.libraries import check_in_memory
 from ..inputs.stacks import listed
 from .guide import Guide
 from .options import Dilation, Scope, Threshold

@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import warn
 from ..inputs.arrays import as_companion, shown_number
 from ..inputs.checks import check_count, check_cut, check_spacing
-from ..inputs.grids import Grid
-from ..inputs.libraries import check_in_memory
+from ..inputs.grids import Grid, check_in_memory
 from .components import as_volume, drop_small
 from .detection import detection
 from .overlap import overlap

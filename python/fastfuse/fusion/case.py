@@ -9,9 +9,10 @@ from typing import Any
 from ..dilation.margin import within_margin
 from ..inputs.arrays import Array, as_companion, axes_in_memory_order, named_raters
 from ..inputs.checks import check_spacings
-from ..inputs.libraries import check_in_memory, spacing_of
+from ..inputs.grids import check_in_memory
 from ..inputs.names import enumerated
 from ..inputs.raters import Raters
+from ..inputs.spacing import spacing_of
 from .declared import switch
 from .option_checks import is_map
 from .options import Options

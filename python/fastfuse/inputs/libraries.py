@@ -7,16 +7,11 @@ in NumPy: x, y, z for nibabel, TorchIO, MONAI and ANTs; z, y, x for SimpleITK an
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ..errors import GridError
-from .grids import Grid, check_same_grid
-from .names import MOST_TOLD, counted
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it shares with the host
@@ -141,60 +136,6 @@ def place_of_image(value: Any) -> Place | None:
     return _placed(affine, tuple(value.shape), channels_first=True)
 
 
-def spacing_of(named: Iterable[tuple[str, Any]], *, in_mm: bool) -> tuple[float, ...] | None:
-    """Return the voxel size along an array's axes, of the first value that lies somewhere; None if none does.
-
-    ``in_mm``: whether it must be known in mm; if not, ratios are enough.
-
-    Raises
-    ------
-    ValueError
-        If that value does not tell its voxels' size.
-    """
-    for name, value in named:
-        place = place_of_image(value)
-        if place is None:
-            continue
-        if place.sides is None:
-            raise ValueError(
-                f"{name} lies in space, but which voxel size belongs to which of its axes (shape {tuple(value.shape)}) "
-                "is not clear: give spacing_mm"
-            )
-        if place.affine is not None:
-            _ = _grid(name, place).spacing_mm  # which refuses axes that are not at right angles
-        if in_mm and not place.in_mm:
-            raise ValueError(f"{name} has coordinates that are not said to be in mm: give spacing_mm")
-        return place.sides
-    return None
-
-
-def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
-    """Compare the grids of those values that are images; return remarks, as :func:`check_same_grid`.
-
-    Raises
-    ------
-    GridError
-        Naming two images that lie on different grids, or whose axes come in another order.
-    """
-    placed = [(name, place) for name, value in named if (place := place_of_image(value)) is not None]
-    grids = [(_grid(name, place), place) for name, place in placed if place.affine is not None]
-    for grid, place in grids[1:]:
-        first, other = grids[0][1].axes, place.axes
-        if first != other:
-            raise GridError(
-                f"{grid.name} has the axes {other}, {grids[0][0].name} has {first}: give arrays whose axes come in one "
-                "order, as SimpleITK.GetArrayFromImage(image).T does for x, y, z"
-            )
-    remarks = [remark for grid, _ in grids[1:] if (remark := check_same_grid(grids[0][0], grid))]
-    others = len(remarks) - MOST_TOLD
-    return remarks if others <= 0 else [*remarks[:MOST_TOLD], f"and so do {counted(others, 'other')}"]
-
-
-def _grid(name: str, place: Place) -> Grid:
-    affine = np.eye(4) if place.affine is None else place.affine
-    return Grid(name, place.shape + (1,) * (3 - len(place.shape)), affine)
-
-
 def _host_tensor(value: Any) -> Any:
     """Return a tensor without its gradient, in a type that NumPy has; one on a device as it is."""
     if value.device.type != "cpu":
@@ -282,7 +223,7 @@ def _unit_of(header: Any) -> float:
 def _place_of_itk(image: Any) -> Place | None:
     dimensions = len(image.GetSpacing())
     if dimensions not in (2, 3):
-        return None
+        return Place(None, None, ())
     affine = _lps(image.GetSpacing(), image.GetOrigin(), image.GetDirection())
     order = [*range(dimensions)[::-1], dimensions]
     size = image.GetSize() if hasattr(image, "GetSize") else image.GetLargestPossibleRegion().GetSize()

@@ -20,8 +20,8 @@ from ...dilation.soft_mask import SoftMask
 from ...errors import warn
 from ...inputs.arrays import Array, as_companion, named_raters
 from ...inputs.checks import check_count, check_one_selection
+from ...inputs.grids import check_in_memory
 from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
-from ...inputs.libraries import check_in_memory
 from ...inputs.raters import Raters
 from ..case import spacing_for
 from ..declared import documented, entries_of
