@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import warn
-from ..inputs.arrays import as_array, as_raters, named_raters
+from ..inputs.arrays import as_array, as_raters, name_of, named_raters
 from ..inputs.checks import check_count
 from ..inputs.grids import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
+from ..inputs.rounding import without_rounding
 from ..inputs.stacks import listed
 from .guide import Guide
 from .options import Dilation, Scope, Threshold
@@ -124,8 +125,9 @@ def conditional_dilation(
     )
     threads = check_count(threads, "threads", least=0)
     guide = Guide.of(image, roi, options, threads=threads)
-    soft = guide.dilate(as_array(mask, "mask"), "mask")
-    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + guide.remarks)
+    votes, said = without_rounding([as_array(mask, "mask")], ["mask"], binary=not binarize)
+    soft = guide.dilate(votes[0], "mask")
+    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + said + guide.remarks)
     return soft
 
 
@@ -187,9 +189,12 @@ def soften(
         connected=connected, radius_mm=radius_mm, spacing_mm=spacing_mm, normalize=normalize,
         binarize=binarize,
     )  # fmt: skip
-    masks, doubts = listed(raters, axis)
+    given, doubts = listed(raters, axis)
     guide = Guide.of(image, roi, options, threads=threads)
-    remarks = check_in_memory([*named_raters(masks), ("image", image), ("roi", roi)])
-    softened = guide.dilate_all(as_raters(masks))
-    warn(doubts + remarks + guide.remarks)
+    remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)])
+    masks = as_raters(given)
+    names = [name_of(i, None) for i in range(len(masks))]
+    masks, said = without_rounding(masks, names, binary=not guide.options.binarize)
+    softened = guide.dilate_all(masks)
+    warn(doubts + remarks + said + guide.remarks)
     return softened
