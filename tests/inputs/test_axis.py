@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.inputs.stacks import listed
 
 RNG = np.random.default_rng(0)
 ITEMS = RNG.random(600) < 0.3
@@ -245,3 +246,31 @@ def test_remarks_name_three_raters_at_most(number: int) -> None:
     }
     assert expected[number] in said
     assert said.count("nothing") == 1
+
+
+class OnDevice:
+    """A tensor on a CUDA device, of which only the shape and the parts are known here."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.shape = values, values.shape
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, 0
+
+    def __getitem__(self, place: Any) -> OnDevice:
+        return OnDevice(self.values[place])
+
+    def contiguous(self) -> OnDevice:
+        return OnDevice(np.ascontiguousarray(self.values))
+
+
+def test_tensors_on_a_device_are_cut_there() -> None:
+    stack = np.stack(MASKS, axis=-1)
+    parts, doubts = listed(OnDevice(stack), -1)
+    assert doubts == []
+    for part, mask in zip(parts, MASKS, strict=True):
+        assert isinstance(part, OnDevice)
+        assert part.values.flags.c_contiguous
+        np.testing.assert_array_equal(part.values, mask)
+    with pytest.raises(ValueError, match="axis=-1"):
+        listed(OnDevice(stack))

@@ -85,6 +85,8 @@ def slices(stack: Any, axis: int | None, name: str) -> tuple[list[Any], list[str
     along %= len(shape)
     before: tuple[Any, ...] = (slice(None),) * along
     parts = [whole[(*before, i)] for i in range(shape[along])]
+    if along and device_of(stack) is not None:  # a device takes them whole
+        parts = [part.contiguous() if hasattr(part, "contiguous") else part.copy() for part in parts]
     place = None if native else _place_of_parts(stack, along)
     return (parts if place is None else [Slice(part, place) for part in parts]), doubts
 
