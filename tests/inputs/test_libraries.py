@@ -189,6 +189,19 @@ def test_a_margin_takes_the_size_of_voxels(kind: str) -> None:
         assert fused.n_voxels == fastfuse.staple(few, roi=1.6, spacing_mm=SIDES).n_voxels < 30
 
 
+def test_evaluation_takes_the_size_of_voxels(kind: str) -> None:
+    pytest.importorskip("scipy")
+    if "channel" in kind or kind == "TorchIO":
+        pytest.skip("an evaluation takes three axes")
+    make = KINDS[kind]
+    found = fastfuse.evaluate(make(MASKS[0], AFFINE), make(MASKS[1], AFFINE))
+    expected = fastfuse.evaluate(MASKS[0], MASKS[1], spacing_mm=SIDES)
+    assert found.truth_ml == pytest.approx(expected.truth_ml)
+    assert found.hd95_mm == pytest.approx(expected.hd95_mm)
+    with pytest.raises(fastfuse.GridError, match="the truth and the prediction"):
+        fastfuse.evaluate(make(MASKS[0], AFFINE), make(MASKS[1], SHIFTED))
+
+
 def test_iterators_of_images_keep_their_grid(kind: str) -> None:
     fused = fastfuse.staple((KINDS[kind](mask, AFFINE) for mask in MASKS), mrf=0.5)
     expected = fastfuse.staple([KINDS[kind](mask, AFFINE) for mask in MASKS], mrf=0.5)

@@ -209,7 +209,7 @@ def _place_of_nibabel(image: Any) -> Place | None:
     if hasattr(getattr(image, "header", None), "get_zooms"):
         sides = tuple(unit * float(side) for side in image.header.get_zooms())
         sides = sides[:3] + (max(sides[:3]),) * (len(shape) - 3)  # along time nothing is near
-    is_volume = len(shape) >= 3 and all(length == 1 for length in shape[3:])
+    is_volume = all(length == 1 for length in shape[3:])
     return Place(affine if is_volume else None, sides, shape[:3])
 
 
