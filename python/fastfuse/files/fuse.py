@@ -231,7 +231,7 @@ def _done(
         **by_name,
         "device": where,
         "cut": job.cut,
-        "ties": job.ties,
+        **({} if job.ties == "foreground" else {"ties": job.ties}),
     }
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
     counts = None if job.counts is None else counts_of(inputs, options.core_label)
