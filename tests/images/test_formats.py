@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import struct
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,7 +55,7 @@ def test_flat_nifti_without_thickness(tmp_path: Path) -> None:
     path.write_bytes(content)
     image = reading.read(path)
     assert image.grid.spacing_mm == (1, 2, 1)
-    assert "no thickness of the slice; 1 mm is taken" in str(image.remark)
+    assert "no thickness of the slice: 1 mm is taken" in str(image.remark)
 
 
 def test_flat_files_are_fused_and_evaluated(tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_numpy(tmp_path: Path, order: str, kind: str, shape: tuple[int, ...]) ->
     np.save(tmp_path / "a.npy", np.asarray(MASK.reshape(shape).astype(kind), order=order))
     image = reading.read(tmp_path / "a.npy")
     np.testing.assert_array_equal(image.data, MASK)
-    assert "holds no voxel size; 1 mm is taken" in str(image.remark)
+    assert "holds no voxel size: 1 mm is taken" in str(image.remark)
     assert not image.grid.placed
 
 
@@ -131,14 +133,34 @@ def test_pictures(tmp_path: Path, ending: str, mode: str) -> None:
         picture(path, 255 * FLAT.T, mode)
     image = reading.read(path)
     np.testing.assert_array_equal(image.data, FLAT[:, :, None])
-    assert "holds no voxel size; 1 mm is taken" in str(image.remark)
+    assert "holds no voxel size: 1 mm is taken" in str(image.remark)
 
 
 def test_mask_of_255(tmp_path: Path) -> None:
     path = picture(tmp_path / "a.png", 255 * FLAT.T)
-    assert "its values are 0 and 255; 255 is taken as 1" in str(reading.read(path).remark)
+    assert "its values are 0 and 255: 255 is taken as 1" in str(reading.read(path).remark)
     asked = reading.read(path, wanted=Wanted(Foreground(labels=(255,))))
     np.testing.assert_array_equal(asked.data, 255 * FLAT[:, :, None])
+
+
+def test_labels_of_few_bits(tmp_path: Path) -> None:
+    """Pillow spreads values of 2 and 4 bits over 0 to 255."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    pytest.importorskip("PIL")
+    for depth, rows in (
+        (2, bytes([0, 0b00011011, 0, 0b11100100])),
+        (4, bytes([0, 0x01, 0x23, 0, 0x32, 0x10])),
+    ):
+        header = struct.pack(">IIBBBBB", 4, 2, depth, 0, 0, 0, 0)
+        parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+        found = reading.read(tmp_path / "a.png").data
+        np.testing.assert_array_equal(found[:, :, 0].T, [[0, 1, 2, 3], [3, 2, 1, 0]])
 
 
 def test_labels_of_a_palette(tmp_path: Path) -> None:
@@ -263,6 +285,26 @@ def test_no_volume(tmp_path: Path, name: str, write: Callable[[Path], None], mes
         assert "fastfuse reads NIfTI (.nii, .nii.gz" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("shape", "remedy"),
+    [
+        ((1, 6, 5, 4), "so drop axis 0, which has one entry"),
+        ((6, 5, 4, 2, 2), "so split it first"),
+        ((30,), "this is a list of numbers"),
+    ],
+)
+def test_other_axes(tmp_path: Path, shape: tuple[int, ...], remedy: str) -> None:
+    with pytest.raises(fastfuse.ImageError, match=remedy):
+        reading.read(save(tmp_path / "a.nii", np.ones(shape, np.uint8)))
+
+
+def test_channels_of_a_header_with_both_forms(tmp_path: Path) -> None:
+    soft = np.random.default_rng(0).random((6, 5, 4)).astype(np.float32)
+    path = save(tmp_path / "a.nii", np.stack([1 - soft, soft], axis=-1), qform_code=1, sform_code=1)
+    found = reading.read(path, wanted=Wanted(Foreground(labels=(1,))))
+    np.testing.assert_array_equal(found.data, soft)
+
+
 # --- what nibabel reads too ----------------------------------------------------------------------------------
 
 
@@ -290,11 +332,9 @@ def test_bzip2(tmp_path: Path) -> None:
     np.testing.assert_array_equal(reading.read(tmp_path / "a.nii.bz2").data, MASK)
 
 
-@pytest.mark.parametrize("path", ["", ["", "a.nii"]])
+@pytest.mark.parametrize("path", ["", Path(), ".", ["", "a.nii"]])
 def test_empty_names(tmp_path: Path, path: Any) -> None:
-    with pytest.raises(ValueError, match="path 0 is empty: give the name of a file"):
-        fastfuse.fuse_files(path, tmp_path / "c.nii.gz")
-    with pytest.raises(ValueError, match="mask is empty"):
-        fastfuse.fuse_files(["a.nii"], tmp_path / "c.nii.gz", mask="")
     with pytest.raises(fastfuse.ImageError, match="an empty name stands for the folder one is in"):
-        fastfuse.fuse_files([Path()], tmp_path / "c.nii.gz")
+        fastfuse.fuse_files(path, tmp_path / "c.nii.gz")
+    with pytest.raises(fastfuse.ImageError, match="an empty name stands for the folder one is in"):
+        fastfuse.fuse_files([save(tmp_path / "a.nii", MASK)], tmp_path / "c.nii.gz", mask="")

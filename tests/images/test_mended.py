@@ -72,14 +72,14 @@ def test_voxel_sizes_that_no_one_uses(tmp_path: Path, value: float) -> None:
 @pytest.mark.parametrize(
     ("faults", "remark"),
     [
-        ([*BY_QFORM, (PIXDIM + 4, "f", -1)], "voxel size below 0 mm (pixdim -1, 2, 3); the sign is dropped"),
-        ([*BY_QFORM, (PIXDIM, "f", 0)], "its qfac (pixdim[0]) is neither 1 nor -1; 1 is taken"),
-        ([*BY_QFORM, (PIXDIM, "f", 7)], "its qfac (pixdim[0]) is neither 1 nor -1; 1 is taken"),
+        ([*BY_QFORM, (PIXDIM + 4, "f", -1)], "voxel size below 0 mm (pixdim -1, 2, 3): the sign is dropped"),
+        ([*BY_QFORM, (PIXDIM, "f", 0)], "its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken"),
+        ([*BY_QFORM, (PIXDIM, "f", 7)], "its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken"),
         ([(SCODE, "h", 77)], "sform_code 77 not valid"),
         ([(SCODE, "h", -1)], "sform_code -1 not valid"),
         ([(QCODE, "h", 99)], "qform_code 99 not valid"),
-        ([(BITPIX, "h", 8)], "its bitpix contradicts its datatype; the datatype is taken"),
-        ([(OFFSET, "f", 0)], "its vox_offset is 0; 352 is taken"),
+        ([(BITPIX, "h", 8)], "its bitpix contradicts its datatype: the datatype is taken"),
+        ([(OFFSET, "f", 0)], "its vox_offset is 0: 352 is taken"),
         ([(SLOPE, "f", 0), (INTER, "f", 5)], "its scl_inter 5 and scl_slope 0 are ignored: no scaling"),
         (
             [(SLOPE, "f", np.nan), (INTER, "f", 5)],
@@ -108,6 +108,8 @@ def test_mended_and_said(tmp_path: Path, faults: Any, remark: str) -> None:
         ([(SLOPE, "f", 2), (INTER, "f", np.inf)], "its scl_inter is inf, beside a scl_slope of 2"),
         ([(OFFSET, "f", -16)], "vox offset -16 too low"),
         ([(OFFSET, "f", np.nan)], r"a\.nii: "),
+        ([*BY_QFORM, (256, "f", 0.9), (260, "f", 0.9)], "its qform is no rotation"),
+        ([(QCODE, "h", 1), (256, "f", 0.9), (260, "f", 0.9)], "its qform is no rotation"),
         ([(40, "h", 9)], r"a\.nii: "),
         ([(70, "h", 0)], r"a\.nii: "),
     ],

@@ -169,12 +169,15 @@ def evaluate_pair(
 def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     """Read files by role and compare them."""
     from ..images.image import votes_of
+    from ..images.structures import compare_names
 
     remarks: list[str] = []
     images, common = _images(files, options, say, remarks)
     if files["prediction"].samefile(files["truth"]):
         names = " and ".join(shown(files[what]) for what in ("prediction", "truth"))
         remarks.append(f"{names} are one file: it is compared with itself")
+    if options.prediction == options.truth:
+        remarks += compare_names([images["prediction"], images["truth"]], options.truth)
     say("comparing")
     space = Space.of_affine(images["truth"].affine)
     names_of = {what: shown(path) for what, path in files.items()}

@@ -15,7 +15,10 @@ from ..fusion.smoothing import smoothed_vote
 from ..inputs.arrays import selected
 from .job import Inputs, Job
 
-IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr")
+IMAGE_SUFFIXES = (
+    ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr", ".npy", ".npz", ".tif", ".tiff",
+    ".png", ".dcm",
+)  # fmt: skip
 
 
 def prior_file(prior: Any) -> Path | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
@@ -21,7 +22,7 @@ from . import gz
 from .checks import READABLE, check_content, check_memory
 from .grids.forms import affine_of, disagreement, in_file_units
 from .image import Image
-from .paths import shown
+from .paths import remark_on, shown
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
@@ -46,10 +47,15 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         surplus = _rest(file, go_on) if compressed else path.stat().st_size - file.tell()
     if surplus >= shape[0] * shape[1] * stored.itemsize:
         doubts.append(f"{surplus} bytes follow the last voxel, at least a slice: is its header right?")
-    affine = affine_of(header)
-    affine, doubt = with_thickness(affine, shape)
-    told = [f"{shown(path)}: {one}" for one in (*doubts, doubt) if one]
-    told += [one for one in [disagreement(path, header, shape)] if one]
+    try:
+        affine, doubt = with_thickness(affine_of(header), shape)
+        apart = disagreement(path, header, shape[:3])
+    except (ValueError, HeaderDataError) as error:
+        raise ImageError(
+            f"{shown(path)}: its qform is no rotation ({error}); save it again with its true place, as in "
+            "nibabel.Nifti1Image(data, affine)"
+        ) from error
+    told = [one for one in (remark_on(path, (*doubts, doubt)), apart) if one]
     data = data.reshape(shape, order="F")
     return Image(path, data, affine, header, scaled=data.dtype != stored, remark="; ".join(told) or None)
 
@@ -123,7 +129,7 @@ def _mended(path: Path, header: Any) -> list[str]:
     doubts = mended_in_words(path, header, [text for text in said if text], shape, sides)
     if offset == 0:
         header["vox_offset"] = header.single_vox_offset
-        doubts.append(f"its vox_offset is 0; {header.single_vox_offset} is taken, where the header ends")
+        doubts.append(f"its vox_offset is 0: {header.single_vox_offset} is taken, where the header ends")
     return doubts
 
 
@@ -151,9 +157,9 @@ def mended_in_words(
         if "pixdim[1,2,3]" in text and not by_sform:
             doubts.append(_of_sides(path, text, shape, sides))
         elif "qfac" in text and by_qform:
-            doubts.append("its qfac (pixdim[0]) is neither 1 nor -1; 1 is taken")
+            doubts.append("its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken")
         elif "bitpix" in text:
-            doubts.append("its bitpix contradicts its datatype; the datatype is taken")
+            doubts.append("its bitpix contradicts its datatype: the datatype is taken")
         elif not any(word in text for word in ("pixdim", "divisible by 16")):
             doubts.append(f"its header is mended: {text}")
     return doubts
@@ -164,12 +170,12 @@ def _of_sides(path: Path, text: str, shape: tuple[int, ...], sides: NDArray[Any]
     given = "0" if sides is None else ", ".join(f"{side:g}" for side in sides)
     if "non-zero" in text:
         if sides is not None and sides[0] and sides[1] and shape[2] == 1:
-            return "its header gives no thickness of the slice; 1 mm is taken"
+            return "its header gives no thickness of the slice: 1 mm is taken"
         raise ImageError(
             f"{shown(path)}: its header gives a voxel size of 0 mm (pixdim {given}): save it with the true size, as in "
             "nibabel.Nifti1Image(data, affine)"
         )
-    return f"its header gives a voxel size below 0 mm (pixdim {given}); the sign is dropped"
+    return f"its header gives a voxel size below 0 mm (pixdim {given}): the sign is dropped"
 
 
 def with_thickness(affine: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.float64], str]:
@@ -182,7 +188,7 @@ def with_thickness(affine: NDArray[np.float64], shape: tuple[int, ...]) -> tuple
         return affine, ""
     affine = affine.copy()
     affine[:3, 2] = normal / length
-    return affine, "its header gives no thickness of the slice; 1 mm is taken"
+    return affine, "its header gives no thickness of the slice: 1 mm is taken"
 
 
 def _scaling(path: Path, header: Any) -> tuple[float, float, list[str]]:

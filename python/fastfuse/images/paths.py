@@ -18,8 +18,6 @@ def as_path(value: Any, name: str) -> Path | None:
     """Return a path, or None for None; raise a TypeError that names the type of anything else."""
     if value is None or isinstance(value, Path):
         return value
-    if value == "":
-        raise ValueError(f"{name} is empty: give the name of a file")
     try:
         return Path(value)
     except TypeError:
@@ -48,6 +46,12 @@ def recorded(path: PathLike) -> str:
 def shown(path: Path | str) -> str:
     """Return a path for messages, with control characters and undecodable bytes escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
+
+
+def remark_on(path: Path, doubts: Iterable[str]) -> str | None:
+    """Return what is doubtful about a file as one remark that names it; None if nothing is."""
+    told = "; ".join(doubt for doubt in doubts if doubt)
+    return f"{shown(path)}: {told}" if told else None
 
 
 def short_names(paths: Sequence[Path | str]) -> list[str]:

@@ -18,7 +18,7 @@ from .. import gz
 from ..checks import READABLE, check_content, check_memory
 from ..image import Image
 from ..nifti import mended_in_words, with_thickness
-from ..paths import shown
+from ..paths import remark_on, shown
 
 # What files are that hold no volume, by their ending.
 NO_VOLUMES = {
@@ -92,7 +92,7 @@ def looks_like(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             begin = file.read(132)
-    except OSError:
+    except (OSError, ValueError):
         return None
     if begin[128:] == b"DICM":
         return "DICOM"
@@ -157,16 +157,15 @@ def _image(path: Path, image: Any, said: list[str]) -> Image:
     analyze = isinstance(image, nib.AnalyzeImage) and not is_nifti
     doubts = mended_in_words(path, image.header, said, shape)
     if isinstance(image, nib.MGHImage) and not _says_where(path):
-        doubts.append("its header does not say where its voxels lie; 1 mm and no turn are taken")
+        doubts.append("its header does not say where its voxels lie: 1 mm and no turn are taken")
     affine, doubt = with_thickness(affine, shape)
-    told = "; ".join(f"{shown(path)}: {one}" for one in (*doubts, doubt) if one)
     return Image(
         path,
         data,
         affine,
         image.header if is_nifti else None,
         scaled=data.dtype != stored,
-        remark=told or None,
+        remark=remark_on(path, (*doubts, doubt)),
         placed=False if analyze or doubts else None,
     )
 

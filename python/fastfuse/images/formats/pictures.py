@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ..checks import check_content, check_memory
 from ..image import Image
-from ..paths import shown
+from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .numpy_file import NO_SIZE
 from .quiet import quiet
@@ -63,10 +63,15 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
     plain = wanted.foreground == type(wanted.foreground)()
     if plain and data.dtype == np.uint8 and data.max() == 255 and np.all((data == 0) | (data == 255)):
         data = data // 255
-        doubts.append("its values are 0 and 255; 255 is taken as 1")
+        doubts.append("its values are 0 and 255: 255 is taken as 1")
     shape, _ = check_content(path, data.shape, data.dtype)
-    told = "; ".join(f"{shown(path)}: {doubt}" for doubt in (*doubts, NO_SIZE))
-    return Image(path, data.reshape(shape, order="F"), np.diag([-1.0, -1, 1, 1]), placed=False, remark=told)
+    return Image(
+        path,
+        data.reshape(shape, order="F"),
+        np.diag([-1.0, -1, 1, 1]),
+        placed=False,
+        remark=remark_on(path, (*doubts, NO_SIZE)),
+    )
 
 
 def _pages(path: Path, picture: Any) -> tuple[NDArray[Any], list[str]]:
@@ -99,7 +104,7 @@ def _values(path: Path, picture: Any, doubts: list[str]) -> NDArray[Any]:
         return _of_palette(picture, doubts)
     values = np.asarray(picture)
     if values.ndim == 2:
-        return values
+        return values // _step(path) if picture.format == "PNG" and picture.mode == "L" else values
     colours = 1 if picture.mode == "LA" else 3
     if values.shape[2] > colours and not np.all(values[..., colours] == 255):
         raise ImageError(f"{shown(path)}: it is transparent in places; save it without transparency")
@@ -110,6 +115,13 @@ def _values(path: Path, picture: Any, doubts: list[str]) -> NDArray[Any]:
     return values[..., 0]
 
 
+def _step(path: Path) -> int:
+    """Return what Pillow multiplies a PNG's values of 2 or 4 bits by: labels are not shades."""
+    with path.open("rb") as file:
+        depth = file.read(25)[24]
+    return 255 // (2**depth - 1) if depth in (2, 4) else 1
+
+
 def _of_palette(picture: Any, doubts: list[str]) -> NDArray[Any]:
     """Return a palette's greys; where it has colours, the places in it, which are labels then."""
     places = np.asarray(picture)
@@ -117,5 +129,5 @@ def _of_palette(picture: Any, doubts: list[str]) -> NDArray[Any]:
     used = np.unique(places)
     if used[-1] < len(palette) and np.all(palette[used] == palette[used, :1]):
         return np.asarray(palette[:, 0][places])
-    doubts.append("it has a palette of colours; the places in the palette are taken as labels")
+    doubts.append("it has a palette of colours: the places in the palette are taken as labels")
     return places
