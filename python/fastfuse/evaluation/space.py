@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +31,14 @@ class Space:
     steps: NDArray[np.float64] | None = None
 
     @classmethod
-    def of_affine(cls, affine: ArrayLike) -> Space:
+    def of_affine(cls, affine: ArrayLike, name: str = "the image") -> Space:
         """Return the space of an affine, (4, 4) or (3, 3): a rotation changes no distance, a shear does."""
         steps = np.asarray(affine, dtype=np.float64)[:3, :3]
         x, y, z = np.linalg.norm(steps, axis=0).tolist()
         if not np.isfinite(steps).all() or not abs(np.linalg.det(steps)) > 1e-6 * x * y * z:
-            raise ValueError("the affine is not an invertible matrix of finite numbers; mend the header")
+            raise ValueError(
+                f"{name}: its affine is not an invertible matrix of finite numbers; mend the header or give spacing_mm"
+            )
         units = steps / (x, y, z)
         cosines = np.abs(units.T @ units - np.eye(3))
         return cls((x, y, z), steps if cosines.max() > RIGHT_ANGLE else None)
@@ -64,12 +66,12 @@ def space_of(spacing_mm: Any, *, flat: bool = False) -> Space:
     return Space(check_spacing(spacing_mm))
 
 
-def space_in(images: Sequence[Any]) -> Space:
-    """Return the space of the first image that has an affine; 1 mm along each axis if there is none."""
-    for image in images:
+def space_in(images: Mapping[str, Any]) -> Space:
+    """Return the space of the first image, by its name, that has an affine; 1 mm along each axis if there is none."""
+    for name, image in images.items():
         affine = affine_of(image)
         if affine is not None:
-            return Space.of_affine(affine)
+            return Space.of_affine(affine, name)
     return Space()
 
 
@@ -79,4 +81,11 @@ def affine_of(image: Any) -> NDArray[np.float64] | None:
     if affine is None or callable(affine):
         return None
     found = np.asarray(affine, dtype=np.float64)
-    return found if found.shape == (4, 4) else None
+    return found * _unit_mm(image) if found.shape == (4, 4) else None
+
+
+def _unit_mm(image: Any) -> float:
+    """Return the length in mm of the unit that a NIfTI header counts in."""
+    header: Any = getattr(image, "header", None)
+    units = header.get_xyzt_units() if hasattr(header, "get_xyzt_units") else ("mm",)
+    return {"meter": 1e3, "micron": 1e-3}.get(units[0], 1.0)
