@@ -68,7 +68,7 @@ def test_decompression_bomb(tmp_path: Path) -> None:
         fastfuse.fuse_files([path], tmp_path / "c.nii.gz")
 
 
-@pytest.mark.parametrize("shape", [(40,), (4, 5, 6, 2), (4, 5, 6, 1, 3)])
+@pytest.mark.parametrize("shape", [(40,), (4, 5, 6, 2), (4, 5, 6, 1, 3), (1, 4, 5, 6)])
 def test_not_three_dimensional(tmp_path: Path, shape: tuple[int, ...]) -> None:
     path = save(tmp_path / "r.nii.gz", np.ones(shape, np.uint8))
     with pytest.raises(fastfuse.ImageError, match="one 3-D image per file"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import struct
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,26 @@ def test_mask_of_255(tmp_path: Path) -> None:
     np.testing.assert_array_equal(asked.data, 255 * FLAT[:, :, None])
 
 
+def test_labels_of_few_bits(tmp_path: Path) -> None:
+    """Pillow spreads values of 2 and 4 bits over 0 to 255."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    pytest.importorskip("PIL")
+    for depth, rows in (
+        (2, bytes([0, 0b00011011, 0, 0b11100100])),
+        (4, bytes([0, 0x01, 0x23, 0, 0x32, 0x10])),
+    ):
+        header = struct.pack(">IIBBBBB", 4, 2, depth, 0, 0, 0, 0)
+        parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+        found = reading.read(tmp_path / "a.png").data
+        np.testing.assert_array_equal(found[:, :, 0].T, [[0, 1, 2, 3], [3, 2, 1, 0]])
+
+
 def test_labels_of_a_palette(tmp_path: Path) -> None:
     pillow = pytest.importorskip("PIL.Image")
     image = pillow.fromarray(2 * FLAT.T, mode=None).convert("L")
@@ -261,6 +283,26 @@ def test_no_volume(tmp_path: Path, name: str, write: Callable[[Path], None], mes
     assert len(str(caught.value).splitlines()) == 1
     if "it is" in message or "unknown" in message:
         assert "fastfuse reads NIfTI (.nii, .nii.gz" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "remedy"),
+    [
+        ((1, 6, 5, 4), "so drop axis 0, which has one entry"),
+        ((6, 5, 4, 2, 2), "so split it first"),
+        ((30,), "this is a list of numbers"),
+    ],
+)
+def test_other_axes(tmp_path: Path, shape: tuple[int, ...], remedy: str) -> None:
+    with pytest.raises(fastfuse.ImageError, match=remedy):
+        reading.read(save(tmp_path / "a.nii", np.ones(shape, np.uint8)))
+
+
+def test_channels_of_a_header_with_both_forms(tmp_path: Path) -> None:
+    soft = np.random.default_rng(0).random((6, 5, 4)).astype(np.float32)
+    path = save(tmp_path / "a.nii", np.stack([1 - soft, soft], axis=-1), qform_code=1, sform_code=1)
+    found = reading.read(path, wanted=Wanted(Foreground(labels=(1,))))
+    np.testing.assert_array_equal(found.data, soft)
 
 
 # --- what nibabel reads too ----------------------------------------------------------------------------------

@@ -172,6 +172,7 @@ def nrrd(old: str = "", new: str = "") -> str:
         (meta(file="%s%n.raw 0 2 1"), "holds no %d"),
         (meta(file=""), "outside the header's folder"),
         (META + REST, "lacks ElementDataFile"),
+        (meta(file="bad.mha"), "its header names itself as its data file"),
         (meta("BinaryData = True", "CompressedData = True"), "cannot be read"),
         (meta("ObjectType", "ElementNumberOfChannels = 0\nObjectType"), "ElementNumberOfChannels is 0"),
         (nrrd("dimension: 3", "dimension: 200"), "dimension is 200"),
@@ -214,6 +215,8 @@ def test_damaged_headers(tmp_path: Path, header: str, message: str) -> None:
     [
         ("a.mha", meta("ElementSpacing = 1 2 3\n", ""), "gives no voxel size: 1 mm is taken"),
         ("a.mha", meta("ObjectType", "DistanceUnits = furlong\nObjectType"), "DistanceUnits are 'furlong'"),
+        ("a.mha", meta("5 4 3", "5 4 2"), "20 bytes follow the last voxel, at least a slice"),
+        ("a.nrrd", nrrd("5 4 3", "5 4 1"), "40 bytes follow the last voxel, at least a slice"),
         ("a.nrrd", nrrd(SPACE, ""), "gives no voxel size: 1 mm is taken"),
         ("a.nrrd", nrrd("left-posterior-superior", "scanner-xyz"), "taken as left-posterior-superior"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +32,14 @@ class Space:
     steps: NDArray[np.float64] | None = None
 
     @classmethod
-    def of_affine(cls, affine: ArrayLike) -> Space:
+    def of_affine(cls, affine: ArrayLike, name: str = "the image") -> Space:
         """Return the space of an affine, (4, 4) or (3, 3): a rotation changes no distance, a shear does."""
         steps = np.asarray(affine, dtype=np.float64)[:3, :3]
         x, y, z = np.linalg.norm(steps, axis=0).tolist()
         if not np.isfinite(steps).all() or not abs(np.linalg.det(steps)) > 1e-6 * x * y * z:
-            raise ValueError("the affine is not an invertible matrix of finite numbers; mend the header")
+            raise ValueError(
+                f"{name}: its affine is not an invertible matrix of finite numbers; mend the header or give spacing_mm"
+            )
         units = steps / (x, y, z)
         cosines = np.abs(units.T @ units - np.eye(3))
         return cls((x, y, z), steps if cosines.max() > RIGHT_ANGLE else None)
@@ -65,22 +67,20 @@ def space_of(spacing_mm: Any, *, flat: bool = False) -> Space:
     return Space(check_spacing(spacing_mm))
 
 
-def space_in(images: Sequence[Any]) -> Space:
-    """Return the space of the first image that lies somewhere; 1 mm along each axis if there is none.
+def space_in(images: Mapping[str, Any]) -> Space:
+    """Return the space of the first image, by its name, that lies somewhere; 1 mm along each axis if there is none.
 
     Raises
     ------
     ValueError
         If that image does not tell its voxels' size in mm.
     """
-    for image in images:
+    for name, image in images.items():
         place = place_of_image(image)
         if place is None:
             continue
         told = place.in_mm or place.sides == (1.0, 1.0, 1.0)  # of coordinates that are indices
         if place.affine is None or not told:
-            raise ValueError(
-                f"the {type(image).__name__} does not tell its voxels' size in mm: give spacing_mm"
-            )
-        return Space.of_affine(place.affine)
+            raise ValueError(f"{name} does not tell its voxels' size in mm: give spacing_mm")
+        return Space.of_affine(place.affine, name)
     return Space()

@@ -10,27 +10,31 @@ from numpy.typing import NDArray
 
 from ..fusion.result import Fusion
 from ..inputs.arrays import selected
-from ..inputs.mirrors import Marked, axes_in_words, misfits
+from ..inputs.mirrors import Marked, axes_in_words, misfit_of
 from .job import Inputs, Job
 
 AGREES = 0.5  # least Dice with the consensus of a rater who is not looked at
 
 
 def misfit_remarks(job: Job, inputs: Inputs, fusion: Fusion, label: int | None) -> list[str]:
-    """Return remarks on such raters; nothing is searched where all agree with the consensus."""
-    if len(inputs.votes) < 2 or not (fusion.dice[np.isfinite(fusion.dice)] < AGREES).any():
+    """Return remarks on such raters, of those who disagree with the consensus."""
+    doubtful = np.flatnonzero(fusion.dice < AGREES).tolist()
+    if len(inputs.votes) < 2 or not doubtful:
         return []
     test = partial(_marks, label=label)
-    found = misfits([Marked.of(votes, test) for votes in inputs.votes])
+    raters = [Marked(votes, test, float(fusion.volume[at])) for at, votes in enumerate(inputs.votes)]
+    found = {at: misfit_of(raters[at], [*raters[:at], *raters[at + 1 :]]) for at in doubtful}
     axes = axes_in_words(inputs.grid.affine)
-    if len(inputs.votes) == len(found) == 2:
-        turn = found[0].turn.in_words(axes)
-        dice = f"Dice {found[0].turned:.2f}, {found[0].as_it_is:.2f} as they are"
+    told = {at: misfit for at, misfit in found.items() if misfit is not None}
+    if told and len(raters) == 2:
+        misfit = next(iter(told.values()))
+        dice = f"Dice {misfit.turned:.2f}, {misfit.as_it_is:.2f} as they are"
         remedy = "look at both in a viewer, and correct the one that is wrong"
+        turn = misfit.turn.in_words(axes)
         return [f"{' and '.join(job.names)} fit each other only when one is {turn}: {dice}; {remedy}"]
     return [
-        f"{job.names[rater]} {misfit.in_words(axes)}; look at it in a viewer, and correct its voxels or its header"
-        for rater, misfit in found.items()
+        f"{job.names[at]} {misfit.in_words(axes)}; look at it in a viewer, and correct its voxels or its header"
+        for at, misfit in told.items()
     ]
 
 

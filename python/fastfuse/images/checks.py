@@ -26,6 +26,8 @@ def check_regular(path: Path) -> None:
         status = path.stat()
     except FileNotFoundError:
         raise ImageError(f"{shown(path)}: no such file") from None
+    except ValueError:  # a null character
+        raise ImageError(f"{shown(path)}: no file can have such a name") from None
     except OSError as error:
         raise ImageError(f"{shown(path)}: cannot be found ({error.strerror or error})") from None
     if stat.S_ISDIR(status.st_mode):
@@ -52,7 +54,7 @@ def check_content(path: Path, extents: Any, stored: np.dtype[Any]) -> tuple[tupl
         kept = (*kept, 1)
     if len(kept) == 5 and kept[3] == 1:  # where NIfTI keeps vectors
         kept = (*kept[:3], kept[4])
-    if len(kept) != 3 and not (len(kept) == 4 and min(kept[0], kept[3]) <= MOST_CHANNELS):
+    if len(kept) != 3 and not (len(kept) == 4 and kept[0] > 1 and min(kept[0], kept[3]) <= MOST_CHANNELS):
         raise ImageError(
             f"{shown(path)}: it has shape {shape}; one 3-D image per file is needed, {_remedy(kept)}"
         )

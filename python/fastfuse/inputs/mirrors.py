@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -45,31 +46,46 @@ class Turn:
 
 @dataclass(frozen=True, eq=False)
 class Marked:
-    """What a rater marks: some of the voxels' places, (3, n), about how many, and the test for one."""
+    """What a rater marks.
+
+    Attributes
+    ----------
+    votes : ndarray
+    marks : callable
+        Tells which of some votes mark.
+    known : float or None
+        The number of marked voxels, if it is known; it is counted otherwise.
+    """
 
     votes: Array
     marks: Callable[[Array], NDArray[np.bool_]]
-    places: NDArray[np.intp]
-    count: int
+    known: float | None = None
 
-    @classmethod
-    def of(cls, votes: Array, marks: Callable[[Array], NDArray[np.bool_]]) -> Marked:
-        """Look at a rater's votes once."""
-        order: Literal["C", "F"] = "F" if votes.flags.f_contiguous else "C"
-        flat = votes.reshape(-1, order=order)
+    @property
+    def count(self) -> float:
+        """The number of marked voxels; about that, where there are many."""
+        return self._found[1] if self.known is None else self.known
+
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """Places of some of the marked voxels, (3, n)."""
+        return self._found[0]
+
+    @cached_property
+    def _found(self) -> tuple[NDArray[np.intp], int]:
+        order: Literal["C", "F"] = "F" if self.votes.flags.f_contiguous else "C"
+        flat = self.votes.reshape(-1, order=order)
         found, step = _not_zero(flat)
-        found = found[marks(flat[found])]
+        found = found[self.marks(flat[found])]
         chosen = found[:: max(1, -(-found.size // MOST))]
-        return cls(
-            votes, marks, np.array(np.unravel_index(chosen, votes.shape, order=order)), found.size * step
-        )
+        return np.array(np.unravel_index(chosen, self.votes.shape, order=order)), found.size * step
 
     def dice(self, other: Marked, turn: Turn) -> float:
         """Estimate the Dice coefficient of this mask, turned, and another."""
         both = self.count + other.count
         if not both:
             return 1.0
-        if not self.count:
+        if not self.places.size:
             return 0.0
         there = turn.places(self.places, self.votes.shape)
         return 2 * float(other.marks(other.votes[tuple(there)]).mean()) * self.count / both
@@ -89,12 +105,6 @@ class Misfit:
             f"fits the others only when {self.turn.in_words(axes)}: mean Dice {self.turned:.2f}, "
             f"{self.as_it_is:.2f} as it is"
         )
-
-
-def misfits(raters: Sequence[Marked]) -> dict[int, Misfit]:
-    """Return the raters whose masks fit the others' far better when they are mirrored or turned, by their place."""
-    found = ((at, misfit_of(rater, [*raters[:at], *raters[at + 1 :]])) for at, rater in enumerate(raters))
-    return {at: misfit for at, misfit in found if misfit is not None}
 
 
 def misfit_of(rater: Marked, others: Sequence[Marked]) -> Misfit | None:

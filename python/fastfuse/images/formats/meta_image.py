@@ -76,8 +76,10 @@ def read_meta_image(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Im
     axes = len(fields.words("DimSize"))
     channels = stored.sizes[0] if len(stored.sizes) > axes else 0
     check_content(path, stored.sizes[-axes:], stored.dtype)
-    affine, placed, remark = _affine(fields, axes)
-    data = one_image(path, stored.read(go_on), [0] if channels else [], (), wanted.foreground)
+    affine, placed, doubts = _affine(fields, axes)
+    values, surplus = stored.read(go_on)
+    data = one_image(path, values, [0] if channels else [], (), wanted.foreground)
+    remark = remark_on(path, (*doubts, surplus))
     shape, _ = check_content(path, data.shape, data.dtype)
     return Image(
         path, np.asfortranarray(data).reshape(shape, order="F"), affine, placed=placed, remark=remark
@@ -165,7 +167,7 @@ def _data_files(fields: Fields, sizes: tuple[int, ...]) -> list[Path]:
     return [beside(path, text)]
 
 
-def _affine(fields: Fields, axes: int) -> tuple[NDArray[np.float64], bool, str | None]:
+def _affine(fields: Fields, axes: int) -> tuple[NDArray[np.float64], bool, list[str]]:
     """Return the affine to RAS+ mm, whether the header says where the image lies, and what is doubtful."""
     path, world = fields.path, min(axes, 3)
     doubts = []
@@ -189,7 +191,7 @@ def _affine(fields: Fields, axes: int) -> tuple[NDArray[np.float64], bool, str |
     unit, doubt = _unit(fields)
     affine[:world] *= unit
     placed = bool(fields.words("Offset") or fields.words("TransformMatrix"))
-    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, placed, remark_on(path, (*doubts, doubt))
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, placed, [*doubts, doubt]
 
 
 def _unit(fields: Fields) -> tuple[float, str]:

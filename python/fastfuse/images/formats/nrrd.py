@@ -83,15 +83,16 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
     stored, across = _stored(header), _across(header)
     _check_axes(header, stored, across)
     segments = _segments(header, layered=bool(across))
-    affine, placed, remark = _affine(header, across)
-    data = one_image(path, stored.read(go_on), across, segments, wanted.foreground)
+    affine, placed, doubts = _affine(header, across)
+    values, doubt = stored.read(go_on)
+    data = one_image(path, values, across, segments, wanted.foreground)
     shape, _ = check_content(path, data.shape, data.dtype)
     return Image(
         path,
         np.asfortranarray(data).reshape(shape, order="F"),
         affine,
         placed=placed,
-        remark=remark,
+        remark=remark_on(path, (*doubts, doubt)),
         segments=tuple(segments),
         is_channel=bool(wanted.foreground.segments),
     )
@@ -232,7 +233,7 @@ def _vector(word: str) -> list[str]:
     return [part.strip() for part in word.strip("()").split(",")]
 
 
-def _affine(header: Header, across: list[int]) -> tuple[NDArray[np.float64], bool, str | None]:
+def _affine(header: Header, across: list[int]) -> tuple[NDArray[np.float64], bool, tuple[str, ...]]:
     """Return the affine to RAS+ mm, whether the header says where the image lies, and what is doubtful."""
     vectors = _directions(header)
     if vectors is None:
@@ -256,7 +257,7 @@ def _affine(header: Header, across: list[int]) -> tuple[NDArray[np.float64], boo
     affine[:3] *= unit * np.array([*signs])[:, None]
     if len(along) == 2:
         affine[:3, 2] /= unit
-    return affine, True, remark_on(path, (doubts, doubt))
+    return affine, True, (doubts, doubt)
 
 
 def _world(header: Header) -> tuple[tuple[int, int, int], str]:
@@ -279,7 +280,9 @@ def _unit(header: Header) -> tuple[float, str]:
     return 1.0, f"its space units are {shown(header.fields['space units'])}: taken as mm"
 
 
-def _affine_of_spacings(header: Header, across: list[int]) -> tuple[NDArray[np.float64], bool, str | None]:
+def _affine_of_spacings(
+    header: Header, across: list[int]
+) -> tuple[NDArray[np.float64], bool, tuple[str, ...]]:
     """Return the affine of a header that has sizes of voxels at most."""
     path, words = header.path, header.words("spacings")
     words = [word for axis, word in enumerate(words) if axis not in across][:3]
@@ -294,7 +297,7 @@ def _affine_of_spacings(header: Header, across: list[int]) -> tuple[NDArray[np.f
                 f"{shown(path)}: its spacings are {' '.join(words)}: each must be above 0; mend the header"
             )
     affine = np.diag([*(sign * side for sign, side in zip(signs, sides, strict=True)), 1.0])
-    return affine, False, remark_on(path, (doubt,))
+    return affine, False, (doubt,)
 
 
 def _segments(header: Header, *, layered: bool) -> list[Segment]:

@@ -41,4 +41,5 @@ def read_numpy(path: Path) -> Image:
     data = data.reshape(kept, order="F" if fortran else "C")
     if dtype == np.bool_:
         data = (data.view(np.uint8) != 0).astype(np.uint8)
-    return Image(path, data, np.eye(4), placed=False, remark=remark_on(path, (NO_SIZE,)))
+    beyond = "" if have < needed + needed // max(kept) else f"{have - needed} bytes follow the last voxel"
+    return Image(path, data, np.eye(4), placed=False, remark=remark_on(path, (NO_SIZE, beyond)))

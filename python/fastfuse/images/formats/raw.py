@@ -69,8 +69,8 @@ class Stored:
         """Number of bytes of all values."""
         return math.prod(self.sizes) * self.dtype.itemsize
 
-    def read(self, go_on: Callable[[], None]) -> NDArray[Any]:
-        """Return the values, the axes in the order of the header; refuse files that hold fewer."""
+    def read(self, go_on: Callable[[], None]) -> tuple[NDArray[Any], str]:
+        """Return the values, the axes in the order of the header, and a doubt; refuse files that hold fewer."""
         self._check_sizes()
         check_memory(self.path, self.bytes)
         values = np.empty(self.sizes, self.dtype, order="F")
@@ -81,9 +81,12 @@ class Stored:
                 f"{shown(self.path)}: {len(self.files)} data files do not share {whole} bytes evenly"
             )
         part = whole // len(self.files)
+        surplus = 0
         for k, file in enumerate(self.files):
-            self._fill(file, buffer[k * part : (k + 1) * part], go_on)
-        return values
+            surplus += self._fill(file, buffer[k * part : (k + 1) * part], go_on)
+        if surplus < max(1, self.bytes // max(self.sizes)):  # less than a slice
+            return values, ""
+        return values, f"{surplus} bytes follow the last voxel, at least a slice: is its header right?"
 
     def _check_sizes(self) -> None:
         """Refuse what the plain files cannot hold, before memory is taken."""
@@ -97,7 +100,8 @@ class Stored:
                 "header wrong"
             )
 
-    def _fill(self, path: Path, buffer: memoryview, go_on: Callable[[], None]) -> None:
+    def _fill(self, path: Path, buffer: memoryview, go_on: Callable[[], None]) -> int:
+        """Fill the buffer from a file; return how many bytes are left there."""
         with path.open("rb") as file:
             for _ in range(self.skip_lines):
                 if not file.readline(MOST_HEADER):
@@ -107,33 +111,39 @@ class Stored:
             else:
                 file.seek(self.skip, 1)
             if self.encoding in ("text", "hex"):
-                self._fill_from_text(file, buffer)
-                return
-            filled = 0
+                return self._fill_from_text(file, buffer)
+            filled = surplus = 0
             for piece in _pieces(file, self.encoding, len(buffer)):
                 go_on()
                 taken = piece[: len(buffer) - filled]
                 buffer[filled : filled + len(taken)] = taken
                 filled += len(taken)
+                surplus += len(piece) - len(taken)
+            if self.encoding == "raw":
+                surplus = path.stat().st_size - file.tell()
         if filled < len(buffer):
             raise ImageError(
                 f"{shown(self.path)}: {filled} bytes of voxels in {shown(path.name)}, {len(buffer)} expected; the file is "
                 "truncated, or its header wrong"
             )
+        return surplus
 
-    def _fill_from_text(self, file: BinaryIO, buffer: memoryview) -> None:
+    def _fill_from_text(self, file: BinaryIO, buffer: memoryview) -> int:
         """Read numbers that are written out, or bytes as pairs of hexadecimal digits."""
         left = Path(file.name).stat().st_size - file.tell()
         check_memory(self.path, TEXT_BYTES * max(left, 0))
         words = file.read().split()
         if self.encoding == "hex":
             content = bytes.fromhex(b"".join(words).decode("ascii"))
+            surplus = len(content) - len(buffer)
         else:
             count = len(buffer) // self.dtype.itemsize
             content = _numbers(self.path, words[:count], self.dtype).tobytes()
+            surplus = (len(words) - count) * self.dtype.itemsize
         if len(content) < len(buffer):
             raise ImageError(f"{shown(self.path)}: {len(content)} bytes of voxels, {len(buffer)} expected")
         buffer[:] = content[: len(buffer)]
+        return surplus
 
 
 def _numbers(path: Path, words: list[bytes], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -197,6 +207,10 @@ def text_header(path: Path, is_last: Callable[[str], bool]) -> tuple[list[str], 
 def beside(path: Path, name: str) -> Path:
     """Return a data file that a header names, which must stay in the header's folder or below."""
     found, folder = path.parent / name, path.parent.resolve()
+    if found.resolve() == path.resolve():
+        raise ImageError(
+            f"{shown(path)}: its header names itself as its data file; name the one that holds the voxels"
+        )
     if not name or "\0" in name or not found.resolve().is_relative_to(folder) or found.resolve() == folder:
         raise ImageError(
             f"{shown(path)}: its data file is {shown(name)!r}, outside the header's folder: put it beside the header and "

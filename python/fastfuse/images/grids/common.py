@@ -16,6 +16,7 @@ from ...inputs.grids import SAME, Grid, difference, near, shift_of
 from ...inputs.lattice import Box, Fit, fit_of
 from ...inputs.names import enumerated
 from ...inputs.nearest import resampled
+from ..checks import check_affine
 from ..image import Image
 from ..paths import recorded, shown
 from ..placing import AS_IT_IS, Kind, Placing
@@ -38,6 +39,8 @@ class Common:
     file : Path or None
         The file whose grid it is; None for a box that holds several.
     placing : Placing
+    remarks : list of str
+        Doubts about how the images lie to each other.
     joined : bool
         Whether it was made to hold all masks, so that they have been compared with each other.
     moved : list of (str, str)
@@ -47,6 +50,7 @@ class Common:
     like: Image
     file: Path | None
     placing: Placing
+    remarks: list[str] = field(default_factory=list)
     joined: bool = False
     moved: list[tuple[str, str]] = field(default_factory=list)
 
@@ -76,12 +80,12 @@ class Common:
         first, named = images[0], list(zip(images, kinds, strict=True))
         parts = [image for image, kind in named if kind in ("votes", "present")]
         regions = [image for image, kind in named if kind == "mask"]
-        box = box_of_all(parts, regions)
+        box, remarks = box_of_all(parts, regions)
         if box.shape == first.data.shape:
             return cls(_without_voxels(first), first.path, placing)
         data = nothing(box.shape, first.data.dtype)
         like = replace(first, data=data, affine=box.affine(first.affine))
-        return cls(like, file_of(like.grid, [*parts, *regions]), placing, joined=True)
+        return cls(like, file_of(like.grid, [*parts, *regions]), placing, remarks, joined=True)
 
     @classmethod
     def named(cls, image: Image | None, placing: Placing) -> Common:
@@ -117,6 +121,11 @@ class Common:
         if one_grid(target, grid):
             voxels = shift_of(target, grid)
             return image, near(target, grid, voxels) if voxels > SAME else None
+        if self.placing.grid is not None and not grid.placed and grid.shape == target.shape:
+            self.moved.append(
+                (f"says no place of its own, so that of {self.name} is taken", shown(image.path.name))
+            )
+            return replace(image, affine=self.like.affine), None
         fit = fit_of(target, grid)
         doubt = self._doubt(target, grid, fit, kind)
         if doubt is None and fit is not None:
@@ -131,6 +140,7 @@ class Common:
 
     def place_all(self, images: Sequence[Image], kinds: Sequence[Kind], remarks: list[str]) -> list[Image]:
         """Return all images on this grid; what is done with them is added to ``remarks``."""
+        remarks += self.remarks
         placed = []
         for image, kind in zip(images, kinds, strict=True):
             one, remark = self.place(image, kind)
@@ -226,7 +236,12 @@ class Common:
         data, beyond = resampled(image.data, image.affine, self.like.data.shape, self.like.affine)
         if beyond:
             self._check_covers(image, kind)
-        return data, f"resampled by the nearest voxel onto {self.name}"
+        volumes = ""
+        if kind not in COVERING and data.dtype.kind in "biu":
+            before = np.count_nonzero(image.data) * image.grid.voxel_mm3
+            after = np.count_nonzero(data) * self.like.grid.voxel_mm3
+            volumes = f", which makes {after:g} mm³ of {before:g} mm³ that are not 0"
+        return data, f"resampled by the nearest voxel onto {self.name}{volumes}"
 
 
 def with_form(image: Image, use: str | None) -> Image:
@@ -234,6 +249,7 @@ def with_form(image: Image, use: str | None) -> Image:
     form = forms_of(image.header).get(use or "")
     if form is None:
         return image
+    check_affine(image.path, form)
     doubt = disagreement(image.path, image.header, image.data.shape)
     others = [text for text in (image.remark or "").split("; ") if text and text != doubt]
     remark = doubt and doubt.replace("the sform is used", f"the {use} is used, as asked")
@@ -254,7 +270,7 @@ def as_read(
         image = with_form(next(images), placing.use)
         remarks.extend([image.remark] if image.remark else [])
         first = first or image
-        if placing.resample == "none":
+        if placing.resample == "none" and placing.grid is None:
             _check_lattice(first.grid, image.grid)
         yield image
 

@@ -132,7 +132,7 @@ def _of_lesions(name: str, mask: NDArray[np.uint8], voxels: Voxels) -> Iterator[
     if marked_voxels and any(other.any() for other in others):
         shared = np.count_nonzero(mask & np.bitwise_or.reduce(others)) / marked_voxels
         axes = AXES if voxels.flair is None else axes_in_words(voxels.flair.affine)
-        turned = misfit_of(Marked.of(mask, _is_set), [Marked.of(other, _is_set) for other in others])
+        turned = misfit_of(Marked(mask, _is_set), [Marked(other, _is_set) for other in others])
         if turned is not None:
             yield (
                 turned.in_words(axes),
