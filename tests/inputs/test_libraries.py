@@ -313,6 +313,29 @@ def test_units_in_nibabels_header() -> None:
     assert fused.n_voxels == fastfuse.staple(MASKS, roi=0.5, spacing_mm=(1, 1, 4)).n_voxels < MASKS[0].size
 
 
+@pytest.mark.parametrize("make", [of_nibabel, of_monai])
+def test_sheared_images_are_refused_where_distances_count(make: Any) -> None:
+    sheared = AFFINE.copy()
+    sheared[1, 2] = 1.5
+    images = [make(mask, sheared) for mask in MASKS]
+    fastfuse.staple(images)
+    for options in ({"mrf": 0.5}, {"roi": 3}):
+        with pytest.raises(fastfuse.GridError, match=r"rater 0.*not at right angles"):
+            fastfuse.staple(images, **options)
+
+
+def test_four_axes_of_simpleitk() -> None:
+    """Their sizes are not known one by one."""
+    sitk = pytest.importorskip("SimpleITK")
+    series = sitk.JoinSeries([of_simpleitk(mask, AFFINE) for mask in MASKS])
+    fused = fastfuse.staple(series, axis=0)
+    np.testing.assert_array_equal(
+        in_order("SimpleITK", fused.probability), fastfuse.staple(MASKS).probability
+    )
+    with pytest.raises(ValueError, match=r"rater 0.*give spacing_mm"):
+        fastfuse.staple(series, axis=0, mrf=0.5)
+
+
 def test_a_size_that_is_not_clear_is_asked_for() -> None:
     """A slice with the affine of a volume; coordinates in uneven steps, or without a unit."""
     slices = [of_monai(mask[4:5], AFFINE) for mask in MASKS]
