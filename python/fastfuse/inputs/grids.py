@@ -158,7 +158,7 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
     apart = f"{names} have the shape {first.shape}, but lie {shift:.3g} mm ({voxels:.3g} voxels) apart"
     if turned and not doubt:
         return f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together"
-    return f"{apart}: {remedy}"
+    return f"{apart}{_and(turned)}: {remedy}"
 
 
 def moved_form(first: Grid, other: Grid) -> str | None:
