@@ -30,12 +30,14 @@ from ..images.placing import Form, Placing, Resample
 from ..images.segments import with_segments
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
+from ..inputs.foreground import within
 from ..inputs.names import grouped
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of
 from .misfits import misfit_remarks
 from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
+from .structures import check_one_structure
 
 
 @documented({**ENTRIES, "method": method_entry(images=True)})
@@ -234,15 +236,19 @@ def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on
     of_networks = any(image.is_channel for image in inputs.raters)
     if options.core_label is not None and not of_networks and not on_device:  # a device takes votes
         return options
+    check_one_structure(options.foreground, inputs.raters, job.names)
     foreground, said = options.foreground.settled(inputs.votes, job.names, inputs.region)
     inputs.remarks += said
     values = inputs.votes
+    looked = inputs.present or [None] * len(values)
     inputs.votes = [
         (foreground.of_channel if image.is_channel else foreground).votes(
-            votes, name, inside=inputs.region, remarks=inputs.remarks
+            votes, name, inside=within(inputs.region, seen), remarks=inputs.remarks
         )
-        for votes, image, name in zip(values, inputs.raters, job.names, strict=True)
+        for votes, image, name, seen in zip(values, inputs.raters, job.names, looked, strict=True)
     ]
-    if not of_networks and not any(votes.any() for votes in inputs.votes):
-        inputs.remarks.append(foreground.said_of_nothing(values))
+    if not of_networks:
+        inputs.remarks += foreground.said_of_missing(values, inputs.region)
+        if not any(votes.any() for votes in inputs.votes):
+            inputs.remarks.append(foreground.said_of_nothing(values))
     return options.as_votes

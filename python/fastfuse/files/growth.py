@@ -19,6 +19,7 @@ from ..fusion.votes import Votes
 from ..images.paths import PathLike
 from ..inputs.arrays import selected
 from ..inputs.checks import check_flag
+from ..inputs.rounding import without_rounding
 from .job import Inputs, Job
 from .soften import dilation_facts, dilation_options, in_space, soft_facts
 
@@ -72,6 +73,8 @@ def fuse_grown(
         masks = [selected(vote, label) for vote in inputs.votes]
         if not any(mask.any() for mask in masks):
             remarks.append(options.foreground.said_of_nothing(inputs.votes))
+    masks, said = without_rounding(masks, job.names, binary=True)
+    remarks += said
     softened = guide.dilate_all(masks, job.names)
     say("fusing")
     votes = replace(votes, raters=[soft.values for soft in softened])

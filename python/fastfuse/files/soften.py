@@ -21,6 +21,7 @@ from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_count
 from ..inputs.foreground import Foreground
+from ..inputs.rounding import without_rounding
 
 if TYPE_CHECKING:
     from ..images.grids.common import Common
@@ -155,6 +156,8 @@ def _soften_all(
             mask = common.place_next(next(images), remarks)
             say(f"softening {shown(path.name)}")
             votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
+            [votes], said = without_rounding([votes], [shown(path)], binary=True)
+            remarks += said
             softened.append(guide.dilate(votes, shown(path)))
             _add_result(outputs, result, softened[-1], mask, common.of_output(mask), facts, remarks)
         outputs.commit()

@@ -9,6 +9,7 @@ from typing import Any
 from ..dilation.margin import within_margin
 from ..inputs.arrays import Array, as_array, as_companion, axes_in_memory_order, named_raters, spacing_of
 from ..inputs.checks import check_spacings
+from ..inputs.foreground import within
 from ..inputs.grids import check_in_memory
 from ..inputs.names import enumerated
 from ..inputs.raters import Raters
@@ -109,16 +110,12 @@ class Case:
 
     def without_rounding(self, *, binary: bool) -> Case | None:
         """Return the case with votes mended that rounding left beside 0 or 1; None if there are none such."""
-        arrays, said = [], []
-        seen = self.present or [None] * len(self.given.arrays)
-        for array, name, looked in zip(self.given.arrays, self.given.names, seen, strict=True):
-            mended, remark = without_rounding(array, name, binary=binary, inside=(self.mask, looked))
-            arrays.append(mended)
-            said += [] if remark is None else [remark]
+        given = self.given
+        inside = [(self.mask, looked) for looked in self.present or [None] * len(given.arrays)]
+        arrays, said = without_rounding(given.arrays, given.names, binary=binary, inside=inside)
         if not said:
             return None
-        remark = f"votes that rounding left just beside 0 or 1 were taken for these: {enumerated(said)}"
-        return replace(self, given=replace(self.given, arrays=arrays), remarks=[*self.remarks, remark])
+        return replace(self, given=replace(given, arrays=arrays), remarks=self.remarks + said)
 
     @property
     def companions(self) -> list[Array]:
@@ -172,14 +169,12 @@ def _chosen(
     if options.core_label is not None or not options.foreground.selects:
         return given
     foreground, said = options.foreground.settled(given.arrays, given.names, mask)
-    remarks += said
-    arrays = []
-    for array, name, seen in zip(
-        given.arrays, given.names, present or [None] * len(given.arrays), strict=True
-    ):
-        inside = mask if seen is None or mask is None else (mask != 0) & (seen != 0)
-        inside = seen if inside is None else inside
-        arrays.append(foreground.votes(array, name, inside=inside, remarks=remarks))
+    remarks += said + foreground.said_of_missing(given.arrays, mask)
+    looked = present or [None] * len(given.arrays)
+    arrays = [
+        foreground.votes(array, name, inside=within(mask, seen), remarks=remarks)
+        for array, name, seen in zip(given.arrays, given.names, looked, strict=True)
+    ]
     return replace(given, arrays=arrays)
 
 

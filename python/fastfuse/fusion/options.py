@@ -261,6 +261,7 @@ class Options:
             "Fuse this label of label maps; 1,2,4 is the union of three.",
             labels_typed,
             main=True,
+            metavar="K,K,...",
             several=True,
         ),
         on_device=False,
@@ -353,7 +354,8 @@ class Options:
     @property
     def core_label(self) -> int | None:
         """The label that the core looks for; None for votes, and for what is made into votes before."""
-        return self.select_label if isinstance(self.select_label, int) else None
+        alone = self.threshold is None and self.scale is None
+        return self.select_label if alone and isinstance(self.select_label, int) else None
 
     @property
     def foreground(self) -> Foreground:

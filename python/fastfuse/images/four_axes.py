@@ -40,8 +40,10 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
     values = np.moveaxis(image.data, axis, 0)
     remarks = [] if image.remark is None else [image.remark]
     remarks.append(_said(image, axis, len(values), foreground, classes=classes))
-    data = Channels(image.path, values, classes).chosen(foreground, remarks)
-    return replace(image, data=data, remark="; ".join(remarks), is_channel=True)
+    data, taken = Channels(image.path, values, classes).chosen(foreground, remarks)
+    return replace(
+        image, data=data, remark="; ".join(remarks), is_channel=True, held=taken if classes else None
+    )
 
 
 def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classes: bool) -> str:
@@ -49,14 +51,14 @@ def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classe
     if classes:
         labels = ", ".join(map(str, foreground.labels))
         taken = (
-            f"; class {labels} of 0 to {count - 1} was taken" if labels else "; all but class 0 were taken"
+            f", class {labels} of 0 to {count - 1} was taken" if labels else ", all but class 0 were taken"
         )
     return f"{shown(image.path)}: the {WORDS[axis]} axis, of {count}, was taken for the channels of a network{taken}"
 
 
 def _unit(image: Image, foreground: Foreground) -> float:
     """Return what stands for a probability of 1."""
-    lowest, highest = float(image.data.min()), float(image.data.max())
+    lowest, highest = float(np.nanmin(image.data)), float(np.nanmax(image.data))
     given = foreground.scale
     if isinstance(given, float):
         unit = given
