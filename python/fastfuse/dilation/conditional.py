@@ -7,33 +7,33 @@ doi:10.1007/978-3-030-32248-9_57, arXiv:1910.12077, section 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from numpy.typing import ArrayLike
 
 from ..errors import warn
-from ..inputs.arrays import as_array, as_raters, named_raters
+from ..inputs.arrays import as_array, as_raters, name_of, named_raters
 from ..inputs.checks import check_count
 from ..inputs.grids import check_in_memory
+from ..inputs.kinds import RatersLike, VoxelsLike
+from ..inputs.rounding import without_rounding
+from ..inputs.stacks import listed
 from .guide import Guide
-from .options import Dilation
+from .options import Dilation, Scope, Threshold
 from .soft_mask import SoftMask
 
 
 def conditional_dilation(
-    mask: Any,
-    image: Any,
+    mask: VoxelsLike,
+    image: VoxelsLike,
     *,
     size: float = 1.2,
     label: float = 0.3,
     iterations: int = 6,
-    threshold: str | float = "adaptive",
-    scope: str = "volume",
+    threshold: Threshold = "adaptive",
+    scope: Scope = "volume",
     connected: bool = False,
     radius_mm: float | None = None,
     spacing_mm: Sequence[float] | None = None,
     normalize: bool = True,
-    roi: ArrayLike | None = None,
+    roi: VoxelsLike | None = None,
     binarize: bool = False,
     threads: int = 0,
 ) -> SoftMask:
@@ -125,18 +125,29 @@ def conditional_dilation(
     )
     threads = check_count(threads, "threads", least=0)
     guide = Guide.of(image, roi, options, threads=threads)
-    soft = guide.dilate(as_array(mask, "mask"), "mask")
-    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + guide.remarks)
+    votes, said = without_rounding([as_array(mask, "mask")], ["mask"], binary=not binarize)
+    soft = guide.dilate(votes[0], "mask")
+    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + said + guide.remarks)
     return soft
 
 
 def soften(
-    raters: Any,
-    image: Any,
+    raters: RatersLike,
+    image: VoxelsLike,
     *,
-    roi: ArrayLike | None = None,
+    axis: int | None = None,
+    size: float = 1.2,
+    label: float = 0.3,
+    iterations: int = 6,
+    threshold: Threshold = "adaptive",
+    scope: Scope = "volume",
+    connected: bool = False,
+    radius_mm: float | None = None,
+    spacing_mm: Sequence[float] | None = None,
+    normalize: bool = True,
+    roi: VoxelsLike | None = None,
+    binarize: bool = False,
     threads: int = 0,
-    **options: Any,
 ) -> list[SoftMask]:
     """Grow several raters' masks by :func:`conditional_dilation`; the image is scaled once for all.
 
@@ -144,7 +155,9 @@ def soften(
     ----------
     raters : sequence of m array_like, or array_like of shape (m, x, y, z)
         Masks, 0 and 1.
-    image, roi, threads, **options
+    axis : int, optional
+        Where raters lie, as in :func:`staple`.
+    image, size, label, iterations, threshold, scope, connected, radius_mm, spacing_mm, normalize, roi, binarize, threads
         As in :func:`conditional_dilation`.
 
     Returns
@@ -171,8 +184,17 @@ def soften(
     [1.54, 1.53]
     """
     threads = check_count(threads, "threads", least=0)
-    guide = Guide.of(image, roi, Dilation.checked(**options), threads=threads)
-    remarks = check_in_memory([*named_raters(raters), ("image", image), ("roi", roi)])
-    softened = guide.dilate_all(as_raters(raters))
-    warn(remarks + guide.remarks)
+    options = Dilation.checked(
+        size=size, label=label, iterations=iterations, threshold=threshold, scope=scope,
+        connected=connected, radius_mm=radius_mm, spacing_mm=spacing_mm, normalize=normalize,
+        binarize=binarize,
+    )  # fmt: skip
+    given, doubts = listed(raters, axis)
+    guide = Guide.of(image, roi, options, threads=threads)
+    remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)])
+    masks = as_raters(given)
+    names = [name_of(i, None) for i in range(len(masks))]
+    masks, said = without_rounding(masks, names, binary=not guide.options.binarize)
+    softened = guide.dilate_all(masks)
+    warn(doubts + remarks + said + guide.remarks)
     return softened

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from ..dilation.guide import Guide
-from ..dilation.options import Dilation
+from ..dilation.options import Dilation, DilationOptions
 from ..fusion.declared import switch
 from ..fusion.methods.dilated import dilate_fusion
 from ..fusion.options import Options
@@ -19,12 +19,13 @@ from ..fusion.votes import Votes
 from ..images.paths import PathLike
 from ..inputs.arrays import selected
 from ..inputs.checks import check_flag
+from ..inputs.rounding import without_rounding
 from .job import Inputs, Job
 from .soften import dilation_facts, dilation_options, in_space, soft_facts
 
 
 def growth_of(
-    method: Method, image: PathLike | None, soften: Any, dilation: Mapping[str, Any] | None
+    method: Method, image: PathLike | None, soften: Any, dilation: DilationOptions | None
 ) -> Dilation | None:
     """Return how masks, or their consensus, are to grow; None if they are not."""
     if check_flag(soften, "soften") and method.votes == "binary":
@@ -72,6 +73,8 @@ def fuse_grown(
         masks = [selected(vote, label) for vote in inputs.votes]
         if not any(mask.any() for mask in masks):
             remarks.append(options.foreground.said_of_nothing(inputs.votes))
+    masks, said = without_rounding(masks, job.names, binary=True)
+    remarks += said
     softened = guide.dilate_all(masks, job.names)
     say("fusing")
     votes = replace(votes, raters=[soft.values for soft in softened])

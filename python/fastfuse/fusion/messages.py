@@ -108,28 +108,45 @@ def _not_finite(bad: Complaint) -> str:
 def _not_binary(bad: Complaint) -> str:
     masks = "staple takes masks of 0 and 1"
     if 0 < bad.value < 1:
-        return (
-            f"{bad.holder} {bad.held}: {masks}; soft votes are for soft_staple and simplified_soft_staple, and "
-            f"threshold=0.5 ({switch('threshold')} 0.5) makes masks of them"
-        )
-    return f"{bad.holder} {bad.held} (values that occur: {bad.labels}): {masks}; {_remedy(bad)}"
+        soft = "soft votes are for soft_staple and simplified_soft_staple"
+        return f"{bad.holder} {bad.held}: {masks}; {soft}, and {_cut_at(0.5)} makes masks of them"
+    scale = _scale_of(bad)
+    remedy = (
+        _of_values(bad)
+        if scale is None
+        else f"of probabilities times {scale:g}, as they look, {_cut_at(scale / 2)} makes masks; of a label map, {ONE_LABEL}"
+    )
+    return f"{bad.holder} {bad.held} (values that occur: {bad.labels}): {masks}; {remedy}"
 
 
 def _out_of_range(bad: Complaint) -> str:
     votes = "a vote is a probability in [0, 1]"
     whole = bad.value == int(bad.value) and _few_values(bad.arrays[bad.rater])
     occur = f" (values that occur: {bad.labels})" if whole else ""
-    return f"{bad.holder} {bad.held}{occur}: {votes}; {_remedy(bad)}"
+    scale = _scale_of(bad)
+    remedy = (
+        _of_values(bad)
+        if scale is None
+        else f"they look like probabilities times {scale:g}, which scale={scale:g} ({switch('scale')} {scale:g}) takes; of "
+        f"a label map, {ONE_LABEL}"
+    )
+    return f"{bad.holder} {bad.held}{occur}: {votes}; {remedy}"
 
 
-def _remedy(bad: Complaint) -> str:
-    """Say what makes votes of values beyond 0 and 1."""
+def _cut_at(value: float) -> str:
+    """Return what makes a mask of a probability; in Python some functions have a threshold of another kind."""
+    return f"votes >= {value:g} ({switch('threshold')} {value:g})"
+
+
+def _scale_of(bad: Complaint) -> float | None:
+    """Return the scale that the rater's values look as if they had."""
     votes = bad.arrays[bad.rater]
-    scale = looks_scaled(votes if bad.mask is None else votes[bad.mask.astype(bool)])
-    if scale is not None:
-        scaled = f"they look like probabilities times {scale:g}, which scale={scale:g} ({switch('scale')} {scale:g}) takes"
-        return f"{scaled}; of a label map, {ONE_LABEL}"
-    if bad.value == int(bad.value) and _few_values(votes):
+    return looks_scaled(votes if bad.mask is None else votes[bad.mask.astype(bool)])
+
+
+def _of_values(bad: Complaint) -> str:
+    """Say what makes votes of values beyond 0 and 1."""
+    if bad.value == int(bad.value) and _few_values(bad.arrays[bad.rater]):
         return f"{ONE_LABEL} of a label map; {ALL_ABOVE}"
     return "scale the votes, or clip what rounding did"
 

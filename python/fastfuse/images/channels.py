@@ -22,7 +22,9 @@ def are_classes(values: NDArray[Any], unit: float = 1.0) -> bool:
     """Tell classes, of which each voxel has one, from regions; ``values`` have the channels first."""
     if len(values) < 2:
         return False
-    total = values.sum(axis=0, dtype=np.float32)
+    total = np.zeros_like(values[0], np.float32)
+    for channel in values:
+        total += channel
     return bool(np.mean(np.abs(total - unit) <= NEAR_ONE * unit) >= NEARLY_ALL)
 
 
@@ -46,13 +48,18 @@ class Channels:
     classes: bool
     labels: dict[int, int] = field(default_factory=dict)
 
-    def levels(self) -> NDArray[np.uint8]:
+    def levels(self) -> NDArray[np.integer[Any]]:
         """Return the channel that a segmentation shows at each voxel; for regions, 1 more, and 0 for none."""
-        if self.classes:
-            return np.asarray(self.values.argmax(axis=0).astype(np.uint8))
-        levels = np.zeros(self.values.shape[1:], np.uint8)
-        for place, channel in enumerate(self.values, start=1):
-            levels[channel > 0.5] = place
+        dtype = np.min_scalar_type(len(self.values))
+        levels = np.zeros_like(self.values[0], dtype)
+        if not self.classes:
+            for place, channel in enumerate(self.values, start=1):
+                levels[channel > 0.5] = place
+            return levels
+        highest = self.values[0].copy(order="K")
+        for place, channel in enumerate(self.values[1:], start=1):
+            levels[channel > highest] = place
+            np.maximum(highest, channel, out=highest)
         return levels
 
     def chosen(self, foreground: Foreground, remarks: list[str]) -> NDArray[Any]:
@@ -102,7 +109,7 @@ class Channels:
         count, name = len(self.values), shown(self.path)
         if foreground.binarize and count > 1:
             remarks.append(
-                f"{name}: {count} channels are regions; the largest of their probabilities was taken"
+                f"{name}: {count} channels are regions, the largest of their probabilities was taken"
             )
             return np.asarray(self.values.max(axis=0))
         if count > 1 and len(foreground.labels) != 1:
@@ -118,5 +125,5 @@ class Channels:
         if count > 1:
             own = self.labels.get(place)
             shows = "" if own is None else f", of which the segmentation shows label {own}"
-            remarks.append(f"{name}: channels are regions; region {place} of {count} was taken{shows}")
+            remarks.append(f"{name}: channels are regions, region {place} of {count} was taken{shows}")
         return np.asarray(self.values[place - 1])

@@ -49,14 +49,14 @@ def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classe
     if classes:
         labels = ", ".join(map(str, foreground.labels))
         taken = (
-            f"; class {labels} of 0 to {count - 1} was taken" if labels else "; all but class 0 were taken"
+            f", class {labels} of 0 to {count - 1} was taken" if labels else ", all but class 0 were taken"
         )
     return f"{shown(image.path)}: the {WORDS[axis]} axis, of {count}, was taken for the channels of a network{taken}"
 
 
 def _unit(image: Image, foreground: Foreground) -> float:
     """Return what stands for a probability of 1."""
-    lowest, highest = float(image.data.min()), float(image.data.max())
+    lowest, highest = float(np.nanmin(image.data)), float(np.nanmax(image.data))
     given = foreground.scale
     if isinstance(given, float):
         unit = given

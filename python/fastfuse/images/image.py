@@ -98,7 +98,7 @@ def votes_of(image: Image, remarks: list[str] | None = None) -> NDArray[Any]:
         if remarks is not None:
             worst = shown_number(round(float(data.flat[np.argmax(error)]), 6))
             remarks.append(
-                f"{shown(image.path)}: the header stores labels in steps of {step:.3g}; values such as {worst} were "
+                f"{shown(image.path)}: the header stores labels in steps of {step:.3g}, values such as {worst} were "
                 "rounded to whole numbers"
             )
         return np.asarray(near)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..inputs.arrays import labels_in
 from ..inputs.foreground import Foreground
+from ..inputs.names import counted
 from .channels import Channels, are_classes
 from .checks import check_memory
 from .image import Image
@@ -29,6 +30,7 @@ from .turns import Match, Turn, matches, turns_onto
 ARRAYS = ("probabilities", "softmax")
 COMPANIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 LEAST_SHARE = 0.9  # of what is marked must agree: the segmentation may have lost small components since
+OVERSHOOT = 0.1  # beyond [0, 1], as resampling may leave it
 EXACT_SHARE = 0.999  # less is told
 
 
@@ -71,8 +73,8 @@ def read_probabilities(path: Path, companion: Image, foreground: Foreground) -> 
         raise ImageError(
             f"{shown(path)}: {values.dtype} of shape {values.shape}; floats of shape (classes, z, y, x) are needed"
         )
-    values = values.transpose(0, 3, 2, 1)
-    if not np.isfinite(values).all():
+    values = _channels_first(values, companion.data.shape).transpose(0, 3, 2, 1)
+    if not all(np.isfinite(channel).all() for channel in values):
         raise ImageError(f"{shown(path)}: its probabilities are not all finite; predict the case again")
     channels = Channels(path, values, are_classes(values))
     remarks = [] if companion.remark is None else [companion.remark]
@@ -83,6 +85,12 @@ def read_probabilities(path: Path, companion: Image, foreground: Foreground) -> 
     data = match.turn.of(replace(channels, labels=labels).chosen(foreground, remarks))
     remark = "; ".join(remarks) or None
     return Image(path, data, companion.affine, companion.header, remark=remark, is_channel=True)
+
+
+def _channels_first(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return the probabilities with the channels first, where only their last axis can be those."""
+    first, last = (any(turns_onto(extents, shape)) for extents in (values.shape[1:], values.shape[:3]))
+    return np.moveaxis(values, 3, 0) if last and not first else values
 
 
 def _held_against(channels: Channels, companion: Image, remarks: list[str]) -> Match:
@@ -100,12 +108,14 @@ def _held_against(channels: Channels, companion: Image, remarks: list[str]) -> M
     if best.turn != Turn():
         _check_one_way(channels, name, [match.turn for match in found if match.wrong == best.wrong])
         remarks.append(
-            f"{shown(path)}: the probabilities lie turned against {name} ({best.turn}); turned back"
+            f"{shown(path)}: the probabilities lie turned against {name} ({best.turn}) and were turned back"
         )
     if not best.marked:
         remarks.append(f"{name} marks nothing, so that the orientation of {shown(path)} could not be checked")
     elif best.share < EXACT_SHARE:
-        remarks.append(f"{shown(path)}: the probabilities say other than {name} at {best.wrong} voxels")
+        remarks.append(
+            f"{shown(path)}: the probabilities say other than {name} at {counted(best.wrong, 'voxel')}"
+        )
     if channels.classes and any(channel != label for channel, label in best.labels.items()):
         order = ", ".join(
             f"channel {channel} is label {label}" for channel, label in sorted(best.labels.items())
@@ -131,6 +141,12 @@ def _segmentation(companion: Image, path: Path) -> NDArray[np.integer[Any]]:
 
 def _not_its_own(channels: Channels, name: str, best: Match) -> str:
     kind = "classes" if channels.classes else "regions"
+    lowest, highest = float(channels.values.min()), float(channels.values.max())
+    if lowest < -OVERSHOOT or highest > 1 + OVERSHOOT:
+        return (
+            f"{shown(channels.path)}: it holds values from {lowest:.3g} to {highest:.3g}, as logits do; save probabilities "
+            "in [0, 1]"
+        )
     return (
         f"{shown(channels.path)}: its {len(channels.values)} channels, taken as {kind}, are not those of {name}: "
         f"{best.share:.0%} of what either marks agrees, however they are turned; put the segmentation that belongs to it "

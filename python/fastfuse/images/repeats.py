@@ -36,15 +36,15 @@ def check_pairs(paths: Sequence[Path]) -> None:
 
 def repeated(paths: Sequence[Path]) -> list[str]:
     """Say which file counts twice."""
-    seen: dict[tuple[int, int], Path] = {}
+    seen: dict[tuple[int, int], tuple[int, Path]] = {}
     remarks = []
-    for path in paths:
+    for place, path in enumerate(paths):
         try:
             status = path.stat()
         except OSError:  # reading will tell
             continue
-        first = seen.setdefault((status.st_dev, status.st_ino), path)
-        if first is not path:
+        before, first = seen.setdefault((status.st_dev, status.st_ino), (place, path))
+        if before != place:
             remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
     return remarks
 

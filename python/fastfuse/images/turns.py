@@ -88,12 +88,14 @@ def matches(levels: Levels, labels: Levels) -> list[Match]:
     Label 0 is the background. Only one is returned if they agree everywhere as they are.
     """
     foreground = np.nonzero(labels)
-    values, places = np.unique(labels[foreground], return_inverse=True)
+    marked = labels[foreground]
+    values = np.unique(marked)
+    places = np.searchsorted(values, marked)
     counts = np.bincount(levels.ravel(order="K"))
     found = []
     for turn in turns_onto(levels.shape, labels.shape):
         there = turn.of(levels)[foreground].astype(np.int64)
-        table = np.bincount(there * len(values) + places.ravel(), minlength=len(counts) * len(values))
+        table = np.bincount(there * len(values) + places, minlength=len(counts) * len(values))
         inside = (
             table.reshape(len(counts), len(values)) if len(values) else np.zeros((len(counts), 0), np.int64)
         )

@@ -148,6 +148,17 @@ class Foreground:
         scale = next(iter(found), 1.0)
         return replace(self, scale=scale), [f"scale 'auto' takes {scale:g} for a vote of 1"]
 
+    def said_of_missing(
+        self, arrays: Sequence[NDArray[Any]], inside: NDArray[Any] | None = None
+    ) -> list[str]:
+        """Say which of several labels no rater marks, if some do mark others."""
+        if len(self.labels) < 2:
+            return []
+        occur = np.unique(np.concatenate([np.unique(_counted(array, inside)) for array in arrays]))
+        absent = tuple(label for label in self.labels if not selected(occur, label).any())
+        some = 0 < len(absent) < len(self.labels)
+        return [replace(self, labels=absent).said_of_nothing([occur])] if some else []
+
     def said_of_nothing(self, arrays: Sequence[NDArray[Any]]) -> str:
         """Say that nobody marks anything, and which values occur."""
         occur = labels_in(np.concatenate([np.unique(told_once(array)) for array in arrays]))
@@ -181,6 +192,13 @@ class Foreground:
         for label in self.labels[1:]:
             marked |= selected(data, label)
         return _keeping_unread(data, marked)
+
+
+def within(mask: NDArray[Any] | None, seen: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return the voxels that count: of the mask, and that a rater looked at; None for all."""
+    if mask is None or seen is None:
+        return seen if mask is None else mask
+    return np.asarray((mask != 0) & (seen != 0))
 
 
 def looks_scaled(data: NDArray[Any]) -> float | None:
@@ -244,12 +262,13 @@ def _scaled(
         raise ValueError(f"{_found(data, wrong, name)}: with scale {scale:g} values lie from 0 to {scale:g}")
     if 0 < highest <= 1 < scale:
         said.append(
-            f"the highest value of {name} is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}: "
-            "is it a mask, or a probability already?"
+            f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}, "
+            "as if it were a mask or a probability already"
         )
     narrow = data.dtype.itemsize <= 2 or (data.dtype.kind == "f" and data.dtype.itemsize <= 4)
     votes = np.divide(data, scale, dtype=np.float32 if narrow else np.float64)
-    return np.asarray(np.minimum(votes, 1))
+    beyond = np.isfinite(votes) & (votes > 1)  # infinity is to be refused
+    return np.asarray(np.where(beyond, votes.dtype.type(1), votes))
 
 
 def _on_binarized(data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 ONE_EACH = "give a list of names, one for each rater"
 MOST_NAMED = 8
+MOST_TOLD = 3  # raters of whom a remark says the same
 UNKEPT = ("Cc", "Cs")  # control characters and half surrogates, which a file does not keep
 
 
@@ -46,6 +48,18 @@ def enumerated(names: Sequence[str], most: int = MOST_NAMED) -> str:
     return ", ".join(names) if others <= 0 else f"{', '.join(names[:most])} and {others} more"
 
 
+def told(names: Sequence[str], one: str, many: str) -> str:
+    """Return one remark on several raters, of whom three are named at most.
+
+    ``one`` is the verb, and what follows, for one rater; ``many`` is that for several.
+    """
+    if len(names) == 1:
+        return f"{names[0]} {one}"
+    others = len(names) - MOST_TOLD
+    last = names[-1] if others <= 0 else counted(others, "other")
+    return f"{', '.join(names[:-1] if others <= 0 else names[:MOST_TOLD])} and {last} {many}"
+
+
 def counted(number: int, what: str) -> str:
     """Return a number of things, in words."""
     return f"{number} {what}{'s' * (number != 1)}"
@@ -54,13 +68,19 @@ def counted(number: int, what: str) -> str:
 def grouped(remarks: Sequence[str]) -> list[str]:
     """Return the remarks with those that say the same of several files, as "name: text", in one."""
     named: dict[str, list[str]] = {}
-    for remark in remarks:
+    for remark in chain.from_iterable(map(_each, remarks)):
         name, colon, text = remark.partition(": ")
         named.setdefault(text if colon else remark, []).append(name if colon else "")
     return [
         f"{enumerated([*dict.fromkeys(names)])}: {text}" if any(names) else text
         for text, names in named.items()
     ]
+
+
+def _each(remark: str) -> list[str]:
+    """Return the remarks that one text holds, each as "name: text"."""
+    parts = remark.split("; ")
+    return parts if all(": " in part for part in parts) else [remark]
 
 
 def _checked(name: Any, place: int) -> str:

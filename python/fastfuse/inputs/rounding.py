@@ -8,34 +8,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array, shown_number
+from .names import enumerated
 
 ROUNDING = 1.1e-6  # a little more than 1e-6, which is no number of a computer's
 
-
-def tolerance_of(array: Array) -> float:
-    """Return how far rounding may take a vote of this type from 0 or 1."""
-    return max(ROUNDING, 2 * float(np.finfo(array.dtype).eps)) if array.dtype.kind == "f" else 0.0
+Regions = Sequence[Array | None]
 
 
 def without_rounding(
-    array: Array, name: str, *, binary: bool, inside: Sequence[Array | None] = ()
-) -> tuple[Array, str | None]:
-    """Return votes clipped to [0, 1] where rounding left them beyond, and how many of whom these are.
+    arrays: Sequence[Array], names: Sequence[str], *, binary: bool, inside: Sequence[Regions] = ()
+) -> tuple[list[Array], list[str]]:
+    """Return votes that are 0 or 1 where rounding left them just beyond, and what is to be said of it.
 
-    With ``binary``, votes just inside become 0 or 1 too. Votes further off stay as they are.
-    ``inside`` are arrays of which those given, not 0, show the voxels that count.
+    Parameters
+    ----------
+    arrays, names : sequence of m ndarray, sequence of m str
+        Votes, and what messages call the raters.
+    binary : bool
+        Whether votes just inside [0, 1] become 0 or 1 too.
+    inside : sequence of m sequences, optional
+        For each rater regions that are 0 where votes do not count; None for everywhere.
     """
+    mended, said = [], []
+    for array, name, regions in zip(arrays, names, inside or [()] * len(arrays), strict=True):
+        beside = _beside(array, regions, binary=binary)
+        if beside.any():
+            values = array[beside]
+            near = np.rint(values)
+            worst = shown_number(float(values[np.argmax(np.abs(values - near))]))
+            said.append(f"{np.count_nonzero(beside)} of {name}, such as {worst}")
+            array = array.copy(order="K")
+            array[beside] = near
+        mended.append(array)
+    if not said:
+        return mended, []
+    return mended, [f"votes that rounding left just beside 0 or 1 were taken for these: {enumerated(said)}"]
+
+
+def _beside(array: Array, regions: Regions, *, binary: bool) -> NDArray[np.bool_]:
+    """Return where votes lie beside 0 or 1 by no more than rounding."""
     if array.dtype.kind != "f":
-        return array, None
-    near = np.clip(np.rint(array), 0, 1)
-    changed: NDArray[np.bool_] = (array != near) & (np.abs(array - near) <= tolerance_of(array))
-    if not binary:
-        changed &= (array < 0) | (array > 1)
-    for region in inside:
+        return np.zeros(1, bool)
+    tolerance = max(ROUNDING, 2 * float(np.finfo(array.dtype).eps))
+    beside: NDArray[np.bool_] = ((array > 1) & (array <= 1 + tolerance)) | (
+        (array < 0) & (array >= -tolerance)
+    )
+    if binary:
+        beside |= ((array < 1) & (array >= 1 - tolerance)) | ((array > 0) & (array <= tolerance))
+    for region in regions:
         if region is not None:
-            changed &= region != 0
-    count = int(np.count_nonzero(changed))
-    if not count:
-        return array, None
-    far = array[changed].flat[int(np.argmax(np.abs(array[changed] - near[changed])))]
-    return np.where(changed, near, array), f"{count} of {name}, such as {shown_number(float(far))}"
+            beside &= region != 0
+    return beside
