@@ -90,7 +90,7 @@ def test_fuse_every_option(folder: Path) -> None:
         "roi": 100.0, "missing": "nan", "mrf": 0.0, "performance_prior": [[3.0, 1.5], [3.0, 1.5]],
         "intervals": "bootstrap", "replicates": 20, "seed": 4, "likelihood": "log_linear",
         "acceleration": "squarem", "select_label": 1, "device": "cpu",
-        "cut": 0.7, "ties": "foreground",
+        "cut": 0.7,
     }  # fmt: skip
     assert facts["outputs"] == {"consensus": "c.nii.gz", "label": "l.nii.gz", "counts": "n.nii.gz"}
 

@@ -169,6 +169,19 @@ def test_a_header_without_place(tmp_path: Path, masks: np.ndarray) -> None:
             fused(tmp_path, [first, tmp_path / "nowhere.nii"])
 
 
+def test_a_named_grid_gives_a_place(tmp_path: Path, masks: np.ndarray) -> None:
+    first = save(tmp_path / "a.nii", masks[0])
+    expected = fused(tmp_path, [first, save(tmp_path / "b.nii", masks[1])])
+    nib.save(nib.Nifti1Image(masks[1], None), tmp_path / "nowhere.nii")
+    with pytest.raises(fastfuse.GridError, match=r"or name the grid of both: grid=FILE"):
+        fused(tmp_path, [first, tmp_path / "nowhere.nii"])
+    with pytest.warns(
+        fastfuse.FusionWarning, match=r"nowhere\.nii: says no place of its own, so that of the grid of a"
+    ):
+        found = fused(tmp_path, [first, tmp_path / "nowhere.nii"], grid=first)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_wrong_header_is_told_from_a_turned_image(tmp_path: Path, masks: np.ndarray) -> None:
     straight = save(tmp_path / "a.nii", masks[0])
     mirrored = save(tmp_path / "b.nii", masks[1], AFFINE @ np.diag([-1, 1, 1, 1]))

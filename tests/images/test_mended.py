@@ -108,6 +108,8 @@ def test_mended_and_said(tmp_path: Path, faults: Any, remark: str) -> None:
         ([(SLOPE, "f", 2), (INTER, "f", np.inf)], "its scl_inter is inf, beside a scl_slope of 2"),
         ([(OFFSET, "f", -16)], "vox offset -16 too low"),
         ([(OFFSET, "f", np.nan)], r"a\.nii: "),
+        ([*BY_QFORM, (256, "f", 0.9), (260, "f", 0.9)], "its qform is no rotation"),
+        ([(QCODE, "h", 1), (256, "f", 0.9), (260, "f", 0.9)], "its qform is no rotation"),
         ([(40, "h", 9)], r"a\.nii: "),
         ([(70, "h", 0)], r"a\.nii: "),
     ],

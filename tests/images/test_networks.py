@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from fastfuse.images.image import Image
 from fastfuse.images.wanted import Wanted
 from fastfuse.inputs.foreground import Foreground
 
-from .networks import blob, classes, labels_of, regions, save_pair, soft
+from .networks import AFFINE, blob, classes, labels_of, regions, save_pair, soft
 
 CUBE = (8, 8, 8)
 TURNS = [
@@ -82,7 +84,10 @@ def test_regions_by_their_place(tmp_path: Path, count: int, key: str) -> None:
     for place in range(1, count + 1):
         image = read(path, place)
         np.testing.assert_array_equal(image.data, values[place - 1])
-        told = f"region {place} of {count} was taken, of which the segmentation shows label {place}"
+        inside = ", ".join(map(str, range(place, count + 1)))
+        told = (
+            f"region {place} of {count} was taken, label{'s' * (place < count)} {inside} of the segmentation"
+        )
         assert (told in (image.remark or "")) == (count > 1)
     with pytest.raises(
         ImageError, match=rf"case\.npz: there is no region {count + 1}: it holds {count} region"
@@ -100,20 +105,43 @@ def test_regions_in_another_order_of_labels(tmp_path: Path, order: tuple[int, ..
     """As regions_class_order may have it."""
     values = regions(0)
     path = save_pair(tmp_path, values, labels_of(values, order))
-    for place, label in enumerate(order, start=1):
+    for place in range(1, 4):
+        inside = sorted(order[place - 1 :])
         image = read(path, place)
         np.testing.assert_array_equal(image.data, values[place - 1])
-        assert f"region {place} of 3 was taken, of which the segmentation shows label {label}" in str(
-            image.remark
-        )
+        named = f"{', '.join(map(str, inside))} of the segmentation"
+        assert f"region {place} of 3 was taken, label" in str(image.remark)
+        assert named in str(image.remark)
+        if place < 3:
+            np.testing.assert_array_equal(read(path, *inside).data, values[place - 1])
 
 
-def test_regions_overlap(tmp_path: Path) -> None:
+def test_labels_that_are_no_region(tmp_path: Path) -> None:
     values = regions(0)
     path = save_pair(tmp_path, values, labels_of(values))
-    with pytest.raises(ImageError, match="choose one alone: regions overlap"):
-        read(path, 1, 2)
+    with pytest.raises(
+        ImageError, match=r"none is labels 1, 2; choose one .*: 1 holds labels 1, 2, 3; 2 holds labels 2, 3"
+    ):
+        read(path, 2, 1)
     np.testing.assert_array_equal(read(path, binarize=True).data, values.max(axis=0))
+
+
+def test_regions_beside_label_maps(tmp_path: Path) -> None:
+    """Region 2 is labels 2 and 3 together: label 2 of an expert's map alone is another structure."""
+    values = regions(0)
+    path = save_pair(tmp_path, values, labels_of(values))
+    expert = tmp_path / "expert.nii.gz"
+    nib.save(nib.Nifti1Image(np.roll(labels_of(values), 1, 0), AFFINE), expert)
+    with pytest.raises(ImageError, match=r"gives labels 2, 3 and .* label 2: name all .*--select-label 2,3"):
+        fastfuse.fuse_files([path, expert], tmp_path / "c.nii.gz", select_label=2)
+    with pytest.warns(FusionWarning, match="region 2 of 3 was taken, labels 2, 3 of the segmentation"):
+        fused = fastfuse.fuse_files(
+            [path, expert], tmp_path / "c.nii.gz", select_label=[2, 3], method="majority"
+        )
+    expected = fastfuse.majority_vote([values[1], np.roll(labels_of(values), 1, 0) >= 2])
+    np.testing.assert_allclose(fused.probability, expected.probability, atol=1e-6)
+    with pytest.warns(FusionWarning, match="region 3 of 3 was taken, label 3 of the segmentation"):
+        fastfuse.fuse_files([path, expert], tmp_path / "d.nii.gz", select_label=3, method="majority")
 
 
 @pytest.mark.parametrize("order", [(1, 2, 0), (2, 1, 0), (0, 2, 1)])
@@ -254,3 +282,67 @@ def test_logits(tmp_path: Path) -> None:
     values = classes(0, 2)
     with pytest.raises(ImageError, match=r"case\.npz: it holds values from -.* as logits do"):
         read(save_pair(tmp_path, np.log(values), values.argmax(axis=0).astype(np.uint8)))
+
+
+def test_regions_have_the_names_of_the_dataset(tmp_path: Path) -> None:
+    values = regions(0)
+    path = save_pair(tmp_path, values, labels_of(values))
+    labels = {"background": 0, "whole tumour": [1, 2, 3], "core": [2, 3], "enhancing": 3}
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels, "regions_class_order": [1, 2, 3]}))
+    with pytest.raises(
+        ImageError, match=r"K from 1 to 3 in the file's order \(whole tumour, core, enhancing\)"
+    ):
+        read(path)
+    assert "region 2 (core) of 3 was taken" in str(read(path, 2).remark)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{", '{"labels": 3}', '{"labels": {"background": 0, "a": 1}}', "[" * 100_000, "\xff"],
+)
+def test_dataset_that_tells_nothing(tmp_path: Path, content: str) -> None:
+    values = regions(0)
+    path = save_pair(tmp_path, values, labels_of(values))
+    (tmp_path / "dataset.json").write_bytes(content.encode("latin1"))
+    assert "region 2 of 3 was taken" in str(read(path, 2).remark)
+
+
+def test_network_that_shows_not_all_labels(tmp_path: Path) -> None:
+    """Without enhancing tumour, region 2 shows label 2 alone, and is labels 2 and 3 all the same."""
+    values = [regions(seed) for seed in range(2)]
+    values[1][2] *= 0.1
+    paths = [save_pair(tmp_path / f"m{k}", one, labels_of(one)) for k, one in enumerate(values)]
+    expected = fastfuse.majority_vote([one[1] for one in values])
+    for chosen in (2, [2, 3]):
+        with pytest.warns(FusionWarning, match="region 2 of 3 was taken"):
+            fused = fastfuse.fuse_files(
+                paths, tmp_path / "c.nii.gz", select_label=chosen, method="majority", overwrite=True
+            )
+        np.testing.assert_allclose(fused.probability, expected.probability, atol=1e-6)
+    with pytest.raises(ImageError, match="there is no region 4"):
+        read(paths[1], 4)
+
+
+def test_labels_of_the_dataset_choose_a_region_that_is_not_shown(tmp_path: Path) -> None:
+    values = regions(0)
+    values[1:] *= 0.1
+    path = save_pair(tmp_path, values, labels_of(values))
+    with pytest.raises(ImageError, match="none is labels 2, 3"):
+        read(path, 2, 3)
+    labels = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3}
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+    np.testing.assert_array_equal(read(path, 2, 3).data, values[1])
+
+
+def test_regions_of_two_orders(tmp_path: Path) -> None:
+    """Region 2 of one network is label 2 and 3, and of the other labels 1 and 3."""
+    values = [regions(seed) for seed in range(2)]
+    orders = [(1, 2, 3), (2, 1, 3)]
+    paths = [
+        save_pair(tmp_path / f"m{k}", one, labels_of(one, order))
+        for k, (one, order) in enumerate(zip(values, orders, strict=True))
+    ]
+    with pytest.raises(
+        ImageError, match=r"gives labels 2, 3 and .* labels 1, 3: name all labels of a region"
+    ):
+        fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", select_label=2)

@@ -61,7 +61,8 @@ def test_union_of_labels(name: str, dtype: Any, order: Any) -> None:
     masks = [np.asarray(one, order=order) for one in MASKS]
     assert_equal(function(maps, select_label=[1, 2, 4]), function(masks))
     assert_equal(function(maps, select_label=(4, 1, 2, 1)), function(masks))
-    assert_equal(function(maps, select_label=np.array([1, 2, 4])), function(masks))
+    for kind in (np.array, set, iter):
+        assert_equal(function(maps, select_label=kind([1, 2, 4])), function(masks))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -237,6 +238,8 @@ def test_binarize_tells_what_one_might_not_expect() -> None:
         ({"select_label": [1, 1.5]}, "select_label is 1.5: it must be an integer"),
         ({"select_label": [1, True]}, "select_label is True: it must be an integer"),
         ({"select_label": "1,2"}, "select_label is '1,2': it must be an integer, or a list of integers"),
+        ({"select_label": {1: "a"}}, r"select_label is \{1: 'a'\}: it must be an integer, or a list"),
+        ({"select_label": [[1, 2]]}, r"select_label is \[1, 2\]: it must be an integer"),
         ({"binarize": 1}, "binarize is 1: it must be True or False"),
         ({"threshold": np.inf}, "threshold is inf: it must be a finite number"),
         ({"threshold": "0.5"}, "threshold is '0.5': it must be a finite number"),
@@ -270,3 +273,19 @@ def test_foreground_says_the_same() -> None:
     )
     assert remarks == ["x: scale 'auto' takes 100 for a vote of 1"]
     assert Foreground.checked().votes(data, "x") is data
+
+
+def test_labels_that_grow() -> None:
+    image = np.linspace(0, 1, MASKS[0].size).reshape(MASKS[0].shape)
+    labels = np.where(MASKS, np.random.default_rng(2).choice([1, 2, 4], MASKS.shape), 0)
+    softened = fastfuse.soften(labels, image, select_label=[1, 2, 4])
+    for label_map, soft, expected in zip(labels, softened, fastfuse.soften(MASKS, image), strict=True):
+        np.testing.assert_array_equal(soft.values, expected.values)
+        one = fastfuse.conditional_dilation(label_map, image, select_label=(1, 2, 4))
+        np.testing.assert_array_equal(one.values, expected.values)
+    with pytest.warns(FusionWarning, match=r"label 9 does not occur \(values that occur: 0, 1, 2, 4\)"):
+        fastfuse.soften(labels, image, select_label=9)
+    with pytest.raises(ValueError, match="select_label and binarize are given"):
+        fastfuse.soften(labels, image, select_label=1, binarize=True)
+    with pytest.raises(ValueError, match=r"rater 0 holds 0\.5 at voxel .*: a label map holds whole numbers"):
+        fastfuse.soften(MASKS * 0.5, image, select_label=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from types import SimpleNamespace
 from typing import Any
 
 import nibabel as nib
@@ -11,6 +10,17 @@ import numpy as np
 import pytest
 
 import fastfuse
+
+from .images import (
+    AntsImage,
+    DataArray,
+    ItkImage,
+    TorchIoImage,
+    of_monai,
+    of_monai_with_channel,
+    of_nibabel,
+    of_simpleitk,
+)
 
 RNG = np.random.default_rng(3)
 SHAPE = (9, 10, 8)
@@ -21,114 +31,6 @@ AFFINE = np.diag([*SIDES, 1.0])
 AFFINE[:3, 3] = (-10, 20, 30)
 SHIFTED = AFFINE.copy()
 SHIFTED[0, 3] += 5
-
-
-def of_nibabel(mask: np.ndarray, affine: np.ndarray) -> Any:
-    return nib.Nifti1Image(mask, affine)
-
-
-def of_simpleitk(mask: np.ndarray, affine: np.ndarray) -> Any:
-    sitk = pytest.importorskip("SimpleITK")
-    image = sitk.GetImageFromArray(mask.transpose(2, 1, 0))
-    image.SetSpacing(np.linalg.norm(affine[:3, :3], axis=0).tolist())
-    lps = np.diag([-1, -1, 1, 1]) @ affine
-    image.SetOrigin(lps[:3, 3].tolist())
-    image.SetDirection((lps[:3, :3] / np.linalg.norm(lps[:3, :3], axis=0)).ravel().tolist())
-    return image
-
-
-class ItkImage:
-    """What an image of ITK's has, as Python sees it."""
-
-    def __init__(self, mask: np.ndarray, affine: np.ndarray) -> None:
-        self._array = np.ascontiguousarray(mask.transpose(2, 1, 0))
-        self._lps = np.diag([-1, -1, 1, 1]) @ affine
-        self.shape = self._array.shape
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return self._array
-
-    def GetSpacing(self) -> list[float]:
-        return np.linalg.norm(self._lps[:3, :3], axis=0).tolist()
-
-    def GetOrigin(self) -> list[float]:
-        return self._lps[:3, 3].tolist()
-
-    def GetDirection(self) -> np.ndarray:
-        return self._lps[:3, :3] / np.linalg.norm(self._lps[:3, :3], axis=0)
-
-    def GetLargestPossibleRegion(self) -> Any:
-        return SimpleNamespace(GetSize=lambda: self.shape[::-1])
-
-    def GetNumberOfComponentsPerPixel(self) -> int:
-        return 1
-
-
-class TorchIoImage(dict[str, Any]):
-    """What an image of TorchIO's has: a tensor with channels first, an affine; it is a dict, too."""
-
-    def __init__(self, mask: np.ndarray, affine: np.ndarray) -> None:
-        super().__init__()
-        torch = pytest.importorskip("torch")
-        self.data = torch.from_numpy(mask)[None]
-        self.affine = affine
-        self.spacing = tuple(np.linalg.norm(affine[:3, :3], axis=0).tolist())
-        self.origin, self.direction = tuple(affine[:3, 3].tolist()), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)
-
-    def numpy(self) -> np.ndarray:
-        return self.data.numpy()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.data.shape)
-
-    @property
-    def spatial_shape(self) -> tuple[int, ...]:
-        return tuple(self.data.shape[1:])
-
-
-class AntsImage:
-    """What an image of ANTsPy's has."""
-
-    def __init__(self, mask: np.ndarray, affine: np.ndarray) -> None:
-        lps = np.diag([-1, -1, 1, 1]) @ affine
-        self._array, self.shape, self.components = mask, mask.shape, 1
-        self.spacing = tuple(np.linalg.norm(lps[:3, :3], axis=0).tolist())
-        self.origin = tuple(lps[:3, 3].tolist())
-        self.direction = lps[:3, :3] / np.linalg.norm(lps[:3, :3], axis=0)
-
-    def numpy(self) -> np.ndarray:
-        return self._array
-
-
-def of_monai(mask: np.ndarray, affine: np.ndarray) -> Any:
-    monai = pytest.importorskip("monai.data")
-    torch = pytest.importorskip("torch")
-    return monai.MetaTensor(torch.from_numpy(mask), affine=torch.from_numpy(affine))
-
-
-def of_monai_with_channel(mask: np.ndarray, affine: np.ndarray) -> Any:
-    return of_monai(mask, affine)[None]
-
-
-class DataArray:
-    """What an array of xarray's has: names of axes, and coordinates along them."""
-
-    def __init__(self, mask: np.ndarray, affine: np.ndarray) -> None:
-        self.values, self.shape, self.dims = mask, mask.shape, ("x", "y", "z")
-        steps = [affine[k, 3] + affine[k, k] * np.arange(mask.shape[k]) for k in range(3)]
-        self.coords = {name: Coordinate(step) for name, step in zip("xyz", steps, strict=True)}
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return self.values
-
-
-class Coordinate:
-    def __init__(self, values: np.ndarray) -> None:
-        self.values, self.attrs = values, {"units": "mm"}
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return self.values
 
 
 KINDS = {
@@ -311,6 +213,29 @@ def test_units_in_nibabels_header() -> None:
         image.header.set_xyzt_units("meter")
     fused = fastfuse.staple(images, roi=0.5)
     assert fused.n_voxels == fastfuse.staple(MASKS, roi=0.5, spacing_mm=(1, 1, 4)).n_voxels < MASKS[0].size
+
+
+@pytest.mark.parametrize("make", [of_nibabel, of_monai])
+def test_sheared_images_are_refused_where_distances_count(make: Any) -> None:
+    sheared = AFFINE.copy()
+    sheared[1, 2] = 1.5
+    images = [make(mask, sheared) for mask in MASKS]
+    fastfuse.staple(images)
+    for options in ({"mrf": 0.5}, {"roi": 3}):
+        with pytest.raises(fastfuse.GridError, match=r"rater 0.*not at right angles"):
+            fastfuse.staple(images, **options)
+
+
+def test_four_axes_of_simpleitk() -> None:
+    """Their sizes are not known one by one."""
+    sitk = pytest.importorskip("SimpleITK")
+    series = sitk.JoinSeries([of_simpleitk(mask, AFFINE) for mask in MASKS])
+    fused = fastfuse.staple(series, axis=0)
+    np.testing.assert_array_equal(
+        in_order("SimpleITK", fused.probability), fastfuse.staple(MASKS).probability
+    )
+    with pytest.raises(ValueError, match=r"rater 0.*give spacing_mm"):
+        fastfuse.staple(series, axis=0, mrf=0.5)
 
 
 def test_a_size_that_is_not_clear_is_asked_for() -> None:

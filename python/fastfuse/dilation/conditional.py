@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import warn
-from ..inputs.arrays import as_array, as_raters, name_of, named_raters
-from ..inputs.checks import check_count
+from ..inputs.arrays import Array, as_array, as_raters, name_of, named_raters
+from ..inputs.checks import Labels, check_count
+from ..inputs.foreground import Foreground
 from ..inputs.grids import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.rounding import without_rounding
@@ -35,6 +36,7 @@ def conditional_dilation(
     normalize: bool = True,
     roi: VoxelsLike | None = None,
     binarize: bool = False,
+    select_label: Labels = None,
     threads: int = 0,
 ) -> SoftMask:
     """Grow a binary mask into the bright voxels around it, which get a soft label.
@@ -81,6 +83,8 @@ def conditional_dilation(
         the ring stays inside it.
     binarize : bool, default False
         Count values above 0 in the mask as 1. Some MSSEG masks hold other values than 0 and 1.
+    select_label : int or sequence of int, optional
+        Grow this label of a label map, or the union of several.
     threads : int, default 0
         Number of threads; 0 takes all that the process may use. The result does not depend on it.
 
@@ -125,8 +129,8 @@ def conditional_dilation(
     )
     threads = check_count(threads, "threads", least=0)
     guide = Guide.of(image, roi, options, threads=threads)
-    votes, said = without_rounding([as_array(mask, "mask")], ["mask"], binary=not binarize)
-    soft = guide.dilate(votes[0], "mask")
+    masks, said = _masks([as_array(mask, "mask")], ["mask"], select_label, options)
+    soft = guide.dilate(masks[0], "mask")
     warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + said + guide.remarks)
     return soft
 
@@ -147,6 +151,7 @@ def soften(
     normalize: bool = True,
     roi: VoxelsLike | None = None,
     binarize: bool = False,
+    select_label: Labels = None,
     threads: int = 0,
 ) -> list[SoftMask]:
     """Grow several raters' masks by :func:`conditional_dilation`; the image is scaled once for all.
@@ -157,7 +162,9 @@ def soften(
         Masks, 0 and 1.
     axis : int, optional
         Where raters lie, as in :func:`staple`.
-    image, size, label, iterations, threshold, scope, connected, radius_mm, spacing_mm, normalize, roi, binarize, threads
+    image, size, label, iterations, threshold, scope, connected, radius_mm, spacing_mm, normalize, roi, binarize
+        As in :func:`conditional_dilation`.
+    select_label, threads
         As in :func:`conditional_dilation`.
 
     Returns
@@ -192,9 +199,23 @@ def soften(
     given, doubts = listed(raters, axis)
     guide = Guide.of(image, roi, options, threads=threads)
     remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)])
-    masks = as_raters(given)
-    names = [name_of(i, None) for i in range(len(masks))]
-    masks, said = without_rounding(masks, names, binary=not guide.options.binarize)
+    arrays = as_raters(given)
+    names = [name_of(i, None) for i in range(len(arrays))]
+    masks, said = _masks(arrays, names, select_label, guide.options)
     softened = guide.dilate_all(masks)
     warn(doubts + remarks + said + guide.remarks)
     return softened
+
+
+def _masks(
+    arrays: list[Array], names: list[str], select_label: Labels, options: Dilation
+) -> tuple[list[Array], list[str]]:
+    """Return masks of the arrays' values, and what is to be said of them; whatever is above 0 is left to the core."""
+    foreground = Foreground.checked(select_label, options.binarize)
+    if foreground.labels:
+        said = foreground.said_of_missing(arrays)
+        masks = [foreground.votes(array, name) for array, name in zip(arrays, names, strict=True)]
+        if not any(mask.any() for mask in masks):
+            said.append(foreground.said_of_nothing(arrays))
+        return masks, said
+    return without_rounding(arrays, names, binary=not options.binarize)

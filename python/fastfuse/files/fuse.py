@@ -39,6 +39,7 @@ from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of
 from .misfits import misfit_remarks
 from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
+from .structures import check_one_structure
 
 
 @documented({**ENTRIES, "method": method_entry(images=True)})
@@ -231,7 +232,7 @@ def _done(
         **by_name,
         "device": where,
         "cut": job.cut,
-        "ties": job.ties,
+        **({} if job.ties == "foreground" else {"ties": job.ties}),
     }
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
     counts = None if job.counts is None else counts_of(inputs, options.core_label)
@@ -249,6 +250,7 @@ def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on
     of_networks = any(image.is_channel for image in inputs.raters)
     if options.core_label is not None and not of_networks and not on_device:  # a device takes votes
         return options
+    check_one_structure(options.foreground, inputs.raters, job.names)
     foreground, said = options.foreground.settled(inputs.votes, job.names, inputs.region)
     inputs.remarks += said
     values = inputs.votes

@@ -40,8 +40,10 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
     values = np.moveaxis(image.data, axis, 0)
     remarks = [] if image.remark is None else [image.remark]
     remarks.append(_said(image, axis, len(values), foreground, classes=classes))
-    data = Channels(image.path, values, classes).chosen(foreground, remarks)
-    return replace(image, data=data, remark="; ".join(remarks), is_channel=True)
+    data, taken = Channels(image.path, values, classes).chosen(foreground, remarks)
+    return replace(
+        image, data=data, remark="; ".join(remarks), is_channel=True, held=taken if classes else None
+    )
 
 
 def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classes: bool) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..inputs.arrays import shown_number
 from ..inputs.foreground import Foreground
 from ..inputs.grids import Grid
+from .channels import Held
 from .grids.forms import forms_of, unit_of
 from .paths import shown
 from .segments import Segment
@@ -44,6 +45,8 @@ class Image:
         The structures that the file names.
     is_channel : bool
         Whether the data are votes already: labels have chosen a network's channel, or labels or names a segment.
+    held : Held or None
+        Labels of the network's segmentation that these are, if that is known.
     """
 
     path: Path
@@ -55,6 +58,7 @@ class Image:
     placed: bool | None = None
     segments: tuple[Segment, ...] = ()
     is_channel: bool = False
+    held: Held | None = None
 
     @property
     def step(self) -> float | None:

@@ -23,6 +23,7 @@ from ..inputs.foreground import Foreground
 from ..inputs.names import counted
 from .channels import Channels, are_classes
 from .checks import check_memory
+from .dataset_json import regions_of
 from .image import Image
 from .paths import shown
 from .turns import Match, Turn, matches, turns_onto
@@ -76,15 +77,24 @@ def read_probabilities(path: Path, companion: Image, foreground: Foreground) -> 
     values = _channels_first(values, companion.data.shape).transpose(0, 3, 2, 1)
     if not all(np.isfinite(channel).all() for channel in values):
         raise ImageError(f"{shown(path)}: its probabilities are not all finite; predict the case again")
-    channels = Channels(path, values, are_classes(values))
+    classes = are_classes(values)
+    told = {} if classes else regions_of(path.parent, len(values))
+    channels = Channels(path, values, classes, regions=told)
     remarks = [] if companion.remark is None else [companion.remark]
     match = _held_against(channels, companion, remarks)
     labels = (
         match.labels if channels.classes else {place: own for place, own in match.labels.items() if place}
     )
-    data = match.turn.of(replace(channels, labels=labels).chosen(foreground, remarks))
-    remark = "; ".join(remarks) or None
-    return Image(path, data, companion.affine, companion.header, remark=remark, is_channel=True)
+    data, taken = replace(channels, labels=labels).chosen(foreground, remarks)
+    return Image(
+        path,
+        match.turn.of(data),
+        companion.affine,
+        companion.header,
+        remark="; ".join(remarks) or None,
+        is_channel=True,
+        held=taken,
+    )
 
 
 def _channels_first(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

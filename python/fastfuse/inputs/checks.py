@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -183,9 +183,10 @@ def check_labels(labels: Any) -> tuple[int, ...]:
     """Return the labels whose union is foreground; nothing for None."""
     if labels is None:
         return ()
-    if isinstance(labels, (str, bytes)):
+    if isinstance(labels, (str, bytes, Mapping)):
         raise TypeError(f"select_label is {labels!r}: it must be an integer, or a list of integers")
-    listed = list(labels) if isinstance(labels, Iterable) and not _is_number(labels) else [labels]
+    several = isinstance(labels, Iterable) and getattr(labels, "ndim", 1) > 0
+    listed = list(labels) if several else [labels]
     if not listed:
         raise ValueError("select_label is empty: give at least one label")
     found = [check_label(label) for label in listed]
@@ -222,13 +223,6 @@ def check_one_selection(label: Any, threshold: Any = None, scale: Any = None, *,
         raise ValueError(
             "threshold and scale are given: a threshold is in the image's own unit; leave scale out"
         )
-
-
-def _is_number(value: Any) -> bool:
-    """Tell an array of no axes from a list."""
-    import numpy as np
-
-    return np.ndim(value) == 0
 
 
 def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:

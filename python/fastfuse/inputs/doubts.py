@@ -27,7 +27,10 @@ def doubt_of(first: Grid, other: Grid, *, asked: bool) -> str | None:
     if not affine_lost(first, other):
         return None
     if not (first.placed and other.placed):
-        return difference(first, other)
+        same = first.shape == other.shape
+        return difference(first, other) + (
+            ", or name the grid of both: grid=FILE (--grid FILE)" if same else ""
+        )
     holds = [_holds(*pair) for pair in ((first, other), (other, first)) if pair[0].looks_like_none]
     if any(holds) and (len(holds) == 1 or asked):
         return None

@@ -92,7 +92,7 @@ def looks_like(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             begin = file.read(132)
-    except OSError:
+    except (OSError, ValueError):
         return None
     if begin[128:] == b"DICM":
         return "DICOM"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import GridError
+from ...errors import GridError, ImageError
 from ...inputs.doubts import doubt_of, moved
 from ...inputs.grids import NEAR, Grid, shift_of
 from ...inputs.lattice import Box, Fit, fit_of
@@ -46,10 +46,22 @@ def box_of_all(parts: Sequence[Image], regions: Sequence[Image]) -> tuple[Box, l
         if fit is None:
             continue
         box = box.with_box(fit.box)
+        _check_size(box, image, first, len(placed) + len(masks))
         _check_place(image, fit, seen, may_fill=len(seen) < len(placed))
         seen.append((image, fit))
-    check_memory(first.path, math.prod(box.shape) * first.data.itemsize)
     return box, [_apart(image) for image, fit in seen if _is_apart(fit, seen)]
+
+
+def _check_size(box: Box, image: Image, first: Image, images: int) -> None:
+    """Refuse an image that lies so far away that memory cannot hold the box of all."""
+    try:
+        check_memory(image.path, images * math.prod(box.shape) * image.data.itemsize)
+    except ImageError:
+        raise GridError(
+            f"{shown(image.path)} and {shown(first.path)} lie far apart: a box that holds both has "
+            f"{' x '.join(map(str, box.shape))} voxels, more than memory holds. One header is wrong, or they do not "
+            "belong together"
+        ) from None
 
 
 def _is_apart(fit: Fit, all_places: Places) -> bool:

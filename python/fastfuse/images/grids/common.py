@@ -121,6 +121,11 @@ class Common:
         if one_grid(target, grid):
             voxels = shift_of(target, grid)
             return image, near(target, grid, voxels) if voxels > SAME else None
+        if self.placing.grid is not None and not grid.placed and grid.shape == target.shape:
+            self.moved.append(
+                (f"says no place of its own, so that of {self.name} is taken", shown(image.path.name))
+            )
+            return replace(image, affine=self.like.affine), None
         fit = fit_of(target, grid)
         doubt = self._doubt(target, grid, fit, kind)
         if doubt is None and fit is not None:
@@ -265,7 +270,7 @@ def as_read(
         image = with_form(next(images), placing.use)
         remarks.extend([image.remark] if image.remark else [])
         first = first or image
-        if placing.resample == "none":
+        if placing.resample == "none" and placing.grid is None:
             _check_lattice(first.grid, image.grid)
         yield image
 
