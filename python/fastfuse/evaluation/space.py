@@ -73,14 +73,16 @@ def space_in(images: Mapping[str, Any]) -> Space:
     Raises
     ------
     ValueError
-        If that image does not tell its voxels' size in mm.
+        If that image does not tell its voxels' size in mm, or has an affine that cannot be.
     """
     for name, image in images.items():
         place = place_of_image(image)
         if place is None:
             continue
-        told = place.in_mm or place.sides == (1.0, 1.0, 1.0)  # of coordinates that are indices
-        if place.affine is None or not told:
-            raise ValueError(f"{name} does not tell its voxels' size in mm: give spacing_mm")
-        return Space.of_affine(place.affine, name)
+        in_mm = place.in_mm or set(place.sides or ()) == {1.0}  # of coordinates that are indices
+        if in_mm and place.affine is not None:
+            return Space.of_affine(place.affine, name)
+        if in_mm and place.sides is not None and len(place.sides) == 2:
+            return Space((*place.sides, 1.0))
+        raise ValueError(f"{name} does not tell its voxels' size in mm: give spacing_mm")
     return Space()
