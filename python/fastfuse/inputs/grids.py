@@ -163,7 +163,12 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
             f"{names} cover the same box, but {turned}: reorient one of them, e.g. both with "
             "nibabel.as_closest_canonical or SimpleITK.DICOMOrient"
         )
-    doubt = moved_form(first, other) or affine_lost(first, other) or _other_unit(first, other)
+    doubt = (
+        moved_form(first, other)
+        or two_places(first, other)
+        or affine_lost(first, other)
+        or _other_unit(first, other)
+    )
     remedy = doubt or f"resample one onto the other's grid{otherwise}"
     if first.shape != other.shape:
         return f"{names} have shapes {other.shape} and {first.shape}{_and(turned)}: {remedy}"
@@ -172,7 +177,7 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
     apart = f"{names} have the shape {first.shape}, but lie {shift:.3g} mm ({voxels:.3g} voxels) apart"
     if turned and not doubt:
         return f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together"
-    return f"{apart}: {remedy}"
+    return f"{apart}{_and(turned)}: {remedy}"
 
 
 def moved_form(first: Grid, other: Grid) -> str | None:
@@ -191,6 +196,18 @@ def moved_form(first: Grid, other: Grid) -> str | None:
                 f"by the {use} they are one grid; qform and sform of {names} lie "
                 f"{max(map(_distance_of_forms, moved)):.3g} mm apart, as if a registration had moved one: if the "
                 f"{use} is right, pass use='{use}' (--use {use}), or write it into the {unused} too"
+            )
+    return None
+
+
+def two_places(first: Grid, other: Grid) -> str | None:
+    """Say whose header gives two places, its qform and its sform."""
+    for grid in (other, first):
+        shift = _distance_of_forms(grid)
+        if shift > NEAR * grid.voxel_mm.min():
+            return (
+                f"qform and sform of {grid.name} lie {shift:.3g} mm apart; say which is right by use='qform' (--use "
+                "qform) or use='sform' (--use sform)"
             )
     return None
 
