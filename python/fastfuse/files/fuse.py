@@ -25,9 +25,9 @@ from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion
 from ..fusion.votes import ENTRIES, Votes, method_entry
-from ..images.grids.placing import Form, Placing, Resample
+from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths
-from ..images.segments import with_segments
+from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
 from ..inputs.foreground import within
