@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import warn
-from ..images.grids.placing import Form, Kind, Resample
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
+from ..images.placing import Form, Kind, Resample
 from ..images.sidecar import sidecar_bytes
 from ..inputs.checks import Labels, Scale
 from ..inputs.foreground import Foreground

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import FastfuseError, warn
-from ..images.grids.placing import Form, Resample
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
+from ..images.placing import Form, Resample
 from ..images.sidecar import sidecar_bytes
 from ..inputs.checks import Labels, Scale
 from ..inputs.names import grouped

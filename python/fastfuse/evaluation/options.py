@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
-from ..images.grids.placing import AS_IT_IS, Placing
+from ..images.placing import AS_IT_IS, Placing
 from ..inputs.checks import check_choice, check_count, check_cut
 from ..inputs.foreground import Foreground
 from .components import check_connectivity

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fusion.result import Fusion, Ties
-from ..images.grids.placing import AS_IT_IS, Kind, Placing
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
+from ..images.placing import AS_IT_IS, Kind, Placing
 from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.arrays import selected

@@ -19,10 +19,10 @@ from ...inputs.nearest import resampled
 from ..checks import check_affine
 from ..image import Image
 from ..paths import recorded, shown
+from ..placing import AS_IT_IS, Kind, Placing
 from ..reading import read
 from .boxes import box_of_all, file_of, nothing, one_grid
 from .forms import disagreement, forms_of
-from .placing import AS_IT_IS, Kind, Placing
 
 COVERING = ("image", "prior")  # beyond them nothing is known, while a mask and votes are 0 there
 NEAREST = ", or pass resample='nearest' (--resample nearest)"

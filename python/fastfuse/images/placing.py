@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...inputs.checks import check_choice
-from ..paths import PathLike, as_path
+from ..inputs.checks import check_choice
+from .paths import PathLike, as_path
 
 Resample = Literal["none", "nearest"]
 Form = Literal["qform", "sform"]
