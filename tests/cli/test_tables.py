@@ -138,9 +138,9 @@ def test_names_that_are_given(case: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("a,b", "--names is ['a', 'b'], but there are 4 raters: give a name for each"),
-        ("a,b,a,c", "--names is ['a', 'b', 'a', 'c']: 'a' stands there twice"),
-        ("a,,b,c", "--names is ['a', '', 'b', 'c']: a name is empty"),
+        ("a,b", "--names has 2 entries for 4 raters: give one for each"),
+        ("a,b,a,c", "--names holds 'a' twice: each rater needs a name of their own"),
+        ("a,,b,c", "--names is 'a,,b,c': a name is empty; give one for each rater"),
     ],
 )
 def test_names_that_do_not_fit(case: Path, names: str, message: str) -> None:

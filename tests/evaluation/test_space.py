@@ -117,6 +117,25 @@ def test_units_of_headers(tmp_path: Path, unit: str, mm: float) -> None:
     assert asdict(found) == pytest.approx(expected, rel=1e-6)
 
 
+def test_images_of_simpleitk() -> None:
+    """Axes z, y, x; and a slice."""
+    sitk = pytest.importorskip("SimpleITK")
+    for one, two, sides in ((ONE, TWO, (0.7, 1.2, 3.0)), (ONE[..., 7], TWO[..., 7], (0.7, 1.2))):
+        images = [sitk.GetImageFromArray(mask.T.astype(np.uint8)) for mask in (one, two)]
+        for image in images:
+            image.SetSpacing(sides)
+        found = asdict(evaluate(*images, tolerance_mm=1))
+        expected = asdict(evaluate(one, two, spacing_mm=sides, tolerance_mm=1))
+        assert found == pytest.approx(expected)
+
+
+def test_slices_of_nibabel() -> None:
+    images = [
+        nib.Nifti1Image(mask[..., 7].astype(np.uint8), np.diag([0.7, 1.2, 1, 1])) for mask in (ONE, TWO)
+    ]
+    assert evaluate(*images) == evaluate(ONE[..., 7], TWO[..., 7], spacing_mm=(0.7, 1.2))
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_tensors_that_carry_an_affine() -> None:
     """MONAI's, with a channel in front or without."""

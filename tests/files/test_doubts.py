@@ -58,7 +58,7 @@ def test_three_copies_are_one_line(tmp_path: Path, paths: list[Path]) -> None:
 def test_empty_masks_are_no_copies(tmp_path: Path, paths: list[Path], masks: np.ndarray) -> None:
     empty = [save(tmp_path / f"none{i}.nii", 0 * masks[0]) for i in range(2)]
     said = remarks_of("fuse", *paths, *empty, "-o", "c.nii", folder=tmp_path)
-    assert said == ["none0.nii marks nothing", "none1.nii marks nothing"]
+    assert said == ["none0.nii and none1.nii mark nothing"]
 
 
 @pytest.mark.parametrize("method", ["staple", "soft-staple", "majority"])

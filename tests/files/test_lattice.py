@@ -177,6 +177,25 @@ def test_a_prior_that_covers_less_is_refused(tmp_path: Path, paths: list[Path]) 
     np.testing.assert_array_equal(fused(tmp_path, paths, prior=around)[0], expected)
 
 
+@pytest.mark.parametrize("far", [(200, 0, 0), (100_000, 100_000, 100_000)])
+def test_a_part_that_lies_far_away(tmp_path: Path, far: Any) -> None:
+    first, second = balls(3, 4)
+    moved = AFFINE.copy()
+    moved[:3, 3] += AFFINE[:3, :3] @ far
+    files = [save(tmp_path / "a.nii", first), save(tmp_path / "b.nii", second[1:], moved)]
+    if max(far) < 1000:
+        probability, _, facts = fused(tmp_path, files)
+        assert probability.shape == (213, 18, 11)
+        assert "b.nii: its box has no voxel in common with any other file's; is its header right?" in said(
+            facts
+        )
+        return
+    with pytest.raises(
+        fastfuse.GridError, match=r"b\.nii and .*a\.nii lie far apart: a box .* more than memory holds"
+    ):
+        fused(tmp_path, files)
+
+
 # --- turned --------------------------------------------------------------------------------------------------
 
 

@@ -68,6 +68,16 @@ def test_segments_are_chosen(tmp_path: Path, label_map: bool) -> None:
     np.testing.assert_array_equal(reading.read(path, wanted=wanted(binarize=True)).data > 0, ONE | TWO)
 
 
+def test_packed_label_map(tmp_path: Path) -> None:
+    import pydicom
+
+    path = dicom_seg(tmp_path / "a.dcm", {"one": ONE, "two": TWO}, label_map=True)
+    found = pydicom.dcmread(path)
+    found.compress(pydicom.uid.RLELossless)
+    found.save_as(path)
+    np.testing.assert_array_equal(reading.read(path, wanted=wanted(segments=("two",))).data, TWO)
+
+
 def test_soft_segments(tmp_path: Path) -> None:
     soft = RNG.random((7, 5, 6)).astype(np.float32)
     path = dicom_seg(tmp_path / "a.dcm", {"one": soft, "two": 1 - soft}, fractional=True)

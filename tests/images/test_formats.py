@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import struct
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,6 +141,26 @@ def test_mask_of_255(tmp_path: Path) -> None:
     assert "its values are 0 and 255: 255 is taken as 1" in str(reading.read(path).remark)
     asked = reading.read(path, wanted=Wanted(Foreground(labels=(255,))))
     np.testing.assert_array_equal(asked.data, 255 * FLAT[:, :, None])
+
+
+def test_labels_of_few_bits(tmp_path: Path) -> None:
+    """Pillow spreads values of 2 and 4 bits over 0 to 255."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    pytest.importorskip("PIL")
+    for depth, rows in (
+        (2, bytes([0, 0b00011011, 0, 0b11100100])),
+        (4, bytes([0, 0x01, 0x23, 0, 0x32, 0x10])),
+    ):
+        header = struct.pack(">IIBBBBB", 4, 2, depth, 0, 0, 0, 0)
+        parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+        found = reading.read(tmp_path / "a.png").data
+        np.testing.assert_array_equal(found[:, :, 0].T, [[0, 1, 2, 3], [3, 2, 1, 0]])
 
 
 def test_labels_of_a_palette(tmp_path: Path) -> None:

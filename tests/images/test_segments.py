@@ -12,7 +12,7 @@ import pytest
 
 import fastfuse
 from fastfuse.images import reading
-from fastfuse.images.segments import Segment
+from fastfuse.images.formats.segments import Segment
 from fastfuse.images.wanted import Wanted
 from fastfuse.inputs.foreground import Foreground
 
@@ -145,7 +145,7 @@ def test_other_names_for_one_label_are_said(tmp_path: Path) -> None:
     ]
     fastfuse.fuse_files(paths[:2], tmp_path / "a.nii", method="staple")
     with pytest.warns(
-        fastfuse.FusionWarning, match=r"label 1 is 'Tumour' in .*0\.seg\.nrrd, 'Cyst' in .*2\.seg\.nrrd"
+        fastfuse.FusionWarning, match=r"what is taken is 'Tumour' in .*0\.seg\.nrrd, 'Cyst' in .*2\.seg\.nrrd"
     ):
         fastfuse.fuse_files(paths, tmp_path / "b.nii", method="staple")
 
@@ -157,7 +157,7 @@ def test_evaluated_by_name(tmp_path: Path) -> None:
     assert fastfuse.evaluate_files(prediction, truth, select_segment="Necrosis").dice == 1
     other = seg_nrrd(tmp_path / "o.seg.nrrd", A, [("Tumour", 1, 0)])
     cyst = seg_nrrd(tmp_path / "c.seg.nrrd", A, [("Cyst", 1, 0)])
-    with pytest.warns(fastfuse.FusionWarning, match="label 1 is 'Tumour' in .*'Cyst' in"):
+    with pytest.warns(fastfuse.FusionWarning, match="what is taken is 'Tumour' in .*'Cyst' in"):
         fastfuse.evaluate_files(other, cyst)
     turned = seg_nrrd(tmp_path / "u.seg.nrrd", np.where(A, 2, B), [("Cyst", 1, 0), ("Tumour", 2, 0)])
     with pytest.raises(fastfuse.ImageError, match="label 1 is 'Tumour', which is label 2 in"):

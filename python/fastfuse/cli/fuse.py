@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from types import EllipsisType
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from .switches import (
     SelectSegment,
     Threads,
     Use,
+    choice,
     placing_of,
 )
 
@@ -31,8 +33,8 @@ EXAMPLES = (
 
 
 IN_THE_HELP: tuple[str | EllipsisType, ...] = (
-    *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "save_counts"),
-    *("select_label", "select_segment", "binarize", "threshold", "scale", "names"),
+    *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "ties"),
+    *("save_counts", "select_label", "select_segment", "binarize", "threshold", "scale", "names"),
     *("tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
     *(
@@ -50,6 +52,13 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
         *rings.NAMES,
     ),
 )
+
+
+class Ties(str, Enum):
+    """What a voxel becomes whose probability is the cut."""
+
+    FOREGROUND = "foreground"
+    BACKGROUND = "background"
 
 
 @with_flags(IN_THE_HELP, [*flags_of_options(), *rings.FLAGS])
@@ -73,6 +82,9 @@ def fuse(
         Path | None, typer.Option(help="Also write the consensus as a 0/1 mask.", show_default=False)
     ] = None,
     cut: Annotated[float, typer.Option(help="The mask is probability >= cut.")] = 0.5,
+    ties: Annotated[
+        Ties, choice("What a probability that is the cut becomes: foreground, or background.")
+    ] = Ties.FOREGROUND,
     save_counts: Annotated[
         Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
@@ -134,8 +146,9 @@ def fuse(
                 dilation=rings.dilation_of(options),
                 save_label=save_label,
                 cut=cut,
+                ties=ties.value,
                 save_counts=save_counts,
-                names=None if names is None else [name.strip() for name in names.split(",")],
+                names=_listed(names),
                 overwrite=overwrite,
                 progress=say,
                 **placing_of(grid, resample, use),
@@ -143,3 +156,11 @@ def fuse(
             )
         facts = read_sidecar(output)
         answer(lambda: facts, lambda: print_fusion(facts, written))
+
+
+def _listed(names: str | None) -> list[str] | None:
+    """Return the names that were typed, with commas between them."""
+    listed = None if names is None else [name.strip() for name in names.split(",")]
+    if listed is not None and "" in listed:
+        raise ValueError(f"names is {names!r}: a name is empty; give one for each rater")
+    return listed

@@ -148,11 +148,12 @@ def _told(error: Exception) -> tuple[int, str]:
 def _as_typed(message: str) -> str:
     """Call the options that a message sets, or begins with, as they are typed."""
     message = with_typed_values(message)
-    name, _, rest = message.partition(" is ")
+    name, _, rest = message.partition(" ")
     typed = {**typed_names(), **rings.TYPED}
     if name == "threshold" and "adaptive" not in rest:  # that of the votes
         typed["threshold"] = "--threshold"
-    return f"{typed[name]} is {rest}" if name in typed else message
+    begins = rest.startswith(("is ", "has ", "holds "))
+    return f"{typed[name]} {rest}" if name in typed and begins else message
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def soften(
     from ..images.sidecar import read_sidecar
 
     chosen = values_called(OF_MASKS, options)
-    grown: dict[str, Any] = rings.dilation_of(options)
+    grown = rings.dilation_of(options)
     if chosen["binarize"]:
         grown["binarize"] = True
     with warnings_as_lines():

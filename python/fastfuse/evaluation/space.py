@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..inputs.checks import check_number, check_spacing
+from ..inputs.libraries import place_of_image
 
 RIGHT_ANGLE = 1e-6  # cosine below which two axes are at right angles; headers hold single precision
 
@@ -67,25 +68,21 @@ def space_of(spacing_mm: Any, *, flat: bool = False) -> Space:
 
 
 def space_in(images: Mapping[str, Any]) -> Space:
-    """Return the space of the first image, by its name, that has an affine; 1 mm along each axis if there is none."""
+    """Return the space of the first image, by its name, that lies somewhere; 1 mm along each axis if there is none.
+
+    Raises
+    ------
+    ValueError
+        If that image does not tell its voxels' size in mm, or has an affine that cannot be.
+    """
     for name, image in images.items():
-        affine = affine_of(image)
-        if affine is not None:
-            return Space.of_affine(affine, name)
+        place = place_of_image(image)
+        if place is None:
+            continue
+        in_mm = place.in_mm or set(place.sides or ()) == {1.0}  # of coordinates that are indices
+        if in_mm and place.affine is not None:
+            return Space.of_affine(place.affine, name)
+        if in_mm and place.sides is not None and len(place.sides) == 2:
+            return Space((*place.sides, 1.0))
+        raise ValueError(f"{name} does not tell its voxels' size in mm: give spacing_mm")
     return Space()
-
-
-def affine_of(image: Any) -> NDArray[np.float64] | None:
-    """Return the affine, in mm, of a nibabel image or of a tensor that carries one; None for plain arrays."""
-    affine = getattr(image, "affine", None)
-    if affine is None or callable(affine):
-        return None
-    found = np.asarray(affine, dtype=np.float64)
-    return found * _unit_mm(image) if found.shape == (4, 4) else None
-
-
-def _unit_mm(image: Any) -> float:
-    """Return the length in mm of the unit that a NIfTI header counts in."""
-    header: Any = getattr(image, "header", None)
-    units = header.get_xyzt_units() if hasattr(header, "get_xyzt_units") else ("mm",)
-    return {"meter": 1e3, "micron": 1e-3}.get(units[0], 1.0)

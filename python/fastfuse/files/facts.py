@@ -26,7 +26,7 @@ def sidecar_of(
     """Return what the sidecar says of a fusion; ``marked`` are the voxels that each rater marks."""
     from importlib.metadata import version
 
-    foreground = int(np.count_nonzero(fusion.label(job.cut)))
+    foreground = int(np.count_nonzero(fusion.label(job.cut, ties=job.ties)))
     probability = float(np.sum(fusion.probability, dtype=np.float64))
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
     voxel_ml = inputs.grid.voxel_mm3 / 1000

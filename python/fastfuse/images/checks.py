@@ -26,6 +26,8 @@ def check_regular(path: Path) -> None:
         status = path.stat()
     except FileNotFoundError:
         raise ImageError(f"{shown(path)}: no such file") from None
+    except ValueError:  # a null character
+        raise ImageError(f"{shown(path)}: no file can have such a name") from None
     except OSError as error:
         raise ImageError(f"{shown(path)}: cannot be found ({error.strerror or error})") from None
     if stat.S_ISDIR(status.st_mode):

@@ -13,6 +13,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
@@ -46,9 +47,15 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         surplus = _rest(file, go_on) if compressed else path.stat().st_size - file.tell()
     if surplus >= shape[0] * shape[1] * stored.itemsize:
         doubts.append(f"{surplus} bytes follow the last voxel, at least a slice: is its header right?")
-    affine = affine_of(header)
-    affine, doubt = with_thickness(affine, shape)
-    told = [one for one in (remark_on(path, (*doubts, doubt)), disagreement(path, header, shape[:3])) if one]
+    try:
+        affine, doubt = with_thickness(affine_of(header), shape)
+        apart = disagreement(path, header, shape[:3])
+    except (ValueError, HeaderDataError) as error:
+        raise ImageError(
+            f"{shown(path)}: its qform is no rotation ({error}); save it again with its true place, as in "
+            "nibabel.Nifti1Image(data, affine)"
+        ) from error
+    told = [one for one in (remark_on(path, (*doubts, doubt)), apart) if one]
     data = data.reshape(shape, order="F")
     return Image(path, data, affine, header, scaled=data.dtype != stored, remark="; ".join(told) or None)
 
@@ -154,7 +161,7 @@ def mended_in_words(
         elif "bitpix" in text:
             doubts.append("its bitpix contradicts its datatype: the datatype is taken")
         elif not any(word in text for word in ("pixdim", "divisible by 16")):
-            doubts.append(f"its header is mended: {text}")
+            doubts.append(f"nibabel says of its header: {text}")
     return doubts
 
 

@@ -7,43 +7,48 @@ from collections.abc import Sequence
 from ..errors import ImageError
 from ..inputs.foreground import Foreground
 from ..inputs.names import enumerated
+from .formats.segments import SWITCH, Segment, plain
 from .image import Image
 from .paths import shown
-from .segments import SWITCH, Segment, plain
 
 
 def compare_names(images: Sequence[Image], foreground: Foreground) -> list[str]:
-    """Return remarks on files that call the label that is taken by different names.
+    """Return remarks on files that call what is taken of them by different names.
 
     Raises
     ------
     ImageError
-        If the name that one file gives the label belongs to another label of another file.
+        If the name of what is taken of one file belongs to something else in another, of which that is not taken.
     """
-    if foreground.segments:
+    if foreground.segments or foreground.binarize:
         return []
-    labels = foreground.labels or (1,)
-    return [remark for label in labels if (remark := _compared(images, label)) is not None]
+    remarks = []
+    for label in foreground.labels or (None,):
+        taken = [(image, one) for image in images for one in image.segments if _is_taken(image, one, label)]
+        for image, one in taken:
+            for other in images:
+                _check_other(image, one, other, label)
+        names = {plain(one.name): (image, one) for image, one in reversed(taken)}
+        if len(names) > 1:
+            told = [f"{one.name!r} in {shown(image.path)}" for image, one in reversed(names.values())]
+            what = "what is taken" if label is None else f"label {label}"
+            remarks.append(
+                f"{what} is {enumerated(told)}: check that they are one structure, or choose it with {SWITCH}"
+            )
+    return remarks
 
 
-def _compared(images: Sequence[Image], label: int) -> str | None:
-    naming = [(image, one) for image in images for one in image.segments if one.label == label]
-    for image, one in naming:
-        for other in images:
-            _check_other(image, one, other)
-    names = {plain(one.name): (image, one) for image, one in reversed(naming)}
-    if len(names) < 2:
-        return None
-    told = [f"{one.name!r} in {shown(image.path)}" for image, one in reversed(names.values())]
-    return (
-        f"label {label} is {enumerated(told)}: check that they are one structure, or choose it with {SWITCH}"
-    )
+def _is_taken(image: Image, one: Segment, label: int | None) -> bool:
+    """Tell whether a segment is taken of a file: that of the label, or, without one, the only one or label 1."""
+    if label is not None:
+        return one.label == label
+    return len(image.segments) == 1 or one.label == 1
 
 
-def _check_other(image: Image, one: Segment, other: Image) -> None:
-    """Refuse another file in which the same name stands for another label, and this label for something else."""
+def _check_other(image: Image, one: Segment, other: Image, label: int | None) -> None:
+    """Refuse another file in which the same name stands for a segment that is not taken."""
     same_name = [there for there in other.segments if plain(there.name) == plain(one.name)]
-    if same_name and all(there.label != one.label for there in same_name):
+    if same_name and not any(_is_taken(other, there, label) for there in same_name):
         raise ImageError(
             f"{shown(image.path)}: label {one.label} is {one.name!r}, which is label {same_name[0].label} in "
             f"{shown(other.path)}: choose the structure with {SWITCH}"

@@ -113,7 +113,8 @@ def _volumes(facts: Facts) -> Iterator[str]:
         grown = "raters" in growth
         drawn = "masks as they were drawn" if grown else "votes of at least 0.5"
         summed = f"all votes, {growth['options']['label']:g} on a ring" if grown else "all votes"
-        yield f"Marked: {drawn}; of the consensus, probabilities of at least the cut. In ml."
+        reach = "above" if facts["options"].get("ties") == "background" else "of at least"
+        yield f"Marked: {drawn}; of the consensus, probabilities {reach} the cut. In ml."
         yield f"Votes: the sum of {summed}; of the consensus, the sum of probabilities. In ml."
     ring = growth.get("consensus")
     if ring:

@@ -104,7 +104,7 @@ def _values(path: Path, picture: Any, doubts: list[str]) -> NDArray[Any]:
         return _of_palette(picture, doubts)
     values = np.asarray(picture)
     if values.ndim == 2:
-        return values
+        return values // _step(path) if picture.format == "PNG" and picture.mode == "L" else values
     colours = 1 if picture.mode == "LA" else 3
     if values.shape[2] > colours and not np.all(values[..., colours] == 255):
         raise ImageError(f"{shown(path)}: it is transparent in places; save it without transparency")
@@ -113,6 +113,13 @@ def _values(path: Path, picture: Any, doubts: list[str]) -> NDArray[Any]:
             f"{shown(path)}: it is in colour; one number a pixel is needed: save its labels as grey"
         )
     return values[..., 0]
+
+
+def _step(path: Path) -> int:
+    """Return what Pillow multiplies a PNG's values of 2 or 4 bits by: labels are not shades."""
+    with path.open("rb") as file:
+        depth = file.read(25)[24]
+    return 255 // (2**depth - 1) if depth in (2, 4) else 1
 
 
 def _of_palette(picture: Any, doubts: list[str]) -> NDArray[Any]:
