@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,17 @@ def test_mgh_that_does_not_say_where(tmp_path: Path) -> None:
     image = reading.read(tmp_path / "a.mgh")
     assert "does not say where its voxels lie" in str(image.remark)
     assert not image.grid.placed
+
+
+def test_what_nibabel_warns_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its warnings are remarks, and no lines of Python's on standard error."""
+    load = nib.load
+
+    def warning(*words: Any, **named: Any) -> Any:
+        warnings.warn("multiple TRs\nfound in .PAR file", UserWarning, stacklevel=2)
+        return load(*words, **named)
+
+    nib.save(nib.Nifti1Pair(MASK, AFFINE), tmp_path / "a.img")
+    monkeypatch.setattr(nib, "load", warning)
+    remark = reading.read(tmp_path / "a.img").remark
+    assert remark == f"{tmp_path / 'a.img'}: nibabel says of its header: multiple TRs found in .PAR file"

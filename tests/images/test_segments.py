@@ -12,7 +12,7 @@ import pytest
 
 import fastfuse
 from fastfuse.images import reading
-from fastfuse.images.segments import Segment
+from fastfuse.images.formats.segments import Segment
 from fastfuse.images.wanted import Wanted
 from fastfuse.inputs.foreground import Foreground
 

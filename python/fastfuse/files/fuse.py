@@ -27,9 +27,9 @@ from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method, MethodName, method_called
 from ..fusion.result import Fusion, Ties, check_ties
 from ..fusion.votes import ENTRIES, Votes, method_entry
+from ..images.formats.segments import with_segments
 from ..images.grids.placing import Form, Placing, Resample
 from ..images.paths import PathLike, as_path, as_paths
-from ..images.segments import with_segments
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
 from ..inputs.foreground import within

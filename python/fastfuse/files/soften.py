@@ -12,11 +12,11 @@ from ..dilation.guide import Guide
 from ..dilation.options import Dilation, DilationOptions, Scope, Threshold
 from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
+from ..images.formats.segments import with_segments
 from ..images.grids.placing import Form, Placing, Resample
 from ..images.outputs import Outputs, check_outputs, make_folder
 from ..images.paths import PathLike, as_path, as_paths, recorded, shown
 from ..images.repeats import check_pairs, repeated
-from ..images.segments import with_segments
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_count

@@ -14,9 +14,9 @@ from ..inputs.arrays import shown_number
 from ..inputs.foreground import Foreground
 from ..inputs.grids import Grid
 from .channels import Held
+from .formats.segments import Segment
 from .grids.forms import forms_of, unit_of
 from .paths import shown
-from .segments import Segment
 
 HALF = 0.501  # of a step: single precision needs a little more than half
 

@@ -161,7 +161,7 @@ def mended_in_words(
         elif "bitpix" in text:
             doubts.append("its bitpix contradicts its datatype: the datatype is taken")
         elif not any(word in text for word in ("pixdim", "divisible by 16")):
-            doubts.append(f"its header is mended: {text}")
+            doubts.append(f"nibabel says of its header: {text}")
     return doubts
 
 

@@ -28,12 +28,12 @@ from .formats.nrrd import NRRD_SUFFIXES, read_nrrd
 from .formats.numpy_file import read_numpy
 from .formats.other import looks_like, read_other
 from .formats.pictures import PICTURE_SUFFIXES, read_picture
+from .formats.segments import named
 from .four_axes import one_channel
 from .image import Image
 from .nifti import NIFTI_SUFFIXES, read_nifti
 from .nnunet import companion_of, read_probabilities
 from .paths import shown
-from .segments import named
 from .wanted import Wanted
 
 ALL = Wanted()  # each file as it is

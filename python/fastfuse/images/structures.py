@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from ..errors import ImageError
 from ..inputs.foreground import Foreground
 from ..inputs.names import enumerated
+from .formats.segments import SWITCH, Segment, plain
 from .image import Image
 from .paths import shown
-from .segments import SWITCH, Segment, plain
 
 
 def compare_names(images: Sequence[Image], foreground: Foreground) -> list[str]:

@@ -19,9 +19,9 @@ from ...inputs.names import enumerated
 from ..checks import READABLE, check_memory
 from ..image import Image
 from ..paths import shown
-from ..segments import SWITCH, Segment, named
 from ..wanted import Wanted
 from .quiet import quiet
+from .segments import SWITCH, Segment, named
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"

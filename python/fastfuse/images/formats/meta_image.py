@@ -13,9 +13,9 @@ from ...errors import ImageError
 from ..checks import check_content
 from ..image import Image
 from ..paths import remark_on, shown
-from ..segments import one_image
 from ..wanted import Wanted
 from .raw import UNITS_MM, Stored, beside, check_sizes, floats, integers, numbered, text_header
+from .segments import one_image
 
 META_SUFFIXES = (".mha", ".mhd")
 MOST_AXES = 5

@@ -15,9 +15,9 @@ from ...errors import ImageError
 from ..checks import check_content
 from ..image import Image
 from ..paths import remark_on, shown
-from ..segments import Segment, one_image
 from ..wanted import Wanted
 from .raw import UNITS_MM, Stored, beside, check_sizes, floats, integers, numbered, text_header
+from .segments import Segment, one_image
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 MOST_AXES = 16

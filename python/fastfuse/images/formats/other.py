@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..checks import READABLE, check_content, check_memory
 from ..image import Image
 from ..nifti import mended_in_words, with_thickness
 from ..paths import remark_on, shown
+from .quiet import quiet
 
 # What files are that hold no volume, by their ending.
 NO_VOLUMES = {
@@ -71,10 +73,13 @@ nibabel_log.setLevel(1)
 
 @contextmanager
 def collected() -> Iterator[list[str]]:
-    """Collect what nibabel says in this thread of what it mends."""
+    """Collect what nibabel says in this thread of what it mends, in its log and by warnings."""
     _saying.said = []
     try:
-        yield _saying.said
+        with quiet(), warnings.catch_warnings(record=True) as caught:  # filters belong to the whole process
+            warnings.simplefilter("always", UserWarning)
+            yield _saying.said
+        _saying.said += [" ".join(str(one.message).split()) for one in caught if one.category is UserWarning]
     finally:
         del _saying.said
 
@@ -102,7 +107,9 @@ def looks_like(path: Path) -> str | None:
 def read_other(path: Path) -> Image:
     """Read a volume in one of nibabel's formats other than NIfTI in one file."""
     refuse_no_volume(path)
-    with collected() as said, _loaded(path) as image:
+    with ExitStack() as open_files:
+        with collected() as said:
+            image = open_files.enter_context(_loaded(path))
         if not isinstance(image, nib.spatialimages.SpatialImage):
             raise ImageError(
                 f"{shown(path)}: it is a {type(image).__name__}, and no volume; fastfuse reads {READABLE}"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
-from ..inputs.names import enumerated
-from .checks import check_memory
-from .paths import shown
+from ...errors import ImageError
+from ...inputs.names import enumerated
+from ..checks import check_memory
+from ..paths import shown
 
 if TYPE_CHECKING:
-    from ..inputs.foreground import Foreground
+    from ...inputs.foreground import Foreground
 
 SWITCH = "select_segment=NAME (--select-segment NAME)"
 
