@@ -217,6 +217,7 @@ Written FieldByTable::written_of(const RowAnswers& answers) const {
             if (is_missing(votes[row])) continue;
             written.marked_by[rater] += answers.w[row] * votes[row];
             written.seen_by[rater] += answers.w[row];
+            written.neither[rater] += answers.u[row] * (1 - votes[row]);
         }
     }
     return written;

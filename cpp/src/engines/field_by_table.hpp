@@ -31,19 +31,22 @@ class FieldByTable : public TableEngine {
         double log_evidence = 0;
     };
 
-    // Σ w of each row, of the consensus that is written.
+    // Σ w and Σ (1 − w) of each row, of the consensus that is written.
     struct RowAnswers {
-        explicit RowAnswers(std::size_t rows = 0) : w(rows) {}
+        explicit RowAnswers(std::size_t rows = 0) : w(rows), u(rows) {}
         void add(const RowAnswers& other) {
-            for (std::size_t row = 0; row < w.size(); ++row)
+            for (std::size_t row = 0; row < w.size(); ++row) {
                 w[row] += other.w[row];
+                u[row] += other.u[row];
+            }
             range.include(other.range);
         }
         void add(std::int32_t row, double value) {
             w[static_cast<std::size_t>(row)] += value;
+            u[static_cast<std::size_t>(row)] += 1 - value;
             range.include(value);
         }
-        std::vector<double> w;
+        std::vector<double> w, u;
         Range range;
     };
 

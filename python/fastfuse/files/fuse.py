@@ -165,12 +165,12 @@ def _done(
     labels = () if options.select_label is None else (options.select_label,)
     inputs = job.read(say, options.threads, Wanted(Foreground(labels)))
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
-    a_map = prior_map(job, inputs, options.select_label, say)
+    a_map = prior_map(job, inputs, options.select_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(inputs.votes, inputs.region, inputs.present or None, names=job.names, titles=job.titles)
     if growth is None:
         say("fusing")
-        fusion, doubts = fuse_votes(votes, method, options)
+        fusion, doubts = fuse_votes(votes, method, options, cut=job.cut)
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)

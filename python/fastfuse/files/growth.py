@@ -75,5 +75,5 @@ def fuse_grown(
     softened = guide.dilate_all(masks, job.names)
     say("fusing")
     votes = replace(votes, raters=[soft.values for soft in softened])
-    fusion, doubts = fuse_votes(votes, method, replace(options, select_label=None))
+    fusion, doubts = fuse_votes(votes, method, replace(options, select_label=None), cut=job.cut)
     return fusion, {**facts, "raters": [soft_facts(soft) for soft in softened]}, remarks + doubts

@@ -15,6 +15,7 @@ from ..inputs.raters import Raters
 from .declared import switch
 from .option_checks import is_map
 from .options import Options
+from .prior_map import without_certainty
 from .votes import Votes
 
 
@@ -70,6 +71,9 @@ class Case:
         present = _as_present(votes.present, given, shape)
         prior_map = as_companion(options.prior, "prior", shape) if is_map(options.prior) else None
         mask = None if votes.mask is None else as_companion(votes.mask, "mask", shape)
+        if prior_map is not None:
+            prior_map, clamped = without_certainty(prior_map, mask, votes.titles)
+            remarks += clamped
         spacings = _spacings(options, votes.raters, axes)
         return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks)
 

@@ -85,7 +85,8 @@ class Options:
         fixed. If votes are missing: first the mean of each voxel's votes, then the mean over voxels. It is biased
         when raters over-mark: with five raters of sensitivity 0.8 and specificity 0.95 at a true prevalence of
         0.01, the estimated sensitivity comes out 0.44 too low. "estimate": the mean consensus, updated in every
-        iteration; it has no such bias. A number: in (0, 1). A map: of the raters' shape, with values in (0, 1).""",
+        iteration; it has no such bias. A number: in (0, 1). A map: of the raters' shape, with values in [0, 1]. One that
+        holds 0 or 1, as an atlas does outside the head, is clamped to [1e-6, 1 - 1e-6], with a warning.""",
         flag=Flag(
             "mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote.",
             number_or_word,
