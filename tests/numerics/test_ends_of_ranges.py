@@ -1,4 +1,4 @@
-"""Every number at both ends of its documented range: a finite consensus in [0, 1], or a refusal of the right thing."""
+"""Every number at both ends of its documented range: a finite consensus in [0, 1]."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import fastfuse
 
 from ..doors import fuse_arrays
+from ..draws import mostly_slow
 
 ROUTES = ("patterns", "lanes", "rows")
 METHODS = ("staple", "soft-staple", "simplified-soft-staple")
@@ -25,7 +26,7 @@ ENDS: dict[str, tuple[Any, ...]] = {
     "performance_prior": ((1, 1e12), (1e12, 1), (1e12, 1e12)),
     "tol": (0.0, HUGE),
     "max_iter": (1,),
-    "roi": (0.0, TINY, HUGE),
+    "roi": (0.0, TINY, 3.0),
     "spacing_mm": ([TINY, TINY], [HUGE, HUGE], [TINY, HUGE]),
 }
 ALONE = [{name: value} for name, values in ENDS.items() for value in values]
@@ -50,10 +51,11 @@ def taken(options: dict[str, Any], method: str, route: str) -> dict[str, Any]:
     """Return the options that the method has, in a problem small enough for all of them."""
     skipped = {"staple": ("m_step", "likelihood"), "soft-staple": ("likelihood",)}.get(method, ())
     given = {name: value for name, value in options.items() if name not in skipped}
-    return {"max_iter": 20, **given, "route": route}
+    sides = {"spacing_mm": [1.0, 2.0]} if "roi" in given else {}
+    return {"max_iter": 20, **sides, **given, "route": route}
 
 
-@pytest.mark.parametrize("raters", [1, 2, 16, 17, 64, 200])
+@pytest.mark.parametrize("raters", mostly_slow([64, 1, 17, 2, 16, 200], 2))
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("method", METHODS)
 def test_consensus_is_a_probability(method: str, route: str, raters: int) -> None:
@@ -62,14 +64,11 @@ def test_consensus_is_a_probability(method: str, route: str, raters: int) -> Non
         for options in [*ALONE, *TOGETHER]:
             asked = taken(options, method, route)
             what = f"{kind} {options}"
-            try:
-                fused, remarks = fuse_arrays(list(votes), method, dtype="float64", **asked)
-            except ValueError as refusal:
-                assert "ball spans" in str(refusal), what
-                continue
+            fused, remarks = fuse_arrays(list(votes), method, dtype="float64", **asked)
             assert ((fused.probability >= 0) & (fused.probability <= 1)).all(), what
+            told = (fused.volume > 0) & (fused.volume < fused.n_read)
             for rates in (fused.sensitivity, fused.specificity):
-                assert ((rates >= 0) & (rates <= 1)).all(), what
+                assert ((rates >= 0) & (rates <= 1))[told].all(), what
             assert not np.isnan(fused.log_likelihood).any(), what
             assert 0 <= fused.prior <= 1, what
             assert not any("nan" in remark for remark in remarks), what

@@ -219,7 +219,10 @@ class Options:
         """"squarem": every two steps, go as far beyond them as their difference promises (Varadhan and Roland
         2008). The jump is kept where the likelihood rises or, with the paper's M-step, where the next step is not
         larger. It needs fewer iterations where EM is slow. It ends at the same rates if the data determine them;
-        two raters do not, and with ``prior="estimate"`` more may not.""",
+        two raters do not, and with ``prior="estimate"`` more may not. It may then end at another maximum of the
+        likelihood than plain EM. Where the distinct vote patterns are few, plain EM runs as well, and the higher end
+        is kept, up to 0.001 nats; on a network's probabilities that would cost too much. With the paper's M-step on
+        fractional votes neither climbs the likelihood, and either may end lower.""",
         flag=Flag("none, or squarem, which needs fewer iterations where EM is slow.", main=True),
     )
     threads: int = option(

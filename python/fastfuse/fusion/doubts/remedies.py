@@ -32,7 +32,7 @@ def for_slow_em(evidence: Evidence) -> str:
     tries.append("a larger max_iter")
     if _can_be_masked(evidence):
         tries.append("a mask")
-    if options.prior == "estimate":
+    if _is(options.prior, "estimate"):
         tries.append("a fixed prior, which leaves one parameter less")
     return f"try {either(tries)}"
 
