@@ -87,7 +87,8 @@ def _has_many_fractions(array: Array) -> bool:
     for part in _parts(array.shape):
         values = array[part]
         fractions = values[(values > 0) & (values < 1)]
-        found.update(np.unique(fractions[: 64 * FEW_VALUES]).tolist())
+        others = fractions[fractions != fractions.flat[0]] if fractions.size else fractions
+        found.update(np.unique(others[: 64 * FEW_VALUES]).tolist())  # a floor fills the background
         if len(found) > FEW_VALUES:
             return True
     return False
