@@ -56,6 +56,12 @@ class FieldByTable : public TableEngine {
     // Two sums a row, of every other voxel: an addition need not wait for the one before.
     void sweep_line(std::int64_t line, int colour, double logit_prior, const std::vector<double>& log_odds,
                     SweepScratch& scratch, RowSums& sums);
+    void find_logits(std::int64_t line, int half, std::int64_t first, std::int64_t some, double logit_prior,
+                     double* logit) const;
+    void take_rows(const std::int32_t* row, std::int64_t some, const SweepScratch& scratch, RowSums& sums,
+                   double* w) const;
+    void take_row(std::int32_t row, std::int64_t some, const SweepScratch& scratch, RowSums& sums,
+                  double* w) const;
     Sums sums_of(const RowSums& by_row, const Performance& performance) const;
     Written written_of(const RowAnswers& answers) const;
 

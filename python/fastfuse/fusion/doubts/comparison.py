@@ -14,7 +14,7 @@ from ..case import Case
 from ..options import Options
 
 FEW_VALUES = 16  # of soft masks; more distinct fractions are a network's
-SLAB_VOXELS = 1 << 20  # compared at once
+SLAB_VOXELS = 1 << 16  # compared at once
 
 Counts = NDArray[np.int64]
 

@@ -12,8 +12,8 @@ from .remedies import THE_MEAN, for_a_fit, rates_run_to_one
 
 ALIKE = 0.75  # Dice with some rater from which on no distance from all of them is looked for
 NEAR_THE_MEAN = 0.9  # Dice with the mean vote's mask of a consensus of networks' probabilities
-NEAR_A_RATER = 0.6  # Dice with some rater; the least in 180 fusions of ordinary raters was 0.77
-FAR_VOLUME = 2  # times the largest rater's volume, or a part of the smallest one's
+NEAR_A_RATER = 0.4  # Dice with some rater; the least in 180 fusions of ordinary raters was 0.77
+FAR_VOLUME = 3  # times the largest rater's volume, or a part of the smallest one's
 
 
 def remarks_on_consensus(evidence: Evidence) -> list[str]:
