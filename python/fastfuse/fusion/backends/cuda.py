@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ... import _core
+from ...errors import reason_of
 from ...inputs.arrays import Array, as_companion, name_of
 from ...inputs.checks import check_dtype, check_spacings
 from ...inputs.output_array import check_out
@@ -164,7 +165,7 @@ def _lent(value: Any, name: str, place: Place, *, mask: bool = False) -> Any:
         with current(place):
             return value.__dlpack__(stream=place.stream or LEGACY_STREAM)
     except Exception as error:
-        raise TypeError(f"{name} cannot be lent by DLPack ({error})") from error
+        raise TypeError(f"{name} cannot be lent by DLPack ({reason_of(error)})") from error
 
 
 def _once_more_if_short(place: Place, fuse: Callable[[], Answer]) -> Answer:
