@@ -200,6 +200,15 @@ def test_files_are_judged_at_their_cut(tmp_path: Path) -> None:
         assert facts["foreground"]["voxels"] == marked
 
 
+def test_full_inside_a_mask_is_not_full_everywhere() -> None:
+    votes = np.ones((3, 20))
+    _, remarks = fuse_arrays(list(votes), "staple")
+    assert "the probability is 1 everywhere" in remarks[0]
+    fused, remarks = fuse_arrays(list(votes), "staple", mask=np.arange(20) < 5)
+    assert "the probability is 1 on all voxels that are fused" in remarks[0]
+    assert fused.probability.sum() == 5
+
+
 # --- remedies --------------------------------------------------------------------------------------------------
 
 

@@ -52,7 +52,7 @@ def taken(options: dict[str, Any], method: str, route: str) -> dict[str, Any]:
     skipped = {"staple": ("m_step", "likelihood"), "soft-staple": ("likelihood",)}.get(method, ())
     given = {name: value for name, value in options.items() if name not in skipped}
     sides = {"spacing_mm": [1.0, 2.0]} if "roi" in given else {}
-    return {"max_iter": 20, **sides, **given, "route": route}
+    return {"max_iter": 4, **sides, **given, "route": route}
 
 
 @pytest.mark.parametrize("raters", mostly_slow([64, 1, 17, 2, 16, 200], 2))

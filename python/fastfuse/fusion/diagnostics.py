@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -39,7 +40,9 @@ def remarks_on(
     if not fusion.volume.any():
         return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
     if (fusion.volume == fusion.n_read).all():
-        return ["everybody marks everything: the probability is 1 everywhere and no specificity is defined"]
+        of_all = fusion.n_voxels == math.prod(fusion.probability.shape)
+        where = "everywhere" if of_all else "on all voxels that are fused"
+        return [f"everybody marks everything: the probability is 1 {where} and no specificity is defined"]
     remarks = []
     evidence = Evidence(fusion, found, method, options, cut, case)
     if np.count_nonzero(fusion.n_read) == 1:

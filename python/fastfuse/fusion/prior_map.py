@@ -31,7 +31,8 @@ def without_certainty(prior: Array, mask: Array | None, titles: Mapping[str, str
         moved &= mask != 0
     count = int(np.count_nonzero(moved))
     voxels = f"{count:,} voxel" + ("s" if count != 1 else "")
-    return clamped, [
+    remark = (
         f"{titles['prior']} holds 0 or 1: {voxels} clamped to [{LEAST:g}, 1 - {LEAST:g}]; what a prior excludes, "
         "no vote brings back"
-    ]
+    )
+    return clamped, [remark]
