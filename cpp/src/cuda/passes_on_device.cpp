@@ -22,7 +22,9 @@ Range range_in(const std::vector<double>& sums) {
 
 PassesOnDevice::PassesOnDevice(const Votes& votes, bool fine)
     : columns_(columns_of(votes)), scratch_(*votes.place), check_(votes.check), fine_(fine),
-      sums_(*votes.place, static_cast<std::size_t>(product_sums(votes.size())) + 2) {}
+      sums_(*votes.place,
+            static_cast<std::size_t>(std::max(product_sums(votes.size()), inspected_sums(votes.size()))) +
+                2) {}
 
 Census PassesOnDevice::survey(Gather gather) {
     const Place& place = scratch_.place();

@@ -16,6 +16,7 @@ from .backends import core
 Box = tuple[slice, ...]
 
 REACH = 4  # standard deviations
+FLAT = 1e-8  # relative difference of weights that single precision does not show
 LEAST_WEIGHT = 1e-6  # of the raters who vote nearby; with less, there is no mean vote
 
 
@@ -100,6 +101,11 @@ def _kernel(sigma: float, length: int) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum())[reach:]
 
 
+def _is_flat(kernel: NDArray[np.float64], length: int) -> bool:
+    """Tell whether the weights reach over the whole volume, and are equal in single precision."""
+    return len(kernel) == length and bool(kernel[-1] > (1 - FLAT) * kernel[0])
+
+
 def _smoothed(
     arrays: Sequence[Array],
     region: Array | None,
@@ -116,6 +122,11 @@ def _smoothed(
     smooth = np.full(shape, least, np.float32)
     box = _box_of(arrays)
     if box is None:
+        return smooth
+    if all(_is_flat(kernel, length) for kernel, length in zip(kernels, shape, strict=True)):
+        total, votes = _sums(arrays, region, tuple(slice(0, length) for length in shape))
+        mean = total.sum(dtype=np.float64) / max(votes.sum(dtype=np.float64), 1)
+        smooth[...] = np.clip(mean, least, 1 - least)
         return smooth
     reaches = [len(kernel) - 1 for kernel in kernels]
     near = _grown(box, reaches, shape)
