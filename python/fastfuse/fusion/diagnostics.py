@@ -40,7 +40,8 @@ def remarks_on(
     if not fusion.volume.any():
         return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
     if (fusion.volume == fusion.n_read).all():
-        of_all = fusion.n_voxels == math.prod(fusion.probability.shape)
+        shape = getattr(fusion.probability, "shape", (fusion.n_voxels,))  # unknown of what a device holds
+        of_all = fusion.n_voxels == math.prod(shape)
         where = "everywhere" if of_all else "on all voxels that are fused"
         return [f"everybody marks everything: the probability is 1 {where} and no specificity is defined"]
     remarks = []

@@ -59,7 +59,8 @@ class Evidence:
         return bool(self.lowest >= self.cut)
 
     def _written(self, value: float) -> np.floating:
-        wide = str(self.fusion.probability.dtype).endswith("float64")
+        dtype = getattr(self.fusion.probability, "dtype", "float32")  # what a device holds may not tell it
+        wide = str(dtype).endswith("float64")
         return np.float64(value) if wide else np.float32(value)
 
 
