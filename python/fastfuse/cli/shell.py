@@ -17,6 +17,7 @@ from ..report import terminal as report
 from . import check, demo, evaluate, experiment, fuse, rings, soften
 from .common import CannotPrint, Interrupted
 from .flags import typed_names, with_typed_values
+from .once import Once
 
 INTERRUPTED, TERMINATED = 130, 143
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
@@ -38,7 +39,7 @@ app = typer.Typer(
 
 for command in (fuse, soften, evaluate, demo, check, experiment):
     name = command.__name__.rpartition(".")[2]
-    app.command(name, epilog=command.EPILOG)(getattr(command, name))
+    app.command(name, cls=Once, epilog=command.EPILOG)(getattr(command, name))
 
 
 @app.callback(invoke_without_command=True)
@@ -131,6 +132,8 @@ def _as_typed(message: str) -> str:
     message = with_typed_values(message)
     name, _, rest = message.partition(" is ")
     typed = {**typed_names(), **rings.TYPED}
+    if name == "threshold" and "adaptive" not in rest:  # that of the votes
+        typed["threshold"] = "--threshold"
     return f"{typed[name]} is {rest}" if name in typed else message
 
 

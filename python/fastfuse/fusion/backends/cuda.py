@@ -45,11 +45,15 @@ class Cuda:
             check_out(votes.out, votes.dtype, case.shape)
         return case
 
-    def fuse(self, case: Case, method: Method, options: Options) -> tuple[Any, Found]:
+    def fuse(self, case: Case, method: Method, options: Options) -> tuple[Case, Any, Found]:
         """Fuse on the device; where its memory is short, once more without what the library keeps for later."""
-        with core.refusals_explained(case, seen=not self._of_tensors):
-            asked = core.core_options(method, options, case.spacings)
-            return _once_more_if_short(self._place, lambda: self._run(case, asked))
+        asked = core.core_options(method, options, case.spacings)
+
+        def fused(placed: Case) -> tuple[Any, Found]:
+            return _once_more_if_short(self._place, lambda: self._run(placed, asked))
+
+        case, (probability, found) = core.explained(case, fused, seen=not self._of_tensors)
+        return case, probability, found
 
     def _check_options(self, votes: Votes, options: Options) -> None:
         """Refuse what only the CPU does."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +72,7 @@ def are_probabilities(case: Case, options: Options) -> bool:
     """Tell whether most raters are maps with many fractions, as a network's probabilities have."""
     if (
         not all(isinstance(array, np.ndarray) for array in case.given.arrays)
-        or options.select_label is not None
+        or options.core_label is not None
     ):
         return False
     dense = sum(_has_many_fractions(array.transpose(case.axes)) for array in case.given.arrays)
@@ -100,7 +99,7 @@ def _slabs(
     """Yield parts of the consensus, of where each rater votes, and of their votes."""
     given = case.in_memory_order()
     written = probability.transpose(case.axes)
-    label: Any = options.select_label
+    label = options.core_label
     for part in _parts(written.shape):
         votes, inside = [], []
         for i, array in enumerate(given.raters):
