@@ -200,6 +200,29 @@ def test_files_are_judged_at_their_cut(tmp_path: Path) -> None:
         assert facts["foreground"]["voxels"] == marked
 
 
+def test_files_are_judged_by_their_ties(tmp_path: Path) -> None:
+    """Two raters of two places: all is a tie."""
+    for i in range(2):
+        votes = np.zeros((4, 4, 4), np.uint8)
+        votes[i] = 1
+        nib.save(nib.Nifti1Image(votes, np.eye(4)), tmp_path / f"r{i}.nii")
+    paths = [tmp_path / f"r{i}.nii" for i in range(2)]
+    for ties, marked in (("foreground", 32), ("background", 0)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fastfuse.fuse_files(
+                paths,
+                tmp_path / "c.nii",
+                method="majority",
+                save_label=tmp_path / "l.nii",
+                ties=ties,
+                overwrite=True,
+            )
+        said = " ".join(str(one.message) for one in caught)
+        assert np.asarray(nib.load(tmp_path / "l.nii").dataobj).sum() == marked
+        assert ("empty at the cut 0.5 (its highest probability is 0.5)" in said) == (marked == 0)
+
+
 def test_full_inside_a_mask_is_not_full_everywhere() -> None:
     votes = np.ones((3, 20))
     _, remarks = fuse_arrays(list(votes), "staple")

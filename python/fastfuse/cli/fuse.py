@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from types import EllipsisType
 from typing import Annotated, Any
@@ -12,7 +13,18 @@ from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
 from .flags import BEYOND, flags_of_options, values_of, with_flags
-from .switches import ChannelAxis, Overwrite, Threads
+from .switches import (
+    ChannelAxis,
+    Grid,
+    Overwrite,
+    Resampled,
+    ResampleName,
+    SelectSegment,
+    Threads,
+    Use,
+    choice,
+    placing_of,
+)
 
 EPILOG = """Examples:
 
@@ -22,19 +34,9 @@ EPILOG = """Examples:
 
 
 IN_THE_HELP: tuple[str | EllipsisType, ...] = (
-    *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "save_counts"),
-    *(
-        "select_label",
-        "binarize",
-        "threshold",
-        "scale",
-        "tol",
-        "max_iter",
-        "acceleration",
-        "roi",
-        "missing",
-        "present",
-    ),
+    *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "ties"),
+    *("save_counts", "select_label", "select_segment", "binarize", "threshold", "scale"),
+    *("tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
     *(
         "expectation",
@@ -45,9 +47,19 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
         "overwrite",
         "soften",
         "image",
+        "grid",
+        "resample",
+        "use",
         *rings.NAMES,
     ),
 )
+
+
+class Ties(str, Enum):
+    """What a voxel becomes whose probability is the cut."""
+
+    FOREGROUND = "foreground"
+    BACKGROUND = "background"
 
 
 @with_flags(IN_THE_HELP, [*flags_of_options(), *rings.FLAGS])
@@ -71,6 +83,9 @@ def fuse(
         Path | None, typer.Option(help="Also write the consensus as a 0/1 mask.", show_default=False)
     ] = None,
     cut: Annotated[float, typer.Option(help="The mask is probability >= cut.")] = 0.5,
+    ties: Annotated[
+        Ties, choice("What a probability that is the cut becomes: foreground, or background.")
+    ] = Ties.FOREGROUND,
     save_counts: Annotated[
         Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
@@ -82,9 +97,13 @@ def fuse(
             rich_help_panel=BEYOND,
         ),
     ] = None,
+    select_segment: SelectSegment = None,
     channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
     soften: Annotated[
         bool,
         typer.Option(
@@ -112,6 +131,7 @@ def fuse(
                 output,
                 mask=mask,
                 present=[None if str(path) == "-" else path for path in present] if present else None,
+                select_segment=select_segment,
                 channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
                 image=image,
@@ -119,9 +139,11 @@ def fuse(
                 dilation=rings.dilation_of(options),
                 save_label=save_label,
                 cut=cut,
+                ties=ties.value,
                 save_counts=save_counts,
                 overwrite=overwrite,
                 progress=say,
+                **placing_of(grid, resample, use),
                 **values_of(options),
             )
         with printing():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..dilation.options import Dilation
+from ..dilation.options import Dilation, DilationOptions
 from ..errors import warn
 from ..fusion.backends.devices import place_of
 from ..fusion.declared import documented
@@ -15,17 +15,21 @@ from ..fusion.option_checks import BetaPrior
 from ..fusion.options import (
     Acceleration,
     Expectation,
+    Init,
     IntervalKind,
     Likelihood,
     Missing,
     MStep,
     Options,
+    Roi,
 )
 from ..fusion.pipeline import fuse_votes
-from ..fusion.registry import Method, method_called
-from ..fusion.result import Fusion
+from ..fusion.registry import Method, MethodName, method_called
+from ..fusion.result import Fusion, Ties, check_ties
 from ..fusion.votes import ENTRIES, Votes, method_entry
+from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths
+from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
 from ..inputs.foreground import within
@@ -33,6 +37,7 @@ from ..inputs.names import grouped
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of
+from .misfits import misfit_remarks
 from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
 from .structures import check_one_structure
 
@@ -42,14 +47,14 @@ def fuse_files(
     paths: Sequence[PathLike],
     output: PathLike,
     *,
-    method: str = "soft-staple",
+    method: MethodName = "soft-staple",
     m_step: MStep = "paper",
     expectation: Expectation = "auto",
     likelihood: Likelihood = "mixture",
     prior: str | float | Path = "mean",
-    init: str | float = "vote",
+    init: Init = "vote",
     mask: PathLike | None = None,
-    roi: str | float = "all",
+    roi: Roi = "all",
     missing: Missing = "error",
     present: Sequence[PathLike | None] | None = None,
     mrf: float = 0.0,
@@ -66,28 +71,38 @@ def fuse_files(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
     image: PathLike | None = None,
     soften: bool = False,
-    dilation: Mapping[str, Any] | None = None,
+    dilation: DilationOptions | None = None,
     save_label: PathLike | None = None,
     cut: float = 0.5,
+    ties: Ties = "foreground",
     save_counts: PathLike | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
 ) -> Fusion:
-    """Fuse image files of one grid into a consensus file, with a JSON sidecar beside it.
+    """Fuse image files into a consensus file, with a JSON sidecar beside it.
+
+    Files that were cropped to what they mark are padded, and those whose axes have another order or direction are
+    turned, by whole voxels: no value changes. What lies between the voxels of the others is refused.
 
     Parameters
     ----------
     paths : sequence of path
-        One image per rater: .nii, .nii.gz, whatever else nibabel reads; .nrrd and .mha with SimpleITK; and .npz as
-        nnU-Net saves probabilities, with its segmentation beside it, of which select_label chooses the class or, by
-        its place, the region.
+        One image per rater: .nii, .nii.gz, .mha, .mhd, .nrrd, .nhdr, .npy, and whatever other volumes nibabel reads;
+        PNG and TIFF with Pillow; DICOM SEG with pydicom; and .npz as nnU-Net saves probabilities, with its segmentation
+        beside it, of which select_label chooses the class or, by its place, the region. A 2-D image is one slice,
+        (x, y, 1).
     output : path
-        The consensus (.nii or .nii.gz), float32, with the first rater's affine, units and codes. Its sidecar
-        has the same name with .json: method, options, each rater's file and performance, prior,
-        iterations, log-likelihood.
+        The consensus (.nii or .nii.gz), float32, with affine, units and codes of the grid: the first rater's, or
+        that of ``grid``, of ``image``, or of the box that holds all raters and the mask where files are parts of
+        one volume. Its sidecar has the same name with .json: method, options, grid, each rater's file and
+        performance, prior, iterations, log-likelihood.
     prior : {"mean", "estimate"}, float or path
         p(truth 1) before any vote, as in :func:`staple`; a map is given as an image file, or as "smooth:4", the mean
         vote smoothed by 4 mm (:func:`smoothed_vote`).
@@ -96,6 +111,9 @@ def fuse_files(
         specificity.
     present : sequence of m paths or None, optional
         Images of where each rater looked, 0 and 1; None for a rater who looked everywhere.
+    select_segment : str or sequence of str, optional
+        Name of the segment to fuse, or of several whose union is fused, of raters that name theirs (.seg.nrrd, DICOM
+        SEG).
     channel_axis : {"first", "last"}, optional
         Which axis of an image of four axes holds a network's classes or regions, of which select_label chooses one. By
         default the one along which probabilities sum to 1, or a single short one.
@@ -105,6 +123,8 @@ def fuse_files(
         function; the voxel's size comes from the header, and ``mask`` is the roi.
     save_label, cut : path, float
         Also write the mask ``probability >= cut`` as uint8.
+    ties : {"foreground", "background"}, default "foreground"
+        What a voxel of that mask becomes whose probability is the cut itself, as in :meth:`Fusion.label`.
     save_counts : path
         Also write how many raters mark each voxel (vote >= 0.5) as uint8, as uint16 for more than 255 raters, 0 outside
         the mask.
@@ -112,6 +132,13 @@ def fuse_files(
         Replace existing outputs.
     progress : callable, optional
         Called with a few words before each step.
+    grid : path, optional
+        Image whose grid all get, and the outputs have. Voxels beyond it are cut off, which is said.
+    resample : {"none", "nearest"}
+        What is done with a file whose voxels lie between those of the grid: it is refused, or each voxel of the grid
+        takes the value of the file's nearest one.
+    use : {"qform", "sform"}, optional
+        Which affine of a NIfTI header counts where it has both; the sform without it.
     {options}
 
     Returns
@@ -140,9 +167,11 @@ def fuse_files(
         threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     ).checked()  # fmt: skip
-    asked = replace(options, prior=options.prior if is_plain(prior) else str(prior))
+    kept: Any = options.prior if is_plain(prior) else str(prior)
+    asked = replace(options, prior=kept)
     asked.check_method(row, images=True)
     growth = growth_of(row, image, soften, dilation)
+    segments = with_segments(options.foreground, select_segment).segments
     place_of([], device)  # which refuses a device that is not there
     if growth is not None and (growth.binarize or options.binarize):
         growth, asked = replace(growth, binarize=True), replace(asked, binarize=True).checked_selection()
@@ -157,9 +186,12 @@ def fuse_files(
         counts=as_path(save_counts, "save_counts"),
         present=[as_path(path, "present") for path in present or ()],
         cut=cut,
+        ties=check_ties(ties),
         smoothing_mm=smoothing_of(prior),
         channel_axis=check_channel_axis(channel_axis),
+        segments=segments,
         overwrite=overwrite,
+        placing=Placing.checked(grid, resample, use),
     )
     job.check()
     return _done(job, row, options, asked, growth, progress or (lambda _: None))
@@ -175,31 +207,44 @@ def _done(
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
     place = place_of([], options.device)
-    inputs = job.read(say, options.threads, Wanted(options.foreground, job.channel_axis))
+    wanted = Wanted(replace(options.foreground, segments=job.segments), job.channel_axis)
+    inputs = job.read(say, options.threads, wanted)
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
     a_map = prior_map(job, inputs, options.core_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(inputs.votes, inputs.region, inputs.present or None, names=job.names, titles=job.titles)
     if growth is None:
         say("fusing")
-        fusion, doubts = fuse_votes(votes, method, options, cut=job.cut)
+        fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked)
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
-    remarks = grouped(inputs.remarks) + doubts
+    remarks = [
+        *grouped(inputs.remarks),
+        *doubts,
+        *misfit_remarks(job, inputs, fusion, options.core_label),
+    ]
     where = "cpu" if place is None else f"cuda:{place.device}"
-    facts = {**asked.recorded(method), **asked.selection, "device": where, "cut": job.cut}
+    by_name = {"select_segment": list(job.segments)} if job.segments else {}
+    facts = {
+        **asked.recorded(method),
+        **asked.selection,
+        **by_name,
+        "device": where,
+        "cut": job.cut,
+        **({} if job.ties == "foreground" else {"ties": job.ties}),
+    }
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
     counts = None if job.counts is None else counts_of(inputs, options.core_label)
-    job.write(fusion, counts, inputs.raters[0], sidecar, say)
+    job.write(fusion, counts, inputs.common.like, sidecar, say)
     warn(remarks, callers=2)
     return fusion
 
 
 def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
     """Return the options for the votes that were read; make votes of values where the core would not."""
-    on_grid = inputs.raters[0].grid if method.estimates and inputs.raters else None
-    options = replace(options, spacing_mm=None if on_grid is None else on_grid.spacing_mm)
+    in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
+    options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
     if not options.foreground.selects:
         return options
     of_networks = any(image.is_channel for image in inputs.raters)

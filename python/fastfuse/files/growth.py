@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from ..dilation.guide import Guide
-from ..dilation.options import Dilation
+from ..dilation.options import Dilation, DilationOptions
 from ..fusion.declared import switch
 from ..fusion.methods.dilated import dilate_fusion
 from ..fusion.options import Options
@@ -21,11 +21,11 @@ from ..inputs.arrays import selected
 from ..inputs.checks import check_flag
 from ..inputs.rounding import without_rounding
 from .job import Inputs, Job
-from .soften import dilation_facts, dilation_options, soft_facts
+from .soften import dilation_facts, dilation_options, in_space, soft_facts
 
 
 def growth_of(
-    method: Method, image: PathLike | None, soften: Any, dilation: Mapping[str, Any] | None
+    method: Method, image: PathLike | None, soften: Any, dilation: DilationOptions | None
 ) -> Dilation | None:
     """Return how masks, or their consensus, are to grow; None if they are not."""
     if check_flag(soften, "soften") and method.votes == "binary":
@@ -57,7 +57,7 @@ def fuse_grown(
     guide = Guide.of(
         inputs.image,
         inputs.region,
-        replace(growth, spacing_mm=inputs.raters[0].grid.spacing_mm),
+        in_space(growth, inputs.grid),
         threads=options.threads,
         image_name=job.titles["image"],
         roi_name=job.titles["mask"],
@@ -78,5 +78,5 @@ def fuse_grown(
     softened = guide.dilate_all(masks, job.names)
     say("fusing")
     votes = replace(votes, raters=[soft.values for soft in softened])
-    fusion, doubts = fuse_votes(votes, method, replace(options, select_label=None), cut=job.cut)
+    fusion, doubts = fuse_votes(votes, method, replace(options, select_label=None), cut=job.least_marked)
     return fusion, {**facts, "raters": [soft_facts(soft) for soft in softened]}, remarks + doubts

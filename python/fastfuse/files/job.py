@@ -10,22 +10,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.result import Fusion
+from ..fusion.result import Fusion, Ties
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
+from ..images.placing import AS_IT_IS, Kind, Placing
 from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.arrays import selected
 
 if TYPE_CHECKING:
+    from ..images.grids.common import Common
     from ..images.image import Image
     from ..images.wanted import ChannelAxis, Wanted
+    from ..inputs.grids import Grid
 
 
 @dataclass
 class Inputs:
-    """What the files hold, on one grid: the first rater's."""
+    """What the files hold, on one grid."""
 
+    common: Common
     raters: list[Image] = field(default_factory=list)
     votes: list[NDArray[Any]] = field(default_factory=list)
     region: NDArray[Any] | None = None
@@ -33,6 +37,11 @@ class Inputs:
     image: NDArray[Any] | None = None
     present: list[NDArray[Any] | None] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def grid(self) -> Grid:
+        """Positions of the voxels in space."""
+        return self.common.like.grid
 
 
 @dataclass(frozen=True)
@@ -48,9 +57,12 @@ class Job:
     counts: Path | None
     present: list[Path | None] = field(default_factory=list)
     cut: float = 0.5  # of the label's mask
+    ties: Ties = "foreground"
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
     channel_axis: ChannelAxis | None = None  # of images of four axes
+    segments: tuple[str, ...] = ()  # names of those that raters' files are read for
     overwrite: bool = False
+    placing: Placing = AS_IT_IS
 
     @property
     def names(self) -> list[str]:
@@ -66,11 +78,17 @@ class Job:
             for what, path in files.items()
         }
 
+    @property
+    def least_marked(self) -> float:
+        """The least probability, in the precision of the file, that the mask of the consensus takes."""
+        cut = np.float32(self.cut)
+        return self.cut if self.ties == "foreground" else float(np.nextafter(cut, np.float32(2)))
+
     def check(self) -> None:
         """Refuse early what must not, or cannot, be written."""
         from ..images.nifti import NIFTI_SUFFIXES
 
-        others = (self.mask, self.prior, self.image, *self.present)
+        others = (self.mask, self.prior, self.image, *self.present, self.placing.grid)
         check_pairs(self.raters)
         inputs = [*self.raters, *(path for path in others if path is not None)]
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
@@ -79,19 +97,26 @@ class Job:
 
     def read(self, say: Callable[[str], None], threads: int, wanted: Wanted) -> Inputs:
         """Read all images, several at once."""
+        from ..images.grids.common import on_one_grid
         from ..images.image import votes_of
-        from ..images.reading import on_one_grid, reading
+        from ..images.reading import reading
+        from ..images.structures import compare_names
 
         remarks = repeated(self.raters)
-        others: dict[str | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
+        others: dict[Kind | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
         others.update(enumerate(self.present))
         given = {what: path for what, path in others.items() if path is not None}
         paths = [*self.raters, *given.values()]
-        with reading(paths, threads, wanted) as found_images:
-            images = list(on_one_grid(paths, found_images, say, remarks))
+        kinds: list[Kind] = ["votes"] * len(self.raters)
+        kinds += ["present" if isinstance(what, int) else what for what in given]
+        asked = [wanted] * len(self.raters) + [wanted.beside()] * len(given)
+        with reading(paths, threads, asked) as found_images:
+            images, common = on_one_grid(paths, kinds, found_images, say, remarks, self.placing)
         raters = images[: len(self.raters)]
         found = dict(zip(given, images[len(raters) :], strict=True))
+        remarks += compare_names(raters, wanted.foreground)
         return Inputs(
+            common,
             raters=raters,
             votes=[votes_of(image, remarks) for image in raters],
             region=votes_of(found["mask"]) if "mask" in found else None,
@@ -114,7 +139,11 @@ class Job:
 
         images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
             (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
-            (self.label, None if self.label is None else fusion.label(self.cut), f"cut {self.cut:g}"),
+            (
+                self.label,
+                None if self.label is None else fusion.label(self.cut, ties=self.ties),
+                f"cut {self.cut:g}",
+            ),
             (self.counts, counts, "votes"),
         ]
         with Outputs(overwrite=self.overwrite) as outputs:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,10 @@ from ..fusion.smoothing import smoothed_on
 from ..inputs.arrays import selected
 from .job import Inputs, Job
 
-IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr")
+IMAGE_SUFFIXES = (
+    ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr", ".npy", ".npz", ".tif", ".tiff",
+    ".png", ".dcm",
+)  # fmt: skip
 
 
 def prior_file(prior: Any) -> Path | None:
@@ -47,11 +50,11 @@ def is_plain(prior: Any) -> bool:
     return prior_file(prior) is None and smoothing_of(prior) is None
 
 
-def word_or_number(prior: Any) -> str | float:
+def word_or_number(prior: Any) -> Any:
     """Return the prior, or the default in place of one that becomes a map."""
     if not isinstance(prior, str) and np.ndim(prior):
         raise TypeError("prior is an array: fuse_files takes a prior map as an image file")
-    return cast("str | float", prior) if is_plain(prior) else "mean"
+    return prior if is_plain(prior) else "mean"
 
 
 def prior_map(
@@ -62,5 +65,5 @@ def prior_map(
         return inputs.prior
     say("smoothing the votes")
     voting = inputs.votes if label is None else [selected(vote, label) for vote in inputs.votes]
-    spacing = inputs.raters[0].grid.spacing_mm
+    spacing = inputs.grid.spacing_mm
     return smoothed_on(voting, job.smoothing_mm, spacing_mm=spacing, mask=inputs.region, threads=threads)

@@ -21,7 +21,7 @@ def fuse_votes(
     votes: Votes, method: Method, options: Options, *, cut: float = 0.5
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion, and what makes it doubtful; ``cut`` is that of the mask to be made of the consensus."""
-    options = options.checked()
+    options, votes = options.checked(), votes.listed()
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     case, probability, found = backend.fuse(case, method, options)

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from ..errors import warn
 from ..inputs.arrays import Array, as_companion, axes_in_memory_order
 from ..inputs.checks import check_number, check_spacings
+from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.raters import Raters
+from ..inputs.stacks import listed
 from .backends import core
 
 Box = tuple[slice, ...]
@@ -21,11 +24,12 @@ LEAST_WEIGHT = 1e-6  # of the raters who vote nearby; with less, there is no mea
 
 
 def smoothed_vote(
-    raters: Any,
+    raters: RatersLike,
     sigma_mm: float,
     *,
     spacing_mm: Sequence[float],
-    mask: ArrayLike | None = None,
+    axis: int | None = None,
+    mask: VoxelsLike | None = None,
     least: float = 1e-3,
 ) -> NDArray[np.float32]:
     """Return the mean vote, smoothed: a prior map that knows where lesions lie, for :func:`staple` and the like.
@@ -42,6 +46,8 @@ def smoothed_vote(
         Standard deviation of the Gaussian.
     spacing_mm : sequence of float, one per axis
         Voxel size.
+    axis : int, optional
+        Where raters lie, as in :func:`staple`.
     mask : array_like of the raters' shape, optional
         Voxels outside are left out of the means.
     least : float, default 0.001
@@ -64,7 +70,9 @@ def smoothed_vote(
     >>> fastfuse.staple(votes, prior=prior).label()
     array([0, 0, 1, 1], dtype=uint8)
     """
-    return smoothed_on(raters, sigma_mm, spacing_mm=spacing_mm, mask=mask, least=least, threads=0)
+    given, doubts = listed(raters, axis)
+    warn(doubts)
+    return smoothed_on(given, sigma_mm, spacing_mm=spacing_mm, mask=mask, least=least, threads=0)
 
 
 def smoothed_on(
@@ -72,7 +80,7 @@ def smoothed_on(
     sigma_mm: float,
     *,
     spacing_mm: Sequence[float],
-    mask: ArrayLike | None,
+    mask: VoxelsLike | None,
     threads: int,
     least: float = 1e-3,
 ) -> NDArray[np.float32]:
