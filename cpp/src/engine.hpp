@@ -29,6 +29,8 @@ class Engine {
     virtual Observed observe(const Performance& /*performance*/) { return {}; }
     // Whether soft-STAPLE runs on the masses of the 2^m binary patterns.
     virtual bool by_masses() const { return false; }
+    // Whether E-steps take so little time that EM may run twice.
+    virtual bool is_quick() const { return false; }
     // Null where there is no table.
     virtual const Tabulation* tabulation() const { return nullptr; }
 };

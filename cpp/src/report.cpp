@@ -57,6 +57,7 @@ Result describe(const Census& census, const Options& options, bool has_map) {
     result.voxels = sums.count;
     result.disputed = census.disputed;
     result.volume = census.volume;
+    result.unmarked = census.unmarked;
     result.read = census.read;
     return result;
 }
@@ -78,7 +79,14 @@ Estimate certain(const Census& census, const Options& options) {
 Estimate of_majority(const Census& census, const Options& options) {
     Estimate estimate = begun(options);
     estimate.converged = true;
-    estimate.performance = maximise(census.mean_vote, Performance(static_cast<int>(census.volume.size())));
+    const Sums& sums = census.mean_vote;
+    estimate.performance = maximise(sums, Performance(static_cast<int>(census.volume.size())));
+    for (std::size_t i = 0; i < census.volume.size(); ++i) { // 0 / 0
+        if (sums.true_positive[i] + sums.false_negative[i] == 0)
+            estimate.performance.sensitivity[i] = undefined;
+        if (sums.true_negative[i] + sums.false_positive[i] == 0)
+            estimate.performance.specificity[i] = undefined;
+    }
     return estimate;
 }
 
@@ -110,6 +118,7 @@ void report(const Written& written, Result& result) {
     result.highest = written.range.highest;
     result.marked_by = written.marked_by;
     result.seen_by = written.seen_by;
+    result.neither = written.neither;
 }
 
 void report(Observed observed, Result& result) {
@@ -143,6 +152,7 @@ Result nothing_to_fuse(const Task& task, const Region* region) {
     result.volume.assign(static_cast<std::size_t>(task.votes.size()), 0);
     result.sensitivity = result.specificity = std::vector<double>(result.volume.size(), undefined);
     result.read = result.marked_by = result.seen_by = result.volume;
+    result.unmarked = result.neither = result.volume;
     result.prior = undefined;
     result.converged = true;
     if (resamples(task.options)) result.table = VoteTable(task.votes.size(), result.volume, {0});
@@ -157,10 +167,13 @@ void add_agreed(const Region& region, const Output& consensus, const Team& team,
             if (region.marked[static_cast<std::size_t>(voxel)]) consensus.put(voxel, 1);
     });
     for (std::size_t i = 0; i < region.read.size(); ++i) {
+        const double unmarked = region.read[i] - region.volume[i]; // whole numbers
         result.volume[i] += region.volume[i];
+        result.unmarked[i] += unmarked;
         result.read[i] += region.read[i];
         result.marked_by[i] += region.volume[i]; // w = q = 1
         result.seen_by[i] += region.volume[i];
+        result.neither[i] += unmarked; // w = q = 0
     }
 }
 

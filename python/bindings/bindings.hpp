@@ -15,6 +15,7 @@ void bind_dilation(py::module_& m);
 void bind_fuse(py::module_& m);
 void bind_options(py::module_& m);
 void bind_results(py::module_& m);
+void bind_smoothing(py::module_& m);
 void bind_vote_table(py::module_& m);
 
 } // namespace fastfuse::bindings

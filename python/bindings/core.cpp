@@ -46,4 +46,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     fastfuse::bindings::bind_cuda(m);
     fastfuse::bindings::bind_dilation(m);
     fastfuse::bindings::bind_fuse(m);
+    fastfuse::bindings::bind_smoothing(m);
 }

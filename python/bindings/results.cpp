@@ -99,9 +99,11 @@ void bind_result(py::module_& m) {
         .def_readonly("voxels", &Result::voxels)
         .def_readonly("disputed", &Result::disputed)
         .def_readonly("volume", &Result::volume)
+        .def_readonly("unmarked", &Result::unmarked)
         .def_readonly("read", &Result::read)
         .def_readonly("marked_by", &Result::marked_by)
         .def_readonly("seen_by", &Result::seen_by)
+        .def_readonly("neither", &Result::neither)
         .def_readonly("lowest", &Result::lowest)
         .def_readonly("highest", &Result::highest)
         .def_property_readonly("information",

@@ -136,7 +136,10 @@ def test_existing_output_is_kept(folder: Path) -> None:
 def test_warnings_are_lines(folder: Path) -> None:
     done = run(folder, "fuse", *RATERS, "-o", "c.nii.gz", "--max-iter", "1")
     assert done.returncode == 0
-    assert done.stderr == "warning: stopped at max_iter = 1 before convergence\n"
+    assert done.stderr == (
+        "warning: stopped at max_iter = 1 before convergence: "
+        "try --acceleration squarem, a larger max_iter or a mask\n"
+    )
     assert "1 iteration, not converged" in done.stdout
 
 

@@ -28,7 +28,7 @@ PYTHON = [
 KERNELS = [
     ("support",),
     ("votes",),
-    ("posterior", "dilation"),
+    ("posterior", "dilation", "smoothing"),
     ("em",),
     ("engine",),
     ("engines",),

@@ -125,8 +125,10 @@ struct Result {
     double voxels = 0;                      // inside the mask, with a vote of somebody
     double disputed = 0;                    // voxels where not all votes are 0, nor all 1
     std::vector<double> volume;             // each rater's sum of votes
+    std::vector<double> unmarked;           // Σ (1 − q_i) over the voxels that rater i votes on
     std::vector<double> read;               // voxels that each rater votes on
     std::vector<double> marked_by, seen_by; // Σ w q_i, and Σ w over the voxels that rater i votes on
+    std::vector<double> neither;            // Σ (1 − w)(1 − q_i)
     double lowest = 1, highest = 0;         // probability inside the mask
     std::vector<double> information;        // see information.hpp; empty where it is not defined
     std::vector<double> variability;        // see information.hpp; empty where all votes are binary

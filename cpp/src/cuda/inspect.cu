@@ -11,7 +11,7 @@ __device__ bool may_be(double vote, bool binary) {
 
 template <int most>
 __global__ void inspect_voxels(Columns columns, bool binary, double* part, double* extreme, Strays* strays) {
-    double sum[fixed_findings + 2 * most] = {};
+    double sum[inspected_sums(most)] = {};
     Extremes extremes;
     for (std::int64_t first = first_quad(); first < columns.voxels; first += quads_apart()) {
         bool yes[quad] = {}, no[quad] = {};
@@ -24,8 +24,9 @@ __global__ void inspect_voxels(Columns columns, bool binary, double* part, doubl
                 if (!may_be(vote[k], binary)) note_stray(columns, first + k, i, strays);
                 yes[k] |= vote[k] != 0;
                 no[k] |= vote[k] != 1;
-                sum[fixed_findings + 2 * i] += vote[k];
-                sum[fixed_findings + 2 * i + 1] += vote[k] * (1 - vote[k]);
+                sum[fixed_findings + 3 * i] += vote[k];
+                sum[fixed_findings + 3 * i + 1] += vote[k] * (1 - vote[k]);
+                sum[fixed_findings + 3 * i + 2] += 1 - vote[k];
                 extremes.add(vote[k]);
             }
         });
@@ -38,7 +39,7 @@ __global__ void inspect_voxels(Columns columns, bool binary, double* part, doubl
             sum[1] += yes[k] && no[k] ? 1 : 0;
         }
     }
-    leave_sums(sum, fixed_findings + 2 * columns.raters, part);
+    leave_sums(sum, inspected_sums(columns.raters), part);
     leave_extremes(extremes, extreme);
 }
 

@@ -185,7 +185,7 @@ __global__ void mix_voxels(Columns columns, const T* posterior, Consensus to, do
     const int strip_size =
         patterns < shared_posterior ? (patterns < inner ? inner : patterns) : shared_posterior;
     const int strips = patterns <= strip_size ? 1 : patterns / strip_size;
-    double sum[1 + most_dense_raters] = {};
+    double sum[1 + 2 * most_dense_raters] = {};
     Extremes extremes;
     const std::int64_t at_once = static_cast<std::int64_t>(block_threads) * many;
     for (std::int64_t base = blockIdx.x * at_once; base < columns.voxels; base += gridDim.x * at_once) {
@@ -244,11 +244,14 @@ __global__ void mix_voxels(Columns columns, const T* posterior, Consensus to, do
             extremes.add(value);
             sum[0] += value;
             FASTFUSE_UNROLL
-            for (int i = 0; i < most_dense_raters; ++i)
-                sum[1 + i] += value * static_cast<double>(vote[k][i]);
+            for (int i = 0; i < most_dense_raters; ++i) {
+                const double q = static_cast<double>(vote[k][i]);
+                sum[1 + 2 * i] += value * q;
+                sum[2 + 2 * i] += (1 - value) * (1 - q);
+            }
         }
     }
-    leave_sums(sum, 1 + columns.raters, part);
+    leave_sums(sum, mixed_sums(columns.raters), part);
     leave_extremes(extremes, extreme);
 }
 
@@ -270,7 +273,7 @@ void find_masses(const Columns& columns, const Listed& listed, double* mass, Scr
 template <class T>
 void mix(const Columns& columns, const T* posterior, const Consensus& to, double* sums, Scratch& scratch) {
     const int blocks = blocks_for(scratch.place(), columns.voxels / (together<T> * block_threads) + 1);
-    const Parts parts(1 + columns.raters, blocks, scratch);
+    const Parts parts(mixed_sums(columns.raters), blocks, scratch);
     const int others = columns.raters - low_raters;
     const auto kernel = others <= 0   ? mix_voxels<T, 0>
                         : others == 1 ? mix_voxels<T, 1>

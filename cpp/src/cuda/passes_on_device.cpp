@@ -22,7 +22,9 @@ Range range_in(const std::vector<double>& sums) {
 
 PassesOnDevice::PassesOnDevice(const Votes& votes, bool fine)
     : columns_(columns_of(votes)), scratch_(*votes.place), check_(votes.check), fine_(fine),
-      sums_(*votes.place, static_cast<std::size_t>(product_sums(votes.size())) + 2) {}
+      sums_(*votes.place,
+            static_cast<std::size_t>(std::max(product_sums(votes.size()), inspected_sums(votes.size()))) +
+                2) {}
 
 Census PassesOnDevice::survey(Gather gather) {
     const Place& place = scratch_.place();
@@ -37,9 +39,10 @@ Census PassesOnDevice::survey(Gather gather) {
     Census census(raters());
     census.disputed = sum[1];
     for (std::size_t i = 0; i < census.volume.size(); ++i) {
-        census.volume[i] = sum[fixed_findings + 2 * i];
+        census.volume[i] = sum[fixed_findings + 3 * i];
+        census.unmarked[i] = sum[fixed_findings + 3 * i + 2];
         census.read[i] = voxels_;
-        if (sum[fixed_findings + 2 * i + 1] > 0) census.most_fractional = 1; // or more
+        if (sum[fixed_findings + 3 * i + 1] > 0) census.most_fractional = 1; // or more
     }
     if (voxels_ > 0) census.mean_vote = *expectation(Step::mean_vote, Performance(raters()));
     if (voxels_ > 0 && gather != Gather::mean_vote) masses_.emplace(gather_masses(gather));
@@ -72,6 +75,8 @@ std::optional<Written> PassesOnDevice::write(Step step, const Performance& perfo
         double other;
         kernels::complete(sum[fixed_sums + 2 * i], sum[0], likelier_where_one(performance, i),
                           written.marked_by[i], other);
+        kernels::complete(sum[fixed_sums + 2 * i + 1], sum[1], likelier_where_zero(performance, i), other,
+                          written.neither[i]);
         written.seen_by[i] = sum[0];
     }
     return written;
@@ -130,7 +135,7 @@ Written PassesOnDevice::mix(const Masses& masses, const Output& to) {
         using T = decltype(of_type);
         const std::vector<double>& posterior = masses.posterior();
         const Array<T> table(scratch_.place(), std::vector<T>(posterior.begin(), posterior.end()));
-        return sums_of(1 + raters(), [&](double* sums) {
+        return sums_of(mixed_sums(raters()), [&](double* sums) {
             fastfuse::cuda::mix(columns_, table.data(), consensus_at(to), sums, scratch_);
         });
     };
@@ -138,7 +143,10 @@ Written PassesOnDevice::mix(const Masses& masses, const Output& to) {
     Written written(raters());
     written.range = range_in(sum);
     std::fill(written.seen_by.begin(), written.seen_by.end(), sum[0]);
-    std::copy_n(sum.begin() + 1, raters(), written.marked_by.begin());
+    for (std::size_t i = 0; i < written.marked_by.size(); ++i) {
+        written.marked_by[i] = sum[1 + 2 * i];
+        written.neither[i] = sum[2 + 2 * i];
+    }
     return written;
 }
 

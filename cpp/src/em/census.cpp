@@ -33,6 +33,7 @@ class CensusTaker {
             const double q = batch.votes_of(i)[row];
             if (is_missing(q)) continue;
             census.volume[static_cast<std::size_t>(i)] += count * q;
+            census.unmarked[static_cast<std::size_t>(i)] += count * (1 - q);
             census.read[static_cast<std::size_t>(i)] += count;
             sum += q;
             ++read;
@@ -55,6 +56,8 @@ void Census::add(const Census& other) {
     mean_vote.add(other.mean_vote);
     for (std::size_t i = 0; i < volume.size(); ++i)
         volume[i] += other.volume[i];
+    for (std::size_t i = 0; i < unmarked.size(); ++i)
+        unmarked[i] += other.unmarked[i];
     for (std::size_t i = 0; i < read.size(); ++i)
         read[i] += other.read[i];
     prior += other.prior;

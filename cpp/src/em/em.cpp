@@ -190,6 +190,23 @@ Performance maximise(const Sums& sums, const Performance& before, const Performa
 
 namespace {
 
+// Of a Beta prior, without its constant.
+double log_density(const BetaPrior& prior, double rate, double complement) {
+    return (prior.a - 1) * std::log(rate) + (prior.b - 1) * std::log(complement);
+}
+
+} // namespace
+
+double log_prior(const Performance& theta, const PerformancePrior& prior) {
+    double sum = 0;
+    for (std::size_t i = 0; i < theta.sensitivity.size(); ++i)
+        sum += log_density(prior.sensitivity, theta.sensitivity[i], theta.false_negative_rate[i]) +
+               log_density(prior.specificity, theta.specificity[i], theta.false_positive_rate[i]);
+    return sum;
+}
+
+namespace {
+
 // One run of EM.
 class Iteration {
   public:
@@ -264,23 +281,9 @@ class Iteration {
     // need not raise the likelihood: there, the next step must be no larger than this one.
     bool keeps(const Performance& beyond, const Sums& sums, double moved) const {
         if (options_.m_step == MStep::em)
-            return sums.log_likelihood + log_prior(beyond) >= sums_.log_likelihood + log_prior(theta_);
+            return sums.log_likelihood + log_prior(beyond, options_.performance_prior) >=
+                   sums_.log_likelihood + log_prior(theta_, options_.performance_prior);
         return move(beyond, next(sums, beyond)) <= moved;
-    }
-
-    double log_prior(const Performance& theta) const {
-        double sum = 0;
-        for (std::size_t i = 0; i < theta.sensitivity.size(); ++i)
-            sum += log_density(options_.performance_prior.sensitivity, theta.sensitivity[i],
-                               theta.false_negative_rate[i]) +
-                   log_density(options_.performance_prior.specificity, theta.specificity[i],
-                               theta.false_positive_rate[i]);
-        return sum;
-    }
-
-    // Of a Beta prior, without its constant.
-    static double log_density(const BetaPrior& prior, double rate, double complement) {
-        return (prior.a - 1) * std::log(rate) + (prior.b - 1) * std::log(complement);
     }
 
     const EStep& expectation_;

@@ -62,6 +62,9 @@ Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance&
 // (TP + a − 1) / (TP + FN + a + b − 2): Commowick, Warfield, MICCAI 2010.
 Performance maximise(const Sums& sums, const Performance& before, const PerformancePrior& prior = {});
 
+// Log-density of all rates, without its constant; 0 for flat priors.
+double log_prior(const Performance& theta, const PerformancePrior& prior);
+
 // An estimate that holds the options of its method, and no rates yet.
 Estimate begun(const Options& options);
 

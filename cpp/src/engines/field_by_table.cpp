@@ -126,30 +126,71 @@ void FieldByTable::sweep_line(std::int64_t line, int colour, double logit_prior,
     const std::int64_t begin = board_.begin(line, half), n = board_.voxels(half);
     for (std::int64_t first = 0; first < n; first += sweep_voxels) {
         const std::int64_t some = std::min(sweep_voxels, n - first);
-        double* logit = scratch.logit.data();
-        std::fill_n(logit, some, logit_prior);
-        for (std::size_t axis = 0; axis + 1 < board_.axes(); ++axis) {
-            const auto [before, behind] = board_.neighbours(line, axis);
-            const auto values = [&](std::int64_t of) {
-                return (of < 0 ? nobody_.data() : w_.data() + board_.begin(of, half)) + first;
-            };
-            add_pull(values(before), values(behind), coupling_[axis], some, logit);
-        }
-        const double* beside = w_.data() + board_.begin(line, 1 - half) + first; // neighbours on both sides
-        add_pull(half == 0 ? beside - 1 : beside, half == 0 ? beside : beside + 1, coupling_.back(), some,
-                 logit);
+        find_logits(line, half, first, some, logit_prior, scratch.logit.data());
         const std::int32_t* row = row_.data() + begin + first;
-        find_w(row, log_odds.data(), some, scratch);
+        const bool one_row = have_one_row(row, some);
+        find_w(row, one_row, log_odds.data(), some, scratch);
         sums.log_evidence += log_evidence(scratch, some);
         double* w = w_.data() + begin + first;
-        for (std::int64_t j = 0; j < some; ++j) {
-            const auto k = static_cast<std::size_t>(j);
-            const auto r = 2 * static_cast<std::size_t>(row[j]) + k % 2;
-            sums.w[r] += scratch.w[k];
-            sums.u[r] += scratch.u[k];
-            w[j] = row[j] == other_ ? w[j] : scratch.w[k];
-        }
+        if (one_row)
+            take_row(row[0], some, scratch, sums, w);
+        else
+            take_rows(row, some, scratch, sums, w);
     }
+}
+
+// l of voxels first … first + some − 1 of a half of a line.
+void FieldByTable::find_logits(std::int64_t line, int half, std::int64_t first, std::int64_t some,
+                               double logit_prior, double* logit) const {
+    const auto values = [&](std::int64_t of) {
+        return (of < 0 ? nobody_.data() : w_.data() + board_.begin(of, half)) + first;
+    };
+    const double* beside = w_.data() + board_.begin(line, 1 - half) + first; // neighbours on both sides
+    const Beside last{half == 0 ? beside - 1 : beside, half == 0 ? beside : beside + 1, coupling_.back()};
+    const auto along = [&](std::size_t axis) {
+        const auto [before, behind] = board_.neighbours(line, axis);
+        return Beside{values(before), values(behind), coupling_[axis]};
+    };
+    if (board_.axes() == 3) return pull_along_three(logit_prior, {along(0), along(1), last}, some, logit);
+    std::fill_n(logit, some, logit_prior);
+    for (std::size_t axis = 0; axis + 1 < board_.axes(); ++axis) {
+        const Beside at = along(axis);
+        add_pull(at.a, at.b, at.coupling, some, logit);
+    }
+    add_pull(last.a, last.b, last.coupling, some, logit);
+}
+
+void FieldByTable::take_rows(const std::int32_t* row, std::int64_t some, const SweepScratch& scratch,
+                             RowSums& sums, double* w) const {
+    for (std::int64_t j = 0; j < some; ++j) {
+        const auto k = static_cast<std::size_t>(j);
+        const auto r = 2 * static_cast<std::size_t>(row[j]) + k % 2;
+        sums.w[r] += scratch.w[k];
+        sums.u[r] += scratch.u[k];
+        w[j] = row[j] == other_ ? w[j] : scratch.w[k];
+    }
+}
+
+// The same, in the same order, with the sums in registers.
+void FieldByTable::take_row(std::int32_t row, std::int64_t some, const SweepScratch& scratch, RowSums& sums,
+                            double* w) const {
+    const auto r = 2 * static_cast<std::size_t>(row), n = static_cast<std::size_t>(some);
+    double even_w = sums.w[r], odd_w = sums.w[r + 1], even_u = sums.u[r], odd_u = sums.u[r + 1];
+    for (std::size_t k = 0; k + 1 < n; k += 2) {
+        even_w += scratch.w[k];
+        odd_w += scratch.w[k + 1];
+        even_u += scratch.u[k];
+        odd_u += scratch.u[k + 1];
+    }
+    if (n % 2 == 1) {
+        even_w += scratch.w[n - 1];
+        even_u += scratch.u[n - 1];
+    }
+    sums.w[r] = even_w;
+    sums.w[r + 1] = odd_w;
+    sums.u[r] = even_u;
+    sums.u[r + 1] = odd_u;
+    if (row != other_) std::copy_n(scratch.w.begin(), n, w);
 }
 
 Sums FieldByTable::expectation(const Performance& performance) {
@@ -217,6 +258,7 @@ Written FieldByTable::written_of(const RowAnswers& answers) const {
             if (is_missing(votes[row])) continue;
             written.marked_by[rater] += answers.w[row] * votes[row];
             written.seen_by[rater] += answers.w[row];
+            written.neither[rater] += answers.u[row] * (1 - votes[row]);
         }
     }
     return written;

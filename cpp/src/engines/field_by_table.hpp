@@ -31,19 +31,22 @@ class FieldByTable : public TableEngine {
         double log_evidence = 0;
     };
 
-    // Σ w of each row, of the consensus that is written.
+    // Σ w and Σ (1 − w) of each row, of the consensus that is written.
     struct RowAnswers {
-        explicit RowAnswers(std::size_t rows = 0) : w(rows) {}
+        explicit RowAnswers(std::size_t rows = 0) : w(rows), u(rows) {}
         void add(const RowAnswers& other) {
-            for (std::size_t row = 0; row < w.size(); ++row)
+            for (std::size_t row = 0; row < w.size(); ++row) {
                 w[row] += other.w[row];
+                u[row] += other.u[row];
+            }
             range.include(other.range);
         }
         void add(std::int32_t row, double value) {
             w[static_cast<std::size_t>(row)] += value;
+            u[static_cast<std::size_t>(row)] += 1 - value;
             range.include(value);
         }
-        std::vector<double> w;
+        std::vector<double> w, u;
         Range range;
     };
 
@@ -53,6 +56,12 @@ class FieldByTable : public TableEngine {
     // Two sums a row, of every other voxel: an addition need not wait for the one before.
     void sweep_line(std::int64_t line, int colour, double logit_prior, const std::vector<double>& log_odds,
                     SweepScratch& scratch, RowSums& sums);
+    void find_logits(std::int64_t line, int half, std::int64_t first, std::int64_t some, double logit_prior,
+                     double* logit) const;
+    void take_rows(const std::int32_t* row, std::int64_t some, const SweepScratch& scratch, RowSums& sums,
+                   double* w) const;
+    void take_row(std::int32_t row, std::int64_t some, const SweepScratch& scratch, RowSums& sums,
+                  double* w) const;
     Sums sums_of(const RowSums& by_row, const Performance& performance) const;
     Written written_of(const RowAnswers& answers) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <cmath>
 #include <utility>
 
 #include "em/costs.hpp"
@@ -22,6 +23,19 @@ Census RowsEngine::survey() {
 }
 
 bool RowsEngine::by_masses() const { return masses_ || (task_.plan.masses == MassUse::known && !may_miss()); }
+
+bool RowsEngine::is_quick() const {
+    constexpr double quick = 1e5, ns_of_vote = 2;
+    const double raters = rows().raters();
+    if (masses_) return std::ldexp(raters, rows().raters()) * ns_of_vote <= quick;
+    const Model model = task_.plan.model;
+    const bool by_vote =
+        model == Model::product || model == Model::log_linear || census_.most_fractional == 0;
+    const Tabulation* table = tabulation();
+    if (!table) return false;
+    const auto count = static_cast<double>(table->table.size());
+    return (by_vote ? count * raters * ns_of_vote : census_.row_cost) <= quick;
+}
 
 Sums RowsEngine::expectation(const Performance& performance) {
     if (masses_) // STAPLE on 2^m weighted rows

@@ -21,6 +21,7 @@ class RowsEngine : public Engine {
     Written write_mean_vote() override;
     Observed observe(const Performance& performance) override;
     bool by_masses() const override;
+    bool is_quick() const override;
 
   protected:
     virtual const Rows& rows() const = 0;

@@ -1,5 +1,6 @@
 #include "engines/sweep.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -53,22 +54,16 @@ FASTFUSE_INLINE Doubles exp_of_negative(const Doubles& x) {
 constexpr double least_logit = -690.77552789821368, greatest_logit = 36.736800569677101;
 constexpr double least_exponent = -700;
 
-} // namespace
-
-FASTFUSE_CLONES void add_pull(const double* a, const double* b, double coupling, std::int64_t n,
-                              double* logit) {
-    for (std::int64_t j = 0; j < n; ++j)
-        logit[j] += 2 * coupling * (a[j] + b[j] - 1);
+bool have_one_logit(const double* logit, std::int64_t n) {
+    return std::memcmp(logit, logit + 1, static_cast<std::size_t>(n - 1) * sizeof *logit) == 0;
 }
 
-FASTFUSE_CLONES void find_w(const std::int32_t* row, const double* log_odds, std::int64_t n,
-                            SweepScratch& scratch) {
+// Finds the values of voxels first … end − 1; those beyond the end are not used.
+FASTFUSE_INLINE void find_between(std::int64_t first, std::int64_t end, SweepScratch& scratch) {
     double* logit = scratch.logit.data();
     double* w = scratch.w.data();
     double* u = scratch.u.data();
-    for (std::int64_t j = 0; j < n; ++j)
-        w[j] = log_odds[row[j]];
-    for (std::int64_t j = 0; j < n; j += width) { // results beyond n are not used
+    for (std::int64_t j = first; j < end; j += width) {
         const auto k = static_cast<std::size_t>(j);
         const Doubles zero = all(0), one = all(1);
         Doubles l = kernels::load<Doubles>(logit + j);
@@ -84,6 +79,46 @@ FASTFUSE_CLONES void find_w(const std::int32_t* row, const double* log_odds, std
         kernels::store(&scratch.before[k], 1 + exp_of_negative(l_away));
         kernels::store(&scratch.positive[k], (x < 0 ? zero : x) - (l < 0 ? zero : l));
     }
+}
+
+} // namespace
+
+FASTFUSE_CLONES void add_pull(const double* a, const double* b, double coupling, std::int64_t n,
+                              double* logit) {
+    for (std::int64_t j = 0; j < n; ++j)
+        logit[j] += 2 * coupling * (a[j] + b[j] - 1);
+}
+
+FASTFUSE_CLONES void pull_along_three(double logit_prior, const Beside (&axis)[3], std::int64_t n,
+                                      double* logit) {
+    const auto [a0, b0, k0] = axis[0];
+    const auto [a1, b1, k1] = axis[1];
+    const auto [a2, b2, k2] = axis[2];
+    for (std::int64_t j = 0; j < n; ++j)
+        logit[j] = logit_prior + 2 * k0 * (a0[j] + b0[j] - 1) + 2 * k1 * (a1[j] + b1[j] - 1) +
+                   2 * k2 * (a2[j] + b2[j] - 1);
+}
+
+bool have_one_row(const std::int32_t* row, std::int64_t n) {
+    return std::memcmp(row, row + 1, static_cast<std::size_t>(n - 1) * sizeof *row) == 0;
+}
+
+// Where all voxels have one row, and all but those at the ends one l, one of them stands for the others.
+FASTFUSE_CLONES void find_w(const std::int32_t* row, bool one_row, const double* log_odds, std::int64_t n,
+                            SweepScratch& scratch) {
+    if (one_row)
+        std::fill_n(scratch.w.begin(), n, log_odds[row[0]]);
+    else
+        for (std::int64_t j = 0; j < n; ++j)
+            scratch.w[static_cast<std::size_t>(j)] = log_odds[row[j]];
+    const std::int64_t last = (n - width) / width * width; // where the last whole vector begins
+    if (!one_row || last < 3 * width || !have_one_logit(scratch.logit.data() + width, last - width))
+        return find_between(0, n, scratch);
+    find_between(0, 2 * width, scratch);
+    find_between(last, n, scratch);
+    const auto known = static_cast<std::ptrdiff_t>(width);
+    for (auto* values : {&scratch.w, &scratch.u, &scratch.after, &scratch.before, &scratch.positive})
+        std::fill(values->begin() + 2 * known, values->begin() + last, *(values->begin() + known));
 }
 
 // Factors lie in [1, 2], so that the products over sweep_voxels voxels are far from overflow.

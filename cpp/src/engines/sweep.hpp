@@ -22,8 +22,22 @@ struct SweepScratch {
 // Adds 2k (w_a + w_b − 1) to l, for the two neighbours a and b of each voxel along an axis.
 void add_pull(const double* a, const double* b, double coupling, std::int64_t n, double* logit);
 
-// Finds the other values from l. `row`: of each voxel; `log_odds`: S of each row.
-void find_w(const std::int32_t* row, const double* log_odds, std::int64_t n, SweepScratch& scratch);
+// Neighbours of voxels along an axis.
+struct Beside {
+    const double *a, *b;
+    double coupling;
+};
+
+// Sets l to the prior's, and adds the pulls along three axes, in this order: one pass in place of four.
+void pull_along_three(double logit_prior, const Beside (&axis)[3], std::int64_t n, double* logit);
+
+// Whether all voxels have one row, as in background.
+bool have_one_row(const std::int32_t* row, std::int64_t n);
+
+// Finds the other values from l. `row`: of each voxel, `one_row` if they are all the same; `log_odds`: S of
+// each row.
+void find_w(const std::int32_t* row, bool one_row, const double* log_odds, std::int64_t n,
+            SweepScratch& scratch);
 
 // Σ log(1 − π'_t + π'_t e^S): the likelihood without Σ_i log a_i0.
 double log_evidence(const SweepScratch& scratch, std::int64_t n);

@@ -85,7 +85,10 @@ void product_posterior(const Batch& batch, const Performance& performance, Poste
     }
     const auto factor = batch.may_miss ? multiply_present : multiply;
     const bool many = batch.raters > factors_between_scalings;
-    if (many) std::fill_n(posterior.exponent.begin(), batch.rows, std::array<std::int64_t, 2>{});
+    if (many) {
+        std::fill_n(posterior.exponent.begin(), batch.rows, std::array<std::int64_t, 2>{});
+        take_exponents(batch.rows, one, zero, posterior.exponent.data()); // of a prior near 0 or 1
+    }
     for (int i = 0; i < batch.raters; ++i) {
         const auto k = static_cast<std::size_t>(i);
         factor(batch.votes_of(i), batch.rows, performance.sensitivity[k], performance.false_negative_rate[k],

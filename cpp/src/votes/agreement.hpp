@@ -26,12 +26,13 @@ struct Range {
 // Range and sums of a consensus that was written.
 struct Written {
     explicit Written(int raters = 0)
-        : marked_by(static_cast<std::size_t>(raters)), seen_by(marked_by.size()) {}
+        : marked_by(static_cast<std::size_t>(raters)), seen_by(marked_by.size()), neither(marked_by.size()) {}
     void add(const Written& other) {
         range.include(other.range);
         for (std::size_t i = 0; i < marked_by.size(); ++i) {
             marked_by[i] += other.marked_by[i];
             seen_by[i] += other.seen_by[i];
+            neither[i] += other.neither[i];
         }
     }
     // Adds one row whose consensus is w.
@@ -44,11 +45,13 @@ struct Written {
             if (is_missing(q)) continue;
             marked_by[i] += count * w * q;
             seen_by[i] += count * w;
+            neither[i] += count * (1 - w) * (1 - q);
         }
     }
     Range range;
     std::vector<double> marked_by; // Σ c w q_i
     std::vector<double> seen_by;   // Σ c w over the voxels that rater i votes on
+    std::vector<double> neither;   // Σ c (1 − w)(1 − q_i), not a difference of the others
 };
 
 // Sums of a batch whose rows have the consensus w.

@@ -215,12 +215,12 @@ def _done(
     wanted = Wanted(replace(options.foreground, segments=job.segments), job.channel_axis)
     inputs = job.read(say, options.threads, wanted)
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
-    a_map = prior_map(job, inputs, options.core_label, say)
+    a_map = prior_map(job, inputs, options.core_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(inputs.votes, inputs.region, inputs.present or None, names=job.holders, titles=job.titles)
     if growth is None:
         say("fusing")
-        fusion, doubts = fuse_votes(votes, method, options)
+        fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked)
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)

@@ -89,6 +89,12 @@ class Job:
             for what, path in files.items()
         }
 
+    @property
+    def least_marked(self) -> float:
+        """The least probability, in the precision of the file, that the mask of the consensus takes."""
+        cut = np.float32(self.cut)
+        return self.cut if self.ties == "foreground" else float(np.nextafter(cut, np.float32(2)))
+
     def check(self) -> None:
         """Refuse early names that do not fit, and what must not, or cannot, be written."""
         from ..images.nifti import NIFTI_SUFFIXES

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.smoothing import smoothed_vote
+from ..fusion.smoothing import smoothed_on
 from ..inputs.arrays import selected
 from .job import Inputs, Job
 
@@ -57,11 +57,13 @@ def word_or_number(prior: Any) -> Any:
     return prior if is_plain(prior) else "mean"
 
 
-def prior_map(job: Job, inputs: Inputs, label: int | None, say: Callable[[str], None]) -> NDArray[Any] | None:
+def prior_map(
+    job: Job, inputs: Inputs, label: int | None, threads: int, say: Callable[[str], None]
+) -> NDArray[Any] | None:
     """Return the map that was read, or is to be made of the votes; None for a word or a number."""
     if job.smoothing_mm is None:
         return inputs.prior
     say("smoothing the votes")
     voting = inputs.votes if label is None else [selected(vote, label) for vote in inputs.votes]
     spacing = inputs.grid.spacing_mm
-    return smoothed_vote(voting, job.smoothing_mm, spacing_mm=spacing, mask=inputs.region)
+    return smoothed_on(voting, job.smoothing_mm, spacing_mm=spacing, mask=inputs.region, threads=threads)

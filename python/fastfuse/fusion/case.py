@@ -18,6 +18,7 @@ from ..inputs.spacing import spacing_of
 from .declared import switch
 from .option_checks import is_map
 from .options import Options
+from .prior_map import without_certainty
 from .votes import Votes
 
 
@@ -76,6 +77,9 @@ class Case:
         present = _as_present(votes.present, given, shape)
         prior_map = as_companion(options.prior, "prior", shape) if is_map(options.prior) else None
         mask = None if votes.mask is None else as_companion(votes.mask, "mask", shape)
+        if prior_map is not None:
+            prior_map, clamped = without_certainty(prior_map, mask, votes.titles)
+            remarks += clamped
         sides = check_spacings(spacing_for(options, named), len(axes))
         spacings = [sides[axis] for axis in axes]
         unchosen = given.arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -10,6 +11,9 @@ from ..inputs.arrays import name_of
 from ..inputs.names import MOST_TOLD, told
 from .backends.found import Found
 from .case import Case
+from .doubts.consensus import remarks_on_consensus
+from .doubts.evidence import Evidence
+from .doubts.remedies import for_a_fit, for_slow_em
 from .options import Options
 from .registry import Method
 from .result import Fusion
@@ -26,16 +30,22 @@ def remarks_on(
     *,
     names: Sequence[str] | None,
     resampled: bool,
+    case: Case | None = None,
+    cut: float = 0.5,
 ) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
 
-    ``resampled`` is False where intervals by a bootstrap were asked for, and the votes do not repeat enough for it.
+    ``case``: the votes, where there are any; ``cut``: that of the mask that is made of the consensus. ``resampled`` is False where intervals by a bootstrap were asked for, and the votes do not repeat enough for it.
     """
     if not fusion.volume.any():
         return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
     if (fusion.volume == fusion.n_read).all():
-        return ["everybody marks everything: the probability is 1 everywhere and no specificity is defined"]
+        shape = getattr(fusion.probability, "shape", (fusion.n_voxels,))  # unknown of what a device holds
+        of_all = fusion.n_voxels == math.prod(shape)
+        where = "everywhere" if of_all else "on all voxels that are fused"
+        return [f"everybody marks everything: the probability is 1 {where} and no specificity is defined"]
     remarks = []
+    evidence = Evidence(fusion, found, method, options, cut, case)
     if np.count_nonzero(fusion.n_read) == 1:
         remarks.append("there is one rater only: the consensus can only repeat their votes")
     elif found.disputed == 0:
@@ -47,14 +57,12 @@ def remarks_on(
     informative = np.abs(fusion.sensitivity + fusion.specificity - 1)
     if method.estimates and np.fmax.reduce(informative) < CHANCE:  # nan where no rater has both
         remarks.append(
-            f"every rater comes out as no better than chance, and the consensus as the prior: {_remedy(method)}"
+            f"every rater comes out as no better than chance, and the consensus as the prior: {for_a_fit(evidence)}"
         )
     else:
         remarks += _on_raters(fusion, names, options.roi, range(len(fusion.volume)))
-        remarks += _on_consensus(fusion, method, found, options.roi)
-    if not fusion.converged:
-        remarks.append(f"stopped at max_iter = {options.max_iter} before convergence")
-    return remarks
+        remarks += remarks_on_consensus(evidence)
+    return remarks + _on_convergence(evidence)
 
 
 def remarks_on_estimate(
@@ -75,7 +83,13 @@ def remarks_on_estimate(
 
 
 def remarks_on_applied(
-    fusion: Fusion, found: Found, case: Case, method: Method, options: Options, ignored: Sequence[int]
+    fusion: Fusion,
+    found: Found,
+    case: Case,
+    method: Method,
+    options: Options,
+    ignored: Sequence[int],
+    cut: float = 0.5,
 ) -> list[str]:
     """Say what is doubtful of votes to which an estimate was applied, and of the consensus that was written.
 
@@ -99,10 +113,8 @@ def remarks_on_applied(
         return remarks
     known = [i for i in range(len(fusion.volume)) if i not in ignored]
     remarks += _on_raters(fusion, names, "all", known)
-    remarks += _on_consensus(fusion, method, found, options.roi)
-    if not fusion.converged:
-        remarks.append(f"stopped at max_iter = {options.max_iter} before convergence")
-    return remarks
+    evidence = Evidence(fusion, found, method, options, cut, case)
+    return remarks + remarks_on_consensus(evidence) + _on_convergence(evidence)
 
 
 def remark_on_nothing(case: Case, options: Options) -> str:
@@ -165,22 +177,7 @@ def _on_intervals(fusion: Fusion, wanted: str, *, resampled: bool) -> list[str]:
     return [f"intervals={wanted!r} are not defined here: {why}"]
 
 
-def _on_consensus(fusion: Fusion, method: Method, found: Found, roi: str | float) -> list[str]:
-    """Say so if the consensus is empty or full: the raters are neither."""
-    remedy, lowest, highest = _remedy(method), found.lowest, found.highest
-    if roi == "disputed" and fusion.probability.size and (highest < 0.5 or lowest >= 0.5):
-        marked = np.count_nonzero(fusion.probability >= 0.5)  # where all agree, too
-        if 0 < marked < fusion.n_read.max():
-            return []
-    if highest < 0.5:
-        return [f"the consensus is empty at the cut 0.5 (its highest probability is {highest:.3g}): {remedy}"]
-    if lowest >= 0.5:
-        return [f"the consensus is full at the cut 0.5 (its lowest probability is {lowest:.3g}): {remedy}"]
-    return []
-
-
-def _remedy(method: Method) -> str:
-    if not method.estimates:
-        return "choose another cut"
-    steps = ["m_step='em'"] if method.votes == "soft" else []
-    return f"try {', '.join([*steps, 'prior=' + repr('estimate')])} or a mask"
+def _on_convergence(evidence: Evidence) -> list[str]:
+    if evidence.fusion.converged:
+        return []
+    return [f"stopped at max_iter = {evidence.options.max_iter} before convergence: {for_slow_em(evidence)}"]

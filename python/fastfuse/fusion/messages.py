@@ -89,7 +89,7 @@ def _mask(bad: Complaint) -> str:
 
 
 def _prior(bad: Complaint) -> str:
-    return f"{bad.titles['prior']} {bad.held}: a prior lies in (0, 1), 0 and 1 excluded"
+    return f"{bad.titles['prior']} {bad.held}: a prior is a probability in [0, 1]"
 
 
 def _present(bad: Complaint) -> str:

@@ -95,7 +95,8 @@ class Options:
         fixed. If votes are missing: first the mean of each voxel's votes, then the mean over voxels. It is biased
         when raters over-mark: with five raters of sensitivity 0.8 and specificity 0.95 at a true prevalence of
         0.01, the estimated sensitivity comes out 0.44 too low. "estimate": the mean consensus, updated in every
-        iteration; it has no such bias. A number: in (0, 1). A map: of the raters' shape, with values in (0, 1).""",
+        iteration; it has no such bias. A number: in (0, 1). A map: of the raters' shape, with values in [0, 1]. One that
+        holds 0 or 1, as an atlas does outside the head, is clamped to [1e-6, 1 - 1e-6], with a warning.""",
         flag=Flag(
             "mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote.",
             number_or_word,
@@ -234,7 +235,10 @@ class Options:
         """"squarem": every two steps, go as far beyond them as their difference promises (Varadhan and Roland
         2008). The jump is kept where the likelihood rises or, with the paper's M-step, where the next step is not
         larger. It needs fewer iterations where EM is slow. It ends at the same rates if the data determine them;
-        two raters do not, and with ``prior="estimate"`` more may not.""",
+        two raters do not, and with ``prior="estimate"`` more may not. It may then end at another maximum of the
+        likelihood than plain EM. Where the distinct vote patterns are few, plain EM runs as well, and the higher end
+        is kept, up to 0.001 nats; on a network's probabilities that would cost too much. With the paper's M-step on
+        fractional votes neither climbs the likelihood, and either may end lower.""",
         flag=Flag("none, or squarem, which needs fewer iterations where EM is slow.", main=True),
     )
     threads: int = option(

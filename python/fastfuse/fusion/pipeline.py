@@ -17,17 +17,19 @@ from .result import Fusion, for_all, fusion_of
 from .votes import Votes
 
 
-def fuse_votes(votes: Votes, method: Method, options: Options) -> tuple[Fusion, list[str]]:
-    """Return the fusion, and what makes it doubtful."""
+def fuse_votes(
+    votes: Votes, method: Method, options: Options, *, cut: float = 0.5
+) -> tuple[Fusion, list[str]]:
+    """Return the fusion, and what makes it doubtful; ``cut`` is that of the mask to be made of the consensus."""
     options, votes = options.checked(), votes.listed()
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     case, probability, found = backend.fuse(case, method, options)
-    return answer(found, probability, case, method, options)
+    return answer(found, probability, case, method, options, cut)
 
 
 def answer(
-    found: Found, probability: Any, case: Case, method: Method, options: Options
+    found: Found, probability: Any, case: Case, method: Method, options: Options, cut: float = 0.5
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion from what the core found, and what makes it doubtful."""
     intervals, resampled = intervals_of(found, method, options, case.spacings)
@@ -37,7 +39,9 @@ def answer(
         remarks = [remark_on_nothing(case, options)]
     else:
         names = case.votes.names
-        remarks = remarks_on(fusion, found, method, options, names=names, resampled=resampled)
+        remarks = remarks_on(
+            fusion, found, method, options, names=names, resampled=resampled, case=case, cut=cut
+        )
     return method.finished(fusion), case.remarks + remarks
 
 

@@ -168,11 +168,15 @@ def in_kind_of(raters: Sequence[Any], fusion: Fusion) -> Fusion:
 
 def _agreement(found: Found) -> tuple[Rates, Rates, Rates]:
     """Return each rater's predictive values and Dice against the soft consensus; nan for 0/0."""
-    both, seen = found.marked_by, found.seen_by
-    volume, read = found.volume, found.read
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (
-            np.minimum(both / volume, 1),
-            np.minimum((read - seen - volume + both) / (read - volume), 1),
-            np.minimum(2 * both / (seen + volume), 1),
-        )
+    return (
+        _share(found.marked_by, found.volume),
+        _share(found.neither, found.unmarked),
+        _share(2 * found.marked_by, found.seen_by + found.volume),
+    )
+
+
+def _share(part: Rates, whole: Rates) -> Rates:
+    """Return part / whole, sums of the same positive terms, at most 1; nan for 0/0."""
+    shares = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return np.asarray(np.minimum(shares, 1))

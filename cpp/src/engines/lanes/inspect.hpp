@@ -13,6 +13,7 @@ struct Inspection {
     bool plain;                         // all votes lie in [0, 1], and none is −0
     double disputed;                    // voxels where not all votes are 0, nor all 1
     double yes[most_product_raters];    // Σ q_i
+    double no[most_product_raters];     // Σ (1 − q_i) where the weight is 1
     double spread[most_product_raters]; // Σ q_i (1 − q_i)
     double least, most;                 // of the votes with weight 1
 };
@@ -24,9 +25,9 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
     using Bits = BitsOf<T>;
     using I = Lanes<typename Bits::type, bytes>;
     using U = Lanes<typename Bits::plain, bytes>; // unsigned: may wrap around
-    L yes[most_product_raters], spread[most_product_raters];
+    L yes[most_product_raters], no[most_product_raters], spread[most_product_raters];
     for (int i = 0; i < votes.raters; ++i)
-        yes[i] = spread[i] = L{};
+        yes[i] = no[i] = spread[i] = L{};
     U signs{}, largest{}, smallest = ~U{};
     I disputed{};
     for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
@@ -37,7 +38,8 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
             sums[j] = L{};
         }
         for (int i = 0; i < votes.raters; ++i) {
-            L my_yes[2] = {}, my_spread[2] = {}; // two chains of additions, to hide their latency
+            L my_yes[2] = {}, my_no[2] = {},
+              my_spread[2] = {}; // two chains of additions, to hide their latency
             for (int j = 0; j < C::vectors; ++j) {
                 const L q = load<L>(votes.vote[i] + first + j * C::lanes);
                 U bits; // as integers, numbers from 0 to 1 keep their order
@@ -49,9 +51,11 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
                 smallest = bits < smallest ? bits : smallest;
                 sums[j] += q;
                 my_yes[j % 2] += q;
+                my_no[j % 2] += weight[j] - q;
                 my_spread[j % 2] += q * (weight[j] - q);
             }
             yes[i] += my_yes[0] + my_yes[1];
+            no[i] += my_no[0] + my_no[1];
             spread[i] += my_spread[0] + my_spread[1];
         }
         for (int j = 0; j < C::vectors; ++j) {
@@ -80,6 +84,7 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
     }
     for (int i = 0; i < votes.raters; ++i) {
         to.yes[i] = sum<T, bytes>(yes[i]);
+        to.no[i] = sum<T, bytes>(no[i]);
         to.spread[i] = sum<T, bytes>(spread[i]);
     }
 }

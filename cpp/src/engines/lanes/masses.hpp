@@ -142,7 +142,7 @@ FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T
         }
         for (int i = 0; i < low; ++i)
             fetch(vote[i] + k + tile_voxels<T>); // the next tile, where votes are read in place
-        store(consensus + k, total);
+        store(consensus + k, total < T(1) ? total : broadcast<L>(T(1))); // above 1 by rounding alone
     }
 }
 

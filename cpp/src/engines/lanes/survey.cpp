@@ -41,6 +41,8 @@ template <class T> void inspect(const Votes& votes, const Tile<T>& tile, Finding
     findings.inside += tile.inside;
     if (tile.empty) {
         findings.empty += tile.inside;
+        for (double& unmarked : findings.census.unmarked)
+            unmarked += tile.inside;
         return;
     }
     kernels::Inspection found;
@@ -49,6 +51,7 @@ template <class T> void inspect(const Votes& votes, const Tile<T>& tile, Finding
     for (std::size_t i = 0; i < findings.spread.size(); ++i) {
         good &= votes.check == Check::unit || found.spread[i] == 0;
         findings.census.volume[i] += found.yes[i];
+        findings.census.unmarked[i] += found.no[i];
         findings.spread[i] += found.spread[i];
     }
     findings.census.disputed += found.disputed;

@@ -30,6 +30,29 @@ template <class T> double sum_weighted(const T* consensus, const T* weight, cons
     return sum;
 }
 
+// Σ (1 − consensus) · weight · (1 − vote), in a fixed order.
+template <class T> double sum_neither(const T* consensus, const T* weight, const T* vote, std::int64_t n) {
+    std::array<double, 8> lane{};
+    for (std::int64_t k = 0; k < n; k += 8)
+        for (std::int64_t l = 0; l < 8; ++l)
+            lane[static_cast<std::size_t>(l)] +=
+                static_cast<double>((T(1) - consensus[k + l]) * weight[k + l] * (T(1) - vote[k + l]));
+    double sum = 0;
+    for (const double part : lane)
+        sum += part;
+    return sum;
+}
+
+FASTFUSE_CLONES double neither_of(const float* consensus, const float* weight, const float* vote,
+                                  std::int64_t n) {
+    return sum_neither(consensus, weight, vote, n);
+}
+
+FASTFUSE_CLONES double neither_of(const double* consensus, const double* weight, const double* vote,
+                                  std::int64_t n) {
+    return sum_neither(consensus, weight, vote, n);
+}
+
 FASTFUSE_CLONES double weighted_dot(const float* consensus, const float* weight, const float* vote,
                                     std::int64_t n) {
     return sum_weighted(consensus, weight, vote, n);
@@ -182,6 +205,8 @@ template <class T> class TilePasses : public Passes {
             written.seen_by[i] += seen;
             written.marked_by[i] +=
                 weighted_dot(consensus, tile.columns.weight, tile.columns.vote[i], kernels::tile_voxels<T>);
+            written.neither[i] +=
+                neither_of(consensus, tile.columns.weight, tile.columns.vote[i], kernels::tile_voxels<T>);
         }
     }
 
@@ -195,6 +220,8 @@ template <class T> class TilePasses : public Passes {
         if (tile.inside > 0) written.range.include(probability);
         for (double& seen : written.seen_by)
             seen += tile.inside * probability;
+        for (double& neither : written.neither)
+            neither += tile.inside * (1 - probability);
         if (tile.inside == 0 || tile.inside == static_cast<double>(tile.voxels)) return;
         for (std::int64_t k = 0; k < tile.voxels; ++k)
             if (tile.columns.weight[k] == 0) to.put(tile.first + k, 0);

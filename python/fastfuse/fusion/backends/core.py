@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ... import _core
 from ...errors import FastfuseError
@@ -90,6 +91,13 @@ def apply(found: CoreEstimate, arrays: InMemory, out: Array, options: CoreOption
             options=options,
         )
     )
+
+
+def smooth(
+    volume: NDArray[np.float32], axis: int, weight: Sequence[float], threads: int
+) -> NDArray[np.float32]:
+    """Return a volume smoothed along one axis; ``weight`` begins with that of the voxel itself."""
+    return _core.smooth_axis(volume, axis=axis, weight=weight, threads=threads)
 
 
 def rates_at(places: list[int], rates: CoreEstimate) -> CoreEstimate:

@@ -29,10 +29,10 @@ class Found:
     converged : bool
     voxels, disputed : float
         Number of fused voxels, and number of voxels on which raters differ.
-    volume, read : ndarray
-        Sum of each rater's votes, and number of voxels on which they vote.
-    marked_by, seen_by : ndarray
-        Σ w q and Σ w over the voxels on which each rater votes, w the consensus.
+    volume, unmarked, read : ndarray
+        Σ q, Σ (1 - q) and number of the voxels on which each rater votes.
+    marked_by, seen_by, neither : ndarray
+        Σ w q, Σ w and Σ (1 - w)(1 - q) over the voxels on which each rater votes, w the consensus.
     lowest, highest : float
         Extreme probabilities inside the mask.
     information, variability : ndarray
@@ -56,9 +56,11 @@ class Found:
     voxels: float
     disputed: float
     volume: Rates
+    unmarked: Rates
     read: Rates
     marked_by: Rates
     seen_by: Rates
+    neither: Rates
     lowest: float
     highest: float
     information: Rates
@@ -81,9 +83,11 @@ class Found:
             voxels=result.voxels,
             disputed=result.disputed,
             volume=np.array(result.volume),
+            unmarked=np.array(result.unmarked),
             read=np.array(result.read),
             marked_by=np.array(result.marked_by),
             seen_by=np.array(result.seen_by),
+            neither=np.array(result.neither),
             lowest=result.lowest,
             highest=result.highest,
             information=result.information,

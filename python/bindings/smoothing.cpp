@@ -1,0 +1,37 @@
+#include <pybind11/stl.h>
+
+#include "arrays.hpp"
+#include "bindings.hpp"
+#include "fastfuse/smoothing.hpp"
+
+namespace fastfuse::bindings {
+namespace {
+
+using Floats = py::array_t<float, py::array::c_style>;
+
+// A volume of the same shape, smoothed along one axis.
+Floats smooth_axis(const Floats& volume, std::size_t axis, const std::vector<double>& weight, int threads) {
+    const Shape shape = shape_of(volume);
+    if (axis >= shape.size()) throw py::value_error("the volume has no such axis");
+    if (weight.empty()) throw py::value_error("a kernel has at least one weight");
+    Lines lines{1, shape[axis], 1};
+    for (std::size_t a = 0; a < shape.size(); ++a) {
+        if (a < axis) lines.outer *= shape[a];
+        if (a > axis) lines.inner *= shape[a];
+    }
+    Floats smooth(shape);
+    const float* from = volume.data();
+    float* to = smooth.mutable_data();
+    const Team team(threads, signals());
+    without_gil([&] { smooth_lines(from, lines, weight, to, team); });
+    return smooth;
+}
+
+} // namespace
+
+void bind_smoothing(py::module_& m) {
+    m.def("smooth_axis", &smooth_axis, py::arg("volume").noconvert(), py::kw_only(), py::arg("axis"),
+          py::arg("weight"), py::arg("threads") = 0);
+}
+
+} // namespace fastfuse::bindings

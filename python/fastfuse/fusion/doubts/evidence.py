@@ -1,0 +1,73 @@
+"""What remarks are derived from: a fusion as it is written, the cut, and the options in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backends.found import Found
+from ..case import Case
+from ..options import Options
+from ..registry import Method
+from ..result import Fusion
+
+MOST_DIGITS = 17
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A fusion, and how it came about.
+
+    Attributes
+    ----------
+    fusion : Fusion
+    found : Found
+    method : Method
+    options : Options
+    cut : float
+        Cut of the mask that is made of the consensus.
+    case : Case, optional
+        The votes; None for an estimate from a table.
+    """
+
+    fusion: Fusion
+    found: Found
+    method: Method
+    options: Options
+    cut: float = 0.5
+    case: Case | None = None
+
+    @property
+    def highest(self) -> np.floating:
+        """The highest probability, in the precision in which it is written."""
+        return self._written(self.found.highest)
+
+    @property
+    def lowest(self) -> np.floating:
+        """The lowest probability inside the mask, in the precision in which it is written."""
+        return self._written(self.found.lowest)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no fused voxel reaches the cut."""
+        return bool(self.highest < self.cut)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all fused voxels reach the cut."""
+        return bool(self.lowest >= self.cut)
+
+    def _written(self, value: float) -> np.floating:
+        dtype = getattr(self.fusion.probability, "dtype", "float32")  # what a device holds may not tell it
+        wide = str(dtype).endswith("float64")
+        return np.float64(value) if wide else np.float32(value)
+
+
+def shown_beside(value: np.floating, cut: float) -> str:
+    """Return a probability with so many digits that it lies on its own side of the cut."""
+    for digits in range(3, MOST_DIGITS):
+        text = f"{float(value):.{digits}g}"
+        if (type(value)(text) >= cut) == (value >= cut) and (float(text) >= cut) == (value >= cut):
+            return text
+    return repr(float(value))

@@ -1,0 +1,282 @@
+"""What is said of a doubtful fusion: derived from what is written, at the cut, and with a remedy that works."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+import fastfuse
+from fastfuse.fusion.case import Case
+from fastfuse.fusion.doubts.comparison import are_probabilities, compare
+from fastfuse.fusion.options import Options
+from fastfuse.fusion.votes import Votes
+
+from ..doors import fuse_arrays
+from ..problems import simulated_raters, soften
+
+SHAPE = (40, 40, 32)
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * int((a & b).sum()) / max(1, int(a.sum() + b.sum()))
+
+
+def ensemble(seed: int, floor: float) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return lesions, and five networks' probabilities of them, none below the floor."""
+    rng = np.random.default_rng(seed)
+    grid = np.indices(SHAPE)
+    truth = np.zeros(SHAPE, bool)
+    for _ in range(5):
+        centre = [rng.integers(6, side - 6) for side in SHAPE]
+        radius = rng.uniform(1.5, 4.5)
+        truth |= sum((grid[a] - centre[a]) ** 2 for a in range(3)) <= radius**2
+    signed = distance_transform_edt(truth) - distance_transform_edt(~truth)
+    votes = []
+    for _ in range(5):
+        noise = gaussian_filter(rng.normal(size=SHAPE), 2.5)
+        logit = 1.5 * (signed + rng.normal(-0.3, 0.5)) + 1.2 * noise / noise.std()
+        votes.append(np.maximum(1 / (1 + np.exp(-logit)), floor).astype(np.float32))
+    return truth, votes
+
+
+FITS: list[tuple[str, dict[str, Any]]] = [
+    ("soft-staple", {}),
+    ("soft-staple", {"m_step": "em", "prior": "estimate"}),
+    ("simplified-soft-staple", {}),
+    ("simplified-soft-staple", {"m_step": "em", "prior": "estimate"}),
+]
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.01, 0.03])
+@pytest.mark.parametrize("seed", range(4))
+def test_networks_that_agree(seed: int, floor: float) -> None:
+    """A fit that is far worse than the mean is warned of, and the mean is what the warning advises."""
+    truth, votes = ensemble(seed, floor)
+    mean = fastfuse.majority_vote(votes).label().astype(bool)
+    reached = dice(mean, truth)
+    assert reached > 0.85
+    for method, options in FITS:
+        fused, remarks = fuse_arrays(votes, method, **options)
+        if dice(fused.label().astype(bool), truth) < reached - 0.1:
+            assert any("for networks' probabilities take the mean (method='majority')" in r for r in remarks)
+
+
+def test_some_of_these_fits_are_bad() -> None:
+    """Else the test above would show nothing."""
+    for seed in range(8):
+        truth, votes = ensemble(seed, 0.03)
+        mean = fastfuse.majority_vote(votes).label().astype(bool)
+        fused, remarks = fuse_arrays(votes, "simplified-soft-staple", m_step="em", prior="estimate")
+        if dice(fused.label().astype(bool), truth) < dice(mean, truth) - 0.1:
+            assert "take the mean (method='majority')" in " ".join(remarks)
+            assert "m_step='em'" not in " ".join(remarks), "what is set is not advised"
+            assert "prior='estimate'" not in " ".join(remarks)
+            return
+    raise AssertionError("no fit is bad")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_ordinary_raters_are_not_warned_of(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    masks = simulated_raters(rng, int(rng.integers(3, 8)), 4000, prevalence=0.2)
+    for method, votes in (
+        ("staple", masks),
+        ("soft-staple", soften(rng, masks, "three-valued")),
+        ("simplified-soft-staple", soften(rng, masks, "three-valued")),
+    ):
+        for options in ({}, {"prior": "estimate"}):
+            _, remarks = fuse_arrays(list(votes), method, **options)
+            assert remarks == []
+
+
+def test_far_from_every_rater() -> None:
+    """Raters who mark other places: their consensus is that of none of them. The mean marks what they mark."""
+    masks = np.zeros((3, 4000))
+    for i in range(3):
+        masks[i, 40 * i : 40 * i + 50] = 1
+    fused, remarks = fuse_arrays(list(masks), "staple", prior=1e-4, init=0.9)
+    assert fused.label().sum() < 50
+    assert any(re.search(r"empty at the cut|far from every rater", remark) for remark in remarks)
+
+
+def test_comparison_counts_voxels() -> None:
+    rng = np.random.default_rng(0)
+    votes = rng.random((3, 6, 7, 8)).astype(np.float32)
+    votes[1, :2] = np.nan
+    mask = rng.random((6, 7, 8)) < 0.7
+    looked = [None, None, rng.random((6, 7, 8)) < 0.8]
+    for order in ("C", "F"):
+        raters = [np.asarray(vote, order=order) for vote in votes]
+        options = Options(missing="nan").checked()
+        case = Case.of(Votes(raters, mask=mask, present=looked), options)
+        written = np.where(mask, rng.random((6, 7, 8)), 0).astype(np.float32)
+        found = compare(written, case, options, 0.4)
+        label = written >= np.float32(0.4)
+        assert found.volume == label.sum()
+        seen = [
+            mask & ~np.isnan(vote) & (True if at is None else at)
+            for vote, at in zip(votes, looked, strict=True)
+        ]
+        for i, vote in enumerate(votes):
+            marked = seen[i] & (vote >= np.float32(0.4))
+            assert found.volumes[i] == marked.sum()
+            assert found.dice[i] == pytest.approx(dice(marked, label & seen[i]))
+        total = sum(np.where(at, vote, 0).astype(float) for vote, at in zip(votes, seen, strict=True))
+        mean = (total >= 0.4 * sum(np.asarray(seen, int))) & np.any(seen, axis=0)
+        assert found.mean_dice == pytest.approx(dice(mean, label))
+
+
+@pytest.mark.parametrize(
+    ("values", "dense"),
+    [([0, 1], False), ([0, 0.3, 1], False), ([0, 0.1, 0.2, 0.25, 0.5], False), (None, True)],
+)
+def test_networks_are_told_by_their_values(values: list[float] | None, dense: bool) -> None:
+    rng = np.random.default_rng(0)
+    for floor in (0.0, 0.03):
+        votes = rng.random((3, 4000)) if values is None else rng.choice(values, (3, 4000))
+        votes[:, :3000] = floor
+        options = Options().checked()
+        assert are_probabilities(Case.of(Votes(list(votes.astype(np.float32))), options), options) == dense
+
+
+# --- what is said agrees with what is written ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("below", [1e-3, 1e-8, 2e-9, 1e-12, 0.0, -1e-12])
+@pytest.mark.parametrize("number", [0.5, 0.3, 0.7])
+def test_empty_and_full_agree_with_the_mask(number: float, below: float, dtype: str) -> None:
+    """At the cut that was asked for, in the precision in which the probability is written."""
+    from fastfuse.fusion.pipeline import fuse_votes
+    from fastfuse.fusion.registry import method_called
+
+    high = np.full((2, 50), number - below)
+    high[:, :25] = 0.01
+    for votes, word, extreme in ((high, "empty", np.max), (1 - high, "full", np.min)):
+        given = Votes(list(votes), dtype=dtype)
+        for cut in (number, 1 - number, 0.2):
+            fused, remarks = fuse_votes(given, method_called("majority"), Options(), cut=cut)
+            label = fused.label(cut)
+            is_so = not label.any() if word == "empty" else bool(label.all())
+            said = [remark for remark in remarks if f"consensus is {word}" in remark]
+            assert bool(said) == is_so
+            if said:
+                shown = float(re.search(r"probability is ([0-9.e-]+)\)", said[0])[1])
+                assert (shown >= cut) == (word == "full"), "the number shown does not contradict the cut"
+                assert shown == pytest.approx(float(extreme(fused.probability)), rel=1e-2)
+                assert f"at the cut {cut:g}" in said[0]
+
+
+def test_files_are_judged_at_their_cut(tmp_path: Path) -> None:
+    """An empty mask is warned of, and a mask with voxels is not, whatever lies above 0.5."""
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        votes = np.where(rng.random((8, 8, 8)) < 0.3, 0.4, 0.05).astype(np.float32)
+        nib.save(nib.Nifti1Image(votes, np.eye(4)), tmp_path / f"r{i}.nii")
+    paths = [tmp_path / f"r{i}.nii" for i in range(3)]
+    for cut in (0.2, 0.5, 0.9):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fastfuse.fuse_files(
+                paths,
+                tmp_path / "c.nii",
+                method="majority",
+                save_label=tmp_path / "l.nii",
+                cut=cut,
+                overwrite=True,
+            )
+        said = " ".join(str(one.message) for one in caught)
+        marked = np.asarray(nib.load(tmp_path / "l.nii").dataobj).sum()
+        assert ("consensus is empty" in said) == (marked == 0)
+        facts = json.loads((tmp_path / "c.json").read_text())
+        assert facts["foreground"]["voxels"] == marked
+
+
+def test_files_are_judged_by_their_ties(tmp_path: Path) -> None:
+    """Two raters of two places: all is a tie."""
+    for i in range(2):
+        votes = np.zeros((4, 4, 4), np.uint8)
+        votes[i] = 1
+        nib.save(nib.Nifti1Image(votes, np.eye(4)), tmp_path / f"r{i}.nii")
+    paths = [tmp_path / f"r{i}.nii" for i in range(2)]
+    for ties, marked in (("foreground", 32), ("background", 0)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fastfuse.fuse_files(
+                paths,
+                tmp_path / "c.nii",
+                method="majority",
+                save_label=tmp_path / "l.nii",
+                ties=ties,
+                overwrite=True,
+            )
+        said = " ".join(str(one.message) for one in caught)
+        assert np.asarray(nib.load(tmp_path / "l.nii").dataobj).sum() == marked
+        assert ("empty at the cut 0.5 (its highest probability is 0.5)" in said) == (marked == 0)
+
+
+def test_full_inside_a_mask_is_not_full_everywhere() -> None:
+    votes = np.ones((3, 20))
+    _, remarks = fuse_arrays(list(votes), "staple")
+    assert "the probability is 1 everywhere" in remarks[0]
+    fused, remarks = fuse_arrays(list(votes), "staple", mask=np.arange(20) < 5)
+    assert "the probability is 1 on all voxels that are fused" in remarks[0]
+    assert fused.probability.sum() == 5
+
+
+# --- remedies --------------------------------------------------------------------------------------------------
+
+
+def stopped(votes: Any, **options: Any) -> str:
+    fused, remarks = fuse_arrays(list(votes), "simplified-soft-staple", max_iter=8, **options)
+    assert not fused.converged
+    return next(remark for remark in remarks if remark.startswith("stopped at max_iter = 8"))
+
+
+def test_what_helps_where_em_stops_early() -> None:
+    votes = np.random.default_rng(5).random((4, 3000))
+    said = stopped(votes, m_step="em")
+    assert said.endswith("try acceleration='squarem', a larger max_iter or a mask")
+    fused, remarks = fuse_arrays(
+        list(votes), "simplified-soft-staple", m_step="em", acceleration="squarem", max_iter=3000
+    )
+    assert fused.converged
+    assert not any("stopped" in remark for remark in remarks)
+
+
+def test_nothing_is_advised_that_is_set() -> None:
+    votes = np.random.default_rng(5).random((4, 3000))
+    mask = np.ones(3000, bool)
+    for given, word in (
+        ({"acceleration": "squarem"}, "squarem"),
+        ({"mask": mask}, "a mask"),
+        ({"roi": 3.0, "spacing_mm": [1.0]}, "a mask"),
+    ):
+        assert word in stopped(votes, m_step="em")
+        assert word not in stopped(votes, m_step="em", **given)
+    assert "a fixed prior" in stopped(votes, m_step="em", prior="estimate")
+    assert "a fixed prior" not in stopped(votes, m_step="em", prior=0.3)
+    assert "squarem" not in stopped(votes.reshape(4, 60, 50), m_step="em", mrf=0.1)
+    assert "a fixed prior" not in stopped(votes, m_step="em", prior=np.linspace(0.1, 0.9, 3000))
+
+
+def test_remedies_of_a_fit_that_tells_nothing() -> None:
+    """Dense votes: the mean first, then what is not set yet."""
+    rng = np.random.default_rng(0)
+    truth = rng.random(4000) < 0.05
+    votes = np.clip(np.where(truth, 0.85, 0.15) + rng.normal(0, 0.15, (5, truth.size)), 0, 1)
+    _, remarks = fuse_arrays(list(votes), "soft-staple")
+    assert remarks[0].endswith(
+        "for networks' probabilities take the mean (method='majority'), or try m_step='em', prior='estimate' or a mask"
+    )
+    _, remarks = fuse_arrays(list(votes), "soft-staple", prior="estimate", mask=np.ones(4000, bool))
+    assert remarks[0].endswith("take the mean (method='majority'), or try m_step='em'")
+    assert np.array_equal(fastfuse.majority_vote(list(votes)).label(), truth)
