@@ -46,18 +46,23 @@ VoteTable::VoteTable(int raters, std::vector<double> votes, std::vector<double> 
     : raters_(raters), votes_(std::move(votes)), counts_(std::move(counts)),
       may_miss_(std::any_of(votes_.begin(), votes_.end(), is_missing)) {}
 
-VoteTable VoteTable::in_order(const VoteTable& rows) {
+VoteTable VoteTable::in_order(const VoteTable& rows, Watch& watch) {
+    Patience patience(watch);
     std::vector<std::int64_t> order, kept;
     std::vector<double> counts(1); // of row 0, without any vote
     for (std::int64_t row = 0; row < rows.size(); ++row) {
+        patience.after(rows.raters());
         if (has_no_vote(rows, row))
             counts[0] += rows.counts()[static_cast<std::size_t>(row)];
         else
             order.push_back(row);
     }
-    std::sort(order.begin(), order.end(),
-              [&](std::int64_t a, std::int64_t b) { return compare(rows, a, b) < 0; });
+    std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+        patience.after(8);
+        return compare(rows, a, b) < 0;
+    });
     for (const std::int64_t row : order) {
+        patience.after(rows.raters());
         if (kept.empty() || compare(rows, kept.back(), row) != 0) {
             kept.push_back(row);
             counts.push_back(0);
@@ -67,18 +72,21 @@ VoteTable VoteTable::in_order(const VoteTable& rows) {
     std::vector<double> votes;
     for (int i = 0; i < rows.raters(); ++i) {
         votes.push_back(0);
+        watch.look();
         for (const std::int64_t row : kept)
             votes.push_back(rows.votes_of(i)[row]);
     }
     return {rows.raters(), std::move(votes), std::move(counts)};
 }
 
-VoteTable VoteTable::add(const VoteTable& other) const { return in_order(stacked(*this, other)); }
+VoteTable VoteTable::add(const VoteTable& other, Watch& watch) const {
+    return in_order(stacked(*this, other), watch);
+}
 
-VoteTable VoteTable::drop(int rater) const {
+VoteTable VoteTable::drop(int rater, Watch& watch) const {
     std::vector<double> votes = votes_;
     votes.erase(votes.begin() + rater * size(), votes.begin() + (rater + 1) * size());
-    return in_order({raters_ - 1, std::move(votes), counts_});
+    return in_order({raters_ - 1, std::move(votes), counts_}, watch);
 }
 
 bool operator==(const VoteTable& a, const VoteTable& b) {

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import warn
 from ..inputs.names import counted
+from ..inputs.threads import remarks_on_threads
 from .backends import core
 from .backends.cpu import Cpu
 from .backends.found import CoreEstimate
@@ -139,7 +140,8 @@ class Estimate:
         if method.estimates:
             self._check_certain(fusion)
         fusion = method.finished(self._on_the_rates(fusion))
-        warn(case.remarks + remarks_on_applied(fusion, found, case, method, options, ignored))
+        remarks = remarks_on_applied(fusion, found, case, method, options, ignored)
+        warn(case.remarks + remarks + remarks_on_threads())
         return fusion
 
     @property
@@ -323,7 +325,8 @@ def _estimated(table: VoteTable, method: Method, options: Options) -> tuple[Esti
         _rates=found.estimate,
         _options=options,
     )
-    return made, remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)
+    remarks = remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)
+    return made, remarks + remarks_on_threads()
 
 
 def _what(value: object) -> str:

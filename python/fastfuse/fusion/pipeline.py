@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..inputs.threads import remarks_on_threads
 from .backends.backend import backend_for
 from .backends.core import core_options
 from .backends.found import Found
@@ -38,7 +39,7 @@ def answer(
     else:
         names = case.votes.names
         remarks = remarks_on(fusion, found, method, options, names=names, resampled=resampled)
-    return method.finished(fusion), case.remarks + remarks
+    return method.finished(fusion), case.remarks + remarks + remarks_on_threads()
 
 
 def intervals_of(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import warn
 from ..inputs.names import check_count_of_names, listed_names
+from ..inputs.threads import remarks_on_threads
 from .backends import core
 from .backends.found import CoreTable
 from .case import Case
@@ -90,7 +91,7 @@ def tabulate(
         table = core.tabulate(case.in_memory_order().within_margin(options, case.spacings), asked)
     if table is None:
         raise ValueError(TOO_MANY)
-    warn(case.remarks)
+    warn(case.remarks + remarks_on_threads())
     return _for_all(table, case, called)
 
 
