@@ -37,11 +37,13 @@ def run_here(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @contextlib.contextmanager
 def restored(folder: Path) -> Iterator[None]:
     """Work in a folder; afterwards, put back what ``main`` sets for the process."""
-    before = Path.cwd(), signal.getsignal(signal.SIGTERM), gc.get_threshold()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = Path.cwd(), gc.get_threshold()
     os.chdir(folder)
     try:
         yield
     finally:
         os.chdir(before[0])
-        signal.signal(signal.SIGTERM, before[1])
-        gc.set_threshold(*before[2])
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        gc.set_threshold(*before[1])

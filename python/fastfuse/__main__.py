@@ -1,5 +1,33 @@
-"""``python -m fastfuse``."""
+"""The beginning of the ``fastfuse`` command: it hears Ctrl-C and SIGTERM while the rest is still loading."""
 
-from .cli import main
+import os
+import signal
 
-main()
+INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED_LINE = b"error: interrupted; no output was written\n"
+
+
+def main() -> None:
+    """Load the command and run it."""
+    # A signal that the parent has set to be ignored, as nohup does, stays ignored.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminated)
+    from .cli import main as command
+
+    command()
+
+
+def _interrupted(*_: object) -> None:
+    """Leave at once: there is nothing to put in order yet, and an import may swallow an exception."""
+    os.write(2, INTERRUPTED_LINE)
+    os._exit(INTERRUPTED)
+
+
+def _terminated(*_: object) -> None:
+    os._exit(TERMINATED)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.images import nifti, reading
+from fastfuse.images import gz, reading
 from fastfuse.images.image import Image
 
 from ..files.common import SHAPE, files_in, save, shifted
@@ -165,7 +165,7 @@ def test_reading_ends_within_a_piece(
     tmp_path: Path, masks: np.ndarray, monkeypatch: pytest.MonkeyPatch, engine: str, suffix: str
 ) -> None:
     path = save(tmp_path / f"r{suffix}", masks[0])
-    monkeypatch.setattr(nifti, "PIECE", 1000)
+    monkeypatch.setattr(gz, "PIECE", 1000)
     asked = []
 
     def go_on() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
+import threading
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -55,11 +58,27 @@ def fastfuse(
 def main() -> None:
     """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.set_threshold(GARBAGE)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names that the terminal cannot show are no reason to fail
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_run())
+    code = _run()
+    if code in (INTERRUPTED, TERMINATED) and any(
+        not one.daemon for one in threading.enumerate() if one is not threading.main_thread()
+    ):
+        _leave_threads(code)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is written: what remains is Python's own end
+    sys.exit(code)
+
+
+def _leave_threads(code: int) -> None:
+    """End the process although readers still wait for a library; temporary files are gone already."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _terminate(*_: object) -> None:
@@ -72,6 +91,8 @@ def _run() -> int:
         code = int(app(standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except SystemExit as ended:  # by SIGTERM
+        return int(ended.code or 0)
     except Interrupted as error:
         report.print_line("error", str(error))
         return INTERRUPTED

@@ -23,7 +23,6 @@ from .image import Image
 from .paths import shown
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
-PIECE = 1 << 20  # bytes read at once: they stay in the cache, and Ctrl-C is handled between two pieces
 
 # nibabel logs the faults that its check raises. A logger outside the hierarchy leaves the user's logging alone.
 SILENT = logging.Logger("fastfuse.nifti", level=logging.CRITICAL)  # noqa: LOG001
@@ -41,7 +40,7 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         header = _read_header(file)
         shape, stored = _check_header(path, header, None if compressed else path.stat().st_size)
         data = _read_data(header, file, go_on)
-        while compressed and file.read(PIECE):
+        while compressed and file.read(gz.PIECE):
             go_on()
     affine = header.get_best_affine().astype(np.float64)
     data = data.reshape(shape, order="F")
@@ -96,7 +95,7 @@ def _fill(buffer: memoryview, file: io.BufferedIOBase, go_on: Callable[[], None]
     filled = 0
     while filled < len(buffer):
         go_on()
-        count = file.readinto(buffer[filled : filled + PIECE])
+        count = file.readinto(buffer[filled : filled + gz.PIECE])
         if not count:
             raise EOFError(f"{filled} bytes of voxels, {len(buffer)} expected")
         filled += count

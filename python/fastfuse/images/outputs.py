@@ -9,12 +9,14 @@ import signal
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..errors import OutputError
+from .folder_lock import alone_in, try_lock
+from .gz import in_pieces
 from .paths import shown
 
 if TYPE_CHECKING:
@@ -70,38 +72,63 @@ class Outputs:
     """Files that appear together, or not at all.
 
     Each file is first written under a temporary name in its own folder. :meth:`commit` renames them in the order
-    of :meth:`add`, so that the presence of the last file means that all are complete. Links are followed.
+    of :meth:`add`, so that the presence of the last file means that all are complete. One process at a time does so
+    in a folder, so that two sets never mix. Links are followed. What processes that were killed left behind is
+    removed.
     """
 
     def __init__(self, *, overwrite: bool) -> None:
         self._overwrite = overwrite
         self._waiting: list[tuple[Path, Path]] = []
+        self._token = secrets.token_hex(8)
+        self._named: dict[Path, int] = {}  # numbers of the temporary files, by folder
+        self._held = (
+            ExitStack()
+        )  # the first temporary file in each folder, open and locked: the process lives
 
     def add(self, path: Path, content: bytes) -> None:
         """Write ``content`` to stable storage under a temporary name."""
         path = path.resolve()
-        temporary = _beside(path, "part")
-        self._waiting.append((temporary, path))
         with _writing(path):
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            temporary, descriptor = self._opened(path)
             with os.fdopen(descriptor, "wb") as file:
                 if self._overwrite and path.exists():
                     with suppress(OSError):
                         temporary.chmod(stat.S_IMODE(path.stat().st_mode))
-                file.write(content)
+                for piece in in_pieces(content):
+                    file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
+
+    def _opened(self, path: Path) -> tuple[Path, int]:
+        """Return a new temporary file beside the path, and its descriptor."""
+        first = path.parent not in self._named
+        with alone_in([path.parent] if first else []):
+            temporary = self._beside(path, "part")
+            self._waiting.append((temporary, path))
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            if first:
+                alive = os.dup(descriptor)
+                self._held.callback(os.close, alive)
+                try_lock(alive)
+        return temporary, descriptor
+
+    def _beside(self, path: Path, kind: str) -> Path:
+        """Return a new hidden name in the same folder, short enough for any file system."""
+        number = self._named.setdefault(path.parent, 0)
+        self._named[path.parent] += 1
+        return path.with_name(f".fastfuse-{self._token}-{number}.{kind}")
 
     def commit(self) -> None:
         """Rename every file to its final name; if one fails, restore the previous files."""
         kept: list[tuple[Path, Path]] = []
         done: list[Path] = []
-        with _signals_wait():
+        with alone_in(self._named), _signals_wait():
             try:
                 # The last file first: its presence says that the others are complete.
                 for _, path in reversed(self._waiting):
                     if path.exists():
-                        kept.append((_beside(path, "old"), path))
+                        kept.append((self._beside(path, "old"), path))
                         with _writing(path):
                             _copy(path, kept[-1][0])
                 if self._overwrite:
@@ -144,11 +171,7 @@ class Outputs:
     ) -> None:
         for temporary, _ in self._waiting:
             _remove(temporary)
-
-
-def _beside(path: Path, kind: str) -> Path:
-    """Return a new hidden name in the same folder, short enough for any file system."""
-    return path.with_name(f".fastfuse-{secrets.token_hex(8)}.{kind}")
+        self._held.close()
 
 
 def _copy(path: Path, to: Path) -> None:

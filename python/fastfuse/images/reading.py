@@ -115,12 +115,16 @@ def reading(paths: Sequence[Path], threads: int, wanted: Wanted = ALL) -> Iterat
         if stopped.is_set():
             raise CancelledError
 
-    with ThreadPoolExecutor(workers, "fastfuse-reader") as pool:
-        try:
-            yield _in_order(pool, paths, workers, lambda path: read(path, go_on, wanted))
-        finally:
-            stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(workers, "fastfuse-reader")
+    waits = True
+    try:
+        yield _in_order(pool, paths, workers, lambda path: read(path, go_on, wanted))
+    except (KeyboardInterrupt, SystemExit):
+        waits = False  # for a library that reads a file, and hears nothing
+        raise
+    finally:
+        stopped.set()
+        pool.shutdown(wait=waits, cancel_futures=True)
 
 
 def on_one_grid(

@@ -1,0 +1,180 @@
+"""Ctrl-C and SIGTERM: heard from the first moment to the last, with 130 and 143."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fastfuse.images import gz
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+PATIENCE_S = 60
+INTERRUPTED = "error: interrupted; no output was written\n"
+SIGNALS = pytest.mark.parametrize(
+    ("number", "code", "said"), [(signal.SIGINT, 130, INTERRUPTED), (signal.SIGTERM, 143, "")]
+)
+
+
+def run(code: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **more}
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+        env=environment,
+    )
+
+
+@SIGNALS
+@pytest.mark.parametrize("module", ["typer", "fastfuse.errors", "fastfuse.cli.fuse"])
+def test_while_modules_load(module: str, number: int, code: int, said: str) -> None:
+    """An import that swallows exceptions is left all the same."""
+    done = run(
+        f"""
+        import os, sys
+
+        class Signalled:
+            def find_spec(self, name, *_):
+                if name == {module!r}:
+                    try:
+                        os.kill(os.getpid(), {int(number)})
+                    except BaseException:
+                        pass
+
+        sys.meta_path.insert(0, Signalled())
+        from fastfuse.__main__ import main
+        sys.argv = ["fastfuse", "--version"]
+        main()
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+@SIGNALS
+def test_while_a_command_loads_numpy(number: int, code: int, said: str, tmp_path: Path) -> None:
+    done = run(
+        f"""
+        import os, sys
+
+        class Signalled:
+            def find_spec(self, name, *_):
+                if name == "numpy":
+                    os.kill(os.getpid(), {int(number)})
+
+        sys.meta_path.insert(0, Signalled())
+        from fastfuse.__main__ import main
+        sys.argv = ["fastfuse", "fuse", "nothing.nii", "-o", {str(tmp_path / "c.nii")!r}]
+        main()
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    done = run(
+        """
+        import os, signal, sys
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+        class Signalled:
+            def find_spec(self, name, *_):
+                if name in ("typer", "fastfuse.errors"):
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        sys.meta_path.insert(0, Signalled())
+        from fastfuse.__main__ import main
+        sys.argv = ["fastfuse", "--version"]
+        main()
+        """
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("fastfuse ")
+    assert done.stderr == ""
+
+
+@SIGNALS
+def test_after_the_work(number: int, code: int, said: str) -> None:
+    """When all is written, Ctrl-C comes too late; SIGTERM ends the process."""
+    done = run(
+        f"""
+        import atexit, os, sys
+        from fastfuse.__main__ import main
+        atexit.register(os.kill, os.getpid(), {int(number)})
+        sys.argv = ["fastfuse", "--version"]
+        main()
+        """
+    )
+    assert done.stdout.startswith("fastfuse ")
+    if number == signal.SIGINT:
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@SIGNALS
+def test_a_library_that_hears_nothing(number: int, code: int, said: str, tmp_path: Path) -> None:
+    """A reader's thread is inside a library for a minute: the process does not wait for it."""
+    start = time.perf_counter()
+    done = run(
+        f"""
+        import os, sys, threading, time
+        from fastfuse import cli
+        from fastfuse.images import reading
+
+        def deaf(path, go_on, _):
+            threading.Timer(0.1, os.kill, (os.getpid(), {int(number)})).start()
+            time.sleep({PATIENCE_S / 2})
+
+        reading.read = deaf
+        sys.argv = ["fastfuse", "fuse", "a.nii", "b.nii", "-o", {str(tmp_path / "c.nii")!r}, "--threads", "2"]
+        cli.main()
+        """
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+    assert time.perf_counter() - start < PATIENCE_S / 3
+
+
+@pytest.mark.parametrize("isal", [False, True])
+def test_while_deflating(isal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume is deflated piece by piece: Ctrl-C ends it after the piece at work."""
+    written: list[int] = []
+
+    class Slow:
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def write(self, piece: memoryview) -> None:
+            written.append(len(piece))
+            if len(written) == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    if isal:
+        monkeypatch.setattr(gz, "_isal", lambda: SimpleNamespace(IGzipFile=Slow))
+    else:
+        monkeypatch.setattr(gz, "_isal", lambda: None)
+        monkeypatch.setattr(gz.gzip, "GzipFile", Slow)
+    with pytest.raises(KeyboardInterrupt):
+        gz.compress([bytes(100), bytes(20 * gz.PIECE)])
+    assert written == [100, gz.PIECE]
+
+
+def test_pieces_are_the_whole() -> None:
+    content = bytes(range(256)) * (gz.PIECE // 128) + b"end"
+    assert b"".join(gz.in_pieces(content)) == content
+    assert list(gz.in_pieces(b"")) == []
