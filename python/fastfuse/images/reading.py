@@ -28,6 +28,7 @@ from .nifti import NIFTI_SUFFIXES, read_nifti
 from .nnunet import companion_of, read_probabilities
 from .paths import shown
 from .wanted import Wanted
+from .workers import startable
 
 ALL = Wanted()  # each file as it is
 
@@ -106,7 +107,7 @@ def reading(paths: Sequence[Path], threads: int, wanted: Wanted = ALL) -> Iterat
     what is asked of each file. The threads end with the block, at the latest after one more piece of a file.
     """
     workers = min(threads or _cores(), len(paths))
-    if workers < 2:
+    if workers < 2 or (workers := startable(workers)) < 2:
         yield (read(path, wanted=wanted) for path in paths)
         return
     stopped = threading.Event()

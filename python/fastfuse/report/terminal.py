@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,9 +70,14 @@ def progress(steps: int | None) -> Iterator[Say]:
         bar.update(task, description=printable(what), completed=said)
         said += 1
 
-    timer = threading.Timer(PATIENCE_S, bar.start)  # a timer, because the first step alone may take long
+    def show() -> None:
+        with suppress(RuntimeError):  # no thread to be had, and none needed
+            bar.start()
+
+    timer = threading.Timer(PATIENCE_S, show)  # a timer, because the first step alone may take long
     timer.daemon = True
-    timer.start()
+    with suppress(RuntimeError):
+        timer.start()
     try:
         yield say
     finally:
