@@ -41,6 +41,7 @@ VoteTable table_of(const Doubles& patterns, const Doubles& counts) {
     return without_gil([&] {
         Patience patience(watch);
         std::vector<double> votes, voxels;
+        votes.reserve(static_cast<std::size_t>(vote.size()));
         for (py::ssize_t i = 0; i < vote.shape(1); ++i)
             for (py::ssize_t row = 0; row < vote.shape(0); ++row) {
                 votes.push_back(vote_from(vote(row, i)));

@@ -25,8 +25,9 @@ class Crew {
     // `work` does not throw.
     void run(int threads, const Work& work);
 
-  private:
     struct Own;
+
+  private:
     std::unique_ptr<Own> own_;
 };
 

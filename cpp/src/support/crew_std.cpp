@@ -1,12 +1,13 @@
-// A crew of threads of our own, which live as long as the crew. A forked child inherits no crew in use, as
-// each belongs to one call, so that it can make its own.
+// Crews of threads of our own, which wait from one call for the next.
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/crew.hpp"
@@ -15,6 +16,7 @@
 #include <sched.h>
 #endif
 #if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
 #include <signal.h>
 #endif
 
@@ -58,18 +60,24 @@ int default_threads() {
 } // namespace
 
 struct Crew::Own {
-    static constexpr int looks = 100; // for the next work, before a thread lies down: it may follow closely
+    // How long a thread looks for the next work before it lies down: the runs of an iteration follow closely.
+    static constexpr std::chrono::microseconds watchful{200};
 
     std::vector<std::thread> threads; // the crew without the calling thread
     bool refused = false;             // the system gives no more
     std::mutex guard;
     std::condition_variable work_is_there, all_home;
-    const Work* work = nullptr; // null between two runs
-    int called = 0;             // threads of the present run
-    int away = 0;               // threads that are at work
-    bool over = false;
+    const Work* work = nullptr;          // null between two runs
+    int called = 0;                      // threads of the present run
+    int away = 0;                        // threads that are at work
     std::atomic<std::uint64_t> round{0}; // counts runs
 
+    Own* next = nullptr; // while no call uses it
+
+    static std::unique_ptr<Own> taken();
+    void run(int wanted, const Work& job);
+
+  private:
     void grow(int wanted);
     void serve(int number);
 };
@@ -91,8 +99,7 @@ void Crew::Own::serve(int number) {
     std::uint64_t seen = 0;
     std::unique_lock<std::mutex> hold(guard);
     while (true) {
-        work_is_there.wait(hold, [&] { return over || (work && number < called && round.load() != seen); });
-        if (over) return;
+        work_is_there.wait(hold, [&] { return work && number < called && round.load() != seen; });
         seen = round.load();
         const Work& mine = *work;
         ++away;
@@ -101,7 +108,8 @@ void Crew::Own::serve(int number) {
         hold.lock();
         if (--away == 0) all_home.notify_one();
         hold.unlock();
-        for (int look = 0; look < looks && round.load() == seen; ++look)
+        const auto end = std::chrono::steady_clock::now() + watchful;
+        while (round.load() == seen && std::chrono::steady_clock::now() < end)
             std::this_thread::yield();
         hold.lock();
     }
@@ -115,36 +123,60 @@ int Crew::most(int asked) {
     return wanted > 0 && wanted < here ? wanted : here;
 }
 
+namespace {
+
+// Crews that no call uses, a chain. They stay until the process ends, and are never destroyed: their threads
+// wait.
+std::mutex& idle_guard = *new std::mutex;
+Crew::Own* idle = nullptr;
+
+#if defined(__unix__) || defined(__APPLE__)
+// Of a crew a forked child has all but the threads: it makes its own.
+const int watch_forks = pthread_atfork([] { idle_guard.lock(); }, [] { idle_guard.unlock(); },
+                                       [] {
+                                           idle = nullptr;
+                                           idle_guard.unlock();
+                                       });
+#endif
+
+} // namespace
+
+std::unique_ptr<Crew::Own> Crew::Own::taken() {
+    const std::lock_guard<std::mutex> hold(idle_guard);
+    if (!idle) return std::make_unique<Own>();
+    std::unique_ptr<Own> crew(std::exchange(idle, idle->next));
+    crew->refused = false;
+    return crew;
+}
+
+void Crew::Own::run(int wanted, const Work& job) {
+    if (!refused && static_cast<int>(threads.size()) + 1 < wanted) grow(wanted);
+    {
+        const std::lock_guard<std::mutex> hold(guard);
+        work = &job;
+        called = wanted;
+        ++round;
+    }
+    work_is_there.notify_all();
+    job(0);
+    std::unique_lock<std::mutex> hold(guard);
+    work = nullptr; // who has not begun need not
+    all_home.wait(hold, [&] { return away == 0; });
+}
+
 Crew::Crew() = default;
 
 Crew::~Crew() {
     if (!own_) return;
-    {
-        const std::lock_guard<std::mutex> hold(own_->guard);
-        own_->over = true;
-        ++own_->round;
-    }
-    own_->work_is_there.notify_all();
-    for (std::thread& thread : own_->threads)
-        thread.join();
+    const std::lock_guard<std::mutex> hold(idle_guard);
+    own_->next = idle;
+    idle = own_.release();
 }
 
 void Crew::run(int threads, const Work& work) {
     if (threads <= 1) return work(0);
-    if (!own_) own_ = std::make_unique<Own>();
-    Own& own = *own_;
-    if (!own.refused) own.grow(threads);
-    {
-        const std::lock_guard<std::mutex> hold(own.guard);
-        own.work = &work;
-        own.called = threads;
-        ++own.round;
-    }
-    own.work_is_there.notify_all();
-    work(0);
-    std::unique_lock<std::mutex> hold(own.guard);
-    own.work = nullptr; // who has not begun need not
-    own.all_home.wait(hold, [&] { return own.away == 0; });
+    if (!own_) own_ = Own::taken();
+    own_->run(threads, work);
 }
 
 } // namespace fastfuse

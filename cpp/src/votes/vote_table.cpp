@@ -30,9 +30,11 @@ bool is_read(const VoteTable& table, std::int64_t row) {
 }
 
 // The rows of `a`, then those of `b`.
-VoteTable stacked(const VoteTable& a, const VoteTable& b) {
+VoteTable stacked(const VoteTable& a, const VoteTable& b, Watch& watch) {
     std::vector<double> votes, counts = a.counts();
+    votes.reserve(a.votes().size() + b.votes().size());
     for (int i = 0; i < a.raters(); ++i) {
+        watch.look();
         votes.insert(votes.end(), a.votes_of(i), a.votes_of(i) + a.size());
         votes.insert(votes.end(), b.votes_of(i), b.votes_of(i) + b.size());
     }
@@ -70,22 +72,28 @@ VoteTable VoteTable::in_order(const VoteTable& rows, Watch& watch) {
         if (is_read(rows, row)) counts.back() += rows.counts()[static_cast<std::size_t>(row)];
     }
     std::vector<double> votes;
+    votes.reserve((kept.size() + 1) * static_cast<std::size_t>(rows.raters()));
     for (int i = 0; i < rows.raters(); ++i) {
         votes.push_back(0);
-        watch.look();
-        for (const std::int64_t row : kept)
+        for (const std::int64_t row : kept) {
+            patience.after(1);
             votes.push_back(rows.votes_of(i)[row]);
+        }
     }
     return {rows.raters(), std::move(votes), std::move(counts)};
 }
 
 VoteTable VoteTable::add(const VoteTable& other, Watch& watch) const {
-    return in_order(stacked(*this, other), watch);
+    return in_order(stacked(*this, other, watch), watch);
 }
 
 VoteTable VoteTable::drop(int rater, Watch& watch) const {
-    std::vector<double> votes = votes_;
-    votes.erase(votes.begin() + rater * size(), votes.begin() + (rater + 1) * size());
+    std::vector<double> votes;
+    votes.reserve(votes_.size() - counts_.size());
+    for (int i = 0; i < raters_; ++i) {
+        watch.look();
+        if (i != rater) votes.insert(votes.end(), votes_of(i), votes_of(i) + size());
+    }
     return in_order({raters_ - 1, std::move(votes), counts_}, watch);
 }
 
