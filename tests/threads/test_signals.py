@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse import VoteTable, _core
+from fastfuse import VoteTable
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX timers"),
@@ -62,14 +62,6 @@ def read_a_table() -> Callable[[], Any]:
     return lambda: [table.patterns for _ in range(3)]
 
 
-def find_many_patterns() -> Callable[[], Any]:
-    votes = np.random.default_rng(0).integers(0, 2, (28, 6_000_000), np.uint8)
-    votes[:, ::2] = 0
-    options = _core.Options()
-    options.threads = 1
-    return lambda: _core.tabulate(list(votes), options=options)
-
-
 def enumerate_many_raters() -> Callable[[], Any]:
     votes = np.random.default_rng(0).random((20, 40), np.float32)
     return lambda: fastfuse.soft_staple(votes, max_iter=1, expectation="enumerate", threads=1)
@@ -96,7 +88,6 @@ CALLS = {
     "add tables": add_tables,
     "drop a rater": drop_a_rater,
     "read a table": read_a_table,
-    "find many patterns": find_many_patterns,
     "enumerate": enumerate_many_raters,
     "dilate": lambda: dilate({}),
     "dilate, exact": lambda: dilate({"threshold": "exact"}),
@@ -113,4 +104,4 @@ def test_signals_are_heard(call: str) -> None:
     waited, took = longest_wait(CALLS[call]())
     print(f"{took:.2f} s, heard after {waited:.2f} s at most")
     assert took > 0.3, "too short to show anything"
-    assert waited < 0.4
+    assert waited < 0.5
