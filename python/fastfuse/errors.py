@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -33,6 +34,19 @@ class FusionWarning(UserWarning):
 def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
     """Return an error that says how to install a missing package."""
     return FastfuseError(f"{what} needs {error.name}: pip install 'fastfuse[{extra}]'")
+
+
+# A terminal's escape sequences, as some libraries put into their errors.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+_LONGEST_REASON = 300
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why another library failed: its first line without a terminal's escape codes, or the error's type."""
+    said = getattr(error, "strerror", None) or str(error)
+    lines = [line.strip() for line in _ESCAPES.sub("", said).splitlines()]
+    first = next((line for line in lines if line), type(error).__name__)
+    return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]}..."
 
 
 def warn(remarks: Sequence[str], *, callers: int = 1) -> None:

@@ -178,3 +178,18 @@ def test_pieces_are_the_whole() -> None:
     content = bytes(range(256)) * (gz.PIECE // 128) + b"end"
     assert b"".join(gz.in_pieces(content)) == content
     assert list(gz.in_pieces(b"")) == []
+
+
+def test_inside_an_import_that_lets_it_pass(tmp_path: Path) -> None:
+    """Python ends by the signal itself after a KeyboardInterrupt that passed an import, handled or not."""
+    (tmp_path / "numpy.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = run(
+        f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        from fastfuse.__main__ import main
+        sys.argv = ["fastfuse", "fuse", "nothing.nii", "-o", {str(tmp_path / "c.nii")!r}]
+        main()
+        """
+    )
+    assert (done.returncode, done.stderr) == (130, INTERRUPTED)

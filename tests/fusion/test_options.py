@@ -41,6 +41,9 @@ WRONG: dict[str, Any] = {
     "threads": -1,
     "device": "tpu",
     "select_label": 0,
+    "binarize": "yes",
+    "threshold": float("nan"),
+    "scale": 0.5,
 }
 OTHER: dict[str, Any] = {
     "m_step": "em",
@@ -64,6 +67,8 @@ OTHER: dict[str, Any] = {
 def function_of(method: Method) -> Callable[..., Any]:
     return getattr(import_module(f"fastfuse.{method.home}"), method.function)
 
+
+RINGS_OWN = ("dilated-staple", "threshold")  # that of the ring
 
 FUNCTIONS = {method.name: function_of(method) for method in METHODS}
 NAMED = {**FUNCTIONS, "fuse": fastfuse.fuse, "fuse_files": fastfuse.fuse_files}
@@ -98,7 +103,7 @@ def test_files_take_all_but_what_headers_tell() -> None:
 def test_signatures_have_the_declared_defaults_and_types(name: str) -> None:
     parameters = inspect.signature(NAMED[name]).parameters
     for option in BY_NAME.values():
-        if option.name not in parameters:
+        if option.name not in parameters or (name, option.name) == RINGS_OWN:
             continue
         parameter = parameters[option.name]
         assert parameter.default == option.default
@@ -125,6 +130,8 @@ def test_docstrings_describe_every_parameter(name: str) -> None:
         if option.name in described and (name, option.name) not in {
             ("fuse_files", "prior"),
             ("dilated-staple", "spacing_mm"),
+            ("dilated-staple", "binarize"),
+            RINGS_OWN,
         }:
             assert option.entry in section
 
@@ -157,7 +164,7 @@ def test_flags_are_those_of_the_declarations() -> None:
     ids=lambda value: getattr(value, "name", value),
 )
 def test_each_option_is_checked(method: Method, name: str) -> None:
-    with pytest.raises(ValueError, match=rf"^{name} is "):
+    with pytest.raises((ValueError, TypeError), match=rf"^{name} is "):
         FUNCTIONS[method.name](np.array(VOTES), **{name: WRONG[name]})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastfuse.train.options import ExperimentOptions, make_options
@@ -12,10 +13,16 @@ FEW = [*SMALL, "folds=2", "training.validate_every=2", "evaluation.least_voxels=
 
 
 def options(*more: str) -> ExperimentOptions:
-    return make_options("quick", None, [*FEW, *more])
+    return make_options("quick", None, [*without(more), *more])
 
 
 def command(cohort: Path, out: Path, *words: str) -> list[str]:
-    sets = [word for option in FEW for word in ("--set", option)]
+    sets = [word for option in without(words) for word in ("--set", option)]
     start = [sys.executable, "-m", "fastfuse", "experiment", str(cohort), "--out", str(out)]
     return [*start, "--device", "cpu", *sets, *words]
+
+
+def without(more: Sequence[str], few: Sequence[str] = FEW) -> list[str]:
+    """The options that are not given otherwise: an option stands once."""
+    given = {word.removeprefix("--").partition("=")[0] for word in more}
+    return [option for option in few if option.partition("=")[0] not in given]

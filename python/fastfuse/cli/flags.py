@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from itertools import chain
 from types import EllipsisType
 from typing import Annotated, Any, TypeVar
 
@@ -59,30 +60,45 @@ def with_flags(
     return add
 
 
+def flags_called(names: Iterable[str]) -> list[inspect.Parameter]:
+    """Return flags for these declared options."""
+    return [_flag_of(FLAGGED[name]) for name in names]
+
+
+def values_called(names: Iterable[str], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was typed for these options, as Python's functions take it."""
+    return {name: _value(FLAGGED[name], typed[name]) for name in names}
+
+
 def flags_of_options() -> list[inspect.Parameter]:
     """Return flags for the method and all declared options."""
     kind = words("MethodName", ON_OFFER)
     help = f"{', '.join(ON_OFFER[:-1])}, or {ON_OFFER[-1]}."
     method = flag("method", kind, choice(help, metavar="METHOD"), kind(ON_OFFER[0]))
-    return [method, *map(_flag_of, FLAGGED.values())]
+    return [method, *flags_called(FLAGGED)]
 
 
 def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the method and the options that were typed as Python's functions take them."""
-    options = {name: _value(one, typed[name]) for name, one in FLAGGED.items()}
-    return {"method": typed["method"].value, **options}
+    return {"method": typed["method"].value, **values_called(FLAGGED, typed)}
 
 
 def typed_names() -> dict[str, str]:
     """Return how each option is typed, by its name."""
-    return {name: switch(name) for name in (*FLAGGED, "threads", "present", "cut")}
+    return {name: switch(name) for name in (*FLAGGED, "threads", "present", "cut", "channel_axis")}
 
 
 def with_typed_values(message: str) -> str:
     """Name the options that a message sets, as in m_step='em', as they are typed: --m-step em."""
     typed = typed_names()
-    setting = rf"\b({'|'.join(typed)})=(?:'([^']*)'|(\w+))(?: \(--[^)]*\))?"  # some say it in both ways
-    return re.sub(setting, lambda found: f"{typed[found[1]]} {found[2] or found[3]}", message)
+    value = r"(?:'([^']*)'|(\w+(?:\.\w+)*))"
+    setting = rf"\b({'|'.join(typed)})={value}(?: \(--[^)]*\))?"  # some say it in both ways
+
+    def as_typed(found: re.Match[str]) -> str:
+        is_flag = found[3] == "True"
+        return typed[found[1]] if is_flag else f"{typed[found[1]]} {found[2] or found[3]}"
+
+    return re.sub(setting, as_typed, message)
 
 
 def _flag_of(one: Option) -> inspect.Parameter:
@@ -95,8 +111,10 @@ def _flag_of(one: Option) -> inspect.Parameter:
     if one.choices:
         kind = words(one.name, one.choices)
         return flag(one.name, kind, choice(declared.help, **more), kind(one.default))
+    if declared.kind is bool:
+        return flag(one.name, bool, typer.Option(switch(one.name), help=declared.help, **more), one.default)
     kinds: dict[Any, Any] = {int: int, float: float, None: tuple[float, float]}
-    kind = kinds.get(declared.kind, str)
+    kind = list[str] if declared.several else kinds.get(declared.kind, str)
     if one.default is None:
         kind, more["show_default"] = kind | None, False
     return flag(one.name, kind, typer.Option(help=declared.help, **more), one.default)
@@ -106,4 +124,7 @@ def _value(one: Option, typed: Any) -> Any:
     if isinstance(typed, Enum):
         return typed.value
     kind = one.flag.kind if one.flag is not None else None
+    if one.flag is not None and one.flag.several:
+        parts: list[Any] = [kind(text) for text in typed or ()] if kind is not None else []
+        return tuple(chain.from_iterable(parts)) or None
     return kind(typed) if isinstance(typed, str) and kind is not None else typed

@@ -12,7 +12,7 @@ from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
 from .flags import BEYOND, flags_of_options, values_of, with_flags
-from .switches import Overwrite, Threads
+from .switches import ChannelAxis, Overwrite, Threads
 
 EPILOG = """Examples:
 
@@ -23,9 +23,30 @@ EPILOG = """Examples:
 
 IN_THE_HELP: tuple[str | EllipsisType, ...] = (
     *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "save_counts"),
-    *("select_label", "tol", "max_iter", "acceleration", "roi", "missing", "present"),
+    *(
+        "select_label",
+        "binarize",
+        "threshold",
+        "scale",
+        "tol",
+        "max_iter",
+        "acceleration",
+        "roi",
+        "missing",
+        "present",
+    ),
     ...,
-    *("expectation", "likelihood", "threads", "device", "overwrite", "soften", "image", *rings.NAMES),
+    *(
+        "expectation",
+        "likelihood",
+        "channel_axis",
+        "threads",
+        "device",
+        "overwrite",
+        "soften",
+        "image",
+        *rings.NAMES,
+    ),
 )
 
 
@@ -61,6 +82,7 @@ def fuse(
             rich_help_panel=BEYOND,
         ),
     ] = None,
+    channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
     soften: Annotated[
@@ -90,6 +112,7 @@ def fuse(
                 output,
                 mask=mask,
                 present=[None if str(path) == "-" else path for path in present] if present else None,
+                channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
                 image=image,
                 soften=soften,

@@ -64,7 +64,6 @@ FLAGS = [
         ),
         True,
     ),
-    flag("binarize", bool, _option("--binarize", help="Count whatever is above 0 in a mask as 1."), False),
 ]
 NAMES = tuple(one.name for one in FLAGS)
 TYPED = {

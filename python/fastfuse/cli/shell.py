@@ -17,6 +17,7 @@ from ..report import terminal as report
 from . import check, demo, evaluate, experiment, fuse, rings, soften
 from .common import CannotPrint, Interrupted
 from .flags import typed_names, with_typed_values
+from .once import Once
 
 INTERRUPTED, TERMINATED = 130, 143
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
@@ -38,7 +39,7 @@ app = typer.Typer(
 
 for command in (fuse, soften, evaluate, demo, check, experiment):
     name = command.__name__.rpartition(".")[2]
-    app.command(name, epilog=command.EPILOG)(getattr(command, name))
+    app.command(name, cls=Once, epilog=command.EPILOG)(getattr(command, name))
 
 
 @app.callback(invoke_without_command=True)
@@ -59,7 +60,7 @@ def main() -> None:
     """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt)
     gc.set_threshold(GARBAGE)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names that the terminal cannot show are no reason to fail
@@ -79,6 +80,14 @@ def _leave_threads(code: int) -> None:
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+class _Interrupt(KeyboardInterrupt):
+    """Ctrl-C. Python takes a plain KeyboardInterrupt that passes an import for unhandled, and then kills itself."""
+
+
+def _interrupt(*_: object) -> None:
+    raise _Interrupt
 
 
 def _terminate(*_: object) -> None:
@@ -123,6 +132,8 @@ def _as_typed(message: str) -> str:
     message = with_typed_values(message)
     name, _, rest = message.partition(" is ")
     typed = {**typed_names(), **rings.TYPED}
+    if name == "threshold" and "adaptive" not in rest:  # that of the votes
+        typed["threshold"] = "--threshold"
     return f"{typed[name]} is {rest}" if name in typed else message
 
 

@@ -10,8 +10,8 @@ import typer
 from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
-from .flags import with_flags
-from .switches import Overwrite, Threads
+from .flags import flags_called, values_called, with_flags
+from .switches import ChannelAxis, Overwrite, Threads
 
 EPILOG = """Examples:
 
@@ -20,7 +20,13 @@ EPILOG = """Examples:
 [bold]fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft[/bold]"""
 
 
-@with_flags(("masks", "image", "output", "out_dir", "roi", ..., "threads", "overwrite"), rings.FLAGS)
+OF_MASKS = ("select_label", "binarize", "threshold", "scale")
+
+
+@with_flags(
+    ("masks", "image", "output", "out_dir", "roi", *OF_MASKS, ..., "channel_axis", "threads", "overwrite"),
+    [*flags_called(OF_MASKS), *rings.FLAGS],
+)
 def soften(
     masks: Annotated[
         list[Path], typer.Argument(help="Binary masks (.nii, .nii.gz, ...).", show_default=False)
@@ -48,6 +54,7 @@ def soften(
             show_default=False,
         ),
     ] = None,
+    channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
     **options: Any,
@@ -55,6 +62,7 @@ def soften(
     """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
     from ..files.soften import soften_files
 
+    chosen = values_called(OF_MASKS, options)
     with warnings_as_lines():
         with report.progress(2 * len(masks) + 1 + (roi is not None)) as say:
             softened = soften_files(
@@ -63,10 +71,15 @@ def soften(
                 output=output,
                 out_dir=out_dir,
                 roi=roi,
+                select_label=chosen["select_label"],
+                mask_threshold=chosen["threshold"],
+                scale=chosen["scale"],
+                channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
                 overwrite=overwrite,
                 progress=say,
                 **rings.dilation_of(options),
+                **({"binarize": True} if chosen["binarize"] else {}),
             )
         with printing():
             report.print_softened(masks, softened, output or out_dir)

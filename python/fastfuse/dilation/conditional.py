@@ -12,9 +12,11 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ..errors import warn
-from ..inputs.arrays import as_array, as_raters, named_raters
-from ..inputs.checks import check_count
+from ..inputs.arrays import Array, as_array, as_raters, name_of, named_raters
+from ..inputs.checks import Labels, check_count
+from ..inputs.foreground import Foreground
 from ..inputs.grids import check_in_memory
+from ..inputs.rounding import without_rounding
 from .guide import Guide
 from .options import Dilation
 from .soft_mask import SoftMask
@@ -35,6 +37,7 @@ def conditional_dilation(
     normalize: bool = True,
     roi: ArrayLike | None = None,
     binarize: bool = False,
+    select_label: Labels = None,
     threads: int = 0,
 ) -> SoftMask:
     """Grow a binary mask into the bright voxels around it, which get a soft label.
@@ -81,6 +84,8 @@ def conditional_dilation(
         the ring stays inside it.
     binarize : bool, default False
         Count values above 0 in the mask as 1. Some MSSEG masks hold other values than 0 and 1.
+    select_label : int or sequence of int, optional
+        Grow this label of a label map, or the union of several.
     threads : int, default 0
         Number of threads; 0 takes all that the process may use. The result does not depend on it.
 
@@ -125,8 +130,9 @@ def conditional_dilation(
     )
     threads = check_count(threads, "threads", least=0)
     guide = Guide.of(image, roi, options, threads=threads)
-    soft = guide.dilate(as_array(mask, "mask"), "mask")
-    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + guide.remarks)
+    masks, said = _masks([as_array(mask, "mask")], ["mask"], select_label, options)
+    soft = guide.dilate(masks[0], "mask")
+    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + said + guide.remarks)
     return soft
 
 
@@ -135,6 +141,7 @@ def soften(
     image: Any,
     *,
     roi: ArrayLike | None = None,
+    select_label: Labels = None,
     threads: int = 0,
     **options: Any,
 ) -> list[SoftMask]:
@@ -144,7 +151,7 @@ def soften(
     ----------
     raters : sequence of m array_like, or array_like of shape (m, x, y, z)
         Masks, 0 and 1.
-    image, roi, threads, **options
+    image, roi, select_label, threads, **options
         As in :func:`conditional_dilation`.
 
     Returns
@@ -173,6 +180,23 @@ def soften(
     threads = check_count(threads, "threads", least=0)
     guide = Guide.of(image, roi, Dilation.checked(**options), threads=threads)
     remarks = check_in_memory([*named_raters(raters), ("image", image), ("roi", roi)])
-    softened = guide.dilate_all(as_raters(raters))
-    warn(remarks + guide.remarks)
+    arrays = as_raters(raters)
+    names = [name_of(i, None) for i in range(len(arrays))]
+    masks, said = _masks(arrays, names, select_label, guide.options)
+    softened = guide.dilate_all(masks)
+    warn(remarks + said + guide.remarks)
     return softened
+
+
+def _masks(
+    arrays: list[Array], names: list[str], select_label: Labels, options: Dilation
+) -> tuple[list[Array], list[str]]:
+    """Return masks of the arrays' values, and what is to be said of them; whatever is above 0 is left to the core."""
+    foreground = Foreground.checked(select_label, options.binarize)
+    if foreground.labels:
+        said = foreground.said_of_missing(arrays)
+        masks = [foreground.votes(array, name) for array, name in zip(arrays, names, strict=True)]
+        if not any(mask.any() for mask in masks):
+            said.append(foreground.said_of_nothing(arrays))
+        return masks, said
+    return without_rounding(arrays, names, binary=not options.binarize)

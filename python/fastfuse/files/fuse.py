@@ -26,14 +26,15 @@ from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion
 from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.paths import PathLike, as_path, as_paths
-from ..images.wanted import Wanted
-from ..inputs.arrays import selected
-from ..inputs.checks import check_cut, check_one_selection
-from ..inputs.foreground import Foreground
+from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
+from ..inputs.checks import Labels, Scale, check_cut
+from ..inputs.foreground import within
+from ..inputs.names import grouped
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of
 from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
+from .structures import check_one_structure
 
 
 @documented({**ENTRIES, "method": method_entry(images=True)})
@@ -61,7 +62,11 @@ def fuse_files(
     acceleration: Acceleration = "none",
     threads: int = 0,
     device: str | None = None,
-    select_label: int | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    channel_axis: ChannelAxis | None = None,
     image: PathLike | None = None,
     soften: bool = False,
     dilation: Mapping[str, Any] | None = None,
@@ -77,7 +82,8 @@ def fuse_files(
     ----------
     paths : sequence of path
         One image per rater: .nii, .nii.gz, whatever else nibabel reads; .nrrd and .mha with SimpleITK; and .npz as
-        nnU-Net saves probabilities, with its segmentation beside it, of which select_label chooses the class.
+        nnU-Net saves probabilities, with its segmentation beside it, of which select_label chooses the class or, by
+        its place, the region.
     output : path
         The consensus (.nii or .nii.gz), float32, with the first rater's affine, units and codes. Its sidecar
         has the same name with .json: method, options, each rater's file and performance, prior,
@@ -90,6 +96,9 @@ def fuse_files(
         specificity.
     present : sequence of m paths or None, optional
         Images of where each rater looked, 0 and 1; None for a rater who looked everywhere.
+    channel_axis : {"first", "last"}, optional
+        Which axis of an image of four axes holds a network's classes or regions, of which select_label chooses one. By
+        default the one along which probabilities sum to 1, or a single short one.
     image, soften, dilation : path, bool, mapping
         Grow the raters' masks on ``image`` (FLAIR) by :func:`conditional_dilation` before they are fused; or, for
         "dilated-staple", which needs ``image`` too, their consensus. ``dilation`` holds options of that
@@ -128,13 +137,16 @@ def fuse_files(
         m_step=m_step, expectation=expectation, likelihood=likelihood, init=init, roi=roi,
         missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
         replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
-        threads=threads, device=device, select_label=select_label,
+        threads=threads, device=device, select_label=select_label, binarize=binarize,
+        threshold=threshold, scale=scale,
     ).checked()  # fmt: skip
     asked = replace(options, prior=options.prior if is_plain(prior) else str(prior))
     asked.check_method(row, images=True)
     growth = growth_of(row, image, soften, dilation)
     place_of([], device)  # which refuses a device that is not there
-    check_one_selection(select_label, binarize=growth is not None and growth.binarize)
+    if growth is not None and (growth.binarize or options.binarize):
+        growth, asked = replace(growth, binarize=True), replace(asked, binarize=True).checked_selection()
+        options = replace(options, binarize=True)
     job = Job(
         raters=as_paths(paths),
         mask=as_path(mask, "mask"),
@@ -146,6 +158,7 @@ def fuse_files(
         present=[as_path(path, "present") for path in present or ()],
         cut=cut,
         smoothing_mm=smoothing_of(prior),
+        channel_axis=check_channel_axis(channel_axis),
         overwrite=overwrite,
     )
     job.check()
@@ -162,10 +175,9 @@ def _done(
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
     place = place_of([], options.device)
-    labels = () if options.select_label is None else (options.select_label,)
-    inputs = job.read(say, options.threads, Wanted(Foreground(labels)))
+    inputs = job.read(say, options.threads, Wanted(options.foreground, job.channel_axis))
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
-    a_map = prior_map(job, inputs, options.select_label, say)
+    a_map = prior_map(job, inputs, options.core_label, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(inputs.votes, inputs.region, inputs.present or None, names=job.names, titles=job.titles)
     if growth is None:
@@ -174,26 +186,38 @@ def _done(
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
-    remarks = inputs.remarks + doubts
+    remarks = grouped(inputs.remarks) + doubts
     where = "cpu" if place is None else f"cuda:{place.device}"
-    facts = {**asked.recorded(method), "select_label": asked.select_label, "device": where, "cut": job.cut}
+    facts = {**asked.recorded(method), **asked.selection, "device": where, "cut": job.cut}
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
-    counts = None if job.counts is None else counts_of(inputs, options.select_label)
+    counts = None if job.counts is None else counts_of(inputs, options.core_label)
     job.write(fusion, counts, inputs.raters[0], sidecar, say)
     warn(remarks, callers=2)
     return fusion
 
 
 def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
-    """Return the options for the votes that were read; select the label where the core would not."""
-    label = options.select_label
-    if label is not None and job.of_networks:  # reading has taken that class of these
-        inputs.votes = [
-            vote if is_network else selected(vote, label)
-            for vote, is_network in zip(inputs.votes, job.of_networks, strict=True)
-        ]
-        label = None
-    if label is not None and on_device:  # a device takes votes
-        inputs.votes, label = [selected(vote, label) for vote in inputs.votes], None
-    spacing = inputs.raters[0].grid.spacing_mm if method.estimates and inputs.raters else None
-    return replace(options, select_label=label, spacing_mm=spacing)
+    """Return the options for the votes that were read; make votes of values where the core would not."""
+    on_grid = inputs.raters[0].grid if method.estimates and inputs.raters else None
+    options = replace(options, spacing_mm=None if on_grid is None else on_grid.spacing_mm)
+    if not options.foreground.selects:
+        return options
+    of_networks = any(image.is_channel for image in inputs.raters)
+    if options.core_label is not None and not of_networks and not on_device:  # a device takes votes
+        return options
+    check_one_structure(options.foreground, inputs.raters, job.names)
+    foreground, said = options.foreground.settled(inputs.votes, job.names, inputs.region)
+    inputs.remarks += said
+    values = inputs.votes
+    looked = inputs.present or [None] * len(values)
+    inputs.votes = [
+        (foreground.of_channel if image.is_channel else foreground).votes(
+            votes, name, inside=within(inputs.region, seen), remarks=inputs.remarks
+        )
+        for votes, image, name, seen in zip(values, inputs.raters, job.names, looked, strict=True)
+    ]
+    if not of_networks:
+        inputs.remarks += foreground.said_of_missing(values, inputs.region)
+        if not any(votes.any() for votes in inputs.votes):
+            inputs.remarks.append(foreground.said_of_nothing(values))
+    return options.as_votes

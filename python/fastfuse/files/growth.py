@@ -19,6 +19,7 @@ from ..fusion.votes import Votes
 from ..images.paths import PathLike
 from ..inputs.arrays import selected
 from ..inputs.checks import check_flag
+from ..inputs.rounding import without_rounding
 from .job import Inputs, Job
 from .soften import dilation_facts, dilation_options, soft_facts
 
@@ -67,11 +68,13 @@ def fuse_grown(
         fusion, soft, remarks = dilate_fusion(votes, guide, options)
         return fusion, {**facts, "consensus": soft_facts(soft)}, remarks
     say("softening")
-    label, masks, remarks = options.select_label, inputs.votes, list(guide.remarks)
+    label, masks, remarks = options.core_label, inputs.votes, list(guide.remarks)
     if label is not None:
         masks = [selected(vote, label) for vote in inputs.votes]
         if not any(mask.any() for mask in masks):
-            remarks.append(f"label {label} does not occur")
+            remarks.append(options.foreground.said_of_nothing(inputs.votes))
+    masks, said = without_rounding(masks, job.names, binary=True)
+    remarks += said
     softened = guide.dilate_all(masks, job.names)
     say("fusing")
     votes = replace(votes, raters=[soft.values for soft in softened])

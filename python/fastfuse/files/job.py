@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from ..fusion.result import Fusion
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
+from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.arrays import selected
 
 if TYPE_CHECKING:
     from ..images.image import Image
-    from ..images.wanted import Wanted
+    from ..images.wanted import ChannelAxis, Wanted
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Job:
     present: list[Path | None] = field(default_factory=list)
     cut: float = 0.5  # of the label's mask
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
+    channel_axis: ChannelAxis | None = None  # of images of four axes
     overwrite: bool = False
 
     @property
@@ -64,42 +66,23 @@ class Job:
             for what, path in files.items()
         }
 
-    @property
-    def of_networks(self) -> list[bool]:
-        """Which raters are probabilities that nnU-Net saved; nothing if none is."""
-        found = [path.name.lower().endswith(".npz") for path in self.raters]
-        return found if any(found) else []
-
     def check(self) -> None:
         """Refuse early what must not, or cannot, be written."""
         from ..images.nifti import NIFTI_SUFFIXES
 
         others = (self.mask, self.prior, self.image, *self.present)
+        check_pairs(self.raters)
         inputs = [*self.raters, *(path for path in others if path is not None)]
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
         check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=self.overwrite)
         check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
-
-    def _repeated_raters(self) -> list[str]:
-        """Say which file counts twice."""
-        seen: dict[tuple[int, int], Path] = {}
-        remarks = []
-        for path in self.raters:
-            try:
-                status = path.stat()
-            except OSError:  # reading will tell
-                continue
-            first = seen.setdefault((status.st_dev, status.st_ino), path)
-            if first is not path:
-                remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
-        return remarks
 
     def read(self, say: Callable[[str], None], threads: int, wanted: Wanted) -> Inputs:
         """Read all images, several at once."""
         from ..images.image import votes_of
         from ..images.reading import on_one_grid, reading
 
-        remarks = self._repeated_raters()
+        remarks = repeated(self.raters)
         others: dict[str | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
         others.update(enumerate(self.present))
         given = {what: path for what, path in others.items() if path is not None}
@@ -110,7 +93,7 @@ class Job:
         found = dict(zip(given, images[len(raters) :], strict=True))
         return Inputs(
             raters=raters,
-            votes=[votes_of(image) for image in raters],
+            votes=[votes_of(image, remarks) for image in raters],
             region=votes_of(found["mask"]) if "mask" in found else None,
             prior=found["prior"].data if "prior" in found else None,
             image=found["image"].data if "image" in found else None,

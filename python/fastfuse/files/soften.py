@@ -14,8 +14,12 @@ from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
 from ..images.outputs import Outputs, check_outputs, make_folder
 from ..images.paths import PathLike, as_path, as_paths, recorded, shown
+from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
-from ..inputs.checks import check_count
+from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
+from ..inputs.checks import Labels, Scale, check_count
+from ..inputs.foreground import Foreground
+from ..inputs.rounding import without_rounding
 
 if TYPE_CHECKING:
     from ..images.image import Image
@@ -28,6 +32,10 @@ def soften_files(
     output: PathLike | None = None,
     out_dir: PathLike | None = None,
     roi: PathLike | None = None,
+    select_label: Labels = None,
+    mask_threshold: float | None = None,
+    scale: Scale = None,
+    channel_axis: ChannelAxis | None = None,
     threads: int = 0,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -47,6 +55,12 @@ def soften_files(
         Folder for any number of soft masks, each named as its mask; made if it is not there.
     roi : path, optional
         Image of the region of interest, 0 and 1.
+    select_label : int or sequence of int, optional
+        Label of label maps to grow, or labels whose union is grown.
+    mask_threshold : float, optional
+        The mask is what is at least this: for probabilities. (``threshold`` is that of the ring.)
+    scale, channel_axis
+        As in :func:`fuse_files`.
     threads, **options
         As in :func:`conditional_dilation`, without ``spacing_mm``: it is in the headers.
     overwrite : bool, default False
@@ -72,6 +86,8 @@ def soften_files(
     """
     say = progress or (lambda _: None)
     checked = dilation_options(options)
+    foreground = Foreground.checked(select_label, checked.binarize, mask_threshold, scale)
+    wanted = Wanted(foreground, check_channel_axis(channel_axis))
     threads = check_count(threads, "threads", least=0)
     masks = as_paths(paths)
     if not masks:
@@ -79,7 +95,7 @@ def soften_files(
     image, roi = as_path(image, "image"), as_path(roi, "roi")
     folder, results = _result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
     with _made(folder):
-        return _soften_all(masks, results, image, roi, checked, threads, say, overwrite=overwrite)
+        return _soften_all(masks, results, image, roi, checked, wanted, threads, say, overwrite=overwrite)
 
 
 def _soften_all(
@@ -88,20 +104,22 @@ def _soften_all(
     image: Path,
     roi: Path | None,
     checked: Dilation,
+    wanted: Wanted,
     threads: int,
     say: Callable[[str], None],
     *,
     overwrite: bool,
 ) -> list[SoftMask]:
-    from ..images.image import votes_of
+    from ..images.image import chosen_votes, votes_of
     from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import on_one_grid, reading
 
     inputs = [image, *([] if roi is None else [roi]), *masks]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
     check_outputs([sidecar_path(path) for path in results], inputs, (".json",), overwrite=overwrite)
-    remarks: list[str] = []
-    with reading(inputs, threads) as found, Outputs(overwrite=overwrite) as outputs:
+    check_pairs(masks)
+    remarks = repeated(masks)
+    with reading(inputs, threads, wanted) as found, Outputs(overwrite=overwrite) as outputs:
         images = on_one_grid(inputs, found, say, remarks)
         base = next(images)
         guide = Guide.of(
@@ -118,7 +136,10 @@ def _soften_all(
         for path, result in zip(masks, results, strict=True):
             mask = next(images)
             say(f"softening {shown(path.name)}")
-            softened.append(guide.dilate(votes_of(mask), shown(path)))
+            votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
+            [votes], said = without_rounding([votes], [shown(path)], binary=True)
+            remarks += said
+            softened.append(guide.dilate(votes, shown(path)))
             _add_result(outputs, result, softened[-1], mask, facts, remarks)
         outputs.commit()
     warn(remarks, callers=2)

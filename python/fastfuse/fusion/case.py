@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..dilation.margin import within_margin
 from ..inputs.arrays import Array, as_array, as_companion, axes_in_memory_order, named_raters, spacing_of
 from ..inputs.checks import check_spacings
+from ..inputs.foreground import within
 from ..inputs.grids import check_in_memory
 from ..inputs.names import enumerated
 from ..inputs.raters import Raters
+from ..inputs.rounding import without_rounding
 from .declared import switch
 from .option_checks import is_map
 from .options import Options
@@ -39,6 +41,8 @@ class Case:
         What the caller gave.
     remarks : list of str
         What is doubtful.
+    unchosen : list of ndarray
+        The arrays of ``given`` as the caller has them, before labels, threshold or scale made votes of them.
     """
 
     given: Raters
@@ -50,6 +54,7 @@ class Case:
     spacings: list[float]
     votes: Votes
     remarks: list[str]
+    unchosen: list[Array] = field(default_factory=list)
 
     @classmethod
     def of(cls, votes: Votes, options: Options) -> Case:
@@ -71,7 +76,9 @@ class Case:
         prior_map = as_companion(options.prior, "prior", shape) if is_map(options.prior) else None
         mask = None if votes.mask is None else as_companion(votes.mask, "mask", shape)
         spacings = _spacings(options, votes.raters, axes)
-        return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks)
+        unchosen = given.arrays
+        given = _chosen(given, options, mask, present, remarks)
+        return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks, unchosen)
 
     def without(self, places: Collection[int]) -> Case:
         """Return the case as if the raters at these places had not read it.
@@ -94,7 +101,21 @@ class Case:
             places=[read.places[i] for i in kept],
             names=[read.names[i] for i in kept],
         )
-        return replace(self, given=given, present=[self.present[i] for i in kept] if self.present else [])
+        return replace(
+            self,
+            given=given,
+            present=[self.present[i] for i in kept] if self.present else [],
+            unchosen=[self.unchosen[i] for i in kept],
+        )
+
+    def without_rounding(self, *, binary: bool) -> Case | None:
+        """Return the case with votes mended that rounding left beside 0 or 1; None if there are none such."""
+        given = self.given
+        inside = [(self.mask, looked) for looked in self.present or [None] * len(given.arrays)]
+        arrays, said = without_rounding(given.arrays, given.names, binary=binary, inside=inside)
+        if not said:
+            return None
+        return replace(self, given=replace(given, arrays=arrays), remarks=self.remarks + said)
 
     @property
     def companions(self) -> list[Array]:
@@ -135,10 +156,26 @@ class InMemory:
             spacings,
             mask=self.mask,
             present=self.present,
-            label=options.select_label,
+            label=options.core_label,
             threads=options.threads,
         )
         return replace(self, mask=mask)
+
+
+def _chosen(
+    given: Raters, options: Options, mask: Array | None, present: list[Array | None], remarks: list[str]
+) -> Raters:
+    """Return the raters with votes made of their values, as the options say; one label is left to the core."""
+    if options.core_label is not None or not options.foreground.selects:
+        return given
+    foreground, said = options.foreground.settled(given.arrays, given.names, mask)
+    remarks += said + foreground.said_of_missing(given.arrays, mask)
+    looked = present or [None] * len(given.arrays)
+    arrays = [
+        foreground.votes(array, name, inside=within(mask, seen), remarks=remarks)
+        for array, name, seen in zip(given.arrays, given.names, looked, strict=True)
+    ]
+    return replace(given, arrays=arrays)
 
 
 def _spacings(options: Options, raters: Any, axes: Sequence[int]) -> list[float]:

@@ -33,6 +33,16 @@ def number_or_word(text: str) -> float | str:
         return text
 
 
+def labels_typed(text: str) -> tuple[int, ...]:
+    """Return the labels that were typed, as in 1,2,4."""
+    try:
+        return tuple(int(label) for label in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"select_label is {text!r}: it must be an integer, or several with commas between them, as in 1,2,4"
+        ) from None
+
+
 @dataclass(frozen=True)
 class Flag:
     """How the shell takes an option.
@@ -42,18 +52,21 @@ class Flag:
     help : str
         One line.
     kind : callable, optional
-        Type that reads what was typed: int, float, str or :func:`number_or_word`. None where the option has choices,
-        or takes a pair of numbers.
+        Type that reads what was typed: bool, int, float, str, :func:`number_or_word` or :func:`labels_typed`. None where
+        the option has choices, or takes a pair of numbers.
     main : bool
         Whether the help lists it among the main options, and not under "Beyond the paper".
     metavar : str, optional
         What the help shows for a value.
+    several : bool
+        Whether it may be typed more than once; what the kind makes of each is put together.
     """
 
     help: str
     kind: Callable[[str], object] | None = None
     main: bool = False
     metavar: str | None = None
+    several: bool = False
 
 
 @dataclass(frozen=True)

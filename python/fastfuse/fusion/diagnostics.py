@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..inputs.arrays import labels_in, name_of
+from ..inputs.arrays import name_of
 from .backends.found import Found
 from .case import Case
 from .options import Options
@@ -87,9 +87,8 @@ def remarks_on_applied(
         for i in ignored
     ]
     if not fusion.volume.any():
-        label, highest = options.select_label, found.highest if fusion.n_voxels else 0
-        nothing = "nobody marks anything" if label is None else _absent(case, label)
-        return [*remarks, f"{nothing}: the highest probability is {highest:.3g}"]
+        highest = found.highest if fusion.n_voxels else 0
+        return [*remarks, f"{_nothing(case, options)}: the highest probability is {highest:.3g}"]
     if (fusion.volume == fusion.n_read).all():
         lowest = found.lowest if fusion.n_voxels else 1
         return [*remarks, f"everybody marks everything: the lowest probability is {lowest:.3g}"]
@@ -107,15 +106,17 @@ def remarks_on_applied(
     return remarks
 
 
-def remark_on_label(case: Case, label: int) -> str:
-    """Say that nobody marks the label."""
-    return f"{_absent(case, label)}: the probability is 0 everywhere"
+def remark_on_nothing(case: Case, options: Options) -> str:
+    """Say that nobody marks what was asked for."""
+    return f"{_nothing(case, options)}: the probability is 0 everywhere"
 
 
-def _absent(case: Case, label: int) -> str:
+def _nothing(case: Case, options: Options) -> str:
+    """Say that nobody marks anything; of values that were made into votes, which occur."""
+    if not options.foreground.selects:
+        return "nobody marks anything"
     inside = ... if case.mask is None else case.mask.astype(bool)
-    occur = labels_in(np.concatenate([np.unique(array[inside]) for array in case.given.arrays]))
-    return f"label {label} does not occur (values that occur: {occur})"
+    return options.foreground.said_of_nothing([array[inside] for array in case.unchosen])
 
 
 def _on_raters(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import warn
+from ..inputs.checks import Labels, Scale
 from ..inputs.names import counted
 from ..inputs.threads import remarks_on_threads
 from .backends import core
@@ -81,7 +82,10 @@ class Estimate:
         dtype: DTypeLike = "float32",
         out: NDArray[Any] | None = None,
         threads: int = 0,
-        select_label: int | None = None,
+        select_label: Labels = None,
+        binarize: bool = False,
+        threshold: float | None = None,
+        scale: Scale = None,
     ) -> Fusion:
         """Return the consensus of votes, given these rates and this prior: one read, no EM.
 
@@ -128,6 +132,9 @@ class Estimate:
             missing=missing,
             threads=threads,
             select_label=select_label,
+            binarize=binarize,
+            threshold=threshold,
+            scale=scale,
             intervals="none",
         ).checked()
         backend, method = Cpu(), method_called(self.method)
@@ -135,7 +142,7 @@ class Estimate:
         self._check_count(case.given.count)
         ignored = [place for place in case.given.places if place in self._unknown]
         case = case.without(ignored)
-        probability, found = backend.apply(self._rates, case, method, options)
+        case, probability, found = backend.apply(self._rates, case, method, options)
         fusion = for_all(fusion_of(found, probability, self.method, None), case.given.places, len(self.names))
         if method.estimates:
             self._check_certain(fusion)

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..inputs.arrays import Array, coordinates, labels_in, name_of, shown_number, told_once
+from ..inputs.foreground import looks_scaled
 from .declared import switch
 
 MOST_FRACTIONAL = 20
 ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label"
+ALL_ABOVE = f"binarize=True ({switch('binarize')}) counts whatever is above 0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,15 +108,47 @@ def _not_finite(bad: Complaint) -> str:
 def _not_binary(bad: Complaint) -> str:
     masks = "staple takes masks of 0 and 1"
     if 0 < bad.value < 1:
-        return f"{bad.holder} {bad.held}: {masks}; soft votes are for soft_staple and simplified_soft_staple"
-    return f"{bad.holder} {bad.held} (values that occur: {bad.labels}): {masks}; {ONE_LABEL}"
+        soft = "soft votes are for soft_staple and simplified_soft_staple"
+        return f"{bad.holder} {bad.held}: {masks}; {soft}, and {_cut_at(0.5)} makes masks of them"
+    scale = _scale_of(bad)
+    remedy = (
+        _of_values(bad)
+        if scale is None
+        else f"of probabilities times {scale:g}, as they look, {_cut_at(scale / 2)} makes masks; of a label map, {ONE_LABEL}"
+    )
+    return f"{bad.holder} {bad.held} (values that occur: {bad.labels}): {masks}; {remedy}"
 
 
 def _out_of_range(bad: Complaint) -> str:
     votes = "a vote is a probability in [0, 1]"
-    if bad.value != int(bad.value) or not _few_values(bad.arrays[bad.rater]):
-        return f"{bad.holder} {bad.held}: {votes}; scale the votes, or clip what rounding did"
-    return f"{bad.holder} {bad.held} (values that occur: {bad.labels}): {votes}; {ONE_LABEL} of a label map"
+    whole = bad.value == int(bad.value) and _few_values(bad.arrays[bad.rater])
+    occur = f" (values that occur: {bad.labels})" if whole else ""
+    scale = _scale_of(bad)
+    remedy = (
+        _of_values(bad)
+        if scale is None
+        else f"they look like probabilities times {scale:g}, which scale={scale:g} ({switch('scale')} {scale:g}) takes; of "
+        f"a label map, {ONE_LABEL}"
+    )
+    return f"{bad.holder} {bad.held}{occur}: {votes}; {remedy}"
+
+
+def _cut_at(value: float) -> str:
+    """Return what makes a mask of a probability; in Python some functions have a threshold of another kind."""
+    return f"votes >= {value:g} ({switch('threshold')} {value:g})"
+
+
+def _scale_of(bad: Complaint) -> float | None:
+    """Return the scale that the rater's values look as if they had."""
+    votes = bad.arrays[bad.rater]
+    return looks_scaled(votes if bad.mask is None else votes[bad.mask.astype(bool)])
+
+
+def _of_values(bad: Complaint) -> str:
+    """Say what makes votes of values beyond 0 and 1."""
+    if bad.value == int(bad.value) and _few_values(bad.arrays[bad.rater]):
+        return f"{ONE_LABEL} of a label map; {ALL_ABOVE}"
+    return "scale the votes, or clip what rounding did"
 
 
 SENTENCES: dict[str, Callable[[Complaint], str]] = {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..inputs import checks
+from ..inputs.checks import Labels, Scale
 from .registry import Method
 
 if TYPE_CHECKING:
@@ -62,10 +63,25 @@ def check_tol(value: object, _: str) -> float:
     return checks.check_tolerance(value)
 
 
-def check_label(value: object, _: str) -> int | None:
-    """Return the label to fuse."""
-    label = checks.check_label(value)
-    return None if label is None else int(label)
+def check_label(value: object, _: str) -> Labels:
+    """Return the label to fuse, or the labels whose union is fused."""
+    labels = checks.check_labels(value)
+    return labels if len(labels) > 1 else next(iter(labels), None)
+
+
+def check_flag(value: object, name: str) -> bool:
+    """Return a boolean."""
+    return checks.check_flag(value, name)
+
+
+def check_threshold(value: object, _: str) -> float | None:
+    """Return the value from which on a voxel is foreground."""
+    return checks.check_threshold(value)
+
+
+def check_scale(value: object, _: str) -> Scale:
+    """Return the value that stands for a vote of 1."""
+    return checks.check_scale(value)
 
 
 def as_given(value: Any, _: str) -> Any:
@@ -86,3 +102,8 @@ def enumerates(method: Method) -> bool:
 def has_likelihood(method: Method) -> bool:
     """Say that methods take an option that have a likelihood for soft votes."""
     return method.core == "simplified-soft-staple"
+
+
+def of_votes(method: Method) -> bool:
+    """Say that methods take an option that fuse votes as they are, without an image."""
+    return not method.grows

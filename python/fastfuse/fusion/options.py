@@ -10,27 +10,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from .declared import Flag, OneOf, Option, declared, either, every, number_or_word, option
+from ..inputs.checks import Labels, Scale, check_labels, check_one_selection
+from .declared import Flag, OneOf, Option, declared, either, every, labels_typed, number_or_word, option
 from .option_checks import (
     BetaPrior,
     as_given,
     check_beta,
+    check_flag,
     check_init,
     check_label,
     check_mrf,
     check_prior,
     check_roi,
+    check_scale,
+    check_threshold,
     check_tol,
     count_from,
     enumerates,
     has_likelihood,
     is_map,
+    of_votes,
     soft,
 )
 from .registry import Method, in_help_order
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+    from ..inputs.foreground import Foreground
 
 MStep = Literal["paper", "em"]
 Expectation = Literal["auto", "enumerate", "characteristic"]
@@ -244,16 +251,59 @@ class Options:
         of_table=False,
         methods=every,
     )
-    select_label: int | None = option(
+    select_label: Labels = option(
         None,
         check_label,
-        "int",
-        "Fuse this label of label maps: a vote is 1 where a rater's value equals it.",
-        flag=Flag("Fuse this label of label maps.", int, main=True),
+        "int or sequence of int",
+        """Fuse this label of label maps: a vote is 1 where a rater's value equals it. Of several labels, as in [1, 2, 4],
+        their union.""",
+        flag=Flag(
+            "Fuse this label of label maps; 1,2,4 is the union of three.",
+            labels_typed,
+            main=True,
+            metavar="K,K,...",
+            several=True,
+        ),
         on_device=False,
         recorded=False,
         of_table=False,
         methods=every,
+    )
+    binarize: bool = option(
+        False,
+        check_flag,
+        "bool",
+        """Count values above 0 as 1: for masks of 0 and 255, of numbered lesions, of codes that differ between raters.
+        nan stays a missing vote or an error.""",
+        flag=Flag("Count whatever is above 0 in a mask as 1.", bool, main=True),
+        on_device=False,
+        recorded=False,
+        of_table=False,
+        methods=every,
+    )
+    threshold: float | None = option(
+        None,
+        check_threshold,
+        "float",
+        "Make masks of probabilities: a vote is 1 where a rater's value is at least this, in the unit of their image.",
+        flag=Flag("Count what is at least this as 1, anything below as 0.", float, main=True),
+        on_device=False,
+        recorded=False,
+        of_table=False,
+        methods=every,
+    )
+    scale: Scale = option(
+        None,
+        check_scale,
+        '{"auto"} or float',
+        """The value that stands for a vote of 1, where probabilities are stored as percent (100) or bytes (255): votes
+        are the values divided by it. "auto" takes 1, 100 or 255, whichever holds the highest value of all raters, and
+        says which.""",
+        flag=Flag("Value of a vote of 1: 100, 255, or auto.", number_or_word, main=True),
+        on_device=False,
+        recorded=False,
+        of_table=False,
+        methods=of_votes,
     )
     route: str = "auto"
     """What EM runs on: "patterns", the distinct vote patterns; "lanes", the voxels in vectors; "rows", the voxels one
@@ -267,6 +317,7 @@ class Options:
             raise ValueError(
                 f"acceleration is {checked.acceleration!r}: with mrf there is none: leave one of both out"
             )
+        check_one_selection(checked.select_label, checked.threshold, checked.scale, binarize=checked.binarize)
         kind = checked.intervals
         if kind != "none" and checked.mrf:
             raise ValueError(
@@ -277,6 +328,11 @@ class Options:
                 f"intervals is {kind!r}, prior is a map: a bootstrap needs one prior for all voxels"
             )
         return checked
+
+    def checked_selection(self) -> Options:
+        """Refuse what says twice, and in different ways, what foreground is; return the options."""
+        check_one_selection(self.select_label, self.threshold, self.scale, binarize=self.binarize)
+        return self
 
     def check_method(self, method: Method, *, images: bool = False) -> None:
         """Refuse an option that the method does not have; name those that have it, with ``images`` those that need one."""
@@ -294,6 +350,31 @@ class Options:
     def recorded(self, method: Method) -> dict[str, object]:
         """Return what a sidecar says of a method's options."""
         return {one.name: getattr(self, one.name) for one in DECLARED if one.recorded and one.methods(method)}
+
+    @property
+    def core_label(self) -> int | None:
+        """The label that the core looks for; None for votes, and for what is made into votes before."""
+        alone = self.threshold is None and self.scale is None
+        return self.select_label if alone and isinstance(self.select_label, int) else None
+
+    @property
+    def foreground(self) -> Foreground:
+        """What counts as foreground."""
+        from ..inputs.foreground import Foreground
+
+        return Foreground(check_labels(self.select_label), self.binarize, self.threshold, self.scale)
+
+    @property
+    def selection(self) -> dict[str, object]:
+        """What a sidecar says of what counts as foreground."""
+        others = {name: getattr(self, name) for name in ("binarize", "threshold", "scale")}
+        set_ones = {name: value for name, value in others.items() if BY_NAME[name].differs(value)}
+        return {"select_label": self.select_label, **set_ones}
+
+    @property
+    def as_votes(self) -> Options:
+        """The options for votes that have been made of the raters' values."""
+        return replace(self, select_label=None, binarize=False, threshold=None, scale=None)
 
     @property
     def margin_mm(self) -> float | None:

@@ -10,7 +10,7 @@ from .backends.core import core_options
 from .backends.found import Found
 from .bootstrap import bootstrap
 from .case import Case
-from .diagnostics import remark_on_label, remarks_on
+from .diagnostics import remark_on_nothing, remarks_on
 from .intervals import Intervals, from_information
 from .options import Options
 from .registry import Method
@@ -23,7 +23,7 @@ def fuse_votes(votes: Votes, method: Method, options: Options) -> tuple[Fusion, 
     options = options.checked()
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
-    probability, found = backend.fuse(case, method, options)
+    case, probability, found = backend.fuse(case, method, options)
     return answer(found, probability, case, method, options)
 
 
@@ -34,8 +34,8 @@ def answer(
     intervals, resampled = intervals_of(found, method, options, case.spacings)
     fusion = fusion_of(found, probability, method.name, intervals)
     fusion = for_all(fusion, case.given.places, case.given.count)
-    if options.select_label is not None and not fusion.volume.any():
-        remarks = [remark_on_label(case, options.select_label)]
+    if options.foreground.selects and not fusion.volume.any():
+        remarks = [remark_on_nothing(case, options)]
     else:
         names = case.votes.names
         remarks = remarks_on(fusion, found, method, options, names=names, resampled=resampled)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import reason_of
 from ..inputs.arrays import name_of, shown_number
 from ..inputs.names import enumerated
 
@@ -81,7 +82,7 @@ def _numbers(value: Any, name: str, what: str) -> NDArray[np.float64]:
         if array.dtype.kind == "O" and all(isinstance(one, int) for one in array.flat):  # beyond 64 bits
             array = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:  # rows of several lengths
-        raise ValueError(f"{name} cannot be read as an array ({error}): give {what}") from None
+        raise ValueError(f"{name} cannot be read as an array ({reason_of(error)}): give {what}") from None
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} holds elements of type {array.dtype}: give {what}")
     return array.astype(np.float64)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FastfuseError
+from ..errors import FastfuseError, reason_of
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import shown
 
@@ -84,7 +84,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         found = {entry: kept[entry] for entry in kept.files}
         return {entry: array for entry, array in found.items() if isinstance(array, np.ndarray)}
     except Exception as error:  # noqa: BLE001 - whatever a file's content does to the reader
-        why = "it holds Python objects" if "allow_pickle" in str(error) else error
+        why = "it holds Python objects" if "allow_pickle" in str(error) else reason_of(error)
         raise FastfuseError(f"{name}: cannot be read as a vote table ({why})") from None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import warn
+from ..inputs.checks import Labels, Scale
 from ..inputs.names import check_count_of_names, listed_names
 from ..inputs.threads import remarks_on_threads
 from .backends import core
@@ -36,7 +37,10 @@ def tabulate(
     missing: Missing = "error",
     present: Any = None,
     threads: int = 0,
-    select_label: int | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
     names: Sequence[str] | None = None,
 ) -> VoteTable:
     """Count how often each pattern of votes occurs: all that STAPLE and its kin need to know of a volume.
@@ -82,13 +86,23 @@ def tabulate(
     called = listed_names(names)
     votes = Votes(raters, mask, present, names=called)
     options = Options(
-        roi=roi, spacing_mm=spacing_mm, missing=missing, threads=threads, select_label=select_label
+        roi=roi,
+        spacing_mm=spacing_mm,
+        missing=missing,
+        threads=threads,
+        select_label=select_label,
+        binarize=binarize,
+        threshold=threshold,
+        scale=scale,
     ).checked()
     case = Case.of(votes, options)
     check_count_of_names(called, case.given.count)
     asked = core.core_options(method_called("soft-staple"), options, case.spacings)
-    with core.refusals_explained(case, seen=True):
-        table = core.tabulate(case.in_memory_order().within_margin(options, case.spacings), asked)
+
+    def tabulated(placed: Case) -> CoreTable | None:
+        return core.tabulate(placed.in_memory_order().within_margin(options, placed.spacings), asked)
+
+    case, table = core.explained(case, tabulated)
     if table is None:
         raise ValueError(TOO_MANY)
     warn(case.remarks + remarks_on_threads())

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from ..errors import FastfuseError
+from ..errors import FastfuseError, reason_of
 from ..images.paths import shown
 from ..inputs.arrays import name_of
 from ..inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
@@ -180,7 +180,7 @@ class VoteTable:
         try:
             return cls(kept["patterns"], kept["counts"], kept["names"])
         except (TypeError, ValueError) as error:
-            raise FastfuseError(f"{shown(path)}: is damaged ({error})") from None
+            raise FastfuseError(f"{shown(path)}: is damaged ({reason_of(error)})") from None
 
     @classmethod
     def _with(cls, table: _core.VoteTable, names: Sequence[str]) -> VoteTable:

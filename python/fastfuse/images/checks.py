@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from .paths import shown
 
+MOST_CHANNELS = 256  # of a network; an image of four axes with more is something else
+
 
 def check_regular(path: Path) -> None:
     """Refuse what is not a regular file with content."""
@@ -30,13 +32,15 @@ def check_regular(path: Path) -> None:
 
 
 def check_content(path: Path, extents: Any, stored: np.dtype[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and stored type of one 3-D image of numbers; refuse anything else."""
+    """Return shape and stored type of one 3-D image of numbers, or of a network's channels; refuse anything else."""
     shape = tuple(int(extent) for extent in extents)
     if not shape or min(shape) < 1:
         raise ImageError(f"{shown(path)}: it has no voxels (shape {shape})")
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    if len(shape) != 3:
+    if len(shape) == 5 and shape[3] == 1:  # where NIfTI keeps vectors
+        shape = (*shape[:3], shape[4])
+    if len(shape) != 3 and not (len(shape) == 4 and min(shape[0], shape[3]) <= MOST_CHANNELS):
         raise ImageError(
             f"{shown(path)}: it has shape {shape}; one 3-D image per file is needed, so split it first"
         )

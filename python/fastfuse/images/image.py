@@ -10,8 +10,13 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inputs.arrays import shown_number
+from ..inputs.foreground import Foreground
 from ..inputs.grids import Grid
+from .channels import Held
 from .paths import shown
+
+HALF = 0.501  # of a step: single precision needs a little more than half
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,10 @@ class Image:
         Whether the header scales the stored numbers, so that they may be rounded.
     remark : str or None
         What is doubtful about the file.
+    is_channel : bool
+        Whether the data are probabilities of a network, of which labels have chosen the channel.
+    held : Held or None
+        Labels of the network's segmentation that these are, if that is known.
     """
 
     path: Path
@@ -40,6 +49,16 @@ class Image:
     header: Any = None
     scaled: bool = False
     remark: str | None = None
+    is_channel: bool = False
+    held: Held | None = None
+
+    @property
+    def step(self) -> float | None:
+        """Difference between two stored numbers that follow each other, where the header scales them."""
+        if not self.scaled or not hasattr(self.header, "get_slope_inter"):
+            return None
+        slope, _ = self.header.get_slope_inter()
+        return None if slope is None else abs(float(slope))
 
     @property
     def grid(self) -> Grid:
@@ -55,10 +74,11 @@ class Image:
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
 
 
-def votes_of(image: Image) -> NDArray[Any]:
-    """Return a rater's votes, with the rounding of scaled labels and of scaled votes 0 and 1 undone.
+def votes_of(image: Image, remarks: list[str] | None = None) -> NDArray[Any]:
+    """Return a rater's values, with the rounding of scaled labels and of scaled votes 0 and 1 undone.
 
-    Headers scale in single precision, which turns label 3 into 2.9999999.
+    Headers scale in single precision, which turns label 3 into 2.9999999; and labels that were stored in 8 bits lie
+    up to half a step of the scale beside whole numbers, which is added to ``remarks``.
     """
     data = image.data
     if not image.scaled:
@@ -67,7 +87,22 @@ def votes_of(image: Image) -> NDArray[Any]:
     error = np.abs(data - near)
     if np.all(error <= 1e-4):  # a label map
         return np.asarray(near)
+    step = image.step
+    if step is not None and step < 1 and near.max() > 1 and np.all(error <= step * HALF):
+        if remarks is not None:
+            worst = shown_number(round(float(data.flat[np.argmax(error)]), 6))
+            remarks.append(
+                f"{shown(image.path)}: the header stores labels in steps of {step:.3g}, values such as {worst} were "
+                "rounded to whole numbers"
+            )
+        return np.asarray(near)
     return np.where((error <= 1e-6) & ((near == 0) | (near == 1)), near, data)
+
+
+def chosen_votes(image: Image, foreground: Foreground, name: str, remarks: list[str]) -> NDArray[Any]:
+    """Return the votes that an image's values stand for; ``name`` is what messages call it."""
+    chosen = foreground.of_channel if image.is_channel else foreground
+    return chosen.votes(votes_of(image, remarks), name, remarks=remarks)
 
 
 def ras_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -1,13 +1,16 @@
 """Reads probabilities as nnU-Net saves them: CASE.npz, on the grid of CASE.nii.gz beside it.
 
 Version 2 (``--save_probabilities``) writes "probabilities", version 1 (``--save_npz``) writes "softmax", both of
-shape (classes, z, y, x). Version 1 saves only the cropped part of the volume; files that really were cropped are
-refused.
+shape (channels, z, y, x). Channels are classes or regions, and some readers write the segmentation back in the
+orientation of the file but leave the probabilities in their own: so each file is held against its segmentation.
+Version 1 saves only the cropped part of the volume; files that really were cropped are refused.
 """
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..inputs.arrays import labels_in
 from ..inputs.foreground import Foreground
+from ..inputs.names import counted
+from .channels import Channels, are_classes
+from .dataset_json import regions_of
 from .image import Image
 from .paths import shown
+from .turns import Match, Turn, matches, turns_onto
 
 ARRAYS = ("probabilities", "softmax")
 COMPANIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
+LEAST_SHARE = 0.9  # of what is marked must agree: the segmentation may have lost small components since
+OVERSHOOT = 0.1  # beyond [0, 1], as resampling may leave it
+EXACT_SHARE = 0.999  # less is told
 
 
 def companion_of(path: Path) -> Path:
@@ -41,36 +52,130 @@ def companion_of(path: Path) -> Path:
 
 
 def read_probabilities(path: Path, companion: Image, foreground: Foreground) -> Image:
-    """Read one class's probabilities.
+    """Read the probability of what counts as foreground.
 
     Parameters
     ----------
     path : Path
         The .npz.
     companion : Image
-        The segmentation beside it, which has the grid.
+        The segmentation beside it, which has the grid and shows what the channels are.
     foreground : Foreground
-        Its label is the class; needed unless there are two, background and foreground.
+        Its label is that of a class, or the place of a region from 1 on; needed unless there is one such only.
 
     Raises
     ------
     ImageError
-        If the file holds no probabilities of that class, or they do not fit the grid.
+        If the file holds no such probabilities, or is not that of the segmentation beside it.
     """
-    probabilities = _array(path)
-    if probabilities.ndim != 4 or probabilities.dtype.kind != "f":
+    values = _array(path)
+    if values.ndim != 4 or values.dtype.kind != "f" or not len(values):
         raise ImageError(
-            f"{shown(path)}: {probabilities.dtype} of shape {probabilities.shape}; floats of shape (classes, z, y, x) "
-            "are needed"
+            f"{shown(path)}: {values.dtype} of shape {values.shape}; floats of shape (classes, z, y, x) are needed"
         )
-    channel = _channel(path, len(probabilities), *foreground.labels)
-    data = probabilities[channel].T
-    if data.shape != companion.data.shape:
+    values = _channels_first(values, companion.data.shape).transpose(0, 3, 2, 1)
+    if not all(np.isfinite(channel).all() for channel in values):
+        raise ImageError(f"{shown(path)}: its probabilities are not all finite; predict the case again")
+    classes = are_classes(values)
+    told = {} if classes else regions_of(path.parent, len(values))
+    channels = Channels(path, values, classes, regions=told)
+    remarks = [] if companion.remark is None else [companion.remark]
+    match = _held_against(channels, companion, remarks)
+    labels = (
+        match.labels if channels.classes else {place: own for place, own in match.labels.items() if place}
+    )
+    data, taken = replace(channels, labels=labels).chosen(foreground, remarks)
+    return Image(
+        path,
+        match.turn.of(data),
+        companion.affine,
+        companion.header,
+        remark="; ".join(remarks) or None,
+        is_channel=True,
+        held=taken,
+    )
+
+
+def _channels_first(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return the probabilities with the channels first, where only their last axis can be those."""
+    first, last = (any(turns_onto(extents, shape)) for extents in (values.shape[1:], values.shape[:3]))
+    return np.moveaxis(values, 3, 0) if last and not first else values
+
+
+def _held_against(channels: Channels, companion: Image, remarks: list[str]) -> Match:
+    """Return how the probabilities lie, and which label each channel has, by the segmentation beside them."""
+    path, shape, name = channels.path, channels.values.shape[1:], shown(companion.path.name)
+    if not any(turns_onto(shape, companion.data.shape)):
         raise ImageError(
-            f"{shown(path)}: its probabilities have shape {data.shape}, {shown(companion.path.name)} has "
-            f"{companion.data.shape}; nnU-Net v1 leaves out what it cropped away: put it back first, or use v2"
+            f"{shown(path)}: its probabilities have shape {shape}, {name} has {companion.data.shape}; nnU-Net v1 leaves "
+            "out what it cropped away: put it back first, or use v2"
         )
-    return Image(path, data, companion.affine, companion.header, remark=companion.remark)
+    found = matches(channels.levels(), _segmentation(companion, path))
+    best = found[0]
+    if best.share < LEAST_SHARE:
+        raise ImageError(_not_its_own(channels, name, best))
+    if best.turn != Turn():
+        _check_one_way(channels, name, [match.turn for match in found if match.wrong == best.wrong])
+        remarks.append(
+            f"{shown(path)}: the probabilities lie turned against {name} ({best.turn}) and were turned back"
+        )
+    if not best.marked:
+        remarks.append(f"{name} marks nothing, so that the orientation of {shown(path)} could not be checked")
+    elif best.share < EXACT_SHARE:
+        remarks.append(
+            f"{shown(path)}: the probabilities say other than {name} at {counted(best.wrong, 'voxel')}"
+        )
+    if channels.classes and any(channel != label for channel, label in best.labels.items()):
+        order = ", ".join(
+            f"channel {channel} is label {label}" for channel, label in sorted(best.labels.items())
+        )
+        remarks.append(f"{shown(path)}: by {name}, {order}")
+    return best
+
+
+def _segmentation(companion: Image, path: Path) -> NDArray[np.integer[Any]]:
+    """Return the labels of the segmentation as integers."""
+    labels = companion.data
+    whole = np.rint(labels)
+    if labels.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            sound = bool(np.all(np.abs(labels - whole) <= 1e-4))
+        if not sound:
+            raise ImageError(
+                f"{shown(companion.path)}: the segmentation of {shown(path.name)} is no label map (values that occur: "
+                f"{labels_in(labels)}); put the one that belongs to it beside it"
+            )
+    return np.asarray(whole, dtype=np.int64)
+
+
+def _not_its_own(channels: Channels, name: str, best: Match) -> str:
+    kind = "classes" if channels.classes else "regions"
+    lowest, highest = float(channels.values.min()), float(channels.values.max())
+    if lowest < -OVERSHOOT or highest > 1 + OVERSHOOT:
+        return (
+            f"{shown(channels.path)}: it holds values from {lowest:.3g} to {highest:.3g}, as logits do; save probabilities "
+            "in [0, 1]"
+        )
+    return (
+        f"{shown(channels.path)}: its {len(channels.values)} channels, taken as {kind}, are not those of {name}: "
+        f"{best.share:.0%} of what either marks agrees, however they are turned; put the segmentation that belongs to it "
+        "beside it, or save the channel as NIfTI"
+    )
+
+
+def _check_one_way(channels: Channels, name: str, turns: Sequence[Turn]) -> None:
+    """Refuse probabilities that fit the segmentation in several ways, and differ in these."""
+    first, *others = turns
+    if not all(
+        np.array_equal(first.of(channel), other.of(channel))
+        for channel in channels.values
+        for other in others
+    ):
+        ways = "; ".join(str(turn) for turn in turns[:3])
+        raise ImageError(
+            f"{shown(channels.path)}: its probabilities fit {name} in {len(turns)} ways ({ways}): save the channel as "
+            "NIfTI in the orientation that is right"
+        )
 
 
 def _array(path: Path) -> NDArray[Any]:
@@ -86,15 +191,3 @@ def _array(path: Path) -> NDArray[Any]:
             f"{shown(path)}: cannot be read ({str(error) or type(error).__name__}); is it a complete .npz?"
         ) from error
     raise ImageError(f"{shown(path)}: it holds {held}; an array named {' or '.join(ARRAYS)} is needed")
-
-
-def _channel(path: Path, classes: int, label: int | None = None) -> int:
-    if label is None:
-        if classes != 2:
-            raise ImageError(
-                f"{shown(path)}: it holds {classes} classes; choose one with select_label=K (--select-label K)"
-            )
-        return 1
-    if not 0 <= label < classes:
-        raise ImageError(f"{shown(path)}: there is no class {label} among its {classes}")
-    return label

@@ -22,6 +22,7 @@ from ..errors import ImageError
 from ..inputs.grids import check_same_grid
 from . import gz
 from .checks import check_affine, check_content, check_memory, check_regular
+from .four_axes import one_channel
 from .image import Image
 from .itk import ITK_SUFFIXES, read_itk
 from .nifti import NIFTI_SUFFIXES, read_nifti
@@ -56,7 +57,7 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     go_on : callable
         Called before each piece of a NIfTI file's voxels; an exception from it ends the reading.
     wanted : Wanted, optional
-        What is asked of the file, such as the class to take of an .npz of nnU-Net.
+        What is asked of the file, such as the class to take of a network's probabilities.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     try:
         check_regular(path)
         with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
-            image = _read_by_name(path, go_on, wanted)
+            image = one_channel(_read_by_name(path, go_on, wanted), wanted)
     except ImageError:
         raise
     except PermissionError:

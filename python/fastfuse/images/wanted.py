@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Literal, cast, get_args
 
+from ..inputs.checks import check_choice
 from ..inputs.foreground import Foreground
+
+ChannelAxis = Literal["first", "last"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,16 @@ class Wanted:
     ----------
     foreground : Foreground
         Which labels, classes or segments.
+    channel_axis : {"first", "last"}, optional
+        Which axis of an image of four axes holds a network's channels; found out where it can be.
     """
 
     foreground: Foreground = field(default_factory=Foreground)
+    channel_axis: ChannelAxis | None = None
+
+
+def check_channel_axis(axis: Any) -> ChannelAxis | None:
+    """Return which axis holds channels, if it is said."""
+    return (
+        None if axis is None else cast(ChannelAxis, check_choice(axis, "channel_axis", get_args(ChannelAxis)))
+    )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+Labels = int | Sequence[int] | None  # of label maps: their union is foreground
+Scale = float | Literal["auto"] | None  # the value that stands for a vote of 1
 
 if TYPE_CHECKING:  # NumPy is imported where a check needs it: the shell's help does without
     import numpy as np
@@ -176,11 +179,49 @@ def check_label(label: Any) -> float | None:
     return float(number)
 
 
-def check_one_selection(label: Any, *, binarize: bool) -> None:
-    """Refuse a label and ``binarize`` together."""
-    if binarize and label is not None:
+def check_labels(labels: Any) -> tuple[int, ...]:
+    """Return the labels whose union is foreground; nothing for None."""
+    if labels is None:
+        return ()
+    if isinstance(labels, (str, bytes, Mapping)):
+        raise TypeError(f"select_label is {labels!r}: it must be an integer, or a list of integers")
+    several = isinstance(labels, Iterable) and getattr(labels, "ndim", 1) > 0
+    listed = list(labels) if several else [labels]
+    if not listed:
+        raise ValueError("select_label is empty: give at least one label")
+    found = [check_label(label) for label in listed]
+    return tuple(dict.fromkeys(int(label) for label in found if label is not None))
+
+
+def check_threshold(threshold: Any) -> float | None:
+    """Return the value from which on a voxel is foreground."""
+    if threshold is None:
+        return None
+    return check_number(threshold, "threshold", "a finite number", lambda _: True)
+
+
+def check_scale(scale: Any) -> Scale:
+    """Return the value that stands for a vote of 1."""
+    if scale is None:
+        return None
+    what = "a number of at least 1, such as 100 or 255"
+    if isinstance(scale, str):
+        check_choice(scale, "scale", ("auto",), what)
+        return "auto"
+    return check_number(scale, "scale", what, lambda x: x >= 1)
+
+
+def check_one_selection(label: Any, threshold: Any = None, scale: Any = None, *, binarize: bool) -> None:
+    """Refuse what says twice, and in different ways, what foreground is."""
+    given = {"select_label": label, "threshold": threshold, "scale": scale}
+    for name, value in given.items():
+        if binarize and value is not None:
+            raise ValueError(
+                f"{name} and binarize are given: either selects what is foreground, so choose one"
+            )
+    if threshold is not None and scale is not None:
         raise ValueError(
-            "select_label and binarize are given: either selects what is foreground, so choose one"
+            "threshold and scale are given: a threshold is in the image's own unit; leave scale out"
         )
 
 

@@ -1,14 +1,21 @@
-"""What counts as foreground in an image: labels, segments, everything above 0, or a scaled probability."""
+"""What counts as foreground in an image: labels, everything above 0, what reaches a threshold, or a scaled vote."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import selected
+from .arrays import labels_in, selected, shown_number, told_once
+from .checks import Labels, Scale, check_flag, check_labels, check_one_selection, check_scale, check_threshold
+
+SCALES = (1.0, 100.0, 255.0)  # that "auto" tells apart by the highest value
+MOST_LABELS = 10  # more different whole numbers look like a scaled probability
+NOT_WHOLE = 1e-4  # what single precision makes of a label lies nearer to it
+ONE_SCALE = "give scale=100 or scale=255 (--scale 100, --scale 255)"
 
 
 @dataclass(frozen=True)
@@ -23,16 +30,258 @@ class Foreground:
         Whatever is above 0 is foreground.
     threshold : float or None
         Whatever is at least this is foreground.
+    scale : float, "auto" or None
+        The value that stands for a vote of 1; "auto" takes 1, 100 or 255.
     """
 
     labels: tuple[int, ...] = ()
     binarize: bool = False
     threshold: float | None = None
+    scale: Scale = None
 
-    def votes(self, data: NDArray[Any]) -> NDArray[Any]:
-        """Return the votes that an image's values stand for."""
+    @classmethod
+    def checked(
+        cls,
+        select_label: Labels = None,
+        binarize: bool = False,
+        threshold: float | None = None,
+        scale: Scale = None,
+    ) -> Foreground:
+        """Check what the caller gave.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the option, for a wrong value and for two that exclude each other.
+        """
+        made = cls(
+            check_labels(select_label),
+            check_flag(binarize, "binarize"),
+            check_threshold(threshold),
+            check_scale(scale),
+        )
+        check_one_selection(made.labels or None, made.threshold, made.scale, binarize=made.binarize)
+        return made
+
+    @property
+    def selects(self) -> bool:
+        """Whether values become votes other than themselves."""
+        return self != Foreground()
+
+    @property
+    def of_channel(self) -> Foreground:
+        """The rest of it, for probabilities of which the reader has taken the channel."""
+        return replace(self, labels=(), binarize=False)
+
+    def votes(
+        self,
+        data: NDArray[Any],
+        name: str = "the image",
+        *,
+        inside: NDArray[Any] | None = None,
+        remarks: list[str] | None = None,
+    ) -> NDArray[Any]:
+        """Return the votes that an image's values stand for.
+
+        Parameters
+        ----------
+        data : ndarray
+        name : str
+            What messages call the image.
+        inside : ndarray, optional
+            The voxels that count: the others are not checked.
+        remarks : list of str, optional
+            Takes what is to be said of the values.
+
+        Returns
+        -------
+        ndarray
+            ``data`` itself where nothing is selected. nan and infinity stay, to be refused or taken for no vote.
+
+        Raises
+        ------
+        ValueError
+            Naming the image and the value.
+        """
+        said = [] if remarks is None else remarks
         if self.labels:
-            return np.asarray(np.logical_or.reduce([selected(data, label) for label in self.labels]))
+            return self._of_labels(data, name, inside)
         if self.binarize:
-            return np.asarray(data > 0)
-        return data if self.threshold is None else np.asarray(data >= self.threshold)
+            said += _on_binarized(data, name, inside)
+            return _keeping_unread(data, np.asarray(data > 0))
+        if self.threshold is not None:
+            return _keeping_unread(data, np.asarray(data >= self.threshold))
+        if self.scale is None:
+            return data
+        scale = self.scale
+        if scale == "auto":
+            scale = _scale_of(data, name, inside)
+            said.append(f"{name}: scale 'auto' takes {scale:g} for a vote of 1")
+        return _scaled(data, name, scale, inside, said)
+
+    def settled(
+        self, arrays: Sequence[NDArray[Any]], names: Sequence[str], inside: NDArray[Any] | None = None
+    ) -> tuple[Foreground, list[str]]:
+        """Return the same with one scale for all raters in the place of "auto", and what is to be said of it.
+
+        Raises
+        ------
+        ValueError
+            Naming two raters whose highest values ask for different scales.
+        """
+        if self.scale != "auto":
+            return self, []
+        found: dict[float, tuple[str, float]] = {}
+        for array, name in zip(arrays, names, strict=True):
+            highest = _highest(array, inside)
+            if highest > 0:  # an empty map has any scale
+                found.setdefault(_scale_of(array, name, inside), (name, highest))
+        if len(found) > 1:
+            (one, high), (other, higher) = (found[scale] for scale in sorted(found)[-2:])
+            raise ValueError(
+                f"scale is 'auto', but {one} goes up to {shown_number(high)} and {other} up to "
+                f"{shown_number(higher)}: {ONE_SCALE}, or scale one of them yourself"
+            )
+        scale = next(iter(found), 1.0)
+        return replace(self, scale=scale), [f"scale 'auto' takes {scale:g} for a vote of 1"]
+
+    def said_of_missing(
+        self, arrays: Sequence[NDArray[Any]], inside: NDArray[Any] | None = None
+    ) -> list[str]:
+        """Say which of several labels no rater marks, if some do mark others."""
+        if len(self.labels) < 2:
+            return []
+        occur = np.unique(np.concatenate([np.unique(_counted(array, inside)) for array in arrays]))
+        absent = tuple(label for label in self.labels if not selected(occur, label).any())
+        some = 0 < len(absent) < len(self.labels)
+        return [replace(self, labels=absent).said_of_nothing([occur])] if some else []
+
+    def said_of_nothing(self, arrays: Sequence[NDArray[Any]]) -> str:
+        """Say that nobody marks anything, and which values occur."""
+        occur = labels_in(np.concatenate([np.unique(told_once(array)) for array in arrays]))
+        if self.labels:
+            named = ", ".join(map(str, self.labels))
+            absent = f"label {named} does" if len(self.labels) == 1 else f"labels {named} do"
+            return f"{absent} not occur (values that occur: {occur})"
+        if self.threshold is not None:
+            return f"no value is at least {shown_number(self.threshold)} (values that occur: {occur})"
+        return f"nobody marks anything (values that occur: {occur})"
+
+    def _of_labels(self, data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> NDArray[Any]:
+        """Return where a label map holds one of the labels."""
+        for what, value in (("threshold", self.threshold), ("scale", self.scale)):
+            if value is not None:
+                raise ValueError(
+                    f"select_label and {what} are given, but {name} is one map and not the channels of a network: "
+                    f"leave one of both out"
+                )
+        if data.dtype.kind == "f":
+            finite = np.isfinite(data)
+            with np.errstate(invalid="ignore"):
+                broken = finite & (np.abs(data - np.rint(data)) > NOT_WHOLE)
+            if inside is not None:
+                broken &= inside != 0
+            if broken.any():
+                raise ValueError(
+                    f"{_found(data, broken, name)}: a label map holds whole numbers; select_label is not for soft votes"
+                )
+        marked = selected(data, self.labels[0])
+        for label in self.labels[1:]:
+            marked |= selected(data, label)
+        return _keeping_unread(data, marked)
+
+
+def within(mask: NDArray[Any] | None, seen: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return the voxels that count: of the mask, and that a rater looked at; None for all."""
+    if mask is None or seen is None:
+        return seen if mask is None else mask
+    return np.asarray((mask != 0) & (seen != 0))
+
+
+def looks_scaled(data: NDArray[Any]) -> float | None:
+    """Return the scale, 100 or 255, of what looks like a probability times that; None for anything else."""
+    data = told_once(data)
+    if data.dtype.kind == "b" or not data.size:
+        return None
+    finite = data[np.isfinite(data)] if data.dtype.kind == "f" else data
+    if not finite.size or finite.min() < 0 or not 1 < finite.max() <= SCALES[-1]:
+        return None
+    if len(np.unique(finite)) <= MOST_LABELS:
+        return None
+    return next(scale for scale in SCALES if finite.max() <= scale)
+
+
+def _keeping_unread(data: NDArray[Any], marked: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return the votes with nan and infinity where the data have them."""
+    if data.dtype.kind == "f":
+        finite = np.isfinite(data)
+        if not finite.all():
+            return np.where(finite, marked.astype(data.dtype), data)
+    return marked
+
+
+def _counted(data: NDArray[Any], inside: NDArray[Any] | None) -> NDArray[Any]:
+    """Return the finite values that count."""
+    values = data if inside is None else data[inside != 0]
+    return values[np.isfinite(values)] if values.dtype.kind == "f" else values
+
+
+def _highest(data: NDArray[Any], inside: NDArray[Any] | None) -> float:
+    values = _counted(data, inside)
+    return float(values.max()) if values.size else 0.0
+
+
+def _scale_of(data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> float:
+    """Return the scale that the highest value asks for: 1, 100 or 255."""
+    highest = _highest(data, inside)
+    for scale in SCALES:
+        if highest <= scale * (1 + 1e-6):
+            return scale
+    raise ValueError(
+        f"{name} goes up to {shown_number(highest)}: scale 'auto' knows 1, 100 and 255; give the value that stands for "
+        "a vote of 1, as in scale=1000 (--scale 1000)"
+    )
+
+
+def _scaled(
+    data: NDArray[Any], name: str, scale: float, inside: NDArray[Any] | None, said: list[str]
+) -> NDArray[Any]:
+    """Return the values by the scale; remark a map that seems to have another one."""
+    if scale == 1:
+        return data
+    highest = _highest(data, inside)
+    wrong = (data < 0) | (data > scale * (1 + 1e-6))
+    if data.dtype.kind == "f":
+        wrong &= np.isfinite(data)
+    if inside is not None:
+        wrong &= inside != 0
+    if wrong.any():
+        raise ValueError(f"{_found(data, wrong, name)}: with scale {scale:g} values lie from 0 to {scale:g}")
+    if 0 < highest <= 1 < scale:
+        said.append(
+            f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}, "
+            "as if it were a mask or a probability already"
+        )
+    narrow = data.dtype.itemsize <= 2 or (data.dtype.kind == "f" and data.dtype.itemsize <= 4)
+    votes = np.divide(data, scale, dtype=np.float32 if narrow else np.float64)
+    beyond = np.isfinite(votes) & (votes > 1)  # infinity is to be refused
+    return np.asarray(np.where(beyond, votes.dtype.type(1), votes))
+
+
+def _on_binarized(data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> list[str]:
+    """Say what one might not expect to count as foreground, or as background."""
+    if data.dtype.kind in "bu":
+        return []
+    values = _counted(data, inside)
+    said = []
+    if data.dtype.kind == "f" and (between := int(np.count_nonzero((values > 0) & (values < 1)))):
+        said.append(f"{name}: binarize counts {between} voxels with values between 0 and 1 as foreground")
+    if below := int(np.count_nonzero(values < 0)):
+        said.append(f"{name}: binarize counts {below} voxels with values below 0 as background")
+    return said
+
+
+def _found(data: NDArray[Any], wrong: NDArray[np.bool_], name: str) -> str:
+    """Return the first wrong value and its voxel as text."""
+    place = tuple(int(index) for index in np.unravel_index(np.argmax(wrong), wrong.shape))
+    return f"{name} holds {shown_number(float(data[place]))} at voxel {place}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 ONE_EACH = "give a list of names, one for each rater"
@@ -49,6 +50,24 @@ def enumerated(names: Sequence[str], most: int = MOST_NAMED) -> str:
 def counted(number: int, what: str) -> str:
     """Return a number of things, in words."""
     return f"{number} {what}{'s' * (number != 1)}"
+
+
+def grouped(remarks: Sequence[str]) -> list[str]:
+    """Return the remarks with those that say the same of several files, as "name: text", in one."""
+    named: dict[str, list[str]] = {}
+    for remark in chain.from_iterable(map(_each, remarks)):
+        name, colon, text = remark.partition(": ")
+        named.setdefault(text if colon else remark, []).append(name if colon else "")
+    return [
+        f"{enumerated([*dict.fromkeys(names)])}: {text}" if any(names) else text
+        for text, names in named.items()
+    ]
+
+
+def _each(remark: str) -> list[str]:
+    """Return the remarks that one text holds, each as "name: text"."""
+    parts = remark.split("; ")
+    return parts if all(": " in part for part in parts) else [remark]
 
 
 def _checked(name: Any, place: int) -> str:

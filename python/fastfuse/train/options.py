@@ -188,12 +188,16 @@ def make_options(
     in_file = str(settings.pop("preset", "quick"))
     preset = check_choice(preset or in_file, "preset", tuple(PRESETS))
     settings = PRESETS[preset] | settings
+    once = {name for name, value in given.items() if value is not None}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals:
             raise OptionsError(f"{assignment}: give an option as name=value, e.g. training.epochs=100")
         if name.strip() == "preset":
             raise OptionsError(f"{assignment}: give the preset by --preset, or in the file")
+        if name.strip() in once:
+            raise OptionsError(f"{assignment}: {name.strip()} is given twice: give it once")
+        once.add(name.strip())
         settings[name.strip()] = _parsed(text.strip())
     settings |= {name: value for name, value in given.items() if value is not None}
     return _with(ExperimentOptions(preset=preset), settings)

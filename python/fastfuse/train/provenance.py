@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError
+from ..errors import OutputError, reason_of
 from ..images.outputs import Outputs, make_folder
 from ..images.paths import recorded, shown
 from ..images.sidecar import sidecar_bytes
@@ -86,7 +86,9 @@ def _check_same(path: Path, options: ExperimentOptions, hashes: Mapping[str, Map
         before, files = options_from(record["options"]), dict(record["files"])
         versions = dict(record["versions"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{shown(path)}: cannot be read ({error}); choose another folder") from error
+        raise OutputError(
+            f"{shown(path)}: cannot be read ({reason_of(error)}); choose another folder"
+        ) from error
     if changed := differences(before, options):
         raise OutputError(
             f"{shown(path)}: the run began with other options ({', '.join(changed)}); "

@@ -20,8 +20,8 @@ class Backend(Protocol):
     def place(self, votes: Votes, options: Options) -> Case:
         """Check what the caller gave, and bring it onto one grid where the backend can read it."""
 
-    def fuse(self, case: Case, method: Method, options: Options) -> tuple[Any, Found]:
-        """Return the probability as the caller gets it, and what else was found."""
+    def fuse(self, case: Case, method: Method, options: Options) -> tuple[Case, Any, Found]:
+        """Return the case as it was fused, the probability as the caller gets it, and what else was found."""
 
 
 def backend_for(raters: Any, device: Any) -> Backend:

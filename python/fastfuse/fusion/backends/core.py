@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from ..registry import Method
 from .found import CoreEstimate, CoreTable, Found, Rates
 
 CoreOptions = _core.Options
+Answer = TypeVar("Answer")
+ROUNDED = ("not_binary", "out_of_range")  # refusals that rounding may have brought
 
 
 def core_options(method: Method, options: Options, spacings: list[float]) -> CoreOptions:
@@ -41,7 +43,7 @@ def core_options(method: Method, options: Options, spacings: list[float]) -> Cor
     asked.tol = options.tol
     asked.max_iter = options.max_iter
     asked.acceleration = options.acceleration
-    asked.select_label = None if options.select_label is None else float(options.select_label)
+    asked.select_label = None if options.core_label is None else float(options.core_label)
     asked.threads = options.threads
     asked.route = options.route
     return asked
@@ -139,6 +141,25 @@ def fit(
 ) -> tuple[list[float], list[float]]:
     """Return the sensitivities and specificities of a table with other counts."""
     return _core.fit(table, counts, start=start, options=options)
+
+
+def explained(case: Case, work: Callable[[Case], Answer], *, seen: bool = True) -> tuple[Case, Answer]:
+    """Return what the work on a case gives; once more where only rounding left votes beside 0 or 1.
+
+    Raise what the core refuses as sentences; ``seen`` is False for votes that only the device can read.
+    """
+    with refusals_explained(case, seen=seen):
+        try:
+            return case, work(case)
+        except _core.BadInput as bad:
+            kind = bad.args[0]
+            mended = None
+            if seen and kind in ROUNDED:
+                mended = case.without_rounding(binary=kind == "not_binary")
+            if mended is None:
+                raise
+    with refusals_explained(mended, seen=seen):
+        return mended, work(mended)
 
 
 @contextmanager

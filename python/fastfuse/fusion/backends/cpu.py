@@ -23,13 +23,13 @@ class Cpu:
         """Take the votes as arrays of one shape."""
         return Case.of(votes, options)
 
-    def fuse(self, case: Case, method: Method, options: Options) -> tuple[Any, Found]:
+    def fuse(self, case: Case, method: Method, options: Options) -> tuple[Case, Any, Found]:
         """Fuse into the caller's array, or a new one."""
         return _written(case, method, options, core.fuse)
 
     def apply(
         self, estimate: CoreEstimate, case: Case, method: Method, options: Options
-    ) -> tuple[Any, Found]:
+    ) -> tuple[Case, Any, Found]:
         """Write the consensus of votes whose raters' rates are known."""
         rates = core.rates_at(case.given.places, estimate)
         return _written(case, method, options, partial(core.apply, rates))
@@ -37,12 +37,15 @@ class Cpu:
 
 def _written(
     case: Case, method: Method, options: Options, work: Callable[[InMemory, Array, core.CoreOptions], Found]
-) -> tuple[Any, Found]:
-    """Let the core write the probability; return it, and what was found."""
+) -> tuple[Case, Any, Found]:
+    """Let the core write the probability; return the case as it was fused, the probability, and what was found."""
     given = case.votes
     used = [*case.given.arrays, *case.companions]
     destination = Destination.of(given.out, given.dtype, case.shape, tuple(case.axes), used)
-    with core.refusals_explained(case, seen=True):
-        arrays = case.in_memory_order().within_margin(options, case.spacings)
-        found = work(arrays, destination.work, core.core_options(method, options, case.spacings))
-    return destination.finish(), found
+
+    def fused(placed: Case) -> Found:
+        arrays = placed.in_memory_order().within_margin(options, placed.spacings)
+        return work(arrays, destination.work, core.core_options(method, options, placed.spacings))
+
+    case, found = core.explained(case, fused)
+    return case, destination.finish(), found

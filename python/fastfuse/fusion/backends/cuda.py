@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ... import _core
+from ...errors import reason_of
 from ...inputs.arrays import Array, as_companion, name_of
 from ...inputs.checks import check_dtype, check_spacings
 from ...inputs.output_array import check_out
@@ -44,11 +45,15 @@ class Cuda:
             check_out(votes.out, votes.dtype, case.shape)
         return case
 
-    def fuse(self, case: Case, method: Method, options: Options) -> tuple[Any, Found]:
+    def fuse(self, case: Case, method: Method, options: Options) -> tuple[Case, Any, Found]:
         """Fuse on the device; where its memory is short, once more without what the library keeps for later."""
-        with core.refusals_explained(case, seen=not self._of_tensors):
-            asked = core.core_options(method, options, case.spacings)
-            return _once_more_if_short(self._place, lambda: self._run(case, asked))
+        asked = core.core_options(method, options, case.spacings)
+
+        def fused(placed: Case) -> tuple[Any, Found]:
+            return _once_more_if_short(self._place, lambda: self._run(placed, asked))
+
+        case, (probability, found) = core.explained(case, fused, seen=not self._of_tensors)
+        return case, probability, found
 
     def _check_options(self, votes: Votes, options: Options) -> None:
         """Refuse what only the CPU does."""
@@ -164,7 +169,7 @@ def _lent(value: Any, name: str, place: Place, *, mask: bool = False) -> Any:
         with current(place):
             return value.__dlpack__(stream=place.stream or LEGACY_STREAM)
     except Exception as error:
-        raise TypeError(f"{name} cannot be lent by DLPack ({error})") from error
+        raise TypeError(f"{name} cannot be lent by DLPack ({reason_of(error)})") from error
 
 
 def _once_more_if_short(place: Place, fuse: Callable[[], Answer]) -> Answer:

@@ -22,7 +22,8 @@ def fused_by_name(votes: Votes, name: str, options: Options) -> Fusion:
     method = method_called(name, images=False)
     if method.grows:
         raise ValueError(f"{name} needs an image: call {method.function}(raters, image)")
-    options.checked().check_method(method)
+    options = options.checked()
+    options.check_method(method)
     fusion, remarks = fuse_votes(votes, method, options)
     warn(remarks, callers=2)
     return fusion

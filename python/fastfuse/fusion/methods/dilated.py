@@ -18,8 +18,8 @@ from ...dilation.guide import Guide
 from ...dilation.options import Dilation
 from ...dilation.soft_mask import SoftMask
 from ...errors import warn
-from ...inputs.arrays import Array, as_companion, named_raters, spacing_of
-from ...inputs.checks import check_count, check_one_selection
+from ...inputs.arrays import as_companion, named_raters, spacing_of
+from ...inputs.checks import Labels, check_count
 from ...inputs.grids import check_in_memory
 from ...inputs.raters import Raters
 from ..declared import documented, entries_of
@@ -56,7 +56,7 @@ def dilated_staple(
     out: NDArray[Any] | None = None,
     threads: int = 0,
     device: str | None = None,
-    select_label: int | None = None,
+    select_label: Labels = None,
     size: float = 1.2,
     label: float = 0.3,
     iterations: int = 6,
@@ -113,6 +113,7 @@ def dilated_staple(
         prior=prior, init=init, roi=roi, missing=missing, mrf=mrf, performance_prior=performance_prior,
         intervals=intervals, replicates=replicates, seed=seed, tol=tol, max_iter=max_iter,
         acceleration=acceleration, threads=threads, device=device, select_label=select_label,
+        binarize=binarize,
     )  # fmt: skip
     fusion, remarks = _dilated(Votes(raters, mask, present, dtype, out), image, growth, options)
     warn(remarks)
@@ -120,7 +121,7 @@ def dilated_staple(
 
 
 def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tuple[Fusion, list[str]]:
-    check_one_selection(options.select_label, binarize=growth.binarize)
+    options = options.checked()
     remarks = check_in_memory([*named_raters(votes.raters), ("image", image), ("mask", votes.mask)])
     given = Raters.of(votes.raters)
     as_companion(image, "image", given.arrays[0].shape)
@@ -132,19 +133,9 @@ def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tu
 
 def dilate_fusion(votes: Votes, guide: Guide, options: Options) -> tuple[Fusion, SoftMask, list[str]]:
     """Return dilated-STAPLE's fusion, the dilation of its consensus, and what makes them doubtful."""
-    if guide.options.binarize:
-        binary = [None if mask is None else _binarized(mask) for mask in votes.raters]
-        votes = replace(votes, raters=binary)
     fusion, remarks = fuse_votes(votes, method_called("staple"), options)
     soft = guide.dilate(fusion.label(), "the consensus", fusion.probability.dtype)
     if votes.out is not None:
         np.copyto(votes.out, soft.values)
     probability = soft.values if votes.out is None else votes.out
     return replace(fusion, probability=probability, method=NAME), soft, remarks + guide.remarks
-
-
-def _binarized(mask: Array) -> Array:
-    """Count whatever is above 0 as 1; nan stays, to be refused or taken for no vote."""
-    if mask.dtype.kind == "f" and np.isnan(mask).any():
-        return np.where(np.isnan(mask), mask, mask > 0)
-    return np.asarray(mask > 0)

@@ -6,6 +6,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ...inputs.checks import Labels, Scale
 from ..declared import documented
 from ..options import Missing, Options
 from ..result import Fusion
@@ -24,7 +25,10 @@ def majority_vote(
     out: NDArray[Any] | None = None,
     threads: int = 0,
     device: str | None = None,
-    select_label: int | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
 ) -> Fusion:
     """Return the mean vote as the consensus, and each rater's performance against it.
 
@@ -62,5 +66,8 @@ def majority_vote(
             threads=threads,
             device=device,
             select_label=select_label,
+            binarize=binarize,
+            threshold=threshold,
+            scale=scale,
         ),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ...inputs.checks import Labels, Scale
 from ..declared import documented
 from ..option_checks import BetaPrior
 from ..options import Acceleration, IntervalKind, Likelihood, Missing, MStep, Options
@@ -40,7 +41,10 @@ def simplified_soft_staple(
     out: NDArray[Any] | None = None,
     threads: int = 0,
     device: str | None = None,
-    select_label: int | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
 ) -> Fusion:
     """Fuse soft votes by simplified-soft-STAPLE: each soft vote has the likelihood a_i of eq. (10).
 
@@ -79,7 +83,8 @@ def simplified_soft_staple(
         m_step=m_step, likelihood=likelihood, prior=prior, init=init, roi=roi, spacing_mm=spacing_mm,
         missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
         replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
-        threads=threads, device=device, select_label=select_label,
+        threads=threads, device=device, select_label=select_label, binarize=binarize,
+        threshold=threshold, scale=scale,
     )  # fmt: skip
     return fused(
         Votes(raters, mask=mask, present=present, dtype=dtype, out=out), "simplified-soft-staple", options

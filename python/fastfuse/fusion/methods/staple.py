@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ...inputs.checks import Labels, Scale
 from ..declared import documented
 from ..option_checks import BetaPrior
 from ..options import Acceleration, Expectation, IntervalKind, Likelihood, Missing, MStep, Options
@@ -38,7 +39,10 @@ def staple(
     out: NDArray[Any] | None = None,
     threads: int = 0,
     device: str | None = None,
-    select_label: int | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
 ) -> Fusion:
     """Fuse binary masks by STAPLE (Warfield, Zou, Wells 2004).
 
@@ -80,7 +84,8 @@ def staple(
         prior=prior, init=init, roi=roi, spacing_mm=spacing_mm, missing=missing, mrf=mrf,
         performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
         tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads, device=device,
-        select_label=select_label,
+        select_label=select_label, binarize=binarize,
+        threshold=threshold, scale=scale,
     )  # fmt: skip
     return fused(Votes(raters, mask=mask, present=present, dtype=dtype, out=out), "staple", options)
 
@@ -112,7 +117,10 @@ def fuse(
     out: NDArray[Any] | None = None,
     threads: int = 0,
     device: str | None = None,
-    select_label: int | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
 ) -> Fusion:
     """Fuse votes by the method of this name.
 
@@ -152,6 +160,7 @@ def fuse(
         m_step=m_step, expectation=expectation, likelihood=likelihood, prior=prior, init=init, roi=roi,
         spacing_mm=spacing_mm, missing=missing, mrf=mrf, performance_prior=performance_prior,
         intervals=intervals, replicates=replicates, seed=seed, tol=tol, max_iter=max_iter,
-        acceleration=acceleration, threads=threads, device=device, select_label=select_label,
+        acceleration=acceleration, threads=threads, device=device, select_label=select_label, binarize=binarize,
+        threshold=threshold, scale=scale,
     )  # fmt: skip
     return fused_by_name(Votes(raters, mask=mask, present=present, dtype=dtype, out=out), method, options)

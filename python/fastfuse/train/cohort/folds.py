@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import CohortError
+from ...errors import CohortError, reason_of
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import shown
 from ...images.sidecar import sidecar_bytes
@@ -84,8 +84,7 @@ def read_folds(path: Path | str, cases: Sequence[Case]) -> list[list[str]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CohortError(f"{shown(path)}: cannot be read as JSON ({reason})") from error
+        raise CohortError(f"{shown(path)}: cannot be read as JSON ({reason_of(error)})") from error
     folds = content.get("folds") if isinstance(content, dict) else content
     return _checked(folds, cases, shown(path))
 

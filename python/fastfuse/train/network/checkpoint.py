@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ...errors import FastfuseError
+from ...errors import FastfuseError, reason_of
 from ...images.paths import shown
 from ..files import write_all
 
@@ -48,7 +48,6 @@ def fitting(path: Path) -> Iterator[None]:
     except FastfuseError:
         raise
     except (*DAMAGES, pickle.UnpicklingError) as error:
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
         raise FastfuseError(
-            f"{shown(path)}: cannot be read as weights ({reason}); delete it, and it is made again"
+            f"{shown(path)}: cannot be read as weights ({reason_of(error)}); delete it, and it is made again"
         ) from error

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...errors import reason_of
 from ..options import NetworkOptions
 
 
@@ -102,7 +103,9 @@ def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
     try:
         network = make(in_channels=in_channels, width=options.width, depth=options.depth)
     except TypeError as error:
-        raise TypeError(f"model {options.model} takes no in_channels, width and depth ({error})") from error
+        raise TypeError(
+            f"model {options.model} takes no in_channels, width and depth ({reason_of(error)})"
+        ) from error
     if not isinstance(network, nn.Module):
         raise TypeError(f"model {options.model} makes a {type(network).__name__}, not a torch.nn.Module")
     if not any(weights.requires_grad for weights in network.parameters()):
@@ -138,7 +141,7 @@ def _imported(model: str) -> Any:
         found = getattr(importlib.import_module(place), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(
-            f"model {model} cannot be imported ({error}); is its folder in PYTHONPATH?"
+            f"model {model} cannot be imported ({reason_of(error)}); is its folder in PYTHONPATH?"
         ) from error
     if not callable(found):
         raise TypeError(f"model {model} is of type {type(found).__name__}, which cannot be called")

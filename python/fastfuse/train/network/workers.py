@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed, nn
 
-from ...errors import FastfuseError
+from ...errors import FastfuseError, reason_of
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,9 @@ def make_workers(device: str = "auto") -> Workers:
             torch.backends.cudnn.benchmark = True
         torch.ones(1, device=place).item()
     except (RuntimeError, AssertionError, AttributeError, NotImplementedError) as error:
-        reason = str(error).split("\n")[0]
-        raise FastfuseError(f"device is {device!r}: it cannot be used ({reason}); try cpu") from error
+        raise FastfuseError(
+            f"device is {device!r}: it cannot be used ({reason_of(error)}); try cpu"
+        ) from error
     if count > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     return Workers(place, rank, count)
