@@ -59,7 +59,7 @@ def drop_a_rater() -> Callable[[], Any]:
 
 def read_a_table() -> Callable[[], Any]:
     table = _table(400_000, 40).in_core
-    return lambda: [table.patterns for _ in range(3)]
+    return lambda: [table.patterns for _ in range(8)]
 
 
 def enumerate_many_raters() -> Callable[[], Any]:
