@@ -9,8 +9,11 @@ if TYPE_CHECKING:
     from .dilation.conditional import conditional_dilation, soften
     from .dilation.soft_mask import SoftMask
     from .errors import CohortError, FastfuseError, FusionWarning, GridError, ImageError, OutputError
-    from .evaluation.evaluate import Evaluation, evaluate
+    from .evaluation.evaluate import evaluate
     from .evaluation.files import evaluate_files
+    from .evaluation.folders import evaluate_folders
+    from .evaluation.result import Evaluation
+    from .evaluation.summary import FolderEvaluation
     from .files.fuse import fuse_files
     from .files.soften import soften_files
     from .fusion.estimate import Estimate, estimate
@@ -30,6 +33,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "FastfuseError",
+    "FolderEvaluation",
     "Fusion",
     "FusionWarning",
     "GridError",
@@ -44,6 +48,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "evaluate_files",
+    "evaluate_folders",
     "fuse",
     "fuse_files",
     "majority_vote",
@@ -62,8 +67,11 @@ _HOME = {
     "dilation.conditional": ("conditional_dilation", "soften"),
     "dilation.soft_mask": ("SoftMask",),
     "errors": ("CohortError", "FastfuseError", "FusionWarning", "GridError", "ImageError", "OutputError"),
-    "evaluation.evaluate": ("Evaluation", "evaluate"),
+    "evaluation.evaluate": ("evaluate",),
     "evaluation.files": ("evaluate_files",),
+    "evaluation.folders": ("evaluate_folders",),
+    "evaluation.result": ("Evaluation",),
+    "evaluation.summary": ("FolderEvaluation",),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
     "fusion.estimate": ("Estimate", "estimate"),

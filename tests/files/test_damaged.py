@@ -68,7 +68,7 @@ def test_decompression_bomb(tmp_path: Path) -> None:
         fastfuse.fuse_files([path], tmp_path / "c.nii.gz")
 
 
-@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 6, 2), (4, 5, 6, 1, 3)])
+@pytest.mark.parametrize("shape", [(40,), (4, 5, 6, 2), (4, 5, 6, 1, 3), (1, 4, 5, 6)])
 def test_not_three_dimensional(tmp_path: Path, shape: tuple[int, ...]) -> None:
     path = save(tmp_path / "r.nii.gz", np.ones(shape, np.uint8))
     with pytest.raises(fastfuse.ImageError, match="one 3-D image per file"):
@@ -140,6 +140,8 @@ def test_broken_mha_gives_one_reason(
     sitk.WriteImage(sitk.GetImageFromArray(masks[0]), str(tmp_path / "a.mha"))
     whole = (tmp_path / "a.mha").read_bytes()
     (tmp_path / "a.mha").write_bytes(whole[:-500])
-    with pytest.raises(fastfuse.ImageError, match=r"a\.mha: SimpleITK cannot read it .*is it complete"):
+    with pytest.raises(
+        fastfuse.ImageError, match=r"a\.mha: 2272 bytes of voxels, 2772 expected; the file is trunc"
+    ):
         reading.read(tmp_path / "a.mha")
     assert capfd.readouterr() == ("", "")

@@ -16,6 +16,7 @@ from .common import AFFINE, SHAPE, files_in, save, shifted
 # --- the main job --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*sizes are taken in microns:fastfuse.FusionWarning")
 @pytest.mark.parametrize(("qform", "sform", "units"), [(1, 1, 2), (0, 4, 10), (2, 0, 3), (0, 0, 0)])
 def test_geometry_is_kept(tmp_path: Path, masks: np.ndarray, qform: int, sform: int, units: int) -> None:
     paths = []
@@ -55,49 +56,36 @@ def test_small_shift_is_a_warning(tmp_path: Path, masks: np.ndarray) -> None:
         fuse_two(tmp_path, masks, masks[1], shifted(0.05))
 
 
-REORIENTED = np.diag([1, -1, 1, 1.0])
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (
             lambda data: (data, shifted(0.2)),
-            r"shape \(14, 18, 11\), but lie 0\.2 mm \(0\.2 voxels\) apart: resample",
+            r"shape \(14, 18, 11\), but lie 0\.2 mm \(0\.2 voxels\) apart: resample .*, or pass resample='nearest'",
         ),
-        (lambda data: (data[:-1], AFFINE), r"shapes \(13, 18, 11\) and \(14, 18, 11\): resample"),
+        (lambda data: (data[:-1], shifted(0.5)), r"shapes \(13, 18, 11\) and \(14, 18, 11\): resample"),
         (lambda data: (data, AFFINE @ np.diag([1, 1, 1.1, 1])), "apart: resample"),
+        (lambda data: (data[:, :, ::2], AFFINE @ np.diag([1, 1, 2, 1])), "shapes .*: resample"),
         (
-            lambda data: (
-                data[:, ::-1],
-                AFFINE @ np.array([[1, 0, 0, 0], [0, -1, 0, 17], [0, 0, 1, 0], [0, 0, 0, 1]]),
-            ),
-            "same box, but axis 1 is flipped",
-        ),
-        (
-            lambda data: (
-                data[::-1, ::-1],
-                AFFINE @ np.array([[-1, 0, 0, 13], [0, -1, 0, 17], [0, 0, 1, 0], [0, 0, 0, 1]]),
-            ),
-            "same box, but axes 0 and 1 are flipped",
-        ),
-        (
-            lambda data: (
-                data.transpose(0, 2, 1),
-                AFFINE @ np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]),
-            ),
-            "same box, but axes 1 and 2 are exchanged",
+            lambda data: (inner(data), shifted(5)),
+            r"lie 5 mm \(5 voxels\) apart: one header is wrong; or, .* grid=FILE",
         ),
     ],
-    ids=["shift", "shape", "spacing", "flip", "two flips", "exchange"],
+    ids=["shift", "shape", "spacing", "thick", "whole shift"],
 )
 def test_other_grid(tmp_path: Path, masks: np.ndarray, change: Any, message: str) -> None:
     data, affine = change(masks[1])
-    with pytest.raises(fastfuse.GridError, match=message) as caught:
+    with pytest.raises(fastfuse.FastfuseError, match=message) as caught:
         fuse_two(tmp_path, masks, np.ascontiguousarray(data), affine)
-    assert "one.nii.gz" in str(caught.value)
     assert "two.nii.gz" in str(caught.value)
     assert files_in(tmp_path) == {"one.nii.gz", "two.nii.gz"}
+
+
+def inner(data: np.ndarray) -> np.ndarray:
+    """Return a mask that ends before the volume does."""
+    out = np.zeros_like(data)
+    out[3:-3, 3:-3, 3:-3] = data[3:-3, 3:-3, 3:-3]
+    return out
 
 
 def test_mask_on_another_grid(tmp_path: Path, paths: list[Path]) -> None:
@@ -106,46 +94,9 @@ def test_mask_on_another_grid(tmp_path: Path, paths: list[Path]) -> None:
         fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", mask=brain)
 
 
-# --- damaged and hostile files -------------------------------------------------------------------------------
-
-
-def test_qform_and_sform_that_disagree(tmp_path: Path, masks: np.ndarray) -> None:
-    image = nib.Nifti1Image(masks[0], AFFINE)
-    image.set_qform(shifted(5), 1)
-    image.set_sform(AFFINE, 1)
-    nib.save(image, tmp_path / "r0.nii")
-    second = save(tmp_path / "r1.nii", masks[1])
-    with pytest.warns(
-        fastfuse.FusionWarning, match=r"r0\.nii: its qform and sform lie 5 mm apart; the sform is used"
-    ):
-        fastfuse.fuse_files([tmp_path / "r0.nii", second], tmp_path / "c.nii")
-
-
-def test_voxels_of_a_microscope(tmp_path: Path, masks: np.ndarray) -> None:
-    paths = [
-        save(tmp_path / f"r{i}.nii", mask, np.diag([9e-5, 9e-5, 9e-5, 1])) for i, mask in enumerate(masks)
-    ]
-    fastfuse.fuse_files(paths, tmp_path / "c.nii")
-
-
 def test_units_of_other_formats_are_millimetres(tmp_path: Path, masks: np.ndarray) -> None:
     paths = [tmp_path / f"r{i}.mgz" for i in range(2)]
     for path, mask in zip(paths, masks, strict=False):
         nib.save(nib.MGHImage(mask, AFFINE.astype(np.float32)), path)
     fastfuse.fuse_files(paths, tmp_path / "c.nii")
     assert nib.load(tmp_path / "c.nii").header.get_xyzt_units()[0] == "mm"
-
-
-# --- outputs -------------------------------------------------------------------------------------------------
-
-
-def test_wrong_header_is_told_from_a_turned_image(tmp_path: Path, masks: np.ndarray) -> None:
-    straight = save(tmp_path / "a.nii", masks[0])
-    mirrored = AFFINE.copy()
-    mirrored[:, 0] *= -1
-    with pytest.raises(fastfuse.GridError, match="axis 0 is flipped: one header is wrong"):
-        fastfuse.fuse_files([straight, save(tmp_path / "b.nii", masks[1], mirrored)], tmp_path / "c.nii")
-    image = nib.Nifti1Image(masks[1], None)
-    nib.save(image, tmp_path / "nowhere.nii")
-    with pytest.raises(fastfuse.GridError, match=r"nowhere\.nii does not say where it lies"):
-        fastfuse.fuse_files([straight, tmp_path / "nowhere.nii"], tmp_path / "c.nii")

@@ -96,6 +96,8 @@ def test_reference_stands_alone() -> None:
         ("._core", {"fusion/backends", "fusion/vote_table.py", "dilation", "inputs/threads.py"}),
         ("nibabel", {"images"}),
         ("isal", {"images/gz.py"}),
+        ("PIL", {"images/formats/pictures.py"}),
+        ("pydicom", {"images/formats/dicom.py"}),
         ("torch", {"train"}),
         ("matplotlib", {"report/plots.py", "train/results/plots.py"}),
         ("typer", {"cli"}),

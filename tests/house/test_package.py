@@ -24,7 +24,7 @@ SOURCE = ROOT / "python" / "fastfuse"
 
 
 HEAVY = {
-    "numpy", "nibabel", "torch", "matplotlib", "scipy", "typer", "rich", "SimpleITK", "isal", "fastfuse._core",
+    "numpy", "nibabel", "torch", "matplotlib", "scipy", "typer", "rich", "SimpleITK", "PIL", "pydicom", "isal", "fastfuse._core",
     "fastfuse.files.fuse", "fastfuse.fusion.pipeline", "fastfuse.images.nifti",
 }  # fmt: skip
 

@@ -70,6 +70,14 @@ def elsewhere() -> np.ndarray:
     return mask
 
 
+def mirror_one(case: Path) -> None:
+    """Give all raters one large lesion, the second rater mirrored."""
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[2:5, 1:4, 2:5] = 1
+    for rater in (1, 2, 3):
+        save(mask_path(case, rater), np.ascontiguousarray(mask[:, ::-1]) if rater == 2 else mask)
+
+
 WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "modality": (lambda case: image_path(case, "GADO").unlink(), "GADO", "missing"),
     "gap": (lambda case: mask_path(case, 2).unlink(), "ManualSegmentation_2", "missing"),
@@ -110,6 +118,11 @@ WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda case: save(mask_path(case, 2), elsewhere()),
         "ManualSegmentation_2.nii.gz",
         "shares 0.0 % of its voxels with all other raters",
+    ),
+    "mirrored": (
+        mirror_one,
+        "ManualSegmentation_2.nii.gz",
+        "fits the others only when mirrored along axis 1 (",
     ),
     "nan": (
         lambda case: save(image_path(case, "T1"), np.where(brain(), np.float32(1), np.float32(np.nan))),

@@ -2,25 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..errors import FastfuseError
+from ..fusion.declared import labels_typed, number_or_word
 from ..report import terminal as report
 from ..report.evaluation import print_evaluation
 from .common import printing, warnings_as_lines
-from .switches import Overwrite
+from .switches import ChannelAxis, Grid, Overwrite, Resampled, ResampleName, Use, choice, placing_of
 
-EPILOG = "Example: [bold]fastfuse evaluate consensus.nii.gz truth.nii.gz --mask brain.nii.gz -o metrics.json[/bold]"
+EPILOG = """Examples:
+
+[bold]fastfuse evaluate consensus.nii.gz truth.nii.gz --mask brain.nii.gz -o metrics.json[/bold]
+
+[bold]fastfuse evaluate predictions/ truths/ -o scores.csv[/bold]
+
+[bold]fastfuse evaluate network.nii.gz labels.nii.gz --scale 255 --truth-select-label 1,2,4[/bold]"""
+
+LESIONS = "Lesions"
+FOREGROUND = "What counts as foreground"
+
+
+class Connectivity(str, Enum):
+    """Numbers of neighbours."""
+
+    faces = "6"
+    edges = "18"
+    corners = "26"
+
+
+class MatchName(str, Enum):
+    """Rules by which a lesion counts as found."""
+
+    msseg = "msseg"
+    any = "any"
+
+
+# How options are typed whose names in Python differ.
+TYPED = {
+    "least_voxels": "--min-voxels",
+    "least_mm3": "--least-mm3",
+    "tolerance_mm": "--tolerance-mm",
+    "save_lesions": "--save-lesions",
+    "connectivity": "--connectivity",
+    "match": "--match",
+    "cut": "--cut",
+    "select_segment": "--select-segment",
+    "channel_axis": "--channel-axis",
+    **{
+        f"{prefix}{name}": f"--{prefix}{name}".replace("_", "-")
+        for prefix in ("", "truth_")
+        for name in ("select_label", "binarize", "threshold", "scale")
+    },
+}
+
+
+def _lesions(*names: str, help: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=LESIONS, **more)
+
+
+def _foreground(help: str, *names: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=FOREGROUND, show_default=False)
 
 
 def evaluate(
-    prediction: Annotated[Path, typer.Argument(help="Mask, or probability in [0, 1].", show_default=False)],
-    truth: Annotated[Path, typer.Argument(help="Mask to hold it against.", show_default=False)],
+    prediction: Annotated[
+        Path, typer.Argument(help="Mask, or probability in [0, 1]; or a folder of them.", show_default=False)
+    ],
+    truth: Annotated[
+        Path,
+        typer.Argument(
+            help="Mask to hold it against; or a folder with one of the same name for each.",
+            show_default=False,
+        ),
+    ],
     cut: Annotated[float, typer.Option(help="Marked is what is >= cut.")] = 0.5,
     mask: Annotated[
-        Path | None, typer.Option(help="Image of the region to evaluate (0 and 1).", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Image of the region to evaluate (0 and 1); of folders, one for all or a folder.",
+            show_default=False,
+        ),
     ] = None,
     least_voxels: Annotated[
         int,
@@ -28,28 +96,158 @@ def evaluate(
             "--min-voxels", metavar="N", min=0, help="First drop the prediction's components below N voxels."
         ),
     ] = 0,
+    tolerance_mm: Annotated[
+        float | None,
+        typer.Option(help="Also the surface Dice: surfaces agree up to this distance.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Also write all as .json.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write all as .json; of folders as .json, or a row a case as .csv with a .json beside it.",
+            show_default=False,
+        ),
     ] = None,
     overwrite: Overwrite = False,
+    least_mm3: Annotated[
+        float, _lesions("--least-mm3", help="Components of this volume or less are no lesions.")
+    ] = 3.0,
+    connectivity: Annotated[
+        Connectivity | None,
+        choice(
+            "Voxels of a component share faces, edges or corners. Default: 6 for lesions, 26 for --min-voxels.",
+            metavar="[6|18|26]",
+            rich_help_panel=LESIONS,
+            show_default=False,
+        ),
+    ] = None,
+    match: Annotated[
+        MatchName,
+        choice(
+            "A lesion is found by the rule of MSSEG-2016, or by any overlap.",
+            metavar="[msseg|any]",
+            rich_help_panel=LESIONS,
+        ),
+    ] = MatchName.msseg,
+    save_lesions: Annotated[
+        Path | None,
+        _lesions(
+            "--save-lesions",
+            help="Also write a map of lesions (1 found, 2 missed, 3 false) as .nii or .nii.gz, and list them.",
+            show_default=False,
+        ),
+    ] = None,
+    select_label: Annotated[
+        str | None, _foreground("Of label maps: this label, or the union of several as in 1,2,4; in both.")
+    ] = None,
+    binarize: Annotated[bool, _foreground("Whatever is above 0; in both.", "--binarize")] = False,
+    threshold: Annotated[
+        float | None, _foreground("What is at least this in the prediction, in its own unit.")
+    ] = None,
+    scale: Annotated[
+        str | None, _foreground("The prediction's value for a probability of 1: 100, 255, ... or auto.")
+    ] = None,
+    truth_select_label: Annotated[str | None, _foreground("As --select-label, of the truth alone.")] = None,
+    truth_binarize: Annotated[
+        bool, _foreground("As --binarize, of the truth alone.", "--truth-binarize")
+    ] = False,
+    truth_threshold: Annotated[float | None, _foreground("As --threshold, of the truth.")] = None,
+    truth_scale: Annotated[str | None, _foreground("As --scale, of the truth.")] = None,
+    select_segment: Annotated[
+        list[str] | None,
+        _foreground("Of files that name their segments: this one, or the union of several; in both."),
+    ] = None,
+    channel_axis: ChannelAxis = None,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
 ) -> None:
-    """Hold a mask, or a probability, against the truth: overlap, distances and lesions."""
-    from ..evaluation.files import evaluate_files
+    """Hold a mask, or a probability, against the truth: overlap, distances and lesions; or a folder of them."""
+    from ..evaluation.options import Options
 
-    with warnings_as_lines():
-        with report.progress(3 + (mask is not None)) as say:
-            result = evaluate_files(
-                prediction,
-                truth,
-                mask=mask,
-                cut=cut,
-                least_voxels=least_voxels,
-                output=output,
-                overwrite=overwrite,
-                progress=say,
-            )
-        with printing():
-            print_evaluation(
-                result, prediction, truth, mask=mask, cut=cut, least_voxels=least_voxels, written=output
-            )
+    with warnings_as_lines(), _as_typed():
+        options = Options.checked(
+            cut=cut,
+            least_voxels=least_voxels,
+            least_mm3=least_mm3,
+            connectivity=None if connectivity is None else int(connectivity.value),
+            match=match.value,
+            tolerance_mm=tolerance_mm,
+            select_label=_labels(select_label),
+            binarize=binarize,
+            threshold=threshold,
+            scale=_scale(scale),
+            truth_select_label=_labels(truth_select_label, "truth_"),
+            truth_binarize=truth_binarize,
+            truth_threshold=truth_threshold,
+            truth_scale=_scale(truth_scale),
+            select_segment=select_segment or None,
+            channel_axis=channel_axis,
+            **placing_of(grid, resample, use),
+        )
+        paths = {"prediction": prediction, "truth": truth, **({} if mask is None else {"mask": mask})}
+        if prediction.is_dir() or truth.is_dir():
+            _folders(paths, options, output, save_lesions, overwrite=overwrite)
+        else:
+            _pair(paths, options, {"save_lesions": save_lesions, "output": output}, overwrite=overwrite)
+
+
+def _pair(files: dict[str, Path], options: Any, outputs: dict[str, Path | None], *, overwrite: bool) -> None:
+    """Compare two files, and print the tables."""
+    from ..errors import warn
+    from ..evaluation.files import evaluate_pair
+
+    with report.progress(1 + len(files)) as say:
+        record = evaluate_pair(files, options, outputs, overwrite=overwrite, say=say)
+    warn(record.remarks)
+    written = [path for path in outputs.values() if path is not None]
+    with printing():
+        print_evaluation(record, written, lesions=outputs["save_lesions"] is not None)
+
+
+def _folders(
+    folders: dict[str, Path],
+    options: Any,
+    output: Path | None,
+    save_lesions: Path | None,
+    *,
+    overwrite: bool,
+) -> None:
+    """Compare two folders, and print the tables."""
+    from ..errors import warn
+    from ..evaluation.folders import evaluate_both
+    from ..report.folders import print_folders
+
+    if save_lesions is not None:
+        raise ValueError("--save-lesions is for one prediction and one truth: name two files")
+    with report.progress(None) as say:
+        result, remarks, written = evaluate_both(folders, options, output, overwrite=overwrite, say=say)
+    warn(remarks)
+    with printing():
+        print_folders(result, folders, options, written)
+
+
+def _labels(text: str | None, prefix: str = "") -> tuple[int, ...] | None:
+    """Return labels that were typed as 1,2,4."""
+    try:
+        return None if text is None else labels_typed(text)
+    except ValueError as error:
+        raise ValueError(f"{prefix}{error}") from None
+
+
+def _scale(text: str | None) -> Any:
+    return None if text is None else number_or_word(text)
+
+
+@contextmanager
+def _as_typed() -> Iterator[None]:
+    """Call the options that a message begins with as they are typed."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        message = str(error)
+        name, space, rest = message.partition(" ")
+        if isinstance(error, FastfuseError) or name not in TYPED:
+            raise
+        raise type(error)(f"{TYPED[name]}{space}{rest}") from None

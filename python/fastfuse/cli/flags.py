@@ -85,7 +85,8 @@ def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
 
 def typed_names() -> dict[str, str]:
     """Return how each option is typed, by its name."""
-    return {name: switch(name) for name in (*FLAGGED, "threads", "present", "cut", "channel_axis")}
+    others = ("threads", "present", "cut", "channel_axis", "select_segment", "grid", "resample", "use")
+    return {name: switch(name) for name in (*FLAGGED, *others)}
 
 
 def with_typed_values(message: str) -> str:

@@ -12,7 +12,17 @@ from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
 from .flags import BEYOND, flags_of_options, values_of, with_flags
-from .switches import ChannelAxis, Overwrite, Threads
+from .switches import (
+    ChannelAxis,
+    Grid,
+    Overwrite,
+    Resampled,
+    ResampleName,
+    SelectSegment,
+    Threads,
+    Use,
+    placing_of,
+)
 
 EPILOG = """Examples:
 
@@ -25,6 +35,7 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
     *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "save_counts"),
     *(
         "select_label",
+        "select_segment",
         "binarize",
         "threshold",
         "scale",
@@ -45,6 +56,9 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
         "overwrite",
         "soften",
         "image",
+        "grid",
+        "resample",
+        "use",
         *rings.NAMES,
     ),
 )
@@ -82,9 +96,13 @@ def fuse(
             rich_help_panel=BEYOND,
         ),
     ] = None,
+    select_segment: SelectSegment = None,
     channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
     soften: Annotated[
         bool,
         typer.Option(
@@ -112,6 +130,7 @@ def fuse(
                 output,
                 mask=mask,
                 present=[None if str(path) == "-" else path for path in present] if present else None,
+                select_segment=select_segment,
                 channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
                 image=image,
@@ -122,6 +141,7 @@ def fuse(
                 save_counts=save_counts,
                 overwrite=overwrite,
                 progress=say,
+                **placing_of(grid, resample, use),
                 **values_of(options),
             )
         with printing():

@@ -11,7 +11,17 @@ from ..report import terminal as report
 from . import rings
 from .common import printing, warnings_as_lines
 from .flags import flags_called, values_called, with_flags
-from .switches import ChannelAxis, Overwrite, Threads
+from .switches import (
+    ChannelAxis,
+    Grid,
+    Overwrite,
+    Resampled,
+    ResampleName,
+    SelectSegment,
+    Threads,
+    Use,
+    placing_of,
+)
 
 EPILOG = """Examples:
 
@@ -21,10 +31,15 @@ EPILOG = """Examples:
 
 
 OF_MASKS = ("select_label", "binarize", "threshold", "scale")
+OF_GRID = ("grid", "resample", "use")
 
 
 @with_flags(
-    ("masks", "image", "output", "out_dir", "roi", *OF_MASKS, ..., "channel_axis", "threads", "overwrite"),
+    (
+        *("masks", "image", "output", "out_dir", "roi", *OF_MASKS),
+        ...,
+        *("select_segment", "channel_axis", "threads", "overwrite", *OF_GRID),
+    ),
     [*flags_called(OF_MASKS), *rings.FLAGS],
 )
 def soften(
@@ -54,15 +69,22 @@ def soften(
             show_default=False,
         ),
     ] = None,
+    select_segment: SelectSegment = None,
     channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
     **options: Any,
 ) -> None:
     """Grow masks into the bright voxels around them, which get a soft label; a .json beside each tells how."""
     from ..files.soften import soften_files
 
     chosen = values_called(OF_MASKS, options)
+    grown: dict[str, Any] = rings.dilation_of(options)
+    if chosen["binarize"]:
+        grown["binarize"] = True
     with warnings_as_lines():
         with report.progress(2 * len(masks) + 1 + (roi is not None)) as say:
             softened = soften_files(
@@ -74,12 +96,13 @@ def soften(
                 select_label=chosen["select_label"],
                 mask_threshold=chosen["threshold"],
                 scale=chosen["scale"],
+                select_segment=select_segment,
                 channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
                 overwrite=overwrite,
                 progress=say,
-                **rings.dilation_of(options),
-                **({"binarize": True} if chosen["binarize"] else {}),
+                **placing_of(grid, resample, use),
+                **grown,
             )
         with printing():
             report.print_softened(masks, softened, output or out_dir)

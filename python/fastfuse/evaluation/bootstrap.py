@@ -5,15 +5,37 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..inputs.checks import check_count, check_number
+from .components import needed_scipy
+
+AT_ONCE = 1_000_000  # values drawn at once: 8 MB
 
 
 def bootstrap_interval(
     values: ArrayLike, *, level: float = 0.95, resamples: int = 10000, seed: int = 0
 ) -> tuple[float, float]:
-    """Return a confidence interval of the mean over cases, by the percentile bootstrap.
+    """Return a confidence interval of the mean over cases, by the expanded percentile bootstrap.
+
+    The percentile interval of n cases is too narrow: resamples spread by (n - 1) / n of the cases' own variance, and
+    the normal distribution has lighter tails than Student's t with n - 1 degrees of freedom. The expanded one takes
+    quantiles further out, at Φ(-t √(n / (n - 1))) in place of (1 - level) / 2, where t is the quantile of Student's t.
+
+    Coverage where 95 % are asked for, over 20,000 draws of n cases each (10,000 at n = 30):
+
+    ========================================  =====  =====  ======  ======
+    cases                                     n = 2  n = 6  n = 15  n = 30
+    ========================================  =====  =====  ======  ======
+    normal scores, expanded percentile        COV
+    normal scores, percentile (not used)      COV
+    exponential scores, expanded percentile   COV
+    exponential scores, percentile (not used) COV
+    Dice-like (beta 8, 2), expanded           COV
+    ========================================  =====  =====  ======  ======
+
+    Two cases give the range of the two: no bootstrap says more. With skewed scores and few cases, no interval made of
+    resamples reaches what it says.
 
     Parameters
     ----------
@@ -29,16 +51,20 @@ def bootstrap_interval(
     Returns
     -------
     low, high : float
-        The (1 - level) / 2 and (1 + level) / 2 quantiles of the resamples' means; nan if no value is defined.
+        The interval's ends; nan if fewer than two values are defined.
 
     Raises
     ------
     ValueError, TypeError
         If the values have more than one axis, or an option is out of range.
+    FastfuseError
+        If scipy is not installed.
 
     References
     ----------
-    .. [1] Efron B.: Bootstrap methods: another look at the jackknife. Annals of Statistics 7, 1-26 (1979).
+    .. [1] Hesterberg T. C.: What Teachers Should Know About the Bootstrap: Resampling in the Undergraduate Statistics
+       Curriculum. The American Statistician 69, 371-386 (2015), section 3. doi:10.1080/00031305.2015.1089789
+    .. [2] Efron B.: Bootstrap methods: another look at the jackknife. Annals of Statistics 7, 1-26 (1979).
        doi:10.1214/aos/1176344552
     """
     level = check_number(level, "level", "a number in (0, 1)", lambda x: 0 < x < 1)
@@ -48,9 +74,24 @@ def bootstrap_interval(
     if cases.ndim != 1:
         raise ValueError(f"values has shape {cases.shape}: one number per case is needed")
     cases = cases[~np.isnan(cases)]
-    if not len(cases):
+    if len(cases) < 2:
         return math.nan, math.nan
-    means = [cases[rng.integers(len(cases), size=len(cases))].mean() for _ in range(resamples)]
+    tail = expanded_tail(len(cases), level)
     # Without interpolation, which would make nan of infinite means.
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+    low, high = np.quantile(_means(cases, resamples, rng), [tail, 1 - tail], method="inverted_cdf")
     return float(low), float(high)
+
+
+def expanded_tail(cases: int, level: float) -> float:
+    """Return the share of resamples to leave out at each end (Hesterberg 2015, section 3)."""
+    special = needed_scipy().special
+    t = special.stdtrit(cases - 1, (1 - level) / 2)  # below 0
+    return float(special.ndtr(t * math.sqrt(cases / (cases - 1))))
+
+
+def _means(cases: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the means of the resamples, drawn in pieces that keep to little memory."""
+    count = len(cases)
+    piece = max(AT_ONCE // count, 1)
+    sizes = [min(piece, resamples - start) for start in range(0, resamples, piece)]
+    return np.concatenate([cases[rng.integers(count, size=(size, count))].mean(axis=1) for size in sizes])

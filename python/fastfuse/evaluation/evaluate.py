@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -11,68 +10,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import warn
-from ..inputs.arrays import as_companion, shown_number
-from ..inputs.checks import check_count, check_cut, check_spacing
-from ..inputs.grids import Grid, check_in_memory
+from ..inputs.arrays import as_array, shown_number
+from ..inputs.checks import Labels, Scale
+from ..inputs.grids import check_in_memory
 from .components import as_volume, drop_small
-from .detection import detection
+from .detection import LEAST_MM3, Matched, matched
+from .options import Match, Options
 from .overlap import overlap
+from .result import Evaluation
+from .space import Space, space_in, space_of
 from .surface import surface_distances
 
 NAMES = {"prediction": "the prediction", "truth": "the truth", "mask": "the mask"}
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Measures of a prediction against the truth.
-
-    Attributes
-    ----------
-    dice : float
-        2 |A ∩ B| / (|A| + |B|); 1 for two empty masks.
-    precision : float
-        Share of the predicted voxels that are true; nan for an empty prediction.
-    recall : float
-        Share of the true voxels that are predicted, also called sensitivity; nan for an empty truth.
-    specificity : float
-        Share of the background voxels that are not predicted; nan if there are none.
-    prediction_ml, truth_ml : float
-        Volumes, in ml.
-    hd95_mm, assd_mm : float
-        Hausdorff distance at the 95th percentile and average symmetric surface distance, in mm, as in
-        :func:`fastfuse.evaluation.surface.surface_distances`; 0 for two empty masks, infinite if one alone is empty.
-    prediction_lesions, truth_lesions : int
-        Number of components of more than 3 mm³ in each; voxels that share a face are joined.
-    detected_lesions, confirmed_lesions : int
-        Number of true lesions that the prediction detects, and of predicted lesions that the truth confirms, as in
-        :func:`fastfuse.evaluation.detection.detection`.
-    lesion_sensitivity, lesion_ppv : float
-        Share of the true lesions that are detected, and of the predicted ones that are confirmed; nan if there are none.
-    lesion_f1 : float
-        Harmonic mean of the two; 1 if neither mask has lesions, 0 if only one has.
-    true_positives, false_positives, false_negatives, true_negatives : int
-        Number of voxels inside the mask.
-    """
-
-    dice: float
-    precision: float
-    recall: float
-    specificity: float
-    prediction_ml: float
-    truth_ml: float
-    hd95_mm: float
-    assd_mm: float
-    prediction_lesions: int
-    truth_lesions: int
-    detected_lesions: int
-    confirmed_lesions: int
-    lesion_sensitivity: float
-    lesion_ppv: float
-    lesion_f1: float
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-    true_negatives: int
+ADVICE = (
+    "of a label map take image == K or image > 0: select_label=K (--select-label K) or binarize=True (--binarize); of "
+    "scaled probabilities, give scale (--scale)"
+)
+ADVICE_ON_TRUTH = (
+    "of a label map take image == K or image > 0: truth_select_label=K (--truth-select-label K) or truth_binarize=True "
+    "(--truth-binarize)"
+)
 
 
 def evaluate(
@@ -83,21 +40,55 @@ def evaluate(
     cut: float = 0.5,
     least_voxels: int = 0,
     mask: ArrayLike | None = None,
+    least_mm3: float = LEAST_MM3,
+    connectivity: int | None = None,
+    match: Match = "msseg",
+    tolerance_mm: float | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    truth_select_label: Labels = None,
+    truth_binarize: bool = False,
+    truth_threshold: float | None = None,
+    truth_scale: Scale = None,
 ) -> Evaluation:
     """Measure overlap, surface distances and lesion-wise detection of a prediction.
 
     Parameters
     ----------
-    prediction, truth : array_like or nibabel image, shape (x, y, z)
-        Masks, or probabilities in [0, 1]: what is at least ``cut`` is marked.
+    prediction, truth : array_like or nibabel image, shape (x, y, z) or (x, y)
+        Masks, or probabilities in [0, 1]: what is at least ``cut`` is marked. A slice, (x, y) or (x, y, 1), is measured
+        in its plane, and its volumes are those of a slice 1 mm thick where no thickness is given.
     spacing_mm : sequence of 3 float, optional
-        Voxel size along each axis, in mm. Without it that of a nibabel image, or 1 mm.
+        Voxel size along each axis, in mm; two numbers do for a slice. Without it the affine of an image that has one
+        (nibabel, MONAI), a sheared one included, or 1 mm.
     cut : float, default 0.5
         In (0, 1].
     least_voxels : int, default 0
         Components of fewer voxels are first removed from the prediction; voxels that share a corner are joined.
-    mask : array_like, shape (x, y, z), optional
+    mask : array_like, of the prediction's shape, optional
         Region to evaluate, 0 and 1. Outside, prediction and truth count as empty, and no voxel is counted.
+    least_mm3 : float, default 3
+        Components of this volume or less are no lesions, as in MSSEG-2016. 0 counts all.
+    connectivity : {6, 18, 26}, optional
+        Voxels of a component share a face, an edge, or a corner, for lesions and ``least_voxels`` alike. Without it 6
+        for lesions, as in MSSEG-2016, and 26 for ``least_voxels``.
+    match : {"msseg", "any"}, default "msseg"
+        A lesion counts as found by the rule of MSSEG-2016, or if it overlaps one of the other mask at all; see
+        :func:`fastfuse.evaluation.detection.detection`.
+    tolerance_mm : float, optional
+        Also measure the surface Dice: the share of both surfaces within this distance of the other.
+    select_label : int or sequence of int, optional
+        Of label maps: these labels together are the foreground, of both images.
+    binarize : bool, default False
+        Whatever is above 0 is foreground, in both images.
+    threshold : float, optional
+        What is at least this is foreground in the prediction, in its own unit.
+    scale : float or "auto", optional
+        The prediction's value that stands for a probability of 1, such as 100 or 255; "auto" takes 1, 100 or 255.
+    truth_select_label, truth_binarize, truth_threshold, truth_scale
+        The same for the truth alone. Any of them replaces ``select_label`` and ``binarize`` there.
 
     Returns
     -------
@@ -115,7 +106,8 @@ def evaluate(
     Warns
     -----
     FusionWarning
-        For nibabel images whose grids differ by up to a tenth of a voxel.
+        For nibabel images whose grids differ by up to a tenth of a voxel, and on values that ``binarize`` or ``scale``
+        may not be meant for.
 
     References
     ----------
@@ -124,37 +116,66 @@ def evaluate(
     .. [2] Commowick O. et al.: Objective evaluation of multiple sclerosis lesion segmentation using a data management
        and processing infrastructure. Scientific Reports 8, 13650 (2018). doi:10.1038/s41598-018-31911-7
     """
+    options = Options.checked(
+        cut=cut,
+        least_voxels=least_voxels,
+        least_mm3=least_mm3,
+        connectivity=connectivity,
+        match=match,
+        tolerance_mm=tolerance_mm,
+        select_label=select_label,
+        binarize=binarize,
+        threshold=threshold,
+        scale=scale,
+        truth_select_label=truth_select_label,
+        truth_binarize=truth_binarize,
+        truth_threshold=truth_threshold,
+        truth_scale=truth_scale,
+    )
     given = {"prediction": prediction, "truth": truth, "mask": mask}
     remarks = check_in_memory((NAMES[what], value) for what, value in given.items())
-    spacing = check_spacing(_spacing_of(prediction, truth) if spacing_mm is None else spacing_mm)
-    result = measure(
-        given, spacing, check_cut(cut), check_count(least_voxels, "least_voxels", least=0), NAMES
-    )
+    arrays = {what: as_array(value, NAMES[what]) for what, value in given.items() if value is not None}
+    flat = as_volume(arrays["prediction"], NAMES["prediction"]).shape[2] == 1
+    space = space_in([prediction, truth]) if spacing_mm is None else space_of(spacing_mm, flat=flat)
+    result = measure(arrays, space, options, NAMES, remarks).evaluation
     warn(remarks)
     return result
 
 
+@dataclass(frozen=True)
+class Measured:
+    """An evaluation, and the lesions behind it."""
+
+    evaluation: Evaluation
+    lesions: Matched
+
+
 def measure(
-    given: Mapping[str, Any],
-    spacing: tuple[float, float, float],
-    cut: float,
-    least_voxels: int,
+    arrays: Mapping[str, NDArray[Any]],
+    space: Space,
+    options: Options,
     names: Mapping[str, str],
-) -> Evaluation:
-    """Compare arrays whose options have been checked."""
-    raw = as_volume(given["prediction"], names["prediction"])
-    other = as_companion(given["truth"], names["truth"], raw.shape, f"{names['prediction']} has")
-    inside = _region(given.get("mask"), names.get("mask", ""), raw.shape, names["prediction"])
-    mask, truth = _marked(raw, names["prediction"], cut, inside), _marked(other, names["truth"], cut, inside)
-    if least_voxels > 1:
-        mask = drop_small(mask, least_voxels) > 0
-    voxel_mm3 = math.prod(spacing)
+    remarks: list[str],
+) -> Measured:
+    """Compare arrays whose options have been checked; what is to be said of their values is added to ``remarks``."""
+    mask, truth, inside = _masks(arrays, options, names, remarks)
+    if options.least_voxels > 1:
+        mask = drop_small(mask, options.least_voxels, options.of_dropped) > 0
+    voxel_mm3 = space.voxel_mm3
     ignored = 0 if inside is None else int(np.count_nonzero(~inside))
     voxels = overlap(mask, truth)
     voxels = replace(voxels, neither=voxels.neither - ignored)
-    distances = surface_distances(mask, truth, spacing)
-    lesions = detection(mask, truth, voxel_mm3)
-    return Evaluation(
+    distances = surface_distances(mask, truth, space, tolerance_mm=options.tolerance_mm)
+    lesions = matched(
+        mask,
+        truth,
+        voxel_mm3,
+        least_mm3=options.least_mm3,
+        connectivity=options.of_lesions,
+        match=options.match,
+    )
+    counts = lesions.counts
+    evaluation = Evaluation(
         dice=voxels.dice,
         precision=voxels.precision,
         recall=voxels.recall,
@@ -162,22 +183,38 @@ def measure(
         prediction_ml=(voxels.both + voxels.only_mask) * voxel_mm3 / 1000,
         truth_ml=(voxels.both + voxels.only_truth) * voxel_mm3 / 1000,
         **asdict(distances),
-        **asdict(lesions),
-        lesion_sensitivity=lesions.sensitivity,
-        lesion_ppv=lesions.ppv,
-        lesion_f1=lesions.f1,
+        **asdict(counts),
+        lesion_sensitivity=counts.sensitivity,
+        lesion_ppv=counts.ppv,
+        lesion_f1=counts.f1,
         true_positives=voxels.both,
         false_positives=voxels.only_mask,
         false_negatives=voxels.only_truth,
         true_negatives=voxels.neither,
     )
+    return Measured(evaluation, lesions)
 
 
-def _region(value: Any, name: str, shape: tuple[int, ...], subject: str) -> NDArray[np.bool_] | None:
-    """Return the voxels to evaluate as a mask; None for all."""
-    if value is None:
-        return None
-    mask = as_companion(value, name, shape, f"{subject} has")
+def _masks(
+    arrays: Mapping[str, NDArray[Any]], options: Options, names: Mapping[str, str], remarks: list[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_] | None]:
+    """Return both masks, and the voxels to evaluate as a mask (None for all), as volumes of one shape."""
+    volumes = {what: as_volume(array, names[what]) for what, array in arrays.items()}
+    for what, volume in volumes.items():
+        if volume.shape != volumes["prediction"].shape:
+            shapes = f"{arrays[what].shape}, {names['prediction']} has shape {arrays['prediction'].shape}"
+            raise ValueError(f"{names[what]} has shape {shapes}")
+    inside = _region(volumes["mask"], names["mask"]) if "mask" in volumes else None
+    masks = {}
+    for what, foreground in (("prediction", options.prediction), ("truth", options.truth)):
+        votes = foreground.votes(volumes[what], names[what], inside=inside, remarks=remarks)
+        advice = ADVICE if what == "prediction" else ADVICE_ON_TRUTH
+        masks[what] = _marked(votes, names[what], options.cut, inside, advice)
+    return masks["prediction"], masks["truth"], inside
+
+
+def _region(mask: NDArray[Any], name: str) -> NDArray[np.bool_]:
+    """Return the voxels to evaluate as a mask."""
     inside = np.asarray(mask != 0)
     wrong = inside & (mask != 1)
     if wrong.any():
@@ -190,7 +227,7 @@ def _region(value: Any, name: str, shape: tuple[int, ...], subject: str) -> NDAr
 
 
 def _marked(
-    values: NDArray[Any], name: str, cut: float, inside: NDArray[np.bool_] | None
+    values: NDArray[Any], name: str, cut: float, inside: NDArray[np.bool_] | None, advice: str
 ) -> NDArray[np.bool_]:
     """Return the foreground: values of at least the cut, inside the region."""
     wrong = ~((values >= 0) & (values <= 1))  # nan too
@@ -198,8 +235,7 @@ def _marked(
         wrong &= inside
     if wrong.any():
         raise ValueError(
-            f"{_found(values, wrong, name)}: a mask holds 0 and 1, a probability lies in [0, 1]; of a label map "
-            "take image == K or image > 0"
+            f"{_found(values, wrong, name)}: a mask holds 0 and 1, a probability lies in [0, 1]; {advice}"
         )
     marked = np.asarray(values >= cut)
     return marked if inside is None else marked & inside
@@ -209,11 +245,3 @@ def _found(values: NDArray[Any], wrong: NDArray[np.bool_], name: str) -> str:
     """Return the first wrong value and its voxel as text."""
     place = tuple(int(index) for index in np.unravel_index(np.argmax(wrong), wrong.shape))
     return f"{name} holds {shown_number(float(values[place]))} at voxel {place}"
-
-
-def _spacing_of(*values: Any) -> tuple[float, float, float]:
-    """Return the voxel size of the first nibabel image, 1 mm if there is none."""
-    for value in values:
-        if hasattr(value, "dataobj") and isinstance(getattr(value, "affine", None), np.ndarray):
-            return Grid("", value.shape, value.affine).spacing_mm
-    return 1.0, 1.0, 1.0

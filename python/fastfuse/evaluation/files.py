@@ -1,21 +1,36 @@
-"""Evaluation of a segmentation's file against the truth's, with the measures as JSON."""
+"""Evaluation of a segmentation's file against the truth's, with the measures as JSON and the lesions as a map."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from ..errors import warn
 from ..images.outputs import Outputs, check_outputs
-from ..images.paths import PathLike, as_path, recorded, shown
+from ..images.paths import PathLike, as_path, shown
+from ..images.placing import Form, Kind, Resample
 from ..images.sidecar import sidecar_bytes
-from ..inputs.checks import check_count, check_cut
-from .evaluate import NAMES, Evaluation, measure
+from ..inputs.checks import Labels, Scale
+from ..inputs.foreground import Foreground
+from .detection import LEAST_MM3
+from .evaluate import measure
+from .facts import facts_of_pair
+from .lesions import lesion_map, lesion_table
+from .options import ChannelAxis, Match, Options
+from .record import Record
+from .result import Evaluation
+from .space import Space
+
+if TYPE_CHECKING:
+    from ..images.grids.common import Common
+    from ..images.image import Image
+
+Say = Callable[[str], None]
+
+MOST_NAMED = 20
+KINDS: Mapping[str, Kind] = {"prediction": "votes", "truth": "votes", "mask": "mask"}
 
 
 def evaluate_files(
@@ -27,7 +42,25 @@ def evaluate_files(
     least_voxels: int = 0,
     output: PathLike | None = None,
     overwrite: bool = False,
-    progress: Callable[[str], None] | None = None,
+    progress: Say | None = None,
+    least_mm3: float = LEAST_MM3,
+    connectivity: int | None = None,
+    match: Match = "msseg",
+    tolerance_mm: float | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    truth_select_label: Labels = None,
+    truth_binarize: bool = False,
+    truth_threshold: float | None = None,
+    truth_scale: Scale = None,
+    save_lesions: PathLike | None = None,
+    select_segment: str | Sequence[str] | None = None,
+    channel_axis: ChannelAxis | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
 ) -> Evaluation:
     """Measure overlap, surface distances and lesion-wise detection of a prediction's file.
 
@@ -37,14 +70,29 @@ def evaluate_files(
         Masks or probabilities on one grid, in any format that :func:`fastfuse.fuse_files` reads.
     mask : path, optional
         Image of the region to evaluate, 0 and 1.
-    cut, least_voxels
-        As in :func:`evaluate`. The voxel size comes from the header.
+    cut, least_voxels, least_mm3, connectivity, match, tolerance_mm
+        As in :func:`evaluate`. The voxel size comes from the header: volumes are those of the affine's determinant,
+        and distances take the whole affine, so that a sheared one (a tilted gantry) is measured as it lies.
+    select_label, binarize, threshold, scale, truth_select_label, truth_binarize, truth_threshold, truth_scale
+        What counts as foreground, as in :func:`evaluate`. Of a network's .npz, the labels are its classes.
+    select_segment : str or sequence of str, optional
+        Of files that name their segments (.seg.nrrd, DICOM SEG): these together are the foreground, of both files. Any
+        option of the truth alone replaces it there.
+    channel_axis : {"first", "last"}, optional
+        Axis of a network's channels in an image of four axes.
     output : path, optional
-        Also write files, options and measures as .json, with null for undefined and infinite measures.
+        Also write files, options, measures and a table of lesions as .json. Undefined and infinite measures are null;
+        ``status`` there says of each which it is.
     overwrite : bool, default False
-        Replace an existing output.
+        Replace existing outputs.
     progress : callable, optional
         Called with a few words before each step.
+    grid, resample, use
+        As in :func:`fastfuse.fuse_files`. Files that are cropped or turned against each other are padded and turned by
+        whole voxels.
+    save_lesions : path, optional
+        Also write a map of lesions as .nii or .nii.gz: 1 found, 2 missed, 3 false. Where a false lesion overlaps a true
+        one, the true one's label stands.
 
     Returns
     -------
@@ -60,59 +108,148 @@ def evaluate_files(
     Warns
     -----
     FusionWarning
-        For grids that differ by up to a tenth of a voxel, and if both files are one.
+        For grids that differ by up to a tenth of a voxel, if both files are one, and if a mask has components, but all
+        are too small to be lesions.
     """
-    say = progress or (lambda _: None)
-    cut, least_voxels = check_cut(cut), check_count(least_voxels, "least_voxels", least=0)
+    options = Options.checked(
+        cut=cut,
+        least_voxels=least_voxels,
+        least_mm3=least_mm3,
+        connectivity=connectivity,
+        match=match,
+        tolerance_mm=tolerance_mm,
+        select_label=select_label,
+        binarize=binarize,
+        threshold=threshold,
+        scale=scale,
+        truth_select_label=truth_select_label,
+        truth_binarize=truth_binarize,
+        truth_threshold=truth_threshold,
+        truth_scale=truth_scale,
+        select_segment=select_segment,
+        channel_axis=channel_axis,
+        grid=grid,
+        resample=resample,
+        use=use,
+    )
+    inputs = inputs_of(prediction, truth, mask)
+    outputs = {"output": as_path(output, "output"), "save_lesions": as_path(save_lesions, "save_lesions")}
+    record = evaluate_pair(inputs, options, outputs, overwrite=overwrite, say=progress)
+    warn(record.remarks)
+    return record.evaluation
+
+
+def inputs_of(prediction: PathLike, truth: PathLike, mask: PathLike | None) -> dict[str, Path]:
+    """Return the paths of files, or of folders, by role."""
     files = {"prediction": as_path(prediction, "prediction"), "truth": as_path(truth, "truth")}
-    if mask is not None:
-        files["mask"] = as_path(mask, "mask")
-    result_path = as_path(output, "output")
-    if result_path is not None:
-        check_outputs([result_path], list(files.values()), (".json",), overwrite=overwrite)
-    remarks: list[str] = []
-    given, spacing = _read(files, say, remarks)
-    say("comparing")
-    result = measure(given, spacing, cut, least_voxels, {what: shown(path) for what, path in files.items()})
-    if result_path is not None:
-        options = {"cut": cut, "least_voxels": least_voxels, "spacing_mm": spacing}
-        with Outputs(overwrite=overwrite) as outputs:
-            outputs.add(result_path, sidecar_bytes(_facts(files, options, result, remarks)))
-            outputs.commit()
-    warn(remarks)
-    return result
+    return files if mask is None else {**files, "mask": as_path(mask, "mask")}
 
 
-def _read(
-    files: Mapping[str, Path], say: Callable[[str], None], remarks: list[str]
-) -> tuple[dict[str, NDArray[Any]], tuple[float, float, float]]:
-    """Return the images' values by role, and the voxel size; doubts about the files are added to ``remarks``."""
+def evaluate_pair(
+    files: Mapping[str, Path],
+    options: Options,
+    outputs: Mapping[str, Path | None],
+    *,
+    overwrite: bool,
+    say: Say | None,
+) -> Record:
+    """Compare two files and write the outputs that are asked for: "output" and "save_lesions"."""
+    suffixes = {"output": (".json",), "save_lesions": (".nii", ".nii.gz")}
+    wanted = {what: path for what, path in outputs.items() if path is not None}
+    for what, path in wanted.items():
+        check_outputs([path], list(files.values()), suffixes[what], overwrite=overwrite)
+    record = compare(files, options, say or (lambda _: None))
+    for role in ("prediction", "truth"):
+        record.remarks.extend(without_lesions([(shown(files[role]), record.evaluation)], role, options))
+    if wanted:
+        _write(record, wanted, overwrite=overwrite)
+    return record
+
+
+def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
+    """Read files by role and compare them."""
     from ..images.image import votes_of
-    from ..images.reading import on_one_grid, reading
+    from ..images.structures import compare_names
 
+    remarks: list[str] = []
+    images, common = _images(files, options, say, remarks)
+    if files["prediction"].samefile(files["truth"]):
+        names = " and ".join(shown(files[what]) for what in ("prediction", "truth"))
+        remarks.append(f"{names} are one file: it is compared with itself")
+    if options.prediction == options.truth:
+        remarks += compare_names([images["prediction"], images["truth"]], options.truth)
+    say("comparing")
+    space = Space.of_affine(images["truth"].affine)
+    names_of = {what: shown(path) for what, path in files.items()}
+    arrays = {what: votes_of(image, remarks) for what, image in images.items()}
+    read = replace(
+        options,
+        prediction=_after_reading(options.prediction, images["prediction"]),
+        truth=_after_reading(options.truth, images["truth"]),
+    )
+    measured = measure(arrays, space, read, names_of, remarks)
+    return Record(
+        files=files,
+        measured=measured,
+        lesions=lesion_table(measured.lesions, space.voxel_mm3),
+        space=space,
+        image=common.of_output(images["truth"]).like,
+        options=options,
+        remarks=remarks,
+    )
+
+
+def _images(
+    files: Mapping[str, Path], options: Options, say: Say, remarks: list[str]
+) -> tuple[dict[str, Image], Common]:
+    """Read the files, each as its own options want, onto one grid."""
+    from ..images.grids.common import on_one_grid
+    from ..images.reading import reading
+    from ..images.wanted import Wanted
+
+    wanted = {
+        "prediction": Wanted(options.prediction, options.channel_axis),
+        "truth": Wanted(options.truth, options.channel_axis),
+        "mask": Wanted(),
+    }
     paths = list(files.values())
-    with reading(paths, 0) as found:
-        images = dict(zip(files, on_one_grid(paths, found, say, remarks), strict=True))
-    if paths[0].samefile(paths[1]):
-        remarks.append(f"{shown(paths[0])} and {shown(paths[1])} are one file: it is compared with itself")
-    return {what: votes_of(image) for what, image in images.items()}, images["truth"].grid.spacing_mm
+    with reading(paths, 0, [wanted[what] for what in files]) as found:
+        kinds = [KINDS[what] for what in files]
+        images, common = on_one_grid(paths, kinds, found, say, remarks, options.placing)
+    return dict(zip(files, images, strict=True)), common
 
 
-def _facts(
-    files: Mapping[str, Path], options: dict[str, Any], result: Evaluation, remarks: list[str]
-) -> dict[str, Any]:
-    """Return the content of the JSON."""
-    from importlib.metadata import version
+def _after_reading(foreground: Foreground, image: Image) -> Foreground:
+    """Return what is left to select: the reader takes the channels of probabilities, and named segments."""
+    return foreground.of_channel if image.is_channel else foreground
 
-    measures = {
-        name: value if math.isfinite(value) else None  # which JSON cannot hold
-        for name, value in asdict(result).items()
-    }
-    return {
-        "fastfuse": version("fastfuse"),
-        "method": "evaluation",
-        **{what: recorded(files[what]) if what in files else None for what in NAMES},
-        "options": options,
-        **measures,
-        "warnings": remarks,
-    }
+
+def without_lesions(named: Iterable[tuple[str, Evaluation]], role: str, options: Options) -> list[str]:
+    """Return a remark on the masks of a role whose components are all too small to be lesions."""
+    fields = f"{role}_lesions", f"{role}_left_out"
+    counts = [(name, *(getattr(result, field) for field in fields)) for name, result in named]
+    found = [f"{name} ({small})" for name, lesions, small in counts if small and not lesions]
+    if not found:
+        return []
+    why = f"no lesion above {options.least_mm3:g} mm³, and smaller components (how many) left out of lesion measures"
+    return [f"{why}: {listed(found)}; least_mm3=0 counts all"]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as text, the first twenty if there are more."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(shown(name) for name in names[:MOST_NAMED]) + more
+
+
+def _write(record: Record, wanted: Mapping[str, Path], *, overwrite: bool) -> None:
+    """Write the map of lesions and the JSON, together."""
+    from ..images.nifti import nifti_bytes
+
+    with Outputs(overwrite=overwrite) as outputs:
+        if "save_lesions" in wanted:
+            path = wanted["save_lesions"]
+            labels = lesion_map(record.measured.lesions)
+            outputs.add(path, nifti_bytes(path, labels, record.image, "1 found, 2 missed, 3 false lesion"))
+        if "output" in wanted:
+            outputs.add(wanted["output"], sidecar_bytes(facts_of_pair(record)))
+        outputs.commit()

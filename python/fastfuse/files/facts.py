@@ -28,7 +28,7 @@ def sidecar_of(
 
     foreground = int(np.count_nonzero(fusion.probability >= job.cut))
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
-    voxel_ml = inputs.raters[0].voxel_ml
+    voxel_ml = inputs.grid.voxel_mm3 / 1000
     return {
         "fastfuse": version("fastfuse"),
         "method": fusion.method,
@@ -39,6 +39,7 @@ def sidecar_of(
         **({} if grown is None else {"dilation": grown}),
         "foreground": {"voxels": foreground, "ml": round(foreground * voxel_ml, 6)},
         "region": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
+        "grid": inputs.common.facts(),
         "prior": number_or_null(fusion.prior),
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,

@@ -25,7 +25,9 @@ from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion
 from ..fusion.votes import ENTRIES, Votes, method_entry
+from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths
+from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
 from ..inputs.foreground import within
@@ -33,6 +35,7 @@ from ..inputs.names import grouped
 from .facts import sidecar_of
 from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of
+from .misfits import misfit_remarks
 from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
 from .structures import check_one_structure
 
@@ -66,6 +69,7 @@ def fuse_files(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
     image: PathLike | None = None,
     soften: bool = False,
@@ -75,19 +79,27 @@ def fuse_files(
     save_counts: PathLike | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
 ) -> Fusion:
-    """Fuse image files of one grid into a consensus file, with a JSON sidecar beside it.
+    """Fuse image files into a consensus file, with a JSON sidecar beside it.
+
+    Files that were cropped to what they mark are padded, and those whose axes have another order or direction are
+    turned, by whole voxels: no value changes. What lies between the voxels of the others is refused.
 
     Parameters
     ----------
     paths : sequence of path
-        One image per rater: .nii, .nii.gz, whatever else nibabel reads; .nrrd and .mha with SimpleITK; and .npz as
-        nnU-Net saves probabilities, with its segmentation beside it, of which select_label chooses the class or, by
-        its place, the region.
+        One image per rater: .nii, .nii.gz, .mha, .mhd, .nrrd, .nhdr, .npy, and whatever other volumes nibabel reads;
+        PNG and TIFF with Pillow; DICOM SEG with pydicom; and .npz as nnU-Net saves probabilities, with its segmentation
+        beside it, of which select_label chooses the class or, by its place, the region. A 2-D image is one slice,
+        (x, y, 1).
     output : path
-        The consensus (.nii or .nii.gz), float32, with the first rater's affine, units and codes. Its sidecar
-        has the same name with .json: method, options, each rater's file and performance, prior,
-        iterations, log-likelihood.
+        The consensus (.nii or .nii.gz), float32, with affine, units and codes of the grid: the first rater's, or
+        that of ``grid``, of ``image``, or of the box that holds all raters and the mask where files are parts of
+        one volume. Its sidecar has the same name with .json: method, options, grid, each rater's file and
+        performance, prior, iterations, log-likelihood.
     prior : {"mean", "estimate"}, float or path
         p(truth 1) before any vote, as in :func:`staple`; a map is given as an image file, or as "smooth:4", the mean
         vote smoothed by 4 mm (:func:`smoothed_vote`).
@@ -96,6 +108,9 @@ def fuse_files(
         specificity.
     present : sequence of m paths or None, optional
         Images of where each rater looked, 0 and 1; None for a rater who looked everywhere.
+    select_segment : str or sequence of str, optional
+        Name of the segment to fuse, or of several whose union is fused, of raters that name theirs (.seg.nrrd, DICOM
+        SEG).
     channel_axis : {"first", "last"}, optional
         Which axis of an image of four axes holds a network's classes or regions, of which select_label chooses one. By
         default the one along which probabilities sum to 1, or a single short one.
@@ -112,6 +127,13 @@ def fuse_files(
         Replace existing outputs.
     progress : callable, optional
         Called with a few words before each step.
+    grid : path, optional
+        Image whose grid all get, and the outputs have. Voxels beyond it are cut off, which is said.
+    resample : {"none", "nearest"}
+        What is done with a file whose voxels lie between those of the grid: it is refused, or each voxel of the grid
+        takes the value of the file's nearest one.
+    use : {"qform", "sform"}, optional
+        Which affine of a NIfTI header counts where it has both; the sform without it.
     {options}
 
     Returns
@@ -143,6 +165,7 @@ def fuse_files(
     asked = replace(options, prior=options.prior if is_plain(prior) else str(prior))
     asked.check_method(row, images=True)
     growth = growth_of(row, image, soften, dilation)
+    segments = with_segments(options.foreground, select_segment).segments
     place_of([], device)  # which refuses a device that is not there
     if growth is not None and (growth.binarize or options.binarize):
         growth, asked = replace(growth, binarize=True), replace(asked, binarize=True).checked_selection()
@@ -159,7 +182,9 @@ def fuse_files(
         cut=cut,
         smoothing_mm=smoothing_of(prior),
         channel_axis=check_channel_axis(channel_axis),
+        segments=segments,
         overwrite=overwrite,
+        placing=Placing.checked(grid, resample, use),
     )
     job.check()
     return _done(job, row, options, asked, growth, progress or (lambda _: None))
@@ -175,7 +200,8 @@ def _done(
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
     place = place_of([], options.device)
-    inputs = job.read(say, options.threads, Wanted(options.foreground, job.channel_axis))
+    wanted = Wanted(replace(options.foreground, segments=job.segments), job.channel_axis)
+    inputs = job.read(say, options.threads, wanted)
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
     a_map = prior_map(job, inputs, options.core_label, say)
     options = options if a_map is None else replace(options, prior=a_map)
@@ -186,20 +212,25 @@ def _done(
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
-    remarks = grouped(inputs.remarks) + doubts
+    remarks = [
+        *grouped(inputs.remarks),
+        *doubts,
+        *misfit_remarks(job, inputs, fusion, options.core_label),
+    ]
     where = "cpu" if place is None else f"cuda:{place.device}"
-    facts = {**asked.recorded(method), **asked.selection, "device": where, "cut": job.cut}
+    by_name = {"select_segment": list(job.segments)} if job.segments else {}
+    facts = {**asked.recorded(method), **asked.selection, **by_name, "device": where, "cut": job.cut}
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
     counts = None if job.counts is None else counts_of(inputs, options.core_label)
-    job.write(fusion, counts, inputs.raters[0], sidecar, say)
+    job.write(fusion, counts, inputs.common.like, sidecar, say)
     warn(remarks, callers=2)
     return fusion
 
 
 def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
     """Return the options for the votes that were read; make votes of values where the core would not."""
-    on_grid = inputs.raters[0].grid if method.estimates and inputs.raters else None
-    options = replace(options, spacing_mm=None if on_grid is None else on_grid.spacing_mm)
+    in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
+    options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
     if not options.foreground.selects:
         return options
     of_networks = any(image.is_channel for image in inputs.raters)

@@ -21,7 +21,7 @@ from ..inputs.arrays import selected
 from ..inputs.checks import check_flag
 from ..inputs.rounding import without_rounding
 from .job import Inputs, Job
-from .soften import dilation_facts, dilation_options, soft_facts
+from .soften import dilation_facts, dilation_options, in_space, soft_facts
 
 
 def growth_of(
@@ -57,7 +57,7 @@ def fuse_grown(
     guide = Guide.of(
         inputs.image,
         inputs.region,
-        replace(growth, spacing_mm=inputs.raters[0].grid.spacing_mm),
+        in_space(growth, inputs.grid),
         threads=options.threads,
         image_name=job.titles["image"],
         roi_name=job.titles["mask"],

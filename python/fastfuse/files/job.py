@@ -13,19 +13,23 @@ from numpy.typing import NDArray
 from ..fusion.result import Fusion
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
+from ..images.placing import AS_IT_IS, Kind, Placing
 from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.arrays import selected
 
 if TYPE_CHECKING:
+    from ..images.grids.common import Common
     from ..images.image import Image
     from ..images.wanted import ChannelAxis, Wanted
+    from ..inputs.grids import Grid
 
 
 @dataclass
 class Inputs:
-    """What the files hold, on one grid: the first rater's."""
+    """What the files hold, on one grid."""
 
+    common: Common
     raters: list[Image] = field(default_factory=list)
     votes: list[NDArray[Any]] = field(default_factory=list)
     region: NDArray[Any] | None = None
@@ -33,6 +37,11 @@ class Inputs:
     image: NDArray[Any] | None = None
     present: list[NDArray[Any] | None] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def grid(self) -> Grid:
+        """Positions of the voxels in space."""
+        return self.common.like.grid
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,9 @@ class Job:
     cut: float = 0.5  # of the label's mask
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
     channel_axis: ChannelAxis | None = None  # of images of four axes
+    segments: tuple[str, ...] = ()  # names of those that raters' files are read for
     overwrite: bool = False
+    placing: Placing = AS_IT_IS
 
     @property
     def names(self) -> list[str]:
@@ -70,7 +81,7 @@ class Job:
         """Refuse early what must not, or cannot, be written."""
         from ..images.nifti import NIFTI_SUFFIXES
 
-        others = (self.mask, self.prior, self.image, *self.present)
+        others = (self.mask, self.prior, self.image, *self.present, self.placing.grid)
         check_pairs(self.raters)
         inputs = [*self.raters, *(path for path in others if path is not None)]
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
@@ -79,19 +90,26 @@ class Job:
 
     def read(self, say: Callable[[str], None], threads: int, wanted: Wanted) -> Inputs:
         """Read all images, several at once."""
+        from ..images.grids.common import on_one_grid
         from ..images.image import votes_of
-        from ..images.reading import on_one_grid, reading
+        from ..images.reading import reading
+        from ..images.structures import compare_names
 
         remarks = repeated(self.raters)
-        others: dict[str | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
+        others: dict[Kind | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
         others.update(enumerate(self.present))
         given = {what: path for what, path in others.items() if path is not None}
         paths = [*self.raters, *given.values()]
-        with reading(paths, threads, wanted) as found_images:
-            images = list(on_one_grid(paths, found_images, say, remarks))
+        kinds: list[Kind] = ["votes"] * len(self.raters)
+        kinds += ["present" if isinstance(what, int) else what for what in given]
+        asked = [wanted] * len(self.raters) + [wanted.beside()] * len(given)
+        with reading(paths, threads, asked) as found_images:
+            images, common = on_one_grid(paths, kinds, found_images, say, remarks, self.placing)
         raters = images[: len(self.raters)]
         found = dict(zip(given, images[len(raters) :], strict=True))
+        remarks += compare_names(raters, wanted.foreground)
         return Inputs(
+            common,
             raters=raters,
             votes=[votes_of(image, remarks) for image in raters],
             region=votes_of(found["mask"]) if "mask" in found else None,

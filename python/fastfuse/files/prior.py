@@ -15,7 +15,10 @@ from ..fusion.smoothing import smoothed_vote
 from ..inputs.arrays import selected
 from .job import Inputs, Job
 
-IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr")
+IMAGE_SUFFIXES = (
+    ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".img", ".hdr", ".npy", ".npz", ".tif", ".tiff",
+    ".png", ".dcm",
+)  # fmt: skip
 
 
 def prior_file(prior: Any) -> Path | None:
@@ -60,5 +63,5 @@ def prior_map(job: Job, inputs: Inputs, label: int | None, say: Callable[[str], 
         return inputs.prior
     say("smoothing the votes")
     voting = inputs.votes if label is None else [selected(vote, label) for vote in inputs.votes]
-    spacing = inputs.raters[0].grid.spacing_mm
+    spacing = inputs.grid.spacing_mm
     return smoothed_vote(voting, job.smoothing_mm, spacing_mm=spacing, mask=inputs.region)

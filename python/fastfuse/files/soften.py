@@ -12,8 +12,10 @@ from ..dilation.guide import Guide
 from ..dilation.options import Dilation
 from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
+from ..images.formats.segments import with_segments
 from ..images.outputs import Outputs, check_outputs, make_folder
 from ..images.paths import PathLike, as_path, as_paths, recorded, shown
+from ..images.placing import Form, Placing, Resample
 from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
@@ -22,7 +24,9 @@ from ..inputs.foreground import Foreground
 from ..inputs.rounding import without_rounding
 
 if TYPE_CHECKING:
+    from ..images.grids.common import Common
     from ..images.image import Image
+    from ..inputs.grids import Grid
 
 
 def soften_files(
@@ -35,10 +39,14 @@ def soften_files(
     select_label: Labels = None,
     mask_threshold: float | None = None,
     scale: Scale = None,
+    select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
     threads: int = 0,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
     **options: Any,
 ) -> list[SoftMask]:
     """Grow mask files by :func:`conditional_dilation` into soft mask files, a JSON sidecar beside each.
@@ -48,9 +56,11 @@ def soften_files(
     paths : sequence of path
         Masks, in any format that :func:`fuse_files` reads.
     image : path
-        The image that the masks grow on (FLAIR), on their grid.
+        The image that the masks grow on (FLAIR). Masks that are cropped or turned against it are padded and turned by
+        whole voxels, as in :func:`fuse_files`.
     output : path, optional
-        Soft mask (.nii or .nii.gz) of a single mask, float32, with the mask's affine, units and codes.
+        Soft mask (.nii or .nii.gz) of a single mask, float32, with the mask's affine, units and codes;
+        or those of the image, if the mask was put on its grid.
     out_dir : path, optional
         Folder for any number of soft masks, each named as its mask; made if it is not there.
     roi : path, optional
@@ -59,7 +69,7 @@ def soften_files(
         Label of label maps to grow, or labels whose union is grown.
     mask_threshold : float, optional
         The mask is what is at least this: for probabilities. (``threshold`` is that of the ring.)
-    scale, channel_axis
+    scale, select_segment, channel_axis
         As in :func:`fuse_files`.
     threads, **options
         As in :func:`conditional_dilation`, without ``spacing_mm``: it is in the headers.
@@ -67,6 +77,8 @@ def soften_files(
         Replace existing outputs.
     progress : callable, optional
         Called with a few words before each step.
+    grid, resample, use
+        As in :func:`fuse_files`.
 
     Returns
     -------
@@ -87,7 +99,7 @@ def soften_files(
     say = progress or (lambda _: None)
     checked = dilation_options(options)
     foreground = Foreground.checked(select_label, checked.binarize, mask_threshold, scale)
-    wanted = Wanted(foreground, check_channel_axis(channel_axis))
+    wanted = Wanted(with_segments(foreground, select_segment), check_channel_axis(channel_axis))
     threads = check_count(threads, "threads", least=0)
     masks = as_paths(paths)
     if not masks:
@@ -95,7 +107,10 @@ def soften_files(
     image, roi = as_path(image, "image"), as_path(roi, "roi")
     folder, results = _result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
     with _made(folder):
-        return _soften_all(masks, results, image, roi, checked, wanted, threads, say, overwrite=overwrite)
+        placing = Placing.checked(grid, resample, use)
+        return _soften_all(
+            masks, results, image, roi, checked, wanted, threads, say, placing, overwrite=overwrite
+        )
 
 
 def _soften_all(
@@ -107,25 +122,29 @@ def _soften_all(
     wanted: Wanted,
     threads: int,
     say: Callable[[str], None],
+    placing: Placing,
     *,
     overwrite: bool,
 ) -> list[SoftMask]:
+    from ..images.grids.common import Common, as_read
     from ..images.image import chosen_votes, votes_of
     from ..images.nifti import NIFTI_SUFFIXES
-    from ..images.reading import on_one_grid, reading
+    from ..images.reading import reading
 
     inputs = [image, *([] if roi is None else [roi]), *masks]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
     check_outputs([sidecar_path(path) for path in results], inputs, (".json",), overwrite=overwrite)
     check_pairs(masks)
     remarks = repeated(masks)
-    with reading(inputs, threads, wanted) as found, Outputs(overwrite=overwrite) as outputs:
-        images = on_one_grid(inputs, found, say, remarks)
+    asked = [wanted.beside()] * (len(inputs) - len(masks)) + [wanted] * len(masks)
+    with reading(inputs, threads, asked) as found, Outputs(overwrite=overwrite) as outputs:
+        images = as_read(inputs, found, say, remarks, placing)
         base = next(images)
+        common = Common.of_image(base, placing)
         guide = Guide.of(
-            base.data,
-            None if roi is None else votes_of(next(images)),
-            replace(checked, spacing_mm=base.grid.spacing_mm),
+            common.place_next(base, remarks, "image").data,
+            None if roi is None else votes_of(common.place_next(next(images), remarks, "mask")),
+            in_space(checked, common.like.grid),
             threads=threads,
             image_name=shown(image),
             roi_name="roi" if roi is None else shown(roi),
@@ -134,32 +153,39 @@ def _soften_all(
         facts = dilation_facts(guide, image, roi)
         softened = []
         for path, result in zip(masks, results, strict=True):
-            mask = next(images)
+            mask = common.place_next(next(images), remarks)
             say(f"softening {shown(path.name)}")
             votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
             [votes], said = without_rounding([votes], [shown(path)], binary=True)
             remarks += said
             softened.append(guide.dilate(votes, shown(path)))
-            _add_result(outputs, result, softened[-1], mask, facts, remarks)
+            _add_result(outputs, result, softened[-1], mask, common.of_output(mask), facts, remarks)
         outputs.commit()
     warn(remarks, callers=2)
     return softened
 
 
 def _add_result(
-    outputs: Outputs, result: Path, soft: SoftMask, mask: Image, facts: dict[str, Any], remarks: list[str]
+    outputs: Outputs,
+    result: Path,
+    soft: SoftMask,
+    mask: Image,
+    common: Common,
+    facts: dict[str, Any],
+    remarks: list[str],
 ) -> None:
     """Add a soft mask and its sidecar to the outputs."""
     from importlib.metadata import version
 
     from ..images.nifti import nifti_bytes
 
-    outputs.add(result, nifti_bytes(result, soft.values, mask, "fastfuse soft mask"))
+    outputs.add(result, nifti_bytes(result, soft.values, common.like, "fastfuse soft mask"))
     sidecar = {
         "fastfuse": version("fastfuse"),
         "method": "conditional-dilation",
         "mask": recorded(mask.path),
         "output": recorded(result.name),
+        "grid": common.facts(),
         **facts,
         **soft_facts(soft),
         "warnings": remarks,
@@ -172,6 +198,11 @@ def dilation_options(options: Mapping[str, Any]) -> Dilation:
     if "spacing_mm" in options:
         raise TypeError("spacing_mm is given: files have it in their headers")
     return Dilation.checked(**options, spacing_mm=(1.0, 1.0, 1.0))
+
+
+def in_space(options: Dilation, grid: Grid) -> Dilation:
+    """Return a dilation's options with the voxel size, where a radius in mm needs it."""
+    return replace(options, spacing_mm=None if options.radius_mm is None else grid.spacing_mm)
 
 
 def dilation_facts(guide: Guide, image: Path, roi: Path | None) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from .memory import available, shown_bytes
 from .paths import shown
 
+READABLE = (
+    "NIfTI (.nii, .nii.gz, .hdr with .img), MetaImage (.mha, .mhd), NRRD (.nrrd, .nhdr), MGH (.mgh, .mgz), NumPy (.npy), "
+    "PNG and TIFF, DICOM SEG (.dcm), nnU-Net's .npz, and AFNI, MINC and PAR/REC volumes"
+)
 MOST_CHANNELS = 256  # of a network; an image of four axes with more is something else
 
 
@@ -23,8 +26,13 @@ def check_regular(path: Path) -> None:
         status = path.stat()
     except FileNotFoundError:
         raise ImageError(f"{shown(path)}: no such file") from None
+    except ValueError:  # a null character
+        raise ImageError(f"{shown(path)}: no file can have such a name") from None
     except OSError as error:
         raise ImageError(f"{shown(path)}: cannot be found ({error.strerror or error})") from None
+    if stat.S_ISDIR(status.st_mode):
+        here = " (an empty name stands for the folder one is in)" if path == Path() else ""
+        raise ImageError(f"{shown(path)}: not a regular file, but a folder{here}; name the files in it")
     if not stat.S_ISREG(status.st_mode):
         raise ImageError(f"{shown(path)}: not a regular file")
     if status.st_size == 0:
@@ -32,48 +40,56 @@ def check_regular(path: Path) -> None:
 
 
 def check_content(path: Path, extents: Any, stored: np.dtype[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and stored type of one 3-D image of numbers, or of a network's channels; refuse anything else."""
+    """Return shape and stored type of one image of numbers, or of a network's channels; refuse anything else.
+
+    A 2-D image is one slice, (x, y, 1); trailing axes of one frame each are dropped.
+    """
     shape = tuple(int(extent) for extent in extents)
     if not shape or min(shape) < 1:
         raise ImageError(f"{shown(path)}: it has no voxels (shape {shape})")
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) == 5 and shape[3] == 1:  # where NIfTI keeps vectors
-        shape = (*shape[:3], shape[4])
-    if len(shape) != 3 and not (len(shape) == 4 and min(shape[0], shape[3]) <= MOST_CHANNELS):
+    kept = shape
+    while len(kept) > 3 and kept[-1] == 1:
+        kept = kept[:-1]
+    if len(kept) == 2:
+        kept = (*kept, 1)
+    if len(kept) == 5 and kept[3] == 1:  # where NIfTI keeps vectors
+        kept = (*kept[:3], kept[4])
+    if len(kept) != 3 and not (len(kept) == 4 and kept[0] > 1 and min(kept[0], kept[3]) <= MOST_CHANNELS):
         raise ImageError(
-            f"{shown(path)}: it has shape {shape}; one 3-D image per file is needed, so split it first"
+            f"{shown(path)}: it has shape {shape}; one 3-D image per file is needed, {_remedy(kept)}"
         )
     if stored.kind not in "iuf" or stored.itemsize > 8:
         raise ImageError(
             f"{shown(path)}: it holds elements of type {stored}; convert it to integers or floats"
         )
-    return shape, stored
+    return kept, stored
 
 
-def check_memory(path: Path, shape: tuple[int, ...]) -> None:
-    """Refuse an image that this machine's memory cannot hold."""
-    needed, memory = 8 * math.prod(shape), _memory()
-    if memory is not None and needed > memory:
+def _remedy(shape: tuple[int, ...]) -> str:
+    """Say what is to be done with a shape that is no image's."""
+    if len(shape) < 2:
+        return "or a 2-D one: this is a list of numbers"
+    if 1 in shape and sum(extent > 1 for extent in shape) <= 3:
+        return f"so drop axis {shape.index(1)}, which has one entry, and save it again"
+    return "so split it first"
+
+
+def check_memory(path: Path, needed: int) -> None:
+    """Refuse what takes more bytes than are free."""
+    free = available()
+    if free is not None and needed > free:
         raise ImageError(
-            f"{shown(path)}: it needs {needed / 1e9:.0f} GB of memory, more than this machine has"
+            f"{shown(path)}: it needs {shown_bytes(needed)} of memory, more than the {shown_bytes(free)} that are free; crop "
+            "it, or use a machine with more"
         )
-
-
-def _memory() -> int | None:
-    """Return the machine's memory in bytes; None if the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return None
 
 
 def check_affine(path: Path, affine: NDArray[np.float64]) -> None:
     """Refuse an affine that is not finite or not invertible."""
     sound = bool(np.isfinite(affine).all())
-    if sound:
+    with np.errstate(all="ignore"):
         sides = np.linalg.norm(affine[:3, :3], axis=0)
-        sound = abs(np.linalg.det(affine[:3, :3])) > 1e-6 * sides.prod()
+        sound = sound and bool(abs(np.linalg.det(affine[:3, :3])) > 1e-6 * sides.prod())
     if not sound:
         raise ImageError(
             f"{shown(path)}: its affine is not an invertible matrix of finite numbers; mend the header"

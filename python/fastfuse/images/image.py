@@ -14,6 +14,8 @@ from ..inputs.arrays import shown_number
 from ..inputs.foreground import Foreground
 from ..inputs.grids import Grid
 from .channels import Held
+from .formats.segments import Segment
+from .grids.forms import forms_of, unit_of
 from .paths import shown
 
 HALF = 0.501  # of a step: single precision needs a little more than half
@@ -37,8 +39,12 @@ class Image:
         Whether the header scales the stored numbers, so that they may be rounded.
     remark : str or None
         What is doubtful about the file.
+    placed : bool or None
+        Whether the header says where the image lies; None: the codes of ``header`` tell, if there is one.
+    segments : tuple of Segment
+        The structures that the file names.
     is_channel : bool
-        Whether the data are probabilities of a network, of which labels have chosen the channel.
+        Whether the data are votes already: labels have chosen a network's channel, or labels or names a segment.
     held : Held or None
         Labels of the network's segmentation that these are, if that is known.
     """
@@ -49,6 +55,8 @@ class Image:
     header: Any = None
     scaled: bool = False
     remark: str | None = None
+    placed: bool | None = None
+    segments: tuple[Segment, ...] = ()
     is_channel: bool = False
     held: Held | None = None
 
@@ -63,15 +71,17 @@ class Image:
     @property
     def grid(self) -> Grid:
         """Positions of the voxels in space."""
-        codes = (1, 0) if self.header is None else (self.header["qform_code"], self.header["sform_code"])
-        return Grid(
-            shown(self.path), self.data.shape, self.affine, placed=any(int(code) > 0 for code in codes)
-        )
+        forms = forms_of(self.header)
+        placed = self.placed
+        if placed is None:
+            placed = self.header is None or bool(forms)
+        shape, unit = self.data.shape, unit_of(self.header)
+        return Grid(shown(self.path), shape, self.affine, placed=placed, forms=forms, unit=unit)
 
     @property
     def voxel_ml(self) -> float:
         """Volume of a voxel, in ml."""
-        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+        return self.grid.voxel_mm3 / 1000
 
 
 def votes_of(image: Image, remarks: list[str] | None = None) -> NDArray[Any]:

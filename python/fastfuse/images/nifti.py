@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import io
 import logging
 import math
@@ -12,20 +13,22 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..inputs.grids import corners
 from . import gz
-from .checks import check_content, check_memory
+from .checks import READABLE, check_content, check_memory
+from .grids.forms import affine_of, disagreement, in_file_units
 from .image import Image
-from .paths import shown
+from .paths import remark_on, shown
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
-# nibabel logs the faults that its check raises. A logger outside the hierarchy leaves the user's logging alone.
-SILENT = logging.Logger("fastfuse.nifti", level=logging.CRITICAL)  # noqa: LOG001
+# First bytes of files that are inflated, and what a bzip2 file is named.
+BZIP2 = b"BZh"
+CIFTI_INTENTS = range(3000, 3100)
 
 
 def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
@@ -34,19 +37,43 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
     The content, not the name, tells whether it is compressed.
     """
     with path.open("rb") as raw:
-        compressed = raw.read(2) == gz.MAGIC
+        begin = raw.read(3)
         raw.seek(0)
-        file: io.BufferedIOBase = gz.reader(raw) if compressed else raw
+        file = _opened(raw, begin)
         header = _read_header(file)
-        shape, stored = _check_header(path, header, None if compressed else path.stat().st_size)
-        data = _read_data(header, file, go_on)
-        while compressed and file.read(gz.PIECE):
-            go_on()
-    affine = header.get_best_affine().astype(np.float64)
+        compressed = file is not raw
+        shape, stored, doubts = _check_header(path, header, None if compressed else path.stat().st_size)
+        data = _read_data(path, header, file, go_on)
+        surplus = _rest(file, go_on) if compressed else path.stat().st_size - file.tell()
+    if surplus >= shape[0] * shape[1] * stored.itemsize:
+        doubts.append(f"{surplus} bytes follow the last voxel, at least a slice: is its header right?")
+    try:
+        affine, doubt = with_thickness(affine_of(header), shape)
+        apart = disagreement(path, header, shape[:3])
+    except (ValueError, HeaderDataError) as error:
+        raise ImageError(
+            f"{shown(path)}: its qform is no rotation ({error}); save it again with its true place, as in "
+            "nibabel.Nifti1Image(data, affine)"
+        ) from error
+    told = [one for one in (remark_on(path, (*doubts, doubt)), apart) if one]
     data = data.reshape(shape, order="F")
-    return Image(
-        path, data, affine, header, scaled=data.dtype != stored, remark=_disagreement(path, header, shape)
-    )
+    return Image(path, data, affine, header, scaled=data.dtype != stored, remark="; ".join(told) or None)
+
+
+def _opened(raw: io.BufferedReader, begin: bytes) -> io.BufferedIOBase:
+    """Return a file that inflates another, or that itself."""
+    if begin.startswith(gz.MAGIC):
+        return gz.reader(raw)
+    return bz2.BZ2File(raw) if begin == BZIP2 else raw
+
+
+def _rest(file: io.BufferedIOBase, go_on: Callable[[], None]) -> int:
+    """Read a file to its end, so that its CRC is checked; return how many bytes were left."""
+    rest = 0
+    while piece := file.read(gz.PIECE):
+        rest += len(piece)
+        go_on()
+    return rest
 
 
 def _read_header(file: io.BufferedIOBase) -> Any:
@@ -57,32 +84,140 @@ def _read_header(file: io.BufferedIOBase) -> Any:
     return kind(begin[: 540 if nifti2 else 348], check=False)
 
 
-def _check_header(path: Path, header: Any, file_size: int | None) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and stored type; refuse an unsound header and a file that is shorter than it says."""
-    header.check_fix(logger=SILENT, error_level=logging.ERROR)
-    offset = int(header["vox_offset"])
-    single = bytes(header["magic"].tobytes()).startswith((b"n+1", b"n+2"))
-    if not single:
-        raise ImageError(
-            f"{shown(path)}: it is not a single-file NIfTI image (magic {bytes(header['magic'])!r})"
-        )
+def _check_header(
+    path: Path, header: Any, file_size: int | None
+) -> tuple[tuple[int, ...], np.dtype[Any], list[str]]:
+    """Return shape, stored type and doubts; refuse an unsound header and a file that is shorter than it says."""
+    doubts = _mended(path, header)
+    _check_kind(path, header)
     shape, stored = check_content(path, header.get_data_shape(), header.get_data_dtype())
-    expected = offset + math.prod(shape) * stored.itemsize
+    count = math.prod(shape)
+    expected = header.get_data_offset() + count * stored.itemsize
     if file_size is not None and file_size < expected:
         raise ImageError(f"{shown(path)}: {file_size} bytes, {expected} expected; the file is truncated")
-    check_memory(path, shape)
-    return shape, stored
+    slope, inter, doubt = _scaling(path, header)
+    check_memory(path, count * (stored.itemsize if (slope, inter) == (1, 0) else stored.itemsize + 16))
+    return shape, stored, [*doubts, *doubt]
 
 
-def _read_data(header: Any, file: io.BufferedIOBase, go_on: Callable[[], None]) -> NDArray[Any]:
+def _check_kind(path: Path, header: Any) -> None:
+    """Refuse a header that no single-file volume has."""
+    magic = bytes(header["magic"].tobytes())
+    if not magic.startswith((b"n+1", b"n+2")):
+        raise ImageError(
+            f"{shown(path)}: it is not a single-file NIfTI image (magic {magic.rstrip(bytes(1))!r})"
+        )
+    if int(header["intent_code"]) in CIFTI_INTENTS:
+        raise ImageError(
+            f"{shown(path)}: it is CIFTI, values at surfaces and voxels, and no volume; fastfuse reads {READABLE}"
+        )
+
+
+def _mended(path: Path, header: Any) -> list[str]:
+    """Check a header as nibabel does, which mends what it can; return what is to be said of it."""
+    sides, offset = header["pixdim"][1:4].copy(), header["vox_offset"].item()
+    said: list[str] = []
+    log = logging.Logger("fastfuse.nifti", level=1)  # noqa: LOG001 - outside the user's hierarchy
+
+    def keep(record: logging.LogRecord) -> bool:
+        said.append(record.getMessage())
+        return False
+
+    log.addFilter(keep)
+    header.check_fix(logger=log, error_level=logging.ERROR)
+    shape = (*header.get_data_shape(), 1, 1, 1)[:3]
+    doubts = mended_in_words(path, header, [text for text in said if text], shape, sides)
+    if offset == 0:
+        header["vox_offset"] = header.single_vox_offset
+        doubts.append(f"its vox_offset is 0: {header.single_vox_offset} is taken, where the header ends")
+    return doubts
+
+
+def mended_in_words(
+    path: Path, header: Any, said: list[str], shape: tuple[int, ...], sides: NDArray[Any] | None = None
+) -> list[str]:
+    """Return what is to be said of the faults of a header that nibabel mends; refuse an invented voxel size.
+
+    Parameters
+    ----------
+    path : Path
+    header : nibabel header
+        As it was mended.
+    said : list of str
+        What nibabel says of it.
+    shape : tuple of int
+    sides : ndarray, shape (3,), optional
+        pixdim[1:4] before it was mended.
+    """
+    names = header.keys() if hasattr(header, "keys") else ()
+    by_sform = "sform_code" in names and int(header["sform_code"]) != 0
+    by_qform = not by_sform and "qform_code" in names and int(header["qform_code"]) != 0
+    doubts = []
+    for text in said:
+        if "pixdim[1,2,3]" in text and not by_sform:
+            doubts.append(_of_sides(path, text, shape, sides))
+        elif "qfac" in text and by_qform:
+            doubts.append("its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken")
+        elif "bitpix" in text:
+            doubts.append("its bitpix contradicts its datatype: the datatype is taken")
+        elif not any(word in text for word in ("pixdim", "divisible by 16")):
+            doubts.append(f"nibabel says of its header: {text}")
+    return doubts
+
+
+def _of_sides(path: Path, text: str, shape: tuple[int, ...], sides: NDArray[Any] | None) -> str:
+    """Return what is to be said of voxel sizes of 0 and below; refuse those that would be invented."""
+    given = "0" if sides is None else ", ".join(f"{side:g}" for side in sides)
+    if "non-zero" in text:
+        if sides is not None and sides[0] and sides[1] and shape[2] == 1:
+            return "its header gives no thickness of the slice: 1 mm is taken"
+        raise ImageError(
+            f"{shown(path)}: its header gives a voxel size of 0 mm (pixdim {given}): save it with the true size, as in "
+            "nibabel.Nifti1Image(data, affine)"
+        )
+    return f"its header gives a voxel size below 0 mm (pixdim {given}): the sign is dropped"
+
+
+def with_thickness(affine: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.float64], str]:
+    """Give a single slice a thickness of 1 mm where its affine has none; say so."""
+    if shape[2] != 1 or not np.isfinite(affine).all() or np.any(affine[:3, 2]):
+        return affine, ""
+    normal = np.cross(affine[:3, 0], affine[:3, 1])
+    length = float(np.linalg.norm(normal))
+    if length == 0:
+        return affine, ""
+    affine = affine.copy()
+    affine[:3, 2] = normal / length
+    return affine, "its header gives no thickness of the slice: 1 mm is taken"
+
+
+def _scaling(path: Path, header: Any) -> tuple[float, float, list[str]]:
+    """Return slope and intercept of the stored numbers, 1 and 0 where the header has none, and a doubt."""
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or not math.isfinite(slope):
+        ignored = [] if inter == 0 or math.isnan(inter) else [f"scl_inter {inter:g}"]
+        ignored += [f"scl_slope {slope:g}"] if ignored or math.isinf(slope) else []
+        return 1.0, 0.0, [f"its {' and '.join(ignored)} are ignored: no scaling"] if ignored else []
+    if not math.isfinite(inter):
+        raise ImageError(
+            f"{shown(path)}: its scl_inter is {inter:g}, beside a scl_slope of {slope:g}; mend the header"
+        )
+    return slope, inter, []
+
+
+def _read_data(path: Path, header: Any, file: io.BufferedIOBase, go_on: Callable[[], None]) -> NDArray[Any]:
     """Read the voxels into memory: a file that shrinks while it is mapped would kill the process."""
     stored = np.empty(header.get_data_shape(), header.get_data_dtype(), order="F")
     file.seek(header.get_data_offset())
     _fill(_bytes_of(stored), file, go_on)
-    slope, inter = header.get_slope_inter()
-    return np.asanyarray(
-        apply_read_scaling(stored, 1.0 if slope is None else slope, 0.0 if inter is None else inter)
-    )
+    slope, inter, _ = _scaling(path, header)
+    try:
+        return np.asanyarray(apply_read_scaling(stored, slope, inter))
+    except ArithmeticError:
+        raise ImageError(
+            f"{shown(path)}: its voxels times scl_slope {slope:g} plus scl_inter {inter:g} are beyond any number; mend "
+            "the header"
+        ) from None
 
 
 def _bytes_of(voxels: NDArray[Any]) -> memoryview:
@@ -101,32 +236,24 @@ def _fill(buffer: memoryview, file: io.BufferedIOBase, go_on: Callable[[], None]
         filled += count
 
 
-def _disagreement(path: Path, header: Any, shape: tuple[int, ...]) -> str | None:
-    """Return a remark if qform and sform put the image at different places."""
-    if int(header["qform_code"]) <= 0 or int(header["sform_code"]) <= 0:
-        return None
-    qform, sform = header.get_qform(), header.get_sform()
-    shift = float(np.linalg.norm(corners(shape, qform) - corners(shape, sform), axis=1).max())
-    if shift <= 0.1 * float(np.linalg.norm(sform[:3, :3], axis=0).min()):
-        return None
-    return f"{shown(path)}: its qform and sform lie {shift:.3g} mm apart; the sform is used"
-
-
 def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -> bytes:
     """Serialise ``data`` as NIfTI with affine, units and codes of ``like``; qform and sform equal, slope 1.
+
+    The affine is written in the units of ``like``, so that both files look alike where units are not read.
 
     Compressed if ``path``, the file to be written, ends in .gz.
     """
     kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
-    image = kind(data, like.affine)
+    affine = in_file_units(like.affine, like.header)
+    image = kind(data, affine)
     qform_code, sform_code = 1, 1
     image.header.set_xyzt_units("mm")
     if like.header is not None:
         qform_code, sform_code = int(like.header["qform_code"]), int(like.header["sform_code"])
         with suppress(KeyError):  # units that the standard does not know
             image.header.set_xyzt_units(*like.header.get_xyzt_units())
-    image.set_sform(like.affine, sform_code)
-    image.set_qform(like.affine, qform_code)
+    image.set_sform(affine, sform_code)
+    image.set_qform(affine, qform_code)
     image.header["descrip"] = description.encode()
     image.header.set_slope_inter(1, 0)
     parts = (_header_bytes(image), _bytes_of(data))

@@ -22,6 +22,7 @@ from ..inputs.arrays import labels_in
 from ..inputs.foreground import Foreground
 from ..inputs.names import counted
 from .channels import Channels, are_classes
+from .checks import check_memory
 from .dataset_json import regions_of
 from .image import Image
 from .paths import shown
@@ -183,9 +184,12 @@ def _array(path: Path) -> NDArray[Any]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             for name in ARRAYS:
                 if name in found:
+                    check_memory(path, 2 * found.zip.getinfo(f"{name}.npy").file_size)
                     array: NDArray[Any] = found[name]
                     return array
             held = ", ".join(found.files) or "nothing"
+    except ImageError:
+        raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
         raise ImageError(
             f"{shown(path)}: cannot be read ({str(error) or type(error).__name__}); is it a complete .npz?"

@@ -48,6 +48,12 @@ def shown(path: Path | str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
 
 
+def remark_on(path: Path, doubts: Iterable[str]) -> str | None:
+    """Return what is doubtful about a file as one remark that names it; None if nothing is."""
+    told = "; ".join(doubt for doubt in doubts if doubt)
+    return f"{shown(path)}: {told}" if told else None
+
+
 def short_names(paths: Sequence[Path | str]) -> list[str]:
     """Return file names, or paths from the common folder on where names repeat, as :func:`shown`."""
     names = [Path(path).name for path in paths]

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import struct
 import threading
+import tokenize
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from ..errors import ImageError
-from ..inputs.grids import check_same_grid
 from . import gz
-from .checks import check_affine, check_content, check_memory, check_regular
+from .checks import check_affine, check_regular
+from .formats.dicom import DICOM_SUFFIXES, is_dicom, read_dicom
+from .formats.meta_image import META_SUFFIXES, read_meta_image
+from .formats.nrrd import NRRD_SUFFIXES, read_nrrd
+from .formats.numpy_file import read_numpy
+from .formats.other import looks_like, read_other
+from .formats.pictures import PICTURE_SUFFIXES, read_picture
+from .formats.segments import named
 from .four_axes import one_channel
 from .image import Image
-from .itk import ITK_SUFFIXES, read_itk
 from .nifti import NIFTI_SUFFIXES, read_nifti
 from .nnunet import companion_of, read_probabilities
 from .paths import shown
@@ -42,9 +48,13 @@ READ_ERRORS: tuple[type[Exception], ...] = (
     EOFError,
     ValueError,
     ArithmeticError,
-    KeyError,
-    MemoryError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    SyntaxError,
     TypeError,
+    struct.error,
+    tokenize.TokenError,
 )
 
 
@@ -55,7 +65,7 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     ----------
     path : path
     go_on : callable
-        Called before each piece of a NIfTI file's voxels; an exception from it ends the reading.
+        Called before each piece of a file's voxels, where the format allows; an exception from it ends the reading.
     wanted : Wanted, optional
         What is asked of the file, such as the class to take of a network's probabilities.
 
@@ -69,13 +79,20 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
         check_regular(path)
         with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
             image = one_channel(_read_by_name(path, go_on, wanted), wanted)
-    except ImageError:
-        raise
+    except ImageError as error:
+        if str(error).isprintable():
+            raise
+        raise ImageError(shown(str(error))) from error  # words of the file, which may hold anything
     except PermissionError:
         raise ImageError(f"{shown(path)}: permission to read it is denied") from None
+    except MemoryError:
+        raise ImageError(_no_memory(path)) from None
     except READ_ERRORS + gz.errors() as error:
-        reason = str(error) or type(error).__name__
-        raise ImageError(f"{shown(path)}: cannot be read ({reason}); is it a complete image file?") from error
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            raise ImageError(_no_memory(path)) from None
+        raise ImageError(_damaged(path, error)) from error
+    if wanted.foreground.segments and not image.is_channel:
+        named(path, image.segments, wanted.foreground.segments)  # which refuses a file without names
     check_affine(path, image.affine)
     return image
 
@@ -83,33 +100,54 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
 def _read_by_name(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
     """Read by the reader that the name's ending asks for."""
     name = path.name.lower()
-    if name.endswith(NIFTI_SUFFIXES):
+    if name.endswith((*NIFTI_SUFFIXES, ".nii.bz2")):
         return read_nifti(path, go_on)
     if name.endswith(".npz"):
         return read_probabilities(path, read(companion_of(path)), wanted.foreground)
-    if name.endswith(ITK_SUFFIXES):
-        return read_itk(path)
-    return _from_nibabel(path, nib.load(path, mmap=False))
+    if name.endswith(NRRD_SUFFIXES):
+        return read_nrrd(path, go_on, wanted)
+    if name.endswith(META_SUFFIXES):
+        return read_meta_image(path, go_on, wanted)
+    if name.endswith(".npy"):
+        return read_numpy(path)
+    if name.endswith(PICTURE_SUFFIXES):
+        return read_picture(path, wanted)
+    if name.endswith(DICOM_SUFFIXES) or is_dicom(path):
+        return read_dicom(path, wanted)
+    return read_other(path)
 
 
-def _from_nibabel(path: Path, image: Any) -> Image:
-    """Take an image of one of nibabel's other formats."""
-    shape, stored = check_content(path, image.shape, image.get_data_dtype())
-    check_memory(path, shape)
-    data = np.asanyarray(image.dataobj).reshape(shape, order="F")
-    return Image(path, data, image.affine.astype(np.float64), scaled=data.dtype != stored)
+def _no_memory(path: Path) -> str:
+    return (
+        f"{shown(path)}: there is too little memory to read it: read fewer files at once (--threads 1), crop it, or use a "
+        "machine with more"
+    )
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    """Say that a file cannot be read, and what its content looks like if that is something else."""
+    reason = " ".join((str(error) or type(error).__name__).split())[:300]
+    told = f"{shown(path)}: cannot be read ({shown(reason)}); is it a complete image file?"
+    what = looks_like(path)
+    if what in (None, "gzip", "bzip2"):
+        return told
+    return f"{told} Its content looks like {what}"
 
 
 @contextmanager
-def reading(paths: Sequence[Path], threads: int, wanted: Wanted = ALL) -> Iterator[Iterator[Image]]:
+def reading(
+    paths: Sequence[Path], threads: int, wanted: Wanted | Sequence[Wanted] = ALL
+) -> Iterator[Iterator[Image]]:
     """Read images in up to ``threads`` threads (0: one per core), at most ``threads`` files ahead of the caller.
 
     Images and errors come in the order of the paths, so the first bad file is the one reported. ``wanted`` is
-    what is asked of each file. The threads end with the block, at the latest after one more piece of a file.
+    what is asked of each file, or a list of that. The threads end with the block, at the latest after one more piece of a file.
     """
     workers = min(threads or _cores(), len(paths))
+    asked = [wanted] * len(paths) if isinstance(wanted, Wanted) else wanted
+    jobs = list(zip(paths, asked, strict=True))
     if workers < 2 or (workers := startable(workers)) < 2:
-        yield (read(path, wanted=wanted) for path in paths)
+        yield (read(path, wanted=one) for path, one in jobs)
         return
     stopped = threading.Event()
 
@@ -120,7 +158,7 @@ def reading(paths: Sequence[Path], threads: int, wanted: Wanted = ALL) -> Iterat
     pool = ThreadPoolExecutor(workers, "fastfuse-reader")
     waits = True
     try:
-        yield _in_order(pool, paths, workers, lambda path: read(path, go_on, wanted))
+        yield _in_order(pool, jobs, workers, lambda job: read(job[0], go_on, job[1]))
     except (KeyboardInterrupt, SystemExit):
         waits = False  # for a library that reads a file, and hears nothing
         raise
@@ -129,29 +167,18 @@ def reading(paths: Sequence[Path], threads: int, wanted: Wanted = ALL) -> Iterat
         pool.shutdown(wait=waits, cancel_futures=True)
 
 
-def on_one_grid(
-    paths: Sequence[Path], images: Iterator[Image], say: Callable[[str], None], remarks: list[str]
-) -> Iterator[Image]:
-    """Yield the images of these paths, check that they share the first one's grid, and add to ``remarks``."""
-    first: Image | None = None
-    for path in paths:
-        say(f"reading {shown(path.name)}")
-        image = next(images)
-        remark = check_same_grid(first.grid, image.grid) if first else None
-        remarks.extend(text for text in (image.remark, remark) if text)
-        first = first or image
-        yield image
-
-
 def _in_order(
-    pool: ThreadPoolExecutor, paths: Sequence[Path], ahead: int, read_one: Callable[[Path], Image]
+    pool: ThreadPoolExecutor,
+    jobs: Sequence[tuple[Path, Wanted]],
+    ahead: int,
+    read_one: Callable[[tuple[Path, Wanted]], Image],
 ) -> Iterator[Image]:
     """Yield the images in order; each one taken starts the reading of another file."""
-    rest = iter(paths)
-    started: deque[Future[Image]] = deque(pool.submit(read_one, path) for path in islice(rest, ahead))
+    rest = iter(jobs)
+    started: deque[Future[Image]] = deque(pool.submit(read_one, job) for job in islice(rest, ahead))
     while started:
         image = started.popleft().result()
-        started.extend(pool.submit(read_one, path) for path in islice(rest, 1))
+        started.extend(pool.submit(read_one, job) for job in islice(rest, 1))
         yield image
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
 from ..inputs.checks import check_choice
@@ -21,10 +21,17 @@ class Wanted:
         Which labels, classes or segments.
     channel_axis : {"first", "last"}, optional
         Which axis of an image of four axes holds a network's channels; found out where it can be.
+    is_rater : bool
+        Whether the file is a rater's, and not a mask, an image or a prior beside them.
     """
 
     foreground: Foreground = field(default_factory=Foreground)
     channel_axis: ChannelAxis | None = None
+    is_rater: bool = True
+
+    def beside(self) -> Wanted:
+        """Return what is asked of a mask, an image or a prior beside the raters: no segments."""
+        return replace(self, foreground=replace(self.foreground, segments=()), is_rater=False)
 
 
 def check_channel_axis(axis: Any) -> ChannelAxis | None:

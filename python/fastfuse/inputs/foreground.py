@@ -32,12 +32,15 @@ class Foreground:
         Whatever is at least this is foreground.
     scale : float, "auto" or None
         The value that stands for a vote of 1; "auto" takes 1, 100 or 255.
+    segments : tuple of str
+        Names of segments whose union is the foreground; the readers take them of files that name theirs.
     """
 
     labels: tuple[int, ...] = ()
     binarize: bool = False
     threshold: float | None = None
     scale: Scale = None
+    segments: tuple[str, ...] = ()
 
     @classmethod
     def checked(
@@ -70,8 +73,8 @@ class Foreground:
 
     @property
     def of_channel(self) -> Foreground:
-        """The rest of it, for probabilities of which the reader has taken the channel."""
-        return replace(self, labels=(), binarize=False)
+        """The rest of it, where the reader has taken the channel or the segments."""
+        return replace(self, labels=(), binarize=False, segments=())
 
     def votes(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import GridError
 
 SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be remarked
+SHEAR = 0.01  # cosine of the angle of two axes up to which distances along them err by a hundredth at most
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,18 @@ class Grid:
         Voxel indices to millimetres, RAS+.
     placed : bool
         Whether the header says where the image lies; if not, the affine is a guess.
+    forms : mapping of str to ndarray
+        The affines of a header that has several: "qform" and "sform" of NIfTI, in mm.
+    unit : str
+        What the header counts in; the affine is in mm all the same.
     """
 
     name: str
     shape: tuple[int, ...]
     affine: NDArray[np.float64]
     placed: bool = True
+    forms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    unit: str = "mm"
 
     @property
     def voxel_mm(self) -> NDArray[np.float64]:
@@ -42,9 +49,38 @@ class Grid:
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Voxel size along each axis, in mm, as plain numbers."""
+        """Voxel size along each axis, in mm, for distances along them.
+
+        Raises
+        ------
+        GridError
+            If the axes are not at right angles: distances are then other than these sizes tell.
+        """
+        if self.sheared:
+            raise GridError(
+                f"{self.name}: its axes are not at right angles (a tilted gantry?), so that distances in mm along them "
+                "are wrong: leave out what is given in mm, and mrf (--mrf), or resample all images onto an upright grid"
+            )
         x, y, z = self.voxel_mm.tolist()
         return x, y, z
+
+    @property
+    def sheared(self) -> bool:
+        """Whether the axes are not at right angles."""
+        units = self.affine[:3, :3] / self.voxel_mm
+        return bool(np.abs(units.T @ units - np.eye(3)).max() > SHEAR)
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of a voxel, in mm³: the determinant, which holds for axes at any angle."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    @property
+    def looks_like_none(self) -> bool:
+        """Whether the affine may stand for none: straight axes from 0, 0, 0, as programs write that know no place."""
+        sides = self.affine[:3, :3]
+        straight = np.array_equal(np.abs(sides), np.diag(np.abs(np.diag(sides))))
+        return not self.placed or (straight and not self.affine[:3, 3].any())
 
     @property
     def corners(self) -> NDArray[np.float64]:
@@ -70,11 +106,11 @@ def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
     return [remark for grid in grids[1:] if (remark := check_same_grid(grids[0], grid))]
 
 
-def check_same_grid(first: Grid, other: Grid) -> str | None:
+def check_same_grid(first: Grid, other: Grid, otherwise: str = "") -> str | None:
     """Compare two grids by the corners of their volumes; nothing is ever resampled silently.
 
     A shift of at most 0.001 of the smallest voxel side counts as none; one of up to 0.1 passes with a remark,
-    which is returned.
+    which is returned. ``otherwise`` says what else than resampling can be done.
 
     Raises
     ------
@@ -82,33 +118,102 @@ def check_same_grid(first: Grid, other: Grid) -> str | None:
         With both names, both shapes, the shift in mm and voxels, and the remedy; an axis that is flipped or
         exchanged is named.
     """
+    if first.shape == other.shape and (voxels := shift_of(first, other)) <= NEAR:
+        return None if voxels <= SAME else near(first, other, voxels)
+    raise GridError(difference(first, other, otherwise))
+
+
+def shift_of(first: Grid, other: Grid) -> float:
+    """Return how far two grids of one shape lie apart at the most, in voxels of the first."""
+    shift = float(np.linalg.norm(other.corners - first.corners, axis=1).max())
+    return shift / float(first.voxel_mm.min())
+
+
+def near(first: Grid, other: Grid, voxels: float) -> str:
+    """Say that two grids lie nearly at one place."""
+    shift = voxels * float(first.voxel_mm.min())
+    return f"{other.name} and {first.name} lie {shift:.3g} mm ({voxels:.2g} voxels) apart: taken as one grid"
+
+
+def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
+    """Say how two grids differ, and what to do; ``otherwise`` is one more remedy than to resample."""
     names = f"{other.name} and {first.name}"
     turned = _turned_axes(first, other)
     if turned and _distance_of_boxes(first, other) <= NEAR * first.voxel_mm.min():
-        raise GridError(
+        return (
             f"{names} cover the same box, but {turned}: reorient one of them, e.g. both with "
             "nibabel.as_closest_canonical or SimpleITK.DICOMOrient"
         )
+    doubt = moved_form(first, other) or affine_lost(first, other) or _other_unit(first, other)
+    remedy = doubt or f"resample one onto the other's grid{otherwise}"
     if first.shape != other.shape:
-        raise GridError(
-            f"{names} have shapes {other.shape} and {first.shape}{_and(turned)}: resample one onto the other's grid"
-        )
-    shift = float(np.linalg.norm(other.corners - first.corners, axis=1).max())
-    voxels = shift / float(first.voxel_mm.min())
-    if voxels <= SAME:
-        return None
-    if voxels <= NEAR:
-        return f"{names} lie {shift:.3g} mm ({voxels:.2g} voxels) apart: taken as one grid"
+        return f"{names} have shapes {other.shape} and {first.shape}{_and(turned)}: {remedy}"
+    voxels = shift_of(first, other)
+    shift = voxels * float(first.voxel_mm.min())
     apart = f"{names} have the shape {first.shape}, but lie {shift:.3g} mm ({voxels:.3g} voxels) apart"
-    for grid in (first, other):
-        if not grid.placed:
-            raise GridError(
-                f"{apart}: the header of {grid.name} does not say where it lies (qform and sform codes are 0); if "
-                "the voxels match, copy the other's affine"
+    if turned and not doubt:
+        return f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together"
+    return f"{apart}: {remedy}"
+
+
+def moved_form(first: Grid, other: Grid) -> str | None:
+    """Say which header's qform and sform disagree, if two images of one shape fit by the form that is not used."""
+    for use in ("qform", "sform"):
+        if use not in first.forms and use not in other.forms:
+            continue
+        one, two = (replace(grid, affine=grid.forms.get(use, grid.affine)) for grid in (first, other))
+        if one.shape == two.shape and shift_of(one, two) <= NEAR:
+            moved = [grid for grid in (other, first) if _distance_of_forms(grid) > NEAR * grid.voxel_mm.min()]
+            if not moved:
+                continue
+            names = " and ".join(grid.name for grid in moved)
+            unused = "sform" if use == "qform" else "qform"
+            return (
+                f"by the {use} they are one grid; qform and sform of {names} lie "
+                f"{max(map(_distance_of_forms, moved)):.3g} mm apart, as if a registration had moved one: if the "
+                f"{use} is right, pass use='{use}' (--use {use}), or write it into the {unused} too"
             )
-    if turned:
-        raise GridError(f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together")
-    raise GridError(f"{apart}: resample one onto the other's grid")
+    return None
+
+
+def affine_lost(first: Grid, other: Grid) -> str | None:
+    """Say whose affine looks like none, if two grids differ."""
+    for grid, right in ((other, first), (first, other)):
+        copy = (
+            f"if the voxels match, copy the affine of {right.name}"
+            if grid.shape == right.shape
+            else "save it again with its place in space"
+        )
+        if not grid.placed:
+            return f"the header of {grid.name} does not say where it lies (in NIfTI, qform and sform codes are 0); {copy}"
+        if grid.looks_like_none:
+            identity = np.array_equal(np.abs(grid.affine), np.eye(4))
+            what = "the identity" if identity else "straight, its first voxel at 0, 0, 0"
+            return f"the affine of {grid.name} is {what}, which looks like none; {copy}"
+    return None
+
+
+def _other_unit(first: Grid, other: Grid) -> str | None:
+    """Say which units two headers count in, if these differ."""
+    if first.unit == other.unit:
+        return None
+    return (
+        f"the header of {other.name} counts in {other.unit}, that of {first.name} in {first.unit}: correct the unit "
+        "that is wrong"
+    )
+
+
+def _distance_of_forms(grid: Grid) -> float:
+    """Return how far qform and sform lie apart, in mm; 0 if the header does not have both."""
+    return distance_of_affines(grid.shape, list(grid.forms.values()))
+
+
+def distance_of_affines(shape: tuple[int, ...], affines: list[NDArray[np.float64]]) -> float:
+    """Return how far two affines put a volume's corners apart, in mm; 0 for fewer."""
+    if len(affines) < 2:
+        return 0.0
+    apart = corners(shape, affines[0]) - corners(shape, affines[1])
+    return float(np.linalg.norm(apart, axis=1).max())
 
 
 def _and(turned: str) -> str:

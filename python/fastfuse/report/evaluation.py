@@ -3,52 +3,96 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
-from ..images.paths import short_names
+from ..images.paths import short_names, shown
 from .terminal import LOOK, output, printable
 
 if TYPE_CHECKING:
-    from ..evaluation.evaluate import Evaluation
+    from ..evaluation.lesions import Lesion
+    from ..evaluation.options import Options
+    from ..evaluation.record import Record
+    from ..evaluation.result import Evaluation
 
 Row = tuple[str, str, str]
 
+MOST_ROWS = 20
+JOINED_BY = {6: "faces", 18: "edges", 26: "corners"}
+MATCHED = {"msseg": "found by the rule of MSSEG-2016", "any": "found by any overlap"}
 
-def print_evaluation(
-    result: Evaluation,
-    prediction: Path,
-    truth: Path,
-    *,
-    mask: Path | None,
-    cut: float,
-    least_voxels: int,
-    written: Path | None,
-) -> None:
-    """Print each measure with the numbers behind it, and the evaluated region."""
+
+def print_evaluation(record: Record, written: Sequence[Path], *, lesions: bool) -> None:
+    """Print each measure with the numbers behind it, the evaluated region, and the lesions if they are asked for."""
     console = output()
-    names = [escape(name) for name in short_names([prediction, truth])]
+    result, files = record.evaluation, record.files
+    names = [escape(name) for name in short_names([files["prediction"], files["truth"]])]
     table = Table(title=" against ".join(names), **LOOK)
     table.add_column("measure", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("that is", style="dim")
-    for rows in (_voxel_rows(result), _distance_rows(result), _lesion_rows(result)):
+    for rows in (_voxel_rows(result), _distance_rows(result, record.options), _lesion_rows(result)):
         for row in rows:
             table.add_row(*row)
         table.add_section()
     console.print(table)
+    if lesions:
+        console.print(_lesion_table(record.lesions))
+    for line in (*_how(record), *wrote(written)):
+        console.print(line, highlight=False)
+
+
+def how_lesions_were_counted(options: Options) -> str:
+    """Return what a lesion is, and when it counts as found."""
+    joined = f"joined by {JOINED_BY[options.of_lesions]} ({options.of_lesions})"
+    return f"lesions: components above {options.least_mm3:g} mm³, {joined}, {MATCHED[options.match]}"
+
+
+def how_voxels_were_marked(options: Options) -> str:
+    """Return the cut, and which components were dropped."""
+    dropped = ""
+    if options.least_voxels > 1:
+        joined = f"joined by {JOINED_BY[options.of_dropped]}, {options.of_dropped}"
+        dropped = f", components below {options.least_voxels:,} voxels dropped ({joined})"
+    return f"cut {options.cut:g}{dropped}"
+
+
+def wrote(written: Sequence[Path]) -> Iterator[str]:
+    """Yield a line on the written files, if there are any."""
+    if written:
+        yield f"wrote {', '.join(printable(path) for path in written)}"
+
+
+def share(value: float) -> str:
+    """Return a share as text."""
+    return "undefined" if math.isnan(value) else f"{value:.4f}"
+
+
+def distance(mm: float) -> str:
+    """Return a distance as text."""
+    if math.isnan(mm):
+        return "undefined"
+    return "infinite" if math.isinf(mm) else f"{mm:.2f}"
+
+
+def _how(record: Record) -> Iterator[str]:
+    """Yield lines on the evaluated region and on lesions."""
+    result, mask, options = record.evaluation, record.files.get("mask"), record.options
     where = "the whole volume" if mask is None else f"inside {printable(mask.name)}"
-    dropped = f", components below {least_voxels:,} voxels dropped" if least_voxels > 1 else ""
-    console.print(f"{_voxels(result):,} voxels ({where}), cut {cut:g}{dropped}", highlight=False)
+    yield f"{_voxels(result):,} voxels ({where}), {how_voxels_were_marked(options)}"
+    left_out = f"{result.prediction_left_out:,} predicted and {result.truth_left_out:,} true"
+    yield f"{how_lesions_were_counted(options)}; smaller and left out: {left_out}"
+    if record.image.data.shape[2] == 1:
+        thick = record.space.voxel_mm3 / (record.space.spacing_mm[0] * record.space.spacing_mm[1])
+        yield f"One slice: distances are in its plane, volumes those of a slice {thick:g} mm thick."
+    if record.space.steps is not None:
+        yield "The axes are not at right angles: distances and volumes are those of the sheared grid."
     if mask is None:
-        console.print(
-            "Background counts: it inflates specificity; give --mask to leave it out.", highlight=False
-        )
-    if written is not None:
-        console.print(f"wrote {printable(written)}", highlight=False)
+        yield "Background counts: it inflates specificity; give --mask to leave it out."
 
 
 def _voxels(result: Evaluation) -> int:
@@ -59,42 +103,75 @@ def _voxel_rows(result: Evaluation) -> list[Row]:
     both, background = result.true_positives, result.true_negatives
     predicted, true = both + result.false_positives, both + result.false_negatives
     return [
-        ("Dice", _share(result.dice), f"{both:,} voxels shared"),
-        ("precision", _share(result.precision), f"of {predicted:,} predicted voxels"),
-        ("recall", _share(result.recall), f"of {true:,} true voxels"),
+        ("Dice", share(result.dice), f"{both:,} voxels shared"),
+        ("precision", share(result.precision), f"of {predicted:,} predicted voxels"),
+        ("recall", share(result.recall), f"of {true:,} true voxels"),
         (
             "specificity",
-            _share(result.specificity),
+            share(result.specificity),
             f"of {background + result.false_positives:,} background voxels",
         ),
         ("volume (ml)", f"{result.prediction_ml:.2f}", f"true: {result.truth_ml:.2f}{_excess(result)}"),
     ]
 
 
-def _distance_rows(result: Evaluation) -> list[Row]:
-    hd95, assd = "95 % of either surface is as near to the other", "mean distance of the surfaces"
+def _distance_rows(result: Evaluation, options: Options) -> list[Row]:
+    hd95, hd100 = "95 % of either surface is as near to the other", "largest distance of the surfaces"
+    assd = "mean distance of the surfaces"
     if not result.true_positives + min(result.false_positives, result.false_negatives):
-        hd95 = assd = "one mask is empty" if math.isinf(result.hd95_mm) else "both masks are empty"
-    return [
-        ("HD95 (mm)", _distance(result.hd95_mm), hd95),
-        ("ASSD (mm)", _distance(result.assd_mm), assd),
+        hd95 = hd100 = assd = "one mask is empty" if math.isinf(result.hd95_mm) else "both masks are empty"
+    rows = [
+        ("HD95 (mm)", distance(result.hd95_mm), hd95),
+        ("HD100 (mm)", distance(result.hd100_mm), hd100),
+        ("ASSD (mm)", distance(result.assd_mm), assd),
     ]
+    if result.surface_dice is not None:
+        within = f"of both surfaces, within {options.tolerance_mm:g} mm of the other"
+        rows.append(("surface Dice", share(result.surface_dice), within))
+    return rows
 
 
 def _lesion_rows(result: Evaluation) -> list[Row]:
+    compared = "harmonic mean of the two"
+    if math.isnan(result.lesion_f1):
+        compared = "all components are too small to be lesions"
+    elif not result.prediction_lesions + result.truth_lesions:
+        compared = "both masks are empty"
     return [
         (
             "lesion sensitivity",
-            _share(result.lesion_sensitivity),
+            share(result.lesion_sensitivity),
             f"{result.detected_lesions:,} of {result.truth_lesions:,} true lesions detected",
         ),
         (
             "lesion PPV",
-            _share(result.lesion_ppv),
+            share(result.lesion_ppv),
             f"{result.confirmed_lesions:,} of {result.prediction_lesions:,} predicted lesions true",
         ),
-        ("lesion F1", _share(result.lesion_f1), "of lesions above 3 mm³, as in MSSEG-2016"),
+        ("lesion F1", share(result.lesion_f1), compared),
     ]
+
+
+def _lesion_table(lesions: Sequence[Lesion]) -> Table:
+    """Return the largest lesions of each kind."""
+    counts = [f"{_count(lesions, kind):,} {kind}" for kind in ("found", "missed", "false")]
+    kept = sorted(lesions, key=lambda lesion: -lesion.voxels)[:MOST_ROWS]
+    title = f"lesions: {', '.join(counts)}"
+    if len(kept) < len(lesions):
+        title += f"; the {MOST_ROWS} largest"
+    table = Table(title=title, **LOOK)
+    table.add_column("lesion", no_wrap=True)
+    for name in ("mm³", "voxels", "overlap", "voxel"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for lesion in (one for one in lesions if one in kept):
+        place = ", ".join(map(str, lesion.voxel))
+        size = f"{lesion.mm3:,.1f}", f"{lesion.voxels:,}", f"{100 * lesion.overlap:.0f} %"
+        table.add_row(lesion.kind, *size, f"({place})")
+    return table
+
+
+def _count(lesions: Iterable[Lesion], kind: str) -> int:
+    return sum(lesion.kind == kind for lesion in lesions)
 
 
 def _excess(result: Evaluation) -> str:
@@ -104,9 +181,6 @@ def _excess(result: Evaluation) -> str:
     return f" ({100 * (result.prediction_ml / result.truth_ml - 1):+.1f} %)"
 
 
-def _share(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.4f}"
-
-
-def _distance(mm: float) -> str:
-    return "infinite" if math.isinf(mm) else f"{mm:.2f}"
+def name_of(path: Path) -> str:
+    """Return what tables call a file or folder."""
+    return escape(shown(path.name or str(path)))

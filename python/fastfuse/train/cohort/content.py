@@ -14,6 +14,7 @@ from ...errors import GridError, ImageError
 from ...images.image import Image, votes_of
 from ...images.reading import read
 from ...inputs.grids import check_same_grid
+from ...inputs.mirrors import AXES, Marked, axes_in_words, misfit_of
 from .flips import fit
 from .loading import marked
 from .msseg import Case
@@ -130,8 +131,19 @@ def _of_lesions(name: str, mask: NDArray[np.uint8], voxels: Voxels) -> Iterator[
     others = [other for key, other in voxels.masks.items() if key != name and other.shape == mask.shape]
     if marked_voxels and any(other.any() for other in others):
         shared = np.count_nonzero(mask & np.bitwise_or.reduce(others)) / marked_voxels
-        if shared < ALONE:
+        axes = AXES if voxels.flair is None else axes_in_words(voxels.flair.affine)
+        turned = misfit_of(Marked(mask, _is_set), [Marked(other, _is_set) for other in others])
+        if turned is not None:
+            yield (
+                turned.in_words(axes),
+                "look at it over FLAIR, and correct its voxels or its header",
+            )
+        elif shared < ALONE:
             yield (
                 f"shares {100 * shared:.1f} % of its voxels with all other raters",
                 "look at it over FLAIR: it may be flipped, or another patient's",
             )
+
+
+def _is_set(mask: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray(mask > 0)

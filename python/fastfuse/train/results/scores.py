@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...evaluation.components import drop_small
-from ...evaluation.evaluate import Evaluation, evaluate
+from ...evaluation.evaluate import evaluate
 from ...evaluation.overlap import Overlap
+from ...evaluation.result import Evaluation
 from ..options import EvaluationOptions
 from .sheets import csv_of
 
@@ -103,10 +104,12 @@ def case_means(scores: Sequence[Score], measure: str, experts: bool) -> NDArray[
     return np.array([mean_of_defined(values) for values in by_case.values()])
 
 
-def facts_of(evaluation: Evaluation) -> dict[str, float | int | str]:
+def facts_of(evaluation: Evaluation) -> dict[str, float | int | str | None]:
     """Return an evaluation for JSON, with nan and infinite values as text."""
     facts = asdict(evaluation)
-    return {name: value if math.isfinite(value) else str(value) for name, value in facts.items()}
+    return {
+        name: value if value is None or math.isfinite(value) else str(value) for name, value in facts.items()
+    }
 
 
 def evaluation_from(facts: Mapping[str, Any]) -> Evaluation:

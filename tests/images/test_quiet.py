@@ -1,11 +1,11 @@
-"""Standard error while ITK reads."""
+"""Standard error while native code reads."""
 
 from __future__ import annotations
 
 import os
 import threading
 
-from fastfuse.images import itk
+from fastfuse.images.formats.quiet import quiet
 
 PATIENCE_S = 20
 
@@ -15,14 +15,14 @@ def test_standard_error_survives_two_quiet_readers() -> None:
     one_in, other_in, one_out = threading.Event(), threading.Event(), threading.Event()
 
     def first() -> None:
-        with itk.quiet():
+        with quiet():
             one_in.set()
             other_in.wait(0.3)  # in vain: the other has to wait
         one_out.set()
 
     def second() -> None:
         one_in.wait(PATIENCE_S)
-        with itk.quiet():
+        with quiet():
             other_in.set()
             one_out.wait(PATIENCE_S)
 

@@ -1,0 +1,154 @@
+"""Matches the predictions of a folder with the truths of another by the names of their files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..errors import FastfuseError
+from ..images.formats.dicom import DICOM_SUFFIXES
+from ..images.formats.meta_image import META_SUFFIXES
+from ..images.formats.nrrd import NRRD_SUFFIXES
+from ..images.formats.pictures import PICTURE_SUFFIXES
+from ..images.paths import shown
+
+COMPRESSED = (".gz", ".bz2")
+SUFFIXES = (
+    ".nii", ".img", ".mgz", ".mgh", ".mnc", ".npz", ".npy",
+    *NRRD_SUFFIXES, *META_SUFFIXES, *PICTURE_SUFFIXES, *DICOM_SUFFIXES,
+)  # fmt: skip
+# Entities of BIDS that tell what a file holds, not of which case.
+CONTENT = re.compile(r"_(?:desc|label|atlas|seg|rec|space|res|den)-[^_]+")
+WORDS = "seg|segmentation|dseg|mask|probseg|label|labels|lesion|lesions|pred|prediction|truth|gt|consensus"
+LAST_WORD = re.compile(rf"[_.-](?:{WORDS})$", re.IGNORECASE)
+ONLY_WORD = re.compile(WORDS, re.IGNORECASE)
+CHANNEL = "_0000"  # of nnU-Net's images
+WAYS = ("file name", "name without its ending", "case name", "case name without a channel")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Files of two folders that belong together.
+
+    Attributes
+    ----------
+    files : dict of str to (Path, Path)
+        Prediction and truth, by the case's name, in the names' order.
+    ways : dict of str to int
+        Number of cases that were matched in each of the ways.
+    without_prediction, without_truth : list of str
+        Files of one folder that match none of the other.
+    """
+
+    files: Mapping[str, tuple[Path, Path]]
+    ways: Mapping[str, int]
+    without_prediction: list[str]
+    without_truth: list[str]
+
+
+def pairs_in(predictions: Path, truths: Path) -> Pairs:
+    """Match the images below two folders.
+
+    First come images of one file name (below the folders); of the rest, those of one name without its ending, as in
+    case.nii.gz and case.nrrd; of the rest, those of one case name, as in sub-01_desc-net_mask.nii.gz and
+    sub-01_label-lesion_dseg.nii.gz or in case_seg.nii.gz and case_gt.nii.gz, and last those that differ by nnU-Net's
+    _0000. Names that fit several files are refused.
+    """
+    left, right = images_in(predictions), images_in(truths)
+    files: dict[str, tuple[Path, Path]] = {}
+    ways = {}
+    keys: tuple[Callable[[str], str], ...] = (str, _stem, case_name, _without_channel)
+    for way, key in zip(WAYS, keys, strict=True):
+        found = _matched(left, right, key)
+        ways[way] = len(found)
+        for one, other in found:
+            name = one if _stem(one) in files else _stem(one)  # two formats of one name
+            files[name] = (predictions / left.pop(one), truths / right.pop(other))
+    if not files:
+        raise FastfuseError(
+            f"no file below {shown(predictions)} has the name of one below {shown(truths)} "
+            f"({_few(left)} there, {_few(right)} here): name predictions as the truths are named"
+        )
+    return Pairs(dict(sorted(files.items())), ways, sorted(right), sorted(left))
+
+
+def images_in(folder: Path) -> dict[str, Path]:
+    """Return the images below a folder by their path from there; hidden ones are left out.
+
+    Left out too are networks' probabilities beside the segmentation of the same name.
+    """
+    try:
+        found = sorted(path.relative_to(folder) for path in folder.rglob("*") if _is_image(path, folder))
+    except OSError as error:
+        raise FastfuseError(f"{shown(folder)}: cannot be listed ({error.strerror})") from error
+    if not found:
+        raise FastfuseError(f"{shown(folder)}: no image lies there (files that end in .nii.gz, .nrrd, ...)")
+    stems = {_stem(path.as_posix()) for path in found if path.suffix.lower() != ".npz"}
+    return {
+        path.as_posix(): path
+        for path in found
+        if path.suffix.lower() != ".npz" or _stem(path.as_posix()) not in stems
+    }
+
+
+def case_name(name: str) -> str:
+    """Return what a file's name says about its case, without what it says about the file's content.
+
+    If it says nothing else, as in patient-1/mask.nii.gz, it is the folder's name.
+    """
+    path = PurePosixPath(_stem(name))
+    stem = path.parent.name if ONLY_WORD.fullmatch(path.name) else CONTENT.sub("", path.name)
+    while LAST_WORD.search(stem):
+        stem = LAST_WORD.sub("", stem)
+    return stem.lower()
+
+
+def _without_channel(name: str) -> str:
+    return case_name(name).removesuffix(CHANNEL)
+
+
+def _stem(name: str) -> str:
+    """Return a path without the endings of an image."""
+    path = PurePosixPath(name)
+    for endings in (COMPRESSED, SUFFIXES, (".seg",)):
+        if path.suffix.lower() in endings:
+            path = path.with_suffix("")
+    return str(path)
+
+
+def _is_image(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    name = path.name.lower().removesuffix(".gz").removesuffix(".bz2")
+    return not hidden and name.endswith(SUFFIXES) and path.is_file()
+
+
+def _matched(
+    left: Mapping[str, Path], right: Mapping[str, Path], key: Callable[[str], str]
+) -> list[tuple[str, str]]:
+    """Return the names of both sides that have one key; refuse a key of several names of one side."""
+    ours, theirs = _by_key(left, key), _by_key(right, key)
+    found = []
+    for shared in sorted(ours.keys() & theirs.keys()):
+        for names, other in ((ours[shared], theirs[shared]), (theirs[shared], ours[shared])):
+            if len(names) > 1:
+                raise FastfuseError(
+                    f"{shown(names[0])} and {shown(names[1])} both fit {shown(other[0])}: give files that belong "
+                    "together the same name"
+                )
+        found.append((ours[shared][0], theirs[shared][0]))
+    return found
+
+
+def _by_key(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return found
+
+
+def _few(names: Iterable[str]) -> str:
+    """Return the first names as text."""
+    listed = sorted(names)
+    return ", ".join(shown(name) for name in listed[:3]) + (" ..." if len(listed) > 3 else "")

@@ -1,0 +1,51 @@
+"""What was found of two files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .evaluate import Measured
+from .lesions import Lesion
+from .options import Options
+from .result import Evaluation
+from .space import Space
+
+if TYPE_CHECKING:
+    from ..images.image import Image
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was found of two files.
+
+    Attributes
+    ----------
+    files : dict of str to Path
+        By role: "prediction", "truth", and "mask" if there is one.
+    measured : Measured
+    lesions : list of Lesion
+        Found, missed and false ones.
+    space : Space
+        Of the voxels.
+    image : Image
+        The truth.
+    options : Options
+    remarks : list of str
+        Doubts about the files.
+    """
+
+    files: Mapping[str, Path]
+    measured: Measured
+    lesions: list[Lesion]
+    space: Space
+    image: Image
+    options: Options
+    remarks: list[str]
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The measures."""
+        return self.measured.evaluation

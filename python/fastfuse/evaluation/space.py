@@ -1,0 +1,82 @@
+"""Where voxels lie: a voxel's size, or its three steps where they are not at right angles, and its volume."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..inputs.checks import check_number, check_spacing
+
+RIGHT_ANGLE = 1e-6  # cosine below which two axes are at right angles; headers hold single precision
+
+
+@dataclass(frozen=True)
+class Space:
+    """Steps from a voxel to the next along each axis.
+
+    Attributes
+    ----------
+    spacing_mm : tuple of 3 float
+        Length of each step, in mm.
+    steps : ndarray of float64, shape (3, 3), or None
+        The steps as columns, in mm, where they are not at right angles (a tilted gantry); None where they are.
+    """
+
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    steps: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of_affine(cls, affine: ArrayLike) -> Space:
+        """Return the space of an affine, (4, 4) or (3, 3): a rotation changes no distance, a shear does."""
+        steps = np.asarray(affine, dtype=np.float64)[:3, :3]
+        x, y, z = np.linalg.norm(steps, axis=0).tolist()
+        if not np.isfinite(steps).all() or not abs(np.linalg.det(steps)) > 1e-6 * x * y * z:
+            raise ValueError("the affine is not an invertible matrix of finite numbers; mend the header")
+        units = steps / (x, y, z)
+        cosines = np.abs(units.T @ units - np.eye(3))
+        return cls((x, y, z), steps if cosines.max() > RIGHT_ANGLE else None)
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of a voxel, in mm³: the determinant of its steps."""
+        return math.prod(self.spacing_mm) if self.steps is None else float(abs(np.linalg.det(self.steps)))
+
+    def places(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return voxels' places in mm, up to a shift and a rotation."""
+        return np.asarray(
+            indices * np.array(self.spacing_mm) if self.steps is None else indices @ self.steps.T
+        )
+
+
+def space_of(spacing_mm: Any, *, flat: bool = False) -> Space:
+    """Return the space of a checked spacing; two numbers suffice for a slice, which is then 1 mm thick."""
+    if flat and np.shape(spacing_mm) == (2,):
+        sides = [
+            check_number(side, f"spacing_mm[{axis}]", "a number above 0", lambda x: x > 0)
+            for axis, side in enumerate(spacing_mm)
+        ]
+        return Space((sides[0], sides[1], 1.0))
+    return Space(check_spacing(spacing_mm))
+
+
+def space_in(images: Sequence[Any]) -> Space:
+    """Return the space of the first image that has an affine; 1 mm along each axis if there is none."""
+    for image in images:
+        affine = affine_of(image)
+        if affine is not None:
+            return Space.of_affine(affine)
+    return Space()
+
+
+def affine_of(image: Any) -> NDArray[np.float64] | None:
+    """Return the affine, in mm, of a nibabel image or of a tensor that carries one; None for plain arrays."""
+    affine = getattr(image, "affine", None)
+    if affine is None or callable(affine):
+        return None
+    found = np.asarray(affine, dtype=np.float64)
+    return found if found.shape == (4, 4) else None

@@ -1,0 +1,1 @@
+"""Readers of formats other than NIfTI."""

@@ -1,0 +1,242 @@
+"""Reads DICOM segmentations by pydicom: each segment is chosen by its number or its name.
+
+pydicom alone is enough: the frames are placed by the positions that they give, and checked to lie on one lattice.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError
+from ...inputs.names import enumerated
+from ..checks import READABLE, check_memory
+from ..image import Image
+from ..paths import shown
+from ..wanted import Wanted
+from .quiet import quiet
+from .segments import SWITCH, Segment, named
+
+DICOM_SUFFIXES = (".dcm", ".dicom")
+SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
+MOST_SLICES = 1 << 20
+NEAR = 0.01  # of a slice, or of a pixel: further a frame must not lie from the lattice
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Where the frames lie: the place of each along the normal, and the affine to RAS+ mm."""
+
+    places: NDArray[np.int64]
+    affine: NDArray[np.float64]
+    rows: int
+    columns: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of the volume, (x, y, z)."""
+        return self.columns, self.rows, int(self.places.max()) + 1
+
+
+def is_dicom(path: Path) -> bool:
+    """Tell a DICOM file by its content."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def read_dicom(path: Path, wanted: Wanted) -> Image:
+    """Read the segments that are asked for; slices that the file leaves out are empty."""
+    try:
+        import pydicom
+    except ImportError:
+        raise ImageError(f"{shown(path)}: reading it needs pydicom: pip install 'fastfuse[dicom]'") from None
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # values that DICOM forbids, and that are checked here where they matter
+        try:
+            check_memory(path, 2 * path.stat().st_size)
+            return _image(path, pydicom.dcmread(path), wanted)
+        except (ImageError, MemoryError):
+            raise
+        except Exception as error:  # of many kinds
+            reason = " ".join((str(error) or type(error).__name__).split())[:200]
+            raise ImageError(
+                f"{shown(path)}: cannot be read as a DICOM segmentation ({shown(reason)}); is it complete?"
+            ) from error
+
+
+def _image(path: Path, found: Any, wanted: Wanted) -> Image:
+    kind = str(found.get("SOPClassUID", ""))
+    if kind not in (SEGMENTATION, LABEL_MAP):
+        what = str(found.get("Modality", "")) or "unknown"
+        raise ImageError(
+            f"{shown(path)}: it is DICOM of modality {shown(what)[:20]}, and no segmentation (SEG): convert it to NIfTI, as "
+            f"dcm2niix or 3-D Slicer do; fastfuse reads {READABLE}"
+        )
+    segments = _segments(path, found)
+    lattice = _lattice(path, found)
+    count = len(lattice.places)
+    check_memory(
+        path, 3 * count * lattice.rows * lattice.columns + 6 * int(np.prod(lattice.shape, dtype=object))
+    )
+    frames = np.reshape(found.pixel_array, (count, lattice.rows, lattice.columns))
+    if kind == LABEL_MAP:
+        data, is_channel = _of_label_map(path, frames, lattice, segments, wanted)
+    else:
+        data, is_channel = _of_frames(path, found, frames, lattice, segments, wanted)
+    return Image(path, data, lattice.affine, segments=tuple(segments), is_channel=is_channel)
+
+
+def _segments(path: Path, found: Any) -> list[Segment]:
+    segments = [
+        Segment(str(one.get("SegmentLabel", "")), int(one.SegmentNumber))
+        for one in found.get("SegmentSequence", [])
+    ]
+    if not segments:
+        raise ImageError(f"{shown(path)}: it names no segments; is it complete?")
+    return segments
+
+
+def _of_label_map(
+    path: Path, frames: NDArray[Any], lattice: Lattice, segments: list[Segment], wanted: Wanted
+) -> tuple[NDArray[Any], bool]:
+    """Return the labels, or the mask of the segments that are named, and whether it is that."""
+    volume = np.zeros(lattice.shape, frames.dtype, order="F")
+    for frame, place in zip(frames, lattice.places, strict=True):
+        volume[:, :, place] = frame.T
+    names = wanted.foreground.segments
+    if not names:
+        return volume, False
+    labels = [one.label for one in named(path, segments, names)]
+    return np.isin(volume, labels).astype(np.uint8), True
+
+
+def _of_frames(
+    path: Path, found: Any, frames: NDArray[Any], lattice: Lattice, segments: list[Segment], wanted: Wanted
+) -> tuple[NDArray[Any], bool]:
+    """Return the union of the segments that are asked for, or a label map of all, and whether it is the first."""
+    numbers = _numbers(found)
+    fractional = str(found.get("SegmentationType", "BINARY")) == "FRACTIONAL"
+    foreground = wanted.foreground
+    if foreground.segments:
+        taken = [one.label for one in named(path, segments, foreground.segments)]
+    elif foreground.labels and wanted.is_rater:
+        taken = _numbered(path, segments, foreground.labels)
+    else:
+        taken = [one.label for one in segments]
+        if len(taken) > 1 and not foreground.binarize:
+            return _labelled(path, frames, numbers, lattice, segments, fractional=fractional), False
+    volume = np.zeros(lattice.shape, np.float32 if fractional else np.uint8, order="F")
+    most = float(found.get("MaximumFractionalValue", 255)) if fractional else 1.0
+    for frame, place, number in zip(frames, lattice.places, numbers, strict=True):
+        if number in taken:
+            votes = frame.T / np.float32(most) if fractional else (frame.T != 0).astype(np.uint8)
+            np.maximum(volume[:, :, place], votes, out=volume[:, :, place])
+    return volume, True
+
+
+def _numbered(path: Path, segments: list[Segment], labels: Sequence[int]) -> list[int]:
+    """Return these labels; refuse the first that no segment has."""
+    for label in labels:
+        if all(one.label != label for one in segments):
+            held = enumerated([f"{shown(one.name)} (label {one.label})" for one in segments])
+            raise ImageError(f"{shown(path)}: there is no segment {label}; it holds {held}")
+    return list(labels)
+
+
+def _labelled(
+    path: Path,
+    frames: NDArray[Any],
+    numbers: Sequence[int],
+    lattice: Lattice,
+    segments: list[Segment],
+    *,
+    fractional: bool,
+) -> NDArray[Any]:
+    """Return a map of all segments' numbers; refuse soft segments, and those that overlap."""
+    names = enumerated([f"{shown(one.name)} (label {one.label})" for one in segments])
+    remedy = f"choose by select_label (--select-label K) or {SWITCH}"
+    if fractional:
+        raise ImageError(f"{shown(path)}: it holds {len(segments)} soft segments, {names}: {remedy}")
+    volume = np.zeros(lattice.shape, np.uint16, order="F")
+    for frame, place, number in zip(frames, lattice.places, numbers, strict=True):
+        marked, slice_ = frame.T != 0, volume[:, :, place]
+        if np.any(slice_[marked] != 0):
+            raise ImageError(f"{shown(path)}: its segments overlap, {names}: {remedy}")
+        slice_[marked] = number
+    return volume
+
+
+def _numbers(found: Any) -> list[int]:
+    """Return the segment of each frame."""
+    return [
+        int(_group(found, frame, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+        for frame in found.PerFrameFunctionalGroupsSequence
+    ]
+
+
+def _group(found: Any, frame: Any, name: str) -> Any:
+    """Return what a frame, or all frames together, say of something."""
+    if name in frame:
+        return frame[name].value[0]
+    return found.SharedFunctionalGroupsSequence[0][name].value[0]
+
+
+def _lattice(path: Path, found: Any) -> Lattice:
+    """Return where the frames lie; refuse those that lie on no lattice."""
+    frames = found.get("PerFrameFunctionalGroupsSequence") or []
+    if not frames or ("PlanePositionSequence" not in frames[0] and "TotalPixelMatrixRows" in found):
+        raise ImageError(
+            f"{shown(path)}: its frames have no place in a volume (a tiled slide?); convert it to NIfTI first"
+        )
+    turns = np.array(
+        [_group(found, one, "PlaneOrientationSequence").ImageOrientationPatient for one in frames], float
+    )
+    origins = np.array(
+        [_group(found, one, "PlanePositionSequence").ImagePositionPatient for one in frames], float
+    )
+    if turns.shape[1:] != (6,) or origins.shape[1:] != (3,) or not np.allclose(turns, turns[0], atol=1e-4):
+        raise ImageError(
+            f"{shown(path)}: its frames are turned against each other; convert it to NIfTI first"
+        )
+    across, down = turns[0, :3], turns[0, 3:]
+    measures = _group(found, frames[0], "PixelMeasuresSequence")
+    height, width = (float(side) for side in measures.PixelSpacing)
+    normal = np.cross(across, down)
+    along = origins @ normal
+    spacing = _spacing(path, measures, np.unique(np.round(along, 5)))
+    steps = (along - along.min()) / spacing
+    places = np.rint(steps).astype(np.int64)
+    first = origins[int(along.argmin())]
+    beside = np.abs(origins - first - np.outer(along - along.min(), normal)).max()
+    if (
+        np.abs(steps - places).max() > NEAR
+        or beside > NEAR * min(height, width)
+        or places.max() >= MOST_SLICES
+    ):
+        raise ImageError(
+            f"{shown(path)}: its slices are not evenly spaced (every {spacing:g} mm); resample it first"
+        )
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([across * width, down * height, normal * spacing])
+    affine[:3, 3] = first
+    return Lattice(places, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, int(found.Rows), int(found.Columns))
+
+
+def _spacing(path: Path, measures: Any, places: NDArray[np.float64]) -> float:
+    """Return the distance between slices: as given, else the smallest between two, else the thickness."""
+    gap = float(np.diff(places).min()) if len(places) > 1 else None
+    given = measures.get("SpacingBetweenSlices") or gap or measures.get("SliceThickness")
+    spacing = abs(float(given)) if given is not None else 0.0
+    if not 0 < spacing < float("inf"):
+        raise ImageError(
+            f"{shown(path)}: it does not say how far its slices lie apart; convert it to NIfTI first"
+        )
+    return spacing

@@ -1,0 +1,45 @@
+"""Reads an image of a NumPy file (.npy), which holds values and no grid."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import ImageError
+from ..checks import check_content, check_memory
+from ..image import Image
+from ..paths import remark_on, shown
+
+NO_SIZE = "it holds no voxel size: 1 mm is taken"
+
+
+def read_numpy(path: Path) -> Image:
+    """Read a 2-D or 3-D array of numbers; leading axes of one entry, as of a batch, are dropped too."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read_header is None:
+            raise ImageError(f"{shown(path)}: it is of .npy version {version[0]}.{version[1]}; save it again")
+        shape, fortran, dtype = read_header(file)
+        kept = tuple(int(extent) for extent in shape)
+        while len(kept) > 3 and kept[0] == 1:
+            kept = kept[1:]
+        kept, _ = check_content(path, kept, np.dtype(np.uint8) if dtype == np.bool_ else dtype)
+        needed = math.prod(kept) * dtype.itemsize
+        have = path.stat().st_size - file.tell()
+        if have < needed:
+            raise ImageError(
+                f"{shown(path)}: {have} bytes of voxels, {needed} expected; the file is truncated"
+            )
+        check_memory(path, needed)
+        data = np.fromfile(file, dtype, math.prod(kept))
+    data = data.reshape(kept, order="F" if fortran else "C")
+    if dtype == np.bool_:
+        data = (data.view(np.uint8) != 0).astype(np.uint8)
+    beyond = "" if have < needed + needed // max(kept) else f"{have - needed} bytes follow the last voxel"
+    return Image(path, data, np.eye(4), placed=False, remark=remark_on(path, (NO_SIZE, beyond)))

@@ -1,0 +1,198 @@
+"""Reads nibabel's other formats of volumes, and refuses by name what is no volume."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.imageglobals import logger as nibabel_log
+
+from ...errors import ImageError
+from .. import gz
+from ..checks import READABLE, check_content, check_memory
+from ..image import Image
+from ..nifti import mended_in_words, with_thickness
+from ..paths import remark_on, shown
+from .quiet import quiet
+
+# What files are that hold no volume, by their ending.
+NO_VOLUMES = {
+    ".gii": "a GIFTI surface or its values", ".trk": "a track of fibres", ".tck": "a track of fibres",
+    ".vtk": "a VTK mesh", ".vtp": "a VTK mesh", ".stl": "a mesh", ".obj": "a mesh", ".ply": "a mesh",
+    ".annot": "an annotation of a surface", ".label": "a list of vertices", ".surf": "a surface",
+    ".pial": "a surface", ".white": "a surface", ".inflated": "a surface", ".sphere": "a surface",
+    ".pdf": "a PDF", ".txt": "text", ".csv": "a table", ".tsv": "a table", ".json": "text", ".xml": "text",
+    ".xlsx": "a table", ".docx": "text", ".md": "text", ".html": "text", ".py": "a program",
+    ".jpg": "a JPEG, which does not keep labels exact", ".jpeg": "a JPEG, which does not keep labels exact",
+    ".zip": "an archive: unpack it", ".tar": "an archive: unpack it", ".tgz": "an archive: unpack it",
+    ".mat": "a MATLAB file", ".h5": "an HDF5 file", ".hdf5": "an HDF5 file", ".pt": "a checkpoint",
+    ".pkl": "a pickle, which may run programs", ".pickle": "a pickle, which may run programs",
+    ".bval": "a table", ".bvec": "a table", ".gif": "a GIF", ".bmp": "a BMP", ".mp4": "a film",
+}  # fmt: skip
+# What content is, by its first bytes.
+CONTENT = {
+    b"%PDF": "PDF", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"PK\3\4": "a zip archive", b"GIF8": "GIF",
+    b"\x89HDF": "HDF5", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"NRRD000": "NRRD", b"\x93NUMPY": "NumPy's .npy",
+    b"ObjectType": "MetaImage", b"NDims": "MetaImage", b"<?xml": "XML", b"TRACK\0": "a track of fibres",
+    b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"version https://git-lfs": "a pointer of Git LFS",
+    b"{": "text", b"<!DOCTYPE": "a web page", b"<html": "a web page",
+}  # fmt: skip
+
+_saying = threading.local()
+
+
+class _Collector(logging.Filter):
+    """Keeps what nibabel says of a header while a file is read, which would go to standard error.
+
+    All else is logged as before, from this level on.
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self.level = level
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to log."""
+        said: list[str] | None = getattr(_saying, "said", None)
+        if said is None:
+            return record.levelno >= self.level
+        said.append(record.getMessage())
+        return False
+
+
+nibabel_log.addFilter(_Collector(nibabel_log.getEffectiveLevel()))
+nibabel_log.setLevel(1)
+
+
+@contextmanager
+def collected() -> Iterator[list[str]]:
+    """Collect what nibabel says in this thread of what it mends, in its log and by warnings."""
+    _saying.said = []
+    try:
+        with quiet(), warnings.catch_warnings(record=True) as caught:  # filters belong to the whole process
+            warnings.simplefilter("always", UserWarning)
+            yield _saying.said
+        _saying.said += [" ".join(str(one.message).split()) for one in caught if one.category is UserWarning]
+    finally:
+        del _saying.said
+
+
+def refuse_no_volume(path: Path) -> None:
+    """Refuse what its name says to be no volume."""
+    name = path.name.lower()
+    for ending, what in NO_VOLUMES.items():
+        if name.endswith((ending, f"{ending}.gz")):
+            raise ImageError(f"{shown(path)}: it is {what}, and no volume; fastfuse reads {READABLE}")
+
+
+def looks_like(path: Path) -> str | None:
+    """Return what a file's first bytes say it is; None for what is unknown or cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(132)
+    except (OSError, ValueError):
+        return None
+    if begin[128:] == b"DICM":
+        return "DICOM"
+    return next((what for magic, what in CONTENT.items() if begin.startswith(magic)), None)
+
+
+def read_other(path: Path) -> Image:
+    """Read a volume in one of nibabel's formats other than NIfTI in one file."""
+    refuse_no_volume(path)
+    with ExitStack() as open_files:
+        with collected() as said:
+            image = open_files.enter_context(_loaded(path))
+        if not isinstance(image, nib.spatialimages.SpatialImage):
+            raise ImageError(
+                f"{shown(path)}: it is a {type(image).__name__}, and no volume; fastfuse reads {READABLE}"
+            )
+        return _image(path, image, said)
+
+
+@contextmanager
+def _loaded(path: Path) -> Iterator[Any]:
+    """Open a file by nibabel, and close it: nibabel leaves MGH files open."""
+    if not path.name.lower().endswith((".mgh", ".mgz", ".mgh.gz")):
+        yield _by_nibabel(path, lambda: nib.load(path, mmap=False))
+        return
+    with path.open("rb") as raw:
+        packed = raw.read(2) == gz.MAGIC
+        raw.seek(0)
+        file = gz.reader(raw) if packed else raw
+        yield _by_nibabel(path, lambda: nib.MGHImage.from_stream(file))
+
+
+def _by_nibabel(path: Path, load: Callable[[], Any]) -> Any:
+    """Load by nibabel, whose readers raise errors of many kinds."""
+    try:
+        return load()
+    except MemoryError:
+        raise
+    except ImportError as error:
+        raise ImageError(_lacks(path, error)) from error
+    except nib.filebasedimages.ImageFileError as error:
+        what = looks_like(path)
+        seen = f"its content looks like {what}" if what else "its format is unknown"
+        raise ImageError(f"{shown(path)}: cannot be read, {seen}; fastfuse reads {READABLE}") from error
+    except Exception as error:
+        raise ImageError(_broken(path, error)) from error
+
+
+def _image(path: Path, image: Any, said: list[str]) -> Image:
+    """Take the values and the grid of an image that nibabel has opened."""
+    try:
+        stored = image.get_data_dtype()
+        shape, _ = check_content(path, image.shape, stored)
+        check_memory(path, 2 * int(np.prod(shape, dtype=object)) * max(8, stored.itemsize))
+        data = np.asanyarray(image.dataobj).reshape(shape, order="F")
+        affine = image.affine.astype(np.float64)
+    except (ImageError, MemoryError):
+        raise
+    except ImportError as error:
+        raise ImageError(_lacks(path, error)) from error
+    except Exception as error:
+        raise ImageError(_broken(path, error)) from error
+    is_nifti = isinstance(image.header, nib.Nifti1Header)
+    analyze = isinstance(image, nib.AnalyzeImage) and not is_nifti
+    doubts = mended_in_words(path, image.header, said, shape)
+    if isinstance(image, nib.MGHImage) and not _says_where(path):
+        doubts.append("its header does not say where its voxels lie: 1 mm and no turn are taken")
+    affine, doubt = with_thickness(affine, shape)
+    return Image(
+        path,
+        data,
+        affine,
+        image.header if is_nifti else None,
+        scaled=data.dtype != stored,
+        remark=remark_on(path, (*doubts, doubt)),
+        placed=False if analyze or doubts else None,
+    )
+
+
+def _says_where(path: Path) -> bool:
+    """Tell whether an MGH header's goodRASFlag is set; nibabel sets it in its copy."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == gz.MAGIC
+        raw.seek(0)
+        begin = (gz.reader(raw) if packed else raw).read(30)
+    return int.from_bytes(begin[28:30], "big", signed=True) > 0
+
+
+def _lacks(path: Path, error: ImportError) -> str:
+    needs = error.name or str(error)
+    return f"{shown(path)}: reading this format needs a package that is not installed ({shown(needs)}); convert it to NIfTI"
+
+
+def _broken(path: Path, error: Exception) -> str:
+    reason = " ".join((str(error) or type(error).__name__).split())[:200]
+    if isinstance(error, FileNotFoundError):
+        return f"{shown(path)}: a file that belongs to it is missing ({shown(str(error.filename or reason))})"
+    return f"{shown(path)}: cannot be read ({shown(reason)}); is it a complete image file?"

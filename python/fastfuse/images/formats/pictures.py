@@ -1,0 +1,133 @@
+"""Reads PNG and TIFF pictures by Pillow: a slice, or the pages of a TIFF as a stack of slices."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError
+from ..checks import check_content, check_memory
+from ..image import Image
+from ..paths import remark_on, shown
+from ..wanted import Wanted
+from .numpy_file import NO_SIZE
+from .quiet import quiet
+
+PICTURE_SUFFIXES = (".png", ".tif", ".tiff")
+MOST_PAGES = 100_000
+BYTES = {
+    "1": 1,
+    "L": 1,
+    "P": 1,
+    "I;16": 2,
+    "I;16B": 2,
+    "I;16L": 2,
+    "I": 4,
+    "F": 4,
+    "LA": 2,
+    "RGB": 3,
+    "RGBA": 4,
+}
+PIXELS = 2**31  # more than that no page may have
+
+
+def read_picture(path: Path, wanted: Wanted) -> Image:
+    """Read a picture of one value a pixel, as (x, y, 1), or (x, y, page).
+
+    A mask of 0 and 255 becomes one of 0 and 1, unless it is asked for labels, a threshold or the like.
+    """
+    try:
+        import PIL.Image as pillow
+    except ImportError:
+        raise ImageError(f"{shown(path)}: reading it needs Pillow: pip install 'fastfuse[images]'") from None
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a size that Pillow doubts is checked here
+        try:
+            with pillow.open(path, formats=("PNG", "TIFF")) as picture:
+                if picture.format == "PNG":  # of which Pillow checks the sums alone, or reads the pixels
+                    picture.verify()
+            with pillow.open(path, formats=("PNG", "TIFF")) as picture:
+                pages, doubts = _pages(path, picture)
+        except (ImageError, MemoryError):
+            raise
+        except Exception as error:  # of many kinds
+            reason = str(error).replace(str(path), "").strip() or type(error).__name__
+            raise ImageError(
+                f"{shown(path)}: cannot be read as PNG or TIFF ({shown(reason)}); is it complete?"
+            ) from error
+    data = pages.transpose(2, 1, 0)
+    plain = wanted.foreground == type(wanted.foreground)()
+    if plain and data.dtype == np.uint8 and data.max() == 255 and np.all((data == 0) | (data == 255)):
+        data = data // 255
+        doubts.append("its values are 0 and 255: 255 is taken as 1")
+    shape, _ = check_content(path, data.shape, data.dtype)
+    return Image(
+        path,
+        data.reshape(shape, order="F"),
+        np.diag([-1.0, -1, 1, 1]),
+        placed=False,
+        remark=remark_on(path, (*doubts, NO_SIZE)),
+    )
+
+
+def _pages(path: Path, picture: Any) -> tuple[NDArray[Any], list[str]]:
+    """Return all pages, (page, row, column)."""
+    mode, size = picture.mode, picture.size
+    if mode not in BYTES:
+        raise ImageError(f"{shown(path)}: its pixels are of the kind {mode}; one number a pixel is needed")
+    count = int(getattr(picture, "n_frames", 1))
+    pixels = size[0] * size[1]
+    if not (1 <= count <= MOST_PAGES and 1 <= pixels < PIXELS):
+        raise ImageError(f"{shown(path)}: it has {count} pages of {size[0]} × {size[1]} pixels")
+    check_memory(path, (count + 2) * pixels * BYTES[mode])
+    pages: list[NDArray[Any]] = []
+    doubts: list[str] = []
+    for page in range(count):
+        picture.seek(page)
+        if (picture.mode, picture.size) != (mode, size):
+            raise ImageError(
+                f"{shown(path)}: page {page} is of another size or kind than page 0; split it first"
+            )
+        pages.append(_values(path, picture, doubts))
+    return np.stack(pages), list(dict.fromkeys(doubts))
+
+
+def _values(path: Path, picture: Any, doubts: list[str]) -> NDArray[Any]:
+    """Return one page's numbers; refuse colours, and transparency, that mean something."""
+    if picture.mode == "1":
+        return np.asarray(picture).astype(np.uint8)
+    if picture.mode == "P":
+        return _of_palette(picture, doubts)
+    values = np.asarray(picture)
+    if values.ndim == 2:
+        return values // _step(path) if picture.format == "PNG" and picture.mode == "L" else values
+    colours = 1 if picture.mode == "LA" else 3
+    if values.shape[2] > colours and not np.all(values[..., colours] == 255):
+        raise ImageError(f"{shown(path)}: it is transparent in places; save it without transparency")
+    if not np.all(values[..., :colours] == values[..., :1]):
+        raise ImageError(
+            f"{shown(path)}: it is in colour; one number a pixel is needed: save its labels as grey"
+        )
+    return values[..., 0]
+
+
+def _step(path: Path) -> int:
+    """Return what Pillow multiplies a PNG's values of 2 or 4 bits by: labels are not shades."""
+    with path.open("rb") as file:
+        depth = file.read(25)[24]
+    return 255 // (2**depth - 1) if depth in (2, 4) else 1
+
+
+def _of_palette(picture: Any, doubts: list[str]) -> NDArray[Any]:
+    """Return a palette's greys; where it has colours, the places in it, which are labels then."""
+    places = np.asarray(picture)
+    palette = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    used = np.unique(places)
+    if used[-1] < len(palette) and np.all(palette[used] == palette[used, :1]):
+        return np.asarray(palette[:, 0][places])
+    doubts.append("it has a palette of colours: the places in the palette are taken as labels")
+    return places

@@ -1,0 +1,272 @@
+"""Values behind, or beside, a header of text: MetaImage and NRRD keep them alike."""
+
+from __future__ import annotations
+
+import bz2
+import math
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError
+from .. import gz
+from ..checks import check_memory, check_regular
+from ..paths import shown
+
+MOST_HEADER = 1 << 20  # bytes of a header's text
+TEXT_BYTES = 80  # memory that one byte of written-out numbers takes at most while it is read
+UNITS_MM = {
+    "mm": 1.0,
+    "millimeter": 1.0,
+    "millimeters": 1.0,
+    "millimetre": 1.0,
+    "millimetres": 1.0,
+    "um": 1e-3,
+    "µm": 1e-3,
+    "micron": 1e-3,
+    "microns": 1e-3,
+    "micrometer": 1e-3,
+    "cm": 10.0,
+    "m": 1e3,
+}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where and how an image's values are kept.
+
+    Attributes
+    ----------
+    path : Path
+        The file with the header, which messages name.
+    files : list of Path
+        The files with the values, in order.
+    sizes : tuple of int
+        Number of values along each axis, the fastest first.
+    dtype : dtype
+    encoding : {"raw", "text", "hex", "gzip", "zlib", "bzip2"}
+    skip : int
+        Bytes before the values in each file; -1: the values are its end.
+    skip_lines : int
+        Lines before those bytes.
+    """
+
+    path: Path
+    files: list[Path]
+    sizes: tuple[int, ...]
+    dtype: np.dtype[Any]
+    encoding: str = "raw"
+    skip: int = 0
+    skip_lines: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Number of bytes of all values."""
+        return math.prod(self.sizes) * self.dtype.itemsize
+
+    def read(self, go_on: Callable[[], None]) -> tuple[NDArray[Any], str]:
+        """Return the values, the axes in the order of the header, and a doubt; refuse files that hold fewer."""
+        self._check_sizes()
+        check_memory(self.path, self.bytes)
+        values = np.empty(self.sizes, self.dtype, order="F")
+        buffer = values.reshape(-1, order="F").view(np.uint8).data
+        whole = len(buffer)
+        if len(self.files) > 1 and whole % len(self.files):
+            raise ImageError(
+                f"{shown(self.path)}: {len(self.files)} data files do not share {whole} bytes evenly"
+            )
+        part = whole // len(self.files)
+        surplus = 0
+        for k, file in enumerate(self.files):
+            surplus += self._fill(file, buffer[k * part : (k + 1) * part], go_on)
+        if surplus < max(1, self.bytes // max(self.sizes)):  # less than a slice
+            return values, ""
+        return values, f"{surplus} bytes follow the last voxel, at least a slice: is its header right?"
+
+    def _check_sizes(self) -> None:
+        """Refuse what the plain files cannot hold, before memory is taken."""
+        for file in self.files:
+            if file != self.path:
+                check_regular(file)
+        have, start = sum(file.stat().st_size for file in self.files), max(self.skip, 0)
+        if self.encoding == "raw" and have - start < self.bytes:
+            raise ImageError(
+                f"{shown(self.path)}: {max(0, have - start)} bytes of voxels, {self.bytes} expected; the file is truncated, or its "
+                "header wrong"
+            )
+
+    def _fill(self, path: Path, buffer: memoryview, go_on: Callable[[], None]) -> int:
+        """Fill the buffer from a file; return how many bytes are left there."""
+        with path.open("rb") as file:
+            for _ in range(self.skip_lines):
+                if not file.readline(MOST_HEADER):
+                    break
+            if self.skip < 0:
+                file.seek(max(0, path.stat().st_size - len(buffer)))
+            else:
+                file.seek(self.skip, 1)
+            if self.encoding in ("text", "hex"):
+                return self._fill_from_text(file, buffer)
+            filled = surplus = 0
+            for piece in _pieces(file, self.encoding, len(buffer)):
+                go_on()
+                taken = piece[: len(buffer) - filled]
+                buffer[filled : filled + len(taken)] = taken
+                filled += len(taken)
+                surplus += len(piece) - len(taken)
+            if self.encoding == "raw":
+                surplus = path.stat().st_size - file.tell()
+        if filled < len(buffer):
+            raise ImageError(
+                f"{shown(self.path)}: {filled} bytes of voxels in {shown(path.name)}, {len(buffer)} expected; the file is "
+                "truncated, or its header wrong"
+            )
+        return surplus
+
+    def _fill_from_text(self, file: BinaryIO, buffer: memoryview) -> int:
+        """Read numbers that are written out, or bytes as pairs of hexadecimal digits."""
+        left = Path(file.name).stat().st_size - file.tell()
+        check_memory(self.path, TEXT_BYTES * max(left, 0))
+        words = file.read().split()
+        if self.encoding == "hex":
+            content = bytes.fromhex(b"".join(words).decode("ascii"))
+            surplus = len(content) - len(buffer)
+        else:
+            count = len(buffer) // self.dtype.itemsize
+            content = _numbers(self.path, words[:count], self.dtype).tobytes()
+            surplus = (len(words) - count) * self.dtype.itemsize
+        if len(content) < len(buffer):
+            raise ImageError(f"{shown(self.path)}: {len(content)} bytes of voxels, {len(buffer)} expected")
+        buffer[:] = content[: len(buffer)]
+        return surplus
+
+
+def _numbers(path: Path, words: list[bytes], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return numbers that are written out; refuse those that their type cannot hold."""
+    if dtype.kind == "f":
+        return np.array(words).astype(dtype) if words else np.empty(0, dtype)
+    values = [int(word) for word in words]
+    limits = np.iinfo(dtype)
+    beyond = next((value for value in values if not limits.min <= value <= limits.max), None)
+    if beyond is not None:
+        raise ImageError(f"{shown(path)}: it holds {beyond}, which is no {dtype.newbyteorder('=')}")
+    return np.array(values, dtype)
+
+
+def _pieces(file: BinaryIO, encoding: str, needed: int) -> Iterator[bytes]:
+    """Yield the values' bytes piece by piece; packed data are read to their end, so that their CRC is checked."""
+    if encoding == "raw":
+        while needed > 0 and (piece := file.read(min(gz.PIECE, needed))):
+            needed -= len(piece)
+            yield piece
+    elif encoding == "zlib":
+        yield from _inflated(file)
+    else:
+        opened = gz.reader(file) if encoding == "gzip" else bz2.BZ2File(file)
+        with cast(BinaryIO, opened) as unpacked:
+            while piece := unpacked.read(gz.PIECE):
+                yield piece
+
+
+def _inflated(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what a zlib or gzip stream inflates to."""
+    inflater = zlib.decompressobj(47)  # whichever of the two it is
+    while not inflater.eof:
+        packed = inflater.unconsumed_tail or file.read(gz.PIECE)
+        piece = inflater.decompress(packed, gz.PIECE)
+        if not packed and not piece:
+            raise EOFError("the compressed data ended before the end-of-stream marker was reached")
+        yield piece
+
+
+def text_header(path: Path, is_last: Callable[[str], bool]) -> tuple[list[str], int]:
+    """Return the lines of a header up to the last one, and where the bytes behind it start.
+
+    Raises
+    ------
+    ImageError
+        If no line is the last one.
+    """
+    lines: list[str] = []
+    with path.open("rb") as file:
+        while file.tell() < MOST_HEADER:
+            raw = file.readline(MOST_HEADER)
+            if not raw:
+                return lines, -1
+            lines.append(raw.decode("utf-8", "replace").rstrip("\r\n"))
+            if is_last(lines[-1]):
+                return lines, file.tell()
+    raise ImageError(f"{shown(path)}: its header does not end; is it such a file?")
+
+
+def beside(path: Path, name: str) -> Path:
+    """Return a data file that a header names, which must stay in the header's folder or below."""
+    found, folder = path.parent / name, path.parent.resolve()
+    if found.resolve() == path.resolve():
+        raise ImageError(
+            f"{shown(path)}: its header names itself as its data file; name the one that holds the voxels"
+        )
+    if not name or "\0" in name or not found.resolve().is_relative_to(folder) or found.resolve() == folder:
+        raise ImageError(
+            f"{shown(path)}: its data file is {shown(name)!r}, outside the header's folder: put it beside the header and "
+            "name it there"
+        )
+    return found
+
+
+def numbered(path: Path, pattern: str, first: int, last: int, step: int) -> list[Path]:
+    """Return the files that a pattern such as slice%03d.raw and a range of numbers name."""
+    numbers = range(first, last + (1 if step > 0 else -1), step) if step else range(0)
+    if not 0 < len(numbers) <= 10_000:
+        raise ImageError(f"{shown(path)}: its data files are numbered {first} to {last} by {step}")
+    before, mark, after = pattern.partition("%")
+    width, letter, after = after.partition("d")
+    if not mark or not letter or "%" in after or (width and not width.isdecimal()) or len(width) > 3:
+        raise ImageError(f"{shown(path)}: its data files are called {shown(pattern)!r}, which holds no %d")
+    return [
+        beside(path, f"{before}{number:{'0' * width.startswith('0')}{int(width or 0)}d}{after}")
+        for number in numbers
+    ]
+
+
+def floats(path: Path, what: str, words: Sequence[str], count: int | None = None) -> list[float]:
+    """Return the numbers of a header's line."""
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        values = []
+    if not values or count not in (None, len(values)) or not all(map(math.isfinite, values)):
+        need = "numbers" if count is None else f"{count} finite number{'s' * (count != 1)}"
+        raise ImageError(
+            f"{shown(path)}: its {what} is {shown(' '.join(words))[:60]!r}; {need} must stand there"
+        )
+    return values
+
+
+def integers(path: Path, what: str, words: Sequence[str], count: int | None = None) -> list[int]:
+    """Return the integers of a header's line."""
+    try:
+        values = [int(word) for word in words if len(word) < 20]
+    except ValueError:
+        values = []
+    if len(values) != len(words) or not values or count not in (None, len(values)):
+        need = "integers" if count is None else f"{count} integer{'s' * (count != 1)}"
+        raise ImageError(
+            f"{shown(path)}: its {what} is {shown(' '.join(words))[:60]!r}; {need} must stand there"
+        )
+    return values
+
+
+def check_sizes(path: Path, what: str, sizes: Sequence[int]) -> None:
+    """Refuse sizes below 1, and more values than any file can hold."""
+    if min(sizes) < 1:
+        raise ImageError(f"{shown(path)}: it has no voxels ({what} {' '.join(map(str, sizes))})")
+    if math.prod(sizes) >= 2**60:
+        raise ImageError(
+            f"{shown(path)}: it needs more memory than there is ({what} {' '.join(map(str, sizes))})"
+        )

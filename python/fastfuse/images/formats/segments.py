@@ -1,0 +1,196 @@
+"""Segments that a file names, and the voxels of those that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError
+from ...inputs.names import enumerated
+from ..checks import check_memory
+from ..paths import shown
+
+if TYPE_CHECKING:
+    from ...inputs.foreground import Foreground
+
+SWITCH = "select_segment=NAME (--select-segment NAME)"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A structure that a file names.
+
+    Attributes
+    ----------
+    name : str
+    label : int
+        Its value in its layer.
+    layer : int
+        Segments that overlap lie in different layers.
+    """
+
+    name: str
+    label: int
+    layer: int = 0
+
+
+def check_segments(names: Any) -> tuple[str, ...]:
+    """Return the names of segments as a tuple, none for None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no texts, or one is empty.
+    """
+    if names is None:
+        return ()
+    listed = [names] if isinstance(names, str) else list(names) if isinstance(names, (list, tuple)) else None
+    if listed is None or not all(isinstance(name, str) for name in listed):
+        raise TypeError(f"select_segment is {names!r}: give a segment's name, or a list of names")
+    if not listed or not all(name.strip() for name in listed):
+        raise ValueError(f"select_segment is {names!r}: give a segment's name")
+    return tuple(listed)
+
+
+def with_segments(foreground: Foreground, names: Any) -> Foreground:
+    """Return the foreground with these segments; refuse what selects in another way too."""
+    segments = check_segments(names)
+    if segments and (foreground.labels or foreground.binarize):
+        other = "select_label" if foreground.labels else "binarize"
+        raise ValueError(
+            f"select_segment and {other} are given: either selects what is foreground, so choose one"
+        )
+    return replace(foreground, segments=segments)
+
+
+def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str]) -> list[Segment]:
+    """Return the segments of these names; case and blanks at the ends do not matter where no name fits exactly.
+
+    Raises
+    ------
+    ImageError
+        If the file names no segments, lacks one, or has two of that name.
+    """
+    if not segments:
+        raise ImageError(
+            f"{shown(path)}: it names no segments (.seg.nrrd and DICOM SEG do): choose by select_label "
+            "(--select-label K) instead"
+        )
+    return [_named(path, segments, name) for name in wanted]
+
+
+def _named(path: Path, segments: Sequence[Segment], name: str) -> Segment:
+    exact = [one for one in segments if one.name == name]
+    found = exact or [one for one in segments if plain(one.name) == plain(name)]
+    if not found:
+        held = enumerated([shown(one.name) for one in segments])
+        raise ImageError(f"{shown(path)}: there is no segment {name!r}; it holds {held}")
+    if len(found) > 1:
+        labels = enumerated([str(one.label) for one in found])
+        raise ImageError(
+            f"{shown(path)}: {len(found)} segments are called {name!r} (labels {labels}): rename one of them"
+        )
+    return found[0]
+
+
+def one_image(
+    path: Path,
+    values: NDArray[Any],
+    across: Sequence[int],
+    segments: Sequence[Segment],
+    foreground: Foreground,
+) -> NDArray[Any]:
+    """Return one image of the values of a file: a mask of the segments asked for, a label map, or the values.
+
+    Parameters
+    ----------
+    path : Path
+    values : ndarray
+    across : sequence of int
+        The axis along which layers lie, if there are several. Layers of floats are channels of a network, and go last.
+    segments : sequence of Segment
+    foreground : Foreground
+    """
+    if across and values.dtype.kind == "f" and not foreground.segments:
+        return np.moveaxis(values, across[0], -1)
+    layers = [values]
+    if across:
+        check_memory(path, 2 * values.nbytes // values.shape[across[0]])
+        layers = list(np.moveaxis(values, across[0], 0))
+    return chosen(path, layers, segments, foreground)
+
+
+def chosen(
+    path: Path,
+    layers: Sequence[NDArray[Any]],
+    segments: Sequence[Segment],
+    foreground: Foreground,
+) -> NDArray[Any]:
+    """Return one image of the layers: a mask of the segments asked for, or a label map.
+
+    Raises
+    ------
+    ImageError
+        If the segments are unknown, or several layers leave open what is meant.
+    """
+    if foreground.segments:
+        found = named(path, segments, foreground.segments)
+        _check_layers(path, found, len(layers))
+        parts = [layers[one.layer] == one.label for one in found]
+        return np.asarray(np.logical_or.reduce(parts), dtype=np.uint8)
+    if len(layers) == 1:
+        return layers[0]
+    if foreground.labels:
+        return _label_map(path, layers, segments, foreground.labels)
+    if foreground.binarize:
+        return np.asarray(np.logical_or.reduce([layer > 0 for layer in layers]), dtype=np.uint8)
+    if len(segments) == 1:
+        _check_layers(path, segments, len(layers))
+        return np.asarray(layers[segments[0].layer] == segments[0].label, dtype=np.uint8)
+    raise ImageError(f"{shown(path)}: it holds {len(layers)} layers{_names(segments)}: {_remedy(segments)}")
+
+
+def _label_map(
+    path: Path, layers: Sequence[NDArray[Any]], segments: Sequence[Segment], labels: Sequence[int]
+) -> NDArray[Any]:
+    """Return a map of these labels, each of which must lie in one layer."""
+    result = np.zeros_like(layers[0])
+    for label in labels:
+        holding = [k for k, layer in enumerate(layers) if np.any(layer == label)]
+        if len(holding) > 1:
+            raise ImageError(
+                f"{shown(path)}: label {label} stands in layers {', '.join(map(str, holding))}"
+                f"{_names(segments)}, each another segment: {_remedy(segments)}"
+            )
+        for k in holding:
+            result[layers[k] == label] = label
+    return result
+
+
+def _names(segments: Sequence[Segment]) -> str:
+    held = [f"{shown(one.name)} (label {one.label}, layer {one.layer})" for one in segments]
+    return f" of overlapping segments, {enumerated(held)}" if held else ""
+
+
+def _remedy(segments: Sequence[Segment]) -> str:
+    if segments:
+        return f"choose one with {SWITCH}"
+    return "it names no segments, so split it into one file a layer first"
+
+
+def _check_layers(path: Path, segments: Sequence[Segment], layers: int) -> None:
+    for one in segments:
+        if not 0 <= one.layer < layers:
+            raise ImageError(
+                f"{shown(path)}: its segment {one.name!r} lies in layer {one.layer}, but it holds {layers}; mend the header"
+            )
+
+
+def plain(name: str) -> str:
+    """Return a name without what people write differently: case, and blanks at the ends."""
+    return name.strip().casefold()

@@ -1,0 +1,1 @@
+"""Images of one job on one grid."""

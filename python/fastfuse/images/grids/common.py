@@ -1,0 +1,323 @@
+"""Places a job's images on one grid: pads, turns and crops them by whole voxels; resamples only on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import GridError
+from ...inputs.doubts import doubt_of, moved
+from ...inputs.grids import SAME, Grid, difference, near, shift_of
+from ...inputs.lattice import Box, Fit, fit_of
+from ...inputs.names import enumerated
+from ...inputs.nearest import resampled
+from ..checks import check_affine
+from ..image import Image
+from ..paths import recorded, shown
+from ..placing import AS_IT_IS, Kind, Placing
+from ..reading import read
+from .boxes import box_of_all, file_of, nothing, one_grid
+from .forms import disagreement, forms_of
+
+COVERING = ("image", "prior")  # beyond them nothing is known, while a mask and votes are 0 there
+NEAREST = ", or pass resample='nearest' (--resample nearest)"
+
+
+@dataclass
+class Common:
+    """The grid that all images of a job get.
+
+    Attributes
+    ----------
+    like : Image
+        Has its shape, affine, header and codes.
+    file : Path or None
+        The file whose grid it is; None for a box that holds several.
+    placing : Placing
+    remarks : list of str
+        Doubts about how the images lie to each other.
+    joined : bool
+        Whether it was made to hold all masks, so that they have been compared with each other.
+    moved : list of (str, str)
+        What was done, and the name of the file.
+    """
+
+    like: Image
+    file: Path | None
+    placing: Placing
+    remarks: list[str] = field(default_factory=list)
+    joined: bool = False
+    moved: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, images: Sequence[Image], kinds: Sequence[Kind], placing: Placing) -> Common:
+        """Return the grid for images that have been read: one that is named, the image's, or the box of all masks.
+
+        Raises
+        ------
+        ImageError, GridError
+            Naming what cannot be read, or does not lie on one lattice.
+        """
+        if "votes" not in kinds:
+            raise ValueError("no raters: give at least one file")
+        if placing.grid is not None:
+            named = next((image for image in images if image.path == placing.grid), None)
+            return cls.named(named, placing)
+        fixed = next((image for image, kind in zip(images, kinds, strict=True) if kind == "image"), None)
+        if fixed is None:
+            return cls._of_masks(images, kinds, placing)
+        like = images[0] if one_grid(fixed.grid, images[0].grid) else fixed
+        return cls(_without_voxels(like), like.path, placing)
+
+    @classmethod
+    def _of_masks(cls, images: Sequence[Image], kinds: Sequence[Kind], placing: Placing) -> Common:
+        """Return the smallest grid that holds all masks, on the lattice of the first."""
+        first, named = images[0], list(zip(images, kinds, strict=True))
+        parts = [image for image, kind in named if kind in ("votes", "present")]
+        regions = [image for image, kind in named if kind == "mask"]
+        box, remarks = box_of_all(parts, regions)
+        if box.shape == first.data.shape:
+            return cls(_without_voxels(first), first.path, placing)
+        data = nothing(box.shape, first.data.dtype)
+        like = replace(first, data=data, affine=box.affine(first.affine))
+        return cls(like, file_of(like.grid, [*parts, *regions]), placing, remarks, joined=True)
+
+    @classmethod
+    def named(cls, image: Image | None, placing: Placing) -> Common:
+        """Return the grid of a file that was named; ``image`` is it, if it has been read."""
+        assert placing.grid is not None
+        found = with_form(read(placing.grid), placing.use) if image is None else image
+        return cls(_without_voxels(found), placing.grid, placing)
+
+    @classmethod
+    def of_image(cls, image: Image, placing: Placing) -> Common:
+        """Return the grid of an image that masks grow on, unless another is named."""
+        if placing.grid is not None:
+            return cls.named(image if image.path == placing.grid else None, placing)
+        return cls(image, image.path, placing)
+
+    @property
+    def name(self) -> str:
+        """What messages call the grid."""
+        if self.file is not None:
+            return f"the grid of {shown(self.file.name)}"
+        return f"the box that holds all, of {' x '.join(map(str, self.like.data.shape))} voxels"
+
+    def place(self, image: Image, kind: Kind = "votes") -> tuple[Image, str | None]:
+        """Return an image on this grid, and a remark if it lies a little beside it.
+
+        Raises
+        ------
+        GridError
+            If its voxels lie between those of the grid and nothing else was asked for, if it is an image or a prior
+            that does not cover the grid, or if marked voxels would be lost.
+        """
+        grid, target = image.grid, self.like.grid
+        if one_grid(target, grid):
+            voxels = shift_of(target, grid)
+            return image, near(target, grid, voxels) if voxels > SAME else None
+        fit = fit_of(target, grid)
+        doubt = self._doubt(target, grid, fit, kind)
+        if doubt is None and fit is not None:
+            data, what = self._by_whole_voxels(image, fit, kind)
+        elif doubt is None and self.placing.resample == "nearest":
+            data, what = self._resampled(image, kind)
+        else:
+            raise GridError(doubt or difference(target, grid, NEAREST))
+        self.moved.append((what, shown(image.path.name)))
+        remark = None if fit is None or fit.shift <= SAME else near(target, grid, fit.shift)
+        return replace(image, data=data, affine=self.like.affine), remark
+
+    def place_all(self, images: Sequence[Image], kinds: Sequence[Kind], remarks: list[str]) -> list[Image]:
+        """Return all images on this grid; what is done with them is added to ``remarks``."""
+        remarks += self.remarks
+        placed = []
+        for image, kind in zip(images, kinds, strict=True):
+            one, remark = self.place(image, kind)
+            placed.append(one)
+            remarks.extend([remark] if remark else [])
+        remarks += self.in_words()
+        return placed
+
+    def place_next(self, image: Image, remarks: list[str], kind: Kind = "votes") -> Image:
+        """Return one of several images on this grid, as they are read; what is done is added to ``remarks``."""
+        before = len(self.moved)
+        placed, remark = self.place(image, kind)
+        remarks += [*([remark] if remark else []), *units_in_words([image]), *self.in_words(before)]
+        return placed
+
+    def in_words(self, since: int = 0) -> list[str]:
+        """Return what was done with the images, one line for all to which the same was done."""
+        named: dict[str, list[str]] = {}
+        for what, name in self.moved[since:]:
+            named.setdefault(what, []).append(name)
+        return [f"{enumerated(names)}: {what}" for what, names in named.items()]
+
+    def of_output(self, placed: Image) -> Common:
+        """Return the grid of what is made of one image: its own, or this one if it was put there."""
+        if placed.affine is self.like.affine:
+            return self
+        return replace(self, like=_without_voxels(placed), file=placed.path)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a sidecar says of the grid."""
+        return {
+            "file": None if self.file is None else recorded(self.file),
+            "shape": list(self.like.data.shape),
+            "affine": self.like.affine.tolist(),
+            **({"placed": self.in_words()} if self.moved else {}),
+        }
+
+    def _doubt(self, target: Grid, grid: Grid, fit: Fit | None, kind: Kind) -> str | None:
+        """Return why an image must not be moved onto this grid, although it could be."""
+        if self.joined and fit is not None and kind not in COVERING:
+            return None
+        named = self.placing.grid is not None
+        doubt = doubt_of(target, grid, asked=named or self.placing.resample != "none")
+        if doubt is None and fit is not None and target.shape == grid.shape and not named:
+            return None if _same_box(fit, target) else moved(target, grid, fit)
+        return doubt
+
+    def _by_whole_voxels(self, image: Image, fit: Fit, kind: Kind) -> tuple[NDArray[Any], str]:
+        data = fit.along(image.data)
+        done = [f"axes turned ({_axes(fit)})"] if fit.turned else []
+        whole = Box.of(self.like.data.shape)
+        common = fit.box.common(whole)
+        if common is None:
+            raise GridError(
+                f"{shown(image.path)} and {self.name} have no voxel in common: one header is wrong, or they do not "
+                "belong together"
+            )
+        if not fit.box.holds(whole):
+            self._check_covers(image, kind)
+            done.append("padded with 0")
+        kept = data[fit.box.slices_of(common)]
+        if common != fit.box:
+            done.append(f"cropped{self._cut_off(image, data, kept, kind)}")
+        if common == whole:
+            kept = np.asfortranarray(kept)  # no view with axes in reverse
+        else:
+            out: NDArray[Any] = np.zeros(whole.shape, data.dtype, order="F")
+            out[whole.slices_of(common)] = kept
+            kept = out
+        return kept, f"{', '.join(done)} onto {self.name}"
+
+    def _check_covers(self, image: Image, kind: Kind) -> None:
+        """Refuse to pad what is no mask and no votes: 0 means nothing there."""
+        if kind in COVERING:
+            raise GridError(
+                f"{shown(image.path)}: the {kind} covers only a part of {self.name}, and what it would be beyond is not "
+                "known: give one that covers all, or name its own grid: grid=FILE (--grid FILE)"
+            )
+
+    def _cut_off(self, image: Image, data: NDArray[Any], kept: NDArray[Any], kind: Kind) -> str:
+        """Return how many marked voxels are cut off; refuse that unless the grid was named."""
+        if kind in COVERING:
+            return ""
+        lost = int(np.count_nonzero(data)) - int(np.count_nonzero(kept))
+        if lost and self.placing.grid is None:
+            raise GridError(
+                f"{shown(image.path)}: {lost:,} voxels that are not 0 lie beyond {self.name}: give an image that covers "
+                "them, or name the grid to cut them off: grid=FILE (--grid FILE)"
+            )
+        return f" by {lost:,} voxels that are not 0" if lost else ""
+
+    def _resampled(self, image: Image, kind: Kind) -> tuple[NDArray[Any], str]:
+        data, beyond = resampled(image.data, image.affine, self.like.data.shape, self.like.affine)
+        if beyond:
+            self._check_covers(image, kind)
+        volumes = ""
+        if kind not in COVERING and data.dtype.kind in "biu":
+            before = np.count_nonzero(image.data) * image.grid.voxel_mm3
+            after = np.count_nonzero(data) * self.like.grid.voxel_mm3
+            volumes = f", which makes {after:g} mm³ of {before:g} mm³ that are not 0"
+        return data, f"resampled by the nearest voxel onto {self.name}{volumes}"
+
+
+def with_form(image: Image, use: str | None) -> Image:
+    """Return an image with the affine that is to be used."""
+    form = forms_of(image.header).get(use or "")
+    if form is None:
+        return image
+    check_affine(image.path, form)
+    doubt = disagreement(image.path, image.header, image.data.shape)
+    others = [text for text in (image.remark or "").split("; ") if text and text != doubt]
+    remark = doubt and doubt.replace("the sform is used", f"the {use} is used, as asked")
+    return replace(image, affine=form, remark="; ".join([*others, *([remark] if remark else [])]) or None)
+
+
+def as_read(
+    paths: Sequence[Path],
+    images: Iterator[Image],
+    say: Callable[[str], None],
+    remarks: list[str],
+    placing: Placing = AS_IT_IS,
+) -> Iterator[Image]:
+    """Yield the images of these paths with the affines that are to be used, and add to ``remarks``."""
+    first: Image | None = None
+    for path in paths:
+        say(f"reading {shown(path.name)}")
+        image = with_form(next(images), placing.use)
+        remarks.extend([image.remark] if image.remark else [])
+        first = first or image
+        if placing.resample == "none":
+            _check_lattice(first.grid, image.grid)
+        yield image
+
+
+def _check_lattice(first: Grid, other: Grid) -> None:
+    """Refuse an image whose voxels lie between another's before any more is read."""
+    if not one_grid(first, other) and fit_of(first, other) is None:
+        raise GridError(doubt_of(first, other, asked=False) or difference(first, other, NEAREST))
+
+
+def on_one_grid(
+    paths: Sequence[Path],
+    kinds: Sequence[Kind],
+    images: Iterator[Image],
+    say: Callable[[str], None],
+    remarks: list[str],
+    placing: Placing = AS_IT_IS,
+) -> tuple[list[Image], Common]:
+    """Return the images of these paths on one grid, and that grid; what is doubtful is added to ``remarks``."""
+    found = list(as_read(paths, images, say, remarks, placing))
+    common = Common.of(found, kinds, placing)
+    remarks += units_in_words(found)
+    return common.place_all(found, kinds, remarks), common
+
+
+def units_in_words(images: Sequence[Image]) -> list[str]:
+    """Say which headers count in other units than mm."""
+    named: dict[str, list[str]] = {}
+    for image in images:
+        named.setdefault(image.grid.unit, []).append(shown(image.path.name))
+    return [
+        f"{enumerated(names)}: sizes are taken in {unit}, as the header says"
+        for unit, names in named.items()
+        if unit != "mm"
+    ]
+
+
+def _same_box(fit: Fit, target: Grid) -> bool:
+    return fit.box == Box.of(target.shape)
+
+
+def _axes(fit: Fit) -> str:
+    parts = []
+    if fit.order != (0, 1, 2):
+        parts.append(f"taken in the order {', '.join(map(str, fit.order))}")
+    if fit.reverse:
+        parts.append(
+            f"{'axis' if len(fit.reverse) == 1 else 'axes'} {', '.join(map(str, fit.reverse))} reversed"
+        )
+    return ", ".join(parts)
+
+
+def _without_voxels(image: Image) -> Image:
+    """Return an image's place and header, without its voxels."""
+    return replace(image, data=nothing(image.data.shape, image.data.dtype))

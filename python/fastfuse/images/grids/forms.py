@@ -1,0 +1,62 @@
+"""The affines of NIfTI headers: qform and sform, and the units that they count in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...inputs.grids import NEAR, distance_of_affines
+from ..paths import shown
+
+Affine = NDArray[np.float64]
+
+UNITS = {1: "metres", 2: "mm", 3: "microns"}  # by NIfTI's codes, in the low three bits of xyzt_units
+IN_MM = {"metres": 1000.0, "mm": 1.0, "microns": 1e-3}
+CODES = {"qform": "qform_code", "sform": "sform_code"}
+
+
+def unit_of(header: Any) -> str:
+    """Return what a header counts in; mm if it does not say, or for a format without units."""
+    return "mm" if header is None else UNITS.get(int(header["xyzt_units"]) & 7, "mm")
+
+
+def forms_of(header: Any) -> dict[str, Affine]:
+    """Return the affines of a NIfTI header whose codes are set, in mm; nothing for other formats."""
+    if header is None:
+        return {}
+    found = {"qform": header.get_qform, "sform": header.get_sform}
+    return {form: _in_mm(found[form](), header) for form, code in CODES.items() if int(header[code]) > 0}
+
+
+def affine_of(header: Any) -> Affine:
+    """Return the affine that counts, in mm: the sform, else the qform, else one that centres the volume."""
+    return _in_mm(header.get_best_affine(), header)
+
+
+def in_file_units(affine: Affine, header: Any) -> Affine:
+    """Return an affine in mm as a header of these units holds it."""
+    return _scaled(affine, 1 / IN_MM[unit_of(header)])
+
+
+def disagreement(path: Path, header: Any, shape: tuple[int, ...]) -> str | None:
+    """Return a remark if qform and sform put the image at different places."""
+    forms = forms_of(header)
+    shift = distance_of_affines(shape, list(forms.values()))
+    if len(forms) < 2 or shift <= NEAR * float(np.linalg.norm(forms["sform"][:3, :3], axis=0).min()):
+        return None
+    return f"{shown(path)}: its qform and sform lie {shift:.3g} mm apart; the sform is used"
+
+
+def _in_mm(affine: Any, header: Any) -> Affine:
+    return _scaled(np.asarray(affine, dtype=np.float64), IN_MM[unit_of(header)])
+
+
+def _scaled(affine: Affine, factor: float) -> Affine:
+    if factor == 1:
+        return affine
+    scaled = affine.copy()
+    scaled[:3] *= factor
+    return scaled

@@ -1,0 +1,84 @@
+"""How much memory this process may still take: of the machine, of its group, of its own limits."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+GROUPS = Path("/sys/fs/cgroup")
+UNLIMITED = 1 << 60  # what cgroups of version 1 say where there is no limit
+
+
+def available() -> int | None:
+    """Return the bytes that this process may still take; None if the system does not tell."""
+    known = [free for free in (_of_machine(), _of_group(), _of_address_space()) if free is not None]
+    return max(0, min(known)) if known else None
+
+
+def shown_bytes(count: int) -> str:
+    """Return a number of bytes for a message."""
+    for size, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= size:
+            return f"{count / size:.0f} {unit}" if count >= 10 * size else f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
+def _of_machine() -> int | None:
+    """Return what the machine has left, or, where it does not tell, all that it has."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _of_group() -> int | None:
+    """Return what the control groups of this process have left, as containers and batch systems set them."""
+    found = []
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, kinds, name = line.split(":", 2)
+            if kinds == "":
+                found += _left(GROUPS, name, "memory.max", "memory.current")
+            elif "memory" in kinds.split(","):
+                found += _left(GROUPS / "memory", name, "memory.limit_in_bytes", "memory.usage_in_bytes")
+    return min(found, default=None)
+
+
+def _left(top: Path, name: str, limit: str, used: str) -> list[int]:
+    """Return what a group and each group above it have left; files kept in memory give way."""
+    folder, found = top / name.lstrip("/"), []
+    while folder.is_relative_to(top):
+        with suppress(OSError, ValueError):
+            most = int((folder / limit).read_text())
+            if most < UNLIMITED:
+                found.append(most - int((folder / used).read_text()) + _inactive_files(folder))
+        folder = folder.parent
+    return found
+
+
+def _inactive_files(folder: Path) -> int:
+    with suppress(OSError, ValueError):
+        for line in (folder / "memory.stat").read_text().splitlines():
+            key, _, value = line.partition(" ")
+            if key in ("inactive_file", "total_inactive_file"):
+                return int(value)
+    return 0
+
+
+def _of_address_space() -> int | None:
+    """Return what ``ulimit -v`` leaves."""
+    try:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most == resource.RLIM_INFINITY:
+            return None
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError, ValueError, AttributeError):
+        return None
+    return most - pages * os.sysconf("SC_PAGE_SIZE")

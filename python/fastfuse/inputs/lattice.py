@@ -1,0 +1,115 @@
+"""How one image's voxels lie on another's lattice: their axes' order and direction, and whole voxels of offset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grids import NEAR, Grid
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of voxels on a lattice: its first voxel, and its extents."""
+
+    low: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> Box:
+        """Return the box of the lattice's own image."""
+        return cls((0,) * len(shape), shape)
+
+    @property
+    def high(self) -> tuple[int, ...]:
+        """The voxel after the last one along each axis."""
+        return tuple(at + extent for at, extent in zip(self.low, self.shape, strict=True))
+
+    def with_box(self, other: Box) -> Box:
+        """Return the smallest box that holds both."""
+        low = tuple(map(min, self.low, other.low))
+        shape = tuple(end - at for at, end in zip(low, map(max, self.high, other.high), strict=True))
+        return Box(low, shape)
+
+    def holds(self, other: Box) -> bool:
+        """Tell whether another box lies within this one."""
+        return self.with_box(other) == self
+
+    def common(self, other: Box) -> Box | None:
+        """Return the box of the voxels that both have; None if there are none."""
+        low = tuple(map(max, self.low, other.low))
+        shape = tuple(end - at for at, end in zip(low, map(min, self.high, other.high), strict=True))
+        return Box(low, shape) if min(shape) > 0 else None
+
+    def slices_of(self, part: Box) -> tuple[slice, ...]:
+        """Return where a part of this box lies in its array."""
+        return tuple(
+            slice(at - low, at - low + extent)
+            for at, low, extent in zip(part.low, self.low, part.shape, strict=True)
+        )
+
+    def affine(self, lattice: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the affine of this box's array, from that of the lattice."""
+        step = np.eye(4)
+        step[:3, 3] = self.low
+        return lattice @ step
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An image's box on a lattice, and how its axes must be turned to lie along those of the lattice.
+
+    Attributes
+    ----------
+    box : Box
+    order : tuple of 3 int
+        The image's axes in the order of the lattice's.
+    reverse : tuple of int
+        Axes to reverse after that.
+    shift : float
+        How far the corners lie from those of whole voxels, in voxels.
+    """
+
+    box: Box
+    order: tuple[int, ...]
+    reverse: tuple[int, ...]
+    shift: float
+
+    @property
+    def turned(self) -> bool:
+        """Whether axes have another order or direction."""
+        return self.order != (0, 1, 2) or bool(self.reverse)
+
+    def along(self, data: NDArray[Any]) -> NDArray[Any]:
+        """Return an image's array with its axes as the lattice's; a view."""
+        return np.flip(data.transpose(self.order), self.reverse)
+
+
+def fit_of(lattice: Grid, image: Grid) -> Fit | None:
+    """Return how an image lies on the lattice of another; None if its voxels lie between those.
+
+    Voxels may lie up to a tenth of the smallest voxel side apart.
+    """
+    step = np.linalg.inv(lattice.affine) @ image.affine  # the image's indices to those of the lattice
+    signs = np.rint(step[:3, :3])
+    if not all((np.abs(signs).sum(axis=axis) == 1).all() for axis in (0, 1)):
+        return None
+    order = np.argmax(np.abs(signs), axis=1)
+    shape = np.array(image.shape)
+    middle = (shape - 1) / 2
+    low = np.rint(step[:3, :3] @ middle + step[:3, 3] - middle[order])
+    whole = np.eye(4)
+    whole[:3, :3] = signs
+    whole[:3, 3] = low + middle[order] - signs @ middle
+    apart = lattice.affine @ whole - image.affine
+    ends = np.array(np.meshgrid(*[(-0.5, extent - 0.5) for extent in shape])).reshape(3, -1)
+    distance = float(np.linalg.norm(apart[:3, :3] @ ends + apart[:3, 3:], axis=0).max())
+    shift = distance / float(lattice.voxel_mm.min())
+    if shift > NEAR:
+        return None
+    box = Box(tuple(map(int, low)), tuple(int(image.shape[axis]) for axis in order))
+    reverse = tuple(axis for axis in range(3) if signs[axis, order[axis]] < 0)
+    return Fit(box, tuple(map(int, order)), reverse, shift)

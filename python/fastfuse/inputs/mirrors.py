@@ -1,0 +1,161 @@
+"""Finds the rater whose mask fits the others' only when it is mirrored or turned, whatever its header says."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import Array
+
+MOST = 2000  # marked voxels of a rater that are looked at
+FEWEST = 20  # marked voxels below which a fit may be chance
+FITS = 0.4  # least Dice of a mask that fits when it is turned
+POOR = 0.6  # of that Dice, the most that it may have as it is
+AXES = ("axis 0", "axis 1", "axis 2")
+LETTERS = ("left-right", "back-front", "foot-head")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Another order of a volume's axes, some of which are then reversed."""
+
+    order: tuple[int, ...]
+    reverse: tuple[int, ...]
+
+    def places(self, places: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.intp]:
+        """Return where voxels come to lie; places are (3, n)."""
+        turned = places[list(self.order)]
+        for axis in self.reverse:
+            turned[axis] = shape[axis] - 1 - turned[axis]
+        return turned
+
+    def in_words(self, axes: Sequence[str]) -> str:
+        """Say what is done; ``axes`` are what messages call them."""
+        moved = [axes[axis] for axis, source in enumerate(self.order) if axis != source]
+        parts = [f"turned ({' and '.join(moved)} exchanged)"] if moved else []
+        if self.reverse:
+            parts.append(f"mirrored along {' and '.join(axes[axis] for axis in self.reverse)}")
+        return " and ".join(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """What a rater marks.
+
+    Attributes
+    ----------
+    votes : ndarray
+    marks : callable
+        Tells which of some votes mark.
+    known : float or None
+        The number of marked voxels, if it is known; it is counted otherwise.
+    """
+
+    votes: Array
+    marks: Callable[[Array], NDArray[np.bool_]]
+    known: float | None = None
+
+    @property
+    def count(self) -> float:
+        """The number of marked voxels; about that, where there are many."""
+        return self._found[1] if self.known is None else self.known
+
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """Places of some of the marked voxels, (3, n)."""
+        return self._found[0]
+
+    @cached_property
+    def _found(self) -> tuple[NDArray[np.intp], int]:
+        order: Literal["C", "F"] = "F" if self.votes.flags.f_contiguous else "C"
+        flat = self.votes.reshape(-1, order=order)
+        found, step = _not_zero(flat)
+        found = found[self.marks(flat[found])]
+        chosen = found[:: max(1, -(-found.size // MOST))]
+        return np.array(np.unravel_index(chosen, self.votes.shape, order=order)), found.size * step
+
+    def dice(self, other: Marked, turn: Turn) -> float:
+        """Estimate the Dice coefficient of this mask, turned, and another."""
+        both = self.count + other.count
+        if not both:
+            return 1.0
+        if not self.places.size:
+            return 0.0
+        there = turn.places(self.places, self.votes.shape)
+        return 2 * float(other.marks(other.votes[tuple(there)]).mean()) * self.count / both
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A mask that fits only when it is turned: mean Dice with the others as it is, and so."""
+
+    turn: Turn
+    as_it_is: float
+    turned: float
+
+    def in_words(self, axes: Sequence[str]) -> str:
+        """Say so of a mask."""
+        return (
+            f"fits the others only when {self.turn.in_words(axes)}: mean Dice {self.turned:.2f}, "
+            f"{self.as_it_is:.2f} as it is"
+        )
+
+
+def misfit_of(rater: Marked, others: Sequence[Marked]) -> Misfit | None:
+    """Return how a mask must be turned to fit the others; None if it need not be, or does not fit even so."""
+    marking = [other for other in others if other.count >= FEWEST]
+    if rater.count < FEWEST or not marking:
+        return None
+    turns = turns_of(rater.votes.shape)
+    as_it_is = _mean_dice(rater, marking, turns[0])
+    if as_it_is > POOR:  # of a Dice that cannot be above 1
+        return None
+    score, _, turn = max((_mean_dice(rater, marking, turn), -at, turn) for at, turn in enumerate(turns[1:]))
+    if score < FITS or as_it_is > POOR * score:
+        return None
+    return Misfit(turn, as_it_is, score)
+
+
+def turns_of(shape: tuple[int, ...]) -> list[Turn]:
+    """Return all turns that keep a shape, the simplest first; the first changes nothing."""
+    axes = [axis for axis in range(len(shape)) if shape[axis] > 1]
+    orders = [
+        order
+        for order in itertools.permutations(range(len(shape)))
+        if all(shape[axis] == shape[source] for axis, source in enumerate(order))
+    ]
+    reverses = [chosen for count in range(len(axes) + 1) for chosen in itertools.combinations(axes, count)]
+    return [Turn(order, reverse) for order in orders for reverse in reverses]
+
+
+def axes_in_words(affine: NDArray[np.float64]) -> list[str]:
+    """Return what messages call the axes, with the direction of the body that each comes nearest to."""
+    nearest = np.abs(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)).argmax(axis=0)
+    return [f"axis {axis} ({LETTERS[int(at)]})" for axis, at in enumerate(nearest)]
+
+
+def _mean_dice(rater: Marked, others: Sequence[Marked], turn: Turn) -> float:
+    return sum(rater.dice(other, turn) for other in others) / len(others)
+
+
+def _not_zero(flat: Array) -> tuple[NDArray[np.intp], int]:
+    """Return places that are not 0, all of them or each ``step``-th piece's, and that step.
+
+    Eight bytes are compared at once, since most voxels are 0.
+    """
+    many = 8 // flat.itemsize
+    whole = flat.size // many * many
+    if not flat.flags.c_contiguous or not whole:
+        return np.flatnonzero(flat), 1
+    words = np.flatnonzero(flat[:whole].view(np.uint64))
+    step = max(1, words.size // (4 * MOST))
+    words = words[::step]
+    word, at = np.nonzero(flat[:whole].reshape(-1, many)[words])
+    rest = whole + np.flatnonzero(flat[whole:])
+    return np.concatenate([words[word] * many + at, rest]), step

@@ -1,0 +1,95 @@
+"""Raters whose voxels are mirrored or turned, while their header says nothing of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastfuse
+
+from .common import save
+
+pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+
+SHAPE = (24, 24, 15)
+WRONG = {
+    "axis 0 (left-right)": lambda mask: mask[::-1],
+    "axis 1 (back-front)": lambda mask: mask[:, ::-1],
+    "axis 2 (foot-head)": lambda mask: mask[..., ::-1],
+    "axis 0 (left-right) and axis 1 (back-front)": lambda mask: mask[::-1, ::-1],
+    "turned (axis 0 (left-right) and axis 1 (back-front) exchanged)": lambda mask: mask.transpose(1, 0, 2),
+}
+
+
+def lesions(raters: int, seed: int = 0) -> list[np.ndarray]:
+    """Masks of three lesions that lie on no plane of symmetry, each rater a voxel more or less."""
+    rng = np.random.default_rng(seed)
+    grid = np.indices(SHAPE)
+    masks = []
+    for _ in range(raters):
+        places = [((6, 15, 4), 3.2), ((8, 5, 10), 2.6), ((4, 10, 9), 2.2)]
+        mask = np.zeros(SHAPE, np.uint8)
+        for centre, radius in places:
+            distance = sum((grid[axis] - centre[axis]) ** 2 for axis in range(3))
+            mask[distance <= (radius + rng.normal(0, 0.2)) ** 2] = 1
+        masks.append(mask)
+    return masks
+
+
+def warnings_of(folder: Path, masks: list[np.ndarray], **options: Any) -> str:
+    files = [save(folder / f"r{i}.nii", np.ascontiguousarray(mask)) for i, mask in enumerate(masks)]
+    fastfuse.fuse_files(files, folder / "c.nii", overwrite=True, **options)
+    return "\n".join(json.loads((folder / "c.json").read_text())["warnings"])
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("raters", [3, 7])
+@pytest.mark.parametrize("method", ["soft-staple", "majority"])
+def test_rater_and_axis_are_told(tmp_path: Path, wrong: str, raters: int, method: str) -> None:
+    masks = lesions(raters)
+    masks[1] = WRONG[wrong](masks[1])
+    said = warnings_of(tmp_path, masks, method=method)
+    assert (
+        f"rater 1 (r1.nii) fits the others only when {'' if 'turned' in wrong else 'mirrored along '}{wrong}:"
+        in said
+    )
+    assert said.count("only when") == 1
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32, np.int16, ">f4"])
+def test_whatever_the_votes_are(tmp_path: Path, kind: Any) -> None:
+    masks = [mask.astype(kind) for mask in lesions(3)]
+    masks[2] = masks[2][::-1]
+    assert "rater 2 (r2.nii) fits the others only when mirrored along axis 0" in warnings_of(tmp_path, masks)
+
+
+def test_one_label_of_several(tmp_path: Path) -> None:
+    masks = [3 * mask for mask in lesions(3)]
+    for mask in masks:
+        mask[:, :, 0] = 1
+    masks[0] = masks[0][:, ::-1]
+    said = warnings_of(tmp_path, masks, select_label=3)
+    assert "rater 0 (r0.nii) fits the others only when mirrored along axis 1" in said
+
+
+def test_of_two_nobody_knows_which(tmp_path: Path) -> None:
+    first, second = lesions(2)
+    said = warnings_of(tmp_path, [first, second[::-1]])
+    assert (
+        "rater 0 (r0.nii) and rater 1 (r1.nii) fit each other only when one is mirrored along axis 0" in said
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_told_of_who_fits_or_just_errs(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    masks = lesions(4, seed)
+    masks[1] = np.zeros(SHAPE, np.uint8)  # nothing
+    masks[2] = (rng.random(SHAPE) < 0.02).astype(np.uint8)  # anything
+    masks[3] = np.roll(masks[3], 7, axis=1)  # elsewhere
+    assert "only when" not in warnings_of(tmp_path, masks)
+    assert "only when" not in warnings_of(tmp_path, lesions(4, seed))

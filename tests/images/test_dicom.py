@@ -1,0 +1,210 @@
+"""DICOM segmentations: segments by number and by name, slices that are left out, and what is refused."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.images import reading
+from fastfuse.images.wanted import Wanted
+from fastfuse.inputs.foreground import Foreground
+
+from .segmentations import dicom_seg
+
+pytest.importorskip("pydicom")
+
+RNG = np.random.default_rng(3)
+ONE = (RNG.random((7, 5, 6)) < 0.4).astype(np.uint8)
+TWO = ((RNG.random((7, 5, 6)) < 0.4) & (ONE == 0)).astype(np.uint8)
+TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def oblique(seed: int) -> np.ndarray:
+    turn, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
+    turn[:, 2] = np.cross(turn[:, 0], turn[:, 1])
+    return turn
+
+
+def wanted(**foreground: Any) -> Wanted:
+    return Wanted(Foreground(**foreground))
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2])
+@pytest.mark.parametrize("name", ["a.dcm", "a.dicom", "IM0001"])
+def test_one_segment(tmp_path: Path, seed: int | None, name: str) -> None:
+    turn = np.eye(3) if seed is None else oblique(seed)
+    image = reading.read(dicom_seg(tmp_path / name, {"lesion": ONE}, turn=turn))
+    np.testing.assert_array_equal(image.data, ONE)
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = turn * (1.0, 2.0, 3.0), (10, 20, 30)
+    np.testing.assert_allclose(image.affine, TO_RAS @ affine, atol=1e-6)
+
+
+def test_slices_that_are_left_out_are_empty(tmp_path: Path) -> None:
+    mask = ONE.copy()
+    mask[:, :, [0, 2, 3]] = 0
+    image = reading.read(dicom_seg(tmp_path / "a.dcm", {"lesion": mask}))
+    np.testing.assert_array_equal(image.data, mask[:, :, 1:])
+    np.testing.assert_allclose(image.affine[2, 3], 33)
+
+
+@pytest.mark.parametrize("label_map", [False, True])
+def test_segments_are_chosen(tmp_path: Path, label_map: bool) -> None:
+    path = dicom_seg(tmp_path / "a.dcm", {"one": ONE, "Two Words": TWO}, empty=True, label_map=label_map)
+    for names, mask in ((("one",), ONE), (("two words ",), TWO), (("one", "Two Words"), ONE | TWO)):
+        found = reading.read(path, wanted=wanted(segments=names))
+        np.testing.assert_array_equal(found.data, mask)
+        assert found.is_channel
+    np.testing.assert_array_equal(reading.read(path).data, ONE + 2 * TWO)
+    for labels, mask in (((1,), ONE), ((2,), TWO), ((1, 2), ONE | TWO)):
+        found = reading.read(path, wanted=wanted(labels=labels))
+        votes = found.data if found.is_channel else np.isin(found.data, labels)
+        np.testing.assert_array_equal(votes, mask)
+    np.testing.assert_array_equal(reading.read(path, wanted=wanted(binarize=True)).data > 0, ONE | TWO)
+
+
+def test_packed_label_map(tmp_path: Path) -> None:
+    import pydicom
+
+    path = dicom_seg(tmp_path / "a.dcm", {"one": ONE, "two": TWO}, label_map=True)
+    found = pydicom.dcmread(path)
+    found.compress(pydicom.uid.RLELossless)
+    found.save_as(path)
+    np.testing.assert_array_equal(reading.read(path, wanted=wanted(segments=("two",))).data, TWO)
+
+
+def test_soft_segments(tmp_path: Path) -> None:
+    soft = RNG.random((7, 5, 6)).astype(np.float32)
+    path = dicom_seg(tmp_path / "a.dcm", {"one": soft, "two": 1 - soft}, fractional=True)
+    for foreground in ({"segments": ("two",)}, {"labels": (2,)}):
+        np.testing.assert_allclose(reading.read(path, wanted=wanted(**foreground)).data, 1 - soft, atol=0.003)
+    with pytest.raises(
+        fastfuse.ImageError, match=r"2 soft segments, one \(label 1\), two \(label 2\): choose"
+    ):
+        reading.read(path)
+
+
+def source_of(turn: np.ndarray) -> list[Any]:
+    """Return the slices of a CT, as much of them as highdicom asks for."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+
+    slices = []
+    for z in range(ONE.shape[2]):
+        one = Dataset()
+        one.file_meta = FileMetaDataset()
+        one.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+        one.SOPClassUID, one.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", f"1.2.3.{z + 1}"
+        one.StudyInstanceUID, one.SeriesInstanceUID, one.FrameOfReferenceUID = "1.2.4", "1.2.5", "1.2.6"
+        for name in (
+            "PatientName",
+            "PatientBirthDate",
+            "PatientSex",
+            "AccessionNumber",
+            "ReferringPhysicianName",
+        ):
+            setattr(one, name, "")
+        one.PatientID, one.StudyDate, one.StudyTime, one.StudyID = "x", "20200101", "000000", "1"
+        one.Modality, one.SeriesNumber, one.InstanceNumber, one.Manufacturer = "CT", 1, z + 1, "m"
+        one.Rows, one.Columns, one.PixelSpacing = 5, 7, [2.0, 1.0]
+        one.SliceThickness = one.SpacingBetweenSlices = 3.0
+        one.ImageOrientationPatient = [*turn[:, 0], *turn[:, 1]]
+        one.ImagePositionPatient = list(np.array([10, 20, 30]) + turn[:, 2] * 3 * z)
+        one.PositionReferenceIndicator, one.BitsAllocated, one.SamplesPerPixel = "", 16, 1
+        slices.append(one)
+    return slices
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL"])
+@pytest.mark.parametrize("seed", [None, 4])
+def test_what_highdicom_writes(tmp_path: Path, kind: str, seed: int | None) -> None:
+    highdicom = pytest.importorskip("highdicom")
+    from pydicom.sr.codedict import codes
+
+    turn = np.eye(3) if seed is None else oblique(seed)
+    masks = np.stack([ONE, TWO], axis=-1).transpose(2, 1, 0, 3).astype(np.uint8)
+    masks[3] = 0  # a slice that is left out
+    values = masks if kind == "BINARY" else 0.5 * masks
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        segments = [
+            highdicom.seg.SegmentDescription(number, name, codes.SCT.Tissue, codes.SCT.Tissue, "MANUAL")
+            for number, name in enumerate(("one", "two"), start=1)
+        ]
+        made = highdicom.seg.Segmentation(
+            source_of(turn), values, kind, segments, "1.2.7", 2, "1.2.8", 1, "m", "m", "1", "1"
+        )
+        made.save_as(tmp_path / "a.dcm")
+    for k, name in enumerate(("one", "two")):
+        found = reading.read(tmp_path / "a.dcm", wanted=wanted(segments=(name,)))
+        np.testing.assert_allclose(found.data, values[..., k].transpose(2, 1, 0), atol=0.003)
+        affine = np.eye(4)
+        affine[:3, :3], affine[:3, 3] = turn * (1.0, 2.0, 3.0), (10, 20, 30)
+        np.testing.assert_allclose(found.affine, TO_RAS @ affine, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "Modality": "CT"},
+            "it is DICOM of modality CT, and no segm",
+        ),
+        ({"SegmentSequence": []}, "it names no segments"),
+        ({"Rows": 60000}, "a.dcm: "),
+        ({"NumberOfFrames": 3}, "a.dcm: "),
+        ({"PixelData": b"ab"}, "a.dcm: "),
+        ({"PerFrameFunctionalGroupsSequence": []}, "its frames have no place in a volume"),
+        ({"SharedFunctionalGroupsSequence": []}, "a.dcm: "),
+    ],
+)
+def test_refused(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
+    path = dicom_seg(tmp_path / "a.dcm", {"one": ONE, "two": TWO}, **fields)
+    with pytest.raises(fastfuse.ImageError, match=message) as caught:
+        reading.read(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_choices_that_are_not_there(tmp_path: Path) -> None:
+    path = dicom_seg(tmp_path / "a.dcm", {"one": ONE, "two": TWO})
+    with pytest.raises(fastfuse.ImageError, match=r"there is no segment 'three'; it holds one, two"):
+        reading.read(path, wanted=wanted(segments=("three",)))
+    with pytest.raises(fastfuse.ImageError, match=r"there is no segment 3; it holds one \(label 1\), two"):
+        reading.read(path, wanted=wanted(labels=(3,)))
+    both = dicom_seg(tmp_path / "b.dcm", {"one": ONE, "two": ONE})
+    with pytest.raises(
+        fastfuse.ImageError, match=r"its segments overlap, one \(label 1\), two \(label 2\): choose"
+    ):
+        reading.read(both)
+
+
+def test_slices_off_the_lattice(tmp_path: Path) -> None:
+    import pydicom
+
+    path = dicom_seg(tmp_path / "a.dcm", {"one": ONE})
+    found = pydicom.dcmread(path)
+    place = found.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence[0]
+    for moved in ([10, 20, 37], [11, 20, 36]):
+        place.ImagePositionPatient = moved
+        found.save_as(path)
+        with pytest.raises(fastfuse.ImageError, match="its slices are not evenly spaced"):
+            reading.read(path)
+
+
+def test_raters_are_fused(tmp_path: Path) -> None:
+    masks = [ONE, ONE & TWO[::-1] | ONE & 1, TWO | ONE]
+    paths = [
+        dicom_seg(tmp_path / f"{k}.dcm", {"other": TWO * 0 + 1, "lesion": mask}, empty=True)
+        for k, mask in enumerate(masks)
+    ]
+    fused = fastfuse.fuse_files(paths, tmp_path / "a.nii", method="staple", select_segment="lesion")
+    np.testing.assert_array_equal(fused.probability, fastfuse.staple(masks).probability)
+    again = fastfuse.fuse_files(paths, tmp_path / "b.nii", method="staple", select_label=2)
+    np.testing.assert_array_equal(fused.probability, again.probability)
+    region = dicom_seg(tmp_path / "region.dcm", {"brain": np.ones_like(ONE)})
+    inside = fastfuse.fuse_files(paths, tmp_path / "c.nii", method="staple", select_label=2, mask=region)
+    np.testing.assert_array_equal(inside.probability, fused.probability)

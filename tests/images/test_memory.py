@@ -1,0 +1,141 @@
+"""What is needed is held against what is free; too little memory is called that."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.images import checks, memory, nifti, reading
+
+from ..files.common import save
+from .segmentations import seg_nrrd
+
+MASK = np.zeros((40, 50, 10), np.uint8)
+VOXELS = MASK.size
+
+
+@pytest.mark.parametrize(("kind", "bytes_each"), [("u1", 1), ("i2", 2), ("f4", 4), ("f8", 8)])
+def test_bytes_are_those_of_the_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, bytes_each: int
+) -> None:
+    path = save(tmp_path / "a.nii", MASK.astype(kind))
+    monkeypatch.setattr(checks, "available", lambda: VOXELS * bytes_each)
+    reading.read(path)
+    monkeypatch.setattr(checks, "available", lambda: VOXELS * bytes_each - 1)
+    with pytest.raises(
+        fastfuse.ImageError, match=r"a\.nii: it needs \d+\.?\d* .B of memory, more than the .* that are free"
+    ):
+        reading.read(path)
+
+
+def test_scaled_voxels_take_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "a.nii", MASK, scl_slope=2)
+    image = nib.Nifti1Image(MASK.astype(np.float32) + 0.5, np.eye(4))
+    image.set_data_dtype(np.uint8)
+    nib.save(image, path)
+    monkeypatch.setattr(checks, "available", lambda: VOXELS * 9)
+    with pytest.raises(fastfuse.ImageError, match="of memory"):
+        reading.read(path)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.nrrd", "a.mgz", "a.png", "a.dcm", "a.nii.gz"])
+def test_all_formats_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    path = tmp_path / name
+    if name == "a.npy":
+        np.save(path, MASK)
+    elif name == "a.nrrd":
+        seg_nrrd(path, MASK)
+    elif name == "a.png":
+        pytest.importorskip("PIL.Image").fromarray(MASK[:, :, 0]).save(path)
+    elif name == "a.dcm":
+        pytest.importorskip("pydicom")
+        from .segmentations import dicom_seg
+
+        dicom_seg(path, {"one": MASK + 1})
+    else:
+        nib.save((nib.MGHImage if "mgz" in name else nib.Nifti1Image)(MASK, np.eye(4)), path)
+    reading.read(path)
+    monkeypatch.setattr(checks, "available", lambda: 100)
+    with pytest.raises(fastfuse.ImageError, match=rf"{name}: it needs .* of memory"):
+        reading.read(path)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), MemoryError("Unable to allocate"), OSError(errno.ENOMEM, "no")]
+)
+def test_too_little_memory_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    path = save(tmp_path / "a.nii", MASK)
+
+    def fails(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(nifti, "_fill", fails)
+    with pytest.raises(fastfuse.ImageError, match=r"a\.nii: there is too little memory to read it") as caught:
+        reading.read(path)
+    assert "complete" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS")
+def test_limit_of_the_process(tmp_path: Path) -> None:
+    header = nib.Nifti1Header()
+    header.set_data_shape((1000, 1000, 2000))
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    header.set_data_dtype(np.uint8)
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(header.binaryblock + b"\0" * 4))
+    script = """
+        import resource, sys
+        from fastfuse.images import memory, reading
+        pages = int(open("/proc/self/statm").read().split()[0]) * 4096
+        resource.setrlimit(resource.RLIMIT_AS, (pages + 500_000_000,) * 2)
+        assert memory.available() <= 500_000_000, memory.available()
+        reading.read("a.nii.gz")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert "it needs 2.0 GB of memory, more than the" in done.stderr
+
+
+def test_limit_of_a_group(tmp_path: Path) -> None:
+    group = tmp_path / "a" / "b"
+    group.mkdir(parents=True)
+    (tmp_path / "a" / "memory.max").write_text("1000\n")
+    (tmp_path / "a" / "memory.current").write_text("400\n")
+    (tmp_path / "a" / "memory.stat").write_text("anon 1\ninactive_file 50\n")
+    (group / "memory.max").write_text("max\n")
+    (group / "memory.current").write_text("300\n")
+    assert memory._left(tmp_path, "/a/b", "memory.max", "memory.current") == [650]
+    assert memory._left(tmp_path, "/absent", "memory.max", "memory.current") == []
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (12, "12 bytes"),
+        (1500, "1.5 kB"),
+        (25_000_000, "25 MB"),
+        (2_340_000_000, "2.3 GB"),
+        (10**14, "100000 GB"),
+    ],
+)
+def test_shown(count: int, text: str) -> None:
+    assert memory.shown_bytes(count) == text

@@ -1,0 +1,181 @@
+"""What nibabel mends in silence: refused by name, or said."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.images import reading
+
+from ..files.common import save
+
+MASK = (np.random.default_rng(5).random((6, 5, 4)) < 0.4).astype(np.int16)
+AFFINE = np.diag([1.0, 2, 3, 1])
+# Places in the header of NIfTI-1.
+BITPIX, PIXDIM, OFFSET, SLOPE, INTER, QCODE, SCODE = 72, 76, 108, 112, 116, 252, 254
+
+
+def patched(path: Path, *faults: tuple[int, str, float]) -> Path:
+    content = bytearray(save(path, MASK, AFFINE).read_bytes())
+    for at, kind, value in faults:
+        struct.pack_into(f"<{kind}", content, at, value)
+    path.write_bytes(content)
+    return path
+
+
+BY_QFORM = ((QCODE, "h", 1), (SCODE, "h", 0))
+NOWHERE = ((QCODE, "h", 0), (SCODE, "h", 0))
+
+
+@pytest.mark.parametrize("codes", [BY_QFORM, NOWHERE])
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_voxel_size_of_zero(tmp_path: Path, codes: Any, axis: int) -> None:
+    path = patched(tmp_path / "a.nii", *codes, (PIXDIM + 4 * axis, "f", 0))
+    with pytest.raises(
+        fastfuse.ImageError, match=r"a\.nii: its header gives a voxel size of 0 mm \(pixdim .*0"
+    ):
+        reading.read(path)
+
+
+def test_the_remedy_works(tmp_path: Path) -> None:
+    patched(tmp_path / "a.nii", *NOWHERE, *[(PIXDIM + 4 * axis, "f", 0) for axis in (1, 2, 3)])
+    data = np.asanyarray(nib.load(tmp_path / "a.nii").dataobj)
+    nib.save(nib.Nifti1Image(data, AFFINE), tmp_path / "b.nii")
+    image = reading.read(tmp_path / "b.nii")
+    assert image.remark is None
+    assert image.grid.spacing_mm == (1, 2, 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("codes", [BY_QFORM, NOWHERE])
+def test_voxel_size_that_is_no_number(tmp_path: Path, value: float, codes: Any) -> None:
+    path = patched(tmp_path / "a.nii", *codes, (PIXDIM + 4, "f", value))
+    with pytest.raises(fastfuse.ImageError, match=r"a\.nii: "):
+        reading.read(path)
+
+
+@pytest.mark.parametrize("value", [0, np.nan, -1])
+def test_voxel_sizes_that_no_one_uses(tmp_path: Path, value: float) -> None:
+    """Where the sform tells, the voxel sizes in pixdim are not read."""
+    image = reading.read(patched(tmp_path / "a.nii", (QCODE, "h", 0), (PIXDIM + 4, "f", value)))
+    assert image.grid.spacing_mm == (1, 2, 3)
+    assert image.remark is None
+
+
+@pytest.mark.parametrize(
+    ("faults", "remark"),
+    [
+        ([*BY_QFORM, (PIXDIM + 4, "f", -1)], "voxel size below 0 mm (pixdim -1, 2, 3): the sign is dropped"),
+        ([*BY_QFORM, (PIXDIM, "f", 0)], "its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken"),
+        ([*BY_QFORM, (PIXDIM, "f", 7)], "its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken"),
+        ([(SCODE, "h", 77)], "sform_code 77 not valid"),
+        ([(SCODE, "h", -1)], "sform_code -1 not valid"),
+        ([(QCODE, "h", 99)], "qform_code 99 not valid"),
+        ([(BITPIX, "h", 8)], "its bitpix contradicts its datatype: the datatype is taken"),
+        ([(OFFSET, "f", 0)], "its vox_offset is 0: 352 is taken"),
+        ([(SLOPE, "f", 0), (INTER, "f", 5)], "its scl_inter 5 and scl_slope 0 are ignored: no scaling"),
+        (
+            [(SLOPE, "f", np.nan), (INTER, "f", 5)],
+            "its scl_inter 5 and scl_slope nan are ignored: no scaling",
+        ),
+        ([(SLOPE, "f", np.inf)], "its scl_slope inf are ignored: no scaling"),
+        ([(46, "h", 2)], "120 bytes follow the last voxel"),
+    ],
+)
+def test_mended_and_said(tmp_path: Path, faults: Any, remark: str) -> None:
+    path = patched(tmp_path / "a.nii", *faults)
+    packed = tmp_path / "b.nii.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    for one in (path, packed):
+        image = reading.read(one)
+        assert remark in str(image.remark), image.remark
+        assert str(image.remark).startswith(f"{one}: ")
+        if "bytes follow" not in remark:
+            np.testing.assert_array_equal(image.data, MASK)
+
+
+@pytest.mark.parametrize(
+    ("faults", "message"),
+    [
+        ([(SLOPE, "f", 2), (INTER, "f", np.nan)], "its scl_inter is nan, beside a scl_slope of 2"),
+        ([(SLOPE, "f", 2), (INTER, "f", np.inf)], "its scl_inter is inf, beside a scl_slope of 2"),
+        ([(OFFSET, "f", -16)], "vox offset -16 too low"),
+        ([(OFFSET, "f", np.nan)], r"a\.nii: "),
+        ([*BY_QFORM, (256, "f", 0.9), (260, "f", 0.9)], "its qform is no rotation"),
+        ([(QCODE, "h", 1), (256, "f", 0.9), (260, "f", 0.9)], "its qform is no rotation"),
+        ([(40, "h", 9)], r"a\.nii: "),
+        ([(70, "h", 0)], r"a\.nii: "),
+    ],
+)
+def test_not_mended(tmp_path: Path, faults: Any, message: str) -> None:
+    with pytest.raises(fastfuse.ImageError, match=message):
+        reading.read(patched(tmp_path / "a.nii", *faults))
+
+
+@pytest.mark.parametrize("faults", [[(SLOPE, "f", 0)], [(SLOPE, "f", np.nan), (INTER, "f", np.nan)], []])
+def test_sound_headers_need_no_remark(tmp_path: Path, faults: Any) -> None:
+    assert reading.read(patched(tmp_path / "a.nii", *faults)).remark is None
+
+
+def test_a_margin_is_not_of_invented_mm(tmp_path: Path) -> None:
+    paths = [
+        save(tmp_path / "b.nii", MASK, AFFINE),
+        patched(tmp_path / "a.nii", *NOWHERE, (PIXDIM + 12, "f", 0)),
+    ]
+    with pytest.raises(fastfuse.ImageError, match=r"a\.nii: its header gives a voxel size of 0 mm"):
+        fastfuse.fuse_files(paths, tmp_path / "c.nii", method="staple", roi=5)
+    with pytest.raises(fastfuse.ImageError, match=r"a\.nii: its header gives a voxel size of 0 mm"):
+        fastfuse.evaluate_files(*paths)
+
+
+def test_analyze(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """nibabel's own lines on standard error become a refusal or a remark."""
+    nib.save(nib.AnalyzeImage(MASK, AFFINE), tmp_path / "a.img")
+    header = tmp_path / "a.hdr"
+    sound = header.read_bytes()
+    assert not reading.read(tmp_path / "a.img").grid.placed
+    content = bytearray(sound)
+    struct.pack_into("<f", content, PIXDIM + 8, 0)
+    header.write_bytes(content)
+    with pytest.raises(fastfuse.ImageError, match="voxel size of 0 mm"):
+        reading.read(tmp_path / "a.img")
+    struct.pack_into("<f", content, PIXDIM + 8, -2)
+    header.write_bytes(content)
+    assert "voxel size below 0 mm" in str(reading.read(tmp_path / "a.img").remark)
+    content = bytearray(sound)
+    struct.pack_into("<h", content, BITPIX, 64)
+    header.write_bytes(content)
+    assert "bitpix contradicts" in str(reading.read(tmp_path / "a.img").remark)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_mgh_that_does_not_say_where(tmp_path: Path) -> None:
+    nib.save(nib.MGHImage(MASK, AFFINE), tmp_path / "a.mgh")
+    content = bytearray((tmp_path / "a.mgh").read_bytes())
+    content[28:30] = bytes(2)
+    (tmp_path / "a.mgh").write_bytes(content)
+    image = reading.read(tmp_path / "a.mgh")
+    assert "does not say where its voxels lie" in str(image.remark)
+    assert not image.grid.placed
+
+
+def test_what_nibabel_warns_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its warnings are remarks, and no lines of Python's on standard error."""
+    load = nib.load
+
+    def warning(*words: Any, **named: Any) -> Any:
+        warnings.warn("multiple TRs\nfound in .PAR file", UserWarning, stacklevel=2)
+        return load(*words, **named)
+
+    nib.save(nib.Nifti1Pair(MASK, AFFINE), tmp_path / "a.img")
+    monkeypatch.setattr(nib, "load", warning)
+    remark = reading.read(tmp_path / "a.img").remark
+    assert remark == f"{tmp_path / 'a.img'}: nibabel says of its header: multiple TRs found in .PAR file"

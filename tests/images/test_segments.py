@@ -1,0 +1,200 @@
+"""Segments that .seg.nrrd files name: read, chosen, and told apart between raters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.images import reading
+from fastfuse.images.formats.segments import Segment
+from fastfuse.images.wanted import Wanted
+from fastfuse.inputs.foreground import Foreground
+
+from ..cli.test_cli import run
+from ..files.common import save
+from .segmentations import seg_nrrd
+
+RNG = np.random.default_rng(3)
+A = (RNG.random((7, 5, 6)) < 0.4).astype(np.uint8)
+B = (RNG.random((7, 5, 6)) < 0.4).astype(np.uint8)
+NAMES = [("Tumour", 1, 0), ("Edema", 2, 0), ("Necrosis", 1, 1)]
+LAYERS = np.stack([np.where(A, 1, 2 * B), A & B])
+
+
+def wanted(**foreground: Any) -> Wanted:
+    return Wanted(Foreground(**foreground))
+
+
+def test_one_layer(tmp_path: Path) -> None:
+    path = seg_nrrd(tmp_path / "a.seg.nrrd", LAYERS[0], NAMES[:2])
+    image = reading.read(path)
+    np.testing.assert_array_equal(image.data, LAYERS[0])
+    assert image.segments == (Segment("Tumour", 1), Segment("Edema", 2))
+    np.testing.assert_array_equal(
+        image.affine, np.array([[-1, 0, 0, -90], [0, -1, 0, -120], [0, 0, 2, -60], [0, 0, 0, 1]])
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "mask"),
+    [
+        (("Tumour",), LAYERS[0] == 1),
+        (("Edema",), LAYERS[0] == 2),
+        (("Necrosis",), LAYERS[1] == 1),
+        ((" necrosis",), LAYERS[1] == 1),
+        (("Edema", "Necrosis"), (LAYERS[0] == 2) | (LAYERS[1] == 1)),
+    ],
+)
+def test_layers(tmp_path: Path, names: tuple[str, ...], mask: np.ndarray) -> None:
+    found = reading.read(seg_nrrd(tmp_path / "a.seg.nrrd", LAYERS, NAMES), wanted=wanted(segments=names))
+    np.testing.assert_array_equal(found.data, mask)
+    assert found.data.flags.f_contiguous
+
+
+def test_layers_by_label(tmp_path: Path) -> None:
+    path = seg_nrrd(tmp_path / "a.seg.nrrd", LAYERS, NAMES)
+    found = reading.read(path, wanted=wanted(labels=(2,)))
+    np.testing.assert_array_equal(found.data == 2, LAYERS[0] == 2)
+    np.testing.assert_array_equal(
+        reading.read(path, wanted=wanted(binarize=True)).data, (LAYERS > 0).any(axis=0)
+    )
+    with pytest.raises(
+        fastfuse.ImageError, match=r"label 1 stands in layers 0, 1 of overlapping .*--select-segment"
+    ):
+        reading.read(path, wanted=wanted(labels=(1,)))
+    with pytest.raises(
+        fastfuse.ImageError, match=r"it holds 2 layers of overlapping segments, Tumour \(label 1, la"
+    ):
+        reading.read(path)
+
+
+def test_old_files_give_each_segment_a_layer(tmp_path: Path) -> None:
+    path = seg_nrrd(tmp_path / "a.seg.nrrd", np.stack([A, B]), [("one", 9, 9), ("two", 9, 9)])
+    content = path.read_bytes()
+    for line in (b"_LabelValue:=9\n", b"_Layer:=9\n"):
+        for number in (b"Segment0", b"Segment1"):
+            content = content.replace(number + line, b"")
+    path.write_bytes(content)
+    for name, mask in (("one", A), ("two", B)):
+        np.testing.assert_array_equal(reading.read(path, wanted=wanted(segments=(name,))).data, mask)
+
+
+@pytest.mark.parametrize(
+    ("segments", "names", "message"),
+    [
+        (NAMES, ("Liver",), r"there is no segment 'Liver'; it holds Tumour, Edema, Necrosis"),
+        ([("x", 1, 0), ("X ", 2, 0)], ("x ",), r"2 segments are called 'x ' \(labels 1, 2\): rename"),
+        ([("x", 1, 7)], ("x",), r"segment 'x' lies in layer 7, but it holds 2"),
+        ([], ("x",), r"it names no segments .*select_label"),
+    ],
+)
+def test_refused(tmp_path: Path, segments: Any, names: tuple[str, ...], message: str) -> None:
+    path = seg_nrrd(tmp_path / "a.seg.nrrd", LAYERS, segments)
+    with pytest.raises(fastfuse.ImageError, match=message):
+        reading.read(path, wanted=wanted(segments=names))
+
+
+def test_files_without_names_are_refused(tmp_path: Path) -> None:
+    for path in (save(tmp_path / "a.nii", A), seg_nrrd(tmp_path / "b.nrrd", A)):
+        with pytest.raises(fastfuse.ImageError, match=r"it names no segments"):
+            reading.read(path, wanted=wanted(segments=("x",)))
+
+
+def test_fused_by_name(tmp_path: Path) -> None:
+    """Raters who number their segments differently, and one who has layers."""
+    masks = [A, B, A & B]
+    paths = [
+        seg_nrrd(tmp_path / "0.seg.nrrd", np.where(A, 2, 1), [("rest", 1, 0), ("lesion", 2, 0)]),
+        seg_nrrd(tmp_path / "1.seg.nrrd", B, [("lesion", 1, 0)]),
+        seg_nrrd(tmp_path / "2.seg.nrrd", np.stack([A, A & B]), [("rest", 1, 0), ("Lesion", 1, 1)]),
+    ]
+    fused = fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", method="staple", select_segment="lesion")
+    np.testing.assert_array_equal(fused.probability, fastfuse.staple(masks).probability)
+    assert json.loads((tmp_path / "c.json").read_text())["options"]["select_segment"] == ["lesion"]
+    done = run(
+        tmp_path,
+        "fuse",
+        *(path.name for path in paths),
+        "-o",
+        "d.nii",
+        "--method",
+        "staple",
+        "--select-segment",
+        "lesion",
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(
+        nib.load(tmp_path / "d.nii").get_fdata(), nib.load(tmp_path / "c.nii.gz").get_fdata()
+    )
+    with pytest.raises(fastfuse.ImageError, match=r"label 1 is 'lesion', which is label 2 in .*0\.seg\.nrrd"):
+        fastfuse.fuse_files(paths[:2], tmp_path / "e.nii", select_label=1)
+    region = seg_nrrd(tmp_path / "region.nrrd", np.ones_like(A))
+    fastfuse.fuse_files(paths, tmp_path / "f.nii", method="staple", select_segment=["lesion"], mask=region)
+
+
+def test_other_names_for_one_label_are_said(tmp_path: Path) -> None:
+    paths = [
+        seg_nrrd(tmp_path / f"{k}.seg.nrrd", mask, [(name, 1, 0)])
+        for k, (name, mask) in enumerate([("Tumour", A), ("tumour ", B), ("Cyst", A & B)])
+    ]
+    fastfuse.fuse_files(paths[:2], tmp_path / "a.nii", method="staple")
+    with pytest.warns(
+        fastfuse.FusionWarning, match=r"what is taken is 'Tumour' in .*0\.seg\.nrrd, 'Cyst' in .*2\.seg\.nrrd"
+    ):
+        fastfuse.fuse_files(paths, tmp_path / "b.nii", method="staple")
+
+
+def test_evaluated_by_name(tmp_path: Path) -> None:
+    pytest.importorskip("scipy")
+    prediction = seg_nrrd(tmp_path / "p.seg.nrrd", LAYERS, NAMES)
+    truth = seg_nrrd(tmp_path / "t.seg.nrrd", 5 * (A & B), [("necrosis", 5, 0)])
+    assert fastfuse.evaluate_files(prediction, truth, select_segment="Necrosis").dice == 1
+    other = seg_nrrd(tmp_path / "o.seg.nrrd", A, [("Tumour", 1, 0)])
+    cyst = seg_nrrd(tmp_path / "c.seg.nrrd", A, [("Cyst", 1, 0)])
+    with pytest.warns(fastfuse.FusionWarning, match="what is taken is 'Tumour' in .*'Cyst' in"):
+        fastfuse.evaluate_files(other, cyst)
+    turned = seg_nrrd(tmp_path / "u.seg.nrrd", np.where(A, 2, B), [("Cyst", 1, 0), ("Tumour", 2, 0)])
+    with pytest.raises(fastfuse.ImageError, match="label 1 is 'Tumour', which is label 2 in"):
+        fastfuse.evaluate_files(other, turned, select_label=1)
+
+
+def test_softened_by_name(tmp_path: Path) -> None:
+    path = seg_nrrd(tmp_path / "a.seg.nrrd", LAYERS, NAMES)
+    flair = seg_nrrd(tmp_path / "flair.nrrd", (200 * RNG.random(A.shape)).astype(np.uint8))
+    soft = fastfuse.soften_files([path], flair, output=tmp_path / "s.nii", select_segment="Necrosis")[0]
+    assert soft.voxels == int((A & B).sum())
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"select_segment": ""}, ValueError, "give a segment's name"),
+        ({"select_segment": []}, ValueError, "give a segment's name"),
+        ({"select_segment": 3}, TypeError, "select_segment is 3"),
+        ({"select_segment": ["a", 3]}, TypeError, "select_segment is"),
+        ({"select_segment": "a", "select_label": 1}, ValueError, "select_segment and select_label are given"),
+        ({"select_segment": "a", "binarize": True}, ValueError, "select_segment and binarize are given"),
+    ],
+)
+def test_wrong_options(tmp_path: Path, given: dict[str, Any], error: type[Exception], message: str) -> None:
+    path = seg_nrrd(tmp_path / "a.seg.nrrd", A, [("a", 1, 0)])
+    with pytest.raises(error, match=message):
+        fastfuse.fuse_files([path], tmp_path / "c.nii", **given)
+
+
+def test_channels_of_floats_are_a_network_s(tmp_path: Path) -> None:
+    sitk = pytest.importorskip("SimpleITK")
+    p = RNG.random(A.shape).astype(np.float32)
+    channels = [sitk.GetImageFromArray(one.T.copy()) for one in (1 - p, p)]
+    for name in ("a.nrrd", "a.mha"):
+        sitk.WriteImage(sitk.Compose(channels), str(tmp_path / name))
+        found = reading.read(tmp_path / name, wanted=wanted(labels=(1,)))
+        np.testing.assert_array_equal(found.data, p)
+        with pytest.raises(fastfuse.ImageError, match="one 3-D image per file is needed"):
+            reading.read(tmp_path / name)
