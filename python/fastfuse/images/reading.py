@@ -35,7 +35,6 @@ from .nifti import NIFTI_SUFFIXES, read_nifti
 from .nnunet import companion_of, read_probabilities
 from .paths import shown
 from .wanted import Wanted
-from .workers import startable
 
 ALL = Wanted()  # each file as it is
 
