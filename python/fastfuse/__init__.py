@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import cuda
+    from . import reference as reference
+    from .demo import phantom as phantom
     from .dilation.conditional import conditional_dilation, soften
     from .dilation.soft_mask import SoftMask
     from .errors import CohortError, FastfuseError, FusionWarning, GridError, ImageError, OutputError
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from .fusion.smoothing import smoothed_vote
     from .fusion.tabulate import tabulate
     from .fusion.vote_table import VoteTable
+    from .report import plots as plots
+
+    __version__: str
 
 __all__ = [
     "CohortError",
@@ -92,21 +97,25 @@ _HOME = {
 _MODULES = {"cuda": ".cuda", "phantom": ".demo.phantom", "plots": ".report.plots", "reference": ".reference"}
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":  # it takes as long as all the rest
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # type checkers take it to mean that every name is here
 
-        return version("fastfuse")
-    from importlib import import_module
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":  # it takes as long as all the rest
+            from importlib.metadata import version
 
-    if name in _MODULES:
-        return import_module(_MODULES[name], __name__)
-    for module, names in _HOME.items():
-        if name in names:
-            globals()[name] = getattr(import_module(f".{module}", __name__), name)
-            return globals()[name]
-    raise AttributeError(f"module 'fastfuse' has no attribute {name!r}")
+            return version("fastfuse")
+        from importlib import import_module
+
+        if name in _MODULES:
+            return import_module(_MODULES[name], __name__)
+        for module, names in _HOME.items():
+            if name in names:
+                globals()[name] = getattr(import_module(f".{module}", __name__), name)
+                return globals()[name]
+        raise AttributeError(f"module 'fastfuse' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    """Return the public names; not the folders of the package, which are attributes once they are imported."""
+    special = [name for name in globals() if name.startswith("__")]
+    return sorted({*special, "__version__", *__all__, *_MODULES})

@@ -48,6 +48,16 @@ def test_labels_are_numbered_without_gaps() -> None:
     np.testing.assert_array_equal(labelled(mask, 2)[:, 0, 0], [0, 0, 1, 1, 0, 0, 0, 2, 2, 2, 0])
 
 
+@pytest.mark.parametrize(("connectivity", "kept"), [(6, 0), (18, 2), (26, 2)])
+def test_slices_have_edges_and_corners(connectivity: int, kept: int) -> None:
+    """Two pixels that share a corner, in a slice and in a volume of one slice."""
+    mask = np.eye(5, dtype=np.uint8) * (np.arange(5) < 2)
+    for one in (mask, mask[..., None], mask[..., None, None]):
+        result = drop_small(one, 2, connectivity)
+        assert result.shape == one.shape
+        assert result.sum() == kept
+
+
 def test_nothing_marked() -> None:
     assert not drop_small(np.zeros((3, 4, 5)), 2).any()
 
@@ -68,10 +78,13 @@ def test_as_simpleitk(connectivity: int, fully: bool, share: float) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((np.ones((3, 3)), 2), r"the mask has shape \(3, 3\): a 3-D volume is needed"),
+        ((np.ones(3), 2), r"the mask has shape \(3,\): a 2-D slice or a 3-D volume is needed"),
+        ((np.ones((3, 3, 3, 2)), 2), r"shape \(3, 3, 3, 2\): a 2-D slice or a 3-D volume"),
         ((np.ones((3, 0, 3)), 2), r"shape \(3, 0, 3\)"),
         ((np.ones((3, 3, 3)), -1), "least_voxels is -1"),
         ((np.ones((3, 3, 3)), 2, 8), "connectivity is 8: it must be 6, 18 or 26"),
+        ((np.ones((3, 3, 3)), 2, "6"), "connectivity is '6': it must be 6, 18 or 26"),
+        ((np.ones((3, 3, 3)), 2, [6]), r"connectivity is \[6\]: it must be 6, 18 or 26"),
     ],
 )
 def test_bad_input(arguments: tuple, message: str) -> None:

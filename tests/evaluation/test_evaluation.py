@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ TRUTH = blobs(1).astype(np.uint8)
 PREDICTION = np.clip(0.7 * TRUTH + 0.5 * blobs(2), 0, 1).astype(np.float32)
 BRAIN = np.zeros(SHAPE, np.uint8)
 BRAIN[3:21, 2:17, 1:14] = 1
+SPECKS_UNDEFINED = {"recall", "lesion_sensitivity", "lesion_ppv", "lesion_f1"}
+AS_IT_IS = {
+    "select_label": None, "binarize": False, "threshold": None, "scale": None, "select_segment": None,
+}  # fmt: skip
 
 
 def save(path: Path, data: np.ndarray, affine: np.ndarray = AFFINE) -> Path:
@@ -49,13 +54,14 @@ def test_by_hand() -> None:
     prediction, truth = np.zeros((2, 9, 4, 5))
     prediction[1:6, 2, 2] = 1
     truth[3:7, 2, 2] = 1
-    found = evaluate(prediction, truth, spacing_mm=(1, 2, 3))
+    found = evaluate(prediction, truth, spacing_mm=(1, 2, 3), tolerance_mm=1)
     assert asdict(found) == pytest.approx({
         "dice": 6 / 9, "precision": 3 / 5, "recall": 3 / 4, "specificity": 174 / 176,
         "prediction_ml": 0.030, "truth_ml": 0.024, "hd95_mm": 1.8, "assd_mm": 4 / 9,
         "prediction_lesions": 1, "truth_lesions": 1, "detected_lesions": 1, "confirmed_lesions": 1,
         "lesion_sensitivity": 1, "lesion_ppv": 1, "lesion_f1": 1,
         "true_positives": 3, "false_positives": 2, "false_negatives": 1, "true_negatives": 174,
+        "hd100_mm": 2, "surface_dice": 8 / 9, "prediction_left_out": 0, "truth_left_out": 0,
     })  # fmt: skip
 
 
@@ -132,7 +138,8 @@ def test_nibabel_images_bring_their_spacing() -> None:
     ("change", "message"),
     [
         ({"prediction": PREDICTION[1:]}, r"the truth has shape .*, the prediction has shape \(23, 19, 15\)"),
-        ({"prediction": PREDICTION[0]}, "the prediction has shape .*: a 3-D volume is needed"),
+        ({"prediction": PREDICTION[0]}, r"the truth has shape .*, the prediction has shape \(19, 15\)"),
+        ({"prediction": PREDICTION[0, 0]}, r"shape \(15,\): a 2-D slice or a 3-D volume is needed"),
         ({"prediction": PREDICTION + 1}, r"the prediction holds .* at voxel .*: a mask holds 0 and 1"),
         ({"prediction": PREDICTION * np.nan}, r"the prediction holds nan at voxel \(0, 0, 0\)"),
         ({"truth": TRUTH * 3}, "the truth holds 3 at voxel .*image == K"),
@@ -143,6 +150,15 @@ def test_nibabel_images_bring_their_spacing() -> None:
         ({"cut": 0}, "cut is 0"),
         ({"least_voxels": -1}, "least_voxels is -1"),
         ({"spacing_mm": (1, 1)}, "spacing_mm is"),
+        ({"least_mm3": -1}, "least_mm3 is -1"),
+        ({"connectivity": 8}, "connectivity is 8: it must be 6, 18 or 26"),
+        ({"match": "all"}, "match is 'all': it must be 'msseg' or 'any'"),
+        ({"tolerance_mm": -1}, "tolerance_mm is -1: it must be a number of mm of at least 0"),
+        ({"scale": 0}, "scale is 0"),
+        ({"truth_scale": 0}, "truth_scale is 0"),
+        ({"select_label": 0}, "select_label is 0"),
+        ({"truth_select_label": []}, "truth_select_label is empty"),
+        ({"truth_threshold": "x"}, "truth_threshold is 'x'"),
     ],
 )
 def test_bad_input(change: dict[str, Any], message: str) -> None:
@@ -157,34 +173,75 @@ def test_files_as_arrays(folder: Path) -> None:
     steps: list[str] = []
     found = evaluate_files(
         folder / "p.nii.gz", folder / "t.nii.gz", mask=folder / "brain.nii.gz", cut=0.7, least_voxels=3,
-        output=folder / "m.json", progress=steps.append,
+        output=folder / "m.json", progress=steps.append, tolerance_mm=1,
     )  # fmt: skip
-    expected = evaluate(PREDICTION, TRUTH, mask=BRAIN, cut=0.7, least_voxels=3, spacing_mm=SPACING)
+    expected = evaluate(
+        PREDICTION, TRUTH, mask=BRAIN, cut=0.7, least_voxels=3, spacing_mm=SPACING, tolerance_mm=1
+    )
     assert asdict(found) == pytest.approx(asdict(expected), rel=1e-6)
     assert steps == ["reading p.nii.gz", "reading t.nii.gz", "reading brain.nii.gz", "comparing"]
     facts = json.loads((folder / "m.json").read_text())
     assert Evaluation(**{name: facts[name] for name in asdict(found)}) == found
     assert facts["options"] == {
-        "cut": 0.7,
-        "least_voxels": 3,
+        "cut": 0.7, "least_voxels": 3, "least_mm3": 3, "connectivity": 6, "connectivity_of_dropped": 26,
+        "match": "msseg", "tolerance_mm": 1,
+        "foreground": {"prediction": AS_IT_IS, "truth": AS_IT_IS},
         "spacing_mm": pytest.approx(list(SPACING), rel=1e-6),
-    }
+        "voxel_mm3": pytest.approx(2.52, rel=1e-6),
+    }  # fmt: skip
     assert (facts["prediction"], facts["mask"]) == (str(folder / "p.nii.gz"), str(folder / "brain.nii.gz"))
     assert (facts["fastfuse"], facts["warnings"]) == (fastfuse.__version__, [])
 
 
-def test_undefined_and_infinite_are_null(folder: Path) -> None:
-    found = evaluate_files(folder / "none.nii.gz", folder / "t.nii.gz", output=folder / "m.json")
-    assert math.isinf(found.hd95_mm)
+@pytest.mark.parametrize(
+    ("prediction", "truth", "infinite", "undefined"),
+    [
+        ("none", "t", {"hd95_mm", "hd100_mm", "assd_mm"}, {"precision", "lesion_ppv"}),
+        ("t", "none", {"hd95_mm", "hd100_mm", "assd_mm"}, {"recall", "lesion_sensitivity"}),
+        ("none", "none", set(), {"precision", "recall", "lesion_sensitivity", "lesion_ppv"}),
+        ("p", "t", set(), set()),
+        ("specks", "none", {"hd95_mm", "hd100_mm", "assd_mm"}, SPECKS_UNDEFINED),
+    ],
+)
+def test_undefined_and_infinite_are_null_and_told_apart(
+    folder: Path, prediction: str, truth: str, infinite: set[str], undefined: set[str]
+) -> None:
+    specks = np.zeros(SHAPE, np.uint8)
+    specks[::6, ::6, ::6] = 1
+    save(folder / "specks.nii.gz", specks)
+    paths = folder / f"{prediction}.nii.gz", folder / f"{truth}.nii.gz"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastfuse.FusionWarning)
+        found = evaluate_files(folder / paths[0], folder / paths[1], output=folder / "m.json")
     facts = json.loads((folder / "m.json").read_text())
-    assert [facts[name] for name in ("dice", "precision", "hd95_mm", "mask")] == [0, None, None, None]
+    expected = {**dict.fromkeys(infinite, "infinite"), **dict.fromkeys(undefined, "undefined")}
+    assert facts["status"] == expected
+    for name, value in asdict(found).items():
+        assert facts[name] == (None if name in expected else value)
+        assert math.isinf(value or 0) == (name in infinite)
+        assert math.isnan(value or 0) == (name in undefined)
+
+
+def test_masks_without_a_large_component_are_told(folder: Path) -> None:
+    specks = np.zeros(SHAPE, np.uint8)
+    specks[::6, ::6, ::6] = 1
+    path = save(folder / "specks.nii.gz", specks)
+    with pytest.warns(
+        fastfuse.FusionWarning,
+        match=r"no lesion above 3 mm³, .* left out .*specks.nii.gz \(48\); least_mm3=0",
+    ):
+        found = evaluate_files(path, folder / "none.nii.gz", output=folder / "m.json")
+    assert (found.prediction_left_out, found.truth_left_out) == (48, 0)
+    assert math.isnan(found.lesion_f1)
+    assert "no lesion above 3 mm³" in json.loads((folder / "m.json").read_text())["warnings"][0]
+    assert evaluate_files(path, path.with_name("none.nii.gz"), least_mm3=0).lesion_f1 == 0
 
 
 @pytest.mark.parametrize(
     ("data", "affine", "message"),
     [
         (TRUTH[1:], AFFINE, r"t2\.nii and .*p\.nii\.gz have shapes"),
-        (TRUTH, AFFINE + np.eye(4, k=3), r"t2\.nii and .*p\.nii\.gz .* lie 1 mm .* apart: resample"),
+        (TRUTH, AFFINE + np.eye(4, k=3), r"t2\.nii and .*p\.nii\.gz .* lie 1 mm .* apart: "),
     ],
 )
 def test_other_grids_are_refused(folder: Path, data: np.ndarray, affine: np.ndarray, message: str) -> None:
@@ -216,6 +273,12 @@ def test_outputs_are_kept(folder: Path) -> None:
     assert output.read_text() == "mine"
     evaluate_files(*pair, output=output, overwrite=True)
     assert json.loads(output.read_text())["method"] == "evaluation"
+
+
+@pytest.mark.parametrize("given", [(None, TRUTH), (TRUTH, None), ("p.nii", TRUTH)])
+def test_what_is_no_array(given: tuple[Any, Any]) -> None:
+    with pytest.raises(TypeError, match=r"the (prediction|truth) is (None|'p\.nii')"):
+        evaluate(*given)
 
 
 def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,30 @@ def test_empty_masks() -> None:
         assert (one.hd95_mm, one.assd_mm) == (math.inf, math.inf)
 
 
+def test_surface_dice_of_empty_masks() -> None:
+    some, none = voxels((1, 2, 3)), np.zeros((20, 8, 8))
+    shares = [
+        surface_distances(one, two, tolerance_mm=3).surface_dice
+        for one, two in ((none, none), (some, none), (none, some), (some, some))
+    ]
+    assert shares == [1, 0, 0, 1]
+    assert surface_distances(some, some).surface_dice is None
+
+
+@pytest.mark.parametrize("mm", [0.1, 0.3, 0.7])
+def test_a_distance_of_the_tolerance_is_within_it(mm: float) -> None:
+    """Three steps of 0.1 mm are 0.30000000000000004 mm."""
+    step = round(mm * 10)
+    apart = surface_distances(voxels((2, 2, 2)), voxels((2 + step, 2, 2)), (0.1, 1, 1), tolerance_mm=mm)
+    assert apart.surface_dice == 1
+    assert (
+        surface_distances(
+            voxels((2, 2, 2)), voxels((3 + step, 2, 2)), (0.1, 1, 1), tolerance_mm=mm
+        ).surface_dice
+        == 0
+    )
+
+
 def test_same_mask() -> None:
     same = surface_distances(blobs(0), blobs(0) * 7.0)
     assert (same.hd95_mm, same.assd_mm) == (0, 0)
@@ -84,9 +108,11 @@ def test_as_all_pairs(spacing: tuple[float, ...], share: float) -> None:
     one, two = (np.argwhere(surface_of(mask)) * spacing for mask in (a, b))
     apart = np.linalg.norm(one[:, None] - two, axis=2)
     there, back = apart.min(axis=1), apart.min(axis=0)
-    found = surface_distances(a, b, spacing)
+    found = surface_distances(a, b, spacing, tolerance_mm=1.5)
     assert found.hd95_mm == pytest.approx(max(np.percentile(there, 95), np.percentile(back, 95)))
     assert found.assd_mm == pytest.approx((there.sum() + back.sum()) / (len(there) + len(back)))
+    assert found.hd100_mm == pytest.approx(max(there.max(), back.max()))
+    assert found.surface_dice == ((there <= 1.5).sum() + (back <= 1.5).sum()) / (len(there) + len(back))
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)
@@ -120,9 +146,17 @@ def test_as_monai(spacing: tuple[float, ...], seed: int) -> None:
     one, two = (torch.from_numpy(masks) for masks in batch)
     hd95 = metrics.compute_hausdorff_distance(one, two, percentile=95, spacing=spacing)
     assd = metrics.compute_average_surface_distance(one, two, symmetric=True, spacing=spacing)
+    hd100 = metrics.compute_hausdorff_distance(one, two, spacing=spacing)
+    agree = {
+        mm: metrics.compute_surface_dice(one, two, [mm], spacing=spacing) for mm in (0.0, 0.5, 1.3, 2.5, 7.0)
+    }
     found = surface_distances(a, b, spacing)
     assert found.hd95_mm == pytest.approx(float(hd95), rel=1e-5)
     assert found.assd_mm == pytest.approx(float(assd), rel=1e-5)
+    assert found.hd100_mm == pytest.approx(float(hd100), rel=1e-5)
+    for mm, theirs in agree.items():
+        ours = surface_distances(a, b, spacing, tolerance_mm=mm).surface_dice
+        assert ours == pytest.approx(float(theirs), rel=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -145,7 +179,8 @@ def test_near_to_surface_distance(spacing: tuple[float, ...], seed: int) -> None
     ("truth", "spacing", "message"),
     [
         (np.ones((2, 3, 4)), (1, 1, 1), r"the mask has shape .*, the truth has shape \(2, 3, 4\)"),
-        (np.ones((2, 3)), (1, 1, 1), r"the truth has shape \(2, 3\): a 3-D volume is needed"),
+        (np.ones(3), (1, 1, 1), r"the truth has shape \(3,\): a 2-D slice or a 3-D volume is needed"),
+        (np.ones((20, 8)), (1, 1, 1), r"the mask has shape .*, the truth has shape \(20, 8, 1\)"),
         (np.ones((20, 8, 8)), (1, 1), r"spacing_mm is \(1, 1\)"),
         (np.ones((20, 8, 8)), (1, 0, 1), r"spacing_mm\[1\] is 0"),
     ],

@@ -76,6 +76,22 @@ def test_moved_sform(tmp_path: Path, masks: np.ndarray, move: str, moved_one: in
         fused(tmp_path, files)
     np.testing.assert_array_equal(fused(tmp_path, files, use="qform"), expected)
     assert "the qform is used, as asked" in " ".join(facts(tmp_path)["warnings"])
+    assert facts(tmp_path)["grid"]["use"] == "qform"
+
+
+@quiet
+@pytest.mark.parametrize("move", [shifted(8.5), shifted(3)], ids=["a part of a voxel", "whole voxels"])
+def test_cropped_and_moved(tmp_path: Path, masks: np.ndarray, move: np.ndarray) -> None:
+    """A part of the volume with two places is not padded at either, unless one is chosen."""
+    files = [save(tmp_path / "a.nii", masks[0]), save(tmp_path / "b.nii", masks[1][:12])]
+    expected = fused(tmp_path, files)
+    two_forms(files[1], masks[1][:12], AFFINE, move)
+    with pytest.raises(
+        fastfuse.GridError, match=r"qform and sform of .*b\.nii lie .* mm apart; say which .*--use qform"
+    ):
+        fused(tmp_path, files)
+    np.testing.assert_array_equal(fused(tmp_path, files, use="qform"), expected)
+    assert not any("the sform is used" in remark for remark in facts(tmp_path)["warnings"])
 
 
 @quiet
@@ -167,6 +183,20 @@ def test_a_header_without_place(tmp_path: Path, masks: np.ndarray) -> None:
         nib.save(nib.Nifti1Image(data, None), tmp_path / "nowhere.nii")
         with pytest.raises(fastfuse.GridError, match=r"nowhere\.nii does not say where it lies"):
             fused(tmp_path, [first, tmp_path / "nowhere.nii"])
+
+
+def test_a_named_grid_gives_a_place(tmp_path: Path, masks: np.ndarray) -> None:
+    first = save(tmp_path / "a.nii", masks[0])
+    expected = fused(tmp_path, [first, save(tmp_path / "b.nii", masks[1])])
+    nib.save(nib.Nifti1Image(masks[1], None), tmp_path / "nowhere.nii")
+    with pytest.raises(fastfuse.GridError, match=r"or name the grid of both: grid=FILE"):
+        fused(tmp_path, [first, tmp_path / "nowhere.nii"])
+    with pytest.warns(
+        fastfuse.FusionWarning,
+        match=r"nowhere\.nii: has no place of its own and is taken to lie on the grid of a",
+    ):
+        found = fused(tmp_path, [first, tmp_path / "nowhere.nii"], grid=first)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_wrong_header_is_told_from_a_turned_image(tmp_path: Path, masks: np.ndarray) -> None:

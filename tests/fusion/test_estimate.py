@@ -174,7 +174,7 @@ def test_what_the_core_refuses_is_a_sentence() -> None:
     with pytest.raises(
         ValueError, match=r"^21 raters have fractional votes in one pattern of the table: .*'char"
     ):
-        estimate(tabulate(votes), expectation="enumerate")
+        estimate(tabulate(votes, axis=0), expectation="enumerate")
 
 
 A, B, C = [0, 0, 1, 1, 1], [0, 1, 1, 1, 0], [0, 0, 0, 1, 1]

@@ -19,7 +19,7 @@ from fastfuse.fusion.registry import METHODS, NAMES, Method, method_called
 from fastfuse.fusion.votes import Votes
 
 # Parameters beside the options, in the order in which signatures have them.
-OF_VOTES = ("mask", "present", "dtype", "out")
+OF_VOTES = ("axis", "mask", "present", "dtype", "out")
 VOTES = [[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]
 WRONG: dict[str, Any] = {
     "m_step": "EM",

@@ -139,3 +139,14 @@ def test_limit_of_a_group(tmp_path: Path) -> None:
 )
 def test_shown(count: int, text: str) -> None:
     assert memory.shown_bytes(count) == text
+
+
+def test_one_grid_needs_no_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images that all lie on one grid are in memory already: none of them lies far apart."""
+    mask = MASK.copy()
+    mask[3:9, 4:20, 2:5] = 1
+    paths = [save(tmp_path / f"{k}.nii", mask) for k in range(9)]
+    monkeypatch.setattr(checks, "available", lambda: 2 * VOXELS)
+    with pytest.warns(fastfuse.FusionWarning):  # they are all alike
+        fused = fastfuse.fuse_files(paths, tmp_path / "c.nii", method="staple", threads=1)
+    np.testing.assert_array_equal(fused.probability.round(), mask)

@@ -122,7 +122,7 @@ def test_first_bad_file_is_reported(
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_another_grid_comes_before_a_later_bad_file(tmp_path: Path, paths: list[Path], threads: int) -> None:
-    save(paths[1], np.ones(SHAPE, np.uint8), shifted(5))
+    save(paths[1], np.ones(SHAPE, np.uint8), shifted(5.5))
     paths[2].write_bytes(b"bad")
     with pytest.raises(fastfuse.GridError, match=r"rater1\.nii\.gz"):
         fastfuse.fuse_files(paths, tmp_path / "c.nii", threads=threads)

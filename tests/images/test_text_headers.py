@@ -106,7 +106,7 @@ def of_text(tmp_path: Path, name: str, header: str, content: bytes = b"", **besi
         ("a.nrrd", NRRD + SPACE + "encoding: raw\n\n", FLAT.tobytes()),
         ("text.nrrd", NRRD + SPACE + "encoding: text\n\n", " ".join(map(str, FLAT)).encode()),
         ("hex.nrrd", NRRD + SPACE + "encoding: hex\n\n", FLAT.tobytes().hex().encode()),
-        ("gz.nrrd", NRRD + SPACE + "encoding: gzip\n\n", gzip.compress(FLAT.tobytes())),
+        ("gz.nrrd", NRRD + SPACE + "encoding: gzip\n\n", gzip.compress(FLAT.tobytes(), mtime=0)),
         ("a.nhdr", NRRD + SPACE + "encoding: raw\ndata file: v.raw\n", b""),
         ("skip.nhdr", NRRD + SPACE + "encoding: raw\nbyte skip: 7\ndata file: s.raw\n", b""),
         ("end.nhdr", NRRD + SPACE + "encoding: raw\nbyte skip: -1\ndata file: s.raw\n", b""),

@@ -168,10 +168,8 @@ def test_torch(votes: np.ndarray) -> None:
     tensors = [torch.from_numpy(vote) for vote in votes]
     np.testing.assert_array_equal(fastfuse.soft_staple(tensors).probability, expected)
     np.testing.assert_array_equal(fastfuse.soft_staple(torch.stack(tensors)).probability, expected)
-    with pytest.raises(TypeError, match="rater 1 cannot be read as an array"):
-        fastfuse.soft_staple([tensors[0], tensors[1].clone().requires_grad_(True)])
-    with pytest.raises(TypeError, match="rater 0 cannot be read as an array"):
-        fastfuse.soft_staple([tensors[0].to(torch.bfloat16)])
+    with pytest.raises(TypeError, match=r"rater 0 cannot be read as an array.*; convert it to NumPy"):
+        fastfuse.soft_staple([tensors[0].to_sparse()])
 
 
 class DlpackOnly:

@@ -187,12 +187,12 @@ def test_too_many_fractional_votes() -> None:
     votes = np.zeros((22, 10))
     votes[:, 3] = 1
     votes[:20, 4] = 0.4
-    fastfuse.simplified_soft_staple(votes)
+    fastfuse.simplified_soft_staple(votes, axis=0)
     votes[20, 4] = 0.4
     with pytest.raises(ValueError, match=r"21 raters have fractional votes at voxel \(4,\).*at most 20"):
-        fastfuse.soft_staple(votes, expectation="enumerate")
-    fastfuse.soft_staple(votes)
-    fastfuse.simplified_soft_staple(votes)
+        fastfuse.soft_staple(votes, axis=0, expectation="enumerate")
+    fastfuse.soft_staple(votes, axis=0)
+    fastfuse.simplified_soft_staple(votes, axis=0)
 
 
 def test_label_cut() -> None:

@@ -183,7 +183,7 @@ def evaluate(
             truth_threshold=truth_threshold,
             truth_scale=_scale(truth_scale),
             select_segment=select_segment or None,
-            channel_axis=channel_axis,
+            channel_axis=None if channel_axis is None else channel_axis.value,
             **placing_of(grid, resample, use),
         )
         paths = {"prediction": prediction, "truth": truth, **({} if mask is None else {"mask": mask})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from types import EllipsisType
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from .switches import (
     SelectSegment,
     Threads,
     Use,
+    choice,
     placing_of,
 )
 
@@ -32,20 +34,9 @@ EPILOG = """Examples:
 
 
 IN_THE_HELP: tuple[str | EllipsisType, ...] = (
-    *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "save_counts"),
-    *(
-        "select_label",
-        "select_segment",
-        "binarize",
-        "threshold",
-        "scale",
-        "tol",
-        "max_iter",
-        "acceleration",
-        "roi",
-        "missing",
-        "present",
-    ),
+    *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "ties"),
+    *("save_counts", "select_label", "select_segment", "binarize", "threshold", "scale"),
+    *("tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
     *(
         "expectation",
@@ -62,6 +53,13 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
         *rings.NAMES,
     ),
 )
+
+
+class Ties(str, Enum):
+    """What a voxel becomes whose probability is the cut."""
+
+    FOREGROUND = "foreground"
+    BACKGROUND = "background"
 
 
 @with_flags(IN_THE_HELP, [*flags_of_options(), *rings.FLAGS])
@@ -85,6 +83,9 @@ def fuse(
         Path | None, typer.Option(help="Also write the consensus as a 0/1 mask.", show_default=False)
     ] = None,
     cut: Annotated[float, typer.Option(help="The mask is probability >= cut.")] = 0.5,
+    ties: Annotated[
+        Ties, choice("What a probability that is the cut becomes: foreground, or background.")
+    ] = Ties.FOREGROUND,
     save_counts: Annotated[
         Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
@@ -138,6 +139,7 @@ def fuse(
                 dilation=rings.dilation_of(options),
                 save_label=save_label,
                 cut=cut,
+                ties=ties.value,
                 save_counts=save_counts,
                 overwrite=overwrite,
                 progress=say,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
 from ..fusion.declared import number_or_word
 from .flags import flag, words
 from .switches import choice
+
+if TYPE_CHECKING:
+    from ..dilation.options import DilationOptions
 
 RINGS = "Conditional dilation"
 SCOPE = words("ScopeName", ("volume", "lesion"))
@@ -75,7 +78,7 @@ TYPED = {
 }
 
 
-def dilation_of(typed: Mapping[str, Any]) -> dict[str, Any]:
+def dilation_of(typed: Mapping[str, Any]) -> DilationOptions:
     """Return the options of a dilation that were typed, other than their defaults."""
     from ..dilation.options import Dilation
 
@@ -86,4 +89,5 @@ def dilation_of(typed: Mapping[str, Any]) -> dict[str, Any]:
         option = name.removeprefix("ring_")
         options["radius_mm" if option == "radius" else option] = value
     options["threshold"] = number_or_word(options["threshold"])
-    return {name: value for name, value in options.items() if value != known[name]}
+    changed = {name: value for name, value in options.items() if value != known[name]}
+    return cast("DilationOptions", changed)

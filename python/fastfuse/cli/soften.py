@@ -82,7 +82,7 @@ def soften(
     from ..files.soften import soften_files
 
     chosen = values_called(OF_MASKS, options)
-    grown: dict[str, Any] = rings.dilation_of(options)
+    grown = rings.dilation_of(options)
     if chosen["binarize"]:
         grown["binarize"] = True
     with warnings_as_lines():

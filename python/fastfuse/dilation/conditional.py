@@ -7,35 +7,34 @@ doi:10.1007/978-3-030-32248-9_57, arXiv:1910.12077, section 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from numpy.typing import ArrayLike
 
 from ..errors import warn
 from ..inputs.arrays import Array, as_array, as_raters, name_of, named_raters
 from ..inputs.checks import Labels, check_count
 from ..inputs.foreground import Foreground
 from ..inputs.grids import check_in_memory
+from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.rounding import without_rounding
+from ..inputs.stacks import listed
 from .guide import Guide
-from .options import Dilation
+from .options import Dilation, Scope, Threshold
 from .soft_mask import SoftMask
 
 
 def conditional_dilation(
-    mask: Any,
-    image: Any,
+    mask: VoxelsLike,
+    image: VoxelsLike,
     *,
     size: float = 1.2,
     label: float = 0.3,
     iterations: int = 6,
-    threshold: str | float = "adaptive",
-    scope: str = "volume",
+    threshold: Threshold = "adaptive",
+    scope: Scope = "volume",
     connected: bool = False,
     radius_mm: float | None = None,
     spacing_mm: Sequence[float] | None = None,
     normalize: bool = True,
-    roi: ArrayLike | None = None,
+    roi: VoxelsLike | None = None,
     binarize: bool = False,
     select_label: Labels = None,
     threads: int = 0,
@@ -137,13 +136,23 @@ def conditional_dilation(
 
 
 def soften(
-    raters: Any,
-    image: Any,
+    raters: RatersLike,
+    image: VoxelsLike,
     *,
-    roi: ArrayLike | None = None,
+    axis: int | None = None,
+    size: float = 1.2,
+    label: float = 0.3,
+    iterations: int = 6,
+    threshold: Threshold = "adaptive",
+    scope: Scope = "volume",
+    connected: bool = False,
+    radius_mm: float | None = None,
+    spacing_mm: Sequence[float] | None = None,
+    normalize: bool = True,
+    roi: VoxelsLike | None = None,
+    binarize: bool = False,
     select_label: Labels = None,
     threads: int = 0,
-    **options: Any,
 ) -> list[SoftMask]:
     """Grow several raters' masks by :func:`conditional_dilation`; the image is scaled once for all.
 
@@ -151,7 +160,11 @@ def soften(
     ----------
     raters : sequence of m array_like, or array_like of shape (m, x, y, z)
         Masks, 0 and 1.
-    image, roi, select_label, threads, **options
+    axis : int, optional
+        Where raters lie, as in :func:`staple`.
+    image, size, label, iterations, threshold, scope, connected, radius_mm, spacing_mm, normalize, roi, binarize
+        As in :func:`conditional_dilation`.
+    select_label, threads
         As in :func:`conditional_dilation`.
 
     Returns
@@ -178,13 +191,19 @@ def soften(
     [1.54, 1.53]
     """
     threads = check_count(threads, "threads", least=0)
-    guide = Guide.of(image, roi, Dilation.checked(**options), threads=threads)
-    remarks = check_in_memory([*named_raters(raters), ("image", image), ("roi", roi)])
-    arrays = as_raters(raters)
+    options = Dilation.checked(
+        size=size, label=label, iterations=iterations, threshold=threshold, scope=scope,
+        connected=connected, radius_mm=radius_mm, spacing_mm=spacing_mm, normalize=normalize,
+        binarize=binarize,
+    )  # fmt: skip
+    given, doubts = listed(raters, axis)
+    guide = Guide.of(image, roi, options, threads=threads)
+    remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)])
+    arrays = as_raters(given)
     names = [name_of(i, None) for i in range(len(arrays))]
     masks, said = _masks(arrays, names, select_label, guide.options)
     softened = guide.dilate_all(masks)
-    warn(remarks + said + guide.remarks)
+    warn(doubts + remarks + said + guide.remarks)
     return softened
 
 

@@ -33,7 +33,8 @@ def within_margin(
         If the arrays have more than three axes.
     """
     shape = raters[0].shape
-    if len(shape) > 3:
+    axes = [axis for axis, length in enumerate(shape) if length > 1 or len(shape) <= 3]  # no channel of one
+    if len(axes) > 3:
         raise ValueError(
             f"roi is a margin, and the raters have {len(shape)} axes: a margin takes three at most"
         )
@@ -44,6 +45,8 @@ def within_margin(
         union &= mask != 0
     if not union.any():
         return mask
-    check_ball(margin_mm, spacing_mm, shape, "roi")
-    near: NDArray[np.bool_] = _core.near(union, radius_mm=margin_mm, spacing_mm=spacing_mm, threads=threads)
+    lengths, sides = [shape[axis] for axis in axes], [spacing_mm[axis] for axis in axes]
+    check_ball(margin_mm, sides, lengths, "roi")
+    found = _core.near(union.reshape(lengths), radius_mm=margin_mm, spacing_mm=sides, threads=threads)
+    near: NDArray[np.bool_] = found.reshape(shape)
     return near if mask is None else near & (mask != 0)

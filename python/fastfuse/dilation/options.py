@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 import numpy as np
 
 from ..inputs.checks import check_choice, check_count, check_flag, check_number, check_spacing
+
+Threshold: TypeAlias = Literal["adaptive", "exact"] | float
+Scope = Literal["volume", "lesion"]
+
+
+class DilationOptions(TypedDict, total=False):
+    """Options of conditional dilation as a mapping, for :func:`fuse_files`; the voxel's size is in the headers."""
+
+    size: float
+    label: float
+    iterations: int
+    threshold: Threshold
+    scope: Scope
+    connected: bool
+    radius_mm: float | None
+    normalize: bool
+    binarize: bool
 
 
 @dataclass(frozen=True)
@@ -17,8 +34,8 @@ class Dilation:
     size: float = 1.2
     label: float = 0.3
     iterations: int = 6
-    threshold: str | float = "adaptive"
-    scope: str = "volume"
+    threshold: Threshold = "adaptive"
+    scope: Scope = "volume"
     connected: bool = False
     radius_mm: float | None = None
     spacing_mm: tuple[float, float, float] | None = None
@@ -45,12 +62,12 @@ class Dilation:
                 lambda x: bool(0 < np.float32(x) < 1),
             ),
             iterations=check_count(given.iterations, "iterations", least=1),
-            threshold=check_choice(threshold, "threshold", ("adaptive", "exact"), "a number")
+            threshold=_word(threshold, "threshold", ("adaptive", "exact"), "a number")
             if isinstance(threshold, str)
             else check_number(
                 threshold, "threshold", "'adaptive', 'exact' or a finite number", lambda _: True
             ),
-            scope=check_choice(given.scope, "scope", ("volume", "lesion")),
+            scope=_word(given.scope, "scope", get_args(Scope)),
             connected=check_flag(given.connected, "connected"),
             radius_mm=None
             if given.radius_mm is None
@@ -64,3 +81,8 @@ class Dilation:
     def scales(self) -> bool:
         """Whether the image is scaled before it is compared with a cut."""
         return self.normalize and self.threshold == "adaptive"
+
+
+def _word(value: Any, name: str, choices: tuple[str, ...], otherwise: str = "") -> Any:
+    """Return one of the choices, checked."""
+    return check_choice(value, name, choices, otherwise)

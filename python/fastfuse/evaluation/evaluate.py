@@ -134,9 +134,17 @@ def evaluate(
     )
     given = {"prediction": prediction, "truth": truth, "mask": mask}
     remarks = check_in_memory((NAMES[what], value) for what, value in given.items())
-    arrays = {what: as_array(value, NAMES[what]) for what, value in given.items() if value is not None}
+    arrays = {
+        what: as_array(value, NAMES[what])
+        for what, value in given.items()
+        if what != "mask" or value is not None
+    }
     flat = as_volume(arrays["prediction"], NAMES["prediction"]).shape[2] == 1
-    space = space_in([prediction, truth]) if spacing_mm is None else space_of(spacing_mm, flat=flat)
+    space = (
+        space_in({NAMES["prediction"]: prediction, NAMES["truth"]: truth})
+        if spacing_mm is None
+        else space_of(spacing_mm, flat=flat)
+    )
     result = measure(arrays, space, options, NAMES, remarks).evaluation
     warn(remarks)
     return result
@@ -210,6 +218,8 @@ def _masks(
         votes = foreground.votes(volumes[what], names[what], inside=inside, remarks=remarks)
         advice = ADVICE if what == "prediction" else ADVICE_ON_TRUTH
         masks[what] = _marked(votes, names[what], options.cut, inside, advice)
+        if foreground.selects and not masks[what].any() and volumes[what].any():
+            remarks.append(f"{names[what]}: {foreground.said_of_nothing([volumes[what]])}")
     return masks["prediction"], masks["truth"], inside
 
 

@@ -17,7 +17,7 @@ from ..inputs.foreground import Foreground
 from .detection import LEAST_MM3
 from .evaluate import measure
 from .facts import facts_of_pair
-from .lesions import lesion_map, lesion_table
+from .lesions import lesion_map
 from .options import ChannelAxis, Match, Options
 from .record import Record
 from .result import Evaluation
@@ -156,8 +156,9 @@ def evaluate_pair(
     """Compare two files and write the outputs that are asked for: "output" and "save_lesions"."""
     suffixes = {"output": (".json",), "save_lesions": (".nii", ".nii.gz")}
     wanted = {what: path for what, path in outputs.items() if path is not None}
+    inputs = [*files.values(), *([] if options.placing.grid is None else [options.placing.grid])]
     for what, path in wanted.items():
-        check_outputs([path], list(files.values()), suffixes[what], overwrite=overwrite)
+        check_outputs([path], inputs, suffixes[what], overwrite=overwrite)
     record = compare(files, options, say or (lambda _: None))
     for role in ("prediction", "truth"):
         record.remarks.extend(without_lesions([(shown(files[role]), record.evaluation)], role, options))
@@ -191,7 +192,6 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     return Record(
         files=files,
         measured=measured,
-        lesions=lesion_table(measured.lesions, space.voxel_mm3),
         space=space,
         image=common.of_output(images["truth"]).like,
         options=options,
@@ -210,7 +210,7 @@ def _images(
     wanted = {
         "prediction": Wanted(options.prediction, options.channel_axis),
         "truth": Wanted(options.truth, options.channel_axis),
-        "mask": Wanted(),
+        "mask": Wanted().beside(),
     }
     paths = list(files.values())
     with reading(paths, 0, [wanted[what] for what in files]) as found:
@@ -232,7 +232,7 @@ def without_lesions(named: Iterable[tuple[str, Evaluation]], role: str, options:
     if not found:
         return []
     why = f"no lesion above {options.least_mm3:g} mm³, and smaller components (how many) left out of lesion measures"
-    return [f"{why}: {listed(found)}; least_mm3=0 counts all"]
+    return [f"{why}: {listed(found)}; least_mm3=0 (--least-mm3 0) counts all"]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from ..images.paths import PathLike, as_path, shown
 from ..images.placing import Form, Resample
 from ..images.sidecar import sidecar_bytes
 from ..inputs.checks import Labels, Scale
+from ..inputs.names import grouped
 from .detection import LEAST_MM3
 from .facts import csv_of_cases, facts_of_folders
 from .files import compare, inputs_of, listed, without_lesions
@@ -129,10 +130,12 @@ def evaluate_both(
     folders: Mapping[str, Path], options: Options, output: Path | None, *, overwrite: bool, say: Say
 ) -> tuple[FolderEvaluation, list[str], list[Path]]:
     """Compare all cases and write the outputs that are asked for; return remarks and the written files too."""
-    for what in ("prediction", "truth"):
+    for what, other in (("prediction", "truth"), ("truth", "prediction")):
+        if folders[what].is_file():
+            is_one = f"is one file, and {shown(folders[other])} is a folder"
+            raise FastfuseError(f"{shown(folders[what])} {is_one}; give two files or two folders")
         if not folders[what].is_dir():
-            lacks = "is one file, the other is a folder" if folders[what].is_file() else "no such folder"
-            raise FastfuseError(f"{shown(folders[what])}: {lacks}; give two files or two folders")
+            raise FastfuseError(f"{shown(folders[what])}: no such folder; give two files or two folders")
     written = outputs_of(output, list(folders.values()), overwrite=overwrite)
     result, remarks = evaluate_all(folders, options, say)
     if written:
@@ -151,13 +154,14 @@ def evaluate_all(
     """Compare all cases, one after the other; return remarks too."""
     pairs = pairs_in(folders["prediction"], folders["truth"])
     masks = _masks(folders, pairs)
-    remarks = _missing(pairs, folders)
+    doubts: list[str] = []
     cases: dict[str, Evaluation] = {}
     for name, (prediction, truth) in pairs.files.items():
         files = inputs_of(prediction, truth, masks.get(name))
         record = compare(files, options, say)
         cases[name] = record.evaluation
-        remarks += record.remarks
+        doubts += record.remarks
+    remarks = _missing(pairs, folders) + grouped(doubts)
     for role in ("prediction", "truth"):
         remarks += without_lesions(
             [(f"the {role} of {name}", one) for name, one in cases.items()], role, options

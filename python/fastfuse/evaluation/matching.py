@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import FastfuseError
-from ..images.formats.dicom import DICOM_SUFFIXES
-from ..images.formats.meta_image import META_SUFFIXES
-from ..images.formats.nrrd import NRRD_SUFFIXES
-from ..images.formats.pictures import PICTURE_SUFFIXES
 from ..images.paths import shown
 
 COMPRESSED = (".gz", ".bz2")
 SUFFIXES = (
-    ".nii", ".img", ".mgz", ".mgh", ".mnc", ".npz", ".npy",
-    *NRRD_SUFFIXES, *META_SUFFIXES, *PICTURE_SUFFIXES, *DICOM_SUFFIXES,
+    ".nii", ".img", ".mgz", ".mgh", ".mnc", ".nrrd", ".nhdr", ".mha", ".mhd", ".npz", ".npy", ".png", ".tif", ".tiff",
+    ".dcm", ".dicom",
 )  # fmt: skip
 # Entities of BIDS that tell what a file holds, not of which case.
 CONTENT = re.compile(r"_(?:desc|label|atlas|seg|rec|space|res|den)-[^_]+")

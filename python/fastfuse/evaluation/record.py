@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .evaluate import Measured
-from .lesions import Lesion
+from .lesions import Lesion, lesion_table
 from .options import Options
 from .result import Evaluation
 from .space import Space
@@ -26,8 +27,6 @@ class Record:
     files : dict of str to Path
         By role: "prediction", "truth", and "mask" if there is one.
     measured : Measured
-    lesions : list of Lesion
-        Found, missed and false ones.
     space : Space
         Of the voxels.
     image : Image
@@ -39,7 +38,6 @@ class Record:
 
     files: Mapping[str, Path]
     measured: Measured
-    lesions: list[Lesion]
     space: Space
     image: Image
     options: Options
@@ -49,3 +47,8 @@ class Record:
     def evaluation(self) -> Evaluation:
         """The measures."""
         return self.measured.evaluation
+
+    @cached_property
+    def lesions(self) -> list[Lesion]:
+        """Found, missed and false lesions."""
+        return lesion_table(self.measured.lesions, self.space.voxel_mm3)

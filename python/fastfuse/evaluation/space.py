@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..inputs.checks import check_number, check_spacing
+from ..inputs.libraries import place_of_image
 
 RIGHT_ANGLE = 1e-6  # cosine below which two axes are at right angles; headers hold single precision
 
@@ -31,12 +32,14 @@ class Space:
     steps: NDArray[np.float64] | None = None
 
     @classmethod
-    def of_affine(cls, affine: ArrayLike) -> Space:
+    def of_affine(cls, affine: ArrayLike, name: str = "the image") -> Space:
         """Return the space of an affine, (4, 4) or (3, 3): a rotation changes no distance, a shear does."""
         steps = np.asarray(affine, dtype=np.float64)[:3, :3]
         x, y, z = np.linalg.norm(steps, axis=0).tolist()
         if not np.isfinite(steps).all() or not abs(np.linalg.det(steps)) > 1e-6 * x * y * z:
-            raise ValueError("the affine is not an invertible matrix of finite numbers; mend the header")
+            raise ValueError(
+                f"{name}: its affine is not an invertible matrix of finite numbers; mend the header or give spacing_mm"
+            )
         units = steps / (x, y, z)
         cosines = np.abs(units.T @ units - np.eye(3))
         return cls((x, y, z), steps if cosines.max() > RIGHT_ANGLE else None)
@@ -64,19 +67,22 @@ def space_of(spacing_mm: Any, *, flat: bool = False) -> Space:
     return Space(check_spacing(spacing_mm))
 
 
-def space_in(images: Sequence[Any]) -> Space:
-    """Return the space of the first image that has an affine; 1 mm along each axis if there is none."""
-    for image in images:
-        affine = affine_of(image)
-        if affine is not None:
-            return Space.of_affine(affine)
+def space_in(images: Mapping[str, Any]) -> Space:
+    """Return the space of the first image, by its name, that lies somewhere; 1 mm along each axis if there is none.
+
+    Raises
+    ------
+    ValueError
+        If that image does not tell its voxels' size in mm, or has an affine that cannot be.
+    """
+    for name, image in images.items():
+        place = place_of_image(image)
+        if place is None:
+            continue
+        in_mm = place.in_mm or set(place.sides or ()) == {1.0}  # of coordinates that are indices
+        if in_mm and place.affine is not None:
+            return Space.of_affine(place.affine, name)
+        if in_mm and place.sides is not None and len(place.sides) == 2:
+            return Space((*place.sides, 1.0))
+        raise ValueError(f"{name} does not tell its voxels' size in mm: give spacing_mm")
     return Space()
-
-
-def affine_of(image: Any) -> NDArray[np.float64] | None:
-    """Return the affine, in mm, of a nibabel image or of a tensor that carries one; None for plain arrays."""
-    affine = getattr(image, "affine", None)
-    if affine is None or callable(affine):
-        return None
-    found = np.asarray(affine, dtype=np.float64)
-    return found if found.shape == (4, 4) else None

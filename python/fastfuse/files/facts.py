@@ -26,7 +26,7 @@ def sidecar_of(
     """Return what the sidecar says of a fusion."""
     from importlib.metadata import version
 
-    foreground = int(np.count_nonzero(fusion.probability >= job.cut))
+    foreground = int(np.count_nonzero(fusion.label(job.cut, ties=job.ties)))
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
     voxel_ml = inputs.grid.voxel_mm3 / 1000
     return {

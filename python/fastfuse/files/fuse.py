@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..dilation.options import Dilation
+from ..dilation.options import Dilation, DilationOptions
 from ..errors import warn
 from ..fusion.backends.devices import place_of
 from ..fusion.declared import documented
@@ -15,15 +15,17 @@ from ..fusion.option_checks import BetaPrior
 from ..fusion.options import (
     Acceleration,
     Expectation,
+    Init,
     IntervalKind,
     Likelihood,
     Missing,
     MStep,
     Options,
+    Roi,
 )
 from ..fusion.pipeline import fuse_votes
-from ..fusion.registry import Method, method_called
-from ..fusion.result import Fusion
+from ..fusion.registry import Method, MethodName, method_called
+from ..fusion.result import Fusion, Ties, check_ties
 from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths
@@ -45,14 +47,14 @@ def fuse_files(
     paths: Sequence[PathLike],
     output: PathLike,
     *,
-    method: str = "soft-staple",
+    method: MethodName = "soft-staple",
     m_step: MStep = "paper",
     expectation: Expectation = "auto",
     likelihood: Likelihood = "mixture",
     prior: str | float | Path = "mean",
-    init: str | float = "vote",
+    init: Init = "vote",
     mask: PathLike | None = None,
-    roi: str | float = "all",
+    roi: Roi = "all",
     missing: Missing = "error",
     present: Sequence[PathLike | None] | None = None,
     mrf: float = 0.0,
@@ -73,9 +75,10 @@ def fuse_files(
     channel_axis: ChannelAxis | None = None,
     image: PathLike | None = None,
     soften: bool = False,
-    dilation: Mapping[str, Any] | None = None,
+    dilation: DilationOptions | None = None,
     save_label: PathLike | None = None,
     cut: float = 0.5,
+    ties: Ties = "foreground",
     save_counts: PathLike | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -120,6 +123,8 @@ def fuse_files(
         function; the voxel's size comes from the header, and ``mask`` is the roi.
     save_label, cut : path, float
         Also write the mask ``probability >= cut`` as uint8.
+    ties : {"foreground", "background"}, default "foreground"
+        What a voxel of that mask becomes whose probability is the cut itself, as in :meth:`Fusion.label`.
     save_counts : path
         Also write how many raters mark each voxel (vote >= 0.5) as uint8, as uint16 for more than 255 raters, 0 outside
         the mask.
@@ -162,7 +167,8 @@ def fuse_files(
         threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     ).checked()  # fmt: skip
-    asked = replace(options, prior=options.prior if is_plain(prior) else str(prior))
+    kept: Any = options.prior if is_plain(prior) else str(prior)
+    asked = replace(options, prior=kept)
     asked.check_method(row, images=True)
     growth = growth_of(row, image, soften, dilation)
     segments = with_segments(options.foreground, select_segment).segments
@@ -180,6 +186,7 @@ def fuse_files(
         counts=as_path(save_counts, "save_counts"),
         present=[as_path(path, "present") for path in present or ()],
         cut=cut,
+        ties=check_ties(ties),
         smoothing_mm=smoothing_of(prior),
         channel_axis=check_channel_axis(channel_axis),
         segments=segments,
@@ -219,7 +226,14 @@ def _done(
     ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
-    facts = {**asked.recorded(method), **asked.selection, **by_name, "device": where, "cut": job.cut}
+    facts = {
+        **asked.recorded(method),
+        **asked.selection,
+        **by_name,
+        "device": where,
+        "cut": job.cut,
+        **({} if job.ties == "foreground" else {"ties": job.ties}),
+    }
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks)
     counts = None if job.counts is None else counts_of(inputs, options.core_label)
     job.write(fusion, counts, inputs.common.like, sidecar, say)

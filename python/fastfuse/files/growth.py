@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from ..dilation.guide import Guide
-from ..dilation.options import Dilation
+from ..dilation.options import Dilation, DilationOptions
 from ..fusion.declared import switch
 from ..fusion.methods.dilated import dilate_fusion
 from ..fusion.options import Options
@@ -25,7 +25,7 @@ from .soften import dilation_facts, dilation_options, in_space, soft_facts
 
 
 def growth_of(
-    method: Method, image: PathLike | None, soften: Any, dilation: Mapping[str, Any] | None
+    method: Method, image: PathLike | None, soften: Any, dilation: DilationOptions | None
 ) -> Dilation | None:
     """Return how masks, or their consensus, are to grow; None if they are not."""
     if check_flag(soften, "soften") and method.votes == "binary":

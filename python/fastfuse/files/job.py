@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.result import Fusion
+from ..fusion.result import Fusion, Ties
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
 from ..images.placing import AS_IT_IS, Kind, Placing
@@ -57,6 +57,7 @@ class Job:
     counts: Path | None
     present: list[Path | None] = field(default_factory=list)
     cut: float = 0.5  # of the label's mask
+    ties: Ties = "foreground"
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
     channel_axis: ChannelAxis | None = None  # of images of four axes
     segments: tuple[str, ...] = ()  # names of those that raters' files are read for
@@ -132,7 +133,11 @@ class Job:
 
         images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
             (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
-            (self.label, None if self.label is None else fusion.label(self.cut), f"cut {self.cut:g}"),
+            (
+                self.label,
+                None if self.label is None else fusion.label(self.cut, ties=self.ties),
+                f"cut {self.cut:g}",
+            ),
             (self.counts, counts, "votes"),
         ]
         with Outputs(overwrite=self.overwrite) as outputs:

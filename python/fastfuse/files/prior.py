@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,11 +50,11 @@ def is_plain(prior: Any) -> bool:
     return prior_file(prior) is None and smoothing_of(prior) is None
 
 
-def word_or_number(prior: Any) -> str | float:
+def word_or_number(prior: Any) -> Any:
     """Return the prior, or the default in place of one that becomes a map."""
     if not isinstance(prior, str) and np.ndim(prior):
         raise TypeError("prior is an array: fuse_files takes a prior map as an image file")
-    return cast("str | float", prior) if is_plain(prior) else "mean"
+    return prior if is_plain(prior) else "mean"
 
 
 def prior_map(job: Job, inputs: Inputs, label: int | None, say: Callable[[str], None]) -> NDArray[Any] | None:

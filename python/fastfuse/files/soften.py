@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..dilation.guide import Guide
-from ..dilation.options import Dilation
+from ..dilation.options import Dilation, DilationOptions, Scope, Threshold
 from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
 from ..images.formats.segments import with_segments
@@ -36,6 +36,15 @@ def soften_files(
     output: PathLike | None = None,
     out_dir: PathLike | None = None,
     roi: PathLike | None = None,
+    size: float = 1.2,
+    label: float = 0.3,
+    iterations: int = 6,
+    threshold: Threshold = "adaptive",
+    scope: Scope = "volume",
+    connected: bool = False,
+    radius_mm: float | None = None,
+    normalize: bool = True,
+    binarize: bool = False,
     select_label: Labels = None,
     mask_threshold: float | None = None,
     scale: Scale = None,
@@ -47,7 +56,6 @@ def soften_files(
     grid: PathLike | None = None,
     resample: Resample = "none",
     use: Form | None = None,
-    **options: Any,
 ) -> list[SoftMask]:
     """Grow mask files by :func:`conditional_dilation` into soft mask files, a JSON sidecar beside each.
 
@@ -65,14 +73,14 @@ def soften_files(
         Folder for any number of soft masks, each named as its mask; made if it is not there.
     roi : path, optional
         Image of the region of interest, 0 and 1.
+    size, label, iterations, threshold, scope, connected, radius_mm, normalize, binarize, threads
+        As in :func:`conditional_dilation`; the voxel's size is in the headers.
     select_label : int or sequence of int, optional
         Label of label maps to grow, or labels whose union is grown.
     mask_threshold : float, optional
         The mask is what is at least this: for probabilities. (``threshold`` is that of the ring.)
     scale, select_segment, channel_axis
         As in :func:`fuse_files`.
-    threads, **options
-        As in :func:`conditional_dilation`, without ``spacing_mm``: it is in the headers.
     overwrite : bool, default False
         Replace existing outputs.
     progress : callable, optional
@@ -97,7 +105,12 @@ def soften_files(
         As :func:`conditional_dilation`, and for grids that differ by up to a tenth of a voxel.
     """
     say = progress or (lambda _: None)
-    checked = dilation_options(options)
+    checked = dilation_options(
+        {
+            "size": size, "label": label, "iterations": iterations, "threshold": threshold, "scope": scope,
+            "connected": connected, "radius_mm": radius_mm, "normalize": normalize, "binarize": binarize,
+        }
+    )  # fmt: skip
     foreground = Foreground.checked(select_label, checked.binarize, mask_threshold, scale)
     wanted = Wanted(with_segments(foreground, select_segment), check_channel_axis(channel_axis))
     threads = check_count(threads, "threads", least=0)
@@ -193,7 +206,7 @@ def _add_result(
     outputs.add(sidecar_path(result), sidecar_bytes(sidecar))
 
 
-def dilation_options(options: Mapping[str, Any]) -> Dilation:
+def dilation_options(options: DilationOptions) -> Dilation:
     """Check options of a dilation whose spacing is still to be read from a header."""
     if "spacing_mm" in options:
         raise TypeError("spacing_mm is given: files have it in their headers")

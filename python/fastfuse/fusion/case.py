@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..dilation.margin import within_margin
-from ..inputs.arrays import Array, as_array, as_companion, axes_in_memory_order, named_raters, spacing_of
+from ..inputs.arrays import Array, as_companion, axes_in_memory_order, named_raters
 from ..inputs.checks import check_spacings
 from ..inputs.foreground import within
 from ..inputs.grids import check_in_memory
 from ..inputs.names import enumerated
 from ..inputs.raters import Raters
 from ..inputs.rounding import without_rounding
+from ..inputs.spacing import spacing_of
 from .declared import switch
 from .option_checks import is_map
 from .options import Options
@@ -58,7 +59,7 @@ class Case:
 
     @classmethod
     def of(cls, votes: Votes, options: Options) -> Case:
-        """Take votes that are arrays.
+        """Take votes that are arrays, raters as a list (:meth:`Votes.listed`).
 
         Raises
         ------
@@ -68,14 +69,15 @@ class Case:
             Naming images that lie on different grids.
         """
         named = [*named_raters(votes.raters), ("mask", votes.mask), ("prior", options.prior)]
-        remarks = check_in_memory(named)
+        remarks = [*votes.doubts, *check_in_memory(named)]
         given = Raters.of(votes.raters, votes.names)
         shape = given.arrays[0].shape
         axes = axes_in_memory_order(given.arrays[0])
         present = _as_present(votes.present, given, shape)
         prior_map = as_companion(options.prior, "prior", shape) if is_map(options.prior) else None
         mask = None if votes.mask is None else as_companion(votes.mask, "mask", shape)
-        spacings = _spacings(options, votes.raters, axes)
+        sides = check_spacings(spacing_for(options, named), len(axes))
+        spacings = [sides[axis] for axis in axes]
         unchosen = given.arrays
         given = _chosen(given, options, mask, present, remarks)
         return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks, unchosen)
@@ -178,15 +180,23 @@ def _chosen(
     return replace(given, arrays=arrays)
 
 
-def _spacings(options: Options, raters: Any, axes: Sequence[int]) -> list[float]:
-    """Return a voxel's size along the axes in memory order: as given, or as in an image's header, or 1."""
-    sizes = spacing_of(raters) if options.spacing_mm is None else options.spacing_mm
-    if options.margin_mm is not None and sizes is None:
+def spacing_for(options: Options, named: Iterable[tuple[str, Any]]) -> Sequence[float] | None:
+    """Return a voxel's size along the axes: as given, or as in an image's header; None where nothing needs it.
+
+    Raises
+    ------
+    ValueError
+        If it is needed, and the images do not tell it, or a margin is in mm and there are no images.
+    """
+    margin = options.margin_mm is not None
+    if options.spacing_mm is not None or not (margin or options.mrf):
+        return options.spacing_mm
+    sizes = spacing_of(named, in_mm=margin)
+    if margin and sizes is None:
         raise ValueError(
             f"roi is {options.roi!r}, a margin in mm: give spacing_mm, the voxel's size along each axis"
         )
-    sides = check_spacings(sizes, len(axes))
-    return [sides[axis] for axis in axes]
+    return sizes
 
 
 def _as_present(present: Any, given: Raters, shape: tuple[int, ...]) -> list[Array | None]:
@@ -199,7 +209,7 @@ def _as_present(present: Any, given: Raters, shape: tuple[int, ...]) -> list[Arr
     """
     if present is None:
         return []
-    listed = list(present) if isinstance(present, (list, tuple)) else list(as_array(present, "present"))
+    listed = list(present)
     if len(listed) != given.count:
         raise ValueError(
             f"present has {len(listed)} entries for {given.count} raters: give one for each, None "

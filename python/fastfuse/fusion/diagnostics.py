@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..inputs.arrays import name_of
+from ..inputs.names import MOST_TOLD, told
 from .backends.found import Found
 from .case import Case
 from .options import Options
@@ -15,7 +16,6 @@ from .result import Fusion
 
 CHANCE = 1e-3  # sensitivity + specificity this near to 1 tell next to nothing of the truth
 ROUNDING = 1e-6
-MOST_NAMED = 3
 
 
 def remarks_on(
@@ -44,8 +44,8 @@ def remarks_on(
         remarks += _on_intervals(fusion, options.intervals, resampled=resampled)
     if fusion.n_voxels == 0:
         return remarks
-    told = np.abs(fusion.sensitivity + fusion.specificity - 1)
-    if method.estimates and np.fmax.reduce(told) < CHANCE:  # nan where no rater has both
+    informative = np.abs(fusion.sensitivity + fusion.specificity - 1)
+    if method.estimates and np.fmax.reduce(informative) < CHANCE:  # nan where no rater has both
         remarks.append(
             f"every rater comes out as no better than chance, and the consensus as the prior: {_remedy(method)}"
         )
@@ -82,10 +82,9 @@ def remarks_on_applied(
     ``ignored``: the raters whose votes count for nothing, as the estimate knows none of them.
     """
     names = case.votes.names
-    remarks = [
-        f"{name_of(i, names)} has no vote in the table of the estimate: their votes count for nothing here"
-        for i in ignored
-    ]
+    unknown = [name_of(i, names) for i in ignored]
+    nowhere = "no vote in the table of the estimate: their votes count for nothing here"
+    remarks = [told(unknown, f"has {nowhere}", f"have {nowhere}")] if unknown else []
     if not fusion.volume.any():
         highest = found.highest if fusion.n_voxels else 0
         return [*remarks, f"{_nothing(case, options)}: the highest probability is {highest:.3g}"]
@@ -98,8 +97,8 @@ def remarks_on_applied(
         remarks.append("no voxel is in doubt: all raters agree everywhere")
     if fusion.n_voxels == 0:
         return remarks
-    told = [i for i in range(len(fusion.volume)) if i not in ignored]
-    remarks += _on_raters(fusion, names, "all", told)
+    known = [i for i in range(len(fusion.volume)) if i not in ignored]
+    remarks += _on_raters(fusion, names, "all", known)
     remarks += _on_consensus(fusion, method, found, options.roi)
     if not fusion.converged:
         remarks.append(f"stopped at max_iter = {options.max_iter} before convergence")
@@ -122,21 +121,25 @@ def _nothing(case: Case, options: Options) -> str:
 def _on_raters(
     fusion: Fusion, names: Sequence[str] | None, roi: str | float, raters: Iterable[int]
 ) -> list[str]:
-    remarks: list[str] = []
+    groups: dict[tuple[str, str], list[str]] = {}
     worse: list[str] = []
     for i in raters:
-        volume = fusion.volume[i]
+        volume, name = fusion.volume[i], name_of(i, names)
         sensitivity, specificity = fusion.sensitivity[i], fusion.specificity[i]
         if fusion.n_read[i] == 0:
-            remarks.append(f"{name_of(i, names)} has no vote")
-        elif volume == 0 or volume == fusion.n_read[i]:
-            remarks.append(f"{name_of(i, names)} marks {'nothing' if volume == 0 else 'everything'}")
+            groups.setdefault(("has no vote", "have no vote"), []).append(name)
+        elif volume == 0:
+            groups.setdefault(("marks nothing", "mark nothing"), []).append(name)
+        elif volume == fusion.n_read[i]:
+            groups.setdefault(("marks everything", "mark everything"), []).append(name)
         elif sensitivity + specificity < 1 - ROUNDING:
             rates = f"sensitivity {sensitivity:.3f} + specificity {specificity:.3f} < 1"
-            worse.append(f"{name_of(i, names)} does worse than chance ({rates})")
-    if len(worse) > MOST_NAMED:
-        others = f"{len(worse) - MOST_NAMED} other raters do worse than chance too"
-        worse = [*worse[:MOST_NAMED], others]
+            worse.append(f"{name} does worse than chance ({rates})")
+    remarks = [told(alike, one, many) for (one, many), alike in groups.items()]
+    if len(worse) > MOST_TOLD:
+        others = len(worse) - MOST_TOLD
+        verb = "raters do" if others > 1 else "rater does"
+        worse = [*worse[:MOST_TOLD], f"{others} other {verb} worse than chance too"]
     if worse and roi == "disputed":
         worse.append(
             "among disputed voxels alone, independent raters look opposed to each other: roi='all', or a margin, has no such bias"

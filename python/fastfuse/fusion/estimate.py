@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import warn
 from ..inputs.checks import Labels, Scale
+from ..inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..inputs.names import counted
 from ..inputs.threads import remarks_on_threads
 from .backends import core
@@ -20,10 +21,21 @@ from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .intervals import Intervals
 from .option_checks import BetaPrior, is_map
-from .options import Acceleration, Expectation, IntervalKind, Likelihood, Missing, MStep, Options
+from .options import (
+    Acceleration,
+    Expectation,
+    Init,
+    IntervalKind,
+    Likelihood,
+    Missing,
+    MStep,
+    Options,
+    PriorOfTable,
+    Roi,
+)
 from .pipeline import intervals_of
-from .registry import Method, method_called
-from .result import Fusion, for_all, fusion_of
+from .registry import Method, MethodOnVotes, method_called
+from .result import Fusion, for_all, fusion_of, in_kind_of
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
 
@@ -72,14 +84,15 @@ class Estimate:
     @documented(ENTRIES)
     def apply(
         self,
-        raters: Any,
+        raters: RatersLike,
         *,
-        mask: ArrayLike | None = None,
-        roi: str | float = "all",
+        axis: int | None = None,
+        mask: VoxelsLike | None = None,
+        roi: Roi = "all",
         spacing_mm: Sequence[float] | None = None,
         missing: Missing = "error",
-        present: Any = None,
-        dtype: DTypeLike = "float32",
+        present: RatersLike | None = None,
+        dtype: DTypeOfResult = "float32",
         out: NDArray[Any] | None = None,
         threads: int = 0,
         select_label: Labels = None,
@@ -122,9 +135,8 @@ class Estimate:
         >>> rates.apply(tuesday).label()
         array([0, 0, 1, 1], dtype=uint8)
         """
-        if isinstance(raters, (list, tuple)):
-            self._check_count(len(raters))
-        votes = Votes(raters, mask, present, dtype, out, names=self.names)
+        votes = Votes(raters, mask, present, dtype, out, axis, names=self.names).listed()
+        self._check_count(len(votes.raters))
         options = replace(
             self._options,
             roi=roi,
@@ -139,7 +151,6 @@ class Estimate:
         ).checked()
         backend, method = Cpu(), method_called(self.method)
         case = backend.place(votes, options)
-        self._check_count(case.given.count)
         ignored = [place for place in case.given.places if place in self._unknown]
         case = case.without(ignored)
         case, probability, found = backend.apply(self._rates, case, method, options)
@@ -149,7 +160,7 @@ class Estimate:
         fusion = method.finished(self._on_the_rates(fusion))
         remarks = remarks_on_applied(fusion, found, case, method, options, ignored)
         warn(case.remarks + remarks + remarks_on_threads())
-        return fusion
+        return in_kind_of(votes.raters, fusion)
 
     @property
     def _unknown(self) -> list[int]:
@@ -218,13 +229,13 @@ def _restored(kind: type[Estimate], parts: dict[str, Any]) -> Estimate:
 @documented(ENTRIES)
 def estimate(
     table: VoteTable,
-    method: str = "soft-staple",
+    method: MethodOnVotes = "soft-staple",
     *,
     m_step: MStep = "paper",
     expectation: Expectation = "auto",
     likelihood: Likelihood = "mixture",
-    prior: str | float = "mean",
-    init: str | float = "vote",
+    prior: PriorOfTable = "mean",
+    init: Init = "vote",
     performance_prior: BetaPrior | None = None,
     intervals: IntervalKind = "none",
     replicates: int = 200,

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..inputs import checks
 from ..inputs.checks import Labels, Scale
 from .registry import Method
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 Pair = tuple[float, float]
 BetaPrior = Sequence[float] | Sequence[Pair]
@@ -23,21 +20,21 @@ def is_map(prior: object) -> bool:
     return not isinstance(prior, str) and np.ndim(prior) > 0  # type: ignore[arg-type]
 
 
-def check_prior(value: object, _: str) -> str | float | ArrayLike:
+def check_prior(value: object, _: str) -> Any:
     """Return a word or a number, checked; a map as it is."""
     if is_map(value):
-        return value  # type: ignore[return-value] # checked where the raters' shape is known
+        return value  # checked where the raters' shape is known
     number, _map = checks.check_prior(value, ())
     return str(value) if number is None else number
 
 
-def check_init(value: object, _: str) -> str | float:
+def check_init(value: object, _: str) -> Any:
     """Return the word, or the sensitivity and specificity to start with."""
     number = checks.check_init(value)
     return "vote" if number is None else number
 
 
-def check_roi(value: object, _: str) -> str | float:
+def check_roi(value: object, _: str) -> Any:
     """Return the region's name, or the margin in mm."""
     margin = checks.check_roi(value)
     return str(value) if margin is None else margin

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..inputs.checks import Labels, Scale, check_labels, check_one_selection
+from ..inputs.kinds import VoxelsLike
 from .declared import Flag, OneOf, Option, declared, either, every, labels_typed, number_or_word, option
 from .option_checks import (
     BetaPrior,
@@ -35,8 +36,6 @@ from .option_checks import (
 from .registry import Method, in_help_order
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from ..inputs.foreground import Foreground
 
 MStep = Literal["paper", "em"]
@@ -45,6 +44,10 @@ Likelihood = Literal["mixture", "log_linear"]
 Missing = Literal["error", "nan"]
 IntervalKind = Literal["none", "information", "bootstrap", "lesions"]
 Acceleration = Literal["none", "squarem"]
+PriorOfTable: TypeAlias = Literal["mean", "estimate"] | float
+Prior: TypeAlias = "PriorOfTable | VoxelsLike"
+Init: TypeAlias = Literal["vote"] | float
+Roi: TypeAlias = Literal["all", "disputed"] | float
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class Options:
         methods=has_likelihood,
         on_device=False,
     )
-    prior: str | float | ArrayLike = option(
+    prior: Prior = option(
         "mean",
         check_prior,
         '{"mean", "estimate"}, float or array_like',
@@ -99,7 +102,7 @@ class Options:
             main=True,
         ),
     )
-    init: str | float = option(
+    init: Init = option(
         "vote",
         check_init,
         '{"vote"} or float',
@@ -109,7 +112,7 @@ class Options:
             "vote, or a number in (0.5, 1) for every sensitivity and specificity.", number_or_word, main=True
         ),
     )
-    roi: str | float = option(
+    roi: Roi = option(
         "all",
         check_roi,
         '{"all", "disputed"} or float',
@@ -132,8 +135,8 @@ class Options:
         None,
         as_given,
         "sequence of float, one per axis",
-        """Voxel size in mm; for a margin, and for ``mrf`` if voxels are not cubes. Without it: the size in the
-        first nibabel image's header if the raters are such images, else 1.""",
+        """Voxel size in mm; for a margin, and for ``mrf`` if voxels are not cubes. Without it: that of the first
+        image, among raters, mask and prior, that lies in space; for ``mrf`` alone it is 1 if there is none.""",
         recorded=False,
         of_table=False,
     )

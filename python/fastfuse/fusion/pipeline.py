@@ -20,7 +20,7 @@ from .votes import Votes
 
 def fuse_votes(votes: Votes, method: Method, options: Options) -> tuple[Fusion, list[str]]:
     """Return the fusion, and what makes it doubtful."""
-    options = options.checked()
+    options, votes = options.checked(), votes.listed()
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     case, probability, found = backend.fuse(case, method, options)

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from .result import Fusion
 
 
+MethodOnVotes = Literal["soft-staple", "simplified-soft-staple", "staple", "majority"]
+MethodName = Literal["soft-staple", "simplified-soft-staple", "staple", "dilated-staple", "majority"]
+
+
 @dataclass(frozen=True)
 class Method:
     """A method of fusion.

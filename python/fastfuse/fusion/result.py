@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inputs.checks import check_cut
+from ..inputs.checks import check_choice, check_cut
+from ..inputs.libraries import is_torch
 from .backends.found import Found
 
 if TYPE_CHECKING:
     from .intervals import Intervals
 
 Rates = NDArray[np.float64]
+Ties = Literal["foreground", "background"]
 PER_RATER = ("sensitivity", "specificity", "ppv", "npv", "dice", "volume", "n_read")
 
 
@@ -25,8 +29,8 @@ class Fusion:
     Attributes
     ----------
     probability : ndarray of float32 or float64, the raters' shape
-        p(truth 1 | votes) of each voxel, in [0, 1]; 0 outside the mask. A tensor where the raters' votes are tensors on a
-        device.
+        p(truth 1 | votes) of each voxel, in [0, 1]; 0 outside the mask. A tensor where the raters' votes are tensors of
+        PyTorch, or of another library on a device.
     sensitivity : ndarray of float64, shape (m,)
         p(vote 1 | truth 1) of each rater, kept 1e-12 away from 0 and 1; nan if nobody marks anything, or the rater
         has no vote.
@@ -75,19 +79,26 @@ class Fusion:
     dice: NDArray[np.float64]
     intervals: Intervals | None = None
 
-    def label(self, cut: float = 0.5) -> NDArray[np.uint8]:
+    def label(self, cut: float = 0.5, *, ties: Ties = "foreground") -> NDArray[np.uint8]:
         """Return the consensus as a mask: 1 where ``probability >= cut``.
 
         Parameters
         ----------
         cut : float, default 0.5
             In (0, 1].
+        ties : {"foreground", "background"}, default "foreground"
+            What a voxel becomes whose probability is the cut itself, as where one of two raters marks it and the method is
+            "majority". "background": 1 where ``probability > cut``.
 
         Returns
         -------
         ndarray of uint8, the raters' shape
+            A tensor where ``probability`` is one.
         """
-        marked: Any = self.probability >= check_cut(cut)  # an array, or a tensor
+        cut = check_cut(cut)
+        above = check_ties(ties) == "background"
+        values: Any = self.probability  # an array, or a tensor
+        marked = values > cut if above else values >= cut
         ones: NDArray[np.uint8] = marked.byte() if hasattr(marked, "byte") else marked.astype("uint8")
         return ones
 
@@ -99,6 +110,12 @@ class Fusion:
             f"  sensitivity {np.array2string(self.sensitivity, precision=4)}\n"
             f"  specificity {np.array2string(self.specificity, precision=4)}"
         )
+
+
+def check_ties(ties: Any) -> Ties:
+    """Return what a voxel becomes whose probability is the cut."""
+    check_choice(ties, "ties", get_args(Ties))
+    return "background" if ties == "background" else "foreground"
 
 
 def fusion_of(found: Found, probability: Any, method: str, intervals: Intervals | None) -> Fusion:
@@ -134,6 +151,19 @@ def for_all(fusion: Fusion, places: list[int], raters: int) -> Fusion:
     if fusion.intervals is not None:
         parts["intervals"] = fusion.intervals.of_all(places, raters)
     return replace(fusion, **parts)
+
+
+def in_kind_of(raters: Sequence[Any], fusion: Fusion) -> Fusion:
+    """Return the fusion with its probability as a tensor of PyTorch if all votes are such tensors.
+
+    They share memory; an array of the caller's own (``out``) holds the same values.
+    """
+    given = [rater for rater in raters if rater is not None]
+    probability: Any = fusion.probability
+    if not isinstance(probability, np.ndarray) or not all(map(is_torch, given)):
+        return fusion
+    torch: Any = sys.modules["torch"]
+    return replace(fusion, probability=torch.from_numpy(probability))
 
 
 def _agreement(found: Found) -> tuple[Rates, Rates, Rates]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ..errors import lacking
+from ..errors import lacking, warn
 from ..inputs.arrays import as_companion
 from ..inputs.checks import check_number, check_spacings
+from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.raters import Raters
+from ..inputs.stacks import listed
 
 
 def smoothed_vote(
-    raters: Any,
+    raters: RatersLike,
     sigma_mm: float,
     *,
     spacing_mm: Sequence[float],
-    mask: ArrayLike | None = None,
+    axis: int | None = None,
+    mask: VoxelsLike | None = None,
     least: float = 1e-3,
 ) -> NDArray[np.float32]:
     """Return the mean vote, smoothed: a prior map that knows where lesions lie, for :func:`staple` and the like.
@@ -35,6 +37,8 @@ def smoothed_vote(
         Standard deviation of the Gaussian.
     spacing_mm : sequence of float, one per axis
         Voxel size.
+    axis : int, optional
+        Where raters lie, as in :func:`staple`.
     mask : array_like of the raters' shape, optional
         Voxels outside are left out of the means.
     least : float, default 0.001
@@ -63,7 +67,9 @@ def smoothed_vote(
         from scipy import ndimage
     except ImportError as error:
         raise lacking("smoothed_vote", error, "evaluate") from None
-    arrays = Raters.of(raters).arrays
+    given, doubts = listed(raters, axis)
+    warn(doubts)
+    arrays = Raters.of(given).arrays
     shape = arrays[0].shape
     sides = check_spacings(spacing_mm, len(shape))
     sigma = check_number(sigma_mm, "sigma_mm", "a number above 0", lambda x: x > 0)

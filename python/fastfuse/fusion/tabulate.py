@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..errors import warn
 from ..inputs.checks import Labels, Scale
+from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.names import check_count_of_names, listed_names
 from ..inputs.threads import remarks_on_threads
 from .backends import core
 from .backends.found import CoreTable
 from .case import Case
 from .declared import documented
-from .options import Missing, Options
+from .options import Missing, Options, Roi
 from .registry import method_called
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
@@ -29,13 +28,14 @@ TOO_MANY = (
 
 @documented(ENTRIES)
 def tabulate(
-    raters: Any,
+    raters: RatersLike,
     *,
-    mask: ArrayLike | None = None,
-    roi: str | float = "all",
+    axis: int | None = None,
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
     spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
-    present: Any = None,
+    present: RatersLike | None = None,
     threads: int = 0,
     select_label: Labels = None,
     binarize: bool = False,
@@ -84,7 +84,7 @@ def tabulate(
            1  0 1 0
     """
     called = listed_names(names)
-    votes = Votes(raters, mask, present, names=called)
+    votes = Votes(raters, mask, present, axis=axis, names=called).listed()
     options = Options(
         roi=roi,
         spacing_mm=spacing_mm,

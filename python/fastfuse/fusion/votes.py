@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ..inputs.arrays import TITLES
+from ..inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ..inputs.stacks import listed, slices
 from . import options
 from .registry import in_help_order
 
 _STACK = "sequence of m array_like of one shape, or array_like of shape (m, ...)"
+_KINDS = """NumPy arrays, images of nibabel, SimpleITK, ITK, TorchIO, MONAI, ANTsPy or xarray, whose grids are compared,
+    tensors, or anything with ``__array__`` or ``__dlpack__``. One class of each rater: one-hot channels are refused."""
 _NONE = """Any number of raters and dimensions, and any strides. None: this rater did not read the
     case. Their sensitivity and specificity are nan; the result is the same as without them."""
 
 MASKS = f"""raters : {_STACK}
-    Votes 0 and 1: bool, any integer, float16/32/64; NumPy arrays, nibabel images, or anything with
-    ``__array__`` or ``__dlpack__``.
+    Votes 0 and 1: bool, any integer, float16/32/64, of PyTorch bfloat16 too.
+    {_KINDS}
     {_NONE}"""
 
 SOFT_VOTES = f"""raters : {_STACK}
-    Votes in [0, 1]: the probability that the rater calls the voxel foreground. Bool, any integer, float16/32/64;
-    NumPy arrays, nibabel images, or anything with ``__array__`` or ``__dlpack__``.
+    Votes in [0, 1]: the probability that the rater calls the voxel foreground. Bool, any integer, float16/32/64, of
+    PyTorch bfloat16 too. {_KINDS}
     {_NONE}"""
 
 _DATA = {
     "raters": SOFT_VOTES,
+    "axis": """axis : int, optional
+    Where raters lie in ``raters`` taken as one array: -1 for a stack of shape (x, y, z, m), 1 for a table of items by
+    raters. Without it they lie on the first axis, and shapes that fit another one rather are refused: of three axes or
+    more, more than 64 raters, or more than 10 where the last axis is shorter and holds at most 10 (a warning: at most
+    20); more than 64 raters who are more than the voxels (a warning: more than 8), in a list if there are at most 20
+    voxels. ``axis=0`` takes these as they are.""",
     "mask": """mask : array_like of the raters' shape, optional
     The region to fuse (bool, or 0 and 1). Outside it the probability is 0, nothing is counted and nothing
     is checked.""",
@@ -68,18 +78,30 @@ class Votes:
 
     Attributes
     ----------
-    raters, mask, present, dtype, out
+    raters, mask, present, dtype, out, axis
         As in :func:`fastfuse.staple`.
     names : sequence of m str, optional
         What messages call the raters.
     titles : mapping
         What messages call the mask and the prior.
+    doubts : tuple of str
+        Whether raters lie where they were looked for.
     """
 
     raters: Any
-    mask: ArrayLike | None = None
-    present: Any = None
-    dtype: DTypeLike = "float32"
+    mask: VoxelsLike | None = None
+    present: RatersLike | None = None
+    dtype: DTypeOfResult = "float32"
     out: NDArray[Any] | None = None
+    axis: int | None = None
     names: Sequence[str] | None = None
     titles: Mapping[str, str] = field(default_factory=lambda: TITLES)
+    doubts: tuple[str, ...] = ()
+
+    def listed(self) -> Votes:
+        """Return the same with lists of raters and of where they looked: no stacks, no iterators."""
+        raters, doubts = listed(self.raters, self.axis)
+        present: Any = self.present
+        if present is not None and not isinstance(present, (list, tuple)):
+            present, _ = slices(present, self.axis, "present")
+        return replace(self, raters=raters, present=present, axis=0, doubts=(*self.doubts, *doubts))

@@ -20,6 +20,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from ..errors import ImageError
+from ..inputs.workers import startable
 from . import gz
 from .checks import check_affine, check_regular
 from .formats.dicom import DICOM_SUFFIXES, is_dicom, read_dicom

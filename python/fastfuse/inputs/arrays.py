@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .channels import check_channels
+from .libraries import voxels_of
+
 Array = NDArray[Any]
 
-MOST_STACKED = 64  # a stack of more integers is one image rather
 TITLES = {"mask": "the mask", "prior": "the prior map"}  # what messages call them
 MARKED = 0.1  # a vote above this marks: the rings of soft masks do, what a network leaves everywhere does not
 MOST_LABELS_NAMED = 10
@@ -31,17 +33,20 @@ def as_array(value: Any, name: str) -> Array:
         raise TypeError(f"{name} is None: only a fusion takes None, for a rater who did not read the case")
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
         raise TypeError(f"{name} is {value!r}, not an array: the functions that end in _files take paths")
-    if hasattr(value, "dataobj"):  # a nibabel image: its array, in the type of the file
-        value = value.dataobj
+    voxels = voxels_of(value, name)
     try:
-        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-            array = np.from_dlpack(value)
+        if hasattr(voxels, "__dlpack__") and not hasattr(voxels, "__array__"):
+            array = np.from_dlpack(voxels)
         else:
-            array = np.asarray(value)
+            array = np.asarray(voxels)
     except MemoryError:
         raise
     except Exception as error:
-        raise TypeError(f"{name} cannot be read as an array ({error}); convert it to NumPy") from error
+        reason = str(error).partition("\n")[0]  # some libraries go on for a page
+        raise TypeError(f"{name} cannot be read as an array ({reason}); convert it to NumPy") from error
+    told = getattr(voxels, "shape", None)
+    if isinstance(told, tuple) and told != array.shape:  # one that NumPy reads value by value
+        raise TypeError(f"{name} has shape {told}, and NumPy reads shape {array.shape}; convert it to NumPy")
     if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
         raise TypeError(
             f"{name} holds elements of type {array.dtype}: convert it to bool, an integer or float16/32/64"
@@ -49,33 +54,36 @@ def as_array(value: Any, name: str) -> Array:
     return array
 
 
-def as_raters(raters: Any, names: Sequence[str] | None = None) -> list[Array]:
+def as_raters(raters: Sequence[Any], names: Sequence[str] | None = None) -> list[Array]:
     """Return the raters' arrays, all of one shape.
 
     Parameters
     ----------
-    raters : sequence of m array_like of one shape, or one array_like of shape (m, ...)
+    raters : sequence of m array_like of one shape
+        As :func:`listed` returns them.
     names : sequence of m str, optional
         What to call them in messages; "rater 0", "rater 1", ... otherwise.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the rater, if there is none, if one cannot be read, or if shapes differ.
+        Naming the rater, if there is none, if one cannot be read, if shapes differ, or if they hold classes as channels.
     """
-    arrays = _separate(raters, names)
+    called = [name_of(i, names) for i in range(len(raters))]
+    arrays = [as_array(value, name) for value, name in zip(raters, called, strict=True)]
     if not arrays:
         raise ValueError("no raters: give at least one array of votes")
     shape = arrays[0].shape
     if not shape:
-        raise ValueError(f"{name_of(0, names)} is a single number: each rater is an array over the voxels")
-    for i, array in enumerate(arrays):
+        raise ValueError(f"{called[0]} is a single number: each rater is an array over the voxels")
+    for name, array in zip(called, arrays, strict=True):
         if array.shape != shape:
             raise ValueError(
-                f"{name_of(i, names)} has shape {array.shape}, {name_of(0, names)} has shape {shape}: resample to one grid"
+                f"{name} has shape {array.shape}, {called[0]} has shape {shape}: resample to one grid"
             )
     if 0 in shape:
         raise ValueError(f"the raters' arrays are empty: shape {shape}")
+    check_channels(raters, arrays, called)
     return arrays
 
 
@@ -89,44 +97,14 @@ def marks(votes: Array, label: int | None) -> NDArray[np.bool_]:
     return np.asarray(votes > MARKED) if label is None else selected(votes, label)
 
 
-def spacing_of(raters: Any) -> tuple[float, ...] | None:
-    """Return the voxel size in the header of the first nibabel image among the raters, if there is one."""
-    for rater in raters if isinstance(raters, (list, tuple)) else []:
-        if hasattr(rater, "dataobj") and hasattr(getattr(rater, "header", None), "get_zooms"):
-            return tuple(float(side) for side in rater.header.get_zooms())
-    return None
-
-
-def named_raters(raters: Any) -> list[tuple[str, Any]]:
-    """Return listed raters with their names, nothing for one array or an iterator."""
-    listed = raters if isinstance(raters, (list, tuple)) else []
-    return [(name_of(i, None), rater) for i, rater in enumerate(listed)]
+def named_raters(raters: Sequence[Any]) -> list[tuple[str, Any]]:
+    """Return raters with what messages call them."""
+    return [(name_of(i, None), rater) for i, rater in enumerate(raters)]
 
 
 def name_of(rater: int, names: Sequence[str] | None) -> str:
     """Return what messages call a rater."""
     return names[rater] if names and rater < len(names) else f"rater {rater}"
-
-
-def _separate(raters: Any, names: Sequence[str] | None) -> list[Array]:
-    if hasattr(raters, "dataobj"):
-        raise TypeError("raters is one image: give a list of images, one per rater")
-    if isinstance(raters, (dict, set, frozenset)):
-        raise TypeError(
-            f"raters is a {type(raters).__name__}: give a list of arrays, one per rater, in order"
-        )
-    is_array = hasattr(raters, "__array__") or hasattr(raters, "__dlpack__")
-    if not is_array and isinstance(raters, Iterable) and not isinstance(raters, (str, bytes)):
-        return [as_array(value, name_of(i, names)) for i, value in enumerate(raters)]
-    stack = as_array(raters, "raters")
-    if stack.ndim < 2:
-        raise ValueError(f"raters is one array of shape {stack.shape}: it needs the raters on its first axis")
-    if stack.ndim == 3 and stack.dtype.kind in "bui" and len(stack) > MOST_STACKED:
-        raise ValueError(
-            f"raters is one array of shape {stack.shape}, which looks like one image, not {len(stack)} raters: "
-            "give a list of images, or stack them on a new first axis"
-        )
-    return list(stack)
 
 
 def as_companion(value: Any, name: str, shape: tuple[int, ...], others: str = "the raters have") -> Array:

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grids import Grid, affine_lost, difference, moved_form, shift_of
+from .grids import Grid, affine_lost, difference, moved_form, shift_of, two_places
 from .lattice import Fit
 
 WHOLE = "name the whole volume: grid=FILE (--grid FILE)"
 
 
-def doubt_of(first: Grid, other: Grid, *, asked: bool) -> str | None:
+def doubt_of(first: Grid, other: Grid, *, asked: bool, chosen: bool) -> str | None:
     """Return why an image must not be moved onto another's grid; None if it may.
 
-    A header that is wrong looks like a part of the volume, or like another resolution: one whose other form fits, and
-    one that looks like none.
+    A header that is wrong looks like a part of the volume, or like another resolution: one whose other form fits, or
+    whose forms disagree, and one that looks like none.
 
     Parameters
     ----------
     first, other : Grid
     asked : bool
         Whether the caller named the grid, or asked for resampling.
+    chosen : bool
+        Whether the caller said which form of a header counts.
     """
-    if moved_form(first, other):
+    if moved_form(first, other) or (not chosen and two_places(first, other)):
         return difference(first, other)
     if not affine_lost(first, other):
         return None
     if not (first.placed and other.placed):
-        return difference(first, other)
+        same = first.shape == other.shape
+        return difference(first, other) + (
+            ", or name the grid of both: grid=FILE (--grid FILE)" if same else ""
+        )
     holds = [_holds(*pair) for pair in ((first, other), (other, first)) if pair[0].looks_like_none]
     if any(holds) and (len(holds) == 1 or asked):
         return None

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GridError
+from .libraries import Place, place_of_image
+from .names import MOST_TOLD, counted
 
 SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be remarked
 SHEAR = 0.01  # cosine of the angle of two axes up to which distances along them err by a hundredth at most
@@ -95,15 +97,32 @@ def corners(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.f
 
 
 def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
-    """Compare the grids of those values that are nibabel images; return remarks, as :func:`check_same_grid`."""
-    grids = [
-        Grid(name, tuple(value.shape), np.asarray(value.affine, dtype=np.float64))
-        for name, value in named
-        if hasattr(value, "dataobj")
-        and isinstance(getattr(value, "affine", None), np.ndarray)
-        and len(value.shape) == 3
-    ]
-    return [remark for grid in grids[1:] if (remark := check_same_grid(grids[0], grid))]
+    """Compare the grids of those values that are images; return remarks, as :func:`check_same_grid`.
+
+    Raises
+    ------
+    GridError
+        Naming two images that lie on different grids, or whose axes come in another order.
+    """
+    placed = [(name, place) for name, value in named if (place := place_of_image(value)) is not None]
+    grids = [(grid, place) for name, place in placed if (grid := grid_of(name, place)) is not None]
+    for grid, place in grids[1:]:
+        first, other = grids[0][1].axes, place.axes
+        if first != other:
+            raise GridError(
+                f"{grid.name} has the axes {other}, {grids[0][0].name} has {first}: give arrays whose axes come in one "
+                "order, as SimpleITK.GetArrayFromImage(image).T does for x, y, z"
+            )
+    remarks = [remark for grid, _ in grids[1:] if (remark := check_same_grid(grids[0][0], grid))]
+    others = len(remarks) - MOST_TOLD
+    return remarks if others <= 0 else [*remarks[:MOST_TOLD], f"and so do {counted(others, 'other')}"]
+
+
+def grid_of(name: str, place: Place) -> Grid | None:
+    """Return the grid of an image whose place is known; None if that is its voxels' size alone."""
+    if place.affine is None:
+        return None
+    return Grid(name, place.shape + (1,) * (3 - len(place.shape)), place.affine)
 
 
 def check_same_grid(first: Grid, other: Grid, otherwise: str = "") -> str | None:
@@ -144,7 +163,12 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
             f"{names} cover the same box, but {turned}: reorient one of them, e.g. both with "
             "nibabel.as_closest_canonical or SimpleITK.DICOMOrient"
         )
-    doubt = moved_form(first, other) or affine_lost(first, other) or _other_unit(first, other)
+    doubt = (
+        moved_form(first, other)
+        or two_places(first, other)
+        or affine_lost(first, other)
+        or _other_unit(first, other)
+    )
     remedy = doubt or f"resample one onto the other's grid{otherwise}"
     if first.shape != other.shape:
         return f"{names} have shapes {other.shape} and {first.shape}{_and(turned)}: {remedy}"
@@ -153,7 +177,7 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
     apart = f"{names} have the shape {first.shape}, but lie {shift:.3g} mm ({voxels:.3g} voxels) apart"
     if turned and not doubt:
         return f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together"
-    return f"{apart}: {remedy}"
+    return f"{apart}{_and(turned)}: {remedy}"
 
 
 def moved_form(first: Grid, other: Grid) -> str | None:
@@ -172,6 +196,18 @@ def moved_form(first: Grid, other: Grid) -> str | None:
                 f"by the {use} they are one grid; qform and sform of {names} lie "
                 f"{max(map(_distance_of_forms, moved)):.3g} mm apart, as if a registration had moved one: if the "
                 f"{use} is right, pass use='{use}' (--use {use}), or write it into the {unused} too"
+            )
+    return None
+
+
+def two_places(first: Grid, other: Grid) -> str | None:
+    """Say whose header gives two places, its qform and its sform."""
+    for grid in (other, first):
+        shift = _distance_of_forms(grid)
+        if shift > NEAR * grid.voxel_mm.min():
+            return (
+                f"qform and sform of {grid.name} lie {shift:.3g} mm apart; say which is right by use='qform' (--use "
+                "qform) or use='sform' (--use sform)"
             )
     return None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 ONE_EACH = "give a list of names, one for each rater"
 MOST_NAMED = 8
+MOST_TOLD = 3  # raters of whom a remark says the same
 UNKEPT = ("Cc", "Cs")  # control characters and half surrogates, which a file does not keep
 
 
@@ -45,6 +46,18 @@ def enumerated(names: Sequence[str], most: int = MOST_NAMED) -> str:
     """Return the names for a message: the first ones, and the number of the others."""
     others = len(names) - most
     return ", ".join(names) if others <= 0 else f"{', '.join(names[:most])} and {others} more"
+
+
+def told(names: Sequence[str], one: str, many: str) -> str:
+    """Return one remark on several raters, of whom three are named at most.
+
+    ``one`` is the verb, and what follows, for one rater; ``many`` is that for several.
+    """
+    if len(names) == 1:
+        return f"{names[0]} {one}"
+    others = len(names) - MOST_TOLD
+    last = names[-1] if others <= 0 else counted(others, "other")
+    return f"{', '.join(names[:-1] if others <= 0 else names[:MOST_TOLD])} and {last} {many}"
 
 
 def counted(number: int, what: str) -> str:

@@ -31,23 +31,19 @@ class Raters:
     names: list[str]
 
     @classmethod
-    def of(cls, raters: Any, names: Sequence[str] | None = None) -> Raters:
-        """Take the votes as the caller has them.
+    def of(cls, raters: Sequence[Any], names: Sequence[str] | None = None) -> Raters:
+        """Take the votes of raters as :func:`listed` returns them.
 
         Raises
         ------
         TypeError, ValueError
             As :func:`as_raters`, and if all are None.
         """
-        if isinstance(raters, (list, tuple)):
-            places = [i for i, rater in enumerate(raters) if rater is not None]
-            if raters and not places:
-                raise ValueError("all raters are None: give at least one array of votes")
-            called = [name_of(i, names) for i in places]
-            return cls(as_raters([raters[i] for i in places], called), places, len(raters), called)
-        arrays = as_raters(raters, names)
-        called = [name_of(i, names) for i in range(len(arrays))]
-        return cls(arrays, list(range(len(arrays))), len(arrays), called)
+        places = [i for i, rater in enumerate(raters) if rater is not None]
+        if raters and not places:
+            raise ValueError("all raters are None: give at least one array of votes")
+        called = [name_of(i, names) for i in places]
+        return cls(as_raters([raters[i] for i in places], called), places, len(raters), called)
 
     def listed(self) -> list[Array | None]:
         """Return all raters' arrays, None for one who did not read the case."""

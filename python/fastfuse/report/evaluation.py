@@ -46,19 +46,13 @@ def print_evaluation(record: Record, written: Sequence[Path], *, lesions: bool) 
         console.print(line, highlight=False)
 
 
-def how_lesions_were_counted(options: Options) -> str:
-    """Return what a lesion is, and when it counts as found."""
-    joined = f"joined by {JOINED_BY[options.of_lesions]} ({options.of_lesions})"
-    return f"lesions: components above {options.least_mm3:g} mm³, {joined}, {MATCHED[options.match]}"
-
-
-def how_voxels_were_marked(options: Options) -> str:
-    """Return the cut, and which components were dropped."""
-    dropped = ""
+def how_masks_were_made(options: Options) -> Iterator[str]:
+    """Yield lines on the components that were dropped, and on what a lesion is and when it counts as found."""
     if options.least_voxels > 1:
-        joined = f"joined by {JOINED_BY[options.of_dropped]}, {options.of_dropped}"
-        dropped = f", components below {options.least_voxels:,} voxels dropped ({joined})"
-    return f"cut {options.cut:g}{dropped}"
+        joined = f"joined by {JOINED_BY[options.of_dropped]} ({options.of_dropped})"
+        yield f"components below {options.least_voxels:,} voxels dropped, {joined}"
+    joined = f"joined by {JOINED_BY[options.of_lesions]} ({options.of_lesions})"
+    yield f"lesions: above {options.least_mm3:g} mm³, {joined}, {MATCHED[options.match]}"
 
 
 def wrote(written: Sequence[Path]) -> Iterator[str]:
@@ -83,9 +77,10 @@ def _how(record: Record) -> Iterator[str]:
     """Yield lines on the evaluated region and on lesions."""
     result, mask, options = record.evaluation, record.files.get("mask"), record.options
     where = "the whole volume" if mask is None else f"inside {printable(mask.name)}"
-    yield f"{_voxels(result):,} voxels ({where}), {how_voxels_were_marked(options)}"
+    yield f"{_voxels(result):,} voxels ({where}), cut {options.cut:g}"
+    yield from how_masks_were_made(options)
     left_out = f"{result.prediction_left_out:,} predicted and {result.truth_left_out:,} true"
-    yield f"{how_lesions_were_counted(options)}; smaller and left out: {left_out}"
+    yield f"too small for a lesion, and left out there: {left_out}"
     if record.image.data.shape[2] == 1:
         thick = record.space.voxel_mm3 / (record.space.spacing_mm[0] * record.space.spacing_mm[1])
         yield f"One slice: distances are in its plane, volumes those of a slice {thick:g} mm thick."

@@ -13,8 +13,7 @@ from ..images.paths import shown
 from .evaluation import (
     MOST_ROWS,
     distance,
-    how_lesions_were_counted,
-    how_voxels_were_marked,
+    how_masks_were_made,
     name_of,
     share,
     wrote,
@@ -111,7 +110,7 @@ def _how(result: FolderEvaluation, folders: Mapping[str, Path], options: Options
             yield f"{len(names)} of {printable(folder.name)} {what}"
     mask = folders.get("mask")
     where = "the whole volumes" if mask is None else f"inside {printable(mask.name)}"
-    yield f"{where}, {how_voxels_were_marked(options)}"
-    yield how_lesions_were_counted(options)
+    yield f"{where}, cut {options.cut:g}"
+    yield from how_masks_were_made(options)
     if any(one.undefined or one.infinite for one in result.summary.values()):
-        yield "Undefined values are left out; an infinite one makes a mean infinite, and counts in the median."
+        yield "Undefined values are left out; an infinite one makes the mean infinite."

@@ -12,6 +12,7 @@ from ... import _core
 from ...errors import reason_of
 from ...inputs.arrays import Array, as_companion, name_of
 from ...inputs.checks import check_dtype, check_spacings
+from ...inputs.libraries import device_of
 from ...inputs.output_array import check_out
 from ...inputs.raters import Raters
 from ..case import Case
@@ -21,7 +22,7 @@ from ..options import DECLARED, Options
 from ..registry import Method
 from ..votes import Votes
 from . import core
-from .devices import Place, current, device_of
+from .devices import Place, current
 from .found import Found
 
 Answer = TypeVar("Answer")
@@ -91,7 +92,7 @@ class Cuda:
             raise ValueError(f"the raters' arrays are empty: shape {shape}")
         given = Raters(tensors, list(range(len(tensors))), len(tensors), names)
         sides = check_spacings(options.spacing_mm, len(shape))
-        return Case(given, shape, range(len(shape)), votes.mask, None, [], sides, votes, [])
+        return Case(given, shape, range(len(shape)), votes.mask, None, [], sides, votes, [*votes.doubts])
 
     def _run(self, case: Case, options: _core.Options) -> tuple[Any, Found]:
         """Fuse; return the probability as the raters' library holds tensors, and what the core found."""

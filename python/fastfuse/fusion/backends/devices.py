@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ... import _core
 from ...errors import FastfuseError
 from ...inputs.arrays import name_of
-
-CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it shares with the host
+from ...inputs.libraries import device_of
+from ...inputs.names import enumerated
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def why_not() -> str:
     return str(_core.why_no_cuda())
 
 
-def place_of(raters: Any, device: Any) -> Place | None:
+def place_of(raters: Sequence[Any], device: Any) -> Place | None:
     """Return where to fuse, None for the CPU.
 
     Raises
@@ -42,8 +41,7 @@ def place_of(raters: Any, device: Any) -> Place | None:
         Without CUDA.
     """
     wanted = _number_of(device)
-    listed = raters if isinstance(raters, (list, tuple)) else [raters]
-    lie = {name_of(i, None): device_of(rater) for i, rater in enumerate(listed) if rater is not None}
+    lie = {name_of(i, None): device_of(rater) for i, rater in enumerate(raters) if rater is not None}
     found = {number for number in lie.values() if number is not None}
     if not found and wanted is None:
         return None
@@ -55,7 +53,9 @@ def place_of(raters: Any, device: Any) -> Place | None:
             )
         return None
     if len(found) > 1 or (found and None in lie.values()):
-        where = ", ".join(f"{name} on {'the CPU' if n is None else f'cuda:{n}'}" for name, n in lie.items())
+        where = enumerated(
+            [f"{name} on {'the CPU' if n is None else f'cuda:{n}'}" for name, n in lie.items()]
+        )
         raise ValueError(f"the raters lie in several places ({where}): bring them to one")
     if found and wanted not in (None, "cuda", *found):
         raise ValueError(f"device is {device!r}, and {first} lies on cuda:{lie[first]}: bring them together")
@@ -65,7 +65,7 @@ def place_of(raters: Any, device: Any) -> Place | None:
         raise FastfuseError(f"{asked}: {reason}; or fuse on the CPU")
     if not found:
         return Place(0 if wanted == "cuda" else int(wanted or 0), 0, None)
-    tensor = next(rater for rater in listed if device_of(rater) is not None)
+    tensor = next(rater for rater in raters if device_of(rater) is not None)
     number = found.pop()
     library = _library_of(tensor)
     return Place(number, _stream_of(library, number), library)
@@ -78,17 +78,6 @@ def _number_of(device: Any) -> int | str | None:
     if not match:
         raise ValueError(f"device is {device!r}: it must be 'cpu', 'cuda' or 'cuda:0', 'cuda:1' ...")
     return int(match[1])
-
-
-def device_of(value: Any) -> int | None:
-    """Return the number of the device on which a tensor lies, None for the CPU."""
-    if isinstance(value, np.ndarray) or not hasattr(value, "__dlpack_device__"):
-        return None
-    try:
-        kind, number = value.__dlpack_device__()
-    except (BufferError, RuntimeError, TypeError, ValueError):  # of a device that DLPack does not know
-        return None
-    return int(number) if int(kind) in CUDA else None
 
 
 def _library_of(tensor: Any) -> str:

@@ -11,23 +11,25 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ...dilation.conditional import conditional_dilation
 from ...dilation.guide import Guide
-from ...dilation.options import Dilation
+from ...dilation.options import Dilation, Scope, Threshold
 from ...dilation.soft_mask import SoftMask
 from ...errors import warn
-from ...inputs.arrays import as_companion, named_raters, spacing_of
+from ...inputs.arrays import as_companion, named_raters
 from ...inputs.checks import Labels, check_count
 from ...inputs.grids import check_in_memory
+from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ...inputs.raters import Raters
+from ..case import spacing_for
 from ..declared import documented, entries_of
 from ..option_checks import BetaPrior
-from ..options import Acceleration, IntervalKind, Missing, Options
+from ..options import Acceleration, Init, IntervalKind, Missing, Options, Prior, Roi
 from ..pipeline import fuse_votes
 from ..registry import method_called
-from ..result import Fusion
+from ..result import Fusion, in_kind_of
 from ..votes import ENTRIES, MASKS, Votes
 
 NAME = "dilated-staple"
@@ -35,15 +37,16 @@ NAME = "dilated-staple"
 
 @documented({**entries_of(conditional_dilation.__doc__), **ENTRIES, "raters": MASKS})
 def dilated_staple(
-    raters: Any,
-    image: Any,
+    raters: RatersLike,
+    image: VoxelsLike,
     *,
-    prior: str | float | ArrayLike = "mean",
-    init: str | float = "vote",
-    mask: ArrayLike | None = None,
-    roi: str | float = "all",
+    axis: int | None = None,
+    prior: Prior = "mean",
+    init: Init = "vote",
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
     missing: Missing = "error",
-    present: Any = None,
+    present: RatersLike | None = None,
     mrf: float = 0.0,
     performance_prior: BetaPrior | None = None,
     intervals: IntervalKind = "none",
@@ -52,7 +55,7 @@ def dilated_staple(
     tol: float = 1e-7,
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
-    dtype: DTypeLike = "float32",
+    dtype: DTypeOfResult = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
     device: str | None = None,
@@ -60,8 +63,8 @@ def dilated_staple(
     size: float = 1.2,
     label: float = 0.3,
     iterations: int = 6,
-    threshold: str | float = "adaptive",
-    scope: str = "volume",
+    threshold: Threshold = "adaptive",
+    scope: Scope = "volume",
     connected: bool = False,
     radius_mm: float | None = None,
     spacing_mm: Sequence[float] | None = None,
@@ -76,7 +79,7 @@ def dilated_staple(
         The region to fuse (bool, or 0 and 1), and that in which the consensus grows and which scales the image.
     spacing_mm : sequence of float, one per axis, optional
         Voxel size in mm; for ``radius_mm``, a margin as ``roi``, and ``mrf`` on voxels that are no cubes. Without it,
-        ``roi`` and ``mrf`` take that of the first nibabel image's header if the raters are such images, else 1.
+        ``roi`` and ``mrf`` take that of the first image that lies in space; for ``mrf`` it is 1 if there is none.
     {options}
 
     Returns
@@ -109,20 +112,22 @@ def dilated_staple(
         binarize=binarize,
     )  # fmt: skip
     options = Options(
-        spacing_mm=spacing_of(raters) if spacing_mm is None else spacing_mm,
-        prior=prior, init=init, roi=roi, missing=missing, mrf=mrf, performance_prior=performance_prior,
+        spacing_mm=spacing_mm, prior=prior, init=init, roi=roi, missing=missing, mrf=mrf, performance_prior=performance_prior,
         intervals=intervals, replicates=replicates, seed=seed, tol=tol, max_iter=max_iter,
         acceleration=acceleration, threads=threads, device=device, select_label=select_label,
         binarize=binarize,
     )  # fmt: skip
-    fusion, remarks = _dilated(Votes(raters, mask, present, dtype, out), image, growth, options)
+    votes = Votes(raters, mask, present, dtype, out, axis).listed()
+    fusion, remarks = _dilated(votes, image, growth, options)
     warn(remarks)
-    return fusion
+    return in_kind_of(votes.raters, fusion)
 
 
 def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tuple[Fusion, list[str]]:
+    named = [*named_raters(votes.raters), ("image", image), ("mask", votes.mask)]
+    remarks = check_in_memory(named)
     options = options.checked()
-    remarks = check_in_memory([*named_raters(votes.raters), ("image", image), ("mask", votes.mask)])
+    options = replace(options, spacing_mm=spacing_for(options, named))
     given = Raters.of(votes.raters)
     as_companion(image, "image", given.arrays[0].shape)
     threads = check_count(options.threads, "threads", least=0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ...inputs.checks import Labels, Scale
+from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..declared import documented
 from ..options import Missing, Options
 from ..result import Fusion
@@ -16,12 +17,13 @@ from .common import fused
 
 @documented(ENTRIES)
 def majority_vote(
-    raters: Any,
+    raters: RatersLike,
     *,
-    mask: ArrayLike | None = None,
+    axis: int | None = None,
+    mask: VoxelsLike | None = None,
     missing: Missing = "error",
-    present: Any = None,
-    dtype: DTypeLike = "float32",
+    present: RatersLike | None = None,
+    dtype: DTypeOfResult = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
     device: str | None = None,
@@ -39,7 +41,8 @@ def majority_vote(
     Returns
     -------
     Fusion
-        ``label()`` is the majority vote, ties counting as foreground. The mean is that of the votes that are there,
+        ``label()`` is the majority vote. A tie, as where one of two raters marks a voxel, counts as foreground; with
+        ``label(ties="background")`` it takes more than half of the raters. The mean is that of the votes that are there,
         and 0 where there is none. ``n_iter`` is 0, ``log_likelihood`` empty.
 
     Raises
@@ -59,7 +62,7 @@ def majority_vote(
     array([0, 0, 1, 1], dtype=uint8)
     """
     return fused(
-        Votes(raters, mask=mask, present=present, dtype=dtype, out=out),
+        Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis),
         "majority",
         Options(
             missing=missing,

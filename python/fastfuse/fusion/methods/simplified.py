@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ...inputs.checks import Labels, Scale
+from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..declared import documented
 from ..option_checks import BetaPrior
-from ..options import Acceleration, IntervalKind, Likelihood, Missing, MStep, Options
+from ..options import Acceleration, Init, IntervalKind, Likelihood, Missing, MStep, Options, Prior, Roi
 from ..result import Fusion
 from ..votes import ENTRIES, Votes
 from .common import fused
@@ -18,17 +19,18 @@ from .common import fused
 
 @documented(ENTRIES)
 def simplified_soft_staple(
-    raters: Any,
+    raters: RatersLike,
     *,
+    axis: int | None = None,
     m_step: MStep = "paper",
     likelihood: Likelihood = "mixture",
-    prior: str | float | ArrayLike = "mean",
-    init: str | float = "vote",
-    mask: ArrayLike | None = None,
-    roi: str | float = "all",
+    prior: Prior = "mean",
+    init: Init = "vote",
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
     spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
-    present: Any = None,
+    present: RatersLike | None = None,
     mrf: float = 0.0,
     performance_prior: BetaPrior | None = None,
     intervals: IntervalKind = "none",
@@ -37,7 +39,7 @@ def simplified_soft_staple(
     tol: float = 1e-7,
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
-    dtype: DTypeLike = "float32",
+    dtype: DTypeOfResult = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
     device: str | None = None,
@@ -87,5 +89,7 @@ def simplified_soft_staple(
         threshold=threshold, scale=scale,
     )  # fmt: skip
     return fused(
-        Votes(raters, mask=mask, present=present, dtype=dtype, out=out), "simplified-soft-staple", options
+        Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis),
+        "simplified-soft-staple",
+        options,
     )

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ...inputs.checks import Labels, Scale
+from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..declared import documented
 from ..option_checks import BetaPrior
-from ..options import Acceleration, Expectation, IntervalKind, Likelihood, Missing, MStep, Options
+from ..options import (
+    Acceleration,
+    Expectation,
+    Init,
+    IntervalKind,
+    Likelihood,
+    Missing,
+    MStep,
+    Options,
+    Prior,
+    Roi,
+)
+from ..registry import MethodOnVotes
 from ..result import Fusion
 from ..votes import ENTRIES, MASKS, Votes
 from .common import fused, fused_by_name
@@ -18,15 +31,16 @@ from .common import fused, fused_by_name
 
 @documented({**ENTRIES, "raters": MASKS})
 def staple(
-    raters: Any,
+    raters: RatersLike,
     *,
-    prior: str | float | ArrayLike = "mean",
-    init: str | float = "vote",
-    mask: ArrayLike | None = None,
-    roi: str | float = "all",
+    axis: int | None = None,
+    prior: Prior = "mean",
+    init: Init = "vote",
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
     spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
-    present: Any = None,
+    present: RatersLike | None = None,
     mrf: float = 0.0,
     performance_prior: BetaPrior | None = None,
     intervals: IntervalKind = "none",
@@ -35,7 +49,7 @@ def staple(
     tol: float = 1e-7,
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
-    dtype: DTypeLike = "float32",
+    dtype: DTypeOfResult = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
     device: str | None = None,
@@ -87,24 +101,27 @@ def staple(
         select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    return fused(Votes(raters, mask=mask, present=present, dtype=dtype, out=out), "staple", options)
+    return fused(
+        Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis), "staple", options
+    )
 
 
 @documented(ENTRIES)
 def fuse(
-    raters: Any,
-    method: str = "soft-staple",
+    raters: RatersLike,
+    method: MethodOnVotes = "soft-staple",
     *,
+    axis: int | None = None,
     m_step: MStep = "paper",
     expectation: Expectation = "auto",
     likelihood: Likelihood = "mixture",
-    prior: str | float | ArrayLike = "mean",
-    init: str | float = "vote",
-    mask: ArrayLike | None = None,
-    roi: str | float = "all",
+    prior: Prior = "mean",
+    init: Init = "vote",
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
     spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
-    present: Any = None,
+    present: RatersLike | None = None,
     mrf: float = 0.0,
     performance_prior: BetaPrior | None = None,
     intervals: IntervalKind = "none",
@@ -113,7 +130,7 @@ def fuse(
     tol: float = 1e-7,
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
-    dtype: DTypeLike = "float32",
+    dtype: DTypeOfResult = "float32",
     out: NDArray[Any] | None = None,
     threads: int = 0,
     device: str | None = None,
@@ -163,4 +180,6 @@ def fuse(
         acceleration=acceleration, threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    return fused_by_name(Votes(raters, mask=mask, present=present, dtype=dtype, out=out), method, options)
+    return fused_by_name(
+        Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis), method, options
+    )

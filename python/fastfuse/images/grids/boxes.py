@@ -21,7 +21,7 @@ from ..paths import shown
 Places = list[tuple[Image, Fit]]  # of images on a lattice
 
 
-def box_of_all(parts: Sequence[Image], regions: Sequence[Image]) -> tuple[Box, list[str]]:
+def box_of_all(parts: Sequence[Image], regions: Sequence[Image], *, chosen: bool) -> tuple[Box, list[str]]:
     """Return the smallest box that holds all, on the lattice of the first, and remarks on what lies apart.
 
     What lies between the lattice's voxels is left out.
@@ -32,6 +32,8 @@ def box_of_all(parts: Sequence[Image], regions: Sequence[Image]) -> tuple[Box, l
         Votes, which a program may have cropped to what they mark.
     regions : sequence of Image
         Masks of the region.
+    chosen : bool
+        Whether the caller said which form of a header counts.
 
     Raises
     ------
@@ -47,13 +49,15 @@ def box_of_all(parts: Sequence[Image], regions: Sequence[Image]) -> tuple[Box, l
             continue
         box = box.with_box(fit.box)
         _check_size(box, image, first, len(placed) + len(masks))
-        _check_place(image, fit, seen, may_fill=len(seen) < len(placed))
+        _check_place(image, fit, seen, chosen=chosen, may_fill=len(seen) < len(placed))
         seen.append((image, fit))
     return box, [_apart(image) for image, fit in seen if _is_apart(fit, seen)]
 
 
 def _check_size(box: Box, image: Image, first: Image, images: int) -> None:
     """Refuse an image that lies so far away that memory cannot hold the box of all."""
+    if box.shape == first.data.shape:  # nothing grows
+        return
     try:
         check_memory(image.path, images * math.prod(box.shape) * image.data.itemsize)
     except ImageError:
@@ -96,13 +100,13 @@ def _fit(lattice: Grid, image: Image) -> Fit | None:
     return fit_of(lattice, grid)
 
 
-def _check_place(image: Image, fit: Fit, others: Places, *, may_fill: bool) -> None:
+def _check_place(image: Image, fit: Fit, others: Places, *, chosen: bool, may_fill: bool) -> None:
     """Refuse a wrong header: among others, of an image that lies elsewhere than another of its shape.
 
     ``may_fill``: whether two that fill their boxes are believed, since they were cropped.
     """
     if others and not one_grid(others[0][0].grid, image.grid):
-        doubt = doubt_of(others[0][0].grid, image.grid, asked=False)
+        doubt = doubt_of(others[0][0].grid, image.grid, asked=False, chosen=chosen)
         if doubt is not None:
             raise GridError(doubt)
     for other, place in others:

@@ -80,7 +80,7 @@ class Common:
         first, named = images[0], list(zip(images, kinds, strict=True))
         parts = [image for image, kind in named if kind in ("votes", "present")]
         regions = [image for image, kind in named if kind == "mask"]
-        box, remarks = box_of_all(parts, regions)
+        box, remarks = box_of_all(parts, regions, chosen=placing.use is not None)
         if box.shape == first.data.shape:
             return cls(_without_voxels(first), first.path, placing)
         data = nothing(box.shape, first.data.dtype)
@@ -121,6 +121,11 @@ class Common:
         if one_grid(target, grid):
             voxels = shift_of(target, grid)
             return image, near(target, grid, voxels) if voxels > SAME else None
+        if self.placing.grid is not None and not grid.placed and grid.shape == target.shape:
+            self.moved.append(
+                (f"has no place of its own and is taken to lie on {self.name}", shown(image.path.name))
+            )
+            return replace(image, affine=self.like.affine), None
         fit = fit_of(target, grid)
         doubt = self._doubt(target, grid, fit, kind)
         if doubt is None and fit is not None:
@@ -171,6 +176,7 @@ class Common:
             "shape": list(self.like.data.shape),
             "affine": self.like.affine.tolist(),
             **({"placed": self.in_words()} if self.moved else {}),
+            **({"use": self.placing.use} if self.placing.use is not None else {}),
         }
 
     def _doubt(self, target: Grid, grid: Grid, fit: Fit | None, kind: Kind) -> str | None:
@@ -178,7 +184,12 @@ class Common:
         if self.joined and fit is not None and kind not in COVERING:
             return None
         named = self.placing.grid is not None
-        doubt = doubt_of(target, grid, asked=named or self.placing.resample != "none")
+        doubt = doubt_of(
+            target,
+            grid,
+            asked=named or self.placing.resample != "none",
+            chosen=self.placing.use is not None,
+        )
         if doubt is None and fit is not None and target.shape == grid.shape and not named:
             return None if _same_box(fit, target) else moved(target, grid, fit)
         return doubt
@@ -246,9 +257,10 @@ def with_form(image: Image, use: str | None) -> Image:
         return image
     check_affine(image.path, form)
     doubt = disagreement(image.path, image.header, image.data.shape)
-    others = [text for text in (image.remark or "").split("; ") if text and text != doubt]
-    remark = doubt and doubt.replace("the sform is used", f"the {use} is used, as asked")
-    return replace(image, affine=form, remark="; ".join([*others, *([remark] if remark else [])]) or None)
+    remark = image.remark
+    if doubt is not None and remark is not None:
+        remark = remark.replace(doubt, doubt.replace("the sform is used", f"the {use} is used, as asked"))
+    return replace(image, affine=form, remark=remark)
 
 
 def as_read(
@@ -265,7 +277,7 @@ def as_read(
         image = with_form(next(images), placing.use)
         remarks.extend([image.remark] if image.remark else [])
         first = first or image
-        if placing.resample == "none":
+        if placing.resample == "none" and placing.grid is None:
             _check_lattice(first.grid, image.grid)
         yield image
 
@@ -273,7 +285,9 @@ def as_read(
 def _check_lattice(first: Grid, other: Grid) -> None:
     """Refuse an image whose voxels lie between another's before any more is read."""
     if not one_grid(first, other) and fit_of(first, other) is None:
-        raise GridError(doubt_of(first, other, asked=False) or difference(first, other, NEAREST))
+        raise GridError(
+            doubt_of(first, other, asked=False, chosen=False) or difference(first, other, NEAREST)
+        )
 
 
 def on_one_grid(

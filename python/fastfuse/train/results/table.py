@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class Row:
     pooled : dict of (experts, measure) to float
         As in the paper: over the voxels of a fold's cases together, then the mean over folds.
     per_case : dict of (experts, measure) to (mean, low, high)
-        Mean over cases, with a 95 % bootstrap interval.
+        Mean over cases, with a 95 % bootstrap interval, which is nan below two cases.
     """
 
     method: str
@@ -76,7 +77,7 @@ def markdown(rows: Sequence[Row], about: str) -> str:
     cases = [
         [
             TITLES[row.method],
-            *(f"{mean:.1f} ({low:.1f}–{high:.1f})" for mean, low, high in row.per_case.values()),
+            *(f"{mean:.1f}{_interval(low, high)}" for mean, low, high in row.per_case.values()),
         ]
         for row in rows
     ]
@@ -86,9 +87,14 @@ def markdown(rows: Sequence[Row], about: str) -> str:
         "counted together, then folds are averaged, as in the paper; the paper's values, of MSSEG-2016, in italics. "
         "What is undefined, as the precision of empty predictions, is left out of the means.\n\n"
         f"{markdown_of(head, lines)}\n"
-        "Mean over cases, with 95 % bootstrap intervals:\n\n"
+        "Mean over cases, with 95 % intervals (expanded percentile bootstrap) where there are two cases or more:\n\n"
         f"{markdown_of(head, cases)}"
     )
+
+
+def _interval(low: float, high: float) -> str:
+    """Return an interval in brackets; nothing below two cases, which have none."""
+    return "" if math.isnan(low) else f" ({low:.1f}–{high:.1f})"
 
 
 def csv_bytes(rows: Sequence[Row]) -> bytes:

@@ -1,0 +1,85 @@
+"""Finds votes that are classes: one-hot channels, or a network's probabilities of all classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .libraries import place_of_image
+
+MOST_CHANNELS = 64
+FEWEST_VOXELS = 64  # of a channel; fewer may sum to 1 by chance
+ROUNDING = 2e-3  # of half-precision probabilities
+
+
+def check_channels(raters: Sequence[Any], arrays: Sequence[NDArray[Any]], names: Sequence[str]) -> None:
+    """Refuse raters that hold several channels, and channels that were given as raters.
+
+    Raises
+    ------
+    ValueError
+        Naming the first rater and the axis of the channels.
+    """
+    for rater, name in zip(raters, names, strict=True):
+        place = place_of_image(rater)
+        if place is not None and place.channels > 1:
+            raise ValueError(f"{name} has {place.channels} channels: give one of them, as rater[1:2] is")
+    shape = arrays[0].shape
+    for axis in (0, len(shape) - 1):
+        if (
+            _may_be(shape, axis)
+            and all(_sums_to_one(array, axis) for array in arrays)
+            and any(_in_several(array, axis) for array in arrays)
+        ):
+            one = "rater[1]" if axis == 0 else "rater[..., 1]"
+            raise ValueError(
+                f"{names[0]} has shape {shape} and sums to 1 along axis {axis} everywhere, as one-hot channels or the "
+                f"probabilities of classes do, and so does every rater: give one class of each, such as {one}"
+            )
+    if 2 <= len(arrays) <= MOST_CHANNELS and arrays[0].size >= FEWEST_VOXELS and _are_classes(arrays):
+        raise ValueError(
+            f"the {len(arrays)} raters' votes sum to 1 at every voxel, as one-hot channels or the probabilities of classes "
+            "do: give a list of raters, one class of each"
+        )
+
+
+def _may_be(shape: Sequence[int], axis: int) -> bool:
+    """Tell whether an axis may be that of channels, by its length."""
+    return (
+        len(shape) > 1
+        and 2 <= shape[axis] <= MOST_CHANNELS
+        and int(np.prod(shape)) >= FEWEST_VOXELS * shape[axis]
+    )
+
+
+def _sums_to_one(array: NDArray[Any], axis: int) -> bool:
+    moved = np.moveaxis(array, axis, 0)
+    corner: Any = (slice(None), *(0,) * (array.ndim - 2))
+    row = moved[corner]  # which tells nearly always
+    return all(
+        _is_one(part.sum(axis=0, dtype=np.float64)) and bool((part >= 0).all()) for part in (row, moved)
+    )
+
+
+def _in_several(array: NDArray[Any], axis: int) -> bool:
+    """Tell whether more than one channel marks something: a mask of one whole slice sums to 1, too."""
+    return sum(bool(channel.any()) for channel in np.moveaxis(array, axis, 0)) > 1
+
+
+def _are_classes(arrays: Sequence[NDArray[Any]]) -> bool:
+    """Tell whether raters sum to 1 at every voxel, and more than one marks something."""
+    rows = [array[(0,) * (array.ndim - 1)] for array in arrays]
+    for parts in (rows, arrays):  # a row tells nearly always
+        total = np.zeros(parts[0].shape)
+        for part in parts:
+            total += part
+        if not _is_one(total) or any(bool((part < 0).any()) for part in parts):
+            return False
+    return sum(bool(array.any()) for array in arrays) > 1
+
+
+def _is_one(sums: NDArray[np.float64]) -> bool:
+    return bool((np.abs(sums - 1) <= ROUNDING).all())

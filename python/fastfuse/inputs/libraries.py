@@ -1,0 +1,310 @@
+"""Images of other libraries: their voxels as an array, and where these lie.
+
+Nothing is imported here: an image is known by what it has. Arrays have the axes that the image's own library gives them
+in NumPy: x, y, z for nibabel, TorchIO, MONAI and ANTs; z, y, x for SimpleITK and ITK.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it shares with the host
+MILLIMETRES = ("mm", "millimeter", "millimeters", "millimetre", "millimetres")
+UNEVEN = 1e-3  # steps of coordinates that differ by more, relative to their size, are no voxel size
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One rater's part of an image in which several lie.
+
+    Attributes
+    ----------
+    values : ndarray
+    place : Place or None
+        Of the whole image, without the axis of the raters.
+    """
+
+    values: NDArray[Any]
+    place: Place | None
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where an image's voxels lie.
+
+    Attributes
+    ----------
+    affine : ndarray of float64, shape (4, 4), or None
+        Indices along the axes to millimetres, RAS+; None where an image tells its voxels' size alone.
+    sides : tuple of float or None
+        Voxel size along each axis of the array in mm; None where it is not clear which axis is which.
+    shape : tuple of int
+        Number of voxels along the axes that lie in space; at most three.
+    axes : str
+        What they are called, in order.
+    channels : int
+        Number of values a voxel, on an axis before those in space.
+    in_mm : bool
+        Whether sides are known to be in mm; if not, only their ratios can be used.
+    """
+
+    affine: NDArray[np.float64] | None
+    sides: tuple[float, ...] | None
+    shape: tuple[int, ...]
+    axes: str = "x, y, z"
+    channels: int = 1
+    in_mm: bool = True
+
+
+def is_image(value: Any) -> bool:
+    """Tell whether a value is one image of another library, and no array."""
+    if isinstance(value, np.ndarray) or is_torch(value):
+        return False
+    return _is_nibabel(value) or _is_itk(value) or _is_torchio(value) or _is_ants(value) or _is_pillow(value)
+
+
+def is_torch(value: Any) -> bool:
+    """Tell whether a value is a tensor of PyTorch."""
+    torch: Any = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def device_of(value: Any) -> int | None:
+    """Return the number of the CUDA device on which a tensor lies, None for the CPU."""
+    if isinstance(value, np.ndarray) or not hasattr(value, "__dlpack_device__"):
+        return None
+    try:
+        kind, number = value.__dlpack_device__()
+    except (BufferError, RuntimeError, TypeError, ValueError):  # of a device that DLPack does not know
+        return None
+    return int(number) if int(kind) in CUDA else None
+
+
+def voxels_of(value: Any, name: str) -> Any:
+    """Return what NumPy can take as an array, in place of an image or tensor that it cannot.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an image with several values a voxel.
+    """
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, Slice):
+        return value.values
+    if _is_nibabel(value):  # its array, in the type of the file
+        return value.dataobj
+    if is_torch(value):
+        return _host_tensor(value)
+    if _is_itk(value):
+        return _voxels_of_itk(value, name)
+    if _is_torchio(value):
+        return _host_tensor(value.data) if is_torch(value.data) else value.data
+    if _is_ants(value):
+        _check_components(getattr(value, "components", 1), name)
+        return value.numpy()
+    if _is_pillow(value):
+        _check_components(len(value.getbands()), name)
+    return value
+
+
+def place_of_image(value: Any) -> Place | None:
+    """Return where the voxels of an image lie; None for what does not tell."""
+    if isinstance(value, Slice):
+        return value.place
+    if isinstance(value, np.ndarray) and not hasattr(value, "affine"):
+        return None
+    if _is_nibabel(value):
+        return _place_of_nibabel(value)
+    if _is_itk(value):
+        return _place_of_itk(value)
+    if _is_ants(value):
+        return _placed(_lps(value.spacing, value.origin, value.direction), tuple(value.shape))
+    if _is_xarray(value):
+        return _place_of_xarray(value)
+    affine = _affine_of(value)
+    if affine is None or not hasattr(value, "shape"):
+        return None
+    if str(getattr(value, "meta", {}).get("space", "")).upper().endswith("LPS"):
+        affine = LPS_TO_RAS @ affine if len(affine) == 4 else np.diag([-1.0, -1.0, 1.0]) @ affine
+    return _placed(affine, tuple(value.shape), channels_first=True)
+
+
+def _host_tensor(value: Any) -> Any:
+    """Return a tensor without its gradient, in a type that NumPy has; one on a device as it is."""
+    if value.device.type != "cpu":
+        return value
+    torch: Any = sys.modules["torch"]
+    plain = value.detach()
+    return plain.float() if plain.dtype == torch.bfloat16 else plain
+
+
+def _is_nibabel(value: Any) -> bool:
+    return hasattr(value, "dataobj")
+
+
+def _is_itk(value: Any) -> bool:
+    return all(hasattr(value, name) for name in ("GetSpacing", "GetOrigin", "GetDirection"))
+
+
+def _is_torchio(value: Any) -> bool:
+    """Tell an image that holds its tensor, channels first, as ``data``."""
+    return hasattr(value, "spatial_shape") and hasattr(value, "affine") and hasattr(value, "data")
+
+
+def _is_ants(value: Any) -> bool:
+    names = ("spacing", "origin", "direction", "numpy")
+    return not _is_torchio(value) and all(hasattr(value, name) for name in names)
+
+
+def _is_pillow(value: Any) -> bool:
+    return hasattr(value, "getbands") and hasattr(value, "mode")
+
+
+def _is_xarray(value: Any) -> bool:
+    return hasattr(value, "dims") and hasattr(value, "coords") and hasattr(value, "shape")
+
+
+def _check_components(number: int, name: str) -> None:
+    if number != 1:
+        raise ValueError(f"{name} has {number} values a voxel: give an image of one, such as one channel")
+
+
+def _voxels_of_itk(value: Any, name: str) -> Any:
+    """Return an array with axes z, y, x, as both libraries give it to NumPy."""
+    _check_components(int(value.GetNumberOfComponentsPerPixel()), name)
+    if hasattr(value, "__array__"):
+        return value
+    sitk: Any = sys.modules.get(type(value).__module__.partition(".")[0])
+    if not hasattr(sitk, "GetArrayViewFromImage"):
+        raise TypeError(f"{name} is of type {type(value).__name__}: convert it to NumPy")
+    return sitk.GetArrayViewFromImage(value)
+
+
+def _affine_of(value: Any) -> NDArray[np.float64] | None:
+    """Return an attribute that is an affine of two or three dimensions."""
+    given = getattr(value, "affine", None)
+    if given is None:
+        return None
+    try:
+        affine = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return affine if affine.shape in ((3, 3), (4, 4)) and np.isfinite(affine).all() else None
+
+
+def _place_of_nibabel(image: Any) -> Place | None:
+    if not isinstance(getattr(image, "affine", None), np.ndarray):
+        return None
+    shape, affine = tuple(image.shape), np.asarray(image.affine, dtype=np.float64)
+    unit = _unit_of(getattr(image, "header", None))
+    affine = np.diag([unit, unit, unit, 1.0]) @ affine
+    sides: tuple[float, ...] | None = None
+    if hasattr(getattr(image, "header", None), "get_zooms"):
+        sides = tuple(unit * float(side) for side in image.header.get_zooms())
+        sides = sides[:3] + (max(sides[:3]),) * (len(shape) - 3)  # along time nothing is near
+    is_volume = all(length == 1 for length in shape[3:])
+    return Place(affine if is_volume else None, sides, shape[:3])
+
+
+def _unit_of(header: Any) -> float:
+    """Return the length in mm of the unit that a header of NIfTI counts in."""
+    if not hasattr(header, "get_xyzt_units"):
+        return 1.0
+    return {"meter": 1e3, "micron": 1e-3}.get(header.get_xyzt_units()[0], 1.0)
+
+
+def _place_of_itk(image: Any) -> Place | None:
+    dimensions = len(image.GetSpacing())
+    if dimensions not in (2, 3):
+        return Place(None, None, ())
+    affine = _lps(image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    order = [*range(dimensions)[::-1], dimensions]
+    size = image.GetSize() if hasattr(image, "GetSize") else image.GetLargestPossibleRegion().GetSize()
+    shape = tuple(int(length) for length in size)[::-1]
+    return _placed(affine[:, order], shape, axes="z, y, x"[3 * (3 - dimensions) :])
+
+
+def _lps(spacing: Any, origin: Any, direction: Any) -> NDArray[np.float64]:
+    """Return the affine, RAS+, of spacing, origin and direction as ITK has them, LPS+."""
+    sides = np.array([float(side) for side in spacing])
+    dimensions = len(sides)
+    cosines = np.asarray(direction, dtype=np.float64).reshape(dimensions, dimensions)
+    affine = np.eye(dimensions + 1)
+    affine[:-1, :-1] = cosines * sides
+    affine[:-1, -1] = [float(place) for place in origin]
+    flips = np.array([-1.0, -1.0, 1.0])[:dimensions]
+    return np.asarray(np.diag([*flips, 1.0]) @ affine, dtype=np.float64)
+
+
+def _placed(
+    affine: NDArray[np.float64],
+    shape: tuple[int, ...],
+    *,
+    axes: str = "x, y, z",
+    channels_first: bool = False,
+) -> Place:
+    """Return the place of an array with such an affine, of as many dimensions as it has axes in space."""
+    dimensions = len(affine) - 1
+    lengths = tuple(np.linalg.norm(affine[:-1, :-1], axis=0).tolist())
+    alone = len(shape) == dimensions
+    if channels_first and alone and shape[0] == 1 and len(set(lengths)) > 1:
+        alone = False  # one slice, or a plane behind a channel
+    leading = shape[: len(shape) - dimensions] if channels_first else ()
+    if not alone and (len(shape) <= dimensions or not leading):
+        return Place(None, None, shape)
+    sides = (max(lengths),) * len(leading) + lengths  # no voxel has a neighbour in another channel
+    if any(length != 1 for length in leading):
+        return Place(None, sides, shape, channels=max(leading))
+    return Place(_in_three(affine), sides, shape[len(leading) :], axes)
+
+
+def _in_three(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the affine of a plane as one in space."""
+    dimensions = len(affine) - 1
+    whole = np.eye(4)
+    whole[:dimensions, :dimensions] = affine[:-1, :-1]
+    whole[:dimensions, 3] = affine[:-1, -1]
+    return whole
+
+
+def _place_of_xarray(array: Any) -> Place | None:
+    """Return the steps of the coordinates as the sides of voxels; where there is no coordinate, the index counts."""
+    known = [array.coords.get(dim) for dim in array.dims]
+    if all(coordinate is None for coordinate in known):
+        return None
+    names = ", ".join(map(str, array.dims))
+    steps = [1.0 if coordinate is None else _step_of(coordinate) for coordinate in known]
+    sides = tuple(step for step in steps if step is not None)
+    if len(sides) < len(steps):
+        return Place(None, None, tuple(array.shape), names)
+    in_mm = all(coordinate is not None and _is_in_mm(coordinate) for coordinate in known)
+    affine = np.eye(4)
+    for axis, coordinate in enumerate(known[:3]):
+        places = np.zeros(1) if coordinate is None else np.asarray(coordinate, dtype=np.float64)
+        affine[axis, axis] = sides[axis] * (-1 if places[-1] < places[0] else 1)
+        affine[axis, 3] = places[0]
+    in_space = affine if 2 <= len(sides) <= 3 else None
+    return Place(in_space, sides, tuple(array.shape), names, in_mm=in_mm)
+
+
+def _is_in_mm(coordinate: Any) -> bool:
+    return str(getattr(coordinate, "attrs", {}).get("units", "")).lower() in MILLIMETRES
+
+
+def _step_of(coordinate: Any) -> float | None:
+    """Return the even step between coordinates; None for uneven ones, or those that are no numbers."""
+    try:
+        steps = np.abs(np.diff(np.asarray(coordinate, dtype=np.float64)))
+    except (TypeError, ValueError):
+        return None
+    if not steps.size:
+        return 1.0
+    even = np.isfinite(steps).all() and steps[0] > 0 and np.ptp(steps) <= UNEVEN * steps[0]
+    return float(steps[0]) if even else None

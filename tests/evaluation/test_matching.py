@@ -1,0 +1,126 @@
+"""Files of two folders that belong together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import fastfuse
+from fastfuse.evaluation.matching import case_name, images_in, pairs_in
+
+
+def fill(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "way"),
+    [
+        ("case_01.nii.gz", "case_01.nii.gz", "file name"),
+        ("sub-01/anat/mask.nii.gz", "sub-01/anat/mask.nii.gz", "file name"),
+        ("case_01.nii.gz", "case_01.nii", "name without its ending"),
+        ("case_01.mha", "case_01.seg.nrrd", "name without its ending"),
+        ("case_01.png", "case_01.TIF", "name without its ending"),
+        ("case_01_pred.nii.gz", "case_01_gt.nii.gz", "case name"),
+        ("case_01.nii.gz", "Case_01_seg.nii.gz", "case name"),
+        ("case-01.prediction.nii.gz", "case-01-mask.nrrd", "case name"),
+        ("sub-01_ses-2_desc-net_mask.nii.gz", "sub-01_ses-2_label-lesion_dseg.nii.gz", "case name"),
+        ("sub-01_space-T1w_desc-net_probseg.nii.gz", "sub-01/anat/sub-01_dseg.nii.gz", "case name"),
+        ("patient7/consensus.nii.gz", "patient7.nii.gz", "case name"),
+        ("patient7/mask.nii.gz", "patient7/Consensus.nii.gz", "case name"),
+        ("MS_007_0000.nii.gz", "MS_007.nii.gz", "case name without a channel"),
+    ],
+)
+def test_names(tmp_path: Path, prediction: str, truth: str, way: str) -> None:
+    """Beside another case, which is matched by its file name."""
+    predictions = fill(tmp_path / "p", prediction, "z_other.nii.gz")
+    truths = fill(tmp_path / "t", truth, "z_other.nii.gz")
+    found = pairs_in(predictions, truths)
+    assert (predictions / prediction, truths / truth) in found.files.values()
+    assert (found.without_prediction, found.without_truth) == ([], [])
+    assert {name: count for name, count in found.ways.items() if count} == (
+        {"file name": 2} if way == "file name" else {"file name": 1, way: 1}
+    )
+
+
+@pytest.mark.parametrize(
+    ("predictions", "truths"),
+    [
+        (["case_0001.nii.gz", "case_0002.nii.gz"], ["case_0003.nii.gz", "case_0004.nii.gz"]),
+        (["sub-01_mask.nii.gz"], ["sub-02_mask.nii.gz"]),
+        (["sub-01_ses-1_mask.nii.gz"], ["sub-01_ses-2_mask.nii.gz"]),
+        (["a.nii.gz"], ["ab.nii.gz"]),
+        (["case.1.nii.gz"], ["case.2.nii.gz"]),
+    ],
+)
+def test_names_of_other_cases(tmp_path: Path, predictions: list[str], truths: list[str]) -> None:
+    left, right = fill(tmp_path / "p", *predictions), fill(tmp_path / "t", *truths)
+    with pytest.raises(fastfuse.FastfuseError, match=r"no file below .* has the name of one below"):
+        pairs_in(left, right)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "truths", "named"),
+    [
+        (["c.nii.gz"], ["c.nrrd", "c.mha"], ["c.mha", "c.nrrd", "c.nii.gz"]),
+        (["c_pred.nii", "c_prediction.nii"], ["c_gt.nii"], ["c_pred.nii", "c_prediction.nii", "c_gt.nii"]),
+        (
+            ["sub-1_desc-a_mask.nii", "sub-1_desc-b_mask.nii"],
+            ["sub-1_mask.nii"],
+            ["sub-1_desc-a_mask.nii", "sub-1_desc-b_mask.nii", "sub-1_mask.nii"],
+        ),
+    ],
+)
+def test_names_that_fit_several_are_refused(
+    tmp_path: Path, predictions: list[str], truths: list[str], named: list[str]
+) -> None:
+    left, right = fill(tmp_path / "p", *predictions), fill(tmp_path / "t", *truths)
+    with pytest.raises(fastfuse.FastfuseError, match="both fit") as caught:
+        pairs_in(left, right)
+    assert all(name in str(caught.value) for name in named)
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    predictions = fill(tmp_path / "p", "a.nii.gz", "b.nii.gz", "extra.nii.gz")
+    truths = fill(tmp_path / "t", "a.nii.gz", "b_gt.nii.gz", "lonely.nii.gz", "sub/lonely2.nii.gz")
+    found = pairs_in(predictions, truths)
+    assert list(found.files) == ["a", "b"]
+    assert found.without_prediction == ["lonely.nii.gz", "sub/lonely2.nii.gz"]
+    assert found.without_truth == ["extra.nii.gz"]
+
+
+def test_what_is_no_case_is_left_out(tmp_path: Path) -> None:
+    """Hidden files, a network's probabilities and notes beside its segmentation, plans and tables."""
+    folder = fill(
+        tmp_path / "p", "a.nii.gz", "a.npz", "a.pkl", "plans.json", "scores.csv", ".hidden.nii.gz", ".git/x.nii.gz",
+        "only.npz", "pair.hdr", "pair.img",
+    )  # fmt: skip
+    assert list(images_in(folder)) == ["a.nii.gz", "only.npz", "pair.img"]
+    with pytest.raises(fastfuse.FastfuseError, match="no image lies there"):
+        images_in(fill(tmp_path / "none", "notes.txt"))
+
+
+def test_two_formats_of_one_name_stay_two_cases(tmp_path: Path) -> None:
+    names = ("c.nii.gz", "c.nrrd")
+    found = pairs_in(fill(tmp_path / "p", *names), fill(tmp_path / "t", *names))
+    assert len(found.files) == 2
+    assert all(one.name == other.name for one, other in found.files.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        ("a_seg_mask.nii.gz", "a"),
+        ("mask.nii.gz", ""),
+        ("x/mask.nii.gz", "x"),
+        ("segment.nii", "segment"),
+        ("v1.2.nii", "v1.2"),
+    ],
+)
+def test_case_names(name: str, case: str) -> None:
+    assert case_name(name) == case
