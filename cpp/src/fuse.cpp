@@ -71,7 +71,7 @@ Result solve(const Task& task, Engine& engine, const Region* region, const Estim
 // `region`: the disputed voxels, if only these are fused; null: all voxels.
 Result fuse_in(const Region* region, const Votes& votes, const Options& options, const Output& consensus,
                const Team& team, const Estimate* known) {
-    const Probe sampled = probe(votes, options);
+    const Probe sampled = probe(votes, options, team.watch());
     const Plan plan = known ? plan_to_apply(*known, votes, options, consensus.wide, sampled)
                             : plan_for(votes, options, consensus.wide, sampled);
     const Task task{votes, options, plan, consensus, team};

@@ -1,10 +1,14 @@
 // The door between Python and the algorithms: check, release the GIL, call, wrap.
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <exception>
+#include <optional>
+#include <utility>
 
 #include "bindings.hpp"
 #include "fastfuse/errors.hpp"
+#include "fastfuse/threads.hpp"
 
 namespace py = pybind11;
 
@@ -26,6 +30,13 @@ const char* name_of(fastfuse::BadInput::Kind kind) {
     }
 }
 
+// Threads wanted, and threads given.
+std::optional<std::pair<int, int>> take_thread_shortage() {
+    const auto found = fastfuse::take_shortage();
+    if (!found) return std::nullopt;
+    return std::pair(found->wanted, found->got);
+}
+
 } // namespace
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
@@ -40,6 +51,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         }
     });
 
+    m.attr("threads_by") = fastfuse::threads_by();
+    m.def("take_thread_shortage", &take_thread_shortage);
     fastfuse::bindings::bind_options(m);
     fastfuse::bindings::bind_vote_table(m);
     fastfuse::bindings::bind_results(m);

@@ -73,7 +73,8 @@ Plan plan(const std::vector<py::array>& raters, bool wide, const OptionalArray& 
           const OptionalArray& prior_map, const Present& present, const Options& options) {
     if (raters.empty()) throw py::value_error("there are no raters");
     const Votes votes = read_by(options, votes_of(raters, shape_of(raters[0]), mask, prior_map, present));
-    return without_gil([&] { return plan_for(votes, options, wide, probe(votes, options)); });
+    Watch watch(signals());
+    return without_gil([&] { return plan_for(votes, options, wide, probe(votes, options, watch)); });
 }
 
 // Sensitivity and specificity that EM finds on a table with other counts.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "arrays.hpp"
 #include "bindings.hpp"
 #include "fastfuse/votes.hpp"
 
@@ -34,23 +35,39 @@ VoteTable table_of(const Doubles& patterns, const Doubles& counts) {
     if (patterns.ndim() != 2 || counts.ndim() != 1 || patterns.shape(0) != counts.shape(0) ||
         patterns.shape(1) == 0)
         throw py::value_error("a vote table has patterns of shape (rows, raters), and a count for each row");
-    std::vector<double> votes, count;
-    for (py::ssize_t i = 0; i < patterns.shape(1); ++i)
-        for (py::ssize_t row = 0; row < patterns.shape(0); ++row)
-            votes.push_back(vote_from(patterns.at(row, i)));
-    for (py::ssize_t row = 0; row < counts.shape(0); ++row)
-        count.push_back(count_from(counts.at(row)));
-    return VoteTable::in_order({static_cast<int>(patterns.shape(1)), std::move(votes), std::move(count)});
+    const auto vote = patterns.unchecked<2>();
+    const auto count = counts.unchecked<1>();
+    Watch watch(signals());
+    return without_gil([&] {
+        Patience patience(watch);
+        std::vector<double> votes, voxels;
+        votes.reserve(static_cast<std::size_t>(vote.size()));
+        for (py::ssize_t i = 0; i < vote.shape(1); ++i)
+            for (py::ssize_t row = 0; row < vote.shape(0); ++row) {
+                votes.push_back(vote_from(vote(row, i)));
+                patience.after(1);
+            }
+        for (py::ssize_t row = 0; row < count.shape(0); ++row)
+            voxels.push_back(count_from(count(row)));
+        const auto raters = static_cast<int>(vote.shape(1));
+        return VoteTable::in_order({raters, std::move(votes), std::move(voxels)}, watch);
+    });
 }
 
 py::array_t<double> patterns_of(const VoteTable& table) {
     py::array_t<double> patterns({table.size(), static_cast<std::int64_t>(table.raters())});
     auto at = patterns.mutable_unchecked<2>();
-    for (int i = 0; i < table.raters(); ++i)
+    Watch watch(signals());
+    without_gil([&] {
+        Patience patience(watch);
         for (std::int64_t row = 0; row < table.size(); ++row) {
-            const double vote = table.votes_of(i)[row];
-            at(row, i) = is_missing(vote) ? std::numeric_limits<double>::quiet_NaN() : vote;
+            patience.after(table.raters());
+            for (int i = 0; i < table.raters(); ++i) {
+                const double vote = table.votes_of(i)[row];
+                at(row, i) = is_missing(vote) ? std::numeric_limits<double>::quiet_NaN() : vote;
+            }
         }
+    });
     return patterns;
 }
 
@@ -62,7 +79,8 @@ VoteTable add(const VoteTable& self, const VoteTable& other) {
     if (self.raters() != other.raters())
         throw py::value_error("a table of " + std::to_string(self.raters()) + " raters and one of " +
                               std::to_string(other.raters()));
-    return self.add(other);
+    Watch watch(signals());
+    return without_gil([&] { return self.add(other, watch); });
 }
 
 VoteTable drop(const VoteTable& self, int rater) {
@@ -70,7 +88,8 @@ VoteTable drop(const VoteTable& self, int rater) {
         throw py::index_error("no rater " + std::to_string(rater) + " in a table of " +
                               std::to_string(self.raters()));
     if (self.raters() == 1) throw py::value_error("the only rater of a table cannot be dropped");
-    return self.drop(rater);
+    Watch watch(signals());
+    return without_gil([&] { return self.drop(rater, watch); });
 }
 
 } // namespace

@@ -93,7 +93,7 @@ def test_reference_stands_alone() -> None:
 @pytest.mark.parametrize(
     ("module", "users"),
     [
-        ("._core", {"fusion/backends", "fusion/vote_table.py", "dilation"}),
+        ("._core", {"fusion/backends", "fusion/vote_table.py", "dilation", "inputs/threads.py"}),
         ("nibabel", {"images"}),
         ("isal", {"images/gz.py"}),
         ("PIL", {"images/formats/pictures.py"}),

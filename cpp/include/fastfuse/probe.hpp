@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fastfuse/fusion.hpp"
+#include "fastfuse/threads.hpp"
 #include "fastfuse/votes.hpp"
 
 namespace fastfuse {
@@ -12,7 +13,7 @@ struct Probe {
     double terms = 0;    // Σ 2^f over the rows, f the fractional votes of a row
 };
 
-// The defaults where the options leave no choice.
-Probe probe(const Votes& votes, const Options& options);
+// The defaults where the options leave no choice. Throws Interrupted.
+Probe probe(const Votes& votes, const Options& options, Watch& watch);
 
 } // namespace fastfuse

@@ -8,6 +8,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -25,12 +26,33 @@ class Watch {
   public:
     explicit Watch(ShouldStop ask) : ask_(std::move(ask)), due_(Clock::now() + period) {}
     bool should_stop();
+    // Throws Interrupted if the work is to end.
+    void look() {
+        if (should_stop()) throw Interrupted();
+    }
 
   private:
     using Clock = std::chrono::steady_clock;
     static constexpr std::chrono::milliseconds period{50};
     ShouldStop ask_;
     Clock::time_point due_;
+};
+
+// Asks whether to stop once in a while, measured in work done, where no job does: throws Interrupted.
+class Patience {
+  public:
+    explicit Patience(Watch& watch) : watch_(watch) {}
+    void after(std::int64_t work) {
+        done_ += work;
+        if (done_ < work_between_looks) return;
+        done_ = 0;
+        watch_.look();
+    }
+
+  private:
+    static constexpr std::int64_t work_between_looks = 1 << 16;
+    Watch& watch_;
+    std::int64_t done_ = 0;
 };
 
 // What every job of one run looks at.
@@ -75,17 +97,33 @@ class Pace {
     std::int64_t done_ = 0;
 };
 
+// The system gave no more than `got` of the `wanted` threads.
+struct Shortage {
+    int wanted, got;
+};
+
+// The first one of this process; nothing if there was none, or it has been told before.
+std::optional<Shortage> take_shortage();
+
+// Whose threads teams consist of: "OpenMP" or "std::thread".
+const char* threads_by();
+
+class Crew;
+
 class Team {
   public:
-    // `asked` threads, 0 for as many as the process may use; one in a forked child, where OpenMP's own
-    // threads no longer exist.
+    // `asked` threads, 0 for as many as the process may use; with OpenMP one in a forked child, where its
+    // threads no longer exist. Fewer work where the system gives no more: the work gets done nevertheless.
     Team(int asked, ShouldStop ask);
+    ~Team();
     int size() const { return size_; }
 
     using Job = std::function<void(std::int64_t job, const Worker& worker)>;
 
-    // Throws Interrupted if the work is to end: between steps that are not its own.
-    void look() const;
+    // For steps that are not its own.
+    Watch& watch() const { return watch_; }
+    // Throws Interrupted if the work is to end: between such steps.
+    void look() const { watch_.look(); }
 
     // On at most so many threads. Starts jobs 0 … jobs-1 in this order, each on some thread. Once every
     // thread has come home it throws what the lowest failed job threw, or Interrupted.
@@ -94,6 +132,7 @@ class Team {
   private:
     int size_;
     mutable Watch watch_;
+    std::unique_ptr<Crew> crew_;
 };
 
 // Scratch that each thread of a team makes when it first needs it.

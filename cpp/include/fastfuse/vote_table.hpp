@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "fastfuse/threads.hpp"
+
 namespace fastfuse {
 
 // Rows in lexicographic order of the votes, a missing vote first; row 0, without any vote, always leads.
@@ -13,8 +15,8 @@ class VoteTable {
     // Vote i of row r is votes[i * size + r]; a missing one is missing_vote. The rows must be in order.
     VoteTable(int raters, std::vector<double> votes, std::vector<double> counts);
 
-    // Sorts rows in any order and adds up the counts of equal ones.
-    static VoteTable in_order(const VoteTable& rows);
+    // Sorts rows in any order and adds up the counts of equal ones. Throws Interrupted, as do those below.
+    static VoteTable in_order(const VoteTable& rows, Watch& watch);
 
     int raters() const { return raters_; }
     std::int64_t size() const { return static_cast<std::int64_t>(counts_.size()); }
@@ -24,9 +26,9 @@ class VoteTable {
     bool may_miss() const { return may_miss_; } // some vote is missing
 
     // The patterns of both, counts added. Both have the same raters.
-    VoteTable add(const VoteTable& other) const;
+    VoteTable add(const VoteTable& other, Watch& watch) const;
     // The table of the other raters.
-    VoteTable drop(int rater) const;
+    VoteTable drop(int rater, Watch& watch) const;
 
     friend bool operator==(const VoteTable& a, const VoteTable& b);
 

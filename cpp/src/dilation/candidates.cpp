@@ -51,13 +51,15 @@ template <class Iterator> Iterator end_of_shell(Iterator shell, Iterator end) {
 
 // Marked voxels that have a neighbour outside the mask. The marked voxel nearest to a candidate is one of
 // them.
-std::vector<std::int64_t> surface_of(const std::vector<std::int64_t>& marked, const Field& field) {
+std::vector<std::int64_t> surface_of(const std::vector<std::int64_t>& marked, const Field& field,
+                                     Pace& pace) {
     std::vector<std::int64_t> surface;
-    std::copy_if(marked.begin(), marked.end(), std::back_inserter(surface), [&](std::int64_t voxel) {
+    for (const std::int64_t voxel : marked) {
         bool open = false;
         field.faces(voxel, [&](std::int64_t face) { open |= field.state(face) != State::mask; });
-        return open;
-    });
+        if (open) surface.push_back(voxel);
+        if (pace.stopped_after(6)) break;
+    }
     return surface;
 }
 
@@ -88,9 +90,9 @@ std::vector<std::int64_t> dilate_by_ball(const std::vector<std::int64_t>& marked
     const std::vector<Offset> offsets = offsets_of(ball, reach, field);
     // With a single lesion it does not matter from which voxel a candidate is reached.
     const bool separate = !marked.empty() && field.lesion(marked.back()) > 1;
-    const std::vector<std::int64_t> surface = surface_of(marked, field);
-    std::vector<std::int64_t> candidates;
     Pace pace(worker);
+    const std::vector<std::int64_t> surface = surface_of(marked, field, pace);
+    std::vector<std::int64_t> candidates;
     for (auto shell = offsets.begin(); shell != offsets.end();) {
         const auto end = separate ? end_of_shell(shell, offsets.end()) : offsets.end();
         for (const std::int64_t voxel : surface) { // sorted by lesion: the lower number comes first

@@ -86,8 +86,11 @@ class Dilating {
 
     // Sorts the candidates inside the roi by lesion.
     void share_out() {
-        const auto outside = std::partition(candidates_.begin(), candidates_.end(),
-                                            [](const Candidate& c) { return !std::isnan(c.intensity); });
+        Patience patience(team_.watch());
+        const auto outside = std::partition(candidates_.begin(), candidates_.end(), [&](const Candidate& c) {
+            patience.after(1);
+            return !std::isnan(c.intensity);
+        });
         for (auto candidate = outside; candidate != candidates_.end(); ++candidate)
             field_.note(candidate->voxel, State::untouched, 0);
         candidates_.erase(outside, candidates_.end());
@@ -95,17 +98,24 @@ class Dilating {
             lesions_[0].candidates = std::move(candidates_);
             return;
         }
-        for (const Candidate& candidate : candidates_)
+        for (const Candidate& candidate : candidates_) {
+            patience.after(1);
             lesions_[field_.lesion(candidate.voxel) - 1].candidates.push_back(candidate);
+        }
     }
 
     void write() const {
+        Patience patience(team_.watch());
         for (const Lesion& lesion : lesions_)
-            for (const Candidate& candidate : lesion.candidates)
+            for (const Candidate& candidate : lesion.candidates) {
+                patience.after(1);
                 values_.put(candidate.voxel,
                             field_.state(candidate.voxel) == State::ring ? options_.label : 0);
-        for (const std::int64_t voxel : marked_)
+            }
+        for (const std::int64_t voxel : marked_) {
+            patience.after(1);
             values_.put(voxel, 1);
+        }
     }
 
     const Grid& grid_;

@@ -35,13 +35,15 @@ std::int64_t first_rank(const Lesion& lesion, const Field& field) {
 
 std::vector<std::int64_t> note_lesions(std::vector<std::int64_t>& marked, const Field& field, bool separate,
                                        const Worker& worker) {
-    for (const std::int64_t voxel : marked)
+    Pace pace(worker);
+    for (const std::int64_t voxel : marked) {
         field.note(voxel, State::mask, separate ? 0 : 1);
+        if (pace.stopped_after(1)) return {};
+    }
     if (marked.empty()) return {};
     if (!separate) return {static_cast<std::int64_t>(marked.size())};
 
     std::vector<Lesion> found;
-    Pace pace(worker);
     for (const std::int64_t voxel : marked) {
         if (!field.is(voxel, State::mask, 0)) continue;
         if (found.size() == Field::most_lesions) throw std::length_error("too many lesions to number");
@@ -60,8 +62,10 @@ std::vector<std::int64_t> note_lesions(std::vector<std::int64_t>& marked, const 
     for (const std::size_t k : order) {
         sizes.push_back(static_cast<std::int64_t>(found[k].size()));
         marked.insert(marked.end(), found[k].begin(), found[k].end());
-        for (const std::int64_t voxel : found[k])
+        for (const std::int64_t voxel : found[k]) {
             field.note(voxel, State::mask, static_cast<std::uint32_t>(sizes.size()));
+            if (pace.stopped_after(1)) return {};
+        }
     }
     return sizes;
 }

@@ -55,9 +55,15 @@ std::vector<std::int64_t> marked_voxels(const View& mask, const std::vector<std:
                        runs[static_cast<std::size_t>(job)]);
         }
     });
-    std::vector<std::int64_t> marked;
+    std::size_t size = 0;
     for (const auto& run : runs)
+        size += run.size();
+    std::vector<std::int64_t> marked;
+    marked.reserve(size);
+    for (const auto& run : runs) {
+        team.look();
         marked.insert(marked.end(), run.begin(), run.end());
+    }
     return marked;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <numeric>
 #include <queue>
@@ -91,17 +90,20 @@ Ring ring_by_cuts(const Lesion& lesion, const std::vector<double>& cuts, const D
     std::vector<std::size_t> order(lesion.candidates.size()); // candidates, by the cut at which they enter
     std::vector<std::size_t> end(cuts.size() + 1); // number of voxels that have entered at each cut
     std::vector<std::uint8_t> enters(order.size());
+    Pace pace(worker);
     for (std::size_t c = 0; c < order.size(); ++c) {
+        if (pace.stopped_after(1)) return {};
         enters[c] = static_cast<std::uint8_t>(first_below(cuts, lesion.candidates[c].intensity));
         ++end[enters[c]];
     }
     std::partial_sum(end.begin(), end.end(), end.begin());
     std::vector<std::size_t> next(end.begin(), end.end());
-    for (std::size_t c = order.size(); c-- > 0;)
+    for (std::size_t c = order.size(); c-- > 0;) {
+        if (pace.stopped_after(1)) return {};
         order[--next[enters[c]]] = c;
+    }
 
     Taker taker(lesion, field, options.connected);
-    Pace pace(worker);
     const auto mask = static_cast<double>(lesion.mask_voxels);
     std::size_t taken = 0;
     for (std::size_t k = 0;; ++k) {
@@ -133,16 +135,25 @@ std::int64_t wanted(const Lesion& lesion, double size) {
 Ring ring_by_rank(Lesion& lesion, const DilationOptions& options, const Field& field, const Worker& worker) {
     const Taker taker(lesion, field, options.connected);
     std::vector<Ranked> first;
+    first.reserve(lesion.candidates.size());
+    Pace pace(worker);
     for (const Candidate& candidate : lesion.candidates) {
+        if (pace.stopped_after(6)) return {};
         if (options.connected && !taker.touches(candidate.voxel)) continue;
         field.note(candidate.voxel, State::entered, lesion.number);
         first.push_back({candidate.intensity, field.rank(candidate.voxel), candidate.voxel});
     }
-    std::priority_queue<Ranked> open(std::less<Ranked>(), std::move(first));
-    const auto by_voxel = [](const Candidate& a, const Candidate& b) { return a.voxel < b.voxel; };
+    const auto darker = [&](const Ranked& a, const Ranked& b) {
+        if (pace.stopped_after(8)) throw Interrupted();
+        return a < b;
+    };
+    std::priority_queue open(darker, std::move(first));
+    const auto by_voxel = [&](const Candidate& a, const Candidate& b) {
+        if (pace.stopped_after(8)) throw Interrupted();
+        return a.voxel < b.voxel;
+    };
     if (options.connected) std::sort(lesion.candidates.begin(), lesion.candidates.end(), by_voxel);
 
-    Pace pace(worker);
     Ring ring{std::numeric_limits<double>::quiet_NaN(), 0};
     for (const std::int64_t most = wanted(lesion, options.size); ring.voxels < most && !open.empty();
          ++ring.voxels) {

@@ -164,10 +164,11 @@ std::unique_ptr<BatchReader> Masses::reader() const {
     return std::make_unique<MassReader>(raters_, table_.data(), moment);
 }
 
-void Masses::become_posterior(const Performance& performance) {
+void Masses::become_posterior(const Performance& performance, Watch& watch) {
     const auto rows = reader();
     Posterior posterior;
     for (std::int64_t index = 0; index < batches(); ++index) {
+        watch.look();
         const Batch batch = rows->read(index);
         product_posterior(batch, performance, posterior);
         std::copy_n(posterior.foreground.begin(), batch.rows, table_.begin() + index * batch_rows);

@@ -35,7 +35,7 @@ class Masses : public Rows {
     bool with_moments() const { return with_moments_; }
 
     // Replaces the masses and moments by p(1|B).
-    void become_posterior(const Performance& performance);
+    void become_posterior(const Performance& performance, Watch& watch);
     const std::vector<double>& posterior() const { return table_; } // after become_posterior
 
   private:

@@ -52,7 +52,7 @@ Written RowsEngine::write(const Performance& performance) {
 
 void RowsEngine::hold_posterior(const Performance& performance) {
     if (!masses_) masses_.emplace(rows().raters(), std::vector<double>(std::size_t{1} << rows().raters()));
-    masses_->become_posterior(performance);
+    masses_->become_posterior(performance, task_.team.watch());
 }
 
 Written RowsEngine::write_mean_vote() {

@@ -5,40 +5,15 @@
 #include <thread>
 #include <utility>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#endif
+#include "support/crew.hpp"
 
 namespace fastfuse {
 namespace {
 
 constexpr int largest_team = 256;
 
-std::atomic<bool> forked{false};
-
-#if defined(__unix__) || defined(__APPLE__)
-// A team that OpenMP made in the parent does not exist in the child: waiting for it would hang.
-const int watch_forks = pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
-#endif
-
-int processors() {
-#ifdef _OPENMP
-    return omp_get_num_procs();
-#else
-    return 1;
-#endif
-}
-
-int default_threads() {
-#ifdef _OPENMP
-    return omp_get_max_threads();
-#else
-    return 1;
-#endif
-}
+constexpr std::int64_t none = 0, told = -1;
+std::atomic<std::int64_t> shortage{none}; // else: wanted · 2^32 + got
 
 // The calling thread has no job left, but nobody else may ask whether to stop.
 void ask_while_others_work(const std::atomic<int>& working, const Worker& worker) {
@@ -72,14 +47,24 @@ bool Stop::poll(int thread, std::int64_t job) {
     return interrupted() || first_failed_.load(std::memory_order_relaxed) < job;
 }
 
-Team::Team(int asked, ShouldStop ask) : watch_(std::move(ask)) {
-    const int wanted = asked > 0 ? asked : default_threads();
-    size_ = forked.load() ? 1 : std::clamp(std::min(wanted, processors()), 1, largest_team);
+const char* threads_by() { return Crew::threads_by(); }
+
+void note_shortage(int wanted, int got) {
+    std::int64_t first = none;
+    shortage.compare_exchange_strong(first, static_cast<std::int64_t>(wanted) << 32 | got);
 }
 
-void Team::look() const {
-    if (watch_.should_stop()) throw Interrupted();
+std::optional<Shortage> take_shortage() {
+    std::int64_t found = shortage.load();
+    if (found == none || found == told || !shortage.compare_exchange_strong(found, told)) return std::nullopt;
+    return Shortage{static_cast<int>(found >> 32), static_cast<int>(found & 0xffffffff)};
 }
+
+Team::Team(int asked, ShouldStop ask)
+    : size_(std::clamp(Crew::most(asked), 1, largest_team)), watch_(std::move(ask)),
+      crew_(std::make_unique<Crew>()) {}
+
+Team::~Team() = default;
 
 void Team::run(std::int64_t jobs, const Job& job, int most_threads) const {
     Stop stop(watch_);
@@ -106,18 +91,8 @@ void Team::run(std::int64_t jobs, const Job& job, int most_threads) const {
         }
         working.fetch_sub(1);
     };
-    [[maybe_unused]] const int threads =
-        static_cast<int>(std::clamp<std::int64_t>(jobs, 1, std::min(size_, most_threads)));
-#ifdef _OPENMP
-    if (threads > 1) {
-#pragma omp parallel num_threads(threads)
-        work(omp_get_thread_num());
-    } else {
-        work(0);
-    }
-#else
-    work(0);
-#endif
+    crew_->run(static_cast<int>(std::clamp<std::int64_t>(jobs, 1, std::min(size_, most_threads))),
+               std::cref(work));
     if (stop.interrupted())
         throw Interrupted(); // before any failure: the signal has been taken, and must not be lost
     if (failure) std::rethrow_exception(failure);

@@ -16,12 +16,13 @@ constexpr std::int64_t most_kept = 8192;
 
 } // namespace
 
-Probe probe(const Votes& votes, const Options& options) {
+Probe probe(const Votes& votes, const Options& options, Watch& watch) {
     if (votes.place || options.mrf > 0 || options.route != Route::automatic) return {};
     Table table(votes.columns(), most_kept);
     Block block(votes);
     std::vector<double> key(static_cast<std::size_t>(votes.columns()));
     Probe sample;
+    Patience patience(watch);
     const std::int64_t blocks = block_count(votes);
     const std::int64_t step = std::max<std::int64_t>(1, blocks / blocks_looked_at);
     for (std::int64_t index = step / 2; index < blocks; index += step) {
@@ -32,6 +33,7 @@ Probe probe(const Votes& votes, const Options& options) {
         }
         const Batch batch = batch_of(votes, block);
         for (std::int64_t r = 1; r < batch.rows; ++r) {
+            patience.after(votes.columns());
             load_key(batch, r, key.data());
             if (table.find_or_add(key.data()) == Table::full) return sample;
             sample.terms += std::ldexp(1.0, fractional_votes(batch, r));

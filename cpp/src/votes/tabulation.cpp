@@ -11,7 +11,7 @@ namespace fastfuse {
 namespace {
 
 constexpr std::uint32_t outside_id = NotedPatterns::outside_id, zero_id = NotedPatterns::zero_id;
-constexpr std::int64_t most_patterns = 1 << 21; // sorting more would delay Ctrl-C too long
+constexpr std::int64_t most_patterns = 1 << 21; // sorting more takes seconds
 
 // Number of voxels of each pattern. Each thread has its own counts of low ids, which are the frequent ones.
 class Counts {
@@ -92,10 +92,12 @@ class Finder {
 };
 
 // Numbers of the keys in lexicographic order, which does not depend on the order of the threads.
-std::vector<std::int64_t> sorted(const Table& table, std::size_t width) {
+std::vector<std::int64_t> sorted(const Table& table, std::size_t width, Watch& watch) {
+    Patience patience(watch);
     std::vector<std::int64_t> order(static_cast<std::size_t>(table.size()));
     std::iota(order.begin(), order.end(), 0);
     std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+        patience.after(8);
         return std::lexicographical_compare(table.key(a), table.key(a) + width, table.key(b),
                                             table.key(b) + width);
     });
@@ -104,14 +106,16 @@ std::vector<std::int64_t> sorted(const Table& table, std::size_t width) {
 
 // The table with row 0 first, then the keys in order, each with its count.
 Tabulation in_order(const Votes& votes, const Table& table, const Counts& counts,
-                    std::vector<std::int64_t>& row_of_id) {
-    const std::vector<std::int64_t> order = sorted(table, static_cast<std::size_t>(votes.columns()));
+                    std::vector<std::int64_t>& row_of_id, Watch& watch) {
+    const std::vector<std::int64_t> order = sorted(table, static_cast<std::size_t>(votes.columns()), watch);
+    Patience patience(watch);
     const auto size = static_cast<std::size_t>(table.size()) + 1;
     std::vector<double> vote(size * votes.raters.size()), count(size), prior(votes.prior ? size : 0, 0.5);
     row_of_id.assign(size + zero_id, -1);
     row_of_id[zero_id] = 0;
     count[0] = counts.total(zero_id);
     for (std::size_t row = 1; row < size; ++row) {
+        patience.after(votes.columns());
         const std::int64_t number = order[row - 1];
         const auto id = static_cast<std::size_t>(number) + zero_id + 1;
         row_of_id[id] = static_cast<std::int64_t>(row);
@@ -144,7 +148,7 @@ std::optional<Tabulation> try_find(const Votes& votes, const Output* notes, std:
         return std::nullopt; // the next reader overwrites all notes
     }
     std::vector<std::int64_t> row_of_id;
-    Tabulation tabulation = in_order(votes, table, counts, row_of_id);
+    Tabulation tabulation = in_order(votes, table, counts, row_of_id, team.watch());
     if (notes)
         tabulation.index =
             std::make_unique<NotedPatterns>(*notes, votes.voxels(), std::move(groups), std::move(row_of_id));

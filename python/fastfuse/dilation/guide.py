@@ -21,6 +21,7 @@ from ..inputs.arrays import (
     name_of,
     shown_number,
 )
+from ..inputs.threads import remarks_on_threads
 from .ball import check_ball
 from .options import Dilation
 from .soft_mask import SoftMask
@@ -72,12 +73,13 @@ class Guide:
     def remarks(self) -> list[str]:
         """Reasons to doubt the result."""
         if self.scaling is None or self.scaling[0] < self.scaling[1]:
-            return []
+            return remarks_on_threads()
         flat = (
             f"{self.image_name} is {shown_number(self.scaling[0])} at its 0.1st and at its 99.9th percentile"
         )
         remedy = "give a region of interest, a threshold in its unit, or one that needs no normalizing"
-        return [f"{flat}, so its brightness cannot guide a dilation: {remedy}"]
+        doubt = f"{flat}, so its brightness cannot guide a dilation: {remedy}"
+        return [doubt, *remarks_on_threads()]
 
     def dilate_all(self, masks: Sequence[Array], names: Sequence[str] | None = None) -> list[SoftMask]:
         """Dilate several raters' masks; ``names`` name them in messages."""

@@ -13,6 +13,7 @@ from ..errors import warn
 from ..inputs.checks import Labels, Scale
 from ..inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..inputs.names import counted
+from ..inputs.threads import remarks_on_threads
 from .backends import core
 from .backends.cpu import Cpu
 from .backends.found import CoreEstimate
@@ -157,7 +158,8 @@ class Estimate:
         if method.estimates:
             self._check_certain(fusion)
         fusion = method.finished(self._on_the_rates(fusion))
-        warn(case.remarks + remarks_on_applied(fusion, found, case, method, options, ignored))
+        remarks = remarks_on_applied(fusion, found, case, method, options, ignored)
+        warn(case.remarks + remarks + remarks_on_threads())
         return in_kind_of(votes.raters, fusion)
 
     @property
@@ -341,7 +343,8 @@ def _estimated(table: VoteTable, method: Method, options: Options) -> tuple[Esti
         _rates=found.estimate,
         _options=options,
     )
-    return made, remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)
+    remarks = remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)
+    return made, remarks + remarks_on_threads()
 
 
 def _what(value: object) -> str:

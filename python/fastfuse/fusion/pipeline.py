@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..inputs.threads import remarks_on_threads
 from .backends.backend import backend_for
 from .backends.core import core_options
 from .backends.found import Found
@@ -42,7 +43,7 @@ def answer(
         remarks = remarks_on(
             fusion, found, method, options, names=names, resampled=resampled, case=case, cut=cut
         )
-    return method.finished(fusion), case.remarks + remarks
+    return method.finished(fusion), case.remarks + remarks + remarks_on_threads()
 
 
 def intervals_of(

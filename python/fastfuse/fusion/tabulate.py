@@ -10,6 +10,7 @@ from ..errors import warn
 from ..inputs.checks import Labels, Scale
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.names import check_count_of_names, listed_names
+from ..inputs.threads import remarks_on_threads
 from .backends import core
 from .backends.found import CoreTable
 from .case import Case
@@ -104,7 +105,7 @@ def tabulate(
     case, table = core.explained(case, tabulated)
     if table is None:
         raise ValueError(TOO_MANY)
-    warn(case.remarks)
+    warn(case.remarks + remarks_on_threads())
     return _for_all(table, case, called)
 
 

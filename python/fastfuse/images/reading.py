@@ -20,6 +20,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from ..errors import ImageError
+from ..inputs.workers import startable
 from . import gz
 from .checks import check_affine, check_regular
 from .formats.dicom import DICOM_SUFFIXES, is_dicom, read_dicom
@@ -145,7 +146,7 @@ def reading(
     workers = min(threads or _cores(), len(paths))
     asked = [wanted] * len(paths) if isinstance(wanted, Wanted) else wanted
     jobs = list(zip(paths, asked, strict=True))
-    if workers < 2:
+    if workers < 2 or (workers := startable(workers)) < 2:
         yield (read(path, wanted=one) for path, one in jobs)
         return
     stopped = threading.Event()

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich import box
@@ -55,9 +55,14 @@ def progress(steps: int | None, *, lines: bool = False, quiet: bool = False) -> 
         bar.update(task, description=printable(what), completed=said)
         said += 1
 
-    timer = threading.Timer(PATIENCE_S, bar.start)  # a timer, because the first step alone may take long
+    def show() -> None:
+        with suppress(RuntimeError):  # no thread to be had, and none needed
+            bar.start()
+
+    timer = threading.Timer(PATIENCE_S, show)  # a timer, because the first step alone may take long
     timer.daemon = True
-    timer.start()
+    with suppress(RuntimeError):
+        timer.start()
     try:
         yield say
     finally:

@@ -1,0 +1,25 @@
+"""Threads that the system did not give."""
+
+from __future__ import annotations
+
+import os
+
+from .. import _core
+
+STACK_SIZES = ("OMP_STACKSIZE", "GOMP_STACKSIZE")  # read by OpenMP
+
+
+def remarks_on_threads() -> list[str]:
+    """Say that fewer threads worked than were wanted, the first time this happens in the process."""
+    found = _core.take_thread_shortage()
+    if found is None:
+        return []
+    wanted, got = found
+    remedies = ["raise the limit of processes (ulimit -u) or of memory (ulimit -v)"]
+    remedies += [f"unset {name}" for name in STACK_SIZES if name in os.environ]
+    remedies += [f"ask for no more (threads={got}, --threads {got})"]
+    does = "does the work" if got == 1 else "do the work"
+    return [
+        f"the system gave {got} of {wanted} threads, which {does}: the result is the same, and comes later; "
+        + ", or ".join(remedies)
+    ]
