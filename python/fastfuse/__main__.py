@@ -16,7 +16,10 @@ def main() -> None:
         signal.signal(signal.SIGTERM, _terminated)
     from .cli import main as command
 
-    command()
+    try:
+        command()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is written: what remains is Python's own end
 
 
 def _interrupted(*_: object) -> None:

@@ -212,7 +212,7 @@ def test_wrong_header_is_told_from_a_turned_image(tmp_path: Path, masks: np.ndar
 @pytest.mark.parametrize("unit", ["meter", "mm", "micron"])
 def test_units_are_honoured(tmp_path: Path, masks: np.ndarray, unit: str) -> None:
     files = [in_unit(tmp_path / f"r{i}.nii", mask, AFFINE, unit) for i, mask in enumerate(masks)]
-    other = save(tmp_path / "mm.nii", masks[0])
+    other = save(tmp_path / "mm.nii", masks[0] | masks[1])
     with pytest.warns(fastfuse.FusionWarning, match="sizes are taken in") if unit != "mm" else _nothing():
         fused(tmp_path, [*files, other])
     told = facts(tmp_path)

@@ -112,4 +112,4 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path, masks: np.ndarray) -> 
     assert all(name in done.stdout for name in names)
     save(tmp_path / "bob" / "mask.nii.gz", masks[1] * np.uint8(3))
     done = run_here(tmp_path, "fuse", *names, "-o", "d.nii.gz")
-    assert "rater 1 (bob/mask.nii.gz) holds 3" in done.stderr
+    assert "error: bob/mask.nii.gz holds 3" in done.stderr

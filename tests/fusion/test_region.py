@@ -72,8 +72,9 @@ def test_margin_in_a_slice_is_that_in_a_volume(axes: int) -> None:
 
 
 def test_margin_of_four_axes_is_refused() -> None:
+    twice = np.stack([blobs(), blobs()], axis=-1)
     with pytest.raises(ValueError, match="the raters have 4 axes: a margin takes three at most"):
-        fastfuse.staple(blobs()[..., None], roi=2, spacing_mm=(1, 1, 1, 1))
+        fastfuse.staple(twice, roi=2, spacing_mm=(1, 1, 1, 1))
 
 
 @pytest.mark.parametrize("options", [{"mrf": 0.8}, {"roi": 3.0}])

@@ -39,7 +39,7 @@ def applied(raters: Any) -> Any:
     ],
 )
 @pytest.mark.filterwarnings(
-    "ignore:.*(stopped|worse than chance|no better than chance):fastfuse.FusionWarning"
+    "ignore:.*(stopped|worse than chance|no better than chance|far from):fastfuse.FusionWarning"
 )
 def test_soft_votes(fuse: Any, dtype: Any) -> None:
     votes = SOFT.astype(dtype)
@@ -54,6 +54,7 @@ def test_soft_votes(fuse: Any, dtype: Any) -> None:
     np.testing.assert_array_equal(beside, np.where(votes == 1, dtype(1 + off), votes))  # the caller's stay
 
 
+@pytest.mark.filterwarnings("ignore:[^;]*far from:fastfuse.FusionWarning")
 def test_below_zero() -> None:
     votes = np.where(SOFT == 0, -1e-7, SOFT)
     with pytest.warns(FusionWarning, match=SAID + r"\d+ of rater 0, such as -1e-07"):
@@ -69,6 +70,7 @@ def test_masks(values: tuple[float, float]) -> None:
     np.testing.assert_array_equal(found.probability, fastfuse.staple(MASKS).probability)
 
 
+@pytest.mark.filterwarnings("ignore:[^;]*far from:fastfuse.FusionWarning")
 def test_only_what_counts_is_told() -> None:
     votes = SOFT.copy()
     votes[0, 0, 0, :2] = 1.0000001

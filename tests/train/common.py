@@ -19,7 +19,8 @@ def options(*more: str) -> ExperimentOptions:
 def command(cohort: Path, out: Path, *words: str) -> list[str]:
     sets = [word for option in without(words) for word in ("--set", option)]
     start = [sys.executable, "-m", "fastfuse", "experiment", str(cohort), "--out", str(out)]
-    return [*start, "--device", "cpu", *sets, *words]
+    device = [] if "--device" in words else ["--device", "cpu"]
+    return [*start, *device, *sets, *words]
 
 
 def without(more: Sequence[str], few: Sequence[str] = FEW) -> list[str]:

@@ -76,7 +76,6 @@ def main() -> None:
         not one.daemon for one in threading.enumerate() if one is not threading.main_thread()
     ):
         os._exit(code)  # readers still wait for a library; temporary files are gone already
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is written: what remains is Python's own end
     sys.exit(code)
 
 
