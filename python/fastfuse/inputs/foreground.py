@@ -13,6 +13,7 @@ from .arrays import labels_in, selected, shown_number, told_once
 from .checks import Labels, Scale, check_flag, check_labels, check_one_selection, check_scale, check_threshold
 
 SCALES = (1.0, 100.0, 255.0)  # that "auto" tells apart by the highest value
+LEAST_SCALED = 10  # what does not reach it overshoots 1, as interpolation does, rather than being scaled
 MOST_LABELS = 10  # more different whole numbers look like a scaled probability
 NOT_WHOLE = 1e-4  # what single precision makes of a label lies nearer to it
 ONE_SCALE = "give scale=100 or scale=255 (--scale 100, --scale 255)"
@@ -207,7 +208,7 @@ def looks_scaled(data: NDArray[Any]) -> float | None:
     if data.dtype.kind == "b" or not data.size:
         return None
     finite = data[np.isfinite(data)] if data.dtype.kind == "f" else data
-    if not finite.size or finite.min() < 0 or not 1 < finite.max() <= SCALES[-1]:
+    if not finite.size or finite.min() < 0 or not LEAST_SCALED < finite.max() <= SCALES[-1]:
         return None
     if len(np.unique(finite)) <= MOST_LABELS:
         return None
