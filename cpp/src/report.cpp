@@ -140,7 +140,8 @@ void keep_table(const Engine& engine, const Task& task, const Region* region, Re
     result.table = tabulation->table;
     if (!by_lesions || !tabulation->index) return;
     result.shape = task.votes.shape;
-    result.pattern = tabulation->index->rows_of_voxels(task.team);
+    result.pattern.resize(static_cast<std::size_t>(task.votes.voxels()));
+    tabulation->index->rows_of_voxels(result.pattern.data(), task.team);
     result.marked = marked_voxels(tabulation->table, result.pattern, region);
 }
 

@@ -69,9 +69,9 @@ class DevicePatterns : public PatternIndex {
         to.wide ? write_as<double>(probability_of_row, to) : write_as<float>(probability_of_row, to);
     }
 
-    std::vector<std::int32_t> rows_of_voxels(const Team&) const override {
+    void rows_of_voxels(std::int32_t* row, const Team&) const override {
         const OnDevice here(place_.device);
-        return narrow_key_ ? rows_of(narrow_key_->values()) : rows_of(wide_key_->values());
+        narrow_key_ ? find_rows(narrow_key_->values(), row) : find_rows(wide_key_->values(), row);
     }
 
     // There is no table if there are any.
@@ -115,12 +115,10 @@ class DevicePatterns : public PatternIndex {
         table_ = VoteTable(columns_.raters, std::move(votes), std::move(counts));
     }
 
-    template <class Key> std::vector<std::int32_t> rows_of(const std::vector<Key>& keys) const {
-        std::vector<std::int32_t> rows(static_cast<std::size_t>(columns_.voxels), -1);
-        for (std::size_t voxel = 0; voxel < rows.size(); ++voxel)
-            if (keys[voxel] < row_of_key_.size())
-                rows[voxel] = static_cast<std::int32_t>(row_of_key_[keys[voxel]]);
-        return rows;
+    template <class Key> void find_rows(const std::vector<Key>& keys, std::int32_t* row) const {
+        for (std::size_t voxel = 0; voxel < static_cast<std::size_t>(columns_.voxels); ++voxel)
+            row[voxel] =
+                keys[voxel] < row_of_key_.size() ? static_cast<std::int32_t>(row_of_key_[keys[voxel]]) : -1;
     }
 
     template <class T> void write_as(const std::vector<double>& probability_of_row, const Output& to) const {

@@ -16,11 +16,14 @@ class Checkerboard {
 
     std::int64_t lines() const { return lines_; }
     std::int64_t length() const { return length_; }
-    std::int64_t size() const { return lines_ * 2 * (half_ + 2); } // number of values, with the margins
+    // Number of values of a line, and of all, with the margins.
+    std::int64_t stored() const { return 2 * (half_ + 2); }
+    std::int64_t size() const { return lines_ * stored(); }
+    std::int64_t start_of(std::int64_t line) const { return line * stored(); }
     // Number of voxels in a half of each line.
     std::int64_t voxels(int half) const { return (length_ + 1 - half) / 2; }
     // Where a half of a line begins.
-    std::int64_t begin(std::int64_t line, int half) const { return (2 * line + half) * (half_ + 2) + 1; }
+    std::int64_t begin(std::int64_t line, int half) const { return start_of(line) + half * (half_ + 2) + 1; }
     // The half that holds a colour in a line.
     int half_of(std::int64_t line, int colour) const;
     std::int64_t at(std::int64_t line, std::int64_t position) const {

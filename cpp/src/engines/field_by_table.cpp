@@ -73,11 +73,14 @@ void FieldByTable::start() {
         for (std::int64_t r = 0; r < batch.rows; ++r)
             mean.push_back(batch.count[r] > 0 ? posterior.foreground[static_cast<std::size_t>(r)] : 0.5);
     }
-    const std::vector<std::int32_t> rows = tabulation_.index->rows_of_voxels(task_.team);
-    row_.assign(static_cast<std::size_t>(board_.size()), other_);
-    w_.assign(row_.size(), 0.5);
+    RawVector<std::int32_t> rows(static_cast<std::size_t>(task_.votes.voxels()));
+    tabulation_.index->rows_of_voxels(rows.data(), task_.team);
+    row_.resize(static_cast<std::size_t>(board_.size()));
+    w_.resize(row_.size());
     const std::int64_t n = board_.length();
     task_.team.run(board_.lines(), [&](std::int64_t line, const Worker&) {
+        std::fill_n(row_.begin() + board_.start_of(line), board_.stored(), other_);
+        std::fill_n(w_.begin() + board_.start_of(line), board_.stored(), 0.5);
         for (std::int64_t k = 0; k < n; ++k) {
             const auto voxel = static_cast<std::size_t>(line * n + k);
             const auto at = static_cast<std::size_t>(board_.at(line, k));
@@ -234,14 +237,15 @@ Written FieldByTable::write(const Performance& performance) {
         return [&](std::int64_t job, const Worker&) {
             RowAnswers answers(counts.size());
             const std::int64_t end = board_.lines() * (job + 1) / jobs();
+            RowRun run(answers, other_);
             for (std::int64_t line = board_.lines() * job / jobs(); line < end; ++line)
                 for (std::int64_t k = 0; k < n; ++k) {
                     const auto at = static_cast<std::size_t>(board_.at(line, k));
                     const bool inside = row_[at] != other_;
                     task_.consensus.put(line * n + k, inside ? w_[at] : 0);
-                    if (inside && counts[static_cast<std::size_t>(row_[at])] > 0)
-                        answers.add(row_[at], w_[at]);
+                    if (inside && counts[static_cast<std::size_t>(row_[at])] > 0) run.add(row_[at], w_[at]);
                 }
+            run.close();
             return answers;
         };
     };

@@ -10,6 +10,7 @@
 #include "engines/checkerboard.hpp"
 #include "engines/rows.hpp"
 #include "engines/sweep.hpp"
+#include "support/raw_vector.hpp"
 #include "votes/disputed.hpp"
 
 namespace fastfuse {
@@ -41,13 +42,40 @@ class FieldByTable : public TableEngine {
             }
             range.include(other.range);
         }
-        void add(std::int32_t row, double value) {
-            w[static_cast<std::size_t>(row)] += value;
-            u[static_cast<std::size_t>(row)] += 1 - value;
-            range.include(value);
-        }
         std::vector<double> w, u;
         Range range;
+    };
+
+    // Adds to a row's answers, in registers while voxels of one row follow each other.
+    class RowRun {
+      public:
+        RowRun(RowAnswers& answers, std::int32_t none) : answers_(answers), row_(none), none_(none) {}
+        void add(std::int32_t row, double value) {
+            if (row != row_) open(row);
+            w_ += value;
+            u_ += 1 - value;
+            range_.include(value);
+        }
+        void close() {
+            if (row_ != none_) {
+                answers_.w[static_cast<std::size_t>(row_)] = w_;
+                answers_.u[static_cast<std::size_t>(row_)] = u_;
+            }
+            answers_.range.include(range_);
+        }
+
+      private:
+        void open(std::int32_t row) {
+            close();
+            row_ = row;
+            w_ = answers_.w[static_cast<std::size_t>(row)];
+            u_ = answers_.u[static_cast<std::size_t>(row)];
+        }
+        RowAnswers& answers_;
+        Range range_;
+        double w_ = 0, u_ = 0;
+        std::int32_t row_;
+        const std::int32_t none_;
     };
 
     void start();
@@ -69,8 +97,8 @@ class FieldByTable : public TableEngine {
     const std::vector<double> coupling_; // β k of each axis
     const Checkerboard board_;
     const std::int32_t other_;         // row of voxels outside the table; their w does not change
-    std::vector<std::int32_t> row_;    // of each voxel, in the order of the board
-    std::vector<double> w_;            // of each voxel, in the order of the board; 1/2 outside the mask
+    RawVector<std::int32_t> row_;      // of each voxel, in the order of the board
+    RawVector<double> w_;              // of each voxel, in the order of the board; 1/2 outside the mask
     const std::vector<double> nobody_; // w of half a line outside the volume
 };
 

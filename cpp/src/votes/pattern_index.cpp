@@ -36,16 +36,14 @@ void NotedPatterns::write(const std::vector<double>& value_of_row, const Output&
         [&](std::int64_t voxel, std::uint32_t id) { to.put(voxel, value[id]); });
 }
 
-std::vector<std::int32_t> NotedPatterns::rows_of_voxels(const Team& team) const {
-    std::vector<std::int32_t> row(static_cast<std::size_t>(voxels_));
+void NotedPatterns::rows_of_voxels(std::int32_t* row, const Team& team) const {
     const auto row_of = [&](std::uint32_t id) { return static_cast<std::int32_t>(row_of_id_[id]); };
     scatter(
         team,
         [&](std::int64_t first, std::int64_t n, std::uint32_t id) {
-            std::fill_n(row.begin() + first, n, row_of(id));
+            std::fill_n(row + first, n, row_of(id));
         },
-        [&](std::int64_t voxel, std::uint32_t id) { row[static_cast<std::size_t>(voxel)] = row_of(id); });
-    return row;
+        [&](std::int64_t voxel, std::uint32_t id) { row[voxel] = row_of(id); });
 }
 
 } // namespace fastfuse

@@ -15,8 +15,8 @@ class PatternIndex {
     virtual ~PatternIndex() = default;
     // Writes the value of every voxel's row, 0 outside the mask.
     virtual void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const = 0;
-    // The row of every voxel; -1 outside the mask. Must be called before `write`.
-    virtual std::vector<std::int32_t> rows_of_voxels(const Team& team) const = 0;
+    // Writes the row of every voxel; -1 outside the mask. Must be called before `write`.
+    virtual void rows_of_voxels(std::int32_t* row, const Team& team) const = 0;
 };
 
 // Bit g: all voxels of a block's group g are without any vote, or outside the mask.
@@ -38,7 +38,7 @@ class NotedPatterns : public PatternIndex {
 
     // `to` may be the array of the notes.
     void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const override;
-    std::vector<std::int32_t> rows_of_voxels(const Team& team) const override;
+    void rows_of_voxels(std::int32_t* row, const Team& team) const override;
 
   private:
     template <class Fill, class Put> void scatter(const Team& team, const Fill& fill, const Put& put) const;
