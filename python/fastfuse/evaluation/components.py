@@ -105,5 +105,5 @@ def needed_scipy() -> Any:
         import scipy.spatial
         import scipy.special
     except ImportError as error:
-        raise FastfuseError(f"evaluation needs {error.name}: pip install 'fastfuse[evaluate]'") from None
+        raise lacking("evaluation", error, "evaluate") from None
     return scipy

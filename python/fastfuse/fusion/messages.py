@@ -102,6 +102,11 @@ def _not_label(bad: Complaint) -> str:
 
 def _not_finite(bad: Complaint) -> str:
     flag = f"{switch('missing')} nan"
+    if np.isinf(bad.value):
+        return (
+            f"{bad.holder} {bad.held}: votes must be finite; replace it, by numpy.nan_to_num, or by nan for no vote "
+            f"with missing='nan' ({flag})"
+        )
     return f"{bad.holder} {bad.held}: votes must be finite; missing='nan' ({flag}) takes nan for no vote"
 
 
