@@ -43,12 +43,10 @@ class FusionWarning(UserWarning):
 
 def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
     """Return an error that says how to install a missing package, or why one that is there cannot be loaded."""
-    name = error.name or ""
-    is_package = (
-        isinstance(error, ModuleNotFoundError) and name and not name.startswith("_") and "." not in name
-    )
-    if not is_package:  # a part of a package that is there: memory, a library of the system
-        return FastfuseError(f"{what} cannot load what it needs: {reason_of(error)}")
+    parts = (error.name or "").split(".")
+    missing = isinstance(error, ModuleNotFoundError) and all(part and part[0] != "_" for part in parts)
+    if not missing:  # a part of a package that is there: no memory for it, or no library of the system
+        return FastfuseError(f"{what} cannot load a package that is installed: {reason_of(error)}")
     return FastfuseError(f"{what} needs {error.name}: pip install 'fastfuse[{extra}]'")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import FastfuseError
+from ..errors import lacking
 from ..inputs.arrays import as_array
 from ..inputs.checks import check_count
 

@@ -13,6 +13,7 @@ from ..inputs.foreground import looks_scaled
 from .declared import switch
 
 MOST_FRACTIONAL = 20
+LOGIT = 0.05  # below 0 by more, values are no probabilities that were rounded
 ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label"
 ALL_ABOVE = f"binarize=True ({switch('binarize')}) counts whatever is above 0"
 
@@ -153,6 +154,9 @@ def _of_values(bad: Complaint) -> str:
     """Say what makes votes of values beyond 0 and 1."""
     if bad.value == int(bad.value) and _few_values(bad.arrays[bad.rater]):
         return f"{ONE_LABEL} of a label map; {ALL_ABOVE}"
+    votes = bad.arrays[bad.rater]
+    if votes.dtype.kind == "f" and (votes < -LOGIT).any():
+        return "of logits, which they may be, a sigmoid makes probabilities; or scale the votes"
     return "scale the votes, or clip what rounding did"
 
 
