@@ -47,6 +47,9 @@ class Image:
         Whether the data are votes already: labels have chosen a network's channel, or labels or names a segment.
     held : Held or None
         Labels of the network's segmentation that these are, if that is known.
+    fills : tuple of 3 bool or None
+        Along which axes the file is cropped to what it marks, if the data are only a part of that: see
+        :func:`filled_axes`.
     """
 
     path: Path
@@ -59,6 +62,7 @@ class Image:
     segments: tuple[Segment, ...] = ()
     is_channel: bool = False
     held: Held | None = None
+    fills: tuple[bool, ...] | None = None
 
     @property
     def step(self) -> float | None:
