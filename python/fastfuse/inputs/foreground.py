@@ -18,7 +18,7 @@ MOST_BACKGROUND = 1  # the lowest value of a scaled probability; that of an imag
 MOST_LABELS = 10  # more different whole numbers look like a scaled probability
 ROUNDED = 1e-6  # of a scale: so far below 0 and above it values were rounded
 NOT_WHOLE = 1e-4  # what single precision makes of a label lies nearer to it
-ONE_SCALE = "give scale=100 or scale=255 (--scale 100, --scale 255)"
+ONE_SCALE = "give scale=100 or scale=255 (--scale 100 or --scale 255)"
 
 
 @dataclass(frozen=True)
