@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+OUTPUTS = ("output", "out_dir", "save_label", "save_counts", "save_lesions", "out", "directory")
 PathLike = str | os.PathLike[str]
 
 
@@ -18,6 +19,9 @@ def as_path(value: Any, name: str) -> Path | None:
     """Return a path, or None for None; raise a TypeError that names the type of anything else."""
     if value is None or isinstance(value, Path):
         return value
+    if value == "":
+        what = "an output" if name in OUTPUTS else "a file"
+        raise ValueError(f"the name of {what} is empty ({name}); choose one")
     try:
         return Path(value)
     except TypeError:
