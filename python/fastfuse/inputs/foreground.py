@@ -116,7 +116,9 @@ class Foreground:
             said += _on_binarized(data, name, inside)
             return _keeping_unread(data, np.asarray(data > 0))
         if self.threshold is not None:
-            return _keeping_unread(data, np.asarray(data >= self.threshold))
+            marked = np.asarray(data >= self.threshold)
+            said += _on_threshold(data, marked, self.threshold, name, inside)
+            return _keeping_unread(data, marked)
         if self.scale is None:
             return data
         scale = self.scale
@@ -269,10 +271,31 @@ def _scaled(
             f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}, "
             "as if it were a mask or a probability already"
         )
+    elif 1 < highest <= SCALES[1] < scale:
+        said.append(
+            f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}; it "
+            f"would fit scale {SCALES[1]:g}"
+        )
     narrow = data.dtype.itemsize <= 2 or (data.dtype.kind == "f" and data.dtype.itemsize <= 4)
     votes = np.divide(data, scale, dtype=np.float32 if narrow else np.float64)
     beyond = np.isfinite(votes) & ((votes > 1) | (votes < 0))  # infinity is to be refused
     return np.asarray(np.where(beyond, np.clip(votes, 0, 1), votes))
+
+
+def _on_threshold(
+    data: NDArray[Any],
+    marked: NDArray[np.bool_],
+    threshold: float,
+    name: str,
+    inside: NDArray[Any] | None,
+) -> list[str]:
+    """Doubt a threshold for probabilities in values that go far beyond 1."""
+    highest = _highest(data, inside)
+    if not 0 < threshold < 1 or highest <= LEAST_SCALED:
+        return []
+    share = float(np.mean(marked if inside is None else marked[inside != 0]))
+    told = f"{100 * share:.2g} % of the voxels, as values go up to {shown_number(highest)}"
+    return [f"{name}: the threshold {threshold:g} marks {told}: is it in the unit of these values?"]
 
 
 def _on_binarized(data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> list[str]:
