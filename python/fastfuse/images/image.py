@@ -138,7 +138,7 @@ def region_of(image: Image, remarks: list[str]) -> NDArray[Any]:
     remarks.append(
         f"{shown(image.path)}: its values are 0 and {shown_number(float(low))}, which is taken as 1"
     )
-    return marked.astype(np.uint8)
+    return np.asarray(marked, dtype=np.uint8)
 
 
 def chosen_votes(image: Image, foreground: Foreground, name: str, remarks: list[str]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ def as_path(value: Any, name: str) -> Path | None:
     """Return a path, or None for None; raise a TypeError that names the type of anything else."""
     if value is None or isinstance(value, Path):
         return value
-    if value == "":
+    if isinstance(value, str) and not value:
         what = "an output" if name in OUTPUTS else "a file"
         raise ValueError(f"the name of {what} is empty ({name}); choose one")
     try:
