@@ -273,7 +273,7 @@ def test_options_are_named_as_typed(folder: Path) -> None:
             "give scale=100 or scale=255 (--scale 100 or --scale 255), or",
             "give --scale 100 or --scale 255, or",
         ),
-        ("channel_axis='first' or 'last' (--channel-axis last)", "--channel-axis last"),
+        ("channel_axis='first' or 'last' (--channel-axis first or last)", "--channel-axis first or last"),
         ("read fewer at once (threads=1, --threads 1)", "read fewer at once (--threads 1)"),
         ("take the mean (method='majority')", "take the mean (--method majority)"),
         (

@@ -112,9 +112,9 @@ def test_empty_names(tmp_path: Path, words: list[str], message: str) -> None:
 
 
 def test_empty_names_in_python(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="the name of an output is empty"):
+    with pytest.raises(fastfuse.OutputError, match="the name of an output is empty"):
         fastfuse.fuse_files(["a.nii"], "")
-    with pytest.raises(ValueError, match="the name of an output is empty"):
+    with pytest.raises(fastfuse.OutputError, match="the name of an output is empty"):
         fastfuse.soften_files(["a.nii"], "b.nii", out_dir="")
-    with pytest.raises(ValueError, match="the name of a file is empty"):
+    with pytest.raises(fastfuse.ImageError, match="the name of a file is empty"):
         fastfuse.evaluate_files("", "b.nii")

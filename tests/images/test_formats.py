@@ -334,9 +334,9 @@ def test_bzip2(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["", ["a.nii", ""]])
 def test_empty_names(tmp_path: Path, path: Any) -> None:
-    with pytest.raises(ValueError, match="the name of a file is empty"):
+    with pytest.raises(fastfuse.ImageError, match="the name of a file is empty"):
         fastfuse.fuse_files(path, tmp_path / "c.nii.gz")
-    with pytest.raises(ValueError, match=r"the name of a file is empty \(mask\)"):
+    with pytest.raises(fastfuse.ImageError, match=r"the name of a file is empty \(mask\)"):
         fastfuse.fuse_files([save(tmp_path / "a.nii", MASK)], tmp_path / "c.nii.gz", mask="")
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+from ..errors import ImageError, OutputError
+
 OUTPUTS = ("output", "out_dir", "save_label", "save_counts", "save_lesions", "out", "directory")
 PathLike = str | os.PathLike[str]
 
@@ -20,8 +22,9 @@ def as_path(value: Any, name: str) -> Path | None:
     if value is None or isinstance(value, Path):
         return value
     if isinstance(value, str) and not value:
-        what = "an output" if name in OUTPUTS else "a file"
-        raise ValueError(f"the name of {what} is empty ({name}); choose one")
+        if name in OUTPUTS:
+            raise OutputError(f"the name of an output is empty ({name}); choose one")
+        raise ImageError(f"the name of a file is empty ({name}); choose one")
     try:
         return Path(value)
     except TypeError:
