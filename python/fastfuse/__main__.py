@@ -14,6 +14,8 @@ def main() -> None:
         signal.signal(signal.SIGINT, _interrupted)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
+    # NumPy's OpenBLAS makes threads that nothing here uses; where it gets none, it interrupts the process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .cli import main as command
 
     try:

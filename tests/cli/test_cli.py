@@ -138,7 +138,7 @@ def test_warnings_are_lines(folder: Path) -> None:
     assert done.returncode == 0
     assert done.stderr == (
         "warning: stopped at max_iter = 1 before convergence: "
-        "try --acceleration squarem, a larger max_iter or a mask\n"
+        "try --acceleration squarem, a larger --max-iter or a mask\n"
     )
     assert "1 iteration, not converged" in done.stdout
 
@@ -269,6 +269,18 @@ def test_options_are_named_as_typed(folder: Path) -> None:
         ("missing='nan' (--missing nan) takes nan", "--missing nan takes nan"),
         ("select_label=K (--select-label K) fuses one label", "--select-label K fuses one label"),
         ("or give device='cpu'", "or give --device cpu"),
+        (
+            "give scale=100 or scale=255 (--scale 100 or --scale 255), or",
+            "give --scale 100 or --scale 255, or",
+        ),
+        ("channel_axis='first' or 'last' (--channel-axis first or last)", "--channel-axis first or last"),
+        ("read fewer at once (threads=1, --threads 1)", "read fewer at once (--threads 1)"),
+        ("take the mean (method='majority')", "take the mean (--method majority)"),
+        (
+            "try acceleration='squarem' or a larger max_iter",
+            "try --acceleration squarem or a larger --max-iter",
+        ),
+        ("leave out acceleration='squarem', tol=1e-5", "leave out --acceleration squarem, --tol 1e-5"),
         ("stopped at max_iter = 7 before convergence", "stopped at max_iter = 7 before convergence"),
     ],
 )

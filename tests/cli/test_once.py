@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import typer
 
+import fastfuse
 from fastfuse.cli.shell import app
 
 from ..command import run_here
@@ -89,3 +90,31 @@ def test_lists_may_repeat(tmp_path: Path) -> None:
     for words in (["--select-label", "1", "--select-label", "2"], ["--present", "-", "--present", "-"]):
         done = run_here(tmp_path, "fuse", "r.nii", "s.nii", "-o", "c.nii", *words)
         assert "r.nii: no such file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fuse", "a.nii", "b.nii", "-o", ""], "the name of an output is empty (--output); choose one"),
+        (["fuse", "a.nii", "", "-o", "c.nii"], "the name of a file is empty; choose one"),
+        (["fuse", "a.nii", "-o", "c.nii", "--mask", ""], "the name of a file is empty (--mask); choose one"),
+        (
+            ["soften", "a.nii", "--image", "b.nii", "--out-dir", ""],
+            "the name of an output is empty (--out-dir); choose one",
+        ),
+        (["evaluate", "", "b.nii"], "the name of a file is empty; choose one"),
+    ],
+)
+def test_empty_names(tmp_path: Path, words: list[str], message: str) -> None:
+    done = run_here(tmp_path, *words)
+    assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_empty_names_in_python(tmp_path: Path) -> None:
+    with pytest.raises(fastfuse.OutputError, match="the name of an output is empty"):
+        fastfuse.fuse_files(["a.nii"], "")
+    with pytest.raises(fastfuse.OutputError, match="the name of an output is empty"):
+        fastfuse.soften_files(["a.nii"], "b.nii", out_dir="")
+    with pytest.raises(fastfuse.ImageError, match="the name of a file is empty"):
+        fastfuse.evaluate_files("", "b.nii")

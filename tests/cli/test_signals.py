@@ -193,3 +193,43 @@ def test_inside_an_import_that_lets_it_pass(tmp_path: Path) -> None:
         """
     )
     assert (done.returncode, done.stderr) == (130, INTERRUPTED)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space")
+def test_little_memory_is_no_interruption(tmp_path: Path) -> None:
+    """OpenBLAS interrupts a process that gives it no thread; a library may not find room to be loaded."""
+    for megabytes in (140, 150, 160, 170):
+        done = run(
+            f"""
+            import resource, sys
+            resource.setrlimit(resource.RLIMIT_AS, ({megabytes << 20}, {megabytes << 20}))
+            from fastfuse.__main__ import main
+            sys.argv = ["fastfuse", "fuse", "nothing.nii", "-o", {str(tmp_path / "c.nii")!r}]
+            main()
+            """
+        )
+        assert done.returncode != 130, done.stderr
+        assert "report this" not in done.stderr
+
+
+def test_twice_in_a_row(tmp_path: Path) -> None:
+    """The second comes while the first is answered."""
+    done = run(
+        f"""
+        import os, sys, threading, time
+        from fastfuse import cli
+        from fastfuse.images import reading
+
+        def endless(path, go_on, _):
+            for delay in (0.1, 0.1, 0.101, 0.102, 0.105, 0.11, 0.12):
+                threading.Timer(delay, os.kill, (os.getpid(), 2)).start()
+            while True:
+                go_on()
+                time.sleep(0.001)
+
+        reading.read = endless
+        sys.argv = ["fastfuse", "fuse", "a.nii", "b.nii", "-o", {str(tmp_path / "c.nii")!r}, "--threads", "2"]
+        cli.main()
+        """
+    )
+    assert (done.returncode, done.stderr) == (130, INTERRUPTED)

@@ -261,9 +261,27 @@ def test_scaled_mask(tmp_path: Path, paths: list[Path], masks: np.ndarray) -> No
     region[2:] = 255
     fused = fastfuse.fuse_files(paths, tmp_path / "c.nii", mask=scaled(tmp_path / "m.nii", region, 1 / 255))
     np.testing.assert_array_equal(fused.probability, fastfuse.soft_staple(masks, mask=region > 0).probability)
+    bytes_of_1 = save(tmp_path / "bytes.nii", region)
+    with pytest.warns(
+        fastfuse.FusionWarning, match=r"bytes\.nii: its values are 0 and 255, which is taken as 1"
+    ):
+        again = fastfuse.fuse_files(paths, tmp_path / "d.nii", mask=bytes_of_1, present=[bytes_of_1] * 4)
+    np.testing.assert_array_equal(again.probability, fused.probability)
+    with pytest.warns(fastfuse.FusionWarning, match="0 and 255, which is taken as 1"):
+        measured = fastfuse.evaluate_files(paths[0], paths[1], mask=bytes_of_1)
+    assert measured.dice == fastfuse.evaluate(masks[0], masks[1], mask=region > 0).dice
+    region[2] = 3
     bad = save(tmp_path / "bad.nii", region)
-    with pytest.raises(ValueError, match=r"the mask \(bad.nii\) holds 255 at voxel .*write mask > 0"):
-        fastfuse.fuse_files(paths, tmp_path / "d.nii", mask=bad)
+    for job in (
+        lambda: fastfuse.fuse_files(paths, tmp_path / "e.nii", mask=bad),
+        lambda: fastfuse.fuse_files(paths, tmp_path / "e.nii", present=[bad] * 4),
+        lambda: fastfuse.evaluate_files(paths[0], paths[1], mask=bad),
+        lambda: fastfuse.soften_files(paths[:1], paths[1], output=tmp_path / "e.nii", roi=bad),
+    ):
+        with pytest.raises(
+            fastfuse.ImageError, match=r"bad\.nii: it holds 0, 3, 255, and a region .* --binarize"
+        ):
+            job()
 
 
 def test_arrays_are_no_paths(tmp_path: Path, paths: list[Path], masks: np.ndarray) -> None:

@@ -100,3 +100,19 @@ def test_units_of_other_formats_are_millimetres(tmp_path: Path, masks: np.ndarra
         nib.save(nib.MGHImage(mask, AFFINE.astype(np.float32)), path)
     fastfuse.fuse_files(paths, tmp_path / "c.nii")
     assert nib.load(tmp_path / "c.nii").header.get_xyzt_units()[0] == "mm"
+
+
+def test_formats_without_a_place_are_given_a_grid(
+    tmp_path: Path, paths: list[Path], masks: np.ndarray
+) -> None:
+    """Nobody is told to copy an affine into a .npy."""
+    np.save(tmp_path / "a.npy", masks[1])
+    np.save(tmp_path / "t.npy", masks[1].T)
+    for first, other in ((paths[0], tmp_path / "a.npy"), (tmp_path / "a.npy", paths[0])):
+        with pytest.raises(
+            fastfuse.GridError, match=r"a\.npy keeps no place in space: name the grid"
+        ) as found:
+            fastfuse.fuse_files([first, other], tmp_path / "c.nii")
+        assert "affine" not in str(found.value)
+    with pytest.raises(fastfuse.GridError, match=r"t\.npy are in another order: transpose it"):
+        fastfuse.fuse_files([paths[0], tmp_path / "t.npy"], tmp_path / "c.nii")

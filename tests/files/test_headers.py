@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.images import reading
 
 from ..command import run_here
-from .common import AFFINE, save, shifted
+from .common import AFFINE, patch, save, shifted
 
 MM = np.array([[-1.0, 0, 0, 90], [0, -1, 0, 120], [0, 0, 1, -60], [0, 0, 0, 1]])  # whole voxels from 0, 0, 0
 TURNED = np.array([[0.8, -0.6, 0, 0], [0.6, 0.8, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -134,7 +135,10 @@ def test_voxels_of_a_microscope(tmp_path: Path, masks: np.ndarray) -> None:
     paths = [
         save(tmp_path / f"r{i}.nii", mask, np.diag([9e-5, 9e-5, 9e-5, 1])) for i, mask in enumerate(masks)
     ]
-    fastfuse.fuse_files(paths, tmp_path / "c.nii")
+    with pytest.warns(
+        fastfuse.FusionWarning, match="gives no unit, and voxels of 9e-05 x .* are taken in mm"
+    ):
+        fastfuse.fuse_files(paths, tmp_path / "c.nii")
 
 
 # --- no affine -----------------------------------------------------------------------------------------------
@@ -304,3 +308,18 @@ def test_a_trace_of_shear_is_none(tmp_path: Path) -> None:
     affine = TURNED @ np.diag([1, 1, 3.0, 1])
     affine[0, 1] += 0.003
     fused(tmp_path, cube_files(tmp_path, affine), roi=5.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "side", "said"),
+    [
+        (7, 1, "unit code 7 is not defined: mm is taken"),
+        (0, 0.001, "gives no unit, and voxels of 0.001"),
+        (0, 1, None),
+    ],
+)
+def test_units_are_doubted(tmp_path: Path, code: int, side: float, said: str | None) -> None:
+    path = save(tmp_path / "a.nii", np.ones((3, 4, 5), np.uint8), np.diag([side, side, side, 1.0]))
+    patch(path, 123, bytes([code]))
+    remark = reading.read(path).remark
+    assert remark is None if said is None else said in str(remark)

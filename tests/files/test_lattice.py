@@ -345,3 +345,13 @@ def test_evaluate_places_its_files(tmp_path: Path, turn: str) -> None:
 def test_wrong_words(paths: list[Path], tmp_path: Path, option: Any, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         fastfuse.fuse_files(paths, tmp_path / "c.nii", **option)
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    masks = balls(3, 4)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    files = [save(tmp_path / "a" / "case.nii", masks[0])]
+    files.append(save(tmp_path / "b" / "case.nii", *cropped(masks[1], tight(masks[1]))))
+    _, _, facts = fused(tmp_path, files)
+    assert f"{files[1]}: padded with 0 onto the grid of {files[0]}" in said(facts)

@@ -322,12 +322,15 @@ def test_messages_of_the_shell(folder: Path, masks: np.ndarray, flair: np.ndarra
     save(folder / "bad.nii", bad)
     (folder / "b").mkdir()
     save(folder / "b" / "rater1.nii.gz", masks[0])
-    save(folder / "nine.nii", 9 * masks[0])
+    save(folder / "nine.nii", 9 * masks[0] + 4 * masks[1])
     for words, message in (
         ("rater1.nii.gz --image bad.nii -o s.nii --no-normalize", "error: bad.nii holds nan at voxel"),
         ("rater1.nii.gz --image flair.nii.gz -o s.nii --ring-size .5", "error: --ring-size is 0.5"),
         ("rater1.nii.gz --image flair.nii.gz -o s.nii --ring-radius-mm 0", "error: --ring-radius-mm is 0.0"),
-        ("rater1.nii.gz --image flair.nii.gz -o s.nii --roi nine.nii", "error: nine.nii holds 9 at voxel"),
+        (
+            "rater1.nii.gz --image flair.nii.gz -o s.nii --roi nine.nii",
+            "error: nine.nii: it holds 0, 4, 9, 13, and a region",
+        ),
         (
             "rater1.nii.gz b/rater1.nii.gz --image flair.nii.gz --out-dir o",
             "rater1.nii.gz would both become o/",

@@ -208,3 +208,26 @@ def test_raters_are_fused(tmp_path: Path) -> None:
     region = dicom_seg(tmp_path / "region.dcm", {"brain": np.ones_like(ONE)})
     inside = fastfuse.fuse_files(paths, tmp_path / "c.nii", method="staple", select_label=2, mask=region)
     np.testing.assert_array_equal(inside.probability, fused.probability)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_boxes_of_all_segments_that_lie_elsewhere(tmp_path: Path, whole: bool) -> None:
+    """The frames of all segments make the box; a file that keeps empty slices is not cropped."""
+    files = []
+    for i, low in enumerate((5, 4)):
+        tumour, oedema = np.zeros((2, 8, 9, 12), np.uint8)
+        tumour[2:6, 3:5, low : low + 2], oedema[1:7, 2:6, 3:10] = 1, 1
+        if not whole:
+            tumour, oedema = tumour[..., 3:10], oedema[..., 3:10]
+        place = (10.0, 20.0, 30.0 + 3 * i)
+        path = tmp_path / f"{i}.dcm"
+        files.append(dicom_seg(path, {"Tumour": tumour, "Oedema": oedema}, origin=place, empty=whole))
+    out = tmp_path / "o.nii"
+    if whole:
+        with pytest.raises(fastfuse.GridError, match="one header is wrong; or"):
+            fastfuse.fuse_files(files, out, select_segment="Tumour")
+        return
+    with pytest.warns(fastfuse.FusionWarning, match="padded with 0"):
+        found = fastfuse.fuse_files(files, out, method="majority", select_segment="Tumour")
+    assert found.probability.shape == (8, 9, 8)
+    assert np.count_nonzero(found.probability == 1) == 4 * 2 * 2

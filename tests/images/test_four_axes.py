@@ -88,7 +88,7 @@ def test_either_axis(tmp_path: Path) -> None:
     """Three regions, and a volume of three voxels along the first axis."""
     values = np.moveaxis(regions(0, 3, (5, 6, 7)), 0, -1)
     path = save(tmp_path / "net.nii.gz", values)
-    with pytest.raises(ImageError, match=r"either end may hold the channels.*--channel-axis last"):
+    with pytest.raises(ImageError, match=r"either end may hold the channels.*--channel-axis first or last"):
         read(path, 1)
     np.testing.assert_array_equal(read(path, 1, axis="last").data, values[..., 0])
     np.testing.assert_array_equal(read(path, 1, axis="first").data, values[0])
@@ -117,7 +117,7 @@ def test_shell(tmp_path: Path) -> None:
     words = ["fuse", *names, "-o", "c.nii.gz", "--m-step", "em", "--select-label", "2"]
     refused = run_here(tmp_path, *words)
     assert refused.returncode == 2
-    assert "--channel-axis last" in refused.stderr
+    assert "--channel-axis first or last" in refused.stderr
     done = run_here(tmp_path, *words, "--channel-axis", "last")
     assert done.returncode == 0
     assert "net0.nii.gz, net1.nii.gz, net2.nii.gz: the last axis, of 3" in done.stderr.replace("\n", " ")

@@ -198,3 +198,34 @@ def test_channels_of_floats_are_a_network_s(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.data, p)
         with pytest.raises(fastfuse.ImageError, match="one 3-D image per file is needed"):
             reading.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("layered", [False, True])
+@pytest.mark.parametrize("choice", [{"select_segment": "Tumour"}, {"select_label": 1}])
+def test_boxes_of_all_segments_that_lie_elsewhere(
+    tmp_path: Path, layered: bool, choice: dict[str, Any]
+) -> None:
+    """A box that all segments fill is a crop, although the one that is fused does not reach its ends."""
+    files = []
+    for i, low in enumerate((2, 1)):
+        tumour, oedema = np.zeros((10, 9, 7), np.uint8), np.ones((10, 9, 7), np.uint8)
+        tumour[2:6, 2:6, low : low + 3] = 1
+        layers = np.stack([tumour, 2 * oedema]) if layered else np.where(tumour, 1, 2 * oedema)
+        names = [("Tumour", 1, 0), ("Oedema", 2, int(layered))]
+        files.append(seg_nrrd(tmp_path / f"{i}.seg.nrrd", layers, names))
+    second = files[1].read_bytes().replace(b"(90,120,-60)", b"(90,120,-58)")
+    files[1].write_bytes(second)
+    with pytest.warns(fastfuse.FusionWarning, match="padded with 0"):
+        found = fastfuse.fuse_files(files, tmp_path / "o.nii", method="majority", **choice)
+    assert found.probability.shape == (10, 9, 8)
+    assert np.count_nonzero(found.probability == 1) == 4 * 4 * 3
+
+
+def test_a_volume_whose_segments_end_before_its_faces_is_no_crop(tmp_path: Path) -> None:
+    tumour, oedema = np.zeros((2, 12, 12, 12), np.uint8)
+    tumour[5:7, 5:7, 5:7], oedema[3:9, 3:9, 3:9] = 1, 1
+    names = [("Tumour", 1, 0), ("Oedema", 1, 1)]
+    files = [seg_nrrd(tmp_path / f"{i}.seg.nrrd", np.stack([tumour, oedema]), names) for i in range(2)]
+    files[1].write_bytes(files[1].read_bytes().replace(b"(90,120,-60)", b"(90,120,-58)"))
+    with pytest.raises(fastfuse.GridError, match="one header is wrong; or"):
+        fastfuse.fuse_files(files, tmp_path / "o.nii", select_segment="Tumour")

@@ -247,3 +247,34 @@ def test_images_in_memory_on_different_grids() -> None:
         fastfuse.conditional_dilation(image, mirrored)
     with pytest.warns(fastfuse.FusionWarning, match=r"rater 1 and rater 0 lie 0.05 mm .* taken as one grid"):
         fastfuse.staple([image, near])
+
+
+@pytest.mark.parametrize("fuse", [fastfuse.staple, fastfuse.soft_staple])
+@pytest.mark.parametrize("below", [0, 5e-7])
+def test_advice_fits_the_values(fuse: Any, below: float) -> None:
+    """A scale is advised for values from about 0 up; an image is asked for; just above 1 there is no scale."""
+    rng = np.random.default_rng(4)
+    mask = rng.random((6, 7, 5)) < 0.3
+    soft = np.clip(0.8 * mask + 0.1 * rng.random(mask.shape), 0, 1)
+    soft[0, 0, 0] = -below
+    cases = [
+        (soft * 100, "they look like|as they look"),
+        (soft * 255, "they look like|as they look"),
+        (20 + 100 * soft, "is this an image, such as FLAIR"),
+        ((20 + 100 * soft).astype(np.int16), "is this an image, such as FLAIR"),
+        (9 * soft - 4, "is this an image, such as FLAIR"),
+    ]
+    for values, advice in cases:
+        with pytest.raises(ValueError, match=advice):
+            fuse([mask * 1.0, values])
+    with pytest.raises(ValueError, match=r"its values go up to 0\.\d+ above 1.*clip what") as found:
+        fastfuse.soft_staple([mask * 1.0, soft * 1.3])
+    assert "scale" not in str(found.value)
+
+
+def test_a_hair_below_0_has_a_scale() -> None:
+    votes = np.array([[[-2e-6, 50, 100, 0]]])
+    found = fastfuse.majority_vote([votes, votes], scale=100)
+    np.testing.assert_array_equal(found.probability, [[[0, 0.5, 1, 0]]])
+    with pytest.raises(ValueError, match="with scale 100 values lie from 0 to 100"):
+        fastfuse.majority_vote([votes - 1, votes], scale=100)

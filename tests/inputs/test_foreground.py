@@ -289,3 +289,17 @@ def test_labels_that_grow() -> None:
         fastfuse.soften(labels, image, select_label=1, binarize=True)
     with pytest.raises(ValueError, match=r"rater 0 holds 0\.5 at voxel .*: a label map holds whole numbers"):
         fastfuse.soften(MASKS * 0.5, image, select_label=1)
+
+
+def test_a_threshold_and_a_scale_that_do_not_fit_the_values_are_doubted() -> None:
+    values = np.array([[[0, 0.2, 30.0, 95]]])
+    for options, remark in (
+        ({"threshold": 0.5}, "threshold 0.5 marks 50 % of the voxels, as values go up to 95"),
+        ({"scale": 255}, "highest value is 95, a vote of 0.37 at scale 255; it would fit scale 100"),
+    ):
+        said: list[str] = []
+        Foreground(**options).votes(values, "rater 1", remarks=said)
+        assert [remark in one for one in said] == [True]
+    for options in ({"threshold": 50.0}, {"scale": 100}):
+        Foreground(**options).votes(values, remarks=(said := []))
+        assert said == []

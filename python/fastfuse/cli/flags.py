@@ -23,10 +23,23 @@ BEYOND = "Beyond the paper"
 ON_OFFER = [row.name for row in in_help_order()]
 FLAGGED = {name: one for name, one in BY_NAME.items() if one.flag is not None}
 # Options of files, which are not declared with those of a fusion.
-OTHERS = ("threads", "present", "cut", "names", "channel_axis", "select_segment", "grid", "resample", "use")
+OTHERS = (
+    "method",
+    "threads",
+    "present",
+    "cut",
+    "names",
+    "channel_axis",
+    "select_segment",
+    "grid",
+    "resample",
+    "use",
+)
+VALUE = r"(?:'[^']*'|\w+(?:\.\w+)*)"
 # Messages that say it for Python and for the shell, of which the shell's way stays.
 BOTH_WAYS = [
-    (r"\b\w+=(?:'[^']*'|\w+) \((--[^)]*)\)", r"\1"),  # binarize=True (--binarize)
+    (rf"\b\w+={VALUE}(?:(?:, | or )(?:\w+=)?{VALUE})* \((--[^)]*)\)", r"\1"),  # binarize=True (--binarize)
+    (rf"\b(\w+)=({VALUE}), --\1 \2", r"\1=\2"),  # threads=1, --threads 1
     (r"(--[\w-]+) \(\w+=\w+\)", r"\1"),  # --overwrite (overwrite=True)
     (r"\b(?:output|out_dir|image|soften) \((--?[\w-]+)\)", r"\1"),  # out_dir (--out-dir)
 ]
@@ -109,7 +122,12 @@ def with_typed_values(message: str) -> str:
         is_flag = found[3] == "True"
         return names[found[1]] if is_flag else f"{names[found[1]]} {found[2] or found[3]}"
 
-    return re.sub(setting, as_typed, message)
+    message = re.sub(setting, as_typed, message)
+    return re.sub(r"\b(a larger|a smaller) (\w+)\b(?! =)", _named_as_typed, message)
+
+
+def _named_as_typed(found: re.Match[str]) -> str:
+    return f"{found[1]} {typed_names().get(found[2], found[2])}"
 
 
 def _flag_of(one: Option) -> inspect.Parameter:

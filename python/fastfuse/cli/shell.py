@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -22,6 +24,7 @@ from .manners import with_manners
 from .streams import CannotPrint, ReaderGone, open_streams
 
 INTERRUPTED, TERMINATED = 130, 143
+PATIENCE_S = 2.0  # within it, a second Ctrl-C is the first one's: a terminal may send it more than once
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
 SUMMARY = "Fuse several raters' segmentations of a 3-D medical image into one consensus."
 EXAMPLES = (
@@ -68,7 +71,7 @@ def main() -> None:
     """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGINT, _interrupting())
     gc.set_threshold(GARBAGE)
     open_streams()
     code = _flushed(_run())
@@ -96,8 +99,18 @@ class _Interrupt(KeyboardInterrupt):
     """Ctrl-C. Python takes a plain KeyboardInterrupt that passes an import for unhandled, and then kills itself."""
 
 
-def _interrupt(*_: object) -> None:
-    raise _Interrupt
+def _interrupting() -> Callable[..., None]:
+    """Return the handler of Ctrl-C. The first ends the work in order; one that comes much later ends it at once."""
+    came: list[float] = []
+
+    def interrupt(*_: object) -> None:
+        came.append(time.monotonic())
+        if len(came) == 1:
+            raise _Interrupt
+        if came[-1] - came[0] > PATIENCE_S:
+            os._exit(INTERRUPTED)
+
+    return interrupt
 
 
 def _terminate(*_: object) -> None:
@@ -134,7 +147,7 @@ def _told(error: Exception) -> tuple[int, str]:
         return INTERRUPTED, str(error)
     if isinstance(error, (ValueError, TypeError, FastfuseError)):
         return 2, _as_typed(str(error))
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _lacks_memory(error):
         return 2, "not enough memory for these images"
     if isinstance(error, CannotPrint):
         return 1, str(error)
@@ -142,6 +155,17 @@ def _told(error: Exception) -> tuple[int, str]:
         message = error.format_message()  # nothing where the help has been printed
         return 2, f"{message.replace('Value error, ', '')} (see --help)" if message else ""
     return 1, f"{type(error).__name__}: {error}; please report this, with what --debug prints"
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Tell a library that cannot be loaded for want of memory from one that is broken."""
+    words = ("failed to map segment", "cannot allocate memory")
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MemoryError) or any(word in str(seen).lower() for word in words):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def _as_typed(message: str) -> str:

@@ -169,7 +169,7 @@ def evaluate_pair(
 
 def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     """Read files by role and compare them."""
-    from ..images.image import votes_of
+    from ..images.image import region_of, votes_of
     from ..images.structures import compare_names
 
     remarks: list[str] = []
@@ -182,7 +182,9 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     say("comparing")
     space = Space.of_affine(images["truth"].affine)
     names_of = {what: shown(path) for what, path in files.items()}
-    arrays = {what: votes_of(image, remarks) for what, image in images.items()}
+    arrays = {
+        what: (region_of if what == "mask" else votes_of)(image, remarks) for what, image in images.items()
+    }
     read = replace(
         options,
         prediction=_after_reading(options.prediction, images["prediction"]),

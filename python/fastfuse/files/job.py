@@ -110,7 +110,7 @@ class Job:
     def read(self, say: Callable[[str], None], threads: int, wanted: Wanted) -> Inputs:
         """Read all images, several at once."""
         from ..images.grids.common import on_one_grid
-        from ..images.image import votes_of
+        from ..images.image import region_of, votes_of
         from ..images.reading import reading
         from ..images.structures import compare_names
 
@@ -132,10 +132,10 @@ class Job:
             common,
             raters=raters,
             votes=[votes_of(image, remarks) for image in raters],
-            region=votes_of(found["mask"]) if "mask" in found else None,
+            region=region_of(found["mask"], remarks) if "mask" in found else None,
             prior=found["prior"].data if "prior" in found else None,
             image=found["image"].data if "image" in found else None,
-            present=[votes_of(found[i]) if i in found else None for i in range(len(self.present))],
+            present=[region_of(found[i], remarks) if i in found else None for i in range(len(self.present))],
             remarks=remarks,
         )
 

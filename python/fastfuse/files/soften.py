@@ -141,7 +141,7 @@ def _soften_all(
     overwrite: bool,
 ) -> list[SoftMask]:
     from ..images.grids.common import Common, as_read
-    from ..images.image import chosen_votes, votes_of
+    from ..images.image import chosen_votes, region_of
     from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
 
@@ -157,7 +157,7 @@ def _soften_all(
         common = Common.of_image(base, placing)
         guide = Guide.of(
             common.place_next(base, remarks, "image").data,
-            None if roi is None else votes_of(common.place_next(next(images), remarks, "mask")),
+            None if roi is None else region_of(common.place_next(next(images), remarks, "mask"), remarks),
             in_space(checked, common.like.grid),
             threads=threads,
             image_name=shown(image),

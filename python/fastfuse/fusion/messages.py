@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..inputs.arrays import Array, coordinates, labels_in, name_of, shown_number, told_once
-from ..inputs.foreground import looks_scaled
+from ..inputs.foreground import MOST_LABELS, looks_scaled
 from .declared import switch
 
 MOST_FRACTIONAL = 20
-LOGIT = 0.05  # below 0 by more, values are no probabilities that were rounded
+OVERSHOOT = 1.5  # up to this, and as far below 0, a probability was interpolated or rounded
 ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label"
 ALL_ABOVE = f"binarize=True ({switch('binarize')}) counts whatever is above 0"
 
@@ -113,10 +113,10 @@ def _not_finite(bad: Complaint) -> str:
 
 def _not_binary(bad: Complaint) -> str:
     masks = "staple takes masks of 0 and 1"
-    if 0 < bad.value < 1:
+    scale = _scale_of(bad)
+    if 0 < bad.value < 1 and scale is None:
         soft = "soft votes are for soft_staple and simplified_soft_staple"
         return f"{bad.holder} {bad.held}: {masks}; {soft}, and {_cut_at(0.5)} makes masks of them"
-    scale = _scale_of(bad)
     remedy = (
         _of_values(bad)
         if scale is None
@@ -152,12 +152,21 @@ def _scale_of(bad: Complaint) -> float | None:
 
 def _of_values(bad: Complaint) -> str:
     """Say what makes votes of values beyond 0 and 1."""
-    if bad.value == int(bad.value) and _few_values(bad.arrays[bad.rater]):
-        return f"{ONE_LABEL} of a label map; {ALL_ABOVE}"
     votes = bad.arrays[bad.rater]
-    if votes.dtype.kind == "f" and (votes < -LOGIT).any():
-        return "of logits, which they may be, a sigmoid makes probabilities; or scale the votes"
-    return "scale the votes, or clip what rounding did"
+    counted = told_once(votes if bad.mask is None else votes[bad.mask.astype(bool)])
+    finite = counted[np.isfinite(counted)] if counted.dtype.kind == "f" else counted
+    low, high = float(finite.min()), float(finite.max())
+    few = len(np.unique(finite)) <= MOST_LABELS or (low == 0 and bool(np.all(finite == np.rint(finite))))
+    if few and bad.value == int(bad.value) and _few_values(votes):
+        return f"{ONE_LABEL} of a label map; {ALL_ABOVE}"
+    if high <= OVERSHOOT and low >= 1 - OVERSHOOT:
+        beyond = [f"{high - 1:.2g} above 1"] * (high > 1) + [f"{-low:.2g} below 0"] * (low < 0)
+        return f"its values go up to {' and '.join(beyond)}: clip what rounding did, or interpolation; {_cut_at(0.5)} makes masks"
+    logits = "of logits, a sigmoid makes probabilities; " if votes.dtype.kind == "f" and low < 0 else ""
+    return (
+        f"its values go from {low:.4g} to {high:.4g}: {logits}is this an image, such as FLAIR, and no rater's? Of votes in another "
+        f"unit, votes >= K ({switch('threshold')} K) makes masks"
+    )
 
 
 SENTENCES: dict[str, Callable[[Complaint], str]] = {

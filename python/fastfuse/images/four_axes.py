@@ -90,5 +90,5 @@ def _axis(image: Image, unit: float, given: str | None) -> tuple[int, bool]:
         return found[0], bool(summing)
     raise ImageError(
         f"{shown(image.path)}: it has shape {data.shape}, and either end may hold the channels; say which by "
-        "channel_axis='first' or 'last' (--channel-axis last)"
+        "channel_axis='first' or 'last' (--channel-axis first or last)"
     )

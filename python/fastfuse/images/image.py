@@ -10,7 +10,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inputs.arrays import shown_number
+from ..errors import ImageError
+from ..inputs.arrays import labels_in, shown_number
 from ..inputs.foreground import Foreground
 from ..inputs.grids import Grid
 from .channels import Held
@@ -47,6 +48,9 @@ class Image:
         Whether the data are votes already: labels have chosen a network's channel, or labels or names a segment.
     held : Held or None
         Labels of the network's segmentation that these are, if that is known.
+    fills : tuple of 3 bool or None
+        Along which axes the file is cropped to what it marks, if the data are only a part of that: see
+        :func:`filled_axes`.
     """
 
     path: Path
@@ -59,6 +63,7 @@ class Image:
     segments: tuple[Segment, ...] = ()
     is_channel: bool = False
     held: Held | None = None
+    fills: tuple[bool, ...] | None = None
 
     @property
     def step(self) -> float | None:
@@ -107,6 +112,33 @@ def votes_of(image: Image, remarks: list[str] | None = None) -> NDArray[Any]:
             )
         return np.asarray(near)
     return np.where((error <= 1e-6) & ((near == 0) | (near == 1)), near, data)
+
+
+def region_of(image: Image, remarks: list[str]) -> NDArray[Any]:
+    """Return a region of 0 and 1, also of a file that holds 0 and one other number, which is said.
+
+    Raises
+    ------
+    ImageError
+        Naming the file, if it holds several other numbers.
+    """
+    region = votes_of(image)
+    marked = region != 0
+    if region.dtype.kind == "b" or not marked.any() or not np.isfinite(region).all():
+        return region
+    inside = region[marked]
+    low, high = inside.min(), inside.max()
+    if low == high == 1:
+        return region
+    if low != high or low < 0:
+        raise ImageError(
+            f"{shown(image.path)}: it holds {labels_in(region)}, and a region is 0 and 1, or 0 and one other number above "
+            "0; 'fastfuse fuse FILE --binarize --method majority -o REGION.nii.gz' makes a region of what is above 0"
+        )
+    remarks.append(
+        f"{shown(image.path)}: its values are 0 and {shown_number(float(low))}, which is taken as 1"
+    )
+    return np.asarray(marked, dtype=np.uint8)
 
 
 def chosen_votes(image: Image, foreground: Foreground, name: str, remarks: list[str]) -> NDArray[Any]:

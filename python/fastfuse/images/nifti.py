@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from . import gz
 from .checks import READABLE, check_content, check_memory
-from .grids.forms import affine_of, disagreement, in_file_units
+from .grids.forms import affine_of, disagreement, in_file_units, unit_doubt
 from .image import Image
 from .paths import remark_on, shown
 
@@ -55,6 +55,7 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
             f"{shown(path)}: its qform is no rotation ({error}); save it again with its true place, as in "
             "nibabel.Nifti1Image(data, affine)"
         ) from error
+    doubts.append(unit_doubt(header, np.linalg.norm(affine[:3, :3], axis=0)))
     told = [one for one in (remark_on(path, (*doubts, doubt)), apart) if one]
     data = data.reshape(shape, order="F")
     return Image(path, data, affine, header, scaled=data.dtype != stored, remark="; ".join(told) or None)

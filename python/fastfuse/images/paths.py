@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+from ..errors import ImageError, OutputError
+
+OUTPUTS = ("output", "out_dir", "save_label", "save_counts", "save_lesions", "out", "directory")
 PathLike = str | os.PathLike[str]
 
 
@@ -18,6 +21,10 @@ def as_path(value: Any, name: str) -> Path | None:
     """Return a path, or None for None; raise a TypeError that names the type of anything else."""
     if value is None or isinstance(value, Path):
         return value
+    if isinstance(value, str) and not value:
+        if name in OUTPUTS:
+            raise OutputError(f"the name of an output is empty ({name}); choose one")
+        raise ImageError(f"the name of a file is empty ({name}); choose one")
     try:
         return Path(value)
     except TypeError:

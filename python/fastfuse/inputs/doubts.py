@@ -29,10 +29,10 @@ def doubt_of(first: Grid, other: Grid, *, asked: bool, chosen: bool) -> str | No
     if not affine_lost(first, other):
         return None
     if not (first.placed and other.placed):
-        same = first.shape == other.shape
-        return difference(first, other) + (
-            ", or name the grid of both: grid=FILE (--grid FILE)" if same else ""
-        )
+        if first.shape != other.shape:
+            return difference(first, other)
+        joint = ":" if first.has_no_place or other.has_no_place else ", or"
+        return f"{difference(first, other)}{joint} name the grid of both: grid=FILE (--grid FILE)"
     holds = [_holds(*pair) for pair in ((first, other), (other, first)) if pair[0].looks_like_none]
     if any(holds) and (len(holds) == 1 or asked):
         return None

@@ -14,9 +14,11 @@ from .checks import Labels, Scale, check_flag, check_labels, check_one_selection
 
 SCALES = (1.0, 100.0, 255.0)  # that "auto" tells apart by the highest value
 LEAST_SCALED = 10  # what does not reach it overshoots 1, as interpolation does, rather than being scaled
+MOST_BACKGROUND = 1  # the lowest value of a scaled probability; that of an image is higher
 MOST_LABELS = 10  # more different whole numbers look like a scaled probability
+ROUNDED = 1e-6  # of a scale: so far below 0 and above it values were rounded
 NOT_WHOLE = 1e-4  # what single precision makes of a label lies nearer to it
-ONE_SCALE = "give scale=100 or scale=255 (--scale 100, --scale 255)"
+ONE_SCALE = "give scale=100 or scale=255 (--scale 100 or --scale 255)"
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ class Foreground:
             said += _on_binarized(data, name, inside)
             return _keeping_unread(data, np.asarray(data > 0))
         if self.threshold is not None:
-            return _keeping_unread(data, np.asarray(data >= self.threshold))
+            marked = np.asarray(data >= self.threshold)
+            said += _on_threshold(data, marked, self.threshold, name, inside)
+            return _keeping_unread(data, marked)
         if self.scale is None:
             return data
         scale = self.scale
@@ -208,11 +212,12 @@ def looks_scaled(data: NDArray[Any]) -> float | None:
     if data.dtype.kind == "b" or not data.size:
         return None
     finite = data[np.isfinite(data)] if data.dtype.kind == "f" else data
-    if not finite.size or finite.min() < 0 or not LEAST_SCALED < finite.max() <= SCALES[-1]:
+    if not finite.size or not LEAST_SCALED < finite.max() <= SCALES[-1]:
         return None
     if len(np.unique(finite)) <= MOST_LABELS:
         return None
-    return next(scale for scale in SCALES if finite.max() <= scale)
+    found = next(scale for scale in SCALES if finite.max() <= scale)
+    return found if -ROUNDED * found <= finite.min() <= MOST_BACKGROUND else None
 
 
 def _keeping_unread(data: NDArray[Any], marked: NDArray[np.bool_]) -> NDArray[Any]:
@@ -254,7 +259,7 @@ def _scaled(
     if scale == 1:
         return data
     highest = _highest(data, inside)
-    wrong = (data < 0) | (data > scale * (1 + 1e-6))
+    wrong = (data < -ROUNDED * scale) | (data > scale * (1 + ROUNDED))
     if data.dtype.kind == "f":
         wrong &= np.isfinite(data)
     if inside is not None:
@@ -266,10 +271,31 @@ def _scaled(
             f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}, "
             "as if it were a mask or a probability already"
         )
+    elif 1 < highest <= SCALES[1] < scale:
+        said.append(
+            f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}; it "
+            f"would fit scale {SCALES[1]:g}"
+        )
     narrow = data.dtype.itemsize <= 2 or (data.dtype.kind == "f" and data.dtype.itemsize <= 4)
     votes = np.divide(data, scale, dtype=np.float32 if narrow else np.float64)
-    beyond = np.isfinite(votes) & (votes > 1)  # infinity is to be refused
-    return np.asarray(np.where(beyond, votes.dtype.type(1), votes))
+    beyond = np.isfinite(votes) & ((votes > 1) | (votes < 0))  # infinity is to be refused
+    return np.asarray(np.where(beyond, np.clip(votes, 0, 1), votes))
+
+
+def _on_threshold(
+    data: NDArray[Any],
+    marked: NDArray[np.bool_],
+    threshold: float,
+    name: str,
+    inside: NDArray[Any] | None,
+) -> list[str]:
+    """Doubt a threshold for probabilities in values that go far beyond 1."""
+    highest = _highest(data, inside)
+    if not 0 < threshold < 1 or highest <= LEAST_SCALED:
+        return []
+    share = float(np.mean(marked if inside is None else marked[inside != 0]))
+    told = f"{100 * share:.2g} % of the voxels, as values go up to {shown_number(highest)}"
+    return [f"{name}: the threshold {threshold:g} marks {told}: is it in the unit of these values?"]
 
 
 def _on_binarized(data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> list[str]:

@@ -16,6 +16,7 @@ from .names import MOST_TOLD, counted
 
 SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be remarked
 FLAT = 1e-6  # of the box that an affine's steps would span at right angles: as much is no volume
+PLACELESS = (".npy", ".png", ".tif", ".tiff")  # formats that keep no place in space
 SHEAR = 0.01  # cosine of the angle of two axes up to which distances along them err by a hundredth at most
 
 
@@ -84,6 +85,11 @@ class Grid:
         sides = self.affine[:3, :3]
         straight = np.array_equal(np.abs(sides), np.diag(np.abs(np.diag(sides))))
         return not self.placed or (straight and not self.affine[:3, 3].any())
+
+    @property
+    def has_no_place(self) -> bool:
+        """Whether it is a file of a format that cannot say where it lies."""
+        return not self.placed and self.name.lower().endswith(PLACELESS)
 
     @property
     def corners(self) -> NDArray[np.float64]:
@@ -234,13 +240,24 @@ def affine_lost(first: Grid, other: Grid) -> str | None:
             if grid.shape == right.shape
             else "save it again with its place in space"
         )
+        if grid.has_no_place:
+            return _of_format(grid, right)
         if not grid.placed:
-            return f"the header of {grid.name} does not say where it lies (in NIfTI, qform and sform codes are 0); {copy}"
+            return f"the header of {grid.name} does not say where it lies (in NIfTI, qform and sform codes are 0, or not defined); {copy}"
         if grid.looks_like_none:
             identity = np.array_equal(np.abs(grid.affine), np.eye(4))
             what = "the identity" if identity else "straight, its first voxel at 0, 0, 0"
             return f"the affine of {grid.name} is {what}, which looks like none; {copy}"
     return None
+
+
+def _of_format(grid: Grid, right: Grid) -> str:
+    """Say what can be done with a file whose format keeps no place."""
+    if grid.shape != right.shape:
+        if sorted(grid.shape) == sorted(right.shape):
+            return f"the axes of {grid.name} are in another order: transpose it"
+        return f"{grid.name} keeps no place in space, so it must have the shape of {right.name}"
+    return f"{grid.name} keeps no place in space"
 
 
 def _other_unit(first: Grid, other: Grid) -> str | None:

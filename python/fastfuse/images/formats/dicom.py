@@ -21,7 +21,7 @@ from ..image import Image
 from ..paths import shown
 from ..wanted import Wanted
 from .quiet import quiet
-from .segments import SWITCH, Segment, named
+from .segments import SWITCH, Segment, filled_axes, named
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
@@ -91,7 +91,21 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
         data, is_channel = _of_label_map(path, frames, lattice, segments, wanted)
     else:
         data, is_channel = _of_frames(path, found, frames, lattice, segments, wanted)
-    return Image(path, data, lattice.affine, segments=tuple(segments), is_channel=is_channel)
+    return Image(
+        path,
+        data,
+        lattice.affine,
+        segments=tuple(segments),
+        is_channel=is_channel,
+        fills=_fills(frames, lattice),
+    )
+
+
+def _fills(frames: NDArray[Any], lattice: Lattice) -> tuple[bool, ...]:
+    """Tell along which axes what all segments mark reaches both ends, as :func:`filled_axes`."""
+    marked = lattice.places[frames.any(axis=(1, 2))]
+    along = marked.size > 0 and marked.min() <= 1 and marked.max() >= lattice.places.max() - 1
+    return (*filled_axes(frames.transpose(2, 1, 0), across=[2])[:2], bool(along))
 
 
 def _segments(path: Path, found: Any) -> list[Segment]:

@@ -17,7 +17,7 @@ from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .raw import UNITS_MM, Stored, beside, check_sizes, floats, integers, numbered, text_header
-from .segments import Segment, one_image
+from .segments import Segment, filled_axes, one_image
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 MOST_AXES = 16
@@ -95,6 +95,7 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
         remark=remark_on(path, (*doubts, doubt)),
         segments=tuple(segments),
         is_channel=bool(wanted.foreground.segments),
+        fills=filled_axes(values, across) if segments else None,
     )
 
 

@@ -31,7 +31,7 @@ NO_VOLUMES = {
     ".pdf": "a PDF", ".txt": "text", ".csv": "a table", ".tsv": "a table", ".json": "text", ".xml": "text",
     ".xlsx": "a table", ".docx": "text", ".md": "text", ".html": "text", ".py": "a program",
     ".jpg": "a JPEG, which does not keep labels exact", ".jpeg": "a JPEG, which does not keep labels exact",
-    ".zip": "an archive: unpack it", ".tar": "an archive: unpack it", ".tgz": "an archive: unpack it",
+    ".tar": "an archive: unpack it", ".tgz": "an archive: unpack it",
     ".mat": "a MATLAB file", ".h5": "an HDF5 file", ".hdf5": "an HDF5 file", ".pt": "a checkpoint",
     ".pkl": "a pickle, which may run programs", ".pickle": "a pickle, which may run programs",
     ".bval": "a table", ".bvec": "a table", ".gif": "a GIF", ".bmp": "a BMP", ".mp4": "a film",
@@ -87,6 +87,11 @@ def collected() -> Iterator[list[str]]:
 def refuse_no_volume(path: Path) -> None:
     """Refuse what its name says to be no volume."""
     name = path.name.lower()
+    if name.endswith((".zst", ".xz")):
+        what, by = ("Zstandard", "unzstd") if name.endswith(".zst") else ("xz", "unxz")
+        raise ImageError(f"{shown(path)}: it is compressed by {what}, which is not read: unpack it by {by}")
+    if name.endswith(".zip"):
+        raise ImageError(f"{shown(path)}: it is an archive: unpack it; fastfuse reads {READABLE}")
     for ending, what in NO_VOLUMES.items():
         if name.endswith((ending, f"{ending}.gz")):
             raise ImageError(f"{shown(path)}: it is {what}, and no volume; fastfuse reads {READABLE}")

@@ -191,6 +191,19 @@ def _check_layers(path: Path, segments: Sequence[Segment], layers: int) -> None:
             )
 
 
+def filled_axes(values: NDArray[Any], across: Sequence[int] = ()) -> tuple[bool, ...]:
+    """Tell along which axes what is marked in any layer reaches both ends, within a voxel.
+
+    A file that was cropped to what it marks does; a whole volume hardly ever.
+    """
+    found = []
+    for axis in range(values.ndim):
+        if axis not in across:
+            ends = (values.take([0, 1], axis, mode="clip"), values.take([-1, -2], axis, mode="wrap"))
+            found.append(all(bool((end >= 0.5).any()) for end in ends))
+    return (*found, *[True] * (3 - len(found)))
+
+
 def plain(name: str) -> str:
     """Return a name without what people write differently: case, and blanks at the ends."""
     return name.strip().casefold()

@@ -15,6 +15,7 @@ from ...inputs.doubts import doubt_of, moved
 from ...inputs.grids import NEAR, Grid, shift_of
 from ...inputs.lattice import Box, Fit, fit_of
 from ..checks import check_memory
+from ..formats.segments import filled_axes
 from ..image import Image
 from ..paths import shown
 
@@ -117,15 +118,11 @@ def _check_place(image: Image, fit: Fit, others: Places, *, chosen: bool, may_fi
 
 
 def _fills(image: Image, fit: Fit, other: Fit) -> bool:
-    """Tell whether votes reach both ends of their box, within a voxel, along the axes on which another lies elsewhere.
+    """Tell whether marks reach both ends of their box along the axes on which another lies elsewhere.
 
-    A file that was cropped to what it marks does; a whole volume, whose header is wrong, hardly ever.
+    All that the file marks counts, not the segment alone that is fused.
     """
     if fit.turned or other.turned:
         return False
-    for axis in range(3):
-        if fit.box.low[axis] != other.box.low[axis]:
-            ends = [image.data.take([0, 1], axis, mode="clip"), image.data.take([-1, -2], axis, mode="wrap")]
-            if not all((end >= 0.5).any() for end in ends):
-                return False
-    return True
+    fills = filled_axes(image.data) if image.fills is None else image.fills
+    return all(fills[axis] for axis in range(3) if fit.box.low[axis] != other.box.low[axis])

@@ -134,9 +134,15 @@ class Common:
             data, what = self._resampled(image, kind)
         else:
             raise GridError(doubt or difference(target, grid, NEAREST))
-        self.moved.append((what, shown(image.path.name)))
+        self.moved.append(self._told_apart(what, image.path))
         remark = None if fit is None or fit.shift <= SAME else near(target, grid, fit.shift)
         return replace(image, data=data, affine=self.like.affine), remark
+
+    def _told_apart(self, what: str, path: Path) -> tuple[str, str]:
+        """Return what was done and a file's name; with folders, if the grid's file has that name too."""
+        if self.file is None or path.name != self.file.name:
+            return what, shown(path.name)
+        return what.replace(self.name, f"the grid of {shown(self.file)}"), shown(path)
 
     def place_all(self, images: Sequence[Image], kinds: Sequence[Kind], remarks: list[str]) -> list[Image]:
         """Return all images on this grid; what is done with them is added to ``remarks``."""

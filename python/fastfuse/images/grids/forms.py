@@ -15,12 +15,24 @@ Affine = NDArray[np.float64]
 
 UNITS = {1: "metres", 2: "mm", 3: "microns"}  # by NIfTI's codes, in the low three bits of xyzt_units
 IN_MM = {"metres": 1000.0, "mm": 1.0, "microns": 1e-3}
+LEAST_SIDE, MOST_SIDE = 0.01, 100  # mm, of voxels whose unit is not doubted
 CODES = {"qform": "qform_code", "sform": "sform_code"}
 
 
 def unit_of(header: Any) -> str:
     """Return what a header counts in; mm if it does not say, or for a format without units."""
     return "mm" if header is None else UNITS.get(int(header["xyzt_units"]) & 7, "mm")
+
+
+def unit_doubt(header: Any, sides: NDArray[np.float64]) -> str:
+    """Return what is doubtful about a header's unit: a code that is not defined, or none beside odd voxel sizes in mm."""
+    code = int(header["xyzt_units"]) & 7
+    if code not in (0, *UNITS):
+        return f"its unit code {code} is not defined: mm is taken"
+    if code == 0 and not (sides.min() >= LEAST_SIDE and sides.max() <= MOST_SIDE):
+        voxel = " x ".join(f"{side:.3g}" for side in sides)
+        return f"its header gives no unit, and voxels of {voxel} are taken in mm; is that right?"
+    return ""
 
 
 def forms_of(header: Any) -> dict[str, Affine]:
