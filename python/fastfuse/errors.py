@@ -42,7 +42,11 @@ class FusionWarning(UserWarning):
 
 
 def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
-    """Return an error that says how to install a missing package."""
+    """Return an error that says how to install a missing package, or why one that is there cannot be loaded."""
+    parts = (error.name or "").split(".")
+    missing = isinstance(error, ModuleNotFoundError) and all(part and part[0] != "_" for part in parts)
+    if not missing:  # a part of a package that is there: no memory for it, or no library of the system
+        return FastfuseError(f"{what} cannot load a package that is installed: {reason_of(error)}")
     return FastfuseError(f"{what} needs {error.name}: pip install 'fastfuse[{extra}]'")
 
 

@@ -85,7 +85,7 @@ def random_case(seed: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     return mask, image, options
 
 
-@pytest.mark.filterwarnings("ignore:the image is:fastfuse.FusionWarning")
+@pytest.mark.filterwarnings("ignore:(the image|grown):fastfuse.FusionWarning")
 @pytest.mark.parametrize("seed", mostly_slow(range(400), 100))
 def test_equals_reference(seed: int) -> None:
     mask, image, options = random_case(seed)
@@ -119,6 +119,7 @@ def test_the_random_cases_are_worth_their_while() -> None:
 # --- what the options say ------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:the image holds 0 and 1 only:fastfuse.FusionWarning")
 def test_exact_takes_the_brightest_and_breaks_ties_by_index() -> None:
     image = np.zeros(CUBE.shape)
     image[5, 6:9, 6:9] = 1

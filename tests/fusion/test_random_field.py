@@ -154,7 +154,7 @@ def test_sound_for_odd_shapes_and_numbers(fuse: Any, m: int, shape: tuple[int, .
     rng = np.random.default_rng(m)
     votes = (rng.random((m, *shape)) < 0.4).astype(np.float64)
     votes.reshape(m, -1)[:, :2] = 0, 1
-    assert_sound(fuse(list(votes), mrf=mrf, max_iter=30))
+    assert_sound(fuse(list(votes), axis=0, mrf=mrf, max_iter=30))
 
 
 @pytest.mark.parametrize("fuse", EM)

@@ -356,6 +356,7 @@ def test_ctrl_c_during_a_dilation(scope: str) -> None:
     assert seconds_to_interrupt(SLOW_DILATION.format(options=options), wait=1.0) < 1
 
 
+@pytest.mark.filterwarnings("ignore:grown far beyond:fastfuse.FusionWarning")
 def test_several_dilations_at_once() -> None:
     rng = np.random.default_rng(0)
     masks, image = rng.random((4, 40, 40, 40)) < 0.03, rng.random((40, 40, 40))

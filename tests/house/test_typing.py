@@ -28,6 +28,7 @@ fastfuse.fuse(masks, "majority").label(0.5, ties="background")
 votes = [soft.values for soft in fastfuse.soften(masks, masks[0], roi=masks[1], size=1.3, scope="lesion")]
 fastfuse.soft_staple(votes)
 fastfuse.fuse_files(["a.nii.gz", Path("b")], "c.nii.gz", image="f", soften=True, dilation={"size": 1.3})
+fastfuse.evaluate(masks[0], nib.load("b.nii"), mask=nib.load("c.nii"), connectivity=26)
 print(fastfuse.__version__, fastfuse.reference, fastfuse.phantom, fastfuse.plots, fastfuse.cuda.is_available())
 """
 WRONG = [
@@ -63,6 +64,8 @@ WRONG = [
     'fastfuse.fuse_files(["a.nii"], "b.nii", dilation={"sise": 1.3})',
     'fastfuse.fuse_files(["a.nii"], "b.nii", method="steple")',
     'fastfuse.fuse_files(["a.nii"], "b.nii", ties="up")',
+    'fastfuse.evaluate("a.nii", "b.nii")',
+    "fastfuse.evaluate(masks[0], masks[1], connectivity=7)",
     "fastfuse.nope",
     "fastfuse.stapel(masks)",
 ]

@@ -85,6 +85,9 @@ def test_raters_on_a_middle_axis() -> None:
         ((65, 30, 40), "looks like one image"),
         ((65, 64), "65 raters of 64 voxels"),
         ((1000, 1), "1000 raters of 1 voxel:"),
+        ((256, 256), "256 raters of 256 voxels"),
+        ((256, 256, 1), "256 raters of 256 voxels"),
+        ((65, 30000), "65 raters of 30000 voxels"),
     ],
 )
 @pytest.mark.parametrize("dtype", ["u1", "f4"])
@@ -98,12 +101,20 @@ def test_shapes_that_fit_the_other_way_round_are_refused(
 
 @pytest.mark.parametrize(
     ("shape", "said"),
-    [((20, 6), "20 raters of 6 voxels"), ((24, 30, 12), "looks like 12 raters on the last axis")],
+    [
+        ((20, 6), "20 raters of 6 voxels"),
+        ((24, 30, 12), "looks like 12 raters on the last axis.*one image[?] give a list of images"),
+        ((40, 50, 60), "may be one image"),
+        ((12, 40, 21), "may be one image"),
+        ((16, 32, 32, 1), "may be one image"),
+        ((16, 1, 32, 32), "may be one image"),
+    ],
 )
 def test_shapes_in_doubt_are_told(shape: tuple[int, ...], said: str) -> None:
     stack = RNG.random(shape) < 0.5
     told, words = said_by(stack)
-    assert re.search(f"{said}.*axis=0.*taken for", words)
+    assert re.search(f"{said}.*taken for", words)
+    assert "axis=0" in words
     quiet, words = said_by(stack, axis=0)
     assert "axis" not in words
     np.testing.assert_array_equal(told.probability, quiet.probability)
@@ -111,13 +122,32 @@ def test_shapes_in_doubt_are_told(shape: tuple[int, ...], said: str) -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    [(5, 17, 21, 13), (7, 182, 9, 7), (10, 10, 1), (40, 50, 60), (8, 3), (64, 64), (200, 300), (12, 40, 21)],
+    [(5, 17, 21, 13), (7, 182, 9, 7), (10, 10, 1), (8, 3), (64, 64), (10, 40, 21), (16, 4, 32, 32)],
 )
 def test_usual_stacks_are_taken_as_they_are(shape: tuple[int, ...]) -> None:
     for votes in (RNG.random(shape) < 0.5, RNG.random(shape)):
         fused, words = said_by(votes)
         assert fused.probability.shape == shape[1:]
         assert "axis" not in words
+
+
+def test_a_list_of_slices_is_one_image() -> None:
+    """Above 64 arrays, and in doubt above 10 slices, as in a stack; a list of images is one of raters."""
+    volume = np.broadcast_to(np.uint8(0), (155, 24, 30))
+    with pytest.raises(ValueError, match=r"list of 155 arrays.*one image.*axis=0"):
+        fastfuse.majority_vote(list(volume))
+    assert len(said_by(list(volume), axis=0)[0].sensitivity) == 155
+    assert "may be one image" in said_by(list(volume[:20]))[1]
+    images = [nib.Nifti1Image(np.eye(9, dtype=np.uint8)[..., None], np.eye(4)) for _ in range(70)]
+    assert "axis" not in said_by(images)[1]
+    assert "axis" not in said_by([*volume[:20], None])[1]
+    crowd = RNG.random((100, 300)) < 0.5
+    assert "axis" not in said_by(list(crowd), present=np.ones((100, 300), bool))[1]
+
+
+def test_a_list_of_lists_of_volumes_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"rater 0 is a list of 2 volumes.*one case at a time"):
+        fastfuse.staple([MASKS[:2], MASKS[1:]])
 
 
 def test_a_list_of_a_few_voxels_is_no_table() -> None:

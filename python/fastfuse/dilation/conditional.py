@@ -16,6 +16,7 @@ from ..inputs.grids import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.rounding import without_rounding
 from ..inputs.stacks import listed
+from .doubts import remarks_in_memory
 from .guide import Guide
 from .options import Dilation, Scope, Threshold
 from .soft_mask import SoftMask
@@ -103,7 +104,8 @@ def conditional_dilation(
     Warns
     -----
     FusionWarning
-        If the image is flat between its percentiles, so that all candidates are equally bright.
+        If the image is flat between its percentiles, so that all candidates are equally bright; if it holds two values
+        only, as a mask does; if a mask of 100 voxels or more grows beyond 1.5 times the size asked.
 
     Examples
     --------
@@ -131,7 +133,8 @@ def conditional_dilation(
     guide = Guide.of(image, roi, options, threads=threads)
     masks, said = _masks([as_array(mask, "mask")], ["mask"], select_label, options)
     soft = guide.dilate(masks[0], "mask")
-    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + said + guide.remarks)
+    doubts = remarks_in_memory(guide, [soft], ["mask"])
+    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + said + doubts)
     return soft
 
 
@@ -203,7 +206,7 @@ def soften(
     names = [name_of(i, None) for i in range(len(arrays))]
     masks, said = _masks(arrays, names, select_label, guide.options)
     softened = guide.dilate_all(masks)
-    warn(doubts + remarks + said + guide.remarks)
+    warn(doubts + remarks + said + remarks_in_memory(guide, softened, names))
     return softened
 
 

@@ -13,6 +13,7 @@ from .soft_mask import SoftMask
 
 TOO_LARGE = 1.5  # times the size asked
 MOST_NAMED = 3
+LEAST_VOXELS = 100  # of a mask in memory: of a toy's few, the brightest candidates can be many times as many
 SAMPLE = 4096  # voxels that tell most images from masks
 
 
@@ -20,6 +21,12 @@ def remarks_on_growing(guide: Guide, softened: Sequence[SoftMask], names: Sequen
     """Return all reasons to doubt masks that grew: of the image, and of their sizes."""
     image = remark_on_values(guide.image, guide.image_name)
     return [*image, *guide.remarks, *remarks_on_growth(softened, names, guide.options)]
+
+
+def remarks_in_memory(guide: Guide, softened: Sequence[SoftMask], names: Sequence[str]) -> list[str]:
+    """Return the same of masks in memory, but for the sizes of masks that are toys."""
+    large = [i for i, soft in enumerate(softened) if soft.voxels >= LEAST_VOXELS]
+    return remarks_on_growing(guide, [softened[i] for i in large], [names[i] for i in large])
 
 
 def remark_on_values(image: Array, name: str) -> list[str]:

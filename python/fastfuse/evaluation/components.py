@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import FastfuseError
+from ..errors import lacking
 from ..inputs.arrays import as_array
 from ..inputs.checks import check_count
 
@@ -105,5 +105,5 @@ def needed_scipy() -> Any:
         import scipy.spatial
         import scipy.special
     except ImportError as error:
-        raise FastfuseError(f"evaluation needs {error.name}: pip install 'fastfuse[evaluate]'") from None
+        raise lacking("evaluation", error, "evaluate") from None
     return scipy

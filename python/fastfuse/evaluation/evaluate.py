@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import warn
 from ..inputs.arrays import as_array, shown_number
 from ..inputs.checks import Labels, Scale
 from ..inputs.grids import check_in_memory
+from ..inputs.kinds import VoxelsLike
 from .components import as_volume, drop_small
 from .detection import LEAST_MM3, Matched, matched
 from .options import Match, Options
@@ -28,20 +29,20 @@ ADVICE = (
 )
 ADVICE_ON_TRUTH = (
     "of a label map take image == K or image > 0: truth_select_label=K (--truth-select-label K) or truth_binarize=True "
-    "(--truth-binarize)"
+    "(--truth-binarize); of scaled probabilities, give truth_scale (--truth-scale) or truth_threshold (--truth-threshold)"
 )
 
 
 def evaluate(
-    prediction: ArrayLike,
-    truth: ArrayLike,
+    prediction: VoxelsLike,
+    truth: VoxelsLike,
     *,
     spacing_mm: Sequence[float] | None = None,
     cut: float = 0.5,
     least_voxels: int = 0,
-    mask: ArrayLike | None = None,
+    mask: VoxelsLike | None = None,
     least_mm3: float = LEAST_MM3,
-    connectivity: int | None = None,
+    connectivity: Literal[6, 18, 26] | None = None,
     match: Match = "msseg",
     tolerance_mm: float | None = None,
     select_label: Labels = None,
@@ -244,6 +245,12 @@ def _marked(
     if inside is not None:
         wrong &= inside
     if wrong.any():
+        broken = wrong & ~np.isfinite(values)
+        if broken.any():
+            raise ValueError(
+                f"{_found(values, broken, name)}: values must be finite; replace it, as by numpy.nan_to_num, or leave "
+                "such voxels out by a mask (--mask)"
+            )
         raise ValueError(
             f"{_found(values, wrong, name)}: a mask holds 0 and 1, a probability lies in [0, 1]; {advice}"
         )

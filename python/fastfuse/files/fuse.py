@@ -217,7 +217,9 @@ def _done(
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
     a_map = prior_map(job, inputs, options.core_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
-    votes = Votes(inputs.votes, inputs.region, inputs.present or None, names=job.holders, titles=job.titles)
+    votes = Votes(
+        inputs.votes, inputs.region, inputs.present or None, axis=0, names=job.holders, titles=job.titles
+    )
     if growth is None:
         say("fusing")
         fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked)

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..dilation.margin import within_margin
 from ..inputs.arrays import Array, as_companion, axes_in_memory_order, named_raters
+from ..inputs.channels import check_scaled_classes
 from ..inputs.checks import check_spacings
-from ..inputs.foreground import within
+from ..inputs.foreground import SCALES, within
 from ..inputs.grids import check_in_memory
 from ..inputs.names import enumerated
 from ..inputs.raters import Raters
@@ -181,6 +182,10 @@ def _chosen(
         foreground.votes(array, name, inside=within(mask, seen), remarks=remarks)
         for array, name, seen in zip(given.arrays, given.names, looked, strict=True)
     ]
+    if not foreground.labels:  # one label of a map has no classes beside it
+        scale = foreground.scale if isinstance(foreground.scale, float) else 1.0
+        check_scaled_classes(given.arrays, (scale, *SCALES[1:]))
+        check_scaled_classes(arrays, (1.0,))
     return replace(given, arrays=arrays)
 
 

@@ -103,6 +103,11 @@ def _not_label(bad: Complaint) -> str:
 
 def _not_finite(bad: Complaint) -> str:
     flag = f"{switch('missing')} nan"
+    if np.isinf(bad.value):
+        return (
+            f"{bad.holder} {bad.held}: votes must be finite; replace it, by numpy.nan_to_num, or by nan for no vote "
+            f"with missing='nan' ({flag})"
+        )
     return f"{bad.holder} {bad.held}: votes must be finite; missing='nan' ({flag}) takes nan for no vote"
 
 
@@ -157,6 +162,11 @@ def _of_values(bad: Complaint) -> str:
     if high <= OVERSHOOT and low >= 1 - OVERSHOOT:
         beyond = [f"{high - 1:.2g} above 1"] * (high > 1) + [f"{-low:.2g} below 0"] * (low < 0)
         return f"its values go up to {' and '.join(beyond)}: clip what rounding did, or interpolation; {_cut_at(0.5)} makes masks"
+    if low < 0:
+        return (
+            f"its values go from {low:.4g} to {high:.4g}: is this an image, such as FLAIR, and no rater's? "
+            "Of logits, which they may be, a sigmoid makes probabilities"
+        )
     return (
         f"its values go from {low:.4g} to {high:.4g}: is this an image, such as FLAIR, and no rater's? Of votes in another "
         f"unit, votes >= K ({switch('threshold')} K) makes masks"

@@ -34,10 +34,11 @@ _DATA = {
     "raters": SOFT_VOTES,
     "axis": """axis : int, optional
     Where raters lie in ``raters`` taken as one array: -1 for a stack of shape (x, y, z, m), 1 for a table of items by
-    raters. Without it they lie on the first axis, and shapes that fit another one rather are refused: of three axes or
-    more, more than 64 raters, or more than 10 where the last axis is shorter and holds at most 10 (a warning: at most
-    20); more than 64 raters who are more than the voxels (a warning: more than 8), in a list if there are at most 20
-    voxels. ``axis=0`` takes these as they are.""",
+    raters. Without it they lie on the first axis, and shapes that fit another one rather are refused: more than
+    64 raters in one array, or in a list of arrays of two axes or more; of three axes or more, more than 10 raters where
+    the last axis is shorter and holds at most 10 (a warning: at most 20); in a list of rows of at most 20 voxels, more
+    than 64 who are more than the voxels. A warning: more than 10 raters of one slice each, which may be one image; more
+    than 8 who are more than the voxels. ``axis=0`` takes all these as they are.""",
     "mask": """mask : array_like of the raters' shape, optional
     The region to fuse (bool, or 0 and 1). Outside it the probability is 0, nothing is counted and nothing
     is checked.""",
@@ -103,5 +104,8 @@ class Votes:
         raters, doubts = listed(self.raters, self.axis)
         present: Any = self.present
         if present is not None and not isinstance(present, (list, tuple)):
-            present, _ = slices(present, self.axis, "present")
+            alike = self.axis is None and tuple(getattr(present, "shape", ()))[:1] == (
+                len(raters),
+            )  # as the raters, who passed
+            present, _ = slices(present, 0 if alike else self.axis, "present")
         return replace(self, raters=raters, present=present, axis=0, doubts=(*self.doubts, *doubts))

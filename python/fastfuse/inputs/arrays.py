@@ -15,6 +15,7 @@ from .libraries import voxels_of
 Array = NDArray[Any]
 
 TITLES = {"mask": "the mask", "prior": "the prior map"}  # what messages call them
+RESULTS = {"SoftMask": ".values", "Fusion": ".probability"}  # what holds votes of fastfuse's own results
 MARKED = 0.1  # a vote above this marks: the rings of soft masks do, what a network leaves everywhere does not
 MOST_LABELS_NAMED = 10
 
@@ -33,6 +34,9 @@ def as_array(value: Any, name: str) -> Array:
         raise TypeError(f"{name} is None: only a fusion takes None, for a rater who did not read the case")
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
         raise TypeError(f"{name} is {value!r}, not an array: the functions that end in _files take paths")
+    kind = type(value)
+    if kind.__module__.startswith(__name__.partition(".")[0]) and kind.__name__ in RESULTS:
+        raise TypeError(f"{name} is a {kind.__name__}: pass its {RESULTS[kind.__name__]}")
     voxels = voxels_of(value, name)
     try:
         if hasattr(voxels, "__dlpack__") and not hasattr(voxels, "__array__"):

@@ -12,7 +12,9 @@ from .libraries import place_of_image
 
 MOST_CHANNELS = 64
 FEWEST_VOXELS = 64  # of a channel; fewer may sum to 1 by chance
-ROUNDING = 2e-3  # of half-precision probabilities
+ROUNDING = 2e-3  # of probabilities, at the least
+MOST_ROUNDED = 8  # classes whose rounding adds up: of many, most are near 0
+EPS = {"bfloat16": 2.0**-7, "float16": 2.0**-10}  # by the type that a network gave
 
 
 def check_channels(raters: Sequence[Any], arrays: Sequence[NDArray[Any]], names: Sequence[str]) -> None:
@@ -27,11 +29,12 @@ def check_channels(raters: Sequence[Any], arrays: Sequence[NDArray[Any]], names:
         place = place_of_image(rater)
         if place is not None and place.channels > 1:
             raise ValueError(f"{name} has {place.channels} channels: give one of them, as rater[1:2] is")
+    eps = max(map(_eps_of, (*raters, *arrays)))
     shape = arrays[0].shape
     for axis in (0, len(shape) - 1):
         if (
             _may_be(shape, axis)
-            and all(_sums_to_one(array, axis) for array in arrays)
+            and all(_sums_to_one(array, axis, eps) for array in arrays)
             and any(_in_several(array, axis) for array in arrays)
         ):
             one = "rater[1]" if axis == 0 else "rater[..., 1]"
@@ -39,11 +42,42 @@ def check_channels(raters: Sequence[Any], arrays: Sequence[NDArray[Any]], names:
                 f"{names[0]} has shape {shape} and sums to 1 along axis {axis} everywhere, as one-hot channels or the "
                 f"probabilities of classes do, and so does every rater: give one class of each, such as {one}"
             )
-    if 2 <= len(arrays) <= MOST_CHANNELS and arrays[0].size >= FEWEST_VOXELS and _are_classes(arrays):
+    check_classes(arrays, 1.0, eps=eps)
+
+
+def check_classes(
+    arrays: Sequence[NDArray[Any]], total: float, *, eps: float = 0.0, step: float = 0.0
+) -> None:
+    """Refuse arrays that sum to ``total`` at every voxel: the classes of one rater.
+
+    ``eps`` is that of the elements' type, ``step`` the distance of neighbouring values.
+    """
+    if not (2 <= len(arrays) <= MOST_CHANNELS and arrays[0].size >= FEWEST_VOXELS):
+        return
+    tolerance = _tolerance(len(arrays), eps, step / total)
+    if _are_classes(arrays, total, tolerance):
         raise ValueError(
-            f"the {len(arrays)} raters' votes sum to 1 at every voxel, as one-hot channels or the probabilities of classes "
-            "do: give a list of raters, one class of each"
+            f"the {len(arrays)} raters' votes sum to {total:g} at every voxel, as one-hot channels or the probabilities of "
+            "classes do: give a list of raters, one class of each"
         )
+
+
+def check_scaled_classes(arrays: Sequence[NDArray[Any]], totals: Sequence[float]) -> None:
+    """Refuse raters that sum to one of the totals at every voxel, such as 100 or 255, before they become votes."""
+    eps = max(map(_eps_of, arrays))
+    step = 1.0 if arrays[0].dtype.kind in "iu" else 0.0
+    for total in dict.fromkeys(totals):
+        check_classes(arrays, total, eps=eps, step=step)
+
+
+def _eps_of(value: Any) -> float:
+    kind = str(getattr(value, "dtype", "")).rpartition(".")[2]
+    return EPS.get(kind, 0.0)
+
+
+def _tolerance(classes: int, eps: float, step: float = 0.0) -> float:
+    """Return how far the sum of rounded probabilities may lie from 1."""
+    return max(ROUNDING, min(classes, MOST_ROUNDED) * max(eps, step / 2))
 
 
 def _may_be(shape: Sequence[int], axis: int) -> bool:
@@ -55,12 +89,14 @@ def _may_be(shape: Sequence[int], axis: int) -> bool:
     )
 
 
-def _sums_to_one(array: NDArray[Any], axis: int) -> bool:
+def _sums_to_one(array: NDArray[Any], axis: int, eps: float) -> bool:
+    tolerance = _tolerance(array.shape[axis], eps)
     moved = np.moveaxis(array, axis, 0)
     corner: Any = (slice(None), *(0,) * (array.ndim - 2))
     row = moved[corner]  # which tells nearly always
     return all(
-        _is_one(part.sum(axis=0, dtype=np.float64)) and bool((part >= 0).all()) for part in (row, moved)
+        _is_one(part.sum(axis=0, dtype=np.float64), tolerance) and bool((part >= 0).all())
+        for part in (row, moved)
     )
 
 
@@ -69,17 +105,17 @@ def _in_several(array: NDArray[Any], axis: int) -> bool:
     return sum(bool(channel.any()) for channel in np.moveaxis(array, axis, 0)) > 1
 
 
-def _are_classes(arrays: Sequence[NDArray[Any]]) -> bool:
-    """Tell whether raters sum to 1 at every voxel, and more than one marks something."""
+def _are_classes(arrays: Sequence[NDArray[Any]], whole: float, tolerance: float) -> bool:
+    """Tell whether raters sum to ``whole`` at every voxel, and more than one marks something."""
     rows = [array[(0,) * (array.ndim - 1)] for array in arrays]
     for parts in (rows, arrays):  # a row tells nearly always
         total = np.zeros(parts[0].shape)
         for part in parts:
             total += part
-        if not _is_one(total) or any(bool((part < 0).any()) for part in parts):
+        if not _is_one(total / whole, tolerance) or any(bool((part < 0).any()) for part in parts):
             return False
     return sum(bool(array.any()) for array in arrays) > 1
 
 
-def _is_one(sums: NDArray[np.float64]) -> bool:
-    return bool((np.abs(sums - 1) <= ROUNDING).all())
+def _is_one(sums: NDArray[np.float64], tolerance: float) -> bool:
+    return bool((np.abs(sums - 1) <= tolerance).all())

@@ -91,7 +91,9 @@ def _real(value: Any) -> float | None:
     """Return a real number (no boolean) as float, anything else as None."""
     import numpy as np
 
-    if isinstance(value, (np.ndarray, np.generic)):
+    if isinstance(value, (np.ndarray, np.generic)) or (
+        getattr(value, "shape", None) == () and hasattr(value, "item")
+    ):  # a tensor
         value = value.item()
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None

@@ -16,6 +16,7 @@ from .names import MOST_TOLD, counted
 
 SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be remarked
 PLACELESS = (".npy", ".png", ".tif", ".tiff")  # formats that keep no place in space
+FLAT = 1e-6  # of the box that an affine's steps would span at right angles: as much is no volume
 SHEAR = 0.01  # cosine of the angle of two axes up to which distances along them err by a hundredth at most
 
 
@@ -125,9 +126,22 @@ def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
 
 
 def grid_of(name: str, place: Place) -> Grid | None:
-    """Return the grid of an image whose place is known; None if that is its voxels' size alone."""
+    """Return the grid of an image whose place is known; None if that is its voxels' size alone.
+
+    Raises
+    ------
+    GridError
+        If its affine is no matrix of finite numbers that can be inverted.
+    """
     if place.affine is None:
         return None
+    steps = place.affine[:3, :3]
+    least = FLAT * float(np.prod(np.linalg.norm(steps, axis=0)))
+    if not (np.isfinite(place.affine).all() and abs(np.linalg.det(steps)) > least):
+        raise GridError(
+            f"{name}: its affine is not an invertible matrix of finite numbers; mend it, or give a NumPy array and "
+            "spacing_mm"
+        )
     return Grid(name, place.shape + (1,) * (3 - len(place.shape)), place.affine)
 
 

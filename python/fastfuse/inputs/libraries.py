@@ -132,7 +132,9 @@ def place_of_image(value: Any) -> Place | None:
     if affine is None or not hasattr(value, "shape"):
         return None
     if str(getattr(value, "meta", {}).get("space", "")).upper().endswith("LPS"):
-        affine = LPS_TO_RAS @ affine if len(affine) == 4 else np.diag([-1.0, -1.0, 1.0]) @ affine
+        flips = LPS_TO_RAS if len(affine) == 4 else np.diag([-1.0, -1.0, 1.0])
+        with np.errstate(invalid="ignore"):
+            affine = flips @ affine
     return _placed(affine, tuple(value.shape), channels_first=True)
 
 
@@ -178,6 +180,7 @@ def _check_components(number: int, name: str) -> None:
 
 def _voxels_of_itk(value: Any, name: str) -> Any:
     """Return an array with axes z, y, x, as both libraries give it to NumPy."""
+    _check_pixels(value, name)
     _check_components(int(value.GetNumberOfComponentsPerPixel()), name)
     if hasattr(value, "__array__"):
         return value
@@ -185,6 +188,24 @@ def _voxels_of_itk(value: Any, name: str) -> Any:
     if not hasattr(sitk, "GetArrayViewFromImage"):
         raise TypeError(f"{name} is of type {type(value).__name__}: convert it to NumPy")
     return sitk.GetArrayViewFromImage(value)
+
+
+def _check_pixels(value: Any, name: str) -> None:
+    """Refuse pixels that are no numbers before SimpleITK converts them: of a label map it ends the process."""
+    if not hasattr(value, "GetPixelIDTypeAsString"):
+        return
+    pixels = str(value.GetPixelIDTypeAsString()).lower()
+    if "label" in pixels:
+        raise TypeError(f"{name} is a label map of SimpleITK: convert it by SimpleITK.LabelMapToLabel(image)")
+    if "complex" in pixels:
+        raise TypeError(
+            f"{name} holds complex numbers: convert them, as by SimpleITK.ComplexToModulus(image)"
+        )
+    if "vector" in pixels:
+        raise ValueError(
+            f"{name} has {value.GetNumberOfComponentsPerPixel()} values a voxel: give an image of one, such as "
+            "SimpleITK.VectorIndexSelectionCast(image, 1)"
+        )
 
 
 def _affine_of(value: Any) -> NDArray[np.float64] | None:
@@ -196,7 +217,7 @@ def _affine_of(value: Any) -> NDArray[np.float64] | None:
         affine = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError, RuntimeError):
         return None
-    return affine if affine.shape in ((3, 3), (4, 4)) and np.isfinite(affine).all() else None
+    return affine if affine.shape in ((3, 3), (4, 4)) else None
 
 
 def _place_of_nibabel(image: Any) -> Place | None:
@@ -204,7 +225,8 @@ def _place_of_nibabel(image: Any) -> Place | None:
         return None
     shape, affine = tuple(image.shape), np.asarray(image.affine, dtype=np.float64)
     unit = _unit_of(getattr(image, "header", None))
-    affine = np.diag([unit, unit, unit, 1.0]) @ affine
+    with np.errstate(invalid="ignore"):  # an affine that is not finite is refused later
+        affine = np.diag([unit, unit, unit, 1.0]) @ affine
     sides: tuple[float, ...] | None = None
     if hasattr(getattr(image, "header", None), "get_zooms"):
         sides = tuple(unit * float(side) for side in image.header.get_zooms())

@@ -20,6 +20,7 @@ MANY = 10  # raters of a stack, above which a shorter last axis is that of the r
 SURE_LAST = 10  # surely, if it holds up to this
 MOST_LAST = 20  # perhaps, if it holds up to this
 GIVE_AXIS = "axis=-1 if raters lie on the last axis, axis=0 if they do lie on the first"
+ONE_IMAGE = "one image? give a list of images, one per rater"
 
 
 def listed(raters: Any, axis: Any = None) -> tuple[list[Any], list[str]]:
@@ -49,6 +50,7 @@ def listed(raters: Any, axis: Any = None) -> tuple[list[Any], list[str]]:
     if is_image(raters) or _is_array(raters) or not isinstance(raters, Iterable) or _is_text(raters):
         return slices(raters, place, "raters")
     items = list(raters)
+    _check_not_nested(items)
     if place is not None and place != 0:
         if any(item is None or is_image(item) for item in items):
             raise ValueError(
@@ -94,32 +96,51 @@ def slices(stack: Any, axis: int | None, name: str) -> tuple[list[Any], list[str
 def check_stack(shape: Sequence[int], name: str) -> list[str]:
     """Refuse a stack whose first axis is not where raters lie, by its shape; return a doubt that is not sure.
 
-    Refused: with three axes or more, above 64 raters, or above 10 where the last axis is shorter and holds at most 10;
-    above 64 raters that are more than the voxels. In doubt: above 10 raters where the last axis is shorter and holds at
-    most 20; above 8 raters that are more than the voxels.
+    Refused: above 64 raters; with three axes or more, above 10 where the last axis is shorter and holds at most 10. In
+    doubt: with three axes or more, above 10 raters where the last axis is shorter and holds at most 20; above 10 raters
+    of one slice each; above 8 raters that are more than the voxels. Axes of length 1 tell nothing.
     """
-    raters, voxels = shape[0], int(np.prod(shape[1:], dtype=np.int64))
-    said = f"{name} is one array of shape {tuple(shape)}"
-    if len(shape) > 2 and raters > MOST_STACKED:
+    return _doubts_on(shape, f"{name} is one array of shape {tuple(shape)}")
+
+
+def _doubts_on(shape: Sequence[int], said: str) -> list[str]:
+    raters, *sides = shape[0], *(length for length in shape[1:] if length != 1)
+    voxels = int(np.prod(sides, dtype=np.int64))
+    if len(sides) > 1 and raters > MOST_STACKED:
         raise ValueError(
             f"{said}, which looks like one image, not {raters} raters: give a list of images, one per rater; or, of a "
             f"stack, {GIVE_AXIS}"
         )
-    if len(shape) > 2 and raters > MANY and shape[-1] < raters and shape[-1] <= MOST_LAST:
-        doubt = f"{said}, which looks like {shape[-1]} raters on the last axis: give {GIVE_AXIS}"
-        if shape[-1] <= SURE_LAST:
+    if len(sides) > 1 and raters > MANY and sides[-1] < raters and sides[-1] <= MOST_LAST:
+        doubt = f"{said}, which looks like {sides[-1]} raters on the last axis: give {GIVE_AXIS}; {ONE_IMAGE}"
+        if sides[-1] <= SURE_LAST:
             raise ValueError(doubt)
         return [f"{doubt}; it was taken for {raters} raters"]
-    return _of_table(
-        raters, voxels, f"{said}, which would be {raters} raters of {_voxels(voxels)}: give {GIVE_AXIS}"
-    )
+    if len(sides) == 2 and raters > MANY:
+        doubt = f"{said}, which may be one image: give axis=0 if it holds {raters} raters; {ONE_IMAGE}"
+        return [f"{doubt}; it was taken for {raters} raters"]
+    doubt = f"{said}, which would be {raters} raters of {_voxels(voxels)}: give {GIVE_AXIS}; {ONE_IMAGE}"
+    if len(sides) < 2 and raters > MOST_STACKED:
+        raise ValueError(doubt)
+    return _of_table(raters, voxels, doubt)
 
 
 def _check_list(items: Sequence[Any]) -> list[str]:
-    """Refuse raters who are more than their voxels, at most 20, as rows of a table are; return a doubt that is not sure."""
+    """Treat arrays of two axes or more as their stack, and numbers as a table's rows, above 64 or where they are few."""
     first = next((item for item in items if item is not None), None)
+    if is_image(first) or isinstance(first, Slice):
+        return []
     shape = np.shape(first) if isinstance(first, (list, tuple)) else getattr(first, "shape", None)
-    if not shape or len(shape) > 1 or shape[0] > MOST_LAST or isinstance(first, Slice):
+    if not shape:
+        return []
+    sides = [int(length) for length in shape if length != 1]
+    if len(sides) > 1:
+        slices_of_one = len(sides) == 2 and len(items) > MANY
+        if any(item is None for item in items) or not (slices_of_one or len(items) > MOST_STACKED):
+            return []
+        said = f"raters is a list of {len(items)} arrays of shape {tuple(shape)}"
+        return _doubts_on((len(items), *sides), said)
+    if len(shape) > 1 or shape[0] > MOST_LAST:
         return []
     voxels = int(shape[0])
     said = f"raters is a list of {len(items)} that hold {_voxels(voxels)} each"
@@ -127,6 +148,18 @@ def _check_list(items: Sequence[Any]) -> list[str]:
         "if they are the items of a table, and raters its columns, give axis=1; if they are raters, axis=0"
     )
     return _of_table(len(items), voxels, f"{said}: {remedy}")
+
+
+def _check_not_nested(items: Sequence[Any]) -> None:
+    """Refuse a rater who is a list of volumes: of cases, or of a case's raters."""
+    for i, item in enumerate(items):
+        if isinstance(item, (list, tuple)) and any(
+            is_image(part) or len(getattr(part, "shape", ())) > 2 for part in item
+        ):
+            raise TypeError(
+                f"rater {i} is a list of {len(item)} volumes: give one array or image for each rater, and fuse one case "
+                "at a time"
+            )
 
 
 def _of_table(raters: int, voxels: int, doubt: str) -> list[str]:

@@ -18,6 +18,7 @@ from .evaluation import (
     share,
     wrote,
 )
+from .numbers import plural
 from .terminal import LOOK, output, printable
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def print_folders(
 def _cases(result: FolderEvaluation) -> Table:
     """Return a table of all cases, or of the lowest in Dice if there are many."""
     kept = sorted(result.cases, key=lambda name: result.cases[name].dice)[:MOST_ROWS]
-    title = f"{len(result.cases):,} cases"
+    title = plural(len(result.cases), "case")
     if len(kept) < len(result.cases):
         title += f"; the {MOST_ROWS} lowest in Dice"
     table = Table(title=title, **LOOK)
@@ -96,7 +97,7 @@ def _how(result: FolderEvaluation, folders: Mapping[str, Path], options: Options
             f"{TITLES[name].partition(' (')[0]} {count}" for name, count in counts.items() if count
         )
         if found:
-            yield f"{what}, of {len(result.cases)} cases: {found}"
+            yield f"{what}, of {plural(len(result.cases), 'case')}: {found}"
     pooled = result.pooled
     marked = pooled.both + pooled.only_mask + pooled.only_truth
     yield f"Dice of all cases' voxels together: {share(pooled.dice)} ({marked:,} voxels marked by either)"

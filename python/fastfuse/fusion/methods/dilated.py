@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dilation.conditional import conditional_dilation
+from ...dilation.doubts import remarks_in_memory
 from ...dilation.guide import Guide
 from ...dilation.options import Dilation, Scope, Threshold
 from ...dilation.soft_mask import SoftMask
@@ -132,8 +133,9 @@ def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tu
     as_companion(image, "image", given.arrays[0].shape)
     threads = check_count(options.threads, "threads", least=0)
     guide = Guide.of(image, votes.mask, growth, threads=threads, roi_name="mask")
-    fusion, _, doubts = dilate_fusion(replace(votes, raters=given.listed()), guide, options)
-    return fusion, remarks + doubts
+    fusion, soft, doubts = dilate_fusion(replace(votes, raters=given.listed()), guide, options)
+    grown = [remark for remark in remarks_in_memory(guide, [soft], ["the consensus"]) if remark not in doubts]
+    return fusion, remarks + doubts + grown
 
 
 def dilate_fusion(votes: Votes, guide: Guide, options: Options) -> tuple[Fusion, SoftMask, list[str]]:
