@@ -137,7 +137,7 @@ def test_results_are_no_votes() -> None:
 
 def test_logits_are_named() -> None:
     logits = [RNG.normal(size=SHAPE).astype(np.float32) * 4 for _ in range(3)]
-    with pytest.raises(ValueError, match=r"of logits.*a sigmoid"):
+    with pytest.raises(ValueError, match=r"[Oo]f logits.*a sigmoid"):
         fastfuse.soft_staple(logits)
     fastfuse.majority_vote([1 / (1 + np.exp(-one)) for one in logits])
 

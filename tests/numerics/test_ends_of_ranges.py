@@ -39,7 +39,7 @@ TOGETHER = [
 
 def votes_of(kind: str, raters: int) -> np.ndarray:
     rng = np.random.default_rng(raters)
-    votes = (rng.random((raters, 5, 6)) < np.where(rng.random((5, 6)) < 0.3, 0.8, 0.1)).astype(np.float64)
+    votes = (rng.random((raters, 3, 12)) < np.where(rng.random((3, 12)) < 0.3, 0.8, 0.1)).astype(np.float64)
     votes[:, 0, 0], votes[:, 0, 1] = 0, 1
     if kind == "dense":
         votes = np.where(votes == 1, rng.uniform(0.4, 1, votes.shape), rng.uniform(0, 0.5, votes.shape))

@@ -162,9 +162,13 @@ def _of_values(bad: Complaint) -> str:
     if high <= OVERSHOOT and low >= 1 - OVERSHOOT:
         beyond = [f"{high - 1:.2g} above 1"] * (high > 1) + [f"{-low:.2g} below 0"] * (low < 0)
         return f"its values go up to {' and '.join(beyond)}: clip what rounding did, or interpolation; {_cut_at(0.5)} makes masks"
-    logits = "of logits, a sigmoid makes probabilities; " if votes.dtype.kind == "f" and low < 0 else ""
+    if low < 0:
+        return (
+            f"its values go from {low:.4g} to {high:.4g}: is this an image, such as FLAIR, and no rater's? "
+            "Of logits, which they may be, a sigmoid makes probabilities"
+        )
     return (
-        f"its values go from {low:.4g} to {high:.4g}: {logits}is this an image, such as FLAIR, and no rater's? Of votes in another "
+        f"its values go from {low:.4g} to {high:.4g}: is this an image, such as FLAIR, and no rater's? Of votes in another "
         f"unit, votes >= K ({switch('threshold')} K) makes masks"
     )
 

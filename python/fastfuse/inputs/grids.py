@@ -15,8 +15,8 @@ from .libraries import Place, place_of_image
 from .names import MOST_TOLD, counted
 
 SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be remarked
-FLAT = 1e-6  # of the box that an affine's steps would span at right angles: as much is no volume
 PLACELESS = (".npy", ".png", ".tif", ".tiff")  # formats that keep no place in space
+FLAT = 1e-6  # of the box that an affine's steps would span at right angles: as much is no volume
 SHEAR = 0.01  # cosine of the angle of two axes up to which distances along them err by a hundredth at most
 
 

@@ -40,13 +40,21 @@ def for_slow_em(evidence: Evidence) -> str:
 def _other_fits(evidence: Evidence) -> list[str]:
     options = evidence.options
     tries = []
-    if evidence.method.votes == "soft" and options.m_step != "em":
+    if evidence.method.votes == "soft" and options.m_step != "em" and not _are_masks(evidence):
         tries.append("m_step='em'")
     if not _is(options.prior, "estimate"):
         tries.append("prior='estimate'")
     if _can_be_masked(evidence):
         tries.append("a mask")
     return tries
+
+
+def _are_masks(evidence: Evidence) -> bool:
+    """Tell binary votes, for which both M-steps are the same."""
+    if evidence.case is None or evidence.options.select_label is not None:
+        return evidence.case is not None
+    arrays = evidence.case.given.arrays
+    return all(array.dtype.kind in "bui" or not ((array > 0) & (array < 1)).any() for array in arrays)
 
 
 def _can_be_masked(evidence: Evidence) -> bool:
