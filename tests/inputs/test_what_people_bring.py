@@ -37,6 +37,22 @@ def test_classes_are_found_though_they_are_scaled(classes: Any, options: dict[st
         fuse(classes, **options)
 
 
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize(
+    ("high", "options"),
+    [(255, {"binarize": True}), (7, {"binarize": True}), (255, {"scale": 255}), (100, {"threshold": 50})],
+)
+def test_scaled_classes_of_each_rater(high: int, options: dict[str, Any], axis: int) -> None:
+    raters = [np.stack([1 - mask, mask], axis=axis) * np.uint8(high) for mask in MASKS]
+    remedy = r"rater\[1\]" if axis == 0 else r"rater\[..., 1\]"
+    with pytest.raises(ValueError, match=rf"sums to \d+ along axis .* everywhere.*{remedy}"):
+        fastfuse.majority_vote(raters, **options)
+    kept = [np.take(rater, 1, axis) for rater in raters]
+    np.testing.assert_array_equal(
+        fastfuse.majority_vote(kept, **options).probability, fastfuse.majority_vote(MASKS).probability
+    )
+
+
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
 @pytest.mark.parametrize("classes", [2, 4, 12])
 @pytest.mark.parametrize("each", [False, True])

@@ -184,8 +184,8 @@ def _chosen(
     ]
     if not foreground.labels:  # one label of a map has no classes beside it
         scale = foreground.scale if isinstance(foreground.scale, float) else 1.0
-        check_scaled_classes(given.arrays, (scale, *SCALES[1:]))
-        check_scaled_classes(arrays, (1.0,))
+        check_scaled_classes(given.arrays, given.names, (scale, *SCALES[1:]))
+        check_scaled_classes(arrays, given.names, (1.0,))
     return replace(given, arrays=arrays)
 
 

@@ -30,19 +30,27 @@ def check_channels(raters: Sequence[Any], arrays: Sequence[NDArray[Any]], names:
         if place is not None and place.channels > 1:
             raise ValueError(f"{name} has {place.channels} channels: give one of them, as rater[1:2] is")
     eps = max(map(_eps_of, (*raters, *arrays)))
+    _check_axes(arrays, names, 1.0, eps, 0.0)
+    check_classes(arrays, 1.0, eps=eps)
+
+
+def _check_axes(
+    arrays: Sequence[NDArray[Any]], names: Sequence[str], total: float, eps: float, step: float
+) -> None:
+    """Refuse raters each of whom sums to ``total`` along the first axis or the last."""
     shape = arrays[0].shape
     for axis in (0, len(shape) - 1):
-        if (
-            _may_be(shape, axis)
-            and all(_sums_to_one(array, axis, eps) for array in arrays)
-            and any(_in_several(array, axis) for array in arrays)
+        if not _may_be(shape, axis):
+            continue
+        tolerance = _tolerance(shape[axis], eps, step / total)
+        if all(_sums_to(array, axis, total, tolerance) for array in arrays) and any(
+            _in_several(array, axis) for array in arrays
         ):
             one = "rater[1]" if axis == 0 else "rater[..., 1]"
             raise ValueError(
-                f"{names[0]} has shape {shape} and sums to 1 along axis {axis} everywhere, as one-hot channels or the "
-                f"probabilities of classes do, and so does every rater: give one class of each, such as {one}"
+                f"{names[0]} has shape {shape} and sums to {total:g} along axis {axis} everywhere, as one-hot channels or "
+                f"the probabilities of classes do, and so does every rater: give one class of each, such as {one}"
             )
-    check_classes(arrays, 1.0, eps=eps)
 
 
 def check_classes(
@@ -62,11 +70,14 @@ def check_classes(
         )
 
 
-def check_scaled_classes(arrays: Sequence[NDArray[Any]], totals: Sequence[float]) -> None:
-    """Refuse raters that sum to one of the totals at every voxel, such as 100 or 255, before they become votes."""
+def check_scaled_classes(
+    arrays: Sequence[NDArray[Any]], names: Sequence[str], totals: Sequence[float]
+) -> None:
+    """Refuse raters, or channels of each, that sum to one of the totals at every voxel, such as 100 or 255, before they become votes."""
     eps = max(map(_eps_of, arrays))
     step = 1.0 if arrays[0].dtype.kind in "iu" else 0.0
     for total in dict.fromkeys(totals):
+        _check_axes(arrays, names, total, eps, step)
         check_classes(arrays, total, eps=eps, step=step)
 
 
@@ -89,13 +100,12 @@ def _may_be(shape: Sequence[int], axis: int) -> bool:
     )
 
 
-def _sums_to_one(array: NDArray[Any], axis: int, eps: float) -> bool:
-    tolerance = _tolerance(array.shape[axis], eps)
+def _sums_to(array: NDArray[Any], axis: int, total: float, tolerance: float) -> bool:
     moved = np.moveaxis(array, axis, 0)
     corner: Any = (slice(None), *(0,) * (array.ndim - 2))
     row = moved[corner]  # which tells nearly always
     return all(
-        _is_one(part.sum(axis=0, dtype=np.float64), tolerance) and bool((part >= 0).all())
+        _is_one(part.sum(axis=0, dtype=np.float64) / total, tolerance) and bool((part >= 0).all())
         for part in (row, moved)
     )
 
