@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fastfuse.inputs.grids import Grid, check_same_grid
-from fastfuse.inputs.lattice import Box, fit_of
-from fastfuse.inputs.mirrors import Marked, Turn, misfit_of, turns_of
+from fastfuse.inputs.lattice import Box, Turn, fit_of
+from fastfuse.inputs.mirrors import Marked, misfit_of, turns_of
 from fastfuse.inputs.nearest import resampled
 
 SHAPE = (4, 5, 6)

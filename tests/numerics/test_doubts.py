@@ -175,6 +175,23 @@ def test_empty_and_full_agree_with_the_mask(number: float, below: float, dtype: 
                 assert f"at the cut {cut:g}" in said[0]
 
 
+def majority_of_files(paths: list[Path], **options: Any) -> tuple[str, int]:
+    """Fuse files beside themselves; return what is said, and how many voxels the written mask marks."""
+    folder = paths[0].parent
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fastfuse.fuse_files(
+            paths,
+            folder / "c.nii",
+            method="majority",
+            save_label=folder / "l.nii",
+            overwrite=True,
+            **options,
+        )
+    marked = int(np.asarray(nib.load(folder / "l.nii").dataobj).sum())
+    return " ".join(str(one.message) for one in caught), marked
+
+
 def test_files_are_judged_at_their_cut(tmp_path: Path) -> None:
     """An empty mask is warned of, and a mask with voxels is not, whatever lies above 0.5."""
     rng = np.random.default_rng(0)
@@ -183,18 +200,7 @@ def test_files_are_judged_at_their_cut(tmp_path: Path) -> None:
         nib.save(nib.Nifti1Image(votes, np.eye(4)), tmp_path / f"r{i}.nii")
     paths = [tmp_path / f"r{i}.nii" for i in range(3)]
     for cut in (0.2, 0.5, 0.9):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            fastfuse.fuse_files(
-                paths,
-                tmp_path / "c.nii",
-                method="majority",
-                save_label=tmp_path / "l.nii",
-                cut=cut,
-                overwrite=True,
-            )
-        said = " ".join(str(one.message) for one in caught)
-        marked = np.asarray(nib.load(tmp_path / "l.nii").dataobj).sum()
+        said, marked = majority_of_files(paths, cut=cut)
         assert ("consensus is empty" in said) == (marked == 0)
         facts = json.loads((tmp_path / "c.json").read_text())
         assert facts["foreground"]["voxels"] == marked
@@ -208,18 +214,8 @@ def test_files_are_judged_by_their_ties(tmp_path: Path) -> None:
         nib.save(nib.Nifti1Image(votes, np.eye(4)), tmp_path / f"r{i}.nii")
     paths = [tmp_path / f"r{i}.nii" for i in range(2)]
     for ties, marked in (("foreground", 32), ("background", 0)):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            fastfuse.fuse_files(
-                paths,
-                tmp_path / "c.nii",
-                method="majority",
-                save_label=tmp_path / "l.nii",
-                ties=ties,
-                overwrite=True,
-            )
-        said = " ".join(str(one.message) for one in caught)
-        assert np.asarray(nib.load(tmp_path / "l.nii").dataobj).sum() == marked
+        said, written = majority_of_files(paths, ties=ties)
+        assert written == marked
         assert ("empty at the cut 0.5 (its highest probability is 0.5)" in said) == (marked == 0)
 
 

@@ -97,8 +97,8 @@ class FieldByTable : public TableEngine {
     const std::vector<double> coupling_; // β k of each axis
     const Checkerboard board_;
     const std::int32_t other_;         // row of voxels outside the table; their w does not change
-    RawVector<std::int32_t> row_;      // of each voxel, in the order of the board
-    RawVector<double> w_;              // of each voxel, in the order of the board; 1/2 outside the mask
+    RawVector<std::int32_t> row_;      // row in the table, by place on the board
+    RawVector<double> w_;              // probability, by place on the board; 1/2 outside the mask
     const std::vector<double> nobody_; // w of half a line outside the volume
 };
 

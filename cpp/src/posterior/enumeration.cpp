@@ -73,7 +73,7 @@ class RowEnumerator::Terms {
         fractional_ = 0;
         int factors = 0;
         one_exponent_ = zero_exponent_ = 0;
-        take_exponents(); // of a prior near 0 or 1
+        take_exponents(); // a prior near 0 or 1 underflows without
         for (std::size_t i = 0; i < static_cast<std::size_t>(batch_.raters); ++i) {
             if (is_fractional(vote(i))) {
                 // Checked before, but the caller may have changed the array since.

@@ -87,7 +87,8 @@ void product_posterior(const Batch& batch, const Performance& performance, Poste
     const bool many = batch.raters > factors_between_scalings;
     if (many) {
         std::fill_n(posterior.exponent.begin(), batch.rows, std::array<std::int64_t, 2>{});
-        take_exponents(batch.rows, one, zero, posterior.exponent.data()); // of a prior near 0 or 1
+        take_exponents(batch.rows, one, zero,
+                       posterior.exponent.data()); // a prior near 0 or 1 underflows without
     }
     for (int i = 0; i < batch.raters; ++i) {
         const auto k = static_cast<std::size_t>(i);

@@ -33,8 +33,8 @@ void leave(void* pool) {
     if (left->alive.fetch_sub(1) == 1) delete left;
 }
 
-// Tells a thread's pool of its end. A thread_local object would do, but for a failure without memory, which
-// ends the process.
+// Calls `leave` when a thread ends. A thread_local object is no choice: the process ends if there is no
+// memory for it.
 struct Key {
     Key() : made(pthread_key_create(&key, leave) == 0) {}
     Pool* pool() const { return made ? static_cast<Pool*>(pthread_getspecific(key)) : nullptr; }

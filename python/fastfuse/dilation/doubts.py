@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..inputs.arrays import Array, name_of, shown_number
+from ..inputs.names import joined
 from .guide import Guide
 from .options import Dilation
 from .soft_mask import SoftMask
 
 TOO_LARGE = 1.5  # times the size asked
-MOST_NAMED = 3
 LEAST_VOXELS = 100  # of a mask in memory: of a toy's few, the brightest candidates can be many times as many
 SAMPLE = 4096  # voxels that tell most images from masks
 
@@ -52,11 +52,7 @@ def remarks_on_growth(
     found = [(i, soft.size) for i, soft in enumerate(softened) if soft.size > TOO_LARGE * options.size]
     if not found:
         return []
-    named = [f"{name_of(i, names)} × {size:.2f}" for i, size in found[:MOST_NAMED]]
-    others = len(found) - MOST_NAMED
-    more = [f"{others} other{'s' * (others > 1)}"] if others > 0 else []
-    *first, last = named + more
-    listed = f"{', '.join(first)} and {last}" if first else last
+    listed = joined([f"{name_of(i, names)} × {size:.2f}" for i, size in found])
     remedy = (
         ""
         if options.threshold == "exact"

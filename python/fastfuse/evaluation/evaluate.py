@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import warn
-from ..inputs.arrays import as_array, shown_number
+from ..inputs.arrays import as_array, first_wrong
 from ..inputs.checks import Labels, Scale
 from ..inputs.grids import check_in_memory
 from ..inputs.kinds import VoxelsLike
@@ -230,7 +230,7 @@ def _region(mask: NDArray[Any], name: str) -> NDArray[np.bool_]:
     wrong = inside & (mask != 1)
     if wrong.any():
         raise ValueError(
-            f"{_found(mask, wrong, name)}: a mask is boolean or holds 0 and 1 only; write mask > 0"
+            f"{first_wrong(mask, wrong, name)}: a mask is boolean or holds 0 and 1 only; write mask > 0"
         )
     if not inside.any():
         raise ValueError(f"{name} is empty: no voxel to evaluate")
@@ -248,17 +248,11 @@ def _marked(
         broken = wrong & ~np.isfinite(values)
         if broken.any():
             raise ValueError(
-                f"{_found(values, broken, name)}: values must be finite; replace it, as by numpy.nan_to_num, or leave "
+                f"{first_wrong(values, broken, name)}: values must be finite; replace it, as by numpy.nan_to_num, or leave "
                 "such voxels out by a mask (--mask)"
             )
         raise ValueError(
-            f"{_found(values, wrong, name)}: a mask holds 0 and 1, a probability lies in [0, 1]; {advice}"
+            f"{first_wrong(values, wrong, name)}: a mask holds 0 and 1, a probability lies in [0, 1]; {advice}"
         )
     marked = np.asarray(values >= cut)
     return marked if inside is None else marked & inside
-
-
-def _found(values: NDArray[Any], wrong: NDArray[np.bool_], name: str) -> str:
-    """Return the first wrong value and its voxel as text."""
-    place = tuple(int(index) for index in np.unravel_index(np.argmax(wrong), wrong.shape))
-    return f"{name} holds {shown_number(float(values[place]))} at voxel {place}"

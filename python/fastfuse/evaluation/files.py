@@ -12,13 +12,15 @@ from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
 from ..images.placing import Form, Kind, Resample
 from ..images.sidecar import sidecar_bytes
+from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale
 from ..inputs.foreground import Foreground
+from ..inputs.names import enumerated
 from .detection import LEAST_MM3
 from .evaluate import measure
 from .facts import facts_of_pair
 from .lesions import lesion_map
-from .options import ChannelAxis, Match, Options
+from .options import Match, Options
 from .record import Record
 from .result import Evaluation
 from .space import Space
@@ -239,8 +241,7 @@ def without_lesions(named: Iterable[tuple[str, Evaluation]], role: str, options:
 
 def listed(names: Sequence[str]) -> str:
     """Return names as text, the first twenty if there are more."""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(shown(name) for name in names[:MOST_NAMED]) + more
+    return enumerated([shown(name) for name in names], MOST_NAMED)
 
 
 def _write(record: Record, wanted: Mapping[str, Path], *, overwrite: bool) -> None:

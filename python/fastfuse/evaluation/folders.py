@@ -10,13 +10,14 @@ from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
 from ..images.placing import Form, Resample
 from ..images.sidecar import sidecar_bytes
+from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale
 from ..inputs.names import grouped
 from .detection import LEAST_MM3
 from .facts import csv_of_cases, facts_of_folders
 from .files import compare, inputs_of, listed, without_lesions
 from .matching import Pairs, pairs_in
-from .options import ChannelAxis, Match, Options
+from .options import Match, Options
 from .result import Evaluation
 from .summary import FolderEvaluation, pooled_of, summaries_of
 
@@ -141,9 +142,10 @@ def evaluate_both(
     if written:
         with Outputs(overwrite=overwrite) as outputs:
             for path in written:
-                facts = facts_of_folders(folders, options, result, remarks)
-                is_table = path.name.lower().endswith(".csv")
-                outputs.add(path, csv_of_cases(result.cases) if is_table else sidecar_bytes(facts))
+                if path.name.lower().endswith(".csv"):
+                    outputs.add(path, csv_of_cases(result.cases))
+                else:
+                    outputs.add(path, sidecar_bytes(facts_of_folders(folders, options, result, remarks)))
             outputs.commit()
     return result, remarks, written
 

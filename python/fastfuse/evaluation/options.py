@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal
 
 from ..images.placing import AS_IT_IS, Placing
+from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import check_choice, check_count, check_cut
 from ..inputs.foreground import Foreground
 from .components import check_connectivity
@@ -14,7 +15,6 @@ from .detection import CONNECTIVITY, LEAST_MM3, MATCHES, check_least
 from .surface import check_tolerance
 
 Match = Literal["msseg", "any"]
-ChannelAxis = Literal["first", "last"]
 DROPPING = 26  # connectivity of components that are dropped, unless one is given
 
 
@@ -97,9 +97,7 @@ class Options:
             tolerance_mm=check_tolerance(tolerance_mm),
             prediction=prediction,
             truth=own if own.selects else shared,
-            channel_axis=None
-            if channel_axis is None
-            else cast(ChannelAxis, check_choice(channel_axis, "channel_axis", get_args(ChannelAxis))),
+            channel_axis=check_channel_axis(channel_axis),
             placing=Placing.checked(grid, resample, use),
         )
 

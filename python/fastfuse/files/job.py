@@ -171,7 +171,7 @@ class Job:
 def marked_by_each(inputs: Inputs, label: int | None) -> Iterator[NDArray[Any]]:
     """Yield where each rater marks: a vote of at least 0.5, inside the mask, of what they looked at."""
     for vote, seen in zip(inputs.votes, inputs.present or [None] * len(inputs.votes), strict=True):
-        marked = marks(vote) if label is None else selected(vote, label)
+        marked = marked_by(vote, label)
         for region in (seen, inputs.region):
             if region is not None:
                 marked = marked & (region != 0)
@@ -185,8 +185,10 @@ def marked_voxels(inputs: Inputs, label: int | None, fusion: Fusion, *, grown: b
     return [int(np.count_nonzero(marked)) for marked in marked_by_each(inputs, label)]
 
 
-def marks(vote: NDArray[Any]) -> NDArray[Any]:
-    """Return where a vote is at least 0.5, without a copy in double precision."""
+def marked_by(vote: NDArray[Any], label: int | None) -> NDArray[np.bool_]:
+    """Return where a rater marks the label, or votes at least 0.5; without a copy in double precision."""
+    if label is not None:
+        return selected(vote, label)
     return np.asarray(vote > 0 if vote.dtype.kind in "bui" else vote >= vote.dtype.type(0.5))
 
 

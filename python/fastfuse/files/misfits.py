@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..fusion.result import Fusion
-from ..inputs.arrays import selected
-from ..inputs.mirrors import Marked, axes_in_words, misfit_of
-from .job import Inputs, Job
+from ..inputs.mirrors import Marked, axes_in_words, in_words, misfit_of
+from .job import Inputs, Job, marked_by
 
 AGREES = 0.5  # least Dice with the consensus of a rater who is not looked at
 
@@ -21,7 +18,7 @@ def misfit_remarks(job: Job, inputs: Inputs, fusion: Fusion, label: int | None) 
     doubtful = np.flatnonzero(fusion.dice < AGREES).tolist()
     if len(inputs.votes) < 2 or not doubtful:
         return []
-    test = partial(_marks, label=label)
+    test = partial(marked_by, label=label)
     raters = [Marked(votes, test, float(fusion.volume[at])) for at, votes in enumerate(inputs.votes)]
     found = {at: misfit_of(raters[at], [*raters[:at], *raters[at + 1 :]]) for at in doubtful}
     axes = axes_in_words(inputs.grid.affine)
@@ -30,13 +27,9 @@ def misfit_remarks(job: Job, inputs: Inputs, fusion: Fusion, label: int | None) 
         misfit = next(iter(told.values()))
         dice = f"Dice {misfit.turned:.2f}, {misfit.as_it_is:.2f} as they are"
         remedy = "look at both in a viewer, and correct the one that is wrong"
-        turn = misfit.turn.in_words(axes)
+        turn = in_words(misfit.turn, axes)
         return [f"{' and '.join(job.names)} fit each other only when one is {turn}: {dice}; {remedy}"]
     return [
         f"{job.names[at]} {misfit.in_words(axes)}; look at it in a viewer, and correct its voxels or its header"
         for at, misfit in told.items()
     ]
-
-
-def _marks(votes: NDArray[Any], label: int | None) -> NDArray[np.bool_]:
-    return np.asarray(votes >= 0.5) if label is None else selected(votes, label)

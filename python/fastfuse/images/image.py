@@ -14,9 +14,10 @@ from ..errors import ImageError
 from ..inputs.arrays import labels_in, shown_number
 from ..inputs.foreground import Foreground
 from ..inputs.grids import Grid
+from ..inputs.libraries import unit_of
 from .channels import Held
 from .formats.segments import Segment
-from .grids.forms import forms_of, unit_of
+from .grids.forms import forms_of
 from .paths import shown
 
 HALF = 0.501  # of a step: single precision needs a little more than half

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..inputs.arrays import labels_in
 from ..inputs.foreground import Foreground
+from ..inputs.lattice import Turn
 from ..inputs.names import counted
 from .channels import Channels, are_classes
 from .checks import check_memory
 from .dataset_json import regions_of
 from .image import Image
 from .paths import shown
-from .turns import Match, Turn, matches, turns_onto
+from .turns import Match, in_words, matches, turns_onto
 
 ARRAYS = ("probabilities", "softmax")
 COMPANIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -118,7 +119,7 @@ def _held_against(channels: Channels, companion: Image, remarks: list[str]) -> M
     if best.turn != Turn():
         _check_one_way(channels, name, [match.turn for match in found if match.wrong == best.wrong])
         remarks.append(
-            f"{shown(path)}: the probabilities lie turned against {name} ({best.turn}) and were turned back"
+            f"{shown(path)}: the probabilities lie turned against {name} ({in_words(best.turn)}) and were turned back"
         )
     if not best.marked:
         remarks.append(f"{name} marks nothing, so that the orientation of {shown(path)} could not be checked")
@@ -172,7 +173,7 @@ def _check_one_way(channels: Channels, name: str, turns: Sequence[Turn]) -> None
         for channel in channels.values
         for other in others
     ):
-        ways = "; ".join(str(turn) for turn in turns[:3])
+        ways = "; ".join(in_words(turn) for turn in turns[:3])
         raise ImageError(
             f"{shown(channels.path)}: its probabilities fit {name} in {len(turns)} ways ({ways}): save the channel as "
             "NIfTI in the orientation that is right"

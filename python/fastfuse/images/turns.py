@@ -10,37 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inputs.lattice import Turn
+
 Levels = NDArray[np.integer[Any]]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Axes exchanged, and then some reversed.
-
-    Attributes
-    ----------
-    axes : tuple of 3 int
-        The axis of the volume that becomes each axis.
-    flipped : tuple of int
-        The axes that are reversed after that.
-    """
-
-    axes: tuple[int, ...] = (0, 1, 2)
-    flipped: tuple[int, ...] = ()
-
-    def of(self, volume: NDArray[Any]) -> NDArray[Any]:
-        """Return the volume turned, without a copy."""
-        return np.flip(volume.transpose(self.axes), self.flipped)
-
-    def __str__(self) -> str:
-        """Say how the volume is turned."""
-        moved = [axis for axis in range(3) if self.axes[axis] != axis]
-        parts = [
-            _named(axes, what)
-            for axes, what in ((moved, "exchanged"), (list(self.flipped), "flipped"))
-            if axes
-        ]
-        return " and ".join(parts) or "as they are"
 
 
 @dataclass(frozen=True)
@@ -79,7 +51,7 @@ def turns_onto(shape: tuple[int, ...], other: tuple[int, ...]) -> Iterator[Turn]
         for count in range(4)
         for flipped in itertools.combinations(range(3), count)
     ]
-    yield from sorted(found, key=lambda turn: (turn != Turn(), turn.axes != (0, 1, 2), len(turn.flipped)))
+    yield from sorted(found, key=lambda turn: (turn != Turn(), turn.order != (0, 1, 2), len(turn.reverse)))
 
 
 def matches(levels: Levels, labels: Levels) -> list[Match]:
@@ -119,6 +91,16 @@ def _match(turn: Turn, table: NDArray[np.int64], values: list[int]) -> Match:
     background = sum(int(table[level, 0]) for level, label in labels.items() if label == 0)
     total = int(table.sum())
     return Match(turn, labels, total - right, total - background)
+
+
+def in_words(turn: Turn) -> str:
+    """Say how a volume is turned."""
+    parts = [
+        _named(axes, what)
+        for axes, what in ((turn.exchanged, "exchanged"), (list(turn.reverse), "flipped"))
+        if axes
+    ]
+    return " and ".join(parts) or "as they are"
 
 
 def _named(axes: list[int], what: str) -> str:

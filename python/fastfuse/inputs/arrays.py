@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import reason_of
 from .channels import check_channels
 from .libraries import voxels_of
 
@@ -46,8 +47,9 @@ def as_array(value: Any, name: str) -> Array:
     except MemoryError:
         raise
     except Exception as error:
-        reason = str(error).partition("\n")[0]  # some libraries go on for a page
-        raise TypeError(f"{name} cannot be read as an array ({reason}); convert it to NumPy") from error
+        raise TypeError(
+            f"{name} cannot be read as an array ({reason_of(error)}); convert it to NumPy"
+        ) from error
     told = getattr(voxels, "shape", None)
     if isinstance(told, tuple) and told != array.shape:  # one that NumPy reads value by value
         raise TypeError(f"{name} has shape {told}, and NumPy reads shape {array.shape}; convert it to NumPy")
@@ -133,6 +135,12 @@ def shown_number(value: float) -> str:
     """Return a number as short as it can be without being another one."""
     short = f"{value:g}"
     return short if float(short) == value or math.isnan(value) else repr(value)
+
+
+def first_wrong(values: Array, wrong: NDArray[np.bool_], name: str) -> str:
+    """Say which is the first wrong value, and at which voxel it stands."""
+    place = tuple(int(index) for index in np.unravel_index(np.argmax(wrong), wrong.shape))
+    return f"{name} holds {shown_number(float(values[place]))} at voxel {place}"
 
 
 def coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:

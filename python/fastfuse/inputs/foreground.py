@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import labels_in, selected, shown_number, told_once
+from .arrays import first_wrong, labels_in, selected, shown_number, told_once
 from .checks import Labels, Scale, check_flag, check_labels, check_one_selection, check_scale, check_threshold
 
 SCALES = (1.0, 100.0, 255.0)  # that "auto" tells apart by the highest value
@@ -191,7 +191,7 @@ class Foreground:
                 broken &= inside != 0
             if broken.any():
                 raise ValueError(
-                    f"{_found(data, broken, name)}: a label map holds whole numbers; select_label is not for soft votes"
+                    f"{first_wrong(data, broken, name)}: a label map holds whole numbers; select_label is not for soft votes"
                 )
         marked = selected(data, self.labels[0])
         for label in self.labels[1:]:
@@ -265,7 +265,9 @@ def _scaled(
     if inside is not None:
         wrong &= inside != 0
     if wrong.any():
-        raise ValueError(f"{_found(data, wrong, name)}: with scale {scale:g} values lie from 0 to {scale:g}")
+        raise ValueError(
+            f"{first_wrong(data, wrong, name)}: with scale {scale:g} values lie from 0 to {scale:g}"
+        )
     if 0 < highest <= 1 < scale:
         said.append(
             f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}, "
@@ -309,9 +311,3 @@ def _on_binarized(data: NDArray[Any], name: str, inside: NDArray[Any] | None) ->
     if below := int(np.count_nonzero(values < 0)):
         said.append(f"{name}: binarize counts {below} voxels with values below 0 as background")
     return said
-
-
-def _found(data: NDArray[Any], wrong: NDArray[np.bool_], name: str) -> str:
-    """Return the first wrong value and its voxel as text."""
-    place = tuple(int(index) for index in np.unravel_index(np.argmax(wrong), wrong.shape))
-    return f"{name} holds {shown_number(float(data[place]))} at voxel {place}"

@@ -59,6 +59,38 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """Axes of a volume in another order, some of which are then reversed.
+
+    Attributes
+    ----------
+    order : tuple of int
+        The volume's axis that becomes each axis.
+    reverse : tuple of int
+        Axes to reverse after that.
+    """
+
+    order: tuple[int, ...] = (0, 1, 2)
+    reverse: tuple[int, ...] = ()
+
+    def of(self, volume: NDArray[Any]) -> NDArray[Any]:
+        """Return the volume turned; a view."""
+        return np.flip(volume.transpose(self.order), self.reverse)
+
+    def places(self, places: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.intp]:
+        """Return where voxels of a volume whose axes keep their lengths come to lie; places are (3, n)."""
+        turned = places[list(self.order)]
+        for axis in self.reverse:
+            turned[axis] = shape[axis] - 1 - turned[axis]
+        return turned
+
+    @property
+    def exchanged(self) -> list[int]:
+        """Axes that another one has become."""
+        return [axis for axis, source in enumerate(self.order) if axis != source]
+
+
+@dataclass(frozen=True)
 class Fit:
     """An image's box on a lattice, and how its axes must be turned to lie along those of the lattice.
 
@@ -85,7 +117,7 @@ class Fit:
 
     def along(self, data: NDArray[Any]) -> NDArray[Any]:
         """Return an image's array with its axes as the lattice's; a view."""
-        return np.flip(data.transpose(self.order), self.reverse)
+        return Turn(self.order, self.reverse).of(data)
 
 
 def fit_of(lattice: Grid, image: Grid) -> Fit | None:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it shares with the host
 MILLIMETRES = ("mm", "millimeter", "millimeters", "millimetre", "millimetres")
+UNITS = {1: "metres", 2: "mm", 3: "microns"}  # by NIfTI's codes, in the low three bits of xyzt_units
+IN_MM = {"metres": 1000.0, "mm": 1.0, "microns": 1e-3}
 UNEVEN = 1e-3  # steps of coordinates that differ by more, relative to their size, are no voxel size
 
 
@@ -224,7 +226,7 @@ def _place_of_nibabel(image: Any) -> Place | None:
     if not isinstance(getattr(image, "affine", None), np.ndarray):
         return None
     shape, affine = tuple(image.shape), np.asarray(image.affine, dtype=np.float64)
-    unit = _unit_of(getattr(image, "header", None))
+    unit = IN_MM[unit_of(getattr(image, "header", None))]
     with np.errstate(invalid="ignore"):  # an affine that is not finite is refused later
         affine = np.diag([unit, unit, unit, 1.0]) @ affine
     sides: tuple[float, ...] | None = None
@@ -235,11 +237,11 @@ def _place_of_nibabel(image: Any) -> Place | None:
     return Place(affine if is_volume else None, sides, shape[:3])
 
 
-def _unit_of(header: Any) -> float:
-    """Return the length in mm of the unit that a header of NIfTI counts in."""
+def unit_of(header: Any) -> str:
+    """Return what a header counts in; mm if it does not say, or for a format without units."""
     if not hasattr(header, "get_xyzt_units"):
-        return 1.0
-    return {"meter": 1e3, "micron": 1e-3}.get(header.get_xyzt_units()[0], 1.0)
+        return "mm"
+    return UNITS.get(int(header["xyzt_units"]) & 7, "mm")
 
 
 def _place_of_itk(image: Any) -> Place | None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array
+from .lattice import Turn
 
 MOST = 2000  # marked voxels of a rater that are looked at
 FEWEST = 20  # marked voxels below which a fit may be chance
@@ -19,29 +20,6 @@ FITS = 0.4  # least Dice of a mask that fits when it is turned
 POOR = 0.6  # of that Dice, the most that it may have as it is
 AXES = ("axis 0", "axis 1", "axis 2")
 LETTERS = ("left-right", "back-front", "foot-head")
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Another order of a volume's axes, some of which are then reversed."""
-
-    order: tuple[int, ...]
-    reverse: tuple[int, ...]
-
-    def places(self, places: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.intp]:
-        """Return where voxels come to lie; places are (3, n)."""
-        turned = places[list(self.order)]
-        for axis in self.reverse:
-            turned[axis] = shape[axis] - 1 - turned[axis]
-        return turned
-
-    def in_words(self, axes: Sequence[str]) -> str:
-        """Say what is done; ``axes`` are what messages call them."""
-        moved = [axes[axis] for axis, source in enumerate(self.order) if axis != source]
-        parts = [f"turned ({' and '.join(moved)} exchanged)"] if moved else []
-        if self.reverse:
-            parts.append(f"mirrored along {' and '.join(axes[axis] for axis in self.reverse)}")
-        return " and ".join(parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +80,7 @@ class Misfit:
     def in_words(self, axes: Sequence[str]) -> str:
         """Say so of a mask."""
         return (
-            f"fits the others only when {self.turn.in_words(axes)}: mean Dice {self.turned:.2f}, "
+            f"fits the others only when {in_words(self.turn, axes)}: mean Dice {self.turned:.2f}, "
             f"{self.as_it_is:.2f} as it is"
         )
 
@@ -132,6 +110,15 @@ def turns_of(shape: tuple[int, ...]) -> list[Turn]:
     ]
     reverses = [chosen for count in range(len(axes) + 1) for chosen in itertools.combinations(axes, count)]
     return [Turn(order, reverse) for order in orders for reverse in reverses]
+
+
+def in_words(turn: Turn, axes: Sequence[str]) -> str:
+    """Say how a mask is turned; ``axes`` are what messages call them."""
+    moved = [axes[axis] for axis in turn.exchanged]
+    parts = [f"turned ({' and '.join(moved)} exchanged)"] if moved else []
+    if turn.reverse:
+        parts.append(f"mirrored along {' and '.join(axes[axis] for axis in turn.reverse)}")
+    return " and ".join(parts)
 
 
 def axes_in_words(affine: NDArray[np.float64]) -> list[str]:

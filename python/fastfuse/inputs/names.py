@@ -53,11 +53,14 @@ def told(names: Sequence[str], one: str, many: str) -> str:
 
     ``one`` is the verb, and what follows, for one rater; ``many`` is that for several.
     """
-    if len(names) == 1:
-        return f"{names[0]} {one}"
+    return f"{joined(names)} {one if len(names) == 1 else many}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """Return names as the subject of a sentence: three at most, and the number of the others."""
     others = len(names) - MOST_TOLD
-    last = names[-1] if others <= 0 else counted(others, "other")
-    return f"{', '.join(names[:-1] if others <= 0 else names[:MOST_TOLD])} and {last} {many}"
+    *first, last = names if others <= 0 else [*names[:MOST_TOLD], counted(others, "other")]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def counted(number: int, what: str) -> str:

@@ -14,7 +14,7 @@ from ..checks import check_content
 from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
-from .raw import UNITS_MM, Stored, beside, check_sizes, floats, integers, numbered, text_header
+from .raw import UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
 from .segments import one_image
 
 META_SUFFIXES = (".mha", ".mhd")
@@ -115,7 +115,8 @@ def _listed(path: Path, end: int) -> list[str]:
 
 def _stored(fields: Fields) -> Stored:
     """Return where and how the values are kept; refuse what no image of numbers has."""
-    path, sizes = fields.path, _sizes(fields)
+    path = fields.path
+    sizes = sizes_of(path, fields.needed, ("NDims", "DimSize"), MOST_AXES)
     word = fields.needed("ElementType")[0]
     if word not in TYPES:
         raise ImageError(
@@ -137,16 +138,6 @@ def _stored(fields: Fields) -> Stored:
     if files == [path]:
         skip = fields.end
     return Stored(path, files, (channels, *sizes) if channels > 1 else sizes, dtype, encoding, skip)
-
-
-def _sizes(fields: Fields) -> tuple[int, ...]:
-    path = fields.path
-    (axes,) = integers(path, "NDims", fields.needed("NDims"), 1)
-    if not 2 <= axes <= MOST_AXES:
-        raise ImageError(f"{shown(path)}: its NDims is {axes}; one 3-D image per file is needed")
-    sizes = integers(path, "DimSize", fields.needed("DimSize"), axes)
-    check_sizes(path, "DimSize", sizes)
-    return tuple(sizes)
 
 
 def _data_files(fields: Fields, sizes: tuple[int, ...]) -> list[Path]:

@@ -16,7 +16,7 @@ from ..checks import check_content
 from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
-from .raw import UNITS_MM, Stored, beside, check_sizes, floats, integers, numbered, text_header
+from .raw import UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
 from .segments import Segment, filled_axes, one_image
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
@@ -124,7 +124,7 @@ def _header(path: Path) -> Header:
 def _stored(header: Header) -> Stored:
     """Return where and how the values are kept; refuse what no image of numbers has."""
     path = header.path
-    sizes = _sizes(header)
+    sizes = sizes_of(path, header.needed, ("dimension", "sizes"), MOST_AXES)
     word = " ".join(header.needed("type")).lower()
     kinds = [kind for kind, words in TYPES.items() if word in words]
     if not kinds:
@@ -148,16 +148,6 @@ def _stored(header: Header) -> Stored:
             skip += header.end
         return Stored(path, [path], sizes, dtype, encoding, skip, lines)
     return Stored(path, _data_files(header), sizes, dtype, encoding, skip, lines)
-
-
-def _sizes(header: Header) -> tuple[int, ...]:
-    path = header.path
-    (axes,) = integers(path, "dimension", header.needed("dimension"), 1)
-    if not 2 <= axes <= MOST_AXES:
-        raise ImageError(f"{shown(path)}: its dimension is {axes}; one 3-D image per file is needed")
-    sizes = integers(path, "sizes", header.needed("sizes"), axes)
-    check_sizes(path, "sizes", sizes)
-    return tuple(sizes)
 
 
 def _endian(header: Header) -> Any:

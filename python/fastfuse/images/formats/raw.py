@@ -262,7 +262,20 @@ def integers(path: Path, what: str, words: Sequence[str], count: int | None = No
     return values
 
 
-def check_sizes(path: Path, what: str, sizes: Sequence[int]) -> None:
+def sizes_of(
+    path: Path, needed: Callable[[str], Sequence[str]], names: tuple[str, str], most_axes: int
+) -> tuple[int, ...]:
+    """Return the sizes along the axes; ``names`` are the fields with the number of axes, and with their sizes."""
+    number, what = names
+    (axes,) = integers(path, number, needed(number), 1)
+    if not 2 <= axes <= most_axes:
+        raise ImageError(f"{shown(path)}: its {number} is {axes}; one 3-D image per file is needed")
+    sizes = integers(path, what, needed(what), axes)
+    _check_sizes(path, what, sizes)
+    return tuple(sizes)
+
+
+def _check_sizes(path: Path, what: str, sizes: Sequence[int]) -> None:
     """Refuse sizes below 1, and more values than any file can hold."""
     if min(sizes) < 1:
         raise ImageError(f"{shown(path)}: it has no voxels ({what} {' '.join(map(str, sizes))})")

@@ -9,19 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.grids import NEAR, distance_of_affines
+from ...inputs.libraries import IN_MM, UNITS, unit_of
 from ..paths import shown
 
 Affine = NDArray[np.float64]
 
-UNITS = {1: "metres", 2: "mm", 3: "microns"}  # by NIfTI's codes, in the low three bits of xyzt_units
-IN_MM = {"metres": 1000.0, "mm": 1.0, "microns": 1e-3}
 LEAST_SIDE, MOST_SIDE = 0.01, 100  # mm, of voxels whose unit is not doubted
 CODES = {"qform": "qform_code", "sform": "sform_code"}
-
-
-def unit_of(header: Any) -> str:
-    """Return what a header counts in; mm if it does not say, or for a format without units."""
-    return "mm" if header is None else UNITS.get(int(header["xyzt_units"]) & 7, "mm")
 
 
 def unit_doubt(header: Any, sides: NDArray[np.float64]) -> str:
