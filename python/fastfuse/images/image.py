@@ -49,6 +49,8 @@ class Image:
         Whether the data are votes already: labels have chosen a network's channel, or labels or names a segment.
     held : Held or None
         Labels of the network's segmentation that these are, if that is known.
+    channels_last : bool
+        Whether the header tells that the last of four axes is no space, but that of a network's channels.
     fills : tuple of 3 bool or None
         Along which axes the file is cropped to what it marks, if the data are only a part of that: see
         :func:`filled_axes`.
@@ -64,6 +66,7 @@ class Image:
     segments: tuple[Segment, ...] = ()
     is_channel: bool = False
     held: Held | None = None
+    channels_last: bool = False
     fills: tuple[bool, ...] | None = None
 
     @property
