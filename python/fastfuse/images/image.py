@@ -43,6 +43,8 @@ class Image:
         What is doubtful about the file.
     placed : bool or None
         Whether the header says where the image lies; None: the codes of ``header`` tell, if there is one.
+    unknown_codes : str
+        Codes of the header that are not defined, as in "sform_code 99".
     segments : tuple of Segment
         The structures that the file names.
     is_channel : bool
@@ -63,6 +65,7 @@ class Image:
     scaled: bool = False
     remark: str | None = None
     placed: bool | None = None
+    unknown_codes: str = ""
     segments: tuple[Segment, ...] = ()
     is_channel: bool = False
     held: Held | None = None
@@ -85,7 +88,15 @@ class Image:
         if placed is None:
             placed = self.header is None or bool(forms)
         shape, unit = self.data.shape, unit_of(self.header)
-        return Grid(shown(self.path), shape, self.affine, placed=placed, forms=forms, unit=unit)
+        return Grid(
+            shown(self.path),
+            shape,
+            self.affine,
+            placed=placed,
+            forms=forms,
+            unit=unit,
+            codes=self.unknown_codes,
+        )
 
     @property
     def voxel_ml(self) -> float:

@@ -17,6 +17,7 @@ from nibabel.imageglobals import logger as nibabel_log
 from ...errors import ImageError
 from .. import gz
 from ..checks import READABLE, check_content, check_memory
+from ..grids.forms import codes_in
 from ..image import Image
 from ..nifti import mended_in_words, with_thickness
 from ..paths import remark_on, shown
@@ -206,6 +207,7 @@ def _image(path: Path, image: Any, said: list[str]) -> Image:
         scaled=data.dtype != stored,
         remark=remark_on(path, (*doubts, doubt)),
         placed=False if analyze or doubts else None,
+        unknown_codes=codes_in(doubts),
     )
 
 
