@@ -13,13 +13,8 @@ from ..errors import FastfuseError
 from ..images.paths import OUTPUTS
 
 FILES = ("present",)  # options of text that name files; so do all of a path, and all arguments
-UNCHECKED = (
-    "preset",
-    "folds",
-    "only_folds",
-    "model",
-    "assign",
-)  # options of text that nothing else refuses if they are empty
+# Options of text that nothing else refuses by name if they are empty.
+UNCHECKED = ("preset", "methods", "folds", "only_folds", "split", "model", "assign")
 
 
 class Once(TyperCommand):
