@@ -45,6 +45,11 @@ def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
     """Return an error that says how to install a missing package, or why one that is there cannot be loaded."""
     parts = (error.name or "").split(".")
     missing = isinstance(error, ModuleNotFoundError) and all(part and part[0] != "_" for part in parts)
+    if "failed to map segment" in str(error) or "Cannot allocate memory" in str(error):
+        return FastfuseError(
+            f"{what} cannot load a package that is installed, for want of memory ({reason_of(error)}): raise the limit of "
+            "this process (ulimit -v) or of its container"
+        )
     if not missing:  # a part of a package that is there: no memory for it, or no library of the system
         return FastfuseError(f"{what} cannot load a package that is installed: {reason_of(error)}")
     return FastfuseError(f"{what} needs {error.name}: pip install 'fastfuse[{extra}]'")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from .memory import available, shown_bytes
+from .memory import available, remedy, shown_bytes
 from .paths import shown
 
 READABLE = (
@@ -80,7 +80,7 @@ def check_memory(path: Path, needed: int) -> None:
     if free is not None and needed > free:
         raise ImageError(
             f"{shown(path)}: it needs {shown_bytes(needed)} of memory, more than the {shown_bytes(free)} that are free; crop "
-            "it, or use a machine with more"
+            f"it, or {remedy()}"
         )
 
 
