@@ -81,6 +81,7 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
         )
     segments = _segments(path, found)
     lattice = _lattice(path, found)
+    _check_frames(path, found, lattice, {one.label for one in segments})
     count = len(lattice.places)
     check_memory(
         path, 3 * count * lattice.rows * lattice.columns + 6 * int(np.prod(lattice.shape, dtype=object))
@@ -98,6 +99,37 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
         is_channel=is_channel,
         fills=_fills(frames, lattice),
     )
+
+
+def _check_frames(path: Path, found: Any, lattice: Lattice, described: set[int]) -> None:
+    """Refuse a frame of a segment that is not described, and two of one segment at one place: one lies elsewhere."""
+    numbers = [0] * len(lattice.places) if str(found.SOPClassUID) == LABEL_MAP else _numbers(found)
+    unknown = next((number for number in numbers if number and number not in described), None)
+    if unknown is not None:
+        raise ImageError(
+            f"{shown(path)}: its frame {numbers.index(unknown) + 1} belongs to segment {unknown}, which SegmentSequence does "
+            "not describe; write it again"
+        )
+    seen: dict[tuple[int, int], int] = {}
+    for frame, at in enumerate(zip(numbers, map(int, lattice.places), strict=True), start=1):
+        other = seen.setdefault(at, frame)
+        if other != frame:
+            of = f" of segment {at[0]}" if at[0] else ""
+            raise ImageError(
+                f"{shown(path)}: its frames {other} and {frame}{of} lie at one place (ImagePositionPatient): write it again "
+                "with the place of each"
+            )
+
+
+def _type_of(path: Path, found: Any) -> str:
+    """Return BINARY or FRACTIONAL; refuse another type."""
+    kind = str(found.get("SegmentationType", "BINARY"))
+    if kind not in ("BINARY", "FRACTIONAL"):
+        raise ImageError(
+            f"{shown(path)}: its SegmentationType is {shown(kind)[:20]}: it must be BINARY, FRACTIONAL, or LABELMAP in a "
+            "label map segmentation"
+        )
+    return kind
 
 
 def _fills(frames: NDArray[Any], lattice: Lattice) -> tuple[bool, ...]:
@@ -136,7 +168,7 @@ def _of_frames(
 ) -> tuple[NDArray[Any], bool]:
     """Return the union of the segments that are asked for, or a label map of all, and whether it is the first."""
     numbers = _numbers(found)
-    fractional = str(found.get("SegmentationType", "BINARY")) == "FRACTIONAL"
+    fractional = _type_of(path, found) == "FRACTIONAL"
     foreground = wanted.foreground
     if foreground.segments:
         taken = [one.label for one in named(path, segments, foreground.segments)]
