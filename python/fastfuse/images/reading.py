@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
             raise ImageError(_no_memory(path)) from None
         raise ImageError(_damaged(path, error)) from error
     if wanted.foreground.segments and not image.is_channel:
-        named(path, image.segments, wanted.foreground.segments)  # which refuses a file without names
+        image = _beside_named(image, wanted.foreground.segments)
     check_affine(path, image.affine)
     return image
 
@@ -115,6 +116,16 @@ def _read_by_name(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Imag
     if name.endswith(DICOM_SUFFIXES) or is_dicom(path):
         return read_dicom(path, wanted)
     return read_other(path)
+
+
+def _beside_named(image: Image, names: Sequence[str]) -> Image:
+    """Take a mask of 0 and 1 as it is, where other files name their segments; refuse what is neither."""
+    data = image.data
+    if image.segments or not np.all((data == 0) | (data == 1)):
+        named(image.path, image.segments, names)
+        return image
+    told = f"{shown(image.path)}: it names no segments, so its mask of 0 and 1 was taken as it is"
+    return replace(image, is_channel=True, remark="; ".join(filter(None, (image.remark, told))))
 
 
 def _no_memory(path: Path) -> str:

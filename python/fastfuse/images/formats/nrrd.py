@@ -94,7 +94,7 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
         placed=placed,
         remark=remark_on(path, (*doubts, doubt)),
         segments=tuple(segments),
-        is_channel=bool(wanted.foreground.segments),
+        is_channel=bool(wanted.foreground.segments and segments),
         channels_last=len(shape) == 4,
         fills=filled_axes(values, across) if segments else None,
     )

@@ -78,8 +78,8 @@ def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str]) -> lis
     """
     if not segments:
         raise ImageError(
-            f"{shown(path)}: it names no segments (.seg.nrrd and DICOM SEG do): choose by select_label=K "
-            "(--select-label K) instead"
+            f"{shown(path)}: it names no segments (.seg.nrrd and DICOM SEG do): where no file does, choose by select_label=K "
+            "(--select-label K) instead; beside files that do, write what is meant as a mask of 0 and 1, which is taken as it is"
         )
     return [_named(path, segments, name) for name in wanted]
 
@@ -139,7 +139,7 @@ def chosen(
     ImageError
         If the segments are unknown, or several layers leave open what is meant.
     """
-    if foreground.segments:
+    if foreground.segments and (segments or len(layers) > 1):
         found = named(path, segments, foreground.segments)
         _check_layers(path, found, len(layers))
         _check_whole(path, found, layers)
