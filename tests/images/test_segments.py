@@ -116,7 +116,10 @@ def test_files_without_names_are_refused(tmp_path: Path) -> None:
         fastfuse.evaluate_files(*paths, select_segment="x")
     with pytest.raises(fastfuse.ImageError, match=message):
         fastfuse.soften_files(
-            paths, image=on_grid(tmp_path / "i.nii", A), out_dir=tmp_path, select_segment="x"
+            paths,
+            image=on_grid(tmp_path / "i.nii", A.astype(np.float32)),
+            out_dir=tmp_path / "soft",
+            select_segment="x",
         )
     assert not list(tmp_path.rglob("*.json"))
 
