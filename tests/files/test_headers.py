@@ -81,6 +81,21 @@ def test_moved_sform(tmp_path: Path, masks: np.ndarray, move: str, moved_one: in
 
 
 @quiet
+@pytest.mark.parametrize("move", MOVES)
+def test_one_right_by_each_form(tmp_path: Path, masks: np.ndarray, move: str) -> None:
+    """No form is right for both, so that none is advised."""
+    files = [
+        two_forms(tmp_path / "a.nii", masks[0], AFFINE, MOVES[move]),
+        two_forms(tmp_path / "b.nii", masks[1], MOVES[move] @ np.diag([1, -1, 1, 1]), AFFINE),
+    ]
+    with pytest.raises(
+        fastfuse.GridError, match="each needs another form, so write the right affine"
+    ) as caught:
+        fused(tmp_path, files)
+    assert "--use" not in str(caught.value)
+
+
+@quiet
 @pytest.mark.parametrize("move", [shifted(8.5), shifted(3)], ids=["a part of a voxel", "whole voxels"])
 def test_cropped_and_moved(tmp_path: Path, masks: np.ndarray, move: np.ndarray) -> None:
     """A part of the volume with two places is not padded at either, unless one is chosen."""

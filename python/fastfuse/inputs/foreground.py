@@ -18,7 +18,6 @@ MOST_BACKGROUND = 1  # the lowest value of a scaled probability; that of an imag
 MOST_LABELS = 10  # more different whole numbers look like a scaled probability
 ROUNDED = 1e-6  # of a scale: so far below 0 and above it values were rounded
 NOT_WHOLE = 1e-4  # what single precision makes of a label lies nearer to it
-ONE_SCALE = "give scale=100 or scale=255 (--scale 100 or --scale 255)"
 # Grey values of an image, such as FLAIR, told from scaled votes.
 GREY_END = 0.1  # of the scale: nearer to 0 or to the top are most votes of a network that is sure
 GREY_AT_ENDS = 0.15  # of what is above 0; images of heads have less there, networks' maps over half
@@ -157,7 +156,8 @@ class Foreground:
             (one, high), (other, higher) = (found[scale] for scale in sorted(found)[-2:])
             raise ValueError(
                 f"scale is 'auto', but {one} goes up to {shown_number(high)} and {other} up to "
-                f"{shown_number(higher)}: {ONE_SCALE}, or scale one of them yourself"
+                f"{shown_number(higher)}: no one scale "
+                "fits both, so scale one of them yourself"
             )
         scale = next(iter(found), 1.0)
         return replace(self, scale=scale), [f"scale 'auto' takes {scale:g} for a vote of 1"]

@@ -225,13 +225,21 @@ def moved_form(first: Grid, other: Grid) -> str | None:
 
 def two_places(first: Grid, other: Grid) -> str | None:
     """Say whose header gives two places, its qform and its sform."""
-    for grid in (other, first):
-        shift = _distance_of_forms(grid)
-        if shift > NEAR * grid.voxel_mm.min():
-            return (
-                f"qform and sform of {grid.name} lie {shift:.3g} mm apart; say which is right by use='qform' (--use "
-                "qform) or use='sform' (--use sform)"
-            )
+    told = [
+        (grid, shift)
+        for grid in (other, first)
+        if (shift := _distance_of_forms(grid)) > NEAR * grid.voxel_mm.min()
+    ]
+    if len(told) == 2 and first.shape == other.shape:  # and no form makes one grid of both: see moved_form
+        return (
+            f"qform and sform of {other.name} and of {first.name} lie apart, and by neither they are one grid: each needs "
+            "another form, so write the right affine into both forms of each"
+        )
+    for grid, shift in told:
+        return (
+            f"qform and sform of {grid.name} lie {shift:.3g} mm apart; say which is right by use='qform' (--use "
+            "qform) or use='sform' (--use sform)"
+        )
     return None
 
 
