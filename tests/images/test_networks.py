@@ -374,3 +374,14 @@ def test_a_symmetric_segmentation_of_symmetric_probabilities_is_no_doubt(tmp_pat
     inside = np.where(both_ways(blob((3, 2, 2), 1.5), (0,)), 0.9, 0.1).astype(np.float32)
     path = save_pair(tmp_path, np.stack([1 - inside, inside]), (inside > 0.5).astype(np.uint8))
     assert "ways" not in str(reading.read(path).remark)
+
+
+@pytest.mark.parametrize("length", [65000, 20000, 100])
+def test_words_of_a_damaged_file_are_cut(tmp_path: Path, length: int) -> None:
+    path = save_pair(tmp_path, classes(1), classes(1).argmax(axis=0).astype(np.uint8))
+    content = bytearray(path.read_bytes() + b"\0" * 200_000)
+    content[26:28] = length.to_bytes(2, "little")  # of the name in the local header
+    path.write_bytes(content)
+    with pytest.raises(ImageError) as caught:
+        reading.read(path, wanted=Wanted(Foreground(labels=(1,))))
+    assert len(str(caught.value)) < 700

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
+from ..errors import ImageError, reason_of
 from ..inputs.arrays import labels_in
 from ..inputs.foreground import Foreground
 from ..inputs.lattice import Turn
@@ -210,6 +210,6 @@ def _array(path: Path) -> NDArray[Any]:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
         raise ImageError(
-            f"{shown(path)}: cannot be read ({str(error) or type(error).__name__}); is it a complete .npz?"
+            f"{shown(path)}: cannot be read ({reason_of(error)}); is it a complete .npz?"
         ) from error
     raise ImageError(f"{shown(path)}: it holds {held}; an array named {' or '.join(ARRAYS)} is needed")

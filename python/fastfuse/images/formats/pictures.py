@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError
+from ...errors import ImageError, reason_of
 from ..checks import check_content, check_memory
 from ..image import Image
 from ..paths import remark_on, shown
@@ -55,7 +55,7 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
         except (ImageError, MemoryError):
             raise
         except Exception as error:  # of many kinds
-            reason = str(error).replace(str(path), "").strip() or type(error).__name__
+            reason = reason_of(error).replace(f" {str(path)!r}", "")
             raise ImageError(
                 f"{shown(path)}: cannot be read as PNG or TIFF ({shown(reason)}); is it complete?"
             ) from error
