@@ -338,3 +338,21 @@ def test_units_are_doubted(tmp_path: Path, code: int, side: float, said: str | N
     patch(path, 123, bytes([code]))
     remark = reading.read(path).remark
     assert remark is None if said is None else said in str(remark)
+
+
+@pytest.mark.parametrize("side", [1e30, 1e7, 1e-8, 1e-30])
+@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("options", [{}, {"resample": "nearest"}])
+def test_voxels_of_no_image(
+    tmp_path: Path, masks: np.ndarray, side: float, axis: int, options: dict[str, str]
+) -> None:
+    image = nib.Nifti1Image(masks[0], AFFINE)
+    image.set_qform(AFFINE, 1)
+    image.set_sform(None, 0)
+    image.header["pixdim"][1 + axis] = side
+    (tmp_path / "a.nii").write_bytes(image.header.binaryblock + b"\0" * 4 + masks[0].tobytes(order="F"))
+    files = [save(tmp_path / "b.nii", masks[1]), tmp_path / "a.nii"]
+    with pytest.raises(
+        fastfuse.ImageError, match=r"a\.nii: its voxels measure .* mm, as no image's do; mend"
+    ):
+        fused(tmp_path, files, **options)
