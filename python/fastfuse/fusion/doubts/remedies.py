@@ -81,11 +81,17 @@ def _other_fits(evidence: Evidence) -> list[str]:
 
 
 def _are_masks(evidence: Evidence) -> bool:
-    """Tell binary votes, for which both M-steps are the same."""
+    """Tell binary votes, for which both M-steps are the same; votes on a device are not looked at."""
     if evidence.case is None or evidence.options.select_label is not None:
         return evidence.case is not None
     arrays = evidence.case.given.arrays
-    return all(array.dtype.kind in "bui" or not ((array > 0) & (array < 1)).any() for array in arrays)
+    return all(_is_mask(array) for array in arrays)
+
+
+def _is_mask(array: object) -> bool:
+    if not isinstance(array, np.ndarray):
+        return False
+    return array.dtype.kind in "bui" or not ((array > 0) & (array < 1)).any()
 
 
 def _can_be_masked(evidence: Evidence) -> bool:
