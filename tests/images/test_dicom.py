@@ -275,3 +275,12 @@ def test_types_that_dicom_does_not_have_are_refused(tmp_path: Path, kind: str) -
     path = dicom_seg(tmp_path / "a.dcm", {"lesion": ONE}, SegmentationType=kind)
     with pytest.raises(fastfuse.ImageError, match="its SegmentationType is"):
         reading.read(path)
+
+
+@pytest.mark.parametrize("length", [132, 140])
+def test_a_file_that_ends_before_it_says_what_it_is(tmp_path: Path, length: int) -> None:
+    path = dicom_seg(tmp_path / "a.dcm", {"lesion": ONE})
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(fastfuse.ImageError, match="is it complete") as caught:
+        reading.read(path)
+    assert "dcm2niix" not in str(caught.value)

@@ -13,7 +13,7 @@ from ..dilation.guide import Guide
 from ..dilation.options import Dilation, DilationOptions, Scope, Threshold
 from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
-from ..images.formats.segments import with_segments
+from ..images.formats.segments import Segment, with_segments
 from ..images.outputs import Outputs, check_outputs, make_folder
 from ..images.paths import PathLike, as_path, as_paths, recorded, short_names, shown
 from ..images.placing import Form, Placing, Resample
@@ -166,7 +166,8 @@ def _soften_all(
         )
         remarks += [*remark_on_values(guide.image, guide.image_name), *guide.remarks]
         facts = dilation_facts(guide, image, roi)
-        softened, segments = [], []
+        softened = []
+        segments: list[Segment] = []
         for path, result in zip(masks, results, strict=True):
             mask = common.place_next(next(images), remarks)
             check_one_chosen(mask, wanted.foreground)

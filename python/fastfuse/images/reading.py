@@ -33,6 +33,7 @@ from .formats.pictures import PICTURE_SUFFIXES, read_picture
 from .formats.segments import named
 from .four_axes import one_channel
 from .image import Image
+from .memory import remedy
 from .nifti import NIFTI_SUFFIXES, read_nifti
 from .nnunet import companion_of, read_probabilities
 from .paths import shown
@@ -130,8 +131,8 @@ def _beside_named(image: Image, names: Sequence[str]) -> Image:
 
 def _no_memory(path: Path) -> str:
     return (
-        f"{shown(path)}: there is too little memory to read it: read fewer files at once (--threads 1), crop it, or use a "
-        "machine with more"
+        f"{shown(path)}: there is too little memory to read it: read fewer files at once (--threads 1), crop it, or "
+        f"{remedy()}"
     )
 
 

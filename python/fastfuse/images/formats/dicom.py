@@ -73,6 +73,8 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
 
 def _image(path: Path, found: Any, wanted: Wanted) -> Image:
     kind = str(found.get("SOPClassUID", ""))
+    if not kind:
+        raise ImageError(f"{shown(path)}: it does not say what it is (SOPClassUID); is it complete?")
     if kind not in (SEGMENTATION, LABEL_MAP):
         what = str(found.get("Modality", "")) or "unknown"
         raise ImageError(
