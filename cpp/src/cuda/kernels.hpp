@@ -114,7 +114,7 @@ struct Listed {
 void find_masses(const Columns& columns, const Listed& listed, double* mass, Scratch& scratch);
 
 // Sums: Σ w; Σ w q_i and Σ (1 − w)(1 − q_i) of each rater; the least and the greatest w.
-constexpr int mixed_sums(int raters) { return 1 + 2 * raters; }
+FASTFUSE_HOST_DEVICE constexpr int mixed_sums(int raters) { return 1 + 2 * raters; }
 // Writes w_t = Σ_B q_t(B) p(1|B), eq. (9).
 template <class T>
 void mix(const Columns& columns, const T* posterior, const Consensus& to, double* sums, Scratch& scratch);
