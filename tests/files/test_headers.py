@@ -356,3 +356,40 @@ def test_voxels_of_no_image(
         fastfuse.ImageError, match=r"a\.nii: its voxels measure .* mm, as no image's do; mend"
     ):
         fused(tmp_path, files, **options)
+
+
+def with_side(path: Path, data: np.ndarray, side: float, axis: int) -> Path:
+    """Save a file whose qform alone is set, with one voxel side patched."""
+    image = nib.Nifti1Image(data, AFFINE)
+    image.set_qform(AFFINE, 1)
+    image.set_sform(None, 0)
+    image.header["pixdim"][1 + axis] = side
+    path.write_bytes(image.header.binaryblock + b"\0" * 4 + data.tobytes(order="F"))
+    return path
+
+
+@pytest.mark.parametrize("side", [1e-3, 1e3])
+@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("first", [True, False])
+def test_voxels_of_another_size(
+    tmp_path: Path, masks: np.ndarray, side: float, axis: int, first: bool
+) -> None:
+    """The size is named before any resampling, and again where resampling was asked for."""
+    files = [save(tmp_path / "b.nii", masks[1]), with_side(tmp_path / "a.nii", masks[0], side, axis)]
+    if first:
+        files.reverse()
+    with pytest.raises(
+        fastfuse.GridError,
+        match="more than 100 times apart: one header's voxel size is likely wrong, so mend it; if both are right, resample",
+    ) as caught:
+        fused(tmp_path, files)
+    assert f"{side:.3g}" in str(caught.value)
+    with pytest.warns(fastfuse.FusionWarning, match="one header's voxel size is likely wrong"):
+        fused(tmp_path, files, resample="nearest")
+
+
+def test_voxels_of_another_resolution(tmp_path: Path, masks: np.ndarray) -> None:
+    files = [save(tmp_path / "b.nii", masks[1]), with_side(tmp_path / "a.nii", masks[0], 20, 0)]
+    with pytest.raises(fastfuse.GridError, match="resample one onto the other's grid") as caught:
+        fused(tmp_path, files)
+    assert "likely wrong" not in str(caught.value)

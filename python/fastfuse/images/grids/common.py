@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import GridError
 from ...inputs.doubts import doubt_of, moved
-from ...inputs.grids import SAME, Grid, difference, near, shift_of
+from ...inputs.grids import SAME, Grid, difference, near, shift_of, sizes_apart
 from ...inputs.lattice import Box, Fit, fit_of
 from ...inputs.names import enumerated
 from ...inputs.nearest import resampled
@@ -253,7 +253,8 @@ class Common:
             before = np.count_nonzero(image.data) * image.grid.voxel_mm3
             after = np.count_nonzero(data) * self.like.grid.voxel_mm3
             volumes = f", which makes {after:g} mm³ of {before:g} mm³ that are not 0"
-        return data, f"resampled by the nearest voxel onto {self.name}{volumes}"
+        sizes = sizes_apart(self.like.grid, image.grid)
+        return data, f"resampled by the nearest voxel onto {self.name}{volumes}{sizes and f' ({sizes})'}"
 
 
 def with_form(image: Image, use: str | None) -> Image:
