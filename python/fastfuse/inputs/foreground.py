@@ -27,6 +27,7 @@ GREY_VOXELS = 1000
 SAMPLE = 1 << 18
 
 AN_IMAGE = "it looks like an image, such as FLAIR, rather than a map of votes"
+IS_IT_AN_IMAGE = "is this an image, such as FLAIR, and no rater's?"
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,29 @@ def looks_grey(data: NDArray[Any], scale: float, inside: NDArray[Any] | None = N
         return False
     at_ends = np.count_nonzero((above <= GREY_END * scale) | (above >= (1 - GREY_END) * scale))
     return bool(at_ends <= GREY_AT_ENDS * above.size)
+
+
+def beyond_votes(values: NDArray[Any], *, swapped: bool) -> str:
+    """Say that many different values beyond 0 and 1 seem to be an image's; nothing of few, as a label map has them.
+
+    ``swapped``: whether what lies in an image's place holds two values, so that labels of an atlas are not thought of.
+    """
+    counted = _counted(told_once(values), None)
+    if not counted.size or len(np.unique(counted)) <= MOST_LABELS:
+        return ""
+    low, high = float(counted.min()), float(counted.max())
+    scale = looks_scaled(values)
+    if low > -0.5 and high < 1.5:
+        return ""
+    may_be_labels = low == 0 and bool(np.all(counted == np.rint(counted)))
+    if not swapped and (may_be_labels or scale is not None) and not looks_grey(values, scale or high):
+        return ""
+    return AN_IMAGE if scale else range_in_words(low, high)
+
+
+def range_in_words(low: float, high: float) -> str:
+    """Say from where to where values go, and ask for an image."""
+    return f"its values go from {low:.4g} to {high:.4g}: {IS_IT_AN_IMAGE}"
 
 
 def _keeping_unread(data: NDArray[Any], marked: NDArray[np.bool_]) -> NDArray[Any]:
