@@ -6,6 +6,7 @@ import json
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -172,3 +173,29 @@ def test_raters_are_called_by_their_files(tmp_path: Path, paths: list[Path], mas
             assert "rater 4" not in done.stderr
     full = save(tmp_path / "full.nii", 0 * masks[0] + 1)
     assert remarks_of("fuse", *paths, full, "-o", "c.nii", folder=tmp_path) == ["full.nii marks everything"]
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("cut", [0.7, 0.5, 1.0, 1 / 3])
+@pytest.mark.parametrize("soften", [False, True])
+def test_empty_by_ties(tmp_path: Path, masks: np.ndarray, cut: float, soften: bool) -> None:
+    """Where the highest probability is the cut, the option is named that makes it background."""
+    if soften and cut != 1:
+        pytest.skip("masks that grow are 0 and 1 where they were drawn")
+    path = save(tmp_path / "a.nii", (masks[0] * np.float32(1 if soften else cut)).astype(np.float32))
+    more: dict[str, Any] = {}
+    if soften:
+        flair = save(tmp_path / "f.nii", np.random.default_rng(0).normal(size=masks[0].shape))
+        more = {"image": flair, "soften": True}
+    for ties, words in (("background", ["ties='background'"]), ("foreground", [])):
+        fastfuse.fuse_files(
+            [path, path], tmp_path / "c.nii", method="majority", cut=cut, ties=ties, overwrite=True, **more
+        )
+        said = " ".join(json.loads((tmp_path / "c.json").read_text())["warnings"])
+        assert ("the consensus is empty at the cut" in said) == bool(words)
+        assert all(word in said for word in words)
+    fastfuse.fuse_files(
+        [path, path], tmp_path / "c.nii", method="majority", cut=min(1, cut * 1.01), ties="background", overwrite=True
+    )  # fmt: skip
+    said = " ".join(json.loads((tmp_path / "c.json").read_text())["warnings"])
+    assert ("ties=" in said) == (cut == 1)

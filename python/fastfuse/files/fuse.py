@@ -223,7 +223,7 @@ def _done(
     )  # fmt: skip
     if growth is None:
         say("fusing")
-        fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked)
+        fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
