@@ -284,3 +284,26 @@ def test_a_file_that_ends_before_it_says_what_it_is(tmp_path: Path, length: int)
     with pytest.raises(fastfuse.ImageError, match="is it complete") as caught:
         reading.read(path)
     assert "dcm2niix" not in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize("kind", [{}, {"fractional": True}, {"label_map": True}], ids=str)
+def test_a_file_that_ends_before_its_voxels(tmp_path: Path, share: float, kind: dict[str, bool]) -> None:
+    """Wherever it was cut, no tag's number, and no attribute of Python, is the reason."""
+    content = dicom_seg(tmp_path / "a.dcm", {"one": ONE}, **kind).read_bytes()
+    (tmp_path / "b.dcm").write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(fastfuse.ImageError, match=r"b\.dcm: .*; is it complete\?$") as caught:
+        reading.read(tmp_path / "b.dcm")
+    assert not any(
+        word in str(caught.value) for word in ("(0020", "attribute", "buffer", "patient", "dcm2niix")
+    )
+
+
+@pytest.mark.parametrize("name", ["PixelMeasuresSequence", "PlaneOrientationSequence"])
+def test_an_element_that_is_lacking_is_named(tmp_path: Path, name: str) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    found = pydicom.dcmread(dicom_seg(tmp_path / "a.dcm", {"one": ONE}))
+    del found.SharedFunctionalGroupsSequence[0][name]
+    found.save_as(tmp_path / "a.dcm")
+    with pytest.raises(fastfuse.ImageError, match=rf"it lacks {name}"):
+        reading.read(tmp_path / "a.dcm")

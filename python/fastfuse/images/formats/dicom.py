@@ -5,6 +5,8 @@ pydicom alone is enough: the frames are placed by the positions that they give, 
 
 from __future__ import annotations
 
+import re
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError
+from ...errors import ImageError, reason_of
 from ..checks import READABLE, check_memory
 from ..image import Image
 from ..paths import shown
@@ -65,10 +67,21 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
         except (ImageError, MemoryError):
             raise
         except Exception as error:  # of many kinds
-            reason = " ".join((str(error) or type(error).__name__).split())[:200]
             raise ImageError(
-                f"{shown(path)}: cannot be read as a DICOM segmentation ({shown(reason)}); is it complete?"
+                f"{shown(path)}: cannot be read as a DICOM segmentation ({shown(_why(error))}); is it complete?"
             ) from error
+
+
+def _why(error: Exception) -> str:
+    """Return why pydicom failed, with an element that is lacking by its name."""
+    from pydicom.datadict import keyword_for_tag
+
+    if isinstance(error, (EOFError, struct.error)):
+        return "it ends in the middle of an element"
+    if isinstance(error, KeyError) and error.args:
+        return f"it lacks {keyword_for_tag(error.args[0]) or error.args[0]}"
+    lacking = re.search(r"no attribute '(\w+)'", str(error))
+    return f"it lacks {lacking[1]}" if lacking else reason_of(error)
 
 
 def _image(path: Path, found: Any, wanted: Wanted) -> Image:
@@ -80,6 +93,10 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
         raise ImageError(
             f"{shown(path)}: it is DICOM of modality {shown(what)[:20]}, and no segmentation (SEG): convert it to NIfTI, as "
             f"dcm2niix or 3-D Slicer do; fastfuse reads {READABLE}"
+        )
+    if "PixelData" not in found:
+        raise ImageError(
+            f"{shown(path)}: it holds no voxels (PixelData), which stand at its end; is it complete?"
         )
     segments = _segments(path, found)
     lattice = _lattice(path, found)
