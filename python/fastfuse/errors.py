@@ -57,6 +57,7 @@ def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
 
 # A terminal's escape sequences, as some libraries put into their errors.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+_ADDRESS = re.compile(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-fA-F]+>")  # of an object in memory
 _LONGEST_REASON = 300
 
 
@@ -64,7 +65,7 @@ def reason_of(error: BaseException) -> str:
     """Return why another library failed: its first line without a terminal's escape codes, or the error's type."""
     said = getattr(error, "strerror", None) or str(error)
     lines = [line.strip() for line in _ESCAPES.sub("", said).splitlines()]
-    first = next((line for line in lines if line), type(error).__name__)
+    first = next((_ADDRESS.sub(r"\1", line) for line in lines if line), type(error).__name__)
     return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]}..."
 
 

@@ -20,7 +20,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
-from ..errors import ImageError
+from ..errors import ImageError, reason_of
 from ..inputs.workers import startable
 from . import gz
 from .checks import check_affine, check_regular
@@ -138,7 +138,7 @@ def _no_memory(path: Path) -> str:
 
 def _damaged(path: Path, error: Exception) -> str:
     """Say that a file cannot be read, and what its content looks like if that is something else."""
-    reason = " ".join((str(error) or type(error).__name__).split())[:300]
+    reason = reason_of(error)
     told = f"{shown(path)}: cannot be read ({shown(reason)}); is it a complete image file?"
     what = looks_like(path)
     if what in (None, "gzip", "bzip2"):
