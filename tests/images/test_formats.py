@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import struct
 import sys
-import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -114,35 +113,6 @@ def test_numpy_header_that_promises_too_much(tmp_path: Path) -> None:
         reading.read(tmp_path / "a.npy")
     (tmp_path / "a.npy").write_bytes(content[:-1])
     with pytest.raises(fastfuse.ImageError, match=r"119 bytes of voxels, 120 expected"):
-        reading.read(tmp_path / "a.npy")
-
-
-@pytest.mark.parametrize(
-    "shape", [b"(6, 5-4,)", b"(6, f(4))", b"(6, 5, 4", b"[6, 5, 4]", b"6 5 4 0 0", b"(6.5, 4,)", b"(-6, -5,)"]
-)
-@pytest.mark.parametrize("packed", [False, True])
-def test_numpy_header_that_is_odd(tmp_path: Path, shape: bytes, packed: bool) -> None:
-    """The reason names no object in memory."""
-    np.save(tmp_path / "a.npy", MASK)
-    content = (tmp_path / "a.npy").read_bytes().replace(b"(6, 5, 4)", shape.ljust(9))
-    (tmp_path / "a.npy").write_bytes(content)
-    path = tmp_path / "a.npy"
-    if packed:
-        path = tmp_path / "a.npz"
-        save(tmp_path / "a.nii", MASK)
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("probabilities.npy", content)
-    with pytest.raises(fastfuse.ImageError, match=r"a\.np[yz]: ") as caught:
-        reading.read(path)
-    assert "0x" not in str(caught.value)
-    assert " object at" not in str(caught.value)
-
-
-def test_numpy_that_is_something_else(tmp_path: Path) -> None:
-    (tmp_path / "a.npy").write_bytes(b"no array at all")
-    with pytest.raises(
-        fastfuse.ImageError, match=r"a\.npy: it does not begin as a \.npy file does: save it again"
-    ):
         reading.read(tmp_path / "a.npy")
 
 
