@@ -154,6 +154,9 @@ def test_one_thing_is_wrong(cohort: Path, wrong: str) -> None:
     found = [problem for problem in problems if what in problem.what and problem.file.endswith(file)]
     assert found
     assert all(problem.remedy for problem in problems)
+    for problem in problems:
+        if "mirrored" in problem.what:
+            assert "--fix-flips turns only what the header says is reversed" in problem.remedy
 
 
 def test_everything_is_listed_at_once(cohort: Path) -> None:
