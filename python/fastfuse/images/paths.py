@@ -47,6 +47,15 @@ def as_paths(values: Any) -> list[Path]:
     return paths
 
 
+def listed_paths(values: Any, name: str) -> list[Path | None]:
+    """Return paths, None where one is None; nothing for None. One text is refused: its letters are no files."""
+    if values is None:
+        return []
+    if isinstance(values, (str, bytes, os.PathLike)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} is {values!r}: give a list of paths, one for each rater")
+    return [as_path(value, name) for value in values]
+
+
 def recorded(path: PathLike) -> str:
     """Return a path as text for a JSON file, with undecodable bytes escaped."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()

@@ -174,6 +174,20 @@ class Foreground:
         some = 0 < len(absent) < len(self.labels)
         return [replace(self, labels=absent).said_of_nothing([occur])] if some else []
 
+    def said_of_each(
+        self, arrays: Sequence[NDArray[Any]], names: Sequence[str], inside: NDArray[Any] | None = None
+    ) -> list[str]:
+        """Say in whose label map none of the labels occurs, and which do, if somebody marks one."""
+        counted = [_counted(array, inside) for array in arrays]
+        lack = [not any(selected(one, label).any() for label in self.labels) for one in counted]
+        if not self.labels or all(lack):
+            return []
+        return [
+            f"{name}: {self.said_of_nothing([one])}"
+            for name, one, lacks in zip(names, counted, lack, strict=True)
+            if lacks and one.size
+        ]
+
     def said_of_nothing(self, arrays: Sequence[NDArray[Any]]) -> str:
         """Say that nobody marks anything, and which values occur."""
         occur = labels_in(np.concatenate([np.unique(told_once(array)) for array in arrays]))
