@@ -199,3 +199,45 @@ def test_empty_by_ties(tmp_path: Path, masks: np.ndarray, cut: float, soften: bo
     )  # fmt: skip
     said = " ".join(json.loads((tmp_path / "c.json").read_text())["warnings"])
     assert ("ties=" in said) == (cut == 1)
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_map_of_lesions_is_no_rater(tmp_path: Path, masks: np.ndarray) -> None:
+    block = np.zeros(masks[0].shape, np.uint8)
+    block[2:6, 2:6, 2:6] = 1
+    truth = save(tmp_path / "t.nii", block)
+    other = save(tmp_path / "p.nii", block | np.roll(block, 7, 0))
+    for prediction, only_found in ((truth, True), (other, False)):
+        lesions = tmp_path / "l.nii"
+        fastfuse.evaluate_files(prediction, truth, save_lesions=lesions, overwrite=True)
+        if only_found:
+            fastfuse.fuse_files([truth, lesions], tmp_path / "c.nii")
+            said = " ".join(json.loads((tmp_path / "c.json").read_text())["warnings"])
+            assert "l.nii is a map of found, missed and false lesions that fastfuse wrote" in said
+        else:
+            with pytest.raises(
+                fastfuse.ImageError,
+                match=r"l\.nii: it is a map of found, .* that fastfuse wrote, not a rater's",
+            ):
+                fastfuse.fuse_files([truth, lesions], tmp_path / "d.nii")
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_counts_are_no_rater(tmp_path: Path, paths: list[Path]) -> None:
+    fastfuse.fuse_files(paths, tmp_path / "c.nii", save_counts=tmp_path / "n.nii")
+    with pytest.raises(fastfuse.ImageError, match=r"n\.nii: it is a consensus that fastfuse wrote"):
+        fastfuse.fuse_files([*paths, tmp_path / "n.nii"], tmp_path / "d.nii")
+
+
+def test_a_text_is_no_list(tmp_path: Path, paths: list[Path]) -> None:
+    """Its letters are neither names nor files."""
+    ones = [np.array([[0, 1], [1, 1]])] * 2
+    for call in (
+        lambda: fastfuse.tabulate(ones, names="ab"),
+        lambda: fastfuse.VoteTable([[0, 1]], [3], names="ab"),
+        lambda: fastfuse.fuse_files(paths[:2], tmp_path / "c.nii", names="ab"),
+    ):
+        with pytest.raises(TypeError, match="names is 'ab', one text: give a list of names"):
+            call()
+    with pytest.raises(TypeError, match=r"present is 'a\.nii': give a list of paths"):
+        fastfuse.fuse_files(paths, tmp_path / "c.nii", present="a.nii")
