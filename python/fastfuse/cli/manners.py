@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -37,7 +38,8 @@ def with_manners(command: Command) -> Command:
     @functools.wraps(command)
     def run(*, quiet: bool, json: bool, debug: bool, **given: Any) -> None:
         manner.quiet, manner.json, manner.debug = quiet, json, debug
-        check_addresses("NumPy", NUMPY)
+        if "numpy" not in sys.modules:
+            check_addresses("NumPy", NUMPY)
         command(**given)
 
     parameters = [*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *FLAGS]

@@ -220,7 +220,8 @@ def _masks(
         advice = ADVICE if what == "prediction" else ADVICE_ON_TRUTH
         masks[what] = _marked(votes, names[what], options.cut, inside, advice)
         masking = "binarize" if foreground.binarize else "the threshold"
-        if options.cut != CUT and (foreground.binarize or foreground.threshold is not None):
+        is_cut = foreground.binarize or foreground.threshold is not None
+        if what == "prediction" and options.cut != CUT and is_cut:
             remarks.append(
                 f"{names[what]}: the cut {options.cut:g} does nothing here, as {masking} makes a mask of it: leave one of both out"
             )
