@@ -25,7 +25,19 @@ from fastfuse.train.cohort.check import check_cohort, examine_cohort
 from fastfuse.train.cohort.loading import load_case
 from fastfuse.train.cohort.msseg import find_cases
 
-from ..cohorts import AFFINE, SHAPE, brain, current_case, flipped, image, mask_path, rater_mask, save
+from ..cohorts import (
+    AFFINE,
+    SHAPE,
+    brain,
+    current_case,
+    first_case,
+    flipped,
+    image,
+    image_path,
+    mask_path,
+    rater_mask,
+    save,
+)
 from ..command import run_here
 
 
@@ -38,14 +50,6 @@ def cohort(tmp_path: Path) -> Path:
     ):
         current_case(tmp_path, center, patient)
     return tmp_path
-
-
-def first_case(cohort: Path) -> Path:
-    return cohort / "Training" / "Center_01" / "Patient_01"
-
-
-def image_path(folder: Path, name: str) -> Path:
-    return folder / "Preprocessed_Data" / f"{name}_preprocessed.nii.gz"
 
 
 def test_nothing_is_wrong(cohort: Path) -> None:

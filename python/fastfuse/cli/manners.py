@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -38,8 +37,7 @@ def with_manners(command: Command) -> Command:
     @functools.wraps(command)
     def run(*, quiet: bool, json: bool, debug: bool, **given: Any) -> None:
         manner.quiet, manner.json, manner.debug = quiet, json, debug
-        if "numpy" not in sys.modules:
-            check_addresses("NumPy", NUMPY)
+        check_addresses("NumPy", NUMPY, "numpy")
         command(**given)
 
     parameters = [*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *FLAGS]

@@ -5,7 +5,6 @@ Efron, Tibshirani, *An Introduction to the Bootstrap*, 1993.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -66,8 +65,7 @@ def _resampled_voxels(count: Rates, replicates: int, rng: np.random.Generator) -
 
 def _lesions(marked: NDArray[np.bool_]) -> tuple[Array, int]:
     """Return every voxel's lesion and their number: 26-connected components of what anybody marks."""
-    if "scipy.ndimage" not in sys.modules:
-        check_addresses("SciPy", SCIPY)
+    check_addresses("SciPy", SCIPY, "scipy.ndimage")
     try:
         from scipy import ndimage
     except ImportError as error:
