@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import lacking
+from ..images.memory import SCIPY, check_addresses
 from ..inputs.arrays import as_array
 from ..inputs.checks import check_count
 
@@ -100,6 +101,7 @@ def as_volume(value: Any, name: str) -> NDArray[Any]:
 
 def needed_scipy() -> Any:
     """Return scipy with scipy.ndimage and scipy.spatial; if it is missing, the error says how to install it."""
+    check_addresses("SciPy", SCIPY, "scipy.special")
     try:
         import scipy.ndimage
         import scipy.spatial

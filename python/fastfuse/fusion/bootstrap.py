@@ -64,6 +64,9 @@ def _resampled_voxels(count: Rates, replicates: int, rng: np.random.Generator) -
 
 def _lesions(marked: NDArray[np.bool_]) -> tuple[Array, int]:
     """Return every voxel's lesion and their number: 26-connected components of what anybody marks."""
+    from ..images.memory import SCIPY, check_addresses  # not at the start of every fusion
+
+    check_addresses("SciPy", SCIPY, "scipy.ndimage")
     try:
         from scipy import ndimage
     except ImportError as error:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import ImageError
 from ..inputs.foreground import Foreground
 from ..inputs.names import enumerated
-from .formats.segments import SWITCH, Segment, plain
+from .formats.segments import SWITCH, Segment, named, names_of, plain
 from .image import Image
 from .paths import shown
+
+
+def check_one_chosen(image: Image, foreground: Foreground) -> None:
+    """Refuse a map of several segments that a file names, if none is chosen of them."""
+    if len(image.segments) < 2 or image.is_channel or foreground.selects or not (image.data > 1).any():
+        return
+    raise ImageError(
+        f"{shown(image.path)}: it holds {len(image.segments)} segments, {names_of(image.segments)}: choose one with "
+        f"{SWITCH}, or take all with binarize=True (--binarize)"
+    )
+
+
+def check_any_named(path: Path, segments: Sequence[Segment], foreground: Foreground) -> None:
+    """Refuse files of which none names segments, the first of them ``path``, if some are chosen by name."""
+    if not segments and foreground.segments:
+        named(path, (), foreground.segments)
 
 
 def compare_names(images: Sequence[Image], foreground: Foreground) -> list[str]:
@@ -18,8 +35,10 @@ def compare_names(images: Sequence[Image], foreground: Foreground) -> list[str]:
     Raises
     ------
     ImageError
-        If the name of what is taken of one file belongs to something else in another, of which that is not taken.
+        If the name of what is taken of one file belongs to something else in another, of which that is not taken; or if
+        segments are chosen by name, and no file names any.
     """
+    check_any_named(images[0].path, [one for image in images for one in image.segments], foreground)
     if foreground.segments or foreground.binarize:
         return []
     remarks = []

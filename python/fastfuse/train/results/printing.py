@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...report.table import Column, Table
 from ...report.table import Row as TableRow
-from ...report.terminal import output, printable
+from ...report.terminal import output, print_below, printable
 from .table import PAPER, TITLES, Row
 
 
@@ -15,7 +15,7 @@ def print_table(rows: Sequence[Row], out: Path) -> None:
     """Print Table 1, our values above the paper's, and the folder of the results."""
     console = output()
     if not rows:
-        console.print(f"wrote what is ready below {printable(out)}", highlight=False)
+        print_below(console, [f"wrote what is ready below {printable(out)}"])
         return
     titles = ("experts\nDice", "\nPre", "\nRec", "STAPLE\nDice", "\nPre", "\nRec")
     columns = [Column("trained on", right=False), *map(Column, titles)]
@@ -25,6 +25,4 @@ def print_table(rows: Sequence[Row], out: Path) -> None:
         table.append(TableRow([TITLES[row.method], *(f"{value:.1f}" for value in row.pooled.values())]))
         table.append(TableRow(["  paper, on MSSEG-2016", *(f"{value:.1f}" for value in paper)]))
     Table("Table 1, in percent: against the experts, and against STAPLE", columns, table).print(console)
-    console.print(
-        f"wrote table1.md, metrics.csv, figures and all else below {printable(out)}", highlight=False
-    )
+    print_below(console, [f"wrote table1.md, metrics.csv, figures and all else below {printable(out)}"])
