@@ -239,7 +239,7 @@ def unknown_rows(
     fixed = np.full((m, n_labels, n_labels), np.nan)
     for rater, known in knows.items():
         others = [i for i in range(m) if i != rater]
-        guess = first_guess(votes[others], present[others], "plurality")
+        guess = first_guess(votes[others], present[others], "plurality") * present[others].any(axis=0)
         said = np.einsum("at,bt->ab", guess, votes[rater])
         for a in set(range(n_labels)) - set(known):
             instead = said[a] / said[a].sum() if said[a].any() else np.eye(n_labels)[0]
