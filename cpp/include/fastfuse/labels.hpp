@@ -84,6 +84,7 @@ struct LabelOptions {
 // p(truth | votes) of each row, of the labels for which it may be positive; in ascending order of the codes.
 struct RowTruths {
     std::vector<std::int64_t> first; // of each row, and the end of the last
+    std::vector<std::uint32_t> row;  // of each entry
     std::vector<Code> code;
     std::vector<double> weight;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <utility>
 
 namespace fastfuse {
@@ -14,7 +15,8 @@ class Iteration {
     Iteration(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
               LabelRates rates, double voxels, RowTruths& truths, const Team& team)
         : table_(table), options_(options), m_step_(m_step), voxels_(voxels), truths_(truths), team_(team),
-          moved_(static_cast<std::size_t>(table.raters) * table.kinds()), counts_(team) {
+          moved_(static_cast<std::size_t>(table.raters) * table.kinds()),
+          of_rater_(static_cast<std::size_t>(table.raters)), counts_(team) {
         fit_.rates = std::move(rates);
         fit_.undetermined.resize(moved_.size());
     }
@@ -50,10 +52,11 @@ class Iteration {
             const auto rater = static_cast<int>(job);
             auto& counts = counts_.of(worker, [&] { return std::vector<double>(labels * labels); });
             std::fill(counts.begin(), counts.end(), 0.0);
-            add_counts(table_, truths, rater, counts.data(), worker);
+            count(table_, truths, rater, counts.data(), worker);
             const auto place = static_cast<std::size_t>(job) * labels;
-            m_step_.maximise(rater, counts.data(), fit_.rates.theta, moved_.data() + place,
-                             fit_.undetermined.data() + place);
+            of_rater_[static_cast<std::size_t>(job)] =
+                m_step_.maximise(rater, counts.data(), fit_.rates.theta, moved_.data() + place,
+                                 fit_.undetermined.data() + place);
         });
         if (options_.estimates_prior)
             for (std::size_t a = 0; a < labels; ++a)
@@ -68,16 +71,14 @@ class Iteration {
         return most;
     }
 
-    double log_prior(const LabelRates& rates) const {
-        std::vector<double> parts(static_cast<std::size_t>(table_.raters));
+    // Of rates that no M-step made.
+    double log_prior(const LabelRates& rates) {
         team_.run(table_.raters, [&](std::int64_t job, const Worker&) {
-            parts[static_cast<std::size_t>(job)] = m_step_.log_prior(static_cast<int>(job), rates.theta);
+            of_rater_[static_cast<std::size_t>(job)] = m_step_.log_prior(static_cast<int>(job), rates.theta);
         });
-        double sum = 0;
-        for (const double part : parts)
-            sum += part;
-        return sum;
+        return log_prior();
     }
+    double log_prior() const { return std::accumulate(of_rater_.begin(), of_rater_.end(), 0.0); }
 
     void arrive(LabelSums sums, double log_prior_there) {
         fit_.sums = std::move(sums);
@@ -88,7 +89,8 @@ class Iteration {
     // Returns whether the rates have converged.
     bool step(const RowTruths& truths, const std::vector<double>& mass) {
         maximise(truths, mass);
-        arrive(expect(fit_.rates), log_prior(fit_.rates));
+        const double prior_there = log_prior();
+        arrive(expect(fit_.rates), prior_there);
         return move() <= options_.tol;
     }
     bool step() { return step(truths_, fit_.sums.mass); }
@@ -101,6 +103,7 @@ class Iteration {
         if (!goes_on()) return false;
         const LabelRates second = fit_.rates;
         maximise(truths_, fit_.sums.mass);
+        const double prior_of_third = log_prior();
         if (move() > options_.tol) {
             LabelRates beyond =
                 extrapolate(first, second, fit_.rates, fit_.sums.mass, options_.estimates_prior);
@@ -112,7 +115,7 @@ class Iteration {
                 return false;
             }
         }
-        arrive(expect(fit_.rates), log_prior(fit_.rates));
+        arrive(expect(fit_.rates), prior_of_third);
         return move() <= options_.tol;
     }
 
@@ -122,7 +125,8 @@ class Iteration {
     double voxels_;
     RowTruths& truths_;
     const Team& team_;
-    std::vector<double> moved_; // at i * K + a
+    std::vector<double> moved_;    // at i * K + a
+    std::vector<double> of_rater_; // log p(θ_i)
     PerThread<std::vector<double>> counts_;
     LabelFit fit_;
 };

@@ -58,7 +58,7 @@ Matrices counts_of(const LabelTable& table, const RowTruths& truths, const Team&
     Matrices counts(table.raters, table.kinds());
     team.run(table.raters, [&](std::int64_t job, const Worker& worker) {
         const auto rater = static_cast<int>(job);
-        add_counts(table, truths, rater, counts.of_rater(rater), worker);
+        count(table, truths, rater, counts.of_rater(rater), worker);
     });
     return counts;
 }

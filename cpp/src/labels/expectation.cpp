@@ -1,6 +1,7 @@
 #include "labels/expectation.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -42,10 +43,34 @@ class Row {
 
   private:
     void multiply(const Code* code, std::int64_t n, double* weight) const {
+        switch (voters_) {
+        case 1: return multiply_by<1>(code, n, weight);
+        case 2: return multiply_by<2>(code, n, weight);
+        case 3: return multiply_by<3>(code, n, weight);
+        case 4: return multiply_by<4>(code, n, weight);
+        case 5: return multiply_by<5>(code, n, weight);
+        case 6: return multiply_by<6>(code, n, weight);
+        case 7: return multiply_by<7>(code, n, weight);
+        default: break;
+        }
         for (std::int64_t k = 0; k < n; ++k) {
             double product = prior_[code[k]];
             for (std::size_t v = 0; v < voters_; ++v)
                 product *= of_votes_[v][code[k]];
+            weight[k] = product;
+        }
+    }
+
+    // Of so many voters: the loop over them is unrolled.
+    template <std::size_t voters> void multiply_by(const Code* code, std::int64_t n, double* weight) const {
+        std::array<const double*, voters> of_votes;
+        std::copy_n(of_votes_.begin(), voters, of_votes.begin());
+        const double* prior = prior_.data();
+        for (std::int64_t k = 0; k < n; ++k) {
+            const std::size_t a = code[k];
+            double product = prior[a];
+            for (const double* of_vote : of_votes)
+                product *= of_vote[a];
             weight[k] = product;
         }
     }
@@ -146,18 +171,22 @@ void posterior(const LabelTable& table, const Matrices& theta, const std::vector
     });
 }
 
-void add_counts(const LabelTable& table, const RowTruths& truths, int rater, double* counts,
-                const Worker& worker) {
+void count(const LabelTable& table, const RowTruths& truths, int rater, double* counts,
+           const Worker& worker) {
     const Code* votes = table.codes_of(rater);
     const std::size_t labels = table.kinds();
+    const std::int64_t rows = table.size();
     const std::int64_t* first = truths.first.data();
+    const Code* code = truths.code.data();
+    const double* weight = truths.weight.data();
     Pace pace(worker);
-    for (std::int64_t r = 0; r < table.size(); ++r) {
+    for (std::int64_t r = 0; r < rows; ++r) {
         if (votes[r] == no_code) continue;
         double* of_vote = counts + votes[r] * labels;
-        for (std::int64_t k = first[r]; k < first[r + 1]; ++k)
-            of_vote[truths.code[static_cast<std::size_t>(k)]] += truths.weight[static_cast<std::size_t>(k)];
-        if (pace.stopped_after(first[r + 1] - first[r])) return;
+        const std::int64_t end = first[r + 1];
+        for (std::int64_t k = first[r]; k < end; ++k)
+            of_vote[code[k]] += weight[k];
+        if (pace.stopped_after(end - first[r])) return;
     }
 }
 

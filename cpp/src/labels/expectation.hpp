@@ -26,9 +26,8 @@ LabelSums expectation(const LabelTable& table, const Matrices& theta, const std:
 void posterior(const LabelTable& table, const Matrices& theta, const std::vector<double>& prior,
                RowTruths& truths, const Team& team);
 
-// Adds rater i's counts T[a, b] = Σ c w over the rows where their vote is b, to `counts`, K × K: [a, b] at b
-// K + a. `truths` hold c w. Returns early where the work is to end.
-void add_counts(const LabelTable& table, const RowTruths& truths, int rater, double* counts,
-                const Worker& worker);
+// Adds rater i's counts T[a, b] = Σ c w over the rows where their vote is b, to `counts`: [a, b] at b K + a.
+// `truths` hold c w. Returns early where the work is to end.
+void count(const LabelTable& table, const RowTruths& truths, int rater, double* counts, const Worker& worker);
 
 } // namespace fastfuse

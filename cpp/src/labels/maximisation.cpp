@@ -10,8 +10,7 @@
 namespace fastfuse {
 namespace {
 
-constexpr double floor_of_rate = 1e-12; // in the logarithm of the prior
-constexpr double says_other = 1e-3;     // δ of a rater who does not know a label
+constexpr double says_other = 1e-3; // δ of a rater who does not know a label
 // Of a rate that EM is driving to 0. At every row some label has w ≥ 1 / K, and rates far above it; left
 // alone, such rates become denormal numbers, which are slow.
 constexpr double vanished = 1e-150;
@@ -24,52 +23,102 @@ Maximisation::Maximisation(const LabelOptions& options, std::vector<double> shar
     if (!options.performance_prior) return;
     belief_ = options.performance_prior->belief;
     diagonal_ = options.performance_prior->diagonal;
+    for (std::size_t b = 0; b < shares_.size(); ++b) {
+        log_off_diagonal_.push_back(std::log(off_diagonal(b)));
+        log_on_diagonal_.push_back(std::log(off_diagonal(b) + on_diagonal()));
+    }
 }
 
-void Maximisation::maximise(int rater, const double* counts, Matrices& theta, double* moved,
-                            std::uint8_t* undetermined) const {
+double Maximisation::maximise(int rater, const double* counts, Matrices& theta, double* moved,
+                              std::uint8_t* undetermined) const {
     const std::size_t labels = shares_.size();
-    std::vector<double> whole(labels),
-        before(theta.of_rater(rater), theta.of_rater(rater) + theta.per_rater());
+    double* rates = theta.of_rater(rater);
+    const std::vector<double> before(rates, rates + theta.per_rater());
+    const std::vector<double> whole = sums_of(counts);
+    if (by_class_)
+        set_by_class(counts, whole, rates);
+    else
+        set_full(counts, whole, rates);
+    set_fixed(rater, rates);
+    std::fill_n(moved, labels, 0.0);
     for (std::size_t b = 0; b < labels; ++b)
         for (std::size_t a = 0; a < labels; ++a)
-            whole[a] += counts[b * labels + a] + (belief_ > 0 ? belief(a, b) : 0);
-    double* rates = theta.of_rater(rater);
-    for (std::size_t a = 0; a < labels; ++a) {
+            moved[a] = std::max(moved[a], std::abs(rates[b * labels + a] - before[b * labels + a]));
+    for (std::size_t a = 0; a < labels; ++a)
         undetermined[a] = !(whole[a] > 0);
-        if (by_class_)
-            set_by_class(counts, a, whole[a], rates);
-        else if (whole[a] > 0)
-            set_rates(counts, a, whole[a], rates);
+    const bool as_counted = !by_class_ && fixed_.entries().empty();
+    return as_counted ? log_prior_of(counts, whole) : log_prior(rater, theta);
+}
+
+// Σ_b T[a, b] + α[a, b] − 1
+std::vector<double> Maximisation::sums_of(const double* counts) const {
+    const std::size_t labels = shares_.size();
+    std::vector<double> whole(labels);
+    for (std::size_t b = 0; b < labels; ++b) {
+        const double off = off_diagonal(b);
+        for (std::size_t a = 0; a < labels; ++a)
+            whole[a] += counts[b * labels + a] + off;
+        whole[b] += on_diagonal();
     }
-    for (std::size_t k = 0; k < before.size() && !fixed_.entries().empty(); ++k)
-        if (const double fixed = fixed_.of_rater(rater)[k]; !std::isnan(fixed)) rates[k] = fixed;
-    std::fill_n(moved, labels, 0.0);
-    for (std::size_t k = 0; k < before.size(); ++k)
-        moved[k % labels] = std::max(moved[k % labels], std::abs(rates[k] - before[k]));
+    return whole;
 }
 
 // θ[a, b] = (T[a, b] + α[a, b] − 1) / Σ_b of the same
-void Maximisation::set_rates(const double* counts, std::size_t a, double whole, double* theta) const {
+void Maximisation::set_full(const double* counts, const std::vector<double>& whole, double* rates) const {
     const std::size_t labels = shares_.size();
     for (std::size_t b = 0; b < labels; ++b) {
-        const double part = counts[b * labels + a] + (belief_ > 0 ? belief(a, b) : 0);
-        const double rate = part / whole;
-        theta[b * labels + a] = rate > vanished ? rate : 0;
+        const double off = off_diagonal(b);
+        const double* part = counts + b * labels;
+        double* rate = rates + b * labels;
+        const double own = part[b] + off + on_diagonal();
+        for (std::size_t a = 0; a < labels; ++a) {
+            const double share = (a == b ? own : part[a] + off) / whole[a];
+            rate[a] = whole[a] > 0 ? (share > vanished ? share : 0) : rate[a];
+        }
     }
 }
 
 // s = T[a, a] / Σ_b T[a, b], with the prior's counts    θ[a, b ≠ a] = (1 − s) π(b) / (1 − π(a))
-void Maximisation::set_by_class(const double* counts, std::size_t a, double whole, double* theta) const {
+void Maximisation::set_by_class(const double* counts, const std::vector<double>& whole, double* rates) const {
     const std::size_t labels = shares_.size();
-    double others = 0;
-    for (std::size_t b = 0; b < labels; ++b)
-        if (b != a) others += counts[b * labels + a] + (belief_ > 0 ? belief(a, b) : 0);
-    const double own = counts[a * labels + a] + (belief_ > 0 ? belief(a, a) : 0);
-    const double s = whole > 0 ? own / whole : theta[a * labels + a];
-    const double rest = whole > 0 ? others / whole : 1 - s;
-    for (std::size_t b = 0; b < labels; ++b)
-        theta[b * labels + a] = b == a ? s : shares_[a] < 1 ? rest * shares_[b] / (1 - shares_[a]) : 0;
+    for (std::size_t a = 0; a < labels; ++a) {
+        double others = 0;
+        for (std::size_t b = 0; b < labels; ++b)
+            if (b != a) others += counts[b * labels + a] + off_diagonal(b);
+        const double own = counts[a * labels + a] + off_diagonal(a) + on_diagonal();
+        const double s = whole[a] > 0 ? own / whole[a] : rates[a * labels + a];
+        const double rest = whole[a] > 0 ? others / whole[a] : 1 - s;
+        for (std::size_t b = 0; b < labels; ++b)
+            rates[b * labels + a] = b == a ? s : shares_[a] < 1 ? rest * shares_[b] / (1 - shares_[a]) : 0;
+    }
+}
+
+void Maximisation::set_fixed(int rater, double* rates) const {
+    if (fixed_.entries().empty()) return;
+    const double* fixed = fixed_.of_rater(rater);
+    for (std::size_t k = 0; k < fixed_.per_rater(); ++k)
+        if (!std::isnan(fixed[k])) rates[k] = fixed[k];
+}
+
+// Of the rates that the counts give: most counts are 0, where the logarithm of T + α − 1 is known.
+double Maximisation::log_prior_of(const double* counts, const std::vector<double>& whole) const {
+    if (belief_ == 0) return 0;
+    const std::size_t labels = shares_.size();
+    double sum = 0;
+    for (std::size_t a = 0; a < labels; ++a)
+        sum -= belief_ * std::log(whole[a]);
+    for (std::size_t b = 0; b < labels; ++b) {
+        const double off = off_diagonal(b);
+        const double* part = counts + b * labels;
+        if (off > 0) {
+            sum += static_cast<double>(labels - 1) * off * log_off_diagonal_[b];
+            for (std::size_t a = 0; a < labels; ++a)
+                if (part[a] > 0 && a != b) sum += off * (std::log(part[a] + off) - log_off_diagonal_[b]);
+        }
+        const double own = off + on_diagonal();
+        if (own > 0) sum += own * std::log(part[b] + own);
+    }
+    return sum;
 }
 
 double Maximisation::log_prior(int rater, const Matrices& theta) const {
@@ -78,8 +127,8 @@ double Maximisation::log_prior(int rater, const Matrices& theta) const {
     double sum = 0;
     for (std::size_t b = 0; b < labels; ++b)
         for (std::size_t a = 0; a < labels; ++a)
-            if (const double weight = belief(a, b); weight > 0)
-                sum += weight * std::log(std::max(theta.of_vote(rater, b)[a], floor_of_rate));
+            if (const double weight = off_diagonal(b) + (a == b ? on_diagonal() : 0); weight > 0)
+                sum += weight * std::log(theta.of_vote(rater, b)[a]);
     return sum;
 }
 

@@ -19,9 +19,10 @@ class Maximisation {
     Maximisation(const LabelOptions& options, std::vector<double> shares, Matrices fixed);
 
     // Sets rater i's rates in `theta` from their counts; those of a truth without any stay. Sets `moved` to
-    // how far each truth's rates moved, and `undetermined` to 1 where the counts say nothing of them.
-    void maximise(int rater, const double* counts, Matrices& theta, double* moved,
-                  std::uint8_t* undetermined) const;
+    // how far each truth's rates moved, and `undetermined` to 1 where the counts say nothing of them. Returns
+    // what `log_prior` does.
+    double maximise(int rater, const double* counts, Matrices& theta, double* moved,
+                    std::uint8_t* undetermined) const;
 
     // Rater i's part of log p(θ), without its constant.
     double log_prior(int rater, const Matrices& theta) const;
@@ -30,15 +31,18 @@ class Maximisation {
     bool leaves_zeros() const { return belief_ > 0 || by_class_; }
 
   private:
-    double belief(std::size_t a, std::size_t b) const { // α[a, b] − 1
-        return belief_ * ((a == b ? diagonal_ : 0) + (1 - diagonal_) * shares_[b]);
-    }
-    void set_rates(const double* counts, std::size_t a, double whole, double* theta) const;
-    void set_by_class(const double* counts, std::size_t a, double whole, double* theta) const;
+    // α[a, b] − 1 of all a ≠ b, and what a = b has beyond it.
+    double off_diagonal(std::size_t b) const { return belief_ * (1 - diagonal_) * shares_[b]; }
+    double on_diagonal() const { return belief_ * diagonal_; }
+    std::vector<double> sums_of(const double* counts) const;
+    void set_full(const double* counts, const std::vector<double>& whole, double* rates) const;
+    void set_by_class(const double* counts, const std::vector<double>& whole, double* rates) const;
+    void set_fixed(int rater, double* rates) const;
+    double log_prior_of(const double* counts, const std::vector<double>& whole) const;
 
     double belief_ = 0, diagonal_ = 0;
     bool by_class_;
-    std::vector<double> shares_;
+    std::vector<double> shares_, log_off_diagonal_, log_on_diagonal_;
     Matrices fixed_;
 };
 

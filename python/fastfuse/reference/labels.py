@@ -111,7 +111,7 @@ def fuse_labels(
         if estimated:
             pi = w.sum(axis=1) / n
         w, counts, likelihood = expectation(q, present, theta, pi, allowed, method, m_step)
-        belief = np.where(alpha > 1, (alpha - 1) * np.log(np.maximum(theta, FLOOR)), 0)
+        belief = (alpha - 1)[alpha > 1] * np.log(theta[alpha > 1])
         objective.append(likelihood + float(belief.sum()))
         held = w.sum(axis=1) >= 1  # empty classes never settle
         converged = bool(np.abs(theta - before)[:, held].max() <= tol)
