@@ -218,6 +218,12 @@ void bind_label_results(py::module_& m) {
         .def_property_readonly("labels", [](const LabelTable& self) { return self.labels; })
         .def_property_readonly("raters", [](const LabelTable& self) { return self.raters; })
         .def_property_readonly("codes", &codes_of)
+        .def_property_readonly("volume",
+                               [](const LabelTable& self) {
+                                   return array_of(volume_of(self),
+                                                   {static_cast<std::size_t>(self.raters), self.kinds()});
+                               })
+        .def_property_readonly("size", &LabelTable::size)
         .def_property_readonly(
             "counts", [](const LabelTable& self) { return array_of(self.counts, {self.counts.size()}); });
     py::class_<RowTruths>(m, "LabelTruths", plain_type())
@@ -243,8 +249,8 @@ void bind_label_results(py::module_& m) {
         .def_property_readonly("log_likelihood", in_vector(&LabelEstimate::log_likelihood))
         .def_property_readonly("log_prior", in_vector(&LabelEstimate::log_prior))
         .def_property_readonly("mass", in_vector(&LabelEstimate::mass))
-        .def_property_readonly("volume", in_matrix(&LabelEstimate::volume))
         .def_property_readonly("seen", in_matrix(&LabelEstimate::seen))
+        .def_property_readonly("agreed", in_matrix(&LabelEstimate::agreed))
         .def_readonly("iterations", &LabelEstimate::iterations)
         .def_readonly("converged", &LabelEstimate::converged)
         .def_readonly("voxels", &LabelEstimate::voxels)

@@ -97,9 +97,9 @@ struct LabelEstimate {
     int iterations = 0;
     bool converged = false;
     double voxels = 0;
-    std::vector<double> volume; // voxels that rater i gives label b, at i * K + b
     std::vector<double> mass;   // Σ c w of each label
     std::vector<double> seen;   // Σ c w of each label over the voxels that rater i votes on, at i * K + a
+    std::vector<double> agreed; // Σ c w(a) over the voxels that rater i gives label a, at i * K + a
     RowTruths truths;
 };
 
@@ -112,6 +112,9 @@ LabelTable tabulate_labels(const Votes& votes, const std::vector<std::int64_t>& 
 
 // Sorts rows in any order and adds up the counts of equal ones.
 LabelTable in_order(const LabelTable& rows);
+
+// Voxels that rater i gives label b, at i * K + b.
+std::vector<double> volume_of(const LabelTable& table);
 
 LabelEstimate estimate_labels(const LabelTable& table, const LabelOptions& options, const ShouldStop& ask);
 

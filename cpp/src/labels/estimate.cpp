@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -19,31 +20,17 @@ namespace {
 constexpr double floor_of_rate = 1e-12; // where rates meet votes that they were not estimated on
 constexpr std::int64_t quick = 20'000;  // rates and candidates of a problem on which EM costs next to nothing
 
-// Counts of a table.
-struct Census {
-    double voxels = 0;
-    std::vector<double> volume; // voxels that rater i gives label b, at i * K + b
-    std::vector<double> shares; // of each label among all votes
-};
-
-Census take_census(const LabelTable& table) {
+// Each label's share of all votes.
+std::vector<double> shares_of(const LabelTable& table) {
+    const std::vector<double> volume = volume_of(table);
     const std::size_t labels = table.kinds();
-    Census census;
-    census.volume.resize(static_cast<std::size_t>(table.raters) * labels);
-    census.shares.resize(labels);
-    double votes = 0;
-    for (std::size_t row = 0; row < table.counts.size(); ++row)
-        census.voxels += table.counts[row];
-    for (int i = 0; i < table.raters; ++i)
-        for (std::size_t row = 0; row < table.counts.size(); ++row)
-            if (const Code code = table.codes_of(i)[row]; code != no_code) {
-                census.volume[static_cast<std::size_t>(i) * labels + code] += table.counts[row];
-                census.shares[code] += table.counts[row];
-                votes += table.counts[row];
-            }
-    for (double& share : census.shares)
+    const double votes = std::accumulate(volume.begin(), volume.end(), 0.0);
+    std::vector<double> shares(labels);
+    for (std::size_t k = 0; k < volume.size(); ++k)
+        shares[k % labels] += volume[k];
+    for (double& share : shares)
         share /= votes;
-    return census;
+    return shares;
 }
 
 // w times c.
@@ -117,42 +104,40 @@ std::vector<double> in_rows(const Matrices& theta, const std::vector<std::uint8_
     return confusion;
 }
 
-// Σ c w of each label over the voxels that each rater votes on.
-std::vector<double> seen_by(const LabelTable& table, const RowTruths& truths) {
+// Of raters and consensus: Σ c w of each label, over all voxels, over those that a rater votes on, and over
+// those to which they give the label.
+void compare(const LabelTable& table, LabelEstimate& estimate) {
     const std::size_t labels = table.kinds();
-    std::vector<double> seen(static_cast<std::size_t>(table.raters) * labels);
-    for (int i = 0; i < table.raters; ++i)
-        for (std::size_t row = 0; row < table.counts.size(); ++row)
-            if (table.codes_of(i)[row] != no_code)
-                for (auto k = static_cast<std::size_t>(truths.first[row]);
-                     k < static_cast<std::size_t>(truths.first[row + 1]); ++k)
-                    seen[static_cast<std::size_t>(i) * labels + truths.code[k]] +=
-                        table.counts[row] * truths.weight[k];
-    return seen;
-}
-
-std::vector<double> mass_of(const LabelTable& table, const RowTruths& truths) {
-    std::vector<double> mass(table.kinds());
+    const RowTruths& truths = estimate.truths;
+    estimate.mass.assign(labels, 0);
+    estimate.seen.assign(static_cast<std::size_t>(table.raters) * labels, 0);
+    estimate.agreed = estimate.seen;
     for (std::size_t row = 0; row < table.counts.size(); ++row)
-        for (auto k = static_cast<std::size_t>(truths.first[row]);
-             k < static_cast<std::size_t>(truths.first[row + 1]); ++k)
-            mass[truths.code[k]] += table.counts[row] * truths.weight[k];
-    return mass;
+        for (std::int64_t k = truths.first[row]; k < truths.first[row + 1]; ++k) {
+            const std::size_t a = truths.code[static_cast<std::size_t>(k)];
+            const double held = table.counts[row] * truths.weight[static_cast<std::size_t>(k)];
+            estimate.mass[a] += held;
+            for (std::size_t i = 0; i < static_cast<std::size_t>(table.raters); ++i) {
+                const Code vote = table.codes_of(static_cast<int>(i))[row];
+                if (vote != no_code) estimate.seen[i * labels + a] += held;
+                if (vote == a) estimate.agreed[i * labels + a] += held;
+            }
+        }
 }
 
 // Raters' rates against the share of the votes.
-LabelEstimate of_votes_alone(const LabelTable& table, const LabelOptions& options, const Census& census,
-                             const Team& team) {
+LabelEstimate of_votes_alone(const LabelTable& table, const LabelOptions& options,
+                             const std::vector<double>& shares, const Team& team) {
     LabelEstimate estimate;
     estimate.truths = first_guess(table, LabelStart::vote, options.weights, team.watch());
     estimate.converged = true;
-    estimate.prior = census.shares;
+    estimate.prior = shares;
     RowTruths weighed = estimate.truths;
     weigh(table, weighed);
     Matrices theta(table.raters, table.kinds());
     std::vector<std::uint8_t> undetermined(static_cast<std::size_t>(table.raters) * table.kinds());
     std::vector<double> moved(table.kinds());
-    const Maximisation m_step({}, census.shares, {});
+    const Maximisation m_step({}, shares, {});
     const Matrices counts = counts_of(table, weighed, team);
     for (int i = 0; i < table.raters; ++i)
         m_step.maximise(i, counts.of_rater(i), theta, moved.data(),
@@ -161,18 +146,18 @@ LabelEstimate of_votes_alone(const LabelTable& table, const LabelOptions& option
     return estimate;
 }
 
-LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const Census& census,
-                    const Team& team) {
+LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const std::vector<double>& shares,
+                    double voxels, const Team& team) {
     Watch& watch = team.watch();
     const std::size_t labels = table.kinds();
-    Matrices fixed = unknown_rows(table, options.unknown, census.shares, watch);
-    const Maximisation m_step(options, census.shares, fixed);
+    Matrices fixed = unknown_rows(table, options.unknown, shares, watch);
+    const Maximisation m_step(options, shares, fixed);
     RowTruths start = first_guess(table, options.start, {}, watch);
     weigh(table, start);
     const bool of_itk = options.start == LabelStart::itk;
     LabelRates rates{of_itk ? rates_of_untied(table, start, team)
                             : Matrices(table.raters, labels, 1 / static_cast<double>(labels)),
-                     options.prior.empty() ? census.shares : options.prior};
+                     options.prior.empty() ? shares : options.prior};
     std::optional<Matrices> support;
     if (!m_step.leaves_zeros()) {
         support = of_itk ? rates.theta : counts_of(table, start, team);
@@ -180,7 +165,7 @@ LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const 
     }
     RowTruths truths = candidates_of(table, options.candidates, support ? &*support : nullptr, watch);
     LabelFit fit =
-        accelerated(table, options, m_step, rates, of_itk ? nullptr : &start, census.voxels, truths, team);
+        accelerated(table, options, m_step, rates, of_itk ? nullptr : &start, voxels, truths, team);
     posterior(table, fit.rates.theta, fit.rates.prior, truths, team);
     LabelEstimate estimate;
     estimate.confusion = in_rows(fit.rates.theta, fit.undetermined);
@@ -195,16 +180,25 @@ LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const 
 
 } // namespace
 
+std::vector<double> volume_of(const LabelTable& table) {
+    const std::size_t labels = table.kinds();
+    std::vector<double> volume(static_cast<std::size_t>(table.raters) * labels);
+    for (int i = 0; i < table.raters; ++i)
+        for (std::size_t row = 0; row < table.counts.size(); ++row)
+            if (const Code code = table.codes_of(i)[row]; code != no_code)
+                volume[static_cast<std::size_t>(i) * labels + code] += table.counts[row];
+    return volume;
+}
+
 LabelEstimate estimate_labels(const LabelTable& table, const LabelOptions& options, const ShouldStop& ask) {
     const Team team(is_small(table.size(), table.raters) ? 1 : options.threads, ask);
-    const Census census = take_census(table);
-    if (census.voxels == 0) throw BadInput(BadInput::Kind::empty_mask);
-    LabelEstimate estimate = options.votes_alone ? of_votes_alone(table, options, census, team)
-                                                 : by_em(table, options, census, team);
-    estimate.voxels = census.voxels;
-    estimate.volume = census.volume;
-    estimate.mass = mass_of(table, estimate.truths);
-    estimate.seen = seen_by(table, estimate.truths);
+    const double voxels = std::accumulate(table.counts.begin(), table.counts.end(), 0.0);
+    if (voxels == 0) throw BadInput(BadInput::Kind::empty_mask);
+    const std::vector<double> shares = shares_of(table);
+    LabelEstimate estimate = options.votes_alone ? of_votes_alone(table, options, shares, team)
+                                                 : by_em(table, options, shares, voxels, team);
+    estimate.voxels = voxels;
+    compare(table, estimate);
     return estimate;
 }
 

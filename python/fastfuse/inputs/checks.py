@@ -151,7 +151,7 @@ def check_flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
-def _integer(value: Any, name: str) -> int:
+def whole_number(value: Any, name: str) -> int:
     """Return an integer (no boolean)."""
     import numpy as np
 
@@ -163,7 +163,7 @@ def _integer(value: Any, name: str) -> int:
 
 def check_count(value: Any, name: str, *, least: int) -> int:
     """Return an integer of at least ``least``."""
-    count = _integer(value, name)
+    count = whole_number(value, name)
     if not least <= count < 2**31:
         raise ValueError(f"{name} is {value!r}: it must be at least {least} and below 2^31")
     return count
@@ -173,7 +173,7 @@ def check_label(label: Any) -> float | None:
     """Return the label to fuse as the core takes it, or None for votes as they are."""
     if label is None:
         return None
-    number = _integer(label, "select_label")
+    number = whole_number(label, "select_label")
     if number == 0:
         raise ValueError("select_label is 0: 0 is the background; select one of the other labels")
     if abs(number) >= 2**53:

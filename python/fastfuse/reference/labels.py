@@ -44,7 +44,7 @@ class ReferenceLabels:
 
 def one_hot(maps: NDArray[np.integer[Any]], n_labels: int, missing: NDArray[np.bool_] | None = None) -> Array:
     """Return votes, shape (m, K, n), of label codes, shape (m, n)."""
-    votes = (maps[:, None] == np.arange(n_labels)[None, :, None]).astype(np.float64)
+    votes: Array = (maps[:, None] == np.arange(n_labels)[None, :, None]).astype(np.float64)
     if missing is not None:
         votes[np.broadcast_to(missing[:, None], votes.shape)] = np.nan
     return votes
@@ -84,7 +84,7 @@ def fuse_labels(
     knows : mapping of rater to label codes, optional
     """
     m, n_labels, n = q.shape
-    present = ~np.isnan(q).any(axis=1)
+    present = np.asarray(~np.isnan(q).any(axis=1))
     votes = np.where(np.isnan(q), 0, q)
     shares = votes.sum(axis=(0, 2)) / present.sum()
     estimated = isinstance(prior, str) and prior == "estimate"
@@ -206,7 +206,7 @@ def first_guess(votes: Array, present: NDArray[np.bool_], init: str) -> Array:
     sums = votes.sum(axis=0)
     if init == "plurality":
         most = np.abs(sums - sums.max(axis=0)) <= TIED
-        return most / most.sum(axis=0)
+        return np.asarray(most / most.sum(axis=0))
     return np.asarray(sums / np.maximum(present.sum(axis=0), 1))
 
 
@@ -216,7 +216,7 @@ def from_untied(votes: Array, present: NDArray[np.bool_]) -> Array:
     guess = np.where((guess == 1).any(axis=0), guess, 0)
     counts = np.einsum("at,ibt->iab", guess, votes)
     whole = counts.sum(axis=1, keepdims=True)
-    return np.divide(counts, whole, out=np.zeros_like(counts), where=whole > 0)
+    return np.asarray(np.divide(counts, whole, out=np.zeros_like(counts), where=whole > 0))
 
 
 def dirichlet(shares: Array, performance_prior: tuple[float, float] | None, m: int) -> Array:

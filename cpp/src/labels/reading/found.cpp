@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "fastfuse/labels.hpp"
-#include "labels/blocks.hpp"
+#include "labels/reading/blocks.hpp"
 
 namespace fastfuse {
 namespace {

@@ -1,4 +1,4 @@
-#include "labels/tuples.hpp"
+#include "labels/reading/tuples.hpp"
 
 #include <algorithm>
 

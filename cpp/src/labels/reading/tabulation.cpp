@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "fastfuse/labels.hpp"
-#include "labels/blocks.hpp"
 #include "labels/index.hpp"
-#include "labels/tuples.hpp"
+#include "labels/reading/blocks.hpp"
+#include "labels/reading/tuples.hpp"
 
 namespace fastfuse {
 namespace {

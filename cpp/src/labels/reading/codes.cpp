@@ -1,4 +1,4 @@
-#include "labels/codes.hpp"
+#include "labels/reading/codes.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "labels/blocks.hpp"
+#include "labels/reading/blocks.hpp"
 
 #include <algorithm>
 #include <stdexcept>

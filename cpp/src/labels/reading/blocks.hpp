@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "fastfuse/votes.hpp"
-#include "labels/codes.hpp"
+#include "labels/reading/codes.hpp"
 #include "votes/blocks.hpp"
 
 namespace fastfuse {
