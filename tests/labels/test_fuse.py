@@ -261,7 +261,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"labels": {0: "a", 1: "a"}}, "labels holds the name 'a' twice"),
     ({"labels": range(70000)}, "labels holds 70000 labels: at most 65,535"),
     ({"labels": [0, 2**60]}, "labels holds a number beyond 2"),
-    ({"init": "mean"}, "init is 'mean': it must be 'plurality' or 'vote' or 'itk'"),
+    ({"init": "mean"}, "init is 'mean': it must be 'auto' or 'plurality' or 'vote' or 'itk'"),
     ({"candidates": "some"}, "candidates is 'some'"),
     ({"confusion": "none"}, "confusion is 'none'"),
     ({"performance_prior": (5, 1.5)}, r"performance_prior is \(5, 1.5\): of label maps"),

@@ -117,7 +117,9 @@ class Option:
         return "\n".join([f"{self.name} : {self.kind}, {default}", *(f"    {line}" for line in lines)])
 
     def differs(self, value: object) -> bool:
-        """Tell whether a value is not the default."""
+        """Tell whether a value is not the default; None asks for nothing."""
+        if value is None:
+            return False
         if isinstance(value, (str, int, float, type(None))):
             return bool(value != self.default)
         return value is not self.default

@@ -38,11 +38,13 @@ def check_prior(prior: Any, shape: tuple[int, ...]) -> tuple[float | None, Array
 def check_init(init: Any) -> float | None:
     """Return the sensitivity and specificity to start with, or None for the mean vote."""
     if isinstance(init, str):
-        check_choice(init, "init", ("vote",), "a number in (0.5, 1)")
+        if init in ("plurality", "itk"):
+            raise ValueError(f"init is {init!r}: it is for label maps; give labels too, as labels='all'")
+        check_choice(init, "init", ("auto", "vote"), "a number in (0.5, 1)")
         return None
     number = _real(init)
     if number is None or not 0.5 < number < 1:
-        raise ValueError(f"init is {init!r}: it must be 'vote' or a number in (0.5, 1)")
+        raise ValueError(f"init is {init!r}: it must be 'auto' or 'vote' or a number in (0.5, 1)")
     return number
 
 
@@ -58,7 +60,7 @@ def check_performance_prior(prior: Any) -> tuple[tuple[float, float], tuple[floa
     """Return the (a, b) of the Beta priors on sensitivity and on specificity; (1, 1), which says nothing, for None."""
     import numpy as np
 
-    if prior is None:
+    if prior is None or (isinstance(prior, str) and prior == "auto"):
         return (1.0, 1.0), (1.0, 1.0)
     try:
         given = np.asarray(prior, dtype=np.float64)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from ...inputs.checks import whole_number
 from ...inputs.names import enumerated
 
 MOST_LABELS = 65535
-Label: TypeAlias = "int | str"
-LabelsLike: TypeAlias = 'Literal["all"] | Sequence[int] | Mapping[int, str]'
 
 
 @dataclass(frozen=True)

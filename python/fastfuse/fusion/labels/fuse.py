@@ -22,7 +22,8 @@ from ..registry import method_called
 from ..result import Fusion
 from ..votes import Votes
 from .binary import BinaryConsensus
-from .chosen import Labels, LabelsLike, checked_labels
+from .chosen import Labels, checked_labels
+from .declared import LabelsLike
 from .options import LabelMethod, LabelOptions, dirichlet_for, prior_for, unknown_for, weights_for
 from .remarks import remarks_on
 from .result import LabelFusion, same_undecided
@@ -92,8 +93,8 @@ def _core_options(
     asked = CoreLabelOptions()
     asked.votes_alone = method == "majority"
     asked.weights = _of_readers(weights_for(options.weights, case.given.count), case)
-    asked.start = options.init or ("plurality" if many else "vote")
-    asked.candidates = options.candidates or ("voted" if many else "all")
+    asked.start = ("plurality" if many else "vote") if options.init == "auto" else options.init
+    asked.candidates = ("voted" if many else "all") if options.candidates == "auto" else options.candidates
     asked.confusion = options.confusion
     asked.estimates_prior = isinstance(options.prior, str) and options.prior == "estimate"
     asked.prior = prior_for(options.prior, labels)

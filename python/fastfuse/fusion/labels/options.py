@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.checks import check_choice, check_count, check_number, check_tolerance, whole_number
 from ...inputs.names import enumerated
-from .chosen import Label, Labels
+from ..options import Acceleration, Missing, Options
+from .chosen import Labels
+from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit
 
 LabelMethod = Literal["staple", "majority"]
-LabelInit = Literal["plurality", "vote", "itk"]
-Candidates = Literal["voted", "all"]
-ConfusionModel = Literal["full", "class"]
-Missing = Literal["error", "nan"]
-Acceleration = Literal["none", "squarem"]
-LabelPrior: TypeAlias = 'Literal["mean", "estimate"] | Sequence[float] | Mapping[Label, float]'
-Dirichlet: TypeAlias = 'Literal["auto"] | tuple[float, float] | None'
-Knows: TypeAlias = "Mapping[int | str, Sequence[Label]]"
 
 OF_MEAN_LABEL = 0.05  # of the mean voxels of a foreground label: the belief of performance_prior "auto"
 ON_DIAGONAL = 0.9
 BACKGROUND = 0
+WORDS = {
+    "init": LabelInit,
+    "candidates": Candidates,
+    "confusion": ConfusionModel,
+    "missing": Missing,
+    "acceleration": Acceleration,
+}
 ROUNDING = 1e-6  # by which a prior's sum may miss 1
 
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """The options of a fusion of label maps; None where the default depends on the number of labels."""
+    """The options of a fusion of label maps; "auto" where the default depends on the number of labels."""
 
-    init: LabelInit | None = None
-    candidates: Candidates | None = None
+    init: LabelInit = "auto"
+    candidates: Candidates = "auto"
     confusion: ConfusionModel = "full"
     prior: Any = "mean"
     performance_prior: Any = "auto"
@@ -47,16 +48,22 @@ class LabelOptions:
     acceleration: Acceleration = "none"
     threads: int = 0
 
+    @classmethod
+    def of(cls, options: Options, asked: AskedLabels) -> LabelOptions:
+        """Take those of all fusions, and what is asked of label maps beside them."""
+        shared = {name: getattr(options, name) for name in SHARED}
+        return cls(
+            **shared,
+            candidates=asked.candidates,
+            confusion=asked.confusion,
+            knows={} if asked.knows is None else asked.knows,
+            weights=asked.weights,
+            undecided=asked.undecided,
+        )
+
     def checked(self) -> LabelOptions:
         """Check what can be checked without the votes."""
-        for name, kind in (("init", LabelInit), ("candidates", Candidates)):
-            if getattr(self, name) is not None:
-                check_choice(getattr(self, name), name, get_args(kind))
-        for name, kind in (
-            ("confusion", ConfusionModel),
-            ("missing", Missing),
-            ("acceleration", Acceleration),
-        ):
+        for name, kind in WORDS.items():
             check_choice(getattr(self, name), name, get_args(kind))
         undecided = None if self.undecided is None else whole_number(self.undecided, "undecided")
         if not isinstance(self.knows, Mapping):
@@ -73,8 +80,8 @@ class LabelOptions:
     def are_binary(self) -> bool:
         """Tell whether the fusion of two labels is that of masks."""
         return (
-            self.init in (None, "vote")
-            and self.candidates in (None, "all")
+            self.init in ("auto", "vote")
+            and self.candidates in ("auto", "all")
             and self.confusion == "full"
             and self.performance_prior in (None, "auto")
             and not self.knows

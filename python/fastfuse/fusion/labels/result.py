@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ...inputs.checks import check_count, whole_number
 from ...inputs.names import counted
-from .chosen import Label, Labels
+from .chosen import Labels
+from .declared import Label
 
 MOST_SHOWN = 8  # labels
 Rates = NDArray[np.float64]
