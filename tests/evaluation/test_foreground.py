@@ -13,6 +13,8 @@ import pytest
 import fastfuse
 from fastfuse import evaluate, evaluate_files
 
+from ..images.networks import AFFINE as AFFINE_OF_NETWORK
+from ..images.networks import labels_of, regions, save_pair
 from .test_evaluation import AFFINE, BRAIN, PREDICTION, SPACING, TRUTH, save
 from .test_surface import SHAPE
 
@@ -149,3 +151,36 @@ def test_a_cut_that_does_nothing_is_said(option: dict[str, Any]) -> None:
         warnings.simplefilter("error")
         assert asdict(evaluate(PREDICTION * 100, TRUTH, **option)) == pytest.approx(asdict(cut), nan_ok=True)
         evaluate(PREDICTION, TRUTH, cut=0.7)
+
+
+@pytest.fixture
+def tumour(tmp_path: Path) -> Path:
+    """A folder with a network's nested regions, and an expert's label map of the same."""
+    values = regions(0)
+    save_pair(tmp_path, values, labels_of(values))
+    save(tmp_path / "expert.nii", labels_of(regions(1)), AFFINE_OF_NETWORK)
+    save(tmp_path / "whole.nii", (labels_of(regions(1)) > 0).astype(np.uint8), AFFINE_OF_NETWORK)
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_networks_region_is_not_a_label_of_its_number(tumour: Path) -> None:
+    network, expert = tumour / "case.npz", tumour / "expert.nii"
+    for label, held in ((1, "1,2,3"), (2, "2,3")):
+        for pair in ((network, expert), (expert, network)):
+            with pytest.raises(fastfuse.ImageError, match=rf"label {label}: .*--truth-select-label {held}\)"):
+                evaluate_files(*pair, select_label=label)
+        found = evaluate_files(network, expert, select_label=label, truth_select_label=integers(held))
+        assert found == evaluate_files(network, expert, select_label=integers(held))
+    assert evaluate_files(network, expert, select_label=3).dice > 0.9
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_networks_region_beside_a_mask(tumour: Path) -> None:
+    """Label 1 of a mask of 0 and 1 is all that it marks."""
+    found = evaluate_files(tumour / "case.npz", tumour / "whole.nii", select_label=1)
+    assert found == evaluate_files(tumour / "case.npz", tumour / "expert.nii", select_label=[1, 2, 3])
+
+
+def integers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]

@@ -181,11 +181,12 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
         remarks.append(f"{names} are one file: it is compared with itself")
     check_one_chosen(images["prediction"], options.prediction)
     check_one_chosen(images["truth"], options.truth)
+    names_of = {what: shown(path) for what, path in files.items()}
+    _check_same_labels(images, options, names_of)
     if options.prediction == options.truth:
         remarks += compare_names([images["prediction"], images["truth"]], options.truth)
     say("comparing")
     space = Space.of_affine(images["truth"].affine)
-    names_of = {what: shown(path) for what, path in files.items()}
     arrays = {
         what: (region_of if what == "mask" else votes_of)(image, remarks) for what, image in images.items()
     }
@@ -223,6 +224,21 @@ def _images(
         kinds = [KINDS[what] for what in files]
         images, common = on_one_grid(paths, kinds, found, say, remarks, options.placing)
     return dict(zip(files, images, strict=True)), common
+
+
+def _check_same_labels(images: Mapping[str, Image], options: Options, names: Mapping[str, str]) -> None:
+    """Refuse a network's region beside labels that are not all of it, unless the truth has labels of its own."""
+    from ..images.structures import ALL_LABELS, OF_TRUTH, check_one_structure, is_mask
+
+    if options.truth_apart:
+        return
+    of_labels = [role for role in ("prediction", "truth") if not is_mask(images[role])]
+    check_one_structure(
+        options.prediction.labels,
+        [images[role] for role in of_labels],
+        [names[role] for role in of_labels],
+        remedy=ALL_LABELS + OF_TRUTH,
+    )
 
 
 def _after_reading(foreground: Foreground, image: Image) -> Foreground:

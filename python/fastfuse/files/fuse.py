@@ -40,7 +40,6 @@ from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of, marked_voxels
 from .misfits import misfit_remarks
 from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
-from .structures import check_one_structure
 
 
 @documented({**ENTRIES, "method": method_entry(images=True)})
@@ -253,6 +252,8 @@ def _done(
 
 def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
     """Return the options for the votes that were read; make votes of values where the core would not."""
+    from ..images.structures import check_one_structure
+
     in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
     options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
     if not options.foreground.selects:
@@ -264,7 +265,7 @@ def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on
     )
     if options.core_label is not None and not of_networks and not on_device:  # a device takes votes
         return options
-    check_one_structure(options.foreground, inputs.raters, job.holders)
+    check_one_structure(options.foreground.labels, inputs.raters, job.holders)
     foreground, said = options.foreground.settled(inputs.votes, job.holders, inputs.region)
     inputs.remarks += said
     values = inputs.votes

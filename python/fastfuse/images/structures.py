@@ -1,9 +1,11 @@
-"""Tells apart the structures that files of several raters name."""
+"""Tells apart the structures that files of several raters name, and those that labels stand for in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from ..errors import ImageError
 from ..inputs.foreground import Foreground
@@ -11,6 +13,9 @@ from ..inputs.names import enumerated
 from .formats.segments import SWITCH, Segment, named, names_of, plain
 from .image import Image
 from .paths import shown
+
+ALL_LABELS = "name all labels of a region, as in select_label=[{0}] (--select-label {0})"
+OF_TRUTH = ", or what the truth calls it, as in truth_select_label=[{0}] (--truth-select-label {0})"
 
 
 def check_one_chosen(image: Image, foreground: Foreground) -> None:
@@ -72,3 +77,46 @@ def _check_other(image: Image, one: Segment, other: Image, label: int | None) ->
             f"{shown(image.path)}: label {one.label} is {one.name!r}, which is label {same_name[0].label} in "
             f"{shown(other.path)}: choose the structure with {SWITCH}"
         )
+
+
+def check_one_structure(
+    asked: Sequence[int], images: Sequence[Image], names: Sequence[str], *, remedy: str = ALL_LABELS
+) -> None:
+    """Refuse images of which the same labels choose other structures.
+
+    Parameters
+    ----------
+    asked : sequence of int
+        The labels that are chosen; nothing is checked without any.
+    images, names : sequence
+    remedy : str
+        What to do about it, with a place for the region's labels.
+
+    Raises
+    ------
+    ImageError
+        Naming two images and the labels of either.
+    """
+    maps = [name for image, name in zip(images, names, strict=True) if not image.is_channel]
+    known = [(image.held, name) for image, name in zip(images, names, strict=True) if image.held is not None]
+    for held, name in known if asked else []:
+        others = [(asked, one) for one in maps] + [
+            (other.inside, one) for other, one in known if other.inside
+        ]
+        for labels, other in others:
+            if (held.beside and set(held.beside) & set(labels)) or (
+                other in maps and not held.may_be(labels)
+            ):
+                several = ",".join(map(str, held.inside))
+                raise ImageError(
+                    f"{name} gives {_in_words(held.inside)} and {other} {_in_words(labels)}: {remedy.format(several)}"
+                )
+
+
+def is_mask(image: Image) -> bool:
+    """Tell a mask of 0 and 1, of which label 1 is whatever it marks."""
+    return not image.is_channel and bool(np.all((image.data == 0) | (image.data == 1)))
+
+
+def _in_words(labels: Sequence[int]) -> str:
+    return f"label{'s' * (len(labels) > 1)} {', '.join(map(str, sorted(labels)))}"
