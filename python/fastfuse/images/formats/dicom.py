@@ -185,7 +185,10 @@ def _of_label_map(
 def _of_frames(
     path: Path, found: Any, frames: NDArray[Any], lattice: Lattice, segments: list[Segment], wanted: Wanted
 ) -> tuple[NDArray[Any], bool]:
-    """Return the union of the segments that are asked for, or a label map of all, and whether it is the first."""
+    """Return the union of the segments that are asked for, or a label map of all, and whether it is votes already.
+
+    Fractions that are to be binarized are none yet.
+    """
     numbers = _numbers(found)
     fractional = _type_of(path, found) == "FRACTIONAL"
     foreground = wanted.foreground
@@ -203,7 +206,7 @@ def _of_frames(
         if number in taken:
             votes = frame.T / np.float32(most) if fractional else (frame.T != 0).astype(np.uint8)
             np.maximum(volume[:, :, place], votes, out=volume[:, :, place])
-    return volume, True
+    return volume, not (fractional and foreground.binarize)
 
 
 def _numbered(path: Path, segments: list[Segment], labels: Sequence[int]) -> list[int]:
