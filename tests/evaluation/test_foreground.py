@@ -13,6 +13,7 @@ import pytest
 import fastfuse
 from fastfuse import evaluate, evaluate_files
 
+from ..command import run_here
 from ..images.networks import AFFINE as AFFINE_OF_NETWORK
 from ..images.networks import labels_of, regions, save_pair
 from .test_evaluation import AFFINE, BRAIN, PREDICTION, SPACING, TRUTH, save
@@ -167,11 +168,13 @@ def tumour(tmp_path: Path) -> Path:
 def test_a_networks_region_is_not_a_label_of_its_number(tumour: Path) -> None:
     network, expert = tumour / "case.npz", tumour / "expert.nii"
     for label, held in ((1, "1,2,3"), (2, "2,3")):
-        for pair in ((network, expert), (expert, network)):
-            with pytest.raises(fastfuse.ImageError, match=rf"label {label}: .*--truth-select-label {held}\)"):
+        for pair, own in (((network, expert), (label, held)), ((expert, network), (held, label))):
+            remedy = f"--select-label {own[0]} --truth-select-label {own[1]}"
+            with pytest.raises(fastfuse.ImageError, match=rf"label {label}: .*\({remedy}\)"):
                 evaluate_files(*pair, select_label=label)
-        found = evaluate_files(network, expert, select_label=label, truth_select_label=integers(held))
-        assert found == evaluate_files(network, expert, select_label=integers(held))
+            labels, of_truth = (integers(str(one)) for one in own)
+            found = evaluate_files(*pair, select_label=labels, truth_select_label=of_truth)
+            assert found == evaluate_files(*pair, select_label=integers(held))
     assert evaluate_files(network, expert, select_label=3).dice > 0.9
 
 
@@ -180,6 +183,43 @@ def test_a_networks_region_beside_a_mask(tumour: Path) -> None:
     """Label 1 of a mask of 0 and 1 is all that it marks."""
     found = evaluate_files(tumour / "case.npz", tumour / "whole.nii", select_label=1)
     assert found == evaluate_files(tumour / "case.npz", tumour / "expert.nii", select_label=[1, 2, 3])
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("network_is_truth", [False, True])
+def test_a_region_whose_labels_are_not_known(tumour: Path, network_is_truth: bool) -> None:
+    """Of a file of four axes, which no segmentation lies beside; the shell names a remedy that works."""
+    values, whole = regions(0), tumour / "whole.nii"
+    save(tumour / "net.nii", np.moveaxis(values, 0, -1), AFFINE_OF_NETWORK)
+    pair = ("expert.nii", "net.nii") if network_is_truth else ("net.nii", "expert.nii")
+    done = run_here(tumour, "evaluate", *pair, "--channel-axis", "last", "--select-label", "1")
+    own = ("1,2,3", "1") if network_is_truth else ("1", "1,2,3")
+    remedy = ["--select-label", own[0], "--truth-select-label", own[1]]
+    told = "net.nii gives region 1, whose labels are not known, and expert.nii gives label 1: say what either calls the structure"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{told}, as in {' '.join(remedy)} where that is labels 1, 2 and 3" in done.stderr
+    assert run_here(tumour, "evaluate", *pair, "--channel-axis", "last", *remedy).returncode == 0
+    labels, of_truth = map(integers, own)
+    found = evaluate_files(
+        *(tumour / name for name in pair),
+        channel_axis="last",
+        select_label=labels,
+        truth_select_label=of_truth,
+    )
+    masks = (whole, tumour / "net.nii") if network_is_truth else (tumour / "net.nii", whole)
+    assert found == evaluate_files(*masks, channel_axis="last", select_label=1)
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_an_inner_region_beside_a_mask(tumour: Path) -> None:
+    """A mask of 0 and 1 holds no label 2, and is the region all the same where it is called 1."""
+    core = save(tumour / "core.nii", (labels_of(regions(1)) > 1).astype(np.uint8), AFFINE_OF_NETWORK)
+    with pytest.raises(fastfuse.ImageError, match=r"\(--select-label 2 --truth-select-label 1\)"):
+        evaluate_files(tumour / "case.npz", core, select_label=2)
+    found = evaluate_files(tumour / "case.npz", core, select_label=2, truth_select_label=1)
+    assert found == evaluate_files(tumour / "case.npz", tumour / "expert.nii", select_label=[2, 3])
+    nothing = save(tumour / "nothing.nii", np.zeros(regions(0).shape[1:], np.uint8), AFFINE_OF_NETWORK)
+    assert evaluate_files(tumour / "case.npz", nothing, select_label=2).dice == 0
 
 
 def integers(text: str) -> list[int]:

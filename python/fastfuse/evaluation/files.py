@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import warn
+from ..errors import ImageError, warn
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
 from ..images.placing import Form, Kind, Resample
@@ -228,16 +228,23 @@ def _images(
 
 def _check_same_labels(images: Mapping[str, Image], options: Options, names: Mapping[str, str]) -> None:
     """Refuse a network's region beside labels that are not all of it, unless the truth has labels of its own."""
-    from ..images.structures import ALL_LABELS, OF_TRUTH, check_one_structure, is_mask
+    from ..images.structures import in_words, is_mask, two_structures
 
-    if options.truth_apart:
+    asked, roles = options.prediction.labels, ("prediction", "truth")
+    pair = [images[role] for role in roles]
+    found = None if options.truth_apart else two_structures(asked, pair)
+    if found is None:
         return
-    of_labels = [role for role in ("prediction", "truth") if not is_mask(images[role])]
-    check_one_structure(
-        options.prediction.labels,
-        [images[role] for role in of_labels],
-        [names[role] for role in of_labels],
-        remedy=ALL_LABELS + OF_TRUTH,
+    region, other = found
+    held = pair[region].held
+    known = ",".join(map(str, held.inside)) if held is not None else ""
+    its_labels = "1" if is_mask(pair[other]) else known or "1,2,3"
+    own = [its_labels, its_labels]
+    own[region] = ",".join(map(str, asked))
+    assumed = "" if known or is_mask(pair[other]) else " where that is labels 1, 2 and 3"
+    raise ImageError(
+        f"{in_words(asked, pair, [names[role] for role in roles], found)}: say what either calls the structure, as in "
+        f"select_label=[{own[0]}], truth_select_label=[{own[1]}] (--select-label {own[0]} --truth-select-label {own[1]}){assumed}"
     )
 
 

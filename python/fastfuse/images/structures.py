@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,10 @@ import numpy as np
 from ..errors import ImageError
 from ..inputs.foreground import Foreground
 from ..inputs.names import enumerated
+from .channels import AS_FILES, Held
 from .formats.segments import SWITCH, Segment, named, names_of, plain
 from .image import Image
 from .paths import shown
-
-ALL_LABELS = "name all labels of a region, as in select_label=[{0}] (--select-label {0})"
-OF_TRUTH = ", or what the truth calls it, as in truth_select_label=[{0}] (--truth-select-label {0})"
 
 
 def check_one_chosen(image: Image, foreground: Foreground) -> None:
@@ -79,38 +78,40 @@ def _check_other(image: Image, one: Segment, other: Image, label: int | None) ->
         )
 
 
-def check_one_structure(
-    asked: Sequence[int], images: Sequence[Image], names: Sequence[str], *, remedy: str = ALL_LABELS
-) -> None:
-    """Refuse images of which the same labels choose other structures.
-
-    Parameters
-    ----------
-    asked : sequence of int
-        The labels that are chosen; nothing is checked without any.
-    images, names : sequence
-    remedy : str
-        What to do about it, with a place for the region's labels.
+def check_one_structure(asked: Sequence[int], images: Sequence[Image], names: Sequence[str]) -> None:
+    """Refuse raters of whom the same labels choose other structures.
 
     Raises
     ------
     ImageError
         Naming two images and the labels of either.
     """
-    maps = [name for image, name in zip(images, names, strict=True) if not image.is_channel]
-    known = [(image.held, name) for image, name in zip(images, names, strict=True) if image.held is not None]
-    for held, name in known if asked else []:
-        others = [(asked, one) for one in maps] + [
-            (other.inside, one) for other, one in known if other.inside
-        ]
-        for labels, other in others:
-            if (held.beside and set(held.beside) & set(labels)) or (
-                other in maps and not held.may_be(labels)
-            ):
-                several = ",".join(map(str, held.inside))
-                raise ImageError(
-                    f"{name} gives {_in_words(held.inside)} and {other} {_in_words(labels)}: {remedy.format(several)}"
-                )
+    found = two_structures(asked, images)
+    if found is None:
+        return
+    region, other = found
+    several = ",".join(map(str, _held(images[region], asked).inside))
+    remedy = AS_FILES
+    if several and not is_mask(images[other]):
+        remedy = f"name all labels of a region, as in select_label=[{several}] (--select-label {several})"
+    raise ImageError(f"{in_words(asked, images, names, found)}: {remedy}")
+
+
+def two_structures(asked: Sequence[int], images: Sequence[Image]) -> tuple[int, int] | None:
+    """Return the places of a network's region and of an image of which the same labels choose another structure.
+
+    ``asked``: the labels that are chosen; nothing is compared without any.
+    """
+    if not asked or all(image.held is None or image.held.region is None for image in images):
+        return None
+    held = [_held(image, asked) for image in images]
+    pairs = permutations(range(len(images)), 2)
+    return next(((one, other) for one, other in pairs if _differ(held[one], held[other])), None)
+
+
+def in_words(asked: Sequence[int], images: Sequence[Image], names: Sequence[str], two: Iterable[int]) -> str:
+    """Say what is taken of two images."""
+    return " and ".join(f"{names[at]} gives {_taken_in_words(_held(images[at], asked))}" for at in two)
 
 
 def is_mask(image: Image) -> bool:
@@ -118,5 +119,26 @@ def is_mask(image: Image) -> bool:
     return not image.is_channel and bool(np.all((image.data == 0) | (image.data == 1)))
 
 
-def _in_words(labels: Sequence[int]) -> str:
-    return f"label{'s' * (len(labels) > 1)} {', '.join(map(str, sorted(labels)))}"
+def _held(image: Image, asked: Sequence[int]) -> Held:
+    """Return the labels that are taken of an image; none where it may be any structure."""
+    if image.is_channel:
+        return image.held or Held()
+    is_any = is_mask(image) and (1 in asked or not image.data.any())
+    return Held() if is_any else Held(tuple(asked))
+
+
+def _differ(held: Held, other: Held) -> bool:
+    """Tell whether a region is another structure than what is taken of another image."""
+    if held.region is None:
+        return False
+    if other.region is not None or not other.inside:
+        return bool(set(held.beside) & set(other.inside))
+    return not (held.told and held.may_be(other.inside))
+
+
+def _taken_in_words(held: Held) -> str:
+    if held.inside:
+        return f"label{'s' * (len(held.inside) > 1)} {', '.join(map(str, sorted(held.inside)))}"
+    if held.told:
+        return f"region {held.region}, which shows no label in its segmentation,"
+    return f"region {held.region}, whose labels are not known,"
