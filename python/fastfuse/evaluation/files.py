@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ImageError, warn
 from ..images.outputs import Outputs, check_outputs
-from ..images.paths import PathLike, as_path, shown
+from ..images.paths import PathLike, as_path, needed_path, shown
 from ..images.placing import Form, Kind, Resample
 from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
@@ -141,9 +141,14 @@ def evaluate_files(
     return record.evaluation
 
 
-def inputs_of(prediction: PathLike, truth: PathLike, mask: PathLike | None) -> dict[str, Path]:
-    """Return the paths of files, or of folders, by role."""
-    files = {"prediction": as_path(prediction, "prediction"), "truth": as_path(truth, "truth")}
+def inputs_of(
+    prediction: PathLike, truth: PathLike, mask: PathLike | None, *, plural: str = ""
+) -> dict[str, Path]:
+    """Return the paths of files, or of folders, by role; ``plural`` ends what the arguments are called."""
+    files = {
+        "prediction": needed_path(prediction, f"prediction{plural}"),
+        "truth": needed_path(truth, f"truth{plural}"),
+    }
     return files if mask is None else {**files, "mask": as_path(mask, "mask")}
 
 

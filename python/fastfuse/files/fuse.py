@@ -28,7 +28,7 @@ from ..fusion.registry import Method, MethodName, method_called
 from ..fusion.result import Fusion, Ties, check_ties
 from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.formats.segments import with_segments
-from ..images.paths import PathLike, as_path, as_paths, listed_paths
+from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
 from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
@@ -184,7 +184,7 @@ def fuse_files(
         mask=as_path(mask, "mask"),
         prior=prior_file(prior),
         image=as_path(image, "image"),
-        consensus=as_path(output, "output"),
+        consensus=needed_path(output, "output"),
         label=as_path(save_label, "save_label"),
         counts=as_path(save_counts, "save_counts"),
         present=listed_paths(present, "present"),

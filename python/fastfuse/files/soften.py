@@ -15,7 +15,7 @@ from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
 from ..images.formats.segments import Segment, with_segments
 from ..images.outputs import Outputs, check_outputs, make_folder
-from ..images.paths import PathLike, as_path, as_paths, recorded, short_names, shown
+from ..images.paths import PathLike, as_path, as_paths, needed_path, recorded, short_names, shown
 from ..images.placing import Form, Placing, Resample
 from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
@@ -118,7 +118,7 @@ def soften_files(
     masks = as_paths(paths)
     if not masks:
         raise ValueError("no masks: give at least one file")
-    image, roi = as_path(image, "image"), as_path(roi, "roi")
+    image, roi = needed_path(image, "image"), as_path(roi, "roi")
     folder, results = result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
     with _made(folder):
         placing = Placing.checked(grid, resample, use)
