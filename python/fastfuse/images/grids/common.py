@@ -136,7 +136,7 @@ class Common:
             raise GridError(doubt or difference(target, grid, NEAREST))
         self.moved.append(self._told_apart(what, image.path))
         remark = None if fit is None or fit.shift <= SAME else near(target, grid, fit.shift)
-        return replace(image, data=data, affine=self.like.affine), remark
+        return replace(image, data=data, affine=self.like.affine, own=grid), remark
 
     def _told_apart(self, what: str, path: Path) -> tuple[str, str]:
         """Return what was done and a file's name; with folders, if the grid's file has that name too."""
