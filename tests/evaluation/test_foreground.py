@@ -154,6 +154,21 @@ def test_a_cut_that_does_nothing_is_said(option: dict[str, Any]) -> None:
         evaluate(PREDICTION, TRUTH, cut=0.7)
 
 
+@pytest.mark.parametrize("role", ["prediction", "truth"])
+def test_a_mask_that_was_stored_next_to_nothing(role: str) -> None:
+    """As 0 and 1/255: nothing of it reaches the cut, which is said with a remedy that works."""
+    given: dict[str, np.ndarray] = {"prediction": MARKED.astype(float), "truth": TRUTH.astype(float)}
+    expected = evaluate(**given)
+    given[role] = given[role] / 255
+    option = "binarize" if role == "prediction" else "truth_binarize"
+    message = rf"the {role}: its highest value is 0\.0039, and so none reaches the cut 0\.5: .* {option}=True"
+    with pytest.warns(fastfuse.FusionWarning, match=message):
+        assert evaluate(**given).true_positives == 0
+    options: dict[str, Any] = {option: True}
+    with pytest.warns(fastfuse.FusionWarning, match="binarize counts"):
+        assert evaluate(**given, **options) == expected
+
+
 @pytest.fixture
 def tumour(tmp_path: Path) -> Path:
     """A folder with a network's nested regions, and an expert's label map of the same."""
