@@ -219,10 +219,11 @@ def _images(
     from ..images.reading import reading
     from ..images.wanted import Wanted
 
+    asked = Wanted(channel_axis=options.channel_axis, use=options.placing.use, offers_use=True)
     wanted = {
-        "prediction": Wanted(options.prediction, options.channel_axis),
-        "truth": Wanted(options.truth, options.channel_axis),
-        "mask": Wanted().beside(),
+        "prediction": replace(asked, foreground=options.prediction),
+        "truth": replace(asked, foreground=options.truth),
+        "mask": Wanted(use=asked.use, offers_use=True).beside(),
     }
     paths = list(files.values())
     with reading(paths, 0, [wanted[what] for what in files]) as found:

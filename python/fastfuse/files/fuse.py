@@ -211,7 +211,8 @@ def _done(
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
     place = place_of([], options.device)
-    wanted = Wanted(replace(options.foreground, segments=job.segments), job.channel_axis)
+    foreground = replace(options.foreground, segments=job.segments)
+    wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
     inputs = job.read(say, options.threads, wanted)
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
     a_map = prior_map(job, inputs, options.core_label, options.threads, say)

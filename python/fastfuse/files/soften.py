@@ -113,7 +113,13 @@ def soften_files(
         }
     )  # fmt: skip
     foreground = Foreground.checked(select_label, checked.binarize, mask_threshold, scale)
-    wanted = Wanted(with_segments(foreground, select_segment), check_channel_axis(channel_axis))
+    placing = Placing.checked(grid, resample, use)
+    wanted = Wanted(
+        with_segments(foreground, select_segment),
+        check_channel_axis(channel_axis),
+        use=placing.use,
+        offers_use=True,
+    )
     threads = check_count(threads, "threads", least=0)
     masks = as_paths(paths)
     if not masks:
@@ -121,7 +127,6 @@ def soften_files(
     image, roi = needed_path(image, "image"), as_path(roi, "roi")
     folder, results = result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
     with _made(folder):
-        placing = Placing.checked(grid, resample, use)
         return _soften_all(
             masks, results, image, roi, checked, wanted, threads, say, placing, overwrite=overwrite
         )
