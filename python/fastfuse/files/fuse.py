@@ -210,11 +210,16 @@ def _done(
     say: Callable[[str], None],
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
+    from ..images.structures import check_is_mask
+
     place = place_of([], options.device)
     foreground = replace(options.foreground, segments=job.segments)
     wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
     inputs = job.read(say, options.threads, wanted)
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
+    if growth is not None or method.votes == "binary":
+        for image, read, name in zip(inputs.raters, inputs.votes, job.holders, strict=True):
+            check_is_mask(image, read, name, wanted.foreground)
     a_map = prior_map(job, inputs, options.core_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(

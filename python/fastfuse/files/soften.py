@@ -149,7 +149,7 @@ def _soften_all(
     from ..images.image import chosen_votes, region_of
     from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
-    from ..images.structures import check_any_named, check_one_chosen
+    from ..images.structures import check_any_named, check_is_mask, check_one_chosen
 
     inputs = [image, *([] if roi is None else [roi]), *masks]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
@@ -179,6 +179,7 @@ def _soften_all(
             segments += mask.segments
             say(f"softening {shown(path.name)}")
             votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
+            check_is_mask(mask, votes, shown(path), wanted.foreground, threshold="mask_threshold")
             [votes], said = without_rounding([votes], [shown(path)], binary=True)
             remarks += said
             softened.append(guide.dilate(votes, shown(path)))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..inputs.foreground import Foreground
@@ -112,6 +114,25 @@ def two_structures(asked: Sequence[int], images: Sequence[Image]) -> tuple[int, 
 def in_words(asked: Sequence[int], images: Sequence[Image], names: Sequence[str], two: Iterable[int]) -> str:
     """Say what is taken of two images."""
     return " and ".join(f"{names[at]} gives {_taken_in_words(_held(images[at], asked))}" for at in two)
+
+
+def check_is_mask(
+    image: Image, votes: NDArray[Any], name: str, foreground: Foreground, *, threshold: str = "threshold"
+) -> None:
+    """Refuse a network's probability where a mask is needed and ``binarize`` was to make one: it takes the channels.
+
+    ``threshold``: what the caller's option is called.
+
+    Raises
+    ------
+    ImageError
+        With options that make a mask.
+    """
+    if foreground.binarize and image.is_channel and bool(((votes != 0) & (votes != 1)).any()):
+        raise ImageError(
+            f"{name}: binarize takes the probability of all classes or regions of a network, and a mask is needed: cut that of "
+            f"some, as by select_label=1, {threshold}=0.5 (--select-label 1 --threshold 0.5)"
+        )
 
 
 def is_mask(image: Image) -> bool:
