@@ -35,7 +35,7 @@ struct Columns {
     bool bytes;  // all votes are bool or uint8, aligned to be read sixteen at a time
 };
 
-// --- patterns.cu ---
+// --- patterns/patterns.cu ---
 
 constexpr int most_values = 8;
 constexpr int most_key_bits = 22, most_key_bytes = 3;
@@ -106,7 +106,7 @@ void expect(const Columns& columns, const Rates<T>& rates, Step step, const Cons
 void expect_of_many(const Columns& columns, const ManyRates& rates, Step step, const Consensus& to,
                     double* sums, Scratch& scratch);
 
-// --- masses.cu, masses_of_few.cu, mix.cu ---
+// --- masses/ ---
 
 // N(B), eq. (8). `again`: each voxel has the weight q (1 − q) of a rater behind the last, columns.raters.
 void find_masses(const Columns& columns, bool again, double* mass, Scratch& scratch);

@@ -71,6 +71,37 @@ template <class T> __device__ void read_quad(const Columns& columns, int rater, 
     }
 }
 
+__device__ inline bool counts(const Columns& columns, std::int64_t voxel) {
+    return voxel < columns.voxels && (!columns.mask || columns.mask[voxel] != 0);
+}
+
+// Calls f with what reads rater i's vote at a voxel, float or double: one decision for many votes, so that
+// they are on their way at once.
+template <class F> __device__ void by_type(const Columns& columns, const F& f) {
+    if (columns.floats)
+        f([&](int i, std::int64_t voxel) { return static_cast<const float*>(columns.vote[i])[voxel]; });
+    else
+        f([&](int i, std::int64_t voxel) { return read_scalar(columns.type[i], columns.vote[i], voxel); });
+}
+
+// Votes of the first `most` raters at voxels first, first + apart …; 0 for a rater or a voxel that is not
+// there, and outside the mask. All are on their way at once.
+template <int many, int most, class T>
+__device__ void read_votes(const Columns& columns, std::int64_t first, std::int64_t apart,
+                           T (&vote)[many][most]) {
+    bool inside[many];
+    FASTFUSE_UNROLL
+    for (int k = 0; k < many; ++k)
+        inside[k] = counts(columns, first + k * apart);
+    by_type(columns, [&](const auto& read) {
+        FASTFUSE_UNROLL
+        for (int k = 0; k < many; ++k)
+            FASTFUSE_UNROLL
+        for (int i = 0; i < most; ++i)
+            vote[k][i] = i < columns.raters && inside[k] ? static_cast<T>(read(i, first + k * apart)) : T(0);
+    });
+}
+
 // Calls f(i) for every rater. Loops over at most 16 raters are unrolled, so that arrays stay in registers.
 template <int most, class F> __device__ void for_raters(int raters, const F& f) {
     if constexpr (most <= most_dense_raters) {
@@ -81,10 +112,6 @@ template <int most, class F> __device__ void for_raters(int raters, const F& f) 
         for (int i = 0; i < raters; ++i)
             f(i);
     }
-}
-
-__device__ inline bool counts(const Columns& columns, std::int64_t voxel) {
-    return voxel < columns.voxels && (!columns.mask || columns.mask[voxel] != 0);
 }
 
 // A quad's elements of the mask, a byte each; 0 beyond the last voxel.

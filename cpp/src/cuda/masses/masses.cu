@@ -8,7 +8,7 @@
 // voxels. Of more than eight raters, a block processes voxels in chunks: all its threads write u and v of the
 // chunk to shared memory; then each team of threads adds its voxels' u v to its table, 8 × 8 entries a
 // thread. Raters beyond two halves make strips. Sums over a thousand voxels are floats, longer ones doubles.
-#include "cuda/masses.cuh"
+#include "cuda/masses/products.cuh"
 #include "cuda/sums.cuh"
 
 namespace fastfuse::cuda {
@@ -53,18 +53,32 @@ __device__ int place_in_half(int member, int k, int size) {
     return k / quad * (size / 2) + member * quad + k % quad;
 }
 
-// Reads the votes of the chunk's voxels, and each voxel's weight.
-__device__ void load_votes(const Columns& columns, bool again, const Layout& layout, std::int64_t first,
-                           float* vote, float* root) {
-    for (int v = static_cast<int>(threadIdx.x); v < layout.chunk; v += block_threads)
-        root[v] = weight_of(columns, again, first + v);
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-    FASTFUSE_UNROLL_BY(1)
-    for (int j = static_cast<int>(threadIdx.x) / 32; j < layout.raters(); j += block_threads / 32)
-        for (int v = lane; v < layout.chunk; v += 32)
-            vote[j * layout.chunk + v] =
-                counts(columns, first + v) ? static_cast<float>(read_vote(columns, j, first + v)) : 0;
-}
+// The votes of a chunk's voxels, and each voxel's weight, on their way while another chunk is at work.
+struct Coming {
+    static constexpr int most = shared_votes / block_threads;
+    float vote[most], root;
+
+    __device__ void fetch(const Columns& columns, bool again, const Layout& layout, std::int64_t first) {
+        const auto read_all = [&](const auto& read) {
+            FASTFUSE_UNROLL
+            for (int n = 0; n < most; ++n) {
+                const int k = n * block_threads + static_cast<int>(threadIdx.x), j = k / layout.chunk;
+                const std::int64_t voxel = first + k - j * layout.chunk;
+                vote[n] =
+                    j < layout.raters() && counts(columns, voxel) ? static_cast<float>(read(j, voxel)) : 0;
+            }
+        };
+        by_type(columns, read_all);
+        root =
+            static_cast<int>(threadIdx.x) < layout.chunk ? weight_of(columns, again, first + threadIdx.x) : 0;
+    }
+    __device__ void leave(const Layout& layout, float* votes, float* roots) const {
+        FASTFUSE_UNROLL
+        for (int n = 0; n < most; ++n)
+            votes[n * block_threads + threadIdx.x] = vote[n];
+        if (static_cast<int>(threadIdx.x) < layout.chunk) roots[threadIdx.x] = root;
+    }
+};
 
 __device__ float factor(float vote, int bit) { return bit ? vote : 1 - vote; }
 
@@ -149,12 +163,15 @@ __global__ void FASTFUSE_BLOCKS(blocks_at_once)
     int since_flush = 0;
     bool first_flush = true;
     const std::int64_t chunks = (columns.voxels + layout.chunk - 1) / layout.chunk;
+    Coming coming;
+    coming.fetch(columns, again, layout, share * layout.chunk);
     for (std::int64_t c = share; c < chunks; c += shares) {
-        load_votes(columns, again, layout, c * layout.chunk, vote, root);
+        coming.leave(layout, vote, root);
         __syncthreads();
         write_products(vote, layout, layout.low, root_of, u);
         write_products(vote + layout.low * layout.chunk, layout, layout.high, [](int) { return 1.0F; }, v);
         __syncthreads();
+        coming.fetch(columns, again, layout, (c + shares) * layout.chunk);
         FASTFUSE_UNROLL_BY(1)
         for (int voxel = team; voxel < layout.chunk; voxel += layout.teams())
             add_products(my_u + voxel * u_row, my_v + voxel * v_row, layout, sum);

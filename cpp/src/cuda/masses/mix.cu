@@ -4,7 +4,7 @@
 //   w_t      Σ_B q_t(B) p(1|B)                                  eq. (9)
 //
 // q_t(B) is a product of the low raters' part, held in registers, of the middle raters' and of the others'.
-#include "cuda/masses.cuh"
+#include "cuda/masses/products.cuh"
 #include "cuda/sums.cuh"
 
 namespace fastfuse::cuda {
@@ -71,13 +71,8 @@ __global__ void FASTFUSE_BLOCKS(2)
     int since_flush = 0;
     for (std::int64_t first = blockIdx.x * block_threads * std::int64_t{pair} + threadIdx.x;
          first < columns.voxels; first += voxels_apart() * pair) {
-        float vote[pair][most] = {};
-        FASTFUSE_UNROLL
-        for (int k = 0; k < pair; ++k)
-            FASTFUSE_UNROLL
-        for (int i = 0; i < most; ++i)
-            if (i < columns.raters && first + k * block_threads < columns.voxels)
-                vote[k][i] = static_cast<float>(read_vote(columns, i, first + k * block_threads));
+        float vote[pair][most];
+        read_votes(columns, first, block_threads, vote);
         FASTFUSE_UNROLL
         for (int k = 0; k < pair; ++k) {
             const std::int64_t voxel = first + k * block_threads;
@@ -117,19 +112,15 @@ template <class T, int middle> struct Products {
 
     // Voxel k of the thread is at first + k · block_threads.
     __device__ void take(const Columns& columns, std::int64_t first) {
+        T q[many][most_dense_raters];
+        read_votes(columns, first, block_threads, q);
         FASTFUSE_UNROLL
         for (int k = 0; k < many; ++k) {
-            T q[most_dense_raters];
-            FASTFUSE_UNROLL
-            for (int i = 0; i < most_dense_raters; ++i)
-                q[i] = i < columns.raters && counts(columns, first + k * block_threads)
-                           ? static_cast<T>(read_vote(columns, i, first + k * block_threads))
-                           : T(0);
-            branch<low_raters>(q, T(1), low[k]);
-            branch<middle>(q + low_raters, T(1), mid[k]);
+            branch<low_raters>(q[k], T(1), low[k]);
+            branch<middle>(q[k] + low_raters, T(1), mid[k]);
             FASTFUSE_UNROLL
             for (int i = 0; i < others; ++i)
-                vote[k][i] = q[low_raters + middle + i];
+                vote[k][i] = q[k][low_raters + middle + i];
         }
     }
 
@@ -192,22 +183,25 @@ __global__ void mix_voxels(Columns columns, const T* posterior, Consensus to, do
                         static_cast<double>(products.weight(k, high, columns.raters) * found[k]); // eq. (9)
             }
         }
+        T vote[many][most_dense_raters]; // once more: they would take the registers meanwhile
+        read_votes(columns, first, block_threads, vote);
         FASTFUSE_UNROLL
         for (int k = 0; k < many; ++k) {
             const std::int64_t voxel = first + k * block_threads;
             if (skips(columns, voxel, to)) continue;
-            const double value = at_most_one(w[k]);
-            if (to.data) put(to, voxel, value);
-            extremes.add(value);
-            sum[0] += value;
-            for (int i = 0; i < columns.raters; ++i) { // not unrolled: the sums need no registers meanwhile
-                const double q = read_vote(columns, i, voxel);
-                sum[1 + 2 * i] += value * q;
-                sum[2 + 2 * i] += (1 - value) * (1 - q);
+            w[k] = at_most_one(w[k]);
+            if (to.data) put(to, voxel, w[k]);
+            extremes.add(w[k]);
+            sum[0] += w[k];
+            FASTFUSE_UNROLL
+            for (int i = 0; i < most_dense_raters; ++i) {
+                const double q = static_cast<double>(vote[k][i]);
+                sum[1 + 2 * i] += w[k] * q;
+                sum[2 + 2 * i] += (1 - w[k]) * (1 - q);
             }
         }
     }
-    leave_many_sums(sum, mixed_sums(columns.raters), part);
+    leave_sums(sum, mixed_sums(columns.raters), part);
     leave_extremes(extremes, extreme);
 }
 

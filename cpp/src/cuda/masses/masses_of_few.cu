@@ -2,7 +2,7 @@
 //
 // Each thread reads its own voxels, and holds a table of all patterns of the first seven raters, or of the
 // first six. Of eight raters, warps take turns: one adds what the eighth marked, the next what they did not.
-#include "cuda/masses.cuh"
+#include "cuda/masses/products.cuh"
 #include "cuda/sums.cuh"
 
 namespace fastfuse::cuda {

@@ -2,7 +2,7 @@
 //
 // Nearly all voxels of an image have key 0 or lie outside the mask. Each thread counts these in registers, so
 // that threads do not wait for the same address.
-#include "cuda/keys.cuh"
+#include "cuda/patterns/keys.cuh"
 
 namespace fastfuse::cuda {
 namespace {
@@ -114,7 +114,7 @@ __global__ void find_many_keys(Columns columns, Reader reader, std::uint32_t key
 }
 
 // Puts a value into the first free place, unless it is there already. Threads look before they wait for one
-// another: dense votes would all wait for the same places.
+// another.
 __device__ void keep(double vote, Sample* sample) {
     Count bits;
     memcpy(&bits, &vote, sizeof bits);
@@ -127,14 +127,23 @@ __device__ void keep(double vote, Sample* sample) {
     *static_cast<volatile unsigned*>(&sample->more) = 1;
 }
 
+// Each block takes a sample of its own, and stops where that is full, so that dense votes cost next to
+// nothing.
 __global__ void take_sample_of(Columns columns, std::int64_t step, Sample* sample) {
+    __shared__ Sample own;
+    if (threadIdx.x < most_values) own.value[threadIdx.x] = 0;
+    if (threadIdx.x == 0) own.more = 0;
+    __syncthreads();
     const std::int64_t samples = (columns.voxels + step - 1) / step;
     for (std::int64_t k = first_voxel(); k < samples * columns.raters; k += voxels_apart()) {
-        if (*static_cast<volatile unsigned*>(&sample->more) != 0) return;
+        if (*static_cast<volatile unsigned*>(&own.more) != 0) break;
         const std::int64_t voxel = k % samples * step;
         const double vote = read_vote(columns, static_cast<int>(k / samples), voxel);
-        if (vote > 0 && vote < 1 && counts(columns, voxel)) keep(vote, sample);
+        if (vote > 0 && vote < 1 && counts(columns, voxel)) keep(vote, &own);
     }
+    __syncthreads();
+    if (threadIdx.x < most_values && own.value[threadIdx.x] != 0) keep(own.value[threadIdx.x], sample);
+    if (threadIdx.x == 0 && own.more != 0) sample->more = 1;
 }
 
 template <class Key, class T>
@@ -152,7 +161,8 @@ __global__ void look_up_keys(const Key* key, const T* probability, std::int64_t 
 } // namespace
 
 void take_sample(const Columns& columns, std::int64_t step, Sample* sample, const Place& place) {
-    const int blocks = blocks_for(place, columns.voxels / step * columns.raters / block_threads + 1);
+    constexpr int at_once = 2; // blocks of a multiprocessor: each merges its sample into one
+    const int blocks = blocks_for(place, columns.voxels / step * columns.raters / block_threads + 1, at_once);
     launch(take_sample_of, blocks, place, "taking a sample", columns, step, sample);
 }
 
