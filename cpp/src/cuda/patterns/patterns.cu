@@ -113,18 +113,13 @@ __global__ void find_many_keys(Columns columns, Reader reader, std::uint32_t key
         atomicAdd(count + (threadIdx.x == 0 ? 0 : keys), static_cast<Count>(common[threadIdx.x]));
 }
 
-// Puts a value into the first free place, unless it is there already. Threads look before they wait for one
-// another.
+// Puts a value into the first free place, unless it is there already.
 __device__ void keep(double vote, Sample* sample) {
-    Count bits;
+    Count bits, found = 1;
     memcpy(&bits, &vote, sizeof bits);
-    for (int k = 0; k < most_values; ++k) {
-        auto* place = reinterpret_cast<Count*>(sample->value + k);
-        Count found = *static_cast<volatile Count*>(place);
-        if (found == 0) found = atomicCAS(place, Count{0}, bits);
-        if (found == 0 || found == bits) return;
-    }
-    *static_cast<volatile unsigned*>(&sample->more) = 1;
+    for (int k = 0; k < most_values && found != 0 && found != bits; ++k)
+        found = atomicCAS(reinterpret_cast<Count*>(sample->value + k), Count{0}, bits);
+    if (found != 0 && found != bits) atomicMax(&sample->more, 1u);
 }
 
 // Each block takes a sample of its own, and stops where that is full, so that dense votes cost next to
@@ -134,16 +129,19 @@ __global__ void take_sample_of(Columns columns, std::int64_t step, Sample* sampl
     if (threadIdx.x < most_values) own.value[threadIdx.x] = 0;
     if (threadIdx.x == 0) own.more = 0;
     __syncthreads();
-    const std::int64_t samples = (columns.voxels + step - 1) / step;
-    for (std::int64_t k = first_voxel(); k < samples * columns.raters; k += voxels_apart()) {
-        if (*static_cast<volatile unsigned*>(&own.more) != 0) break;
+    const std::int64_t samples = (columns.voxels + step - 1) / step, votes = samples * columns.raters;
+    bool full = false;
+    for (std::int64_t first = first_voxel() - threadIdx.x; first < votes && !full; first += voxels_apart()) {
+        const std::int64_t k = first + threadIdx.x; // `first`: all threads of the block alike
         const std::int64_t voxel = k % samples * step;
-        const double vote = read_vote(columns, static_cast<int>(k / samples), voxel);
+        const double vote = k < votes ? read_vote(columns, static_cast<int>(k / samples), voxel) : 0;
         if (vote > 0 && vote < 1 && counts(columns, voxel)) keep(vote, &own);
+        __syncthreads();
+        full = own.more != 0;
+        __syncthreads();
     }
-    __syncthreads();
     if (threadIdx.x < most_values && own.value[threadIdx.x] != 0) keep(own.value[threadIdx.x], sample);
-    if (threadIdx.x == 0 && own.more != 0) sample->more = 1;
+    if (threadIdx.x == 0 && full) atomicMax(&sample->more, 1u);
 }
 
 template <class Key, class T>
