@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from ..errors import CohortError, OutputError
-from ..images.paths import shown
+from ..images.paths import needed_path, shown
 from .cohort.folds import make_folds, read_folds, write_folds
 from .cohort.layout import MODALITIES
 from .cohort.msseg import Case, find_cases
@@ -74,6 +74,7 @@ def run_experiment(
     FastfuseError
         For a cohort, a run or a device that cannot be used.
     """
+    cohort, out = needed_path(cohort, "cohort"), needed_path(out, "out")
     workers = make_workers(device)
     _check_network(options)
     cases = _usable(find_cases(cohort, options.split))
