@@ -166,9 +166,9 @@ def staple(
     >>> import fastfuse
     >>> fastfuse.staple([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
     array([0, 0, 1, 1], dtype=uint8)
-    >>> maps = [[0, 1, 2, 4, 4], [0, 1, 2, 2, 4], [0, 0, 2, 4, 4]]
+    >>> maps = [[0, 0, 1, 2, 4, 4], [0, 1, 1, 2, 2, 4], [0, 1, 1, 2, 4, 4]]
     >>> fastfuse.staple(maps, labels="all").label()
-    array([0, 1, 2, 4, 4], dtype=uint8)
+    array([0, 1, 1, 2, 4, 4], dtype=uint8)
     """
     options = Options(
         prior=prior, init=init, roi=roi, spacing_mm=spacing_mm, missing=missing, mrf=mrf,
