@@ -82,10 +82,12 @@ LabelFit accelerated(const LabelTable& table, const LabelOptions& options, const
                      const LabelRates& rates, const RowTruths* start, double voxels, RowTruths& truths,
                      const Team& team) {
     constexpr double slack = 1e-3; // in nats
-    RowTruths others = truths;
-    LabelFit fit = em(table, options, m_step, rates, start, voxels, truths, team);
     const std::size_t size = rates.theta.entries().size() + truths.code.size();
-    if (options.acceleration == Acceleration::none || static_cast<std::int64_t>(size) > quick) return fit;
+    const bool twice = options.acceleration != Acceleration::none && static_cast<std::int64_t>(size) <= quick;
+    RowTruths others;
+    if (twice) others = truths;
+    LabelFit fit = em(table, options, m_step, rates, start, voxels, truths, team);
+    if (!twice) return fit;
     LabelOptions plain = options;
     plain.acceleration = Acceleration::none;
     LabelFit slow = em(table, plain, m_step, rates, start, voxels, others, team);
