@@ -14,6 +14,7 @@ void bind_cuda(py::module_& m);
 void bind_dilation(py::module_& m);
 void bind_fuse(py::module_& m);
 void bind_labels(py::module_& m);
+void bind_soft_labels(py::module_& m);
 void bind_options(py::module_& m);
 void bind_results(py::module_& m);
 void bind_smoothing(py::module_& m);

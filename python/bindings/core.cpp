@@ -28,6 +28,7 @@ const char* name_of(fastfuse::BadInput::Kind kind) {
     case Kind::too_many_fractional: return "too_many_fractional";
     case Kind::unknown_label: return "unknown_label";
     case Kind::too_many_labels: return "too_many_labels";
+    case Kind::not_probabilities: return "not_probabilities";
     default: return "image_not_finite";
     }
 }
@@ -62,5 +63,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     fastfuse::bindings::bind_dilation(m);
     fastfuse::bindings::bind_fuse(m);
     fastfuse::bindings::bind_labels(m);
+    fastfuse::bindings::bind_soft_labels(m);
     fastfuse::bindings::bind_smoothing(m);
 }

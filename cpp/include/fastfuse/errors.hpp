@@ -21,6 +21,7 @@ struct BadInput : std::exception {
         image_not_finite,
         unknown_label,
         too_many_labels,
+        not_probabilities, // of labels: `value` is their sum
     };
     explicit BadInput(Kind k, int r = -1, std::int64_t v = -1, double x = 0)
         : kind(k), rater(r), voxel(v), value(x) {}

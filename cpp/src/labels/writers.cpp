@@ -7,30 +7,10 @@
 #include <vector>
 
 #include "labels/index.hpp"
+#include "labels/ranking.hpp"
 
 namespace fastfuse {
 namespace {
-
-// A row's truths.
-struct Candidate {
-    Code code;
-    double weight;
-};
-
-// Puts the most probable label first, and so on for so many places; of tied ones the largest first.
-void rank(std::vector<Candidate>& row, std::size_t places) {
-    for (std::size_t place = 0; place < std::min(places, row.size()); ++place) {
-        double most = 0;
-        for (std::size_t k = place; k < row.size(); ++k)
-            most = std::max(most, row[k].weight);
-        std::size_t best = place;
-        for (std::size_t k = place; k < row.size(); ++k)
-            if (row[k].weight >= most - tied_within &&
-                (row[best].weight < most - tied_within || row[k].code > row[best].code))
-                best = k;
-        std::swap(row[place], row[best]);
-    }
-}
 
 // Calls `look(row, candidates)` for each row.
 template <class Look> void each_row(const RowTruths& truths, const Team& team, const Look& look) {
@@ -49,12 +29,6 @@ template <class Look> void each_row(const RowTruths& truths, const Team& team, c
 const LabelIndex& index_of(const LabelTable& table) {
     if (!table.index) throw std::invalid_argument("the table knows no voxels");
     return *table.index;
-}
-
-// Whether no label is the most probable one. The candidates are in order; all weights are 0 where the rates
-// call the votes impossible.
-bool tied(const std::vector<Candidate>& row) {
-    return row[0].weight == 0 || (row.size() > 1 && row[1].weight >= row[0].weight - tied_within);
 }
 
 void write_values(const LabelTable& table, const std::vector<double>& value_of_row, const Output& to,

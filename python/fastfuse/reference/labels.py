@@ -76,7 +76,8 @@ def fuse_labels(
         Of soft votes: v = q, or the true maximiser.
     init : {"plurality", "vote", "itk"}
     candidates : {"voted", "all"}
-        The classes that may be true at a voxel: those that somebody voted there, or all.
+        The classes that may be true at a voxel: those that somebody voted there, or all. soft-STAPLE: those of each
+        pattern.
     confusion : {"full", "class"}
         K × K numbers for each rater, or K.
     performance_prior : (s, d), optional
@@ -85,18 +86,20 @@ def fuse_labels(
     """
     m, n_labels, n = q.shape
     present = np.asarray(~np.isnan(q).any(axis=1))
+    q = q / q.sum(axis=1, keepdims=True)
     votes = np.where(np.isnan(q), 0, q)
     shares = votes.sum(axis=(0, 2)) / present.sum()
     estimated = isinstance(prior, str) and prior == "estimate"
     pi = np.asarray(shares if isinstance(prior, str) else prior, dtype=np.float64)
-    allowed = np.ones((n_labels, n), bool) if candidates == "all" else votes.sum(axis=0) > 0
+    voted = candidates == "voted"
+    allowed = np.ones((n_labels, n), bool) if not voted else votes.sum(axis=0) > 0
     allowed[:, ~allowed.any(axis=0)] = True
     alpha = dirichlet(shares, performance_prior, m)
     fixed = unknown_rows(votes, present, shares, knows or {})
     theta = np.full((m, n_labels, n_labels), 1 / n_labels)
     if init == "itk":
         theta = from_untied(votes, present)
-        w = expectation(q, present, theta, pi, allowed, method)[0]
+        w = expectation(q, present, theta, pi, allowed, method, voted=voted)[0]
         counts = None
     else:
         w = first_guess(votes, present, init)
@@ -105,12 +108,12 @@ def fuse_labels(
     converged = False
     while not converged and len(objective) < max_iter:
         if counts is None:
-            w, counts, _ = expectation(q, present, theta, pi, allowed, method, m_step)
+            w, counts, _ = expectation(q, present, theta, pi, allowed, method, m_step, voted=voted)
         before = theta
         theta = maximisation(counts, alpha, before, confusion, shares, fixed)
         if estimated:
             pi = w.sum(axis=1) / n
-        w, counts, likelihood = expectation(q, present, theta, pi, allowed, method, m_step)
+        w, counts, likelihood = expectation(q, present, theta, pi, allowed, method, m_step, voted=voted)
         belief = (alpha - 1)[alpha > 1] * np.log(theta[alpha > 1])
         objective.append(likelihood + float(belief.sum()))
         held = w.sum(axis=1) >= 1  # empty classes never settle
@@ -126,10 +129,12 @@ def expectation(
     allowed: NDArray[np.bool_],
     method: str,
     m_step: str = "paper",
+    *,
+    voted: bool = False,
 ) -> tuple[Array, Array, float]:
-    """Return w, the counts T of the M-step, and the log-likelihood."""
+    """Return w, the counts T of the M-step, and the log-likelihood; ``voted``: soft-STAPLE's candidates."""
     if method == "soft-staple":
-        return enumeration(q, present, theta, pi, allowed, m_step)
+        return enumeration(q, present, theta, pi, voted, m_step)
     votes = np.where(np.isnan(q), 0, q)
     if method == "log-linear":
         with np.errstate(divide="ignore"):
@@ -162,7 +167,7 @@ def posterior(a: Array, pi: Array, allowed: NDArray[np.bool_]) -> tuple[Array, A
 
 
 def enumeration(
-    q: Array, present: NDArray[np.bool_], theta: Array, pi: Array, allowed: NDArray[np.bool_], m_step: str
+    q: Array, present: NDArray[np.bool_], theta: Array, pi: Array, voted: bool, m_step: str
 ) -> tuple[Array, Array, float]:
     """E-step of soft-STAPLE: every pattern B of labels, with its mass q_t(B), at every voxel."""
     m, n_labels, n = q.shape
@@ -174,7 +179,11 @@ def enumeration(
         if not some.any():
             continue
         a = np.where(present[:, None], theta[np.arange(m), :, bits][..., None], 1)[..., some]
-        one, evidence = posterior(a, pi if pi.ndim == 1 else pi[:, some], allowed[:, some])
+        allowed = np.ones((n_labels, int(some.sum())), bool)
+        if voted:
+            said = present[:, some].T @ np.eye(n_labels)[list(bits)] > 0
+            allowed = said.T | ~present[:, some].any(axis=0)
+        one, evidence = posterior(a, pi if pi.ndim == 1 else pi[:, some], allowed)
         part = mass[some] * one
         w[:, some] += part
         likelihood += float((mass[some] * evidence).sum())
@@ -251,3 +260,45 @@ def winner(probability: Array) -> NDArray[np.intp]:
     """Return the most probable label's code; of tied ones the largest."""
     tied = probability >= probability.max(axis=0) - TIED
     return np.asarray(len(probability) - 1 - np.argmax(tied[::-1], axis=0))
+
+
+def mean_vote(q: Array, weights: Array | None = None) -> Array:
+    """Return the mean vote, shape (K, n), of those that are there."""
+    present = ~np.isnan(q).any(axis=1)
+    scale = present * np.ones(len(q))[:, None] if weights is None else present * weights[:, None]
+    votes = np.where(np.isnan(q), 0, q / q.sum(axis=1, keepdims=True))
+    whole = scale.sum(axis=0)
+    return np.divide((votes * scale[:, None]).sum(axis=0), whole, out=np.zeros(q.shape[1:]), where=whole > 0)
+
+
+def truncate(q: Array, tau: float) -> tuple[Array, Array]:
+    """Drop votes up to tau except the largest, scale the rest to 1; return them and delta, the dropped mass, (n,)."""
+    q = q / q.sum(axis=1, keepdims=True)
+    kept = np.where((q > tau) | (q == q.max(axis=1, keepdims=True)), q, 0)
+    dropped = np.where(np.isnan(q).any(axis=1), 0, (q - kept).sum(axis=1))
+    whole = kept.sum(axis=1, keepdims=True)
+    return np.where(np.isnan(q), np.nan, kept / np.where(whole > 0, whole, 1)), dropped.sum(axis=0)
+
+
+def ring_labels(
+    label_map: NDArray[np.integer[Any]],
+    rings: Mapping[int, NDArray[np.bool_]],
+    spacing: Sequence[float],
+    background: int = 0,
+) -> NDArray[np.int64]:
+    """Return which label's ring takes each voxel, background where none does.
+
+    A ring takes from the background only. Where two claim a voxel, the label that lies nearer wins, then the lower one.
+    """
+    taken = np.full(label_map.shape, background, np.int64)
+    for place in np.argwhere(label_map == background):
+        distance = {
+            label: float(
+                np.min(((np.argwhere(label_map == label) - place) ** 2 * np.square(spacing)).sum(axis=1))
+            )
+            for label, ring in rings.items()
+            if ring[tuple(place)]
+        }
+        if distance:
+            taken[tuple(place)] = min(distance, key=lambda label: (distance[label], label))
+    return taken
