@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ..fusion.declared import Option, either, switch
+from ..fusion.labels.declared import LABEL_OPTIONS
 from ..fusion.options import BY_NAME
 from ..fusion.registry import in_help_order
 from .switches import choice
@@ -21,7 +22,8 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 BEYOND = "Beyond the paper"
 ON_OFFER = [row.name for row in in_help_order()]
-FLAGGED = {name: one for name, one in BY_NAME.items() if one.flag is not None}
+FLAGGED = {name: one for name, one in {**BY_NAME, **LABEL_OPTIONS}.items() if one.flag is not None}
+LABELS = "Label maps"
 # Options of files, which are not declared with those of a fusion.
 OTHERS = (
     "method",
@@ -34,8 +36,11 @@ OTHERS = (
     "grid",
     "resample",
     "use",
+    "label_names",
+    "save_probability",
+    "save_confidence",
 )
-VALUE = r"(?:'[^']*'|\[[^\]]*\]|\w+(?:\.\w+)*)"
+VALUE = r"(?:'[^']*'|\[[^\]]*\]|\{[^}]*\}|\w+(?:\.\w+)*)"
 # Messages that say it for Python and for the shell, of which the shell's way stays.
 BOTH_WAYS = [
     (rf"\b\w+={VALUE}(?:(?:, | or )(?:\w+=)?{VALUE})* \((--[^)]*)\)", r"\1"),  # binarize=True (--binarize)
@@ -97,13 +102,15 @@ def flags_of_options() -> list[inspect.Parameter]:
     masks = [row.name for row in in_help_order() if row.votes == "binary"]
     growing = [row.name for row in in_help_order() if row.grows]
     help = f"How to fuse; {' and '.join(masks)} take masks only, {either(growing)} needs --image."
-    method = flag("method", kind, choice(help), kind(ON_OFFER[0]))
+    usual = f"{ON_OFFER[0]}; with --labels staple, and majority of networks"
+    method = flag("method", kind | None, choice(help, show_default=usual), None)
     return [method, *flags_called(FLAGGED)]
 
 
 def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the method and the options that were typed as Python's functions take them."""
-    return {"method": typed["method"].value, **values_called(FLAGGED, typed)}
+    method = typed["method"]
+    return {"method": None if method is None else method.value, **values_called(FLAGGED, typed)}
 
 
 def typed_names() -> dict[str, str]:
@@ -135,6 +142,8 @@ def _flag_of(one: Option) -> inspect.Parameter:
     declared = one.flag
     assert declared is not None
     more: dict[str, Any] = {} if declared.main else {"rich_help_panel": BEYOND}
+    if one.name in LABEL_OPTIONS:
+        more["rich_help_panel"] = LABELS
     if declared.metavar is not None:
         more["metavar"] = declared.metavar
     if one.choices:

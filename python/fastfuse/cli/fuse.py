@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ..fusion.labels.declared import names_or_labels
 from ..report.fusion import print_fusion
+from ..report.labels import print_labels
 from . import rings
 from .common import answer, progress, warnings_as_lines
-from .flags import BEYOND, flags_of_options, values_of, with_flags
+from .flags import BEYOND, LABELS, flags_of_options, values_of, with_flags
 from .switches import (
     ChannelAxis,
     Grid,
@@ -29,6 +31,7 @@ from .switches import (
 EXAMPLES = (
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --soften --image flair.nii.gz",
+    "fastfuse fuse rater*.nii.gz -o labels.nii.gz --labels all --label-names labels.tsv",
 )
 
 
@@ -44,6 +47,15 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
         "threads",
         "device",
         "overwrite",
+        "labels",
+        "label_names",
+        "candidates",
+        "confusion",
+        "knows",
+        "weights",
+        "undecided",
+        "save_probability",
+        "save_confidence",
         "soften",
         "image",
         "grid",
@@ -71,7 +83,7 @@ def fuse(
         typer.Option(
             "--output",
             "-o",
-            help="Consensus probability (.nii or .nii.gz); a .json beside it holds the rest.",
+            help="Consensus probability, or with --labels label map (.nii or .nii.gz); a .json beside it holds the rest.",
             show_default=False,
         ),
     ],
@@ -106,6 +118,31 @@ def fuse(
     ] = None,
     select_segment: SelectSegment = None,
     channel_axis: ChannelAxis = None,
+    label_names: Annotated[
+        Path | None,
+        typer.Option(
+            help="Names and colours of labels: dataset.json, .tsv, FreeSurferColorLUT.txt, or .seg.nrrd.",
+            show_default=False,
+            rich_help_panel=LABELS,
+        ),
+    ] = None,
+    save_probability: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE",
+            help="Also write the probability of a label, by name or number; of 1,4=FILE, the sum. Once for each file.",
+            show_default=False,
+            rich_help_panel=LABELS,
+        ),
+    ] = None,
+    save_confidence: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the probability of the most probable label.",
+            show_default=False,
+            rich_help_panel=LABELS,
+        ),
+    ] = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
     grid: Grid = None,
@@ -123,17 +160,29 @@ def fuse(
     ] = None,
     **options: Any,
 ) -> None:
-    """Fuse masks, or soft votes in [0, 1], into one consensus probability."""
+    """Fuse masks, or soft votes in [0, 1], into one consensus probability; or label maps into one."""
     from ..files.fuse import fuse_files
     from ..images.sidecar import read_sidecar, sidecar_path
 
-    steps = (
-        len(raters) + 2 + soften + sum(path is not None for path in (mask, image, save_label, save_counts))
-    )
-    written = [path for path in (output, save_label, save_counts, sidecar_path(output)) if path is not None]
+    probabilities = _saved(save_probability)
+    beside = [mask, image, save_label, save_counts, save_confidence, *probabilities.values()]
+    steps = len(raters) + 2 + soften + sum(path is not None for path in beside)
+    of_labels = options["labels"] is not None
+    names_file = [sidecar_path(output).with_suffix(".tsv")] if of_labels else []
+    outputs = [
+        output,
+        save_label,
+        save_counts,
+        *probabilities.values(),
+        save_confidence,
+        *names_file,
+        sidecar_path(output),
+    ]
+    written = [path for path in outputs if path is not None]
+    fuse_any: Any = fuse_files
     with warnings_as_lines():
         with progress(steps) as say:
-            fuse_files(
+            fuse_any(
                 raters,
                 output,
                 mask=mask,
@@ -149,13 +198,31 @@ def fuse(
                 ties=ties.value,
                 save_counts=save_counts,
                 names=_listed(names),
+                label_names=label_names,
+                save_probability=probabilities or None,
+                save_confidence=save_confidence,
                 overwrite=overwrite,
                 progress=say,
                 **placing_of(grid, resample, use),
                 **values_of(options),
             )
         facts = read_sidecar(output)
-        answer(lambda: facts, lambda: print_fusion(facts, written))
+        show = print_labels if of_labels else print_fusion
+        answer(lambda: facts, lambda: show(facts, written))
+
+
+def _saved(typed: list[str] | None) -> dict[tuple[int | str, ...], Path]:
+    """Return the file of each label, or labels with commas between them, as in liver=liver.nii.gz."""
+    found: dict[tuple[int | str, ...], Path] = {}
+    for text in typed or ():
+        labels, sign, file = text.partition("=")
+        if not (labels.strip() and sign and file):
+            raise ValueError(f"save_probability is {text!r}: it must be NAME=FILE, as in liver=liver.nii.gz")
+        group = names_or_labels(labels)
+        if group in found:
+            raise ValueError(f"save_probability names {labels} twice: give one file")
+        found[group] = Path(file)
+    return found
 
 
 def _listed(names: str | None) -> list[str] | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What the header of a consensus says that fastfuse wrote; soft masks and the demo's raters are described otherwise.
 LESIONS = "1 found, 2 missed, 3 false lesion"  # what the header of a map of lesions says
-OURS = re.compile(r"fastfuse (demo Consensus|.* (probability|votes|cut \S+)$)")
+OURS = re.compile(r"fastfuse (demo Consensus|.* (probability|votes|labels|confidence|cut \S+)$)")
 MOST_SIDECAR = 1 << 22  # bytes; a longer JSON is none of ours
 
 

@@ -42,8 +42,8 @@ def sidecar_of(
         ],
         **({"present": [path and recorded(path) for path in job.present]} if job.present else {}),
         **({} if grown is None else {"dilation": grown}),
-        "foreground": {"voxels": foreground, "ml": _ml(foreground, voxel_ml)},
-        "probability": {"voxels": probability, "ml": _ml(probability, voxel_ml)},
+        "foreground": {"voxels": foreground, "ml": millilitres(foreground, voxel_ml)},
+        "probability": {"voxels": probability, "ml": millilitres(probability, voxel_ml)},
         "region": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
         "grid": inputs.common.facts(),
         "prior": number_or_null(fusion.prior),
@@ -65,13 +65,13 @@ def _rater_facts(fusion: Fusion, rater: int, marked: int, voxel_ml: float) -> di
         "dice": number_or_null(fusion.dice[rater]),
         "voxels_read": int(fusion.n_read[rater]),
         "volume_voxels": number_or_null(fusion.volume[rater]),
-        "volume_ml": _ml(float(fusion.volume[rater]), voxel_ml),
+        "volume_ml": millilitres(float(fusion.volume[rater]), voxel_ml),
         "marked_voxels": marked,
-        "marked_ml": _ml(marked, voxel_ml),
+        "marked_ml": millilitres(marked, voxel_ml),
     }
 
 
-def _ml(voxels: float, voxel_ml: float) -> float:
+def millilitres(voxels: float, voxel_ml: float) -> float:
     """Return a volume to six decimals; to six digits where it is below 1 ml."""
     volume = voxels * voxel_ml
     return round(volume, 6) if volume >= 1 else float(f"{volume:.6g}")

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-from ..dilation.options import Dilation, DilationOptions
-from ..errors import warn
+from ..dilation.options import DilationOptions
 from ..fusion.backends.devices import place_of
 from ..fusion.declared import documented
+from ..fusion.labels.declared import (
+    AskedLabels,
+    Candidates,
+    ConfusionModel,
+    Dirichlet,
+    Knows,
+    LabelInit,
+    LabelPrior,
+    LabelsLike,
+)
+from ..fusion.labels.result import LabelFusion
 from ..fusion.option_checks import PerformancePrior
 from ..fusion.options import (
     Acceleration,
@@ -23,31 +33,33 @@ from ..fusion.options import (
     Options,
     Roi,
 )
-from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method, MethodName, method_called
 from ..fusion.result import Fusion, Ties, check_ties
-from ..fusion.votes import ENTRIES, Votes, method_entry
+from ..fusion.votes import ENTRIES, method_entry
 from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
 from ..images.placing import Form, Placing, Resample
-from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
+from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
-from ..inputs.foreground import within
-from ..inputs.names import grouped, listed_names
-from .doubts import alike
-from .facts import sidecar_of
-from .growth import fuse_grown, growth_of
-from .job import Inputs, Job, counts_of, marked_voxels
-from .misfits import misfit_remarks
-from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
+from ..inputs.names import listed_names
+from .growth import growth_of
+from .job import Job
+from .labels.fuse import check_for_masks, check_given, fuse_label_files
+from .labels.job import label_job
+from .prior import is_plain, prior_file, smoothing_of, word_or_number
+from .votes import fused_votes
+
+OF_FILES = (
+    method_entry(images=True) + """ Of label maps by default "staple", of networks' classes "majority"."""
+)
 
 
-@documented({**ENTRIES, "method": method_entry(images=True)})
+@overload
 def fuse_files(
     paths: Sequence[PathLike],
     output: PathLike,
     *,
-    method: MethodName = "soft-staple",
+    method: MethodName | None = None,
     m_step: MStep = "paper",
     expectation: Expectation = "auto",
     likelihood: Likelihood = "mixture",
@@ -86,7 +98,98 @@ def fuse_files(
     grid: PathLike | None = None,
     resample: Resample = "none",
     use: Form | None = None,
-) -> Fusion:
+    labels: None = None,
+) -> Fusion: ...
+
+
+@overload
+def fuse_files(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    *,
+    method: MethodName | None = None,
+    prior: LabelPrior = "mean",
+    init: LabelInit = "auto",
+    mask: PathLike | None = None,
+    missing: Missing = "error",
+    present: Sequence[PathLike | None] | None = None,
+    performance_prior: Dirichlet = "auto",
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    threads: int = 0,
+    names: Sequence[str] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
+    labels: LabelsLike,
+    label_names: PathLike | None = None,
+    candidates: Candidates = "auto",
+    confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
+    weights: Sequence[float] | None = None,
+    undecided: int | None = None,
+    save_probability: Mapping[Any, PathLike] | None = None,
+    save_confidence: PathLike | None = None,
+) -> LabelFusion: ...
+
+
+@documented({**ENTRIES, "method": OF_FILES})
+def fuse_files(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    *,
+    method: MethodName | None = None,
+    m_step: MStep = "paper",
+    expectation: Expectation = "auto",
+    likelihood: Likelihood = "mixture",
+    prior: str | float | Path | Sequence[float] | Mapping[Any, float] = "mean",
+    init: Init = "auto",
+    mask: PathLike | None = None,
+    roi: Roi = "all",
+    missing: Missing = "error",
+    present: Sequence[PathLike | None] | None = None,
+    mrf: float = 0.0,
+    performance_prior: PerformancePrior = "auto",
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    threads: int = 0,
+    device: str | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    select_segment: str | Sequence[str] | None = None,
+    channel_axis: ChannelAxis | None = None,
+    image: PathLike | None = None,
+    soften: bool = False,
+    dilation: DilationOptions | None = None,
+    save_label: PathLike | None = None,
+    cut: float = 0.5,
+    ties: Ties = "foreground",
+    save_counts: PathLike | None = None,
+    names: Sequence[str] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
+    labels: LabelsLike | None = None,
+    label_names: PathLike | None = None,
+    candidates: Candidates = "auto",
+    confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
+    weights: Sequence[float] | None = None,
+    undecided: int | None = None,
+    save_probability: Mapping[Any, PathLike] | None = None,
+    save_confidence: PathLike | None = None,
+) -> Fusion | LabelFusion:
     """Fuse image files into a consensus file, with a JSON sidecar beside it.
 
     Files that were cropped to what they mark are padded, and those whose axes have another order or direction are
@@ -104,6 +207,19 @@ def fuse_files(
         that of ``grid``, of ``image``, or of the box that holds all raters and the mask where files are parts of
         one volume. Its sidecar has the same name with .json: method, options, grid, each rater's file and
         performance, prior, iterations, log-likelihood.
+    labels : "all", sequence of int, or mapping of int to str, optional
+        Fuse label maps, all labels at once, by STAPLE or the majority: those that occur ("all"), these, or these with
+        names. ``output`` is then a label map of the smallest type that holds the labels, with a table of their names
+        (.tsv, as BIDS has it) beside it. nnU-Net's .npz with all their classes, or regions, give the label map of the mean,
+        as nnU-Net's own ensembling does.
+    label_names : path, optional
+        Names and colours of labels: dataset.json (nnU-Net), .tsv (BIDS), FreeSurferColorLUT.txt, or .seg.nrrd. Without it,
+        those that raters' files have.
+    save_probability : mapping of label to path, optional
+        Also write the probability of a label, by number or name; of a tuple of labels, their sum. Of networks' regions, the
+        region's name or all its labels.
+    save_confidence : path, optional
+        Also write the probability of the label that is most probable.
     prior : {"mean", "estimate"}, float or path
         p(truth 1) before any vote, as in :func:`staple`; a map is given as an image file, or as "smooth:4", the mean
         vote smoothed by 4 mm (:func:`smoothed_vote`).
@@ -146,7 +262,8 @@ def fuse_files(
 
     Returns
     -------
-    Fusion
+    Fusion or LabelFusion
+        A :class:`LabelFusion` of label maps, if ``labels`` are given.
 
     Raises
     ------
@@ -160,19 +277,33 @@ def fuse_files(
     FusionWarning
         As the functions on arrays, and for grids that differ by up to a tenth of a voxel.
     """
-    row = method_called(method)
-    cut = check_cut(cut)
+    any_prior: Any = prior  # its type depends on labels
     options = Options(
-        prior=word_or_number(prior),
+        prior=any_prior,
         m_step=m_step, expectation=expectation, likelihood=likelihood, init=init, roi=roi,
         missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
         replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
         threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
-    ).checked()  # fmt: skip
-    kept: Any = options.prior if is_plain(prior) else str(prior)
-    asked = replace(options, prior=kept)
-    asked.check_method(row, images=True)
+    )  # fmt: skip
+    asked_labels = AskedLabels(labels, candidates, confusion, knows, weights, undecided)
+    placing = Placing.checked(grid, resample, use)
+    beside = {
+        "label_names": label_names,
+        "save_probability": save_probability,
+        "save_confidence": save_confidence,
+    }
+    if labels is not None:
+        check_given(
+            save_label=save_label, save_counts=save_counts, cut=cut, ties=ties, image=image, soften=soften,
+            dilation=dilation or None, select_segment=select_segment, channel_axis=channel_axis,
+        )  # fmt: skip
+        label_files = label_job(paths, output, mask, present, names, placing, overwrite=overwrite, **beside)
+        return fuse_label_files(label_files, method, asked_labels, options, progress)
+    row = method_called(method or "soft-staple")
+    check_for_masks(asked_labels, row, beside)
+    cut = check_cut(cut)
+    options, asked = checked_for(row, options)
     growth = growth_of(row, image, soften, dilation)
     segments = with_segments(options.foreground, select_segment).segments
     place_of([], device)  # which refuses a device that is not there
@@ -195,95 +326,17 @@ def fuse_files(
         segments=segments,
         overwrite=overwrite,
         called=listed_names(names),
-        placing=Placing.checked(grid, resample, use),
+        placing=placing,
     )
     job.check()
-    return _done(job, row, options, asked, growth, progress or (lambda _: None))
+    return fused_votes(job, row, options, asked, growth, progress or (lambda _: None))
 
 
-def _done(
-    job: Job,
-    method: Method,
-    options: Options,
-    asked: Options,
-    growth: Dilation | None,
-    say: Callable[[str], None],
-) -> Fusion:
-    """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
-    from ..images.structures import check_is_mask
-
-    place = place_of([], options.device)
-    foreground = replace(options.foreground, segments=job.segments)
-    wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
-    inputs = job.read(say, options.threads, wanted)
-    options = _of_inputs(options, method, job, inputs, on_device=place is not None)
-    if growth is not None or method.votes == "binary":
-        for image, read, name in zip(inputs.raters, inputs.votes, job.holders, strict=True):
-            check_is_mask(image, read, name, wanted.foreground)
-    a_map = prior_map(job, inputs, options.core_label, options.threads, say)
-    options = options if a_map is None else replace(options, prior=a_map)
-    votes = Votes(
-        inputs.votes, inputs.region, inputs.present or None, axis=0, names=job.holders, titles=job.titles,
-        scaled_by=asked.scale if isinstance(asked.scale, float) else None,
-    )  # fmt: skip
-    if growth is None:
-        say("fusing")
-        fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
-        grown = None
-    else:
-        fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
-    remarks = [
-        *grouped(inputs.remarks),
-        *alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist()),
-        *doubts,
-        *misfit_remarks(job, inputs, fusion, options.core_label),
-    ]
-    where = "cpu" if place is None else f"cuda:{place.device}"
-    by_name = {"select_segment": list(job.segments)} if job.segments else {}
-    facts = {
-        **asked.recorded(method),
-        **asked.selection,
-        **by_name,
-        "device": where,
-        "cut": job.cut,
-        **({} if job.ties == "foreground" else {"ties": job.ties}),
-    }
-    marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
-    sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked)
-    counts = None if job.counts is None else counts_of(inputs, options.core_label)
-    job.write(fusion, counts, inputs.common.like, sidecar, say)
-    warn(remarks, callers=2)
-    return fusion
-
-
-def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
-    """Return the options for the votes that were read; make votes of values where the core would not."""
-    from ..images.structures import check_one_structure
-
-    in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
-    options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
-    if not options.foreground.selects:
-        return options
-    of_networks = any(image.is_channel for image in inputs.raters)
-    maps = [at for at, image in enumerate(inputs.raters) if not image.is_channel]
-    inputs.remarks += options.foreground.said_of_each(
-        [inputs.votes[at] for at in maps], [job.holders[at] for at in maps], inputs.region
-    )
-    if options.core_label is not None and not of_networks and not on_device:  # a device takes votes
-        return options
-    check_one_structure(options.foreground.labels, inputs.raters, job.holders)
-    foreground, said = options.foreground.settled(inputs.votes, job.holders, inputs.region)
-    inputs.remarks += said
-    values = inputs.votes
-    looked = inputs.present or [None] * len(values)
-    inputs.votes = [
-        (foreground.of_channel if image.is_channel else foreground).votes(
-            votes, name, inside=within(inputs.region, seen), remarks=inputs.remarks
-        )
-        for votes, image, name, seen in zip(values, inputs.raters, job.holders, looked, strict=True)
-    ]
-    if not of_networks:
-        inputs.remarks += foreground.said_of_missing(values, inputs.region)
-        if not any(votes.any() for votes in inputs.votes):
-            inputs.remarks.append(foreground.said_of_nothing(values))
-    return options.as_votes
+def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
+    """Return the options, checked, with a word or a number for the prior; and as the sidecar keeps them."""
+    prior: Any = options.prior
+    checked = replace(options, prior=word_or_number(prior)).checked()
+    kept: Any = checked.prior if is_plain(prior) else str(prior)
+    asked = replace(checked, prior=kept)
+    asked.check_method(method, images=True)
+    return checked, asked

@@ -107,8 +107,10 @@ class Job:
         check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
         check_count_of_names(self.called, len(self.raters))
 
-    def read(self, say: Callable[[str], None], threads: int, wanted: Wanted) -> Inputs:
-        """Read all images, several at once."""
+    def read(
+        self, say: Callable[[str], None], threads: int, wanted: Wanted, *, of_labels: bool = False
+    ) -> Inputs:
+        """Read all images, several at once; ``of_labels``: label maps, all of whose labels are fused."""
         from ..images.grids.common import on_one_grid
         from ..images.image import region_of, votes_of
         from ..images.reading import reading
@@ -125,11 +127,12 @@ class Job:
         with reading(paths, threads, asked) as found_images:
             images, common = on_one_grid(paths, kinds, found_images, say, remarks, self.placing)
         raters = images[: len(self.raters)]
-        for rater in raters:
-            check_one_chosen(rater, wanted.foreground)
-        remarks += own_outputs(raters, selects=wanted.foreground.selects)
+        if not of_labels:
+            for rater in raters:
+                check_one_chosen(rater, wanted.foreground)
+        remarks += own_outputs(raters, selects=of_labels or wanted.foreground.selects)
         found = dict(zip(given, images[len(raters) :], strict=True))
-        remarks += compare_names(raters, wanted.foreground)
+        remarks += [] if of_labels else compare_names(raters, wanted.foreground)
         return Inputs(
             common,
             raters=raters,

@@ -30,6 +30,21 @@ def segments_of(path: Path) -> dict[Segment, tuple[int, ...]]:
     return {Segment(name, labels[0]): labels for name, labels in found.items() if labels and name.strip()}
 
 
+def painting_of(folder: Path) -> tuple[int, ...] | None:
+    """Return the labels that the dataset's regions are painted with, in their order; None where it has no regions."""
+    order = _content(folder / NAME).get("regions_class_order")
+    return _integers(order) if isinstance(order, list) and order else None
+
+
+def names_in(path: Path) -> dict[int, str]:
+    """Return the name of each label of a dataset.json, the background's too; of regions, those of one label."""
+    return {
+        held[0]: name.strip()
+        for name, held in _labels_of(path, without=()).items()
+        if len(held) == 1 and name.strip() and name.lower() != "ignore"
+    }
+
+
 def labels_called(segments: dict[Segment, tuple[int, ...]], names: Sequence[str]) -> tuple[int, ...]:
     """Return the labels of the segments of these names; nothing if one has no such name, or two have."""
     found: list[int] = []
@@ -44,11 +59,11 @@ def labels_called(segments: dict[Segment, tuple[int, ...]], names: Sequence[str]
 
 def _named_labels(folder: Path) -> dict[str, tuple[int, ...]]:
     """Return the labels of each name, without the background. Version 1 of nnU-Net lists a name for each label."""
-    labels: Any = None
-    with suppress(OSError, ValueError, AttributeError, RecursionError):
-        path = folder / NAME
-        if path.stat().st_size <= MOST_BYTES:
-            labels = json.loads(path.read_text(encoding="utf-8")).get("labels")
+    return _labels_of(folder / NAME, without=NO_REGIONS)
+
+
+def _labels_of(path: Path, without: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    labels = _content(path).get("labels")
     if not isinstance(labels, dict):
         return {}
     if labels and all(_is_number(label) and isinstance(name, str) for label, name in labels.items()):
@@ -56,8 +71,17 @@ def _named_labels(folder: Path) -> dict[str, tuple[int, ...]]:
     return {
         name: _integers(held)
         for name, held in labels.items()
-        if name.lower() not in NO_REGIONS and name.isprintable()
+        if name.lower() not in without and name.isprintable()
     }
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Return what a dataset.json holds; nothing if it cannot be read."""
+    with suppress(OSError, ValueError, AttributeError, RecursionError):
+        if path.stat().st_size <= MOST_BYTES:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _is_number(text: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +70,41 @@ def read_probabilities(path: Path, companion: Image, foreground: Foreground) -> 
     ImageError
         If the file holds no such probabilities, or is not that of the segmentation beside it.
     """
-    values = _array(path)
-    if values.ndim != 4 or values.dtype.kind != "f" or not len(values):
-        raise ImageError(
-            f"{shown(path)}: {values.dtype} of shape {values.shape}; floats of shape (classes, z, y, x) are needed"
-        )
-    values = _channels_first(values, companion.data.shape).transpose(0, 3, 2, 1)
-    if not all(np.isfinite(channel).all() for channel in values):
-        raise ImageError(f"{shown(path)}: its probabilities are not all finite; predict the case again")
+    found, remarks = read_channels(path, companion)
+    data, taken = found.channels.chosen(foreground, remarks)
+    return Image(
+        path,
+        found.turn.of(data),
+        companion.affine,
+        companion.header,
+        remark="; ".join(remarks) or None,
+        is_channel=True,
+        held=taken,
+    )
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """All channels of a network, with their labels as far as they are known, and how they lie.
+
+    Attributes
+    ----------
+    channels : Channels
+    turn : Turn
+        Of the channels onto the segmentation.
+    """
+
+    channels: Channels
+    turn: Turn
+
+    def turned(self) -> list[NDArray[Any]]:
+        """Return the channels as the segmentation lies."""
+        return [self.turn.of(channel) for channel in self.channels.values]
+
+
+def read_channels(path: Path, companion: Image) -> tuple[Predicted, list[str]]:
+    """Read all channels, held against the segmentation beside the file; return what is to be said, too."""
+    values = channels_in(path, companion.data.shape)
     classes = are_classes(values)
     told = {} if classes else regions_of(path.parent, len(values))
     channels = Channels(path, values, classes, regions=told)
@@ -86,16 +113,20 @@ def read_probabilities(path: Path, companion: Image, foreground: Foreground) -> 
     labels = (
         match.labels if channels.classes else {place: own for place, own in match.labels.items() if place}
     )
-    data, taken = replace(channels, labels=labels).chosen(foreground, remarks)
-    return Image(
-        path,
-        match.turn.of(data),
-        companion.affine,
-        companion.header,
-        remark="; ".join(remarks) or None,
-        is_channel=True,
-        held=taken,
-    )
+    return Predicted(replace(channels, labels=labels), match.turn), remarks
+
+
+def channels_in(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return the probabilities, shape (channels, x, y, z), of a segmentation of that shape or turned."""
+    values = _array(path)
+    if values.ndim != 4 or values.dtype.kind != "f" or not len(values):
+        raise ImageError(
+            f"{shown(path)}: {values.dtype} of shape {values.shape}; floats of shape (classes, z, y, x) are needed"
+        )
+    values = _channels_first(values, shape).transpose(0, 3, 2, 1)
+    if not all(np.isfinite(channel).all() for channel in values):
+        raise ImageError(f"{shown(path)}: its probabilities are not all finite; predict the case again")
+    return values
 
 
 def _channels_first(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ...inputs.checks import whole_number
 from ...inputs.names import enumerated
 
@@ -31,6 +33,12 @@ class Labels:
     def called(self) -> list[str]:
         """What messages and tables call the labels."""
         return list(self.names) or [str(value) for value in self.values]
+
+    def named(self, names: Mapping[int, str]) -> Labels:
+        """Return the same with these names; a label without one is called by its number."""
+        if not names:
+            return self
+        return _of_names({value: names.get(value, str(value)) for value in self.values})
 
     def code(self, label: object, what: str = "label") -> int:
         """Return the code of a label or of its name.
@@ -58,6 +66,16 @@ class Labels:
         if not found:
             raise ValueError(f"{what} is empty: give at least one label")
         return list(dict.fromkeys(found))
+
+
+def smallest_type(values: Iterable[int]) -> np.dtype[Any]:
+    """Return the smallest integer type that holds the values and 0; unsigned unless one is negative."""
+    held = [0, *values]
+    if min(held) >= 0:
+        return np.min_scalar_type(max(held))
+    return np.promote_types(
+        np.min_scalar_type(min(held)), np.min_scalar_type(-max(held) - 1 if max(held) > 0 else -1)
+    )
 
 
 def checked_labels(labels: Any) -> Labels | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
-from ..declared import declared, option
+from ..declared import Flag, OneOf, declared, option
 from ..option_checks import as_given
 from ..registry import Method, in_help_order
 
@@ -22,6 +22,49 @@ Dirichlet: TypeAlias = 'Literal["auto"] | tuple[float, float] | None'
 
 # Options of all fusions that those of label maps take too.
 SHARED = ("prior", "init", "missing", "performance_prior", "tol", "max_iter", "acceleration", "threads")
+
+
+def all_or_labels(text: str) -> Any:
+    """Return "all", or the labels that were typed, as in 0,1,2,4."""
+    return text if text.strip() == "all" else [_integer(label, "labels", text) for label in text.split(",")]
+
+
+def names_or_labels(text: str) -> tuple[Label, ...]:
+    """Return labels that were typed as numbers or by name, with commas between them."""
+    found = [part.strip() for part in text.split(",")]
+    if "" in found:
+        raise ValueError(f"{text!r} holds an empty label: give numbers or names with commas between them")
+    return tuple(int(part) if _is_integer(part) else part for part in found)
+
+
+def known_by_rater(text: str) -> list[tuple[str, tuple[Label, ...]]]:
+    """Return a rater and the labels that they know, as in moose=0,5,6."""
+    rater, sign, labels = text.rpartition("=")
+    if not (rater and sign and labels):
+        raise ValueError(
+            f"knows is {text!r}: it must name a rater and their labels, as in moose.nii.gz=0,5,6"
+        )
+    return [(rater, names_or_labels(labels))]
+
+
+def weights_typed(text: str) -> list[float]:
+    """Return weights that were typed with commas between them."""
+    try:
+        return [float(weight) for weight in text.split(",")]
+    except ValueError:
+        raise ValueError(f"weights is {text!r}: it must hold a number for each rater, as in 1,1,2") from None
+
+
+def _is_integer(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit()
+
+
+def _integer(label: str, name: str, text: str) -> int:
+    if not _is_integer(label.strip()):
+        raise ValueError(
+            f"{name} is {text!r}: it must be all, or integers with commas between them, as in 0,1,2,4"
+        )
+    return int(label)
 
 
 def by_em(method: Method) -> bool:
@@ -53,22 +96,32 @@ class AskedLabels:
         raters to tell their errors apart. Where errors are displaced borders, as after registration of atlases,
         the majority vote is hard to beat; where raters confuse labels at random, STAPLE is better.""",
         methods=of_maps,
+        flag=Flag(
+            "Fuse label maps, all their labels at once: all that occur, or these; by staple, or majority.",
+            all_or_labels,
+            main=True,
+            metavar="all|K,K,...",
+        ),
     )
     candidates: Candidates = option(
         "auto",
-        as_given,
+        OneOf(*get_args(Candidates)),
         '{"auto", "voted", "all"}',
         """Labels that may be true at a voxel: those that somebody votes there, or all. With "all" and many labels, EM
         gives some voxels a label that nobody votes. "auto": "voted" for more than two labels.""",
         methods=by_em,
+        flag=Flag(
+            "Labels that may be true at a voxel: those voted there, or all; auto: voted for more than two."
+        ),
     )
     confusion: ConfusionModel = option(
         "full",
-        as_given,
+        OneOf(*get_args(ConfusionModel)),
         '{"full", "class"}',
         """Model of a rater who errs, of label maps: "full", a probability of each vote for each truth; "class", one
         sensitivity for each label, and wrong votes as frequent as the labels are.""",
         methods=by_em,
+        flag=Flag("Errors: full, a rate for each vote and truth; or class, one rate for each label."),
     )
     knows: Knows | None = option(
         None,
@@ -77,6 +130,12 @@ class AskedLabels:
         """Labels that a rater knows, by the rater's index (or name, "rater 0"), for raters who do not know all: a network
         that was not trained on lesions. Without it, a label that they never give is voted down.""",
         methods=by_em,
+        flag=Flag(
+            "Labels that a rater knows, who does not know all; once for each such rater.",
+            known_by_rater,
+            metavar="RATER=K,K,...",
+            several=True,
+        ),
     )
     weights: Sequence[float] | None = option(
         None,
@@ -84,6 +143,7 @@ class AskedLabels:
         "sequence of m float",
         "What each rater's vote counts, of label maps; all alike without it.",
         methods=by_vote,
+        flag=Flag("What each rater's vote counts, by majority.", weights_typed, metavar="X,X,..."),
     )
     undecided: int | None = option(
         None,
@@ -92,6 +152,7 @@ class AskedLabels:
         """Written by ``label()`` of label maps where labels are tied, in the place of the largest of them. It must be none
         of the labels.""",
         methods=of_maps,
+        flag=Flag("Written where labels are tied.", int, metavar="L"),
     )
 
     def check_method(self, method: Method) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -51,9 +51,13 @@ def fuse_labels(
 
 
 def fuse_label_votes(
-    votes: Votes, method: LabelMethod, labels: Any, options: LabelOptions
+    votes: Votes,
+    method: LabelMethod,
+    labels: Any,
+    options: LabelOptions,
+    names: Mapping[int, str] | None = None,
 ) -> tuple[LabelFusion, list[str]]:
-    """Return the fusion of label maps, and what makes it doubtful."""
+    """Return the fusion of label maps, and what makes it doubtful; ``names`` are those of labels that are known."""
     check_choice(method, "method", ("staple", "majority"))
     asked, options = checked_labels(labels), options.checked()
     options.check_method(method)
@@ -63,6 +67,7 @@ def fuse_label_votes(
         chosen = asked or Labels(tuple(core.find(arrays, options.missing, options.threads)))
         if not chosen.values:
             raise ValueError("every vote is missing: there is no label to fuse")
+        chosen = chosen.named(names or {})
         same_undecided(options.undecided, chosen)
         _check_size(chosen, case)
         table = core.tabulate(arrays, chosen.values, options.missing, options.threads)

@@ -68,7 +68,7 @@ def _on_raters(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]
         if reads[i] and lacking and not told_already & {name, str(i)}:
             remarks.append(
                 f"{name} never gives label {enumerated(lacking)}, which most others give: if they do not know it, say so by "
-                "knows={rater: labels}, or it is voted down"
+                "knows={rater: labels} (--knows RATER=LABELS), or it is voted down"
             )
     silent = [fusion.raters[i] for i in places if not reads[i]]
     if silent:

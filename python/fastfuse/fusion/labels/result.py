@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...inputs.checks import check_count, whole_number
 from ...inputs.names import counted
-from .chosen import Labels
+from .chosen import Labels, smallest_type
 from .declared import Label
 
 MOST_SHOWN = 8  # labels
@@ -167,12 +167,7 @@ class LabelFusion:
 
     def _kind(self) -> np.dtype[Any]:
         """Return the smallest type that holds the labels, what is written where they are tied, and 0."""
-        held = [0, *self.labels, *([] if self.undecided is None else [self.undecided])]
-        if min(held) >= 0:
-            return np.min_scalar_type(max(held))
-        return np.promote_types(
-            np.min_scalar_type(min(held)), np.min_scalar_type(-max(held) - 1 if max(held) > 0 else -1)
-        )
+        return smallest_type([*self.labels, *([] if self.undecided is None else [self.undecided])])
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"

@@ -54,6 +54,17 @@ def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
 
 def _labels(votes: Votes, method: Method, options: Options, asked: AskedLabels) -> LabelFusion:
     """Fuse label maps; refuse what does not apply to them."""
+    check_of_label_maps(options)
+    if votes.out is not None:
+        raise ValueError("out is given: volumes of label maps are made when they are asked for; leave it out")
+    name = cast("LabelMethod", method.name)
+    fusion, remarks = fuse_label_votes(votes, name, asked.labels, LabelOptions.of(options, asked))
+    warn(remarks, callers=3)
+    return fusion
+
+
+def check_of_label_maps(options: Options) -> None:
+    """Refuse options that do not apply to label maps."""
     for one in DECLARED:
         value = getattr(options, one.name)
         on_cpu = one.name == "device" and value == "cpu"
@@ -61,9 +72,3 @@ def _labels(votes: Votes, method: Method, options: Options, asked: AskedLabels) 
             raise ValueError(
                 f"{one.name} is {value!r}: label maps take no such option; leave it out, or leave labels out"
             )
-    if votes.out is not None:
-        raise ValueError("out is given: volumes of label maps are made when they are asked for; leave it out")
-    name = cast("LabelMethod", method.name)
-    fusion, remarks = fuse_label_votes(votes, name, asked.labels, LabelOptions.of(options, asked))
-    warn(remarks, callers=3)
-    return fusion

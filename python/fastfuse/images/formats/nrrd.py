@@ -306,6 +306,18 @@ def _segments(header: Header, *, layered: bool) -> list[Segment]:
     return found
 
 
+def named_segments(path: Path) -> list[tuple[Segment, str]]:
+    """Return the segments that a header names, each with its colour as Slicer writes it: three numbers up to 1."""
+    header = _header(path)
+    layered = len(header.words("sizes")) > 3
+    colours = {
+        name: header.pairs.get(f"{key.removesuffix('_Name')}_Color", "")
+        for key, name in header.pairs.items()
+        if re.fullmatch(r"Segment\d{1,6}_Name", key)
+    }
+    return [(one, colours[one.name]) for one in _segments(header, layered=layered)]
+
+
 def _pair(header: Header, key: str, otherwise: int) -> int:
     text = header.pairs.get(key)
     return otherwise if text is None else integers(header.path, key, text.split(), 1)[0]

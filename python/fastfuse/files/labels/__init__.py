@@ -1,0 +1,1 @@
+"""Label maps, and networks' probabilities of several labels, from image files to image files."""

@@ -1,0 +1,162 @@
+"""What a fusion of label files is asked for, with names of labels and raters in the place of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import ImageError
+from ...fusion.labels.declared import Label
+from ...images.dataset_json import names_in
+from ...images.formats.label_names import LabelNames, read_label_names
+from ...images.image import Image
+from ...images.paths import needed_path, short_names, shown
+from ...inputs.names import enumerated
+from ..job import Job
+
+Group = tuple[Label, ...]
+SWITCH = "label_names=FILE (--label-names FILE)"
+
+
+def saved_probabilities(asked: Any) -> dict[Group, Path]:
+    """Return the file of each label, or group of labels, whose probability is to be written.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no mapping of labels to paths.
+    """
+    if asked is None:
+        return {}
+    if not isinstance(asked, Mapping):
+        raise TypeError(f"save_probability is {asked!r}: it must map labels, or tuples of them, to files")
+    found: dict[Group, Path] = {}
+    for labels, path in asked.items():
+        several = isinstance(labels, Iterable) and not isinstance(labels, str)
+        group: Group = tuple(labels) if several else (labels,)
+        if not group:
+            raise ValueError("save_probability holds an empty group: name at least one label")
+        found[group] = needed_path(path, f"save_probability[{labels!r}]")
+    return found
+
+
+def names_for(
+    given: Path | None, labels: Any, images: Sequence[Image], folder: Path | None = None
+) -> LabelNames:
+    """Return the names of labels: as given, else as the raters' files have them, all of them the same.
+
+    ``folder``: of networks' files, beside which nnU-Net puts its dataset.json.
+    """
+    if given is not None:
+        if isinstance(labels, Mapping):
+            raise ValueError("labels gives names, and label_names too: leave one of both out")
+        return read_label_names(given)
+    if isinstance(labels, Mapping):
+        return LabelNames()  # checked where labels are
+    if folder is not None:
+        return LabelNames(names_in(folder / "dataset.json"))
+    return _of_raters(images)
+
+
+def _of_raters(images: Sequence[Image]) -> LabelNames:
+    """Return the names that raters' files give labels; refuse one label of two names, and one name of two labels."""
+    names: dict[int, tuple[str, Image]] = {}
+    labels: dict[str, tuple[int, Image]] = {}
+    for image in images:
+        for one in image.segments:
+            name, first = names.setdefault(one.label, (one.name, image))
+            if name != one.name:
+                raise ImageError(
+                    f"label {one.label} is {name!r} in {shown(first.path)} and {one.name!r} in {shown(image.path)}: if they "
+                    f"are one structure, say what it is called, by {SWITCH}"
+                )
+            label, other = labels.setdefault(one.name, (one.label, image))
+            if label != one.label:
+                raise ImageError(
+                    f"{one.name!r} is label {label} in {shown(other.path)} and label {one.label} in {shown(image.path)}: give "
+                    "each structure one number in all files"
+                )
+    return LabelNames({label: name for label, (name, _) in names.items()})
+
+
+def known_labels(knows: Any, job: Job, names: Mapping[int, str]) -> dict[int | str, Sequence[Label]]:
+    """Return the labels that raters know, by the rater's place, as numbers.
+
+    A rater is called by their name, their file's name, with or without its ending, or their place.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming a rater or a label that there is none of.
+    """
+    listed = [] if knows is None else list(knows.items() if isinstance(knows, Mapping) else knows)
+    found: dict[int | str, Sequence[Label]] = {}
+    for rater, labels in listed:
+        place = _place_of(rater, job)
+        if place in found:
+            raise ValueError(f"knows names {job.names[place]} twice: give all their labels at once")
+        found[place] = as_values(labels, names, f"knows[{rater!r}]")
+    return found
+
+
+def as_values(labels: Any, names: Mapping[int, str], what: str) -> list[int]:
+    """Return labels as numbers; names are looked up."""
+    several = isinstance(labels, Iterable) and not isinstance(labels, str)
+    return [_value(label, names, what) for label in (labels if several else [labels])]
+
+
+def _value(label: Any, names: Mapping[int, str], what: str) -> Any:
+    if not isinstance(label, str):
+        return label
+    for value, name in names.items():
+        if name == label:
+            return value
+    if names:
+        raise ValueError(
+            f"{what} names {label!r}, and no label is called so: the names are {enumerated(list(names.values()))}"
+        )
+    raise ValueError(
+        f"{what} names {label!r}, and the labels have no names: give them by {SWITCH}, or a label's number"
+    )
+
+
+def _place_of(rater: Any, job: Job) -> int:
+    """Return the place of a rater."""
+    if isinstance(rater, str):
+        files = short_names(job.raters)
+        stems = [name.split(".")[0] for name in files]
+        typed = [str(path) for path in job.raters]
+        for called in (job.names, files, typed, stems):
+            if list(called).count(rater) == 1:
+                return list(called).index(rater)
+        if not rater.isascii() or not rater.isdigit():
+            raise ValueError(f"knows names {rater!r}: the raters are {enumerated(job.names)}")
+        rater = int(rater)
+    if isinstance(rater, bool) or not isinstance(rater, int):
+        raise TypeError(f"knows names {rater!r}: a rater is a name, or a place from 0 on")
+    if not 0 <= rater < len(job.raters):
+        raise ValueError(
+            f"knows names rater {rater}: there are {len(job.raters)}, from 0 to {len(job.raters) - 1}"
+        )
+    return rater
+
+
+def said_of_unnamed(labels: Sequence[int], file: Path | None, names: LabelNames) -> list[str]:
+    """Say which labels a file of names does not name.
+
+    Raises
+    ------
+    ImageError
+        If it names none of them.
+    """
+    lacking = [str(label) for label in labels if label not in names.names]
+    if file is None or not lacking:
+        return []
+    if len(lacking) == len(labels):
+        raise ImageError(
+            f"{shown(file)}: it names none of the labels that occur, such as {lacking[0]}; give the file that belongs to them"
+        )
+    one = len(lacking) == 1
+    told = f"label {lacking[0]} has" if one else f"labels {enumerated(lacking)} have"
+    return [f"{shown(file)}: {told} no name in it, and {'is' if one else 'are'} called by number"]

@@ -1,0 +1,85 @@
+"""What the sidecar of a fusion of label maps says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...fusion.labels.result import LabelFusion
+from ...images.paths import recorded
+from ...images.sidecar import number_or_null
+from ..facts import millilitres
+from ..job import Inputs
+from .job import LabelJob
+
+
+def sidecar_of_labels(
+    fusion: LabelFusion,
+    job: LabelJob,
+    inputs: Inputs,
+    options: Mapping[str, object],
+    colours: Mapping[int, str],
+    label_map: NDArray[Any],
+    remarks: Sequence[str],
+) -> dict[str, Any]:
+    """Return what the sidecar says: how it was made, each label, and each rater's rates of each label."""
+    from importlib.metadata import version
+
+    files = job.files
+    voxel_ml = inputs.grid.voxel_mm3 / 1000
+    called = names_of(fusion)
+    voxels = [int(np.count_nonzero(label_map == label)) for label in fusion.labels]
+    return {
+        "fastfuse": version("fastfuse"),
+        "method": fusion.method,
+        "options": dict(options),
+        "outputs": {what: recorded(path.name) for what, path in job.outputs.items()},
+        "voxel_ml": voxel_ml,
+        "labels": [
+            {
+                "label": label,
+                "name": name,
+                **({"color": colours[label]} if label in colours else {}),
+                "voxels": count,
+                "ml": millilitres(count, voxel_ml),
+                "probability_voxels": number_or_null(fusion.consensus_volume[a]),
+                "prior": number_or_null(fusion.prior[a]),
+            }
+            for a, (label, name, count) in enumerate(zip(fusion.labels, called, voxels, strict=True))
+        ],
+        "raters": [
+            {"file": recorded(path), "name": name, "labels": _rates(fusion, i, called, voxel_ml)}
+            for i, (path, name) in enumerate(zip(files.raters, files.names, strict=True))
+        ],
+        **({"present": [path and recorded(path) for path in files.present]} if files.present else {}),
+        "region": {"mask": None if files.mask is None else recorded(files.mask), "voxels": fusion.n_voxels},
+        "grid": inputs.common.facts(),
+        "n_iter": fusion.n_iter,
+        "converged": fusion.converged,
+        "log_likelihood": fusion.log_likelihood.tolist(),
+        "warnings": list(remarks),
+    }
+
+
+def names_of(fusion: LabelFusion) -> list[str]:
+    """Return what the labels are called."""
+    return list(fusion.label_names) or [str(label) for label in fusion.labels]
+
+
+def _rates(fusion: LabelFusion, rater: int, called: Sequence[str], voxel_ml: float) -> list[dict[str, Any]]:
+    """Return a rater's rates and volume of each label."""
+    return [
+        {
+            "label": label,
+            "name": name,
+            "sensitivity": number_or_null(fusion.confusion[rater, a, a]),
+            "ppv": number_or_null(fusion.ppv[rater, a]),
+            "dice": number_or_null(fusion.dice[rater, a]),
+            "voxels": number_or_null(fusion.volume[rater, a]),
+            "ml": millilitres(float(fusion.volume[rater, a]), voxel_ml),
+        }
+        for a, (label, name) in enumerate(zip(fusion.labels, called, strict=True))
+    ]

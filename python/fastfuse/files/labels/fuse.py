@@ -1,0 +1,155 @@
+"""Fuses label maps, or networks' classes, into a label map, which appears with all beside it or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ...errors import warn
+from ...fusion.labels.chosen import checked_labels
+from ...fusion.labels.declared import AskedLabels
+from ...fusion.labels.fuse import fuse_label_votes
+from ...fusion.labels.options import LabelMethod, LabelOptions
+from ...fusion.labels.result import LabelFusion
+from ...fusion.methods.common import check_of_label_maps
+from ...fusion.options import Options
+from ...fusion.registry import Method, method_called
+from ...fusion.votes import Votes
+from ...images.formats.label_names import LabelNames
+from ...inputs.names import grouped
+from ..doubts import alike
+from ..job import Inputs
+from .asked import Group, as_values, known_labels, names_for, said_of_unnamed
+from .facts import names_of, sidecar_of_labels
+from .job import LabelJob
+from .networks import fuse_networks
+
+Say = Callable[[str], None]
+NOT_FOR_MAPS = {
+    "save_label": "the consensus is a label map already",
+    "save_counts": "write the probability of a label instead, by save_probability={label: file} (--save-probability NAME=FILE)",
+    "cut": "the consensus is the most probable label",
+    "ties": "write a label of its own where labels are tied, by undecided=L (--undecided L)",
+    "image": "label maps do not grow",
+    "soften": "label maps do not grow",
+    "dilation": "label maps do not grow",
+    "select_segment": "all labels are fused; labels=[...] (--labels K,K,...) says which may occur",
+    "channel_axis": "of networks, nnU-Net's .npz is read with all its classes",
+}
+
+
+def check_given(**given: Any) -> None:
+    """Refuse parameters that are for masks and soft votes, unless they are at their defaults."""
+    usual = {"cut": 0.5, "ties": "foreground", "soften": False}
+    for name, value in given.items():
+        if value is not None and value != usual.get(name):
+            shown = value if isinstance(value, (bool, int, float)) else str(value)
+            raise ValueError(f"{name} is {shown!r}: not for label maps: {NOT_FOR_MAPS[name]}; leave it out")
+
+
+def check_for_masks(asked: AskedLabels, method: Method, given: Mapping[str, object]) -> None:
+    """Refuse what is for label maps where masks or soft votes are fused."""
+    asked.check_method(method)
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name} is given: it is for label maps; give labels too, as labels='all'")
+
+
+def fuse_label_files(
+    job: LabelJob, method: str | None, asked: AskedLabels, options: Options, progress: Say | None
+) -> LabelFusion:
+    """Read, fuse, write; ``method`` None is STAPLE of label maps, and the mean of networks."""
+    say = progress or (lambda _: None)
+    by_network = job.of_networks
+    row = method_called(method or ("majority" if by_network else "staple"))
+    if by_network and row.name == "staple":
+        raise ValueError(
+            f"method is 'staple', and {job.files.raters[0].name} holds a network's probabilities: K labels of soft votes: "
+            "majority, the mean; or give the segmentations beside the .npz"
+        )
+    asked = replace(asked, knows=dict(asked.knows) if asked.knows else None)
+    asked.check_method(row)
+    check_of_label_maps(options)
+    job.check()
+    checked_labels(asked.labels)
+    if by_network:
+        fusion, inputs, names, groups, remarks = fuse_networks(job, asked, options, say)
+    else:
+        fusion, inputs, names, groups, remarks = _fuse_maps(
+            job, cast("LabelMethod", row.name), asked, options, say
+        )
+    images = job.volumes(fusion, groups)
+    sidecar = sidecar_of_labels(
+        fusion, job, inputs, _recorded(job, asked, options, row.name), names.colours, images[0][1], remarks
+    )
+    labels = list(zip(fusion.labels, names_of(fusion), strict=True))
+    job.write(images, labels, names.colours, inputs.common.like, sidecar, say)
+    warn(remarks, callers=2)
+    return fusion
+
+
+def _fuse_maps(
+    job: LabelJob, method: LabelMethod, asked: AskedLabels, options: Options, say: Say
+) -> tuple[LabelFusion, Inputs, LabelNames, dict[Group, Any], list[str]]:
+    inputs = job.read(say, options.threads)
+    files = job.files
+    names = names_for(job.names, asked.labels, inputs.raters)
+    known = _names(names, asked)
+    asked = replace(asked, knows=known_labels(asked.knows, files, known) or None)
+    groups = {group: as_values(group, known, "save_probability") for group in job.probabilities}
+    votes = Votes(
+        inputs.votes, inputs.region, inputs.present or None, axis=0, names=files.holders, titles=files.titles
+    )
+    say("fusing")
+    fusion, doubts = fuse_label_votes(
+        votes, method, asked.labels, LabelOptions.of(options, asked), names.names
+    )
+    foreground = (fusion.volume * (np.asarray(fusion.labels) != 0)).sum(axis=1)
+    remarks = [
+        *grouped(inputs.remarks),
+        *alike(files.raters, files.holders, inputs.votes, foreground.tolist()),
+        *said_of_unnamed(fusion.labels, job.names, names),
+        *doubts,
+    ]
+    return replace(fusion, raters=tuple(files.names)), inputs, names, groups, remarks
+
+
+def _names(names: LabelNames, asked: AskedLabels) -> Mapping[int, str]:
+    return asked.labels if isinstance(asked.labels, Mapping) else names.names
+
+
+def _recorded(job: LabelJob, asked: AskedLabels, options: Options, method: str) -> dict[str, object]:
+    """Return what the sidecar says of the options."""
+    of_em = ("prior", "init", "performance_prior", "tol", "max_iter", "acceleration")
+    plain = {name: _plain(getattr(options, name)) for name in of_em} if method == "staple" else {}
+    own = ("candidates", "confusion", "knows") if method == "staple" else ("weights",)
+    labels: Any = asked.labels
+    if isinstance(labels, Mapping):
+        labels = {str(label): name for label, name in labels.items()}
+    return {
+        "labels": labels if isinstance(labels, (str, dict)) else list(labels),
+        "label_names": None if job.names is None else Path(job.names).name,
+        **plain,
+        "missing": options.missing,
+        **{name: _plain(getattr(asked, name)) for name in own},
+        "undecided": asked.undecided,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return an option as JSON has it."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return (
+        value.item()
+        if isinstance(value, np.generic)
+        else value.tolist()
+        if isinstance(value, np.ndarray)
+        else value
+    )

@@ -1,0 +1,175 @@
+"""The files of a fusion of label maps: what is read, and what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError
+from ...fusion.labels.result import LabelFusion
+from ...images.formats.label_names import tsv_bytes
+from ...images.image import Image
+from ...images.outputs import Outputs, check_outputs
+from ...images.paths import as_path, as_paths, listed_paths, needed_path, shown
+from ...images.placing import Placing
+from ...images.repeats import check_pairs
+from ...images.sidecar import sidecar_bytes, sidecar_path
+from ...images.wanted import Wanted
+from ...inputs.names import check_count_of_names, listed_names
+from ..job import Inputs, Job
+from .asked import Group, saved_probabilities
+
+
+@dataclass(frozen=True)
+class LabelJob:
+    """The files of a fusion of label maps.
+
+    Attributes
+    ----------
+    files : Job
+        Raters, mask, where raters looked, and the label map of the consensus.
+    probabilities : dict
+        File of the probability of each label, or group of labels.
+    confidence : Path or None
+        File of the probability of the consensus.
+    names : Path or None
+        File of the labels' names.
+    """
+
+    files: Job
+    probabilities: dict[Group, Path] = field(default_factory=dict)
+    confidence: Path | None = None
+    names: Path | None = None
+
+    @property
+    def table(self) -> Path:
+        """File of the labels and their names, beside the label map."""
+        return sidecar_path(self.files.consensus).with_suffix(".tsv")
+
+    @property
+    def of_networks(self) -> bool:
+        """Whether the raters are networks' probabilities.
+
+        Raises
+        ------
+        ImageError
+            If some are, and others are label maps.
+        """
+        ends = [path.name.lower().endswith(".npz") for path in self.files.raters]
+        if any(ends) and not all(ends):
+            network, label_map = self.files.raters[ends.index(True)], self.files.raters[ends.index(False)]
+            raise ImageError(
+                f"{shown(network)} holds a network's probabilities, and {shown(label_map)} is a label map: fuse one kind; the "
+                "segmentation beside the .npz is the network's label map"
+            )
+        return any(ends)
+
+    @property
+    def outputs(self) -> dict[str, Path]:
+        """Return all outputs beside the sidecar, by what they are."""
+        saved = {f"probability of {group_name(group)}": path for group, path in self.probabilities.items()}
+        others = {} if self.confidence is None else {"confidence": self.confidence}
+        return {"consensus": self.files.consensus, **saved, **others, "labels": self.table}
+
+    def check(self) -> None:
+        """Refuse early names that do not fit, and what must not, or cannot, be written."""
+        from ...images.nifti import NIFTI_SUFFIXES
+
+        files, overwrite = self.files, self.files.overwrite
+        others = (files.mask, *files.present, files.placing.grid, self.names)
+        check_pairs(files.raters)
+        inputs = [*files.raters, *(path for path in others if path is not None)]
+        images = [path for what, path in self.outputs.items() if what != "labels"]
+        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
+        check_outputs([self.table], inputs, (".tsv",), overwrite=overwrite)
+        check_outputs([sidecar_path(files.consensus)], inputs, (".json",), overwrite=overwrite)
+        check_count_of_names(files.called, len(files.raters))
+
+    def read(self, say: Callable[[str], None], threads: int) -> Inputs:
+        """Read label maps, and what lies beside them."""
+        wanted = Wanted(use=self.files.placing.use, offers_use=True)
+        return self.files.read(say, threads, wanted, of_labels=True)
+
+    def volumes(
+        self, fusion: LabelFusion, groups: Mapping[Group, Any]
+    ) -> Sequence[tuple[Path, NDArray[Any], str]]:
+        """Return the images to write, each with what it is; ``groups`` are the labels of each group."""
+        images = [(self.files.consensus, fusion.label(), "labels")]
+        for group, path in self.probabilities.items():
+            images.append(
+                (path, as_float(fusion.probability(groups[group])), f"{group_name(group)} probability")
+            )
+        if self.confidence is not None:
+            images.append((self.confidence, as_float(fusion.confidence()), "confidence"))
+        return images
+
+    def write(
+        self,
+        images: Sequence[tuple[Path, NDArray[Any], str]],
+        labels: Sequence[tuple[int, str]],
+        colours: dict[int, str],
+        like: Image,
+        sidecar: dict[str, Any],
+        say: Callable[[str], None],
+    ) -> None:
+        """Write all outputs, the sidecar last: its presence means that the others are complete."""
+        from ...images.nifti import nifti_bytes
+
+        with Outputs(overwrite=self.files.overwrite) as outputs:
+            for path, data, what in images:
+                say(f"writing {shown(path.name)}")
+                told = f"fastfuse {sidecar['method']} {what}".encode("ascii", "replace")[:79].decode()
+                outputs.add(path, nifti_bytes(path, data, like, told))
+            outputs.add(self.table, tsv_bytes(labels, colours))
+            outputs.add(sidecar_path(self.files.consensus), sidecar_bytes(sidecar))
+            outputs.commit()
+
+
+def as_float(volume: NDArray[Any]) -> NDArray[np.float32]:
+    """Return probabilities as they are written."""
+    return volume.astype(np.float32, copy=False)
+
+
+def group_name(group: Group) -> str:
+    """Return what a label, or a group of labels, is called."""
+    return ",".join(map(str, group))
+
+
+def label_job(
+    paths: Any,
+    output: Any,
+    mask: Any,
+    present: Any,
+    names: Any,
+    placing: Placing,
+    *,
+    overwrite: bool,
+    label_names: Any,
+    save_probability: Any,
+    save_confidence: Any,
+) -> LabelJob:
+    """Return the files of a fusion of label maps, from what the caller gave."""
+    files = Job(
+        raters=as_paths(paths),
+        mask=as_path(mask, "mask"),
+        prior=None,
+        image=None,
+        consensus=needed_path(output, "output"),
+        label=None,
+        counts=None,
+        present=listed_paths(present, "present"),
+        overwrite=overwrite,
+        called=listed_names(names),
+        placing=placing,
+    )
+    return LabelJob(
+        files,
+        saved_probabilities(save_probability),
+        as_path(save_confidence, "save_confidence"),
+        as_path(label_names, "label_names"),
+    )

@@ -1,0 +1,112 @@
+"""Reads the files of a fusion, fuses them, and writes what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..dilation.options import Dilation
+from ..errors import warn
+from ..fusion.backends.devices import place_of
+from ..fusion.options import Options
+from ..fusion.pipeline import fuse_votes
+from ..fusion.registry import Method
+from ..fusion.result import Fusion
+from ..fusion.votes import Votes
+from ..images.wanted import Wanted
+from ..inputs.foreground import within
+from ..inputs.names import grouped
+from .doubts import alike
+from .facts import sidecar_of
+from .growth import fuse_grown
+from .job import Inputs, Job, counts_of, marked_voxels
+from .misfits import misfit_remarks
+from .prior import prior_map
+
+
+def fused_votes(
+    job: Job,
+    method: Method,
+    options: Options,
+    asked: Options,
+    growth: Dilation | None,
+    say: Callable[[str], None],
+) -> Fusion:
+    """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
+    from ..images.structures import check_is_mask
+
+    place = place_of([], options.device)
+    foreground = replace(options.foreground, segments=job.segments)
+    wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
+    inputs = job.read(say, options.threads, wanted)
+    options = _of_inputs(options, method, job, inputs, on_device=place is not None)
+    if growth is not None or method.votes == "binary":
+        for image, read, name in zip(inputs.raters, inputs.votes, job.holders, strict=True):
+            check_is_mask(image, read, name, wanted.foreground)
+    a_map = prior_map(job, inputs, options.core_label, options.threads, say)
+    options = options if a_map is None else replace(options, prior=a_map)
+    votes = Votes(
+        inputs.votes, inputs.region, inputs.present or None, axis=0, names=job.holders, titles=job.titles,
+        scaled_by=asked.scale if isinstance(asked.scale, float) else None,
+    )  # fmt: skip
+    if growth is None:
+        say("fusing")
+        fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
+        grown = None
+    else:
+        fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
+    remarks = [
+        *grouped(inputs.remarks),
+        *alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist()),
+        *doubts,
+        *misfit_remarks(job, inputs, fusion, options.core_label),
+    ]
+    where = "cpu" if place is None else f"cuda:{place.device}"
+    by_name = {"select_segment": list(job.segments)} if job.segments else {}
+    facts = {
+        **asked.recorded(method),
+        **asked.selection,
+        **by_name,
+        "device": where,
+        "cut": job.cut,
+        **({} if job.ties == "foreground" else {"ties": job.ties}),
+    }
+    marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
+    sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked)
+    counts = None if job.counts is None else counts_of(inputs, options.core_label)
+    job.write(fusion, counts, inputs.common.like, sidecar, say)
+    warn(remarks, callers=2)
+    return fusion
+
+
+def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
+    """Return the options for the votes that were read; make votes of values where the core would not."""
+    from ..images.structures import check_one_structure
+
+    in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
+    options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
+    if not options.foreground.selects:
+        return options
+    of_networks = any(image.is_channel for image in inputs.raters)
+    maps = [at for at, image in enumerate(inputs.raters) if not image.is_channel]
+    inputs.remarks += options.foreground.said_of_each(
+        [inputs.votes[at] for at in maps], [job.holders[at] for at in maps], inputs.region
+    )
+    if options.core_label is not None and not of_networks and not on_device:  # a device takes votes
+        return options
+    check_one_structure(options.foreground.labels, inputs.raters, job.holders)
+    foreground, said = options.foreground.settled(inputs.votes, job.holders, inputs.region)
+    inputs.remarks += said
+    values = inputs.votes
+    looked = inputs.present or [None] * len(values)
+    inputs.votes = [
+        (foreground.of_channel if image.is_channel else foreground).votes(
+            votes, name, inside=within(inputs.region, seen), remarks=inputs.remarks
+        )
+        for votes, image, name, seen in zip(values, inputs.raters, job.holders, looked, strict=True)
+    ]
+    if not of_networks:
+        inputs.remarks += foreground.said_of_missing(values, inputs.region)
+        if not any(votes.any() for votes in inputs.votes):
+            inputs.remarks.append(foreground.said_of_nothing(values))
+    return options.as_votes
