@@ -14,9 +14,10 @@ from .common import answer, progress
 EXAMPLES = (
     "fastfuse demo demo-case",
     "fastfuse demo --cohort demo-cohort",
+    "fastfuse demo --labels demo-labels",
 )
 
-CASE = Path("demo-case")
+CASE, LABELS = Path("demo-case"), Path("demo-labels")
 SPACING_MM = 2.0  # of a cohort
 
 
@@ -34,13 +35,24 @@ def demo(
     spacing_mm: Annotated[
         float | None, typer.Option(help="Voxel edge of a cohort.", show_default=str(SPACING_MM))
     ] = None,
+    labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels", help="Label maps of eight structures and five raters instead, in demo-labels."
+        ),
+    ] = False,
 ) -> None:
     """Write a synthetic whole-brain MS case, fuse its seven raters by every method, and draw the result."""
     check_addresses("SciPy", NUMPY + SCIPY, "scipy.special")
+    if labels and cohort is not None:
+        raise FastfuseError("give --labels or --cohort, not both")
     if cohort is None:
         if spacing_mm is not None:
             raise FastfuseError("--spacing-mm is for --cohort only; leave it out")
-        _one_case(directory or CASE, seed, overwrite)
+        if labels:
+            _label_maps(directory or LABELS, seed, overwrite)
+        else:
+            _one_case(directory or CASE, seed, overwrite)
     elif directory is not None:
         raise FastfuseError("give one folder: that of a case, or --cohort's")
     else:
@@ -58,6 +70,19 @@ def _one_case(directory: Path, seed: int, overwrite: bool) -> None:
     with progress(None) as say:
         result = run(directory, seed=seed, overwrite=overwrite, say=say)
     answer(lambda: facts_of_case(result), lambda: print_demo(result))
+
+
+def _label_maps(directory: Path, seed: int, overwrite: bool) -> None:
+    try:
+        from ..demo.labels import FITS, facts_of_labels, run_labels
+    except ImportError as error:
+        raise lacking("the demo", error, "demo") from None
+    from ..demo.organs import NAMES, UNKNOWN
+    from ..demo.printing import print_labels
+
+    with progress(None) as say:
+        result = run_labels(directory, seed=seed, overwrite=overwrite, say=say)
+    answer(lambda: facts_of_labels(result), lambda: print_labels(result, NAMES, list(FITS), NAMES[UNKNOWN]))
 
 
 def _cohort(directory: Path, seed: int, overwrite: bool, spacing_mm: float) -> None:

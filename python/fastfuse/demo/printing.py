@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..report.numbers import plural
@@ -11,6 +12,7 @@ from ..report.terminal import output, print_below, printable, width
 if TYPE_CHECKING:
     from .case import DemoResult
     from .cohort import CohortResult
+    from .labels import LabelDemo
 
 
 def print_demo(result: DemoResult) -> None:
@@ -66,3 +68,20 @@ def print_made(result: CohortResult) -> None:
     print_below(
         console, (result.note, f"wrote the cases below {training}, and the truth of each into {truth}")
     )
+
+
+def print_labels(result: LabelDemo, names: Mapping[int, str], fits: Sequence[str], unknown: str) -> None:
+    """Print each structure's Dice in the fusions, and what the raters are found to see of the one that one lacks."""
+    console = output()
+    columns = [Column("structure", right=False), *(Column(fit.replace(", ", ",\n")) for fit in fits)]
+    labels = [label for label in names if label in result.dice[fits[0]]]
+    rows = [Row([names[label], *(f"{result.dice[fit][label]:.3f}" for fit in fits)]) for label in labels]
+    means = [sum(result.dice[fit].values()) / len(labels) for fit in fits]
+    rows.append(Row(["mean", *(f"{mean:.3f}" for mean in means)], apart=True))
+    rows.append(Row(["voxels right", *(f"{result.accuracy[fit]:.3f}" for fit in fits)]))
+    Table("Consensus against the true structures (Dice)", columns, rows).print(console)
+    rows = [Row([name, f"{value:.3f}"]) for name, value in result.sensitivity.items()]
+    title = f"Sensitivity of those who know the {unknown}, as estimated"
+    Table(title, [Column("fit", right=False), Column("mean")], rows).print(console)
+    said = f"wrote the raters, the fused maps and labels.tsv below {printable(result.folder)}, and {printable(result.figure)}"
+    print_below(console, (result.note, said, "The same in the shell:", printable(result.command)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,12 +18,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
+from ..fusion.labels.result import LabelFusion
 from ..images.outputs import Outputs
 from ..images.paths import needed_path
 
 TRUTH, RATER, RING = "#00e5ff", "#ffffff", "#ff3fa4"
 # Seven hues that can be told apart on grey, also by the colour-blind (after Okabe and Ito).
 OUTLINES = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4d7cff", "#d55e00", "#cc79a7")
+
+MOST_TICKS = 30  # labels named along an axis
+MOST_NUMBERS, LEAST_SHOWN = 12, 0.005  # labels of a matrix with numbers in it, and the least of these
 
 Slice = NDArray[Any]
 
@@ -91,6 +96,89 @@ def draw_consensus(
     bar.set_label("probability", color="white")
     bar.ax.tick_params(colors="white")
     save(figure, path)
+
+
+def draw_labels(
+    path: Path, maps: Mapping[str, NDArray[Any]], colours: Mapping[int, str], names: Mapping[int, str]
+) -> None:
+    """Draw one axial slice of label maps beside each other, each label in its colour.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    maps : mapping of str to ndarray, shape (x, y, z)
+        Label maps by name; the figure shows the slice in which the first one has most labels, and most of them.
+    colours, names : mapping of int to str
+        Colour and name of each label.
+    """
+    first = next(iter(maps.values()))
+    held = [(len(np.unique(first[:, :, z])), np.count_nonzero(first[:, :, z])) for z in range(first.shape[2])]
+    z = held.index(max(held))
+    columns = 5
+    rows = -(-(len(maps) + 1) // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.4 * rows), facecolor="black", layout="constrained")
+    FigureCanvasAgg(figure)
+    values = sorted(colours)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes:
+        ax.set_axis_off()
+    for ax, (name, labels) in zip(axes, maps.items(), strict=False):
+        shown = np.searchsorted(values, _as_seen(labels[:, :, z]))
+        ax.imshow(
+            shown, cmap=ListedColormap([colours[value] for value in values]), vmin=-0.5, vmax=len(values) - 0.5,
+            origin="lower", interpolation="nearest",
+        )  # fmt: skip
+        ax.set_title(name, color="white", fontsize=10)
+    legend(axes[len(maps)], [Patch(color=colours[value], label=names[value]) for value in values if value])
+    save(figure, path)
+
+
+def confusion(path: Path, fusion: LabelFusion) -> None:
+    """Draw the raters' confusion matrices, p(vote | truth), truths in rows; what nothing determines is grey.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    fusion : LabelFusion
+    """
+    called = list(fusion.label_names) or [str(label) for label in fusion.labels]
+    count, raters = len(called), len(fusion.raters)
+    columns = min(raters, 4)
+    rows, side = -(-raters // columns), 2.2 + 0.18 * min(count, MOST_TICKS)
+    figure = Figure(figsize=(side * columns + 0.8, side * rows), facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    colours = colormaps["viridis"].with_extremes(bad="#b0b0b0")
+    for place, ax in enumerate(axes.ravel()):
+        if place >= raters:
+            ax.set_axis_off()
+            continue
+        matrix = np.ma.masked_invalid(fusion.confusion[place])
+        drawn = ax.imshow(matrix, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
+        ax.set_title(fusion.raters[place], fontsize=10)
+        _name_axes(ax, called)
+        if count <= MOST_NUMBERS:
+            _write_numbers(ax, matrix)
+    figure.supxlabel("vote")
+    figure.supylabel("truth")
+    figure.colorbar(drawn, ax=list(axes.ravel()), fraction=0.03, label="p(vote | truth)")
+    save(figure, path)
+
+
+def _name_axes(ax: Axes, called: Sequence[str]) -> None:
+    """Name labels along both axes; of many every second, third, ... one."""
+    ticks = range(0, len(called), -(-len(called) // MOST_TICKS))
+    ax.set_xticks(list(ticks), [called[k] for k in ticks], rotation=90, fontsize=7)
+    ax.set_yticks(list(ticks), [called[k] for k in ticks], fontsize=7)
+
+
+def _write_numbers(ax: Axes, matrix: Any) -> None:
+    for (truth, vote), value in np.ndenumerate(np.ma.filled(matrix, np.nan)):
+        if value >= LEAST_SHOWN:
+            colour = "black" if value > 0.6 else "white"
+            ax.text(vote, truth, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=6)
 
 
 def densest_window(truth: Slice) -> tuple[slice, slice]:
