@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from . import reference as reference
     from .demo import phantom as phantom
     from .dilation.conditional import conditional_dilation, soften
+    from .dilation.soft_labels import SoftLabels, soften_labels
     from .dilation.soft_mask import SoftMask
     from .errors import CohortError, FastfuseError, FusionWarning, GridError, ImageError, OutputError
     from .evaluation.evaluate import evaluate
@@ -47,6 +48,7 @@ __all__ = [
     "Intervals",
     "LabelFusion",
     "OutputError",
+    "SoftLabels",
     "SoftMask",
     "VoteTable",
     "conditional_dilation",
@@ -64,6 +66,7 @@ __all__ = [
     "soft_staple",
     "soften",
     "soften_files",
+    "soften_labels",
     "staple",
     "tabulate",
 ]
@@ -72,6 +75,7 @@ __all__ = [
 # Where each name is found when it is first asked for: the shell's help needs neither NumPy nor the compiled core.
 _HOME = {
     "dilation.conditional": ("conditional_dilation", "soften"),
+    "dilation.soft_labels": ("SoftLabels", "soften_labels"),
     "dilation.soft_mask": ("SoftMask",),
     "errors": ("CohortError", "FastfuseError", "FusionWarning", "GridError", "ImageError", "OutputError"),
     "evaluation.evaluate": ("evaluate",),

@@ -94,6 +94,53 @@ class LabelEstimate:
     @property
     def truths(self) -> LabelTruths: ...
 
+class SoftVotes:
+    truncation: float
+    @staticmethod
+    def of_arrays(
+        labels: int,
+        raters: Sequence[Sequence[NDArray[Any]]],
+        kinds: Sequence[NDArray[np.float64] | None],
+        *,
+        mask: NDArray[Any] | None = None,
+        present: Sequence[NDArray[Any] | None] = (),
+        missing: str = "error",
+    ) -> SoftVotes: ...
+    @staticmethod
+    def of_table(labels: int, table: LabelTable, kinds: Sequence[NDArray[np.float64]]) -> SoftVotes: ...
+
+class SoftEstimate:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...  # made by the core alone
+    @property
+    def found(self) -> LabelEstimate: ...
+
+class SoftSurvey(TypedDict):
+    volume: NDArray[np.float64]
+    voxels: float
+    most_dropped: float
+    mean_dropped: float
+
+def survey_soft(votes: SoftVotes, *, threads: int = 0) -> SoftSurvey: ...
+def count_terms(votes: SoftVotes, truncations: Sequence[float], *, threads: int = 0) -> list[float]: ...
+def estimate_soft(
+    votes: SoftVotes, *, options: LabelOptions, model: str, m_step: str = "paper"
+) -> SoftEstimate: ...
+def write_soft_label(
+    votes: SoftVotes,
+    estimate: SoftEstimate,
+    out: NDArray[Any],
+    labels: Sequence[int],
+    *,
+    rank: int = 0,
+    undecided: int | None = None,
+) -> None: ...
+def write_soft_ranked(
+    votes: SoftVotes, estimate: SoftEstimate, out: NDArray[Any], *, rank: int = 0
+) -> None: ...
+def write_soft_probability(
+    votes: SoftVotes, estimate: SoftEstimate, out: NDArray[Any], codes: Sequence[int]
+) -> None: ...
+def write_soft_entropy(votes: SoftVotes, estimate: SoftEstimate, out: NDArray[Any]) -> None: ...
 def find_labels(
     raters: Sequence[NDArray[Any]],
     *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -14,6 +14,11 @@ from ..inputs.stacks import listed, slices
 from . import options
 from .labels.declared import LABEL_ENTRIES
 from .registry import in_help_order
+
+if TYPE_CHECKING:
+    from ..dilation.soft_labels import SoftLabels
+
+SoftRatersLike: TypeAlias = "RatersLike | Sequence[SoftLabels | VoxelsLike | None]"
 
 _STACK = "sequence of m array_like of one shape, or array_like of shape (m, ...)"
 _KINDS = """NumPy arrays, images of nibabel, SimpleITK, ITK, TorchIO, MONAI, ANTsPy or xarray, whose grids are compared,

@@ -268,7 +268,8 @@ def mean_vote(q: Array, weights: Array | None = None) -> Array:
     scale = present * np.ones(len(q))[:, None] if weights is None else present * weights[:, None]
     votes = np.where(np.isnan(q), 0, q / q.sum(axis=1, keepdims=True))
     whole = scale.sum(axis=0)
-    return np.divide((votes * scale[:, None]).sum(axis=0), whole, out=np.zeros(q.shape[1:]), where=whole > 0)
+    summed = (votes * scale[:, None]).sum(axis=0)
+    return np.asarray(np.divide(summed, whole, out=np.zeros(q.shape[1:]), where=whole > 0))
 
 
 def truncate(q: Array, tau: float) -> tuple[Array, Array]:

@@ -68,8 +68,13 @@ def _integer(label: str, name: str, text: str) -> int:
 
 
 def by_em(method: Method) -> bool:
-    """Say that STAPLE of label maps takes an option."""
-    return method.name == "staple"
+    """Say that methods with EM take an option that fuse label maps."""
+    return method.estimates and not method.grows
+
+
+def by_enumeration(method: Method) -> bool:
+    """Say that soft-STAPLE takes an option."""
+    return method.name == "soft-staple"
 
 
 def by_vote(method: Method) -> bool:
@@ -153,6 +158,16 @@ class AskedLabels:
         of the labels.""",
         methods=of_maps,
         flag=Flag("Written where labels are tied.", int, metavar="L"),
+    )
+
+    truncation: float | None = option(
+        None,
+        as_given,
+        "float in [0, 0.5]",
+        """Of soft votes of labels with many values, such as a softmax: probabilities up to this are dropped, except the
+        largest, and the rest is scaled to 1. The exact expectation over all tuples of labels needs it. Where more than
+        2.7e8 tuples remain, it rises, with a warning. The consensus is off by at most ``most_dropped`` of the result.""",
+        methods=by_enumeration,
     )
 
     def check_method(self, method: Method) -> None:

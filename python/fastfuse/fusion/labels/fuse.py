@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from .chosen import Labels, checked_labels
 from .declared import LabelsLike
 from .options import LabelMethod, LabelOptions, dirichlet_for, prior_for, unknown_for, weights_for
 from .remarks import remarks_on
-from .result import LabelFusion, same_undecided
+from .result import Consensus, LabelFusion, same_undecided
 
 MOST_RATES = 1 << 27  # of all raters' confusion matrices: 1 GiB
 
@@ -58,7 +58,7 @@ def fuse_label_votes(
     names: Mapping[int, str] | None = None,
 ) -> tuple[LabelFusion, list[str]]:
     """Return the fusion of label maps, and what makes it doubtful; ``names`` are those of labels that are known."""
-    check_choice(method, "method", ("staple", "majority"))
+    check_choice(method, "method", get_args(LabelMethod))
     asked, options = checked_labels(labels), options.checked()
     options.check_method(method)
     case = Case.of(votes.listed(), Options(missing=options.missing, threads=options.threads))
@@ -73,11 +73,13 @@ def fuse_label_votes(
         table = core.tabulate(arrays, chosen.values, options.missing, options.threads)
         if len(chosen.values) == 2 and options.are_binary():
             return _as_masks(case, method, chosen, options, table)
-        found = core.estimate(table, _core_options(method, options, chosen, table, case))
+        found = core.estimate(
+            table, core_options(method, options, chosen, table.volume, float(table.counts.sum()), case)
+        )
     consensus = TupleConsensus(
         table, found.truths, case.shape, case.axes, check_dtype(votes.dtype), options.threads
     )
-    fusion = _fusion_of(found, table.volume, consensus, method, chosen, options, case)
+    fusion = fusion_of(found, table.volume, consensus, method, chosen, options, case)
     return fusion, case.remarks + remarks_on(fusion, options, case.given.places) + remarks_on_threads()
 
 
@@ -90,11 +92,16 @@ def _check_size(labels: Labels, case: Case) -> None:
         )
 
 
-def _core_options(
-    method: LabelMethod, options: LabelOptions, labels: Labels, table: CoreLabelTable, case: Case
+def core_options(
+    method: LabelMethod,
+    options: LabelOptions,
+    labels: Labels,
+    volume: NDArray[np.float64],
+    voxels: float,
+    case: Case,
 ) -> CoreLabelOptions:
+    """Return the options as the core takes them; ``volume``: of each rater and label."""
     many = len(labels.values) > 2
-    volume = table.volume
     asked = CoreLabelOptions()
     asked.votes_alone = method == "majority"
     asked.weights = _of_readers(weights_for(options.weights, case.given.count), case)
@@ -103,9 +110,7 @@ def _core_options(
     asked.confusion = options.confusion
     asked.estimates_prior = isinstance(options.prior, str) and options.prior == "estimate"
     asked.prior = prior_for(options.prior, labels)
-    asked.performance_prior = dirichlet_for(
-        options.performance_prior, labels, volume, float(table.counts.sum())
-    )
+    asked.performance_prior = dirichlet_for(options.performance_prior, labels, volume, voxels)
     of_all = np.zeros((case.given.count, len(labels.values)))
     of_all[case.given.places] = volume
     asked.unknown = _of_readers(unknown_for(options.knows, labels, all_names(case), of_all), case)
@@ -126,15 +131,16 @@ def _of_readers(values: list[Any], case: Case) -> list[Any]:
     return [values[place] for place in case.given.places] if values else []
 
 
-def _fusion_of(
+def fusion_of(
     found: CoreLabelEstimate,
     volume: NDArray[np.float64],
-    consensus: TupleConsensus,
+    consensus: Consensus,
     method: LabelMethod,
     labels: Labels,
     options: LabelOptions,
     case: Case,
 ) -> LabelFusion:
+    """Return the fusion from what the core found; ``volume``: of each rater who reads the case."""
     ppv = np.divide(found.agreed, volume, out=np.full_like(volume, np.nan), where=volume > 0)
     both = found.seen + volume
     dice = np.divide(2 * found.agreed, both, out=np.full_like(volume, np.nan), where=both > 0)
@@ -178,7 +184,7 @@ def _as_masks(
     ]
     votes = replace(case.votes, raters=raters, doubts=())
     binary = Options(
-        prior=_binary_prior(options.prior, labels),
+        prior=options.prior_of_larger(labels),
         missing=options.missing,
         tol=options.tol,
         max_iter=options.max_iter,
@@ -187,8 +193,10 @@ def _as_masks(
     )
     if method == "majority":
         binary = Options(missing=options.missing, threads=options.threads)
-    fusion, remarks = fuse_votes(votes, method_called(method), binary)
-    return _labels_of(fusion, case, labels, table), [*case.remarks, *remarks]
+    row = method_called("majority" if method == "majority" else "staple")
+    fusion, remarks = fuse_votes(votes, row, binary)
+    fusion = replace(fusion, method=method)
+    return labels_of_masks(fusion, case, labels, _for_all(table.volume, case, 0.0)), [*case.remarks, *remarks]
 
 
 def _mask_of(array: NDArray[Any], label: int, missing: str) -> NDArray[Any]:
@@ -198,12 +206,7 @@ def _mask_of(array: NDArray[Any], label: int, missing: str) -> NDArray[Any]:
     return np.asarray(marked)
 
 
-def _binary_prior(prior: Any, labels: Labels) -> Any:
-    given = prior_for(prior, labels)
-    return given[1] if given else prior
-
-
-def _labels_of(fusion: Fusion, case: Case, labels: Labels, table: CoreLabelTable) -> LabelFusion:
+def labels_of_masks(fusion: Fusion, case: Case, labels: Labels, volume: NDArray[np.float64]) -> LabelFusion:
     """Return the fusion of masks as one of labels."""
     hit, rejected = fusion.sensitivity, fusion.specificity
     confusion = np.stack([np.stack([rejected, 1 - rejected], -1), np.stack([1 - hit, hit], -1)], 1)
@@ -222,7 +225,7 @@ def _labels_of(fusion: Fusion, case: Case, labels: Labels, table: CoreLabelTable
         converged=fusion.converged,
         method=fusion.method,
         n_voxels=fusion.n_voxels,
-        volume=_for_all(table.volume, case, 0.0),
+        volume=volume,
         consensus_volume=np.array([fusion.n_voxels - mass, mass]),
         ppv=np.stack([fusion.npv, fusion.ppv], -1),
         dice=np.stack([_dice_of_lower(fusion), fusion.dice], -1),

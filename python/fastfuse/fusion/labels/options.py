@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ...inputs.checks import check_choice, check_count, check_number, check_tolerance, whole_number
 from ...inputs.names import enumerated
-from ..options import Acceleration, Missing, Options
+from ..options import Acceleration, Likelihood, Missing, MStep, Options
 from .chosen import Labels
 from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit
 
-LabelMethod = Literal["staple", "majority"]
+LabelMethod = Literal["staple", "majority", "soft-staple", "simplified-soft-staple"]
 
 OF_MEAN_LABEL = 0.05  # of the mean voxels of a foreground label: the belief of performance_prior "auto"
 ON_DIAGONAL = 0.9
@@ -26,6 +26,8 @@ WORDS = {
     "confusion": ConfusionModel,
     "missing": Missing,
     "acceleration": Acceleration,
+    "m_step": MStep,
+    "likelihood": Likelihood,
 }
 ROUNDING = 1e-6  # by which a prior's sum may miss 1
 
@@ -42,6 +44,9 @@ class LabelOptions:
     knows: Knows = field(default_factory=dict)
     weights: Sequence[float] | None = None
     undecided: int | None = None
+    m_step: MStep = "paper"
+    likelihood: Likelihood = "mixture"
+    truncation: float | None = None
     missing: Missing = "error"
     tol: float = 1e-7
     max_iter: int = 1000
@@ -59,6 +64,9 @@ class LabelOptions:
             knows={} if asked.knows is None else asked.knows,
             weights=asked.weights,
             undecided=asked.undecided,
+            m_step=options.m_step,
+            likelihood=options.likelihood,
+            truncation=asked.truncation,
         )
 
     def checked(self) -> LabelOptions:
@@ -72,6 +80,7 @@ class LabelOptions:
             self,
             undecided=undecided,
             performance_prior=_checked_dirichlet(self.performance_prior),
+            truncation=_checked_truncation(self.truncation),
             tol=check_tolerance(self.tol),
             max_iter=check_count(self.max_iter, "max_iter", least=1),
             threads=check_count(self.threads, "threads", least=0),
@@ -89,12 +98,17 @@ class LabelOptions:
             and self.undecided is None
         )
 
+    def prior_of_larger(self, labels: Labels) -> Any:
+        """Return the prior of the larger of two labels, or the word for it."""
+        given = prior_for(self.prior, labels)
+        return given[1] if given else self.prior
+
     def check_method(self, method: LabelMethod) -> None:
         """Refuse options that the method does not have."""
-        if method == "staple":
+        if method != "majority":
             if self.weights is not None:
                 raise ValueError(
-                    "weights are given: staple finds how much each rater counts; choose majority"
+                    f"weights are given: {method} finds how much each rater counts; choose majority"
                 )
             return
         plain = LabelOptions()
@@ -105,6 +119,12 @@ class LabelOptions:
                 raise ValueError(
                     f"{name} is {value!r}: majority has no such option; leave it out, or choose staple"
                 )
+
+
+def _checked_truncation(truncation: float | None) -> float | None:
+    if truncation is None:
+        return None
+    return check_number(truncation, "truncation", "a number in [0, 0.5]", lambda x: 0 <= x <= 0.5)
 
 
 def _checked_dirichlet(prior: Any) -> Any:

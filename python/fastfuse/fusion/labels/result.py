@@ -76,6 +76,11 @@ class LabelFusion:
         p(truth a | vote a) under the consensus; nan if the rater never gives the label.
     dice : ndarray of float64, shape (m, K)
         Dice's coefficient with the consensus.
+    truncation : float
+        Of soft votes: probabilities up to this were dropped.
+    most_dropped, mean_dropped : float
+        The mass that this drops at a voxel, summed over the raters: at most, and on average. With the same rates no
+        probability is off by more.
     """
 
     labels: tuple[int, ...]
@@ -95,6 +100,9 @@ class LabelFusion:
     dice: Rates
     consensus: Consensus
     undecided: int | None = None
+    truncation: float = 0.0
+    most_dropped: float = 0.0
+    mean_dropped: float = 0.0
 
     @property
     def sensitivity(self) -> Rates:

@@ -9,6 +9,8 @@ from ..labels.declared import SHARED, AskedLabels
 from ..labels.fuse import fuse_label_votes
 from ..labels.options import LabelMethod, LabelOptions
 from ..labels.result import LabelFusion
+from ..labels.soft.fuse import fuse_soft_votes
+from ..labels.soft.given import listed_raters, volume_axes
 from ..options import DECLARED, Options
 from ..pipeline import fuse_votes
 from ..registry import Method, method_called
@@ -16,6 +18,7 @@ from ..result import Fusion, in_kind_of
 from ..votes import Votes
 
 NONE = AskedLabels()
+OF_SOFT_VOTES = ("m_step", "likelihood")
 
 
 def fused(votes: Votes, method: str, options: Options) -> Fusion:
@@ -53,12 +56,18 @@ def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
 
 
 def _labels(votes: Votes, method: Method, options: Options, asked: AskedLabels) -> LabelFusion:
-    """Fuse label maps; refuse what does not apply to them."""
+    """Fuse label maps, or soft votes of labels; refuse what does not apply to them."""
+    options.check_method(method)
     check_of_label_maps(options)
     if votes.out is not None:
         raise ValueError("out is given: volumes of label maps are made when they are asked for; leave it out")
     name = cast("LabelMethod", method.name)
-    fusion, remarks = fuse_label_votes(votes, name, asked.labels, LabelOptions.of(options, asked))
+    votes, chosen = listed_raters(votes), LabelOptions.of(options, asked)
+    axes = volume_axes(votes, asked.labels)
+    if axes is None:
+        fusion, remarks = fuse_label_votes(votes, name, asked.labels, chosen)
+    else:
+        fusion, remarks = fuse_soft_votes(votes, name, asked.labels, chosen, axes)
     warn(remarks, callers=3)
     return fusion
 
@@ -68,7 +77,7 @@ def check_of_label_maps(options: Options) -> None:
     for one in DECLARED:
         value = getattr(options, one.name)
         on_cpu = one.name == "device" and value == "cpu"
-        if one.name not in SHARED and one.differs(value) and not on_cpu:
+        if one.name not in (*SHARED, *OF_SOFT_VOTES) and one.differs(value) and not on_cpu:
             raise ValueError(
                 f"{one.name} is {value!r}: label maps take no such option; leave it out, or leave labels out"
             )

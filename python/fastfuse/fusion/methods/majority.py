@@ -14,7 +14,7 @@ from ..labels.declared import AskedLabels, LabelsLike
 from ..labels.result import LabelFusion
 from ..options import Missing, Options
 from ..result import Fusion
-from ..votes import ENTRIES, Votes
+from ..votes import ENTRIES, SoftRatersLike, Votes
 from .common import fused_or_labels
 
 
@@ -40,7 +40,7 @@ def majority_vote(
 
 @overload
 def majority_vote(
-    raters: RatersLike,
+    raters: SoftRatersLike,
     *,
     axis: int | None = None,
     mask: VoxelsLike | None = None,
@@ -56,7 +56,7 @@ def majority_vote(
 
 @documented(ENTRIES)
 def majority_vote(
-    raters: RatersLike,
+    raters: RatersLike | SoftRatersLike,
     *,
     axis: int | None = None,
     mask: VoxelsLike | None = None,
@@ -86,7 +86,8 @@ def majority_vote(
         ``label()`` is the majority vote. A tie, as where one of two raters marks a voxel, counts as foreground; with
         ``label(ties="background")`` it takes more than half of the raters. The mean is that of the votes that are there,
         and 0 where there is none. ``n_iter`` is 0, ``log_likelihood`` empty. Of
-        label maps, if ``labels`` are given, a :class:`LabelFusion`: the label with most votes, the largest of tied ones.
+        label maps, or soft votes of labels as in :func:`soft_staple`, if ``labels`` are given, a :class:`LabelFusion`: the
+        label with most votes, the largest of tied ones.
 
     Raises
     ------

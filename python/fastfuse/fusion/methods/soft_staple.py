@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 from numpy.typing import NDArray
 
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..declared import documented
+from ..labels.declared import (
+    AskedLabels,
+    Candidates,
+    ConfusionModel,
+    Dirichlet,
+    LabelInit,
+    LabelPrior,
+    LabelsLike,
+)
+from ..labels.result import LabelFusion
 from ..option_checks import PerformancePrior
 from ..options import Acceleration, Expectation, Init, IntervalKind, Missing, MStep, Options, Prior, Roi
 from ..result import Fusion
-from ..votes import ENTRIES, Votes
-from .common import fused
+from ..votes import ENTRIES, SoftRatersLike, Votes
+from .common import fused_or_labels
 
 
-@documented(ENTRIES)
+@overload
 def soft_staple(
     raters: RatersLike,
     *,
@@ -47,7 +57,70 @@ def soft_staple(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
-) -> Fusion:
+    labels: None = None,
+) -> Fusion: ...
+
+
+@overload
+def soft_staple(
+    raters: SoftRatersLike,
+    *,
+    axis: int | None = None,
+    m_step: MStep = "paper",
+    prior: LabelPrior = "mean",
+    init: LabelInit = "auto",
+    mask: VoxelsLike | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    performance_prior: Dirichlet = "auto",
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    dtype: DTypeOfResult = "float32",
+    threads: int = 0,
+    labels: LabelsLike,
+    candidates: Candidates = "auto",
+    confusion: ConfusionModel = "full",
+    undecided: int | None = None,
+    truncation: float | None = None,
+) -> LabelFusion: ...
+
+
+@documented(ENTRIES)
+def soft_staple(
+    raters: RatersLike | SoftRatersLike,
+    *,
+    axis: int | None = None,
+    m_step: MStep = "paper",
+    expectation: Expectation = "auto",
+    prior: Prior = "mean",
+    init: Init = "auto",
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    mrf: float = 0.0,
+    performance_prior: PerformancePrior = "auto",
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeOfResult = "float32",
+    out: NDArray[Any] | None = None,
+    threads: int = 0,
+    device: str | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    labels: LabelsLike | None = None,
+    candidates: Candidates = "auto",
+    confusion: ConfusionModel = "full",
+    undecided: int | None = None,
+    truncation: float | None = None,
+) -> Fusion | LabelFusion:
     """Fuse soft votes by soft-STAPLE, exactly: the expectation over all 2^m binary vote patterns, for any m.
 
     Parameters
@@ -56,7 +129,9 @@ def soft_staple(
 
     Returns
     -------
-    Fusion
+    Fusion or LabelFusion
+        A :class:`LabelFusion` of soft votes of several labels, if ``labels`` are given: each rater gives an array of shape
+        (K, ...), the probability of each label, in the order of ``labels``; a label map; or :class:`SoftLabels`.
 
     Raises
     ------
@@ -89,6 +164,6 @@ def soft_staple(
         threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    return fused(
-        Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis), "soft-staple", options
-    )
+    asked = AskedLabels(labels, candidates, confusion, undecided=undecided, truncation=truncation)
+    votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
+    return fused_or_labels(votes, "soft-staple", options, asked)

@@ -241,6 +241,7 @@ def fuse(
     knows: Knows | None = None,
     weights: Sequence[float] | None = None,
     undecided: int | None = None,
+    truncation: float | None = None,
 ) -> LabelFusion: ...
 
 
@@ -282,6 +283,7 @@ def fuse(
     knows: Knows | None = None,
     weights: Sequence[float] | None = None,
     undecided: int | None = None,
+    truncation: float | None = None,
 ) -> Fusion | LabelFusion:
     """Fuse votes by the method of this name.
 
@@ -325,6 +327,6 @@ def fuse(
         acceleration=acceleration, threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    asked = AskedLabels(labels, candidates, confusion, knows, weights, undecided)
+    asked = AskedLabels(labels, candidates, confusion, knows, weights, undecided, truncation)
     votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
     return fused_by_name(votes, method, options, asked)

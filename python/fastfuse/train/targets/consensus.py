@@ -92,7 +92,8 @@ def fuse_case(
     if method == "dilated-staple":
         return dilated_staple(case.masks, case.images["FLAIR"], **shared, **_growth(options))
     fuse = soft_staple if method == "soft-staple" else simplified_soft_staple
-    return fuse(votes, m_step="em" if options.m_step == "em" else "paper", **shared)
+    m_step: MStep = "em" if options.m_step == "em" else "paper"
+    return fuse(votes, m_step=m_step, labels=None, **shared)
 
 
 def _soften(case: LoadedCase, options: ConsensusOptions, threads: int) -> Sequence[Any]:

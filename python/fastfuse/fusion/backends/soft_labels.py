@@ -1,0 +1,118 @@
+"""The door to the compiled core for soft votes of several labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import _core
+from ..case import InMemory
+from ..messages import Complaint
+from .labels import CoreLabelOptions
+
+CoreVotes = _core.SoftVotes
+CoreEstimate = _core.SoftEstimate
+BadInput = _core.BadInput
+
+
+def votes_of(
+    labels: int,
+    raters: Sequence[Sequence[NDArray[Any]]],
+    kinds: Sequence[NDArray[np.float64] | None],
+    beside: InMemory,
+    missing: str,
+) -> CoreVotes:
+    """Take the raters' votes: an array for each label, or a map of codes with the votes that these stand for."""
+    return CoreVotes.of_arrays(
+        labels, raters, kinds, mask=beside.mask, present=beside.present, missing=missing
+    )
+
+
+def tabulated(
+    labels: int,
+    maps: Sequence[NDArray[Any]],
+    kinds: Sequence[NDArray[np.float64]],
+    beside: InMemory,
+    threads: int,
+) -> CoreVotes:
+    """Take raters who all have maps of codes, as the distinct tuples of these."""
+    codes = range(max(len(kind) for kind in kinds))
+    table = _core.tabulate_labels(
+        maps, codes, mask=beside.mask, present=beside.present, missing="nan", threads=threads
+    )
+    return CoreVotes.of_table(labels, table, kinds)
+
+
+def survey(votes: CoreVotes, threads: int) -> _core.SoftSurvey:
+    """Check the votes; return volumes, and what truncation drops."""
+    return _core.survey_soft(votes, threads=threads)
+
+
+def count_terms(votes: CoreVotes, truncations: Sequence[float], threads: int) -> list[float]:
+    """Return the number of tuples of labels to sum over, under each truncation."""
+    return _core.count_terms(votes, truncations, threads=threads)
+
+
+def estimate(votes: CoreVotes, options: CoreLabelOptions, model: str, m_step: str) -> CoreEstimate:
+    """Run EM, or take the mean."""
+    return _core.estimate_soft(votes, options=options, model=model, m_step=m_step)
+
+
+@dataclass(frozen=True, eq=False)
+class SoftConsensus:
+    """The consensus of soft votes, which keeps the votes and the rates; volumes are computed on demand."""
+
+    votes: CoreVotes
+    estimate: CoreEstimate
+    values: Sequence[int]
+    shape: tuple[int, ...]
+    axes: Sequence[int]
+    dtype: np.dtype[Any]
+
+    def label(self, kind: np.dtype[Any], rank: int, undecided: int | None) -> NDArray[Any]:
+        """Return the label of each voxel that comes at this place from the most probable one."""
+        out = self._new(kind)
+        _core.write_soft_label(
+            self.votes, self.estimate, out, list(self.values), rank=rank, undecided=undecided
+        )
+        return self._seen(out)
+
+    def ranked(self, rank: int) -> NDArray[Any]:
+        """Return the probability of that label."""
+        out = self._new(self.dtype)
+        _core.write_soft_ranked(self.votes, self.estimate, out, rank=rank)
+        return self._seen(out)
+
+    def probability(self, codes: Sequence[int]) -> NDArray[Any]:
+        """Return the probability that one of these labels is true."""
+        out = self._new(self.dtype)
+        _core.write_soft_probability(self.votes, self.estimate, out, codes)
+        return self._seen(out)
+
+    def entropy(self) -> NDArray[Any]:
+        """Return the entropy in nats."""
+        out = self._new(self.dtype)
+        _core.write_soft_entropy(self.votes, self.estimate, out)
+        return self._seen(out)
+
+    def _new(self, kind: np.dtype[Any]) -> NDArray[Any]:
+        return np.empty([self.shape[axis] for axis in self.axes], dtype=kind)
+
+    def _seen(self, out: NDArray[Any]) -> NDArray[Any]:
+        """Return the same with the caller's axes."""
+        return out.transpose(np.argsort(self.axes))
+
+
+def sentence(bad: Complaint) -> str:
+    """Say what is wrong with a soft vote, and what to do."""
+    place = bad.held.partition(" at voxel ")[2]
+    logits = "these look like logits: a softmax over the labels makes probabilities of them"
+    if bad.kind == "not_probabilities":
+        return f"{bad.holder}'s votes sum to {bad.value:.6g} at voxel {place}, not to 1: {logits}"
+    if bad.kind == "out_of_range":
+        return f"{bad.holder} {bad.held}, below 0: {logits}"
+    return bad.sentence()

@@ -1,0 +1,1 @@
+"""Fusion of soft votes of several labels."""

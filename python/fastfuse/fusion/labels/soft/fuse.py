@@ -1,0 +1,253 @@
+"""A fusion of soft votes of several labels: place the votes, check them, choose the route, estimate, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....inputs.arrays import Array, as_companion, axes_in_memory_order
+from ....inputs.checks import check_dtype
+from ....inputs.threads import remarks_on_threads
+from ...backends import soft_labels as core
+from ...backends.soft_labels import CoreVotes, SoftConsensus
+from ...case import Case, InMemory
+from ...messages import Complaint
+from ...options import Options
+from ...pipeline import fuse_votes
+from ...registry import method_called
+from ...votes import Votes
+from ..chosen import Labels, checked_labels
+from ..fuse import core_options, fusion_of, labels_of_masks
+from ..options import LabelMethod, LabelOptions
+from ..remarks import remarks_on
+from ..result import LabelFusion, same_undecided
+from .given import Given, read_raters
+from .kinds import as_kinds
+
+MOST_TERMS = float(1 << 28)  # tuples of labels that an iteration sums over
+STEPS = 24  # by how many doublings a truncation may rise
+LEAST = 1e-6  # the truncation that follows on 0
+
+
+@dataclass(frozen=True, eq=False)
+class SoftCase:
+    """Soft votes of one shape.
+
+    Attributes
+    ----------
+    case : Case
+        All except the votes; its arrays are of the volume's shape.
+    raters : list of Given
+        Those who read the case.
+    labels : Labels
+    """
+
+    case: Case
+    raters: list[Given]
+    labels: Labels
+
+    def beside(self) -> InMemory:
+        """Return what lies beside the votes, its axes in the order of memory."""
+        return self.case.in_memory_order()
+
+    def in_order(self, array: Array) -> Array:
+        """Return an array with its axes in the order of memory."""
+        return array.transpose(self.case.axes)
+
+    def on_grid(self, missing: str) -> CoreVotes:
+        """Return the votes voxel by voxel."""
+        arrays = [[self.in_order(one) for one in given.classes or [given.first]] for given in self.raters]
+        kinds = [given.kinds for given in self.raters]
+        return core.votes_of(len(self.labels.values), arrays, kinds, self.beside(), missing)
+
+    def tabulated(self, raters: Sequence[Given], threads: int) -> CoreVotes:
+        """Return votes that are all maps of codes as a table."""
+        maps = [self.in_order(given.first) for given in raters]
+        kinds = [given.kinds for given in raters if given.kinds is not None]
+        return core.tabulated(len(self.labels.values), maps, kinds, self.beside(), threads)
+
+
+def fuse_soft_votes(
+    votes: Votes, method: LabelMethod, labels: Any, options: LabelOptions, axes: int
+) -> tuple[LabelFusion, list[str]]:
+    """Return the fusion of listed soft votes, whose volumes have so many axes, and what makes it doubtful."""
+    if method == "staple":
+        raise ValueError(
+            "raters hold soft votes: staple takes label maps; soft_staple and simplified_soft_staple take soft votes"
+        )
+    soft = _placed(votes, labels, options, axes)
+    same_undecided(options.undecided, soft.labels)
+    options = options.checked()
+    options.check_method(method)
+    _check_options(options)
+    with _refusals_explained(soft):
+        if len(soft.labels.values) == 2 and options.are_binary():
+            return _as_binary(soft, method, options)
+        core_votes = _routed(soft, method, options)
+        survey = core.survey(core_votes, options.threads)
+        asked = core_options(method, options, soft.labels, survey["volume"], survey["voxels"], soft.case)
+        model = _model(method, options)
+        made = core.estimate(core_votes, asked, model, options.m_step)
+    case = soft.case
+    consensus = SoftConsensus(
+        core_votes, made, soft.labels.values, case.shape, case.axes, check_dtype(votes.dtype)
+    )
+    fusion = fusion_of(made.found, survey["volume"], consensus, method, soft.labels, options, case)
+    fusion = replace(
+        fusion,
+        truncation=core_votes.truncation,
+        most_dropped=survey["most_dropped"],
+        mean_dropped=survey["mean_dropped"],
+    )
+    remarks = case.remarks + remarks_on(fusion, options, case.given.places) + remarks_on_threads()
+    return fusion, remarks + _on_truncation(fusion, options)
+
+
+def _check_options(options: LabelOptions) -> None:
+    """Refuse what soft votes of several labels do not take."""
+    for name, plain in (("acceleration", "none"), ("knows", {})):
+        value = getattr(options, name)
+        if value != plain:
+            raise ValueError(f"{name} is {value!r}: soft votes of labels take no such option; leave it out")
+    if options.init == "itk":
+        raise ValueError("init is 'itk': it is for label maps; choose 'plurality' or 'vote'")
+
+
+def _model(method: LabelMethod, options: LabelOptions) -> str:
+    by_method = {"majority": "mean", "soft-staple": "enumeration"}
+    return by_method.get(method, options.likelihood)
+
+
+def _placed(votes: Votes, asked: Any, options: LabelOptions, axes: int) -> SoftCase:
+    """Return the votes on one grid, the labels in ascending order."""
+    chosen = checked_labels(asked)
+    if chosen is None:
+        chosen = Labels(tuple(range(_channels(votes, axes))))
+        given_order = list(chosen.values)
+    else:
+        given_order = [int(label) for label in asked]
+    order = [given_order.index(value) for value in chosen.values]
+    mask = None
+    if votes.mask is not None:
+        mask = as_companion(votes.mask, "mask", _volume_shape(votes, axes))
+    found = read_raters(votes, chosen, order, axes, mask, options.missing)
+    raters = [one for one in found if one is not None]
+    proxies = [None if one is None else np.broadcast_to(np.uint8(0), one.shape) for one in found]
+    case = Case.of(
+        replace(votes, raters=proxies, are_listed=True),
+        Options(missing=options.missing, threads=options.threads),
+    )
+    return SoftCase(replace(case, axes=axes_in_memory_order(raters[0].first)), raters, chosen)
+
+
+def _channels(votes: Votes, axes: int) -> int:
+    sizes = [np.shape(one)[0] for one in votes.raters if one is not None and np.ndim(one) == axes + 1]
+    if not sizes:
+        raise ValueError("labels is 'all': with rings alone, give the labels, as labels=[0, 1, 2]")
+    return int(sizes[0])
+
+
+def _volume_shape(votes: Votes, axes: int) -> tuple[int, ...]:
+    first = next(one for one in votes.raters if one is not None)
+    return tuple(int(side) for side in np.shape(getattr(first, "ring", first))[-axes:])
+
+
+def _routed(soft: SoftCase, method: LabelMethod, options: LabelOptions) -> CoreVotes:
+    """Return the votes as tuples of codes where they have few values, else voxel by voxel."""
+    if all(given.kinds is not None for given in soft.raters):
+        found = soft.tabulated(soft.raters, options.threads)
+    else:
+        found = soft.on_grid(options.missing)
+        core.survey(found, options.threads)  # checks the votes
+        if method != "soft-staple":
+            return found
+        mask = None if soft.case.mask is None else np.asarray(soft.case.mask != 0)
+        kinds = [as_kinds(given, mask) for given in soft.raters]
+        if all(kinds):
+            found = soft.tabulated([given for given in kinds if given is not None], options.threads)
+        elif options.truncation is None:
+            name = soft.case.given.names[kinds.index(None)]
+            raise ValueError(
+                f"{name} holds probabilities of many values: the exact expectation of soft_staple goes through all tuples of "
+                "labels at every voxel; simplified_soft_staple is exact for its own likelihood and fast; or give truncation=0.01"
+            )
+    if method == "soft-staple":
+        found.truncation = _truncation(found, options)
+    return found
+
+
+def _truncation(votes: CoreVotes, options: LabelOptions) -> float:
+    """Return the truncation that was asked for, or the next one that keeps to the budget of terms."""
+    asked = options.truncation or 0.0
+    steps = [asked, *(max(asked, LEAST) * 2.0**step for step in range(1, STEPS))]
+    steps = [*(step for step in steps if step < 0.5), 0.5]
+    terms = core.count_terms(votes, steps, options.threads)
+    if terms[0] > MOST_TERMS and options.truncation is None:
+        raise ValueError(
+            f"soft_staple would sum over {terms[0]:.2g} tuples of labels in each iteration: simplified_soft_staple needs none; "
+            "or give truncation=0.01"
+        )
+    return next(
+        step for step, number in zip(steps, terms, strict=True) if number <= MOST_TERMS or step == 0.5
+    )
+
+
+def _on_truncation(fusion: LabelFusion, options: LabelOptions) -> list[str]:
+    if options.truncation is None or fusion.truncation <= options.truncation:
+        return []
+    said = (
+        f"truncation is {options.truncation:g}: it leaves more than {MOST_TERMS:.2g} tuples of labels, so it was raised to "
+        f"{fusion.truncation:.3g}; probabilities are off by up to {fusion.most_dropped:.2g}, {fusion.mean_dropped:.2g} on average"
+    )
+    return [said]
+
+
+def _as_binary(soft: SoftCase, method: LabelMethod, options: LabelOptions) -> tuple[LabelFusion, list[str]]:
+    """Fuse two labels as votes for the larger one: the same bits as without ``labels``."""
+    case = soft.case
+    core.survey(soft.on_grid(options.missing), options.threads)  # checks the votes
+    upper = iter([_upper(given) for given in soft.raters])
+    read = set(case.given.places)
+    raters = [next(upper) if i in read else None for i in range(case.given.count)]
+    names: dict[str, Any] = {"missing": options.missing, "threads": options.threads}
+    if method != "majority":
+        names |= {"m_step": options.m_step, "tol": options.tol, "max_iter": options.max_iter}
+        names |= {"prior": options.prior_of_larger(soft.labels)}
+    if method == "simplified-soft-staple":
+        names |= {"likelihood": options.likelihood}
+    votes = replace(case.votes, raters=raters, doubts=(), are_listed=True)
+    fusion, remarks = fuse_votes(votes, method_called(method), Options(**names))
+    volume = np.stack([fusion.n_read - fusion.volume, fusion.volume], axis=-1)
+    return labels_of_masks(fusion, case, soft.labels, volume), [*case.remarks, *remarks]
+
+
+def _upper(given: Given) -> NDArray[Any]:
+    """Return the votes for the larger label."""
+    if given.kinds is None or given.codes is None:
+        return given.classes[1]
+    codes = given.codes
+    if codes.dtype.kind != "f":
+        return np.asarray(given.kinds[codes, 1].astype(np.float32))
+    gone = np.isnan(codes)
+    votes = given.kinds[np.where(gone, 0, codes).astype(np.intp), 1]
+    return np.where(gone, np.nan, votes).astype(np.float32)
+
+
+@contextmanager
+def _refusals_explained(soft: SoftCase) -> Iterator[None]:
+    """Raise what the core refuses as sentences."""
+    case = soft.case
+    try:
+        yield
+    except core.BadInput as bad:
+        kind, rater, voxel, value = bad.args
+        given = case.given
+        complaint = Complaint(
+            kind, rater, voxel, value, given.arrays, case.mask, case.axes, given.names, case.titles
+        )
+        raise ValueError(core.sentence(complaint)) from None

@@ -1,0 +1,177 @@
+"""Raters' soft votes of several labels as the caller gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....dilation.soft_labels import SoftLabels
+from ....inputs.arrays import Array, as_array, name_of
+from ...votes import Votes
+from ..chosen import Labels
+
+FEW = 1 << 16  # values that tell most probabilities from labels
+LABEL_TOLERANCE = 1e-4
+SUM = 1e-3  # by which a sum may miss 1
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A rater's votes.
+
+    Attributes
+    ----------
+    classes : list of ndarray
+        The probability of each label; empty for a map.
+    codes : ndarray, optional
+        A map of codes; nan where a vote is missing.
+    kinds : ndarray of float64, shape (codes, K), optional
+        The votes that codes stand for.
+    """
+
+    classes: list[Array]
+    codes: Array | None = None
+    kinds: NDArray[np.float64] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the volume."""
+        return self.first.shape
+
+    @property
+    def first(self) -> Array:
+        """An array of the volume's shape."""
+        return self.classes[0] if self.codes is None else self.codes
+
+
+def listed_raters(votes: Votes) -> Votes:
+    """Return votes with a list of raters, some of whom may be :class:`SoftLabels`."""
+    raters = votes.raters
+    if isinstance(raters, SoftLabels):
+        raise TypeError("raters is one SoftLabels: give a list, one per rater")
+    if isinstance(raters, (list, tuple)) and any(isinstance(one, SoftLabels) for one in raters):
+        return replace(votes, raters=list(raters), axis=0, are_listed=True)
+    return votes.listed()
+
+
+def volume_axes(votes: Votes, labels: Any) -> int | None:
+    """Return the number of axes of a volume if there are soft votes; None if all raters have label maps."""
+    items = [one for one in votes.raters if one is not None]
+    rings = [one.label.ndim for one in items if isinstance(one, SoftLabels)]
+    if rings:
+        return rings[0]
+    arrays = [as_array(one, name_of(i, votes.names)) for i, one in enumerate(items)]
+    axes = {array.ndim for array in arrays}
+    if len(axes) == 2 and max(axes) - min(axes) == 1:
+        return min(axes)
+    count = None if isinstance(labels, str) else len(list(labels))
+    if len(axes) == 1 and any(_is_soft(array, count) for array in arrays):
+        return axes.pop() - 1
+    return None
+
+
+def _is_soft(array: Array, labels: int | None) -> bool:
+    """Tell whether an array holds a probability of each label, and not labels."""
+    if array.ndim < 2 or not array.shape[0] >= 2 or array.shape[0] != (labels or array.shape[0]):
+        return False
+    if array.dtype.kind == "f" and _has_fractions(array):
+        return True
+    if array.shape[0] < 3 or array.dtype.kind not in "buif":  # one-hot
+        return False
+    few = np.stack([channel.flat[:FEW] for channel in array])
+    if not (((few == 0) | (few == 1)).all() and (few.sum(axis=0) == 1).all()):
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=0, dtype=np.float64) == 1).all())
+
+
+def _has_fractions(array: Array) -> bool:
+    for channel in array:
+        for part in (channel.flat[:FEW], channel):
+            with np.errstate(invalid="ignore"):
+                if (np.abs(part - np.rint(part)) > LABEL_TOLERANCE).any():
+                    return True
+    return False
+
+
+def read_raters(
+    votes: Votes, labels: Labels, order: Sequence[int], axes: int, mask: Array | None, missing: str
+) -> list[Given | None]:
+    """Return the raters' votes; ``order``: the channel of each label.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the rater whose shape, or whose label, does not fit.
+    """
+    found: list[Given | None] = []
+    for i, rater in enumerate(votes.raters):
+        name = name_of(i, votes.names)
+        if rater is None:
+            found.append(None)
+        elif isinstance(rater, SoftLabels):
+            found.append(_of_rings(rater, labels, name, mask))
+        else:
+            array = as_array(rater, name)
+            if array.ndim == axes:
+                codes = codes_of(array, labels, name, mask, missing)
+                found.append(Given([], codes, np.eye(len(labels.values))))
+            elif array.ndim == axes + 1 and array.shape[0] == len(order):
+                found.append(Given([array[place] for place in order]))
+            else:
+                raise ValueError(
+                    f"{name} has shape {array.shape}: soft votes of {len(order)} labels have shape ({len(order)}, ...), the "
+                    f"labels first, and a label map beside them has {axes} axes"
+                )
+    read = [one for one in found if one is not None]
+    if not read:
+        raise ValueError("all raters are None: give at least one array of votes")
+    for i, one in enumerate(found):
+        if one is not None and one.shape != read[0].shape:
+            raise ValueError(
+                f"{name_of(i, votes.names)} has a volume of shape {one.shape}, others of shape {read[0].shape}: resample to "
+                "one grid"
+            )
+    return found
+
+
+def codes_of(array: Array, labels: Labels, name: str, mask: Array | None, missing: str) -> Array:
+    """Return a label map as codes, nan where a vote is missing."""
+    gone = np.isnan(array) if array.dtype.kind == "f" else np.zeros((), bool)
+    values = np.asarray(labels.values)
+    with np.errstate(invalid="ignore"):
+        whole = np.rint(array) if array.dtype.kind == "f" else array
+        near = np.abs(array - whole) <= LABEL_TOLERANCE if array.dtype.kind == "f" else np.ones((), bool)
+    codes = np.minimum(np.searchsorted(values, whole), len(values) - 1)
+    good = (values[codes] == whole) & near
+    wrong = ~(good | (gone & (missing == "nan")))
+    if mask is not None:
+        wrong &= mask != 0
+    if wrong.any():
+        place = tuple(int(index) for index in np.argwhere(wrong)[0])
+        told = ", ".join(map(str, labels.values))
+        raise ValueError(
+            f"{name} holds {float(array[place]):g} at voxel {place}, which is not in labels ({told}): add it there"
+        )
+    if gone.any():
+        return np.where(gone, np.float32(np.nan), codes.astype(np.float32))
+    return codes.astype(np.min_scalar_type(len(values)))
+
+
+def _of_rings(soft: SoftLabels, labels: Labels, name: str, mask: Array | None) -> Given:
+    """Return a map of codes: the labels, then the rings of the labels."""
+    count = len(labels.values)
+    if soft.background not in labels.values:
+        raise ValueError(f"labels lacks {soft.background}, the background of {name}: add it there")
+    ground = labels.values.index(soft.background)
+    codes = codes_of(soft.label, labels, name, mask, "error")
+    rings = codes_of(soft.ring, labels, f"the ring of {name}", mask, "error")
+    kinds = np.vstack([np.eye(count), soft.weight * np.eye(count)])
+    kinds[count:, ground] += 1 - soft.weight
+    on_ring = soft.ring != soft.background
+    return Given([], np.where(on_ring, rings.astype(np.uint32) + count, codes).astype(
+        np.min_scalar_type(2 * count)
+    ), kinds)  # fmt: skip
