@@ -11,11 +11,16 @@ from .chosen import Labels
 from .options import LabelOptions
 from .result import LabelFusion
 
+REMEDY = "if they do not know it, say so by knows={rater: labels}, or it is voted down"
+SOFT_REMEDY = "it is voted down where they say something else; the majority vote is an alternative"
 
-def remarks_on(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]) -> list[str]:
+
+def remarks_on(
+    fusion: LabelFusion, options: LabelOptions, places: Sequence[int], *, soft: bool = False
+) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
 
-    ``places``: those of the raters who read the case.
+    ``places``: those of the raters who read the case. ``soft``: votes are soft, which take fewer options.
     """
     remarks = _on_labels(fusion)
     readers = int(np.count_nonzero(fusion.volume.sum(axis=1)))
@@ -28,11 +33,10 @@ def remarks_on(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]
             f"{readers} raters do not determine confusion matrices of {len(fusion.labels)} labels: other ones explain the "
             "votes as well; ask more raters, or take the majority vote"
         )
-    remarks += _on_raters(fusion, options, places)
+    remarks += _on_raters(fusion, options, places, SOFT_REMEDY if soft else REMEDY)
     if not fusion.converged:
-        remarks.append(
-            f"EM has not converged after {fusion.n_iter} iterations: raise max_iter, or choose acceleration='squarem'"
-        )
+        faster = "" if soft else ", or choose acceleration='squarem'"
+        remarks.append(f"EM has not converged after {fusion.n_iter} iterations: raise max_iter{faster}")
     return remarks
 
 
@@ -55,7 +59,7 @@ def _on_labels(fusion: LabelFusion) -> list[str]:
     return []
 
 
-def _on_raters(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]) -> list[str]:
+def _on_raters(fusion: LabelFusion, options: LabelOptions, places: Sequence[int], remedy: str) -> list[str]:
     """Doubt raters who never give a label that most others give: maybe they do not know it."""
     given = Labels(fusion.labels, fusion.label_names)
     votes = fusion.volume > 0
@@ -67,8 +71,7 @@ def _on_raters(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]
         lacking = [given.called[a] for a in np.flatnonzero(common & ~votes[i])]
         if reads[i] and lacking and not told_already & {name, str(i)}:
             remarks.append(
-                f"{name} never gives label {enumerated(lacking)}, which most others give: if they do not know it, say so by "
-                "knows={rater: labels} (--knows RATER=LABELS), or it is voted down"
+                f"{name} never gives label {enumerated(lacking)}, which most others give: {remedy}"
             )
     silent = [fusion.raters[i] for i in places if not reads[i]]
     if silent:

@@ -20,6 +20,7 @@ from ...fusion.methods.dilated import dilated_staple
 from ...fusion.methods.simplified import simplified_soft_staple
 from ...fusion.methods.soft_staple import soft_staple
 from ...fusion.methods.staple import staple
+from ...fusion.options import MStep
 from ...fusion.result import Fusion
 from ...images.nifti import nifti_bytes
 from ...images.reading import read

@@ -104,7 +104,7 @@ def fuse_soft_votes(
         most_dropped=survey["most_dropped"],
         mean_dropped=survey["mean_dropped"],
     )
-    remarks = case.remarks + remarks_on(fusion, options, case.given.places) + remarks_on_threads()
+    remarks = case.remarks + remarks_on(fusion, options, case.given.places, soft=True) + remarks_on_threads()
     return fusion, remarks + _on_truncation(fusion, options)
 
 
