@@ -15,7 +15,7 @@ from fastfuse.reference import labels as reference
 
 from .soft import softmax, without_some
 
-pytestmark = pytest.mark.filterwarnings("ignore:EM has not converged")
+pytestmark = pytest.mark.filterwarnings("ignore:(EM has not converged|2 raters do not|no rater)")
 
 LABELS = [0, 1, 2, 4]
 SHAPE = (5, 6, 10)
@@ -130,6 +130,7 @@ def test_missing_votes_and_masks(method: str) -> None:
 
 @pytest.mark.parametrize("method", FUNCTIONS)
 @pytest.mark.parametrize("m_step", ["paper", "em"])
+@pytest.mark.filterwarnings("ignore:every rater comes out as no better than chance")
 def test_two_labels_give_the_bits_of_binary_votes(method: str, m_step: str) -> None:
     votes = networks(2)
     upper = [one[1] for one in votes]
@@ -164,7 +165,9 @@ def test_exact_by_truncated_enumeration(monkeypatch: pytest.MonkeyPatch) -> None
         [cut.most_dropped, cut.mean_dropped], [dropped.max(), dropped.mean()], rtol=1e-12
     )
     monkeypatch.setattr(soft_fuse, "MOST_TERMS", 3000.0)
-    with pytest.warns(fastfuse.FusionWarning, match="raised to 0.0"):
+    with pytest.warns(
+        fastfuse.FusionWarning, match=r"leaves more than 3e\+03 tuples of labels, so it was raised to 0\.16"
+    ):
         raised = fastfuse.soft_staple(votes, labels=LABELS, truncation=0.01)
     assert raised.truncation > 0.01
     assert raised.mean_dropped > 0
@@ -208,6 +211,16 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
 def test_refusals(change: Any, options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         fastfuse.soft_staple(change(networks()), labels=LABELS, **options)
+
+
+@pytest.mark.filterwarnings("default:no rater")
+def test_raters_who_tell_nothing() -> None:
+    """Votes that do not depend on each other: EM finds the prior, and says so."""
+    noise = np.random.default_rng(0).dirichlet(np.full(3, 5.0), (3, 2000))
+    with pytest.warns(fastfuse.FusionWarning, match="no rater's votes depend on the truth"):
+        fastfuse.simplified_soft_staple(
+            list(np.moveaxis(noise, 2, 1)), labels=[0, 1, 2], performance_prior=None, max_iter=200
+        )
 
 
 def test_staple_and_others_refuse() -> None:

@@ -11,7 +11,8 @@ from .chosen import Labels
 from .options import LabelOptions
 from .result import LabelFusion
 
-REMEDY = "if they do not know it, say so by knows={rater: labels}, or it is voted down"
+SAME = 0.05  # by how much rates of raters who tell nothing differ
+REMEDY = "if they do not know it, say so by knows={rater: labels} (--knows RATER=LABELS), or it is voted down"
 SOFT_REMEDY = "it is voted down where they say something else; the majority vote is an alternative"
 
 
@@ -33,11 +34,23 @@ def remarks_on(
             f"{readers} raters do not determine confusion matrices of {len(fusion.labels)} labels: other ones explain the "
             "votes as well; ask more raters, or take the majority vote"
         )
+    if soft and _says_nothing(fusion):
+        remarks.append(
+            "no rater's votes depend on the truth that EM found, so that the consensus is the prior: take the majority vote"
+            + ("" if options.m_step == "em" else ", or try m_step='em'")
+        )
     remarks += _on_raters(fusion, options, places, SOFT_REMEDY if soft else REMEDY)
     if not fusion.converged:
         faster = "" if soft else ", or choose acceleration='squarem'"
         remarks.append(f"EM has not converged after {fusion.n_iter} iterations: raise max_iter{faster}")
     return remarks
+
+
+def _says_nothing(fusion: LabelFusion) -> bool:
+    """Tell whether every rater votes alike whatever is true, of labels that hold a voxel."""
+    held = fusion.consensus_volume >= 1
+    rates = fusion.confusion[~np.isnan(fusion.confusion).all(axis=(1, 2))][:, held]
+    return bool(held.sum() > 1 and (np.ptp(rates, axis=1) <= SAME).all())
 
 
 def identified(labels: int, raters: int) -> bool:
