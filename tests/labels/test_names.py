@@ -12,7 +12,7 @@ import fastfuse
 from fastfuse.images.formats.label_names import read_label_names, tsv_bytes
 
 from ..images.segmentations import seg_nrrd
-from .files import LABELS, NAMES, TSV, raters, saved
+from .files import LABELS, NAMES, TSV, raters, save, saved
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*never gives label")
 
@@ -152,3 +152,19 @@ def test_raters_that_name_their_labels(tmp_path: Path) -> None:
     seg_nrrd(paths[1], raters()[1], [("edema", 1, 0), ("necrosis", 2, 0)])
     with pytest.raises(fastfuse.ImageError, match=r"label 1 is 'necrosis' in .* and 'edema' in"):
         fastfuse.fuse_files(paths, tmp_path / "q.nii", labels="all")
+
+
+def test_layers_are_no_label_map(tmp_path: Path) -> None:
+    """Of segments that overlap, and of four axes, no label map can be made."""
+    path = seg_nrrd(tmp_path / "a.seg.nrrd", np.ones((2, 3, 3, 3)), [("a", 1, 0), ("b", 1, 1)])
+    with pytest.raises(
+        fastfuse.ImageError, match=r"2 layers.*to fuse all labels, save it as one 3-D label map"
+    ):
+        fastfuse.fuse_files([path], tmp_path / "o.nii", labels="all")
+    with pytest.raises(
+        fastfuse.ImageError, match="label 1 stands for several segments, in layers of their own"
+    ):
+        read_label_names(path)
+    four = save(tmp_path / "four.nii", np.zeros((3, 4, 5, 6), np.float32))
+    with pytest.raises(fastfuse.ImageError, match="to fuse all labels, save it as one 3-D label map"):
+        fastfuse.fuse_files([four], tmp_path / "o.nii", labels="all")

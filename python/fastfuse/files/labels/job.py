@@ -97,7 +97,14 @@ class LabelJob:
     def read(self, say: Callable[[str], None], threads: int) -> Inputs:
         """Read label maps, and what lies beside them."""
         wanted = Wanted(use=self.files.placing.use, offers_use=True)
-        return self.files.read(say, threads, wanted, of_labels=True)
+        try:
+            return self.files.read(say, threads, wanted, of_labels=True)
+        except ImageError as error:
+            if "select_" not in str(error):
+                raise
+            raise ImageError(
+                f"{error}. That fuses one; to fuse all labels, save it as one 3-D label map"
+            ) from error
 
     def volumes(self, fusion: LabelFusion, groups: Volumes) -> Sequence[tuple[Path, NDArray[Any], str]]:
         """Return the images to write, each with what it is; ``groups`` make the probability of each group."""
