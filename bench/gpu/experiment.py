@@ -178,7 +178,7 @@ def timed(
     pool: Pool, options: ExperimentOptions, device: torch.device, mixed: bool, last: bool, channels: int
 ) -> float:
     """Return the seconds of a step, and print a row."""
-    training = replace(options.training, mixed_precision=mixed)
+    training = replace(options.training, precision="auto" if mixed else "float32")
     state = fresh_state(options.network, training, device, last, channels)
     rng, found = np.random.default_rng(0), []
     for _ in range(TIMED + 1):

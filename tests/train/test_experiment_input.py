@@ -153,7 +153,7 @@ def test_raters_that_a_fold_lacks(cohort: Path, tmp_path: Path) -> None:
     for case in find_cases(tmp_path / "c")[:4]:
         case.masks[6].unlink()
     (tmp_path / "folds.json").write_text(json.dumps([names[:4], names[4:]]))
-    chosen = options("methods=staple", "training.hold_out=false", "training.epochs=1")
+    chosen = options("methods=staple", "training.validation=none", "training.epochs=1")
     rows = run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=tmp_path / "folds.json")
     assert np.isfinite(rows[0].pooled[True, "dice"])
 

@@ -57,12 +57,16 @@ def test_skip_connections() -> None:
     assert not torch.equal(network(one), network(other))
 
 
-def test_glorot() -> None:
+@pytest.mark.parametrize("weights", ["glorot-normal", "glorot-uniform"])
+def test_glorot(weights: str) -> None:
     torch.manual_seed(0)
-    weights = UNet(5, 32, 2).down[1][2].weight.detach()
-    bound = math.sqrt(6 / (9 * 64 + 9 * 64))
-    assert 0.98 * bound < float(weights.abs().max()) <= bound
-    assert float(weights.mean()) == pytest.approx(0, abs=1e-3)
+    drawn = UNet(5, 32, 2, weights=weights).down[1][2].weight.detach()
+    variance = 2 / (9 * 64 + 9 * 64)
+    assert float(drawn.mean()) == pytest.approx(0, abs=1e-3)
+    assert float(drawn.var()) == pytest.approx(variance, rel=0.02)
+    bound = math.sqrt(3 * variance)
+    largest = float(drawn.abs().max())
+    assert largest > 1.1 * bound if weights == "glorot-normal" else 0.98 * bound < largest <= bound
 
 
 def one_by_one(in_channels: int, width: int, depth: int) -> object:

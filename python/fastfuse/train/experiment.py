@@ -86,7 +86,16 @@ def run_experiment(
         raise OutputError(f"{shown(out)}: is the cohort; choose another folder for the run")
     options = replace(options, folds=len(folds))
     narrator = narrator or Narrator(silent=True)
-    run = Run(cohort.resolve(), out, options, {case.name: case for case in cases}, folds, workers, narrator)
+    run = Run(
+        cohort.resolve(),
+        out,
+        options,
+        {case.name: case for case in cases},
+        folds,
+        workers,
+        narrator,
+        out / "consensus",
+    )
     if workers.first:
         place = {"device": str(workers.device), "threads": torch.get_num_threads()}
         open_run(out, cohort, options, hashes, place, resume=resume)
@@ -146,7 +155,7 @@ def _prepare(run: Run, keys: list[str]) -> dict[str, Prepared]:
     if not run.workers.first:
         run.workers.wait()
     cases = list(run.cases.values())
-    prepared = prepare(cases, keys, run.options, run.out / "consensus", run.say, run.tell)
+    prepared = prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)
     if run.workers.first:
         run.workers.wait()
     return prepared

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..images.nifti import nifti_bytes
 from ..images.outputs import make_folder
-from .cohort.folds import validation_cases
+from .cohort.folds import one_of_each_centre, share_of
 from .cohort.msseg import Case
 from .files import write_all
 from .narrator import Narrator
@@ -100,10 +100,13 @@ def _resume_file(network: Path) -> Path:
 
 
 def held_out_of(cases: Sequence[Case], test: Sequence[str], options: ExperimentOptions) -> list[str]:
-    """Return the names of the validation cases, which select the best epoch; none without ``hold_out``."""
-    if not options.training.hold_out:
+    """Return the names of the validation cases, which select the best epoch; none with validation=none."""
+    training = [case for case in cases if case.name not in test]
+    if options.training.validation == "none":
         return []
-    return validation_cases([case for case in cases if case.name not in test], options.seed)
+    if options.training.validation == "centres":
+        return one_of_each_centre(training, options.seed)
+    return share_of(training, options.training.validation_share, options.seed)
 
 
 def history_csv(history: Sequence[Epoch]) -> bytes:

@@ -22,6 +22,7 @@ class Run:
     folds: list[list[str]]
     workers: Workers
     narrator: Narrator
+    consensus_folder: Path  #: which runs of several seeds share
 
     def prediction(self, method: str, name: str) -> Path:
         """Return the path of a case's prediction."""
@@ -43,7 +44,7 @@ class Run:
 
     def consensus(self, method: str, name: str) -> Path:
         """Return the path of a case's consensus."""
-        return self.out / "consensus" / name / f"{method}.nii.gz"
+        return self.consensus_folder / name / f"{method}.nii.gz"
 
     def cases_without_prediction(self, method: str) -> list[str]:
         """Return the names of the cases without a prediction by a method's networks."""

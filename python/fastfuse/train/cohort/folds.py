@@ -117,7 +117,7 @@ def _are_names(folds: Any) -> bool:
     )
 
 
-def validation_cases(cases: Sequence[Case], seed: int) -> list[str]:
+def one_of_each_centre(cases: Sequence[Case], seed: int) -> list[str]:
     """Draw one training case of each centre for validation.
 
     Parameters
@@ -142,7 +142,39 @@ def validation_cases(cases: Sequence[Case], seed: int) -> list[str]:
         centers[case.center].append(case.name)
     if len(cases) <= len(centers):
         raise CohortError(
-            f"{len(cases)} cases of {len(centers)} centres: one a centre to validate on would leave none to train on; give more cases, or set training.hold_out=false"
+            f"{len(cases)} cases of {len(centers)} centres: one a centre to validate on would leave none to train on; "
+            "give more cases, or set training.validation=none"
         )
     rng = np.random.default_rng(seed)
     return [str(rng.choice(sorted(centers[center]))) for center in sorted(centers)]
+
+
+def share_of(cases: Sequence[Case], share: float, seed: int) -> list[str]:
+    """Draw a share of the training cases for validation: at least one, and not all.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        The training cases, in any order.
+    share : float
+        In (0, 1); the number of cases is rounded.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    list of str
+        Names of the drawn cases, sorted.
+
+    Raises
+    ------
+    CohortError
+        If there is one case alone.
+    """
+    if len(cases) < 2:
+        raise CohortError(
+            f"{len(cases)} case to train on: none is left to validate on; give more cases, or set training.validation=none"
+        )
+    count = min(max(round(share * len(cases)), 1), len(cases) - 1)
+    names = sorted(case.name for case in cases)
+    return sorted(str(name) for name in np.random.default_rng(seed).choice(names, count, replace=False))

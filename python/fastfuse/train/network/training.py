@@ -89,7 +89,7 @@ class State:
 
 def mixed_on(device: torch.device, options: TrainingOptions) -> bool:
     """Return whether to compute in half precision where possible."""
-    return options.mixed_precision and device.type == "cuda"
+    return options.precision in ("auto", "float16") and device.type == "cuda"
 
 
 def train(

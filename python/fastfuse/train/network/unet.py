@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -32,6 +33,8 @@ class UNet(nn.Module):
         Output of the untrained network, set by the bias of the last layer; 0.5 is the usual bias of 0. From there the
         soft Dice loss may push all probabilities to 0 at once, where its gradient vanishes. From a small probability
         it does not (Lin et al., ICCV 2017, section 3.3, doi:10.1109/ICCV.2017.324).
+    weights : {"glorot-normal", "glorot-uniform"}
+        First weights (Glorot, Bengio, AISTATS 2010). Biases are 0.
 
     Notes
     -----
@@ -39,7 +42,14 @@ class UNet(nn.Module):
     and depth 3, as the preset "quick" takes it.
     """
 
-    def __init__(self, in_channels: int = 5, width: int = 32, depth: int = 4, start: float = 0.5) -> None:
+    def __init__(
+        self,
+        in_channels: int = 5,
+        width: int = 32,
+        depth: int = 4,
+        start: float = 0.5,
+        weights: str = "glorot-normal",
+    ) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
         self.depth = depth
@@ -51,7 +61,8 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in widths[-2::-1])
         self.joined = nn.ModuleList(convolutions(2 * w, w) for w in widths[-2::-1])
         self.last = nn.Conv2d(width, 1, 1)
-        self.apply(initialise)
+        draw = nn.init.xavier_normal_ if weights == "glorot-normal" else nn.init.xavier_uniform_
+        self.apply(lambda module: initialise(module, draw))
         nn.init.constant_(self.last.bias, math.log(start / (1 - start)))  # type: ignore[arg-type]
 
     def forward(self, slices: Tensor) -> Tensor:
@@ -81,10 +92,10 @@ def convolutions(before: int, after: int) -> nn.Sequential:
     )
 
 
-def initialise(module: nn.Module) -> None:
-    """Draw weights after Glorot, Bengio, AISTATS 2010; biases are 0."""
+def initialise(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
+    """Draw the weights of a convolution; biases are 0."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        nn.init.xavier_uniform_(module.weight)
+        draw(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 
@@ -98,7 +109,7 @@ def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
         If there is no such callable, or it makes no nn.Module.
     """
     if not options.model:
-        return UNet(in_channels, options.width, options.depth, options.start)
+        return UNet(in_channels, options.width, options.depth, options.start, options.weights)
     make = _imported(options.model)
     try:
         network = make(in_channels=in_channels, width=options.width, depth=options.depth)
