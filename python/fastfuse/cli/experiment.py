@@ -60,8 +60,8 @@ def experiment(
     except ImportError as error:
         raise lacking("the experiment", error, "train") from None
     from ..train.options import make_options
+    from ..train.results.exports import facts_of
     from ..train.results.printing import print_table
-    from ..train.results.table import facts_of
 
     count, file = _folds(folds)
     options = make_options(
