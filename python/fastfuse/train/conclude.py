@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..images.reading import read
 from ..images.sidecar import sidecar_bytes
-from .cohort.loading import hash_of, load_case
+from .cohort.common_grid import load_for
+from .cohort.loading import hash_of
 from .files import json_of, write_all
 from .results import table
 from .results.scores import (
@@ -72,14 +73,14 @@ def _scores_of_case(run: Run, fold: int, name: str) -> list[Score]:
     references: dict[str, Any] | None = None
     scores = []
     for method in options.methods:
-        path = run.prediction(method, name)
-        kept = path.with_name(f"{name}.json")
+        path = run.scored(method, name)
+        kept = run.prediction(method, name).with_name(f"{name}.json")
         digest = hash_of(path)
         facts = _kept(kept, digest)
         if facts is None:
             run.say(f"{name}: measuring {method}")
             if references is None:
-                loaded = load_case(case, fix_flips=options.fix_flips)
+                loaded = load_for(case, options)
                 staple = read(run.consensus("staple", name)).data
                 references = references_of(loaded.masks, staple)
             found = score_case(_prediction(path), references, loaded.like.grid.spacing_mm, options.evaluation)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..images.outputs import make_folder
 from ..images.reading import read
 from ..report.plots import densest_window
-from .cohort.loading import load_case
+from .cohort.common_grid import load_for
 from .results.plots import draw_cases, draw_masks, draw_outlines, draw_training
 from .results.scores import STAPLE, Score
 from .run import Run
@@ -46,7 +46,7 @@ def _typical_case(
     """Return FLAIR, masks, consensus and predictions of the case with most lesions, as RAS volumes."""
     against_staple = [score for score in scores if score.reference == STAPLE]
     name = max(against_staple, key=lambda score: score.evaluation.truth_ml).case
-    loaded = load_case(run.cases[name], fix_flips=run.options.fix_flips)
+    loaded = load_for(run.cases[name], run.options)
     whole = Frame.around(np.ones(loaded.like.data.shape, bool), loaded.like.affine)
 
     def ras(volume: Slice) -> Slice:
@@ -56,7 +56,7 @@ def _typical_case(
         method: ras(np.asarray(read(run.consensus(method, name)).data)) for method in run.options.methods
     }
     predicted = {
-        method: ras(np.asarray(read(run.prediction(method, name)).data)) for method in run.options.methods
+        method: ras(np.asarray(read(run.scored(method, name)).data)) for method in run.options.methods
     }
     return ras(loaded.images["FLAIR"]), [ras(mask) for mask in loaded.masks], consensus, predicted
 

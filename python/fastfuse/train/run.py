@@ -28,6 +28,15 @@ class Run:
         """Return the path of a case's prediction."""
         return self.out / "predictions" / method / f"{name}.nii.gz"
 
+    def scored(self, method: str, name: str) -> Path:
+        """Return the path of a case's prediction on the grid of all cases; it is on their own where they share none."""
+        path = self.prediction(method, name)
+        return path.parent / "common" / path.name if self.options.grid.used else path
+
+    def predicted(self, method: str, name: str) -> bool:
+        """Tell whether a case's prediction is there, on every grid that it is wanted on."""
+        return self.prediction(method, name).exists() and self.scored(method, name).exists()
+
     def model(self, method: str, fold: int) -> Path:
         """Return the path of a network's weights; folds are numbered from 1."""
         return self.out / "models" / method / f"fold_{fold}" / "network.pt"
@@ -48,4 +57,4 @@ class Run:
 
     def cases_without_prediction(self, method: str) -> list[str]:
         """Return the names of the cases without a prediction by a method's networks."""
-        return [name for name in self.cases if not self.prediction(method, name).exists()]
+        return [name for name in self.cases if not self.predicted(method, name)]

@@ -58,7 +58,8 @@ def score_case(
     options: EvaluationOptions,
 ) -> dict[str, Evaluation]:
     """Return the evaluation of a prediction against each reference."""
-    mask = drop_small(probability >= options.cut, options.least_voxels)
+    least = options.least_on(math.prod(spacing_mm))
+    mask = drop_small(probability >= options.cut, least, options.connectivity)
     return {name: evaluate(mask, truth, spacing_mm=spacing_mm) for name, truth in references.items()}
 
 
