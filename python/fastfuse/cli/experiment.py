@@ -45,6 +45,14 @@ def experiment(
         str | None,
         typer.Option(help="module:callable of another network, in place of the U-Net.", show_default=False),
     ] = None,
+    spacing: Annotated[
+        float | None,
+        typer.Option(help="Bring every case to cubes of so many mm.", metavar="MM", show_default=False),
+    ] = None,
+    grid: Annotated[
+        Path | None,
+        typer.Option(help="Bring every case to this image's grid, in the same space.", show_default=False),
+    ] = None,
     fix_flips: Annotated[bool, typer.Option("--fix-flips", help="Mend masks with reversed axes.")] = False,
     config: Annotated[Path | None, typer.Option(help="Options as TOML.", show_default=False)] = None,
     assign: Annotated[
@@ -73,7 +81,11 @@ def experiment(
         seed=seed,
         split=split,
         fix_flips=fix_flips or None,
-        **{"network.model": model},
+        **{
+            "network.model": model,
+            "grid.spacing_mm": spacing,
+            "grid.file": None if grid is None else str(grid),
+        },
     )
     with Narrator(silent=manner.quiet) as narrator:
         try:

@@ -19,9 +19,11 @@ import torch
 
 from ..errors import CohortError, OutputError
 from ..images.paths import shown
+from .cohort.common_grid import grid_hashes
 from .cohort.folds import make_folds, read_folds, write_folds
 from .cohort.layout import MODALITIES
 from .cohort.msseg import Case, find_cases
+from .cohort.voxel_sizes import mixed_voxels
 from .conclude import conclude
 from .fit import fit_and_predict, held_out_of
 from .narrator import Narrator
@@ -81,7 +83,9 @@ def run_experiment(
     chosen = _chosen_folds(only_folds, len(folds))
     for fold in chosen:
         held_out_of(cases, folds[fold - 1], options)
-    hashes = hashes_of(cases)
+    if not options.grid.used and (mixed := mixed_voxels(cases)):
+        raise CohortError(mixed)
+    hashes = hashes_of(cases) | grid_hashes(options.grid)
     if out.resolve() == cohort.resolve():
         raise OutputError(f"{shown(out)}: is the cohort; choose another folder for the run")
     options = replace(options, folds=len(folds))

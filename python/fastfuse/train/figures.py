@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..images.outputs import make_folder
 from ..images.reading import read
-from .cohort.loading import LoadedCase, load_case
+from .cohort.common_grid import load_for
+from .cohort.loading import LoadedCase
 from .results.entries import Entry, title_of
 from .results.plots.brain import View, draw_experts, draw_masks, most_marked
 from .results.plots.cases import draw_cases, draw_differences
@@ -53,7 +54,7 @@ def typical_case(entries: Sequence[Entry]) -> str | None:
 
 
 def _draw_slices(run: Run, name: str, folder: Path) -> None:
-    loaded = load_case(run.cases[name], fix_flips=run.options.fix_flips)
+    loaded = load_for(run.cases[name], run.options)
     ras = _ras(loaded)
     masks = [ras(mask) for mask in loaded.masks]
     z = most_marked(masks)
@@ -63,7 +64,7 @@ def _draw_slices(run: Run, name: str, folder: Path) -> None:
     for method in run.options.methods:
         title = title_of(method, run.options)
         consensus[f"{title}\nconsensus"] = ras(np.asarray(read(run.consensus(method, name)).data))[:, :, z]
-        if (path := run.prediction(method, name)).exists():
+        if (path := run.scored(method, name)).exists():
             predicted[f"{title}\nprediction"] = ras(np.asarray(read(path).data))[:, :, z]
     draw_masks(folder / "consensus.png", view, consensus, predicted, view.votes >= len(masks) / 2)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..images.nifti import nifti_bytes
 from ..images.outputs import make_folder
 from .cohort.folds import one_of_each_centre, share_of
 from .cohort.msseg import Case
@@ -30,7 +29,7 @@ from .targets.slices import Slices
 def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: int) -> None:
     """Train the network of a method and fold, and write its predictions of the fold's cases."""
     test = run.folds[fold - 1]
-    if all(run.prediction(method, name).exists() for name in test):
+    if all(run.predicted(method, name) for name in test):
         return
     network = trained(run, prepared, method, fold, [name for name in run.cases if name not in test])
     run.workers.wait()
@@ -39,9 +38,8 @@ def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: 
     training, device = run.options.training, run.workers.device
     for name in test:
         slices = predict(network, prepared[name].images, device, training.batch, mixed_on(device, training))
-        path = run.prediction(method, name)
-        like, volume = prepared[name].like, prepared[name].volume(slices)
-        write_all({path: nifti_bytes(path, volume, like, f"fastfuse {method} fold {fold}")})
+        on_grid, own = run.scored(method, name), run.prediction(method, name)
+        write_all(prepared[name].files(slices, on_grid, own, f"fastfuse {method} fold {fold}"))
 
 
 def trained(

@@ -29,6 +29,15 @@ class Run:
         """Return the path of a case's prediction."""
         return self.out / "predictions" / method / f"{name}.nii.gz"
 
+    def scored(self, method: str, name: str) -> Path:
+        """Return the path of a case's prediction on the grid of all cases; it is on their own where they share none."""
+        path = self.prediction(method, name)
+        return path.parent / "common" / path.name if self.options.grid.used else path
+
+    def predicted(self, method: str, name: str) -> bool:
+        """Tell whether a case's prediction is there, on every grid that it is wanted on."""
+        return self.prediction(method, name).exists() and self.scored(method, name).exists()
+
     def model(self, method: str, fold: int) -> Path:
         """Return the path of a network's weights; folds are numbered from 1."""
         return self.out / "models" / method / f"fold_{fold}" / "network.pt"
@@ -54,7 +63,7 @@ class Run:
             for fold, names in enumerate(self.folds, start=1)
             if self.failure(method, fold) is None
             for name in names
-            if not self.prediction(method, name).exists()
+            if not self.predicted(method, name)
         ]
 
     def failure(self, method: str, fold: int) -> str | None:

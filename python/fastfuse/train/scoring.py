@@ -16,7 +16,8 @@ from ..errors import CohortError, FastfuseError, ImageError
 from ..images.paths import shown
 from ..images.reading import read
 from ..images.sidecar import sidecar_bytes
-from .cohort.loading import LoadedCase, hash_of, load_case
+from .cohort.common_grid import brain_of, load_for
+from .cohort.loading import LoadedCase, hash_of
 from .files import json_of, write_all
 from .options import EvaluationOptions
 from .provenance import files_of
@@ -26,7 +27,6 @@ from .results.failures import Failure, empty_networks
 from .results.reliability import Reliability, reliability_from, reliability_of
 from .results.scores import Score, evaluation_from, facts_of, references_of, score_case
 from .run import Run
-from .targets.slices import brain_of
 
 FORM = 1  # of what is kept: another number, and all is measured again
 Key = tuple[str, str]  # method and case
@@ -79,7 +79,7 @@ class References:
         for what, path in files_of(case).items():
             if record["files"].get(self.name, {}).get(what) != hash_of(path):
                 raise CohortError(f"{shown(path)}: has changed since the run; put back the file that it read")
-        return load_case(case, fix_flips=self.run.options.fix_flips)
+        return load_for(case, self.run.options)
 
     @cached_property
     def masks(self) -> dict[str, NDArray[Any]]:
@@ -96,8 +96,8 @@ def _scored(
     run: Run, method: str, name: str, references: References, evaluation: EvaluationOptions
 ) -> Mapping[str, Any]:
     """Return a prediction's scores and reliability, from the file beside it where it holds them."""
-    path = run.prediction(method, name)
-    kept, digest = path.with_name(f"{name}.json"), hash_of(path)
+    path = run.scored(method, name)
+    kept, digest = run.prediction(method, name).with_name(f"{name}.json"), hash_of(path)
     facts = [FORM, hash_of(references.staple), asdict(evaluation)]
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     held = _held(kept, digest)

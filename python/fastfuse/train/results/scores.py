@@ -20,7 +20,6 @@ from ...evaluation.result import Evaluation
 from ..options import EvaluationOptions
 
 STAPLE = "STAPLE"
-ROUNDING = 1e-9  # of a quotient of volumes
 MEASURES = ("dice", "precision", "recall")
 
 
@@ -65,9 +64,7 @@ def mask_of(
     probability: NDArray[Any], spacing_mm: Sequence[float], options: EvaluationOptions
 ) -> NDArray[np.uint8]:
     """Return the mask that is scored: the probability cut, without small components."""
-    least = options.least_voxels
-    if options.least_mm3:
-        least = math.ceil(options.least_mm3 / math.prod(spacing_mm) * (1 - ROUNDING))
+    least = options.least_on(math.prod(spacing_mm))
     return drop_small(probability >= options.cut, least, options.connectivity)
 
 
