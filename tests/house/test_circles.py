@@ -18,7 +18,7 @@ TRAIN = [
     ("results",),
     ("narrator", "provenance"),
     ("run",),
-    ("fit", "figures", "scoring", "finished"),
+    ("fit", "figures", "scoring", "finished", "ensemble"),
     ("conclude",),
     ("experiment", "tables", "predict"),
 ]

@@ -18,7 +18,7 @@ from .run import Run
 
 
 def open_runs(
-    folders: Sequence[Path], narrator: Narrator, *, cohort: Path | None = None, device: str = "cpu"
+    folders: Sequence[Path], narrator: Narrator, *, cohort: Path | None = None, with_cases: bool = True
 ) -> list[Run]:
     """Return the runs in these folders; a folder with seed_0, seed_1, … in it holds several.
 
@@ -28,8 +28,8 @@ def open_runs(
     narrator : Narrator
     cohort : Path, optional
         The cohort's folder, where it is no longer where the run has read it.
-    device : str
-        Of the networks.
+    with_cases : bool
+        Find the cases' files, too.
 
     Raises
     ------
@@ -44,12 +44,11 @@ def open_runs(
             raise FastfuseError(
                 f"{shown(folder)}: holds no run.json, nor seed_0/run.json; give what `fastfuse experiment --out` wrote"
             )
-        workers = Workers(torch.device(device))
-        runs += [_open(path, narrator, cohort, workers) for path in paths]
+        runs += [_open(path, narrator, cohort, with_cases) for path in paths]
     return runs
 
 
-def _open(path: Path, narrator: Narrator, cohort: Path | None, workers: Workers) -> Run:
+def _open(path: Path, narrator: Narrator, cohort: Path | None, with_cases: bool) -> Run:
     record, folds = json_of(path), json_of(path.with_name("folds.json"))
     try:
         options = options_from(record["options"])
@@ -63,7 +62,8 @@ def _open(path: Path, narrator: Narrator, cohort: Path | None, workers: Workers)
     own = path.parent / "consensus"
     consensus = own if own.exists() else path.parent.parent / "consensus"  # which runs of several seeds share
     names = [name for fold in tested for name in fold]
-    cases = _cases(root, options.split, names, path)
+    cases = _cases(root, options.split, names, path) if with_cases else {}
+    workers = Workers(torch.device("cpu"))
     return Run(root, path.parent, options, cases, tested, workers, narrator, consensus)
 
 

@@ -60,7 +60,13 @@ def trained(
     slices = {name: prepared[name].slices(method, device) for name in names}
     history = _train(run, network, slices, held_out, method, fold)
     if run.workers.first:
-        facts = {"network": network.state_dict(), "options": asdict(options.network), "held_out": held_out}
+        size = next(iter(slices.values())).images.shape[-2:]
+        facts = {
+            "network": network.state_dict(),
+            "options": asdict(options.network),
+            "held_out": held_out,
+            "size": list(size),  # of the slices: predictions for new cases are made in slices as large
+        }
         write_all({path.with_name("training.csv"): history_csv(history)})
         checkpoint.save(path, facts)
         _resume_file(path).unlink(missing_ok=True)
