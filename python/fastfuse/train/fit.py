@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,9 +13,9 @@ from torch import nn
 
 from ..images.nifti import nifti_bytes
 from ..images.outputs import make_folder
+from ..images.paths import shown
 from .cohort.folds import one_of_each_centre, share_of
 from .cohort.msseg import Case
-from .files import write_all
 from .narrator import Narrator
 from .network import checkpoint
 from .network.batches import predict
@@ -30,18 +32,25 @@ from .targets.slices import Slices
 def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: int) -> None:
     """Train the network of a method and fold, and write its predictions of the fold's cases."""
     test = run.folds[fold - 1]
-    if all(run.prediction(method, name).exists() for name in test):
+    if run.workers.first:
+        mend_history(run, method, fold)
+    lost = [name for name in test if not run.is_kept(method, fold, run.prediction(method, name))]
+    run.workers.wait()
+    if not lost:
         return
     network = trained(run, prepared, method, fold, [name for name in run.cases if name not in test])
     run.workers.wait()
     if not run.workers.first:
         return
     training, device = run.options.training, run.workers.device
-    for name in test:
+    for name in lost:
         slices = predict(network, prepared[name].images, device, training.batch, mixed_on(device, training))
         path = run.prediction(method, name)
+        if path.exists():
+            run.tell(f"{shown(path)}: is not as the run wrote it; predicted again")
         like, volume = prepared[name].like, prepared[name].volume(slices)
-        write_all({path: nifti_bytes(path, volume, like, f"fastfuse {method} fold {fold}")})
+        image = nifti_bytes(path, volume, like, f"fastfuse {method} fold {fold}")
+        run.keep(method, fold, {path: image})
 
 
 def trained(
@@ -54,6 +63,7 @@ def trained(
     network = make_network(options.network, channels)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if path.exists():
+        run.check_kept(method, fold, path)
         with checkpoint.fitting(path):
             network.load_state_dict(checkpoint.load(path, device)["network"])
         return network
@@ -62,9 +72,14 @@ def trained(
     slices = {name: prepared[name].slices(method, device) for name in names}
     history = _train(run, network, slices, held_out, method, fold)
     if run.workers.first:
-        facts = {"network": network.state_dict(), "options": asdict(options.network), "held_out": held_out}
-        write_all({path.with_name("training.csv"): history_csv(history)})
-        checkpoint.save(path, facts)
+        facts = {
+            "network": network.state_dict(),
+            "options": asdict(options.network),
+            "held_out": held_out,
+            "history": [[e.number, e.loss, e.validation, e.seconds] for e in history],
+        }
+        files = {path.with_name("training.csv"): history_csv(history), path: checkpoint.bytes_of(facts)}
+        run.keep(method, fold, files)
         _resume_file(path).unlink(missing_ok=True)
     return network
 
@@ -91,7 +106,30 @@ def _train(
             seed=(options.seed, fold),
             workers=run.workers,
             after=after,
+            about=_about(run, method, fold),
         )
+
+
+def _about(run: Run, method: str, fold: int) -> str:
+    """Return one hash of what a training depends on, but for the cases' files."""
+    options = {name: value for name, value in asdict(run.options).items() if name != "evaluation"}
+    return hashlib.sha256(json.dumps([options, run.folds, method, fold]).encode()).hexdigest()
+
+
+def mend_history(run: Run, method: str, fold: int) -> None:
+    """Write training.csv again from what the network's file tells, if it is not as the run wrote it."""
+    network = run.model(method, fold)
+    path = network.with_name("training.csv")
+    if not run.is_kept(method, fold, network):
+        if network.exists():
+            run.tell(
+                f"warning: {shown(network)}: is not the file that the run wrote; put that one back, or delete it"
+            )
+        return
+    if not run.is_kept(method, fold, path):
+        run.tell(f"{shown(path)}: is not as the run wrote it; written again")
+        history = [Epoch(*row) for row in checkpoint.load(network)["history"]]
+        run.keep(method, fold, {path: history_csv(history)})
 
 
 def _resume_file(network: Path) -> Path:

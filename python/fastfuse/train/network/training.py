@@ -62,11 +62,12 @@ class State:
         if loss < self.best_loss:
             self.best, self.best_loss = copy.deepcopy(self.network.state_dict()), loss
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
+    def save(self, path: Path, about: str) -> None:
+        """Write a checkpoint of the training ``about``."""
         checkpoint.save(
             path,
             {
+                "about": about,
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),
@@ -76,10 +77,12 @@ class State:
             },
         )
 
-    def restore(self, path: Path, device: torch.device) -> None:
-        """Load a checkpoint."""
+    def restore(self, path: Path, device: torch.device, about: str) -> None:
+        """Load a checkpoint; refuse that of another training."""
         with checkpoint.fitting(path):
             kept = checkpoint.load(path, device)
+            if kept["about"] != about:
+                raise ValueError("it is of another training")
             self.network.load_state_dict(kept["network"])
             self.optimizer.load_state_dict(kept["optimizer"])
             self.scaler.load_state_dict(kept["scaler"])
@@ -102,6 +105,7 @@ def train(
     seed: Sequence[int],
     workers: Workers,
     after: Callable[[list[Epoch]], Any] = lambda _: None,
+    about: str = "",
 ) -> list[Epoch]:
     """Train a network in place; keep the weights of the best epoch, or of the last if no case is held out.
 
@@ -117,6 +121,8 @@ def train(
         Seed of batches and angles.
     after : callable
         Called after each epoch with the history.
+    about : str
+        What is trained; a checkpoint of anything else is refused.
 
     Returns
     -------
@@ -125,7 +131,7 @@ def train(
     device = workers.device
     state = State.first(network, options, device)
     if resume_from.exists():
-        state.restore(resume_from, device)
+        state.restore(resume_from, device, about)
     pool = Pool(cases, options.lesion_share, options.rotation_deg)
     parallel = workers.wrap(network)
     saved_at = time.monotonic()
@@ -142,7 +148,7 @@ def train(
         state.history.append(Epoch(number, workers.mean(loss), validation, time.monotonic() - begin))
         after(state.history)
         if workers.first and time.monotonic() - saved_at >= options.save_every_s:
-            state.save(resume_from)
+            state.save(resume_from, about)
             saved_at = time.monotonic()
     if state.best is not None:
         network.load_state_dict(state.best)
