@@ -78,7 +78,7 @@ def experiment(
     from ..train.results.printing import print_table
     from ..train.results.table import facts_of
 
-    count, file = _folds(folds)
+    count, file = folds_typed(folds)
     several = _numbers(seeds, "--seeds")
     if several and seed is not None:
         raise FastfuseError("--seed and --seeds are both given: give one of them")
@@ -115,7 +115,7 @@ def experiment(
         answer(lambda: facts_of(rows, out), lambda: print_table(rows, out))
 
 
-def _folds(text: str | None) -> tuple[int | None, Path | None]:
+def folds_typed(text: str | None) -> tuple[int | None, Path | None]:
     """Tell a number of folds from a file of them."""
     if text is None:
         return None, None

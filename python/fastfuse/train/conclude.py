@@ -12,6 +12,7 @@ from ..images.reading import read
 from ..images.sidecar import sidecar_bytes
 from .cohort.loading import hash_of, load_case
 from .files import json_of, write_all
+from .provenance import notes_of
 from .results import table
 from .results.scores import (
     Score,
@@ -63,6 +64,7 @@ def _about(run: Run) -> str:
     return (
         f"{len(run.cases)} cases of {run.cohort.name}, {len(run.folds)} folds, seed {options.seed}, "
         f"preset {options.preset}, {options.training.epochs} epochs of {options.training.steps} steps"
+        + "".join(f". {note.rstrip('.')}" for note in notes_of(run.out))
     )
 
 

@@ -14,6 +14,7 @@ from ..errors import OutputError, reason_of
 from ..images.outputs import Outputs, make_folder
 from ..images.paths import recorded, shown
 from ..images.sidecar import sidecar_bytes
+from ..report.numbers import plural
 from .cohort.loading import hash_of
 from .cohort.msseg import Case
 from .cohort.problem import Problem
@@ -147,7 +148,7 @@ def notes_of(folder: Path) -> list[str]:
     notes = []
     if isinstance(problems, list) and problems:
         notes.append(
-            f"Begun with --force, despite {len(problems)} problems of the cohort, which run.json lists."
+            f"Begun with --force, despite {plural(len(problems), 'problem')} of the cohort, which run.json lists."
         )
     for entry in _entries(record):
         parts = [_in_words(key, value, record) for key, value in entry.items() if key != "at"]
