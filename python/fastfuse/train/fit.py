@@ -33,7 +33,7 @@ def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: 
     """Train the network of a method and fold, and write its predictions of the fold's cases."""
     test = run.folds[fold - 1]
     if run.workers.first:
-        mend_history(run, method, fold)
+        mend(run, method, fold)
     lost = [name for name in test if not run.is_kept(method, fold, run.prediction(method, name))]
     run.workers.wait()
     if not lost:
@@ -73,6 +73,7 @@ def trained(
     history = _train(run, network, slices, held_out, method, fold)
     if run.workers.first:
         facts = {
+            "about": _about(run, method, fold),
             "network": network.state_dict(),
             "options": asdict(options.network),
             "held_out": held_out,
@@ -116,17 +117,21 @@ def _about(run: Run, method: str, fold: int) -> str:
     return hashlib.sha256(json.dumps([options, run.folds, method, fold]).encode()).hexdigest()
 
 
-def mend_history(run: Run, method: str, fold: int) -> None:
-    """Write training.csv again from what the network's file tells, if it is not as the run wrote it."""
+def mend(run: Run, method: str, fold: int) -> None:
+    """Write training.csv, and the record of hashes, again from what the network's file tells, if they are damaged."""
     network = run.model(method, fold)
     path = network.with_name("training.csv")
-    if not run.is_kept(method, fold, network):
-        if network.exists():
-            run.tell(
-                f"warning: {shown(network)}: is not the file that the run wrote; put that one back, or delete it"
-            )
+    if not network.exists():
         return
-    if not run.is_kept(method, fold, path):
+    if not run.is_known(method, fold, network) and network.is_file():
+        if checkpoint.load(network).get("about") == _about(run, method, fold):
+            run.tell(f"{shown(network.with_name('made.json'))}: is not as the run wrote it; written again")
+            run.note(method, fold, network)
+    if not run.is_kept(method, fold, network):
+        run.tell(
+            f"warning: {shown(network)}: is not the file that the run wrote; put that one back, or delete it"
+        )
+    elif not run.is_kept(method, fold, path):
         run.tell(f"{shown(path)}: is not as the run wrote it; written again")
         history = [Epoch(*row) for row in checkpoint.load(network)["history"]]
         run.keep(method, fold, {path: history_csv(history)})

@@ -73,6 +73,15 @@ class Run:
             return False
         return path.is_file() and self._hashes(method, fold).get(self._key(path)) == hash_of(path)
 
+    def is_known(self, method: str, fold: int, path: Path) -> bool:
+        """Tell whether a hash of a file of a training is recorded."""
+        return self._key(path) in self._hashes(method, fold)
+
+    def note(self, method: str, fold: int, path: Path) -> None:
+        """Record the hash of a file of a training as it is."""
+        hashes = {**self._hashes(method, fold), self._key(path): hash_of(path)}
+        write_all({self._made(method, fold): sidecar_bytes(hashes)})
+
     def check_kept(self, method: str, fold: int, path: Path) -> None:
         """Refuse a file of a training that is not as the run wrote it.
 
@@ -93,7 +102,8 @@ class Run:
 
     def _hashes(self, method: str, fold: int) -> dict[str, str]:
         kept = json_of(self._made(method, fold))
-        return kept if isinstance(kept, dict) else {}
+        known = kept.items() if isinstance(kept, dict) else ()
+        return {key: digest for key, digest in known if isinstance(digest, str)}
 
     def _key(self, path: Path) -> str:
         return path.relative_to(self.out).as_posix()

@@ -114,8 +114,8 @@ def test_evaluation_is_no_part_of_a_run(cohort: Path, copy: Path, finished: Path
     """Another cut scores the same predictions anew, and is recorded; the old one brings back the old table."""
     files = sorted(copy.glob("predictions/*/*.nii.gz")) + sorted(copy.glob("models/*/*/*"))
     before = {path: path.stat().st_mtime_ns for path in files if path.is_file()}
-    run_experiment(cohort, copy, small("evaluation.cut=0.05"), resume=True)
-    assert record_of(copy)["options"]["evaluation"]["cut"] == 0.05
+    run_experiment(cohort, copy, small("evaluation.cut=0.001"), resume=True)
+    assert record_of(copy)["options"]["evaluation"]["cut"] == 0.001
     assert (copy / "metrics.csv").read_bytes() != (finished / "metrics.csv").read_bytes()
     assert {path: path.stat().st_mtime_ns for path in before} == before
     run_experiment(cohort, copy, small(), resume=True)
