@@ -18,9 +18,9 @@ TRAIN = [
     ("results",),
     ("narrator", "provenance"),
     ("run",),
-    ("fit", "figures"),
+    ("fit", "figures", "scoring", "finished", "ensemble"),
     ("conclude",),
-    ("experiment",),
+    ("experiment", "tables", "predict"),
 ]
 
 

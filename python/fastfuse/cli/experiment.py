@@ -57,6 +57,14 @@ def experiment(
         str | None,
         typer.Option(help="module:callable of another network, in place of the U-Net.", show_default=False),
     ] = None,
+    spacing: Annotated[
+        float | None,
+        typer.Option(help="Bring every case to cubes of so many mm.", metavar="MM", show_default=False),
+    ] = None,
+    grid: Annotated[
+        Path | None,
+        typer.Option(help="Bring every case to this image's grid, in the same space.", show_default=False),
+    ] = None,
     fix_flips: Annotated[bool, typer.Option("--fix-flips", help="Mend masks with reversed axes.")] = False,
     config: Annotated[Path | None, typer.Option(help="Options as TOML.", show_default=False)] = None,
     assign: Annotated[
@@ -75,8 +83,8 @@ def experiment(
     except ImportError as error:
         raise lacking("the experiment", error, "train") from None
     from ..train.options import make_options
+    from ..train.results.exports import facts_of
     from ..train.results.printing import print_table
-    from ..train.results.table import facts_of
 
     count, file = folds_typed(folds)
     several = _numbers(seeds, "--seeds")
@@ -93,7 +101,11 @@ def experiment(
         train=train,
         test=test,
         fix_flips=fix_flips or None,
-        **{"network.model": model},
+        **{
+            "network.model": model,
+            "grid.spacing_mm": spacing,
+            "grid.file": None if grid is None else str(grid),
+        },
     )
     with Narrator(silent=manner.quiet) as narrator:
         try:

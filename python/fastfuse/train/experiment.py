@@ -22,10 +22,11 @@ import torch
 
 from ..errors import CohortError, OutputError
 from ..images.paths import shown
+from .cohort.common_grid import grid_hashes
 from .cohort.division import divided, division_bytes
 from .cohort.layout import MODALITIES
 from .cohort.msseg import Case
-from .conclude import conclude
+from .conclude import conclude_all
 from .files import write_all
 from .fit import fit_and_predict, held_out_of
 from .gate import check_first
@@ -102,7 +103,7 @@ def run_experiment(
     for run in runs:
         for fold in chosen:
             held_out_of(cases, folds[fold - 1], run.options)
-    hashes = hashes_of(cases)
+    hashes = hashes_of(cases) | grid_hashes(options.grid)
     if workers.first:
         _open(runs, hashes, resume=resume, force=force)
     workers.wait()
@@ -112,7 +113,7 @@ def run_experiment(
             for method in options.methods:
                 fit_and_predict(run, prepared, method, fold)
     workers.wait()
-    return _tables(runs) if workers.first else None
+    return _tables(runs, out) if workers.first else None
 
 
 def check_apart(cohort: Path, out: Path) -> None:
@@ -184,8 +185,7 @@ def _open(runs: Sequence[Run], hashes: Mapping[str, Mapping[str, str]], *, resum
     ]
     problems = []
     if not all(there):
-        cases, fix = list(first.cases.values()), first.options.fix_flips
-        problems = check_first(cases, hashes, first.narrator, fix_flips=fix, force=force)
+        problems = check_first(list(first.cases.values()), hashes, first.options, first.narrator, force=force)
     place = place_of(workers)
     for run, identity, is_there in zip(runs, identities, there, strict=True):
         if is_there:
@@ -217,7 +217,7 @@ def _prepare(run: Run, keys: list[str]) -> dict[str, Prepared]:
     return prepared
 
 
-def _tables(runs: Sequence[Run]) -> list[Row]:
+def _tables(runs: Sequence[Run], out: Path) -> list[Row]:
     """Return Table 1; an empty one while predictions are missing."""
     missing = [
         name
@@ -228,4 +228,4 @@ def _tables(runs: Sequence[Run]) -> list[Row]:
     if missing:
         runs[0].tell(f"{len(missing)} predictions are missing: the table waits for the other folds")
         return []
-    return [conclude(run) for run in runs][-1]
+    return conclude_all(runs, out)

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..images.nifti import nifti_bytes
 from ..images.outputs import make_folder
 from ..images.paths import shown
 from .cohort.folds import one_of_each_centre, share_of
@@ -34,7 +33,7 @@ def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: 
     test = run.folds[fold - 1]
     if run.workers.first:
         mend(run, method, fold)
-    lost = [name for name in test if not run.is_kept(method, fold, run.prediction(method, name))]
+    lost = [name for name in test if not run.is_predicted(method, name)]
     run.workers.wait()
     if not lost:
         return
@@ -45,12 +44,10 @@ def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: 
     training, device = run.options.training, run.workers.device
     for name in lost:
         slices = predict(network, prepared[name].images, device, training.batch, mixed_on(device, training))
-        path = run.prediction(method, name)
-        if path.exists():
-            run.tell(f"{shown(path)}: is not as the run wrote it; predicted again")
-        like, volume = prepared[name].like, prepared[name].volume(slices)
-        image = nifti_bytes(path, volume, like, f"fastfuse {method} fold {fold}")
-        run.keep(method, fold, {path: image})
+        on_grid, own = run.scored(method, name), run.prediction(method, name)
+        if own.exists() and on_grid.exists():
+            run.tell(f"{shown(own)}: is not as the run wrote it; predicted again")
+        run.keep(method, fold, prepared[name].files(slices, on_grid, own, f"fastfuse {method} fold {fold}"))
 
 
 def trained(
@@ -72,11 +69,13 @@ def trained(
     slices = {name: prepared[name].slices(method, device) for name in names}
     history = _train(run, network, slices, held_out, method, fold)
     if run.workers.first:
+        size = next(iter(slices.values())).images.shape[-2:]
         facts = {
             "about": _about(run, method, fold),
             "network": network.state_dict(),
             "options": asdict(options.network),
             "held_out": held_out,
+            "size": list(size),  # of the slices: predictions for new cases are made in slices as large
             "history": [[e.number, e.loss, e.validation, e.seconds] for e in history],
         }
         files = {path.with_name("training.csv"): history_csv(history), path: checkpoint.bytes_of(facts)}
@@ -123,10 +122,9 @@ def mend(run: Run, method: str, fold: int) -> None:
     path = network.with_name("training.csv")
     if not network.exists():
         return
-    if not run.is_known(method, fold, network) and network.is_file():
-        if checkpoint.load(network).get("about") == _about(run, method, fold):
-            run.tell(f"{shown(network.with_name('made.json'))}: is not as the run wrote it; written again")
-            run.note(method, fold, network)
+    if not run.is_known(method, fold, network) and _is_of(network, _about(run, method, fold)):
+        run.tell(f"{shown(network.with_name('made.json'))}: is not as the run wrote it; written again")
+        run.note(method, fold, network)
     if not run.is_kept(method, fold, network):
         run.tell(
             f"warning: {shown(network)}: is not the file that the run wrote; put that one back, or delete it"
@@ -135,6 +133,10 @@ def mend(run: Run, method: str, fold: int) -> None:
         run.tell(f"{shown(path)}: is not as the run wrote it; written again")
         history = [Epoch(*row) for row in checkpoint.load(network)["history"]]
         run.keep(method, fold, {path: history_csv(history)})
+
+
+def _is_of(network: Path, about: str) -> bool:
+    return network.is_file() and checkpoint.load(network).get("about") == about
 
 
 def _resume_file(network: Path) -> Path:

@@ -11,15 +11,17 @@ from .cohort.layout import MODALITIES
 from .cohort.msseg import Case
 from .cohort.printing import lines_of
 from .cohort.problem import Problem
+from .cohort.voxel_sizes import mixed_grids
 from .narrator import Narrator
+from .options import ExperimentOptions
 
 
 def check_first(
     cases: Sequence[Case],
     hashes: Mapping[str, Mapping[str, str]],
+    options: ExperimentOptions,
     narrator: Narrator,
     *,
-    fix_flips: bool,
     force: bool,
 ) -> list[Problem]:
     """Tell every problem of the cases, as ``fastfuse check`` does; with ``force``, return them.
@@ -29,8 +31,11 @@ def check_first(
     CohortError
         If there are problems, without ``force``.
     """
-    checked = examine_cases(cases, fix_flips=fix_flips, say=narrator.say)
+    checked = examine_cases(cases, fix_flips=options.fix_flips, say=narrator.say)
     problems = [*(problem for case in checked for problem in case.problems), *twins(hashes)]
+    grids = {case.case.name: case.grid for case in checked if case.grid is not None}
+    if not options.grid.used and (mixed := mixed_grids(grids)):
+        problems.append(mixed)
     lines = list(lines_of(problems))
     for line in lines:
         narrator.tell(line)

@@ -35,6 +35,15 @@ class Run:
         """Return the path of a case's prediction."""
         return self.out / "predictions" / method / f"{name}.nii.gz"
 
+    def scored(self, method: str, name: str) -> Path:
+        """Return the path of a case's prediction on the grid of all cases; it is on their own where they share none."""
+        path = self.prediction(method, name)
+        return path.parent / "common" / path.name if self.options.grid.used else path
+
+    def predicted(self, method: str, name: str) -> bool:
+        """Tell whether a case's prediction is there, on every grid that it is wanted on."""
+        return self.prediction(method, name).exists() and self.scored(method, name).exists()
+
     def model(self, method: str, fold: int) -> Path:
         """Return the path of a network's weights; folds are numbered from 1."""
         return self.out / "models" / method / f"fold_{fold}" / "network.pt"
@@ -58,14 +67,32 @@ class Run:
         return next(number for number, names in enumerate(self.folds, start=1) if name in names)
 
     def cases_without_prediction(self, method: str) -> list[str]:
-        """Return the names of the test cases without a prediction by a method's networks."""
-        return [name for names in self.folds for name in names if not self.prediction(method, name).exists()]
+        """Return the names of the test cases without a prediction by a method's networks that have not failed."""
+        return [
+            name
+            for fold, names in enumerate(self.folds, start=1)
+            if self.failure(method, fold) is None
+            for name in names
+            if not self.predicted(method, name)
+        ]
+
+    def failure(self, method: str, fold: int) -> str | None:
+        """Return why a training broke off; None if it did not."""
+        record = json_of(self.model(method, fold).with_name("failed.json"))
+        if not isinstance(record, dict):
+            return None
+        return f"{record.get('reason', 'for no known reason')}, epoch {record.get('epoch', '?')}"
 
     def keep(self, method: str, fold: int, files: Mapping[Path, bytes]) -> None:
         """Write files of a training: first their hashes, so that a file that fits its hash is complete."""
         hashes = {self._key(path): hashlib.sha256(content).hexdigest() for path, content in files.items()}
         write_all({self._made(method, fold): sidecar_bytes({**self._hashes(method, fold), **hashes})})
         write_all(files)
+
+    def is_predicted(self, method: str, name: str) -> bool:
+        """Tell whether a case's prediction is there as the run wrote it, on every grid that it is wanted on."""
+        paths = {self.prediction(method, name), self.scored(method, name)}
+        return all(self.is_kept(method, self.fold_of(name), path) for path in paths)
 
     def is_kept(self, method: str, fold: int, path: Path) -> bool:
         """Tell whether a file of a training is there, as the run wrote it."""

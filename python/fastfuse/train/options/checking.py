@@ -79,6 +79,9 @@ def _check_consensus(options: Mapping[str, Any]) -> None:
     for key in ("size", "label", "iterations", "threshold", "scope"):
         name = f"consensus.{key}"
         _named(name, lambda value, key=key: Dilation.checked(**{key: value}), options[name])
+    if radius := options["consensus.radius_mm"]:
+        cube = {"spacing_mm": (1.0, 1.0, 1.0)}
+        _named("consensus.radius_mm", lambda value: Dilation.checked(radius_mm=value, **cube), radius)
 
 
 def _named(name: str, check: Callable[..., Any], *values: Any) -> None:

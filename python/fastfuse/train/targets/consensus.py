@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dilation.conditional import soften
-from ...errors import FusionWarning, ImageError
+from ...errors import FastfuseError, FusionWarning, ImageError
 from ...fusion.methods.dilated import dilated_staple
 from ...fusion.methods.simplified import simplified_soft_staple
 from ...fusion.methods.soft_staple import soft_staple
@@ -91,19 +91,35 @@ def fuse_case(
     if method == "staple":
         return staple(case.masks, **shared)
     if method == "dilated-staple":
-        return dilated_staple(case.masks, case.images["FLAIR"], **shared, **_growth(options))
+        return dilated_staple(case.masks, case.images["FLAIR"], **shared, **growth_of(case, options))
     fuse = soft_staple if method == "soft-staple" else simplified_soft_staple
     return fuse(votes, m_step="em" if options.m_step == "em" else "paper", **shared)
 
 
 def _soften(case: LoadedCase, options: ConsensusOptions, threads: int) -> Sequence[Any]:
     roi = case.brain if options.brain else None
-    return soften(case.masks, case.images["FLAIR"], roi=roi, threads=threads, **_growth(options))
+    return soften(case.masks, case.images["FLAIR"], roi=roi, threads=threads, **growth_of(case, options))
 
 
-def _growth(options: ConsensusOptions) -> dict[str, Any]:
+def growth_of(case: LoadedCase, options: ConsensusOptions) -> dict[str, Any]:
+    """Return the options of the conditional dilation, with the case's voxel size where a radius in mm needs it.
+
+    Raises
+    ------
+    FastfuseError
+        If the radius reaches no neighbour: nothing would grow.
+    """
     names = ("size", "label", "iterations", "threshold", "scope")
-    return {name: getattr(options, name) for name in names}
+    growth = {name: getattr(options, name) for name in names}
+    if not options.radius_mm:
+        return growth
+    spacing_mm = case.like.grid.spacing_mm
+    if options.radius_mm < min(spacing_mm) * (1 - 1e-6):
+        raise FastfuseError(
+            f"consensus.radius_mm is {options.radius_mm:g}: {case.case.name} has voxels of {min(spacing_mm):.4g} mm and "
+            "more, of which none is so near to a mask; give at least that"
+        )
+    return {**growth, "radius_mm": options.radius_mm, "spacing_mm": spacing_mm}
 
 
 def _key(inputs: str, method: str, options: ConsensusOptions) -> str:
