@@ -84,7 +84,7 @@ def run_experiment(
     for fold in chosen:
         held_out_of(cases, folds[fold - 1], options)
     if not options.grid.used and (mixed := mixed_voxels(cases)):
-        raise CohortError(mixed)
+        raise CohortError(f"{mixed.case}: {mixed.what}: {mixed.remedy}")
     hashes = hashes_of(cases) | grid_hashes(options.grid)
     if out.resolve() == cohort.resolve():
         raise OutputError(f"{shown(out)}: is the cohort; choose another folder for the run")
