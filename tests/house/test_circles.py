@@ -19,6 +19,7 @@ TRAIN = [
     ("narrator", "provenance"),
     ("run",),
     ("fit", "figures"),
+    ("jobs",),
     ("conclude",),
     ("experiment",),
 ]

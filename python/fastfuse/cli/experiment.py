@@ -45,6 +45,12 @@ def experiment(
         str | None,
         typer.Option(help="module:callable of another network, in place of the U-Net.", show_default=False),
     ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            help="Networks to train at once. On a CPU each takes a core.", show_default="as many as fit"
+        ),
+    ] = 0,
     fix_flips: Annotated[bool, typer.Option("--fix-flips", help="Mend masks with reversed axes.")] = False,
     config: Annotated[Path | None, typer.Option(help="Options as TOML.", show_default=False)] = None,
     assign: Annotated[
@@ -85,6 +91,7 @@ def experiment(
                 resume=resume,
                 folds_file=file,
                 only_folds=_numbers(only_folds),
+                jobs=jobs,
                 narrator=narrator,
             )
         except KeyboardInterrupt:

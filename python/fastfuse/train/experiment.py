@@ -11,27 +11,29 @@ Each stage writes files in the run's folder, and skips those that exist:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import torch
 
 from ..errors import CohortError, OutputError
 from ..images.paths import shown
 from .cohort.folds import make_folds, read_folds, write_folds
-from .cohort.layout import MODALITIES
 from .cohort.msseg import Case, find_cases
 from .conclude import conclude
-from .fit import fit_and_predict, held_out_of
+from .fit import held_out_of
+from .jobs.schedule import check_batch, jobs_of, prepared_by_first, train_all
 from .narrator import Narrator
-from .network.unet import check_output, make_network
-from .network.workers import make_workers
+from .network.model import check_network
+from .network.precision import precision_of
+from .network.workers import Workers, make_workers
 from .options import ExperimentOptions
 from .provenance import hashes_of, key_of, open_run
 from .results.table import Row
 from .run import Run
 from .targets.prepare import Prepared, prepare
+from .targets.sample import sample_of
+
+SLICES = 4  # on which a network is tried
 
 
 def run_experiment(
@@ -43,6 +45,7 @@ def run_experiment(
     resume: bool = False,
     folds_file: Path | None = None,
     only_folds: Sequence[int] = (),
+    jobs: int = 0,
     narrator: Narrator | None = None,
 ) -> list[Row] | None:
     """Run the experiment, or the rest of it.
@@ -62,6 +65,8 @@ def run_experiment(
         A folds.json to use instead of new folds.
     only_folds : sequence of int
         Train only these folds, numbered from 1. Tables and figures wait for the others.
+    jobs : int
+        Networks to train at once; 0: on a CPU one for each thread of PyTorch, on CUDA one.
     narrator : Narrator, optional
 
     Returns
@@ -74,18 +79,45 @@ def run_experiment(
     FastfuseError
         For a cohort, a run or a device that cannot be used.
     """
-    workers = make_workers(device)
-    _check_network(options)
+    with make_workers(device) as workers:
+        return _run_on(
+            workers,
+            cohort,
+            out,
+            options,
+            resume=resume,
+            folds_file=folds_file,
+            only_folds=only_folds,
+            jobs=jobs,
+            narrator=narrator or Narrator(silent=True),
+        )
+
+
+def _run_on(
+    workers: Workers,
+    cohort: Path,
+    out: Path,
+    options: ExperimentOptions,
+    *,
+    resume: bool,
+    folds_file: Path | None,
+    only_folds: Sequence[int],
+    jobs: int,
+    narrator: Narrator,
+) -> list[Row] | None:
+    """Run the experiment in one of the processes that train together."""
+    check_batch(options.training, workers)
     cases = _usable(find_cases(cohort, options.split))
     folds = make_folds(cases, options.folds) if folds_file is None else read_folds(folds_file, cases)
     chosen = _chosen_folds(only_folds, len(folds))
     for fold in chosen:
         held_out_of(cases, folds[fold - 1], options)
-    hashes = hashes_of(cases)
     if out.resolve() == cohort.resolve():
         raise OutputError(f"{shown(out)}: is the cohort; choose another folder for the run")
+    _check_network(cases[0], options, workers)
+    hashes = hashes_of(cases)
     options = replace(options, folds=len(folds))
-    narrator = narrator or Narrator(silent=True)
+    divided = jobs_of(jobs, workers, len(folds) * len(options.methods))
     run = Run(
         cohort.resolve(),
         out,
@@ -97,22 +129,22 @@ def run_experiment(
         out / "consensus",
     )
     if workers.first:
-        place = {"device": str(workers.device), "threads": torch.get_num_threads()}
+        place = {"device": str(workers.device), "jobs": divided.count, "threads": divided.threads}
         open_run(out, cohort, options, hashes, place, resume=resume)
         _keep_folds(out / "folds.json", folds, cases)
-    workers.wait()
-    prepared = _prepare(run, [key_of(hashes[case.name]) for case in cases])
-    for fold in chosen:
-        for method in options.methods:
-            fit_and_predict(run, prepared, method, fold)
-    workers.wait()
+    with prepared_by_first(run, lambda: _prepare(run, hashes)) as prepared:
+        train_all([run], prepared, chosen, divided)
     return _table(run) if workers.first else None
 
 
-def _check_network(options: ExperimentOptions) -> None:
-    """Refuse a network before any work if its output does not fit."""
-    edge = 2**options.network.depth
-    check_output(make_network(options.network, len(MODALITIES)), torch.zeros(1, len(MODALITIES), edge, edge))
+def _check_network(case: Case, options: ExperimentOptions, workers: Workers) -> None:
+    """Refuse a network before any work if it cannot learn from slices of the cohort."""
+    training, network = options.training, options.network
+    precision = precision_of(workers.device, training.precision)
+    if network.model and workers.first:
+        count = min(training.batch, SLICES)
+        images, target = sample_of(case, count, 2**network.depth, fix_flips=options.fix_flips)
+        check_network(network, images, target, workers.device, precision)
 
 
 def _table(run: Run) -> list[Row]:
@@ -150,12 +182,8 @@ def _keep_folds(path: Path, folds: list[list[str]], cases: list[Case]) -> None:
     write_folds(path, folds, cases)
 
 
-def _prepare(run: Run, keys: list[str]) -> dict[str, Prepared]:
-    """Prepare the cases in the first process; the others wait, and then find all consensus masks."""
-    if not run.workers.first:
-        run.workers.wait()
+def _prepare(run: Run, hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Prepared]:
+    """Fuse the cases' raters, and cut all to slices."""
+    keys = [key_of(hashes[name]) for name in run.cases]
     cases = list(run.cases.values())
-    prepared = prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)
-    if run.workers.first:
-        run.workers.wait()
-    return prepared
+    return prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)

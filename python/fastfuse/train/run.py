@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .cohort.msseg import Case
+from .files import json_of
 from .narrator import Narrator
 from .network.workers import Workers
 from .options import ExperimentOptions
@@ -47,5 +48,18 @@ class Run:
         return self.consensus_folder / name / f"{method}.nii.gz"
 
     def cases_without_prediction(self, method: str) -> list[str]:
-        """Return the names of the cases without a prediction by a method's networks."""
-        return [name for name in self.cases if not self.prediction(method, name).exists()]
+        """Return the names of the test cases without a prediction by a method's networks that have not failed."""
+        return [
+            name
+            for fold, names in enumerate(self.folds, start=1)
+            if self.failure(method, fold) is None
+            for name in names
+            if not self.prediction(method, name).exists()
+        ]
+
+    def failure(self, method: str, fold: int) -> str | None:
+        """Return why a training broke off; None if it did not."""
+        record = json_of(self.model(method, fold).with_name("failed.json"))
+        if not isinstance(record, dict):
+            return None
+        return f"{record.get('reason', 'for no known reason')}, epoch {record.get('epoch', '?')}"
