@@ -65,6 +65,12 @@ def experiment(
         Path | None,
         typer.Option(help="Bring every case to this image's grid, in the same space.", show_default=False),
     ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            help="Networks to train at once. On a CPU each takes a core.", show_default="as many as fit"
+        ),
+    ] = 0,
     fix_flips: Annotated[bool, typer.Option("--fix-flips", help="Mend masks with reversed axes.")] = False,
     config: Annotated[Path | None, typer.Option(help="Options as TOML.", show_default=False)] = None,
     assign: Annotated[
@@ -119,6 +125,7 @@ def experiment(
                 folds_file=file,
                 only_folds=_numbers(only_folds, "--only-folds"),
                 seeds=several,
+                jobs=jobs,
                 narrator=narrator,
             )
         except KeyboardInterrupt:

@@ -135,6 +135,8 @@ def _run() -> int:
         code, message = _told(error)
         if message:
             report.print_line("error", message)
+        if not manner.debug:
+            sys.stderr.write(str(getattr(error, "details", "")))  # in the code of somebody's own network
         return code
     if code == INTERRUPTED:
         report.print_line("error", "interrupted; no output was written")

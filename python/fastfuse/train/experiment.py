@@ -18,27 +18,29 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from ..errors import CohortError, OutputError
 from ..images.paths import shown
 from .cohort.common_grid import grid_hashes
 from .cohort.division import divided, division_bytes
-from .cohort.layout import MODALITIES
 from .cohort.msseg import Case
 from .conclude import conclude_all
 from .files import write_all
-from .fit import fit_and_predict, held_out_of
+from .fit import held_out_of, mend
 from .gate import check_first
+from .jobs.schedule import Jobs, check_batch, jobs_of, prepared_by_first, train_all
 from .narrator import Narrator
-from .network.unet import check_output, make_network
-from .network.workers import make_workers
+from .network.model import check_network
+from .network.precision import precision_of
+from .network.workers import Workers, make_workers
 from .options import ExperimentOptions, OptionsError
 from .place import model_hash, place_of
 from .provenance import Identity, begin_run, check_run, hashes_of, key_of, resume_run
 from .results.table import Row
 from .run import Run
 from .targets.prepare import Prepared, prepare
+from .targets.sample import sample_of
+
+SLICES = 4  # on which a network is tried
 
 
 def run_experiment(
@@ -52,6 +54,7 @@ def run_experiment(
     folds_file: Path | None = None,
     only_folds: Sequence[int] = (),
     seeds: Sequence[int] = (),
+    jobs: int = 0,
     narrator: Narrator | None = None,
 ) -> list[Row] | None:
     """Run the experiment, or the rest of it.
@@ -75,6 +78,8 @@ def run_experiment(
         Train only these folds, numbered from 1. Tables and figures wait for the others.
     seeds : sequence of int
         Make a whole run of each seed, in ``out``/seed_K, and one table of all; ``options.seed`` does not count then.
+    jobs : int
+        Networks to train at once; 0: on a CPU one for each thread of PyTorch, on CUDA one.
     narrator : Narrator, optional
 
     Returns
@@ -87,33 +92,38 @@ def run_experiment(
     FastfuseError
         For a cohort, a run or a device that cannot be used.
     """
-    workers = make_workers(device)
-    _check_network(options)
     check_apart(cohort, out)
-    cases, folds = divided(cohort, options, folds_file)
-    _check_complete(cases)
-    chosen = _chosen_folds(only_folds, len(folds))
-    options = replace(options, folds=len(folds))
-    narrator = narrator or Narrator(silent=True)
-    named = {case.name: case for case in cases}
-    runs = [
-        Run(cohort.resolve(), folder, one, named, folds, workers, narrator, out / "consensus")
-        for folder, one in _of_seeds(out, options, seeds)
-    ]
+    with make_workers(device) as workers:
+        check_batch(options.training, workers)
+        cases, folds = divided(cohort, options, folds_file)
+        _check_complete(cases)
+        chosen = _chosen_folds(only_folds, len(folds))
+        options = replace(options, folds=len(folds))
+        narrator = narrator or Narrator(silent=True)
+        named = {case.name: case for case in cases}
+        runs = [
+            Run(cohort.resolve(), folder, one, named, folds, workers, narrator, out / "consensus")
+            for folder, one in _of_seeds(out, options, seeds)
+        ]
+        at_once = jobs_of(jobs, workers, len(runs) * len(folds) * len(options.methods))
+        _go_through(runs, chosen, at_once, resume=resume, force=force)
+        return _tables(runs, out) if workers.first else None
+
+
+def _go_through(runs: Sequence[Run], folds: Sequence[int], jobs: Jobs, *, resume: bool, force: bool) -> None:
+    """Train the networks of some folds of the runs, and predict; refuse all that can be before any work."""
+    first, cases = runs[0], list(runs[0].cases.values())
     for run in runs:
-        for fold in chosen:
-            held_out_of(cases, folds[fold - 1], run.options)
-    hashes = hashes_of(cases) | grid_hashes(options.grid)
-    if workers.first:
-        _open(runs, hashes, resume=resume, force=force)
-    workers.wait()
-    prepared = _prepare(runs[0], [key_of(hashes[case.name]) for case in cases])
-    for run in runs:
-        for fold in chosen:
-            for method in options.methods:
-                fit_and_predict(run, prepared, method, fold)
-    workers.wait()
-    return _tables(runs, out) if workers.first else None
+        for fold in folds:
+            held_out_of(cases, run.folds[fold - 1], run.options)
+    _check_network(cases[0], first.options, first.workers)
+    hashes = hashes_of(cases) | grid_hashes(first.options.grid)
+    if first.workers.first:
+        _open(runs, hashes, jobs, resume=resume, force=force)
+        for run in runs:
+            mend(run, folds)
+    with prepared_by_first(first, lambda: _prepare(first, hashes)) as prepared:
+        train_all(runs, prepared, folds, jobs)
 
 
 def check_apart(cohort: Path, out: Path) -> None:
@@ -133,10 +143,14 @@ def check_apart(cohort: Path, out: Path) -> None:
         raise OutputError(f"{shown(out)}: holds the cohort {shown(cohort)}; choose a folder of the run's own")
 
 
-def _check_network(options: ExperimentOptions) -> None:
-    """Refuse a network before any work if its output does not fit."""
-    edge = 2**options.network.depth
-    check_output(make_network(options.network, len(MODALITIES)), torch.zeros(1, len(MODALITIES), edge, edge))
+def _check_network(case: Case, options: ExperimentOptions, workers: Workers) -> None:
+    """Refuse a network before any work if it cannot learn from slices of the cohort."""
+    training, network = options.training, options.network
+    precision = precision_of(workers.device, training.precision)
+    if network.model and workers.first:
+        count = min(training.batch, SLICES)
+        images, target = sample_of(case, count, 2**network.depth, fix_flips=options.fix_flips)
+        check_network(network, images, target, workers.device, precision)
 
 
 def _check_complete(cases: Sequence[Case]) -> None:
@@ -172,11 +186,14 @@ def _of_seeds(
     return [(out / f"seed_{seed}", replace(options, seed=seed)) for seed in seeds]
 
 
-def _open(runs: Sequence[Run], hashes: Mapping[str, Mapping[str, str]], *, resume: bool, force: bool) -> None:
+def _open(
+    runs: Sequence[Run], hashes: Mapping[str, Mapping[str, str]], jobs: Jobs, *, resume: bool, force: bool
+) -> None:
     """Begin each run, after a check of the cohort, or note that it goes on; refuse all before anything is written."""
     first = runs[0]
     model = model_hash(first.options.network.model)
-    workers, batch = first.workers, first.options.training.batch
+    workers = first.workers
+    batch = len(range(first.options.training.batch)[workers.part])
     identities = [Identity(run.options, hashes, run.folds, model, workers.count, batch) for run in runs]
     now = version("fastfuse")
     there = [
@@ -186,7 +203,7 @@ def _open(runs: Sequence[Run], hashes: Mapping[str, Mapping[str, str]], *, resum
     problems = []
     if not all(there):
         problems = check_first(list(first.cases.values()), hashes, first.options, first.narrator, force=force)
-    place = place_of(workers)
+    place = place_of(workers, first.options.training.precision, jobs.count, jobs.threads)
     for run, identity, is_there in zip(runs, identities, there, strict=True):
         if is_there:
             resume_run(run.out, identity, place)
@@ -206,15 +223,11 @@ def _keep_folds(run: Run) -> None:
     write_all({path: content})
 
 
-def _prepare(run: Run, keys: list[str]) -> dict[str, Prepared]:
-    """Prepare the cases in the first process; the others wait, and then find all consensus masks."""
-    if not run.workers.first:
-        run.workers.wait()
+def _prepare(run: Run, hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Prepared]:
+    """Fuse the cases' raters, and cut all to slices."""
+    keys = [key_of(hashes[name]) for name in run.cases]
     cases = list(run.cases.values())
-    prepared = prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)
-    if run.workers.first:
-        run.workers.wait()
-    return prepared
+    return prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)
 
 
 def _tables(runs: Sequence[Run], out: Path) -> list[Row]:

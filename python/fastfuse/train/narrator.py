@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from ..report.terminal import is_terminal, printable
 from .network.training import Epoch
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
     from typing_extensions import Self
 
 
@@ -27,6 +29,11 @@ class Narrator:
     def __init__(self, *, silent: bool = False) -> None:
         self._console = Console(stderr=True, quiet=silent, soft_wrap=True, emoji=False)
         self._moving = self._console.status("")
+        self._bars: Progress | None = None
+
+    def __reduce__(self) -> tuple[partial[Narrator], tuple[()]]:
+        """Another process gets a silent one."""
+        return partial(Narrator, silent=True), ()
 
     def __enter__(self) -> Self:
         return self
@@ -63,20 +70,32 @@ class Narrator:
                 )
             )
             return
+        bars = self._shown_bars()
+        task = bars.add_task(printable(title), total=epochs)
+        lines = [f"{title}: nothing left to train"]
+
+        def after(history: list[Epoch]) -> None:
+            lines[0] = f"{title}: {line_of(history[-1], epochs)}"
+            bars.update(task, completed=history[-1].number, description=printable(lines[0]))
+
+        try:
+            yield after
+        finally:
+            bars.remove_task(task)
+            if not bars.tasks:
+                bars.stop()
+        self.tell(lines[0])
+
+    def _shown_bars(self) -> Progress:
+        """Return the bars of all trainings under way: a terminal has one place for them."""
         from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), TimeRemainingColumn(compact=True))
+        if self._bars is None:
+            columns = (TextColumn("{task.description}"), TimeRemainingColumn(compact=True))
+            self._bars = Progress(*columns, console=self._console, transient=True)
         self._moving.stop()
-        with Progress(*columns, console=self._console, transient=True) as bar:
-            task = bar.add_task(printable(title), total=epochs)
-            lines = [f"{title}: nothing left to train"]
-
-            def after(history: list[Epoch]) -> None:
-                lines[0] = f"{title}: {line_of(history[-1], epochs)}"
-                bar.update(task, completed=history[-1].number, description=printable(lines[0]))
-
-            yield after
-        self.tell(lines[0])
+        self._bars.start()
+        return self._bars
 
 
 class Pace:

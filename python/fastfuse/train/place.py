@@ -14,18 +14,20 @@ from typing import Any
 
 import torch
 
+from .network.precision import precision_of
 from .network.workers import Workers
 
 PACKAGES = ("fastfuse", "numpy", "scipy", "nibabel", "torch", "matplotlib")
 SOURCES = ("*.py", "_core*")
 
 
-def place_of(workers: Workers, jobs: int = 1) -> dict[str, Any]:
+def place_of(workers: Workers, precision: str, jobs: int, threads: int) -> dict[str, Any]:
     """Return what a run is trained on; none of it changes what is learnt, but for rounding."""
     return {
         "device": str(workers.device),
         "device_name": device_name(workers.device),
-        "threads": torch.get_num_threads(),
+        "precision": str(precision_of(workers.device, precision)).removeprefix("torch."),
+        "threads": threads,
         "jobs": jobs,
         "platform": platform.platform(),
         "python": platform.python_version(),

@@ -24,6 +24,7 @@ from .options import ExperimentOptions, differences, options_from
 PLACE = {
     "device": "device",
     "device_name": "processor",
+    "precision": "precision",
     "threads": "threads a training",
     "jobs": "trainings at once",
     "platform": "platform",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,30 @@ DAMAGES = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, 
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors, numbers, texts, and lists and mappings of them."""
+    """Write tensors, as those of the CPU, numbers, texts, and lists and mappings of them."""
     write_all({path: bytes_of(content)})
 
 
 def bytes_of(content: dict[str, Any]) -> bytes:
     """Return the content of a file of weights."""
     buffer = io.BytesIO()
-    torch.save(content, buffer)
+    torch.save(on_cpu(content), buffer)
     return buffer.getvalue()
 
 
-def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read what :func:`save` wrote.
+def on_cpu(content: Any, *, copy: bool = False) -> Any:
+    """Return the same content with its tensors on the CPU, each a copy if asked."""
+    if isinstance(content, torch.Tensor):
+        return content.detach().to("cpu", copy=copy)
+    if isinstance(content, Mapping):
+        return {name: on_cpu(value, copy=copy) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return type(content)(on_cpu(value, copy=copy) for value in content)
+    return content
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read what :func:`save` wrote, onto the CPU.
 
     Raises
     ------
@@ -41,7 +52,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """
     with fitting(path):
         _check_sums(path)
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__}")
     return content

@@ -50,6 +50,10 @@ def check_options(options: Mapping[str, Any]) -> None:
             raise OptionsError(f"{name} is {value}: it must lie in (0, 1), 0 and 1 excluded")
     if options["evaluation.connectivity"] not in CONNECTIVITIES:
         raise OptionsError(f"evaluation.connectivity is {options['evaluation.connectivity']}: 6, 18 or 26")
+    if options["network.output"] == "logit" and not options["network.model"]:
+        raise OptionsError(
+            "network.output is logit without network.model: the U-Net ends with its own sigmoid; name another network"
+        )
     if options["grid.spacing_mm"] and options["grid.file"]:
         raise OptionsError("grid.spacing_mm and grid.file are both given: one of them names the grid")
 
