@@ -16,11 +16,12 @@ TRAIN = [
     ("targets",),
     ("network",),
     ("results",),
-    ("narrator", "provenance"),
-    ("run",),
+    ("narrator", "provenance", "place"),
+    ("run", "gate"),
     ("fit", "figures", "scoring", "finished", "ensemble"),
+    ("jobs",),
     ("conclude",),
-    ("experiment", "tables", "predict"),
+    ("experiment", "tables", "predict", "nnunet"),
 ]
 
 

@@ -327,9 +327,9 @@ def grid(*sides: float, order: tuple[int, ...] = (0, 1, 2), signs: tuple[int, ..
 
 def test_mixed_sizes_are_named() -> None:
     sizes = {f"P{k}": grid(2, 2, 2) for k in range(5)} | {"Q1": grid(1, 1, 2), "Q2": grid(1, 1, 2)}
-    said = mixed_grids(sizes)
-    assert "2 x 2 x 2 mm in P0, P1, P2 and 2 more; 1 x 1 x 2 mm in Q1, Q2;" in said
-    assert "--spacing 2 (grid.spacing_mm=2)" in said
+    found = mixed_grids(sizes)
+    assert "its voxels are 2 x 2 x 2 mm in P0, P1, P2 and 2 more; 1 x 1 x 2 mm in Q1, Q2," in found.what
+    assert "--spacing 2 (grid.spacing_mm=2)" in found.remedy
 
 
 @pytest.mark.parametrize(("order", "signs"), list(product(permutations(range(3)), [(1, 1, 1), (-1, 1, -1)])))
@@ -355,10 +355,8 @@ def test_mixed_cohort(tmp_path: Path) -> None:
         current_case(tmp_path, "Center_01", name)
     assert mixed_voxels(find_cases(tmp_path)) is None
     rewritten(tmp_path / "Training" / "Center_01" / "Patient_02", cubes(), lambda data: data)
-    said = mixed_voxels(find_cases(tmp_path))
-    assert said.startswith(
-        "voxels differ between cases: 1 x 1.2 x 3 mm in Patient_01; 2 x 2 x 2 mm in Patient_02;"
-    )
+    found = mixed_voxels(find_cases(tmp_path))
+    assert found.what.startswith("its voxels are 1 x 1.2 x 3 mm in Patient_01; 2 x 2 x 2 mm in Patient_02,")
 
 
 # --- mm --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .files import write_all
 from .options import EvaluationOptions
+from .provenance import notes_of
 from .results.entries import Entry, entries_of, known_failures
 from .results.exports import calibration_csv, differences_csv, latex, metrics_csv, table_csv
 from .results.table import Row, rows_of
@@ -81,4 +82,5 @@ def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: Evaluation
         f"Predictions are cut at {evaluation.cut:g}; components of less than {least} are dropped "
         f"(connectivity {evaluation.connectivity})"
     )
-    return [who, how]
+    notes = {note.rstrip("."): None for run in runs for note in notes_of(run.out)}
+    return [who, how, *notes]

@@ -17,8 +17,8 @@ from .cohort.loading import hash_of
 from .files import json_of
 from .network import checkpoint
 from .network.batches import predict
-from .network.training import mixed_on
-from .network.unet import make_network
+from .network.model import inside, make_network
+from .network.precision import precision_of
 from .run import Run
 from .targets.prepare import Prepared
 
@@ -50,7 +50,8 @@ class Member:
         network = make_network(options.network, len(MODALITIES))
         with checkpoint.fitting(self.path):
             network.load_state_dict(content["network"])
-        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with inside(options.network.model):
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return _predicted(network, prepared, content, options.training, device)
 
 
@@ -61,7 +62,8 @@ def _predicted(
     wide = content.get("size", (0, 0))
     own = prepared.images.shape[-2:]
     grown = prepared.widened((max(own[0], wide[0]), max(own[1], wide[1])))
-    found = predict(network, grown.images, device, training.batch, mixed_on(device, training))
+    precision = precision_of(device, training.precision)
+    found = predict(network, grown.images, device, training.batch, precision)
     x, y, _ = (a - b for a, b in zip(prepared.frame.start, grown.frame.start, strict=True))
     return found[:, x : x + own[0], y : y + own[1]]
 
@@ -88,6 +90,7 @@ def members_of(runs: Sequence[Run], method: str) -> tuple[list[Member], list[str
             elif marks_nothing(run, method, fold):
                 left_out.append(f"{where}: {NOTHING}")
             else:
+                run.check_kept(method, fold, path)
                 members.append(Member(run, method, fold, hash_of(path)))
     if not members:
         raise FastfuseError(

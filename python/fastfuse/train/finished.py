@@ -62,7 +62,7 @@ def _open(path: Path, narrator: Narrator, cohort: Path | None, with_cases: bool)
     own = path.parent / "consensus"
     consensus = own if own.exists() else path.parent.parent / "consensus"  # which runs of several seeds share
     names = [name for fold in tested for name in fold]
-    cases = _cases(root, options.split, names, path) if with_cases else {}
+    cases = _cases(root, "all" if options.train else options.split, names, path) if with_cases else {}
     workers = Workers(torch.device("cpu"))
     return Run(root, path.parent, options, cases, tested, workers, narrator, consensus)
 

@@ -9,14 +9,15 @@ from ...images.image import ras_axes
 from ...images.reading import reading
 from ...inputs.grids import SAME, Grid
 from .msseg import Case
+from .problem import Problem
 
 MOST_CASES = 3  # named of one size
 
 Sides = tuple[float, float, float]
 
 
-def mixed_voxels(cases: Sequence[Case]) -> str | None:
-    """Return what is wrong with a cohort whose FLAIR images have voxels of several sizes, and the remedy; else None.
+def mixed_voxels(cases: Sequence[Case]) -> Problem | None:
+    """Return the problem of a cohort whose FLAIR images have voxels of several sizes; None if they have one.
 
     Raises
     ------
@@ -28,16 +29,18 @@ def mixed_voxels(cases: Sequence[Case]) -> str | None:
         return mixed_grids({case.name: image.grid for case, image in zip(cases, images, strict=True)})
 
 
-def mixed_grids(grids: Mapping[str, Grid]) -> str | None:
+def mixed_grids(grids: Mapping[str, Grid]) -> Problem | None:
     """Return the same of cases whose grids are known, by their names."""
     sizes = _by_size(grids)
     if len(sizes) < 2:
         return None
     named = "; ".join(f"{in_words(sides)} in {_named(names)}" for sides, names in sizes)
     spacing = good_spacing([sides for sides, names in sizes for _ in names])
-    return (
-        f"voxels differ between cases: {named}; sizes in voxels and pooled scores would mean different volumes: bring all "
-        f"to one grid by --spacing {spacing:g} (grid.spacing_mm={spacing:g}), or to that of an image by --grid FILE"
+    return Problem(
+        "the cohort",
+        "",
+        f"its voxels are {named}, so that sizes in voxels and pooled scores would mean different volumes",
+        f"bring all cases to one grid by --spacing {spacing:g} (grid.spacing_mm={spacing:g}), or by --grid FILE",
     )
 
 
