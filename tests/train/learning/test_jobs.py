@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from fastfuse import FastfuseError
+from fastfuse.errors import ModelError
 from fastfuse.train import narrator as narrators
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.jobs.schedule import Jobs, jobs_of
@@ -71,8 +71,7 @@ def test_a_loss_that_is_no_number(cohort: Path, tmp_path: Path, jobs: int) -> No
     def go_on(*folds: int, resume: bool) -> None:
         run_experiment(cohort, out, chosen, only_folds=folds, resume=resume, jobs=jobs, narrator=narrator)
 
-    with mock.patch("fastfuse.train.experiment._table"):
-        go_on(1, 2, resume=False)
+    go_on(1, 2, resume=False)
     failed = out / "models" / "staple" / "fold_1" / "failed.json"
     assert json.loads(failed.read_text()) == {"epoch": 3, "reason": "the loss is nan"}
     with failed.with_name("training.csv").open() as file:
@@ -109,9 +108,8 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.fixture
-def training(cohort: Path, alone: Path, tmp_path: Path) -> Any:
+def training(cohort: Path, tmp_path: Path) -> Any:
     """An experiment that trains two networks at once, and has a checkpoint of each."""
-    shutil.copytree(alone / "consensus", tmp_path / "kept")
     words = [TWO, "training.epochs=100000", "training.precision=auto"]
     sets = command(cohort, tmp_path / "r", *(word for one in words for word in ("--set", one)))
     process = subprocess.Popen(
@@ -238,19 +236,15 @@ def test_two_bars_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
         assert line in said
 
 
-def test_errors_in_another_process(cohort: Path, alone: Path, tmp_path: Path) -> None:
+def test_errors_in_another_process(cohort: Path, tmp_path: Path) -> None:
     """They come here as they are, with the user's frames."""
     (tmp_path / "theirs.py").write_text(
+        "import sys\n"
         "from tests.train.learning.nets import Small\n"
         "class Late(Small):\n"
-        "    def load_state_dict(self, *args, **more):\n"
-        "        return super().load_state_dict(*args, **more)\n"
-        "    def train(self, mode=True):\n"
-        "        import sys\n"
-        "        if 'fastfuse.train.jobs.child' in sys.modules and sys.argv[0] == '-c':\n"
-        "            raise LookupError('only there')\n"
-        "        return super().train(mode)\n"
         "    def forward(self, slices):\n"
+        "        if sys.argv[0] == '-c':\n"
+        "            raise LookupError('only there')\n"
         "        return super().forward(slices)\n"
         "def net(in_channels, width, depth):\n"
         "    return Late(in_channels)\n"
@@ -258,7 +252,7 @@ def test_errors_in_another_process(cohort: Path, alone: Path, tmp_path: Path) ->
     chosen = options(TWO, "network.model=theirs:net")
     with (
         mock.patch.object(sys, "path", [str(tmp_path), *sys.path]),
-        pytest.raises(Exception, match="only there") as caught,
+        pytest.raises(ModelError, match="model theirs:net: LookupError: only there") as caught,
     ):
         run_experiment(cohort, tmp_path / "r", chosen, only_folds=[1], jobs=2)
-    assert "theirs.py" in str(caught.value.__cause__)
+    assert "raise LookupError" in caught.value.details
