@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,10 @@ from .network.training import Epoch
 if TYPE_CHECKING:
     from rich.progress import Progress
     from typing_extensions import Self
+
+
+LINE_S = 60.0  # least time between two lines of a training in a log
+LINES = 100  # most lines of a training, but for the last
 
 
 class Narrator:
@@ -50,9 +55,20 @@ class Narrator:
 
     @contextmanager
     def training(self, title: str, epochs: int) -> Iterator[Callable[[list[Epoch]], None]]:
-        """Yield a function to call with the history after each epoch."""
+        """Yield a function to call with the history after each epoch.
+
+        Outside a terminal the first and the last epoch that are trained get a line, and between them at most one
+        each minute and each hundredth of the epochs.
+        """
         if not is_terminal(sys.stderr):
-            yield lambda history: self.tell(f"{title}: {line_of(history[-1], epochs)}")
+            pace = Pace(epochs)
+            yield (
+                lambda history: (
+                    self.tell(f"{title}: {line_of(history[-1], epochs)}")
+                    if pace.is_due(history[-1].number)
+                    else None
+                )
+            )
             return
         bars = self._shown_bars()
         task = bars.add_task(printable(title), total=epochs)
@@ -80,6 +96,24 @@ class Narrator:
         self._moving.stop()
         self._bars.start()
         return self._bars
+
+
+class Pace:
+    """Tells which epochs get a line in a log."""
+
+    def __init__(self, epochs: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._epochs, self._clock = epochs, clock
+        self._at: tuple[int, float] | None = None
+
+    def is_due(self, number: int) -> bool:
+        """Tell whether this epoch gets a line."""
+        now = self._clock()
+        if self._at is not None and number < self._epochs:
+            epoch, second = self._at
+            if now - second < LINE_S or (number - epoch) * LINES < self._epochs:
+                return False
+        self._at = number, now
+        return True
 
 
 def line_of(epoch: Epoch, epochs: int) -> str:

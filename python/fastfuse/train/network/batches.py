@@ -20,6 +20,7 @@ class Pool:
         self._cases = cases
         self._share = lesion_share
         self._rotation = rotation_deg
+        self._binary = all(slices.binary for slices in cases)
         self._all = [(case, z) for case, slices in enumerate(cases) for z in range(len(slices.target))]
         self._marked = [(case, z) for case, z in self._all if cases[case].lesions[z]] or self._all
 
@@ -36,7 +37,8 @@ class Pool:
             return images, target
         pixels = np.array([self._cases[case].pixel_mm for case, _ in places])
         turned = rotate(torch.cat([images, target], dim=1), angles, pixels)
-        return turned[:, :-1], turned[:, -1:].clamp(0, 1)
+        target = turned[:, -1:]
+        return turned[:, :-1], (target >= 0.5).to(target) if self._binary else target.clamp(0, 1)
 
 
 def rotate(slices: Tensor, angles: NDArray[np.float64], pixel_mm: NDArray[np.float64]) -> Tensor:

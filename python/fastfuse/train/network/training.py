@@ -84,11 +84,12 @@ class State:
         if loss < self.best_loss:
             self.best, self.best_loss = checkpoint.on_cpu(self.network.state_dict(), copy=True), loss
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
+    def save(self, path: Path, about: str) -> None:
+        """Write a checkpoint of the training ``about``."""
         checkpoint.save(
             path,
             {
+                "about": about,
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),
@@ -98,12 +99,14 @@ class State:
             },
         )
 
-    def restore(self, path: Path) -> None:
-        """Load a checkpoint, of whatever device it was trained on."""
+    def restore(self, path: Path, about: str) -> None:
+        """Load a checkpoint, of whatever device it was trained on; refuse that of another training."""
         with checkpoint.fitting(path):
             # On the CPU: weights and moments are moved, but Adam's counts of steps are to stay there, since on a card
             # each would be waited for in each step.
             kept = checkpoint.load(path)
+            if kept["about"] != about:
+                raise ValueError("it is of another training")
             self.network.load_state_dict(kept["network"])
             self.optimizer.load_state_dict(kept["optimizer"])
             if kept["scaler"] and self.scaler.is_enabled():  # nothing is kept where nothing was scaled
@@ -123,6 +126,7 @@ def train(
     workers: Workers,
     model: str = "",
     after: Callable[[list[Epoch]], Any] = lambda _: None,
+    about: str = "",
 ) -> list[Epoch]:
     """Train a network in place; keep the weights of the best epoch, or of the last if no case is held out.
 
@@ -140,6 +144,8 @@ def train(
         The network's name in errors of its code; none for the U-Net.
     after : callable
         Called after each epoch with the history.
+    about : str
+        What is trained; a checkpoint of anything else is refused.
 
     Returns
     -------
@@ -152,7 +158,7 @@ def train(
     """
     state = State.first(network, options, workers.device)
     if resume_from.exists():
-        state.restore(resume_from)
+        state.restore(resume_from, about)
     steps = Steps(network, Pool(cases, options.lesion_share, options.rotation_deg), options, workers, model)
     validated = workers.by_first(lambda: len(held_out)) > 0
     saved_at = time.monotonic()
@@ -170,7 +176,7 @@ def train(
         state.history.append(Epoch(number, loss, validation, time.monotonic() - begin))
         after(state.history)
         if workers.first and time.monotonic() - saved_at >= options.save_every_s:
-            state.save(resume_from)
+            state.save(resume_from, about)
             saved_at = time.monotonic()
     if state.best is not None:
         network.load_state_dict(state.best)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, distributed, nn
 
-from ...errors import FastfuseError, reason_of
+from .device import usable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -93,20 +93,13 @@ def make_workers(device: str = "auto") -> Workers:
         If there is no such device.
     """
     count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        place = torch.device(device)
-        if place.type == "cuda":
-            local = int(os.environ.get("LOCAL_RANK", "0"))
-            place = torch.device("cuda", local if count > 1 else place.index or 0)
-            torch.cuda.set_device(place)
-            torch.backends.cudnn.benchmark = True
-        torch.ones(1, device=place).item()
-    except (RuntimeError, AssertionError, AttributeError, NotImplementedError) as error:
-        raise FastfuseError(
-            f"device is {device!r}: it cannot be used ({reason_of(error)}); try cpu"
-        ) from error
+    if count > 1 and device.startswith(("auto", "cuda")) and torch.cuda.is_available():
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    place = usable(device)
+    if place.type == "cuda":
+        place = torch.device("cuda", place.index or 0)
+        torch.cuda.set_device(place)
+        torch.backends.cudnn.benchmark = True
     return Workers(place, rank, count, _connected(place) if count > 1 else None)
 
 

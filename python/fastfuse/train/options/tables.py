@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 
 from .checking import METHODS, check_options, flat
@@ -31,6 +32,11 @@ class GridOptions:
     masks: str = (
         "partial"  #: a voxel is marked where at least half of it is ("partial"), or its "nearest" voxel
     )
+
+    @property
+    def used(self) -> bool:
+        """Whether cases are brought to another grid than their own."""
+        return bool(self.spacing_mm or self.file)
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,10 @@ class TrainingOptions:
         "float32"  #: "float32", "bfloat16", "float16" (CUDA), or "auto": the fastest that is safe here
     )
 
+    def binary(self, method: str) -> bool:
+        """Tell whether a method's network learns from 0 and 1: STAPLE's by eq. (6), T = argmax, unless all are to be alike."""
+        return self.target == "binary" or (self.target == "method" and method == "staple")
+
 
 @dataclass(frozen=True)
 class EvaluationOptions:
@@ -79,6 +89,12 @@ class EvaluationOptions:
     )
     connectivity: int = 6  #: of components: voxels that share a face (6), an edge (18) or a corner (26)
 
+    def least_on(self, voxel_mm3: float) -> int:
+        """Return the voxels of the smallest component that is kept, where a voxel has this volume."""
+        if not self.least_mm3:
+            return self.least_voxels
+        return math.ceil(self.least_mm3 / voxel_mm3 * (1 - 1e-6))  # voxel sizes are rounded in headers
+
 
 @dataclass(frozen=True)
 class ExperimentOptions:
@@ -88,6 +104,10 @@ class ExperimentOptions:
     methods: tuple[str, ...] = METHODS
     folds: int = 5
     split: str = "Training"  #: cases of the cohort: "Training", "Testing" or "all"
+    train: str = (
+        ""  #: split to train on, "Training" or "Testing", in place of a cross-validation; needs ``test``
+    )
+    test: str = ""  #: split to test on
     seed: int = 0
     fix_flips: bool = False  #: flip masks back whose axes are reversed
     grid: GridOptions = field(default_factory=GridOptions)

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cohort.common_grid import brain_of
 from ..cohort.loading import load_case
 from ..cohort.msseg import Case
-from .slices import Frame, brain_of, common_size, normalised
+from .slices import Frame, common_size, normalised
 
 
 def sample_of(case: Case, count: int, multiple: int, *, fix_flips: bool = False) -> tuple[Tensor, Tensor]:

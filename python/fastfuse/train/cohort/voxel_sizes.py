@@ -1,0 +1,73 @@
+"""Voxels of several sizes in one cohort: named, with the size to bring all to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from ...images.image import ras_axes
+from ...images.reading import reading
+from ...inputs.grids import SAME, Grid
+from .msseg import Case
+from .problem import Problem
+
+MOST_CASES = 3  # named of one size
+
+Sides = tuple[float, float, float]
+
+
+def mixed_voxels(cases: Sequence[Case]) -> Problem | None:
+    """Return the problem of a cohort whose FLAIR images have voxels of several sizes; None if they have one.
+
+    Raises
+    ------
+    ImageError
+        If a file cannot be read.
+    """
+    flairs = [case.images["FLAIR"] for case in cases]
+    with reading(flairs, 0) as images:
+        return mixed_grids({case.name: image.grid for case, image in zip(cases, images, strict=True)})
+
+
+def mixed_grids(grids: Mapping[str, Grid]) -> Problem | None:
+    """Return the same of cases whose grids are known, by their names."""
+    sizes = _by_size(grids)
+    if len(sizes) < 2:
+        return None
+    named = "; ".join(f"{in_words(sides)} in {_named(names)}" for sides, names in sizes)
+    spacing = good_spacing([sides for sides, names in sizes for _ in names])
+    return Problem(
+        "the cohort",
+        "",
+        f"its voxels are {named}, so that sizes in voxels and pooled scores would mean different volumes",
+        f"bring all cases to one grid by --spacing {spacing:g} (grid.spacing_mm={spacing:g}), or by --grid FILE",
+    )
+
+
+def good_spacing(sizes: Sequence[Sides]) -> float:
+    """Return the edge of a cube as large as the median voxel, in two digits."""
+    return float(f"{median((x * y * z) ** (1 / 3) for x, y, z in sizes):.2g}")
+
+
+def in_words(sides: Sides) -> str:
+    """Return a voxel's size as text."""
+    return " x ".join(f"{side:.4g}" for side in sides) + " mm"
+
+
+def _by_size(grids: Mapping[str, Grid]) -> list[tuple[Sides, list[str]]]:
+    """Return the cases of each size, in the order right, anterior, superior; the most frequent first."""
+    found: list[tuple[Sides, list[str]]] = []
+    for name, grid in grids.items():
+        x, y, z = (float(grid.voxel_mm[axis]) for axis in ras_axes(grid.affine)[0])
+        for sides, names in found:
+            if all(abs(a / b - 1) <= SAME for a, b in zip((x, y, z), sides, strict=True)):
+                names.append(name)
+                break
+        else:
+            found.append(((x, y, z), [name]))
+    return sorted(found, key=lambda one: -len(one[1]))
+
+
+def _named(names: Sequence[str]) -> str:
+    others = len(names) - MOST_CASES
+    return ", ".join(names[:MOST_CASES]) + (f" and {others} more" if others > 0 else "")
