@@ -16,11 +16,12 @@ TRAIN = [
     ("targets",),
     ("network",),
     ("results",),
-    ("narrator", "provenance"),
-    ("run",),
-    ("fit", "figures"),
+    ("narrator", "provenance", "place"),
+    ("run", "gate"),
+    ("fit", "figures", "scoring", "finished", "ensemble"),
+    ("jobs",),
     ("conclude",),
-    ("experiment",),
+    ("experiment", "tables", "predict", "nnunet"),
 ]
 
 

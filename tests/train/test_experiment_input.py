@@ -89,13 +89,13 @@ def test_bad_command_lines(cohort: Path, tmp_path: Path) -> None:
 
 
 def test_case_without_a_modality(cohort: Path, tmp_path: Path) -> None:
-    shutil.copytree(cohort / "Training", tmp_path / "Training")
-    case = find_cases(tmp_path)[0]
+    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
+    case = find_cases(tmp_path / "c")[0]
     case.images["T1"].unlink()
     with pytest.raises(
         FastfuseError, match=r"Patient_01 lacks T1: add the files; `fastfuse check` lists all problems"
     ):
-        run_experiment(tmp_path, tmp_path / "r", options())
+        run_experiment(tmp_path / "c", tmp_path / "r", options(), force=True)
     assert not (tmp_path / "r").exists()
 
 
@@ -154,7 +154,15 @@ def test_raters_that_a_fold_lacks(cohort: Path, tmp_path: Path) -> None:
         case.masks[6].unlink()
     (tmp_path / "folds.json").write_text(json.dumps([names[:4], names[4:]]))
     chosen = options("methods=staple", "training.validation=none", "training.epochs=1")
-    rows = run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=tmp_path / "folds.json")
+    folds = tmp_path / "folds.json"
+    with pytest.raises(
+        FastfuseError, match=r"has 4 problems \(Patient_01 and 3 other cases: 6 raters, but most"
+    ):
+        run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=folds)
+    assert not (tmp_path / "r").exists()
+    rows = run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=folds, force=True)
+    problems = json.loads((tmp_path / "r" / "run.json").read_text())["problems"]
+    assert [problem["what"] for problem in problems] == ["6 raters, but most cases have 7"] * 4
     assert np.isfinite(rows[0].pooled[True, "dice"])
 
 
@@ -166,7 +174,7 @@ def test_images_are_checked_by_name(cohort: Path, tmp_path: Path) -> None:
     values[3, 4, 5] = np.nan
     nib.save(nib.Nifti1Image(values, image.affine), case.images["T1"])
     with pytest.raises(FastfuseError, match=r"Patient_03.*T1_preprocessed\.nii\.gz: holds nan or infinite"):
-        run_experiment(tmp_path / "c", tmp_path / "r", options())
+        run_experiment(tmp_path / "c", tmp_path / "r", options(), force=True)
 
 
 def test_doubts_are_told(cohort: Path, tmp_path: Path) -> None:
@@ -176,7 +184,7 @@ def test_doubts_are_told(cohort: Path, tmp_path: Path) -> None:
         nib.save(nib.Nifti1Image(np.asanyarray(nib.load(mask).dataobj) * 0, nib.load(mask).affine), mask)
     case.brain.unlink()
     done = subprocess.run(
-        command(tmp_path / "c", tmp_path / "r", "--only-folds", "1", "--methods", "staple"),
+        command(tmp_path / "c", tmp_path / "r", "--only-folds", "1", "--methods", "staple", "--force"),
         capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     assert "warning: Patient_01, staple: nobody marks anything" in done.stderr

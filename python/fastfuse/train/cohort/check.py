@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,7 +77,13 @@ def examine_cohort(
     CohortError
         If no case is found.
     """
-    cases = find_cases(root, split)
+    return examine_cases(find_cases(root, split), fix_flips=fix_flips, say=say)
+
+
+def examine_cases(
+    cases: Sequence[Case], *, fix_flips: bool = False, say: Callable[[str], None] = lambda _: None
+) -> list[CheckedCase]:
+    """Read every file of some cases, and list each one's problems; see :func:`examine_cohort`."""
     usual = Counter(len(case.masks) for case in cases).most_common(1)[0][0]
     checked = []
     for number, case in enumerate(cases, start=1):

@@ -60,7 +60,7 @@ def write_folds(
         If the file exists, or cannot be written.
     """
     path = Path(path)
-    checked = _checked(folds, cases, "the folds")
+    checked = checked_folds(folds, cases, "the folds")
     check_outputs([path], [], (".json",), overwrite=overwrite)
     with Outputs(overwrite=overwrite) as outputs:
         outputs.add(path, sidecar_bytes({"folds": checked}))
@@ -81,17 +81,22 @@ def read_folds(path: Path | str, cases: Sequence[Case]) -> list[list[str]]:
         If the file cannot be read, or does not hold every case exactly once.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CohortError(f"{shown(path)}: cannot be read as JSON ({reason_of(error)})") from error
+    content = json_in(path)
     folds = content.get("folds") if isinstance(content, dict) else content
-    return _checked(folds, cases, shown(path))
+    return checked_folds(folds, cases, shown(path))
 
 
-def _checked(folds: Any, cases: Sequence[Case], where: str) -> list[list[str]]:
+def json_in(path: Path) -> Any:
+    """Return the content of a JSON file that must be there."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CohortError(f"{shown(path)}: cannot be read as JSON ({reason_of(error)})") from error
+
+
+def checked_folds(folds: Any, cases: Sequence[Case], where: str) -> list[list[str]]:
     """Return folds as lists if they hold every case exactly once."""
-    if not _are_names(folds):
+    if not are_names(folds):
         raise CohortError(
             f'{where}: not two or more lists of names, as {{"folds": [["Patient_01"], ["Patient_02"]]}}'
         )
@@ -108,7 +113,8 @@ def _checked(folds: Any, cases: Sequence[Case], where: str) -> list[list[str]]:
     return [list(fold) for fold in folds]
 
 
-def _are_names(folds: Any) -> bool:
+def are_names(folds: Any) -> bool:
+    """Tell whether this is two or more lists of names, none empty."""
     if not isinstance(folds, (list, tuple)) or len(folds) < 2:
         return False
     return all(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,21 @@ def load_case(case: Case, *, fix_flips: bool = False, threads: int = 0) -> Loade
         If a file is not on FLAIR's grid; it tells both names and the difference.
     """
     _check_complete(case)
+    return _loaded(case, fix_flips, threads)
+
+
+def load_images(case: Case, *, threads: int = 0) -> LoadedCase:
+    """Read a case's images and brain mask alone; the raters' masks are left out.
+
+    Raises
+    ------
+    ImageError, GridError
+        As :func:`load_case`.
+    """
+    return _loaded(replace(case, masks=()), False, threads)
+
+
+def _loaded(case: Case, fix_flips: bool, threads: int) -> LoadedCase:
     remarks: list[str] = []
     with reading(case.paths, threads) as images:
         flair = next(images)

@@ -9,7 +9,18 @@ from pathlib import Path
 
 from ...errors import CohortError
 from ...images.paths import shown
-from .layout import MASK, MODALITIES, Files, Found, Place, files_of_no_case, folder_above, search
+from .layout import (
+    INSIDE_A_CASE,
+    MASK,
+    MODALITIES,
+    Files,
+    Found,
+    Place,
+    files_in,
+    files_of_no_case,
+    folder_above,
+    search,
+)
 
 SPLITS = ("Training", "Testing", "all")
 
@@ -107,6 +118,34 @@ def find_cases(root: Path | str, split: str = "Training") -> list[Case]:
     if not chosen:
         raise CohortError(_nothing_found(root, split, len(cases)))
     return sorted(_with_unique_names(chosen), key=lambda case: (case.center, case.name))
+
+
+def find_case(folder: Path | str) -> Case:
+    """Find one case by its folder, wherever it lies; its raters' masks are left aside.
+
+    Parameters
+    ----------
+    folder : path
+        Holds the five images, by themselves or in Preprocessed_Data, and perhaps a brain mask, there or in Masks.
+
+    Raises
+    ------
+    CohortError
+        If there is no such folder, or a modality is missing in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CohortError(f"{shown(folder)}: no such folder; give the one that holds a case's images")
+    home = folder.resolve()
+    home = home.parent if home.name.lower() in INSIDE_A_CASE else home
+    files = {role: found for role, found in files_in(home).items() if not role.startswith("rater ")}
+    case = _case(Place("", "", home.name), files)
+    if case.missing:
+        raise CohortError(
+            f"{shown(folder)}: {', '.join(case.missing)} missing; a case's folder holds FLAIR_preprocessed.nii.gz and the "
+            "like, or Preprocessed_Data with them"
+        )
+    return case
 
 
 def _nothing_found(root: Path, split: str, others: int) -> str:

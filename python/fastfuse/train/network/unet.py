@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from ...errors import reason_of
-from ..options import NetworkOptions
 
 
 class UNet(nn.Module):
@@ -79,7 +74,8 @@ class UNet(nn.Module):
             features = block(self.pool(features))
         for up, block in zip(self.up, self.joined, strict=True):
             features = block(torch.cat([skipped.pop(), up(features)], dim=1))
-        return torch.sigmoid(self.last(features))
+        # In half precision the sigmoid's gradient would be 0 from a logit of 8.4 on.
+        return torch.sigmoid(self.last(features).float())
 
 
 def convolutions(before: int, after: int) -> nn.Sequential:
@@ -98,62 +94,3 @@ def initialise(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
         draw(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
-    """Return a U-Net, or the network that the option's "module:callable" makes from in_channels, width and depth.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there is no such callable, or it makes no nn.Module.
-    """
-    if not options.model:
-        return UNet(in_channels, options.width, options.depth, options.start, options.weights)
-    make = _imported(options.model)
-    try:
-        network = make(in_channels=in_channels, width=options.width, depth=options.depth)
-    except TypeError as error:
-        raise TypeError(
-            f"model {options.model} takes no in_channels, width and depth ({reason_of(error)})"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise TypeError(f"model {options.model} makes a {type(network).__name__}, not a torch.nn.Module")
-    if not any(weights.requires_grad for weights in network.parameters()):
-        raise TypeError(f"model {options.model} has nothing to train")
-    return network
-
-
-@torch.no_grad()
-def check_output(network: nn.Module, slices: Tensor) -> None:
-    """Raise ValueError or TypeError unless the network returns probabilities of the slices' size."""
-    network.eval()
-    predicted = network(slices)
-    if not isinstance(predicted, Tensor):
-        raise TypeError(f"the network's output is a {type(predicted).__name__}: one tensor is needed")
-    expected = (len(slices), 1, *slices.shape[2:])
-    if tuple(predicted.shape) != expected:
-        raise ValueError(
-            f"the network's output has shape {tuple(predicted.shape)} for slices of shape {tuple(slices.shape)}; "
-            f"{expected} is needed"
-        )
-    low, high = float(predicted.min()), float(predicted.max())
-    if not 0 <= low <= high <= 1:
-        raise ValueError(
-            f"the network's output goes from {low:.3g} to {high:.3g}: probabilities are needed; end it with a sigmoid"
-        )
-
-
-def _imported(model: str) -> Any:
-    place, _, name = model.partition(":")
-    if not place or not name:
-        raise ValueError(f"model is {model!r}: give it as module:callable, e.g. mypackage.nets:UNetPlus")
-    try:
-        found = getattr(importlib.import_module(place), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"model {model} cannot be imported ({reason_of(error)}); is its folder in PYTHONPATH?"
-        ) from error
-    if not callable(found):
-        raise TypeError(f"model {model} is of type {type(found).__name__}, which cannot be called")
-    return found

@@ -35,6 +35,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     """Refuse values out of range; ``options`` go by their dotted names."""
     for name, choices in CHOICES.items():
         check_choice(options[name], name, choices)
+    _check_division(options["train"], options["test"])
     for method in options["methods"]:
         check_choice(method, "methods", METHODS)
     if not options["methods"] or len(set(options["methods"])) < len(options["methods"]):
@@ -49,8 +50,25 @@ def check_options(options: Mapping[str, Any]) -> None:
             raise OptionsError(f"{name} is {value}: it must lie in (0, 1), 0 and 1 excluded")
     if options["evaluation.connectivity"] not in CONNECTIVITIES:
         raise OptionsError(f"evaluation.connectivity is {options['evaluation.connectivity']}: 6, 18 or 26")
+    if options["network.output"] == "logit" and not options["network.model"]:
+        raise OptionsError(
+            "network.output is logit without network.model: the U-Net ends with its own sigmoid; name another network"
+        )
     if options["grid.spacing_mm"] and options["grid.file"]:
         raise OptionsError("grid.spacing_mm and grid.file are both given: one of them names the grid")
+
+
+def _check_division(train: str, test: str) -> None:
+    """Refuse one part without the other, and one that is both."""
+    for name, value in (("train", train), ("test", test)):
+        if value:
+            check_choice(value, name, SPLITS)
+    if bool(train) != bool(test):
+        raise OptionsError(f"{'train' if train else 'test'} is given alone: give --train and --test")
+    if train and train == test:
+        raise OptionsError(
+            f"train and test are both {train!r}: name two splits, or cross-validate without them"
+        )
 
 
 def _range(low: float, high: float) -> str:
@@ -78,12 +96,13 @@ def _named(name: str, check: Callable[..., Any], *values: Any) -> None:
         raise OptionsError(f"{name}: {error}") from None
 
 
+SPLITS = ("Training", "Testing")
 MOST_DEPTH = 7  # 128 pixels become one
 MOST_SEED = 2**32 - 1  # every generator takes it, also times 1000
 CONNECTIVITIES = (6, 18, 26)
 
 RANGES: dict[str, tuple[float, float]] = {
-    "folds": (2, math.inf),
+    "folds": (1, math.inf),
     "seed": (0, MOST_SEED),
     "grid.spacing_mm": (0, math.inf),
     "consensus.radius_mm": (0, math.inf),

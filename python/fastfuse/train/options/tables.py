@@ -104,6 +104,10 @@ class ExperimentOptions:
     methods: tuple[str, ...] = METHODS
     folds: int = 5
     split: str = "Training"  #: cases of the cohort: "Training", "Testing" or "all"
+    train: str = (
+        ""  #: split to train on, "Training" or "Testing", in place of a cross-validation; needs ``test``
+    )
+    test: str = ""  #: split to test on
     seed: int = 0
     fix_flips: bool = False  #: flip masks back whose axes are reversed
     grid: GridOptions = field(default_factory=GridOptions)

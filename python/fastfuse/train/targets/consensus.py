@@ -22,9 +22,10 @@ from ...fusion.methods.soft_staple import soft_staple
 from ...fusion.methods.staple import staple
 from ...fusion.result import Fusion
 from ...images.nifti import nifti_bytes
+from ...images.paths import shown
 from ...images.reading import read
 from ...images.sidecar import number_or_null, sidecar_bytes, sidecar_path
-from ..cohort.loading import LoadedCase
+from ..cohort.loading import LoadedCase, hash_of
 from ..files import json_of, write_all
 from ..options import ConsensusOptions
 
@@ -63,10 +64,10 @@ def consensus_of(
     for method in methods:
         path = folder / f"{method}.nii.gz"
         now = _key(key, method, options)
-        if _kept_key(path) == now:
-            with suppress(ImageError):  # a damaged file is made again
-                found[method] = np.asarray(read(path).data, np.float32)
-                continue
+        kept = _kept(path, now, tell)
+        if kept is not None:
+            found[method] = kept
+            continue
         say(f"fusing {folder.name} by {method}")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FusionWarning)
@@ -128,10 +129,16 @@ def _key(inputs: str, method: str, options: ConsensusOptions) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _kept_key(path: Path) -> str | None:
-    """Return the key of a saved consensus; None if there is none, or its JSON is damaged."""
+def _kept(path: Path, key: str, tell: Callable[[str], None]) -> Volume | None:
+    """Return a saved consensus; None if there is none, or not as it was made of these files and options."""
     facts = json_of(sidecar_path(path))
-    return facts.get("key") if path.exists() and isinstance(facts, dict) else None
+    if not path.exists() or not isinstance(facts, dict) or facts.get("key") != key:
+        return None
+    if facts.get("sha256") == hash_of(path):
+        with suppress(ImageError):
+            return np.asarray(read(path).data, np.float32)
+    tell(f"{shown(path)}: is not as it was written; fused again")
+    return None
 
 
 def _keep(path: Path, fusion: Fusion, case: LoadedCase, more: dict[str, Any]) -> None:
@@ -145,4 +152,5 @@ def _keep(path: Path, fusion: Fusion, case: LoadedCase, more: dict[str, Any]) ->
         **more,
     }
     image = nifti_bytes(path, fusion.probability, case.like, f"fastfuse {fusion.method}")
+    facts["sha256"] = hashlib.sha256(image).hexdigest()
     write_all({path: image, sidecar_path(path): sidecar_bytes(facts)})

@@ -124,7 +124,7 @@ def prepare(
     for case, key in zip(cases, keys, strict=True):
         say(f"{case.name}: reading")
         loaded = load_case(case, fix_flips=options.fix_flips)
-        _check(loaded)
+        check_images(loaded)
         placed = on_grid(loaded, options.grid)
         volumes += placed.volumes
         key = key_on(key, options.grid)
@@ -159,28 +159,35 @@ def _prepare_case(
         tell(f"{loaded.case.name}: no brain mask; the brain is taken to be where FLAIR is not 0")
     methods = [method for method in METHODS if method in (*options.methods, "staple")]
     consensus = consensus_of(loaded, methods, options.consensus, folder, key=key, say=say, tell=tell)
+    images = prepare_images(placed)
+    binary = frozenset(method for method in methods if options.training.binary(method))
+    targets = {
+        method: _tensor(images.frame.cut((found >= 0.5).astype(np.float32) if method in binary else found))
+        for method, found in consensus.items()
+    }
+    return replace(images, targets=targets, binary=binary)
+
+
+def prepare_images(placed: PlacedCase) -> Prepared:
+    """Cut a case's images to slices around its brain; there is no target yet."""
+    loaded = placed.loaded
     brain = brain_of(loaded.brain, loaded.images["FLAIR"])
     frame = Frame.around(brain, loaded.like.affine)
     sides = [loaded.like.grid.spacing_mm[axis] for axis in frame.axes]
-    binary = frozenset(method for method in methods if options.training.binary(method))
     return Prepared(
         loaded.case,
         _tensor(normalised(loaded.images, brain, frame)),
-        {
-            method: _tensor(frame.cut((found >= 0.5).astype(np.float32) if method in binary else found))
-            for method, found in consensus.items()
-        },
+        {},
         frame,
         brain.shape,
         _tensor(frame.cut(brain)),
         (sides[0], sides[1]),
         replace(loaded.like, data=np.empty(0)),
         placed.own,
-        binary,
     )
 
 
-def _check(loaded: LoadedCase) -> None:
+def check_images(loaded: LoadedCase) -> None:
     """Refuse images that no network can learn from, and an empty brain."""
     for name, image in loaded.images.items():
         if not np.isfinite(image).all():
