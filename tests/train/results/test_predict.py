@@ -79,6 +79,19 @@ def test_a_network_predicts_as_in_the_run(trained: Path, cohort: Path, tmp_path:
         np.testing.assert_allclose(data(found.path), expected, atol=1e-6)
 
 
+def test_on_the_grid_of_the_run(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that have learnt on one grid predict there; what is written lies on the case's own."""
+    monkeypatch.setattr("fastfuse.train.figures.draw_figures", lambda *_: None)
+    words = ("methods=staple", "network.start=0.5", "grid.spacing_mm=8.0", "training.epochs=2")
+    run_experiment(cohort, tmp_path / "run", options(*words), device="cpu")
+    run = only(tmp_path / "run", fold_of(tmp_path / "run", "Patient_04"), tmp_path / "only")
+    (found,) = predict_cases(run, [home_of(cohort, "Patient_04")], tmp_path / "out", device="cpu")
+    expected = tmp_path / "run" / "predictions" / "staple" / "Patient_04.nii.gz"
+    np.testing.assert_allclose(data(found.path), data(expected), atol=1e-6)
+    assert data(found.path).max() > 0
+    assert {path.name for path in found.path.parent.iterdir()} == {"Patient_04.nii.gz", "Patient_04.json"}
+
+
 def test_ensemble(trained: Path, cohort: Path, tmp_path: Path) -> None:
     """The mean of the folds, on the case's grid, with a record of the networks."""
     case = new_case(cohort, tmp_path / "new" / "Case_A")
