@@ -59,11 +59,11 @@ def test_a_ramp_stays_a_ramp(scale: float) -> None:
     np.testing.assert_allclose(sums[np.abs(sums) > 0], 1, atol=1e-12)
 
 
-def test_fine_patterns_do_not_alias() -> None:
-    """Stripes of one voxel become their mean, whatever the phase."""
+@pytest.mark.parametrize("start", [1.5, 1.0, 1.25, 2.0])
+def test_fine_patterns_do_not_alias(start: float) -> None:
+    """Stripes of one voxel become their mean in larger voxels, wherever these begin."""
     stripes = np.tile([0.0, 100.0], 12)
-    assert np.ptp(smooth(4.0, 1.5, 6, 24) @ stripes) == pytest.approx(0)
-    assert np.ptp(nearest(3.0, 1.0, 8, 24) @ stripes) == 100
+    np.testing.assert_allclose((smooth(4.0, start, 6, 24) @ stripes)[1:-1], 50)
 
 
 def test_headers_round() -> None:
