@@ -21,7 +21,6 @@ TRAIN = [
     ("fit", "figures", "scoring", "finished", "ensemble"),
     ("jobs",),
     ("conclude", "nnunet"),
-    ("peers",),
     ("experiment", "tables", "predict"),
 ]
 
