@@ -17,7 +17,7 @@ from fastfuse.train.cohort.common_grid import PlacedCase, on_grid
 from fastfuse.train.cohort.loading import load_case
 from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.cohort.resampling import Move, nearest, overlap, smooth
-from fastfuse.train.cohort.voxel_sizes import good_spacing, mixed_grids, mixed_voxels
+from fastfuse.train.cohort.voxel_sizes import good_spacing, mixed_grids
 from fastfuse.train.options import EvaluationOptions, GridOptions, make_options
 
 from ..cohorts import AFFINE, SHAPE, current_case, save
@@ -59,11 +59,11 @@ def test_a_ramp_stays_a_ramp(scale: float) -> None:
     np.testing.assert_allclose(sums[np.abs(sums) > 0], 1, atol=1e-12)
 
 
-def test_fine_patterns_do_not_alias() -> None:
-    """Stripes of one voxel become their mean, whatever the phase."""
+@pytest.mark.parametrize("start", [1.5, 1.0, 1.25, 2.0])
+def test_fine_patterns_do_not_alias(start: float) -> None:
+    """Stripes of one voxel become their mean in larger voxels, wherever these begin."""
     stripes = np.tile([0.0, 100.0], 12)
-    assert np.ptp(smooth(4.0, 1.5, 6, 24) @ stripes) == pytest.approx(0)
-    assert np.ptp(nearest(3.0, 1.0, 8, 24) @ stripes) == 100
+    np.testing.assert_allclose((smooth(4.0, start, 6, 24) @ stripes)[1:-1], 50)
 
 
 def test_headers_round() -> None:
@@ -348,15 +348,6 @@ def test_the_spacing_that_is_named_will_do() -> None:
     sizes = [(1.1, 0.47, 0.47)] * 5 + [(1.25, 1.03, 1.03)] * 5 + [(0.7, 0.74, 0.74)] * 5
     assert good_spacing(sizes) == 0.73
     assert make_options("quick", None, ["grid.spacing_mm=0.73"]).grid.spacing_mm == 0.73
-
-
-def test_mixed_cohort(tmp_path: Path) -> None:
-    for name in ("Patient_01", "Patient_02"):
-        current_case(tmp_path, "Center_01", name)
-    assert mixed_voxels(find_cases(tmp_path)) is None
-    rewritten(tmp_path / "Training" / "Center_01" / "Patient_02", cubes(), lambda data: data)
-    found = mixed_voxels(find_cases(tmp_path))
-    assert found.what.startswith("its voxels are 1 x 1.2 x 3 mm in Patient_01; 2 x 2 x 2 mm in Patient_02,")
 
 
 # --- mm --------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...images.paths import shown
@@ -12,6 +12,7 @@ from ...inputs.grids import Grid
 from .content import Voxels, content_problems
 from .msseg import Case, find_cases
 from .problem import Problem
+from .voxel_sizes import notes_on_sizes
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,11 @@ def examine_cases(
     for number, case in enumerate(cases, start=1):
         say(f"checking {case.name} ({number} of {len(cases)})")
         checked.append(_examine(case, usual, fix_flips=fix_flips))
-    return checked
+    notes = notes_on_sizes({one.case.name: one.grid for one in checked if one.grid is not None})
+    return [
+        replace(one, notes=[*one.notes, notes[one.case.name]]) if one.case.name in notes else one
+        for one in checked
+    ]
 
 
 def _examine(case: Case, usual: int, *, fix_flips: bool) -> CheckedCase:

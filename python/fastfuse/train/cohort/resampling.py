@@ -23,7 +23,7 @@ Weights = NDArray[np.float64]
 
 PARALLEL = 0.01  # voxels that axes may drift apart over the volume
 HALF = 0.5 - 1e-6  # share of a voxel that is marked; sums of exact halves may round below
-FINE = 3  # points along a voxel's edge, at the least, that tell how much of it is marked
+FINE = 4  # points along a voxel's edge, at the least, that tell how much of it is marked
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class Move:
         if self._order is not None:
             shares = self._weighted(marked, overlap if how == "partial" else nearest)
             return (shares >= HALF).astype(np.uint8)
-        counts = [max(FINE, int(np.ceil(2 * length))) if how == "partial" else 1 for length in self._lengths]
+        even = [2 * int(np.ceil(length / 2)) for length in self._lengths]  # no point between two voxels
+        counts = [max(FINE, count) if how == "partial" else 1 for count in even]
         return (self._sampled(marked, counts, "grid-constant", order=0) >= HALF).astype(np.uint8)
 
     def share_inside(self, marked: NDArray[Any]) -> float:
@@ -98,14 +99,17 @@ class Move:
         self, data: NDArray[Any], weights_of: Callable[[float, float, int, int], Weights]
     ) -> NDArray[np.float64]:
         """Return a volume by one matrix of weights for each axis, the one that makes it smallest first."""
+        csr_array = needed_scipy().sparse.csr_array
         order = self._order
         assert order is not None
         held = data.transpose(order).astype(np.float64)
         for axis in np.argsort(self._lengths)[::-1].tolist():
             source = order[axis]
             scale, start = float(self.step[source, axis]), float(self.step[source, 3])
-            weights = weights_of(scale, start, self.shape[axis], self.source[source])
-            held = np.moveaxis(np.tensordot(weights, held, axes=(1, axis)), 0, axis)
+            weights = csr_array(weights_of(scale, start, self.shape[axis], self.source[source]))
+            first = np.moveaxis(held, axis, 0)
+            moved = weights @ first.reshape(len(first), -1)
+            held = np.moveaxis(moved.reshape(-1, *first.shape[1:]), 0, axis)
         return held
 
     def _sampled(

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from ...images.image import ras_axes
-from ...images.reading import reading
 from ...inputs.grids import SAME, Grid
-from .msseg import Case
 from .problem import Problem
 
 MOST_CASES = 3  # named of one size
@@ -16,21 +14,8 @@ MOST_CASES = 3  # named of one size
 Sides = tuple[float, float, float]
 
 
-def mixed_voxels(cases: Sequence[Case]) -> Problem | None:
-    """Return the problem of a cohort whose FLAIR images have voxels of several sizes; None if they have one.
-
-    Raises
-    ------
-    ImageError
-        If a file cannot be read.
-    """
-    flairs = [case.images["FLAIR"] for case in cases]
-    with reading(flairs, 0) as images:
-        return mixed_grids({case.name: image.grid for case, image in zip(cases, images, strict=True)})
-
-
 def mixed_grids(grids: Mapping[str, Grid]) -> Problem | None:
-    """Return the same of cases whose grids are known, by their names."""
+    """Return the problem of cases, by their names, whose voxels have several sizes; None if they have one."""
     sizes = _by_size(grids)
     if len(sizes) < 2:
         return None
@@ -42,6 +27,21 @@ def mixed_grids(grids: Mapping[str, Grid]) -> Problem | None:
         f"its voxels are {named}, so that sizes in voxels and pooled scores would mean different volumes",
         f"bring all cases to one grid by --spacing {spacing:g} (grid.spacing_mm={spacing:g}), or by --grid FILE",
     )
+
+
+def notes_on_sizes(grids: Mapping[str, Grid]) -> dict[str, Problem]:
+    """Return a note for each case whose voxels are not of the most frequent size."""
+    sizes = _by_size(grids)
+    if len(sizes) < 2:
+        return {}
+    spacing = good_spacing([sides for sides, names in sizes for _ in names])
+    remedy = f"fastfuse experiment needs one size: --spacing {spacing:g}"
+    usual = in_words(sizes[0][0])
+    return {
+        name: Problem(name, "", f"voxels of {in_words(sides)}, most cases have {usual}", remedy)
+        for sides, names in sizes[1:]
+        for name in names
+    }
 
 
 def good_spacing(sizes: Sequence[Sides]) -> float:
