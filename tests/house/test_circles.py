@@ -20,8 +20,8 @@ TRAIN = [
     ("run", "gate"),
     ("fit", "figures", "scoring", "finished", "ensemble"),
     ("jobs",),
-    ("conclude",),
-    ("experiment", "tables", "predict", "nnunet"),
+    ("conclude", "nnunet"),
+    ("experiment", "tables", "predict"),
 ]
 
 

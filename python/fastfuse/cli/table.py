@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import lacking
+from ..errors import FastfuseError, lacking
 from .common import answer, manner
 
 EXAMPLES = (
     "fastfuse table run",
     "fastfuse table run --cut 0.3",
     "fastfuse table run run_soft_target --out both",
+    "fastfuse table run --also nnU-Net=nnUNet_results/Dataset501_MSSEG/nnUNetTrainer__nnUNetPlans__3d_fullres",
 )
 
 
@@ -41,6 +43,14 @@ def table(
             "--least-mm3", help="Drop components of less volume, in place of voxels.", show_default=False
         ),
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="One more row: a folder with CASE.nii.gz or CASE.npz of each test case, or nnU-Net's with fold_0 ....",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Make tables and figures of finished runs, with paired differences to STAPLE; nothing is trained again."""
     try:
@@ -56,5 +66,20 @@ def table(
         given["least_mm3"] = 0.0  # which would count in its place
     evaluation = {name: value for name, value in given.items() if value is not None}
     with Narrator(silent=manner.quiet) as narrator:
-        rows, folder = make_tables(runs, out, cohort=cohort, evaluation=evaluation, narrator=narrator)
+        rows, folder = make_tables(
+            runs, out, cohort=cohort, evaluation=evaluation, also=_also(also or ()), narrator=narrator
+        )
     answer(lambda: facts_of(rows, folder), lambda: print_table(rows, folder))
+
+
+def _also(texts: Sequence[str]) -> dict[str, Path]:
+    """Return the folders of other methods by their names."""
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, _, folder = text.partition("=")
+        if not name.strip() or not folder:
+            raise FastfuseError(f"--also is {text!r}: give a name and a folder, as nnU-Net=predictions")
+        if name.strip() in found:
+            raise FastfuseError(f"--also names {name.strip()} twice: give each row a name of its own")
+        found[name.strip()] = Path(folder)
+    return found

@@ -14,6 +14,7 @@ from .conclude import tabulate
 from .files import json_of
 from .finished import open_runs
 from .narrator import Narrator
+from .nnunet.row import entry_of
 from .options.checking import flat
 from .results.table import Row
 from .run import Run
@@ -31,6 +32,7 @@ def make_tables(
     *,
     cohort: Path | None = None,
     evaluation: Mapping[str, Any] | None = None,
+    also: Mapping[str, Path] | None = None,
     narrator: Narrator | None = None,
 ) -> tuple[list[Row], Path]:
     """Make one table of one run or several, and its figures.
@@ -46,6 +48,8 @@ def make_tables(
         Folder of the cohort, where it is no longer where it was.
     evaluation : mapping, optional
         Options of the evaluation to replace.
+    also : mapping of str to Path, optional
+        Rows of other methods, by their names: folders with a prediction of each test case, as nnU-Net writes them.
     narrator : Narrator, optional
 
     Returns
@@ -69,7 +73,8 @@ def make_tables(
     if out is None:
         out = _place(folders[0], changed)
     make_folder(out)
-    return tabulate(runs, out, asked), out
+    others = [entry_of(title, folder, runs[0], asked) for title, folder in (also or {}).items()]
+    return tabulate(runs, out, asked, others), out
 
 
 def _place(folder: Path, changed: Mapping[str, Any]) -> Path:
