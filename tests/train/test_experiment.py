@@ -51,7 +51,8 @@ def test_everything_is_there(run: Path, cohort: Path) -> None:
                 "made.json",
             }
     drawn = {path.name for path in (run / "figures").iterdir()}
-    assert drawn == {"experts.png", "consensus.png", "training.png", "cases.png"}
+    names = ("experts", "consensus", "training", "cases", "reliability", "differences")
+    assert drawn == {f"{name}.png" for name in names}
     record = json.loads((run / "run.json").read_text())
     assert record["options"]["training"]["epochs"] == 4
     assert {"fastfuse", "torch", "numpy", "python"} <= set(record["versions"])
@@ -103,7 +104,7 @@ def test_table_follows_from_the_metrics(run: Path) -> None:
     text = (run / "table1.md").read_text()
     assert "*56.1*" in text
     assert "Soft STAPLE Simplified" in text
-    assert (run / "table1.tex").read_text().count("&") == 4 * 6 + 8
+    assert (run / "table1.tex").read_text().count("&") == 4 * 7 + 10
 
 
 def test_test_cases_are_not_learnt_from(run: Path) -> None:

@@ -144,7 +144,7 @@ def test_prediction_of_nothing(cohort: Path, tmp_path: Path) -> None:
     rows = run_experiment(cohort, tmp_path / "r", chosen, narrator=narrator)
     assert rows[0].pooled[True, "dice"] == 0
     assert np.isnan(rows[0].pooled[True, "precision"])
-    assert [line for line in told if "staple, fold 2, marks nothing: its training has failed" in line]
+    assert [line for line in told if "STAPLE, fold 2: the network marks nothing" in line]
 
 
 def test_raters_that_a_fold_lacks(cohort: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..report.numbers import plural
 from .files import write_all
 from .options import EvaluationOptions
 from .provenance import notes_of
@@ -75,12 +76,20 @@ def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: Evaluation
     }
     least = f"{evaluation.least_mm3:g} mm³" if evaluation.least_mm3 else f"{evaluation.least_voxels} voxels"
     who = (
-        f"{cases} test cases of {runs[0].cohort.name}, {len(runs[0].folds)} folds, "
+        f"{cases} test cases of {runs[0].cohort.name}, {plural(len(runs[0].folds), 'fold')}, "
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, {' and '.join(sorted(trainings))}"
     )
     how = (
         f"Predictions are cut at {evaluation.cut:g}; components of less than {least} are dropped "
-        f"(connectivity {evaluation.connectivity})"
+        f"(connectivity {evaluation.connectivity}){_grid(runs[0])}"
     )
     notes = {note.rstrip("."): None for run in runs for note in notes_of(run.out)}
     return [who, how, *notes]
+
+
+def _grid(run: Run) -> str:
+    """Return the grid that voxels are counted on, if it is not the cases' own."""
+    grid = run.options.grid
+    if not grid.used:
+        return ""
+    return f"; all cases on one grid, {f'of {grid.spacing_mm:g} mm' if grid.spacing_mm else 'that of a file'}"

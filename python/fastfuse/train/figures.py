@@ -32,10 +32,7 @@ def draw_figures(runs: Sequence[Run], entries: Sequence[Entry], rows: Sequence[R
     name = typical_case(entries)
     if name is not None:
         _draw_slices(runs[0], name, folder)
-    names = {run.out.name if len(runs) > 1 else "": _histories(run) for run in runs}
-    if len(names) < len(runs):
-        names = {f"run {number}": _histories(run) for number, run in enumerate(runs, start=1)}
-    draw_training(folder / "training.png", names)
+    draw_training(folder / "training.png", _histories(runs, entries))
     draw_cases(folder / "cases.png", entries)
     draw_reliability(folder / "reliability.png", entries)
     if any(row.differences for row in rows):
@@ -90,12 +87,16 @@ def _view(loaded: LoadedCase, flair: Volume, masks: Sequence[Volume], z: int) ->
     return View(title, flair[:, :, z], [mask[:, :, z] for mask in masks], (sides[0], sides[1]))
 
 
-def _histories(run: Run) -> dict[str, list[History]]:
-    """Return each method's trainings."""
-    return {
-        title_of(method, run.options): [_history(run, method, fold) for fold in range(1, len(run.folds) + 1)]
-        for method in run.options.methods
-    }
+def _histories(runs: Sequence[Run], entries: Sequence[Entry]) -> dict[str, dict[str, list[History]]]:
+    """Return the trainings of each seed and row of the table."""
+    by_name = {str(run.out): run for run in runs}
+    found: dict[str, dict[str, list[History]]] = {}
+    for entry in entries:
+        for seed, scored in entry.by_seed.items():
+            run = by_name[scored.name]
+            histories = [_history(run, entry.method, fold) for fold in range(1, len(run.folds) + 1)]
+            found.setdefault(f"seed {seed}", {})[entry.title] = histories
+    return found
 
 
 def _history(run: Run, method: str, fold: int) -> History:

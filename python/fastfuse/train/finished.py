@@ -54,7 +54,7 @@ def _open(path: Path, narrator: Narrator, cohort: Path | None, with_cases: bool)
         options = options_from(record["options"])
         tested = folds["folds"] if "folds" in folds else [folds["test"]]
         root = cohort or Path(record["cohort"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise FastfuseError(
             f"{shown(path)}: cannot be read as a run's, or folds.json beside it cannot; "
             "make the run again with this version of fastfuse"

@@ -107,7 +107,8 @@ def _scored(
             "evaluation": asdict(evaluation),
             **_measure(_read(path, "prediction"), references, evaluation),
         }
-        write_all({kept: sidecar_bytes({"sha256": digest, "scored": held})})
+        content = {"sha256": digest, "sha256_of_scores": _hash_of(held), "scored": held}
+        write_all({kept: sidecar_bytes(content)})
     found: Mapping[str, Any] = held[key]
     return found
 
@@ -119,9 +120,14 @@ def _held(path: Path, digest: str) -> dict[str, Any]:
         not isinstance(facts, dict)
         or facts.get("sha256") != digest
         or not isinstance(facts.get("scored"), dict)
+        or facts.get("sha256_of_scores") != _hash_of(facts["scored"])
     ):
         return {}
     return {key: one for key, one in facts["scored"].items() if _complete(one)}
+
+
+def _hash_of(scored: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(scored, sort_keys=True).encode()).hexdigest()
 
 
 def _complete(facts: Any) -> bool:

@@ -145,3 +145,20 @@ def typed_wrongly(in_channels: int, width: int, depth: int) -> nn.Module:
 
 def many(in_channels: int, width: int, depth: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(in_channels, 2, 1), nn.Sigmoid())
+
+
+class NoNumber(Small):
+    """Says nan from the fifth step of the first fold on, which the seed of its first weights tells."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__(in_channels)
+        self.fails, self.steps = torch.initial_seed() == 1, 0
+
+    def forward(self, slices: Tensor) -> Tensor:
+        self.steps += self.training
+        found = super().forward(slices)
+        return found * float("nan") if self.fails and self.steps >= 5 else found
+
+
+def no_number(in_channels: int, width: int, depth: int) -> nn.Module:
+    return NoNumber(in_channels)

@@ -68,9 +68,13 @@ class Dataset:
     def __post_init__(self) -> None:
         """Refuse what nnU-Net cannot read."""
         if not 1 <= self.number <= MOST_ID:
-            raise FastfuseError(f"dataset_id is {self.number}: nnU-Net takes 1 to {MOST_ID}")
+            raise FastfuseError(
+                f"the data set's number (--dataset-id) is {self.number}: nnU-Net takes 1 to {MOST_ID}"
+            )
         if not NAME.fullmatch(self.name):
-            raise FastfuseError(f"name is {self.name!r}: letters, digits, - and _ are needed")
+            raise FastfuseError(
+                f"the data set's name (--name) is {self.name!r}: letters, digits, - and _ are needed"
+            )
         if self.ignore is not None and not 0 <= self.ignore[0] < CUT < self.ignore[1] <= 1:
             low, high = self.ignore
             raise FastfuseError(

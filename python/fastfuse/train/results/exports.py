@@ -140,5 +140,6 @@ def _several(rows: Sequence[Row]) -> bool:
 
 
 def _tex_line(row: Row) -> str:
-    cells = [f"{tex(pooled_text(row, key))} ({row.paper[key]:.1f})" for key in TABLE_1]
+    paper = {key: f" ({value:.1f})" for key, value in row.paper.items()}
+    cells = [tex(pooled_text(row, key)) + paper.get(key, "") for key in TABLE_1]
     return " & ".join([tex(row.title), *cells, row.n])

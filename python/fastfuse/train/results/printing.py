@@ -26,7 +26,8 @@ def print_table(rows: Sequence[Row], out: Path) -> None:
     table = []
     for row in rows:
         table.append(TableRow([row.title, *(pooled_text(row, key) for key in TABLE_1), row.n]))
-        table.append(TableRow(["  paper", *(f"{value:.1f}" for value in row.paper.values()), ""]))
+        if row.paper:
+            table.append(TableRow(["  paper", *(f"{value:.1f}" for value in row.paper.values()), ""]))
     title = "Table 1, in percent: against the experts, and against STAPLE; n: cases / networks / seeds"
     Table(title, columns, table).print(console)
     for line in failures_of(rows):

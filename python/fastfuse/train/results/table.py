@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .differences import Difference, differences_of
-from .entries import Entry, known_failures
+from .entries import TITLES, Entry, known_failures
 from .measures import FURTHER, SHOWN, TABLE_1, Key
 from .resampling import two_way_interval
 from .scores import paper_measures
@@ -64,7 +64,9 @@ class Row:
 
     @property
     def paper(self) -> dict[Key, float]:
-        """The published values."""
+        """The published values; none for another target than the paper's."""
+        if self.title.partition(" (")[0] != TITLES[self.method]:
+            return {}
         return dict(zip(TABLE_1, (value for part in PAPER[self.method] for value in part), strict=True))
 
     @property

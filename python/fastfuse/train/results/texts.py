@@ -30,8 +30,9 @@ ABOUT_FURTHER = (
 )
 ABOUT_DIFFERENCES = (
     "Difference to STAPLE of the same case{seeds}: mean, 95 % interval (bootstrap over {draws}), and p of Wilcoxon's "
-    "signed-rank test over the cases{means}, two-sided, corrected by Holm for the {tests} tests of this table."
+    "signed-rank test over the cases{means}, two-sided, corrected by Holm for the {tests} tests of this table.{given}"
 )
+GIVEN = " p takes the seeds as they are; the interval is also over others."
 ONE_SEED = (
     "One seed: intervals and p tell how cases differ, not what another training would give. Cases of a fold share a "
     "network, so both are too sure of themselves. Run several seeds."
@@ -61,7 +62,7 @@ def _table_1(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         lines.append([row.title, *(pooled_text(row, key) for key in TABLE_1), row.n])
-        if row.title == row.title.partition(",")[0].partition(" (")[0]:
+        if row.paper:
             lines.append([f"*{row.title}, paper*", *(f"*{value:.1f}*" for value in row.paper.values()), ""])
     return markdown_of(["", *map(heading, TABLE_1), "n"], lines)
 
@@ -106,8 +107,9 @@ def _differences(rows: Sequence[Row], seeds: int, draws: str) -> str:
         members = [one for one in differences if one.family == family]
         tests = sum(not math.isnan(one.p) for one in members)
         over = " and seed" if seeds > 1 else ""
+        given = GIVEN if seeds > 1 else ""
         means = ", each case's mean over the seeds" if seeds > 1 else ""
-        about = ABOUT_DIFFERENCES.format(seeds=over, draws=draws, means=means, tests=tests)
+        about = ABOUT_DIFFERENCES.format(seeds=over, draws=draws, means=means, tests=tests, given=given)
         lines = [
             [title, *(difference_text(_of(members, title, key), BASELINE in marked or title in marked) for key in keys)]
             for title in dict.fromkeys(one.title for one in members)

@@ -37,6 +37,6 @@ def draw_reliability(path: Path, entries: Sequence[Entry]) -> None:
     curve.set_xlim(-0.015, 1.015)
     curve.set_ylim(-0.015, 1.015)
     curve.legend(frameon=False, fontsize="small", loc="upper left")
-    curve.set_title("all voxels of the brain, all cases", loc="left", fontsize="medium")
+    curve.set_title("all voxels of the brain, all cases together", loc="left", fontsize="medium")
     plain((curve, counts), "both")
     save(figure, path)
