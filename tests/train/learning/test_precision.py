@@ -80,6 +80,10 @@ def test_named_precisions() -> None:
     with pytest.raises(FastfuseError, match="precision is bfloat16 and the device mps: take float32 there"):
         precision_of(torch.device("mps"), "bfloat16")
     assert precision_of(torch.device("mps"), "auto") == torch.float32
+    for device, wanted in ((CPU, "float16"), (torch.device("mps"), "bfloat16")):  # trained on another device
+        assert precision_of(device, wanted, predicting=True) == torch.float32
+    assert precision_of(CPU, "bfloat16", predicting=True) == torch.bfloat16
+    assert precision_of(CUDA, "float16", predicting=True) == torch.float16
     assert make_options("paper").training.precision == "float32"
     assert make_options("quick").training.precision == "auto"
 
