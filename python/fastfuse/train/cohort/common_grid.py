@@ -81,8 +81,8 @@ def on_grid(loaded: LoadedCase, options: GridOptions) -> PlacedCase:
     ------
     CohortError
         If the case does not lie where the grid does, or has too many voxels there.
-    ImageError
-        If the grid's file cannot be read.
+    ImageError, GridError
+        If the grid's file cannot be read, or axes are not at right angles.
     """
     like = loaded.like
     target = _target(loaded, options)
@@ -144,6 +144,7 @@ def _read_grid(path: Path, _changed: int) -> Image:
         raise ImageError(
             f"{shown(path)}: its header does not say where it lies; name another image as the grid"
         )
+    assert min(image.grid.spacing_mm) > 0  # which refuses axes that are not at right angles
     return replace(image, data=nothing(image.data.shape, image.data.dtype))
 
 
