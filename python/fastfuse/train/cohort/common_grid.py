@@ -24,6 +24,7 @@ from .resampling import Move
 
 MOST_VOXELS = 2**28  # of a case: 640 along each edge
 LEAST_BRAIN = 0.25  # share of the brain that must lie on a grid that is named
+GRID = "--grid"  # what stands for the grid among the names of cases
 WHOLE = 0.999  # share from which on nothing is said
 
 
@@ -115,7 +116,7 @@ def brain_of(brain: NDArray[Any] | None, flair: NDArray[Any]) -> NDArray[np.bool
 
 def grid_hashes(options: GridOptions) -> dict[str, dict[str, str]]:
     """Return the hash of the grid's file, as run.json keeps those of all files; nothing without one."""
-    return {"grid": {"file": hash_of(options.file)}} if options.file else {}
+    return {GRID: {"file": hash_of(options.file)}} if options.file else {}
 
 
 def _target(loaded: LoadedCase, options: GridOptions) -> Image | None:
