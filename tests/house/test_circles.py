@@ -20,8 +20,9 @@ TRAIN = [
     ("run", "gate"),
     ("fit", "figures", "scoring", "finished", "ensemble"),
     ("jobs",),
-    ("conclude",),
-    ("experiment", "tables", "predict", "nnunet"),
+    ("conclude", "nnunet"),
+    ("peers",),
+    ("experiment", "tables", "predict"),
 ]
 
 

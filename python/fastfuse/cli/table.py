@@ -14,6 +14,7 @@ EXAMPLES = (
     "fastfuse table run",
     "fastfuse table run --cut 0.3",
     "fastfuse table run run_soft_target --out both",
+    "fastfuse table run --peer nnU-Net=nnunet_predictions --out with_nnunet",
 )
 
 
@@ -35,6 +36,14 @@ def table(
     least_voxels: Annotated[
         int | None, typer.Option(help="Drop components of fewer voxels; else as the run.", show_default=False)
     ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TITLE=FOLDER",
+            help="A row of predictions made elsewhere, such as nnU-Net's; once for each, or for each seed.",
+            show_default=False,
+        ),
+    ] = None,
     least_mm3: Annotated[
         float | None,
         typer.Option(
@@ -45,6 +54,7 @@ def table(
     """Make tables and figures of finished runs, with paired differences to STAPLE; nothing is trained again."""
     try:
         from ..train.narrator import Narrator
+        from ..train.peers import peers_from
         from ..train.tables import make_tables
     except ImportError as error:
         raise lacking("the table", error, "train") from None
@@ -55,6 +65,9 @@ def table(
     if least_voxels is not None and least_mm3 is None:
         given["least_mm3"] = 0.0  # which would count in its place
     evaluation = {name: value for name, value in given.items() if value is not None}
+    peers = peers_from(peer or ())
     with Narrator(silent=manner.quiet) as narrator:
-        rows, folder = make_tables(runs, out, cohort=cohort, evaluation=evaluation, narrator=narrator)
+        rows, folder = make_tables(
+            runs, out, cohort=cohort, evaluation=evaluation, peers=peers, narrator=narrator
+        )
     answer(lambda: facts_of(rows, folder), lambda: print_table(rows, folder))

@@ -30,7 +30,12 @@ def conclude_all(runs: Sequence[Run], out: Path) -> list[Row]:
     return rows[0] if len(runs) == 1 else tabulate(runs, out)
 
 
-def tabulate(runs: Sequence[Run], out: Path, evaluation: EvaluationOptions | None = None) -> list[Row]:
+def tabulate(
+    runs: Sequence[Run],
+    out: Path,
+    evaluation: EvaluationOptions | None = None,
+    peers: Sequence[Entry] = (),
+) -> list[Row]:
     """Write the tables and figures of one run, or of several that have been found comparable, in a folder.
 
     Parameters
@@ -40,9 +45,11 @@ def tabulate(runs: Sequence[Run], out: Path, evaluation: EvaluationOptions | Non
         The folder. Tables that are there are replaced.
     evaluation : EvaluationOptions, optional
         How predictions become the masks that are scored; the first run's own options if not given.
+    peers : sequence of Entry
+        Rows of networks that were trained elsewhere.
     """
     evaluation = evaluation or runs[0].options.evaluation
-    entries = entries_of([score(run, evaluation) for run in runs])
+    entries = [*entries_of([score(run, evaluation) for run in runs]), *peers]
     rows = rows_of(entries)
     about = _about(runs, entries, evaluation)
     write_all(

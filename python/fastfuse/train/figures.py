@@ -93,7 +93,9 @@ def _histories(runs: Sequence[Run], entries: Sequence[Entry]) -> dict[str, dict[
     found: dict[str, dict[str, list[History]]] = {}
     for entry in entries:
         for seed, scored in entry.by_seed.items():
-            run = by_name[scored.name]
+            run = by_name.get(scored.name)
+            if run is None:  # trained elsewhere
+                continue
             histories = [_history(run, entry.method, fold) for fold in range(1, len(run.folds) + 1)]
             found.setdefault(f"seed {seed}", {})[entry.title] = histories
     return found

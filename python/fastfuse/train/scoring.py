@@ -105,7 +105,7 @@ def _scored(
         run.say(f"{name}: measuring {method}")
         held[key] = {
             "evaluation": asdict(evaluation),
-            **_measure(_read(path, "prediction"), references, evaluation),
+            **measure(_read(path, "prediction"), references, evaluation),
         }
         content = {"sha256": digest, "sha256_of_scores": _hash_of(held), "scored": held}
         write_all({kept: sidecar_bytes(content)})
@@ -139,9 +139,10 @@ def _complete(facts: Any) -> bool:
         return False
 
 
-def _measure(
+def measure(
     probability: NDArray[Any], references: References, evaluation: EvaluationOptions
 ) -> dict[str, Any]:
+    """Return a prediction's scores and reliability, as they are kept."""
     loaded = references.loaded
     found = score_case(probability, references.masks, loaded.like.grid.spacing_mm, evaluation)
     brain = brain_of(loaded.brain, loaded.images["FLAIR"])
