@@ -105,7 +105,7 @@ def _history(run: Run, method: str, fold: int) -> History:
     """Return a training; without epochs where its file is missing."""
     path = run.model(method, fold).with_name("training.csv")
     rows: list[tuple[str, str, str]] = []
-    if path.exists():
+    if run.is_kept(method, fold, path):
         with path.open(newline="", encoding="utf-8") as file:
             rows = [(row["epoch"], row["loss"], row["validation"] or "nan") for row in csv.DictReader(file)]
     return History(fold, np.array(rows, dtype=np.float64).reshape(-1, 3), run.failure(method, fold) or "")

@@ -17,7 +17,7 @@ from .cohort.loading import LoadedCase
 from .cohort.resampling import Move
 from .nnunet.predictions import predictions_of
 from .options import EvaluationOptions
-from .results.entries import Entry, Scored
+from .results.entries import TITLES, Entry, Scored
 from .results.failures import empty_networks
 from .results.reliability import reliability_from
 from .results.scores import Score, evaluation_from
@@ -50,6 +50,8 @@ def entries_of_peers(
     seeds = sorted(by_seed)
     entries = []
     for title, folders in peers.items():
+        if title in TITLES.values():
+            raise FastfuseError(f"--peer {title}: a row of the runs has that title; choose another")
         if len(folders) > len(seeds):
             raise FastfuseError(
                 f"--peer {title}: {len(folders)} folders, but the runs have {len(seeds)} seeds: give one for each at most"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from fastfuse import FastfuseError
+from fastfuse.evaluation.components import drop_small
 from fastfuse.train.cohort.division import divided
 from fastfuse.train.cohort.loading import load_case
 from fastfuse.train.cohort.msseg import find_cases
@@ -211,3 +213,52 @@ def test_missing_cases_are_named(cohort: Path, tmp_path: Path) -> None:
         predictions_of(tmp_path, find_cases(cohort))
     with pytest.raises(FastfuseError, match="nowhere: no such folder"):
         predictions_of(tmp_path / "nowhere", find_cases(cohort))
+
+
+def test_a_row_of_table_1(cohort: Path, copy: Path, tmp_path: Path) -> None:
+    """A run's own predictions, given as another method's, have the scores of its row and no difference to it."""
+    shutil.copytree(copy / "predictions" / "staple", tmp_path / "same")
+    other = predicted(tmp_path / "other", cohort)
+    words = [
+        "table",
+        str(copy),
+        "--peer",
+        f"Twin={tmp_path / 'same'}",
+        "--peer",
+        f"nnU-Net={tmp_path / 'other'}",
+    ]
+    done = run_here(tmp_path, *words, "--cut", "0.02", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    by_title: dict[str, list[tuple[str, ...]]] = {}
+    for row in rows:
+        key = ("case", "fold", "reference", "true_positives", "false_positives", "false_negatives")
+        by_title.setdefault(row["title"], []).append(tuple(row[name] for name in key))
+    assert sorted(by_title) == ["STAPLE", "Twin", "nnU-Net"]
+    assert sorted(by_title["Twin"]) == sorted(by_title["STAPLE"])
+    case = load_case(find_cases(cohort)[0])
+    mask = drop_small(other["Patient_01"].astype(bool), 2, 6)
+    both = int((mask & (case.masks[0] > 0)).sum())
+    assert [row[3] for row in by_title["nnU-Net"] if row[0] == "Patient_01" and row[2] == "expert 1"] == [
+        str(both)
+    ]
+    text = (tmp_path / "out" / "table1.md").read_text()
+    assert "| nnU-Net |" in text
+    assert "nnU-Net" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("peer", "message"),
+    [
+        ("nnU-Net", "--peer is 'nnU-Net': give a title and a folder"),
+        ("=here", "--peer is '=here': give a title and a folder"),
+        ("STAPLE=here", "a row of the runs has that title"),
+        ("nnU-Net=nowhere", "nowhere: no such folder"),
+    ],
+)
+def test_rows_that_cannot_be(copy: Path, tmp_path: Path, peer: str, message: str) -> None:
+    done = run_here(tmp_path, "table", str(copy), "--peer", peer, "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1

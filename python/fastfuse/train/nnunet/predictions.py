@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,15 @@ def predictions_of(folder: Path, cases: Iterable[Case]) -> dict[str, NDArray[np.
     ImageError, GridError
         If a file cannot be read, holds something else, or is not on the grid of its case's FLAIR.
     """
+    cases = list(cases)
+    files = files_of(folder, cases)
+    return {case.name: read_prediction(files[case.name], case) for case in cases}
+
+
+def files_of(folder: Path, cases: Sequence[Case]) -> dict[str, Path]:
+    """Return the file of each case's prediction; see :func:`predictions_of`."""
     if not folder.is_dir():
         raise CohortError(f"{shown(folder)}: no such folder; give the one with a prediction of each case")
-    cases = list(cases)
     found = {case.name: _file_of(folder, case.name) for case in cases}
     if lost := [name for name, path in found.items() if path is None]:
         more = ", ..." if len(lost) > MOST_NAMED else ""
@@ -52,7 +58,7 @@ def predictions_of(folder: Path, cases: Iterable[Case]) -> dict[str, NDArray[np.
             f"{shown(folder)}: no prediction of {', '.join(lost[:MOST_NAMED])}{more} ({len(lost)} of {len(found)} "
             f"cases); files are called as {cases[0].name}.nii.gz"
         )
-    return {case.name: _read(path, case) for case in cases if (path := found[case.name]) is not None}
+    return {name: path for name, path in found.items() if path is not None}
 
 
 def _file_of(folder: Path, name: str) -> Path | None:
@@ -69,7 +75,8 @@ def _file_of(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _read(path: Path, case: Case) -> NDArray[np.float32]:
+def read_prediction(path: Path, case: Case) -> NDArray[np.float32]:
+    """Read one case's prediction; see :func:`predictions_of`."""
     image = (
         read(path, wanted=Wanted(foreground=Foreground(labels=(LESION,))))
         if path.suffix == ".npz"
