@@ -20,6 +20,7 @@ from fastfuse.train.cohort.loading import load_case
 from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.finished import open_runs
 from fastfuse.train.narrator import Narrator
+from fastfuse.train.peers import peers_from
 from fastfuse.train.results.exports import latex
 from fastfuse.train.results.printing import print_table
 from fastfuse.train.results.significance import signed_rank
@@ -332,8 +333,37 @@ def test_row_of_other_networks(cohort: Path, tmp_path: Path, grid: str) -> None:
             )
             for method in METHODS:
                 save(run / "predictions" / method / "common" / f"{case.name}.nii.gz", votes, placed)
-    rows, _ = make_tables([run], tmp_path / "out", also={"nnU-Net": folder}, evaluation={"least_voxels": 0})
+    rows, _ = make_tables(
+        [run], tmp_path / "out", peers={"nnU-Net": [folder]}, evaluation={"least_voxels": 0}
+    )
     other = rows[-1]
     assert (other.title, other.n, other.paper) == ("nnU-Net", "9 / 3 / 1", {})
     assert other.pooled[False, "dice"] >= (75 if grid else 100)
     assert {one.seeds for one in other.differences} == {1}
+
+
+def test_peer(seeds: Path, tmp_path: Path) -> None:
+    """nnU-Net's label maps stand beside the run's networks, scored alike, and paired with STAPLE of the first seed."""
+    folder = tmp_path / "nnunet"
+    folder.mkdir()
+    for path in (seeds / "seed_0" / "predictions" / "soft-staple").glob("*.nii.gz"):
+        image = nib.load(path)
+        values = np.asarray(image.dataobj) >= 0.5
+        nib.save(nib.Nifti1Image(values.astype(np.uint8), image.affine), folder / path.name)
+    words = ["table", str(seeds), "--peer", f"nnU-Net={folder}", "--out", "both", "--json"]
+    done = run_here(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    found = {(one["title"], one["against"], one["measure"]): one for one in json.loads(done.stdout)["table"]}
+    one = found["nnU-Net", "experts", "dice"]
+    soft = make_tables([seeds / "seed_0"], tmp_path / "one")[0][1]
+    assert one["pooled"] == pytest.approx(soft.pooled[DICE])
+    assert (one["seeds"], one["networks"], one["paper"]) == (1, 3, None)
+    pairs = [one for one in json.loads(done.stdout)["differences"] if one["title"] == "nnU-Net"]
+    assert {one["seeds"] for one in pairs} == {1}
+    assert pairs[0]["mean"] == pytest.approx(
+        next(one.mean for one in soft.differences if one.measure == "dice")
+    )
+    with pytest.raises(FastfuseError, match="3 folders, but the runs have 2 seeds"):
+        make_tables([seeds], tmp_path / "t", peers={"nnU-Net": [folder] * 3})
+    with pytest.raises(FastfuseError, match="--peer is 'nnunet': give a title and a folder"):
+        peers_from(["nnunet"])
