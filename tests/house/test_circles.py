@@ -21,6 +21,7 @@ TRAIN = [
     ("fit", "figures", "scoring", "finished", "ensemble"),
     ("jobs",),
     ("conclude", "nnunet"),
+    ("peers",),
     ("experiment", "tables", "predict"),
 ]
 

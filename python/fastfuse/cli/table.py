@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import FastfuseError, lacking
+from ..errors import lacking
 from .common import answer, manner
 
 EXAMPLES = (
     "fastfuse table run",
     "fastfuse table run --cut 0.3",
     "fastfuse table run run_soft_target --out both",
-    "fastfuse table run --also nnU-Net=nnUNet_results/Dataset501_MSSEG/nnUNetTrainer__nnUNetPlans__3d_fullres",
+    "fastfuse table run --peer nnU-Net=nnunet_predictions --out with_nnunet",
 )
 
 
@@ -37,24 +36,25 @@ def table(
     least_voxels: Annotated[
         int | None, typer.Option(help="Drop components of fewer voxels; else as the run.", show_default=False)
     ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TITLE=FOLDER",
+            help="A row of predictions made elsewhere, such as nnU-Net's; once for each, or for each seed.",
+            show_default=False,
+        ),
+    ] = None,
     least_mm3: Annotated[
         float | None,
         typer.Option(
             "--least-mm3", help="Drop components of less volume, in place of voxels.", show_default=False
         ),
     ] = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=FOLDER",
-            help="One more row: a folder with CASE.nii.gz or CASE.npz of each test case, or nnU-Net's with fold_0 ....",
-            show_default=False,
-        ),
-    ] = None,
 ) -> None:
     """Make tables and figures of finished runs, with paired differences to STAPLE; nothing is trained again."""
     try:
         from ..train.narrator import Narrator
+        from ..train.peers import peers_from
         from ..train.tables import make_tables
     except ImportError as error:
         raise lacking("the table", error, "train") from None
@@ -65,21 +65,9 @@ def table(
     if least_voxels is not None and least_mm3 is None:
         given["least_mm3"] = 0.0  # which would count in its place
     evaluation = {name: value for name, value in given.items() if value is not None}
+    peers = peers_from(peer or ())
     with Narrator(silent=manner.quiet) as narrator:
         rows, folder = make_tables(
-            runs, out, cohort=cohort, evaluation=evaluation, also=_also(also or ()), narrator=narrator
+            runs, out, cohort=cohort, evaluation=evaluation, peers=peers, narrator=narrator
         )
     answer(lambda: facts_of(rows, folder), lambda: print_table(rows, folder))
-
-
-def _also(texts: Sequence[str]) -> dict[str, Path]:
-    """Return the folders of other methods by their names."""
-    found: dict[str, Path] = {}
-    for text in texts:
-        name, _, folder = text.partition("=")
-        if not name.strip() or not folder:
-            raise FastfuseError(f"--also is {text!r}: give a name and a folder, as nnU-Net=predictions")
-        if name.strip() in found:
-            raise FastfuseError(f"--also names {name.strip()} twice: give each row a name of its own")
-        found[name.strip()] = Path(folder)
-    return found

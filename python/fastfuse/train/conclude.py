@@ -34,7 +34,7 @@ def tabulate(
     runs: Sequence[Run],
     out: Path,
     evaluation: EvaluationOptions | None = None,
-    others: Sequence[Entry] = (),
+    peers: Sequence[Entry] = (),
 ) -> list[Row]:
     """Write the tables and figures of one run, or of several that have been found comparable, in a folder.
 
@@ -45,11 +45,11 @@ def tabulate(
         The folder. Tables that are there are replaced.
     evaluation : EvaluationOptions, optional
         How predictions become the masks that are scored; the first run's own options if not given.
-    others : sequence of Entry
-        Rows of other methods, whose predictions lie elsewhere.
+    peers : sequence of Entry
+        Rows of networks that were trained elsewhere.
     """
     evaluation = evaluation or runs[0].options.evaluation
-    entries = [*entries_of([score(run, evaluation) for run in runs]), *others]
+    entries = [*entries_of([score(run, evaluation) for run in runs]), *peers]
     rows = rows_of(entries)
     about = _about(runs, entries, evaluation)
     write_all(

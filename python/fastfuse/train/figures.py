@@ -94,7 +94,7 @@ def _histories(runs: Sequence[Run], entries: Sequence[Entry]) -> dict[str, dict[
     for entry in entries:
         for seed, scored in entry.by_seed.items():
             run = by_name.get(scored.name)
-            if run is None:  # another program's networks
+            if run is None:  # trained elsewhere
                 continue
             histories = [_history(run, entry.method, fold) for fold in range(1, len(run.folds) + 1)]
             found.setdefault(f"seed {seed}", {})[entry.title] = histories

@@ -142,7 +142,7 @@ def _complete(facts: Any) -> bool:
 def measure(
     probability: NDArray[Any], references: References, evaluation: EvaluationOptions
 ) -> dict[str, Any]:
-    """Return a prediction's scores and reliability as plain data."""
+    """Return a prediction's scores and reliability, as they are kept."""
     loaded = references.loaded
     found = score_case(probability, references.masks, loaded.like.grid.spacing_mm, evaluation)
     brain = brain_of(loaded.brain, loaded.images["FLAIR"])

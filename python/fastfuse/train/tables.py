@@ -14,8 +14,8 @@ from .conclude import tabulate
 from .files import json_of
 from .finished import open_runs
 from .narrator import Narrator
-from .nnunet.row import entry_of
 from .options.checking import flat
+from .peers import entries_of_peers
 from .results.table import Row
 from .run import Run
 
@@ -32,7 +32,7 @@ def make_tables(
     *,
     cohort: Path | None = None,
     evaluation: Mapping[str, Any] | None = None,
-    also: Mapping[str, Path] | None = None,
+    peers: Mapping[str, Sequence[Path]] | None = None,
     narrator: Narrator | None = None,
 ) -> tuple[list[Row], Path]:
     """Make one table of one run or several, and its figures.
@@ -48,8 +48,8 @@ def make_tables(
         Folder of the cohort, where it is no longer where it was.
     evaluation : mapping, optional
         Options of the evaluation to replace.
-    also : mapping of str to Path, optional
-        Rows of other methods, by their names: folders with a prediction of each test case, as nnU-Net writes them.
+    peers : mapping of str to sequence of Path, optional
+        Rows of networks that were trained elsewhere on the same folds: by title, a folder of predictions for each seed.
     narrator : Narrator, optional
 
     Returns
@@ -73,8 +73,7 @@ def make_tables(
     if out is None:
         out = _place(folders[0], changed)
     make_folder(out)
-    others = [entry_of(title, folder, runs[0], asked) for title, folder in (also or {}).items()]
-    return tabulate(runs, out, asked, others), out
+    return tabulate(runs, out, asked, entries_of_peers(runs, peers or {}, asked)), out
 
 
 def _place(folder: Path, changed: Mapping[str, Any]) -> Path:

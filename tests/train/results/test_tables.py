@@ -9,11 +9,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
 from fastfuse import FastfuseError
 from fastfuse.train import scoring
+from fastfuse.train.peers import peers_from
 from fastfuse.train.results.exports import latex
 from fastfuse.train.results.printing import print_table
 from fastfuse.train.results.significance import signed_rank
@@ -246,7 +248,7 @@ def test_another_cut(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     def never(*_: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(scoring, "_measure", never)
+    monkeypatch.setattr(scoring, "measure", never)
     again, _ = make_tables([run], evaluation={"cut": 0.3})
     assert again[0].pooled == rows[0].pooled
     assert make_tables([run])[0][0].pooled == own[0].pooled
@@ -308,3 +310,30 @@ def test_command(finished: Path, tmp_path: Path) -> None:
     done = run_here(tmp_path, "table", "nothing")
     assert done.returncode == 2
     assert done.stderr.startswith("error: nothing: holds no run.json")
+
+
+def test_peer(seeds: Path, tmp_path: Path) -> None:
+    """nnU-Net's label maps stand beside the run's networks, scored alike, and paired with STAPLE of the first seed."""
+    folder = tmp_path / "nnunet"
+    folder.mkdir()
+    for path in (seeds / "seed_0" / "predictions" / "soft-staple").glob("*.nii.gz"):
+        image = nib.load(path)
+        values = np.asarray(image.dataobj) >= 0.5
+        nib.save(nib.Nifti1Image(values.astype(np.uint8), image.affine), folder / path.name)
+    words = ["table", str(seeds), "--peer", f"nnU-Net={folder}", "--out", "both", "--json"]
+    done = run_here(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    found = {(one["title"], one["against"], one["measure"]): one for one in json.loads(done.stdout)["table"]}
+    one = found["nnU-Net", "experts", "dice"]
+    soft = make_tables([seeds / "seed_0"], tmp_path / "one")[0][1]
+    assert one["pooled"] == pytest.approx(soft.pooled[DICE])
+    assert (one["seeds"], one["networks"], one["paper"]) == (1, 3, None)
+    pairs = [one for one in json.loads(done.stdout)["differences"] if one["title"] == "nnU-Net"]
+    assert {one["seeds"] for one in pairs} == {1}
+    assert pairs[0]["mean"] == pytest.approx(
+        next(one.mean for one in soft.differences if one.measure == "dice")
+    )
+    with pytest.raises(FastfuseError, match="3 folders, but the runs have 2 seeds"):
+        make_tables([seeds], tmp_path / "t", peers={"nnU-Net": [folder] * 3})
+    with pytest.raises(FastfuseError, match="--peer is 'nnunet': give a title and a folder"):
+        peers_from(["nnunet"])

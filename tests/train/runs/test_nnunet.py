@@ -222,9 +222,9 @@ def test_a_row_of_table_1(cohort: Path, copy: Path, tmp_path: Path) -> None:
     words = [
         "table",
         str(copy),
-        "--also",
+        "--peer",
         f"Twin={tmp_path / 'same'}",
-        "--also",
+        "--peer",
         f"nnU-Net={tmp_path / 'other'}",
     ]
     done = run_here(tmp_path, *words, "--cut", "0.02", "--out", str(tmp_path / "out"))
@@ -249,16 +249,16 @@ def test_a_row_of_table_1(cohort: Path, copy: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("also", "message"),
+    ("peer", "message"),
     [
-        ("nnU-Net", "--also is 'nnU-Net': give a name and a folder"),
-        ("=here", "--also is '=here': give a name and a folder"),
-        ("STAPLE=here", "a row has that name already"),
+        ("nnU-Net", "--peer is 'nnU-Net': give a title and a folder"),
+        ("=here", "--peer is '=here': give a title and a folder"),
+        ("STAPLE=here", "a row of the runs has that title"),
         ("nnU-Net=nowhere", "nowhere: no such folder"),
     ],
 )
-def test_rows_that_cannot_be(copy: Path, tmp_path: Path, also: str, message: str) -> None:
-    done = run_here(tmp_path, "table", str(copy), "--also", also, "--out", str(tmp_path / "out"))
+def test_rows_that_cannot_be(copy: Path, tmp_path: Path, peer: str, message: str) -> None:
+    done = run_here(tmp_path, "table", str(copy), "--peer", peer, "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
