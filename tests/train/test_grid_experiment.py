@@ -23,6 +23,7 @@ from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.network.batches import Pool
 from fastfuse.train.options import METHODS, ConsensusOptions, EvaluationOptions, make_options
+from fastfuse.train.predict import predict_cases
 from fastfuse.train.results.scores import score_case
 from fastfuse.train.results.table import Row
 from fastfuse.train.targets.consensus import consensus_of
@@ -99,10 +100,30 @@ def spaced(mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return out, run_experiment(mixed, out, options(*LEARNS, "grid.spacing_mm=6"))
 
 
-def test_one_grid_gives_the_same_table(cohort: Path, spaced: tuple[Path, list[Row]], tmp_path: Path) -> None:
-    plain = run_experiment(cohort, tmp_path / "r", options(*LEARNS))
-    assert min(points(plain)) > 30
-    np.testing.assert_allclose(list(points(spaced[1])), list(points(plain)), atol=0.5)
+@pytest.fixture(scope="module")
+def plain(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Row]]:
+    out = tmp_path_factory.mktemp("plain") / "r"
+    return out, run_experiment(cohort, out, options(*LEARNS))
+
+
+def test_one_grid_gives_the_same_table(plain: tuple[Path, list[Row]], spaced: tuple[Path, list[Row]]) -> None:
+    assert min(points(plain[1])) > 30
+    np.testing.assert_allclose(list(points(spaced[1])), list(points(plain[1])), atol=0.5)
+
+
+def test_new_cases_of_other_sizes(
+    plain: tuple[Path, list[Row]], spaced: tuple[Path, list[Row]], mixed: Path, tmp_path: Path
+) -> None:
+    """A run with a grid brings them to it; one without refuses them."""
+    case = find_cases(mixed)[4]
+    folder = case.images["FLAIR"].parents[1]
+    with pytest.raises(
+        FastfuseError, match=r"Patient_05: voxels of 3 x 3 x 6 mm, .* have learnt from 6 x 6 x 6 mm"
+    ):
+        predict_cases(plain[0], [folder], tmp_path / "a", methods=["staple"], device="cpu")
+    [found] = predict_cases(spaced[0], [folder], tmp_path / "b", methods=["staple"], device="cpu")
+    assert found.known_as == "Patient_05"
+    assert nib.load(found.path).shape == nib.load(case.images["FLAIR"]).shape
 
 
 def test_predictions_on_both_grids(spaced: tuple[Path, list[Row]], mixed: Path) -> None:
@@ -145,8 +166,23 @@ def test_the_grid_is_part_of_the_run(mixed: Path, tmp_path: Path) -> None:
     found = nib.load(tmp_path / "r" / "consensus" / "Patient_05" / "staple.nii.gz")
     assert found.shape == nib.load(grid).shape
     finer(grid)
-    with pytest.raises(FastfuseError, match="files of grid have changed since the run began"):
+    with pytest.raises(FastfuseError, match="files of --grid have changed since the run began"):
         run_experiment(mixed, tmp_path / "r", chosen, only_folds=[1], resume=True)
+
+
+def test_new_cases_on_the_grid_of_a_file(mixed: Path, tmp_path: Path) -> None:
+    """A grid that is a case's FLAIR is not taken for the case; one that has changed is refused."""
+    case = find_cases(mixed)[0]
+    grid = shutil.copy(case.images["FLAIR"], tmp_path / "grid.nii.gz")
+    chosen = options(*LEARNS[1:], "methods=staple", f"grid.file={grid}")
+    run_experiment(mixed, tmp_path / "r", chosen)
+    folder = case.images["FLAIR"].parents[1]
+    [found] = predict_cases(tmp_path / "r", [folder], tmp_path / "a", device="cpu")
+    assert found.known_as == case.name
+    assert found.seen_by == 1
+    finer(grid)
+    with pytest.raises(FastfuseError, match=r"grid\.nii\.gz: has changed since the run"):
+        predict_cases(tmp_path / "r", [folder], tmp_path / "b", device="cpu")
 
 
 def test_flags(mixed: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def _predicted(
     wide = content.get("size", (0, 0))
     own = prepared.images.shape[-2:]
     grown = prepared.widened((max(own[0], wide[0]), max(own[1], wide[1])))
-    precision = precision_of(device, training.precision)
+    precision = precision_of(device, training.precision, predicting=True)
     found = predict(network, grown.images, device, training.batch, precision)
     x, y, _ = (a - b for a, b in zip(prepared.frame.start, grown.frame.start, strict=True))
     return found[:, x : x + own[0], y : y + own[1]]

@@ -14,10 +14,14 @@ import torch
 from ..errors import CohortError, FastfuseError
 from ..images.outputs import Outputs, make_folder
 from ..images.paths import recorded, shown
+from ..images.reading import read
 from ..images.sidecar import sidecar_bytes, sidecar_path
-from .cohort.common_grid import on_grid
+from ..inputs.grids import Grid
+from .cohort.common_grid import grid_hashes, on_grid
+from .cohort.layout import MODALITIES
 from .cohort.loading import hash_of, load_images
 from .cohort.msseg import Case, find_case
+from .cohort.voxel_sizes import check_size
 from .ensemble import Member, members_of
 from .files import json_of
 from .finished import open_runs
@@ -102,10 +106,11 @@ def predict_cases(
         raise FastfuseError(f"{shown(held[0])}: exists already; choose another folder or pass --overwrite")
     place = make_workers(device).device
     known = _known(runs[0])
+    learnt = _grid_of(runs[0], narrator)
     written = []
     for case in found:
         narrator.say(f"{case.name}: reading")
-        prepared = _prepared(case, runs[0])
+        prepared = _prepared(case, runs[0], learnt)
         hashes = {what: hash_of(path) for what, path in files_of(case).items()}
         for method, (networks, left_out) in members.items():
             narrator.say(f"{case.name}: {len(networks)} networks of {method}")
@@ -146,15 +151,36 @@ def _known(run: Run) -> dict[str, str]:
         digest: name
         for name, files in record["files"].items()
         for what, digest in files.items()
-        if what != "brain" and not what.startswith("expert ")
+        if what in MODALITIES
     }
 
 
-def _prepared(case: Case, run: Run) -> Prepared:
+def _grid_of(run: Run, narrator: Narrator) -> Grid | None:
+    """Return the grid of a case that the run's networks have learnt from; refuse another grid of all than the run had."""
+    record = json_of(run.out / "run.json")
+    for name, files in grid_hashes(run.options.grid).items():
+        if record["files"].get(name) != files:
+            raise CohortError(
+                f"{shown(run.options.grid.file)}: has changed since the run; put back that grid"
+            )
+    paths = [run.consensus("staple", name) for names in run.folds for name in names]
+    kept = next((path for path in paths if path.exists()), None)
+    if kept is None:
+        narrator.tell(
+            f"warning: {shown(run.consensus_folder)} is gone: voxel sizes are not compared with the run's"
+        )
+        return None
+    return read(kept).grid
+
+
+def _prepared(case: Case, run: Run, learnt: Grid | None) -> Prepared:
     """Return a case's slices, on the grid of the run, in a size that its networks take."""
     loaded = load_images(case)
     check_images(loaded)
-    prepared = prepare_images(on_grid(loaded, run.options.grid))
+    placed = on_grid(loaded, run.options.grid)
+    if learnt is not None:
+        check_size(case.name, placed.loaded.like.grid, learnt)
+    prepared = prepare_images(placed)
     return prepared.widened(common_size([prepared.frame], 2**run.options.network.depth))
 
 

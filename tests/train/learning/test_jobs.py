@@ -50,10 +50,16 @@ def test_same_bits_beside_another(cohort: Path, alone: Path, tmp_path: Path) -> 
     narrator.tell = told.append  # type: ignore[method-assign]
     chosen = options(TWO, "training.precision=auto")
     run_experiment(cohort, tmp_path / "r", chosen, only_folds=[1], jobs=2, narrator=narrator)
-    made = sorted(alone.rglob("predictions/*/*.nii.gz")) + sorted(alone.rglob("network.pt"))
-    assert len(made) == 2 * 5 + 2
+    made = sorted(alone.rglob("predictions/*/*.nii.gz"))
+    assert len(made) == 2 * 5
     for path in made:
         assert (tmp_path / "r" / path.relative_to(alone)).read_bytes() == path.read_bytes(), path
+    networks = sorted(alone.rglob("network.pt"))
+    assert len(networks) == 2
+    for path in networks:
+        one, other = (checkpoint.load(root / path.relative_to(alone)) for root in (alone, tmp_path / "r"))
+        assert all(torch.equal(other["network"][name], one["network"][name]) for name in one["network"])
+        assert [row[:3] for row in other["history"]] == [row[:3] for row in one["history"]]
     for method in ("staple", "dilated-staple"):
         assert [line for line in told if line.startswith(f"{method}, fold 1 of 2: epoch 4/4, loss")]
     assert not list((tmp_path / "r").glob(f"{PREFIX}*"))
@@ -78,14 +84,16 @@ def test_a_loss_that_is_no_number(cohort: Path, tmp_path: Path, jobs: int) -> No
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
     assert {path.name for path in failed.parent.iterdir()} - {"tensorboard"} == {
         "failed.json",
+        "made.json",
         "training.csv",
     }
     assert (out / "models" / "staple" / "fold_2" / "network.pt").exists()
-    assert len(list((out / "predictions" / "staple").iterdir())) == 4
+    assert len(list((out / "predictions" / "staple").glob("*.nii.gz"))) == 4
     said = (
         "warning: staple, fold 1: the loss is nan in epoch 3; lower training.learning_rate. The others go on"
     )
     assert [line for line in told if line.startswith(said)]
+    assert "training failed (the loss is nan, epoch 3)" in (out / "table1.md").read_text()
     before, count = failed.stat().st_mtime_ns, len(told)
     go_on(1, resume=True)
     assert failed.stat().st_mtime_ns == before

@@ -80,6 +80,10 @@ def test_named_precisions() -> None:
     with pytest.raises(FastfuseError, match="precision is bfloat16 and the device mps: take float32 there"):
         precision_of(torch.device("mps"), "bfloat16")
     assert precision_of(torch.device("mps"), "auto") == torch.float32
+    for device, wanted in ((CPU, "float16"), (torch.device("mps"), "bfloat16")):  # trained on another device
+        assert precision_of(device, wanted, predicting=True) == torch.float32
+    assert precision_of(CPU, "bfloat16", predicting=True) == torch.bfloat16
+    assert precision_of(CUDA, "float16", predicting=True) == torch.float16
     assert make_options("paper").training.precision == "float32"
     assert make_options("quick").training.precision == "auto"
 
@@ -150,20 +154,20 @@ def test_from_cpu_to_card_and_back(tmp_path: Path) -> None:
     """A scaler's state is kept where there is one, asked for nowhere, and passes through a run on the CPU unharmed."""
     options = replace(QUICK, steps=2)
     on_cpu = stepped(options)
-    on_cpu.save(tmp_path / "cpu.pt")
+    on_cpu.save(tmp_path / "cpu.pt", "")
     on_card = stepped(replace(options, steps=1))
     on_card.scaler = FakeScaler(1024.0)
-    on_card.restore(tmp_path / "cpu.pt")
+    on_card.restore(tmp_path / "cpu.pt", "")
     assert on_card.scaler.kept["scale"] == 1024.0  # its own: the CPU had none
     on_card.scaler.kept["scale"] = 2048.0
-    on_card.save(tmp_path / "card.pt")
+    on_card.save(tmp_path / "card.pt", "")
     back = stepped(replace(options, steps=1))
-    back.restore(tmp_path / "card.pt")
+    back.restore(tmp_path / "card.pt", "")
     for name, weights in on_cpu.network.state_dict().items():
         assert torch.equal(back.network.state_dict()[name], weights)
     again = stepped(replace(options, steps=1))
     again.scaler = FakeScaler(1.0)
-    again.restore(tmp_path / "card.pt")
+    again.restore(tmp_path / "card.pt", "")
     assert again.scaler.kept["scale"] == 2048.0
 
 
@@ -178,7 +182,7 @@ def test_states_are_kept_on_the_cpu(tmp_path: Path) -> None:
 
     state = stepped(replace(QUICK, steps=1))
     with mock.patch.object(torch.Tensor, "to", noting):
-        state.save(tmp_path / "a.pt")
+        state.save(tmp_path / "a.pt", "")
         state.keep_if_best(0.5)
     assert seen.count("cpu") > 40
     step = state.optimizer.state_dict()["state"][0]["step"]

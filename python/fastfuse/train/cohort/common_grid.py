@@ -24,6 +24,7 @@ from .resampling import Move
 
 MOST_VOXELS = 2**28  # of a case: 640 along each edge
 LEAST_BRAIN = 0.25  # share of the brain that must lie on a grid that is named
+GRID = "--grid"  # what stands for the grid among the names of cases
 WHOLE = 0.999  # share from which on nothing is said
 
 
@@ -81,8 +82,8 @@ def on_grid(loaded: LoadedCase, options: GridOptions) -> PlacedCase:
     ------
     CohortError
         If the case does not lie where the grid does, or has too many voxels there.
-    ImageError
-        If the grid's file cannot be read.
+    ImageError, GridError
+        If the grid's file cannot be read, or axes are not at right angles.
     """
     like = loaded.like
     target = _target(loaded, options)
@@ -115,7 +116,7 @@ def brain_of(brain: NDArray[Any] | None, flair: NDArray[Any]) -> NDArray[np.bool
 
 def grid_hashes(options: GridOptions) -> dict[str, dict[str, str]]:
     """Return the hash of the grid's file, as run.json keeps those of all files; nothing without one."""
-    return {"grid": {"file": hash_of(options.file)}} if options.file else {}
+    return {GRID: {"file": hash_of(options.file)}} if options.file else {}
 
 
 def _target(loaded: LoadedCase, options: GridOptions) -> Image | None:
@@ -144,6 +145,7 @@ def _read_grid(path: Path, _changed: int) -> Image:
         raise ImageError(
             f"{shown(path)}: its header does not say where it lies; name another image as the grid"
         )
+    assert min(image.grid.spacing_mm) > 0  # which refuses axes that are not at right angles
     return replace(image, data=nothing(image.data.shape, image.data.dtype))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from ...errors import CohortError
 from ...images.image import ras_axes
 from ...inputs.grids import SAME, Grid
 from .problem import Problem
@@ -42,6 +43,22 @@ def notes_on_sizes(grids: Mapping[str, Grid]) -> dict[str, Problem]:
         for sides, names in sizes[1:]
         for name in names
     }
+
+
+def check_size(name: str, grid: Grid, learnt: Grid) -> None:
+    """Refuse a case whose voxels are of another size than those that networks have learnt from.
+
+    Raises
+    ------
+    CohortError
+        With both sizes.
+    """
+    sizes = [in_words(sides) for sides, _ in _by_size({name: grid, "": learnt})]
+    if len(sizes) > 1:
+        raise CohortError(
+            f"{name}: voxels of {sizes[0]}, and the run's networks have learnt from {sizes[1]}: resample the case to "
+            "these first; a run with --spacing does it by itself"
+        )
 
 
 def good_spacing(sizes: Sequence[Sides]) -> float:

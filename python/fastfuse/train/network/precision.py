@@ -15,7 +15,7 @@ BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 BFLOAT16_CAPABILITY = (8, 0)  # of CUDA: Ampere
 
 
-def precision_of(device: torch.device, wanted: str) -> torch.dtype:
+def precision_of(device: torch.device, wanted: str, *, predicting: bool = False) -> torch.dtype:
     """Return the type that convolutions compute in; losses, weights and the last sigmoid are float32 with any.
 
     Parameters
@@ -24,6 +24,9 @@ def precision_of(device: torch.device, wanted: str) -> torch.dtype:
     wanted : {"float32", "bfloat16", "float16", "auto"}
         "auto": bfloat16 where the processor or the card multiplies it; else float16 with CUDA, else float32.
 
+    predicting : bool
+        Take float32 where the device has not what is wanted: the network was trained on another one.
+
     Raises
     ------
     FastfuseError
@@ -31,6 +34,8 @@ def precision_of(device: torch.device, wanted: str) -> torch.dtype:
     """
     if wanted == "auto":
         return _fastest(device)
+    if predicting and (wanted == "float16" or device.type != "cpu") and device.type != "cuda":
+        return torch.float32
     if wanted == "float16" and device.type != "cuda":
         raise FastfuseError(
             f"training.precision is float16 and the device {device}: float16 is for CUDA alone, elsewhere it is slower "
