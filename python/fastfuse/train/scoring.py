@@ -16,7 +16,7 @@ from ..errors import CohortError, FastfuseError, ImageError
 from ..images.paths import shown
 from ..images.reading import read
 from ..images.sidecar import sidecar_bytes
-from .cohort.common_grid import brain_of, load_for
+from .cohort.common_grid import brain_of, check_grid, load_for
 from .cohort.loading import LoadedCase, hash_of
 from .files import json_of, write_all
 from .options import EvaluationOptions
@@ -80,6 +80,7 @@ class References:
         for what, path in files_of(case).items():
             if record["files"].get(self.name, {}).get(what) != hash_of(path):
                 raise CohortError(f"{shown(path)}: has changed since the run; put back the file that it read")
+        check_grid(self.run.options.grid, record["files"])
         return load_for(case, self.run.options)
 
     @cached_property
