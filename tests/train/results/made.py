@@ -52,7 +52,8 @@ def make_run(
             out / "consensus" / case.name / "staple.nii.gz", fastfuse.staple(loaded.masks).probability, loaded
         )
         for method in options.methods:
-            save(out / "consensus" / case.name / f"{method}.nii.gz", votes, loaded)
+            if method != "staple":
+                save(out / "consensus" / case.name / f"{method}.nii.gz", votes, loaded)
             rng = np.random.default_rng([seed, names.index(case.name), METHODS.index(method)])
             save(out / "predictions" / method / f"{case.name}.nii.gz", predict(votes, rng, method), loaded)
     for method in options.methods:

@@ -13,8 +13,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+import fastfuse
 from fastfuse import FastfuseError
 from fastfuse.train import scoring
+from fastfuse.train.cohort.common_grid import load_for
+from fastfuse.train.cohort.loading import load_case
+from fastfuse.train.cohort.msseg import find_cases
+from fastfuse.train.finished import open_runs
+from fastfuse.train.narrator import Narrator
 from fastfuse.train.peers import peers_from
 from fastfuse.train.results.exports import latex
 from fastfuse.train.results.printing import print_table
@@ -266,9 +272,6 @@ def test_scores_are_of_one_reference(finished: Path, tmp_path: Path) -> None:
     for content in ("{}", "[1]", '{"sha256": 1}', path.read_text().replace('"voxels"', '"v"')):
         path.write_text(content)
         assert make_tables([run])[0][0].pooled == before[0].pooled
-    from fastfuse.train.cohort.loading import load_case
-    from fastfuse.train.cohort.msseg import find_cases
-
     cohort = Path(json.loads((run / "run.json").read_text())["cohort"])
     loaded = load_case(find_cases(cohort)[0])
     save(run / "consensus" / "Patient_01" / "staple.nii.gz", np.ones(loaded.masks[0].shape), loaded)
@@ -310,6 +313,34 @@ def test_command(finished: Path, tmp_path: Path) -> None:
     done = run_here(tmp_path, "table", "nothing")
     assert done.returncode == 2
     assert done.stderr.startswith("error: nothing: holds no run.json")
+
+
+@pytest.mark.parametrize("grid", ["", "grid.spacing_mm=8.0"])
+def test_row_of_other_networks(cohort: Path, tmp_path: Path, grid: str) -> None:
+    """nnU-Net's label maps lie on each case's own grid; the raters' best guess there is as good on the run's grid."""
+    run = make_run(cohort, tmp_path / "run", *([grid] if grid else []))
+    folder = tmp_path / "nnunet"
+    for case in find_cases(cohort):
+        loaded = load_case(case)
+        mask = fastfuse.staple(loaded.masks).probability >= 0.5
+        save(folder / f"{case.name}.nii.gz", mask, loaded)
+        if grid:
+            placed = load_for(case, open_runs([run], Narrator(silent=True))[0].options)
+            votes = np.mean(placed.masks, axis=0)
+            save(
+                run / "consensus" / case.name / "staple.nii.gz",
+                fastfuse.staple(placed.masks).probability,
+                placed,
+            )
+            for method in METHODS:
+                save(run / "predictions" / method / "common" / f"{case.name}.nii.gz", votes, placed)
+    rows, _ = make_tables(
+        [run], tmp_path / "out", peers={"nnU-Net": [folder]}, evaluation={"least_voxels": 0}
+    )
+    other = rows[-1]
+    assert (other.title, other.n, other.paper) == ("nnU-Net", "9 / 3 / 1", {})
+    assert other.pooled[False, "dice"] >= (75 if grid else 100)
+    assert {one.seeds for one in other.differences} == {1}
 
 
 def test_peer(seeds: Path, tmp_path: Path) -> None:
