@@ -54,6 +54,7 @@ def score(run: Run, evaluation: EvaluationOptions) -> Scored:
         failures += [Failure(method, fold, why) for method, why in failed.items() if why is not None]
         for name in names:
             references = References(run, name)
+            run.check_unchanged("staple", name, references.staple)
             for method in (method for method, why in failed.items() if why is None):
                 found = _scored(run, method, name, references, evaluation)
                 scores += _scores(found["scores"], method, fold, name, run.cases[name].center)
@@ -98,6 +99,7 @@ def _scored(
 ) -> Mapping[str, Any]:
     """Return a prediction's scores and reliability, from the file beside it where it holds them."""
     path = run.scored(method, name)
+    run.check_unchanged(method, name, path)
     kept, digest = run.prediction(method, name).with_name(f"{name}.json"), hash_of(path)
     facts = [FORM, hash_of(references.staple), asdict(evaluation)]
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
