@@ -26,6 +26,7 @@ from fastfuse.train.options import METHODS, ConsensusOptions, EvaluationOptions,
 from fastfuse.train.predict import predict_cases
 from fastfuse.train.results.scores import score_case
 from fastfuse.train.results.table import Row
+from fastfuse.train.tables import make_tables
 from fastfuse.train.targets.consensus import consensus_of
 from fastfuse.train.targets.prepare import Prepared, prepare
 from fastfuse.train.targets.slices import Slices
@@ -183,6 +184,8 @@ def test_new_cases_on_the_grid_of_a_file(mixed: Path, tmp_path: Path) -> None:
     finer(grid)
     with pytest.raises(FastfuseError, match=r"grid\.nii\.gz: has changed since the run"):
         predict_cases(tmp_path / "r", [folder], tmp_path / "b", device="cpu")
+    with pytest.raises(FastfuseError, match=r"grid\.nii\.gz: has changed since the run"):
+        make_tables([tmp_path / "r"], evaluation={"cut": 0.3})
 
 
 def test_flags(mixed: Path, tmp_path: Path) -> None:

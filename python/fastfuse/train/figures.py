@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,13 @@ def _histories(runs: Sequence[Run], entries: Sequence[Entry]) -> dict[str, dict[
 
 
 def _history(run: Run, method: str, fold: int) -> History:
-    """Return a training; without epochs where its file is missing."""
+    """Return a training; without epochs where its file is missing or damaged."""
     path = run.model(method, fold).with_name("training.csv")
-    rows: list[tuple[str, str, str]] = []
-    if run.is_kept(method, fold, path):
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [(row["epoch"], row["loss"], row["validation"] or "nan") for row in csv.DictReader(file)]
+    rows: list[tuple[float, ...]] = []
+    with (
+        suppress(OSError, ValueError, TypeError, LookupError, csv.Error),
+        path.open(newline="", encoding="utf-8") as file,
+    ):
+        lines = csv.DictReader(file)
+        rows = [(float(one["epoch"]), float(one["loss"]), float(one["validation"] or "nan")) for one in lines]
     return History(fold, np.array(rows, dtype=np.float64).reshape(-1, 3), run.failure(method, fold) or "")

@@ -17,7 +17,7 @@ from ..images.paths import recorded, shown
 from ..images.reading import read
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.grids import Grid
-from .cohort.common_grid import grid_hashes, on_grid
+from .cohort.common_grid import check_grid, on_grid
 from .cohort.layout import MODALITIES
 from .cohort.loading import hash_of, load_images
 from .cohort.msseg import Case, find_case
@@ -157,12 +157,7 @@ def _known(run: Run) -> dict[str, str]:
 
 def _grid_of(run: Run, narrator: Narrator) -> Grid | None:
     """Return the grid of a case that the run's networks have learnt from; refuse another grid of all than the run had."""
-    record = json_of(run.out / "run.json")
-    for name, files in grid_hashes(run.options.grid).items():
-        if record["files"].get(name) != files:
-            raise CohortError(
-                f"{shown(run.options.grid.file)}: has changed since the run; put back that grid"
-            )
+    check_grid(run.options.grid, json_of(run.out / "run.json")["files"])
     paths = [run.consensus("staple", name) for names in run.folds for name in names]
     kept = next((path for path in paths if path.exists()), None)
     if kept is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import FastfuseError
 from ..images.paths import shown
-from ..images.sidecar import sidecar_bytes
+from ..images.sidecar import sidecar_bytes, sidecar_path
 from .cohort.loading import hash_of
 from .cohort.msseg import Case
 from .files import json_of, write_all
@@ -99,6 +99,24 @@ class Run:
         if not path.exists():
             return False
         return path.is_file() and self._hashes(method, fold).get(self._key(path)) == hash_of(path)
+
+    def check_unchanged(self, method: str, name: str, path: Path) -> None:
+        """Refuse a case's prediction, or a consensus, that has changed since it was written.
+
+        Raises
+        ------
+        FastfuseError
+            If the hash that was recorded is another.
+        """
+        if path == self.consensus(method, name):
+            facts = json_of(sidecar_path(path))
+            known = facts.get("sha256") if isinstance(facts, dict) else None
+        else:
+            known = self._hashes(method, self.fold_of(name)).get(self._key(path))
+        if known is not None and known != hash_of(path):
+            raise FastfuseError(
+                f"{shown(path)}: is not as the run wrote it; fastfuse experiment --resume makes it again"
+            )
 
     def is_known(self, method: str, fold: int, path: Path) -> bool:
         """Tell whether a hash of a file of a training is recorded."""

@@ -16,7 +16,7 @@ from ..errors import CohortError, FastfuseError, ImageError
 from ..images.paths import shown
 from ..images.reading import read
 from ..images.sidecar import sidecar_bytes
-from .cohort.common_grid import brain_of, load_for
+from .cohort.common_grid import brain_of, check_grid, load_for
 from .cohort.loading import LoadedCase, hash_of
 from .files import json_of, write_all
 from .options import EvaluationOptions
@@ -54,6 +54,7 @@ def score(run: Run, evaluation: EvaluationOptions) -> Scored:
         failures += [Failure(method, fold, why) for method, why in failed.items() if why is not None]
         for name in names:
             references = References(run, name)
+            run.check_unchanged("staple", name, references.staple)
             for method in (method for method, why in failed.items() if why is None):
                 found = _scored(run, method, name, references, evaluation)
                 scores += _scores(found["scores"], method, fold, name, run.cases[name].center)
@@ -79,6 +80,7 @@ class References:
         for what, path in files_of(case).items():
             if record["files"].get(self.name, {}).get(what) != hash_of(path):
                 raise CohortError(f"{shown(path)}: has changed since the run; put back the file that it read")
+        check_grid(self.run.options.grid, record["files"])
         return load_for(case, self.run.options)
 
     @cached_property
@@ -97,6 +99,7 @@ def _scored(
 ) -> Mapping[str, Any]:
     """Return a prediction's scores and reliability, from the file beside it where it holds them."""
     path = run.scored(method, name)
+    run.check_unchanged(method, name, path)
     kept, digest = run.prediction(method, name).with_name(f"{name}.json"), hash_of(path)
     facts = [FORM, hash_of(references.staple), asdict(evaluation)]
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

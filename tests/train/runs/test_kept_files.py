@@ -178,3 +178,28 @@ def test_a_flipped_byte_of_weights(copy: Path) -> None:
     torch.load(network, weights_only=True)
     with pytest.raises(FastfuseError, match=r"network\.pt: cannot be read as weights .*is damaged"):
         checkpoint.load(network)
+
+
+@pytest.mark.parametrize("kind", ["prediction", "consensus"])
+def test_tables_of_changed_files(copy: Path, kind: str) -> None:
+    """`fastfuse table` makes nothing again: it refuses."""
+    from fastfuse.train.tables import make_tables
+
+    file = copy / KINDS[kind][0]
+    flipped(file, file)
+    with pytest.raises(FastfuseError, match=rf"{file.name}: is not as the run wrote it; fastfuse experiment"):
+        make_tables([copy])
+
+
+@pytest.mark.parametrize(
+    "content", ["", "epoch\n1\n", "epoch,loss,validation\n1,x,\n", "a\x00b", "epoch,loss"]
+)
+def test_curves_of_a_damaged_history(content: str, copy: Path) -> None:
+    """Where it cannot be mended, as in `fastfuse table`, its curve is left out."""
+    from fastfuse.train.figures import _history
+    from fastfuse.train.finished import open_runs
+
+    (copy / KINDS["training.csv"][0]).write_text(content)
+    (run,) = open_runs([copy], Told())
+    assert _history(run, "staple", 1).epochs.shape == (0, 3)
+    assert _history(run, "staple", 2).epochs.shape == (2, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -117,6 +118,21 @@ def brain_of(brain: NDArray[Any] | None, flair: NDArray[Any]) -> NDArray[np.bool
 def grid_hashes(options: GridOptions) -> dict[str, dict[str, str]]:
     """Return the hash of the grid's file, as run.json keeps those of all files; nothing without one."""
     return {GRID: {"file": hash_of(options.file)}} if options.file else {}
+
+
+def check_grid(options: GridOptions, files: Mapping[str, Any]) -> None:
+    """Refuse a grid's file that is not the one of a run, whose run.json lists these files.
+
+    Raises
+    ------
+    CohortError, ImageError
+        If it has changed, or is gone.
+    """
+    for name, hashes in grid_hashes(options).items():
+        if files.get(name) != hashes:
+            raise CohortError(
+                f"{shown(options.file)}: has changed since the run; put back the file that it read"
+            )
 
 
 def _target(loaded: LoadedCase, options: GridOptions) -> Image | None:
