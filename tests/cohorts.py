@@ -27,10 +27,10 @@ def image(seed: int) -> np.ndarray:
 
 
 def rater_mask(number: int) -> np.ndarray:
-    """Return a lesion that all raters share but for one corner."""
+    """Return a lesion that all raters share but for one corner, which no two of four have alike."""
     mask = np.zeros(SHAPE, np.uint8)
     mask[2:5, 3:6, 2:4] = 1
-    mask[4, 5, 1 + number % 4] = 1
+    mask[4, 5, 1 + number % 4] ^= 1
     return mask
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,9 @@ def test_lists_may_repeat(tmp_path: Path) -> None:
         assert "r.nii: no such file" in done.stderr
 
 
+PRIOR = "--prior is '': it must be 'mean' or 'estimate' or a number in (0, 1) or a map"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -103,12 +107,70 @@ def test_lists_may_repeat(tmp_path: Path) -> None:
             "the name of an output is empty (--out-dir); choose one",
         ),
         (["evaluate", "", "b.nii"], "the name of a file is empty; choose one"),
+        (["fuse", "a.nii", "-o", "c.nii", "--prior", ""], PRIOR),
+        (
+            ["fuse", "a.nii", "-o", "c.nii", "--roi", ""],
+            "--roi is '': it must be 'all' or 'disputed' or a margin in mm",
+        ),
+        (
+            ["soften", "a.nii", "--image", "b.nii", "-o", "c.nii", "--roi", ""],
+            "the name of a file is empty (--roi); choose one",
+        ),
+        (["demo", "--cohort", ""], "the name of a folder is empty (--cohort); choose one"),
+        (["check", ""], "the name of a folder is empty; choose one"),
+        (["experiment", "a", "--out", ""], "the name of an output is empty (--out); choose one"),
+        (
+            ["experiment", "a", "--out", "b", "--config", ""],
+            "the name of a file is empty (--config); choose one",
+        ),
+        *[
+            (
+                ["experiment", "a", "--out", "b", switch, ""],
+                f"{switch} is empty: give a value, or leave it out",
+            )
+            for switch in ("--preset", "--folds", "--only-folds", "--model", "--set")
+        ],
     ],
 )
 def test_empty_names(tmp_path: Path, words: list[str], message: str) -> None:
     done = run_here(tmp_path, *words)
     assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
     assert not list(tmp_path.iterdir())
+
+
+def switches_of(command: str) -> list[str]:
+    """Return the options of a command that take one value, as its help has them."""
+    told = run_here(Path(), command, "--help").stdout
+    return sorted(
+        set(re.findall(r"^  (?:-\w, )?(--[\w-]+) \S", told, re.MULTILINE)) - {"--performance-prior"}
+    )
+
+
+BASES = {
+    "fuse": ["fuse", "a.nii", "b.nii", "-o", "c.nii", "--soften", "--image", "i.nii"],
+    "soften": ["soften", "a.nii", "--image", "i.nii", "-o", "c.nii"],
+    "evaluate": ["evaluate", "a.nii", "b.nii"],
+    "demo": ["demo"],
+    "check": ["check", "a"],
+    "experiment": ["experiment", "a", "--out", "b"],
+}
+
+
+@pytest.mark.parametrize("command", BASES)
+def test_every_option_given_empty(tmp_path: Path, command: str) -> None:
+    """None is taken for a file, a folder or nothing: each refusal names its option."""
+    switches = switches_of(command)
+    assert switches
+    for switch in switches:
+        words = BASES[command]
+        if switch in words or (switch == "--output" and "-o" in words):
+            short = "-o" if switch == "--output" and "-o" in words else switch
+            at = words.index(short)
+            words = [*words[:at], *words[at + 2 :]]
+        done = run_here(tmp_path, *words, switch, "")
+        assert done.returncode == 2, (switch, done.stdout)
+        assert switch in done.stderr
+        assert not list(tmp_path.iterdir())
 
 
 def test_empty_names_in_python(tmp_path: Path) -> None:

@@ -216,3 +216,45 @@ def test_votes_just_above_one(tmp_path: Path, masks: np.ndarray) -> None:
         expected = fastfuse.staple(masks) if more else fastfuse.soft_staple(masks)
         np.testing.assert_array_equal(written(tmp_path / "c.nii.gz"), expected.probability)
         assert any("rounding" in text for text in facts(tmp_path)["warnings"])
+
+
+@pytest.mark.parametrize("method", ["majority", "soft-staple", "simplified-soft-staple"])
+@pytest.mark.parametrize(
+    ("times", "scale", "remedy"),
+    [
+        (1, 255, "leave it out"),
+        (1, 100, "leave it out"),
+        (1, 1000, "leave it out"),
+        (100, 255, "give scale=100 "),
+        (255, 1000, "give scale=255 "),
+        (300, 1000, "give the value that stands for a vote of 1"),
+    ],
+)
+def test_wrong_scale(
+    tmp_path: Path, masks: np.ndarray, method: Any, times: int, scale: float, remedy: str
+) -> None:
+    """An empty consensus, or raters no better than chance, is laid to the scale, and never to the cut or the fit."""
+    values = (masks * 0.8 + 0.2 * (NOISE > 0.3)).clip(0, 1).astype(np.float32) * np.float32(times)
+    files = [save(tmp_path / f"r{i}.nii", one) for i, one in enumerate(values)]
+    for fuse in (
+        lambda: fastfuse.fuse(values, method, scale=scale),
+        lambda: fastfuse.fuse_files(files, tmp_path / "c.nii", method=method, scale=scale, overwrite=True),
+    ):
+        with pytest.warns(FusionWarning) as caught:
+            fuse()
+        told = [one for one in caught[0].message.remarks if "the consensus" in one]  # type: ignore[union-attr]
+        assert len(told) == 1, told
+        assert f"scale={scale} (--scale {scale}) makes votes of at most" in told[0]
+        assert told[0].rpartition("; ")[2].startswith(remedy)
+        assert "another cut" not in told[0]
+        assert "m_step" not in told[0]
+
+
+def test_votes_that_are_low_of_themselves(masks: np.ndarray) -> None:
+    """Where no scale is given, and where votes reach the cut, nothing is said of a scale."""
+    with pytest.warns(FusionWarning, match="empty at the cut 0.5.*choose another cut"):
+        fastfuse.fuse(masks * 0.3, "majority")
+    high = np.zeros((3, *SHAPE))
+    high[0, 2:5] = 200  # of one rater, so that the mean is low
+    with pytest.warns(FusionWarning, match="empty at the cut 0.5.*choose another cut"):
+        fastfuse.fuse(high, "majority", scale=255)

@@ -76,9 +76,23 @@ def test_voxel_sizes_that_no_one_uses(tmp_path: Path, value: float) -> None:
         ([*BY_QFORM, (PIXDIM + 4, "f", -1)], "voxel size below 0 mm (pixdim -1, 2, 3): the sign is dropped"),
         ([*BY_QFORM, (PIXDIM, "f", 0)], "its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken"),
         ([*BY_QFORM, (PIXDIM, "f", 7)], "its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken"),
-        ([(SCODE, "h", 77)], "sform_code 77 not valid"),
-        ([(SCODE, "h", -1)], "sform_code -1 not valid"),
-        ([(QCODE, "h", 99)], "qform_code 99 not valid"),
+        (
+            [(QCODE, "h", 1), (SCODE, "h", 77)],
+            "its sform_code 77 is not defined (0 to 5 are), so its sform is left out, and the qform is used",
+        ),
+        (
+            [(QCODE, "h", 0), (SCODE, "h", -1)],
+            (
+                "its sform_code -1 is not defined (0 to 5 are), so its sform is left out, "
+                "and its header then does not say where it lies"
+            ),
+        ),
+        (
+            [(QCODE, "h", 99), (SCODE, "h", 2)],
+            "its qform_code 99 is not defined (0 to 5 are), so its qform is left out, and the sform is used",
+        ),
+        ([(QCODE, "h", 6), (SCODE, "h", 99)], "its qform_code 6 is not defined"),
+        ([(QCODE, "h", 6), (SCODE, "h", 99)], "its sform_code 99 is not defined"),
         ([(BITPIX, "h", 8)], "its bitpix contradicts its datatype: the datatype is taken"),
         ([(OFFSET, "f", 0)], "its vox_offset is 0: 352 is taken"),
         ([(SLOPE, "f", 0), (INTER, "f", 5)], "its scl_inter 5 and scl_slope 0 are ignored: no scaling"),
@@ -179,3 +193,32 @@ def test_what_nibabel_warns_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(nib, "load", warning)
     remark = reading.read(tmp_path / "a.img").remark
     assert remark == f"{tmp_path / 'a.img'}: nibabel says of its header: multiple TRs found in .PAR file"
+
+
+@pytest.mark.parametrize(
+    ("qform", "sform", "named"),
+    [(0, 99, "sform_code 99"), (99, 0, "qform_code 99"), (-3, 6, "qform_code -3 and sform_code 6")],
+)
+@pytest.mark.parametrize("pair", [False, True])
+def test_codes_that_are_not_defined_in_a_refusal(
+    tmp_path: Path, qform: int, sform: int, named: str, pair: bool
+) -> None:
+    """The grid that no code tells is refused beside another, with the codes; the remedy works."""
+    save(tmp_path / "good.nii", MASK, AFFINE)
+    bad = patched(tmp_path / "bad.nii", (QCODE, "h", qform), (SCODE, "h", sform))
+    if pair:
+        content = bytearray(bad.read_bytes())
+        content[344:348] = b"ni1\0"
+        struct.pack_into("<f", content, OFFSET, 0)
+        bad = tmp_path / "bad.hdr"
+        bad.write_bytes(content[:348])
+        bad.with_suffix(".img").write_bytes(content[352:])
+    files = [tmp_path / "good.nii", bad]
+    with pytest.raises(
+        fastfuse.GridError, match=rf"the header of \S*{bad.name} does not say .*not defined: {named}\)"
+    ):
+        fastfuse.fuse_files(files, tmp_path / "c.nii", method="majority")
+    with pytest.warns(
+        fastfuse.FusionWarning, match=rf"{bad.name}.*its {named.partition(' and ')[0]} is not defined"
+    ):
+        fastfuse.fuse_files(files, tmp_path / "c.nii", method="majority", grid=files[0])

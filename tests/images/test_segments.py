@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from fastfuse.inputs.foreground import Foreground
 
 from ..cli.test_cli import run
 from ..files.common import save
-from .segmentations import seg_nrrd
+from .segmentations import dicom_seg, seg_nrrd
 
 RNG = np.random.default_rng(3)
 A = (RNG.random((7, 5, 6)) < 0.4).astype(np.uint8)
@@ -229,3 +230,74 @@ def test_a_volume_whose_segments_end_before_its_faces_is_no_crop(tmp_path: Path)
     files[1].write_bytes(files[1].read_bytes().replace(b"(90,120,-60)", b"(90,120,-58)"))
     with pytest.raises(fastfuse.GridError, match="one header is wrong; or"):
         fastfuse.fuse_files(files, tmp_path / "o.nii", select_segment="Tumour")
+
+
+def of_floats(path: Path, layers: np.ndarray, segments: Any) -> Path:
+    """As :func:`seg_nrrd`, in single precision."""
+    head, _, _ = seg_nrrd(path, layers, segments).read_bytes().partition(b"\n\n")
+    head = head.replace(b"unsigned char", b"float").replace(b"encoding", b"endian: little\nencoding")
+    path.write_bytes(head + b"\n\n" + gzip.compress(layers.astype("<f4").tobytes(order="F")))
+    return path
+
+
+SEVERAL: dict[str, Any] = {
+    "one-layer": lambda folder: seg_nrrd(folder / "a.seg.nrrd", LAYERS[0], NAMES[:2]),
+    "layers": lambda folder: seg_nrrd(folder / "a.seg.nrrd", LAYERS, NAMES),
+    "floats": lambda folder: of_floats(folder / "a.seg.nrrd", LAYERS[0], NAMES[:2]),
+    "layers-of-floats": lambda folder: of_floats(folder / "a.seg.nrrd", LAYERS, NAMES),
+    "dicom": lambda folder: dicom_seg(folder / "a.dcm", {"Tumour": A, "Edema": B & ~A}),
+    "dicom-overlapping": lambda folder: dicom_seg(folder / "a.dcm", {"Tumour": A, "Edema": B}),
+    "dicom-soft": lambda folder: dicom_seg(
+        folder / "a.dcm", {"Tumour": A * 0.5, "Edema": B * 1.0}, fractional=True
+    ),
+    "dicom-label-map": lambda folder: dicom_seg(folder / "a.dcm", {"Tumour": A, "Edema": B}, label_map=True),
+}
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_none_chosen_of_several(tmp_path: Path, kind: str) -> None:
+    """The refusal names the segments and the option, which then works; no axis of channels is asked for."""
+    if "dicom" in kind:
+        pytest.importorskip("pydicom")
+    path = SEVERAL[kind](tmp_path)
+    save(tmp_path / "flair.nii.gz", RNG.random(A.shape), reading.read(path, wanted=EDEMA).affine)
+    for words in (
+        ("fuse", path.name, "-o", "c.nii"),
+        ("evaluate", path.name, path.name),
+        ("soften", path.name, "--image", "flair.nii.gz", "-o", "s.nii"),
+    ):
+        refused = run(tmp_path, *words)
+        assert refused.returncode == 2, refused.stdout
+        for part in ("a.", "Tumour (label 1", "Edema (label 2", "--select-segment NAME"):
+            assert part in refused.stderr
+        assert "channel" not in refused.stderr
+        assert run(tmp_path, *words, "--select-segment", "Edema").returncode == 0
+
+
+EDEMA = wanted(segments=("Edema",))
+
+
+@pytest.mark.parametrize("choice", [{"select_segment": "Tumour"}, {"select_label": 1}])
+def test_soft_layers_hold_no_labels(tmp_path: Path, choice: dict[str, Any]) -> None:
+    path = of_floats(tmp_path / "a.seg.nrrd", LAYERS / 4, NAMES)
+    with pytest.raises(
+        fastfuse.ImageError, match=r"a\.seg\.nrrd: its segment 'Tumour' holds fractions, such as"
+    ):
+        fastfuse.fuse_files([path], tmp_path / "c.nii", **choice)
+
+
+def test_header_that_tells_the_axis_of_channels(tmp_path: Path) -> None:
+    """No axis is asked for where the header tells it, and a wrong one given does no harm."""
+    layers = RNG.random((3, *A.shape)).astype(np.float32)
+    of_floats(tmp_path / "a.nrrd", layers, ())
+    for axis in (None, "first", "last"):
+        asked = Wanted(Foreground(labels=(2,)), axis)
+        np.testing.assert_array_equal(reading.read(tmp_path / "a.nrrd", wanted=asked).data, layers[1])
+
+
+def test_one_of_several_that_is_marked(tmp_path: Path) -> None:
+    """A map whose only label is 1 is a mask, whatever else the header names."""
+    path = seg_nrrd(tmp_path / "a.seg.nrrd", A, NAMES[:2])
+    with pytest.warns(fastfuse.FusionWarning, match="one rater only"):
+        found = fastfuse.fuse_files([path], tmp_path / "c.nii", method="majority")
+    assert found.probability.sum() == A.sum()

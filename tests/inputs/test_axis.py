@@ -304,3 +304,54 @@ def test_tensors_on_a_device_are_cut_there() -> None:
         np.testing.assert_array_equal(part.values, mask)
     with pytest.raises(ValueError, match="axis=-1"):
         listed(OnDevice(stack))
+
+
+@pytest.mark.parametrize("total", [1, 100, 255])
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("soft", [False, True])
+def test_scaled_classes_are_refused_everywhere(total: int, each: bool, soft: bool) -> None:
+    """One-hot channels and probabilities of classes, of one rater and of each, whatever stands for 1."""
+    flair = RNG.random(BALL.shape)
+    classes = [_classes(mask, 3, 0, soft=soft) * np.float32(total) for mask in MASKS]
+    if not each:
+        raters: Any = list(classes[0])
+    elif soft:
+        raters = [np.moveaxis(one[:, 0], 0, -1) for one in classes]
+    else:
+        raters = [one[:, 0, :, :] for one in classes]
+    grown = raters if not each else None
+    refused = [
+        lambda: fastfuse.smoothed_vote(raters, 2, spacing_mm=(1,) * np.ndim(raters[0])),
+        lambda: fastfuse.fuse(raters, "majority", scale=total),
+        *([] if grown is None else [lambda: fastfuse.soften(grown, flair, binarize=True)]),
+    ]
+    for call in refused:
+        with pytest.raises(ValueError, match=f"sums? to {total} .*one-hot channels"):
+            call()
+
+
+@pytest.mark.parametrize("value", [2, 255, -1, 1.5])
+def test_no_votes_to_smooth(value: float) -> None:
+    wrong = np.where(MASKS[1], value, 0)
+    with pytest.raises(
+        ValueError, match=rf"rater 1 holds {value} at voxel .*a vote is a probability in \[0, 1\]"
+    ):
+        fastfuse.smoothed_vote([MASKS[0], wrong], 2, spacing_mm=(1, 1, 1))
+    beside = np.where(MASKS[1], 1 + 1e-6, np.nan)  # of rounding, and no vote
+    assert fastfuse.smoothed_vote([MASKS[0], beside], 2, spacing_mm=(1, 1, 1)).shape == BALL.shape
+
+
+@pytest.mark.parametrize("total", [1, 100, 255])
+@pytest.mark.parametrize("kind", ["bfloat16", "float16", "float32"])
+def test_scaled_classes_of_tensors(total: int, kind: str) -> None:
+    """Probabilities of eight classes, rounded to the type that a network gave."""
+    torch = pytest.importorskip("torch")
+    logits = torch.from_numpy(RNG.normal(size=(8, *BALL.shape)).astype(np.float32))
+    classes = (torch.softmax(logits, 0) * total).to(getattr(torch, kind))
+    for raters in (classes, list(classes)):
+        with pytest.raises(ValueError, match=f"sum to {total} at every voxel"):
+            fastfuse.fuse(raters, "majority", **({} if total == 1 else {"scale": total}))
+        with pytest.raises(ValueError, match=f"sum to {total} at every voxel"):
+            fastfuse.smoothed_vote(raters, 2, spacing_mm=(1, 1, 1))
+        with pytest.raises(ValueError, match=f"sum to {total} at every voxel"):
+            fastfuse.soften(raters, RNG.random(BALL.shape), binarize=True)

@@ -64,7 +64,7 @@ def test_consensus_is_a_probability(method: str, route: str, raters: int) -> Non
         for options in [*ALONE, *TOGETHER]:
             asked = taken(options, method, route)
             what = f"{kind} {options}"
-            fused, remarks = fuse_arrays(list(votes), method, dtype="float64", **asked)
+            fused, remarks = fuse_arrays(votes, method, axis=0, dtype="float64", **asked)
             assert ((fused.probability >= 0) & (fused.probability <= 1)).all(), what
             told = (fused.volume > 0) & (fused.volume < fused.n_read)
             for rates in (fused.sensitivity, fused.specificity):

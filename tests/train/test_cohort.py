@@ -77,6 +77,7 @@ def mirror_one(case: Path) -> None:
     mask = np.zeros(SHAPE, np.uint8)
     mask[2:5, 1:4, 2:5] = 1
     for rater in (1, 2, 3):
+        mask[4, 3, 2 + rater % 2] ^= 1  # no copies
         save(mask_path(case, rater), np.ascontiguousarray(mask[:, ::-1]) if rater == 2 else mask)
 
 

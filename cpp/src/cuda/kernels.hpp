@@ -7,6 +7,7 @@
 #include "engines/lanes/rates.hpp"
 #include "fastfuse/array_view.hpp"
 #include "fastfuse/place.hpp"
+#include "posterior/node_sets.hpp"
 
 namespace fastfuse::cuda {
 
@@ -71,7 +72,7 @@ void look_up(const Key* key, const T* probability, std::int64_t voxels, T* conse
 // Sums of the first pass: voxels inside the mask; voxels on which raters differ; Σ q, Σ q (1 − q) and
 // Σ (1 − q) of each rater; the least and the greatest vote.
 constexpr int fixed_findings = 2;
-constexpr int inspected_sums(int raters) { return fixed_findings + 3 * raters; }
+FASTFUSE_HOST_DEVICE constexpr int inspected_sums(int raters) { return fixed_findings + 3 * raters; }
 // `strays`: votes that are not probabilities or, with `binary`, not 0 or 1.
 void inspect(const Columns& columns, bool binary, double* sums, Strays* strays, Scratch& scratch);
 
@@ -113,7 +114,7 @@ struct Listed {
 void find_masses(const Columns& columns, const Listed& listed, double* mass, Scratch& scratch);
 
 // Sums: Σ w; Σ w q_i and Σ (1 − w)(1 − q_i) of each rater; the least and the greatest w.
-constexpr int mixed_sums(int raters) { return 1 + 2 * raters; }
+FASTFUSE_HOST_DEVICE constexpr int mixed_sums(int raters) { return 1 + 2 * raters; }
 // Writes w_t = Σ_B q_t(B) p(1|B), eq. (9).
 template <class T>
 void mix(const Columns& columns, const T* posterior, const Consensus& to, double* sums, Scratch& scratch);

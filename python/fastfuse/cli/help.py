@@ -50,7 +50,11 @@ def lines_of(command: Any, ctx: Any) -> Iterator[tuple[str, str]]:
     summary, *examples = command.help.split("\n\n")
     yield from _wrapped(f"Usage: {ctx.command_path} {_usage(command, ctx)}", width, hanging=7)
     yield from [("", ""), *_wrapped(" ".join(summary.split()), width), ("", ""), ("Examples:", "bold")]
-    yield from ((f"  {example}", "") for example in examples)
+    for example in examples:
+        parts = report.broken(example, width - 4, indent="    ")
+        yield from (
+            (f"  {part}{end}", "") for part, end in zip(parts, [" \\"] * (len(parts) - 1) + [""], strict=True)
+        )
     if hasattr(command, "commands"):
         rows = [(name, " ".join(one.help.split("\n\n")[0].split())) for name, one in command.commands.items()]
         yield from _section("Commands", rows, width)

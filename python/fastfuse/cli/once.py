@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 from typer.core import TyperCommand
 
 from ..errors import FastfuseError
 from ..images.paths import OUTPUTS
 
-FILES = ("mask", "image", "grid", "present", "config")  # options that name files; so do all arguments
+FILES = ("present",)  # options of text that name files; so do all of a path, and all arguments
+# Options of text that nothing else refuses by name if they are empty.
+UNCHECKED = ("preset", "methods", "folds", "only_folds", "split", "model", "assign")
 
 
 class Once(TyperCommand):
@@ -45,12 +48,26 @@ def _check_once(order: Iterable[Any]) -> None:
 
 
 def _check_names(order: Iterable[Any], values: Mapping[str, Any]) -> None:
-    """Refuse a file without a name, which would be taken for the current folder."""
+    """Refuse a file without a name, which would be taken for the current folder, and options without a value."""
     for one in order:
         given = values.get(one.name)
         texts = given if isinstance(given, (list, tuple)) else [given]
-        is_argument = one.param_type_name == "argument"
-        if "" in texts and (is_argument or one.name in (*FILES, *OUTPUTS)):
-            what = "an output" if one.name in OUTPUTS else "a file"
-            called = f" ({max(one.opts, key=len)})" if not is_argument else ""
+        if "" not in texts:
+            continue
+        is_argument, switch = one.param_type_name == "argument", max(one.opts, key=len)
+        if is_argument or _is_path(one) or one.name in (*FILES, *OUTPUTS):
+            what = "an output" if one.name in OUTPUTS else "a folder" if one.name == "cohort" else "a file"
+            called = "" if is_argument else f" ({switch})"
             raise FastfuseError(f"the name of {what} is empty{called}; choose one")
+        if one.name in UNCHECKED:
+            raise FastfuseError(f"{switch} is empty: give a value, or leave it out")
+
+
+def _is_path(one: Any) -> bool:
+    """Tell whether an option's value is a path; typer's newer releases keep its type elsewhere."""
+    if hasattr(one, "type"):
+        return bool(one.type.name == "path")
+    kind: Any = one.type_descriptor.annotation
+    while get_args(kind):
+        kind = get_args(kind)[0]
+    return kind is Path

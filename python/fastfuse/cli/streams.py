@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+PLAIN = {"─": "-", "–": "-", "×": "x", "²": "2", "³": "3"}  # signs of tables, in ASCII
+
 
 class CannotPrint(Exception):
     """Standard output takes nothing."""
@@ -21,6 +23,7 @@ class Stream:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self._plain = _lacking_signs(getattr(stream, "encoding", None))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -28,7 +31,7 @@ class Stream:
     def write(self, text: str) -> int:
         """Write text."""
         try:
-            return int(self._stream.write(text))
+            return int(self._stream.write(text.translate(self._plain) if self._plain else text))
         except OSError as error:
             self._give_up()
             self._refused(error)
@@ -79,6 +82,15 @@ def open_streams() -> None:
         if hasattr(stream, "reconfigure"):  # names that the terminal cannot show are no reason to fail
             stream.reconfigure(errors="backslashreplace")
         setattr(sys, name, stream if isinstance(stream, Stream) else kind(stream))
+
+
+def _lacking_signs(encoding: str | None) -> dict[int, str]:
+    """Return the signs of tables that an encoding lacks, as ASCII of the same width."""
+    try:
+        lacking = [sign for sign in PLAIN if sign.encode(encoding or "utf-8", "ignore") == b""]
+    except LookupError:
+        return {}
+    return {ord(sign): PLAIN[sign] for sign in lacking}
 
 
 def _fill(number: int) -> None:

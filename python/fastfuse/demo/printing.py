@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..report.numbers import plural
 from ..report.table import Column, Row, Table, first_that_fits
-from ..report.terminal import output, printable, width
+from ..report.terminal import output, print_below, printable, width
 
 if TYPE_CHECKING:
     from .case import DemoResult
@@ -38,8 +38,7 @@ def print_demo(result: DemoResult) -> None:
         first_that_fits(plans, width()).print(console)
     folder, figure = result.figure.parent, result.figure
     said = f"wrote the case and its consensus files below {printable(folder)}, and {printable(figure)}"
-    for line in (result.note, said):
-        console.print(line, highlight=False)
+    print_below(console, (result.note, said))
 
 
 def _performance_table(result: DemoResult, quantity: str, digits: int) -> Table:
@@ -64,5 +63,6 @@ def print_made(result: CohortResult) -> None:
     title = f"{plural(len(result.cases), 'case')}; the raters against the truth, on average"
     Table(title, [Column("rater", right=False), *map(Column, titles)], rows).print(console)
     training, truth = (printable(result.directory / name) for name in ("Training", "truth"))
-    for line in (result.note, f"wrote the cases below {training}, and the truth of each into {truth}"):
-        console.print(line, highlight=False)
+    print_below(
+        console, (result.note, f"wrote the cases below {training}, and the truth of each into {truth}")
+    )

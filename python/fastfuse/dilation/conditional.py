@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ..errors import warn
 from ..inputs.arrays import Array, as_array, as_raters, name_of, named_raters
+from ..inputs.channels import check_scaled_classes
 from ..inputs.checks import Labels, check_count
 from ..inputs.foreground import Foreground
 from ..inputs.grids import check_in_memory
@@ -204,6 +205,9 @@ def soften(
     remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)])
     arrays = as_raters(given)
     names = [name_of(i, None) for i in range(len(arrays))]
+    if options.binarize:
+        check_scaled_classes(arrays, names, raters=given)
+        check_scaled_classes([array > 0 for array in arrays], names, (1.0,))
     masks, said = _masks(arrays, names, select_label, guide.options)
     softened = guide.dilate_all(masks)
     warn(doubts + remarks + said + remarks_in_memory(guide, softened, names))

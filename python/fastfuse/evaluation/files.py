@@ -172,13 +172,15 @@ def evaluate_pair(
 def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     """Read files by role and compare them."""
     from ..images.image import region_of, votes_of
-    from ..images.structures import compare_names
+    from ..images.structures import check_one_chosen, compare_names
 
     remarks: list[str] = []
     images, common = _images(files, options, say, remarks)
     if files["prediction"].samefile(files["truth"]):
         names = " and ".join(shown(files[what]) for what in ("prediction", "truth"))
         remarks.append(f"{names} are one file: it is compared with itself")
+    check_one_chosen(images["prediction"], options.prediction)
+    check_one_chosen(images["truth"], options.truth)
     if options.prediction == options.truth:
         remarks += compare_names([images["prediction"], images["truth"]], options.truth)
     say("comparing")

@@ -218,8 +218,9 @@ def _done(
     a_map = prior_map(job, inputs, options.core_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(
-        inputs.votes, inputs.region, inputs.present or None, axis=0, names=job.holders, titles=job.titles
-    )
+        inputs.votes, inputs.region, inputs.present or None, axis=0, names=job.holders, titles=job.titles,
+        scaled_by=asked.scale if isinstance(asked.scale, float) else None,
+    )  # fmt: skip
     if growth is None:
         say("fusing")
         fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked)

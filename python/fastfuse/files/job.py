@@ -112,7 +112,7 @@ class Job:
         from ..images.grids.common import on_one_grid
         from ..images.image import region_of, votes_of
         from ..images.reading import reading
-        from ..images.structures import compare_names
+        from ..images.structures import check_one_chosen, compare_names
 
         remarks = repeated(self.raters)
         others: dict[Kind | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
@@ -125,6 +125,8 @@ class Job:
         with reading(paths, threads, asked) as found_images:
             images, common = on_one_grid(paths, kinds, found_images, say, remarks, self.placing)
         raters = images[: len(self.raters)]
+        for rater in raters:
+            check_one_chosen(rater, wanted.foreground)
         remarks += own_outputs(raters)
         found = dict(zip(given, images[len(raters) :], strict=True))
         remarks += compare_names(raters, wanted.foreground)

@@ -144,6 +144,7 @@ def _soften_all(
     from ..images.image import chosen_votes, region_of
     from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
+    from ..images.structures import check_one_chosen
 
     inputs = [image, *([] if roi is None else [roi]), *masks]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
@@ -168,6 +169,7 @@ def _soften_all(
         softened = []
         for path, result in zip(masks, results, strict=True):
             mask = common.place_next(next(images), remarks)
+            check_one_chosen(mask, wanted.foreground)
             say(f"softening {shown(path.name)}")
             votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
             [votes], said = without_rounding([votes], [shown(path)], binary=True)

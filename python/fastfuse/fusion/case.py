@@ -8,9 +8,9 @@ from typing import Any
 
 from ..dilation.margin import within_margin
 from ..inputs.arrays import Array, as_companion, axes_in_memory_order, named_raters
-from ..inputs.channels import check_scaled_classes
+from ..inputs.channels import SCALES, check_scaled_classes
 from ..inputs.checks import check_spacings
-from ..inputs.foreground import SCALES, within
+from ..inputs.foreground import within
 from ..inputs.grids import check_in_memory
 from ..inputs.names import enumerated
 from ..inputs.raters import Raters
@@ -84,7 +84,7 @@ class Case:
         sides = check_spacings(spacing_for(options, named), len(axes))
         spacings = [sides[axis] for axis in axes]
         unchosen = given.arrays
-        given = _chosen(given, options, mask, present, remarks)
+        given = _chosen(given, options, mask, present, remarks, votes.raters)
         return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks, unchosen)
 
     def without(self, places: Collection[int]) -> Case:
@@ -170,7 +170,12 @@ class InMemory:
 
 
 def _chosen(
-    given: Raters, options: Options, mask: Array | None, present: list[Array | None], remarks: list[str]
+    given: Raters,
+    options: Options,
+    mask: Array | None,
+    present: list[Array | None],
+    remarks: list[str],
+    raters: Sequence[Any],
 ) -> Raters:
     """Return the raters with votes made of their values, as the options say; one label is left to the core."""
     if options.core_label is not None or not options.foreground.selects:
@@ -184,8 +189,8 @@ def _chosen(
     ]
     if not foreground.labels:  # one label of a map has no classes beside it
         scale = foreground.scale if isinstance(foreground.scale, float) else 1.0
-        check_scaled_classes(given.arrays, given.names, (scale, *SCALES[1:]))
-        check_scaled_classes(arrays, given.names, (1.0,))
+        check_scaled_classes(given.arrays, given.names, (scale, *SCALES), raters)
+        check_scaled_classes(arrays, given.names, (1.0,), raters)
     return replace(given, arrays=arrays)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..inputs.arrays import Array, coordinates, labels_in, name_of, shown_number, told_once
-from ..inputs.foreground import MOST_LABELS, looks_scaled
+from ..inputs.foreground import AN_IMAGE, MOST_LABELS, looks_grey, looks_scaled
 from .declared import switch
 
 MOST_FRACTIONAL = 20
@@ -120,6 +120,8 @@ def _not_binary(bad: Complaint) -> str:
     remedy = (
         _of_values(bad)
         if scale is None
+        else f"{AN_IMAGE}; of probabilities times {scale:g}, {_cut_at(scale / 2)} makes masks"
+        if _is_grey(bad, scale)
         else f"of probabilities times {scale:g}, as they look, {_cut_at(scale / 2)} makes masks; of a label map, {ONE_LABEL}"
     )
     return f"{bad.holder} {bad.held} (values that occur: {bad.labels}): {masks}; {remedy}"
@@ -133,6 +135,8 @@ def _out_of_range(bad: Complaint) -> str:
     remedy = (
         _of_values(bad)
         if scale is None
+        else _of_grey_values(scale)
+        if _is_grey(bad, scale)
         else f"they look like probabilities times {scale:g}, which scale={scale:g} ({switch('scale')} {scale:g}) takes; of "
         f"a label map, {ONE_LABEL}"
     )
@@ -148,6 +152,20 @@ def _scale_of(bad: Complaint) -> float | None:
     """Return the scale that the rater's values look as if they had."""
     votes = bad.arrays[bad.rater]
     return looks_scaled(votes if bad.mask is None else votes[bad.mask.astype(bool)])
+
+
+def _is_grey(bad: Complaint, scale: float) -> bool:
+    """Tell whether the rater's values look like those of an image."""
+    return looks_grey(
+        told_once(bad.arrays[bad.rater]), scale, bad.mask if any(bad.arrays[bad.rater].strides) else None
+    )
+
+
+def _of_grey_values(scale: float) -> str:
+    return (
+        f"{AN_IMAGE}: leave it out if so; of probabilities times {scale:g}, which it may be, scale={scale:g} "
+        f"({switch('scale')} {scale:g}) makes votes"
+    )
 
 
 def _of_values(bad: Complaint) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import warn
-from ..inputs.arrays import Array, as_companion, axes_in_memory_order
+from ..inputs.arrays import Array, as_companion, axes_in_memory_order, first_wrong
+from ..inputs.channels import check_scaled_classes
 from ..inputs.checks import check_number, check_spacings
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.raters import Raters
@@ -20,6 +21,7 @@ Box = tuple[slice, ...]
 
 REACH = 4  # standard deviations
 FLAT = 1e-8  # relative difference of weights that single precision does not show
+NOT_A_VOTE = 1e-5  # so far beyond 0 and 1 a vote may be rounded
 LEAST_WEIGHT = 1e-6  # of the raters who vote nearby; with less, there is no mean vote
 
 
@@ -71,8 +73,21 @@ def smoothed_vote(
     array([0, 0, 1, 1], dtype=uint8)
     """
     given, doubts = listed(raters, axis)
+    _check_votes(Raters.of(given), given)
     warn(doubts)
     return smoothed_on(given, sigma_mm, spacing_mm=spacing_mm, mask=mask, least=least, threads=0)
+
+
+def _check_votes(raters: Raters, given: Sequence[Any]) -> None:
+    """Refuse values that are no votes, of which the first is named."""
+    check_scaled_classes(raters.arrays, raters.names, raters=given)
+    for array, name in zip(raters.arrays, raters.names, strict=True):
+        wrong = (array > 1 + NOT_A_VOTE) | (array < -NOT_A_VOTE)
+        if wrong.any():
+            raise ValueError(
+                f"{first_wrong(array, wrong, name)}: a vote is a probability in [0, 1]; divide scaled votes by what stands "
+                "for 1, and of a label map give the voxels that hold the label"
+            )
 
 
 def smoothed_on(

@@ -87,6 +87,8 @@ class Votes:
         What messages call the mask and the prior.
     doubts : tuple of str
         Whether raters lie where they were looked for.
+    scaled_by : float or None
+        By what the votes have been divided already.
     """
 
     raters: Any
@@ -98,6 +100,7 @@ class Votes:
     names: Sequence[str] | None = None
     titles: Mapping[str, str] = field(default_factory=lambda: TITLES)
     doubts: tuple[str, ...] = ()
+    scaled_by: float | None = None
 
     def listed(self) -> Votes:
         """Return the same with lists of raters and of where they looked: no stacks, no iterators."""

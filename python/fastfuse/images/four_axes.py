@@ -36,7 +36,7 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
             "(nibabel.four_to_three); of a network's probabilities, select_label=K (--select-label K) takes one class"
         )
     unit = _unit(image, foreground)
-    axis, classes = _axis(image, unit, wanted.channel_axis)
+    axis, classes = _axis(image, unit, "last" if image.channels_last else wanted.channel_axis)
     values = np.moveaxis(image.data, axis, 0)
     remarks = [] if image.remark is None else [image.remark]
     remarks.append(_said(image, axis, len(values), foreground, classes=classes))
@@ -53,7 +53,8 @@ def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classe
         taken = (
             f", class {labels} of 0 to {count - 1} was taken" if labels else ", all but class 0 were taken"
         )
-    return f"{shown(image.path)}: the {WORDS[axis]} axis, of {count}, was taken for the channels of a network{taken}"
+    which = "header's axis of no space" if image.channels_last else f"{WORDS[axis]} axis"
+    return f"{shown(image.path)}: the {which}, of {count}, was taken for the channels of a network{taken}"
 
 
 def _unit(image: Image, foreground: Foreground) -> float:

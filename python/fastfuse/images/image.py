@@ -43,12 +43,16 @@ class Image:
         What is doubtful about the file.
     placed : bool or None
         Whether the header says where the image lies; None: the codes of ``header`` tell, if there is one.
+    unknown_codes : str
+        Codes of the header that are not defined, as in "sform_code 99".
     segments : tuple of Segment
         The structures that the file names.
     is_channel : bool
         Whether the data are votes already: labels have chosen a network's channel, or labels or names a segment.
     held : Held or None
         Labels of the network's segmentation that these are, if that is known.
+    channels_last : bool
+        Whether the header tells that the last of four axes is no space, but that of a network's channels.
     fills : tuple of 3 bool or None
         Along which axes the file is cropped to what it marks, if the data are only a part of that: see
         :func:`filled_axes`.
@@ -61,9 +65,11 @@ class Image:
     scaled: bool = False
     remark: str | None = None
     placed: bool | None = None
+    unknown_codes: str = ""
     segments: tuple[Segment, ...] = ()
     is_channel: bool = False
     held: Held | None = None
+    channels_last: bool = False
     fills: tuple[bool, ...] | None = None
 
     @property
@@ -82,7 +88,15 @@ class Image:
         if placed is None:
             placed = self.header is None or bool(forms)
         shape, unit = self.data.shape, unit_of(self.header)
-        return Grid(shown(self.path), shape, self.affine, placed=placed, forms=forms, unit=unit)
+        return Grid(
+            shown(self.path),
+            shape,
+            self.affine,
+            placed=placed,
+            forms=forms,
+            unit=unit,
+            codes=self.unknown_codes,
+        )
 
     @property
     def voxel_ml(self) -> float:

@@ -6,6 +6,7 @@ import bz2
 import io
 import logging
 import math
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from . import gz
 from .checks import READABLE, check_content, check_memory
-from .grids.forms import affine_of, disagreement, in_file_units, unit_doubt
+from .grids.forms import affine_of, codes_in, disagreement, in_file_units, of_unknown_code, unit_doubt
 from .image import Image
 from .paths import remark_on, shown
 
@@ -58,7 +59,15 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
     doubts.append(unit_doubt(header, np.linalg.norm(affine[:3, :3], axis=0)))
     told = [one for one in (remark_on(path, (*doubts, doubt)), apart) if one]
     data = data.reshape(shape, order="F")
-    return Image(path, data, affine, header, scaled=data.dtype != stored, remark="; ".join(told) or None)
+    return Image(
+        path,
+        data,
+        affine,
+        header,
+        scaled=data.dtype != stored,
+        remark="; ".join(told) or None,
+        unknown_codes=codes_in(doubts),
+    )
 
 
 def _opened(raw: io.BufferedReader, begin: bytes) -> io.BufferedIOBase:
@@ -159,6 +168,8 @@ def mended_in_words(
             doubts.append(_of_sides(path, text, shape, sides))
         elif "qfac" in text and by_qform:
             doubts.append("its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken")
+        elif found := re.search(r"([qs]form)_code (-?\d+) not valid", text):
+            doubts.append(of_unknown_code(header, found[1], int(found[2])))
         elif "bitpix" in text:
             doubts.append("its bitpix contradicts its datatype: the datatype is taken")
         elif not any(word in text for word in ("pixdim", "divisible by 16")):

@@ -7,9 +7,19 @@ from collections.abc import Sequence
 from ..errors import ImageError
 from ..inputs.foreground import Foreground
 from ..inputs.names import enumerated
-from .formats.segments import SWITCH, Segment, plain
+from .formats.segments import SWITCH, Segment, names_of, plain
 from .image import Image
 from .paths import shown
+
+
+def check_one_chosen(image: Image, foreground: Foreground) -> None:
+    """Refuse a map of several segments that a file names, if none is chosen of them."""
+    if len(image.segments) < 2 or image.is_channel or foreground.selects or not (image.data > 1).any():
+        return
+    raise ImageError(
+        f"{shown(image.path)}: it holds {len(image.segments)} segments, {names_of(image.segments)}: choose one with "
+        f"{SWITCH}, or take all with binarize=True (--binarize)"
+    )
 
 
 def compare_names(images: Sequence[Image], foreground: Foreground) -> list[str]:

@@ -13,6 +13,7 @@ from .libraries import place_of_image
 MOST_CHANNELS = 64
 FEWEST_VOXELS = 64  # of a channel; fewer may sum to 1 by chance
 ROUNDING = 2e-3  # of probabilities, at the least
+SCALES = (100.0, 255.0)  # what usually stands for 1
 MOST_ROUNDED = 8  # classes whose rounding adds up: of many, most are near 0
 EPS = {"bfloat16": 2.0**-7, "float16": 2.0**-10}  # by the type that a network gave
 
@@ -71,10 +72,16 @@ def check_classes(
 
 
 def check_scaled_classes(
-    arrays: Sequence[NDArray[Any]], names: Sequence[str], totals: Sequence[float]
+    arrays: Sequence[NDArray[Any]],
+    names: Sequence[str],
+    totals: Sequence[float] = SCALES,
+    raters: Sequence[Any] = (),
 ) -> None:
-    """Refuse raters, or channels of each, that sum to one of the totals at every voxel, such as 100 or 255, before they become votes."""
-    eps = max(map(_eps_of, arrays))
+    """Refuse raters, or channels of each, that sum to one of the totals at every voxel, before they become votes.
+
+    ``raters`` are what the arrays were made of, whose type tells how far they were rounded.
+    """
+    eps = max(map(_eps_of, (*raters, *arrays)))
     step = 1.0 if arrays[0].dtype.kind in "iu" else 0.0
     for total in dict.fromkeys(totals):
         _check_axes(arrays, names, total, eps, step)

@@ -19,6 +19,15 @@ MOST_LABELS = 10  # more different whole numbers look like a scaled probability
 ROUNDED = 1e-6  # of a scale: so far below 0 and above it values were rounded
 NOT_WHOLE = 1e-4  # what single precision makes of a label lies nearer to it
 ONE_SCALE = "give scale=100 or scale=255 (--scale 100 or --scale 255)"
+# Grey values of an image, such as FLAIR, told from scaled votes.
+GREY_END = 0.1  # of the scale: nearer to 0 or to the top are most votes of a network that is sure
+GREY_AT_ENDS = 0.15  # of what is above 0; images of heads have less there, networks' maps over half
+GREY_SHARE = 0.05  # of all voxels that a head fills; lesions fill less
+GREY_VALUES = 32  # different ones; means of some raters' masks have fewer
+GREY_VOXELS = 1000
+SAMPLE = 1 << 18
+
+AN_IMAGE = "it looks like an image, such as FLAIR, rather than a map of votes"
 
 
 @dataclass(frozen=True)
@@ -220,6 +229,20 @@ def looks_scaled(data: NDArray[Any]) -> float | None:
     return found if -ROUNDED * found <= finite.min() <= MOST_BACKGROUND else None
 
 
+def looks_grey(data: NDArray[Any], scale: float, inside: NDArray[Any] | None = None) -> bool:
+    """Tell whether most values above 0 lie between the ends of the scale, as those of an image of a head do.
+
+    It is a guess: maps of networks that are nowhere sure look so, too.
+    """
+    values = data.reshape(-1) if inside is None else data[inside != 0]
+    values = values[:: max(1, values.size // SAMPLE)]
+    above = values[np.isfinite(values) & (values > 0)]
+    if above.size < max(GREY_VOXELS, GREY_SHARE * values.size) or len(np.unique(above)) < GREY_VALUES:
+        return False
+    at_ends = np.count_nonzero((above <= GREY_END * scale) | (above >= (1 - GREY_END) * scale))
+    return bool(at_ends <= GREY_AT_ENDS * above.size)
+
+
 def _keeping_unread(data: NDArray[Any], marked: NDArray[np.bool_]) -> NDArray[Any]:
     """Return the votes with nan and infinity where the data have them."""
     if data.dtype.kind == "f":
@@ -246,6 +269,11 @@ def _scale_of(data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> flo
     for scale in SCALES:
         if highest <= scale * (1 + 1e-6):
             return scale
+    if looks_grey(data, highest, inside):
+        raise ValueError(
+            f"{name} goes up to {shown_number(highest)}, and {AN_IMAGE}: leave it out if so; if it holds scaled votes, give "
+            "the value that stands for a vote of 1, as in scale=1000 (--scale 1000)"
+        )
     raise ValueError(
         f"{name} goes up to {shown_number(highest)}: scale 'auto' knows 1, 100 and 255; give the value that stands for "
         "a vote of 1, as in scale=1000 (--scale 1000)"
@@ -256,6 +284,11 @@ def _scaled(
     data: NDArray[Any], name: str, scale: float, inside: NDArray[Any] | None, said: list[str]
 ) -> NDArray[Any]:
     """Return the values by the scale; remark a map that seems to have another one."""
+    if looks_grey(data, scale, inside):
+        said.append(
+            f"{name}: {AN_IMAGE}: most of its values above 0 lie between the ends of the scale {scale:g}; leave it out if it "
+            "is no rater's"
+        )
     if scale == 1:
         return data
     highest = _highest(data, inside)

@@ -37,6 +37,8 @@ class Grid:
         The affines of a header that has several: "qform" and "sform" of NIfTI, in mm.
     unit : str
         What the header counts in; the affine is in mm all the same.
+    codes : str
+        Codes of the header that are not defined, and count as 0.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Grid:
     placed: bool = True
     forms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     unit: str = "mm"
+    codes: str = ""
 
     @property
     def voxel_mm(self) -> NDArray[np.float64]:
@@ -243,7 +246,11 @@ def affine_lost(first: Grid, other: Grid) -> str | None:
         if grid.has_no_place:
             return _of_format(grid, right)
         if not grid.placed:
-            return f"the header of {grid.name} does not say where it lies (in NIfTI, qform and sform codes are 0, or not defined); {copy}"
+            why = f"not defined: {grid.codes}" if grid.codes else "not defined"
+            return (
+                f"the header of {grid.name} does not say where it lies (in NIfTI, qform and sform codes are 0, or {why}); "
+                f"{copy}"
+            )
         if grid.looks_like_none:
             identity = np.array_equal(np.abs(grid.affine), np.eye(4))
             what = "the identity" if identity else "straight, its first voxel at 0, 0, 0"

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..images.paths import short_names, shown
-from .terminal import LOOK, output, printable
+from .terminal import LOOK, fitting, output, print_below, printable
 
 if TYPE_CHECKING:
     from ..evaluation.lesions import Lesion
@@ -31,7 +31,7 @@ def print_evaluation(record: Record, written: Sequence[Path], *, lesions: bool) 
     console = output()
     result, files = record.evaluation, record.files
     names = [escape(name) for name in short_names([files["prediction"], files["truth"]])]
-    table = Table(title=" against ".join(names), **LOOK)
+    table = Table(title=fitting(" against ".join(names)), **LOOK)
     table.add_column("measure", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("that is", style="dim")
@@ -42,8 +42,7 @@ def print_evaluation(record: Record, written: Sequence[Path], *, lesions: bool) 
     console.print(table)
     if lesions:
         console.print(_lesion_table(record.lesions))
-    for line in (*_how(record), *wrote(written)):
-        console.print(line, highlight=False)
+    print_below(console, (*_how(record), *wrote(written)))
 
 
 def how_masks_were_made(options: Options) -> Iterator[str]:
@@ -154,7 +153,7 @@ def _lesion_table(lesions: Sequence[Lesion]) -> Table:
     title = f"lesions: {', '.join(counts)}"
     if len(kept) < len(lesions):
         title += f"; the {MOST_ROWS} largest"
-    table = Table(title=title, **LOOK)
+    table = Table(title=fitting(title), **LOOK)
     table.add_column("lesion", no_wrap=True)
     for name in ("mm³", "voxels", "overlap", "voxel"):
         table.add_column(name, justify="right", no_wrap=True)

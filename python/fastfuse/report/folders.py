@@ -19,7 +19,7 @@ from .evaluation import (
     wrote,
 )
 from .numbers import plural
-from .terminal import LOOK, output, printable
+from .terminal import LOOK, fitting, output, print_below, printable
 
 if TYPE_CHECKING:
     from ..evaluation.options import Options
@@ -49,8 +49,7 @@ def print_folders(
     console = output()
     console.print(_cases(result))
     console.print(_summary(result, folders))
-    for line in (*_how(result, folders, options), *wrote(written)):
-        console.print(line, highlight=False)
+    print_below(console, (*_how(result, folders, options), *wrote(written)))
 
 
 def _cases(result: FolderEvaluation) -> Table:
@@ -59,7 +58,7 @@ def _cases(result: FolderEvaluation) -> Table:
     title = plural(len(result.cases), "case")
     if len(kept) < len(result.cases):
         title += f"; the {MOST_ROWS} lowest in Dice"
-    table = Table(title=title, **LOOK)
+    table = Table(title=fitting(title), **LOOK)
     table.add_column("case", overflow="fold")
     for name in ("Dice", "HD95 (mm)", "lesion F1"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -72,7 +71,7 @@ def _cases(result: FolderEvaluation) -> Table:
 
 def _summary(result: FolderEvaluation, folders: Mapping[str, Path]) -> Table:
     names = " against ".join(name_of(folders[what]) for what in ("prediction", "truth"))
-    table = Table(title=names, **LOOK)
+    table = Table(title=fitting(names), **LOOK)
     table.add_column("measure", no_wrap=True)
     for name in ("mean", "95 %", "median"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -9,7 +9,7 @@ from typing import Any
 from .names import Names, for_tables
 from .numbers import millilitres, plural, rate, times
 from .table import Column, Row, Table, first_that_fits
-from .terminal import output, printable, width
+from .terminal import output, print_below, printable, width
 
 Facts = dict[str, Any]
 Cell = tuple[str, str]  # title and text; a title may have a second line
@@ -22,9 +22,8 @@ def print_fusion(facts: Facts, written: Sequence[Path]) -> None:
     console = output()
     table, said = _fitting(facts, width())
     table.print(console)
-    for line in (*said, *_volumes(facts), *_how(facts)):
-        console.print(printable(line), highlight=False)
-    console.print(f"wrote {', '.join(printable(path) for path in written)}", highlight=False)
+    names = ", ".join(str(path) for path in written)
+    print_below(console, map(printable, (*said, *_volumes(facts), *_how(facts), f"wrote {names}")))
 
 
 def _fitting(facts: Facts, columns: int | None) -> tuple[Table, Sequence[str]]:

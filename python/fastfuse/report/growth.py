@@ -9,7 +9,7 @@ from typing import Any
 from .names import Names, for_tables
 from .numbers import number, plural
 from .table import Column, Row, Table, first_that_fits
-from .terminal import output, printable, width
+from .terminal import output, print_below, printable, width
 
 TITLES = ("voxels", "ring", "size", "cut (image)")
 
@@ -23,8 +23,7 @@ def print_softened(sidecars: Sequence[dict[str, Any]], names: Sequence[str], wri
     table.print(console)
     said = next(plan.said for plan, one in zip(plans, tables, strict=True) if one is table)
     beside = "it" if len(sidecars) == 1 else "each soft mask"
-    for line in (*said, f"wrote {written}, with a .json beside {beside}"):
-        console.print(printable(line), highlight=False)
+    print_below(console, map(printable, (*said, f"wrote {written}, with a .json beside {beside}")))
 
 
 def _table(sidecars: Sequence[dict[str, Any]], names: Names) -> Table:

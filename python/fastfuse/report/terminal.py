@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from ..images.paths import shown
 
@@ -92,6 +94,28 @@ class _Output(Console):
 def output() -> Console:
     """Return standard output: lines wrap at a terminal's width, and nowhere else."""
     return _Output(soft_wrap=not is_terminal(sys.stdout), emoji=False)
+
+
+def print_below(console: Console, lines: Iterable[str], style: str = "") -> None:
+    """Print lines of text, each broken at spaces where the terminal, or COLUMNS, is narrower; their markup is escapes."""
+    columns = width()
+    for line in lines:
+        plain = Text.from_markup(line).plain
+        for part in [plain] if columns is None else broken(plain, columns):
+            console.print(Text(part, style=style), soft_wrap=True, highlight=False)
+
+
+def fitting(title: str) -> str:
+    """Return a title broken where it is wider than the terminal."""
+    columns = width()
+    return title if columns is None else "\n".join(broken(title, columns))
+
+
+def broken(text: str, columns: int, *, indent: str = "  ") -> list[str]:
+    """Return lines no wider than that, broken at spaces alone: numbers, switches and paths stay whole."""
+    return textwrap.wrap(
+        text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ) or [""]
 
 
 def _errors() -> Console:

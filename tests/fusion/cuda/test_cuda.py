@@ -229,7 +229,7 @@ def test_masks_of_any_type(dtype: Any) -> None:
 @needs_device
 def test_more_raters_than_a_device_takes() -> None:
     with pytest.raises(ValueError, match="there are 65 raters: a device takes at most 64"):
-        fastfuse.staple(votes_of("binary", 65), device="cuda")
+        fastfuse.staple(votes_of("binary", 65), axis=0, device="cuda")
 
 
 @needs_device
@@ -275,7 +275,7 @@ def test_files(tmp_path: Path) -> None:
     assert_same(there, fastfuse.fuse_files(paths, tmp_path / "d.nii.gz", device="cpu", **options), 1e-9)
     vote = np.full(SHAPE, 0.5, np.float32)
     nib.save(nib.Nifti1Image(vote, np.eye(4)), paths[1])
-    with pytest.raises(ValueError, match=r"r1\.nii\.gz\) holds 0\.5"):
+    with pytest.raises(ValueError, match=r"r1\.nii\.gz holds 0\.5"):
         fastfuse.fuse_files(paths, tmp_path / "e.nii.gz", device="cuda", method="staple")
 
 

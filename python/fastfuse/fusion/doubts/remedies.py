@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...inputs.foreground import ROUNDED, SCALES
 from ..declared import either
 from .comparison import are_probabilities
 from .evidence import Evidence
@@ -12,7 +13,10 @@ THE_MEAN = "take the mean (method='majority')"
 
 
 def for_a_fit(evidence: Evidence) -> str:
-    """Say what leads to another fit, or does without one."""
+    """Say what leads to another fit, or does without one; first of all, of a scale that is none of the votes'."""
+    scale = _wrong_scale(evidence)
+    if scale:
+        return scale
     if not evidence.method.estimates:
         return "choose another cut"
     tries = _other_fits(evidence)
@@ -21,6 +25,33 @@ def for_a_fit(evidence: Evidence) -> str:
         first = f"for networks' probabilities {THE_MEAN}"
         return f"{first}, or {attempt}" if attempt else first
     return attempt or f"{THE_MEAN} in place of a fit"
+
+
+def _wrong_scale(evidence: Evidence) -> str:
+    """Say what to do about a scale by which no vote reaches the cut; nothing where there is none such."""
+    if evidence.case is None:
+        return ""
+    given = evidence.case.votes.scaled_by or evidence.options.scale
+    arrays = evidence.case.given.arrays
+    if (
+        not isinstance(given, (int, float))
+        or given <= 1
+        or not all(isinstance(one, np.ndarray) for one in arrays)
+    ):
+        return ""
+    highest = max(float(np.nanmax(array, initial=0.0)) for array in arrays)
+    if not highest < evidence.cut:
+        return ""
+    fitting = next((scale for scale in SCALES if highest * given <= scale * (1 + ROUNDED)), given)
+    remedy = "leave it out" if fitting == 1 else f"give {_as_option(fitting)}"
+    return (
+        f"{_as_option(given)} makes votes of at most {highest:.2g} of values up to {highest * given:.4g}: it seems to be "
+        f"wrong; {remedy if fitting < given else 'give the value that stands for a vote of 1'}"
+    )
+
+
+def _as_option(scale: float) -> str:
+    return f"scale={scale:g} (--scale {scale:g})"
 
 
 def for_slow_em(evidence: Evidence) -> str:
@@ -50,11 +81,17 @@ def _other_fits(evidence: Evidence) -> list[str]:
 
 
 def _are_masks(evidence: Evidence) -> bool:
-    """Tell binary votes, for which both M-steps are the same."""
+    """Tell binary votes, for which both M-steps are the same; votes on a device are not looked at."""
     if evidence.case is None or evidence.options.select_label is not None:
         return evidence.case is not None
     arrays = evidence.case.given.arrays
-    return all(array.dtype.kind in "bui" or not ((array > 0) & (array < 1)).any() for array in arrays)
+    return all(_is_mask(array) for array in arrays)
+
+
+def _is_mask(array: object) -> bool:
+    if not isinstance(array, np.ndarray):
+        return False
+    return array.dtype.kind in "bui" or not ((array > 0) & (array < 1)).any()
 
 
 def _can_be_masked(evidence: Evidence) -> bool:

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
-from ...inputs.names import enumerated
 from ..checks import READABLE, check_memory
 from ..image import Image
 from ..paths import shown
 from ..wanted import Wanted
 from .quiet import quiet
-from .segments import SWITCH, Segment, filled_axes, named
+from .segments import SWITCH, Segment, filled_axes, named, names_of
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
@@ -160,8 +159,7 @@ def _numbered(path: Path, segments: list[Segment], labels: Sequence[int]) -> lis
     """Return these labels; refuse the first that no segment has."""
     for label in labels:
         if all(one.label != label for one in segments):
-            held = enumerated([f"{shown(one.name)} (label {one.label})" for one in segments])
-            raise ImageError(f"{shown(path)}: there is no segment {label}; it holds {held}")
+            raise ImageError(f"{shown(path)}: there is no segment {label}; it holds {names_of(segments)}")
     return list(labels)
 
 
@@ -175,8 +173,8 @@ def _labelled(
     fractional: bool,
 ) -> NDArray[Any]:
     """Return a map of all segments' numbers; refuse soft segments, and those that overlap."""
-    names = enumerated([f"{shown(one.name)} (label {one.label})" for one in segments])
-    remedy = f"choose by select_label (--select-label K) or {SWITCH}"
+    names = names_of(segments)
+    remedy = f"choose one with {SWITCH}, or select_label=K (--select-label K)"
     if fractional:
         raise ImageError(f"{shown(path)}: it holds {len(segments)} soft segments, {names}: {remedy}")
     volume = np.zeros(lattice.shape, np.uint16, order="F")

@@ -82,7 +82,12 @@ def read_meta_image(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Im
     remark = remark_on(path, (*doubts, surplus))
     shape, _ = check_content(path, data.shape, data.dtype)
     return Image(
-        path, np.asfortranarray(data).reshape(shape, order="F"), affine, placed=placed, remark=remark
+        path,
+        np.asfortranarray(data).reshape(shape, order="F"),
+        affine,
+        placed=placed,
+        remark=remark,
+        channels_last=channels > 0 and len(shape) == 4,
     )
 
 

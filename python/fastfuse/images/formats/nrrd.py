@@ -95,6 +95,7 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
         remark=remark_on(path, (*doubts, doubt)),
         segments=tuple(segments),
         is_channel=bool(wanted.foreground.segments),
+        channels_last=len(shape) == 4,
         fills=filled_axes(values, across) if segments else None,
     )
 

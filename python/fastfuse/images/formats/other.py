@@ -17,9 +17,11 @@ from nibabel.imageglobals import logger as nibabel_log
 from ...errors import ImageError
 from .. import gz
 from ..checks import READABLE, check_content, check_memory
+from ..grids.forms import codes_in
 from ..image import Image
 from ..nifti import mended_in_words, with_thickness
 from ..paths import remark_on, shown
+from .foreign import PACKED, format_of
 from .quiet import quiet
 
 # What files are that hold no volume, by their ending.
@@ -36,6 +38,20 @@ NO_VOLUMES = {
     ".pkl": "a pickle, which may run programs", ".pickle": "a pickle, which may run programs",
     ".bval": "a table", ".bvec": "a table", ".gif": "a GIF", ".bmp": "a BMP", ".mp4": "a film",
 }  # fmt: skip
+ONLY_UNPACKED = (
+    ".nrrd",
+    ".nhdr",
+    ".mha",
+    ".mhd",
+    ".dcm",
+    ".npy",
+    ".npz",
+    ".png",
+    ".tif",
+    ".tiff",
+    ".par",
+    ".rec",
+)
 # What content is, by its first bytes.
 CONTENT = {
     b"%PDF": "PDF", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"PK\3\4": "a zip archive", b"GIF8": "GIF",
@@ -92,9 +108,19 @@ def refuse_no_volume(path: Path) -> None:
         raise ImageError(f"{shown(path)}: it is compressed by {what}, which is not read: unpack it by {by}")
     if name.endswith(".zip"):
         raise ImageError(f"{shown(path)}: it is an archive: unpack it; fastfuse reads {READABLE}")
+    if name.endswith(tuple(ending + packed for ending in ONLY_UNPACKED for packed in PACKED)):
+        raise ImageError(
+            f"{shown(path)}: it is compressed as a whole, which is read of NIfTI only: unpack it first"
+        )
     for ending, what in NO_VOLUMES.items():
         if name.endswith((ending, f"{ending}.gz")):
             raise ImageError(f"{shown(path)}: it is {what}, and no volume; fastfuse reads {READABLE}")
+    foreign = format_of(path)
+    if foreign is not None and not foreign.is_read:
+        raise ImageError(
+            f"{shown(path)}: by its name it is {foreign.title}, which fastfuse does not read: convert it to NIfTI by "
+            f"{foreign.by}"
+        )
 
 
 def looks_like(path: Path) -> str | None:
@@ -145,6 +171,8 @@ def _by_nibabel(path: Path, load: Callable[[], Any]) -> Any:
         raise ImageError(_lacks(path, error)) from error
     except nib.filebasedimages.ImageFileError as error:
         what = looks_like(path)
+        if what is None and format_of(path) is not None:
+            raise ImageError(_broken(path, ValueError("its content is not that"))) from error
         seen = f"its content looks like {what}" if what else "its format is unknown"
         raise ImageError(f"{shown(path)}: cannot be read, {seen}; fastfuse reads {READABLE}") from error
     except Exception as error:
@@ -179,6 +207,7 @@ def _image(path: Path, image: Any, said: list[str]) -> Image:
         scaled=data.dtype != stored,
         remark=remark_on(path, (*doubts, doubt)),
         placed=False if analyze or doubts else None,
+        unknown_codes=codes_in(doubts),
     )
 
 
@@ -192,12 +221,20 @@ def _says_where(path: Path) -> bool:
 
 
 def _lacks(path: Path, error: ImportError) -> str:
-    needs = error.name or str(error)
-    return f"{shown(path)}: reading this format needs a package that is not installed ({shown(needs)}); convert it to NIfTI"
+    needs, foreign = shown(error.name or str(error)), format_of(path)
+    title, by = ("this format", "") if foreign is None else (foreign.title, f" by {foreign.by}")
+    return f"{shown(path)}: reading {title} needs the package {needs}, which is not installed: install it, or convert the file to NIfTI{by}"
 
 
 def _broken(path: Path, error: Exception) -> str:
-    reason = " ".join((str(error) or type(error).__name__).split())[:200]
+    reason = " ".join(str(error).split())[:200]
+    reason = type(error).__name__ if reason in ("", "None") else shown(reason)
     if isinstance(error, FileNotFoundError):
         return f"{shown(path)}: a file that belongs to it is missing ({shown(str(error.filename or reason))})"
-    return f"{shown(path)}: cannot be read ({shown(reason)}); is it a complete image file?"
+    foreign = format_of(path)
+    if foreign is None:
+        return f"{shown(path)}: cannot be read ({reason}); is it a complete image file?"
+    return (
+        f"{shown(path)}: by its name it is {foreign.title}, but it cannot be read as that ({reason}): if it is complete, "
+        f"convert it to NIfTI by {foreign.by}"
+    )

@@ -78,7 +78,7 @@ def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str]) -> lis
     """
     if not segments:
         raise ImageError(
-            f"{shown(path)}: it names no segments (.seg.nrrd and DICOM SEG do): choose by select_label "
+            f"{shown(path)}: it names no segments (.seg.nrrd and DICOM SEG do): choose by select_label=K "
             "(--select-label K) instead"
         )
     return [_named(path, segments, name) for name in wanted]
@@ -112,11 +112,12 @@ def one_image(
     path : Path
     values : ndarray
     across : sequence of int
-        The axis along which layers lie, if there are several. Layers of floats are channels of a network, and go last.
+        The axis along which layers lie, if there are several. Layers of floats are channels of a network, and go last,
+        if the file names no segments.
     segments : sequence of Segment
     foreground : Foreground
     """
-    if across and values.dtype.kind == "f" and not foreground.segments:
+    if across and values.dtype.kind == "f" and not segments:
         return np.moveaxis(values, across[0], -1)
     layers = [values]
     if across:
@@ -141,16 +142,19 @@ def chosen(
     if foreground.segments:
         found = named(path, segments, foreground.segments)
         _check_layers(path, found, len(layers))
+        _check_whole(path, found, layers)
         parts = [layers[one.layer] == one.label for one in found]
         return np.asarray(np.logical_or.reduce(parts), dtype=np.uint8)
     if len(layers) == 1:
         return layers[0]
     if foreground.labels:
+        _check_whole(path, [one for one in segments if one.label in foreground.labels], layers)
         return _label_map(path, layers, segments, foreground.labels)
     if foreground.binarize:
         return np.asarray(np.logical_or.reduce([layer > 0 for layer in layers]), dtype=np.uint8)
     if len(segments) == 1:
         _check_layers(path, segments, len(layers))
+        _check_whole(path, segments, layers)
         return np.asarray(layers[segments[0].layer] == segments[0].label, dtype=np.uint8)
     raise ImageError(f"{shown(path)}: it holds {len(layers)} layers{_names(segments)}: {_remedy(segments)}")
 
@@ -189,6 +193,23 @@ def _check_layers(path: Path, segments: Sequence[Segment], layers: int) -> None:
             raise ImageError(
                 f"{shown(path)}: its segment {one.name!r} lies in layer {one.layer}, but it holds {layers}; mend the header"
             )
+
+
+def _check_whole(path: Path, segments: Sequence[Segment], layers: Sequence[NDArray[Any]]) -> None:
+    """Refuse soft segments, whose label does not stand in the voxels."""
+    for one in segments:
+        layer = layers[min(one.layer, len(layers) - 1)]
+        soft = layer != np.rint(layer) if layer.dtype.kind == "f" else np.zeros(1, bool)
+        if soft.any():
+            raise ImageError(
+                f"{shown(path)}: its segment {one.name!r} holds fractions, such as {float(layer[soft][0]):.4g}, and no labels: "
+                "save it as binary labels, or as a file of its own, as .nii.gz"
+            )
+
+
+def names_of(segments: Iterable[Segment]) -> str:
+    """Return the names of segments and their labels in words."""
+    return enumerated([f"{shown(one.name)} (label {one.label})" for one in segments])
 
 
 def filled_axes(values: NDArray[Any], across: Sequence[int] = ()) -> tuple[bool, ...]:

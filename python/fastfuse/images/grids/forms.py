@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..paths import shown
 Affine = NDArray[np.float64]
 
 LEAST_SIDE, MOST_SIDE = 0.01, 100  # mm, of voxels whose unit is not doubted
+LAST_CODE = 5  # of NIfTI's codes of forms
 CODES = {"qform": "qform_code", "sform": "sform_code"}
 
 
@@ -27,6 +29,19 @@ def unit_doubt(header: Any, sides: NDArray[np.float64]) -> str:
         voxel = " x ".join(f"{side:.3g}" for side in sides)
         return f"its header gives no unit, and voxels of {voxel} are taken in mm; is that right?"
     return ""
+
+
+def of_unknown_code(header: Any, form: str, code: int) -> str:
+    """Return what is to be said of a form's code that NIfTI does not define; nibabel has set it to 0."""
+    other = "qform" if form == "sform" else "sform"
+    used = int(header[CODES[other]]) > 0
+    done = f"the {other} is used" if used else "its header then does not say where it lies"
+    return f"its {CODES[form]} {code} is not defined (0 to {LAST_CODE} are), so its {form} is left out, and {done}"
+
+
+def codes_in(doubts: list[str]) -> str:
+    """Return the codes that doubts of a header speak of, such as sform_code 99."""
+    return " and ".join(dict.fromkeys(re.findall(r"[qs]form_code -?\d+", " ".join(doubts))))
 
 
 def forms_of(header: Any) -> dict[str, Affine]:

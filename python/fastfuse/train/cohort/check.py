@@ -56,7 +56,7 @@ def examine_cohort(
     """Read every file of a cohort, and list each case's problems.
 
     Problems are missing and surplus files, gaps in the raters' numbers, files that cannot be read completely or are
-    not on FLAIR's grid, NaN, infinite and constant images, and masks that are not binary, are empty, lie outside
+    not on FLAIR's grid, NaN, infinite and constant images, those of two values, files of equal content, and masks that are not binary, are empty, lie outside
     the brain, or far from all other raters' masks.
 
     Parameters
@@ -114,7 +114,8 @@ def _examine(case: Case, usual: int, *, fix_flips: bool) -> CheckedCase:
 def _file_problems(case: Case, usual: int) -> Iterator[Problem]:
     """Yield the problems that the files' names tell."""
     for name in case.missing:
-        yield Problem(case.name, name, "missing", "add the file, or take the case out of the cohort")
+        alone = "; without it, nothing else of the case can be compared" if name == "FLAIR" else ""
+        yield Problem(case.name, name, "missing", f"add the file, or take the case out of the cohort{alone}")
     if len(case.masks) < 2:
         yield Problem(
             case.name, "", f"{_raters(len(case.masks))}, at least 2 are needed", "add the others' masks"

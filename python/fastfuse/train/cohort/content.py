@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import GridError, ImageError
 from ...images.image import Image, votes_of
+from ...images.paths import shown
 from ...images.reading import read
 from ...inputs.grids import check_same_grid
 from ...inputs.mirrors import AXES, Marked, axes_in_words, misfit_of
@@ -21,6 +22,7 @@ from .msseg import Case
 from .problem import Problem
 
 MOST_NAMED = 5  # values of a mask that a message lists
+SAMPLE = 1 << 12  # voxels that are looked at first
 ALONE = 0.25  # least share of a mask that other raters mark too; a mirrored mask shares less
 
 
@@ -93,6 +95,8 @@ def content_problems(voxels: Voxels) -> Iterator[Problem]:
         yield from (Problem(case, name, *found) for found in _of_image(image))
     for name, stored in voxels.stored.items():
         yield from (Problem(case, name, *found) for found in _of_mask(stored))
+    for files in (voxels.images, voxels.stored):
+        yield from (Problem(case, name, *found) for name, found in _copies(files))
     for name, mask in voxels.masks.items():
         yield from (Problem(case, name, *found) for found in _of_lesions(name, mask, voxels))
 
@@ -103,6 +107,33 @@ def _of_image(image: NDArray[Any]) -> Iterator[tuple[str, str]]:
         yield f"{odd:,} voxels are NaN or infinite", "set them to 0, or copy the file again"
     if odd < image.size and np.nanmin(image) == np.nanmax(image):
         yield f"is {np.nanmin(image):g} everywhere", "copy the file again"
+    elif not odd and _has_two_values(image):
+        low, high = np.unique(image)
+        yield f"holds {low:g} and {high:g} only, as a mask does", "put the image there"
+
+
+def _has_two_values(image: NDArray[Any]) -> bool:
+    """Tell whether an image holds two values; a few voxels tell most that do not."""
+    few = image.reshape(-1)[:: max(1, image.size // SAMPLE)]
+    return np.unique(few).size <= 2 and np.unique(image).size == 2
+
+
+def _copies(files: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield the files that hold what another before them holds; those that hold nothing but 0 are left out."""
+    kept: dict[tuple[int, ...], list[str]] = {}
+    for name, values in files.items():
+        total = int(np.count_nonzero(values))
+        same = kept.setdefault((*values.shape, total), [])
+        first = next((other for other in same if np.array_equal(files[other], values)), None)
+        if first is not None and total:
+            yield (
+                name,
+                (
+                    f"holds the same voxels as {shown(first)}",
+                    "copy the right file there, or leave out one of the two",
+                ),
+            )
+        same.append(name)
 
 
 def _of_mask(stored: NDArray[Any]) -> Iterator[tuple[str, str]]:

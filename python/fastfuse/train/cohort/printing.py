@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...images.paths import shown
 from ...report.numbers import plural
 from ...report.table import Column, Row, Table, first_that_fits
-from ...report.terminal import output, printable, width
+from ...report.terminal import output, print_below, printable, width
 
 if TYPE_CHECKING:
     from .check import CheckedCase
@@ -26,16 +26,14 @@ def print_check(checked: Sequence[CheckedCase], outside: Sequence[str]) -> None:
     console = output()
     problems = [problem for case in checked for problem in case.problems]
     first_that_fits([_table(checked, wide=wide) for wide in (True, False)], width()).print(console)
-    for line in lines_of(problems):
-        console.print(f"[red]{printable(line)}[/]", highlight=False)
-    for line in lines_of([note for case in checked for note in case.notes]):
-        console.print(printable(f"note: {line}"), highlight=False)
+    print_below(console, map(printable, lines_of(problems)), "red")
+    notes = [f"note: {line}" for line in lines_of([note for case in checked for note in case.notes])]
     if outside:
         lie = "lies" if len(outside) == 1 else "lie"
         said = f"note: {plural(len(outside), 'file')} {lie} in no folder of a case, such as {outside[0]}: not read"
-        console.print(printable(said), highlight=False)
+        notes.append(said)
     more = ", each listed by --json" if len(list(lines_of(problems))) < len(problems) else ""
-    console.print(f"{plural(len(problems), 'problem')}{more}", highlight=False)
+    print_below(console, map(printable, (*notes, f"{plural(len(problems), 'problem')}{more}")))
 
 
 def _table(checked: Sequence[CheckedCase], *, wide: bool) -> Table:

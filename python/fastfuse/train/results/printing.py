@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...report.table import Column, Table
 from ...report.table import Row as TableRow
-from ...report.terminal import output, printable
+from ...report.terminal import output, print_below, printable
 from .differences import Difference
 from .measures import SHOWN, TABLE_1
 from .table import Row
@@ -20,7 +20,7 @@ def print_table(rows: Sequence[Row], out: Path) -> None:
     """Print Table 1, our values above the paper's, differences to STAPLE, what failed, and the folder of the results."""
     console = output()
     if not rows:
-        console.print(f"wrote what is ready below {printable(out)}", highlight=False)
+        print_below(console, [f"wrote what is ready below {printable(out)}"])
         return
     columns = [Column("trained on", right=False), *map(Column, (*TITLES, "n"))]
     table = []
@@ -31,12 +31,10 @@ def print_table(rows: Sequence[Row], out: Path) -> None:
     title = "Table 1, in percent: against the experts, and against STAPLE; n: cases / networks / seeds"
     Table(title, columns, table).print(console)
     for line in failures_of(rows):
-        console.print(f"{MARK} {printable(line)}", highlight=False)
-    console.print("paper: one run on MSSEG-2016, other images than these\n", highlight=False)
+        print_below(console, [f"{MARK} {printable(line)}"])
+    print_below(console, ["paper: one run on MSSEG-2016, other images than these", ""])
     _print_differences(rows)
-    console.print(
-        f"wrote table1.md, metrics.csv, figures and all else below {printable(out)}", highlight=False
-    )
+    print_below(console, [f"wrote table1.md, metrics.csv, figures and all else below {printable(out)}"])
 
 
 def _print_differences(rows: Sequence[Row]) -> None:

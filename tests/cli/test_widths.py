@@ -1,0 +1,80 @@
+"""What the shell prints at narrow widths, and on terminals that know ASCII only."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fastfuse.report.terminal import broken
+
+from ..cohorts import current_case
+from ..command import run_here
+from .common import MASKS, case_in, ran
+
+NETWORKS = [f"network_{i}.nii.gz" for i in range(4)]
+ANSWERS = {
+    "fuse": ["fuse", *NETWORKS, "-o", "c.nii.gz", "--save-label", "label.nii.gz", "--overwrite"],
+    "fuse-soften": ["fuse", *MASKS, "-o", "c.nii.gz", "--soften", "--image", "flair.nii.gz", "--overwrite"],
+    "soften": ["soften", *MASKS, "--image", "flair.nii.gz", "--out-dir", "soft", "--overwrite"],
+    "evaluate": ["evaluate", *MASKS[:2], "--save-lesions", "l.nii.gz", "--overwrite"],
+    "check": ["check", "cohort"],
+}
+COMMANDS = ([], ["fuse"], ["soften"], ["evaluate"], ["demo"], ["check"], ["experiment"])
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = case_in(tmp_path_factory.mktemp("case"))
+    made = current_case(folder / "cohort", "Center_01", "Patient_01")
+    (made / "Preprocessed_Data" / "FLAIR_preprocessed.nii.gz").unlink()
+    return folder
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_no_line_is_wider(case: Path, answer: str, columns: int) -> None:
+    """Nothing is lost either: without its breaks, the text is that of a wide terminal."""
+    done, wide = (run_here(case, *ANSWERS[answer], columns=width) for width in (columns, 400))
+    assert done.stdout
+    assert [line for line in done.stdout.splitlines() if len(line) > columns] == []
+    below = [" ".join(text.partition("Marked: ")[2].split()) for text in (done.stdout, wide.stdout)]
+    if answer == "fuse":
+        assert below[0] == below[1]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words) or "fastfuse")
+def test_no_line_of_the_help_is_wider(tmp_path: Path, command: list[str], columns: int) -> None:
+    told = run_here(tmp_path, *command, "--help", columns=columns).stdout
+    assert [line for line in told.splitlines() if len(line) > columns] == []
+    wide = run_here(tmp_path, *command, "--help", columns=400).stdout
+    examples = [
+        re.sub(r" \\\n +", " ", text).partition("Examples:")[2].partition("\n\n")[0] for text in (told, wide)
+    ]
+    assert examples[0].split("\n") == examples[1].split("\n")  # as the shell reads them, too
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_signs_that_a_terminal_lacks(case: Path, answer: str, encoding: str) -> None:
+    done = ran(case, *ANSWERS[answer], columns=100, encoding=encoding, env={"PYTHONIOENCODING": encoding})
+    assert done.stdout
+    assert "\\u" not in done.stdout + done.stderr
+    assert "\\x" not in done.stdout + done.stderr
+    assert re.search(r"---", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "lines"),
+    [
+        ("", 10, [""]),
+        ("one two three", 9, ["one two", "  three"]),
+        ("wrote /a/very/long/path-with-hyphens.nii.gz, x", 20, ["wrote", "  /a/very/long/path-with-hyphens.nii.gz,", "  x"]),
+        ("give --ring-radius-mm 12.345", 18, ["give", "  --ring-radius-mm", "  12.345"]),
+    ],
+)  # fmt: skip
+def test_breaks(text: str, columns: int, lines: list[str]) -> None:
+    """Numbers, switches and paths stay whole, even where that makes a line too wide."""
+    assert broken(text, columns) == lines
