@@ -59,6 +59,11 @@ def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
     """Return an error that says how to install a missing package, or why one that is there cannot be loaded."""
     parts = (error.name or "").split(".")
     missing = isinstance(error, ModuleNotFoundError) and all(part and part[0] != "_" for part in parts)
+    if "failed to map segment" in str(error) or "Cannot allocate memory" in str(error):
+        return FastfuseError(
+            f"{what} cannot load a package that is installed, for want of memory ({reason_of(error)}): raise the limit of "
+            "this process (ulimit -v) or of its container"
+        )
     if not missing:  # a part of a package that is there: no memory for it, or no library of the system
         return FastfuseError(f"{what} cannot load a package that is installed: {reason_of(error)}")
     return FastfuseError(f"{what} needs {error.name}: pip install 'fastfuse[{extra}]'")
@@ -66,6 +71,7 @@ def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
 
 # A terminal's escape sequences, as some libraries put into their errors.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+_ADDRESS = re.compile(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-fA-F]+>")  # of an object in memory
 _LONGEST_REASON = 300
 
 
@@ -73,7 +79,7 @@ def reason_of(error: BaseException) -> str:
     """Return why another library failed: its first line without a terminal's escape codes, or the error's type."""
     said = getattr(error, "strerror", None) or str(error)
     lines = [line.strip() for line in _ESCAPES.sub("", said).splitlines()]
-    first = next((line for line in lines if line), type(error).__name__)
+    first = next((_ADDRESS.sub(r"\1", line) for line in lines if line), type(error).__name__)
     return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]}..."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,14 @@ def test_channels_of_a_network(tmp_path: Path) -> None:
             path, truth, channel_axis=axis, select_label=2, truth_select_label=3, tolerance_mm=1
         )
         assert asdict(found) == pytest.approx(asdict(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("option", [{"threshold": 60}, {"binarize": True}])
+def test_a_cut_that_does_nothing_is_said(option: dict[str, Any]) -> None:
+    said = "the cut 0.7 does nothing here, as (the threshold|binarize) makes a mask of it"
+    with pytest.warns(fastfuse.FusionWarning, match=f"prediction: {said}"):
+        cut = evaluate(PREDICTION * 100, TRUTH, cut=0.7, **option)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert asdict(evaluate(PREDICTION * 100, TRUTH, **option)) == pytest.approx(asdict(cut), nan_ok=True)
+        evaluate(PREDICTION, TRUTH, cut=0.7)

@@ -6,6 +6,7 @@ import json
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -172,3 +173,71 @@ def test_raters_are_called_by_their_files(tmp_path: Path, paths: list[Path], mas
             assert "rater 4" not in done.stderr
     full = save(tmp_path / "full.nii", 0 * masks[0] + 1)
     assert remarks_of("fuse", *paths, full, "-o", "c.nii", folder=tmp_path) == ["full.nii marks everything"]
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("cut", [0.7, 0.5, 1.0, 1 / 3])
+@pytest.mark.parametrize("soften", [False, True])
+def test_empty_by_ties(tmp_path: Path, masks: np.ndarray, cut: float, soften: bool) -> None:
+    """Where the highest probability is the cut, the option is named that makes it background."""
+    if soften and cut != 1:
+        pytest.skip("masks that grow are 0 and 1 where they were drawn")
+    path = save(tmp_path / "a.nii", (masks[0] * np.float32(1 if soften else cut)).astype(np.float32))
+    more: dict[str, Any] = {}
+    if soften:
+        flair = save(tmp_path / "f.nii", np.random.default_rng(0).normal(size=masks[0].shape))
+        more = {"image": flair, "soften": True}
+    for ties, words in (("background", ["ties='background'"]), ("foreground", [])):
+        fastfuse.fuse_files(
+            [path, path], tmp_path / "c.nii", method="majority", cut=cut, ties=ties, overwrite=True, **more
+        )
+        said = " ".join(json.loads((tmp_path / "c.json").read_text())["warnings"])
+        assert ("the consensus is empty at the cut" in said) == bool(words)
+        assert all(word in said for word in words)
+    fastfuse.fuse_files(
+        [path, path], tmp_path / "c.nii", method="majority", cut=min(1, cut * 1.01), ties="background", overwrite=True
+    )  # fmt: skip
+    said = " ".join(json.loads((tmp_path / "c.json").read_text())["warnings"])
+    assert ("ties=" in said) == (cut == 1)
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_map_of_lesions_is_no_rater(tmp_path: Path, masks: np.ndarray) -> None:
+    block = np.zeros(masks[0].shape, np.uint8)
+    block[2:6, 2:6, 2:6] = 1
+    truth = save(tmp_path / "t.nii", block)
+    other = save(tmp_path / "p.nii", block | np.roll(block, 7, 0))
+    for prediction, only_found in ((truth, True), (other, False)):
+        lesions = tmp_path / "l.nii"
+        fastfuse.evaluate_files(prediction, truth, save_lesions=lesions, overwrite=True)
+        if only_found:
+            fastfuse.fuse_files([truth, lesions], tmp_path / "c.nii")
+            said = " ".join(json.loads((tmp_path / "c.json").read_text())["warnings"])
+            assert "l.nii is a map of found, missed and false lesions that fastfuse wrote" in said
+        else:
+            with pytest.raises(
+                fastfuse.ImageError,
+                match=r"l\.nii: it is a map of found, .* that fastfuse wrote, not a rater's",
+            ):
+                fastfuse.fuse_files([truth, lesions], tmp_path / "d.nii")
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_counts_are_no_rater(tmp_path: Path, paths: list[Path]) -> None:
+    fastfuse.fuse_files(paths, tmp_path / "c.nii", save_counts=tmp_path / "n.nii")
+    with pytest.raises(fastfuse.ImageError, match=r"n\.nii: it is a consensus that fastfuse wrote"):
+        fastfuse.fuse_files([*paths, tmp_path / "n.nii"], tmp_path / "d.nii")
+
+
+def test_a_text_is_no_list(tmp_path: Path, paths: list[Path]) -> None:
+    """Its letters are neither names nor files."""
+    ones = [np.array([[0, 1], [1, 1]])] * 2
+    for call in (
+        lambda: fastfuse.tabulate(ones, names="ab"),
+        lambda: fastfuse.VoteTable([[0, 1]], [3], names="ab"),
+        lambda: fastfuse.fuse_files(paths[:2], tmp_path / "c.nii", names="ab"),
+    ):
+        with pytest.raises(TypeError, match="names is 'ab', one text: give a list of names"):
+            call()
+    with pytest.raises(TypeError, match=r"present is 'a\.nii': give a list of paths"):
+        fastfuse.fuse_files(paths, tmp_path / "c.nii", present="a.nii")

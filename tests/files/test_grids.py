@@ -102,6 +102,39 @@ def test_units_of_other_formats_are_millimetres(tmp_path: Path, masks: np.ndarra
     assert nib.load(tmp_path / "c.nii").header.get_xyzt_units()[0] == "mm"
 
 
+@pytest.mark.parametrize("ending", ["npy", "tif", "mha", "nrrd"])
+def test_no_size_is_taken_where_a_grid_is_named(tmp_path: Path, masks: np.ndarray, ending: str) -> None:
+    """A file that is put on a named grid has its voxels' size; other doubts about it stay."""
+    grid = save(tmp_path / "g.nii", masks[0])
+    path = tmp_path / f"a.{ending}"
+    sizes = " ".join(map(str, masks[1].shape))
+    if ending == "npy":
+        np.save(path, masks[1])
+    elif ending == "tif":
+        pillow = pytest.importorskip("PIL.Image")
+        pages = [pillow.fromarray(255 * page) for page in masks[1].T]
+        pages[0].save(path, save_all=True, append_images=pages[1:])
+    else:
+        head = {
+            "mha": f"NDims = 3\nDimSize = {sizes}\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n",
+            "nrrd": f"NRRD0004\ndimension: 3\ntype: uchar\nsizes: {sizes}\nencoding: raw\n\n",
+        }[ending]
+        path.write_bytes(head.encode() + masks[1].tobytes(order="F"))
+    for job in (
+        lambda: fastfuse.fuse_files([grid, path], tmp_path / "c.nii", grid=grid, overwrite=True),
+        lambda: fastfuse.evaluate_files(path, grid, grid=grid),
+        lambda: fastfuse.soften_files([path], grid, output=tmp_path / "s.nii", grid=grid, overwrite=True),
+    ):
+        with pytest.warns(fastfuse.FusionWarning) as caught:
+            job()
+        said = "; ".join(str(one.message) for one in caught)
+        assert "is taken to lie on the grid of g.nii" in said
+        assert "1 mm is taken" not in said
+        assert ("255 is taken as 1" in said) == (ending == "tif")
+    with pytest.warns(fastfuse.FusionWarning, match="1 mm is taken"):
+        fastfuse.fuse_files([path, path], tmp_path / "c.nii", overwrite=True)
+
+
 def test_formats_without_a_place_are_given_a_grid(
     tmp_path: Path, paths: list[Path], masks: np.ndarray
 ) -> None:

@@ -81,6 +81,21 @@ def test_moved_sform(tmp_path: Path, masks: np.ndarray, move: str, moved_one: in
 
 
 @quiet
+@pytest.mark.parametrize("move", MOVES)
+def test_one_right_by_each_form(tmp_path: Path, masks: np.ndarray, move: str) -> None:
+    """No form is right for both, so that none is advised."""
+    files = [
+        two_forms(tmp_path / "a.nii", masks[0], AFFINE, MOVES[move]),
+        two_forms(tmp_path / "b.nii", masks[1], MOVES[move] @ np.diag([1, -1, 1, 1]), AFFINE),
+    ]
+    with pytest.raises(
+        fastfuse.GridError, match="each needs another form, so write the right affine"
+    ) as caught:
+        fused(tmp_path, files)
+    assert "--use" not in str(caught.value)
+
+
+@quiet
 @pytest.mark.parametrize("move", [shifted(8.5), shifted(3)], ids=["a part of a voxel", "whole voxels"])
 def test_cropped_and_moved(tmp_path: Path, masks: np.ndarray, move: np.ndarray) -> None:
     """A part of the volume with two places is not padded at either, unless one is chosen."""
@@ -323,3 +338,58 @@ def test_units_are_doubted(tmp_path: Path, code: int, side: float, said: str | N
     patch(path, 123, bytes([code]))
     remark = reading.read(path).remark
     assert remark is None if said is None else said in str(remark)
+
+
+@pytest.mark.parametrize("side", [1e30, 1e7, 1e-8, 1e-30])
+@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("options", [{}, {"resample": "nearest"}])
+def test_voxels_of_no_image(
+    tmp_path: Path, masks: np.ndarray, side: float, axis: int, options: dict[str, str]
+) -> None:
+    image = nib.Nifti1Image(masks[0], AFFINE)
+    image.set_qform(AFFINE, 1)
+    image.set_sform(None, 0)
+    image.header["pixdim"][1 + axis] = side
+    (tmp_path / "a.nii").write_bytes(image.header.binaryblock + b"\0" * 4 + masks[0].tobytes(order="F"))
+    files = [save(tmp_path / "b.nii", masks[1]), tmp_path / "a.nii"]
+    with pytest.raises(
+        fastfuse.ImageError, match=r"a\.nii: its voxels measure .* mm, as no image's do; mend"
+    ):
+        fused(tmp_path, files, **options)
+
+
+def with_side(path: Path, data: np.ndarray, side: float, axis: int) -> Path:
+    """Save a file whose qform alone is set, with one voxel side patched."""
+    image = nib.Nifti1Image(data, AFFINE)
+    image.set_qform(AFFINE, 1)
+    image.set_sform(None, 0)
+    image.header["pixdim"][1 + axis] = side
+    path.write_bytes(image.header.binaryblock + b"\0" * 4 + data.tobytes(order="F"))
+    return path
+
+
+@pytest.mark.parametrize("side", [1e-3, 1e3])
+@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("first", [True, False])
+def test_voxels_of_another_size(
+    tmp_path: Path, masks: np.ndarray, side: float, axis: int, first: bool
+) -> None:
+    """The size is named before any resampling, and again where resampling was asked for."""
+    files = [save(tmp_path / "b.nii", masks[1]), with_side(tmp_path / "a.nii", masks[0], side, axis)]
+    if first:
+        files.reverse()
+    with pytest.raises(
+        fastfuse.GridError,
+        match="more than 100 times apart: one header's voxel size is likely wrong, so mend it; if both are right, resample",
+    ) as caught:
+        fused(tmp_path, files)
+    assert f"{side:.3g}" in str(caught.value)
+    with pytest.warns(fastfuse.FusionWarning, match="one header's voxel size is likely wrong"):
+        fused(tmp_path, files, resample="nearest")
+
+
+def test_voxels_of_another_resolution(tmp_path: Path, masks: np.ndarray) -> None:
+    files = [save(tmp_path / "b.nii", masks[1]), with_side(tmp_path / "a.nii", masks[0], 20, 0)]
+    with pytest.raises(fastfuse.GridError, match="resample one onto the other's grid") as caught:
+        fused(tmp_path, files)
+    assert "likely wrong" not in str(caught.value)

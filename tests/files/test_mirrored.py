@@ -90,3 +90,55 @@ def test_nothing_is_told_of_who_fits_or_just_errs(tmp_path: Path, seed: int) -> 
     masks[3] = np.roll(masks[3], 7, axis=1)  # elsewhere
     assert "only when" not in warnings_of(tmp_path, masks)
     assert "only when" not in warnings_of(tmp_path, lesions(4, seed))
+
+
+METHODS = ("staple", "soft-staple", "simplified-soft-staple", "majority")
+
+
+def around_the_middle(raters: int, shape: tuple[int, int, int] = (40, 40, 20)) -> list[np.ndarray]:
+    """Masks of one structure that lies over the middle of each axis, so that a mirrored one overlaps it."""
+    grid, masks = np.indices(shape), []
+    for seed in range(raters):
+        mask = sum(
+            ((grid[axis] - at) / radius) ** 2 for axis, at, radius in ((0, 14, 9), (1, 22, 6), (2, 9, 5))
+        )
+        noise = np.random.default_rng(seed).random(shape) < 0.002
+        masks.append(((mask <= 1) ^ noise).astype(np.uint8))
+    return masks
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("raters", [2, 3, 4])
+def test_one_whose_own_vote_lifts_the_consensus(tmp_path: Path, method: str, raters: int) -> None:
+    first, *others = around_the_middle(raters)
+    said = warnings_of(tmp_path, [first[::-1], *others], method=method)
+    expected = (
+        "r0.nii and r1.nii fit each other only when one is mirrored along axis 0"
+        if raters == 2
+        else "r0.nii fits the others only when mirrored along axis 0"
+    )
+    assert expected in said
+    assert said.count("only when") == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_of_two_halves_nobody_knows_which(tmp_path: Path, method: str) -> None:
+    masks = around_the_middle(4)
+    masks[0], masks[2] = masks[0][::-1], masks[2][::-1]
+    said = warnings_of(tmp_path, masks, method=method)
+    assert (
+        "r0.nii, r2.nii fit r1.nii, r3.nii only when mirrored along axis 0 (left-right): median Dice" in said
+    )
+    assert said.count("only when") == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_of_many_voxels_some_pages_are_read(tmp_path: Path, method: str) -> None:
+    masks = [np.kron(mask, np.ones((3, 3, 3), np.uint8)) for mask in around_the_middle(3)]
+    assert "only when" not in warnings_of(tmp_path, masks, method=method)
+    masks[1] = masks[1].transpose(1, 0, 2)
+    said = warnings_of(tmp_path, masks, method=method)
+    assert (
+        "r1.nii fits the others only when turned (axis 0 (left-right) and axis 1 (back-front) exchanged)"
+        in said
+    )

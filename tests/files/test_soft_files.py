@@ -152,6 +152,45 @@ def test_one_bad_mask_writes_nothing(folder: Path, masks: np.ndarray) -> None:
     assert len(files_in(folder / "soft")) == 8
 
 
+IMAGES = {
+    "whole numbers": lambda flair: flair,
+    "fractions": lambda flair: flair + 0.25,
+    "from 0": lambda flair: flair - flair.min(),
+    "8 bits": lambda flair: np.clip((flair - 250.0) / 2, 0, 255).astype(np.uint8),
+    "z-scores": lambda flair: (flair - flair.mean()) / flair.std(),
+}
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_mask_and_image_swapped(folder: Path, flair: np.ndarray, kind: str) -> None:
+    """An image in the place of a mask is called one, as a fusion calls it; binarize would mark all of it."""
+    image = save(folder / "image.nii.gz", IMAGES[kind](flair))
+    with pytest.raises(
+        ValueError, match=r"an image, such as FLAIR.* .*rater1\.nii\.gz holds two values, .* swap the two"
+    ) as caught:
+        fastfuse.soften_files([image], folder / RATERS[0], output=folder / "s.nii.gz")
+    assert "binarize" not in str(caught.value)
+
+
+def test_an_image_for_a_mask(folder: Path, flair: np.ndarray) -> None:
+    image = save(folder / "image.nii.gz", flair + 0.25)
+    with pytest.raises(
+        ValueError, match=r"from .* to .*: is this an image, such as FLAIR, and no rater's\?$"
+    ):
+        fastfuse.soften_files([image], folder / "flair.nii.gz", output=folder / "s.nii.gz")
+
+
+@pytest.mark.parametrize(
+    "values", [np.arange(5), np.arange(60), np.linspace(0, 1, 30), np.linspace(0, 100, 30)]
+)
+def test_a_map_of_labels_is_called_no_image(folder: Path, values: np.ndarray) -> None:
+    labels = np.zeros(np.prod(SHAPE))
+    labels[-300:] = np.resize(values, 300)
+    path = save(folder / "labels.nii.gz", labels.reshape(SHAPE).astype(np.float32))
+    with pytest.raises(ValueError, match="a mask holds 0 and 1; binarize=True"):
+        fastfuse.soften_files([path], folder / "flair.nii.gz", output=folder / "s.nii.gz")
+
+
 def test_grids_must_agree(folder: Path, flair: np.ndarray) -> None:
     mirrored = AFFINE.copy()
     mirrored[0, 0] *= -1

@@ -66,6 +66,18 @@ def test_labels_that_are_none(tmp_path: Path, labels: list[Path], typed: str) ->
     assert f"--select-label is '{typed}': it must be an integer, or several" in done.stderr.replace("\n", " ")
 
 
+@pytest.mark.parametrize("method", ["staple", "soft-staple", "majority"])
+@pytest.mark.parametrize("chosen", [3, [3, 5]])
+def test_a_rater_without_the_label(tmp_path: Path, masks: np.ndarray, method: Any, chosen: Any) -> None:
+    """Which labels do occur is said of the rater, whatever the method."""
+    files = [save(tmp_path / "a.nii", masks[0] * 3), save(tmp_path / "b.nii", masks[1] * 4)]
+    fastfuse.fuse_files(files, tmp_path / "c.nii", method=method, select_label=chosen)
+    named = "label 3 does" if chosen == 3 else "labels 3, 5 do"
+    said = facts(tmp_path)["warnings"]
+    assert f"b.nii: {named} not occur (values that occur: 0, 4)" in said
+    assert not any(remark.startswith("a.nii") for remark in said)
+
+
 def test_labels_that_do_not_occur(tmp_path: Path, labels: list[Path]) -> None:
     with pytest.warns(FusionWarning, match=r"label 9 does not occur \(values that occur: 0, 1, 2, 3, 4\)"):
         fastfuse.fuse_files(labels, tmp_path / "c.nii.gz", select_label=[2, 9])

@@ -22,6 +22,10 @@ from pathlib import Path
 fastfuse.staple(masks, prior="estimate", roi="disputed", init=0.9, dtype=np.float64)
 fastfuse.staple(np.stack(masks, axis=-1), axis=-1, prior=0.1, roi=3, spacing_mm=(1, 1, 3))
 fastfuse.staple([[0, 1], None, [True, 1]])
+fastfuse.staple(masks, performance_prior=(5, 1))
+fastfuse.staple(masks, performance_prior=[5.0, 1])
+fastfuse.staple(masks, performance_prior=((5, 1.5), (9, 1)))
+fastfuse.staple(masks, performance_prior=[(5, 1), (9, 1)])
 fastfuse.staple([nib.load("a.nii"), nib.load("b.nii")], mask=nib.load("c.nii"))
 fastfuse.soft_staple((mask for mask in masks), prior=masks[0], dtype="float64", m_step="em")
 fastfuse.fuse(masks, "majority").label(0.5, ties="background")
@@ -36,6 +40,9 @@ WRONG = [
     'fastfuse.soft_staple(masks, expectation="enum")',
     'fastfuse.simplified_soft_staple(masks, likelihood="linear")',
     'fastfuse.staple(masks, prior="estimat")',
+    "fastfuse.staple(masks, performance_prior=(1,))",
+    "fastfuse.staple(masks, performance_prior=(5, 1, 2))",
+    "fastfuse.staple(masks, performance_prior=5)",
     'fastfuse.staple(masks, init="votes")',
     'fastfuse.staple(masks, roi="dispute")',
     'fastfuse.staple(masks, intervals="lesion")',

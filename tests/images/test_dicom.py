@@ -231,3 +231,79 @@ def test_boxes_of_all_segments_that_lie_elsewhere(tmp_path: Path, whole: bool) -
         found = fastfuse.fuse_files(files, out, method="majority", select_segment="Tumour")
     assert found.probability.shape == (8, 9, 8)
     assert np.count_nonzero(found.probability == 1) == 4 * 2 * 2
+
+
+@pytest.mark.parametrize("kind", [{}, {"fractional": True}, {"label_map": True}], ids=str)
+@pytest.mark.parametrize(("moved", "onto"), [(1, 2), (0, 4), (5, 1)])
+def test_two_frames_at_one_place_are_refused(
+    tmp_path: Path, kind: dict[str, bool], moved: int, onto: int
+) -> None:
+    import pydicom
+
+    path = dicom_seg(tmp_path / "a.dcm", {"lesion": ONE}, empty=True, **kind)
+    found = pydicom.dcmread(path)
+    frames = found.PerFrameFunctionalGroupsSequence
+    frames[moved].PlanePositionSequence = frames[onto].PlanePositionSequence
+    found.save_as(path)
+    first, second = sorted((moved + 1, onto + 1))
+    of = "" if "label_map" in kind else " of segment 1"
+    with pytest.raises(fastfuse.ImageError, match=f"frames {first} and {second}{of} lie at one place"):
+        reading.read(path)
+
+
+def test_frames_of_several_segments_share_a_place(tmp_path: Path) -> None:
+    path = dicom_seg(tmp_path / "a.dcm", {"one": ONE, "two": ONE}, empty=True)
+    np.testing.assert_array_equal(reading.read(path, wanted=wanted(segments=("two",))).data, ONE)
+
+
+def test_a_frame_of_no_segment_is_refused(tmp_path: Path) -> None:
+    import pydicom
+
+    path = dicom_seg(tmp_path / "a.dcm", {"lesion": ONE}, empty=True)
+    found = pydicom.dcmread(path)
+    frame = found.PerFrameFunctionalGroupsSequence[2]
+    frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber = 7
+    found.save_as(path)
+    with pytest.raises(
+        fastfuse.ImageError, match="frame 3 belongs to segment 7, which SegmentSequence does not"
+    ):
+        reading.read(path)
+
+
+@pytest.mark.parametrize("kind", ["WEIRD", "PROBABILITY", ""])
+def test_types_that_dicom_does_not_have_are_refused(tmp_path: Path, kind: str) -> None:
+    path = dicom_seg(tmp_path / "a.dcm", {"lesion": ONE}, SegmentationType=kind)
+    with pytest.raises(fastfuse.ImageError, match="its SegmentationType is"):
+        reading.read(path)
+
+
+@pytest.mark.parametrize("length", [132, 140])
+def test_a_file_that_ends_before_it_says_what_it_is(tmp_path: Path, length: int) -> None:
+    path = dicom_seg(tmp_path / "a.dcm", {"lesion": ONE})
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(fastfuse.ImageError, match="is it complete") as caught:
+        reading.read(path)
+    assert "dcm2niix" not in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize("kind", [{}, {"fractional": True}, {"label_map": True}], ids=str)
+def test_a_file_that_ends_before_its_voxels(tmp_path: Path, share: float, kind: dict[str, bool]) -> None:
+    """Wherever it was cut, no tag's number, and no attribute of Python, is the reason."""
+    content = dicom_seg(tmp_path / "a.dcm", {"one": ONE}, **kind).read_bytes()
+    (tmp_path / "b.dcm").write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(fastfuse.ImageError, match=r"b\.dcm: .*; is it complete\?$") as caught:
+        reading.read(tmp_path / "b.dcm")
+    assert not any(
+        word in str(caught.value) for word in ("(0020", "attribute", "buffer", "patient", "dcm2niix")
+    )
+
+
+@pytest.mark.parametrize("name", ["PixelMeasuresSequence", "PlaneOrientationSequence"])
+def test_an_element_that_is_lacking_is_named(tmp_path: Path, name: str) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    found = pydicom.dcmread(dicom_seg(tmp_path / "a.dcm", {"one": ONE}))
+    del found.SharedFunctionalGroupsSequence[0][name]
+    found.save_as(tmp_path / "a.dcm")
+    with pytest.raises(fastfuse.ImageError, match=rf"it lacks {name}"):
+        reading.read(tmp_path / "a.dcm")

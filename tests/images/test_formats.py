@@ -143,6 +143,50 @@ def test_mask_of_255(tmp_path: Path) -> None:
     np.testing.assert_array_equal(asked.data, 255 * FLAT[:, :, None])
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "top"),
+    [
+        ("a.png", np.uint16, 65535),
+        ("a.tif", np.uint16, 65535),
+        ("a.png", np.uint16, 255),
+        ("a.tif", np.int32, 2**31 - 1),
+        ("a.tif", np.int32, 65535),
+    ],
+)
+def test_mask_of_the_highest_value(tmp_path: Path, name: str, kind: Any, top: int) -> None:
+    path = picture(tmp_path / name, (FLAT.T != 0).astype(kind) * kind(top))
+    image = reading.read(path)
+    np.testing.assert_array_equal(image.data, FLAT[:, :, None])
+    assert f"its values are 0 and {top}: {top} is taken as 1" in str(image.remark)
+
+
+@pytest.mark.parametrize("values", [(0, 1000), (0, 255, 65535), (0, 7)])
+def test_other_values_are_kept(tmp_path: Path, values: tuple[int, ...]) -> None:
+    pixels = np.resize(np.array(values, np.uint16), FLAT.T.shape)
+    np.testing.assert_array_equal(reading.read(picture(tmp_path / "a.png", pixels)).data[:, :, 0], pixels.T)
+
+
+OME = '<?xml version="1.0"?><OME><Image><Pixels PhysicalSizeX="0.5" PhysicalSizeY="0.5"/></Image></OME>'
+STATED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "ImageJ": ("a.tif", {"tiffinfo": {270: "ImageJ=1.53\nspacing=2\nunit=mm\n"}}, "by ImageJ"),
+    "OME": ("a.tif", {"tiffinfo": {270: OME}}, "by OME"),
+    "print": ("a.tif", {"dpi": (300, 300)}, "as a resolution"),
+    "PNG": ("a.png", {"dpi": (300, 300)}, "as a resolution"),
+}
+
+
+@pytest.mark.parametrize("kind", STATED)
+def test_sizes_that_pictures_state(tmp_path: Path, kind: str) -> None:
+    """No picture that states a size is said to hold none."""
+    name, options, where = STATED[kind]
+    image = reading.read(picture(tmp_path / name, FLAT.T.astype(np.uint8), **options))
+    assert f"the voxel size that it states {where} is not read: 1 mm is taken unless grid=FILE" in str(
+        image.remark
+    )
+    assert "holds no voxel size" not in str(image.remark)
+    assert image.grid.spacing_mm == (1, 1, 1)
+
+
 def test_labels_of_few_bits(tmp_path: Path) -> None:
     """Pillow spreads values of 2 and 4 bits over 0 to 255."""
 

@@ -113,6 +113,43 @@ def test_limit_of_the_process(tmp_path: Path) -> None:
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )
     assert "it needs 2.0 GB of memory, more than the" in done.stderr
+    assert "crop it, or raise the limit of this process (ulimit -v)" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS")
+@pytest.mark.parametrize("megabytes", [100, 200, 250, 300, 400])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["evaluate", "a.nii", "b.nii"],
+        ["fuse", "a.nii", "b.nii", "-o", "c.nii", "--method", "staple", "--intervals", "lesions"],
+        ["demo", "case"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_libraries_for_which_there_is_no_room_are_not_loaded(
+    tmp_path: Path, command: list[str], megabytes: int
+) -> None:
+    for name in ("a.nii", "b.nii"):
+        nib.save(nib.Nifti1Image(np.eye(4, dtype=np.uint8)[..., None], np.eye(4)), tmp_path / name)
+    script = f"""
+        import resource, sys
+        resource.setrlimit(resource.RLIMIT_AS, ({megabytes} * 1_000_000,) * 2)
+        from fastfuse.__main__ import main
+        main()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode:  # where threads take few addresses, there is room for all
+        assert done.returncode == 2, done.stderr
+        assert any(words in done.stderr for words in ("too little memory, as ulimit -v", "not enough memory"))
+    assert done.returncode or megabytes > 200
 
 
 def test_limit_of_a_group(tmp_path: Path) -> None:

@@ -58,16 +58,29 @@ def test_the_remedy_works(tmp_path: Path) -> None:
 @pytest.mark.parametrize("codes", [BY_QFORM, NOWHERE])
 def test_voxel_size_that_is_no_number(tmp_path: Path, value: float, codes: Any) -> None:
     path = patched(tmp_path / "a.nii", *codes, (PIXDIM + 4, "f", value))
-    with pytest.raises(fastfuse.ImageError, match=r"a\.nii: "):
+    with pytest.raises(
+        fastfuse.ImageError,
+        match=rf"a\.nii: .* no finite number \(pixdim {value}, 2, 3\): save it with the true size",
+    ):
         reading.read(path)
 
 
-@pytest.mark.parametrize("value", [0, np.nan, -1])
-def test_voxel_sizes_that_no_one_uses(tmp_path: Path, value: float) -> None:
-    """Where the sform tells, the voxel sizes in pixdim are not read."""
-    image = reading.read(patched(tmp_path / "a.nii", (QCODE, "h", 0), (PIXDIM + 4, "f", value)))
+@pytest.mark.parametrize("value", [0, np.nan, -1, np.inf, -np.inf, 1e30, 1e-30])
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("pair", [False, True])
+def test_voxel_sizes_beside_an_sform(tmp_path: Path, value: float, code: int, pair: bool) -> None:
+    """Where the sform tells, the voxel sizes in pixdim are not read, which is said; no form lies nan mm off."""
+    path = patched(tmp_path / "a.nii", (QCODE, "h", code), (PIXDIM + 4, "f", value))
+    if pair:
+        content = bytearray(path.read_bytes())
+        content[344:348] = b"ni1\0"
+        path = tmp_path / "p.hdr"
+        path.write_bytes(content[:348])
+        (tmp_path / "p.img").write_bytes(b"\0" * 352 + content[352:])
+    image = reading.read(path)
     assert image.grid.spacing_mm == (1, 2, 3)
-    assert image.remark is None
+    assert "that of the sform is taken" in str(image.remark)
+    assert "mm apart" not in str(image.remark)
 
 
 @pytest.mark.parametrize(

@@ -346,3 +346,42 @@ def test_regions_of_two_orders(tmp_path: Path) -> None:
         ImageError, match=r"gives labels 2, 3 and .* labels 1, 3: name all labels of a region"
     ):
         fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", select_label=2)
+
+
+def both_ways(mask: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Return a mask that is the same mirrored along each of these axes."""
+    for axis in axes:
+        mask = mask | np.flip(mask, axis)
+    return mask
+
+
+@pytest.mark.parametrize(("axes", "ways"), [((0,), 2), ((2,), 2), ((0, 1), 4), ((0, 1, 2), 8)])
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_of_a_symmetric_segmentation_no_orientation_is_known(
+    tmp_path: Path, axes: tuple[int, ...], ways: int, wrong: int
+) -> None:
+    mask = both_ways(blob((3, 2, 2), 1.5), axes)
+    inside = soft(mask, 1)
+    labels = mask.astype(np.uint8)
+    labels[4, 4, 3] ^= wrong  # a small component that was removed, or kept
+    path = save_pair(tmp_path, np.stack([1 - inside, inside]), labels)
+    remark = str(reading.read(path).remark)
+    assert f"fit case.nii.gz in {ways} ways (as they are; ax" in remark
+    assert "were taken as they are; save the channel as NIfTI if that is wrong" in remark
+
+
+def test_a_symmetric_segmentation_of_symmetric_probabilities_is_no_doubt(tmp_path: Path) -> None:
+    inside = np.where(both_ways(blob((3, 2, 2), 1.5), (0,)), 0.9, 0.1).astype(np.float32)
+    path = save_pair(tmp_path, np.stack([1 - inside, inside]), (inside > 0.5).astype(np.uint8))
+    assert "ways" not in str(reading.read(path).remark)
+
+
+@pytest.mark.parametrize("length", [65000, 20000, 100])
+def test_words_of_a_damaged_file_are_cut(tmp_path: Path, length: int) -> None:
+    path = save_pair(tmp_path, classes(1), classes(1).argmax(axis=0).astype(np.uint8))
+    content = bytearray(path.read_bytes() + b"\0" * 200_000)
+    content[26:28] = length.to_bytes(2, "little")  # of the name in the local header
+    path.write_bytes(content)
+    with pytest.raises(ImageError) as caught:
+        reading.read(path, wanted=Wanted(Foreground(labels=(1,))))
+    assert len(str(caught.value)) < 700

@@ -17,6 +17,7 @@ from fastfuse.images.wanted import Wanted
 from fastfuse.inputs.foreground import Foreground
 
 from ..cli.test_cli import run
+from .networks import classes, save_pair
 
 SHAPE = (5, 6, 7)
 AFFINE = np.diag([-1.0, 1.5, 2.0, 1.0])
@@ -135,3 +136,76 @@ def test_shell(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "m0" in done.stdout
     assert (tmp_path / "c.nii.gz").exists()
+
+
+# --- names in dataset.json -----------------------------------------------------------------------------------
+
+V2 = {"background": 0, "edema": 1, "lesion": 2}
+V1 = {"0": "background", "1": "edema", "2": "lesion"}
+MAP = classes(3).argmax(axis=0).astype(np.uint8)
+
+
+def named_by(folder: Path, labels: dict[str, Any]) -> Path:
+    folder.mkdir(exist_ok=True, parents=True)
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
+    return folder
+
+
+def by_name(*names: str) -> Wanted:
+    return Wanted(Foreground(segments=names))
+
+
+@pytest.mark.parametrize("labels", [V2, V1], ids=["v2", "v1"])
+@pytest.mark.parametrize("ending", ["nii.gz", "mha", "npy", "npz"])
+@pytest.mark.parametrize("name", ["lesion", " Lesion"])
+def test_segments_of_a_dataset(tmp_path: Path, labels: dict[str, Any], ending: str, name: str) -> None:
+    named_by(tmp_path, labels)
+    path = tmp_path / f"case.{ending}"
+    if ending == "npz":
+        save_pair(tmp_path, classes(3), MAP)
+    elif ending == "npy":
+        np.save(path, MAP)
+    elif ending == "mha":
+        head = "NDims = 3\nDimSize = 9 8 7\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+        path.write_bytes(head.encode() + MAP.tobytes(order="F"))
+    else:
+        nib.save(nib.Nifti1Image(MAP, AFFINE), path)
+    image = reading.read(path, wanted=by_name(name))
+    np.testing.assert_array_equal(image.data, classes(3)[2] if ending == "npz" else MAP == 2)
+    assert f"by dataset.json {name!r} is label 2" in str(image.remark)
+    both = reading.read(path, wanted=by_name("edema", "lesion"))
+    np.testing.assert_array_equal(
+        both.data > 0.5, (classes(3)[1:].sum(axis=0) > 0.5) if ending == "npz" else MAP > 0
+    )
+
+
+def test_names_above_labels_tr(tmp_path: Path) -> None:
+    folder = named_by(tmp_path, {"background": 0, "whole": [1, 2], "core": 2}) / "labelsTr"
+    folder.mkdir()
+    nib.save(nib.Nifti1Image(MAP, AFFINE), folder / "a.nii.gz")
+    image = reading.read(folder / "a.nii.gz", wanted=by_name("whole"))
+    np.testing.assert_array_equal(image.data, MAP > 0)
+    with pytest.raises(ImageError, match=r"there is no segment 'tumour'; it holds whole, core"):
+        reading.read(folder / "a.nii.gz", wanted=by_name("tumour"))
+    with pytest.raises(ImageError, match="there is no segment 'background'"):
+        reading.read(folder / "a.nii.gz", wanted=by_name("background"))
+
+
+def test_without_a_dataset_the_labels_are_named(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(MAP, AFFINE), tmp_path / "a.nii.gz")
+    with pytest.raises(ImageError, match=r"select_label=K .* \(values that occur: 0, 1, 2\)"):
+        reading.read(tmp_path / "a.nii.gz", wanted=by_name("lesion"))
+    with pytest.raises(ImageError, match=r"3 classes; .*dataset\.json that has that name"):
+        reading.read(save_pair(tmp_path / "p", classes(3), MAP), wanted=by_name("lesion"))
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_jobs_take_names_of_a_dataset(tmp_path: Path) -> None:
+    named_by(tmp_path, V2)
+    for name in ("a", "b"):
+        nib.save(nib.Nifti1Image(MAP, AFFINE), tmp_path / f"{name}.nii.gz")
+    files = [tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"]
+    fusion = fastfuse.fuse_files(files, tmp_path / "c.nii", select_segment="lesion", method="majority")
+    np.testing.assert_array_equal(fusion.probability > 0.5, MAP == 2)
+    measured = fastfuse.evaluate_files(*files, select_segment="lesion")
+    assert measured.true_positives == np.count_nonzero(MAP == 2)

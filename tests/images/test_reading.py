@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,37 @@ def test_stopped_while_reading(
     )
     assert (done.returncode, done.stderr) == (code, message)
     assert files_in(tmp_path) == {path.name for path in paths}
+
+
+# --- headers of .npy -----------------------------------------------------------------------------------------
+
+MASK = (np.random.default_rng(5).random((6, 5, 4)) < 0.4).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "shape", [b"(6, 5-4,)", b"(6, f(4))", b"(6, 5, 4", b"[6, 5, 4]", b"6 5 4 0 0", b"(6.5, 4,)", b"(-6, -5,)"]
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_numpy_header_that_is_odd(tmp_path: Path, shape: bytes, packed: bool) -> None:
+    """The reason names no object in memory."""
+    np.save(tmp_path / "a.npy", MASK)
+    content = (tmp_path / "a.npy").read_bytes().replace(b"(6, 5, 4)", shape.ljust(9))
+    (tmp_path / "a.npy").write_bytes(content)
+    path = tmp_path / "a.npy"
+    if packed:
+        path = tmp_path / "a.npz"
+        save(tmp_path / "a.nii", MASK)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("probabilities.npy", content)
+    with pytest.raises(fastfuse.ImageError, match=r"a\.np[yz]: ") as caught:
+        reading.read(path)
+    assert "0x" not in str(caught.value)
+    assert " object at" not in str(caught.value)
+
+
+def test_numpy_that_is_something_else(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(b"no array at all")
+    with pytest.raises(
+        fastfuse.ImageError, match=r"a\.npy: it does not begin as a \.npy file does: save it again"
+    ):
+        reading.read(tmp_path / "a.npy")

@@ -24,6 +24,7 @@ from .segmentations import dicom_seg, seg_nrrd
 RNG = np.random.default_rng(3)
 A = (RNG.random((7, 5, 6)) < 0.4).astype(np.uint8)
 B = (RNG.random((7, 5, 6)) < 0.4).astype(np.uint8)
+AFFINE = np.array([[-1.0, 0, 0, -90], [0, -1, 0, -120], [0, 0, 2, -60], [0, 0, 0, 1]])  # of seg_nrrd
 NAMES = [("Tumour", 1, 0), ("Edema", 2, 0), ("Necrosis", 1, 1)]
 LAYERS = np.stack([np.where(A, 1, 2 * B), A & B])
 
@@ -101,10 +102,55 @@ def test_refused(tmp_path: Path, segments: Any, names: tuple[str, ...], message:
         reading.read(path, wanted=wanted(segments=names))
 
 
+def on_grid(path: Path, data: np.ndarray) -> Path:
+    nib.save(nib.Nifti1Image(data, AFFINE), path)
+    return path
+
+
 def test_files_without_names_are_refused(tmp_path: Path) -> None:
-    for path in (save(tmp_path / "a.nii", A), seg_nrrd(tmp_path / "b.nrrd", A)):
-        with pytest.raises(fastfuse.ImageError, match=r"it names no segments"):
-            reading.read(path, wanted=wanted(segments=("x",)))
+    paths = [on_grid(tmp_path / "a.nii", A), seg_nrrd(tmp_path / "b.nrrd", A)]
+    message = r"it names no segments .*where no file does, choose by select_label=K"
+    with pytest.raises(fastfuse.ImageError, match=message):
+        fastfuse.fuse_files(paths, tmp_path / "c.nii", select_segment="x")
+    with pytest.raises(fastfuse.ImageError, match=message):
+        fastfuse.evaluate_files(*paths, select_segment="x")
+    with pytest.raises(fastfuse.ImageError, match=message):
+        fastfuse.soften_files(
+            paths,
+            image=on_grid(tmp_path / "i.nii", A.astype(np.float32)),
+            out_dir=tmp_path / "soft",
+            select_segment="x",
+        )
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".nii"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int16])
+def test_a_plain_mask_beside_files_that_name_their_segments(tmp_path: Path, ending: str, dtype: Any) -> None:
+    named = seg_nrrd(tmp_path / "a.seg.nrrd", np.stack([A, B]), [("rest", 1, 0), ("lesion", 1, 1)])
+    plain = tmp_path / f"b{ending}"
+    (seg_nrrd if ending == ".nrrd" else on_grid)(plain, A.astype(dtype))
+    for paths in ([named, plain], [plain, named]):
+        with pytest.warns(
+            fastfuse.FusionWarning, match="names no segments, so its mask of 0 and 1 was taken"
+        ):
+            fused = fastfuse.fuse_files(
+                paths, tmp_path / "c.nii", method="majority", select_segment="lesion", overwrite=True
+            )
+        np.testing.assert_array_equal(fused.probability, (A.astype(float) + B) / 2)
+    with pytest.warns(fastfuse.FusionWarning, match="names no segments"):
+        measured = fastfuse.evaluate_files(named, plain, select_segment="lesion")
+    assert measured.dice == 2 * np.sum(A & B) / (A.sum() + B.sum())
+
+
+@pytest.mark.parametrize("other", [2, 255])
+def test_a_label_map_beside_files_that_name_their_segments_is_refused(tmp_path: Path, other: int) -> None:
+    named = seg_nrrd(tmp_path / "a.seg.nrrd", np.stack([A, B]), [("rest", 1, 0), ("lesion", 1, 1)])
+    maps = on_grid(tmp_path / "b.nii", (A * other).astype(np.uint8))
+    with pytest.raises(
+        fastfuse.ImageError, match=r"b\.nii: it names no segments .*write what is meant as a mask of 0"
+    ):
+        fastfuse.fuse_files([named, maps], tmp_path / "c.nii", select_segment="lesion")
 
 
 def test_fused_by_name(tmp_path: Path) -> None:

@@ -170,7 +170,8 @@ def nrrd(old: str = "", new: str = "") -> str:
         (meta(file="absent.raw"), "absent.raw: no such file"),
         (meta(file="%d.raw 0 1000000000 1"), "numbered 0 to 1000000000"),
         (meta(file="%s%n.raw 0 2 1"), "holds no %d"),
-        (meta(file=""), "outside the header's folder"),
+        (meta(file=""), "its ElementDataFile is empty: name the file that holds the voxels"),
+        (meta(file="  "), "its ElementDataFile is empty: name the file that holds the voxels"),
         (META + REST, "lacks ElementDataFile"),
         (meta(file="bad.mha"), "its header names itself as its data file"),
         (meta("BinaryData = True", "CompressedData = True"), "cannot be read"),
@@ -258,3 +259,21 @@ def test_a_bomb_stops_at_what_the_header_says(tmp_path: Path) -> None:
         tmp_path, "a.mha", meta("BinaryData = True", "BinaryData = True\nCompressedData = True"), packed
     )
     assert not reading.read(path).data.any()
+
+
+@pytest.mark.parametrize("kind", ["mha", "nrrd"])
+@pytest.mark.parametrize(("unit", "named"), [("um", "microns"), ("cm", "cm"), ("m", "metres")])
+def test_units_are_named(tmp_path: Path, kind: str, unit: str, named: str) -> None:
+    """A wrong unit is named where grids differ, and an odd one is said, as for NIfTI."""
+    if kind == "mha":
+        plain, odd = meta(), meta("ObjectType", f"DistanceUnits = {unit}\nObjectType")
+    else:
+        plain, odd = nrrd(), nrrd("encoding", f'space units: "{unit}" "{unit}" "{unit}"\nencoding')
+    of_mm = of_text(tmp_path, f"a.{kind}", plain, FLAT.tobytes())
+    others = [of_text(tmp_path, f"{name}.{kind}", odd, FLAT.tobytes()) for name in "bc"]
+    with pytest.raises(
+        fastfuse.GridError, match=rf"b\.{kind} counts in {named}, that of .*a\.{kind} in mm: correct the unit"
+    ):
+        fastfuse.fuse_files([of_mm, others[0]], tmp_path / "c.nii")
+    with pytest.warns(fastfuse.FusionWarning, match=f"sizes are taken in {named}, as the header says"):
+        fastfuse.fuse_files(others, tmp_path / "c.nii", binarize=True)

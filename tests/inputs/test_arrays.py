@@ -172,6 +172,17 @@ def test_torch(votes: np.ndarray) -> None:
         fastfuse.soft_staple([tensors[0].to_sparse()])
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", ["strided", "jagged"])
+@pytest.mark.parametrize("in_list", [False, True])
+def test_nested_tensors_are_refused(layout: str, in_list: bool) -> None:
+    torch = pytest.importorskip("torch")
+    nested = torch.nested.nested_tensor([torch.ones(3), torch.ones(3)], layout=getattr(torch, layout))
+    for call in (fastfuse.majority_vote, fastfuse.staple):
+        with pytest.raises(TypeError, match=r"rater.* cannot be read as an array \(a nested tensor\)"):
+            call([nested, nested] if in_list else nested)
+
+
 class DlpackOnly:
     """An array of a library that speaks DLPack and nothing else."""
 

@@ -116,7 +116,8 @@ def test_scale_auto_of_votes_already() -> None:
 @pytest.mark.parametrize("tops", [(100, 255, 255), (1, 255, 255), (100, 1, 100)])
 def test_scale_auto_that_cannot_tell(tops: tuple[int, ...]) -> None:
     with pytest.raises(
-        ValueError, match=r"scale is 'auto', but rater \d goes up to .* and rater \d up to .*--scale 255"
+        ValueError,
+        match=r"scale is 'auto', but rater \d goes up to .* and rater \d up to .*: no one scale fits both",
     ):
         fastfuse.soft_staple(
             [soft / soft.max() * top for soft, top in zip(SOFT, tops, strict=True)], scale="auto"

@@ -32,7 +32,10 @@ def check(
     ],
     split: Annotated[SplitName, choice("Which part of the cohort.")] = SplitName.training,
     fix_flips: Annotated[
-        bool, typer.Option("--fix-flips", help="Take masks that can be flipped back for sound ones.")
+        bool,
+        typer.Option(
+            "--fix-flips", help="Accept masks whose header reverses axes; mirrored voxels stay a problem."
+        ),
     ] = False,
 ) -> None:
     """Read every file of a cohort and list all that is wrong."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import FastfuseError, lacking
+from ..images.memory import NUMPY, SCIPY, check_addresses
 from .common import answer, progress
 
 EXAMPLES = (
@@ -35,6 +36,7 @@ def demo(
     ] = None,
 ) -> None:
     """Write a synthetic whole-brain MS case, fuse its seven raters by every method, and draw the result."""
+    check_addresses("SciPy", NUMPY + SCIPY)
     if cohort is None:
         if spacing_mm is not None:
             raise FastfuseError("--spacing-mm is for --cohort only; leave it out")

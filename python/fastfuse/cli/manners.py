@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..images.memory import NUMPY, check_addresses
 from .common import manner
 
 PANEL = "Output"
@@ -36,6 +37,7 @@ def with_manners(command: Command) -> Command:
     @functools.wraps(command)
     def run(*, quiet: bool, json: bool, debug: bool, **given: Any) -> None:
         manner.quiet, manner.json, manner.debug = quiet, json, debug
+        check_addresses("NumPy", NUMPY)
         command(**given)
 
     parameters = [*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *FLAGS]

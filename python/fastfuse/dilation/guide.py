@@ -20,7 +20,9 @@ from ..inputs.arrays import (
     labels_in,
     name_of,
     shown_number,
+    told_once,
 )
+from ..inputs.foreground import beyond_votes
 from ..inputs.threads import remarks_on_threads
 from .ball import check_ball
 from .options import Dilation
@@ -149,6 +151,12 @@ class Guide:
             return f"{self.image_name} {found}, where {name} may grow: {remedy}"
         if kind == "not_finite":
             return f"{name} {found}: a mask holds 0 and 1"
+        swapped = np.unique(told_once(self.image)).size <= 2
+        image = beyond_votes(mask, swapped=swapped)
+        if image:
+            joint = " " if image.endswith("?") else "; "
+            remedy = f"{joint}{self.image_name} holds two values, as a mask does: swap the two"
+            return f"{name} {found}: {image}{remedy if swapped else ''}"
         return (
             f"{name} {found} (values that occur: {labels_in(mask)}): a mask holds 0 and 1; binarize=True (--binarize) "
             "counts whatever is above 0"

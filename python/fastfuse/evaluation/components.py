@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import lacking
+from ..images.memory import SCIPY, check_addresses
 from ..inputs.arrays import as_array
 from ..inputs.checks import check_count
 
@@ -100,6 +102,8 @@ def as_volume(value: Any, name: str) -> NDArray[Any]:
 
 def needed_scipy() -> Any:
     """Return scipy with scipy.ndimage and scipy.spatial; if it is missing, the error says how to install it."""
+    if "scipy.special" not in sys.modules:
+        check_addresses("SciPy", SCIPY)
     try:
         import scipy.ndimage
         import scipy.spatial

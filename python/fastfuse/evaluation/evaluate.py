@@ -16,7 +16,7 @@ from ..inputs.grids import check_in_memory
 from ..inputs.kinds import VoxelsLike
 from .components import as_volume, drop_small
 from .detection import LEAST_MM3, Matched, matched
-from .options import Match, Options
+from .options import CUT, Match, Options
 from .overlap import overlap
 from .result import Evaluation
 from .space import Space, space_in, space_of
@@ -219,6 +219,11 @@ def _masks(
         votes = foreground.votes(volumes[what], names[what], inside=inside, remarks=remarks)
         advice = ADVICE if what == "prediction" else ADVICE_ON_TRUTH
         masks[what] = _marked(votes, names[what], options.cut, inside, advice)
+        masking = "binarize" if foreground.binarize else "the threshold"
+        if options.cut != CUT and (foreground.binarize or foreground.threshold is not None):
+            remarks.append(
+                f"{names[what]}: the cut {options.cut:g} does nothing here, as {masking} makes a mask of it: leave one of both out"
+            )
         if foreground.selects and not masks[what].any() and volumes[what].any():
             remarks.append(f"{names[what]}: {foreground.said_of_nothing([volumes[what]])}")
     return masks["prediction"], masks["truth"], inside

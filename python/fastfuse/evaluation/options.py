@@ -15,6 +15,7 @@ from .detection import CONNECTIVITY, LEAST_MM3, MATCHES, check_least
 from .surface import check_tolerance
 
 Match = Literal["msseg", "any"]
+CUT = 0.5
 DROPPING = 26  # connectivity of components that are dropped, unless one is given
 
 
@@ -44,7 +45,7 @@ class Options:
         How files come onto one grid.
     """
 
-    cut: float = 0.5
+    cut: float = CUT
     least_voxels: int = 0
     least_mm3: float = LEAST_MM3
     connectivity: int | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ImageError
 from ..images.paths import recorded, shown
 from ..images.sidecar import sidecar_path
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..images.image import Image
 
 # What the header of a consensus says that fastfuse wrote; soft masks and the demo's raters are described otherwise.
+LESIONS = "1 found, 2 missed, 3 false lesion"  # what the header of a map of lesions says
 OURS = re.compile(r"fastfuse (demo Consensus|.* (probability|votes|cut \S+)$)")
 MOST_SIDECAR = 1 << 22  # bytes; a longer JSON is none of ours
 
@@ -47,14 +49,25 @@ def alike(
     ]
 
 
-def own_outputs(images: Sequence[Image]) -> list[str]:
-    """Say which raters' files are consensus files that fastfuse wrote."""
-    ours = [image.path for image in images if _described_as_ours(image) or _listed_in_sidecar(image.path)]
-    return [
-        f"{shown(path)} is a consensus that fastfuse wrote, not a rater's: leave it out, or give it a name that is not "
-        "taken for a rater's"
-        for path in ours
-    ]
+def own_outputs(images: Sequence[Image], *, selects: bool) -> list[str]:
+    """Say which raters' files are consensus files, or maps of lesions, that fastfuse wrote.
+
+    Raises
+    ------
+    ImageError
+        For one that holds other numbers than votes, such as counts and kinds of lesions, unless labels or the like are chosen.
+    """
+    remarks = []
+    for image in images:
+        lesions = _description(image) == LESIONS
+        if not (lesions or OURS.match(_description(image)) or _listed_in_sidecar(image.path)):
+            continue
+        what = "map of found, missed and false lesions" if lesions else "consensus"
+        told = f"is a {what} that fastfuse wrote, not a rater's: leave it out, or give it a name that is not taken for a rater's"
+        if not selects and image.data.max(initial=0) > 1:
+            raise ImageError(f"{shown(image.path)}: it {told}")
+        remarks.append(f"{shown(image.path)} {told}")
+    return remarks
 
 
 def _several_files(paths: Sequence[Path]) -> bool:
@@ -68,12 +81,12 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _described_as_ours(image: Image) -> bool:
+def _description(image: Image) -> str:
+    """Return what a NIfTI header says of its content."""
     try:
-        said = bytes(image.header["descrip"].tobytes()).rstrip(b"\0 ").decode("ascii", "replace")
+        return bytes(image.header["descrip"].tobytes()).rstrip(b"\0 ").decode("ascii", "replace")
     except (KeyError, TypeError, ValueError, AttributeError):  # another format, or none
-        return False
-    return OURS.match(said) is not None
+        return ""
 
 
 def _listed_in_sidecar(path: Path) -> bool:

@@ -28,7 +28,7 @@ from ..fusion.registry import Method, MethodName, method_called
 from ..fusion.result import Fusion, Ties, check_ties
 from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.formats.segments import with_segments
-from ..images.paths import PathLike, as_path, as_paths
+from ..images.paths import PathLike, as_path, as_paths, listed_paths
 from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
@@ -188,7 +188,7 @@ def fuse_files(
         consensus=as_path(output, "output"),
         label=as_path(save_label, "save_label"),
         counts=as_path(save_counts, "save_counts"),
-        present=[as_path(path, "present") for path in present or ()],
+        present=listed_paths(present, "present"),
         cut=cut,
         ties=check_ties(ties),
         smoothing_mm=smoothing_of(prior),
@@ -223,7 +223,7 @@ def _done(
     )  # fmt: skip
     if growth is None:
         say("fusing")
-        fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked)
+        fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
@@ -258,6 +258,10 @@ def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on
     if not options.foreground.selects:
         return options
     of_networks = any(image.is_channel for image in inputs.raters)
+    maps = [at for at, image in enumerate(inputs.raters) if not image.is_channel]
+    inputs.remarks += options.foreground.said_of_each(
+        [inputs.votes[at] for at in maps], [job.holders[at] for at in maps], inputs.region
+    )
     if options.core_label is not None and not of_networks and not on_device:  # a device takes votes
         return options
     check_one_structure(options.foreground, inputs.raters, job.holders)

@@ -82,5 +82,6 @@ def fuse_grown(
     remarks += remarks_on_growing(guide, softened, job.holders)
     say("fusing")
     votes = replace(votes, raters=[soft.values for soft in softened])
-    fusion, doubts = fuse_votes(votes, method, replace(options, select_label=None), cut=job.least_marked)
+    options = replace(options, select_label=None)
+    fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
     return fusion, {**facts, "raters": [soft_facts(soft) for soft in softened]}, remarks + doubts

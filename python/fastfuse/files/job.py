@@ -127,7 +127,7 @@ class Job:
         raters = images[: len(self.raters)]
         for rater in raters:
             check_one_chosen(rater, wanted.foreground)
-        remarks += own_outputs(raters)
+        remarks += own_outputs(raters, selects=wanted.foreground.selects)
         found = dict(zip(given, images[len(raters) :], strict=True))
         remarks += compare_names(raters, wanted.foreground)
         return Inputs(

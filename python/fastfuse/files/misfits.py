@@ -5,31 +5,60 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..fusion.result import Fusion
-from ..inputs.mirrors import Marked, axes_in_words, in_words, misfit_of
+from ..inputs.mirrors import FEWEST, POOR, Marked, Misfit, axes_in_words, in_words, like, misfit_of
+from ..inputs.names import enumerated
 from .job import Inputs, Job, marked_by
-
-AGREES = 0.5  # least Dice with the consensus of a rater who is not looked at
 
 
 def misfit_remarks(job: Job, inputs: Inputs, fusion: Fusion, label: int | None) -> list[str]:
-    """Return remarks on such raters, of those who disagree with the consensus."""
-    doubtful = np.flatnonzero(fusion.dice < AGREES).tolist()
-    if len(inputs.votes) < 2 or not doubtful:
-        return []
+    """Return remarks on such raters; each is held against the others, whom their own votes do not move."""
     test = partial(marked_by, label=label)
-    raters = [Marked(votes, test, float(fusion.volume[at])) for at, votes in enumerate(inputs.votes)]
-    found = {at: misfit_of(raters[at], [*raters[:at], *raters[at + 1 :]]) for at in doubtful}
-    axes = axes_in_words(inputs.grid.affine)
-    told = {at: misfit for at, misfit in found.items() if misfit is not None}
-    if told and len(raters) == 2:
-        misfit = next(iter(told.values()))
-        dice = f"Dice {misfit.turned:.2f}, {misfit.as_it_is:.2f} as they are"
-        remedy = "look at both in a viewer, and correct the one that is wrong"
-        turn = in_words(misfit.turn, axes)
-        return [f"{' and '.join(job.names)} fit each other only when one is {turn}: {dice}; {remedy}"]
-    return [
-        f"{job.names[at]} {misfit.in_words(axes)}; look at it in a viewer, and correct its voxels or its header"
-        for at, misfit in told.items()
+    everybody = [Marked(votes, test, float(fusion.volume[at])) for at, votes in enumerate(inputs.votes)]
+    marking = [at for at, one in enumerate(everybody) if one.count >= FEWEST]
+    raters = [everybody[at] for at in marking]
+    names = [job.names[at] for at in marking]
+    doubtful = _may_be_apart(fusion.dice[marking])
+    found = [
+        misfit_of(rater, [*raters[:at], *raters[at + 1 :]]) if doubtful[at] else None
+        for at, rater in enumerate(raters)
     ]
+    axes = axes_in_words(inputs.grid.affine)
+    if found and found[0] is not None and all(found):
+        one_half = like(raters[0], raters)
+        if 2 * len(one_half) == len(raters):
+            return [_of_halves(names, one_half, found[0], axes)]
+    return [
+        f"{name} {misfit.in_words(axes)}; look at it in a viewer, and correct its voxels or its header"
+        for name, misfit in zip(names, found, strict=True)
+        if misfit is not None
+    ]
+
+
+def _may_be_apart(dice: NDArray[np.float64]) -> list[bool]:
+    """Tell who may have a Dice with half of the others as poor as that of a mask that is turned.
+
+    Jaccard's distance is a metric, of soft masks too: two raters are at most as far apart as both are from the
+    consensus.
+    """
+    far = 1 - dice / (2 - dice)
+    poor = 1 - POOR / (2 - POOR)
+    near = [np.count_nonzero(far + own < poor) - (2 * own < poor) for own in far]  # themselves not
+    return [2 * count <= len(dice) - 1 for count in near]
+
+
+def _of_halves(names: list[str], one_half: list[int], misfit: Misfit, axes: list[str]) -> str:
+    """Say that one half of the raters fits the other only when turned: nobody knows which."""
+    turn = in_words(misfit.turn, axes)
+    dice = f"Dice {misfit.turned:.2f}, {misfit.as_it_is:.2f} as they are"
+    if len(names) == 2:
+        remedy = "look at both in a viewer, and correct the one that is wrong"
+        return f"{' and '.join(names)} fit each other only when one is {turn}: {dice}; {remedy}"
+    one, other = (
+        enumerated([name for at, name in enumerate(names) if (at in one_half) == inside])
+        for inside in (True, False)
+    )
+    remedy = "look at them in a viewer, and correct those that are wrong"
+    return f"{one} fit {other} only when {turn}: median {dice}; {remedy}"

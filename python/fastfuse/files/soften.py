@@ -13,7 +13,7 @@ from ..dilation.guide import Guide
 from ..dilation.options import Dilation, DilationOptions, Scope, Threshold
 from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
-from ..images.formats.segments import with_segments
+from ..images.formats.segments import Segment, with_segments
 from ..images.outputs import Outputs, check_outputs, make_folder
 from ..images.paths import PathLike, as_path, as_paths, recorded, short_names, shown
 from ..images.placing import Form, Placing, Resample
@@ -144,7 +144,7 @@ def _soften_all(
     from ..images.image import chosen_votes, region_of
     from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
-    from ..images.structures import check_one_chosen
+    from ..images.structures import check_any_named, check_one_chosen
 
     inputs = [image, *([] if roi is None else [roi]), *masks]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
@@ -167,9 +167,11 @@ def _soften_all(
         remarks += [*remark_on_values(guide.image, guide.image_name), *guide.remarks]
         facts = dilation_facts(guide, image, roi)
         softened = []
+        segments: list[Segment] = []
         for path, result in zip(masks, results, strict=True):
             mask = common.place_next(next(images), remarks)
             check_one_chosen(mask, wanted.foreground)
+            segments += mask.segments
             say(f"softening {shown(path.name)}")
             votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
             [votes], said = without_rounding([votes], [shown(path)], binary=True)
@@ -177,6 +179,7 @@ def _soften_all(
             softened.append(guide.dilate(votes, shown(path)))
             own = [*remarks, *remarks_on_growth(softened[-1:], [shown(path)], checked)]
             _add_result(outputs, result, softened[-1], mask, common.of_output(mask), facts, own)
+        check_any_named(masks[0], segments, wanted.foreground)
         outputs.commit()
     remarks += remarks_on_growth(softened, short_names(masks), checked)
     warn(remarks, callers=2)

@@ -16,7 +16,7 @@ from .doubts.evidence import Evidence
 from .doubts.remedies import for_a_fit, for_slow_em
 from .options import Options
 from .registry import Method
-from .result import Fusion
+from .result import Fusion, Ties
 
 CHANCE = 1e-3  # sensitivity + specificity this near to 1 tell next to nothing of the truth
 ROUNDING = 1e-6
@@ -32,10 +32,11 @@ def remarks_on(
     resampled: bool,
     case: Case | None = None,
     cut: float = 0.5,
+    ties: Ties = "foreground",
 ) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
 
-    ``case``: the votes, where there are any; ``cut``: that of the mask that is made of the consensus. ``resampled`` is False where intervals by a bootstrap were asked for, and the votes do not repeat enough for it.
+    ``case``: the votes, where there are any; ``cut``, ``ties``: of the mask that is made of the consensus. ``resampled`` is False where intervals by a bootstrap were asked for, and the votes do not repeat enough for it.
     """
     if not fusion.volume.any():
         return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
@@ -45,7 +46,7 @@ def remarks_on(
         where = "everywhere" if of_all else "on all voxels that are fused"
         return [f"everybody marks everything: the probability is 1 {where} and no specificity is defined"]
     remarks = []
-    evidence = Evidence(fusion, found, method, options, cut, case)
+    evidence = Evidence(fusion, found, method, options, cut, case, ties)
     if np.count_nonzero(fusion.n_read) == 1:
         remarks.append("there is one rater only: the consensus can only repeat their votes")
     elif found.disputed == 0:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..inputs.arrays import Array, coordinates, labels_in, name_of, shown_number, told_once
-from ..inputs.foreground import AN_IMAGE, MOST_LABELS, looks_grey, looks_scaled
+from ..inputs.foreground import AN_IMAGE, MOST_LABELS, looks_grey, looks_scaled, range_in_words
 from .declared import switch
 
 MOST_FRACTIONAL = 20
@@ -181,14 +181,8 @@ def _of_values(bad: Complaint) -> str:
         beyond = [f"{high - 1:.2g} above 1"] * (high > 1) + [f"{-low:.2g} below 0"] * (low < 0)
         return f"its values go up to {' and '.join(beyond)}: clip what rounding did, or interpolation; {_cut_at(0.5)} makes masks"
     if low < 0:
-        return (
-            f"its values go from {low:.4g} to {high:.4g}: is this an image, such as FLAIR, and no rater's? "
-            "Of logits, which they may be, a sigmoid makes probabilities"
-        )
-    return (
-        f"its values go from {low:.4g} to {high:.4g}: is this an image, such as FLAIR, and no rater's? Of votes in another "
-        f"unit, votes >= K ({switch('threshold')} K) makes masks"
-    )
+        return f"{range_in_words(low, high)} Of logits, which they may be, a sigmoid makes probabilities"
+    return f"{range_in_words(low, high)} Of votes in another unit, votes >= K ({switch('threshold')} K) makes masks"
 
 
 SENTENCES: dict[str, Callable[[Complaint], str]] = {

@@ -9,8 +9,8 @@ from ..inputs import checks
 from ..inputs.checks import Labels, Scale
 from .registry import Method
 
-Pair = tuple[float, float]
-BetaPrior = Sequence[float] | Sequence[Pair]
+Pair = tuple[float, float] | list[float]
+BetaPrior = Pair | Sequence[Pair]
 
 
 def is_map(prior: object) -> bool:

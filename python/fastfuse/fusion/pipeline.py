@@ -14,23 +14,29 @@ from .diagnostics import remark_on_nothing, remarks_on
 from .intervals import Intervals, from_information
 from .options import Options
 from .registry import Method
-from .result import Fusion, for_all, fusion_of
+from .result import Fusion, Ties, for_all, fusion_of
 from .votes import Votes
 
 
 def fuse_votes(
-    votes: Votes, method: Method, options: Options, *, cut: float = 0.5
+    votes: Votes, method: Method, options: Options, *, cut: float = 0.5, ties: Ties = "foreground"
 ) -> tuple[Fusion, list[str]]:
-    """Return the fusion, and what makes it doubtful; ``cut`` is that of the mask to be made of the consensus."""
+    """Return the fusion, and what makes it doubtful; ``cut`` and ``ties`` are those of the mask to be made of the consensus."""
     options, votes = options.checked(), votes.listed()
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     case, probability, found = backend.fuse(case, method, options)
-    return answer(found, probability, case, method, options, cut)
+    return answer(found, probability, case, method, options, cut, ties)
 
 
 def answer(
-    found: Found, probability: Any, case: Case, method: Method, options: Options, cut: float = 0.5
+    found: Found,
+    probability: Any,
+    case: Case,
+    method: Method,
+    options: Options,
+    cut: float = 0.5,
+    ties: Ties = "foreground",
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion from what the core found, and what makes it doubtful."""
     intervals, resampled = intervals_of(found, method, options, case.spacings)
@@ -41,7 +47,7 @@ def answer(
     else:
         names = case.votes.names
         remarks = remarks_on(
-            fusion, found, method, options, names=names, resampled=resampled, case=case, cut=cut
+            fusion, found, method, options, names=names, resampled=resampled, case=case, cut=cut, ties=ties
         )
     return method.finished(fusion), case.remarks + remarks + remarks_on_threads()
 

@@ -102,7 +102,7 @@ class Channels:
         if foreground.binarize or (count == 2 and not foreground.labels):
             others = [channel for channel in range(count) if channel != self._channel_of(0)]
         elif not foreground.labels:
-            raise ImageError(f"{shown(self.path)}: it holds {count} classes; {CHOOSE}")
+            raise ImageError(f"{shown(self.path)}: it holds {count} classes; {CHOOSE}{_by_name(foreground)}")
         else:
             others = [self._channel_of(label) for label in foreground.labels]
         if len(others) == 1:
@@ -189,6 +189,11 @@ class Channels:
 
     def _named(self) -> str:
         return f" ({', '.join(self.regions)})" if self.regions else ""
+
+
+def _by_name(foreground: Foreground) -> str:
+    """Say where names of segments could come from, if they were asked for."""
+    return ", or put the dataset.json that has that name beside it" if foreground.segments else ""
 
 
 def _listed(labels: Sequence[int]) -> str:

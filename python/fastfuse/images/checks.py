@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from .memory import available, shown_bytes
+from .memory import available, remedy, shown_bytes
 from .paths import shown
 
 READABLE = (
     "NIfTI (.nii, .nii.gz, .hdr with .img), MetaImage (.mha, .mhd), NRRD (.nrrd, .nhdr), MGH (.mgh, .mgz), NumPy (.npy), "
     "PNG and TIFF, DICOM SEG (.dcm), nnU-Net's .npz, and AFNI, MINC and PAR/REC volumes"
 )
+LEAST_SIDE_MM, MOST_SIDE_MM = 1e-7, 1e6  # of a voxel: less than an atom's, more than any body's
 MOST_CHANNELS = 256  # of a network; an image of four axes with more is something else
 
 
@@ -80,7 +81,7 @@ def check_memory(path: Path, needed: int) -> None:
     if free is not None and needed > free:
         raise ImageError(
             f"{shown(path)}: it needs {shown_bytes(needed)} of memory, more than the {shown_bytes(free)} that are free; crop "
-            "it, or use a machine with more"
+            f"it, or {remedy()}"
         )
 
 
@@ -90,6 +91,9 @@ def check_affine(path: Path, affine: NDArray[np.float64]) -> None:
     with np.errstate(all="ignore"):
         sides = np.linalg.norm(affine[:3, :3], axis=0)
         sound = sound and bool(abs(np.linalg.det(affine[:3, :3])) > 1e-6 * sides.prod())
+    if sound and not (sides.min() >= LEAST_SIDE_MM and sides.max() <= MOST_SIDE_MM):
+        wide = " x ".join(f"{side:.3g}" for side in sides)
+        raise ImageError(f"{shown(path)}: its voxels measure {wide} mm, as no image's do; mend the header")
     if not sound:
         raise ImageError(
             f"{shown(path)}: its affine is not an invertible matrix of finite numbers; mend the header"

@@ -1,11 +1,14 @@
-"""A network's regions by name and label, from the dataset.json that nnU-Net copies beside its predictions."""
+"""Labels and regions by name, from the dataset.json that nnU-Net copies beside its predictions."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from .formats.segments import Segment, plain
 
 NAME = "dataset.json"
 NO_REGIONS = ("background", "ignore")
@@ -14,6 +17,33 @@ MOST_BYTES = 1 << 24
 
 def regions_of(folder: Path, count: int) -> dict[str, tuple[int, ...]]:
     """Return the dataset's regions and their labels, in the order of the channels; nothing if it does not tell."""
+    found = _named_labels(folder)
+    return found if len(found) == count else {}
+
+
+def segments_of(path: Path) -> dict[Segment, tuple[int, ...]]:
+    """Return the segments, and the labels of each, by the dataset.json beside a file, or above its folder labelsTr."""
+    folders = [path.parent]
+    if path.parent.name.lower().startswith("labels"):
+        folders.append(path.parent.parent)
+    found = next((labels for labels in map(_named_labels, folders) if labels), {})
+    return {Segment(name, labels[0]): labels for name, labels in found.items() if labels and name.strip()}
+
+
+def labels_called(segments: dict[Segment, tuple[int, ...]], names: Sequence[str]) -> tuple[int, ...]:
+    """Return the labels of the segments of these names; nothing if one has no such name, or two have."""
+    found: list[int] = []
+    for name in names:
+        exact = [one for one in segments if one.name == name]
+        fitting = exact or [one for one in segments if plain(one.name) == plain(name)]
+        if len(fitting) != 1:
+            return ()
+        found += segments[fitting[0]]
+    return tuple(dict.fromkeys(found))
+
+
+def _named_labels(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return what is named, but for the background, and its labels; the first version names the labels' numbers."""
     labels: Any = None
     with suppress(OSError, ValueError, AttributeError, RecursionError):
         path = folder / NAME
@@ -21,12 +51,17 @@ def regions_of(folder: Path, count: int) -> dict[str, tuple[int, ...]]:
             labels = json.loads(path.read_text(encoding="utf-8")).get("labels")
     if not isinstance(labels, dict):
         return {}
-    found = {
+    if labels and all(_is_number(label) and isinstance(name, str) for label, name in labels.items()):
+        labels = {name: int(label) for label, name in labels.items()}
+    return {
         name: _integers(held)
         for name, held in labels.items()
         if name.lower() not in NO_REGIONS and name.isprintable()
     }
-    return found if len(found) == count else {}
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _integers(held: Any) -> tuple[int, ...]:

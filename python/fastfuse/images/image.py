@@ -56,6 +56,8 @@ class Image:
     fills : tuple of 3 bool or None
         Along which axes the file is cropped to what it marks, if the data are only a part of that: see
         :func:`filled_axes`.
+    unit : str
+        What the header of another format than NIfTI counts in, if it says so.
     """
 
     path: Path
@@ -71,6 +73,7 @@ class Image:
     held: Held | None = None
     channels_last: bool = False
     fills: tuple[bool, ...] | None = None
+    unit: str = ""
 
     @property
     def step(self) -> float | None:
@@ -87,7 +90,7 @@ class Image:
         placed = self.placed
         if placed is None:
             placed = self.header is None or bool(forms)
-        shape, unit = self.data.shape, unit_of(self.header)
+        shape, unit = self.data.shape, self.unit or unit_of(self.header)
         return Grid(
             shown(self.path),
             shape,

@@ -6,6 +6,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from ..errors import FastfuseError
+
+NUMPY, SCIPY = (
+    190_000_000,
+    160_000_000,
+)  # bytes of addresses that these and what they need take when they are loaded
 GROUPS = Path("/sys/fs/cgroup")
 UNLIMITED = 1 << 60  # what cgroups of version 1 say where there is no limit
 
@@ -14,6 +20,24 @@ def available() -> int | None:
     """Return the bytes that this process may still take; None if the system does not tell."""
     known = [free for free in (_of_machine(), _of_group(), _of_address_space()) if free is not None]
     return max(0, min(known)) if known else None
+
+
+def remedy() -> str:
+    """Say how to get more memory than is available."""
+    own = _of_address_space()
+    if own is not None and own <= (available() or 0):
+        return "raise the limit of this process (ulimit -v)"
+    return "use a machine with more"
+
+
+def check_addresses(what: str, needed: int) -> None:
+    """Refuse to load a library for which ``ulimit -v`` leaves too little: OpenBLAS would hang, or end the process."""
+    left = _of_address_space()
+    if left is not None and left < needed:
+        raise FastfuseError(
+            f"{what} is not loaded: too little memory, as ulimit -v (RLIMIT_AS) leaves this process "
+            f"{shown_bytes(max(left, 0))} where {shown_bytes(needed)} are needed; raise that limit"
+        )
 
 
 def shown_bytes(count: int) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from . import gz
-from .checks import READABLE, check_content, check_memory
+from .checks import LEAST_SIDE_MM, MOST_SIDE_MM, READABLE, check_content, check_memory
 from .grids.forms import affine_of, codes_in, disagreement, in_file_units, of_unknown_code, unit_doubt
 from .image import Image
 from .paths import remark_on, shown
@@ -162,10 +162,12 @@ def mended_in_words(
     names = header.keys() if hasattr(header, "keys") else ()
     by_sform = "sform_code" in names and int(header["sform_code"]) != 0
     by_qform = not by_sform and "qform_code" in names and int(header["qform_code"]) != 0
-    doubts = []
+    doubts = _on_sides(path, header, sides, by_sform=by_sform) if "pixdim" in names else []
     for text in said:
         if "pixdim[1,2,3]" in text and not by_sform:
             doubts.append(_of_sides(path, text, shape, sides))
+        elif "pixdim[1,2,3]" in text and sides is None:
+            doubts.append("its voxel size (pixdim) is 0 or below: that of the sform is taken")
         elif "qfac" in text and by_qform:
             doubts.append("its qfac (pixdim[0]) is neither 1 nor -1: 1 is taken")
         elif found := re.search(r"([qs]form)_code (-?\d+) not valid", text):
@@ -175,6 +177,31 @@ def mended_in_words(
         elif not any(word in text for word in ("pixdim", "divisible by 16")):
             doubts.append(f"nibabel says of its header: {text}")
     return doubts
+
+
+def _on_sides(path: Path, header: Any, sides: NDArray[Any] | None, *, by_sform: bool) -> list[str]:
+    """Return what is to be said of voxel sizes beside an sform that are none; refuse those that are not finite if they count.
+
+    Sizes that are no number, or 0, become those of the sform, so that the qform beside it can be compared.
+    """
+    stored = header["pixdim"][1:4]
+    given = np.asarray(stored if sides is None else sides, dtype=np.float64)
+    odd = ~((given >= LEAST_SIDE_MM) & (given <= MOST_SIDE_MM))
+    told = ", ".join(f"{side:g}" for side in given)
+    if not by_sform and not np.isfinite(given).all():
+        raise ImageError(
+            f"{shown(path)}: its header gives a voxel size that is no finite number (pixdim {told}): save it with the true "
+            "size, as in nibabel.Nifti1Image(data, affine)"
+        )
+    if not by_sform or not odd.any():
+        return []
+    rows = np.array([header[name][:3] for name in ("srow_x", "srow_y", "srow_z")], dtype=np.float64)
+    with np.errstate(all="ignore"):
+        true = np.sqrt((rows**2).sum(axis=0))
+    of_no_image = ~((np.abs(given) >= LEAST_SIDE_MM) & (np.abs(given) <= MOST_SIDE_MM))
+    mended = of_no_image & np.isfinite(true) & (true > 0)
+    stored[mended] = true[mended]
+    return [f"its voxel size (pixdim {told}) is none: that of the sform is taken"]
 
 
 def _of_sides(path: Path, text: str, shape: tuple[int, ...], sides: NDArray[Any] | None) -> str:

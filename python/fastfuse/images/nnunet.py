@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
+from ..errors import ImageError, reason_of
 from ..inputs.arrays import labels_in
 from ..inputs.foreground import Foreground
 from ..inputs.lattice import Turn
@@ -116,10 +116,16 @@ def _held_against(channels: Channels, companion: Image, remarks: list[str]) -> M
     best = found[0]
     if best.share < LEAST_SHARE:
         raise ImageError(_not_its_own(channels, name, best))
+    ways = _ways(channels, [match.turn for match in found if match.wrong == best.wrong])
     if best.turn != Turn():
-        _check_one_way(channels, name, [match.turn for match in found if match.wrong == best.wrong])
+        _check_one_way(channels, name, ways)
         remarks.append(
             f"{shown(path)}: the probabilities lie turned against {name} ({in_words(best.turn)}) and were turned back"
+        )
+    elif best.marked and len(ways) > 1 and best.turn == Turn():
+        remarks.append(
+            f"{shown(path)}: its probabilities fit {name} in {len(ways)} ways ({_in_words(ways)}) and were taken as they "
+            "are; save the channel as NIfTI if that is wrong"
         )
     if not best.marked:
         remarks.append(f"{name} marks nothing, so that the orientation of {shown(path)} could not be checked")
@@ -165,19 +171,30 @@ def _not_its_own(channels: Channels, name: str, best: Match) -> str:
     )
 
 
-def _check_one_way(channels: Channels, name: str, turns: Sequence[Turn]) -> None:
-    """Refuse probabilities that fit the segmentation in several ways, and differ in these."""
+def _ways(channels: Channels, turns: Sequence[Turn]) -> list[Turn]:
+    """Return those of some turns that differ in what they make of the probabilities."""
     first, *others = turns
-    if not all(
-        np.array_equal(first.of(channel), other.of(channel))
-        for channel in channels.values
-        for other in others
-    ):
-        ways = "; ".join(in_words(turn) for turn in turns[:3])
+    return [
+        first,
+        *(
+            other
+            for other in others
+            if not all(np.array_equal(first.of(channel), other.of(channel)) for channel in channels.values)
+        ),
+    ]
+
+
+def _check_one_way(channels: Channels, name: str, ways: Sequence[Turn]) -> None:
+    """Refuse probabilities that fit the segmentation only turned, and so in several ways."""
+    if len(ways) > 1:
         raise ImageError(
-            f"{shown(channels.path)}: its probabilities fit {name} in {len(turns)} ways ({ways}): save the channel as "
-            "NIfTI in the orientation that is right"
+            f"{shown(channels.path)}: its probabilities fit {name} in {len(ways)} ways ({_in_words(ways)}): save the channel "
+            "as NIfTI in the orientation that is right"
         )
+
+
+def _in_words(ways: Sequence[Turn]) -> str:
+    return "; ".join(in_words(turn) for turn in ways[:3])
 
 
 def _array(path: Path) -> NDArray[Any]:
@@ -193,6 +210,6 @@ def _array(path: Path) -> NDArray[Any]:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
         raise ImageError(
-            f"{shown(path)}: cannot be read ({str(error) or type(error).__name__}); is it a complete .npz?"
+            f"{shown(path)}: cannot be read ({reason_of(error)}); is it a complete .npz?"
         ) from error
     raise ImageError(f"{shown(path)}: it holds {held}; an array named {' or '.join(ARRAYS)} is needed")

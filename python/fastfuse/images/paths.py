@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -10,6 +11,7 @@ from typing import Any, overload
 from ..errors import ImageError, OutputError
 
 OUTPUTS = ("output", "out_dir", "save_label", "save_counts", "save_lesions", "out", "directory")
+GUESS = re.compile(r": 1 mm (is|and no turn are) taken")  # of a voxel's size
 PathLike = str | os.PathLike[str]
 
 
@@ -45,6 +47,15 @@ def as_paths(values: Any) -> list[Path]:
     return paths
 
 
+def listed_paths(values: Any, name: str) -> list[Path | None]:
+    """Return paths, None where one is None; nothing for None. One text is refused: its letters are no files."""
+    if values is None:
+        return []
+    if isinstance(values, (str, bytes, os.PathLike)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} is {values!r}: give a list of paths, one for each rater")
+    return [as_path(value, name) for value in values]
+
+
 def recorded(path: PathLike) -> str:
     """Return a path as text for a JSON file, with undecodable bytes escaped."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()
@@ -59,6 +70,15 @@ def remark_on(path: Path, doubts: Iterable[str]) -> str | None:
     """Return what is doubtful about a file as one remark that names it; None if nothing is."""
     told = "; ".join(doubt for doubt in doubts if doubt)
     return f"{shown(path)}: {told}" if told else None
+
+
+def without_guess(remark: str | None) -> str | None:
+    """Return a remark on a file that is given a grid, without the size that was taken where its own header has none."""
+    if remark is None:
+        return None
+    name, colon, told = remark.partition(": ")
+    kept = "; ".join(doubt for doubt in told.split("; ") if not GUESS.search(doubt))
+    return f"{name}{colon}{kept}" if kept else None
 
 
 def short_names(paths: Sequence[Path | str]) -> list[str]:

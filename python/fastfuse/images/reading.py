@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -19,19 +20,23 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
-from ..errors import ImageError
+from ..errors import ImageError, reason_of
+from ..inputs.arrays import labels_in
+from ..inputs.names import enumerated
 from ..inputs.workers import startable
 from . import gz
 from .checks import check_affine, check_regular
+from .dataset_json import labels_called, segments_of
 from .formats.dicom import DICOM_SUFFIXES, is_dicom, read_dicom
 from .formats.meta_image import META_SUFFIXES, read_meta_image
 from .formats.nrrd import NRRD_SUFFIXES, read_nrrd
 from .formats.numpy_file import read_numpy
 from .formats.other import looks_like, read_other
 from .formats.pictures import PICTURE_SUFFIXES, read_picture
-from .formats.segments import named
+from .formats.segments import Segment, filled_axes, named
 from .four_axes import one_channel
-from .image import Image
+from .image import Image, votes_of
+from .memory import remedy
 from .nifti import NIFTI_SUFFIXES, read_nifti
 from .nnunet import companion_of, read_probabilities
 from .paths import shown
@@ -75,10 +80,14 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
         If the file cannot be read completely, or is unsound: with the path, the reason and a remedy.
     """
     path = Path(path)
+    names = wanted.foreground.segments
+    known = segments_of(path) if names else {}
+    labels = labels_called(known, names)
     try:
         check_regular(path)
         with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
-            image = one_channel(_read_by_name(path, go_on, wanted), wanted)
+            asked = wanted if keeps_names(path) or not labels else wanted.by_labels(labels)
+            image = one_channel(_read_by_name(path, go_on, asked), asked)
     except ImageError as error:
         if str(error).isprintable():
             raise
@@ -91,8 +100,10 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             raise ImageError(_no_memory(path)) from None
         raise ImageError(_damaged(path, error)) from error
-    if wanted.foreground.segments and not image.is_channel:
-        named(path, image.segments, wanted.foreground.segments)  # which refuses a file without names
+    if labels and not image.segments:
+        image = _by_dataset(image, names, labels, tuple(known))
+    elif names and not image.is_channel:
+        image = _beside_named(image, names, tuple(known))
     check_affine(path, image.affine)
     return image
 
@@ -117,16 +128,51 @@ def _read_by_name(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Imag
     return read_other(path)
 
 
+def keeps_names(path: Path) -> bool:
+    """Tell a file of a format that can name its segments itself."""
+    name = path.name.lower()
+    return name.endswith((*NRRD_SUFFIXES, *DICOM_SUFFIXES)) or is_dicom(path)
+
+
+def _by_dataset(
+    image: Image, names: Sequence[str], labels: Sequence[int], known: tuple[Segment, ...]
+) -> Image:
+    """Return the mask of the labels that dataset.json gives these names, or the network's channel that was taken."""
+    told = f"{shown(image.path)}: by dataset.json {enumerated([repr(name) for name in names])} is label {' or '.join(map(str, labels))}"
+    if not image.is_channel:
+        values = votes_of(image)
+        if values.dtype.kind == "f" and not np.all(values == np.rint(values)):
+            named(image.path, (), names)
+        data = np.isin(values, labels).astype(np.uint8)
+        if values.any() and not data.any():
+            told = f"{told}, which does not occur (values that occur: {labels_in(values)})"
+        image = replace(image, data=data, scaled=False, fills=filled_axes(values), is_channel=True)
+    return replace(image, segments=known, remark="; ".join(filter(None, (image.remark, told))))
+
+
+def _beside_named(image: Image, names: Sequence[str], known: tuple[Segment, ...]) -> Image:
+    """Take a mask of 0 and 1 as it is, where other files name their segments; refuse what is neither.
+
+    ``known``: the segments that dataset.json names.
+    """
+    data = image.data
+    if image.segments or not np.all((data == 0) | (data == 1)):
+        named(image.path, image.segments or known, names, labels_in(data))
+        return image
+    told = f"{shown(image.path)}: it names no segments, so its mask of 0 and 1 was taken as it is"
+    return replace(image, is_channel=True, remark="; ".join(filter(None, (image.remark, told))))
+
+
 def _no_memory(path: Path) -> str:
     return (
-        f"{shown(path)}: there is too little memory to read it: read fewer files at once (--threads 1), crop it, or use a "
-        "machine with more"
+        f"{shown(path)}: there is too little memory to read it: read fewer files at once (--threads 1), crop it, or "
+        f"{remedy()}"
     )
 
 
 def _damaged(path: Path, error: Exception) -> str:
     """Say that a file cannot be read, and what its content looks like if that is something else."""
-    reason = " ".join((str(error) or type(error).__name__).split())[:300]
+    reason = reason_of(error)
     told = f"{shown(path)}: cannot be read ({shown(reason)}); is it a complete image file?"
     what = looks_like(path)
     if what in (None, "gzip", "bzip2"):

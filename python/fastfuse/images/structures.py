@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import ImageError
 from ..inputs.foreground import Foreground
 from ..inputs.names import enumerated
-from .formats.segments import SWITCH, Segment, names_of, plain
+from .formats.segments import SWITCH, Segment, named, names_of, plain
 from .image import Image
 from .paths import shown
 
@@ -22,14 +23,22 @@ def check_one_chosen(image: Image, foreground: Foreground) -> None:
     )
 
 
+def check_any_named(path: Path, segments: Sequence[Segment], foreground: Foreground) -> None:
+    """Refuse files of which none names segments, the first of them ``path``, if some are chosen by name."""
+    if not segments and foreground.segments:
+        named(path, (), foreground.segments)
+
+
 def compare_names(images: Sequence[Image], foreground: Foreground) -> list[str]:
     """Return remarks on files that call what is taken of them by different names.
 
     Raises
     ------
     ImageError
-        If the name of what is taken of one file belongs to something else in another, of which that is not taken.
+        If the name of what is taken of one file belongs to something else in another, of which that is not taken; or if
+        segments are chosen by name, and no file names any.
     """
+    check_any_named(images[0].path, [one for image in images for one in image.segments], foreground)
     if foreground.segments or foreground.binarize:
         return []
     remarks = []

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from ..inputs.lattice import Turn
 
+SOME = 1000  # marked voxels by which a turn is tried first
+
 Levels = NDArray[np.integer[Any]]
 
 
@@ -57,15 +59,22 @@ def turns_onto(shape: tuple[int, ...], other: tuple[int, ...]) -> Iterator[Turn]
 def matches(levels: Levels, labels: Levels) -> list[Match]:
     """Return how the levels agree with the labels, for each way to turn them, the best first.
 
-    Label 0 is the background. Only one is returned if they agree everywhere as they are.
+    Label 0 is the background. Where they agree everywhere in the first way, only others that change nothing are returned.
     """
     foreground = np.nonzero(labels)
     marked = labels[foreground]
     values = np.unique(marked)
     places = np.searchsorted(values, marked)
     counts = np.bincount(levels.ravel(order="K"))
-    found = []
+    found: list[Match] = []
+    some = tuple(axis[:: max(1, marked.size // SOME)] for axis in foreground)
     for turn in turns_onto(levels.shape, labels.shape):
+        if (
+            found
+            and found[0].wrong == 0
+            and not np.array_equal(turn.of(levels)[some], found[0].turn.of(levels)[some])
+        ):
+            continue
         there = turn.of(levels)[foreground].astype(np.int64)
         table = np.bincount(there * len(values) + places, minlength=len(counts) * len(values))
         inside = (
@@ -73,8 +82,6 @@ def matches(levels: Levels, labels: Levels) -> list[Match]:
         )
         outside = counts - inside.sum(axis=1)
         found.append(_match(turn, np.column_stack([outside, inside]), [0, *map(int, values)]))
-        if found[-1].wrong == 0 and turn == Turn():
-            break
     return sorted(found, key=lambda match: match.wrong)
 
 

@@ -29,6 +29,10 @@ class Wanted:
     channel_axis: ChannelAxis | None = None
     is_rater: bool = True
 
+    def by_labels(self, labels: tuple[int, ...]) -> Wanted:
+        """Return the same with labels in the place of the segments' names."""
+        return replace(self, foreground=replace(self.foreground, labels=labels, segments=()))
+
     def beside(self) -> Wanted:
         """Return what is asked of a mask, an image or a prior beside the raters: no segments."""
         return replace(self, foreground=replace(self.foreground, segments=()), is_rater=False)

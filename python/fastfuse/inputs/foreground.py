@@ -18,7 +18,6 @@ MOST_BACKGROUND = 1  # the lowest value of a scaled probability; that of an imag
 MOST_LABELS = 10  # more different whole numbers look like a scaled probability
 ROUNDED = 1e-6  # of a scale: so far below 0 and above it values were rounded
 NOT_WHOLE = 1e-4  # what single precision makes of a label lies nearer to it
-ONE_SCALE = "give scale=100 or scale=255 (--scale 100 or --scale 255)"
 # Grey values of an image, such as FLAIR, told from scaled votes.
 GREY_END = 0.1  # of the scale: nearer to 0 or to the top are most votes of a network that is sure
 GREY_AT_ENDS = 0.15  # of what is above 0; images of heads have less there, networks' maps over half
@@ -28,6 +27,7 @@ GREY_VOXELS = 1000
 SAMPLE = 1 << 18
 
 AN_IMAGE = "it looks like an image, such as FLAIR, rather than a map of votes"
+IS_IT_AN_IMAGE = "is this an image, such as FLAIR, and no rater's?"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,8 @@ class Foreground:
             (one, high), (other, higher) = (found[scale] for scale in sorted(found)[-2:])
             raise ValueError(
                 f"scale is 'auto', but {one} goes up to {shown_number(high)} and {other} up to "
-                f"{shown_number(higher)}: {ONE_SCALE}, or scale one of them yourself"
+                f"{shown_number(higher)}: no one scale "
+                "fits both, so scale one of them yourself"
             )
         scale = next(iter(found), 1.0)
         return replace(self, scale=scale), [f"scale 'auto' takes {scale:g} for a vote of 1"]
@@ -172,6 +173,20 @@ class Foreground:
         absent = tuple(label for label in self.labels if not selected(occur, label).any())
         some = 0 < len(absent) < len(self.labels)
         return [replace(self, labels=absent).said_of_nothing([occur])] if some else []
+
+    def said_of_each(
+        self, arrays: Sequence[NDArray[Any]], names: Sequence[str], inside: NDArray[Any] | None = None
+    ) -> list[str]:
+        """Say in whose label map none of the labels occurs, and which do, if somebody marks one."""
+        counted = [_counted(array, inside) for array in arrays]
+        lack = [not any(selected(one, label).any() for label in self.labels) for one in counted]
+        if not self.labels or all(lack):
+            return []
+        return [
+            f"{name}: {self.said_of_nothing([one])}"
+            for name, one, lacks in zip(names, counted, lack, strict=True)
+            if lacks and one.size
+        ]
 
     def said_of_nothing(self, arrays: Sequence[NDArray[Any]]) -> str:
         """Say that nobody marks anything, and which values occur."""
@@ -241,6 +256,29 @@ def looks_grey(data: NDArray[Any], scale: float, inside: NDArray[Any] | None = N
         return False
     at_ends = np.count_nonzero((above <= GREY_END * scale) | (above >= (1 - GREY_END) * scale))
     return bool(at_ends <= GREY_AT_ENDS * above.size)
+
+
+def beyond_votes(values: NDArray[Any], *, swapped: bool) -> str:
+    """Say that many different values beyond 0 and 1 seem to be an image's; nothing of few, as a label map has them.
+
+    ``swapped``: whether what lies in an image's place holds two values, so that labels of an atlas are not thought of.
+    """
+    counted = _counted(told_once(values), None)
+    if not counted.size or len(np.unique(counted)) <= MOST_LABELS:
+        return ""
+    low, high = float(counted.min()), float(counted.max())
+    scale = looks_scaled(values)
+    if low > -0.5 and high < 1.5:
+        return ""
+    may_be_labels = low == 0 and bool(np.all(counted == np.rint(counted)))
+    if not swapped and (may_be_labels or scale is not None) and not looks_grey(values, scale or high):
+        return ""
+    return AN_IMAGE if scale else range_in_words(low, high)
+
+
+def range_in_words(low: float, high: float) -> str:
+    """Say from where to where values go, and ask for an image."""
+    return f"its values go from {low:.4g} to {high:.4g}: {IS_IT_AN_IMAGE}"
 
 
 def _keeping_unread(data: NDArray[Any], marked: NDArray[np.bool_]) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from .names import MOST_TOLD, counted
 SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be remarked
 PLACELESS = (".npy", ".png", ".tif", ".tiff")  # formats that keep no place in space
 FLAT = 1e-6  # of the box that an affine's steps would span at right angles: as much is no volume
+MOST_APART = 100  # times: voxels of one case differ by less; a header's size that differs by more is wrong
 SHEAR = 0.01  # cosine of the angle of two axes up to which distances along them err by a hundredth at most
 
 
@@ -192,7 +193,9 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
         or affine_lost(first, other)
         or _other_unit(first, other)
     )
-    remedy = doubt or f"resample one onto the other's grid{otherwise}"
+    sizes = sizes_apart(first, other)
+    wrong = f"{sizes}; if both are right, " if sizes else ""
+    remedy = doubt or f"{wrong}resample one onto the other's grid{otherwise}"
     if first.shape != other.shape:
         return f"{names} have shapes {other.shape} and {first.shape}{_and(turned)}: {remedy}"
     voxels = shift_of(first, other)
@@ -225,13 +228,21 @@ def moved_form(first: Grid, other: Grid) -> str | None:
 
 def two_places(first: Grid, other: Grid) -> str | None:
     """Say whose header gives two places, its qform and its sform."""
-    for grid in (other, first):
-        shift = _distance_of_forms(grid)
-        if shift > NEAR * grid.voxel_mm.min():
-            return (
-                f"qform and sform of {grid.name} lie {shift:.3g} mm apart; say which is right by use='qform' (--use "
-                "qform) or use='sform' (--use sform)"
-            )
+    told = [
+        (grid, shift)
+        for grid in (other, first)
+        if (shift := _distance_of_forms(grid)) > NEAR * grid.voxel_mm.min()
+    ]
+    if len(told) == 2 and first.shape == other.shape:  # and no form makes one grid of both: see moved_form
+        return (
+            f"qform and sform of {other.name} and of {first.name} lie apart, and by neither they are one grid: each needs "
+            "another form, so write the right affine into both forms of each"
+        )
+    for grid, shift in told:
+        return (
+            f"qform and sform of {grid.name} lie {shift:.3g} mm apart; say which is right by use='qform' (--use "
+            "qform) or use='sform' (--use sform)"
+        )
     return None
 
 
@@ -274,6 +285,18 @@ def _other_unit(first: Grid, other: Grid) -> str | None:
     return (
         f"the header of {other.name} counts in {other.unit}, that of {first.name} in {first.unit}: correct the unit "
         "that is wrong"
+    )
+
+
+def sizes_apart(first: Grid, other: Grid) -> str:
+    """Say that the voxels of two images differ in size as no images of one case do; nothing if they do not."""
+    ratio = np.sort(other.voxel_mm) / np.sort(first.voxel_mm)
+    if max(ratio.max(), 1 / ratio.min()) <= MOST_APART:
+        return ""
+    one, two = (" x ".join(f"{side:.3g}" for side in grid.voxel_mm) for grid in (other, first))
+    return (
+        f"voxels of {other.name} measure {one} mm, those of {first.name} {two} mm, more than {MOST_APART} times apart: one "
+        "header's voxel size is likely wrong, so mend it"
     )
 
 

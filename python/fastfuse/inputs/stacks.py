@@ -38,6 +38,11 @@ def listed(raters: Any, axis: Any = None) -> tuple[list[Any], list[str]]:
     TypeError, ValueError
         For what is one image or none, and for shapes that tell of raters on another axis.
     """
+    for what, value in (("raters", raters), *_each_of(raters)):
+        if is_torch(value) and value.is_nested:
+            raise TypeError(
+                f"{what} cannot be read as an array (a nested tensor); convert it to a padded one, or to NumPy"
+            )
     place = None if axis is None else _axis(axis)
     if is_image(raters) and place is None:
         raise TypeError(
@@ -58,6 +63,12 @@ def listed(raters: Any, axis: Any = None) -> tuple[list[Any], list[str]]:
             )
         return slices(_stacked(items), place, "raters")
     return items, _check_list(items) if place is None else []
+
+
+def _each_of(raters: Any) -> list[tuple[str, Any]]:
+    """Return what is in a list of raters, each with its name."""
+    listed = raters if isinstance(raters, (list, tuple)) else []
+    return [(f"rater {i}", one) for i, one in enumerate(listed)]
 
 
 def _stacked(items: Sequence[Any]) -> Any:

@@ -27,6 +27,13 @@ def remarks_on_consensus(evidence: Evidence) -> list[str]:
         marked = np.count_nonzero(fusion.probability >= cut)  # where all agree, too
         if 0 < marked < fusion.n_read.max():
             return []
+    if evidence.is_empty and evidence.is_empty_by_ties:
+        return [
+            (
+                f"the consensus is empty at the cut {cut:g}, which its highest probability is: ties='background' (--ties "
+                "background) counts voxels at the cut as background, so leave it out or choose a lower cut"
+            )
+        ]
     if evidence.is_empty:
         shown = shown_beside(evidence.highest, cut)
         return [

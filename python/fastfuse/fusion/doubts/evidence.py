@@ -10,7 +10,7 @@ from ..backends.found import Found
 from ..case import Case
 from ..options import Options
 from ..registry import Method
-from ..result import Fusion
+from ..result import Fusion, Ties
 
 MOST_DIGITS = 17
 
@@ -29,6 +29,8 @@ class Evidence:
         Cut of the mask that is made of the consensus.
     case : Case, optional
         The votes; None for an estimate from a table.
+    ties : {"foreground", "background"}
+        What a voxel becomes whose probability is the cut; the cut lies just above it for the background.
     """
 
     fusion: Fusion
@@ -37,6 +39,7 @@ class Evidence:
     options: Options
     cut: float = 0.5
     case: Case | None = None
+    ties: Ties = "foreground"
 
     @property
     def highest(self) -> np.floating:
@@ -52,6 +55,13 @@ class Evidence:
     def is_empty(self) -> bool:
         """Whether no fused voxel reaches the cut."""
         return bool(self.highest < self.cut)
+
+    @property
+    def is_empty_by_ties(self) -> bool:
+        """Whether the highest probability is the cut itself, which counts as background."""
+        return self.ties == "background" and bool(
+            np.nextafter(self.highest, type(self.highest)(2)) >= self.cut
+        )
 
     @property
     def is_full(self) -> bool:

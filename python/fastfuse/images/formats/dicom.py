@@ -5,6 +5,8 @@ pydicom alone is enough: the frames are placed by the positions that they give, 
 
 from __future__ import annotations
 
+import re
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError
+from ...errors import ImageError, reason_of
 from ..checks import READABLE, check_memory
 from ..image import Image
 from ..paths import shown
@@ -65,22 +67,40 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
         except (ImageError, MemoryError):
             raise
         except Exception as error:  # of many kinds
-            reason = " ".join((str(error) or type(error).__name__).split())[:200]
             raise ImageError(
-                f"{shown(path)}: cannot be read as a DICOM segmentation ({shown(reason)}); is it complete?"
+                f"{shown(path)}: cannot be read as a DICOM segmentation ({shown(_why(error))}); is it complete?"
             ) from error
+
+
+def _why(error: Exception) -> str:
+    """Return why pydicom failed, with an element that is lacking by its name."""
+    from pydicom.datadict import keyword_for_tag
+
+    if isinstance(error, (EOFError, struct.error)):
+        return "it ends in the middle of an element"
+    if isinstance(error, KeyError) and error.args:
+        return f"it lacks {keyword_for_tag(error.args[0]) or error.args[0]}"
+    lacking = re.search(r"no attribute '(\w+)'", str(error))
+    return f"it lacks {lacking[1]}" if lacking else reason_of(error)
 
 
 def _image(path: Path, found: Any, wanted: Wanted) -> Image:
     kind = str(found.get("SOPClassUID", ""))
+    if not kind:
+        raise ImageError(f"{shown(path)}: it does not say what it is (SOPClassUID); is it complete?")
     if kind not in (SEGMENTATION, LABEL_MAP):
         what = str(found.get("Modality", "")) or "unknown"
         raise ImageError(
             f"{shown(path)}: it is DICOM of modality {shown(what)[:20]}, and no segmentation (SEG): convert it to NIfTI, as "
             f"dcm2niix or 3-D Slicer do; fastfuse reads {READABLE}"
         )
+    if "PixelData" not in found:
+        raise ImageError(
+            f"{shown(path)}: it holds no voxels (PixelData), which stand at its end; is it complete?"
+        )
     segments = _segments(path, found)
     lattice = _lattice(path, found)
+    _check_frames(path, found, lattice, {one.label for one in segments})
     count = len(lattice.places)
     check_memory(
         path, 3 * count * lattice.rows * lattice.columns + 6 * int(np.prod(lattice.shape, dtype=object))
@@ -98,6 +118,37 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
         is_channel=is_channel,
         fills=_fills(frames, lattice),
     )
+
+
+def _check_frames(path: Path, found: Any, lattice: Lattice, described: set[int]) -> None:
+    """Refuse a frame of a segment that is not described, and two of one segment at one place: one lies elsewhere."""
+    numbers = [0] * len(lattice.places) if str(found.SOPClassUID) == LABEL_MAP else _numbers(found)
+    unknown = next((number for number in numbers if number and number not in described), None)
+    if unknown is not None:
+        raise ImageError(
+            f"{shown(path)}: its frame {numbers.index(unknown) + 1} belongs to segment {unknown}, which SegmentSequence does "
+            "not describe; write it again"
+        )
+    seen: dict[tuple[int, int], int] = {}
+    for frame, at in enumerate(zip(numbers, map(int, lattice.places), strict=True), start=1):
+        other = seen.setdefault(at, frame)
+        if other != frame:
+            of = f" of segment {at[0]}" if at[0] else ""
+            raise ImageError(
+                f"{shown(path)}: its frames {other} and {frame}{of} lie at one place (ImagePositionPatient): write it again "
+                "with the place of each"
+            )
+
+
+def _type_of(path: Path, found: Any) -> str:
+    """Return BINARY or FRACTIONAL; refuse another type."""
+    kind = str(found.get("SegmentationType", "BINARY"))
+    if kind not in ("BINARY", "FRACTIONAL"):
+        raise ImageError(
+            f"{shown(path)}: its SegmentationType is {shown(kind)[:20]}: it must be BINARY, FRACTIONAL, or LABELMAP in a "
+            "label map segmentation"
+        )
+    return kind
 
 
 def _fills(frames: NDArray[Any], lattice: Lattice) -> tuple[bool, ...]:
@@ -136,7 +187,7 @@ def _of_frames(
 ) -> tuple[NDArray[Any], bool]:
     """Return the union of the segments that are asked for, or a label map of all, and whether it is the first."""
     numbers = _numbers(found)
-    fractional = str(found.get("SegmentationType", "BINARY")) == "FRACTIONAL"
+    fractional = _type_of(path, found) == "FRACTIONAL"
     foreground = wanted.foreground
     if foreground.segments:
         taken = [one.label for one in named(path, segments, foreground.segments)]

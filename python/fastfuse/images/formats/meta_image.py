@@ -14,7 +14,7 @@ from ..checks import check_content
 from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
-from .raw import UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
+from .raw import UNITS, UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
 from .segments import one_image
 
 META_SUFFIXES = (".mha", ".mhd")
@@ -88,6 +88,7 @@ def read_meta_image(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Im
         placed=placed,
         remark=remark,
         channels_last=channels > 0 and len(shape) == 4,
+        unit=UNITS[_unit(fields)[0]],
     )
 
 
@@ -101,6 +102,10 @@ def _fields(path: Path) -> Fields:
             fields[name] = value
     if "ElementDataFile" not in fields:
         raise ImageError(f"{shown(path)}: its header lacks ElementDataFile; is it a complete MetaImage?")
+    if not fields["ElementDataFile"]:
+        raise ImageError(
+            f"{shown(path)}: its ElementDataFile is empty: name the file that holds the voxels there, or LOCAL if they follow"
+        )
     fields.end = end
     if fields["ElementDataFile"].split()[:1] == ["LIST"]:
         fields.files = _listed(path, end)

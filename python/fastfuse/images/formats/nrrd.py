@@ -16,7 +16,7 @@ from ..checks import check_content
 from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
-from .raw import UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
+from .raw import UNITS, UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
 from .segments import Segment, filled_axes, one_image
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
@@ -94,9 +94,10 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
         placed=placed,
         remark=remark_on(path, (*doubts, doubt)),
         segments=tuple(segments),
-        is_channel=bool(wanted.foreground.segments),
+        is_channel=bool(wanted.foreground.segments and segments),
         channels_last=len(shape) == 4,
         fills=filled_axes(values, across) if segments else None,
+        unit="" if _directions(header) is None else UNITS[_unit(header)[0]],
     )
 
 

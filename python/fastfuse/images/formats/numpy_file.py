@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from ...errors import ImageError
+from ...errors import ImageError, reason_of
 from ..checks import check_content, check_memory
 from ..image import Image
 from ..paths import remark_on, shown
@@ -15,17 +16,31 @@ from ..paths import remark_on, shown
 NO_SIZE = "it holds no voxel size: 1 mm is taken"
 
 
+def _magic(path: Path, file: BinaryIO) -> tuple[int, int]:
+    try:
+        return np.lib.format.read_magic(file)
+    except ValueError:
+        raise ImageError(
+            f"{shown(path)}: it does not begin as a .npy file does: save it again by numpy.save"
+        ) from None
+
+
 def read_numpy(path: Path) -> Image:
     """Read a 2-D or 3-D array of numbers; leading axes of one entry, as of a batch, are dropped too."""
     with path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
+        version = _magic(path, file)
         read_header = {
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }.get(version)
         if read_header is None:
             raise ImageError(f"{shown(path)}: it is of .npy version {version[0]}.{version[1]}; save it again")
-        shape, fortran, dtype = read_header(file)
+        try:
+            shape, fortran, dtype = read_header(file)
+        except (ValueError, SyntaxError, TypeError, ArithmeticError, RecursionError) as error:
+            raise ImageError(
+                f"{shown(path)}: its header cannot be read ({shown(reason_of(error))}): save it again by numpy.save"
+            ) from error
         kept = tuple(int(extent) for extent in shape)
         while len(kept) > 3 and kept[0] == 1:
             kept = kept[1:]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError
+from ...errors import ImageError, reason_of
 from ..checks import check_content, check_memory
 from ..image import Image
 from ..paths import remark_on, shown
@@ -18,6 +18,7 @@ from .numpy_file import NO_SIZE
 from .quiet import quiet
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff")
+TOPS = (255, 2**16 - 1)  # that stand for 1 in types of more bits, too
 MOST_PAGES = 100_000
 BYTES = {
     "1": 1,
@@ -32,13 +33,15 @@ BYTES = {
     "RGB": 3,
     "RGBA": 4,
 }
+NO_RESOLUTION = ("1", "1.0", "0", "0.0", "nan")
+DESCRIPTION, RESOLUTIONS = 270, (282, 283)  # tags of TIFF
 PIXELS = 2**31  # more than that no page may have
 
 
 def read_picture(path: Path, wanted: Wanted) -> Image:
     """Read a picture of one value a pixel, as (x, y, 1), or (x, y, page).
 
-    A mask of 0 and 255 becomes one of 0 and 1, unless it is asked for labels, a threshold or the like.
+    A mask of 0 and the highest value of its type (255, 65535 ...) becomes one of 0 and 1, unless it is asked for labels, a threshold or the like.
     """
     try:
         import PIL.Image as pillow
@@ -51,26 +54,28 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
                 if picture.format == "PNG":  # of which Pillow checks the sums alone, or reads the pixels
                     picture.verify()
             with pillow.open(path, formats=("PNG", "TIFF")) as picture:
+                size = _size_in_words(picture)  # as the first page says
                 pages, doubts = _pages(path, picture)
         except (ImageError, MemoryError):
             raise
         except Exception as error:  # of many kinds
-            reason = str(error).replace(str(path), "").strip() or type(error).__name__
+            reason = reason_of(error).replace(f" {str(path)!r}", "")
             raise ImageError(
                 f"{shown(path)}: cannot be read as PNG or TIFF ({shown(reason)}); is it complete?"
             ) from error
     data = pages.transpose(2, 1, 0)
     plain = wanted.foreground == type(wanted.foreground)()
-    if plain and data.dtype == np.uint8 and data.max() == 255 and np.all((data == 0) | (data == 255)):
-        data = data // 255
-        doubts.append("its values are 0 and 255: 255 is taken as 1")
+    top = int(data.max()) if plain and data.dtype.kind in "ui" else 0
+    if top and top in (*TOPS, np.iinfo(data.dtype).max) and np.all((data == 0) | (data == top)):
+        data = (data != 0).astype(np.uint8)
+        doubts.append(f"its values are 0 and {top}: {top} is taken as 1")
     shape, _ = check_content(path, data.shape, data.dtype)
     return Image(
         path,
         data.reshape(shape, order="F"),
         np.diag([-1.0, -1, 1, 1]),
         placed=False,
-        remark=remark_on(path, (*doubts, NO_SIZE)),
+        remark=remark_on(path, (*doubts, size)),
     )
 
 
@@ -94,6 +99,23 @@ def _pages(path: Path, picture: Any) -> tuple[NDArray[Any], list[str]]:
             )
         pages.append(_values(path, picture, doubts))
     return np.stack(pages), list(dict.fromkeys(doubts))
+
+
+def _size_in_words(picture: Any) -> str:
+    """Say what voxel size is taken: a picture's resolution is that of a print as often as not, so that it is not read."""
+    tags = getattr(picture, "tag_v2", {})
+    described = str(tags.get(DESCRIPTION, ""))
+    if "PhysicalSize" in described:
+        where = "by OME"
+    elif described.startswith("ImageJ") and "unit=" in described:
+        where = "by ImageJ"
+    elif any(str(tags.get(tag, "1.0")) not in NO_RESOLUTION for tag in RESOLUTIONS) or (
+        picture.format == "PNG" and "dpi" in picture.info
+    ):
+        where = "as a resolution"
+    else:
+        return NO_SIZE
+    return f"the voxel size that it states {where} is not read: 1 mm is taken unless grid=FILE (--grid FILE) names an image that has the size"
 
 
 def _values(path: Path, picture: Any, doubts: list[str]) -> NDArray[Any]:

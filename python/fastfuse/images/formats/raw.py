@@ -34,6 +34,7 @@ UNITS_MM = {
     "cm": 10.0,
     "m": 1e3,
 }
+UNITS = {1e-3: "microns", 1.0: "mm", 10.0: "cm", 1e3: "metres"}  # what messages call them
 
 
 @dataclass(frozen=True)

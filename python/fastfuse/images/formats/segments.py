@@ -68,8 +68,10 @@ def with_segments(foreground: Foreground, names: Any) -> Foreground:
     return replace(foreground, segments=segments)
 
 
-def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str]) -> list[Segment]:
+def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str], values: str = "") -> list[Segment]:
     """Return the segments of these names; case and blanks at the ends do not matter where no name fits exactly.
+
+    ``values`` are those that occur in a file that names none.
 
     Raises
     ------
@@ -77,9 +79,10 @@ def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str]) -> lis
         If the file names no segments, lacks one, or has two of that name.
     """
     if not segments:
+        occur = f" (values that occur: {values})" if values else ""
         raise ImageError(
-            f"{shown(path)}: it names no segments (.seg.nrrd and DICOM SEG do): choose by select_label=K "
-            "(--select-label K) instead"
+            f"{shown(path)}: it names no segments (.seg.nrrd and DICOM SEG do, and dataset.json beside it may): where no file "
+            f"does, choose by select_label=K (--select-label K) instead{occur}; beside files that do, write what is meant as a mask of 0 and 1, which is taken as it is"
         )
     return [_named(path, segments, name) for name in wanted]
 
@@ -139,7 +142,7 @@ def chosen(
     ImageError
         If the segments are unknown, or several layers leave open what is meant.
     """
-    if foreground.segments:
+    if foreground.segments and (segments or len(layers) > 1):
         found = named(path, segments, foreground.segments)
         _check_layers(path, found, len(layers))
         _check_whole(path, found, layers)

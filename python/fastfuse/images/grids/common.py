@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from ...errors import GridError
 from ...inputs.doubts import doubt_of, moved
-from ...inputs.grids import SAME, Grid, difference, near, shift_of
+from ...inputs.grids import SAME, Grid, difference, near, shift_of, sizes_apart
 from ...inputs.lattice import Box, Fit, fit_of
 from ...inputs.names import enumerated
 from ...inputs.nearest import resampled
 from ..checks import check_affine
 from ..image import Image
-from ..paths import recorded, shown
+from ..paths import recorded, shown, without_guess
 from ..placing import AS_IT_IS, Kind, Placing
 from ..reading import read
 from .boxes import box_of_all, file_of, nothing, one_grid
@@ -125,7 +125,7 @@ class Common:
             self.moved.append(
                 (f"has no place of its own and is taken to lie on {self.name}", shown(image.path.name))
             )
-            return replace(image, affine=self.like.affine), None
+            return replace(image, affine=self.like.affine, remark=without_guess(image.remark)), None
         fit = fit_of(target, grid)
         doubt = self._doubt(target, grid, fit, kind)
         if doubt is None and fit is not None:
@@ -151,6 +151,7 @@ class Common:
         for image, kind in zip(images, kinds, strict=True):
             one, remark = self.place(image, kind)
             placed.append(one)
+            _say_instead(remarks, image.remark, one.remark)
             remarks.extend([remark] if remark else [])
         remarks += self.in_words()
         return placed
@@ -159,6 +160,7 @@ class Common:
         """Return one of several images on this grid, as they are read; what is done is added to ``remarks``."""
         before = len(self.moved)
         placed, remark = self.place(image, kind)
+        _say_instead(remarks, image.remark, placed.remark)
         remarks += [*([remark] if remark else []), *units_in_words([image]), *self.in_words(before)]
         return placed
 
@@ -253,7 +255,8 @@ class Common:
             before = np.count_nonzero(image.data) * image.grid.voxel_mm3
             after = np.count_nonzero(data) * self.like.grid.voxel_mm3
             volumes = f", which makes {after:g} mm³ of {before:g} mm³ that are not 0"
-        return data, f"resampled by the nearest voxel onto {self.name}{volumes}"
+        sizes = sizes_apart(self.like.grid, image.grid)
+        return data, f"resampled by the nearest voxel onto {self.name}{volumes}{sizes and f' ({sizes})'}"
 
 
 def with_form(image: Image, use: str | None) -> Image:
@@ -321,6 +324,13 @@ def units_in_words(images: Sequence[Image]) -> list[str]:
         for unit, names in named.items()
         if unit != "mm"
     ]
+
+
+def _say_instead(remarks: list[str], before: str | None, after: str | None) -> None:
+    """Put what is to be said of an image on the grid in the place of what was said of it as it was read."""
+    if before is not None and before != after and before in remarks:
+        remarks[remarks.index(before)] = after or ""
+        remarks[:] = [remark for remark in remarks if remark]
 
 
 def _same_box(fit: Fit, target: Grid) -> bool:

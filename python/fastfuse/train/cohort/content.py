@@ -167,7 +167,7 @@ def _of_lesions(name: str, mask: NDArray[np.uint8], voxels: Voxels) -> Iterator[
         if turned is not None:
             yield (
                 turned.in_words(axes),
-                "look at it over FLAIR, and correct its voxels or its header",
+                "look at it over FLAIR, and correct its voxels or its header; --fix-flips turns only what the header says is reversed",
             )
         elif shared < ALONE:
             yield (
