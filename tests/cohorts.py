@@ -27,7 +27,7 @@ def image(seed: int) -> np.ndarray:
 
 
 def rater_mask(number: int) -> np.ndarray:
-    """Return a lesion that all raters share but for one corner, which no two of four have alike."""
+    """Return a rater's mask of the one lesion; raters 1 to 4 differ from all others in a voxel at its corner."""
     mask = np.zeros(SHAPE, np.uint8)
     mask[2:5, 3:6, 2:4] = 1
     mask[4, 5, 1 + number % 4] ^= 1
@@ -73,3 +73,11 @@ def flipped(mask: np.ndarray, axes: tuple[int, ...], shift_mm: float = 0.0) -> t
     affine = AFFINE @ turn
     affine[0, 3] += shift_mm
     return np.ascontiguousarray(np.flip(mask, axes)), affine
+
+
+def first_case(cohort: Path) -> Path:
+    return cohort / "Training" / "Center_01" / "Patient_01"
+
+
+def image_path(folder: Path, name: str) -> Path:
+    return folder / "Preprocessed_Data" / f"{name}_preprocessed.nii.gz"

@@ -163,6 +163,7 @@ def test_what_is_said_of_several_cases_is_said_once(folders: tuple[Path, Path]) 
     assert found.cases["a"].truth_ml == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*the cut 0.4 does nothing here:fastfuse.FusionWarning")
 def test_options_reach_every_case(folders: tuple[Path, Path]) -> None:
     options: dict[str, Any] = {
         "cut": 0.4, "least_voxels": 3, "least_mm3": 9, "connectivity": 18, "match": "any", "tolerance_mm": 2,

@@ -11,7 +11,7 @@ import pytest
 
 from fastfuse.train.cohort.check import check_cohort
 
-from ..cohorts import SHAPE, brain, current_case, mask_path, rater_mask, save
+from ..cohorts import SHAPE, brain, current_case, first_case, image_path, mask_path, rater_mask, save
 from ..command import run_here
 
 
@@ -20,14 +20,6 @@ def cohort(tmp_path: Path) -> Path:
     for center, patient in (("Center_01", "Patient_01"), ("Center_07", "Patient_03")):
         current_case(tmp_path, center, patient)
     return tmp_path
-
-
-def first_case(cohort: Path) -> Path:
-    return cohort / "Training" / "Center_01" / "Patient_01"
-
-
-def image_path(folder: Path, name: str) -> Path:
-    return folder / "Preprocessed_Data" / f"{name}_preprocessed.nii.gz"
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {

@@ -36,7 +36,7 @@ def demo(
     ] = None,
 ) -> None:
     """Write a synthetic whole-brain MS case, fuse its seven raters by every method, and draw the result."""
-    check_addresses("SciPy", NUMPY + SCIPY)
+    check_addresses("SciPy", NUMPY + SCIPY, "scipy.special")
     if cohort is None:
         if spacing_mm is not None:
             raise FastfuseError("--spacing-mm is for --cohort only; leave it out")

@@ -37,7 +37,7 @@ def with_manners(command: Command) -> Command:
     @functools.wraps(command)
     def run(*, quiet: bool, json: bool, debug: bool, **given: Any) -> None:
         manner.quiet, manner.json, manner.debug = quiet, json, debug
-        check_addresses("NumPy", NUMPY)
+        check_addresses("NumPy", NUMPY, "numpy")
         command(**given)
 
     parameters = [*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *FLAGS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -102,8 +101,7 @@ def as_volume(value: Any, name: str) -> NDArray[Any]:
 
 def needed_scipy() -> Any:
     """Return scipy with scipy.ndimage and scipy.spatial; if it is missing, the error says how to install it."""
-    if "scipy.special" not in sys.modules:
-        check_addresses("SciPy", SCIPY)
+    check_addresses("SciPy", SCIPY, "scipy.special")
     try:
         import scipy.ndimage
         import scipy.spatial

@@ -219,8 +219,9 @@ def _masks(
         votes = foreground.votes(volumes[what], names[what], inside=inside, remarks=remarks)
         advice = ADVICE if what == "prediction" else ADVICE_ON_TRUTH
         masks[what] = _marked(votes, names[what], options.cut, inside, advice)
-        masking = "binarize" if foreground.binarize else "the threshold"
-        if options.cut != CUT and (foreground.binarize or foreground.threshold is not None):
+        makes_mask = foreground.binarize or foreground.threshold is not None
+        if what == "prediction" and options.cut != CUT and makes_mask:
+            masking = "binarize" if foreground.binarize else "the threshold"
             remarks.append(
                 f"{names[what]}: the cut {options.cut:g} does nothing here, as {masking} makes a mask of it: leave one of both out"
             )

@@ -5,14 +5,12 @@ Efron, Tibshirani, *An Introduction to the Bootstrap*, 1993.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import lacking
-from ..images.memory import SCIPY, check_addresses
 from ..inputs.arrays import Array
 from .backends.core import CoreOptions, fit, rates_of
 from .backends.found import Found
@@ -66,8 +64,9 @@ def _resampled_voxels(count: Rates, replicates: int, rng: np.random.Generator) -
 
 def _lesions(marked: NDArray[np.bool_]) -> tuple[Array, int]:
     """Return every voxel's lesion and their number: 26-connected components of what anybody marks."""
-    if "scipy.ndimage" not in sys.modules:
-        check_addresses("SciPy", SCIPY)
+    from ..images.memory import SCIPY, check_addresses  # not at the start of every fusion
+
+    check_addresses("SciPy", SCIPY, "scipy.ndimage")
     try:
         from scipy import ndimage
     except ImportError as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..dilation.margin import within_margin
 from ..inputs.arrays import Array, as_companion, axes_in_memory_order, named_raters
-from ..inputs.channels import SCALES, check_scaled_classes
+from ..inputs.channels import SCALED, check_scaled_classes
 from ..inputs.checks import check_spacings
 from ..inputs.foreground import within
 from ..inputs.grids import check_in_memory
@@ -189,7 +189,7 @@ def _chosen(
     ]
     if not foreground.labels:  # one label of a map has no classes beside it
         scale = foreground.scale if isinstance(foreground.scale, float) else 1.0
-        check_scaled_classes(given.arrays, given.names, (scale, *SCALES), raters)
+        check_scaled_classes(given.arrays, given.names, (scale, *SCALED), raters)
         check_scaled_classes(arrays, given.names, (1.0,), raters)
     return replace(given, arrays=arrays)
 

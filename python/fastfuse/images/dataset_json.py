@@ -43,7 +43,7 @@ def labels_called(segments: dict[Segment, tuple[int, ...]], names: Sequence[str]
 
 
 def _named_labels(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Return what is named, but for the background, and its labels; the first version names the labels' numbers."""
+    """Return the labels of each name, without the background. Version 1 of nnU-Net lists a name for each label."""
     labels: Any = None
     with suppress(OSError, ValueError, AttributeError, RecursionError):
         path = folder / NAME

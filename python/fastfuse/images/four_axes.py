@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ImageError
-from ..inputs.foreground import Foreground
+from ..inputs.foreground import SCALES, Foreground
 from .channels import Channels, are_classes
 from .image import Image
 from .paths import shown
@@ -16,7 +16,6 @@ from .wanted import Wanted
 MOST_REGIONS = 16  # an axis longer than this holds no regions
 FIRST, LAST = 0, 3
 WORDS = {FIRST: "first", LAST: "last"}
-SCALES = (1.0, 100.0, 255.0)
 
 
 def one_channel(image: Image, wanted: Wanted) -> Image:

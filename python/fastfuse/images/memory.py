@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 from ..errors import FastfuseError
 
-NUMPY, SCIPY = (
-    190_000_000,
-    160_000_000,
-)  # bytes of addresses that these and what they need take when they are loaded
+# Bytes of addresses that these and what they need take when they are loaded.
+NUMPY = 190_000_000
+SCIPY = 160_000_000
 GROUPS = Path("/sys/fs/cgroup")
 UNLIMITED = 1 << 60  # what cgroups of version 1 say where there is no limit
 
@@ -30,9 +30,12 @@ def remedy() -> str:
     return "use a machine with more"
 
 
-def check_addresses(what: str, needed: int) -> None:
-    """Refuse to load a library for which ``ulimit -v`` leaves too little: OpenBLAS would hang, or end the process."""
-    left = _of_address_space()
+def check_addresses(what: str, needed: int, module: str) -> None:
+    """Refuse to load a library for which ``ulimit -v`` leaves too little: OpenBLAS would hang, or end the process.
+
+    Once ``module``, a part of the library, is there, nothing is asked.
+    """
+    left = None if module in sys.modules else _of_address_space()
     if left is not None and left < needed:
         raise FastfuseError(
             f"{what} is not loaded: too little memory, as ulimit -v (RLIMIT_AS) leaves this process "

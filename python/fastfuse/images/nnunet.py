@@ -122,7 +122,7 @@ def _held_against(channels: Channels, companion: Image, remarks: list[str]) -> M
         remarks.append(
             f"{shown(path)}: the probabilities lie turned against {name} ({in_words(best.turn)}) and were turned back"
         )
-    elif best.marked and len(ways) > 1 and best.turn == Turn():
+    elif best.marked and len(ways) > 1:
         remarks.append(
             f"{shown(path)}: its probabilities fit {name} in {len(ways)} ways ({_in_words(ways)}) and were taken as they "
             "are; save the channel as NIfTI if that is wrong"

@@ -147,7 +147,7 @@ def _by_dataset(
         if values.any() and not data.any():
             told = f"{told}, which does not occur (values that occur: {labels_in(values)})"
         image = replace(image, data=data, scaled=False, fills=filled_axes(values), is_channel=True)
-    return replace(image, segments=known, remark="; ".join(filter(None, (image.remark, told))))
+    return replace(image, segments=known, remark=_both(image.remark, told))
 
 
 def _beside_named(image: Image, names: Sequence[str], known: tuple[Segment, ...]) -> Image:
@@ -160,7 +160,11 @@ def _beside_named(image: Image, names: Sequence[str], known: tuple[Segment, ...]
         named(image.path, image.segments or known, names, labels_in(data))
         return image
     told = f"{shown(image.path)}: it names no segments, so its mask of 0 and 1 was taken as it is"
-    return replace(image, is_channel=True, remark="; ".join(filter(None, (image.remark, told))))
+    return replace(image, is_channel=True, remark=_both(image.remark, told))
+
+
+def _both(remark: str | None, told: str) -> str:
+    return told if remark is None else f"{remark}; {told}"
 
 
 def _no_memory(path: Path) -> str:

@@ -13,7 +13,7 @@ from .libraries import place_of_image
 MOST_CHANNELS = 64
 FEWEST_VOXELS = 64  # of a channel; fewer may sum to 1 by chance
 ROUNDING = 2e-3  # of probabilities, at the least
-SCALES = (100.0, 255.0)  # what usually stands for 1
+SCALED = (100.0, 255.0)  # what usually stands for 1, where that does not
 MOST_ROUNDED = 8  # classes whose rounding adds up: of many, most are near 0
 EPS = {"bfloat16": 2.0**-7, "float16": 2.0**-10}  # by the type that a network gave
 
@@ -74,7 +74,7 @@ def check_classes(
 def check_scaled_classes(
     arrays: Sequence[NDArray[Any]],
     names: Sequence[str],
-    totals: Sequence[float] = SCALES,
+    totals: Sequence[float] = SCALED,
     raters: Sequence[Any] = (),
 ) -> None:
     """Refuse raters, or channels of each, that sum to one of the totals at every voxel, before they become votes.

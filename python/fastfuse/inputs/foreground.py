@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import first_wrong, labels_in, selected, shown_number, told_once
+from .channels import SCALED
 from .checks import Labels, Scale, check_flag, check_labels, check_one_selection, check_scale, check_threshold
 
-SCALES = (1.0, 100.0, 255.0)  # that "auto" tells apart by the highest value
+SCALES = (1.0, *SCALED)  # that "auto" tells apart by the highest value
 LEAST_SCALED = 10  # what does not reach it overshoots 1, as interpolation does, rather than being scaled
 MOST_BACKGROUND = 1  # the lowest value of a scaled probability; that of an image is higher
 MOST_LABELS = 10  # more different whole numbers look like a scaled probability
@@ -157,8 +158,7 @@ class Foreground:
             (one, high), (other, higher) = (found[scale] for scale in sorted(found)[-2:])
             raise ValueError(
                 f"scale is 'auto', but {one} goes up to {shown_number(high)} and {other} up to "
-                f"{shown_number(higher)}: no one scale "
-                "fits both, so scale one of them yourself"
+                f"{shown_number(higher)}: no one scale fits both, so scale one of them yourself"
             )
         scale = next(iter(found), 1.0)
         return replace(self, scale=scale), [f"scale 'auto' takes {scale:g} for a vote of 1"]
@@ -178,9 +178,11 @@ class Foreground:
         self, arrays: Sequence[NDArray[Any]], names: Sequence[str], inside: NDArray[Any] | None = None
     ) -> list[str]:
         """Say in whose label map none of the labels occurs, and which do, if somebody marks one."""
+        if not self.labels:
+            return []
         counted = [_counted(array, inside) for array in arrays]
         lack = [not any(selected(one, label).any() for label in self.labels) for one in counted]
-        if not self.labels or all(lack):
+        if all(lack):
             return []
         return [
             f"{name}: {self.said_of_nothing([one])}"

@@ -50,17 +50,39 @@ def both(fuse: Any, votes: Any, **options: Any) -> tuple[fastfuse.Fusion, fastfu
 # --- tensors and arrays --------------------------------------------------------------------------------------
 
 
+def on_a_card(values: np.ndarray) -> Any:
+    """Return the values in a card's memory, as PyTorch's tensor; None where the kernels run on the CPU."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    return torch.from_numpy(values).to("cuda:0") if torch.cuda.is_available() else None
+
+
+def on_host(tensor: Any) -> np.ndarray:
+    """Return what any library's tensor on the device holds."""
+    held = tensor.values if isinstance(tensor, Tensor) else tensor
+    if isinstance(held, np.ndarray):
+        return held
+    if on_a_card(np.zeros(1)) is None:
+        return np.from_dlpack(held)
+    import torch
+
+    return torch.from_dlpack(held).cpu().numpy()
+
+
 class Tensor:
-    """A tensor of another library on device 0."""
+    """A tensor of another library on device 0; its memory is the card's, if there is one."""
 
     def __init__(self, values: np.ndarray) -> None:
-        self.values, self.asked = values, []
+        lent = on_a_card(values)
+        self.values, self.asked = values if lent is None else lent, []
         self.shape, self.dtype = values.shape, values.dtype
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 2, 0
 
-    def __dlpack__(self, *, stream: int) -> Any:
+    def __dlpack__(self, *, stream: int | None = None, **_: Any) -> Any:
         self.asked.append(stream)
         return self.values.__dlpack__()
 
