@@ -34,6 +34,8 @@ from fastfuse.train.targets.slices import Slices
 from ..command import run_here
 from .common import command, options
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 def finer(path: Path) -> None:
     """Halve an image's voxels along its first two axes, by the nearest voxel."""
@@ -90,7 +92,7 @@ def test_check_notes_mixed_sizes(mixed: Path, tmp_path: Path) -> None:
 
 
 LEARNS = [
-    "methods=staple,soft-staple", "network.width=4", "training.epochs=12", "training.steps=6",
+    "methods=soft-staple", "network.width=4", "training.epochs=12", "training.steps=6",
     "training.learning_rate=5e-3", "training.clip=0.5", "evaluation.cut=0.2",
 ]  # fmt: skip
 
@@ -121,8 +123,8 @@ def test_new_cases_of_other_sizes(
     with pytest.raises(
         FastfuseError, match=r"Patient_05: voxels of 3 x 3 x 6 mm, .* have learnt from 6 x 6 x 6 mm"
     ):
-        predict_cases(plain[0], [folder], tmp_path / "a", methods=["staple"], device="cpu")
-    [found] = predict_cases(spaced[0], [folder], tmp_path / "b", methods=["staple"], device="cpu")
+        predict_cases(plain[0], [folder], tmp_path / "a", device="cpu")
+    [found] = predict_cases(spaced[0], [folder], tmp_path / "b", device="cpu")
     assert found.known_as == "Patient_05"
     assert nib.load(found.path).shape == nib.load(case.images["FLAIR"]).shape
 
@@ -151,7 +153,7 @@ def test_predictions_on_both_grids(spaced: tuple[Path, list[Row]], mixed: Path) 
 
 def test_a_lost_prediction_is_made_again(spaced: tuple[Path, list[Row]], mixed: Path, tmp_path: Path) -> None:
     shutil.copytree(spaced[0], tmp_path / "r")
-    lost = tmp_path / "r" / "predictions" / "staple" / "common" / "Patient_05.nii.gz"
+    lost = tmp_path / "r" / "predictions" / "soft-staple" / "common" / "Patient_05.nii.gz"
     before = lost.read_bytes()
     lost.unlink()
     run_experiment(mixed, tmp_path / "r", options(*LEARNS, "grid.spacing_mm=6"), resume=True)

@@ -50,6 +50,14 @@ def table(
             "--least-mm3", help="Drop components of less volume, in place of voxels.", show_default=False
         ),
     ] = None,
+    connectivity: Annotated[
+        int | None,
+        typer.Option(
+            metavar="6|18|26",
+            help="Voxels of a component or lesion share a face, edge or corner; else as the run.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Make tables and figures of finished runs, with paired differences to STAPLE; nothing is trained again."""
     try:
@@ -61,7 +69,12 @@ def table(
     from ..train.results.exports import facts_of
     from ..train.results.printing import print_table
 
-    given = {"cut": cut, "least_voxels": least_voxels, "least_mm3": least_mm3}
+    given = {
+        "cut": cut,
+        "least_voxels": least_voxels,
+        "least_mm3": least_mm3,
+        "connectivity": connectivity,
+    }
     if least_voxels is not None and least_mm3 is None:
         given["least_mm3"] = 0.0  # which would count in its place
     evaluation = {name: value for name, value in given.items() if value is not None}

@@ -16,6 +16,7 @@ from .results.texts import failures_of, markdown
 from .run import Run
 from .scoring import score
 
+SHARED = {6: "a face", 18: "an edge", 26: "a corner"}
 ADVICE = "where a network failed, try another seed, a lower training.learning_rate or network.start=0.02"
 
 
@@ -87,8 +88,8 @@ def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: Evaluation
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, {' and '.join(sorted(trainings))}"
     )
     how = (
-        f"Predictions are cut at {evaluation.cut:g}; components of less than {least} are dropped "
-        f"(connectivity {evaluation.connectivity}){_grid(runs[0])}"
+        f"Predictions are cut at {evaluation.cut:g}; components of less than {least} are dropped; voxels of a component, "
+        f"or a lesion, share {SHARED[evaluation.connectivity]} (connectivity {evaluation.connectivity}){_grid(runs[0])}"
     )
     notes = {note.rstrip("."): None for run in runs for note in notes_of(run.out)}
     return [who, how, *notes]

@@ -154,11 +154,12 @@ def _check_network(case: Case, options: ExperimentOptions, workers: Workers) -> 
 
 
 def _check_complete(cases: Sequence[Case]) -> None:
-    """Refuse a case that lacks files."""
+    """Refuse a case that lacks images; without a rater it is a problem, which --force goes on with."""
     for case in cases:
-        if case.missing:
+        if missing := case.missing_images:
             raise CohortError(
-                f"{case.name} lacks {', '.join(case.missing)}: add the files; `fastfuse check` lists all problems"
+                f"{case.name} lacks {', '.join(missing)}: add the files, or move its folder out of the cohort; "
+                "`fastfuse check` lists all problems"
             )
 
 

@@ -85,7 +85,8 @@ def _view(loaded: LoadedCase, flair: Volume, masks: Sequence[Volume], z: int) ->
         f"{case.name}, {case.center}: the case of median Dice; axial slice at S = {height:+.0f} mm "
         "with most of the experts' voxels, seen from the feet"
     )
-    return View(title, flair[:, :, z], [mask[:, :, z] for mask in masks], (sides[0], sides[1]))
+    marked = [mask[:, :, z] for mask in masks]
+    return View(title, flair[:, :, z], marked, (sides[0], sides[1]), case.raters)
 
 
 def _histories(runs: Sequence[Run], entries: Sequence[Entry]) -> dict[str, dict[str, list[History]]]:

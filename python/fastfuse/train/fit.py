@@ -72,7 +72,7 @@ def _record_failure(run: Run, method: str, fold: int, error: DivergedError) -> N
     run.keep(method, fold, files)
     _resume_file(path).unlink(missing_ok=True)
     run.tell(
-        f"warning: {method}, fold {fold}: {error}. The others go on; its cases get no prediction. To try it again, "
+        f"warning: {method}, fold {fold}{run.among}: {error}. The others go on; its cases get no prediction. To try it again, "
         f"delete {shown(failed)} and pass --resume"
     )
 
@@ -118,7 +118,7 @@ def _train(
 ) -> list[Epoch]:
     """Train a network, report each epoch, and return the history."""
     options, path = run.options, run.model(method, fold)
-    title = f"{method}, fold {fold} of {len(run.folds)}"
+    title = f"{method}, fold {fold} of {len(run.folds)}{run.among}"
     narrator = run.narrator if run.workers.first else Narrator(silent=True)
     with narrator.training(title, options.training.epochs) as speak, board(path.parent, run.workers) as note:
 

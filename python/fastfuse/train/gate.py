@@ -47,7 +47,7 @@ def check_first(
             f"{count} ({lines[0]}{'; ...' * (len(lines) > 1)}); correct them, or go on all the same by --force "
             "(force=True)"
         )
-    narrator.tell(f"warning: {count}; goes on by --force, and run.json lists them")
+    narrator.tell(f"warning: {count}; goes on by --force; listed in run.json")
     return problems
 
 

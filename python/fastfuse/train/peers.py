@@ -69,7 +69,6 @@ def _scored(run: Run, title: str, folder: Path, evaluation: EvaluationOptions) -
     scores, reliability = [], {}
     for fold, names in enumerate(run.folds, start=1):
         for name in names:
-            run.say(f"{name}: measuring {title}")
             references = References(run, name)
             facts = measure(_placed(predictions[name], references.loaded), references, evaluation)
             scores += [

@@ -96,6 +96,7 @@ def predict_cases(
     FastfuseError
         If a case lacks an image, or the run a network.
     """
+    place = make_workers(device).device
     narrator = narrator or Narrator(silent=True)
     runs = open_runs([folder], narrator, with_cases=False)
     chosen = _methods(runs[0], methods)
@@ -104,7 +105,6 @@ def predict_cases(
     paths = [out / method / f"{case.name}.nii.gz" for method in chosen for case in found]
     if held := [path for path in paths if path.exists() and not overwrite]:
         raise FastfuseError(f"{shown(held[0])}: exists already; choose another folder or pass --overwrite")
-    place = make_workers(device).device
     known = _known(runs[0])
     learnt = _grid_of(runs[0], narrator)
     written = []

@@ -62,7 +62,7 @@ class Identity:
 
 def files_of(case: Case) -> dict[str, Path]:
     """Return the files of a case that the experiment reads, by role: modality, expert number or brain."""
-    masks = {f"expert {number}": path for number, path in enumerate(case.masks, start=1)}
+    masks = {f"expert {number}": path for number, path in zip(case.raters, case.masks, strict=True)}
     return {**case.images, **masks, **({} if case.brain is None else {"brain": case.brain})}
 
 

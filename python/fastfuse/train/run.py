@@ -31,6 +31,11 @@ class Run:
     narrator: Narrator
     consensus_folder: Path  #: which runs of several seeds share
 
+    @property
+    def among(self) -> str:
+        """What tells this run from those of other seeds, to put behind a name; empty for a run alone."""
+        return "" if self.consensus_folder.parent == self.out else f", seed {self.options.seed}"
+
     def prediction(self, method: str, name: str) -> Path:
         """Return the path of a case's prediction."""
         return self.out / "predictions" / method / f"{name}.nii.gz"

@@ -28,7 +28,7 @@ from .results.reliability import Reliability, reliability_from, reliability_of
 from .results.scores import Score, evaluation_from, facts_of, references_of, score_case
 from .run import Run
 
-FORM = 1  # of what is kept: another number, and all is measured again
+FORM = 2  # of what is kept: another number, and all is measured again
 Key = tuple[str, str]  # method and case
 
 
@@ -75,6 +75,7 @@ class References:
     @cached_property
     def loaded(self) -> LoadedCase:
         """The case; its files must be those of the run."""
+        self.run.say(f"{self.name}{self.run.among}: measuring")
         case = self.run.cases[self.name]
         record = json_of(self.run.out / "run.json")
         for what, path in files_of(case).items():
@@ -86,7 +87,8 @@ class References:
     @cached_property
     def masks(self) -> dict[str, NDArray[Any]]:
         """Each expert's mask, and STAPLE's."""
-        return references_of(self.loaded.masks, _read(self.staple, "consensus"))
+        loaded = self.loaded
+        return references_of(loaded.case.raters, loaded.masks, _read(self.staple, "consensus"))
 
     @property
     def staple(self) -> Path:
@@ -105,7 +107,6 @@ def _scored(
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     held = _held(kept, digest)
     if key not in held:
-        run.say(f"{name}: measuring {method}")
         held[key] = {
             "evaluation": asdict(evaluation),
             **measure(_read(path, "prediction"), references, evaluation),

@@ -32,6 +32,8 @@ from fastfuse.train.network.workers import Workers
 
 from ..common import command, options
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 CPU = Workers(torch.device("cpu"))
 TWO = "methods=staple,dilated-staple"
 

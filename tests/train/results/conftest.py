@@ -16,14 +16,14 @@ from fastfuse.train.scoring import score
 from .made import make_run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def finished(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = make_run(cohort, tmp_path_factory.mktemp("finished") / "run")
     keep_scores(run)
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def seeds(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runs of two seeds."""
     out = tmp_path_factory.mktemp("seeds") / "run"

@@ -19,6 +19,8 @@ from fastfuse.train.network import checkpoint
 from ..common import Told
 from .common import small, tables_of
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 KINDS = {  # a file of each kind, another of that kind, and what is kept of it
     "prediction": ("predictions/staple/Patient_01.nii.gz", "predictions/staple/Patient_02.nii.gz"),
     "scores": ("predictions/staple/Patient_01.json", "predictions/staple/Patient_02.json"),
@@ -72,12 +74,6 @@ def outcome(cohort: Path, run: Path, want: list[bytes]) -> str:
     assert "\n" not in said
     assert said or tables_of(run)[: len(want)] == want
     return said
-
-
-@pytest.fixture(autouse=True)
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take longer than all else."""
-    monkeypatch.setattr("fastfuse.train.figures.draw_figures", lambda *_: None)
 
 
 @pytest.mark.parametrize("harm", [truncated, swapped, emptied, removed, a_folder])

@@ -26,6 +26,8 @@ from fastfuse.train.targets.consensus import consensus_of
 
 from ...command import run_here
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 CHANNELS = ("DP", "FLAIR", "GADO", "T1", "T2")
 
 

@@ -23,6 +23,8 @@ from fastfuse.train.provenance import notes_of
 from ..common import Told
 from .common import TABLES, small, tables_of
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 def record_of(run: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((run / "run.json").read_text())

@@ -19,11 +19,7 @@ from fastfuse.train.network import checkpoint
 
 from .common import TABLES, small
 
-
-@pytest.fixture(autouse=True)
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take longer than all else."""
-    monkeypatch.setattr("fastfuse.train.figures.draw_figures", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 @pytest.fixture

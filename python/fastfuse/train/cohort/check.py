@@ -120,7 +120,7 @@ def _file_problems(case: Case, usual: int) -> Iterator[Problem]:
         yield Problem(
             case.name, "", f"{_raters(len(case.masks))}, at least 2 are needed", "add the others' masks"
         )
-    elif len(case.masks) != usual:
+    elif len(case.masks) + len(case.missing_raters) != usual:
         yield Problem(
             case.name,
             "",

@@ -73,7 +73,7 @@ class PlacedCase:
 
 def load_for(case: Case, options: ExperimentOptions) -> LoadedCase:
     """Read a case as the experiment does: on its grid."""
-    return on_grid(load_case(case, fix_flips=options.fix_flips), options.grid).loaded
+    return on_grid(load_case(case, fix_flips=options.fix_flips, gaps=True), options.grid).loaded
 
 
 def on_grid(loaded: LoadedCase, options: GridOptions) -> PlacedCase:

@@ -67,12 +67,20 @@ class Case:
         return [*(self.images[name] for name in images), *self.masks, *([self.brain] if self.brain else [])]
 
     @property
+    def missing_images(self) -> list[str]:
+        """Modalities without a file."""
+        return [name for name in MODALITIES if name not in self.images]
+
+    @property
+    def missing_raters(self) -> list[str]:
+        """Gaps in the raters' numbers."""
+        gaps = set(range(1, max(self.raters, default=0))) - set(self.raters)
+        return [f"ManualSegmentation_{number}" for number in sorted(gaps)]
+
+    @property
     def missing(self) -> list[str]:
         """Modalities without a file, and gaps in the raters' numbers."""
-        raters = self.raters
-        gaps = sorted(set(range(1, max(raters, default=0))) - set(raters))
-        images = [name for name in MODALITIES if name not in self.images]
-        return [*images, *(f"ManualSegmentation_{number}" for number in gaps)]
+        return [*self.missing_images, *self.missing_raters]
 
 
 def rater_number(mask: Path) -> int:

@@ -87,7 +87,9 @@ class EvaluationOptions:
     least_mm3: float = (
         0.0  #: in place of ``least_voxels``: components of less volume are removed; 0: not used
     )
-    connectivity: int = 6  #: of components: voxels that share a face (6), an edge (18) or a corner (26)
+    connectivity: int = (
+        6  #: of components and lesions: voxels that share a face (6), an edge (18) or a corner (26)
+    )
 
     def least_on(self, voxel_mm3: float) -> int:
         """Return the voxels of the smallest component that is kept, where a voxel has this volume."""

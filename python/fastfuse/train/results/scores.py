@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +43,11 @@ class Score:
         )
 
 
-def references_of(masks: Sequence[NDArray[Any]], staple: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return the references by name: each expert's mask, and STAPLE's."""
-    named = {f"expert {number}": mask for number, mask in enumerate(masks, start=1)}
+def references_of(
+    raters: Sequence[int], masks: Sequence[NDArray[Any]], staple: NDArray[Any]
+) -> dict[str, NDArray[Any]]:
+    """Return the references by name: each expert's mask, by their number, and STAPLE's."""
+    named = {f"expert {number}": mask for number, mask in zip(raters, masks, strict=True)}
     return {**named, STAPLE: staple >= 0.5}
 
 
@@ -57,7 +59,11 @@ def score_case(
 ) -> dict[str, Evaluation]:
     """Return the evaluation of a prediction against each reference."""
     mask = mask_of(probability, spacing_mm, options)
-    return {name: evaluate(mask, truth, spacing_mm=spacing_mm) for name, truth in references.items()}
+    joined = cast("Literal[6, 18, 26]", options.connectivity)
+    return {
+        name: evaluate(mask, truth, spacing_mm=spacing_mm, connectivity=joined)
+        for name, truth in references.items()
+    }
 
 
 def mask_of(

@@ -123,7 +123,7 @@ def prepare(
     prepared, volumes = [], []
     for case, key in zip(cases, keys, strict=True):
         say(f"{case.name}: reading")
-        loaded = load_case(case, fix_flips=options.fix_flips)
+        loaded = load_case(case, fix_flips=options.fix_flips, gaps=True)
         check_images(loaded)
         placed = on_grid(loaded, options.grid)
         volumes += placed.volumes

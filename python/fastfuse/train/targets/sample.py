@@ -25,7 +25,7 @@ def sample_of(case: Case, count: int, multiple: int, *, fix_flips: bool = False)
     fix_flips : bool
         As of :func:`fastfuse.train.cohort.loading.load_case`.
     """
-    loaded = load_case(case, fix_flips=fix_flips)
+    loaded = load_case(case, fix_flips=fix_flips, gaps=True)
     brain = brain_of(loaded.brain, loaded.images["FLAIR"])
     around = Frame.around(brain, loaded.like.affine)
     frame = around.widened(common_size([around], multiple))

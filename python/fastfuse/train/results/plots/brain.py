@@ -45,12 +45,15 @@ class View:
     masks : list of ndarray
         The experts'.
     pixel_mm : tuple of float
+    raters : sequence of int
+        The experts' numbers; from 1 on if none are given.
     """
 
     title: str
     flair: Slice
     masks: list[Slice]
     pixel_mm: tuple[float, float]
+    raters: Sequence[int] = ()
 
     @property
     def votes(self) -> Slice:
@@ -82,7 +85,8 @@ def draw_experts(path: Path, view: View) -> None:
     for hue, mask, width in zip(hues, view.masks, widths, strict=True):
         outline(zoomed, mask[window], hue, float(width))
     names.set_axis_off()
-    legend(names, [Line2D([], [], color=hue, label=f"expert {k}") for k, hue in enumerate(hues, start=1)])
+    numbered = zip(view.raters or range(1, count + 1), hues, strict=True)
+    legend(names, [Line2D([], [], color=hue, label=f"expert {k}") for k, hue in numbered])
     _part(voted, view, "experts who mark a voxel")
     votes = view.votes[window][::-1].T
     steps = np.arange(1, count + 2) - 0.5
