@@ -63,7 +63,7 @@ def _differences(rows: Sequence[Row], keys: Sequence[Key]) -> Table:
     """Return the differences in some of Table 1's measures, with their intervals."""
     found = {(row.title, one.experts, one.measure): one for row in rows for one in row.differences}
     lines = [
-        TableRow([row.title, *(_cell(found[row.title, *key]) for key in keys)])
+        TableRow([row.title, *(_cell(found[(row.title, *key)]) for key in keys)])
         for row in rows
         if row.differences
     ]
