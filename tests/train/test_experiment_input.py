@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -95,7 +96,8 @@ def test_case_without_a_modality(cohort: Path, tmp_path: Path) -> None:
     case = find_cases(tmp_path / "c")[0]
     case.images["T1"].unlink()
     with pytest.raises(
-        FastfuseError, match=r"Patient_01 lacks T1: add the files; `fastfuse check` lists all problems"
+        FastfuseError,
+        match=r"Patient_01 lacks T1: add the files, or move its folder out of the cohort; `fastf",
     ):
         run_experiment(tmp_path / "c", tmp_path / "r", options(), force=True)
     assert not (tmp_path / "r").exists()
@@ -150,22 +152,31 @@ def test_prediction_of_nothing(cohort: Path, tmp_path: Path) -> None:
 
 
 def test_raters_that_a_fold_lacks(cohort: Path, tmp_path: Path) -> None:
+    """Refused; by --force the others are fused, and experts keep their numbers."""
     shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
     names = [case.name for case in find_cases(tmp_path / "c")]
     for case in find_cases(tmp_path / "c")[:4]:
         case.masks[6].unlink()
+    find_cases(tmp_path / "c")[8].masks[2].unlink()
     (tmp_path / "folds.json").write_text(json.dumps([names[:4], names[4:]]))
     chosen = options("methods=staple", "training.validation=none", "training.epochs=1")
     folds = tmp_path / "folds.json"
     with pytest.raises(
-        FastfuseError, match=r"has 4 problems \(Patient_01 and 3 other cases: 6 raters, but most"
+        FastfuseError, match=r"has 5 problems \(Patient_01 and 3 other cases: 6 raters, but most"
     ):
         run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=folds)
     assert not (tmp_path / "r").exists()
     rows = run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=folds, force=True)
     problems = json.loads((tmp_path / "r" / "run.json").read_text())["problems"]
-    assert [problem["what"] for problem in problems] == ["6 raters, but most cases have 7"] * 4
+    said = [(problem["case"], problem["file"], problem["what"]) for problem in problems]
+    assert said == [
+        *((name, "", "6 raters, but most cases have 7") for name in names[:4]),
+        (names[8], "ManualSegmentation_3", "missing"),
+    ]
     assert np.isfinite(rows[0].pooled[True, "dice"])
+    with (tmp_path / "r" / "metrics.csv").open() as file:
+        scored = [row["reference"] for row in csv.DictReader(file) if row["case"] == names[8]]
+    assert scored == [*(f"expert {number}" for number in (1, 2, 4, 5, 6, 7)), "STAPLE"]
 
 
 def test_images_are_checked_by_name(cohort: Path, tmp_path: Path) -> None:

@@ -278,6 +278,9 @@ def test_components_in_mm3_and_by_faces() -> None:
     assert kept(2.0, least_mm3=9) == 16
     assert kept(2.0, least_mm3=64) == 16
     assert kept(2.0, least_mm3=65) == 0
+    for joined, lesions in ((6, 2), (18, 2), (26, 1)):
+        options = EvaluationOptions(least_voxels=1, connectivity=joined)
+        assert score_case(mask, truth, (2.0,) * 3, options)["expert 1"].truth_lesions == lesions
 
 
 def test_dilation_in_mm(cohort: Path, tmp_path: Path) -> None:

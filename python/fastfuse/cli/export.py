@@ -62,6 +62,9 @@ def export(
         list[str] | None,
         typer.Option("--set", help="Option as name=value, e.g. consensus.label=0.5.", show_default=False),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Take cases that lack a rater, as the experiment's --force does.")
+    ] = False,
 ) -> None:
     """Write a cohort for another program to learn from, with a consensus as its labels."""
     try:
@@ -76,7 +79,7 @@ def export(
     given: dict[str, Any] = {"methods": method, "split": split, "train": train, "test": test, "folds": count}
     options = make_options(None, config, assign or (), fix_flips=fix_flips or None, **given)
     cases, parts = divided(cohort, options, file)
-    dataset = Dataset(cases, parts, _one_of(options.methods), options, dataset_id, name, ignore)
+    dataset = Dataset(cases, parts, _one_of(options.methods), options, dataset_id, name, ignore, force)
     with warnings_as_lines(), progress(None, lines=True) as say:
         folder = write(dataset, out, say)
     facts = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nibabel as nib
 import numpy as np
@@ -167,6 +169,20 @@ def test_several_seeds(seeds: Path) -> None:
     assert (one.cases, one.seeds) == (9, 2)
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_lines_fit_the_terminal(seeds: Path, capsys: pytest.CaptureFixture[str], columns: int) -> None:
+    """Where one table is too wide, the experts' and STAPLE's lie below each other; nothing is left out."""
+    rows, out = make_tables([seeds])
+    with mock.patch.dict(os.environ, COLUMNS=str(columns)):
+        print_table(rows, out.relative_to(seeds.parent))
+    told = capsys.readouterr().out
+    assert max(map(len, told.splitlines())) <= columns
+    for value in (f"{row.pooled[key]:.1f} ± {row.spread[key]:.1f}" for row in rows for key in row.pooled):
+        assert value in told
+    assert ("n stands in table1.md" in told) != ("9 / 6 / 2" in told)
+    assert told.count("Paired differences") == (1 if columns == 120 else 2)
+
+
 def test_failure_of_one_seed(seeds: Path, tmp_path: Path) -> None:
     run = shutil.copytree(seeds, tmp_path / "run")
     fail(run / "seed_1", "soft-staple", 1)
@@ -310,6 +326,14 @@ def test_command(finished: Path, tmp_path: Path) -> None:
     assert {one["title"] for one in facts["differences"]} == {"Soft STAPLE"}
     assert facts["failures"] == []
     assert (run / "rescored" / "cut=0.4,least_mm3=300" / "table1.tex").exists()
+    done = run_here(tmp_path, "table", "run", "--connectivity", "26", "--json")
+    folder = run / "rescored" / "connectivity=26"
+    assert "a lesion, share a corner (connectivity 26)" in (folder / "table1.md").read_text()
+    joined = [int(row["truth_lesions"]) for row in rows_in(folder / "metrics.csv")]
+    make_tables([run], tmp_path / "own")
+    assert sum(joined) < sum(int(row["truth_lesions"]) for row in rows_in(tmp_path / "own" / "metrics.csv"))
+    done = run_here(tmp_path, "table", "run", "--connectivity", "7")
+    assert (done.returncode, done.stderr) == (2, "error: evaluation.connectivity is 7: 6, 18 or 26\n")
     done = run_here(tmp_path, "table", "nothing")
     assert done.returncode == 2
     assert done.stderr.startswith("error: nothing: holds no run.json")

@@ -141,6 +141,19 @@ def test_nothing_half(cohort: Path, tmp_path: Path) -> None:
         export(dataset, tmp_path / "raw")
 
 
+def test_without_a_rater(cohort: Path, tmp_path: Path) -> None:
+    """A case that lacks one is refused, but for --force."""
+    shutil.copytree(cohort, tmp_path / "c")
+    find_cases(tmp_path / "c")[1].masks[2].unlink()
+    words = ["export", "nnunet", str(tmp_path / "c"), "--out", "raw", "--method", "staple", "--folds", "3"]
+    done = run_here(tmp_path, *words)
+    assert done.returncode == 2
+    assert "Patient_02: ManualSegmentation_3 missing; add the files, or take the case out" in done.stderr
+    done = run_here(tmp_path, *words, "--force")
+    assert done.returncode == 0
+    assert len(list((tmp_path / "raw").glob("*/labelsTr/*.nii.gz"))) == 9
+
+
 def predicted(folder: Path, cohort: Path, value: float = 1, kind: type = np.uint8) -> dict[str, np.ndarray]:
     """Write a prediction of each case, as nnU-Net does."""
     folder.mkdir(parents=True, exist_ok=True)

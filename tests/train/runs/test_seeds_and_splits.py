@@ -17,6 +17,7 @@ from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.network import checkpoint
 
+from ..common import Told
 from .common import TABLES, small
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -40,7 +41,10 @@ def test_seeds(cohort: Path, finished: Path, tmp_path: Path, monkeypatch: pytest
     real = experiment.prepare
     monkeypatch.setattr(experiment, "prepare", lambda *given: (times.append(given[3]), real(*given))[1])
     out = tmp_path / "r"
-    run_experiment(cohort, out, small(), seeds=[0, 3])
+    told = Told()
+    run_experiment(cohort, out, small(), seeds=[0, 3], narrator=told)
+    for line in ("staple, fold 1 of 2, seed 3: epoch 2/2", "Patient_01, seed 3: measuring"):
+        assert [one for one in told.lines if one.startswith(line)]
     assert times == [out / "consensus"]
     names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
     assert {"seed_0", "seed_3", "consensus"} <= names

@@ -85,7 +85,7 @@ def examine_cases(
     cases: Sequence[Case], *, fix_flips: bool = False, say: Callable[[str], None] = lambda _: None
 ) -> list[CheckedCase]:
     """Read every file of some cases, and list each one's problems; see :func:`examine_cohort`."""
-    usual = Counter(len(case.masks) for case in cases).most_common(1)[0][0]
+    usual = Counter(_numbered(case) for case in cases).most_common(1)[0][0]
     checked = []
     for number, case in enumerate(cases, start=1):
         say(f"checking {case.name} ({number} of {len(cases)})")
@@ -120,7 +120,7 @@ def _file_problems(case: Case, usual: int) -> Iterator[Problem]:
         yield Problem(
             case.name, "", f"{_raters(len(case.masks))}, at least 2 are needed", "add the others' masks"
         )
-    elif len(case.masks) + len(case.missing_raters) != usual:
+    elif _numbered(case) != usual:
         yield Problem(
             case.name,
             "",
@@ -131,6 +131,11 @@ def _file_problems(case: Case, usual: int) -> Iterator[Problem]:
         yield Problem(
             case.name, shown(path), "stands for the same as another file", "remove or rename one of the two"
         )
+
+
+def _numbered(case: Case) -> int:
+    """Return how many raters a case would have without gaps in their numbers, which are problems of their own."""
+    return len(case.masks) + len(case.missing_raters)
 
 
 def _raters(count: int) -> str:

@@ -105,7 +105,10 @@ def _loaded(case: Case, fix_flips: bool, threads: int) -> LoadedCase:
 
 def _check_complete(case: Case, gaps: bool) -> None:
     if missing := case.missing_images if gaps else case.missing:
-        raise CohortError(f"{case.name}: {', '.join(missing)} missing; add the files, or take the case out")
+        forced = "" if case.missing_images else ", or go on without by --force"
+        raise CohortError(
+            f"{case.name}: {', '.join(missing)} missing; add the files, or take the case out{forced}"
+        )
     if len(case.masks) < 2:
         raise CohortError(f"{case.name}: {len(case.masks)} raters, at least 2 are needed; take the case out")
 

@@ -55,6 +55,8 @@ class Dataset:
         Of the data set, as in Dataset501_MSSEG.
     ignore : tuple of float, optional
         A voxel whose probability lies between the two gets the label "ignore".
+    gaps : bool
+        Take a case without a rater whom others of higher number follow: the others are fused.
     """
 
     cases: Sequence[Case]
@@ -64,6 +66,7 @@ class Dataset:
     number: int = 501
     name: str = "MSSEG"
     ignore: tuple[float, float] | None = None
+    gaps: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what nnU-Net cannot read."""
@@ -131,7 +134,7 @@ def _appearing(final: Path) -> Iterator[Path]:
 
 def _write_case(dataset: Dataset, case: Case, folder: Path) -> None:
     """Write a case's images, and its labels unless it is only tested, on FLAIR's grid."""
-    loaded = load_case(case, fix_flips=dataset.options.fix_flips)
+    loaded = load_case(case, fix_flips=dataset.options.fix_flips, gaps=dataset.gaps)
     alone = case.name in dataset.tested_alone
     part = "Ts" if alone else "Tr"
     volumes = {
