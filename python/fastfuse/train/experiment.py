@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ..errors import CohortError, OutputError
 from ..images.paths import shown
+from ..report.numbers import plural
 from .cohort.common_grid import grid_hashes
 from .cohort.division import divided, division_bytes
 from .cohort.msseg import Case
@@ -122,8 +123,23 @@ def _go_through(runs: Sequence[Run], folds: Sequence[int], jobs: Jobs, *, resume
         _open(runs, hashes, jobs, resume=resume, force=force)
         for run in runs:
             mend(run, folds)
+        _tell_of_few(first, folds)
     with prepared_by_first(first, lambda: _prepare(first, hashes)) as prepared:
         train_all(runs, prepared, folds, jobs)
+
+
+def _tell_of_few(run: Run, folds: Sequence[int]) -> None:
+    """Warn where more cases choose the epoch than train."""
+    for fold in folds:
+        test = run.folds[fold - 1]
+        held = len(held_out_of(list(run.cases.values()), test, run.options))
+        left = len(run.cases) - len(test) - held
+        if held > left:
+            run.tell(
+                f"warning: fold {fold} trains on {plural(left, 'case')}, and {held} choose its epoch: for so few cases set "
+                "training.validation=none, or share"
+            )
+            return
 
 
 def check_apart(cohort: Path, out: Path) -> None:

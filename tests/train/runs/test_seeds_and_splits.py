@@ -118,6 +118,18 @@ def test_a_division_of_ones_own(cohort: Path, tmp_path: Path) -> None:
     assert record["folds"] == [names[7:]]
 
 
+@pytest.mark.parametrize(("validation", "warned"), [("centres", True), ("share", False)])
+def test_few_cases(cohort: Path, tmp_path: Path, validation: str, warned: bool) -> None:
+    """Two cases of two centres would choose the epoch of a network that one case trains: that is said."""
+    names, told = [case.name for case in find_cases(cohort)], Told()
+    file = tmp_path / "folds.json"
+    file.write_text(json.dumps({"train": [*names[:2], names[3]], "test": names[7:]}))
+    chosen = small(f"training.validation={validation}")
+    run_experiment(cohort, tmp_path / "r", chosen, folds_file=file, narrator=told)
+    said = "warning: fold 1 trains on 1 case, and 2 choose its epoch: for so few cases set"
+    assert any(line.startswith(said) for line in told.lines) == warned
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
