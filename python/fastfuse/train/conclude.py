@@ -20,14 +20,14 @@ SHARED = {6: "a face", 18: "an edge", 26: "a corner"}
 ADVICE = "where a network failed, try another seed, a lower training.learning_rate or network.start=0.02"
 
 
-def conclude(run: Run) -> list[Row]:
-    """Score a run's predictions, write its tables, draw its figures."""
-    return tabulate([run], run.out)
+def conclude(run: Run, *, tell: bool = True) -> list[Row]:
+    """Score a run's predictions, write its tables, draw its figures; ``tell`` what failed."""
+    return tabulate([run], run.out, tell=tell)
 
 
 def conclude_all(runs: Sequence[Run], out: Path) -> list[Row]:
     """Conclude each run in its own folder, and all of them together in ``out``; return the table of all."""
-    rows = [conclude(run) for run in runs]
+    rows = [conclude(run, tell=len(runs) == 1) for run in runs]
     return rows[0] if len(runs) == 1 else tabulate(runs, out)
 
 
@@ -36,6 +36,8 @@ def tabulate(
     out: Path,
     evaluation: EvaluationOptions | None = None,
     peers: Sequence[Entry] = (),
+    *,
+    tell: bool = True,
 ) -> list[Row]:
     """Write the tables and figures of one run, or of several that have been found comparable, in a folder.
 
@@ -48,6 +50,8 @@ def tabulate(
         How predictions become the masks that are scored; the first run's own options if not given.
     peers : sequence of Entry
         Rows of networks that were trained elsewhere.
+    tell : bool
+        Print a line for each network that failed.
     """
     evaluation = evaluation or runs[0].options.evaluation
     entries = [*entries_of([score(run, evaluation) for run in runs]), *peers]
@@ -63,9 +67,9 @@ def tabulate(
             out / "table1.tex": latex(rows, about).encode(),
         }
     )
-    for line in failures_of(rows):
+    for line in failures_of(rows) if tell else ():
         runs[0].tell(f"warning: {line}")
-    if any(known_failures(entry) for entry in entries):
+    if tell and any(known_failures(entry) for entry in entries):
         runs[0].tell(ADVICE)
     from .figures import draw_figures
 
