@@ -18,7 +18,7 @@ import pytest
 from fastfuse.cli import main
 
 
-def run_here(folder: Path, *words: str, columns: int = 100) -> subprocess.CompletedProcess[str]:
+def run_here(folder: Path, *words: str, columns: int | str = 100) -> subprocess.CompletedProcess[str]:
     """Run ``fastfuse WORDS`` in a folder as its ``main`` does, and return its code and what it prints."""
     command = ["fastfuse", *words]
     out, err = io.StringIO(), io.StringIO()

@@ -25,6 +25,17 @@ CALLS = 200 if ON_GPU else 5
 PROFILED = 20 if ON_GPU else 2
 LINES = 14
 TARGET_US = 100.0
+WHOLE = (
+    "binary, 8 brains",
+    "three-valued, em, 8 brains",
+    "dense 7, em",
+    "dense 7, em, 8 brains",
+    "dense 7, paper",
+    "simplified, em",
+    "dense 12, em, once",
+    "dense 12, paper, once",
+    "dense 16, em, once",
+)  # whose kernels are told apart
 
 
 def main() -> None:
@@ -34,6 +45,9 @@ def main() -> None:
         report(f"STAPLE, 7 masks, {name}", lambda tensors=tensors: PROBLEMS["binary"].fuse(tensors))
     dense = [on_device(vote) for vote in small_dense()]
     report("soft-STAPLE, 7 dense votes, em, 4,096 voxels", lambda: PROBLEMS["dense 7, em"].fuse(dense))
+    for name in WHOLE:
+        tensors = PROBLEMS[name].tensors()
+        report_kernels(name, lambda name=name, tensors=tensors: PROBLEMS[name].fuse(tensors))  # type: ignore[misc]
     print(f"fastfuse {fastfuse.__version__}; the target for one whole brain: {TARGET_US:g} µs a call")
 
 
@@ -63,6 +77,15 @@ def report(name: str, work: Callable[[], Any]) -> None:
         print(f"{between_events(work):.1f} µs between two events on the stream around a call, median")
         on_the_device(work)
     in_python(work)
+    print(flush=True)
+
+
+def report_kernels(name: str, work: Callable[[], Any]) -> None:
+    """Print what a call of ``work`` on many voxels takes, and each kernel of it."""
+    print(f"## {name}")
+    print(f"{micro(median(times_of(work, 10 if ON_GPU else 1, 2)))} µs a call, median")
+    if ON_GPU:
+        on_the_device(work)
     print(flush=True)
 
 

@@ -56,6 +56,30 @@ def test_no_line_of_the_help_is_wider(tmp_path: Path, command: list[str], column
     assert examples[0].split("\n") == examples[1].split("\n")  # as the shell reads them, too
 
 
+@pytest.mark.parametrize("columns", ["0", "00", "-1", "", "abc", "\u00b2", "\u0663", "9" * 5000])
+@pytest.mark.parametrize("answer", [*ANSWERS, "help"])
+def test_a_width_that_is_none(case: Path, answer: str, columns: str) -> None:
+    """As if COLUMNS were not set: the same is printed, and the exit code stays."""
+    words = ANSWERS.get(answer, ["fuse", "--help"])
+    done, unset = (run_here(case, *words, columns=width) for width in (columns, ""))
+    assert (done.returncode, done.stdout, done.stderr) == (unset.returncode, unset.stdout, unset.stderr)
+    assert done.stdout
+
+
+@pytest.mark.parametrize("columns", [1, 4, 20, 30])
+@pytest.mark.parametrize("answer", [*ANSWERS, "help"])
+def test_very_narrow(case: Path, answer: str, columns: int) -> None:
+    """No value is cut."""
+    words = ANSWERS.get(answer, ["fuse", "--help"])
+    done, wide = (run_here(case, *words, columns=width) for width in (columns, 400))
+    assert done.returncode == wide.returncode
+    assert done.stdout
+    assert "\u2026" not in done.stdout
+    if answer == "evaluate":
+        for number in re.findall(r"\d+\.\d+", wide.stdout):
+            assert number in done.stdout
+
+
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_signs_that_a_terminal_lacks(case: Path, answer: str, encoding: str) -> None:

@@ -13,6 +13,9 @@ import pytest
 import fastfuse
 from fastfuse import evaluate, evaluate_files
 
+from ..command import run_here
+from ..images.networks import AFFINE as AFFINE_OF_NETWORK
+from ..images.networks import labels_of, regions, save_pair
 from .test_evaluation import AFFINE, BRAIN, PREDICTION, SPACING, TRUTH, save
 from .test_surface import SHAPE
 
@@ -149,3 +152,90 @@ def test_a_cut_that_does_nothing_is_said(option: dict[str, Any]) -> None:
         warnings.simplefilter("error")
         assert asdict(evaluate(PREDICTION * 100, TRUTH, **option)) == pytest.approx(asdict(cut), nan_ok=True)
         evaluate(PREDICTION, TRUTH, cut=0.7)
+
+
+@pytest.mark.parametrize("role", ["prediction", "truth"])
+def test_a_mask_that_was_stored_next_to_nothing(role: str) -> None:
+    """As 0 and 1/255: nothing of it reaches the cut, which is said with a remedy that works."""
+    given: dict[str, np.ndarray] = {"prediction": MARKED.astype(float), "truth": TRUTH.astype(float)}
+    expected = evaluate(**given)
+    given[role] = given[role] / 255
+    option = "binarize" if role == "prediction" else "truth_binarize"
+    message = rf"the {role}: its highest value is 0\.0039, and so none reaches the cut 0\.5: .* {option}=True"
+    with pytest.warns(fastfuse.FusionWarning, match=message):
+        assert evaluate(**given).true_positives == 0
+    options: dict[str, Any] = {option: True}
+    with pytest.warns(fastfuse.FusionWarning, match="binarize counts"):
+        assert evaluate(**given, **options) == expected
+
+
+@pytest.fixture
+def tumour(tmp_path: Path) -> Path:
+    """A folder with a network's nested regions, and an expert's label map of the same."""
+    values = regions(0)
+    save_pair(tmp_path, values, labels_of(values))
+    save(tmp_path / "expert.nii", labels_of(regions(1)), AFFINE_OF_NETWORK)
+    save(tmp_path / "whole.nii", (labels_of(regions(1)) > 0).astype(np.uint8), AFFINE_OF_NETWORK)
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_networks_region_is_not_a_label_of_its_number(tumour: Path) -> None:
+    network, expert = tumour / "case.npz", tumour / "expert.nii"
+    for label, held in ((1, "1,2,3"), (2, "2,3")):
+        for pair, own in (((network, expert), (label, held)), ((expert, network), (held, label))):
+            remedy = f"--select-label {own[0]} --truth-select-label {own[1]}"
+            with pytest.raises(fastfuse.ImageError, match=rf"label {label}: .*\({remedy}\)"):
+                evaluate_files(*pair, select_label=label)
+            labels, of_truth = (integers(str(one)) for one in own)
+            found = evaluate_files(*pair, select_label=labels, truth_select_label=of_truth)
+            assert found == evaluate_files(*pair, select_label=integers(held))
+    assert evaluate_files(network, expert, select_label=3).dice > 0.9
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_networks_region_beside_a_mask(tumour: Path) -> None:
+    """Label 1 of a mask of 0 and 1 is all that it marks."""
+    found = evaluate_files(tumour / "case.npz", tumour / "whole.nii", select_label=1)
+    assert found == evaluate_files(tumour / "case.npz", tumour / "expert.nii", select_label=[1, 2, 3])
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("network_is_truth", [False, True])
+def test_a_region_whose_labels_are_not_known(tumour: Path, network_is_truth: bool) -> None:
+    """Of a file of four axes, which no segmentation lies beside; the shell names a remedy that works."""
+    values, whole = regions(0), tumour / "whole.nii"
+    save(tumour / "net.nii", np.moveaxis(values, 0, -1), AFFINE_OF_NETWORK)
+    pair = ("expert.nii", "net.nii") if network_is_truth else ("net.nii", "expert.nii")
+    done = run_here(tumour, "evaluate", *pair, "--channel-axis", "last", "--select-label", "1")
+    own = ("1,2,3", "1") if network_is_truth else ("1", "1,2,3")
+    remedy = ["--select-label", own[0], "--truth-select-label", own[1]]
+    told = "net.nii gives region 1, whose labels are not known, and expert.nii gives label 1: say what either calls the structure"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{told}, as in {' '.join(remedy)} where that is labels 1, 2 and 3" in done.stderr
+    assert run_here(tumour, "evaluate", *pair, "--channel-axis", "last", *remedy).returncode == 0
+    labels, of_truth = map(integers, own)
+    found = evaluate_files(
+        *(tumour / name for name in pair),
+        channel_axis="last",
+        select_label=labels,
+        truth_select_label=of_truth,
+    )
+    masks = (whole, tumour / "net.nii") if network_is_truth else (tumour / "net.nii", whole)
+    assert found == evaluate_files(*masks, channel_axis="last", select_label=1)
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_an_inner_region_beside_a_mask(tumour: Path) -> None:
+    """A mask of 0 and 1 holds no label 2, and is the region all the same where it is called 1."""
+    core = save(tumour / "core.nii", (labels_of(regions(1)) > 1).astype(np.uint8), AFFINE_OF_NETWORK)
+    with pytest.raises(fastfuse.ImageError, match=r"\(--select-label 2 --truth-select-label 1\)"):
+        evaluate_files(tumour / "case.npz", core, select_label=2)
+    found = evaluate_files(tumour / "case.npz", core, select_label=2, truth_select_label=1)
+    assert found == evaluate_files(tumour / "case.npz", tumour / "expert.nii", select_label=[2, 3])
+    nothing = save(tumour / "nothing.nii", np.zeros(regions(0).shape[1:], np.uint8), AFFINE_OF_NETWORK)
+    assert evaluate_files(tumour / "case.npz", nothing, select_label=2).dice == 0
+
+
+def integers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -14,7 +16,7 @@ import fastfuse
 from fastfuse.images.paths import short_names, shown
 
 from ..problems import soften
-from .common import AFFINE, SHAPE, save
+from .common import AFFINE, SHAPE, files_in, save
 
 # --- the main job --------------------------------------------------------------------------------------------
 
@@ -291,6 +293,36 @@ def test_arrays_are_no_paths(tmp_path: Path, paths: list[Path], masks: np.ndarra
         fastfuse.fuse_files([paths[0], None], tmp_path / "c.nii")  # type: ignore[list-item]
     with pytest.raises(TypeError, match="mask is of type ndarray"):
         fastfuse.fuse_files(paths, tmp_path / "c.nii", mask=masks[0])
+
+
+def test_none_is_no_path(tmp_path: Path, paths: list[Path]) -> None:
+    from fastfuse.demo import case, cohort
+    from fastfuse.report import plots
+    from fastfuse.train.cohort.check import check_cohort
+    from fastfuse.train.cohort.folds import read_folds, write_folds
+
+    none: Any = None
+    jobs: dict[str, list[Callable[[], object]]] = {
+        "output": [lambda: fastfuse.fuse_files(paths, none)],
+        "image": [lambda: fastfuse.soften_files(paths[:1], none, output=tmp_path / "s.nii")],
+        "prediction": [lambda: fastfuse.evaluate_files(none, paths[0])],
+        "truth": [lambda: fastfuse.evaluate_files(paths[0], none)],
+        "predictions": [lambda: fastfuse.evaluate_folders(none, tmp_path)],
+        "truths": [lambda: fastfuse.evaluate_folders(tmp_path, none)],
+        "directory": [lambda: case.run(none), lambda: cohort.make_cohort(none)],
+        "root": [lambda: check_cohort(none)],
+        "path": [
+            lambda: write_folds(none, [], []),
+            lambda: read_folds(none, []),
+            lambda: plots.save(plots.Figure(), none),
+        ],
+    }
+    before = files_in(tmp_path)
+    for name, of_this_name in jobs.items():
+        for job in of_this_name:
+            with pytest.raises(TypeError, match=f"^{name} is None, not a path$"):
+                job()
+    assert files_in(tmp_path) == before
 
 
 def test_sidecar_records_paths_as_they_are(tmp_path: Path, masks: np.ndarray) -> None:

@@ -142,3 +142,83 @@ def test_of_many_voxels_some_pages_are_read(tmp_path: Path, method: str) -> None
         "r1.nii fits the others only when turned (axis 0 (left-right) and axis 1 (back-front) exchanged)"
         in said
     )
+
+
+# --- files of several grids ----------------------------------------------------------------------------------
+
+APART = (30, 20, 16)  # its axes have different lengths, so that no turn of the grid exchanges them
+AFFINE_OF_APART = np.array([[-1.0, 0, 0, 12], [0, -1, 0, 10], [0, 0, 1.5, -8], [0, 0, 0, 1]])
+
+
+def of_several_grids(raters: int) -> list[np.ndarray]:
+    """Masks of two balls that lie on no plane of symmetry."""
+    grid, masks = np.indices(APART), []
+    for seed in range(raters):
+        mask = np.zeros(APART, np.uint8)
+        for centre, radius in (((5, 13, 4), 3.6), ((15, 4, 11), 2.8)):
+            distance = sum((grid[axis] - centre[axis]) ** 2 for axis in range(3))
+            mask[distance <= (radius + 0.1 * seed) ** 2] = 1
+        masks.append(mask)
+    return masks
+
+
+EXCHANGED = "turned (axis 0 (left-right) and axis 1 (back-front) exchanged)"
+TURNED = {
+    "exchanged": (lambda mask: mask.transpose(1, 0, 2), EXCHANGED),
+    "cropped, then exchanged": (lambda mask: mask[:20].transpose(1, 0, 2), EXCHANGED),
+    "cropped, then mirrored": (lambda mask: mask[:22, :, :15][::-1], "mirrored along axis 0 (left-right)"),
+    "rotated": (
+        lambda mask: mask.transpose(1, 0, 2)[::-1],
+        f"{EXCHANGED} and mirrored along axis 1 (back-front)",
+    ),
+}
+
+
+def said_of(folder: Path, masks: list[np.ndarray], affines: dict[int, np.ndarray], **options: Any) -> str:
+    files = []
+    for i, mask in enumerate(masks):
+        files.append(save(folder / f"r{i}.nii", np.ascontiguousarray(mask), affines.get(i, AFFINE_OF_APART)))
+    if "grid" in options:
+        options["grid"] = files[options["grid"]]
+    fastfuse.fuse_files(files, folder / "c.nii", method="majority", overwrite=True, **options)
+    return "\n".join(json.loads((folder / "c.json").read_text())["warnings"])
+
+
+@pytest.mark.parametrize("how", TURNED)
+@pytest.mark.parametrize("options", [{}, {"grid": 0}, {"grid": 1}, {"resample": "nearest"}], ids=str)
+@pytest.mark.parametrize("wrong", [0, 2])
+def test_of_files_of_several_grids(tmp_path: Path, how: str, options: dict[str, Any], wrong: int) -> None:
+    turned, told = TURNED[how]
+    masks = of_several_grids(3)
+    masks[wrong] = turned(masks[wrong])
+    said = said_of(tmp_path, masks, {}, **options)
+    assert f"r{wrong}.nii fits the others only when {told}: median Dice" in said
+    assert said.count("only when") == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"grid": 0}, {"grid": 1}], ids=str)
+def test_of_two_of_several_grids(tmp_path: Path, options: dict[str, Any]) -> None:
+    first, second = of_several_grids(2)
+    said = said_of(tmp_path, [first, second.transpose(1, 0, 2)], {}, **options)
+    assert f"r0.nii and r1.nii fit each other only when one is {EXCHANGED}" in said
+
+
+def test_axes_are_those_of_the_file(tmp_path: Path) -> None:
+    """Which keeps its axes in another order than the grid, as its header says, and is mirrored besides."""
+    masks = of_several_grids(3)
+    affine = AFFINE_OF_APART[:, [1, 0, 2, 3]]
+    masks[2] = masks[2].transpose(1, 0, 2)[:, :22]
+    assert "only when" not in said_of(tmp_path, masks, {2: affine})
+    masks[2] = masks[2][:, ::-1]
+    assert "r2.nii fits the others only when mirrored along axis 1 (left-right)" in said_of(
+        tmp_path, masks, {2: affine}
+    )
+
+
+def test_nothing_is_told_of_crops_that_fit_or_just_err(tmp_path: Path) -> None:
+    masks = of_several_grids(4)
+    affine = AFFINE_OF_APART.copy()
+    affine[:3, 3] = (AFFINE_OF_APART @ [2, 1, 0, 1])[:3]
+    masks[3] = np.roll(masks[3], -3, axis=2)[2:, 1:]  # elsewhere
+    masks[2] = masks[2][2:, 1:]
+    assert "only when" not in said_of(tmp_path, masks, {2: affine, 3: affine})

@@ -103,6 +103,22 @@ def test_one_file_by_two_names(tmp_path: Path, masks: np.ndarray, how: str) -> N
         fastfuse.fuse_files([first, second, again], tmp_path / "out.nii.gz")
 
 
+@pytest.mark.parametrize(("copies", "number"), [(3, "three"), (4, "four"), (6, "6")])
+def test_one_file_by_many_names(tmp_path: Path, masks: np.ndarray, copies: int, number: str) -> None:
+    """In one line, with the number of all, also where they stand between others."""
+    paths = [save(tmp_path / f"{i}.nii.gz", masks[i % 2]) for i in range(2)]
+    for place in range(2, copies + 1):
+        paths.append(tmp_path / f"{place}.nii.gz")
+        paths[-1].symlink_to(paths[0])
+    names = [path for path in paths if path != paths[1]]
+    told = [f"{names[0]}, {names[1]}, {names[2]} and {copies - 3} other{'s' * (copies > 4)}"]
+    told += [f"{names[0]}, {names[1]} and {names[2]}"] * (copies == 3)
+    with pytest.warns(FusionWarning) as warned:
+        fastfuse.fuse_files(paths, tmp_path / "out.nii.gz", method="majority")
+    said = [remark for remark in warned[0].message.remarks if "one file" in remark]
+    assert said == [f"{told[-1]} are one file: it counts as {number} raters"]
+
+
 def test_files_of_one_name_are_told_apart(tmp_path: Path, masks: np.ndarray) -> None:
     for folder, mask in zip(("ann", "bob", "deep/eve"), masks, strict=False):
         (tmp_path / folder).mkdir(parents=True)

@@ -187,7 +187,8 @@ def test_a_map_of_labels_is_called_no_image(folder: Path, values: np.ndarray) ->
     labels = np.zeros(np.prod(SHAPE))
     labels[-300:] = np.resize(values, 300)
     path = save(folder / "labels.nii.gz", labels.reshape(SHAPE).astype(np.float32))
-    with pytest.raises(ValueError, match="a mask holds 0 and 1; binarize=True"):
+    remedy = "binarize=True" if values.max() > 1 else r"of probabilities, mask >= 0\.5 \(--threshold 0\.5\)"
+    with pytest.raises(ValueError, match=f"a mask holds 0 and 1; {remedy}"):
         fastfuse.soften_files([path], folder / "flair.nii.gz", output=folder / "s.nii.gz")
 
 

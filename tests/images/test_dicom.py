@@ -89,6 +89,39 @@ def test_soft_segments(tmp_path: Path) -> None:
         reading.read(path)
 
 
+@pytest.mark.parametrize("segments", [1, 2])
+def test_soft_segments_are_binarized(tmp_path: Path, segments: int) -> None:
+    soft = {name: 0.6 * mask for name, mask in zip(("one", "two")[:segments], (ONE, TWO), strict=False)}
+    union = np.max(list(soft.values()), axis=0) > 0
+    fractions = dicom_seg(tmp_path / "a.dcm", soft, fractional=True, empty=True)
+    mask = dicom_seg(tmp_path / "b.dcm", {"union": union.astype(np.uint8)}, empty=True)
+    said = r"a\.dcm: binarize counts \d+ voxels with values between 0 and 1 as foreground"
+    with pytest.warns(fastfuse.FusionWarning, match=said):
+        fused = fastfuse.fuse_files(
+            [fractions, mask], tmp_path / "c.nii.gz", method="majority", binarize=True
+        )
+    np.testing.assert_array_equal(fused.probability, union)
+    with pytest.warns(fastfuse.FusionWarning, match=said):
+        found = fastfuse.evaluate_files(fractions, mask, binarize=True, cut=0.7)
+    assert found.dice == 1
+    with pytest.warns(fastfuse.FusionWarning, match=said):
+        found = fastfuse.evaluate_files(mask, fractions, binarize=True)
+    assert found.dice == 1
+
+
+def test_soft_segments_are_binarized_before_they_grow(tmp_path: Path) -> None:
+    import nibabel as nib
+
+    path = dicom_seg(tmp_path / "a.dcm", {"one": 0.6 * ONE}, fractional=True, empty=True)
+    affine = reading.read(path).affine
+    nib.save(nib.Nifti1Image(RNG.random(ONE.shape).astype(np.float32), affine), tmp_path / "image.nii.gz")
+    with pytest.warns(fastfuse.FusionWarning, match="binarize counts"):
+        [soft] = fastfuse.soften_files(
+            [path], tmp_path / "image.nii.gz", output=tmp_path / "s.nii.gz", binarize=True
+        )
+    assert soft.voxels == ONE.sum()
+
+
 def source_of(turn: np.ndarray) -> list[Any]:
     """Return the slices of a CT, as much of them as highdicom asks for."""
     from pydicom.dataset import Dataset, FileMetaDataset

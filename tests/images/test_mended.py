@@ -15,6 +15,7 @@ import pytest
 import fastfuse
 from fastfuse.images import reading
 
+from ..command import run_here
 from ..files.common import save
 
 MASK = (np.random.default_rng(5).random((6, 5, 4)) < 0.4).astype(np.int16)
@@ -235,3 +236,74 @@ def test_codes_that_are_not_defined_in_a_refusal(
         fastfuse.FusionWarning, match=rf"{bad.name}.*its {named.partition(' and ')[0]} is not defined"
     ):
         fastfuse.fuse_files(files, tmp_path / "c.nii", method="majority", grid=files[0])
+
+
+# --- one of two forms is none ----------------------------------------------------------------------------------
+
+QUATERN_B, QOFFSET, SROW_X = 256, 268, 280
+BOTH = ((QCODE, "h", 1), (SCODE, "h", 2))
+NO_SFORM = {
+    "nan": [(SROW_X, "f", np.nan)],
+    "infinite": [(SROW_X + 12, "f", np.inf)],
+    "zero": [(SROW_X + 4 * at, "f", 0) for at in range(12)],
+    "flat": [(SROW_X, "f", 0)],
+    "huge": [(SROW_X + 4 * at, "f", 1e9) for at in (0, 5, 10)],
+}
+NO_QFORM = {
+    "nan": [(QUATERN_B, "f", np.nan)],
+    "far": [(QOFFSET, "f", np.inf)],
+    "no rotation": [(QUATERN_B, "f", 0.9), (QUATERN_B + 4, "f", 0.9)],
+}
+FAULTS = [("qform", NO_SFORM[name]) for name in NO_SFORM] + [("sform", NO_QFORM[name]) for name in NO_QFORM]
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize(("use", "faults"), FAULTS, ids=[*NO_SFORM, *[f"qform {name}" for name in NO_QFORM]])
+def test_the_form_that_is_asked_for_is_used(tmp_path: Path, use: str, faults: Any) -> None:
+    sound = save(tmp_path / "sound.nii", MASK, AFFINE)
+    broken = patched(tmp_path / "broken.nii", *BOTH, *faults)
+    out = tmp_path / "c.nii"
+    given: dict[str, Any] = {"use": use}
+    expected = fastfuse.fuse_files([sound, sound], out, method="majority", overwrite=True).probability
+    for paths, more in (([sound, broken], {}), ([broken, sound], {}), ([sound, sound], {"grid": broken})):
+        found = fastfuse.fuse_files(paths, out, method="majority", overwrite=True, **given, **more)
+        np.testing.assert_array_equal(found.probability, expected)
+        np.testing.assert_allclose(nib.load(out).affine, AFFINE)
+    assert fastfuse.evaluate_files(broken, sound, mask=broken, **given).dice == 1
+    image = save(
+        tmp_path / "image.nii", np.random.default_rng(0).random(MASK.shape).astype(np.float32), AFFINE
+    )
+    [soft] = fastfuse.soften_files([broken], image, output=out, overwrite=True, **given)
+    assert soft.voxels == MASK.sum()
+    other = "sform" if use == "qform" else "qform"
+    for job in (
+        lambda: fastfuse.fuse_files([sound, broken], out, overwrite=True, use=other),
+        lambda: fastfuse.evaluate_files(broken, sound, use=other),
+        lambda: fastfuse.fuse_files([sound], out, overwrite=True, grid=broken, use=other),
+    ):
+        with pytest.raises(fastfuse.ImageError, match=rf"broken\.nii: .*, or take its {use} by use='{use}'"):
+            job()
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("fault", NO_SFORM)
+def test_the_form_to_take_is_named(tmp_path: Path, fault: str) -> None:
+    """Where the caller may choose it, and where there is a sound one."""
+    sound = save(tmp_path / "sound.nii", MASK, AFFINE)
+    broken = patched(tmp_path / "broken.nii", *BOTH, *NO_SFORM[fault])
+    words = f"fuse {sound.name} {broken.name} -o c.nii --method majority"
+    refused = run_here(tmp_path, *words.split())
+    assert refused.returncode == 2
+    assert refused.stderr.rstrip().endswith("mend the header, or take its qform by --use qform")
+    assert run_here(tmp_path, *words.split(), "--use", "qform").returncode == 0
+    with pytest.raises(fastfuse.ImageError, match=r"mend the header$"):
+        reading.read(broken)
+    both = patched(tmp_path / "both.nii", *BOTH, *NO_SFORM[fault], *NO_QFORM["nan"])
+    for use in (None, "qform", "sform"):
+        with pytest.raises(fastfuse.ImageError, match=r"mend the header$"):
+            fastfuse.fuse_files([sound, both], tmp_path / "d.nii", use=use)  # type: ignore[arg-type]
+
+
+def test_a_qform_that_is_not_used_is_said_to_be_none(tmp_path: Path) -> None:
+    path = patched(tmp_path / "a.nii", *BOTH, *NO_QFORM["nan"])
+    assert "its qform is no matrix of finite numbers; the sform is used" in str(reading.read(path).remark)

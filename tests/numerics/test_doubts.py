@@ -276,3 +276,59 @@ def test_remedies_of_a_fit_that_tells_nothing() -> None:
     _, remarks = fuse_arrays(list(votes), "soft-staple", prior="estimate", mask=np.ones(4000, bool))
     assert remarks[0].endswith("take the mean (method='majority'), or try m_step='em'")
     assert np.array_equal(fastfuse.majority_vote(list(votes)).label(), truth)
+
+
+def of_five() -> list[np.ndarray]:
+    return list(simulated_raters(np.random.default_rng(0), 5, 960).reshape(5, 12, 10, 8))
+
+
+FAINT = "the highest vote is {} where the others' is 1: if it was stored at another scale"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("method", ["soft-staple", "simplified-soft-staple", "majority"])
+@pytest.mark.parametrize("faint", [(2,), (0,), (0, 3)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_whose_highest_vote_is_next_to_nothing(
+    dtype: Any, method: str, faint: tuple[int, ...], order: str
+) -> None:
+    """As of a mask that was stored as 0 and 1/255; taking what is above 0 makes a mask of it."""
+    masks = of_five()
+    votes = [np.asarray(mask, dtype, order=order) for mask in masks]
+    for at in faint:
+        votes[at] = votes[at] / dtype(255)
+    _, remarks = fuse_arrays(votes, method)
+    named = " and ".join(f"rater {at}" for at in faint)
+    [told] = [one for one in remarks if "highest vote" in one]
+    assert told.startswith(
+        f"{named}: {FAINT.format('0.0039')}, write it again as votes in [0, 1]; of masks, "
+    )
+    assert told.endswith("binarize=True (--binarize) takes all that is above 0")
+    fused, remarks = fuse_arrays(votes, method, binarize=True)
+    assert "highest vote" not in " ".join(remarks)
+    expected = fuse_arrays(masks, method)[0].probability
+    np.testing.assert_allclose(fused.probability, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda vote: vote,  # a mask
+        lambda vote: 0 * vote,  # which marks nothing, as is said
+        lambda vote: np.where(vote > 0, 0.1, 0.001),  # a network that is not sure
+        lambda vote: np.where(np.indices(vote.shape)[0] == 0, 1, vote / 255),  # some vote is high
+        lambda vote: vote.astype(np.uint8),
+    ],
+)
+def test_whose_highest_vote_is_ordinary(change: Any) -> None:
+    masks = [mask.astype(np.float64) for mask in of_five()]
+    masks[1] = change(masks[1])
+    assert "highest vote" not in " ".join(fuse_arrays(masks, "majority")[1])
+
+
+def test_all_of_whom_vote_next_to_nothing() -> None:
+    """Then their scales do not differ; that the consensus is empty is said."""
+    masks = [mask / 255 for mask in of_five()]
+    remarks = " ".join(fuse_arrays(masks, "majority")[1])
+    assert "highest vote" not in remarks
+    assert "the consensus is empty at the cut 0.5" in remarks

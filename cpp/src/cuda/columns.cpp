@@ -6,8 +6,9 @@
 namespace fastfuse::cuda {
 namespace {
 
-// Four float32 can be read at a time where they lie on 16 bytes, four bytes where they lie on 4.
-bool all_are(const Votes& votes, std::initializer_list<Scalar> types, std::uintptr_t alignment) {
+// Four float32 or sixteen bytes can be read at a time where they lie on 16 bytes.
+bool all_are(const Votes& votes, std::initializer_list<Scalar> types) {
+    constexpr std::uintptr_t alignment = 16;
     return std::all_of(votes.raters.begin(), votes.raters.end(), [&](const View& view) {
         return std::find(types.begin(), types.end(), view.type) != types.end() &&
                reinterpret_cast<std::uintptr_t>(view.data) % alignment == 0;
@@ -25,8 +26,8 @@ Columns columns_of(const Votes& votes) {
         columns.vote[i] = votes.raters[i].data;
         columns.type[i] = votes.raters[i].type;
     }
-    columns.floats = all_are(votes, {Scalar::f32}, 16);
-    columns.bytes = all_are(votes, {Scalar::boolean, Scalar::u8}, 4);
+    columns.floats = all_are(votes, {Scalar::f32});
+    columns.bytes = all_are(votes, {Scalar::boolean, Scalar::u8});
     return columns;
 }
 

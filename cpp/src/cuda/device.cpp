@@ -124,12 +124,11 @@ void copy_to_host(const Place& place, const std::byte* from, std::size_t bytes, 
     check(cudaStreamSynchronize(stream_of(place)), "copying from the device");
 }
 
-int blocks_for(const Place& place, std::int64_t jobs) {
-    constexpr std::int64_t blocks_of_processor = 8; // of 256 threads: as many as a multiprocessor holds
+int blocks_for(const Place& place, std::int64_t jobs, int at_once) {
     int processors = 0;
     check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, place.device),
           "asking for the multiprocessors");
-    return static_cast<int>(std::clamp<std::int64_t>(jobs, 1, processors * blocks_of_processor));
+    return static_cast<int>(std::clamp<std::int64_t>(jobs, 1, std::int64_t{processors} * at_once));
 }
 
 } // namespace fastfuse::cuda

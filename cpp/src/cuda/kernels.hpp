@@ -32,12 +32,14 @@ struct Columns {
     std::int64_t voxels;
     int raters;
     bool floats; // all votes are float32, aligned to be read four at a time
-    bool bytes;  // all votes are bool or uint8, aligned to be read four at a time
+    bool bytes;  // all votes are bool or uint8, aligned to be read sixteen at a time
 };
 
-// --- patterns.cu ---
+// --- patterns/patterns.cu ---
 
 constexpr int most_values = 8;
+constexpr int most_key_bits = 22, most_key_bytes = 3;
+constexpr std::int64_t most_keys = std::int64_t{1} << most_key_bits; // counts of 8 bytes, here and there
 
 struct Values {
     double value[most_values];
@@ -45,10 +47,10 @@ struct Values {
 };
 
 // Votes of voxels 0, step, 2 step … other than 0, 1 and what is not a probability: distinct values, in any
-// order, and the number of votes that did not fit.
+// order, and whether there were more.
 struct Sample {
     double value[most_values]; // 0 where there is none
-    unsigned more;
+    unsigned more;             // not 0 if there were more
 };
 void take_sample(const Columns& columns, std::int64_t step, Sample* sample, const Place& place);
 
@@ -69,12 +71,14 @@ void look_up(const Key* key, const T* probability, std::int64_t voxels, T* conse
 
 // --- inspect.cu ---
 
-// Sums of the first pass: voxels inside the mask; voxels on which raters differ; Σ q, Σ q (1 − q) and
-// Σ (1 − q) of each rater; the least and the greatest vote.
-constexpr int fixed_findings = 2;
-FASTFUSE_HOST_DEVICE constexpr int inspected_sums(int raters) { return fixed_findings + 3 * raters; }
-// `strays`: votes that are not probabilities or, with `binary`, not 0 or 1.
-void inspect(const Columns& columns, bool binary, double* sums, Strays* strays, Scratch& scratch);
+// Sums of the first pass: voxels inside the mask; voxels on which raters differ; Σ_i Σ q (1 − q); Σ q and
+// Σ (1 − q) of each rater; the least and the greatest vote. Of at most most_dense_raters raters, before the
+// extremes: the sums of the mean vote w: Σ w, Σ (1 − w); Σ w (1 − q) and Σ (1 − w) q of each rater.
+constexpr int fixed_findings = 3;
+FASTFUSE_HOST_DEVICE constexpr int inspected_sums(int raters) { return fixed_findings + 2 * raters; }
+FASTFUSE_HOST_DEVICE constexpr int mean_sums(int raters) { return 2 + 2 * raters; }
+// `strays`: votes that are not probabilities or, with `binary`, not 0 or 1. `fine`: in double precision.
+void inspect(const Columns& columns, bool binary, bool fine, double* sums, Strays* strays, Scratch& scratch);
 
 // --- product.cu ---
 
@@ -102,21 +106,15 @@ void expect(const Columns& columns, const Rates<T>& rates, Step step, const Cons
 void expect_of_many(const Columns& columns, const ManyRates& rates, Step step, const Consensus& to,
                     double* sums, Scratch& scratch);
 
-// --- masses.cu ---
+// --- masses/ ---
 
-// N(B), eq. (8), of the listed raters. Each voxel has the weight q (1 − q) of rater `again`, or 1 if that is
-// −1.
-struct Listed {
-    int rater[most_dense_raters];
-    int size;
-    int again;
-};
-void find_masses(const Columns& columns, const Listed& listed, double* mass, Scratch& scratch);
+// N(B), eq. (8). `again`: each voxel has the weight q (1 − q) of a rater behind the last, columns.raters.
+void find_masses(const Columns& columns, bool again, double* mass, Scratch& scratch);
 
 // Sums: Σ w; Σ w q_i and Σ (1 − w)(1 − q_i) of each rater; the least and the greatest w.
 FASTFUSE_HOST_DEVICE constexpr int mixed_sums(int raters) { return 1 + 2 * raters; }
-// Writes w_t = Σ_B q_t(B) p(1|B), eq. (9).
-template <class T>
-void mix(const Columns& columns, const T* posterior, const Consensus& to, double* sums, Scratch& scratch);
+// Writes w_t = Σ_B q_t(B) p(1|B), eq. (9). `fine`: in double precision.
+void mix(const Columns& columns, const std::vector<double>& posterior, bool fine, const Consensus& to,
+         double* sums, Scratch& scratch);
 
 } // namespace fastfuse::cuda

@@ -91,6 +91,7 @@ extern thread_local OnCpuIndex threadIdx, blockIdx, blockDim, gridDim;
 
 void __syncthreads();
 
+inline float __fdividef(float a, float b) { return a / b; }
 template <class T> T atomicAdd(T* to, T value) {
     const T before = *to;
     *to += value;

@@ -23,30 +23,47 @@ Range range_in(const std::vector<double>& sums) {
 PassesOnDevice::PassesOnDevice(const Votes& votes, bool fine)
     : columns_(columns_of(votes)), scratch_(*votes.place), check_(votes.check), fine_(fine),
       sums_(*votes.place,
-            static_cast<std::size_t>(std::max(product_sums(votes.size()), inspected_sums(votes.size()))) +
-                2) {}
+            static_cast<std::size_t>(inspected_sums(votes.size()) + mean_sums(votes.size()) + 2)) {}
 
 Census PassesOnDevice::survey(Gather gather) {
     const Place& place = scratch_.place();
     Array<Strays> found(place, 1);
     found.fill_with_zeros();
-    const std::vector<double> sum = sums_of(inspected_sums(raters()), [&](double* sums) {
-        inspect(columns_, check_ == Check::binary, sums, found.data(), scratch_);
+    const bool few = raters() <= most_dense_raters;
+    const int findings = inspected_sums(raters());
+    const std::vector<double> sum = sums_of(findings + (few ? mean_sums(raters()) : 0), [&](double* sums) {
+        inspect(columns_, check_ == Check::binary, fine_, sums, found.data(), scratch_);
     });
     refuse(columns_, found.values()[0], check_, place);
     range_ = range_in(sum);
     voxels_ = sum[0];
     Census census(raters());
     census.disputed = sum[1];
+    if (sum[2] > 0) census.most_fractional = 1; // or more
     for (std::size_t i = 0; i < census.volume.size(); ++i) {
-        census.volume[i] = sum[fixed_findings + 3 * i];
-        census.unmarked[i] = sum[fixed_findings + 3 * i + 2];
+        census.volume[i] = sum[fixed_findings + 2 * i];
+        census.unmarked[i] = sum[fixed_findings + 2 * i + 1];
         census.read[i] = voxels_;
-        if (sum[fixed_findings + 3 * i + 1] > 0) census.most_fractional = 1; // or more
     }
-    if (voxels_ > 0) census.mean_vote = *expectation(Step::mean_vote, Performance(raters()));
+    if (voxels_ > 0)
+        census.mean_vote =
+            few ? mean_vote_in(sum.data() + findings) : *expectation(Step::mean_vote, Performance(raters()));
     if (voxels_ > 0 && gather != Gather::mean_vote) masses_.emplace(gather_masses(gather));
     return census;
+}
+
+Sums PassesOnDevice::mean_vote_in(const double* sum) const {
+    Sums sums(raters());
+    sums.count = voxels_;
+    sums.foreground = sum[0];
+    sums.background = sum[1];
+    for (std::size_t i = 0; i < sums.true_positive.size(); ++i) {
+        sums.false_negative[i] = sum[2 + 2 * i];
+        sums.false_positive[i] = sum[3 + 2 * i];
+        sums.true_positive[i] = std::max(0.0, sums.foreground - sums.false_negative[i]);
+        sums.true_negative[i] = std::max(0.0, sums.background - sums.false_positive[i]);
+    }
+    return sums;
 }
 
 std::optional<Sums> PassesOnDevice::expectation(Step step, const Performance& performance) {
@@ -121,25 +138,21 @@ Masses PassesOnDevice::gather_masses(Gather gather) {
 
 std::vector<double> PassesOnDevice::masses_of(int again) {
     const OnDevice here(scratch_.place().device);
-    Listed listed{};
-    listed.again = again;
-    for (int i = 0; i < raters(); ++i)
-        if (i != again) listed.rater[listed.size++] = i;
-    const Array<double> mass(scratch_.place(), std::size_t{1} << listed.size);
-    find_masses(columns_, listed, mass.data(), scratch_);
+    Columns columns = columns_;
+    if (again >= 0) { // behind the others
+        std::rotate(columns.vote + again, columns.vote + again + 1, columns.vote + raters());
+        std::rotate(columns.type + again, columns.type + again + 1, columns.type + raters());
+        --columns.raters;
+    }
+    const Array<double> mass(scratch_.place(), std::size_t{1} << columns.raters);
+    find_masses(columns, again >= 0, mass.data(), scratch_);
     return mass.values();
 }
 
 Written PassesOnDevice::mix(const Masses& masses, const Output& to) {
-    const auto mixed = [&](auto of_type) {
-        using T = decltype(of_type);
-        const std::vector<double>& posterior = masses.posterior();
-        const Array<T> table(scratch_.place(), std::vector<T>(posterior.begin(), posterior.end()));
-        return sums_of(mixed_sums(raters()), [&](double* sums) {
-            fastfuse::cuda::mix(columns_, table.data(), consensus_at(to), sums, scratch_);
-        });
-    };
-    const std::vector<double> sum = fine_ ? mixed(double{}) : mixed(float{});
+    const std::vector<double> sum = sums_of(mixed_sums(raters()), [&](double* sums) {
+        fastfuse::cuda::mix(columns_, masses.posterior(), fine_, consensus_at(to), sums, scratch_);
+    });
     Written written(raters());
     written.range = range_in(sum);
     std::fill(written.seen_by.begin(), written.seen_by.end(), sum[0]);

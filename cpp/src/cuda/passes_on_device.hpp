@@ -42,6 +42,7 @@ class PassesOnDevice : public Passes {
 
   private:
     template <class T> std::vector<double> run_product(Step step, const Performance&, const Consensus& to);
+    Sums mean_vote_in(const double* sum) const;
     Masses gather_masses(Gather gather);
     std::vector<double> masses_of(int again);
 

@@ -15,16 +15,24 @@
 namespace fastfuse::cuda {
 namespace {
 
+// Blocks of a multiprocessor: what the registers suffice for.
+template <class T, int most> constexpr int at_once = sizeof(T) == 4 && most <= 8 ? 2 : 1;
+constexpr int most_at_once = 2;
+
 template <class T> __device__ T vote_towards(T vote, bool yes) { return yes ? vote : T(1) - vote; }
 
 template <class T> __device__ T likelihood(T vote, const Rate<T>& rate) {
     return rate.base + rate.slope * vote_towards(vote, rate.towards_yes); // eq. (10)
 }
 
+// To some units in the last place where T is float.
+__device__ inline float quotient(float a, float b) { return __fdividef(a, b); }
+__device__ inline double quotient(double a, double b) { return a / b; }
+
 // What the M-step sees, as a vote for the less likely mark.
 template <class T> __device__ T seen_away(T vote, const Rate<T>& rate, Step step) {
     const T away = vote_towards(vote, !rate.towards_yes);
-    return step == Step::marks ? away * rate.base / likelihood(vote, rate) : away;
+    return step == Step::marks ? quotient(away * rate.base, likelihood(vote, rate)) : away;
 }
 
 // A voxel's w and 1 − w, and x + y for all models except the mean vote.
@@ -49,28 +57,38 @@ __device__ Shares<T> shares_of(const T (&vote)[most][quad], int k, int raters, c
 
 // For at most `most` raters, whose votes stay in registers.
 template <class T, int most>
-__global__ void expect_voxels(Columns columns, Rates<T> rates, Step step, Consensus to, double* part,
-                              double* extreme) {
+__global__ void FASTFUSE_BLOCKS((at_once<T, most>))
+    expect_voxels(Columns columns, Rates<T> rates, Step step, Consensus to, double* part, double* extreme) {
     double sum[fixed_sums + 2 * most] = {};
     Extremes extremes;
     for (std::int64_t first = first_quad(); first < columns.voxels; first += quads_apart()) {
         T vote[most][quad];
         for_raters<most>(columns.raters, [&](int i) { read_quad(columns, i, first, vote[i]); });
+        T foreground[quad] = {}, background[quad] = {}, evidence[quad] = {};
         FASTFUSE_UNROLL
         for (int k = 0; k < quad; ++k) {
             if (skips(columns, first + k, to)) continue;
             const Shares<T> shares = shares_of<T, most>(vote, k, columns.raters, rates, step);
-            sum[0] += shares.foreground;
-            sum[1] += shares.background;
-            sum[2] += log(shares.evidence);
-            for_raters<most>(columns.raters, [&](int i) {
-                sum[fixed_sums + 2 * i] += shares.foreground * seen_away(vote[i][k], rates.one[i], step);
-                sum[fixed_sums + 2 * i + 1] += shares.background * seen_away(vote[i][k], rates.zero[i], step);
-            });
+            foreground[k] = shares.foreground;
+            background[k] = shares.background;
+            evidence[k] = log(shares.evidence);
             if (!to.data) continue;
             put(to, first + k, shares.foreground);
             extremes.add(shares.foreground);
         }
+        sum[0] += over_quad(foreground);
+        sum[1] += over_quad(background);
+        sum[2] += over_quad(evidence);
+        for_raters<most>(columns.raters, [&](int i) {
+            T one[quad], zero[quad];
+            FASTFUSE_UNROLL
+            for (int k = 0; k < quad; ++k) {
+                one[k] = foreground[k] * seen_away(vote[i][k], rates.one[i], step);
+                zero[k] = background[k] * seen_away(vote[i][k], rates.zero[i], step);
+            }
+            sum[fixed_sums + 2 * i] += over_quad(one);
+            sum[fixed_sums + 2 * i + 1] += over_quad(zero);
+        });
     }
     leave_sums(sum, fixed_sums + 2 * columns.raters, part);
     leave_extremes(extremes, extreme);
@@ -144,7 +162,7 @@ __global__ void expect_voxels_of_many(Columns columns, ManyRates rates, Step ste
 template <class T>
 void expect(const Columns& columns, const Rates<T>& rates, Step step, const Consensus& to, double* sums,
             Scratch& scratch) {
-    const int blocks = blocks_for(scratch.place(), columns.voxels / (quad * block_threads) + 1);
+    const int blocks = blocks_for(scratch.place(), columns.voxels / (quad * block_threads) + 1, most_at_once);
     const Parts parts(product_sums(columns.raters), blocks, scratch);
     const auto kernel = columns.raters <= 4   ? expect_voxels<T, 4>
                         : columns.raters <= 8 ? expect_voxels<T, 8>

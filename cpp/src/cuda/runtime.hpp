@@ -16,12 +16,19 @@
 #include "fastfuse/cuda.hpp"
 
 // FASTFUSE_UNROLL: before a short loop over an array that is to stay in registers.
+// FASTFUSE_UNROLL_BY: before a long loop whose iterations should wait for memory together.
+// FASTFUSE_BLOCKS: of a kernel that keeps to the registers of so many blocks on a multiprocessor.
 // FASTFUSE_CALLED: a function that is not inlined, as it is called rarely and from many places.
 #ifdef FASTFUSE_CUDA_ON_CPU
 #define FASTFUSE_UNROLL
+#define FASTFUSE_UNROLL_BY(times)
+#define FASTFUSE_BLOCKS(blocks)
 #define FASTFUSE_CALLED inline
 #else
 #define FASTFUSE_UNROLL _Pragma("unroll")
+#define FASTFUSE_PRAGMA(words) _Pragma(#words)
+#define FASTFUSE_UNROLL_BY(times) FASTFUSE_PRAGMA(unroll times)
+#define FASTFUSE_BLOCKS(blocks) __launch_bounds__(block_threads, (blocks))
 #define FASTFUSE_CALLED static __noinline__
 #endif
 
@@ -103,9 +110,14 @@ class Scratch {
     std::optional<Array<double>> memory_;
 };
 
-// Number of blocks that fills the device, at most `jobs`. Blocks loop until all work is done. The number
-// depends on the kind of device alone, and so do the sums' last bits.
-int blocks_for(const Place& place, std::int64_t jobs);
+// Number of blocks that fills the device, at most `jobs`; `at_once`: of a multiprocessor, which holds eight
+// of 256 threads if their registers suffice. Blocks loop until all work is done. The number depends on the
+// kind of device alone, and so do the sums' last bits.
+int blocks_for(const Place& place, std::int64_t jobs, int at_once = 8);
+
+inline void wait(const Place& place, const char* what) {
+    check(cudaStreamSynchronize(stream_of(place)), what);
+}
 
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), int blocks, const Place& place, const char* what,

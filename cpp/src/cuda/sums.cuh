@@ -1,7 +1,7 @@
 // Sums over the threads of a block and over blocks, in a fixed order.
 #pragma once
 
-#include "cuda/runtime.hpp"
+#include "cuda/votes.cuh"
 
 namespace fastfuse::cuda {
 
@@ -29,21 +29,33 @@ struct Greatest {
     __device__ double operator()(double a, double b) const { return b > a ? b : a; }
 };
 
-// Adds the threads' sums over the block and writes the first `sums` of them to part[sum · blocks + block].
+// Adds the threads' sum s over the block and writes it to part[s · blocks + block].
+__device__ inline void leave_sum(double sum, int s, double* part) {
+    const double found = over_block(sum, Add{});
+    if (threadIdx.x == 0) part[static_cast<std::int64_t>(s) * gridDim.x + blockIdx.x] = found;
+}
+
+// Sums that lie in no registers.
+__device__ inline void leave_many_sums(const double* sum, int sums, double* part) {
+    for (int s = 0; s < sums; ++s)
+        leave_sum(sum[s], s, part);
+}
+
+// The first `sums` of them.
 template <int most> __device__ void leave_sums(const double (&sum)[most], int sums, double* part) {
-    const auto leave = [&](int s) {
-        const double found = over_block(sum[s], Add{});
-        if (threadIdx.x == 0) part[static_cast<std::int64_t>(s) * gridDim.x + blockIdx.x] = found;
-    };
     constexpr int registers = 40;
     if constexpr (most > registers) {
-        for (int s = 0; s < sums; ++s)
-            leave(s);
+        leave_many_sums(sum, sums, part);
     } else {
         FASTFUSE_UNROLL
         for (int s = 0; s < most; ++s)
-            if (s < sums) leave(s); // all threads alike
+            if (s < sums) leave_sum(sum[s], s, part); // all threads alike
     }
+}
+
+// Sums of four are floats where their values are.
+template <class T> __device__ double over_quad(const T (&value)[quad]) {
+    return static_cast<double>((value[0] + value[1]) + (value[2] + value[3]));
 }
 
 // The least and the greatest value that a thread writes.

@@ -44,9 +44,11 @@ __device__ inline double read_vote(const Columns& columns, int rater, std::int64
                           : read_scalar(columns.type[rater], columns.vote[rater], voxel);
 }
 
-template <class T> struct alignas(quad * sizeof(T)) Four {
-    T value[quad];
+// Values of neighbouring voxels, read and written together.
+template <class T, int size> struct alignas(size * sizeof(T) < 16 ? size * sizeof(T) : 16) Several {
+    T value[size];
 };
+template <class T> using Four = Several<T, quad>;
 
 // The rater's votes at voxels first … first + 3; 0 beyond the last voxel.
 template <class T> __device__ void read_quad(const Columns& columns, int rater, std::int64_t first, T* vote) {
@@ -69,6 +71,37 @@ template <class T> __device__ void read_quad(const Columns& columns, int rater, 
     }
 }
 
+__device__ inline bool counts(const Columns& columns, std::int64_t voxel) {
+    return voxel < columns.voxels && (!columns.mask || columns.mask[voxel] != 0);
+}
+
+// Calls f with what reads rater i's vote at a voxel, float or double: one decision for many votes, so that
+// they are on their way at once.
+template <class F> __device__ void by_type(const Columns& columns, const F& f) {
+    if (columns.floats)
+        f([&](int i, std::int64_t voxel) { return static_cast<const float*>(columns.vote[i])[voxel]; });
+    else
+        f([&](int i, std::int64_t voxel) { return read_scalar(columns.type[i], columns.vote[i], voxel); });
+}
+
+// Votes of the first `most` raters at voxels first, first + apart …; 0 for a rater or a voxel that is not
+// there, and outside the mask. All are on their way at once.
+template <int many, int most, class T>
+__device__ void read_votes(const Columns& columns, std::int64_t first, std::int64_t apart,
+                           T (&vote)[many][most]) {
+    bool inside[many];
+    FASTFUSE_UNROLL
+    for (int k = 0; k < many; ++k)
+        inside[k] = counts(columns, first + k * apart);
+    by_type(columns, [&](const auto& read) {
+        FASTFUSE_UNROLL
+        for (int k = 0; k < many; ++k)
+            FASTFUSE_UNROLL
+        for (int i = 0; i < most; ++i)
+            vote[k][i] = i < columns.raters && inside[k] ? static_cast<T>(read(i, first + k * apart)) : T(0);
+    });
+}
+
 // Calls f(i) for every rater. Loops over at most 16 raters are unrolled, so that arrays stay in registers.
 template <int most, class F> __device__ void for_raters(int raters, const F& f) {
     if constexpr (most <= most_dense_raters) {
@@ -81,28 +114,47 @@ template <int most, class F> __device__ void for_raters(int raters, const F& f) 
     }
 }
 
-__device__ inline bool counts(const Columns& columns, std::int64_t voxel) {
-    return voxel < columns.voxels && (!columns.mask || columns.mask[voxel] != 0);
+// A quad's elements of the mask, a byte each; 0 beyond the last voxel.
+constexpr std::uint32_t inside_all = 0x01010101u;
+__device__ inline std::uint32_t inside_quad(const Columns& columns, std::int64_t first) {
+    const bool whole = first + quad <= columns.voxels;
+    if (!columns.mask && whole) return inside_all;
+    if (whole && reinterpret_cast<std::uintptr_t>(columns.mask) % quad == 0)
+        return reinterpret_cast<const std::uint32_t*>(columns.mask)[first / quad];
+    std::uint32_t inside = 0;
+    for (int k = 0; k < quad; ++k)
+        if (first + k < columns.voxels)
+            inside |= std::uint32_t{columns.mask ? columns.mask[first + k] : std::uint8_t{1}} << (8 * k);
+    return inside;
 }
 
+__device__ inline Count number_of(const Columns& columns, std::int64_t voxel, int rater) {
+    return static_cast<Count>(voxel) * columns.raters + rater; // as in Strays
+}
+
+// Looks before it waits for other threads, as there may be many.
+__device__ inline void note_first(Count* from_end, Count own) {
+    if (*static_cast<volatile Count*>(from_end) < own) atomicMax(from_end, own);
+}
 // Notes an invalid vote, or an invalid element of the mask.
 __device__ inline void note_stray(const Columns& columns, std::int64_t voxel, int rater, Strays* strays) {
-    atomicMax(&strays->vote.from_end, First::end - (static_cast<Count>(voxel) * columns.raters + rater));
+    note_first(&strays->vote.from_end, First::end - number_of(columns, voxel, rater));
 }
 __device__ inline void note_stray_mask(const Columns& columns, std::int64_t voxel, Strays* strays) {
     if (columns.mask && columns.mask[voxel] > 1)
-        atomicMax(&strays->mask.from_end, First::end - static_cast<Count>(voxel));
+        note_first(&strays->mask.from_end, First::end - static_cast<Count>(voxel));
 }
 
-// Writes a quad, up to the last voxel. `to` must be aligned for quads.
-template <class T>
-__device__ void write_quad(const Four<T>& quad_of, std::int64_t first, std::int64_t voxels, T* to) {
-    if (first + quad <= voxels) {
-        *reinterpret_cast<Four<T>*>(to + first) = quad_of;
+// Writes values up to the last voxel. `to` must be aligned for them.
+template <class T, int size>
+__device__ void write_several(const Several<T, size>& values, std::int64_t first, std::int64_t voxels,
+                              T* to) {
+    if (first + size <= voxels) {
+        *reinterpret_cast<Several<T, size>*>(to + first) = values;
         return;
     }
-    for (int k = 0; k < quad; ++k)
-        if (first + k < voxels) to[first + k] = quad_of.value[k];
+    for (int k = 0; k < size; ++k)
+        if (first + k < voxels) to[first + k] = values.value[k];
 }
 
 // Writes a voxel's value.

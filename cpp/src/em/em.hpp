@@ -22,7 +22,7 @@ namespace fastfuse {
 // c v and c (1 − v) of every row of a batch, v a rater's vote as the M-step sees it.
 struct SeenVotes {
     SeenVotes() : yes(batch_rows), no(batch_rows) {}
-    std::vector<double> yes, no;
+    RawVector<double> yes, no;
 };
 
 // One thread's E-step of a batch.

@@ -55,7 +55,7 @@ void MeanField::start(const Region* region) {
     const auto make = [&] {
         return [&, start = BatchExpectation(Model::mean_vote, MStep::paper, none)](
                    const Batch& batch, const Block& block, const Worker& worker) mutable {
-            const std::vector<double>& mean = start.posterior(batch, worker).foreground;
+            const RawVector<double>& mean = start.posterior(batch, worker).foreground;
             each_voxel_of(block, [&](std::int64_t voxel, std::int32_t row) {
                 if (row < 0) return;
                 const auto k = static_cast<std::size_t>(voxel);
@@ -118,7 +118,7 @@ Sums MeanField::expectation(Model model, MStep m_step, const Performance& perfor
             return [&, find = BatchExpectation(model, m_step, performance, nodes)](
                        const Batch& batch, const Block& block, const Worker& worker) mutable {
                 Sums sums = find(batch, worker);
-                const std::vector<double>& w = find.last().foreground;
+                const RawVector<double>& w = find.last().foreground;
                 each_voxel_of(block, [&](std::int64_t voxel, std::int32_t row) {
                     if (row >= 0) w_[static_cast<std::size_t>(voxel)] = w[static_cast<std::size_t>(row)];
                 });

@@ -118,7 +118,7 @@ Written TableEngine::write_by(const MakeConsenter& make, int most_consenters) {
 Written VoxelEngine::write_by(const MakeConsenter& make, int most_consenters) {
     const auto make_share = [&] {
         return [&, consenter = make()](const Batch& batch, const Block& block, const Worker& worker) {
-            const std::vector<double>& w = (*consenter)(batch, worker).foreground;
+            const RawVector<double>& w = (*consenter)(batch, worker).foreground;
             each_voxel_of(block, [&](std::int64_t voxel, std::int32_t row) {
                 task_.consensus.put(voxel, row < 0 ? 0 : w[static_cast<std::size_t>(row)]);
             });

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "fastfuse/fusion.hpp"
+#include "support/raw_vector.hpp"
 #include "votes/rows.hpp"
 
 namespace fastfuse {
@@ -33,11 +34,12 @@ struct Posterior {
     Posterior()
         : foreground(batch_rows), background(batch_rows), log_likelihood(batch_rows), evidence(batch_rows),
           exponent(batch_rows) {}
-    std::vector<double> foreground;     // w
-    std::vector<double> background;     // 1 − w, computed apart to keep its digits
-    std::vector<double> log_likelihood; // log p(votes)
-    std::vector<double> evidence;       // scratch
-    std::vector<std::array<std::int64_t, 2>> exponent;
+    // Not cleared: that would take longer than the E-step of a small table.
+    RawVector<double> foreground;     // w
+    RawVector<double> background;     // 1 − w, computed apart to keep its digits
+    RawVector<double> log_likelihood; // log p(votes)
+    RawVector<double> evidence;       // scratch
+    RawVector<std::array<std::int64_t, 2>> exponent;
 };
 
 // w = π Π_i a_i1 / (π Π_i a_i1 + (1 − π) Π_i a_i0): of binary votes eq. (2), of soft ones eqs. (12), (13).

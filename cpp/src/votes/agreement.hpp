@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "support/raw_vector.hpp"
 #include "votes/rows.hpp"
 
 namespace fastfuse {
@@ -55,7 +56,7 @@ struct Written {
 };
 
 // Sums of a batch whose rows have the consensus w.
-inline Written written_of(const Batch& batch, const std::vector<double>& w) {
+inline Written written_of(const Batch& batch, const RawVector<double>& w) {
     Written written(batch.raters);
     for (std::int64_t row = 0; row < batch.rows; ++row)
         written.add(batch, row, w[static_cast<std::size_t>(row)]);

@@ -35,7 +35,7 @@ OTHERS = (
     "resample",
     "use",
 )
-VALUE = r"(?:'[^']*'|\w+(?:\.\w+)*)"
+VALUE = r"(?:'[^']*'|\[[^\]]*\]|\w+(?:\.\w+)*)"
 # Messages that say it for Python and for the shell, of which the shell's way stays.
 BOTH_WAYS = [
     (rf"\b\w+={VALUE}(?:(?:, | or )(?:\w+=)?{VALUE})* \((--[^)]*)\)", r"\1"),  # binarize=True (--binarize)

@@ -21,7 +21,7 @@ from ..fusion.registry import METHODS, Method
 from ..fusion.result import Fusion
 from ..fusion.votes import Votes
 from ..images.outputs import Outputs
-from ..images.paths import shown
+from ..images.paths import needed_path, shown
 from ..report.plots import draw_consensus
 from . import phantom
 from .files import add_volumes, case_files
@@ -96,6 +96,7 @@ def run(
     OutputError
         If there is a case already, or it cannot be written.
     """
+    directory = needed_path(directory, "directory")
     figure = directory / "consensus.png"
     if figure.exists() and not overwrite:
         raise OutputError(f"{shown(figure)}: exists already; choose another folder or pass --overwrite")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import OutputError
 from ..evaluation.overlap import overlap
 from ..images.outputs import Outputs
-from ..images.paths import shown
+from ..images.paths import needed_path, shown
 from ..images.sidecar import number_or_null, sidecar_bytes
 from . import phantom
 from .files import add_volumes, case_files
@@ -93,6 +93,7 @@ def make_cohort(
     """
     if not 0.5 <= spacing_mm <= 8:
         raise ValueError(f"spacing-mm is {spacing_mm:g}: it must lie between 0.5 and 8")
+    directory = needed_path(directory, "directory")
     _check_free(directory, overwrite=overwrite)
     cases = {}
     with Outputs(overwrite=overwrite) as outputs:

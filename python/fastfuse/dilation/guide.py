@@ -22,7 +22,7 @@ from ..inputs.arrays import (
     shown_number,
     told_once,
 )
-from ..inputs.foreground import beyond_votes
+from ..inputs.foreground import beyond_votes, looks_scaled
 from ..inputs.threads import remarks_on_threads
 from .ball import check_ball
 from .options import Dilation
@@ -157,9 +157,13 @@ class Guide:
             joint = " " if image.endswith("?") else "; "
             remedy = f"{joint}{self.image_name} holds two values, as a mask does: swap the two"
             return f"{name} {found}: {image}{remedy if swapped else ''}"
+        cut = _cut_of(mask)
+        cutting = f"of probabilities, mask >= {cut:g} (--threshold {cut:g}) makes one" if cut else ""
+        if cut and cut < 1:
+            return f"{name} {found}: a mask holds 0 and 1; {cutting}"
         return (
             f"{name} {found} (values that occur: {labels_in(mask)}): a mask holds 0 and 1; binarize=True (--binarize) "
-            "counts whatever is above 0"
+            f"counts whatever is above 0{cutting and '; '}{cutting}"
         )
 
     def _in_unit_of_image(self, cuts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -170,6 +174,17 @@ class Guide:
         if self.options.scope == "lesion":
             return cuts
         return float(cuts[0]) if cuts.size else np.nan
+
+
+def _cut_of(mask: Array) -> float | None:
+    """Return half of what stands for 1 in probabilities; None if they are none, or too low to be cut there."""
+    scale = looks_scaled(mask)
+    if scale:
+        return scale / 2
+    values = told_once(mask)
+    if values.dtype.kind != "f" or not 0.5 <= float(np.nanmax(values)) <= 1 or not np.nanmin(values) >= 0:
+        return None
+    return 0.5
 
 
 def _steps_in_c_order(shape: Sequence[int]) -> list[int]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import warn
 from ..inputs.arrays import as_array, first_wrong
 from ..inputs.checks import Labels, Scale
+from ..inputs.foreground import Foreground
 from ..inputs.grids import check_in_memory
 from ..inputs.kinds import VoxelsLike
 from .components import as_volume, drop_small
@@ -22,6 +23,7 @@ from .result import Evaluation
 from .space import Space, space_in, space_of
 from .surface import surface_distances
 
+FAINT = 0.05  # of a network that sees anything, some value is higher
 NAMES = {"prediction": "the prediction", "truth": "the truth", "mask": "the mask"}
 ADVICE = (
     "of a label map take image == K or image > 0: select_label=K (--select-label K) or binarize=True (--binarize); of "
@@ -225,9 +227,24 @@ def _masks(
             remarks.append(
                 f"{names[what]}: the cut {options.cut:g} does nothing here, as {masking} makes a mask of it: leave one of both out"
             )
-        if foreground.selects and not masks[what].any() and volumes[what].any():
-            remarks.append(f"{names[what]}: {foreground.said_of_nothing([volumes[what]])}")
+        if not masks[what].any() and volumes[what].any():
+            called = "binarize" if what == "prediction" else "truth_binarize"
+            remarks += _on_nothing(volumes[what], votes, names[what], foreground, options.cut, called)
     return masks["prediction"], masks["truth"], inside
+
+
+def _on_nothing(
+    values: NDArray[Any], votes: NDArray[Any], name: str, foreground: Foreground, cut: float, binarize: str
+) -> list[str]:
+    """Say why nothing of what an image holds is foreground, if that is no network's who sees nothing."""
+    if foreground.selects:
+        return [f"{name}: {foreground.said_of_nothing([values])}"]
+    highest = float(votes.max())
+    if not 0 < highest < FAINT:
+        return []
+    told = f"{name}: its highest value is {highest:.2g}, and so none reaches the cut {cut:g}: if it was stored at another scale, "
+    remedy = f"{binarize}=True (--{binarize.replace('_', '-')}) takes all that is above 0"
+    return [f"{told}write it again in [0, 1]; of a mask, {remedy}"]
 
 
 def _region(mask: NDArray[Any], name: str) -> NDArray[np.bool_]:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import warn
+from ..errors import ImageError, warn
 from ..images.outputs import Outputs, check_outputs
-from ..images.paths import PathLike, as_path, shown
+from ..images.paths import PathLike, as_path, needed_path, shown
 from ..images.placing import Form, Kind, Resample
 from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
@@ -141,9 +141,14 @@ def evaluate_files(
     return record.evaluation
 
 
-def inputs_of(prediction: PathLike, truth: PathLike, mask: PathLike | None) -> dict[str, Path]:
-    """Return the paths of files, or of folders, by role."""
-    files = {"prediction": as_path(prediction, "prediction"), "truth": as_path(truth, "truth")}
+def inputs_of(
+    prediction: PathLike, truth: PathLike, mask: PathLike | None, *, plural: str = ""
+) -> dict[str, Path]:
+    """Return the paths of files, or of folders, by role; ``plural`` ends what the arguments are called."""
+    files = {
+        "prediction": needed_path(prediction, f"prediction{plural}"),
+        "truth": needed_path(truth, f"truth{plural}"),
+    }
     return files if mask is None else {**files, "mask": as_path(mask, "mask")}
 
 
@@ -181,11 +186,12 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
         remarks.append(f"{names} are one file: it is compared with itself")
     check_one_chosen(images["prediction"], options.prediction)
     check_one_chosen(images["truth"], options.truth)
+    names_of = {what: shown(path) for what, path in files.items()}
+    _check_same_labels(images, options, names_of)
     if options.prediction == options.truth:
         remarks += compare_names([images["prediction"], images["truth"]], options.truth)
     say("comparing")
     space = Space.of_affine(images["truth"].affine)
-    names_of = {what: shown(path) for what, path in files.items()}
     arrays = {
         what: (region_of if what == "mask" else votes_of)(image, remarks) for what, image in images.items()
     }
@@ -213,16 +219,39 @@ def _images(
     from ..images.reading import reading
     from ..images.wanted import Wanted
 
+    asked = Wanted(channel_axis=options.channel_axis, use=options.placing.use, offers_use=True)
     wanted = {
-        "prediction": Wanted(options.prediction, options.channel_axis),
-        "truth": Wanted(options.truth, options.channel_axis),
-        "mask": Wanted().beside(),
+        "prediction": replace(asked, foreground=options.prediction),
+        "truth": replace(asked, foreground=options.truth),
+        "mask": Wanted(use=asked.use, offers_use=True).beside(),
     }
     paths = list(files.values())
     with reading(paths, 0, [wanted[what] for what in files]) as found:
         kinds = [KINDS[what] for what in files]
         images, common = on_one_grid(paths, kinds, found, say, remarks, options.placing)
     return dict(zip(files, images, strict=True)), common
+
+
+def _check_same_labels(images: Mapping[str, Image], options: Options, names: Mapping[str, str]) -> None:
+    """Refuse a network's region beside labels that are not all of it, unless the truth has labels of its own."""
+    from ..images.structures import in_words, is_mask, two_structures
+
+    asked, roles = options.prediction.labels, ("prediction", "truth")
+    pair = [images[role] for role in roles]
+    found = None if options.truth_apart else two_structures(asked, pair)
+    if found is None:
+        return
+    region, other = found
+    held = pair[region].held
+    known = ",".join(map(str, held.inside)) if held is not None else ""
+    its_labels = "1" if is_mask(pair[other]) else known or "1,2,3"
+    own = [its_labels, its_labels]
+    own[region] = ",".join(map(str, asked))
+    assumed = "" if known or is_mask(pair[other]) else " where that is labels 1, 2 and 3"
+    raise ImageError(
+        f"{in_words(asked, pair, [names[role] for role in roles], found)}: say what either calls the structure, as in "
+        f"select_label=[{own[0]}], truth_select_label=[{own[1]}] (--select-label {own[0]} --truth-select-label {own[1]}){assumed}"
+    )
 
 
 def _after_reading(foreground: Foreground, image: Image) -> Foreground:

@@ -119,7 +119,7 @@ def evaluate_folders(
         resample=resample,
         use=use,
     )
-    folders = inputs_of(predictions, truths, mask)
+    folders = inputs_of(predictions, truths, mask, plural="s")
     result, remarks, _ = evaluate_both(
         folders, options, as_path(output, "output"), overwrite=overwrite, say=progress or (lambda _: None)
     )

@@ -43,6 +43,8 @@ class Options:
         Axis of a network's channels in images of four axes.
     placing : Placing
         How files come onto one grid.
+    truth_apart : bool
+        Whether the foreground of the truth is chosen by options of its own.
     """
 
     cut: float = CUT
@@ -55,6 +57,7 @@ class Options:
     truth: Foreground = field(default_factory=Foreground)
     channel_axis: ChannelAxis | None = None
     placing: Placing = AS_IT_IS
+    truth_apart: bool = False
 
     @classmethod
     def checked(
@@ -100,6 +103,7 @@ class Options:
             truth=own if own.selects else shared,
             channel_axis=check_channel_axis(channel_axis),
             placing=Placing.checked(grid, resample, use),
+            truth_apart=own.selects,
         )
 
     @property

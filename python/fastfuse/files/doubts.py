@@ -60,7 +60,8 @@ def own_outputs(images: Sequence[Image], *, selects: bool) -> list[str]:
     remarks = []
     for image in images:
         lesions = _description(image) == LESIONS
-        if not (lesions or OURS.match(_description(image)) or _listed_in_sidecar(image.path)):
+        facts = {} if lesions else _sidecar_that_lists(image.path)
+        if not (lesions or OURS.match(_description(image)) or facts) or _is_of_one_rater(facts):
             continue
         what = "map of found, missed and false lesions" if lesions else "consensus"
         told = f"is a {what} that fastfuse wrote, not a rater's: leave it out, or give it a name that is not taken for a rater's"
@@ -89,16 +90,23 @@ def _description(image: Image) -> str:
         return ""
 
 
-def _listed_in_sidecar(path: Path) -> bool:
-    """Tell whether the JSON beside a file says that a fusion wrote it."""
+def _sidecar_that_lists(path: Path) -> dict[str, Any]:
+    """Return the JSON beside a file if it says that a fusion wrote the file; nothing otherwise."""
     if not path.name.lower().endswith((".nii", ".nii.gz")):
-        return False
+        return {}
     sidecar = sidecar_path(path)
     with suppress(OSError, ValueError, RecursionError):
         if sidecar.is_file() and sidecar.stat().st_size < MOST_SIDECAR:
             facts = json.loads(sidecar.read_text(encoding="utf-8"))
-            return isinstance(facts, dict) and "fastfuse" in facts and _writes(facts, path)
-    return False
+            if isinstance(facts, dict) and "fastfuse" in facts and _writes(facts, path):
+                return facts
+    return {}
+
+
+def _is_of_one_rater(facts: dict[str, Any]) -> bool:
+    """Tell the votes of one rater, written again: how messages say to make a mask of a label map."""
+    raters = facts.get("raters")
+    return facts.get("method") == "majority" and isinstance(raters, list) and len(raters) == 1
 
 
 def _writes(facts: dict[str, Any], path: Path) -> bool:

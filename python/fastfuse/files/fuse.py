@@ -28,7 +28,7 @@ from ..fusion.registry import Method, MethodName, method_called
 from ..fusion.result import Fusion, Ties, check_ties
 from ..fusion.votes import ENTRIES, Votes, method_entry
 from ..images.formats.segments import with_segments
-from ..images.paths import PathLike, as_path, as_paths, listed_paths
+from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
 from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
@@ -40,7 +40,6 @@ from .growth import fuse_grown, growth_of
 from .job import Inputs, Job, counts_of, marked_voxels
 from .misfits import misfit_remarks
 from .prior import is_plain, prior_file, prior_map, smoothing_of, word_or_number
-from .structures import check_one_structure
 
 
 @documented({**ENTRIES, "method": method_entry(images=True)})
@@ -185,7 +184,7 @@ def fuse_files(
         mask=as_path(mask, "mask"),
         prior=prior_file(prior),
         image=as_path(image, "image"),
-        consensus=as_path(output, "output"),
+        consensus=needed_path(output, "output"),
         label=as_path(save_label, "save_label"),
         counts=as_path(save_counts, "save_counts"),
         present=listed_paths(present, "present"),
@@ -211,10 +210,16 @@ def _done(
     say: Callable[[str], None],
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
+    from ..images.structures import check_is_mask
+
     place = place_of([], options.device)
-    wanted = Wanted(replace(options.foreground, segments=job.segments), job.channel_axis)
+    foreground = replace(options.foreground, segments=job.segments)
+    wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
     inputs = job.read(say, options.threads, wanted)
     options = _of_inputs(options, method, job, inputs, on_device=place is not None)
+    if growth is not None or method.votes == "binary":
+        for image, read, name in zip(inputs.raters, inputs.votes, job.holders, strict=True):
+            check_is_mask(image, read, name, wanted.foreground)
     a_map = prior_map(job, inputs, options.core_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(
@@ -253,6 +258,8 @@ def _done(
 
 def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
     """Return the options for the votes that were read; make votes of values where the core would not."""
+    from ..images.structures import check_one_structure
+
     in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
     options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
     if not options.foreground.selects:
@@ -264,7 +271,7 @@ def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on
     )
     if options.core_label is not None and not of_networks and not on_device:  # a device takes votes
         return options
-    check_one_structure(options.foreground, inputs.raters, job.holders)
+    check_one_structure(options.foreground.labels, inputs.raters, job.holders)
     foreground, said = options.foreground.settled(inputs.votes, job.holders, inputs.region)
     inputs.remarks += said
     values = inputs.votes

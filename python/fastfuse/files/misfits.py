@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fusion.result import Fusion
-from ..inputs.mirrors import FEWEST, POOR, Marked, Misfit, axes_in_words, in_words, like, misfit_of
+from ..inputs.mirrors import FEWEST, POOR, Marked, Misfit, OwnBox, axes_in_words, in_words, like, misfit_of
 from ..inputs.names import enumerated
 from .job import Inputs, Job, marked_by
 
@@ -16,7 +16,10 @@ from .job import Inputs, Job, marked_by
 def misfit_remarks(job: Job, inputs: Inputs, fusion: Fusion, label: int | None) -> list[str]:
     """Return remarks on such raters; each is held against the others, whom their own votes do not move."""
     test = partial(marked_by, label=label)
-    everybody = [Marked(votes, test, float(fusion.volume[at])) for at, votes in enumerate(inputs.votes)]
+    everybody = [
+        Marked(votes, test, float(fusion.volume[at]), _own_box(inputs, at))
+        for at, votes in enumerate(inputs.votes)
+    ]
     marking = [at for at, one in enumerate(everybody) if one.count >= FEWEST]
     raters = [everybody[at] for at in marking]
     names = [job.names[at] for at in marking]
@@ -25,16 +28,33 @@ def misfit_remarks(job: Job, inputs: Inputs, fusion: Fusion, label: int | None) 
         misfit_of(rater, [*raters[:at], *raters[at + 1 :]]) if doubtful[at] else None
         for at, rater in enumerate(raters)
     ]
-    axes = axes_in_words(inputs.grid.affine)
-    if found and found[0] is not None and all(found):
-        one_half = like(raters[0], raters)
-        if 2 * len(one_half) == len(raters):
-            return [_of_halves(names, one_half, found[0], axes)]
+    turned = next((at for at, misfit in enumerate(found) if misfit is not None), None)
+    if turned is None:
+        return []
+    axes = [_axes(inputs, at, misfit) for at, misfit in zip(marking, found, strict=True)]
+    if all(found) or len(raters) == 2:
+        one_half, misfit = like(raters[turned], raters), found[turned]
+        if 2 * len(one_half) == len(raters) and misfit is not None:
+            return [_of_halves(names, one_half, misfit, axes[turned])]
     return [
-        f"{name} {misfit.in_words(axes)}; look at it in a viewer, and correct its voxels or its header"
-        for name, misfit in zip(names, found, strict=True)
+        f"{name} {misfit.in_words(own)}; look at it in a viewer, and correct its voxels or its header"
+        for name, misfit, own in zip(names, found, axes, strict=True)
         if misfit is not None
     ]
+
+
+def _own_box(inputs: Inputs, at: int) -> OwnBox | None:
+    """Return the volume of a rater's file, if files have several grids."""
+    if all(image.own is None for image in inputs.raters):
+        return None
+    own = inputs.raters[at].own or inputs.grid
+    return OwnBox(own.shape, np.linalg.inv(inputs.grid.affine) @ own.affine)
+
+
+def _axes(inputs: Inputs, at: int, misfit: Misfit | None) -> list[str]:
+    """Return what messages call the axes that a rater's mask is turned by."""
+    own = inputs.raters[at].own
+    return axes_in_words(own.affine if own is not None and misfit and misfit.own else inputs.grid.affine)
 
 
 def _may_be_apart(dice: NDArray[np.float64]) -> list[bool]:

@@ -15,7 +15,7 @@ from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
 from ..images.formats.segments import Segment, with_segments
 from ..images.outputs import Outputs, check_outputs, make_folder
-from ..images.paths import PathLike, as_path, as_paths, recorded, short_names, shown
+from ..images.paths import PathLike, as_path, as_paths, needed_path, recorded, short_names, shown
 from ..images.placing import Form, Placing, Resample
 from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
@@ -113,15 +113,20 @@ def soften_files(
         }
     )  # fmt: skip
     foreground = Foreground.checked(select_label, checked.binarize, mask_threshold, scale)
-    wanted = Wanted(with_segments(foreground, select_segment), check_channel_axis(channel_axis))
+    placing = Placing.checked(grid, resample, use)
+    wanted = Wanted(
+        with_segments(foreground, select_segment),
+        check_channel_axis(channel_axis),
+        use=placing.use,
+        offers_use=True,
+    )
     threads = check_count(threads, "threads", least=0)
     masks = as_paths(paths)
     if not masks:
         raise ValueError("no masks: give at least one file")
-    image, roi = as_path(image, "image"), as_path(roi, "roi")
+    image, roi = needed_path(image, "image"), as_path(roi, "roi")
     folder, results = result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
     with _made(folder):
-        placing = Placing.checked(grid, resample, use)
         return _soften_all(
             masks, results, image, roi, checked, wanted, threads, say, placing, overwrite=overwrite
         )
@@ -144,7 +149,7 @@ def _soften_all(
     from ..images.image import chosen_votes, region_of
     from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
-    from ..images.structures import check_any_named, check_one_chosen
+    from ..images.structures import check_any_named, check_is_mask, check_one_chosen
 
     inputs = [image, *([] if roi is None else [roi]), *masks]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
@@ -174,6 +179,7 @@ def _soften_all(
             segments += mask.segments
             say(f"softening {shown(path.name)}")
             votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
+            check_is_mask(mask, votes, shown(path), wanted.foreground, threshold="mask_threshold")
             [votes], said = without_rounding([votes], [shown(path)], binary=True)
             remarks += said
             softened.append(guide.dilate(votes, shown(path)))

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from .registry import Method
@@ -115,6 +116,14 @@ class Option:
         default = "optional" if self.default is None else f"default {_shown(self.default)}"
         lines = [line.strip() for line in self.text.strip().splitlines()]
         return "\n".join([f"{self.name} : {self.kind}, {default}", *(f"    {line}" for line in lines)])
+
+    def checked(self, value: object) -> Any:
+        """Return a value as it travels inside; of most calls it is the default, which is checked once."""
+        return self._checked_default if value is self.default else self.check(value, self.name)
+
+    @cached_property
+    def _checked_default(self) -> Any:
+        return self.check(self.default, self.name)
 
     def differs(self, value: object) -> bool:
         """Tell whether a value is not the default."""

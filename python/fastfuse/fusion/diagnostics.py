@@ -13,6 +13,7 @@ from .backends.found import Found
 from .case import Case
 from .doubts.consensus import remarks_on_consensus
 from .doubts.evidence import Evidence
+from .doubts.faint import remarks_on_faint
 from .doubts.remedies import for_a_fit, for_slow_em
 from .options import Options
 from .registry import Method
@@ -55,6 +56,8 @@ def remarks_on(
         remarks += _on_intervals(fusion, options.intervals, resampled=resampled)
     if fusion.n_voxels == 0:
         return remarks
+    if case is not None:
+        remarks += remarks_on_faint(case, options)
     informative = np.abs(fusion.sensitivity + fusion.specificity - 1)
     if method.estimates and np.fmax.reduce(informative) < CHANCE:  # nan where no rater has both
         remarks.append(
@@ -112,6 +115,7 @@ def remarks_on_applied(
         remarks.append("no voxel is in doubt: all raters agree everywhere")
     if fusion.n_voxels == 0:
         return remarks
+    remarks += remarks_on_faint(case, options)
     known = [i for i in range(len(fusion.volume)) if i not in ignored]
     remarks += _on_raters(fusion, names, "all", known)
     evidence = Evidence(fusion, found, method, options, cut, case)

@@ -324,7 +324,7 @@ class Options:
 
     def checked(self) -> Options:
         """Check each option, and those that exclude each other; return them as they travel inside."""
-        values: dict[str, Any] = {one.name: one.check(getattr(self, one.name), one.name) for one in DECLARED}
+        values: dict[str, Any] = {one.name: one.checked(getattr(self, one.name)) for one in DECLARED}
         checked = replace(self, **values)
         if checked.mrf and checked.acceleration != "none":
             raise ValueError(

@@ -89,6 +89,8 @@ class Votes:
         Whether raters lie where they were looked for.
     scaled_by : float or None
         By what the votes have been divided already.
+    are_listed : bool
+        Whether they went through ``listed``.
     """
 
     raters: Any
@@ -101,9 +103,12 @@ class Votes:
     titles: Mapping[str, str] = field(default_factory=lambda: TITLES)
     doubts: tuple[str, ...] = ()
     scaled_by: float | None = None
+    are_listed: bool = False
 
     def listed(self) -> Votes:
         """Return the same with lists of raters and of where they looked: no stacks, no iterators."""
+        if self.are_listed:
+            return self
         raters, doubts = listed(self.raters, self.axis)
         present: Any = self.present
         if present is not None and not isinstance(present, (list, tuple)):
@@ -111,4 +116,5 @@ class Votes:
                 len(raters),
             )  # as the raters, who passed
             present, _ = slices(present, 0 if alike else self.axis, "present")
-        return replace(self, raters=raters, present=present, axis=0, doubts=(*self.doubts, *doubts))
+        doubts = [*self.doubts, *doubts]
+        return replace(self, raters=raters, present=present, axis=0, doubts=tuple(doubts), are_listed=True)

@@ -18,6 +18,11 @@ from .paths import shown
 NEAR_ONE = 0.02  # how far half precision may take a sum of probabilities from 1
 NEARLY_ALL = 0.99  # of the voxels
 CHOOSE = "choose one with select_label=K (--select-label K)"
+AS_FILES = (
+    "to compare a region with labels, write it as a file of its own ('fastfuse fuse FILE --select-label K --method majority "
+    "-o REGION.nii.gz'), and its labels as one mask ('fastfuse fuse FILE --select-label LABEL,LABEL --method majority -o "
+    "MASK.nii.gz')"
+)
 
 
 def are_classes(values: NDArray[Any], unit: float = 1.0) -> bool:
@@ -38,10 +43,17 @@ class Held:
     ----------
     inside, beside : tuple of int
         Labels known to be part of it, and not to be.
+    region : int or None
+        Its place in the file, of one of several regions, which may hold more labels; None for classes and the like,
+        which are these labels alone.
+    told : bool
+        Whether a segmentation beside the file tells of its labels.
     """
 
     inside: tuple[int, ...] = ()
     beside: tuple[int, ...] = ()
+    region: int | None = None
+    told: bool = True
 
     def may_be(self, labels: Collection[int]) -> bool:
         """Tell whether it may be the union of these labels."""
@@ -134,13 +146,14 @@ class Channels:
         marked = levels > 0
         there = levels[marked]
         known = sorted((label, level) for level, label in self.labels.items() if level)
-        found = []
+        found: list[Held] = []
         for told, channel in zip_longest(self.regions.values(), self.values, fillvalue=()):
             inside = np.asarray(channel)[marked] > 0.5
             within = {label for label, level in known if inside[there == level].mean() > 0.5}
             beside = {label for label, _ in known} - within
             consistent = within <= set(told) and not beside & set(told)  # with what the dataset says
-            found.append(Held(tuple(sorted(told if consistent else within)), tuple(sorted(beside))))
+            labels = tuple(sorted(told if consistent else within))
+            found.append(Held(labels, tuple(sorted(beside)), region=len(found) + 1))
         return found
 
     def _region(self, foreground: Foreground, remarks: list[str]) -> tuple[NDArray[Any], Held]:
@@ -181,10 +194,11 @@ class Channels:
             if one.inside
         )
         none = f", and none is labels {_listed(sorted(labels))}" if labels else ""
+        others = f", or all labels of one: {told}" if told else "; which labels they hold is not known"
+        apart = f"; {AS_FILES}" if labels and not told else ""
         raise ImageError(
             f"{name}: its {count} channels are regions, as they do not sum to 1{none}; choose one with select_label=K "
-            f"(--select-label K), K from 1 to {count} in the file's order{self._named()}, or all labels of one"
-            + (f": {told}" if told else "")
+            f"(--select-label K), K from 1 to {count} in the file's order{self._named()}{others}{apart}"
         )
 
     def _named(self) -> str:

@@ -87,14 +87,18 @@ def check_memory(path: Path, needed: int) -> None:
 
 def check_affine(path: Path, affine: NDArray[np.float64]) -> None:
     """Refuse an affine that is not finite or not invertible."""
+    fault = fault_of_affine(affine)
+    if fault:
+        raise ImageError(f"{shown(path)}: {fault}; mend the header")
+
+
+def fault_of_affine(affine: NDArray[np.float64]) -> str:
+    """Return why an affine is no image's; nothing if it may be one."""
     sound = bool(np.isfinite(affine).all())
     with np.errstate(all="ignore"):
         sides = np.linalg.norm(affine[:3, :3], axis=0)
         sound = sound and bool(abs(np.linalg.det(affine[:3, :3])) > 1e-6 * sides.prod())
     if sound and not (sides.min() >= LEAST_SIDE_MM and sides.max() <= MOST_SIDE_MM):
         wide = " x ".join(f"{side:.3g}" for side in sides)
-        raise ImageError(f"{shown(path)}: its voxels measure {wide} mm, as no image's do; mend the header")
-    if not sound:
-        raise ImageError(
-            f"{shown(path)}: its affine is not an invertible matrix of finite numbers; mend the header"
-        )
+        return f"its voxels measure {wide} mm, as no image's do"
+    return "" if sound else "its affine is not an invertible matrix of finite numbers"

@@ -40,9 +40,8 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
     remarks = [] if image.remark is None else [image.remark]
     remarks.append(_said(image, axis, len(values), foreground, classes=classes))
     data, taken = Channels(image.path, values, classes).chosen(foreground, remarks)
-    return replace(
-        image, data=data, remark="; ".join(remarks), is_channel=True, held=taken if classes else None
-    )
+    held = replace(taken, told=False)
+    return replace(image, data=data, remark="; ".join(remarks), is_channel=True, held=held)
 
 
 def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classes: bool) -> str:

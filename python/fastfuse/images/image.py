@@ -56,6 +56,8 @@ class Image:
     fills : tuple of 3 bool or None
         Along which axes the file is cropped to what it marks, if the data are only a part of that: see
         :func:`filled_axes`.
+    own : Grid or None
+        Where the voxels of the file lie, if the data were put onto another grid.
     unit : str
         What the header of another format than NIfTI counts in, if it says so.
     """
@@ -73,6 +75,7 @@ class Image:
     held: Held | None = None
     channels_last: bool = False
     fills: tuple[bool, ...] | None = None
+    own: Grid | None = None
     unit: str = ""
 
     @property

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from . import gz
 from .checks import LEAST_SIDE_MM, MOST_SIDE_MM, READABLE, check_content, check_memory
-from .grids.forms import affine_of, codes_in, disagreement, in_file_units, of_unknown_code, unit_doubt
+from .grids.forms import (
+    affine_of,
+    codes_in,
+    disagreement,
+    in_file_units,
+    of_unknown_code,
+    unit_doubt,
+    with_thickness,
+)
 from .image import Image
 from .paths import remark_on, shown
 
@@ -215,19 +223,6 @@ def _of_sides(path: Path, text: str, shape: tuple[int, ...], sides: NDArray[Any]
             "nibabel.Nifti1Image(data, affine)"
         )
     return f"its header gives a voxel size below 0 mm (pixdim {given}): the sign is dropped"
-
-
-def with_thickness(affine: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.float64], str]:
-    """Give a single slice a thickness of 1 mm where its affine has none; say so."""
-    if shape[2] != 1 or not np.isfinite(affine).all() or np.any(affine[:3, 2]):
-        return affine, ""
-    normal = np.cross(affine[:3, 0], affine[:3, 1])
-    length = float(np.linalg.norm(normal))
-    if length == 0:
-        return affine, ""
-    affine = affine.copy()
-    affine[:3, 2] = normal / length
-    return affine, "its header gives no thickness of the slice: 1 mm is taken"
 
 
 def _scaling(path: Path, header: Any) -> tuple[float, float, list[str]]:

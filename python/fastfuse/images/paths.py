@@ -35,6 +35,14 @@ def as_path(value: Any, name: str) -> Path | None:
         ) from None
 
 
+def needed_path(value: Any, name: str) -> Path:
+    """Return a path that must be given; raise a TypeError that names the argument for None, or anything else."""
+    path: Path | None = as_path(value, name)
+    if path is None:
+        raise TypeError(f"{name} is None, not a path")
+    return path
+
+
 def as_paths(values: Any) -> list[Path]:
     """Return the paths of one or several files."""
     if isinstance(values, (str, os.PathLike)):

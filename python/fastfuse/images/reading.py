@@ -25,7 +25,7 @@ from ..inputs.arrays import labels_in
 from ..inputs.names import enumerated
 from ..inputs.workers import startable
 from . import gz
-from .checks import check_affine, check_regular
+from .checks import check_regular, fault_of_affine
 from .dataset_json import labels_called, segments_of
 from .formats.dicom import DICOM_SUFFIXES, is_dicom, read_dicom
 from .formats.meta_image import META_SUFFIXES, read_meta_image
@@ -35,6 +35,7 @@ from .formats.other import looks_like, read_other
 from .formats.pictures import PICTURE_SUFFIXES, read_picture
 from .formats.segments import Segment, filled_axes, named
 from .four_axes import one_channel
+from .grids.forms import fault_of_qform, forms_of, set_forms, with_thickness
 from .image import Image, votes_of
 from .memory import remedy
 from .nifti import NIFTI_SUFFIXES, read_nifti
@@ -104,8 +105,28 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
         image = _by_dataset(image, names, labels, tuple(known))
     elif names and not image.is_channel:
         image = _beside_named(image, names, tuple(known))
-    check_affine(path, image.affine)
+    _check_affine(image, wanted)
     return image
+
+
+def _check_affine(image: Image, wanted: Wanted) -> None:
+    """Refuse an image whose affine that is to be used is none; name the other one, if the caller may choose it."""
+    given, forms = set_forms(image.header), forms_of(image.header)
+    sound = [form for form in forms if not fault_of_affine(with_thickness(forms[form], image.data.shape)[0])]
+    if wanted.use in given:
+        fault = (
+            "" if wanted.use in sound else f"its {wanted.use} is not an invertible matrix of finite numbers"
+        )
+    else:
+        fault = fault_of_affine(image.affine)
+        no_rotation = fault_of_qform(image.header)
+        if no_rotation and not fault:
+            fault = f"its qform is no rotation ({no_rotation})"
+    if not fault:
+        return
+    other = next((form for form in sound if form != wanted.use), None)
+    remedy = f", or take its {other} by use='{other}' (--use {other})" if other and wanted.offers_use else ""
+    raise ImageError(f"{shown(image.path)}: {fault}; mend the header{remedy}")
 
 
 def _read_by_name(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
@@ -114,7 +135,11 @@ def _read_by_name(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Imag
     if name.endswith((*NIFTI_SUFFIXES, ".nii.bz2")):
         return read_nifti(path, go_on)
     if name.endswith(".npz"):
-        return read_probabilities(path, read(companion_of(path)), wanted.foreground)
+        return read_probabilities(
+            path,
+            read(companion_of(path), wanted=Wanted(use=wanted.use, offers_use=wanted.offers_use)),
+            wanted.foreground,
+        )
     if name.endswith(NRRD_SUFFIXES):
         return read_nrrd(path, go_on, wanted)
     if name.endswith(META_SUFFIXES):

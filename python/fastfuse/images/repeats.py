@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ImageError
+from ..inputs.names import joined
 from .paths import shown
 
 PAIRS = ((".hdr", ".img"), (".head", ".brik"))  # header and voxels of Analyze, NIfTI and AFNI
 PACKED = (".gz", ".bz2", ".zst")
+NUMBERS = {2: "two", 3: "three", 4: "four"}
 NETWORK = ".npz"
 SEGMENTATIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 ONE_IMAGE = "the header and the voxels of one image"
@@ -35,18 +37,19 @@ def check_pairs(paths: Sequence[Path]) -> None:
 
 
 def repeated(paths: Sequence[Path]) -> list[str]:
-    """Say which file counts twice."""
-    seen: dict[tuple[int, int], tuple[int, Path]] = {}
-    remarks = []
-    for place, path in enumerate(paths):
+    """Say which file counts as several raters."""
+    files: dict[tuple[int, int], list[Path]] = {}
+    for path in paths:
         try:
             status = path.stat()
         except OSError:  # reading will tell
             continue
-        before, first = seen.setdefault((status.st_dev, status.st_ino), (place, path))
-        if before != place:
-            remarks.append(f"{shown(path)} and {shown(first)} are one file: it counts as two raters")
-    return remarks
+        files.setdefault((status.st_dev, status.st_ino), []).append(path)
+    return [
+        f"{joined([shown(path) for path in one])} are one file: it counts as {NUMBERS.get(len(one), len(one))} raters"
+        for one in files.values()
+        if len(one) > 1
+    ]
 
 
 def _parts(path: Path) -> list[tuple[Path, str, str]]:

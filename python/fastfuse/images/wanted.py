@@ -23,11 +23,17 @@ class Wanted:
         Which axis of an image of four axes holds a network's channels; found out where it can be.
     is_rater : bool
         Whether the file is a rater's, and not a mask, an image or a prior beside them.
+    use : {"qform", "sform"} or None
+        Which affine of a NIfTI header is to be used.
+    offers_use : bool
+        Whether the caller can choose that.
     """
 
     foreground: Foreground = field(default_factory=Foreground)
     channel_axis: ChannelAxis | None = None
     is_rater: bool = True
+    use: str | None = None
+    offers_use: bool = False
 
     def by_labels(self, labels: tuple[int, ...]) -> Wanted:
         """Return the same with labels in the place of the segments' names."""

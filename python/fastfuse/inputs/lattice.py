@@ -78,10 +78,10 @@ class Turn:
         return np.flip(volume.transpose(self.order), self.reverse)
 
     def places(self, places: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.intp]:
-        """Return where voxels of a volume whose axes keep their lengths come to lie; places are (3, n)."""
+        """Return where voxels of a volume of this shape come to lie; places are (3, n)."""
         turned = places[list(self.order)]
         for axis in self.reverse:
-            turned[axis] = shape[axis] - 1 - turned[axis]
+            turned[axis] = shape[self.order[axis]] - 1 - turned[axis]
         return turned
 
     @property

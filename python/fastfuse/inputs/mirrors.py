@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,37 @@ LETTERS = ("left-right", "back-front", "foot-head")
 
 
 @dataclass(frozen=True, eq=False)
+class OwnBox:
+    """The volume of a rater's file whose voxels were put onto another grid.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    step : ndarray of float64, shape (4, 4)
+        From indices of the file to those of the grid.
+    """
+
+    shape: tuple[int, ...]
+    step: NDArray[np.float64]
+
+    def turned(self, places: NDArray[np.intp], turn: Turn) -> NDArray[np.intp]:
+        """Return where voxels of the grid come to lie when the file's are turned and its header stays."""
+        inside = _by(np.linalg.inv(self.step), places)
+        return _by(self.step, turn.places(inside, self.shape))
+
+    @cached_property
+    def turns(self) -> list[Turn]:
+        """All ways to turn the file's voxels, the simplest first; a single slice stays one."""
+        axes = [axis for axis in range(len(self.shape)) if self.shape[axis] > 1]
+        orders = [
+            order
+            for order in itertools.permutations(range(len(self.shape)))
+            if all(order[axis] == axis for axis in range(len(order)) if axis not in axes)
+        ]
+        return [Turn(order, chosen) for order in orders for chosen in _reverses(axes)]
+
+
+@dataclass(frozen=True, eq=False)
 class Marked:
     """What a rater marks.
 
@@ -35,11 +66,14 @@ class Marked:
         Tells which of some votes mark.
     known : float or None
         The number of marked voxels, if it is known; it is counted otherwise.
+    own : OwnBox or None
+        The volume of the file, if that has another grid than the votes.
     """
 
     votes: Array
     marks: Callable[[Array], NDArray[np.bool_]]
     known: float | None = None
+    own: OwnBox | None = None
 
     @property
     def count(self) -> float:
@@ -60,24 +94,34 @@ class Marked:
         chosen = found[:: max(1, -(-found.size // MOST))]
         return np.array(np.unravel_index(chosen, self.votes.shape, order=order)), found.size * step
 
-    def dice(self, other: Marked, turn: Turn) -> float:
-        """Estimate the Dice coefficient of this mask, turned, and another."""
+    def dice(self, other: Marked, turn: Turn, *, own: bool = False) -> float:
+        """Estimate the Dice coefficient of this mask, turned on the grid or in its own box, and another."""
         both = self.count + other.count
         if not both:
             return 1.0
         if not self.places.size:
             return 0.0
-        there = turn.places(self.places, self.votes.shape)
-        return 2 * float(other.marks(other.votes[tuple(there)]).mean()) * self.count / both
+        if own and self.own is not None:
+            there = self.own.turned(self.places, turn)
+            ends = np.array(other.votes.shape)[:, None]
+            there = there[:, ((there >= 0) & (there < ends)).all(axis=0)]
+        else:
+            there = turn.places(self.places, self.votes.shape)
+        share = float(np.count_nonzero(other.marks(other.votes[tuple(there)])) / self.places.shape[1])
+        return 2 * share * self.count / both
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """A mask that fits only when it is turned: median Dice with the others as it is, and so."""
+    """A mask that fits only when it is turned: median Dice with the others as it is, and so.
+
+    ``own``: whether it is turned in the box of its file, which has another grid.
+    """
 
     turn: Turn
     as_it_is: float
     turned: float
+    own: bool = False
 
     def in_words(self, axes: Sequence[str]) -> str:
         """Say so of a mask."""
@@ -96,10 +140,14 @@ def misfit_of(rater: Marked, others: Sequence[Marked]) -> Misfit | None:
     as_it_is = _median_dice(rater, marking, turns[0])
     if as_it_is > POOR:  # of a Dice that cannot be above 1
         return None
-    score, _, turn = max((_median_dice(rater, marking, turn), -at, turn) for at, turn in enumerate(turns[1:]))
+    ways = [(turn, False) for turn in turns[1:]]
+    ways += [(turn, True) for turn in rater.own.turns[1:]] if rater.own is not None else []
+    scores = [_median_dice(rater, marking, turn, own=own) for turn, own in ways]
+    score = max(scores)
     if score < FITS or as_it_is > POOR * score:
         return None
-    return Misfit(turn, as_it_is, score)
+    turn, own = ways[scores.index(score)]
+    return Misfit(turn, as_it_is, score, own)
 
 
 def like(rater: Marked, raters: Sequence[Marked]) -> list[int]:
@@ -116,8 +164,17 @@ def turns_of(shape: tuple[int, ...]) -> list[Turn]:
         for order in itertools.permutations(range(len(shape)))
         if all(shape[axis] == shape[source] for axis, source in enumerate(order))
     ]
-    reverses = [chosen for count in range(len(axes) + 1) for chosen in itertools.combinations(axes, count)]
-    return [Turn(order, reverse) for order in orders for reverse in reverses]
+    return [Turn(order, reverse) for order in orders for reverse in _reverses(axes)]
+
+
+def _reverses(axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return all choices of some of these axes, none first."""
+    return [chosen for count in range(len(axes) + 1) for chosen in itertools.combinations(axes, count)]
+
+
+def _by(step: NDArray[np.floating[Any]], places: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the voxels nearest to places of another grid."""
+    return np.rint(step[:3, :3] @ places + step[:3, 3:]).astype(np.intp)
 
 
 def in_words(turn: Turn, axes: Sequence[str]) -> str:
@@ -135,8 +192,8 @@ def axes_in_words(affine: NDArray[np.float64]) -> list[str]:
     return [f"axis {axis} ({LETTERS[int(at)]})" for axis, at in enumerate(nearest)]
 
 
-def _median_dice(rater: Marked, others: Sequence[Marked], turn: Turn) -> float:
-    return statistics.median(rater.dice(other, turn) for other in others)
+def _median_dice(rater: Marked, others: Sequence[Marked], turn: Turn, *, own: bool = False) -> float:
+    return statistics.median(rater.dice(other, turn, own=own) for other in others)
 
 
 def _not_zero(flat: Array, known: float | None) -> tuple[NDArray[np.intp], int]:

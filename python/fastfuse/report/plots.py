@@ -20,6 +20,7 @@ from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from ..images.outputs import Outputs
+from ..images.paths import needed_path
 
 TRUTH, RATER, RING = "#00e5ff", "#ffffff", "#ff3fa4"
 # Seven hues that can be told apart on grey, also by the colour-blind (after Okabe and Ito).
@@ -225,5 +226,5 @@ def save(figure: Figure, path: Path) -> None:
         buffer, format="png", dpi=150, facecolor=figure.get_facecolor(), metadata={"Software": "fastfuse"}
     )
     with Outputs(overwrite=True) as outputs:
-        outputs.add(path, buffer.getvalue())
+        outputs.add(needed_path(path, "path"), buffer.getvalue())
         outputs.commit()

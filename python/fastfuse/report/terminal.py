@@ -19,6 +19,9 @@ from ..images.paths import shown
 
 LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)}
 
+SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
+NARROWEST = 48  # columns of standard output: a narrower table would lose digits and words
+
 PATIENCE_S = 1.0  # before progress is shown
 
 Say = Callable[[str], None]
@@ -79,12 +82,27 @@ def is_terminal(stream: Any) -> bool:
 
 def width() -> int | None:
     """Return the columns of standard output; None where lines may be of any length."""
-    fixed = os.environ.get("COLUMNS", "").isdigit()
-    return Console().width if fixed or is_terminal(sys.stdout) else None
+    fixed = "COLUMNS" in environment()
+    return output().width if fixed or is_terminal(sys.stdout) else None
+
+
+def environment() -> dict[str, str]:
+    """Return the variables that a console reads, without sizes that are none, such as COLUMNS=0."""
+    found = dict(os.environ)
+    for name in SIZES:
+        size = found.get(name, "")
+        if not (size.isascii() and size.isdigit() and len(size) < 10 and int(size)):
+            found.pop(name, None)
+    return found
 
 
 class _Output(Console):
     """A console that leaves a broken pipe to the caller."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(emoji=False, _environ=environment(), **options)
+        if not self.stderr and self.width < NARROWEST:
+            self.width = NARROWEST
 
     def on_broken_pipe(self) -> None:
         """Raise, where rich would exit."""
@@ -93,7 +111,7 @@ class _Output(Console):
 
 def output() -> Console:
     """Return standard output: lines wrap at a terminal's width, and nowhere else."""
-    return _Output(soft_wrap=not is_terminal(sys.stdout), emoji=False)
+    return _Output(soft_wrap=not is_terminal(sys.stdout))
 
 
 def print_below(console: Console, lines: Iterable[str], style: str = "") -> None:
@@ -120,7 +138,7 @@ def broken(text: str, columns: int, *, indent: str = "  ") -> list[str]:
 
 def _errors() -> Console:
     """Return standard error; its lines are as long as they are."""
-    return _Output(stderr=True, soft_wrap=True, emoji=False)
+    return _Output(stderr=True, soft_wrap=True)
 
 
 def _in_lines(console: Console) -> Say:

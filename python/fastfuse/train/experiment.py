@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ..errors import CohortError, OutputError
-from ..images.paths import shown
+from ..images.paths import needed_path, shown
 from ..report.numbers import plural
 from .cohort.common_grid import grid_hashes
 from .cohort.division import divided, division_bytes
@@ -93,6 +93,7 @@ def run_experiment(
     FastfuseError
         For a cohort, a run or a device that cannot be used.
     """
+    cohort, out = needed_path(cohort, "cohort"), needed_path(out, "out")
     check_apart(cohort, out)
     with make_workers(device) as workers:
         check_batch(options.training, workers)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ..report.terminal import is_terminal, printable
+from ..report.terminal import environment, is_terminal, printable
 from .network.training import Epoch
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ class Narrator:
     """Reports steps and epochs; a silent one prints nothing."""
 
     def __init__(self, *, silent: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=silent, soft_wrap=True, emoji=False)
+        self._console = Console(
+            stderr=True, quiet=silent, soft_wrap=True, emoji=False, _environ=environment()
+        )
         self._moving = self._console.status("")
         self._bars: Progress | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,12 +22,10 @@ from ..options import DECLARED, Options
 from ..registry import Method
 from ..votes import Votes
 from . import core
-from .devices import Place, current
+from .devices import Place, consumer_stream, current
 from .found import Found
 
 Answer = TypeVar("Answer")
-
-LEGACY_STREAM = 1  # DLPack's number for CUDA's default stream
 
 
 class Cuda:
@@ -104,7 +102,7 @@ class Cuda:
             self._lent_raters(case),
             lengths,
             wide,
-            work if work is None else _lent(work, "out", place),
+            work if work is None else _all_lent([work], ["out"], place)[0],
             mask=self._lent_mask(case),
             device=place.device,
             stream=place.stream,
@@ -131,7 +129,7 @@ class Cuda:
 
     def _lent_raters(self, case: Case) -> list[Any]:
         raters = case.given.arrays if self._of_tensors else case.in_memory_order().raters
-        return [_lent(rater, name, self._place) for rater, name in zip(raters, case.given.names, strict=True)]
+        return _all_lent(raters, case.given.names, self._place)
 
     def _lent_mask(self, case: Case) -> Any:
         """Return the mask as the core takes it: a byte a voxel, a capsule or an array."""
@@ -141,7 +139,7 @@ class Cuda:
         if self._of_tensors and not isinstance(mask, (np.ndarray, list, tuple)):
             if tuple(mask.shape) != case.shape:
                 raise ValueError(f"mask has shape {tuple(mask.shape)}, the raters have shape {case.shape}")
-            return _lent(mask, "mask", self._place, mask=True)
+            return _lent_as_mask(mask, self._place)
         values = as_companion(mask, "mask", case.shape)
         bad = np.flatnonzero((values != 0) & (values != 1))
         if bad.size:
@@ -157,20 +155,29 @@ def _check_number(raters: int) -> None:
         )
 
 
-def _lent(value: Any, name: str, place: Place, *, mask: bool = False) -> Any:
-    """Return an array as it is, a tensor as DLPack's capsule, ready on the stream."""
+def _all_lent(values: Sequence[Any], names: Sequence[str], place: Place) -> list[Any]:
+    """Return arrays as they are, tensors as DLPack's capsules, ready on the stream."""
+    stream = consumer_stream(place)
+    with current(place):
+        return [_lent(value, name, place, stream) for value, name in zip(values, names, strict=True)]
+
+
+def _lent(value: Any, name: str, place: Place, stream: int) -> Any:
     if isinstance(value, np.ndarray):
         return _plain(value)
     if device_of(value) != place.device:
         raise ValueError(f"{name} does not lie on cuda:{place.device}, as the raters do: bring it there")
-    dtype = str(getattr(value, "dtype", "unknown")).rpartition(".")[2]
-    if mask and dtype not in ("bool", "uint8"):
-        raise TypeError(f"{name} holds elements of type {dtype}: on a device a mask is bool or uint8")
     try:
-        with current(place):
-            return value.__dlpack__(stream=place.stream or LEGACY_STREAM)
+        return value.__dlpack__(stream=stream)
     except Exception as error:
         raise TypeError(f"{name} cannot be lent by DLPack ({reason_of(error)})") from error
+
+
+def _lent_as_mask(mask: Any, place: Place) -> Any:
+    dtype = str(getattr(mask, "dtype", "unknown")).rpartition(".")[2]
+    if device_of(mask) == place.device and dtype not in ("bool", "uint8"):
+        raise TypeError(f"mask holds elements of type {dtype}: on a device a mask is bool or uint8")
+    return _all_lent([mask], ["mask"], place)[0]
 
 
 def _once_more_if_short(place: Place, fuse: Callable[[], Answer]) -> Answer:

@@ -15,6 +15,8 @@ from ...inputs.arrays import name_of
 from ...inputs.libraries import device_of
 from ...inputs.names import enumerated
 
+LEGACY_STREAM, NOBODY_WAITS = 1, -1  # DLPack's numbers: CUDA's default stream, and none
+
 
 @dataclass(frozen=True)
 class Place:
@@ -99,6 +101,13 @@ def _stream_of(library: str, device: int) -> int:
         with cuda.Device(device):
             return int(cuda.get_current_stream().ptr)
     return 0
+
+
+def consumer_stream(place: Place) -> int:
+    """Return what DLPack's lenders are told: who works on their own stream, that nobody needs to wait."""
+    cuda: Any = getattr(sys.modules.get(place.library or ""), "cuda", None)
+    own = hasattr(cuda, "current_stream") or hasattr(cuda, "get_current_stream")  # PyTorch, CuPy
+    return NOBODY_WAITS if own else LEGACY_STREAM
 
 
 def current(place: Place) -> Any:

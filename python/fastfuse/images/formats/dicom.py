@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, reason_of
+from ..channels import Held
 from ..checks import READABLE, check_memory
 from ..image import Image
 from ..paths import shown
@@ -116,6 +117,7 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
         lattice.affine,
         segments=tuple(segments),
         is_channel=is_channel,
+        held=_held(found, frames, lattice, segments, wanted) if is_channel else None,
         fills=_fills(frames, lattice),
     )
 
@@ -185,7 +187,10 @@ def _of_label_map(
 def _of_frames(
     path: Path, found: Any, frames: NDArray[Any], lattice: Lattice, segments: list[Segment], wanted: Wanted
 ) -> tuple[NDArray[Any], bool]:
-    """Return the union of the segments that are asked for, or a label map of all, and whether it is the first."""
+    """Return the union of the segments that are asked for, or a label map of all, and whether it is votes already.
+
+    Fractions that are to be binarized are none yet.
+    """
     numbers = _numbers(found)
     fractional = _type_of(path, found) == "FRACTIONAL"
     foreground = wanted.foreground
@@ -203,7 +208,22 @@ def _of_frames(
         if number in taken:
             votes = frame.T / np.float32(most) if fractional else (frame.T != 0).astype(np.uint8)
             np.maximum(volume[:, :, place], votes, out=volume[:, :, place])
-    return volume, True
+    return volume, not (fractional and foreground.binarize)
+
+
+def _held(
+    found: Any, frames: NDArray[Any], lattice: Lattice, segments: list[Segment], wanted: Wanted
+) -> Held | None:
+    """Return the labels that were taken; None if a segment may be any structure: the only one, and any that overlaps."""
+    if len(segments) < 2 or not (wanted.foreground.labels and wanted.is_rater):
+        return None
+    half = float(found.get("MaximumFractionalValue", 255)) / 2 if found.BitsAllocated > 1 else 0.5
+    marked = np.zeros((lattice.shape[2], lattice.rows, lattice.columns), bool)
+    for frame, place in zip(frames, lattice.places, strict=True):
+        if (marked[place] & (frame > half)).any():
+            return None
+        marked[place] |= frame > half
+    return Held(wanted.foreground.labels)
 
 
 def _numbered(path: Path, segments: list[Segment], labels: Sequence[int]) -> list[int]:

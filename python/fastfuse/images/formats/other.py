@@ -17,9 +17,9 @@ from nibabel.imageglobals import logger as nibabel_log
 from ...errors import ImageError
 from .. import gz
 from ..checks import READABLE, check_content, check_memory
-from ..grids.forms import codes_in
+from ..grids.forms import codes_in, with_thickness
 from ..image import Image
-from ..nifti import mended_in_words, with_thickness
+from ..nifti import mended_in_words
 from ..paths import remark_on, shown
 from .foreign import PACKED, format_of
 from .quiet import quiet

@@ -21,8 +21,9 @@ from ..image import Image
 from ..paths import recorded, shown, without_guess
 from ..placing import AS_IT_IS, Kind, Placing
 from ..reading import read
+from ..wanted import Wanted
 from .boxes import box_of_all, file_of, nothing, one_grid
-from .forms import disagreement, forms_of
+from .forms import disagreement, forms_of, with_thickness
 
 COVERING = ("image", "prior")  # beyond them nothing is known, while a mask and votes are 0 there
 NEAREST = ", or pass resample='nearest' (--resample nearest)"
@@ -91,7 +92,8 @@ class Common:
     def named(cls, image: Image | None, placing: Placing) -> Common:
         """Return the grid of a file that was named; ``image`` is it, if it has been read."""
         assert placing.grid is not None
-        found = with_form(read(placing.grid), placing.use) if image is None else image
+        asked = Wanted(use=placing.use, offers_use=True)
+        found = with_form(read(placing.grid, wanted=asked), placing.use) if image is None else image
         return cls(_without_voxels(found), placing.grid, placing)
 
     @classmethod
@@ -136,7 +138,7 @@ class Common:
             raise GridError(doubt or difference(target, grid, NEAREST))
         self.moved.append(self._told_apart(what, image.path))
         remark = None if fit is None or fit.shift <= SAME else near(target, grid, fit.shift)
-        return replace(image, data=data, affine=self.like.affine), remark
+        return replace(image, data=data, affine=self.like.affine, own=grid), remark
 
     def _told_apart(self, what: str, path: Path) -> tuple[str, str]:
         """Return what was done and a file's name; with folders, if the grid's file has that name too."""
@@ -264,6 +266,7 @@ def with_form(image: Image, use: str | None) -> Image:
     form = forms_of(image.header).get(use or "")
     if form is None:
         return image
+    form, _ = with_thickness(form, image.data.shape)
     check_affine(image.path, form)
     doubt = disagreement(image.path, image.header, image.data.shape)
     remark = image.remark

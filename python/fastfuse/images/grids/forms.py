@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from ...inputs.grids import NEAR, distance_of_affines
@@ -25,7 +26,11 @@ def unit_doubt(header: Any, sides: NDArray[np.float64]) -> str:
     code = int(header["xyzt_units"]) & 7
     if code not in (0, *UNITS):
         return f"its unit code {code} is not defined: mm is taken"
-    if code == 0 and not (sides.min() >= LEAST_SIDE and sides.max() <= MOST_SIDE):
+    if (
+        code == 0
+        and np.isfinite(sides).all()
+        and not (sides.min() >= LEAST_SIDE and sides.max() <= MOST_SIDE)
+    ):
         voxel = " x ".join(f"{side:.3g}" for side in sides)
         return f"its header gives no unit, and voxels of {voxel} are taken in mm; is that right?"
     return ""
@@ -45,11 +50,45 @@ def codes_in(doubts: list[str]) -> str:
 
 
 def forms_of(header: Any) -> dict[str, Affine]:
-    """Return the affines of a NIfTI header whose codes are set, in mm; nothing for other formats."""
-    if header is None:
-        return {}
-    found = {"qform": header.get_qform, "sform": header.get_sform}
-    return {form: _in_mm(found[form](), header) for form, code in CODES.items() if int(header[code]) > 0}
+    """Return the affines of a NIfTI header whose codes are set, in mm, if they are numbers; nothing for other formats."""
+    found = {form: _form(header, form) for form in set_forms(header)}
+    return {
+        form: affine
+        for form, affine in found.items()
+        if isinstance(affine, np.ndarray) and np.isfinite(affine).all()
+    }
+
+
+def set_forms(header: Any) -> list[str]:
+    """Return the forms of a NIfTI header whose codes are set."""
+    return [] if header is None else [form for form, code in CODES.items() if int(header[code]) > 0]
+
+
+def fault_of_qform(header: Any) -> str:
+    """Return why a qform whose code is set is no affine; nothing if it is one, or not set."""
+    found = _form(header, "qform") if "qform" in set_forms(header) else ""
+    return found if isinstance(found, str) else ""
+
+
+def _form(header: Any, form: str) -> Affine | str:
+    """Return a form in mm, or why it is none."""
+    try:
+        return _in_mm(header.get_qform() if form == "qform" else header.get_sform(), header)
+    except (ValueError, HeaderDataError) as error:
+        return str(error)
+
+
+def with_thickness(affine: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.float64], str]:
+    """Give a single slice a thickness of 1 mm where its affine has none; say so."""
+    if shape[2] != 1 or not np.isfinite(affine).all() or np.any(affine[:3, 2]):
+        return affine, ""
+    normal = np.cross(affine[:3, 0], affine[:3, 1])
+    length = float(np.linalg.norm(normal))
+    if length == 0:
+        return affine, ""
+    affine = affine.copy()
+    affine[:3, 2] = normal / length
+    return affine, "its header gives no thickness of the slice: 1 mm is taken"
 
 
 def affine_of(header: Any) -> Affine:
@@ -64,7 +103,10 @@ def in_file_units(affine: Affine, header: Any) -> Affine:
 
 def disagreement(path: Path, header: Any, shape: tuple[int, ...]) -> str | None:
     """Return a remark if qform and sform put the image at different places."""
-    forms = forms_of(header)
+    forms, given = forms_of(header), set_forms(header)
+    if len(forms) == 1 and len(given) == 2:
+        [used] = forms
+        return f"{shown(path)}: its {'sform' if used == 'qform' else 'qform'} is no matrix of finite numbers; the {used} is used"
     shift = distance_of_affines(shape, list(forms.values()))
     if len(forms) < 2 or shift <= NEAR * float(np.linalg.norm(forms["sform"][:3, :3], axis=0).min()):
         return None

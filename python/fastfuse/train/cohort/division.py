@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CohortError
-from ...images.paths import shown
+from ...images.paths import needed_path, shown
 from ...images.sidecar import sidecar_bytes
 from ..options import ExperimentOptions, OptionsError
 from .folds import are_names, checked_folds, json_in, make_folds, read_folds
@@ -58,7 +58,7 @@ def read_division(path: Path | str, cases: Sequence[Case]) -> tuple[list[Case], 
     CohortError
         If the file cannot be read, names cases that there are not, or one twice.
     """
-    path = Path(path)
+    path = needed_path(path, "path")
     content = json_in(path)
     if not (isinstance(content, dict) and {"train", "test"} & set(content)):
         return list(cases), read_folds(path, cases)

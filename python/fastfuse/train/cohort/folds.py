@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import CohortError, reason_of
 from ...images.outputs import Outputs, check_outputs
-from ...images.paths import shown
+from ...images.paths import needed_path, shown
 from ...images.sidecar import sidecar_bytes
 from .msseg import Case
 
@@ -59,7 +59,7 @@ def write_folds(
     OutputError
         If the file exists, or cannot be written.
     """
-    path = Path(path)
+    path = needed_path(path, "path")
     checked = checked_folds(folds, cases, "the folds")
     check_outputs([path], [], (".json",), overwrite=overwrite)
     with Outputs(overwrite=overwrite) as outputs:
@@ -80,7 +80,7 @@ def read_folds(path: Path | str, cases: Sequence[Case]) -> list[list[str]]:
     CohortError
         If the file cannot be read, or does not hold every case exactly once.
     """
-    path = Path(path)
+    path = needed_path(path, "path")
     content = json_in(path)
     folds = content.get("folds") if isinstance(content, dict) else content
     return checked_folds(folds, cases, shown(path))

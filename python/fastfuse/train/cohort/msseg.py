@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import CohortError
-from ...images.paths import shown
+from ...images.paths import needed_path, shown
 from .layout import (
     INSIDE_A_CASE,
     MASK,
@@ -118,7 +118,7 @@ def find_cases(root: Path | str, split: str = "Training") -> list[Case]:
     """
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}: it must be one of {', '.join(SPLITS)}")
-    root = Path(root)
+    root = needed_path(root, "root")
     if not root.is_dir():
         raise CohortError(f"{shown(root)}: no such folder; give the one that holds the cohort")
     cases = [_case(place, files) for place, files in search(root).items()]

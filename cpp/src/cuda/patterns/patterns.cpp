@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "cuda/columns.hpp"
 #include "cuda/engines.hpp"
@@ -12,7 +13,6 @@
 namespace fastfuse::cuda {
 namespace {
 
-constexpr std::int64_t most_keys = 1 << 22; // counts of 8 bytes, here and on the device
 constexpr std::int64_t most_samples = 1 << 16;
 
 // sizeᵐ; nothing if there are too many keys.
@@ -51,16 +51,20 @@ std::optional<Values> sampled_values(const Votes& votes, const Columns& columns)
     return values;
 }
 
-// Each voxel's key, on the device.
+// Each voxel's key, on the device, in the smallest type that holds them all and one for voxels outside.
+using VoxelKeys = std::variant<Array<std::uint8_t>, Array<std::uint16_t>, Array<std::uint32_t>>;
+VoxelKeys room_for(const Columns& columns, const Place& place, std::int64_t keys) {
+    const auto voxels =
+        static_cast<std::size_t>((columns.voxels + 15) / 16 * 16); // sixteen are written at once
+    if (keys < 0xff) return VoxelKeys(std::in_place_type<Array<std::uint8_t>>, place, voxels);
+    if (keys < 0xffff) return VoxelKeys(std::in_place_type<Array<std::uint16_t>>, place, voxels);
+    return VoxelKeys(std::in_place_type<Array<std::uint32_t>>, place, voxels);
+}
+
 class DevicePatterns : public PatternIndex {
   public:
     DevicePatterns(const Columns& columns, const Place& place, const Values& values, std::int64_t keys)
-        : place_(place), columns_(columns), keys_(keys) {
-        const auto voxels = static_cast<std::size_t>((columns.voxels + 3) / 4 * 4); // quads are read whole
-        if (keys < 0xffff)
-            narrow_key_.emplace(place, voxels);
-        else
-            wide_key_.emplace(place, voxels);
+        : place_(place), columns_(columns), keys_(keys), key_(room_for(columns, place, keys)) {
         find(values);
     }
 
@@ -71,7 +75,7 @@ class DevicePatterns : public PatternIndex {
 
     void rows_of_voxels(std::int32_t* row, const Team&) const override {
         const OnDevice here(place_.device);
-        narrow_key_ ? find_rows(narrow_key_->values(), row) : find_rows(wide_key_->values(), row);
+        std::visit([&](const auto& key) { find_rows(key.values(), row); }, key_);
     }
 
     // There is no table if there are any.
@@ -86,8 +90,11 @@ class DevicePatterns : public PatternIndex {
         Array<Count> found(place_, counts + stray_counts);
         found.fill_with_zeros();
         auto* strays = reinterpret_cast<Strays*>(found.data() + counts);
-        narrow_key_ ? find_keys(columns_, values, keys_, narrow_key_->data(), found.data(), strays, place_)
-                    : find_keys(columns_, values, keys_, wide_key_->data(), found.data(), strays, place_);
+        std::visit(
+            [&](const auto& key) {
+                find_keys(columns_, values, keys_, key.data(), found.data(), strays, place_);
+            },
+            key_);
         const std::vector<Count> fetched = found.values();
         std::memcpy(&strays_, fetched.data() + counts, sizeof strays_);
         if (!strays_.mask.found() && !strays_.vote.found()) list(values, fetched);
@@ -129,8 +136,9 @@ class DevicePatterns : public PatternIndex {
                     static_cast<T>(probability_of_row[static_cast<std::size_t>(row_of_key_[key])]);
         const Array<T> table(place_, probability);
         T* consensus = to.place<T>(0);
-        narrow_key_ ? look_up(narrow_key_->data(), table.data(), columns_.voxels, consensus, place_)
-                    : look_up(wide_key_->data(), table.data(), columns_.voxels, consensus, place_);
+        std::visit(
+            [&](const auto& key) { look_up(key.data(), table.data(), columns_.voxels, consensus, place_); },
+            key_);
         check(cudaStreamSynchronize(stream_of(place_)),
               "writing the consensus"); // the table is given back now
     }
@@ -138,8 +146,7 @@ class DevicePatterns : public PatternIndex {
     Place place_;
     Columns columns_;
     std::int64_t keys_;
-    std::optional<Array<std::uint16_t>> narrow_key_; // of each voxel: one of the two
-    std::optional<Array<std::uint32_t>> wide_key_;
+    VoxelKeys key_; // of each voxel
     std::vector<std::int64_t> row_of_key_;
     VoteTable table_;
     Strays strays_{};
