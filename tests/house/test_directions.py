@@ -28,7 +28,7 @@ PYTHON = [
 KERNELS = [
     ("support",),
     ("votes",),
-    ("posterior", "dilation", "smoothing"),
+    ("posterior", "dilation", "smoothing", "labels"),
     ("em",),
     ("engine",),
     ("engines",),

@@ -89,7 +89,7 @@ def fuse_case(
     mask = case.brain if options.brain else None
     shared: dict[str, Any] = {"prior": options.prior, "mask": mask, "threads": threads}
     if method == "staple":
-        return staple(case.masks, **shared)
+        return staple(case.masks, labels=None, **shared)
     if method == "dilated-staple":
         return dilated_staple(case.masks, case.images["FLAIR"], **shared, **growth_of(case, options))
     fuse = soft_staple if method == "soft-staple" else simplified_soft_staple
