@@ -146,6 +146,7 @@ def sidecars() -> dict[str, Any]:
                 "dilation": {"radius_mm": 3.0, "scope": "lesion"},
             },
             "fuse: dilated": {"method": "dilated-staple", "image": image},
+            "fuse: labels": {"labels": "all", "method": "majority", "save_confidence": folder / "sure.nii"},
             "fuse: present, prior map": {"present": seen, "prior": folder / "prior.nii.gz"},
         }
         found = {}

@@ -166,4 +166,6 @@ def _value(one: Option, typed: Any) -> Any:
     if one.flag is not None and one.flag.several:
         parts: list[Any] = [kind(text) for text in typed or ()] if kind is not None else []
         return tuple(chain.from_iterable(parts)) or None
+    if typed is None:
+        return one.default
     return kind(typed) if isinstance(typed, str) and kind is not None else typed

@@ -16,6 +16,7 @@ from ...inputs.names import enumerated
 from ..job import Job
 
 Group = tuple[Label, ...]
+BACKGROUND = "background"
 SWITCH = "label_names=FILE (--label-names FILE)"
 
 
@@ -51,12 +52,19 @@ def names_for(
     if given is not None:
         if isinstance(labels, Mapping):
             raise ValueError("labels gives names, and label_names too: leave one of both out")
-        return read_label_names(given)
+        return _with_background(read_label_names(given))
     if isinstance(labels, Mapping):
         return LabelNames()  # checked where labels are
     if folder is not None:
-        return LabelNames(names_in(folder / "dataset.json"))
-    return _of_raters(images)
+        return _with_background(LabelNames(names_in(folder / "dataset.json")))
+    return _with_background(_of_raters(images))
+
+
+def _with_background(found: LabelNames) -> LabelNames:
+    """Return the names with one for 0, which files of segments leave out."""
+    if not found.names or 0 in found.names or BACKGROUND in found.names.values():
+        return found
+    return LabelNames({0: BACKGROUND, **found.names}, found.colours)
 
 
 def _of_raters(images: Sequence[Image]) -> LabelNames:

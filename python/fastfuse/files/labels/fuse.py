@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,9 +24,9 @@ from ...images.formats.label_names import LabelNames
 from ...inputs.names import grouped
 from ..doubts import alike
 from ..job import Inputs
-from .asked import Group, as_values, known_labels, names_for, said_of_unnamed
+from .asked import as_values, known_labels, names_for, said_of_unnamed
 from .facts import names_of, sidecar_of_labels
-from .job import LabelJob
+from .job import LabelJob, Volumes
 from .networks import fuse_networks
 
 Say = Callable[[str], None]
@@ -94,13 +95,13 @@ def fuse_label_files(
 
 def _fuse_maps(
     job: LabelJob, method: LabelMethod, asked: AskedLabels, options: Options, say: Say
-) -> tuple[LabelFusion, Inputs, LabelNames, dict[Group, Any], list[str]]:
+) -> tuple[LabelFusion, Inputs, LabelNames, Volumes, list[str]]:
     inputs = job.read(say, options.threads)
     files = job.files
     names = names_for(job.names, asked.labels, inputs.raters)
     known = _names(names, asked)
     asked = replace(asked, knows=known_labels(asked.knows, files, known) or None)
-    groups = {group: as_values(group, known, "save_probability") for group in job.probabilities}
+    saved = {group: as_values(group, known, "save_probability") for group in job.probabilities}
     votes = Votes(
         inputs.votes, inputs.region, inputs.present or None, axis=0, names=files.holders, titles=files.titles
     )
@@ -108,6 +109,7 @@ def _fuse_maps(
     fusion, doubts = fuse_label_votes(
         votes, method, asked.labels, LabelOptions.of(options, asked), names.names
     )
+    groups = {group: partial(fusion.probability, values) for group, values in saved.items()}
     foreground = (fusion.volume * (np.asarray(fusion.labels) != 0)).sum(axis=1)
     remarks = [
         *grouped(inputs.remarks),

@@ -24,6 +24,10 @@ from ...inputs.names import check_count_of_names, listed_names
 from ..job import Inputs, Job
 from .asked import Group, saved_probabilities
 
+Volumes = Mapping[
+    Group, Callable[[], NDArray[Any]]
+]  # the probability of each group, made when it is asked for
+
 
 @dataclass(frozen=True)
 class LabelJob:
@@ -93,17 +97,20 @@ class LabelJob:
     def read(self, say: Callable[[str], None], threads: int) -> Inputs:
         """Read label maps, and what lies beside them."""
         wanted = Wanted(use=self.files.placing.use, offers_use=True)
-        return self.files.read(say, threads, wanted, of_labels=True)
+        try:
+            return self.files.read(say, threads, wanted, of_labels=True)
+        except ImageError as error:
+            if "select_" not in str(error):
+                raise
+            raise ImageError(
+                f"{error}. That fuses one; to fuse all labels, save it as one 3-D label map"
+            ) from error
 
-    def volumes(
-        self, fusion: LabelFusion, groups: Mapping[Group, Any]
-    ) -> Sequence[tuple[Path, NDArray[Any], str]]:
-        """Return the images to write, each with what it is; ``groups`` are the labels of each group."""
+    def volumes(self, fusion: LabelFusion, groups: Volumes) -> Sequence[tuple[Path, NDArray[Any], str]]:
+        """Return the images to write, each with what it is; ``groups`` make the probability of each group."""
         images = [(self.files.consensus, fusion.label(), "labels")]
         for group, path in self.probabilities.items():
-            images.append(
-                (path, as_float(fusion.probability(groups[group])), f"{group_name(group)} probability")
-            )
+            images.append((path, as_float(groups[group]()), f"{group_name(group)} probability"))
         if self.confidence is not None:
             images.append((self.confidence, as_float(fusion.confidence()), "confidence"))
         return images

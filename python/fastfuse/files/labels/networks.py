@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from ...inputs.lattice import Turn
 from ...inputs.names import enumerated, grouped
 from ..job import Inputs
 from .asked import Group, as_values, names_for, said_of_unnamed
-from .job import LabelJob
+from .job import LabelJob, Volumes
 
 Say = Callable[[str], None]
 
@@ -77,7 +78,7 @@ class Networks:
 
 def fuse_networks(
     job: LabelJob, asked: AskedLabels, options: Options, say: Say
-) -> tuple[LabelFusion, Inputs, LabelNames, dict[Group, Any], list[str]]:
+) -> tuple[LabelFusion, Inputs, LabelNames, Volumes, list[str]]:
     """Return the fusion of networks' probabilities, on the grid of the segmentations beside them."""
     _check(job, options)
     files = job.files
@@ -92,7 +93,7 @@ def fuse_networks(
     say("fusing")
     outside = None if inputs.region is None else np.asarray(inputs.region == 0)
     names = names_for(job.names, asked.labels, (), files.raters[0].parent)
-    told = {} if networks.classes else regions_of(files.raters[0].parent, networks.count)
+    told = [] if networks.classes else list(regions_of(files.raters[0].parent, networks.count))
     make = _of_classes if networks.classes else _of_regions
     labels, consensus, votes_of = make(job, asked, networks, outside)
     labels = labels if labels.names else labels.named(names.names)
@@ -101,14 +102,21 @@ def fuse_networks(
     voxels = int(np.count_nonzero(~outside)) if outside is not None else inputs.raters[0].data.size
     fusion = fusion_of(against, consensus, labels, files.names, voxels, asked.undecided)
     known = dict(zip(labels.values, labels.names, strict=False))
-    groups: dict[Group, Any] = {
-        group: list(told[str(group[0])]) if group[0] in told else as_values(group, known, "save_probability")
-        for group in job.probabilities
-    }
+    groups = {group: _saved(group, told, known, fusion) for group in job.probabilities}
     remarks = [*grouped(inputs.remarks), *said_of_unnamed(fusion.labels, job.names, names)]
     if len(files.raters) == 1:
         remarks.append("there is one rater only: the consensus can only repeat their votes")
     return fusion, inputs, names, groups, remarks
+
+
+def _saved(
+    group: Group, told: Sequence[str], known: Mapping[int, str], fusion: LabelFusion
+) -> Callable[[], NDArray[Any]]:
+    """Return what makes the probability of labels, or of a region by its name; ``told`` are the regions' names."""
+    consensus = fusion.consensus
+    if isinstance(consensus, RegionConsensus) and len(group) == 1 and group[0] in told:
+        return partial(consensus.region, list(told).index(str(group[0])))
+    return partial(fusion.probability, as_values(group, known, "save_probability"))
 
 
 def _check(job: LabelJob, options: Options) -> None:

@@ -162,7 +162,11 @@ class RegionConsensus:
                 f"label is {', '.join(map(str, wanted))}: these networks tell the probabilities of regions, which hold the labels "
                 f"{known}; name all labels of one of them"
             )
-        found: Volume = self.mean[self.regions.index(wanted)].copy()
+        return self.region(self.regions.index(wanted))
+
+    def region(self, place: int) -> Volume:
+        """Return the probability of a region."""
+        found: Volume = self.mean[place].copy()
         if self.outside is not None:
             found[self.outside] = 0
         return found

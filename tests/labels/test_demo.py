@@ -1,0 +1,90 @@
+"""The demo of label maps: files, figures, what --knows does, and its command; and drawn confusion matrices."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.demo import labels, organs
+
+from ..command import run_here
+from .files import load, raters
+
+pytest.importorskip("scipy")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> labels.LabelDemo:
+    return labels.run_labels(tmp_path_factory.mktemp("demo"))
+
+
+def test_what_it_shows_is_in_its_files(made: labels.LabelDemo) -> None:
+    truth = load(made.folder / "truth.nii.gz")
+    assert set(np.unique(truth)) == set(organs.NAMES)
+    for name, file in (
+        ("majority", "fused/majority"),
+        ("staple, knows", "fused/staple_knows"),
+        ("dora", "raters/dora"),
+    ):
+        found = load(made.folder / f"{file}.nii.gz")
+        for label, dice in made.dice[name].items():
+            both = np.count_nonzero((found == label) & (truth == label))
+            assert dice == pytest.approx(2 * both / (np.sum(found == label) + np.sum(truth == label)))
+    assert not np.any(load(made.folder / "raters" / "network.nii.gz") == organs.UNKNOWN)
+    assert matplotlib.image.imread(made.figure).shape[2] == 4
+
+
+def test_knows_keeps_the_sensitivity(made: labels.LabelDemo) -> None:
+    """Of those who know the structure: as if the other one had not read the case; without it, EM alone loses it."""
+    alone = made.sensitivity["without network"]
+    assert abs(made.sensitivity["staple, knows"] - alone) <= 0.02
+    assert made.sensitivity["staple, no prior"] < alone - 0.08
+    lesion = organs.UNKNOWN
+    assert made.dice["staple, knows"][lesion] > made.dice["majority"][lesion] + 0.05
+    assert made.accuracy["majority"] > made.accuracy["staple"]  # of displaced borders
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_its_command_runs(made: labels.LabelDemo) -> None:
+    paths = sorted(str(path) for path in (made.folder / "raters").iterdir())
+    words = [word for part in shlex.split(made.command)[1:] for word in (paths if "*" in part else [part])]
+    done = run_here(made.folder, *words)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(
+        load(made.folder / "consensus.nii.gz"), load(made.folder / "fused/staple_knows.nii.gz")
+    )
+    facts = json.loads((made.folder / "consensus.json").read_text())
+    assert [one["color"] for one in facts["labels"]] == list(organs.COLOURS.values())
+
+
+def test_in_the_shell(tmp_path: Path) -> None:
+    done = run_here(tmp_path, "demo", "--labels", "here", columns=60)
+    assert done.returncode == 0
+    assert [line for line in done.stdout.splitlines() if len(line) > 60 and "*" not in line] == []
+    assert "--knows network=0,1,2,3,4,5,6,7" in " ".join(done.stdout.split())
+    again = run_here(tmp_path, "demo", "--labels", "here")
+    assert (again.returncode, "exists already" in again.stderr) == (2, True)
+    both = run_here(tmp_path, "demo", "--labels", "--cohort", "c")
+    assert (both.returncode, "give --labels or --cohort, not both" in both.stderr) == (2, True)
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("count", [4, 60])
+def test_confusion_matrices_are_drawn(tmp_path: Path, count: int) -> None:
+    """Few labels with numbers, many without; one that is never true is grey."""
+    maps = raters()
+    if count == 60:
+        rng = np.random.default_rng(0)
+        maps = [rng.integers(0, 60, 4000) for _ in range(5)]
+    names = {label: f"label {label}" for label in (range(60) if count == 60 else (0, 1, 2, 4, 5))}
+    fastfuse.plots.confusion(tmp_path / "c.png", fastfuse.staple(maps, labels=names))
+    image = matplotlib.image.imread(tmp_path / "c.png")
+    grey = np.all(np.abs(image[..., :3] - 0xB0 / 255) < 1e-3, axis=-1)
+    assert (grey.mean() > 0.01) == (count == 4)
+    assert len(np.unique(image.reshape(-1, image.shape[2]), axis=0)) > 20
