@@ -104,11 +104,12 @@ def test_what_is_for_label_maps_alone(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["soft-staple", "simplified-soft-staple"])
-def test_soft_methods_have_no_labels(method: Any) -> None:
-    with pytest.raises(
-        ValueError, match=r"labels is 'all': .* has no such option; leave it out, or choose staple or"
-    ):
-        fastfuse.fuse(brats()[1], method, labels="all")
+def test_soft_methods_on_label_maps_are_staple(method: Any) -> None:
+    _, maps = brats()
+    fusion, staple = fastfuse.fuse(maps, method, labels="all"), fastfuse.staple(maps, labels="all")
+    assert fusion.method == method
+    np.testing.assert_array_equal(fusion.confusion, staple.confusion)
+    np.testing.assert_array_equal(fusion.label(), staple.label())
 
 
 def test_options_of_the_other_method() -> None:

@@ -67,6 +67,10 @@ def fuse_label_files(
     say = progress or (lambda _: None)
     by_network = job.of_networks
     row = method_called(method or ("majority" if by_network else "staple"))
+    if row.name not in ("staple", "majority"):
+        raise ValueError(
+            f"labels is {asked.labels!r}: {row.name} has no such option in files; choose staple or majority"
+        )
     if by_network and row.name == "staple":
         raise ValueError(
             f"method is 'staple', and {job.files.raters[0].name} holds a network's probabilities: K labels of soft votes: "

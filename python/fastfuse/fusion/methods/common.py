@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from ...errors import warn
+from ..labels.chosen import checked_labels
 from ..labels.declared import SHARED, AskedLabels
 from ..labels.fuse import fuse_label_votes
 from ..labels.options import LabelMethod, LabelOptions
@@ -63,11 +65,15 @@ def _labels(votes: Votes, method: Method, options: Options, asked: AskedLabels) 
         raise ValueError("out is given: volumes of label maps are made when they are asked for; leave it out")
     name = cast("LabelMethod", method.name)
     votes, chosen = listed_raters(votes), LabelOptions.of(options, asked)
-    axes = volume_axes(votes, asked.labels)
+    given: Any = asked.labels
+    if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)):
+        given = list(given)
+    checked_labels(given)
+    axes = volume_axes(votes, given)
     if axes is None:
-        fusion, remarks = fuse_label_votes(votes, name, asked.labels, chosen)
+        fusion, remarks = fuse_label_votes(votes, name, given, chosen)
     else:
-        fusion, remarks = fuse_soft_votes(votes, name, asked.labels, chosen, axes)
+        fusion, remarks = fuse_soft_votes(votes, name, given, chosen, axes)
     warn(remarks, callers=3)
     return fusion
 

@@ -163,9 +163,9 @@ def _routed(soft: SoftCase, method: LabelMethod, options: LabelOptions) -> CoreV
         found = soft.tabulated(soft.raters, options.threads)
     else:
         found = soft.on_grid(options.missing)
-        core.survey(found, options.threads)  # checks the votes
         if method != "soft-staple":
             return found
+        core.survey(found, options.threads)  # checks the votes
         mask = None if soft.case.mask is None else np.asarray(soft.case.mask != 0)
         kinds = [as_kinds(given, mask) for given in soft.raters]
         if all(kinds):

@@ -60,27 +60,34 @@ def listed_raters(votes: Votes) -> Votes:
 
 def volume_axes(votes: Votes, labels: Any) -> int | None:
     """Return the number of axes of a volume if there are soft votes; None if all raters have label maps."""
-    items = [one for one in votes.raters if one is not None]
-    rings = [one.label.ndim for one in items if isinstance(one, SoftLabels)]
+    read = [(name_of(i, votes.names), one) for i, one in enumerate(votes.raters) if one is not None]
+    rings = [one.label.ndim for _, one in read if isinstance(one, SoftLabels)]
     if rings:
         return rings[0]
-    arrays = [as_array(one, name_of(i, votes.names)) for i, one in enumerate(items)]
-    axes = {array.ndim for array in arrays}
+    count = None if isinstance(labels, str) else len(labels)
+    shapes = [_shape_of(one, name) for name, one in read]
+    axes = {len(shape) for shape in shapes}
     if len(axes) == 2 and max(axes) - min(axes) == 1:
         return min(axes)
-    count = None if isinstance(labels, str) else len(list(labels))
-    if len(axes) == 1 and any(_is_soft(array, count) for array in arrays):
+    may_be = len(axes) == 1 and all(len(shape) > 1 and shape[0] in (count or shape[0],) for shape in shapes)
+    if may_be and any(_is_soft(as_array(one, name)) for name, one in read):
         return axes.pop() - 1
     return None
 
 
-def _is_soft(array: Array, labels: int | None) -> bool:
+def _shape_of(rater: Any, name: str) -> tuple[int, ...]:
+    """Return a rater's shape, where it can be without reading the voxels."""
+    told = getattr(rater, "shape", None)
+    return told if isinstance(told, tuple) else as_array(rater, name).shape
+
+
+def _is_soft(array: Array) -> bool:
     """Tell whether an array holds a probability of each label, and not labels."""
     if array.ndim < 2 or not array.shape[0] >= 2 or array.shape[0] != (labels or array.shape[0]):
         return False
     if array.dtype.kind == "f" and _has_fractions(array):
         return True
-    if array.shape[0] < 3 or array.dtype.kind not in "buif":  # one-hot
+    if array.shape[0] < 3:  # one-hot votes of two labels look like label maps
         return False
     few = np.stack([channel.flat[:FEW] for channel in array])
     if not (((few == 0) | (few == 1)).all() and (few.sum(axis=0) == 1).all()):
