@@ -223,6 +223,19 @@ def test_raters_who_tell_nothing() -> None:
         )
 
 
+def test_all_takes_the_channels_for_labels() -> None:
+    """Fractions that do not sum to 1 are a label map's mistake."""
+    votes = networks()
+    np.testing.assert_array_equal(
+        fastfuse.majority_vote(votes, labels="all").label(),
+        fastfuse.majority_vote(votes, labels=[0, 1, 2, 3]).label(),
+    )
+    with pytest.raises(ValueError, match=r"rater 0 holds 0\.5 at voxel .*soft votes of K labels have shape"):
+        fastfuse.majority_vote([np.full((4, 6), 0.5)] * 3, labels="all")
+    with pytest.raises(ValueError, match="rater 0 is a single number"):
+        fastfuse.majority_vote([np.array(0.5)] * 3, labels=[0, 1])
+
+
 def test_staple_and_others_refuse() -> None:
     with pytest.raises(ValueError, match="staple takes label maps"):
         fastfuse.staple(networks(), labels=LABELS)

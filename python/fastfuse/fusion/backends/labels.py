@@ -110,6 +110,7 @@ def _sentence(bad: Complaint, labels: Sequence[int]) -> str:
         )
     if bad.kind == "not_label":
         return (
-            f"{bad.holder} {bad.held}: a label map holds whole numbers; soft votes are fused without labels="
+            f"{bad.holder} {bad.held}: a label map holds whole numbers; soft votes of K labels have shape "
+            "(K, ...), the labels first; those of one label are fused without labels="
         )
     return bad.sentence()

@@ -69,10 +69,18 @@ def volume_axes(votes: Votes, labels: Any) -> int | None:
     axes = {len(shape) for shape in shapes}
     if len(axes) == 2 and max(axes) - min(axes) == 1:
         return min(axes)
-    may_be = len(axes) == 1 and all(len(shape) > 1 and shape[0] in (count or shape[0],) for shape in shapes)
-    if may_be and any(_is_soft(as_array(one, name)) for name, one in read):
-        return axes.pop() - 1
-    return None
+    if len(axes) != 1 or max(axes) < 2:
+        return None
+    fit = [
+        (name, one)
+        for (name, one), shape in zip(read, shapes, strict=True)
+        if shape[0] >= 2 and count in (None, shape[0])
+    ]
+    return (
+        axes.pop() - 1
+        if any(_is_soft(as_array(one, name), sure=count is not None) for name, one in fit)
+        else None
+    )
 
 
 def _shape_of(rater: Any, name: str) -> tuple[int, ...]:
@@ -81,12 +89,11 @@ def _shape_of(rater: Any, name: str) -> tuple[int, ...]:
     return told if isinstance(told, tuple) else as_array(rater, name).shape
 
 
-def _is_soft(array: Array) -> bool:
-    """Tell whether an array holds a probability of each label, and not labels."""
-    if array.ndim < 2 or not array.shape[0] >= 2 or array.shape[0] != (labels or array.shape[0]):
-        return False
+def _is_soft(array: Array, *, sure: bool) -> bool:
+    """Tell whether an array holds a probability of each label, and not labels; ``sure``: it has one channel for each."""
     if array.dtype.kind == "f" and _has_fractions(array):
-        return True
+        few = sum(channel.flat[:FEW].astype(np.float64) for channel in array)
+        return sure or bool((np.abs(few - 1) <= SUM).all())
     if array.shape[0] < 3:  # one-hot votes of two labels look like label maps
         return False
     few = np.stack([channel.flat[:FEW] for channel in array])
