@@ -83,7 +83,7 @@ def test_confusion_matrices_are_drawn(tmp_path: Path, count: int) -> None:
         rng = np.random.default_rng(0)
         maps = [rng.integers(0, 60, 4000) for _ in range(5)]
     names = {label: f"label {label}" for label in (range(60) if count == 60 else (0, 1, 2, 4, 5))}
-    fastfuse.plots.confusion(tmp_path / "c.png", fastfuse.staple(maps, labels=names))
+    fastfuse.plots.confusion(tmp_path / "c.png", fastfuse.majority_vote(maps, labels=names))
     image = matplotlib.image.imread(tmp_path / "c.png")
     grey = np.all(np.abs(image[..., :3] - 0xB0 / 255) < 1e-3, axis=-1)
     assert (grey.mean() > 0.01) == (count == 4)
