@@ -19,6 +19,9 @@ from .cohort.loading import hash_of
 from .cohort.msseg import Case
 from .options import ExperimentOptions, differences, options_from
 
+HELD = (
+    "consensus", "models", "predictions", "metrics.csv", "table1.md", "table1.csv", "table1.tex", "figures",
+)  # fmt: skip # what a run replaces in its folder
 PACKAGES = ("fastfuse", "numpy", "scipy", "nibabel", "torch", "matplotlib")
 
 
@@ -62,9 +65,9 @@ def open_run(
             )
         _check_same(path, options, hashes)
         return
-    if held := [name for name in ("consensus", "models", "predictions") if (folder / name).exists()]:
+    if held := [name for name in HELD if (folder / name).exists()]:
         raise OutputError(
-            f"{shown(folder)}: holds {', '.join(held)} of a run, but no run.json; choose another folder"
+            f"{shown(folder)}: holds {', '.join(held)}, as a run writes them, but no run.json; choose another folder"
         )
     make_folder(folder)
     record = {
