@@ -72,8 +72,12 @@ def read_probabilities(path: Path, companion: Image, foreground: Foreground) -> 
     """
     values = _array(path)
     if values.ndim != 4 or values.dtype.kind != "f" or not len(values):
+        whole = values.ndim == 4 and values.dtype.kind in "iu" and len(values)
+        remedy = (
+            "; scale is not for .npz: divide them by the value that stands for 1, as floats" if whole else ""
+        )
         raise ImageError(
-            f"{shown(path)}: {values.dtype} of shape {values.shape}; floats of shape (classes, z, y, x) are needed"
+            f"{shown(path)}: {values.dtype} of shape {values.shape}; floats of shape (classes, z, y, x) are needed{remedy}"
         )
     values = _channels_first(values, companion.data.shape).transpose(0, 3, 2, 1)
     if not all(np.isfinite(channel).all() for channel in values):
