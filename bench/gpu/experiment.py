@@ -19,8 +19,10 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -32,16 +34,17 @@ from fastfuse.images.nifti import nifti_bytes
 from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.narrator import Narrator
 from fastfuse.train.network.batches import Pool
-from fastfuse.train.network.training import State, run_epoch
-from fastfuse.train.network.unet import make_network
+from fastfuse.train.network.model import make_network
+from fastfuse.train.network.training import State, Steps
+from fastfuse.train.network.workers import Workers
 from fastfuse.train.options import ExperimentOptions, NetworkOptions, TrainingOptions, make_options
 from fastfuse.train.provenance import hashes_of, key_of
 from fastfuse.train.targets.prepare import prepare
 
 FIELD_MM = (192, 224, 192)
 METHOD = "soft-staple"
-EPOCHS, BREAK_AT = 20, 6
-SMALL_EPOCHS = 8
+EPOCHS, SAVED = 20, 5  # after so many checkpoints the run is broken off
+SMALL_EPOCHS = 60
 TIMED = 3  # epochs, after one that does not count
 NETWORKS = 20  # of a whole run: four methods, five folds
 
@@ -109,14 +112,15 @@ def broken_off_and_resumed(cohort: Path, out: Path, device: str, settings: list[
     for setting in [f"training.epochs={epochs}", "training.save_every_s=0", *settings]:
         words += ["--set", setting]
     start = time.monotonic()
-    first = epochs_told(words, BREAK_AT)
-    print(f"broken off after epoch {first[-1]}, {time.monotonic() - start:.1f} s", flush=True)
+    models = out / "models" / METHOD / "fold_1"
+    epochs_told(words, models / "resume.pt")
+    print(f"broken off after {SAVED} checkpoints, {time.monotonic() - start:.1f} s", flush=True)
     start = time.monotonic()
     second = epochs_told([*words, "--resume"], None)
     print(f"resumed with epoch {second[0]}, done after {time.monotonic() - start:.1f} s", flush=True)
-    if not 1 < second[0] <= first[-1] + 1 or second[-1] != epochs:  # the last epoch told may not be saved yet
-        sys.exit(f"epochs {first}, then {second}")
-    with (out / "models" / METHOD / "fold_1" / "training.csv").open() as file:
+    if not SAVED < second[0] < epochs or second[-1] != epochs:
+        sys.exit(f"after {SAVED} checkpoints, epochs {second}")
+    with (models / "training.csv").open() as file:
         rows = list(csv.DictReader(file))
     if [int(row["epoch"]) for row in rows] != list(range(1, epochs + 1)):
         sys.exit("training.csv does not hold every epoch once")
@@ -126,23 +130,29 @@ def broken_off_and_resumed(cohort: Path, out: Path, device: str, settings: list[
         sys.exit("nothing was predicted")
 
 
-def epochs_told(words: list[str], interrupt_at: int | None) -> list[int]:
-    """Run fastfuse; return the epochs that it tells of, and interrupt it at one of them."""
+def epochs_told(words: list[str], interrupt_after: Path | None) -> list[int]:
+    """Run fastfuse; return the epochs that it tells of, and interrupt it once a checkpoint was written some times."""
     command = [sys.executable, "-m", "fastfuse", *words]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    told, said = [], []
+    if interrupt_after is not None:
+        Thread(target=interrupt, args=(running, interrupt_after), daemon=True).start()
     assert running.stderr is not None
-    for line in running.stderr:
-        said.append(line)
-        match = re.search(r"epoch (\d+)/", line)
-        if match:
-            told.append(int(match[1]))
-            if told[-1] == interrupt_at:
-                running.send_signal(signal.SIGINT)
+    said = running.stderr.readlines()
     code = running.wait()
-    if not told or (code == 0) != (interrupt_at is None):
+    told = [int(match[1]) for line in said if (match := re.search(r"epoch (\d+)/", line))]
+    if not told or (code == 0) != (interrupt_after is None):
         sys.exit(f"fastfuse ended with {code}:\n{''.join(said[-20:])}")
     return told
+
+
+def interrupt(running: subprocess.Popen[str], checkpoint: Path) -> None:
+    """Interrupt a run once a checkpoint was written so many times."""
+    seen: set[int] = set()
+    while len(seen) < SAVED and running.poll() is None:
+        with suppress(FileNotFoundError):
+            seen.add(checkpoint.stat().st_mtime_ns)
+        time.sleep(0.002)
+    running.send_signal(signal.SIGINT)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------
@@ -178,17 +188,17 @@ def timed(
     pool: Pool, options: ExperimentOptions, device: torch.device, mixed: bool, last: bool, channels: int
 ) -> float:
     """Return the seconds of a step, and print a row."""
-    training = replace(options.training, mixed_precision=mixed)
+    training = replace(options.training, precision="auto" if mixed else "float32")
     state = fresh_state(options.network, training, device, last, channels)
-    rng, found = np.random.default_rng(0), []
-    for _ in range(TIMED + 1):
+    steps, found = Steps(state.network, pool, training, Workers(device), ""), []
+    for number in range(TIMED + 1):
         start = time.monotonic()
-        loss = run_epoch(state.network, pool, state, training, rng, device)
+        loss = steps.epoch(state, (0,), number)
         found.append((time.monotonic() - start) / training.steps)
     if not np.isfinite(loss):
         sys.exit(f"the loss is {loss}")
     step = float(np.median(found[1:]))
-    drawn = drawing(pool, training.batch, rng)
+    drawn = drawing(pool, training.batch)
     most = f"{torch.cuda.max_memory_allocated() / 2**30:.2f} GiB" if device.type == "cuda" else "?"
     print(f"| {mixed} | {last} | {1e3 * step:.1f} ms | {1e3 * drawn:.1f} ms | {most} |", flush=True)
     return step
@@ -207,8 +217,9 @@ def fresh_state(
     return State.first(network, training, device)
 
 
-def drawing(pool: Pool, batch: int, rng: np.random.Generator, rounds: int = 16) -> float:
+def drawing(pool: Pool, batch: int, rounds: int = 16) -> float:
     """Return the seconds of a batch, drawn and turned."""
+    rng = np.random.default_rng(0)
     start = time.monotonic()
     for _ in range(rounds):
         drawn: Any = pool.draw(rng, batch)

@@ -13,6 +13,7 @@ inline py::metaclass plain_type() { return py::metaclass(reinterpret_cast<PyObje
 void bind_cuda(py::module_& m);
 void bind_dilation(py::module_& m);
 void bind_fuse(py::module_& m);
+void bind_labels(py::module_& m);
 void bind_options(py::module_& m);
 void bind_results(py::module_& m);
 void bind_smoothing(py::module_& m);

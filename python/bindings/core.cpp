@@ -26,6 +26,8 @@ const char* name_of(fastfuse::BadInput::Kind kind) {
     case Kind::prior: return "prior";
     case Kind::empty_mask: return "empty_mask";
     case Kind::too_many_fractional: return "too_many_fractional";
+    case Kind::unknown_label: return "unknown_label";
+    case Kind::too_many_labels: return "too_many_labels";
     default: return "image_not_finite";
     }
 }
@@ -59,5 +61,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     fastfuse::bindings::bind_cuda(m);
     fastfuse::bindings::bind_dilation(m);
     fastfuse::bindings::bind_fuse(m);
+    fastfuse::bindings::bind_labels(m);
     fastfuse::bindings::bind_smoothing(m);
 }

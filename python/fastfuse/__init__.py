@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .files.soften import soften_files
     from .fusion.estimate import Estimate, estimate
     from .fusion.intervals import Intervals
+    from .fusion.labels.result import LabelFusion
     from .fusion.methods.dilated import dilated_staple
     from .fusion.methods.majority import majority_vote
     from .fusion.methods.simplified import simplified_soft_staple
@@ -44,6 +45,7 @@ __all__ = [
     "GridError",
     "ImageError",
     "Intervals",
+    "LabelFusion",
     "OutputError",
     "SoftMask",
     "VoteTable",
@@ -81,6 +83,7 @@ _HOME = {
     "files.soften": ("soften_files",),
     "fusion.estimate": ("Estimate", "estimate"),
     "fusion.intervals": ("Intervals",),
+    "fusion.labels.result": ("LabelFusion",),
     "fusion.methods.dilated": ("dilated_staple",),
     "fusion.methods.majority": ("majority_vote",),
     "fusion.methods.simplified": ("simplified_soft_staple",),

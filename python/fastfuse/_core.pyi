@@ -33,6 +33,110 @@ class Options:
     route: str
     def __init__(self) -> None: ...
 
+class LabelOptions:
+    votes_alone: bool
+    weights: list[float]
+    start: str
+    candidates: str
+    confusion: str
+    estimates_prior: bool
+    prior: list[float]
+    performance_prior: tuple[float, float] | None
+    unknown: list[list[int]]
+    tol: float
+    max_iter: int
+    acceleration: str
+    threads: int
+    def __init__(self) -> None: ...
+
+class LabelTable:
+    def __init__(self, labels: Sequence[int], codes: ArrayLike, counts: ArrayLike) -> None: ...
+    @property
+    def labels(self) -> list[int]: ...
+    @property
+    def raters(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def codes(self) -> NDArray[np.int32]: ...
+    @property
+    def counts(self) -> NDArray[np.float64]: ...
+    @property
+    def volume(self) -> NDArray[np.float64]: ...
+
+class LabelTruths:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...  # made by the core alone
+    @property
+    def size(self) -> int: ...
+
+class LabelEstimate:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...  # made by the core alone
+    @property
+    def confusion(self) -> NDArray[np.float64]: ...
+    @property
+    def prior(self) -> NDArray[np.float64]: ...
+    @property
+    def log_likelihood(self) -> NDArray[np.float64]: ...
+    @property
+    def log_prior(self) -> NDArray[np.float64]: ...
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def converged(self) -> bool: ...
+    @property
+    def voxels(self) -> float: ...
+    @property
+    def mass(self) -> NDArray[np.float64]: ...
+    @property
+    def seen(self) -> NDArray[np.float64]: ...
+    @property
+    def agreed(self) -> NDArray[np.float64]: ...
+    @property
+    def truths(self) -> LabelTruths: ...
+
+def find_labels(
+    raters: Sequence[NDArray[Any]],
+    *,
+    mask: NDArray[Any] | None = None,
+    present: Sequence[NDArray[Any] | None] = (),
+    missing: str = "error",
+    threads: int = 0,
+) -> list[int]: ...
+def tabulate_labels(
+    raters: Sequence[NDArray[Any]],
+    labels: Sequence[int],
+    *,
+    mask: NDArray[Any] | None = None,
+    present: Sequence[NDArray[Any] | None] = (),
+    missing: str = "error",
+    threads: int = 0,
+) -> LabelTable: ...
+def estimate_labels(table: LabelTable, *, options: LabelOptions) -> LabelEstimate: ...
+def apply_labels(
+    table: LabelTable,
+    confusion: NDArray[np.float64],
+    prior: Sequence[float],
+    *,
+    candidates: str = "voted",
+    threads: int = 0,
+) -> LabelTruths: ...
+def write_label(
+    table: LabelTable,
+    truths: LabelTruths,
+    out: NDArray[Any],
+    *,
+    rank: int = 0,
+    undecided: int | None = None,
+    threads: int = 0,
+) -> None: ...
+def write_ranked(
+    table: LabelTable, truths: LabelTruths, out: NDArray[Any], *, rank: int = 0, threads: int = 0
+) -> None: ...
+def write_probability(
+    table: LabelTable, truths: LabelTruths, out: NDArray[Any], codes: Sequence[int], *, threads: int = 0
+) -> None: ...
+def write_entropy(table: LabelTable, truths: LabelTruths, out: NDArray[Any], *, threads: int = 0) -> None: ...
+
 class VoteTable:
     __hash__: ClassVar[None]  # type: ignore[assignment]
     def __init__(self, patterns: ArrayLike, counts: ArrayLike) -> None: ...

@@ -27,6 +27,20 @@ class OutputError(FastfuseError):
     """An output that cannot, or must not, be written."""
 
 
+class ModelError(FastfuseError):
+    """An error in the code of somebody's own network.
+
+    Attributes
+    ----------
+    details : str
+        The traceback's part in that code.
+    """
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
 class FusionWarning(UserWarning):
     """A valid but doubtful fusion: an empty rater, no disagreement, no convergence, ...
 

@@ -128,7 +128,7 @@ PRIOR = "--prior is '': it must be 'mean' or 'estimate' or a number in (0, 1) or
                 ["experiment", "a", "--out", "b", switch, ""],
                 f"{switch} is empty: give a value, or leave it out",
             )
-            for switch in ("--preset", "--folds", "--only-folds", "--model", "--set")
+            for switch in ("--preset", "--folds", "--only-folds", "--seeds", "--train", "--model", "--set")
         ],
     ],
 )
@@ -153,6 +153,9 @@ BASES = {
     "demo": ["demo"],
     "check": ["check", "a"],
     "experiment": ["experiment", "a", "--out", "b"],
+    "table": ["table", "a"],
+    "predict": ["predict", "a", "c", "--out", "b"],
+    "export": ["export", "nnunet", "a", "--out", "b", "--method", "staple"],
 }
 
 

@@ -14,6 +14,7 @@ import pytest
 import fastfuse
 from fastfuse.cli.flags import FLAGGED, flags_of_options
 from fastfuse.fusion import options as declarations
+from fastfuse.fusion.labels.declared import LABEL_OPTIONS, AskedLabels
 from fastfuse.fusion.options import BY_NAME, DECLARED, Options
 from fastfuse.fusion.registry import METHODS, NAMES, Method, method_called
 from fastfuse.fusion.votes import Votes
@@ -77,11 +78,12 @@ NAMED = {**FUNCTIONS, "fuse": fastfuse.fuse, "fuse_files": fastfuse.fuse_files}
 @pytest.mark.parametrize("method", METHODS, ids=NAMES)
 def test_signatures_take_what_is_declared(method: Method) -> None:
     """And in the order of the declarations, as ``fuse`` has them."""
-    wanted = {one.name for one in DECLARED if one.methods(method)} | set(OF_VOTES)
+    declared = (*DECLARED, *LABEL_OPTIONS.values())
+    wanted = {one.name for one in declared if one.methods(method)} | set(OF_VOTES)
     given = list(inspect.signature(FUNCTIONS[method.name]).parameters)
     assert wanted <= set(given)
     everything = [name for name in inspect.signature(fastfuse.fuse).parameters if name in wanted]
-    foreign = {one.name for one in DECLARED} - wanted
+    foreign = {one.name for one in declared} - wanted
     assert not foreign & set(given)
     if not method.grows:
         assert given == ["raters", *everything]
@@ -89,9 +91,9 @@ def test_signatures_take_what_is_declared(method: Method) -> None:
 
 def test_fuse_takes_all_options() -> None:
     given = list(inspect.signature(fastfuse.fuse).parameters)
-    assert set(given) == {"raters", "method", *BY_NAME, *OF_VOTES}
-    declared = [name for name in given if name in BY_NAME]
-    assert declared == list(BY_NAME)
+    assert set(given) == {"raters", "method", *BY_NAME, *LABEL_OPTIONS, *OF_VOTES}
+    for known in (BY_NAME, LABEL_OPTIONS):
+        assert [name for name in given if name in known] == list(known)
 
 
 def test_files_take_all_but_what_headers_tell() -> None:
@@ -102,14 +104,15 @@ def test_files_take_all_but_what_headers_tell() -> None:
 @pytest.mark.parametrize("name", NAMED)
 def test_signatures_have_the_declared_defaults_and_types(name: str) -> None:
     parameters = inspect.signature(NAMED[name]).parameters
-    for option in BY_NAME.values():
+    types = {**Options.__annotations__, **AskedLabels.__annotations__}
+    for option in (*DECLARED, *LABEL_OPTIONS.values()):
         if option.name not in parameters or (name, option.name) == RINGS_OWN:
             continue
         parameter = parameters[option.name]
         assert parameter.default == option.default
         assert parameter.kind is parameter.KEYWORD_ONLY
         if (name, option.name) != ("fuse_files", "prior"):  # a path there
-            assert parameter.annotation == Options.__annotations__[option.name]
+            assert parameter.annotation == types[option.name]
     for field in OF_VOTES:
         if field in parameters and name != "fuse_files":
             assert parameters[field].annotation == Votes.__annotations__[field]
@@ -155,7 +158,8 @@ def test_flags_are_those_of_the_declarations() -> None:
     assert list(flags) == ["method", *FLAGGED]
     for name, option in FLAGGED.items():
         default = flags[name].default
-        assert getattr(default, "value", default) == option.default
+        of_pair = option.name == "performance_prior"  # a pair, where a word has no place
+        assert getattr(default, "value", default) == (None if of_pair else option.default)
 
 
 @pytest.mark.parametrize(

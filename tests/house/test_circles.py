@@ -16,11 +16,13 @@ TRAIN = [
     ("targets",),
     ("network",),
     ("results",),
-    ("narrator", "provenance"),
-    ("run",),
-    ("fit", "figures"),
-    ("conclude",),
-    ("experiment",),
+    ("narrator", "provenance", "place"),
+    ("run", "gate"),
+    ("fit", "figures", "scoring", "finished", "ensemble"),
+    ("jobs",),
+    ("conclude", "nnunet"),
+    ("peers",),
+    ("experiment", "tables", "predict"),
 ]
 
 

@@ -28,7 +28,7 @@ PYTHON = [
 KERNELS = [
     ("support",),
     ("votes",),
-    ("posterior", "dilation", "smoothing"),
+    ("posterior", "dilation", "smoothing", "labels"),
     ("em",),
     ("engine",),
     ("engines",),
@@ -99,7 +99,7 @@ def test_reference_stands_alone() -> None:
         ("PIL", {"images/formats/pictures.py"}),
         ("pydicom", {"images/formats/dicom.py"}),
         ("torch", {"train"}),
-        ("matplotlib", {"report/plots.py", "train/results/plots.py"}),
+        ("matplotlib", {"report/plots.py", "train/results/plots"}),
         ("typer", {"cli"}),
     ],
 )

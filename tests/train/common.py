@@ -6,10 +6,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fastfuse.train.narrator import Narrator
 from fastfuse.train.options import ExperimentOptions, make_options
 
 SMALL = ["network.width=2", "network.depth=2", "training.epochs=4", "training.steps=2", "training.batch=4"]
 FEW = [*SMALL, "folds=2", "training.validate_every=2", "evaluation.least_voxels=2", "training.save_every_s=0"]
+
+
+class Told(Narrator):
+    """A narrator that keeps what it tells."""
+
+    def __init__(self) -> None:
+        super().__init__(silent=True)
+        self.lines: list[str] = []
+
+    def tell(self, what: str) -> None:
+        self.lines.append(what)
 
 
 def options(*more: str) -> ExperimentOptions:

@@ -1,4 +1,4 @@
-"""A small synthetic cohort; networks learn on one thread."""
+"""A small synthetic cohort; networks learn on one thread, and nothing waits for the disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package", autouse=True)
 def one_thread() -> Iterator[None]:
     """Networks this small are slower on several threads; this holds for processes that tests start, too."""
-    with mock.patch.dict(os.environ, OMP_NUM_THREADS="1"):
+    with mock.patch.dict(os.environ, OMP_NUM_THREADS="1"), mock.patch("os.fsync"):
         if find_spec("torch") is None:
             yield
             return
@@ -33,3 +33,10 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(1)
         yield
         torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def no_figures() -> Iterator[None]:
+    """Draw nothing: figures take longer than all else, and have tests of their own."""
+    with mock.patch("fastfuse.train.figures.draw_figures"):
+        yield

@@ -26,7 +26,7 @@ from fastfuse.train.network import checkpoint
 from fastfuse.train.options import METHODS
 
 from ..command import run_here
-from .common import command, options
+from .common import Told, command, options
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,11 @@ def test_everything_is_there(run: Path, cohort: Path) -> None:
             assert {path.name for path in folder.iterdir()} - {"tensorboard"} == {
                 "network.pt",
                 "training.csv",
+                "made.json",
             }
     drawn = {path.name for path in (run / "figures").iterdir()}
-    assert drawn == {"experts.png", "consensus.png", "training.png", "cases.png"}
+    names = ("experts", "consensus", "training", "cases", "reliability", "differences")
+    assert drawn == {f"{name}.png" for name in names}
     record = json.loads((run / "run.json").read_text())
     assert record["options"]["training"]["epochs"] == 4
     assert {"fastfuse", "torch", "numpy", "python"} <= set(record["versions"])
@@ -102,7 +104,7 @@ def test_table_follows_from_the_metrics(run: Path) -> None:
     text = (run / "table1.md").read_text()
     assert "*56.1*" in text
     assert "Soft STAPLE Simplified" in text
-    assert (run / "table1.tex").read_text().count("&") == 4 * 6 + 8
+    assert (run / "table1.tex").read_text().count("&") == 4 * 7 + 10
 
 
 def test_test_cases_are_not_learnt_from(run: Path) -> None:
@@ -196,18 +198,21 @@ def test_networks_as_raters(run: Path, cohort: Path) -> None:
     assert names == [*sorted(METHODS), "mean of all", "soft-STAPLE of all"]
 
 
-def test_scores_follow_the_predictions(cohort: Path, run: Path, tmp_path: Path) -> None:
-    """Scores that are kept count for the prediction that they were made of, and no other."""
+def test_edited_predictions_are_made_again(cohort: Path, run: Path, tmp_path: Path) -> None:
+    """What is kept counts only as the run wrote it, and so do scores for their prediction."""
     copy = tmp_path / "r"
     shutil.copytree(run, copy)
     prediction = copy / "predictions" / "staple" / "Patient_01.nii.gz"
+    before = prediction.read_bytes()
     image = nib.load(prediction)
     nib.save(nib.Nifti1Image(np.ones(image.shape, np.float32), image.affine), prediction)
     (copy / "predictions" / "staple" / "Patient_02.json").write_text("{}")
-    run_experiment(cohort, copy, options(), resume=True)
-    before, after = ((path / "metrics.csv").read_text().splitlines() for path in (run, copy))
-    changed = {line.split(",")[2] for line, other in zip(after, before, strict=True) if line != other}
-    assert changed == {"Patient_01"}
+    told = Told()
+    run_experiment(cohort, copy, options(), resume=True, narrator=told)
+    assert [line for line in told.lines if "is not as the run wrote it; predicted again" in line]
+    assert prediction.read_bytes() == before
+    for name in ("metrics.csv", "table1.csv"):
+        assert (copy / name).read_bytes() == (run / name).read_bytes()
 
 
 def test_half_a_run_is_no_run(cohort: Path, run: Path, tmp_path: Path) -> None:
@@ -229,16 +234,16 @@ def test_other_version(cohort: Path, run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"weights", b"PK\x03\x04"])
-@pytest.mark.parametrize("name", ["network.pt", "resume.pt"])
-def test_damaged_weights_on_resume(
-    cohort: Path, run: Path, tmp_path: Path, name: str, content: bytes
-) -> None:
+def test_damaged_weights_on_resume(cohort: Path, run: Path, tmp_path: Path, content: bytes) -> None:
     shutil.copytree(run, tmp_path / "r")
     folder = tmp_path / "r" / "models" / "staple" / "fold_1"
     (tmp_path / "r" / "predictions" / "staple" / "Patient_01.nii.gz").unlink()
+    (folder / "network.pt").write_bytes(content)
+    with pytest.raises(FastfuseError, match=r"network\.pt: is not the file that the run wrote; put that one"):
+        run_experiment(cohort, tmp_path / "r", options(), resume=True)
     (folder / "network.pt").unlink()
-    (folder / name).write_bytes(content)
+    (folder / "resume.pt").write_bytes(content)
     with pytest.raises(
-        FastfuseError, match=rf"{name}: cannot be read as weights .*; delete it, and it is made again"
+        FastfuseError, match=r"resume\.pt: cannot be read as weights .*; delete it, and it is made"
     ):
         run_experiment(cohort, tmp_path / "r", options(), resume=True)

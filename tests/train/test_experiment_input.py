@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -30,6 +31,8 @@ from fastfuse.train.targets.consensus import consensus_of
 
 from ..command import run_here
 from .common import FEW, command, options
+
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 def test_folds_of_ones_own(cohort: Path, tmp_path: Path) -> None:
@@ -89,13 +92,14 @@ def test_bad_command_lines(cohort: Path, tmp_path: Path) -> None:
 
 
 def test_case_without_a_modality(cohort: Path, tmp_path: Path) -> None:
-    shutil.copytree(cohort / "Training", tmp_path / "Training")
-    case = find_cases(tmp_path)[0]
+    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
+    case = find_cases(tmp_path / "c")[0]
     case.images["T1"].unlink()
     with pytest.raises(
-        FastfuseError, match=r"Patient_01 lacks T1: add the files; `fastfuse check` lists all problems"
+        FastfuseError,
+        match=r"Patient_01 lacks T1: add the files, or move its folder out of the cohort; `fastf",
     ):
-        run_experiment(tmp_path, tmp_path / "r", options())
+        run_experiment(tmp_path / "c", tmp_path / "r", options(), force=True)
     assert not (tmp_path / "r").exists()
 
 
@@ -144,18 +148,35 @@ def test_prediction_of_nothing(cohort: Path, tmp_path: Path) -> None:
     rows = run_experiment(cohort, tmp_path / "r", chosen, narrator=narrator)
     assert rows[0].pooled[True, "dice"] == 0
     assert np.isnan(rows[0].pooled[True, "precision"])
-    assert [line for line in told if "staple, fold 2, marks nothing: its training has failed" in line]
+    assert [line for line in told if "STAPLE, fold 2: the network marks nothing" in line]
 
 
 def test_raters_that_a_fold_lacks(cohort: Path, tmp_path: Path) -> None:
+    """Refused; by --force the others are fused, and experts keep their numbers."""
     shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
     names = [case.name for case in find_cases(tmp_path / "c")]
     for case in find_cases(tmp_path / "c")[:4]:
         case.masks[6].unlink()
+    find_cases(tmp_path / "c")[8].masks[2].unlink()
     (tmp_path / "folds.json").write_text(json.dumps([names[:4], names[4:]]))
-    chosen = options("methods=staple", "training.hold_out=false", "training.epochs=1")
-    rows = run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=tmp_path / "folds.json")
+    chosen = options("methods=staple", "training.validation=none", "training.epochs=1")
+    folds = tmp_path / "folds.json"
+    with pytest.raises(
+        FastfuseError, match=r"has 5 problems \(Patient_01 and 3 other cases: 6 raters, but most"
+    ):
+        run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=folds)
+    assert not (tmp_path / "r").exists()
+    rows = run_experiment(tmp_path / "c", tmp_path / "r", chosen, folds_file=folds, force=True)
+    problems = json.loads((tmp_path / "r" / "run.json").read_text())["problems"]
+    said = [(problem["case"], problem["file"], problem["what"]) for problem in problems]
+    assert said == [
+        *((name, "", "6 raters, but most cases have 7") for name in names[:4]),
+        (names[8], "ManualSegmentation_3", "missing"),
+    ]
     assert np.isfinite(rows[0].pooled[True, "dice"])
+    with (tmp_path / "r" / "metrics.csv").open() as file:
+        scored = [row["reference"] for row in csv.DictReader(file) if row["case"] == names[8]]
+    assert scored == [*(f"expert {number}" for number in (1, 2, 4, 5, 6, 7)), "STAPLE"]
 
 
 def test_images_are_checked_by_name(cohort: Path, tmp_path: Path) -> None:
@@ -166,7 +187,7 @@ def test_images_are_checked_by_name(cohort: Path, tmp_path: Path) -> None:
     values[3, 4, 5] = np.nan
     nib.save(nib.Nifti1Image(values, image.affine), case.images["T1"])
     with pytest.raises(FastfuseError, match=r"Patient_03.*T1_preprocessed\.nii\.gz: holds nan or infinite"):
-        run_experiment(tmp_path / "c", tmp_path / "r", options())
+        run_experiment(tmp_path / "c", tmp_path / "r", options(), force=True)
 
 
 def test_doubts_are_told(cohort: Path, tmp_path: Path) -> None:
@@ -175,10 +196,9 @@ def test_doubts_are_told(cohort: Path, tmp_path: Path) -> None:
     for mask in case.masks:
         nib.save(nib.Nifti1Image(np.asanyarray(nib.load(mask).dataobj) * 0, nib.load(mask).affine), mask)
     case.brain.unlink()
-    done = subprocess.run(
-        command(tmp_path / "c", tmp_path / "r", "--only-folds", "1", "--methods", "staple"),
-        capture_output=True, text=True, check=True, timeout=300,
-    )  # fmt: skip
+    words = command(tmp_path / "c", tmp_path / "r", "--only-folds", "1", "--methods", "staple", "--force")
+    done = run_here(tmp_path, *words[3:])
+    assert done.returncode == 0
     assert "warning: Patient_01, staple: nobody marks anything" in done.stderr
     assert "Patient_01: no brain mask; the brain is taken to be where FLAIR is not 0" in done.stderr
 

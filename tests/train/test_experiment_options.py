@@ -24,7 +24,7 @@ def test_paper_is_the_default() -> None:
     training = paper.training
     assert (training.learning_rate, training.weight_decay, training.batch) == (1e-4, 1e-4, 32)
     assert (training.steps, training.epochs, training.rotation_deg) == (16, 5000, 5.0)
-    assert not training.hold_out
+    assert (training.validation, training.validation_share) == ("share", 0.2)
     assert (paper.consensus.size, paper.consensus.label) == (1.2, 0.3)
     assert (paper.evaluation.cut, paper.evaluation.least_voxels) == (0.5, 18)
 
@@ -43,11 +43,11 @@ def test_later_ones_win(tmp_path: Path) -> None:
     config.write_text(
         'seed = 3\nmethods = ["staple", "soft-staple"]\n[training]\nepochs = 7\nbatch = 2\n[consensus]\nthreshold = 900\n'
     )
-    options = make_options("quick", config, ["training.epochs=9", "training.mixed_precision=false"], seed=4)
+    options = make_options("quick", config, ["training.epochs=9", "training.precision=bfloat16"], seed=4)
     assert (options.seed, options.training.epochs, options.training.batch) == (4, 9, 2)
     assert options.methods == ("staple", "soft-staple")
     assert options.consensus.threshold == 900.0
-    assert options.training.mixed_precision is False
+    assert options.training.precision == "bfloat16"
     assert options.training.learning_rate == PRESETS["quick"]["training.learning_rate"]
 
 
@@ -72,13 +72,16 @@ def test_differences_are_named() -> None:
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("training.epoch=3", r"training\.epoch: there is no such option; known are dice, learning_rate"),
-        ("train.epochs=3", "tables are consensus, network, training and evaluation"),
+        (
+            "training.epoch=3",
+            r"training\.epoch: there is no such option; known are target, dice, learning_rate",
+        ),
+        ("train.epochs=3", "tables are grid, consensus, network, training and evaluation"),
         ("training=3", "training: there is no such option"),
         ("preset=paper", "give the preset by --preset, or in the file"),
         ("methods=5", "methods is 5: a list of names is needed"),
         ("training.rotation_deg=inf", r"training\.rotation_deg is inf: .* no infinity"),
-        ("network.depth=9", r"network\.depth is 9: at most 7 poolings"),
+        ("network.depth=9", r"network\.depth is 9: it must lie in \[1, 7\]"),
         ("network.start=0", r"network\.start is 0\.0: it must lie in \(0, 1\)"),
         ("training.epochs", r"give an option as name=value, e\.g\. training\.epochs=100"),
         ("training.epochs=many", r"training\.epochs is 'many': a whole number is needed"),

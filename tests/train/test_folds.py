@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.train.cohort.folds import make_folds, read_folds, validation_cases, write_folds
+from fastfuse.train.cohort.folds import make_folds, one_of_each_centre, read_folds, share_of, write_folds
 from fastfuse.train.cohort.msseg import Case
 
 
@@ -109,11 +109,22 @@ def test_bad_folds_are_not_written(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_validation_cases() -> None:
+def test_one_of_each_centre() -> None:
     cases = cases_of(4, 4, 4)
-    drawn = validation_cases(cases, 0)
+    drawn = one_of_each_centre(cases, 0)
     assert [name[:2] for name in drawn] == ["P0", "P1", "P2"]
-    assert drawn == validation_cases(cases[::-1], 0)
-    assert len({tuple(validation_cases(cases, seed)) for seed in range(30)}) > 10
+    assert drawn == one_of_each_centre(cases[::-1], 0)
+    assert len({tuple(one_of_each_centre(cases, seed)) for seed in range(30)}) > 10
     with pytest.raises(fastfuse.CohortError, match="2 cases of 2 centres"):
-        validation_cases(cases_of(1, 1), 0)
+        one_of_each_centre(cases_of(1, 1), 0)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.2, 2), (0.01, 1), (0.99, 11)])
+def test_share_of(share: float, count: int) -> None:
+    cases = cases_of(4, 4, 4)
+    drawn = share_of(cases, share, 3)
+    assert len(set(drawn)) == count
+    assert drawn == share_of(cases[::-1], share, 3)
+    assert len({tuple(share_of(cases, share, seed)) for seed in range(30)}) > 5
+    with pytest.raises(fastfuse.CohortError, match="none is left to validate on"):
+        share_of(cases[:1], share, 0)

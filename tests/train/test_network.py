@@ -13,7 +13,8 @@ torch = pytest.importorskip("torch")
 
 from fastfuse import FastfuseError
 from fastfuse.train.network import checkpoint
-from fastfuse.train.network.unet import UNet, check_output, make_network
+from fastfuse.train.network.model import check_output, make_network
+from fastfuse.train.network.unet import UNet
 from fastfuse.train.options import NetworkOptions
 
 
@@ -57,12 +58,16 @@ def test_skip_connections() -> None:
     assert not torch.equal(network(one), network(other))
 
 
-def test_glorot() -> None:
+@pytest.mark.parametrize("weights", ["glorot-normal", "glorot-uniform"])
+def test_glorot(weights: str) -> None:
     torch.manual_seed(0)
-    weights = UNet(5, 32, 2).down[1][2].weight.detach()
-    bound = math.sqrt(6 / (9 * 64 + 9 * 64))
-    assert 0.98 * bound < float(weights.abs().max()) <= bound
-    assert float(weights.mean()) == pytest.approx(0, abs=1e-3)
+    drawn = UNet(5, 32, 2, weights=weights).down[1][2].weight.detach()
+    variance = 2 / (9 * 64 + 9 * 64)
+    assert float(drawn.mean()) == pytest.approx(0, abs=1e-3)
+    assert float(drawn.var()) == pytest.approx(variance, rel=0.02)
+    bound = math.sqrt(3 * variance)
+    largest = float(drawn.abs().max())
+    assert largest > 1.1 * bound if weights == "glorot-normal" else 0.98 * bound < largest <= bound
 
 
 def one_by_one(in_channels: int, width: int, depth: int) -> object:
@@ -100,22 +105,17 @@ def test_another_network() -> None:
         made("UNet")
 
 
-class TwoOutputs(torch.nn.Module):
-    def forward(self, slices: object) -> tuple[object, object]:
-        return slices, slices
-
-
 def test_output_is_checked() -> None:
     slices = torch.randn(1, 5, 8, 8)
-    check_output(UNet(5, 2, 1), slices)
+    check_output(UNet(5, 2, 1)(slices), slices)
     with pytest.raises(
-        ValueError, match=r"output goes from .*: probabilities are needed; end it with a sigmoid"
+        ValueError, match=r"output goes from .*: probabilities are needed; network\.output=logit"
     ):
-        check_output(torch.nn.Conv2d(5, 1, 1), slices)
+        check_output(torch.nn.Conv2d(5, 1, 1)(slices), slices)
     with pytest.raises(TypeError, match="output is a tuple: one tensor is needed"):
-        check_output(TwoOutputs(), slices)
+        check_output((slices, slices), slices)
     with pytest.raises(ValueError, match=r"output has shape \(1, 2, 8, 8\) .* \(1, 1, 8, 8\) is needed"):
-        check_output(torch.nn.Sequential(torch.nn.Conv2d(5, 2, 1), torch.nn.Sigmoid()), slices)
+        check_output(torch.rand(1, 2, 8, 8), slices)
 
 
 def test_checkpoint_round_trip(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from fastfuse.train.targets.slices import Frame, brain_of, common_size, normalised
+from fastfuse.train.cohort.common_grid import brain_of
+from fastfuse.train.targets.slices import Frame, common_size, normalised
 
 SHAPE = (7, 8, 9)
 

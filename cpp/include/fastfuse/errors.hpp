@@ -19,6 +19,8 @@ struct BadInput : std::exception {
         empty_mask,
         too_many_fractional,
         image_not_finite,
+        unknown_label,
+        too_many_labels,
     };
     explicit BadInput(Kind k, int r = -1, std::int64_t v = -1, double x = 0)
         : kind(k), rater(r), voxel(v), value(x) {}

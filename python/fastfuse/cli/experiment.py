@@ -14,6 +14,8 @@ from .switches import choice
 EXAMPLES = (
     "fastfuse demo --cohort cohort && fastfuse experiment cohort --out run",
     "fastfuse experiment MSSEG --out run --preset paper --device cuda",
+    "fastfuse experiment MSSEG --out run --seeds 0,1,2",
+    "fastfuse experiment MSSEG --out run --train Training --test Testing",
     "fastfuse experiment MSSEG --out run --set training.epochs=200 --set consensus.label=0.5",
 )
 
@@ -31,20 +33,44 @@ def experiment(
         typer.Option(help="Comma-separated: staple, dilated-staple, soft-staple, ...", show_default=False),
     ] = None,
     folds: Annotated[
-        str | None, typer.Option(help="How many (5), or a folds.json of your own.", show_default=False)
+        str | None, typer.Option(help="How many, or a folds.json of your own.", show_default="5")
     ] = None,
     only_folds: Annotated[
         str, typer.Option(help="Comma-separated: train these alone, from 1.", show_default=False)
     ] = "",
     seed: Annotated[
-        int | None, typer.Option(help="Of weights, batches and held-out cases.", show_default=False)
+        int | None, typer.Option(help="Of weights, batches and held-out cases.", show_default="0")
     ] = None,
+    seeds: Annotated[
+        str, typer.Option(help="Comma-separated: a run of each, and one table of all.", show_default=False)
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    split: Annotated[str | None, typer.Option(help="Training, Testing, or all.", show_default=False)] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Training, Testing, or all.", show_default="Training")
+    ] = None,
+    train: Annotated[
+        str | None,
+        typer.Option(help="Split to train on, in place of a cross-validation.", show_default=False),
+    ] = None,
+    test: Annotated[str | None, typer.Option(help="Split to test on then.", show_default=False)] = None,
     model: Annotated[
         str | None,
         typer.Option(help="module:callable of another network, in place of the U-Net.", show_default=False),
     ] = None,
+    spacing: Annotated[
+        float | None,
+        typer.Option(help="Bring every case to cubes of so many mm.", metavar="MM", show_default=False),
+    ] = None,
+    grid: Annotated[
+        Path | None,
+        typer.Option(help="Bring every case to this image's grid, in the same space.", show_default=False),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            help="Networks to train at once. On a CPU each takes a core.", show_default="as many as fit"
+        ),
+    ] = 0,
     fix_flips: Annotated[bool, typer.Option("--fix-flips", help="Mend masks with reversed axes.")] = False,
     config: Annotated[Path | None, typer.Option(help="Options as TOML.", show_default=False)] = None,
     assign: Annotated[
@@ -52,6 +78,9 @@ def experiment(
         typer.Option("--set", help="Any option as name=value, e.g. training.epochs=100.", show_default=False),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Begin despite problems of the cohort, which run.json lists.")
+    ] = False,
 ) -> None:
     """Fuse a cohort's raters by four methods, train a network on each, cross-validate: the paper's Table 1."""
     try:
@@ -60,10 +89,13 @@ def experiment(
     except ImportError as error:
         raise lacking("the experiment", error, "train") from None
     from ..train.options import make_options
+    from ..train.results.exports import facts_of
     from ..train.results.printing import print_table
-    from ..train.results.table import facts_of
 
-    count, file = _folds(folds)
+    count, file = folds_typed(folds)
+    several = _numbers(seeds, "--seeds")
+    if several and seed is not None:
+        raise FastfuseError("--seed and --seeds are both given: give one of them")
     options = make_options(
         preset,
         config,
@@ -72,8 +104,14 @@ def experiment(
         folds=count,
         seed=seed,
         split=split,
+        train=train,
+        test=test,
         fix_flips=fix_flips or None,
-        **{"network.model": model},
+        **{
+            "network.model": model,
+            "grid.spacing_mm": spacing,
+            "grid.file": None if grid is None else str(grid),
+        },
     )
     with Narrator(silent=manner.quiet) as narrator:
         try:
@@ -83,8 +121,11 @@ def experiment(
                 options,
                 device=device,
                 resume=resume,
+                force=force,
                 folds_file=file,
-                only_folds=_numbers(only_folds),
+                only_folds=_numbers(only_folds, "--only-folds"),
+                seeds=several,
+                jobs=jobs,
                 narrator=narrator,
             )
         except KeyboardInterrupt:
@@ -93,15 +134,15 @@ def experiment(
         answer(lambda: facts_of(rows, out), lambda: print_table(rows, out))
 
 
-def _folds(text: str | None) -> tuple[int | None, Path | None]:
+def folds_typed(text: str | None) -> tuple[int | None, Path | None]:
     """Tell a number of folds from a file of them."""
     if text is None:
         return None, None
     return (int(text), None) if text.lstrip("-").isdecimal() else (None, Path(text))
 
 
-def _numbers(text: str) -> list[int]:
+def _numbers(text: str, name: str) -> list[int]:
     try:
         return [int(number) for number in text.split(",") if number.strip()]
     except ValueError:
-        raise FastfuseError(f"--only-folds is {text!r}: give numbers, as 1,3") from None
+        raise FastfuseError(f"{name} is {text!r}: give whole numbers, as 1,3") from None

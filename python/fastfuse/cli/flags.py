@@ -144,9 +144,10 @@ def _flag_of(one: Option) -> inspect.Parameter:
         return flag(one.name, bool, typer.Option(switch(one.name), help=declared.help, **more), one.default)
     kinds: dict[Any, Any] = {int: int, float: float, None: tuple[float, float]}
     kind = list[str] if declared.several else kinds.get(declared.kind, str)
-    if one.default is None:
+    default = None if kind == tuple[float, float] else one.default  # a word has no place in a pair
+    if default is None:
         kind, more["show_default"] = kind | None, False
-    return flag(one.name, kind, typer.Option(help=declared.help, **more), one.default)
+    return flag(one.name, kind, typer.Option(help=declared.help, **more), default)
 
 
 def _value(one: Option, typed: Any) -> Any:

@@ -14,7 +14,10 @@ from ..images.paths import OUTPUTS
 
 FILES = ("present",)  # options of text that name files; so do all of a path, and all arguments
 # Options of text that nothing else refuses by name if they are empty.
-UNCHECKED = ("preset", "methods", "folds", "only_folds", "split", "model", "assign")
+UNCHECKED = (
+    *("preset", "methods", "folds", "only_folds", "seeds", "split", "train", "test", "model", "assign"),
+    *("method", "name", "peer"),
+)
 
 
 class Once(TyperCommand):

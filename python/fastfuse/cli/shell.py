@@ -16,7 +16,7 @@ import typer
 
 from ..errors import FastfuseError
 from ..report import terminal as report
-from . import check, demo, evaluate, experiment, fuse, rings, soften
+from . import check, demo, evaluate, experiment, export, fuse, predict, rings, soften, table
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
@@ -42,7 +42,7 @@ app = typer.Typer(
 )
 
 
-for command in (fuse, soften, evaluate, demo, check, experiment):
+for command in (fuse, soften, evaluate, demo, check, experiment, table, predict, export):
     name = command.__name__.rpartition(".")[2]
     function = getattr(command, name)
     text, codes = about(function.__doc__, command.EXAMPLES), getattr(command, "EXIT_CODES", None)
@@ -135,6 +135,8 @@ def _run() -> int:
         code, message = _told(error)
         if message:
             report.print_line("error", message)
+        if not manner.debug:
+            sys.stderr.write(str(getattr(error, "details", "")))  # in the code of somebody's own network
         return code
     if code == INTERRUPTED:
         report.print_line("error", "interrupted; no output was written")

@@ -11,7 +11,7 @@ from ..dilation.options import Dilation, DilationOptions
 from ..errors import warn
 from ..fusion.backends.devices import place_of
 from ..fusion.declared import documented
-from ..fusion.option_checks import BetaPrior
+from ..fusion.option_checks import PerformancePrior
 from ..fusion.options import (
     Acceleration,
     Expectation,
@@ -52,13 +52,13 @@ def fuse_files(
     expectation: Expectation = "auto",
     likelihood: Likelihood = "mixture",
     prior: str | float | Path = "mean",
-    init: Init = "vote",
+    init: Init = "auto",
     mask: PathLike | None = None,
     roi: Roi = "all",
     missing: Missing = "error",
     present: Sequence[PathLike | None] | None = None,
     mrf: float = 0.0,
-    performance_prior: BetaPrior | None = None,
+    performance_prior: PerformancePrior = "auto",
     intervals: IntervalKind = "none",
     replicates: int = 200,
     seed: int = 0,

@@ -126,7 +126,9 @@ class Option:
         return self.check(self.default, self.name)
 
     def differs(self, value: object) -> bool:
-        """Tell whether a value is not the default."""
+        """Tell whether a value is not the default; None asks for nothing."""
+        if value is None:
+            return False
         if isinstance(value, (str, int, float, type(None))):
             return bool(value != self.default)
         return value is not self.default

@@ -20,7 +20,7 @@ from .backends.found import CoreEstimate
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .intervals import Intervals
-from .option_checks import BetaPrior, is_map
+from .option_checks import PerformancePrior, is_map
 from .options import (
     Acceleration,
     Expectation,
@@ -235,8 +235,8 @@ def estimate(
     expectation: Expectation = "auto",
     likelihood: Likelihood = "mixture",
     prior: PriorOfTable = "mean",
-    init: Init = "vote",
-    performance_prior: BetaPrior | None = None,
+    init: Init = "auto",
+    performance_prior: PerformancePrior = "auto",
     intervals: IntervalKind = "none",
     replicates: int = 200,
     seed: int = 0,

@@ -14,7 +14,7 @@ from .declared import switch
 
 MOST_FRACTIONAL = 20
 OVERSHOOT = 1.5  # up to this, and as far below 0, a probability was interpolated or rounded
-ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label"
+ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label, in Python staple(maps, labels='all') all of them"
 ALL_ABOVE = f"binarize=True ({switch('binarize')}) counts whatever is above 0"
 
 
@@ -176,7 +176,7 @@ def _of_values(bad: Complaint) -> str:
     low, high = float(finite.min()), float(finite.max())
     few = len(np.unique(finite)) <= MOST_LABELS or (low == 0 and bool(np.all(finite == np.rint(finite))))
     if few and bad.value == int(bad.value) and _few_values(votes):
-        return f"{ONE_LABEL} of a label map; {ALL_ABOVE}"
+        return f"of a label map, {ONE_LABEL}; {ALL_ABOVE}"
     if high <= OVERSHOOT and low >= 1 - OVERSHOOT:
         beyond = [f"{high - 1:.2g} above 1"] * (high > 1) + [f"{-low:.2g} below 0"] * (low < 0)
         return f"its values go up to {' and '.join(beyond)}: clip what rounding did, or interpolation; {_cut_at(0.5)} makes masks"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from ..inputs import checks
 from ..inputs.checks import Labels, Scale
@@ -11,6 +11,7 @@ from .registry import Method
 
 Pair = tuple[float, float] | list[float]
 BetaPrior = Pair | Sequence[Pair]
+PerformancePrior: TypeAlias = "Literal['auto'] | BetaPrior | None"
 
 
 def is_map(prior: object) -> bool:
@@ -31,7 +32,7 @@ def check_prior(value: object, _: str) -> Any:
 def check_init(value: object, _: str) -> Any:
     """Return the word, or the sensitivity and specificity to start with."""
     number = checks.check_init(value)
-    return "vote" if number is None else number
+    return str(value) if number is None else number
 
 
 def check_roi(value: object, _: str) -> Any:
@@ -45,9 +46,11 @@ def check_mrf(value: object, name: str) -> float:
     return checks.check_number(value, name, "a number of at least 0", lambda x: x >= 0)
 
 
-def check_beta(value: object, _: str) -> BetaPrior | None:
-    """Return the Beta priors on sensitivity and on specificity."""
-    return None if value is None else checks.check_performance_prior(value)
+def check_beta(value: object, _: str) -> PerformancePrior:
+    """Return the Beta priors on sensitivity and on specificity, or what stands for none."""
+    if value is None or (isinstance(value, str) and value == "auto"):
+        return value  # type: ignore[return-value]
+    return checks.check_performance_prior(value)
 
 
 def count_from(least: int) -> Any:
@@ -79,6 +82,13 @@ def check_threshold(value: object, _: str) -> float | None:
 def check_scale(value: object, _: str) -> Scale:
     """Return the value that stands for a vote of 1."""
     return checks.check_scale(value)
+
+
+def as_recorded(name: str, value: Any) -> Any:
+    """Return an option's value as a sidecar has it: what "auto" stands for."""
+    if isinstance(value, str) and value == "auto":
+        return {"init": "vote", "performance_prior": None}.get(name, value)
+    return value
 
 
 def as_given(value: Any, _: str) -> Any:

@@ -1,12 +1,9 @@
-"""The options of a fusion, each declared once; an :class:`Options` holds them on their way to the core.
-
-Loads neither NumPy nor the core: the shell reads its flags here.
-"""
+"""The options of a fusion, each declared once. Loads neither NumPy nor the core: the shell reads its flags here."""
 # ruff: noqa: RUF009 - each option is declared by a call, as a dataclass's field
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -14,8 +11,9 @@ from ..inputs.checks import Labels, Scale, check_labels, check_one_selection
 from ..inputs.kinds import VoxelsLike
 from .declared import Flag, OneOf, Option, declared, either, every, labels_typed, number_or_word, option
 from .option_checks import (
-    BetaPrior,
+    PerformancePrior,
     as_given,
+    as_recorded,
     check_beta,
     check_flag,
     check_init,
@@ -45,8 +43,8 @@ Missing = Literal["error", "nan"]
 IntervalKind = Literal["none", "information", "bootstrap", "lesions"]
 Acceleration = Literal["none", "squarem"]
 PriorOfTable: TypeAlias = Literal["mean", "estimate"] | float
-Prior: TypeAlias = "PriorOfTable | VoxelsLike"
-Init: TypeAlias = Literal["vote"] | float
+Prior: TypeAlias = "PriorOfTable | VoxelsLike | Mapping[int | str, float]"
+Init: TypeAlias = Literal["auto", "vote", "plurality", "itk"] | float
 Roi: TypeAlias = Literal["all", "disputed"] | float
 
 
@@ -105,11 +103,11 @@ class Options:
         ),
     )
     init: Init = option(
-        "vote",
+        "auto",
         check_init,
-        '{"vote"} or float',
-        """"vote": start from the mean vote, M-step first. This first M-step is always the paper's. A number in
-        (0.5, 1): every sensitivity and specificity starts there, E-step first.""",
+        '{"auto", "vote", "plurality", "itk"} or float',
+        """"vote": start from the mean vote, M-step first, which is always the paper's. A number in (0.5, 1): every
+        rate starts there, E-step first. "auto" is "vote", but "plurality" (most votes; or "itk") for more than two labels.""",
         flag=Flag(
             "vote, or a number in (0.5, 1) for every sensitivity and specificity.",
             number_or_word,
@@ -171,14 +169,16 @@ class Options:
         on_device=False,
         of_table=False,
     )
-    performance_prior: BetaPrior | None = option(
-        None,
+    performance_prior: PerformancePrior = option(
+        "auto",
         check_beta,
-        "(float, float) or ((float, float), (float, float))",
+        '{"auto"}, None, (float, float) or ((float, float), (float, float))',
         """(a, b) of a Beta prior on every sensitivity and specificity, or two pairs: for sensitivity and for
         specificity. At least 1. The M-step for sensitivity becomes (true positives + a - 1) / (true positives +
         false negatives + a + b - 2), and likewise for specificity, so that the rates of a rater who marks three
-        voxels do not run to 0 or 1 (Commowick and Warfield 2010). (5, 1.5) is a mild one.""",
+        voxels do not run to 0 or 1 (Commowick and Warfield 2010). (5, 1.5) is a mild one. For more than two labels:
+        (s, d), s voxels of belief in each row of a confusion matrix, the share d of them on its diagonal (Dirichlet).
+        "auto" is (5 % of a label's mean voxels, 0.9) there, else none.""",
         flag=Flag("Beta prior (a, b) of every sensitivity and specificity.", metavar="A B"),
     )
     intervals: IntervalKind = option(
@@ -319,8 +319,7 @@ class Options:
         methods=of_votes,
     )
     route: str = "auto"
-    """What EM runs on: "patterns", the distinct vote patterns; "lanes", the voxels in vectors; "rows", the voxels one
-    by one; "auto", whichever suits the votes. For tests."""
+    """What EM runs on: the distinct vote "patterns", the voxels in "lanes", or one by one in "rows". For tests."""
 
     def checked(self) -> Options:
         """Check each option, and those that exclude each other; return them as they travel inside."""
@@ -362,13 +361,14 @@ class Options:
 
     def recorded(self, method: Method) -> dict[str, object]:
         """Return what a sidecar says of a method's options."""
-        return {one.name: getattr(self, one.name) for one in DECLARED if one.recorded and one.methods(method)}
+        known = [one.name for one in DECLARED if one.recorded and one.methods(method)]
+        return {name: as_recorded(name, getattr(self, name)) for name in known}
 
     @property
     def core_label(self) -> int | None:
         """The label that the core looks for; None for votes, and for what is made into votes before."""
-        alone = self.threshold is None and self.scale is None
-        return self.select_label if alone and isinstance(self.select_label, int) else None
+        others = self.threshold is not None or self.scale is not None
+        return None if others or not isinstance(self.select_label, int) else self.select_label
 
     @property
     def foreground(self) -> Foreground:

@@ -12,6 +12,7 @@ from ..inputs.arrays import TITLES
 from ..inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..inputs.stacks import listed, slices
 from . import options
+from .labels.declared import LABEL_ENTRIES
 from .registry import in_help_order
 
 _STACK = "sequence of m array_like of one shape, or array_like of shape (m, ...)"
@@ -70,7 +71,12 @@ def method_entry(*, images: bool) -> str:
     have must be at its default."""
 
 
-ENTRIES = {**_DATA, **options.ENTRIES, "method": method_entry(images=False)}  # of all parameters of a fusion
+ENTRIES = {
+    **_DATA,
+    **options.ENTRIES,
+    **LABEL_ENTRIES,
+    "method": method_entry(images=False),
+}  # of all parameters of a fusion
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,11 +38,13 @@ def check_prior(prior: Any, shape: tuple[int, ...]) -> tuple[float | None, Array
 def check_init(init: Any) -> float | None:
     """Return the sensitivity and specificity to start with, or None for the mean vote."""
     if isinstance(init, str):
-        check_choice(init, "init", ("vote",), "a number in (0.5, 1)")
+        if init in ("plurality", "itk"):
+            raise ValueError(f"init is {init!r}: it is for label maps; give labels too, as labels='all'")
+        check_choice(init, "init", ("auto", "vote"), "a number in (0.5, 1)")
         return None
     number = _real(init)
     if number is None or not 0.5 < number < 1:
-        raise ValueError(f"init is {init!r}: it must be 'vote' or a number in (0.5, 1)")
+        raise ValueError(f"init is {init!r}: it must be 'auto' or 'vote' or a number in (0.5, 1)")
     return number
 
 
@@ -58,7 +60,7 @@ def check_performance_prior(prior: Any) -> tuple[tuple[float, float], tuple[floa
     """Return the (a, b) of the Beta priors on sensitivity and on specificity; (1, 1), which says nothing, for None."""
     import numpy as np
 
-    if prior is None:
+    if prior is None or (isinstance(prior, str) and prior == "auto"):
         return (1.0, 1.0), (1.0, 1.0)
     try:
         given = np.asarray(prior, dtype=np.float64)
@@ -151,7 +153,7 @@ def check_flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
-def _integer(value: Any, name: str) -> int:
+def whole_number(value: Any, name: str) -> int:
     """Return an integer (no boolean)."""
     import numpy as np
 
@@ -163,7 +165,7 @@ def _integer(value: Any, name: str) -> int:
 
 def check_count(value: Any, name: str, *, least: int) -> int:
     """Return an integer of at least ``least``."""
-    count = _integer(value, name)
+    count = whole_number(value, name)
     if not least <= count < 2**31:
         raise ValueError(f"{name} is {value!r}: it must be at least {least} and below 2^31")
     return count
@@ -173,7 +175,7 @@ def check_label(label: Any) -> float | None:
     """Return the label to fuse as the core takes it, or None for votes as they are."""
     if label is None:
         return None
-    number = _integer(label, "select_label")
+    number = whole_number(label, "select_label")
     if number == 0:
         raise ValueError("select_label is 0: 0 is the background; select one of the other labels")
     if abs(number) >= 2**53:

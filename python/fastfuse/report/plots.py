@@ -11,10 +11,12 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from ..images.outputs import Outputs
@@ -23,6 +25,12 @@ from ..images.paths import needed_path
 TRUTH, RATER, RING = "#00e5ff", "#ffffff", "#ff3fa4"
 # Seven hues that can be told apart on grey, also by the colour-blind (after Okabe and Ito).
 OUTLINES = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4d7cff", "#d55e00", "#cc79a7")
+BARS_MM = (5, 10, 20, 50, 100)
+HALO = [Stroke(linewidth=2.5, foreground="black"), Normal()]  # around white marks
+LEAST_SHOWN, OPACITY = (
+    0.05,
+    0.45,
+)  # probabilities below are not drawn; FLAIR's share in the colour is the rest
 
 Slice = NDArray[Any]
 
@@ -118,23 +126,55 @@ def frame(ax: Axes, window: tuple[slice, slice], width: int) -> None:
     )
 
 
-def show(ax: Axes, image: Slice, brightest: float, title: str) -> None:
-    """Show a slice in grey."""
-    ax.imshow(_as_seen(image), cmap="gray", vmin=0, vmax=brightest, origin="lower", interpolation="bilinear")
+def show(ax: Axes, image: Slice, brightest: float, title: str, pixel_mm: Sequence[float] = (1, 1)) -> None:
+    """Show a slice in grey, its pixels as oblong as they are."""
+    aspect = pixel_mm[1] / pixel_mm[0]
+    ax.imshow(
+        _as_seen(image), cmap="gray", vmin=0, vmax=brightest, origin="lower", interpolation="bilinear", aspect=aspect
+    )  # fmt: skip
     ax.set_title(title, color="white", fontsize=10)
     ax.set_axis_off()
+
+
+def scale_bar(ax: Axes, shape: Sequence[int], pixel_mm: Sequence[float]) -> None:
+    """Draw a bar of a round length, at most a third of the slice wide, in the lower left corner."""
+    width = shape[0] * pixel_mm[0]
+    length = max((mm for mm in BARS_MM if mm <= width / 3), default=BARS_MM[0])
+    x, y = 0.04 * shape[0], 0.05 * shape[1]
+    ends = [x, x + length / pixel_mm[0]]
+    ax.plot(ends, [y, y], color="white", lw=2.5, solid_capstyle="butt", path_effects=HALO)
+    ax.text(
+        x, y + 0.02 * shape[1], f"{length:g} mm", color="white", fontsize=8, va="bottom", path_effects=HALO
+    )
 
 
 def mark_sides(ax: Axes) -> None:
     """Label the patient's sides, R and L."""
     for x, side in ((0.03, "R"), (0.93, "L")):
-        ax.text(x, 0.5, side, color="white", transform=ax.transAxes, fontsize=11, va="center")
+        ax.text(
+            x, 0.5, side, color="white", path_effects=HALO, transform=ax.transAxes, fontsize=11, va="center"
+        )
 
 
 def outline(ax: Axes, mask: Slice, colour: str, width: float) -> None:
-    """Outline a mask."""
+    """Outline a mask along the edges of its pixels."""
     if np.any(mask):
-        ax.contour(_as_seen(mask != 0).astype(float), levels=[0.5], colors=[colour], linewidths=width)
+        lines = LineCollection(
+            list(edges(_as_seen(mask != 0))), colors=[colour], linewidths=width, capstyle="projecting"
+        )
+        ax.add_collection(lines, autolim=False)
+
+
+def edges(marked: Slice) -> NDArray[np.float64]:
+    """Return the edges between marked pixels and others, shape (n, 2, 2): two ends, each (column, row).
+
+    Pixels are centred on whole numbers. A marked pixel at the border has an edge there.
+    """
+    padded = np.pad(marked != 0, 1)
+    below, left = np.argwhere(padded[1:] != padded[:-1]), np.argwhere(padded[:, 1:] != padded[:, :-1])
+    flat = [[(x - 1.5, y - 0.5), (x - 0.5, y - 0.5)] for y, x in below]
+    steep = [[(x - 0.5, y - 1.5), (x - 0.5, y - 0.5)] for y, x in left]
+    return np.array([*flat, *steep], dtype=np.float64).reshape(-1, 2, 2)
 
 
 def _ring(ax: Axes, soft: Slice) -> None:
@@ -151,10 +191,13 @@ def _ring(ax: Axes, soft: Slice) -> None:
 
 
 def overlay(ax: Axes, probability: Slice) -> Any:
-    """Draw the probability over the image, transparent where it is 0."""
+    """Draw the probability over the image, which shines through; nothing where it is next to 0."""
     shown = _as_seen(probability)
-    opacity = np.clip(2 * shown, 0, 0.85)
-    return ax.imshow(shown, cmap="plasma", vmin=0, vmax=1, alpha=opacity, origin="lower")
+    opacity = np.where(shown >= LEAST_SHOWN, OPACITY, 0.0)
+    return ax.imshow(
+        shown, cmap="plasma", vmin=0, vmax=1, alpha=opacity, origin="lower", interpolation="nearest",
+        aspect=ax.get_aspect(),
+    )  # fmt: skip
 
 
 def cycle(n: int) -> list[str]:

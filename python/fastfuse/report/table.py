@@ -59,7 +59,7 @@ class Table:
     def width(self) -> int:
         """Width of the whole, with the indent."""
         lines = [line for row in self.rows for line in self._lines(row.cells)]
-        return max(map(cell_len, [self.title, self._rule(), *lines]))
+        return max(map(cell_len, [*self.title.split("\n"), self._rule(), *lines]))
 
     def print(self, console: Console) -> None:
         """Print the table: the title first, second lines of a row dimmed."""

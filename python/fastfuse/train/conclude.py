@@ -1,108 +1,107 @@
-"""The last stage of a run: scores of every prediction, tables, figures."""
+"""The last stage of a run, or of several: scores of every prediction, tables, figures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
-from ..errors import ImageError
-from ..images.reading import read
-from ..images.sidecar import sidecar_bytes
-from .cohort.loading import hash_of, load_case
-from .files import json_of, write_all
-from .results import table
-from .results.scores import (
-    Score,
-    csv_bytes,
-    empty_folds,
-    evaluation_from,
-    facts_of,
-    references_of,
-    score_case,
-)
-from .results.table import Row
+from ..report.numbers import plural
+from .files import write_all
+from .options import EvaluationOptions
+from .provenance import notes_of
+from .results.entries import Entry, entries_of, known_failures
+from .results.exports import calibration_csv, differences_csv, latex, metrics_csv, table_csv
+from .results.table import Row, rows_of
+from .results.texts import failures_of, markdown
 from .run import Run
+from .scoring import score
+
+SHARED = {6: "a face", 18: "an edge", 26: "a corner"}
+ADVICE = "where a network failed, try another seed, a lower training.learning_rate or network.start=0.02"
 
 
-def conclude(run: Run) -> list[Row]:
-    """Score every prediction, write the tables, draw the figures."""
-    scores = [
-        score
-        for number, names in enumerate(run.folds, start=1)
-        for name in names
-        for score in _scores_of_case(run, number, name)
-    ]
-    order = {method: at for at, method in enumerate(run.options.methods)}
-    scores.sort(key=lambda score: order[score.method])
-    rows = table.rows_of(scores, run.options.methods)
+def conclude(run: Run, *, tell: bool = True) -> list[Row]:
+    """Score a run's predictions, write its tables, draw its figures; ``tell`` what failed."""
+    return tabulate([run], run.out, tell=tell)
+
+
+def conclude_all(runs: Sequence[Run], out: Path) -> list[Row]:
+    """Conclude each run in its own folder, and all of them together in ``out``; return the table of all."""
+    rows = [conclude(run, tell=len(runs) == 1) for run in runs]
+    return rows[0] if len(runs) == 1 else tabulate(runs, out)
+
+
+def tabulate(
+    runs: Sequence[Run],
+    out: Path,
+    evaluation: EvaluationOptions | None = None,
+    peers: Sequence[Entry] = (),
+    *,
+    tell: bool = True,
+) -> list[Row]:
+    """Write the tables and figures of one run, or of several that have been found comparable, in a folder.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    out : Path
+        The folder. Tables that are there are replaced.
+    evaluation : EvaluationOptions, optional
+        How predictions become the masks that are scored; the first run's own options if not given.
+    peers : sequence of Entry
+        Rows of networks that were trained elsewhere.
+    tell : bool
+        Print a line for each network that failed.
+    """
+    evaluation = evaluation or runs[0].options.evaluation
+    entries = [*entries_of([score(run, evaluation) for run in runs]), *peers]
+    rows = rows_of(entries)
+    about = _about(runs, entries, evaluation)
     write_all(
         {
-            run.out / "metrics.csv": csv_bytes(scores),
-            run.out / "table1.md": table.markdown(rows, _about(run)).encode(),
-            run.out / "table1.csv": table.csv_bytes(rows),
-            run.out / "table1.tex": table.latex(rows).encode(),
+            out / "metrics.csv": metrics_csv(entries),
+            out / "calibration.csv": calibration_csv(entries),
+            out / "differences.csv": differences_csv(rows),
+            out / "table1.md": markdown(rows, about).encode(),
+            out / "table1.csv": table_csv(rows),
+            out / "table1.tex": latex(rows, about).encode(),
         }
     )
-    for method, fold in empty_folds(scores):
-        run.narrator.tell(
-            f"warning: the network of {method}, fold {fold}, marks nothing: its training has failed; "
-            "try another seed, a lower training.learning_rate or network.start=0.02"
-        )
+    for line in failures_of(rows) if tell else ():
+        runs[0].tell(f"warning: {line}")
+    if tell and any(known_failures(entry) for entry in entries):
+        runs[0].tell(ADVICE)
     from .figures import draw_figures
 
-    run.say("drawing")
-    draw_figures(run, scores)
+    runs[0].say("drawing")
+    draw_figures(runs, entries, rows, out / "figures")
     return rows
 
 
-def _about(run: Run) -> str:
-    """Return the table's caption: cases, folds, seed, preset, epochs."""
-    options = run.options
-    return (
-        f"{len(run.cases)} cases of {run.cohort.name}, {len(run.folds)} folds, seed {options.seed}, "
-        f"preset {options.preset}, {options.training.epochs} epochs of {options.training.steps} steps"
+def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: EvaluationOptions) -> list[str]:
+    """Return the captions: cases, folds, seeds, options, and how masks are made."""
+    cases = sum(map(len, runs[0].folds))
+    seeds = sorted({seed for entry in entries for seed in entry.by_seed})
+    trainings = {
+        f"preset {run.options.preset}, {run.options.training.epochs} epochs of {run.options.training.steps} steps"
+        for run in runs
+    }
+    least = f"{evaluation.least_mm3:g} mm³" if evaluation.least_mm3 else f"{evaluation.least_voxels} voxels"
+    who = (
+        f"{cases} test cases of {runs[0].cohort.name}, {plural(len(runs[0].folds), 'fold')}, "
+        f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, {' and '.join(sorted(trainings))}"
     )
+    how = (
+        f"Predictions are cut at {evaluation.cut:g}; components of less than {least} are dropped; voxels of a component, "
+        f"or a lesion, share {SHARED[evaluation.connectivity]} (connectivity {evaluation.connectivity}){_grid(runs[0])}"
+    )
+    notes = {note.rstrip("."): None for run in runs for note in notes_of(run.out)}
+    return [who, how, *notes]
 
 
-def _scores_of_case(run: Run, fold: int, name: str) -> list[Score]:
-    """Return a case's scores by every method, from the file beside a prediction where it is up to date."""
-    case, options = run.cases[name], run.options
-    references: dict[str, Any] | None = None
-    scores = []
-    for method in options.methods:
-        path = run.prediction(method, name)
-        kept = path.with_name(f"{name}.json")
-        digest = hash_of(path)
-        facts = _kept(kept, digest)
-        if facts is None:
-            run.say(f"{name}: measuring {method}")
-            if references is None:
-                loaded = load_case(case, fix_flips=options.fix_flips)
-                staple = read(run.consensus("staple", name)).data
-                references = references_of(loaded.masks, staple)
-            found = score_case(_prediction(path), references, loaded.like.grid.spacing_mm, options.evaluation)
-            facts = {reference: facts_of(evaluation) for reference, evaluation in found.items()}
-            write_all({kept: sidecar_bytes({"sha256": digest, "scores": facts})})
-        scores += [
-            Score(method, fold, name, case.center, reference, evaluation_from(values))
-            for reference, values in facts.items()
-        ]
-    return scores
-
-
-def _kept(path: Path, digest: str) -> dict[str, Any] | None:
-    """Return the scores beside a prediction; None if there are none, or they belong to an earlier prediction."""
-    facts = json_of(path)
-    if not isinstance(facts, dict) or facts.get("sha256") != digest:
-        return None
-    scores: dict[str, Any] = facts["scores"]
-    return scores
-
-
-def _prediction(path: Path) -> NDArray[Any]:
-    try:
-        return read(path).data
-    except ImageError as error:
-        raise ImageError(f"{error}; delete it, and --resume makes it again") from error
+def _grid(run: Run) -> str:
+    """Return the grid that voxels are counted on, if it is not the cases' own."""
+    grid = run.options.grid
+    if not grid.used:
+        return ""
+    return f"; all cases on one grid, {f'of {grid.spacing_mm:g} mm' if grid.spacing_mm else 'that of a file'}"

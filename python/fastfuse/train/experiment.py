@@ -1,37 +1,47 @@
 """The experiment, stage by stage: consensus masks, a network for each method and fold, predictions, scores, Table 1.
 
-Each stage writes files in the run's folder, and skips those that exist:
+Each stage writes files in the run's folder, and skips those that are there as they were written:
 
     run.json  folds.json
     consensus/CASE/METHOD.nii.gz, .json
-    models/METHOD/fold_K/network.pt, training.csv (resume.pt while it trains)
+    models/METHOD/fold_K/network.pt, training.csv, made.json (resume.pt while it trains)
     predictions/METHOD/CASE.nii.gz, .json
     metrics.csv  table1.md  table1.csv  table1.tex  figures/
+
+Runs of several seeds lie in seed_K each, and share consensus/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
-
-import torch
 
 from ..errors import CohortError, OutputError
 from ..images.paths import needed_path, shown
-from .cohort.folds import make_folds, read_folds, write_folds
-from .cohort.layout import MODALITIES
-from .cohort.msseg import Case, find_cases
-from .conclude import conclude
-from .fit import fit_and_predict, held_out_of
+from ..report.numbers import plural
+from .cohort.common_grid import grid_hashes
+from .cohort.division import divided, division_bytes
+from .cohort.msseg import Case
+from .conclude import conclude_all
+from .files import write_all
+from .fit import held_out_of, mend
+from .gate import check_first
+from .jobs.schedule import Jobs, check_batch, jobs_of, prepared_by_first, train_all
 from .narrator import Narrator
-from .network.unet import check_output, make_network
-from .network.workers import make_workers
-from .options import ExperimentOptions
-from .provenance import hashes_of, key_of, open_run
+from .network.model import check_network
+from .network.precision import precision_of
+from .network.workers import Workers, make_workers
+from .options import ExperimentOptions, OptionsError
+from .place import model_hash, place_of
+from .provenance import Identity, begin_run, check_run, hashes_of, key_of, resume_run
 from .results.table import Row
 from .run import Run
 from .targets.prepare import Prepared, prepare
+from .targets.sample import sample_of
+
+SLICES = 4  # on which a network is tried
 
 
 def run_experiment(
@@ -41,8 +51,11 @@ def run_experiment(
     *,
     device: str = "auto",
     resume: bool = False,
+    force: bool = False,
     folds_file: Path | None = None,
     only_folds: Sequence[int] = (),
+    seeds: Sequence[int] = (),
+    jobs: int = 0,
     narrator: Narrator | None = None,
 ) -> list[Row] | None:
     """Run the experiment, or the rest of it.
@@ -58,10 +71,16 @@ def run_experiment(
         A device of torch, or "auto": CUDA if there is one, else the CPU.
     resume : bool
         Go on with the run in ``out``.
+    force : bool
+        Begin despite problems of the cohort, which run.json then lists.
     folds_file : Path, optional
-        A folds.json to use instead of new folds.
+        A folds.json to use instead of new folds, or one division: ``{"train": [names], "test": [names]}``.
     only_folds : sequence of int
         Train only these folds, numbered from 1. Tables and figures wait for the others.
+    seeds : sequence of int
+        Make a whole run of each seed, in ``out``/seed_K, and one table of all; ``options.seed`` does not count then.
+    jobs : int
+        Networks to train at once; 0: on a CPU one for each thread of PyTorch, on CUDA one.
     narrator : Narrator, optional
 
     Returns
@@ -75,55 +94,90 @@ def run_experiment(
         For a cohort, a run or a device that cannot be used.
     """
     cohort, out = needed_path(cohort, "cohort"), needed_path(out, "out")
-    workers = make_workers(device)
-    _check_network(options)
-    cases = _usable(find_cases(cohort, options.split))
-    folds = make_folds(cases, options.folds) if folds_file is None else read_folds(folds_file, cases)
-    chosen = _chosen_folds(only_folds, len(folds))
-    for fold in chosen:
-        held_out_of(cases, folds[fold - 1], options)
-    hashes = hashes_of(cases)
-    if out.resolve() == cohort.resolve():
-        raise OutputError(f"{shown(out)}: is the cohort; choose another folder for the run")
-    options = replace(options, folds=len(folds))
-    narrator = narrator or Narrator(silent=True)
-    run = Run(cohort.resolve(), out, options, {case.name: case for case in cases}, folds, workers, narrator)
-    if workers.first:
-        place = {"device": str(workers.device), "threads": torch.get_num_threads()}
-        open_run(out, cohort, options, hashes, place, resume=resume)
-        _keep_folds(out / "folds.json", folds, cases)
-    workers.wait()
-    prepared = _prepare(run, [key_of(hashes[case.name]) for case in cases])
-    for fold in chosen:
-        for method in options.methods:
-            fit_and_predict(run, prepared, method, fold)
-    workers.wait()
-    return _table(run) if workers.first else None
+    check_apart(cohort, out)
+    with make_workers(device) as workers:
+        check_batch(options.training, workers)
+        cases, folds = divided(cohort, options, folds_file)
+        _check_complete(cases)
+        chosen = _chosen_folds(only_folds, len(folds))
+        options = replace(options, folds=len(folds))
+        narrator = narrator or Narrator(silent=True)
+        named = {case.name: case for case in cases}
+        runs = [
+            Run(cohort.resolve(), folder, one, named, folds, workers, narrator, out / "consensus")
+            for folder, one in _of_seeds(out, options, seeds)
+        ]
+        at_once = jobs_of(jobs, workers, len(runs) * len(folds) * len(options.methods))
+        _go_through(runs, chosen, at_once, resume=resume, force=force)
+        return _tables(runs, out) if workers.first else None
 
 
-def _check_network(options: ExperimentOptions) -> None:
-    """Refuse a network before any work if its output does not fit."""
-    edge = 2**options.network.depth
-    check_output(make_network(options.network, len(MODALITIES)), torch.zeros(1, len(MODALITIES), edge, edge))
+def _go_through(runs: Sequence[Run], folds: Sequence[int], jobs: Jobs, *, resume: bool, force: bool) -> None:
+    """Train the networks of some folds of the runs, and predict; refuse all that can be before any work."""
+    first, cases = runs[0], list(runs[0].cases.values())
+    for run in runs:
+        for fold in folds:
+            held_out_of(cases, run.folds[fold - 1], run.options)
+    _check_network(cases[0], first.options, first.workers)
+    hashes = hashes_of(cases) | grid_hashes(first.options.grid)
+    if first.workers.first:
+        _open(runs, hashes, jobs, resume=resume, force=force)
+        for run in runs:
+            mend(run, folds)
+        _tell_of_few(first, folds)
+    with prepared_by_first(first, lambda: _prepare(first, hashes)) as prepared:
+        train_all(runs, prepared, folds, jobs)
 
 
-def _table(run: Run) -> list[Row]:
-    """Return Table 1; an empty one while predictions are missing."""
-    missing = [name for method in run.options.methods for name in run.cases_without_prediction(method)]
-    if missing:
-        run.narrator.tell(f"{len(missing)} predictions are missing: the table waits for the other folds")
-        return []
-    return conclude(run)
-
-
-def _usable(cases: list[Case]) -> list[Case]:
-    """Return the cases; refuse one that lacks files."""
-    for case in cases:
-        if case.missing:
-            raise CohortError(
-                f"{case.name} lacks {', '.join(case.missing)}: add the files; `fastfuse check` lists all problems"
+def _tell_of_few(run: Run, folds: Sequence[int]) -> None:
+    """Warn where more cases choose the epoch than train."""
+    for fold in folds:
+        test = run.folds[fold - 1]
+        held = len(held_out_of(list(run.cases.values()), test, run.options))
+        left = len(run.cases) - len(test) - held
+        if held > left:
+            run.tell(
+                f"warning: fold {fold} trains on {plural(left, 'case')}, and {held} choose its epoch: for so few cases set "
+                "training.validation=none, or share"
             )
-    return cases
+            return
+
+
+def check_apart(cohort: Path, out: Path) -> None:
+    """Refuse a run inside the cohort, where its files would be taken for the cohort's, and a cohort inside the run.
+
+    Raises
+    ------
+    OutputError
+        It names both.
+    """
+    inside, around = out.resolve(), cohort.resolve()
+    if inside == around:
+        raise OutputError(f"{shown(out)}: is the cohort; choose another folder for the run")
+    if around in inside.parents:
+        raise OutputError(f"{shown(out)}: lies in the cohort {shown(cohort)}; choose a folder beside it")
+    if inside in around.parents:
+        raise OutputError(f"{shown(out)}: holds the cohort {shown(cohort)}; choose a folder of the run's own")
+
+
+def _check_network(case: Case, options: ExperimentOptions, workers: Workers) -> None:
+    """Refuse a network before any work if it cannot learn from slices of the cohort."""
+    training, network = options.training, options.network
+    precision = precision_of(workers.device, training.precision)
+    if network.model and workers.first:
+        count = min(training.batch, SLICES)
+        images, target = sample_of(case, count, 2**network.depth, fix_flips=options.fix_flips)
+        check_network(network, images, target, workers.device, precision)
+
+
+def _check_complete(cases: Sequence[Case]) -> None:
+    """Refuse a case that lacks images; without a rater it is a problem, which --force goes on with."""
+    for case in cases:
+        if missing := case.missing_images:
+            raise CohortError(
+                f"{case.name} lacks {', '.join(missing)}: add the files, or move its folder out of the cohort; "
+                "`fastfuse check` lists all problems"
+            )
 
 
 def _chosen_folds(only: Sequence[int], count: int) -> list[int]:
@@ -133,21 +187,76 @@ def _chosen_folds(only: Sequence[int], count: int) -> list[int]:
     return sorted(set(only)) or list(range(1, count + 1))
 
 
-def _keep_folds(path: Path, folds: list[list[str]], cases: list[Case]) -> None:
-    """Write folds.json; a run that goes on must have the same folds."""
+def _of_seeds(
+    out: Path, options: ExperimentOptions, seeds: Sequence[int]
+) -> list[tuple[Path, ExperimentOptions]]:
+    """Return the folder and the options of each seed's run: ``out`` itself without ``seeds``."""
+    if not seeds:
+        if held := sorted(path.parent.name for path in out.glob("seed_*/run.json")):
+            raise OutputError(
+                f"{shown(out)}: holds runs of several seeds ({', '.join(held)}); pass --seeds, or choose another folder"
+            )
+        return [(out, options)]
+    if len(set(seeds)) < len(seeds):
+        raise OptionsError(f"seeds is {list(seeds)}: name none twice")
+    if (out / "run.json").exists():
+        raise OutputError(f"{shown(out)}: holds a run of one seed; choose another folder for several")
+    return [(out / f"seed_{seed}", replace(options, seed=seed)) for seed in seeds]
+
+
+def _open(
+    runs: Sequence[Run], hashes: Mapping[str, Mapping[str, str]], jobs: Jobs, *, resume: bool, force: bool
+) -> None:
+    """Begin each run, after a check of the cohort, or note that it goes on; refuse all before anything is written."""
+    first = runs[0]
+    model = model_hash(first.options.network.model)
+    workers = first.workers
+    batch = len(range(first.options.training.batch)[workers.part])
+    identities = [Identity(run.options, hashes, run.folds, model, workers.count, batch) for run in runs]
+    now = version("fastfuse")
+    there = [
+        check_run(run.out, identity, now, resume=resume)
+        for run, identity in zip(runs, identities, strict=True)
+    ]
+    problems = []
+    if not all(there):
+        problems = check_first(list(first.cases.values()), hashes, first.options, first.narrator, force=force)
+    place = place_of(workers, first.options.training.precision, jobs.count, jobs.threads)
+    for run, identity, is_there in zip(runs, identities, there, strict=True):
+        if is_there:
+            resume_run(run.out, identity, place)
+        else:
+            begin_run(run.out, run.cohort, replace(identity, problems=problems), place)
+        _keep_folds(run)
+
+
+def _keep_folds(run: Run) -> None:
+    """Write folds.json, which people read; run.json has the same."""
+    path = run.out / "folds.json"
+    content = division_bytes(path, list(run.cases.values()), run.folds)
     if path.exists():
-        if read_folds(path, cases) != folds:
-            raise CohortError(f"{path}: the run began with other folds; choose another folder")
-        return
-    write_folds(path, folds, cases)
+        if path.is_file() and path.read_bytes() == content:
+            return
+        run.tell(f"{shown(path)}: is not as the run wrote it; written again")
+    write_all({path: content})
 
 
-def _prepare(run: Run, keys: list[str]) -> dict[str, Prepared]:
-    """Prepare the cases in the first process; the others wait, and then find all consensus masks."""
-    if not run.workers.first:
-        run.workers.wait()
+def _prepare(run: Run, hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Prepared]:
+    """Fuse the cases' raters, and cut all to slices."""
+    keys = [key_of(hashes[name]) for name in run.cases]
     cases = list(run.cases.values())
-    prepared = prepare(cases, keys, run.options, run.out / "consensus", run.say, run.tell)
-    if run.workers.first:
-        run.workers.wait()
-    return prepared
+    return prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)
+
+
+def _tables(runs: Sequence[Run], out: Path) -> list[Row]:
+    """Return Table 1; an empty one while predictions are missing."""
+    missing = [
+        name
+        for run in runs
+        for method in run.options.methods
+        for name in run.cases_without_prediction(method)
+    ]
+    if missing:
+        runs[0].tell(f"{len(missing)} predictions are missing: the table waits for the other folds")
+        return []
+    return conclude_all(runs, out)

@@ -1,13 +1,17 @@
-"""Files of a run: written together, and JSON read back."""
+"""Files of a run: written together, and JSON read back and changed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import OutputError
+from ..images.folder_lock import alone_in
 from ..images.outputs import Outputs, make_folder
+from ..images.paths import shown
+from ..images.sidecar import sidecar_bytes
 
 
 def write_all(files: Mapping[Path, bytes]) -> None:
@@ -23,5 +27,21 @@ def json_of(path: Path) -> Any:
     """Return the content of a JSON file; None if it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
+
+
+def change_json(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Replace the content of a JSON file by what ``change`` returns of it, one process at a time."""
+    with alone_in([path.parent]):
+        before = json.loads(path.read_text(encoding="utf-8"))
+        after = change(before)
+        if after == before:
+            return
+        beside = path.with_name(f".{path.name}.part")
+        try:
+            beside.write_bytes(sidecar_bytes(after))
+            beside.replace(path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise OutputError(f"{shown(path)}: cannot be written ({error.strerror or error})") from error

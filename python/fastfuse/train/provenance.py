@@ -1,13 +1,12 @@
-"""run.json: options, versions and file hashes of a run; a resumed run must match them."""
+"""run.json: what a run is made of and by; a run that goes on must be the same, and tells what made it meanwhile."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,55 @@ from ..errors import OutputError, reason_of
 from ..images.outputs import Outputs, make_folder
 from ..images.paths import recorded, shown
 from ..images.sidecar import sidecar_bytes
+from ..report.numbers import plural
 from .cohort.loading import hash_of
 from .cohort.msseg import Case
+from .cohort.problem import Problem
+from .files import change_json, json_of
 from .options import ExperimentOptions, differences, options_from
 
-PACKAGES = ("fastfuse", "numpy", "scipy", "nibabel", "torch", "matplotlib")
+PLACE = {
+    "device": "device",
+    "device_name": "processor",
+    "precision": "precision",
+    "threads": "threads a training",
+    "jobs": "trainings at once",
+    "platform": "platform",
+    "python": "Python",
+    "code": "code of fastfuse",
+}
+"""What may change when a run goes on, and is noted; with the versions of other packages."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is made of: a run that goes on must have the same.
+
+    Attributes
+    ----------
+    options : ExperimentOptions
+        All but ``evaluation``, by which predictions can be scored again.
+    files : mapping
+        SHA-256 of each file, by case and role.
+    folds : list of list of str
+    model : str or None
+        Hash of another network's source.
+    processes, batch : int
+        Processes that train one network together, and the slices that each draws in a step.
+    """
+
+    options: ExperimentOptions
+    files: Mapping[str, Mapping[str, str]]
+    folds: list[list[str]]
+    model: str | None = None
+    processes: int = 1
+    batch: int = 0
+    problems: Sequence[Problem] = field(default=(), compare=False)  #: that --force went on with
 
 
 def files_of(case: Case) -> dict[str, Path]:
     """Return the files of a case that the experiment reads, by role: modality, expert number or brain."""
-    masks = {f"expert {number}": path for number, path in enumerate(case.masks, start=1)}
+    masks = {f"expert {number}": path for number, path in zip(case.raters, case.masks, strict=True)}
     return {**case.images, **masks, **({} if case.brain is None else {"brain": case.brain})}
 
 
@@ -38,21 +76,13 @@ def key_of(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
-def open_run(
-    folder: Path,
-    cohort: Path,
-    options: ExperimentOptions,
-    hashes: Mapping[str, Mapping[str, str]],
-    place: Mapping[str, Any],
-    *,
-    resume: bool,
-) -> None:
-    """Write run.json in a new folder; in the folder of a run, check that it is the same run.
+def check_run(folder: Path, identity: Identity, version: str, *, resume: bool) -> bool:
+    """Tell whether a run is in the folder; refuse one that is another, or that must not go on.
 
     Raises
     ------
     OutputError
-        If there is a run and ``resume`` is not set, or its options, files or version differ.
+        If there is a run and ``resume`` is not set, or it is of something else, or the folder holds half a run.
     """
     path = folder / "run.json"
     if path.exists():
@@ -60,57 +90,149 @@ def open_run(
             raise OutputError(
                 f"{shown(path)}: a run is there; pass --resume to go on, or choose another folder"
             )
-        _check_same(path, options, hashes)
-        return
+        _check_same(path, identity, version)
+        return True
     if held := [name for name in ("consensus", "models", "predictions") if (folder / name).exists()]:
         raise OutputError(
             f"{shown(folder)}: holds {', '.join(held)} of a run, but no run.json; choose another folder"
         )
+    return False
+
+
+def begin_run(folder: Path, cohort: Path, identity: Identity, place: Mapping[str, Any]) -> None:
+    """Write run.json in a new folder."""
     make_folder(folder)
+    python = {"python": place["python"]}
     record = {
-        "options": asdict(options),
+        "options": asdict(identity.options),
         "cohort": recorded(cohort),
-        "versions": {"python": platform.python_version(), **_versions()},
-        "platform": platform.platform(),
-        **place,
-        "files": hashes,
+        **{key: value for key, value in place.items() if key != "python"},
+        "versions": {**python, **place["versions"]},
+        "processes": identity.processes,
+        "batch_of_a_process": identity.batch,
+        "model": identity.model,
+        "problems": [problem._asdict() for problem in identity.problems],
+        "folds": identity.folds,
+        "files": identity.files,
     }
     with Outputs(overwrite=False) as outputs:  # another process may have begun a run meanwhile
-        outputs.add(path, sidecar_bytes(record))
+        outputs.add(folder / "run.json", sidecar_bytes(record))
         outputs.commit()
 
 
-def _check_same(path: Path, options: ExperimentOptions, hashes: Mapping[str, Mapping[str, str]]) -> None:
+def resume_run(folder: Path, identity: Identity, place: Mapping[str, Any]) -> None:
+    """Note in run.json what has changed without making it another run: the place, and how it is scored."""
+
+    def noted(record: dict[str, Any]) -> dict[str, Any]:
+        evaluation = asdict(identity.options.evaluation)
+        changed = _changed(record, place)
+        before = _entries(record)
+        known = [{key: value for key, value in entry.items() if key != "at"} for entry in before]
+        if changed and changed not in known:
+            now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            before = [*before, {"at": now, **changed}]
+        return {
+            **record,
+            "options": {**record["options"], "evaluation": evaluation},
+            **({"resumed": before} if before else {}),
+        }
+
+    change_json(folder / "run.json", noted)
+
+
+def notes_of(folder: Path) -> list[str]:
+    """Return what a reader of a run's results should know of how they came about, a sentence each."""
+    record = json_of(folder / "run.json")
+    if not isinstance(record, dict):
+        return []
+    problems = record.get("problems")
+    notes = []
+    if isinstance(problems, list) and problems:
+        notes.append(
+            f"Begun with --force, despite {plural(len(problems), 'problem')} of the cohort, which run.json lists."
+        )
+    for entry in _entries(record):
+        parts = [_in_words(key, value, record) for key, value in entry.items() if key != "at"]
+        notes.append(f"A part was made by other means: {'; '.join(parts)}.")
+    return notes
+
+
+def _in_words(key: str, value: Any, record: Mapping[str, Any]) -> str:
+    if key == "code":
+        return "other code of fastfuse, of the same version"
+    if key == "versions" and isinstance(value, dict):
+        before = record.get("versions", {})
+        return ", ".join(f"{name} {now} in place of {before.get(name)}" for name, now in value.items())
+    before = record["versions"].get("python") if key == "python" else record.get(key)
+    return f"{PLACE.get(key, key)} {value} in place of {before}"
+
+
+def _entries(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what run.json notes of resumed parts."""
+    kept = record.get("resumed")
+    return [entry for entry in kept if isinstance(entry, dict)] if isinstance(kept, list) else []
+
+
+def _changed(record: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of the place is not as when the run began; cards of one kind are the same."""
+    versions = dict(record["versions"])
+    before = {**record, "python": versions.pop("python", None)}
+    changed = {key: place[key] for key in PLACE if _kind(key, before.get(key)) != _kind(key, place[key])}
+    other = {name: now for name, now in place["versions"].items() if versions.get(name) != now}
+    return {**changed, **({"versions": other} if other else {})}
+
+
+def _kind(key: str, value: Any) -> Any:
+    return str(value).partition(":")[0] if key == "device" else value
+
+
+def _check_same(path: Path, identity: Identity, version: str) -> None:
+    before, versions = _identity_of(path)
+    where, other = shown(path), "choose another folder"
+    evaluated = replace(before.options, evaluation=identity.options.evaluation)
+    if changed := differences(evaluated, identity.options):
+        raise OutputError(
+            f"{where}: the run began with other options ({', '.join(changed)}); give the same ones, or {other}"
+        )
+    if (was := versions.get("fastfuse")) != version:
+        raise OutputError(f"{where}: the run began with fastfuse {was}, this is {version}; {other}")
+    if before.files != identity.files:
+        names = {*before.files, *identity.files}
+        odd = sorted(name for name in names if before.files.get(name) != identity.files.get(name))
+        raise OutputError(f"{where}: files of {', '.join(odd)} have changed since the run began; {other}")
+    if before.folds != identity.folds:
+        raise OutputError(f"{where}: the run began with other folds; give the same ones, or {other}")
+    if before.model != identity.model:
+        raise OutputError(
+            f"{where}: the source of {identity.options.network.model} has changed since the run began; "
+            f"put it back, or {other}"
+        )
+    for key, what in (("processes", "processes"), ("batch", "slices in the batch of a process")):
+        was, now = getattr(before, key), getattr(identity, key)
+        if was != now:
+            raise OutputError(
+                f"{where}: the run began with {was} {what}, now there are {now}; start as many again, or {other}"
+            )
+
+
+def _identity_of(path: Path) -> tuple[Identity, dict[str, Any]]:
+    """Return what a run was made of, and the versions of packages."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        before, files = options_from(record["options"]), dict(record["files"])
-        versions = dict(record["versions"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        identity = Identity(
+            options_from(record["options"]),
+            dict(record["files"]),
+            list(record["folds"]),
+            record["model"],
+            record["processes"],
+            record["batch_of_a_process"],
+        )
+        return identity, dict(record["versions"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OutputError(
-            f"{shown(path)}: cannot be read ({reason_of(error)}); choose another folder"
+            f"{shown(path)}: cannot be read as the record of a run ({_said(error)}); choose another folder"
         ) from error
-    if changed := differences(before, options):
-        raise OutputError(
-            f"{shown(path)}: the run began with other options ({', '.join(changed)}); "
-            "give the same ones, or choose another folder"
-        )
-    if versions.get("fastfuse") != (now := version("fastfuse")):
-        raise OutputError(
-            f"{shown(path)}: the run began with fastfuse {versions.get('fastfuse')}, this is {now}; "
-            "choose another folder"
-        )
-    if files != hashes:
-        names = sorted(name for name in {*files, *hashes} if files.get(name) != hashes.get(name))
-        raise OutputError(
-            f"{shown(path)}: files of {', '.join(names)} have changed since the run began; choose another folder"
-        )
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+def _said(error: BaseException) -> str:
+    return f"it has no {error.args[0]}" if isinstance(error, KeyError) else reason_of(error)

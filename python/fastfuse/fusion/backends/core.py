@@ -34,7 +34,7 @@ def core_options(method: Method, options: Options, spacings: list[float]) -> Cor
     asked.prior = (
         options.prior if isinstance(options.prior, (str, float)) else "mean"
     )  # a map comes with the votes
-    asked.init = options.init
+    asked.init = "vote" if options.init == "auto" else options.init
     asked.roi = "disputed" if options.roi == "disputed" else "all"  # a margin comes as a mask
     asked.missing = options.missing
     asked.mrf = options.mrf

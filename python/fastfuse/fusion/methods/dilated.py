@@ -26,7 +26,7 @@ from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ...inputs.raters import Raters
 from ..case import spacing_for
 from ..declared import documented, entries_of
-from ..option_checks import BetaPrior
+from ..option_checks import PerformancePrior
 from ..options import Acceleration, Init, IntervalKind, Missing, Options, Prior, Roi
 from ..pipeline import fuse_votes
 from ..registry import method_called
@@ -43,13 +43,13 @@ def dilated_staple(
     *,
     axis: int | None = None,
     prior: Prior = "mean",
-    init: Init = "vote",
+    init: Init = "auto",
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,
-    performance_prior: BetaPrior | None = None,
+    performance_prior: PerformancePrior = "auto",
     intervals: IntervalKind = "none",
     replicates: int = 200,
     seed: int = 0,

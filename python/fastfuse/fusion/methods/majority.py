@@ -2,17 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
 from numpy.typing import NDArray
 
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..declared import documented
+from ..labels.declared import AskedLabels, LabelsLike
+from ..labels.result import LabelFusion
 from ..options import Missing, Options
 from ..result import Fusion
 from ..votes import ENTRIES, Votes
-from .common import fused
+from .common import fused_or_labels
+
+
+@overload
+def majority_vote(
+    raters: RatersLike,
+    *,
+    axis: int | None = None,
+    mask: VoxelsLike | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    dtype: DTypeOfResult = "float32",
+    out: NDArray[Any] | None = None,
+    threads: int = 0,
+    device: str | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    labels: None = None,
+) -> Fusion: ...
+
+
+@overload
+def majority_vote(
+    raters: RatersLike,
+    *,
+    axis: int | None = None,
+    mask: VoxelsLike | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    dtype: DTypeOfResult = "float32",
+    threads: int = 0,
+    labels: LabelsLike,
+    weights: Sequence[float] | None = None,
+    undecided: int | None = None,
+) -> LabelFusion: ...
 
 
 @documented(ENTRIES)
@@ -31,7 +70,10 @@ def majority_vote(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
-) -> Fusion:
+    labels: LabelsLike | None = None,
+    weights: Sequence[float] | None = None,
+    undecided: int | None = None,
+) -> Fusion | LabelFusion:
     """Return the mean vote as the consensus, and each rater's performance against it.
 
     Parameters
@@ -40,10 +82,11 @@ def majority_vote(
 
     Returns
     -------
-    Fusion
+    Fusion or LabelFusion
         ``label()`` is the majority vote. A tie, as where one of two raters marks a voxel, counts as foreground; with
         ``label(ties="background")`` it takes more than half of the raters. The mean is that of the votes that are there,
-        and 0 where there is none. ``n_iter`` is 0, ``log_likelihood`` empty.
+        and 0 where there is none. ``n_iter`` is 0, ``log_likelihood`` empty. Of
+        label maps, if ``labels`` are given, a :class:`LabelFusion`: the label with most votes, the largest of tied ones.
 
     Raises
     ------
@@ -61,16 +104,10 @@ def majority_vote(
     >>> fastfuse.majority_vote([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
     array([0, 0, 1, 1], dtype=uint8)
     """
-    return fused(
-        Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis),
-        "majority",
-        Options(
-            missing=missing,
-            threads=threads,
-            device=device,
-            select_label=select_label,
-            binarize=binarize,
-            threshold=threshold,
-            scale=scale,
-        ),
-    )
+    options = Options(
+        missing=missing, threads=threads, device=device, select_label=select_label, binarize=binarize,
+        threshold=threshold, scale=scale,
+    )  # fmt: skip
+    asked = AskedLabels(labels, weights=weights, undecided=undecided)
+    votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
+    return fused_or_labels(votes, "majority", options, asked)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..declared import documented
-from ..option_checks import BetaPrior
+from ..option_checks import PerformancePrior
 from ..options import Acceleration, Init, IntervalKind, Likelihood, Missing, MStep, Options, Prior, Roi
 from ..result import Fusion
 from ..votes import ENTRIES, Votes
@@ -25,14 +25,14 @@ def simplified_soft_staple(
     m_step: MStep = "paper",
     likelihood: Likelihood = "mixture",
     prior: Prior = "mean",
-    init: Init = "vote",
+    init: Init = "auto",
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
     spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,
-    performance_prior: BetaPrior | None = None,
+    performance_prior: PerformancePrior = "auto",
     intervals: IntervalKind = "none",
     replicates: int = 200,
     seed: int = 0,

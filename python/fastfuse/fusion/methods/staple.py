@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 from numpy.typing import NDArray
 
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..declared import documented
-from ..option_checks import BetaPrior
+from ..labels.declared import (
+    AskedLabels,
+    Candidates,
+    ConfusionModel,
+    Dirichlet,
+    Knows,
+    LabelInit,
+    LabelPrior,
+    LabelsLike,
+)
+from ..labels.result import LabelFusion
+from ..option_checks import PerformancePrior
 from ..options import (
     Acceleration,
     Expectation,
@@ -26,23 +37,23 @@ from ..options import (
 from ..registry import MethodOnVotes
 from ..result import Fusion
 from ..votes import ENTRIES, MASKS, Votes
-from .common import fused, fused_by_name
+from .common import fused_by_name, fused_or_labels
 
 
-@documented({**ENTRIES, "raters": MASKS})
+@overload
 def staple(
     raters: RatersLike,
     *,
     axis: int | None = None,
     prior: Prior = "mean",
-    init: Init = "vote",
+    init: Init = "auto",
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
     spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,
-    performance_prior: BetaPrior | None = None,
+    performance_prior: PerformancePrior = "auto",
     intervals: IntervalKind = "none",
     replicates: int = 200,
     seed: int = 0,
@@ -57,8 +68,69 @@ def staple(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
-) -> Fusion:
-    """Fuse binary masks by STAPLE (Warfield, Zou, Wells 2004).
+    labels: None = None,
+) -> Fusion: ...
+
+
+@overload
+def staple(
+    raters: RatersLike,
+    *,
+    axis: int | None = None,
+    prior: LabelPrior = "mean",
+    init: LabelInit = "auto",
+    mask: VoxelsLike | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    performance_prior: Dirichlet = "auto",
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeOfResult = "float32",
+    threads: int = 0,
+    labels: LabelsLike,
+    candidates: Candidates = "auto",
+    confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
+    undecided: int | None = None,
+) -> LabelFusion: ...
+
+
+@documented({**ENTRIES, "raters": MASKS})
+def staple(
+    raters: RatersLike,
+    *,
+    axis: int | None = None,
+    prior: Prior = "mean",
+    init: Init = "auto",
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    mrf: float = 0.0,
+    performance_prior: PerformancePrior = "auto",
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeOfResult = "float32",
+    out: NDArray[Any] | None = None,
+    threads: int = 0,
+    device: str | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    labels: LabelsLike | None = None,
+    candidates: Candidates = "auto",
+    confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
+    undecided: int | None = None,
+) -> Fusion | LabelFusion:
+    """Fuse binary masks, or label maps, by STAPLE (Warfield, Zou, Wells 2004).
 
     Parameters
     ----------
@@ -66,8 +138,9 @@ def staple(
 
     Returns
     -------
-    Fusion
-        With ``probability`` in the memory order of the first rater.
+    Fusion or LabelFusion
+        With ``probability`` in the memory order of the first rater. A :class:`LabelFusion` of label maps, if ``labels``
+        are given.
 
     Raises
     ------
@@ -93,6 +166,9 @@ def staple(
     >>> import fastfuse
     >>> fastfuse.staple([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]).label()
     array([0, 0, 1, 1], dtype=uint8)
+    >>> maps = [[0, 0, 1, 2, 4, 4], [0, 1, 1, 2, 2, 4], [0, 1, 1, 2, 4, 4]]
+    >>> fastfuse.staple(maps, labels="all").label()
+    array([0, 1, 1, 2, 4, 4], dtype=uint8)
     """
     options = Options(
         prior=prior, init=init, roi=roi, spacing_mm=spacing_mm, missing=missing, mrf=mrf,
@@ -101,12 +177,12 @@ def staple(
         select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    return fused(
-        Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis), "staple", options
-    )
+    asked = AskedLabels(labels, candidates, confusion, knows, undecided=undecided)
+    votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
+    return fused_or_labels(votes, "staple", options, asked)
 
 
-@documented(ENTRIES)
+@overload
 def fuse(
     raters: RatersLike,
     method: MethodOnVotes = "soft-staple",
@@ -116,14 +192,14 @@ def fuse(
     expectation: Expectation = "auto",
     likelihood: Likelihood = "mixture",
     prior: Prior = "mean",
-    init: Init = "vote",
+    init: Init = "auto",
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
     spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,
-    performance_prior: BetaPrior | None = None,
+    performance_prior: PerformancePrior = "auto",
     intervals: IntervalKind = "none",
     replicates: int = 200,
     seed: int = 0,
@@ -138,7 +214,75 @@ def fuse(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
-) -> Fusion:
+    labels: None = None,
+) -> Fusion: ...
+
+
+@overload
+def fuse(
+    raters: RatersLike,
+    method: MethodOnVotes,
+    *,
+    axis: int | None = None,
+    prior: LabelPrior = "mean",
+    init: LabelInit = "auto",
+    mask: VoxelsLike | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    performance_prior: Dirichlet = "auto",
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeOfResult = "float32",
+    threads: int = 0,
+    labels: LabelsLike,
+    candidates: Candidates = "auto",
+    confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
+    weights: Sequence[float] | None = None,
+    undecided: int | None = None,
+) -> LabelFusion: ...
+
+
+@documented(ENTRIES)
+def fuse(
+    raters: RatersLike,
+    method: MethodOnVotes = "soft-staple",
+    *,
+    axis: int | None = None,
+    m_step: MStep = "paper",
+    expectation: Expectation = "auto",
+    likelihood: Likelihood = "mixture",
+    prior: Prior = "mean",
+    init: Init = "auto",
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    mrf: float = 0.0,
+    performance_prior: PerformancePrior = "auto",
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeOfResult = "float32",
+    out: NDArray[Any] | None = None,
+    threads: int = 0,
+    device: str | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    labels: LabelsLike | None = None,
+    candidates: Candidates = "auto",
+    confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
+    weights: Sequence[float] | None = None,
+    undecided: int | None = None,
+) -> Fusion | LabelFusion:
     """Fuse votes by the method of this name.
 
     Parameters
@@ -147,7 +291,8 @@ def fuse(
 
     Returns
     -------
-    Fusion
+    Fusion or LabelFusion
+        A :class:`LabelFusion` of label maps, if ``labels`` are given.
 
     Raises
     ------
@@ -180,6 +325,6 @@ def fuse(
         acceleration=acceleration, threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    return fused_by_name(
-        Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis), method, options
-    )
+    asked = AskedLabels(labels, candidates, confusion, knows, weights, undecided)
+    votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
+    return fused_by_name(votes, method, options, asked)

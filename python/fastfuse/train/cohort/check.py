@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...images.paths import shown
@@ -12,6 +12,7 @@ from ...inputs.grids import Grid
 from .content import Voxels, content_problems
 from .msseg import Case, find_cases
 from .problem import Problem
+from .voxel_sizes import notes_on_sizes
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,23 @@ def examine_cohort(
     CohortError
         If no case is found.
     """
-    cases = find_cases(root, split)
-    usual = Counter(len(case.masks) for case in cases).most_common(1)[0][0]
+    return examine_cases(find_cases(root, split), fix_flips=fix_flips, say=say)
+
+
+def examine_cases(
+    cases: Sequence[Case], *, fix_flips: bool = False, say: Callable[[str], None] = lambda _: None
+) -> list[CheckedCase]:
+    """Read every file of some cases, and list each one's problems; see :func:`examine_cohort`."""
+    usual = Counter(_numbered(case) for case in cases).most_common(1)[0][0]
     checked = []
     for number, case in enumerate(cases, start=1):
         say(f"checking {case.name} ({number} of {len(cases)})")
         checked.append(_examine(case, usual, fix_flips=fix_flips))
-    return checked
+    notes = notes_on_sizes({one.case.name: one.grid for one in checked if one.grid is not None})
+    return [
+        replace(one, notes=[*one.notes, notes[one.case.name]]) if one.case.name in notes else one
+        for one in checked
+    ]
 
 
 def _examine(case: Case, usual: int, *, fix_flips: bool) -> CheckedCase:
@@ -109,7 +120,7 @@ def _file_problems(case: Case, usual: int) -> Iterator[Problem]:
         yield Problem(
             case.name, "", f"{_raters(len(case.masks))}, at least 2 are needed", "add the others' masks"
         )
-    elif len(case.masks) != usual:
+    elif _numbered(case) != usual:
         yield Problem(
             case.name,
             "",
@@ -120,6 +131,11 @@ def _file_problems(case: Case, usual: int) -> Iterator[Problem]:
         yield Problem(
             case.name, shown(path), "stands for the same as another file", "remove or rename one of the two"
         )
+
+
+def _numbered(case: Case) -> int:
+    """Return how many raters a case would have without gaps in their numbers, which are problems of their own."""
+    return len(case.masks) + len(case.missing_raters)
 
 
 def _raters(count: int) -> str:

@@ -60,7 +60,7 @@ def write_folds(
         If the file exists, or cannot be written.
     """
     path = needed_path(path, "path")
-    checked = _checked(folds, cases, "the folds")
+    checked = checked_folds(folds, cases, "the folds")
     check_outputs([path], [], (".json",), overwrite=overwrite)
     with Outputs(overwrite=overwrite) as outputs:
         outputs.add(path, sidecar_bytes({"folds": checked}))
@@ -81,17 +81,22 @@ def read_folds(path: Path | str, cases: Sequence[Case]) -> list[list[str]]:
         If the file cannot be read, or does not hold every case exactly once.
     """
     path = needed_path(path, "path")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CohortError(f"{shown(path)}: cannot be read as JSON ({reason_of(error)})") from error
+    content = json_in(path)
     folds = content.get("folds") if isinstance(content, dict) else content
-    return _checked(folds, cases, shown(path))
+    return checked_folds(folds, cases, shown(path))
 
 
-def _checked(folds: Any, cases: Sequence[Case], where: str) -> list[list[str]]:
+def json_in(path: Path) -> Any:
+    """Return the content of a JSON file that must be there."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CohortError(f"{shown(path)}: cannot be read as JSON ({reason_of(error)})") from error
+
+
+def checked_folds(folds: Any, cases: Sequence[Case], where: str) -> list[list[str]]:
     """Return folds as lists if they hold every case exactly once."""
-    if not _are_names(folds):
+    if not are_names(folds):
         raise CohortError(
             f'{where}: not two or more lists of names, as {{"folds": [["Patient_01"], ["Patient_02"]]}}'
         )
@@ -108,7 +113,8 @@ def _checked(folds: Any, cases: Sequence[Case], where: str) -> list[list[str]]:
     return [list(fold) for fold in folds]
 
 
-def _are_names(folds: Any) -> bool:
+def are_names(folds: Any) -> bool:
+    """Tell whether this is two or more lists of names, none empty."""
     if not isinstance(folds, (list, tuple)) or len(folds) < 2:
         return False
     return all(
@@ -117,7 +123,7 @@ def _are_names(folds: Any) -> bool:
     )
 
 
-def validation_cases(cases: Sequence[Case], seed: int) -> list[str]:
+def one_of_each_centre(cases: Sequence[Case], seed: int) -> list[str]:
     """Draw one training case of each centre for validation.
 
     Parameters
@@ -142,7 +148,39 @@ def validation_cases(cases: Sequence[Case], seed: int) -> list[str]:
         centers[case.center].append(case.name)
     if len(cases) <= len(centers):
         raise CohortError(
-            f"{len(cases)} cases of {len(centers)} centres: one a centre to validate on would leave none to train on; give more cases, or set training.hold_out=false"
+            f"{len(cases)} cases of {len(centers)} centres: one a centre to validate on would leave none to train on; "
+            "give more cases, or set training.validation=none"
         )
     rng = np.random.default_rng(seed)
     return [str(rng.choice(sorted(centers[center]))) for center in sorted(centers)]
+
+
+def share_of(cases: Sequence[Case], share: float, seed: int) -> list[str]:
+    """Draw a share of the training cases for validation: at least one, and not all.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        The training cases, in any order.
+    share : float
+        In (0, 1); the number of cases is rounded.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    list of str
+        Names of the drawn cases, sorted.
+
+    Raises
+    ------
+    CohortError
+        If there is one case alone.
+    """
+    if len(cases) < 2:
+        raise CohortError(
+            f"{len(cases)} case to train on: none is left to validate on; give more cases, or set training.validation=none"
+        )
+    count = min(max(round(share * len(cases)), 1), len(cases) - 1)
+    names = sorted(case.name for case in cases)
+    return sorted(str(name) for name in np.random.default_rng(seed).choice(names, count, replace=False))

@@ -65,6 +65,17 @@ def search(root: Path) -> dict[Place, Files]:
     return found
 
 
+def files_in(folder: Path) -> Files:
+    """Return the files of one case by role, in its folder and in Preprocessed_Data and Masks there."""
+    inside = sorted(one for one in folder.iterdir() if one.is_dir() and one.name.lower() in INSIDE_A_CASE)
+    found: Files = defaultdict(list)
+    for path in (path for place in (folder, *inside) for path in sorted(place.iterdir())):
+        role, rank = _role(path.name)
+        if role:
+            found[role].append(Found(rank, path, ""))
+    return found
+
+
 def folder_above(root: Path) -> Path | None:
     """Return the cohort's folder if the one named is a case of it or lies in one; None if it does not."""
     folder = root.resolve()

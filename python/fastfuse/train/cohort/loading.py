@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class LoadedCase:
     remarks: list[str] = field(default_factory=list)
 
 
-def load_case(case: Case, *, fix_flips: bool = False, threads: int = 0) -> LoadedCase:
+def load_case(case: Case, *, fix_flips: bool = False, gaps: bool = False, threads: int = 0) -> LoadedCase:
     """Read a case; nothing is ever resampled.
 
     Parameters
@@ -57,19 +57,36 @@ def load_case(case: Case, *, fix_flips: bool = False, threads: int = 0) -> Loade
         As :func:`fastfuse.train.cohort.msseg.find_cases` returns it.
     fix_flips : bool
         Flip masks back whose header reverses some axes but covers the same voxels.
+    gaps : bool
+        Take a case without a rater whom others of higher number follow.
     threads : int
         Number of files to read at once; 0: one per core.
 
     Raises
     ------
     CohortError
-        If a modality or a rater's number is missing, or there are fewer than two raters.
+        If a modality or, without ``gaps``, a rater's number is missing, or there are fewer than two raters.
     ImageError
         If a file cannot be read.
     GridError
         If a file is not on FLAIR's grid; it tells both names and the difference.
     """
-    _check_complete(case)
+    _check_complete(case, gaps)
+    return _loaded(case, fix_flips, threads)
+
+
+def load_images(case: Case, *, threads: int = 0) -> LoadedCase:
+    """Read a case's images and brain mask alone; the raters' masks are left out.
+
+    Raises
+    ------
+    ImageError, GridError
+        As :func:`load_case`.
+    """
+    return _loaded(replace(case, masks=()), False, threads)
+
+
+def _loaded(case: Case, fix_flips: bool, threads: int) -> LoadedCase:
     remarks: list[str] = []
     with reading(case.paths, threads) as images:
         flair = next(images)
@@ -86,10 +103,11 @@ def load_case(case: Case, *, fix_flips: bool = False, threads: int = 0) -> Loade
     )
 
 
-def _check_complete(case: Case) -> None:
-    if case.missing:
+def _check_complete(case: Case, gaps: bool) -> None:
+    if missing := case.missing_images if gaps else case.missing:
+        forced = "" if case.missing_images else ", or go on without by --force"
         raise CohortError(
-            f"{case.name}: {', '.join(case.missing)} missing; add the files, or take the case out"
+            f"{case.name}: {', '.join(missing)} missing; add the files, or take the case out{forced}"
         )
     if len(case.masks) < 2:
         raise CohortError(f"{case.name}: {len(case.masks)} raters, at least 2 are needed; take the case out")

@@ -9,7 +9,18 @@ from pathlib import Path
 
 from ...errors import CohortError
 from ...images.paths import needed_path, shown
-from .layout import MASK, MODALITIES, Files, Found, Place, files_of_no_case, folder_above, search
+from .layout import (
+    INSIDE_A_CASE,
+    MASK,
+    MODALITIES,
+    Files,
+    Found,
+    Place,
+    files_in,
+    files_of_no_case,
+    folder_above,
+    search,
+)
 
 SPLITS = ("Training", "Testing", "all")
 
@@ -56,12 +67,20 @@ class Case:
         return [*(self.images[name] for name in images), *self.masks, *([self.brain] if self.brain else [])]
 
     @property
+    def missing_images(self) -> list[str]:
+        """Modalities without a file."""
+        return [name for name in MODALITIES if name not in self.images]
+
+    @property
+    def missing_raters(self) -> list[str]:
+        """Gaps in the raters' numbers."""
+        gaps = set(range(1, max(self.raters, default=0))) - set(self.raters)
+        return [f"ManualSegmentation_{number}" for number in sorted(gaps)]
+
+    @property
     def missing(self) -> list[str]:
         """Modalities without a file, and gaps in the raters' numbers."""
-        raters = self.raters
-        gaps = sorted(set(range(1, max(raters, default=0))) - set(raters))
-        images = [name for name in MODALITIES if name not in self.images]
-        return [*images, *(f"ManualSegmentation_{number}" for number in gaps)]
+        return [*self.missing_images, *self.missing_raters]
 
 
 def rater_number(mask: Path) -> int:
@@ -107,6 +126,34 @@ def find_cases(root: Path | str, split: str = "Training") -> list[Case]:
     if not chosen:
         raise CohortError(_nothing_found(root, split, len(cases)))
     return sorted(_with_unique_names(chosen), key=lambda case: (case.center, case.name))
+
+
+def find_case(folder: Path | str) -> Case:
+    """Find one case by its folder, wherever it lies; its raters' masks are left aside.
+
+    Parameters
+    ----------
+    folder : path
+        Holds the five images, by themselves or in Preprocessed_Data, and perhaps a brain mask, there or in Masks.
+
+    Raises
+    ------
+    CohortError
+        If there is no such folder, or a modality is missing in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CohortError(f"{shown(folder)}: no such folder; give the one that holds a case's images")
+    home = folder.resolve()
+    home = home.parent if home.name.lower() in INSIDE_A_CASE else home
+    files = {role: found for role, found in files_in(home).items() if not role.startswith("rater ")}
+    case = _case(Place("", "", home.name), files)
+    if case.missing:
+        raise CohortError(
+            f"{shown(folder)}: {', '.join(case.missing)} missing; a case's folder holds FLAIR_preprocessed.nii.gz and the "
+            "like, or Preprocessed_Data with them"
+        )
+    return case
 
 
 def _nothing_found(root: Path, split: str, others: int) -> str:

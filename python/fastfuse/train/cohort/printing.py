@@ -26,13 +26,13 @@ def print_check(checked: Sequence[CheckedCase], outside: Sequence[str]) -> None:
     console = output()
     problems = [problem for case in checked for problem in case.problems]
     first_that_fits([_table(checked, wide=wide) for wide in (True, False)], width()).print(console)
-    print_below(console, map(printable, _lines(problems)), "red")
-    notes = [f"note: {line}" for line in _lines([note for case in checked for note in case.notes])]
+    print_below(console, map(printable, lines_of(problems)), "red")
+    notes = [f"note: {line}" for line in lines_of([note for case in checked for note in case.notes])]
     if outside:
         lie = "lies" if len(outside) == 1 else "lie"
         said = f"note: {plural(len(outside), 'file')} {lie} in no folder of a case, such as {outside[0]}: not read"
         notes.append(said)
-    more = ", each listed by --json" if len(list(_lines(problems))) < len(problems) else ""
+    more = ", each listed by --json" if len(list(lines_of(problems))) < len(problems) else ""
     print_below(console, map(printable, (*notes, f"{plural(len(problems), 'problem')}{more}")))
 
 
@@ -67,7 +67,7 @@ def _sides(voxel_mm: list[float]) -> str:
     return "×".join(sides if len(set(sides)) > 1 else sides[:1])
 
 
-def _lines(problems: Sequence[Problem]) -> Iterator[str]:
+def lines_of(problems: Sequence[Problem]) -> Iterator[str]:
     """Yield a line for each problem; files that share one share the line."""
     kinds: dict[tuple[str, str], list[Problem]] = defaultdict(list)
     for problem in problems:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..targets.slices import Slices
+from .precision import computing_in
 
 
 class Pool:
@@ -19,22 +20,25 @@ class Pool:
         self._cases = cases
         self._share = lesion_share
         self._rotation = rotation_deg
+        self._binary = all(slices.binary for slices in cases)
         self._all = [(case, z) for case, slices in enumerate(cases) for z in range(len(slices.target))]
         self._marked = [(case, z) for case, z in self._all if cases[case].lesions[z]] or self._all
 
-    def draw(self, rng: np.random.Generator, size: int) -> tuple[Tensor, Tensor]:
-        """Return images, shape (size, channels, x, y), and targets, shape (size, 1, x, y)."""
+    def draw(self, rng: np.random.Generator, size: int, part: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """Return images, shape (size, channels, x, y), and targets, shape (size, 1, x, y), or a part of this batch."""
         from_marked = round(size * self._share)
         places = [self._marked[int(k)] for k in rng.integers(len(self._marked), size=from_marked)]
         places += [self._all[int(k)] for k in rng.integers(len(self._all), size=size - from_marked)]
-        angles = np.deg2rad(rng.uniform(-self._rotation, self._rotation, size=size))
+        angles = np.deg2rad(rng.uniform(-self._rotation, self._rotation, size=size))[part]
+        places = places[part]
         images = torch.stack([self._cases[case].images[z] for case, z in places])
         target = torch.stack([self._cases[case].target[z] for case, z in places])[:, None]
         if not self._rotation:
             return images, target
         pixels = np.array([self._cases[case].pixel_mm for case, _ in places])
         turned = rotate(torch.cat([images, target], dim=1), angles, pixels)
-        return turned[:, :-1], turned[:, -1:].clamp(0, 1)
+        target = turned[:, -1:]
+        return turned[:, :-1], (target >= 0.5).to(target) if self._binary else target.clamp(0, 1)
 
 
 def rotate(slices: Tensor, angles: NDArray[np.float64], pixel_mm: NDArray[np.float64]) -> Tensor:
@@ -60,12 +64,17 @@ def rotate(slices: Tensor, angles: NDArray[np.float64], pixel_mm: NDArray[np.flo
 
 @torch.no_grad()
 def predict(
-    network: nn.Module, images: Tensor, device: torch.device, batch: int, mixed: bool = False
+    network: nn.Module,
+    images: Tensor,
+    device: torch.device,
+    batch: int,
+    precision: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Return each slice's probabilities, float32 on the CPU, shape (z, x, y); ``mixed``: computed in half precision."""
+    """Return each slice's probabilities, float32 on the CPU, shape (z, x, y)."""
     network.eval()
     parts = []
     for part in torch.split(images, batch):
-        with torch.autocast(device.type, torch.float16, enabled=mixed):
-            parts.append(network(part.to(device))[:, 0].float().cpu())
+        moved = part.to(device, memory_format=torch.channels_last)
+        with computing_in(device, precision):
+            parts.append(network(moved)[:, 0].float().cpu())
     return torch.cat(parts)

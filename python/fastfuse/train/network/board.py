@@ -21,11 +21,17 @@ def board(folder: Path, workers: Workers) -> Iterator[Callable[[Epoch], None]]:
     if not workers.first:
         yield lambda _: None
         return
-    with SummaryWriter(folder / "tensorboard") as writer:
+    writers: list[SummaryWriter] = []
 
-        def note(epoch: Epoch) -> None:
-            writer.add_scalar("loss/training", epoch.loss, epoch.number)
-            if epoch.validation is not None:
-                writer.add_scalar("loss/validation", epoch.validation, epoch.number)
+    def note(epoch: Epoch) -> None:
+        if not writers:  # epochs that a killed run logged after its checkpoint are hidden
+            writers.append(SummaryWriter(folder / "tensorboard", purge_step=epoch.number))
+        writers[0].add_scalar("loss/training", epoch.loss, epoch.number)
+        if epoch.validation is not None:
+            writers[0].add_scalar("loss/validation", epoch.validation, epoch.number)
 
+    try:
         yield note
+    finally:
+        for writer in writers:
+            writer.close()

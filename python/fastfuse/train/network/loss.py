@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,12 @@ SMOOTH = 1e-6
 """Added to numerator and denominator, in pixels: the loss of two empty masks is 0, and it is finite everywhere."""
 
 
-def soft_dice_loss(predicted: Tensor, target: Tensor, dice: str = "paper") -> Tensor:
+def soft_dice_loss(
+    predicted: Tensor,
+    target: Tensor,
+    dice: str = "paper",
+    over_all: Callable[[Tensor], Tensor] = lambda sums: sums,
+) -> Tensor:
     """Return 1 − Dice of two soft masks, over all pixels of a batch together.
 
     Parameters
@@ -21,6 +28,9 @@ def soft_dice_loss(predicted: Tensor, target: Tensor, dice: str = "paper") -> Te
         The intersection. "paper": Σ P T, as in eq. (14). Its loss has the minimum at P = 0 or 1 even for T between:
         for one pixel with T = 0.3 it is P = 1. "l1": Σ (T + P − |T − P|) / 2. Its loss has the minimum at P = T.
         For binary T and P the two are equal.
+    over_all : callable
+        Adds the sums (twice the intersection; Σ P + Σ T) of several processes, each with a part of the batch. Dice is the
+        quotient of the sums, not the mean of each part's own.
 
     Returns
     -------
@@ -40,4 +50,5 @@ def soft_dice_loss(predicted: Tensor, target: Tensor, dice: str = "paper") -> Te
     p, t = predicted.to(wide), target.to(wide)
     total = p.sum() + t.sum()
     twice = 2 * (p * t).sum() if dice == "paper" else total - (t - p).abs().sum()
-    return 1 - (twice + SMOOTH) / (total + SMOOTH)  # eq. (14)
+    sums = over_all(torch.stack([twice, total])) + SMOOTH
+    return 1 - sums[0] / sums[1]  # eq. (14)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-
-from ...errors import reason_of
-from ..options import NetworkOptions
 
 
 class UNet(nn.Module):
@@ -32,6 +28,8 @@ class UNet(nn.Module):
         Output of the untrained network, set by the bias of the last layer; 0.5 is the usual bias of 0. From there the
         soft Dice loss may push all probabilities to 0 at once, where its gradient vanishes. From a small probability
         it does not (Lin et al., ICCV 2017, section 3.3, doi:10.1109/ICCV.2017.324).
+    weights : {"glorot-normal", "glorot-uniform"}
+        First weights (Glorot, Bengio, AISTATS 2010). Biases are 0.
 
     Notes
     -----
@@ -39,7 +37,14 @@ class UNet(nn.Module):
     and depth 3, as the preset "quick" takes it.
     """
 
-    def __init__(self, in_channels: int = 5, width: int = 32, depth: int = 4, start: float = 0.5) -> None:
+    def __init__(
+        self,
+        in_channels: int = 5,
+        width: int = 32,
+        depth: int = 4,
+        start: float = 0.5,
+        weights: str = "glorot-normal",
+    ) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
         self.depth = depth
@@ -51,7 +56,8 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in widths[-2::-1])
         self.joined = nn.ModuleList(convolutions(2 * w, w) for w in widths[-2::-1])
         self.last = nn.Conv2d(width, 1, 1)
-        self.apply(initialise)
+        draw = nn.init.xavier_normal_ if weights == "glorot-normal" else nn.init.xavier_uniform_
+        self.apply(lambda module: initialise(module, draw))
         nn.init.constant_(self.last.bias, math.log(start / (1 - start)))  # type: ignore[arg-type]
 
     def forward(self, slices: Tensor) -> Tensor:
@@ -68,7 +74,8 @@ class UNet(nn.Module):
             features = block(self.pool(features))
         for up, block in zip(self.up, self.joined, strict=True):
             features = block(torch.cat([skipped.pop(), up(features)], dim=1))
-        return torch.sigmoid(self.last(features))
+        # In half precision the sigmoid's gradient would be 0 from a logit of 8.4 on.
+        return torch.sigmoid(self.last(features).float())
 
 
 def convolutions(before: int, after: int) -> nn.Sequential:
@@ -81,68 +88,9 @@ def convolutions(before: int, after: int) -> nn.Sequential:
     )
 
 
-def initialise(module: nn.Module) -> None:
-    """Draw weights after Glorot, Bengio, AISTATS 2010; biases are 0."""
+def initialise(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
+    """Draw the weights of a convolution; biases are 0."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        nn.init.xavier_uniform_(module.weight)
+        draw(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
-    """Return a U-Net, or the network that the option's "module:callable" makes from in_channels, width and depth.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there is no such callable, or it makes no nn.Module.
-    """
-    if not options.model:
-        return UNet(in_channels, options.width, options.depth, options.start)
-    make = _imported(options.model)
-    try:
-        network = make(in_channels=in_channels, width=options.width, depth=options.depth)
-    except TypeError as error:
-        raise TypeError(
-            f"model {options.model} takes no in_channels, width and depth ({reason_of(error)})"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise TypeError(f"model {options.model} makes a {type(network).__name__}, not a torch.nn.Module")
-    if not any(weights.requires_grad for weights in network.parameters()):
-        raise TypeError(f"model {options.model} has nothing to train")
-    return network
-
-
-@torch.no_grad()
-def check_output(network: nn.Module, slices: Tensor) -> None:
-    """Raise ValueError or TypeError unless the network returns probabilities of the slices' size."""
-    network.eval()
-    predicted = network(slices)
-    if not isinstance(predicted, Tensor):
-        raise TypeError(f"the network's output is a {type(predicted).__name__}: one tensor is needed")
-    expected = (len(slices), 1, *slices.shape[2:])
-    if tuple(predicted.shape) != expected:
-        raise ValueError(
-            f"the network's output has shape {tuple(predicted.shape)} for slices of shape {tuple(slices.shape)}; "
-            f"{expected} is needed"
-        )
-    low, high = float(predicted.min()), float(predicted.max())
-    if not 0 <= low <= high <= 1:
-        raise ValueError(
-            f"the network's output goes from {low:.3g} to {high:.3g}: probabilities are needed; end it with a sigmoid"
-        )
-
-
-def _imported(model: str) -> Any:
-    place, _, name = model.partition(":")
-    if not place or not name:
-        raise ValueError(f"model is {model!r}: give it as module:callable, e.g. mypackage.nets:UNetPlus")
-    try:
-        found = getattr(importlib.import_module(place), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"model {model} cannot be imported ({reason_of(error)}); is its folder in PYTHONPATH?"
-        ) from error
-    if not callable(found):
-        raise TypeError(f"model {model} is of type {type(found).__name__}, which cannot be called")
-    return found

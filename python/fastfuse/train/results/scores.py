@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,9 @@ from ...evaluation.evaluate import evaluate
 from ...evaluation.overlap import Overlap
 from ...evaluation.result import Evaluation
 from ..options import EvaluationOptions
-from .sheets import csv_of
 
 STAPLE = "STAPLE"
 MEASURES = ("dice", "precision", "recall")
-SURFACES = ("hd95_mm", "assd_mm")
 
 
 @dataclass(frozen=True)
@@ -45,9 +43,11 @@ class Score:
         )
 
 
-def references_of(masks: Sequence[NDArray[Any]], staple: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return the references by name: each expert's mask, and STAPLE's."""
-    named = {f"expert {number}": mask for number, mask in enumerate(masks, start=1)}
+def references_of(
+    raters: Sequence[int], masks: Sequence[NDArray[Any]], staple: NDArray[Any]
+) -> dict[str, NDArray[Any]]:
+    """Return the references by name: each expert's mask, by their number, and STAPLE's."""
+    named = {f"expert {number}": mask for number, mask in zip(raters, masks, strict=True)}
     return {**named, STAPLE: staple >= 0.5}
 
 
@@ -58,8 +58,20 @@ def score_case(
     options: EvaluationOptions,
 ) -> dict[str, Evaluation]:
     """Return the evaluation of a prediction against each reference."""
-    mask = drop_small(probability >= options.cut, options.least_voxels)
-    return {name: evaluate(mask, truth, spacing_mm=spacing_mm) for name, truth in references.items()}
+    mask = mask_of(probability, spacing_mm, options)
+    joined = cast("Literal[6, 18, 26]", options.connectivity)
+    return {
+        name: evaluate(mask, truth, spacing_mm=spacing_mm, connectivity=joined)
+        for name, truth in references.items()
+    }
+
+
+def mask_of(
+    probability: NDArray[Any], spacing_mm: Sequence[float], options: EvaluationOptions
+) -> NDArray[np.uint8]:
+    """Return the mask that is scored: the probability cut, without small components."""
+    least = options.least_on(math.prod(spacing_mm))
+    return drop_small(probability >= options.cut, least, options.connectivity)
 
 
 def pooled(scores: Iterable[Score]) -> Overlap:
@@ -68,14 +80,14 @@ def pooled(scores: Iterable[Score]) -> Overlap:
     return Overlap(*(int(count) for count in counts))
 
 
-def paper_measures(scores: Sequence[Score], experts: bool) -> dict[str, float]:
+def paper_measures(scores: Sequence[Score], experts: bool) -> dict[str, tuple[float, int]]:
     """Return Dice, precision and recall as in Table 1, of one method's scores: against the experts, or STAPLE.
 
-    Undefined measures, such as the precision of empty predictions, are left out of the means.
+    Each comes with the number of folds in its mean: undefined measures, such as the precision of empty predictions, are
+    left out.
     """
-    folds = sorted({score.fold for score in scores})
     found = {measure: [] for measure in MEASURES}  # type: dict[str, list[float]]
-    for fold in folds:
+    for fold in sorted({score.fold for score in scores}):
         mine = [score for score in scores if score.fold == fold and (score.reference != STAPLE) == experts]
         per_reference = [
             pooled(score for score in mine if score.reference == reference)
@@ -83,25 +95,25 @@ def paper_measures(scores: Sequence[Score], experts: bool) -> dict[str, float]:
         ]
         for measure in MEASURES:
             found[measure].append(mean_of_defined(getattr(overlap, measure) for overlap in per_reference))
-    return {measure: mean_of_defined(values) for measure, values in found.items()}
+    return {
+        measure: (mean_of_defined(values), sum(not math.isnan(value) for value in values))
+        for measure, values in found.items()
+    }
 
 
-def empty_folds(scores: Sequence[Score]) -> list[tuple[str, int]]:
-    """Return each method and fold whose network predicts no foreground at all: its training has failed."""
-    marked: dict[tuple[str, int], int] = {}
-    for score in scores:
-        key = score.method, score.fold
-        marked[key] = marked.get(key, 0) + score.overlap.both + score.overlap.only_mask
-    return [key for key, voxels in marked.items() if not voxels]
+def case_means(scores: Sequence[Score], measure: str, experts: bool) -> dict[str, float]:
+    """Return one method's measure for each case: the mean over the experts, or the one against STAPLE.
 
-
-def case_means(scores: Sequence[Score], measure: str, experts: bool) -> NDArray[np.float64]:
-    """Return one method's measure for each case: the mean over the experts, or the one against STAPLE."""
+    Undefined and infinite values, as distances to an empty mask, are left out; nan where nothing else is.
+    """
     by_case: dict[str, list[float]] = {}
     for score in scores:
         if (score.reference != STAPLE) == experts:
             by_case.setdefault(score.case, []).append(float(getattr(score.evaluation, measure)))
-    return np.array([mean_of_defined(values) for values in by_case.values()])
+    return {
+        case: mean_of_defined(value if math.isfinite(value) else math.nan for value in values)
+        for case, values in by_case.items()
+    }
 
 
 def facts_of(evaluation: Evaluation) -> dict[str, float | int | str | None]:
@@ -122,14 +134,3 @@ def mean_of_defined(values: Iterable[float]) -> float:
     """Return the mean of the values that are not nan; nan if there are none."""
     defined = [value for value in values if not np.isnan(value)]
     return float(np.mean(defined)) if defined else float("nan")
-
-
-def csv_bytes(scores: Sequence[Score]) -> bytes:
-    """Serialise scores, a line each."""
-    names = ("method", "fold", "case", "center", "reference")
-    measures = [item.name for item in fields(Evaluation)]
-    rows = (
-        [*(getattr(score, name) for name in names), *(getattr(score.evaluation, name) for name in measures)]
-        for score in scores
-    )
-    return csv_of([*names, *measures], rows)

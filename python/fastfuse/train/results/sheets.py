@@ -1,4 +1,4 @@
-"""Tables as CSV and Markdown."""
+"""Tables as CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -6,6 +6,20 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+TEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": "\\textbackslash{}",
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "±": "$\\pm$",
+    "−": "$-$",
+    "–": "--",
+    "†": "$^\\dagger$",
+    "\n": " ",
+}
 
 
 def csv_of(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
@@ -16,6 +30,14 @@ def csv_of(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
 
 
 def markdown_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table whose first column is text, and the others numbers."""
+    """Return a table whose first column is text, and the others numbers; a bar in a text is escaped."""
     rule = ["---", *["---:"] * (len(head) - 1)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *rows))
+    return "".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n"
+        for line in (head, rule, *rows)
+    )
+
+
+def tex(text: str) -> str:
+    """Return a text for LaTeX, with its special characters escaped."""
+    return "".join(TEX.get(character, character) for character in text)

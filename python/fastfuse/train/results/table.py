@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from ...evaluation.bootstrap import bootstrap_interval
-from ...images.paths import recorded
-from ...images.sidecar import number_or_null
-from .scores import MEASURES, Score, case_means, mean_of_defined, paper_measures
-from .sheets import csv_of, markdown_of
+import numpy as np
+
+from .differences import Difference, differences_of
+from .entries import TITLES, Entry, known_failures
+from .measures import FURTHER, SHOWN, TABLE_1, Key
+from .resampling import two_way_interval
+from .scores import paper_measures
 
 PAPER = {
     "staple": ((54.3, 53.3, 60.4), (58.3, 67.1, 53.0)),
@@ -22,133 +22,132 @@ PAPER = {
 }
 """Kats, Goldberger, Greenspan, MICCAI 2019, Table 1: (experts, STAPLE), each (Dice, precision, recall), MSSEG-2016."""
 
-TITLES = {
-    "staple": "STAPLE",
-    "dilated-staple": "Dilated STAPLE",
-    "soft-staple": "Soft STAPLE",
-    "simplified-soft-staple": "Soft STAPLE Simplified",
-}
-AGAINST = {True: "experts", False: "STAPLE"}
-
 
 @dataclass(frozen=True)
 class Row:
-    """One method's scores against the experts and against STAPLE, in percent.
+    """One method's scores against the experts and against STAPLE, in percent or mm.
 
     Attributes
     ----------
+    title, method : str
+        The title names the target if it is not the method's usual one.
     pooled : dict of (experts, measure) to float
-        As in the paper: over the voxels of a fold's cases together, then the mean over folds.
+        As in the paper: over the voxels of a fold's cases together, then the mean over folds, then over seeds.
+    spread : dict of (experts, measure) to float
+        Standard deviation of the pooled values over the seeds; nan for one seed.
     per_case : dict of (experts, measure) to (mean, low, high)
-        Mean over cases, with a 95 % bootstrap interval, which is nan below two cases.
+        Mean over cases and seeds, with a 95 % interval, which is nan below two cases.
+    defined : dict of (experts, measure) to int
+        Number of cases in ``per_case``.
+    marked : set of (experts, measure)
+        Values of which folds are missing, or to which a failed network contributes.
+    cases, networks, seeds : int
+        Numbers of cases with a prediction, of networks that made them, and of seeds.
+    failures : list of str
+        What failed, and what was left out of which mean.
+    differences : list of Difference
+        To STAPLE; empty for STAPLE itself, and in tables without it.
     """
 
+    title: str
     method: str
-    pooled: dict[tuple[bool, str], float]
-    per_case: dict[tuple[bool, str], tuple[float, float, float]]
+    pooled: dict[Key, float]
+    spread: dict[Key, float]
+    per_case: dict[Key, tuple[float, float, float]]
+    defined: dict[Key, int]
+    marked: set[Key]
+    cases: int
+    networks: int
+    seeds: int
+    failures: list[str]
+    differences: list[Difference]
+
+    @property
+    def paper(self) -> dict[Key, float]:
+        """The published values; none for another target than the paper's, or other networks."""
+        if self.title.partition(" (")[0] != TITLES.get(self.method):
+            return {}
+        return dict(zip(TABLE_1, (value for part in PAPER[self.method] for value in part), strict=True))
+
+    @property
+    def n(self) -> str:
+        """Numbers of cases, networks and seeds."""
+        return f"{self.cases} / {self.networks} / {self.seeds}"
 
 
-def rows_of(scores: Sequence[Score], methods: Sequence[str]) -> list[Row]:
-    """Return a row for each method."""
-    return [_row(method, [score for score in scores if score.method == method]) for method in methods]
+def rows_of(entries: Sequence[Entry]) -> list[Row]:
+    """Return a row for each entry."""
+    found = differences_of(entries)
+    return [_row(entry, [one for one in found if one.title == entry.title]) for entry in entries]
 
 
-def _row(method: str, scores: Sequence[Score]) -> Row:
-    pooled: dict[tuple[bool, str], float] = {}
-    per_case: dict[tuple[bool, str], tuple[float, float, float]] = {}
-    for experts in (True, False):
-        for measure, value in paper_measures(scores, experts).items():
-            pooled[experts, measure] = 100 * value
-            cases = case_means(scores, measure, experts)
-            low, high = bootstrap_interval(cases)
-            mean = mean_of_defined(cases)
-            per_case[experts, measure] = (100 * mean, 100 * low, 100 * high)
-    return Row(method, pooled, per_case)
+def _row(entry: Entry, differences: list[Difference]) -> Row:
+    pooled, missing = _pooled(entry)
+    failed = known_failures(entry)
+    several = len(entry.by_seed) > 1
+    notes = [failure.text(seed if several else None) for seed, failure in failed]
+    notes += _undefined(entry, missing)
+    per_case, defined = _per_case(entry)
+    networks = {(seed, score.fold) for seed, run in entry.by_seed.items() for score in run.scores}
+    everything = {*TABLE_1, *FURTHER}
+    return Row(
+        entry.title,
+        entry.method,
+        {key: _mean(values) for key, values in pooled.items()},
+        {key: _spread(values) for key, values in pooled.items()},
+        per_case,
+        defined,
+        everything if failed else {key for key, folds in missing.items() if folds},
+        len({score.case for run in entry.by_seed.values() for score in run.scores}),
+        len(networks),
+        len(entry.by_seed),
+        notes,
+        differences,
+    )
 
 
-def markdown(rows: Sequence[Row], about: str) -> str:
-    """Return the table, and a table of means over cases, as Markdown with the caption ``about``."""
-    head = ["", *(f"{name} {AGAINST[experts]}" for experts in AGAINST for name in ("Dice", "Pre", "Rec"))]
-    ours = [[TITLES[row.method], *(f"{value:.1f}" for value in row.pooled.values())] for row in rows]
-    paper = [
-        [
-            f"*{TITLES[row.method]}, paper*",
-            *(f"*{value:.1f}*" for part in PAPER[row.method] for value in part),
-        ]
-        for row in rows
+def _pooled(entry: Entry) -> tuple[dict[Key, list[float]], dict[Key, list[str]]]:
+    """Return each measure's values by seed, in percent, and the folds that are not in its mean, as text."""
+    found: dict[Key, list[float]] = {key: [] for key in TABLE_1}
+    missing: dict[Key, list[str]] = {key: [] for key in TABLE_1}
+    for seed, run in entry.by_seed.items():
+        for experts in (True, False):
+            for measure, (value, folds) in paper_measures(run.scores, experts).items():
+                found[experts, measure].append(100 * value)
+                if folds < len(run.folds):
+                    missing[experts, measure].append(f"{folds} of {len(run.folds)} (seed {seed})")
+    return found, missing
+
+
+def _undefined(entry: Entry, missing: dict[Key, list[str]]) -> list[str]:
+    """Return what is left out where no network failed, as the recall of folds without any lesion."""
+    if known_failures(entry):
+        return []
+    return [
+        f"{SHOWN[measure].name} against {'the experts' if experts else 'STAPLE'}: "
+        f"undefined in some folds, mean of {', '.join(folds)}"
+        for (experts, measure), folds in missing.items()
+        if folds
     ]
-    lines = [line for pair in zip(ours, paper, strict=True) for line in pair]
-    cases = [
-        [
-            TITLES[row.method],
-            *(f"{mean:.1f}{_interval(low, high)}" for mean, low, high in row.per_case.values()),
-        ]
-        for row in rows
-    ]
-    return (
-        f"# Table 1\n\n{about}.\n\n"
-        "Percent, against the experts (mean over them) and against STAPLE's mask. Voxels of a fold's cases are "
-        "counted together, then folds are averaged, as in the paper; the paper's values, of MSSEG-2016, in italics. "
-        "What is undefined, as the precision of empty predictions, is left out of the means.\n\n"
-        f"{markdown_of(head, lines)}\n"
-        "Mean over cases, with 95 % intervals (expanded percentile bootstrap) where there are two cases or more:\n\n"
-        f"{markdown_of(head, cases)}"
-    )
 
 
-def facts_of(rows: Sequence[Row], out: Path) -> dict[str, Any]:
-    """Return the table as plain data, for JSON: an entry for each method, reference and measure."""
-    table = [
-        {
-            "method": row.method,
-            "against": AGAINST[experts],
-            "measure": measure,
-            "pooled": number_or_null(value),
-            **dict(
-                zip(("case_mean", "case_low", "case_high"), number_or_null(row.per_case[key]), strict=True)
-            ),
-        }
-        for row in rows
-        for key, value in row.pooled.items()
-        for experts, measure in [key]
-    ]
-    return {"folder": recorded(out), "table": table}
+def _per_case(entry: Entry) -> tuple[dict[Key, tuple[float, float, float]], dict[Key, int]]:
+    """Return the mean over cases and seeds with its interval, and the number of cases in it."""
+    means: dict[Key, tuple[float, float, float]] = {}
+    counts: dict[Key, int] = {}
+    for key in (*TABLE_1, *FURTHER):
+        values = SHOWN[key[1]].scale * entry.values(key)
+        low, high = two_way_interval(values)
+        means[key] = _mean(values.ravel().tolist()), low, high
+        counts[key] = int((~np.isnan(values)).any(axis=0).sum())
+    return means, counts
 
 
-def _interval(low: float, high: float) -> str:
-    """Return an interval in brackets; nothing below two cases, which have none."""
-    return "" if math.isnan(low) else f" ({low:.1f}–{high:.1f})"
+def _mean(values: Sequence[float]) -> float:
+    defined = [value for value in values if not math.isnan(value)]
+    return float(np.mean(defined)) if defined else math.nan
 
 
-def csv_bytes(rows: Sequence[Row]) -> bytes:
-    """Serialise the table with a line for each method, reference and measure."""
-    lines = []
-    for row in rows:
-        for experts, against in AGAINST.items():
-            paper = dict(zip(MEASURES, PAPER[row.method][not experts], strict=True))
-            for measure in MEASURES:
-                values = (row.pooled[experts, measure], paper[measure], *row.per_case[experts, measure])
-                lines.append([row.method, against, measure, *(f"{value:.6g}" for value in values)])
-    return csv_of(
-        ("method", "against", "measure", "pooled", "paper", "case_mean", "case_low", "case_high"), lines
-    )
-
-
-def latex(rows: Sequence[Row]) -> str:
-    """Return the table for a paper, with the published values in brackets."""
-    body = "".join(
-        f"{TITLES[row.method]} & {' & '.join(_cells(row.pooled, PAPER[row.method]))} \\\\\n" for row in rows
-    )
-    return (
-        "% Dice, precision, recall in percent; in brackets those of Kats et al., MICCAI 2019, Table 1.\n"
-        "\\begin{tabular}{lrrrrrr}\n\\hline\n"
-        " & \\multicolumn{3}{c}{experts} & \\multicolumn{3}{c}{STAPLE} \\\\\n"
-        f" & {' & '.join(['Dice', 'Pre', 'Rec'] * 2)} \\\\\n\\hline\n{body}\\hline\n\\end{{tabular}}\n"
-    )
-
-
-def _cells(
-    pooled: Mapping[tuple[bool, str], float], paper: tuple[tuple[float, ...], tuple[float, ...]]
-) -> list[str]:
-    values = (value for part in paper for value in part)
-    return [f"{ours:.1f} ({theirs:.1f})" for ours, theirs in zip(pooled.values(), values, strict=True)]
+def _spread(values: Sequence[float]) -> float:
+    defined = [value for value in values if not math.isnan(value)]
+    return float(np.std(defined, ddof=1)) if len(defined) > 1 else math.nan

@@ -15,16 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dilation.conditional import soften
-from ...errors import FusionWarning, ImageError
+from ...errors import FastfuseError, FusionWarning, ImageError
 from ...fusion.methods.dilated import dilated_staple
 from ...fusion.methods.simplified import simplified_soft_staple
 from ...fusion.methods.soft_staple import soft_staple
 from ...fusion.methods.staple import staple
 from ...fusion.result import Fusion
 from ...images.nifti import nifti_bytes
+from ...images.paths import shown
 from ...images.reading import read
 from ...images.sidecar import number_or_null, sidecar_bytes, sidecar_path
-from ..cohort.loading import LoadedCase
+from ..cohort.loading import LoadedCase, hash_of
 from ..files import json_of, write_all
 from ..options import ConsensusOptions
 
@@ -63,10 +64,10 @@ def consensus_of(
     for method in methods:
         path = folder / f"{method}.nii.gz"
         now = _key(key, method, options)
-        if _kept_key(path) == now:
-            with suppress(ImageError):  # a damaged file is made again
-                found[method] = np.asarray(read(path).data, np.float32)
-                continue
+        kept = _kept(path, now, tell)
+        if kept is not None:
+            found[method] = kept
+            continue
         say(f"fusing {folder.name} by {method}")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FusionWarning)
@@ -88,21 +89,37 @@ def fuse_case(
     mask = case.brain if options.brain else None
     shared: dict[str, Any] = {"prior": options.prior, "mask": mask, "threads": threads}
     if method == "staple":
-        return staple(case.masks, **shared)
+        return staple(case.masks, labels=None, **shared)
     if method == "dilated-staple":
-        return dilated_staple(case.masks, case.images["FLAIR"], **shared, **_growth(options))
+        return dilated_staple(case.masks, case.images["FLAIR"], **shared, **growth_of(case, options))
     fuse = soft_staple if method == "soft-staple" else simplified_soft_staple
     return fuse(votes, m_step="em" if options.m_step == "em" else "paper", **shared)
 
 
 def _soften(case: LoadedCase, options: ConsensusOptions, threads: int) -> Sequence[Any]:
     roi = case.brain if options.brain else None
-    return soften(case.masks, case.images["FLAIR"], roi=roi, threads=threads, **_growth(options))
+    return soften(case.masks, case.images["FLAIR"], roi=roi, threads=threads, **growth_of(case, options))
 
 
-def _growth(options: ConsensusOptions) -> dict[str, Any]:
+def growth_of(case: LoadedCase, options: ConsensusOptions) -> dict[str, Any]:
+    """Return the options of the conditional dilation, with the case's voxel size where a radius in mm needs it.
+
+    Raises
+    ------
+    FastfuseError
+        If the radius reaches no neighbour: nothing would grow.
+    """
     names = ("size", "label", "iterations", "threshold", "scope")
-    return {name: getattr(options, name) for name in names}
+    growth = {name: getattr(options, name) for name in names}
+    if not options.radius_mm:
+        return growth
+    spacing_mm = case.like.grid.spacing_mm
+    if options.radius_mm < min(spacing_mm) * (1 - 1e-6):
+        raise FastfuseError(
+            f"consensus.radius_mm is {options.radius_mm:g}: {case.case.name} has voxels of {min(spacing_mm):.4g} mm and "
+            "more, of which none is so near to a mask; give at least that"
+        )
+    return {**growth, "radius_mm": options.radius_mm, "spacing_mm": spacing_mm}
 
 
 def _key(inputs: str, method: str, options: ConsensusOptions) -> str:
@@ -112,10 +129,16 @@ def _key(inputs: str, method: str, options: ConsensusOptions) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _kept_key(path: Path) -> str | None:
-    """Return the key of a saved consensus; None if there is none, or its JSON is damaged."""
+def _kept(path: Path, key: str, tell: Callable[[str], None]) -> Volume | None:
+    """Return a saved consensus; None if there is none, or not as it was made of these files and options."""
     facts = json_of(sidecar_path(path))
-    return facts.get("key") if path.exists() and isinstance(facts, dict) else None
+    if not path.exists() or not isinstance(facts, dict) or facts.get("key") != key:
+        return None
+    if facts.get("sha256") == hash_of(path):
+        with suppress(ImageError):
+            return np.asarray(read(path).data, np.float32)
+    tell(f"{shown(path)}: is not as it was written; fused again")
+    return None
 
 
 def _keep(path: Path, fusion: Fusion, case: LoadedCase, more: dict[str, Any]) -> None:
@@ -129,4 +152,5 @@ def _keep(path: Path, fusion: Fusion, case: LoadedCase, more: dict[str, Any]) ->
         **more,
     }
     image = nifti_bytes(path, fusion.probability, case.like, f"fastfuse {fusion.method}")
+    facts["sha256"] = hashlib.sha256(image).hexdigest()
     write_all({path: image, sidecar_path(path): sidecar_bytes(facts)})

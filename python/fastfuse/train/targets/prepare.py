@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ from torch import Tensor, nn
 
 from ...errors import ImageError
 from ...images.image import Image
+from ...images.nifti import nifti_bytes
 from ...images.paths import shown
+from ..cohort.common_grid import OwnGrid, PlacedCase, brain_of, grid_hashes, on_grid
 from ..cohort.loading import LoadedCase, load_case
 from ..cohort.msseg import Case
-from ..options import METHODS, ExperimentOptions
+from ..options import METHODS, ExperimentOptions, GridOptions
 from .consensus import consensus_of
-from .slices import Frame, Slices, brain_of, common_size, normalised
+from .slices import Frame, Slices, common_size, normalised
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Prepared:
     ----------
     images : Tensor of float32, shape (z, channels, x, y)
     targets : dict of str to Tensor of float32, shape (z, x, y)
-        Each method's consensus.
+        Each method's consensus; those of methods in ``binary`` are cut to 0 and 1.
     frame : Frame
         Position of the slices in the volume.
     shape : tuple of int
@@ -40,6 +44,9 @@ class Prepared:
     pixel_mm : tuple of float
     like : Image
         FLAIR's affine and header, without its voxels.
+    own : OwnGrid or None
+        The grid of the case's files, where it is another.
+    binary : frozenset of str
     """
 
     case: Case
@@ -50,11 +57,14 @@ class Prepared:
     brain: Tensor
     pixel_mm: tuple[float, float]
     like: Image
+    own: OwnGrid | None = None
+    binary: frozenset[str] = frozenset()
 
     def slices(self, method: str, device: torch.device) -> Slices:
         """Return images and one method's target on a device."""
         lesions = (self.targets["staple"] >= 0.5).any(dim=2).any(dim=1).numpy()
-        return Slices(self.images.to(device), self.targets[method].to(device), self.pixel_mm, lesions)
+        images, target = self.images.to(device), self.targets[method].to(device)
+        return Slices(images, target, self.pixel_mm, lesions, method in self.binary)
 
     def widened(self, size: tuple[int, int]) -> Prepared:
         """Return the same case in slices of ``size``, padded with 0."""
@@ -80,6 +90,16 @@ class Prepared:
         """Return predicted slices as a volume in the order of the case's files, 0 outside the brain."""
         return self.frame.paste((slices * self.brain).numpy(), self.shape)
 
+    def files(self, slices: Tensor, on_grid: Path, own: Path, what: str) -> dict[Path, bytes]:
+        """Return predicted slices as files: on the grid of all cases, and on the case's own, the last of them."""
+        volume = self.volume(slices)
+        files = {on_grid: nifti_bytes(on_grid, volume, self.like, what)}
+        if own != on_grid:
+            like = self.like if self.own is None else self.own.like
+            back = volume if self.own is None else self.own.volume(volume, self.like.affine)
+            files[own] = nifti_bytes(own, back, like, what)
+        return files
+
 
 def prepare(
     cases: Sequence[Case],
@@ -100,44 +120,74 @@ def prepare(
     say, tell : callable
         Called with each step, and with each warning.
     """
-    prepared = []
+    prepared, volumes = [], []
     for case, key in zip(cases, keys, strict=True):
         say(f"{case.name}: reading")
-        prepared.append(_prepare_case(case, key, options, folder / case.name, say, tell))
+        loaded = load_case(case, fix_flips=options.fix_flips, gaps=True)
+        check_images(loaded)
+        placed = on_grid(loaded, options.grid)
+        volumes += placed.volumes
+        key = key_on(key, options.grid)
+        prepared.append(_prepare_case(placed, key, options, folder / case.name, say, tell))
+    if volumes:
+        low, high = min(volumes), max(volumes)
+        tell(f"on one grid the raters' masks have {low:.2f} to {high:.2f} times their own volume")
     size = common_size([one.frame for one in prepared], 2**options.network.depth)
     return {one.case.name: one.widened(size) for one in prepared}
 
 
+def key_on(key: str, options: GridOptions) -> str:
+    """Return the hash of a case's files with that of the grid that they are brought to."""
+    if not options.used:
+        return key
+    facts = [key, asdict(options), grid_hashes(options)]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
 def _prepare_case(
-    case: Case,
+    placed: PlacedCase,
     key: str,
     options: ExperimentOptions,
     folder: Path,
     say: Callable[[str], None],
     tell: Callable[[str], None],
 ) -> Prepared:
-    loaded = load_case(case, fix_flips=options.fix_flips)
-    _check(loaded)
+    loaded = placed.loaded
+    for remark in placed.remarks:
+        tell(f"warning: {loaded.case.name}: {remark}")
     if loaded.brain is None:
-        tell(f"{case.name}: no brain mask; the brain is taken to be where FLAIR is not 0")
+        tell(f"{loaded.case.name}: no brain mask; the brain is taken to be where FLAIR is not 0")
     methods = [method for method in METHODS if method in (*options.methods, "staple")]
     consensus = consensus_of(loaded, methods, options.consensus, folder, key=key, say=say, tell=tell)
+    images = prepare_images(placed)
+    binary = frozenset(method for method in methods if options.training.binary(method))
+    targets = {
+        method: _tensor(images.frame.cut((found >= 0.5).astype(np.float32) if method in binary else found))
+        for method, found in consensus.items()
+    }
+    return replace(images, targets=targets, binary=binary)
+
+
+def prepare_images(placed: PlacedCase) -> Prepared:
+    """Cut a case's images to slices around its brain; there is no target yet."""
+    loaded = placed.loaded
     brain = brain_of(loaded.brain, loaded.images["FLAIR"])
     frame = Frame.around(brain, loaded.like.affine)
     sides = [loaded.like.grid.spacing_mm[axis] for axis in frame.axes]
     return Prepared(
-        case,
+        loaded.case,
         _tensor(normalised(loaded.images, brain, frame)),
-        {method: _tensor(frame.cut(probability)) for method, probability in consensus.items()},
+        {},
         frame,
         brain.shape,
         _tensor(frame.cut(brain)),
         (sides[0], sides[1]),
         replace(loaded.like, data=np.empty(0)),
+        placed.own,
     )
 
 
-def _check(loaded: LoadedCase) -> None:
+def check_images(loaded: LoadedCase) -> None:
     """Refuse images that no network can learn from, and an empty brain."""
     for name, image in loaded.images.items():
         if not np.isfinite(image).all():

@@ -31,12 +31,15 @@ class Slices:
         Edges of a pixel in x and y.
     lesions : ndarray of bool, shape (z,)
         Slices with lesions, by one rule for all targets, so that all targets have the same batches.
+    binary : bool
+        Whether the target is 0 and 1, and must stay so when slices are rotated.
     """
 
     images: Tensor
     target: Tensor
     pixel_mm: tuple[float, float]
     lesions: NDArray[np.bool_]
+    binary: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,3 @@ def normalised(images: Mapping[str, NDArray[Any]], brain: NDArray[Any], frame: F
         mean, spread = float(held.mean()), float(held.std())
         slices[:, channel] = np.where(inside, (values - mean) / (spread or 1.0), 0)
     return slices
-
-
-def brain_of(brain: NDArray[Any] | None, flair: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return the brain mask; without one, where FLAIR is not 0; the whole volume if that is empty."""
-    inside = (flair if brain is None else brain) != 0
-    return inside if inside.any() else np.ones_like(inside)

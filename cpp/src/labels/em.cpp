@@ -1,0 +1,141 @@
+#include "labels/em.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+#include <utility>
+
+namespace fastfuse {
+namespace {
+
+constexpr double least_mass = 1; // voxels; a truth that holds fewer never settles
+
+class Iteration {
+  public:
+    Iteration(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
+              LabelRates rates, double voxels, RowTruths& truths, const Team& team)
+        : table_(table), options_(options), m_step_(m_step), voxels_(voxels), truths_(truths), team_(team),
+          moved_(static_cast<std::size_t>(table.raters) * table.kinds()),
+          of_rater_(static_cast<std::size_t>(table.raters)), counts_(team) {
+        fit_.rates = std::move(rates);
+        fit_.undetermined.resize(moved_.size());
+    }
+
+    LabelFit run(const RowTruths* start) {
+        if (!start) fit_.sums = expect(fit_.rates);
+        fit_.converged = step(start ? *start : truths_, start ? mass_of(*start) : fit_.sums.mass);
+        while (goes_on())
+            fit_.converged = options_.acceleration == Acceleration::squarem ? accelerated_steps() : step();
+        return std::move(fit_);
+    }
+
+  private:
+    bool goes_on() const {
+        return !fit_.converged && static_cast<int>(fit_.log_likelihood.size()) < options_.max_iter;
+    }
+
+    LabelSums expect(const LabelRates& rates) {
+        return expectation(table_, rates.theta, rates.prior, truths_, team_);
+    }
+
+    std::vector<double> mass_of(const RowTruths& truths) const {
+        std::vector<double> mass(table_.kinds());
+        for (std::size_t k = 0; k < truths.code.size(); ++k)
+            mass[truths.code[k]] += truths.weight[k];
+        return mass;
+    }
+
+    // M-step: new rates from truths, which hold c w.
+    void maximise(const RowTruths& truths, const std::vector<double>& mass) {
+        const std::size_t labels = table_.kinds();
+        team_.run(table_.raters, [&](std::int64_t job, const Worker& worker) {
+            const auto rater = static_cast<int>(job);
+            auto& counts = counts_.of(worker, [&] { return std::vector<double>(labels * labels); });
+            std::fill(counts.begin(), counts.end(), 0.0);
+            count(table_, truths, rater, counts.data(), worker);
+            const auto place = static_cast<std::size_t>(job) * labels;
+            of_rater_[static_cast<std::size_t>(job)] =
+                m_step_.maximise(rater, counts.data(), fit_.rates.theta, moved_.data() + place,
+                                 fit_.undetermined.data() + place);
+        });
+        if (options_.estimates_prior)
+            for (std::size_t a = 0; a < labels; ++a)
+                fit_.rates.prior[a] = mass[a] / voxels_;
+    }
+
+    // How far rates moved, of truths that hold a voxel.
+    double move() const {
+        double most = 0;
+        for (std::size_t k = 0; k < moved_.size(); ++k)
+            if (fit_.sums.mass[k % table_.kinds()] >= least_mass) most = std::max(most, moved_[k]);
+        return most;
+    }
+
+    // Of rates that no M-step made.
+    double log_prior(const LabelRates& rates) {
+        team_.run(table_.raters, [&](std::int64_t job, const Worker&) {
+            of_rater_[static_cast<std::size_t>(job)] = m_step_.log_prior(static_cast<int>(job), rates.theta);
+        });
+        return log_prior();
+    }
+    double log_prior() const { return std::accumulate(of_rater_.begin(), of_rater_.end(), 0.0); }
+
+    void arrive(LabelSums sums, double log_prior_there) {
+        fit_.sums = std::move(sums);
+        fit_.log_likelihood.push_back(fit_.sums.log_likelihood);
+        fit_.log_prior.push_back(log_prior_there);
+    }
+
+    // Returns whether the rates have converged.
+    bool step(const RowTruths& truths, const std::vector<double>& mass) {
+        maximise(truths, mass);
+        const double prior_there = log_prior();
+        arrive(expect(fit_.rates), prior_there);
+        return move() <= options_.tol;
+    }
+    bool step() { return step(truths_, fit_.sums.mass); }
+
+    // Two steps, then a jump, kept where the value that EM climbs does not fall. Returns whether the rates
+    // have converged.
+    bool accelerated_steps() {
+        const LabelRates first = fit_.rates;
+        if (step()) return true;
+        if (!goes_on()) return false;
+        const LabelRates second = fit_.rates;
+        maximise(truths_, fit_.sums.mass);
+        const double prior_of_third = log_prior();
+        if (move() > options_.tol) {
+            LabelRates beyond =
+                extrapolate(first, second, fit_.rates, fit_.sums.mass, options_.estimates_prior);
+            LabelSums sums = expect(beyond);
+            const double prior_there = log_prior(beyond);
+            if (sums.log_likelihood + prior_there >= fit_.log_likelihood.back() + fit_.log_prior.back()) {
+                fit_.rates = std::move(beyond);
+                arrive(std::move(sums), prior_there);
+                return false;
+            }
+        }
+        arrive(expect(fit_.rates), prior_of_third);
+        return move() <= options_.tol;
+    }
+
+    const LabelTable& table_;
+    const LabelOptions& options_;
+    const Maximisation& m_step_;
+    double voxels_;
+    RowTruths& truths_;
+    const Team& team_;
+    std::vector<double> moved_;    // at i * K + a
+    std::vector<double> of_rater_; // log p(θ_i)
+    PerThread<std::vector<double>> counts_;
+    LabelFit fit_;
+};
+
+} // namespace
+
+LabelFit em(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
+            LabelRates rates, const RowTruths* start, double voxels, RowTruths& truths, const Team& team) {
+    return Iteration(table, options, m_step, std::move(rates), voxels, truths, team).run(start);
+}
+
+} // namespace fastfuse

@@ -1,0 +1,224 @@
+// From a table of tuples to rates and truths.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "labels/em.hpp"
+#include "labels/expectation.hpp"
+#include "labels/maximisation.hpp"
+#include "labels/truths.hpp"
+#include "votes/blocks.hpp"
+
+namespace fastfuse {
+namespace {
+
+constexpr double floor_of_rate = 1e-12; // where rates meet votes that they were not estimated on
+constexpr std::int64_t quick = 20'000;  // rates and candidates of a problem on which EM costs next to nothing
+
+// Each label's share of all votes.
+std::vector<double> shares_of(const LabelTable& table) {
+    const std::vector<double> volume = volume_of(table);
+    const std::size_t labels = table.kinds();
+    const double votes = std::accumulate(volume.begin(), volume.end(), 0.0);
+    std::vector<double> shares(labels);
+    for (std::size_t k = 0; k < volume.size(); ++k)
+        shares[k % labels] += volume[k];
+    for (double& share : shares)
+        share /= votes;
+    return shares;
+}
+
+// w times c.
+void weigh(const LabelTable& table, RowTruths& truths) {
+    for (std::size_t row = 0; row < table.counts.size(); ++row)
+        for (auto k = static_cast<std::size_t>(truths.first[row]);
+             k < static_cast<std::size_t>(truths.first[row + 1]); ++k)
+            truths.weight[k] *= table.counts[row];
+}
+
+Matrices counts_of(const LabelTable& table, const RowTruths& truths, const Team& team) {
+    Matrices counts(table.raters, table.kinds());
+    team.run(table.raters, [&](std::int64_t job, const Worker& worker) {
+        const auto rater = static_cast<int>(job);
+        count(table, truths, rater, counts.of_rater(rater), worker);
+    });
+    return counts;
+}
+
+// ITK's first rates: p(truth a | vote b) of the voxels where one label has most votes.
+Matrices rates_of_untied(const LabelTable& table, RowTruths guess, const Team& team) {
+    for (std::size_t row = 0; row < table.counts.size(); ++row)
+        if (guess.first[row + 1] - guess.first[row] > 1)
+            for (auto k = static_cast<std::size_t>(guess.first[row]);
+                 k < static_cast<std::size_t>(guess.first[row + 1]); ++k)
+                guess.weight[k] = 0;
+    Matrices rates = counts_of(table, guess, team);
+    const std::size_t labels = table.kinds();
+    for (std::size_t run = 0; run < rates.entries().size(); run += labels) {
+        double* of_vote = rates.entries().data() + run;
+        double whole = 0;
+        for (std::size_t a = 0; a < labels; ++a)
+            whole += of_vote[a];
+        for (std::size_t a = 0; a < labels && whole > 0; ++a)
+            of_vote[a] /= whole;
+    }
+    return rates;
+}
+
+// Sets the labels that a rater does not know as possible with all of their votes.
+void allow_fixed(const Matrices& fixed, Matrices& support) {
+    for (std::size_t k = 0; k < fixed.entries().size(); ++k)
+        if (!std::isnan(fixed.entries()[k])) support.entries()[k] = fixed.entries()[k];
+}
+
+// Extrapolations may lead to a lower maximum than plain EM finds. Where EM costs next to nothing, it runs
+// without them too, and the higher end is kept.
+LabelFit accelerated(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
+                     const LabelRates& rates, const RowTruths* start, double voxels, RowTruths& truths,
+                     const Team& team) {
+    constexpr double slack = 1e-3; // in nats
+    const std::size_t size = rates.theta.entries().size() + truths.code.size();
+    const bool twice = options.acceleration != Acceleration::none && static_cast<std::int64_t>(size) <= quick;
+    RowTruths others;
+    if (twice) others = truths;
+    LabelFit fit = em(table, options, m_step, rates, start, voxels, truths, team);
+    if (!twice) return fit;
+    LabelOptions plain = options;
+    plain.acceleration = Acceleration::none;
+    LabelFit slow = em(table, plain, m_step, rates, start, voxels, others, team);
+    const auto reached = [](const LabelFit& one) { return one.log_likelihood.back() + one.log_prior.back(); };
+    return reached(slow) > reached(fit) + slack ? slow : fit;
+}
+
+std::vector<double> in_rows(const Matrices& theta, const std::vector<std::uint8_t>& undetermined) {
+    const std::size_t labels = theta.labels();
+    std::vector<double> confusion(theta.entries().size());
+    for (std::size_t k = 0; k < confusion.size(); ++k) {
+        const std::size_t i = k / (labels * labels), b = k / labels % labels, a = k % labels;
+        confusion[(i * labels + a) * labels + b] =
+            undetermined[i * labels + a] ? std::numeric_limits<double>::quiet_NaN() : theta.entries()[k];
+    }
+    return confusion;
+}
+
+// Of raters and consensus: Σ c w of each label, over all voxels, over those that a rater votes on, and over
+// those to which they give the label.
+void compare(const LabelTable& table, LabelEstimate& estimate) {
+    const std::size_t labels = table.kinds();
+    const RowTruths& truths = estimate.truths;
+    estimate.mass.assign(labels, 0);
+    estimate.seen.assign(static_cast<std::size_t>(table.raters) * labels, 0);
+    estimate.agreed = estimate.seen;
+    for (std::size_t row = 0; row < table.counts.size(); ++row)
+        for (std::int64_t k = truths.first[row]; k < truths.first[row + 1]; ++k) {
+            const std::size_t a = truths.code[static_cast<std::size_t>(k)];
+            const double held = table.counts[row] * truths.weight[static_cast<std::size_t>(k)];
+            estimate.mass[a] += held;
+            for (std::size_t i = 0; i < static_cast<std::size_t>(table.raters); ++i) {
+                const Code vote = table.codes_of(static_cast<int>(i))[row];
+                if (vote != no_code) estimate.seen[i * labels + a] += held;
+                if (vote == a) estimate.agreed[i * labels + a] += held;
+            }
+        }
+}
+
+// Raters' rates against the share of the votes.
+LabelEstimate of_votes_alone(const LabelTable& table, const LabelOptions& options,
+                             const std::vector<double>& shares, const Team& team) {
+    LabelEstimate estimate;
+    estimate.truths = first_guess(table, LabelStart::vote, options.weights, team.watch());
+    estimate.converged = true;
+    estimate.prior = shares;
+    RowTruths weighed = estimate.truths;
+    weigh(table, weighed);
+    Matrices theta(table.raters, table.kinds());
+    std::vector<std::uint8_t> undetermined(static_cast<std::size_t>(table.raters) * table.kinds());
+    std::vector<double> moved(table.kinds());
+    const Maximisation m_step({}, shares, {});
+    const Matrices counts = counts_of(table, weighed, team);
+    for (int i = 0; i < table.raters; ++i)
+        m_step.maximise(i, counts.of_rater(i), theta, moved.data(),
+                        undetermined.data() + static_cast<std::size_t>(i) * table.kinds());
+    estimate.confusion = in_rows(theta, undetermined);
+    return estimate;
+}
+
+LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const std::vector<double>& shares,
+                    double voxels, const Team& team) {
+    Watch& watch = team.watch();
+    const std::size_t labels = table.kinds();
+    Matrices fixed = unknown_rows(table, options.unknown, shares, watch);
+    const Maximisation m_step(options, shares, fixed);
+    RowTruths start = first_guess(table, options.start, {}, watch);
+    weigh(table, start);
+    const bool of_itk = options.start == LabelStart::itk;
+    LabelRates rates{of_itk ? rates_of_untied(table, start, team)
+                            : Matrices(table.raters, labels, 1 / static_cast<double>(labels)),
+                     options.prior.empty() ? shares : options.prior};
+    std::optional<Matrices> support;
+    if (!m_step.leaves_zeros()) {
+        support = of_itk ? rates.theta : counts_of(table, start, team);
+        allow_fixed(fixed, *support);
+    }
+    RowTruths truths = candidates_of(table, options.candidates, support ? &*support : nullptr, watch);
+    LabelFit fit =
+        accelerated(table, options, m_step, rates, of_itk ? nullptr : &start, voxels, truths, team);
+    posterior(table, fit.rates.theta, fit.rates.prior, truths, team);
+    LabelEstimate estimate;
+    estimate.confusion = in_rows(fit.rates.theta, fit.undetermined);
+    estimate.prior = std::move(fit.rates.prior);
+    estimate.log_likelihood = std::move(fit.log_likelihood);
+    estimate.log_prior = std::move(fit.log_prior);
+    estimate.iterations = static_cast<int>(estimate.log_likelihood.size());
+    estimate.converged = fit.converged;
+    estimate.truths = std::move(truths);
+    return estimate;
+}
+
+} // namespace
+
+std::vector<double> volume_of(const LabelTable& table) {
+    const std::size_t labels = table.kinds();
+    std::vector<double> volume(static_cast<std::size_t>(table.raters) * labels);
+    for (int i = 0; i < table.raters; ++i)
+        for (std::size_t row = 0; row < table.counts.size(); ++row)
+            if (const Code code = table.codes_of(i)[row]; code != no_code)
+                volume[static_cast<std::size_t>(i) * labels + code] += table.counts[row];
+    return volume;
+}
+
+LabelEstimate estimate_labels(const LabelTable& table, const LabelOptions& options, const ShouldStop& ask) {
+    const Team team(is_small(table.size(), table.raters) ? 1 : options.threads, ask);
+    const double voxels = std::accumulate(table.counts.begin(), table.counts.end(), 0.0);
+    if (voxels == 0) throw BadInput(BadInput::Kind::empty_mask);
+    const std::vector<double> shares = shares_of(table);
+    LabelEstimate estimate = options.votes_alone ? of_votes_alone(table, options, shares, team)
+                                                 : by_em(table, options, shares, voxels, team);
+    estimate.voxels = voxels;
+    compare(table, estimate);
+    return estimate;
+}
+
+RowTruths apply_labels(const LabelTable& table, const std::vector<double>& confusion,
+                       const std::vector<double>& prior, Candidates candidates, int threads,
+                       const ShouldStop& ask) {
+    const Team team(is_small(table.size(), table.raters) ? 1 : threads, ask);
+    const std::size_t labels = table.kinds();
+    Matrices theta(table.raters, labels);
+    for (std::size_t k = 0; k < confusion.size(); ++k) {
+        const std::size_t i = k / (labels * labels), a = k / labels % labels, b = k % labels;
+        const double rate = confusion[k];
+        theta.of_rater(static_cast<int>(i))[b * labels + a] =
+            std::isnan(rate) ? 1 / static_cast<double>(labels) : std::clamp(rate, floor_of_rate, 1.0);
+    }
+    RowTruths truths = candidates_of(table, candidates, nullptr, team.watch());
+    posterior(table, theta, prior, truths, team);
+    return truths;
+}
+
+} // namespace fastfuse

@@ -1,0 +1,1 @@
+"""Fusion of label maps: K labels in the place of two."""

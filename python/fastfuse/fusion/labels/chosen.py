@@ -1,0 +1,110 @@
+"""Which labels are fused, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...inputs.checks import whole_number
+from ...inputs.names import enumerated
+
+MOST_LABELS = 65535
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a fusion.
+
+    Attributes
+    ----------
+    values : tuple of int
+        In ascending order; a label's code is its place.
+    names : tuple of str
+        What they are called; empty without names.
+    """
+
+    values: tuple[int, ...]
+    names: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> list[str]:
+        """What messages and tables call the labels."""
+        return list(self.names) or [str(value) for value in self.values]
+
+    def code(self, label: object, what: str = "label") -> int:
+        """Return the code of a label or of its name.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming it, if it is none of the labels.
+        """
+        if isinstance(label, str):
+            if label in self.names:
+                return self.names.index(label)
+            known = f"the names are {enumerated(self.names)}" if self.names else "the labels have no names"
+            raise ValueError(f"{what} is {label!r}: {known}")
+        value = whole_number(label, what)
+        if value not in self.values:
+            raise ValueError(f"{what} is {value}: the labels are {enumerated(list(map(str, self.values)))}")
+        return self.values.index(value)
+
+    def codes(self, labels: Any, what: str = "labels") -> list[int]:
+        """Return the codes of one label, or of several."""
+        if isinstance(labels, str) or not isinstance(labels, Iterable):
+            return [self.code(labels, what)]
+        found = [self.code(label, what) for label in labels]
+        if not found:
+            raise ValueError(f"{what} is empty: give at least one label")
+        return list(dict.fromkeys(found))
+
+
+def checked_labels(labels: Any) -> Labels | None:
+    """Return the labels that were asked for; None for all that occur.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming what is no label, or stands there twice.
+    """
+    if isinstance(labels, str):
+        if labels != "all":
+            raise ValueError(
+                f"labels is {labels!r}: it must be 'all', a list of integers, or a mapping of them to names"
+            )
+        return None
+    if isinstance(labels, Mapping):
+        return _of_names(labels)
+    if not isinstance(labels, Iterable):
+        raise TypeError(
+            f"labels is {labels!r}: it must be 'all', a list of integers, or a mapping of them to names"
+        )
+    return Labels(_sorted(labels))
+
+
+def _of_names(names: Mapping[Any, Any]) -> Labels:
+    values = _sorted(names)
+    by_value = {whole_number(label, "labels"): name for label, name in names.items()}
+    called = [by_value[value] for value in values]
+    for value, name in zip(values, called, strict=True):
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"labels[{value}] is {name!r}: a name is a text")
+        if called.count(name) > 1:
+            raise ValueError(f"labels holds the name {name!r} twice: each label needs a name of its own")
+    return Labels(values, tuple(called))
+
+
+def _sorted(labels: Iterable[Any]) -> tuple[int, ...]:
+    values = [whole_number(label, "labels") for label in labels]
+    if not values:
+        raise ValueError("labels is empty: give the labels to fuse, or 'all'")
+    found = tuple(sorted(set(values)))
+    if len(found) < len(values):
+        twice = next(value for value in found if values.count(value) > 1)
+        raise ValueError(f"labels holds {twice} twice")
+    if len(found) > MOST_LABELS:
+        raise ValueError(f"labels holds {len(found)} labels: at most {MOST_LABELS:,} can be fused")
+    if abs(found[0]) > 2**53 or abs(found[-1]) > 2**53:
+        raise ValueError("labels holds a number beyond 2^53: labels there can no longer be told apart")
+    return found

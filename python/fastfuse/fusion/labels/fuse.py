@@ -1,0 +1,233 @@
+"""A fusion of label maps on one screen: place the maps, find their labels, tabulate, estimate, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import warn
+from ...inputs.checks import check_choice, check_dtype
+from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ...inputs.threads import remarks_on_threads
+from ..backends import labels as core
+from ..backends.labels import CoreLabelEstimate, CoreLabelOptions, CoreLabelTable, TupleConsensus
+from ..case import Case
+from ..options import Options
+from ..pipeline import fuse_votes
+from ..registry import method_called
+from ..result import Fusion
+from ..votes import Votes
+from .binary import BinaryConsensus
+from .chosen import Labels, checked_labels
+from .declared import LabelsLike
+from .options import LabelMethod, LabelOptions, dirichlet_for, prior_for, unknown_for, weights_for
+from .remarks import remarks_on
+from .result import LabelFusion, same_undecided
+
+MOST_RATES = 1 << 27  # of all raters' confusion matrices: 1 GiB
+
+
+def fuse_labels(
+    raters: RatersLike,
+    method: LabelMethod = "staple",
+    *,
+    labels: LabelsLike = "all",
+    options: LabelOptions | None = None,
+    axis: int | None = None,
+    mask: VoxelsLike | None = None,
+    present: RatersLike | None = None,
+    names: Sequence[str] | None = None,
+    dtype: DTypeOfResult = "float32",
+) -> LabelFusion:
+    """Fuse label maps, and warn of what is doubtful."""
+    votes = Votes(raters, mask, present, dtype=dtype, axis=axis, names=names)
+    fusion, remarks = fuse_label_votes(votes, method, labels, options or LabelOptions())
+    warn(remarks)
+    return fusion
+
+
+def fuse_label_votes(
+    votes: Votes, method: LabelMethod, labels: Any, options: LabelOptions
+) -> tuple[LabelFusion, list[str]]:
+    """Return the fusion of label maps, and what makes it doubtful."""
+    check_choice(method, "method", ("staple", "majority"))
+    asked, options = checked_labels(labels), options.checked()
+    options.check_method(method)
+    case = Case.of(votes.listed(), Options(missing=options.missing, threads=options.threads))
+    arrays = case.in_memory_order()
+    with core.refusals_explained(case, asked.values if asked else ()):
+        chosen = asked or Labels(tuple(core.find(arrays, options.missing, options.threads)))
+        if not chosen.values:
+            raise ValueError("every vote is missing: there is no label to fuse")
+        same_undecided(options.undecided, chosen)
+        _check_size(chosen, case)
+        table = core.tabulate(arrays, chosen.values, options.missing, options.threads)
+        if len(chosen.values) == 2 and options.are_binary():
+            return _as_masks(case, method, chosen, options, table)
+        found = core.estimate(table, _core_options(method, options, chosen, table, case))
+    consensus = TupleConsensus(
+        table, found.truths, case.shape, case.axes, check_dtype(votes.dtype), options.threads
+    )
+    fusion = _fusion_of(found, table.volume, consensus, method, chosen, options, case)
+    return fusion, case.remarks + remarks_on(fusion, options, case.given.places) + remarks_on_threads()
+
+
+def _check_size(labels: Labels, case: Case) -> None:
+    rates = len(case.given.arrays) * len(labels.values) ** 2
+    if rates > MOST_RATES:
+        raise ValueError(
+            f"{len(labels.values)} labels of {len(case.given.arrays)} raters make confusion matrices of {rates:.2g} numbers: "
+            "fuse fewer labels, by labels=[...]"
+        )
+
+
+def _core_options(
+    method: LabelMethod, options: LabelOptions, labels: Labels, table: CoreLabelTable, case: Case
+) -> CoreLabelOptions:
+    many = len(labels.values) > 2
+    volume = table.volume
+    asked = CoreLabelOptions()
+    asked.votes_alone = method == "majority"
+    asked.weights = _of_readers(weights_for(options.weights, case.given.count), case)
+    asked.start = ("plurality" if many else "vote") if options.init == "auto" else options.init
+    asked.candidates = ("voted" if many else "all") if options.candidates == "auto" else options.candidates
+    asked.confusion = options.confusion
+    asked.estimates_prior = isinstance(options.prior, str) and options.prior == "estimate"
+    asked.prior = prior_for(options.prior, labels)
+    asked.performance_prior = dirichlet_for(
+        options.performance_prior, labels, volume, float(table.counts.sum())
+    )
+    of_all = np.zeros((case.given.count, len(labels.values)))
+    of_all[case.given.places] = volume
+    asked.unknown = _of_readers(unknown_for(options.knows, labels, all_names(case), of_all), case)
+    asked.tol, asked.max_iter = options.tol, options.max_iter
+    asked.acceleration, asked.threads = options.acceleration, options.threads
+    return asked
+
+
+def all_names(case: Case) -> list[str]:
+    """Return what messages call the raters, those who did not read the case too."""
+    read = dict(zip(case.given.places, case.given.names, strict=True))
+    given = case.votes.names
+    return [read.get(i) or (given[i] if given else f"rater {i}") for i in range(case.given.count)]
+
+
+def _of_readers(values: list[Any], case: Case) -> list[Any]:
+    """Return the entries of the raters who read the case."""
+    return [values[place] for place in case.given.places] if values else []
+
+
+def _fusion_of(
+    found: CoreLabelEstimate,
+    volume: NDArray[np.float64],
+    consensus: TupleConsensus,
+    method: LabelMethod,
+    labels: Labels,
+    options: LabelOptions,
+    case: Case,
+) -> LabelFusion:
+    ppv = np.divide(found.agreed, volume, out=np.full_like(volume, np.nan), where=volume > 0)
+    both = found.seen + volume
+    dice = np.divide(2 * found.agreed, both, out=np.full_like(volume, np.nan), where=both > 0)
+    return LabelFusion(
+        labels=labels.values,
+        label_names=labels.names,
+        raters=tuple(all_names(case)),
+        confusion=_for_all(found.confusion, case, np.nan),
+        prior=found.prior,
+        log_likelihood=found.log_likelihood,
+        log_prior=found.log_prior,
+        n_iter=found.iterations,
+        converged=found.converged,
+        method=method,
+        n_voxels=int(found.voxels),
+        volume=_for_all(volume, case, 0.0),
+        consensus_volume=found.mass,
+        ppv=_for_all(np.minimum(ppv, 1), case, np.nan),
+        dice=_for_all(np.minimum(dice, 1), case, np.nan),
+        consensus=consensus,
+        undecided=options.undecided,
+    )
+
+
+def _for_all(values: NDArray[np.float64], case: Case, absent: float) -> NDArray[np.float64]:
+    """Return an array with entries for all raters, of whom some did not read the case."""
+    if len(case.given.places) == case.given.count:
+        return values
+    of_all = np.full((case.given.count, *values.shape[1:]), absent)
+    of_all[case.given.places] = values
+    return of_all
+
+
+def _as_masks(
+    case: Case, method: LabelMethod, labels: Labels, options: LabelOptions, table: CoreLabelTable
+) -> tuple[LabelFusion, list[str]]:
+    """Fuse two labels as masks of the larger one: the same bits as without ``labels``."""
+    high = labels.values[1]
+    raters = [
+        None if array is None else _mask_of(array, high, options.missing) for array in case.given.listed()
+    ]
+    votes = replace(case.votes, raters=raters, doubts=())
+    binary = Options(
+        prior=_binary_prior(options.prior, labels),
+        missing=options.missing,
+        tol=options.tol,
+        max_iter=options.max_iter,
+        acceleration=options.acceleration,
+        threads=options.threads,
+    )
+    if method == "majority":
+        binary = Options(missing=options.missing, threads=options.threads)
+    fusion, remarks = fuse_votes(votes, method_called(method), binary)
+    return _labels_of(fusion, case, labels, table), [*case.remarks, *remarks]
+
+
+def _mask_of(array: NDArray[Any], label: int, missing: str) -> NDArray[Any]:
+    marked = (np.rint(array) if array.dtype.kind == "f" else array) == label
+    if missing == "nan" and array.dtype.kind == "f" and np.isnan(array).any():
+        return np.where(np.isnan(array), array, marked.astype(array.dtype))
+    return np.asarray(marked)
+
+
+def _binary_prior(prior: Any, labels: Labels) -> Any:
+    given = prior_for(prior, labels)
+    return given[1] if given else prior
+
+
+def _labels_of(fusion: Fusion, case: Case, labels: Labels, table: CoreLabelTable) -> LabelFusion:
+    """Return the fusion of masks as one of labels."""
+    hit, rejected = fusion.sensitivity, fusion.specificity
+    confusion = np.stack([np.stack([rejected, 1 - rejected], -1), np.stack([1 - hit, hit], -1)], 1)
+    outside = None if case.mask is None else np.asarray(case.mask == 0)
+    upper = np.asarray(fusion.probability)
+    mass = float(upper.sum(dtype=np.float64))
+    return LabelFusion(
+        labels=labels.values,
+        label_names=labels.names,
+        raters=tuple(all_names(case)),
+        confusion=confusion,
+        prior=np.array([1 - fusion.prior, fusion.prior]),
+        log_likelihood=fusion.log_likelihood,
+        log_prior=np.zeros_like(fusion.log_likelihood),
+        n_iter=fusion.n_iter,
+        converged=fusion.converged,
+        method=fusion.method,
+        n_voxels=fusion.n_voxels,
+        volume=_for_all(table.volume, case, 0.0),
+        consensus_volume=np.array([fusion.n_voxels - mass, mass]),
+        ppv=np.stack([fusion.npv, fusion.ppv], -1),
+        dice=np.stack([_dice_of_lower(fusion), fusion.dice], -1),
+        consensus=BinaryConsensus(upper, labels.values, outside),
+    )
+
+
+def _dice_of_lower(fusion: Fusion) -> NDArray[np.float64]:
+    """Return 2 sum (1 - w)(1 - q) / (sum (1 - w) + sum (1 - q)), from what is known of w and q; nan for 0/0."""
+    unmarked = fusion.n_read - fusion.volume
+    with np.errstate(invalid="ignore", divide="ignore"):
+        seen = 2 * fusion.volume * fusion.ppv / fusion.dice - fusion.volume  # sum w
+        return 2 * unmarked * fusion.npv / (fusion.n_read - seen + unmarked)

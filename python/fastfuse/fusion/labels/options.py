@@ -1,0 +1,208 @@
+"""The options of a fusion of label maps, checked against its raters and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...inputs.checks import check_choice, check_count, check_number, check_tolerance, whole_number
+from ...inputs.names import enumerated
+from ..options import Acceleration, Missing, Options
+from .chosen import Labels
+from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit
+
+LabelMethod = Literal["staple", "majority"]
+
+OF_MEAN_LABEL = 0.05  # of the mean voxels of a foreground label: the belief of performance_prior "auto"
+ON_DIAGONAL = 0.9
+BACKGROUND = 0
+WORDS = {
+    "init": LabelInit,
+    "candidates": Candidates,
+    "confusion": ConfusionModel,
+    "missing": Missing,
+    "acceleration": Acceleration,
+}
+ROUNDING = 1e-6  # by which a prior's sum may miss 1
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """The options of a fusion of label maps; "auto" where the default depends on the number of labels."""
+
+    init: LabelInit = "auto"
+    candidates: Candidates = "auto"
+    confusion: ConfusionModel = "full"
+    prior: Any = "mean"
+    performance_prior: Any = "auto"
+    knows: Knows = field(default_factory=dict)
+    weights: Sequence[float] | None = None
+    undecided: int | None = None
+    missing: Missing = "error"
+    tol: float = 1e-7
+    max_iter: int = 1000
+    acceleration: Acceleration = "none"
+    threads: int = 0
+
+    @classmethod
+    def of(cls, options: Options, asked: AskedLabels) -> LabelOptions:
+        """Take those of all fusions, and what is asked of label maps beside them."""
+        shared = {name: getattr(options, name) for name in SHARED}
+        return cls(
+            **shared,
+            candidates=asked.candidates,
+            confusion=asked.confusion,
+            knows={} if asked.knows is None else asked.knows,
+            weights=asked.weights,
+            undecided=asked.undecided,
+        )
+
+    def checked(self) -> LabelOptions:
+        """Check what can be checked without the votes."""
+        for name, kind in WORDS.items():
+            check_choice(getattr(self, name), name, get_args(kind))
+        undecided = None if self.undecided is None else whole_number(self.undecided, "undecided")
+        if not isinstance(self.knows, Mapping):
+            raise TypeError(f"knows is {self.knows!r}: it must map raters to the labels that they know")
+        return replace(
+            self,
+            undecided=undecided,
+            performance_prior=_checked_dirichlet(self.performance_prior),
+            tol=check_tolerance(self.tol),
+            max_iter=check_count(self.max_iter, "max_iter", least=1),
+            threads=check_count(self.threads, "threads", least=0),
+        )
+
+    def are_binary(self) -> bool:
+        """Tell whether the fusion of two labels is that of masks."""
+        return (
+            self.init in ("auto", "vote")
+            and self.candidates in ("auto", "all")
+            and self.confusion == "full"
+            and self.performance_prior in (None, "auto")
+            and not self.knows
+            and self.weights is None
+            and self.undecided is None
+        )
+
+    def check_method(self, method: LabelMethod) -> None:
+        """Refuse options that the method does not have."""
+        if method == "staple":
+            if self.weights is not None:
+                raise ValueError(
+                    "weights are given: staple finds how much each rater counts; choose majority"
+                )
+            return
+        plain = LabelOptions()
+        for name in ("init", "candidates", "confusion", "prior", "performance_prior", "knows"):
+            value = getattr(self, name)
+            differs = value is not getattr(plain, name) if name == "prior" else value != getattr(plain, name)
+            if differs and value != "mean":
+                raise ValueError(
+                    f"{name} is {value!r}: majority has no such option; leave it out, or choose staple"
+                )
+
+
+def _checked_dirichlet(prior: Any) -> Any:
+    """Return "auto", None, or the belief in voxels and the share of it on the diagonal."""
+    if prior is None or (isinstance(prior, str) and prior == "auto"):
+        return prior
+    what = (
+        f"performance_prior is {prior!r}: of label maps it must be 'auto', None, or (s, d): s voxels of belief, more than "
+        "0, and the share d of them on the diagonal, from 0 to 1"
+    )
+    try:
+        belief, diagonal = prior
+        belief = check_number(belief, "s", "positive", lambda x: 0 < x <= 1e12)
+        diagonal = check_number(diagonal, "d", "a share", lambda x: 0 <= x <= 1)
+    except (TypeError, ValueError):
+        raise ValueError(what) from None
+    return belief, diagonal
+
+
+def dirichlet_for(
+    asked: Any, labels: Labels, volume: NDArray[np.float64], voxels: float
+) -> tuple[float, float] | None:
+    """Return the belief in voxels and the share of it on the diagonal; None for none."""
+    if asked is None or isinstance(asked, tuple):
+        return asked
+    if len(labels.values) <= 2 or not volume.any():
+        return None
+    shares = volume.sum(axis=0) / volume.sum()
+    foreground = [
+        share for label, share in zip(labels.values, shares, strict=True) if label != BACKGROUND and share
+    ]
+    if not foreground:
+        return None
+    return OF_MEAN_LABEL * float(np.mean(foreground)) * voxels, ON_DIAGONAL
+
+
+def prior_for(asked: Any, labels: Labels) -> list[float]:
+    """Return the prior of each label; nothing for "mean" and "estimate"."""
+    if isinstance(asked, str):
+        check_choice(asked, "prior", ("mean", "estimate"), "a probability for each label")
+        return []
+    if isinstance(asked, Mapping):
+        codes = [labels.code(label, "prior") for label in asked]
+        given = np.full(len(labels.values), np.nan)
+        given[codes] = list(asked.values())
+        if np.isnan(given).any():
+            lacking = labels.called[int(np.isnan(given).argmax())]
+            raise ValueError(f"prior has no probability for label {lacking}: give one for each label")
+    else:
+        given = np.asarray(asked, dtype=np.float64)
+    if given.shape != (len(labels.values),):
+        raise ValueError(
+            f"prior has shape {given.shape}: with {len(labels.values)} labels it must be 'mean', 'estimate' or "
+            f"{len(labels.values)} probabilities, in the order {enumerated(labels.called)}"
+        )
+    if not (given >= 0).all() or abs(given.sum() - 1) > ROUNDING:
+        raise ValueError(f"prior is {given.tolist()}: its entries must be probabilities that sum to 1")
+    return [float(value) for value in given / given.sum()]
+
+
+def unknown_for(
+    knows: Knows, labels: Labels, names: Sequence[str], volume: NDArray[np.float64]
+) -> list[list[int]]:
+    """Return the codes of the labels that each rater does not know; nothing where all know all."""
+    if not knows:
+        return []
+    unknown: list[list[int]] = [[] for _ in names]
+    for rater, known in knows.items():
+        place = _place_of(rater, names)
+        codes = labels.codes(known, f"knows[{rater!r}]")
+        unknown[place] = [code for code in range(len(labels.values)) if code not in codes]
+        for code in unknown[place]:
+            if volume[place, code]:
+                raise ValueError(
+                    f"{names[place]} holds label {labels.called[code]} at {volume[place, code]:.0f} voxels: knows says that "
+                    "they do not know it; add it there, or set it to 0 in their map"
+                )
+    return unknown
+
+
+def weights_for(weights: Sequence[float] | None, raters: int) -> list[float]:
+    """Return the weight of each rater's vote; nothing where all count alike."""
+    if weights is None:
+        return []
+    given = np.asarray(weights, dtype=np.float64)
+    if given.shape != (raters,) or not (np.isfinite(given) & (given > 0)).all():
+        raise ValueError(
+            f"weights is {weights!r}: it must hold a positive number for each of the {raters} raters"
+        )
+    return [float(weight) for weight in given]
+
+
+def _place_of(rater: Any, names: Sequence[str]) -> int:
+    if isinstance(rater, str):
+        if rater not in names:
+            raise ValueError(f"knows names {rater!r}: the raters are {enumerated(names)}")
+        return list(names).index(rater)
+    place = whole_number(rater, "a rater in knows")
+    if not 0 <= place < len(names):
+        raise ValueError(f"knows names rater {place}: there are {len(names)}, from 0 to {len(names) - 1}")
+    return place

@@ -1,0 +1,76 @@
+"""Remarks on fusions of label maps that are legal but doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...inputs.names import enumerated, told
+from .chosen import Labels
+from .options import LabelOptions
+from .result import LabelFusion
+
+
+def remarks_on(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]) -> list[str]:
+    """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
+
+    ``places``: those of the raters who read the case.
+    """
+    remarks = _on_labels(fusion)
+    readers = int(np.count_nonzero(fusion.volume.sum(axis=1)))
+    if readers == 1:
+        return [*remarks, "there is one rater only: the consensus can only repeat their votes"]
+    if fusion.method == "majority":
+        return remarks
+    if not identified(len(fusion.labels), readers):
+        remarks.append(
+            f"{readers} raters do not determine confusion matrices of {len(fusion.labels)} labels: other ones explain the "
+            "votes as well; ask more raters, or take the majority vote"
+        )
+    remarks += _on_raters(fusion, options, places)
+    if not fusion.converged:
+        remarks.append(
+            f"EM has not converged after {fusion.n_iter} iterations: raise max_iter, or choose acceleration='squarem'"
+        )
+    return remarks
+
+
+def identified(labels: int, raters: int) -> bool:
+    """Tell whether the votes have as many degrees of freedom as the model: K^m - 1 >= m K (K - 1) + K - 1."""
+    return bool(labels**raters - 1 >= raters * labels * (labels - 1) + labels - 1)
+
+
+def _on_labels(fusion: LabelFusion) -> list[str]:
+    given = Labels(fusion.labels, fusion.label_names)
+    unseen = [
+        name
+        for name, voted in zip(given.called, np.any(fusion.volume > 0, axis=0).tolist(), strict=True)
+        if not voted
+    ]
+    if unseen:
+        return [f"nobody votes for label {enumerated(unseen)}: the probability is 0 everywhere"]
+    if len(fusion.labels) == 1:
+        return [f"all raters give label {given.called[0]} everywhere"]
+    return []
+
+
+def _on_raters(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]) -> list[str]:
+    """Doubt raters who never give a label that most others give: maybe they do not know it."""
+    given = Labels(fusion.labels, fusion.label_names)
+    votes = fusion.volume > 0
+    reads = np.asarray(votes.any(axis=1))
+    common = votes[reads].mean(axis=0) > 0.5
+    told_already = {str(rater) for rater in options.knows}
+    remarks = []
+    for i, name in enumerate(fusion.raters):
+        lacking = [given.called[a] for a in np.flatnonzero(common & ~votes[i])]
+        if reads[i] and lacking and not told_already & {name, str(i)}:
+            remarks.append(
+                f"{name} never gives label {enumerated(lacking)}, which most others give: if they do not know it, say so by "
+                "knows={rater: labels}, or it is voted down"
+            )
+    silent = [fusion.raters[i] for i in places if not reads[i]]
+    if silent:
+        remarks.append(told(silent, "has no vote", "have no vote"))
+    return remarks

@@ -1,0 +1,196 @@
+"""The result of a fusion of label maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import indent
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...inputs.checks import check_count, whole_number
+from ...inputs.names import counted
+from .chosen import Labels
+from .declared import Label
+
+MOST_SHOWN = 8  # labels
+Rates = NDArray[np.float64]
+
+
+class Consensus(Protocol):
+    """What is true at each voxel, for volumes on demand."""
+
+    def label(self, kind: np.dtype[Any], rank: int, undecided: int | None) -> NDArray[Any]:
+        """Return the label of each voxel that comes at this place from the most probable one."""
+
+    def ranked(self, rank: int) -> NDArray[Any]:
+        """Return the probability of that label."""
+
+    def probability(self, codes: Sequence[int]) -> NDArray[Any]:
+        """Return the probability that one of these labels is true."""
+
+    def entropy(self) -> NDArray[Any]:
+        """Return the entropy in nats."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelFusion:
+    """A consensus of label maps and what it says of the raters; K labels, in ascending order, and m raters.
+
+    Volumes are made when they are asked for. Outside the mask they are 0.
+
+    Attributes
+    ----------
+    labels : tuple of int
+        The K labels.
+    label_names : tuple of str
+        What they are called; empty if they were given without names.
+    raters : tuple of str
+        What the raters are called.
+    confusion : ndarray of float64, shape (m, K, K)
+        p(vote b | truth a) at [rater, a, b]; nan where nothing determines it: nobody thinks the label true at a voxel,
+        or the rater has no vote.
+    sensitivity : ndarray of float64, shape (m, K)
+        p(vote a | truth a), the diagonal of ``confusion``.
+    prior : ndarray of float64, shape (K,)
+        p(truth) that was used, before any vote.
+    log_likelihood : ndarray of float64, shape (n_iter,)
+        Of all votes, in nats, after each M-step.
+    log_prior : ndarray of float64, shape (n_iter,)
+        Of the confusion matrices under ``performance_prior``, without its constant; 0 without one. The sum of both is
+        what EM climbs.
+    n_iter : int
+        M-steps done; with acceleration, extrapolations that were kept count too.
+    converged : bool
+        Whether no rate moved by more than ``tol`` in the last M-step, of labels that hold a voxel.
+    method : str
+    n_voxels : int
+        Voxels inside the mask on which somebody votes.
+    volume : ndarray of float64, shape (m, K)
+        Voxels to which each rater gives each label.
+    consensus_volume : ndarray of float64, shape (K,)
+        Sum of each label's probability.
+    ppv : ndarray of float64, shape (m, K)
+        p(truth a | vote a) under the consensus; nan if the rater never gives the label.
+    dice : ndarray of float64, shape (m, K)
+        Dice's coefficient with the consensus.
+    """
+
+    labels: tuple[int, ...]
+    label_names: tuple[str, ...]
+    raters: tuple[str, ...]
+    confusion: Rates
+    prior: Rates
+    log_likelihood: Rates
+    log_prior: Rates
+    n_iter: int
+    converged: bool
+    method: str
+    n_voxels: int
+    volume: Rates
+    consensus_volume: Rates
+    ppv: Rates
+    dice: Rates
+    consensus: Consensus
+    undecided: int | None = None
+
+    @property
+    def sensitivity(self) -> Rates:
+        """p(vote a | truth a) of each rater and label, shape (m, K)."""
+        return np.diagonal(self.confusion, axis1=1, axis2=2)
+
+    def label(self) -> NDArray[Any]:
+        """Return the most probable label of each voxel, in the smallest type that holds the labels.
+
+        Labels whose probabilities differ by 1e-9 or less are tied: the largest wins, or ``undecided`` is written where it
+        was given.
+        """
+        return self.consensus.label(self._kind(), 0, self.undecided)
+
+    def confidence(self) -> NDArray[Any]:
+        """Return the probability of the most probable label."""
+        return self.consensus.ranked(0)
+
+    def entropy(self) -> NDArray[Any]:
+        """Return the entropy of each voxel's labels, in nats: 0 where one is certain, log K where all are alike."""
+        return self.consensus.entropy()
+
+    def probability(self, label: Label | Sequence[Label]) -> NDArray[Any]:
+        """Return the probability of a label, or that one of several is true.
+
+        Parameters
+        ----------
+        label : int, str, or sequence of them
+            A label or its name. Of several, such as the parts of a tumour, the exact sum.
+        """
+        return self.consensus.probability(self._labels().codes(label, "label"))
+
+    def top(self, count: int = 2) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the most probable labels and their probabilities, the most probable one first.
+
+        Where fewer labels may be true, the most probable one is repeated, with probability 0.
+
+        Returns
+        -------
+        labels : ndarray, shape (count, ...)
+        probabilities : ndarray, shape (count, ...)
+        """
+        count = check_count(count, "count", least=1)
+        if count > len(self.labels):
+            raise ValueError(f"count is {count}: there are {counted(len(self.labels), 'label')}")
+        labels = np.stack([self.consensus.label(self._kind(), rank, None) for rank in range(count)])
+        return labels, np.stack([self.consensus.ranked(rank) for rank in range(count)])
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return a row for each rater and label: a list of dicts, as ``pandas.DataFrame`` takes it."""
+        called = self._labels().called
+        return [
+            {
+                "rater": rater,
+                "label": label,
+                "name": name,
+                "sensitivity": float(self.confusion[i, a, a]),
+                "ppv": float(self.ppv[i, a]),
+                "dice": float(self.dice[i, a]),
+                "voxels": float(self.volume[i, a]),
+                "consensus_voxels": float(self.consensus_volume[a]),
+                "prior": float(self.prior[a]),
+            }
+            for i, rater in enumerate(self.raters)
+            for a, (label, name) in enumerate(zip(self.labels, called, strict=True))
+        ]
+
+    def _labels(self) -> Labels:
+        return Labels(self.labels, self.label_names)
+
+    def _kind(self) -> np.dtype[Any]:
+        """Return the smallest type that holds the labels, what is written where they are tied, and 0."""
+        held = [0, *self.labels, *([] if self.undecided is None else [self.undecided])]
+        if min(held) >= 0:
+            return np.min_scalar_type(max(held))
+        return np.promote_types(
+            np.min_scalar_type(min(held)), np.min_scalar_type(-max(held) - 1 if max(held) > 0 else -1)
+        )
+
+    def __repr__(self) -> str:
+        state = "converged" if self.converged else "not converged"
+        shown = self._labels().called[:MOST_SHOWN]
+        rates = np.array2string(self.sensitivity[:, :MOST_SHOWN], precision=4)
+        more = f" ... ({len(self.labels)})" if len(self.labels) > MOST_SHOWN else ""
+        return (
+            f"LabelFusion({self.method}, {counted(len(self.raters), 'rater')}, {counted(len(self.labels), 'label')}, "
+            f"{counted(self.n_voxels, 'voxel')}, {self.n_iter} iterations, {state})\n"
+            f"  labels {' '.join(shown)}{more}\n"
+            f"  sensitivity\n{indent(rates, '   ')}"
+        )
+
+
+def same_undecided(undecided: int | None, labels: Labels) -> int | None:
+    """Return what is written where labels are tied; refuse one of the labels."""
+    if undecided is not None and whole_number(undecided, "undecided") in labels.values:
+        raise ValueError(
+            f"undecided is {undecided}, which is one of the labels: choose a number that is none of them"
+        )
+    return undecided

@@ -1,0 +1,112 @@
+"""The networks of a finished run, for predictions of new cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import FastfuseError
+from ..images.paths import shown
+from .cohort.layout import MODALITIES
+from .cohort.loading import hash_of
+from .files import json_of
+from .network import checkpoint
+from .network.batches import predict
+from .network.model import inside, make_network
+from .network.precision import precision_of
+from .run import Run
+from .targets.prepare import Prepared
+
+NOTHING = "marks nothing in the cases that it was tested on"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network: where it lies, and the cases of the run that it was not trained on."""
+
+    run: Run
+    method: str
+    fold: int
+    sha256: str
+
+    @property
+    def path(self) -> Path:
+        """The file of its weights."""
+        return self.run.model(self.method, self.fold)
+
+    def has_seen(self, case: str | None) -> bool:
+        """Tell whether it was trained, or its epoch chosen, on a case of the run."""
+        return case is not None and case not in self.run.folds[self.fold - 1]
+
+    def probabilities(self, prepared: Prepared, device: torch.device) -> Tensor:
+        """Return its prediction in the slices of a case."""
+        content = checkpoint.load(self.path)
+        options = self.run.options
+        network = make_network(options.network, len(MODALITIES))
+        with checkpoint.fitting(self.path):
+            network.load_state_dict(content["network"])
+        with inside(options.network.model):
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return _predicted(network, prepared, content, options.training, device)
+
+
+def _predicted(
+    network: nn.Module, prepared: Prepared, content: Mapping[str, Any], training: Any, device: torch.device
+) -> Tensor:
+    """Return a network's prediction, made in slices as large as it has learnt from, if the case fits into them."""
+    wide = content.get("size", (0, 0))
+    own = prepared.images.shape[-2:]
+    grown = prepared.widened((max(own[0], wide[0]), max(own[1], wide[1])))
+    precision = precision_of(device, training.precision, predicting=True)
+    found = predict(network, grown.images, device, training.batch, precision)
+    x, y, _ = (a - b for a, b in zip(prepared.frame.start, grown.frame.start, strict=True))
+    return found[:, x : x + own[0], y : y + own[1]]
+
+
+def members_of(runs: Sequence[Run], method: str) -> tuple[list[Member], list[str]]:
+    """Return the networks of a method that have not failed, and what is left out and why.
+
+    Raises
+    ------
+    FastfuseError
+        If a network is missing, or none is left.
+    """
+    members, left_out = [], []
+    for run in runs:
+        for fold in range(1, len(run.folds) + 1):
+            path = run.model(method, fold)
+            where = f"seed {run.options.seed}, fold {fold}"
+            if (why := run.failure(method, fold)) is not None:
+                left_out.append(f"{where}: training failed ({why})")
+            elif not path.exists():
+                raise FastfuseError(
+                    f"{shown(path)}: is missing; end the run first, by fastfuse experiment --resume"
+                )
+            elif marks_nothing(run, method, fold):
+                left_out.append(f"{where}: {NOTHING}")
+            else:
+                run.check_kept(method, fold, path)
+                members.append(Member(run, method, fold, hash_of(path)))
+    if not members:
+        raise FastfuseError(
+            f"every network of {method} has failed ({'; '.join(left_out)}): train again, or take another"
+        )
+    return members, left_out
+
+
+def marks_nothing(run: Run, method: str, fold: int) -> bool:
+    """Tell whether a network's predictions are known to be empty, by their scores."""
+    counts = []
+    for name in run.folds[fold - 1]:
+        facts = json_of(run.prediction(method, name).with_name(f"{name}.json"))
+        try:
+            scored = next(iter(facts["scored"].values()))["scores"]
+            counts += [one["true_positives"] + one["false_positives"] for one in scored.values()]
+        except (KeyError, TypeError, AttributeError, StopIteration):
+            return False
+    return not any(counts)

@@ -1,0 +1,80 @@
+"""Finished runs, opened from their folders alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..errors import CohortError, FastfuseError
+from ..images.paths import shown
+from .cohort.msseg import Case, find_cases
+from .files import json_of
+from .narrator import Narrator
+from .network.workers import Workers
+from .options import options_from
+from .run import Run
+
+
+def open_runs(
+    folders: Sequence[Path], narrator: Narrator, *, cohort: Path | None = None, with_cases: bool = True
+) -> list[Run]:
+    """Return the runs in these folders; a folder with seed_0, seed_1, … in it holds several.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+    narrator : Narrator
+    cohort : Path, optional
+        The cohort's folder, where it is no longer where the run has read it.
+    with_cases : bool
+        Find the cases' files, too.
+
+    Raises
+    ------
+    FastfuseError
+        If a folder holds no run, or a case of the run is gone.
+    """
+    runs = []
+    for folder in folders:
+        seeds = sorted(folder.glob("seed_*/run.json"), key=lambda path: (len(path.parent.name), path))
+        paths = [folder / "run.json"] if (folder / "run.json").exists() else seeds
+        if not paths:
+            raise FastfuseError(
+                f"{shown(folder)}: holds no run.json, nor seed_0/run.json; give what `fastfuse experiment --out` wrote"
+            )
+        runs += [_open(path, narrator, cohort, with_cases) for path in paths]
+    return runs
+
+
+def _open(path: Path, narrator: Narrator, cohort: Path | None, with_cases: bool) -> Run:
+    record, folds = json_of(path), json_of(path.with_name("folds.json"))
+    try:
+        options = options_from(record["options"])
+        tested = folds["folds"] if "folds" in folds else [folds["test"]]
+        root = cohort or Path(record["cohort"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FastfuseError(
+            f"{shown(path)}: cannot be read as a run's, or folds.json beside it cannot; "
+            "make the run again with this version of fastfuse"
+        ) from error
+    own = path.parent / "consensus"
+    consensus = own if own.exists() else path.parent.parent / "consensus"  # which runs of several seeds share
+    names = [name for fold in tested for name in fold]
+    cases = _cases(root, "all" if options.train else options.split, names, path) if with_cases else {}
+    workers = Workers(torch.device("cpu"))
+    return Run(root, path.parent, options, cases, tested, workers, narrator, consensus)
+
+
+def _cases(root: Path, split: str, names: Sequence[str], path: Path) -> dict[str, Case]:
+    """Return the cases that the run has tested."""
+    try:
+        found = {case.name: case for case in find_cases(root, split)}
+    except CohortError as error:
+        raise CohortError(f"{error}; say by --cohort where the cohort of {shown(path)} is now") from None
+    if lost := [name for name in names if name not in found]:
+        raise CohortError(
+            f"{shown(root)}: {', '.join(lost)} of {shown(path)} not found; give the cohort by --cohort"
+        )
+    return {name: found[name] for name in names}

@@ -1,0 +1,66 @@
+"""The check of a cohort before a run begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..errors import CohortError
+from ..report.numbers import plural
+from .cohort.check import examine_cases
+from .cohort.layout import MODALITIES
+from .cohort.msseg import Case
+from .cohort.printing import lines_of
+from .cohort.problem import Problem
+from .cohort.voxel_sizes import mixed_grids
+from .narrator import Narrator
+from .options import ExperimentOptions
+
+
+def check_first(
+    cases: Sequence[Case],
+    hashes: Mapping[str, Mapping[str, str]],
+    options: ExperimentOptions,
+    narrator: Narrator,
+    *,
+    force: bool,
+) -> list[Problem]:
+    """Tell every problem of the cases, as ``fastfuse check`` does; with ``force``, return them.
+
+    Raises
+    ------
+    CohortError
+        If there are problems, without ``force``.
+    """
+    checked = examine_cases(cases, fix_flips=options.fix_flips, say=narrator.say)
+    problems = [*(problem for case in checked for problem in case.problems), *twins(hashes)]
+    grids = {case.case.name: case.grid for case in checked if case.grid is not None}
+    if not options.grid.used and (mixed := mixed_grids(grids)):
+        problems.append(mixed)
+    lines = list(lines_of(problems))
+    for line in lines:
+        narrator.tell(line)
+    if not problems:
+        return []
+    count = f"the cohort has {plural(len(problems), 'problem')}"
+    if not force:
+        raise CohortError(
+            f"{count} ({lines[0]}{'; ...' * (len(lines) > 1)}); correct them, or go on all the same by --force "
+            "(force=True)"
+        )
+    narrator.tell(f"warning: {count}; goes on by --force; listed in run.json")
+    return problems
+
+
+def twins(hashes: Mapping[str, Mapping[str, str]]) -> list[Problem]:
+    """Return a problem for each case with an image of an earlier one: one would be tested on what was learnt."""
+    owners: dict[str, str] = {}
+    found = []
+    for name, files in hashes.items():
+        for role in MODALITIES:
+            owner = owners.setdefault(files.get(role, f"{name} {role}"), name)
+            if owner != name:
+                what = f"is the same file as an image of {owner}"
+                found.append(
+                    Problem(name, role, what, "take one of the two out: the other would be tested on it")
+                )
+    return found

@@ -1,0 +1,1 @@
+"""Figures of a run, or of several, from arrays."""

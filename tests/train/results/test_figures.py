@@ -1,0 +1,119 @@
+"""Figures: outlines along the voxels' edges, the case in the middle, chosen epochs, failures."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+
+from fastfuse.report import plots
+from fastfuse.train.conclude import tabulate
+from fastfuse.train.figures import typical_case
+from fastfuse.train.finished import open_runs
+from fastfuse.train.narrator import Narrator
+from fastfuse.train.results.entries import entries_of
+from fastfuse.train.results.plots import brain, cases, training
+from fastfuse.train.results.plots.palette import FAILED
+from fastfuse.train.scoring import score
+
+from .made import empty, fail
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[Figure]:
+    """Figures that a module saves, kept instead."""
+    found: list[Figure] = []
+    monkeypatch.setattr(module, "save", lambda figure, path: found.append(figure))
+    return found
+
+
+def test_outlines_follow_the_edges() -> None:
+    """One pixel has four edges, half a pixel from its centre; a block of 2 × 3 has its perimeter."""
+    mask = np.zeros((5, 4), bool)
+    mask[2, 1] = True  # row 2, column 1
+    found = {tuple(map(tuple, edge)) for edge in plots.edges(mask)}
+    assert found == {
+        ((0.5, 1.5), (1.5, 1.5)),
+        ((0.5, 2.5), (1.5, 2.5)),
+        ((0.5, 1.5), (0.5, 2.5)),
+        ((1.5, 1.5), (1.5, 2.5)),
+    }
+    assert len(plots.edges(np.ones((2, 3)))) == 10
+    assert plots.edges(np.zeros((2, 3))).shape == (0, 2, 2)
+
+
+def test_the_image_shines_through() -> None:
+    ax = Figure().subplots()
+    plots.show(ax, np.ones((6, 6)), 1, "", (1.0, 2.0))
+    shown = plots.overlay(ax, np.linspace(0, 1, 36).reshape(6, 6))
+    assert float(np.max(shown.get_alpha())) <= 0.5
+    assert ax.get_aspect() == 2
+    plots.scale_bar(ax, (60, 60), (2.0, 2.0))
+    (bar,) = ax.lines
+    assert 2 * np.ptp(bar.get_xdata()) == pytest.approx(20)
+    assert ax.texts[-1].get_text() == "20 mm"
+
+
+def test_chosen_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folds differ in colour and mark; the lowest validation loss is marked, and what failed."""
+    epochs = np.array([[1, 0.9, np.nan], [2, 0.5, 0.6], [3, 0.4, np.nan], [4, 0.3, 0.7]])
+    one = training.History(1, epochs)
+    assert one.chosen == (2, 0.6)
+    assert training.History(1, epochs[[0, 2]]).chosen == (3, 0.4)
+    assert training.History(1, epochs[:0], "nan").chosen is None
+    figures = drawn(monkeypatch, training)
+    two, lost = training.History(2, epochs), training.History(3, epochs[:2], "the loss is nan")
+    training.draw_training(Path("t.png"), {"": {"STAPLE": [one, two, lost]}})
+    lines = figures[0].axes[0].lines
+    chosen = [line for line in lines if line.get_markeredgecolor() == "black"]
+    assert [line.get_xdata()[0] for line in chosen] == [2, 2]
+    assert len({(line.get_color(), line.get_marker()) for line in chosen}) == 2
+    failed = [line for line in lines if line.get_color() == FAILED]
+    assert [float(line.get_xdata()[0]) for line in failed] == [2]
+    assert "training failed" in [text.get_text() for text in figures[0].legends[0].get_texts()]
+
+
+def test_case_in_the_middle(finished: Path) -> None:
+    (run,) = open_runs([finished], Narrator(silent=True))
+    entries = entries_of([score(run, run.options.evaluation)])
+    dice = np.mean([entry.values((True, "dice"))[0] for entry in entries], axis=0)
+    assert typical_case(entries) == entries[0].cases[int(np.argsort(dice)[4])]
+
+
+def test_failures_are_marked(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crosses for a network that marks nothing, and below all values for one without predictions; n is less."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    empty(run, "staple", 1)
+    fail(run, "soft-staple", 2)
+    figures = drawn(monkeypatch, cases)
+    (opened,) = open_runs([run], Narrator(silent=True))
+    tabulate([opened], tmp_path / "out")
+    by_case, differences = figures
+    first = by_case.axes[0]
+    dots = [found for found in first.collections if isinstance(found, PathCollection)]
+    crosses = [found for found in dots if found.get_sizes()[:1] == [30] and len(found.get_offsets())]
+    assert [sorted(map(float, found.get_offsets()[:, 1])) for found in crosses] == [[0, 0, 0], [-2, -2, -2]]
+    assert [text.get_text() for text in first.texts] == ["n=9", "n=6"]
+    assert [text.get_text() for text in by_case.axes[1].texts] == ["n=6", "n=6"]  # precision
+    assert by_case.axes[2].get_title("left") == "recall"
+    assert "n=6" in differences.axes[0].texts[0].get_text()
+    assert (tmp_path / "out" / "figures" / "consensus.png").stat().st_size > 10_000
+
+
+def test_where_the_slice_is(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The title names case, centre and height; sides and scale bars are there."""
+    figures = drawn(monkeypatch, brain)
+    (opened,) = open_runs([finished], Narrator(silent=True))
+    entries = entries_of([score(opened, opened.options.evaluation)])
+    tabulate([opened], tmp_path / "out")
+    for figure in figures:
+        title = figure.get_suptitle()
+        assert str(typical_case(entries)) in title
+        assert "axial slice at S = " in title
+        words = {text.get_text() for ax in figure.axes for text in ax.texts}
+        assert {"R", "L"} < words
+        assert any(word.endswith(" mm") for word in words)

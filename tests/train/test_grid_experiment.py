@@ -1,0 +1,314 @@
+"""The experiment on cases of several voxel sizes, and targets of 0 and 1."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+
+from fastfuse import FastfuseError
+from fastfuse.demo.cohort import make_cohort
+from fastfuse.train.cohort.common_grid import load_for
+from fastfuse.train.cohort.loading import load_case
+from fastfuse.train.cohort.msseg import find_cases
+from fastfuse.train.experiment import run_experiment
+from fastfuse.train.network.batches import Pool
+from fastfuse.train.options import METHODS, ConsensusOptions, EvaluationOptions, make_options
+from fastfuse.train.predict import predict_cases
+from fastfuse.train.results.scores import score_case
+from fastfuse.train.results.table import Row
+from fastfuse.train.tables import make_tables
+from fastfuse.train.targets.consensus import consensus_of
+from fastfuse.train.targets.prepare import Prepared, prepare
+from fastfuse.train.targets.slices import Slices
+
+from ..command import run_here
+from .common import command, options
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+
+
+def finer(path: Path) -> None:
+    """Halve an image's voxels along its first two axes, by the nearest voxel."""
+    image = nib.load(path)
+    data = np.asanyarray(image.dataobj).repeat(2, 0).repeat(2, 1)
+    affine = image.affine @ np.diag([0.5, 0.5, 1, 1])
+    affine[:3, 3] = image.affine[:3, 3] - image.affine[:3, :2].sum(axis=1) / 4
+    nib.save(nib.Nifti1Image(data, affine), path)
+
+
+def with_a_finer_centre(cohort: Path, out: Path) -> Path:
+    shutil.copytree(cohort / "Training", out / "Training")
+    centre = sorted((out / "Training").iterdir())[1]
+    for path in centre.rglob("*.nii.gz"):
+        finer(path)
+    return out
+
+
+@pytest.fixture(scope="module")
+def mixed(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return with_a_finer_centre(cohort, tmp_path_factory.mktemp("mixed"))
+
+
+def points(rows: list[Row]) -> Iterator[float]:
+    """Yield every value of Table 1, in points."""
+    for row in rows:
+        yield from row.pooled.values()
+
+
+def test_mixed_sizes_are_refused(mixed: Path, tmp_path: Path) -> None:
+    done = run_here(tmp_path, *command(mixed, tmp_path / "r")[3:])
+    assert done.returncode == 2
+    assert "error: the cohort has 1 problem" in done.stderr
+    assert "6 x 6 x 6 mm in Patient_01, Patient_02, Patient_03 and 3 more; 3 x 3 x 6 mm in" in done.stderr
+    assert "--spacing 6" in done.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_mixed_sizes_by_force(mixed: Path, tmp_path: Path) -> None:
+    """A run that goes on all the same says so in its record; on one grid there is nothing to force."""
+    chosen = options("methods=staple", "training.epochs=1")
+    run_experiment(mixed, tmp_path / "r", chosen, only_folds=[1], force=True)
+    [problem] = json.loads((tmp_path / "r" / "run.json").read_text())["problems"]
+    assert "3 x 3 x 6 mm in Patient_04" in json.dumps(problem)
+
+
+def test_check_notes_mixed_sizes(mixed: Path, tmp_path: Path) -> None:
+    done = run_here(tmp_path, "check", str(mixed), columns=400)
+    assert done.returncode == 0
+    assert (
+        "note: Patient_04 and 2 other cases: voxels of 3 x 3 x 6 mm, most cases have 6 x 6 x 6 mm: fastfuse experiment "
+        "needs one size: --spacing 6" in " ".join(done.stdout.split())
+    )
+
+
+LEARNS = [
+    "methods=soft-staple", "network.width=4", "training.epochs=12", "training.steps=6",
+    "training.learning_rate=5e-3", "training.clip=0.5", "evaluation.cut=0.2",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def spaced(mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Row]]:
+    out = tmp_path_factory.mktemp("spaced") / "r"
+    return out, run_experiment(mixed, out, options(*LEARNS, "grid.spacing_mm=6"))
+
+
+@pytest.fixture(scope="module")
+def plain(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Row]]:
+    out = tmp_path_factory.mktemp("plain") / "r"
+    return out, run_experiment(cohort, out, options(*LEARNS))
+
+
+def test_one_grid_gives_the_same_table(plain: tuple[Path, list[Row]], spaced: tuple[Path, list[Row]]) -> None:
+    assert min(points(plain[1])) > 30
+    np.testing.assert_allclose(list(points(spaced[1])), list(points(plain[1])), atol=0.5)
+
+
+def test_new_cases_of_other_sizes(
+    plain: tuple[Path, list[Row]], spaced: tuple[Path, list[Row]], mixed: Path, tmp_path: Path
+) -> None:
+    """A run with a grid brings them to it; one without refuses them."""
+    case = find_cases(mixed)[4]
+    folder = case.images["FLAIR"].parents[1]
+    with pytest.raises(
+        FastfuseError, match=r"Patient_05: voxels of 3 x 3 x 6 mm, .* have learnt from 6 x 6 x 6 mm"
+    ):
+        predict_cases(plain[0], [folder], tmp_path / "a", device="cpu")
+    [found] = predict_cases(spaced[0], [folder], tmp_path / "b", device="cpu")
+    assert found.known_as == "Patient_05"
+    assert nib.load(found.path).shape == nib.load(case.images["FLAIR"]).shape
+
+
+def test_predictions_on_both_grids(spaced: tuple[Path, list[Row]], mixed: Path) -> None:
+    """Files lie on each case's own grid, those that are scored, and what is fused, on that of all."""
+    for case in find_cases(mixed):
+        folder = spaced[0] / "predictions" / "soft-staple"
+        own, common = (
+            nib.load(folder / f"{case.name}.nii.gz"),
+            nib.load(folder / "common" / f"{case.name}.nii.gz"),
+        )
+        flair = nib.load(case.images["FLAIR"])
+        assert own.shape == flair.shape
+        np.testing.assert_allclose(own.affine, flair.affine)
+        np.testing.assert_allclose(np.linalg.norm(common.affine[:3, :3], axis=0), 6)
+        fused = nib.load(spaced[0] / "consensus" / case.name / "soft-staple.nii.gz")
+        assert fused.shape == common.shape
+        brain = np.asanyarray(nib.load(case.brain).dataobj) > 0
+        assert not own.get_fdata()[~brain].any()
+        if own.shape == common.shape:
+            np.testing.assert_array_equal(own.get_fdata(), common.get_fdata())
+        else:
+            assert own.get_fdata().sum() / 4 == pytest.approx(common.get_fdata().sum(), rel=0.1)
+
+
+def test_a_lost_prediction_is_made_again(spaced: tuple[Path, list[Row]], mixed: Path, tmp_path: Path) -> None:
+    shutil.copytree(spaced[0], tmp_path / "r")
+    lost = tmp_path / "r" / "predictions" / "soft-staple" / "common" / "Patient_05.nii.gz"
+    before = lost.read_bytes()
+    lost.unlink()
+    run_experiment(mixed, tmp_path / "r", options(*LEARNS, "grid.spacing_mm=6"), resume=True)
+    assert lost.read_bytes() == before
+
+
+def test_the_grid_is_part_of_the_run(mixed: Path, tmp_path: Path) -> None:
+    """Another file of the same name is another grid."""
+    grid = tmp_path / "grid.nii.gz"
+    shutil.copy(find_cases(mixed)[0].images["FLAIR"], grid)
+    chosen = options("methods=staple", f"grid.file={grid}")
+    run_experiment(mixed, tmp_path / "r", chosen, only_folds=[1])
+    found = nib.load(tmp_path / "r" / "consensus" / "Patient_05" / "staple.nii.gz")
+    assert found.shape == nib.load(grid).shape
+    finer(grid)
+    with pytest.raises(FastfuseError, match="files of --grid have changed since the run began"):
+        run_experiment(mixed, tmp_path / "r", chosen, only_folds=[1], resume=True)
+
+
+def test_new_cases_on_the_grid_of_a_file(mixed: Path, tmp_path: Path) -> None:
+    """A grid that is a case's FLAIR is not taken for the case; one that has changed is refused."""
+    case = find_cases(mixed)[0]
+    grid = shutil.copy(case.images["FLAIR"], tmp_path / "grid.nii.gz")
+    chosen = options(*LEARNS[1:], "methods=staple", f"grid.file={grid}")
+    run_experiment(mixed, tmp_path / "r", chosen)
+    folder = case.images["FLAIR"].parents[1]
+    [found] = predict_cases(tmp_path / "r", [folder], tmp_path / "a", device="cpu")
+    assert found.known_as == case.name
+    assert found.seen_by == 1
+    finer(grid)
+    with pytest.raises(FastfuseError, match=r"grid\.nii\.gz: has changed since the run"):
+        predict_cases(tmp_path / "r", [folder], tmp_path / "b", device="cpu")
+    with pytest.raises(FastfuseError, match=r"grid\.nii\.gz: has changed since the run"):
+        make_tables([tmp_path / "r"], evaluation={"cut": 0.3})
+
+
+def test_flags(mixed: Path, tmp_path: Path) -> None:
+    done = run_here(
+        tmp_path, *command(mixed, tmp_path / "r", "--grid", "mni.nii.gz", "--only-folds", "1")[3:]
+    )
+    assert done.returncode == 2
+    assert "mni.nii.gz: cannot be read" in done.stderr
+    done = run_here(tmp_path, *command(mixed, tmp_path / "r", "--grid", "mni.nii.gz", "--spacing", "6")[3:])
+    assert "grid.spacing_mm and grid.file are both given" in done.stderr
+
+
+@pytest.mark.slow
+def test_one_grid_at_2_mm(tmp_path: Path) -> None:
+    make_cohort(tmp_path / "plain", per_center=3, spacing_mm=2.0)
+    mixed = with_a_finer_centre(tmp_path / "plain", tmp_path / "mixed")
+    few = ["folds=3", "methods=staple,soft-staple", "training.epochs=9"]
+    with pytest.raises(FastfuseError, match="--spacing 2 "):
+        run_experiment(mixed, tmp_path / "r", make_options("quick", None, few))
+    plain = run_experiment(tmp_path / "plain", tmp_path / "a", make_options("quick", None, few))
+    spaced = run_experiment(mixed, tmp_path / "b", make_options("quick", None, [*few, "grid.spacing_mm=2"]))
+    assert min(points(plain)) > 30
+    np.testing.assert_allclose(list(points(spaced)), list(points(plain)), atol=0.5)
+
+
+# --- targets ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def consensus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("consensus")
+
+
+def prepared(cohort: Path, consensus: Path, *more: str) -> Prepared:
+    case = find_cases(cohort)[0]
+    chosen = options(*more)
+    return prepare([case], ["key"], chosen, consensus, lambda _: None, lambda _: None)[case.name]
+
+
+@pytest.mark.parametrize(
+    ("target", "binary"), [("method", {"staple"}), ("binary", set(METHODS)), ("soft", set())]
+)
+def test_targets(cohort: Path, consensus: Path, target: str, binary: set[str]) -> None:
+    """STAPLE's network learns from its argmax, eq. (6), the others' from probabilities, unless all are alike."""
+    assert make_options("paper").training.target == make_options("quick").training.target == "method"
+    one = prepared(cohort, consensus, f"training.target={target}")
+    soft = prepared(cohort, consensus, "training.target=soft")
+    for method in METHODS:
+        slices = one.slices(method, torch.device("cpu"))
+        assert slices.binary == (method in binary)
+        assert set(torch.unique(slices.target).tolist()) == {0.0, 1.0} or method not in binary
+        expected = soft.targets[method]
+        assert ((expected > 0.01) & (expected < 0.99)).any()
+        torch.testing.assert_close(slices.target, (expected >= 0.5).float() if method in binary else expected)
+        np.testing.assert_array_equal(slices.lesions, soft.slices(method, torch.device("cpu")).lesions)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_binary_targets_stay_binary(binary: bool) -> None:
+    """A rotation interpolates; what is 0 and 1 is cut at 0.5, and keeps its size."""
+    target = torch.zeros(4, 32, 40)
+    target[:, 10:20, 12:25] = 1
+    slices = Slices(torch.zeros(4, 2, 32, 40), target, (1.0, 2.0), np.ones(4, bool), binary)
+    _, drawn = Pool([slices], 0.0, 20.0).draw(np.random.default_rng(0), 8)
+    assert (set(torch.unique(drawn).tolist()) == {0.0, 1.0}) == binary
+    np.testing.assert_allclose(drawn.sum(dim=(1, 2, 3)), 130, rtol=0.08)
+    _, still = Pool([slices], 0.0, 0.0).draw(np.random.default_rng(0), 8)
+    assert set(torch.unique(still).tolist()) == {0.0, 1.0}
+
+
+# --- mm --------------------------------------------------------------------------------------------------------
+
+
+def test_components_in_mm3_and_by_faces() -> None:
+    """Two cubes of 8 voxels that share a corner are one component of 26 neighbours, and two of 6."""
+    mask = np.zeros((6, 6, 6), np.float32)
+    mask[:2, :2, :2] = mask[2:4, 2:4, 2:4] = 1
+    truth = {"expert 1": mask > 0}
+
+    def kept(spacing: float, **more: float) -> int:
+        found = score_case(mask, truth, (spacing,) * 3, EvaluationOptions(**more))
+        return found["expert 1"].true_positives
+
+    assert kept(1.0) == 0
+    assert kept(1.0, least_voxels=9) == 0
+    assert kept(1.0, least_voxels=9, connectivity=26) == 16
+    assert kept(1.0, least_mm3=9) == 0
+    assert kept(2.0, least_mm3=9) == 16
+    assert kept(2.0, least_mm3=64) == 16
+    assert kept(2.0, least_mm3=65) == 0
+    for joined, lesions in ((6, 2), (18, 2), (26, 1)):
+        options = EvaluationOptions(least_voxels=1, connectivity=joined)
+        assert score_case(mask, truth, (2.0,) * 3, options)["expert 1"].truth_lesions == lesions
+
+
+def test_dilation_in_mm(cohort: Path, tmp_path: Path) -> None:
+    """Candidates are the voxels within a radius, on voxels of any shape; STAPLE does not grow."""
+    case = load_case(find_cases(cohort)[0])
+    chosen = ConsensusOptions(size=5.0)
+    methods = ["staple", "dilated-staple", "soft-staple"]
+    by = {
+        radius: consensus_of(case, methods, replace(chosen, radius_mm=radius), tmp_path / str(radius), key="")
+        for radius in (0.0, 6.0, 13.0)
+    }
+    np.testing.assert_array_equal(by[6.0]["staple"], by[0.0]["staple"])
+    for method in methods[1:]:
+        sizes = [float(one[method].sum()) for one in by.values()]
+        assert sizes[1] < sizes[2] < sizes[0]  # six dilations by 6 mm reach further
+    once = replace(chosen, iterations=1)
+    same = consensus_of(case, methods, once, tmp_path / "once", key="")
+    for method in methods:  # one dilation by the cross is a ball of one voxel's edge
+        np.testing.assert_array_equal(same[method], by[6.0][method])
+
+
+@pytest.mark.parametrize("radius", ["-1", "inf", "nan"])
+def test_radii_that_are_refused_early(radius: str) -> None:
+    with pytest.raises((FastfuseError, ValueError), match=r"consensus\.radius_mm"):
+        options(f"consensus.radius_mm={radius}")
+
+
+def test_a_radius_that_reaches_nothing(cohort: Path, tmp_path: Path) -> None:
+    case = load_for(find_cases(cohort)[0], options())
+    with pytest.raises(FastfuseError, match=r"consensus\.radius_mm is 5: Patient_01 has voxels of 6 mm"):
+        consensus_of(case, ["soft-staple"], ConsensusOptions(radius_mm=5.0), tmp_path, key="")
