@@ -256,7 +256,7 @@ class Common:
         if kind not in COVERING and data.dtype.kind in "biu":
             before = np.count_nonzero(image.data) * image.grid.voxel_mm3
             after = np.count_nonzero(data) * self.like.grid.voxel_mm3
-            volumes = f", which makes {after:g} mm³ of {before:g} mm³ that are not 0"
+            volumes = f"; what is not 0 was {before:g} mm³ and is now {after:g} mm³"
         sizes = sizes_apart(self.like.grid, image.grid)
         return data, f"resampled by the nearest voxel onto {self.name}{volumes}{sizes and f' ({sizes})'}"
 
