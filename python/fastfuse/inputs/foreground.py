@@ -262,10 +262,7 @@ def looks_grey(data: NDArray[Any], scale: float, inside: NDArray[Any] | None = N
 
 
 def fills_as_an_image(data: NDArray[Any], inside: NDArray[Any] | None = None) -> bool:
-    """Tell whether whole numbers from 0 on fill a head, and are so many, or so spread, as those of an image.
-
-    Labels of an atlas are fewer; numbered lesions fill less.
-    """
+    """Tell an image of whole numbers from an atlas, which has fewer, and from numbered lesions, which fill less."""
     values = _counted(data, inside)
     if not values.size or values.min() < 0 or bool(np.any(values != np.rint(values))):
         return False
