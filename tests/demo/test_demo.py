@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib.image
 import nibabel as nib
@@ -14,6 +15,7 @@ import fastfuse
 from fastfuse import cli
 from fastfuse.demo import case as demo
 from fastfuse.demo import phantom, printing
+from fastfuse.demo.cohort import make_cohort
 from fastfuse.evaluation.overlap import overlap
 
 SMALL = {"shape": (48, 56, 48), "spacing_mm": 3.8}
@@ -102,6 +104,79 @@ def test_existing_case_is_kept(made: tuple[Path, demo.DemoResult]) -> None:
         fastfuse.OutputError, match="exists already; choose another folder or pass --overwrite"
     ):
         demo.run(made[0], **SMALL)
+
+
+PATIENT = Path("Training", "Center_01", "Patient_01")
+OF_THE_CASE = [
+    "consensus.png",
+    "truth/Patient_01.nii.gz",
+    PATIENT / "Preprocessed_Data" / "FLAIR_preprocessed.nii.gz",
+    PATIENT / "Masks" / "Brain_Mask.nii.gz",
+    PATIENT / "Masks" / "ManualSegmentation_7.nii.gz",
+    PATIENT / "Masks" / "SoftSegmentation_3.nii.gz",
+    PATIENT / "Masks" / "Consensus_staple.nii.gz",
+]
+
+
+def files_below(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_file_that_is_written_was_looked_for(made: tuple[Path, demo.DemoResult]) -> None:
+    """Each one alone, where it is there already, keeps the demo from writing."""
+    folder, _ = made
+    written = {path.relative_to(folder) for path in files_below(folder)}
+    assert len(written) > 20
+    assert {Path(name) for name in OF_THE_CASE} <= written
+    for name in written:
+        with TemporaryDirectory() as other:
+            precious = Path(other, name)
+            precious.parent.mkdir(parents=True, exist_ok=True)
+            precious.write_bytes(b"precious")
+            with pytest.raises(fastfuse.OutputError, match=f"{name.name}: exists already; choose another"):
+                demo.run(Path(other), **SMALL)
+            assert files_below(Path(other)) == {precious: b"precious"}
+
+
+def test_a_case_of_another_origin_is_not_mixed(tmp_path: Path) -> None:
+    mine = tmp_path / PATIENT / "Masks" / "Consensus.nii.gz"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    with pytest.raises(fastfuse.OutputError, match="Patient_01: holds files that are not the demo's"):
+        demo.run(tmp_path, **SMALL)
+    assert files_below(tmp_path) == {mine: b"mine"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_case_is_not_written_into_a_cohort(tmp_path: Path, overwrite: bool) -> None:
+    make_cohort(tmp_path, per_center=1, spacing_mm=8)
+    before = files_below(tmp_path)
+    with pytest.raises(fastfuse.OutputError, match="holds a cohort, not one case; choose another folder"):
+        demo.run(tmp_path, overwrite=overwrite, **SMALL)
+    assert files_below(tmp_path) == before
+
+
+def test_overwrite_replaces_the_case_and_nothing_else(made: tuple[Path, demo.DemoResult]) -> None:
+    folder, _ = made
+    before = files_below(folder)
+    mine = folder / PATIENT / "Masks" / "mine.nii.gz"
+    mine.write_bytes(b"mine")
+    damaged = folder / PATIENT / "Masks" / "ManualSegmentation_2.nii.gz"
+    damaged.write_bytes(b"damaged")
+    demo.run(folder, overwrite=True, **SMALL)
+    after = files_below(folder)
+    assert after.pop(mine) == b"mine"
+    mine.unlink()
+    assert after == before
+
+
+def test_a_cohort_spares_the_truth_of_others(tmp_path: Path) -> None:
+    precious = tmp_path / "truth" / "Patient_02.nii.gz"
+    precious.parent.mkdir()
+    precious.write_bytes(b"precious")
+    with pytest.raises(fastfuse.OutputError, match=r"Patient_02\.nii\.gz: exists already"):
+        make_cohort(tmp_path, per_center=1, spacing_mm=8)
+    assert files_below(tmp_path) == {precious: b"precious"}
 
 
 def test_without_matplotlib(

@@ -340,3 +340,49 @@ def test_an_element_that_is_lacking_is_named(tmp_path: Path, name: str) -> None:
     found.save_as(tmp_path / "a.dcm")
     with pytest.raises(fastfuse.ImageError, match=rf"it lacks {name}"):
         reading.read(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize("kind", ["binary", "fractional", "label_map"])
+@pytest.mark.parametrize(
+    "fault", [{"Rows": 4}, {"Columns": 6}, {"Rows": 1}, {"NumberOfFrames": 5}, {"Rows": 4, "Columns": 6}]
+)
+def test_more_voxels_than_the_frames_say(tmp_path: Path, kind: str, fault: dict[str, int]) -> None:
+    """Voxels that follow the last one are those of a frame that was cut too short: all behind it are shifted."""
+    kinds = {} if kind == "binary" else {kind: True}
+    path = dicom_seg(tmp_path / "a.dcm", {"lesion": ONE}, empty=True, **kinds, **fault)
+    with pytest.raises(fastfuse.ImageError, match=r"a\.dcm: .*(follows? the last voxel|NumberOfFrames is 5)"):
+        reading.read(path)
+
+
+def test_a_byte_behind_the_voxels_is_said(tmp_path: Path) -> None:
+    """Less than a row of any frame shifts nothing; the byte that makes a length even is no doubt."""
+    mask = np.ones((9, 9, 3), np.uint8)
+    path = dicom_seg(tmp_path / "a.dcm", {"lesion": mask})
+    assert reading.read(path).remark is None
+    import pydicom
+
+    found = pydicom.dcmread(path)
+    found.PixelData += bytes(2)
+    found.save_as(path)
+    image = reading.read(path)
+    np.testing.assert_array_equal(image.data, mask)
+    assert "2 bytes follow the last voxel of 3 frames of 9 × 9 pixels" in str(image.remark)
+
+
+@pytest.mark.parametrize("name", ["Background", "nothing"])
+def test_background_is_no_segment(tmp_path: Path, name: str) -> None:
+    """A label map describes its background, too: it is not listed, and not chosen."""
+    import pydicom
+
+    path = dicom_seg(tmp_path / "a.dcm", {"lesion": ONE, "oedema": TWO}, label_map=True)
+    found = pydicom.dcmread(path)
+    background = pydicom.Dataset()
+    background.SegmentNumber, background.SegmentLabel = 0, name
+    found.SegmentSequence.insert(0, background)
+    found.save_as(path)
+    assert [one.name for one in reading.read(path).segments] == ["lesion", "oedema"]
+    with pytest.raises(fastfuse.ImageError, match="there is no segment") as caught:
+        reading.read(path, wanted=wanted(segments=(name,)))
+    assert f"no segment {name!r}" in str(caught.value)
+    chosen = reading.read(path, wanted=wanted(segments=("oedema",)))
+    np.testing.assert_array_equal(chosen.data, TWO)

@@ -114,7 +114,7 @@ def test_voxel_sizes_beside_an_sform(tmp_path: Path, value: float, code: int, pa
             [(SLOPE, "f", np.nan), (INTER, "f", 5)],
             "its scl_inter 5 and scl_slope nan are ignored: no scaling",
         ),
-        ([(SLOPE, "f", np.inf)], "its scl_slope inf are ignored: no scaling"),
+        ([(SLOPE, "f", np.inf)], "its scl_slope inf is ignored: no scaling"),
         ([(46, "h", 2)], "120 bytes follow the last voxel"),
     ],
 )

@@ -347,3 +347,36 @@ def test_one_of_several_that_is_marked(tmp_path: Path) -> None:
     with pytest.warns(fastfuse.FusionWarning, match="one rater only"):
         found = fastfuse.fuse_files([path], tmp_path / "c.nii", method="majority")
     assert found.probability.sum() == A.sum()
+
+
+def test_background_is_no_segment(tmp_path: Path) -> None:
+    """Label 0 is background, whatever .seg.nrrd or dataset.json call it: it cannot be chosen by its name."""
+    slicer = seg_nrrd(tmp_path / "a.seg.nrrd", LAYERS[0], [("Hintergrund", 0, 0), *NAMES[:2]])
+    assert [one.name for one in reading.read(slicer).segments] == ["Tumour", "Edema"]
+    network = save(tmp_path / "b.nii.gz", LAYERS[0], AFFINE)
+    (tmp_path / "dataset.json").write_text(
+        json.dumps({"labels": {"Hintergrund": 0, "Tumour": 1, "Edema": 2}})
+    )
+    for path in (slicer, network):
+        with pytest.raises(fastfuse.ImageError, match=r"Hintergrund|names no segments"):
+            reading.read(path, wanted=wanted(segments=("Hintergrund",)))
+        assert (reading.read(path, wanted=wanted(segments=("Tumour",))).data == (LAYERS[0] == 1)).all()
+
+
+@pytest.mark.parametrize("kind", ["one", "layers", "dicom"])
+def test_a_label_that_does_not_occur(tmp_path: Path, kind: str) -> None:
+    """A segment whose label no voxel has is said, with the values that occur."""
+    if kind == "one":
+        path = seg_nrrd(tmp_path / "a.seg.nrrd", LAYERS[0], [("lesion", 5, 0), ("Edema", 2, 0)])
+    elif kind == "layers":
+        path = seg_nrrd(tmp_path / "a.seg.nrrd", LAYERS[::-1], [("lesion", 5, 1), ("Edema", 1, 0)])
+    else:
+        masks = {"Tumour": A, "Edema": B & ~A & 1, "lesion": np.zeros_like(A)}
+        path = dicom_seg(tmp_path / "a.dcm", masks, label_map=True)
+    image = reading.read(path, wanted=wanted(segments=("lesion",)))
+    assert not image.data.any()
+    label = 3 if kind == "dicom" else 5
+    assert f"its segment 'lesion' is label {label}, which does not occur (values that occur: 0, 1, 2)" in str(
+        image.remark
+    )
+    assert reading.read(path, wanted=wanted(segments=("Edema",))).remark is None

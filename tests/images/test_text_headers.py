@@ -112,6 +112,34 @@ def of_text(tmp_path: Path, name: str, header: str, content: bytes = b"", **besi
         ("end.nhdr", NRRD + SPACE + "encoding: raw\nbyte skip: -1\ndata file: s.raw\n", b""),
         ("list.nhdr", NRRD + SPACE + "encoding: raw\ndata file: LIST\n0.raw\n1.raw\n2.raw\n", b""),
         ("pattern.nhdr", NRRD + SPACE + "encoding: raw\ndata file: %d.raw 0 2 1\n", b""),
+        ("line.nrrd", NRRD + SPACE + "encoding: raw\nline skip: 1\n\n", b"# by a scanner\n" + FLAT.tobytes()),
+        ("alias.nrrd", NRRD + SPACE + "encoding: raw\nlineskip: 1\n\n", b"# scanner\n" + FLAT.tobytes()),
+        ("return.nrrd", NRRD + SPACE + "encoding: raw\nline skip: 2\n\n", b"a\rb\r" + FLAT.tobytes()),
+        ("crlf.nrrd", NRRD + SPACE + "encoding: raw\nline skip: 1\n\n", b"a\r\n" + FLAT.tobytes()),
+        (
+            "both.nrrd",
+            NRRD + SPACE + "encoding: raw\nline skip: 2\nbyte skip: 3\n\n",
+            b"a\nb\nxyz" + FLAT.tobytes(),
+        ),
+        ("last.nrrd", NRRD + SPACE + "encoding: raw\nbyte skip: -1\n\n", b"abc" + FLAT.tobytes()),
+        (
+            "lines.nrrd",
+            NRRD + SPACE + "encoding: text\nline skip: 1\n\n",
+            b"abc\n" + " ".join(map(str, FLAT)).encode(),
+        ),
+        (
+            "bytes.nrrd",
+            NRRD + SPACE + "encoding: hex\nline skip: 1\nbyte skip: 3\n\n",
+            b"abc\nxyz" + FLAT.tobytes().hex().encode(),
+        ),
+        (
+            "packed.nrrd",
+            NRRD + SPACE + "encoding: gzip\nline skip: 1\nbyte skip: 3\n\n",
+            b"abc\n" + gzip.compress(b"xyz" + FLAT.tobytes(), mtime=0),
+        ),
+        ("line.nhdr", NRRD + SPACE + "encoding: raw\nline skip: 1\ndata file: l.raw\n", b""),
+        ("zero.mha", META + REST + "HeaderSize = 0\nElementDataFile = LOCAL\n", FLAT.tobytes()),
+        ("last.mha", META + REST + "HeaderSize = -1\nElementDataFile = LOCAL\n", b"abc" + FLAT.tobytes()),
         ("las.nrrd", NRRD + SPACE.replace("posterior", "anterior") + "encoding: raw\n\n", FLAT.tobytes()),
         ("spacings.nrrd", NRRD + "spacings: 1 2 3\nencoding: raw\n\n", FLAT.tobytes()),
     ],
@@ -121,6 +149,7 @@ def test_ways_to_keep_values(tmp_path: Path, name: str, header: str, content: by
     beside |= {
         "v_raw": FLAT.tobytes(),
         "s_raw": b"1234567" + FLAT.tobytes(),
+        "l_raw": b"a line\n" + FLAT.tobytes(),
         "v_zraw": zlib.compress(FLAT.tobytes()),
     }
     path = of_text(tmp_path, name, header, content, **beside)
@@ -132,6 +161,31 @@ def test_bzip2(tmp_path: Path) -> None:
 
     path = of_text(tmp_path, "a.nrrd", NRRD + SPACE + "encoding: bzip2\n\n", bz2.compress(FLAT.tobytes()))
     np.testing.assert_array_equal(reading.read(path).data, VALUES)
+
+
+def test_skipped_bytes_are_no_header(tmp_path: Path) -> None:
+    """Voxels behind a skipped line are those of the same mask without one, where that line is longer than the first."""
+    plain = of_text(tmp_path, "a.nrrd", NRRD + SPACE + "encoding: raw\n\n", (FLAT > 30).tobytes())
+    header = NRRD + SPACE + "encoding: raw\nline skip: 1\n\n"
+    skips = of_text(tmp_path, "b.nrrd", header, b"# exported by a scanner\n" + (FLAT > 30).tobytes())
+    with pytest.warns(fastfuse.FusionWarning, match="same"):
+        fusion = fastfuse.fuse_files([plain, skips], tmp_path / "c.nii", method="majority")
+    np.testing.assert_array_equal(fusion.probability, VALUES > 30)
+
+
+@pytest.mark.parametrize("skip", [-1, 0, 1, 10, 149, 150, 151, 1000])
+def test_header_sizes_that_are_followed(tmp_path: Path, skip: int) -> None:
+    """ITK takes voxels from where HeaderSize says: those that would be others are refused."""
+    header = meta("ObjectType", f"HeaderSize = {skip}\nObjectType")
+    skip_to = str(len(header))
+    for text in (header, header.replace(f"= {skip}\nObj", f"= {skip_to}\nObj")):
+        path = of_text(tmp_path, "a.mha", text, FLAT.tobytes())
+        try:
+            found = reading.read(path)
+        except fastfuse.ImageError as error:
+            assert "leave HeaderSize out" in str(error)  # noqa: PT017 - either is right
+            continue
+        np.testing.assert_array_equal(found.data, sitk.GetArrayFromImage(sitk.ReadImage(str(path))).T)
 
 
 def meta(old: str = "", new: str = "", file: str = "LOCAL") -> str:
@@ -199,6 +253,46 @@ def nrrd(old: str = "", new: str = "") -> str:
         ),
         (nrrd("encoding: raw\n\n", "encoding: raw\nbyte skip: -5\n\n"), "byte skip is -5"),
         (nrrd("encoding: raw\n\n", "encoding: raw\n"), "no voxels follow|encoding is"),
+        (
+            nrrd("encoding: raw\n\n", "encoding: raw\nline skip: 9\n\n"),
+            "line skip is 9, but its data have 3 lines",
+        ),
+        (
+            nrrd("encoding: raw\n\n", "encoding: gzip\nbyte skip: -1\n\n"),
+            "byte skip is -1, which is for raw data",
+        ),
+        (
+            nrrd("encoding: raw\n\n", "encoding: raw\nbyte skip: -1\n\n").replace("5 4 3", "5 4 4"),
+            "60 bytes of voxels, 80 expected",
+        ),
+        (nrrd("sizes: 5 4 3", "sizes: 5 4 3\nsizes: 4 5 3"), "gives sizes twice, '5 4 3' and '4 5 3'"),
+        (
+            nrrd("sizes: 5 4 3", "sizes: 5 4 3\nbyteskip: 2\nbyte skip: 3"),
+            "gives byte skip twice, '2' and '3'",
+        ),
+        (nrrd("sizes: 5 4 3", "sizes: 5 4 3\nSegment0_Name:=a\nSegment0_Name:=b"), "Segment0_Name twice"),
+        (
+            nrrd("encoding: raw", "encoding: text"),
+            r"numbers in text, and '.x00.*' is none: are they binary",
+        ),
+        (nrrd("encoding: raw", "encoding: hex"), "pairs of hexadecimal digits, and they are not"),
+        (
+            nrrd("encoding: raw\n\n", "encoding: raw\ndata file: gone.raw\n"),
+            r"bad.nrrd: the data file that it names cannot be read \(.*gone.raw: no such file",
+        ),
+        (meta("BinaryData = True", "BinaryData = False"), r"numbers in text, and '.x00.*' is none"),
+        (
+            meta("NDims = 3", "NDims = 3\nHeaderSize = 10"),
+            "HeaderSize is 10, but its voxels follow the header",
+        ),
+        (
+            meta("Offset = 1 2 3", "Offset = 1 2 3\nOrigin = 3 2 1"),
+            "Offset = 1 2 3 and Origin = 3 2 1, which are",
+        ),
+        (
+            meta(file="gone.raw"),
+            r"bad.mha: the data file that it names cannot be read \(.*gone.raw: no such file",
+        ),
         (nrrd("NRRD0004", "NRRDxxxx"), "does not begin as a NRRD"),
     ],
 )
@@ -217,6 +311,11 @@ def test_damaged_headers(tmp_path: Path, header: str, message: str) -> None:
         ("a.mha", meta("ElementSpacing = 1 2 3\n", ""), "gives no voxel size: 1 mm is taken"),
         ("a.mha", meta("ObjectType", "DistanceUnits = furlong\nObjectType"), "DistanceUnits are 'furlong'"),
         ("a.mha", meta("5 4 3", "5 4 2"), "20 bytes follow the last voxel, at least a slice"),
+        (
+            "a.mha",
+            meta("DimSize = ", "DimSize = 5 3 4\nDimSize = "),
+            "gives DimSize twice, '5 3 4' and '5 4 3'",
+        ),
         ("a.nrrd", nrrd("5 4 3", "5 4 1"), "40 bytes follow the last voxel, at least a slice"),
         ("a.nrrd", nrrd(SPACE, ""), "gives no voxel size: 1 mm is taken"),
         ("a.nrrd", nrrd("left-posterior-superior", "scanner-xyz"), "taken as left-posterior-superior"),

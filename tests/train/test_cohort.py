@@ -93,7 +93,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "spare": (
         lambda case: save(case / "Masks" / "ManualSegmentation_1.nii", rater_mask(1)),
         ".nii.gz",
-        "stands for the same as another file",
+        "another file of the case has the same role",
     ),
     "truncated": (lambda case: truncate(image_path(case, "T2")), "T2_preprocessed.nii.gz", "cannot be read"),
     "truncated flair": (lambda case: truncate(image_path(case, "FLAIR")), "FLAIR_preprocessed.nii.gz", "cannot be"),
@@ -195,7 +195,7 @@ def test_two_copies_of_a_case(cohort: Path) -> None:
     current_case(cohort / "copy", "Center_01", "Patient_01")
     problems = check_cohort(cohort)
     assert len(problems) == 5 + 3 + 2
-    assert {problem.what for problem in problems} == {"stands for the same as another file"}
+    assert {problem.what for problem in problems} == {"another file of the case has the same role"}
 
 
 # --- the command ---------------------------------------------------------------------------------------------

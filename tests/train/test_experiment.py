@@ -220,7 +220,7 @@ def test_half_a_run_is_no_run(cohort: Path, run: Path, tmp_path: Path) -> None:
     (tmp_path / "r" / "run.json").unlink()
     for resume in (False, True):
         with pytest.raises(
-            FastfuseError, match=r"holds consensus, models, predictions of a run, but no run\.json"
+            FastfuseError, match=r"holds consensus, models, predictions, .*table1\.md.*, but no run\.json"
         ):
             run_experiment(cohort, tmp_path / "r", options("seed=7"), resume=resume)
 

@@ -214,3 +214,18 @@ def test_interrupted(cohort: Path, tmp_path: Path) -> None:
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert said.splitlines()[-1].startswith("error: interrupted; the same command with --resume goes on in")
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "table1.tex", "figures/training.png", "models/mine.pt"])
+def test_files_of_the_user_are_kept(cohort: Path, tmp_path: Path, name: str) -> None:
+    """A folder without a run, in which a run would replace a file, is refused before any work."""
+    precious = tmp_path / "run" / name
+    precious.parent.mkdir(parents=True)
+    precious.write_bytes(b"precious")
+    before = sorted(path for path in tmp_path.rglob("*"))
+    with pytest.raises(
+        FastfuseError, match=rf"holds {name.split('/')[0]}, .* but no run\.json; choose another"
+    ):
+        run_experiment(cohort, tmp_path / "run", options())
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+    assert precious.read_bytes() == b"precious"

@@ -25,8 +25,13 @@ def test_paper_is_the_default() -> None:
     assert (training.learning_rate, training.weight_decay, training.batch) == (1e-4, 1e-4, 32)
     assert (training.steps, training.epochs, training.rotation_deg) == (16, 5000, 5.0)
     assert (training.validation, training.validation_share) == ("share", 0.2)
-    assert (paper.consensus.size, paper.consensus.label) == (1.2, 0.3)
-    assert (paper.evaluation.cut, paper.evaluation.least_voxels) == (0.5, 18)
+    assert (training.target, training.dice, training.clip) == ("method", "paper", 0.0)
+    assert (training.lesion_share, training.precision) == (0.0, "float32")
+    assert (paper.network.width, paper.network.depth, paper.network.start) == (32, 4, 0.5)
+    assert (paper.network.weights, paper.network.model, paper.folds) == ("glorot-normal", "", 5)
+    assert (paper.consensus.size, paper.consensus.label, paper.consensus.iterations) == (1.2, 0.3, 6)
+    evaluation = paper.evaluation
+    assert (evaluation.cut, evaluation.least_voxels, evaluation.connectivity) == (0.5, 18, 6)
 
 
 def test_presets_name_options_that_exist() -> None:

@@ -215,6 +215,18 @@ def test_divergence_is_reported(tmp_path: Path) -> None:
     assert not (tmp_path / "r.pt").exists()
 
 
+def test_other_numbers_that_are_none(tmp_path: Path) -> None:
+    """A validation that says nan, and weights that the last step ruins, which no loss tells any more."""
+    bad = replace(case(7), images=torch.full((10, 2, 24, 32), float("nan")))
+    with pytest.raises(FastfuseError, match=r"the validation loss is nan in epoch 2; lower"):
+        fit(tmp_path, QUICK, held_out=[bad])
+    network = UNet(2, 4, 2)
+    network.last.bias.register_hook(lambda gradient: gradient * float("inf"))
+    once = replace(QUICK, epochs=1, steps=1)
+    with pytest.raises(FastfuseError, match=r"a weight is not finite in epoch 1; lower"):
+        train(network, [case(0)], [], once, resume_from=tmp_path / "b.pt", seed=(0,), workers=HERE)
+
+
 def test_soft_targets_train_too(tmp_path: Path) -> None:
     for dice in ("paper", "l1"):
         _, history = fit(tmp_path / dice, replace(QUICK, dice=dice, save_every_s=1e9))

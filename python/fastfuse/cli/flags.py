@@ -45,6 +45,11 @@ VALUE = r"(?:'[^']*'|\[[^\]]*\]|\{[^}]*\}|\w+(?:\.\w+)*)"
 BOTH_WAYS = [
     (rf"\b\w+={VALUE}(?:(?:, | or )(?:\w+=)?{VALUE})* \((--[^)]*)\)", r"\1"),  # binarize=True (--binarize)
     (rf"\b(\w+)=({VALUE}), --\1 \2", r"\1=\2"),  # threads=1, --threads 1
+    (r"\bNone \((--present -)\)", r"\1"),
+    (
+        r" is \(([^()]*), ([^()]*)\): it must be \(a, b\), or .* specificity, of numbers",
+        r" is \1 \2: it must be two numbers",
+    ),
     (r"(--[\w-]+) \(\w+=\w+\)", r"\1"),  # --overwrite (overwrite=True)
     (r"\b(?:output|out_dir|image|soften) \((--?[\w-]+)\)", r"\1"),  # out_dir (--out-dir)
 ]

@@ -24,7 +24,7 @@ from ..images.outputs import Outputs
 from ..images.paths import needed_path, shown
 from ..report.plots import draw_consensus
 from . import phantom
-from .files import add_volumes, case_files
+from .files import add_volumes, case_files, check_free, mask_path, paths_of_case
 
 PATIENT = "Patient_01"
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def run(
     seed : int
         Chooses the patient.
     overwrite : bool
-        Replace an existing case.
+        Replace files that are there.
     shape, spacing_mm
         Number of voxels along each axis, and voxel edge in mm.
     say : callable
@@ -94,19 +94,18 @@ def run(
     Raises
     ------
     OutputError
-        If there is a case already, or it cannot be written.
+        If a file is there already that would be written, or it cannot be written. Nothing is changed then.
     """
     directory = needed_path(directory, "directory")
     figure = directory / "consensus.png"
-    if figure.exists() and not overwrite:
-        raise OutputError(f"{shown(figure)}: exists already; choose another folder or pass --overwrite")
+    _check_free(directory, figure, overwrite=overwrite)
     say("painting the phantom")
     case = phantom.make_case(seed, shape=shape, spacing_mm=spacing_mm)
     say("fusing")
     softened, seconds = _timed(lambda: soften(case.masks, case.images["FLAIR"], roi=case.brain))
     votes = [soft.values for soft in softened]
     rows = [_fuse_case(case, votes, seconds, method) for method in METHODS]
-    _write_case(case, votes, rows, directory, say)
+    _write_case(case, votes, rows, directory, say, overwrite=overwrite)
     say("drawing")
     draw_consensus(
         figure,
@@ -152,15 +151,50 @@ def _write_case(
     rows: list[MethodRow],
     directory: Path,
     say: Callable[[str], None],
+    *,
+    overwrite: bool,
 ) -> None:
     """Write the case in the layout of MSSEG-2016, its truth, and the consensus files."""
-    patient = directory / "Training" / phantom.SCANNERS[0].name / PATIENT
+    patient = _patient(directory)
     files = case_files(patient, case)
     for i, soft in enumerate(votes, start=1):
-        files[patient / "Masks" / f"SoftSegmentation_{i}.nii.gz"] = soft
+        files[_soft_path(patient, i)] = soft
     for row in rows:
-        files[patient / "Masks" / f"Consensus_{row.method}.nii.gz"] = row.fusion.probability
-    files[directory / "truth" / f"{PATIENT}.nii.gz"] = case.lesions
-    with Outputs(overwrite=True) as outputs:
+        files[_consensus_path(patient, row.method)] = row.fusion.probability
+    files[_truth_path(directory)] = case.lesions
+    with Outputs(overwrite=overwrite) as outputs:
         add_volumes(outputs, files, case, say)
         outputs.commit()
+
+
+def _check_free(directory: Path, figure: Path, *, overwrite: bool) -> None:
+    """Refuse a folder in which files would be replaced, or would be mixed with those of another origin."""
+    patient, raters = _patient(directory), len(phantom.RATERS)
+    ours = [
+        figure,
+        _truth_path(directory),
+        *paths_of_case(patient, raters),
+        *(_soft_path(patient, i) for i in range(1, raters + 1)),
+        *(_consensus_path(patient, method.name) for method in METHODS),
+    ]
+    if (directory / "truth" / "raters.json").is_file():
+        raise OutputError(f"{shown(directory)}: holds a cohort, not one case; choose another folder")
+    check_free(ours, overwrite=overwrite)
+    if not overwrite and any(path.is_file() for path in patient.rglob("[!.]*")):
+        raise OutputError(f"{shown(patient)}: holds files that are not the demo's; choose another folder")
+
+
+def _patient(directory: Path) -> Path:
+    return directory / "Training" / phantom.SCANNERS[0].name / PATIENT
+
+
+def _soft_path(patient: Path, number: int) -> Path:
+    return mask_path(patient, f"SoftSegmentation_{number}")
+
+
+def _consensus_path(patient: Path, method: str) -> Path:
+    return mask_path(patient, f"Consensus_{method}")
+
+
+def _truth_path(directory: Path) -> Path:
+    return directory / "truth" / f"{PATIENT}.nii.gz"

@@ -18,7 +18,7 @@ from ..images.outputs import Outputs
 from ..images.paths import needed_path, shown
 from ..images.sidecar import number_or_null, sidecar_bytes
 from . import phantom
-from .files import add_volumes, case_files
+from .files import add_volumes, case_files, check_free, paths_of_case
 
 FIELD_MM = (192, 224, 192)  # the head fits, and so do a network's halvings at 1 and at 2 mm
 SHY_MM = 0.5
@@ -94,7 +94,7 @@ def make_cohort(
     if not 0.5 <= spacing_mm <= 8:
         raise ValueError(f"spacing-mm is {spacing_mm:g}: it must lie between 0.5 and 8")
     directory = needed_path(directory, "directory")
-    _check_free(directory, overwrite=overwrite)
+    _check_free(directory, per_center, overwrite=overwrite)
     cases = {}
     with Outputs(overwrite=overwrite) as outputs:
         for number, (name, scanner) in enumerate(_patients(per_center)):
@@ -113,14 +113,19 @@ def make_cohort(
     return CohortResult(directory, cases)
 
 
-def _check_free(directory: Path, *, overwrite: bool) -> None:
+def _check_free(directory: Path, per_center: int, *, overwrite: bool) -> None:
     training, facts = directory / "Training", directory / "truth" / "raters.json"
-    if not any(path.is_file() for path in training.rglob("*")):
-        return
-    if not facts.is_file():
-        raise OutputError(f"{shown(training)}: holds files that are not the demo's; choose another folder")
-    if not overwrite:
-        raise OutputError(f"{shown(training)}: exists already; choose another folder or pass --overwrite")
+    if any(path.is_file() for path in training.rglob("*")):
+        if not facts.is_file():
+            raise OutputError(
+                f"{shown(training)}: holds files that are not the demo's; choose another folder"
+            )
+        if not overwrite:
+            raise OutputError(f"{shown(training)}: exists already; choose another folder or pass --overwrite")
+    ours = [facts]
+    for name, scanner in _patients(per_center):
+        ours += [*paths_of_case(training / scanner.name / name, len(RATERS)), _truth_path(directory, name)]
+    check_free(ours, overwrite=overwrite)
 
 
 def _patients(per_center: int) -> Iterator[tuple[str, phantom.Scanner]]:
@@ -138,8 +143,12 @@ def _shape(spacing_mm: float) -> tuple[int, int, int]:
 def _add_case(outputs: Outputs, directory: Path, name: str, center: str, case: phantom.Case) -> None:
     """Write one case's images, masks and truth."""
     files = case_files(directory / "Training" / center / name, case)
-    files[directory / "truth" / f"{name}.nii.gz"] = case.lesions
+    files[_truth_path(directory, name)] = case.lesions
     add_volumes(outputs, files, case)
+
+
+def _truth_path(directory: Path, name: str) -> Path:
+    return directory / "truth" / f"{name}.nii.gz"
 
 
 def _figures(center: str, case: phantom.Case) -> dict[str, Any]:

@@ -171,7 +171,13 @@ def measure(
     """Compare arrays whose options have been checked; what is to be said of their values is added to ``remarks``."""
     mask, truth, inside = _masks(arrays, options, names, remarks)
     if options.least_voxels > 1:
-        mask = drop_small(mask, options.least_voxels, options.of_dropped) > 0
+        kept = drop_small(mask, options.least_voxels, options.of_dropped) > 0
+        if mask.any() and not kept.any():
+            remarks.append(
+                f"{names['prediction']}: no component has {options.least_voxels} voxels, so nothing of it is left: "
+                "least_voxels=0 (--min-voxels 0) keeps all"
+            )
+        mask = kept
     voxel_mm3 = space.voxel_mm3
     ignored = 0 if inside is None else int(np.count_nonzero(~inside))
     voxels = overlap(mask, truth)
@@ -229,7 +235,8 @@ def _masks(
             )
         if not masks[what].any() and volumes[what].any():
             called = "binarize" if what == "prediction" else "truth_binarize"
-            remarks += _on_nothing(volumes[what], votes, names[what], foreground, options.cut, called)
+            said = _on_nothing(volumes[what], votes, names[what], foreground, options.cut, called)
+            remarks += said or _on_cut(votes, names[what], options.cut, inside, of_truth=what == "truth")
     return masks["prediction"], masks["truth"], inside
 
 
@@ -245,6 +252,19 @@ def _on_nothing(
     told = f"{name}: its highest value is {highest:.2g}, and so none reaches the cut {cut:g}: if it was stored at another scale, "
     remedy = f"{binarize}=True (--{binarize.replace('_', '-')}) takes all that is above 0"
     return [f"{told}write it again in [0, 1]; of a mask, {remedy}"]
+
+
+def _on_cut(
+    votes: NDArray[Any], name: str, cut: float, inside: NDArray[np.bool_] | None, *, of_truth: bool
+) -> list[str]:
+    """Say that the cut empties a mask: a chosen one, or of the truth, whom a network that sees nothing is not."""
+    counted = votes if inside is None else votes[inside]
+    highest = float(counted.max(initial=0))
+    if not highest or (cut == CUT and not of_truth):
+        return []
+    return [
+        f"{name}: its highest value is {highest:.3g}, and so none reaches the cut {cut:g}: choose a lower cut"
+    ]
 
 
 def _region(mask: NDArray[Any], name: str) -> NDArray[np.bool_]:

@@ -168,7 +168,8 @@ def evaluate_pair(
         check_outputs([path], inputs, suffixes[what], overwrite=overwrite)
     record = compare(files, options, say or (lambda _: None))
     for role in ("prediction", "truth"):
-        record.remarks.extend(without_lesions([(shown(files[role]), record.evaluation)], role, options))
+        said = without_lesions([(shown(files[role]), record.evaluation)], role, options)
+        record.remarks.extend(one for one in said if one not in record.remarks)  # one file in both roles
     if wanted:
         _write(record, wanted, overwrite=overwrite)
     return record

@@ -12,6 +12,8 @@ from ..inputs.mirrors import FEWEST, POOR, Marked, Misfit, OwnBox, axes_in_words
 from ..inputs.names import enumerated
 from .job import Inputs, Job, marked_by
 
+DIFFERENT = "look at them in a viewer: they may mark different structures or classes, or one may be turned"
+
 
 def misfit_remarks(job: Job, inputs: Inputs, fusion: Fusion, label: int | None) -> list[str]:
     """Return remarks on such raters; each is held against the others, whom their own votes do not move."""
@@ -74,11 +76,16 @@ def _of_halves(names: list[str], one_half: list[int], misfit: Misfit, axes: list
     turn = in_words(misfit.turn, axes)
     dice = f"Dice {misfit.turned:.2f}, {misfit.as_it_is:.2f} as they are"
     if len(names) == 2:
+        pair = " and ".join(names)
+        if misfit.is_poor:
+            return f"{pair} hardly overlap ({dice} when one is {turn}): {DIFFERENT}"
         remedy = "look at both in a viewer, and correct the one that is wrong"
-        return f"{' and '.join(names)} fit each other only when one is {turn}: {dice}; {remedy}"
+        return f"{pair} fit each other only when one is {turn}: {dice}; {remedy}"
     one, other = (
         enumerated([name for at, name in enumerate(names) if (at in one_half) == inside])
         for inside in (True, False)
     )
+    if misfit.is_poor:
+        return f"{one} hardly overlap with {other} (median {dice} when {turn}): {DIFFERENT}"
     remedy = "look at them in a viewer, and correct those that are wrong"
     return f"{one} fit {other} only when {turn}: median {dice}; {remedy}"

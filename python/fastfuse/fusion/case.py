@@ -12,7 +12,7 @@ from ..inputs.channels import SCALED, check_scaled_classes
 from ..inputs.checks import check_spacings
 from ..inputs.foreground import within
 from ..inputs.grids import check_in_memory
-from ..inputs.names import enumerated
+from ..inputs.names import counted, enumerated
 from ..inputs.raters import Raters
 from ..inputs.rounding import without_rounding
 from ..inputs.spacing import spacing_of
@@ -226,7 +226,7 @@ def _as_present(present: Any, given: Raters, shape: tuple[int, ...]) -> list[Arr
     listed = list(present)
     if len(listed) != given.count:
         raise ValueError(
-            f"present has {len(listed)} entries for {given.count} raters: give one for each, None "
+            f"present has {len(listed)} {'entry' if len(listed) == 1 else 'entries'} for {counted(given.count, 'rater')}: give one for each, None "
             f"({switch('present')} -) for a rater who looked everywhere"
         )
     return [

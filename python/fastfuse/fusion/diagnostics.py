@@ -12,6 +12,7 @@ from ..inputs.names import MOST_TOLD, told
 from .backends.found import Found
 from .case import Case
 from .doubts.consensus import remarks_on_consensus
+from .doubts.engulfing import remarks_on_engulfing
 from .doubts.evidence import Evidence
 from .doubts.faint import remarks_on_faint
 from .doubts.remedies import for_a_fit, for_slow_em
@@ -57,7 +58,7 @@ def remarks_on(
     if fusion.n_voxels == 0:
         return remarks
     if case is not None:
-        remarks += remarks_on_faint(case, options)
+        remarks += remarks_on_faint(case, options) + remarks_on_engulfing(fusion, case, options)
     informative = np.abs(fusion.sensitivity + fusion.specificity - 1)
     if method.estimates and np.fmax.reduce(informative) < CHANCE:  # nan where no rater has both
         remarks.append(
@@ -115,7 +116,7 @@ def remarks_on_applied(
         remarks.append("no voxel is in doubt: all raters agree everywhere")
     if fusion.n_voxels == 0:
         return remarks
-    remarks += remarks_on_faint(case, options)
+    remarks += remarks_on_faint(case, options) + remarks_on_engulfing(fusion, case, options)
     known = [i for i in range(len(fusion.volume)) if i not in ignored]
     remarks += _on_raters(fusion, names, "all", known)
     evidence = Evidence(fusion, found, method, options, cut, case)

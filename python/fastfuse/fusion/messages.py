@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..inputs.arrays import Array, coordinates, labels_in, name_of, shown_number, told_once
-from ..inputs.foreground import AN_IMAGE, MOST_LABELS, looks_grey, looks_scaled, range_in_words
+from ..inputs.foreground import (
+    AN_IMAGE,
+    MOST_LABELS,
+    fills_as_an_image,
+    looks_grey,
+    looks_scaled,
+    range_in_words,
+)
 from .declared import switch
 
 MOST_FRACTIONAL = 20
@@ -174,6 +181,8 @@ def _of_values(bad: Complaint) -> str:
     counted = told_once(votes if bad.mask is None else votes[bad.mask.astype(bool)])
     finite = counted[np.isfinite(counted)] if counted.dtype.kind == "f" else counted
     low, high = float(finite.min()), float(finite.max())
+    if fills_as_an_image(told_once(votes), bad.mask if any(votes.strides) else None):
+        return f"{range_in_words(low, high)} Leave it out if so; of a label map, {ONE_LABEL}"
     few = len(np.unique(finite)) <= MOST_LABELS or (low == 0 and bool(np.all(finite == np.rint(finite))))
     if few and bad.value == int(bad.value) and _few_values(votes):
         return f"of a label map, {ONE_LABEL}; {ALL_ABOVE}"

@@ -22,12 +22,17 @@ def regions_of(folder: Path, count: int) -> dict[str, tuple[int, ...]]:
 
 
 def segments_of(path: Path) -> dict[Segment, tuple[int, ...]]:
-    """Return the segments, and the labels of each, by the dataset.json beside a file, or above its folder labelsTr."""
+    """Return the segments, and the labels of each, by the dataset.json beside a file, or above its folder labelsTr.
+
+    Label 0 is background, whatever it is called, and no segment.
+    """
     folders = [path.parent]
     if path.parent.name.lower().startswith("labels"):
         folders.append(path.parent.parent)
     found = next((labels for labels in map(_named_labels, folders) if labels), {})
-    return {Segment(name, labels[0]): labels for name, labels in found.items() if labels and name.strip()}
+    return {
+        Segment(name, labels[0]): labels for name, labels in found.items() if any(labels) and name.strip()
+    }
 
 
 def painting_of(folder: Path) -> tuple[int, ...] | None:

@@ -162,6 +162,20 @@ def region_of(image: Image, remarks: list[str]) -> NDArray[Any]:
     return np.asarray(marked, dtype=np.uint8)
 
 
+def check_step(image: Image) -> None:
+    """Refuse labels that a header scales in steps of 1 or more, which puts several into one."""
+    step = image.step
+    if step is None or step < 1:
+        return
+    finite = image.data[np.isfinite(image.data)]
+    beside = finite[np.abs(finite - np.rint(finite)) > 1e-4]
+    if beside.size:
+        raise ImageError(
+            f"{shown(image.path)}: its header stores values in steps of {step:.6g}, such as {shown_number(round(float(beside[0]), 6))}, as writers do "
+            "that squeeze them into 8 or 16 bits, and labels get lost by that: save the label map as integers, without scl_slope"
+        )
+
+
 def chosen_votes(image: Image, foreground: Foreground, name: str, remarks: list[str]) -> NDArray[Any]:
     """Return the votes that an image's values stand for; ``name`` is what messages call it."""
     chosen = foreground.of_channel if image.is_channel else foreground

@@ -37,6 +37,7 @@ NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
 # First bytes of files that are inflated, and what a bzip2 file is named.
 BZIP2 = b"BZh"
+MOST_AXES = 7
 CIFTI_INTENTS = range(3000, 3100)
 
 
@@ -49,7 +50,7 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         begin = raw.read(3)
         raw.seek(0)
         file = _opened(raw, begin)
-        header = _read_header(file)
+        header = _read_header(path, file)
         compressed = file is not raw
         shape, stored, doubts = _check_header(path, header, None if compressed else path.stat().st_size)
         data = _read_data(path, header, file, go_on)
@@ -94,12 +95,25 @@ def _rest(file: io.BufferedIOBase, go_on: Callable[[], None]) -> int:
     return rest
 
 
-def _read_header(file: io.BufferedIOBase) -> Any:
+def _read_header(path: Path, file: io.BufferedIOBase) -> Any:
     """Return the header of NIfTI-1 (348 bytes) or NIfTI-2 (540), without extensions."""
     begin = file.read(540)
+    _check_axes(path, begin)
     nifti2 = 540 in (int.from_bytes(begin[:4], "little"), int.from_bytes(begin[:4], "big"))
     kind: Any = nib.Nifti2Header if nifti2 else nib.Nifti1Header
     return kind(begin[: 540 if nifti2 else 348], check=False)
+
+
+def _check_axes(path: Path, begin: bytes) -> None:
+    """Refuse a number of axes that no image has, by which nibabel takes the bytes for swapped."""
+    for order in ("<", ">"):
+        size = int(np.frombuffer(begin[:4].ljust(4, b"\0"), f"{order}i4")[0])
+        at, kind = {348: (40, "i2"), 540: (16, "i8")}.get(size, (len(begin), "i2"))
+        axes = np.frombuffer(begin[at : at + int(kind[1])], f"{order}{kind}")
+        if axes.size and not 0 <= axes[0] <= MOST_AXES:
+            raise ImageError(
+                f"{shown(path)}: its header tells of {axes[0]} axes (dim[0]), and 1 to {MOST_AXES} can be; mend the header"
+            )
 
 
 def _check_header(
@@ -134,6 +148,11 @@ def _check_kind(path: Path, header: Any) -> None:
 def _mended(path: Path, header: Any) -> list[str]:
     """Check a header as nibabel does, which mends what it can; return what is to be said of it."""
     sides, offset = header["pixdim"][1:4].copy(), header["vox_offset"].item()
+    if not math.isfinite(offset):
+        raise ImageError(
+            f"{shown(path)}: its vox_offset is {offset:g}, and must be where its voxels begin ({header.single_vox_offset} without "
+            "extensions); mend the header"
+        )
     said: list[str] = []
     log = logging.Logger("fastfuse.nifti", level=1)  # noqa: LOG001 - outside the user's hierarchy
 
@@ -230,8 +249,12 @@ def _scaling(path: Path, header: Any) -> tuple[float, float, list[str]]:
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
     if slope == 0 or not math.isfinite(slope):
         ignored = [] if inter == 0 or math.isnan(inter) else [f"scl_inter {inter:g}"]
-        ignored += [f"scl_slope {slope:g}"] if ignored or math.isinf(slope) else []
-        return 1.0, 0.0, [f"its {' and '.join(ignored)} are ignored: no scaling"] if ignored else []
+        odd = math.isinf(slope) or (
+            math.isnan(slope) and not math.isnan(inter)
+        )  # both nan: as libraries write no scale
+        ignored += [f"scl_slope {slope:g}"] if ignored or odd else []
+        are = "are" if len(ignored) > 1 else "is"
+        return 1.0, 0.0, [f"its {' and '.join(ignored)} {are} ignored: no scaling"] if ignored else []
     if not math.isfinite(inter):
         raise ImageError(
             f"{shown(path)}: its scl_inter is {inter:g}, beside a scl_slope of {slope:g}; mend the header"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError, reason_of
 from ..inputs.arrays import labels_in
-from ..inputs.foreground import Foreground
+from ..inputs.foreground import SCALES, Foreground
 from ..inputs.lattice import Turn
 from ..inputs.names import counted
 from .channels import Channels, are_classes
@@ -30,14 +30,14 @@ from .paths import shown
 from .turns import Match, in_words, matches, turns_onto
 
 ARRAYS = ("probabilities", "softmax")
-COMPANIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
+COMPANIONS = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".tif", ".tiff")
 LEAST_SHARE = 0.9  # of what is marked must agree: the segmentation may have lost small components since
 OVERSHOOT = 0.1  # beyond [0, 1], as resampling may leave it
 EXACT_SHARE = 0.999  # less is told
 
 
 def companion_of(path: Path) -> Path:
-    """Return the segmentation that nnU-Net writes beside an .npz: the same name, ending .nii.gz, .nii, .nrrd or .mha.
+    """Return the segmentation that nnU-Net writes beside an .npz: the same name, with the ending of an image.
 
     Raises
     ------
@@ -121,12 +121,23 @@ def channels_in(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     values = _array(path)
     if values.ndim != 4 or values.dtype.kind != "f" or not len(values):
         raise ImageError(
-            f"{shown(path)}: {values.dtype} of shape {values.shape}; floats of shape (classes, z, y, x) are needed"
+            f"{shown(path)}: {values.dtype} of shape {values.shape}; floats of shape (classes, z, y, x) are needed{_of_integers(values)}"
         )
     values = _channels_first(values, shape).transpose(0, 3, 2, 1)
     if not all(np.isfinite(channel).all() for channel in values):
         raise ImageError(f"{shown(path)}: its probabilities are not all finite; predict the case again")
     return values
+
+
+def _of_integers(values: NDArray[Any]) -> str:
+    """Say what makes floats of probabilities that were stored as integers; a scale is for images of one class each."""
+    if values.ndim != 4 or values.dtype.kind not in "iu" or not values.size or values.max() <= 1:
+        return ""
+    top = next((scale for scale in SCALES if values.max() <= scale), int(values.max()))
+    return (
+        f": probabilities times {top:g}, which they may be, are saved so by numpy.savez(FILE, probabilities=values / "
+        f"numpy.float32({top:g})); scale (--scale) is not for .npz"
+    )
 
 
 def _channels_first(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -36,12 +36,13 @@ def _check_output(
     path: Path, paths: list[Path], inputs: list[Path], suffixes: tuple[str, ...], *, overwrite: bool
 ) -> None:
     name = shown(path)
-    if not path.name:
-        raise OutputError("the name of an output is empty; choose one")
+    if not path.name or path.name == "..":
+        folder = f"{name}: is a folder, and " if path.name else ""
+        raise OutputError(f"{folder}the name of an output is missing; give a file's name")
     if not path.name.lower().endswith(suffixes):
         raise OutputError(f"{name}: the name of an output must end in {' or '.join(suffixes)}")
     if not path.parent.is_dir():
-        raise OutputError(f"{name}: the folder {shown(path.parent)} does not exist; make it first")
+        raise OutputError(f"{name}: the folder {shown(_missing(path.parent))} does not exist; make it first")
     if path.is_dir():
         raise OutputError(f"{name}: is a folder; choose another name")
     if path.exists() and not path.is_file():
@@ -52,6 +53,11 @@ def _check_output(
         raise OutputError(f"{name}: is to hold two outputs; choose another name")
     if path.exists() and not overwrite:
         raise OutputError(f"{name}: exists already; choose another name or pass --overwrite (overwrite=True)")
+
+
+def _missing(folder: Path) -> Path:
+    """Return the first part of a path that is no folder."""
+    return next(one for one in (*reversed(folder.parents), folder) if not one.is_dir())
 
 
 def make_folder(folder: Path) -> None:

@@ -36,7 +36,7 @@ from .formats.pictures import PICTURE_SUFFIXES, read_picture
 from .formats.segments import Segment, filled_axes, named
 from .four_axes import one_channel
 from .grids.forms import fault_of_qform, forms_of, set_forms, with_thickness
-from .image import Image, votes_of
+from .image import Image, check_step, votes_of
 from .memory import remedy
 from .nifti import NIFTI_SUFFIXES, read_nifti
 from .nnunet import companion_of, read_probabilities
@@ -106,6 +106,8 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     elif names and not image.is_channel:
         image = _beside_named(image, names, tuple(known))
     _check_affine(image, wanted)
+    if wanted.is_rater and wanted.foreground.labels and not image.is_channel:
+        check_step(image)
     return image
 
 

@@ -46,10 +46,16 @@ def repeated(paths: Sequence[Path]) -> list[str]:
             continue
         files.setdefault((status.st_dev, status.st_ino), []).append(path)
     return [
-        f"{joined([shown(path) for path in one])} are one file: it counts as {NUMBERS.get(len(one), len(one))} raters"
+        f"{_as_subject([shown(path) for path in one])} one file: it counts as {NUMBERS.get(len(one), len(one))} raters"
         for one in files.values()
         if len(one) > 1
     ]
+
+
+def _as_subject(names: Sequence[str]) -> str:
+    if len(set(names)) == 1:
+        return f"{names[0]}, given {NUMBERS.get(len(names), len(names))} times, is"
+    return f"{joined(names)} are"
 
 
 def _parts(path: Path) -> list[tuple[Path, str, str]]:

@@ -12,7 +12,7 @@ import numpy as np
 def sidecar_path(image: Path) -> Path:
     """Return the path of the JSON beside a NIfTI file."""
     name = image.name
-    return image.with_name(name[: name.lower().rfind(".nii")] + ".json")
+    return image.parent / f"{name[: name.lower().rfind('.nii')]}.json"  # of a name that is missing, too
 
 
 def sidecar_bytes(facts: dict[str, Any]) -> bytes:

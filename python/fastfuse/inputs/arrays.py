@@ -19,6 +19,7 @@ TITLES = {"mask": "the mask", "prior": "the prior map"}  # what messages call th
 RESULTS = {"SoftMask": ".values", "Fusion": ".probability"}  # what holds votes of fastfuse's own results
 MARKED = 0.1  # a vote above this marks: the rings of soft masks do, what a network leaves everywhere does not
 MOST_LABELS_NAMED = 10
+MOST_SHOWN = 60  # letters of a value that is refused
 
 
 def as_array(value: Any, name: str) -> Array:
@@ -34,7 +35,9 @@ def as_array(value: Any, name: str) -> Array:
     if value is None:
         raise TypeError(f"{name} is None: only a fusion takes None, for a rater who did not read the case")
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
-        raise TypeError(f"{name} is {value!r}, not an array: the functions that end in _files take paths")
+        raise TypeError(
+            f"{name} is {brief(value)}, not an array: the functions that end in _files take paths"
+        )
     kind = type(value)
     if kind.__module__.startswith(__name__.partition(".")[0]) and kind.__name__ in RESULTS:
         raise TypeError(f"{name} is a {kind.__name__}: pass its {RESULTS[kind.__name__]}")
@@ -129,6 +132,12 @@ def axes_in_memory_order(array: Array) -> tuple[int, ...]:
 def told_once(array: Array) -> Array:
     """Return the only value of an array that repeats it without memory, any other array as it is."""
     return array if any(array.strides) else array.flat[:1]
+
+
+def brief(value: Any) -> str:
+    """Return what a value is in Python's words, cut short."""
+    text = repr(value[: MOST_SHOWN + 1] if isinstance(value, (str, bytes)) else value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def shown_number(value: float) -> str:

@@ -32,7 +32,7 @@ def check_channels(raters: Sequence[Any], arrays: Sequence[NDArray[Any]], names:
             raise ValueError(f"{name} has {place.channels} channels: give one of them, as rater[1:2] is")
     eps = max(map(_eps_of, (*raters, *arrays)))
     _check_axes(arrays, names, 1.0, eps, 0.0)
-    check_classes(arrays, 1.0, eps=eps)
+    check_classes(arrays, 1.0, names, eps=eps)
 
 
 def _check_axes(
@@ -55,7 +55,12 @@ def _check_axes(
 
 
 def check_classes(
-    arrays: Sequence[NDArray[Any]], total: float, *, eps: float = 0.0, step: float = 0.0
+    arrays: Sequence[NDArray[Any]],
+    total: float,
+    names: Sequence[str] = (),
+    *,
+    eps: float = 0.0,
+    step: float = 0.0,
 ) -> None:
     """Refuse arrays that sum to ``total`` at every voxel: the classes of one rater.
 
@@ -65,6 +70,11 @@ def check_classes(
         return
     tolerance = _tolerance(len(arrays), eps, step / total)
     if _are_classes(arrays, total, tolerance):
+        if len(names) == len(arrays) == 2:
+            raise ValueError(
+                f"{names[1]} is the inverse of {names[0]}: both sum to {total:g} at every voxel; of two raters, turn the votes of the one "
+                "that is inverted; of two classes of one rater, give one of them"
+            )
         raise ValueError(
             f"the {len(arrays)} raters' votes sum to {total:g} at every voxel, as one-hot channels or the probabilities of "
             "classes do: give a list of raters, one class of each"
@@ -85,7 +95,7 @@ def check_scaled_classes(
     step = 1.0 if arrays[0].dtype.kind in "iu" else 0.0
     for total in dict.fromkeys(totals):
         _check_axes(arrays, names, total, eps, step)
-        check_classes(arrays, total, eps=eps, step=step)
+        check_classes(arrays, total, names, eps=eps, step=step)
 
 
 def _eps_of(value: Any) -> float:

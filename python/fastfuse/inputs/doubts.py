@@ -47,7 +47,7 @@ def moved(first: Grid, other: Grid, fit: Fit) -> str:
     voxels = shift_of(first, other)
     return (
         f"{other.name} and {first.name} have the shape {first.shape}, but lie "
-        f"{voxels * first.voxel_mm.min():.3g} mm ({voxels:.3g} voxels) apart: one header is wrong; or, if each is a "
+        f"{voxels * first.voxel_mm.min():.3g} mm ({voxels:.3g} {'voxel' if f'{voxels:.3g}' == '1' else 'voxels'}) apart: one header is wrong; or, if each is a "
         f"part of one volume, {WHOLE}, and they are padded"
     )
 

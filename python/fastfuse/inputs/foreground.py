@@ -25,6 +25,7 @@ GREY_AT_ENDS = 0.15  # of what is above 0; images of heads have less there, netw
 GREY_SHARE = 0.05  # of all voxels that a head fills; lesions fill less
 GREY_VALUES = 32  # different ones; means of some raters' masks have fewer
 GREY_VOXELS = 1000
+MOST_STRUCTURES = 256  # different labels of an atlas; images have more kinds of grey
 SAMPLE = 1 << 18
 
 AN_IMAGE = "it looks like an image, such as FLAIR, rather than a map of votes"
@@ -258,6 +259,17 @@ def looks_grey(data: NDArray[Any], scale: float, inside: NDArray[Any] | None = N
         return False
     at_ends = np.count_nonzero((above <= GREY_END * scale) | (above >= (1 - GREY_END) * scale))
     return bool(at_ends <= GREY_AT_ENDS * above.size)
+
+
+def fills_as_an_image(data: NDArray[Any], inside: NDArray[Any] | None = None) -> bool:
+    """Tell an image of whole numbers from an atlas, which has fewer, and from numbered lesions, which fill less."""
+    values = _counted(data, inside)
+    if not values.size or values.min() < 0 or bool(np.any(values != np.rint(values))):
+        return False
+    kinds = len(np.unique(values))
+    if kinds < GREY_VALUES or np.count_nonzero(values) < max(GREY_VOXELS, GREY_SHARE * values.size):
+        return False
+    return kinds > MOST_STRUCTURES or looks_grey(data, float(values.max()), inside)
 
 
 def beyond_votes(values: NDArray[Any], *, swapped: bool) -> str:

@@ -201,9 +201,17 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
     voxels = shift_of(first, other)
     shift = voxels * float(first.voxel_mm.min())
     apart = f"{names} have the shape {first.shape}, but lie {shift:.3g} mm ({voxels:.3g} voxels) apart"
-    if turned and not doubt:
+    if not doubt and (turned or _by_whole_voxels(first, other)):
         return f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together"
     return f"{apart}{_and(turned)}: {remedy}"
+
+
+def _by_whole_voxels(first: Grid, other: Grid) -> bool:
+    """Tell whether two grids of one shape differ by whole voxels alone, which resampling would leave apart."""
+    step = np.linalg.pinv(first.affine) @ other.affine
+    offset = step[:3, 3]
+    along = bool(np.abs(step[:3, :3] - np.eye(3)).max() * max(first.shape) <= NEAR)
+    return along and bool(np.abs(offset - np.rint(offset)).max() <= NEAR)
 
 
 def moved_form(first: Grid, other: Grid) -> str | None:

@@ -18,6 +18,7 @@ from .lattice import Turn
 MOST = 2000  # marked voxels of a rater that are looked at
 FEWEST = 20  # marked voxels below which a fit may be chance
 FITS = 0.4  # least Dice of a mask that fits when it is turned
+FITS_WELL = 0.6  # and of one of which nothing else is to be thought
 PAGE = 512  # words of eight bytes that are read at once
 POOR = 0.6  # of that Dice, the most that it may have as it is
 AXES = ("axis 0", "axis 1", "axis 2")
@@ -122,6 +123,11 @@ class Misfit:
     as_it_is: float
     turned: float
     own: bool = False
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether it fits poorly even when it is turned: something else may be wrong."""
+        return self.turned < FITS_WELL
 
     def in_words(self, axes: Sequence[str]) -> str:
         """Say so of a mask."""

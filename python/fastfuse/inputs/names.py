@@ -10,6 +10,7 @@ from typing import Any
 ONE_EACH = "give a list of names, one for each rater"
 MOST_NAMED = 8
 MOST_TOLD = 3  # raters of whom a remark says the same
+OF_THE_SAME = ("it ", "its ")  # how a sentence begins that names no file
 UNKEPT = ("Cc", "Cs")  # control characters and half surrogates, which a file does not keep
 
 
@@ -83,7 +84,8 @@ def grouped(remarks: Sequence[str]) -> list[str]:
 def _each(remark: str) -> list[str]:
     """Return the remarks that one text holds, each as "name: text"."""
     parts = remark.split("; ")
-    return parts if all(": " in part for part in parts) else [remark]
+    named = (": " in part and not part.startswith(OF_THE_SAME) for part in parts)
+    return parts if all(named) else [remark]
 
 
 def _checked(name: Any, place: int) -> str:

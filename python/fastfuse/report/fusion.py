@@ -32,7 +32,11 @@ def _fitting(facts: Facts, columns: int | None) -> tuple[Table, Sequence[str]]:
     plans = [(_wide, full), (_wide, shared), (_short, full), (_short, shared)]
     lower = [(_short, numbered), (_stacked, shared)]  # where rows have one line, numbers keep it so
     plans += [*(lower[::-1] if _has_intervals(facts) else lower), (_stacked, numbered)]
-    tables = [(_table(facts, make, names), names.said) for make, names in plans]
+    of_sizes = [] if "votes (ml)" in _sized(facts) else ["Marked: in ml."]
+    tables = [
+        (_table(facts, make, names), [*names.said, *(of_sizes if make is _stacked else [])])
+        for make, names in plans
+    ]
     chosen = first_that_fits([table for table, _ in tables], columns)
     return next((table, said) for table, said in tables if table is chosen)
 

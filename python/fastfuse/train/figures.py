@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..images.outputs import make_folder
+from ..images.paths import shown
 from ..images.reading import read
 from .cohort.common_grid import load_for
 from .cohort.loading import LoadedCase
@@ -61,6 +62,7 @@ def _draw_slices(run: Run, name: str, folder: Path) -> None:
     consensus, predicted = {}, {}
     for method in run.options.methods:
         title = title_of(method, run.options)
+        run.check_unchanged(method, name, run.consensus(method, name))
         consensus[f"{title}\nconsensus"] = ras(np.asarray(read(run.consensus(method, name)).data))[:, :, z]
         if (path := run.scored(method, name)).exists():
             predicted[f"{title}\nprediction"] = ras(np.asarray(read(path).data))[:, :, z]
@@ -104,9 +106,12 @@ def _histories(runs: Sequence[Run], entries: Sequence[Entry]) -> dict[str, dict[
 
 
 def _history(run: Run, method: str, fold: int) -> History:
-    """Return a training; without epochs where its file is missing or damaged."""
+    """Return a training; without epochs where its file is missing, damaged or another."""
     path = run.model(method, fold).with_name("training.csv")
     rows: list[tuple[float, ...]] = []
+    if run.has_changed(method, fold, path):
+        run.tell(f"{shown(path)}: is not as the run wrote it; its curve is left out")
+        return History(fold, np.empty((0, 3)), run.failure(method, fold) or "")
     with (
         suppress(OSError, ValueError, TypeError, LookupError, csv.Error),
         path.open(newline="", encoding="utf-8") as file,

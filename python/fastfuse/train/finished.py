@@ -54,11 +54,16 @@ def _open(path: Path, narrator: Narrator, cohort: Path | None, with_cases: bool)
         options = options_from(record["options"])
         tested = folds["folds"] if "folds" in folds else [folds["test"]]
         root = cohort or Path(record["cohort"])
+        divided = record.get("folds", tested)
     except (KeyError, TypeError, AttributeError) as error:
         raise FastfuseError(
             f"{shown(path)}: cannot be read as a run's, or folds.json beside it cannot; "
             "make the run again with this version of fastfuse"
         ) from error
+    if tested != divided:
+        raise FastfuseError(
+            f"{shown(path.with_name('folds.json'))}: is not as the run wrote it; fastfuse experiment --resume writes it again"
+        )
     own = path.parent / "consensus"
     consensus = own if own.exists() else path.parent.parent / "consensus"  # which runs of several seeds share
     names = [name for fold in tested for name in fold]

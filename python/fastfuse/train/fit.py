@@ -155,7 +155,10 @@ def mend(run: Run, folds: Sequence[int]) -> None:
 
 def _mend(run: Run, method: str, fold: int) -> None:
     network = run.model(method, fold)
-    path = network.with_name("training.csv")
+    path, failed = network.with_name("training.csv"), network.with_name("failed.json")
+    if run.has_changed(method, fold, failed):
+        run.tell(f"{shown(failed)}: is not as the run wrote it; that network is trained again")
+        failed.unlink()
     if not network.exists():
         return
     if not run.is_known(method, fold, network) and _is_of(network, _about(run, method, fold)):

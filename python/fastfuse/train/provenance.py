@@ -21,6 +21,9 @@ from .cohort.problem import Problem
 from .files import change_json, json_of
 from .options import ExperimentOptions, differences, options_from
 
+HELD = (
+    "consensus", "models", "predictions", "metrics.csv", "calibration.csv", "differences.csv", "table1.md", "table1.csv", "table1.tex", "figures",
+)  # fmt: skip # what a run replaces in its folder
 PLACE = {
     "device": "device",
     "device_name": "processor",
@@ -92,9 +95,9 @@ def check_run(folder: Path, identity: Identity, version: str, *, resume: bool) -
             )
         _check_same(path, identity, version)
         return True
-    if held := [name for name in ("consensus", "models", "predictions") if (folder / name).exists()]:
+    if held := [name for name in HELD if (folder / name).exists()]:
         raise OutputError(
-            f"{shown(folder)}: holds {', '.join(held)} of a run, but no run.json; choose another folder"
+            f"{shown(folder)}: holds {', '.join(held)}, as a run writes them, but no run.json; choose another folder"
         )
     return False
 

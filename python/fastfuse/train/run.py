@@ -83,8 +83,9 @@ class Run:
 
     def failure(self, method: str, fold: int) -> str | None:
         """Return why a training broke off; None if it did not."""
-        record = json_of(self.model(method, fold).with_name("failed.json"))
-        if not isinstance(record, dict):
+        path = self.model(method, fold).with_name("failed.json")
+        record = json_of(path)
+        if not isinstance(record, dict) or self.has_changed(method, fold, path):
             return None
         return f"{record.get('reason', 'for no known reason')}, epoch {record.get('epoch', '?')}"
 
@@ -122,6 +123,11 @@ class Run:
             raise FastfuseError(
                 f"{shown(path)}: is not as the run wrote it; fastfuse experiment --resume makes it again"
             )
+
+    def has_changed(self, method: str, fold: int, path: Path) -> bool:
+        """Tell whether a file of a training has another hash than the one that is recorded, if one is."""
+        known = self._hashes(method, fold).get(self._key(path))
+        return known is not None and path.is_file() and known != hash_of(path)
 
     def is_known(self, method: str, fold: int, path: Path) -> bool:
         """Tell whether a hash of a file of a training is recorded."""

@@ -247,14 +247,15 @@ def test_two_bars_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_errors_in_another_process(cohort: Path, tmp_path: Path) -> None:
-    """They come here as they are, with the user's frames."""
+    """They come here as they are, with the user's frames; each process has its share of the threads."""
     (tmp_path / "theirs.py").write_text(
         "import sys\n"
+        "import torch\n"
         "from tests.train.learning.nets import Small\n"
         "class Late(Small):\n"
         "    def forward(self, slices):\n"
         "        if sys.argv[0] == '-c':\n"
-        "            raise LookupError('only there')\n"
+        "            raise LookupError(f'only there, {torch.get_num_threads()} threads')\n"
         "        return super().forward(slices)\n"
         "def net(in_channels, width, depth):\n"
         "    return Late(in_channels)\n"
@@ -262,7 +263,8 @@ def test_errors_in_another_process(cohort: Path, tmp_path: Path) -> None:
     chosen = options(TWO, "network.model=theirs:net")
     with (
         mock.patch.object(sys, "path", [str(tmp_path), *sys.path]),
-        pytest.raises(ModelError, match="model theirs:net: LookupError: only there") as caught,
+        mock.patch.object(torch, "get_num_threads", return_value=6),
+        pytest.raises(ModelError, match="model theirs:net: LookupError: only there, 3 threads") as caught,
     ):
         run_experiment(cohort, tmp_path / "r", chosen, only_folds=[1], jobs=2)
     assert "raise LookupError" in caught.value.details

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -14,32 +17,76 @@ from fastfuse import FastfuseError
 from fastfuse.train.network import checkpoint, precision
 from fastfuse.train.network.batches import predict
 from fastfuse.train.network.loss import soft_dice_loss
+from fastfuse.train.network.model import make_network
 from fastfuse.train.network.precision import computing_in, precision_of
 from fastfuse.train.network.training import State, Steps, train
 from fastfuse.train.network.unet import UNet
 from fastfuse.train.network.workers import Workers
-from fastfuse.train.options import TrainingOptions, make_options
+from fastfuse.train.options import NetworkOptions, TrainingOptions, make_options
 
 from ..test_training import QUICK, case
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
 
+class Ending(torch.nn.Module):
+    """A network of one's own with any end."""
+
+    def __init__(self, end: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.last, self.end = torch.nn.Conv2d(2, 1, 1), end
+
+    def forward(self, slices: torch.Tensor) -> torch.Tensor:
+        return self.end(self.last(slices))
+
+
+def of_two_classes(logits: torch.Tensor) -> torch.Tensor:
+    return torch.softmax(torch.cat([torch.zeros_like(logits), logits], 1), 1)[:, 1:]
+
+
+def network_with(end: str) -> torch.nn.Module:
+    if end == "unet":
+        return UNet(2, 2, 1)
+    if end == "logit":
+        return make_network(NetworkOptions(model=f"{__name__}:without_end", output="logit"), 2)
+    return Ending(
+        {
+            "module": torch.nn.Sigmoid(),
+            "function": torch.sigmoid,
+            "method": torch.Tensor.sigmoid,
+            "functional": torch.nn.functional.sigmoid,
+            "by name": lambda logits: torch.sigmoid(input=logits),
+            "expit": torch.special.expit,
+            "two classes": of_two_classes,
+        }[end]
+    )
+
+
+def without_end(in_channels: int, width: int, depth: int) -> torch.nn.Module:
+    return Ending(torch.nn.Identity())
+
+
+ENDS = ["unet", "logit", "module", "function", "method", "functional", "by name", "expit", "two classes"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("logit", [-12.0, 12.0])
-def test_gradient_of_a_sure_prediction(logit: float) -> None:
-    """Under autocast a sigmoid of bfloat16 would be 1 from a logit of 6.3 on, with gradient 0."""
-    network, logits = UNet(2, 2, 1), []
+def test_gradient_of_a_sure_prediction(logit: float, half: torch.dtype, end: str) -> None:
+    """In half precision a sigmoid would be 1 from a logit of 6.3 (bfloat16) or 8.4 (float16) on, with gradient 0."""
+    network, logits = network_with(end), []
     torch.nn.init.zeros_(network.last.weight)
     torch.nn.init.constant_(network.last.bias, logit)
     network.last.register_forward_hook(lambda *given: logits.append(given[2]) or given[2].retain_grad())
     target = torch.zeros(1, 1, 4, 4)
     target[..., :2] = 1
-    with computing_in(CPU, torch.bfloat16):
+    with computing_in(CPU, half):
         predicted = network(torch.randn(1, 2, 4, 4))
-    assert logits[0].dtype == torch.bfloat16
+    assert logits[0].dtype == half
     assert predicted.dtype == torch.float32
     assert ((predicted > 0) & (predicted < 1)).all()
-    soft_dice_loss(predicted, target).backward()
+    scale = 2.0**16 if half == torch.float16 else 1.0  # where torch.amp.GradScaler begins
+    (scale * soft_dice_loss(predicted, target)).backward()
     gradient = logits[0].grad
     assert (gradient[target > 0] < 0).all()
     assert (gradient[target == 0] > 0).all()
@@ -185,11 +232,37 @@ def test_states_are_kept_on_the_cpu(tmp_path: Path) -> None:
         state.save(tmp_path / "a.pt", "")
         state.keep_if_best(0.5)
     assert seen.count("cpu") > 40
-    step = state.optimizer.state_dict()["state"][0]["step"]
-    assert step.device.type == "cpu"
     assert state.best is not None
     assert not any(
         kept.data_ptr() == weights.data_ptr()
         for kept, weights in zip(state.best.values(), state.network.state_dict().values(), strict=True)
     )
     assert checkpoint.load(tmp_path / "a.pt")["network"].keys() == state.network.state_dict().keys()
+
+
+def test_counts_of_steps_stay_on_the_cpu(tmp_path: Path) -> None:
+    """The meta device stands for a card, where each would be waited for: at first, and after a run of the CPU goes on."""
+    options, meta = replace(QUICK, steps=2), torch.device("meta")
+    stepped(options).save(tmp_path / "cpu.pt", "")
+    for resumes in (False, True):
+        network = UNet(2, 2, 1).to(meta)
+        state = State.first(network, options, meta)
+        if resumes:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # weights cannot be copied to nowhere
+                state.restore(tmp_path / "cpu.pt", "")
+        network(torch.empty(1, 2, 8, 8, device=meta)).sum().backward()
+        state.optimizer.step()
+        kept = list(state.optimizer.state.values())
+        assert {one["exp_avg"].device.type for one in kept} == {"meta"}
+        assert {(one["step"].device.type, float(one["step"])) for one in kept} == {
+            ("cpu", 3.0 if resumes else 1.0)
+        }
+
+
+def test_bound_of_pytorch() -> None:
+    """torch.amp.GradScaler, and a device_id for process groups, came with 2.3."""
+    text = (Path(__file__).parents[3] / "pyproject.toml").read_text()
+    bounds = re.findall(r'"torch>=(\d+)\.(\d+)', text)
+    assert bounds
+    assert all((int(major), int(minor)) >= (2, 3) for major, minor in bounds)

@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch import distributed
+
 from fastfuse import FastfuseError
-from fastfuse.train.jobs.schedule import check_batch, jobs_of
+from fastfuse.train import fit
+from fastfuse.train.jobs.schedule import check_batch, jobs_of, prepared_by_first
+from fastfuse.train.network import workers as workers_module
 from fastfuse.train.network.batches import Pool
 from fastfuse.train.network.loss import soft_dice_loss
-from fastfuse.train.network.workers import Workers
-from fastfuse.train.options import TrainingOptions
+from fastfuse.train.network.workers import Workers, make_workers
+from fastfuse.train.options import TrainingOptions, make_options
 
 from ..test_training import case
 from .together import learn
@@ -97,3 +103,75 @@ def test_a_slice_for_each_process() -> None:
     assert jobs_of(0, workers, 20).count == 1
     with pytest.raises(FastfuseError, match="jobs is 2: one training at a time is possible under torchrun"):
         jobs_of(2, workers, 20)
+
+
+@pytest.mark.parametrize("kind", ["cuda", "cpu"])
+def test_how_processes_connect(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Each takes its own card and names it; the wait for a stage of the first lasts days, by gloo; the end is said."""
+    said: list[tuple[str, Any]] = []
+    for name, value in (("WORLD_SIZE", "4"), ("RANK", "3"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: kind == "cuda")
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: said.append(("card", str(device))))
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    monkeypatch.setattr(workers_module, "usable", torch.device)
+    there = iter([False, True])
+    monkeypatch.setattr(distributed, "is_initialized", lambda: next(there))
+    monkeypatch.setattr(distributed, "init_process_group", lambda *given, **more: said.append((*given, more)))
+    monkeypatch.setattr(distributed, "new_group", lambda **more: more)
+    monkeypatch.setattr(distributed, "barrier", lambda group: said.append(("waits", group)))
+    monkeypatch.setattr(distributed, "destroy_process_group", lambda: said.append(("end", None)))
+    with make_workers("auto" if kind == "cuda" else "cpu") as workers:
+        workers.wait()
+    (backend, connected), (waits, group), end = said[-3:]
+    assert (workers.rank, workers.count, workers.first) == (3, 4, False)
+    assert backend == {"cuda": "nccl", "cpu": "gloo"}[kind]
+    assert (waits, group["backend"], end) == ("waits", "gloo", ("end", None))
+    assert group["timeout"] >= timedelta(days=1)
+    if kind == "cuda":
+        assert said[0] == ("card", "cuda:1")
+        assert connected["device_id"] == workers.device == torch.device("cuda", 1)
+    else:
+        assert workers.device == torch.device("cpu")
+
+
+def test_others_do_not_prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes beside the first map its arrays, and never fuse or load a case."""
+    given: list[Any] = []
+    monkeypatch.setattr(Workers, "share", lambda _, thing: given.append(thing) or given[0])
+    monkeypatch.setattr(Workers, "wait", lambda _: None)
+    first, other = (
+        SimpleNamespace(workers=Workers(torch.device("cpu"), rank, 2), out=tmp_path) for rank in (0, 1)
+    )
+    made = {"Patient_01": torch.arange(9000.0)}
+    with prepared_by_first(first, lambda: made) as here:
+        with prepared_by_first(other, lambda: pytest.fail("it prepares, too")) as there:
+            assert there is not here
+            assert torch.equal(there["Patient_01"], made["Patient_01"])
+        assert list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("rank", "needed"), [(0, ["a", "b", "v"]), (1, ["a", "b"])])
+def test_cases_that_a_process_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: int, needed: list[str]
+) -> None:
+    """Validation cases are for the first process; no process reads test cases."""
+    read: list[str] = []
+
+    class Kept(SimpleNamespace):
+        images = torch.zeros(1, 5, 16, 16)
+
+        def slices(self, method: str, _: torch.device) -> Kept:
+            read.append(self.name)
+            assert method == "staple"
+            return self
+
+    run = SimpleNamespace(
+        options=make_options("quick"), workers=Workers(torch.device("cpu"), rank, 2), cases={}, folds=[["t"]],
+        model=lambda *_: tmp_path / "network.pt", keep=lambda *_: None,
+    )  # fmt: skip
+    monkeypatch.setattr(fit, "held_out_of", lambda *_: ["v"])
+    monkeypatch.setattr(fit, "_train", lambda *_: [])
+    fit.trained(run, {name: Kept(name=name) for name in "abvt"}, "staple", 1, ["a", "b", "v"])
+    assert read == needed

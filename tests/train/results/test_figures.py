@@ -6,18 +6,23 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from fastfuse.report import plots
+from fastfuse.train import figures
+from fastfuse.train.cohort.loading import load_case
+from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.conclude import tabulate
 from fastfuse.train.figures import typical_case
 from fastfuse.train.finished import open_runs
 from fastfuse.train.narrator import Narrator
 from fastfuse.train.results.entries import entries_of
-from fastfuse.train.results.plots import brain, cases, training
+from fastfuse.train.results.plots import brain, cases, reliability, training
 from fastfuse.train.results.plots.palette import FAILED
 from fastfuse.train.scoring import score
 
@@ -117,3 +122,85 @@ def test_where_the_slice_is(finished: Path, tmp_path: Path, monkeypatch: pytest.
         words = {text.get_text() for ax in figure.axes for text in ax.texts}
         assert {"R", "L"} < words
         assert any(word.endswith(" mm") for word in words)
+
+
+def test_what_is_outlined(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every expert in a colour of their own; in each mask's panel what half of them mark, over a FLAIR that is seen."""
+    figures = drawn(monkeypatch, brain)
+    (opened,) = open_runs([finished], Narrator(silent=True))
+    tabulate([opened], tmp_path / "out")
+    experts, masks = figures
+    _, zoomed, names, _ = experts.axes[:4]
+    colours = [to_hex(found.get_edgecolor()[0]) for found in zoomed.collections]
+    assert len(set(colours)) == len(colours) > 4
+    assert set(colours) <= {line.get_color() for line in names.get_legend().get_lines()}
+    assert len(names.get_legend().get_lines()) == 7
+    panels = [ax for ax in masks.axes if ax.get_title().endswith(("consensus", "prediction"))]
+    assert len(panels) == 4
+    for ax in panels:
+        flair, shown = ax.images
+        assert flair.get_alpha() is None
+        assert 0 < float(np.max(shown.get_alpha())) <= 0.5
+        assert plots.TRUTH in {to_hex(found.get_edgecolor()[0]) for found in ax.collections}
+    assert plots.RATER in {to_hex(found.get_edgecolor()[0]) for ax in panels for found in ax.collections}
+
+
+def test_the_patients_right_is_on_the_left() -> None:
+    ax = Figure().subplots()
+    image = np.arange(20.0).reshape(4, 5)  # in RAS order: the last x is furthest to the right
+    plots.show(ax, image, 19, "")
+    np.testing.assert_array_equal(ax.images[0].get_array()[:, 0], image[-1])
+    plots.mark_sides(ax)
+    places = {text.get_text(): text.get_position()[0] for text in ax.texts}
+    assert places["R"] < 0.5 < places["L"]
+
+
+def test_height_of_the_slice(cohort: Path, tmp_path: Path) -> None:
+    """The world's z of the slice with most of the experts' voxels, in whatever order a file holds its slices."""
+    case = find_cases(cohort)[1]
+    home = case.images["FLAIR"].parents[1]
+    copy = shutil.copytree(home, tmp_path / "c" / home.relative_to(cohort))
+    for path in copy.rglob("*.nii.gz"):
+        image = nib.load(path)
+        back = np.diag([-1.0, 1.0, -1.0, 1.0])
+        back[:3, 3] = image.shape[0] - 1, 0, image.shape[2] - 1
+        data = np.ascontiguousarray(np.asanyarray(image.dataobj)[::-1, :, ::-1])
+        nib.save(nib.Nifti1Image(data, image.affine @ back), path)
+    titles = []
+    for root in (cohort, tmp_path / "c"):
+        loaded = load_case(next(one for one in find_cases(root) if one.name == case.name))
+        ras = figures._ras(loaded)
+        masks = [ras(mask) for mask in loaded.masks]
+        view = figures._view(loaded, ras(loaded.images["FLAIR"]), masks, brain.most_marked(masks))
+        titles.append(view.title)
+        votes = np.sum(loaded.masks, axis=0)
+        heights = loaded.like.affine[2, 3] + loaded.like.affine[2, 2] * np.arange(votes.shape[2])
+        highest = heights[votes.sum(axis=(0, 1)) == votes.sum(axis=(0, 1)).max()]
+        assert any(f"S = {height:+.0f} mm" in view.title for height in highest)
+        assert view.votes.sum() == votes.sum(axis=(0, 1)).max()
+    assert titles[0] == titles[1]
+    assert loaded.like.affine[2, 2] < 0
+
+
+def test_reliability_of_the_networks(
+    finished: Path, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The curve is the share of experts against the probability, counted here from the files."""
+    found = drawn(monkeypatch, reliability)
+    (opened,) = open_runs([finished], Narrator(silent=True))
+    tabulate([opened], tmp_path / "out")
+    given, voted = [], []
+    for case in find_cases(cohort):
+        loaded = load_case(case)
+        path = finished / "predictions" / "staple" / f"{case.name}.nii.gz"
+        inside = loaded.brain > 0
+        given.append(np.asarray(nib.load(path).dataobj)[inside])
+        voted.append(np.mean([mask > 0 for mask in loaded.masks], axis=0)[inside])
+    p, votes = np.concatenate(given), np.concatenate(voted)
+    bins = np.minimum((10 * p).astype(int), 9)
+    held = sorted(set(bins.tolist()))
+    assert len(held) == 10
+    curve = found[0].axes[0].lines[1]
+    np.testing.assert_allclose(curve.get_xdata(), [p[bins == k].mean() for k in held], atol=1e-5)
+    np.testing.assert_allclose(curve.get_ydata(), [votes[bins == k].mean() for k in held], atol=1e-5)
+    assert curve.get_label().startswith("STAPLE: Brier ")

@@ -105,6 +105,15 @@ def test_ensemble(trained: Path, cohort: Path, tmp_path: Path) -> None:
     mean = data(tmp_path / "out" / "staple" / "Case_A.nii.gz")
     np.testing.assert_allclose(mean, np.mean(parts, axis=0), atol=1e-6)
     assert np.abs(parts[0] - parts[1]).max() > 1e-3
+    shutil.copytree(trained, tmp_path / "many" / "seed_0")
+    record = json.loads((only(trained, 1, tmp_path / "many" / "seed_1") / "run.json").read_text())
+    record["options"]["seed"] = 1
+    write(tmp_path / "many" / "seed_1" / "run.json", record)
+    (all_three,) = predict_cases(tmp_path / "many", [case], tmp_path / "out_many", methods=["staple"])
+    np.testing.assert_allclose(data(all_three.path), (2 * parts[0] + parts[1]) / 3, atol=1e-6)
+    assert all_three.left_out == ["seed 1, fold 2: training failed (the loss is nan, epoch 1)"]
+    facts = json.loads(all_three.path.with_name("Case_A.json").read_text())
+    assert [(one["seed"], one["fold"]) for one in facts["networks"]] == [(0, 1), (0, 2), (1, 1)]
     flair = nib.load(find_case(case).images["FLAIR"])
     image = nib.load(tmp_path / "out" / "staple" / "Case_A.nii.gz")
     np.testing.assert_allclose(image.affine, flair.affine)
@@ -179,7 +188,11 @@ def test_refusals(trained: Path, cohort: Path, tmp_path: Path) -> None:
     with pytest.raises(FastfuseError, match="Case_C: T2 missing"):
         predict_cases(trained, [case], out)
     run = shutil.copytree(trained, tmp_path / "run")
-    (run / "models" / "staple" / "fold_1" / "network.pt").unlink()
+    kept = run / "models" / "staple" / "fold_1" / "network.pt"
+    shutil.copy(kept.parents[1] / "fold_2" / "network.pt", kept)
+    with pytest.raises(FastfuseError, match=r"network\.pt: is not the file that the run wrote; put that one"):
+        predict_cases(run, [case], out, methods=["staple"])
+    kept.unlink()
     with pytest.raises(FastfuseError, match=r"network\.pt: is missing; end the run first"):
         predict_cases(run, [case], out, methods=["staple"])
     assert not list(out.rglob("*.json"))

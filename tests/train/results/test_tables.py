@@ -24,7 +24,7 @@ from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.finished import open_runs
 from fastfuse.train.narrator import Narrator
 from fastfuse.train.peers import peers_from
-from fastfuse.train.results.exports import latex
+from fastfuse.train.results.exports import facts_of, latex
 from fastfuse.train.results.printing import print_table
 from fastfuse.train.results.significance import signed_rank
 from fastfuse.train.results.texts import MARK
@@ -117,6 +117,11 @@ def test_network_that_marks_nothing(
     assert marked == {("STAPLE", "False"), ("Soft STAPLE", "True")}
     tex = (out / "table1.tex").read_text()
     assert tex.count("$^\\dagger$") == 7
+    assert tex.count(" & 9 / 3 / 1 \\\\\n") == 2
+    assert facts_of(rows, out)["failures"] == [f"Soft STAPLE, {why}"]
+    distance = (True, "hd95_mm")  # to an empty mask it is infinite
+    assert np.isfinite(soft.per_case[distance][0])
+    assert soft.defined[distance] == 6
     print_table(rows, out)
     told = capsys.readouterr().out
     assert f"{soft.pooled[DICE]:.1f}{MARK}" in told

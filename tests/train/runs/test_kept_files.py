@@ -187,8 +187,73 @@ def test_tables_of_changed_files(copy: Path, kind: str) -> None:
         make_tables([copy])
 
 
+def test_figures_of_a_changed_consensus(copy: Path, tmp_path: Path) -> None:
+    """Of whatever method: it is shown only as the run wrote it."""
+    from fastfuse.train.figures import _draw_slices
+    from fastfuse.train.finished import open_runs
+
+    shutil.copy(copy / KINDS["consensus"][1], copy / KINDS["consensus"][0])
+    (run,) = open_runs([copy], Told())
+    with pytest.raises(FastfuseError, match=r"Patient_01.staple\.nii\.gz: is not as the run wrote it"):
+        _draw_slices(run, "Patient_01", tmp_path)
+
+
+def test_other_folds_than_the_runs(cohort: Path, copy: Path, finished: Path, tmp_path: Path) -> None:
+    """Tables and predictions go by the folds that the networks were trained in; the remedy works."""
+    from fastfuse.train.predict import predict_cases
+    from fastfuse.train.tables import make_tables
+
+    file = copy / "folds.json"
+    file.write_text(json.dumps({"folds": json.loads(file.read_text())["folds"][::-1]}))
+    case = next(cohort.rglob("Patient_01"))
+    for use in (lambda: make_tables([copy]), lambda: predict_cases(copy, [case], tmp_path / "out")):
+        with pytest.raises(FastfuseError, match=r"folds\.json: is not as the run wrote it; fastfuse experim"):
+            use()
+    assert outcome(cohort, copy, tables_of(finished)) == ""
+    make_tables([copy])
+
+
 @pytest.mark.parametrize(
-    "content", ["", "epoch\n1\n", "epoch,loss,validation\n1,x,\n", "a\x00b", "epoch,loss"]
+    "content", ['{"epoch": 1, "reason": "the lo', '{"epoch": 9, "reason": "other"}', "[]"]
+)
+def test_a_changed_record_of_a_failure(
+    cohort: Path, copy: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    """A network counts as failed only by what the run wrote; by anything else it is trained again, and that is told."""
+    from fastfuse.train import fit
+    from fastfuse.train.finished import open_runs
+
+    (run,) = open_runs([copy], Told())
+    network, failed = run.model("staple", 1), run.model("staple", 1).with_name("failed.json")
+    run.keep("staple", 1, {failed: b'{"epoch": 1, "reason": "the loss is nan"}'})
+    assert run.failure("staple", 1) == "the loss is nan, epoch 1"
+    failed.write_text(content)
+    assert run.failure("staple", 1) is None
+    network.unlink()
+    lost = [copy / "predictions" / "staple" / f"{name}.nii.gz" for name in run.folds[0]]
+    for path in lost:
+        path.unlink()
+    trained: list[int] = []
+    real = fit.train
+    monkeypatch.setattr(fit, "train", lambda *given, **more: (trained.append(1), real(*given, **more))[1])
+    told = Told()
+    run_experiment(cohort, copy, small(), resume=True, narrator=told, jobs=1)
+    assert trained == [1]
+    assert [line for line in told.lines if "failed.json: is not as the run wrote it; that network is" in line]
+    assert not failed.exists()
+    assert tables_of(copy) == tables_of(finished)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "epoch,loss,validation,seconds\n1,0.5,0.1,1\n2,0.4,0.2,1\n",
+        "",
+        "epoch\n1\n",
+        "epoch,loss,validation\n1,x,\n",
+        "a\x00b",
+        "epoch,loss",
+    ],
 )
 def test_curves_of_a_damaged_history(content: str, copy: Path) -> None:
     """Where it cannot be mended, as in `fastfuse table`, its curve is left out."""

@@ -43,6 +43,7 @@ def test_what_is_recorded(finished: Path) -> None:
     assert record["device_name"]
     assert record["threads"] >= 1
     assert record["jobs"] >= 1
+    assert record["precision"] in ("float32", "bfloat16")
     assert record["versions"]["torch"] == torch.__version__.partition("+")[0] or "+" in torch.__version__
     assert record["code"] == code_hash()
     assert len(record["code"]) == 64
@@ -81,6 +82,7 @@ def test_another_run_is_refused(
             lambda r: r.update(device="cuda:0", device_name="a card"),
             "device cpu in place of cuda:0; processor",
         ),
+        (lambda r: r.update(precision="float16"), "precision .*float.* in place of float16"),
         (lambda r: r.update(threads=64), "threads a training 1 in place of 64"),
         (lambda r: r.update(jobs=64), "trainings at once .* in place of 64"),
         (lambda r: r["versions"].update(torch="2.2"), r"torch .* in place of 2\.2"),

@@ -16,6 +16,8 @@ from fastfuse.train import experiment
 from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.network import checkpoint
+from fastfuse.train.predict import predict_cases
+from fastfuse.train.tables import make_tables
 
 from ..common import Told
 from .common import TABLES, small
@@ -90,7 +92,7 @@ def test_seeds_that_do_not_fit(cohort: Path, copy: Path) -> None:
 
 def test_train_and_test(two_splits: Path, tmp_path: Path) -> None:
     """One network learns from all of one split; all of the other is predicted."""
-    chosen = small("train=Training", "test=Testing")
+    chosen = small("train=Training", "test=Testing", "evaluation.cut=0.001")
     rows = run_experiment(two_splits, tmp_path / "r", chosen)
     assert [row.method for row in rows] == ["staple"]
     training, testing = (
@@ -105,6 +107,13 @@ def test_train_and_test(two_splits: Path, tmp_path: Path) -> None:
     assert held_out
     assert set(held_out) < set(training)
     assert run_experiment(two_splits, tmp_path / "r", chosen, resume=True) is not None
+    again, _ = make_tables([tmp_path / "r"], tmp_path / "t")
+    assert again[0].n == f"{len(testing)} / 1 / 1"
+    assert again[0].pooled == pytest.approx(rows[0].pooled, nan_ok=True)
+    for split, seen in (("Training", 1), ("Testing", 0)):
+        folder = find_cases(two_splits, split)[0].images["FLAIR"].parents[1]
+        (found,) = predict_cases(tmp_path / "r", [folder], tmp_path / split, device="cpu")
+        assert (found.known_as, found.networks, found.seen_by) == (folder.name, 1, seen)
 
 
 def test_a_division_of_ones_own(cohort: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ..case import Case
 from ..options import Options
 
 FEW_VALUES = 16  # of soft masks; more distinct fractions are a network's
+MARKED = 0.5  # the least vote that counts as a mark
 SLAB_VOXELS = 1 << 16  # compared at once
 
 Counts = NDArray[np.int64]
@@ -66,6 +67,18 @@ def compare(probability: Array, case: Case, options: Options, cut: float) -> Com
         dice=_dice(both, own + consensus),
         mean_dice=float(_dice(np.array([mean_both]), np.array([mean_volume + volume]))[0]),
     )
+
+
+def marks_inside(case: Case, options: Options, at: int) -> tuple[Counts, Counts]:
+    """Return how many voxels each rater marks (vote >= 0.5), and on how many of them one rater does, too."""
+    marks, inside = (np.zeros(len(case.given.arrays), np.int64) for _ in range(2))
+    for _, seen, votes in _slabs(case.given.arrays[at], case, options):
+        of_one = (votes[at] >= MARKED) & seen[at]
+        for i, vote in enumerate(votes):
+            marked = (vote >= MARKED) & seen[i]
+            marks[i] += np.count_nonzero(marked)
+            inside[i] += np.count_nonzero(marked & of_one)
+    return marks, inside
 
 
 def are_probabilities(case: Case, options: Options) -> bool:

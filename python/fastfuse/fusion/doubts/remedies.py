@@ -9,6 +9,7 @@ from ..declared import either
 from .comparison import are_probabilities
 from .evidence import Evidence
 
+HALF = 0.5  # the cut that is taken without one
 THE_MEAN = "take the mean (method='majority')"
 
 
@@ -19,6 +20,8 @@ def for_a_fit(evidence: Evidence) -> str:
         return scale
     if not evidence.method.estimates:
         return "choose another cut"
+    if evidence.lowest < HALF <= evidence.highest and (evidence.is_empty or evidence.is_full):
+        return f"choose a {'lower' if evidence.is_empty else 'higher'} cut"  # at 0.5 it is neither
     tries = _other_fits(evidence)
     attempt = f"try {either(tries)}" if tries else ""
     if evidence.case is not None and are_probabilities(evidence.case, evidence.options):

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, reason_of
+from ...inputs.names import counted
 from ..channels import Held
 from ..checks import READABLE, check_memory
 from ..image import Image
-from ..paths import shown
+from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .quiet import quiet
-from .segments import SWITCH, Segment, filled_axes, named, names_of
+from .segments import BACKGROUND, SWITCH, Segment, absent, filled_axes, named, names_of
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
@@ -103,22 +104,52 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
     lattice = _lattice(path, found)
     _check_frames(path, found, lattice, {one.label for one in segments})
     count = len(lattice.places)
+    doubt, lacks = _check_length(path, found, lattice), ""
     check_memory(
         path, 3 * count * lattice.rows * lattice.columns + 6 * int(np.prod(lattice.shape, dtype=object))
     )
     frames = np.reshape(found.pixel_array, (count, lattice.rows, lattice.columns))
     if kind == LABEL_MAP:
         data, is_channel = _of_label_map(path, frames, lattice, segments, wanted)
+        lacks = absent(path, frames, (), segments, wanted.foreground.segments)
     else:
         data, is_channel = _of_frames(path, found, frames, lattice, segments, wanted)
     return Image(
         path,
         data,
         lattice.affine,
+        remark=remark_on(path, [doubt, lacks]),
         segments=tuple(segments),
         is_channel=is_channel,
         held=_held(found, frames, lattice, segments, wanted) if is_channel else None,
         fills=_fills(frames, lattice),
+    )
+
+
+def _check_length(path: Path, found: Any, lattice: Lattice) -> str:
+    """Return a doubt about voxels that are followed by more bytes; refuse those that Rows, Columns or frames may not fit.
+
+    Another number of rows, columns or frames shifts every voxel behind the first frame. Packed frames tell their size.
+    """
+    count, rows, columns = len(lattice.places), lattice.rows, lattice.columns
+    told = int(found.get("NumberOfFrames") or 1)
+    if told != count:
+        raise ImageError(
+            f"{shown(path)}: its NumberOfFrames is {told}, but it gives the places of {counted(count, 'frame')}; write it again"
+        )
+    if found.file_meta.TransferSyntaxUID.is_encapsulated:
+        return ""
+    bits = int(found.BitsAllocated)
+    needed = -(-count * rows * columns * bits // 8)
+    surplus = len(found.PixelData) - needed - needed % 2
+    if surplus <= 0:
+        return ""
+    what = f"{counted(surplus, 'byte')} follow{'s' * (surplus == 1)} the last voxel of {counted(count, 'frame')} of {rows} × {columns} pixels"
+    if 8 * surplus < bits * min(count * rows, count * columns, rows * columns):
+        return what
+    raise ImageError(
+        f"{shown(path)}: {what}: its Rows, Columns, NumberOfFrames or BitsAllocated must be wrong; write it again with those of "
+        "its frames"
     )
 
 
@@ -161,13 +192,13 @@ def _fills(frames: NDArray[Any], lattice: Lattice) -> tuple[bool, ...]:
 
 
 def _segments(path: Path, found: Any) -> list[Segment]:
-    segments = [
+    described = [
         Segment(str(one.get("SegmentLabel", "")), int(one.SegmentNumber))
         for one in found.get("SegmentSequence", [])
     ]
-    if not segments:
+    if not described:
         raise ImageError(f"{shown(path)}: it names no segments; is it complete?")
-    return segments
+    return [one for one in described if one.label != BACKGROUND]
 
 
 def _of_label_map(

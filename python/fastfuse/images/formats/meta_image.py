@@ -51,6 +51,7 @@ class Fields(dict[str, str]):
         super().__init__()
         self.path = path
         self.files: list[str] = []  # that follow the header, one a line
+        self.doubts: list[str] = []
         self.end = -1
 
     def words(self, name: str) -> list[str]:
@@ -79,7 +80,7 @@ def read_meta_image(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Im
     affine, placed, doubts = _affine(fields, axes)
     values, surplus = stored.read(go_on)
     data = one_image(path, values, [0] if channels else [], (), wanted.foreground)
-    remark = remark_on(path, (*doubts, surplus))
+    remark = remark_on(path, (*fields.doubts, *doubts, surplus))
     shape, _ = check_content(path, data.shape, data.dtype)
     return Image(
         path,
@@ -93,13 +94,17 @@ def read_meta_image(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Im
 
 
 def _fields(path: Path) -> Fields:
-    """Read the fields up to the one that names the data; of two of one name the last counts, as for ITK."""
+    """Read the fields up to the one that names the data; of two of one name the last counts, as for ITK, and that is said."""
     lines, end = text_header(path, lambda line: _field(line)[0] == "ElementDataFile")
     fields = Fields(path)
     for line in lines:
         name, value = _field(line)
-        if name:
+        if name and fields.setdefault(name, value) != value:
+            fields.doubts.append(
+                f"its header gives {shown(name)[:40]} twice, {shown(fields[name])[:40]!r} and {shown(value)[:40]!r}: the last is taken"
+            )
             fields[name] = value
+    _check_same(fields)
     if "ElementDataFile" not in fields:
         raise ImageError(f"{shown(path)}: its header lacks ElementDataFile; is it a complete MetaImage?")
     if not fields["ElementDataFile"]:
@@ -110,6 +115,20 @@ def _fields(path: Path) -> Fields:
     if fields["ElementDataFile"].split()[:1] == ["LIST"]:
         fields.files = _listed(path, end)
     return fields
+
+
+def _check_same(fields: Fields) -> None:
+    """Refuse two names of one field that say different things."""
+    for names in (
+        SAME["Offset"],
+        SAME["TransformMatrix"],
+    ):  # an element's size may be another than the spacing
+        given = [name for name in names if name in fields]
+        if len({tuple(floats(fields.path, name, fields[name].split())) for name in given}) > 1:
+            told = " and ".join(f"{name} = {shown(fields[name])[:40]}" for name in given)
+            raise ImageError(
+                f"{shown(fields.path)}: its header gives {told}, which are names of one field: leave the wrong one out"
+            )
 
 
 def _field(line: str) -> tuple[str, str]:
@@ -144,10 +163,21 @@ def _stored(fields: Fields) -> Stored:
     (skip,) = integers(path, "HeaderSize", fields.words("HeaderSize") or ["0"], 1)
     if skip < -1 or (skip == -1 and encoding != "raw"):
         raise ImageError(f"{shown(path)}: its HeaderSize is {skip}")
-    files = _data_files(fields, sizes)
+    files, start = _data_files(fields, sizes), max(skip, 0)  # which is not packed
     if files == [path]:
-        skip = fields.end
-    return Stored(path, files, (channels, *sizes) if channels > 1 else sizes, dtype, encoding, skip)
+        start = fields.end
+        _check_header_size(path, skip, start)
+    sizes = (channels, *sizes) if channels > 1 else sizes
+    return Stored(path, files, sizes, dtype, encoding, min(skip, 0), start=start)
+
+
+def _check_header_size(path: Path, skip: int, end: int) -> None:
+    """Refuse another size of the header than it has, where voxels follow it: other readers take voxels from there."""
+    if skip not in (-1, 0, end):
+        raise ImageError(
+            f"{shown(path)}: its HeaderSize is {skip}, but its voxels follow the header (ElementDataFile is LOCAL), at byte "
+            f"{end}: leave HeaderSize out"
+        )
 
 
 def _data_files(fields: Fields, sizes: tuple[int, ...]) -> list[Path]:

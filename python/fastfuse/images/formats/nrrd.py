@@ -17,7 +17,7 @@ from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .raw import UNITS, UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
-from .segments import Segment, filled_axes, one_image
+from .segments import BACKGROUND, Segment, absent, filled_axes, one_image
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 MOST_AXES = 16
@@ -44,6 +44,13 @@ ENCODINGS = {
     "gzip": "gzip",
     "bz2": "bzip2",
     "bzip2": "bzip2",
+}
+SAME = {
+    "datafile": "data file",
+    "lineskip": "line skip",
+    "byteskip": "byte skip",
+    "centerings": "centers",
+    "numbers": "number",
 }
 # What turns each world into right, anterior, superior.
 TO_RAS = {
@@ -86,13 +93,14 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
     affine, placed, doubts = _affine(header, across)
     values, doubt = stored.read(go_on)
     data = one_image(path, values, across, segments, wanted.foreground)
+    lacks = absent(path, values, across, segments, wanted.foreground.segments)
     shape, _ = check_content(path, data.shape, data.dtype)
     return Image(
         path,
         np.asfortranarray(data).reshape(shape, order="F"),
         affine,
         placed=placed,
-        remark=remark_on(path, (*doubts, doubt)),
+        remark=remark_on(path, (*doubts, doubt, lacks)),
         segments=tuple(segments),
         is_channel=bool(wanted.foreground.segments and segments),
         channels_last=len(shape) == 4,
@@ -102,7 +110,7 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
 
 
 def _header(path: Path) -> Header:
-    """Read the fields; those of one name count once, the first."""
+    """Read the fields; refuse two of one name that differ, as ITK does."""
     lines, end = text_header(path, lambda line: not line.strip())
     if not lines or not re.fullmatch(r"NRRD000\d", lines[0]):
         raise ImageError(f"{shown(path)}: it does not begin as a NRRD file does; is it one?")
@@ -114,13 +122,25 @@ def _header(path: Path) -> Header:
             continue
         elif ":=" in line and (": " not in line or line.index(":=") < line.index(": ")):
             key, _, value = line.partition(":=")
-            header.pairs.setdefault(key.strip(), value.strip())
+            if key.startswith("Segment"):
+                _keep(header, header.pairs, key.strip(), value.strip())
         elif ":" in line:
             name, _, value = line.partition(":")
-            name = name.strip().lower().replace("datafile", "data file").replace("centerings", "centers")
-            header.fields.setdefault(name, value.strip())
+            name = name.strip().lower()
+            name = SAME.get(name, name)
+            _keep(header, header.fields, name, value.strip())
             listing = name == "data file" and value.split()[:1] == ["LIST"]
     return header
+
+
+def _keep(header: Header, held: dict[str, str], name: str, value: str) -> None:
+    """Keep what a field says; refuse it if another one says something else."""
+    other = held.setdefault(name, value)
+    if other != value:
+        told = f"{shown(other)[:40]!r} and {shown(value)[:40]!r}"
+        raise ImageError(
+            f"{shown(header.path)}: its header gives {shown(name)[:40]} twice, {told}: leave the wrong one out"
+        )
 
 
 def _stored(header: Header) -> Stored:
@@ -142,13 +162,15 @@ def _stored(header: Header) -> Stored:
     if dtype.itemsize > 1 and encoding != "text":
         dtype = dtype.newbyteorder(_endian(header))
     skip = _count(header, "byte skip", least=-1)
+    if skip < 0 and encoding != "raw":
+        raise ImageError(
+            f"{shown(path)}: its byte skip is -1, which is for raw data, and its encoding is {encoding}; mend the header"
+        )
     lines = _count(header, "line skip", least=0)
     if not header.words("data file"):
         if header.end < 0:
             raise ImageError(f"{shown(path)}: its header ends, but no voxels follow; the file is truncated")
-        if skip >= 0:
-            skip += header.end
-        return Stored(path, [path], sizes, dtype, encoding, skip, lines)
+        return Stored(path, [path], sizes, dtype, encoding, skip, lines, start=header.end)
     return Stored(path, _data_files(header), sizes, dtype, encoding, skip, lines)
 
 
@@ -160,7 +182,7 @@ def _endian(header: Header) -> Any:
 
 
 def _count(header: Header, name: str, least: int) -> int:
-    words = header.words(name) or header.words(name.replace(" ", "")) or ["0"]
+    words = header.words(name) or ["0"]
     (count,) = integers(header.path, name, words, 1)
     if count < least:
         raise ImageError(f"{shown(header.path)}: its {name} is {count}")
@@ -302,7 +324,8 @@ def _segments(header: Header, *, layered: bool) -> list[Segment]:
             number = match[1]
             label = _pair(header, f"Segment{number}_LabelValue", 1 if layered else int(number) + 1)
             layer = _pair(header, f"Segment{number}_Layer", int(number) if layered else 0)
-            found.append(Segment(name, label, layer))
+            if label != BACKGROUND:
+                found.append(Segment(name, label, layer))
     return found
 
 

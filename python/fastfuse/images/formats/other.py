@@ -38,6 +38,7 @@ NO_VOLUMES = {
     ".pkl": "a pickle, which may run programs", ".pickle": "a pickle, which may run programs",
     ".bval": "a table", ".bvec": "a table", ".gif": "a GIF", ".bmp": "a BMP", ".mp4": "a film",
 }  # fmt: skip
+PAIRS = {"img": "hdr", "hdr": "img", "brik": "head", "head": "brik", "rec": "par", "par": "rec"}
 ONLY_UNPACKED = (
     ".nrrd",
     ".nhdr",
@@ -170,7 +171,11 @@ def _by_nibabel(path: Path, load: Callable[[], Any]) -> Any:
     except ImportError as error:
         raise ImageError(_lacks(path, error)) from error
     except nib.filebasedimages.ImageFileError as error:
-        what = looks_like(path)
+        what, lacks = looks_like(path), _lacking_beside(path)
+        if what is None and lacks:
+            raise ImageError(
+                f"{shown(path)}: a file that belongs to it is missing ({shown(lacks)})"
+            ) from error
         if what is None and format_of(path) is not None:
             raise ImageError(_broken(path, ValueError("its content is not that"))) from error
         seen = f"its content looks like {what}" if what else "its format is unknown"
@@ -224,6 +229,19 @@ def _lacks(path: Path, error: ImportError) -> str:
     needs, foreign = shown(error.name or str(error)), format_of(path)
     title, by = ("this format", "") if foreign is None else (foreign.title, f" by {foreign.by}")
     return f"{shown(path)}: reading {title} needs the package {needs}, which is not installed: install it, or convert the file to NIfTI{by}"
+
+
+def _lacking_beside(path: Path) -> str:
+    """Return the other of two files that are one image, if it does not lie there; nothing if it does, or there is none."""
+    name = path.name.lower()
+    packed = next((ending for ending in PACKED if name.endswith(ending)), "")
+    stem, dot, ending = path.name[: len(name) - len(packed)].rpartition(".")
+    other = PAIRS.get(ending.lower())
+    if other is None:
+        return ""
+    there = {one.name.lower() for one in path.parent.iterdir()}
+    begin = f"{stem}{dot}{other}"
+    return "" if any(f"{begin}{end}".lower() in there for end in ("", *PACKED)) else begin
 
 
 def _broken(path: Path, error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, reason_of
+from ...inputs.names import counted
 from ..checks import check_content, check_memory
 from ..image import Image
 from ..paths import remark_on, shown
@@ -34,7 +36,9 @@ BYTES = {
     "RGBA": 4,
 }
 NO_RESOLUTION = ("1", "1.0", "0", "0.0", "nan")
-DESCRIPTION, RESOLUTIONS = 270, (282, 283)  # tags of TIFF
+DESCRIPTION, SAMPLES, RESOLUTIONS = 270, 277, (282, 283)  # tags of TIFF
+IMAGEJ = {"channel": "channels", "slice": "slices", "time": "frames"}
+OME = {"channel": "SizeC", "slice": "SizeZ", "time": "SizeT"}
 PIXELS = 2**31  # more than that no page may have
 
 
@@ -55,6 +59,7 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
                     picture.verify()
             with pillow.open(path, formats=("PNG", "TIFF")) as picture:
                 size = _size_in_words(picture)  # as the first page says
+                told = _on_axes(path, picture)
                 pages, doubts = _pages(path, picture)
         except (ImageError, MemoryError):
             raise
@@ -75,8 +80,54 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
         data.reshape(shape, order="F"),
         np.diag([-1.0, -1, 1, 1]),
         placed=False,
-        remark=remark_on(path, (*doubts, size)),
+        remark=remark_on(path, (told, *doubts, size)),
     )
+
+
+def _on_axes(path: Path, picture: Any) -> str:
+    """Return a doubt about pages that are channels or times by the words of ImageJ or OME; refuse those that are slices too.
+
+    Stacks of slices are written as channels, too, by programs that were not told their axes.
+    """
+    count = int(getattr(picture, "n_frames", 1))
+    if count > 1 and picture.format == "PNG":
+        raise ImageError(
+            f"{shown(path)}: it is a PNG of {count} frames, a film: save its slices as a TIFF, or as NIfTI"
+        )
+    told = _axes_told(picture) if count > 1 else {}
+    others = [counted(told[axis], axis) for axis in ("channel", "time") if told.get(axis, 1) > 1]
+    if not others:
+        return ""
+    what = f"by its description its pages are {' of '.join(others)}"
+    if len(others) > 1 or told.get("slice", 1) > 1:
+        slices = f" of {counted(told['slice'], 'slice')}" if told.get("slice", 1) > 1 else ""
+        raise ImageError(
+            f"{shown(path)}: {what}{slices}, and one 3-D image per file is needed: save one of them, as by ImageJ's Image > "
+            "Color > Split Channels or Image > Duplicate"
+        )
+    return f"{what}, and are taken as slices: if they are none, save one of them as a file of its own"
+
+
+def _axes_told(picture: Any) -> dict[str, int]:
+    """Return how many channels, slices and times a TIFF's description tells of: ImageJ's, or the first image's of OME."""
+    tags = getattr(picture, "tag_v2", {})
+    text = str(tags.get(DESCRIPTION, ""))
+    if text.startswith("ImageJ"):
+        found = {
+            name: int(number) for name, number in re.findall(r"^(\w+)=(\d{1,9})\s*$", text, re.MULTILINE)
+        }
+        return {axis: found.get(name, 1) for axis, name in IMAGEJ.items()}
+    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", text)
+    found = (
+        {name: int(number) for name, number in re.findall(r"\b(Size[CZT])=[\"'](\d{1,9})", pixels[0])}
+        if pixels
+        else {}
+    )
+    told = {axis: found.get(name, 1) for axis, name in OME.items()}
+    return {
+        **told,
+        "channel": told["channel"] // max(1, int(tags.get(SAMPLES, 1))),
+    }  # which colours are counted as
 
 
 def _pages(path: Path, picture: Any) -> tuple[NDArray[Any], list[str]]:

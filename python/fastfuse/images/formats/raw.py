@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
+from ...inputs.names import counted
 from .. import gz
 from ..checks import check_memory, check_regular
 from ..paths import shown
 
 MOST_HEADER = 1 << 20  # bytes of a header's text
 TEXT_BYTES = 80  # memory that one byte of written-out numbers takes at most while it is read
+PACKED = ("gzip", "zlib", "bzip2")
+SHOWN_BYTES = 12  # of what is no number
 UNITS_MM = {
     "mm": 1.0,
     "millimeter": 1.0,
@@ -52,9 +55,11 @@ class Stored:
     dtype : dtype
     encoding : {"raw", "text", "hex", "gzip", "zlib", "bzip2"}
     skip : int
-        Bytes before the values in each file; -1: the values are its end.
+        Bytes before the values in each file, of what it unpacks to if it is packed; -1: the values are its end.
     skip_lines : int
-        Lines before those bytes.
+        Lines before those bytes, which are never packed.
+    start : int
+        Where both are counted from: the end of the header in its own file, else 0.
     """
 
     path: Path
@@ -64,6 +69,7 @@ class Stored:
     encoding: str = "raw"
     skip: int = 0
     skip_lines: int = 0
+    start: int = 0
 
     @property
     def bytes(self) -> int:
@@ -93,33 +99,41 @@ class Stored:
         """Refuse what the plain files cannot hold, before memory is taken."""
         for file in self.files:
             if file != self.path:
-                check_regular(file)
-        have, start = sum(file.stat().st_size for file in self.files), max(self.skip, 0)
-        if self.encoding == "raw" and have - start < self.bytes:
+                self._check_beside(file)
+        start = (self.start + max(self.skip, 0)) * len(self.files)
+        have = sum(file.stat().st_size for file in self.files) - start
+        if self.encoding == "raw" and have < self.bytes:
             raise ImageError(
-                f"{shown(self.path)}: {max(0, have - start)} bytes of voxels, {self.bytes} expected; the file is truncated, or its "
+                f"{shown(self.path)}: {max(0, have)} bytes of voxels, {self.bytes} expected; the file is truncated, or its "
                 "header wrong"
             )
+
+    def _check_beside(self, file: Path) -> None:
+        """Refuse a data file that is not there, or no file with content: with the header that names it."""
+        try:
+            check_regular(file)
+        except ImageError as error:
+            raise ImageError(
+                f"{shown(self.path)}: the data file that it names cannot be read ({error}): put it there, or mend the header"
+            ) from None
 
     def _fill(self, path: Path, buffer: memoryview, go_on: Callable[[], None]) -> int:
         """Fill the buffer from a file; return how many bytes are left there."""
         with path.open("rb") as file:
-            for _ in range(self.skip_lines):
-                if not file.readline(MOST_HEADER):
-                    break
-            if self.skip < 0:
-                file.seek(max(0, path.stat().st_size - len(buffer)))
-            else:
-                file.seek(self.skip, 1)
+            packed = self.encoding in PACKED
+            self._go_to_values(file, 0 if packed else self.skip, len(buffer))
             if self.encoding in ("text", "hex"):
                 return self._fill_from_text(file, buffer)
             filled = surplus = 0
+            left_out = self.skip if packed else 0
             for piece in _pieces(file, self.encoding, len(buffer)):
                 go_on()
-                taken = piece[: len(buffer) - filled]
+                kept = piece[left_out:]
+                left_out -= len(piece) - len(kept)
+                taken = kept[: len(buffer) - filled]
                 buffer[filled : filled + len(taken)] = taken
                 filled += len(taken)
-                surplus += len(piece) - len(taken)
+                surplus += len(kept) - len(taken)
             if self.encoding == "raw":
                 surplus = path.stat().st_size - file.tell()
         if filled < len(buffer):
@@ -129,13 +143,24 @@ class Stored:
             )
         return surplus
 
+    def _go_to_values(self, file: BinaryIO, skip: int, needed: int) -> None:
+        """Go behind the lines and bytes that come before the values; refuse a file that ends before."""
+        file.seek(self.start)
+        for line in range(self.skip_lines):
+            if not _skip_line(file):
+                raise ImageError(
+                    f"{shown(self.path)}: its line skip is {self.skip_lines}, but its data have {counted(line, 'line')}; mend the header"
+                )
+        behind_lines, end = file.tell(), Path(file.name).stat().st_size
+        file.seek(max(behind_lines, end - needed) if skip < 0 else behind_lines + skip)
+
     def _fill_from_text(self, file: BinaryIO, buffer: memoryview) -> int:
         """Read numbers that are written out, or bytes as pairs of hexadecimal digits."""
         left = Path(file.name).stat().st_size - file.tell()
         check_memory(self.path, TEXT_BYTES * max(left, 0))
         words = file.read().split()
         if self.encoding == "hex":
-            content = bytes.fromhex(b"".join(words).decode("ascii"))
+            content = _of_digits(self.path, b"".join(words))
             surplus = len(content) - len(buffer)
         else:
             count = len(buffer) // self.dtype.itemsize
@@ -147,16 +172,55 @@ class Stored:
         return surplus
 
 
+def _skip_line(file: BinaryIO) -> bool:
+    r"""Go behind a line, which \n, \r or both end, as for ITK; return whether there was one."""
+    start = file.tell()
+    line = file.readline(MOST_HEADER)
+    at = line.find(b"\r")
+    if at >= 0 and line[at + 1 : at + 2] != b"\n":
+        file.seek(start + at + 1)
+    return bool(line)
+
+
 def _numbers(path: Path, words: list[bytes], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return numbers that are written out; refuse those that their type cannot hold."""
+    """Return numbers that are written out; refuse what is none, and those that their type cannot hold."""
+    kind = float if dtype.kind == "f" else int
+    try:
+        values = [kind(word) for word in words]
+    except ValueError:
+        raise ImageError(
+            f"{shown(path)}: by its header its voxels are numbers in text, and {_none_of(kind, words)} is none: are they binary? "
+            "Mend the header"
+        ) from None
     if dtype.kind == "f":
         return np.array(words).astype(dtype) if words else np.empty(0, dtype)
-    values = [int(word) for word in words]
     limits = np.iinfo(dtype)
     beyond = next((value for value in values if not limits.min <= value <= limits.max), None)
     if beyond is not None:
         raise ImageError(f"{shown(path)}: it holds {beyond}, which is no {dtype.newbyteorder('=')}")
     return np.array(values, dtype)
+
+
+def _of_digits(path: Path, digits: bytes) -> bytes:
+    """Return bytes that are written as pairs of hexadecimal digits."""
+    try:
+        return bytes.fromhex(digits.decode("ascii"))
+    except ValueError:
+        raise ImageError(
+            f"{shown(path)}: by its header its voxels are pairs of hexadecimal digits, and they are not: are they binary? Mend the "
+            "header"
+        ) from None
+
+
+def _none_of(kind: Callable[[bytes], Any], words: list[bytes]) -> str:
+    """Return the first word that is no number, cut short."""
+    for word in words:
+        try:
+            kind(word)
+        except ValueError:
+            text = word[:SHOWN_BYTES].decode("latin-1")
+            return f"{text!r}{'...' * (len(word) > SHOWN_BYTES)}"
+    return ""
 
 
 def _pieces(file: BinaryIO, encoding: str, needed: int) -> Iterator[bytes]:

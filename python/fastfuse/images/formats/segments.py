@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
+from ...inputs.arrays import labels_in
 from ...inputs.names import enumerated
 from ..checks import check_memory
 from ..paths import shown
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ...inputs.foreground import Foreground
 
 SWITCH = "select_segment=NAME (--select-segment NAME)"
+
+BACKGROUND = 0  # the label that is no segment, whatever a file calls it
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,25 @@ def chosen(
         _check_whole(path, segments, layers)
         return np.asarray(layers[segments[0].layer] == segments[0].label, dtype=np.uint8)
     raise ImageError(f"{shown(path)}: it holds {len(layers)} layers{_names(segments)}: {_remedy(segments)}")
+
+
+def absent(
+    path: Path,
+    values: NDArray[Any],
+    across: Sequence[int],
+    segments: Sequence[Segment],
+    wanted: Iterable[str],
+) -> str:
+    """Say which of the segments that are chosen has a label that does not occur, though others do; nothing if none has."""
+    layers = list(np.moveaxis(values, across[0], 0)) if across else [values]
+    told = []
+    for one in named(path, segments, wanted) if segments else ():
+        layer = layers[one.layer]
+        if layer.any() and not (layer == one.label).any():
+            told.append(
+                f"its segment {one.name!r} is label {one.label}, which does not occur (values that occur: {labels_in(layer)})"
+            )
+    return "; ".join(told)
 
 
 def _label_map(

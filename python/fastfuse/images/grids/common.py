@@ -23,7 +23,7 @@ from ..placing import AS_IT_IS, Kind, Placing
 from ..reading import read
 from ..wanted import Wanted
 from .boxes import box_of_all, file_of, nothing, one_grid
-from .forms import disagreement, forms_of, with_thickness
+from .forms import disagreement, forms_of, unit_doubt, with_thickness
 
 COVERING = ("image", "prior")  # beyond them nothing is known, while a mask and votes are 0 there
 NEAREST = ", or pass resample='nearest' (--resample nearest)"
@@ -256,7 +256,7 @@ class Common:
         if kind not in COVERING and data.dtype.kind in "biu":
             before = np.count_nonzero(image.data) * image.grid.voxel_mm3
             after = np.count_nonzero(data) * self.like.grid.voxel_mm3
-            volumes = f", which makes {after:g} mm³ of {before:g} mm³ that are not 0"
+            volumes = f"; what is not 0 was {before:g} mm³ and is now {after:g} mm³"
         sizes = sizes_apart(self.like.grid, image.grid)
         return data, f"resampled by the nearest voxel onto {self.name}{volumes}{sizes and f' ({sizes})'}"
 
@@ -269,10 +269,27 @@ def with_form(image: Image, use: str | None) -> Image:
     form, _ = with_thickness(form, image.data.shape)
     check_affine(image.path, form)
     doubt = disagreement(image.path, image.header, image.data.shape)
-    remark = image.remark
+    remark = _with_unit(image, form)
     if doubt is not None and remark is not None:
         remark = remark.replace(doubt, doubt.replace("the sform is used", f"the {use} is used, as asked"))
     return replace(image, affine=form, remark=remark)
+
+
+def _with_unit(image: Image, form: NDArray[np.float64]) -> str | None:
+    """Return an image's remark with what is doubtful about the unit of another affine of its header."""
+    before, after = (
+        unit_doubt(image.header, np.linalg.norm(affine[:3, :3], axis=0)) for affine in (image.affine, form)
+    )
+    if before == after:
+        return image.remark
+    name, told = shown(image.path), image.remark or ""
+    if before:
+        told = told.replace(f"{name}: {before}; {name}: ", f"{name}: ").replace(
+            f"{name}: {before}; ", f"{name}: "
+        )
+        told = told.replace(f"; {before}", "").replace(f"{name}: {before}", "")
+    added = f"{name}: {after}" if after else ""
+    return "; ".join(part for part in (told, added) if part) or None
 
 
 def as_read(

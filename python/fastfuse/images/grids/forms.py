@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...inputs.grids import NEAR, distance_of_affines
 from ...inputs.libraries import IN_MM, UNITS, unit_of
+from ..checks import fault_of_affine
 from ..paths import shown
 
 Affine = NDArray[np.float64]
@@ -107,6 +108,9 @@ def disagreement(path: Path, header: Any, shape: tuple[int, ...]) -> str | None:
     if len(forms) == 1 and len(given) == 2:
         [used] = forms
         return f"{shown(path)}: its {'sform' if used == 'qform' else 'qform'} is no matrix of finite numbers; the {used} is used"
+    sound = [form for form in forms if not fault_of_affine(with_thickness(forms[form], shape)[0])]
+    if len(forms) == 2 and len(sound) == 1:
+        return f"{shown(path)}: its {'sform' if sound == ['qform'] else 'qform'} is no invertible matrix; the {sound[0]} is used"
     shift = distance_of_affines(shape, list(forms.values()))
     if len(forms) < 2 or shift <= NEAR * float(np.linalg.norm(forms["sform"][:3, :3], axis=0).min()):
         return None

@@ -129,7 +129,10 @@ def _file_problems(case: Case, usual: int) -> Iterator[Problem]:
         )
     for path in case.spare:
         yield Problem(
-            case.name, shown(path), "stands for the same as another file", "remove or rename one of the two"
+            case.name,
+            shown(path),
+            "another file of the case has the same role",
+            "remove or rename one of the two; of two cohorts in one folder, check each by itself",
         )
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import platform
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ...errors import FastfuseError
 
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 BFLOAT16_CAPABILITY = (8, 0)  # of CUDA: Ampere
+HALVES = (torch.float16, torch.bfloat16)
+SIGMOIDS = {torch.sigmoid, Tensor.sigmoid, torch.special.expit, torch.softmax, Tensor.softmax}
 
 
 def precision_of(device: torch.device, wanted: str, *, predicting: bool = False) -> torch.dtype:
@@ -47,9 +53,37 @@ def precision_of(device: torch.device, wanted: str, *, predicting: bool = False)
     return found
 
 
-def computing_in(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
-    """Return a context in which convolutions compute in this type."""
-    return nullcontext() if precision == torch.float32 else torch.autocast(device.type, precision)
+@contextmanager
+def computing_in(device: torch.device, precision: torch.dtype) -> Iterator[None]:
+    """Compute convolutions in this type, and sigmoids in float32."""
+    if precision == torch.float32:
+        yield
+        return
+    with torch.autocast(device.type, precision), _WideSigmoids():
+        yield
+
+
+class _WideSigmoids(TorchFunctionMode):
+    """Brings what a sigmoid is taken of to float32, in whatever network: autocast leaves it in half precision.
+
+    There the gradient of a sure prediction is 0: in float16 from a logit of 8.4 on, in bfloat16 from 6.3 on.
+    """
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        _: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        if function in SIGMOIDS:
+            args, given = [_wide(one) for one in args], {name: _wide(one) for name, one in given.items()}
+        return function(*args, **given)
+
+
+def _wide(thing: Any) -> Any:
+    return thing.float() if isinstance(thing, Tensor) and thing.dtype in HALVES else thing
 
 
 def _fastest(device: torch.device) -> torch.dtype:
