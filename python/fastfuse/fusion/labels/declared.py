@@ -72,6 +72,11 @@ def by_em(method: Method) -> bool:
     return method.estimates and not method.grows
 
 
+def by_staple(method: Method) -> bool:
+    """Say that STAPLE alone takes an option."""
+    return method.name == "staple"
+
+
 def by_enumeration(method: Method) -> bool:
     """Say that soft-STAPLE takes an option."""
     return method.name == "soft-staple"
@@ -134,7 +139,7 @@ class AskedLabels:
         "mapping of int or str to sequence of labels",
         """Labels that a rater knows, by the rater's index (or name, "rater 0"), for raters who do not know all: a network
         that was not trained on lesions. Without it, a label that they never give is voted down.""",
-        methods=by_em,
+        methods=by_staple,
         flag=Flag(
             "Labels that a rater knows, who does not know all; once for each such rater.",
             known_by_rater,
