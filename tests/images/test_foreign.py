@@ -35,7 +35,7 @@ def test_broken_files_of_formats_that_are_read(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content or NOISE[:5])
-    for beside in (".REC", ".rec", "+orig.BRIK"):
+    for beside in (".REC", ".rec", "+orig.BRIK", ".img"):
         (tmp_path / f"a{beside}").write_bytes(NOISE)
     with pytest.raises(fastfuse.ImageError) as refused:
         reading.read(path)

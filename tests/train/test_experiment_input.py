@@ -229,3 +229,13 @@ def test_files_of_the_user_are_kept(cohort: Path, tmp_path: Path, name: str) -> 
         run_experiment(cohort, tmp_path / "run", options())
     assert sorted(path for path in tmp_path.rglob("*")) == before
     assert precious.read_bytes() == b"precious"
+
+
+def test_a_refused_grid_leaves_no_run(cohort: Path, tmp_path: Path) -> None:
+    """The corrected command begins; nothing of the refused one is in its way."""
+    with pytest.raises(FastfuseError, match="500 mm"):
+        run_experiment(cohort, tmp_path / "r", options("grid.spacing_mm=500", "methods=staple"))
+    assert not (tmp_path / "r" / "run.json").exists()
+    assert not (tmp_path / "r" / "folds.json").exists()
+    run_experiment(cohort, tmp_path / "r", options("methods=staple"), only_folds=[1])
+    assert (tmp_path / "r" / "run.json").exists()

@@ -21,19 +21,19 @@
 namespace fastfuse {
 
 using Code = std::uint16_t;
-constexpr Code no_code = 0xffff; // of a missing vote
+constexpr Code no_code = 0xffff; // stands for a missing vote
 
 constexpr std::int64_t most_labels = 65535;
 
 // Which row of the table each voxel has.
 class LabelIndex;
 
-// The distinct tuples of the raters' labels, each with its number of voxels. Rows are in lexicographic order
-// of the codes, a missing vote last.
+// The distinct tuples of the raters' labels, each with its number of voxels. Rows are sorted by the codes;
+// missing votes come after all labels.
 struct LabelTable {
     std::vector<std::int64_t> labels; // in ascending order
     int raters = 0;
-    std::vector<Code> codes;                 // of rater i in row r: codes[i * rows + r]
+    std::vector<Code> codes;                 // codes[i * rows + r] is rater i's vote in row r
     std::vector<double> counts;              // voxels; 0 of the row in which every vote is missing
     std::shared_ptr<const LabelIndex> index; // null where there are no voxels to write
 
@@ -50,8 +50,8 @@ enum class LabelStart {
 
 // The labels that may be true at a voxel.
 enum class Candidates {
-    voted, // those that somebody votes there
-    all,
+    voted, // labels that some rater gives this voxel
+    all,   // every label
 };
 
 enum class ConfusionModel {
@@ -67,7 +67,7 @@ struct DirichletPrior {
 
 struct LabelOptions {
     bool votes_alone = false;    // no EM: the consensus is the share of the votes
-    std::vector<double> weights; // of each rater's vote in that share; empty: all alike
+    std::vector<double> weights; // how much each rater's vote counts in that share; empty: equally
     LabelStart start = LabelStart::plurality;
     Candidates candidates = Candidates::voted;
     ConfusionModel confusion = ConfusionModel::full;
@@ -84,7 +84,6 @@ struct LabelOptions {
 // p(truth | votes) of each row, of the labels for which it may be positive; in ascending order of the codes.
 struct RowTruths {
     std::vector<std::int64_t> first; // of each row, and the end of the last
-    std::vector<std::uint32_t> row;  // of each entry
     std::vector<Code> code;
     std::vector<double> weight;
 };

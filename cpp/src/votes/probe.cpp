@@ -18,7 +18,7 @@ constexpr std::int64_t most_kept = 8192;
 
 Probe probe(const Votes& votes, const Options& options, Watch& watch) {
     if (votes.place || options.mrf > 0 || options.route != Route::automatic) return {};
-    Table table(votes.columns(), most_kept);
+    KeyTable<double> table(votes.columns(), most_kept);
     Block block(votes);
     std::vector<double> key(static_cast<std::size_t>(votes.columns()));
     Probe sample;
@@ -35,7 +35,7 @@ Probe probe(const Votes& votes, const Options& options, Watch& watch) {
         for (std::int64_t r = 1; r < batch.rows; ++r) {
             patience.after(votes.columns());
             load_key(batch, r, key.data());
-            if (table.find_or_add(key.data()) == Table::full) return sample;
+            if (table.find_or_add(key.data()) == table.full) return sample;
             sample.terms += std::ldexp(1.0, fractional_votes(batch, r));
         }
         sample.rows += static_cast<double>(batch.rows - 1);

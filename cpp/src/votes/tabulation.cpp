@@ -1,8 +1,6 @@
 #include "votes/tabulation.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <numeric>
 
 #include "votes/key_table.hpp"
 #include "votes/rows.hpp"
@@ -13,39 +11,12 @@ namespace {
 constexpr std::uint32_t outside_id = NotedPatterns::outside_id, zero_id = NotedPatterns::zero_id;
 constexpr std::int64_t most_patterns = 1 << 21; // sorting more takes seconds
 
-// Number of voxels of each pattern. Each thread has its own counts of low ids, which are the frequent ones.
-class Counts {
-  public:
-    Counts(std::int64_t ids, int threads)
-        : shared_(static_cast<std::size_t>(ids)),
-          own_(static_cast<std::size_t>(threads), std::vector<std::int64_t>(low)) {}
-
-    void add(std::uint32_t id, std::int64_t voxels, int thread) {
-        if (id < low)
-            own_[static_cast<std::size_t>(thread)][id] += voxels;
-        else
-            shared_[id].fetch_add(voxels, std::memory_order_relaxed);
-    }
-
-    double total(std::size_t id) const {
-        std::int64_t sum = shared_[id].load();
-        for (const auto& counts : own_)
-            sum += id < low ? counts[id] : 0;
-        return static_cast<double>(sum);
-    }
-
-  private:
-    static constexpr std::uint32_t low = 4096;
-    std::vector<std::atomic<std::int64_t>> shared_;
-    std::vector<std::vector<std::int64_t>> own_;
-};
-
-struct Full {}; // the table has no place for another pattern
+using Table = KeyTable<double>;
 
 // Enters the patterns of blocks into the table. Scratch of one thread.
 class Finder {
   public:
-    Finder(const Votes& votes, Table& table, Counts& counts)
+    Finder(const Votes& votes, Table& table, IdCounts& counts)
         : votes_(votes), table_(table), counts_(counts), block_(votes),
           key_(static_cast<std::size_t>(votes.columns())), ids_(static_cast<std::size_t>(block_rows)) {}
 
@@ -85,29 +56,16 @@ class Finder {
 
     const Votes& votes_;
     Table& table_;
-    Counts& counts_;
+    IdCounts& counts_;
     Block block_;
     std::vector<double> key_; // a pattern's votes and, with a map, its prior
     std::vector<std::uint32_t> ids_;
 };
 
-// Numbers of the keys in lexicographic order, which does not depend on the order of the threads.
-std::vector<std::int64_t> sorted(const Table& table, std::size_t width, Watch& watch) {
-    Patience patience(watch);
-    std::vector<std::int64_t> order(static_cast<std::size_t>(table.size()));
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-        patience.after(8);
-        return std::lexicographical_compare(table.key(a), table.key(a) + width, table.key(b),
-                                            table.key(b) + width);
-    });
-    return order;
-}
-
 // The table with row 0 first, then the keys in order, each with its count.
-Tabulation in_order(const Votes& votes, const Table& table, const Counts& counts,
+Tabulation in_order(const Votes& votes, const Table& table, const IdCounts& counts,
                     std::vector<std::int64_t>& row_of_id, Watch& watch) {
-    const std::vector<std::int64_t> order = sorted(table, static_cast<std::size_t>(votes.columns()), watch);
+    const std::vector<std::int64_t> order = sorted(table, watch);
     Patience patience(watch);
     const auto size = static_cast<std::size_t>(table.size()) + 1;
     std::vector<double> vote(size * votes.raters.size()), count(size), prior(votes.prior ? size : 0, 0.5);
@@ -132,7 +90,7 @@ std::optional<Tabulation> try_find(const Votes& votes, const Output* notes, std:
     const std::int64_t blocks = block_count(votes);
     std::vector<UniformGroups> groups(static_cast<std::size_t>(blocks));
     Table table(votes.columns(), capacity);
-    Counts counts(capacity + zero_id + 1, team.size());
+    IdCounts counts(capacity + zero_id + 1, team.size());
     PerThread<Finder> finders(team);
     try {
         constexpr std::int64_t blocks_of_job = 16;

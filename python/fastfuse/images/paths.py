@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, overload
 
 from ..errors import ImageError, OutputError
-from ..inputs.arrays import brief
 
 OUTPUTS = ("output", "out_dir", "save_label", "save_counts", "save_lesions", "out", "directory")
 GUESS = re.compile(r": 1 mm (is|and no turn are) taken")  # of a voxel's size
@@ -61,6 +60,8 @@ def listed_paths(values: Any, name: str) -> list[Path | None]:
     if values is None:
         return []
     if isinstance(values, (str, bytes, os.PathLike)) or not isinstance(values, Iterable):
+        from ..inputs.arrays import brief  # NumPy, which the shell's help does without
+
         raise TypeError(f"{name} is {brief(values)}: give a list of paths, one for each rater")
     return [as_path(value, name) for value in values]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from ..report.numbers import plural
 from .files import write_all
-from .options import EvaluationOptions
+from .options import EvaluationOptions, ExperimentOptions, differences, make_options
+from .options.checking import flat
 from .provenance import notes_of
 from .results.entries import Entry, entries_of, known_failures
 from .results.exports import calibration_csv, differences_csv, latex, metrics_csv, table_csv
@@ -17,7 +19,8 @@ from .run import Run
 from .scoring import score
 
 SHARED = {6: "a face", 18: "an edge", 26: "a corner"}
-ADVICE = "where a network failed, try another seed, a lower training.learning_rate or network.start=0.02"
+START = 0.02  # the untrained U-Net's output in preset quick, from which networks of few steps learn
+TOLD = ("preset", "seed", "folds", "methods", "network.model", "training.epochs", "training.steps")
 
 
 def conclude(run: Run, *, tell: bool = True) -> list[Row]:
@@ -70,7 +73,7 @@ def tabulate(
     for line in failures_of(rows) if tell else ():
         runs[0].tell(f"warning: {line}")
     if tell and any(known_failures(entry) for entry in entries):
-        runs[0].tell(ADVICE)
+        runs[0].tell(_advice(runs[0].options))
     from .figures import draw_figures
 
     runs[0].say("drawing")
@@ -82,10 +85,7 @@ def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: Evaluation
     """Return the captions: cases, folds, seeds, options, and how masks are made."""
     cases = sum(map(len, runs[0].folds))
     seeds = sorted({seed for entry in entries for seed in entry.by_seed})
-    trainings = {
-        f"preset {run.options.preset}, {run.options.training.epochs} epochs of {run.options.training.steps} steps"
-        for run in runs
-    }
+    trainings = {_training(run.options) for run in runs}
     least = f"{evaluation.least_mm3:g} mm³" if evaluation.least_mm3 else f"{evaluation.least_voxels} voxels"
     who = (
         f"{cases} test cases of {runs[0].cohort.name}, {plural(len(runs[0].folds), 'fold')}, "
@@ -97,6 +97,28 @@ def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: Evaluation
     )
     notes = {note.rstrip("."): None for run in runs for note in notes_of(run.out)}
     return [who, how, *notes]
+
+
+def _training(options: ExperimentOptions) -> str:
+    """Return the preset, and what is not as the preset has it; targets, grid and masks are told elsewhere."""
+    training = options.training
+    said = f"preset {options.preset}, {training.epochs} epochs of {training.steps} steps"
+    if options.network.model:
+        said += f", network {options.network.model}"
+    values = flat(asdict(options))
+    changed = [
+        f"{name}={values[name]}"
+        for name in differences(options, make_options(options.preset))
+        if name not in TOLD and not name.startswith(("evaluation.", "grid."))
+    ]
+    return f"{said} ({', '.join(changed)})" if changed else said
+
+
+def _advice(options: ExperimentOptions) -> str:
+    tries = "another seed, more epochs or a lower training.learning_rate"
+    if not options.network.model and options.network.start > START:
+        tries = f"another seed, more epochs, a lower training.learning_rate or network.start={START:g}"
+    return f"where a network failed, try {tries}"
 
 
 def _grid(run: Run) -> str:

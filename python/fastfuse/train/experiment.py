@@ -18,7 +18,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from ..errors import CohortError, OutputError
+from ..errors import CohortError, FastfuseError, OutputError
 from ..images.paths import needed_path, shown
 from ..report.numbers import plural
 from .cohort.common_grid import grid_hashes
@@ -120,12 +120,13 @@ def _go_through(runs: Sequence[Run], folds: Sequence[int], jobs: Jobs, *, resume
             held_out_of(cases, run.folds[fold - 1], run.options)
     _check_network(cases[0], first.options, first.workers)
     hashes = hashes_of(cases) | grid_hashes(first.options.grid)
+    begun: list[Run] = []
     if first.workers.first:
-        _open(runs, hashes, jobs, resume=resume, force=force)
+        begun = _open(runs, hashes, jobs, resume=resume, force=force)
         for run in runs:
             mend(run, folds)
         _tell_of_few(first, folds)
-    with prepared_by_first(first, lambda: _prepare(first, hashes)) as prepared:
+    with prepared_by_first(first, lambda: _prepare(first, hashes, begun)) as prepared:
         train_all(runs, prepared, folds, jobs)
 
 
@@ -206,8 +207,11 @@ def _of_seeds(
 
 def _open(
     runs: Sequence[Run], hashes: Mapping[str, Mapping[str, str]], jobs: Jobs, *, resume: bool, force: bool
-) -> None:
-    """Begin each run, after a check of the cohort, or note that it goes on; refuse all before anything is written."""
+) -> list[Run]:
+    """Begin each run, after a check of the cohort, or note that it goes on; refuse all before anything is written.
+
+    Returns those that were begun.
+    """
     first = runs[0]
     model = model_hash(first.options.network.model)
     workers = first.workers
@@ -228,6 +232,7 @@ def _open(
         else:
             begin_run(run.out, run.cohort, replace(identity, problems=problems), place)
         _keep_folds(run)
+    return [run for run, is_there in zip(runs, there, strict=True) if not is_there]
 
 
 def _keep_folds(run: Run) -> None:
@@ -241,11 +246,17 @@ def _keep_folds(run: Run) -> None:
     write_all({path: content})
 
 
-def _prepare(run: Run, hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Prepared]:
-    """Fuse the cases' raters, and cut all to slices."""
+def _prepare(run: Run, hashes: Mapping[str, Mapping[str, str]], begun: Sequence[Run]) -> dict[str, Prepared]:
+    """Fuse the cases' raters, and cut all to slices; runs that were ``begun`` are no runs if that is refused."""
     keys = [key_of(hashes[name]) for name in run.cases]
     cases = list(run.cases.values())
-    return prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)
+    try:
+        return prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)
+    except FastfuseError:  # to be mended, and begun again: nothing is trained
+        for one in begun:
+            (one.out / "folds.json").unlink(missing_ok=True)
+            (one.out / "run.json").unlink(missing_ok=True)
+        raise
 
 
 def _tables(runs: Sequence[Run], out: Path) -> list[Row]:

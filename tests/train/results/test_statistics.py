@@ -115,3 +115,8 @@ def test_what_experts_vote_is_calibrated() -> None:
     sure = reliability_of((share > 0.5) * 1.0, masks, np.ones(20_000))
     assert sure.ece > 0.1
     assert sure.brier > reliability_of(share, masks, np.ones(20_000)).brier
+
+
+def test_rounding_is_no_difference() -> None:
+    assert signed_rank([-1e-17] * 6) == 1
+    assert signed_rank([0.3, 0.2, -1e-17, 0.4]) == signed_rank([0.3, 0.2, 0.0, 0.4]) < 1

@@ -80,6 +80,12 @@ __device__ void count_keys(const Columns& columns, const Reader& reader, std::ui
     }
 }
 
+// Adds a block's zeros, and its voxels outside, to the counts of all.
+__device__ void leave_common(const unsigned* common, std::uint32_t keys, Count* count) {
+    if (threadIdx.x < 2)
+        atomicAdd(count + (threadIdx.x == 0 ? 0 : keys), static_cast<Count>(common[threadIdx.x]));
+}
+
 // Keys that are counted in shared memory, and those that are too many for it.
 template <class Key, class Reader>
 __global__ void find_few_keys(Columns columns, Reader reader, std::uint32_t keys, Key* key, Count* count,
@@ -95,8 +101,7 @@ __global__ void find_few_keys(Columns columns, Reader reader, std::uint32_t keys
     __syncthreads();
     for (unsigned k = threadIdx.x; k < keys; k += block_threads)
         if (own[k] > 0) atomicAdd(count + k, static_cast<Count>(own[k]));
-    if (threadIdx.x < 2)
-        atomicAdd(count + (threadIdx.x == 0 ? 0 : keys), static_cast<Count>(common[threadIdx.x]));
+    leave_common(common, keys, count);
 }
 
 template <class Key, class Reader>
@@ -109,8 +114,7 @@ __global__ void find_many_keys(Columns columns, Reader reader, std::uint32_t key
     count_keys(columns, reader, keys, key, strays, tally);
     tally.finish(common);
     __syncthreads();
-    if (threadIdx.x < 2)
-        atomicAdd(count + (threadIdx.x == 0 ? 0 : keys), static_cast<Count>(common[threadIdx.x]));
+    leave_common(common, keys, count);
 }
 
 // Puts a value into the first free place, unless it is there already.

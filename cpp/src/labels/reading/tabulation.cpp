@@ -15,40 +15,11 @@ constexpr std::uint32_t outside_id = LabelIndex::outside;
 constexpr std::int64_t first_capacity = 1 << 16;           // tuples; a whole brain has about as many
 constexpr std::int64_t most_tuples = TupleTable::full - 2; // numbers and ids are 32 bits wide
 
-struct Full {}; // the table has no place for another tuple
-
-// Number of voxels of each id. Each thread has its own counts of low ids, which are the frequent ones.
-class Counts {
-  public:
-    Counts(std::int64_t ids, int threads)
-        : shared_(static_cast<std::size_t>(ids)),
-          own_(static_cast<std::size_t>(threads), std::vector<std::int64_t>(low)) {}
-
-    void add(std::uint32_t id, std::int64_t voxels, int thread) {
-        if (id < low)
-            own_[static_cast<std::size_t>(thread)][id] += voxels;
-        else
-            shared_[id].fetch_add(voxels, std::memory_order_relaxed);
-    }
-
-    double total(std::size_t id) const {
-        std::int64_t sum = shared_[id].load();
-        for (const auto& counts : own_)
-            sum += id < low ? counts[id] : 0;
-        return static_cast<double>(sum);
-    }
-
-  private:
-    static constexpr std::uint32_t low = 4096;
-    std::vector<std::atomic<std::int64_t>> shared_;
-    std::vector<std::vector<std::int64_t>> own_;
-};
-
 // Enters the tuples of blocks into the table. Scratch of one thread.
 class Finder {
   public:
     Finder(const Votes& votes, const CodeBook& book, const Packing& packing, TupleTable& table,
-           Counts& counts)
+           IdCounts& counts)
         : packing_(packing), table_(table), counts_(counts), block_(votes, book),
           words_(static_cast<std::size_t>(packing.width() * block_voxels)),
           tuple_(static_cast<std::size_t>(packing.width())) {}
@@ -93,35 +64,22 @@ class Finder {
 
     const Packing& packing_;
     TupleTable& table_;
-    Counts& counts_;
+    IdCounts& counts_;
     LabelBlock block_;
     std::vector<Word> words_;
     std::vector<Word> tuple_;
 };
 
-// Numbers of the tuples in lexicographic order, which does not depend on the order of the threads.
-std::vector<std::int64_t> sorted(const TupleTable& tuples, int width, Watch& watch) {
-    Patience patience(watch);
-    std::vector<std::int64_t> order(static_cast<std::size_t>(tuples.size()));
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-        patience.after(8);
-        return std::lexicographical_compare(tuples.tuple(a), tuples.tuple(a) + width, tuples.tuple(b),
-                                            tuples.tuple(b) + width);
-    });
-    return order;
-}
-
 // The rows in order, and which one each id stands for.
-std::vector<std::int64_t> put_in_order(const TupleTable& tuples, const Packing& packing, const Counts& counts,
-                                       Watch& watch, LabelTable& table) {
-    const std::vector<std::int64_t> order = sorted(tuples, packing.width(), watch);
+std::vector<std::int64_t> put_in_order(const TupleTable& tuples, const Packing& packing,
+                                       const IdCounts& counts, Watch& watch, LabelTable& table) {
+    const std::vector<std::int64_t> order = sorted(tuples, watch);
     const std::size_t rows = order.size();
     std::vector<std::int64_t> row_of_id(rows + outside_id + 1, -1);
     table.codes.resize(rows * static_cast<std::size_t>(table.raters));
     table.counts.resize(rows);
     for (std::size_t row = 0; row < rows; ++row) {
-        const Word* tuple = tuples.tuple(order[row]);
+        const Word* tuple = tuples.key(order[row]);
         const auto id = static_cast<std::size_t>(order[row]) + outside_id + 1;
         row_of_id[id] = static_cast<std::int64_t>(row);
         bool read = false;
@@ -139,7 +97,7 @@ std::optional<LabelTable> try_tabulate(const Votes& votes, const CodeBook& book,
                                        std::int64_t capacity, RawVector<std::uint32_t>& ids,
                                        const Team& team) {
     TupleTable tuples(packing.width(), capacity);
-    Counts counts(capacity + outside_id + 1, team.size());
+    IdCounts counts(capacity + outside_id + 1, team.size());
     PerThread<Finder> finders(team);
     const std::int64_t blocks = block_count(votes);
     try {

@@ -1,12 +1,10 @@
-// Tuples of codes, packed into words of 64 bits, and a hash table that many threads fill at once.
+// Tuples of codes, packed into words of 64 bits.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <mutex>
-#include <vector>
 
 #include "fastfuse/labels.hpp"
+#include "votes/key_table.hpp"
 
 namespace fastfuse {
 
@@ -29,29 +27,6 @@ class Packing {
     Code missing_;
 };
 
-// Distinct tuples, numbered from 0 in the order of insertion. Look-ups take no lock; insertions, which are
-// rare, take one.
-class TupleTable {
-  public:
-    static constexpr std::uint32_t full = UINT32_MAX; // returned in place of a number
-
-    TupleTable(int width, std::int64_t capacity);
-
-    // Number of the tuple; `full` if it is new and the table has no place for it.
-    std::uint32_t find_or_add(const Word* tuple);
-
-    std::int64_t size() const { return size_; }
-    const Word* tuple(std::int64_t number) const { return words_.data() + number * width_; }
-
-  private:
-    std::uint32_t probe(const Word* tuple, std::size_t& slot) const;
-
-    int width_;
-    std::int64_t capacity_;
-    std::int64_t size_ = 0;
-    std::vector<std::atomic<std::uint32_t>> slots_; // number + 1; 0 where empty
-    std::vector<Word> words_;
-    std::mutex adding_;
-};
+using TupleTable = KeyTable<Word>;
 
 } // namespace fastfuse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,8 +24,8 @@ def remarks_on_faint(case: Case, options: Options) -> list[str]:
         return []
     if len(arrays) < 2 or not all(isinstance(array, np.ndarray) for array in arrays):
         return []
-    faint = {at: _highest(array) for at, array in enumerate(arrays) if not _reaches(array, FAINT)}
-    faint = {at: highest for at, highest in faint.items() if highest > 0}
+    highest_of = {at: _highest(array, FAINT) for at, array in enumerate(arrays) if array.dtype.kind == "f"}
+    faint = {at: highest for at, highest in highest_of.items() if 0 < highest < FAINT}
     if not faint:
         return []
     others = max((_highest(array) for at, array in enumerate(arrays) if at not in faint), default=0.0)
@@ -40,19 +41,18 @@ def remarks_on_faint(case: Case, options: Options) -> list[str]:
     ]
 
 
-def _reaches(array: Array, vote: float) -> bool:
-    """Tell whether somebody votes so much; most lesions lie in the middle, where one looks first."""
-    return array.dtype.kind != "f" or any(bool((part >= vote).any()) for part in _from_the_middle(array))
-
-
-def _highest(array: Array) -> float:
-    """Return the highest vote; nan is none."""
-    parts = (float(np.fmax.reduce(part, axis=None, initial=0)) for part in _from_the_middle(array))
-    return max(parts, default=0.0)
+def _highest(array: Array, enough: float = math.inf) -> float:
+    """Return the highest vote, or the first found that is enough; nan is none."""
+    highest = 0.0
+    for part in _from_the_middle(array):
+        highest = max(highest, float(np.fmax.reduce(part, axis=None, initial=0)))
+        if highest >= enough:
+            break
+    return highest
 
 
 def _from_the_middle(array: Array) -> Iterator[Array]:
-    """Yield parts of an array along the slowest axis, the middle ones first."""
+    """Yield parts of an array along the slowest axis, the middle ones first, where most lesions lie."""
     array = array.transpose(axes_in_memory_order(array))
     rows = max(1, SLAB_VOXELS * array.shape[0] // max(array.size, 1))
     firsts = range(0, array.shape[0], rows)

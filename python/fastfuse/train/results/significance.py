@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+ROUNDING = 1e-12  # of differences of percentages and millimetres
 EXACT = 200  # pairs; above, the normal distribution is as good
 
 
 def signed_rank(differences: ArrayLike) -> float:
     """Return the two-sided p of Wilcoxon's signed-rank test that differences lie symmetrically about 0.
 
-    nan and differences of 0 are left out, as Wilcoxon did; ties share their mean rank, and the distribution is exact
+    nan and differences of 0, but for rounding, are left out, as Wilcoxon did; ties share their mean rank, and the distribution is exact
     given those ranks. nan without any difference to test, 1 if all are 0.
 
     References
@@ -26,7 +27,7 @@ def signed_rank(differences: ArrayLike) -> float:
     values = values[~np.isnan(values)]
     if not values.size:
         return math.nan
-    values = values[values != 0]
+    values = values[np.abs(values) > ROUNDING]
     if not values.size:
         return 1.0
     doubled = _doubled_ranks(np.abs(values))
