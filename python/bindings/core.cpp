@@ -29,6 +29,7 @@ const char* name_of(fastfuse::BadInput::Kind kind) {
     case Kind::unknown_label: return "unknown_label";
     case Kind::too_many_labels: return "too_many_labels";
     case Kind::not_probabilities: return "not_probabilities";
+    case Kind::prior_sum: return "prior_sum";
     default: return "image_not_finite";
     }
 }

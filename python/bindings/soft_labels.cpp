@@ -52,11 +52,14 @@ SoftRater with_kinds(const Doubles& kinds, std::size_t labels) {
 
 HeldVotes of_arrays(std::size_t labels, const std::vector<std::vector<py::array>>& raters,
                     const std::vector<Kinds>& kinds, const OptionalArray& mask,
-                    const std::vector<OptionalArray>& present, const std::string& missing) {
+                    const std::vector<OptionalArray>& present, const std::vector<py::array>& prior,
+                    const std::string& missing) {
     if (raters.empty() || kinds.size() != raters.size() || labels == 0)
         throw py::value_error("votes need raters, labels, and an entry of kinds for each rater");
     if (!present.empty() && present.size() != raters.size())
         throw py::value_error("present needs an entry for each rater");
+    if (!prior.empty() && prior.size() != labels)
+        throw py::value_error("prior needs an array for each label");
     HeldVotes held;
     SoftVotes& votes = held.votes;
     votes.labels = labels;
@@ -78,6 +81,10 @@ HeldVotes of_arrays(std::size_t labels, const std::vector<std::vector<py::array>
     for (const OptionalArray& looked : present) {
         votes.grid.present.push_back(view_of(looked, votes.grid.shape));
         held.arrays.push_back(py::cast(looked));
+    }
+    for (const py::array& of_label : prior) {
+        votes.prior.push_back(view_of(of_label, votes.grid.shape));
+        held.arrays.push_back(of_label);
     }
     votes.grid.mask = view_of(mask, votes.grid.shape);
     held.arrays.push_back(py::cast(mask));
@@ -108,9 +115,11 @@ void check_options(const HeldVotes& held, const SoftOptions& options) {
         throw py::value_error("weights needs an entry for each rater");
     if (!common.prior.empty() && common.prior.size() != held.votes.labels)
         throw py::value_error("prior needs an entry for each label");
-    if (!common.unknown.empty() || common.acceleration != Acceleration::none ||
-        common.start == LabelStart::itk)
-        throw py::value_error("soft votes take no unknown labels, no acceleration, no start of ITK");
+    if (!common.unknown.empty() && common.unknown.size() != raters)
+        throw py::value_error("unknown needs an entry for each rater");
+    for (const std::vector<Code>& codes : common.unknown)
+        for (const Code code : codes)
+            if (code >= held.votes.labels) throw py::value_error("unknown holds a code that is none");
 }
 
 HeldEstimate estimate(const HeldVotes& held, const LabelOptions& common, const std::string& model,
@@ -167,7 +176,8 @@ py::dict survey(const HeldVotes& held, int threads) {
     const SoftSurvey found = without_gil([&] { return survey_soft(held.votes, threads, ask); });
     const std::vector<std::size_t> shape{static_cast<std::size_t>(held.votes.size()), held.votes.labels};
     return py::dict("volume"_a = py::array_t<double>(shape, found.volume.data()), "voxels"_a = found.voxels,
-                    "most_dropped"_a = found.most_dropped, "mean_dropped"_a = found.mean_dropped);
+                    "most_dropped"_a = found.most_dropped, "mean_dropped"_a = found.mean_dropped,
+                    "prior"_a = found.prior, "clamped"_a = found.clamped);
 }
 
 std::vector<double> terms(const HeldVotes& held, const std::vector<double>& truncations, int threads) {
@@ -180,7 +190,8 @@ std::vector<double> terms(const HeldVotes& held, const std::vector<double>& trun
 void bind_soft_labels(py::module_& m) {
     py::class_<HeldVotes>(m, "SoftVotes", plain_type())
         .def_static("of_arrays", &of_arrays, "labels"_a, "raters"_a, "kinds"_a, py::kw_only(),
-                    "mask"_a = py::none(), "present"_a = py::tuple(), "missing"_a = "error")
+                    "mask"_a = py::none(), "present"_a = py::tuple(), "prior"_a = py::tuple(),
+                    "missing"_a = "error")
         .def_static("of_table", &of_table, "labels"_a, "table"_a, "kinds"_a)
         .def_property(
             "truncation", [](const HeldVotes& self) { return self.votes.truncation; },

@@ -104,6 +104,7 @@ class SoftVotes:
         *,
         mask: NDArray[Any] | None = None,
         present: Sequence[NDArray[Any] | None] = (),
+        prior: Sequence[NDArray[Any]] = (),
         missing: str = "error",
     ) -> SoftVotes: ...
     @staticmethod
@@ -119,6 +120,8 @@ class SoftSurvey(TypedDict):
     voxels: float
     most_dropped: float
     mean_dropped: float
+    prior: list[float]
+    clamped: float
 
 def survey_soft(votes: SoftVotes, *, threads: int = 0) -> SoftSurvey: ...
 def count_terms(votes: SoftVotes, truncations: Sequence[float], *, threads: int = 0) -> list[float]: ...

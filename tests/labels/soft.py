@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +55,30 @@ def probability(votes: _core.SoftVotes, estimate: _core.SoftEstimate, shape: tup
 
 
 def fit_soft(
-    q: Volume, method: str, *, m_step: str = "paper", truncation: float = 0.0, **options: Any
+    q: Volume,
+    method: str,
+    *,
+    m_step: str = "paper",
+    truncation: float = 0.0,
+    knows: Mapping[int, Sequence[int]] | None = None,
+    prior_map: Volume | None = None,
+    **options: Any,
 ) -> SoftFit:
     """Fuse votes (m, K, n) by the core, voxel by voxel."""
     asked = _core.LabelOptions()
+    if knows:
+        asked.unknown = [
+            [a for a in range(q.shape[1]) if i in knows and a not in knows[i]] for i in range(len(q))
+        ]
     for name, value in options.items():
         setattr(asked, name, value)
-    votes = _core.SoftVotes.of_arrays(q.shape[1], [list(one) for one in q], [None] * len(q), missing="nan")
+    votes = _core.SoftVotes.of_arrays(
+        q.shape[1],
+        [list(one) for one in q],
+        [None] * len(q),
+        missing="nan",
+        prior=() if prior_map is None else list(prior_map),
+    )
     votes.truncation = truncation
     estimate = _core.estimate_soft(votes, options=asked, model=MODELS[method], m_step=m_step)
     return SoftFit(probability(votes, estimate, q.shape[1:]), estimate, votes)

@@ -22,6 +22,7 @@ struct BadInput : std::exception {
         unknown_label,
         too_many_labels,
         not_probabilities, // of labels: `value` is their sum
+        prior_sum,         // of labels, at a voxel
     };
     explicit BadInput(Kind k, int r = -1, std::int64_t v = -1, double x = 0)
         : kind(k), rater(r), voxel(v), value(x) {}

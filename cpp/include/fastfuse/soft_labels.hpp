@@ -26,7 +26,9 @@ struct SoftVotes {
     std::size_t labels = 0; // K
     std::vector<SoftRater> raters;
     Votes grid; // shape, mask, present, missing; no raters
-    // Distinct tuples of the maps' codes. With them the grid is read only to write volumes.
+    // p(truth) of each label and voxel, clamped and scaled to 1 where it is read; empty: the same everywhere.
+    std::vector<View> prior;
+    // Distinct tuples of the maps' codes. With them the grid is read only to write volumes. Not with a prior.
     std::optional<LabelTable> tuples;
     double truncation = 0; // q(b) up to this are dropped, except the largest; the rest is scaled to 1
 
@@ -41,16 +43,21 @@ enum class SoftModel {
 };
 
 struct SoftOptions {
-    LabelOptions common; // of them, `start` is plurality or vote, `unknown` is empty, nothing accelerates
+    LabelOptions common;
     SoftModel model = SoftModel::mixture;
     MStep m_step = MStep::paper;
 };
+
+// What a map of priors excludes, no vote brings back: it is kept that far from 0 and 1.
+constexpr double least_prior = 1e-6;
 
 struct SoftSurvey {
     std::vector<double> volume; // Σ q of each label, at i * K + b
     double voxels = 0;          // on which somebody votes
     double most_dropped = 0;    // by truncation, Σ_i at a voxel
     double mean_dropped = 0;
+    std::vector<double> prior; // its mean there; empty without a map
+    double clamped = 0;        // voxels whose prior was
 };
 
 struct SoftEstimate {

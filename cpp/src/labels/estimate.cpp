@@ -58,15 +58,7 @@ Matrices rates_of_untied(const LabelTable& table, RowTruths guess, const Team& t
                  k < static_cast<std::size_t>(guess.first[row + 1]); ++k)
                 guess.weight[k] = 0;
     Matrices rates = counts_of(table, guess, team);
-    const std::size_t labels = table.kinds();
-    for (std::size_t run = 0; run < rates.entries().size(); run += labels) {
-        double* of_vote = rates.entries().data() + run;
-        double whole = 0;
-        for (std::size_t a = 0; a < labels; ++a)
-            whole += of_vote[a];
-        for (std::size_t a = 0; a < labels && whole > 0; ++a)
-            of_vote[a] /= whole;
-    }
+    share_by_vote(rates);
     return rates;
 }
 

@@ -132,6 +132,32 @@ double Maximisation::log_prior(int rater, const Matrices& theta) const {
     return sum;
 }
 
+void share_by_vote(Matrices& counts) {
+    const std::size_t labels = counts.labels();
+    for (std::size_t run = 0; run < counts.entries().size(); run += labels) {
+        double* of_vote = counts.entries().data() + run;
+        double whole = 0;
+        for (std::size_t a = 0; a < labels; ++a)
+            whole += of_vote[a];
+        for (std::size_t a = 0; a < labels && whole > 0; ++a)
+            of_vote[a] /= whole;
+    }
+}
+
+void fix_unknown(const std::vector<Code>& unknown, const double* said, const std::vector<double>& shares,
+                 double* fixed) {
+    const std::size_t labels = shares.size();
+    for (const Code a : unknown) {
+        double whole = 0;
+        for (std::size_t b = 0; b < labels; ++b)
+            whole += said[b * labels + a];
+        for (std::size_t b = 0; b < labels; ++b) {
+            const double instead = whole > 0 ? said[b * labels + a] / whole : b == 0;
+            fixed[b * labels + a] = (1 - says_other) * instead + says_other * shares[b];
+        }
+    }
+}
+
 Matrices unknown_rows(const LabelTable& table, const std::vector<std::vector<Code>>& unknown,
                       const std::vector<double>& shares, Watch& watch) {
     const std::size_t labels = table.kinds();
@@ -149,15 +175,7 @@ Matrices unknown_rows(const LabelTable& table, const std::vector<std::vector<Cod
                 for (auto k = static_cast<std::size_t>(guess.first[row]);
                      k < static_cast<std::size_t>(guess.first[row + 1]); ++k)
                     said[vote * labels + guess.code[k]] += table.counts[row] * guess.weight[k];
-        for (const Code a : unknown[i]) {
-            double whole = 0;
-            for (std::size_t b = 0; b < labels; ++b)
-                whole += said[b * labels + a];
-            for (std::size_t b = 0; b < labels; ++b) {
-                const double instead = whole > 0 ? said[b * labels + a] / whole : b == 0;
-                fixed.of_rater(rater)[b * labels + a] = (1 - says_other) * instead + says_other * shares[b];
-            }
-        }
+        fix_unknown(unknown[i], said.data(), shares, fixed.of_rater(rater));
     }
     return fixed;
 }

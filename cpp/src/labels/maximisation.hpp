@@ -46,6 +46,14 @@ class Maximisation {
     Matrices fixed_;
 };
 
+// Makes counts of each vote [a, b] sum to 1 over the truths.
+void share_by_vote(Matrices& counts);
+
+// Sets the rows of labels that a rater does not know; `said`: how often they give label b where the others'
+// plurality is a, at b K + a.
+void fix_unknown(const std::vector<Code>& unknown, const double* said, const std::vector<double>& shares,
+                 double* fixed);
+
 // The rows of labels that raters do not know: with 1 − δ what they say where the others' plurality is that
 // label, with δ anything, as often as all say it. NaN elsewhere; empty without such raters.
 Matrices unknown_rows(const LabelTable& table, const std::vector<std::vector<Code>>& unknown,

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 FLOOR = 1e-12  # of a rate, where it meets a vote that it was not estimated on
 UNKNOWN = 1e-3  # probability that a rater who does not know a class says what they never say there
+LEAST_PRIOR = 1e-6  # of a map
 TIED = 1e-9  # labels whose probabilities are this near are tied
 
 
@@ -226,6 +227,12 @@ def from_untied(votes: Array, present: NDArray[np.bool_]) -> Array:
     counts = np.einsum("at,ibt->iab", guess, votes)
     whole = counts.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(counts, whole, out=np.zeros_like(counts), where=whole > 0))
+
+
+def clamped(prior: Array) -> Array:
+    """Return a map of priors (K, n) inside [1e-6, 1 - 1e-6], scaled to sum to 1."""
+    kept = np.clip(prior, LEAST_PRIOR, 1 - LEAST_PRIOR)
+    return np.asarray(kept / kept.sum(axis=0))
 
 
 def dirichlet(shares: Array, performance_prior: tuple[float, float] | None, m: int) -> Array:

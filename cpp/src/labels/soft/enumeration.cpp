@@ -46,7 +46,7 @@ const std::vector<double>& Enumeration::expect(const SoftRows& rows, std::int64_
     evidence_ = 0;
     terms_ = 0;
     for (std::size_t c = 0; c < codes_.size(); ++c)
-        ahead_[0][c] = prior_[codes_[c]];
+        ahead_[0][c] = rows.prior(codes_[c]) ? rows.prior(codes_[c])[row] : prior_[codes_[c]];
     descend(0, 1);
     return below_[0];
 }
@@ -104,7 +104,7 @@ double Enumeration::find_by_logs() {
     for (std::size_t c = 0; c < codes_.size(); ++c) {
         const std::size_t a = codes_[c];
         const bool may_be = !voted_ || voters_.empty() || said_[a];
-        part[c] = may_be ? std::log(prior_[a]) : -std::numeric_limits<double>::infinity();
+        part[c] = may_be ? std::log(ahead_[0][c]) : -std::numeric_limits<double>::infinity();
         for (std::size_t v = 0; v < voters_.size() && may_be; ++v)
             part[c] += std::log(theta_.of_vote(voters_[v], chosen_[v])[a]);
         most = std::max(most, part[c]);

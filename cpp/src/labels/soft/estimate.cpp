@@ -7,146 +7,251 @@
 #include <utility>
 #include <vector>
 
+#include "labels/em.hpp"
 #include "labels/maximisation.hpp"
 #include "labels/soft/passes.hpp"
+#include "labels/soft/start.hpp"
 #include "labels/soft/step.hpp"
 
 namespace fastfuse {
 namespace {
 
-constexpr double least_mass = 1; // voxels; a truth that holds fewer never settles
+constexpr double least_mass = 1;       // voxels; a truth that holds fewer never settles
+constexpr std::int64_t quick = 20'000; // rates and w of a problem on which EM costs next to nothing
+
+std::vector<double> shares_of(const SoftSurvey& survey, std::size_t labels) {
+    const double votes = std::accumulate(survey.volume.begin(), survey.volume.end(), 0.0);
+    std::vector<double> shares(labels);
+    for (std::size_t k = 0; k < survey.volume.size(); ++k)
+        shares[k % labels] += survey.volume[k];
+    for (double& share : shares)
+        share /= votes;
+    return shares;
+}
+
+struct SoftFit {
+    LabelRates rates;
+    std::vector<std::uint8_t> undetermined; // of rater i's rates of truth a, at i * K + a
+    std::vector<double> log_likelihood, log_prior;
+    bool converged = false;
+
+    double reached() const { return log_likelihood.back() + log_prior.back(); }
+};
 
 class SoftIteration {
   public:
-    SoftIteration(const SoftVotes& votes, const SoftOptions& options, const SoftSurvey& survey,
-                  const Team& team)
-        : votes_(votes), options_(options), survey_(survey), team_(team), shares_(shares()),
-          m_step_(options.model == SoftModel::mean ? LabelOptions{} : options.common, shares_, {}),
-          theta_(votes.size(), votes.labels, 1 / static_cast<double>(votes.labels)),
-          prior_(options.common.prior.empty() ? shares_ : options.common.prior),
-          moved_(static_cast<std::size_t>(votes.size()) * votes.labels), undetermined_(moved_.size()) {}
+    SoftIteration(const SoftVotes& votes, const SoftOptions& options, double voxels,
+                  const Maximisation& m_step, LabelRates rates, const Team& team)
+        : votes_(votes), options_(options), voxels_(voxels), m_step_(m_step), team_(team),
+          moved_(static_cast<std::size_t>(votes.size()) * votes.labels) {
+        fit_.rates = std::move(rates);
+        fit_.undetermined.resize(moved_.size());
+    }
 
-    SoftEstimate run() {
-        LabelEstimate& found = estimate_.found;
-        if (options_.model == SoftModel::mean)
-            found.converged = true;
-        else {
-            SoftSums sums =
-                pass(options_.common.start == LabelStart::vote ? SoftTruth::share : SoftTruth::plurality,
-                     SoftCounts::paper);
-            while (!found.converged && found.iterations < options_.common.max_iter) {
-                sums = step(sums);
-                found.converged = move(sums.mass) <= options_.common.tol;
-            }
-        }
-        compare();
-        found.prior = prior_;
-        found.confusion = confusion();
-        estimate_.theta = theta_.entries();
-        return std::move(estimate_);
+    SoftFit run() {
+        const LabelStart start = options_.common.start;
+        sums_ = start == LabelStart::itk
+                    ? expect(fit_.rates)
+                    : sums(fit_.rates, start == LabelStart::vote ? SoftTruth::share : SoftTruth::plurality,
+                           SoftCounts::paper);
+        fit_.converged = step();
+        while (goes_on())
+            fit_.converged =
+                options_.common.acceleration == Acceleration::squarem ? accelerated_steps() : step();
+        return std::move(fit_);
     }
 
   private:
-    std::vector<double> shares() const {
-        const double votes = std::accumulate(survey_.volume.begin(), survey_.volume.end(), 0.0);
-        std::vector<double> shares(votes_.labels);
-        for (std::size_t k = 0; k < survey_.volume.size(); ++k)
-            shares[k % votes_.labels] += survey_.volume[k];
-        for (double& share : shares)
-            share /= votes;
-        return shares;
+    bool goes_on() const {
+        return !fit_.converged && static_cast<int>(fit_.log_likelihood.size()) < options_.common.max_iter;
     }
 
-    SoftSums pass(SoftTruth truth, SoftCounts counts) const {
-        SoftSums sums = sum_over_rows<SoftSums>(votes_, team_, [&] {
-            return [counts, step = SoftStep(options_, theta_, prior_, truth)](
-                       const SoftRows& rows, SoftSums& part, const Worker& worker) mutable {
-                step.find(rows, counts, &part, worker);
-            };
-        });
-        return sums;
+    SoftSums sums(const LabelRates& rates, SoftTruth truth, SoftCounts counts) const {
+        return soft_sums(votes_, options_, rates.theta, rates.prior, truth, counts, team_);
+    }
+    SoftSums expect(const LabelRates& rates) const {
+        return sums(rates, SoftTruth::posterior,
+                    options_.m_step == MStep::em ? SoftCounts::em : SoftCounts::paper);
     }
 
-    // M-step, then the E-step with the new rates.
-    SoftSums step(const SoftSums& sums) {
-        const double log_prior = maximise(sums.counts);
-        if (options_.common.estimates_prior)
-            for (std::size_t a = 0; a < prior_.size(); ++a)
-                prior_[a] = sums.mass[a] / survey_.voxels;
-        SoftSums next =
-            pass(SoftTruth::posterior, options_.m_step == MStep::em ? SoftCounts::em : SoftCounts::paper);
-        LabelEstimate& found = estimate_.found;
-        found.log_likelihood.push_back(next.log_likelihood);
-        found.log_prior.push_back(log_prior);
-        ++found.iterations;
-        return next;
-    }
-
-    double maximise(const std::vector<double>& counts) {
+    // M-step: new rates. Returns log p(θ).
+    double maximise(const SoftSums& sums, LabelRates& rates) {
         double log_prior = 0;
         const std::size_t labels = votes_.labels;
         for (int i = 0; i < votes_.size(); ++i) {
             const std::size_t place = static_cast<std::size_t>(i) * labels;
-            log_prior += m_step_.maximise(i, counts.data() + place * labels, theta_, moved_.data() + place,
-                                          undetermined_.data() + place);
+            log_prior += m_step_.maximise(i, sums.counts.data() + place * labels, rates.theta,
+                                          moved_.data() + place, fit_.undetermined.data() + place);
         }
+        if (options_.common.estimates_prior)
+            for (std::size_t a = 0; a < labels; ++a)
+                rates.prior[a] = sums.mass[a] / voxels_;
         return log_prior;
     }
 
     // How far rates moved, of truths that hold a voxel.
-    double move(const std::vector<double>& mass) const {
+    double move(const SoftSums& sums) const {
         double most = 0;
         for (std::size_t k = 0; k < moved_.size(); ++k)
-            if (mass[k % votes_.labels] >= least_mass) most = std::max(most, moved_[k]);
+            if (sums.mass[k % votes_.labels] >= least_mass) most = std::max(most, moved_[k]);
         return most;
     }
 
-    // Of raters and consensus. The mean's rates are those against it.
-    void compare() {
-        SoftSums sums = pass(SoftTruth::posterior, SoftCounts::paper);
-        LabelEstimate& found = estimate_.found;
-        const std::size_t labels = votes_.labels;
-        if (options_.model == SoftModel::mean) maximise(sums.counts);
-        found.voxels = survey_.voxels;
-        found.agreed.resize(moved_.size());
-        for (std::size_t k = 0; k < moved_.size(); ++k) {
-            const std::size_t i = k / labels, a = k % labels;
-            found.agreed[k] = sums.counts[(i * labels + a) * labels + a];
-        }
-        found.mass = std::move(sums.mass);
-        found.seen = std::move(sums.seen);
+    void arrive(SoftSums sums, double log_prior) {
+        sums_ = std::move(sums);
+        fit_.log_likelihood.push_back(sums_.log_likelihood);
+        fit_.log_prior.push_back(log_prior);
     }
 
-    std::vector<double> confusion() const {
-        const std::size_t labels = votes_.labels;
-        std::vector<double> rows(theta_.entries().size());
-        for (std::size_t k = 0; k < rows.size(); ++k) {
-            const std::size_t i = k / (labels * labels), b = k / labels % labels, a = k % labels;
-            rows[(i * labels + a) * labels + b] = undetermined_[i * labels + a]
-                                                      ? std::numeric_limits<double>::quiet_NaN()
-                                                      : theta_.entries()[k];
+    // Returns whether the rates have converged.
+    bool step() {
+        const double log_prior = maximise(sums_, fit_.rates);
+        arrive(expect(fit_.rates), log_prior);
+        return move(sums_) <= options_.common.tol;
+    }
+
+    // Two steps, then a jump. Returns whether the rates have converged.
+    bool accelerated_steps() {
+        const LabelRates first = fit_.rates;
+        if (step()) return true;
+        if (!goes_on()) return false;
+        const LabelRates second = fit_.rates;
+        const double prior_of_third = maximise(sums_, fit_.rates);
+        const double moved = move(sums_);
+        if (moved > options_.common.tol) {
+            LabelRates beyond =
+                extrapolate(first, second, fit_.rates, sums_.mass, options_.common.estimates_prior);
+            SoftSums there = expect(beyond);
+            const double log_prior = log_prior_of(beyond);
+            if (keeps(beyond, there, log_prior, moved)) {
+                fit_.rates = std::move(beyond);
+                arrive(std::move(there), log_prior);
+                return false;
+            }
         }
-        return rows;
+        arrive(expect(fit_.rates), prior_of_third);
+        return moved <= options_.common.tol;
+    }
+
+    double log_prior_of(const LabelRates& rates) const {
+        double sum = 0;
+        for (int i = 0; i < votes_.size(); ++i)
+            sum += m_step_.log_prior(i, rates.theta);
+        return sum;
+    }
+
+    // Whether to keep a jump. Where the M-step climbs, the objective must not fall. The paper's M-step need
+    // not: there, the next step must be no larger than the one before the jump.
+    bool keeps(const LabelRates& beyond, const SoftSums& there, double log_prior, double moved) {
+        if (options_.m_step == MStep::em || options_.model == SoftModel::log_linear)
+            return there.log_likelihood + log_prior >= fit_.reached();
+        LabelRates next = beyond;
+        const std::vector<std::uint8_t> undetermined = fit_.undetermined;
+        maximise(there, next);
+        const bool kept = move(there) <= moved;
+        if (!kept) fit_.undetermined = undetermined;
+        return kept;
     }
 
     const SoftVotes& votes_;
     const SoftOptions& options_;
-    const SoftSurvey& survey_;
+    double voxels_;
+    const Maximisation& m_step_;
     const Team& team_;
-    std::vector<double> shares_;
-    Maximisation m_step_;
-    Matrices theta_;
-    std::vector<double> prior_, moved_;
-    std::vector<std::uint8_t> undetermined_;
-    SoftEstimate estimate_;
+    std::vector<double> moved_; // at i * K + a
+    SoftSums sums_;             // of an E-step with the rates
+    SoftFit fit_;
 };
+
+SoftFit by_em(const SoftVotes& votes, const SoftOptions& options, double voxels,
+              const std::vector<double>& shares, const Team& team) {
+    const Maximisation m_step(options.common, shares, unknown_rows(votes, options, shares, team));
+    const LabelRates rates{options.common.start == LabelStart::itk
+                               ? rates_of_untied(votes, options, shares, team)
+                               : Matrices(votes.size(), votes.labels, 1 / static_cast<double>(votes.labels)),
+                           options.common.prior.empty() ? shares : options.common.prior};
+    SoftFit fit = SoftIteration(votes, options, voxels, m_step, rates, team).run();
+    // Jumps may lead to a lower maximum than plain EM finds: where EM costs next to nothing, the higher end
+    // is kept.
+    constexpr double slack = 1e-3; // in nats
+    const std::int64_t rows = votes.tuples ? votes.tuples->size() : votes.grid.voxels();
+    const auto labels = static_cast<std::int64_t>(votes.labels);
+    const bool cheap = rows * labels + votes.size() * labels * labels <= quick &&
+                       (options.model != SoftModel::enumeration || are_certain(votes));
+    if (options.common.acceleration == Acceleration::none || !cheap) return fit;
+    SoftOptions plain = options;
+    plain.common.acceleration = Acceleration::none;
+    SoftFit slow = SoftIteration(votes, plain, voxels, m_step, rates, team).run();
+    return slow.reached() > fit.reached() + slack ? slow : fit;
+}
+
+// The mean's rates are those against it.
+SoftFit of_votes_alone(const SoftVotes& votes, const SoftOptions& options, const std::vector<double>& shares,
+                       const Team& team) {
+    const std::size_t labels = votes.labels;
+    SoftFit fit{{Matrices(votes.size(), labels, 1 / static_cast<double>(labels)), shares}, {}, {}, {}, true};
+    fit.undetermined.resize(static_cast<std::size_t>(votes.size()) * labels);
+    const Maximisation m_step({}, shares, {});
+    const SoftSums sums =
+        soft_sums(votes, options, fit.rates.theta, shares, SoftTruth::posterior, SoftCounts::paper, team);
+    std::vector<double> moved(labels);
+    for (int i = 0; i < votes.size(); ++i) {
+        const std::size_t place = static_cast<std::size_t>(i) * labels;
+        m_step.maximise(i, sums.counts.data() + place * labels, fit.rates.theta, moved.data(),
+                        fit.undetermined.data() + place);
+    }
+    return fit;
+}
+
+std::vector<double> in_rows(const Matrices& theta, const std::vector<std::uint8_t>& undetermined) {
+    const std::size_t labels = theta.labels();
+    std::vector<double> rows(theta.entries().size());
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+        const std::size_t i = k / (labels * labels), b = k / labels % labels, a = k % labels;
+        rows[(i * labels + a) * labels + b] =
+            undetermined[i * labels + a] ? std::numeric_limits<double>::quiet_NaN() : theta.entries()[k];
+    }
+    return rows;
+}
+
+// Of raters and consensus.
+void compare(const SoftVotes& votes, const SoftOptions& options, const LabelRates& rates, const Team& team,
+             LabelEstimate& found) {
+    const bool certain = options.model == SoftModel::enumeration && are_certain(votes); // both counts are one
+    SoftSums sums = soft_sums(votes, options, rates.theta, rates.prior, SoftTruth::posterior,
+                              certain ? SoftCounts::em : SoftCounts::paper, team);
+    const std::size_t labels = votes.labels;
+    found.agreed.resize(static_cast<std::size_t>(votes.size()) * labels);
+    for (std::size_t k = 0; k < found.agreed.size(); ++k) {
+        const std::size_t i = k / labels, a = k % labels;
+        found.agreed[k] = sums.counts[(i * labels + a) * labels + a];
+        for (std::size_t b = 0; b < labels && certain; ++b)
+            sums.seen[k] += sums.counts[(i * labels + b) * labels + a];
+    }
+    found.mass = std::move(sums.mass);
+    found.seen = std::move(sums.seen);
+}
 
 } // namespace
 
 SoftEstimate estimate_soft(const SoftVotes& votes, const SoftOptions& options, const ShouldStop& ask) {
     const Team team = soft_team(votes, options.common.threads, ask);
     const SoftSurvey survey = survey_soft(votes, options.common.threads, ask);
-    return SoftIteration(votes, options, survey, team).run();
+    const std::vector<double> shares = shares_of(survey, votes.labels);
+    SoftFit fit = options.model == SoftModel::mean ? of_votes_alone(votes, options, shares, team)
+                                                   : by_em(votes, options, survey.voxels, shares, team);
+    SoftEstimate estimate;
+    LabelEstimate& found = estimate.found;
+    compare(votes, options, fit.rates, team, found);
+    found.voxels = survey.voxels;
+    found.confusion = in_rows(fit.rates.theta, fit.undetermined);
+    found.prior = survey.prior.empty() || options.model == SoftModel::mean ? fit.rates.prior : survey.prior;
+    found.iterations = static_cast<int>(fit.log_likelihood.size());
+    found.log_likelihood = std::move(fit.log_likelihood);
+    found.log_prior = std::move(fit.log_prior);
+    found.converged = fit.converged;
+    estimate.theta = std::move(fit.rates.theta.entries());
+    return estimate;
 }
 
 } // namespace fastfuse

@@ -17,12 +17,13 @@ std::int64_t rows_of_block(int raters, std::size_t labels) {
 
 } // namespace
 
-SoftRows::SoftRows(int raters, std::size_t labels)
+SoftRows::SoftRows(int raters, std::size_t labels, bool has_prior)
     : capacity(rows_of_block(raters, labels)), count(static_cast<std::size_t>(capacity)),
       dropped(static_cast<std::size_t>(capacity)),
       votes(static_cast<std::size_t>(capacity * raters) * labels),
-      present(static_cast<std::size_t>(capacity * raters)), row(static_cast<std::size_t>(capacity)),
-      raters_(raters), labels_(labels) {}
+      present(static_cast<std::size_t>(capacity * raters)),
+      priors(has_prior ? static_cast<std::size_t>(capacity) * labels : 0),
+      row(static_cast<std::size_t>(capacity)), raters_(raters), labels_(labels) {}
 
 std::int64_t soft_blocks(const SoftVotes& votes) {
     const std::int64_t rows = rows_of_block(votes.size(), votes.labels);
@@ -31,7 +32,7 @@ std::int64_t soft_blocks(const SoftVotes& votes) {
 }
 
 SoftReader::SoftReader(const SoftVotes& votes)
-    : votes_(votes), rows_(votes.size(), votes.labels), inside_(votes.grid),
+    : votes_(votes), rows_(votes.size(), votes.labels, !votes.prior.empty()), inside_(votes.grid),
       wide_(static_cast<std::size_t>(rows_.capacity)), sum_(wide_.size()) {}
 
 const SoftRows& SoftReader::read(std::int64_t block) {
@@ -76,6 +77,7 @@ void SoftReader::read_grid() {
         else
             read_classes(i);
     }
+    if (!votes_.prior.empty()) read_prior();
     gather_runs();
 }
 
@@ -145,6 +147,47 @@ void SoftReader::check(int rater, const std::uint8_t* inside) {
     }
 }
 
+// Refuses what is no probability of each label.
+void SoftReader::read_prior() {
+    std::fill_n(sum_.begin(), voxels_, 0.0);
+    const std::uint8_t* inside = inside_.of_all();
+    for (std::size_t a = 0; a < votes_.labels; ++a) {
+        const View& view = votes_.prior[a];
+        const std::byte* from = native_run(view, votes_.grid.shape, rows_.first, voxels_, native_);
+        double* prior = rows_.prior(a);
+        widen_all(view.type, from, voxels_, prior);
+        for (std::int64_t r = 0; r < voxels_; ++r) {
+            if (inside && !inside[r]) continue;
+            if (!(prior[r] >= 0 && prior[r] <= 1))
+                throw BadInput(BadInput::Kind::prior, static_cast<int>(a), rows_.first + r, prior[r]);
+            sum_[static_cast<std::size_t>(r)] += prior[r];
+        }
+    }
+    rows_.clamped = 0;
+    for (std::int64_t r = 0; r < voxels_; ++r) {
+        if (inside && !inside[r]) continue;
+        const double sum = sum_[static_cast<std::size_t>(r)];
+        if (std::abs(sum - 1) > tolerance)
+            throw BadInput(BadInput::Kind::prior_sum, -1, rows_.first + r, sum);
+        clamp_prior(r);
+    }
+}
+
+void SoftReader::clamp_prior(std::int64_t r) {
+    double whole = 0;
+    bool moved = false;
+    for (std::size_t a = 0; a < votes_.labels; ++a) {
+        double& prior = rows_.prior(a)[r];
+        const double kept = std::clamp(prior, least_prior, 1 - least_prior);
+        moved = moved || kept != prior;
+        prior = kept;
+        whole += kept;
+    }
+    for (std::size_t a = 0; a < votes_.labels; ++a)
+        rows_.prior(a)[r] /= whole;
+    rows_.clamped += moved;
+}
+
 // Drops q up to the truncation, except the largest, and scales the rest to 1.
 void SoftReader::truncate() {
     for (int i = 0; i < votes_.size(); ++i)
@@ -173,6 +216,8 @@ bool SoftReader::is_same(std::int64_t k) const {
         for (std::size_t b = 0; b < votes_.labels; ++b)
             if (rows_.q(i, b)[k] != rows_.q(i, b)[k - 1]) return false;
     }
+    for (std::size_t a = 0; a < votes_.labels && !rows_.priors.empty(); ++a)
+        if (rows_.prior(a)[k] != rows_.prior(a)[k - 1]) return false;
     return true;
 }
 
@@ -202,6 +247,8 @@ void SoftReader::gather_runs() {
         pull(rows_.votes.data() + c * static_cast<std::size_t>(rows_.capacity));
     for (int i = 0; i < votes_.size(); ++i)
         pull(rows_.votes_of(i));
+    for (std::size_t a = 0; a < votes_.labels && !rows_.priors.empty(); ++a)
+        pull(rows_.prior(a));
     for (std::size_t r = 0; r < begins_.size(); ++r) {
         bool read = false;
         for (int i = 0; i < votes_.size(); ++i)

@@ -12,7 +12,7 @@ namespace fastfuse {
 
 // Rows of a block. Scratch of one thread.
 struct SoftRows {
-    SoftRows(int raters, std::size_t labels);
+    SoftRows(int raters, std::size_t labels, bool has_prior);
 
     std::int64_t capacity; // rows at most, and distance of columns
     std::int64_t size = 0;
@@ -20,6 +20,8 @@ struct SoftRows {
     std::vector<double> dropped;   // by truncation, Σ_i
     std::vector<double> votes;     // q_i(b) of row r at (i K + b) capacity + r; 0 where missing
     std::vector<double> present;   // 1 where rater i votes, else 0, at i * capacity + r
+    std::vector<double> priors;    // π(a) of row r at a * capacity + r; empty: the same everywhere
+    std::int64_t clamped = 0;      // voxels of the block whose prior was
     std::int64_t first = 0;        // voxel, or row of the table
     std::vector<std::int32_t> row; // of each voxel from `first` on; −1 outside the mask
 
@@ -31,6 +33,11 @@ struct SoftRows {
     }
     double* votes_of(int i) { return present.data() + static_cast<std::size_t>(i) * stride(); }
     const double* votes_of(int i) const { return present.data() + static_cast<std::size_t>(i) * stride(); }
+    // Null where the prior is the same everywhere.
+    const double* prior(std::size_t a) const {
+        return priors.empty() ? nullptr : priors.data() + a * stride();
+    }
+    double* prior(std::size_t a) { return priors.data() + a * stride(); }
     std::size_t labels() const { return labels_; }
     int raters() const { return raters_; }
 
@@ -58,6 +65,8 @@ class SoftReader {
     void read_map(int rater);
     void put_kind(int rater, std::size_t code, std::int64_t r);
     void check(int rater, const std::uint8_t* inside);
+    void read_prior();
+    void clamp_prior(std::int64_t r);
     void truncate();
     void gather_runs();
     bool is_same(std::int64_t k) const;

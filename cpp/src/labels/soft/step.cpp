@@ -61,7 +61,7 @@ void SoftStep::find(const SoftRows& rows, SoftCounts counts, SoftSums* sums, con
         if (counts == SoftCounts::em) counts = SoftCounts::none;
     } else if (truth_ != SoftTruth::posterior || options_.model == SoftModel::mean) {
         find_shares(rows);
-        if (truth_ == SoftTruth::plurality) keep_most_voted(rows);
+        if (truth_ == SoftTruth::plurality || truth_ == SoftTruth::untied) keep_most_voted(rows);
     } else {
         find_likelihoods(rows);
         find_products(rows);
@@ -86,15 +86,16 @@ void SoftStep::find_shares(const SoftRows& rows) {
 
 void SoftStep::keep_most_voted(const SoftRows& rows) {
     for (std::int64_t r = 0; r < rows.size; ++r) {
-        double most = 0, voters = 0, tied = 0;
-        for (int i = 0; i < rows.raters(); ++i)
-            voters += rows.votes_of(i)[r];
+        double most = 0, tied = 0;
+        const double voters = part_[static_cast<std::size_t>(r)]; // with their weights
         for (std::size_t a = 0; a < labels_; ++a)
             most = std::max(most, w(a)[r] * voters);
         for (std::size_t a = 0; a < labels_; ++a)
             tied += w(a)[r] * voters >= most - tied_within;
         for (std::size_t a = 0; a < labels_; ++a)
             w(a)[r] = voters > 0 && w(a)[r] * voters >= most - tied_within ? 1 / tied : 0;
+        for (std::size_t a = 0; a < labels_ && truth_ == SoftTruth::untied && tied > 1; ++a)
+            w(a)[r] = 0;
     }
 }
 
@@ -123,7 +124,10 @@ void SoftStep::find_products(const SoftRows& rows) {
     std::fill_n(part_.begin(), rows.size, 0.0);
     for (std::size_t a = 0; a < labels_; ++a) {
         double* product = w(a);
-        std::fill_n(product, rows.size, prior_[a]);
+        if (const double* of_rows = rows.prior(a))
+            std::copy_n(of_rows, rows.size, product);
+        else
+            std::fill_n(product, rows.size, prior_[a]);
         for (int i = 0; i < rows.raters(); ++i)
             columns::multiply(likelihood(i, a), rows.size, product);
         for (std::int64_t r = 0; r < rows.size && voted; ++r) {
@@ -148,7 +152,7 @@ void SoftStep::find_by_logs(const SoftRows& rows, std::int64_t r) {
     const bool voted = options_.common.candidates == Candidates::voted;
     double most = -std::numeric_limits<double>::infinity();
     for (std::size_t a = 0; a < labels_; ++a) {
-        double sum = std::log(prior_[a]);
+        double sum = std::log(rows.prior(a) ? rows.prior(a)[r] : prior_[a]);
         double votes = 0;
         for (int i = 0; i < rows.raters(); ++i) {
             sum += std::log(likelihood(i, a)[r]);

@@ -29,8 +29,8 @@ enum class SoftCounts {
     em,    // v_i(b | a), the share of label b in a vote where a is true
 };
 
-// Where EM starts: w from the votes alone.
-enum class SoftTruth { posterior, plurality, share };
+// Where EM starts: w from the votes alone; `untied`: of voxels where one label has most votes.
+enum class SoftTruth { posterior, plurality, untied, share };
 
 // Scratch of one thread.
 class SoftStep {

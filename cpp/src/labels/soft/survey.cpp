@@ -12,7 +12,7 @@ namespace fastfuse {
 namespace {
 
 struct Found {
-    SoftSurvey survey; // mean_dropped: the sum
+    SoftSurvey survey; // mean_dropped and prior: the sums
     void add(const Found& part) {
         survey.volume.resize(std::max(survey.volume.size(), part.survey.volume.size()));
         for (std::size_t k = 0; k < part.survey.volume.size(); ++k)
@@ -20,6 +20,10 @@ struct Found {
         survey.voxels += part.survey.voxels;
         survey.most_dropped = std::max(survey.most_dropped, part.survey.most_dropped);
         survey.mean_dropped += part.survey.mean_dropped;
+        survey.prior.resize(std::max(survey.prior.size(), part.survey.prior.size()));
+        for (std::size_t a = 0; a < part.survey.prior.size(); ++a)
+            survey.prior[a] += part.survey.prior[a];
+        survey.clamped += part.survey.clamped;
     }
 };
 
@@ -36,6 +40,11 @@ void look(const SoftRows& rows, SoftSurvey& survey) {
         survey.most_dropped = std::max(survey.most_dropped, rows.dropped[row]);
         survey.mean_dropped += rows.count[row] * rows.dropped[row];
     }
+    if (rows.priors.empty()) return;
+    survey.prior.resize(labels);
+    for (std::size_t a = 0; a < labels; ++a)
+        survey.prior[a] += columns::dot(rows.count.data(), rows.prior(a), rows.size);
+    survey.clamped += static_cast<double>(rows.clamped);
 }
 
 struct Terms {
@@ -66,6 +75,8 @@ SoftSurvey survey_soft(const SoftVotes& votes, int threads, const ShouldStop& as
     });
     if (found.survey.voxels == 0) throw BadInput(BadInput::Kind::empty_mask);
     found.survey.mean_dropped /= found.survey.voxels;
+    for (double& prior : found.survey.prior)
+        prior /= found.survey.voxels;
     return std::move(found.survey);
 }
 
