@@ -96,6 +96,7 @@ class LabelEstimate:
 
 class SoftVotes:
     truncation: float
+    def __init__(self, *args: object, **kwargs: object) -> None: ...  # made by the two below
     @staticmethod
     def of_arrays(
         labels: int,
@@ -115,6 +116,7 @@ class SoftEstimate:
     @property
     def found(self) -> LabelEstimate: ...
 
+@type_check_only
 class SoftSurvey(TypedDict):
     volume: NDArray[np.float64]
     voxels: float

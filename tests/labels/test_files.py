@@ -167,7 +167,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"labels": [0, 1, 2]}, r"r1\.nii\.gz holds 4 at voxel .*not in labels \(0, 1, 2\)"),
     ({"labels": "some"}, "labels is 'some'"),
     ({"undecided": 2}, "undecided is 2, which is one of the labels"),
-    ({"roi": 5}, "roi is 5: label maps take no such option"),
+    ({"roi": "disputed"}, "roi is 'disputed': label maps take a margin in mm"),
     ({"mrf": 0.1}, "mrf is 0.1: label maps take no such option"),
     ({"prior": "smooth:4"}, "prior is 'smooth:4'"),
     (

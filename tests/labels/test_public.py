@@ -65,14 +65,12 @@ def test_two_labels_give_the_bits_of_masks(options: dict[str, Any]) -> None:
 
 NOT_FOR_MAPS: dict[str, Any] = {
     "mrf": 0.2,
-    "roi": "disputed",
     "intervals": "bootstrap",
     "select_label": 2,
     "binarize": True,
     "threshold": 1.0,
     "scale": 255,
     "device": "cuda",
-    "spacing_mm": (1, 1, 1),
     "replicates": 10,
     "seed": 3,
 }

@@ -118,7 +118,7 @@ def test_of_many_labels_the_worst(tmp_path: Path, columns: int) -> None:
             ["--labels", "all", "--save-probability", "1=x.nii", "--save-probability", "1=y.nii"],
             "names 1 twice",
         ),
-        (["--labels", "all", "--roi", "5"], "label maps take no such option"),
+        (["--labels", "all", "--roi", "disputed"], "label maps take a margin in mm, or 'all'"),
         (["--labels", "all", "--save-label", "x.nii"], "the consensus is a label map already"),
         (["--labels", "all", "--weights", "a"], "weights is 'a': it must hold a number for each rater"),
         (["--knows", "r3=1"], "it is for label maps; give labels too"),

@@ -199,9 +199,7 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
         {},
         r"rater 1 holds 3 at voxel \(0, 0, 0\), which is not in labels",
     ),
-    (lambda q: q, {"acceleration": "squarem"}, "acceleration is 'squarem'"),
-    (lambda q: q, {"init": "itk"}, "init is 'itk'"),
-    (lambda q: q, {"roi": 5.0}, "roi is 5.0"),
+    (lambda q: q, {"roi": "disputed"}, "roi is 'disputed': label maps take a margin in mm"),
     (lambda q: q, {"truncation": 0.7}, "truncation is 0.7"),
     (lambda q: q, {"undecided": 4}, "undecided is 4, which is one of the labels"),
 ]

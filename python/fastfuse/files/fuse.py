@@ -16,8 +16,10 @@ from ..fusion.labels.declared import (
     ConfusionModel,
     Dirichlet,
     Knows,
+    Label,
     LabelInit,
     LabelPrior,
+    LabelRoi,
     LabelsLike,
 )
 from ..fusion.labels.result import LabelFusion
@@ -31,6 +33,7 @@ from ..fusion.options import (
     Missing,
     MStep,
     Options,
+    Prior,
     Roi,
 )
 from ..fusion.registry import Method, MethodName, method_called
@@ -108,9 +111,10 @@ def fuse_files(
     output: PathLike,
     *,
     method: MethodName | None = None,
-    prior: LabelPrior = "mean",
+    prior: LabelPrior | PathLike | Sequence[PathLike] | Mapping[Label, PathLike] = "mean",
     init: LabelInit = "auto",
     mask: PathLike | None = None,
+    roi: LabelRoi = "all",
     missing: Missing = "error",
     present: Sequence[PathLike | None] | None = None,
     performance_prior: Dirichlet = "auto",
@@ -145,7 +149,7 @@ def fuse_files(
     m_step: MStep = "paper",
     expectation: Expectation = "auto",
     likelihood: Likelihood = "mixture",
-    prior: str | float | Path | Sequence[float] | Mapping[Any, float] = "mean",
+    prior: Prior | PathLike | Sequence[PathLike] | Mapping[Any, float] | Mapping[Any, PathLike] = "mean",
     init: Init = "auto",
     mask: PathLike | None = None,
     roi: Roi = "all",
@@ -222,7 +226,8 @@ def fuse_files(
         Also write the probability of the label that is most probable.
     prior : {"mean", "estimate"}, float or path
         p(truth 1) before any vote, as in :func:`staple`; a map is given as an image file, or as "smooth:4", the mean
-        vote smoothed by 4 mm (:func:`smoothed_vote`).
+        vote smoothed by 4 mm (:func:`smoothed_vote`). Of label maps a probability for each label, or a map for each: files in
+        ascending order of the labels, files by label in a mapping, or one file of four axes.
     mask : path, optional
         Image of the region to fuse, 0 and 1. Without it the whole volume, whose background inflates
         specificity.
@@ -298,7 +303,9 @@ def fuse_files(
             save_label=save_label, save_counts=save_counts, cut=cut, ties=ties, image=image, soften=soften,
             dilation=dilation or None, select_segment=select_segment, channel_axis=channel_axis,
         )  # fmt: skip
-        label_files = label_job(paths, output, mask, present, names, placing, overwrite=overwrite, **beside)
+        label_files = label_job(
+            paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, **beside
+        )
         return fuse_label_files(label_files, method, asked_labels, options, progress)
     row = method_called(method or "soft-staple")
     check_for_masks(asked_labels, row, beside)

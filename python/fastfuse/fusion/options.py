@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..inputs.checks import Labels, Scale, check_labels, check_one_selection
 from ..inputs.kinds import VoxelsLike
-from .declared import Flag, OneOf, Option, declared, either, every, labels_typed, number_or_word, option
+from .declared import (
+    Flag,
+    OneOf,
+    Option,
+    declared,
+    either,
+    every,
+    in_short,
+    labels_typed,
+    number_or_word,
+    option,
+)
 from .option_checks import (
     PerformancePrior,
     as_given,
@@ -43,7 +54,7 @@ Missing = Literal["error", "nan"]
 IntervalKind = Literal["none", "information", "bootstrap", "lesions"]
 Acceleration = Literal["none", "squarem"]
 PriorOfTable: TypeAlias = Literal["mean", "estimate"] | float
-Prior: TypeAlias = "PriorOfTable | VoxelsLike | Mapping[int | str, float]"
+Prior: TypeAlias = "PriorOfTable | VoxelsLike | Mapping[int | str, float] | Mapping[int | str, VoxelsLike]"
 Init: TypeAlias = Literal["auto", "vote", "plurality", "itk"] | float
 Roi: TypeAlias = Literal["all", "disputed"] | float
 
@@ -356,7 +367,7 @@ class Options:
                 ]
                 choose = f", or choose {either(others)}" if others else ""
                 raise ValueError(
-                    f"{one.name} is {value!r}: {method.name} has no such option; leave it out{choose}"
+                    f"{one.name} is {in_short(value)}: {method.name} has no such option; leave it out{choose}"
                 )
 
     def recorded(self, method: Method) -> dict[str, object]:

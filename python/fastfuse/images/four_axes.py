@@ -26,7 +26,7 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
     ImageError
         Naming the file, if no channel is chosen, or the image holds no probabilities of several.
     """
-    if image.data.ndim != 4:
+    if image.data.ndim != 4 or wanted.all_channels:
         return image
     foreground = wanted.foreground
     if not (foreground.labels or foreground.binarize):
@@ -42,6 +42,16 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
     data, taken = Channels(image.path, values, classes).chosen(foreground, remarks)
     held = replace(taken, told=False)
     return replace(image, data=data, remark="; ".join(remarks), is_channel=True, held=held)
+
+
+def channels_of(image: Image) -> list[Image]:
+    """Return the volumes of an image of four axes whose values sum to 1 along one of them; an image of three alone."""
+    if image.data.ndim != 4:
+        return [image]
+    ends = (LAST,) if image.channels_last else (LAST, FIRST)
+    summing = [axis for axis in ends if are_classes(np.moveaxis(image.data, axis, 0))]
+    values = np.moveaxis(image.data, (*summing, LAST)[0], 0)
+    return [replace(image, data=volume) for volume in values]
 
 
 def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classes: bool) -> str:

@@ -114,7 +114,9 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
 def _check_affine(image: Image, wanted: Wanted) -> None:
     """Refuse an image whose affine that is to be used is none; name the other one, if the caller may choose it."""
     given, forms = set_forms(image.header), forms_of(image.header)
-    sound = [form for form in forms if not fault_of_affine(with_thickness(forms[form], image.data.shape)[0])]
+    sound = [
+        form for form in forms if not fault_of_affine(with_thickness(forms[form], image.data.shape[:3])[0])
+    ]
     if wanted.use in given:
         fault = (
             "" if wanted.use in sound else f"its {wanted.use} is not an invertible matrix of finite numbers"

@@ -27,6 +27,8 @@ class Wanted:
         Which affine of a NIfTI header is to be used.
     offers_use : bool
         Whether the caller can choose that.
+    all_channels : bool
+        Whether an image of four axes is read whole, for :func:`channels_of`.
     """
 
     foreground: Foreground = field(default_factory=Foreground)
@@ -34,6 +36,7 @@ class Wanted:
     is_rater: bool = True
     use: str | None = None
     offers_use: bool = False
+    all_channels: bool = False
 
     def by_labels(self, labels: tuple[int, ...]) -> Wanted:
         """Return the same with labels in the place of the segments' names."""

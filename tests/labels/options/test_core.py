@@ -142,7 +142,8 @@ def test_jumps_end_where_em_does(method: str, m_step: str) -> None:
         quick = fit_soft(
             q, method, m_step=m_step, tol=1e-9, performance_prior=(20.0, 0.9), acceleration="squarem"
         )
-        assert slow.found.converged and quick.found.converged
+        assert slow.found.converged
+        assert quick.found.converged
         assert quick.found.iterations < slow.found.iterations
         np.testing.assert_allclose(quick.w, slow.w, rtol=0, atol=1e-5)
         if m_step == "em":

@@ -13,9 +13,9 @@ import numpy as np
 from ...errors import warn
 from ...fusion.labels.chosen import checked_labels
 from ...fusion.labels.declared import AskedLabels
-from ...fusion.labels.fuse import fuse_label_votes
 from ...fusion.labels.options import LabelMethod, LabelOptions
 from ...fusion.labels.result import LabelFusion
+from ...fusion.labels.soft.mapped import fuse_maps
 from ...fusion.methods.common import check_of_label_maps
 from ...fusion.options import Options
 from ...fusion.registry import Method, method_called
@@ -78,6 +78,7 @@ def fuse_label_files(
         )
     asked = replace(asked, knows=dict(asked.knows) if asked.knows else None)
     asked.check_method(row)
+    options.check_method(row, images=True)
     check_of_label_maps(options)
     job.check()
     checked_labels(asked.labels)
@@ -106,13 +107,15 @@ def _fuse_maps(
     known = _names(names, asked)
     asked = replace(asked, knows=known_labels(asked.knows, files, known) or None)
     saved = {group: as_values(group, known, "save_probability") for group in job.probabilities}
+    options = replace(options, prior=job.prior.maps(inputs, files.placing, known))
+    if options.margin_mm is not None:
+        options = replace(options, spacing_mm=inputs.grid.spacing_mm)
+    titles = {**files.titles, "prior": job.prior.title}
     votes = Votes(
-        inputs.votes, inputs.region, inputs.present or None, axis=0, names=files.holders, titles=files.titles
+        inputs.votes, inputs.region, inputs.present or None, axis=0, names=files.holders, titles=titles
     )
     say("fusing")
-    fusion, doubts = fuse_label_votes(
-        votes, method, asked.labels, LabelOptions.of(options, asked), names.names
-    )
+    fusion, doubts = fuse_maps(votes, method, asked.labels, LabelOptions.of(options, asked), names.names)
     groups = {group: partial(fusion.probability, values) for group, values in saved.items()}
     foreground = (fusion.volume * (np.asarray(fusion.labels) != 0)).sum(axis=1)
     remarks = [
@@ -132,6 +135,8 @@ def _recorded(job: LabelJob, asked: AskedLabels, options: Options, method: str) 
     """Return what the sidecar says of the options."""
     of_em = ("prior", "init", "performance_prior", "tol", "max_iter", "acceleration")
     plain = {name: _plain(getattr(options, name)) for name in of_em} if method == "staple" else {}
+    if plain:
+        plain |= {"prior": _plain(job.prior.as_recorded), "roi": options.roi}
     own = ("candidates", "confusion", "knows") if method == "staple" else ("weights",)
     labels: Any = asked.labels
     if isinstance(labels, Mapping):

@@ -23,6 +23,7 @@ from ...images.wanted import Wanted
 from ...inputs.names import check_count_of_names, listed_names
 from ..job import Inputs, Job
 from .asked import Group, saved_probabilities
+from .prior import LabelPriorFiles, label_prior
 
 Volumes = Mapping[
     Group, Callable[[], NDArray[Any]]
@@ -43,12 +44,14 @@ class LabelJob:
         File of the probability of the consensus.
     names : Path or None
         File of the labels' names.
+    prior : LabelPriorFiles
     """
 
     files: Job
     probabilities: dict[Group, Path] = field(default_factory=dict)
     confidence: Path | None = None
     names: Path | None = None
+    prior: LabelPriorFiles = field(default_factory=LabelPriorFiles)
 
     @property
     def table(self) -> Path:
@@ -85,7 +88,7 @@ class LabelJob:
         from ...images.nifti import NIFTI_SUFFIXES
 
         files, overwrite = self.files, self.files.overwrite
-        others = (files.mask, *files.present, files.placing.grid, self.names)
+        others = (files.mask, *files.present, files.placing.grid, self.names, *self.prior.files)
         check_pairs(files.raters)
         inputs = [*files.raters, *(path for path in others if path is not None)]
         images = [path for what, path in self.outputs.items() if what != "labels"]
@@ -159,6 +162,7 @@ def label_job(
     label_names: Any,
     save_probability: Any,
     save_confidence: Any,
+    prior: Any,
 ) -> LabelJob:
     """Return the files of a fusion of label maps, from what the caller gave."""
     files = Job(
@@ -179,4 +183,5 @@ def label_job(
         saved_probabilities(save_probability),
         as_path(save_confidence, "save_confidence"),
         as_path(label_names, "label_names"),
+        label_prior(prior),
     )

@@ -25,10 +25,14 @@ def votes_of(
     kinds: Sequence[NDArray[np.float64] | None],
     beside: InMemory,
     missing: str,
+    prior: Sequence[NDArray[Any]] = (),
 ) -> CoreVotes:
-    """Take the raters' votes: an array for each label, or a map of codes with the votes that these stand for."""
+    """Take the raters' votes: an array for each label, or a map of codes with the votes that these stand for.
+
+    ``prior``: a map for each label; none if the prior is the same everywhere.
+    """
     return CoreVotes.of_arrays(
-        labels, raters, kinds, mask=beside.mask, present=beside.present, missing=missing
+        labels, raters, kinds, mask=beside.mask, present=beside.present, prior=prior, missing=missing
     )
 
 

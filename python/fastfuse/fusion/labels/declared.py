@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
-from ..declared import Flag, OneOf, declared, option
+from ...inputs.kinds import VoxelsLike
+from ..declared import Flag, OneOf, declared, in_short, option
 from ..option_checks import as_given
 from ..registry import Method, in_help_order
 
@@ -17,11 +18,23 @@ Candidates = Literal["auto", "voted", "all"]
 ConfusionModel = Literal["full", "class"]
 Knows: TypeAlias = "Mapping[int | str, Sequence[Label]]"
 LabelInit = Literal["auto", "plurality", "vote", "itk"]
-LabelPrior: TypeAlias = 'Literal["mean", "estimate"] | Sequence[float] | Mapping[Label, float]'
+LabelPrior: TypeAlias = 'Literal["mean", "estimate"] | Sequence[float] | Mapping[Label, float] | Mapping[Label, VoxelsLike] | VoxelsLike'
+LabelRoi: TypeAlias = 'Literal["all"] | float'
 Dirichlet: TypeAlias = 'Literal["auto"] | tuple[float, float] | None'
 
 # Options of all fusions that those of label maps take too.
-SHARED = ("prior", "init", "missing", "performance_prior", "tol", "max_iter", "acceleration", "threads")
+SHARED = (
+    "prior",
+    "init",
+    "roi",
+    "spacing_mm",
+    "missing",
+    "performance_prior",
+    "tol",
+    "max_iter",
+    "acceleration",
+    "threads",
+)
 
 
 def all_or_labels(text: str) -> Any:
@@ -70,11 +83,6 @@ def _integer(label: str, name: str, text: str) -> int:
 def by_em(method: Method) -> bool:
     """Say that methods with EM take an option that fuse label maps."""
     return method.estimates and not method.grows
-
-
-def by_staple(method: Method) -> bool:
-    """Say that STAPLE alone takes an option."""
-    return method.name == "staple"
 
 
 def by_enumeration(method: Method) -> bool:
@@ -138,8 +146,8 @@ class AskedLabels:
         as_given,
         "mapping of int or str to sequence of labels",
         """Labels that a rater knows, by the rater's index (or name, "rater 0"), for raters who do not know all: a network
-        that was not trained on lesions. Without it, a label that they never give is voted down.""",
-        methods=by_staple,
+        that was not trained on lesions. Without it, a label that they never give is voted down. Soft votes give those labels 0.""",
+        methods=by_em,
         flag=Flag(
             "Labels that a rater knows, who does not know all; once for each such rater.",
             known_by_rater,
@@ -184,17 +192,12 @@ class AskedLabels:
             if not one.methods(method):
                 others = " or ".join(row.name for row in in_help_order() if one.methods(row))
                 raise ValueError(
-                    f"{name} is {_short(value)}: {method.name} has no such option; leave it out, or choose {others}"
+                    f"{name} is {in_short(value)}: {method.name} has no such option; leave it out, or choose {others}"
                 )
             if self.labels is None:
                 raise ValueError(
-                    f"{name} is {_short(value)}: it is for label maps; give labels too, as labels='all'"
+                    f"{name} is {in_short(value)}: it is for label maps; give labels too, as labels='all'"
                 )
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 LABEL_OPTIONS = declared(AskedLabels)

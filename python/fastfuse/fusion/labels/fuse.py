@@ -25,6 +25,7 @@ from .binary import BinaryConsensus
 from .chosen import Labels, checked_labels
 from .declared import LabelsLike
 from .options import LabelMethod, LabelOptions, dirichlet_for, prior_for, unknown_for, weights_for
+from .region import marked_by_labels, within_region
 from .remarks import remarks_on
 from .result import Consensus, LabelFusion, same_undecided
 
@@ -61,18 +62,11 @@ def fuse_label_votes(
     check_choice(method, "method", get_args(LabelMethod))
     asked, options = checked_labels(labels), options.checked()
     options.check_method(method)
-    case = Case.of(votes.listed(), Options(missing=options.missing, threads=options.threads))
-    arrays = case.in_memory_order()
-    with core.refusals_explained(case, asked.values if asked else ()):
-        chosen = asked or Labels(tuple(core.find(arrays, options.missing, options.threads)))
-        if not chosen.values:
-            raise ValueError("every vote is missing: there is no label to fuse")
-        chosen = chosen.named(names or {})
-        same_undecided(options.undecided, chosen)
-        _check_size(chosen, case)
-        table = core.tabulate(arrays, chosen.values, options.missing, options.threads)
+    case, chosen = placed(votes, asked, options, names)
+    with core.refusals_explained(case, chosen.values):
+        table = core.tabulate(case.in_memory_order(), chosen.values, options.missing, options.threads)
         if len(chosen.values) == 2 and options.are_binary():
-            return _as_masks(case, method, chosen, options, table)
+            return as_masks(case, method, chosen, options, table)
         found = core.estimate(
             table, core_options(method, options, chosen, table.volume, float(table.counts.sum()), case)
         )
@@ -81,6 +75,22 @@ def fuse_label_votes(
     )
     fusion = fusion_of(found, table.volume, consensus, method, chosen, options, case)
     return fusion, case.remarks + remarks_on(fusion, options, case.given.places) + remarks_on_threads()
+
+
+def placed(
+    votes: Votes, asked: Labels | None, options: LabelOptions, names: Mapping[int, str] | None
+) -> tuple[Case, Labels]:
+    """Return label maps on one grid, inside their region, and the labels to fuse."""
+    case = Case.of(votes.listed(), options.of_case())
+    with core.refusals_explained(case, asked.values if asked else ()):
+        chosen = asked or Labels(tuple(core.find(case.in_memory_order(), options.missing, options.threads)))
+    if not chosen.values:
+        raise ValueError("every vote is missing: there is no label to fuse")
+    chosen = chosen.named(names or {})
+    same_undecided(options.undecided, chosen)
+    _check_size(chosen, case)
+    marked = (marked_by_labels(array) for array in case.given.arrays)
+    return within_region(case, marked, chosen, options), chosen
 
 
 def _check_size(labels: Labels, case: Case) -> None:
@@ -174,17 +184,22 @@ def _for_all(values: NDArray[np.float64], case: Case, absent: float) -> NDArray[
     return of_all
 
 
-def _as_masks(
-    case: Case, method: LabelMethod, labels: Labels, options: LabelOptions, table: CoreLabelTable
+def as_masks(
+    case: Case,
+    method: LabelMethod,
+    labels: Labels,
+    options: LabelOptions,
+    table: CoreLabelTable,
+    maps: Sequence[NDArray[Any]] = (),
 ) -> tuple[LabelFusion, list[str]]:
-    """Fuse two labels as masks of the larger one: the same bits as without ``labels``."""
+    """Fuse two labels as masks of the larger one: the same bits as without ``labels``; ``maps``: of the prior."""
     high = labels.values[1]
     raters = [
         None if array is None else _mask_of(array, high, options.missing) for array in case.given.listed()
     ]
     votes = replace(case.votes, raters=raters, doubts=())
     binary = Options(
-        prior=options.prior_of_larger(labels),
+        prior=options.prior_of_larger(labels, maps),
         missing=options.missing,
         tol=options.tol,
         max_iter=options.max_iter,

@@ -9,11 +9,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inputs.checks import check_choice, check_count, check_number, check_tolerance, whole_number
+from ...inputs.checks import check_choice, check_count, check_number, check_roi, check_tolerance, whole_number
 from ...inputs.names import enumerated
+from ..declared import in_short
 from ..options import Acceleration, Likelihood, Missing, MStep, Options
 from .chosen import Labels
 from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit
+from .prior_map import is_prior_map, of_larger
 
 LabelMethod = Literal["staple", "majority", "soft-staple", "simplified-soft-staple"]
 
@@ -44,6 +46,8 @@ class LabelOptions:
     knows: Knows = field(default_factory=dict)
     weights: Sequence[float] | None = None
     undecided: int | None = None
+    roi: Any = "all"
+    spacing_mm: Sequence[float] | None = None
     m_step: MStep = "paper"
     likelihood: Likelihood = "mixture"
     truncation: float | None = None
@@ -79,12 +83,17 @@ class LabelOptions:
         return replace(
             self,
             undecided=undecided,
+            roi=_checked_roi(self.roi),
             performance_prior=_checked_dirichlet(self.performance_prior),
             truncation=_checked_truncation(self.truncation),
             tol=check_tolerance(self.tol),
             max_iter=check_count(self.max_iter, "max_iter", least=1),
             threads=check_count(self.threads, "threads", least=0),
         )
+
+    def of_case(self) -> Options:
+        """Return what a case is placed by."""
+        return Options(roi=self.roi, spacing_mm=self.spacing_mm, missing=self.missing, threads=self.threads)
 
     def are_binary(self) -> bool:
         """Tell whether the fusion of two labels is that of masks."""
@@ -98,8 +107,10 @@ class LabelOptions:
             and self.undecided is None
         )
 
-    def prior_of_larger(self, labels: Labels) -> Any:
-        """Return the prior of the larger of two labels, or the word for it."""
+    def prior_of_larger(self, labels: Labels, maps: Sequence[NDArray[Any]] = ()) -> Any:
+        """Return the prior of the larger of two labels, or the word for it; ``maps``: the priors of each label."""
+        if maps:
+            return of_larger(maps)
         given = prior_for(self.prior, labels)
         return given[1] if given else self.prior
 
@@ -112,13 +123,21 @@ class LabelOptions:
                 )
             return
         plain = LabelOptions()
-        for name in ("init", "candidates", "confusion", "prior", "performance_prior", "knows"):
+        for name in ("init", "candidates", "confusion", "prior", "performance_prior", "knows", "roi"):
             value = getattr(self, name)
-            differs = value is not getattr(plain, name) if name == "prior" else value != getattr(plain, name)
-            if differs and value != "mean":
+            words = isinstance(value, str) or name != "prior"
+            if not words or value != getattr(plain, name):
                 raise ValueError(
-                    f"{name} is {value!r}: majority has no such option; leave it out, or choose staple"
+                    f"{name} is {in_short(value)}: majority has no such option; leave it out, or choose staple"
                 )
+
+
+def _checked_roi(roi: Any) -> Any:
+    """Return "all", or the margin in mm; refuse a region that has another name."""
+    margin = check_roi(roi)
+    if margin is None and roi != "all":
+        raise ValueError(f"roi is {roi!r}: label maps take a margin in mm, or 'all'")
+    return roi if margin is None else margin
 
 
 def _checked_truncation(truncation: float | None) -> float | None:
@@ -162,9 +181,11 @@ def dirichlet_for(
 
 
 def prior_for(asked: Any, labels: Labels) -> list[float]:
-    """Return the prior of each label; nothing for "mean" and "estimate"."""
+    """Return the prior of each label; nothing for "mean", "estimate", and maps."""
     if isinstance(asked, str):
         check_choice(asked, "prior", ("mean", "estimate"), "a probability for each label")
+        return []
+    if is_prior_map(asked):
         return []
     if isinstance(asked, Mapping):
         codes = [labels.code(label, "prior") for label in asked]

@@ -13,7 +13,6 @@ from .result import LabelFusion
 
 SAME = 0.05  # by how much rates of raters who tell nothing differ
 REMEDY = "if they do not know it, say so by knows={rater: labels} (--knows RATER=LABELS), or it is voted down"
-SOFT_REMEDY = "it is voted down where they say something else; the majority vote is an alternative"
 
 
 def remarks_on(
@@ -21,7 +20,7 @@ def remarks_on(
 ) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
 
-    ``places``: those of the raters who read the case. ``soft``: votes are soft, which take fewer options.
+    ``places``: those of the raters who read the case. ``soft``: votes are soft.
     """
     remarks = _on_labels(fusion)
     readers = int(np.count_nonzero(fusion.volume.sum(axis=1)))
@@ -39,9 +38,9 @@ def remarks_on(
             "no rater's votes depend on the truth that EM found, so that the consensus is the prior: take the majority vote"
             + ("" if options.m_step == "em" else ", or try m_step='em'")
         )
-    remarks += _on_raters(fusion, options, places, SOFT_REMEDY if soft else REMEDY)
+    remarks += _on_raters(fusion, options, places)
     if not fusion.converged:
-        faster = "" if soft else ", or choose acceleration='squarem'"
+        faster = "" if options.acceleration == "squarem" else ", or choose acceleration='squarem'"
         remarks.append(f"EM has not converged after {fusion.n_iter} iterations: raise max_iter{faster}")
     return remarks
 
@@ -72,7 +71,7 @@ def _on_labels(fusion: LabelFusion) -> list[str]:
     return []
 
 
-def _on_raters(fusion: LabelFusion, options: LabelOptions, places: Sequence[int], remedy: str) -> list[str]:
+def _on_raters(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]) -> list[str]:
     """Doubt raters who never give a label that most others give: maybe they do not know it."""
     given = Labels(fusion.labels, fusion.label_names)
     votes = fusion.volume > 0
@@ -84,7 +83,7 @@ def _on_raters(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]
         lacking = [given.called[a] for a in np.flatnonzero(common & ~votes[i])]
         if reads[i] and lacking and not told_already & {name, str(i)}:
             remarks.append(
-                f"{name} never gives label {enumerated(lacking)}, which most others give: {remedy}"
+                f"{name} never gives label {enumerated(lacking)}, which most others give: {REMEDY}"
             )
     silent = [fusion.raters[i] for i in places if not reads[i]]
     if silent:

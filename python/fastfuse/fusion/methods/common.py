@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from ...errors import warn
+from ..declared import in_short
 from ..labels.chosen import checked_labels
 from ..labels.declared import SHARED, AskedLabels
-from ..labels.fuse import fuse_label_votes
 from ..labels.options import LabelMethod, LabelOptions
 from ..labels.result import LabelFusion
 from ..labels.soft.fuse import fuse_soft_votes
 from ..labels.soft.given import listed_raters, volume_axes
+from ..labels.soft.mapped import fuse_maps
 from ..options import DECLARED, Options
 from ..pipeline import fuse_votes
 from ..registry import Method, method_called
@@ -71,7 +72,7 @@ def _labels(votes: Votes, method: Method, options: Options, asked: AskedLabels) 
     checked_labels(given)
     axes = volume_axes(votes, given)
     if axes is None:
-        fusion, remarks = fuse_label_votes(votes, name, given, chosen)
+        fusion, remarks = fuse_maps(votes, name, given, chosen)
     else:
         fusion, remarks = fuse_soft_votes(votes, name, given, chosen, axes)
     warn(remarks, callers=3)
@@ -85,5 +86,5 @@ def check_of_label_maps(options: Options) -> None:
         on_cpu = one.name == "device" and value == "cpu"
         if one.name not in (*SHARED, *OF_SOFT_VOTES) and one.differs(value) and not on_cpu:
             raise ValueError(
-                f"{one.name} is {value!r}: label maps take no such option; leave it out, or leave labels out"
+                f"{one.name} is {in_short(value)}: label maps take no such option; leave it out, or leave labels out"
             )

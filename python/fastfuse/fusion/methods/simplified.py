@@ -15,8 +15,10 @@ from ..labels.declared import (
     Candidates,
     ConfusionModel,
     Dirichlet,
+    Knows,
     LabelInit,
     LabelPrior,
+    LabelRoi,
     LabelsLike,
 )
 from ..labels.result import LabelFusion
@@ -71,16 +73,20 @@ def simplified_soft_staple(
     prior: LabelPrior = "mean",
     init: LabelInit = "auto",
     mask: VoxelsLike | None = None,
+    roi: LabelRoi = "all",
+    spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     performance_prior: Dirichlet = "auto",
     tol: float = 1e-7,
     max_iter: int = 1000,
+    acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
     threads: int = 0,
     labels: LabelsLike,
     candidates: Candidates = "auto",
     confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
     undecided: int | None = None,
 ) -> LabelFusion: ...
 
@@ -118,6 +124,7 @@ def simplified_soft_staple(
     labels: LabelsLike | None = None,
     candidates: Candidates = "auto",
     confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
     undecided: int | None = None,
 ) -> Fusion | LabelFusion:
     """Fuse soft votes by simplified-soft-STAPLE: each soft vote has the likelihood a_i of eq. (10).
@@ -162,6 +169,6 @@ def simplified_soft_staple(
         threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    asked = AskedLabels(labels, candidates, confusion, undecided=undecided)
+    asked = AskedLabels(labels, candidates, confusion, knows, undecided=undecided)
     votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
     return fused_or_labels(votes, "simplified-soft-staple", options, asked)

@@ -15,8 +15,10 @@ from ..labels.declared import (
     Candidates,
     ConfusionModel,
     Dirichlet,
+    Knows,
     LabelInit,
     LabelPrior,
+    LabelRoi,
     LabelsLike,
 )
 from ..labels.result import LabelFusion
@@ -70,16 +72,20 @@ def soft_staple(
     prior: LabelPrior = "mean",
     init: LabelInit = "auto",
     mask: VoxelsLike | None = None,
+    roi: LabelRoi = "all",
+    spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     performance_prior: Dirichlet = "auto",
     tol: float = 1e-7,
     max_iter: int = 1000,
+    acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
     threads: int = 0,
     labels: LabelsLike,
     candidates: Candidates = "auto",
     confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
     undecided: int | None = None,
     truncation: float | None = None,
 ) -> LabelFusion: ...
@@ -118,6 +124,7 @@ def soft_staple(
     labels: LabelsLike | None = None,
     candidates: Candidates = "auto",
     confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
     undecided: int | None = None,
     truncation: float | None = None,
 ) -> Fusion | LabelFusion:
@@ -164,6 +171,6 @@ def soft_staple(
         threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    asked = AskedLabels(labels, candidates, confusion, undecided=undecided, truncation=truncation)
+    asked = AskedLabels(labels, candidates, confusion, knows, undecided=undecided, truncation=truncation)
     votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
     return fused_or_labels(votes, "soft-staple", options, asked)

@@ -18,6 +18,7 @@ from ..labels.declared import (
     Knows,
     LabelInit,
     LabelPrior,
+    LabelRoi,
     LabelsLike,
 )
 from ..labels.result import LabelFusion
@@ -80,6 +81,8 @@ def staple(
     prior: LabelPrior = "mean",
     init: LabelInit = "auto",
     mask: VoxelsLike | None = None,
+    roi: LabelRoi = "all",
+    spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     performance_prior: Dirichlet = "auto",
@@ -227,6 +230,8 @@ def fuse(
     prior: LabelPrior = "mean",
     init: LabelInit = "auto",
     mask: VoxelsLike | None = None,
+    roi: LabelRoi = "all",
+    spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     performance_prior: Dirichlet = "auto",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ....inputs.arrays import Array, as_companion, axes_in_memory_order
+from ....inputs.arrays import Array, as_companion, axes_in_memory_order, coordinates, named_raters
 from ....inputs.checks import check_dtype
+from ....inputs.grids import check_in_memory
 from ....inputs.threads import remarks_on_threads
 from ...backends import soft_labels as core
 from ...backends.soft_labels import CoreVotes, SoftConsensus
-from ...case import Case, InMemory
+from ...case import Case, InMemory, spacing_for
 from ...messages import Complaint
 from ...options import Options
 from ...pipeline import fuse_votes
@@ -23,7 +24,10 @@ from ...registry import method_called
 from ...votes import Votes
 from ..chosen import Labels, checked_labels
 from ..fuse import core_options, fusion_of, labels_of_masks
-from ..options import LabelMethod, LabelOptions
+from ..options import BACKGROUND, LabelMethod, LabelOptions
+from ..prior_map import is_prior_map, named_priors, prior_volumes, said_of_clamped
+from ..prior_map import sentence as wrong_prior
+from ..region import within_region
 from ..remarks import remarks_on
 from ..result import LabelFusion, same_undecided
 from .given import Given, read_raters
@@ -45,11 +49,14 @@ class SoftCase:
     raters : list of Given
         Those who read the case.
     labels : Labels
+    prior : list of ndarray
+        The map of each label; empty if the prior is the same everywhere.
     """
 
     case: Case
     raters: list[Given]
     labels: Labels
+    prior: list[Array] = field(default_factory=list)
 
     def beside(self) -> InMemory:
         """Return what lies beside the votes, its axes in the order of memory."""
@@ -63,7 +70,19 @@ class SoftCase:
         """Return the votes voxel by voxel."""
         arrays = [[self.in_order(one) for one in given.classes or [given.first]] for given in self.raters]
         kinds = [given.kinds for given in self.raters]
-        return core.votes_of(len(self.labels.values), arrays, kinds, self.beside(), missing)
+        prior = [self.in_order(one) for one in self.prior]
+        return core.votes_of(len(self.labels.values), arrays, kinds, self.beside(), missing, prior)
+
+    def within_region(self, options: LabelOptions) -> SoftCase:
+        """Return the same with a mask that ends a margin beyond what anybody marks, if the region is a margin."""
+        ground = self.labels.values.index(BACKGROUND) if BACKGROUND in self.labels.values else -1
+        marked = (given.marks(ground) for given in self.raters)
+        return replace(self, case=within_region(self.case, marked, self.labels, options))
+
+    @property
+    def prior_title(self) -> str:
+        """What messages call the map of priors."""
+        return self.case.titles["prior"]
 
     def tabulated(self, raters: Sequence[Given], threads: int) -> CoreVotes:
         """Return votes that are all maps of codes as a table."""
@@ -84,38 +103,37 @@ def fuse_soft_votes(
     same_undecided(options.undecided, soft.labels)
     options = options.checked()
     options.check_method(method)
-    _check_options(options)
-    with _refusals_explained(soft):
+    with refusals_explained(soft):
         if len(soft.labels.values) == 2 and options.are_binary():
             return _as_binary(soft, method, options)
         core_votes = _routed(soft, method, options)
-        survey = core.survey(core_votes, options.threads)
-        asked = core_options(method, options, soft.labels, survey["volume"], survey["voxels"], soft.case)
-        model = _model(method, options)
-        made = core.estimate(core_votes, asked, model, options.m_step)
+    fusion, remarks = estimated(soft, core_votes, method, options, _model(method, options), options.m_step)
+    return fusion, remarks + _on_truncation(fusion, options)
+
+
+def estimated(
+    soft: SoftCase, votes: CoreVotes, method: LabelMethod, options: LabelOptions, model: str, m_step: str
+) -> tuple[LabelFusion, list[str]]:
+    """Run EM; return the fusion, and what makes it doubtful."""
     case = soft.case
+    with refusals_explained(soft):
+        survey = core.survey(votes, options.threads)
+        asked = core_options(method, options, soft.labels, survey["volume"], survey["voxels"], case)
+        made = core.estimate(votes, asked, model, m_step)
     consensus = SoftConsensus(
-        core_votes, made, soft.labels.values, case.shape, case.axes, check_dtype(votes.dtype)
+        votes, made, soft.labels.values, case.shape, case.axes, check_dtype(case.votes.dtype)
     )
     fusion = fusion_of(made.found, survey["volume"], consensus, method, soft.labels, options, case)
     fusion = replace(
         fusion,
-        truncation=core_votes.truncation,
+        truncation=votes.truncation,
         most_dropped=survey["most_dropped"],
         mean_dropped=survey["mean_dropped"],
     )
-    remarks = case.remarks + remarks_on(fusion, options, case.given.places, soft=True) + remarks_on_threads()
-    return fusion, remarks + _on_truncation(fusion, options)
-
-
-def _check_options(options: LabelOptions) -> None:
-    """Refuse what soft votes of several labels do not take."""
-    for name, plain in (("acceleration", "none"), ("knows", {})):
-        value = getattr(options, name)
-        if value != plain:
-            raise ValueError(f"{name} is {value!r}: soft votes of labels take no such option; leave it out")
-    if options.init == "itk":
-        raise ValueError("init is 'itk': it is for label maps; choose 'plurality' or 'vote'")
+    said = [*case.remarks, *said_of_clamped(survey["clamped"], soft.prior_title)]
+    soft_votes = not all(given.is_certain for given in soft.raters)
+    remarks = remarks_on(fusion, options, case.given.places, soft=soft_votes)
+    return fusion, [*said, *remarks, *remarks_on_threads()]
 
 
 def _model(method: LabelMethod, options: LabelOptions) -> str:
@@ -138,11 +156,25 @@ def _placed(votes: Votes, asked: Any, options: LabelOptions, axes: int) -> SoftC
     found = read_raters(votes, chosen, order, axes, mask, options.missing)
     raters = [one for one in found if one is not None]
     proxies = [None if one is None else np.broadcast_to(np.uint8(0), one.shape) for one in found]
-    case = Case.of(
-        replace(votes, raters=proxies, are_listed=True),
-        Options(missing=options.missing, threads=options.threads),
-    )
-    return SoftCase(replace(case, axes=axes_in_memory_order(raters[0].first)), raters, chosen)
+    case = _case(votes, proxies, options, axes_in_memory_order(raters[0].first))
+    maps: list[Array] = []
+    if is_prior_map(options.prior):
+        maps = prior_volumes(options.prior, chosen, asked, case.shape)
+        beside = check_in_memory([("mask", votes.mask), *named_priors(options.prior)])
+        case = replace(case, remarks=[*case.remarks, *beside])
+    return SoftCase(case, raters, chosen, maps).within_region(options)
+
+
+def _case(votes: Votes, proxies: list[Any], options: LabelOptions, axes: Sequence[int]) -> Case:
+    """Return what lies beside the votes, with arrays in the place of the votes that hold nothing."""
+    placed = options.of_case()
+    margin = placed.margin_mm is not None
+    if margin and placed.spacing_mm is None:  # images tell it
+        named = [*named_raters(votes.raters), ("mask", votes.mask), *named_priors(options.prior)]
+        placed = replace(placed, spacing_mm=spacing_for(placed, named))
+    case = Case.of(replace(votes, raters=proxies, are_listed=True), placed)
+    sides = [case.spacings[list(case.axes).index(axis)] for axis in range(len(axes))]
+    return replace(case, axes=axes, spacings=[sides[axis] for axis in axes])
 
 
 def _channels(votes: Votes, axes: int) -> int:
@@ -159,7 +191,8 @@ def _volume_shape(votes: Votes, axes: int) -> tuple[int, ...]:
 
 def _routed(soft: SoftCase, method: LabelMethod, options: LabelOptions) -> CoreVotes:
     """Return the votes as tuples of codes where they have few values, else voxel by voxel."""
-    if all(given.kinds is not None for given in soft.raters):
+    in_codes = all(given.kinds is not None for given in soft.raters)
+    if in_codes and not soft.prior:
         found = soft.tabulated(soft.raters, options.threads)
     else:
         found = soft.on_grid(options.missing)
@@ -168,9 +201,9 @@ def _routed(soft: SoftCase, method: LabelMethod, options: LabelOptions) -> CoreV
         core.survey(found, options.threads)  # checks the votes
         mask = None if soft.case.mask is None else np.asarray(soft.case.mask != 0)
         kinds = [as_kinds(given, mask) for given in soft.raters]
-        if all(kinds):
+        if all(kinds) and not soft.prior:
             found = soft.tabulated([given for given in kinds if given is not None], options.threads)
-        elif options.truncation is None:
+        elif not all(kinds) and options.truncation is None:
             name = soft.case.given.names[kinds.index(None)]
             raise ValueError(
                 f"{name} holds probabilities of many values: the exact expectation of soft_staple goes through all tuples of "
@@ -217,7 +250,8 @@ def _as_binary(soft: SoftCase, method: LabelMethod, options: LabelOptions) -> tu
     names: dict[str, Any] = {"missing": options.missing, "threads": options.threads}
     if method != "majority":
         names |= {"m_step": options.m_step, "tol": options.tol, "max_iter": options.max_iter}
-        names |= {"prior": options.prior_of_larger(soft.labels)}
+        names |= {"prior": options.prior_of_larger(soft.labels, soft.prior)}
+        names |= {"acceleration": options.acceleration}
     if method == "simplified-soft-staple":
         names |= {"likelihood": options.likelihood}
     votes = replace(case.votes, raters=raters, doubts=(), are_listed=True)
@@ -239,7 +273,7 @@ def _upper(given: Given) -> NDArray[Any]:
 
 
 @contextmanager
-def _refusals_explained(soft: SoftCase) -> Iterator[None]:
+def refusals_explained(soft: SoftCase) -> Iterator[None]:
     """Raise what the core refuses as sentences."""
     case = soft.case
     try:
@@ -247,6 +281,10 @@ def _refusals_explained(soft: SoftCase) -> Iterator[None]:
     except core.BadInput as bad:
         kind, rater, voxel, value = bad.args
         given = case.given
+        if kind in ("prior", "prior_sum"):
+            place = str(coordinates(voxel, case.shape, case.axes))
+            called = soft.labels.called
+            raise ValueError(wrong_prior(kind, rater, value, place, called, soft.prior_title)) from None
         complaint = Complaint(
             kind, rater, voxel, value, given.arrays, case.mask, case.axes, given.names, case.titles
         )

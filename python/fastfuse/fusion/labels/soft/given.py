@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....dilation.soft_labels import SoftLabels
-from ....inputs.arrays import Array, as_array, name_of
+from ....inputs.arrays import MARKED, Array, as_array, name_of
 from ...votes import Votes
 from ..chosen import Labels
+from ..region import marked_by_votes
 
 FEW = 1 << 16  # values that tell most probabilities from labels
 LABEL_TOLERANCE = 1e-4
@@ -41,6 +42,21 @@ class Given:
     def shape(self) -> tuple[int, ...]:
         """Shape of the volume."""
         return self.first.shape
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether every vote is for one label alone."""
+        return self.kinds is not None and bool(np.isin(self.kinds, (0, 1)).all())
+
+    def marks(self, background: int) -> NDArray[np.bool_]:
+        """Return where votes for other labels than background are above 0.1."""
+        if self.codes is None or self.kinds is None:
+            return marked_by_votes(self.classes, background)
+        kinds = np.delete(self.kinds, background, axis=1).sum(axis=1) > MARKED
+        if self.codes.dtype.kind != "f":
+            return np.asarray(kinds[self.codes])
+        gone = np.isnan(self.codes)
+        return np.asarray(kinds[np.where(gone, 0, self.codes).astype(np.intp)] & ~gone)
 
     @property
     def first(self) -> Array:

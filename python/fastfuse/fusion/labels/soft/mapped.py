@@ -1,0 +1,56 @@
+"""Label maps with a map of priors: voxel by voxel, as soft votes that are certain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ....inputs.arrays import named_raters
+from ....inputs.foreground import within
+from ....inputs.grids import check_in_memory
+from ...backends import labels as core
+from ...backends.soft_labels import survey
+from ...votes import Votes
+from ..chosen import checked_labels
+from ..fuse import as_masks, fuse_label_votes, placed
+from ..options import LabelMethod, LabelOptions
+from ..prior_map import is_prior_map, named_priors, prior_volumes
+from ..result import LabelFusion
+from .fuse import SoftCase, estimated, refusals_explained
+from .given import Given, codes_of
+
+
+def fuse_maps(
+    votes: Votes,
+    method: LabelMethod,
+    labels: Any,
+    options: LabelOptions,
+    names: Mapping[int, str] | None = None,
+) -> tuple[LabelFusion, list[str]]:
+    """Return the fusion of label maps, and what makes it doubtful; by a table, unless there is a map of priors."""
+    if not is_prior_map(options.prior):
+        return fuse_label_votes(votes, method, labels, options, names)
+    options = options.checked()
+    options.check_method(method)
+    votes = votes.listed()
+    case, chosen = placed(votes, checked_labels(labels), options, names)
+    maps = prior_volumes(options.prior, chosen, labels, case.shape)
+    images = [*named_raters(votes.raters), ("mask", votes.mask), *named_priors(options.prior)]
+    case.remarks.extend(said for said in check_in_memory(images) if said not in case.remarks)
+    with core.refusals_explained(case, chosen.values):
+        table = core.tabulate(case.in_memory_order(), chosen.values, options.missing, options.threads)
+    looked = case.present or [None] * len(case.given.arrays)
+    kinds = np.eye(len(chosen.values))
+    raters = [
+        Given([], codes_of(array, chosen, name, within(case.mask, seen), "nan"), kinds)
+        for array, name, seen in zip(case.given.arrays, case.given.names, looked, strict=True)
+    ]
+    soft = SoftCase(case, raters, chosen, maps)
+    on_grid = soft.on_grid(options.missing)
+    if len(chosen.values) == 2 and options.are_binary():
+        with refusals_explained(soft):
+            survey(on_grid, options.threads)  # checks the maps
+        return as_masks(case, method, chosen, options, table, maps)
+    return estimated(soft, on_grid, method, options, "enumeration", "em")
