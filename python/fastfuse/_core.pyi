@@ -116,16 +116,7 @@ class SoftEstimate:
     @property
     def found(self) -> LabelEstimate: ...
 
-@type_check_only
-class SoftSurvey(TypedDict):
-    volume: NDArray[np.float64]
-    voxels: float
-    most_dropped: float
-    mean_dropped: float
-    prior: list[float]
-    clamped: float
-
-def survey_soft(votes: SoftVotes, *, threads: int = 0) -> SoftSurvey: ...
+def survey_soft(votes: SoftVotes, *, threads: int = 0) -> dict[str, Any]: ...
 def count_terms(votes: SoftVotes, truncations: Sequence[float], *, threads: int = 0) -> list[float]: ...
 def estimate_soft(
     votes: SoftVotes, *, options: LabelOptions, model: str, m_step: str = "paper"

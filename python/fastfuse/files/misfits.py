@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -19,13 +20,20 @@ def misfit_remarks(job: Job, inputs: Inputs, fusion: Fusion, label: int | None) 
     """Return remarks on such raters; each is held against the others, whom their own votes do not move."""
     test = partial(marked_by, label=label)
     everybody = [
-        Marked(votes, test, float(fusion.volume[at]), _own_box(inputs, at))
+        Marked(votes, test, float(fusion.volume[at]), own_box(inputs, at))
         for at, votes in enumerate(inputs.votes)
     ]
+    return remarks_on_fits(job, inputs, everybody, fusion.dice)
+
+
+def remarks_on_fits(
+    job: Job, inputs: Inputs, everybody: Sequence[Marked], dice: NDArray[np.float64]
+) -> list[str]:
+    """Return remarks on raters who fit the others only when turned; ``dice``: of each with the consensus."""
     marking = [at for at, one in enumerate(everybody) if one.count >= FEWEST]
     raters = [everybody[at] for at in marking]
     names = [job.names[at] for at in marking]
-    doubtful = _may_be_apart(fusion.dice[marking])
+    doubtful = _may_be_apart(dice[marking])
     found = [
         misfit_of(rater, [*raters[:at], *raters[at + 1 :]]) if doubtful[at] else None
         for at, rater in enumerate(raters)
@@ -45,7 +53,7 @@ def misfit_remarks(job: Job, inputs: Inputs, fusion: Fusion, label: int | None) 
     ]
 
 
-def _own_box(inputs: Inputs, at: int) -> OwnBox | None:
+def own_box(inputs: Inputs, at: int) -> OwnBox | None:
     """Return the volume of a rater's file, if files have several grids."""
     if all(image.own is None for image in inputs.raters):
         return None

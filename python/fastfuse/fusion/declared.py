@@ -13,7 +13,6 @@ from .registry import Method
 
 T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
-MOST_SHOWN = 60  # letters of a value that is refused
 PLACE = "{options}"  # where a docstring takes the entries of all parameters that it does not describe itself
 
 
@@ -215,12 +214,6 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         return f'"{value}"'
     return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else repr(value)
-
-
-def in_short(value: object) -> str:
-    """Return a value that is refused on one line, cut where it is long."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
 def either(words: Sequence[str]) -> str:

@@ -9,18 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..inputs.checks import Labels, Scale, check_labels, check_one_selection
 from ..inputs.kinds import VoxelsLike
-from .declared import (
-    Flag,
-    OneOf,
-    Option,
-    declared,
-    either,
-    every,
-    in_short,
-    labels_typed,
-    number_or_word,
-    option,
-)
+from .declared import Flag, OneOf, Option, declared, either, every, labels_typed, number_or_word, option
 from .option_checks import (
     PerformancePrior,
     as_given,
@@ -38,6 +27,7 @@ from .option_checks import (
     count_from,
     enumerates,
     has_likelihood,
+    in_short,
     is_map,
     of_votes,
     soft,
@@ -101,11 +91,10 @@ class Options:
         check_prior,
         '{"mean", "estimate"}, float or array_like',
         """p(truth 1) before any vote. "mean", as in ITK and the paper: the mean of all votes inside the mask, held
-        fixed. If votes are missing: first the mean of each voxel's votes, then the mean over voxels. It is biased
-        when raters over-mark: with five raters of sensitivity 0.8 and specificity 0.95 at a true prevalence of
-        0.01, the estimated sensitivity comes out 0.44 too low. "estimate": the mean consensus, updated in every
-        iteration; it has no such bias. A number: in (0, 1). A map: of the raters' shape, with values in [0, 1]. One that
-        holds 0 or 1, as an atlas does outside the head, is clamped to [1e-6, 1 - 1e-6], with a warning.""",
+        fixed. If votes are missing: first the mean of each voxel's votes, then the mean over voxels. It is biased when raters
+        over-mark: with five raters of sensitivity 0.8 and specificity 0.95 at a true prevalence of 0.01, the estimated
+        sensitivity comes out 0.44 too low. "estimate": the mean consensus, updated in each iteration, has no such bias. A number:
+        in (0, 1). A map: of the raters' shape; 0 and 1, as outside the head, are clamped to [1e-6, 1 - 1e-6], with a warning.""",
         flag=Flag(
             "mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote.",
             number_or_word,

@@ -102,14 +102,34 @@ class Marked:
             return 1.0
         if not self.places.size:
             return 0.0
+        kept: NDArray[np.bool_] = np.ones(self.places.shape[1], bool)
         if own and self.own is not None:
             there = self.own.turned(self.places, turn)
             ends = np.array(other.votes.shape)[:, None]
-            there = there[:, ((there >= 0) & (there < ends)).all(axis=0)]
+            kept = np.asarray(((there >= 0) & (there < ends)).all(axis=0))
+            there = there[:, kept]
         else:
             there = turn.places(self.places, self.votes.shape)
-        share = float(np.count_nonzero(other.marks(other.votes[tuple(there)])) / self.places.shape[1])
+        agreed = self.agrees(other, other.votes[tuple(there)], kept)
+        share = float(np.count_nonzero(agreed) / self.places.shape[1])
         return 2 * share * self.count / both
+
+    def agrees(self, other: Marked, votes: Array, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:  # noqa: ARG002 - of masks, all marks are alike
+        """Tell where another rater's votes agree with the marked voxels that are ``kept``."""
+        return other.marks(votes)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled(Marked):
+    """A label map; it agrees with another one where both have the same label."""
+
+    def agrees(self, other: Marked, votes: Array, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell where another map has the labels of the marked voxels that are ``kept``."""
+        return np.asarray(other.marks(votes) & (votes == self._labels[kept]))
+
+    @cached_property
+    def _labels(self) -> Array:
+        return np.asarray(self.votes[tuple(self.places)])
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from ..facts import millilitres
 from ..job import Inputs
 from .job import LabelJob
 
+MOST_LABELS = 32  # whose confusion matrices a sidecar holds
+
 
 def sidecar_of_labels(
     fusion: LabelFusion,
@@ -51,7 +53,12 @@ def sidecar_of_labels(
             for a, (label, name, count) in enumerate(zip(fusion.labels, called, voxels, strict=True))
         ],
         "raters": [
-            {"file": recorded(path), "name": name, "labels": _rates(fusion, i, called, voxel_ml)}
+            {
+                "file": recorded(path),
+                "name": name,
+                "labels": _rates(fusion, i, called, voxel_ml),
+                **_confusion(fusion, i),
+            }
             for i, (path, name) in enumerate(zip(files.raters, files.names, strict=True))
         ],
         **({"present": [path and recorded(path) for path in files.present]} if files.present else {}),
@@ -67,6 +74,13 @@ def sidecar_of_labels(
 def names_of(fusion: LabelFusion) -> list[str]:
     """Return what the labels are called."""
     return list(fusion.label_names) or [str(label) for label in fusion.labels]
+
+
+def _confusion(fusion: LabelFusion, rater: int) -> dict[str, Any]:
+    """Return a rater's confusion matrix, rows of the truth; nothing for many labels, or where there is none."""
+    if len(fusion.labels) > MOST_LABELS:
+        return {}
+    return {"confusion": number_or_null(fusion.confusion[rater])}
 
 
 def _rates(fusion: LabelFusion, rater: int, called: Sequence[str], voxel_ml: float) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from ..job import Inputs
 from .asked import as_values, known_labels, names_for, said_of_unnamed
 from .facts import names_of, sidecar_of_labels
 from .job import LabelJob, Volumes
+from .misfits import misfit_remarks
 from .networks import fuse_networks
 
 Say = Callable[[str], None]
@@ -123,6 +124,7 @@ def _fuse_maps(
         *alike(files.raters, files.holders, inputs.votes, foreground.tolist()),
         *said_of_unnamed(fusion.labels, job.names, names),
         *doubts,
+        *misfit_remarks(files, inputs, fusion),
     ]
     return replace(fusion, raters=tuple(files.names)), inputs, names, groups, remarks
 

@@ -64,13 +64,13 @@ class LabelPriorFiles:
         """
         if not self.files:
             return self.plain
-        volumes = [volume for path in self.files for volume in _volumes(path, inputs, placing)]
-        if self.labels is None:
-            return volumes
-        values = [as_values(label, names, "prior")[0] for label in self.labels]
+        values = [as_values(label, names, "prior")[0] for label in self.labels or ()]
         if len(set(values)) < len(values):
             twice = next(value for value in values if values.count(value) > 1)
             raise ValueError(f"prior holds label {twice} twice")
+        volumes = [volume for path in self.files for volume in _volumes(path, inputs, placing)]
+        if self.labels is None:
+            return volumes
         if len(volumes) > len(values):
             raise ValueError(
                 f"prior is given for each label, and {shown(self.files[0].name)} holds several volumes: give one file of "

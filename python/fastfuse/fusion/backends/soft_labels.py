@@ -51,7 +51,7 @@ def tabulated(
     return CoreVotes.of_table(labels, table, kinds)
 
 
-def survey(votes: CoreVotes, threads: int) -> _core.SoftSurvey:
+def survey(votes: CoreVotes, threads: int) -> dict[str, Any]:
     """Check the votes; return volumes, and what truncation drops."""
     return _core.survey_soft(votes, threads=threads)
 

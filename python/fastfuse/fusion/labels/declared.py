@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from ...inputs.kinds import VoxelsLike
-from ..declared import Flag, OneOf, declared, in_short, option
-from ..option_checks import as_given
+from ..declared import Flag, OneOf, declared, option
+from ..option_checks import as_given, in_short
 from ..registry import Method, in_help_order
 
 Label: TypeAlias = "int | str"
@@ -111,7 +111,9 @@ class AskedLabels:
         """Fuse label maps, all labels at once: those that occur ("all"), these, or these with names. A label that is not
         among them is refused. The result is a :class:`LabelFusion`. Two labels are fused as masks are, bit for bit, and
         for more some defaults differ: see ``init``, ``candidates`` and ``performance_prior``. STAPLE needs at least three
-        raters to tell their errors apart. Where errors are displaced borders, as after registration of atlases,
+        raters to tell their errors apart. ``prior``: a probability for each label, or a map for each, an array of shape
+        (K, ...) in ascending order of the labels, or a mapping of labels to maps, which sum to 1. ``roi``: a margin around
+        all that is not label 0. Where errors are displaced borders, as after registration of atlases,
         the majority vote is hard to beat; where raters confuse labels at random, STAPLE is better.""",
         methods=of_maps,
         flag=Flag(
@@ -146,7 +148,7 @@ class AskedLabels:
         as_given,
         "mapping of int or str to sequence of labels",
         """Labels that a rater knows, by the rater's index (or name, "rater 0"), for raters who do not know all: a network
-        that was not trained on lesions. Without it, a label that they never give is voted down. Soft votes give those labels 0.""",
+        that was not trained on lesions. Without it, a label that they never give is voted down. In soft votes it is 0.""",
         methods=by_em,
         flag=Flag(
             "Labels that a rater knows, who does not know all; once for each such rater.",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...inputs.checks import check_choice, check_count, check_number, check_roi, check_tolerance, whole_number
 from ...inputs.names import enumerated
-from ..declared import in_short
+from ..option_checks import in_short
 from ..options import Acceleration, Likelihood, Missing, MStep, Options
 from .chosen import Labels
 from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit

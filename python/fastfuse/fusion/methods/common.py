@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from ...errors import warn
-from ..declared import in_short
 from ..labels.chosen import checked_labels
 from ..labels.declared import SHARED, AskedLabels
 from ..labels.options import LabelMethod, LabelOptions
@@ -14,6 +13,7 @@ from ..labels.result import LabelFusion
 from ..labels.soft.fuse import fuse_soft_votes
 from ..labels.soft.given import listed_raters, volume_axes
 from ..labels.soft.mapped import fuse_maps
+from ..option_checks import in_short
 from ..options import DECLARED, Options
 from ..pipeline import fuse_votes
 from ..registry import Method, method_called
