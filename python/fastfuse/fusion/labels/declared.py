@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from ...inputs.kinds import VoxelsLike
 from ..declared import Flag, OneOf, declared, option
-from ..option_checks import as_given, in_short
+from ..option_checks import as_given, check_flag, in_short
 from ..registry import Method, in_help_order
 
 Label: TypeAlias = "int | str"
@@ -183,6 +183,16 @@ class AskedLabels:
         largest, and the rest is scaled to 1. The exact expectation over all tuples of labels needs it. Where more than
         2.7e8 tuples remain, it rises, with a warning. The consensus is off by at most ``most_dropped`` of the result.""",
         methods=by_enumeration,
+    )
+
+    overlap: bool = option(
+        False,
+        check_flag,
+        "bool",
+        """Structures may overlap: each rater gives an array of shape (K, ...), a mask of each, in the order of ``labels``. Each is
+        fused by itself, as masks are, with their options; the result is a dict of :class:`Fusion`, by the structures'
+        names, or their labels. ``prior``: the same of all, or a mapping of labels.""",
+        methods=of_maps,
     )
 
     def check_method(self, method: Method) -> None:

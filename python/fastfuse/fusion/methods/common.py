@@ -9,11 +9,12 @@ from ...errors import warn
 from ..labels.chosen import checked_labels
 from ..labels.declared import SHARED, AskedLabels
 from ..labels.options import LabelMethod, LabelOptions
+from ..labels.overlap import Overlapping, fuse_overlapping
 from ..labels.result import LabelFusion
 from ..labels.soft.fuse import fuse_soft_votes
 from ..labels.soft.given import listed_raters, volume_axes
 from ..labels.soft.mapped import fuse_maps
-from ..option_checks import in_short
+from ..option_checks import check_flag, in_short
 from ..options import DECLARED, Options
 from ..pipeline import fuse_votes
 from ..registry import Method, method_called
@@ -38,12 +39,17 @@ def fused_or_labels(votes: Votes, method: str, options: Options, asked: AskedLab
 
 def fused_by_name(
     votes: Votes, name: str, options: Options, asked: AskedLabels = NONE
-) -> Fusion | LabelFusion:
+) -> Fusion | LabelFusion | Overlapping:
     """Fuse by a method that needs votes alone; refuse options that it does not have."""
     method = method_called(name, images=False)
     if method.grows:
         raise ValueError(f"{name} needs an image: call {method.function}(raters, image)")
     asked.check_method(method)
+    if check_flag(asked.overlap, "overlap"):
+        options.check_method(method)
+        fusions, remarks = fuse_overlapping(votes, method, options, asked)
+        warn(remarks, callers=2)
+        return fusions
     if asked.labels is not None:
         return _labels(votes, method, options, asked)
     options = options.checked()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
@@ -250,6 +250,41 @@ def fuse(
 ) -> LabelFusion: ...
 
 
+@overload
+def fuse(
+    raters: RatersLike,
+    method: MethodOnVotes = "soft-staple",
+    *,
+    axis: int | None = None,
+    m_step: MStep = "paper",
+    expectation: Expectation = "auto",
+    likelihood: Likelihood = "mixture",
+    prior: Prior = "mean",
+    init: Init = "auto",
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    mrf: float = 0.0,
+    performance_prior: PerformancePrior = "auto",
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeOfResult = "float32",
+    threads: int = 0,
+    device: str | None = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    labels: LabelsLike,
+    overlap: Literal[True],
+) -> dict[int | str, Fusion]: ...
+
+
 @documented(ENTRIES)
 def fuse(
     raters: RatersLike,
@@ -289,7 +324,8 @@ def fuse(
     weights: Sequence[float] | None = None,
     undecided: int | None = None,
     truncation: float | None = None,
-) -> Fusion | LabelFusion:
+    overlap: bool = False,
+) -> Fusion | LabelFusion | dict[int | str, Fusion]:
     """Fuse votes by the method of this name.
 
     Parameters
@@ -298,8 +334,8 @@ def fuse(
 
     Returns
     -------
-    Fusion or LabelFusion
-        A :class:`LabelFusion` of label maps, if ``labels`` are given.
+    Fusion, LabelFusion, or dict of Fusion
+        A :class:`LabelFusion` of label maps, if ``labels`` are given; a :class:`Fusion` of each structure with ``overlap``.
 
     Raises
     ------
@@ -332,6 +368,6 @@ def fuse(
         acceleration=acceleration, threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    asked = AskedLabels(labels, candidates, confusion, knows, weights, undecided, truncation)
+    asked = AskedLabels(labels, candidates, confusion, knows, weights, undecided, truncation, overlap)
     votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
     return fused_by_name(votes, method, options, asked)
