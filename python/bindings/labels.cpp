@@ -126,14 +126,29 @@ LabelEstimate estimate(const LabelTable& table, const LabelOptions& options) {
     return without_gil([&] { return estimate_labels(table, options, ask); });
 }
 
-RowTruths apply(const LabelTable& table, const Doubles& confusion, const std::vector<double>& prior,
-                const std::string& candidates, int threads) {
-    const std::size_t labels = table.kinds();
+std::vector<double> rates_for(const LabelTable& table, const Doubles& confusion) {
     if (static_cast<std::size_t>(confusion.size()) !=
-            static_cast<std::size_t>(table.raters) * labels * labels ||
-        prior.size() != labels)
+        static_cast<std::size_t>(table.raters) * table.kinds() * table.kinds())
         throw py::value_error("rates of other raters or labels than the table's");
-    const std::vector<double> rates(confusion.data(), confusion.data() + confusion.size());
+    return {confusion.data(), confusion.data() + confusion.size()};
+}
+
+py::array_t<double> fit(const LabelTable& table, const Doubles& counts, const Doubles& confusion,
+                        const LabelOptions& options) {
+    check_options(table, options);
+    if (counts.ndim() != 1 || counts.size() != table.size())
+        throw py::value_error("counts needs an entry for each row");
+    const std::vector<double> rates = rates_for(table, confusion);
+    const std::vector<double> voxels(counts.data(), counts.data() + counts.size());
+    const ShouldStop ask = signals();
+    const auto found = without_gil([&] { return fit_labels(table, voxels, rates, options, ask); });
+    return array_of(found, {static_cast<std::size_t>(table.raters), table.kinds(), table.kinds()});
+}
+
+LabelEstimate apply(const LabelTable& table, const Doubles& confusion, const std::vector<double>& prior,
+                    const std::string& candidates, int threads) {
+    const std::vector<double> rates = rates_for(table, confusion);
+    if (prior.size() != table.kinds()) throw py::value_error("prior needs an entry for each label");
     const auto kind = value_of<Candidates>("candidates", candidates);
     const ShouldStop ask = signals();
     return without_gil([&] { return apply_labels(table, rates, prior, kind, threads, ask); });
@@ -267,6 +282,7 @@ void bind_labels(py::module_& m) {
     m.def("tabulate_labels", &tabulate, "raters"_a, "labels"_a, py::kw_only(), "mask"_a = py::none(),
           "present"_a = py::tuple(), "missing"_a = "error", "threads"_a = 0);
     m.def("estimate_labels", &estimate, "table"_a, py::kw_only(), "options"_a);
+    m.def("fit_labels", &fit, "table"_a, "counts"_a, "confusion"_a, py::kw_only(), "options"_a);
     m.def("apply_labels", &apply, "table"_a, "confusion"_a, "prior"_a, py::kw_only(),
           "candidates"_a = "voted", "threads"_a = 0);
     m.def("write_label", &put_label, "table"_a, "truths"_a, "out"_a, py::kw_only(), "rank"_a = 0,

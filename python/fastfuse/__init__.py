@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from .evaluation.summary import FolderEvaluation
     from .files.fuse import fuse_files
     from .files.soften import soften_files
-    from .fusion.estimate import Estimate, estimate
+    from .fusion.estimate import Estimate
     from .fusion.intervals import Intervals
+    from .fusion.labels.estimate import LabelEstimate
+    from .fusion.labels.intervals import LabelIntervals
     from .fusion.labels.result import LabelFusion
+    from .fusion.labels.table import LabelTable
     from .fusion.methods.dilated import dilated_staple
+    from .fusion.methods.estimate import estimate
     from .fusion.methods.majority import majority_vote
     from .fusion.methods.simplified import simplified_soft_staple
     from .fusion.methods.soft_staple import soft_staple
@@ -46,7 +50,10 @@ __all__ = [
     "GridError",
     "ImageError",
     "Intervals",
+    "LabelEstimate",
     "LabelFusion",
+    "LabelIntervals",
+    "LabelTable",
     "OutputError",
     "SoftLabels",
     "SoftMask",
@@ -85,10 +92,14 @@ _HOME = {
     "evaluation.summary": ("FolderEvaluation",),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
-    "fusion.estimate": ("Estimate", "estimate"),
+    "fusion.estimate": ("Estimate",),
     "fusion.intervals": ("Intervals",),
+    "fusion.labels.estimate": ("LabelEstimate",),
+    "fusion.labels.intervals": ("LabelIntervals",),
     "fusion.labels.result": ("LabelFusion",),
+    "fusion.labels.table": ("LabelTable",),
     "fusion.methods.dilated": ("dilated_staple",),
+    "fusion.methods.estimate": ("estimate",),
     "fusion.methods.majority": ("majority_vote",),
     "fusion.methods.simplified": ("simplified_soft_staple",),
     "fusion.methods.soft_staple": ("soft_staple",),

@@ -155,6 +155,9 @@ def tabulate_labels(
     threads: int = 0,
 ) -> LabelTable: ...
 def estimate_labels(table: LabelTable, *, options: LabelOptions) -> LabelEstimate: ...
+def fit_labels(
+    table: LabelTable, counts: NDArray[np.float64], confusion: NDArray[np.float64], *, options: LabelOptions
+) -> NDArray[np.float64]: ...
 def apply_labels(
     table: LabelTable,
     confusion: NDArray[np.float64],
@@ -162,7 +165,7 @@ def apply_labels(
     *,
     candidates: str = "voted",
     threads: int = 0,
-) -> LabelTruths: ...
+) -> LabelEstimate: ...
 def write_label(
     table: LabelTable,
     truths: LabelTruths,

@@ -253,7 +253,7 @@ def test_rates_of_other_voxels() -> None:
     _, maps = draw(np.random.default_rng(13), 4, 5, 2000)
     rates = fit(maps[:, :1000], 4, **FROM_VOTES).estimate
     rest = _core.tabulate_labels(list(maps[:, 1000:]), range(4))
-    truths = _core.apply_labels(rest, rates.confusion, rates.prior.tolist(), candidates="all")
+    truths = _core.apply_labels(rest, rates.confusion, rates.prior.tolist(), candidates="all").truths
     w = np.empty((4, 1000))
     for a in range(4):
         _core.write_probability(rest, truths, w[a], [a])

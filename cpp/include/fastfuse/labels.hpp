@@ -117,11 +117,17 @@ std::vector<double> volume_of(const LabelTable& table);
 
 LabelEstimate estimate_labels(const LabelTable& table, const LabelOptions& options, const ShouldStop& ask);
 
-// The truths of a table's rows under rates that were estimated on another one, kept at least 1e-12.
-// `confusion`: θ_i[a, b] at (i * K + a) * K + b.
-RowTruths apply_labels(const LabelTable& table, const std::vector<double>& confusion,
-                       const std::vector<double>& prior, Candidates candidates, int threads,
-                       const ShouldStop& ask);
+// The confusion of the same rows with other counts, as `estimate_labels` has it, from a start near
+// `confusion`: for a bootstrap.
+std::vector<double> fit_labels(const LabelTable& table, const std::vector<double>& counts,
+                               const std::vector<double>& confusion, const LabelOptions& options,
+                               const ShouldStop& ask);
+
+// The consensus of a table's rows under rates that were estimated on another one, kept at least 1e-12.
+// `confusion`: θ_i[a, b] at (i * K + a) * K + b. Of the answer, what concerns EM is empty.
+LabelEstimate apply_labels(const LabelTable& table, const std::vector<double>& confusion,
+                           const std::vector<double>& prior, Candidates candidates, int threads,
+                           const ShouldStop& ask);
 
 // A volume of integers to be written, of 1, 2, 4 or 8 bytes each.
 struct LabelOutput {

@@ -18,7 +18,8 @@ namespace fastfuse {
 namespace {
 
 constexpr double floor_of_rate = 1e-12; // where rates meet votes that they were not estimated on
-constexpr std::int64_t quick = 20'000;  // rates and candidates of a problem on which EM costs next to nothing
+constexpr double away = 0.01; // how far from the rates that are known a fit starts, where EM keeps zeros
+constexpr std::int64_t quick = 20'000; // rates and candidates of a problem on which EM costs next to nothing
 
 // Each label's share of all votes.
 std::vector<double> shares_of(const LabelTable& table) {
@@ -140,8 +141,9 @@ LabelEstimate of_votes_alone(const LabelTable& table, const LabelOptions& option
     return estimate;
 }
 
+// `known`: rates near which EM starts, by an E-step; null: it starts from the votes.
 LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const std::vector<double>& shares,
-                    double voxels, const Team& team) {
+                    double voxels, const Matrices* known, const Team& team) {
     Watch& watch = team.watch();
     const std::size_t labels = table.kinds();
     Matrices fixed = unknown_rows(table, options.unknown, shares, watch);
@@ -158,8 +160,10 @@ LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const 
         allow_fixed(fixed, *support);
     }
     RowTruths truths = candidates_of(table, options.candidates, support ? &*support : nullptr, watch);
+    if (known) rates.theta = *known;
     LabelFit fit =
-        accelerated(table, options, m_step, rates, of_itk ? nullptr : &start, voxels, truths, team);
+        known ? em(table, options, m_step, rates, nullptr, voxels, truths, team)
+              : accelerated(table, options, m_step, rates, of_itk ? nullptr : &start, voxels, truths, team);
     posterior(table, fit.rates.theta, fit.rates.prior, truths, team);
     LabelEstimate estimate;
     estimate.confusion = in_rows(fit.rates.theta, fit.undetermined);
@@ -170,6 +174,34 @@ LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const 
     estimate.converged = fit.converged;
     estimate.truths = std::move(truths);
     return estimate;
+}
+
+// From [rater, truth, vote]; what nothing determines is as likely for each truth.
+Matrices matrices_of(const LabelTable& table, const std::vector<double>& confusion) {
+    const std::size_t labels = table.kinds();
+    Matrices theta(table.raters, labels);
+    for (std::size_t k = 0; k < confusion.size(); ++k) {
+        const std::size_t i = k / (labels * labels), a = k / labels % labels, b = k % labels;
+        theta.of_rater(static_cast<int>(i))[b * labels + a] =
+            std::isnan(confusion[k]) ? 1 / static_cast<double>(labels) : confusion[k];
+    }
+    return theta;
+}
+
+// The rows that are drawn at least once.
+LabelTable drawn(const LabelTable& table, const std::vector<double>& counts) {
+    LabelTable part;
+    part.labels = table.labels;
+    part.raters = table.raters;
+    std::vector<std::size_t> kept;
+    for (std::size_t row = 0; row < counts.size(); ++row)
+        if (counts[row] > 0) kept.push_back(row);
+    for (const std::size_t row : kept)
+        part.counts.push_back(counts[row]);
+    for (int i = 0; i < table.raters; ++i)
+        for (const std::size_t row : kept)
+            part.codes.push_back(table.codes_of(i)[row]);
+    return part;
 }
 
 } // namespace
@@ -190,27 +222,44 @@ LabelEstimate estimate_labels(const LabelTable& table, const LabelOptions& optio
     if (voxels == 0) throw BadInput(BadInput::Kind::empty_mask);
     const std::vector<double> shares = shares_of(table);
     LabelEstimate estimate = options.votes_alone ? of_votes_alone(table, options, shares, team)
-                                                 : by_em(table, options, shares, voxels, team);
+                                                 : by_em(table, options, shares, voxels, nullptr, team);
     estimate.voxels = voxels;
     compare(table, estimate);
     return estimate;
 }
 
-RowTruths apply_labels(const LabelTable& table, const std::vector<double>& confusion,
-                       const std::vector<double>& prior, Candidates candidates, int threads,
-                       const ShouldStop& ask) {
+std::vector<double> fit_labels(const LabelTable& table, const std::vector<double>& counts,
+                               const std::vector<double>& confusion, const LabelOptions& options,
+                               const ShouldStop& ask) {
+    const LabelTable part = drawn(table, counts);
+    const Team team(is_small(part.size(), part.raters) ? 1 : options.threads, ask);
+    const double voxels = std::accumulate(part.counts.begin(), part.counts.end(), 0.0);
+    if (voxels == 0) throw BadInput(BadInput::Kind::empty_mask);
+    const std::vector<double> shares = shares_of(part);
+    if (options.votes_alone) return of_votes_alone(part, options, shares, team).confusion;
+    Matrices start = matrices_of(table, confusion);
+    if (!options.performance_prior) // EM keeps zeros
+        for (double& rate : start.entries())
+            rate = (1 - away) * rate + away / static_cast<double>(table.kinds());
+    return by_em(part, options, shares, voxels, &start, team).confusion;
+}
+
+LabelEstimate apply_labels(const LabelTable& table, const std::vector<double>& confusion,
+                           const std::vector<double>& prior, Candidates candidates, int threads,
+                           const ShouldStop& ask) {
     const Team team(is_small(table.size(), table.raters) ? 1 : threads, ask);
-    const std::size_t labels = table.kinds();
-    Matrices theta(table.raters, labels);
-    for (std::size_t k = 0; k < confusion.size(); ++k) {
-        const std::size_t i = k / (labels * labels), a = k / labels % labels, b = k % labels;
-        const double rate = confusion[k];
-        theta.of_rater(static_cast<int>(i))[b * labels + a] =
-            std::isnan(rate) ? 1 / static_cast<double>(labels) : std::clamp(rate, floor_of_rate, 1.0);
-    }
-    RowTruths truths = candidates_of(table, candidates, nullptr, team.watch());
-    posterior(table, theta, prior, truths, team);
-    return truths;
+    Matrices theta = matrices_of(table, confusion);
+    for (double& rate : theta.entries())
+        rate = std::clamp(rate, floor_of_rate, 1.0);
+    LabelEstimate estimate;
+    estimate.truths = candidates_of(table, candidates, nullptr, team.watch());
+    posterior(table, theta, prior, estimate.truths, team);
+    estimate.confusion = confusion;
+    estimate.prior = prior;
+    estimate.converged = true;
+    estimate.voxels = std::accumulate(table.counts.begin(), table.counts.end(), 0.0);
+    compare(table, estimate);
+    return estimate;
 }
 
 } // namespace fastfuse

@@ -20,26 +20,29 @@ from .backends.found import CoreEstimate
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .intervals import Intervals
-from .option_checks import PerformancePrior, is_map
+from .option_checks import is_map
 from .options import (
-    Acceleration,
-    Expectation,
-    Init,
-    IntervalKind,
-    Likelihood,
     Missing,
-    MStep,
     Options,
-    PriorOfTable,
     Roi,
 )
 from .pipeline import intervals_of
-from .registry import Method, MethodOnVotes, method_called
+from .registry import Method, method_called
 from .result import Fusion, for_all, fusion_of, in_kind_of
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
 
 MOST_SHOWN = 10  # raters
+OF_VOTES = (
+    "roi",
+    "spacing_mm",
+    "missing",
+    "threads",
+    "select_label",
+    "binarize",
+    "threshold",
+    "scale",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +139,7 @@ class Estimate:
         array([0, 0, 1, 1], dtype=uint8)
         """
         votes = Votes(raters, mask, present, dtype, out, axis, names=self.names).listed()
-        self._check_count(len(votes.raters))
-        options = replace(
-            self._options,
+        here = Options(
             roi=roi,
             spacing_mm=spacing_mm,
             missing=missing,
@@ -147,8 +148,16 @@ class Estimate:
             binarize=binarize,
             threshold=threshold,
             scale=scale,
-            intervals="none",
-        ).checked()
+        )
+        fusion, remarks = self.applied(votes, here)
+        warn(remarks)
+        return in_kind_of(votes.raters, fusion)
+
+    def applied(self, votes: Votes, here: Options) -> tuple[Fusion, list[str]]:
+        """Return the consensus of listed votes, and what makes it doubtful; ``here``: options of these votes."""
+        check_count(votes, self.names)
+        asked = {name: getattr(here, name) for name in OF_VOTES}
+        options = replace(self._options, **asked, intervals="none").checked()
         backend, method = Cpu(), method_called(self.method)
         case = backend.place(votes, options)
         ignored = [place for place in case.given.places if place in self._unknown]
@@ -159,20 +168,12 @@ class Estimate:
             self._check_certain(fusion)
         fusion = method.finished(self._on_the_rates(fusion))
         remarks = remarks_on_applied(fusion, found, case, method, options, ignored)
-        warn(case.remarks + remarks + remarks_on_threads())
-        return in_kind_of(votes.raters, fusion)
+        return fusion, case.remarks + remarks + remarks_on_threads()
 
     @property
     def _unknown(self) -> list[int]:
         """The raters without any vote in the table."""
         return np.flatnonzero(np.isnan(self.sensitivity) & np.isnan(self.specificity)).tolist()
-
-    def _check_count(self, raters: int) -> None:
-        if raters != len(self.names):
-            raise ValueError(
-                f"there are {raters} raters, and the estimate is of {len(self.names)}: give the votes of the "
-                "same raters, None for one who did not read this case"
-            )
 
     def _check_certain(self, fusion: Fusion) -> None:
         """Refuse votes on which the table, constant as its votes are, tells nothing."""
@@ -221,89 +222,21 @@ class Estimate:
         return "\n".join(lines)
 
 
+def check_count(votes: Votes, names: Sequence[str]) -> None:
+    """Refuse votes of other raters than an estimate's."""
+    if len(votes.raters) != len(names):
+        raise ValueError(
+            f"there are {len(votes.raters)} raters, and the estimate is of {len(names)}: give the votes of the "
+            "same raters, None for one who did not read this case"
+        )
+
+
 def _restored(kind: type[Estimate], parts: dict[str, Any]) -> Estimate:
     """Return the estimate of which these are the parts."""
     return kind(**parts | {"_rates": core.rates_from(parts["_rates"])})
 
 
-@documented(ENTRIES)
-def estimate(
-    table: VoteTable,
-    method: MethodOnVotes = "soft-staple",
-    *,
-    m_step: MStep = "paper",
-    expectation: Expectation = "auto",
-    likelihood: Likelihood = "mixture",
-    prior: PriorOfTable = "mean",
-    init: Init = "auto",
-    performance_prior: PerformancePrior = "auto",
-    intervals: IntervalKind = "none",
-    replicates: int = 200,
-    seed: int = 0,
-    tol: float = 1e-7,
-    max_iter: int = 1000,
-    acceleration: Acceleration = "none",
-    threads: int = 0,
-) -> Estimate:
-    """Estimate the raters' performance from a vote table, by EM on its rows.
-
-    Parameters
-    ----------
-    table : VoteTable
-        Of one case, or the sum of several.
-    prior : {"mean", "estimate"} or float, default "mean"
-        p(truth 1) before any vote: the mean of all votes, held fixed; the mean consensus, updated in every
-        iteration, which has no bias where raters over-mark; or a number in (0, 1).
-    intervals : {"none", "information", "bootstrap"}, default "none"
-        Standard errors and 95 % intervals of sensitivity and specificity: from the curvature of the likelihood, or by
-        a bootstrap over voxels, as in :func:`staple`. Lesions are unknown to a table.
-    {options}
-
-    Returns
-    -------
-    Estimate
-        The rates that a fusion of the same votes finds.
-
-    Raises
-    ------
-    ValueError
-        For an option out of range or that the method does not have, a table without votes, and fractional votes where
-        the method takes masks.
-    TypeError
-        For what is no vote table.
-
-    Warns
-    -----
-    FusionWarning
-        As :func:`fuse`, of what concerns the raters.
-
-    Examples
-    --------
-    >>> import fastfuse
-    >>> table = fastfuse.tabulate([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]], names=["Ann", "Bob", "Eve"])
-    >>> fastfuse.estimate(table, "staple", prior="estimate")
-    Estimate(staple, 3 raters, 4 voxels, prior 0.5, 6 iterations, converged)
-           sensitivity  specificity
-      Ann       1.0000       1.0000
-      Bob       1.0000       0.5000
-      Eve       1.0000       1.0000
-    """
-    if not isinstance(table, VoteTable):
-        raise TypeError(f"table is {_what(table)}: make it with fastfuse.tabulate(raters)")
-    row = method_called(method, images=False)
-    options = Options(
-        m_step=m_step, expectation=expectation, likelihood=likelihood, prior=prior, init=init,
-        performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
-        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads,
-    ).checked()  # fmt: skip
-    options.check_method(row)
-    _check_table(table, row, options)
-    made, remarks = _estimated(table, row, options)
-    warn(remarks)
-    return made
-
-
-def _check_table(table: VoteTable, method: Method, options: Options) -> None:
+def check_table(table: VoteTable, method: Method, options: Options) -> None:
     """Refuse what a table cannot tell, and votes that the method does not take."""
     if method.grows:
         raise ValueError(f"{method.name} needs an image: estimate by staple")
@@ -321,7 +254,7 @@ def _check_table(table: VoteTable, method: Method, options: Options) -> None:
         )
 
 
-def _estimated(table: VoteTable, method: Method, options: Options) -> tuple[Estimate, list[str]]:
+def estimated(table: VoteTable, method: Method, options: Options) -> tuple[Estimate, list[str]]:
     """Return the estimate, and what makes it doubtful."""
     missing: Missing = "nan" if np.isnan(table.patterns).any() else "error"
     asked = core.core_options(method, replace(options, missing=missing), [1.0])
@@ -345,11 +278,3 @@ def _estimated(table: VoteTable, method: Method, options: Options) -> tuple[Esti
     )
     remarks = remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)
     return made, remarks + remarks_on_threads()
-
-
-def _what(value: object) -> str:
-    """Return what a value is, for a message."""
-    if value is None or isinstance(value, (int, float, str)):
-        return repr(value)
-    kind = type(value).__name__
-    return f"{'an' if kind[0].lower() in 'aeiou' or kind == 'ndarray' else 'a'} {kind}"

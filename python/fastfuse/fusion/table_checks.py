@@ -30,23 +30,34 @@ def checked_rows(
     TypeError, ValueError
         Naming the value and its row, for anything but votes in [0, 1] and whole numbers, of shapes that agree.
     """
-    votes, count = _numbers(patterns, "patterns", PATTERNS), _numbers(counts, "counts", COUNTS)
-    if votes.ndim != 2 or votes.shape[1] == 0:
-        raise ValueError(f"patterns has shape {votes.shape}: give {PATTERNS}")
-    if count.shape != votes.shape[:1]:
-        rows = f"{len(votes)} row{'s' * (len(votes) != 1)}"
-        raise ValueError(f"counts has shape {count.shape} for {rows} of patterns: give {COUNTS}")
+    votes, count = checked_numbers(patterns, counts, PATTERNS)
     bad = np.argwhere(~(np.isnan(votes) | ((votes >= 0) & (votes <= 1))))
     if len(bad):
         row, rater = bad[0].tolist()
         held = f"{shown_number(float(votes[row, rater]))} of {name_of(rater, names)} in row {row}"
         raise ValueError(f"patterns holds {held}: give {PATTERNS}")
+    check_counts(count)
+    return votes, count
+
+
+def checked_numbers(patterns: Any, counts: Any, what: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return patterns, which hold ``what``, and counts as arrays of shapes that agree."""
+    votes, count = _numbers(patterns, "patterns", what), _numbers(counts, "counts", COUNTS)
+    if votes.ndim != 2 or votes.shape[1] == 0:
+        raise ValueError(f"patterns has shape {votes.shape}: give {what}")
+    if count.shape != votes.shape[:1]:
+        rows = f"{len(votes)} row{'s' * (len(votes) != 1)}"
+        raise ValueError(f"counts has shape {count.shape} for {rows} of patterns: give {COUNTS}")
+    return votes, count
+
+
+def check_counts(count: NDArray[np.float64]) -> None:
+    """Refuse what is no number of voxels."""
     whole = (count >= 0) & (count <= MOST_VOXELS) & (count == np.floor(count))
     if not whole.all():
         row = int(np.argmin(whole))
         raise ValueError(f"counts holds {shown_number(float(count[row]))} in row {row}: give {COUNTS}")
     check_voxels(sum(map(int, count.tolist())))
-    return votes, count
 
 
 def check_voxels(voxels: int) -> None:

@@ -1,10 +1,10 @@
-"""A vote table's file: NumPy's .npz, without pickle."""
+"""The file of a table of votes or labels: NumPy's .npz, without pickle."""
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
 from typing import Any
@@ -16,56 +16,81 @@ from ..errors import FastfuseError, reason_of
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import shown
 
-FORMAT, VERSION = "fastfuse vote table", 1
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of table, as its files say it.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it.
+    entries : tuple of str
+        The arrays that it holds.
+    reader : str
+        What reads it.
+    """
+
+    name: str
+    entries: tuple[str, ...]
+    reader: str
+    version: int = 1
+
+    @property
+    def format(self) -> str:
+        """What its files say that they are."""
+        return f"fastfuse {self.name}"
+
+
+VOTES = Kind("vote table", ("patterns", "counts", "names"), "fastfuse.VoteTable.load")
+LABELS = Kind(
+    "label table", ("labels", "label_names", "codes", "counts", "names"), "fastfuse.LabelTable.load"
+)
+KINDS = {kind.format: kind for kind in (VOTES, LABELS)}
 ANY_NAME = ("",)  # ending of the file
 
 
-def write_table(
-    path: Any, patterns: NDArray[np.float64], counts: NDArray[np.float64], names: Sequence[str]
-) -> None:
+def write_table(path: Any, kind: Kind, **arrays: Any) -> None:
     """Write a table's arrays: the file appears whole, or what was there stays."""
     file, content = _as_file(path), io.BytesIO()
     check_outputs([file], [], ANY_NAME, overwrite=True)
-    np.savez_compressed(
-        content,
-        format=np.array(FORMAT),
-        version=np.array(VERSION),
-        patterns=patterns,
-        counts=counts,
-        names=np.array(names),
-    )
+    np.savez_compressed(content, format=np.array(kind.format), version=np.array(kind.version), **arrays)
     with Outputs(overwrite=True) as outputs:
         outputs.add(file, content.getvalue())
         outputs.commit()
 
 
-def read_table(path: Any) -> dict[str, Any]:
-    """Return a table's patterns, counts and names.
+def read_table(path: Any, kind: Kind) -> dict[str, Any]:
+    """Return a table's arrays.
 
     Raises
     ------
     FastfuseError
-        Naming the file, if it cannot be read, is damaged, or holds no vote table of this version.
+        Naming the file, if it cannot be read, is damaged, or holds no table of this kind and version.
     """
     file = _as_file(path)
-    name, kept = shown(file), _arrays(file)
-    if "format" not in kept or kept["format"].ndim or str(kept["format"]) != FORMAT:
-        raise FastfuseError(f"{name}: holds no vote table of fastfuse")
+    name, kept = shown(file), _arrays(file, kind)
+    said = kept.get("format")
+    found = None if said is None or said.ndim else KINDS.get(str(said))
+    if found is None:
+        raise FastfuseError(f"{name}: holds no {kind.name} of fastfuse")
+    if found != kind:
+        raise FastfuseError(f"{name}: is a {found.name}, not a {kind.name}: {found.reader} reads it")
     version = kept.get("version")
     if version is None or version.ndim or version.dtype.kind not in "buif":
-        raise FastfuseError(f"{name}: holds no vote table of fastfuse")
-    if version != VERSION or version.dtype.kind not in "ui":
+        raise FastfuseError(f"{name}: holds no {kind.name} of fastfuse")
+    if version != kind.version or version.dtype.kind not in "ui":
         raise FastfuseError(
-            f"{name}: is a vote table of version {version}, and this fastfuse reads version {VERSION}: tabulate "
+            f"{name}: is a {kind.name} of version {version}, and this fastfuse reads version {kind.version}: tabulate "
             "the votes again, or use the fastfuse that wrote it"
         )
-    for entry in ("patterns", "counts", "names"):
+    for entry in kind.entries:
         if entry not in kept:
             raise FastfuseError(f"{name}: is damaged (it holds no {entry})")
-    return {entry: kept[entry] for entry in ("patterns", "counts", "names")}
+    return {entry: kept[entry] for entry in kind.entries}
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+def _arrays(path: Path, kind: Kind) -> dict[str, NDArray[Any]]:
     """Return the arrays of an .npz file; nothing if it is a file of NumPy's of another kind."""
     name = shown(path)
     try:
@@ -73,11 +98,11 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     except FileNotFoundError:
         raise FastfuseError(f"{name}: there is no such file") from None
     except OSError as error:
-        raise FastfuseError(f"{name}: cannot be read as a vote table ({error.strerror})") from None
+        raise FastfuseError(f"{name}: cannot be read as a {kind.name} ({error.strerror})") from None
     if content.startswith(np.lib.format.MAGIC_PREFIX):  # .npy
         return {}
     if not content.startswith(b"PK"):
-        raise FastfuseError(f"{name}: is no .npz file of a vote table")
+        raise FastfuseError(f"{name}: is no .npz file of a {kind.name}")
     try:
         with zipfile.ZipFile(io.BytesIO(content)):
             kept = np.load(io.BytesIO(content), allow_pickle=False)
@@ -85,7 +110,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         return {entry: array for entry, array in found.items() if isinstance(array, np.ndarray)}
     except Exception as error:  # noqa: BLE001 - whatever a file's content does to the reader
         why = "it holds Python objects" if "allow_pickle" in str(error) else reason_of(error)
-        raise FastfuseError(f"{name}: cannot be read as a vote table ({why})") from None
+        raise FastfuseError(f"{name}: cannot be read as a {kind.name} ({why})") from None
 
 
 def _as_file(path: Any) -> Path:

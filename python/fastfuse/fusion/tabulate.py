@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 
@@ -15,6 +16,11 @@ from .backends import core
 from .backends.found import CoreTable
 from .case import Case
 from .declared import documented
+from .labels.declared import AskedLabels, LabelRoi, LabelsLike
+from .labels.options import LabelOptions
+from .labels.table import LabelTable
+from .labels.tabulate import tabulate_labels
+from .methods.common import check_of_label_maps
 from .options import Missing, Options, Roi
 from .registry import method_called
 from .vote_table import VoteTable
@@ -24,6 +30,42 @@ TOO_MANY = (
     "the votes have more distinct patterns than a table holds (131,072), as probabilities of a network do: fuse them by "
     "fastfuse.fuse, which needs no table, or round them first, as in np.round(votes, 1)"
 )
+
+
+@overload
+def tabulate(
+    raters: RatersLike,
+    *,
+    axis: int | None = None,
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    threads: int = 0,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    names: Sequence[str] | None = None,
+    labels: None = None,
+) -> VoteTable: ...
+
+
+@overload
+def tabulate(
+    raters: RatersLike,
+    *,
+    axis: int | None = None,
+    mask: VoxelsLike | None = None,
+    roi: LabelRoi = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    threads: int = 0,
+    names: Sequence[str] | None = None,
+    labels: LabelsLike,
+) -> LabelTable: ...
 
 
 @documented(ENTRIES)
@@ -42,7 +84,8 @@ def tabulate(
     threshold: float | None = None,
     scale: Scale = None,
     names: Sequence[str] | None = None,
-) -> VoteTable:
+    labels: LabelsLike | None = None,
+) -> VoteTable | LabelTable:
     """Count how often each pattern of votes occurs: all that STAPLE and its kin need to know of a volume.
 
     Tables of several cases, or of parts of one, add up; :func:`estimate` estimates the raters' performance from one.
@@ -55,8 +98,8 @@ def tabulate(
 
     Returns
     -------
-    VoteTable
-        With a column for each rater, of missing votes where the rater is None. It holds 0 voxels where the region has
+    VoteTable or LabelTable
+        A :class:`LabelTable` of label maps, if ``labels`` are given. With a column for each rater, of missing votes where the rater is None. It holds 0 voxels where the region has
         none, as with an empty mask: such a table adds nothing to a sum.
 
     Raises
@@ -84,7 +127,7 @@ def tabulate(
            1  0 1 0
     """
     called = listed_names(names)
-    votes = Votes(raters, mask, present, axis=axis, names=called).listed()
+    given = Votes(raters, mask, present, axis=axis, names=called)
     options = Options(
         roi=roi,
         spacing_mm=spacing_mm,
@@ -94,8 +137,15 @@ def tabulate(
         binarize=binarize,
         threshold=threshold,
         scale=scale,
-    ).checked()
-    case = Case.of(votes, options)
+    )
+    if labels is not None:
+        check_of_label_maps(options)
+        of_labels = LabelOptions.of(options, AskedLabels(labels))
+        found, remarks = tabulate_labels(given, labels, of_labels, called)
+        warn(remarks + remarks_on_threads())
+        return found
+    options = options.checked()
+    case = Case.of(given.listed(), options)
     check_count_of_names(called, case.given.count)
     asked = core.core_options(method_called("soft-staple"), options, case.spacings)
 

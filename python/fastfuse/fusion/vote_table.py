@@ -14,7 +14,7 @@ from ..images.paths import shown
 from ..inputs.arrays import name_of
 from ..inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
 from .table_checks import check_voxels, checked_rows, place_of
-from .table_file import read_table, write_table
+from .table_file import VOTES, read_table, write_table
 
 MOST_SHOWN = 5  # patterns
 
@@ -165,7 +165,7 @@ class VoteTable:
         ...     fastfuse.VoteTable.load(path) == table
         True
         """
-        write_table(path, self.patterns, self.counts, self.names)
+        write_table(path, VOTES, patterns=self.patterns, counts=self.counts, names=np.array(self.names))
 
     @classmethod
     def load(cls, path: Any) -> VoteTable:
@@ -176,7 +176,7 @@ class VoteTable:
         FastfuseError
             Naming the file, if it cannot be read, is damaged, or holds no vote table of this version.
         """
-        kept = read_table(path)
+        kept = read_table(path, VOTES)
         try:
             return cls(kept["patterns"], kept["counts"], kept["names"])
         except (TypeError, ValueError) as error:

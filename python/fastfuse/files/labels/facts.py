@@ -83,6 +83,17 @@ def _confusion(fusion: LabelFusion, rater: int) -> dict[str, Any]:
     return {"confusion": number_or_null(fusion.confusion[rater])}
 
 
+def _interval(fusion: LabelFusion, rater: int, code: int) -> dict[str, Any]:
+    """Return a sensitivity's standard error and 95 % interval, if they were asked for."""
+    found = fusion.intervals
+    if found is None:
+        return {}
+    return {
+        "sensitivity_error": number_or_null(found.sensitivity_error[rater, code]),
+        "sensitivity_95": number_or_null(found.sensitivity[rater, code]),
+    }
+
+
 def _rates(fusion: LabelFusion, rater: int, called: Sequence[str], voxel_ml: float) -> list[dict[str, Any]]:
     """Return a rater's rates and volume of each label."""
     return [
@@ -90,6 +101,7 @@ def _rates(fusion: LabelFusion, rater: int, called: Sequence[str], voxel_ml: flo
             "label": label,
             "name": name,
             "sensitivity": number_or_null(fusion.confusion[rater, a, a]),
+            **_interval(fusion, rater, a),
             "ppv": number_or_null(fusion.ppv[rater, a]),
             "dice": number_or_null(fusion.dice[rater, a]),
             "voxels": number_or_null(fusion.volume[rater, a]),

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import warn
 from ...fusion.labels.chosen import checked_labels
-from ...fusion.labels.declared import AskedLabels
+from ...fusion.labels.declared import RESAMPLING, AskedLabels
 from ...fusion.labels.options import LabelMethod, LabelOptions
 from ...fusion.labels.result import LabelFusion
 from ...fusion.labels.soft.mapped import fuse_maps
@@ -147,10 +147,16 @@ def _recorded(job: LabelJob, asked: AskedLabels, options: Options, method: str) 
         "labels": labels if isinstance(labels, (str, dict)) else list(labels),
         "label_names": None if job.names is None else Path(job.names).name,
         **plain,
+        **_resampling(options),
         "missing": options.missing,
         **{name: _plain(getattr(asked, name)) for name in own},
         "undecided": asked.undecided,
     }
+
+
+def _resampling(options: Options) -> dict[str, object]:
+    """Return what the sidecar says of intervals, if they were asked for."""
+    return {} if options.intervals == "none" else {name: getattr(options, name) for name in RESAMPLING}
 
 
 def _plain(value: Any) -> Any:

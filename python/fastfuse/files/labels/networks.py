@@ -122,6 +122,7 @@ def _saved(
 def _check(job: LabelJob, options: Options) -> None:
     """Refuse what is for label maps alone."""
     for name, given in (
+        ("intervals", options.intervals != "none"),
         ("missing", options.missing != "error"),
         ("present", any(job.files.present)),
         ("grid", job.files.placing.grid is not None),

@@ -35,9 +35,35 @@ def tabulate(arrays: InMemory, labels: Sequence[int], missing: str, threads: int
     )
 
 
+def table_of(labels: Sequence[int], codes: NDArray[np.int32], counts: NDArray[np.float64]) -> CoreLabelTable:
+    """Return a table of rows in any order; -1 is a missing vote."""
+    return _core.LabelTable(labels, codes, counts)
+
+
 def estimate(table: CoreLabelTable, options: CoreLabelOptions) -> CoreLabelEstimate:
     """Run EM on a table."""
     return _core.estimate_labels(table, options=options)
+
+
+def fit(
+    table: CoreLabelTable,
+    counts: NDArray[np.float64],
+    start: NDArray[np.float64],
+    options: CoreLabelOptions,
+) -> NDArray[np.float64]:
+    """Return the confusion of a table with other counts; EM starts near ``start``."""
+    return _core.fit_labels(table, counts, start, options=options)
+
+
+def apply(
+    table: CoreLabelTable,
+    confusion: NDArray[np.float64],
+    prior: Sequence[float],
+    candidates: str,
+    threads: int,
+) -> CoreLabelEstimate:
+    """Return the consensus of votes whose raters' rates are known."""
+    return _core.apply_labels(table, confusion, prior, candidates=candidates, threads=threads)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +110,11 @@ class TupleConsensus:
 
 
 @contextmanager
-def refusals_explained(case: Case, labels: Sequence[int]) -> Iterator[None]:
-    """Raise what the core refuses in label maps as sentences; ``labels`` are those that are fused, if they are known."""
+def refusals_explained(case: Case, labels: Sequence[int], *, of_estimate: bool = False) -> Iterator[None]:
+    """Raise what the core refuses in label maps as sentences.
+
+    ``labels`` are those that are fused, if they are known; ``of_estimate``: those that an estimate knows.
+    """
     try:
         yield
     except _core.BadInput as bad:
@@ -94,10 +123,15 @@ def refusals_explained(case: Case, labels: Sequence[int]) -> Iterator[None]:
         complaint = Complaint(
             kind, rater, voxel, value, given.arrays, case.mask, case.axes, given.names, case.titles
         )
-        raise ValueError(_sentence(complaint, labels)) from None
+        raise ValueError(_sentence(complaint, labels, of_estimate=of_estimate)) from None
 
 
-def _sentence(bad: Complaint, labels: Sequence[int]) -> str:
+def _sentence(bad: Complaint, labels: Sequence[int], *, of_estimate: bool) -> str:
+    if bad.kind == "unknown_label" and of_estimate:
+        return (
+            f"{bad.holder} {bad.held}, which the estimate does not know (it knows "
+            f"{enumerated([str(label) for label in labels])}): estimate from a table of votes that hold it"
+        )
     if bad.kind == "unknown_label":
         return (
             f"{bad.holder} {bad.held}, which is not in labels ({enumerated([str(label) for label in labels])}): add it "

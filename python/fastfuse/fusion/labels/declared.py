@@ -20,6 +20,7 @@ Knows: TypeAlias = "Mapping[int | str, Sequence[Label]]"
 LabelInit = Literal["auto", "plurality", "vote", "itk"]
 LabelPrior: TypeAlias = 'Literal["mean", "estimate"] | Sequence[float] | Mapping[Label, float] | Mapping[Label, VoxelsLike] | VoxelsLike'
 LabelRoi: TypeAlias = 'Literal["all"] | float'
+LabelIntervalKind = Literal["none", "bootstrap"]
 Dirichlet: TypeAlias = 'Literal["auto"] | tuple[float, float] | None'
 
 # Options of all fusions that those of label maps take too.
@@ -33,8 +34,12 @@ SHARED = (
     "tol",
     "max_iter",
     "acceleration",
+    "intervals",
+    "replicates",
+    "seed",
     "threads",
 )
+RESAMPLING = ("intervals", "replicates", "seed")  # of all methods, majority too
 
 
 def all_or_labels(text: str) -> Any:

@@ -18,13 +18,15 @@ from ..backends.labels import CoreLabelEstimate, CoreLabelOptions, CoreLabelTabl
 from ..case import Case
 from ..options import Options
 from ..pipeline import fuse_votes
-from ..registry import method_called
+from ..registry import Method, method_called
 from ..result import Fusion
 from ..votes import Votes
 from .binary import BinaryConsensus
 from .chosen import Labels, checked_labels
 from .declared import LabelsLike
+from .intervals import LabelIntervals, bootstrap
 from .options import LabelMethod, LabelOptions, dirichlet_for, prior_for, unknown_for, weights_for
+from .readers import Readers
 from .region import marked_by_labels, within_region
 from .remarks import remarks_on
 from .result import Consensus, LabelFusion, same_undecided
@@ -67,13 +69,14 @@ def fuse_label_votes(
         table = core.tabulate(case.in_memory_order(), chosen.values, options.missing, options.threads)
         if len(chosen.values) == 2 and options.are_binary():
             return as_masks(case, method, chosen, options, table)
-        found = core.estimate(
-            table, core_options(method, options, chosen, table.volume, float(table.counts.sum()), case)
-        )
+        readers, volume = Readers.of(case), table.volume
+        asked_of_core = core_options(method, options, chosen, volume, float(table.counts.sum()), readers)
+        found = core.estimate(table, asked_of_core)
+        intervals = bootstrap(table, found, asked_of_core, options)
     consensus = TupleConsensus(
         table, found.truths, case.shape, case.axes, check_dtype(votes.dtype), options.threads
     )
-    fusion = fusion_of(found, table.volume, consensus, method, chosen, options, case)
+    fusion = fusion_of(found, volume, consensus, method, chosen, options, readers, intervals)
     return fusion, case.remarks + remarks_on(fusion, options, case.given.places) + remarks_on_threads()
 
 
@@ -81,23 +84,30 @@ def placed(
     votes: Votes, asked: Labels | None, options: LabelOptions, names: Mapping[int, str] | None
 ) -> tuple[Case, Labels]:
     """Return label maps on one grid, inside their region, and the labels to fuse."""
-    case = Case.of(votes.listed(), options.of_case())
+    return placed_case(Case.of(votes.listed(), options.of_case()), asked, options, names)
+
+
+def placed_case(
+    case: Case, asked: Labels | None, options: LabelOptions, names: Mapping[int, str] | None
+) -> tuple[Case, Labels]:
+    """Return a case inside its region, and the labels to fuse."""
     with core.refusals_explained(case, asked.values if asked else ()):
         chosen = asked or Labels(tuple(core.find(case.in_memory_order(), options.missing, options.threads)))
     if not chosen.values:
         raise ValueError("every vote is missing: there is no label to fuse")
     chosen = chosen.named(names or {})
     same_undecided(options.undecided, chosen)
-    _check_size(chosen, case)
+    check_size(chosen, len(case.given.arrays))
     marked = (marked_by_labels(array) for array in case.given.arrays)
     return within_region(case, marked, chosen, options), chosen
 
 
-def _check_size(labels: Labels, case: Case) -> None:
-    rates = len(case.given.arrays) * len(labels.values) ** 2
+def check_size(labels: Labels, raters: int) -> None:
+    """Refuse labels whose confusion matrices would not fit in memory."""
+    rates = raters * len(labels.values) ** 2
     if rates > MOST_RATES:
         raise ValueError(
-            f"{len(labels.values)} labels of {len(case.given.arrays)} raters make confusion matrices of {rates:.2g} numbers: "
+            f"{len(labels.values)} labels of {raters} raters make confusion matrices of {rates:.2g} numbers: "
             "fuse fewer labels, by labels=[...]"
         )
 
@@ -108,37 +118,24 @@ def core_options(
     labels: Labels,
     volume: NDArray[np.float64],
     voxels: float,
-    case: Case,
+    readers: Readers,
 ) -> CoreLabelOptions:
     """Return the options as the core takes them; ``volume``: of each rater and label."""
     many = len(labels.values) > 2
     asked = CoreLabelOptions()
     asked.votes_alone = method == "majority"
-    asked.weights = _of_readers(weights_for(options.weights, case.given.count), case)
+    asked.weights = readers.entries(weights_for(options.weights, readers.count))
     asked.start = ("plurality" if many else "vote") if options.init == "auto" else options.init
     asked.candidates = ("voted" if many else "all") if options.candidates == "auto" else options.candidates
     asked.confusion = options.confusion
     asked.estimates_prior = isinstance(options.prior, str) and options.prior == "estimate"
     asked.prior = prior_for(options.prior, labels)
     asked.performance_prior = dirichlet_for(options.performance_prior, labels, volume, voxels)
-    of_all = np.zeros((case.given.count, len(labels.values)))
-    of_all[case.given.places] = volume
-    asked.unknown = _of_readers(unknown_for(options.knows, labels, all_names(case), of_all), case)
+    of_all = readers.for_all(volume, 0.0)
+    asked.unknown = readers.entries(unknown_for(options.knows, labels, readers.names, of_all))
     asked.tol, asked.max_iter = options.tol, options.max_iter
     asked.acceleration, asked.threads = options.acceleration, options.threads
     return asked
-
-
-def all_names(case: Case) -> list[str]:
-    """Return what messages call the raters, those who did not read the case too."""
-    read = dict(zip(case.given.places, case.given.names, strict=True))
-    given = case.votes.names
-    return [read.get(i) or (given[i] if given else f"rater {i}") for i in range(case.given.count)]
-
-
-def _of_readers(values: list[Any], case: Case) -> list[Any]:
-    """Return the entries of the raters who read the case."""
-    return [values[place] for place in case.given.places] if values else []
 
 
 def fusion_of(
@@ -148,17 +145,19 @@ def fusion_of(
     method: LabelMethod,
     labels: Labels,
     options: LabelOptions,
-    case: Case,
+    readers: Readers,
+    intervals: LabelIntervals | None = None,
 ) -> LabelFusion:
-    """Return the fusion from what the core found; ``volume``: of each rater who reads the case."""
+    """Return the fusion from what the core found; ``volume``, ``intervals``: of each rater who reads the case."""
+    confusion = np.where((volume.sum(axis=1) > 0)[:, None, None], found.confusion, np.nan)
     ppv = np.divide(found.agreed, volume, out=np.full_like(volume, np.nan), where=volume > 0)
     both = found.seen + volume
     dice = np.divide(2 * found.agreed, both, out=np.full_like(volume, np.nan), where=both > 0)
     return LabelFusion(
         labels=labels.values,
         label_names=labels.names,
-        raters=tuple(all_names(case)),
-        confusion=_for_all(found.confusion, case, np.nan),
+        raters=readers.names,
+        confusion=readers.for_all(confusion, np.nan),
         prior=found.prior,
         log_likelihood=found.log_likelihood,
         log_prior=found.log_prior,
@@ -166,22 +165,14 @@ def fusion_of(
         converged=found.converged,
         method=method,
         n_voxels=int(found.voxels),
-        volume=_for_all(volume, case, 0.0),
+        volume=readers.for_all(volume, 0.0),
         consensus_volume=found.mass,
-        ppv=_for_all(np.minimum(ppv, 1), case, np.nan),
-        dice=_for_all(np.minimum(dice, 1), case, np.nan),
+        ppv=readers.for_all(np.minimum(ppv, 1), np.nan),
+        dice=readers.for_all(np.minimum(dice, 1), np.nan),
         consensus=consensus,
         undecided=options.undecided,
+        intervals=None if intervals is None else intervals.of_all(readers.places, readers.count),
     )
-
-
-def _for_all(values: NDArray[np.float64], case: Case, absent: float) -> NDArray[np.float64]:
-    """Return an array with entries for all raters, of whom some did not read the case."""
-    if len(case.given.places) == case.given.count:
-        return values
-    of_all = np.full((case.given.count, *values.shape[1:]), absent)
-    of_all[case.given.places] = values
-    return of_all
 
 
 def as_masks(
@@ -193,25 +184,41 @@ def as_masks(
     maps: Sequence[NDArray[Any]] = (),
 ) -> tuple[LabelFusion, list[str]]:
     """Fuse two labels as masks of the larger one: the same bits as without ``labels``; ``maps``: of the prior."""
+    votes, readers = mask_votes(case, labels, options.missing), Readers.of(case)
+    fusion, remarks = fuse_votes(votes, *binary_options(method, options, labels, maps))
+    fusion = replace(fusion, method=method)
+    made = labels_of_masks(fusion, case, labels, readers.for_all(table.volume, 0.0))
+    if method == "majority" and options.intervals != "none":
+        asked = core_options(method, options, labels, table.volume, float(table.counts.sum()), readers)
+        intervals = bootstrap(table, core.estimate(table, asked), asked, options)
+        made = replace(made, intervals=intervals and intervals.of_all(readers.places, readers.count))
+    return made, [*case.remarks, *remarks]
+
+
+def mask_votes(case: Case, labels: Labels, missing: str) -> Votes:
+    """Return maps of two labels as masks of the larger one."""
     high = labels.values[1]
-    raters = [
-        None if array is None else _mask_of(array, high, options.missing) for array in case.given.listed()
-    ]
-    votes = replace(case.votes, raters=raters, doubts=())
-    binary = Options(
+    raters = [None if array is None else _mask_of(array, high, missing) for array in case.given.listed()]
+    return replace(case.votes, raters=raters, doubts=())
+
+
+def binary_options(
+    method: LabelMethod, options: LabelOptions, labels: Labels, maps: Sequence[NDArray[Any]] = ()
+) -> tuple[Method, Options]:
+    """Return by which method, and how, masks are fused in the place of two labels."""
+    if method == "majority":
+        return method_called("majority"), Options(missing=options.missing, threads=options.threads)
+    return method_called("staple"), Options(
         prior=options.prior_of_larger(labels, maps),
         missing=options.missing,
         tol=options.tol,
         max_iter=options.max_iter,
         acceleration=options.acceleration,
+        intervals=options.intervals,
+        replicates=options.replicates,
+        seed=options.seed,
         threads=options.threads,
     )
-    if method == "majority":
-        binary = Options(missing=options.missing, threads=options.threads)
-    row = method_called("majority" if method == "majority" else "staple")
-    fusion, remarks = fuse_votes(votes, row, binary)
-    fusion = replace(fusion, method=method)
-    return labels_of_masks(fusion, case, labels, _for_all(table.volume, case, 0.0)), [*case.remarks, *remarks]
 
 
 def _mask_of(array: NDArray[Any], label: int, missing: str) -> NDArray[Any]:
@@ -231,7 +238,7 @@ def labels_of_masks(fusion: Fusion, case: Case, labels: Labels, volume: NDArray[
     return LabelFusion(
         labels=labels.values,
         label_names=labels.names,
-        raters=tuple(all_names(case)),
+        raters=Readers.of(case).names,
         confusion=confusion,
         prior=np.array([1 - fusion.prior, fusion.prior]),
         log_likelihood=fusion.log_likelihood,
@@ -245,6 +252,7 @@ def labels_of_masks(fusion: Fusion, case: Case, labels: Labels, volume: NDArray[
         ppv=np.stack([fusion.npv, fusion.ppv], -1),
         dice=np.stack([_dice_of_lower(fusion), fusion.dice], -1),
         consensus=BinaryConsensus(upper, labels.values, outside),
+        intervals=None if fusion.intervals is None else LabelIntervals.of_masks(fusion.intervals),
     )
 
 

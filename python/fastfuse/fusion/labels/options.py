@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...inputs.checks import check_choice, check_count, check_number, check_roi, check_tolerance, whole_number
 from ...inputs.names import enumerated
 from ..option_checks import in_short
-from ..options import Acceleration, Likelihood, Missing, MStep, Options
+from ..options import Acceleration, IntervalKind, Likelihood, Missing, MStep, Options
 from .chosen import Labels
 from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit
 from .prior_map import is_prior_map, of_larger
@@ -28,6 +28,7 @@ WORDS = {
     "confusion": ConfusionModel,
     "missing": Missing,
     "acceleration": Acceleration,
+    "intervals": IntervalKind,
     "m_step": MStep,
     "likelihood": Likelihood,
 }
@@ -55,6 +56,9 @@ class LabelOptions:
     tol: float = 1e-7
     max_iter: int = 1000
     acceleration: Acceleration = "none"
+    intervals: IntervalKind = "none"
+    replicates: int = 200
+    seed: int = 0
     threads: int = 0
 
     @classmethod
@@ -80,6 +84,11 @@ class LabelOptions:
         undecided = None if self.undecided is None else whole_number(self.undecided, "undecided")
         if not isinstance(self.knows, Mapping):
             raise TypeError(f"knows is {self.knows!r}: it must map raters to the labels that they know")
+        if self.intervals in ("information", "lesions"):
+            raise ValueError(
+                f"intervals is {self.intervals!r}: label maps have those of 'bootstrap'; others are of masks, as of one label at "
+                "a time by select_label in the place of labels"
+            )
         return replace(
             self,
             undecided=undecided,
@@ -88,8 +97,17 @@ class LabelOptions:
             truncation=_checked_truncation(self.truncation),
             tol=check_tolerance(self.tol),
             max_iter=check_count(self.max_iter, "max_iter", least=1),
+            replicates=check_count(self.replicates, "replicates", least=2),
+            seed=check_count(self.seed, "seed", least=0),
             threads=check_count(self.threads, "threads", least=0),
         )
+
+    def check_no_intervals(self, what: str) -> None:
+        """Refuse intervals; ``what`` has none."""
+        if self.intervals != "none":
+            raise ValueError(
+                f"intervals is {self.intervals!r}: {what} have none, as their votes hardly repeat; leave it out"
+            )
 
     def of_case(self) -> Options:
         """Return what a case is placed by."""

@@ -25,7 +25,12 @@ def remarks_on(
     remarks = _on_labels(fusion)
     readers = int(np.count_nonzero(fusion.volume.sum(axis=1)))
     if readers == 1:
-        return [*remarks, "there is one rater only: the consensus can only repeat their votes"]
+        return [
+            *remarks,
+            *on_intervals(fusion),
+            "there is one rater only: the consensus can only repeat their votes",
+        ]
+    remarks += on_intervals(fusion)
     if fusion.method == "majority":
         return remarks
     if not identified(len(fusion.labels), readers):
@@ -43,6 +48,14 @@ def remarks_on(
         faster = "" if options.acceleration == "squarem" else ", or choose acceleration='squarem'"
         remarks.append(f"EM has not converged after {fusion.n_iter} iterations: raise max_iter{faster}")
     return remarks
+
+
+def on_intervals(fusion: LabelFusion) -> list[str]:
+    """Say where intervals that were asked for are defined for no rater and label."""
+    if fusion.intervals is None or np.isfinite(fusion.intervals.sensitivity).any():
+        return []
+    why = "there is too little to resample: fewer than two raters, two labels or some voxels of a label"
+    return [f"intervals={fusion.intervals.kind!r} are not defined here: {why}"]
 
 
 def _says_nothing(fusion: LabelFusion) -> bool:

@@ -14,6 +14,7 @@ from ...inputs.checks import check_count, whole_number
 from ...inputs.names import counted
 from .chosen import Labels, smallest_type
 from .declared import Label
+from .intervals import LabelIntervals
 
 MOST_SHOWN = 8  # labels
 Rates = NDArray[np.float64]
@@ -81,6 +82,8 @@ class LabelFusion:
     most_dropped, mean_dropped : float
         The mass that this drops at a voxel, summed over the raters: at most, and on average. With the same rates no
         probability is off by more.
+    intervals : LabelIntervals or None
+        Standard errors and 95 % intervals of sensitivity; None if they were not asked for.
     """
 
     labels: tuple[int, ...]
@@ -103,6 +106,7 @@ class LabelFusion:
     truncation: float = 0.0
     most_dropped: float = 0.0
     mean_dropped: float = 0.0
+    intervals: LabelIntervals | None = None
 
     @property
     def sensitivity(self) -> Rates:
@@ -160,6 +164,7 @@ class LabelFusion:
                 "label": label,
                 "name": name,
                 "sensitivity": float(self.confusion[i, a, a]),
+                **self._interval(i, a),
                 "ppv": float(self.ppv[i, a]),
                 "dice": float(self.dice[i, a]),
                 "voxels": float(self.volume[i, a]),
@@ -170,6 +175,18 @@ class LabelFusion:
             for a, (label, name) in enumerate(zip(self.labels, called, strict=True))
         ]
 
+    def _interval(self, rater: int, code: int) -> dict[str, float]:
+        """Return a rate's error and interval as a row of the table has them."""
+        if self.intervals is None:
+            return {}
+        error, ends = self.intervals.sensitivity_error, self.intervals.sensitivity
+        low, high = ends[rater, code].tolist()
+        return {
+            "sensitivity_error": float(error[rater, code]),
+            "sensitivity_low": low,
+            "sensitivity_high": high,
+        }
+
     def _labels(self) -> Labels:
         return Labels(self.labels, self.label_names)
 
@@ -179,15 +196,18 @@ class LabelFusion:
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
-        shown = self._labels().called[:MOST_SHOWN]
-        rates = np.array2string(self.sensitivity[:, :MOST_SHOWN], precision=4)
-        more = f" ... ({len(self.labels)})" if len(self.labels) > MOST_SHOWN else ""
         return (
             f"LabelFusion({self.method}, {counted(len(self.raters), 'rater')}, {counted(len(self.labels), 'label')}, "
             f"{counted(self.n_voxels, 'voxel')}, {self.n_iter} iterations, {state})\n"
-            f"  labels {' '.join(shown)}{more}\n"
-            f"  sensitivity\n{indent(rates, '   ')}"
+            f"{shown_rates(self._labels(), self.sensitivity)}"
         )
+
+
+def shown_rates(labels: Labels, sensitivity: Rates) -> str:
+    """Return the first labels and the sensitivities for them, as results show them."""
+    rates = np.array2string(sensitivity[:, :MOST_SHOWN], precision=4)
+    more = f" ... ({len(labels.values)})" if len(labels.values) > MOST_SHOWN else ""
+    return f"  labels {' '.join(labels.called[:MOST_SHOWN])}{more}\n  sensitivity\n{indent(rates, '   ')}"
 
 
 def same_undecided(undecided: int | None, labels: Labels) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from ...errors import warn
 from ..labels.chosen import checked_labels
-from ..labels.declared import SHARED, AskedLabels
+from ..labels.declared import RESAMPLING, SHARED, AskedLabels
 from ..labels.options import LabelMethod, LabelOptions
 from ..labels.overlap import Overlapping, fuse_overlapping
 from ..labels.result import LabelFusion
@@ -34,6 +34,8 @@ def fused_or_labels(votes: Votes, method: str, options: Options, asked: AskedLab
     """Fuse votes, or label maps if labels are asked for."""
     row = method_called(method)
     asked.check_method(row)
+    if asked.labels is None:
+        options.check_method(row)
     return _fused(votes, row, options) if asked.labels is None else _labels(votes, row, options, asked)
 
 
@@ -66,7 +68,7 @@ def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
 
 def _labels(votes: Votes, method: Method, options: Options, asked: AskedLabels) -> LabelFusion:
     """Fuse label maps, or soft votes of labels; refuse what does not apply to them."""
-    options.check_method(method)
+    options.check_method(method, but=RESAMPLING)
     check_of_label_maps(options)
     if votes.out is not None:
         raise ValueError("out is given: volumes of label maps are made when they are asked for; leave it out")

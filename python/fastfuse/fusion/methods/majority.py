@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..declared import documented
-from ..labels.declared import AskedLabels, LabelsLike
+from ..labels.declared import AskedLabels, LabelIntervalKind, LabelsLike
 from ..labels.result import LabelFusion
 from ..options import Missing, Options
 from ..result import Fusion
@@ -47,6 +47,9 @@ def majority_vote(
     missing: Missing = "error",
     present: RatersLike | None = None,
     dtype: DTypeOfResult = "float32",
+    intervals: LabelIntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
     threads: int = 0,
     labels: LabelsLike,
     weights: Sequence[float] | None = None,
@@ -73,11 +76,17 @@ def majority_vote(
     labels: LabelsLike | None = None,
     weights: Sequence[float] | None = None,
     undecided: int | None = None,
+    intervals: LabelIntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
 ) -> Fusion | LabelFusion:
     """Return the mean vote as the consensus, and each rater's performance against it.
 
     Parameters
     ----------
+    intervals : {"none", "bootstrap"}, default "none"
+        Of label maps: standard errors and 95 % intervals of each rater's sensitivity for each label, percentiles over
+        resampled voxels.
     {options}
 
     Returns
@@ -107,7 +116,7 @@ def majority_vote(
     """
     options = Options(
         missing=missing, threads=threads, device=device, select_label=select_label, binarize=binarize,
-        threshold=threshold, scale=scale,
+        threshold=threshold, scale=scale, intervals=intervals, replicates=replicates, seed=seed,
     )  # fmt: skip
     asked = AskedLabels(labels, weights=weights, undecided=undecided)
     votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)

@@ -27,6 +27,7 @@ from ..fuse import core_options, fusion_of, labels_of_masks
 from ..options import BACKGROUND, LabelMethod, LabelOptions
 from ..prior_map import is_prior_map, named_priors, prior_volumes, said_of_clamped
 from ..prior_map import sentence as wrong_prior
+from ..readers import Readers
 from ..region import within_region
 from ..remarks import remarks_on
 from ..result import LabelFusion, same_undecided
@@ -103,6 +104,7 @@ def fuse_soft_votes(
     same_undecided(options.undecided, soft.labels)
     options = options.checked()
     options.check_method(method)
+    options.check_no_intervals("soft votes of labels")
     with refusals_explained(soft):
         if len(soft.labels.values) == 2 and options.are_binary():
             return _as_binary(soft, method, options)
@@ -115,15 +117,16 @@ def estimated(
     soft: SoftCase, votes: CoreVotes, method: LabelMethod, options: LabelOptions, model: str, m_step: str
 ) -> tuple[LabelFusion, list[str]]:
     """Run EM; return the fusion, and what makes it doubtful."""
-    case = soft.case
+    options.check_no_intervals("soft votes of labels, and label maps with a map of priors,")
+    case, readers = soft.case, Readers.of(soft.case)
     with refusals_explained(soft):
         survey = core.survey(votes, options.threads)
-        asked = core_options(method, options, soft.labels, survey["volume"], survey["voxels"], case)
+        asked = core_options(method, options, soft.labels, survey["volume"], survey["voxels"], readers)
         made = core.estimate(votes, asked, model, m_step)
     consensus = SoftConsensus(
         votes, made, soft.labels.values, case.shape, case.axes, check_dtype(case.votes.dtype)
     )
-    fusion = fusion_of(made.found, survey["volume"], consensus, method, soft.labels, options, case)
+    fusion = fusion_of(made.found, survey["volume"], consensus, method, soft.labels, options, readers)
     fusion = replace(
         fusion,
         truncation=votes.truncation,

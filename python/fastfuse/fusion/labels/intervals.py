@@ -1,0 +1,104 @@
+"""Intervals of the raters' sensitivity for each label, by a bootstrap over voxels.
+
+Efron, Tibshirani, *An Introduction to the Bootstrap*, 1993.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backends import labels as core
+from ..backends.labels import CoreLabelEstimate, CoreLabelOptions, CoreLabelTable
+from ..intervals import LEVEL, Intervals
+from .options import LabelOptions
+
+LACKING = 1 - LEVEL  # share of the fits that may leave a rate undetermined
+Rates = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelIntervals:
+    """Standard errors and 95 % intervals of sensitivity; nan where they are not defined.
+
+    Attributes
+    ----------
+    kind : {"bootstrap"}
+        Where they come from.
+    sensitivity_error : ndarray of float64, shape (m, K)
+        Standard errors.
+    sensitivity : ndarray of float64, shape (m, K, 2)
+        Lower and upper end.
+    """
+
+    kind: str
+    sensitivity_error: Rates
+    sensitivity: Rates
+
+    @classmethod
+    def of_masks(cls, found: Intervals) -> LabelIntervals:
+        """Return those of two labels: of the lower one the specificity's, of the larger one the sensitivity's."""
+        return cls(
+            found.kind,
+            np.stack([found.specificity_error, found.sensitivity_error], axis=1),
+            np.stack([found.specificity, found.sensitivity], axis=1),
+        )
+
+    def of_all(self, places: list[int], raters: int) -> LabelIntervals:
+        """Return them for all raters, of whom those at ``places`` have any."""
+        errors = np.full((raters, *self.sensitivity_error.shape[1:]), np.nan)
+        ends = np.full((raters, *self.sensitivity.shape[1:]), np.nan)
+        errors[places], ends[places] = self.sensitivity_error, self.sensitivity
+        return LabelIntervals(self.kind, errors, ends)
+
+
+def bootstrap(
+    table: CoreLabelTable, found: CoreLabelEstimate, asked: CoreLabelOptions, options: LabelOptions
+) -> LabelIntervals | None:
+    """Return percentile intervals over resampled voxels, if they are asked for.
+
+    They are nan for labels that hold no voxel, or that more than 5 % of the samples lack, for labels that a rater does
+    not know, and where there is one rater or one label: these are right whatever is drawn.
+    """
+    if options.intervals == "none":
+        return None
+    volume, labels = table.volume, len(table.labels)
+    known = np.isfinite(np.diagonal(found.confusion, axis1=1, axis2=2)) & (found.mass > 0)
+    known &= np.any(volume, axis=1, keepdims=True)
+    for rater, codes in enumerate(asked.unknown):
+        known[rater, codes] = False
+    if np.count_nonzero(volume.any(axis=1)) < 2 or np.count_nonzero(volume.any(axis=0)) < 2:
+        known[:] = False
+    if not known.any():
+        nothing = np.full((table.raters, labels), np.nan)
+        return LabelIntervals("bootstrap", nothing, np.stack([nothing, nothing], axis=-1))
+    rates = _resampled(table, found.confusion, asked, options)
+    known &= np.isnan(rates).mean(axis=0) <= LACKING
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of rates that no sample determines
+        errors = np.nanstd(rates, axis=0, ddof=1)
+        ends = np.nanpercentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
+    ends = np.moveaxis(ends, 0, -1)
+    errors[~known] = ends[~known] = np.nan
+    return LabelIntervals("bootstrap", errors, ends)
+
+
+def _resampled(
+    table: CoreLabelTable, confusion: Rates, asked: CoreLabelOptions, options: LabelOptions
+) -> Rates:
+    """Return the sensitivities of resampled voxels, shape (replicates, m, K); nan of a label that none of them has."""
+    rng = np.random.default_rng(options.seed)
+    counts, codes, labels = table.counts, table.codes, len(table.labels)
+    total = int(counts.sum())
+    rates = np.empty((options.replicates, table.raters, labels))
+    for replicate in range(options.replicates):
+        drawn = rng.multinomial(total, counts / total).astype(np.float64)
+        fitted = core.fit(table, drawn, confusion, asked)
+        rates[replicate] = np.diagonal(fitted, axis1=1, axis2=2)
+        voted = np.zeros(labels + 1, bool)
+        voted[codes[drawn > 0]] = True  # a missing vote is -1
+        rates[replicate][:, ~voted[:labels]] = np.nan
+    return rates
