@@ -14,6 +14,7 @@ import pytest
 
 import fastfuse
 from fastfuse import VoteTable, estimate, tabulate
+from fastfuse.fusion.labels.declared import LABEL_OPTIONS
 from fastfuse.fusion.options import BY_NAME, DECLARED, Options
 
 from .test_vote_table import OPTIONS, SHAPE, votes_of
@@ -292,10 +293,12 @@ def test_many_raters_are_shown_in_part() -> None:
 
 def test_signature_is_that_of_the_declarations() -> None:
     parameters = inspect.signature(estimate).parameters
-    assert {one.name for one in DECLARED if one.of_table} == set(parameters) - {"table", "method"}
+    of_labels = {"candidates", "confusion", "knows", "weights"}
+    of_votes = {one.name for one in DECLARED if one.of_table}
+    assert of_votes | of_labels == set(parameters) - {"table", "method"}
     for name, parameter in list(parameters.items())[2:]:
-        assert parameter.default == BY_NAME[name].default
-        if name != "prior":  # a table takes no map
+        assert parameter.default == {**BY_NAME, **LABEL_OPTIONS}[name].default
+        if name in of_votes - {"prior"}:  # a table takes no map
             assert parameter.annotation == Options.__annotations__[name]
     for verb in (tabulate, fastfuse.Estimate.apply):
         for name, parameter in inspect.signature(verb).parameters.items():

@@ -194,8 +194,7 @@ class Options:
         131,072 distinct patterns of votes, as a network's probabilities make. "lesions": the same over resampled
         lesions, the 26-connected components of what anybody marks (a vote above 0.1). Voxels of one lesion share
         their errors, so use these for images (needs SciPy). No bootstrap with a prior map; no intervals with
-        ``mrf``. Of label maps "bootstrap" alone, of the sensitivity for each label; each of its fits may take as long as
-        EM on the table: half a minute in all for 60,000 patterns of 100 labels.""",
+        ``mrf``. Of label maps "bootstrap" alone, of each label's sensitivity: half a minute for 60,000 patterns.""",
         flag=Flag("95 % intervals of the rates: none, information, bootstrap (over voxels), or lesions."),
         on_device=False,
     )
@@ -348,10 +347,7 @@ class Options:
         return self
 
     def check_method(self, method: Method, *, images: bool = False, but: Collection[str] = ()) -> None:
-        """Refuse an option that the method does not have; name those that have it, with ``images`` those that need one.
-
-        ``but``: options that are not looked at.
-        """
+        """Refuse an option that the method does not have; name those that have it (with ``images`` those that need one)."""
         for one in DECLARED:
             value = getattr(self, one.name)
             if one.name not in but and not one.methods(method) and one.differs(value):

@@ -92,10 +92,12 @@ def _resampled(
     """Return the sensitivities of resampled voxels, shape (replicates, m, K); nan of a label that none of them has."""
     rng = np.random.default_rng(options.seed)
     counts, codes, labels = table.counts, table.codes, len(table.labels)
+    held = counts > 0  # not of voxels on which nobody votes
     total = int(counts.sum())
     rates = np.empty((options.replicates, table.raters, labels))
     for replicate in range(options.replicates):
-        drawn = rng.multinomial(total, counts / total).astype(np.float64)
+        drawn = np.zeros_like(counts)
+        drawn[held] = rng.multinomial(total, counts[held] / total)
         fitted = core.fit(table, drawn, confusion, asked)
         rates[replicate] = np.diagonal(fitted, axis1=1, axis2=2)
         voted = np.zeros(labels + 1, bool)

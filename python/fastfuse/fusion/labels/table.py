@@ -154,11 +154,12 @@ class LabelTable:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LabelTable):
             return NotImplemented
+        (codes, counts), (others, other_counts) = self._held(), other._held()
         return (
             self.names == other.names
             and self._labels == other._labels
-            and np.array_equal(self._counts, other._counts)
-            and np.array_equal(self._codes, other._codes)
+            and np.array_equal(counts, other_counts)
+            and np.array_equal(codes, others)
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -228,35 +229,44 @@ class LabelTable:
             raise FastfuseError(f"{shown(path)}: is damaged ({reason_of(error)})") from None
 
     def _set(self, labels: Labels, codes: Codes, counts: NDArray[np.float64], names: Sequence[str]) -> None:
-        """Hold rows in order, each once; of voxels on which nobody votes, none."""
-        held = (codes != MISSING).any(axis=1) & (counts > 0)
-        codes, counts = codes[held], counts[held]
+        """Hold rows in order, each once; that of voxels on which nobody votes, without a voxel.
+
+        It stays because sums over rows have other last bits without it.
+        """
+        empty = (codes == MISSING).all(axis=1)
+        counts = np.where(empty, 0.0, counts)
+        codes, counts = codes[empty | (counts > 0)], counts[empty | (counts > 0)]
         if len(counts):
             rows = core.table_of(labels.values, codes, counts)
             codes, counts = rows.codes, rows.counts
         self._labels, self._codes, self._counts, self._names = labels, codes, counts, tuple(names)
 
+    def _held(self) -> tuple[Codes, NDArray[np.float64]]:
+        """Return the patterns that occur, and their counts."""
+        return self._codes[self._counts > 0], self._counts[self._counts > 0]
+
     def __repr__(self) -> str:
+        codes, counts = self._held()
         sizes = (
             counted(len(self.names), "rater"),
             counted(self.voxels, "voxel"),
             counted(len(self.labels), "label"),
-            counted(len(self._counts), "pattern"),
+            counted(len(counts), "pattern"),
         )
         lines = [f"LabelTable({', '.join(sizes)})"]
         if self.labels:
             lines.append(f"  labels {_first(self._labels.called)}")
-        order = np.argsort(-self._counts, kind="stable")
-        width = max([len("voxels"), *(len(f"{self._counts[row]:.0f}") for row in order[:1])])
+        order = np.argsort(-counts, kind="stable")
+        width = max([len("voxels"), *(len(f"{counts[row]:.0f}") for row in order[:1])])
         if len(order):
             lines.append(f"  {'voxels':>{width}}  labels of {enumerated(self.names)}")
         called = [*map(str, self.labels), "-"]
         lines += [
-            f"  {self._counts[row]:>{width}.0f}  {_first([called[k] for k in self._codes[row]])}"
+            f"  {counts[row]:>{width}.0f}  {_first([called[k] for k in codes[row]])}"
             for row in order[:MOST_SHOWN]
         ]
         if len(order) > MOST_SHOWN:
-            rest = int(self._counts[order[MOST_SHOWN:]].sum())
+            rest = int(counts[order[MOST_SHOWN:]].sum())
             lines.append(f"  {rest:>{width}}  {counted(len(order) - MOST_SHOWN, 'other pattern')}")
         return "\n".join(lines)
 
