@@ -81,7 +81,7 @@ def test_said_of_several(remark: str, several: str) -> None:
     [
         (1, "voxel", "", "1 voxel"), (0, "voxel", "", "0 voxels"), (2, "box", "", "2 boxes"), (3, "class", "", "3 classes"),
         (2, "entry", "", "2 entries"), (1.0000001, "voxel", ".3g", "1 voxel"), (0.5, "voxel", ".3g", "0.5 voxels"),
-        (1200, "byte", ",", "1,200 bytes"),
+        (1200, "byte", ",", "1,200 bytes"), (1, "epoch", "", "1 epoch"), (2, "epoch", "", "2 epochs"),
     ],
 )  # fmt: skip
 def test_counts(number: float, what: str, form: str, told: str) -> None:

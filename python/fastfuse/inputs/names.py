@@ -94,7 +94,7 @@ def counted(number: float, what: str, form: str = "") -> str:
 
 def plural(what: str) -> str:
     """Return the plural of a noun."""
-    if what.endswith(("s", "x", "sh", "ch")):
+    if what.endswith(("s", "x", "sh", "ch")) and what != "epoch":
         return f"{what}es"
     return f"{what[:-1]}ies" if what.endswith("y") and what[-2:-1] not in "aeiou" else f"{what}s"
 
