@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...inputs.names import enumerated, told
+from ...inputs.names import counted, enumerated, told
 from .chosen import Labels
 from .options import LabelOptions
 from .result import LabelFusion
@@ -31,7 +31,7 @@ def remarks_on(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]
     remarks += _on_raters(fusion, options, places)
     if not fusion.converged:
         remarks.append(
-            f"EM has not converged after {fusion.n_iter} iterations: raise max_iter, or choose acceleration='squarem'"
+            f"EM has not converged after {counted(fusion.n_iter, 'iteration')}: raise max_iter, or choose acceleration='squarem'"
         )
     return remarks
 
