@@ -21,6 +21,7 @@ from .unet import UNet
 
 FOREIGN = (Path(__file__).parents[2], Path(torch.__file__).parent)  # whose frames say nothing of the model
 NO_MEMORY = ("out of memory", "can't allocate memory")
+LEAST_VALUES = 8  # by which values in half precision, brought to float32 later, are told from a constant
 PUSHES, PUSH = 20, 0.1  # a bias alone then moves the output from 0 to 2
 
 
@@ -119,6 +120,7 @@ def check_network(
     with inside(options.model), computing_in(device, precision):
         predicted = network.train()(images)
     check_output(predicted, images)
+    _check_precision(options.model, predicted.detach(), precision)
     with inside(options.model):
         soft_dice_loss(predicted, target.to(device)).backward()  # type: ignore[no-untyped-call]
     _check_gradients(network, options.model)
@@ -148,6 +150,21 @@ def check_output(predicted: Any, slices: Tensor) -> None:
         raise ValueError(
             f"the network's output goes from {low:.3g} to {high:.3g}: probabilities are needed; "
             "network.output=logit puts a sigmoid behind it"
+        )
+
+
+def _check_precision(model: str, predicted: Tensor, precision: torch.dtype) -> None:
+    """Refuse probabilities that are computed in half precision: their sigmoid is none that could be made float32."""
+    if precision == torch.float32:
+        return
+    wide = predicted.float()
+    is_half = predicted.dtype != torch.float32
+    is_half |= bool((wide == wide.to(precision)).all()) and len(wide.unique()) >= LEAST_VALUES
+    if is_half:
+        raise ValueError(
+            f"model {model}: its sigmoid is computed in {str(precision).removeprefix('torch.')}, where a sure prediction has "
+            "a gradient of 0, as one in place (sigmoid_) and one in TorchScript are: end with torch.sigmoid in Python, or "
+            "without a sigmoid and network.output=logit, or set training.precision=float32"
         )
 
 
