@@ -83,7 +83,7 @@ def _view(loaded: LoadedCase, flair: Volume, masks: Sequence[Volume], z: int) ->
     middle = [(extent - 1) / 2 for extent in loaded.like.data.shape]
     up = whole.axes[2]
     middle[up] = loaded.like.data.shape[up] - 1 - z if 2 in whole.reversed_axes else z
-    height = float((loaded.like.affine @ [*middle, 1])[2])
+    height = round(float((loaded.like.affine @ [*middle, 1])[2])) + 0  # no -0
     case = loaded.case
     title = (
         f"{case.name}, {case.center}: the case of median Dice; axial slice at S = {height:+.0f} mm "

@@ -28,7 +28,8 @@ PUSHES, PUSH = 20, 0.1  # a bias alone then moves the output from 0 to 2
 def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
     """Return a U-Net, or the network that the option's "module:callable" makes from in_channels, width and depth.
 
-    With ``output="logit"`` a sigmoid in float32 follows that network; the names of its weights stay its own.
+    With ``output="logit"`` a sigmoid in float32 follows that network; the names of its weights stay its own, except in
+    TorchScript.
 
     Raises
     ------
@@ -40,6 +41,8 @@ def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
     if not options.model:
         return UNet(in_channels, options.width, options.depth, options.start, options.weights)
     network = _made(options, in_channels)
+    if options.output == "logit" and isinstance(network, torch.jit.ScriptModule):
+        return _Ended(network)  # TorchScript takes no hook
     if options.output == "logit":
         network.register_forward_hook(_sigmoid)
     return network
@@ -57,6 +60,18 @@ def _made(options: NetworkOptions, in_channels: int) -> nn.Module:
     if not any(weights.requires_grad for weights in network.parameters()):
         raise TypeError(f"model {options.model} has nothing to train")
     return network
+
+
+class _Ended(nn.Module):
+    """A network with a sigmoid behind it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, slices: Tensor) -> Any:
+        """Return probabilities."""
+        return _sigmoid(self, slices, self.network(slices))
 
 
 def _sigmoid(_: nn.Module, __: Any, output: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from ....report.plots import (
 
 Slice = NDArray[Any]
 THICKEST, THINNEST = 3.0, 1.0  # outlines lie on each other: the first are the thickest
+LETTERS = 11  # of a figure's title, an inch
 BELOW, ABOVE = 2.6, 0.9  # where two coincide, both are seen
 
 
@@ -115,8 +117,10 @@ def draw_masks(
     """
     window = view.window
     columns = max(len(consensus), len(predicted)) + 1
-    figure = Figure(figsize=(2.6 * columns + 0.7, 6.2), facecolor="black", layout="constrained")
-    figure.suptitle(view.title, color="white", fontsize=11)
+    width = 2.6 * columns + 0.7
+    figure = Figure(figsize=(width, 6.2), facecolor="black", layout="constrained")
+    title = textwrap.fill(view.title, int(width * LETTERS))
+    figure.suptitle(title, color="white", fontsize=11)
     axes = figure.subplots(2, columns, squeeze=False)
     _whole(axes[0, 0], view)
     _part(axes[1, 0], view, "FLAIR, enlarged")
