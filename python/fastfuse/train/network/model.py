@@ -174,7 +174,7 @@ def _check_precision(model: str, predicted: Tensor, precision: torch.dtype) -> N
         return
     wide = predicted.float()
     is_half = predicted.dtype != torch.float32
-    is_half |= bool((wide == wide.to(precision)).all()) and len(wide.unique()) >= LEAST_VALUES
+    is_half |= bool((wide == wide.to(precision)).all()) and len(torch.unique(wide)) >= LEAST_VALUES
     if is_half:
         raise ValueError(
             f"model {model}: its sigmoid is computed in {str(precision).removeprefix('torch.')}, where a sure prediction has "
