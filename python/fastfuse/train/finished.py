@@ -62,6 +62,10 @@ def notes_on(folders: Sequence[Path]) -> list[str]:
 
 def _open(path: Path, narrator: Narrator, cohort: Path | None, with_cases: bool) -> Run:
     record, folds = json_of(path), json_of(path.with_name("folds.json"))
+    if isinstance(record, dict) and "folds" in record and not isinstance(folds, dict):
+        raise FastfuseError(
+            f"{shown(path.with_name('folds.json'))}: is missing or damaged; fastfuse experiment --resume writes it again"
+        )
     try:
         options = options_from(record["options"])
         tested = folds["folds"] if "folds" in folds else [folds["test"]]
