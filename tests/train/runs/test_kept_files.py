@@ -190,6 +190,8 @@ def test_tables_of_changed_files(copy: Path, kind: str) -> None:
 @pytest.mark.parametrize("content", [None, '{"folds": [['])
 def test_tables_without_folds(copy: Path, content: str | None) -> None:
     """The remedy is the one that works: run.json has the folds, too."""
+    from fastfuse.train.tables import make_tables
+
     (copy / "folds.json").unlink()
     if content:
         (copy / "folds.json").write_text(content)
