@@ -64,6 +64,7 @@ def table(
 ) -> None:
     """Make tables and figures of finished runs, with paired differences to STAPLE; nothing is trained again."""
     try:
+        from ..train.finished import notes_on
         from ..train.narrator import Narrator
         from ..train.peers import peers_from
         from ..train.tables import make_tables
@@ -92,4 +93,5 @@ def table(
             narrator=narrator,
             overwrite=overwrite,
         )
-    answer(lambda: facts_of(rows, folder), lambda: print_table(rows, folder))
+    notes = notes_on(runs)
+    answer(lambda: facts_of(rows, folder, notes), lambda: print_table(rows, folder, notes))

@@ -26,13 +26,13 @@ TOLD = ("preset", "seed", "folds", "methods", "network.model", "training.epochs"
 
 def conclude(run: Run, *, tell: bool = True) -> list[Row]:
     """Score a run's predictions, write its tables, draw its figures; ``tell`` what failed."""
-    return tabulate([run], run.out, tell=tell)
+    return tabulate([run], run.out, tell=tell, replaces=True)
 
 
 def conclude_all(runs: Sequence[Run], out: Path) -> list[Row]:
     """Conclude each run in its own folder, and all of them together in ``out``; return the table of all."""
     rows = [conclude(run, tell=len(runs) == 1) for run in runs]
-    return rows[0] if len(runs) == 1 else tabulate(runs, out)
+    return rows[0] if len(runs) == 1 else tabulate(runs, out, replaces=True)
 
 
 def tabulate(
