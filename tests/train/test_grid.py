@@ -206,7 +206,7 @@ def test_finer_and_back(case: Path, tmp_path: Path, masks: str) -> None:
     for now, was in zip(placed.loaded.masks, before.masks, strict=True):
         np.testing.assert_array_equal(now, was)
     np.testing.assert_array_equal(placed.loaded.brain, before.brain)
-    assert placed.volumes == pytest.approx([1.0, 1.0, 1.0], abs=1e-12)
+    assert placed.volumes == pytest.approx({1: 1.0, 2: 1.0, 3: 1.0}, abs=1e-12)
     assert placed.own.like.data.shape == (16, 18, 7)
 
 

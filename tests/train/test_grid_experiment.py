@@ -21,9 +21,11 @@ from fastfuse.train.cohort.common_grid import load_for
 from fastfuse.train.cohort.loading import load_case
 from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.experiment import run_experiment
+from fastfuse.train.finished import notes_on
 from fastfuse.train.network.batches import Pool
 from fastfuse.train.options import METHODS, ConsensusOptions, EvaluationOptions, make_options
 from fastfuse.train.predict import predict_cases
+from fastfuse.train.results.printing import print_table
 from fastfuse.train.results.scores import score_case
 from fastfuse.train.results.table import Row
 from fastfuse.train.tables import make_tables
@@ -32,7 +34,7 @@ from fastfuse.train.targets.prepare import Prepared, prepare
 from fastfuse.train.targets.slices import Slices
 
 from ..command import run_here
-from .common import command, options
+from .common import Told, command, options
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -74,12 +76,51 @@ def test_mixed_sizes_are_refused(mixed: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "r").exists()
 
 
-def test_mixed_sizes_by_force(mixed: Path, tmp_path: Path) -> None:
-    """A run that goes on all the same says so in its record; on one grid there is nothing to force."""
-    chosen = options("methods=staple", "training.epochs=1")
-    run_experiment(mixed, tmp_path / "r", chosen, only_folds=[1], force=True)
-    [problem] = json.loads((tmp_path / "r" / "run.json").read_text())["problems"]
-    assert "3 x 3 x 6 mm in Patient_04" in json.dumps(problem)
+@pytest.mark.parametrize("force", [False, True])
+def test_mixed_sizes_by_force(mixed: Path, tmp_path: Path, force: bool) -> None:
+    """--force goes on with a missing rater, and not with mixed sizes: the refusal tells what is needed for each."""
+    shutil.copytree(mixed, tmp_path / "c")
+    find_cases(tmp_path / "c")[7].masks[2].unlink()
+    chosen, told = options("methods=staple", "training.epochs=1"), Told()
+    with pytest.raises(FastfuseError, match="voxels of one size are needed with --force, too") as refused:
+        run_experiment(tmp_path / "c", tmp_path / "r", chosen, force=force, narrator=told)
+    said = str(refused.value)
+    assert said.startswith("the cohort has 2 problems (Patient_08 ManualSegmentation_3: missing: add")
+    assert "--spacing 6 (grid.spacing_mm=6), or by --grid FILE" in said
+    rest = "--force goes on with the other problem" if force else "the other problem: correct them, or go on"
+    assert said.partition("--grid FILE; ")[2].startswith(rest)
+    assert [line for line in told.lines if "3 x 3 x 6 mm in Patient_04" in line]
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_remedies_work(mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With both, the run begins; what it was begun with, and what the grid makes of masks, stands in its captions."""
+    shutil.copytree(mixed, tmp_path / "c")
+    cases = find_cases(tmp_path / "c")
+    cases[7].masks[2].unlink()
+    like = nib.load(cases[4].masks[5])
+    fine = np.zeros(like.shape, np.uint8)
+    fine[::2, ::2] = np.asanyarray(like.dataobj)[::2, ::2]  # a quarter of each voxel of 6 mm
+    nib.save(nib.Nifti1Image(fine, like.affine), cases[4].masks[5])
+    chosen, told = options("methods=staple", "training.epochs=1", "grid.spacing_mm=6"), Told()
+    rows = run_experiment(tmp_path / "c", tmp_path / "r", chosen, force=True, narrator=told, jobs=1)
+    record = json.loads((tmp_path / "r" / "run.json").read_text())
+    changed = record["volumes_on_one_grid"]
+    assert sorted(changed) == ["Patient_04", "Patient_05", "Patient_06"]
+    assert changed["Patient_05"]["expert 6"] == 0
+    assert changed["Patient_04"]["expert 6"] == 1
+    masks = "ne grid changes the raters' masks of 3 of 9 cases: they have 0.00 to 1.00 times their own volume"
+    [line] = [line for line in told.lines if masks in line]
+    assert line.startswith(f"warning: o{masks}, the most changed is Patient_05, expert 6, with 0.00")
+    problem = "Begun with --force, despite 1 problem of the cohort: Patient_08 ManualSegmentation_3: missing"
+    for name in ("table1.md", "table1.tex"):
+        text = (tmp_path / "r" / name).read_text().replace("\\_", "_")
+        assert f"O{masks}" in text
+        assert problem in text
+    print_table(rows, tmp_path / "r", notes_on([tmp_path / "r"]))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert problem in shown
+    assert f"O{masks}" in shown
 
 
 def test_check_notes_mixed_sizes(mixed: Path, tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def experiment(
     """Fuse a cohort's raters by four methods, train a network on each, cross-validate: the paper's Table 1."""
     try:
         from ..train.experiment import run_experiment
+        from ..train.finished import notes_on
         from ..train.narrator import Narrator
     except ImportError as error:
         raise lacking("the experiment", error, "train") from None
@@ -131,7 +132,8 @@ def experiment(
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; the same command with --resume goes on in {out}") from None
     if rows is not None:
-        answer(lambda: facts_of(rows, out), lambda: print_table(rows, out))
+        notes = notes_on([out])
+        answer(lambda: facts_of(rows, out, notes), lambda: print_table(rows, out, notes))
 
 
 def folds_typed(text: str | None) -> tuple[int | None, Path | None]:

@@ -60,10 +60,11 @@ def _warnings(found: list[Predicted]) -> list[str]:
         for one in found
         if one.seen_by
     ]
-    return [
-        *seen,
-        *dict.fromkeys(f"{one.method}, {line}; left out" for one in found for line in one.left_out),
-    ]
+    left_out: dict[str, dict[str, None]] = {}  # the methods that share a line
+    for one in found:
+        for line in one.left_out:
+            left_out.setdefault(line, {})[one.method] = None
+    return [*seen, *(f"{', '.join(methods)}: {line}; left out" for line, methods in left_out.items())]
 
 
 def _print(found: list[Predicted]) -> None:

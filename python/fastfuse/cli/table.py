@@ -58,9 +58,13 @@ def table(
             show_default=False,
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files there that fastfuse did not write.")
+    ] = False,
 ) -> None:
     """Make tables and figures of finished runs, with paired differences to STAPLE; nothing is trained again."""
     try:
+        from ..train.finished import notes_on
         from ..train.narrator import Narrator
         from ..train.peers import peers_from
         from ..train.tables import make_tables
@@ -81,6 +85,13 @@ def table(
     peers = peers_from(peer or ())
     with Narrator(silent=manner.quiet) as narrator:
         rows, folder = make_tables(
-            runs, out, cohort=cohort, evaluation=evaluation, peers=peers, narrator=narrator
+            runs,
+            out,
+            cohort=cohort,
+            evaluation=evaluation,
+            peers=peers,
+            narrator=narrator,
+            overwrite=overwrite,
         )
-    answer(lambda: facts_of(rows, folder), lambda: print_table(rows, folder))
+    notes = notes_on(runs)
+    answer(lambda: facts_of(rows, folder, notes), lambda: print_table(rows, folder, notes))

@@ -76,27 +76,40 @@ def members_of(runs: Sequence[Run], method: str) -> tuple[list[Member], list[str
     FastfuseError
         If a network is missing, or none is left.
     """
-    members, left_out = [], []
+    members: list[Member] = []
+    failed: dict[str, dict[int, list[int]]] = {}  # by reason and seed
     for run in runs:
         for fold in range(1, len(run.folds) + 1):
             path = run.model(method, fold)
-            where = f"seed {run.options.seed}, fold {fold}"
-            if (why := run.failure(method, fold)) is not None:
-                left_out.append(f"{where}: training failed ({why})")
+            why = run.failure(method, fold)
+            if why is not None or (path.exists() and marks_nothing(run, method, fold)):
+                reason = NOTHING if why is None else f"training failed ({why})"
+                failed.setdefault(reason, {}).setdefault(run.options.seed, []).append(fold)
             elif not path.exists():
                 raise FastfuseError(
                     f"{shown(path)}: is missing; end the run first, by fastfuse experiment --resume"
                 )
-            elif marks_nothing(run, method, fold):
-                left_out.append(f"{where}: {NOTHING}")
             else:
                 run.check_kept(method, fold, path)
                 members.append(Member(run, method, fold, hash_of(path)))
+    left_out = _in_words(failed)
     if not members:
         raise FastfuseError(
             f"every network of {method} has failed ({'; '.join(left_out)}): train again, or take another"
         )
     return members, left_out
+
+
+def _in_words(failed: Mapping[str, Mapping[int, list[int]]]) -> list[str]:
+    """Return a line for each reason, with the seeds and folds of networks that failed by it."""
+    lines = []
+    for reason, by_seed in failed.items():
+        places = (
+            f"seed {seed}, fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
+            for seed, folds in by_seed.items()
+        )
+        lines.append(f"{'; '.join(places)}: {reason}")
+    return lines
 
 
 def marks_nothing(run: Run, method: str, fold: int) -> bool:

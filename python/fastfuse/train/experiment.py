@@ -6,7 +6,7 @@ Each stage writes files in the run's folder, and skips those that are there as t
     consensus/CASE/METHOD.nii.gz, .json
     models/METHOD/fold_K/network.pt, training.csv, made.json (resume.pt while it trains)
     predictions/METHOD/CASE.nii.gz, .json
-    metrics.csv  table1.md  table1.csv  table1.tex  figures/
+    metrics.csv  table1.md  table1.csv  table1.tex  figures/  tables.json
 
 Runs of several seeds lie in seed_K each, and share consensus/.
 """
@@ -35,9 +35,10 @@ from .network.precision import precision_of
 from .network.workers import Workers, make_workers
 from .options import ExperimentOptions, OptionsError
 from .place import model_hash, place_of
-from .provenance import Identity, begin_run, check_run, hashes_of, key_of, resume_run
+from .provenance import Identity, begin_run, check_run, check_top, hashes_of, key_of, note_volumes, resume_run
 from .results.table import Row
 from .run import Run
+from .targets.kept_volumes import ratios_of
 from .targets.prepare import Prepared, prepare
 from .targets.sample import sample_of
 
@@ -126,7 +127,7 @@ def _go_through(runs: Sequence[Run], folds: Sequence[int], jobs: Jobs, *, resume
         for run in runs:
             mend(run, folds)
         _tell_of_few(first, folds)
-    with prepared_by_first(first, lambda: _prepare(first, hashes, begun)) as prepared:
+    with prepared_by_first(first, lambda: _prepare(runs, hashes, begun)) as prepared:
         train_all(runs, prepared, folds, jobs)
 
 
@@ -218,6 +219,8 @@ def _open(
     batch = len(range(first.options.training.batch)[workers.part])
     identities = [Identity(run.options, hashes, run.folds, model, workers.count, batch) for run in runs]
     now = version("fastfuse")
+    if (top := first.consensus_folder.parent) != first.out:
+        check_top(top)
     there = [
         check_run(run.out, identity, now, resume=resume)
         for run, identity in zip(runs, identities, strict=True)
@@ -246,17 +249,24 @@ def _keep_folds(run: Run) -> None:
     write_all({path: content})
 
 
-def _prepare(run: Run, hashes: Mapping[str, Mapping[str, str]], begun: Sequence[Run]) -> dict[str, Prepared]:
+def _prepare(
+    runs: Sequence[Run], hashes: Mapping[str, Mapping[str, str]], begun: Sequence[Run]
+) -> dict[str, Prepared]:
     """Fuse the cases' raters, and cut all to slices; runs that were ``begun`` are no runs if that is refused."""
+    run = runs[0]
     keys = [key_of(hashes[name]) for name in run.cases]
     cases = list(run.cases.values())
     try:
-        return prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)
+        prepared = prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)
     except FastfuseError:  # to be mended, and begun again: nothing is trained
         for one in begun:
             (one.out / "folds.json").unlink(missing_ok=True)
             (one.out / "run.json").unlink(missing_ok=True)
         raise
+    ratios = ratios_of({name: one.volumes for name, one in prepared.items()})
+    for one in runs if ratios else ():
+        note_volumes(one.out, ratios)
+    return prepared
 
 
 def _tables(runs: Sequence[Run], out: Path) -> list[Row]:
@@ -268,6 +278,8 @@ def _tables(runs: Sequence[Run], out: Path) -> list[Row]:
         for name in run.cases_without_prediction(method)
     ]
     if missing:
-        runs[0].tell(f"{len(missing)} predictions are missing: the table waits for the other folds")
+        runs[0].tell(
+            f"{plural(len(missing), 'prediction')} {'is' if len(missing) == 1 else 'are'} missing: the table waits for the other folds"
+        )
         return []
     return conclude_all(runs, out)

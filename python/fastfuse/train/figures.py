@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def _draw_slices(run: Run, name: str, folder: Path) -> None:
     ras = _ras(loaded)
     masks = [ras(mask) for mask in loaded.masks]
     z = most_marked(masks)
-    view = _view(loaded, ras(loaded.images["FLAIR"]), masks, z)
+    numbers = {number for case in run.cases.values() for number in case.raters}
+    view = replace(_view(loaded, ras(loaded.images["FLAIR"]), masks, z), of=len(numbers))
     draw_experts(folder / "experts.png", view)
     consensus, predicted = {}, {}
     for method in run.options.methods:
@@ -81,7 +83,7 @@ def _view(loaded: LoadedCase, flair: Volume, masks: Sequence[Volume], z: int) ->
     middle = [(extent - 1) / 2 for extent in loaded.like.data.shape]
     up = whole.axes[2]
     middle[up] = loaded.like.data.shape[up] - 1 - z if 2 in whole.reversed_axes else z
-    height = float((loaded.like.affine @ [*middle, 1])[2])
+    height = round(float((loaded.like.affine @ [*middle, 1])[2])) + 0  # no -0
     case = loaded.case
     title = (
         f"{case.name}, {case.center}: the case of median Dice; axial slice at S = {height:+.0f} mm "

@@ -14,6 +14,7 @@ from .files import json_of
 from .narrator import Narrator
 from .network.workers import Workers
 from .options import options_from
+from .provenance import notes_of
 from .run import Run
 
 
@@ -38,8 +39,7 @@ def open_runs(
     """
     runs = []
     for folder in folders:
-        seeds = sorted(folder.glob("seed_*/run.json"), key=lambda path: (len(path.parent.name), path))
-        paths = [folder / "run.json"] if (folder / "run.json").exists() else seeds
+        paths = records_in(folder)
         if not paths:
             raise FastfuseError(
                 f"{shown(folder)}: holds no run.json, nor seed_0/run.json; give what `fastfuse experiment --out` wrote"
@@ -48,8 +48,24 @@ def open_runs(
     return runs
 
 
+def records_in(folder: Path) -> list[Path]:
+    """Return the run.json of the folder, or of the runs of each seed in it."""
+    seeds = sorted(folder.glob("seed_*/run.json"), key=lambda path: (len(path.parent.name), path))
+    return [folder / "run.json"] if (folder / "run.json").exists() else seeds
+
+
+def notes_on(folders: Sequence[Path]) -> list[str]:
+    """Return what a reader of these runs' table should know of how they came about, each sentence once."""
+    records = [path for folder in folders for path in records_in(folder)]
+    return list(dict.fromkeys(note for path in records for note in notes_of(path.parent)))
+
+
 def _open(path: Path, narrator: Narrator, cohort: Path | None, with_cases: bool) -> Run:
     record, folds = json_of(path), json_of(path.with_name("folds.json"))
+    if isinstance(record, dict) and "folds" in record and not isinstance(folds, dict):
+        raise FastfuseError(
+            f"{shown(path.with_name('folds.json'))}: is missing or damaged; fastfuse experiment --resume writes it again"
+        )
     try:
         options = options_from(record["options"])
         tested = folds["folds"] if "folds" in folds else [folds["test"]]

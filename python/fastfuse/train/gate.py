@@ -29,12 +29,13 @@ def check_first(
     Raises
     ------
     CohortError
-        If there are problems, without ``force``.
+        If there are problems, without ``force``; if voxels are of several sizes, with it, too: options mend that.
     """
     checked = examine_cases(cases, fix_flips=options.fix_flips, say=narrator.say)
     problems = [*(problem for case in checked for problem in case.problems), *twins(hashes)]
     grids = {case.case.name: case.grid for case in checked if case.grid is not None}
-    if not options.grid.used and (mixed := mixed_grids(grids)):
+    mixed = None if options.grid.used else mixed_grids(grids)
+    if mixed is not None:
         problems.append(mixed)
     lines = list(lines_of(problems))
     for line in lines:
@@ -42,13 +43,25 @@ def check_first(
     if not problems:
         return []
     count = f"the cohort has {plural(len(problems), 'problem')}"
-    if not force:
-        raise CohortError(
-            f"{count} ({lines[0]}{'; ...' * (len(lines) > 1)}); correct them, or go on all the same by --force "
-            "(force=True)"
-        )
+    if mixed is not None or not force:
+        others = len(problems) - (mixed is not None)
+        more = "; ..." * (len(lines) > 1)
+        raise CohortError(f"{count} ({lines[0]}{more}); {_remedies(mixed, others, force=force)}")
     narrator.tell(f"warning: {count}; goes on by --force; listed in run.json")
     return problems
+
+
+def _remedies(mixed: Problem | None, others: int, *, force: bool) -> str:
+    """Return all that is to be done before the run can begin; --force does not stand in for one size of voxels."""
+    correct = "correct them, or go on all the same by --force (force=True)"
+    if mixed is None:
+        return correct
+    size = f"voxels of one size are needed with --force, too: {mixed.remedy}"
+    if not others:
+        return size
+    which = "the other problem" if others == 1 else f"the other {others} problems"
+    rest = f"--force goes on with {which}" if force else f"{which}: {correct}"
+    return f"{size}; {rest}"
 
 
 def twins(hashes: Mapping[str, Mapping[str, str]]) -> list[Problem]:

@@ -15,15 +15,16 @@ from ..images.outputs import Outputs, make_folder
 from ..images.paths import recorded, shown
 from ..images.sidecar import sidecar_bytes
 from ..report.numbers import plural
+from .cohort.common_grid import GRID
 from .cohort.loading import hash_of
 from .cohort.msseg import Case
-from .cohort.problem import Problem
+from .cohort.problem import Problem, named
 from .files import change_json, json_of
 from .options import ExperimentOptions, differences, options_from
+from .table_files import RECORD, TABLES
+from .targets.kept_volumes import Ratios, in_words
 
-HELD = (
-    "consensus", "models", "predictions", "metrics.csv", "calibration.csv", "differences.csv", "table1.md", "table1.csv", "table1.tex", "figures",
-)  # fmt: skip # what a run replaces in its folder
+HELD = ("consensus", "models", "predictions", *TABLES, "figures", RECORD)  # what a run replaces in its folder
 PLACE = {
     "device": "device",
     "device_name": "processor",
@@ -35,6 +36,9 @@ PLACE = {
     "code": "code of fastfuse",
 }
 """What may change when a run goes on, and is noted; with the versions of other packages."""
+
+
+VOLUMES = "volumes_on_one_grid"
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,27 @@ def check_run(folder: Path, identity: Identity, version: str, *, resume: bool) -
             )
         _check_same(path, identity, version)
         return True
-    if held := [name for name in HELD if (folder / name).exists()]:
-        raise OutputError(
-            f"{shown(folder)}: holds {', '.join(held)}, as a run writes them, but no run.json; choose another folder"
-        )
+    _check_free(folder, "run.json")
     return False
+
+
+def check_top(folder: Path) -> None:
+    """Refuse a folder for the runs of several seeds in which files of other origin would be replaced.
+
+    Raises
+    ------
+    OutputError
+        It names them.
+    """
+    if next(folder.glob("seed_*/run.json"), None) is None:
+        _check_free(folder, "run of a seed")
+
+
+def _check_free(folder: Path, lacks: str) -> None:
+    if held := [name for name in HELD if (folder / name).exists() or (folder / name).is_symlink()]:
+        raise OutputError(
+            f"{shown(folder)}: holds {', '.join(held)}, as a run writes them, but no {lacks}; choose another folder"
+        )
 
 
 def begin_run(folder: Path, cohort: Path, identity: Identity, place: Mapping[str, Any]) -> None:
@@ -143,21 +163,58 @@ def resume_run(folder: Path, identity: Identity, place: Mapping[str, Any]) -> No
     change_json(folder / "run.json", noted)
 
 
+def note_volumes(folder: Path, ratios: Ratios) -> None:
+    """Note in run.json how the volumes of the raters' masks change on the one grid."""
+    change_json(folder / "run.json", lambda record: {**record, VOLUMES: ratios})
+
+
 def notes_of(folder: Path) -> list[str]:
     """Return what a reader of a run's results should know of how they came about, a sentence each."""
     record = json_of(folder / "run.json")
     if not isinstance(record, dict):
         return []
-    problems = record.get("problems")
     notes = []
-    if isinstance(problems, list) and problems:
-        notes.append(
-            f"Begun with --force, despite {plural(len(problems), 'problem')} of the cohort, which run.json lists."
-        )
+    if problems := _problems(record):
+        count = plural(len(problems), "problem")
+        notes.append(f"Begun with --force, despite {count} of the cohort: {named(problems)}.")
+    if ratios := _ratios(record):
+        notes.append(f"{_capital(in_words(ratios, len(_cases(record))))}.")
     for entry in _entries(record):
         parts = [_in_words(key, value, record) for key, value in entry.items() if key != "at"]
         notes.append(f"A part was made by other means: {'; '.join(parts)}.")
     return notes
+
+
+def _problems(record: Mapping[str, Any]) -> list[Problem]:
+    """Return the problems that a run was begun with, as far as they can be read."""
+    kept: Any = record.get("problems")
+    texts = (
+        [tuple(one.get(key) for key in Problem._fields) for one in kept] if _is_list_of(kept, dict) else []
+    )
+    return [Problem(*map(str, one)) for one in texts if all(isinstance(part, str) for part in one)]
+
+
+def _ratios(record: Mapping[str, Any]) -> Ratios:
+    """Return how masks change on the one grid, as far as that can be read."""
+    kept = record.get(VOLUMES)
+    found = kept if isinstance(kept, dict) else {}
+    return {
+        case: of_experts
+        for case, of_experts in found.items()
+        if isinstance(of_experts, dict) and of_experts and _is_list_of([*of_experts.values()], (int, float))
+    }
+
+
+def _cases(record: Mapping[str, Any]) -> list[str]:
+    return [name for name in record.get("files", {}) if name != GRID]
+
+
+def _is_list_of(thing: Any, kind: Any) -> bool:
+    return isinstance(thing, list) and all(isinstance(one, kind) for one in thing)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _in_words(key: str, value: Any, record: Mapping[str, Any]) -> str:

@@ -162,3 +162,22 @@ class NoNumber(Small):
 
 def no_number(in_channels: int, width: int, depth: int) -> nn.Module:
     return NoNumber(in_channels)
+
+
+class InPlace(Small):
+    """Its sigmoid overwrites the logits, whose type is widened too late."""
+
+    def forward(self, slices: Tensor) -> Tensor:
+        return super().forward(slices).sigmoid_().float()
+
+
+def in_place(in_channels: int, width: int, depth: int) -> nn.Module:
+    return InPlace(in_channels, end=nn.Identity)
+
+
+def scripted(in_channels: int, width: int, depth: int) -> nn.Module:
+    return torch.jit.trace(Small(in_channels), torch.zeros(1, in_channels, 8, 8))
+
+
+def scripted_logits(in_channels: int, width: int, depth: int) -> nn.Module:
+    return torch.jit.trace(Small(in_channels, end=nn.Identity), torch.zeros(1, in_channels, 8, 8))

@@ -60,6 +60,23 @@ def test_no_sigmoid(sample: tuple[torch.Tensor, torch.Tensor], name: str) -> Non
     tried(sample, name, "logit")
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("name", ["in_place", "scripted"])
+def test_a_sigmoid_that_stays_in_half_precision(sample: tuple[torch.Tensor, torch.Tensor], name: str) -> None:
+    """Refused there, where a sure prediction could not learn; in float32 it trains."""
+    options = NetworkOptions(depth=3, model=f"{HERE}:{name}")
+    check_network(options, *sample, CPU, torch.float32)
+    with pytest.raises(
+        ValueError, match=r"sigmoid is computed in bfloat16, .* or set training\.precision=float32"
+    ):
+        check_network(options, *sample, CPU, torch.bfloat16)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_with_logits(sample: tuple[torch.Tensor, torch.Tensor]) -> None:
+    tried(sample, "scripted_logits", "logit")
+
+
 def test_one_sigmoid_is_enough(sample: tuple[torch.Tensor, torch.Tensor]) -> None:
     with pytest.raises(ValueError, match=r"seems to end with a sigmoid: take network\.output=probability"):
         tried(sample, "plain", "logit")

@@ -82,6 +82,70 @@ def test_chosen_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "training failed" in [text.get_text() for text in figures[0].legends[0].get_texts()]
 
 
+def test_epochs_are_whole_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a training of two; without validation the legend has none."""
+    figures = drawn(monkeypatch, training)
+    without = np.array([[1, 0.9, np.nan], [2, 0.5, np.nan]])
+    for epochs in (without, np.array([[1, 0.9, np.nan], [2, 0.5, 0.6]])):
+        training.draw_training(Path("t.png"), {"": {"STAPLE": [training.History(1, epochs)]}})
+    assert all(float(tick).is_integer() for tick in figures[0].axes[0].get_xticks())
+    said = [[text.get_text() for text in figure.legends[0].get_texts()] for figure in figures]
+    assert said == [
+        ["fold 1", "training", "chosen epoch"],
+        ["fold 1", "training", "validation", "chosen epoch"],
+    ]
+
+
+def test_differences_of_nothing_have_an_axis(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where methods predict the same, the axis is not one of rounding errors."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    for path in (run / "predictions" / "staple").iterdir():
+        shutil.copy(path, run / "predictions" / "soft-staple" / path.name)
+    monkeypatch.setattr(figures, "_draw_slices", lambda *_: None)
+    found = drawn(monkeypatch, cases)
+    tabulate(open_runs([run], Narrator(silent=True)), tmp_path / "out")
+    for ax in found[1].axes:
+        low, high = ax.get_xlim()
+        assert low <= -0.1 < 0.1 <= high
+
+
+def test_numbers_of_cases_are_above_the_dots(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a case has 100 %."""
+    (run,) = open_runs([finished], Narrator(silent=True))
+    entries = entries_of([score(run, run.options.evaluation)])
+    found = drawn(monkeypatch, cases)
+    cases.draw_cases(Path("c.png"), entries)
+    for ax in found[0].axes:
+        ax.figure.canvas.draw()
+        perfect = ax.transData.transform((0, 100))[1]
+        assert {text.get_text() for text in ax.texts} == {"n=9"}
+        assert all(text.get_window_extent().y0 > perfect + 4 for text in ax.texts)
+        assert max(ax.get_yticks()) == 100
+
+
+@pytest.mark.parametrize(("of", "title"), [(7, "outlines of 2 of 7 experts"), (0, "outlines of 2 experts")])
+def test_an_expert_is_missing(monkeypatch: pytest.MonkeyPatch, of: int, title: str) -> None:
+    found = drawn(monkeypatch, brain)
+    masks = [np.eye(9), np.ones((9, 9))]
+    brain.draw_experts(Path("e.png"), brain.View("A", np.ones((9, 9)), masks, (1.0, 1.0), (1, 3), of))
+    assert found[0].axes[1].get_title() == title
+
+
+def test_outlines_that_coincide_are_both_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lower one is the wider."""
+    found = drawn(monkeypatch, brain)
+    mask = np.zeros((9, 9))
+    mask[3:6, 3:6] = 1
+    view = brain.View("A", np.ones((9, 9)), [mask], (1.0, 1.0))
+    brain.draw_masks(Path("m.png"), view, {"STAPLE\nconsensus": mask}, {"STAPLE\nprediction": mask}, mask)
+    panel = next(ax for ax in found[0].axes if ax.get_title() == "STAPLE\nconsensus")
+    below, above = panel.collections
+    assert to_hex(below.get_edgecolor()[0]) == plots.TRUTH
+    assert below.get_linewidth()[0] >= 2 * above.get_linewidth()[0]
+
+
 def test_case_in_the_middle(finished: Path) -> None:
     (run,) = open_runs([finished], Narrator(silent=True))
     entries = entries_of([score(run, run.options.evaluation)])

@@ -104,7 +104,8 @@ def test_network_that_marks_nothing(
     assert DICE in soft.marked
     assert (True, "precision") in soft.marked
     (why,) = soft.failures
-    assert why.startswith("fold 2: the network marks nothing; its Dice and recall of 0 count, its precision")
+    said = "fold 2: the network marks nothing; its Dice and recall of 0 count, its precision"
+    assert why.text.startswith(said)
     whole, _ = make_tables([finished], tmp_path / "whole")
     assert soft.pooled[DICE] < whole[1].pooled[DICE] - 10
     assert soft.pooled[True, "precision"] == pytest.approx(whole[1].pooled[True, "precision"], abs=5)
@@ -118,7 +119,7 @@ def test_network_that_marks_nothing(
     tex = (out / "table1.tex").read_text()
     assert tex.count("$^\\dagger$") == 7
     assert tex.count(" & 9 / 3 / 1 \\\\\n") == 2
-    assert facts_of(rows, out)["failures"] == [f"Soft STAPLE, {why}"]
+    assert facts_of(rows, out)["failures"] == [f"Soft STAPLE, {why.text}"]
     distance = (True, "hd95_mm")  # to an empty mask it is infinite
     assert np.isfinite(soft.per_case[distance][0])
     assert soft.defined[distance] == 6
@@ -134,7 +135,7 @@ def test_training_that_failed(finished: Path, tmp_path: Path) -> None:
     rows, out = make_tables([run])
     soft = rows[1]
     assert soft.n == "6 / 2 / 1"
-    assert soft.failures == [
+    assert [note.text for note in soft.failures] == [
         "fold 3: training failed (the loss is nan, epoch 3); the fold's cases are left out of all means"
     ]
     assert soft.marked >= {DICE, (False, "recall")}
@@ -193,7 +194,7 @@ def test_failure_of_one_seed(seeds: Path, tmp_path: Path) -> None:
     fail(run / "seed_1", "soft-staple", 1)
     rows, _ = make_tables([run])
     assert rows[1].n == "9 / 5 / 2"
-    assert rows[1].failures[0].startswith("fold 1 of seed 1: training failed")
+    assert rows[1].failures[0].text.startswith("fold 1 of seed 1: training failed")
     assert rows[1].marked
 
 

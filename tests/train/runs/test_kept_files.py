@@ -187,6 +187,20 @@ def test_tables_of_changed_files(copy: Path, kind: str) -> None:
         make_tables([copy])
 
 
+@pytest.mark.parametrize("content", [None, '{"folds": [['])
+def test_tables_without_folds(copy: Path, content: str | None) -> None:
+    """The remedy is the one that works: run.json has the folds, too."""
+    from fastfuse.train.tables import make_tables
+
+    (copy / "folds.json").unlink()
+    if content:
+        (copy / "folds.json").write_text(content)
+    with pytest.raises(
+        FastfuseError, match=r"folds\.json: is missing or damaged; fastfuse experiment --resume"
+    ):
+        make_tables([copy])
+
+
 def test_figures_of_a_changed_consensus(copy: Path, tmp_path: Path) -> None:
     """Of whatever method: it is shown only as the run wrote it."""
     from fastfuse.train.figures import _draw_slices

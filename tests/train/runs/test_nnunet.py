@@ -141,6 +141,21 @@ def test_nothing_half(cohort: Path, tmp_path: Path) -> None:
         export(dataset, tmp_path / "raw")
 
 
+@pytest.mark.parametrize("wrong", ["no rater", "no image", "no file"])
+def test_all_cases_are_checked_before_one_is_fused(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    shutil.copytree(cohort, tmp_path / "c")
+    last = find_cases(tmp_path / "c")[-1]
+    path = last.images["T1"] if wrong == "no image" else last.masks[2]
+    path.write_bytes(b"no image") if wrong == "no file" else path.unlink()
+    cases, fused = find_cases(tmp_path / "c"), []
+    monkeypatch.setattr("fastfuse.train.nnunet.export._consensus", lambda *_: fused.append(1))
+    with pytest.raises(FastfuseError, match=f"{last.name}|{path.name}"):
+        export(Dataset(cases, [[case.name] for case in cases], "staple", make_options()), tmp_path / "raw")
+    assert not fused
+
+
 def test_without_a_rater(cohort: Path, tmp_path: Path) -> None:
     """A case that lacks one is refused, but for --force."""
     shutil.copytree(cohort, tmp_path / "c")

@@ -166,7 +166,7 @@ def test_the_cohort_is_checked_first(cohort: Path, tmp_path: Path) -> None:
     (problem,) = record_of(tmp_path / "r")["problems"]
     assert problem["what"] == "is 7 everywhere"
     assert notes_of(tmp_path / "r") == [
-        "Begun with --force, despite 1 problem of the cohort, which run.json lists."
+        "Begun with --force, despite 1 problem of the cohort: Patient_02 T2_preprocessed.nii.gz: is 7 everywhere."
     ]
     again = Told()
     run_experiment(tmp_path / "c", tmp_path / "r", small(), only_folds=[1], resume=True, narrator=again)

@@ -161,7 +161,15 @@ def test_bad_divisions(cohort: Path, tmp_path: Path, content: object, message: s
         (["train=Training"], "train is given alone: give --train and --test"),
         (["train=Training", "test=Training"], "train and test are both 'Training'"),
         (["train=Train", "test=Testing"], "train is 'Train': it must be 'Training' or 'Testing'"),
-        (["train=Training", "test=Testing"], "no case to test on"),
+        (
+            ["train=Training", "test=Testing"],
+            r"Testing: there is no such folder, so there is no case to test on; the cohort has Training \(9 cases\)",
+        ),
+        (
+            ["train=Testing", "test=Training"],
+            "Testing: there is no such folder, so there is no case to train on",
+        ),
+        (["split=Testing"], r"no case for split Testing, but the cohort has Training \(9 cases\)"),
         (["folds=1"], "folds is 1: at least 2 are needed, or --train and --test"),
     ],
 )

@@ -198,7 +198,7 @@ class LabelFusion:
         state = "converged" if self.converged else "not converged"
         return (
             f"LabelFusion({self.method}, {counted(len(self.raters), 'rater')}, {counted(len(self.labels), 'label')}, "
-            f"{counted(self.n_voxels, 'voxel')}, {self.n_iter} iterations, {state})\n"
+            f"{counted(self.n_voxels, 'voxel')}, {counted(self.n_iter, 'iteration')}, {state})\n"
             f"{shown_rates(self._labels(), self.sensitivity)}"
         )
 

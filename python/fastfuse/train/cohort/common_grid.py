@@ -61,14 +61,14 @@ class PlacedCase:
         None where the case's files lie on that grid, so that nothing was changed.
     remarks : list of str
         What the grid cuts off.
-    volumes : list of float
-        Of each rater who marks something: the mask's volume on this grid, in that on the case's own.
+    volumes : dict of int to float
+        Of each rater who marks something, by their number: the mask's volume on this grid, in that on the case's own.
     """
 
     loaded: LoadedCase
     own: OwnGrid | None
     remarks: list[str]
-    volumes: list[float]
+    volumes: dict[int, float]
 
 
 def load_for(case: Case, options: ExperimentOptions) -> LoadedCase:
@@ -89,7 +89,7 @@ def on_grid(loaded: LoadedCase, options: GridOptions) -> PlacedCase:
     like = loaded.like
     target = _target(loaded, options)
     if target is None or (target.data.shape == like.data.shape and shift_of(like.grid, target.grid) <= SAME):
-        return PlacedCase(loaded, None, [], [])
+        return PlacedCase(loaded, None, [], {})
     move = Move.between(like.data.shape, like.affine, target.data.shape, target.affine)
     brain = brain_of(loaded.brain, loaded.images["FLAIR"])
     remarks = [] if not options.file else _cut_off(loaded, brain, move, Path(options.file))
@@ -209,11 +209,11 @@ def _cut_off(loaded: LoadedCase, brain: NDArray[np.bool_], move: Move, file: Pat
     ]
 
 
-def _volumes(before: LoadedCase, after: LoadedCase) -> list[float]:
+def _volumes(before: LoadedCase, after: LoadedCase) -> dict[int, float]:
     """Return the volume of each rater's mask after, in that before; none for masks of nothing."""
     voxels = after.like.grid.voxel_mm3 / before.like.grid.voxel_mm3
-    return [
-        voxels * int(np.count_nonzero(now)) / marked
-        for mask, now in zip(before.masks, after.masks, strict=True)
+    return {
+        rater: voxels * int(np.count_nonzero(now)) / marked
+        for rater, mask, now in zip(before.case.raters, before.masks, after.masks, strict=True)
         if (marked := int(np.count_nonzero(mask)))
-    ]
+    }

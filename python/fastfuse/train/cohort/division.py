@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ...images.paths import needed_path, shown
 from ...images.sidecar import sidecar_bytes
 from ..options import ExperimentOptions, OptionsError
 from .folds import are_names, checked_folds, json_in, make_folds, read_folds
-from .msseg import Case, find_cases
+from .msseg import Case, find_cases, splits_in
 
 
 def divided(
@@ -26,7 +26,8 @@ def divided(
         train, test = (
             [case for case in cases if case.split == name] for name in (options.train, options.test)
         )
-        return divide(train, test, (options.train, options.test))
+        _check_parts(cohort, {options.train: train, options.test: test}, cases)
+        return divide(train, test)
     cases = find_cases(cohort, options.split)
     if folds_file is not None:
         return read_division(folds_file, cases)
@@ -77,14 +78,18 @@ def read_division(path: Path | str, cases: Sequence[Case]) -> tuple[list[Case], 
     return [case for case in cases if case.name in counts], [list(content["test"])]
 
 
-def divide(
-    train: Sequence[Case], test: Sequence[Case], names: tuple[str, str]
-) -> tuple[list[Case], list[list[str]]]:
+def divide(train: Sequence[Case], test: Sequence[Case]) -> tuple[list[Case], list[list[str]]]:
     """Return all cases and the one fold of those that are tested."""
     both = sorted([*train, *test], key=lambda case: (case.center, case.name))
-    tested = [case.name for case in both if case in test]
-    if not tested or len(tested) == len(both):
-        raise CohortError(
-            f"no case to {'test' if not tested else 'train'} on: splits are {' and '.join(names)}"
-        )
-    return both, [tested]
+    return both, [[case.name for case in both if case in test]]
+
+
+def _check_parts(cohort: Path, parts: Mapping[str, Sequence[Case]], cases: Sequence[Case]) -> None:
+    """Refuse a split without a case: tell which is empty, and which are there."""
+    for purpose, (split, found) in zip(("train", "test"), parts.items(), strict=True):
+        if not found:
+            lacks = "holds no case" if (cohort / split).is_dir() else "there is no such folder"
+            raise CohortError(
+                f"{shown(cohort / split)}: {lacks}, so there is no case to {purpose} on; {splits_in(cases)}; name two that "
+                "are there, or cross-validate without --train and --test"
+            )

@@ -71,7 +71,7 @@ def load_case(case: Case, *, fix_flips: bool = False, gaps: bool = False, thread
     GridError
         If a file is not on FLAIR's grid; it tells both names and the difference.
     """
-    _check_complete(case, gaps)
+    check_complete(case, gaps=gaps)
     return _loaded(case, fix_flips, threads)
 
 
@@ -103,7 +103,13 @@ def _loaded(case: Case, fix_flips: bool, threads: int) -> LoadedCase:
     )
 
 
-def _check_complete(case: Case, gaps: bool) -> None:
+def check_complete(case: Case, *, gaps: bool) -> None:
+    """Refuse a case that lacks an image or, without ``gaps``, a rater's number, or has fewer than two raters.
+
+    Raises
+    ------
+    CohortError
+    """
     if missing := case.missing_images if gaps else case.missing:
         forced = "" if case.missing_images else ", or go on without by --force"
         raise CohortError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...errors import CohortError
 from ...images.paths import needed_path, shown
+from ...report.numbers import plural
 from .layout import (
     INSIDE_A_CASE,
     MASK,
@@ -124,7 +125,7 @@ def find_cases(root: Path | str, split: str = "Training") -> list[Case]:
     cases = [_case(place, files) for place, files in search(root).items()]
     chosen = [case for case in cases if split in ("all", case.split)]
     if not chosen:
-        raise CohortError(_nothing_found(root, split, len(cases)))
+        raise CohortError(_nothing_found(root, split, cases))
     return sorted(_with_unique_names(chosen), key=lambda case: (case.center, case.name))
 
 
@@ -156,9 +157,16 @@ def find_case(folder: Path | str) -> Case:
     return case
 
 
-def _nothing_found(root: Path, split: str, others: int) -> str:
-    if others:
-        return f"{shown(root)}: no case for split {split}, but {others} of another; choose another split"
+def splits_in(cases: Sequence[Case]) -> str:
+    """Return in words which splits the cases belong to."""
+    counts = Counter(case.split for case in cases)
+    told = [f"{split} ({plural(count, 'case')})" for split, count in sorted(counts.items())]
+    return f"the cohort has {' and '.join(told)}"
+
+
+def _nothing_found(root: Path, split: str, cases: Sequence[Case]) -> str:
+    if cases:
+        return f"{shown(root)}: no case for split {split}, but {splits_in(cases)}; choose another split"
     above = folder_above(root)
     if above is not None:
         return f"{shown(root)}: is a case, or lies in one, and no cohort; give {shown(above)}"

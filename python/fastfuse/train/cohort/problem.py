@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import GridError, ImageError
 from ...images.paths import shown
+
+MOST_NAMED = 5  # kinds of problems, and places of one, in a caption
 
 
 class Problem(NamedTuple):
@@ -26,3 +29,22 @@ class Problem(NamedTuple):
             return cls(case, path.name, what if together else what.removeprefix(f"{path.name} "), remedy)
         reason = (what + found + remedy).removesuffix("; is it a complete image file?")
         return cls(case, path.name, reason, "copy it again from where it came")
+
+    @property
+    def place(self) -> str:
+        """The case, and the file in it."""
+        return " ".join(part for part in (self.case, self.file) if part)
+
+
+def named(problems: Sequence[Problem]) -> str:
+    """Return problems by name without their remedies, for the caption of a table; what several share stands once."""
+    kinds: dict[str, list[str]] = {}
+    for problem in problems:
+        kinds.setdefault(problem.what, []).append(problem.place)
+    told = [f"{_first(places)}: {what}" for what, places in kinds.items()]
+    return "; ".join([*told[:MOST_NAMED], *(["others, which run.json lists"] * (len(told) > MOST_NAMED))])
+
+
+def _first(places: Sequence[str]) -> str:
+    others = len(places) - MOST_NAMED
+    return ", ".join(places[:MOST_NAMED]) + (f" and {others} more" if others > 0 else "")

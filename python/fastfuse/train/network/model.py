@@ -21,13 +21,15 @@ from .unet import UNet
 
 FOREIGN = (Path(__file__).parents[2], Path(torch.__file__).parent)  # whose frames say nothing of the model
 NO_MEMORY = ("out of memory", "can't allocate memory")
+LEAST_VALUES = 8  # by which values in half precision, brought to float32 later, are told from a constant
 PUSHES, PUSH = 20, 0.1  # a bias alone then moves the output from 0 to 2
 
 
 def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
     """Return a U-Net, or the network that the option's "module:callable" makes from in_channels, width and depth.
 
-    With ``output="logit"`` a sigmoid in float32 follows that network; the names of its weights stay its own.
+    With ``output="logit"`` a sigmoid in float32 follows that network; the names of its weights stay its own, except in
+    TorchScript.
 
     Raises
     ------
@@ -39,6 +41,8 @@ def make_network(options: NetworkOptions, in_channels: int) -> nn.Module:
     if not options.model:
         return UNet(in_channels, options.width, options.depth, options.start, options.weights)
     network = _made(options, in_channels)
+    if options.output == "logit" and isinstance(network, torch.jit.ScriptModule):
+        return _Ended(network)  # TorchScript takes no hook
     if options.output == "logit":
         network.register_forward_hook(_sigmoid)
     return network
@@ -56,6 +60,18 @@ def _made(options: NetworkOptions, in_channels: int) -> nn.Module:
     if not any(weights.requires_grad for weights in network.parameters()):
         raise TypeError(f"model {options.model} has nothing to train")
     return network
+
+
+class _Ended(nn.Module):
+    """A network with a sigmoid behind it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, slices: Tensor) -> Any:
+        """Return probabilities."""
+        return _sigmoid(self, slices, self.network(slices))
 
 
 def _sigmoid(_: nn.Module, __: Any, output: Any) -> Any:
@@ -119,6 +135,7 @@ def check_network(
     with inside(options.model), computing_in(device, precision):
         predicted = network.train()(images)
     check_output(predicted, images)
+    _check_precision(options.model, predicted.detach(), precision)
     with inside(options.model):
         soft_dice_loss(predicted, target.to(device)).backward()  # type: ignore[no-untyped-call]
     _check_gradients(network, options.model)
@@ -148,6 +165,21 @@ def check_output(predicted: Any, slices: Tensor) -> None:
         raise ValueError(
             f"the network's output goes from {low:.3g} to {high:.3g}: probabilities are needed; "
             "network.output=logit puts a sigmoid behind it"
+        )
+
+
+def _check_precision(model: str, predicted: Tensor, precision: torch.dtype) -> None:
+    """Refuse probabilities that are computed in half precision: their sigmoid is none that could be made float32."""
+    if precision == torch.float32:
+        return
+    wide = predicted.float()
+    is_half = predicted.dtype != torch.float32
+    is_half |= bool((wide == wide.to(precision)).all()) and len(torch.unique(wide)) >= LEAST_VALUES
+    if is_half:
+        raise ValueError(
+            f"model {model}: its sigmoid is computed in {str(precision).removeprefix('torch.')}, where a sure prediction has "
+            "a gradient of 0, as one in place (sigmoid_) and one in TorchScript are: end with torch.sigmoid in Python, or "
+            "without a sigmoid and network.output=logit, or set training.precision=float32"
         )
 
 

@@ -24,7 +24,7 @@ from ...images.outputs import make_folder
 from ...images.paths import shown
 from ...images.sidecar import sidecar_bytes
 from ..cohort.layout import MODALITIES
-from ..cohort.loading import LoadedCase, load_case
+from ..cohort.loading import LoadedCase, check_complete, load_case
 from ..cohort.msseg import Case
 from ..files import write_all
 from ..options import ExperimentOptions
@@ -108,6 +108,7 @@ def export(dataset: Dataset, out: Path, say: Callable[[str], None] = lambda _: N
         raise OutputError(
             f"{shown(held[0])}: a data set of this number is there; choose another number (--dataset-id), or delete it"
         )
+    _check_cases(dataset, say)
     with _appearing(out / dataset.folder) as folder:
         for case in dataset.cases:
             say(f"{case.name}: reading and fusing")
@@ -117,6 +118,21 @@ def export(dataset: Dataset, out: Path, say: Callable[[str], None] = lambda _: N
             files[folder / SPLITS] = _splits(dataset)
         write_all(files)
     return out / dataset.folder
+
+
+def _check_cases(dataset: Dataset, say: Callable[[str], None]) -> None:
+    """Refuse what is missing or cannot be read in any case, before the first is fused."""
+    for case in dataset.cases:
+        check_complete(case, gaps=dataset.gaps)
+    for case in dataset.cases:
+        say(f"{case.name}: checking")
+        loaded = _loaded(dataset, case)
+        for modality in MODALITIES:
+            _image(loaded, modality)
+
+
+def _loaded(dataset: Dataset, case: Case) -> LoadedCase:
+    return load_case(case, fix_flips=dataset.options.fix_flips, gaps=dataset.gaps)
 
 
 @contextmanager
@@ -134,7 +150,7 @@ def _appearing(final: Path) -> Iterator[Path]:
 
 def _write_case(dataset: Dataset, case: Case, folder: Path) -> None:
     """Write a case's images, and its labels unless it is only tested, on FLAIR's grid."""
-    loaded = load_case(case, fix_flips=dataset.options.fix_flips, gaps=dataset.gaps)
+    loaded = _loaded(dataset, case)
     alone = case.name in dataset.tested_alone
     part = "Ts" if alone else "Tr"
     volumes = {

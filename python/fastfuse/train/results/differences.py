@@ -14,7 +14,7 @@ from .measures import FAMILIES, SHOWN, Key
 from .resampling import two_way_interval
 from .significance import holm, signed_rank
 
-ROUNDED = 9  # decimals of a case's difference, so that equal ones are tied
+ROUNDED = 9  # decimals of a difference, so that equal ones are tied, and rounding is none
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,20 @@ def _difference(entry: Entry, baseline: Entry, key: Key, family: str) -> Differe
     pairs = np.full((0, len(baseline.cases)), np.nan)
     if seeds:
         pairs = SHOWN[measure].scale * (entry.values(key, seeds) - baseline.values(key, seeds))
+        pairs = pairs.round(ROUNDED) + 0.0  # + 0: no -0
     defined = ~np.isnan(pairs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is nan
         by_case = np.nanmean(pairs, axis=0).round(ROUNDED)
-        mean = float(np.nanmean(pairs))
+        mean = round(float(np.nanmean(pairs)), ROUNDED)
+    low, high = two_way_interval(pairs)
     return Difference(
         entry.title,
         experts,
         measure,
         mean,
-        *two_way_interval(pairs),
+        round(low, ROUNDED),
+        round(high, ROUNDED),
         signed_rank(by_case),
         float("nan"),
         family,

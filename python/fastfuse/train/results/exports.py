@@ -18,6 +18,7 @@ from .table import Row
 from .texts import MARK, failures_of, pooled_text
 
 DIFFERENCE = ("mean", "low", "high", "p", "p_holm", "family", "cases", "seeds")
+NOTE_COLUMN = "p{0.9\\linewidth}"  # of LaTeX: long notes are broken
 SCORE = ("method", "fold", "case", "center", "reference")
 
 
@@ -93,13 +94,14 @@ def calibration_csv(entries: Sequence[Entry]) -> bytes:
     return csv_of(("title", "seed", "case", "brier", "ece"), lines)
 
 
-def facts_of(rows: Sequence[Row], out: Path) -> dict[str, Any]:
-    """Return the tables as plain data, for JSON."""
+def facts_of(rows: Sequence[Row], out: Path, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the tables as plain data, for JSON, with ``notes`` of how the runs came about."""
     return {
         "folder": recorded(out),
         "table": [_plain(_line(row, key)) for row in rows for key in (*TABLE_1, *FURTHER)],
         "differences": [_plain(_difference(one)) for row in rows for one in row.differences],
         "failures": failures_of(rows),
+        "notes": list(notes),
     }
 
 
@@ -123,7 +125,7 @@ def latex(rows: Sequence[Row], about: Sequence[str]) -> str:
     body = "".join(f"{_tex_line(row)} \\\\\n" for row in rows)
     notes = "".join(f"% {tex(line)}\n" for line in about)
     marks = "".join(
-        f"\\multicolumn{{8}}{{l}}{{\\footnotesize {tex(MARK)} {tex(line)}}} \\\\\n"
+        f"\\multicolumn{{8}}{{{NOTE_COLUMN}}}{{\\footnotesize {tex(MARK)} {tex(line)}}} \\\\\n"
         for line in failures_of(rows)
     )
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .scores import Score
@@ -29,15 +29,94 @@ class Failure:
         """Whether there are no predictions, rather than empty ones."""
         return bool(self.reason)
 
-    def text(self, seed: int | None = None) -> str:
-        """Return what happened, and what it does to the means."""
-        where = f"fold {self.fold}" if seed is None else f"fold {self.fold} of seed {seed}"
+    def text(self, *, several: bool = False) -> str:
+        """Return what happened, to one network or to several alike, and what it does to the means."""
         if self.broke_off:
-            return f"{where}: training failed ({self.reason}); the fold's cases are left out of all means"
+            cases = "the folds' cases are" if several else "the fold's cases are"
+            return f"training failed ({self.reason}); {cases} left out of all means"
+        networks, their = ("the networks mark", "their") if several else ("the network marks", "its")
         return (
-            f"{where}: the network marks nothing; its Dice and recall of 0 count, "
-            "its precision is undefined and left out of the mean"
+            f"{networks} nothing; {their} Dice and recall of 0 count, {their} precision is undefined and left out of the "
+            "mean"
         )
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a table says of a row, for one reason.
+
+    Attributes
+    ----------
+    where : str
+        Folds and seeds, or a measure.
+    what : str
+        The reason, as of one network.
+    of_several : str
+        The same, as of several networks.
+    several : bool
+        Whether ``where`` names several.
+    """
+
+    where: str
+    what: str
+    of_several: str = ""
+    several: bool = False
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return f"{self.where}: {self.of_several if self.several else self.what}"
+
+
+def noted(failures: Sequence[tuple[int, Failure]], *, seeds: bool) -> list[Note]:
+    """Return a row's failures, each with its seed: one note for each reason, which names all folds, and with ``seeds`` these."""
+    alike: dict[str, list[tuple[int, Failure]]] = {}
+    for seed, failure in failures:
+        alike.setdefault(failure.reason, []).append((seed, failure))
+    return [
+        Note(
+            _where([(seed, failure.fold) for seed, failure in found], seeds=seeds),
+            found[0][1].text(),
+            found[0][1].text(several=True),
+            len(found) > 1,
+        )
+        for found in alike.values()
+    ]
+
+
+def _where(places: Sequence[tuple[int, int]], *, seeds: bool) -> str:
+    """Return folds in words, with their seeds."""
+    by_seed: dict[int, list[int]] = {}
+    for seed, fold in places:
+        by_seed.setdefault(seed, []).append(fold)
+    told = []
+    for seed, folds in by_seed.items():
+        named = f"fold{'s' * (len(folds) > 1)} {', '.join(map(str, sorted(folds)))}"
+        told.append(f"{named} of seed {seed}" if seeds else named)
+    return ", ".join(told)
+
+
+def together(notes: Mapping[str, Sequence[Note]]) -> list[str]:
+    """Return the notes of all rows, by their titles, as lines: one for each reason."""
+    reasons: dict[str, list[tuple[str, Note]]] = {}
+    for title, of_row in notes.items():
+        for note in of_row:
+            reasons.setdefault(note.what, []).append((title, note))
+    lines = []
+    for what, found in reasons.items():
+        places: dict[str, list[str]] = {}
+        for title, note in found:
+            places.setdefault(note.where, []).append(title)
+        several = len(found) > 1 or found[0][1].several
+        said = found[0][1].of_several if several and found[0][1].of_several else what
+        where = "; ".join(f"{listed(titles)}, {place}" for place, titles in places.items())
+        lines.append(f"{where}: {said}")
+    return lines
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as words: A, B and C."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def empty_networks(scores: Sequence[Score]) -> list[Failure]:

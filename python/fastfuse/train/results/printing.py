@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,8 +19,8 @@ HALVES = tuple([key for key in TABLE_1 if key[0] == experts] for experts in AGAI
 """Columns of tables below each other, where one of all is too wide."""
 
 
-def print_table(rows: Sequence[Row], out: Path) -> None:
-    """Print Table 1, our values above the paper's, differences to STAPLE, what failed, and the folder of the results."""
+def print_table(rows: Sequence[Row], out: Path, notes: Sequence[str] = ()) -> None:
+    """Print Table 1, our values above the paper's, differences to STAPLE, what failed, ``notes``, and the results' folder."""
     console = output()
     if not rows:
         print_below(console, [f"wrote what is ready below {printable(out)}"])
@@ -29,9 +30,13 @@ def print_table(rows: Sequence[Row], out: Path) -> None:
     )
     for line in failures_of(rows):
         print_below(console, [f"{MARK} {printable(line)}"])
+    print_below(console, [f"note: {printable(note)}" for note in notes])
     print_below(console, ["paper: one run on MSSEG-2016, other images than these", ""])
     if any(row.differences for row in rows):
-        _print_first_that_fits(lambda keys: _differences(rows, keys))
+        _print_first_that_fits(
+            lambda keys: _differences(rows, keys, "{} to {}"),
+            lambda keys: _differences(rows, keys, "from {}\nto {}"),
+        )
     print_below(console, [f"wrote table1.md, metrics.csv, figures and all else below {printable(out)}"])
 
 
@@ -59,11 +64,11 @@ def _values(rows: Sequence[Row], keys: Sequence[Key], *, n: bool) -> Table:
     return Table(fitting(f"Table 1, in percent: {_against(keys)}{told}"), columns, table)
 
 
-def _differences(rows: Sequence[Row], keys: Sequence[Key]) -> Table:
-    """Return the differences in some of Table 1's measures, with their intervals."""
+def _differences(rows: Sequence[Row], keys: Sequence[Key], interval: str) -> Table:
+    """Return the differences in some of Table 1's measures, with their intervals in these words."""
     found = {(row.title, one.experts, one.measure): one for row in rows for one in row.differences}
     lines = [
-        TableRow([row.title, *(_cell(found[(row.title, *key)]) for key in keys)])
+        TableRow([row.title, *(_cell(found[(row.title, *key)], interval) for key in keys)])
         for row in rows
         if row.differences
     ]
@@ -93,9 +98,11 @@ def _columns(first: str, keys: Sequence[Key]) -> list[Column]:
     return [Column(first, right=False), *map(Column, titles)]
 
 
-def _cell(one: Difference) -> str:
-    """Return a difference and its interval on a second line."""
+def _cell(one: Difference, interval: str) -> str:
+    """Return a difference and its interval, if there is one, on lines below."""
     shown = SHOWN[one.measure]
     star = "*" if one.p_holm < 0.05 else ""
-    ends = [shown.text(end, "+") for end in (one.low, one.high)]
-    return f"{shown.text(one.mean, '+')}{star}\n{' '.join(ends)}"
+    value = f"{shown.text(one.mean, '+')}{star}"
+    if math.isnan(one.low):
+        return value
+    return f"{value}\n{interval.format(*(shown.text(end, '+') for end in (one.low, one.high)))}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from .differences import Difference, differences_of
 from .entries import TITLES, Entry, known_failures
+from .failures import Note, noted
 from .measures import FURTHER, SHOWN, TABLE_1, Key
 from .resampling import two_way_interval
 from .scores import paper_measures
@@ -43,7 +44,7 @@ class Row:
         Values of which folds are missing, or to which a failed network contributes.
     cases, networks, seeds : int
         Numbers of cases with a prediction, of networks that made them, and of seeds.
-    failures : list of str
+    failures : list of Note
         What failed, and what was left out of which mean.
     differences : list of Difference
         To STAPLE; empty for STAPLE itself, and in tables without it.
@@ -59,7 +60,7 @@ class Row:
     cases: int
     networks: int
     seeds: int
-    failures: list[str]
+    failures: list[Note]
     differences: list[Difference]
 
     @property
@@ -84,9 +85,7 @@ def rows_of(entries: Sequence[Entry]) -> list[Row]:
 def _row(entry: Entry, differences: list[Difference]) -> Row:
     pooled, missing = _pooled(entry)
     failed = known_failures(entry)
-    several = len(entry.by_seed) > 1
-    notes = [failure.text(seed if several else None) for seed, failure in failed]
-    notes += _undefined(entry, missing)
+    notes = [*noted(failed, seeds=len(entry.by_seed) > 1), *_undefined(entry, missing)]
     per_case, defined = _per_case(entry)
     networks = {(seed, score.fold) for seed, run in entry.by_seed.items() for score in run.scores}
     everything = {*TABLE_1, *FURTHER}
@@ -119,13 +118,15 @@ def _pooled(entry: Entry) -> tuple[dict[Key, list[float]], dict[Key, list[str]]]
     return found, missing
 
 
-def _undefined(entry: Entry, missing: dict[Key, list[str]]) -> list[str]:
+def _undefined(entry: Entry, missing: dict[Key, list[str]]) -> list[Note]:
     """Return what is left out where no network failed, as the recall of folds without any lesion."""
     if known_failures(entry):
         return []
     return [
-        f"{SHOWN[measure].name} against {'the experts' if experts else 'STAPLE'}: "
-        f"undefined in some folds, mean of {', '.join(folds)}"
+        Note(
+            f"{SHOWN[measure].name} against {'the experts' if experts else 'STAPLE'}",
+            f"undefined in some folds, mean of {', '.join(folds)}",
+        )
         for (experts, measure), folds in missing.items()
         if folds
     ]

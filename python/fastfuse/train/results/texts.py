@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from .differences import Difference
 from .entries import BASELINE
+from .failures import together
 from .measures import FAMILIES, FURTHER, SHOWN, TABLE_1, Key, heading
 from .sheets import markdown_of
 from .table import Row
@@ -33,10 +34,8 @@ ABOUT_DIFFERENCES = (
     "signed-rank test over the cases{means}, two-sided, corrected by Holm for the {tests} tests of this table.{given}"
 )
 GIVEN = " p takes the seeds as they are; the interval is also over others."
-ONE_SEED = (
-    "One seed: intervals and p tell how cases differ, not what another training would give. Cases of a fold share a "
-    "network, so both are too sure of themselves. Run several seeds."
-)
+ONE_SEED = "One seed: intervals and p tell how cases differ, not what another training would give.{shared} Run several seeds."
+SHARED = " Cases of a fold share a network, so both are too sure of themselves."
 
 
 def markdown(rows: Sequence[Row], about: Sequence[str]) -> str:
@@ -75,13 +74,13 @@ def pooled_text(row: Row, key: Key) -> str:
 
 
 def notes_of(rows: Sequence[Row]) -> str:
-    """Return what the mark stands for, a line for each failure."""
+    """Return what the mark stands for, a line for each reason."""
     return "".join(f"- {MARK} {line}\n" for line in failures_of(rows))
 
 
 def failures_of(rows: Sequence[Row]) -> list[str]:
-    """Return what failed or is missing, with the row's title."""
-    return [f"{row.title}, {note}" for row in rows for note in row.failures]
+    """Return what failed or is missing, with the rows' titles: a line for each reason."""
+    return together({row.title: row.failures for row in rows})
 
 
 def _per_case(rows: Sequence[Row], keys: Sequence[Key]) -> str:
@@ -117,7 +116,8 @@ def _differences(rows: Sequence[Row], seeds: int, draws: str) -> str:
         parts += [f"{family[0].upper()}{family[1:]}. {about}{_least(members, tests)}"]
         parts += [markdown_of(["", *map(heading, keys)], lines).strip()]
     if seeds == 1:
-        parts.insert(1, ONE_SEED)
+        shared = any(row.cases > row.networks for row in rows)  # of a fold with several test cases
+        parts.insert(1, ONE_SEED.format(shared=SHARED * shared))
     return "\n\n".join(parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..cohort.loading import LoadedCase, load_case
 from ..cohort.msseg import Case
 from ..options import METHODS, ExperimentOptions, GridOptions
 from .consensus import consensus_of
+from .kept_volumes import loss_of, ratios_of
 from .slices import Frame, Slices, common_size, normalised
 
 
@@ -47,6 +48,8 @@ class Prepared:
     own : OwnGrid or None
         The grid of the case's files, where it is another.
     binary : frozenset of str
+    volumes : dict of int to float
+        Of each rater's mask: its volume in that on the case's own grid, where that is another.
     """
 
     case: Case
@@ -59,6 +62,7 @@ class Prepared:
     like: Image
     own: OwnGrid | None = None
     binary: frozenset[str] = frozenset()
+    volumes: dict[int, float] = field(default_factory=dict)
 
     def slices(self, method: str, device: torch.device) -> Slices:
         """Return images and one method's target on a device."""
@@ -120,18 +124,16 @@ def prepare(
     say, tell : callable
         Called with each step, and with each warning.
     """
-    prepared, volumes = [], []
+    prepared = []
     for case, key in zip(cases, keys, strict=True):
         say(f"{case.name}: reading")
         loaded = load_case(case, fix_flips=options.fix_flips, gaps=True)
         check_images(loaded)
         placed = on_grid(loaded, options.grid)
-        volumes += placed.volumes
         key = key_on(key, options.grid)
         prepared.append(_prepare_case(placed, key, options, folder / case.name, say, tell))
-    if volumes:
-        low, high = min(volumes), max(volumes)
-        tell(f"on one grid the raters' masks have {low:.2f} to {high:.2f} times their own volume")
+    if ratios := ratios_of({one.case.name: one.volumes for one in prepared}):
+        tell(loss_of(ratios, len(cases)))
     size = common_size([one.frame for one in prepared], 2**options.network.depth)
     return {one.case.name: one.widened(size) for one in prepared}
 
@@ -184,6 +186,7 @@ def prepare_images(placed: PlacedCase) -> Prepared:
         (sides[0], sides[1]),
         replace(loaded.like, data=np.empty(0)),
         placed.own,
+        volumes=placed.volumes,
     )
 
 

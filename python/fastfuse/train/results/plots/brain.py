@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ from ....report.plots import (
 
 Slice = NDArray[Any]
 THICKEST, THINNEST = 3.0, 1.0  # outlines lie on each other: the first are the thickest
+LETTERS = 11  # of a figure's title, an inch
+BELOW, ABOVE = 2.6, 0.9  # where two coincide, both are seen
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class View:
     pixel_mm : tuple of float
     raters : sequence of int
         The experts' numbers; from 1 on if none are given.
+    of : int
+        Number of all experts of the cohort; 0: as many as this slice has.
     """
 
     title: str
@@ -54,6 +59,7 @@ class View:
     masks: list[Slice]
     pixel_mm: tuple[float, float]
     raters: Sequence[int] = ()
+    of: int = 0
 
     @property
     def votes(self) -> Slice:
@@ -78,7 +84,8 @@ def draw_experts(path: Path, view: View) -> None:
     figure.suptitle(view.title, color="white", fontsize=11)
     whole, zoomed, names, voted = figure.subplots(1, 4, width_ratios=(1, 1, 0.28, 1))
     _whole(whole, view)
-    _part(zoomed, view, f"outlines of {count} experts")
+    lacking = f" of {view.of}" if view.of > count else ""
+    _part(zoomed, view, f"outlines of {count}{lacking} experts")
     scale_bar(zoomed, view.flair[window].shape, view.pixel_mm)
     hues = cycle(count)
     widths = np.linspace(THICKEST, THINNEST, count)
@@ -110,8 +117,10 @@ def draw_masks(
     """
     window = view.window
     columns = max(len(consensus), len(predicted)) + 1
-    figure = Figure(figsize=(2.6 * columns + 0.7, 6.2), facecolor="black", layout="constrained")
-    figure.suptitle(view.title, color="white", fontsize=11)
+    width = 2.6 * columns + 0.7
+    figure = Figure(figsize=(width, 6.2), facecolor="black", layout="constrained")
+    title = textwrap.fill(view.title, int(width * LETTERS))
+    figure.suptitle(title, color="white", fontsize=11)
     axes = figure.subplots(2, columns, squeeze=False)
     _whole(axes[0, 0], view)
     _part(axes[1, 0], view, "FLAIR, enlarged")
@@ -122,11 +131,11 @@ def draw_masks(
         for ax, (title, probability) in zip(row, found.items(), strict=False):
             _part(ax, view, title)
             shown = overlay(ax, probability[window])
-            outline(ax, majority[window], TRUTH, 0.9)
-            outline(ax, probability[window] >= 0.5, RATER, 0.9)
+            outline(ax, majority[window], TRUTH, BELOW)
+            outline(ax, probability[window] >= 0.5, RATER, ABOVE)
     lines = [
-        Line2D([], [], color=RATER, label="probability ≥ 0.5"),
-        Line2D([], [], color=TRUTH, label="half of the experts"),
+        Line2D([], [], color=RATER, lw=ABOVE, label="probability ≥ 0.5"),
+        Line2D([], [], color=TRUTH, lw=BELOW, label="half of the experts"),
     ]
     legend(axes[1, 0], lines, "upper center")
     bar = figure.colorbar(shown, ax=axes, fraction=0.02, pad=0.01)

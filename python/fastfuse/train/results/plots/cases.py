@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
 from ....report.plots import save
@@ -20,6 +21,9 @@ from ..scores import MEASURES
 from ..table import Row
 from ..texts import p_text
 from .palette import FAILED, hue, plain, short
+
+ROOM = 0.12  # of the panels' height, above 100 %, for the number of cases
+LEAST_POINTS = 0.1  # half of the narrowest axis of differences: what is less is none
 
 NAMES = {"dice": "Dice", "precision": "precision", "recall": "recall"}
 
@@ -38,7 +42,9 @@ def draw_cases(path: Path, entries: Sequence[Entry]) -> None:
     for ax in axes[1]:
         ax.set_xticks(range(len(entries)), [short(entry) for entry in entries], fontsize="small")
     lowest = min(float(ax.dataLim.y0) for ax in axes.ravel())
-    axes[0, 0].set_ylim(10 * np.floor(max(lowest, 0) / 10) - 4, 106)
+    bottom = 10 * np.floor(max(lowest, 0) / 10) - 4
+    axes[0, 0].set_ylim(bottom, 100 + ROOM / (1 - ROOM) * (100 - bottom))
+    axes[0, 0].yaxis.set_major_locator(FixedLocator([tick for tick in _tens(bottom) if tick >= bottom]))
     plain(axes.ravel(), "y")
     seeds = max(len(entry.by_seed) for entry in entries)
     lines = [
@@ -50,6 +56,11 @@ def draw_cases(path: Path, entries: Sequence[Entry]) -> None:
     title = f"mean over {seeds} seeds" if seeds > 1 else None
     figure.legend(handles=drawn, loc="outside lower center", ncols=3, frameon=False, title=title)
     save(figure, path)
+
+
+def _tens(bottom: float) -> range:
+    """Return ticks up to 100."""
+    return range(0, 101, 20 if bottom < 50 else 10)
 
 
 def _cases(ax: Any, entries: Sequence[Entry], key: Key) -> None:
@@ -65,9 +76,9 @@ def _cases(ax: Any, entries: Sequence[Entry], key: Key) -> None:
         if not np.isnan(row).all():
             ax.hlines(np.nanmean(row), at - 0.28, at + 0.28, color="black", lw=2, zorder=4)
         count = int((~np.isnan(row)).sum())
-        ax.text(
-            at, 102, f"n={count}", ha="center", fontsize=7, color="black" if count == len(row) else FAILED
-        )
+        colour = "black" if count == len(row) else FAILED
+        above = ax.get_xaxis_transform()  # above all dots, those at 100 % too
+        ax.text(at, 0.99, f"n={count}", ha="center", va="top", fontsize=7, color=colour, transform=above)
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -100,6 +111,9 @@ def draw_differences(path: Path, rows: Sequence[Row]) -> None:
             _difference(ax, at, one, colours[row.title])
         ax.axvline(0, color="black", lw=0.8)
         ax.set_title(f"{SHOWN[measure].name} against {AGAINST[experts]}", loc="left", fontsize="medium")
+    for ax in axes[0]:
+        low, high = ax.get_xlim()
+        ax.set_xlim(min(low, -LEAST_POINTS), max(high, LEAST_POINTS))
     axes[0, 0].set_yticks(range(len(shown)), [row.title for row in shown])
     axes[0, 0].set_ylim(len(shown) - 0.4, -0.7)
     for ax in axes[1]:

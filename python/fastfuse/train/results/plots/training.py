@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ....report.plots import save
@@ -23,6 +24,11 @@ class History:
     fold: int
     epochs: NDArray[np.float64]
     failure: str = ""
+
+    @property
+    def validated(self) -> bool:
+        """Whether any epoch has a validation loss."""
+        return not bool(np.isnan(self.epochs[:, 2]).all())
 
     @property
     def chosen(self) -> tuple[float, float] | None:
@@ -55,12 +61,16 @@ def draw_training(path: Path, runs: Mapping[str, Curves]) -> None:
         ax.set_title(title, loc="left", fontsize="medium")
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     plain(axes.ravel(), "y")
     folds = sorted(
         {one.fold for curves in runs.values() for histories in curves.values() for one in histories}
     )
-    failed = any(one.failure for curves in runs.values() for found in curves.values() for one in found)
-    figure.legend(handles=_legend(folds, failed), loc="outside right center", frameon=False, fontsize="small")
+    drawn = [one for curves in runs.values() for found in curves.values() for one in found]
+    validated = any(one.validated for one in drawn)
+    failed = any(one.failure for one in drawn)
+    handles = _legend(folds, validated=validated, failed=failed)
+    figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize="small")
     save(figure, path)
 
 
@@ -78,17 +88,16 @@ def _curve(ax: Any, history: History) -> None:
         ax.plot(*history.chosen, color=colour, marker=mark, ms=6.5, mec="black", mew=1, zorder=4, ls="")
 
 
-def _legend(folds: Sequence[int], failed: bool) -> list[Line2D]:
+def _legend(folds: Sequence[int], *, validated: bool, failed: bool) -> list[Line2D]:
     lines = [
         Line2D([], [], color=hue(fold - 1), marker=shape(fold - 1), ms=4, label=f"fold {fold}")
         for fold in folds
     ]
     grey: dict[str, Any] = {"color": "#555555"}
-    lines += [
-        Line2D([], [], lw=1.0, label="training", **grey),
-        Line2D([], [], ls=":", marker="o", ms=3, label="validation", **grey),
-        Line2D([], [], ls="", marker="o", ms=6.5, mec="black", label="chosen epoch", **grey),
-    ]
+    lines.append(Line2D([], [], lw=1.0, label="training", **grey))
+    if validated:
+        lines.append(Line2D([], [], ls=":", marker="o", ms=3, label="validation", **grey))
+    lines.append(Line2D([], [], ls="", marker="o", ms=6.5, mec="black", label="chosen epoch", **grey))
     if failed:
         lines.append(Line2D([], [], ls="", marker="X", ms=9, color=FAILED, label="training failed"))
     return lines
