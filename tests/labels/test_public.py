@@ -65,14 +65,11 @@ def test_two_labels_give_the_bits_of_masks(options: dict[str, Any]) -> None:
 
 NOT_FOR_MAPS: dict[str, Any] = {
     "mrf": 0.2,
-    "intervals": "bootstrap",
     "select_label": 2,
     "binarize": True,
     "threshold": 1.0,
     "scale": 255,
     "device": "cuda",
-    "replicates": 10,
-    "seed": 3,
 }
 
 

@@ -149,11 +149,11 @@ class Estimate:
             threshold=threshold,
             scale=scale,
         )
-        fusion, remarks = self.applied(votes, here)
+        fusion, remarks = consensus_of(self, votes, here)
         warn(remarks)
         return in_kind_of(votes.raters, fusion)
 
-    def applied(self, votes: Votes, here: Options) -> tuple[Fusion, list[str]]:
+    def _applied(self, votes: Votes, here: Options) -> tuple[Fusion, list[str]]:
         """Return the consensus of listed votes, and what makes it doubtful; ``here``: options of these votes."""
         check_count(votes, self.names)
         asked = {name: getattr(here, name) for name in OF_VOTES}
@@ -220,6 +220,11 @@ class Estimate:
         if len(self.names) > MOST_SHOWN:
             lines.append(f"  and {len(self.names) - MOST_SHOWN} more")
         return "\n".join(lines)
+
+
+def consensus_of(rates: Estimate, votes: Votes, here: Options) -> tuple[Fusion, list[str]]:
+    """Return the consensus of listed votes, and what makes it doubtful; ``here``: options of these votes."""
+    return rates._applied(votes, here)
 
 
 def check_count(votes: Votes, names: Sequence[str]) -> None:

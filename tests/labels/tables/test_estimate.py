@@ -83,6 +83,7 @@ def test_majority(weights: Any) -> None:
     assert (rates.n_iter, rates.log_likelihood.size) == (0, 0)
 
 
+@pytest.mark.filterwarnings("ignore:rater 2 has no vote")
 @pytest.mark.parametrize("method", ["staple", "majority"])
 def test_two_labels_have_the_bits_of_masks(method: Any) -> None:
     maps = with_gaps(maps_of(values=np.array([2, 7])))

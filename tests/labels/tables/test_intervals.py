@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -41,11 +44,12 @@ def test_replicates_are_fits_of_drawn_voxels(options: dict[str, Any]) -> None:
     if not options:
         asked["performance_prior"] = (10.0, 0.9)
     table = tabulate(maps, labels="all", missing="nan")
+    held = table.counts > 0
     found = fastfuse.staple(maps, **BOOTSTRAP, replicates=20, seed=3, **asked).intervals
     rng, rates = np.random.default_rng(3), []
     for _ in range(20):
-        drawn = rng.multinomial(table.voxels, table.counts / table.voxels)
-        sample = list(np.repeat(table.patterns, drawn, axis=0).T)
+        drawn = rng.multinomial(table.voxels, table.counts[held] / table.voxels)
+        sample = list(np.repeat(table.patterns[held], drawn, axis=0).T)
         rates.append(fastfuse.staple(sample, labels="all", **asked).sensitivity)
     assert found is not None
     near = 1e-3 if not options else 0.1  # without a prior, EM may end at another maximum
@@ -125,6 +129,22 @@ def test_what_has_no_intervals_is_refused_by_name() -> None:
     prior = np.full((4, *SHAPE), 0.25)
     with pytest.raises(ValueError, match=r"intervals is 'bootstrap': .*map of priors"):
         fastfuse.staple(maps, **BOOTSTRAP, prior=prior)
+
+
+def test_files_say_them(tmp_path: Path) -> None:
+    paths = []
+    for i, one in enumerate(maps_of()):
+        paths.append(tmp_path / f"rater{i}.nii.gz")
+        nib.save(nib.Nifti1Image(one.astype(np.int16), np.eye(4)), paths[-1])
+    fusion = fastfuse.fuse_files(paths, tmp_path / "out.nii.gz", **BOOTSTRAP, replicates=5)
+    said = json.loads((tmp_path / "out.json").read_text())
+    assert isinstance(fusion, fastfuse.LabelFusion)
+    assert fusion.intervals is not None
+    assert said["options"]["intervals"] == "bootstrap"
+    assert (said["options"]["replicates"], said["options"]["seed"]) == (5, 0)
+    rates = said["raters"][1]["labels"][2]
+    assert rates["sensitivity_95"] == pytest.approx(fusion.intervals.sensitivity[1, 2].tolist(), abs=1e-6)
+    assert rates["sensitivity_error"] > 0
 
 
 SLOW = """

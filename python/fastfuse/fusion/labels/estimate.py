@@ -18,7 +18,7 @@ from ..backends import labels as core
 from ..backends.labels import CoreLabelEstimate, CoreLabelTable, TupleConsensus
 from ..case import Case
 from ..declared import documented
-from ..estimate import Estimate, check_count, estimated
+from ..estimate import Estimate, check_count, consensus_of, estimated
 from ..options import Missing, Options
 from ..vote_table import VoteTable
 from ..votes import ENTRIES, Votes
@@ -221,7 +221,7 @@ class LabelEstimate:
         """Return the consensus of two labels as masks of the larger one."""
         votes = replace(mask_votes(case, labels, options.missing), names=self.names)
         here = Options(missing=options.missing, threads=options.threads)
-        fusion, remarks = masks.applied(votes, here)
+        fusion, remarks = consensus_of(masks, votes, here)
         readers = Readers(self.names, list(case.given.places))
         made = labels_of_masks(fusion, case, labels, readers.for_all(table.volume, 0.0))
         return replace(made, raters=self.names), [*case.remarks, *remarks]
