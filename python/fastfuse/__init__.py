@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from .fusion.estimate import Estimate, estimate
     from .fusion.intervals import Intervals
     from .fusion.labels.result import LabelFusion
+    from .fusion.methods.by_name import fuse
     from .fusion.methods.dilated import dilated_staple
     from .fusion.methods.majority import majority_vote
     from .fusion.methods.simplified import simplified_soft_staple
     from .fusion.methods.soft_staple import soft_staple
-    from .fusion.methods.staple import fuse, staple
+    from .fusion.methods.staple import staple
     from .fusion.result import Fusion
     from .fusion.smoothing import smoothed_vote
     from .fusion.tabulate import tabulate
@@ -88,11 +89,12 @@ _HOME = {
     "fusion.estimate": ("Estimate", "estimate"),
     "fusion.intervals": ("Intervals",),
     "fusion.labels.result": ("LabelFusion",),
+    "fusion.methods.by_name": ("fuse",),
     "fusion.methods.dilated": ("dilated_staple",),
     "fusion.methods.majority": ("majority_vote",),
     "fusion.methods.simplified": ("simplified_soft_staple",),
     "fusion.methods.soft_staple": ("soft_staple",),
-    "fusion.methods.staple": ("fuse", "staple"),
+    "fusion.methods.staple": ("staple",),
     "fusion.result": ("Fusion",),
     "fusion.smoothing": ("smoothed_vote",),
     "fusion.tabulate": ("tabulate",),
