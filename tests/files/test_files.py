@@ -216,7 +216,7 @@ def test_small_priors_are_not_rounded(tmp_path: Path, paths: list[Path], masks: 
 
 
 def test_one_file_twice(tmp_path: Path, paths: list[Path]) -> None:
-    with pytest.warns(fastfuse.FusionWarning, match=r"rater1\.nii\.gz, given two times, is one file"):
+    with pytest.warns(fastfuse.FusionWarning, match=r"rater1\.nii\.gz, given twice, is one file"):
         fastfuse.fuse_files([paths[0], paths[1], tmp_path / "." / "rater1.nii.gz"], tmp_path / "c.nii.gz")
 
 

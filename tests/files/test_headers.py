@@ -151,7 +151,7 @@ def test_voxels_of_a_microscope(tmp_path: Path, masks: np.ndarray) -> None:
         save(tmp_path / f"r{i}.nii", mask, np.diag([9e-5, 9e-5, 9e-5, 1])) for i, mask in enumerate(masks)
     ]
     with pytest.warns(
-        fastfuse.FusionWarning, match="gives no unit, and voxels of 9e-05 x .* are taken in mm"
+        fastfuse.FusionWarning, match="their headers give no unit, and voxels of 9e-05 x .* are taken in mm"
     ):
         fastfuse.fuse_files(paths, tmp_path / "c.nii")
 

@@ -13,7 +13,7 @@ from .test_directions import PACKAGE, imported, place, python_files
 TRAIN = [
     ("options", "files"),
     ("cohort",),
-    ("targets",),
+    ("targets", "table_files"),
     ("network",),
     ("results",),
     ("narrator", "provenance", "place"),

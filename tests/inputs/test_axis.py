@@ -103,7 +103,7 @@ def test_shapes_that_fit_the_other_way_round_are_refused(
     ("shape", "said"),
     [
         ((20, 6), "20 raters of 6 voxels"),
-        ((24, 30, 12), "looks like 12 raters on the last axis.*one image[?] give a list of images"),
+        ((24, 30, 12), "may be one image: give a list of arrays, one per rater; or axis=-1"),
         ((40, 50, 60), "may be one image"),
         ((12, 40, 21), "may be one image"),
         ((16, 32, 32, 1), "may be one image"),

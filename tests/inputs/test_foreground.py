@@ -223,7 +223,7 @@ def test_nothing_is_told_with_the_values_that_occur(options: dict[str, Any], sai
 
 
 def test_binarize_tells_what_one_might_not_expect() -> None:
-    with pytest.warns(FusionWarning, match="rater 0: binarize counts 1 voxels with values between 0 and 1"):
+    with pytest.warns(FusionWarning, match="rater 0: binarize counts 1 voxel with values between 0 and 1"):
         fastfuse.staple([[0.0, 0.3, 1.0, 1.0], [0, 0, 1, 1]], binarize=True)
     with pytest.warns(
         FusionWarning, match="rater 1: binarize counts 2 voxels with values below 0 as background"

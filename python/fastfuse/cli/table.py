@@ -58,6 +58,9 @@ def table(
             show_default=False,
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files there that fastfuse did not write.")
+    ] = False,
 ) -> None:
     """Make tables and figures of finished runs, with paired differences to STAPLE; nothing is trained again."""
     try:
@@ -81,6 +84,12 @@ def table(
     peers = peers_from(peer or ())
     with Narrator(silent=manner.quiet) as narrator:
         rows, folder = make_tables(
-            runs, out, cohort=cohort, evaluation=evaluation, peers=peers, narrator=narrator
+            runs,
+            out,
+            cohort=cohort,
+            evaluation=evaluation,
+            peers=peers,
+            narrator=narrator,
+            overwrite=overwrite,
         )
     answer(lambda: facts_of(rows, folder), lambda: print_table(rows, folder))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inputs.names import counted
+
 
 @dataclass(frozen=True, eq=False)
 class SoftMask:
@@ -43,4 +45,4 @@ class SoftMask:
         return int(np.count_nonzero(self.values)) - self.voxels
 
     def __repr__(self) -> str:
-        return f"SoftMask(shape {self.values.shape}, {self.voxels} voxels, {self.ring_voxels} on the ring, size {self.size:.4g})"
+        return f"SoftMask(shape {self.values.shape}, {counted(self.voxels, 'voxel')}, {self.ring_voxels} on the ring, size {self.size:.4g})"

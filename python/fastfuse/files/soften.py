@@ -15,7 +15,7 @@ from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, warn
 from ..images.formats.segments import Segment, with_segments
 from ..images.outputs import Outputs, check_outputs, make_folder
-from ..images.paths import PathLike, as_path, as_paths, needed_path, recorded, short_names, shown
+from ..images.paths import PathLike, as_path, as_paths, names_of, needed_path, recorded, short_names, shown
 from ..images.placing import Form, Placing, Resample
 from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
@@ -161,6 +161,7 @@ def _soften_all(
         images = as_read(inputs, found, say, remarks, placing)
         base = next(images)
         common = Common.of_image(base, placing)
+        common.names = names_of([*inputs, *([] if placing.grid is None else [placing.grid])])
         guide = Guide.of(
             common.place_next(base, remarks, "image").data,
             None if roi is None else region_of(common.place_next(next(images), remarks, "mask"), remarks),
@@ -177,7 +178,7 @@ def _soften_all(
             mask = common.place_next(next(images), remarks)
             check_one_chosen(mask, wanted.foreground)
             segments += mask.segments
-            say(f"softening {shown(path.name)}")
+            say(f"softening {common.names[path]}")
             votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
             check_is_mask(mask, votes, shown(path), wanted.foreground, threshold="mask_threshold")
             [votes], said = without_rounding([votes], [shown(path)], binary=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..inputs.checks import check_choice, check_cut
 from ..inputs.libraries import is_torch
+from ..inputs.names import counted
 from .backends.found import Found
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ class Fusion:
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
         return (
-            f"Fusion({self.method}, {len(self.sensitivity)} rater{'s' * (len(self.sensitivity) != 1)}, shape {self.probability.shape}, "
-            f"prior {self.prior:.4g}, {self.n_iter} iterations, {state})\n"
+            f"Fusion({self.method}, {counted(len(self.sensitivity), 'rater')}, shape {self.probability.shape}, "
+            f"prior {self.prior:.4g}, {counted(self.n_iter, 'iteration')}, {state})\n"
             f"  sensitivity {np.array2string(self.sensitivity, precision=4)}\n"
             f"  specificity {np.array2string(self.specificity, precision=4)}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -92,10 +93,23 @@ def without_guess(remark: str | None) -> str | None:
 
 
 def short_names(paths: Sequence[Path | str]) -> list[str]:
-    """Return file names, or paths from the common folder on where names repeat, as :func:`shown`."""
-    names = [Path(path).name for path in paths]
-    if len(set(names)) < len(names):
-        absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - links stay as they are named
-        top = os.path.commonpath([os.path.dirname(path) for path in absolute])  # noqa: PTH120
-        names = [os.path.relpath(path, top) for path in absolute]
-    return [shown(name) for name in names]
+    """Return different names of files, as :func:`shown`: each path's end as far as no other path has it.
+
+    A file that is named several times is numbered.
+    """
+    parts = [Path(os.path.abspath(path)).parts for path in paths]  # noqa: PTH100 - links stay as they are named
+    ends = Counter(one[-length:] for one in {*parts} for length in range(1, len(one) + 1))
+    names, times, seen = [], Counter(parts), Counter[tuple[str, ...]]()
+    for one in parts:
+        length = next((n for n in range(1, len(one) + 1) if ends[one[-n:]] == 1), len(one))
+        name = shown(os.path.join(*one[-length:])) if one else "."  # noqa: PTH118 - "/" may be the first
+        seen[one] += 1
+        names.append(name if times[one] == 1 else f"{name} ({seen[one]})")
+    return names
+
+
+def names_of(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return what messages call each of several files; one that is named several times has one name."""
+    once = list({os.path.abspath(path): path for path in paths}.values())  # noqa: PTH100
+    short = {os.path.abspath(path): name for path, name in zip(once, short_names(once), strict=True)}  # noqa: PTH100
+    return {path: short[os.path.abspath(path)] for path in paths}  # noqa: PTH100

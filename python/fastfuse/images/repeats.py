@@ -54,7 +54,8 @@ def repeated(paths: Sequence[Path]) -> list[str]:
 
 def _as_subject(names: Sequence[str]) -> str:
     if len(set(names)) == 1:
-        return f"{names[0]}, given {NUMBERS.get(len(names), len(names))} times, is"
+        times = "twice" if len(names) == 2 else f"{NUMBERS.get(len(names), len(names))} times"
+        return f"{names[0]}, given {times}, is"
     return f"{joined(names)} are"
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .arrays import first_wrong, labels_in, selected, shown_number, told_once
 from .channels import SCALED
 from .checks import Labels, Scale, check_flag, check_labels, check_one_selection, check_scale, check_threshold
+from .names import counted
 
 SCALES = (1.0, *SCALED)  # that "auto" tells apart by the highest value
 LEAST_SCALED = 10  # what does not reach it overshoots 1, as interpolation does, rather than being scaled
@@ -392,7 +393,8 @@ def _on_binarized(data: NDArray[Any], name: str, inside: NDArray[Any] | None) ->
     values = _counted(data, inside)
     said = []
     if data.dtype.kind == "f" and (between := int(np.count_nonzero((values > 0) & (values < 1)))):
-        said.append(f"{name}: binarize counts {between} voxels with values between 0 and 1 as foreground")
+        many = counted(between, "voxel")
+        said.append(f"{name}: binarize counts {many} with values between 0 and 1 as foreground")
     if below := int(np.count_nonzero(values < 0)):
-        said.append(f"{name}: binarize counts {below} voxels with values below 0 as background")
+        said.append(f"{name}: binarize counts {counted(below, 'voxel')} with values below 0 as background")
     return said

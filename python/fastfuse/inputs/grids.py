@@ -175,7 +175,7 @@ def shift_of(first: Grid, other: Grid) -> float:
 def near(first: Grid, other: Grid, voxels: float) -> str:
     """Say that two grids lie nearly at one place."""
     shift = voxels * float(first.voxel_mm.min())
-    return f"{other.name} and {first.name} lie {shift:.3g} mm ({voxels:.2g} voxels) apart: taken as one grid"
+    return f"{other.name} and {first.name} lie {shift:.3g} mm ({counted(voxels, 'voxel', '.2g')}) apart: taken as one grid"
 
 
 def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
@@ -200,7 +200,7 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
         return f"{names} have shapes {other.shape} and {first.shape}{_and(turned)}: {remedy}"
     voxels = shift_of(first, other)
     shift = voxels * float(first.voxel_mm.min())
-    apart = f"{names} have the shape {first.shape}, but lie {shift:.3g} mm ({voxels:.3g} voxels) apart"
+    apart = f"{names} have the shape {first.shape}, but lie {shift:.3g} mm ({counted(voxels, 'voxel', '.3g')}) apart"
     if not doubt and (turned or _by_whole_voxels(first, other)):
         return f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together"
     return f"{apart}{_and(turned)}: {remedy}"

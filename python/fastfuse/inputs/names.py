@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -11,6 +12,27 @@ ONE_EACH = "give a list of names, one for each rater"
 MOST_NAMED = 8
 MOST_TOLD = 3  # raters of whom a remark says the same
 OF_THE_SAME = ("it ", "its ")  # how a sentence begins that names no file
+SINGULAR = re.compile(r"\bits?\b(?!s)", re.IGNORECASE)
+OF_SEVERAL = tuple(
+    (re.compile(one), many)
+    for one, many in (
+        (
+            r"\bits (axes|values|voxels|marks|classes|channels|probabilities|segments) (?=are|go|lie|measure|do|have)",
+            r"their \1 ",
+        ),
+        (r"\bits header gives\b", "their headers give"),
+        (r"\bits header stores\b", "their headers store"),
+        (
+            r"\bits header does not say where its voxels lie\b",
+            "their headers do not say where their voxels lie",
+        ),
+        (r"\bis its header right\?", "are their headers right?"),
+        (r"\bits box has\b", "their boxes have"),
+        (r"\bit holds\b", "they hold"),
+        (r"\bit has\b", "they have"),
+        (r"^has no place of its own and is\b", "have no place of their own and are"),
+    )
+)  # what remains in the singular is said of "each"
 UNKEPT = ("Cc", "Cs")  # control characters and half surrogates, which a file does not keep
 
 
@@ -64,9 +86,30 @@ def joined(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def counted(number: int, what: str) -> str:
-    """Return a number of things, in words."""
-    return f"{number} {what}{'s' * (number != 1)}"
+def counted(number: float, what: str, form: str = "") -> str:
+    """Return a number of things: "1 byte", "2 classes"; ``form`` is that of the number, as "," or ".3g"."""
+    told = format(number, form)
+    return f"{told} {what if told == '1' else plural(what)}"
+
+
+def plural(what: str) -> str:
+    """Return the plural of a noun."""
+    if what.endswith(("s", "x", "sh", "ch")) and what != "epoch":
+        return f"{what}es"
+    return f"{what[:-1]}ies" if what.endswith("y") and what[-2:-1] not in "aeiou" else f"{what}s"
+
+
+def one_remark(names: Sequence[str], text: str) -> str:
+    """Return a remark of one file, or the same of several, with their names."""
+    names = [*dict.fromkeys(names)]
+    return f"{enumerated(names)}: {text if len(names) == 1 else of_several(text)}"
+
+
+def of_several(text: str) -> str:
+    """Return what is said of one file ("its header gives") as it is said of several ("their headers give")."""
+    for one, many in OF_SEVERAL:
+        text = one.sub(many, text)
+    return f"each: {text}" if SINGULAR.search(text) else text
 
 
 def grouped(remarks: Sequence[str]) -> list[str]:
@@ -75,10 +118,7 @@ def grouped(remarks: Sequence[str]) -> list[str]:
     for remark in chain.from_iterable(map(_each, remarks)):
         name, colon, text = remark.partition(": ")
         named.setdefault(text if colon else remark, []).append(name if colon else "")
-    return [
-        f"{enumerated([*dict.fromkeys(names)])}: {text}" if any(names) else text
-        for text, names in named.items()
-    ]
+    return [one_remark(names, text) if any(names) else text for text, names in named.items()]
 
 
 def _each(remark: str) -> list[str]:

@@ -126,9 +126,14 @@ def _doubts_on(shape: Sequence[int], said: str) -> list[str]:
         doubt = f"{said}, which looks like {sides[-1]} raters on the last axis: give {GIVE_AXIS}; {ONE_IMAGE}"
         if sides[-1] <= SURE_LAST:
             raise ValueError(doubt)
+        if len(sides) == 2:
+            doubt = (
+                f"{said}, which may be one image: give a list of arrays, one per rater; or axis=-1 if it holds {sides[-1]} "
+                f"raters on the last axis, axis=0 if {raters} on the first"
+            )
         return [f"{doubt}; it was taken for {raters} raters"]
     if len(sides) == 2 and raters > MANY:
-        doubt = f"{said}, which may be one image: give axis=0 if it holds {raters} raters; {ONE_IMAGE}"
+        doubt = f"{said}, which may be one image: give a list of arrays, one per rater; or axis=0 if it holds {raters} raters"
         return [f"{doubt}; it was taken for {raters} raters"]
     doubt = f"{said}, which would be {raters} raters of {_voxels(voxels)}: give {GIVE_AXIS}; {ONE_IMAGE}"
     if len(sides) < 2 and raters > MOST_STACKED:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..images.paths import short_names, shown
+from .numbers import plural
 from .terminal import LOOK, fitting, output, print_below, printable
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def how_masks_were_made(options: Options) -> Iterator[str]:
     """Yield lines on the components that were dropped, and on what a lesion is and when it counts as found."""
     if options.least_voxels > 1:
         joined = f"joined by {JOINED_BY[options.of_dropped]} ({options.of_dropped})"
-        yield f"components below {options.least_voxels:,} voxels dropped, {joined}"
+        yield f"components below {plural(options.least_voxels, 'voxel')} dropped, {joined}"
     joined = f"joined by {JOINED_BY[options.of_lesions]} ({options.of_lesions})"
     yield f"lesions: above {options.least_mm3:g} mm³, {joined}, {MATCHED[options.match]}"
 
@@ -76,7 +77,7 @@ def _how(record: Record) -> Iterator[str]:
     """Yield lines on the evaluated region and on lesions."""
     result, mask, options = record.evaluation, record.files.get("mask"), record.options
     where = "the whole volume" if mask is None else f"inside {printable(mask.name)}"
-    yield f"{_voxels(result):,} voxels ({where}), cut {options.cut:g}"
+    yield f"{plural(_voxels(result), 'voxel')} ({where}), cut {options.cut:g}"
     yield from how_masks_were_made(options)
     left_out = f"{result.prediction_left_out:,} predicted and {result.truth_left_out:,} true"
     yield f"too small for a lesion, and left out there: {left_out}"
@@ -97,7 +98,7 @@ def _voxel_rows(result: Evaluation) -> list[Row]:
     both, background = result.true_positives, result.true_negatives
     predicted, true = both + result.false_positives, both + result.false_negatives
     return [
-        ("Dice", share(result.dice), f"{both:,} voxels shared"),
+        ("Dice", share(result.dice), f"{plural(both, 'voxel')} shared"),
         ("precision", share(result.precision), f"of {predicted:,} predicted voxels"),
         ("recall", share(result.recall), f"of {true:,} true voxels"),
         (

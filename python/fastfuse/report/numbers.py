@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..inputs.names import counted
+
 ROUNDING = 1e-9  # cuts below count as 0
 SMALL_ML = 0.1  # volumes below are shown with more digits
 
@@ -36,4 +38,4 @@ def number(value: float) -> str:
 
 def plural(count: int, what: str) -> str:
     """Return a count of things."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
+    return counted(count, what, ",")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from ..report.numbers import plural
-from .files import write_all
 from .options import EvaluationOptions, ExperimentOptions, differences, make_options
 from .options.checking import flat
 from .provenance import notes_of
@@ -17,6 +17,7 @@ from .results.table import Row, rows_of
 from .results.texts import failures_of, markdown
 from .run import Run
 from .scoring import score
+from .table_files import ELSEWHERE, check_tables, write_tables
 
 SHARED = {6: "a face", 18: "an edge", 26: "a corner"}
 START = 0.02  # the untrained U-Net's output in preset quick, from which networks of few steps learn
@@ -41,6 +42,7 @@ def tabulate(
     peers: Sequence[Entry] = (),
     *,
     tell: bool = True,
+    replaces: bool = False,
 ) -> list[Row]:
     """Write the tables and figures of one run, or of several that have been found comparable, in a folder.
 
@@ -48,37 +50,51 @@ def tabulate(
     ----------
     runs : sequence of Run
     out : Path
-        The folder. Tables that are there are replaced.
+        The folder. Tables that fastfuse wrote there are replaced.
     evaluation : EvaluationOptions, optional
         How predictions become the masks that are scored; the first run's own options if not given.
     peers : sequence of Entry
         Rows of networks that were trained elsewhere.
     tell : bool
         Print a line for each network that failed.
+    replaces : bool
+        Replace files of other origin, too.
+
+    Raises
+    ------
+    OutputError
+        If such files are there, and ``replaces`` is not set.
     """
+    if not replaces:
+        check_tables(out, ELSEWHERE)
     evaluation = evaluation or runs[0].options.evaluation
     entries = [*entries_of([score(run, evaluation) for run in runs]), *peers]
     rows = rows_of(entries)
     about = _about(runs, entries, evaluation)
-    write_all(
-        {
-            out / "metrics.csv": metrics_csv(entries),
-            out / "calibration.csv": calibration_csv(entries),
-            out / "differences.csv": differences_csv(rows),
-            out / "table1.md": markdown(rows, about).encode(),
-            out / "table1.csv": table_csv(rows),
-            out / "table1.tex": latex(rows, about).encode(),
-        }
-    )
+    tables = {
+        "metrics.csv": metrics_csv(entries),
+        "calibration.csv": calibration_csv(entries),
+        "differences.csv": differences_csv(rows),
+        "table1.md": markdown(rows, about).encode(),
+        "table1.csv": table_csv(rows),
+        "table1.tex": latex(rows, about).encode(),
+    }
     for line in failures_of(rows) if tell else ():
         runs[0].tell(f"warning: {line}")
     if tell and any(known_failures(entry) for entry in entries):
         runs[0].tell(_advice(runs[0].options))
+    runs[0].say("drawing")
+    write_tables(out, {**tables, **_figures(runs, entries, rows)})
+    return rows
+
+
+def _figures(runs: Sequence[Run], entries: Sequence[Entry], rows: Sequence[Row]) -> dict[str, bytes]:
+    """Return the figures, by name."""
     from .figures import draw_figures
 
-    runs[0].say("drawing")
-    draw_figures(runs, entries, rows, out / "figures")
-    return rows
+    with tempfile.TemporaryDirectory() as folder:
+        draw_figures(runs, entries, rows, Path(folder))
+        return {f"figures/{path.name}": path.read_bytes() for path in sorted(Path(folder).glob("*.png"))}
 
 
 def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: EvaluationOptions) -> list[str]:
@@ -86,7 +102,9 @@ def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: Evaluation
     cases = sum(map(len, runs[0].folds))
     seeds = sorted({seed for entry in entries for seed in entry.by_seed})
     trainings = {_training(run.options) for run in runs}
-    least = f"{evaluation.least_mm3:g} mm³" if evaluation.least_mm3 else f"{evaluation.least_voxels} voxels"
+    least = (
+        f"{evaluation.least_mm3:g} mm³" if evaluation.least_mm3 else plural(evaluation.least_voxels, "voxel")
+    )
     who = (
         f"{cases} test cases of {runs[0].cohort.name}, {plural(len(runs[0].folds), 'fold')}, "
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, {' and '.join(sorted(trainings))}"
@@ -102,7 +120,7 @@ def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: Evaluation
 def _training(options: ExperimentOptions) -> str:
     """Return the preset, and what is not as the preset has it; targets, grid and masks are told elsewhere."""
     training = options.training
-    said = f"preset {options.preset}, {training.epochs} epochs of {training.steps} steps"
+    said = f"preset {options.preset}, {plural(training.epochs, 'epoch')} of {plural(training.steps, 'step')}"
     if options.network.model:
         said += f", network {options.network.model}"
     values = flat(asdict(options))

@@ -6,7 +6,7 @@ Each stage writes files in the run's folder, and skips those that are there as t
     consensus/CASE/METHOD.nii.gz, .json
     models/METHOD/fold_K/network.pt, training.csv, made.json (resume.pt while it trains)
     predictions/METHOD/CASE.nii.gz, .json
-    metrics.csv  table1.md  table1.csv  table1.tex  figures/
+    metrics.csv  table1.md  table1.csv  table1.tex  figures/  tables.json
 
 Runs of several seeds lie in seed_K each, and share consensus/.
 """
@@ -35,7 +35,7 @@ from .network.precision import precision_of
 from .network.workers import Workers, make_workers
 from .options import ExperimentOptions, OptionsError
 from .place import model_hash, place_of
-from .provenance import Identity, begin_run, check_run, hashes_of, key_of, resume_run
+from .provenance import Identity, begin_run, check_run, check_top, hashes_of, key_of, resume_run
 from .results.table import Row
 from .run import Run
 from .targets.prepare import Prepared, prepare
@@ -218,6 +218,8 @@ def _open(
     batch = len(range(first.options.training.batch)[workers.part])
     identities = [Identity(run.options, hashes, run.folds, model, workers.count, batch) for run in runs]
     now = version("fastfuse")
+    if (top := first.consensus_folder.parent) != first.out:
+        check_top(top)
     there = [
         check_run(run.out, identity, now, resume=resume)
         for run, identity in zip(runs, identities, strict=True)
@@ -268,6 +270,8 @@ def _tables(runs: Sequence[Run], out: Path) -> list[Row]:
         for name in run.cases_without_prediction(method)
     ]
     if missing:
-        runs[0].tell(f"{len(missing)} predictions are missing: the table waits for the other folds")
+        runs[0].tell(
+            f"{plural(len(missing), 'prediction')} {'is' if len(missing) == 1 else 'are'} missing: the table waits for the other folds"
+        )
         return []
     return conclude_all(runs, out)

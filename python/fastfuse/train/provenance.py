@@ -20,10 +20,9 @@ from .cohort.msseg import Case
 from .cohort.problem import Problem
 from .files import change_json, json_of
 from .options import ExperimentOptions, differences, options_from
+from .table_files import RECORD, TABLES, check_tables
 
-HELD = (
-    "consensus", "models", "predictions", "metrics.csv", "calibration.csv", "differences.csv", "table1.md", "table1.csv", "table1.tex", "figures",
-)  # fmt: skip # what a run replaces in its folder
+HELD = ("consensus", "models", "predictions", *TABLES, "figures", RECORD)  # what a run replaces in its folder
 PLACE = {
     "device": "device",
     "device_name": "processor",
@@ -94,12 +93,30 @@ def check_run(folder: Path, identity: Identity, version: str, *, resume: bool) -
                 f"{shown(path)}: a run is there; pass --resume to go on, or choose another folder"
             )
         _check_same(path, identity, version)
+        check_tables(folder)
         return True
-    if held := [name for name in HELD if (folder / name).exists()]:
-        raise OutputError(
-            f"{shown(folder)}: holds {', '.join(held)}, as a run writes them, but no run.json; choose another folder"
-        )
+    _check_free(folder, "run.json")
     return False
+
+
+def check_top(folder: Path) -> None:
+    """Refuse a folder for the runs of several seeds in which files of other origin would be replaced.
+
+    Raises
+    ------
+    OutputError
+        It names them.
+    """
+    if next(folder.glob("seed_*/run.json"), None) is None:
+        _check_free(folder, "run of a seed")
+    check_tables(folder)
+
+
+def _check_free(folder: Path, lacks: str) -> None:
+    if held := [name for name in HELD if (folder / name).exists() or (folder / name).is_symlink()]:
+        raise OutputError(
+            f"{shown(folder)}: holds {', '.join(held)}, as a run writes them, but no {lacks}; choose another folder"
+        )
 
 
 def begin_run(folder: Path, cohort: Path, identity: Identity, place: Mapping[str, Any]) -> None:

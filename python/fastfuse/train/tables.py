@@ -18,6 +18,7 @@ from .options.checking import flat
 from .peers import entries_of_peers
 from .results.table import Row
 from .run import Run
+from .table_files import ELSEWHERE, check_tables
 
 REFERENCES = (
     "consensus.prior",
@@ -34,6 +35,7 @@ def make_tables(
     evaluation: Mapping[str, Any] | None = None,
     peers: Mapping[str, Sequence[Path]] | None = None,
     narrator: Narrator | None = None,
+    overwrite: bool = False,
 ) -> tuple[list[Row], Path]:
     """Make one table of one run or several, and its figures.
 
@@ -51,6 +53,8 @@ def make_tables(
     peers : mapping of str to sequence of Path, optional
         Rows of networks that were trained elsewhere on the same folds: by title, a folder of predictions for each seed.
     narrator : Narrator, optional
+    overwrite : bool
+        Replace files of the tables' names that fastfuse did not write, too.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def make_tables(
     Raises
     ------
     FastfuseError
-        If a run is not finished, or runs do not compare.
+        If a run is not finished, or runs do not compare, or files of other origin would be replaced.
     """
     runs = open_runs(folders, narrator or Narrator(silent=True), cohort=cohort)
     check_comparable(runs)
@@ -72,8 +76,11 @@ def make_tables(
         raise FastfuseError("several runs: say by --out where their table is to go")
     if out is None:
         out = _place(folders[0], changed)
+    if not overwrite:
+        check_tables(out, f"{ELSEWHERE}, or pass --overwrite")
     make_folder(out)
-    return tabulate(runs, out, asked, entries_of_peers(runs, peers or {}, asked)), out
+    entries = entries_of_peers(runs, peers or {}, asked)
+    return tabulate(runs, out, asked, entries, replaces=overwrite), out
 
 
 def _place(folder: Path, changed: Mapping[str, Any]) -> Path:

@@ -23,6 +23,8 @@ from fastfuse import FastfuseError
 from fastfuse.errors import ModelError
 from fastfuse.train import narrator as narrators
 from fastfuse.train.experiment import run_experiment
+from fastfuse.train.jobs import crew
+from fastfuse.train.jobs.child import Job
 from fastfuse.train.jobs.schedule import Jobs, jobs_of
 from fastfuse.train.jobs.sharing import PREFIX, shared
 from fastfuse.train.narrator import Narrator
@@ -232,6 +234,40 @@ def test_threads_are_divided(wanted: int, threads: int, device: str, expected: J
         assert jobs_of(wanted, Workers(torch.device(device)), 20) == expected
     with pytest.raises(FastfuseError, match="jobs is -1"):
         jobs_of(-1, CPU, 20)
+
+
+def test_memory_is_kept_between_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, str]] = []
+
+    def begun(*_: object, env: dict[str, str], **__: object) -> Any:
+        given.append(env)
+        return mock.Mock()
+
+    monkeypatch.setattr(crew.subprocess, "Popen", begun)
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "7")
+    job = Job([], None, 1)  # type: ignore[arg-type]
+    with mock.patch.object(crew, "Pipe", return_value=(mock.Mock(), mock.MagicMock())):
+        crew._begun(job)
+    assert given[0]["MALLOC_MMAP_THRESHOLD_"] == "33554432"
+    assert given[0]["MALLOC_TRIM_THRESHOLD_"] == "7"  # the user's own
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc")
+def test_kept_memory_is_not_faulted_in_again() -> None:
+    script = (
+        "import resource, torch\n"
+        "def step(): return [torch.ones(1 << 20) for _ in range(8)]\n"
+        "for _ in range(3): step()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(5): step()\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)\n"
+    )
+    kept = {**crew._KEEPING_MEMORY, **os.environ}
+    counts = [
+        int(subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True).stdout)
+        for env in (kept, dict(os.environ))
+    ]
+    assert counts[0] < counts[1] / 10
 
 
 def test_two_bars_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...inputs.names import enumerated, told
+from ...inputs.names import counted, enumerated, told
 from .chosen import Labels
 from .options import LabelOptions
 from .result import LabelFusion
@@ -41,7 +41,9 @@ def remarks_on(
     remarks += _on_raters(fusion, options, places)
     if not fusion.converged:
         faster = "" if options.acceleration == "squarem" else ", or choose acceleration='squarem'"
-        remarks.append(f"EM has not converged after {fusion.n_iter} iterations: raise max_iter{faster}")
+        remarks.append(
+            f"EM has not converged after {counted(fusion.n_iter, 'iteration')}: raise max_iter{faster}"
+        )
     return remarks
 
 

@@ -184,7 +184,7 @@ class LabelFusion:
         more = f" ... ({len(self.labels)})" if len(self.labels) > MOST_SHOWN else ""
         return (
             f"LabelFusion({self.method}, {counted(len(self.raters), 'rater')}, {counted(len(self.labels), 'label')}, "
-            f"{counted(self.n_voxels, 'voxel')}, {self.n_iter} iterations, {state})\n"
+            f"{counted(self.n_voxels, 'voxel')}, {counted(self.n_iter, 'iteration')}, {state})\n"
             f"  labels {' '.join(shown)}{more}\n"
             f"  sensitivity\n{indent(rates, '   ')}"
         )

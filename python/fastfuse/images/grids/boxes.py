@@ -76,7 +76,7 @@ def _is_apart(fit: Fit, all_places: Places) -> bool:
 
 
 def _apart(image: Image) -> str:
-    return f"{shown(image.path.name)}: its box has no voxel in common with any other file's; is its header right?"
+    return f"{shown(image.path)}: its box has no voxel in common with any other file's; is its header right?"
 
 
 def file_of(grid: Grid, images: Sequence[Image]) -> Path | None:

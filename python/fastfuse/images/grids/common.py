@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from ...errors import GridError
 from ...inputs.doubts import doubt_of, moved
 from ...inputs.grids import SAME, Grid, difference, near, shift_of, sizes_apart
 from ...inputs.lattice import Box, Fit, fit_of
-from ...inputs.names import enumerated
+from ...inputs.names import enumerated, one_remark
 from ...inputs.nearest import resampled
 from ..checks import check_affine
 from ..image import Image
-from ..paths import recorded, shown, without_guess
+from ..paths import names_of, recorded, shown, without_guess
 from ..placing import AS_IT_IS, Kind, Placing
 from ..reading import read
 from ..wanted import Wanted
@@ -46,6 +46,8 @@ class Common:
         Whether it was made to hold all masks, so that they have been compared with each other.
     moved : list of (str, str)
         What was done, and the name of the file.
+    names : mapping of Path to str
+        What messages call the files, where several have one name.
     """
 
     like: Image
@@ -54,6 +56,7 @@ class Common:
     remarks: list[str] = field(default_factory=list)
     joined: bool = False
     moved: list[tuple[str, str]] = field(default_factory=list)
+    names: Mapping[Path, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, images: Sequence[Image], kinds: Sequence[Kind], placing: Placing) -> Common:
@@ -107,7 +110,7 @@ class Common:
     def name(self) -> str:
         """What messages call the grid."""
         if self.file is not None:
-            return f"the grid of {shown(self.file.name)}"
+            return f"the grid of {called(self.file, self.names)}"
         return f"the box that holds all, of {' x '.join(map(str, self.like.data.shape))} voxels"
 
     def place(self, image: Image, kind: Kind = "votes") -> tuple[Image, str | None]:
@@ -124,9 +127,8 @@ class Common:
             voxels = shift_of(target, grid)
             return image, near(target, grid, voxels) if voxels > SAME else None
         if self.placing.grid is not None and not grid.placed and grid.shape == target.shape:
-            self.moved.append(
-                (f"has no place of its own and is taken to lie on {self.name}", shown(image.path.name))
-            )
+            what = f"has no place of its own and is taken to lie on {self.name}"
+            self.moved.append((what, called(image.path, self.names)))
             return replace(image, affine=self.like.affine, remark=without_guess(image.remark)), None
         fit = fit_of(target, grid)
         doubt = self._doubt(target, grid, fit, kind)
@@ -136,15 +138,9 @@ class Common:
             data, what = self._resampled(image, kind)
         else:
             raise GridError(doubt or difference(target, grid, NEAREST))
-        self.moved.append(self._told_apart(what, image.path))
+        self.moved.append((what, called(image.path, self.names)))
         remark = None if fit is None or fit.shift <= SAME else near(target, grid, fit.shift)
         return replace(image, data=data, affine=self.like.affine, own=grid), remark
-
-    def _told_apart(self, what: str, path: Path) -> tuple[str, str]:
-        """Return what was done and a file's name; with folders, if the grid's file has that name too."""
-        if self.file is None or path.name != self.file.name:
-            return what, shown(path.name)
-        return what.replace(self.name, f"the grid of {shown(self.file)}"), shown(path)
 
     def place_all(self, images: Sequence[Image], kinds: Sequence[Kind], remarks: list[str]) -> list[Image]:
         """Return all images on this grid; what is done with them is added to ``remarks``."""
@@ -163,7 +159,11 @@ class Common:
         before = len(self.moved)
         placed, remark = self.place(image, kind)
         _say_instead(remarks, image.remark, placed.remark)
-        remarks += [*([remark] if remark else []), *units_in_words([image]), *self.in_words(before)]
+        remarks += [
+            *([remark] if remark else []),
+            *units_in_words([image], self.names),
+            *self.in_words(before),
+        ]
         return placed
 
     def in_words(self, since: int = 0) -> list[str]:
@@ -171,7 +171,7 @@ class Common:
         named: dict[str, list[str]] = {}
         for what, name in self.moved[since:]:
             named.setdefault(what, []).append(name)
-        return [f"{enumerated(names)}: {what}" for what, names in named.items()]
+        return [one_remark(names, what) for what, names in named.items()]
 
     def of_output(self, placed: Image) -> Common:
         """Return the grid of what is made of one image: its own, or this one if it was put there."""
@@ -301,8 +301,9 @@ def as_read(
 ) -> Iterator[Image]:
     """Yield the images of these paths with the affines that are to be used, and add to ``remarks``."""
     first: Image | None = None
+    names = names_of(paths)
     for path in paths:
-        say(f"reading {shown(path.name)}")
+        say(f"reading {names[path]}")
         image = with_form(next(images), placing.use)
         remarks.extend([image.remark] if image.remark else [])
         first = first or image
@@ -330,18 +331,24 @@ def on_one_grid(
     """Return the images of these paths on one grid, and that grid; what is doubtful is added to ``remarks``."""
     found = list(as_read(paths, images, say, remarks, placing))
     common = Common.of(found, kinds, placing)
-    remarks += units_in_words(found)
+    common.names = names_of([*paths, *([] if placing.grid is None else [placing.grid])])
+    remarks += units_in_words(found, common.names)
     return common.place_all(found, kinds, remarks), common
 
 
-def units_in_words(images: Sequence[Image]) -> list[str]:
+def called(path: Path, names: Mapping[Path, str]) -> str:
+    """Return what messages call a file."""
+    return names.get(path, shown(path.name))
+
+
+def units_in_words(images: Sequence[Image], names: Mapping[Path, str]) -> list[str]:
     """Say which headers count in other units than mm."""
     named: dict[str, list[str]] = {}
     for image in images:
-        named.setdefault(image.grid.unit, []).append(shown(image.path.name))
+        named.setdefault(image.grid.unit, []).append(called(image.path, names))
     return [
-        f"{enumerated(names)}: sizes are taken in {unit}, as the header says"
-        for unit, names in named.items()
+        f"{enumerated(those)}: sizes are taken in {unit}, as the header says"
+        for unit, those in named.items()
         if unit != "mm"
     ]
 

@@ -16,6 +16,7 @@ from ...images.paths import shown
 from ...images.reading import read
 from ...inputs.grids import check_same_grid
 from ...inputs.mirrors import AXES, Marked, axes_in_words, misfit_of
+from ...report.numbers import plural
 from .flips import fit
 from .loading import marked
 from .msseg import Case
@@ -104,7 +105,10 @@ def content_problems(voxels: Voxels) -> Iterator[Problem]:
 def _of_image(image: NDArray[Any]) -> Iterator[tuple[str, str]]:
     odd = image.size - int(np.count_nonzero(np.isfinite(image)))
     if odd:
-        yield f"{odd:,} voxels are NaN or infinite", "set them to 0, or copy the file again"
+        yield (
+            f"{plural(odd, 'voxel')} {'is' if odd == 1 else 'are'} NaN or infinite",
+            "set them to 0, or copy the file again",
+        )
     if odd < image.size and np.nanmin(image) == np.nanmax(image):
         yield f"is {np.nanmin(image):g} everywhere", "copy the file again"
     elif not odd and _has_two_values(image):
@@ -156,7 +160,7 @@ def _of_lesions(name: str, mask: NDArray[np.uint8], voxels: Voxels) -> Iterator[
         outside = int(np.count_nonzero(mask & (1 - voxels.brain)))
         if outside:
             yield (
-                f"marks {outside:,} voxels outside the brain mask",
+                f"marks {plural(outside, 'voxel')} outside the brain mask",
                 "look at both over FLAIR, and correct one",
             )
     others = [other for key, other in voxels.masks.items() if key != name and other.shape == mask.shape]

@@ -1,0 +1,88 @@
+"""What messages call files of one name, a file named twice, and several of which the same is said; counts of one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.images.paths import short_names
+from fastfuse.inputs.names import counted, grouped
+
+from .common import save
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/r0.nii", "a/r1.nii"], ["r0.nii", "r1.nii"]),
+        (["r0/c.nii", "r1/c.nii"], ["r0/c.nii", "r1/c.nii"]),
+        (["r0/out/c.nii", "r1/out/c.nii"], ["r0/out/c.nii", "r1/out/c.nii"]),
+        (["deep/r0/c.nii", "r1/c.nii", "far/x.nii"], ["r0/c.nii", "r1/c.nii", "x.nii"]),
+        (["/t/c.nii", "/t/r1/c.nii"], ["t/c.nii", "r1/c.nii"]),
+        (["/c.nii", "/t/c.nii"], ["/c.nii", "t/c.nii"]),
+        (
+            ["r0.nii", "./r0.nii", "d/../r0.nii", "r1.nii"],
+            ["r0.nii (1)", "r0.nii (2)", "r0.nii (3)", "r1.nii"],
+        ),
+        (["a/r.nii", "b/r.nii", "./a/r.nii"], ["a/r.nii (1)", "b/r.nii", "a/r.nii (2)"]),
+    ],
+)
+def test_short_names(paths: list[str], names: list[str]) -> None:
+    assert short_names(paths) == names
+
+
+@pytest.mark.parametrize("kind", ["spelling", "symlink", "hard link"])
+def test_one_file_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, masks: np.ndarray
+) -> None:
+    """It is told, and the rows are told apart."""
+    monkeypatch.chdir(tmp_path)
+    save(Path("r0.nii"), masks[0])
+    save(Path("r1.nii"), masks[1])
+    other = "./r0.nii" if kind == "spelling" else "again.nii"
+    if kind == "symlink":
+        Path(other).symlink_to("r0.nii")
+    if kind == "hard link":
+        os.link("r0.nii", other)
+    with pytest.warns(fastfuse.FusionWarning, match=r"r0\.nii.* one file: it counts as two raters"):
+        fastfuse.fuse_files(["r0.nii", other, "r1.nii"], "c.nii")
+    raters = [rater["name"] for rater in json.loads(Path("c.json").read_text())["raters"]]
+    assert len({*raters}) == 3
+
+
+@pytest.mark.parametrize(
+    ("remark", "several"),
+    [
+        (
+            "its values are 0 and 255: 255 is taken as 1",
+            "a, b: their values are 0 and 255: 255 is taken as 1",
+        ),
+        (
+            "its header gives no voxel size: 1 mm is taken",
+            "a, b: their headers give no voxel size: 1 mm is taken",
+        ),
+        ("it holds no voxel size: 1 mm is taken", "a, b: they hold no voxel size: 1 mm is taken"),
+        ("its bitpix contradicts its datatype", "a, b: each: its bitpix contradicts its datatype"),
+        ("padded with 0", "a, b: padded with 0"),
+    ],
+)
+def test_said_of_several(remark: str, several: str) -> None:
+    assert grouped([f"a: {remark}", f"b: {remark}"]) == [several]
+    assert grouped([f"a: {remark}", f"a: {remark}"]) == [f"a: {remark}"]
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "form", "told"),
+    [
+        (1, "voxel", "", "1 voxel"), (0, "voxel", "", "0 voxels"), (2, "box", "", "2 boxes"), (3, "class", "", "3 classes"),
+        (2, "entry", "", "2 entries"), (1.0000001, "voxel", ".3g", "1 voxel"), (0.5, "voxel", ".3g", "0.5 voxels"),
+        (1200, "byte", ",", "1,200 bytes"), (1, "epoch", "", "1 epoch"), (2, "epoch", "", "2 epochs"),
+    ],
+)  # fmt: skip
+def test_counts(number: float, what: str, form: str, told: str) -> None:
+    assert counted(number, what, form) == told
