@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from .fusion.labels.intervals import LabelIntervals
     from .fusion.labels.result import LabelFusion
     from .fusion.labels.table import LabelTable
+    from .fusion.methods.by_name import fuse
     from .fusion.methods.dilated import dilated_staple
     from .fusion.methods.estimate import estimate
     from .fusion.methods.majority import majority_vote
     from .fusion.methods.simplified import simplified_soft_staple
     from .fusion.methods.soft_staple import soft_staple
-    from .fusion.methods.staple import fuse, staple
+    from .fusion.methods.staple import staple
     from .fusion.result import Fusion
     from .fusion.smoothing import smoothed_vote
     from .fusion.tabulate import tabulate
@@ -98,12 +99,13 @@ _HOME = {
     "fusion.labels.intervals": ("LabelIntervals",),
     "fusion.labels.result": ("LabelFusion",),
     "fusion.labels.table": ("LabelTable",),
+    "fusion.methods.by_name": ("fuse",),
     "fusion.methods.dilated": ("dilated_staple",),
     "fusion.methods.estimate": ("estimate",),
     "fusion.methods.majority": ("majority_vote",),
     "fusion.methods.simplified": ("simplified_soft_staple",),
     "fusion.methods.soft_staple": ("soft_staple",),
-    "fusion.methods.staple": ("fuse", "staple"),
+    "fusion.methods.staple": ("staple",),
     "fusion.result": ("Fusion",),
     "fusion.smoothing": ("smoothed_vote",),
     "fusion.tabulate": ("tabulate",),

@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 import fastfuse
 
 SHAPE = (8, 9, 10)
+FUNCTIONS: dict[str, Any] = {
+    "staple": fastfuse.staple,
+    "soft-staple": fastfuse.soft_staple,
+    "simplified-soft-staple": fastfuse.simplified_soft_staple,
+    "majority": fastfuse.majority_vote,
+}
 NAMES = {2: "tumour", 1: "core"}
 
 
@@ -23,7 +29,7 @@ def stacks(count: int = 3) -> list[NDArray[np.uint8]]:
     return [np.where(rng.random(truth.shape) < 0.1, 1 - truth, truth).astype(np.uint8) for _ in range(count)]
 
 
-@pytest.mark.parametrize("method", ["staple", "soft-staple", "simplified-soft-staple", "majority"])
+@pytest.mark.parametrize("method", FUNCTIONS)
 def test_each_structure_is_that_of_its_masks(method: Any) -> None:
     raters = stacks()
     mask = np.random.default_rng(1).random(SHAPE) < 0.9
@@ -33,6 +39,8 @@ def test_each_structure_is_that_of_its_masks(method: Any) -> None:
         plain = fastfuse.fuse([one[place] for one in raters], method, mask=mask, dtype="float64")
         np.testing.assert_array_equal(fusion.probability, plain.probability)
         np.testing.assert_array_equal(fusion.sensitivity, plain.sensitivity)
+    again = FUNCTIONS[method](raters, labels=NAMES, overlap=True, mask=mask, dtype="float64")
+    np.testing.assert_array_equal(again["core"].probability, found["core"].probability)
     both = found["tumour"].label() & found["core"].label()
     assert both.any()
 
@@ -59,6 +67,9 @@ def test_remarks_name_the_structure() -> None:
         one[1] = 0
     with pytest.warns(fastfuse.FusionWarning, match="core: nobody marks anything") as caught:
         fastfuse.fuse(raters, "staple", labels=NAMES, overlap=True)
+    assert caught[0].filename == __file__
+    with pytest.warns(fastfuse.FusionWarning, match="core: nobody marks anything") as caught:
+        fastfuse.staple(raters, labels=NAMES, overlap=True)
     assert caught[0].filename == __file__
 
 

@@ -30,10 +30,14 @@ def fused(votes: Votes, method: str, options: Options) -> Fusion:
     return _fused(votes, method_called(method), options)
 
 
-def fused_or_labels(votes: Votes, method: str, options: Options, asked: AskedLabels) -> Fusion | LabelFusion:
+def fused_or_labels(
+    votes: Votes, method: str, options: Options, asked: AskedLabels
+) -> Fusion | LabelFusion | Overlapping:
     """Fuse votes, or label maps if labels are asked for."""
     row = method_called(method)
     asked.check_method(row)
+    if check_flag(asked.overlap, "overlap"):
+        return _overlapping(votes, row, options, asked)
     if asked.labels is None:
         options.check_method(row)
     return _fused(votes, row, options) if asked.labels is None else _labels(votes, row, options, asked)
@@ -48,10 +52,7 @@ def fused_by_name(
         raise ValueError(f"{name} needs an image: call {method.function}(raters, image)")
     asked.check_method(method)
     if check_flag(asked.overlap, "overlap"):
-        options.check_method(method)
-        fusions, remarks = fuse_overlapping(votes, method, options, asked)
-        warn(remarks, callers=2)
-        return fusions
+        return _overlapping(votes, method, options, asked)
     if asked.labels is not None:
         return _labels(votes, method, options, asked)
     options = options.checked()
@@ -64,6 +65,13 @@ def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
     fusion, remarks = fuse_votes(votes, method, options)
     warn(remarks, callers=3)
     return in_kind_of(votes.raters, fusion)
+
+
+def _overlapping(votes: Votes, method: Method, options: Options, asked: AskedLabels) -> Overlapping:
+    options.check_method(method)
+    fusions, remarks = fuse_overlapping(votes, method, options, asked)
+    warn(remarks, callers=3)
+    return fusions
 
 
 def _labels(votes: Votes, method: Method, options: Options, asked: AskedLabels) -> LabelFusion:

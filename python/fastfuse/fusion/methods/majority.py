@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
@@ -57,6 +57,25 @@ def majority_vote(
 ) -> LabelFusion: ...
 
 
+@overload
+def majority_vote(
+    raters: RatersLike,
+    *,
+    axis: int | None = None,
+    mask: VoxelsLike | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    dtype: DTypeOfResult = "float32",
+    threads: int = 0,
+    device: str | None = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    labels: LabelsLike,
+    overlap: Literal[True],
+) -> dict[int | str, Fusion]: ...
+
+
 @documented(ENTRIES)
 def majority_vote(
     raters: RatersLike | SoftRatersLike,
@@ -79,7 +98,8 @@ def majority_vote(
     intervals: LabelIntervalKind = "none",
     replicates: int = 200,
     seed: int = 0,
-) -> Fusion | LabelFusion:
+    overlap: bool = False,
+) -> Fusion | LabelFusion | dict[int | str, Fusion]:
     """Return the mean vote as the consensus, and each rater's performance against it.
 
     Parameters
@@ -118,6 +138,6 @@ def majority_vote(
         missing=missing, threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale, intervals=intervals, replicates=replicates, seed=seed,
     )  # fmt: skip
-    asked = AskedLabels(labels, weights=weights, undecided=undecided)
+    asked = AskedLabels(labels, weights=weights, undecided=undecided, overlap=overlap)
     votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
     return fused_or_labels(votes, "majority", options, asked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
@@ -91,6 +91,39 @@ def simplified_soft_staple(
 ) -> LabelFusion: ...
 
 
+@overload
+def simplified_soft_staple(
+    raters: RatersLike,
+    *,
+    axis: int | None = None,
+    m_step: MStep = "paper",
+    likelihood: Likelihood = "mixture",
+    prior: Prior = "mean",
+    init: Init = "auto",
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
+    spacing_mm: Sequence[float] | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    mrf: float = 0.0,
+    performance_prior: PerformancePrior = "auto",
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeOfResult = "float32",
+    threads: int = 0,
+    device: str | None = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    labels: LabelsLike,
+    overlap: Literal[True],
+) -> dict[int | str, Fusion]: ...
+
+
 @documented(ENTRIES)
 def simplified_soft_staple(
     raters: RatersLike | SoftRatersLike,
@@ -126,7 +159,8 @@ def simplified_soft_staple(
     confusion: ConfusionModel = "full",
     knows: Knows | None = None,
     undecided: int | None = None,
-) -> Fusion | LabelFusion:
+    overlap: bool = False,
+) -> Fusion | LabelFusion | dict[int | str, Fusion]:
     """Fuse soft votes by simplified-soft-STAPLE: each soft vote has the likelihood a_i of eq. (10).
 
     Parameters
@@ -169,6 +203,6 @@ def simplified_soft_staple(
         threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    asked = AskedLabels(labels, candidates, confusion, knows, undecided=undecided)
+    asked = AskedLabels(labels, candidates, confusion, knows, undecided=undecided, overlap=overlap)
     votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
     return fused_or_labels(votes, "simplified-soft-staple", options, asked)
