@@ -89,3 +89,73 @@ def test_a_film(tmp_path: Path) -> None:
     first.save(tmp_path / "a.png", save_all=True, append_images=rest)
     with pytest.raises(fastfuse.ImageError, match="a PNG of 4 frames, a film: save its slices"):
         reading.read(tmp_path / "a.png")
+
+
+def stack_behind_one_page(path: Path, values: np.ndarray, description: str) -> Path:
+    """Write a stack as ImageJ does above 4 GB: one page, and the other slices' bytes behind it."""
+    first, *rest = [values[:, :, z].T for z in range(values.shape[2])]
+    pillow.fromarray(first).save(path, tiffinfo={270: description})
+    path.write_bytes(path.read_bytes() + b"".join(one.tobytes() for one in rest))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["u1", "<u2", "<f4"])
+def test_slices_behind_one_page(tmp_path: Path, kind: str) -> None:
+    values = (3 * VALUES).astype(kind)
+    path = stack_behind_one_page(tmp_path / "a.tif", values, IMAGEJ.format("slices=4\n"))
+    np.testing.assert_array_equal(reading.read(path).data, values)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(
+        fastfuse.ImageError, match=r"a\.tif: its description tells of 4 slices, and it holds 1 page"
+    ):
+        reading.read(path)
+
+
+def test_channels_behind_one_page(tmp_path: Path) -> None:
+    path = stack_behind_one_page(tmp_path / "a.tif", VALUES, IMAGEJ.format("channels=2\nslices=2\n"))
+    with pytest.raises(fastfuse.ImageError, match="its pages are 2 channels of 2 slices"):
+        reading.read(path)
+
+
+@pytest.mark.parametrize(
+    ("description", "count"),
+    [
+        (IMAGEJ.format("slices=6\n"), 4),
+        (IMAGEJ.format("slices=4\n"), 1),
+        (IMAGEJ.format("slices=5\nframes=2\n"), 4),
+        (OME.format("SizeZ='32'"), 4),
+    ],
+)
+def test_fewer_pages_than_are_told_of(tmp_path: Path, description: str, count: int) -> None:
+    path = pages(tmp_path / "a.tif", description, count)
+    with pytest.raises(fastfuse.ImageError, match=rf"a\.tif: its description tells of .*holds {count} page"):
+        reading.read(path)
+
+
+TALL = np.zeros((6, 5), np.uint8)
+TALL[1:5, 1] = TALL[1, 1:3] = 255
+
+
+@pytest.mark.parametrize("ending", ["tif", "png"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation(tmp_path: Path, orientation: int, compression: str | None, ending: str) -> None:
+    ops = pytest.importorskip("PIL.ImageOps")
+    how = pillow.Exif()
+    how[274] = orientation
+    path = tmp_path / f"a.{ending}"
+    pillow.fromarray(TALL).save(path, exif=how, **({"compression": compression} if compression else {}))
+    told = pillow.fromarray(TALL)
+    told.getexif()[274] = orientation
+    image = reading.read(path)
+    np.testing.assert_array_equal(image.data[:, :, 0].T, np.asarray(ops.exif_transpose(told)) > 0)
+    assert (f"turned as its orientation says ({orientation})" in str(image.remark)) == (orientation > 1)
+
+
+def test_orientation_of_pages(tmp_path: Path) -> None:
+    first, *rest = (pillow.fromarray(VALUES[:, :, z].T) for z in range(4))
+    for page in rest:
+        page.encoderinfo = {"tiffinfo": {274: 6}}
+    first.save(tmp_path / "a.tif", save_all=True, append_images=rest, tiffinfo={274: 6})
+    expected = np.stack([np.rot90(VALUES[:, :, z].T, -1).T for z in range(4)], axis=2)
+    np.testing.assert_array_equal(reading.read(tmp_path / "a.tif").data, expected)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,72 @@ AS_FILES = (
 )
 
 
+Kind = Literal["classes", "regions", "either", "neither"]
+
+
 def are_classes(values: NDArray[Any], unit: float = 1.0) -> bool:
     """Tell classes, of which each voxel has one, from regions; ``values`` have the channels first."""
+    return len(values) > 1 and _sum_to_one(_total(values), unit)
+
+
+def kind_of(values: NDArray[Any], unit: float = 1.0) -> Kind:
+    """Return what the channels are; ``values`` have them first.
+
+    Voxels where all are 0 tell nothing: a network's probabilities are 0 outside the brain, or where it did not look.
+    "either" are channels of 0 and 1 that never overlap, with such voxels: the first may be the background of the others,
+    or a structure like them. "neither" are channels that do not sum to 1 and, like classes, leave hardly a voxel to
+    none, so that the first is the background.
+    """
     if len(values) < 2:
-        return False
+        return "regions"
+    total = _total(values)
+    if _sum_to_one(total, unit):
+        return "classes"
+    marked = total != 0
+    if not marked.any():
+        return "regions"
+    sums, first = total[marked], values[0][marked]
+    others, above = values[1][marked], (first > unit / 2).astype(np.uint16)
+    above += others > unit / 2
+    for channel in values[2:]:
+        inside = channel[marked]
+        above += inside > unit / 2
+        others = np.maximum(others, inside)
+    return _by_sums(sums / unit, first / unit, others / unit, overlap=bool((above > 1).any()))
+
+
+def _by_sums(sums: NDArray[Any], first: NDArray[Any], others: NDArray[Any], *, overlap: bool) -> Kind:
+    """Return what channels are by their sums, their first and the largest of the others, where one is above 0."""
+    if _sum_to_one(sums):
+        highest = np.maximum(first, others)
+        if np.mean(highest < 1 - NEAR_ONE) > 1 - NEARLY_ALL:
+            return "classes"
+        return "regions" if overlap else "either"
+    if bool(((first > 0.5) & (others > 0.5)).any()):
+        return "regions"
+    if _sum_to_one(first + others):
+        return "neither"  # the first is what the largest of the others leaves
+    usual = float(np.median(sums))
+    constant = usual > 0.1 and np.mean(np.abs(sums - usual) <= 0.05 * usual) >= 0.9
+    if constant or not (overlap or np.mean(sums < 0.5) >= 0.1):
+        return "neither"
+    return "regions"
+
+
+def _total(values: NDArray[Any]) -> NDArray[np.float32]:
     total = np.zeros_like(values[0], np.float32)
     for channel in values:
         total += channel
-    return bool(np.mean(np.abs(total - unit) <= NEAR_ONE * unit) >= NEARLY_ALL)
+    return total
+
+
+def _sum_to_one(sums: NDArray[Any], unit: float = 1.0) -> bool:
+    return bool(np.mean(np.abs(sums - unit) <= NEAR_ONE * unit) >= NEARLY_ALL)
+
+
+def share_of_none(values: NDArray[Any]) -> float:
+    """Return the share of the voxels where all channels are 0."""
+    return 1 - float(np.mean(values.any(axis=0)))
 
 
 @dataclass(frozen=True)
@@ -75,6 +133,8 @@ class Channels:
         For each class whose label is known, its label; for each region, the label of what lies in no later one.
     regions : mapping of str to tuple of int
         What the regions are called, and their labels, if the dataset tells.
+    none : int
+        The class that a voxel is taken for where all are 0: the background.
     """
 
     path: Path
@@ -82,6 +142,7 @@ class Channels:
     classes: bool
     labels: dict[int, int] = field(default_factory=dict)
     regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    none: int = 0
 
     def levels(self) -> NDArray[np.integer[Any]]:
         """Return the channel that a segmentation shows at each voxel; for regions, 1 more, and 0 for none."""
@@ -95,6 +156,8 @@ class Channels:
         for place, channel in enumerate(self.values[1:], start=1):
             levels[channel > highest] = place
             np.maximum(highest, channel, out=highest)
+        if self.none:
+            levels[highest == 0] = self.none
         return levels
 
     def chosen(self, foreground: Foreground, remarks: list[str]) -> tuple[NDArray[Any], Held]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..inputs.foreground import SCALES, Foreground
-from .channels import Channels, are_classes
+from .channels import NEARLY_ALL, Channels, Kind, are_classes, kind_of, share_of_none
 from .image import Image
 from .paths import shown
 from .wanted import Wanted
@@ -16,6 +18,7 @@ from .wanted import Wanted
 MOST_REGIONS = 16  # an axis longer than this holds no regions
 FIRST, LAST = 0, 3
 WORDS = {FIRST: "first", LAST: "last"}
+SAVE_ONE = "save the channel that is meant as an image of three axes"
 
 
 def one_channel(image: Image, wanted: Wanted) -> Image:
@@ -38,7 +41,7 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
     axis, classes = _axis(image, unit, "last" if image.channels_last else wanted.channel_axis)
     values = np.moveaxis(image.data, axis, 0)
     remarks = [] if image.remark is None else [image.remark]
-    remarks.append(_said(image, axis, len(values), foreground, classes=classes))
+    remarks.append(_said(image, axis, values, foreground, classes=classes))
     data, taken = Channels(image.path, values, classes).chosen(foreground, remarks)
     held = replace(taken, told=False)
     return replace(image, data=data, remark="; ".join(remarks), is_channel=True, held=held)
@@ -50,19 +53,28 @@ def channels_of(image: Image) -> list[Image]:
         return [image]
     ends = (LAST,) if image.channels_last else (LAST, FIRST)
     summing = [axis for axis in ends if are_classes(np.moveaxis(image.data, axis, 0))]
+    summing = summing or [axis for axis in ends if kind_of(np.moveaxis(image.data, axis, 0)) == "classes"]
     values = np.moveaxis(image.data, (*summing, LAST)[0], 0)
     return [replace(image, data=volume) for volume in values]
 
 
-def _said(image: Image, axis: int, count: int, foreground: Foreground, *, classes: bool) -> str:
-    taken = ""
+def _said(image: Image, axis: int, values: NDArray[Any], foreground: Foreground, *, classes: bool) -> str:
+    count, taken, none = len(values), "", ""
     if classes:
         labels = ", ".join(map(str, foreground.labels))
         taken = (
             f", class {labels} of 0 to {count - 1} was taken" if labels else ", all but class 0 were taken"
         )
+        share = share_of_none(values)
+        none = (
+            f"; at {share:.0%} of the voxels it gives all classes 0: none is taken there"
+            if share > 1 - NEARLY_ALL
+            else ""
+        )
     which = "header's axis of no space" if image.channels_last else f"{WORDS[axis]} axis"
-    return f"{shown(image.path)}: the {which}, of {count}, was taken for the channels of a network{taken}"
+    return (
+        f"{shown(image.path)}: the {which}, of {count}, was taken for the channels of a network{taken}{none}"
+    )
 
 
 def _unit(image: Image, foreground: Foreground) -> float:
@@ -90,14 +102,44 @@ def _axis(image: Image, unit: float, given: str | None) -> tuple[int, bool]:
     """
     data = image.data
     if given is not None:
-        axis = FIRST if given == "first" else LAST
-        return axis, are_classes(np.moveaxis(data, axis, 0), unit)
+        axis, other = (FIRST, LAST) if given == "first" else (LAST, FIRST)
+        kind = kind_of(np.moveaxis(data, axis, 0), unit)
+        if kind != "classes" and data.shape[other] <= MOST_REGIONS < data.shape[axis]:
+            raise ImageError(
+                f"{shown(image.path)}: it has shape {data.shape}, and its {WORDS[axis]} axis holds no channels: they do not sum "
+                f"to 1, and {data.shape[axis]} regions are too many; the {WORDS[other]} axis may"
+            )
+        return axis, _checked(image, axis, kind, unit)
     summing = [axis for axis in (FIRST, LAST) if are_classes(np.moveaxis(data, axis, 0), unit)]
-    few = [axis for axis in (FIRST, LAST) if data.shape[axis] <= MOST_REGIONS]
-    found = summing or few
+    if len(summing) == 1:
+        return summing[0], True
+    kinds = {axis: kind_of(np.moveaxis(data, axis, 0), unit) for axis in (FIRST, LAST)}
+    few = [axis for axis in kinds if data.shape[axis] <= MOST_REGIONS]
+    found = [axis for axis, kind in kinds.items() if kind == "classes"] or few
     if len(found) == 1:
-        return found[0], bool(summing)
+        return found[0], _checked(image, found[0], kinds[found[0]], unit)
     raise ImageError(
         f"{shown(image.path)}: it has shape {data.shape}, and either end may hold the channels; say which by "
         "channel_axis='first' or 'last' (--channel-axis first or last)"
+    )
+
+
+def _checked(image: Image, axis: int, kind: Kind, unit: float) -> bool:
+    """Tell whether channels are classes; refuse those of which that cannot be told, or that are nothing known."""
+    if kind in ("classes", "regions"):
+        return kind == "classes"
+    count, name = image.data.shape[axis], shown(image.path)
+    index = "..., K" if axis == LAST else "K"
+    remedy = f"{SAVE_ONE} (data[{index}] of its array, K from 0 to {count - 1})"
+    if kind == "either":
+        raise ImageError(
+            f"{name}: its {count} channels are masks that never overlap, and all are 0 at some voxels: they may be classes, the "
+            f"first of them the background, or regions without a background; {remedy}, or all as one label map"
+        )
+    sums = image.data.sum(axis=axis, dtype=np.float64)
+    low, middle, high = np.percentile(sums[sums != 0] / unit, [5, 50, 95])
+    raise ImageError(
+        f"{name}: its {count} channels are neither classes, as they sum to {middle:.3g} ({low:.3g} to {high:.3g} at nine voxels "
+        f"of ten) and not to 1, nor regions, as the first looks like the background of the others; save its probabilities "
+        f"with two decimals or more, and so that they sum to 1; or {remedy}"
     )

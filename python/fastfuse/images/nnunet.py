@@ -22,7 +22,7 @@ from ..inputs.arrays import labels_in
 from ..inputs.foreground import SCALES, Foreground
 from ..inputs.lattice import Turn
 from ..inputs.names import counted
-from .channels import Channels, are_classes
+from .channels import NEARLY_ALL, Channels, Kind, kind_of, share_of_none
 from .checks import check_memory
 from .dataset_json import regions_of
 from .image import Image
@@ -105,15 +105,41 @@ class Predicted:
 def read_channels(path: Path, companion: Image) -> tuple[Predicted, list[str]]:
     """Read all channels, held against the segmentation beside the file; return what is to be said, too."""
     values = channels_in(path, companion.data.shape)
-    classes = are_classes(values)
-    told = {} if classes else regions_of(path.parent, len(values))
-    channels = Channels(path, values, classes, regions=told)
+    kind = kind_of(values)
     remarks = [] if companion.remark is None else [companion.remark]
-    match = _held_against(channels, companion, remarks)
-    labels = (
-        match.labels if channels.classes else {place: own for place, own in match.labels.items() if place}
-    )
-    return Predicted(replace(channels, labels=labels), match.turn), remarks
+    channels, match = _held_against(_may_be(path, values, kind), companion, remarks)
+    if channels.classes:
+        remarks += _said_of_classes(path, values, kind)
+        return Predicted(replace(channels, labels=match.labels), match.turn), remarks
+    labels = {place: own for place, own in match.labels.items() if place}
+    told = regions_of(path.parent, len(values))
+    return Predicted(replace(channels, labels=labels, regions=told), match.turn), remarks
+
+
+def _may_be(path: Path, values: NDArray[Any], kind: Kind) -> list[Channels]:
+    """Return what the channels may be; of classes that are all 0 at some voxels, each may be the background there."""
+    several = share_of_none(values) > 1 - NEARLY_ALL
+    classes = [
+        Channels(path, values, classes=True, none=none) for none in range(len(values) if several else 1)
+    ]
+    regions = [Channels(path, values, classes=False)]
+    return {"classes": classes, "regions": regions}.get(kind) or [*classes, *regions]
+
+
+def _said_of_classes(path: Path, values: NDArray[Any], kind: Kind) -> list[str]:
+    """Say where classes tell nothing, and that they do not sum to 1."""
+    share = share_of_none(values)
+    said = []
+    if share > 1 - NEARLY_ALL:
+        said.append(
+            f"{shown(path)}: at {share:.0%} of the voxels it gives all classes 0: none is taken there"
+        )
+    if kind == "neither":
+        sums = values.sum(axis=0, dtype=np.float64)
+        said.append(
+            f"{shown(path)}: its channels show the classes of the segmentation, and sum to {np.median(sums[sums != 0]):.3g}, not to 1"
+        )
+    return said
 
 
 def channels_in(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -146,18 +172,24 @@ def _channels_first(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any
     return np.moveaxis(values, 3, 0) if last and not first else values
 
 
-def _held_against(channels: Channels, companion: Image, remarks: list[str]) -> Match:
-    """Return how the probabilities lie, and which label each channel has, by the segmentation beside them."""
-    path, shape, name = channels.path, channels.values.shape[1:], shown(companion.path.name)
+def _held_against(kinds: Sequence[Channels], companion: Image, remarks: list[str]) -> tuple[Channels, Match]:
+    """Return how the probabilities lie, and which label each channel has, by the segmentation beside them.
+
+    ``kinds`` is what the channels may be; the one is returned that fits best.
+    """
+    path, shape, name = kinds[0].path, kinds[0].values.shape[1:], shown(companion.path.name)
     if not any(turns_onto(shape, companion.data.shape)):
         raise ImageError(
             f"{shown(path)}: its probabilities have shape {shape}, {name} has {companion.data.shape}; nnU-Net v1 leaves "
-            "out what it cropped away: put it back first, or use v2"
+            "out what it cropped away: put it back first, with zeros (numpy.pad), or use v2"
         )
-    found = matches(channels.levels(), _segmentation(companion, path))
+    segmentation = _segmentation(companion, path)
+    tried = [(one, matches(one.levels(), segmentation)) for one in kinds]
+    channels, found = min(tried, key=lambda way: -way[1][0].share)
     best = found[0]
     if best.share < LEAST_SHARE:
         raise ImageError(_not_its_own(channels, name, best))
+    _check_fits_one(channels, best, tried, name)
     ways = _ways(channels, [match.turn for match in found if match.wrong == best.wrong])
     if best.turn != Turn():
         _check_one_way(channels, name, ways)
@@ -180,7 +212,19 @@ def _held_against(channels: Channels, companion: Image, remarks: list[str]) -> M
             f"channel {channel} is label {label}" for channel, label in sorted(best.labels.items())
         )
         remarks.append(f"{shown(path)}: by {name}, {order}")
-    return best
+    return channels, best
+
+
+def _check_fits_one(
+    channels: Channels, best: Match, tried: Sequence[tuple[Channels, Sequence[Match]]], name: str
+) -> None:
+    """Refuse channels that fit the segmentation as classes and as regions."""
+    others = [found[0] for one, found in tried if one.classes != channels.classes]
+    if any(other.share >= LEAST_SHARE and other.wrong <= best.wrong for other in others):
+        raise ImageError(
+            f"{shown(channels.path)}: its channels fit {name} as classes, the first of them the background, and as regions: "
+            "save the channel that is meant as NIfTI"
+        )
 
 
 def _segmentation(companion: Image, path: Path) -> NDArray[np.integer[Any]]:

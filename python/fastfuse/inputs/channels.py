@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 from .libraries import place_of_image
 
 MOST_CHANNELS = 64
+SOME = 24  # voxels along an axis that are looked at first
 FEWEST_VOXELS = 64  # of a channel; fewer may sum to 1 by chance
 ROUNDING = 2e-3  # of probabilities, at the least
 SCALED = (100.0, 255.0)  # what usually stands for 1, where that does not
 MOST_ROUNDED = 8  # classes whose rounding adds up: of many, most are near 0
+LEAST = (
+    0.01,
+    0.1,
+)  # share of the voxels that classes mark that are all 0 elsewhere: probabilities, and masks
+LEAST_OF_TWO = (0.1, 0.25)  # where two masks that never meet, or slices, may look like such classes
+LEAST_OF_CHANNELS = (0.01, 0.01)  # of arrays of more than three axes
+CLEAR = 0.98  # a probability that is as good as 1
 EPS = {"bfloat16": 2.0**-7, "float16": 2.0**-10}  # by the type that a network gave
 
 
@@ -44,12 +52,17 @@ def _check_axes(
         if not _may_be(shape, axis):
             continue
         tolerance = _tolerance(shape[axis], eps, step / total)
-        if all(_sums_to(array, axis, total, tolerance) for array in arrays) and any(
-            _in_several(array, axis) for array in arrays
-        ):
+        if not any(_in_several(array, axis) for array in arrays):
+            continue
+        where = ""
+        if all(_sums_to(array, axis, total, tolerance) for array in arrays):
+            where = "everywhere"
+        elif all(_sums_or_none(array, axis, total, tolerance) for array in arrays):
+            where = "wherever it is not 0"
+        if where:
             one = "rater[1]" if axis == 0 else "rater[..., 1]"
             raise ValueError(
-                f"{names[0]} has shape {shape} and sums to {total:g} along axis {axis} everywhere, as one-hot channels or "
+                f"{names[0]} has shape {shape} and sums to {total:g} along axis {axis} {where}, as one-hot channels or "
                 f"the probabilities of classes do, and so does every rater: give one class of each, such as {one}"
             )
 
@@ -69,14 +82,19 @@ def check_classes(
     if not (2 <= len(arrays) <= MOST_CHANNELS and arrays[0].size >= FEWEST_VOXELS):
         return
     tolerance = _tolerance(len(arrays), eps, step / total)
-    if _are_classes(arrays, total, tolerance):
+    where = "at every voxel"
+    sum_to = _are_classes(arrays, total, tolerance)
+    if not sum_to:
+        where = "wherever one is not 0"
+        sum_to = _are_classes_or_none(arrays, total, tolerance, LEAST_OF_TWO if len(arrays) == 2 else LEAST)
+    if sum_to:
         if len(names) == len(arrays) == 2:
             raise ValueError(
-                f"{names[1]} is the inverse of {names[0]}: both sum to {total:g} at every voxel; of two raters, turn the votes of the one "
+                f"{names[1]} is the inverse of {names[0]}: both sum to {total:g} {where}; of two raters, turn the votes of the one "
                 "that is inverted; of two classes of one rater, give one of them"
             )
         raise ValueError(
-            f"the {len(arrays)} raters' votes sum to {total:g} at every voxel, as one-hot channels or the probabilities of "
+            f"the {len(arrays)} raters' votes sum to {total:g} {where}, as one-hot channels or the probabilities of "
             "classes do: give a list of raters, one class of each"
         )
 
@@ -127,6 +145,12 @@ def _sums_to(array: NDArray[Any], axis: int, total: float, tolerance: float) -> 
     )
 
 
+def _sums_or_none(array: NDArray[Any], axis: int, total: float, tolerance: float) -> bool:
+    """Tell whether an array sums to ``total`` along an axis, but where it is 0 all along it."""
+    least = LEAST_OF_CHANNELS if array.ndim > 3 else LEAST_OF_TWO
+    return _are_classes_or_none(list(np.moveaxis(array, axis, 0)), total, tolerance, least)
+
+
 def _in_several(array: NDArray[Any], axis: int) -> bool:
     """Tell whether more than one channel marks something: a mask of one whole slice sums to 1, too."""
     return sum(bool(channel.any()) for channel in np.moveaxis(array, axis, 0)) > 1
@@ -142,6 +166,31 @@ def _are_classes(arrays: Sequence[NDArray[Any]], whole: float, tolerance: float)
         if not _is_one(total / whole, tolerance) or any(bool((part < 0).any()) for part in parts):
             return False
     return sum(bool(array.any()) for array in arrays) > 1
+
+
+def _are_classes_or_none(
+    arrays: Sequence[NDArray[Any]], whole: float, tolerance: float, least: tuple[float, float]
+) -> bool:
+    """Tell whether arrays sum to ``whole`` wherever one is not 0, and mark at least a share of the voxels.
+
+    ``least``: that share, of probabilities and of masks.
+    """
+    some = tuple(slice(None, None, max(1, length // SOME)) for length in arrays[0].shape)
+    for parts, part_of_least in (
+        ([array[some] for array in arrays], 0.5),
+        (arrays, 1.0),
+    ):  # some tell nearly always
+        total, highest = np.zeros(parts[0].shape), np.zeros(parts[0].shape)
+        for part in parts:
+            total += part
+            np.maximum(highest, part, out=highest)
+        marked = total != 0
+        if not marked.any() or not _is_one(total[marked] / whole, tolerance):
+            return False
+        masks = np.mean(highest[marked] >= CLEAR * whole) > 0.99
+        if np.mean(marked) < part_of_least * least[int(masks)] or any((part < 0).any() for part in parts):
+            return False
+    return int(np.count_nonzero(marked)) >= FEWEST_VOXELS and sum(bool(array.any()) for array in arrays) > 1
 
 
 def _is_one(sums: NDArray[np.float64], tolerance: float) -> bool:

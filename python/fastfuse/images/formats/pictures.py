@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, reason_of
-from ...inputs.names import counted
 from ..checks import check_content, check_memory
 from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .numpy_file import NO_SIZE
+from .pages import DESCRIPTION, ORIENTATION, check_axes, pages_behind
 from .quiet import quiet
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff")
@@ -36,9 +35,7 @@ BYTES = {
     "RGBA": 4,
 }
 NO_RESOLUTION = ("1", "1.0", "0", "0.0", "nan")
-DESCRIPTION, SAMPLES, RESOLUTIONS = 270, 277, (282, 283)  # tags of TIFF
-IMAGEJ = {"channel": "channels", "slice": "slices", "time": "frames"}
-OME = {"channel": "SizeC", "slice": "SizeZ", "time": "SizeT"}
+RESOLUTIONS = (282, 283)  # tags of TIFF
 PIXELS = 2**31  # more than that no page may have
 
 
@@ -57,9 +54,10 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
             with pillow.open(path, formats=("PNG", "TIFF")) as picture:
                 if picture.format == "PNG":  # of which Pillow checks the sums alone, or reads the pixels
                     picture.verify()
-            with pillow.open(path, formats=("PNG", "TIFF")) as picture:
+            # Of a file that Pillow does not open itself, it maps none into memory: it would map quarter turns wrongly.
+            with path.open("rb") as file, pillow.open(file, formats=("PNG", "TIFF")) as picture:
                 size = _size_in_words(picture)  # as the first page says
-                told = _on_axes(path, picture)
+                told = check_axes(path, picture)
                 pages, doubts = _pages(path, picture)
         except (ImageError, MemoryError):
             raise
@@ -84,52 +82,6 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
     )
 
 
-def _on_axes(path: Path, picture: Any) -> str:
-    """Return a doubt about pages that are channels or times by the words of ImageJ or OME; refuse those that are slices too.
-
-    Stacks of slices are written as channels, too, by programs that were not told their axes.
-    """
-    count = int(getattr(picture, "n_frames", 1))
-    if count > 1 and picture.format == "PNG":
-        raise ImageError(
-            f"{shown(path)}: it is a PNG of {count} frames, a film: save its slices as a TIFF, or as NIfTI"
-        )
-    told = _axes_told(picture) if count > 1 else {}
-    others = [counted(told[axis], axis) for axis in ("channel", "time") if told.get(axis, 1) > 1]
-    if not others:
-        return ""
-    what = f"by its description its pages are {' of '.join(others)}"
-    if len(others) > 1 or told.get("slice", 1) > 1:
-        slices = f" of {counted(told['slice'], 'slice')}" if told.get("slice", 1) > 1 else ""
-        raise ImageError(
-            f"{shown(path)}: {what}{slices}, and one 3-D image per file is needed: save one of them, as by ImageJ's Image > "
-            "Color > Split Channels or Image > Duplicate"
-        )
-    return f"{what}, and are taken as slices: if they are none, save one of them as a file of its own"
-
-
-def _axes_told(picture: Any) -> dict[str, int]:
-    """Return how many channels, slices and times a TIFF's description tells of: ImageJ's, or the first image's of OME."""
-    tags = getattr(picture, "tag_v2", {})
-    text = str(tags.get(DESCRIPTION, ""))
-    if text.startswith("ImageJ"):
-        found = {
-            name: int(number) for name, number in re.findall(r"^(\w+)=(\d{1,9})\s*$", text, re.MULTILINE)
-        }
-        return {axis: found.get(name, 1) for axis, name in IMAGEJ.items()}
-    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", text)
-    found = (
-        {name: int(number) for name, number in re.findall(r"\b(Size[CZT])=[\"'](\d{1,9})", pixels[0])}
-        if pixels
-        else {}
-    )
-    told = {axis: found.get(name, 1) for axis, name in OME.items()}
-    return {
-        **told,
-        "channel": told["channel"] // max(1, int(tags.get(SAMPLES, 1))),
-    }  # which colours are counted as
-
-
 def _pages(path: Path, picture: Any) -> tuple[NDArray[Any], list[str]]:
     """Return all pages, (page, row, column)."""
     mode, size = picture.mode, picture.size
@@ -140,16 +92,39 @@ def _pages(path: Path, picture: Any) -> tuple[NDArray[Any], list[str]]:
     if not (1 <= count <= MOST_PAGES and 1 <= pixels < PIXELS):
         raise ImageError(f"{shown(path)}: it has {count} pages of {size[0]} × {size[1]} pixels")
     check_memory(path, (count + 2) * pixels * BYTES[mode])
+    behind = pages_behind(path, picture)
+    if behind is not None:
+        return behind, []
     pages: list[NDArray[Any]] = []
     doubts: list[str] = []
     for page in range(count):
         picture.seek(page)
+        turn = _orientation(picture)
         if (picture.mode, picture.size) != (mode, size):
             raise ImageError(
                 f"{shown(path)}: page {page} is of another size or kind than page 0; split it first"
             )
-        pages.append(_values(path, picture, doubts))
+        values = _values(path, picture, doubts)
+        pages.append(_turned(values, turn) if picture.format == "PNG" else values)  # Pillow turns a TIFF's
+        if turn != 1:
+            doubts.append(f"its pixels were turned as its orientation says ({turn})")
     return np.stack(pages), list(dict.fromkeys(doubts))
+
+
+def _orientation(picture: Any) -> int:
+    """Return how the pixels must be turned, as TIFF and EXIF number it; 1 is not at all."""
+    tags = picture.tag_v2 if picture.format == "TIFF" else picture.getexif()
+    found = tags.get(ORIENTATION, 1)
+    return found if found in range(2, 9) else 1
+
+
+def _turned(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Return pixels as they are to be shown."""
+    if orientation >= 5:
+        values = values.T
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return values[::-1] if orientation in (3, 4, 7, 8) else values
 
 
 def _size_in_words(picture: Any) -> str:
