@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -222,3 +223,33 @@ def test_nothing_is_told_of_crops_that_fit_or_just_err(tmp_path: Path) -> None:
     masks[3] = np.roll(masks[3], -3, axis=2)[2:, 1:]  # elsewhere
     masks[2] = masks[2][2:, 1:]
     assert "only when" not in said_of(tmp_path, masks, {2: affine, 3: affine})
+
+
+@pytest.mark.parametrize("raters", [2, 3])
+@pytest.mark.parametrize("moved", [60, 300, 900])
+def test_boxes_that_do_not_meet_are_moved_and_not_mirrored(tmp_path: Path, raters: int, moved: float) -> None:
+    files = [save(tmp_path / f"r{i}.nii", mask) for i, mask in enumerate(lesions(raters))]
+    image = nib.load(files[-1])
+    affine = image.affine.copy()
+    affine[0, 3] += moved * np.sign(affine[0, 0])
+    far = tmp_path / "far.nii"
+    nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj)[:23], affine), far)
+    fastfuse.fuse_files([*files[:-1], far], tmp_path / "c.nii", method="majority")
+    told = " ".join(json.loads((tmp_path / "c.json").read_text())["warnings"])
+    assert "far.nii" in told
+    assert "no voxel in common" in told
+    assert "mirrored" not in told
+
+
+@pytest.mark.parametrize("moved", [5e3, 1e6, -1e6])
+def test_boxes_absurdly_far_apart(tmp_path: Path, moved: float) -> None:
+    files = [save(tmp_path / f"r{i}.nii", mask) for i, mask in enumerate(lesions(3))]
+    image = nib.load(files[-1])
+    affine = image.affine.copy()
+    affine[0, 3] += np.rint(moved / affine[0, 0]) * affine[0, 0]
+    far = tmp_path / "far.nii"
+    nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj)[:23], affine), far)
+    with pytest.raises(
+        fastfuse.GridError, match=r"far\.nii lies .* mm away from .*r0\.nii: one header is wrong"
+    ):
+        fastfuse.fuse_files([*files[:-1], far], tmp_path / "c.nii", method="majority")

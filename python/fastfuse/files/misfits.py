@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fusion.result import Fusion
+from ..inputs.grids import Grid
 from ..inputs.mirrors import FEWEST, POOR, Marked, Misfit, OwnBox, axes_in_words, in_words, like, misfit_of
 from ..inputs.names import enumerated
 from .job import Inputs, Job, marked_by
@@ -30,7 +32,10 @@ def remarks_on_fits(
     job: Job, inputs: Inputs, everybody: Sequence[Marked], dice: NDArray[np.float64]
 ) -> list[str]:
     """Return remarks on raters who fit the others only when turned; ``dice``: of each with the consensus."""
-    marking = [at for at, one in enumerate(everybody) if one.count >= FEWEST]
+    apart = _apart(inputs)
+    marking = [at for at, one in enumerate(everybody) if one.count >= FEWEST and at not in apart]
+    if len(marking) < 2:
+        return []
     raters = [everybody[at] for at in marking]
     names = [job.names[at] for at in marking]
     doubtful = _may_be_apart(dice[marking])
@@ -51,6 +56,29 @@ def remarks_on_fits(
         for name, misfit, own in zip(names, found, axes, strict=True)
         if misfit is not None
     ]
+
+
+def _apart(inputs: Inputs) -> set[int]:
+    """Return the raters whose file's box meets no other's: they are moved, not mirrored."""
+    if all(image.own is None for image in inputs.raters):
+        return set()
+    to_grid = np.linalg.inv(inputs.grid.affine)
+    boxes = []
+    for image in inputs.raters:
+        corners = _corners(image.own or inputs.grid) @ to_grid[:3, :3].T + to_grid[:3, 3]
+        boxes.append((corners.min(axis=0), corners.max(axis=0)))
+    meet = [
+        [bool((np.minimum(high, end) - np.maximum(low, start) > 0.5).all()) for start, end in boxes]
+        for low, high in boxes
+    ]
+    return {at for at, row in enumerate(meet) if sum(row) < 2}  # which each does with itself
+
+
+def _corners(grid: Grid) -> NDArray[np.float64]:
+    """Return the outer corners of a grid's voxels."""
+    ends = np.array(list(itertools.product(*((-0.5, length - 0.5) for length in grid.shape))))
+    corners: NDArray[np.float64] = ends @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+    return corners
 
 
 def own_box(inputs: Inputs, at: int) -> OwnBox | None:

@@ -321,6 +321,11 @@ def _lattice(path: Path, found: Any) -> Lattice:
             f"{shown(path)}: its frames are turned against each other; convert it to NIfTI first"
         )
     across, down = turns[0, :3], turns[0, 3:]
+    if np.abs([across @ across - 1, down @ down - 1, across @ down]).max() > 1e-2:
+        raise ImageError(
+            f"{shown(path)}: its rows and columns are not at right angles, or of no length 1 (ImageOrientationPatient is "
+            f"{', '.join(f'{float(one):.3g}' for one in turns[0])}): correct that"
+        )
     measures = _group(found, frames[0], "PixelMeasuresSequence")
     height, width = (float(side) for side in measures.PixelSpacing)
     normal = np.cross(across, down)
@@ -329,19 +334,27 @@ def _lattice(path: Path, found: Any) -> Lattice:
     steps = (along - along.min()) / spacing
     places = np.rint(steps).astype(np.int64)
     first = origins[int(along.argmin())]
-    beside = np.abs(origins - first - np.outer(along - along.min(), normal)).max()
-    if (
-        np.abs(steps - places).max() > NEAR
-        or beside > NEAR * min(height, width)
-        or places.max() >= MOST_SLICES
-    ):
+    beside = np.abs(origins - first - np.outer(along - along.min(), normal)).max(axis=1)
+    if beside.max() > NEAR * min(height, width):
         raise ImageError(
-            f"{shown(path)}: its slices are not evenly spaced (every {spacing:g} mm); resample it first"
+            f"{shown(path)}: frame {int(beside.argmax()) + 1} lies {beside.max():.3g} mm beside the line of the others "
+            "(ImagePositionPatient): its place is wrong, or the slices are sheared; write it again, or convert it to NIfTI"
         )
+    if np.abs(steps - places).max() > NEAR or places.max() >= MOST_SLICES:
+        raise ImageError(f"{shown(path)}: {_uneven(along, spacing)}")
     affine = np.eye(4)
     affine[:3, :3] = np.column_stack([across * width, down * height, normal * spacing])
     affine[:3, 3] = first
     return Lattice(places, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, int(found.Rows), int(found.Columns))
+
+
+def _uneven(along: NDArray[np.float64], spacing: float) -> str:
+    """Say why slices do not fit their spacing: the header's contradicts them, or they lie unevenly."""
+    gaps = np.diff(np.unique(np.round(along, 5)))
+    steps = gaps / gaps.min()
+    if np.abs(steps - np.rint(steps)).max() <= NEAR:
+        return f"its frames lie {gaps.min():.3g} mm apart, and SpacingBetweenSlices is {spacing:g} mm: one of both is wrong; correct it"
+    return f"its slices are not evenly spaced (every {spacing:g} mm); resample it first"
 
 
 def _spacing(path: Path, measures: Any, places: NDArray[np.float64]) -> float:

@@ -19,6 +19,9 @@ from ..formats.segments import filled_axes
 from ..image import Image
 from ..paths import shown
 
+FAR_MM = 1000  # between boxes: more than any body part that two files hold
+FAR_SIDES = 4  # and that times the longest side of either
+
 Places = list[tuple[Image, Fit]]  # of images on a lattice
 
 
@@ -48,11 +51,27 @@ def box_of_all(parts: Sequence[Image], regions: Sequence[Image], *, chosen: bool
     for image, fit in (*placed, *masks):
         if fit is None:
             continue
+        _check_near(box, fit.box, image, first)
         box = box.with_box(fit.box)
         _check_size(box, image, first, len(placed) + len(masks))
         _check_place(image, fit, seen, chosen=chosen, may_fill=len(seen) < len(placed))
         seen.append((image, fit))
     return box, [_apart(image) for image, fit in seen if _is_apart(fit, seen)]
+
+
+def _check_near(box: Box, other: Box, image: Image, first: Image) -> None:
+    """Refuse an image that lies absurdly far from those before it."""
+    gaps = [
+        max(0, low - end, start - high)
+        for low, high, start, end in zip(other.low, other.high, box.low, box.high, strict=True)
+    ]
+    sides = np.array([box.shape, other.shape]) * first.grid.voxel_mm
+    apart = float(np.linalg.norm(gaps * first.grid.voxel_mm))
+    if apart > max(FAR_MM, FAR_SIDES * float(sides.max())):
+        raise GridError(
+            f"{shown(image.path)} lies {apart:.3g} mm away from {shown(first.path)}: one header is wrong (its origin), or they do "
+            "not belong together"
+        )
 
 
 def _check_size(box: Box, image: Image, first: Image, images: int) -> None:
