@@ -307,3 +307,47 @@ def test_the_form_to_take_is_named(tmp_path: Path, fault: str) -> None:
 def test_a_qform_that_is_not_used_is_said_to_be_none(tmp_path: Path) -> None:
     path = patched(tmp_path / "a.nii", *BOTH, *NO_QFORM["nan"])
     assert "its qform is no matrix of finite numbers; the sform is used" in str(reading.read(path).remark)
+
+
+@pytest.mark.parametrize(("datatype", "told"), [(4, "int16"), (16, "float32"), (64, "float64")])
+def test_datatype_that_contradicts_a_bitpix_that_fits(tmp_path: Path, datatype: int, told: str) -> None:
+    path = save(tmp_path / "a.nii", MASK.astype(np.uint8), AFFINE)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<h", content, 70, datatype)
+    path.write_bytes(content)
+    with pytest.raises(fastfuse.ImageError, match=rf"its datatype \({told}\) contradicts its bitpix \(8\)"):
+        reading.read(path)
+    path.write_bytes(content[:-1])
+    with pytest.raises(fastfuse.ImageError, match="the file is truncated"):
+        reading.read(path)
+
+
+@pytest.mark.parametrize("cut", [1, 30, 100])
+def test_truncated_voxels_of_a_pair(tmp_path: Path, cut: int) -> None:
+    nib.save(nib.Nifti1Pair(MASK, AFFINE), tmp_path / "a.hdr")
+    voxels = tmp_path / "a.img"
+    voxels.write_bytes(voxels.read_bytes()[:-cut])
+    with pytest.raises(fastfuse.ImageError, match=rf"its voxels are {240 - cut} bytes, 240 expected"):
+        reading.read(tmp_path / "a.hdr")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "GIF", "BMP"])
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_other_pictures_by_the_name_of_png(tmp_path: Path, kind: str, ending: str) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    path = tmp_path / f"a{ending}"
+    pillow.fromarray(np.zeros((8, 9), np.uint8)).save(path, kind)
+    with pytest.raises(
+        fastfuse.ImageError, match=f"its content looks like {kind}, and is neither PNG nor TIFF"
+    ):
+        reading.read(path)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.25])
+def test_a_region_that_leaves_nothing_out(tmp_path: Path, value: float) -> None:
+    paths = [save(tmp_path / f"{k}.nii", np.roll(MASK, k, 0), AFFINE) for k in range(2)]
+    region = save(tmp_path / "region.nii", np.full(MASK.shape, value, np.float32), AFFINE)
+    with pytest.warns(
+        fastfuse.FusionWarning, match=r"region\.nii: all its values are 0\.\d+, which is taken as 1"
+    ):
+        fastfuse.fuse_files(paths, tmp_path / "c.nii", mask=region, method="majority")

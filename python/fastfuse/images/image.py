@@ -156,8 +156,11 @@ def region_of(image: Image, remarks: list[str]) -> NDArray[Any]:
             f"{shown(image.path)}: it holds {labels_in(region)}, and a region is 0 and 1, or 0 and one other number above "
             "0; 'fastfuse fuse FILE --binarize --method majority -o REGION.nii.gz' makes a region of what is above 0"
         )
+    number = shown_number(float(low))
     remarks.append(
-        f"{shown(image.path)}: its values are 0 and {shown_number(float(low))}, which is taken as 1"
+        f"{shown(image.path)}: all its values are {number}, which is taken as 1: it leaves nothing out, as a map of a prior would"
+        if marked.all()
+        else f"{shown(image.path)}: its values are 0 and {number}, which is taken as 1"
     )
     return np.asarray(marked, dtype=np.uint8)
 

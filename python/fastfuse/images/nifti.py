@@ -120,16 +120,26 @@ def _check_header(
     path: Path, header: Any, file_size: int | None
 ) -> tuple[tuple[int, ...], np.dtype[Any], list[str]]:
     """Return shape, stored type and doubts; refuse an unsound header and a file that is shorter than it says."""
+    bits = int(header["bitpix"])  # which is mended
     doubts = _mended(path, header)
     _check_kind(path, header)
     shape, stored = check_content(path, header.get_data_shape(), header.get_data_dtype())
     count = math.prod(shape)
     expected = header.get_data_offset() + count * stored.itemsize
     if file_size is not None and file_size < expected:
-        raise ImageError(f"{shown(path)}: {file_size} bytes, {expected} expected; the file is truncated")
+        raise ImageError(
+            f"{shown(path)}: {file_size} bytes, {expected} expected; {_why_short(bits, stored, count, file_size - header.get_data_offset())}"
+        )
     slope, inter, doubt = _scaling(path, header)
     check_memory(path, count * (stored.itemsize if (slope, inter) == (1, 0) else stored.itemsize + 16))
     return shape, stored, [*doubts, *doubt]
+
+
+def _why_short(bits: int, stored: np.dtype[Any], count: int, have: int) -> str:
+    """Say why a file has fewer bytes of voxels than its header tells: the type may be wrong."""
+    if bits != 8 * stored.itemsize and 8 * have == bits * count:
+        return f"its datatype ({stored}) contradicts its bitpix ({bits}), which fits the file: correct the datatype in the header"
+    return "the file is truncated"
 
 
 def _check_kind(path: Path, header: Any) -> None:

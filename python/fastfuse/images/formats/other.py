@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ ONLY_UNPACKED = (
 )
 # What content is, by its first bytes.
 CONTENT = {
-    b"%PDF": "PDF", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"PK\3\4": "a zip archive", b"GIF8": "GIF",
+    b"%PDF": "PDF", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"PK\3\4": "a zip archive", b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP",
     b"\x89HDF": "HDF5", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"NRRD000": "NRRD", b"\x93NUMPY": "NumPy's .npy",
     b"ObjectType": "MetaImage", b"NDims": "MetaImage", b"<?xml": "XML", b"TRACK\0": "a track of fibres",
     b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"version https://git-lfs": "a pointer of Git LFS",
@@ -249,6 +250,8 @@ def _broken(path: Path, error: Exception) -> str:
     reason = type(error).__name__ if reason in ("", "None") else shown(reason)
     if isinstance(error, FileNotFoundError):
         return f"{shown(path)}: a file that belongs to it is missing ({shown(str(error.filename or reason))})"
+    if short := re.fullmatch(r"Expected (\d+) bytes, got (\d+) bytes.*", reason):
+        return f"{shown(path)}: its voxels are {short[2]} bytes, {short[1]} expected; the file is truncated, or that with its voxels"
     foreign = format_of(path)
     if foreign is None:
         return f"{shown(path)}: cannot be read ({reason}); is it a complete image file?"

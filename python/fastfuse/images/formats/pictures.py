@@ -15,6 +15,7 @@ from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .numpy_file import NO_SIZE
+from .other import looks_like
 from .pages import DESCRIPTION, ORIENTATION, check_axes, pages_behind
 from .quiet import quiet
 
@@ -62,6 +63,11 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
         except (ImageError, MemoryError):
             raise
         except Exception as error:  # of many kinds
+            what = looks_like(path)
+            if what not in (None, "PNG", "TIFF"):
+                raise ImageError(
+                    f"{shown(path)}: its content looks like {what}, and is neither PNG nor TIFF: save it as PNG, TIFF or NIfTI"
+                ) from error
             reason = reason_of(error).replace(f" {str(path)!r}", "")
             raise ImageError(
                 f"{shown(path)}: cannot be read as PNG or TIFF ({shown(reason)}); is it complete?"
