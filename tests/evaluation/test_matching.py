@@ -124,3 +124,20 @@ def test_two_formats_of_one_name_stay_two_cases(tmp_path: Path) -> None:
 )
 def test_case_names(name: str, case: str) -> None:
     assert case_name(name) == case
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+@pytest.mark.parametrize("name", ["c.nii.gz", "sub/c.nrrd", "c.png"])
+def test_what_has_the_name_of_an_image_and_is_none(tmp_path: Path, name: str, kind: str) -> None:
+    folder = fill(tmp_path / "p", "a.nii.gz")
+    path = folder / name
+    if kind == "folder":
+        path.mkdir(parents=True)
+    else:
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(fastfuse.FastfuseError, match=f"{path.name}: it is a {kind}"):
+        images_in(folder)
+    if kind == "folder":
+        fill(path, "inside.nii.gz")
+        assert len(images_in(folder)) == 2

@@ -9,6 +9,7 @@ import pytest
 
 import fastfuse
 from fastfuse.images import reading
+from fastfuse.inputs.names import grouped
 
 pillow = pytest.importorskip("PIL.Image")
 
@@ -159,3 +160,18 @@ def test_orientation_of_pages(tmp_path: Path) -> None:
     first.save(tmp_path / "a.tif", save_all=True, append_images=rest, tiffinfo={274: 6})
     expected = np.stack([np.rot90(VALUES[:, :, z].T, -1).T for z in range(4)], axis=2)
     np.testing.assert_array_equal(reading.read(tmp_path / "a.tif").data, expected)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        IMAGEJ.format("slices=4\nunit=mm\n"),
+        IMAGEJ.format("channels=4\nunit=mm\n"),
+        IMAGEJ.format("frames=4\n"),
+    ],
+)
+def test_what_is_said_of_pages_names_the_file(tmp_path: Path, description: str) -> None:
+    told = str(reading.read(pages(tmp_path / "a.tif", description)).remark)
+    assert ": 1 mm " in told
+    assert all("a.tif: " in remark for remark in grouped([told, "b.tif: it is another"])[:1])
+    assert not any(remark.startswith(("the voxel size", "its ")) for remark in grouped([told]))

@@ -76,7 +76,9 @@ def images_in(folder: Path) -> dict[str, Path]:
     Left out too are networks' probabilities beside the segmentation of the same name.
     """
     try:
-        found = sorted(path.relative_to(folder) for path in folder.rglob("*") if _is_image(path, folder))
+        named = [path for path in folder.rglob("*") if _is_named_as_image(path, folder)]
+        found = sorted(path.relative_to(folder) for path in named if path.is_file())
+        _check_files(named)
     except OSError as error:
         raise FastfuseError(f"{shown(folder)}: cannot be listed ({error.strerror})") from error
     if not found:
@@ -114,10 +116,23 @@ def _stem(name: str) -> str:
     return str(path)
 
 
-def _is_image(path: Path, folder: Path) -> bool:
+def _check_files(named: Iterable[Path]) -> None:
+    """Refuse what has the name of an image and is none: a link to nothing, or a folder that holds no files."""
+    for path in named:
+        if path.is_symlink() and not path.exists():
+            raise FastfuseError(
+                f"{shown(path)}: it is a link to a file that is not there: mend it, or remove it"
+            )
+        if path.is_dir() and not any(one.is_file() for one in path.rglob("*")):
+            raise FastfuseError(
+                f"{shown(path)}: it is a folder, and has the name of an image: put the image there, or rename it"
+            )
+
+
+def _is_named_as_image(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
     name = path.name.lower().removesuffix(".gz").removesuffix(".bz2")
-    return not hidden and name.endswith(SUFFIXES) and path.is_file()
+    return not hidden and name.endswith(SUFFIXES)
 
 
 def _matched(

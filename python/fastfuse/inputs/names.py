@@ -11,7 +11,7 @@ from typing import Any
 ONE_EACH = "give a list of names, one for each rater"
 MOST_NAMED = 8
 MOST_TOLD = 3  # raters of whom a remark says the same
-OF_THE_SAME = ("it ", "its ")  # how a sentence begins that names no file
+OF_THE_SAME = ("it ", "its ", "by its ", "the voxel size ")  # how a sentence begins that names no file
 SINGULAR = re.compile(r"\bits?\b(?!s)", re.IGNORECASE)
 OF_SEVERAL = tuple(
     (re.compile(one), many)

@@ -148,6 +148,7 @@ def chosen(
     if foreground.segments and (segments or len(layers) > 1):
         found = named(path, segments, foreground.segments)
         _check_layers(path, found, len(layers))
+        _check_own_labels(path, found, segments)
         _check_whole(path, found, layers)
         parts = [layers[one.layer] == one.label for one in found]
         return np.asarray(np.logical_or.reduce(parts), dtype=np.uint8)
@@ -210,6 +211,17 @@ def _remedy(segments: Sequence[Segment]) -> str:
     if segments:
         return f"choose one with {SWITCH}"
     return "it names no segments, so split it into one file a layer first"
+
+
+def _check_own_labels(path: Path, found: Sequence[Segment], segments: Sequence[Segment]) -> None:
+    """Refuse a segment whose voxels are another segment's too, which is not chosen: one of both labels is wrong."""
+    for one in found:
+        for other in segments:
+            if other not in found and (other.label, other.layer) == (one.label, one.layer):
+                raise ImageError(
+                    f"{shown(path)}: its segments {one.name!r} and {other.name!r} are both label {one.label} of layer {one.layer}, so "
+                    "that no voxels are those of one alone: correct its header, or choose both"
+                )
 
 
 def _check_layers(path: Path, segments: Sequence[Segment], layers: int) -> None:
