@@ -14,7 +14,7 @@ import pytest
 import fastfuse
 from fastfuse.cli.flags import FLAGGED, flags_of_options
 from fastfuse.fusion import options as declarations
-from fastfuse.fusion.labels.declared import LABEL_OPTIONS, AskedLabels
+from fastfuse.fusion.labels.declared import LABEL_OPTIONS, RESAMPLING, AskedLabels
 from fastfuse.fusion.options import BY_NAME, DECLARED, Options
 from fastfuse.fusion.registry import METHODS, NAMES, Method, method_called
 from fastfuse.fusion.votes import Votes
@@ -70,6 +70,7 @@ def function_of(method: Method) -> Callable[..., Any]:
 
 
 RINGS_OWN = ("dilated-staple", "threshold")  # that of the ring
+OF_LABEL_MAPS = ("majority", "intervals")  # fewer kinds
 
 FUNCTIONS = {method.name: function_of(method) for method in METHODS}
 NAMED = {**FUNCTIONS, "fuse": fastfuse.fuse, "fuse_files": fastfuse.fuse_files}
@@ -80,6 +81,7 @@ def test_signatures_take_what_is_declared(method: Method) -> None:
     """And in the order of the declarations, as ``fuse`` has them."""
     declared = (*DECLARED, *LABEL_OPTIONS.values())
     wanted = {one.name for one in declared if one.methods(method)} | set(OF_VOTES)
+    wanted |= set(RESAMPLING) if method.name == "majority" else set()  # of label maps
     given = list(inspect.signature(FUNCTIONS[method.name]).parameters)
     assert wanted <= set(given)
     everything = [name for name in inspect.signature(fastfuse.fuse).parameters if name in wanted]
@@ -111,7 +113,7 @@ def test_signatures_have_the_declared_defaults_and_types(name: str) -> None:
         parameter = parameters[option.name]
         assert parameter.default == option.default
         assert parameter.kind is parameter.KEYWORD_ONLY
-        if (name, option.name) != ("fuse_files", "prior"):  # a path there
+        if (name, option.name) not in {("fuse_files", "prior"), OF_LABEL_MAPS}:  # a path there
             assert parameter.annotation == types[option.name]
     for field in OF_VOTES:
         if field in parameters and name != "fuse_files":
@@ -135,6 +137,7 @@ def test_docstrings_describe_every_parameter(name: str) -> None:
             ("dilated-staple", "spacing_mm"),
             ("dilated-staple", "binarize"),
             RINGS_OWN,
+            OF_LABEL_MAPS,
         }:
             assert option.entry in section
 

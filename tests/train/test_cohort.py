@@ -119,7 +119,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "outside": (
         lambda case: save(mask_path(case, 2), corner_voxel()),
         "ManualSegmentation_2.nii.gz",
-        "marks 1 voxels outside the brain mask",
+        "marks 1 voxel outside the brain mask",
     ),
     "elsewhere": (
         lambda case: save(mask_path(case, 2), elsewhere()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -148,7 +149,7 @@ def test_prediction_of_nothing(cohort: Path, tmp_path: Path) -> None:
     rows = run_experiment(cohort, tmp_path / "r", chosen, narrator=narrator)
     assert rows[0].pooled[True, "dice"] == 0
     assert np.isnan(rows[0].pooled[True, "precision"])
-    assert [line for line in told if "STAPLE, fold 2: the network marks nothing" in line]
+    assert any(re.search("STAPLE, fold.*: the networks? marks? nothing", line) for line in told), told
 
 
 def test_raters_that_a_fold_lacks(cohort: Path, tmp_path: Path) -> None:

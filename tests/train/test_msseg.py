@@ -171,7 +171,7 @@ def test_nothing_found(tmp_path: Path) -> None:
     with pytest.raises(fastfuse.CohortError, match="no case found; give a folder with Training/Center_01"):
         find_cases(tmp_path)
     current_case(tmp_path, "Center_01", "Patient_01")
-    with pytest.raises(fastfuse.CohortError, match="for split Testing, but 1 of another"):
+    with pytest.raises(fastfuse.CohortError, match="for split Testing, but the cohort has Training"):
         find_cases(tmp_path, "Testing")
     with pytest.raises(ValueError, match="split is 'train': it must be one of Training, Testing, all"):
         find_cases(tmp_path, "train")

@@ -16,6 +16,7 @@ from ..chosen import Labels
 from ..region import marked_by_votes
 
 FEW = 1 << 16  # values that tell most probabilities from labels
+FIRST = 64  # that tell most label maps from one-hot votes
 LABEL_TOLERANCE = 1e-4
 SUM = 1e-3  # by which a sum may miss 1
 
@@ -112,9 +113,10 @@ def _is_soft(array: Array, *, sure: bool) -> bool:
         return sure or bool((np.abs(few - 1) <= SUM).all())
     if array.shape[0] < 3:  # one-hot votes of two labels look like label maps
         return False
-    few = np.stack([channel.flat[:FEW] for channel in array])
-    if not (((few == 0) | (few == 1)).all() and (few.sum(axis=0) == 1).all()):
-        return False
+    for count in (FIRST, FEW):  # a label map ends here
+        few = np.stack([channel.flat[:count] for channel in array])
+        if not (((few == 0) | (few == 1)).all() and (few.sum(axis=0) == 1).all()):
+            return False
     return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=0, dtype=np.float64) == 1).all())
 
 
