@@ -203,3 +203,17 @@ def test_overlap() -> None:
     assert np.isnan(overlap([0, 0], [1, 0]).precision)
     with pytest.raises(ValueError, match="shape"):
         overlap([0, 1], [0, 1, 1])
+
+
+@pytest.mark.parametrize("words", [[], ["--cohort"], ["--labels"]])
+def test_a_file_is_no_folder(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is told before the work, not after it."""
+    file = tmp_path / "r0.nii.gz"
+    file.write_bytes(b"")
+    monkeypatch.setattr(sys, "argv", ["fastfuse", "demo", *words, str(file)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "is a file: name a folder" in " ".join(capsys.readouterr().err.split())

@@ -44,6 +44,9 @@ def demo(
 ) -> None:
     """Write a synthetic whole-brain MS case, fuse its seven raters by every method, and draw the result."""
     check_addresses("SciPy", NUMPY + SCIPY, "scipy.special")
+    for folder in (directory, cohort):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise FastfuseError(f"{folder} is a file: name a folder for what the demo writes")
     if labels and cohort is not None:
         raise FastfuseError("give --labels or --cohort, not both")
     if cohort is None:
