@@ -20,7 +20,7 @@ from ..measures import AGAINST, SHOWN, TABLE_1, Key
 from ..scores import MEASURES
 from ..table import Row
 from ..texts import p_text
-from .palette import FAILED, hue, plain, short
+from .palette import FAILED, hue, numbers, plain, short
 
 ROOM = 0.12  # of the panels' height, above 100 %, for the number of cases
 LEAST_POINTS = 0.1  # half of the narrowest axis of differences: what is less is none
@@ -66,10 +66,11 @@ def _tens(bottom: float) -> range:
 def _cases(ax: Any, entries: Sequence[Entry], key: Key) -> None:
     values = np.array([100 * _mean(entry.values(key)) for entry in entries])
     ax.plot(range(len(entries)), values, color="#bbbbbb", lw=0.7, zorder=1)
+    colours = numbers(entries)
     for at, (entry, row) in enumerate(zip(entries, values, strict=True)):
         failed = _failed(entry)
         places = np.full(len(row), at)
-        ax.scatter(places[~failed], row[~failed], s=16, color=hue(at), alpha=0.75, zorder=2)
+        ax.scatter(places[~failed], row[~failed], s=16, color=hue(colours[at]), alpha=0.75, zorder=2)
         # A failed network without a prediction is drawn at the bottom, where nobody takes it for a value.
         low = np.where(np.isnan(row[failed]), -2.0, row[failed])
         ax.scatter(places[failed], low, s=30, marker="X", color=FAILED, ec="white", lw=0.5, zorder=3)
@@ -104,7 +105,7 @@ def draw_differences(path: Path, rows: Sequence[Row]) -> None:
     shown = [row for row in rows if row.differences]
     figure = Figure(figsize=(11.5, 1.7 + 1.1 * len(shown)), layout="constrained")
     axes = figure.subplots(2, 3, sharey=True, sharex="col", squeeze=False)
-    colours = {row.title: hue(at) for at, row in enumerate(rows)}
+    colours = {row.title: hue(at) for at, row in zip(numbers(rows), rows, strict=True)}
     for ax, (experts, measure) in zip(axes.ravel(), TABLE_1, strict=True):
         for at, row in enumerate(shown):
             one = next(one for one in row.differences if (one.experts, one.measure) == (experts, measure))
