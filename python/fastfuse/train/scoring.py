@@ -120,6 +120,8 @@ def _scored(
     facts = [FORM, hash_of(references.staple), asdict(evaluation)]
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     held = _held(kept, digest)
+    if kept.exists() and _is_damaged(kept):
+        run.tell(f"{shown(kept)}: is not as the run wrote it; measured again")
     if key not in held:
         held[key] = {
             "evaluation": asdict(evaluation),
@@ -145,6 +147,13 @@ def _held(path: Path, digest: str) -> dict[str, Any]:
     ):
         return {}
     return {key: one for key, one in facts["scored"].items() if _complete(one)}
+
+
+def _is_damaged(path: Path) -> bool:
+    facts = json_of(path)
+    if not isinstance(facts, dict) or not isinstance(facts.get("scored"), dict):
+        return True
+    return bool(facts.get("sha256_of_scores") != _hash_of(facts["scored"]))
 
 
 def _hash_of(scored: Mapping[str, Any]) -> str:

@@ -17,7 +17,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from fastfuse.errors import OutputError
+from fastfuse.cli.flags import with_typed_values
+from fastfuse.errors import ImageError, OutputError
+from fastfuse.train.cohort.common_grid import _read_grid
 from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.conclude import _advised, _grid
 from fastfuse.train.ensemble import marks_nothing
@@ -29,6 +31,7 @@ from fastfuse.train.results.entries import Entry
 from fastfuse.train.results.exports import facts_of
 from fastfuse.train.results.failures import Failure
 from fastfuse.train.results.plots.brain import _outlined
+from fastfuse.train.results.plots.cases import _difference, _told
 from fastfuse.train.results.plots.palette import numbers
 from fastfuse.train.results.printing import print_table
 from fastfuse.train.tables import make_tables
@@ -170,3 +173,38 @@ def test_the_grid_of_a_file_is_named(finished: Path, cohort: Path) -> None:
     flair = find_cases(cohort)[0].images["FLAIR"]
     run.options = make_options("quick", None, [f"grid.file={flair}"])
     assert _grid(run) == f"; all cases on one grid, that of {flair.name} (voxels of 6 x 6 x 6 mm)"
+
+
+def test_damaged_scores_are_told(finished: Path, tmp_path: Path) -> None:
+    run, told = shutil.copytree(finished, tmp_path / "run"), Told()
+    kept = next((run / "predictions" / "staple").glob("*.json"))
+    kept.write_text(kept.read_text()[:100])
+    make_tables([run], tmp_path / "out", narrator=told)
+    (line,) = [line for line in told.lines if "not as the run wrote it" in line]
+    assert f"{kept.name}: is not as the run wrote it; measured again" in line
+
+
+def test_options_in_paths_stay() -> None:
+    assert "rescored/cut=0.3: cannot" in with_typed_values("run/rescored/cut=0.3: cannot be made")
+    assert with_typed_values("set cut=0.3") == "set --cut 0.3"
+
+
+def test_a_sheared_grid_names_a_remedy(tmp_path: Path) -> None:
+    affine = np.diag([4.0, 4, 4, 1])
+    affine[0, 1] = 1.5
+    path = tmp_path / "shear.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.float32), affine), path)
+    with pytest.raises(ImageError, match="name an upright image, or give --spacing"):
+        _read_grid(path, 0)
+
+
+def test_figure_of_one_case() -> None:
+    """No interval and no p are told, or drawn."""
+    one = mock.Mock(experts=True, measure="dice", low=np.nan, by_case=np.array([2.0]), mean=2.0)
+    row, ax = mock.Mock(differences=[one]), mock.Mock()
+    assert "too few cases" in _told([row], "cases")
+    _difference(ax, 0, one, "black")
+    ax.text.assert_not_called()
+    one.by_case = np.array([np.nan])
+    _difference(ax, 0, one, "black")
+    assert ax.text.call_args.args[2] == "undefined"

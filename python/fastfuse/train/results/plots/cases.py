@@ -122,17 +122,28 @@ def draw_differences(path: Path, rows: Sequence[Row]) -> None:
     plain(axes.ravel(), "x")
     seeds = max(row.seeds for row in rows)
     over = f"cases and {seeds} seeds" if seeds > 1 else "cases (one seed)"
-    figure.suptitle(
-        f"dots: cases; bars: mean and 95 % interval over {over}; p: Wilcoxon, corrected by Holm",
-        fontsize="small",
-    )
+    figure.suptitle(_told(shown, over), fontsize="small")
     save(figure, path)
+
+
+def _told(rows: Sequence[Row], over: str) -> str:
+    """Return what is drawn: without intervals, as of one case, cases alone."""
+    if all(
+        np.isnan(one.low) for row in rows for one in row.differences if (one.experts, one.measure) in TABLE_1
+    ):
+        return "dots: cases; circles: mean; too few cases for an interval or a test"
+    return f"dots: cases; bars: mean and 95 % interval over {over}; p: Wilcoxon, corrected by Holm"
 
 
 def _difference(ax: Any, at: int, one: Difference, colour: str) -> None:
     cases = one.by_case[~np.isnan(one.by_case)]
     ax.scatter(cases, at + 0.22 + np.linspace(-0.07, 0.07, len(cases)), s=9, color=colour, alpha=0.5, lw=0)
     if not len(cases):
+        middle = ax.get_yaxis_transform()
+        ax.text(0.5, at, "undefined", ha="center", va="center", fontsize=7, color=FAILED, transform=middle)
+        return
+    if np.isnan(one.low):  # of one case: no interval, and no test
+        ax.plot(one.mean, at, marker="o", ms=7, color="white", mec=colour, mew=2)
         return
     ax.plot([one.low, one.high], [at, at], color=colour, lw=3.5, solid_capstyle="butt")
     ax.plot(one.mean, at, marker="o", ms=7, color="white", mec=colour, mew=2)
