@@ -134,6 +134,11 @@ def experiment(
     if rows is not None:
         notes = notes_on([out])
         answer(lambda: facts_of(rows, out, notes), lambda: print_table(rows, out, notes))
+        if rows and not any(row.networks for row in rows):
+            raise FastfuseError(
+                "every training has failed, so that the table has no values: try a lower training.learning_rate, or another "
+                "seed, in a new run"
+            )
 
 
 def folds_typed(text: str | None) -> tuple[int | None, Path | None]:

@@ -128,7 +128,7 @@ def with_typed_values(message: str) -> str:
     for pattern, typed in BOTH_WAYS:
         message = re.sub(pattern, typed, message)
     names = typed_names()
-    setting = rf"\b({'|'.join(names)})=(?:'([^']*)'|(\w+(?:\.\w+)*))"
+    setting = rf"(?<![/\\])\b({'|'.join(names)})=(?:'([^']*)'|(\w+(?:\.\w+)*))"
 
     def as_typed(found: re.Match[str]) -> str:
         is_flag = found[3] == "True"

@@ -35,6 +35,9 @@ def predict(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     overwrite: Overwrite = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Predict though the source of the run's own --model has changed.")
+    ] = False,
 ) -> None:
     """Predict new cases by a run's networks: the mean of all folds and seeds, on each case's own grid."""
     try:
@@ -45,7 +48,14 @@ def predict(
 
     with Narrator(silent=manner.quiet) as narrator:
         found = predict_cases(
-            run, cases, out, methods=method or (), device=device, overwrite=overwrite, narrator=narrator
+            run,
+            cases,
+            out,
+            methods=method or (),
+            device=device,
+            overwrite=overwrite,
+            force=force,
+            narrator=narrator,
         )
     for line in _warnings(found):
         report.print_line("warning", line)
@@ -64,7 +74,12 @@ def _warnings(found: list[Predicted]) -> list[str]:
     for one in found:
         for line in one.left_out:
             left_out.setdefault(line, {})[one.method] = None
-    return [*seen, *(f"{', '.join(methods)}: {line}; left out" for line, methods in left_out.items())]
+    remarks = dict.fromkeys(line for one in found for line in one.remarks)
+    return [
+        *remarks,
+        *seen,
+        *(f"{', '.join(methods)}: {line}; left out" for line, methods in left_out.items()),
+    ]
 
 
 def _print(found: list[Predicted]) -> None:
@@ -87,6 +102,7 @@ def _facts(found: list[Predicted]) -> dict[str, Any]:
                 "case_in_the_run": one.known_as,
                 "networks_that_have_learnt_from_it": one.seen_by,
                 "left_out": one.left_out,
+                "remarks": one.remarks,
             }
             for one in found
         ]

@@ -67,8 +67,11 @@ def _alone_in(folder: Path) -> Iterator[bool]:
 def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except PermissionError:
-        return os.open(path, os.O_RDONLY)  # another user's
+    except PermissionError as refused:
+        try:
+            return os.open(path, os.O_RDONLY)  # another user's
+        except FileNotFoundError:  # no lock is there: it is the folder that takes no files
+            raise refused from None
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

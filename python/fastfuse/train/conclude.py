@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from ..images.paths import shown
+from ..images.reading import read
 from ..report.numbers import plural
+from .cohort.voxel_sizes import in_words
 from .options import EvaluationOptions, ExperimentOptions, differences, make_options
 from .options.checking import flat
 from .provenance import notes_of
@@ -20,6 +23,7 @@ from .scoring import score
 from .table_files import ELSEWHERE, check_tables, write_tables
 
 SHARED = {6: "a face", 18: "an edge", 26: "a corner"}
+MANY = 0.25  # share of lesions below the limit, from which on it is told
 START = 0.02  # the untrained U-Net's output in preset quick, from which networks of few steps learn
 TOLD = ("preset", "seed", "folds", "methods", "network.model", "training.epochs", "training.steps")
 
@@ -69,8 +73,8 @@ def tabulate(
         check_tables(out, ELSEWHERE)
     evaluation = evaluation or runs[0].options.evaluation
     entries = [*entries_of([score(run, evaluation) for run in runs]), *peers]
-    rows = rows_of(entries)
     about = _about(runs, entries, evaluation)
+    rows = [replace(row, about=about) for row in rows_of(entries)]
     tables = {
         "metrics.csv": metrics_csv(entries),
         "calibration.csv": calibration_csv(entries),
@@ -81,19 +85,23 @@ def tabulate(
     }
     for line in failures_of(rows) if tell else ():
         runs[0].tell(f"warning: {line}")
-    if tell and any(known_failures(entry) for entry in entries):
-        runs[0].tell(_advice(runs[0].options))
+    if tell:
+        own = entries[: len(entries) - len(peers)]
+        for line in [*_small(entries, evaluation), *_advised(own, runs[0].options)]:
+            runs[0].tell(line)
     runs[0].say("drawing")
-    write_tables(out, {**tables, **_figures(runs, entries, rows)})
+    write_tables(out, {**tables, **_figures(runs, entries, rows, evaluation.cut)})
     return rows
 
 
-def _figures(runs: Sequence[Run], entries: Sequence[Entry], rows: Sequence[Row]) -> dict[str, bytes]:
+def _figures(
+    runs: Sequence[Run], entries: Sequence[Entry], rows: Sequence[Row], cut: float
+) -> dict[str, bytes]:
     """Return the figures, by name."""
     from .figures import draw_figures
 
     with tempfile.TemporaryDirectory() as folder:
-        draw_figures(runs, entries, rows, Path(folder))
+        draw_figures(runs, entries, rows, Path(folder), cut)
         return {f"figures/{path.name}": path.read_bytes() for path in sorted(Path(folder).glob("*.png"))}
 
 
@@ -106,7 +114,7 @@ def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: Evaluation
         f"{evaluation.least_mm3:g} mm³" if evaluation.least_mm3 else plural(evaluation.least_voxels, "voxel")
     )
     who = (
-        f"{cases} test cases of {runs[0].cohort.name}, {plural(len(runs[0].folds), 'fold')}, "
+        f"{plural(cases, 'test case')} of {runs[0].cohort.name}, {plural(len(runs[0].folds), 'fold')}, "
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, {' and '.join(sorted(trainings))}"
     )
     how = (
@@ -114,7 +122,45 @@ def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: Evaluation
         f"or a lesion, share {SHARED[evaluation.connectivity]} (connectivity {evaluation.connectivity}){_grid(runs[0])}"
     )
     notes = {note.rstrip("."): None for run in runs for note in notes_of(run.out)}
-    return [who, how, *notes]
+    remarks = {line: None for entry in entries for one in entry.by_seed.values() for line in one.remarks}
+    small = [line.removeprefix("warning: ") for line in _small(entries, evaluation)]
+    return [who, how, *small, *remarks, *notes]
+
+
+def _small(entries: Sequence[Entry], evaluation: EvaluationOptions) -> list[str]:
+    """Return a warning if many lesions of STAPLE's mask are below the limit: predictions as large as they are dropped."""
+    found = {
+        case: counts
+        for entry in entries
+        for one in entry.by_seed.values()
+        for case, counts in one.small.items()
+    }
+    below, lesions = (sum(counts[at] for counts in found.values()) for at in (0, 1))
+    if below <= MANY * lesions:
+        return []
+    asked = f"{evaluation.least_mm3:g} mm³" if evaluation.least_mm3 else f"{evaluation.least_voxels} voxels"
+    said = (
+        f"warning: {below} of {lesions} lesions of STAPLE's masks ({100 * below / lesions:.0f} %) are smaller than {asked}: "
+        "predictions as small as they are dropped, and recall is limited"
+    )
+    if evaluation.least_mm3:
+        return [f"{said}; a lower limit, as by fastfuse table RUN --least-mm3, keeps them"]
+    return [
+        f"{said}; fastfuse table RUN --least-mm3 18 takes the paper's limit in mm³ (evaluation.least_mm3=18)"
+    ]
+
+
+def _advised(entries: Sequence[Entry], options: ExperimentOptions) -> list[str]:
+    """Return what to try where networks of the runs failed."""
+    failed = [failure for entry in entries for _, failure in known_failures(entry)]
+    lines = []
+    if any(failure.broke_off for failure in failed):
+        lines.append(
+            "where a training broke off, try a lower training.learning_rate, or another seed, in a new run"
+        )
+    if any(not (failure.broke_off or failure.dropped) for failure in failed):
+        lines.append(_advice(options))
+    return lines
 
 
 def _training(options: ExperimentOptions) -> str:
@@ -136,7 +182,7 @@ def _advice(options: ExperimentOptions) -> str:
     tries = "another seed, more epochs or a lower training.learning_rate"
     if not options.network.model and options.network.start > START:
         tries = f"another seed, more epochs, a lower training.learning_rate or network.start={START:g}"
-    return f"where a network failed, try {tries}"
+    return f"where a network marks nothing, try {tries}"
 
 
 def _grid(run: Run) -> str:
@@ -144,4 +190,16 @@ def _grid(run: Run) -> str:
     grid = run.options.grid
     if not grid.used:
         return ""
-    return f"; all cases on one grid, {f'of {grid.spacing_mm:g} mm' if grid.spacing_mm else 'that of a file'}"
+    if grid.spacing_mm:
+        return f"; all cases on one grid, of {grid.spacing_mm:g} mm"
+    return f"; all cases on one grid, that of {shown(Path(grid.file).name)}{_voxels(run)}"
+
+
+def _voxels(run: Run) -> str:
+    """Return the size of the voxels on the one grid."""
+    paths = [run.consensus("staple", name) for names in run.folds for name in names]
+    kept = next((path for path in paths if path.exists()), None)
+    if kept is None:
+        return ""
+    x, y, z = (float(side) for side in read(kept).grid.voxel_mm)
+    return f" (voxels of {in_words((x, y, z))})"

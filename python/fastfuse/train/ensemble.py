@@ -19,6 +19,7 @@ from .network import checkpoint
 from .network.batches import predict
 from .network.model import inside, make_network
 from .network.precision import precision_of
+from .place import model_hash
 from .run import Run
 from .targets.prepare import Prepared
 
@@ -66,6 +67,45 @@ def _predicted(
     found = predict(network, grown.images, device, training.batch, precision)
     x, y, _ = (a - b for a, b in zip(prepared.frame.start, grown.frame.start, strict=True))
     return found[:, x : x + own[0], y : y + own[1]]
+
+
+def check_sources(runs: Sequence[Run], *, force: bool) -> list[str]:
+    """Refuse runs of another network whose source has changed: the same weights would then be another network.
+
+    Returns
+    -------
+    list of str
+        With ``force`` what differs, a line for each network.
+
+    Raises
+    ------
+    FastfuseError
+        If the source is not the one that run.json has the hash of, or cannot be imported.
+    """
+    changed: dict[str, None] = {}
+    for run in runs:
+        options = run.options.network
+        if not options.model:
+            continue
+        make_network(options, len(MODALITIES))  # tells why it cannot be imported
+        path = run.out / "run.json"
+        if model_hash(options.model) != model_source(run):
+            if not force:
+                raise FastfuseError(
+                    f"{shown(path)}: the source of {options.model} has changed since the run began, so that its weights "
+                    "would make another network; put it back, or pass --force"
+                )
+            changed[options.model] = None
+    return [
+        f"the source of {model} has changed since the run began: these are not the predictions of the run's networks"
+        for model in changed
+    ]
+
+
+def model_source(run: Run) -> str | None:
+    """Return the hash of another network's source, as the run has recorded it."""
+    found: str | None = json_of(run.out / "run.json").get("model")
+    return found
 
 
 def members_of(runs: Sequence[Run], method: str) -> tuple[list[Member], list[str]]:
@@ -118,8 +158,7 @@ def marks_nothing(run: Run, method: str, fold: int) -> bool:
     for name in run.folds[fold - 1]:
         facts = json_of(run.prediction(method, name).with_name(f"{name}.json"))
         try:
-            scored = next(iter(facts["scored"].values()))["scores"]
-            counts += [one["true_positives"] + one["false_positives"] for one in scored.values()]
+            counts.append(next(iter(facts["scored"].values()))["marked"])
         except (KeyError, TypeError, AttributeError, StopIteration):
             return False
     return not any(counts)

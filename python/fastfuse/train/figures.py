@@ -29,12 +29,14 @@ from .targets.slices import Frame
 Volume = NDArray[Any]
 
 
-def draw_figures(runs: Sequence[Run], entries: Sequence[Entry], rows: Sequence[Row], folder: Path) -> None:
-    """Draw all figures in a folder; slices are the first run's."""
+def draw_figures(
+    runs: Sequence[Run], entries: Sequence[Entry], rows: Sequence[Row], folder: Path, cut: float = 0.5
+) -> None:
+    """Draw all figures in a folder; slices are the first run's, predictions outlined at ``cut``."""
     make_folder(folder)
     name = typical_case(entries)
     if name is not None:
-        _draw_slices(runs[0], name, folder)
+        _draw_slices(runs[0], name, folder, cut)
     draw_training(folder / "training.png", _histories(runs, entries))
     draw_cases(folder / "cases.png", entries)
     draw_reliability(folder / "reliability.png", entries)
@@ -53,7 +55,7 @@ def typical_case(entries: Sequence[Entry]) -> str | None:
     return cases[order[(len(order) - 1) // 2]]
 
 
-def _draw_slices(run: Run, name: str, folder: Path) -> None:
+def _draw_slices(run: Run, name: str, folder: Path, cut: float) -> None:
     loaded = load_for(run.cases[name], run.options)
     ras = _ras(loaded)
     masks = [ras(mask) for mask in loaded.masks]
@@ -68,7 +70,7 @@ def _draw_slices(run: Run, name: str, folder: Path) -> None:
         consensus[f"{title}\nconsensus"] = ras(np.asarray(read(run.consensus(method, name)).data))[:, :, z]
         if (path := run.scored(method, name)).exists():
             predicted[f"{title}\nprediction"] = ras(np.asarray(read(path).data))[:, :, z]
-    draw_masks(folder / "consensus.png", view, consensus, predicted, view.votes >= len(masks) / 2)
+    draw_masks(folder / "consensus.png", view, consensus, predicted, view.votes >= len(masks) / 2, cut)
 
 
 def _ras(loaded: LoadedCase) -> Callable[[Volume], Volume]:

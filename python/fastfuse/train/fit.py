@@ -52,7 +52,8 @@ def fit_and_predict(run: Run, prepared: dict[str, Prepared], method: str, fold: 
         slices = predict(network, prepared[name].images, device, training.batch, precision)
         on_grid, own = run.scored(method, name), run.prediction(method, name)
         if own.exists() and on_grid.exists():
-            run.tell(f"{shown(own)}: is not as the run wrote it; predicted again")
+            odd = next(path for path in (own, on_grid) if not run.is_kept(method, fold, path))
+            run.tell(f"{shown(odd)}: is not as the run wrote it; predicted again")
         run.keep(method, fold, prepared[name].files(slices, on_grid, own, f"fastfuse {method} fold {fold}"))
 
 

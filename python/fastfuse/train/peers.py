@@ -24,6 +24,8 @@ from .results.scores import Score, evaluation_from
 from .run import Run
 from .scoring import References, measure
 
+NO_PROBABILITIES = "{title}: label maps, no probabilities, so there is no Brier score and no ECE"
+
 
 def peers_from(words: Sequence[str]) -> dict[str, list[Path]]:
     """Return the folders of predictions by title, from "title=folder" texts; several of one title are its seeds.
@@ -66,7 +68,8 @@ def entries_of_peers(
 
 def _scored(run: Run, title: str, folder: Path, evaluation: EvaluationOptions) -> Scored:
     predictions = predictions_of(folder, run.cases.values())
-    scores, reliability = [], {}
+    is_map = not any(((values > 0) & (values < 1)).any() for values in predictions.values())
+    scores, reliability, marked, small = [], {}, {}, {}
     for fold, names in enumerate(run.folds, start=1):
         for name in names:
             references = References(run, name)
@@ -75,8 +78,13 @@ def _scored(run: Run, title: str, folder: Path, evaluation: EvaluationOptions) -
                 Score(title, fold, name, run.cases[name].center, reference, evaluation_from(values))
                 for reference, values in facts["scores"].items()
             ]
-            reliability[title, name] = reliability_from(facts["reliability"])
-    return Scored(shown(folder), run.options, run.folds, scores, reliability, empty_networks(scores))
+            marked[title, name] = facts["marked"]
+            small[name] = (facts["lesions_below"], facts["lesions"])
+            if not is_map:
+                reliability[title, name] = reliability_from(facts["reliability"])
+    failures = empty_networks(scores, marked)
+    remarks = [NO_PROBABILITIES.format(title=title)] if is_map else []
+    return Scored(shown(folder), run.options, run.folds, scores, reliability, failures, small, remarks)
 
 
 def _placed(values: NDArray[Any], loaded: LoadedCase) -> NDArray[np.float32]:

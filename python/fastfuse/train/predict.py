@@ -22,11 +22,12 @@ from .cohort.layout import MODALITIES
 from .cohort.loading import hash_of, load_images
 from .cohort.msseg import Case, find_case
 from .cohort.voxel_sizes import check_size
-from .ensemble import Member, members_of
+from .ensemble import Member, check_sources, members_of, model_source
 from .files import json_of
 from .finished import open_runs
 from .narrator import Narrator
 from .network.workers import make_workers
+from .place import model_hash
 from .provenance import files_of
 from .run import Run
 from .targets.prepare import Prepared, check_images, prepare_images
@@ -49,6 +50,8 @@ class Predicted:
         Number of these networks that have learnt from the case.
     left_out : list of str
         Networks that failed.
+    remarks : list of str
+        What else to know of it.
     """
 
     case: str
@@ -58,6 +61,7 @@ class Predicted:
     known_as: str | None
     seen_by: int
     left_out: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def predict_cases(
@@ -68,6 +72,7 @@ def predict_cases(
     methods: Sequence[str] = (),
     device: str = "auto",
     overwrite: bool = False,
+    force: bool = False,
     narrator: Narrator | None = None,
 ) -> list[Predicted]:
     """Predict cases by all networks of a method, folds and seeds alike: the mean of their probabilities.
@@ -85,6 +90,8 @@ def predict_cases(
     device : str
     overwrite : bool
         Replace predictions that are there.
+    force : bool
+        Predict although the source of the run's own network has changed.
     narrator : Narrator, optional
 
     Returns
@@ -94,11 +101,12 @@ def predict_cases(
     Raises
     ------
     FastfuseError
-        If a case lacks an image, or the run a network.
+        If a case lacks an image, or the run a network; if the source of its own network has changed.
     """
     place = make_workers(device).device
     narrator = narrator or Narrator(silent=True)
     runs = open_runs([folder], narrator, with_cases=False)
+    remarks = check_sources(runs, force=force)
     chosen = _methods(runs[0], methods)
     members = {method: members_of(runs, method) for method in chosen}
     found = _unique([find_case(case) for case in cases])
@@ -119,7 +127,9 @@ def predict_cases(
             )
             path = out / method / f"{case.name}.nii.gz"
             seen = [one.has_seen(name) for one in networks]
-            written.append(Predicted(case.name, method, path, len(networks), name, sum(seen), left_out))
+            written.append(
+                Predicted(case.name, method, path, len(networks), name, sum(seen), left_out, remarks)
+            )
             facts = _facts(written[-1], networks, seen, hashes, place)
             _write(prepared, _mean(networks, prepared, place), path, facts, overwrite=overwrite)
     return written
@@ -190,6 +200,7 @@ def _mean(members: Sequence[Member], prepared: Prepared, device: torch.device) -
 def _facts(
     predicted: Predicted, members: Sequence[Member], seen: Sequence[bool], hashes: dict[str, str], device: Any
 ) -> dict[str, Any]:
+    options = members[0].run.options.network
     networks = [
         {
             "file": recorded(one.path.resolve()),
@@ -197,6 +208,7 @@ def _facts(
             "seed": one.run.options.seed,
             "fold": one.fold,
             "has_learnt_from_this_case": saw,
+            "source_in_the_run": model_source(one.run),
         }
         for one, saw in zip(members, seen, strict=True)
     ]
@@ -207,6 +219,9 @@ def _facts(
         "probability": f"mean over {len(members)} networks",
         "networks": networks,
         "left_out": predicted.left_out,
+        "model": options.model or None,
+        "source": model_hash(options.model),
+        "remarks": predicted.remarks,
         "files": hashes,
         "fastfuse": version("fastfuse"),
         "device": str(device),

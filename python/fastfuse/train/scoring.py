@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CohortError, FastfuseError, ImageError
+from ..errors import CohortError, FastfuseError, ImageError, OutputError
 from ..images.paths import shown
 from ..images.reading import read
 from ..images.sidecar import sidecar_bytes
@@ -25,10 +26,19 @@ from .results import reliability as calibration
 from .results.entries import Scored
 from .results.failures import Failure, empty_networks
 from .results.reliability import Reliability, reliability_from, reliability_of
-from .results.scores import Score, evaluation_from, facts_of, references_of, score_case
+from .results.scores import (
+    STAPLE,
+    Score,
+    evaluation_from,
+    facts_of,
+    lesions_below,
+    references_of,
+    score_case,
+)  # fmt: skip
 from .run import Run
 
-FORM = 2  # of what is kept: another number, and all is measured again
+FORM = 3  # of what is kept: another number, and all is measured again
+COUNTS = ("marked", "lesions_below", "lesions")
 Key = tuple[str, str]  # method and case
 
 
@@ -42,6 +52,8 @@ def score(run: Run, evaluation: EvaluationOptions) -> Scored:
     """
     scores: list[Score] = []
     reliability: dict[Key, Reliability] = {}
+    marked: dict[Key, int] = {}
+    small: dict[str, tuple[int, int]] = {}
     failures = []
     for method in run.options.methods:
         if lost := run.cases_without_prediction(method):
@@ -59,10 +71,12 @@ def score(run: Run, evaluation: EvaluationOptions) -> Scored:
                 found = _scored(run, method, name, references, evaluation)
                 scores += _scores(found["scores"], method, fold, name, run.cases[name].center)
                 reliability[method, name] = reliability_from(found["reliability"])
+                marked[method, name] = found["marked"]
+                small[name] = (found["lesions_below"], found["lesions"])
     order = {method: at for at, method in enumerate(run.options.methods)}
     scores.sort(key=lambda score: order[score.method])
-    failures += empty_networks(scores)
-    return Scored(str(run.out), run.options, run.folds, scores, reliability, failures)
+    failures += empty_networks(scores, marked)
+    return Scored(str(run.out), run.options, run.folds, scores, reliability, failures, small)
 
 
 @dataclass
@@ -106,13 +120,18 @@ def _scored(
     facts = [FORM, hash_of(references.staple), asdict(evaluation)]
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     held = _held(kept, digest)
+    if kept.exists() and _is_damaged(kept):
+        run.tell(f"{shown(kept)}: is not as the run wrote it; measured again")
     if key not in held:
         held[key] = {
             "evaluation": asdict(evaluation),
             **measure(_read(path, "prediction"), references, evaluation),
         }
         content = {"sha256": digest, "sha256_of_scores": _hash_of(held), "scored": held}
-        write_all({kept: sidecar_bytes(content)})
+        try:
+            write_all({kept: sidecar_bytes(content)})
+        except OutputError as error:  # of a run that can only be read: they are measured again next time
+            run.tell(f"{error}: its scores are used, and not kept")
     found: Mapping[str, Any] = held[key]
     return found
 
@@ -130,6 +149,13 @@ def _held(path: Path, digest: str) -> dict[str, Any]:
     return {key: one for key, one in facts["scored"].items() if _complete(one)}
 
 
+def _is_damaged(path: Path) -> bool:
+    facts = json_of(path)
+    if not isinstance(facts, dict) or not isinstance(facts.get("scored"), dict):
+        return True
+    return bool(facts.get("sha256_of_scores") != _hash_of(facts["scored"]))
+
+
 def _hash_of(scored: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(scored, sort_keys=True).encode()).hexdigest()
 
@@ -138,6 +164,8 @@ def _complete(facts: Any) -> bool:
     """Tell whether scores can be read."""
     try:
         reliability_from(facts["reliability"])
+        if not all(isinstance(facts[name], int) for name in COUNTS):
+            return False
         return all(evaluation_from(values) is not None for values in facts["scores"].values())
     except (KeyError, TypeError, ValueError, AttributeError):
         return False
@@ -148,11 +176,16 @@ def measure(
 ) -> dict[str, Any]:
     """Return a prediction's scores and reliability, as they are kept."""
     loaded = references.loaded
-    found = score_case(probability, references.masks, loaded.like.grid.spacing_mm, evaluation)
+    spacing_mm = loaded.like.grid.spacing_mm
+    found = score_case(probability, references.masks, spacing_mm, evaluation)
+    below, lesions = lesions_below(references.masks[STAPLE], spacing_mm, evaluation)
     brain = brain_of(loaded.brain, loaded.images["FLAIR"])
     return {
         "scores": {reference: facts_of(one) for reference, one in found.items()},
         "reliability": calibration.facts_of(reliability_of(probability, loaded.masks, brain)),
+        "marked": int(np.count_nonzero(probability >= evaluation.cut)),
+        "lesions_below": below,
+        "lesions": lesions,
     }
 
 

@@ -161,7 +161,11 @@ def _read_grid(path: Path, _changed: int) -> Image:
         raise ImageError(
             f"{shown(path)}: its header does not say where it lies; name another image as the grid"
         )
-    assert min(image.grid.spacing_mm) > 0  # which refuses axes that are not at right angles
+    if image.grid.sheared:
+        raise ImageError(
+            f"{shown(path)}: its axes are not at right angles (a tilted gantry?), so it cannot be the grid of all cases; name "
+            "an upright image, or give --spacing instead"
+        )
     return replace(image, data=nothing(image.data.shape, image.data.dtype))
 
 

@@ -42,6 +42,10 @@ class Scored:
     scores : list of Score
     reliability : dict of (method, case) to Reliability
     failures : list of Failure
+    small : dict of str to (int, int)
+        By case: lesions of STAPLE's mask below the limit of components, and all of them.
+    remarks : list of str
+        What else a reader of the table should know.
     """
 
     name: str
@@ -50,6 +54,8 @@ class Scored:
     scores: list[Score]
     reliability: dict[tuple[str, str], Reliability]
     failures: list[Failure] = field(default_factory=list)
+    small: dict[str, tuple[int, int]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     def of(self, method: str) -> Scored:
         """Return what concerns one method."""

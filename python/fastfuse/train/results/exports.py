@@ -101,6 +101,7 @@ def facts_of(rows: Sequence[Row], out: Path, notes: Sequence[str] = ()) -> dict[
         "table": [_plain(_line(row, key)) for row in rows for key in (*TABLE_1, *FURTHER)],
         "differences": [_plain(_difference(one)) for row in rows for one in row.differences],
         "failures": failures_of(rows),
+        "about": list(rows[0].about) if rows else [],
         "notes": list(notes),
     }
 

@@ -18,11 +18,14 @@ class Failure:
     fold : int
     reason : str
         Of a training that broke off, with its epoch; empty for a network that marks nothing.
+    dropped : bool
+        Whether the network does mark something, all of it in components below the limit.
     """
 
     method: str
     fold: int
     reason: str = ""
+    dropped: bool = False
 
     @property
     def broke_off(self) -> bool:
@@ -34,6 +37,15 @@ class Failure:
         if self.broke_off:
             cases = "the folds' cases are" if several else "the fold's cases are"
             return f"training failed ({self.reason}); {cases} left out of all means"
+        if self.dropped:
+            voxels, their = (
+                ("what the networks mark", "their") if several else ("what the network marks", "its")
+            )
+            return (
+                f"{voxels} was dropped, all of it in components below the limit; {their} Dice and recall of 0 count, "
+                f"{their} precision is undefined and left out of the mean; a lower limit (--least-voxels, --least-mm3 of "
+                "fastfuse table) keeps them"
+            )
         networks, their = ("the networks mark", "their") if several else ("the network marks", "its")
         return (
             f"{networks} nothing; {their} Dice and recall of 0 count, {their} precision is undefined and left out of the "
@@ -72,7 +84,7 @@ def noted(failures: Sequence[tuple[int, Failure]], *, seeds: bool) -> list[Note]
     """Return a row's failures, each with its seed: one note for each reason, which names all folds, and with ``seeds`` these."""
     alike: dict[str, list[tuple[int, Failure]]] = {}
     for seed, failure in failures:
-        alike.setdefault(failure.reason, []).append((seed, failure))
+        alike.setdefault(failure.text(), []).append((seed, failure))
     return [
         Note(
             _where([(seed, failure.fold) for seed, failure in found], seeds=seeds),
@@ -119,10 +131,15 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def empty_networks(scores: Sequence[Score]) -> list[Failure]:
-    """Return a failure for each method and fold whose network marks nothing in any case."""
-    marked: dict[tuple[str, int], int] = {}
+def empty_networks(scores: Sequence[Score], marked: Mapping[tuple[str, str], int]) -> list[Failure]:
+    """Return a failure for each method and fold of whose network no voxel is scored in any case.
+
+    ``marked`` are the voxels of each method and case before small components are dropped.
+    """
+    left: dict[tuple[str, int], int] = {}
+    before: dict[tuple[str, int], int] = {}
     for score in scores:
         key = score.method, score.fold
-        marked[key] = marked.get(key, 0) + score.overlap.both + score.overlap.only_mask
-    return [Failure(method, fold) for (method, fold), voxels in marked.items() if not voxels]
+        left[key] = left.get(key, 0) + score.overlap.both + score.overlap.only_mask
+        before[key] = before.get(key, 0) + marked.get((score.method, score.case), 0)
+    return [Failure(*key, dropped=before[key] > 0) for key, voxels in left.items() if not voxels]

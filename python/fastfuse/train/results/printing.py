@@ -12,7 +12,7 @@ from ...report.terminal import fitting, output, print_below, printable, width
 from .differences import Difference
 from .measures import AGAINST, SHOWN, TABLE_1, Key
 from .table import Row
-from .texts import MARK, failures_of, pooled_text
+from .texts import MARK, failures_of, least_of, pooled_text
 
 WHOLE = (TABLE_1,)
 HALVES = tuple([key for key in TABLE_1 if key[0] == experts] for experts in AGAINST)
@@ -30,13 +30,16 @@ def print_table(rows: Sequence[Row], out: Path, notes: Sequence[str] = ()) -> No
     )
     for line in failures_of(rows):
         print_below(console, [f"{MARK} {printable(line)}"])
-    print_below(console, [f"note: {printable(note)}" for note in notes])
+    told = [note.rstrip(".") for note in notes]
+    about = [line for line in rows[0].about if line not in told]
+    print_below(console, [f"note: {printable(line)}" for line in (*about, *notes)])
     print_below(console, ["paper: one run on MSSEG-2016, other images than these", ""])
     if any(row.differences for row in rows):
         _print_first_that_fits(
             lambda keys: _differences(rows, keys, "{} to {}"),
             lambda keys: _differences(rows, keys, "from {}\nto {}"),
         )
+        print_below(console, [f"note:{line}" for line in (least_of(rows),) if line])
     print_below(console, [f"wrote table1.md, metrics.csv, figures and all else below {printable(out)}"])
 
 

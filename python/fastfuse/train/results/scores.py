@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ...evaluation.components import drop_small
+from ...evaluation.components import drop_small, large_and_small
 from ...evaluation.evaluate import evaluate
 from ...evaluation.overlap import Overlap
 from ...evaluation.result import Evaluation
@@ -72,6 +72,15 @@ def mask_of(
     """Return the mask that is scored: the probability cut, without small components."""
     least = options.least_on(math.prod(spacing_mm))
     return drop_small(probability >= options.cut, least, options.connectivity)
+
+
+def lesions_below(
+    truth: NDArray[Any], spacing_mm: Sequence[float], options: EvaluationOptions
+) -> tuple[int, int]:
+    """Return how many of a reference's components would be dropped from a prediction, and how many it has."""
+    least = options.least_on(math.prod(spacing_mm))
+    kept, dropped = large_and_small(truth, least, options.connectivity)
+    return dropped, dropped + int(kept.max(initial=0))
 
 
 def pooled(scores: Iterable[Score]) -> Overlap:

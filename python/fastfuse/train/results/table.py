@@ -48,6 +48,8 @@ class Row:
         What failed, and what was left out of which mean.
     differences : list of Difference
         To STAPLE; empty for STAPLE itself, and in tables without it.
+    about : sequence of str
+        Captions of the table: cases, options, and how masks are made.
     """
 
     title: str
@@ -62,6 +64,7 @@ class Row:
     seeds: int
     failures: list[Note]
     differences: list[Difference]
+    about: Sequence[str] = ()
 
     @property
     def paper(self) -> dict[Key, float]:

@@ -141,6 +141,12 @@ def p_text(p: float) -> str:
     return "= 1" if p > 0.995 else f"= {p:.2g}".replace("0.", ".")
 
 
+def least_of(rows: Sequence[Row]) -> str:
+    """Return a warning where no difference in Table 1's measures could be significant."""
+    members = [one for row in rows for one in row.differences if (one.experts, one.measure) in TABLE_1]
+    return _least(members, sum(not math.isnan(one.p) for one in members)) if members else ""
+
+
 def _least(members: Sequence[Difference], tests: int) -> str:
     """Return a warning where no difference whatever could be significant."""
     cases = max(one.cases for one in members)

@@ -25,9 +25,12 @@ def ratios_of(volumes: Mapping[str, Mapping[int, float]]) -> dict[str, dict[str,
 
 def in_words(ratios: Ratios, cases: int) -> str:
     """Return the range of the ratios, of a cohort with so many cases."""
-    values = [ratio for _, _, ratio in _each(ratios)]
+    changed = {case: found for case, found in ratios.items() if any(ratio != 1 for ratio in found.values())}
+    if not changed:
+        return "one grid keeps the volumes of all raters' masks"
+    values = [ratio for _, _, ratio in _each(changed)]
     return (
-        f"one grid changes the raters' masks of {len(ratios)} of {plural(cases, 'case')}: they have {min(values):.2f} to "
+        f"one grid changes the raters' masks of {len(changed)} of {plural(cases, 'case')}: they have {min(values):.2f} to "
         f"{max(values):.2f} times their own volume"
     )
 

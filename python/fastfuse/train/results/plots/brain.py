@@ -108,12 +108,17 @@ def draw_experts(path: Path, view: View) -> None:
 
 
 def draw_masks(
-    path: Path, view: View, consensus: Mapping[str, Slice], predicted: Mapping[str, Slice], majority: Slice
+    path: Path,
+    view: View,
+    consensus: Mapping[str, Slice],
+    predicted: Mapping[str, Slice],
+    majority: Slice,
+    cut: float = 0.5,
 ) -> None:
     """Draw the paper's Fig. 2: each method's consensus, and the prediction of a network trained on it.
 
     ``consensus`` and ``predicted`` go by the title of a panel; ``majority`` is what half of the experts mark, whose
-    outline stands in all panels.
+    outline stands in all panels. Predictions are outlined at ``cut``, the consensus at 0.5.
     """
     window = view.window
     columns = max(len(consensus), len(predicted)) + 1
@@ -125,16 +130,16 @@ def draw_masks(
     _whole(axes[0, 0], view)
     _part(axes[1, 0], view, "FLAIR, enlarged")
     scale_bar(axes[1, 0], view.flair[window].shape, view.pixel_mm)
-    for row, found in zip(axes[:, 1:], (consensus, predicted), strict=True):
+    for row, found, at in zip(axes[:, 1:], (consensus, predicted), (0.5, cut), strict=True):
         for ax in row:
             ax.set_axis_off()
         for ax, (title, probability) in zip(row, found.items(), strict=False):
             _part(ax, view, title)
             shown = overlay(ax, probability[window])
             outline(ax, majority[window], TRUTH, BELOW)
-            outline(ax, probability[window] >= 0.5, RATER, ABOVE)
+            outline(ax, probability[window] >= at, RATER, ABOVE)
     lines = [
-        Line2D([], [], color=RATER, lw=ABOVE, label="probability ≥ 0.5"),
+        Line2D([], [], color=RATER, lw=ABOVE, label=_outlined(cut)),
         Line2D([], [], color=TRUTH, lw=BELOW, label="half of the experts"),
     ]
     legend(axes[1, 0], lines, "upper center")
@@ -142,6 +147,11 @@ def draw_masks(
     bar.set_label("probability", color="white")
     bar.ax.tick_params(colors="white")
     save(figure, path)
+
+
+def _outlined(cut: float) -> str:
+    """Return what the outlines stand for."""
+    return "probability ≥ 0.5" if cut == 0.5 else f"consensus ≥ 0.5,\nprediction ≥ {cut:g}"
 
 
 def _whole(ax: Any, view: View) -> None:

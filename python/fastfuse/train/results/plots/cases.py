@@ -20,7 +20,7 @@ from ..measures import AGAINST, SHOWN, TABLE_1, Key
 from ..scores import MEASURES
 from ..table import Row
 from ..texts import p_text
-from .palette import FAILED, hue, plain, short
+from .palette import FAILED, hue, numbers, plain, short
 
 ROOM = 0.12  # of the panels' height, above 100 %, for the number of cases
 LEAST_POINTS = 0.1  # half of the narrowest axis of differences: what is less is none
@@ -66,10 +66,11 @@ def _tens(bottom: float) -> range:
 def _cases(ax: Any, entries: Sequence[Entry], key: Key) -> None:
     values = np.array([100 * _mean(entry.values(key)) for entry in entries])
     ax.plot(range(len(entries)), values, color="#bbbbbb", lw=0.7, zorder=1)
+    colours = numbers(entries)
     for at, (entry, row) in enumerate(zip(entries, values, strict=True)):
         failed = _failed(entry)
         places = np.full(len(row), at)
-        ax.scatter(places[~failed], row[~failed], s=16, color=hue(at), alpha=0.75, zorder=2)
+        ax.scatter(places[~failed], row[~failed], s=16, color=hue(colours[at]), alpha=0.75, zorder=2)
         # A failed network without a prediction is drawn at the bottom, where nobody takes it for a value.
         low = np.where(np.isnan(row[failed]), -2.0, row[failed])
         ax.scatter(places[failed], low, s=30, marker="X", color=FAILED, ec="white", lw=0.5, zorder=3)
@@ -104,7 +105,7 @@ def draw_differences(path: Path, rows: Sequence[Row]) -> None:
     shown = [row for row in rows if row.differences]
     figure = Figure(figsize=(11.5, 1.7 + 1.1 * len(shown)), layout="constrained")
     axes = figure.subplots(2, 3, sharey=True, sharex="col", squeeze=False)
-    colours = {row.title: hue(at) for at, row in enumerate(rows)}
+    colours = {row.title: hue(at) for at, row in zip(numbers(rows), rows, strict=True)}
     for ax, (experts, measure) in zip(axes.ravel(), TABLE_1, strict=True):
         for at, row in enumerate(shown):
             one = next(one for one in row.differences if (one.experts, one.measure) == (experts, measure))
@@ -121,17 +122,28 @@ def draw_differences(path: Path, rows: Sequence[Row]) -> None:
     plain(axes.ravel(), "x")
     seeds = max(row.seeds for row in rows)
     over = f"cases and {seeds} seeds" if seeds > 1 else "cases (one seed)"
-    figure.suptitle(
-        f"dots: cases; bars: mean and 95 % interval over {over}; p: Wilcoxon, corrected by Holm",
-        fontsize="small",
-    )
+    figure.suptitle(_told(shown, over), fontsize="small")
     save(figure, path)
+
+
+def _told(rows: Sequence[Row], over: str) -> str:
+    """Return what is drawn: without intervals, as of one case, cases alone."""
+    if all(
+        np.isnan(one.low) for row in rows for one in row.differences if (one.experts, one.measure) in TABLE_1
+    ):
+        return "dots: cases; circles: mean; too few cases for an interval or a test"
+    return f"dots: cases; bars: mean and 95 % interval over {over}; p: Wilcoxon, corrected by Holm"
 
 
 def _difference(ax: Any, at: int, one: Difference, colour: str) -> None:
     cases = one.by_case[~np.isnan(one.by_case)]
     ax.scatter(cases, at + 0.22 + np.linspace(-0.07, 0.07, len(cases)), s=9, color=colour, alpha=0.5, lw=0)
     if not len(cases):
+        middle = ax.get_yaxis_transform()
+        ax.text(0.5, at, "undefined", ha="center", va="center", fontsize=7, color=FAILED, transform=middle)
+        return
+    if np.isnan(one.low):  # of one case: no interval, and no test
+        ax.plot(one.mean, at, marker="o", ms=7, color="white", mec=colour, mew=2)
         return
     ax.plot([one.low, one.high], [at, at], color=colour, lw=3.5, solid_capstyle="butt")
     ax.plot(one.mean, at, marker="o", ms=7, color="white", mec=colour, mew=2)

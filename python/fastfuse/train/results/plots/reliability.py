@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ....report.plots import save
 from ..entries import Entry
 from ..reliability import BINS, together
-from .palette import hue, plain, shape
+from .palette import hue, numbers, plain, shape
 
 
 def draw_reliability(path: Path, entries: Sequence[Entry]) -> None:
@@ -19,7 +19,7 @@ def draw_reliability(path: Path, entries: Sequence[Entry]) -> None:
     figure = Figure(figsize=(6.4, 6.6), layout="constrained")
     curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     curve.plot([0, 1], [0, 1], color="#777777", lw=1, ls="--", label="calibrated")
-    for at, entry in enumerate(entries):
+    for at, entry in zip(numbers(entries), entries, strict=True):
         found = [one for run in entry.by_seed.values() for one in run.reliability.values()]
         if not found:
             continue
