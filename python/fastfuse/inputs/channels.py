@@ -20,7 +20,8 @@ LEAST = (
     0.01,
     0.1,
 )  # share of the voxels that classes mark that are all 0 elsewhere: probabilities, and masks
-LEAST_OF_TWO = (0.1, 0.25)  # where two masks that never meet, or slices, may look like such classes
+LEAST_OF_PAIR = (0.1, 2.0)  # where two masks may be raters who never meet
+LEAST_OF_SLICES = (0.1, 0.25)  # where the slices of a volume may look like such classes
 LEAST_OF_CHANNELS = (0.01, 0.01)  # of arrays of more than three axes
 CLEAR = 0.98  # a probability that is as good as 1
 EPS = {"bfloat16": 2.0**-7, "float16": 2.0**-10}  # by the type that a network gave
@@ -86,7 +87,7 @@ def check_classes(
     sum_to = _are_classes(arrays, total, tolerance)
     if not sum_to:
         where = "wherever one is not 0"
-        sum_to = _are_classes_or_none(arrays, total, tolerance, LEAST_OF_TWO if len(arrays) == 2 else LEAST)
+        sum_to = _are_classes_or_none(arrays, total, tolerance, LEAST_OF_PAIR if len(arrays) == 2 else LEAST)
     if sum_to:
         if len(names) == len(arrays) == 2:
             raise ValueError(
@@ -147,7 +148,7 @@ def _sums_to(array: NDArray[Any], axis: int, total: float, tolerance: float) -> 
 
 def _sums_or_none(array: NDArray[Any], axis: int, total: float, tolerance: float) -> bool:
     """Tell whether an array sums to ``total`` along an axis, but where it is 0 all along it."""
-    least = LEAST_OF_CHANNELS if array.ndim > 3 else LEAST_OF_TWO
+    least = LEAST_OF_CHANNELS if array.ndim > 3 else LEAST_OF_SLICES
     return _are_classes_or_none(list(np.moveaxis(array, axis, 0)), total, tolerance, least)
 
 
