@@ -188,6 +188,8 @@ def _are_classes_or_none(
         marked = total != 0
         if not marked.any() or not _is_one(total[marked] / whole, tolerance):
             return False
+        if np.ptp(highest[marked]) <= tolerance * whole < (1 - highest[marked].max() / whole) * whole:
+            return False  # one number everywhere, such as two raters who are both half sure
         masks = np.mean(highest[marked] >= CLEAR * whole) > 0.99
         if np.mean(marked) < part_of_least * least[int(masks)] or any((part < 0).any() for part in parts):
             return False
