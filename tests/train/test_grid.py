@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fastfuse import FastfuseError
-from fastfuse.errors import GridError
+from fastfuse.errors import GridError, ImageError
 from fastfuse.inputs.grids import Grid
 from fastfuse.train.cohort.common_grid import PlacedCase, on_grid
 from fastfuse.train.cohort.loading import load_case
@@ -269,7 +269,7 @@ def test_tilted_gantry_is_refused(case: Path, tmp_path: Path) -> None:
     sheared = cubes()
     sheared[1, 2] = 0.5
     grid = save(tmp_path / "grid.nii.gz", np.zeros(SHAPE, np.uint8), sheared)
-    with pytest.raises(GridError, match=r"grid\.nii\.gz: its axes are not at right angles"):
+    with pytest.raises(ImageError, match=r"grid\.nii\.gz: its axes are not at right angles"):
         only(tmp_path / "c")(GridOptions(file=str(grid)))
     rewritten(case, sheared, lambda data: data)
     with pytest.raises(GridError, match=r"FLAIR_preprocessed\.nii\.gz: its axes are not at right angles"):

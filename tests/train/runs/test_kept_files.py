@@ -209,7 +209,7 @@ def test_figures_of_a_changed_consensus(copy: Path, tmp_path: Path) -> None:
     shutil.copy(copy / KINDS["consensus"][1], copy / KINDS["consensus"][0])
     (run,) = open_runs([copy], Told())
     with pytest.raises(FastfuseError, match=r"Patient_01.staple\.nii\.gz: is not as the run wrote it"):
-        _draw_slices(run, "Patient_01", tmp_path)
+        _draw_slices(run, "Patient_01", tmp_path, 0.5)
 
 
 def test_other_folds_than_the_runs(cohort: Path, copy: Path, finished: Path, tmp_path: Path) -> None:
