@@ -13,6 +13,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "label_checks.hpp"
 #include "words.hpp"
 
 namespace fastfuse::bindings {
@@ -107,21 +108,8 @@ py::array_t<double> array_of(const std::vector<double>& values, const std::vecto
     return py::array_t<double>(shape, values.data());
 }
 
-void check_options(const LabelTable& table, const LabelOptions& options) {
-    const auto raters = static_cast<std::size_t>(table.raters);
-    if (!options.weights.empty() && options.weights.size() != raters)
-        throw py::value_error("weights needs an entry for each rater");
-    if (!options.prior.empty() && options.prior.size() != table.kinds())
-        throw py::value_error("prior needs an entry for each label");
-    if (!options.unknown.empty() && options.unknown.size() != raters)
-        throw py::value_error("unknown needs an entry for each rater");
-    for (const std::vector<Code>& codes : options.unknown)
-        for (const Code code : codes)
-            if (code >= table.kinds()) throw py::value_error("unknown holds a code that is none");
-}
-
 LabelEstimate estimate(const LabelTable& table, const LabelOptions& options) {
-    check_options(table, options);
+    check_options(options, static_cast<std::size_t>(table.raters), table.kinds());
     const ShouldStop ask = signals();
     return without_gil([&] { return estimate_labels(table, options, ask); });
 }
@@ -135,7 +123,7 @@ std::vector<double> rates_for(const LabelTable& table, const Doubles& confusion)
 
 py::array_t<double> fit(const LabelTable& table, const Doubles& counts, const Doubles& confusion,
                         const LabelOptions& options) {
-    check_options(table, options);
+    check_options(options, static_cast<std::size_t>(table.raters), table.kinds());
     if (counts.ndim() != 1 || counts.size() != table.size())
         throw py::value_error("counts needs an entry for each row");
     const std::vector<double> rates = rates_for(table, confusion);
@@ -152,13 +140,6 @@ LabelEstimate apply(const LabelTable& table, const Doubles& confusion, const std
     const auto kind = value_of<Candidates>("candidates", candidates);
     const ShouldStop ask = signals();
     return without_gil([&] { return apply_labels(table, rates, prior, kind, threads, ask); });
-}
-
-LabelOutput integers_of(py::array& out) {
-    const char kind = out.dtype().kind();
-    if ((kind != 'u' && kind != 'i') || !(out.flags() & py::array::c_style))
-        throw py::value_error("out must be a contiguous array of integers");
-    return {static_cast<std::byte*>(out.mutable_data()), static_cast<int>(out.dtype().itemsize())};
 }
 
 void put_label(const LabelTable& table, const RowTruths& truths, py::array out, int rank,

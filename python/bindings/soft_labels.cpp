@@ -13,6 +13,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "label_checks.hpp"
 #include "words.hpp"
 
 namespace fastfuse::bindings {
@@ -108,37 +109,16 @@ HeldVotes of_table(std::size_t labels, const LabelTable& table, const std::vecto
     return held;
 }
 
-void check_options(const HeldVotes& held, const SoftOptions& options) {
-    const auto raters = static_cast<std::size_t>(held.votes.size());
-    const LabelOptions& common = options.common;
-    if (!common.weights.empty() && common.weights.size() != raters)
-        throw py::value_error("weights needs an entry for each rater");
-    if (!common.prior.empty() && common.prior.size() != held.votes.labels)
-        throw py::value_error("prior needs an entry for each label");
-    if (!common.unknown.empty() && common.unknown.size() != raters)
-        throw py::value_error("unknown needs an entry for each rater");
-    for (const std::vector<Code>& codes : common.unknown)
-        for (const Code code : codes)
-            if (code >= held.votes.labels) throw py::value_error("unknown holds a code that is none");
-}
-
 HeldEstimate estimate(const HeldVotes& held, const LabelOptions& common, const std::string& model,
                       const std::string& m_step) {
     HeldEstimate made;
     made.options.common = common;
     made.options.model = value_of<SoftModel>("model", model);
     made.options.m_step = value_of<MStep>("m_step", m_step);
-    check_options(held, made.options);
+    check_options(common, static_cast<std::size_t>(held.votes.size()), held.votes.labels);
     const ShouldStop ask = signals();
     made.estimate = without_gil([&] { return estimate_soft(held.votes, made.options, ask); });
     return made;
-}
-
-LabelOutput integers_of(py::array& out) {
-    const char kind = out.dtype().kind();
-    if ((kind != 'u' && kind != 'i') || !(out.flags() & py::array::c_style))
-        throw py::value_error("out must be a contiguous array of integers");
-    return {static_cast<std::byte*>(out.mutable_data()), static_cast<int>(out.dtype().itemsize())};
 }
 
 void put_label(const HeldVotes& held, const HeldEstimate& made, py::array out,

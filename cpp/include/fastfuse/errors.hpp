@@ -21,8 +21,8 @@ struct BadInput : std::exception {
         image_not_finite,
         unknown_label,
         too_many_labels,
-        not_probabilities, // of labels: `value` is their sum
-        prior_sum,         // of labels, at a voxel
+        not_probabilities, // the votes for all labels do not sum to 1; `value` is their sum
+        prior_sum,         // the priors of all labels do not sum to 1; `value` is their sum
     };
     explicit BadInput(Kind k, int r = -1, std::int64_t v = -1, double x = 0)
         : kind(k), rater(r), voxel(v), value(x) {}

@@ -17,8 +17,8 @@ namespace fastfuse {
 
 // One rater's votes: K arrays, or a map of codes that stand for kinds of votes.
 struct SoftRater {
-    std::vector<View> classes; // of each label; empty where there is a map
-    std::optional<View> map;   // of codes 0, 1, …
+    std::vector<View> classes; // an array of q(b) for each label b; empty if there is a map
+    std::optional<View> map;   // holds a code at each voxel: 0, 1, …
     std::vector<double> kinds; // q(b) of each code, at code * K + b
 };
 

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <numeric>
 #include <utility>
 
 namespace fastfuse {
 namespace {
-
-constexpr double least_mass = 1; // voxels; a truth that holds fewer never settles
 
 class Iteration {
   public:
@@ -63,13 +62,7 @@ class Iteration {
                 fit_.rates.prior[a] = mass[a] / voxels_;
     }
 
-    // How far rates moved, of truths that hold a voxel.
-    double move() const {
-        double most = 0;
-        for (std::size_t k = 0; k < moved_.size(); ++k)
-            if (fit_.sums.mass[k % table_.kinds()] >= least_mass) most = std::max(most, moved_[k]);
-        return most;
-    }
+    double move() const { return largest_move(moved_, fit_.sums.mass); }
 
     // Of rates that no M-step made.
     double log_prior(const LabelRates& rates) {
@@ -109,7 +102,7 @@ class Iteration {
                 extrapolate(first, second, fit_.rates, fit_.sums.mass, options_.estimates_prior);
             LabelSums sums = expect(beyond);
             const double prior_there = log_prior(beyond);
-            if (sums.log_likelihood + prior_there >= fit_.log_likelihood.back() + fit_.log_prior.back()) {
+            if (sums.log_likelihood + prior_there >= fit_.reached()) {
                 fit_.rates = std::move(beyond);
                 arrive(std::move(sums), prior_there);
                 return false;
@@ -132,6 +125,39 @@ class Iteration {
 };
 
 } // namespace
+
+bool is_higher(const EmFit& plain, const EmFit& with_jumps) {
+    constexpr double slack = 1e-3; // in nats
+    return plain.reached() > with_jumps.reached() + slack;
+}
+
+double largest_move(const std::vector<double>& moved, const std::vector<double>& mass) {
+    double most = 0;
+    for (std::size_t k = 0; k < moved.size(); ++k)
+        if (mass[k % mass.size()] >= least_mass) most = std::max(most, moved[k]);
+    return most;
+}
+
+std::vector<double> shares_of(const std::vector<double>& volume, std::size_t labels) {
+    const double votes = std::accumulate(volume.begin(), volume.end(), 0.0);
+    std::vector<double> shares(labels);
+    for (std::size_t k = 0; k < volume.size(); ++k)
+        shares[k % labels] += volume[k];
+    for (double& share : shares)
+        share /= votes;
+    return shares;
+}
+
+std::vector<double> in_rows(const Matrices& theta, const std::vector<std::uint8_t>& undetermined) {
+    const std::size_t labels = theta.labels();
+    std::vector<double> confusion(theta.entries().size());
+    for (std::size_t k = 0; k < confusion.size(); ++k) {
+        const std::size_t i = k / (labels * labels), b = k / labels % labels, a = k % labels;
+        confusion[(i * labels + a) * labels + b] =
+            undetermined[i * labels + a] ? std::numeric_limits<double>::quiet_NaN() : theta.entries()[k];
+    }
+    return confusion;
+}
 
 LabelFit em(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
             LabelRates rates, const RowTruths* start, double voxels, RowTruths& truths, const Team& team) {

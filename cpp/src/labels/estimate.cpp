@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -19,20 +18,6 @@ namespace {
 
 constexpr double floor_of_rate = 1e-12; // where rates meet votes that they were not estimated on
 constexpr double away = 0.01; // how far from the rates that are known a fit starts, where EM keeps zeros
-constexpr std::int64_t quick = 20'000; // rates and candidates of a problem on which EM costs next to nothing
-
-// Each label's share of all votes.
-std::vector<double> shares_of(const LabelTable& table) {
-    const std::vector<double> volume = volume_of(table);
-    const std::size_t labels = table.kinds();
-    const double votes = std::accumulate(volume.begin(), volume.end(), 0.0);
-    std::vector<double> shares(labels);
-    for (std::size_t k = 0; k < volume.size(); ++k)
-        shares[k % labels] += volume[k];
-    for (double& share : shares)
-        share /= votes;
-    return shares;
-}
 
 // w times c.
 void weigh(const LabelTable& table, RowTruths& truths) {
@@ -69,12 +54,10 @@ void allow_fixed(const Matrices& fixed, Matrices& support) {
         if (!std::isnan(fixed.entries()[k])) support.entries()[k] = fixed.entries()[k];
 }
 
-// Extrapolations may lead to a lower maximum than plain EM finds. Where EM costs next to nothing, it runs
-// without them too, and the higher end is kept.
+// Where EM costs next to nothing, it runs without jumps too, and the higher end is kept.
 LabelFit accelerated(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
                      const LabelRates& rates, const RowTruths* start, double voxels, RowTruths& truths,
                      const Team& team) {
-    constexpr double slack = 1e-3; // in nats
     const std::size_t size = rates.theta.entries().size() + truths.code.size();
     const bool twice = options.acceleration != Acceleration::none && static_cast<std::int64_t>(size) <= quick;
     RowTruths others;
@@ -84,19 +67,7 @@ LabelFit accelerated(const LabelTable& table, const LabelOptions& options, const
     LabelOptions plain = options;
     plain.acceleration = Acceleration::none;
     LabelFit slow = em(table, plain, m_step, rates, start, voxels, others, team);
-    const auto reached = [](const LabelFit& one) { return one.log_likelihood.back() + one.log_prior.back(); };
-    return reached(slow) > reached(fit) + slack ? slow : fit;
-}
-
-std::vector<double> in_rows(const Matrices& theta, const std::vector<std::uint8_t>& undetermined) {
-    const std::size_t labels = theta.labels();
-    std::vector<double> confusion(theta.entries().size());
-    for (std::size_t k = 0; k < confusion.size(); ++k) {
-        const std::size_t i = k / (labels * labels), b = k / labels % labels, a = k % labels;
-        confusion[(i * labels + a) * labels + b] =
-            undetermined[i * labels + a] ? std::numeric_limits<double>::quiet_NaN() : theta.entries()[k];
-    }
-    return confusion;
+    return is_higher(slow, fit) ? slow : fit;
 }
 
 // Of raters and consensus: Σ c w of each label, over all voxels, over those that a rater votes on, and over
@@ -220,7 +191,7 @@ LabelEstimate estimate_labels(const LabelTable& table, const LabelOptions& optio
     const Team team(is_small(table.size(), table.raters) ? 1 : options.threads, ask);
     const double voxels = std::accumulate(table.counts.begin(), table.counts.end(), 0.0);
     if (voxels == 0) throw BadInput(BadInput::Kind::empty_mask);
-    const std::vector<double> shares = shares_of(table);
+    const std::vector<double> shares = shares_of(volume_of(table), table.kinds());
     LabelEstimate estimate = options.votes_alone ? of_votes_alone(table, options, shares, team)
                                                  : by_em(table, options, shares, voxels, nullptr, team);
     estimate.voxels = voxels;
@@ -235,7 +206,7 @@ std::vector<double> fit_labels(const LabelTable& table, const std::vector<double
     const Team team(is_small(part.size(), part.raters) ? 1 : options.threads, ask);
     const double voxels = std::accumulate(part.counts.begin(), part.counts.end(), 0.0);
     if (voxels == 0) throw BadInput(BadInput::Kind::empty_mask);
-    const std::vector<double> shares = shares_of(part);
+    const std::vector<double> shares = shares_of(volume_of(part), part.kinds());
     if (options.votes_alone) return of_votes_alone(part, options, shares, team).confusion;
     Matrices start = matrices_of(table, confusion);
     if (!options.performance_prior) // EM keeps zeros

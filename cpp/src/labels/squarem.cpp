@@ -11,7 +11,6 @@ namespace {
 // EM moves slowly near 0, so that a rate extrapolated to there would seem to have converged. The jump leaves
 // at least this fraction of it.
 constexpr double nearest = 0.125;
-constexpr double least_mass = 1; // voxels
 
 // r = z₁ − z₀     v = (z₂ − z₁) − r     α = −‖r‖ / ‖v‖
 struct Lengths {

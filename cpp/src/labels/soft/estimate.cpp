@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -16,28 +14,6 @@
 namespace fastfuse {
 namespace {
 
-constexpr double least_mass = 1;       // voxels; a truth that holds fewer never settles
-constexpr std::int64_t quick = 20'000; // rates and w of a problem on which EM costs next to nothing
-
-std::vector<double> shares_of(const SoftSurvey& survey, std::size_t labels) {
-    const double votes = std::accumulate(survey.volume.begin(), survey.volume.end(), 0.0);
-    std::vector<double> shares(labels);
-    for (std::size_t k = 0; k < survey.volume.size(); ++k)
-        shares[k % labels] += survey.volume[k];
-    for (double& share : shares)
-        share /= votes;
-    return shares;
-}
-
-struct SoftFit {
-    LabelRates rates;
-    std::vector<std::uint8_t> undetermined; // of rater i's rates of truth a, at i * K + a
-    std::vector<double> log_likelihood, log_prior;
-    bool converged = false;
-
-    double reached() const { return log_likelihood.back() + log_prior.back(); }
-};
-
 class SoftIteration {
   public:
     SoftIteration(const SoftVotes& votes, const SoftOptions& options, double voxels,
@@ -48,7 +24,7 @@ class SoftIteration {
         fit_.undetermined.resize(moved_.size());
     }
 
-    SoftFit run() {
+    EmFit run() {
         const LabelStart start = options_.common.start;
         sums_ = start == LabelStart::itk
                     ? expect(fit_.rates)
@@ -89,13 +65,7 @@ class SoftIteration {
         return log_prior;
     }
 
-    // How far rates moved, of truths that hold a voxel.
-    double move(const SoftSums& sums) const {
-        double most = 0;
-        for (std::size_t k = 0; k < moved_.size(); ++k)
-            if (sums.mass[k % votes_.labels] >= least_mass) most = std::max(most, moved_[k]);
-        return most;
-    }
+    double move(const SoftSums& sums) const { return largest_move(moved_, sums.mass); }
 
     void arrive(SoftSums sums, double log_prior) {
         sums_ = std::move(sums);
@@ -160,20 +130,18 @@ class SoftIteration {
     const Team& team_;
     std::vector<double> moved_; // at i * K + a
     SoftSums sums_;             // of an E-step with the rates
-    SoftFit fit_;
+    EmFit fit_;
 };
 
-SoftFit by_em(const SoftVotes& votes, const SoftOptions& options, double voxels,
-              const std::vector<double>& shares, const Team& team) {
+EmFit by_em(const SoftVotes& votes, const SoftOptions& options, double voxels,
+            const std::vector<double>& shares, const Team& team) {
     const Maximisation m_step(options.common, shares, unknown_rows(votes, options, shares, team));
     const LabelRates rates{options.common.start == LabelStart::itk
                                ? rates_of_untied(votes, options, shares, team)
                                : Matrices(votes.size(), votes.labels, 1 / static_cast<double>(votes.labels)),
                            options.common.prior.empty() ? shares : options.common.prior};
-    SoftFit fit = SoftIteration(votes, options, voxels, m_step, rates, team).run();
-    // Jumps may lead to a lower maximum than plain EM finds: where EM costs next to nothing, the higher end
-    // is kept.
-    constexpr double slack = 1e-3; // in nats
+    EmFit fit = SoftIteration(votes, options, voxels, m_step, rates, team).run();
+    // Where EM costs next to nothing, it runs without jumps too, and the higher end is kept.
     const std::int64_t rows = votes.tuples ? votes.tuples->size() : votes.grid.voxels();
     const auto labels = static_cast<std::int64_t>(votes.labels);
     const bool cheap = rows * labels + votes.size() * labels * labels <= quick &&
@@ -181,15 +149,15 @@ SoftFit by_em(const SoftVotes& votes, const SoftOptions& options, double voxels,
     if (options.common.acceleration == Acceleration::none || !cheap) return fit;
     SoftOptions plain = options;
     plain.common.acceleration = Acceleration::none;
-    SoftFit slow = SoftIteration(votes, plain, voxels, m_step, rates, team).run();
-    return slow.reached() > fit.reached() + slack ? slow : fit;
+    EmFit slow = SoftIteration(votes, plain, voxels, m_step, rates, team).run();
+    return is_higher(slow, fit) ? slow : fit;
 }
 
 // The mean's rates are those against it.
-SoftFit of_votes_alone(const SoftVotes& votes, const SoftOptions& options, const std::vector<double>& shares,
-                       const Team& team) {
+EmFit of_votes_alone(const SoftVotes& votes, const SoftOptions& options, const std::vector<double>& shares,
+                     const Team& team) {
     const std::size_t labels = votes.labels;
-    SoftFit fit{{Matrices(votes.size(), labels, 1 / static_cast<double>(labels)), shares}, {}, {}, {}, true};
+    EmFit fit{{Matrices(votes.size(), labels, 1 / static_cast<double>(labels)), shares}, {}, {}, {}, true};
     fit.undetermined.resize(static_cast<std::size_t>(votes.size()) * labels);
     const Maximisation m_step({}, shares, {});
     const SoftSums sums =
@@ -201,17 +169,6 @@ SoftFit of_votes_alone(const SoftVotes& votes, const SoftOptions& options, const
                         fit.undetermined.data() + place);
     }
     return fit;
-}
-
-std::vector<double> in_rows(const Matrices& theta, const std::vector<std::uint8_t>& undetermined) {
-    const std::size_t labels = theta.labels();
-    std::vector<double> rows(theta.entries().size());
-    for (std::size_t k = 0; k < rows.size(); ++k) {
-        const std::size_t i = k / (labels * labels), b = k / labels % labels, a = k % labels;
-        rows[(i * labels + a) * labels + b] =
-            undetermined[i * labels + a] ? std::numeric_limits<double>::quiet_NaN() : theta.entries()[k];
-    }
-    return rows;
 }
 
 // Of raters and consensus.
@@ -237,9 +194,9 @@ void compare(const SoftVotes& votes, const SoftOptions& options, const LabelRate
 SoftEstimate estimate_soft(const SoftVotes& votes, const SoftOptions& options, const ShouldStop& ask) {
     const Team team = soft_team(votes, options.common.threads, ask);
     const SoftSurvey survey = survey_soft(votes, options.common.threads, ask);
-    const std::vector<double> shares = shares_of(survey, votes.labels);
-    SoftFit fit = options.model == SoftModel::mean ? of_votes_alone(votes, options, shares, team)
-                                                   : by_em(votes, options, survey.voxels, shares, team);
+    const std::vector<double> shares = shares_of(survey.volume, votes.labels);
+    EmFit fit = options.model == SoftModel::mean ? of_votes_alone(votes, options, shares, team)
+                                                 : by_em(votes, options, survey.voxels, shares, team);
     SoftEstimate estimate;
     LabelEstimate& found = estimate.found;
     compare(votes, options, fit.rates, team, found);
