@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..inputs.arrays import Array
+from ..inputs.names import counted
 
 LEAST = 1e-6  # of an atlas with zeros or ones: what a prior excludes, no vote brings back
 
@@ -29,10 +30,9 @@ def without_certainty(prior: Array, mask: Array | None, titles: Mapping[str, str
     moved = (clamped != values) & inside
     if mask is not None:
         moved &= mask != 0
-    count = int(np.count_nonzero(moved))
-    voxels = f"{count:,} voxel" + ("s" if count != 1 else "")
-    remark = (
-        f"{titles['prior']} holds 0 or 1: {voxels} clamped to [{LEAST:g}, 1 - {LEAST:g}]; what a prior excludes, "
-        "no vote brings back"
-    )
-    return clamped, [remark]
+    return clamped, [said_of_clamped(counted(int(np.count_nonzero(moved)), "voxel", ","), titles["prior"])]
+
+
+def said_of_clamped(voxels: str, what: str) -> str:
+    """Say at how many voxels a map said 0 or 1; ``what`` is what messages call it."""
+    return f"{what} holds 0 or 1: {voxels} clamped to [{LEAST:g}, 1 - {LEAST:g}]; what a prior excludes, no vote brings back"

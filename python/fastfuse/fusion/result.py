@@ -170,14 +170,19 @@ def in_kind_of(raters: Sequence[Any], fusion: Fusion) -> Fusion:
 def _agreement(found: Found) -> tuple[Rates, Rates, Rates]:
     """Return each rater's predictive values and Dice against the soft consensus; nan for 0/0."""
     return (
-        _share(found.marked_by, found.volume),
-        _share(found.neither, found.unmarked),
-        _share(2 * found.marked_by, found.seen_by + found.volume),
+        share_of(found.marked_by, found.volume),
+        share_of(found.neither, found.unmarked),
+        share_of(2 * found.marked_by, found.seen_by + found.volume),
     )
 
 
-def _share(part: Rates, whole: Rates) -> Rates:
+def share_of(part: Rates, whole: Rates) -> Rates:
     """Return part / whole, sums of the same positive terms, at most 1; nan for 0/0."""
-    shares = np.full(len(whole), np.nan)
-    np.divide(part, whole, out=shares, where=whole > 0)
-    return np.asarray(np.minimum(shares, 1))
+    return np.asarray(np.minimum(divided(part, whole), 1))
+
+
+def divided(part: Rates, whole: Rates) -> Rates:
+    """Return part / whole; nan where whole is not above 0."""
+    whole = np.broadcast_to(whole, part.shape)
+    found: Rates = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import reason_of
 from ..inputs.arrays import name_of, shown_number
-from ..inputs.names import enumerated
+from ..inputs.names import counted, enumerated
 
+MOST_SHOWN = 5  # rows
 MOST_VOXELS = 2**53  # beyond, a float64 no longer tells whole numbers apart
 BEYOND = "at most 2^53, beyond which whole numbers can no longer be told apart"
 PATTERNS = "votes in [0, 1], shape (rows, raters), and nan for a missing vote"
@@ -83,6 +84,36 @@ def place_of(rater: Any, names: Sequence[str]) -> int:
     if not -len(names) <= number < len(names):
         raise ValueError(f"there is no rater {number}: the table has {len(names)}")
     return number % len(names)
+
+
+def check_same_raters(names: Sequence[str], others: Sequence[str]) -> None:
+    """Refuse to add up tables of different raters."""
+    if names != others:
+        raise ValueError(
+            f"the tables have different raters ({enumerated(names)}; {enumerated(others)}): tables of "
+            "the same raters in the same order add up"
+        )
+
+
+def names_without(place: int, names: Sequence[str]) -> list[str]:
+    """Return the other raters' names; refuse to leave none."""
+    if len(names) == 1:
+        raise ValueError("the table has one rater only: dropping them leaves nothing")
+    return [name for i, name in enumerate(names) if i != place]
+
+
+def rows_shown(counts: NDArray[np.float64], title: str, shown: Callable[[int], str]) -> list[str]:
+    """Return the most frequent rows of a table as lines, under a title; ``shown``: the votes of a row."""
+    order = np.argsort(-counts, kind="stable").tolist()
+    if not order:
+        return []
+    width = max(len("voxels"), len(f"{counts[order[0]]:.0f}"))
+    lines = [f"  {'voxels':>{width}}  {title}"]
+    lines += [f"  {counts[row]:>{width}.0f}  {shown(row)}" for row in order[:MOST_SHOWN]]
+    if len(order) > MOST_SHOWN:
+        rest = int(counts[order[MOST_SHOWN:]].sum())
+        lines.append(f"  {rest:>{width}}  {counted(len(order) - MOST_SHOWN, 'other pattern')}")
+    return lines
 
 
 def _numbers(value: Any, name: str, what: str) -> NDArray[np.float64]:

@@ -13,10 +13,8 @@ from ..errors import FastfuseError, reason_of
 from ..images.paths import shown
 from ..inputs.arrays import name_of
 from ..inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
-from .table_checks import check_voxels, checked_rows, place_of
+from .table_checks import check_same_raters, check_voxels, checked_rows, names_without, place_of, rows_shown
 from .table_file import VOTES, read_table, write_table
-
-MOST_SHOWN = 5  # patterns
 
 
 class VoteTable:
@@ -86,11 +84,7 @@ class VoteTable:
     def __add__(self, other: VoteTable) -> VoteTable:
         if not isinstance(other, VoteTable):
             return NotImplemented
-        if self.names != other.names:
-            raise ValueError(
-                f"the tables have different raters ({enumerated(self.names)}; {enumerated(other.names)}): tables of "
-                "the same raters in the same order add up"
-            )
+        check_same_raters(self.names, other.names)
         check_voxels(self.voxels + other.voxels)
         return self._with(self.in_core.add(other.in_core), self.names)
 
@@ -137,9 +131,7 @@ class VoteTable:
         ('Ann', 'Bob')
         """
         place = place_of(rater, self.names)
-        if len(self.names) == 1:
-            raise ValueError("the table has one rater only: dropping them leaves nothing")
-        names = [name for i, name in enumerate(self.names) if i != place]
+        names = names_without(place, self.names)
         return self._with(self.in_core.drop(place), names)
 
     def save(self, path: Any) -> None:
@@ -196,21 +188,14 @@ class VoteTable:
 
     def __repr__(self) -> str:
         patterns, counts = self._held()
-        order = np.argsort(-counts, kind="stable")
         sizes = (
             counted(len(self.names), "rater"),
             counted(self.voxels, "voxel"),
-            counted(len(order), "pattern"),
+            counted(len(counts), "pattern"),
         )
         lines = [f"VoteTable({', '.join(sizes)})"]
-        width = max([len("voxels"), *(len(f"{counts[row]:.0f}") for row in order[:1])])
-        if len(order):
-            lines.append(f"  {'voxels':>{width}}  votes of {enumerated(self.names)}")
-        lines += [f"  {counts[row]:>{width}.0f}  {_shown_votes(patterns[row])}" for row in order[:MOST_SHOWN]]
-        if len(order) > MOST_SHOWN:
-            rest = int(counts[order[MOST_SHOWN:]].sum())
-            lines.append(f"  {rest:>{width}}  {counted(len(order) - MOST_SHOWN, 'other pattern')}")
-        return "\n".join(lines)
+        title = f"votes of {enumerated(self.names)}"
+        return "\n".join([*lines, *rows_shown(counts, title, lambda row: _shown_votes(patterns[row]))])
 
 
 def _shown_votes(votes: NDArray[np.float64]) -> str:

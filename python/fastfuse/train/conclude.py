@@ -87,7 +87,8 @@ def tabulate(
         runs[0].tell(f"warning: {line}")
     if tell:
         own = entries[: len(entries) - len(peers)]
-        for line in [*_small(entries, evaluation), *_advised(own, runs[0].options)]:
+        warnings = [f"warning: {line}" for line in _small(entries, evaluation)]
+        for line in [*warnings, *_advised(own, runs[0].options)]:
             runs[0].tell(line)
     runs[0].say("drawing")
     write_tables(out, {**tables, **_figures(runs, entries, rows, evaluation.cut)})
@@ -123,12 +124,11 @@ def _about(runs: Sequence[Run], entries: Sequence[Entry], evaluation: Evaluation
     )
     notes = {note.rstrip("."): None for run in runs for note in notes_of(run.out)}
     remarks = {line: None for entry in entries for one in entry.by_seed.values() for line in one.remarks}
-    small = [line.removeprefix("warning: ") for line in _small(entries, evaluation)]
-    return [who, how, *small, *remarks, *notes]
+    return [who, how, *_small(entries, evaluation), *remarks, *notes]
 
 
 def _small(entries: Sequence[Entry], evaluation: EvaluationOptions) -> list[str]:
-    """Return a warning if many lesions of STAPLE's mask are below the limit: predictions as large as they are dropped."""
+    """Return a remark if many lesions of STAPLE's mask are below the limit: predictions as large as they are dropped."""
     found = {
         case: counts
         for entry in entries
@@ -140,7 +140,7 @@ def _small(entries: Sequence[Entry], evaluation: EvaluationOptions) -> list[str]
         return []
     asked = f"{evaluation.least_mm3:g} mm³" if evaluation.least_mm3 else f"{evaluation.least_voxels} voxels"
     said = (
-        f"warning: {below} of {lesions} lesions of STAPLE's masks ({100 * below / lesions:.0f} %) are smaller than {asked}: "
+        f"{below} of {lesions} lesions of STAPLE's masks ({100 * below / lesions:.0f} %) are smaller than {asked}: "
         "predictions as small as they are dropped, and recall is limited"
     )
     if evaluation.least_mm3:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ...fusion.labels.region import marked_by_labels
 from ...fusion.labels.result import LabelFusion
+from ...fusion.result import divided
 from ...inputs.mirrors import Labelled
 from ..job import Inputs, Job
 from ..misfits import own_box, remarks_on_fits
@@ -29,5 +30,4 @@ def _dice(fusion: LabelFusion, foreground: NDArray[np.bool_]) -> NDArray[np.floa
     alone = fusion.volume + fusion.consensus_volume  # of labels on which nobody agrees
     both = np.where(dice > 0, both, np.where(np.isnan(dice), 0, alone))[:, foreground].sum(axis=1)
     part = 2 * np.nansum(agreed[:, foreground], axis=1)
-    found: NDArray[np.float64] = np.divide(part, both, out=np.full(len(both), np.nan), where=both > 0)
-    return found
+    return divided(part, both)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .result import entropy_of
+
 
 @dataclass(frozen=True, eq=False)
 class BinaryConsensus:
@@ -50,10 +52,7 @@ class BinaryConsensus:
 
     def entropy(self) -> NDArray[Any]:
         """Return the entropy in nats."""
-        total = np.zeros_like(self.upper)
-        for part in (self.upper, 1 - self.upper):
-            total -= part * np.log(part, out=np.zeros_like(part), where=part > 0)
-        return self._inside(total)
+        return self._inside(entropy_of((self.upper, 1 - self.upper)))
 
     def _inside(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the values, 0 outside the mask."""

@@ -78,6 +78,13 @@ def smallest_type(values: Iterable[int]) -> np.dtype[Any]:
     )
 
 
+def listed(labels: Any) -> Any:
+    """Return labels that were asked for as they are, but an iterator as a list, which can be read twice."""
+    if isinstance(labels, Iterable) and not isinstance(labels, (str, Mapping)):
+        return list(labels)
+    return labels
+
+
 def checked_labels(labels: Any) -> Labels | None:
     """Return the labels that were asked for; None for all that occur.
 

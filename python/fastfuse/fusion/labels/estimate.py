@@ -27,6 +27,7 @@ from .declared import LabelRoi
 from .fuse import (
     binary_options,
     check_size,
+    confusion_of_masks,
     core_options,
     fusion_of,
     labels_of_masks,
@@ -196,9 +197,7 @@ class LabelEstimate:
                 "majority", options, labels, table.volume, float(table.counts.sum()), readers
             )
             return core.estimate(table, asked)
-        many = len(self.labels) > 2
-        word = options.candidates
-        candidates = ("voted" if many else "all") if word == "auto" else word
+        candidates = options.candidates_of(labels)
         rates = np.ascontiguousarray(self.confusion[readers.places])
         return core.apply(table, rates, self.prior.tolist(), candidates, options.threads)
 
@@ -296,13 +295,12 @@ def _of_masks(
     masks, remarks = estimated(
         VoteTable(marked, table.counts, table.names), *binary_options(method, options, labels)
     )
-    hit, rejected = masks.sensitivity, masks.specificity
     intervals = None if masks.intervals is None else LabelIntervals.of_masks(masks.intervals)
     made = LabelEstimate(
         labels=labels.values,
         label_names=labels.names,
         names=table.names,
-        confusion=np.stack([np.stack([rejected, 1 - rejected], -1), np.stack([1 - hit, hit], -1)], 1),
+        confusion=confusion_of_masks(masks.sensitivity, masks.specificity),
         prior=np.array([1 - masks.prior, masks.prior]),
         log_likelihood=masks.log_likelihood,
         log_prior=np.zeros_like(masks.log_likelihood),

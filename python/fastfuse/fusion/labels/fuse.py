@@ -19,7 +19,7 @@ from ..case import Case
 from ..options import Options
 from ..pipeline import fuse_votes
 from ..registry import Method, method_called
-from ..result import Fusion
+from ..result import Fusion, share_of
 from ..votes import Votes
 from .binary import BinaryConsensus
 from .chosen import Labels, checked_labels
@@ -126,7 +126,7 @@ def core_options(
     asked.votes_alone = method == "majority"
     asked.weights = readers.entries(weights_for(options.weights, readers.count))
     asked.start = ("plurality" if many else "vote") if options.init == "auto" else options.init
-    asked.candidates = ("voted" if many else "all") if options.candidates == "auto" else options.candidates
+    asked.candidates = options.candidates_of(labels)
     asked.confusion = options.confusion
     asked.estimates_prior = isinstance(options.prior, str) and options.prior == "estimate"
     asked.prior = prior_for(options.prior, labels)
@@ -150,9 +150,6 @@ def fusion_of(
 ) -> LabelFusion:
     """Return the fusion from what the core found; ``volume``, ``intervals``: of each rater who reads the case."""
     confusion = np.where((volume.sum(axis=1) > 0)[:, None, None], found.confusion, np.nan)
-    ppv = np.divide(found.agreed, volume, out=np.full_like(volume, np.nan), where=volume > 0)
-    both = found.seen + volume
-    dice = np.divide(2 * found.agreed, both, out=np.full_like(volume, np.nan), where=both > 0)
     return LabelFusion(
         labels=labels.values,
         label_names=labels.names,
@@ -167,8 +164,8 @@ def fusion_of(
         n_voxels=int(found.voxels),
         volume=readers.for_all(volume, 0.0),
         consensus_volume=found.mass,
-        ppv=readers.for_all(np.minimum(ppv, 1), np.nan),
-        dice=readers.for_all(np.minimum(dice, 1), np.nan),
+        ppv=readers.for_all(share_of(found.agreed, volume), np.nan),
+        dice=readers.for_all(share_of(2 * found.agreed, found.seen + volume), np.nan),
         consensus=consensus,
         undecided=options.undecided,
         intervals=None if intervals is None else intervals.of_all(readers.places, readers.count),
@@ -230,8 +227,6 @@ def _mask_of(array: NDArray[Any], label: int, missing: str) -> NDArray[Any]:
 
 def labels_of_masks(fusion: Fusion, case: Case, labels: Labels, volume: NDArray[np.float64]) -> LabelFusion:
     """Return the fusion of masks as one of labels."""
-    hit, rejected = fusion.sensitivity, fusion.specificity
-    confusion = np.stack([np.stack([rejected, 1 - rejected], -1), np.stack([1 - hit, hit], -1)], 1)
     outside = None if case.mask is None else np.asarray(case.mask == 0)
     upper = np.asarray(fusion.probability)
     mass = float(upper.sum(dtype=np.float64))
@@ -239,7 +234,7 @@ def labels_of_masks(fusion: Fusion, case: Case, labels: Labels, volume: NDArray[
         labels=labels.values,
         label_names=labels.names,
         raters=Readers.of(case).names,
-        confusion=confusion,
+        confusion=confusion_of_masks(fusion.sensitivity, fusion.specificity),
         prior=np.array([1 - fusion.prior, fusion.prior]),
         log_likelihood=fusion.log_likelihood,
         log_prior=np.zeros_like(fusion.log_likelihood),
@@ -254,6 +249,11 @@ def labels_of_masks(fusion: Fusion, case: Case, labels: Labels, volume: NDArray[
         consensus=BinaryConsensus(upper, labels.values, outside),
         intervals=None if fusion.intervals is None else LabelIntervals.of_masks(fusion.intervals),
     )
+
+
+def confusion_of_masks(hit: NDArray[np.float64], rejected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the confusion matrices of two labels from sensitivities and specificities."""
+    return np.stack([np.stack([rejected, 1 - rejected], -1), np.stack([1 - hit, hit], -1)], 1)
 
 
 def _dice_of_lower(fusion: Fusion) -> NDArray[np.float64]:

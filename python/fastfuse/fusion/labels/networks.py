@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..result import divided
 from .chosen import Labels
-from .result import LabelFusion
+from .result import LabelFusion, entropy_of
 
 TIED = 1e-9  # probabilities that differ by no more are one
 AT_ONCE = 1 << 16  # voxels of a piece: a row of them for each label is held
@@ -100,10 +101,7 @@ class MeanConsensus:
 
     def entropy(self) -> Volume:
         """Return the entropy in nats."""
-        total = np.zeros_like(self.mean[0])
-        for part in self.mean:
-            total -= part * np.log(part, out=np.zeros_like(part), where=part > 0)
-        return self._inside(total)
+        return self._inside(entropy_of(self.mean))
 
     def _inside(self, values: Volume) -> Volume:
         """Return the values, 0 outside the mask."""
@@ -221,7 +219,7 @@ def fusion_of(
         labels=labels.values,
         label_names=labels.names,
         raters=tuple(raters),
-        confusion=_divided(agreed, seen[:, :, None]),
+        confusion=divided(agreed, seen[:, :, None]),
         prior=volume.sum(axis=0) / max(volume.sum(), 1.0),
         log_likelihood=empty,
         log_prior=empty,
@@ -231,14 +229,8 @@ def fusion_of(
         n_voxels=voxels,
         volume=volume,
         consensus_volume=against.truth,
-        ppv=np.minimum(_divided(both, volume), 1),
-        dice=np.minimum(_divided(2 * both, seen + volume), 1),
+        ppv=np.minimum(divided(both, volume), 1),
+        dice=np.minimum(divided(2 * both, seen + volume), 1),
         consensus=consensus,
         undecided=undecided,
     )
-
-
-def _divided(part: Rates, whole: Rates) -> Rates:
-    whole = np.broadcast_to(whole, part.shape)
-    found: Rates = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-    return found

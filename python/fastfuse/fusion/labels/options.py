@@ -125,6 +125,12 @@ class LabelOptions:
             and self.undecided is None
         )
 
+    def candidates_of(self, labels: Labels) -> str:
+        """Return which labels may be true at a voxel, by default as their number asks for."""
+        if self.candidates == "auto":
+            return "voted" if len(labels.values) > 2 else "all"
+        return self.candidates
+
     def prior_of_larger(self, labels: Labels, maps: Sequence[NDArray[Any]] = ()) -> Any:
         """Return the prior of the larger of two labels, or the word for it; ``maps``: the priors of each label."""
         if maps:

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...inputs.arrays import Array, as_array, as_companion
 from ...inputs.names import counted
 from .chosen import Labels
 
-LEAST = 1e-6  # what a map excludes, no vote brings back
 SUM = 1e-3  # by which its sum may miss 1
 EXACT = 1e-6  # up to this a sum is 1 but for rounding
 
@@ -110,18 +108,6 @@ def of_larger(maps: Sequence[Array]) -> Array:
         return high if exact.all() else np.where(exact, high, high / sums)
 
 
-def said_of_clamped(voxels: float, what: str) -> list[str]:
-    """Say at how many voxels a map said 0 or 1."""
-    if not voxels:
-        return []
-    return [
-        (
-            f"{what} holds 0 or 1: {counted(int(voxels), 'voxel')} clamped to [{LEAST:g}, 1 - {LEAST:g}]; what a prior excludes, "
-            "no vote brings back"
-        )
-    ]
-
-
 def sentence(kind: str, label: int, value: float, place: str, called: Sequence[str], what: str) -> str:
     """Say what is wrong with a map of priors; ``what`` is what messages call it, ``place`` the voxel."""
     if kind == "prior_sum":
@@ -130,8 +116,3 @@ def sentence(kind: str, label: int, value: float, place: str, called: Sequence[s
             f"{', ...' if len(called) > 8 else ''} one is true everywhere; background has a map, too"
         )
     return f"{what} of label {called[label]} holds {value:g} at voxel {place}: a prior is a probability in [0, 1]"
-
-
-def transposed(maps: Sequence[Array], axes: Sequence[int]) -> list[NDArray[Any]]:
-    """Return the maps with their axes in the order of memory."""
-    return [one.transpose(axes) for one in maps]

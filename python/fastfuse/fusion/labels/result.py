@@ -210,6 +210,14 @@ def shown_rates(labels: Labels, sensitivity: Rates) -> str:
     return f"  labels {' '.join(labels.called[:MOST_SHOWN])}{more}\n  sensitivity\n{indent(rates, '   ')}"
 
 
+def entropy_of(parts: Sequence[NDArray[Any]] | NDArray[Any]) -> NDArray[Any]:
+    """Return the entropy of the labels' probabilities, in nats."""
+    total = np.zeros_like(parts[0])
+    for part in parts:
+        total -= part * np.log(part, out=np.zeros_like(part), where=part > 0)
+    return total
+
+
 def same_undecided(undecided: int | None, labels: Labels) -> int | None:
     """Return what is written where labels are tied; refuse one of the labels."""
     if undecided is not None and whole_number(undecided, "undecided") in labels.values:

@@ -13,12 +13,19 @@ from ...images.paths import shown
 from ...inputs.arrays import name_of, shown_number
 from ...inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
 from ..backends import labels as core
-from ..table_checks import check_counts, check_voxels, checked_numbers, place_of
+from ..table_checks import (
+    check_counts,
+    check_same_raters,
+    check_voxels,
+    checked_numbers,
+    names_without,
+    place_of,
+    rows_shown,
+)
 from ..table_file import LABELS, read_table, write_table
 from .chosen import Labels, checked_labels
 from .declared import LabelsLike
 
-MOST_SHOWN = 5  # patterns
 PATTERNS = "labels, shape (rows, raters), and nan for a missing vote"
 MISSING = -1
 Codes = NDArray[np.int32]
@@ -131,11 +138,7 @@ class LabelTable:
     def __add__(self, other: LabelTable) -> LabelTable:
         if not isinstance(other, LabelTable):
             return NotImplemented
-        if self.names != other.names:
-            raise ValueError(
-                f"the tables have different raters ({enumerated(self.names)}; {enumerated(other.names)}): tables of "
-                "the same raters in the same order add up"
-            )
+        check_same_raters(self.names, other.names)
         check_voxels(self.voxels + other.voxels)
         labels = _united(self._labels, other._labels)
         codes = [_recoded(table._codes, table.labels, labels.values) for table in (self, other)]
@@ -182,9 +185,7 @@ class LabelTable:
             If ``rater`` is neither a name nor an integer.
         """
         place = place_of(rater, self.names)
-        if len(self.names) == 1:
-            raise ValueError("the table has one rater only: dropping them leaves nothing")
-        names = [name for i, name in enumerate(self.names) if i != place]
+        names = names_without(place, self.names)
         made = type(self).__new__(type(self))
         made._set(self._labels, np.delete(self._codes, place, axis=1), self._counts, names)
         return made
@@ -256,19 +257,10 @@ class LabelTable:
         lines = [f"LabelTable({', '.join(sizes)})"]
         if self.labels:
             lines.append(f"  labels {_first(self._labels.called)}")
-        order = np.argsort(-counts, kind="stable")
-        width = max([len("voxels"), *(len(f"{counts[row]:.0f}") for row in order[:1])])
-        if len(order):
-            lines.append(f"  {'voxels':>{width}}  labels of {enumerated(self.names)}")
         called = [*map(str, self.labels), "-"]
-        lines += [
-            f"  {counts[row]:>{width}.0f}  {_first([called[k] for k in codes[row]])}"
-            for row in order[:MOST_SHOWN]
-        ]
-        if len(order) > MOST_SHOWN:
-            rest = int(counts[order[MOST_SHOWN:]].sum())
-            lines.append(f"  {rest:>{width}}  {counted(len(order) - MOST_SHOWN, 'other pattern')}")
-        return "\n".join(lines)
+        title = f"labels of {enumerated(self.names)}"
+        rows = rows_shown(counts, title, lambda row: _first([called[k] for k in codes[row]]))
+        return "\n".join([*lines, *rows])
 
 
 def table_of_codes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ..backends import labels as core
 from ..case import Case
 from ..votes import Votes
-from .chosen import Labels, checked_labels
+from .chosen import Labels, checked_labels, listed
 from .fuse import placed_case
 from .options import LabelOptions
 from .readers import Readers
@@ -22,8 +22,7 @@ def tabulate_labels(
     votes: Votes, labels: Any, options: LabelOptions, called: Sequence[str] | None
 ) -> tuple[LabelTable, list[str]]:
     """Return the table of label maps, and what makes it doubtful; ``called``: the raters' names, if they have any."""
-    if isinstance(labels, Iterable) and not isinstance(labels, (str, Mapping)):
-        labels = list(labels)
+    labels = listed(labels)
     asked = checked_labels(labels)
     votes = listed_raters(votes)
     if volume_axes(votes, labels) is not None:

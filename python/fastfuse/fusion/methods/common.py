@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import cast
 
 from ...errors import warn
-from ..labels.chosen import checked_labels
+from ..labels.chosen import checked_labels, listed
 from ..labels.declared import RESAMPLING, SHARED, AskedLabels
 from ..labels.options import LabelMethod, LabelOptions
 from ..labels.overlap import Overlapping, fuse_overlapping
@@ -82,9 +81,7 @@ def _labels(votes: Votes, method: Method, options: Options, asked: AskedLabels) 
         raise ValueError("out is given: volumes of label maps are made when they are asked for; leave it out")
     name = cast("LabelMethod", method.name)
     votes, chosen = listed_raters(votes), LabelOptions.of(options, asked)
-    given: Any = asked.labels
-    if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)):
-        given = list(given)
+    given = listed(asked.labels)
     checked_labels(given)
     axes = volume_axes(votes, given)
     if axes is None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ....inputs.arrays import Array, as_companion, axes_in_memory_order, coordinates, named_raters
 from ....inputs.checks import check_dtype
 from ....inputs.grids import check_in_memory
+from ....inputs.names import counted
 from ....inputs.threads import remarks_on_threads
 from ...backends import soft_labels as core
 from ...backends.soft_labels import CoreVotes, SoftConsensus
@@ -20,12 +21,13 @@ from ...case import Case, InMemory, spacing_for
 from ...messages import Complaint
 from ...options import Options
 from ...pipeline import fuse_votes
+from ...prior_map import said_of_clamped
 from ...registry import method_called
 from ...votes import Votes
 from ..chosen import Labels, checked_labels
 from ..fuse import core_options, fusion_of, labels_of_masks
 from ..options import BACKGROUND, LabelMethod, LabelOptions
-from ..prior_map import is_prior_map, named_priors, prior_volumes, said_of_clamped
+from ..prior_map import is_prior_map, named_priors, prior_volumes
 from ..prior_map import sentence as wrong_prior
 from ..readers import Readers
 from ..region import within_region
@@ -133,10 +135,11 @@ def estimated(
         most_dropped=survey["most_dropped"],
         mean_dropped=survey["mean_dropped"],
     )
-    said = [*case.remarks, *said_of_clamped(survey["clamped"], soft.prior_title)]
+    clamped = counted(int(survey["clamped"]), "voxel")
+    on_prior = [said_of_clamped(clamped, soft.prior_title)] if survey["clamped"] else []
     soft_votes = not all(given.is_certain for given in soft.raters)
     remarks = remarks_on(fusion, options, case.given.places, soft=soft_votes)
-    return fusion, [*said, *remarks, *remarks_on_threads()]
+    return fusion, [*case.remarks, *on_prior, *remarks, *remarks_on_threads()]
 
 
 def _model(method: LabelMethod, options: LabelOptions) -> str:
