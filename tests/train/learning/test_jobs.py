@@ -267,6 +267,8 @@ def test_kept_memory_is_not_faulted_in_again() -> None:
         int(subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True).stdout)
         for env in (kept, dict(os.environ))
     ]
+    if not counts[1]:
+        pytest.skip("this kernel counts no page faults")
     assert counts[0] < counts[1] / 10
 
 
