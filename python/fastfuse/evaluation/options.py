@@ -10,6 +10,7 @@ from ..images.placing import AS_IT_IS, Placing
 from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import check_choice, check_count, check_cut
 from ..inputs.foreground import Foreground
+from ..inputs.names import quoted
 from .components import check_connectivity
 from .detection import CONNECTIVITY, LEAST_MM3, MATCHES, check_least
 from .surface import check_tolerance
@@ -143,7 +144,7 @@ def _checked_names(names: Any) -> tuple[str, ...]:
     """Return the names of segments."""
     listed = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
     if names is not None and not (listed and all(isinstance(name, str) and name for name in listed)):
-        raise ValueError(f"select_segment is {names!r}: it must be a name, or a list of names")
+        raise ValueError(f"select_segment is {quoted(names)}: it must be a name, or a list of names")
     return tuple(listed)
 
 

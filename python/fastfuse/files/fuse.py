@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +45,7 @@ from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_pat
 from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
-from ..inputs.names import listed_names
+from ..inputs.names import listed_names, quoted
 from .growth import growth_of
 from .job import Job
 from .labels.fuse import check_for_masks, check_given, fuse_label_files
@@ -282,6 +283,7 @@ def fuse_files(
     FusionWarning
         As the functions on arrays, and for grids that differ by up to a tenth of a voxel.
     """
+    _check_order(paths, output)
     any_prior: Any = prior  # its type depends on labels
     options = Options(
         prior=any_prior,
@@ -337,6 +339,14 @@ def fuse_files(
     )
     job.check()
     return fused_votes(job, row, options, asked, growth, progress or (lambda _: None))
+
+
+def _check_order(paths: object, output: object) -> None:
+    """Refuse the output in the place of the raters' files."""
+    if isinstance(output, (list, tuple)):
+        exchanged = isinstance(paths, (str, os.PathLike))
+        what = "paths and output are exchanged" if exchanged else f"output is {quoted(output)}, not one path"
+        raise TypeError(f"{what}: write fuse_files(paths, output), the list of the raters' files first")
 
 
 def checked_for(method: Method, options: Options) -> tuple[Options, Options]:

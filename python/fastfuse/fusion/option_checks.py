@@ -9,7 +9,6 @@ from ..inputs import checks
 from ..inputs.checks import Labels, Scale
 from .registry import Method
 
-MOST_SHOWN = 60  # letters of a value that is refused
 Pair = tuple[float, float] | list[float]
 BetaPrior = Pair | Sequence[Pair]
 PerformancePrior: TypeAlias = "Literal['auto'] | BetaPrior | None"
@@ -95,12 +94,6 @@ def as_recorded(name: str, value: Any) -> Any:
 def as_given(value: Any, _: str) -> Any:
     """Leave the check to where more is known: the number of axes, the devices that there are."""
     return value
-
-
-def in_short(value: object) -> str:
-    """Return a value that is refused on one line, cut where it is long."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
 def soft(method: Method) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..inputs.foreground import SCALES, Foreground
+from ..inputs.names import enumerated
 from .channels import NEARLY_ALL, Channels, Kind, are_classes, kind_of, share_of_none
 from .image import Image
 from .paths import shown
@@ -61,7 +62,7 @@ def channels_of(image: Image) -> list[Image]:
 def _said(image: Image, axis: int, values: NDArray[Any], foreground: Foreground, *, classes: bool) -> str:
     count, taken, none = len(values), "", ""
     if classes:
-        labels = ", ".join(map(str, foreground.labels))
+        labels = enumerated([str(label) for label in foreground.labels])
         taken = (
             f", class {labels} of 0 to {count - 1} was taken" if labels else ", all but class 0 were taken"
         )

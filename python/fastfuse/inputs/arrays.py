@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import reason_of
 from .channels import check_channels
 from .libraries import voxels_of
+from .names import quoted
 
 Array = NDArray[Any]
 
@@ -19,7 +20,6 @@ TITLES = {"mask": "the mask", "prior": "the prior map"}  # what messages call th
 RESULTS = {"SoftMask": ".values", "Fusion": ".probability"}  # what holds votes of fastfuse's own results
 MARKED = 0.1  # a vote above this marks: the rings of soft masks do, what a network leaves everywhere does not
 MOST_LABELS_NAMED = 10
-MOST_SHOWN = 60  # letters of a value that is refused
 
 
 def as_array(value: Any, name: str) -> Array:
@@ -36,7 +36,7 @@ def as_array(value: Any, name: str) -> Array:
         raise TypeError(f"{name} is None: only a fusion takes None, for a rater who did not read the case")
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
         raise TypeError(
-            f"{name} is {brief(value)}, not an array: the functions that end in _files take paths"
+            f"{name} is {quoted(value)}, not an array: the functions that end in _files take paths"
         )
     kind = type(value)
     if kind.__module__.startswith(__name__.partition(".")[0]) and kind.__name__ in RESULTS:
@@ -134,16 +134,15 @@ def told_once(array: Array) -> Array:
     return array if any(array.strides) else array.flat[:1]
 
 
-def brief(value: Any) -> str:
-    """Return what a value is in Python's words, cut short."""
-    text = repr(value[: MOST_SHOWN + 1] if isinstance(value, (str, bytes)) else value)
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
-
-
 def shown_number(value: float) -> str:
-    """Return a number as short as it can be without being another one."""
+    """Return a number on six digits; on more where it would look like a whole number, and is none, or is a larger one."""
     short = f"{value:g}"
-    return short if float(short) == value or math.isnan(value) else repr(value)
+    if float(short) == value or math.isnan(value):
+        return short
+    if value.is_integer():
+        return f"{value:.0f}"
+    told = (f"{value:.{digits}g}" for digits in range(6, 17))
+    return next((text for text in told if not float(text).is_integer()), repr(value))
 
 
 def first_wrong(values: Array, wrong: NDArray[np.bool_], name: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .arrays import first_wrong, labels_in, selected, shown_number, told_once
 from .channels import SCALED
 from .checks import Labels, Scale, check_flag, check_labels, check_one_selection, check_scale, check_threshold
-from .names import counted
+from .names import counted, enumerated
 
 SCALES = (1.0, *SCALED)  # that "auto" tells apart by the highest value
 LEAST_SCALED = 10  # what does not reach it overshoots 1, as interpolation does, rather than being scaled
@@ -196,7 +196,7 @@ class Foreground:
         """Say that nobody marks anything, and which values occur."""
         occur = labels_in(np.concatenate([np.unique(told_once(array)) for array in arrays]))
         if self.labels:
-            named = ", ".join(map(str, self.labels))
+            named = enumerated([str(label) for label in self.labels])
             absent = f"label {named} does" if len(self.labels) == 1 else f"labels {named} do"
             return f"{absent} not occur (values that occur: {occur})"
         if self.threshold is not None:
