@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import warn
-from ..inputs.arrays import Array, as_raters, name_of, named_raters
+from ..inputs.arrays import Array, as_raters, name_of, named_raters, transposed
 from ..inputs.checks import check_count, whole_number
 from ..inputs.grids import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
@@ -237,7 +237,8 @@ def _whole(array: Array, guide: Guide, name: str) -> NDArray[Any]:
     """Return a label map as integers."""
     if array.shape != guide.image.shape:
         raise ValueError(
-            f"{name} has shape {array.shape}, the image has shape {guide.image.shape}: resample to one grid"
+            f"{name} has shape {array.shape}, the image has shape {guide.image.shape}: "
+            f"{transposed(name, array.shape, guide.image.shape) or 'resample to one grid'}"
         )
     if array.dtype.kind == "b":
         return array.astype(np.uint8)

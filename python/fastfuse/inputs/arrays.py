@@ -87,9 +87,8 @@ def as_raters(raters: Sequence[Any], names: Sequence[str] | None = None) -> list
         raise ValueError(f"{called[0]} is a single number: each rater is an array over the voxels")
     for name, array in zip(called, arrays, strict=True):
         if array.shape != shape:
-            raise ValueError(
-                f"{name} has shape {array.shape}, {called[0]} has shape {shape}: resample to one grid"
-            )
+            remedy = transposed(name, array.shape, shape) or "resample to one grid"
+            raise ValueError(f"{name} has shape {array.shape}, {called[0]} has shape {shape}: {remedy}")
     if 0 in shape:
         raise ValueError(f"the raters' arrays are empty: shape {shape}")
     check_channels(raters, arrays, called)
@@ -120,8 +119,19 @@ def as_companion(value: Any, name: str, shape: tuple[int, ...], others: str = "t
     """Return a mask or a prior map as an array of the shape that ``others`` (a subject and its verb)."""
     array = as_array(value, name)
     if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}, {others} shape {shape}")
+        remedy = transposed(name, array.shape, shape)
+        raise ValueError(f"{name} has shape {array.shape}, {others} shape {shape}{remedy and ': '}{remedy}")
     return array
+
+
+def transposed(name: str, shape: Sequence[int], right: Sequence[int]) -> str:
+    """Say that axes look exchanged, if an array has the lengths that it must have in another order; else nothing."""
+    if tuple(shape) == tuple(right) or sorted(shape) != sorted(right):
+        return ""
+    clear = len({*shape}) == len(shape)
+    order = tuple(shape.index(length) for length in right) if clear else ()
+    how = f", as by numpy.transpose(array, {order})" if clear else ""
+    return f"the axes of {name} look transposed: put them in the same order{how}"
 
 
 def axes_in_memory_order(array: Array) -> tuple[int, ...]:
@@ -156,6 +166,14 @@ def coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tupl
     in_memory_order = np.unravel_index(voxel, [shape[axis] for axis in axes])
     place = dict(zip(axes, in_memory_order, strict=True))
     return tuple(int(place[axis]) for axis in range(len(shape)))
+
+
+def values_in(array: Array) -> str:
+    """Name the values that occur: all of few; of many, how many they are and between which ends."""
+    values = np.unique(told_once(array))
+    if len(values) <= MOST_LABELS_NAMED:
+        return labels_in(values)
+    return f"{len(values):,} different values from {values[0]:,.6g} to {values[-1]:,.6g}"
 
 
 def labels_in(array: Array) -> str:
