@@ -136,7 +136,7 @@ def evaluate(
         truth_scale=truth_scale,
     )
     given = {"prediction": prediction, "truth": truth, "mask": mask}
-    remarks = check_in_memory((NAMES[what], value) for what, value in given.items())
+    remarks = check_in_memory([(NAMES[what], value) for what, value in given.items()], spacing_mm)
     arrays = {
         what: as_array(value, NAMES[what])
         for what, value in given.items()

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..dilation.doubts import remark_on_values, remarks_on_growth
+from ..dilation.doubts import remark_on_values, remarks_on_growth, remarks_on_rings
 from ..dilation.guide import Guide
 from ..dilation.options import Dilation, DilationOptions, Scope, Threshold
 from ..dilation.soft_mask import SoftMask
@@ -184,11 +184,13 @@ def _soften_all(
             [votes], said = without_rounding([votes], [shown(path)], binary=True)
             remarks += said
             softened.append(guide.dilate(votes, shown(path)))
-            own = [*remarks, *remarks_on_growth(softened[-1:], [shown(path)], checked)]
+            last, name = softened[-1:], [shown(path)]
+            own = [*remarks, *remarks_on_growth(last, name, checked), *remarks_on_rings(guide, last, name)]
             _add_result(outputs, result, softened[-1], mask, common.of_output(mask), facts, own)
         check_any_named(masks[0], segments, wanted.foreground)
         outputs.commit()
-    remarks += remarks_on_growth(softened, short_names(masks), checked)
+    names = short_names(masks)
+    remarks += [*remarks_on_growth(softened, names, checked), *remarks_on_rings(guide, softened, names)]
     warn(remarks, callers=2)
     return softened
 

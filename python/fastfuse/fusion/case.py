@@ -71,7 +71,7 @@ class Case:
             Naming images that lie on different grids.
         """
         named = [*named_raters(votes.raters), ("mask", votes.mask), ("prior", options.prior)]
-        remarks = [*votes.doubts, *check_in_memory(named)]
+        remarks = [*votes.doubts, *check_in_memory(named, options.spacing_mm)]
         given = Raters.of(votes.raters, votes.names)
         shape = given.arrays[0].shape
         axes = axes_in_memory_order(given.arrays[0])

@@ -18,6 +18,7 @@ SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be rema
 PLACELESS = (".npy", ".png", ".tif", ".tiff")  # formats that keep no place in space
 FLAT = 1e-6  # of the box that an affine's steps would span at right angles: as much is no volume
 MOST_APART = 100  # times: voxels of one case differ by less; a header's size that differs by more is wrong
+ROUNDED = 0.01  # relative difference of voxel sizes that rounding makes
 SHEAR = 0.01  # cosine of the angle of two axes up to which distances along them err by a hundredth at most
 
 
@@ -107,14 +108,33 @@ def corners(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(box @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
 
 
-def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
+def other_sides(spacing_mm: Any, named: Iterable[tuple[str, Any]]) -> list[str]:
+    """Say which image tells another voxel size in mm than the one that is given, which is taken."""
+    for name, value in named:
+        place = place_of_image(value)
+        if place is None or place.sides is None or not place.in_mm or len(place.sides) != np.size(spacing_mm):
+            continue
+        if np.allclose(np.asarray(spacing_mm, dtype=np.float64), place.sides, rtol=ROUNDED, atol=0):
+            return []
+        given, own = (
+            " x ".join(f"{float(side):.4g}" for side in sides) for sides in (spacing_mm, place.sides)
+        )
+        apart = f"spacing_mm is {given}, and voxels of {name} measure {own} mm"
+        return [f"{apart}: spacing_mm is taken; leave it out to take the image's"]
+    return []
+
+
+def check_in_memory(named: Iterable[tuple[str, Any]], spacing_mm: Any = None) -> list[str]:
     """Compare the grids of those values that are images; return remarks, as :func:`check_same_grid`.
+
+    ``spacing_mm``: the voxel size that is given beside them.
 
     Raises
     ------
     GridError
         Naming two images that lie on different grids, or whose axes come in another order.
     """
+    named = list(named)
     placed = [(name, place) for name, value in named if (place := place_of_image(value)) is not None]
     grids = [(grid, place) for name, place in placed if (grid := grid_of(name, place)) is not None]
     for grid, place in grids[1:]:
@@ -126,7 +146,8 @@ def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
             )
     remarks = [remark for grid, _ in grids[1:] if (remark := check_same_grid(grids[0][0], grid))]
     others = len(remarks) - MOST_TOLD
-    return remarks if others <= 0 else [*remarks[:MOST_TOLD], f"and so do {counted(others, 'other')}"]
+    remarks = remarks if others <= 0 else [*remarks[:MOST_TOLD], f"and so do {counted(others, 'other')}"]
+    return remarks if spacing_mm is None else [*remarks, *other_sides(spacing_mm, named)]
 
 
 def grid_of(name: str, place: Place) -> Grid | None:

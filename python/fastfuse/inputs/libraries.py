@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .names import quoted
+
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it shares with the host
 MILLIMETRES = ("mm", "millimeter", "millimeters", "millimetre", "millimetres")
@@ -215,6 +217,7 @@ def _affine_of(value: Any) -> NDArray[np.float64] | None:
     given = getattr(value, "affine", None)
     if given is None:
         return None
+    _check_affine(value, given)
     try:
         affine = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError, RuntimeError):
@@ -222,8 +225,25 @@ def _affine_of(value: Any) -> NDArray[np.float64] | None:
     return affine if affine.shape in ((3, 3), (4, 4)) else None
 
 
+def _check_affine(image: Any, affine: Any) -> None:
+    """Refuse an affine that is a text, or numbers that are no matrix: where the image lies would go unheard."""
+    plain = isinstance(affine, (str, bytes, int, float, list, tuple, np.ndarray))
+    try:
+        shape = np.asarray(affine, dtype=np.float64).shape if plain else (4, 4)
+    except (TypeError, ValueError):
+        shape = ()
+    if isinstance(affine, (str, bytes)) or (plain and len(shape) < 3 and shape not in ((3, 3), (4, 4))):
+        raise TypeError(
+            f"the affine of a {type(image).__name__} is {quoted(affine)}: it must be a matrix of 4 x 4 numbers; set it so, or "
+            "give a NumPy array"
+        )
+
+
 def _place_of_nibabel(image: Any) -> Place | None:
-    if not isinstance(getattr(image, "affine", None), np.ndarray):
+    given = getattr(image, "affine", None)
+    if given is not None:
+        _check_affine(image, given)
+    if not isinstance(given, np.ndarray):
         return None
     shape, affine = tuple(image.shape), np.asarray(image.affine, dtype=np.float64)
     unit = IN_MM[unit_of(getattr(image, "header", None))]
