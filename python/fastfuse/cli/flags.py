@@ -51,7 +51,10 @@ BOTH_WAYS = [
         r" is \1 \2: it must be two numbers",
     ),
     (r"(--[\w-]+) \(\w+=\w+\)", r"\1"),  # --overwrite (overwrite=True)
-    (r"\b(?:output|out_dir|image|soften) \((--?[\w-]+)\)", r"\1"),  # out_dir (--out-dir)
+    (
+        r"\b(?:output|out_dir|image|soften|save_label|radius_mm) \((--?[\w-]+(?: FILE)?)\)",
+        r"\1",
+    ),  # out_dir (--out-dir)
 ]
 
 

@@ -14,6 +14,7 @@ from .soft_mask import SoftMask
 
 TOO_LARGE = 1.5  # times the size asked
 LEAST_VOXELS = 100  # of a mask in memory: of a toy's few, the brightest candidates can be many times as many
+LEAST_IMAGE = 10_000  # voxels of an image in memory: a toy has no room for rings
 SAME = 1e-9  # relative difference of sizes that rounding makes
 SAMPLE = 4096  # voxels that tell most images from masks
 
@@ -28,6 +29,11 @@ def remarks_in_memory(guide: Guide, softened: Sequence[SoftMask], names: Sequenc
     """Return the same of masks in memory, but for the sizes of masks that are toys."""
     large = [i for i, soft in enumerate(softened) if soft.voxels >= LEAST_VOXELS]
     return remarks_on_growing(guide, [softened[i] for i in large], [names[i] for i in large])
+
+
+def rings_in_memory(guide: Guide, softened: Sequence[SoftMask], names: Sequence[str]) -> list[str]:
+    """Return what is to be said of rings in memory, but for those of toys."""
+    return remarks_on_rings(guide, softened, names) if guide.image.size >= LEAST_IMAGE else []
 
 
 def remark_on_values(image: Array, name: str) -> list[str]:

@@ -53,7 +53,7 @@ class Dilation:
         if given.radius_mm is not None and given.spacing_mm is None:
             raise ValueError("radius_mm needs spacing_mm, the voxel's size along each axis in mm")
         threshold: Any = given.threshold
-        return cls(
+        checked = cls(
             size=check_number(given.size, "size", "a number of at least 1", lambda x: x >= 1),
             label=check_number(
                 given.label,
@@ -76,6 +76,19 @@ class Dilation:
             normalize=check_flag(given.normalize, "normalize"),
             binarize=check_flag(given.binarize, "binarize"),
         )
+        checked._check_use()
+        return checked
+
+    def _check_use(self) -> None:
+        """Refuse options that others make useless."""
+        if self.radius_mm is not None and self.iterations != Dilation.iterations:
+            raise ValueError(
+                f"iterations is {self.iterations}: radius_mm (--ring-radius-mm) says which voxels are candidates; leave one of both out"
+            )
+        if not isinstance(self.threshold, str) and self.size != Dilation.size:
+            raise ValueError(
+                f"size is {self.size:g}: a threshold (--ring-threshold) that is an intensity makes rings of any size; leave one of both out"
+            )
 
     @property
     def scales(self) -> bool:

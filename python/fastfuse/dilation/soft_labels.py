@@ -19,7 +19,7 @@ from ..inputs.checks import check_count, whole_number
 from ..inputs.grids import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.stacks import listed
-from .doubts import remarks_in_memory, remarks_on_rings
+from .doubts import remarks_in_memory, rings_in_memory
 from .guide import Guide
 from .options import Dilation, Scope, Threshold
 from .soft_mask import SoftMask
@@ -167,7 +167,7 @@ def soften_map(
         softened[called] = soft
         remarks += remarks_in_memory(guide, [soft], [called])
     if not any(soft.ring_voxels for soft in softened.values()):
-        remarks += remarks_on_rings(guide, [*softened.values()], [*softened])
+        remarks += rings_in_memory(guide, [*softened.values()], [*softened])
     ring = np.full(label_map.size, background, label_map.dtype)
     for value in reversed(grows):
         ring[rings[value]] = value

@@ -91,6 +91,10 @@ class Options:
         )
         if prediction.segments and (prediction.labels or prediction.binarize):
             raise ValueError("select_segment and select_label or binarize are given: choose one of them")
+        if cut != CUT and threshold is not None and truth_threshold is not None:
+            raise ValueError(
+                f"cut is {quoted(cut)}, and threshold and truth_threshold make masks, which are not cut: leave it out"
+            )
         own = _foreground_of_truth(truth_select_label, truth_binarize, truth_threshold, truth_scale)
         shared = replace(prediction, threshold=None, scale=None)
         return cls(

@@ -146,7 +146,7 @@ def _soften_all(
     overwrite: bool,
 ) -> list[SoftMask]:
     from ..images.grids.common import Common, as_read
-    from ..images.image import chosen_votes, region_of
+    from ..images.image import chosen_votes, region_of, without_effect
     from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
     from ..images.structures import check_any_named, check_is_mask, check_one_chosen
@@ -174,8 +174,11 @@ def _soften_all(
         facts = dilation_facts(guide, image, roi)
         softened = []
         segments: list[Segment] = []
+        unused = without_effect([base], wanted.channel_axis, wanted.use)
         for path, result in zip(masks, results, strict=True):
-            mask = common.place_next(next(images), remarks)
+            mask = next(images)
+            unused = [one for one in without_effect([mask], wanted.channel_axis, wanted.use) if one in unused]
+            mask = common.place_next(mask, remarks)
             check_one_chosen(mask, wanted.foreground)
             segments += mask.segments
             say(f"softening {common.names[path]}")
@@ -190,7 +193,11 @@ def _soften_all(
         check_any_named(masks[0], segments, wanted.foreground)
         outputs.commit()
     names = short_names(masks)
-    remarks += [*remarks_on_growth(softened, names, checked), *remarks_on_rings(guide, softened, names)]
+    remarks += [
+        *unused,
+        *remarks_on_growth(softened, names, checked),
+        *remarks_on_rings(guide, softened, names),
+    ]
     warn(remarks, callers=2)
     return softened
 

@@ -9,6 +9,8 @@ from ..inputs import checks
 from ..inputs.checks import Labels, Scale
 from .registry import Method
 
+RESAMPLED = ("bootstrap", "lesions")  # kinds of intervals
+REPLICATES, SEED = 200, 0  # of a bootstrap
 Pair = tuple[float, float] | list[float]
 BetaPrior = Pair | Sequence[Pair]
 PerformancePrior: TypeAlias = "Literal['auto'] | BetaPrior | None"
@@ -51,6 +53,22 @@ def check_beta(value: object, _: str) -> PerformancePrior:
     if value is None or (isinstance(value, str) and value == "auto"):
         return value  # type: ignore[return-value]
     return checks.check_performance_prior(value)
+
+
+def check_intervals(kind: str, replicates: int, seed: int, *, mrf: float = 0.0, of_map: bool = False) -> None:
+    """Refuse intervals where they are not defined, and options of a bootstrap without one."""
+    if kind != "none" and mrf:
+        raise ValueError(
+            f"intervals is {kind!r}, mrf is set: with coupled voxels they are not defined; leave one of both out"
+        )
+    if kind in RESAMPLED and of_map:
+        raise ValueError(f"intervals is {kind!r}, prior is a map: a bootstrap needs one prior for all voxels")
+    for name, value, usual in (("replicates", replicates, REPLICATES), ("seed", seed, SEED)):
+        if value != usual and kind not in RESAMPLED:
+            raise ValueError(
+                f"{name} is {value}: it is for a bootstrap, and none is asked for: add intervals='bootstrap' (--intervals "
+                "bootstrap), or leave it out"
+            )
 
 
 def count_from(least: int) -> Any:

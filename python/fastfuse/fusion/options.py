@@ -12,12 +12,15 @@ from ..inputs.kinds import VoxelsLike
 from ..inputs.names import quoted
 from .declared import Flag, OneOf, Option, declared, either, every, labels_typed, number_or_word, option
 from .option_checks import (
+    REPLICATES,
+    SEED,
     PerformancePrior,
     as_given,
     as_recorded,
     check_beta,
     check_flag,
     check_init,
+    check_intervals,
     check_label,
     check_mrf,
     check_prior,
@@ -199,14 +202,14 @@ class Options:
         on_device=False,
     )
     replicates: int = option(
-        200,
+        REPLICATES,
         count_from(2),
         "int",
         "Number of resampled fits of a bootstrap.",
         flag=Flag("Of the bootstrap.", int),
     )
     seed: int = option(
-        0,
+        SEED,
         count_from(0),
         "int",
         "Seed of the bootstrap's random numbers.",
@@ -330,15 +333,8 @@ class Options:
                 f"acceleration is {quoted(checked.acceleration)}: with mrf there is none: leave one of both out"
             )
         check_one_selection(checked.select_label, checked.threshold, checked.scale, binarize=checked.binarize)
-        kind = checked.intervals
-        if kind != "none" and checked.mrf:
-            raise ValueError(
-                f"intervals is {quoted(kind)}, mrf is set: with coupled voxels they are not defined; leave one of both out"
-            )
-        if kind in ("bootstrap", "lesions") and is_map(checked.prior):
-            raise ValueError(
-                f"intervals is {quoted(kind)}, prior is a map: a bootstrap needs one prior for all voxels"
-            )
+        resampling = checked.replicates, checked.seed
+        check_intervals(checked.intervals, *resampling, mrf=checked.mrf, of_map=is_map(checked.prior))
         return checked
 
     def checked_selection(self) -> Options:

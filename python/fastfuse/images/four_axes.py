@@ -46,7 +46,9 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
     remarks.append(_said(image, axis, values, foreground, classes=classes))
     data, taken = Channels(image.path, values, classes).chosen(foreground, remarks)
     held = replace(taken, told=False)
-    return replace(image, data=data, remark="; ".join(remarks), is_channel=True, held=held)
+    return replace(
+        image, data=data, remark="; ".join(remarks), is_channel=True, has_four_axes=True, held=held
+    )
 
 
 def channels_of(image: Image) -> list[Image]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ class Image:
         Labels of the network's segmentation that these are, if that is known.
     channels_last : bool
         Whether the header tells that the last of four axes is no space, but that of a network's channels.
+    has_four_axes : bool
+        Whether the data are a channel of an image of four axes.
     fills : tuple of 3 bool or None
         Along which axes the file is cropped to what it marks, if the data are only a part of that: see
         :func:`filled_axes`.
@@ -75,6 +78,7 @@ class Image:
     is_channel: bool = False
     held: Held | None = None
     channels_last: bool = False
+    has_four_axes: bool = False
     fills: tuple[bool, ...] | None = None
     own: Grid | None = None
     unit: str = ""
@@ -176,6 +180,17 @@ def _region_instead(region: NDArray[Any]) -> str:
         image = "it looks like an image, such as FLAIR: give a mask of the brain"
         return f"{image}, or of an image that is 0 outside it, {make.format('--binarize', 'above 0')}"
     return make.format("--binarize", "above 0")
+
+
+def without_effect(images: Sequence[Image], channel_axis: str | None, use: str | None) -> list[str]:
+    """Say which options of reading none of the images has a use for."""
+    remarks = []
+    if channel_axis is not None and not any(image.has_four_axes for image in images):
+        option = f"channel_axis='{channel_axis}' (--channel-axis {channel_axis})"
+        remarks.append(f"{option} has no effect, as no file has four axes: leave it out")
+    if use is not None and not any(use in forms_of(image.header) for image in images):
+        remarks.append(f"use='{use}' (--use {use}) has no effect, as no file has a {use}: leave it out")
+    return remarks
 
 
 def check_step(image: Image) -> None:

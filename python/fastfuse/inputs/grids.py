@@ -114,6 +114,8 @@ def other_sides(spacing_mm: Any, named: Iterable[tuple[str, Any]]) -> list[str]:
         place = place_of_image(value)
         if place is None or place.sides is None or not place.in_mm or len(place.sides) != np.size(spacing_mm):
             continue
+        if place.affine is not None and np.array_equal(np.abs(place.affine), np.eye(4)):
+            continue  # as programs write that know no place
         if np.allclose(np.asarray(spacing_mm, dtype=np.float64), place.sides, rtol=ROUNDED, atol=0):
             return []
         given, own = (

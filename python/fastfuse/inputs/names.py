@@ -51,6 +51,10 @@ def quoted(value: Any) -> str:
         value = float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
     if isinstance(value, (list, tuple, set, frozenset, Mapping)):
         return _listing(value)
+    if isinstance(value, int) and abs(value) >= 10**MOST_QUOTED:
+        return (
+            f"{'-' * (value < 0)}{_leading(abs(value))}..."  # Python writes no number of thousands of digits
+        )
     text = repr(value)
     if hasattr(value, "__fspath__"):
         return _cut(text)
@@ -70,6 +74,13 @@ def _listing(values: Any) -> str:
         if len(text) <= MOST_QUOTED:
             return text
     return f"a {type(values).__name__} of {len(values)} {'entry' if len(values) == 1 else 'entries'}"
+
+
+def _leading(number: int) -> int:
+    """Return the first digits of a large number."""
+    while number >= 10**MOST_QUOTED:
+        number //= 10**MOST_QUOTED
+    return number
 
 
 def _cut(text: str) -> str:

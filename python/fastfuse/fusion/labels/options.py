@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...inputs.checks import check_choice, check_count, check_number, check_roi, check_tolerance, whole_number
 from ...inputs.names import enumerated, quoted
+from ..option_checks import check_intervals
 from ..options import Acceleration, IntervalKind, Likelihood, Missing, MStep, Options
 from .chosen import Labels
 from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit
@@ -88,6 +89,7 @@ class LabelOptions:
                 f"intervals is {quoted(self.intervals)}: label maps have those of 'bootstrap'; others are of masks, as of one label at "
                 "a time by select_label in the place of labels"
             )
+        check_intervals(self.intervals, self.replicates, self.seed)
         return replace(
             self,
             undecided=undecided,

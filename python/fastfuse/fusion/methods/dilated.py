@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dilation.conditional import conditional_dilation
-from ...dilation.doubts import remarks_in_memory, remarks_on_rings
+from ...dilation.doubts import remarks_in_memory, rings_in_memory
 from ...dilation.guide import Guide
 from ...dilation.options import Dilation, Scope, Threshold
 from ...dilation.soft_mask import SoftMask
@@ -134,7 +134,7 @@ def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tu
     threads = check_count(options.threads, "threads", least=0)
     guide = Guide.of(image, votes.mask, growth, threads=threads, roi_name="mask")
     fusion, soft, doubts = dilate_fusion(replace(votes, raters=given.listed()), guide, options)
-    doubts += remarks_on_rings(guide, [soft], ["the consensus"], empty=False)
+    doubts += rings_in_memory(guide, [soft], ["the consensus"]) if soft.voxels else []
     grown = [remark for remark in remarks_in_memory(guide, [soft], ["the consensus"]) if remark not in doubts]
     return fusion, remarks + doubts + grown
 
