@@ -22,6 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 BEYOND = "Beyond the paper"
 ON_OFFER = [row.name for row in in_help_order()]
+FUNCTIONS = {row.function: row.name for row in in_help_order() if row.function != row.name}
 FLAGGED = {name: one for name, one in {**BY_NAME, **LABEL_OPTIONS}.items() if one.flag is not None}
 LABELS = "Label maps"
 # Options of files, which are not declared with those of a fusion.
@@ -30,6 +31,7 @@ OTHERS = (
     "threads",
     "present",
     "cut",
+    "ties",
     "names",
     "channel_axis",
     "select_segment",
@@ -43,6 +45,7 @@ OTHERS = (
 VALUE = r"(?:'[^']*'|\[[^\]]*\]|\{[^}]*\}|\w+(?:\.\w+)*)"
 # Messages that say it for Python and for the shell, of which the shell's way stays.
 BOTH_WAYS = [
+    (r"\bstaple\(maps, labels='all'\) \((--labels all)\)", r"\1"),
     (rf"\b\w+={VALUE}(?:(?:, | or )(?:\w+=)?{VALUE})* \((--[^)]*)\)", r"\1"),  # binarize=True (--binarize)
     (rf"\b(\w+)=({VALUE}), --\1 \2", r"\1=\2"),  # threads=1, --threads 1
     (r"\bNone \((--present -)\)", r"\1"),
@@ -138,6 +141,8 @@ def with_typed_values(message: str) -> str:
         return names[found[1]] if is_flag else f"{names[found[1]]} {found[2] or found[3]}"
 
     message = re.sub(setting, as_typed, message)
+    for function, method in FUNCTIONS.items():  # what a command calls the method
+        message = re.sub(rf"(?<![\w./\\-]){function}(?![\w.-])", method, message)
     return re.sub(r"\b(a larger|a smaller) (\w+)\b(?! =)", _named_as_typed, message)
 
 
