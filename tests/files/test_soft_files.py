@@ -108,7 +108,10 @@ def test_soften_one_file(folder: Path, masks: np.ndarray, flair: np.ndarray) -> 
 
 def test_empty_mask_file(folder: Path) -> None:
     save(folder / "empty.nii", np.zeros(SHAPE, np.uint8))
-    soft = fastfuse.soften_files([folder / "empty.nii"], folder / "flair.nii.gz", output=folder / "s.nii")[0]
+    with pytest.warns(fastfuse.FusionWarning, match=r"empty\.nii marks nothing, so that nothing grows"):
+        [soft] = fastfuse.soften_files(
+            [folder / "empty.nii"], folder / "flair.nii.gz", output=folder / "s.nii"
+        )
     assert not soft.values.any()
     facts = json.loads((folder / "s.json").read_text())
     assert (facts["size"], facts["threshold"], facts["mask_voxels"]) == (None, None, 0)

@@ -97,10 +97,10 @@ def dilation_of(typed: Mapping[str, Any]) -> DilationOptions:
 
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse what no dilation takes, with the name that was typed: fusions have options of the same names."""
-    from ..dilation.options import Dilation
+    from ..files.soften import dilation_options
 
     try:
-        Dilation.checked(**options, spacing_mm=(1.0, 1.0, 1.0))
+        dilation_options(cast("DilationOptions", options))
     except (TypeError, ValueError) as error:
         name, _, rest = str(error).partition(" ")
         raise type(error)(f"{TYPED.get(name, name)} {rest}") from None

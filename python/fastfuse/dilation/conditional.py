@@ -18,7 +18,7 @@ from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.rounding import without_rounding
 from ..inputs.stacks import listed
 from .doubts import remarks_in_memory, rings_in_memory
-from .guide import Guide
+from .guide import Guide, check_order
 from .options import Dilation, Scope, Threshold
 from .soft_mask import SoftMask
 
@@ -63,8 +63,8 @@ def conditional_dilation(
         candidates above it reaches the size. The ring can be larger than asked for, by much on small masks. The
         first cut is always taken: with ``size=1`` the ring holds what is brighter than 0.99.
         "exact" takes the ⌈(size - 1) mask⌉ brightest candidates, ties broken by index in C order.
-        A number takes all candidates above this intensity of the image, whatever size that makes; ``size`` must not
-        be given then, and ``normalize`` has no effect.
+        A number takes all candidates above this intensity of the image; ``size`` and ``normalize`` have no
+        effect then.
     scope : {"volume", "lesion"}, default "volume"
         Reach the size with all lesions pooled, or with each 26-connected lesion by itself. A candidate belongs to
         the nearest lesion; among equally near lesions, to the one whose first voxel comes first in C order.
@@ -74,7 +74,7 @@ def conditional_dilation(
         or the ring so far.
     radius_mm : float, optional
         Candidates are the voxels within this distance of the mask in mm (to one part in a million), instead of
-        those found by ``iterations``, which must not be given then: for thick slices.
+        those found by ``iterations``: for thick slices.
     spacing_mm : sequence of 3 floats, optional
         Voxel size along each axis in mm. Needed for ``radius_mm``, without effect otherwise.
     normalize : bool, default True
@@ -200,6 +200,7 @@ def soften(
         connected=connected, radius_mm=radius_mm, spacing_mm=spacing_mm, normalize=normalize,
         binarize=binarize,
     )  # fmt: skip
+    check_order(raters, image, "soften")
     given, doubts = listed(raters, axis)
     guide = Guide.of(image, roi, options, threads=threads)
     remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)], spacing_mm)

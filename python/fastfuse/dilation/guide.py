@@ -177,6 +177,15 @@ class Guide:
         return float(cuts[0]) if cuts.size else np.nan
 
 
+def check_order(raters: Any, image: Any, call: str) -> None:
+    """Refuse several raters in the place of the image, and the image in theirs; ``call`` is the function."""
+    several = isinstance(image, (list, tuple)) and getattr(next(iter(image), None), "ndim", 0) > 2
+    if several or (getattr(image, "ndim", 3) == 4 and getattr(raters, "ndim", 0) == 3):
+        raise TypeError(
+            f"raters and image are exchanged: write {call}(raters, image), the list of raters first"
+        )
+
+
 def _cut_of(mask: Array) -> float | None:
     """Return half of what stands for 1 in probabilities; None if they are none, or too low to be cut there."""
     scale = looks_scaled(mask)

@@ -53,7 +53,7 @@ class Dilation:
         if given.radius_mm is not None and given.spacing_mm is None:
             raise ValueError("radius_mm needs spacing_mm, the voxel's size along each axis in mm")
         threshold: Any = given.threshold
-        checked = cls(
+        return cls(
             size=check_number(given.size, "size", "a number of at least 1", lambda x: x >= 1),
             label=check_number(
                 given.label,
@@ -76,10 +76,8 @@ class Dilation:
             normalize=check_flag(given.normalize, "normalize"),
             binarize=check_flag(given.binarize, "binarize"),
         )
-        checked._check_use()
-        return checked
 
-    def _check_use(self) -> None:
+    def check_use(self) -> None:
         """Refuse options that others make useless."""
         if self.radius_mm is not None and self.iterations != Dilation.iterations:
             raise ValueError(

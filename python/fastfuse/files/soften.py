@@ -234,7 +234,9 @@ def dilation_options(options: DilationOptions) -> Dilation:
     """Check options of a dilation whose spacing is still to be read from a header."""
     if "spacing_mm" in options:
         raise TypeError("spacing_mm is given: files have it in their headers")
-    return Dilation.checked(**options, spacing_mm=(1.0, 1.0, 1.0))
+    checked = Dilation.checked(**options, spacing_mm=(1.0, 1.0, 1.0))
+    checked.check_use()
+    return checked
 
 
 def in_space(options: Dilation, grid: Grid) -> Dilation:

@@ -14,7 +14,7 @@ from .declared import switch
 
 MOST_FRACTIONAL = 20
 OVERSHOOT = 1.5  # up to this, and as far below 0, a probability was interpolated or rounded
-ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label, staple(maps, labels='all') (--labels all) all of them"
+ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label, staple(maps, labels='all') (--labels all) fuses all"
 ALL_ABOVE = f"binarize=True ({switch('binarize')}) counts whatever is above 0"
 
 

@@ -11,6 +11,7 @@ from .registry import Method
 
 RESAMPLED = ("bootstrap", "lesions")  # kinds of intervals
 REPLICATES, SEED = 200, 0  # of a bootstrap
+NO_INTERVALS: dict[str, Any] = {"intervals": "none", "replicates": REPLICATES, "seed": SEED}
 Pair = tuple[float, float] | list[float]
 BetaPrior = Pair | Sequence[Pair]
 PerformancePrior: TypeAlias = "Literal['auto'] | BetaPrior | None"

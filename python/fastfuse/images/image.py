@@ -187,9 +187,9 @@ def without_effect(images: Sequence[Image], channel_axis: str | None, use: str |
     remarks = []
     if channel_axis is not None and not any(image.has_four_axes for image in images):
         option = f"channel_axis='{channel_axis}' (--channel-axis {channel_axis})"
-        remarks.append(f"{option} has no effect, as no file has four axes: leave it out")
+        remarks.append(f"{option} has no effect, as no file has four axes")
     if use is not None and not any(use in forms_of(image.header) for image in images):
-        remarks.append(f"use='{use}' (--use {use}) has no effect, as no file has a {use}: leave it out")
+        remarks.append(f"use='{use}' (--use {use}) has no effect, as no file has a {use}")
     return remarks
 
 

@@ -68,7 +68,7 @@ def check_performance_prior(prior: Any) -> tuple[tuple[float, float], tuple[floa
         return (1.0, 1.0), (1.0, 1.0)
     try:
         given = np.asarray(prior, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         given = np.empty(0)
     if given.shape not in ((2,), (2, 2)) or not ((given >= 1) & (given <= 1e12)).all():
         raise ValueError(

@@ -89,8 +89,7 @@ class LabelOptions:
                 f"intervals is {quoted(self.intervals)}: label maps have those of 'bootstrap'; others are of masks, as of one label at "
                 "a time by select_label in the place of labels"
             )
-        check_intervals(self.intervals, self.replicates, self.seed)
-        return replace(
+        checked = replace(
             self,
             undecided=undecided,
             roi=_checked_roi(self.roi),
@@ -102,6 +101,8 @@ class LabelOptions:
             seed=check_count(self.seed, "seed", least=0),
             threads=check_count(self.threads, "threads", least=0),
         )
+        check_intervals(checked.intervals, checked.replicates, checked.seed)
+        return checked
 
     def check_no_intervals(self, what: str) -> None:
         """Refuse intervals; ``what`` has none."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...dilation.conditional import conditional_dilation
 from ...dilation.doubts import remarks_in_memory, rings_in_memory
-from ...dilation.guide import Guide
+from ...dilation.guide import Guide, check_order
 from ...dilation.options import Dilation, Scope, Threshold
 from ...dilation.soft_mask import SoftMask
 from ...errors import warn
@@ -118,6 +118,7 @@ def dilated_staple(
         acceleration=acceleration, threads=threads, device=device, select_label=select_label,
         binarize=binarize,
     )  # fmt: skip
+    check_order(raters, image, "dilated_staple")
     votes = Votes(raters, mask, present, dtype, out, axis).listed()
     fusion, remarks = _dilated(votes, image, growth, options)
     warn(remarks)
