@@ -293,7 +293,7 @@ def test_softening_that_makes_no_sense(folder: Path, options: dict[str, Any], me
 
 def test_soften_command(folder: Path, masks: np.ndarray, flair: np.ndarray) -> None:
     words = (
-        "--ring-size 1.3 --ring-label 0.4 --ring-threshold 550 --ring-scope lesion --ring-connected "
+        "--ring-label 0.4 --ring-threshold 550 --ring-scope lesion --ring-connected "
         "--ring-radius-mm 3.3 --no-normalize --roi brain.nii.gz --threads 1"
     )
     done = run(folder, "soften", *RATERS, "--image", "flair.nii.gz", "--out-dir", "soft", *words.split())

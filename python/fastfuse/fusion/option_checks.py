@@ -65,9 +65,9 @@ def check_intervals(kind: str, replicates: int, seed: int, *, mrf: float = 0.0, 
     if kind in RESAMPLED and of_map:
         raise ValueError(f"intervals is {kind!r}, prior is a map: a bootstrap needs one prior for all voxels")
     for name, value, usual in (("replicates", replicates, REPLICATES), ("seed", seed, SEED)):
-        if value != usual and kind not in RESAMPLED:
+        if value != usual and kind == "none":
             raise ValueError(
-                f"{name} is {value}: it is for a bootstrap, and none is asked for: add intervals='bootstrap' (--intervals "
+                f"{name} is {value}: it is for a bootstrap, and no intervals are asked for: add intervals='bootstrap' (--intervals "
                 "bootstrap), or leave it out"
             )
 

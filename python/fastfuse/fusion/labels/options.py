@@ -221,7 +221,7 @@ def prior_for(asked: Any, labels: Labels) -> list[float]:
             lacking = labels.called[int(np.isnan(given).argmax())]
             raise ValueError(f"prior has no probability for label {lacking}: give one for each label")
     else:
-        given = np.asarray(asked, dtype=np.float64)
+        given = _numbers(asked, "prior")
     if given.shape != (len(labels.values),):
         raise ValueError(
             f"prior has shape {given.shape}: with {len(labels.values)} labels it must be 'mean', 'estimate' or "
@@ -230,6 +230,14 @@ def prior_for(asked: Any, labels: Labels) -> list[float]:
     if not (given >= 0).all() or abs(given.sum() - 1) > ROUNDING:
         raise ValueError(f"prior is {quoted(given)}: its entries must be probabilities that sum to 1")
     return [float(value) for value in given / given.sum()]
+
+
+def _numbers(values: Any, name: str) -> NDArray[np.float64]:
+    """Return numbers as an array."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} is {quoted(values)}: it must hold numbers") from None
 
 
 def unknown_for(
@@ -256,7 +264,7 @@ def weights_for(weights: Sequence[float] | None, raters: int) -> list[float]:
     """Return the weight of each rater's vote; nothing where all count alike."""
     if weights is None:
         return []
-    given = np.asarray(weights, dtype=np.float64)
+    given = _numbers(weights, "weights")
     if given.shape != (raters,) or not (np.isfinite(given) & (given > 0)).all():
         raise ValueError(
             f"weights is {quoted(weights)}: it must hold a positive number for each of the {raters} raters"
