@@ -82,7 +82,7 @@ def test_options_of_rings_keep_their_names(folder: Path, words: list[str], begin
     [
         (["--replicates", "50"], "--replicates is 50: it is for a bootstrap"),
         (["--seed", "3"], "--seed is 3: it is for a bootstrap"),
-        (["--seed", "3", "--method", "majority"], "--seed is 3: it is for a bootstrap"),
+        (["--seed", "3", "--method", "majority"], "--seed is 3: majority has no such option; leave it out"),
         (["--ties", "background"], "--ties is 'background', and no mask is written: add --save-label FILE"),
     ],
 )

@@ -356,7 +356,9 @@ def _check_order(paths: object, output: object) -> None:
 def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
     """Return the options, checked, with a word or a number for the prior; and as the sidecar keeps them."""
     prior: Any = options.prior
-    checked = replace(options, prior=word_or_number(prior)).checked()
+    options = replace(options, prior=word_or_number(prior))
+    options.check_method(method, images=True)
+    checked = options.checked()
     kept: Any = checked.prior if is_plain(prior) else str(prior)
     asked = replace(checked, prior=kept)
     asked.check_method(method, images=True)

@@ -56,9 +56,8 @@ def fused_by_name(
         return _overlapping(votes, method, options, asked)
     if asked.labels is not None:
         return _labels(votes, method, options, asked)
-    options = options.checked()
-    options.check_method(method)
-    return _fused(votes, method, options)
+    options.check_method(method)  # first: what a check advises would be refused after it
+    return _fused(votes, method, options.checked())
 
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:

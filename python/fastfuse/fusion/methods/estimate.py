@@ -173,8 +173,8 @@ def estimate(
         made, remarks = _of_labels(table, row, options, replace(asked, labels="all"))
     else:
         _check_for_masks(asked)
-        options = options.checked()
         options.check_method(row)
+        options = options.checked()
         check_table(table, row, options)
         made, remarks = estimated(table, row, options)
     warn(remarks)
