@@ -24,7 +24,7 @@ from ..inputs.lattice import Turn
 from ..inputs.names import counted
 from .channels import NEARLY_ALL, Channels, Kind, kind_of, share_of_none
 from .checks import check_memory
-from .dataset_json import regions_of
+from .dataset_json import NAME, fault_of, regions_of
 from .image import Image
 from .paths import shown
 from .turns import Match, in_words, matches, turns_onto
@@ -113,6 +113,7 @@ def read_channels(path: Path, companion: Image) -> tuple[Predicted, list[str]]:
         return Predicted(replace(channels, labels=match.labels), match.turn), remarks
     labels = {place: own for place, own in match.labels.items() if place}
     told = regions_of(path.parent, len(values))
+    remarks += [fault] if (fault := fault_of(path.parent / NAME)) else []
     return Predicted(replace(channels, labels=labels, regions=told), match.turn), remarks
 
 
@@ -251,7 +252,7 @@ def _not_its_own(channels: Channels, name: str, best: Match) -> str:
             "in [0, 1]"
         )
     return (
-        f"{shown(channels.path)}: its {len(channels.values)} channels, taken as {kind}, are not those of {name}: "
+        f"{shown(channels.path)}: its {counted(len(channels.values), 'channel')}, taken as {kind}, {'is' if len(channels.values) == 1 else 'are'} not {'that' if len(channels.values) == 1 else 'those'} of {name}: "
         f"{best.share:.0%} of what either marks agrees, however they are turned; put the segmentation that belongs to it "
         "beside it, or save the channel as NIfTI"
     )
