@@ -98,7 +98,7 @@ def _twice(left: Iterable[str], right: Iterable[str]) -> list[str]:
     """Say which cases lie in both folders in several formats, each of which is a case to the summary."""
     ours, theirs = _by_key(left, _stem), _by_key(right, _stem)
     return [
-        f"{shown(stem)} lies in both folders {len(ours[stem])} times, as {' and '.join(map(shown, sorted(ours[stem])))}: it "
+        f"{shown(stem)} lies in both folders in {len(ours[stem])} formats, as {' and '.join(map(shown, sorted(ours[stem])))}: it "
         "counts as so many cases"
         for stem in sorted(ours.keys() & theirs.keys())
         if len(ours[stem]) > 1 and sorted(ours[stem]) == sorted(theirs[stem])
@@ -107,12 +107,11 @@ def _twice(left: Iterable[str], right: Iterable[str]) -> list[str]:
 
 def _in_letters(found: Iterable[tuple[str, str]]) -> list[str]:
     """Say which names were taken for one, although they differ in capital letters."""
-    told = [
-        f"{shown(one)} with {shown(other)}"
-        for one, other in found
-        if _case_as_written(one) != _case_as_written(other)
-        and _case_as_written(one).lower() == _case_as_written(other).lower()
-    ]
+    told = []
+    for pair in found:
+        one, other = (_case_as_written(name).removesuffix(CHANNEL) for name in pair)
+        if one != other and one.lower() == other.lower():
+            told.append(" with ".join(map(shown, pair)))
     return [f"paired, though capital letters differ: {_few(told)}"] if told else []
 
 

@@ -40,7 +40,7 @@ def faults_beside(path: Path) -> list[str]:
 def fault_of(path: Path) -> str:
     """Say why a dataset.json cannot be used; nothing if it can, or is not there."""
     found = _loaded(path)
-    return f"{shown(path)} {found}: mend it, or take it away" if isinstance(found, str) else ""
+    return f"{shown(path)} {found}" if isinstance(found, str) else ""
 
 
 def painting_of(folder: Path) -> tuple[int, ...] | None:

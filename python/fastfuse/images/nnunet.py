@@ -113,7 +113,8 @@ def read_channels(path: Path, companion: Image) -> tuple[Predicted, list[str]]:
         return Predicted(replace(channels, labels=match.labels), match.turn), remarks
     labels = {place: own for place, own in match.labels.items() if place}
     told = regions_of(path.parent, len(values))
-    remarks += [fault] if (fault := fault_of(path.parent / NAME)) else []
+    if fault := fault_of(path.parent / NAME):
+        remarks.append(f"{fault}, so that it names no regions")
     return Predicted(replace(channels, labels=labels, regions=told), match.turn), remarks
 
 

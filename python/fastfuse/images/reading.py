@@ -189,7 +189,9 @@ def keeps_names(path: Path) -> bool:
 def _check_dataset(path: Path) -> None:
     """Refuse a file that names no segments beside a dataset.json that cannot be read, if some are chosen by name."""
     if not keeps_names(path) and (faults := faults_beside(path)):
-        raise ImageError(f"{shown(path)}: it names no segments, and {' and '.join(faults)}")
+        raise ImageError(
+            f"{shown(path)}: it names no segments, and {' and '.join(faults)}: mend it, or choose by select_label=K (--select-label K)"
+        )
 
 
 def _by_dataset(

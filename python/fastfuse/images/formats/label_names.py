@@ -104,7 +104,7 @@ def _one_each(path: Path, entries: Sequence[Entry]) -> dict[int, str]:
 
 def _of_json(path: Path) -> Iterable[Entry]:
     if fault := fault_of(path):
-        raise ImageError(f"{fault}; give {FORMATS}")
+        raise ImageError(f"{fault}: mend it, or give {FORMATS}")
     return [(label, name, "") for label, name in names_in(path).items()]
 
 

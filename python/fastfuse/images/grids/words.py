@@ -33,11 +33,10 @@ def on_frames(files: Sequence[Sequence[str]]) -> list[str]:
         return []
     first, *others = files
     names = [name for one in others for name in one]
+    told = f"{enumerated(names)} and {enumerated(first)} have different frames of reference (FrameOfReferenceUID)"
     return [
-        f"{enumerated(names)} and {enumerated(first)} have different frames of reference (FrameOfReferenceUID): are they of one "
-        "study? Programs that anonymise give new ones; places are compared as they stand"
+        f"{told}: are they of one study? Programs that anonymise give new ones; places are compared as they stand"
     ]
-
 
 
 def not_zero(count: int, verb: str = " lie") -> str:
