@@ -207,7 +207,7 @@ def _affine(fields: Fields, axes: int) -> tuple[NDArray[np.float64], bool, list[
     doubts = []
     words = fields.words("ElementSpacing")
     if not words:
-        doubts.append("its header gives no voxel size (ElementSpacing): 1 mm is taken")
+        doubts.append("its header gives no voxel size: 1 mm is taken")
     sides = floats(path, "ElementSpacing", words or ["1"] * axes, axes)
     if min(sides) <= 0:
         raise ImageError(

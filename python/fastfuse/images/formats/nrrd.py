@@ -59,7 +59,7 @@ TO_RAS = {
     "left-posterior-superior": (-1, -1, 1),
 }
 SHORT = {"ras": "right-anterior-superior", "las": "left-anterior-superior", "lps": "left-posterior-superior"}
-NO_SIZE = "its header gives no voxel size (space directions, or spacings): 1 mm is taken"
+NO_SIZE = "its header gives no voxel size: 1 mm is taken"
 LPS = "left-posterior-superior"  # as ITK takes a space that is not named
 SPATIAL = ("domain", "space", "")  # kinds of an axis along which voxels lie
 

@@ -268,7 +268,7 @@ def _broken(path: Path, error: Exception, said: Sequence[str] = ()) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{shown(path)}: a file that belongs to it is missing ({shown(str(error.filename or reason))})"
     if short := re.fullmatch(r"Expected (\d+) bytes, got (\d+) bytes.*", reason):
-        return f"{shown(path)}: it has {counted(int(short[2]), 'byte')} of voxels, {short[1]} expected; the file is truncated, or that with its voxels{_of_bits(said)}"
+        return f"{shown(path)}: its voxels are {counted(int(short[2]), 'byte')}, {short[1]} expected; the file is truncated, or that with its voxels{_of_bits(said)}"
     foreign = format_of(path)
     if foreign is None:
         return f"{shown(path)}: cannot be read ({reason}); is it a complete image file?"
