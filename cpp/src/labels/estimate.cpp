@@ -29,9 +29,11 @@ void weigh(const LabelTable& table, RowTruths& truths) {
 
 Matrices counts_of(const LabelTable& table, const RowTruths& truths, const Team& team) {
     Matrices counts(table.raters, table.kinds());
+    std::vector<std::int64_t> rows(table.counts.size());
+    std::iota(rows.begin(), rows.end(), 0);
     team.run(table.raters, [&](std::int64_t job, const Worker& worker) {
         const auto rater = static_cast<int>(job);
-        count(table, truths, rater, counts.of_rater(rater), worker);
+        count(table, truths, rows, rater, counts.of_rater(rater), worker);
     });
     return counts;
 }
