@@ -21,9 +21,10 @@ class Iteration {
         fit_.undetermined.resize(moved_.size());
     }
 
-    LabelFit run(const RowTruths* start) {
+    LabelFit run(std::optional<LabelStartCounts> start) {
         if (start) {
             begin(*start);
+            start.reset();
         } else {
             fit_.sums = expect(fit_.rates);
             fit_.converged = step();
@@ -40,13 +41,6 @@ class Iteration {
 
     LabelSums expect(const LabelRates& rates) {
         return expectation(table_, rates.theta, rates.prior, factors_, truths_, team_);
-    }
-
-    static std::vector<double> mass_of(const RowTruths& truths, std::size_t labels) {
-        std::vector<double> mass(labels);
-        for (std::size_t k = 0; k < truths.code.size(); ++k)
-            mass[truths.code[k]] += truths.weight[k];
-        return mass;
     }
 
     // M-step: new rates from what `count(rater, counts, worker)` adds to counts of 0.
@@ -92,12 +86,9 @@ class Iteration {
         fit_.log_prior.push_back(log_prior_there);
     }
 
-    // EM from truths, which hold c w.
-    void begin(const RowTruths& truths) {
-        std::vector<std::int64_t> rows(truths.first.size() - 1);
-        std::iota(rows.begin(), rows.end(), 0);
-        maximise(mass_of(truths, table_.kinds()), [&](int rater, double* counts, const Worker& worker) {
-            count(table_, truths, rows, rater, counts, worker);
+    void begin(const LabelStartCounts& start) {
+        maximise(start.mass, [&](int rater, double* counts, const Worker&) {
+            std::copy_n(start.counts.of_rater(rater), start.counts.per_rater(), counts);
         });
         fit_.converged = expect_there();
     }
@@ -187,8 +178,9 @@ std::vector<double> in_rows(const Matrices& theta, const std::vector<std::uint8_
 }
 
 LabelFit em(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
-            LabelRates rates, const RowTruths* start, double voxels, RowTruths& truths, const Team& team) {
-    return Iteration(table, options, m_step, std::move(rates), voxels, truths, team).run(start);
+            LabelRates rates, std::optional<LabelStartCounts> start, double voxels, RowTruths& truths,
+            const Team& team) {
+    return Iteration(table, options, m_step, std::move(rates), voxels, truths, team).run(std::move(start));
 }
 
 } // namespace fastfuse

@@ -180,19 +180,20 @@ class Blocks {
 class Parts {
   public:
     explicit Parts(const Factors& factors, int raters) : first_(factors.first()) {
-        constexpr std::int64_t least_work = 8, most = 32;
-        const std::int64_t named = first_.back() * raters;
+        constexpr std::int64_t least_work = 8, most = 8;
+        const std::int64_t named = std::int64_t{first_.back()} * raters;
         count_ = std::clamp<std::int64_t>(named / (least_work * static_cast<std::int64_t>(factors.size())), 1,
                                           most);
     }
     std::int64_t count() const { return count_; }
     std::int64_t begin(std::int64_t part) const {
-        const auto place = std::lower_bound(first_.begin(), first_.end() - 1, first_.back() * part / count_);
+        const auto place =
+            std::lower_bound(first_.begin(), first_.end() - 1, std::int64_t{first_.back()} * part / count_);
         return part == count_ ? static_cast<std::int64_t>(first_.size()) - 1 : place - first_.begin();
     }
 
   private:
-    const std::vector<std::int64_t>& first_;
+    const std::vector<std::uint32_t>& first_;
     std::int64_t count_;
 };
 
@@ -227,7 +228,7 @@ LabelSums of_named(const LabelTable& table, const Matrices& theta, const std::ve
 // Of rows with many candidates, whose weights stay in `truths`.
 LabelSums of_others(const LabelTable& table, const Matrices& theta, const std::vector<double>& prior,
                     const Factors& factors, RowTruths& truths, const Team& team) {
-    const std::vector<std::int64_t>& rows = factors.other_rows();
+    const std::vector<Factors::Row>& rows = factors.other_rows();
     const auto size = static_cast<std::int64_t>(rows.size());
     const auto make = [&] {
         return [&, one = Row(table, theta, prior)](std::int64_t job, const Worker& worker) mutable {
@@ -270,12 +271,15 @@ void LabelSums::add(const LabelSums& part) {
 LabelSums expectation(const LabelTable& table, const Matrices& theta, const std::vector<double>& prior,
                       const Factors& factors, RowTruths& truths, const Team& team) {
     LabelSums sums = of_named(table, theta, prior, factors, team);
+    if (factors.other_rows().empty()) return sums;
+    truths.weight.resize(truths.code.size());
     sums.add(of_others(table, theta, prior, factors, truths, team));
     return sums;
 }
 
 void posterior(const LabelTable& table, const Matrices& theta, const std::vector<double>& prior,
                RowTruths& truths, const Team& team) {
+    truths.weight.resize(truths.code.size());
     PerThread<Row> rows(team);
     team.run((table.size() + rows_of_job - 1) / rows_of_job, [&](std::int64_t job, const Worker& worker) {
         Row& one = rows.of(worker, [&] { return Row(table, theta, prior); });
@@ -293,7 +297,7 @@ void posterior(const LabelTable& table, const Matrices& theta, const std::vector
     });
 }
 
-void count(const LabelTable& table, const RowTruths& truths, const std::vector<std::int64_t>& rows, int rater,
+void count(const LabelTable& table, const RowTruths& truths, const std::vector<Factors::Row>& rows, int rater,
            double* counts, const Worker& worker) {
     const Code* votes = table.codes_of(rater);
     const std::size_t labels = table.kinds();
@@ -301,7 +305,7 @@ void count(const LabelTable& table, const RowTruths& truths, const std::vector<s
     const Code* code = truths.code.data();
     const double* weight = truths.weight.data();
     Pace pace(worker);
-    for (const std::int64_t row : rows) {
+    for (const Factors::Row row : rows) {
         if (votes[row] == no_code) continue;
         double* of_vote = counts + votes[row] * labels;
         const std::int64_t end = first[row + 1];

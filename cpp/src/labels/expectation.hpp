@@ -32,7 +32,7 @@ void posterior(const LabelTable& table, const Matrices& theta, const std::vector
 
 // Adds rater i's counts T[a, b] = Σ c w over those of `rows` where their vote is b, to `counts`: [a, b] at
 // b K + a. `truths` hold c w. Returns early where the work is to end.
-void count(const LabelTable& table, const RowTruths& truths, const std::vector<std::int64_t>& rows, int rater,
+void count(const LabelTable& table, const RowTruths& truths, const std::vector<Factors::Row>& rows, int rater,
            double* counts, const Worker& worker);
 
 } // namespace fastfuse
