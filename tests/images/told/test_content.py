@@ -98,3 +98,17 @@ def test_a_dataset_that_cannot_be_read(tmp_path: Path, text: str) -> None:
         json.dumps({"labels": {"background": 0, "core": 2}}), encoding="utf-8-sig"
     )  # as Notepad writes
     np.testing.assert_array_equal(reading.read(tmp_path / "a.nii", wanted=by_name).data, MASK)
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"), [("c.nii", True), ("c.nrrd", True), ("c.png", False), ("d.nii", False)]
+)
+def test_two_segmentations_beside_a_network(tmp_path: Path, beside: str, said: bool) -> None:
+    """The first counts, and the other is named; a picture of the case is none."""
+    probability = np.where(MASK.transpose(2, 1, 0), 0.9, 0.1).astype(np.float32)
+    np.savez(tmp_path / "c.npz", probabilities=np.stack([1 - probability, probability]))
+    nib.save(nib.Nifti1Image(MASK, np.eye(4)), tmp_path / "c.nii.gz")
+    (tmp_path / beside).write_bytes(b"")
+    image = reading.read(tmp_path / "c.npz")
+    assert (f"its segmentation is c.nii.gz; {beside} beside it was left aside" in str(image.remark)) == said
+    np.testing.assert_allclose(image.data, np.where(MASK, 0.9, 0.1), atol=1e-6)
