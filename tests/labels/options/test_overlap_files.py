@@ -230,6 +230,20 @@ def test_refused_by_name(
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
+@pytest.mark.parametrize("write", [layers, frames])
+def test_without_it_the_refusal_names_it(write: Write, tmp_path: Path) -> None:
+    paths = written(tmp_path, write)
+    with pytest.raises(
+        fastfuse.ImageError, match=r"overlap.*each by itself, give overlap=True \(--overlap\)"
+    ):
+        fastfuse.fuse_files(paths, tmp_path / "out.nii", labels="all")
+    run = run_here(
+        tmp_path, "fuse", *(path.name for path in paths), "-o", "o.nii", "--labels", "all", columns=10_000
+    )
+    assert run.returncode == 2
+    assert "give --overlap; or save" in run.stderr
+
+
 def test_a_rater_without_a_structure_is_refused_and_the_remedy_works(tmp_path: Path) -> None:
     raters = nested()
     paths = written(tmp_path, layers)

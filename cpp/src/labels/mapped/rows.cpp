@@ -53,6 +53,7 @@ double row_likelihoods(const LabelTable& table, const Matrices& theta, std::int6
 MappedRows::MappedRows(const SoftVotes& votes, Candidates candidates, const Team& team)
     : table_(*votes.tuples), truths_(candidates_of(table_, candidates, nullptr, team.watch())),
       log_prior_(table_.counts.size()) {
+    truths_.weight.resize(truths_.code.size());
     make_pieces();
     gather(votes, team.watch());
 }
@@ -62,6 +63,7 @@ void MappedRows::make_pieces() {
     for (std::int64_t row = 0; row < table_.size(); ++row) {
         const auto voxels = static_cast<std::int64_t>(table_.counts[static_cast<std::size_t>(row)]);
         const std::int64_t labels = labels_of(row), step = labels > 1 ? voxels_of_piece : voxels;
+        if (voxels > 0) rows_.push_back(static_cast<Factors::Row>(row));
         for (std::int64_t done = 0; done < voxels; done += step) {
             pieces_.push_back({row, std::min(step, voxels - done), prior, sum});
             prior += labels > 1 ? pieces_.back().voxels * labels : 0;
@@ -165,7 +167,7 @@ void MappedRows::count(SoftSums& sums, const Team& team) const {
     sums.seen.resize(raters * labels);
     team.run(table_.raters, [&](std::int64_t job, const Worker& worker) {
         const auto place = static_cast<std::size_t>(job) * labels * labels;
-        fastfuse::count(table_, truths_, static_cast<int>(job), sums.counts.data() + place, worker);
+        fastfuse::count(table_, truths_, rows_, static_cast<int>(job), sums.counts.data() + place, worker);
     });
 }
 

@@ -11,6 +11,7 @@
 
 #include "fastfuse/soft_labels.hpp"
 #include "fastfuse/threads.hpp"
+#include "labels/factors.hpp"
 #include "labels/matrices.hpp"
 #include "labels/soft/step.hpp"
 #include "support/raw_vector.hpp"
@@ -49,7 +50,8 @@ class MappedRows {
     }
 
     const LabelTable& table_;
-    RowTruths truths_; // weights: c w, summed over the voxels of a row
+    RowTruths truths_;               // weights: c w, summed over the voxels of a row
+    std::vector<Factors::Row> rows_; // on which somebody votes
     std::vector<Piece> pieces_;
     std::vector<double> log_prior_; // Σ log π of rows with one label; of others 0
     RawVector<double> priors_;

@@ -4,6 +4,7 @@ namespace fastfuse {
 
 MappedTruths::MappedTruths(const SoftVotes& votes, Candidates candidates, const Matrices& theta, Watch& watch)
     : table_(*votes.tuples), truths_(candidates_of(table_, candidates, nullptr, watch)) {
+    truths_.weight.resize(truths_.code.size());
     Patience patience(watch);
     for (std::int64_t row = 0; row < table_.size(); ++row) {
         const auto first = static_cast<std::size_t>(truths_.first[static_cast<std::size_t>(row)]);

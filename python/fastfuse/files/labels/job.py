@@ -106,7 +106,8 @@ class LabelJob:
             if "select_" not in str(error):
                 raise
             raise ImageError(
-                f"{error}. That fuses one; to fuse all labels, save it as one 3-D label map"
+                f"{error}. That fuses one; to fuse all, each by itself, give overlap=True (--overlap); or save it as one 3-D "
+                "label map"
             ) from error
 
     def volumes(self, fusion: LabelFusion, groups: Volumes) -> Sequence[tuple[Path, NDArray[Any], str]]:
