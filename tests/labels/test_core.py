@@ -64,6 +64,49 @@ def test_threads_give_the_same_bits(options: dict[str, Any]) -> None:
             np.testing.assert_array_equal(one, other)
 
 
+def forty_labels(raters: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return maps and missing votes; some votes go with few truths, others with most."""
+    rng = np.random.default_rng(11)
+    _, maps = draw(rng, 40, raters, 3000, accuracy=0.5)
+    maps[0, maps[1] == 7] = 3
+    maps[0, maps[1] == 8] = 8
+    maps[2, maps[1] == 8] = 8
+    return maps, missing_votes(rng, maps.shape, 0.1)
+
+
+@pytest.mark.parametrize("options", [FROM_VOTES, {**FROM_VOTES, **DEFAULTS}])
+@pytest.mark.parametrize("raters", [3, 9])
+def test_rows_with_few_and_with_many_candidates(options: dict[str, Any], raters: int) -> None:
+    maps, missing = forty_labels(raters)
+    found = fit(maps, 40, missing=missing, max_iter=30, **options)
+    wanted = reference.fuse_labels(
+        reference.one_hot(maps, 40, missing),
+        init="vote",
+        candidates="all",
+        performance_prior=options.get("performance_prior"),
+        max_iter=30,
+    )
+    np.testing.assert_allclose(found.w, wanted.probability, atol=1e-11)
+    candidates = (wanted.probability > 0).sum(axis=0)
+    assert candidates.max() > 24
+    assert candidates.min() <= 24 or "performance_prior" in options
+
+
+@pytest.mark.parametrize("raters", [3, 9])
+def test_where_jumps_end_with_few_and_with_many_candidates(raters: int) -> None:
+    maps, missing = forty_labels(raters)
+    found = fit(maps, 40, missing=missing, max_iter=30, acceleration="squarem", **FROM_VOTES)
+    log_likelihood = reference.expectation(
+        reference.one_hot(maps, 40, missing),
+        ~missing,
+        np.nan_to_num(found.estimate.confusion),
+        np.asarray(found.estimate.prior),
+        np.ones((40, maps.shape[1]), bool),
+        "staple",
+    )[2]
+    assert found.estimate.log_likelihood[-1] == pytest.approx(log_likelihood, rel=1e-12)
+
+
 def test_table_counts_every_tuple() -> None:
     maps = large()
     table = _core.tabulate_labels(maps, range(30))

@@ -14,15 +14,21 @@ class Iteration {
     Iteration(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
               LabelRates rates, double voxels, RowTruths& truths, const Team& team)
         : table_(table), options_(options), m_step_(m_step), voxels_(voxels), truths_(truths), team_(team),
+          factors_(table, truths, team.watch()),
           moved_(static_cast<std::size_t>(table.raters) * table.kinds()),
           of_rater_(static_cast<std::size_t>(table.raters)), counts_(team) {
         fit_.rates = std::move(rates);
         fit_.undetermined.resize(moved_.size());
     }
 
-    LabelFit run(const RowTruths* start) {
-        if (!start) fit_.sums = expect(fit_.rates);
-        fit_.converged = step(start ? *start : truths_, start ? mass_of(*start) : fit_.sums.mass);
+    LabelFit run(std::optional<LabelStartCounts> start) {
+        if (start) {
+            begin(*start);
+            start.reset();
+        } else {
+            fit_.sums = expect(fit_.rates);
+            fit_.converged = step();
+        }
         while (goes_on())
             fit_.converged = options_.acceleration == Acceleration::squarem ? accelerated_steps() : step();
         return std::move(fit_);
@@ -34,24 +40,17 @@ class Iteration {
     }
 
     LabelSums expect(const LabelRates& rates) {
-        return expectation(table_, rates.theta, rates.prior, truths_, team_);
+        return expectation(table_, rates.theta, rates.prior, factors_, truths_, team_);
     }
 
-    std::vector<double> mass_of(const RowTruths& truths) const {
-        std::vector<double> mass(table_.kinds());
-        for (std::size_t k = 0; k < truths.code.size(); ++k)
-            mass[truths.code[k]] += truths.weight[k];
-        return mass;
-    }
-
-    // M-step: new rates from truths, which hold c w.
-    void maximise(const RowTruths& truths, const std::vector<double>& mass) {
+    // M-step: new rates from what `count(rater, counts, worker)` adds to counts of 0.
+    template <class Count> void maximise(const std::vector<double>& mass, const Count& count) {
         const std::size_t labels = table_.kinds();
         team_.run(table_.raters, [&](std::int64_t job, const Worker& worker) {
             const auto rater = static_cast<int>(job);
             auto& counts = counts_.of(worker, [&] { return std::vector<double>(labels * labels); });
             std::fill(counts.begin(), counts.end(), 0.0);
-            count(table_, truths, rater, counts.data(), worker);
+            count(rater, counts.data(), worker);
             const auto place = static_cast<std::size_t>(job) * labels;
             of_rater_[static_cast<std::size_t>(job)] =
                 m_step_.maximise(rater, counts.data(), fit_.rates.theta, moved_.data() + place,
@@ -60,6 +59,14 @@ class Iteration {
         if (options_.estimates_prior)
             for (std::size_t a = 0; a < labels; ++a)
                 fit_.rates.prior[a] = mass[a] / voxels_;
+    }
+
+    // From the last E-step.
+    void maximise() {
+        maximise(fit_.sums.mass, [&](int rater, double* counts, const Worker& worker) {
+            factors_.add(fit_.sums.counted, rater, counts);
+            count(table_, truths_, factors_.other_rows(), rater, counts, worker);
+        });
     }
 
     double move() const { return largest_move(moved_, fit_.sums.mass); }
@@ -79,14 +86,24 @@ class Iteration {
         fit_.log_prior.push_back(log_prior_there);
     }
 
+    void begin(const LabelStartCounts& start) {
+        maximise(start.mass, [&](int rater, double* counts, const Worker&) {
+            std::copy_n(start.counts.of_rater(rater), start.counts.per_rater(), counts);
+        });
+        fit_.converged = expect_there();
+    }
+
     // Returns whether the rates have converged.
-    bool step(const RowTruths& truths, const std::vector<double>& mass) {
-        maximise(truths, mass);
+    bool step() {
+        maximise();
+        return expect_there();
+    }
+
+    bool expect_there() {
         const double prior_there = log_prior();
         arrive(expect(fit_.rates), prior_there);
         return move() <= options_.tol;
     }
-    bool step() { return step(truths_, fit_.sums.mass); }
 
     // Two steps, then a jump, kept where the value that EM climbs does not fall. Returns whether the rates
     // have converged.
@@ -95,7 +112,7 @@ class Iteration {
         if (step()) return true;
         if (!goes_on()) return false;
         const LabelRates second = fit_.rates;
-        maximise(truths_, fit_.sums.mass);
+        maximise();
         const double prior_of_third = log_prior();
         if (move() > options_.tol) {
             LabelRates beyond =
@@ -118,6 +135,7 @@ class Iteration {
     double voxels_;
     RowTruths& truths_;
     const Team& team_;
+    const Factors factors_;
     std::vector<double> moved_;    // at i * K + a
     std::vector<double> of_rater_; // log p(θ_i)
     PerThread<std::vector<double>> counts_;
@@ -160,8 +178,9 @@ std::vector<double> in_rows(const Matrices& theta, const std::vector<std::uint8_
 }
 
 LabelFit em(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
-            LabelRates rates, const RowTruths* start, double voxels, RowTruths& truths, const Team& team) {
-    return Iteration(table, options, m_step, std::move(rates), voxels, truths, team).run(start);
+            LabelRates rates, std::optional<LabelStartCounts> start, double voxels, RowTruths& truths,
+            const Team& team) {
+    return Iteration(table, options, m_step, std::move(rates), voxels, truths, team).run(std::move(start));
 }
 
 } // namespace fastfuse

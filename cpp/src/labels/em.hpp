@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "fastfuse/labels.hpp"
@@ -16,6 +17,12 @@ constexpr std::int64_t quick = 20'000; // rates and weights of a problem on whic
 struct LabelRates {
     Matrices theta;
     std::vector<double> prior; // π
+};
+
+// Counts of the first M-step, from the votes.
+struct LabelStartCounts {
+    Matrices counts;
+    std::vector<double> mass; // Σ c w of each label
 };
 
 // What EM found.
@@ -44,10 +51,11 @@ std::vector<double> shares_of(const std::vector<double>& volume, std::size_t lab
 // θ_i[a, b] at (i * K + a) * K + b; NaN where nothing determines it.
 std::vector<double> in_rows(const Matrices& theta, const std::vector<std::uint8_t>& undetermined);
 
-// `rates`: those before the first M-step. `start`: c w for the first M-step; null: from an E-step with
+// `rates`: those before the first M-step. `start`: of the first M-step; none: from an E-step with
 // `rates`. `truths`: the candidates; they end as c w under the last rates.
 LabelFit em(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
-            LabelRates rates, const RowTruths* start, double voxels, RowTruths& truths, const Team& team);
+            LabelRates rates, std::optional<LabelStartCounts> start, double voxels, RowTruths& truths,
+            const Team& team);
 
 // Jumps beyond two steps of EM: SQUAREM, scheme S3, Varadhan, Roland, Scandinavian Journal of Statistics 35,
 // 2008. `mass`: of each truth; where it is below one voxel, rates have no say in the length of the jump.

@@ -29,11 +29,20 @@ void weigh(const LabelTable& table, RowTruths& truths) {
 
 Matrices counts_of(const LabelTable& table, const RowTruths& truths, const Team& team) {
     Matrices counts(table.raters, table.kinds());
+    std::vector<Factors::Row> rows(table.counts.size());
+    std::iota(rows.begin(), rows.end(), Factors::Row{0});
     team.run(table.raters, [&](std::int64_t job, const Worker& worker) {
         const auto rater = static_cast<int>(job);
-        count(table, truths, rater, counts.of_rater(rater), worker);
+        count(table, truths, rows, rater, counts.of_rater(rater), worker);
     });
     return counts;
+}
+
+LabelStartCounts start_counts(const LabelTable& table, const RowTruths& truths, const Team& team) {
+    LabelStartCounts start{counts_of(table, truths, team), std::vector<double>(table.kinds())};
+    for (std::size_t k = 0; k < truths.code.size(); ++k)
+        start.mass[truths.code[k]] += truths.weight[k];
+    return start;
 }
 
 // ITK's first rates: p(truth a | vote b) of the voxels where one label has most votes.
@@ -56,17 +65,16 @@ void allow_fixed(const Matrices& fixed, Matrices& support) {
 
 // Where EM costs next to nothing, it runs without jumps too, and the higher end is kept.
 LabelFit accelerated(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
-                     const LabelRates& rates, const RowTruths* start, double voxels, RowTruths& truths,
-                     const Team& team) {
+                     LabelRates rates, std::optional<LabelStartCounts> start, double voxels,
+                     RowTruths& truths, const Team& team) {
     const std::size_t size = rates.theta.entries().size() + truths.code.size();
-    const bool twice = options.acceleration != Acceleration::none && static_cast<std::int64_t>(size) <= quick;
-    RowTruths others;
-    if (twice) others = truths;
+    if (options.acceleration == Acceleration::none || static_cast<std::int64_t>(size) > quick)
+        return em(table, options, m_step, std::move(rates), std::move(start), voxels, truths, team);
+    RowTruths others = truths;
     LabelFit fit = em(table, options, m_step, rates, start, voxels, truths, team);
-    if (!twice) return fit;
     LabelOptions plain = options;
     plain.acceleration = Acceleration::none;
-    LabelFit slow = em(table, plain, m_step, rates, start, voxels, others, team);
+    LabelFit slow = em(table, plain, m_step, std::move(rates), std::move(start), voxels, others, team);
     return is_higher(slow, fit) ? slow : fit;
 }
 
@@ -112,30 +120,46 @@ LabelEstimate of_votes_alone(const LabelTable& table, const LabelOptions& option
     return estimate;
 }
 
+// Where EM starts.
+struct Beginning {
+    LabelRates rates;
+    std::optional<LabelStartCounts> counts; // none: by an E-step
+    RowTruths truths;
+};
+
+Beginning beginning(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
+                    const std::vector<double>& shares, const Matrices& fixed, const Team& team) {
+    Beginning start{{Matrices(table.raters, table.kinds(), 1 / static_cast<double>(table.kinds())),
+                     options.prior.empty() ? shares : options.prior},
+                    {},
+                    {}};
+    RowTruths guess = first_guess(table, options.start, {}, team.watch());
+    weigh(table, guess);
+    if (options.start == LabelStart::itk)
+        start.rates.theta = rates_of_untied(table, std::move(guess), team);
+    else
+        start.counts = start_counts(table, guess, team);
+    guess = {};
+    std::optional<Matrices> support;
+    if (!m_step.leaves_zeros()) {
+        support = start.counts ? start.counts->counts : start.rates.theta;
+        allow_fixed(fixed, *support);
+    }
+    start.truths = candidates_of(table, options.candidates, support ? &*support : nullptr, team.watch());
+    return start;
+}
+
 // `known`: rates near which EM starts, by an E-step; null: it starts from the votes.
 LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const std::vector<double>& shares,
                     double voxels, const Matrices* known, const Team& team) {
-    Watch& watch = team.watch();
-    const std::size_t labels = table.kinds();
-    Matrices fixed = unknown_rows(table, options.unknown, shares, watch);
+    const Matrices fixed = unknown_rows(table, options.unknown, shares, team.watch());
     const Maximisation m_step(options, shares, fixed);
-    RowTruths start = first_guess(table, options.start, {}, watch);
-    weigh(table, start);
-    const bool of_itk = options.start == LabelStart::itk;
-    LabelRates rates{of_itk ? rates_of_untied(table, start, team)
-                            : Matrices(table.raters, labels, 1 / static_cast<double>(labels)),
-                     options.prior.empty() ? shares : options.prior};
-    std::optional<Matrices> support;
-    if (!m_step.leaves_zeros()) {
-        support = of_itk ? rates.theta : counts_of(table, start, team);
-        allow_fixed(fixed, *support);
-    }
-    RowTruths truths = candidates_of(table, options.candidates, support ? &*support : nullptr, watch);
-    if (known) rates.theta = *known;
-    LabelFit fit =
-        known ? em(table, options, m_step, rates, nullptr, voxels, truths, team)
-              : accelerated(table, options, m_step, rates, of_itk ? nullptr : &start, voxels, truths, team);
-    posterior(table, fit.rates.theta, fit.rates.prior, truths, team);
+    Beginning start = beginning(table, options, m_step, shares, fixed, team);
+    if (known) start.rates.theta = *known;
+    LabelFit fit = known ? em(table, options, m_step, std::move(start.rates), {}, voxels, start.truths, team)
+                         : accelerated(table, options, m_step, std::move(start.rates),
+                                       std::move(start.counts), voxels, start.truths, team);
+    posterior(table, fit.rates.theta, fit.rates.prior, start.truths, team);
     LabelEstimate estimate;
     estimate.confusion = in_rows(fit.rates.theta, fit.undetermined);
     estimate.prior = std::move(fit.rates.prior);
@@ -143,7 +167,7 @@ LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const 
     estimate.log_prior = std::move(fit.log_prior);
     estimate.iterations = static_cast<int>(estimate.log_likelihood.size());
     estimate.converged = fit.converged;
-    estimate.truths = std::move(truths);
+    estimate.truths = std::move(start.truths);
     return estimate;
 }
 

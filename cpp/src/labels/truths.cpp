@@ -126,7 +126,11 @@ class Support {
 RowTruths first_guess(const LabelTable& table, LabelStart start, const std::vector<double>& weights,
                       Watch& watch) {
     RowTruths truths;
+    truths.first.reserve(table.counts.size() + 1);
     truths.first.push_back(0);
+    const std::size_t most = table.counts.size() * static_cast<std::size_t>(table.raters); // labels voted
+    truths.code.reserve(most);
+    truths.weight.reserve(most);
     Tally tally(table, weights);
     Patience patience(watch);
     for (std::int64_t row = 0; row < table.size(); ++row) {
@@ -144,6 +148,7 @@ RowTruths first_guess(const LabelTable& table, LabelStart start, const std::vect
 RowTruths candidates_of(const LabelTable& table, Candidates candidates, const Matrices* support,
                         Watch& watch) {
     RowTruths truths;
+    truths.first.reserve(table.counts.size() + 1);
     truths.first.push_back(0);
     const std::vector<double> alike;
     Tally tally(table, alike);
@@ -169,7 +174,7 @@ RowTruths candidates_of(const LabelTable& table, Candidates candidates, const Ma
             found = every;
         append(found.empty() ? tally.codes : found, truths); // votes that the rates call impossible: w = 0
     }
-    truths.weight.resize(truths.code.size());
+    truths.code.shrink_to_fit();
     return truths;
 }
 

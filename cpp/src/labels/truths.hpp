@@ -13,8 +13,8 @@ namespace fastfuse {
 RowTruths first_guess(const LabelTable& table, LabelStart start, const std::vector<double>& weights,
                       Watch& watch);
 
-// The labels that may be true, weights 0. In a row without votes all may. `support`: a label whose rate is 0
-// for the vote of any rater never can, for EM keeps zeros; null where EM may leave them.
+// The labels that may be true, without weights. In a row without votes all may. `support`: a label whose rate
+// is 0 for the vote of any rater never can, for EM keeps zeros; null where EM may leave them.
 RowTruths candidates_of(const LabelTable& table, Candidates candidates, const Matrices* support,
                         Watch& watch);
 

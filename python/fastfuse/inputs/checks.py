@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from .names import quoted
+from .names import counted, quoted
 
 Labels = int | Sequence[int] | None  # of label maps: their union is foreground
 Scale = float | Literal["auto"] | None  # the value that stands for a vote of 1
@@ -86,7 +86,9 @@ def check_spacings(spacing_mm: Any, axes: int) -> list[float]:
     import numpy as np
 
     if np.shape(spacing_mm) != (axes,):
-        raise ValueError(f"spacing_mm is {quoted(spacing_mm)}: it must hold {axes} numbers, one per axis")
+        raise ValueError(
+            f"spacing_mm is {quoted(spacing_mm)}: it must hold {counted(axes, 'number')}, one per axis"
+        )
     return [
         check_number(side, f"spacing_mm[{axis}]", "a number above 0", lambda x: x > 0)
         for axis, side in enumerate(spacing_mm)

@@ -7,6 +7,7 @@ in NumPy: x, y, z for nibabel, TorchIO, MONAI and ANTs; z, y, x for SimpleITK an
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it
 MILLIMETRES = ("mm", "millimeter", "millimeters", "millimetre", "millimetres")
 UNITS = {1: "metres", 2: "mm", 3: "microns"}  # by NIfTI's codes, in the low three bits of xyzt_units
 IN_MM = {"metres": 1000.0, "mm": 1.0, "microns": 1e-3}
+ROUNDED = 0.01  # relative difference of voxel sizes that rounding makes
 UNEVEN = 1e-3  # steps of coordinates that differ by more, relative to their size, are no voxel size
 
 
@@ -140,6 +142,24 @@ def place_of_image(value: Any) -> Place | None:
         with np.errstate(invalid="ignore"):
             affine = flips @ affine
     return _placed(affine, tuple(value.shape), channels_first=True)
+
+
+def other_sides(spacing_mm: Any, named: Iterable[tuple[str, Any]]) -> list[str]:
+    """Say which image tells another voxel size in mm than the one that is given, which is taken."""
+    for name, value in named:
+        place = place_of_image(value)
+        if place is None or place.sides is None or not place.in_mm or len(place.sides) != np.size(spacing_mm):
+            continue
+        if place.affine is not None and np.array_equal(np.abs(place.affine), np.eye(4)):
+            continue  # as programs write that know no place
+        if np.allclose(np.asarray(spacing_mm, dtype=np.float64), place.sides, rtol=ROUNDED, atol=0):
+            return []
+        given, own = (
+            " x ".join(f"{float(side):.4g}" for side in sides) for sides in (spacing_mm, place.sides)
+        )
+        apart = f"spacing_mm is {given}, and voxels of {name} measure {own} mm"
+        return [f"{apart}: spacing_mm is taken; leave it out to take the image's"]
+    return []
 
 
 def _host_tensor(value: Any) -> Any:
