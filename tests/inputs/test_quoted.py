@@ -27,8 +27,8 @@ VALUES = {
     "array": np.zeros((30, 30, 30)),
     "arrays": [np.zeros((9, 9))] * 3,
     "text": "x" * 5000,
-    "list": list(range(5000)),
-    "mapping": {i: str(i) for i in range(999)},
+    "list": list(range(300)),
+    "mapping": {i: str(i) for i in range(200)},
     "lists": [[[0.0] * 20] * 20] * 20,
     "number": 10**5000,
 }
