@@ -9,7 +9,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+import fastfuse
+
 from ..command import run_here
+from ..images.segmentations import seg_nrrd
 from .common import AFFINE, MASKS, load, save
 
 
@@ -187,7 +190,7 @@ def test_methods_are_named_as_they_are_typed(folder: Path) -> None:
 
 def test_label_maps_are_sent_to_labels_as_typed(folder: Path) -> None:
     text = said(folder, "fuse", *MAPS, "--method", "staple", *OUT)
-    assert "--select-label K fuses one label, --labels all fuses all" in text
+    assert "--select-label K fuses one label, and --labels all each of them" in text
     said(folder, "fuse", *MAPS, "--labels", "all", *OUT, code=0)
 
 
@@ -207,3 +210,19 @@ def test_masks_without_a_ring_are_told(folder: Path) -> None:
     high = grown("--ring-threshold", "5000")
     assert f"{names} get no ring: no candidate around the mask is above --ring-threshold 5000" in high
     assert "smaller than the size asked, × 50" in grown("--ring-size", "50", "--ring-iterations", "1")
+
+
+def test_one_file_with_two_segments_of_a_label(tmp_path: Path) -> None:
+    """It is told as one file, and not as two files that call a label by different names."""
+    layers = np.zeros((1, 8, 7, 6), np.uint8)
+    layers[0, 2:5, 2:5, 2:4] = 1
+    twin = seg_nrrd(tmp_path / "twin.seg.nrrd", layers, [("a", 1, 0), ("b", 1, 0)])
+    plain = seg_nrrd(tmp_path / "plain.seg.nrrd", layers, [("a", 1, 0)])
+    with pytest.warns(fastfuse.FusionWarning) as given:
+        fastfuse.fuse_files([twin, plain], tmp_path / "o.nii", method="majority", select_label=1)
+    said = str(given[0].message)
+    assert (
+        f"{twin}: label 1 is that of 2 segments of this file, 'a', 'b', whose voxels are taken together"
+        in said
+    )
+    assert f"label 1 is 'a' and 'b' in {twin}, 'a' in {plain}: check that they are one structure" in said

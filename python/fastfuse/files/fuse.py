@@ -38,7 +38,7 @@ from ..fusion.options import (
     Roi,
 )
 from ..fusion.registry import MethodName, method_called
-from ..fusion.result import Fusion, Ties, check_ties
+from ..fusion.result import Fusion, Ties
 from ..fusion.votes import ENTRIES, method_entry
 from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
@@ -52,7 +52,7 @@ from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
 from .labels.overlap import fuse_overlapping_files, structures_job
 from .prior import prior_file, smoothing_of
-from .votes import check_order, checked_for, fused_votes
+from .votes import check_order, checked_for, fused_votes, ties_of_mask
 
 OF_FILES = (
     method_entry(images=True) + """ Of label maps by default "staple", of networks' classes "majority"."""
@@ -363,13 +363,8 @@ def fuse_files(
             paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, **beside
         )
         return fuse_label_files(label_files, method, asked_labels, options, progress)
-    if check_ties(ties) != "foreground" and save_label is None:
-        raise ValueError(
-            f"ties is {ties!r}, and no mask is written: add save_label (--save-label FILE), or leave it out"
-        )
     row = method_called(method or "soft-staple")
     check_for_masks(asked_labels, row, beside)
-    cut = check_cut(cut)
     options, asked = checked_for(row, options)
     growth = growth_of(row, image, soften, dilation)
     segments = with_segments(options.foreground, select_segment).segments
@@ -386,8 +381,8 @@ def fuse_files(
         label=as_path(save_label, "save_label"),
         counts=as_path(save_counts, "save_counts"),
         present=listed_paths(present, "present"),
-        cut=cut,
-        ties=check_ties(ties),
+        cut=check_cut(cut),
+        ties=ties_of_mask(ties, save_label),
         smoothing_mm=smoothing_of(prior),
         channel_axis=check_channel_axis(channel_axis),
         segments=segments,
