@@ -128,7 +128,8 @@ def test_nibabel_images_bring_their_spacing() -> None:
     expected = asdict(evaluate(PREDICTION, TRUTH, spacing_mm=SPACING))
     assert asdict(evaluate(*images)) == pytest.approx(expected)
     assert asdict(evaluate(PREDICTION, images[1])) == pytest.approx(expected)
-    assert evaluate(*images, spacing_mm=(1, 1, 1)) == evaluate(PREDICTION, TRUTH)
+    with pytest.warns(fastfuse.FusionWarning, match="spacing_mm is taken; leave it out to take the image's"):
+        assert evaluate(*images, spacing_mm=(1, 1, 1)) == evaluate(PREDICTION, TRUTH)
     moved = nib.Nifti1Image(TRUTH, AFFINE + np.eye(4, k=3))
     with pytest.raises(fastfuse.GridError, match=r"the truth and the prediction .* lie 1 mm"):
         evaluate(images[0], moved)

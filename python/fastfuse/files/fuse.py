@@ -38,7 +38,7 @@ from ..fusion.options import (
     Roi,
 )
 from ..fusion.registry import MethodName, method_called
-from ..fusion.result import Fusion, Ties
+from ..fusion.result import Fusion, Ties, check_ties
 from ..fusion.votes import ENTRIES, method_entry
 from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
@@ -52,7 +52,7 @@ from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
 from .labels.overlap import fuse_overlapping_files, structures_job
 from .prior import prior_file, smoothing_of
-from .votes import check_order, checked_for, fused_votes, ties_of_mask
+from .votes import check_order, checked_for, fused_votes
 
 OF_FILES = (
     method_entry(images=True) + """ Of label maps by default "staple", of networks' classes "majority"."""
@@ -382,7 +382,7 @@ def fuse_files(
         counts=as_path(save_counts, "save_counts"),
         present=listed_paths(present, "present"),
         cut=check_cut(cut),
-        ties=ties_of_mask(ties, save_label),
+        ties=check_ties(ties),
         smoothing_mm=smoothing_of(prior),
         channel_axis=check_channel_axis(channel_axis),
         segments=segments,

@@ -13,7 +13,7 @@ from ..fusion.backends.devices import place_of
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method
-from ..fusion.result import Fusion, Ties, check_ties
+from ..fusion.result import Fusion
 from ..fusion.votes import Votes
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
@@ -53,16 +53,6 @@ def check_order(paths: object, output: object) -> None:
         exchanged = isinstance(paths, (str, os.PathLike))
         what = "paths and output are exchanged" if exchanged else f"output is {quoted(output)}, not one path"
         raise TypeError(f"{what}: write fuse_files(paths, output), the list of the raters' files first")
-
-
-def ties_of_mask(ties: Any, mask: object) -> Ties:
-    """Return what ties become, checked; refuse them without a mask that is written."""
-    checked = check_ties(ties)
-    if checked != "foreground" and mask is None:
-        raise ValueError(
-            f"ties is {checked!r}, and no mask is written: add save_label (--save-label FILE), or leave it out"
-        )
-    return checked
 
 
 def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
