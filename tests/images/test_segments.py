@@ -407,3 +407,14 @@ def test_one_file_with_two_segments_of_a_label(tmp_path: Path) -> None:
         in said
     )
     assert f"label 1 is 'a' and 'b' in {twin}, 'a' in {plain}: check that they are one structure" in said
+
+
+@pytest.mark.parametrize("asked", ["L\u00e4sion", "La\u0308sion", "LA\u0308SION "])
+def test_a_name_composed_and_decomposed(tmp_path: Path, asked: str) -> None:
+    paths = [
+        seg_nrrd(tmp_path / f"{at}.seg.nrrd", LAYERS[0], [(name, NAMES[0][1], 0), NAMES[1]])
+        for at, name in enumerate(["L\u00e4sion", "La\u0308sion"])
+    ]
+    found = [reading.read(path, wanted=wanted(segments=(asked,))).data for path in paths]
+    np.testing.assert_array_equal(*found)
+    assert found[0].any()

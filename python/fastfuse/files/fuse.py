@@ -363,10 +363,6 @@ def fuse_files(
             paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, **beside
         )
         return fuse_label_files(label_files, method, asked_labels, options, progress)
-    if check_ties(ties) != "foreground" and save_label is None:
-        raise ValueError(
-            f"ties is {ties!r}, and no mask is written: add save_label (--save-label FILE), or leave it out"
-        )
     row = method_called(method or "soft-staple")
     check_for_masks(asked_labels, row, beside)
     cut = check_cut(cut)

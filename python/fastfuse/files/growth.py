@@ -67,7 +67,7 @@ def fuse_grown(
     if method.grows:
         say("fusing")
         fusion, soft, remarks = dilate_fusion(votes, guide, options)
-        remarks += remark_on_values(guide.image, guide.image_name)
+        remarks += remark_on_values(guide)
         remarks += remarks_on_growth([soft], ["the consensus"], guide.options)
         remarks += remarks_on_rings(guide, [soft], ["the consensus"], empty=False)
         return fusion, {**facts, "consensus": soft_facts(soft)}, remarks
