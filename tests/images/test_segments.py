@@ -380,14 +380,3 @@ def test_a_label_that_does_not_occur(tmp_path: Path, kind: str) -> None:
         image.remark
     )
     assert reading.read(path, wanted=wanted(segments=("Edema",))).remark is None
-
-
-def test_two_segments_of_one_label(tmp_path: Path) -> None:
-    path = seg_nrrd(tmp_path / "a.seg.nrrd", LAYERS[0], [("a", 1, 0), ("b", 1, 0), ("c", 2, 0)])
-    for name in "ab":
-        with pytest.raises(fastfuse.ImageError, match="are both label 1 of layer 0"):
-            reading.read(path, wanted=wanted(segments=(name,)))
-    for names, label in ((("a", "b"), 1), (("c",), 2)):
-        np.testing.assert_array_equal(
-            reading.read(path, wanted=wanted(segments=names)).data, LAYERS[0] == label
-        )

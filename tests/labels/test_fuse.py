@@ -354,3 +354,11 @@ def test_repr() -> None:
     lines = repr(fuse_labels(brats()[1])).splitlines()
     assert lines[0].startswith("LabelFusion(staple, 4 raters, 4 labels, 1800 voxels, ")
     assert lines[1] == "  labels 0 1 2 4"
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, 2**60, 2.0**53 + 2, -(2.0**54)])
+def test_labels_that_cannot_be_told_apart(value: Any) -> None:
+    maps = [np.array([0, 1, value]), np.array([0, 1, value])]
+    for fuse in (fastfuse.staple, fastfuse.majority_vote, fastfuse.tabulate):
+        with pytest.raises(ValueError, match=r"holds a (label|number) beyond 2\^53: labels there"):
+            fuse(maps, labels="all")

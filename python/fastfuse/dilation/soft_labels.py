@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import warn
 from ..inputs.arrays import Array, as_raters, name_of, named_raters, transposed
 from ..inputs.checks import check_count, whole_number
-from ..inputs.grids import check_in_memory
+from ..inputs.in_memory import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.stacks import listed
 from .doubts import remarks_in_memory, rings_in_memory

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ....inputs.arrays import Array, as_companion, axes_in_memory_order, coordinates, named_raters
 from ....inputs.checks import check_dtype
-from ....inputs.grids import check_in_memory
+from ....inputs.in_memory import check_in_memory
 from ....inputs.names import counted
 from ....inputs.threads import remarks_on_threads
 from ...backends import soft_labels as core
