@@ -8,16 +8,14 @@ from typing import Any
 
 from ...errors import ImageError
 from ...fusion.labels.declared import Label
-from ...images.dataset_json import names_in
 from ...images.formats.label_names import LabelNames, read_label_names
-from ...images.image import Image
 from ...images.paths import needed_path, short_names, shown
 from ...inputs.names import enumerated
 from ..job import Job
+from .datasets import SWITCH, Naming, check_agree
 
 Group = tuple[Label, ...]
 BACKGROUND = "background"
-SWITCH = "label_names=FILE (--label-names FILE)"
 
 
 def saved_probabilities(asked: Any) -> dict[Group, Path]:
@@ -42,22 +40,28 @@ def saved_probabilities(asked: Any) -> dict[Group, Path]:
     return found
 
 
-def names_for(
-    given: Path | None, labels: Any, images: Sequence[Image], folder: Path | None = None
-) -> LabelNames:
-    """Return the names of labels: as given, else as the raters' files have them, all of them the same.
+def names_for(given: Path | None, labels: Any, namings: Sequence[Naming]) -> LabelNames:
+    """Return the names of labels: as given, else as the raters' files have them; ``namings``: what these say.
 
-    ``folder``: of networks' files, beside which nnU-Net puts its dataset.json.
+    Raises
+    ------
+    ImageError, ValueError
+        If these files contradict each other, or names are given twice.
     """
+    check_agree(namings, named=given is not None or isinstance(labels, Mapping))
     if given is not None:
         if isinstance(labels, Mapping):
             raise ValueError("labels gives names, and label_names too: leave one of both out")
         return _with_background(read_label_names(given))
     if isinstance(labels, Mapping):
         return LabelNames()  # checked where labels are
-    if folder is not None:
-        return _with_background(LabelNames(names_in(folder / "dataset.json")))
-    return _with_background(_of_raters(images))
+    names: dict[int, str] = {}
+    colours: dict[int, str] = {}
+    for one in namings:
+        if one.taken:
+            own = {held[0]: name for name, held in one.labels.items() if len(held) == 1}
+            names, colours = {**own, **names}, {**one.colours, **colours}
+    return _with_background(LabelNames(names, colours))
 
 
 def _with_background(found: LabelNames) -> LabelNames:
@@ -65,27 +69,6 @@ def _with_background(found: LabelNames) -> LabelNames:
     if not found.names or 0 in found.names or BACKGROUND in found.names.values():
         return found
     return LabelNames({0: BACKGROUND, **found.names}, found.colours)
-
-
-def _of_raters(images: Sequence[Image]) -> LabelNames:
-    """Return the names that raters' files give labels; refuse one label of two names, and one name of two labels."""
-    names: dict[int, tuple[str, Image]] = {}
-    labels: dict[str, tuple[int, Image]] = {}
-    for image in images:
-        for one in image.segments:
-            name, first = names.setdefault(one.label, (one.name, image))
-            if name != one.name:
-                raise ImageError(
-                    f"label {one.label} is {name!r} in {shown(first.path)} and {one.name!r} in {shown(image.path)}: if they "
-                    f"are one structure, say what it is called, by {SWITCH}"
-                )
-            label, other = labels.setdefault(one.name, (one.label, image))
-            if label != one.label:
-                raise ImageError(
-                    f"{one.name!r} is label {label} in {shown(other.path)} and label {one.label} in {shown(image.path)}: give "
-                    "each structure one number in all files"
-                )
-    return LabelNames({label: name for label, (name, _) in names.items()})
 
 
 def known_labels(knows: Any, job: Job, names: Mapping[int, str]) -> dict[int | str, Sequence[Label]]:

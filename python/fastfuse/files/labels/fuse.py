@@ -25,6 +25,7 @@ from ...inputs.names import grouped
 from ..doubts import alike
 from ..job import Inputs
 from .asked import as_values, known_labels, names_for, said_of_unnamed
+from .datasets import namings_of
 from .facts import names_of, sidecar_of_labels
 from .job import LabelJob, Volumes
 from .misfits import misfit_remarks
@@ -104,7 +105,7 @@ def _fuse_maps(
 ) -> tuple[LabelFusion, Inputs, LabelNames, Volumes, list[str]]:
     inputs = job.read(say, options.threads)
     files = job.files
-    names = names_for(job.names, asked.labels, inputs.raters)
+    names = names_for(job.names, asked.labels, namings_of(inputs.raters))
     known = _names(names, asked)
     asked = replace(asked, knows=known_labels(asked.knows, files, known) or None)
     saved = {group: as_values(group, known, "save_probability") for group in job.probabilities}
