@@ -22,6 +22,8 @@ LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "paddin
 SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 NARROWEST = 48  # columns of standard output: a narrower table would lose digits and words
 
+GLUE = "\0"  # a space at which no line breaks, in lines that are printable
+
 PATIENCE_S = 1.0  # before progress is shown
 
 Say = Callable[[str], None]
@@ -120,7 +122,7 @@ def print_below(console: Console, lines: Iterable[str], style: str = "") -> None
     for line in lines:
         plain = Text.from_markup(line).plain
         for part in [plain] if columns is None else broken(plain, columns):
-            console.print(Text(part, style=style), soft_wrap=True, highlight=False)
+            console.print(Text(part.replace(GLUE, " "), style=style), soft_wrap=True, highlight=False)
 
 
 def fitting(title: str) -> str:

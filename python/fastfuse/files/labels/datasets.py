@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Naming:
     """
 
     path: Path
-    labels: dict[str, tuple[int, ...]]
+    labels: Mapping[str, tuple[int, ...]]
     taken: bool = True
     colours: dict[int, str] = field(default_factory=dict)
 

@@ -33,6 +33,7 @@ from .fuse import (
     labels_of_masks,
     mask_votes,
     placed_case,
+    rates_of,
 )
 from .intervals import LabelIntervals, bootstrap
 from .options import LabelMethod, LabelOptions
@@ -90,6 +91,7 @@ class LabelEstimate:
     volume: NDArray[np.float64]
     intervals: LabelIntervals | None
     _options: LabelOptions = field(repr=False)
+    _rates: NDArray[np.float64] = field(repr=False)
     _masks: Estimate | None = field(repr=False)
 
     @property
@@ -198,7 +200,7 @@ class LabelEstimate:
             )
             return core.estimate(table, asked)
         candidates = options.candidates_of(labels)
-        rates = np.ascontiguousarray(self.confusion[readers.places])
+        rates = np.ascontiguousarray(self._rates[readers.places])
         return core.apply(table, rates, self.prior.tolist(), candidates, options.threads)
 
     def _check_told(self, table: CoreLabelTable, readers: Readers) -> None:
@@ -284,7 +286,8 @@ def estimate_labels(
         of_all = intervals and intervals.of_all(places, len(table.names))
         return replace(made, intervals=of_all), remarks
     fusion = fusion_of(found, volume[places], NO_VOXELS, method, labels, options, readers, intervals)
-    return _made(fusion, options), [*remarks_on(fusion, options, places), *remarks_on_threads()]
+    rates = readers.for_all(rates_of(found, volume[places]), np.nan)
+    return _made(fusion, rates, options), [*remarks_on(fusion, options, places), *remarks_on_threads()]
 
 
 def _of_masks(
@@ -311,12 +314,13 @@ def _of_masks(
         volume=table.volume,
         intervals=intervals,
         _options=options,
+        _rates=confusion_of_masks(masks.sensitivity, masks.specificity),
         _masks=masks,
     )
     return made, remarks
 
 
-def _made(fusion: LabelFusion, options: LabelOptions) -> LabelEstimate:
+def _made(fusion: LabelFusion, rates: NDArray[np.float64], options: LabelOptions) -> LabelEstimate:
     return LabelEstimate(
         labels=fusion.labels,
         label_names=fusion.label_names,
@@ -332,5 +336,6 @@ def _made(fusion: LabelFusion, options: LabelOptions) -> LabelEstimate:
         volume=fusion.volume,
         intervals=fusion.intervals,
         _options=options,
+        _rates=rates,
         _masks=None,
     )

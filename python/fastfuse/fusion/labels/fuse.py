@@ -25,7 +25,7 @@ from .binary import BinaryConsensus
 from .chosen import Labels, checked_labels
 from .declared import LabelsLike
 from .intervals import LabelIntervals, bootstrap
-from .options import LabelMethod, LabelOptions, dirichlet_for, prior_for, unknown_for, weights_for
+from .options import LabelMethod, LabelOptions, clamped, dirichlet_for, prior_for, unknown_for, weights_for
 from .readers import Readers
 from .region import marked_by_labels, within_region
 from .remarks import remarks_on
@@ -129,7 +129,7 @@ def core_options(
     asked.candidates = options.candidates_of(labels)
     asked.confusion = options.confusion
     asked.estimates_prior = isinstance(options.prior, str) and options.prior == "estimate"
-    asked.prior = prior_for(options.prior, labels)
+    asked.prior = clamped(prior_for(options.prior, labels), volume)
     asked.performance_prior = dirichlet_for(options.performance_prior, labels, volume, voxels)
     of_all = readers.for_all(volume, 0.0)
     asked.unknown = readers.entries(unknown_for(options.knows, labels, readers.names, of_all))
@@ -148,8 +148,12 @@ def fusion_of(
     readers: Readers,
     intervals: LabelIntervals | None = None,
 ) -> LabelFusion:
-    """Return the fusion from what the core found; ``volume``, ``intervals``: of each rater who reads the case."""
-    confusion = np.where((volume.sum(axis=1) > 0)[:, None, None], found.confusion, np.nan)
+    """Return the fusion from what the core found; ``volume``, ``intervals``: of each rater who reads the case.
+
+    The rates of a label that nobody thinks true where the rater votes are no estimate, whatever the Dirichlet says.
+    """
+    seen = np.asarray(found.seen).reshape(volume.shape)
+    confusion = np.where((seen > 0)[:, :, None], rates_of(found, volume), np.nan)
     return LabelFusion(
         labels=labels.values,
         label_names=labels.names,
@@ -170,6 +174,11 @@ def fusion_of(
         undecided=options.undecided,
         intervals=None if intervals is None else intervals.of_all(readers.places, readers.count),
     )
+
+
+def rates_of(found: CoreLabelEstimate, volume: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rates that EM goes by, of raters who vote."""
+    return np.where((volume.sum(axis=1) > 0)[:, None, None], found.confusion, np.nan)
 
 
 def as_masks(

@@ -13,6 +13,7 @@ from ...inputs.checks import check_choice, check_count, check_number, check_roi,
 from ...inputs.names import counted, enumerated
 from ..option_checks import in_short
 from ..options import Acceleration, IntervalKind, Likelihood, Missing, MStep, Options
+from ..prior_map import LEAST
 from .chosen import Labels
 from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit
 from .prior_map import is_prior_map, of_larger
@@ -228,6 +229,20 @@ def prior_for(asked: Any, labels: Labels) -> list[float]:
     if not (given >= 0).all() or abs(given.sum() - 1) > ROUNDING:
         raise ValueError(f"prior is {given.tolist()}: its entries must be probabilities that sum to 1")
     return [float(value) for value in given / given.sum()]
+
+
+def clamped(prior: list[float], volume: NDArray[np.float64]) -> list[float]:
+    """Return a prior without zeros of labels that somebody votes: where all vote for one, nothing would be possible."""
+    excluded = excluded_by(prior, volume)
+    if not excluded:
+        return prior
+    given = [LEAST if code in excluded else share for code, share in enumerate(prior)]
+    return [share / sum(given) for share in given]
+
+
+def excluded_by(prior: Sequence[float], volume: NDArray[np.float64]) -> list[int]:
+    """Return the codes of labels that somebody votes and a prior excludes."""
+    return [code for code, share in enumerate(prior) if share == 0 and volume[:, code].any()]
 
 
 def unknown_for(
