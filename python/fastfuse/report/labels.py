@@ -67,9 +67,7 @@ def table_of_means(
     many = len(facts["labels"])
     count = plural(many, "label") if len(held) == many else f"{len(held)} of {plural(many, 'label')}"
     title = f"{facts['method']} of {plural(len(rows), 'rater')}: means over {count}"
-    said = [
-        "Of N: the mean of N labels, where PPV is undefined, as a rater never gives a label, or a rate is."
-    ]
+    said = ["Of N: a mean of N labels only. PPV is undefined where a rater never gives a label."]
     return Table(title, columns, rows), said if partial else []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _with_background(found: LabelNames) -> LabelNames:
     """Return the names with one for 0, which files of segments leave out."""
     if not found.names or 0 in found.names or BACKGROUND in found.names.values():
         return found
-    return LabelNames({0: BACKGROUND, **found.names}, found.colours)
+    return replace(found, names={0: BACKGROUND, **found.names})
 
 
 def known_labels(knows: Any, job: Job, names: Mapping[int, str]) -> dict[int | str, Sequence[Label]]:
@@ -143,11 +144,14 @@ def said_of_unnamed(labels: Sequence[int], file: Path | None, names: LabelNames)
     """
     lacking = [str(label) for label in labels if label not in names.names]
     if file is None or not lacking:
-        return []
+        return list(names.said)
     if len(lacking) == len(labels):
         raise ImageError(
             f"{shown(file)}: it names none of the labels that occur, such as {lacking[0]}; give the file that belongs to them"
         )
     one = len(lacking) == 1
     told = f"label {lacking[0]} has" if one else f"labels {enumerated(lacking)} have"
-    return [f"{shown(file)}: {told} no name in it, and {'is' if one else 'are'} called by number"]
+    return [
+        *names.said,
+        f"{shown(file)}: {told} no name in it, and {'is' if one else 'are'} called by number",
+    ]
