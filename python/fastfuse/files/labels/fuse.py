@@ -12,18 +12,19 @@ import numpy as np
 
 from ...errors import warn
 from ...fusion.labels.chosen import checked_labels
-from ...fusion.labels.declared import RESAMPLING, AskedLabels
+from ...fusion.labels.declared import RESAMPLING, AskedLabels, as_typed
 from ...fusion.labels.options import LabelMethod, LabelOptions
 from ...fusion.labels.result import LabelFusion
 from ...fusion.labels.soft.mapped import fuse_maps
 from ...fusion.methods.common import check_of_label_maps
 from ...fusion.options import Options
-from ...fusion.registry import Method, method_called
+from ...fusion.registry import Method
 from ...fusion.votes import Votes
 from ...images.formats.label_names import LabelNames
 from ...inputs.names import grouped
 from ..doubts import alike
 from ..job import Inputs
+from .applies import check_method_in_files, check_options_in_files
 from .asked import as_values, known_labels, names_for, said_of_unnamed
 from .datasets import namings_of
 from .facts import names_of, sidecar_of_labels
@@ -50,7 +51,7 @@ def check_given(**given: Any) -> None:
     usual = {"cut": 0.5, "ties": "foreground", "soften": False}
     for name, value in given.items():
         if value is not None and value != usual.get(name):
-            shown = value if isinstance(value, (bool, int, float)) else str(value)
+            shown = value if isinstance(value, (bool, int, float)) else str(as_typed(value))
             raise ValueError(f"{name} is {shown!r}: not for label maps: {NOT_FOR_MAPS[name]}; leave it out")
 
 
@@ -68,19 +69,8 @@ def fuse_label_files(
     """Read, fuse, write; ``method`` None is STAPLE of label maps, and the mean of networks."""
     say = progress or (lambda _: None)
     by_network = job.of_networks
-    row = method_called(method or ("majority" if by_network else "staple"))
-    if row.name not in ("staple", "majority"):
-        raise ValueError(
-            f"labels is {asked.labels!r}: {row.name} has no such option in files; choose staple or majority"
-        )
-    if by_network and row.name == "staple":
-        raise ValueError(
-            f"method is 'staple', and {job.files.raters[0].name} holds a network's probabilities: K labels of soft votes: "
-            "majority, the mean; or give the segmentations beside the .npz"
-        )
-    asked = replace(asked, knows=dict(asked.knows) if asked.knows else None)
-    asked.check_method(row)
-    options.check_method(row, images=True)
+    row = check_method_in_files(asked.labels, method, job.files.raters[0].name if by_network else None)
+    check_options_in_files(row, asked, options, networks=by_network)
     check_of_label_maps(options)
     job.check()
     checked_labels(asked.labels)
@@ -137,6 +127,7 @@ def _names(names: LabelNames, asked: AskedLabels) -> Mapping[int, str]:
 def _recorded(job: LabelJob, asked: AskedLabels, options: Options, method: str) -> dict[str, object]:
     """Return what the sidecar says of the options."""
     of_em = ("prior", "init", "performance_prior", "tol", "max_iter", "acceleration")
+    asked = replace(asked, knows=dict(asked.knows) if asked.knows else None)  # of pairs, as they are typed
     plain = {name: _plain(getattr(options, name)) for name in of_em} if method == "staple" else {}
     if plain:
         plain |= {"prior": _plain(job.prior.as_recorded), "roi": options.roi}

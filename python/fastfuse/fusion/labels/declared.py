@@ -55,6 +55,17 @@ def names_or_labels(text: str) -> tuple[Label, ...]:
     return tuple(int(part) if _is_integer(part) else part for part in found)
 
 
+def as_typed(value: Any) -> Any:
+    """Return what the shell makes of lists and pairs as they were typed, for messages: 1,4 and moose=0,5."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, tuple) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
+        return " ".join(f"{rater}={as_typed(labels)}" for rater, labels in value)
+    if isinstance(value, (tuple, list)) and value and all(isinstance(one, (int, str)) for one in value):
+        return ",".join(map(str, value))
+    return value
+
+
 def known_by_rater(text: str) -> list[tuple[str, tuple[Label, ...]]]:
     """Return a rater and the labels that they know, as in moose=0,5,6."""
     rater, sign, labels = text.rpartition("=")
@@ -210,11 +221,11 @@ class AskedLabels:
             if not one.methods(method):
                 others = " or ".join(row.name for row in in_help_order() if one.methods(row))
                 raise ValueError(
-                    f"{name} is {in_short(value)}: {method.name} has no such option; leave it out, or choose {others}"
+                    f"{name} is {in_short(as_typed(value))}: {method.name} has no such option; leave it out, or choose {others}"
                 )
             if self.labels is None:
                 raise ValueError(
-                    f"{name} is {in_short(value)}: it is for label maps; give labels too, as labels='all'"
+                    f"{name} is {in_short(as_typed(value))}: it is for label maps; give labels too, as labels='all'"
                 )
 
 

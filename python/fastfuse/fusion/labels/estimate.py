@@ -36,7 +36,7 @@ from .fuse import (
     rates_of,
 )
 from .intervals import LabelIntervals, bootstrap
-from .options import LabelMethod, LabelOptions
+from .options import LabelMethod, LabelOptions, unknown_for
 from .prior_map import is_prior_map
 from .readers import Readers
 from .remarks import remarks_on
@@ -207,6 +207,8 @@ class LabelEstimate:
         """Refuse votes for labels that nobody gives in the table of the estimate, so that it tells nothing of them."""
         if self.method == "majority":
             return
+        of_all = readers.for_all(table.volume, 0.0)
+        unknown_for(self._options.knows, Labels(self.labels, self.label_names), self.names, of_all)
         bad = np.argwhere((table.volume > 0) & (self.prior == 0))
         if len(bad):
             rater, code = bad[0].tolist()

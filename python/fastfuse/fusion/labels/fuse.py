@@ -25,7 +25,16 @@ from .binary import BinaryConsensus
 from .chosen import Labels, checked_labels
 from .declared import LabelsLike
 from .intervals import LabelIntervals, bootstrap
-from .options import LabelMethod, LabelOptions, clamped, dirichlet_for, prior_for, unknown_for, weights_for
+from .options import (
+    LabelMethod,
+    LabelOptions,
+    check_order,
+    clamped,
+    dirichlet_for,
+    prior_for,
+    unknown_for,
+    weights_for,
+)
 from .readers import Readers
 from .region import marked_by_labels, within_region
 from .remarks import remarks_on
@@ -64,6 +73,7 @@ def fuse_label_votes(
     check_choice(method, "method", get_args(LabelMethod))
     asked, options = checked_labels(labels), options.checked()
     options.check_method(method)
+    check_order(options.prior, labels)
     case, chosen = placed(votes, asked, options, names)
     with core.refusals_explained(case, chosen.values):
         table = core.tabulate(case.in_memory_order(), chosen.values, options.missing, options.threads)

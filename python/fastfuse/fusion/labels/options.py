@@ -231,6 +231,18 @@ def prior_for(asked: Any, labels: Labels) -> list[float]:
     return [float(value) for value in given / given.sum()]
 
 
+def check_order(prior: Any, labels: Any) -> None:
+    """Refuse a probability for each of labels in another order than the ascending one: nobody knows in which they come."""
+    if prior is None or isinstance(prior, (str, Mapping)) or isinstance(labels, str) or is_prior_map(prior):
+        return
+    given = list(labels)
+    if given != sorted(given):
+        raise ValueError(
+            f"prior holds a probability for each label, and labels is {given}, not in ascending order: give a mapping of labels "
+            "to probabilities (--prior K=P,K=P,...)"
+        )
+
+
 def clamped(prior: list[float], volume: NDArray[np.float64]) -> list[float]:
     """Return a prior without zeros of labels that somebody votes: where all vote for one, nothing would be possible."""
     excluded = excluded_by(prior, volume)
@@ -252,8 +264,12 @@ def unknown_for(
     if not knows:
         return []
     unknown: list[list[int]] = [[] for _ in names]
+    places: set[int] = set()
     for rater, known in knows.items():
         place = _place_of(rater, names)
+        if place in places:
+            raise ValueError(f"knows names {names[place]} twice: give all their labels at once")
+        places.add(place)
         codes = labels.codes(known, f"knows[{rater!r}]")
         unknown[place] = [code for code in range(len(labels.values)) if code not in codes]
         for code in unknown[place]:

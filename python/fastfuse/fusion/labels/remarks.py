@@ -41,7 +41,9 @@ def remarks_on(
             f"{counted(len(fusion.labels), 'label')}: other ones explain the "
             "votes as well; ask more raters, or take the majority vote"
         )
-    if soft and _says_nothing(fusion):
+    if soft and not _says_nothing(fusion):
+        remarks += _on_votes(fusion)
+    elif soft:
         remarks.append(
             "no rater's votes depend on the truth that EM found, so that the consensus is the prior: take the majority vote"
             + ("" if options.m_step == "em" else ", or try m_step='em'")
@@ -69,6 +71,16 @@ def _says_nothing(fusion: LabelFusion) -> bool:
     held = fusion.consensus_volume >= 1
     rates = fusion.confusion[~np.isnan(fusion.confusion).all(axis=(1, 2))][:, held]
     return bool(held.sum() > 1 and (np.ptp(rates, axis=1) <= SAME).all())
+
+
+def _on_votes(fusion: LabelFusion) -> list[str]:
+    """Say that the consensus is the same whatever is voted, unless it is what most votes are for anyway."""
+    mass, votes = fusion.consensus_volume, fusion.volume.sum(axis=0)
+    share = mass / max(float(mass.sum()), 1.0)
+    gap = np.abs(fusion.ppv - share)[fusion.volume > 0]
+    if gap.max(initial=0) > SAME or 2 * votes[int(np.argmax(share))] >= votes.sum():
+        return []
+    return ["the consensus hardly depends on the votes: look at them, or take the majority vote"]
 
 
 def identified(labels: int, raters: int) -> bool:
