@@ -95,7 +95,20 @@ def known_labels(knows: Any, job: Job, names: Mapping[int, str]) -> dict[int | s
 def as_values(labels: Any, names: Mapping[int, str], what: str) -> list[int]:
     """Return labels as numbers; names are looked up."""
     several = isinstance(labels, Iterable) and not isinstance(labels, str)
-    return [_value(label, names, what) for label in (labels if several else [labels])]
+    listed = list(labels) if several else [labels]
+    return [_value(label, names, what) for label in _with_commas(listed, names)]
+
+
+def _with_commas(labels: Sequence[Any], names: Mapping[int, str]) -> list[Any]:
+    """Return labels with those parts put together again that a comma in a name had made two."""
+    parts = {tuple(part.strip() for part in name.split(",")): name for name in names.values() if "," in name}
+    found: list[Any] = []
+    while len(labels):
+        fitting = [one for one in parts if tuple(labels[: len(one)]) == one]
+        longest = max(fitting, key=len, default=())
+        found.append(parts[longest] if longest else labels[0])
+        labels = labels[len(longest) or 1 :]
+    return found
 
 
 def _value(label: Any, names: Mapping[int, str], what: str) -> Any:
@@ -106,7 +119,7 @@ def _value(label: Any, names: Mapping[int, str], what: str) -> Any:
             return value
     if names:
         raise ValueError(
-            f"{what} names {label!r}, and no label is called so: the names are {enumerated(list(names.values()))}"
+            f"{what} names {label!r}, and no label is called so: the names are {enumerated([*map(repr, names.values())])}"
         )
     raise ValueError(
         f"{what} names {label!r}, and the labels have no names: give them by {SWITCH}, or a label's number"

@@ -33,6 +33,7 @@ from .misfits import misfit_remarks
 from .networks import fuse_networks
 
 Say = Callable[[str], None]
+WIDE = 8  # bytes of an integer
 NOT_FOR_MAPS = {
     "save_label": "the consensus is a label map already",
     "save_counts": "write the probability of a label instead, by save_probability={label: file} (--save-probability NAME=FILE)",
@@ -81,6 +82,11 @@ def fuse_label_files(
             job, cast("LabelMethod", row.name), asked, options, say
         )
     images = job.volumes(fusion, groups)
+    if images[0][1].dtype.itemsize == WIDE:
+        remarks.append(
+            f"labels beyond 32 bits are written as {images[0][1].dtype.name}, which not all programs read: number them anew if "
+            "yours does not"
+        )
     sidecar = sidecar_of_labels(
         fusion, job, inputs, _recorded(job, asked, options, row.name), names.colours, images[0][1], remarks
     )

@@ -16,6 +16,7 @@ from ...inputs.threads import remarks_on_threads
 from ..backends import labels as core
 from ..backends.labels import CoreLabelEstimate, CoreLabelOptions, CoreLabelTable, TupleConsensus
 from ..case import Case
+from ..messages import ONE_BY_ONE
 from ..options import Options
 from ..pipeline import fuse_votes
 from ..registry import Method, method_called
@@ -104,7 +105,9 @@ def placed_case(
     with core.refusals_explained(case, asked.values if asked else ()):
         chosen = asked or Labels(tuple(core.find(case.in_memory_order(), options.missing, options.threads)))
     if not chosen.values:
-        raise ValueError("every vote is missing: there is no label to fuse")
+        empty = case.mask is not None and not case.mask.any()
+        why = f"{case.titles['mask']} is empty" if empty else "every vote is missing"
+        raise ValueError(f"{why}: there is no label to fuse")
     chosen = chosen.named(names or {})
     same_undecided(options.undecided, chosen)
     check_size(chosen, len(case.given.arrays))
@@ -118,7 +121,7 @@ def check_size(labels: Labels, raters: int) -> None:
     if rates > MOST_RATES:
         raise ValueError(
             f"{len(labels.values)} labels of {raters} raters make confusion matrices of {rates:.2g} numbers: "
-            "fuse fewer labels, by labels=[...]"
+            f"put labels together in the maps first, or {ONE_BY_ONE}"
         )
 
 
