@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...fusion.labels.declared import LABEL_OPTIONS, RESAMPLING, AskedLabels, as_typed
-from ...fusion.option_checks import in_short
 from ...fusion.options import DECLARED, Options
 from ...fusion.registry import Method, method_called
+from ...inputs.names import quoted
 
 IN_FILES = ("staple", "majority")  # the methods that fuse label maps
 
@@ -21,7 +21,7 @@ def check_method_in_files(labels: Any, method: str | None, network: str | None) 
     choices = IN_FILES[1:] if network else IN_FILES
     if row.name not in IN_FILES:
         raise ValueError(
-            f"labels is {in_short(labels)}: {row.name} has no such option in files; choose {' or '.join(choices)}"
+            f"labels is {quoted(labels)}: {row.name} has no such option in files; choose {' or '.join(choices)}"
         )
     if network and row.name == "staple":
         raise ValueError(
@@ -40,7 +40,7 @@ def check_options_in_files(method: Method, asked: AskedLabels, options: Options,
         if resamples or one.methods(method) or not one.differs(value):
             continue
         others = [name for name in IN_FILES if name != method.name and one.methods(method_called(name))]
-        what = f"{one.name} is {in_short(as_typed(value))}"
+        what = f"{one.name} is {quoted(as_typed(value))}"
         if networks:
             beside = ", or fuse the segmentations beside the .npz by staple" if others else ""
             raise ValueError(

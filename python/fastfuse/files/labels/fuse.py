@@ -21,11 +21,11 @@ from ...fusion.options import Options
 from ...fusion.registry import Method
 from ...fusion.votes import Votes
 from ...images.formats.label_names import LabelNames
-from ...inputs.names import grouped
+from ...inputs.names import grouped, quoted
 from ..doubts import alike
 from ..job import Inputs
 from .applies import check_method_in_files, check_options_in_files
-from .asked import as_values, known_labels, names_for, said_of_unnamed
+from .asked import as_values, known_labels, names_for, probability_of, said_of_unnamed
 from .datasets import namings_of
 from .facts import names_of, sidecar_of_labels
 from .job import LabelJob, Volumes
@@ -53,7 +53,9 @@ def check_given(**given: Any) -> None:
     for name, value in given.items():
         if value is not None and value != usual.get(name):
             shown = value if isinstance(value, (bool, int, float)) else str(as_typed(value))
-            raise ValueError(f"{name} is {shown!r}: not for label maps: {NOT_FOR_MAPS[name]}; leave it out")
+            raise ValueError(
+                f"{name} is {quoted(shown)}: not for label maps: {NOT_FOR_MAPS[name]}; leave it out"
+            )
 
 
 def check_for_masks(asked: AskedLabels, method: Method, given: Mapping[str, object]) -> None:
@@ -114,7 +116,7 @@ def _fuse_maps(
     )
     say("fusing")
     fusion, doubts = fuse_maps(votes, method, asked.labels, LabelOptions.of(options, asked), names.names)
-    groups = {group: partial(fusion.probability, values) for group, values in saved.items()}
+    groups = {group: partial(probability_of, fusion, values) for group, values in saved.items()}
     foreground = (fusion.volume * (np.asarray(fusion.labels) != 0)).sum(axis=1)
     remarks = [
         *grouped(inputs.remarks),

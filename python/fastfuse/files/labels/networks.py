@@ -28,7 +28,7 @@ from ...inputs.lattice import Turn
 from ...inputs.names import enumerated, grouped
 from ..doubts import alike_by_key
 from ..job import Inputs
-from .asked import Group, as_values, names_for, said_of_unnamed
+from .asked import Group, as_values, names_for, probability_of, said_of_unnamed
 from .datasets import beside
 from .job import LabelJob, Volumes
 
@@ -124,7 +124,7 @@ def _saved(
     consensus = fusion.consensus
     if isinstance(consensus, RegionConsensus) and len(group) == 1 and group[0] in told:
         return partial(consensus.region, list(told).index(str(group[0])))
-    return partial(fusion.probability, as_values(group, known, "save_probability"))
+    return partial(probability_of, fusion, as_values(group, known, "save_probability"))
 
 
 def _check(job: LabelJob, options: Options) -> None:
