@@ -114,7 +114,11 @@ def _volumes(facts: Facts) -> str:
 
 
 def _how(facts: Facts) -> Iterator[str]:
-    """Yield a line on the fused region and the convergence."""
+    """Yield lines on tied labels, the fused region and the convergence."""
+    undecided = facts.get("undecided")
+    if undecided:
+        held = plural(undecided["voxels"], "voxel")
+        yield f"Labels are tied at {held}, which hold{'s' * (undecided['voxels'] == 1)} {undecided['label']}."
     mask = facts["region"]["mask"]
     where = "the whole volume" if mask is None else f"inside {Path(mask).name}"
     ending = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import textwrap
 import threading
@@ -123,6 +124,16 @@ def print_below(console: Console, lines: Iterable[str], style: str = "") -> None
         plain = Text.from_markup(line).plain
         for part in [plain] if columns is None else broken(plain, columns):
             console.print(Text(part.replace(GLUE, " "), style=style), soft_wrap=True, highlight=False)
+
+
+def print_command(console: Console, command: str) -> None:
+    """Print a command so that it can be pasted: broken lines end in a backslash."""
+    columns = width()
+    plain = re.sub(r"'[^']*'", lambda word: word[0].replace(" ", GLUE), Text.from_markup(command).plain)
+    parts = [plain] if columns is None else broken(plain, columns - len(" \\"))
+    for place, part in enumerate(parts):
+        line = part if place == len(parts) - 1 else f"{part} \\"
+        console.print(Text(line.replace(GLUE, " ")), soft_wrap=True, highlight=False)
 
 
 def fitting(title: str) -> str:

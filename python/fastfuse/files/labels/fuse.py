@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import warn
 from ...fusion.labels.chosen import checked_labels
 from ...fusion.labels.declared import RESAMPLING, AskedLabels, as_typed
-from ...fusion.labels.options import LabelMethod, LabelOptions
+from ...fusion.labels.options import LabelMethod, LabelOptions, came_to
 from ...fusion.labels.result import LabelFusion
 from ...fusion.labels.soft.mapped import fuse_maps
 from ...fusion.methods.common import check_of_label_maps
@@ -33,6 +33,7 @@ from .misfits import misfit_remarks
 from .networks import fuse_networks
 
 Say = Callable[[str], None]
+UNDECIDED = "undecided"
 WIDE = 8  # bytes of an integer
 NOT_FOR_MAPS = {
     "save_label": "the consensus is a label map already",
@@ -90,9 +91,11 @@ def fuse_label_files(
             "yours does not"
         )
     sidecar = sidecar_of_labels(
-        fusion, job, inputs, _recorded(job, asked, options, row.name), names.colours, images[0][1], remarks
+        fusion, job, inputs, _recorded(job, asked, options, fusion), names.colours, images[0][1], remarks
     )
     labels = list(zip(fusion.labels, names_of(fusion), strict=True))
+    if sidecar.get("undecided", {}).get("voxels"):
+        labels = sorted([*labels, (sidecar["undecided"]["label"], UNDECIDED)])
     job.write(images, labels, names.colours, inputs.common.like, sidecar, say)
     warn(remarks, callers=2)
     return fusion
@@ -132,13 +135,16 @@ def _names(names: LabelNames, asked: AskedLabels) -> Mapping[int, str]:
     return asked.labels if isinstance(asked.labels, Mapping) else names.names
 
 
-def _recorded(job: LabelJob, asked: AskedLabels, options: Options, method: str) -> dict[str, object]:
-    """Return what the sidecar says of the options."""
+def _recorded(job: LabelJob, asked: AskedLabels, options: Options, fusion: LabelFusion) -> dict[str, object]:
+    """Return what the sidecar says of the options: what "auto" came to, too."""
+    method = fusion.method
     of_em = ("prior", "init", "performance_prior", "tol", "max_iter", "acceleration")
     asked = replace(asked, knows=dict(asked.knows) if asked.knows else None)  # of pairs, as they are typed
     plain = {name: _plain(getattr(options, name)) for name in of_em} if method == "staple" else {}
     if plain:
         plain |= {"prior": _plain(job.prior.as_recorded), "roi": options.roi}
+    if plain:
+        plain |= came_to(LabelOptions.of(options, replace(asked, knows=None)).checked(), fusion)
     own = ("candidates", "confusion", "knows") if method == "staple" else ("weights",)
     labels: Any = asked.labels
     if isinstance(labels, Mapping):
@@ -149,7 +155,7 @@ def _recorded(job: LabelJob, asked: AskedLabels, options: Options, method: str) 
         **plain,
         **_resampling(options),
         "missing": options.missing,
-        **{name: _plain(getattr(asked, name)) for name in own},
+        **{name: plain.get(name, _plain(getattr(asked, name))) for name in own},
         "undecided": asked.undecided,
     }
 

@@ -33,6 +33,7 @@ from .options import (
     clamped,
     dirichlet_for,
     prior_for,
+    start_of,
     unknown_for,
     weights_for,
 )
@@ -134,11 +135,10 @@ def core_options(
     readers: Readers,
 ) -> CoreLabelOptions:
     """Return the options as the core takes them; ``volume``: of each rater and label."""
-    many = len(labels.values) > 2
     asked = CoreLabelOptions()
     asked.votes_alone = method == "majority"
     asked.weights = readers.entries(weights_for(options.weights, readers.count))
-    asked.start = ("plurality" if many else "vote") if options.init == "auto" else options.init
+    asked.start = start_of(options, labels)
     asked.candidates = options.candidates_of(labels)
     asked.confusion = options.confusion
     asked.estimates_prior = isinstance(options.prior, str) and options.prior == "estimate"
