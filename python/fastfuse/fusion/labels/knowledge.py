@@ -23,7 +23,7 @@ def on_knowledge(fusion: LabelFusion, options: LabelOptions) -> list[str]:
         unknown[rater, codes] = True
     return [
         *_on_lone_raters(fusion, given, reads, unknown, is_given=not isinstance(options.prior, str)),
-        *_on_few(fusion, given, reads, unknown),
+        *_on_few(fusion, given, reads, silent=reads & ~_named(fusion, options)),
     ]
 
 
@@ -46,8 +46,19 @@ def _on_lone_raters(
     ]
 
 
-def _on_few(fusion: LabelFusion, labels: Labels, reads: Flags, unknown: Flags) -> list[str]:
-    """Doubt labels that at most half of the raters give, but these in earnest: maybe the others do not know them."""
+def _named(fusion: LabelFusion, options: LabelOptions) -> Flags:
+    """Return of which raters it is said what they know."""
+    named = np.zeros(len(fusion.raters), bool)
+    for rater in options.knows:
+        named[fusion.raters.index(rater) if isinstance(rater, str) else rater] = True
+    return named
+
+
+def _on_few(fusion: LabelFusion, labels: Labels, reads: Flags, silent: Flags) -> list[str]:
+    """Doubt labels that at most half of the raters give, but these in earnest: maybe the others do not know them.
+
+    ``silent``: raters of whom nothing is said.
+    """
     votes = fusion.volume > 0
     foreground = np.asarray(fusion.labels) != 0
     if not votes[:, foreground].any():
@@ -55,8 +66,8 @@ def _on_few(fusion: LabelFusion, labels: Labels, reads: Flags, unknown: Flags) -
     givers = votes.sum(axis=0)
     size = fusion.volume.sum(axis=0) / np.maximum(givers, 1)
     usual = float(size[foreground & (givers > 0)].mean())
-    silent = reads[:, None] & ~votes & ~unknown
-    few = foreground & (givers > 0) & (2 * givers <= reads.sum()) & silent.any(axis=0)
+    lacking = (silent[:, None] & ~votes).any(axis=0)
+    few = foreground & (givers > 0) & (2 * givers <= reads.sum()) & lacking
     codes = np.flatnonzero(few & (size >= OF_MEAN_LABEL * usual)).tolist()
     if not codes:
         return []
