@@ -133,7 +133,8 @@ class AskedLabels:
         among them is refused. The result is a :class:`LabelFusion`. Two labels are fused as masks are, bit for bit, and
         for more some defaults differ: see ``init``, ``candidates`` and ``performance_prior``. STAPLE needs at least three
         raters to tell their errors apart. ``prior``: a probability for each label, or a map for each, an array of shape
-        (K, ...) in ascending order of the labels, or a mapping of labels to maps, which sum to 1. ``roi``: a margin around
+        (K, ...) in ascending order of the labels, or a mapping of labels to maps, which sum to 1; "mean" is each label's
+        share among all votes. ``roi``: a margin around
         all that is not label 0. Where errors are displaced borders, as after registration of atlases,
         the majority vote is hard to beat; where raters confuse labels at random, STAPLE is better.""",
         methods=of_maps,
@@ -149,7 +150,8 @@ class AskedLabels:
         OneOf(*get_args(Candidates)),
         '{"auto", "voted", "all"}',
         """Labels that may be true at a voxel: those that somebody votes there, or all. With "all" and many labels, EM
-        gives some voxels a label that nobody votes. "auto": "voted" for more than two labels.""",
+        gives some voxels a label that nobody votes. "auto": "voted" for more than two labels. With the exact expectation of
+        :func:`soft_staple`, "voted" is by tuple: the labels in each tuple that the votes allow.""",
         methods=by_em,
         flag=Flag(
             "Labels that may be true at a voxel: those voted there, or all; auto: voted for more than two."
