@@ -142,3 +142,29 @@ def test_label_maps_of_other_datasets(tmp_path: Path) -> None:
     files = sorted(tmp_path.glob("m*/case.nii.gz"))
     fusion = fastfuse.fuse_files(files, tmp_path / "o.nii", labels="all", method="majority")
     assert fusion.label_names == ()
+
+
+@pytest.mark.parametrize("ending", [".npz", ".nii.gz"])
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_one_label_of_exchanged_names(tmp_path: Path, ending: str) -> None:
+    """Of one label at a time, too: it would be liver in one file and spleen in the other; a name chooses rightly."""
+    paths = predicted(tmp_path, [classes(seed, 4) for seed in range(2)], NAMES)
+    call_labels(paths[1], EXCHANGED)
+    files = [path.with_name(f"case{ending}") for path in paths]
+    with pytest.raises(
+        fastfuse.ImageError, match=r"label 1 is 'liver', which is label 2 in .*choose the structure"
+    ):
+        fastfuse.fuse_files(files, tmp_path / "o.nii", method="majority", select_label=1)
+    fastfuse.fuse_files(files, tmp_path / "o.nii", method="majority", select_label=3)
+    fusion = fastfuse.fuse_files(files, tmp_path / "s.nii", method="majority", select_segment="spleen")
+    if ending == ".npz":
+        np.testing.assert_allclose(fusion.probability, (classes(0, 4)[2] + classes(1, 4)[1]) / 2, atol=1e-6)
+
+
+def test_one_label_of_other_names_is_told(tmp_path: Path) -> None:
+    paths = predicted(tmp_path, [classes(seed, 4) for seed in range(2)], NAMES)
+    call_labels(paths[1], {"background": 0, "Leber": 1, "spleen": 2, "aorta": 3})
+    with pytest.warns(
+        fastfuse.FusionWarning, match=r"label 1 is 'liver' in .*, 'Leber' in .*check that they are one"
+    ):
+        fastfuse.fuse_files(paths, tmp_path / "o.nii", method="majority", select_label=1)
