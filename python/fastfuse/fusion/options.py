@@ -184,8 +184,7 @@ class Options:
         (s, d), s voxels of belief in each row of a confusion matrix, the share d of them on its diagonal (Dirichlet).
         "auto" is (5 % of a label's mean voxels, 0.9) there, else none.""",
         flag=Flag(
-            "Beta prior (a, b) of every sensitivity and specificity; of label maps S D, S voxels of belief in each row, the share "
-            "D of them on the diagonal; none: no prior, as in ITK.",
+            "Beta prior (a, b) of every rate; of label maps S D, S voxels in each row, the share D on the diagonal; none: no prior.",
             metavar="A B|S D|none",
         ),
     )

@@ -13,7 +13,8 @@ import numpy as np
 from ...errors import warn
 from ...fusion.labels.chosen import checked_labels
 from ...fusion.labels.declared import RESAMPLING, AskedLabels, as_typed
-from ...fusion.labels.options import LabelMethod, LabelOptions, came_to
+from ...fusion.labels.fuse import came_to
+from ...fusion.labels.options import LabelMethod, LabelOptions
 from ...fusion.labels.result import LabelFusion
 from ...fusion.labels.soft.mapped import fuse_maps
 from ...fusion.methods.common import check_of_label_maps

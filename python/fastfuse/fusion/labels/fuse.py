@@ -284,3 +284,14 @@ def _dice_of_lower(fusion: Fusion) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", divide="ignore"):
         seen = 2 * fusion.volume * fusion.ppv / fusion.dice - fusion.volume  # sum w
         return 2 * unmarked * fusion.npv / (fusion.n_read - seen + unmarked)
+
+
+def came_to(options: LabelOptions, fusion: LabelFusion) -> dict[str, Any]:
+    """Return what the options that may be "auto" are for a fusion."""
+    labels = Labels(fusion.labels, fusion.label_names)
+    belief = dirichlet_for(options.performance_prior, labels, fusion.volume, float(fusion.n_voxels))
+    return {
+        "init": start_of(options, labels),
+        "candidates": options.candidates_of(labels),
+        "performance_prior": None if belief is None else list(belief),
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from ..prior_map import LEAST
 from .chosen import Labels
 from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit
 from .prior_map import is_prior_map, of_larger
-
-if TYPE_CHECKING:
-    from .result import LabelFusion
 
 LabelMethod = Literal["staple", "majority", "soft-staple", "simplified-soft-staple"]
 
@@ -208,17 +205,6 @@ def dirichlet_for(
     if not foreground:
         return None
     return OF_MEAN_LABEL * float(np.mean(foreground)) * voxels, ON_DIAGONAL
-
-
-def came_to(options: LabelOptions, fusion: LabelFusion) -> dict[str, Any]:
-    """Return what the options that may be "auto" are for a fusion."""
-    labels = Labels(fusion.labels, fusion.label_names)
-    belief = dirichlet_for(options.performance_prior, labels, fusion.volume, float(fusion.n_voxels))
-    return {
-        "init": start_of(options, labels),
-        "candidates": options.candidates_of(labels),
-        "performance_prior": None if belief is None else list(belief),
-    }
 
 
 def start_of(options: LabelOptions, labels: Labels) -> str:
