@@ -95,7 +95,9 @@ def test_names_stand_for_labels() -> None:
         "consensus_voxels": named.consensus_volume[3],
         "prior": named.prior[3],
     }
-    with pytest.raises(ValueError, match="'tumour': the names are background, necrosis, edema, enhancing"):
+    with pytest.raises(
+        ValueError, match="'tumour': the names are 'background', 'necrosis', 'edema', 'enhancing'"
+    ):
         named.probability("tumour")
     with pytest.raises(ValueError, match="label is 3: the labels are 0, 1, 2, 4"):
         named.probability([1, 3])

@@ -111,7 +111,7 @@ def test_names_that_are_in_no_map(tmp_path: Path) -> None:
     names.write_text(TSV)
     paths = saved(tmp_path)
     with pytest.raises(
-        ValueError, match="save_probability names 'tumor', and no label is called so: the names are back"
+        ValueError, match="save_probability names 'tumor', and no label is called so: the names are 'back"
     ):
         fastfuse.fuse_files(
             paths,

@@ -48,5 +48,5 @@ def check_options_in_files(method: Method, asked: AskedLabels, options: Options,
             )
         choose = f", or choose {others[0]}" if others else ""
         raise ValueError(
-            f"{what}: {method.name} of label maps has no such option in files; leave it out{choose}"
+            f"{what}: {method.name} has no such option for label maps in files; leave it out{choose}"
         )
