@@ -64,12 +64,8 @@ def as_typed(value: Any) -> Any:
         return value
     if isinstance(value, tuple) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
         return " ".join(f"{rater}={as_typed(labels)}" for rater, labels in value)
-    kinds = {tuple: (int, str), list: str}  # lists of numbers are Python's own
-    if (
-        value
-        and isinstance(value, (tuple, list))
-        and all(isinstance(one, kinds[type(value)]) for one in value)
-    ):
+    kinds: Any = str if isinstance(value, list) else (int, str)  # lists of numbers are Python's own
+    if value and isinstance(value, (tuple, list)) and all(isinstance(one, kinds) for one in value):
         return ",".join(map(str, value))
     return value
 
