@@ -171,6 +171,13 @@ def channels_in(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     return values
 
 
+def checksum_of(path: Path) -> tuple[int, int]:
+    """Return the checksum and the size that an .npz names of its probabilities; those of copies are one."""
+    with zipfile.ZipFile(path) as file:
+        one = next(file.getinfo(f"{name}.npy") for name in ARRAYS if f"{name}.npy" in file.namelist())
+    return one.CRC, one.file_size
+
+
 def _of_integers(values: NDArray[Any]) -> str:
     """Say what makes floats of probabilities that were stored as integers; a scale is for images of one class each."""
     if values.ndim != 4 or values.dtype.kind not in "iu" or not values.size or values.max() <= 1:
