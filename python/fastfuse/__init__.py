@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .fusion.methods.simplified import simplified_soft_staple
     from .fusion.methods.soft_staple import soft_staple
     from .fusion.methods.staple import staple
+    from .fusion.of_raters.agreement import Agreement, agreement
+    from .fusion.of_raters.mean_dice import MeanDice, mean_dice
     from .fusion.result import Fusion
     from .fusion.smoothing import smoothed_vote
     from .fusion.tabulate import tabulate
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Agreement",
     "CohortError",
     "Estimate",
     "Evaluation",
@@ -55,10 +58,12 @@ __all__ = [
     "LabelFusion",
     "LabelIntervals",
     "LabelTable",
+    "MeanDice",
     "OutputError",
     "SoftLabels",
     "SoftMask",
     "VoteTable",
+    "agreement",
     "conditional_dilation",
     "cuda",
     "dilated_staple",
@@ -69,6 +74,7 @@ __all__ = [
     "fuse",
     "fuse_files",
     "majority_vote",
+    "mean_dice",
     "simplified_soft_staple",
     "smoothed_vote",
     "soft_staple",
@@ -93,8 +99,10 @@ _HOME = {
     "evaluation.summary": ("FolderEvaluation",),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
+    "fusion.of_raters.agreement": ("Agreement", "agreement"),
     "fusion.estimate": ("Estimate",),
     "fusion.intervals": ("Intervals",),
+    "fusion.of_raters.mean_dice": ("MeanDice", "mean_dice"),
     "fusion.labels.estimate": ("LabelEstimate",),
     "fusion.labels.intervals": ("LabelIntervals",),
     "fusion.labels.result": ("LabelFusion",),
