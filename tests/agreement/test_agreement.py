@@ -55,6 +55,43 @@ def test_by_hand() -> None:
     assert found.region.n_voxels == 3
 
 
+def chance_corrected(votes: NDArray[np.float64]) -> tuple[float, float]:
+    """Return kappa and AC1 with missing votes, voxel by voxel, as Gwet's irrCAC 1.0 has them."""
+    agreed, shares = [], []
+    for of_one in votes.T:
+        given = of_one[~np.isnan(of_one)]
+        if len(given):
+            shares.append(given.mean())
+        if len(given) > 1:
+            pairs = [a == b for i, a in enumerate(given) for b in given[:i]]
+            agreed.append(np.mean(pairs))
+    p, observed = np.mean(shares), np.mean(agreed)
+    kappa, ac1 = p**2 + (1 - p) ** 2, 2 * p * (1 - p)
+    return float((observed - kappa) / (1 - kappa)), float((observed - ac1) / (1 - ac1))
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("missing", [0, 0.2, 0.6])
+def test_kappa_and_ac1_voxel_by_voxel(seed: int, missing: float) -> None:
+    votes = drawn(seed)
+    votes[np.random.default_rng(seed).random(votes.shape) < missing] = np.nan
+    found = fastfuse.agreement(list(votes), missing="nan").everywhere
+    assert (found.fleiss_kappa, found.gwet_ac1) == pytest.approx(chance_corrected(votes), abs=1e-9)
+
+
+def test_a_doubt_is_told_once() -> None:
+    nib = pytest.importorskip("nibabel")
+    shifted = np.eye(4)
+    shifted[0, 3] = 0.05
+    votes = np.zeros((2, 6, 6, 6), np.uint8)
+    votes[:, 2:4, 2:4, 2:4] = 1
+    images = [nib.Nifti1Image(one, at) for one, at in zip(votes, (np.eye(4), shifted), strict=True)]
+    with pytest.warns(fastfuse.FusionWarning) as told:
+        found = fastfuse.agreement(images, roi=1)
+    assert len(told) == 1
+    assert found.region.n_voxels == 8 + 6 * 4
+
+
 def test_rows_of_a_table_count() -> None:
     patterns = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], float)
     found = coefficients(patterns, np.array([5.0, 3, 2, 4, 6]))
@@ -99,10 +136,14 @@ def test_nobody_marks_anything_or_all_do() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"raters": [[0, 1, 1]]}, "there is 1 rater (rater 0): agreement takes at least two"),
+        ({"raters": [[0, 1, 1]]}, "there is 1 rater who votes (rater 0): agreement takes at least two"),
         ({"raters": [[0, 1, 1], [0, 0.3, 1]]}, "rater 1: a vote is 0.3: agreement takes masks"),
         ({"raters": fastfuse.tabulate([[0, 1], [1, 1]]), "threshold": 0.5}, "threshold is set, and raters is a table"),
         ({"raters": [[0, 1, 1], [0, np.nan, 1]]}, "rater 1"),
+        ({"raters": [None, [0, 1, 1]]}, "there is 1 rater who votes (rater 1)"),
+        ({"raters": fastfuse.tabulate([[0, 1], [1, 1]]), "missing": "nan"}, "missing is set, and raters is a table"),
+        ({"raters": [[0, 1, 1], [0, 1, 1]], "roi": "disputed"}, "roi is 'disputed': it must be a margin in mm"),
+        ({"raters": [[0, 1, 1], [0, 1, 1]], "roi": -1}, "roi is -1: it must be a margin in mm of at least 0"),
     ],
 )  # fmt: skip
 def test_refusals(given: dict[str, Any], said: str) -> None:

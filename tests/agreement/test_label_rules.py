@@ -29,6 +29,7 @@ def test_no_other_prefix_is_better(seed: int, dtype: str) -> None:
     order = np.argsort(-w)
     best = max(expected_dice(w, np.isin(np.arange(len(w)), order[:k])) for k in range(1, len(w) + 1))
     assert found == pytest.approx(best, abs=1e-12)
+    assert best_cut(w) == pytest.approx(best / 2, abs=1e-6) if w.any() else best_cut(w) == 0.5
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
@@ -42,6 +43,8 @@ def test_label_of_a_fusion() -> None:
     np.testing.assert_array_equal(of_torch.numpy(), [0, 0, 0, 1, 1, 1])
     nobody = fastfuse.majority_vote(np.zeros((3, 4)), axis=0)
     assert not nobody.label("dice").any()
+    with pytest.raises(ValueError, match="ties is 'background', and the cut is found for Dice"):
+        fusion.label("dice", ties="background")
     with pytest.raises(ValueError, match=r"cut is 'best': it must be 'dice' or a number in \(0, 1\]"):
         fusion.label("best")  # type: ignore[arg-type]
 

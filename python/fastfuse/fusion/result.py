@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inputs.arrays import as_array
 from ..inputs.checks import check_choice, check_cut
 from ..inputs.libraries import is_torch
 from ..inputs.names import counted
@@ -88,8 +89,8 @@ class Fusion:
         ----------
         cut : float or "dice", default 0.5
             In (0, 1]. "dice": the cut whose mask has the highest expected Dice with the truth, 2 Σ w / (k + M): Σ over the
-            k voxels that it takes, M over all. It lies at half of that Dice, so below 0.5, and lower where the
-            consensus is less sure.
+            k voxels that it takes, M over all. It lies at half of that Dice, so at 0.5 or below, and lower where the
+            consensus is less sure; ``ties`` has no place there.
         ties : {"foreground", "background"}, default "foreground"
             What a voxel becomes whose probability is the cut itself, as where one of two raters marks it and the method is
             "majority". "background": 1 where ``probability > cut``.
@@ -100,8 +101,8 @@ class Fusion:
             A tensor where ``probability`` is one.
         """
         if isinstance(cut, str):
-            check_choice(cut, "cut", get_args(DiceRule), "a number in (0, 1]")
-            return self.label(best_cut(self.probability), ties="foreground")
+            check_label_rule(cut, ties)
+            return self.label(best_cut(self.probability))
         cut = check_cut(cut)
         above = check_ties(ties) == "background"
         values: Any = self.probability  # an array, or a tensor
@@ -120,25 +121,35 @@ class Fusion:
 
 
 def best_cut(probability: Any) -> float:
-    """Return the probability from which on voxels are taken, for the highest expected Dice.
+    """Return the cut of the mask with the highest expected Dice, as :meth:`Fusion.label` takes it; 0.5 where all is 0.
 
     The mask that maximises 2 Σ w / (k + M) holds the k voxels of the highest probabilities w; M is the sum of all. At the
     best ratio λ, those are the voxels with 2 w >= λ: Dinkelbach's iteration finds it (Management Science 13, 1967,
     doi:10.1287/mnsc.13.7.492). The expected Dice is taken as the ratio of expectations.
     """
     values: Any = probability
-    w = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    w = as_array(values.detach().cpu() if hasattr(values, "detach") else values, "probability")
     held = w[w > 0].astype(np.float64)
     whole = float(held.sum())
-    least, ratio = 0.0, 0.0
+    taken, ratio = held, 0.0
     while held.size:
         taken = held[held >= ratio / 2]
         better = 2 * float(taken.sum()) / (taken.size + whole)
-        least = float(taken.min())
         if better <= ratio:
             break
         ratio = better
-    return least if held.size else 1.0
+    half = float(np.float32(ratio / 2)) if held.size else 0.5
+    same = np.count_nonzero(held >= half) == taken.size
+    return half if same else float(taken.min())
+
+
+def check_label_rule(cut: Any, ties: Any) -> None:
+    """Refuse a rule for the mask that is none, and ``ties`` beside the cut that is found."""
+    check_choice(cut, "cut", get_args(DiceRule), "a number in (0, 1]")
+    if check_ties(ties) != "foreground":
+        raise ValueError(
+            f"ties is {ties!r}, and the cut is found for Dice, with what lies on it: leave it out"
+        )
 
 
 def check_ties(ties: Any) -> Ties:

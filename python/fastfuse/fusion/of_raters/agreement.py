@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inputs.checks import Labels, Scale
+from ...errors import FusionWarning
+from ...inputs.checks import Labels, Scale, check_number
 from ...inputs.kinds import RatersLike, VoxelsLike
 from ..declared import documented
 from ..options import Missing
 from ..result import Rates
 from ..tabulate import tabulate
 from ..vote_table import VoteTable
-from ..votes import ENTRIES
+from ..votes import ENTRIES, Votes
+from .masks import masks_of
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class Coefficients:
     Attributes
     ----------
     fleiss_kappa : float
-        Fleiss 1971, doi:10.1037/h0031619; with missing votes as Gwet 2014 extends it. Chance: how often the raters
-        together give each category.
+        Fleiss 1971, doi:10.1037/h0031619. Chance: p² + (1 - p)², where p is the mean over voxels of the share of raters who
+        mark; with missing votes, as in Gwet's irrCAC, over the voxels with one vote too.
     krippendorff_alpha : float
         Nominal; Krippendorff 2004. As kappa, with a correction for few votes.
     gwet_ac1 : float
@@ -125,29 +128,43 @@ def agreement(
         "threshold": threshold, "scale": scale, "names": names, "roi": roi,
     }  # fmt: skip
     if isinstance(raters, VoteTable):
-        set_ones = [name for name, value in given.items() if value is not None] + ["binarize"] * binarize
+        set_ones = [name for name, value in given.items() if value is not None]
+        set_ones += ["binarize"] * binarize + ["missing"] * (missing != "error")
         if set_ones:
             raise ValueError(
                 f"{set_ones[0]} is set, and raters is a table, whose votes are what they are: leave it out"
             )
         return of_tables(raters, None)
+    margin = (
+        None if roi is None else check_number(roi, "roi", "a margin in mm of at least 0", lambda mm: mm >= 0)
+    )
     given |= {"missing": missing, "threads": threads, "binarize": binarize}
     del given["roi"]
-    table = tabulate(raters, **given | {"spacing_mm": None})
-    near = None if roi is None else tabulate(raters, roi=roi, **given)
-    return of_tables(table, near)
+    votes = Votes(raters, mask, present, axis=axis).listed()
+    given |= {"mask": mask, "present": votes.present, "axis": 0}
+    table = tabulate(votes.raters, **given | {"spacing_mm": None})
+    return of_tables(table, None if margin is None else _near(votes.raters, margin, given))
+
+
+def _near(raters: Any, margin: float, given: Mapping[str, Any]) -> VoteTable:
+    """Return the table of the voxels within a margin; what is to be said of the votes has been said."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FusionWarning)
+        return tabulate(raters, roi=margin, **given)
 
 
 def of_tables(table: VoteTable, near: VoteTable | None) -> Agreement:
     """Return the agreement in a table; ``near``: that of a region, by default what anybody marks."""
-    if len(table.names) < 2:
-        raise ValueError(f"there is 1 rater ({table.names[0]}): agreement takes at least two")
-    patterns, counts = _masks(table)
+    patterns, counts = masks_of(table, "agreement")
+    voting = [name for name, seen in zip(table.names, (~np.isnan(patterns)).any(axis=0), strict=True) if seen]
+    if len(table.names) < 2 or (len(counts) and len(voting) < 2):
+        alone = (voting or list(table.names))[0]
+        raise ValueError(f"there is 1 rater who votes ({alone}): agreement takes at least two")
     if near is None:
         marked = (patterns == 1).any(axis=1)
         region = patterns[marked], counts[marked]
     else:
-        region = _masks(near)
+        region = masks_of(near, "agreement")
     dice, conformity = _overlaps(patterns, counts)
     return Agreement(coefficients(patterns, counts), coefficients(*region), dice, conformity, table.names)
 
@@ -156,14 +173,16 @@ def coefficients(patterns: Rates, counts: Rates) -> Coefficients:
     """Return kappa, alpha and AC1 of votes 0 and 1, shape (rows, m), nan missing."""
     votes = (~np.isnan(patterns)).sum(axis=1)
     paired = votes >= 2
-    ones, votes, counts = np.nansum(patterns[paired], axis=1), votes[paired], counts[paired]
-    voxels = counts.sum()
-    if not voxels:
+    seen = votes > 0
+    ones = np.nansum(patterns, axis=1)
+    if not counts[paired].sum():
         return Coefficients(*(float("nan"),) * 3, 0)
+    p = float(counts[seen] @ (ones[seen] / votes[seen]) / counts[seen].sum())
+    ones, votes, counts = ones[paired], votes[paired], counts[paired]
+    voxels = counts.sum()
     zeros = votes - ones
     agreed = (ones * (ones - 1) + zeros * (zeros - 1)) / (votes * (votes - 1))
     observed = float(counts @ agreed / voxels)
-    p = float(counts @ (ones / votes) / voxels)
     by_kappa, by_ac1 = p * p + (1 - p) * (1 - p), 2 * p * (1 - p)
     held, marks = float(counts @ votes), float(counts @ ones)
     disagreed = float(counts @ (2 * ones * zeros / (votes - 1))) / held
@@ -179,25 +198,6 @@ def coefficients(patterns: Rates, counts: Rates) -> Coefficients:
 def beyond(observed: float, by_chance: float) -> float:
     """Return agreement beyond chance; nan where chance alone gives all of it."""
     return (observed - by_chance) / (1 - by_chance) if by_chance < 1 else float("nan")
-
-
-def _masks(table: VoteTable) -> tuple[Rates, Rates]:
-    """Return the patterns that occur, votes 0 and 1, and their counts.
-
-    Raises
-    ------
-    ValueError
-        Naming a rater with another vote.
-    """
-    patterns, counts = table.patterns[table.counts > 0], table.counts[table.counts > 0]
-    for name, votes in zip(table.names, patterns.T, strict=True):
-        fractional = votes[~np.isnan(votes) & (votes != 0) & (votes != 1)]
-        if len(fractional):
-            raise ValueError(
-                f"{name}: a vote is {fractional[0]:.6g}: agreement takes masks of 0 and 1; give threshold=0.5, binarize=True or "
-                "select_label="
-            )
-    return patterns, counts
 
 
 def _overlaps(patterns: Rates, counts: Rates) -> tuple[Rates, float]:

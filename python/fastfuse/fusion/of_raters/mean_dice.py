@@ -18,9 +18,11 @@ from ..result import Rates, divided
 from ..tabulate import tabulate
 from ..vote_table import VoteTable
 from ..votes import ENTRIES, Votes
+from .masks import masks_of
 
 FIRST_SIZES = 64  # sizes of a consensus at which the search starts
 FEW = 256  # patterns whose pairs are tried
+ROUNDING = 1e-12  # of a mean Dice: what gains less is no gain
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,16 +107,9 @@ def complete_masks(table: VoteTable, function: str) -> tuple[Rates, Rates]:
     ValueError
         Naming a rater whose vote is neither 0 nor 1, or missing at some voxels.
     """
-    patterns, counts = table.patterns[table.counts > 0], table.counts[table.counts > 0]
+    patterns, counts = masks_of(table, function)
     absent = np.isnan(patterns)
     for i, name in enumerate(table.names):
-        votes = patterns[~absent[:, i], i]
-        fractional = votes[(votes != 0) & (votes != 1)]
-        if len(fractional):
-            raise ValueError(
-                f"{name}: a vote is {fractional[0]:.6g}: {function} takes masks of 0 and 1; give threshold=0.5, "
-                "binarize=True or select_label="
-            )
         if absent[:, i].any() and not absent[:, i].all():
             raise ValueError(
                 f"{name} has no vote at {counted(int(counts[absent[:, i]].sum()), 'voxel')}: {function} takes raters who vote "
@@ -182,7 +177,7 @@ class _Value:
                 values[first] = -1
                 if values.max() > best:
                     best, move = float(values.max()), [first, int(np.argmax(values))]
-            if best <= self.of(chosen) + 1e-15:
+            if best <= self.of(chosen) + ROUNDING:
                 return chosen
             chosen[among[move]] ^= True
 
