@@ -43,7 +43,7 @@ def test_label_of_a_fusion() -> None:
     np.testing.assert_array_equal(of_torch.numpy(), [0, 0, 0, 1, 1, 1])
     nobody = fastfuse.majority_vote(np.zeros((3, 4)), axis=0)
     assert not nobody.label("dice").any()
-    with pytest.raises(ValueError, match="ties is 'background', and the cut is found for Dice"):
+    with pytest.raises(ValueError, match="ties is 'background', and cut is 'dice', whose mask"):
         fusion.label("dice", ties="background")
     with pytest.raises(ValueError, match=r"cut is 'best': it must be 'dice' or a number in \(0, 1\]"):
         fusion.label("best")  # type: ignore[arg-type]

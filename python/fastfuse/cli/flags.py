@@ -29,6 +29,7 @@ OTHERS = (
     "method",
     "threads",
     "present",
+    "label_rule",
     "cut",
     "names",
     "channel_axis",

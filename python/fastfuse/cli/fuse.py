@@ -36,7 +36,19 @@ EXAMPLES = (
 
 
 IN_THE_HELP: tuple[str | EllipsisType, ...] = (
-    *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "ties"),
+    *(
+        "raters",
+        "output",
+        "method",
+        "m_step",
+        "prior",
+        "init",
+        "mask",
+        "save_label",
+        "label_rule",
+        "cut",
+        "ties",
+    ),
     *("save_counts", "select_label", "select_segment", "binarize", "threshold", "scale", "names"),
     *("tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
@@ -74,6 +86,13 @@ class Ties(str, Enum):
     BACKGROUND = "background"
 
 
+class LabelRule(str, Enum):
+    """How the mask is made of the probability."""
+
+    CUT = "cut"
+    DICE = "dice"
+
+
 @with_flags(IN_THE_HELP, [*flags_of_options(), *rings.FLAGS])
 def fuse(
     raters: Annotated[
@@ -94,10 +113,19 @@ def fuse(
     save_label: Annotated[
         Path | None, typer.Option(help="Also write the consensus as a 0/1 mask.", show_default=False)
     ] = None,
-    cut: Annotated[float, typer.Option(help="The mask is probability >= cut.")] = 0.5,
+    label_rule: Annotated[
+        LabelRule, choice("The mask at --cut, or at the cut that is found for the highest expected Dice.")
+    ] = LabelRule.CUT,
+    cut: Annotated[
+        float | None, typer.Option(help="The mask is probability >= cut.", show_default="0.5")
+    ] = None,
     ties: Annotated[
-        Ties, choice("What a probability that is the cut becomes: foreground, or background.")
-    ] = Ties.FOREGROUND,
+        Ties | None,
+        choice(
+            "What a probability that is the cut becomes: foreground, or background.",
+            show_default="foreground",
+        ),
+    ] = None,
     save_counts: Annotated[
         Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
@@ -195,8 +223,7 @@ def fuse(
                 soften=soften,
                 dilation=rings.dilation_of(options),
                 save_label=save_label,
-                cut=cut,
-                ties=ties.value,
+                **_mask_of(label_rule, cut, ties, of_labels=of_labels),
                 save_counts=save_counts,
                 names=_listed(names),
                 label_names=label_names,
@@ -210,6 +237,23 @@ def fuse(
         facts = read_sidecar(output)
         show = print_labels if of_labels else print_structures if options["overlap"] else print_fusion
         answer(lambda: facts, lambda: show(facts, written))
+
+
+def _mask_of(rule: LabelRule, cut: float | None, ties: Ties | None, *, of_labels: bool) -> dict[str, Any]:
+    """Return the cut and the ties of the mask, as Python's function takes them."""
+    if rule is LabelRule.CUT:
+        return {
+            **({} if cut is None else {"cut": cut}),
+            **({} if ties is None else {"ties": ties.value}),
+        }
+    if of_labels:
+        raise ValueError(
+            "label_rule is 'dice': not for label maps, whose consensus is the most probable label"
+        )
+    given = "--cut" if cut is not None else "--ties" if ties is not None else None
+    if given is not None:
+        raise ValueError(f"{given} is given, and --label-rule dice finds the cut: leave one of both out")
+    return {"cut": "dice"}
 
 
 def _saved(typed: list[str] | None) -> dict[tuple[int | str, ...], Path]:

@@ -22,11 +22,12 @@ def sidecar_of(
     grown: dict[str, Any] | None,
     remarks: list[str],
     marked: Sequence[int],
+    cut: float,
 ) -> dict[str, Any]:
-    """Return what the sidecar says of a fusion; ``marked`` are the voxels that each rater marks."""
+    """Return what the sidecar says of a fusion; ``marked`` are the voxels that each rater marks, ``cut`` is the mask's."""
     from importlib.metadata import version
 
-    foreground = int(np.count_nonzero(fusion.label(job.cut, ties=job.ties)))
+    foreground = int(np.count_nonzero(fusion.label(cut, ties=job.ties)))
     probability = float(np.sum(fusion.probability, dtype=np.float64))
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
     voxel_ml = inputs.grid.voxel_mm3 / 1000

@@ -38,13 +38,13 @@ from ..fusion.options import (
     Roi,
 )
 from ..fusion.registry import MethodName, method_called
-from ..fusion.result import Fusion, Ties, check_ties
+from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
 from ..fusion.votes import ENTRIES, method_entry
 from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
 from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, check_channel_axis
-from ..inputs.checks import Labels, Scale, check_cut
+from ..inputs.checks import Labels, Scale
 from ..inputs.names import listed_names
 from .growth import growth_of
 from .job import Job
@@ -94,7 +94,7 @@ def fuse_files(
     soften: bool = False,
     dilation: DilationOptions | None = None,
     save_label: PathLike | None = None,
-    cut: float = 0.5,
+    cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     save_counts: PathLike | None = None,
     names: Sequence[str] | None = None,
@@ -171,7 +171,7 @@ def fuse_files(
     threshold: float | None = None,
     channel_axis: ChannelAxis | None = None,
     save_label: PathLike | None = None,
-    cut: float = 0.5,
+    cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     names: Sequence[str] | None = None,
     overwrite: bool = False,
@@ -220,7 +220,7 @@ def fuse_files(
     soften: bool = False,
     dilation: DilationOptions | None = None,
     save_label: PathLike | None = None,
-    cut: float = 0.5,
+    cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     save_counts: PathLike | None = None,
     names: Sequence[str] | None = None,
@@ -293,8 +293,9 @@ def fuse_files(
         Grow the raters' masks on ``image`` (FLAIR) by :func:`conditional_dilation` before they are fused; or, for
         "dilated-staple", which needs ``image`` too, their consensus. ``dilation`` holds options of that
         function; the voxel's size comes from the header, and ``mask`` is the roi.
-    save_label, cut : path, float
-        Also write the mask ``probability >= cut`` as uint8.
+    save_label, cut : path, float or "dice"
+        Also write the mask ``probability >= cut`` as uint8. "dice": at the cut of the highest expected Dice, as in
+        :meth:`Fusion.label`; of structures that overlap each has its own. The sidecar has the cut that was found.
     ties : {"foreground", "background"}, default "foreground"
         What a voxel of that mask becomes whose probability is the cut itself, as in :meth:`Fusion.label`.
     save_counts : path
@@ -364,7 +365,6 @@ def fuse_files(
         return fuse_label_files(label_files, method, asked_labels, options, progress)
     row = method_called(method or "soft-staple")
     check_for_masks(asked_labels, row, beside)
-    cut = check_cut(cut)
     options, asked = checked_for(row, options)
     growth = growth_of(row, image, soften, dilation)
     segments = with_segments(options.foreground, select_segment).segments
@@ -381,7 +381,7 @@ def fuse_files(
         label=as_path(save_label, "save_label"),
         counts=as_path(save_counts, "save_counts"),
         present=listed_paths(present, "present"),
-        cut=cut,
+        cut=check_label_cut(cut, ties),
         ties=check_ties(ties),
         smoothing_mm=smoothing_of(prior),
         channel_axis=check_channel_axis(channel_axis),

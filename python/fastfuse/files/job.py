@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.result import Fusion, Ties
+from ..fusion.result import DiceRule, Fusion, Ties
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
 from ..images.placing import AS_IT_IS, Kind, Placing
@@ -58,7 +58,7 @@ class Job:
     label: Path | None
     counts: Path | None
     present: list[Path | None] = field(default_factory=list)
-    cut: float = 0.5  # of the label's mask
+    cut: float | DiceRule = 0.5  # of the label's mask; "dice": found for the highest expected Dice
     ties: Ties = "foreground"
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
     channel_axis: ChannelAxis | None = None  # of images of four axes
@@ -90,10 +90,11 @@ class Job:
         }
 
     @property
-    def least_marked(self) -> float:
-        """The least probability, in the precision of the file, that the mask of the consensus takes."""
-        cut = np.float32(self.cut)
-        return self.cut if self.ties == "foreground" else float(np.nextafter(cut, np.float32(2)))
+    def least_marked(self) -> float | DiceRule:
+        """The least probability, in the precision of the file, that the mask of the consensus takes, or "dice"."""
+        if isinstance(self.cut, str) or self.ties == "foreground":
+            return self.cut
+        return float(np.nextafter(np.float32(self.cut), np.float32(2)))
 
     def check(self) -> None:
         """Refuse early names that do not fit, and what must not, or cannot, be written."""
@@ -147,20 +148,24 @@ class Job:
     def write(
         self,
         fusion: Fusion,
+        cut: float,
         counts: NDArray[np.uint8] | None,
         like: Image,
         sidecar: dict[str, Any],
         say: Callable[[str], None],
     ) -> None:
-        """Write all outputs, the sidecar last: its presence means that the others are complete."""
+        """Write all outputs, the sidecar last: its presence means that the others are complete.
+
+        ``cut``: as it is, or was found.
+        """
         from ..images.nifti import nifti_bytes
 
         images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
             (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
             (
                 self.label,
-                None if self.label is None else fusion.label(self.cut, ties=self.ties),
-                f"cut {self.cut:g}",
+                None if self.label is None else fusion.label(cut, ties=self.ties),
+                f"cut {cut:g}",
             ),
             (self.counts, counts, "votes"),
         ]

@@ -12,7 +12,7 @@ from ..fusion.backends.devices import place_of
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method
-from ..fusion.result import Fusion
+from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
@@ -35,6 +35,8 @@ class Made:
     inputs : Inputs
     sidecar : dict
     remarks : list of str
+    cut : float
+        Of the mask of the consensus, found where it was asked for as "dice".
     label : int or None
         Of label maps, the label whose voxels are votes.
     """
@@ -43,6 +45,7 @@ class Made:
     inputs: Inputs
     sidecar: dict[str, Any]
     remarks: list[str]
+    cut: float
     label: int | None
 
 
@@ -67,7 +70,7 @@ def fused_votes(
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
     made = made_of(job, method, options, asked, growth, say)
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
-    job.write(made.fusion, counts, made.inputs.common.like, made.sidecar, say)
+    job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
     warn(made.remarks, callers=2)
     return made.fusion
 
@@ -111,17 +114,19 @@ def made_of(
     ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
+    cut = cut_of(fusion.probability, job.cut)
     facts = {
         **asked.recorded(method),
         **asked.selection,
         **by_name,
         "device": where,
-        "cut": job.cut,
+        "cut": cut,
+        **({"label_rule": "dice"} if job.cut == "dice" else {}),
         **({} if job.ties == "foreground" else {"ties": job.ties}),
     }
     marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
-    sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked)
-    return Made(fusion, inputs, sidecar, remarks, options.core_label)
+    sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
+    return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
 
 
 def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:

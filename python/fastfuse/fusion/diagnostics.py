@@ -18,7 +18,7 @@ from .doubts.faint import remarks_on_faint
 from .doubts.remedies import for_a_fit, for_slow_em
 from .options import Options
 from .registry import Method
-from .result import Fusion, Ties
+from .result import DiceRule, Fusion, Ties, cut_of
 
 CHANCE = 1e-3  # sensitivity + specificity this near to 1 tell next to nothing of the truth
 ROUNDING = 1e-6
@@ -33,7 +33,7 @@ def remarks_on(
     names: Sequence[str] | None,
     resampled: bool,
     case: Case | None = None,
-    cut: float = 0.5,
+    cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
 ) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
@@ -48,7 +48,8 @@ def remarks_on(
         where = "everywhere" if of_all else "on all voxels that are fused"
         return [f"everybody marks everything: the probability is 1 {where} and no specificity is defined"]
     remarks = []
-    evidence = Evidence(fusion, found, method, options, cut, case, ties)
+    at = cut_of(fusion.probability, cut)
+    evidence = Evidence(fusion, found, method, options, at, case, ties, for_dice=cut == "dice")
     if np.count_nonzero(fusion.n_read) == 1:
         remarks.append("there is one rater only: the consensus can only repeat their votes")
     elif found.disputed == 0:

@@ -14,12 +14,12 @@ from .diagnostics import remark_on_nothing, remarks_on
 from .intervals import Intervals, from_information
 from .options import Options
 from .registry import Method
-from .result import Fusion, Ties, for_all, fusion_of
+from .result import DiceRule, Fusion, Ties, for_all, fusion_of
 from .votes import Votes
 
 
 def fuse_votes(
-    votes: Votes, method: Method, options: Options, *, cut: float = 0.5, ties: Ties = "foreground"
+    votes: Votes, method: Method, options: Options, *, cut: float | DiceRule = 0.5, ties: Ties = "foreground"
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion, and what makes it doubtful; ``cut`` and ``ties`` are those of the mask to be made of the consensus."""
     options, votes = options.checked(), votes.listed()
@@ -35,7 +35,7 @@ def answer(
     case: Case,
     method: Method,
     options: Options,
-    cut: float = 0.5,
+    cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion from what the core found, and what makes it doubtful."""

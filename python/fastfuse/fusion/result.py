@@ -100,10 +100,7 @@ class Fusion:
         ndarray of uint8, the raters' shape
             A tensor where ``probability`` is one.
         """
-        if isinstance(cut, str):
-            check_label_rule(cut, ties)
-            return self.label(best_cut(self.probability))
-        cut = check_cut(cut)
+        cut = cut_of(self.probability, check_label_cut(cut, ties))
         above = check_ties(ties) == "background"
         values: Any = self.probability  # an array, or a tensor
         marked = values > cut if above else values >= cut
@@ -143,13 +140,21 @@ def best_cut(probability: Any) -> float:
     return half if same else float(taken.min())
 
 
-def check_label_rule(cut: Any, ties: Any) -> None:
-    """Refuse a rule for the mask that is none, and ``ties`` beside the cut that is found."""
+def cut_of(probability: Any, cut: float | DiceRule) -> float:
+    """Return the cut, found where it is "dice"."""
+    return best_cut(probability) if isinstance(cut, str) else cut
+
+
+def check_label_cut(cut: Any, ties: Any) -> float | DiceRule:
+    """Return a cut or "dice"; refuse ``ties`` beside that, where the mask takes what lies on the cut."""
+    if not isinstance(cut, str):
+        return check_cut(cut)
     check_choice(cut, "cut", get_args(DiceRule), "a number in (0, 1]")
     if check_ties(ties) != "foreground":
         raise ValueError(
-            f"ties is {ties!r}, and the cut is found for Dice, with what lies on it: leave it out"
+            f"ties is {ties!r}, and cut is 'dice', whose mask takes the voxels on the cut: leave ties out"
         )
+    return "dice"
 
 
 def check_ties(ties: Any) -> Ties:

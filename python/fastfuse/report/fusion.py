@@ -123,8 +123,10 @@ def _sizes(facts: Facts, i: int) -> Facts:
 def _ends(facts: Facts) -> Iterator[tuple[str, Facts]]:
     """Yield the rows below the raters': the consensus, and its ring."""
     sizes = {"votes (ml)": millilitres(facts["probability"]["ml"]), "grown to": ""}
-    cut = facts["options"]["cut"]
-    yield f"consensus, cut {cut:g}", {**sizes, "marked (ml)": millilitres(facts["foreground"]["ml"])}
+    options = facts["options"]
+    found = options.get("label_rule") == "dice"
+    cut = f"{options['cut']:.3g} for Dice" if found else f"{options['cut']:g}"
+    yield f"consensus, cut {cut}", {**sizes, "marked (ml)": millilitres(facts["foreground"]["ml"])}
 
 
 def _volumes(facts: Facts) -> Iterator[str]:

@@ -19,15 +19,20 @@ def for_a_fit(evidence: Evidence) -> str:
     if scale:
         return scale
     if not evidence.method.estimates:
-        return "choose another cut"
+        return f"choose another cut{_instead(evidence)}"
     if evidence.lowest < HALF <= evidence.highest and (evidence.is_empty or evidence.is_full):
-        return f"choose a {'lower' if evidence.is_empty else 'higher'} cut"  # at 0.5 it is neither
+        side = "lower" if evidence.is_empty else "higher"  # at 0.5 it is neither
+        return f"choose a {side} cut{_instead(evidence)}"
     tries = _other_fits(evidence)
     attempt = f"try {either(tries)}" if tries else ""
     if evidence.case is not None and are_probabilities(evidence.case, evidence.options):
         first = f"for networks' probabilities {THE_MEAN}"
         return f"{first}, or {attempt}" if attempt else first
     return attempt or f"{THE_MEAN} in place of a fit"
+
+
+def _instead(evidence: Evidence) -> str:
+    return ", in place of the one found for Dice" if evidence.for_dice else ""
 
 
 def _wrong_scale(evidence: Evidence) -> str:

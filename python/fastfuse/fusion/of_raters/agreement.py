@@ -150,13 +150,14 @@ def _near(raters: Any, margin: float, given: Mapping[str, Any]) -> VoteTable:
     """Return the table of the voxels within a margin; what is to be said of the votes has been said."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FusionWarning)
-        return tabulate(raters, roi=margin, **given)
+        near: VoteTable = tabulate(raters, roi=margin, **given)
+    return near
 
 
 def of_tables(table: VoteTable, near: VoteTable | None) -> Agreement:
     """Return the agreement in a table; ``near``: that of a region, by default what anybody marks."""
     patterns, counts = masks_of(table, "agreement")
-    voting = [name for name, seen in zip(table.names, (~np.isnan(patterns)).any(axis=0), strict=True) if seen]
+    voting = [name for name, votes in zip(table.names, patterns.T, strict=True) if not np.isnan(votes).all()]
     if len(table.names) < 2 or (len(counts) and len(voting) < 2):
         alone = (voting or list(table.names))[0]
         raise ValueError(f"there is 1 rater who votes ({alone}): agreement takes at least two")
