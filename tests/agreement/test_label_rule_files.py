@@ -123,7 +123,7 @@ def test_structures_have_their_own(tmp_path: Path) -> None:
     assert "cut" not in facts["options"]
     masks = np.asanyarray(nib.load(tmp_path / "l.nii.gz").dataobj)
     cuts = [one["options"]["cut"] for one in facts["structures"]]
-    assert cuts[0] == 0.5 > cuts[1]
+    assert cuts[0] > 0.48 > 0.4 > cuts[1]
     for at, one in enumerate(found.values()):
         np.testing.assert_array_equal(masks[..., at], best_mask(one.probability))
         assert facts["structures"][at]["foreground"]["voxels"] == masks[..., at].sum()
@@ -132,8 +132,8 @@ def test_structures_have_their_own(tmp_path: Path) -> None:
         "1,2", "--overlap", "--label-rule", "dice", "--save-label", "m.nii.gz", columns=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "consensus, cut 0.5 for Dice" in done.stdout
-    assert f"consensus, cut {cuts[1]:.3g} for Dice" in done.stdout
+    for cut in cuts:
+        assert f"consensus, cut {cut:.3g} for Dice" in done.stdout
     np.testing.assert_array_equal(masks, load(tmp_path / "m.nii.gz"))
 
 
