@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .evaluation.folders import evaluate_folders
     from .evaluation.result import Evaluation
     from .evaluation.summary import FolderEvaluation
+    from .files.agreement import agreement_files
     from .files.fuse import fuse_files
     from .files.soften import soften_files
     from .fusion.estimate import Estimate
@@ -64,6 +65,7 @@ __all__ = [
     "SoftMask",
     "VoteTable",
     "agreement",
+    "agreement_files",
     "conditional_dilation",
     "cuda",
     "dilated_staple",
@@ -97,6 +99,7 @@ _HOME = {
     "evaluation.folders": ("evaluate_folders",),
     "evaluation.result": ("Evaluation",),
     "evaluation.summary": ("FolderEvaluation",),
+    "files.agreement": ("agreement_files",),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
     "fusion.of_raters.agreement": ("Agreement", "agreement"),

@@ -14,18 +14,22 @@ from ..report.fusion import print_fusion, print_structures
 from ..report.labels import print_labels
 from . import rings
 from .common import answer, progress, warnings_as_lines
-from .flags import BEYOND, LABELS, flags_of_options, values_of, with_flags
+from .flags import LABELS, flags_of_options, values_of, with_flags
 from .switches import (
     ChannelAxis,
     Grid,
+    Names,
     Overwrite,
+    Present,
     Resampled,
     ResampleName,
     SelectSegment,
     Threads,
     Use,
     choice,
+    names_of,
     placing_of,
+    present_of,
 )
 
 EXAMPLES = (
@@ -129,22 +133,8 @@ def fuse(
     save_counts: Annotated[
         Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
-    names: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,...",
-            help="What to call the raters, in their order; their files without it.",
-            show_default=False,
-        ),
-    ] = None,
-    present: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Image of where a rater looked (0 and 1); once for each, in order, '-' for everywhere.",
-            show_default=False,
-            rich_help_panel=BEYOND,
-        ),
-    ] = None,
+    names: Names = None,
+    present: Present = None,
     select_segment: SelectSegment = None,
     channel_axis: ChannelAxis = None,
     label_names: Annotated[
@@ -215,7 +205,7 @@ def fuse(
                 raters,
                 output,
                 mask=mask,
-                present=[None if str(path) == "-" else path for path in present] if present else None,
+                present=present_of(present),
                 select_segment=select_segment,
                 channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
@@ -225,7 +215,7 @@ def fuse(
                 save_label=save_label,
                 **_mask_of(label_rule, cut, ties, of_labels=of_labels),
                 save_counts=save_counts,
-                names=_listed(names),
+                names=names_of(names),
                 label_names=label_names,
                 save_probability=probabilities or None,
                 save_confidence=save_confidence,
@@ -268,11 +258,3 @@ def _saved(typed: list[str] | None) -> dict[tuple[int | str, ...], Path]:
             raise ValueError(f"save_probability names {labels} twice: give one file")
         found[group] = Path(file)
     return found
-
-
-def _listed(names: str | None) -> list[str] | None:
-    """Return the names that were typed, with commas between them."""
-    listed = None if names is None else [name.strip() for name in names.split(",")]
-    if listed is not None and "" in listed:
-        raise ValueError(f"names is {names!r}: a name is empty; give one for each rater")
-    return listed

@@ -20,7 +20,7 @@ from ..inputs.names import grouped
 from .doubts import alike
 from .facts import sidecar_of
 from .growth import fuse_grown
-from .job import Inputs, Job, counts_of, marked_voxels
+from .job import Inputs, Job, Sources, counts_of, marked_voxels
 from .misfits import misfit_remarks
 from .prior import is_plain, prior_map, word_or_number
 
@@ -90,7 +90,9 @@ def made_of(
     foreground = replace(options.foreground, segments=job.segments)
     wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
     inputs = job.read(say, options.threads, wanted)
-    options = _of_inputs(options, method, job, inputs, on_device=place is not None)
+    in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
+    options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
+    options = as_votes(options, job, inputs, on_device=place is not None)
     if growth is not None or method.votes == "binary":
         for image, read, name in zip(inputs.raters, inputs.votes, job.holders, strict=True):
             check_is_mask(image, read, name, wanted.foreground)
@@ -129,12 +131,10 @@ def made_of(
     return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
 
 
-def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
+def as_votes(options: Options, job: Sources, inputs: Inputs, *, on_device: bool) -> Options:
     """Return the options for the votes that were read; make votes of values where the core would not."""
     from ..images.structures import check_one_structure
 
-    in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
-    options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
     if not options.foreground.selects:
         return options
     of_networks = any(image.is_channel for image in inputs.raters)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FusionWarning
+from ...errors import warn
 from ...inputs.checks import Labels, Scale, check_number
 from ...inputs.kinds import RatersLike, VoxelsLike
+from ...inputs.names import listed_names
 from ..declared import documented
-from ..options import Missing
+from ..options import Missing, Options
 from ..result import Rates
-from ..tabulate import tabulate
+from ..tabulate import table_of
 from ..vote_table import VoteTable
 from ..votes import ENTRIES, Votes
 from .masks import masks_of
@@ -135,23 +135,32 @@ def agreement(
                 f"{set_ones[0]} is set, and raters is a table, whose votes are what they are: leave it out"
             )
         return of_tables(raters, None)
-    margin = (
-        None if roi is None else check_number(roi, "roi", "a margin in mm of at least 0", lambda mm: mm >= 0)
-    )
-    given |= {"missing": missing, "threads": threads, "binarize": binarize}
-    del given["roi"]
-    votes = Votes(raters, mask, present, axis=axis).listed()
-    given |= {"mask": mask, "present": votes.present, "axis": 0}
-    table = tabulate(votes.raters, **given | {"spacing_mm": None})
-    return of_tables(table, None if margin is None else _near(votes.raters, margin, given))
+    called = listed_names(names)
+    options = Options(
+        spacing_mm=spacing_mm, missing=missing, threads=threads, select_label=select_label, binarize=binarize,
+        threshold=threshold, scale=scale,
+    )  # fmt: skip
+    votes = Votes(raters, mask, present, axis=axis, names=called)
+    found, remarks = agreement_of(votes, options, check_margin(roi), called)
+    warn(remarks)
+    return found
 
 
-def _near(raters: Any, margin: float, given: Mapping[str, Any]) -> VoteTable:
-    """Return the table of the voxels within a margin; what is to be said of the votes has been said."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FusionWarning)
-        near: VoteTable = tabulate(raters, roi=margin, **given)
-    return near
+def check_margin(roi: Any) -> float | None:
+    """Return a margin in mm, or None."""
+    if roi is None:
+        return None
+    return check_number(roi, "roi", "a margin in mm of at least 0", lambda mm: mm >= 0)
+
+
+def agreement_of(
+    votes: Votes, options: Options, margin: float | None, called: Sequence[str] | None
+) -> tuple[Agreement, list[str]]:
+    """Return the agreement of votes, and what makes it doubtful; ``margin``: of the region, in mm."""
+    votes = votes.listed()
+    table, remarks = table_of(votes, replace(options, spacing_mm=None), called)
+    near = None if margin is None else table_of(votes, replace(options, roi=margin), called)[0]
+    return of_tables(table, near), remarks
 
 
 def of_tables(table: VoteTable, near: VoteTable | None) -> Agreement:
