@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..fusion.labels.declared import names_or_labels
+from ..inputs.names import quoted
 from ..report.fusion import print_fusion, print_structures
 from ..report.labels import print_labels
 from . import rings
@@ -252,7 +253,9 @@ def _saved(typed: list[str] | None) -> dict[tuple[int | str, ...], Path]:
     for text in typed or ():
         labels, sign, file = text.partition("=")
         if not (labels.strip() and sign and file):
-            raise ValueError(f"save_probability is {text!r}: it must be NAME=FILE, as in liver=liver.nii.gz")
+            raise ValueError(
+                f"save_probability is {quoted(text)}: it must be NAME=FILE, as in liver=liver.nii.gz"
+            )
         group = names_or_labels(labels)
         if group in found:
             raise ValueError(f"save_probability names {labels} twice: give one file")

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..inputs.names import quoted
+
 
 def choice(help: str, **more: Any) -> Any:
     """Return the option to choose one of some words, whatever their case; the help shows them."""
@@ -103,7 +105,7 @@ def names_of(typed: str | None) -> list[str] | None:
     """Return the names that were typed, with commas between them."""
     listed = None if typed is None else [name.strip() for name in typed.split(",")]
     if listed is not None and "" in listed:
-        raise ValueError(f"names is {typed!r}: a name is empty; give one for each rater")
+        raise ValueError(f"names is {quoted(typed)}: a name is empty; give one for each rater")
     return listed
 
 

@@ -52,7 +52,7 @@ from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
 from .labels.overlap import fuse_overlapping_files, structures_job
 from .prior import prior_file, smoothing_of
-from .votes import checked_for, fused_votes
+from .votes import check_order, checked_for, fused_votes
 
 OF_FILES = (
     method_entry(images=True) + """ Of label maps by default "staple", of networks' classes "majority"."""
@@ -333,6 +333,7 @@ def fuse_files(
     FusionWarning
         As the functions on arrays, and for grids that differ by up to a tenth of a voxel.
     """
+    check_order(paths, output)
     any_prior: Any = prior  # its type depends on labels
     options = Options(
         prior=any_prior,
@@ -363,6 +364,10 @@ def fuse_files(
             paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, **beside
         )
         return fuse_label_files(label_files, method, asked_labels, options, progress)
+    if check_ties(ties) != "foreground" and save_label is None:
+        raise ValueError(
+            f"ties is {ties!r}, and no mask is written: add save_label (--save-label FILE), or leave it out"
+        )
     row = method_called(method or "soft-staple")
     check_for_masks(asked_labels, row, beside)
     options, asked = checked_for(row, options)

@@ -12,7 +12,7 @@ from ..inputs.channels import SCALED, check_scaled_classes
 from ..inputs.checks import check_spacings
 from ..inputs.foreground import within
 from ..inputs.grids import check_in_memory
-from ..inputs.names import counted, enumerated
+from ..inputs.names import counted, enumerated, quoted
 from ..inputs.raters import Raters
 from ..inputs.rounding import without_rounding
 from ..inputs.spacing import spacing_of
@@ -71,7 +71,7 @@ class Case:
             Naming images that lie on different grids.
         """
         named = [*named_raters(votes.raters), ("mask", votes.mask), ("prior", options.prior)]
-        remarks = [*votes.doubts, *check_in_memory(named)]
+        remarks = [*votes.doubts, *check_in_memory(named, options.spacing_mm)]
         given = Raters.of(votes.raters, votes.names)
         shape = given.arrays[0].shape
         axes = axes_in_memory_order(given.arrays[0])
@@ -208,7 +208,7 @@ def spacing_for(options: Options, named: Iterable[tuple[str, Any]]) -> Sequence[
     sizes = spacing_of(named, in_mm=margin)
     if margin and sizes is None:
         raise ValueError(
-            f"roi is {options.roi!r}, a margin in mm: give spacing_mm, the voxel's size along each axis"
+            f"roi is {quoted(options.roi)}, a margin in mm: give spacing_mm, the voxel's size along each axis"
         )
     return sizes
 

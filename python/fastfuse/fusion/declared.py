@@ -9,6 +9,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
+from ..inputs.names import quoted
 from .registry import Method
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ def labels_typed(text: str) -> tuple[int, ...]:
         return tuple(int(label) for label in text.split(","))
     except ValueError:
         raise ValueError(
-            f"select_label is {text!r}: it must be an integer, or several with commas between them, as in 1,2,4"
+            f"select_label is {quoted(text)}: it must be an integer, or several with commas between them, as in 1,2,4"
         ) from None
 
 

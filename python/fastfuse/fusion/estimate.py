@@ -20,7 +20,7 @@ from .backends.found import CoreEstimate
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .intervals import Intervals
-from .option_checks import is_map
+from .option_checks import NO_INTERVALS, is_map
 from .options import (
     Missing,
     Options,
@@ -157,7 +157,7 @@ class Estimate:
         """Return the consensus of listed votes, and what makes it doubtful; ``here``: options of these votes."""
         check_count(votes, self.names)
         asked = {name: getattr(here, name) for name in OF_VOTES}
-        options = replace(self._options, **asked, intervals="none").checked()
+        options = replace(self._options, **asked, **NO_INTERVALS).checked()
         backend, method = Cpu(), method_called(self.method)
         case = backend.place(votes, options)
         ignored = [place for place in case.given.places if place in self._unknown]

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..inputs.checks import Labels, Scale, check_labels, check_one_selection
 from ..inputs.kinds import VoxelsLike
+from ..inputs.names import quoted
 from .declared import Flag, OneOf, Option, declared, either, every, labels_typed, number_or_word, option
 from .option_checks import (
+    REPLICATES,
+    SEED,
     PerformancePrior,
     as_given,
     as_recorded,
     check_beta,
     check_flag,
     check_init,
+    check_intervals,
     check_label,
     check_mrf,
     check_prior,
@@ -27,7 +31,6 @@ from .option_checks import (
     count_from,
     enumerates,
     has_likelihood,
-    in_short,
     is_map,
     of_votes,
     soft,
@@ -199,14 +202,14 @@ class Options:
         on_device=False,
     )
     replicates: int = option(
-        200,
+        REPLICATES,
         count_from(2),
         "int",
         "Number of resampled fits of a bootstrap.",
         flag=Flag("Of the bootstrap.", int),
     )
     seed: int = option(
-        0,
+        SEED,
         count_from(0),
         "int",
         "Seed of the bootstrap's random numbers.",
@@ -327,18 +330,11 @@ class Options:
         checked = replace(self, **values)
         if checked.mrf and checked.acceleration != "none":
             raise ValueError(
-                f"acceleration is {checked.acceleration!r}: with mrf there is none: leave one of both out"
+                f"acceleration is {quoted(checked.acceleration)}: with mrf there is none: leave one of both out"
             )
         check_one_selection(checked.select_label, checked.threshold, checked.scale, binarize=checked.binarize)
-        kind = checked.intervals
-        if kind != "none" and checked.mrf:
-            raise ValueError(
-                f"intervals is {kind!r}, mrf is set: with coupled voxels they are not defined; leave one of both out"
-            )
-        if kind in ("bootstrap", "lesions") and is_map(checked.prior):
-            raise ValueError(
-                f"intervals is {kind!r}, prior is a map: a bootstrap needs one prior for all voxels"
-            )
+        resampling = checked.replicates, checked.seed
+        check_intervals(checked.intervals, *resampling, mrf=checked.mrf, of_map=is_map(checked.prior))
         return checked
 
     def checked_selection(self) -> Options:
@@ -356,7 +352,7 @@ class Options:
                 ]
                 choose = f", or choose {either(others)}" if others else ""
                 raise ValueError(
-                    f"{one.name} is {in_short(value)}: {method.name} has no such option; leave it out{choose}"
+                    f"{one.name} is {quoted(value)}: {method.name} has no such option; leave it out{choose}"
                 )
 
     def recorded(self, method: Method) -> dict[str, object]:

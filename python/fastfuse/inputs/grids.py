@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GridError
-from .libraries import Place, place_of_image
+from .libraries import Place, other_sides, place_of_image
 from .names import MOST_TOLD, counted
 
 SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be remarked
@@ -121,14 +121,17 @@ def corners(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(box @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
 
 
-def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
+def check_in_memory(named: Iterable[tuple[str, Any]], spacing_mm: Any = None) -> list[str]:
     """Compare the grids of those values that are images; return remarks, as :func:`check_same_grid`.
+
+    ``spacing_mm``: the voxel size that is given beside them.
 
     Raises
     ------
     GridError
         Naming two images that lie on different grids, or whose axes come in another order.
     """
+    named = list(named)
     placed = [(name, place) for name, value in named if (place := place_of_image(value)) is not None]
     grids = [(grid, place) for name, place in placed if (grid := grid_of(name, place)) is not None]
     for grid, place in grids[1:]:
@@ -140,7 +143,8 @@ def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
             )
     remarks = [remark for grid, _ in grids[1:] if (remark := check_same_grid(grids[0][0], grid))]
     others = len(remarks) - MOST_TOLD
-    return remarks if others <= 0 else [*remarks[:MOST_TOLD], f"and so do {counted(others, 'other')}"]
+    remarks = remarks if others <= 0 else [*remarks[:MOST_TOLD], f"and so do {counted(others, 'other')}"]
+    return remarks if spacing_mm is None else [*remarks, *other_sides(spacing_mm, named)]
 
 
 def grid_of(name: str, place: Place) -> Grid | None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, reason_of
+from ...errors import ImageError, installing, reason_of
 from ...inputs.names import bytes_behind, counted
 from ..channels import Held
 from ..checks import READABLE, check_memory
@@ -58,7 +58,7 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
     try:
         import pydicom
     except ImportError:
-        raise ImageError(f"{shown(path)}: reading it needs pydicom: pip install 'fastfuse[dicom]'") from None
+        raise ImageError(f"{shown(path)}: reading it needs pydicom: {installing('dicom')}") from None
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...inputs.arrays import labels_in
-from ...inputs.names import enumerated
+from ...inputs.names import enumerated, quoted
 from ..checks import check_memory
 from ..paths import shown
 
@@ -54,9 +54,9 @@ def check_segments(names: Any) -> tuple[str, ...]:
         return ()
     listed = [names] if isinstance(names, str) else list(names) if isinstance(names, (list, tuple)) else None
     if listed is None or not all(isinstance(name, str) for name in listed):
-        raise TypeError(f"select_segment is {names!r}: give a segment's name, or a list of names")
+        raise TypeError(f"select_segment is {quoted(names)}: give a segment's name, or a list of names")
     if not listed or not all(name.strip() for name in listed):
-        raise ValueError(f"select_segment is {names!r}: give a segment's name")
+        raise ValueError(f"select_segment is {quoted(names)}: give a segment's name")
     return tuple(listed)
 
 
