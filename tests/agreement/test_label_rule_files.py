@@ -102,7 +102,9 @@ def test_what_is_no_rule_in_python(case: Path, tmp_path: Path, cut: Any) -> None
         with pytest.raises(ValueError, match="it must be 'dice' or a number in"):
             any_fuse(paths, tmp_path / "c.nii.gz", cut=cut, **more)
     with pytest.raises(ValueError, match="ties is 'background', and cut is 'dice'"):
-        fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", cut="dice", ties="background")
+        fastfuse.fuse_files(
+            paths, tmp_path / "c.nii.gz", cut="dice", ties="background", save_label=tmp_path / "l.nii.gz"
+        )
 
 
 def test_structures_have_their_own(tmp_path: Path) -> None:
