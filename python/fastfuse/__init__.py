@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import evaluate
     from .evaluation.files import evaluate_files
     from .evaluation.folders import evaluate_folders
+    from .evaluation.raters.evaluate import RaterEvaluation, evaluate_against_raters
+    from .evaluation.raters.files import evaluate_against_rater_files
+    from .evaluation.raters.scores import Reliability
     from .evaluation.result import Evaluation
     from .evaluation.summary import FolderEvaluation
     from .files.agreement import agreement_files
@@ -61,6 +64,8 @@ __all__ = [
     "LabelTable",
     "MeanDice",
     "OutputError",
+    "RaterEvaluation",
+    "Reliability",
     "SoftLabels",
     "SoftMask",
     "VoteTable",
@@ -71,6 +76,8 @@ __all__ = [
     "dilated_staple",
     "estimate",
     "evaluate",
+    "evaluate_against_rater_files",
+    "evaluate_against_raters",
     "evaluate_files",
     "evaluate_folders",
     "fuse",
@@ -97,6 +104,9 @@ _HOME = {
     "evaluation.evaluate": ("evaluate",),
     "evaluation.files": ("evaluate_files",),
     "evaluation.folders": ("evaluate_folders",),
+    "evaluation.raters.evaluate": ("RaterEvaluation", "evaluate_against_raters"),
+    "evaluation.raters.files": ("evaluate_against_rater_files",),
+    "evaluation.raters.scores": ("Reliability",),
     "evaluation.result": ("Evaluation",),
     "evaluation.summary": ("FolderEvaluation",),
     "files.agreement": ("agreement_files",),

@@ -167,7 +167,7 @@ def test_label_maps_and_what_is_no_mask(case: Path, tmp_path: Path) -> None:
     refused = run_here(case, "agreement", *soft, columns=300)
     assert refused.returncode == 2
     assert re.search(
-        r"network_\d.nii.gz: a vote is 0\.\d+: agreement takes masks of 0 and 1; give --threshold 0\.5",
+        r"network_\d.nii.gz: a vote is \S+: agreement takes masks of 0 and 1; give --threshold 0\.5",
         refused.stderr,
     )
     assert run_here(case, "agreement", *soft, "--threshold", "0.5").returncode == 0
