@@ -111,6 +111,23 @@ def test_region_within_a_margin() -> None:
     assert of_marks.region.fleiss_kappa < near.region.fleiss_kappa < near.everywhere.fleiss_kappa
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_coefficients_rise_with_background(seed: int) -> None:
+    """To 1 - D / 2M, D the share of pairs that differ and M that of marks, and AC1 to 1."""
+    votes = drawn(seed)
+    found = [
+        fastfuse.agreement(list(np.pad(votes, ((0, 0), (0, more))))).everywhere
+        for more in (0, 100, 10_000, 10_000_000)
+    ]
+    for name in ("fleiss_kappa", "krippendorff_alpha", "gwet_ac1"):
+        values = [getattr(one, name) for one in found]
+        assert values == sorted(values)
+    m = len(votes)
+    pairs = [np.mean(votes[i] != votes[j]) for i in range(m) for j in range(i)]
+    assert found[-1].fleiss_kappa == pytest.approx(1 - np.mean(pairs) / (2 * votes.mean()), abs=1e-4)
+    assert found[-1].gwet_ac1 > 0.999
+
+
 def test_a_table_is_as_its_votes() -> None:
     votes = drawn(3)
     table = fastfuse.tabulate(list(votes))

@@ -113,7 +113,7 @@ def _below(facts: Facts) -> Iterator[str]:
     yield f"Generalised conformity: {rate(facts['conformity'])}."
     if facts["mask"] is not None:
         yield f"The mask is {Path(facts['mask']).name}."
-    yield "Kappa and alpha fall, and AC1 rises, with the background around: compare them over one region only."
+    yield "All three rise with the background around, AC1 up to 1: compare them over one kind of region only."
 
 
 def _others(facts: Facts, rater: int) -> list[tuple[float, int]]:

@@ -169,7 +169,7 @@ def evaluate_against_raters(
     check_count_of_names(called, len(listed))
     holders = called or [name_of(i, None) for i in range(len(listed))]
     given = {"the prediction": prediction, **dict(zip(holders, listed, strict=True))}
-    remarks = check_in_memory([*given.items(), ("the mask", mask)])
+    remarks = check_in_memory([*given.items(), ("the mask", mask)], spacing_mm)
     arrays = {name: as_array(value, name) for name, value in given.items()}
     region = None if mask is None else as_array(mask, "the mask")
     flat = as_volume(arrays["the prediction"], "the prediction").shape[2] == 1

@@ -52,7 +52,7 @@ class Agreement:
     Attributes
     ----------
     everywhere : Coefficients
-        Over all voxels: kappa and alpha fall, and AC1 rises, with the background around.
+        Over all voxels. All three rise with the background around on which raters agree: AC1 to 1, kappa and alpha to a limit.
     region : Coefficients
         Over the voxels within the margin ``roi`` of what anybody marks; without a margin, over those that anybody marks.
     dice : ndarray of float64, shape (m, m)
@@ -97,7 +97,7 @@ def agreement(
 ) -> Agreement:
     """Return how far raters agree: chance-corrected coefficients, and the overlap of each two.
 
-    Kappa and alpha depend on how much background the volume holds, as specificity does: take those of the region beside
+    The coefficients depend on how much background the volume holds, as specificity does: take those of the region beside
     those over all, and say which.
 
     Parameters
