@@ -142,6 +142,11 @@ def evaluate(
         for what, value in given.items()
         if what != "mask" or value is not None
     }
+    count, *rest = arrays["truth"].shape or (1,)
+    if count > 1 and tuple(rest) == arrays["prediction"].shape:
+        raise ValueError(
+            f"the truth holds {count} masks of the prediction's shape: several raters are for evaluate_against_raters"
+        )
     flat = as_volume(arrays["prediction"], NAMES["prediction"]).shape[2] == 1
     space = (
         space_in({NAMES["prediction"]: prediction, NAMES["truth"]: truth})

@@ -97,4 +97,5 @@ def reliability(path: Path, curves: Reliability | Mapping[str, Reliability]) -> 
 def _called(names: Sequence[str]) -> list[str]:
     """Return names without what all share; of long ones the end is kept, where files differ."""
     short = Names.told_apart(names).short if max(map(len, names)) > LONGEST else names
-    return [one if len(one) <= LONGEST else f"…{one[1 - LONGEST :]}" for one in short]
+    cut = [one if len(one) <= LONGEST else f"…{one[1 - LONGEST :]}" for one in short]
+    return cut if len(set(cut)) == len(cut) else [f"{i} {one}" for i, one in enumerate(cut, 1)]

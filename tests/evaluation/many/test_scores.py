@@ -155,6 +155,15 @@ def test_nobody_marks_anything() -> None:
     assert fastfuse.evaluate_against_raters(nothing + 0.7, [nothing, nothing]).dice == 0
 
 
+@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 5)])
+def test_evaluate_sends_several_truths_here(shape: tuple[int, ...]) -> None:
+    one = np.ones(shape)
+    with pytest.raises(
+        ValueError, match=r"the truth holds 3 masks .*: several raters are for evaluate_against_raters"
+    ):
+        fastfuse.evaluate(one, [one, one, one])  # type: ignore[arg-type]
+
+
 def refused(prediction: Any, raters: Any, said: str, **options: Any) -> None:
     with pytest.raises((ValueError, TypeError), match=re.escape(said)):
         fastfuse.evaluate_against_raters(prediction, raters, **options)
