@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import re
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,12 @@ def test_alpha_is_that_of_krippendorff(seed: int, missing: float) -> None:
     wanted = krippendorff.alpha(reliability_data=votes, level_of_measurement="nominal")
     found = fastfuse.agreement(list(votes), missing="nan")
     assert found.everywhere.krippendorff_alpha == pytest.approx(wanted, abs=1e-9)
+
+
+def test_examples() -> None:
+    for name in ("fusion.of_raters.agreement", "fusion.of_raters.mean_dice", "evaluation.raters.evaluate"):
+        failed, tried = doctest.testmod(import_module(f"fastfuse.{name}"))
+        assert (failed, tried > 1) == (0, True)
 
 
 def test_by_hand() -> None:
