@@ -143,7 +143,7 @@ def evaluate(
         if what != "mask" or value is not None
     }
     count, *rest = arrays["truth"].shape or (1,)
-    if count > 1 and tuple(rest) == arrays["prediction"].shape:
+    if count > 1 and len(rest) == 3 and tuple(rest) == arrays["prediction"].shape:
         raise ValueError(
             f"the truth holds {count} masks of the prediction's shape: several raters are for evaluate_against_raters"
         )

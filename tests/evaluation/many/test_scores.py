@@ -155,9 +155,8 @@ def test_nobody_marks_anything() -> None:
     assert fastfuse.evaluate_against_raters(nothing + 0.7, [nothing, nothing]).dice == 0
 
 
-@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 5)])
-def test_evaluate_sends_several_truths_here(shape: tuple[int, ...]) -> None:
-    one = np.ones(shape)
+def test_evaluate_sends_several_truths_here() -> None:
+    one = np.ones((4, 5, 6))
     with pytest.raises(
         ValueError, match=r"the truth holds 3 masks .*: several raters are for evaluate_against_raters"
     ):
