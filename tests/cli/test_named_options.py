@@ -83,7 +83,6 @@ def test_options_of_rings_keep_their_names(folder: Path, words: list[str], begin
         (["--replicates", "50"], "--replicates is 50: it is for a bootstrap"),
         (["--seed", "3"], "--seed is 3: it is for a bootstrap"),
         (["--seed", "3", "--method", "majority"], "--seed is 3: majority has no such option; leave it out"),
-        (["--ties", "background"], "--ties is 'background', and no mask is written: add --save-label FILE"),
     ],
 )
 def test_options_without_use_are_refused(folder: Path, words: list[str], begins: str) -> None:
@@ -187,7 +186,7 @@ def test_methods_are_named_as_they_are_typed(folder: Path) -> None:
 
 def test_label_maps_are_sent_to_labels_as_typed(folder: Path) -> None:
     text = said(folder, "fuse", *MAPS, "--method", "staple", *OUT)
-    assert "--select-label K fuses one label, --labels all fuses all" in text
+    assert "--select-label K fuses one label, and --labels all each of them" in text
     said(folder, "fuse", *MAPS, "--labels", "all", *OUT, code=0)
 
 

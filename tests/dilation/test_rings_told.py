@@ -42,3 +42,23 @@ def test_more_candidates_make_the_size() -> None:
 
 def test_no_ring_is_asked_for() -> None:
     assert fastfuse.conditional_dilation(MASK, IMAGE, size=1, threshold="exact").ring_voxels == 0
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.full(SHAPE, 100.0), "the image is 100 everywhere, so nothing but their order"),
+        (np.zeros(SHAPE), "the image is 0 everywhere"),
+        (
+            np.arange(24**3).reshape(SHAPE) % 4 * 7,
+            "the image holds 0, 7, 14, 21 only, as a label map does",
+        ),
+        (MASK * 2.0, "the image holds 0 and 2 only, as a mask does"),
+    ],
+)
+@pytest.mark.parametrize("threshold", ["exact", 0.5])
+def test_an_image_that_is_none(image: Any, said: str, threshold: Any) -> None:
+    with pytest.warns(fastfuse.FusionWarning, match=said):
+        fastfuse.soften(
+            [MASK, np.roll(MASK, 1, 0)], image, threshold=threshold, normalize=threshold == "exact"
+        )

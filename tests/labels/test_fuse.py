@@ -95,7 +95,9 @@ def test_names_stand_for_labels() -> None:
         "consensus_voxels": named.consensus_volume[3],
         "prior": named.prior[3],
     }
-    with pytest.raises(ValueError, match="'tumour': the names are background, necrosis, edema, enhancing"):
+    with pytest.raises(
+        ValueError, match="'tumour': the names are 'background', 'necrosis', 'edema', 'enhancing'"
+    ):
         named.probability("tumour")
     with pytest.raises(ValueError, match="label is 3: the labels are 0, 1, 2, 4"):
         named.probability([1, 3])
@@ -354,3 +356,11 @@ def test_repr() -> None:
     lines = repr(fuse_labels(brats()[1])).splitlines()
     assert lines[0].startswith("LabelFusion(staple, 4 raters, 4 labels, 1800 voxels, ")
     assert lines[1] == "  labels 0 1 2 4"
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, 2**60, 2.0**53 + 2, -(2.0**54)])
+def test_labels_that_cannot_be_told_apart(value: Any) -> None:
+    maps = [np.array([0, 1, value]), np.array([0, 1, value])]
+    for fuse in (fastfuse.staple, fastfuse.majority_vote, fastfuse.tabulate):
+        with pytest.raises(ValueError, match=r"beyond 2\^53:? labels"):
+            fuse(maps, labels="all")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..inputs.arrays import Array, name_of, shown_number
-from ..inputs.names import joined, told
+from ..inputs.arrays import name_of, shown_number
+from ..inputs.names import enumerated, joined, told
 from .guide import Guide
 from .options import Dilation
 from .soft_mask import SoftMask
@@ -16,12 +16,14 @@ TOO_LARGE = 1.5  # times the size asked
 LEAST_VOXELS = 100  # of a mask in memory: of a toy's few, the brightest candidates can be many times as many
 LEAST_IMAGE = 10_000  # voxels of an image in memory: a toy has no room for rings
 SAME = 1e-9  # relative difference of sizes that rounding makes
+MOST_VALUES = 10  # of a label map; an image has more
+LEAST_LABELLED = 1000  # voxels of an image that is taken for a label map
 SAMPLE = 4096  # voxels that tell most images from masks
 
 
 def remarks_on_growing(guide: Guide, softened: Sequence[SoftMask], names: Sequence[str]) -> list[str]:
     """Return all reasons to doubt masks that grew: of the image, and of their sizes."""
-    image = remark_on_values(guide.image, guide.image_name)
+    image = remark_on_values(guide)
     return [*image, *guide.remarks, *remarks_on_growth(softened, names, guide.options)]
 
 
@@ -36,18 +38,25 @@ def rings_in_memory(guide: Guide, softened: Sequence[SoftMask], names: Sequence[
     return remarks_on_rings(guide, softened, names) if guide.image.size >= LEAST_IMAGE else []
 
 
-def remark_on_values(image: Array, name: str) -> list[str]:
-    """Say that an image holds two values only, as a mask does."""
+def remark_on_values(guide: Guide) -> list[str]:
+    """Say that an image holds one value, two as a mask does, or a few whole numbers as a label map does."""
+    image, name = guide.image, guide.image_name
     step = max(image.size // SAMPLE, 1)
-    if np.unique(image.flat[::step]).size > 2:
+    if np.unique(image.flat[::step]).size > MOST_VALUES:
         return []
     values = np.unique(image)
-    if values.size != 2:
-        return []
-    low, high = (shown_number(float(value)) for value in values)
-    return [
-        f"{name} holds {low} and {high} only, as a mask does: among its voxels none is brighter than the others; give FLAIR there"
-    ]
+    shown = [shown_number(float(value)) for value in values[:MOST_VALUES]]
+    if values.size == 1:
+        flat = f"{name} is {shown[0]} everywhere, so nothing but their order tells its voxels apart: give FLAIR there"
+        return [flat] if guide.scaling is None else []  # else the guide says so
+    if values.size == 2:
+        as_mask = (
+            f"{' and '.join(shown)} only, as a mask does: among its voxels none is brighter than the others"
+        )
+        return [f"{name} holds {as_mask}; give FLAIR there"]
+    whole = image.size >= LEAST_LABELLED and values.size <= MOST_VALUES and np.all(values == np.rint(values))
+    labelled = f"{name} holds {enumerated(shown)} only, as a label map does: a label is no brightness; give FLAIR there"
+    return [labelled] if whole else []
 
 
 def remarks_on_growth(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -46,7 +45,7 @@ from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale
 from ..inputs.names import listed_names
-from .growth import growth_of
+from .growth import binarized, growth_of
 from .job import Job
 from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
@@ -364,19 +363,13 @@ def fuse_files(
             paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, **beside
         )
         return fuse_label_files(label_files, method, asked_labels, options, progress)
-    if check_ties(ties) != "foreground" and save_label is None:
-        raise ValueError(
-            f"ties is {ties!r}, and no mask is written: add save_label (--save-label FILE), or leave it out"
-        )
     row = method_called(method or "soft-staple")
     check_for_masks(asked_labels, row, beside)
     options, asked = checked_for(row, options)
     growth = growth_of(row, image, soften, dilation)
     segments = with_segments(options.foreground, select_segment).segments
     place_of([], device)  # which refuses a device that is not there
-    if growth is not None and (growth.binarize or options.binarize):
-        growth, asked = replace(growth, binarize=True), replace(asked, binarize=True).checked_selection()
-        options = replace(options, binarize=True)
+    growth, options, asked = binarized(growth, options, asked)
     job = Job(
         raters=as_paths(paths),
         mask=as_path(mask, "mask"),

@@ -170,7 +170,7 @@ def _soften_all(
             image_name=shown(image),
             roi_name="roi" if roi is None else shown(roi),
         )
-        remarks += [*remark_on_values(guide.image, guide.image_name), *guide.remarks]
+        remarks += [*remark_on_values(guide), *guide.remarks]
         facts = dilation_facts(guide, image, roi)
         softened = []
         segments: list[Segment] = []

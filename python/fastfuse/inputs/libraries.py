@@ -58,6 +58,8 @@ class Place:
         Number of values a voxel, on an axis before those in space.
     in_mm : bool
         Whether sides are known to be in mm; if not, only their ratios can be used.
+    uneven : tuple of ndarray
+        Coordinates along the axes, if some are not even, or no numbers.
     """
 
     affine: NDArray[np.float64] | None
@@ -66,6 +68,7 @@ class Place:
     axes: str = "x, y, z"
     channels: int = 1
     in_mm: bool = True
+    uneven: tuple[NDArray[Any], ...] = ()
 
 
 def is_image(value: Any) -> bool:
@@ -347,7 +350,8 @@ def _place_of_xarray(array: Any) -> Place | None:
     steps = [1.0 if coordinate is None else _step_of(coordinate) for coordinate in known]
     sides = tuple(step for step in steps if step is not None)
     if len(sides) < len(steps):
-        return Place(None, None, tuple(array.shape), names)
+        uneven = tuple(np.asarray([] if one is None else one) for one in known)
+        return Place(None, None, tuple(array.shape), names, uneven=uneven)
     in_mm = all(coordinate is not None and _is_in_mm(coordinate) for coordinate in known)
     affine = np.eye(4)
     for axis, coordinate in enumerate(known[:3]):

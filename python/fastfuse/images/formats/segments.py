@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -263,5 +264,5 @@ def filled_axes(values: NDArray[Any], across: Sequence[int] = ()) -> tuple[bool,
 
 
 def plain(name: str) -> str:
-    """Return a name without what people write differently: case, and blanks at the ends."""
-    return name.strip().casefold()
+    """Return a name without what people write differently: case, blanks at the ends, how an accent is encoded."""
+    return unicodedata.normalize("NFC", name.strip()).casefold()
