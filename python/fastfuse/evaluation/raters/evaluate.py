@@ -14,7 +14,7 @@ from ...errors import warn
 from ...inputs.arrays import as_array, name_of
 from ...inputs.checks import Labels, Scale, check_number
 from ...inputs.foreground import Foreground
-from ...inputs.grids import check_in_memory
+from ...inputs.in_memory import check_in_memory
 from ...inputs.kinds import VoxelsLike
 from ...inputs.names import check_count_of_names, counted, listed_names
 from ..components import as_volume
