@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "border/solve.hpp"
 #include "em/em.hpp"
 #include "engines/rows.hpp"
 #include "fastfuse/plan.hpp"
@@ -75,6 +76,7 @@ Result fuse_in(const Region* region, const Votes& votes, const Options& options,
     const Plan plan = known ? plan_to_apply(*known, votes, options, consensus.wide, sampled)
                             : plan_for(votes, options, consensus.wide, sampled);
     const Task task{votes, options, plan, consensus, team};
+    if (options.method == Method::border_staple) return border::solve(task, known);
     const auto engine = make_engine(task, region);
     return solve(task, *engine, region, known);
 }
@@ -121,7 +123,15 @@ Result estimate(const VoteTable& table, const Options& options, const ShouldStop
     const Plan plan = plan_for(no_voxels, options, no_output.wide, {});
     const Task task{no_voxels, options, plan, no_output, team};
     TableEngine engine(task, Tabulation{table, {}, nullptr});
+    if (options.method == Method::border_staple) return border::solve(task, engine, nullptr);
     return solve(task, engine, nullptr, nullptr);
+}
+
+Estimate fit(const VoteTable& table, const std::vector<double>& counts, const Options& options,
+             const Estimate& start, const ShouldStop& ask) {
+    return options.method == Method::border_staple
+               ? border::fit_again(table, counts, options, start, ask)
+               : fit_rates(table, counts, options, start.performance, ask);
 }
 
 } // namespace fastfuse

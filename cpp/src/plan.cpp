@@ -19,6 +19,7 @@ bool is_fine(const Votes& votes, bool wide) {
 }
 
 bool suits_lanes(const Votes& votes, const Options& options, const Probe& probe) {
+    if (options.method == Method::border_staple) return false;
     if (votes.select_label || votes.may_miss() || votes.size() > kernels::most_product_raters) return false;
     if (options.method != Method::soft_staple) return options.likelihood != Likelihood::log_linear;
     if (votes.prior || votes.size() > most_mass_raters || options.expectation == Expectation::characteristic)

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,7 +36,7 @@ Estimate estimate_of(Rates sensitivity, Rates specificity, Rates false_negative_
                      Rates false_positive_rate, double prior, Rates log_likelihood, int iterations,
                      bool converged, const std::string& method, const std::string& m_step,
                      const std::string& likelihood, const std::string& expectation, bool by_masses,
-                     bool certain) {
+                     bool certain, std::optional<Border> border) {
     const std::size_t raters = sensitivity.size();
     if (specificity.size() != raters || false_negative_rate.size() != raters ||
         false_positive_rate.size() != raters)
@@ -55,6 +56,9 @@ Estimate estimate_of(Rates sensitivity, Rates specificity, Rates false_negative_
     estimate.expectation = value_of<Expectation>("expectation", expectation);
     estimate.by_masses = by_masses;
     estimate.certain = certain;
+    estimate.border = std::move(border);
+    if (estimate.border && estimate.border->offset.size() != raters)
+        throw py::value_error("an estimate has an offset for each rater");
     return estimate;
 }
 
@@ -71,7 +75,8 @@ void bind_estimate(py::module_& m) {
         .def(py::init(&estimate_of), py::kw_only(), "sensitivity"_a, "specificity"_a, "false_negative_rate"_a,
              "false_positive_rate"_a, "prior"_a, "log_likelihood"_a = Rates{}, "iterations"_a = 0,
              "converged"_a = true, "method"_a = "soft-staple", "m_step"_a = "paper",
-             "likelihood"_a = "mixture", "expectation"_a = "auto", "by_masses"_a = false, "certain"_a = false)
+             "likelihood"_a = "mixture", "expectation"_a = "auto", "by_masses"_a = false, "certain"_a = false,
+             "border"_a = py::none())
         .def_property_readonly("sensitivity", rates_in(&Performance::sensitivity))
         .def_property_readonly("specificity", rates_in(&Performance::specificity))
         .def_property_readonly("false_negative_rate", rates_in(&Performance::false_negative_rate))
@@ -85,7 +90,8 @@ void bind_estimate(py::module_& m) {
         .def_property_readonly("likelihood", word_in(&Estimate::likelihood))
         .def_property_readonly("expectation", word_in(&Estimate::expectation))
         .def_readonly("by_masses", &Estimate::by_masses)
-        .def_readonly("certain", &Estimate::certain);
+        .def_readonly("certain", &Estimate::certain)
+        .def_readonly("border", &Estimate::border);
 }
 
 void bind_result(py::module_& m) {

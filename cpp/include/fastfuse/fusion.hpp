@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "fastfuse/border.hpp"
 #include "fastfuse/output.hpp"
 #include "fastfuse/threads.hpp"
 #include "fastfuse/vote_table.hpp"
@@ -18,7 +19,7 @@
 
 namespace fastfuse {
 
-enum class Method { staple, soft_staple, simplified_soft_staple, majority };
+enum class Method { staple, soft_staple, simplified_soft_staple, majority, border_staple };
 
 enum class MStep {
     paper, // the soft vote stands for the mark: eq. (5) as printed
@@ -112,8 +113,9 @@ struct Estimate {
     MStep m_step = MStep::paper;
     Likelihood likelihood = Likelihood::mixture;
     Expectation expectation = Expectation::automatic;
-    bool by_masses = false; // soft-STAPLE ran on the masses of the 2^m binary patterns
-    bool certain = false;   // all raters agree everywhere: the consensus is the mean vote
+    bool by_masses = false;       // soft-STAPLE ran on the masses of the 2^m binary patterns
+    bool certain = false;         // all raters agree everywhere: the consensus is the mean vote
+    std::optional<Border> border; // of border-STAPLE
 };
 
 struct Result {
@@ -155,6 +157,6 @@ Result apply(const Estimate& estimate, const Votes& votes, const Options& option
 
 // EM on a table with other counts, from given rates: one replicate of a bootstrap, on one thread.
 Estimate fit(const VoteTable& table, const std::vector<double>& counts, const Options& options,
-             const Performance& start, const ShouldStop& ask);
+             const Estimate& start, const ShouldStop& ask);
 
 } // namespace fastfuse

@@ -28,9 +28,11 @@ from numpy.typing import NDArray
 __all__ = ["ReferenceBorder", "border_staple", "half_maximum", "with_evidence"]
 
 Array = NDArray[np.float64]
-LEVELS = -15 + 0.75 * np.arange(41)
-SMOOTHING = np.array([1, 4, 6, 4, 1]) / 16
+LEVELS: Array = -15 + 0.75 * np.arange(41, dtype=np.float64)
+SMOOTHING: Array = np.array([1, 4, 6, 4, 1], np.float64) / 16
+FEW = 4  # raters with whom false marks and finds are fixed at 0 and 1
 LEAST_SHARPNESS, MOST_OF_MEDIAN = 0.02, 2.0
+TINY = 1e-300
 SD_LOG_SHARPNESS, SD_OFFSET = 0.5, 3.0
 
 
@@ -55,7 +57,42 @@ class ReferenceBorder:
 
 def logistic(x: Array) -> Array:
     """Return s(x)."""
-    return np.asarray(1 / (1 + np.exp(-x)))
+    return np.exp(log_logistic(x))
+
+
+def log_logistic(x: Array) -> Array:
+    """Return ln s(x), finite for every x."""
+    return np.asarray(np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))))
+
+
+@dataclass
+class Curves:
+    """What raters do at each level, shape (m, G)."""
+
+    inside: Array  # F
+    outside: Array  # 1 - F, not a difference: near 1 no digit of it would be left
+    mark: Array  # p
+    no_mark: Array  # 1 - p
+    log_mark: Array
+    log_no_mark: Array
+
+    @classmethod
+    def of(cls, delta: Array, kappa: Array, gamma: Array, lost: Array) -> Curves:
+        """Return the curves of these offsets and sharpnesses; ``lost`` is 1 - zeta."""
+        x = kappa[:, None] * (LEVELS - delta[:, None])
+        f, g = logistic(x), logistic(-x)
+        p = gamma[:, None] + (1 - lost - gamma)[:, None] * f
+        not_p = lost[:, None] + (1 - lost - gamma)[:, None] * g
+        if not gamma.any():  # p is F itself, of which a logarithm stays finite where F does not
+            return cls(f, g, p, not_p, log_logistic(x), log_logistic(-x))
+        return cls(f, g, p, not_p, np.log(p), np.log(not_p))
+
+    def shares(self, gamma: Array, lost: Array) -> tuple[Array, Array]:
+        """Return p(not a false mark | mark), and p(not a lost one | no mark)."""
+        if not gamma.any():
+            return np.ones_like(self.mark), np.ones_like(self.mark)
+        span = (1 - lost - gamma)[:, None]
+        return span * self.inside / self.mark, span * self.outside / self.no_mark
 
 
 def border_staple(
@@ -71,71 +108,76 @@ def border_staple(
     Parameters
     ----------
     q : ndarray, shape (m, n)
+        Each rater votes somewhere.
     counts : ndarray, shape (n,), optional
     heights : (sum of h, number of voxels with h) of each row, optional
         For the anchor at half maximum.
     """
     m, n = q.shape
-    counts = np.ones(n) if counts is None else np.asarray(counts, np.float64)
+    weights = np.ones(n) if counts is None else np.asarray(counts, np.float64)
     present = ~np.isnan(q)
-    marks = np.where(present, q, 0.0)
-    empty = np.where(present, 1 - q, 0.0)
-    delta, log_kappa = np.zeros(m), np.zeros(m)
-    fixed = m <= 4
+    marks, empty = np.where(present, q, 0.0), np.where(present, 1 - q, 0.0)
+    delta, kappa = np.zeros(m), np.ones(m)
+    fixed = m <= FEW
     gamma, lost = (np.zeros(m), np.zeros(m)) if fixed else (np.full(m, 0.001), np.full(m, 0.05))
     pi = np.full(len(LEVELS), 1 / len(LEVELS))
-    total = present @ counts
-    w = None
-    converged = False
+    w, moved = np.zeros(n), np.inf
+    r = responsibilities(marks, empty, pi, Curves.of(delta, kappa, gamma, lost))
     iterations = 0
-    while iterations < max_iter and not converged:
-        r = responsibilities(marks, empty, pi, delta, np.exp(log_kappa), gamma, lost)
-        pi = smoothed((counts @ r) / counts.sum())
-        y1, y0 = (marks * counts) @ r, (empty * counts) @ r
-        f = logistic(np.exp(log_kappa)[:, None] * (LEVELS - delta[:, None]))
-        p = gamma[:, None] + (1 - lost - gamma)[:, None] * f
-        not_p = lost[:, None] + (1 - lost - gamma)[:, None] * (1 - f)
-        c1 = y1 * (1 - lost - gamma)[:, None] * f / p
-        c0 = y0 * (1 - lost - gamma)[:, None] * (1 - f) / not_p
+    while iterations < max_iter and moved > tol:
+        pi = smoothed(weights @ r / weights.sum())
+        y1, y0 = (marks * weights) @ r, (empty * weights) @ r
+        curves = Curves.of(delta, kappa, gamma, lost)
+        true_mark, true_empty = curves.shares(gamma, lost)
         if not fixed:
-            gamma = ((y1 * gamma[:, None] / p).sum(axis=1) + 2) / (total + 100)
-            lost = ((y0 * lost[:, None] / not_p).sum(axis=1) + 2) / (total + 100)
+            total = present @ weights
+            gamma = ((y1 * gamma[:, None] / curves.mark).sum(axis=1) + 2) / (total + 100)
+            lost = ((y0 * lost[:, None] / curves.no_mark).sum(axis=1) + 2) / (total + 100)
         for i in range(m):
-            log_kappa[i], delta[i] = newton(c1[i], c0[i], log_kappa[i], delta[i])
-        kappa = np.maximum(np.exp(log_kappa), LEAST_SHARPNESS)
-        log_kappa = np.log(np.minimum(kappa, MOST_OF_MEDIAN * np.median(kappa)))
+            kappa[i], delta[i] = newton(y1[i] * true_mark[i], y0[i] * true_empty[i], kappa[i], delta[i])
+        kappa = np.maximum(kappa, LEAST_SHARPNESS)
+        kappa = np.minimum(kappa, MOST_OF_MEDIAN * np.median(kappa))
         iterations += 1
-        r = responsibilities(marks, empty, pi, delta, np.exp(log_kappa), gamma, lost)
-        scale, offset, sharpness = scaled(delta, np.exp(log_kappa))
+        r = responsibilities(marks, empty, pi, Curves.of(delta, kappa, gamma, lost))
+        scale, offset, sharpness = scaled(delta, kappa)
         before, w = w, r @ logistic(scale * LEVELS - anchor_of_votes(offset, sharpness))
-        converged = before is not None and bool(np.abs(w - before).max() <= tol)
+        moved = np.inf if iterations == 1 else float(np.abs(w - before).max())
+    return result(r, pi, (delta, kappa, gamma, lost), heights, iterations, converged=moved <= tol)
+
+
+def result(
+    r: Array,
+    pi: Array,
+    parameters: tuple[Array, Array, Array, Array],
+    heights: tuple[Array, Array] | None,
+    iterations: int,
+    *,
+    converged: bool,
+) -> ReferenceBorder:
+    """Return the consensus, and what it says of the raters."""
+    delta, kappa, gamma, lost = parameters
+    scale, offset, sharpness = scaled(delta, kappa)
     levels = scale * LEVELS
-    anchor = anchor_of_votes(offset, sharpness)
-    if heights is not None:
-        found = half_maximum(levels, r, *heights)
-        anchor = anchor if found is None else found
-    tau = logistic(levels - anchor)
-    f = logistic(sharpness[:, None] * (levels - offset[:, None]))
-    p = gamma[:, None] + (1 - lost - gamma)[:, None] * f
-    sensitivity = (p * tau * pi).sum(axis=1) / (tau * pi).sum()
-    specificity = ((1 - p) * (1 - tau) * pi).sum(axis=1) / ((1 - tau) * pi).sum()
+    found = None if heights is None else half_maximum(levels, r, *heights)
+    anchor = anchor_of_votes(offset, sharpness) if found is None else found
+    tau, rest = logistic(levels - anchor), logistic(anchor - levels)
+    curves = Curves.of(delta, kappa, gamma, lost)
+    sensitivity = curves.mark @ (tau * pi) / (tau @ pi)
+    specificity = curves.no_mark @ (rest * pi) / (rest @ pi)
     return ReferenceBorder(
         r @ tau, levels, pi, r, offset, sharpness, gamma, 1 - lost, sensitivity, specificity, anchor,
         iterations, converged,
     )  # fmt: skip
 
 
-def responsibilities(
-    marks: Array, empty: Array, pi: Array, delta: Array, kappa: Array, gamma: Array, lost: Array
-) -> Array:
+def responsibilities(marks: Array, empty: Array, pi: Array, curves: Curves) -> Array:
     """Return r, shape (n, G)."""
-    f = logistic(kappa[:, None] * (LEVELS - delta[:, None]))
-    p = gamma[:, None] + (1 - lost - gamma)[:, None] * f
-    not_p = lost[:, None] + (1 - lost - gamma)[:, None] * (1 - f)
-    with np.errstate(divide="ignore"):
-        log_r = np.log(pi) + marks.T @ np.log(p) + empty.T @ np.log(not_p)
-    log_r -= log_r.max(axis=1, keepdims=True)
-    r = np.exp(log_r)
+    return normalised(np.log(pi) + marks.T @ curves.log_mark + empty.T @ curves.log_no_mark)
+
+
+def normalised(log_r: Array) -> Array:
+    """Return exp of each row, over its sum."""
+    r = np.exp(log_r - log_r.max(axis=1, keepdims=True))
     return np.asarray(r / r.sum(axis=1, keepdims=True))
 
 
@@ -145,13 +187,13 @@ def smoothed(pi: Array) -> Array:
     return np.asarray(np.exp(log_pi) / np.exp(log_pi).sum())
 
 
-def newton(c1: Array, c0: Array, log_kappa: float, delta: float) -> tuple[float, float]:
-    """Return sharpness, as a logarithm, and offset after two Newton steps with the expected Hessian."""
+def newton(c1: Array, c0: Array, kappa: float, delta: float) -> tuple[float, float]:
+    """Return sharpness and offset after two Newton steps with the expected Hessian."""
     for _ in range(2):
-        kappa = np.exp(log_kappa)
+        log_kappa = np.log(kappa)
         x = kappa * (LEVELS - delta)
-        f = logistic(x)
-        error, information = c1 * (1 - f) - c0 * f, (c1 + c0) * f * (1 - f)
+        f, g = logistic(x), logistic(-x)
+        error, information = c1 * g - c0 * f, (c1 + c0) * f * g
         gradient = np.array([
             (error * x).sum() - log_kappa / SD_LOG_SHARPNESS**2, -kappa * error.sum() - delta / SD_OFFSET**2,
         ])  # fmt: skip
@@ -161,9 +203,9 @@ def newton(c1: Array, c0: Array, log_kappa: float, delta: float) -> tuple[float,
             [across, kappa**2 * information.sum() + 1 / SD_OFFSET**2],
         ])  # fmt: skip
         step = np.linalg.solve(hessian, gradient)
-        log_kappa += float(np.clip(step[0], -0.5, 0.5))
+        kappa *= float(np.exp(np.clip(step[0], -0.5, 0.5)))
         delta += float(np.clip(step[1], -1, 1))
-    return log_kappa, delta
+    return kappa, delta
 
 
 def scaled(delta: Array, kappa: Array) -> tuple[float, Array, Array]:
@@ -186,7 +228,7 @@ def half_maximum(levels: Array, r: Array, sum_of_h: Array, voxels: Array) -> flo
     held = r.T @ voxels
     if not held.max() > 0:
         return None
-    h = np.maximum.accumulate((r.T @ sum_of_h) / np.maximum(held, 1e-300))
+    h = np.maximum.accumulate((r.T @ sum_of_h) / np.maximum(held, TINY))
     above = np.flatnonzero(h >= 0.5)
     if not len(above) or above[0] == 0:
         return None
@@ -197,21 +239,18 @@ def half_maximum(levels: Array, r: Array, sum_of_h: Array, voxels: Array) -> flo
 def with_evidence(fit: ReferenceBorder, row: NDArray[np.intp], h: Array, rounds: int = 3) -> Array:
     """Return w of voxels, given their rows and intensities too; nan in `h`: by votes alone."""
     known = ~np.isnan(h)
-    of_votes = fit.responsibility[row[known]]
-    r = of_votes
-    tau = logistic(fit.levels - fit.anchor)
     w = fit.probability[row].copy()
     if not known.any():
         return w
+    of_votes = r = fit.responsibility[row[known]]
     for _ in range(rounds):
-        held = r.sum(axis=0)
+        held = np.maximum(r.sum(axis=0), TINY)
         mean = nine_points((r.T @ h[known]) / held)
         square = (r * (h[known][:, None] - mean) ** 2).sum(axis=0) / held
         variance = np.maximum(nine_points(square), 0.01) + 0.01
-        log_r = np.log(of_votes) - 0.5 * (h[known][:, None] - mean) ** 2 / variance - 0.5 * np.log(variance)
-        r = np.exp(log_r - log_r.max(axis=1, keepdims=True))
-        r /= r.sum(axis=1, keepdims=True)
-    w[known] = r @ tau
+        log_density = -0.5 * (h[known][:, None] - mean) ** 2 / variance - 0.5 * np.log(variance)
+        r = normalised(np.log(np.maximum(of_votes, TINY)) + log_density)
+    w[known] = r @ logistic(fit.levels - fit.anchor)
     return w
 
 
