@@ -93,7 +93,30 @@ HeldVotes of_arrays(std::size_t labels, const std::vector<std::vector<py::array>
     return held;
 }
 
-HeldVotes of_table(std::size_t labels, const LabelTable& table, const std::vector<Doubles>& kinds) {
+bool is_identity(const std::vector<double>& kinds, std::size_t labels) {
+    for (std::size_t k = 0; k < kinds.size(); ++k)
+        if (kinds[k] != (k / labels == k % labels)) return false;
+    return kinds.size() == labels * labels;
+}
+
+// A map of priors for each label, where each code stands for its label.
+void add_priors(const std::vector<py::array>& prior, HeldVotes& held) {
+    SoftVotes& votes = held.votes;
+    if (prior.empty()) return;
+    if (prior.size() != votes.labels || !votes.tuples->index || votes.tuples->kinds() != votes.labels)
+        throw py::value_error("prior needs an array for each label, and a table of voxels");
+    for (const SoftRater& rater : votes.raters)
+        if (!is_identity(rater.kinds, votes.labels))
+            throw py::value_error("prior needs kinds that are the labels");
+    votes.grid.shape = shape_of(prior[0]);
+    for (const py::array& of_label : prior) {
+        votes.prior.push_back(view_of(of_label, votes.grid.shape));
+        held.arrays.push_back(of_label);
+    }
+}
+
+HeldVotes of_table(std::size_t labels, const LabelTable& table, const std::vector<Doubles>& kinds,
+                   const std::vector<py::array>& prior) {
     if (kinds.size() != static_cast<std::size_t>(table.raters) || labels == 0)
         throw py::value_error("kinds needs an entry for each rater");
     HeldVotes held;
@@ -106,6 +129,7 @@ HeldVotes of_table(std::size_t labels, const LabelTable& table, const std::vecto
                 throw py::value_error("the table holds a code without a kind");
     }
     held.votes.tuples = table;
+    add_priors(prior, held);
     return held;
 }
 
@@ -115,6 +139,8 @@ HeldEstimate estimate(const HeldVotes& held, const LabelOptions& common, const s
     made.options.common = common;
     made.options.model = value_of<SoftModel>("model", model);
     made.options.m_step = value_of<MStep>("m_step", m_step);
+    if (held.votes.are_mapped() && made.options.model != SoftModel::enumeration)
+        throw py::value_error("a table with a map of priors needs the model enumeration");
     check_options(common, static_cast<std::size_t>(held.votes.size()), held.votes.labels);
     const ShouldStop ask = signals();
     made.estimate = without_gil([&] { return estimate_soft(held.votes, made.options, ask); });
@@ -172,7 +198,8 @@ void bind_soft_labels(py::module_& m) {
         .def_static("of_arrays", &of_arrays, "labels"_a, "raters"_a, "kinds"_a, py::kw_only(),
                     "mask"_a = py::none(), "present"_a = py::tuple(), "prior"_a = py::tuple(),
                     "missing"_a = "error")
-        .def_static("of_table", &of_table, "labels"_a, "table"_a, "kinds"_a)
+        .def_static("of_table", &of_table, "labels"_a, "table"_a, "kinds"_a, py::kw_only(),
+                    "prior"_a = py::tuple())
         .def_property(
             "truncation", [](const HeldVotes& self) { return self.votes.truncation; },
             [](HeldVotes& self, double truncation) {

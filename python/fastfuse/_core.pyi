@@ -109,7 +109,9 @@ class SoftVotes:
         missing: str = "error",
     ) -> SoftVotes: ...
     @staticmethod
-    def of_table(labels: int, table: LabelTable, kinds: Sequence[NDArray[np.float64]]) -> SoftVotes: ...
+    def of_table(
+        labels: int, table: LabelTable, kinds: Sequence[NDArray[Any]], *, prior: Sequence[NDArray[Any]] = ()
+    ) -> SoftVotes: ...
 
 class SoftEstimate:
     def __init__(self, *args: object, **kwargs: object) -> None: ...  # made by the core alone

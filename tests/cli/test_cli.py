@@ -270,6 +270,18 @@ def test_options_are_named_as_typed(folder: Path) -> None:
         ("select_label=K (--select-label K) fuses one label", "--select-label K fuses one label"),
         ("or give device='cpu'", "or give --device cpu"),
         (
+            "fuses one label, and staple(maps, labels='all') (--labels all) each",
+            "fuses one label, and --labels all each",
+        ),
+        (
+            "make it by tabulate(maps, labels='all'), cut=0.3",
+            "make it by tabulate(maps, labels='all'), --cut 0.3",
+        ),
+        (
+            "in nib.Image(data, scale=2) or f(cut=1), g(mrf=2)",
+            "in nib.Image(data, scale=2) or f(cut=1), g(mrf=2)",
+        ),
+        (
             "give scale=100 or scale=255 (--scale 100 or --scale 255), or",
             "give --scale 100 or --scale 255, or",
         ),

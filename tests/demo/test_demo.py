@@ -205,14 +205,19 @@ def test_overlap() -> None:
         overlap([0, 1], [0, 1, 1])
 
 
+@pytest.mark.parametrize("below", ["", "case", "a/b"])
 @pytest.mark.parametrize("words", [[], ["--cohort"], ["--labels"]])
 def test_a_file_is_no_folder(
-    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    words: list[str],
+    below: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Which is told before the work, not after it."""
     file = tmp_path / "r0.nii.gz"
     file.write_bytes(b"")
-    monkeypatch.setattr(sys, "argv", ["fastfuse", "demo", *words, str(file)])
+    monkeypatch.setattr(sys, "argv", ["fastfuse", "demo", *words, str(file / below)])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2

@@ -289,7 +289,15 @@ def _onto(path: Path) -> tuple[np.ndarray, np.ndarray]:
 # --- between the voxels --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("affine", [shifted(0.4), AFFINE @ np.diag([0.7, 1.3, 1.1, 1]), OBLIQUE])
+def tilted_in_place() -> np.ndarray:
+    """Return the affine of a volume that is tilted about its middle."""
+    middle = (np.array(SHAPE) - 1) / 2
+    affine = OBLIQUE.copy()
+    affine[:3, 3] = AFFINE[:3, :3] @ middle + AFFINE[:3, 3] - affine[:3, :3] @ middle
+    return affine
+
+
+@pytest.mark.parametrize("affine", [shifted(0.4), AFFINE @ np.diag([0.7, 1.3, 1.1, 1]), tilted_in_place()])
 def test_nearest_on_request_alone(tmp_path: Path, masks: np.ndarray, affine: np.ndarray) -> None:
     ndimage = pytest.importorskip("scipy.ndimage")
     first, other = save(tmp_path / "a.nii", masks[0]), save(tmp_path / "b.nii", masks[1], affine)
@@ -300,6 +308,7 @@ def test_nearest_on_request_alone(tmp_path: Path, masks: np.ndarray, affine: np.
     expected = ndimage.affine_transform(
         masks[1], step[:3, :3], step[:3, 3], output_shape=SHAPE, order=0, mode="grid-constant", cval=0
     )
+    assert expected.any()
     done = save(tmp_path / "d.nii", expected)
     by_hand, _, _ = fused(tmp_path, [first, done], method="majority")
     probability, _, facts = fused(tmp_path, [first, other], method="majority", resample="nearest")

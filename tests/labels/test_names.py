@@ -91,8 +91,8 @@ def test_ours_is_read_again(tmp_path: Path) -> None:
         ("a.tsv", "index\tname\nx\ta\n", "'x' stands where a label is expected"),
         ("a.tsv", "index\tname\n", "it names no labels"),
         ("a.txt", "1 a 0 0\n", "no label, name, red, green, blue, alpha"),
-        ("a.json", "[1, 2]", "it names no labels"),
-        ("a.json", "{", "it names no labels"),
+        ("a.json", "[1, 2]", "holds a list, and no names of labels"),
+        ("a.json", "{", "is no JSON"),
         ("a.csv", "1,a\n", "names of labels are read from dataset.json"),
         ("a.tsv", "", "the file is empty"),
     ],
@@ -158,7 +158,8 @@ def test_layers_are_no_label_map(tmp_path: Path) -> None:
     """Of segments that overlap, and of four axes, no label map can be made."""
     path = seg_nrrd(tmp_path / "a.seg.nrrd", np.ones((2, 3, 3, 3)), [("a", 1, 0), ("b", 1, 1)])
     with pytest.raises(
-        fastfuse.ImageError, match=r"2 layers.*to fuse all labels, save it as one 3-D label map"
+        fastfuse.ImageError,
+        match=r"2 layers.*to fuse all, each by itself, give overlap=True .*; or save it as one 3-D label map",
     ):
         fastfuse.fuse_files([path], tmp_path / "o.nii", labels="all")
     with pytest.raises(

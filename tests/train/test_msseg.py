@@ -214,7 +214,7 @@ def test_incomplete_case(folder: Path, tmp_path: Path) -> None:
 def test_one_rater(folder: Path, tmp_path: Path) -> None:
     for number in (2, 3):
         mask_path(folder, number).unlink()
-    with pytest.raises(fastfuse.CohortError, match="1 raters, at least 2 are needed"):
+    with pytest.raises(fastfuse.CohortError, match="1 rater, at least 2 are needed"):
         load_case(only_case(tmp_path))
 
 

@@ -28,11 +28,13 @@ struct SoftVotes {
     Votes grid; // shape, mask, present, missing; no raters
     // p(truth) of each label and voxel, clamped and scaled to 1 where it is read; empty: the same everywhere.
     std::vector<View> prior;
-    // Distinct tuples of the maps' codes. With them the grid is read only to write volumes. Not with a prior.
+    // Distinct tuples of the maps' codes, with which the votes are not read again. With a map of priors,
+    // these are the tuples of label maps, each code a kind that is certain, and `grid` has a shape alone.
     std::optional<LabelTable> tuples;
     double truncation = 0; // q(b) up to this are dropped, except the largest; the rest is scaled to 1
 
     int size() const { return static_cast<int>(raters.size()); }
+    bool are_mapped() const { return tuples && !prior.empty(); }
 };
 
 enum class SoftModel {

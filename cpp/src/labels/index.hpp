@@ -22,6 +22,11 @@ class LabelIndex {
 
     std::int64_t voxels() const { return static_cast<std::int64_t>(ids_.size()); }
 
+    // The row of the table that a voxel has; −1 outside the mask.
+    std::int64_t row_of(std::int64_t voxel) const {
+        return row_of_id_[ids_[static_cast<std::size_t>(voxel)]];
+    }
+
     // Calls `put(voxel, value)` for each voxel.
     template <class T, class Put>
     void spread(const std::vector<T>& value_of_row, T value_outside, const Team& team, const Put& put) const {

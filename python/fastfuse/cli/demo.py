@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from ..errors import FastfuseError, lacking
 from ..images.memory import NUMPY, SCIPY, check_addresses
+from ..images.paths import shown
 from .common import answer, progress
 
 EXAMPLES = (
@@ -44,9 +46,7 @@ def demo(
 ) -> None:
     """Write a synthetic whole-brain MS case, fuse its seven raters by every method, and draw the result."""
     check_addresses("SciPy", NUMPY + SCIPY, "scipy.special")
-    for folder in (directory, cohort):
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise FastfuseError(f"{folder} is a file: name a folder for what the demo writes")
+    _check_folder(cohort or directory or (LABELS if labels else CASE))
     if labels and cohort is not None:
         raise FastfuseError("give --labels or --cohort, not both")
     if cohort is None:
@@ -60,6 +60,17 @@ def demo(
         raise FastfuseError("give one folder: that of a case, or --cohort's")
     else:
         _cohort(cohort, seed, overwrite, SPACING_MM if spacing_mm is None else spacing_mm)
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse, before any work, a folder that cannot be made or written to."""
+    there = next((one for one in (folder, *folder.parents) if one.exists()), Path())
+    if not there.is_dir():
+        raise FastfuseError(f"{shown(there)} is a file: name a folder for what the demo writes")
+    if not os.access(there, os.W_OK):
+        raise FastfuseError(
+            f"{shown(there)}: permission to write there is denied: name another folder for what the demo writes"
+        )
 
 
 def _one_case(directory: Path, seed: int, overwrite: bool) -> None:

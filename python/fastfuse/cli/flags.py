@@ -40,9 +40,12 @@ OTHERS = (
     "save_probability",
     "save_confidence",
 )
+CALL = re.compile(r"\b\w+(?:\.\w+)*\([^()]*\)")  # code of Python, which is not typed
+CODE = "\0"  # stands for a piece of code in a message
 VALUE = r"(?:'[^']*'|\[[^\]]*\]|\{[^}]*\}|\w+(?:\.\w+)*)"
 # Messages that say it for Python and for the shell, of which the shell's way stays.
 BOTH_WAYS = [
+    (rf"{CALL.pattern} \((--[^)]*)\)", r"\1"),  # staple(maps, labels='all') (--labels all)
     (rf"\b\w+={VALUE}(?:(?:, | or )(?:\w+=)?{VALUE})* \((--[^)]*)\)", r"\1"),  # binarize=True (--binarize)
     (rf"\b(\w+)=({VALUE}), --\1 \2", r"\1=\2"),  # threads=1, --threads 1
     (r"\bNone \((--present -)\)", r"\1"),
@@ -127,6 +130,11 @@ def with_typed_values(message: str) -> str:
     """Name the options that a message sets, as in m_step='em', as they are typed: --m-step em."""
     for pattern, typed in BOTH_WAYS:
         message = re.sub(pattern, typed, message)
+    code = iter(CALL.findall(message))
+    return re.sub(CODE, lambda found: next(code, found[0]), _with_typed_settings(CALL.sub(CODE, message)))
+
+
+def _with_typed_settings(message: str) -> str:
     names = typed_names()
     setting = rf"(?<![/\\])\b({'|'.join(names)})=(?:'([^']*)'|(\w+(?:\.\w+)*))"
 

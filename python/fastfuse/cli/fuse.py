@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..fusion.labels.declared import names_or_labels
-from ..report.fusion import print_fusion
+from ..report.fusion import print_fusion, print_structures
 from ..report.labels import print_labels
 from . import rings
 from .common import answer, progress, warnings_as_lines
@@ -56,6 +56,7 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
         "undecided",
         "save_probability",
         "save_confidence",
+        "overlap",
         "soften",
         "image",
         "grid",
@@ -166,8 +167,8 @@ def fuse(
 
     probabilities = _saved(save_probability)
     beside = [mask, image, save_label, save_counts, save_confidence, *probabilities.values()]
-    steps = len(raters) + 2 + soften + sum(path is not None for path in beside)
-    of_labels = options["labels"] is not None
+    many = None if options["overlap"] else len(raters) + 2 + soften + sum(path is not None for path in beside)
+    of_labels = options["labels"] is not None and not options["overlap"]
     names_file = [sidecar_path(output).with_suffix(".tsv")] if of_labels else []
     outputs = [
         output,
@@ -181,7 +182,7 @@ def fuse(
     written = [path for path in outputs if path is not None]
     fuse_any: Any = fuse_files
     with warnings_as_lines():
-        with progress(steps) as say:
+        with progress(many) as say:
             fuse_any(
                 raters,
                 output,
@@ -207,7 +208,7 @@ def fuse(
                 **values_of(options),
             )
         facts = read_sidecar(output)
-        show = print_labels if of_labels else print_fusion
+        show = print_labels if of_labels else print_structures if options["overlap"] else print_fusion
         answer(lambda: facts, lambda: show(facts, written))
 
 

@@ -9,6 +9,7 @@ import typer
 
 from ..errors import lacking
 from ..images.paths import recorded
+from ..inputs.names import counted
 from ..report import terminal as report
 from .common import answer, manner
 from .switches import Overwrite
@@ -65,7 +66,7 @@ def predict(
 def _warnings(found: list[Predicted]) -> list[str]:
     """Return what to know of the predictions, each once."""
     seen = [
-        f"{one.case} was in the run (as {one.known_as}): {one.seen_by} of {one.networks} networks of {one.method} have "
+        f"{one.case} was in the run (as {one.known_as}): {one.seen_by} of {counted(one.networks, 'network')} of {one.method} {'has' if one.seen_by == 1 else 'have'} "
         "learnt from it, so this prediction says nothing of unseen cases"
         for one in found
         if one.seen_by
@@ -86,7 +87,7 @@ def _print(found: list[Predicted]) -> None:
     console = report.output()
     for one in found:
         console.print(
-            f"wrote {report.printable(one.path)}: mean of {one.networks} networks of {one.method}",
+            f"wrote {report.printable(one.path)}: mean of {counted(one.networks, 'network')} of {one.method}",
             highlight=False,
         )
 

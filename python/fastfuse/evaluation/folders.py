@@ -163,7 +163,7 @@ def evaluate_all(
         record = compare(files, options, say)
         cases[name] = record.evaluation
         doubts += record.remarks
-    remarks = _missing(pairs, folders) + grouped(doubts)
+    remarks = [*pairs.doubts, *_missing(pairs, folders), *grouped(doubts)]
     for role in ("prediction", "truth"):
         remarks += without_lesions(
             [(f"the {role} of {name}", one) for name, one in cases.items()], role, options

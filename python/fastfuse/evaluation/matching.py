@@ -36,12 +36,15 @@ class Pairs:
         Number of cases that were matched in each of the ways.
     without_prediction, without_truth : list of str
         Files of one folder that match none of the other.
+    doubts : list of str
+        What is to be said of pairs whose names are not quite one.
     """
 
     files: Mapping[str, tuple[Path, Path]]
     ways: Mapping[str, int]
     without_prediction: list[str]
     without_truth: list[str]
+    doubts: list[str]
 
 
 def pairs_in(predictions: Path, truths: Path) -> Pairs:
@@ -53,21 +56,63 @@ def pairs_in(predictions: Path, truths: Path) -> Pairs:
     _0000. Names that fit several files are refused.
     """
     left, right = images_in(predictions), images_in(truths)
+    doubts = [*_twice(left, right)]
     files: dict[str, tuple[Path, Path]] = {}
     ways = {}
     keys: tuple[Callable[[str], str], ...] = (str, _stem, case_name, _without_channel)
     for way, key in zip(WAYS, keys, strict=True):
         found = _matched(left, right, key)
         ways[way] = len(found)
+        doubts += _in_letters(found)
         for one, other in found:
             name = one if _stem(one) in files else _stem(one)  # two formats of one name
             files[name] = (predictions / left.pop(one), truths / right.pop(other))
+    _check_formats(predictions, left, files)
+    _check_formats(truths, right, files)
     if not files:
         raise FastfuseError(
             f"no file below {shown(predictions)} has the name of one below {shown(truths)} "
             f"({_few(left)} there, {_few(right)} here): name predictions as the truths are named"
         )
-    return Pairs(dict(sorted(files.items())), ways, sorted(right), sorted(left))
+    return Pairs(dict(sorted(files.items())), ways, sorted(right), sorted(left), doubts)
+
+
+def _check_formats(folder: Path, rest: Iterable[str], files: Mapping[str, tuple[Path, Path]]) -> None:
+    """Refuse a file that was left over, of a case that was matched in another format: nobody knows which counts."""
+    taken = {
+        _stem(path.relative_to(folder).as_posix()): path
+        for pair in files.values()
+        for path in pair
+        if folder in path.parents
+    }
+    for name in sorted(rest):
+        other = taken.get(_stem(name))
+        if other is not None:
+            raise FastfuseError(
+                f"{shown(folder / name)} and {shown(other)} are two files of one case, and the other folder has one: take "
+                "one of them away"
+            )
+
+
+def _twice(left: Iterable[str], right: Iterable[str]) -> list[str]:
+    """Say which cases lie in both folders in several formats, each of which is a case to the summary."""
+    ours, theirs = _by_key(left, _stem), _by_key(right, _stem)
+    return [
+        f"{shown(stem)} lies in both folders in {len(ours[stem])} formats, as {' and '.join(map(shown, sorted(ours[stem])))}: it "
+        "counts as so many cases"
+        for stem in sorted(ours.keys() & theirs.keys())
+        if len(ours[stem]) > 1 and sorted(ours[stem]) == sorted(theirs[stem])
+    ]
+
+
+def _in_letters(found: Iterable[tuple[str, str]]) -> list[str]:
+    """Say which names were taken for one, although they differ in capital letters."""
+    told = []
+    for pair in found:
+        one, other = (_case_as_written(name).removesuffix(CHANNEL) for name in pair)
+        if one != other and one.lower() == other.lower():
+            told.append(" with ".join(map(shown, pair)))
+    return [f"paired, though capital letters differ: {_few(told)}"] if told else []
 
 
 def images_in(folder: Path) -> dict[str, Path]:
@@ -92,6 +137,11 @@ def images_in(folder: Path) -> dict[str, Path]:
 
 
 def case_name(name: str) -> str:
+    """Return what a file's name says about its case, in small letters."""
+    return _case_as_written(name).lower()
+
+
+def _case_as_written(name: str) -> str:
     """Return what a file's name says about its case, without what it says about the file's content.
 
     If it says nothing else, as in patient-1/mask.nii.gz, it is the folder's name.
@@ -100,7 +150,7 @@ def case_name(name: str) -> str:
     stem = path.parent.name if ONLY_WORD.fullmatch(path.name) else CONTENT.sub("", path.name)
     while LAST_WORD.search(stem):
         stem = LAST_WORD.sub("", stem)
-    return stem.lower()
+    return stem
 
 
 def _without_channel(name: str) -> str:

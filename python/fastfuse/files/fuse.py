@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from ..dilation.options import DilationOptions
 from ..fusion.backends.devices import place_of
@@ -22,8 +22,9 @@ from ..fusion.labels.declared import (
     LabelRoi,
     LabelsLike,
 )
+from ..fusion.labels.overlap import Overlapping
 from ..fusion.labels.result import LabelFusion
-from ..fusion.option_checks import PerformancePrior
+from ..fusion.option_checks import PerformancePrior, check_flag
 from ..fusion.options import (
     Acceleration,
     Expectation,
@@ -36,7 +37,7 @@ from ..fusion.options import (
     Prior,
     Roi,
 )
-from ..fusion.registry import Method, MethodName, method_called
+from ..fusion.registry import MethodName, method_called
 from ..fusion.result import Fusion, Ties, check_ties
 from ..fusion.votes import ENTRIES, method_entry
 from ..images.formats.segments import with_segments
@@ -49,8 +50,9 @@ from .growth import growth_of
 from .job import Job
 from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
-from .prior import is_plain, prior_file, smoothing_of, word_or_number
-from .votes import fused_votes
+from .labels.overlap import fuse_overlapping_files, structures_job
+from .prior import prior_file, smoothing_of
+from .votes import checked_for, fused_votes
 
 OF_FILES = (
     method_entry(images=True) + """ Of label maps by default "staple", of networks' classes "majority"."""
@@ -137,7 +139,50 @@ def fuse_files(
     undecided: int | None = None,
     save_probability: Mapping[Any, PathLike] | None = None,
     save_confidence: PathLike | None = None,
+    overlap: Literal[False] = False,
 ) -> LabelFusion: ...
+
+
+@overload
+def fuse_files(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    *,
+    method: MethodName | None = None,
+    m_step: MStep = "paper",
+    expectation: Expectation = "auto",
+    likelihood: Likelihood = "mixture",
+    prior: str | float | Mapping[Any, float] = "mean",
+    init: Init = "auto",
+    mask: PathLike | None = None,
+    roi: Roi = "all",
+    missing: Missing = "error",
+    present: Sequence[PathLike | None] | None = None,
+    mrf: float = 0.0,
+    performance_prior: PerformancePrior = "auto",
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    threads: int = 0,
+    device: str | None = None,
+    threshold: float | None = None,
+    channel_axis: ChannelAxis | None = None,
+    save_label: PathLike | None = None,
+    cut: float = 0.5,
+    ties: Ties = "foreground",
+    names: Sequence[str] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
+    labels: LabelsLike,
+    save_probability: Mapping[Any, PathLike] | None = None,
+    overlap: Literal[True],
+) -> Overlapping: ...
 
 
 @documented({**ENTRIES, "method": OF_FILES})
@@ -193,7 +238,8 @@ def fuse_files(
     undecided: int | None = None,
     save_probability: Mapping[Any, PathLike] | None = None,
     save_confidence: PathLike | None = None,
-) -> Fusion | LabelFusion:
+    overlap: bool = False,
+) -> Fusion | LabelFusion | Overlapping:
     """Fuse image files into a consensus file, with a JSON sidecar beside it.
 
     Files that were cropped to what they mark are padded, and those whose axes have another order or direction are
@@ -222,6 +268,10 @@ def fuse_files(
     save_probability : mapping of label to path, optional
         Also write the probability of a label, by number or name; of a tuple of labels, their sum. Of networks' regions, the
         region's name or all its labels.
+    overlap : bool, default False
+        Structures may overlap: the ``labels`` are read from every file, "all" by the segments' names (.seg.nrrd, DICOM SEG), and each
+        is fused by itself, as masks are. ``output`` is then an image of four axes, with the probability of each along the
+        last, and ``save_label`` one of their masks; ``save_probability`` writes single ones.
     save_confidence : path, optional
         Also write the probability of the label that is most probable.
     prior : {"mean", "estimate"}, float or path
@@ -267,8 +317,8 @@ def fuse_files(
 
     Returns
     -------
-    Fusion or LabelFusion
-        A :class:`LabelFusion` of label maps, if ``labels`` are given.
+    Fusion, LabelFusion or dict
+        A :class:`LabelFusion` of label maps, if ``labels`` are given; a :class:`Fusion` of each structure with ``overlap``.
 
     Raises
     ------
@@ -291,13 +341,18 @@ def fuse_files(
         threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
-    asked_labels = AskedLabels(labels, candidates, confusion, knows, weights, undecided)
+    asked_labels = AskedLabels(labels, candidates, confusion, knows, weights, undecided, overlap=overlap)
     placing = Placing.checked(grid, resample, use)
-    beside = {
-        "label_names": label_names,
-        "save_probability": save_probability,
-        "save_confidence": save_confidence,
-    }
+    beside: dict[str, Any] = {"label_names": label_names, "save_probability": save_probability}
+    beside["save_confidence"] = save_confidence
+    if check_flag(overlap, "overlap"):
+        structures = structures_job(
+            paths, output, mask, present, names, placing, overwrite=overwrite, cut=cut, ties=ties,
+            channel_axis=channel_axis, save_label=save_label, image=image, soften=soften, dilation=dilation or None,
+            save_counts=save_counts, select_segment=select_segment, label_names=label_names,
+            save_confidence=save_confidence,
+        )  # fmt: skip
+        return fuse_overlapping_files(structures, method, options, asked_labels, save_probability, progress)
     if labels is not None:
         check_given(
             save_label=save_label, save_counts=save_counts, cut=cut, ties=ties, image=image, soften=soften,
@@ -337,13 +392,3 @@ def fuse_files(
     )
     job.check()
     return fused_votes(job, row, options, asked, growth, progress or (lambda _: None))
-
-
-def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
-    """Return the options, checked, with a word or a number for the prior; and as the sidecar keeps them."""
-    prior: Any = options.prior
-    checked = replace(options, prior=word_or_number(prior)).checked()
-    kept: Any = checked.prior if is_plain(prior) else str(prior)
-    asked = replace(checked, prior=kept)
-    asked.check_method(method, images=True)
-    return checked, asked

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ..dilation.options import Dilation
 from ..errors import warn
@@ -21,7 +22,38 @@ from .facts import sidecar_of
 from .growth import fuse_grown
 from .job import Inputs, Job, counts_of, marked_voxels
 from .misfits import misfit_remarks
-from .prior import prior_map
+from .prior import is_plain, prior_map, word_or_number
+
+
+@dataclass(frozen=True)
+class Made:
+    """A fusion, what was read for it, and what its sidecar says.
+
+    Attributes
+    ----------
+    fusion : Fusion
+    inputs : Inputs
+    sidecar : dict
+    remarks : list of str
+    label : int or None
+        Of label maps, the label whose voxels are votes.
+    """
+
+    fusion: Fusion
+    inputs: Inputs
+    sidecar: dict[str, Any]
+    remarks: list[str]
+    label: int | None
+
+
+def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
+    """Return the options, checked, with a word or a number for the prior; and as the sidecar keeps them."""
+    prior: Any = options.prior
+    checked = replace(options, prior=word_or_number(prior)).checked()
+    kept: Any = checked.prior if is_plain(prior) else str(prior)
+    asked = replace(checked, prior=kept)
+    asked.check_method(method, images=True)
+    return checked, asked
 
 
 def fused_votes(
@@ -33,6 +65,22 @@ def fused_votes(
     say: Callable[[str], None],
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
+    made = made_of(job, method, options, asked, growth, say)
+    counts = None if job.counts is None else counts_of(made.inputs, made.label)
+    job.write(made.fusion, counts, made.inputs.common.like, made.sidecar, say)
+    warn(made.remarks, callers=2)
+    return made.fusion
+
+
+def made_of(
+    job: Job,
+    method: Method,
+    options: Options,
+    asked: Options,
+    growth: Dilation | None,
+    say: Callable[[str], None],
+) -> Made:
+    """Read and fuse; ``asked`` are the options as the sidecar keeps them."""
     from ..images.structures import check_is_mask
 
     place = place_of([], options.device)
@@ -73,10 +121,7 @@ def fused_votes(
     }
     marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked)
-    counts = None if job.counts is None else counts_of(inputs, options.core_label)
-    job.write(fusion, counts, inputs.common.like, sidecar, say)
-    warn(remarks, callers=2)
-    return fusion
+    return Made(fusion, inputs, sidecar, remarks, options.core_label)
 
 
 def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:

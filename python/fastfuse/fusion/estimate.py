@@ -231,7 +231,7 @@ def check_count(votes: Votes, names: Sequence[str]) -> None:
     """Refuse votes of other raters than an estimate's."""
     if len(votes.raters) != len(names):
         raise ValueError(
-            f"there are {len(votes.raters)} raters, and the estimate is of {len(names)}: give the votes of the "
+            f"there {'is' if len(votes.raters) == 1 else 'are'} {counted(len(votes.raters), 'rater')}, and the estimate is of {len(names)}: give the votes of the "
             "same raters, None for one who did not read this case"
         )
 

@@ -20,8 +20,9 @@ from ..inputs.foreground import (
 from .declared import switch
 
 MOST_FRACTIONAL = 20
+WHITE = (100, 255, 2**16 - 1)  # the highest values of percent, and of pictures of 8 and 16 bits
 OVERSHOOT = 1.5  # up to this, and as far below 0, a probability was interpolated or rounded
-ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label, in Python staple(maps, labels='all') all of them"
+ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label, and staple(maps, labels='all') ({switch('labels')} all) each of them"
 ALL_ABOVE = f"binarize=True ({switch('binarize')}) counts whatever is above 0"
 
 
@@ -125,7 +126,7 @@ def _not_binary(bad: Complaint) -> str:
         soft = "soft votes are for soft_staple and simplified_soft_staple"
         return f"{bad.holder} {bad.held}: {masks}; {soft}, and {_cut_at(0.5)} makes masks of them"
     remedy = (
-        _of_values(bad)
+        _of_values(bad, masks=True)
         if scale is None
         else f"{AN_IMAGE}; of probabilities times {scale:g}, {_cut_at(scale / 2)} makes masks"
         if _is_grey(bad, scale)
@@ -175,8 +176,8 @@ def _of_grey_values(scale: float) -> str:
     )
 
 
-def _of_values(bad: Complaint) -> str:
-    """Say what makes votes of values beyond 0 and 1."""
+def _of_values(bad: Complaint, *, masks: bool = False) -> str:
+    """Say what makes votes of values beyond 0 and 1; ``masks``: votes that are 0 and 1."""
     votes = bad.arrays[bad.rater]
     counted = told_once(votes if bad.mask is None else votes[bad.mask.astype(bool)])
     finite = counted[np.isfinite(counted)] if counted.dtype.kind == "f" else counted
@@ -185,13 +186,21 @@ def _of_values(bad: Complaint) -> str:
         return f"{range_in_words(low, high)} Leave it out if so; of a label map, {ONE_LABEL}"
     few = len(np.unique(finite)) <= MOST_LABELS or (low == 0 and bool(np.all(finite == np.rint(finite))))
     if few and bad.value == int(bad.value) and _few_values(votes):
-        return f"of a label map, {ONE_LABEL}; {ALL_ABOVE}"
+        return f"of a label map, {ONE_LABEL}; {_of_shades(finite, high, masks=masks)}{ALL_ABOVE}"
     if high <= OVERSHOOT and low >= 1 - OVERSHOOT:
         beyond = [f"{high - 1:.2g} above 1"] * (high > 1) + [f"{-low:.2g} below 0"] * (low < 0)
         return f"its values go up to {' and '.join(beyond)}: clip what rounding did, or interpolation; {_cut_at(0.5)} makes masks"
     if low < 0:
         return f"{range_in_words(low, high)} Of logits, which they may be, a sigmoid makes probabilities"
     return f"{range_in_words(low, high)} Of votes in another unit, votes >= K ({switch('threshold')} K) makes masks"
+
+
+def _of_shades(values: Array, high: float, *, masks: bool) -> str:
+    """Say what makes votes of the shades between black and white that a smoothed edge has; nothing of other values."""
+    if high not in WHITE or len(np.unique(values)) < 3:
+        return ""
+    votes = "" if masks else f"scale={high:g} ({switch('scale')} {high:g}) makes votes, and "
+    return f"of probabilities times {high:g}, or of a mask with smoothed edges, {votes}{_cut_at(high / 2)} makes masks; "
 
 
 SENTENCES: dict[str, Callable[[Complaint], str]] = {

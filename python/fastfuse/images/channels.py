@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..inputs.foreground import Foreground
+from ..inputs.names import counted
 from .paths import shown
 
 NEAR_ONE = 0.02  # how far half precision may take a sum of probabilities from 1
@@ -177,7 +178,9 @@ class Channels:
         if foreground.binarize or (count == 2 and not foreground.labels):
             others = [channel for channel in range(count) if channel != self._channel_of(0)]
         elif not foreground.labels:
-            raise ImageError(f"{shown(self.path)}: it holds {count} classes; {CHOOSE}{_by_name(foreground)}")
+            raise ImageError(
+                f"{shown(self.path)}: it holds {counted(count, 'class')}; {CHOOSE}{_by_name(foreground)}"
+            )
         else:
             others = [self._channel_of(label) for label in foreground.labels]
         if len(others) == 1:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .formats.segments import Segment, plain
+from .paths import shown
 
 NAME = "dataset.json"
 NO_REGIONS = ("background", "ignore")
@@ -26,13 +26,21 @@ def segments_of(path: Path) -> dict[Segment, tuple[int, ...]]:
 
     Label 0 is background, whatever it is called, and no segment.
     """
-    folders = [path.parent]
-    if path.parent.name.lower().startswith("labels"):
-        folders.append(path.parent.parent)
-    found = next((labels for labels in map(_named_labels, folders) if labels), {})
+    found = next((labels for labels in map(_named_labels, _folders(path)) if labels), {})
     return {
         Segment(name, labels[0]): labels for name, labels in found.items() if any(labels) and name.strip()
     }
+
+
+def faults_beside(path: Path) -> list[str]:
+    """Say which dataset.json beside a file, or above its folder labelsTr, cannot be used, and why."""
+    return [told for folder in _folders(path) if (told := fault_of(folder / NAME))]
+
+
+def fault_of(path: Path) -> str:
+    """Say why a dataset.json cannot be used; nothing if it can, or is not there."""
+    found = _loaded(path)
+    return f"{shown(path)} {found}" if isinstance(found, str) else ""
 
 
 def painting_of(folder: Path) -> tuple[int, ...] | None:
@@ -62,6 +70,12 @@ def labels_called(segments: dict[Segment, tuple[int, ...]], names: Sequence[str]
     return tuple(dict.fromkeys(found))
 
 
+def _folders(path: Path) -> list[Path]:
+    """Return where the dataset.json of a file may lie."""
+    above = path.parent.name.lower().startswith("labels")
+    return [path.parent, *([path.parent.parent] if above else [])]
+
+
 def _named_labels(folder: Path) -> dict[str, tuple[int, ...]]:
     """Return the labels of each name, without the background. Version 1 of nnU-Net lists a name for each label."""
     return _labels_of(folder / NAME, without=NO_REGIONS)
@@ -82,11 +96,27 @@ def _labels_of(path: Path, without: Sequence[str]) -> dict[str, tuple[int, ...]]
 
 def _content(path: Path) -> dict[str, Any]:
     """Return what a dataset.json holds; nothing if it cannot be read."""
-    with suppress(OSError, ValueError, AttributeError, RecursionError):
-        if path.stat().st_size <= MOST_BYTES:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            return found if isinstance(found, dict) else {}
-    return {}
+    found = _loaded(path)
+    return {} if isinstance(found, str) else found
+
+
+def _loaded(path: Path) -> dict[str, Any] | str:
+    """Return what a dataset.json holds, or why it cannot be used; an empty one if there is none."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            return "is too long to be one"
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    except RecursionError:
+        return "is nested too deeply"
+    except UnicodeDecodeError:
+        return "is no text in UTF-8"
+    except ValueError as error:
+        return f"is no JSON ({error})"
+    return found if isinstance(found, dict) else f"holds a {type(found).__name__}, and no names of labels"
 
 
 def _is_number(text: str) -> bool:

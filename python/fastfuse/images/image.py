@@ -60,6 +60,12 @@ class Image:
         Where the voxels of the file lie, if the data were put onto another grid.
     unit : str
         What the header of another format than NIfTI counts in, if it says so.
+    frame : str
+        The frame of reference that DICOM gives the place in.
+    assumed : str
+        What was taken of the place where the header does not say it, or says what is not known.
+    sized : bool
+        Whether the header gives the size of the voxels.
     """
 
     path: Path
@@ -77,6 +83,9 @@ class Image:
     fills: tuple[bool, ...] | None = None
     own: Grid | None = None
     unit: str = ""
+    frame: str = ""
+    assumed: str = ""
+    sized: bool = True
 
     @property
     def step(self) -> float | None:
@@ -102,6 +111,8 @@ class Image:
             forms=forms,
             unit=unit,
             codes=self.unknown_codes,
+            assumed=self.assumed,
+            sized=self.sized,
         )
 
     @property

@@ -19,6 +19,7 @@ from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..inputs.names import bytes_behind, counted
 from . import gz
 from .checks import LEAST_SIDE_MM, MOST_SIDE_MM, READABLE, check_content, check_memory
 from .grids.forms import (
@@ -38,6 +39,8 @@ NIFTI_SUFFIXES = (".nii", ".nii.gz")
 # First bytes of files that are inflated, and what a bzip2 file is named.
 BZIP2 = b"BZh"
 MOST_AXES = 7
+OF_PLACE = ("unit", "qfac", "below 0 mm")  # words of doubts about what was taken of the place
+APART = 0.01  # of a voxel's size: sizes that differ by more contradict each other
 CIFTI_INTENTS = range(3000, 3100)
 
 
@@ -51,12 +54,15 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         raw.seek(0)
         file = _opened(raw, begin)
         header = _read_header(path, file)
+        bits = int(header["bitpix"])  # which is mended
         compressed = file is not raw
         shape, stored, doubts = _check_header(path, header, None if compressed else path.stat().st_size)
-        data = _read_data(path, header, file, go_on)
+        data = _read_data(path, header, bits, file, go_on)
         surplus = _rest(file, go_on) if compressed else path.stat().st_size - file.tell()
+    count = math.prod(shape)
+    _check_type(path, bits, stored, count, count * stored.itemsize + surplus)
     if surplus >= shape[0] * shape[1] * stored.itemsize:
-        doubts.append(f"{surplus} bytes follow the last voxel, at least a slice: is its header right?")
+        doubts.append(f"{bytes_behind(surplus)}, at least a slice: is its header right?")
     try:
         affine, doubt = with_thickness(affine_of(header), shape)
         apart = disagreement(path, header, shape[:3])
@@ -76,6 +82,7 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         scaled=data.dtype != stored,
         remark="; ".join(told) or None,
         unknown_codes=codes_in(doubts),
+        assumed="; ".join(one for one in doubts if any(word in one for word in OF_PLACE)),
     )
 
 
@@ -133,6 +140,12 @@ def _check_header(
     slope, inter, doubt = _scaling(path, header)
     check_memory(path, count * (stored.itemsize if (slope, inter) == (1, 0) else stored.itemsize + 16))
     return shape, stored, [*doubts, *doubt]
+
+
+def _check_type(path: Path, bits: int, stored: np.dtype[Any], count: int, have: int) -> None:
+    """Refuse a type that contradicts bitpix, where the file has just the bytes that bitpix asks for."""
+    if bits > 8 * stored.itemsize and 8 * have == bits * count:
+        raise ImageError(f"{shown(path)}: {_why_short(bits, stored, count, have)}")
 
 
 def _why_short(bits: int, stored: np.dtype[Any], count: int, have: int) -> str:
@@ -230,11 +243,17 @@ def _on_sides(path: Path, header: Any, sides: NDArray[Any] | None, *, by_sform: 
             f"{shown(path)}: its header gives a voxel size that is no finite number (pixdim {told}): save it with the true "
             "size, as in nibabel.Nifti1Image(data, affine)"
         )
-    if not by_sform or not odd.any():
+    if not by_sform:
         return []
     rows = np.array([header[name][:3] for name in ("srow_x", "srow_y", "srow_z")], dtype=np.float64)
     with np.errstate(all="ignore"):
         true = np.sqrt((rows**2).sum(axis=0))
+        apart = np.isfinite(true) & (true > 0) & (np.abs(given - true) > APART * true)
+    if not odd.any():
+        if int(header["qform_code"]) != 0 or not apart.any():  # a qform that differs is told of as a place
+            return []
+        mm = ", ".join(f"{side:.4g}" for side in true)
+        return [f"its voxel size (pixdim {told}) contradicts that of its sform ({mm}), which is taken"]
     of_no_image = ~((np.abs(given) >= LEAST_SIDE_MM) & (np.abs(given) <= MOST_SIDE_MM))
     mended = of_no_image & np.isfinite(true) & (true > 0)
     stored[mended] = true[mended]
@@ -272,11 +291,24 @@ def _scaling(path: Path, header: Any) -> tuple[float, float, list[str]]:
     return slope, inter, []
 
 
-def _read_data(path: Path, header: Any, file: io.BufferedIOBase, go_on: Callable[[], None]) -> NDArray[Any]:
+class _Short(EOFError):
+    """A file that ends before its voxels do."""
+
+
+def _read_data(
+    path: Path, header: Any, bits: int, file: io.BufferedIOBase, go_on: Callable[[], None]
+) -> NDArray[Any]:
     """Read the voxels into memory: a file that shrinks while it is mapped would kill the process."""
     stored = np.empty(header.get_data_shape(), header.get_data_dtype(), order="F")
     file.seek(header.get_data_offset())
-    _fill(_bytes_of(stored), file, go_on)
+    try:
+        _fill(_bytes_of(stored), file, go_on)
+    except _Short as short:
+        have = int(short.args[0])
+        raise ImageError(
+            f"{shown(path)}: {counted(have, 'byte')} of voxels, {stored.nbytes} expected; "
+            f"{_why_short(bits, stored.dtype, stored.size, have)}"
+        ) from None
     slope, inter, _ = _scaling(path, header)
     try:
         return np.asanyarray(apply_read_scaling(stored, slope, inter))
@@ -299,7 +331,7 @@ def _fill(buffer: memoryview, file: io.BufferedIOBase, go_on: Callable[[], None]
         go_on()
         count = file.readinto(buffer[filled : filled + gz.PIECE])
         if not count:
-            raise EOFError(f"{filled} bytes of voxels, {len(buffer)} expected")
+            raise _Short(filled)
         filled += count
 
 

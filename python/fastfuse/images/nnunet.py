@@ -21,16 +21,17 @@ from ..errors import ImageError, reason_of
 from ..inputs.arrays import labels_in
 from ..inputs.foreground import SCALES, Foreground
 from ..inputs.lattice import Turn
-from ..inputs.names import counted
+from ..inputs.names import counted, enumerated
 from .channels import NEARLY_ALL, Channels, Kind, kind_of, share_of_none
 from .checks import check_memory
-from .dataset_json import regions_of
+from .dataset_json import NAME, fault_of, regions_of
 from .image import Image
 from .paths import shown
 from .turns import Match, in_words, matches, turns_onto
 
 ARRAYS = ("probabilities", "softmax")
 COMPANIONS = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".tif", ".tiff")
+VOLUMES = 4  # of these; the others may be pictures of a case
 LEAST_SHARE = 0.9  # of what is marked must agree: the segmentation may have lost small components since
 OVERSHOOT = 0.1  # beyond [0, 1], as resampling may leave it
 EXACT_SHARE = 0.999  # less is told
@@ -51,6 +52,17 @@ def companion_of(path: Path) -> Path:
     raise ImageError(
         f"{shown(path)}: no image of the same name ({', '.join(COMPANIONS)}) lies beside it to tell where its voxels are"
     )
+
+
+def _beside_too(path: Path, taken: Path) -> list[str]:
+    """Say which other volumes of the same name lie beside an .npz, of which the first one counts."""
+    found = [path.with_name(path.name[: -len(".npz")] + ending) for ending in COMPANIONS[:VOLUMES]]
+    others = [shown(one.name) for one in found if one != taken and one.exists()]
+    if not others or taken not in found:
+        return []
+    return [
+        f"{shown(path)}: its segmentation is {shown(taken.name)}; {enumerated(others)} beside it was left aside"
+    ]
 
 
 def read_probabilities(path: Path, companion: Image, foreground: Foreground) -> Image:
@@ -106,13 +118,16 @@ def read_channels(path: Path, companion: Image) -> tuple[Predicted, list[str]]:
     """Read all channels, held against the segmentation beside the file; return what is to be said, too."""
     values = channels_in(path, companion.data.shape)
     kind = kind_of(values)
-    remarks = [] if companion.remark is None else [companion.remark]
+    remarks = _beside_too(path, companion.path)
+    remarks += [] if companion.remark is None else [companion.remark]
     channels, match = _held_against(_may_be(path, values, kind), companion, remarks)
     if channels.classes:
         remarks += _said_of_classes(path, values, kind)
         return Predicted(replace(channels, labels=match.labels), match.turn), remarks
     labels = {place: own for place, own in match.labels.items() if place}
     told = regions_of(path.parent, len(values))
+    if fault := fault_of(path.parent / NAME):
+        remarks.append(f"{fault}, so that it names no regions")
     return Predicted(replace(channels, labels=labels, regions=told), match.turn), remarks
 
 
@@ -251,7 +266,7 @@ def _not_its_own(channels: Channels, name: str, best: Match) -> str:
             "in [0, 1]"
         )
     return (
-        f"{shown(channels.path)}: its {len(channels.values)} channels, taken as {kind}, are not those of {name}: "
+        f"{shown(channels.path)}: its {counted(len(channels.values), 'channel')}, taken as {kind}, {'is' if len(channels.values) == 1 else 'are'} not {'that' if len(channels.values) == 1 else 'those'} of {name}: "
         f"{best.share:.0%} of what either marks agrees, however they are turned; put the segmentation that belongs to it "
         "beside it, or save the channel as NIfTI"
     )

@@ -26,7 +26,7 @@ from ..inputs.names import enumerated
 from ..inputs.workers import startable
 from . import gz
 from .checks import check_regular, fault_of_affine
-from .dataset_json import labels_called, segments_of
+from .dataset_json import faults_beside, labels_called, segments_of
 from .formats.dicom import DICOM_SUFFIXES, is_dicom, read_dicom
 from .formats.meta_image import META_SUFFIXES, read_meta_image
 from .formats.nrrd import NRRD_SUFFIXES, read_nrrd
@@ -43,6 +43,18 @@ from .nnunet import companion_of, read_probabilities
 from .paths import shown
 from .wanted import Wanted
 
+# Names that files of some content have.
+OWN: dict[str, tuple[str, ...]] = {
+    "NIfTI": (*NIFTI_SUFFIXES, ".nii.bz2", ".hdr", ".img"),
+    "NRRD": NRRD_SUFFIXES,
+    "MetaImage": META_SUFFIXES,
+    "DICOM": DICOM_SUFFIXES,
+    "PNG": PICTURE_SUFFIXES,
+    "TIFF": PICTURE_SUFFIXES,
+    "NumPy's .npy": (".npy",),
+    "a zip archive": (".npz",),
+    "HDF5": (".mnc", ".minc"),
+}
 ALL = Wanted()  # each file as it is
 
 # Errors of nibabel and its helpers on damaged files, beside gzip's own.
@@ -86,13 +98,16 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     labels = labels_called(known, names)
     try:
         check_regular(path)
+        if names and not known:
+            _check_dataset(path)
         with np.errstate(over="raise", invalid="raise"):  # numbers in the header that make no sense
             asked = wanted if keeps_names(path) or not labels else wanted.by_labels(labels)
             image = one_channel(_read_by_name(path, go_on, asked), asked)
     except ImageError as error:
-        if str(error).isprintable():
+        said = f"{error}{_content_of(path)}" if str(error).endswith("?") else str(error)
+        if said == str(error) and said.isprintable():
             raise
-        raise ImageError(shown(str(error))) from error  # words of the file, which may hold anything
+        raise ImageError(shown(said)) from error  # words of the file, which may hold anything
     except PermissionError:
         raise ImageError(f"{shown(path)}: permission to read it is denied") from None
     except MemoryError:
@@ -139,11 +154,7 @@ def _read_by_name(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Imag
     if name.endswith((*NIFTI_SUFFIXES, ".nii.bz2")):
         return read_nifti(path, go_on)
     if name.endswith(".npz"):
-        return read_probabilities(
-            path,
-            read(companion_of(path), wanted=Wanted(use=wanted.use, offers_use=wanted.offers_use)),
-            wanted.foreground,
-        )
+        return _read_of_network(path, wanted)
     if name.endswith(NRRD_SUFFIXES):
         return read_nrrd(path, go_on, wanted)
     if name.endswith(META_SUFFIXES):
@@ -157,10 +168,30 @@ def _read_by_name(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Imag
     return read_other(path)
 
 
+def _read_of_network(path: Path, wanted: Wanted) -> Image:
+    """Read a network's probabilities with the segmentation beside them."""
+    beside = companion_of(path)
+    try:
+        companion = read(beside, wanted=Wanted(use=wanted.use, offers_use=wanted.offers_use))
+    except ImageError as error:
+        raise ImageError(
+            f"{shown(path)}: the segmentation that tells where its voxels are cannot be read: {error}"
+        ) from error
+    return read_probabilities(path, companion, wanted.foreground)
+
+
 def keeps_names(path: Path) -> bool:
     """Tell a file of a format that can name its segments itself."""
     name = path.name.lower()
     return name.endswith((*NRRD_SUFFIXES, *DICOM_SUFFIXES)) or is_dicom(path)
+
+
+def _check_dataset(path: Path) -> None:
+    """Refuse a file that names no segments beside a dataset.json that cannot be read, if some are chosen by name."""
+    if not keeps_names(path) and (faults := faults_beside(path)):
+        raise ImageError(
+            f"{shown(path)}: it names no segments, and {' and '.join(faults)}: mend it, or choose by select_label=K (--select-label K)"
+        )
 
 
 def _by_dataset(
@@ -206,11 +237,15 @@ def _no_memory(path: Path) -> str:
 def _damaged(path: Path, error: Exception) -> str:
     """Say that a file cannot be read, and what its content looks like if that is something else."""
     reason = reason_of(error)
-    told = f"{shown(path)}: cannot be read ({shown(reason)}); is it a complete image file?"
+    return f"{shown(path)}: cannot be read ({shown(reason)}); is it a complete image file?{_content_of(path)}"
+
+
+def _content_of(path: Path) -> str:
+    """Say what a file's content looks like, if that is another format than its name tells."""
     what = looks_like(path)
-    if what in (None, "gzip", "bzip2"):
-        return told
-    return f"{told} Its content looks like {what}"
+    if what in (None, "gzip", "bzip2") or path.name.lower().endswith(OWN.get(what or "", ())):
+        return ""
+    return f" Its content looks like {what}"
 
 
 @contextmanager

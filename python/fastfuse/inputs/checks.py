@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
+from .names import counted
+
 Labels = int | Sequence[int] | None  # of label maps: their union is foreground
 Scale = float | Literal["auto"] | None  # the value that stands for a vote of 1
 
@@ -82,7 +84,9 @@ def check_spacings(spacing_mm: Any, axes: int) -> list[float]:
     import numpy as np
 
     if np.shape(spacing_mm) != (axes,):
-        raise ValueError(f"spacing_mm is {spacing_mm!r}: it must hold {axes} numbers, one per axis")
+        raise ValueError(
+            f"spacing_mm is {spacing_mm!r}: it must hold {counted(axes, 'number')}, one per axis"
+        )
     return [
         check_number(side, f"spacing_mm[{axis}]", "a number above 0", lambda x: x > 0)
         for axis, side in enumerate(spacing_mm)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grids import Grid, affine_lost, difference, moved_form, shift_of, two_places
+from .grids import Grid, affine_lost, assumptions, difference, moved_form, shift_of, two_places
 from .lattice import Fit
 
 WHOLE = "name the whole volume: grid=FILE (--grid FILE)"
@@ -28,7 +28,7 @@ def doubt_of(first: Grid, other: Grid, *, asked: bool, chosen: bool) -> str | No
         return difference(first, other)
     if not affine_lost(first, other):
         return None
-    if not (first.placed and other.placed):
+    if not (first.known and other.known):
         if first.shape != other.shape:
             return difference(first, other)
         joint = ":" if first.has_no_place or other.has_no_place else ", or"
@@ -48,7 +48,7 @@ def moved(first: Grid, other: Grid, fit: Fit) -> str:
     return (
         f"{other.name} and {first.name} have the shape {first.shape}, but lie "
         f"{voxels * first.voxel_mm.min():.3g} mm ({voxels:.3g} {'voxel' if f'{voxels:.3g}' == '1' else 'voxels'}) apart: one header is wrong; or, if each is a "
-        f"part of one volume, {WHOLE}, and they are padded"
+        f"part of one volume, {WHOLE}, and they are padded{assumptions(first, other)}"
     )
 
 

@@ -16,6 +16,9 @@ from .names import MOST_TOLD, counted
 
 SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be remarked
 PLACELESS = (".npy", ".png", ".tif", ".tiff")  # formats that keep no place in space
+NIFTI = (".nii", ".nii.gz", ".nii.bz2", ".hdr", ".img", ".hdr.gz", ".img.gz")
+RESAMPLE = "resample one onto the other's grid"
+ONE_WRONG = "one header is wrong, or they do not belong together"
 FLAT = 1e-6  # of the box that an affine's steps would span at right angles: as much is no volume
 MOST_APART = 100  # times: voxels of one case differ by less; a header's size that differs by more is wrong
 SHEAR = 0.01  # cosine of the angle of two axes up to which distances along them err by a hundredth at most
@@ -40,6 +43,10 @@ class Grid:
         What the header counts in; the affine is in mm all the same.
     codes : str
         Codes of the header that are not defined, and count as 0.
+    assumed : str
+        What was taken of the place where the header does not say it, or says what is not known.
+    sized : bool
+        Whether the header gives the size of the voxels.
     """
 
     name: str
@@ -49,6 +56,8 @@ class Grid:
     forms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     unit: str = "mm"
     codes: str = ""
+    assumed: str = ""
+    sized: bool = True
 
     @property
     def voxel_mm(self) -> NDArray[np.float64]:
@@ -84,11 +93,16 @@ class Grid:
         return float(abs(np.linalg.det(self.affine[:3, :3])))
 
     @property
+    def known(self) -> bool:
+        """Whether the header says where the image lies, and how large its voxels are."""
+        return self.placed and self.sized
+
+    @property
     def looks_like_none(self) -> bool:
         """Whether the affine may stand for none: straight axes from 0, 0, 0, as programs write that know no place."""
         sides = self.affine[:3, :3]
         straight = np.array_equal(np.abs(sides), np.diag(np.abs(np.diag(sides))))
-        return not self.placed or (straight and not self.affine[:3, 3].any())
+        return not self.known or (straight and not self.affine[:3, 3].any())
 
     @property
     def has_no_place(self) -> bool:
@@ -195,15 +209,37 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
     )
     sizes = sizes_apart(first, other)
     wrong = f"{sizes}; if both are right, " if sizes else ""
-    remedy = doubt or f"{wrong}resample one onto the other's grid{otherwise}"
+    rest = assumptions(first, other)
+    if not doubt and not meet(first, other):
+        return f"{names} have no voxel in common{_and(turned)}: {sizes or ONE_WRONG}{rest}"
+    remedy = f"{doubt or f'{wrong}{RESAMPLE}{otherwise}'}{rest}"
     if first.shape != other.shape:
         return f"{names} have shapes {other.shape} and {first.shape}{_and(turned)}: {remedy}"
     voxels = shift_of(first, other)
     shift = voxels * float(first.voxel_mm.min())
     apart = f"{names} have the shape {first.shape}, but lie {shift:.3g} mm ({counted(voxels, 'voxel', '.3g')}) apart"
     if not doubt and (turned or _by_whole_voxels(first, other)):
-        return f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together"
+        return f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together{rest}"
     return f"{apart}{_and(turned)}: {remedy}"
+
+
+def meet(first: Grid, other: Grid) -> bool:
+    """Tell whether two volumes may have half a voxel in common, along the axes of either."""
+    for one, two in ((first, other), (other, first)):
+        at = (two.corners - one.affine[:3, 3]) @ np.linalg.inv(one.affine[:3, :3]).T
+        common = np.minimum(at.max(axis=0), np.array(one.shape) - 0.5) - np.maximum(at.min(axis=0), -0.5)
+        if common.min() < 0.5 * min(1.0, float(np.ptp(at, axis=0).min())):
+            return False
+    return True
+
+
+def assumptions(*grids: Grid) -> str:
+    """Say what was taken of these places that their headers do not say; nothing if they say all."""
+    return "".join(
+        f"; of {grid.name}: {grid.assumed}; if that is wrong, correct its header"
+        for grid in grids
+        if grid.assumed
+    )
 
 
 def _by_whole_voxels(first: Grid, other: Grid) -> bool:
@@ -264,17 +300,22 @@ def affine_lost(first: Grid, other: Grid) -> str | None:
         )
         if grid.has_no_place:
             return _of_format(grid, right)
+        if not grid.sized:
+            place = "" if grid.placed else ", and does not say where it lies"
+            return f"the header of {grid.name} gives no voxel size{place}; write it there"
         if not grid.placed:
-            why = f"not defined: {grid.codes}" if grid.codes else "not defined"
-            return (
-                f"the header of {grid.name} does not say where it lies (in NIfTI, qform and sform codes are 0, or {why}); "
-                f"{copy}"
-            )
+            why = f": {grid.codes}" if grid.codes else ""
+            codes = f" (qform and sform codes are 0, or not defined{why})" if _is_nifti(grid) else ""
+            return f"the header of {grid.name} does not say where it lies{codes}; {copy}"
         if grid.looks_like_none:
             identity = np.array_equal(np.abs(grid.affine), np.eye(4))
             what = "the identity" if identity else "straight, its first voxel at 0, 0, 0"
             return f"the affine of {grid.name} is {what}, which looks like none; {copy}"
     return None
+
+
+def _is_nifti(grid: Grid) -> bool:
+    return bool(grid.codes) or grid.name.lower().endswith(NIFTI)
 
 
 def _of_format(grid: Grid, right: Grid) -> str:

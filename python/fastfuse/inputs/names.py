@@ -92,8 +92,15 @@ def counted(number: float, what: str, form: str = "") -> str:
     return f"{told} {what if told == '1' else plural(what)}"
 
 
+def bytes_behind(surplus: int) -> str:
+    """Say that a file goes on behind its voxels."""
+    return f"{counted(surplus, 'byte')} follow{'s' * (surplus == 1)} the last voxel"
+
+
 def plural(what: str) -> str:
     """Return the plural of a noun."""
+    if what.endswith("axis"):
+        return f"{what[:-2]}es"
     if what.endswith(("s", "x", "sh", "ch")) and what != "epoch":
         return f"{what}es"
     return f"{what[:-1]}ies" if what.endswith("y") and what[-2:-1] not in "aeiou" else f"{what}s"

@@ -13,6 +13,7 @@ import numpy as np
 
 from .arrays import as_array
 from .libraries import Slice, device_of, is_image, is_torch, place_of_image
+from .names import counted
 
 MOST_STACKED = 64  # raters of one array; more of them are voxels rather
 FEW = 8  # raters that may be more than the voxels without a word: examples, and tests
@@ -93,7 +94,7 @@ def slices(stack: Any, axis: int | None, name: str) -> tuple[list[Any], list[str
     along = 0 if axis is None else axis
     if not -len(shape) <= along < len(shape):
         raise ValueError(
-            f"axis is {along}: {name} has {len(shape)} axes, so it lies from {-len(shape)} to {len(shape) - 1}"
+            f"axis is {along}: {name} has {counted(len(shape), 'axis')}, so it lies from {-len(shape)} to {len(shape) - 1}"
         )
     along %= len(shape)
     before: tuple[Any, ...] = (slice(None),) * along
@@ -135,7 +136,7 @@ def _doubts_on(shape: Sequence[int], said: str) -> list[str]:
     if len(sides) == 2 and raters > MANY:
         doubt = f"{said}, which may be one image: give a list of arrays, one per rater; or axis=0 if it holds {raters} raters"
         return [f"{doubt}; it was taken for {raters} raters"]
-    doubt = f"{said}, which would be {raters} raters of {_voxels(voxels)}: give {GIVE_AXIS}; {ONE_IMAGE}"
+    doubt = f"{said}, which would be {counted(raters, 'rater')} of {_voxels(voxels)}: give {GIVE_AXIS}; {ONE_IMAGE}"
     if len(sides) < 2 and raters > MOST_STACKED:
         raise ValueError(doubt)
     return _of_table(raters, voxels, doubt)

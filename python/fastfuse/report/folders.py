@@ -99,7 +99,7 @@ def _how(result: FolderEvaluation, folders: Mapping[str, Path], options: Options
             yield f"{what}, of {plural(len(result.cases), 'case')}: {found}"
     pooled = result.pooled
     marked = pooled.both + pooled.only_mask + pooled.only_truth
-    yield f"Dice of all cases' voxels together: {share(pooled.dice)} ({marked:,} voxels marked by either)"
+    yield f"Dice of all cases' voxels together: {share(pooled.dice)} ({plural(marked, 'voxel')} marked by either)"
     ways = ", ".join(f"{count} by {way}" for way, count in result.matched_by.items() if count)
     yield f"matched: {ways}"
     for names, what, folder in (

@@ -19,11 +19,28 @@ EQUAL_ML = 1e-6  # volumes that differ by less are one
 
 def print_fusion(facts: Facts, written: Sequence[Path]) -> None:
     """Print a sidecar's content: the table of raters, and how the consensus was made."""
+    _print(facts, _wrote(written))
+
+
+def print_structures(facts: Facts, written: Sequence[Path]) -> None:
+    """Print the same of each structure."""
+    options = facts["options"]
+    last = len(facts["structures"]) - 1
+    for place, one in enumerate(facts["structures"]):
+        own = {**facts, **one, "options": {**options, **one["options"]}}
+        _print({**own, "of": one["name"]}, _wrote(written) if place == last else ())
+
+
+def _wrote(written: Sequence[Path]) -> tuple[str]:
+    return (f"wrote {', '.join(str(path) for path in written)}",)
+
+
+def _print(facts: Facts, below: Sequence[str]) -> None:
+    """Print the table of raters, how the consensus was made, and what else is to be said."""
     console = output()
     table, said = _fitting(facts, width())
     table.print(console)
-    names = ", ".join(str(path) for path in written)
-    print_below(console, map(printable, (*said, *_volumes(facts), *_how(facts), f"wrote {names}")))
+    print_below(console, map(printable, (*said, *_volumes(facts), *_how(facts), *below)))
 
 
 def _fitting(facts: Facts, columns: int | None) -> tuple[Table, Sequence[str]]:
@@ -48,7 +65,8 @@ def _table(facts: Facts, make: Any, names: Names) -> Table:
     columns = [Column("rater", right=False), *map(Column, rows[0])]
     body = [Row([name, *row.values()]) for name, row in zip(names.short, rows, strict=True)]
     body += [Row([label, *row.values()], spans=True, apart=i == 0) for i, (label, row) in enumerate(ends)]
-    return Table(f"{facts['method']} of {plural(len(raters), 'rater')}", columns, body)
+    what = f"{facts['of']}: " if "of" in facts else ""
+    return Table(f"{what}{facts['method']} of {plural(len(raters), 'rater')}", columns, body)
 
 
 RATES = {"sensitivity": "sens.", "specificity": "spec.", "PPV": "PPV", "NPV": "NPV", "Dice": "Dice"}

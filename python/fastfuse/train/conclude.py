@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..images.paths import shown
 from ..images.reading import read
+from ..inputs.names import counted
 from ..report.numbers import plural
 from .cohort.voxel_sizes import in_words
 from .options import EvaluationOptions, ExperimentOptions, differences, make_options
@@ -138,7 +139,9 @@ def _small(entries: Sequence[Entry], evaluation: EvaluationOptions) -> list[str]
     below, lesions = (sum(counts[at] for counts in found.values()) for at in (0, 1))
     if below <= MANY * lesions:
         return []
-    asked = f"{evaluation.least_mm3:g} mm³" if evaluation.least_mm3 else f"{evaluation.least_voxels} voxels"
+    asked = (
+        f"{evaluation.least_mm3:g} mm³" if evaluation.least_mm3 else counted(evaluation.least_voxels, "voxel")
+    )
     said = (
         f"{below} of {lesions} lesions of STAPLE's masks ({100 * below / lesions:.0f} %) are smaller than {asked}: "
         "predictions as small as they are dropped, and recall is limited"

@@ -17,6 +17,7 @@ from ..images.paths import recorded, shown
 from ..images.reading import read
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.grids import Grid
+from ..inputs.names import counted
 from .cohort.common_grid import check_grid, on_grid
 from .cohort.layout import MODALITIES
 from .cohort.loading import hash_of, load_images
@@ -121,7 +122,7 @@ def predict_cases(
         prepared = _prepared(case, runs[0], learnt)
         hashes = {what: hash_of(path) for what, path in files_of(case).items()}
         for method, (networks, left_out) in members.items():
-            narrator.say(f"{case.name}: {len(networks)} networks of {method}")
+            narrator.say(f"{case.name}: {counted(len(networks), 'network')} of {method}")
             name = next(
                 (known[one] for what, one in hashes.items() if what != "brain" and one in known), None
             )
@@ -216,7 +217,7 @@ def _facts(
         "case": predicted.case,
         "case_in_the_run": predicted.known_as,
         "method": predicted.method,
-        "probability": f"mean over {len(members)} networks",
+        "probability": f"mean over {counted(len(members), 'network')}",
         "networks": networks,
         "left_out": predicted.left_out,
         "model": options.model or None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import signal
 import subprocess
 import sys
@@ -167,3 +168,19 @@ def test_interrupted() -> None:
         run.send_signal(signal.SIGINT)
         _, errors = run.communicate(timeout=20)
         assert b"KeyboardInterrupt" in errors
+
+
+@pytest.mark.slow
+def test_simulated_coverage() -> None:
+    """Without a belief intervals hold the truth as often as they say; the default's pull does not fade with voxels."""
+    path = Path(__file__).parents[3] / "bench" / "studies" / "label_intervals.py"
+    study = runpy.run_path(str(path))
+    coverage = study["coverage"]
+    for voxels in (500, 8_000):
+        for way in ("no belief", "plain EM"):
+            found = coverage(voxels, draws=60, **study["WAYS"][way])
+            assert 0.9 <= found.all <= 0.98  # 1200 intervals, those of a draw not independent
+            assert 0.87 <= found.rarest <= 0.99
+    pulled = coverage(32_000, draws=30)
+    assert 0.6 <= pulled.all <= 0.85
+    assert pulled.bias > 0.9

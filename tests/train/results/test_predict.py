@@ -144,7 +144,7 @@ def test_case_that_networks_have_seen(trained: Path, cohort: Path, tmp_path: Pat
     done = run_here(tmp_path, *words)
     assert done.returncode == 0, done.stderr
     assert (
-        "warning: Renamed was in the run (as Patient_03): 1 of 2 networks of staple have learnt from it"
+        "warning: Renamed was in the run (as Patient_03): 1 of 2 networks of staple has learnt from it"
         in done.stderr
     )
     (one,) = json.loads(done.stdout)["predictions"]

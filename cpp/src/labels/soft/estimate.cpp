@@ -2,10 +2,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "labels/em.hpp"
+#include "labels/mapped/reader.hpp"
+#include "labels/mapped/rows.hpp"
 #include "labels/maximisation.hpp"
 #include "labels/soft/passes.hpp"
 #include "labels/soft/start.hpp"
@@ -14,12 +17,24 @@
 namespace fastfuse {
 namespace {
 
+// The votes, as EM reads them.
+struct SoftSource {
+    const SoftVotes& votes;
+    const Team& team;
+    std::optional<MappedRows> mapped; // of label maps with a map of priors
+
+    SoftSums sums(const SoftOptions& options, const LabelRates& rates, SoftTruth truth, SoftCounts counts) {
+        if (mapped && truth == SoftTruth::posterior) return mapped->sums(rates.theta, team);
+        return soft_sums(votes, options, rates.theta, rates.prior, truth, counts, team);
+    }
+};
+
 class SoftIteration {
   public:
-    SoftIteration(const SoftVotes& votes, const SoftOptions& options, double voxels,
-                  const Maximisation& m_step, LabelRates rates, const Team& team)
-        : votes_(votes), options_(options), voxels_(voxels), m_step_(m_step), team_(team),
-          moved_(static_cast<std::size_t>(votes.size()) * votes.labels) {
+    SoftIteration(SoftSource& source, const SoftOptions& options, double voxels, const Maximisation& m_step,
+                  LabelRates rates)
+        : source_(source), votes_(source.votes), options_(options), voxels_(voxels), m_step_(m_step),
+          moved_(static_cast<std::size_t>(votes_.size()) * votes_.labels) {
         fit_.rates = std::move(rates);
         fit_.undetermined.resize(moved_.size());
     }
@@ -28,8 +43,9 @@ class SoftIteration {
         const LabelStart start = options_.common.start;
         sums_ = start == LabelStart::itk
                     ? expect(fit_.rates)
-                    : sums(fit_.rates, start == LabelStart::vote ? SoftTruth::share : SoftTruth::plurality,
-                           SoftCounts::paper);
+                    : source_.sums(options_, fit_.rates,
+                                   start == LabelStart::vote ? SoftTruth::share : SoftTruth::plurality,
+                                   SoftCounts::paper);
         fit_.converged = step();
         while (goes_on())
             fit_.converged =
@@ -42,12 +58,9 @@ class SoftIteration {
         return !fit_.converged && static_cast<int>(fit_.log_likelihood.size()) < options_.common.max_iter;
     }
 
-    SoftSums sums(const LabelRates& rates, SoftTruth truth, SoftCounts counts) const {
-        return soft_sums(votes_, options_, rates.theta, rates.prior, truth, counts, team_);
-    }
-    SoftSums expect(const LabelRates& rates) const {
-        return sums(rates, SoftTruth::posterior,
-                    options_.m_step == MStep::em ? SoftCounts::em : SoftCounts::paper);
+    SoftSums expect(const LabelRates& rates) {
+        return source_.sums(options_, rates, SoftTruth::posterior,
+                            options_.m_step == MStep::em ? SoftCounts::em : SoftCounts::paper);
     }
 
     // M-step: new rates. Returns log p(θ).
@@ -123,45 +136,47 @@ class SoftIteration {
         return kept;
     }
 
+    SoftSource& source_;
     const SoftVotes& votes_;
     const SoftOptions& options_;
     double voxels_;
     const Maximisation& m_step_;
-    const Team& team_;
     std::vector<double> moved_; // at i * K + a
     SoftSums sums_;             // of an E-step with the rates
     EmFit fit_;
 };
 
-EmFit by_em(const SoftVotes& votes, const SoftOptions& options, double voxels,
-            const std::vector<double>& shares, const Team& team) {
+EmFit by_em(SoftSource& source, const SoftOptions& options, double voxels,
+            const std::vector<double>& shares) {
+    const SoftVotes& votes = source.votes;
+    const Team& team = source.team;
     const Maximisation m_step(options.common, shares, unknown_rows(votes, options, shares, team));
     const LabelRates rates{options.common.start == LabelStart::itk
                                ? rates_of_untied(votes, options, shares, team)
                                : Matrices(votes.size(), votes.labels, 1 / static_cast<double>(votes.labels)),
                            options.common.prior.empty() ? shares : options.common.prior};
-    EmFit fit = SoftIteration(votes, options, voxels, m_step, rates, team).run();
+    EmFit fit = SoftIteration(source, options, voxels, m_step, rates).run();
     // Where EM costs next to nothing, it runs without jumps too, and the higher end is kept.
-    const std::int64_t rows = votes.tuples ? votes.tuples->size() : votes.grid.voxels();
+    const bool by_row = votes.tuples && !votes.are_mapped();
+    const std::int64_t rows = by_row ? votes.tuples->size() : votes.grid.voxels();
     const auto labels = static_cast<std::int64_t>(votes.labels);
     const bool cheap = rows * labels + votes.size() * labels * labels <= quick &&
                        (options.model != SoftModel::enumeration || are_certain(votes));
     if (options.common.acceleration == Acceleration::none || !cheap) return fit;
     SoftOptions plain = options;
     plain.common.acceleration = Acceleration::none;
-    EmFit slow = SoftIteration(votes, plain, voxels, m_step, rates, team).run();
+    EmFit slow = SoftIteration(source, plain, voxels, m_step, rates).run();
     return is_higher(slow, fit) ? slow : fit;
 }
 
 // The mean's rates are those against it.
-EmFit of_votes_alone(const SoftVotes& votes, const SoftOptions& options, const std::vector<double>& shares,
-                     const Team& team) {
+EmFit of_votes_alone(SoftSource& source, const SoftOptions& options, const std::vector<double>& shares) {
+    const SoftVotes& votes = source.votes;
     const std::size_t labels = votes.labels;
     EmFit fit{{Matrices(votes.size(), labels, 1 / static_cast<double>(labels)), shares}, {}, {}, {}, true};
     fit.undetermined.resize(static_cast<std::size_t>(votes.size()) * labels);
     const Maximisation m_step({}, shares, {});
-    const SoftSums sums =
-        soft_sums(votes, options, fit.rates.theta, shares, SoftTruth::posterior, SoftCounts::paper, team);
+    const SoftSums sums = source.sums(options, fit.rates, SoftTruth::posterior, SoftCounts::paper);
     std::vector<double> moved(labels);
     for (int i = 0; i < votes.size(); ++i) {
         const std::size_t place = static_cast<std::size_t>(i) * labels;
@@ -172,11 +187,11 @@ EmFit of_votes_alone(const SoftVotes& votes, const SoftOptions& options, const s
 }
 
 // Of raters and consensus.
-void compare(const SoftVotes& votes, const SoftOptions& options, const LabelRates& rates, const Team& team,
-             LabelEstimate& found) {
+void compare(SoftSource& source, const SoftOptions& options, const LabelRates& rates, LabelEstimate& found) {
+    const SoftVotes& votes = source.votes;
     const bool certain = options.model == SoftModel::enumeration && are_certain(votes); // both counts are one
-    SoftSums sums = soft_sums(votes, options, rates.theta, rates.prior, SoftTruth::posterior,
-                              certain ? SoftCounts::em : SoftCounts::paper, team);
+    SoftSums sums =
+        source.sums(options, rates, SoftTruth::posterior, certain ? SoftCounts::em : SoftCounts::paper);
     const std::size_t labels = votes.labels;
     found.agreed.resize(static_cast<std::size_t>(votes.size()) * labels);
     for (std::size_t k = 0; k < found.agreed.size(); ++k) {
@@ -192,14 +207,18 @@ void compare(const SoftVotes& votes, const SoftOptions& options, const LabelRate
 } // namespace
 
 SoftEstimate estimate_soft(const SoftVotes& votes, const SoftOptions& options, const ShouldStop& ask) {
-    const Team team = soft_team(votes, options.common.threads, ask);
+    const bool mapped = votes.are_mapped();
+    const Team team = mapped ? mapped_team(votes, options.common.threads, ask)
+                             : soft_team(votes, options.common.threads, ask);
     const SoftSurvey survey = survey_soft(votes, options.common.threads, ask);
     const std::vector<double> shares = shares_of(survey.volume, votes.labels);
-    EmFit fit = options.model == SoftModel::mean ? of_votes_alone(votes, options, shares, team)
-                                                 : by_em(votes, options, survey.voxels, shares, team);
+    SoftSource source{votes, team, {}};
+    if (mapped) source.mapped.emplace(votes, options.common.candidates, team);
+    EmFit fit = options.model == SoftModel::mean ? of_votes_alone(source, options, shares)
+                                                 : by_em(source, options, survey.voxels, shares);
     SoftEstimate estimate;
     LabelEstimate& found = estimate.found;
-    compare(votes, options, fit.rates, team, found);
+    compare(source, options, fit.rates, found);
     found.voxels = survey.voxels;
     found.confusion = in_rows(fit.rates.theta, fit.undetermined);
     found.prior = survey.prior.empty() || options.model == SoftModel::mean ? fit.rates.prior : survey.prior;

@@ -32,8 +32,9 @@ std::int64_t soft_blocks(const SoftVotes& votes) {
 }
 
 SoftReader::SoftReader(const SoftVotes& votes)
-    : votes_(votes), rows_(votes.size(), votes.labels, !votes.prior.empty()), inside_(votes.grid),
-      wide_(static_cast<std::size_t>(rows_.capacity)), sum_(wide_.size()) {}
+    : votes_(votes), rows_(votes.size(), votes.labels, !votes.prior.empty() && !votes.tuples),
+      inside_(votes.grid), priors_(votes, rows_.capacity), wide_(static_cast<std::size_t>(rows_.capacity)),
+      sum_(wide_.size()) {}
 
 const SoftRows& SoftReader::read(std::int64_t block) {
     rows_.first = block * rows_.capacity;
@@ -77,7 +78,8 @@ void SoftReader::read_grid() {
         else
             read_classes(i);
     }
-    if (!votes_.prior.empty()) read_prior();
+    if (!rows_.priors.empty())
+        rows_.clamped = priors_.read(rows_.first, voxels_, inside_.of_all(), rows_.priors.data());
     gather_runs();
 }
 
@@ -145,47 +147,6 @@ void SoftReader::check(int rater, const std::uint8_t* inside) {
         else if (std::abs(sum - 1) > tolerance)
             throw BadInput(BadInput::Kind::not_probabilities, rater, rows_.first + r, sum);
     }
-}
-
-// Refuses what is no probability of each label.
-void SoftReader::read_prior() {
-    std::fill_n(sum_.begin(), voxels_, 0.0);
-    const std::uint8_t* inside = inside_.of_all();
-    for (std::size_t a = 0; a < votes_.labels; ++a) {
-        const View& view = votes_.prior[a];
-        const std::byte* from = native_run(view, votes_.grid.shape, rows_.first, voxels_, native_);
-        double* prior = rows_.prior(a);
-        widen_all(view.type, from, voxels_, prior);
-        for (std::int64_t r = 0; r < voxels_; ++r) {
-            if (inside && !inside[r]) continue;
-            if (!(prior[r] >= 0 && prior[r] <= 1))
-                throw BadInput(BadInput::Kind::prior, static_cast<int>(a), rows_.first + r, prior[r]);
-            sum_[static_cast<std::size_t>(r)] += prior[r];
-        }
-    }
-    rows_.clamped = 0;
-    for (std::int64_t r = 0; r < voxels_; ++r) {
-        if (inside && !inside[r]) continue;
-        const double sum = sum_[static_cast<std::size_t>(r)];
-        if (std::abs(sum - 1) > tolerance)
-            throw BadInput(BadInput::Kind::prior_sum, -1, rows_.first + r, sum);
-        clamp_prior(r);
-    }
-}
-
-void SoftReader::clamp_prior(std::int64_t r) {
-    double whole = 0;
-    bool moved = false;
-    for (std::size_t a = 0; a < votes_.labels; ++a) {
-        double& prior = rows_.prior(a)[r];
-        const double kept = std::clamp(prior, least_prior, 1 - least_prior);
-        moved = moved || kept != prior;
-        prior = kept;
-        whole += kept;
-    }
-    for (std::size_t a = 0; a < votes_.labels; ++a)
-        rows_.prior(a)[r] /= whole;
-    rows_.clamped += moved;
 }
 
 // Drops q up to the truncation, except the largest, and scales the rest to 1.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fastfuse/soft_labels.hpp"
+#include "labels/mapped/priors.hpp"
 #include "labels/reading/blocks.hpp"
 
 namespace fastfuse {
@@ -65,8 +66,6 @@ class SoftReader {
     void read_map(int rater);
     void put_kind(int rater, std::size_t code, std::int64_t r);
     void check(int rater, const std::uint8_t* inside);
-    void read_prior();
-    void clamp_prior(std::int64_t r);
     void truncate();
     void gather_runs();
     bool is_same(std::int64_t k) const;
@@ -74,6 +73,7 @@ class SoftReader {
     const SoftVotes& votes_;
     SoftRows rows_;
     Inside inside_;
+    PriorReader priors_;
     std::int64_t voxels_ = 0;
     std::vector<std::byte> native_;
     std::vector<double> wide_, sum_;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "labels/mapped/reader.hpp"
 #include "labels/soft/columns.hpp"
 #include "labels/soft/passes.hpp"
 
@@ -75,6 +76,10 @@ SoftSurvey survey_soft(const SoftVotes& votes, int threads, const ShouldStop& as
     });
     if (found.survey.voxels == 0) throw BadInput(BadInput::Kind::empty_mask);
     found.survey.mean_dropped /= found.survey.voxels;
+    if (votes.are_mapped()) {
+        survey_priors(votes, mapped_team(votes, threads, ask), found.survey);
+        return std::move(found.survey);
+    }
     for (double& prior : found.survey.prior)
         prior /= found.survey.voxels;
     return std::move(found.survey);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "labels/index.hpp"
+#include "labels/mapped/writer.hpp"
 #include "labels/ranking.hpp"
 #include "labels/soft/passes.hpp"
 #include "labels/soft/step.hpp"
@@ -58,6 +59,11 @@ void gather(const SoftRows& rows, const SoftStep& step, bool by_em, std::int64_t
 template <class T, class ValueOf, class Put>
 void write(const SoftVotes& votes, const SoftOptions& options, const SoftEstimate& estimate,
            const ShouldStop& ask, const ValueOf& value_of, const Put& put) {
+    if (votes.are_mapped()) {
+        const Team team = mapped_team(votes, options.common.threads, ask);
+        const MappedTruths truths(votes, options.common.candidates, theta_of(votes, estimate), team.watch());
+        return write_mapped<T>(votes, truths, team, value_of, put);
+    }
     const Team team = soft_team(votes, options.common.threads, ask);
     std::vector<T> of_row(votes.tuples ? static_cast<std::size_t>(votes.tuples->size()) : 0);
     each_block(votes, options, estimate, team, [&](const SoftRows& rows, const SoftStep& step) {

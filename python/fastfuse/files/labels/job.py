@@ -105,8 +105,10 @@ class LabelJob:
         except ImageError as error:
             if "select_" not in str(error):
                 raise
+            by_itself = "overlap" in str(error)  # of segments
+            how = "all, each by itself, give overlap=True (--overlap); or" if by_itself else "all labels,"
             raise ImageError(
-                f"{error}. That fuses one; to fuse all labels, save it as one 3-D label map"
+                f"{error}. That fuses one; to fuse {how} save it as one 3-D label map"
             ) from error
 
     def volumes(self, fusion: LabelFusion, groups: Volumes) -> Sequence[tuple[Path, NDArray[Any], str]]:

@@ -19,7 +19,7 @@ from ...fusion.labels.options import weights_for
 from ...fusion.labels.result import LabelFusion, same_undecided
 from ...fusion.options import Options
 from ...images.checks import check_memory, check_regular
-from ...images.dataset_json import painting_of, regions_of
+from ...images.dataset_json import NAME, fault_of, painting_of, regions_of
 from ...images.formats.label_names import LabelNames
 from ...images.nnunet import Predicted, channels_in, companion_of, read_channels
 from ...images.paths import shown
@@ -94,6 +94,8 @@ def fuse_networks(
     outside = None if inputs.region is None else np.asarray(inputs.region == 0)
     names = names_for(job.names, asked.labels, (), files.raters[0].parent)
     told = [] if networks.classes else list(regions_of(files.raters[0].parent, networks.count))
+    if networks.classes and job.names is None and (fault := fault_of(files.raters[0].parent / NAME)):
+        inputs.remarks.append(f"{fault}, so that it names no labels")
     make = _of_classes if networks.classes else _of_regions
     labels, consensus, votes_of = make(job, asked, networks, outside)
     labels = labels if labels.names else labels.named(names.names)
@@ -246,7 +248,9 @@ def _painting(paths: Sequence[Path], networks: Networks) -> tuple[int, ...]:
     paints = painting_of(path.parent)
     if paints is None or len(paints) != count:
         why = (
-            "no dataset.json beside it tells"
+            f"dataset.json does not tell, since {fault}"
+            if (fault := fault_of(path.parent / NAME))
+            else "no dataset.json beside it tells"
             if paints is None
             else f"dataset.json beside it tells of {len(paints)}"
         )

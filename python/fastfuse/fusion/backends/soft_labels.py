@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ... import _core
 from ..case import InMemory
 from ..messages import Complaint
-from .labels import CoreLabelOptions
+from .labels import CoreLabelOptions, CoreLabelTable
 
 CoreVotes = _core.SoftVotes
 CoreEstimate = _core.SoftEstimate
@@ -49,6 +49,12 @@ def tabulated(
         maps, codes, mask=beside.mask, present=beside.present, missing="nan", threads=threads
     )
     return CoreVotes.of_table(labels, table, kinds)
+
+
+def with_priors(table: CoreLabelTable, prior: Sequence[NDArray[Any]]) -> CoreVotes:
+    """Take label maps that lie in a table, with a map of priors for each label, as the table's voxels lie."""
+    count = len(table.labels)
+    return CoreVotes.of_table(count, table, [np.eye(count)] * table.raters, prior=prior)
 
 
 def survey(votes: CoreVotes, threads: int) -> dict[str, Any]:

@@ -195,9 +195,10 @@ class AskedLabels:
         check_flag,
         "bool",
         """Structures may overlap: each rater gives an array of shape (K, ...), a mask of each, in the order of ``labels``. Each is
-        fused by itself, as masks are, with their options; the result is a dict of :class:`Fusion`, by the structures'
+        fused by itself, as masks are, with their options, and not as a label map; the result is a dict of :class:`Fusion`, by the structures'
         names, or their labels. ``prior``: the same of all, or a mapping of labels.""",
         methods=of_maps,
+        flag=Flag("Structures may overlap: each is fused by itself, into one image of four axes.", bool),
     )
 
     def check_method(self, method: Method) -> None:

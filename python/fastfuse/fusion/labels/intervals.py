@@ -32,6 +32,15 @@ class LabelIntervals:
         Standard errors.
     sensitivity : ndarray of float64, shape (m, K, 2)
         Lower and upper end.
+
+    Notes
+    -----
+    They tell how far rates move with other voxels, not what the model or ``performance_prior`` does to all of them alike. Simulated
+    with independent voxels, four labels and five raters whose confusion matrices are known (bench/studies/label_intervals.py), 93 to
+    95 % of them hold the true sensitivity without ``performance_prior``, from 500 to 32,000 voxels. With the default, 93 % do at 500
+    voxels, 87 % at 8,000 and 73 % at 32,000, of the rarest label 55 %: the belief draws rates towards 0.9, and as its weight is a share
+    of the voxels (5 % of a label's mean), more of these narrow the intervals and leave the pull as it is. For intervals give
+    ``performance_prior=None``, or one of few voxels, as (20, 0.9). Neighbouring voxels are not independent: there they are too narrow.
     """
 
     kind: str

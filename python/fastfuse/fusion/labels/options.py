@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.checks import check_choice, check_count, check_number, check_roi, check_tolerance, whole_number
-from ...inputs.names import enumerated
+from ...inputs.names import counted, enumerated
 from ..option_checks import in_short
 from ..options import Acceleration, IntervalKind, Likelihood, Missing, MStep, Options
 from .chosen import Labels
@@ -222,8 +222,8 @@ def prior_for(asked: Any, labels: Labels) -> list[float]:
         given = np.asarray(asked, dtype=np.float64)
     if given.shape != (len(labels.values),):
         raise ValueError(
-            f"prior has shape {given.shape}: with {len(labels.values)} labels it must be 'mean', 'estimate' or "
-            f"{len(labels.values)} probabilities, in the order {enumerated(labels.called)}"
+            f"prior has shape {given.shape}: with {counted(len(labels.values), 'label')} it must be 'mean', 'estimate' or "
+            f"{counted(len(labels.values), 'probability')}, in the order {enumerated(labels.called)}"
         )
     if not (given >= 0).all() or abs(given.sum() - 1) > ROUNDING:
         raise ValueError(f"prior is {given.tolist()}: its entries must be probabilities that sum to 1")
@@ -244,7 +244,7 @@ def unknown_for(
         for code in unknown[place]:
             if volume[place, code]:
                 raise ValueError(
-                    f"{names[place]} holds label {labels.called[code]} at {volume[place, code]:.0f} voxels: knows says that "
+                    f"{names[place]} holds label {labels.called[code]} at {counted(volume[place, code], 'voxel', '.0f')}: knows says that "
                     "they do not know it; add it there, or set it to 0 in their map"
                 )
     return unknown

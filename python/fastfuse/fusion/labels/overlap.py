@@ -30,9 +30,13 @@ def fuse_overlapping(
     ValueError, TypeError
         Naming the rater who has no mask of each structure, and options that fusions of masks do not have.
     """
-    _check(votes, options, asked)
+    check_overlapping(options, asked)
+    if votes.out is not None:
+        raise ValueError(
+            "out is given, and overlap is True: there is a volume for each structure; leave it out"
+        )
     votes = votes.listed()
-    labels = _in_given_order(asked.labels)
+    labels = in_given_order(asked.labels)
     called: list[int | str] = list(labels.names or labels.values)
     stacks = [
         None if rater is None else _stack(rater, name_of(i, votes.names), labels)
@@ -44,30 +48,27 @@ def fuse_overlapping(
     remarks: list[str] = []
     for place, (label, name) in enumerate(zip(labels.values, called, strict=True)):
         masks = [None if stack is None else stack[place] for stack in stacks]
-        of_one = replace(options, prior=_prior_of(options.prior, label, name))
+        of_one = replace(options, prior=prior_of(options.prior, label, name))
         fusion, said = fuse_votes(replace(votes, raters=masks), method, of_one)
         found[name] = fusion
         remarks += [f"{name}: {remark}" for remark in said]
     return found, remarks
 
 
-def _check(votes: Votes, options: Options, asked: AskedLabels) -> None:
+def check_overlapping(options: Options, asked: AskedLabels) -> None:
+    """Refuse what is for label maps alone, and what chooses structures in another way."""
     for name, one in LABEL_OPTIONS.items():
         if name not in OF_ALL and one.differs(getattr(asked, name)):
             raise ValueError(
                 f"{name} is given, and overlap is True: each structure is fused by itself, as masks are; leave one of both out"
             )
-    if votes.out is not None:
-        raise ValueError(
-            "out is given, and overlap is True: there is a volume for each structure; leave it out"
-        )
     if options.select_label is not None:
         raise ValueError(
             "select_label is given, and overlap is True: labels name the structures; leave it out"
         )
 
 
-def _in_given_order(asked: Any) -> Labels:
+def in_given_order(asked: Any) -> Labels:
     """Return the labels in the order of the masks."""
     checked = checked_labels(asked)
     if checked is None:
@@ -89,7 +90,7 @@ def _stack(rater: Any, name: str, labels: Labels) -> Array:
     return array
 
 
-def _prior_of(prior: Any, label: int, name: int | str) -> Any:
+def prior_of(prior: Any, label: int, name: int | str) -> Any:
     """Return the prior of one structure: the same of all, or that which a mapping has."""
     if not isinstance(prior, Mapping):
         return prior

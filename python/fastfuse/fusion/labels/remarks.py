@@ -35,7 +35,8 @@ def remarks_on(
         return remarks
     if not identified(len(fusion.labels), readers):
         remarks.append(
-            f"{readers} raters do not determine confusion matrices of {len(fusion.labels)} labels: other ones explain the "
+            f"{counted(readers, 'rater')} {'does' if readers == 1 else 'do'} not determine confusion matrices of "
+            f"{counted(len(fusion.labels), 'label')}: other ones explain the "
             "votes as well; ask more raters, or take the majority vote"
         )
     if soft and _says_nothing(fusion):

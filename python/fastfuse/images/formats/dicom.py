@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, reason_of
-from ...inputs.names import counted
+from ...inputs.names import bytes_behind, counted
 from ..channels import Held
 from ..checks import READABLE, check_memory
 from ..image import Image
@@ -102,7 +102,7 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
         )
     segments = _segments(path, found)
     lattice = _lattice(path, found)
-    _check_frames(path, found, lattice, {one.label for one in segments})
+    _check_frames(path, found, lattice, {one.label for one in segments} if kind == SEGMENTATION else set())
     count = len(lattice.places)
     doubt, lacks = _check_length(path, found, lattice), ""
     check_memory(
@@ -123,6 +123,7 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
         is_channel=is_channel,
         held=_held(found, frames, lattice, segments, wanted) if is_channel else None,
         fills=_fills(frames, lattice),
+        frame=str(found.get("FrameOfReferenceUID", "")).strip(),
     )
 
 
@@ -144,7 +145,7 @@ def _check_length(path: Path, found: Any, lattice: Lattice) -> str:
     surplus = len(found.PixelData) - needed - needed % 2
     if surplus <= 0:
         return ""
-    what = f"{counted(surplus, 'byte')} follow{'s' * (surplus == 1)} the last voxel of {counted(count, 'frame')} of {rows} × {columns} pixels"
+    what = f"{bytes_behind(surplus)} of {counted(count, 'frame')} of {rows} × {columns} pixels"
     if 8 * surplus < bits * min(count * rows, count * columns, rows * columns):
         return what
     raise ImageError(
@@ -154,9 +155,12 @@ def _check_length(path: Path, found: Any, lattice: Lattice) -> str:
 
 
 def _check_frames(path: Path, found: Any, lattice: Lattice, described: set[int]) -> None:
-    """Refuse a frame of a segment that is not described, and two of one segment at one place: one lies elsewhere."""
+    """Refuse a frame of a segment that is not described, and two of one segment at one place: one lies elsewhere.
+
+    ``described``: the segments' numbers; none of a label map, whose frames are of no segment.
+    """
     numbers = [0] * len(lattice.places) if str(found.SOPClassUID) == LABEL_MAP else _numbers(found)
-    unknown = next((number for number in numbers if number and number not in described), None)
+    unknown = next((number for number in numbers if number not in (described or {0})), None)
     if unknown is not None:
         raise ImageError(
             f"{shown(path)}: its frame {numbers.index(unknown) + 1} belongs to segment {unknown}, which SegmentSequence does "
@@ -198,7 +202,29 @@ def _segments(path: Path, found: Any) -> list[Segment]:
     ]
     if not described:
         raise ImageError(f"{shown(path)}: it names no segments; is it complete?")
+    _check_numbers(path, described, of_label_map=str(found.SOPClassUID) == LABEL_MAP)
     return [one for one in described if one.label != BACKGROUND]
+
+
+def _check_numbers(path: Path, described: Sequence[Segment], *, of_label_map: bool) -> None:
+    """Refuse a number of two segments, and 0, which is the background of a label map (PS3.3 C.8.20.2.4).
+
+    Gaps stay, which the standard forbids: programs leave them where they take a segment out, and each frame still tells
+    its segment.
+    """
+    at: dict[int, Segment] = {}
+    for one in described:
+        if one.label < BACKGROUND or (one.label == BACKGROUND and not of_label_map):
+            raise ImageError(
+                f"{shown(path)}: the SegmentNumber of its segment {one.name!r} is {one.label}, and numbers begin at 1: number its "
+                "segments from 1 on, in SegmentSequence and in the frames (ReferencedSegmentNumber)"
+            )
+        other = at.setdefault(one.label, one)
+        if other is not one:
+            raise ImageError(
+                f"{shown(path)}: its segments {other.name!r} and {one.name!r} both have SegmentNumber {one.label}, so that no frame "
+                "is that of one alone: give each its own number"
+            )
 
 
 def _of_label_map(

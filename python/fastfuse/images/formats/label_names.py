@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...errors import ImageError
 from ..checks import check_regular
-from ..dataset_json import names_in
+from ..dataset_json import fault_of, names_in
 from ..paths import shown
 from .nrrd import NRRD_SUFFIXES, named_segments
 
@@ -103,6 +103,8 @@ def _one_each(path: Path, entries: Sequence[Entry]) -> dict[int, str]:
 
 
 def _of_json(path: Path) -> Iterable[Entry]:
+    if fault := fault_of(path):
+        raise ImageError(f"{fault}: mend it, or give {FORMATS}")
     return [(label, name, "") for label, name in names_in(path).items()]
 
 

@@ -78,6 +78,7 @@ def read_meta_image(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Im
     channels = stored.sizes[0] if len(stored.sizes) > axes else 0
     check_content(path, stored.sizes[-axes:], stored.dtype)
     affine, placed, doubts = _affine(fields, axes)
+    sized = bool(fields.words("ElementSpacing"))
     values, surplus = stored.read(go_on)
     data = one_image(path, values, [0] if channels else [], (), wanted.foreground)
     remark = remark_on(path, (*fields.doubts, *doubts, surplus))
@@ -90,6 +91,8 @@ def read_meta_image(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Im
         remark=remark,
         channels_last=channels > 0 and len(shape) == 4,
         unit=UNITS[_unit(fields)[0]],
+        assumed="; ".join(filter(None, doubts if sized else doubts[1:])),
+        sized=sized,
     )
 
 

@@ -59,6 +59,8 @@ TO_RAS = {
     "left-posterior-superior": (-1, -1, 1),
 }
 SHORT = {"ras": "right-anterior-superior", "las": "left-anterior-superior", "lps": "left-posterior-superior"}
+NO_SIZE = "its header gives no voxel size: 1 mm is taken"
+LPS = "left-posterior-superior"  # as ITK takes a space that is not named
 SPATIAL = ("domain", "space", "")  # kinds of an axis along which voxels lie
 
 
@@ -91,6 +93,7 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
     _check_axes(header, stored, across)
     segments = _segments(header, layered=bool(across))
     affine, placed, doubts = _affine(header, across)
+    sized = NO_SIZE not in doubts
     values, doubt = stored.read(go_on)
     data = one_image(path, values, across, segments, wanted.foreground)
     lacks = absent(path, values, across, segments, wanted.foreground.segments)
@@ -106,6 +109,8 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
         channels_last=len(shape) == 4,
         fills=filled_axes(values, across) if segments else None,
         unit="" if _directions(header) is None else UNITS[_unit(header)[0]],
+        assumed="; ".join(filter(None, doubts)) if sized else "",
+        sized=sized,
     )
 
 
@@ -276,13 +281,13 @@ def _affine(header: Header, across: list[int]) -> tuple[NDArray[np.float64], boo
 
 
 def _world(header: Header) -> tuple[tuple[int, int, int], str]:
-    """Return the signs that turn the header's world to RAS; without a name it is LPS, as ITK takes it."""
+    """Return the signs that turn the header's world to RAS, and a doubt where the space is not known: LPS is taken."""
     name = header.fields.get("space", "").strip().strip('"').lower().removesuffix("-time")
     name = SHORT.get(name, name)
     if name in TO_RAS:
         return TO_RAS[name], ""
-    doubt = f"its space is {shown(name)!r}: taken as left-posterior-superior" if name else ""
-    return TO_RAS["left-posterior-superior"], doubt
+    told = f"its space is {shown(name)!r}" if name else "its header names no space"
+    return TO_RAS[LPS], f"{told}: taken as {LPS}"
 
 
 def _unit(header: Header) -> tuple[float, str]:
@@ -302,9 +307,10 @@ def _affine_of_spacings(
     path, words = header.path, header.words("spacings")
     words = [word for axis, word in enumerate(words) if axis not in across][:3]
     signs, doubt = _world(header)
+    doubt = doubt if header.words("space") else ""  # of a header that says no place
     if not words or all(word.lower() == "nan" for word in words):
         sides = [1.0, 1.0, 1.0]
-        doubt = "its header gives no voxel size: 1 mm is taken"
+        doubt = NO_SIZE
     else:
         sides = [*floats(path, "spacings", words), 1.0][:3]
         if min(sides) <= 0:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ...errors import ImageError, reason_of
+from ...inputs.names import bytes_behind, counted
 from ..checks import check_content, check_memory
 from ..image import Image
 from ..paths import remark_on, shown
@@ -49,12 +50,12 @@ def read_numpy(path: Path) -> Image:
         have = path.stat().st_size - file.tell()
         if have < needed:
             raise ImageError(
-                f"{shown(path)}: {have} bytes of voxels, {needed} expected; the file is truncated"
+                f"{shown(path)}: {counted(have, 'byte')} of voxels, {needed} expected; the file is truncated"
             )
         check_memory(path, needed)
         data = np.fromfile(file, dtype, math.prod(kept))
     data = data.reshape(kept, order="F" if fortran else "C")
     if dtype == np.bool_:
         data = (data.view(np.uint8) != 0).astype(np.uint8)
-    beyond = "" if have < needed + needed // max(kept) else f"{have - needed} bytes follow the last voxel"
+    beyond = "" if have < needed + needed // max(kept) else bytes_behind(have - needed)
     return Image(path, data, np.eye(4), placed=False, remark=remark_on(path, (NO_SIZE, beyond)))

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from nibabel.imageglobals import logger as nibabel_log
 
 from ...errors import ImageError
+from ...inputs.names import counted
 from .. import gz
 from ..checks import READABLE, check_content, check_memory
 from ..grids.forms import codes_in, with_thickness
@@ -60,6 +61,9 @@ CONTENT = {
     b"\x89HDF": "HDF5", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"NRRD000": "NRRD", b"\x93NUMPY": "NumPy's .npy",
     b"ObjectType": "MetaImage", b"NDims": "MetaImage", b"<?xml": "XML", b"TRACK\0": "a track of fibres",
     b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"version https://git-lfs": "a pointer of Git LFS",
+    b"P1": "a Netpbm image", b"P2": "a Netpbm image", b"P3": "a Netpbm image", b"P4": "a Netpbm image", b"P5": "a Netpbm image",
+    b"P6": "a Netpbm image", b"\0\0\0\x0cjP": "JPEG 2000", b"\xff\x4f\xff\x51": "JPEG 2000", b"8BPS": "a Photoshop image", b"<svg": "SVG",
+    b"7z\xbc\xaf": "a 7z archive", b"\x28\xb5\x2f\xfd": "Zstandard", b"Rar!": "a RAR archive", b"II+\0": "TIFF", b"MM\0+": "TIFF",
     b"{": "text", b"<!DOCTYPE": "a web page", b"<html": "a web page",
 }  # fmt: skip
 
@@ -129,11 +133,15 @@ def looks_like(path: Path) -> str | None:
     """Return what a file's first bytes say it is; None for what is unknown or cannot be opened."""
     try:
         with path.open("rb") as file:
-            begin = file.read(132)
+            begin = file.read(348)
     except (OSError, ValueError):
         return None
-    if begin[128:] == b"DICM":
+    if begin[128:132] == b"DICM":
         return "DICOM"
+    if begin[4:8] == b"ftyp":
+        return "HEIC, AVIF or a film"
+    if begin[344:347] in (b"n+1", b"ni1") or begin[4:7] in (b"n+2", b"ni2"):
+        return "NIfTI"
     return next((what for magic, what in CONTENT.items() if begin.startswith(magic)), None)
 
 
@@ -198,7 +206,7 @@ def _image(path: Path, image: Any, said: list[str]) -> Image:
     except ImportError as error:
         raise ImageError(_lacks(path, error)) from error
     except Exception as error:
-        raise ImageError(_broken(path, error)) from error
+        raise ImageError(_broken(path, error, said)) from error
     is_nifti = isinstance(image.header, nib.Nifti1Header)
     analyze = isinstance(image, nib.AnalyzeImage) and not is_nifti
     doubts = mended_in_words(path, image.header, said, shape)
@@ -245,13 +253,22 @@ def _lacking_beside(path: Path) -> str:
     return "" if any(f"{begin}{end}".lower() in there for end in ("", *PACKED)) else begin
 
 
-def _broken(path: Path, error: Exception) -> str:
+def _of_bits(said: Sequence[str]) -> str:
+    """Say that a header's bitpix does not fit its datatype, which may be why voxels seem to lack."""
+    return (
+        "; or its datatype is wrong, which its bitpix contradicts"
+        if any("bitpix" in one for one in said)
+        else ""
+    )
+
+
+def _broken(path: Path, error: Exception, said: Sequence[str] = ()) -> str:
     reason = " ".join(str(error).split())[:200]
     reason = type(error).__name__ if reason in ("", "None") else shown(reason)
     if isinstance(error, FileNotFoundError):
         return f"{shown(path)}: a file that belongs to it is missing ({shown(str(error.filename or reason))})"
     if short := re.fullmatch(r"Expected (\d+) bytes, got (\d+) bytes.*", reason):
-        return f"{shown(path)}: its voxels are {short[2]} bytes, {short[1]} expected; the file is truncated, or that with its voxels"
+        return f"{shown(path)}: its voxels are {counted(int(short[2]), 'byte')}, {short[1]} expected; the file is truncated, or that with its voxels{_of_bits(said)}"
     foreign = format_of(path)
     if foreign is None:
         return f"{shown(path)}: cannot be read ({reason}); is it a complete image file?"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
-from ...inputs.names import counted
+from ...inputs.names import bytes_behind, counted
 from .. import gz
 from ..checks import check_memory, check_regular
 from ..paths import shown
@@ -93,7 +93,7 @@ class Stored:
             surplus += self._fill(file, buffer[k * part : (k + 1) * part], go_on)
         if surplus < max(1, self.bytes // max(self.sizes)):  # less than a slice
             return values, ""
-        return values, f"{surplus} bytes follow the last voxel, at least a slice: is its header right?"
+        return values, f"{bytes_behind(surplus)}, at least a slice: is its header right?"
 
     def _check_sizes(self) -> None:
         """Refuse what the plain files cannot hold, before memory is taken."""
@@ -104,7 +104,7 @@ class Stored:
         have = sum(file.stat().st_size for file in self.files) - start
         if self.encoding == "raw" and have < self.bytes:
             raise ImageError(
-                f"{shown(self.path)}: {max(0, have)} bytes of voxels, {self.bytes} expected; the file is truncated, or its "
+                f"{shown(self.path)}: {counted(max(0, have), 'byte')} of voxels, {self.bytes} expected; the file is truncated, or its "
                 "header wrong"
             )
 
@@ -138,7 +138,7 @@ class Stored:
                 surplus = path.stat().st_size - file.tell()
         if filled < len(buffer):
             raise ImageError(
-                f"{shown(self.path)}: {filled} bytes of voxels in {shown(path.name)}, {len(buffer)} expected; the file is "
+                f"{shown(self.path)}: {counted(filled, 'byte')} of voxels in {shown(path.name)}, {len(buffer)} expected; the file is "
                 "truncated, or its header wrong"
             )
         return surplus
@@ -167,7 +167,9 @@ class Stored:
             content = _numbers(self.path, words[:count], self.dtype).tobytes()
             surplus = (len(words) - count) * self.dtype.itemsize
         if len(content) < len(buffer):
-            raise ImageError(f"{shown(self.path)}: {len(content)} bytes of voxels, {len(buffer)} expected")
+            raise ImageError(
+                f"{shown(self.path)}: {counted(len(content), 'byte')} of voxels, {len(buffer)} expected"
+            )
         buffer[:] = content[: len(buffer)]
         return surplus
 

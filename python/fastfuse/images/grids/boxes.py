@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import GridError, ImageError
 from ...inputs.doubts import doubt_of, moved
-from ...inputs.grids import NEAR, Grid, shift_of
+from ...inputs.grids import NEAR, Grid, assumptions, shift_of
 from ...inputs.lattice import Box, Fit, fit_of
 from ..checks import check_memory
 from ..formats.segments import filled_axes
@@ -70,7 +70,7 @@ def _check_near(box: Box, other: Box, image: Image, first: Image) -> None:
     if apart > max(FAR_MM, FAR_SIDES * float(sides.max())):
         raise GridError(
             f"{shown(image.path)} lies {apart:.3g} mm away from {shown(first.path)}: one header is wrong (its origin), or they do "
-            "not belong together"
+            f"not belong together{assumptions(first.grid, image.grid)}"
         )
 
 
@@ -84,7 +84,7 @@ def _check_size(box: Box, image: Image, first: Image, images: int) -> None:
         raise GridError(
             f"{shown(image.path)} and {shown(first.path)} lie far apart: a box that holds both has "
             f"{' x '.join(map(str, box.shape))} voxels, more than memory holds. One header is wrong, or they do not "
-            "belong together"
+            f"belong together{assumptions(first.grid, image.grid)}"
         ) from None
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ...errors import GridError
 from ...inputs.doubts import doubt_of, moved
-from ...inputs.grids import SAME, Grid, difference, near, shift_of, sizes_apart
+from ...inputs.grids import ONE_WRONG, SAME, Grid, assumptions, difference, meet, near, shift_of, sizes_apart
 from ...inputs.lattice import Box, Fit, fit_of
-from ...inputs.names import enumerated, one_remark
+from ...inputs.names import one_remark
 from ...inputs.nearest import resampled
 from ..checks import check_affine
 from ..image import Image
@@ -24,6 +24,7 @@ from ..reading import read
 from ..wanted import Wanted
 from .boxes import box_of_all, file_of, nothing, one_grid
 from .forms import disagreement, forms_of, unit_doubt, with_thickness
+from .words import called, not_zero, on_frames, units_in_words
 
 COVERING = ("image", "prior")  # beyond them nothing is known, while a mask and votes are 0 there
 NEAREST = ", or pass resample='nearest' (--resample nearest)"
@@ -122,6 +123,7 @@ class Common:
             If its voxels lie between those of the grid and nothing else was asked for, if it is an image or a prior
             that does not cover the grid, or if marked voxels would be lost.
         """
+        image = self._with_size(image)
         grid, target = image.grid, self.like.grid
         if one_grid(target, grid):
             voxels = shift_of(target, grid)
@@ -134,7 +136,7 @@ class Common:
         doubt = self._doubt(target, grid, fit, kind)
         if doubt is None and fit is not None:
             data, what = self._by_whole_voxels(image, fit, kind)
-        elif doubt is None and self.placing.resample == "nearest":
+        elif doubt is None and self.placing.resample == "nearest" and meet(target, grid):
             data, what = self._resampled(image, kind)
         else:
             raise GridError(doubt or difference(target, grid, NEAREST))
@@ -204,6 +206,17 @@ class Common:
             return None if _same_box(fit, target) else moved(target, grid, fit)
         return doubt
 
+    def _with_size(self, image: Image) -> Image:
+        """Give an image whose header says where it lies, but not how large its voxels are, the size of a grid that is named."""
+        if self.placing.grid is None or image.sized or not image.grid.placed:
+            return image
+        self.moved.append((f"its voxel size is taken from {self.name}", called(image.path, self.names)))
+        affine, size = image.affine.copy(), self.like.grid.voxel_mm
+        turn = affine[:3, :3] / image.grid.voxel_mm
+        nearest = np.abs((self.like.affine[:3, :3] / size).T @ turn).argmax(axis=0)
+        affine[:3, :3] = turn * size[nearest]
+        return replace(image, affine=affine, sized=True, remark=without_guess(image.remark))
+
     def _by_whole_voxels(self, image: Image, fit: Fit, kind: Kind) -> tuple[NDArray[Any], str]:
         data = fit.along(image.data)
         done = [f"axes turned ({_axes(fit)})"] if fit.turned else []
@@ -211,8 +224,8 @@ class Common:
         common = fit.box.common(whole)
         if common is None:
             raise GridError(
-                f"{shown(image.path)} and {self.name} have no voxel in common: one header is wrong, or they do not "
-                "belong together"
+                f"{shown(image.path)} and {self.name} have no voxel in common: {ONE_WRONG}"
+                f"{assumptions(self.like.grid, image.grid)}"
             )
         if not fit.box.holds(whole):
             self._check_covers(image, kind)
@@ -243,10 +256,10 @@ class Common:
         lost = int(np.count_nonzero(data)) - int(np.count_nonzero(kept))
         if lost and self.placing.grid is None:
             raise GridError(
-                f"{shown(image.path)}: {lost:,} voxels that are not 0 lie beyond {self.name}: give an image that covers "
+                f"{shown(image.path)}: {not_zero(lost)} beyond {self.name}: give an image that covers "
                 "them, or name the grid to cut them off: grid=FILE (--grid FILE)"
             )
-        return f" by {lost:,} voxels that are not 0" if lost else ""
+        return f" by {not_zero(lost, verb='')}" if lost else ""
 
     def _resampled(self, image: Image, kind: Kind) -> tuple[NDArray[Any], str]:
         data, beyond = resampled(image.data, image.affine, self.like.data.shape, self.like.affine)
@@ -301,14 +314,19 @@ def as_read(
 ) -> Iterator[Image]:
     """Yield the images of these paths with the affines that are to be used, and add to ``remarks``."""
     first: Image | None = None
+    frames: dict[str, list[str]] = {}
     names = names_of(paths)
-    for path in paths:
+    for at, path in enumerate(paths, start=1):
         say(f"reading {names[path]}")
         image = with_form(next(images), placing.use)
         remarks.extend([image.remark] if image.remark else [])
         first = first or image
         if placing.resample == "none" and placing.grid is None:
             _check_lattice(first.grid, image.grid)
+        if image.frame:
+            frames.setdefault(image.frame, []).append(names[path])
+        if at == len(paths):
+            remarks += on_frames(list(frames.values()))
         yield image
 
 
@@ -334,23 +352,6 @@ def on_one_grid(
     common.names = names_of([*paths, *([] if placing.grid is None else [placing.grid])])
     remarks += units_in_words(found, common.names)
     return common.place_all(found, kinds, remarks), common
-
-
-def called(path: Path, names: Mapping[Path, str]) -> str:
-    """Return what messages call a file."""
-    return names.get(path, shown(path.name))
-
-
-def units_in_words(images: Sequence[Image], names: Mapping[Path, str]) -> list[str]:
-    """Say which headers count in other units than mm."""
-    named: dict[str, list[str]] = {}
-    for image in images:
-        named.setdefault(image.grid.unit, []).append(called(image.path, names))
-    return [
-        f"{enumerated(those)}: sizes are taken in {unit}, as the header says"
-        for unit, those in named.items()
-        if unit != "mm"
-    ]
 
 
 def _say_instead(remarks: list[str], before: str | None, after: str | None) -> None:

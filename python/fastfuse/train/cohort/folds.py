@@ -14,6 +14,7 @@ from ...errors import CohortError, reason_of
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import needed_path, shown
 from ...images.sidecar import sidecar_bytes
+from ...inputs.names import counted
 from .msseg import Case
 
 
@@ -42,7 +43,9 @@ def make_folds(cases: Sequence[Case], n_folds: int = 5) -> list[list[str]]:
     if n_folds < 2:
         raise ValueError(f"n_folds is {n_folds}: at least 2 are needed")
     if len(cases) < n_folds:
-        raise CohortError(f"{len(cases)} cases do not fill {n_folds} folds; ask for fewer")
+        raise CohortError(
+            f"{counted(len(cases), 'case')} {'does' if len(cases) == 1 else 'do'} not fill {n_folds} folds; ask for fewer"
+        )
     dealt = [case.name for case in sorted(cases, key=lambda case: (case.center, case.name))]
     return [dealt[fold::n_folds] for fold in range(n_folds)]
 
@@ -148,7 +151,7 @@ def one_of_each_centre(cases: Sequence[Case], seed: int) -> list[str]:
         centers[case.center].append(case.name)
     if len(cases) <= len(centers):
         raise CohortError(
-            f"{len(cases)} cases of {len(centers)} centres: one a centre to validate on would leave none to train on; "
+            f"{counted(len(cases), 'case')} of {counted(len(centers), 'centre')}: one a centre to validate on would leave none to train on; "
             "give more cases, or set training.validation=none"
         )
     rng = np.random.default_rng(seed)

@@ -15,6 +15,7 @@ from ...images.image import Image, votes_of
 from ...images.paths import shown
 from ...images.reading import reading
 from ...inputs.grids import check_same_grid
+from ...inputs.names import counted
 from .flips import fit
 from .msseg import Case
 
@@ -116,7 +117,9 @@ def check_complete(case: Case, *, gaps: bool) -> None:
             f"{case.name}: {', '.join(missing)} missing; add the files, or take the case out{forced}"
         )
     if len(case.masks) < 2:
-        raise CohortError(f"{case.name}: {len(case.masks)} raters, at least 2 are needed; take the case out")
+        raise CohortError(
+            f"{case.name}: {counted(len(case.masks), 'rater')}, at least 2 are needed; take the case out"
+        )
 
 
 def _voxels(flair: Image, image: Image, case: Case, fix_flips: bool, remarks: list[str]) -> NDArray[Any]:

@@ -50,7 +50,7 @@ class SoftCase:
     case : Case
         All except the votes; its arrays are of the volume's shape.
     raters : list of Given
-        Those who read the case.
+        The votes of those who read the case; empty where all are label maps.
     labels : Labels
     prior : list of ndarray
         The map of each label; empty if the prior is the same everywhere.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ....dilation.soft_labels import SoftLabels
 from ....inputs.arrays import MARKED, Array, as_array, name_of
+from ....inputs.names import counted
 from ...votes import Votes
 from ..chosen import Labels
 from ..region import marked_by_votes
@@ -155,8 +156,8 @@ def read_raters(
                 found.append(Given([array[place] for place in order]))
             else:
                 raise ValueError(
-                    f"{name} has shape {array.shape}: soft votes of {len(order)} labels have shape ({len(order)}, ...), the "
-                    f"labels first, and a label map beside them has {axes} axes"
+                    f"{name} has shape {array.shape}: soft votes of {counted(len(order), 'label')} have shape ({len(order)}, ...), the "
+                    f"labels first, and a label map beside them has {counted(axes, 'axis')}"
                 )
     read = [one for one in found if one is not None]
     if not read:

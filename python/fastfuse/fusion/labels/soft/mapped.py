@@ -1,17 +1,14 @@
-"""Label maps with a map of priors: voxel by voxel, as soft votes that are certain."""
+"""Label maps with a map of priors: voxels of one tuple of labels share their likelihoods, each has a prior of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ....inputs.arrays import named_raters
-from ....inputs.foreground import within
 from ....inputs.grids import check_in_memory
 from ...backends import labels as core
-from ...backends.soft_labels import survey
+from ...backends.soft_labels import survey, with_priors
 from ...votes import Votes
 from ..chosen import checked_labels
 from ..fuse import as_masks, fuse_label_votes, placed
@@ -19,7 +16,6 @@ from ..options import LabelMethod, LabelOptions
 from ..prior_map import is_prior_map, named_priors, prior_volumes
 from ..result import LabelFusion
 from .fuse import SoftCase, estimated, refusals_explained
-from .given import Given, codes_of
 
 
 def fuse_maps(
@@ -41,16 +37,10 @@ def fuse_maps(
     case.remarks.extend(said for said in check_in_memory(images) if said not in case.remarks)
     with core.refusals_explained(case, chosen.values):
         table = core.tabulate(case.in_memory_order(), chosen.values, options.missing, options.threads)
-    looked = case.present or [None] * len(case.given.arrays)
-    kinds = np.eye(len(chosen.values))
-    raters = [
-        Given([], codes_of(array, chosen, name, within(case.mask, seen), "nan"), kinds)
-        for array, name, seen in zip(case.given.arrays, case.given.names, looked, strict=True)
-    ]
-    soft = SoftCase(case, raters, chosen, maps)
-    on_grid = soft.on_grid(options.missing)
+    soft = SoftCase(case, [], chosen, maps)
+    core_votes = with_priors(table, [soft.in_order(one) for one in maps])
     if len(chosen.values) == 2 and options.are_binary():
         with refusals_explained(soft):
-            survey(on_grid, options.threads)  # checks the maps
+            survey(core_votes, options.threads)  # checks the maps
         return as_masks(case, method, chosen, options, table, maps)
-    return estimated(soft, on_grid, method, options, "enumeration", "em")
+    return estimated(soft, core_votes, method, options, "enumeration", "em")
