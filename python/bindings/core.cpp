@@ -30,6 +30,7 @@ const char* name_of(fastfuse::BadInput::Kind kind) {
     case Kind::too_many_labels: return "too_many_labels";
     case Kind::not_probabilities: return "not_probabilities";
     case Kind::prior_sum: return "prior_sum";
+    case Kind::too_few_for_classes: return "too_few_for_classes";
     case Kind::too_few_raters: return "too_few_raters";
     default: return "image_not_finite";
     }
@@ -60,7 +61,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("take_thread_shortage", &take_thread_shortage);
     fastfuse::bindings::bind_options(m);
     fastfuse::bindings::bind_vote_table(m);
-    fastfuse::bindings::bind_border(m);
     fastfuse::bindings::bind_results(m);
     fastfuse::bindings::bind_cuda(m);
     fastfuse::bindings::bind_dilation(m);

@@ -9,6 +9,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "border.hpp"
 #include "fastfuse/fusion.hpp"
 #include "fastfuse/plan.hpp"
 #include "fastfuse/probe.hpp"
@@ -20,7 +21,6 @@ using namespace py::literals;
 
 using OptionalArray = std::optional<py::array>;
 using Present = std::vector<OptionalArray>;
-using GivenHeights = std::optional<Heights>;
 
 Votes votes_of(const std::vector<py::array>& raters, const Shape& shape, const OptionalArray& mask,
                const OptionalArray& prior_map, const Present& present) {
@@ -38,13 +38,12 @@ Votes votes_of(const std::vector<py::array>& raters, const Shape& shape, const O
 }
 
 // Heights of voxels that there are, in ascending order.
-void take(const GivenHeights& heights, Votes& votes) {
-    if (!heights) return;
+void take(const GivenHeights& given, Votes& votes) {
+    votes.heights = heights_from(given);
     std::int64_t before = -1;
-    for (const std::int64_t voxel : heights->voxel)
+    for (const std::int64_t voxel : votes.heights.voxel)
         if (voxel <= std::exchange(before, voxel) || voxel >= votes.voxels())
             throw py::value_error("heights are of voxels in ascending order");
-    votes.heights = *heights;
 }
 
 Result fuse(const std::vector<py::array>& raters, py::array out, const OptionalArray& mask,

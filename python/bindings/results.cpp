@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "border.hpp"
 #include "fastfuse/fusion.hpp"
 #include "fastfuse/plan.hpp"
 #include "words.hpp"
@@ -36,7 +37,7 @@ Estimate estimate_of(Rates sensitivity, Rates specificity, Rates false_negative_
                      Rates false_positive_rate, double prior, Rates log_likelihood, int iterations,
                      bool converged, const std::string& method, const std::string& m_step,
                      const std::string& likelihood, const std::string& expectation, bool by_masses,
-                     bool certain, std::optional<Border> border) {
+                     bool certain, const std::optional<py::dict>& latent) {
     const std::size_t raters = sensitivity.size();
     if (specificity.size() != raters || false_negative_rate.size() != raters ||
         false_positive_rate.size() != raters)
@@ -56,9 +57,7 @@ Estimate estimate_of(Rates sensitivity, Rates specificity, Rates false_negative_
     estimate.expectation = value_of<Expectation>("expectation", expectation);
     estimate.by_masses = by_masses;
     estimate.certain = certain;
-    estimate.border = std::move(border);
-    if (estimate.border && estimate.border->offset.size() != raters)
-        throw py::value_error("an estimate has an offset for each rater");
+    take_latent(latent, estimate);
     return estimate;
 }
 
@@ -76,7 +75,7 @@ void bind_estimate(py::module_& m) {
              "false_positive_rate"_a, "prior"_a, "log_likelihood"_a = Rates{}, "iterations"_a = 0,
              "converged"_a = true, "method"_a = "soft-staple", "m_step"_a = "paper",
              "likelihood"_a = "mixture", "expectation"_a = "auto", "by_masses"_a = false, "certain"_a = false,
-             "border"_a = py::none())
+             "latent"_a = py::none())
         .def_property_readonly("sensitivity", rates_in(&Performance::sensitivity))
         .def_property_readonly("specificity", rates_in(&Performance::specificity))
         .def_property_readonly("false_negative_rate", rates_in(&Performance::false_negative_rate))
@@ -91,7 +90,7 @@ void bind_estimate(py::module_& m) {
         .def_property_readonly("expectation", word_in(&Estimate::expectation))
         .def_readonly("by_masses", &Estimate::by_masses)
         .def_readonly("certain", &Estimate::certain)
-        .def_readonly("border", &Estimate::border);
+        .def_property_readonly("latent", &latent_of);
 }
 
 void bind_result(py::module_& m) {

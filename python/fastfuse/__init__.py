@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from .evaluation.summary import FolderEvaluation
     from .files.fuse import fuse_files
     from .files.soften import soften_files
-    from .fusion.estimate import Estimate
+    from .fusion.estimate import BorderEstimate, Estimate
     from .fusion.intervals import Intervals
     from .fusion.labels.estimate import LabelEstimate
     from .fusion.labels.intervals import LabelIntervals
     from .fusion.labels.result import LabelFusion
     from .fusion.labels.table import LabelTable
+    from .fusion.methods.border import border_staple
     from .fusion.methods.by_name import fuse
     from .fusion.methods.dilated import dilated_staple
     from .fusion.methods.estimate import estimate
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .fusion.methods.simplified import simplified_soft_staple
     from .fusion.methods.soft_staple import soft_staple
     from .fusion.methods.staple import staple
-    from .fusion.result import Fusion
+    from .fusion.result import BorderFusion, ClassFusion, Fusion
     from .fusion.smoothing import smoothed_vote
     from .fusion.tabulate import tabulate
     from .fusion.vote_table import VoteTable
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "BorderEstimate",
+    "BorderFusion",
+    "ClassFusion",
     "CohortError",
     "Estimate",
     "Evaluation",
@@ -59,6 +63,7 @@ __all__ = [
     "SoftLabels",
     "SoftMask",
     "VoteTable",
+    "border_staple",
     "conditional_dilation",
     "cuda",
     "dilated_staple",
@@ -93,12 +98,13 @@ _HOME = {
     "evaluation.summary": ("FolderEvaluation",),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
-    "fusion.estimate": ("Estimate",),
+    "fusion.estimate": ("BorderEstimate", "Estimate"),
     "fusion.intervals": ("Intervals",),
     "fusion.labels.estimate": ("LabelEstimate",),
     "fusion.labels.intervals": ("LabelIntervals",),
     "fusion.labels.result": ("LabelFusion",),
     "fusion.labels.table": ("LabelTable",),
+    "fusion.methods.border": ("border_staple",),
     "fusion.methods.by_name": ("fuse",),
     "fusion.methods.dilated": ("dilated_staple",),
     "fusion.methods.estimate": ("estimate",),
@@ -106,7 +112,7 @@ _HOME = {
     "fusion.methods.simplified": ("simplified_soft_staple",),
     "fusion.methods.soft_staple": ("soft_staple",),
     "fusion.methods.staple": ("staple",),
-    "fusion.result": ("Fusion",),
+    "fusion.result": ("BorderFusion", "ClassFusion", "Fusion"),
     "fusion.smoothing": ("smoothed_vote",),
     "fusion.tabulate": ("tabulate",),
     "fusion.vote_table": ("VoteTable",),

@@ -17,9 +17,10 @@ constexpr std::size_t border_levels = 41; // u = −15 + 0.75 g
 
 // What is known of raters and levels, in the unit in which a mean rater's sharpness is 1.
 struct Border {
-    std::vector<double> offset, sharpness;       // δ, κ
-    std::vector<double> false_marks, lost;       // γ, 1 − ζ
-    double scale = 1;                            // of the levels
+    std::vector<double> offset, sharpness; // δ, κ
+    std::vector<double> false_marks, lost; // γ, 1 − ζ
+    std::vector<bool> heard;               // whether a rater votes, and not as another one does everywhere
+    double scale = 1;                      // of the levels
     std::array<double, border_levels> weights{}; // π
     double anchor = 0;                           // c
     bool from_image = false;                     // whether an image told the anchor

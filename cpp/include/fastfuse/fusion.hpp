@@ -6,6 +6,7 @@
 //   fuse       the three in a row
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <variant>
@@ -68,6 +69,7 @@ struct PerformancePrior {
 
 struct Options {
     Method method = Method::soft_staple;
+    int classes = 2; // of STAPLE's truth; 3: background, border, foreground
     MStep m_step = MStep::paper;
     Expectation expectation = Expectation::automatic;
     Likelihood likelihood = Likelihood::mixture;
@@ -103,6 +105,15 @@ struct Performance {
     double prior = 0.5;                                   // π, where the votes bring no map
 };
 
+constexpr std::size_t latent_classes = 3;
+
+// Of three latent classes, from background to foreground.
+struct Classes {
+    std::vector<std::array<double, latent_classes>> marks,
+        no_marks; // p(mark | class) of each rater, and 1 − it
+    std::array<double, latent_classes> shares{};
+};
+
 // What EM found, and how: all that `apply` needs.
 struct Estimate {
     Performance performance;
@@ -113,9 +124,10 @@ struct Estimate {
     MStep m_step = MStep::paper;
     Likelihood likelihood = Likelihood::mixture;
     Expectation expectation = Expectation::automatic;
-    bool by_masses = false;       // soft-STAPLE ran on the masses of the 2^m binary patterns
-    bool certain = false;         // all raters agree everywhere: the consensus is the mean vote
-    std::optional<Border> border; // of border-STAPLE
+    bool by_masses = false;         // soft-STAPLE ran on the masses of the 2^m binary patterns
+    bool certain = false;           // all raters agree everywhere: the consensus is the mean vote
+    std::optional<Border> border;   // of border-STAPLE
+    std::optional<Classes> classes; // of STAPLE with three classes
 };
 
 struct Result {

@@ -25,7 +25,12 @@ double weighted_median(const std::vector<double>& offset, const std::vector<doub
     return offset[order.back()];
 }
 
-double anchor_of_votes(const Border& border, const std::vector<std::size_t>& voters) {
+} // namespace
+
+double anchor_of_votes(const Border& border) {
+    std::vector<std::size_t> voters;
+    for (std::size_t i = 0; i < border.heard.size(); ++i)
+        if (border.heard[i]) voters.push_back(i);
     std::vector<double> weight;
     for (const double sharpness : border.sharpness)
         weight.push_back(std::min(sharpness, most_weight));
@@ -39,14 +44,10 @@ double anchor_of_votes(const Border& border, const std::vector<std::size_t>& vot
     return sum / whole;
 }
 
-} // namespace
-
-Border scaled(const Parameters& parameters, const std::vector<double>& read) {
-    std::vector<std::size_t> voters;
+Border scaled(const Parameters& parameters) {
     double squares = 0, sum = 0;
-    for (std::size_t i = 0; i < read.size(); ++i) {
-        if (read[i] == 0) continue;
-        voters.push_back(i);
+    for (std::size_t i = 0; i < parameters.raters(); ++i) {
+        if (!parameters.heard[i]) continue;
         squares += parameters.sharpness[i] * parameters.sharpness[i];
         sum += parameters.sharpness[i];
     }
@@ -55,13 +56,14 @@ Border scaled(const Parameters& parameters, const std::vector<double>& read) {
     border.weights = parameters.weights;
     border.false_marks = parameters.false_marks;
     border.lost = parameters.lost;
-    for (std::size_t i = 0; i < read.size(); ++i) {
+    border.heard = parameters.heard;
+    for (std::size_t i = 0; i < parameters.raters(); ++i) {
         border.offset.push_back(border.scale * parameters.offset[i]);
         border.sharpness.push_back(parameters.sharpness[i] / border.scale);
     }
-    border.anchor = anchor_of_votes(border, voters);
-    for (std::size_t i = 0; i < read.size(); ++i)
-        if (read[i] == 0)
+    border.anchor = anchor_of_votes(border);
+    for (std::size_t i = 0; i < parameters.raters(); ++i)
+        if (!parameters.heard[i])
             border.offset[i] = border.sharpness[i] = border.false_marks[i] = border.lost[i] =
                 std::numeric_limits<double>::quiet_NaN();
     return border;
@@ -70,6 +72,7 @@ Border scaled(const Parameters& parameters, const std::vector<double>& read) {
 Parameters unscaled(const Border& border) {
     Parameters parameters(border.offset.size(), true);
     parameters.weights = border.weights;
+    parameters.heard = border.heard;
     for (std::size_t i = 0; i < border.offset.size(); ++i) {
         parameters.offset[i] = border.offset[i] / border.scale;
         parameters.sharpness[i] = border.sharpness[i] * border.scale;

@@ -9,8 +9,11 @@
 namespace fastfuse::border {
 
 // What is fitted, in the unit in which a mean rater's sharpness is 1, with the anchor that votes tell. Of
-// raters who vote nowhere nothing is told.
-Border scaled(const Parameters& parameters, const std::vector<double>& read);
+// raters who are not heard nothing is told.
+Border scaled(const Parameters& parameters);
+
+// The anchor that votes tell.
+double anchor_of_votes(const Border& border);
 
 // The other way.
 Parameters unscaled(const Border& border);

@@ -4,7 +4,7 @@ namespace fastfuse::border {
 
 Parameters::Parameters(std::size_t raters, bool only_few)
     : few(only_few), offset(raters), sharpness(raters, 1), false_marks(raters, only_few ? 0 : 0.001),
-      lost(raters, only_few ? 0 : 0.05) {
+      lost(raters, only_few ? 0 : 0.05), heard(raters, true) {
     weights.fill(1.0 / static_cast<double>(border_levels));
 }
 
@@ -12,6 +12,7 @@ std::vector<Curve> curves_of(const Parameters& parameters) {
     std::vector<Curve> curves(parameters.raters());
     for (std::size_t i = 0; i < curves.size(); ++i) {
         Curve& curve = curves[i];
+        curve.heard = parameters.heard[i];
         const double false_marks = parameters.false_marks[i], lost = parameters.lost[i];
         const double span = 1 - lost - false_marks;
         for (std::size_t g = 0; g < border_levels; ++g) {

@@ -15,15 +15,18 @@ struct Parameters {
     std::size_t raters() const { return offset.size(); }
     bool few; // false marks and finds are fixed at 0 and 1
     std::vector<double> offset, sharpness, false_marks, lost;
-    Levels weights{}; // π
+    std::vector<bool> heard; // else they do not count
+    Levels weights{};        // π
 };
 
+constexpr int least_raters = 3; // of two, an offset and a false mark look the same
 // With so many raters or fewer, false marks and finds are fixed.
 constexpr int few_raters = 4;
 
 struct Curve {
-    Levels inside, outside;       // F, 1 − F
-    Levels mark, no_mark;         // p, 1 − p: not a difference, of which near 1 no digit would be left
+    Levels inside, outside; // F, 1 − F
+    Levels mark, no_mark;   // p, 1 − p: not a difference, of which near 1 no digit would be left
+    bool heard = true;
     Levels log_mark, log_no_mark; // ln p, ln (1 − p)
 };
 

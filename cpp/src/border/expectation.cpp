@@ -84,7 +84,7 @@ double Responsibility::of(const Batch& batch, std::int64_t row, Levels& r) const
     r = log_weights_;
     for (std::size_t i = 0; i < curves_.size(); ++i) {
         const double q = batch.votes_of(static_cast<int>(i))[row];
-        if (is_missing(q)) continue;
+        if (!curves_[i].heard || is_missing(q)) continue;
         if (q > 0) add(r.data(), curves_[i].log_mark.data(), q);
         if (q < 1) add(r.data(), curves_[i].log_no_mark.data(), 1 - q);
     }
@@ -94,8 +94,7 @@ double Responsibility::of(const Batch& batch, std::int64_t row, Levels& r) const
 void Responsibility::of_no_mark(Levels& r) const {
     r = log_weights_;
     for (const Curve& curve : curves_)
-        if (!std::isnan(curve.mark[0])) // else of a rater of whom nothing is known
-            add(r.data(), curve.log_no_mark.data(), 1);
+        if (curve.heard) add(r.data(), curve.log_no_mark.data(), 1);
     normalise(r);
 }
 

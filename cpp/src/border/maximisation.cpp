@@ -93,7 +93,7 @@ void maximise(const Sums& sums, const std::vector<double>& read, Parameters& par
     parameters.weights = smoothed(sums.held);
     std::vector<double> known;
     for (std::size_t i = 0; i < read.size(); ++i) {
-        if (read[i] == 0) continue;
+        if (!parameters.heard[i]) continue;
         maximise_rater(sums, read[i], curves[i], i, parameters);
         known.push_back(parameters.sharpness[i]);
     }

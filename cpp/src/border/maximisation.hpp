@@ -7,7 +7,7 @@
 
 namespace fastfuse::border {
 
-// Raters who vote nowhere stay as they are. `read`: voxels on which each rater votes.
+// Raters who are not heard stay as they are. `read`: voxels on which each rater votes.
 void maximise(const Sums& sums, const std::vector<double>& read, Parameters& parameters);
 
 } // namespace fastfuse::border

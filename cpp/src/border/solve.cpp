@@ -14,8 +14,6 @@
 namespace fastfuse::border {
 namespace {
 
-constexpr int least_raters = 3; // of two, an offset and a false mark look the same
-
 // The consensus of rows, by votes alone.
 class ByLevels : public Consenter {
   public:
@@ -102,18 +100,6 @@ Written write(const Task& task, RowsEngine& engine, const Border& border) {
 
 } // namespace
 
-Result solve(const Task& task, const Estimate* known) {
-    if (task.plan.engine == EngineKind::table) {
-        auto found = find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team);
-        if (found) {
-            TableEngine engine(task, std::move(*found));
-            return solve(task, engine, known);
-        }
-    }
-    VoxelEngine engine(task);
-    return solve(task, engine, known);
-}
-
 Result solve(const Task& task, RowsEngine& engine, const Estimate* known) {
     const Census census = engine.survey();
     if (census.mean_vote.count == 0) return nothing_to_fuse(task, nullptr);
@@ -133,7 +119,8 @@ Estimate fit_again(const VoteTable& table, const std::vector<double>& counts, co
     const Census census = take_census(rows, false, team);
     check_raters(census.read);
     Fit again = fit(rows, census.read, stop_of(options), team);
-    if (start.border && start.border->from_image) again.border.anchor = start.border->anchor;
+    if (start.border) // the levels' origin may differ
+        again.border.anchor += start.border->anchor - anchor_of_votes(*start.border);
     return estimate_of(std::move(again), options);
 }
 

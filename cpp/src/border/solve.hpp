@@ -9,10 +9,9 @@
 namespace fastfuse::border {
 
 // `known`: the estimate to apply; null: fit one. Throws BadInput, Interrupted.
-Result solve(const Task& task, const Estimate* known);
 Result solve(const Task& task, RowsEngine& engine, const Estimate* known);
 
-// The fit of a table with other counts. An anchor that an image told stays.
+// The fit of a table with other counts. An anchor that an image told stays as far from that of the votes.
 Estimate fit_again(const VoteTable& table, const std::vector<double>& counts, const Options& options,
                    const Estimate& start, const ShouldStop& ask);
 

@@ -20,7 +20,7 @@ h (n,)       intensity between a lesion's surroundings, 0, and its core, 1; nan:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ __all__ = ["ReferenceBorder", "border_staple", "half_maximum", "with_evidence"]
 Array = NDArray[np.float64]
 LEVELS: Array = -15 + 0.75 * np.arange(41, dtype=np.float64)
 SMOOTHING: Array = np.array([1, 4, 6, 4, 1], np.float64) / 16
+LEAST = 3  # raters
 FEW = 4  # raters with whom false marks and finds are fixed at 0 and 1
 LEAST_SHARPNESS, MOST_OF_MEDIAN = 0.02, 2.0
 TINY = 1e-300
@@ -53,6 +54,11 @@ class ReferenceBorder:
     anchor: float
     n_iter: int
     converged: bool
+
+    def of_all(self, original: NDArray[np.intp]) -> ReferenceBorder:
+        """Return the result with entries of those who vote as another rater does."""
+        names = ("offset", "sharpness", "false_marks", "finds", "sensitivity", "specificity")
+        return replace(self, **{name: getattr(self, name)[original] for name in names})
 
 
 def logistic(x: Array) -> Array:
@@ -113,6 +119,10 @@ def border_staple(
     heights : (sum of h, number of voxels with h) of each row, optional
         For the anchor at half maximum.
     """
+    kept, original = distinct(q)
+    if len(kept) < len(q):
+        fit = border_staple(q[kept], counts, heights=heights, max_iter=max_iter, tol=tol)
+        return fit.of_all(original)
     m, n = q.shape
     weights = np.ones(n) if counts is None else np.asarray(counts, np.float64)
     present = ~np.isnan(q)
@@ -168,6 +178,23 @@ def result(
         r @ tau, levels, pi, r, offset, sharpness, gamma, 1 - lost, sensitivity, specificity, anchor,
         iterations, converged,
     )  # fmt: skip
+
+
+def distinct(q: Array) -> tuple[list[int], NDArray[np.intp]]:
+    """Return the raters whose votes are nobody else's, or the first of those who vote alike; and each one's place there.
+
+    All of them where fewer than three would be left.
+    """
+    kept: list[int] = []
+    original = []
+    for i, votes in enumerate(q):
+        alike = [k for k, j in enumerate(kept) if np.array_equal(votes, q[j], equal_nan=True)]
+        original.append(alike[0] if alike else len(kept))
+        kept += [] if alike else [i]
+    if len(kept) < LEAST:
+        kept = list(range(len(q)))
+        return kept, np.array(kept)
+    return kept, np.array(original)
 
 
 def responsibilities(marks: Array, empty: Array, pi: Array, curves: Curves) -> Array:

@@ -56,7 +56,7 @@ def fused_by_name(
         return _labels(votes, method, options, asked)
     options = options.checked()
     options.check_method(method)
-    return _fused(votes, method, options)
+    return _fused(votes, method, options.of_method(method))
 
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:

@@ -61,6 +61,7 @@ def estimate(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     threads: int = 0,
+    classes: Literal[2, 3] = 2,
 ) -> Estimate: ...
 
 
@@ -104,6 +105,7 @@ def estimate(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     threads: int = 0,
+    classes: Literal[2, 3] = 2,
     candidates: Candidates = "auto",
     confusion: ConfusionModel = "full",
     knows: Knows | None = None,
@@ -163,7 +165,7 @@ def estimate(
     options = Options(
         m_step=m_step, expectation=expectation, likelihood=likelihood, prior=any_prior, init=init,
         performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
-        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads,
+        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads, classes=classes,
     )  # fmt: skip
     asked = AskedLabels(None, candidates, confusion, knows, weights)
     made: Estimate | LabelEstimate
@@ -173,6 +175,7 @@ def estimate(
         _check_for_masks(asked)
         options = options.checked()
         options.check_method(row)
+        options = options.of_method(row)
         check_table(table, row, options)
         made, remarks = estimated(table, row, options)
     warn(remarks)
