@@ -81,6 +81,11 @@ Responsibility::Responsibility(const std::vector<Curve>& curves, const Levels& w
 }
 
 double Responsibility::of(const Batch& batch, std::int64_t row, Levels& r) const {
+    log_of(batch, row, r);
+    return normalise(r);
+}
+
+void Responsibility::log_of(const Batch& batch, std::int64_t row, Levels& r) const {
     r = log_weights_;
     for (std::size_t i = 0; i < curves_.size(); ++i) {
         const double q = batch.votes_of(static_cast<int>(i))[row];
@@ -88,7 +93,6 @@ double Responsibility::of(const Batch& batch, std::int64_t row, Levels& r) const
         if (q > 0) add(r.data(), curves_[i].log_mark.data(), q);
         if (q < 1) add(r.data(), curves_[i].log_no_mark.data(), 1 - q);
     }
-    return normalise(r);
 }
 
 void Responsibility::of_no_mark(Levels& r) const {

@@ -28,6 +28,8 @@ class Responsibility {
     Responsibility(const std::vector<Curve>& curves, const Levels& weights);
     // Writes r of a row; returns ln p(votes).
     double of(const Batch& batch, std::int64_t row, Levels& r) const;
+    // Writes ln r, but for a summand.
+    void log_of(const Batch& batch, std::int64_t row, Levels& log_r) const;
     // Writes r of a row on which nobody marks.
     void of_no_mark(Levels& r) const;
 

@@ -13,18 +13,30 @@ namespace fastfuse::border {
 namespace {
 
 constexpr int rounds = 3;
+const double least_log = std::log(tiny);
 constexpr double least_variance = 0.01, added_variance = 0.01;
 
 // Normal distribution of the intensity at each level.
-struct Density {
+class Density {
+  public:
     Levels mean{}, variance{};
 
+    // ln of the density at each level, but for a summand that is common to all.
     void weigh(double height, Levels& log_r) const {
         for (std::size_t g = 0; g < border_levels; ++g) {
             const double off = height - mean[g];
-            log_r[g] += -0.5 * off * off / variance[g] - 0.5 * std::log(variance[g]);
+            log_r[g] -= off * off * half_precision[g] + half_log_variance[g];
         }
     }
+    void prepare() {
+        for (std::size_t g = 0; g < border_levels; ++g) {
+            half_precision[g] = 0.5 / variance[g];
+            half_log_variance[g] = 0.5 * std::log(variance[g]);
+        }
+    }
+
+  private:
+    Levels half_precision{}, half_log_variance{};
 };
 
 // A block and the heights that lie in it.
@@ -48,8 +60,9 @@ struct Seen {
     std::int64_t voxel;
     double height;
     const Batch& batch;
-    std::int32_t row; // of the batch; -1 outside the mask
-    const Levels& r;  // by the votes; of a voxel outside the mask, of one that nobody marks
+    std::int32_t row;    // of the batch; -1 outside the mask
+    const Levels& r;     // by the votes; of a voxel outside the mask, of one that nobody marks
+    const Levels& log_r; // its logarithm
 };
 
 // Goes over the voxels whose intensity is known, with r by their votes.
@@ -80,15 +93,21 @@ class Walk {
         read_block(votes_, stretch.block, block);
         const Batch batch = batch_of(votes_, block);
         std::int32_t held = -1; // the row whose r is known
-        Levels r;
+        Levels r, log_r;
         Pace pace(worker);
         for (std::int64_t k = stretch.begin; k < stretch.end; ++k) {
             if (pace.stopped_after(static_cast<std::int64_t>(border_levels))) return;
             const auto at = static_cast<std::size_t>(k);
             const std::int64_t voxel = votes_.heights.voxel[at];
             const std::int32_t row = block.row_of(voxel - block.first);
-            if (row >= 0 && row != held) responsibility_.of(batch, held = row, r);
-            see({voxel, votes_.heights.height[at], batch, row, row < 0 ? unmarked_ : r});
+            if (row >= 0 && row != held) {
+                responsibility_.log_of(batch, held = row, log_r);
+                r = log_r;
+                const double whole = normalise(r);
+                for (double& one : log_r)
+                    one -= whole;
+            }
+            see({voxel, votes_.heights.height[at], batch, row, row < 0 ? unmarked_ : r, log_r});
         }
     }
 
@@ -109,13 +128,13 @@ void add_voxel(const Levels& r, double height, HeightSums& sums) {
 }
 
 // r with the intensity as evidence.
-Levels weighed(const Levels& r, double height, const Density& density) {
-    Levels log_r;
+Levels weighed(const Levels& log_r, double height, const Density& density) {
+    Levels r;
     for (std::size_t g = 0; g < border_levels; ++g)
-        log_r[g] = std::log(std::max(r[g], tiny));
-    density.weigh(height, log_r);
-    normalise(log_r);
-    return log_r;
+        r[g] = std::max(log_r[g], least_log);
+    density.weigh(height, r);
+    normalise(r);
+    return r;
 }
 
 // Means of nine levels, edges repeated.
@@ -145,6 +164,7 @@ Density density_of(const HeightSums& sums) {
     density.variance = nine_points(spread);
     for (double& one : density.variance)
         one = std::max(one, least_variance) + added_variance;
+    density.prepare();
     return density;
 }
 
@@ -163,12 +183,12 @@ void write_with_evidence(const Votes& votes, const Border& border, const Output&
     for (int round = 0; round < rounds; ++round)
         density = density_of(walk.sum(HeightSums(), [&](const Seen& seen, HeightSums& sums) {
             if (seen.row >= 0)
-                add_voxel(density ? weighed(seen.r, seen.height, *density) : seen.r, seen.height, sums);
+                add_voxel(density ? weighed(seen.log_r, seen.height, *density) : seen.r, seen.height, sums);
         }));
     const Levels tau = consensus_at(border.scale, border.anchor);
     const Written change = walk.sum(Written(votes.size()), [&](const Seen& seen, Written& sums) {
         if (seen.row < 0) return;
-        const double w = dot(weighed(seen.r, seen.height, *density), tau);
+        const double w = dot(weighed(seen.log_r, seen.height, *density), tau);
         to.put(seen.voxel, w);
         sums.add_change(seen.batch, seen.row, dot(seen.r, tau), w);
     });
