@@ -187,7 +187,7 @@ def test_dilation(benchmark: Any, shape: str, name: str, image: str) -> None:
     benchmark.group = f"60 lesions, {shape}, {image} image"
     if name.startswith("cc3d"):
         for needed in ("cc3d", "edt"):
-            pytest.importorskip(needed, reason=f"needs {needed}: pip install 'fastfuse[bench]'")
+            pytest.importorskip(needed, reason=f"needs {needed}: pip install '.[bench]'")
     work = {"fastfuse": own, **rivals}[name]
     args = (sixty_lesions(), flair(image == "scaled"), image != "scaled")
     rounds = {"fastfuse": 20, "plain SciPy": 3}.get(name, 5)

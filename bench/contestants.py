@@ -230,4 +230,4 @@ def check(found: Result, answer: fastfuse.Fusion, tolerance: float, votes: Votes
 
 def skip_without(contestant: Contestant) -> None:
     """Skip with the reason where what the contestant needs is not installed."""
-    pytest.importorskip(contestant.needs, reason=f"needs {contestant.needs}: pip install 'fastfuse[bench]'")
+    pytest.importorskip(contestant.needs, reason=f"needs {contestant.needs}: pip install '.[bench]'")

@@ -55,6 +55,11 @@ class FusionWarning(UserWarning):
         self.remarks = tuple(remarks)
 
 
+def installing(extra: str) -> str:
+    """Say how to install what an extra of the package needs, as the README does."""
+    return f"pip install '.[{extra}]' in a clone of fastfuse"
+
+
 def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
     """Return an error that says how to install a missing package, or why one that is there cannot be loaded."""
     parts = (error.name or "").split(".")
@@ -66,7 +71,7 @@ def lacking(what: str, error: ImportError, extra: str) -> FastfuseError:
         )
     if not missing:  # a part of a package that is there: no memory for it, or no library of the system
         return FastfuseError(f"{what} cannot load a package that is installed: {reason_of(error)}")
-    return FastfuseError(f"{what} needs {error.name}: pip install 'fastfuse[{extra}]'")
+    return FastfuseError(f"{what} needs {error.name}: {installing(extra)}")
 
 
 # A terminal's escape sequences, as some libraries put into their errors.

@@ -135,5 +135,7 @@ def test_without_scipy(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "scipy", None)
-    with pytest.raises(fastfuse.FastfuseError, match=r"pip install 'fastfuse\[evaluate\]'"):
+    with pytest.raises(
+        fastfuse.FastfuseError, match=r"image of border-staple needs scipy: pip install '.*\[evaluate\]'"
+    ):
         border(drawn, drawn.masks, image=drawn.image)

@@ -190,7 +190,7 @@ def test_without_matplotlib(
     with pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == 2
-    assert "pip install 'fastfuse[demo]'" in capsys.readouterr().err
+    assert "pip install '.[demo]'" in capsys.readouterr().err
     assert not (tmp_path / "case").exists()
 
 

@@ -94,7 +94,5 @@ def test_bad_input(arguments: tuple, message: str) -> None:
 
 def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.ndimage", None)
-    with pytest.raises(
-        fastfuse.FastfuseError, match=r"needs scipy.ndimage: pip install 'fastfuse\[evaluate\]'"
-    ):
+    with pytest.raises(fastfuse.FastfuseError, match=r"needs scipy.ndimage: pip install '.\[evaluate\]'"):
         drop_small(np.ones((3, 3, 3)), 2)

@@ -283,5 +283,5 @@ def test_what_is_no_array(given: tuple[Any, Any]) -> None:
 
 def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.spatial", None)
-    with pytest.raises(fastfuse.FastfuseError, match=r"needs scipy\.spatial: pip install 'fastfuse\[eval"):
+    with pytest.raises(fastfuse.FastfuseError, match=r"needs scipy\.spatial: pip install '.\[eval"):
         evaluate(PREDICTION, TRUTH)

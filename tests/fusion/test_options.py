@@ -185,6 +185,10 @@ def test_each_option_has_a_wrong_value_here() -> None:
     assert set(WRONG) == set(BY_NAME)
 
 
+# Of a bootstrap, or not with a random field.
+NOT_TOGETHER = ("acceleration", "intervals", "replicates", "seed")
+
+
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 @pytest.mark.parametrize("method", [name for name in NAMES if name != "dilated-staple"])
 def test_fuse_is_the_method_of_that_name(method: str) -> None:
@@ -192,7 +196,7 @@ def test_fuse_is_the_method_of_that_name(method: str) -> None:
     given = {
         name: value
         for name, value in OTHER.items()
-        if BY_NAME[name].methods(method_called(method)) and name not in ("acceleration", "intervals")
+        if BY_NAME[name].methods(method_called(method)) and name not in NOT_TOGETHER
     }
     if method_called(method).of_levels:  # which needs the voxels on which all agree
         given["roi"] = 2.0

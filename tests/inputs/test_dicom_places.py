@@ -59,3 +59,27 @@ def test_rows_and_columns_at_no_right_angle(tmp_path: Path, turn: list[float]) -
     found.save_as(path)
     with pytest.raises(fastfuse.ImageError, match=r"not at right angles.*ImageOrientationPatient is"):
         reading.read(path)
+
+
+@pytest.mark.parametrize("odd", [0, 2, 5])
+@pytest.mark.parametrize("spacing", [[1, 3], [2, 2]])
+def test_a_frame_with_other_pixels(tmp_path: Path, odd: int, spacing: list[int]) -> None:
+    import copy
+
+    import pydicom
+
+    path = dicom_seg(tmp_path / "a.dcm", {"one": np.ones((7, 5, 6), np.uint8)})
+    found = pydicom.dcmread(path)
+    shared = found.SharedFunctionalGroupsSequence[0]
+    measures = shared.PixelMeasuresSequence
+    del shared.PixelMeasuresSequence
+    for frame in found.PerFrameFunctionalGroupsSequence:
+        frame.PixelMeasuresSequence = copy.deepcopy(measures)
+    found.save_as(path)
+    assert reading.read(path).data.sum() == 7 * 5 * 6
+    found.PerFrameFunctionalGroupsSequence[odd].PixelMeasuresSequence[0].PixelSpacing = spacing
+    found.save_as(path)
+    with pytest.raises(
+        fastfuse.ImageError, match=rf"frame {odd + 1} measure {spacing[0]} x {spacing[1]} mm \(PixelSpacing\)"
+    ):
+        reading.read(path)

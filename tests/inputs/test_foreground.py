@@ -10,7 +10,8 @@ import pytest
 
 import fastfuse
 from fastfuse import FusionWarning
-from fastfuse.inputs.foreground import Foreground, looks_scaled
+from fastfuse.inputs.foreground import Foreground
+from fastfuse.inputs.looks import looks_scaled
 
 from ..problems import simulated_raters
 

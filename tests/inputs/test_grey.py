@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 import fastfuse
 from fastfuse import FusionWarning
-from fastfuse.inputs.foreground import looks_grey
+from fastfuse.inputs.looks import looks_grey
 
 SHAPE = (40, 44, 36)
 RNG = np.random.default_rng(2)

@@ -168,7 +168,7 @@ def test_a_tensor_of_one_number_is_a_prior() -> None:
 
 def test_a_package_that_cannot_be_loaded_is_not_missing() -> None:
     missing = ModuleNotFoundError("No module named 'scipy'", name="scipy")
-    assert "needs scipy: pip install 'fastfuse[evaluate]'" in str(lacking("it", missing, "evaluate"))
+    assert "needs scipy: pip install '.[evaluate]'" in str(lacking("it", missing, "evaluate"))
     for name in ("_ufuncs", "scipy.special._ufuncs", None):
         broken = ImportError("libopenblas.so: failed to map segment from shared object", name=name)
         assert "failed to map segment" in str(lacking("it", broken, "evaluate"))

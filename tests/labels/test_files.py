@@ -189,7 +189,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"save_probability": {"edema": "e.nii"}},
         "save_probability names 'edema', and the labels have no names",
     ),
-    ({"save_probability": {9: "e.nii"}}, "label is 9: the labels are 0, 1, 2, 4"),
+    ({"save_probability": {9: "e.nii"}}, "save_probability names label 9: the labels are 0, 1, 2, 4"),
     (
         {"labels": NAMES, "save_probability": {"oedema": "e.nii"}},
         "save_probability names 'oedema', and no label",

@@ -271,7 +271,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"prior": {0: 0.5, 1: 0.2, 2: 0.3}}, "prior has no probability for label 4"),
     ({"knows": {"Ann": [0, 1]}}, "knows names 'Ann': the raters are rater 0, rater 1"),
     ({"knows": {9: [0, 1]}}, "knows names rater 9: there are 4, from 0 to 3"),
-    ({"knows": {1: [0, 3]}}, r"knows\[1\] is 3: the labels are 0, 1, 2, 4"),
+    ({"knows": {1: [0, 3]}}, r"knows\['rater 1'\] names label 3: the labels are 0, 1, 2, 4"),
     ({"knows": {1: [0, 1, 2]}}, r"rater 1 holds label 4 at \d+ voxels: knows says"),
     ({"weights": [1, 1, 1, 1]}, "weights are given: staple finds how much"),
     ({"tol": -1}, "tol is -1"),
@@ -354,3 +354,11 @@ def test_repr() -> None:
     lines = repr(fuse_labels(brats()[1])).splitlines()
     assert lines[0].startswith("LabelFusion(staple, 4 raters, 4 labels, 1800 voxels, ")
     assert lines[1] == "  labels 0 1 2 4"
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, 2**60, 2.0**53 + 2, -(2.0**54)])
+def test_labels_that_cannot_be_told_apart(value: Any) -> None:
+    maps = [np.array([0, 1, value]), np.array([0, 1, value])]
+    for fuse in (fastfuse.staple, fastfuse.majority_vote, fastfuse.tabulate):
+        with pytest.raises(ValueError, match=r"holds a (label|number) beyond 2\^53: labels there"):
+            fuse(maps, labels="all")

@@ -11,6 +11,8 @@
 
 #include "fastfuse/dilation.hpp"
 #include "fastfuse/fusion.hpp"
+#include "fastfuse/labels.hpp"
+#include "fastfuse/soft_labels.hpp"
 
 namespace {
 
@@ -164,6 +166,72 @@ void dilate_all() {
     find_near(mask, shape, 4, {1, 1, 1}, reinterpret_cast<bool*>(near.data()), team);
 }
 
+// 40 labels in runs that move from rater to rater.
+Volumes<std::uint8_t> label_maps(int raters) {
+    std::mt19937 draw(7);
+    Volumes<std::uint8_t> maps;
+    for (int i = 0; i < raters; ++i) {
+        std::vector<std::uint8_t> labels;
+        for (std::int64_t k = 0; k < voxels; ++k)
+            labels.push_back(static_cast<std::uint8_t>(draw() % 10 == 0 ? draw() % 40 : (k + i) / 7 % 40));
+        maps.data.push_back(std::move(labels));
+    }
+    return maps;
+}
+
+std::vector<double> rates_of_labels(const Votes& votes, LabelOptions options, int on_threads) {
+    options.threads = on_threads;
+    options.max_iter = 6;
+    const LabelTable table = tabulate_labels(votes, find_labels(votes, on_threads, {}), on_threads, {});
+    const LabelEstimate found = estimate_labels(table, options, {});
+    std::vector<std::uint8_t> label(voxels);
+    write_label(table, found.truths, 0, std::nullopt, {reinterpret_cast<std::byte*>(label.data()), 1},
+                on_threads, {});
+    std::vector<float> entropy(voxels);
+    write_entropy(table, found.truths, {reinterpret_cast<std::byte*>(entropy.data()), false}, on_threads, {});
+    return found.confusion;
+}
+
+void fuse_label_maps() {
+    const Volumes<std::uint8_t> maps = label_maps(5);
+    const Votes votes = maps.votes(Scalar::u8);
+    LabelOptions voted;
+    voted.performance_prior = DirichletPrior{20, 0.9};
+    LabelOptions all; // rows with few candidates, and with many
+    all.candidates = Candidates::all;
+    all.start = LabelStart::vote;
+    LabelOptions jumps = all;
+    jumps.acceleration = Acceleration::squarem;
+    for (const LabelOptions& options : {voted, all, jumps}) {
+        const auto many = rates_of_labels(votes, options, threads), one = rates_of_labels(votes, options, 1);
+        if (std::memcmp(many.data(), one.data(), one.size() * sizeof(double)) != 0) std::exit(1);
+    }
+}
+
+void fuse_soft_labels() {
+    const Volumes<float> volumes = volumes_of(Kind::dense, 4); // q of label 1; that of label 0 is the rest
+    Volumes<float> others = volumes;
+    for (auto& one : others.data)
+        for (float& q : one)
+            q = 1 - q;
+    SoftVotes votes;
+    votes.labels = 2;
+    votes.grid.shape = shape;
+    const Votes ones = volumes.votes(Scalar::f32), zeros = others.votes(Scalar::f32);
+    for (std::size_t i = 0; i < ones.raters.size(); ++i)
+        votes.raters.push_back({{zeros.raters[i], ones.raters[i]}, std::nullopt, {}});
+    for (const SoftModel model : {SoftModel::mixture, SoftModel::log_linear, SoftModel::enumeration}) {
+        SoftOptions options;
+        options.model = model;
+        options.common.threads = threads;
+        options.common.max_iter = 4;
+        const SoftEstimate found = estimate_soft(votes, options, {});
+        std::vector<std::uint8_t> label(voxels);
+        write_soft_label(votes, options, found, {0, 1}, 0, std::nullopt,
+                         {reinterpret_cast<std::byte*>(label.data()), 1}, {});
+    }
+}
+
 // Bad votes in several blocks, and a request to stop: both end the work from within.
 void fail_and_stop() {
     Volumes<float> volumes = volumes_of(Kind::dense, 5);
@@ -208,6 +276,8 @@ int main(int argc, char** argv) {
         same_bits(one.name, fused(one, threads), fused(one, 1));
     tabulate_and_apply();
     dilate_all();
+    fuse_label_maps();
+    fuse_soft_labels();
     fail_and_stop();
     std::vector<std::thread> callers;
     for (int k = 0; k < 3; ++k)
@@ -218,7 +288,7 @@ int main(int argc, char** argv) {
         });
     for (std::thread& caller : callers)
         caller.join();
-    std::printf("%zu fusions, dilations, failures and three callers at once by %s\n", cases().size(),
-                threads_by());
+    std::printf("%zu fusions, dilations, label maps, failures and three callers at once by %s\n",
+                cases().size(), threads_by());
     return 0;
 }

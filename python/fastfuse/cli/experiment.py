@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import FastfuseError, lacking
+from ..inputs.names import quoted
 from .common import Interrupted, answer, manner
 from .switches import choice
 
@@ -152,4 +153,4 @@ def _numbers(text: str, name: str) -> list[int]:
     try:
         return [int(number) for number in text.split(",") if number.strip()]
     except ValueError:
-        raise FastfuseError(f"{name} is {text!r}: give whole numbers, as 1,3") from None
+        raise FastfuseError(f"{name} is {quoted(text)}: give whole numbers, as 1,3") from None

@@ -22,6 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 BEYOND = "Beyond the paper"
 ON_OFFER = [row.name for row in in_help_order()]
+FUNCTIONS = {row.function: row.name for row in in_help_order() if row.function != row.name}
 FLAGGED = {name: one for name, one in {**BY_NAME, **LABEL_OPTIONS}.items() if one.flag is not None}
 LABELS = "Label maps"
 # Options of files, which are not declared with those of a fusion.
@@ -30,6 +31,7 @@ OTHERS = (
     "threads",
     "present",
     "cut",
+    "ties",
     "names",
     "channel_axis",
     "select_segment",
@@ -54,7 +56,10 @@ BOTH_WAYS = [
         r" is \1 \2: it must be two numbers",
     ),
     (r"(--[\w-]+) \(\w+=\w+\)", r"\1"),  # --overwrite (overwrite=True)
-    (r"\b(?:output|out_dir|image|soften) \((--?[\w-]+)\)", r"\1"),  # out_dir (--out-dir)
+    (
+        r"\b(?:output|out_dir|image|soften|save_label|radius_mm) \((--?[\w-]+(?: FILE)?)\)",
+        r"\1",
+    ),  # out_dir (--out-dir)
 ]
 
 
@@ -143,6 +148,8 @@ def _with_typed_settings(message: str) -> str:
         return names[found[1]] if is_flag else f"{names[found[1]]} {found[2] or found[3]}"
 
     message = re.sub(setting, as_typed, message)
+    for function, method in FUNCTIONS.items():  # what a command calls the method
+        message = re.sub(rf"(?<![\w./\\-]){function}(?![\w.-])", method, message)
     return re.sub(r"\b(a larger|a smaller) (\w+)\b(?! =)", _named_as_typed, message)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..fusion.labels.declared import names_or_labels
+from ..inputs.names import quoted
 from ..report.fusion import print_fusion, print_structures
 from ..report.labels import print_labels
 from . import rings
@@ -222,7 +223,9 @@ def _saved(typed: list[str] | None) -> dict[tuple[int | str, ...], Path]:
     for text in typed or ():
         labels, sign, file = text.partition("=")
         if not (labels.strip() and sign and file):
-            raise ValueError(f"save_probability is {text!r}: it must be NAME=FILE, as in liver=liver.nii.gz")
+            raise ValueError(
+                f"save_probability is {quoted(text)}: it must be NAME=FILE, as in liver=liver.nii.gz"
+            )
         group = names_or_labels(labels)
         if group in found:
             raise ValueError(f"save_probability names {labels} twice: give one file")
@@ -234,5 +237,5 @@ def _listed(names: str | None) -> list[str] | None:
     """Return the names that were typed, with commas between them."""
     listed = None if names is None else [name.strip() for name in names.split(",")]
     if listed is not None and "" in listed:
-        raise ValueError(f"names is {names!r}: a name is empty; give one for each rater")
+        raise ValueError(f"names is {quoted(names)}: a name is empty; give one for each rater")
     return listed

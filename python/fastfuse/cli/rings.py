@@ -91,4 +91,16 @@ def dilation_of(typed: Mapping[str, Any]) -> DilationOptions:
         options["radius_mm" if option == "radius" else option] = value
     options["threshold"] = number_or_word(options["threshold"])
     changed = {name: value for name, value in options.items() if value != known[name]}
+    _check(changed)
     return cast("DilationOptions", changed)
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """Refuse what no dilation takes, with the name that was typed: fusions have options of the same names."""
+    from ..files.soften import dilation_options
+
+    try:
+        dilation_options(cast("DilationOptions", options))
+    except (TypeError, ValueError) as error:
+        name, _, rest = str(error).partition(" ")
+        raise type(error)(f"{TYPED.get(name, name)} {rest}") from None

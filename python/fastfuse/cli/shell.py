@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import sys
 import threading
@@ -16,7 +17,7 @@ import typer
 
 from ..errors import FastfuseError
 from ..report import terminal as report
-from . import check, demo, evaluate, experiment, export, fuse, predict, rings, soften, table
+from . import check, demo, evaluate, experiment, export, fuse, predict, soften, table
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
@@ -26,6 +27,7 @@ from .streams import CannotPrint, ReaderGone, open_streams
 INTERRUPTED, TERMINATED = 130, 143
 PATIENCE_S = 2.0  # within it, a second Ctrl-C is the first one's: a terminal may send it more than once
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
+OF_ONE = re.compile(r"(\w+)\['?(.*?)'?\]")  # an option of one rater, or one label
 SUMMARY = "Fuse several raters' segmentations of a 3-D medical image into one consensus."
 EXAMPLES = (
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
@@ -174,10 +176,10 @@ def _as_typed(message: str) -> str:
     """Call the options that a message sets, or begins with, as they are typed."""
     message = with_typed_values(message)
     name, _, rest = message.partition(" ")
-    typed = {**typed_names(), **rings.TYPED}
-    if name == "threshold" and "adaptive" not in rest:  # that of the votes
-        typed["threshold"] = "--threshold"
-    begins = rest.startswith(("is ", "has ", "holds "))
+    typed, one = typed_names(), OF_ONE.fullmatch(name)
+    if one is not None and one[1] in typed:  # knows['moose.nii.gz'] names
+        return f"{typed[one[1]]} {one[2]}=... {rest}"
+    begins = rest.startswith(("is ", "has ", "holds ", "names "))
     return f"{typed[name]} {rest}" if name in typed and begins else message
 
 

@@ -17,8 +17,8 @@ from ..inputs.grids import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.rounding import without_rounding
 from ..inputs.stacks import listed
-from .doubts import remarks_in_memory
-from .guide import Guide
+from .doubts import remarks_in_memory, rings_in_memory
+from .guide import Guide, check_order
 from .options import Dilation, Scope, Threshold
 from .soft_mask import SoftMask
 
@@ -134,8 +134,8 @@ def conditional_dilation(
     guide = Guide.of(image, roi, options, threads=threads)
     masks, said = _masks([as_array(mask, "mask")], ["mask"], select_label, options)
     soft = guide.dilate(masks[0], "mask")
-    doubts = remarks_in_memory(guide, [soft], ["mask"])
-    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)]) + said + doubts)
+    doubts = remarks_in_memory(guide, [soft], ["mask"]) + rings_in_memory(guide, [soft], ["mask"])
+    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)], spacing_mm) + said + doubts)
     return soft
 
 
@@ -200,9 +200,10 @@ def soften(
         connected=connected, radius_mm=radius_mm, spacing_mm=spacing_mm, normalize=normalize,
         binarize=binarize,
     )  # fmt: skip
+    check_order(raters, image, "soften")
     given, doubts = listed(raters, axis)
     guide = Guide.of(image, roi, options, threads=threads)
-    remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)])
+    remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)], spacing_mm)
     arrays = as_raters(given)
     names = [name_of(i, None) for i in range(len(arrays))]
     if options.binarize:
@@ -210,7 +211,8 @@ def soften(
         check_scaled_classes([array > 0 for array in arrays], names, (1.0,))
     masks, said = _masks(arrays, names, select_label, guide.options)
     softened = guide.dilate_all(masks)
-    warn(doubts + remarks + said + remarks_in_memory(guide, softened, names))
+    grown = remarks_in_memory(guide, softened, names) + rings_in_memory(guide, softened, names)
+    warn(doubts + remarks + said + grown)
     return softened
 
 

@@ -6,20 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..inputs.arrays import Array, name_of, shown_number
-from ..inputs.names import joined
+from ..inputs.arrays import name_of, shown_number
+from ..inputs.names import enumerated, joined, told
 from .guide import Guide
 from .options import Dilation
 from .soft_mask import SoftMask
 
 TOO_LARGE = 1.5  # times the size asked
 LEAST_VOXELS = 100  # of a mask in memory: of a toy's few, the brightest candidates can be many times as many
+LEAST_IMAGE = 10_000  # voxels of an image in memory: a toy has no room for rings
+SAME = 1e-9  # relative difference of sizes that rounding makes
+MOST_VALUES = 10  # of a label map; an image has more
+LEAST_LABELLED = 1000  # voxels of an image that is taken for a label map
 SAMPLE = 4096  # voxels that tell most images from masks
 
 
 def remarks_on_growing(guide: Guide, softened: Sequence[SoftMask], names: Sequence[str]) -> list[str]:
     """Return all reasons to doubt masks that grew: of the image, and of their sizes."""
-    image = remark_on_values(guide.image, guide.image_name)
+    image = remark_on_values(guide)
     return [*image, *guide.remarks, *remarks_on_growth(softened, names, guide.options)]
 
 
@@ -29,18 +33,30 @@ def remarks_in_memory(guide: Guide, softened: Sequence[SoftMask], names: Sequenc
     return remarks_on_growing(guide, [softened[i] for i in large], [names[i] for i in large])
 
 
-def remark_on_values(image: Array, name: str) -> list[str]:
-    """Say that an image holds two values only, as a mask does."""
+def rings_in_memory(guide: Guide, softened: Sequence[SoftMask], names: Sequence[str]) -> list[str]:
+    """Return what is to be said of rings in memory, but for those of toys."""
+    return remarks_on_rings(guide, softened, names) if guide.image.size >= LEAST_IMAGE else []
+
+
+def remark_on_values(guide: Guide) -> list[str]:
+    """Say that an image holds one value, two as a mask does, or a few whole numbers as a label map does."""
+    image, name = guide.image, guide.image_name
     step = max(image.size // SAMPLE, 1)
-    if np.unique(image.flat[::step]).size > 2:
+    if np.unique(image.flat[::step]).size > MOST_VALUES:
         return []
     values = np.unique(image)
-    if values.size != 2:
-        return []
-    low, high = (shown_number(float(value)) for value in values)
-    return [
-        f"{name} holds {low} and {high} only, as a mask does: among its voxels none is brighter than the others; give FLAIR there"
-    ]
+    shown = [shown_number(float(value)) for value in values[:MOST_VALUES]]
+    if values.size == 1:
+        flat = f"{name} is {shown[0]} everywhere, so nothing but their order tells its voxels apart: give FLAIR there"
+        return [flat] if guide.scaling is None else []  # else the guide says so
+    if values.size == 2:
+        as_mask = (
+            f"{' and '.join(shown)} only, as a mask does: among its voxels none is brighter than the others"
+        )
+        return [f"{name} holds {as_mask}; give FLAIR there"]
+    whole = image.size >= LEAST_LABELLED and values.size <= MOST_VALUES and np.all(values == np.rint(values))
+    labelled = f"{name} holds {enumerated(shown)} only, as a label map does: a label is no brightness; give FLAIR there"
+    return [labelled] if whole else []
 
 
 def remarks_on_growth(
@@ -61,3 +77,49 @@ def remarks_on_growth(
     return [
         f"grown far beyond the size asked, × {options.size:g}: {listed}; see that image and masks are not swapped{remedy}"
     ]
+
+
+def remarks_on_rings(
+    guide: Guide, softened: Sequence[SoftMask], names: Sequence[str], *, empty: bool = True
+) -> list[str]:
+    """Name the masks that got no ring, or a smaller one than asked, and say why; ``empty``: and those without a voxel."""
+    options, remarks = guide.options, []
+    named = list(zip(names, softened, strict=True))
+    nothing = [name for name, soft in named if not soft.voxels]
+    if nothing and empty:
+        many = "mark nothing, so that nothing grows"
+        remarks.append(told(nothing, "marks nothing, so that nothing grows", many))
+    grows = not isinstance(options.threshold, str) or options.size > 1
+    bare = [name for name, soft in named if soft.voxels and not soft.ring_voxels]
+    if bare and grows:
+        remarks.append(f"{told(bare, 'gets', 'get')} no ring: {_why_none(guide)}")
+    short = [
+        f"{name} × {soft.size:.2f}"
+        for name, soft in named
+        if isinstance(options.threshold, str) and soft.ring_voxels and soft.size < options.size * (1 - SAME)
+    ]
+    if short:
+        more = "more iterations" if options.radius_mm is None else "a larger radius"
+        switch = "--ring-iterations" if options.radius_mm is None else "--ring-radius-mm"
+        remarks.append(
+            f"smaller than the size asked, × {options.size:g}: {joined(short)}, as no more candidates are bright enough: "
+            f"{more} ({switch}) may give some"
+        )
+    return remarks
+
+
+def _why_none(guide: Guide) -> str:
+    """Say why there is no ring around a mask that is not empty."""
+    options = guide.options
+    radius, cut = options.radius_mm, options.threshold
+    if radius is not None and options.spacing_mm is not None and radius < min(options.spacing_mm):
+        sides = " x ".join(f"{side:.3g}" for side in options.spacing_mm)
+        return f"radius_mm={radius:g} (--ring-radius-mm {radius:g}) reaches no voxel beside it, of {sides} mm"
+    if isinstance(cut, str):
+        return "no candidate around the mask is brighter than the darkest voxels of the image"
+    counted = guide.image if guide.roi is None else guide.image[guide.roi != 0]
+    highest = shown_number(float(np.nanmax(counted)))
+    return (
+        f"no candidate around the mask is above threshold={shown_number(cut)} (--ring-threshold {shown_number(cut)}), and "
+        f"{guide.image_name} goes up to {highest}"
+    )

@@ -21,8 +21,9 @@ from ..inputs.arrays import (
     name_of,
     shown_number,
     told_once,
+    transposed,
 )
-from ..inputs.foreground import beyond_votes, looks_scaled
+from ..inputs.looks import beyond_votes, looks_scaled
 from ..inputs.threads import remarks_on_threads
 from .ball import check_ball
 from .options import Dilation
@@ -108,9 +109,9 @@ class Guide:
     def _check(self, mask: Array, name: str) -> None:
         _as_volume(mask, name)
         if mask.shape != self.image.shape:
-            raise ValueError(
-                f"{name} has shape {mask.shape}, {self.image_name} has shape {self.image.shape}: resample to one grid"
-            )
+            remedy = transposed(name, mask.shape, self.image.shape) or "resample to one grid"
+            shapes = f"{mask.shape}, {self.image_name} has shape {self.image.shape}"
+            raise ValueError(f"{name} has shape {shapes}: {remedy}")
         if self.options.scales and self.scaling is None and mask.any():
             raise ValueError(f"{self.image_name} has no finite voxel that counts: nothing can be scaled")
         options = self.options
@@ -174,6 +175,15 @@ class Guide:
         if self.options.scope == "lesion":
             return cuts
         return float(cuts[0]) if cuts.size else np.nan
+
+
+def check_order(raters: Any, image: Any, call: str) -> None:
+    """Refuse several raters in the place of the image, and the image in theirs; ``call`` is the function."""
+    several = isinstance(image, (list, tuple)) and getattr(next(iter(image), None), "ndim", 0) > 2
+    if several or (getattr(image, "ndim", 3) == 4 and getattr(raters, "ndim", 0) == 3):
+        raise TypeError(
+            f"raters and image are exchanged: write {call}(raters, image), the list of raters first"
+        )
 
 
 def _cut_of(mask: Array) -> float | None:

@@ -77,6 +77,17 @@ class Dilation:
             binarize=check_flag(given.binarize, "binarize"),
         )
 
+    def check_use(self) -> None:
+        """Refuse options that others make useless."""
+        if self.radius_mm is not None and self.iterations != Dilation.iterations:
+            raise ValueError(
+                f"iterations is {self.iterations}: radius_mm (--ring-radius-mm) says which voxels are candidates; leave one of both out"
+            )
+        if not isinstance(self.threshold, str) and self.size != Dilation.size:
+            raise ValueError(
+                f"size is {self.size:g}: a threshold (--ring-threshold) that is an intensity makes rings of any size; leave one of both out"
+            )
+
     @property
     def scales(self) -> bool:
         """Whether the image is scaled before it is compared with a cut."""

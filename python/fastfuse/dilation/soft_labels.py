@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import warn
-from ..inputs.arrays import Array, as_raters, name_of, named_raters
+from ..inputs.arrays import Array, as_raters, name_of, named_raters, transposed
 from ..inputs.checks import check_count, whole_number
 from ..inputs.grids import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.stacks import listed
-from .doubts import remarks_in_memory
+from .doubts import remarks_in_memory, rings_in_memory
 from .guide import Guide
 from .options import Dilation, Scope, Threshold
+from .soft_mask import SoftMask
 
 LABEL_TOLERANCE = 1e-4  # a header's scaling turns a label 3 into 2.9999999
 
@@ -135,7 +136,7 @@ def soften_labels(
     ground = whole_number(background, "background")
     given, doubts = listed(raters, axis)
     guide = Guide.of(image, roi, options, threads=threads)
-    remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)])
+    remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)], spacing_mm)
     names = [name_of(i, None) for i in range(len(given))]
     maps = [_whole(one, guide, name) for one, name in zip(as_raters(given, names), names, strict=True)]
     wanted = None if labels is None else [whole_number(one, "labels") for one in labels]
@@ -157,12 +158,16 @@ def soften_map(
     rings: dict[int, NDArray[np.int64]] = {}
     sizes: dict[int, float] = {}
     remarks: list[str] = []
+    softened: dict[str, SoftMask] = {}
     for value in grows:
         called = f"{name}, label {value}"
         soft = _within(guide, label_map, value, background).dilate(label_map == value, called)
         rings[value] = np.flatnonzero((soft.values > 0) & (label_map == background))
         sizes[value] = soft.size
+        softened[called] = soft
         remarks += remarks_in_memory(guide, [soft], [called])
+    if not any(soft.ring_voxels for soft in softened.values()):
+        remarks += rings_in_memory(guide, [*softened.values()], [*softened])
     ring = np.full(label_map.size, background, label_map.dtype)
     for value in reversed(grows):
         ring[rings[value]] = value
@@ -237,7 +242,8 @@ def _whole(array: Array, guide: Guide, name: str) -> NDArray[Any]:
     """Return a label map as integers."""
     if array.shape != guide.image.shape:
         raise ValueError(
-            f"{name} has shape {array.shape}, the image has shape {guide.image.shape}: resample to one grid"
+            f"{name} has shape {array.shape}, the image has shape {guide.image.shape}: "
+            f"{transposed(name, array.shape, guide.image.shape) or 'resample to one grid'}"
         )
     if array.dtype.kind == "b":
         return array.astype(np.uint8)

@@ -11,6 +11,7 @@ from ..errors import lacking
 from ..images.memory import SCIPY, check_addresses
 from ..inputs.arrays import as_array
 from ..inputs.checks import check_count
+from ..inputs.names import quoted
 
 SHARED_COORDINATES = {6: 1, 18: 2, 26: 3}  # connectivity: coordinates in which neighbours may differ
 
@@ -71,7 +72,7 @@ def check_connectivity(connectivity: Any) -> int:
     """Return a connectivity: 6, 18 or 26."""
     whole = isinstance(connectivity, (int, np.integer)) and not isinstance(connectivity, bool)
     if not whole or int(connectivity) not in SHARED_COORDINATES:
-        raise ValueError(f"connectivity is {connectivity!r}: it must be 6, 18 or 26")
+        raise ValueError(f"connectivity is {quoted(connectivity)}: it must be 6, 18 or 26")
     return int(connectivity)
 
 

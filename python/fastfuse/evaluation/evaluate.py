@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import warn
-from ..inputs.arrays import as_array, first_wrong
+from ..inputs.arrays import as_array, first_wrong, transposed
 from ..inputs.checks import Labels, Scale
 from ..inputs.foreground import Foreground
 from ..inputs.grids import check_in_memory
@@ -136,7 +136,7 @@ def evaluate(
         truth_scale=truth_scale,
     )
     given = {"prediction": prediction, "truth": truth, "mask": mask}
-    remarks = check_in_memory((NAMES[what], value) for what, value in given.items())
+    remarks = check_in_memory([(NAMES[what], value) for what, value in given.items()], spacing_mm)
     arrays = {
         what: as_array(value, NAMES[what])
         for what, value in given.items()
@@ -220,7 +220,8 @@ def _masks(
     for what, volume in volumes.items():
         if volume.shape != volumes["prediction"].shape:
             shapes = f"{arrays[what].shape}, {names['prediction']} has shape {arrays['prediction'].shape}"
-            raise ValueError(f"{names[what]} has shape {shapes}")
+            remedy = transposed(names[what], arrays[what].shape, arrays["prediction"].shape)
+            raise ValueError(f"{names[what]} has shape {shapes}{remedy and ': '}{remedy}")
     inside = _region(volumes["mask"], names["mask"]) if "mask" in volumes else None
     masks = {}
     for what, foreground in (("prediction", options.prediction), ("truth", options.truth)):

@@ -177,11 +177,12 @@ def evaluate_pair(
 
 def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     """Read files by role and compare them."""
-    from ..images.image import region_of, votes_of
+    from ..images.image import region_of, votes_of, without_effect
     from ..images.structures import check_one_chosen, compare_names
 
     remarks: list[str] = []
     images, common = _images(files, options, say, remarks)
+    remarks += without_effect([*images.values()], options.channel_axis, options.placing.use)
     if files["prediction"].samefile(files["truth"]):
         names = " and ".join(shown(files[what]) for what in ("prediction", "truth"))
         remarks.append(f"{names} are one file: it is compared with itself")

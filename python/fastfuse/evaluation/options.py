@@ -10,6 +10,7 @@ from ..images.placing import AS_IT_IS, Placing
 from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import check_choice, check_count, check_cut
 from ..inputs.foreground import Foreground
+from ..inputs.names import quoted
 from .components import check_connectivity
 from .detection import CONNECTIVITY, LEAST_MM3, MATCHES, check_least
 from .surface import check_tolerance
@@ -90,6 +91,10 @@ class Options:
         )
         if prediction.segments and (prediction.labels or prediction.binarize):
             raise ValueError("select_segment and select_label or binarize are given: choose one of them")
+        if cut != CUT and threshold is not None and truth_threshold is not None:
+            raise ValueError(
+                f"cut is {quoted(cut)}, and threshold and truth_threshold make masks, which are not cut: leave it out"
+            )
         own = _foreground_of_truth(truth_select_label, truth_binarize, truth_threshold, truth_scale)
         shared = replace(prediction, threshold=None, scale=None)
         return cls(
@@ -143,7 +148,7 @@ def _checked_names(names: Any) -> tuple[str, ...]:
     """Return the names of segments."""
     listed = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
     if names is not None and not (listed and all(isinstance(name, str) and name for name in listed)):
-        raise ValueError(f"select_segment is {names!r}: it must be a name, or a list of names")
+        raise ValueError(f"select_segment is {quoted(names)}: it must be a name, or a list of names")
     return tuple(listed)
 
 

@@ -52,7 +52,7 @@ from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
 from .labels.overlap import fuse_overlapping_files, structures_job
 from .prior import prior_file, smoothing_of
-from .votes import checked_for, fused_votes
+from .votes import check_order, checked_for, fused_votes
 
 OF_FILES = (
     method_entry(images=True) + """ Of label maps by default "staple", of networks' classes "majority"."""
@@ -336,11 +336,11 @@ def fuse_files(
     FusionWarning
         As the functions on arrays, and for grids that differ by up to a tenth of a voxel.
     """
+    check_order(paths, output)
     any_prior: Any = prior  # its type depends on labels
     options = Options(
-        prior=any_prior,
-        m_step=m_step, expectation=expectation, likelihood=likelihood, init=init, roi=roi,
-        missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
+        prior=any_prior, m_step=m_step, expectation=expectation, likelihood=likelihood, init=init,
+        roi=roi, missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
         replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
         threads=threads, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale, evidence=evidence, classes=classes,

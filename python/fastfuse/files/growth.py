@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from ..dilation.doubts import remark_on_values, remarks_on_growing, remarks_on_growth
+from ..dilation.doubts import remark_on_values, remarks_on_growing, remarks_on_growth, remarks_on_rings
 from ..dilation.guide import Guide
 from ..dilation.options import Dilation, DilationOptions
 from ..fusion.declared import switch
@@ -67,8 +67,9 @@ def fuse_grown(
     if method.grows:
         say("fusing")
         fusion, soft, remarks = dilate_fusion(votes, guide, options)
-        remarks += remark_on_values(guide.image, guide.image_name)
+        remarks += remark_on_values(guide)
         remarks += remarks_on_growth([soft], ["the consensus"], guide.options)
+        remarks += remarks_on_rings(guide, [soft], ["the consensus"], empty=False)
         return fusion, {**facts, "consensus": soft_facts(soft)}, remarks
     say("softening")
     label, masks, remarks = options.core_label, inputs.votes, []
@@ -80,6 +81,7 @@ def fuse_grown(
     remarks += said
     softened = guide.dilate_all(masks, job.holders)
     remarks += remarks_on_growing(guide, softened, job.holders)
+    remarks += remarks_on_rings(guide, softened, job.holders, empty=False)
     say("fusing")
     votes = replace(votes, raters=[soft.values for soft in softened])
     options = replace(options, select_label=None)

@@ -112,7 +112,7 @@ class Job:
     ) -> Inputs:
         """Read all images, several at once; ``of_labels``: label maps, all of whose labels are fused."""
         from ..images.grids.common import on_one_grid
-        from ..images.image import region_of, votes_of
+        from ..images.image import region_of, votes_of, without_effect
         from ..images.reading import reading
         from ..images.structures import check_one_chosen, compare_names
 
@@ -126,6 +126,7 @@ class Job:
         asked = [wanted] * len(self.raters) + [wanted.beside()] * len(given)
         with reading(paths, threads, asked) as found_images:
             images, common = on_one_grid(paths, kinds, found_images, say, remarks, self.placing)
+        remarks += without_effect(images, wanted.channel_axis, wanted.use)
         raters = images[: len(self.raters)]
         if not of_labels:
             for rater in raters:

@@ -49,10 +49,10 @@ def remarks_on_fits(
     axes = [_axes(inputs, at, misfit) for at, misfit in zip(marking, found, strict=True)]
     if all(found) or len(raters) == 2:
         one_half, misfit = like(raters[turned], raters), found[turned]
-        if 2 * len(one_half) == len(raters) and misfit is not None:
+        if 2 * len(one_half) == len(raters) and misfit is not None and not misfit.names:
             return [_of_halves(names, one_half, misfit, axes[turned])]
     return [
-        f"{name} {misfit.in_words(own)}; look at it in a viewer, and correct its voxels or its header"
+        f"{name} {misfit.in_words(own)}; look at it in a viewer, and correct its {'labels' if misfit.names else 'voxels or its header'}"
         for name, misfit, own in zip(names, found, axes, strict=True)
         if misfit is not None
     ]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..fusion.smoothing import smoothed_on
 from ..inputs.arrays import selected
+from ..inputs.names import quoted
 from .job import Inputs, Job
 
 IMAGE_SUFFIXES = (
@@ -41,7 +42,7 @@ def smoothing_of(prior: Any) -> float | None:
     except ValueError:
         sigma = math.nan
     if not (0 < sigma < math.inf):
-        raise ValueError(f"prior is {prior!r}: after smooth: comes a number of mm above 0")
+        raise ValueError(f"prior is {quoted(prior)}: after smooth: comes a number of mm above 0")
     return sigma
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..dilation.doubts import remark_on_values, remarks_on_growth
+from ..dilation.doubts import remark_on_values, remarks_on_growth, remarks_on_rings
 from ..dilation.guide import Guide
 from ..dilation.options import Dilation, DilationOptions, Scope, Threshold
 from ..dilation.soft_mask import SoftMask
@@ -146,7 +146,7 @@ def _soften_all(
     overwrite: bool,
 ) -> list[SoftMask]:
     from ..images.grids.common import Common, as_read
-    from ..images.image import chosen_votes, region_of
+    from ..images.image import chosen_votes, region_of, without_effect
     from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
     from ..images.structures import check_any_named, check_is_mask, check_one_chosen
@@ -170,12 +170,15 @@ def _soften_all(
             image_name=shown(image),
             roi_name="roi" if roi is None else shown(roi),
         )
-        remarks += [*remark_on_values(guide.image, guide.image_name), *guide.remarks]
+        remarks += [*remark_on_values(guide), *guide.remarks]
         facts = dilation_facts(guide, image, roi)
         softened = []
         segments: list[Segment] = []
+        unused = without_effect([base], wanted.channel_axis, wanted.use)
         for path, result in zip(masks, results, strict=True):
-            mask = common.place_next(next(images), remarks)
+            mask = next(images)
+            unused = [one for one in without_effect([mask], wanted.channel_axis, wanted.use) if one in unused]
+            mask = common.place_next(mask, remarks)
             check_one_chosen(mask, wanted.foreground)
             segments += mask.segments
             say(f"softening {common.names[path]}")
@@ -184,11 +187,17 @@ def _soften_all(
             [votes], said = without_rounding([votes], [shown(path)], binary=True)
             remarks += said
             softened.append(guide.dilate(votes, shown(path)))
-            own = [*remarks, *remarks_on_growth(softened[-1:], [shown(path)], checked)]
+            last, name = softened[-1:], [shown(path)]
+            own = [*remarks, *remarks_on_growth(last, name, checked), *remarks_on_rings(guide, last, name)]
             _add_result(outputs, result, softened[-1], mask, common.of_output(mask), facts, own)
         check_any_named(masks[0], segments, wanted.foreground)
         outputs.commit()
-    remarks += remarks_on_growth(softened, short_names(masks), checked)
+    names = short_names(masks)
+    remarks += [
+        *unused,
+        *remarks_on_growth(softened, names, checked),
+        *remarks_on_rings(guide, softened, names),
+    ]
     warn(remarks, callers=2)
     return softened
 
@@ -225,7 +234,9 @@ def dilation_options(options: DilationOptions) -> Dilation:
     """Check options of a dilation whose spacing is still to be read from a header."""
     if "spacing_mm" in options:
         raise TypeError("spacing_mm is given: files have it in their headers")
-    return Dilation.checked(**options, spacing_mm=(1.0, 1.0, 1.0))
+    checked = Dilation.checked(**options, spacing_mm=(1.0, 1.0, 1.0))
+    checked.check_use()
+    return checked
 
 
 def in_space(options: Dilation, grid: Grid) -> Dilation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from ..fusion.result import Fusion
 from ..fusion.votes import Votes
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
-from ..inputs.names import grouped
+from ..inputs.names import grouped, quoted
 from .doubts import alike
 from .facts import sidecar_of
 from .growth import fuse_grown
@@ -46,10 +47,20 @@ class Made:
     label: int | None
 
 
+def check_order(paths: object, output: object) -> None:
+    """Refuse the output in the place of the raters' files."""
+    if isinstance(output, (list, tuple)):
+        exchanged = isinstance(paths, (str, os.PathLike))
+        what = "paths and output are exchanged" if exchanged else f"output is {quoted(output)}, not one path"
+        raise TypeError(f"{what}: write fuse_files(paths, output), the list of the raters' files first")
+
+
 def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
     """Return the options, checked, with a word or a number for the prior; and as the sidecar keeps them."""
     prior: Any = options.prior
-    checked = replace(options, prior=word_or_number(prior)).checked()
+    options = replace(options, prior=word_or_number(prior))
+    options.check_method(method, images=True)  # first: what a check advises would be refused after it
+    checked = options.checked()
     kept: Any = checked.prior if is_plain(prior) else str(prior)
     asked = replace(checked, prior=kept)
     asked.check_method(method, images=True)

@@ -12,7 +12,7 @@ from ..inputs.channels import SCALED, check_scaled_classes
 from ..inputs.checks import check_spacings
 from ..inputs.foreground import within
 from ..inputs.grids import check_in_memory
-from ..inputs.names import counted, enumerated
+from ..inputs.names import counted, enumerated, quoted
 from ..inputs.raters import Raters
 from ..inputs.rounding import without_rounding
 from ..inputs.spacing import spacing_of
@@ -76,7 +76,7 @@ class Case:
         """
         named = [*named_raters(votes.raters), ("mask", votes.mask), ("prior", options.prior)]
         named += [] if votes.image is None else [("image", votes.image)]
-        remarks = [*votes.doubts, *check_in_memory(named)]
+        remarks = [*votes.doubts, *check_in_memory(named, options.spacing_mm)]
         given = Raters.of(votes.raters, votes.names)
         shape = given.arrays[0].shape
         axes = axes_in_memory_order(given.arrays[0])
@@ -233,7 +233,7 @@ def spacing_for(
     sizes = spacing_of(named, in_mm=margin)
     if margin and sizes is None:
         what = (
-            f"roi is {options.roi!r}, a margin"
+            f"roi is {quoted(options.roi)}, a margin"
             if options.margin_mm is not None
             else "an image is read by distances"
         )

@@ -9,7 +9,8 @@ from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from .option_checks import as_recorded, in_short
+from ..inputs.names import quoted
+from .option_checks import as_recorded
 from .registry import Method, in_help_order
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def labels_typed(text: str) -> tuple[int, ...]:
         return tuple(int(label) for label in text.split(","))
     except ValueError:
         raise ValueError(
-            f"select_label is {text!r}: it must be an integer, or several with commas between them, as in 1,2,4"
+            f"select_label is {quoted(text)}: it must be an integer, or several with commas between them, as in 1,2,4"
         ) from None
 
 
@@ -227,7 +228,7 @@ class OfMethods:
                 ]
                 choose = f", or choose {either(others)}" if others else ""
                 raise ValueError(
-                    f"{one.name} is {in_short(value)}: {method.name} has no such option; leave it out{choose}"
+                    f"{one.name} is {quoted(value)}: {method.name} has no such option; leave it out{choose}"
                 )
 
     def recorded(self, method: Method) -> dict[str, object]:
@@ -243,7 +244,7 @@ class OfMethods:
         for name in of_two:
             if known[name].differs(getattr(self, name)):
                 raise ValueError(
-                    f"{name} is {in_short(getattr(self, name))}, classes is {count}: with more classes than two there is none; leave "
+                    f"{name} is {quoted(getattr(self, name))}, classes is {count}: with more classes than two there is none; leave "
                     "one of both out"
                 )
         _check_of_levels(f"classes={count}", getattr(self, "roi", None), getattr(self, "intervals", None))

@@ -20,7 +20,7 @@ from .backends.found import CoreEstimate
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .intervals import Intervals
-from .option_checks import is_map
+from .option_checks import NO_INTERVALS, is_map
 from .options import (
     Missing,
     Options,
@@ -162,7 +162,7 @@ class Estimate:
         check_count(votes, self.names)
         asked = {name: getattr(here, name) for name in OF_VOTES}
         backend, method = Cpu(), method_called(self.method)
-        options = replace(self._options, **asked, intervals="none").checked().of_method(method)
+        options = replace(self._options, **asked, **NO_INTERVALS).checked().of_method(method)
         check_image(votes, method, options)
         case = backend.place(votes, options)
         ignored = [place for place in case.given.places if place in self._unknown]

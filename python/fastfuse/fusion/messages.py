@@ -9,14 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..inputs.arrays import Array, coordinates, labels_in, name_of, shown_number, told_once
-from ..inputs.foreground import (
-    AN_IMAGE,
-    MOST_LABELS,
-    fills_as_an_image,
-    looks_grey,
-    looks_scaled,
-    range_in_words,
-)
+from ..inputs.looks import AN_IMAGE, MOST_LABELS, fills_as_an_image, looks_grey, looks_scaled, range_in_words
 from .declared import switch
 
 MOST_FRACTIONAL = 20
@@ -194,6 +187,11 @@ def _of_values(bad: Complaint, *, masks: bool = False) -> str:
     if high <= OVERSHOOT and low >= 1 - OVERSHOOT:
         beyond = [f"{high - 1:.2g} above 1"] * (high > 1) + [f"{-low:.2g} below 0"] * (low < 0)
         return f"its values go up to {' and '.join(beyond)}: clip what rounding did, or interpolation; {_cut_at(0.5)} makes masks"
+    if high <= 0:
+        return (
+            f"its values go from {low:.4g} to {high:.4g}, as logarithms of probabilities do: give exp of them, as by "
+            "numpy.exp(values)"
+        )
     if low < 0:
         return f"{range_in_words(low, high)} Of logits, which they may be, a sigmoid makes probabilities"
     return f"{range_in_words(low, high)} Of votes in another unit, votes >= K ({switch('threshold')} K) makes masks"

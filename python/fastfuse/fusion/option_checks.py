@@ -9,7 +9,9 @@ from ..inputs import checks
 from ..inputs.checks import Labels, Scale
 from .registry import Method
 
-MOST_SHOWN = 60  # letters of a value that is refused
+RESAMPLED = ("bootstrap", "lesions")  # kinds of intervals
+REPLICATES, SEED = 200, 0  # of a bootstrap
+NO_INTERVALS: dict[str, Any] = {"intervals": "none", "replicates": REPLICATES, "seed": SEED}
 Pair = tuple[float, float] | list[float]
 BetaPrior = Pair | Sequence[Pair]
 PerformancePrior: TypeAlias = "Literal['auto'] | BetaPrior | None"
@@ -54,6 +56,22 @@ def check_beta(value: object, _: str) -> PerformancePrior:
     return checks.check_performance_prior(value)
 
 
+def check_intervals(kind: str, replicates: int, seed: int, *, mrf: float = 0.0, of_map: bool = False) -> None:
+    """Refuse intervals where they are not defined, and options of a bootstrap without one."""
+    if kind != "none" and mrf:
+        raise ValueError(
+            f"intervals is {kind!r}, mrf is set: with coupled voxels they are not defined; leave one of both out"
+        )
+    if kind in RESAMPLED and of_map:
+        raise ValueError(f"intervals is {kind!r}, prior is a map: a bootstrap needs one prior for all voxels")
+    for name, value, usual in (("replicates", replicates, REPLICATES), ("seed", seed, SEED)):
+        if value != usual and kind == "none":
+            raise ValueError(
+                f"{name} is {value}: it is for a bootstrap, and no intervals are asked for: add intervals='bootstrap' (--intervals "
+                "bootstrap), or leave it out"
+            )
+
+
 def count_from(least: int) -> Any:
     """Return the check of an integer that is at least ``least``."""
     return lambda value, name: checks.check_count(value, name, least=least)
@@ -95,12 +113,6 @@ def as_recorded(name: str, value: Any) -> Any:
 def as_given(value: Any, _: str) -> Any:
     """Leave the check to where more is known: the number of axes, the devices that there are."""
     return value
-
-
-def in_short(value: object) -> str:
-    """Return a value that is refused on one line, cut where it is long."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
 def soft(method: Method) -> bool:

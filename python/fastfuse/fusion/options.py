@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from ..inputs.checks import Labels, Scale, check_one_selection
 from ..inputs.kinds import VoxelsLike
+from ..inputs.names import quoted
 from .declared import (
     Flag,
     OfForeground,
@@ -22,12 +23,15 @@ from .declared import (
     option,
 )
 from .option_checks import (
+    REPLICATES,
+    SEED,
     PerformancePrior,
     as_given,
     check_beta,
     check_classes,
     check_flag,
     check_init,
+    check_intervals,
     check_label,
     check_mrf,
     check_prior,
@@ -212,14 +216,14 @@ class Options(OfMethods, OfForeground):
         on_device=False,
     )
     replicates: int = option(
-        200,
+        REPLICATES,
         count_from(2),
         "int",
         "Number of resampled fits of a bootstrap.",
         flag=Flag("Of the bootstrap.", int),
     )
     seed: int = option(
-        0,
+        SEED,
         count_from(0),
         "int",
         "Seed of the bootstrap's random numbers.",
@@ -363,19 +367,12 @@ class Options(OfMethods, OfForeground):
         checked = replace(self, **values)
         if checked.mrf and checked.acceleration != "none":
             raise ValueError(
-                f"acceleration is {checked.acceleration!r}: with mrf there is none: leave one of both out"
+                f"acceleration is {quoted(checked.acceleration)}: with mrf there is none: leave one of both out"
             )
         check_one_selection(checked.select_label, checked.threshold, checked.scale, binarize=checked.binarize)
         checked.check_classes(("prior", "init", "mrf", "performance_prior", "acceleration"))
-        kind = checked.intervals
-        if kind != "none" and checked.mrf:
-            raise ValueError(
-                f"intervals is {kind!r}, mrf is set: with coupled voxels they are not defined; leave one of both out"
-            )
-        if kind in ("bootstrap", "lesions") and is_map(checked.prior):
-            raise ValueError(
-                f"intervals is {kind!r}, prior is a map: a bootstrap needs one prior for all voxels"
-            )
+        resampling = checked.replicates, checked.seed
+        check_intervals(checked.intervals, *resampling, mrf=checked.mrf, of_map=is_map(checked.prior))
         return checked
 
     def checked_selection(self) -> Options:

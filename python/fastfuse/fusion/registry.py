@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 if TYPE_CHECKING:
     from .result import Fusion
-
+from ..inputs.names import quoted
 
 MethodOnVotes = Literal["soft-staple", "simplified-soft-staple", "border-staple", "staple", "majority"]
 MethodName = Literal[
@@ -105,8 +105,18 @@ def method_called(name: object, *, images: bool = True) -> Method:
             return method
     for method in offered:
         if _plain(written) in (method.name, _plain(method.function)):
-            raise ValueError(f"method is {name!r}: write {method.name!r}")
-    raise ValueError(f"method is {name!r}: it must be {' or '.join(repr(row.name) for row in offered)}")
+            raise ValueError(f"method is {quoted(name)}: write {method.name!r}")
+    raise ValueError(f"method is {quoted(name)}: it must be {' or '.join(repr(row.name) for row in offered)}")
+
+
+def check_order(first: object, method: object, call: str, what: str) -> None:
+    """Refuse a method that stands where the votes belong, and votes in its place; ``call`` is the function."""
+    if isinstance(first, str) and not isinstance(method, str):
+        raise TypeError(
+            f"{what} and method are exchanged: write {call}({what}, {first!r}), the {what} first"
+            if first in NAMES
+            else f"{what} is {quoted(first)}: write {call}({what}, method), the {what} first"
+        )
 
 
 def _plain(name: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import reason_of
 from ..inputs.arrays import name_of, shown_number
-from ..inputs.names import counted, enumerated
+from ..inputs.names import counted, enumerated, quoted
 
 MOST_SHOWN = 5  # rows
 MOST_VOXELS = 2**53  # beyond, a float64 no longer tells whole numbers apart
@@ -71,7 +71,7 @@ def place_of(rater: Any, names: Sequence[str]) -> int:
     """Return the index of a rater who is given by name or number."""
     if isinstance(rater, str):
         if rater not in names:
-            raise ValueError(f"there is no rater {rater!r}: the table has {enumerated(names)}")
+            raise ValueError(f"there is no rater {quoted(rater)}: the table has {enumerated(names)}")
         return names.index(rater)
     number: int | None = None
     if not isinstance(rater, (bool, np.bool_)):
@@ -79,7 +79,7 @@ def place_of(rater: Any, names: Sequence[str]) -> int:
             number = operator.index(rater)
     if number is None:
         raise TypeError(
-            f"rater is {rater!r}: give one rater, by name or by a number from 0 to {len(names) - 1}"
+            f"rater is {quoted(rater)}: give one rater, by name or by a number from 0 to {len(names) - 1}"
         )
     if not -len(names) <= number < len(names):
         raise ValueError(f"there is no rater {number}: the table has {len(names)}")

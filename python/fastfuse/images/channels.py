@@ -16,6 +16,7 @@ from ..inputs.foreground import Foreground
 from ..inputs.names import counted
 from .paths import shown
 
+EXP = "save exp of them, as by numpy.exp(values)"
 NEAR_ONE = 0.02  # how far half precision may take a sum of probabilities from 1
 NEARLY_ALL = 0.99  # of the voxels
 CHOOSE = "choose one with select_label=K (--select-label K)"
@@ -32,6 +33,14 @@ Kind = Literal["classes", "regions", "either", "neither"]
 def are_classes(values: NDArray[Any], unit: float = 1.0) -> bool:
     """Tell classes, of which each voxel has one, from regions; ``values`` have the channels first."""
     return len(values) > 1 and _sum_to_one(_total(values), unit)
+
+
+def are_logarithms(values: NDArray[Any]) -> bool:
+    """Tell logarithms of probabilities: none is above 0, and exp of them sums to 1 along the first or the last axis."""
+    if not (np.nanmax(values) <= 1e-3 and np.nanmin(values) < 0):
+        return False
+    made = np.exp(np.asarray(values, np.float32))
+    return any(are_classes(np.moveaxis(made, axis, 0)) for axis in (0, -1))
 
 
 def kind_of(values: NDArray[Any], unit: float = 1.0) -> Kind:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..inputs.foreground import SCALES, Foreground
-from .channels import NEARLY_ALL, Channels, Kind, are_classes, kind_of, share_of_none
+from ..inputs.foreground import Foreground
+from ..inputs.looks import SCALES
+from ..inputs.names import enumerated
+from .channels import EXP, NEARLY_ALL, Channels, Kind, are_classes, are_logarithms, kind_of, share_of_none
 from .image import Image
 from .paths import shown
 from .wanted import Wanted
@@ -44,7 +46,9 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
     remarks.append(_said(image, axis, values, foreground, classes=classes))
     data, taken = Channels(image.path, values, classes).chosen(foreground, remarks)
     held = replace(taken, told=False)
-    return replace(image, data=data, remark="; ".join(remarks), is_channel=True, held=held)
+    return replace(
+        image, data=data, remark="; ".join(remarks), is_channel=True, has_four_axes=True, held=held
+    )
 
 
 def channels_of(image: Image) -> list[Image]:
@@ -61,7 +65,7 @@ def channels_of(image: Image) -> list[Image]:
 def _said(image: Image, axis: int, values: NDArray[Any], foreground: Foreground, *, classes: bool) -> str:
     count, taken, none = len(values), "", ""
     if classes:
-        labels = ", ".join(map(str, foreground.labels))
+        labels = enumerated([str(label) for label in foreground.labels])
         taken = (
             f", class {labels} of 0 to {count - 1} was taken" if labels else ", all but class 0 were taken"
         )
@@ -86,6 +90,11 @@ def _unit(image: Image, foreground: Foreground) -> float:
     else:
         fitting = [scale for scale in SCALES if highest <= scale * (1 + 1e-3)]
         unit = fitting[0] if given == "auto" and fitting else 1.0
+    if are_logarithms(image.data):
+        raise ImageError(
+            f"{shown(image.path)}: its values go from {lowest:.4g} to {highest:.4g}, and exp of them sums to 1 along an axis, as of "
+            f"logarithms of probabilities (log-softmax): {EXP}"
+        )
     if not (lowest >= -1e-3 * unit and highest <= unit * (1 + 1e-3)):
         raise ImageError(
             f"{shown(image.path)}: it has shape {image.data.shape} and values from {lowest:g} to {highest:g}, which are "

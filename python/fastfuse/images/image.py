@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..inputs.arrays import labels_in, shown_number
+from ..inputs.arrays import shown_number, values_in
 from ..inputs.foreground import Foreground
 from ..inputs.grids import Grid
 from ..inputs.libraries import unit_of
+from ..inputs.looks import beyond_votes, fills_as_an_image
 from .channels import Held
 from .formats.segments import Segment
 from .grids.forms import forms_of
@@ -53,6 +55,8 @@ class Image:
         Labels of the network's segmentation that these are, if that is known.
     channels_last : bool
         Whether the header tells that the last of four axes is no space, but that of a network's channels.
+    has_four_axes : bool
+        Whether the data are a channel of an image of four axes.
     fills : tuple of 3 bool or None
         Along which axes the file is cropped to what it marks, if the data are only a part of that: see
         :func:`filled_axes`.
@@ -80,6 +84,7 @@ class Image:
     is_channel: bool = False
     held: Held | None = None
     channels_last: bool = False
+    has_four_axes: bool = False
     fills: tuple[bool, ...] | None = None
     own: Grid | None = None
     unit: str = ""
@@ -164,8 +169,8 @@ def region_of(image: Image, remarks: list[str]) -> NDArray[Any]:
         return region
     if low != high or low < 0:
         raise ImageError(
-            f"{shown(image.path)}: it holds {labels_in(region)}, and a region is 0 and 1, or 0 and one other number above "
-            "0; 'fastfuse fuse FILE --binarize --method majority -o REGION.nii.gz' makes a region of what is above 0"
+            f"{shown(image.path)}: it holds {values_in(region)}, and a region is 0 and 1, or 0 and one other number above "
+            f"0; {_region_instead(region)}"
         )
     number = shown_number(float(low))
     remarks.append(
@@ -174,6 +179,29 @@ def region_of(image: Image, remarks: list[str]) -> NDArray[Any]:
         else f"{shown(image.path)}: its values are 0 and {number}, which is taken as 1"
     )
     return np.asarray(marked, dtype=np.uint8)
+
+
+def _region_instead(region: NDArray[Any]) -> str:
+    """Say what makes a region of other values, or what these look like."""
+    make = "'fastfuse fuse FILE {} --method majority -o REGION.nii.gz' makes a region of what is {}"
+    low, high = float(region.min()), float(region.max())
+    if low >= 0 and high <= 1:
+        return f"of probabilities, {make.format('--threshold 0.5', 'at least 0.5')}"
+    if low > 0 or fills_as_an_image(region) or beyond_votes(region, swapped=True):
+        image = "it looks like an image, such as FLAIR: give a mask of the brain"
+        return f"{image}, or of an image that is 0 outside it, {make.format('--binarize', 'above 0')}"
+    return make.format("--binarize", "above 0")
+
+
+def without_effect(images: Sequence[Image], channel_axis: str | None, use: str | None) -> list[str]:
+    """Say which options of reading none of the images has a use for."""
+    remarks = []
+    if channel_axis is not None and not any(image.has_four_axes for image in images):
+        option = f"channel_axis='{channel_axis}' (--channel-axis {channel_axis})"
+        remarks.append(f"{option} has no effect, as no file has four axes")
+    if use is not None and not any(use in forms_of(image.header) for image in images):
+        remarks.append(f"use='{use}' (--use {use}) has no effect, as no file has a {use}")
+    return remarks
 
 
 def check_step(image: Image) -> None:

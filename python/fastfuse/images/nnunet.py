@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError, reason_of
 from ..inputs.arrays import labels_in
-from ..inputs.foreground import SCALES, Foreground
+from ..inputs.foreground import Foreground
 from ..inputs.lattice import Turn
+from ..inputs.looks import SCALES
 from ..inputs.names import counted, enumerated
-from .channels import NEARLY_ALL, Channels, Kind, kind_of, share_of_none
+from .channels import EXP, NEARLY_ALL, Channels, Kind, are_logarithms, kind_of, share_of_none
 from .checks import check_memory
 from .dataset_json import NAME, fault_of, regions_of
 from .image import Image
@@ -260,6 +261,11 @@ def _segmentation(companion: Image, path: Path) -> NDArray[np.integer[Any]]:
 def _not_its_own(channels: Channels, name: str, best: Match) -> str:
     kind = "classes" if channels.classes else "regions"
     lowest, highest = float(channels.values.min()), float(channels.values.max())
+    if are_logarithms(channels.values):
+        return (
+            f"{shown(channels.path)}: it holds values from {lowest:.3g} to {highest:.3g}, as logarithms of probabilities "
+            f"(log-softmax) do: {EXP}"
+        )
     if lowest < -OVERSHOOT or highest > 1 + OVERSHOOT:
         return (
             f"{shown(channels.path)}: it holds values from {lowest:.3g} to {highest:.3g}, as logits do; save probabilities "

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from ..errors import ImageError, OutputError
+from ..inputs.names import quoted
 
 OUTPUTS = ("output", "out_dir", "save_label", "save_counts", "save_lesions", "out", "directory")
 GUESS = re.compile(r": 1 mm (is|and no turn are) taken")  # of a voxel's size
@@ -61,9 +62,7 @@ def listed_paths(values: Any, name: str) -> list[Path | None]:
     if values is None:
         return []
     if isinstance(values, (str, bytes, os.PathLike)) or not isinstance(values, Iterable):
-        from ..inputs.arrays import brief  # NumPy, which the shell's help does without
-
-        raise TypeError(f"{name} is {brief(values)}: give a list of paths, one for each rater")
+        raise TypeError(f"{name} is {quoted(values)}: give a list of paths, one for each rater")
     return [as_path(value, name) for value in values]
 
 

@@ -23,7 +23,6 @@ from nibabel.wrapstruct import WrapStructError
 from ..errors import ImageError, reason_of
 from ..inputs.arrays import labels_in
 from ..inputs.names import enumerated
-from ..inputs.workers import startable
 from . import gz
 from .checks import check_regular, fault_of_affine
 from .dataset_json import faults_beside, labels_called, segments_of
@@ -260,7 +259,7 @@ def reading(
     workers = min(threads or _cores(), len(paths))
     asked = [wanted] * len(paths) if isinstance(wanted, Wanted) else wanted
     jobs = list(zip(paths, asked, strict=True))
-    if workers < 2 or (workers := startable(workers)) < 2:
+    if workers < 2 or (workers := _startable(workers)) < 2:
         yield (read(path, wanted=one) for path, one in jobs)
         return
     stopped = threading.Event()
@@ -301,3 +300,21 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _startable(wanted: int) -> int:
+    """Return how many of so many threads the system gives, by starting them."""
+    end = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        while len(started) < wanted:
+            thread = threading.Thread(target=end.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:  # "can't start new thread"
+        pass
+    finally:
+        end.set()
+    for thread in started:
+        thread.join()
+    return len(started)

@@ -53,13 +53,29 @@ def compare_names(images: Sequence[Image], foreground: Foreground) -> list[str]:
         for image, one in taken:
             for other in images:
                 _check_other(image, one, other, label)
-        names = {plain(one.name): (image, one) for image, one in reversed(taken)}
-        if len(names) > 1:
-            told = [f"{one.name!r} in {shown(image.path)}" for image, one in reversed(names.values())]
-            what = "what is taken" if label is None else f"label {label}"
-            remarks.append(
-                f"{what} is {enumerated(told)}: check that they are one structure, or choose it with {SWITCH}"
-            )
+        remarks += _said_of_names(taken, "what is taken" if label is None else f"label {label}")
+    return remarks
+
+
+def _said_of_names(taken: Sequence[tuple[Image, Segment]], what: str) -> list[str]:
+    """Return remarks on what is taken under several names, of one file and of several."""
+    called: dict[Path, dict[str, str]] = {}
+    for image, one in taken:
+        called.setdefault(image.path, {}).setdefault(plain(one.name), repr(one.name))
+    remarks = [
+        f"{shown(path)}: {what} is that of {len(names)} segments of this file, {enumerated([*names.values()])}, whose voxels "
+        "are taken together; if one alone is meant, correct its header"
+        for path, names in called.items()
+        if len(names) > 1
+    ]
+    different = {frozenset(names): path for path, names in reversed(called.items())}
+    if len(different) > 1:
+        told = [
+            f"{' and '.join(called[path].values())} in {shown(path)}" for path in reversed(different.values())
+        ]
+        remarks.append(
+            f"{what} is {enumerated(told)}: check that they are one structure, or choose it with {SWITCH}"
+        )
     return remarks
 
 

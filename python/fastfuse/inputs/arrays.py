@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import reason_of
 from .channels import check_channels
 from .libraries import voxels_of
+from .names import quoted
 
 Array = NDArray[Any]
 
@@ -19,7 +20,6 @@ TITLES = {"mask": "the mask", "prior": "the prior map"}  # what messages call th
 RESULTS = {"SoftMask": ".values", "Fusion": ".probability"}  # what holds votes of fastfuse's own results
 MARKED = 0.1  # a vote above this marks: the rings of soft masks do, what a network leaves everywhere does not
 MOST_LABELS_NAMED = 10
-MOST_SHOWN = 60  # letters of a value that is refused
 
 
 def as_array(value: Any, name: str) -> Array:
@@ -36,7 +36,7 @@ def as_array(value: Any, name: str) -> Array:
         raise TypeError(f"{name} is None: only a fusion takes None, for a rater who did not read the case")
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
         raise TypeError(
-            f"{name} is {brief(value)}, not an array: the functions that end in _files take paths"
+            f"{name} is {quoted(value)}, not an array: the functions that end in _files take paths"
         )
     kind = type(value)
     if kind.__module__.startswith(__name__.partition(".")[0]) and kind.__name__ in RESULTS:
@@ -87,9 +87,8 @@ def as_raters(raters: Sequence[Any], names: Sequence[str] | None = None) -> list
         raise ValueError(f"{called[0]} is a single number: each rater is an array over the voxels")
     for name, array in zip(called, arrays, strict=True):
         if array.shape != shape:
-            raise ValueError(
-                f"{name} has shape {array.shape}, {called[0]} has shape {shape}: resample to one grid"
-            )
+            remedy = transposed(name, array.shape, shape) or "resample to one grid"
+            raise ValueError(f"{name} has shape {array.shape}, {called[0]} has shape {shape}: {remedy}")
     if 0 in shape:
         raise ValueError(f"the raters' arrays are empty: shape {shape}")
     check_channels(raters, arrays, called)
@@ -120,8 +119,19 @@ def as_companion(value: Any, name: str, shape: tuple[int, ...], others: str = "t
     """Return a mask or a prior map as an array of the shape that ``others`` (a subject and its verb)."""
     array = as_array(value, name)
     if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}, {others} shape {shape}")
+        remedy = transposed(name, array.shape, shape)
+        raise ValueError(f"{name} has shape {array.shape}, {others} shape {shape}{remedy and ': '}{remedy}")
     return array
+
+
+def transposed(name: str, shape: Sequence[int], right: Sequence[int]) -> str:
+    """Say that axes look exchanged, if an array has the lengths that it must have in another order; else nothing."""
+    if tuple(shape) == tuple(right) or sorted(shape) != sorted(right):
+        return ""
+    clear = len({*shape}) == len(shape)
+    order = tuple(shape.index(length) for length in right) if clear else ()
+    how = f", as by numpy.transpose(array, {order})" if clear else ""
+    return f"the axes of {name} look transposed: put them in the same order{how}"
 
 
 def axes_in_memory_order(array: Array) -> tuple[int, ...]:
@@ -134,16 +144,15 @@ def told_once(array: Array) -> Array:
     return array if any(array.strides) else array.flat[:1]
 
 
-def brief(value: Any) -> str:
-    """Return what a value is in Python's words, cut short."""
-    text = repr(value[: MOST_SHOWN + 1] if isinstance(value, (str, bytes)) else value)
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
-
-
 def shown_number(value: float) -> str:
-    """Return a number as short as it can be without being another one."""
+    """Return a number on six digits; on more where it would look like a whole number, and is none, or is a larger one."""
     short = f"{value:g}"
-    return short if float(short) == value or math.isnan(value) else repr(value)
+    if float(short) == value or math.isnan(value):
+        return short
+    if value.is_integer():
+        return f"{value:.0f}"
+    told = (f"{value:.{digits}g}" for digits in range(6, 17))
+    return next((text for text in told if not float(text).is_integer()), repr(value))
 
 
 def first_wrong(values: Array, wrong: NDArray[np.bool_], name: str) -> str:
@@ -157,6 +166,14 @@ def coordinates(voxel: int, shape: tuple[int, ...], axes: Sequence[int]) -> tupl
     in_memory_order = np.unravel_index(voxel, [shape[axis] for axis in axes])
     place = dict(zip(axes, in_memory_order, strict=True))
     return tuple(int(place[axis]) for axis in range(len(shape)))
+
+
+def values_in(array: Array) -> str:
+    """Name the values that occur: all of few; of many, how many they are and between which ends."""
+    values = np.unique(told_once(array))
+    if len(values) <= MOST_LABELS_NAMED:
+        return labels_in(values)
+    return f"{len(values):,} different values from {values[0]:,.6g} to {values[-1]:,.6g}"
 
 
 def labels_in(array: Array) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from .names import counted
+from .names import counted, quoted
 
 Labels = int | Sequence[int] | None  # of label maps: their union is foreground
 Scale = float | Literal["auto"] | None  # the value that stands for a vote of 1
@@ -33,7 +33,7 @@ def check_prior(prior: Any, shape: tuple[int, ...]) -> tuple[float | None, Array
         return None, as_companion(prior, "prior", shape)
     number = _real(prior)
     if number is None or not 0 < number < 1:
-        raise ValueError(f"prior is {prior!r}: it must lie in (0, 1), 0 and 1 excluded")
+        raise ValueError(f"prior is {quoted(prior)}: it must lie in (0, 1), 0 and 1 excluded")
     return number, None
 
 
@@ -41,12 +41,14 @@ def check_init(init: Any) -> float | None:
     """Return the sensitivity and specificity to start with, or None for the mean vote."""
     if isinstance(init, str):
         if init in ("plurality", "itk"):
-            raise ValueError(f"init is {init!r}: it is for label maps; give labels too, as labels='all'")
+            raise ValueError(
+                f"init is {quoted(init)}: it is for label maps; give labels too, as labels='all'"
+            )
         check_choice(init, "init", ("auto", "vote"), "a number in (0.5, 1)")
         return None
     number = _real(init)
     if number is None or not 0.5 < number < 1:
-        raise ValueError(f"init is {init!r}: it must be 'auto' or 'vote' or a number in (0.5, 1)")
+        raise ValueError(f"init is {quoted(init)}: it must be 'auto' or 'vote' or a number in (0.5, 1)")
     return number
 
 
@@ -66,11 +68,11 @@ def check_performance_prior(prior: Any) -> tuple[tuple[float, float], tuple[floa
         return (1.0, 1.0), (1.0, 1.0)
     try:
         given = np.asarray(prior, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         given = np.empty(0)
     if given.shape not in ((2,), (2, 2)) or not ((given >= 1) & (given <= 1e12)).all():
         raise ValueError(
-            f"performance_prior is {prior!r}: it must be (a, b), or ((a, b), (a, b)) for sensitivity and specificity, "
+            f"performance_prior is {quoted(prior)}: it must be (a, b), or ((a, b), (a, b)) for sensitivity and specificity, "
             "of numbers from 1 to 1e12"
         )
     (a1, b1), (a0, b0) = np.broadcast_to(given, (2, 2)).tolist()
@@ -85,7 +87,7 @@ def check_spacings(spacing_mm: Any, axes: int) -> list[float]:
 
     if np.shape(spacing_mm) != (axes,):
         raise ValueError(
-            f"spacing_mm is {spacing_mm!r}: it must hold {counted(axes, 'number')}, one per axis"
+            f"spacing_mm is {quoted(spacing_mm)}: it must hold {counted(axes, 'number')}, one per axis"
         )
     return [
         check_number(side, f"spacing_mm[{axis}]", "a number above 0", lambda x: x > 0)
@@ -113,7 +115,7 @@ def check_choice(value: Any, name: str, choices: tuple[str, ...], otherwise: str
     """Return ``value`` if it is one of the choices, else raise a ValueError that names them."""
     if not isinstance(value, str) or value not in choices:
         known = " or ".join([*map(repr, choices), *([otherwise] if otherwise else [])])
-        raise ValueError(f"{name} is {value!r}: it must be {known}")
+        raise ValueError(f"{name} is {quoted(value)}: it must be {known}")
     return str(value)
 
 
@@ -121,7 +123,7 @@ def check_number(value: Any, name: str, what: str, holds: Callable[[float], bool
     """Return a finite number for which ``holds``; ``what`` says in words which those are."""
     number = _real(value)
     if number is None or not math.isfinite(number) or not holds(number):
-        raise ValueError(f"{name} is {value!r}: it must be {what}")
+        raise ValueError(f"{name} is {quoted(value)}: it must be {what}")
     return number
 
 
@@ -140,7 +142,7 @@ def check_spacing(spacing_mm: Any) -> tuple[float, float, float]:
     import numpy as np
 
     if np.shape(spacing_mm) != (3,):
-        raise ValueError(f"spacing_mm is {spacing_mm!r}: it must hold three numbers, one per axis")
+        raise ValueError(f"spacing_mm is {quoted(spacing_mm)}: it must hold three numbers, one per axis")
     x, y, z = (
         check_number(side, f"spacing_mm[{axis}]", "a number above 0", lambda x: x > 0)
         for axis, side in enumerate(spacing_mm)
@@ -153,7 +155,7 @@ def check_flag(value: Any, name: str) -> bool:
     import numpy as np
 
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} is {value!r}: it must be True or False")
+        raise TypeError(f"{name} is {quoted(value)}: it must be True or False")
     return bool(value)
 
 
@@ -164,14 +166,14 @@ def whole_number(value: Any, name: str) -> int:
     if not isinstance(value, (bool, np.bool_)):
         with suppress(TypeError):
             return operator.index(value)
-    raise TypeError(f"{name} is {value!r}: it must be an integer")
+    raise TypeError(f"{name} is {quoted(value)}: it must be an integer")
 
 
 def check_count(value: Any, name: str, *, least: int) -> int:
     """Return an integer of at least ``least``."""
     count = whole_number(value, name)
     if not least <= count < 2**31:
-        raise ValueError(f"{name} is {value!r}: it must be at least {least} and below 2^31")
+        raise ValueError(f"{name} is {quoted(value)}: it must be at least {least} and below 2^31")
     return count
 
 
@@ -192,7 +194,7 @@ def check_labels(labels: Any) -> tuple[int, ...]:
     if labels is None:
         return ()
     if isinstance(labels, (str, bytes, Mapping)):
-        raise TypeError(f"select_label is {labels!r}: it must be an integer, or a list of integers")
+        raise TypeError(f"select_label is {quoted(labels)}: it must be an integer, or a list of integers")
     several = isinstance(labels, Iterable) and getattr(labels, "ndim", 1) > 0
     listed = list(labels) if several else [labels]
     if not listed:
@@ -242,5 +244,5 @@ def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
         with suppress(TypeError):
             checked = np.dtype(dtype)
     if checked not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype is {dtype!r}: the probability is float32 or float64")
+        raise ValueError(f"dtype is {quoted(dtype)}: the probability is float32 or float64")
     return checked

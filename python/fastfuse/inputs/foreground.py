@@ -10,27 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import first_wrong, labels_in, selected, shown_number, told_once
-from .channels import SCALED
 from .checks import Labels, Scale, check_flag, check_labels, check_one_selection, check_scale, check_threshold
-from .names import counted
+from .looks import AN_IMAGE, LEAST_SCALED, MOST_LABELS, ROUNDED, SCALES, counted_values, looks_grey
+from .names import counted, enumerated
 
-SCALES = (1.0, *SCALED)  # that "auto" tells apart by the highest value
-LEAST_SCALED = 10  # what does not reach it overshoots 1, as interpolation does, rather than being scaled
-MOST_BACKGROUND = 1  # the lowest value of a scaled probability; that of an image is higher
-MOST_LABELS = 10  # more different whole numbers look like a scaled probability
-ROUNDED = 1e-6  # of a scale: so far below 0 and above it values were rounded
 NOT_WHOLE = 1e-4  # what single precision makes of a label lies nearer to it
-# Grey values of an image, such as FLAIR, told from scaled votes.
-GREY_END = 0.1  # of the scale: nearer to 0 or to the top are most votes of a network that is sure
-GREY_AT_ENDS = 0.15  # of what is above 0; images of heads have less there, networks' maps over half
-GREY_SHARE = 0.05  # of all voxels that a head fills; lesions fill less
-GREY_VALUES = 32  # different ones; means of some raters' masks have fewer
-GREY_VOXELS = 1000
-MOST_STRUCTURES = 256  # different labels of an atlas; images have more kinds of grey
-SAMPLE = 1 << 18
-
-AN_IMAGE = "it looks like an image, such as FLAIR, rather than a map of votes"
-IS_IT_AN_IMAGE = "is this an image, such as FLAIR, and no rater's?"
 
 
 @dataclass(frozen=True)
@@ -171,7 +155,7 @@ class Foreground:
         """Say which of several labels no rater marks, if some do mark others."""
         if len(self.labels) < 2:
             return []
-        occur = np.unique(np.concatenate([np.unique(_counted(array, inside)) for array in arrays]))
+        occur = np.unique(np.concatenate([np.unique(counted_values(array, inside)) for array in arrays]))
         absent = tuple(label for label in self.labels if not selected(occur, label).any())
         some = 0 < len(absent) < len(self.labels)
         return [replace(self, labels=absent).said_of_nothing([occur])] if some else []
@@ -182,7 +166,7 @@ class Foreground:
         """Say in whose label map none of the labels occurs, and which do, if somebody marks one."""
         if not self.labels:
             return []
-        counted = [_counted(array, inside) for array in arrays]
+        counted = [counted_values(array, inside) for array in arrays]
         lack = [not any(selected(one, label).any() for label in self.labels) for one in counted]
         if all(lack):
             return []
@@ -196,7 +180,7 @@ class Foreground:
         """Say that nobody marks anything, and which values occur."""
         occur = labels_in(np.concatenate([np.unique(told_once(array)) for array in arrays]))
         if self.labels:
-            named = ", ".join(map(str, self.labels))
+            named = enumerated([str(label) for label in self.labels])
             absent = f"label {named} does" if len(self.labels) == 1 else f"labels {named} do"
             return f"{absent} not occur (values that occur: {occur})"
         if self.threshold is not None:
@@ -234,68 +218,6 @@ def within(mask: NDArray[Any] | None, seen: NDArray[Any] | None) -> NDArray[Any]
     return np.asarray((mask != 0) & (seen != 0))
 
 
-def looks_scaled(data: NDArray[Any]) -> float | None:
-    """Return the scale, 100 or 255, of what looks like a probability times that; None for anything else."""
-    data = told_once(data)
-    if data.dtype.kind == "b" or not data.size:
-        return None
-    finite = data[np.isfinite(data)] if data.dtype.kind == "f" else data
-    if not finite.size or not LEAST_SCALED < finite.max() <= SCALES[-1]:
-        return None
-    if len(np.unique(finite)) <= MOST_LABELS:
-        return None
-    found = next(scale for scale in SCALES if finite.max() <= scale)
-    return found if -ROUNDED * found <= finite.min() <= MOST_BACKGROUND else None
-
-
-def looks_grey(data: NDArray[Any], scale: float, inside: NDArray[Any] | None = None) -> bool:
-    """Tell whether most values above 0 lie between the ends of the scale, as those of an image of a head do.
-
-    It is a guess: maps of networks that are nowhere sure look so, too.
-    """
-    values = data.reshape(-1) if inside is None else data[inside != 0]
-    values = values[:: max(1, values.size // SAMPLE)]
-    above = values[np.isfinite(values) & (values > 0)]
-    if above.size < max(GREY_VOXELS, GREY_SHARE * values.size) or len(np.unique(above)) < GREY_VALUES:
-        return False
-    at_ends = np.count_nonzero((above <= GREY_END * scale) | (above >= (1 - GREY_END) * scale))
-    return bool(at_ends <= GREY_AT_ENDS * above.size)
-
-
-def fills_as_an_image(data: NDArray[Any], inside: NDArray[Any] | None = None) -> bool:
-    """Tell an image of whole numbers from an atlas, which has fewer, and from numbered lesions, which fill less."""
-    values = _counted(data, inside)
-    if not values.size or values.min() < 0 or bool(np.any(values != np.rint(values))):
-        return False
-    kinds = len(np.unique(values))
-    if kinds < GREY_VALUES or np.count_nonzero(values) < max(GREY_VOXELS, GREY_SHARE * values.size):
-        return False
-    return kinds > MOST_STRUCTURES or looks_grey(data, float(values.max()), inside)
-
-
-def beyond_votes(values: NDArray[Any], *, swapped: bool) -> str:
-    """Say that many different values beyond 0 and 1 seem to be an image's; nothing of few, as a label map has them.
-
-    ``swapped``: whether what lies in an image's place holds two values, so that labels of an atlas are not thought of.
-    """
-    counted = _counted(told_once(values), None)
-    if not counted.size or len(np.unique(counted)) <= MOST_LABELS:
-        return ""
-    low, high = float(counted.min()), float(counted.max())
-    scale = looks_scaled(values)
-    if low > -0.5 and high < 1.5:
-        return ""
-    may_be_labels = low == 0 and bool(np.all(counted == np.rint(counted)))
-    if not swapped and (may_be_labels or scale is not None) and not looks_grey(values, scale or high):
-        return ""
-    return AN_IMAGE if scale else range_in_words(low, high)
-
-
-def range_in_words(low: float, high: float) -> str:
-    """Say from where to where values go, and ask for an image."""
-    return f"its values go from {low:.4g} to {high:.4g}: {IS_IT_AN_IMAGE}"
-
-
 def _keeping_unread(data: NDArray[Any], marked: NDArray[np.bool_]) -> NDArray[Any]:
     """Return the votes with nan and infinity where the data have them."""
     if data.dtype.kind == "f":
@@ -305,14 +227,8 @@ def _keeping_unread(data: NDArray[Any], marked: NDArray[np.bool_]) -> NDArray[An
     return marked
 
 
-def _counted(data: NDArray[Any], inside: NDArray[Any] | None) -> NDArray[Any]:
-    """Return the finite values that count."""
-    values = data if inside is None else data[inside != 0]
-    return values[np.isfinite(values)] if values.dtype.kind == "f" else values
-
-
 def _highest(data: NDArray[Any], inside: NDArray[Any] | None) -> float:
-    values = _counted(data, inside)
+    values = counted_values(data, inside)
     return float(values.max()) if values.size else 0.0
 
 
@@ -354,20 +270,30 @@ def _scaled(
         raise ValueError(
             f"{first_wrong(data, wrong, name)}: with scale {scale:g} values lie from 0 to {scale:g}"
         )
+    vote = f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}"
     if 0 < highest <= 1 < scale:
-        said.append(
-            f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}, "
-            "as if it were a mask or a probability already"
-        )
+        said.append(f"{vote}, as if it were a mask or a probability already")
     elif 1 < highest <= SCALES[1] < scale:
-        said.append(
-            f"{name}: the highest value is {shown_number(highest)}, a vote of {highest / scale:.2g} at scale {scale:g}; it "
-            f"would fit scale {SCALES[1]:g}"
-        )
+        said.append(f"{vote}; it would fit scale {SCALES[1]:g}")
+    said += _on_levels(np.unique(counted_values(data, inside)), scale, name)
     narrow = data.dtype.itemsize <= 2 or (data.dtype.kind == "f" and data.dtype.itemsize <= 4)
     votes = np.divide(data, scale, dtype=np.float32 if narrow else np.float64)
     beyond = np.isfinite(votes) & ((votes > 1) | (votes < 0))  # infinity is to be refused
     return np.asarray(np.where(beyond, np.clip(votes, 0, 1), votes))
+
+
+def _on_levels(levels: NDArray[Any], scale: float, name: str) -> list[str]:
+    """Doubt a small scale of a few whole numbers, which are labels rather than levels of one vote."""
+    between = levels[(levels > 0) & (levels < scale)]
+    if (
+        scale >= SCALES[1]
+        or not between.size
+        or len(levels) > MOST_LABELS
+        or np.any(levels != np.rint(levels))
+    ):
+        return []
+    vote = f"label {between[0]:g} becomes a vote of {between[0] / scale:.2g} at scale {scale:g}"
+    return [f"{name}: if it is a label map, {vote}: select_label=K (--select-label K) fuses one label"]
 
 
 def _on_threshold(
@@ -390,7 +316,7 @@ def _on_binarized(data: NDArray[Any], name: str, inside: NDArray[Any] | None) ->
     """Say what one might not expect to count as foreground, or as background."""
     if data.dtype.kind in "bu":
         return []
-    values = _counted(data, inside)
+    values = counted_values(data, inside)
     said = []
     if data.dtype.kind == "f" and (between := int(np.count_nonzero((values > 0) & (values < 1)))):
         many = counted(between, "voxel")

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GridError
-from .libraries import Place, place_of_image
+from .coordinates import check_coordinates
+from .libraries import Place, other_sides, place_of_image
 from .names import MOST_TOLD, counted
 
 SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be remarked
@@ -121,14 +122,17 @@ def corners(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(box @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
 
 
-def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
+def check_in_memory(named: Iterable[tuple[str, Any]], spacing_mm: Any = None) -> list[str]:
     """Compare the grids of those values that are images; return remarks, as :func:`check_same_grid`.
+
+    ``spacing_mm``: the voxel size that is given beside them.
 
     Raises
     ------
     GridError
         Naming two images that lie on different grids, or whose axes come in another order.
     """
+    named = list(named)
     placed = [(name, place) for name, value in named if (place := place_of_image(value)) is not None]
     grids = [(grid, place) for name, place in placed if (grid := grid_of(name, place)) is not None]
     for grid, place in grids[1:]:
@@ -138,9 +142,11 @@ def check_in_memory(named: Iterable[tuple[str, Any]]) -> list[str]:
                 f"{grid.name} has the axes {other}, {grids[0][0].name} has {first}: give arrays whose axes come in one "
                 "order, as SimpleITK.GetArrayFromImage(image).T does for x, y, z"
             )
+    check_coordinates(placed)
     remarks = [remark for grid, _ in grids[1:] if (remark := check_same_grid(grids[0][0], grid))]
     others = len(remarks) - MOST_TOLD
-    return remarks if others <= 0 else [*remarks[:MOST_TOLD], f"and so do {counted(others, 'other')}"]
+    remarks = remarks if others <= 0 else [*remarks[:MOST_TOLD], f"and so do {counted(others, 'other')}"]
+    return remarks if spacing_mm is None else [*remarks, *other_sides(spacing_mm, named)]
 
 
 def grid_of(name: str, place: Place) -> Grid | None:
@@ -215,8 +221,9 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
     remedy = f"{doubt or f'{wrong}{RESAMPLE}{otherwise}'}{rest}"
     if first.shape != other.shape:
         return f"{names} have shapes {other.shape} and {first.shape}{_and(turned)}: {remedy}"
-    voxels = shift_of(first, other)
-    shift = voxels * float(first.voxel_mm.min())
+    moved = other.corners - first.corners
+    shift = float(np.linalg.norm(moved, axis=1).max())
+    voxels = float(np.linalg.norm(moved @ np.linalg.inv(first.affine[:3, :3]).T, axis=1).max())
     apart = f"{names} have the shape {first.shape}, but lie {shift:.3g} mm ({counted(voxels, 'voxel', '.3g')}) apart"
     if not doubt and (turned or _by_whole_voxels(first, other)):
         return f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together{rest}"
@@ -265,7 +272,8 @@ def moved_form(first: Grid, other: Grid) -> str | None:
             return (
                 f"by the {use} they are one grid; qform and sform of {names} lie "
                 f"{max(map(_distance_of_forms, moved)):.3g} mm apart, as if a registration had moved one: if the "
-                f"{use} is right, pass use='{use}' (--use {use}), or write it into the {unused} too"
+                f"{use} is right, write it into the {unused} too, or, where the {use} of all files is right, pass "
+                f"use='{use}' (--use {use})"
             )
     return None
 
@@ -388,6 +396,8 @@ def _distance_of_boxes(first: Grid, other: Grid) -> float:
 
 
 def _axes_are(axes: list[int], what: str) -> str:
-    if len(axes) == 1:
-        return f"axis {axes[0]} is {what}"
-    return f"axes {', '.join(map(str, axes[:-1]))} and {axes[-1]} are {what}"
+    return (
+        f"axis {axes[0]} is {what}"
+        if len(axes) == 1
+        else f"axes {', '.join(map(str, axes[:-1]))} and {axes[-1]} are {what}"
+    )

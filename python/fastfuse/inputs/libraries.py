@@ -7,17 +7,21 @@ in NumPy: x, y, z for nibabel, TorchIO, MONAI and ANTs; z, y, x for SimpleITK an
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .names import quoted
+
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 CUDA = (2, 13)  # DLPack's numbers for a device's memory, and for memory that it shares with the host
 MILLIMETRES = ("mm", "millimeter", "millimeters", "millimetre", "millimetres")
 UNITS = {1: "metres", 2: "mm", 3: "microns"}  # by NIfTI's codes, in the low three bits of xyzt_units
 IN_MM = {"metres": 1000.0, "mm": 1.0, "microns": 1e-3}
+ROUNDED = 0.01  # relative difference of voxel sizes that rounding makes
 UNEVEN = 1e-3  # steps of coordinates that differ by more, relative to their size, are no voxel size
 
 
@@ -54,6 +58,8 @@ class Place:
         Number of values a voxel, on an axis before those in space.
     in_mm : bool
         Whether sides are known to be in mm; if not, only their ratios can be used.
+    uneven : tuple of ndarray
+        Coordinates along the axes, if some are not even, or no numbers.
     """
 
     affine: NDArray[np.float64] | None
@@ -62,6 +68,7 @@ class Place:
     axes: str = "x, y, z"
     channels: int = 1
     in_mm: bool = True
+    uneven: tuple[NDArray[Any], ...] = ()
 
 
 def is_image(value: Any) -> bool:
@@ -140,6 +147,24 @@ def place_of_image(value: Any) -> Place | None:
     return _placed(affine, tuple(value.shape), channels_first=True)
 
 
+def other_sides(spacing_mm: Any, named: Iterable[tuple[str, Any]]) -> list[str]:
+    """Say which image tells another voxel size in mm than the one that is given, which is taken."""
+    for name, value in named:
+        place = place_of_image(value)
+        if place is None or place.sides is None or not place.in_mm or len(place.sides) != np.size(spacing_mm):
+            continue
+        if place.affine is not None and np.array_equal(np.abs(place.affine), np.eye(4)):
+            continue  # as programs write that know no place
+        if np.allclose(np.asarray(spacing_mm, dtype=np.float64), place.sides, rtol=ROUNDED, atol=0):
+            return []
+        given, own = (
+            " x ".join(f"{float(side):.4g}" for side in sides) for sides in (spacing_mm, place.sides)
+        )
+        apart = f"spacing_mm is {given}, and voxels of {name} measure {own} mm"
+        return [f"{apart}: spacing_mm is taken; leave it out to take the image's"]
+    return []
+
+
 def _host_tensor(value: Any) -> Any:
     """Return a tensor without its gradient, in a type that NumPy has; one on a device as it is."""
     if value.device.type != "cpu":
@@ -215,6 +240,7 @@ def _affine_of(value: Any) -> NDArray[np.float64] | None:
     given = getattr(value, "affine", None)
     if given is None:
         return None
+    _check_affine(value, given)
     try:
         affine = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError, RuntimeError):
@@ -222,8 +248,25 @@ def _affine_of(value: Any) -> NDArray[np.float64] | None:
     return affine if affine.shape in ((3, 3), (4, 4)) else None
 
 
+def _check_affine(image: Any, affine: Any) -> None:
+    """Refuse an affine that is a text, or numbers that are no matrix: where the image lies would go unheard."""
+    plain = isinstance(affine, (str, bytes, int, float, list, tuple, np.ndarray))
+    try:
+        shape = np.asarray(affine, dtype=np.float64).shape if plain else (4, 4)
+    except (TypeError, ValueError):
+        shape = ()
+    if isinstance(affine, (str, bytes)) or (plain and len(shape) < 3 and shape not in ((3, 3), (4, 4))):
+        raise TypeError(
+            f"the affine of a {type(image).__name__} is {quoted(affine)}: it must be a matrix of 4 x 4 numbers; set it so, or "
+            "give a NumPy array"
+        )
+
+
 def _place_of_nibabel(image: Any) -> Place | None:
-    if not isinstance(getattr(image, "affine", None), np.ndarray):
+    given = getattr(image, "affine", None)
+    if given is not None:
+        _check_affine(image, given)
+    if not isinstance(given, np.ndarray):
         return None
     shape, affine = tuple(image.shape), np.asarray(image.affine, dtype=np.float64)
     unit = IN_MM[unit_of(getattr(image, "header", None))]
@@ -307,7 +350,8 @@ def _place_of_xarray(array: Any) -> Place | None:
     steps = [1.0 if coordinate is None else _step_of(coordinate) for coordinate in known]
     sides = tuple(step for step in steps if step is not None)
     if len(sides) < len(steps):
-        return Place(None, None, tuple(array.shape), names)
+        uneven = tuple(np.asarray([] if one is None else one) for one in known)
+        return Place(None, None, tuple(array.shape), names, uneven=uneven)
     in_mm = all(coordinate is not None and _is_in_mm(coordinate) for coordinate in known)
     affine = np.eye(4)
     for axis, coordinate in enumerate(known[:3]):

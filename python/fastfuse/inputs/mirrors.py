@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .arrays import Array
 from .lattice import Turn
+from .names import enumerated
 
 MOST = 2000  # marked voxels of a rater that are looked at
 FEWEST = 20  # marked voxels below which a fit may be chance
@@ -131,18 +132,34 @@ class Labelled(Marked):
     def _labels(self) -> Array:
         return np.asarray(self.votes[tuple(self.places)])
 
+    def renamed(self, other: Marked) -> tuple[dict[int, int], float]:
+        """Return which label of another map lies where each of this map's does, if another one, and the Dice then."""
+        there = other.votes[tuple(self.places)]
+        new = self._labels.copy()
+        names = {}
+        for label in np.unique(self._labels):
+            met, times = np.unique(there[self._labels == label], return_counts=True)
+            most = met[int(times.argmax())]
+            if most != label and 2 * times.max() > times.sum() and other.marks(np.array([most])).all():
+                names[int(label)] = int(most)
+                new[self._labels == label] = most
+        agreed = np.count_nonzero(other.marks(there) & (there == new)) / max(new.size, 1)
+        return names, float(2 * agreed * self.count / (self.count + other.count))
+
 
 @dataclass(frozen=True)
 class Misfit:
     """A mask that fits only when it is turned: median Dice with the others as it is, and so.
 
-    ``own``: whether it is turned in the box of its file, which has another grid.
+    ``own``: whether it is turned in the box of its file, which has another grid. ``names``: labels of a map that are
+    others in the other maps, which fits better than to turn it; ``turned`` is of that, then.
     """
 
     turn: Turn
     as_it_is: float
     turned: float
     own: bool = False
+    names: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def is_poor(self) -> bool:
@@ -151,6 +168,9 @@ class Misfit:
 
     def in_words(self, axes: Sequence[str]) -> str:
         """Say so of a mask."""
+        if self.names:
+            pairs = enumerated([f"{label} as {there}" for label, there in self.names.items()])
+            return f"fits the others only with other labels, {pairs}: Dice {self.turned:.2f}, {self.as_it_is:.2f} as it is"
         return (
             f"fits the others only when {in_words(self.turn, axes)}: median Dice {self.turned:.2f}, "
             f"{self.as_it_is:.2f} as it is"
@@ -173,6 +193,10 @@ def misfit_of(rater: Marked, others: Sequence[Marked]) -> Misfit | None:
     if score < FITS or as_it_is > POOR * score:
         return None
     turn, own = ways[scores.index(score)]
+    if isinstance(rater, Labelled):
+        names, renamed = rater.renamed(marking[0])
+        if names and renamed > score:
+            return Misfit(turn, as_it_is, renamed, own, names)
     return Misfit(turn, as_it_is, score, own)
 
 

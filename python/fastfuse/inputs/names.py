@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 ONE_EACH = "give a list of names, one for each rater"
 MOST_NAMED = 8
+DIGITS = 7  # of a number of single precision
+MOST_QUOTED = 60  # letters of a value that is refused
+MOST_LISTED = 8  # entries of a list that is quoted
 MOST_TOLD = 3  # raters of whom a remark says the same
 OF_THE_SAME = ("it ", "its ", "by its ", "the voxel size ")  # how a sentence begins that names no file
 SINGULAR = re.compile(r"\bits?\b(?!s)", re.IGNORECASE)
@@ -36,6 +39,54 @@ OF_SEVERAL = tuple(
 UNKEPT = ("Cc", "Cs")  # control characters and half surrogates, which a file does not keep
 
 
+def quoted(value: Any) -> str:
+    """Return a value as a message quotes it: on one line, cut short; an array or a long list by what it is."""
+    if isinstance(value, (str, bytes)):
+        return _cut(repr(value[: MOST_QUOTED + 1]))
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and hasattr(value, "dtype"):
+        if len(shape) > 1 or any(length > MOST_LISTED for length in shape):
+            return f"an array of shape {tuple(shape)}"
+        value = value.tolist() if hasattr(value, "tolist") else value
+        value = float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+    if isinstance(value, (list, tuple, set, frozenset, Mapping)):
+        return _listing(value)
+    if isinstance(value, int) and abs(value) >= 10**MOST_QUOTED:
+        return (
+            f"{'-' * (value < 0)}{_leading(abs(value))}..."  # Python writes no number of thousands of digits
+        )
+    text = repr(value)
+    if hasattr(value, "__fspath__"):
+        return _cut(text)
+    if "\n" in text or " at 0x" in text or len(text) > MOST_QUOTED:
+        return f"a value of type {type(value).__name__}"
+    return text
+
+
+def _listing(values: Any) -> str:
+    """Return a short list as Python writes it, and any other by its length."""
+    if len(values) <= MOST_LISTED:
+        pairs = values.items() if isinstance(values, Mapping) else ()
+        parts = [f"{quoted(key)}: {quoted(one)}" for key, one in pairs] or [quoted(one) for one in values]
+        opening, closing = "()" if isinstance(values, tuple) else "[]" if isinstance(values, list) else "{}"
+        last = "," if isinstance(values, tuple) and len(values) == 1 else ""
+        text = f"{opening}{', '.join(parts)}{last}{closing}"
+        if len(text) <= MOST_QUOTED:
+            return text
+    return f"a {type(values).__name__} of {len(values)} {'entry' if len(values) == 1 else 'entries'}"
+
+
+def _leading(number: int) -> int:
+    """Return the first digits of a large number."""
+    while number >= 10**MOST_QUOTED:
+        number //= 10**MOST_QUOTED
+    return number
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."
+
+
 def listed_names(names: Any) -> list[str] | None:
     """Return the names as a list of different texts; None for None.
 
@@ -47,14 +98,14 @@ def listed_names(names: Any) -> list[str] | None:
     if names is None:
         return None
     if isinstance(names, (str, bytes)):
-        raise TypeError(f"names is {names!r}, one text: {ONE_EACH}")
+        raise TypeError(f"names is {quoted(names)}, one text: {ONE_EACH}")
     if isinstance(names, (dict, set, frozenset)) or not isinstance(names, Iterable):
         what = repr(names) if isinstance(names, (int, float)) else f"a {type(names).__name__}"
         raise TypeError(f"names is {what}: {ONE_EACH}")
     found = [_checked(name, i) for i, name in enumerate(names)]
     twice = next((name for name in found if found.count(name) > 1), None)
     if twice is not None:
-        raise ValueError(f"names holds {twice!r} twice: each rater needs a name of their own")
+        raise ValueError(f"names holds {quoted(twice)} twice: each rater needs a name of their own")
     return found
 
 
@@ -137,9 +188,9 @@ def _each(remark: str) -> list[str]:
 
 def _checked(name: Any, place: int) -> str:
     if not isinstance(name, str):
-        raise TypeError(f"names[{place}] is {name!r}: a name is a text")
+        raise TypeError(f"names[{place}] is {quoted(name)}: a name is a text")
     if not name:
         raise ValueError(f"names[{place}] is empty: give each rater a name")
     if any(unicodedata.category(character) in UNKEPT for character in name):
-        raise ValueError(f"names[{place}] is {name!r}: it holds a control character; leave it out")
+        raise ValueError(f"names[{place}] is {quoted(name)}: it holds a control character; leave it out")
     return str(name)

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from .arrays import Array
 from .checks import check_dtype
+from .names import quoted
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def check_out(out: Any, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
         raise ValueError(f"out holds elements of type {out.dtype}: the probability is float32 or float64")
     if dtype != "float32" and np.dtype(dtype) != out.dtype:
         raise ValueError(
-            f"dtype is {dtype!r}, out is of type {out.dtype}: give one of them, or make them agree"
+            f"dtype is {quoted(dtype)}, out is of type {out.dtype}: give one of them, or make them agree"
         )
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}, the raters have shape {shape}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from .arrays import as_array
 from .libraries import Slice, device_of, is_image, is_torch, place_of_image
-from .names import counted
+from .names import counted, quoted
 
 MOST_STACKED = 64  # raters of one array; more of them are voxels rather
 FEW = 8  # raters that may be more than the voxels without a word: examples, and tests
@@ -204,7 +204,9 @@ def _axis(axis: Any) -> int:
     if not isinstance(axis, (bool, np.bool_)):
         with suppress(TypeError):
             return operator.index(axis)
-    raise TypeError(f"axis is {axis!r}: it must be an integer, the axis of one array on which raters lie")
+    raise TypeError(
+        f"axis is {quoted(axis)}: it must be an integer, the axis of one array on which raters lie"
+    )
 
 
 def _is_array(value: Any) -> bool:

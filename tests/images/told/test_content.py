@@ -112,3 +112,10 @@ def test_two_segmentations_beside_a_network(tmp_path: Path, beside: str, said: b
     image = reading.read(tmp_path / "c.npz")
     assert (f"its segmentation is c.nii.gz; {beside} beside it was left aside" in str(image.remark)) == said
     np.testing.assert_allclose(image.data, np.where(MASK, 0.9, 0.1), atol=1e-6)
+
+
+def test_an_object_in_npy(tmp_path: Path) -> None:
+    path = tmp_path / "img_seg.npy"
+    np.save(path, np.array({"masks": np.ones((4, 4))}, dtype=object), allow_pickle=True)
+    with pytest.raises(fastfuse.ImageError, match=r"it holds one Python object, .* save its masks alone"):
+        fastfuse.fuse_files([path, path], tmp_path / "o.nii.gz")

@@ -220,6 +220,25 @@ def test_a_map_that_is_mirrored(tmp_path: Path, method: str, turned: Any, told: 
     assert said.count("only when") == 1
 
 
+@pytest.mark.parametrize("names", [{3: 5, 5: 3}, {3: 7, 5: 3, 7: 5}])
+def test_labels_that_are_exchanged(tmp_path: Path, names: dict[int, int]) -> None:
+    """In a body that is its own mirror image, mirroring would hide it, and leave other labels on the wrong side."""
+    maps = organs(4)
+    for one in maps:
+        one[11:13, 4:9, 9:11] = 9  # in the middle
+    kept = maps[2].copy()
+    for label, new in names.items():
+        maps[2][kept == label] = new
+    said = said_of(tmp_path, maps)
+    told = " ".join(said.split("\n"))
+    assert "r2.nii fits the others only with other labels" in told
+    assert all(f"{new} as {label}" in told for label, new in names.items())
+    assert "correct its labels" in told
+    assert "mirrored" not in told
+    maps[2] = kept
+    assert "only" not in said_of(tmp_path, maps).replace("only one", "")
+
+
 def test_shell(tmp_path: Path) -> None:
     saved(tmp_path)
     as_files(tmp_path, atlas())

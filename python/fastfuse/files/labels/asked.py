@@ -6,13 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from ...errors import ImageError
 from ...fusion.labels.declared import Label
+from ...fusion.labels.result import LabelFusion
 from ...images.dataset_json import names_in
 from ...images.formats.label_names import LabelNames, read_label_names
 from ...images.image import Image
 from ...images.paths import needed_path, short_names, shown
-from ...inputs.names import enumerated
+from ...inputs.names import enumerated, quoted
 from ..job import Job
 
 Group = tuple[Label, ...]
@@ -31,14 +34,16 @@ def saved_probabilities(asked: Any) -> dict[Group, Path]:
     if asked is None:
         return {}
     if not isinstance(asked, Mapping):
-        raise TypeError(f"save_probability is {asked!r}: it must map labels, or tuples of them, to files")
+        raise TypeError(
+            f"save_probability is {quoted(asked)}: it must map labels, or tuples of them, to files"
+        )
     found: dict[Group, Path] = {}
     for labels, path in asked.items():
         several = isinstance(labels, Iterable) and not isinstance(labels, str)
         group: Group = tuple(labels) if several else (labels,)
         if not group:
             raise ValueError("save_probability holds an empty group: name at least one label")
-        found[group] = needed_path(path, f"save_probability[{labels!r}]")
+        found[group] = needed_path(path, f"save_probability[{quoted(labels)}]")
     return found
 
 
@@ -76,7 +81,7 @@ def _of_raters(images: Sequence[Image]) -> LabelNames:
             name, first = names.setdefault(one.label, (one.name, image))
             if name != one.name:
                 raise ImageError(
-                    f"label {one.label} is {name!r} in {shown(first.path)} and {one.name!r} in {shown(image.path)}: if they "
+                    f"label {one.label} is {quoted(name)} in {shown(first.path)} and {one.name!r} in {shown(image.path)}: if they "
                     f"are one structure, say what it is called, by {SWITCH}"
                 )
             label, other = labels.setdefault(one.name, (one.label, image))
@@ -104,7 +109,7 @@ def known_labels(knows: Any, job: Job, names: Mapping[int, str]) -> dict[int | s
         place = _place_of(rater, job)
         if place in found:
             raise ValueError(f"knows names {job.names[place]} twice: give all their labels at once")
-        found[place] = as_values(labels, names, f"knows[{rater!r}]")
+        found[place] = as_values(labels, names, f"knows[{quoted(rater)}]")
     return found
 
 
@@ -112,6 +117,14 @@ def as_values(labels: Any, names: Mapping[int, str], what: str) -> list[int]:
     """Return labels as numbers; names are looked up."""
     several = isinstance(labels, Iterable) and not isinstance(labels, str)
     return [_value(label, names, what) for label in (labels if several else [labels])]
+
+
+def probability_of(fusion: LabelFusion, labels: Sequence[int]) -> NDArray[Any]:
+    """Return the probability of labels that are to be saved; a refusal names the option that asks for it."""
+    try:
+        return fusion.probability(labels)
+    except ValueError as error:
+        raise ValueError(f"save_probability names {str(error).replace('label is', 'label', 1)}") from None
 
 
 def _value(label: Any, names: Mapping[int, str], what: str) -> Any:
@@ -122,10 +135,10 @@ def _value(label: Any, names: Mapping[int, str], what: str) -> Any:
             return value
     if names:
         raise ValueError(
-            f"{what} names {label!r}, and no label is called so: the names are {enumerated(list(names.values()))}"
+            f"{what} names {quoted(label)}, and no label is called so: the names are {enumerated(list(names.values()))}"
         )
     raise ValueError(
-        f"{what} names {label!r}, and the labels have no names: give them by {SWITCH}, or a label's number"
+        f"{what} names {quoted(label)}, and the labels have no names: give them by {SWITCH}, or a label's number"
     )
 
 
@@ -139,10 +152,10 @@ def _place_of(rater: Any, job: Job) -> int:
             if list(called).count(rater) == 1:
                 return list(called).index(rater)
         if not rater.isascii() or not rater.isdigit():
-            raise ValueError(f"knows names {rater!r}: the raters are {enumerated(job.names)}")
+            raise ValueError(f"knows names {quoted(rater)}: the raters are {enumerated(job.names)}")
         rater = int(rater)
     if isinstance(rater, bool) or not isinstance(rater, int):
-        raise TypeError(f"knows names {rater!r}: a rater is a name, or a place from 0 on")
+        raise TypeError(f"knows names {quoted(rater)}: a rater is a name, or a place from 0 on")
     if not 0 <= rater < len(job.raters):
         raise ValueError(
             f"knows names rater {rater}: there are {len(job.raters)}, from 0 to {len(job.raters) - 1}"

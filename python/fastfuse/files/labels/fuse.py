@@ -21,10 +21,10 @@ from ...fusion.options import Options
 from ...fusion.registry import Method, method_called
 from ...fusion.votes import Votes
 from ...images.formats.label_names import LabelNames
-from ...inputs.names import grouped
+from ...inputs.names import grouped, quoted
 from ..doubts import alike
 from ..job import Inputs
-from .asked import as_values, known_labels, names_for, said_of_unnamed
+from .asked import as_values, known_labels, names_for, probability_of, said_of_unnamed
 from .facts import names_of, sidecar_of_labels
 from .job import LabelJob, Volumes
 from .misfits import misfit_remarks
@@ -50,7 +50,9 @@ def check_given(**given: Any) -> None:
     for name, value in given.items():
         if value is not None and value != usual.get(name):
             shown = value if isinstance(value, (bool, int, float)) else str(value)
-            raise ValueError(f"{name} is {shown!r}: not for label maps: {NOT_FOR_MAPS[name]}; leave it out")
+            raise ValueError(
+                f"{name} is {quoted(shown)}: not for label maps: {NOT_FOR_MAPS[name]}; leave it out"
+            )
 
 
 def check_for_masks(asked: AskedLabels, method: Method, given: Mapping[str, object]) -> None:
@@ -70,7 +72,7 @@ def fuse_label_files(
     row = method_called(method or ("majority" if by_network else "staple"))
     if row.name not in ("staple", "majority"):
         raise ValueError(
-            f"labels is {asked.labels!r}: {row.name} has no such option in files; choose staple or majority"
+            f"labels is {quoted(asked.labels)}: {row.name} has no such option in files; choose staple or majority"
         )
     if by_network and row.name == "staple":
         raise ValueError(
@@ -117,7 +119,7 @@ def _fuse_maps(
     )
     say("fusing")
     fusion, doubts = fuse_maps(votes, method, asked.labels, LabelOptions.of(options, asked), names.names)
-    groups = {group: partial(fusion.probability, values) for group, values in saved.items()}
+    groups = {group: partial(probability_of, fusion, values) for group, values in saved.items()}
     foreground = (fusion.volume * (np.asarray(fusion.labels) != 0)).sum(axis=1)
     remarks = [
         *grouped(inputs.remarks),

@@ -27,7 +27,7 @@ from ...images.wanted import Wanted
 from ...inputs.lattice import Turn
 from ...inputs.names import enumerated, grouped
 from ..job import Inputs
-from .asked import Group, as_values, names_for, said_of_unnamed
+from .asked import Group, as_values, names_for, probability_of, said_of_unnamed
 from .job import LabelJob, Volumes
 
 Say = Callable[[str], None]
@@ -118,7 +118,7 @@ def _saved(
     consensus = fusion.consensus
     if isinstance(consensus, RegionConsensus) and len(group) == 1 and group[0] in told:
         return partial(consensus.region, list(told).index(str(group[0])))
-    return partial(fusion.probability, as_values(group, known, "save_probability"))
+    return partial(probability_of, fusion, as_values(group, known, "save_probability"))
 
 
 def _check(job: LabelJob, options: Options) -> None:

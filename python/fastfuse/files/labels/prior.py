@@ -14,6 +14,7 @@ from ...fusion.labels.declared import Label
 from ...images.paths import recorded, shown
 from ...images.placing import Placing
 from ...images.wanted import Wanted
+from ...inputs.names import quoted
 from ..job import Inputs
 from ..prior import prior_file
 from .asked import as_values
@@ -123,7 +124,7 @@ def as_named(value: Any) -> Path:
     """Return the path of a map, one of several."""
     if isinstance(value, (str, Path)):
         return Path(value)
-    raise TypeError(f"prior holds {value!r}: give a file for each label, or a number for each")
+    raise TypeError(f"prior holds {quoted(value)}: give a file for each label, or a number for each")
 
 
 def _of_text(prior: str) -> LabelPriorFiles:
@@ -131,7 +132,7 @@ def _of_text(prior: str) -> LabelPriorFiles:
         return LabelPriorFiles(prior)
     if prior.startswith("smooth:"):
         raise ValueError(
-            f"prior is {prior!r}: a smoothed vote is for one structure; of label maps give a map for each label, as files"
+            f"prior is {quoted(prior)}: a smoothed vote is for one structure; of label maps give a map for each label, as files"
         )
     file = prior_file(prior)
     if "," not in prior or (file is not None and file.is_file()):
@@ -149,7 +150,7 @@ def _of_text(prior: str) -> LabelPriorFiles:
 def _of_parts(prior: str, parts: list[str], labels: list[Label] | None) -> LabelPriorFiles:
     if "" in parts:
         raise ValueError(
-            f"prior is {prior!r}: it holds nothing between two commas; give a file for each label"
+            f"prior is {quoted(prior)}: it holds nothing between two commas; give a file for each label"
         )
     try:
         numbers = [float(part) for part in parts]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import _core
 from ...errors import reason_of
-from ...inputs.arrays import Array, as_companion, name_of
+from ...inputs.arrays import Array, as_companion, name_of, transposed
 from ...inputs.checks import check_dtype, check_spacings
 from ...inputs.libraries import device_of
 from ...inputs.output_array import check_out
@@ -88,7 +88,8 @@ class Cuda:
         for name, tensor in zip(names, tensors, strict=True):
             if tuple(tensor.shape) != shape:
                 raise ValueError(
-                    f"{name} has shape {tuple(tensor.shape)}, {names[0]} has shape {shape}: resample to one grid"
+                    f"{name} has shape {tuple(tensor.shape)}, {names[0]} has shape {shape}: "
+                    f"{transposed(name, tuple(tensor.shape), shape) or 'resample to one grid'}"
                 )
         if not shape or 0 in shape:
             raise ValueError(f"the raters' arrays are empty: shape {shape}")

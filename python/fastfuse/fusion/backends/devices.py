@@ -13,7 +13,7 @@ from ... import _core
 from ...errors import FastfuseError
 from ...inputs.arrays import name_of
 from ...inputs.libraries import device_of
-from ...inputs.names import enumerated
+from ...inputs.names import enumerated, quoted
 
 LEGACY_STREAM, NOBODY_WAITS = 1, -1  # DLPack's numbers: CUDA's default stream, and none
 
@@ -60,10 +60,14 @@ def place_of(raters: Sequence[Any], device: Any) -> Place | None:
         )
         raise ValueError(f"the raters lie in several places ({where}): bring them to one")
     if found and wanted not in (None, "cuda", *found):
-        raise ValueError(f"device is {device!r}, and {first} lies on cuda:{lie[first]}: bring them together")
+        raise ValueError(
+            f"device is {quoted(device)}, and {first} lies on cuda:{lie[first]}: bring them together"
+        )
     reason = why_not()
     if reason:
-        asked = f"device is {str(device)!r}" if device is not None else f"{first} lies on cuda:{lie[first]}"
+        asked = (
+            f"device is {quoted(str(device))}" if device is not None else f"{first} lies on cuda:{lie[first]}"
+        )
         raise FastfuseError(f"{asked}: {reason}; or fuse on the CPU")
     if not found:
         return Place(0 if wanted == "cuda" else int(wanted or 0), 0, None)
@@ -78,7 +82,7 @@ def _number_of(device: Any) -> int | str | None:
         return None if device is None else str(device)
     match = re.fullmatch(r"cuda:([0-9]{1,3})", str(device))
     if not match:
-        raise ValueError(f"device is {device!r}: it must be 'cpu', 'cuda' or 'cuda:0', 'cuda:1' ...")
+        raise ValueError(f"device is {quoted(device)}: it must be 'cpu', 'cuda' or 'cuda:0', 'cuda:1' ...")
     return int(match[1])
 
 

@@ -127,6 +127,8 @@ def refusals_explained(case: Case, labels: Sequence[int], *, of_estimate: bool =
 
 
 def _sentence(bad: Complaint, labels: Sequence[int], *, of_estimate: bool) -> str:
+    if bad.kind in ("unknown_label", "not_label") and abs(bad.value) >= 2**53:
+        return f"{bad.holder} holds a label beyond 2^53: labels there can no longer be told apart; give them smaller numbers"
     if bad.kind == "unknown_label" and of_estimate:
         return (
             f"{bad.holder} {bad.held}, which the estimate does not know (it knows "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...inputs.foreground import ROUNDED, SCALES
+from ...inputs.looks import ROUNDED, SCALES
 from ..declared import either
 from .comparison import are_probabilities
 from .evidence import Evidence

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...inputs.checks import whole_number
-from ...inputs.names import enumerated
+from ...inputs.names import enumerated, quoted
 
 MOST_LABELS = 65535
 
@@ -41,7 +41,7 @@ class Labels:
         return _of_names({value: names.get(value, str(value)) for value in self.values})
 
     def code(self, label: object, what: str = "label") -> int:
-        """Return the code of a label or of its name.
+        """Return the code of a label or of its name; ``what`` is the option that names it.
 
         Raises
         ------
@@ -52,10 +52,11 @@ class Labels:
             if label in self.names:
                 return self.names.index(label)
             known = f"the names are {enumerated(self.names)}" if self.names else "the labels have no names"
-            raise ValueError(f"{what} is {label!r}: {known}")
+            raise ValueError(f"{_naming(what)} {quoted(label)}: {known}")
         value = whole_number(label, what)
         if value not in self.values:
-            raise ValueError(f"{what} is {value}: the labels are {enumerated(list(map(str, self.values)))}")
+            known = f"the labels are {enumerated([str(one) for one in self.values])}"
+            raise ValueError(f"{_naming(what)} {value}: {known}")
         return self.values.index(value)
 
     def codes(self, labels: Any, what: str = "labels") -> list[int]:
@@ -66,6 +67,11 @@ class Labels:
         if not found:
             raise ValueError(f"{what} is empty: give at least one label")
         return list(dict.fromkeys(found))
+
+
+def _naming(what: str) -> str:
+    """Begin a message on a label that an option names."""
+    return f"{what} is" if what == "label" else f"{what} names label"
 
 
 def smallest_type(values: Iterable[int]) -> np.dtype[Any]:
@@ -96,14 +102,14 @@ def checked_labels(labels: Any) -> Labels | None:
     if isinstance(labels, str):
         if labels != "all":
             raise ValueError(
-                f"labels is {labels!r}: it must be 'all', a list of integers, or a mapping of them to names"
+                f"labels is {quoted(labels)}: it must be 'all', a list of integers, or a mapping of them to names"
             )
         return None
     if isinstance(labels, Mapping):
         return _of_names(labels)
     if not isinstance(labels, Iterable):
         raise TypeError(
-            f"labels is {labels!r}: it must be 'all', a list of integers, or a mapping of them to names"
+            f"labels is {quoted(labels)}: it must be 'all', a list of integers, or a mapping of them to names"
         )
     return Labels(_sorted(labels))
 
@@ -114,9 +120,11 @@ def _of_names(names: Mapping[Any, Any]) -> Labels:
     called = [by_value[value] for value in values]
     for value, name in zip(values, called, strict=True):
         if not isinstance(name, str) or not name:
-            raise TypeError(f"labels[{value}] is {name!r}: a name is a text")
+            raise TypeError(f"labels[{value}] is {quoted(name)}: a name is a text")
         if called.count(name) > 1:
-            raise ValueError(f"labels holds the name {name!r} twice: each label needs a name of its own")
+            raise ValueError(
+                f"labels holds the name {quoted(name)} twice: each label needs a name of its own"
+            )
     return Labels(values, tuple(called))
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from ...inputs.kinds import VoxelsLike
+from ...inputs.names import quoted
 from ..declared import Flag, OneOf, declared, option
-from ..option_checks import as_given, check_flag, in_short
+from ..option_checks import as_given, check_flag
 from ..registry import Method, in_help_order
 
 Label: TypeAlias = "int | str"
@@ -51,7 +52,9 @@ def names_or_labels(text: str) -> tuple[Label, ...]:
     """Return labels that were typed as numbers or by name, with commas between them."""
     found = [part.strip() for part in text.split(",")]
     if "" in found:
-        raise ValueError(f"{text!r} holds an empty label: give numbers or names with commas between them")
+        raise ValueError(
+            f"{quoted(text)} holds an empty label: give numbers or names with commas between them"
+        )
     return tuple(int(part) if _is_integer(part) else part for part in found)
 
 
@@ -60,7 +63,7 @@ def known_by_rater(text: str) -> list[tuple[str, tuple[Label, ...]]]:
     rater, sign, labels = text.rpartition("=")
     if not (rater and sign and labels):
         raise ValueError(
-            f"knows is {text!r}: it must name a rater and their labels, as in moose.nii.gz=0,5,6"
+            f"knows is {quoted(text)}: it must name a rater and their labels, as in moose.nii.gz=0,5,6"
         )
     return [(rater, names_or_labels(labels))]
 
@@ -70,7 +73,9 @@ def weights_typed(text: str) -> list[float]:
     try:
         return [float(weight) for weight in text.split(",")]
     except ValueError:
-        raise ValueError(f"weights is {text!r}: it must hold a number for each rater, as in 1,1,2") from None
+        raise ValueError(
+            f"weights is {quoted(text)}: it must hold a number for each rater, as in 1,1,2"
+        ) from None
 
 
 def _is_integer(text: str) -> bool:
@@ -80,7 +85,7 @@ def _is_integer(text: str) -> bool:
 def _integer(label: str, name: str, text: str) -> int:
     if not _is_integer(label.strip()):
         raise ValueError(
-            f"{name} is {text!r}: it must be all, or integers with commas between them, as in 0,1,2,4"
+            f"{name} is {quoted(text)}: it must be all, or integers with commas between them, as in 0,1,2,4"
         )
     return int(label)
 
@@ -210,11 +215,11 @@ class AskedLabels:
             if not one.methods(method):
                 others = " or ".join(row.name for row in in_help_order() if one.methods(row))
                 raise ValueError(
-                    f"{name} is {in_short(value)}: {method.name} has no such option; leave it out, or choose {others}"
+                    f"{name} is {quoted(value)}: {method.name} has no such option; leave it out, or choose {others}"
                 )
             if self.labels is None:
                 raise ValueError(
-                    f"{name} is {in_short(value)}: it is for label maps; give labels too, as labels='all'"
+                    f"{name} is {quoted(value)}: it is for label maps; give labels too, as labels='all'"
                 )
 
 

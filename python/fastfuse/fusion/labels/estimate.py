@@ -19,6 +19,7 @@ from ..backends.labels import CoreLabelEstimate, CoreLabelTable, TupleConsensus
 from ..case import Case
 from ..declared import documented
 from ..estimate import Estimate, check_count, consensus_of, estimated
+from ..option_checks import NO_INTERVALS
 from ..options import Missing, Options
 from ..vote_table import VoteTable
 from ..votes import ENTRIES, Votes
@@ -155,7 +156,7 @@ class LabelEstimate:
             missing=missing,
             threads=threads,
             undecided=undecided,
-            intervals="none",
+            **NO_INTERVALS,
         ).checked()
         options.check_method(self._method)
         fusion, remarks = self._applied(Case.of(votes, options.of_case()), options)

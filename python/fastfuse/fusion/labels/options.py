@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.checks import check_choice, check_count, check_number, check_roi, check_tolerance, whole_number
-from ...inputs.names import counted, enumerated
-from ..option_checks import in_short
+from ...inputs.names import counted, enumerated, quoted
+from ..option_checks import check_intervals
 from ..options import Acceleration, IntervalKind, Likelihood, Missing, MStep, Options
 from .chosen import Labels
 from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit
@@ -83,13 +83,13 @@ class LabelOptions:
             check_choice(getattr(self, name), name, get_args(kind))
         undecided = None if self.undecided is None else whole_number(self.undecided, "undecided")
         if not isinstance(self.knows, Mapping):
-            raise TypeError(f"knows is {self.knows!r}: it must map raters to the labels that they know")
+            raise TypeError(f"knows is {quoted(self.knows)}: it must map raters to the labels that they know")
         if self.intervals in ("information", "lesions"):
             raise ValueError(
-                f"intervals is {self.intervals!r}: label maps have those of 'bootstrap'; others are of masks, as of one label at "
+                f"intervals is {quoted(self.intervals)}: label maps have those of 'bootstrap'; others are of masks, as of one label at "
                 "a time by select_label in the place of labels"
             )
-        return replace(
+        checked = replace(
             self,
             undecided=undecided,
             roi=_checked_roi(self.roi),
@@ -101,12 +101,14 @@ class LabelOptions:
             seed=check_count(self.seed, "seed", least=0),
             threads=check_count(self.threads, "threads", least=0),
         )
+        check_intervals(checked.intervals, checked.replicates, checked.seed)
+        return checked
 
     def check_no_intervals(self, what: str) -> None:
         """Refuse intervals; ``what`` has none."""
         if self.intervals != "none":
             raise ValueError(
-                f"intervals is {self.intervals!r}: {what} have none, as their votes hardly repeat; leave it out"
+                f"intervals is {quoted(self.intervals)}: {what} have none, as their votes hardly repeat; leave it out"
             )
 
     def of_case(self) -> Options:
@@ -152,7 +154,7 @@ class LabelOptions:
             words = isinstance(value, str) or name != "prior"
             if not words or value != getattr(plain, name):
                 raise ValueError(
-                    f"{name} is {in_short(value)}: majority has no such option; leave it out, or choose staple"
+                    f"{name} is {quoted(value)}: majority has no such option; leave it out, or choose staple"
                 )
 
 
@@ -160,7 +162,7 @@ def _checked_roi(roi: Any) -> Any:
     """Return "all", or the margin in mm; refuse a region that has another name."""
     margin = check_roi(roi)
     if margin is None and roi != "all":
-        raise ValueError(f"roi is {roi!r}: label maps take a margin in mm, or 'all'")
+        raise ValueError(f"roi is {quoted(roi)}: label maps take a margin in mm, or 'all'")
     return roi if margin is None else margin
 
 
@@ -175,7 +177,7 @@ def _checked_dirichlet(prior: Any) -> Any:
     if prior is None or (isinstance(prior, str) and prior == "auto"):
         return prior
     what = (
-        f"performance_prior is {prior!r}: of label maps it must be 'auto', None, or (s, d): s voxels of belief, more than "
+        f"performance_prior is {quoted(prior)}: of label maps it must be 'auto', None, or (s, d): s voxels of belief, more than "
         "0, and the share d of them on the diagonal, from 0 to 1"
     )
     try:
@@ -219,15 +221,23 @@ def prior_for(asked: Any, labels: Labels) -> list[float]:
             lacking = labels.called[int(np.isnan(given).argmax())]
             raise ValueError(f"prior has no probability for label {lacking}: give one for each label")
     else:
-        given = np.asarray(asked, dtype=np.float64)
+        given = _numbers(asked, "prior")
     if given.shape != (len(labels.values),):
         raise ValueError(
             f"prior has shape {given.shape}: with {counted(len(labels.values), 'label')} it must be 'mean', 'estimate' or "
             f"{counted(len(labels.values), 'probability')}, in the order {enumerated(labels.called)}"
         )
     if not (given >= 0).all() or abs(given.sum() - 1) > ROUNDING:
-        raise ValueError(f"prior is {given.tolist()}: its entries must be probabilities that sum to 1")
+        raise ValueError(f"prior is {quoted(given)}: its entries must be probabilities that sum to 1")
     return [float(value) for value in given / given.sum()]
+
+
+def _numbers(values: Any, name: str) -> NDArray[np.float64]:
+    """Return numbers as an array."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} is {quoted(values)}: it must hold numbers") from None
 
 
 def unknown_for(
@@ -239,7 +249,7 @@ def unknown_for(
     unknown: list[list[int]] = [[] for _ in names]
     for rater, known in knows.items():
         place = _place_of(rater, names)
-        codes = labels.codes(known, f"knows[{rater!r}]")
+        codes = labels.codes(known, f"knows[{quoted(names[place])}]")
         unknown[place] = [code for code in range(len(labels.values)) if code not in codes]
         for code in unknown[place]:
             if volume[place, code]:
@@ -254,10 +264,10 @@ def weights_for(weights: Sequence[float] | None, raters: int) -> list[float]:
     """Return the weight of each rater's vote; nothing where all count alike."""
     if weights is None:
         return []
-    given = np.asarray(weights, dtype=np.float64)
+    given = _numbers(weights, "weights")
     if given.shape != (raters,) or not (np.isfinite(given) & (given > 0)).all():
         raise ValueError(
-            f"weights is {weights!r}: it must hold a positive number for each of the {raters} raters"
+            f"weights is {quoted(weights)}: it must hold a positive number for each of the {raters} raters"
         )
     return [float(weight) for weight in given]
 
@@ -265,7 +275,7 @@ def weights_for(weights: Sequence[float] | None, raters: int) -> list[float]:
 def _place_of(rater: Any, names: Sequence[str]) -> int:
     if isinstance(rater, str):
         if rater not in names:
-            raise ValueError(f"knows names {rater!r}: the raters are {enumerated(names)}")
+            raise ValueError(f"knows names {quoted(rater)}: the raters are {enumerated(names)}")
         return list(names).index(rater)
     place = whole_number(rater, "a rater in knows")
     if not 0 <= place < len(names):

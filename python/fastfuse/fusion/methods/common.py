@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from ...errors import warn
+from ...inputs.names import quoted
 from ..labels.chosen import checked_labels, listed
 from ..labels.declared import RESAMPLING, SHARED, AskedLabels
 from ..labels.options import LabelMethod, LabelOptions
@@ -13,10 +14,10 @@ from ..labels.result import LabelFusion
 from ..labels.soft.fuse import fuse_soft_votes
 from ..labels.soft.given import listed_raters, volume_axes
 from ..labels.soft.mapped import fuse_maps
-from ..option_checks import check_flag, in_short
+from ..option_checks import check_flag
 from ..options import DECLARED, Options
 from ..pipeline import fuse_votes
-from ..registry import Method, method_called
+from ..registry import Method, check_order, method_called
 from ..result import Fusion, in_kind_of
 from ..votes import Votes
 
@@ -46,6 +47,7 @@ def fused_by_name(
     votes: Votes, name: str, options: Options, asked: AskedLabels = NONE
 ) -> Fusion | LabelFusion | Overlapping:
     """Fuse by a method that needs votes alone; refuse options that it does not have."""
+    check_order(votes.raters, name, "fuse", "raters")
     method = method_called(name, images=False)
     if method.grows:
         raise ValueError(f"{name} needs an image: call {method.function}(raters, image)")
@@ -54,9 +56,8 @@ def fused_by_name(
         return _overlapping(votes, method, options, asked)
     if asked.labels is not None:
         return _labels(votes, method, options, asked)
-    options = options.checked()
-    options.check_method(method)
-    return _fused(votes, method, options.of_method(method))
+    options.check_method(method)  # first: what a check advises would be refused after it
+    return _fused(votes, method, options.checked().of_method(method))
 
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
@@ -99,5 +100,5 @@ def check_of_label_maps(options: Options) -> None:
         on_cpu = one.name == "device" and value == "cpu"
         if one.name not in (*SHARED, *OF_SOFT_VOTES) and one.differs(value) and not on_cpu:
             raise ValueError(
-                f"{one.name} is {in_short(value)}: label maps take no such option; leave it out, or leave labels out"
+                f"{one.name} is {quoted(value)}: label maps take no such option; leave it out, or leave labels out"
             )

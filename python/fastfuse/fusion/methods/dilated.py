@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dilation.conditional import conditional_dilation
-from ...dilation.doubts import remarks_in_memory
-from ...dilation.guide import Guide
+from ...dilation.doubts import remarks_in_memory, rings_in_memory
+from ...dilation.guide import Guide, check_order
 from ...dilation.options import Dilation, Scope, Threshold
 from ...dilation.soft_mask import SoftMask
 from ...errors import warn
@@ -118,6 +118,7 @@ def dilated_staple(
         acceleration=acceleration, threads=threads, device=device, select_label=select_label,
         binarize=binarize,
     )  # fmt: skip
+    check_order(raters, image, "dilated_staple")
     votes = Votes(raters, mask, present, dtype, out, axis).listed()
     fusion, remarks = _dilated(votes, image, growth, options)
     warn(remarks)
@@ -126,7 +127,7 @@ def dilated_staple(
 
 def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tuple[Fusion, list[str]]:
     named = [*named_raters(votes.raters), ("image", image), ("mask", votes.mask)]
-    remarks = check_in_memory(named)
+    remarks = check_in_memory(named, growth.spacing_mm)
     options = options.checked()
     options = replace(options, spacing_mm=spacing_for(options, named))
     given = Raters.of(votes.raters)
@@ -134,6 +135,7 @@ def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tu
     threads = check_count(options.threads, "threads", least=0)
     guide = Guide.of(image, votes.mask, growth, threads=threads, roi_name="mask")
     fusion, soft, doubts = dilate_fusion(replace(votes, raters=given.listed()), guide, options)
+    doubts += rings_in_memory(guide, [soft], ["the consensus"]) if soft.voxels else []
     grown = [remark for remark in remarks_in_memory(guide, [soft], ["the consensus"]) if remark not in doubts]
     return fusion, remarks + doubts + grown
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal, cast, overload
 
 from ...errors import warn
+from ...inputs.names import quoted
 from ..declared import documented
 from ..estimate import Estimate, check_table, estimated
 from ..labels.declared import (
@@ -24,7 +25,7 @@ from ..labels.declared import (
 from ..labels.estimate import LabelEstimate, estimate_labels
 from ..labels.options import LabelMethod, LabelOptions
 from ..labels.table import LabelTable
-from ..option_checks import PerformancePrior, in_short
+from ..option_checks import PerformancePrior
 from ..options import (
     Acceleration,
     Expectation,
@@ -35,7 +36,7 @@ from ..options import (
     Options,
     PriorOfTable,
 )
-from ..registry import Method, MethodOnVotes, method_called
+from ..registry import Method, MethodOnVotes, check_order, method_called
 from ..vote_table import VoteTable
 from ..votes import ENTRIES
 from .common import check_of_label_maps
@@ -158,6 +159,7 @@ def estimate(
       Bob       1.0000       0.5000
       Eve       1.0000       1.0000
     """
+    check_order(table, method, "estimate", "table")
     if not isinstance(table, (VoteTable, LabelTable)):
         raise TypeError(f"table is {_what(table)}: make it with fastfuse.tabulate(raters)")
     row = method_called(method, images=False)
@@ -173,9 +175,8 @@ def estimate(
         made, remarks = _of_labels(table, row, options, replace(asked, labels="all"))
     else:
         _check_for_masks(asked)
-        options = options.checked()
         options.check_method(row)
-        options = options.of_method(row)
+        options = options.checked().of_method(row)
         check_table(table, row, options)
         made, remarks = estimated(table, row, options)
     warn(remarks)
@@ -197,7 +198,7 @@ def _check_for_masks(asked: AskedLabels) -> None:
     for name, one in LABEL_OPTIONS.items():
         if one.differs(getattr(asked, name)):
             raise ValueError(
-                f"{name} is {in_short(getattr(asked, name))}: it is for label maps; make a table of them by "
+                f"{name} is {quoted(getattr(asked, name))}: it is for label maps; make a table of them by "
                 "tabulate(maps, labels='all')"
             )
 
@@ -205,6 +206,6 @@ def _check_for_masks(asked: AskedLabels) -> None:
 def _what(value: object) -> str:
     """Return what a value is, for a message."""
     if value is None or isinstance(value, (int, float, str)):
-        return repr(value)
+        return quoted(value)
     kind = type(value).__name__
     return f"{'an' if kind[0].lower() in 'aeiou' or kind == 'ndarray' else 'a'} {kind}"

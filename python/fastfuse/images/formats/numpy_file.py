@@ -42,6 +42,11 @@ def read_numpy(path: Path) -> Image:
             raise ImageError(
                 f"{shown(path)}: its header cannot be read ({shown(reason_of(error))}): save it again by numpy.save"
             ) from error
+        if dtype.hasobject and not shape:
+            raise ImageError(
+                f"{shown(path)}: it holds one Python object, as a dict of masks, which only pickle could read: save its "
+                "masks alone by numpy.save"
+            )
         kept = tuple(int(extent) for extent in shape)
         while len(kept) > 3 and kept[0] == 1:
             kept = kept[1:]

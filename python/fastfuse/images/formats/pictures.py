@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, reason_of
+from ...errors import ImageError, installing, reason_of
 from ..checks import check_content, check_memory
 from ..image import Image
 from ..paths import remark_on, shown
@@ -48,7 +48,7 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
     try:
         import PIL.Image as pillow
     except ImportError:
-        raise ImageError(f"{shown(path)}: reading it needs Pillow: pip install 'fastfuse[images]'") from None
+        raise ImageError(f"{shown(path)}: reading it needs Pillow: {installing('images')}") from None
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a size that Pillow doubts is checked here
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...inputs.arrays import labels_in
-from ...inputs.names import enumerated
+from ...inputs.names import enumerated, quoted
 from ..checks import check_memory
 from ..paths import shown
 
@@ -54,9 +55,9 @@ def check_segments(names: Any) -> tuple[str, ...]:
         return ()
     listed = [names] if isinstance(names, str) else list(names) if isinstance(names, (list, tuple)) else None
     if listed is None or not all(isinstance(name, str) for name in listed):
-        raise TypeError(f"select_segment is {names!r}: give a segment's name, or a list of names")
+        raise TypeError(f"select_segment is {quoted(names)}: give a segment's name, or a list of names")
     if not listed or not all(name.strip() for name in listed):
-        raise ValueError(f"select_segment is {names!r}: give a segment's name")
+        raise ValueError(f"select_segment is {quoted(names)}: give a segment's name")
     return tuple(listed)
 
 
@@ -263,5 +264,5 @@ def filled_axes(values: NDArray[Any], across: Sequence[int] = ()) -> tuple[bool,
 
 
 def plain(name: str) -> str:
-    """Return a name without what people write differently: case, and blanks at the ends."""
-    return name.strip().casefold()
+    """Return a name without what people write differently: case, blanks at the ends, how an accent is encoded."""
+    return unicodedata.normalize("NFC", name.strip()).casefold()

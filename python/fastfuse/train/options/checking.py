@@ -86,6 +86,10 @@ def _check_consensus(options: Mapping[str, Any]) -> None:
     if radius := options["consensus.radius_mm"]:
         cube = {"spacing_mm": (1.0, 1.0, 1.0)}
         _named("consensus.radius_mm", lambda value: Dilation.checked(radius_mm=value, **cube), radius)
+        together = {"radius_mm": radius, "iterations": options["consensus.iterations"], **cube}
+        _named("consensus.iterations", lambda given: Dilation.checked(**given).check_use(), together)
+    pair = {name: options[f"consensus.{name}"] for name in ("size", "threshold")}
+    _named("consensus.size", lambda given: Dilation.checked(**given).check_use(), pair)
 
 
 def _named(name: str, check: Callable[..., Any], *values: Any) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ....dilation.soft_labels import SoftLabels
 from ....inputs.arrays import MARKED, Array, as_array, name_of
-from ....inputs.names import counted
+from ....inputs.names import counted, enumerated
 from ...votes import Votes
 from ..chosen import Labels
 from ..region import marked_by_votes
@@ -185,7 +185,7 @@ def codes_of(array: Array, labels: Labels, name: str, mask: Array | None, missin
         wrong &= mask != 0
     if wrong.any():
         place = tuple(int(index) for index in np.argwhere(wrong)[0])
-        told = ", ".join(map(str, labels.values))
+        told = enumerated([str(value) for value in labels.values])
         raise ValueError(
             f"{name} holds {float(array[place]):g} at voxel {place}, which is not in labels ({told}): add it there"
         )
