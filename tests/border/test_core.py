@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import numpy as np
@@ -150,3 +151,21 @@ def test_dense_soft_votes_go_voxel_by_voxel() -> None:
     )
     np.testing.assert_allclose(fusion.probability, expected.probability, rtol=0, atol=CLOSE)
     np.testing.assert_allclose(fusion.offsets, expected.offset, rtol=0, atol=CLOSE)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX timers")
+def test_it_can_be_interrupted() -> None:
+    """Dense votes take minutes; Ctrl-C ends them at once."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    votes = np.random.default_rng(0).random((8, 400_000), np.float32)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fastfuse.border_staple(votes, roi="all", spacing_mm=(1,), tol=1e-300, threads=2)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
