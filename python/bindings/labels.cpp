@@ -170,6 +170,76 @@ void put_entropy(const LabelTable& table, const RowTruths& truths, py::array out
     without_gil([&] { write_entropy(table, truths, to, threads, ask); });
 }
 
+template <class T> py::array_t<T> flat(const std::vector<T>& values) {
+    return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
+// What a table, truths or options are made of, for pickle and copy.
+py::tuple parts_of(const LabelTable& table) {
+    py::object rows = py::none();
+    if (table.index) rows = flat(rows_of_voxels(table));
+    return py::make_tuple(table.labels, table.raters, flat(table.codes), flat(table.counts), rows);
+}
+
+LabelTable table_of_parts(const py::tuple& parts) {
+    LabelTable table;
+    table.labels = parts[0].cast<std::vector<std::int64_t>>();
+    table.raters = parts[1].cast<int>();
+    const auto codes = parts[2].cast<py::array_t<Code>>();
+    const auto counts = parts[3].cast<py::array_t<double>>();
+    table.codes.assign(codes.data(), codes.data() + codes.size());
+    table.counts.assign(counts.data(), counts.data() + counts.size());
+    if (!parts[4].is_none()) {
+        const auto rows = parts[4].cast<py::array_t<std::int32_t>>();
+        table.index = index_of_rows(rows.data(), rows.size(), table.size());
+    }
+    return table;
+}
+
+py::tuple parts_of_truths(const RowTruths& truths) {
+    return py::make_tuple(flat(truths.first), flat(truths.code), flat(truths.weight));
+}
+
+template <class T> std::vector<T> listed(const py::handle& part) {
+    const auto array = part.cast<py::array_t<T>>();
+    return {array.data(), array.data() + array.size()};
+}
+
+RowTruths truths_of_parts(const py::tuple& parts) {
+    return {listed<std::int64_t>(parts[0]), listed<Code>(parts[1]), listed<double>(parts[2])};
+}
+
+py::tuple parts_of_options(const LabelOptions& options) {
+    py::object belief = py::none();
+    if (options.performance_prior)
+        belief = py::make_tuple(options.performance_prior->belief, options.performance_prior->diagonal);
+    return py::make_tuple(options.votes_alone, options.weights, word_of(options.start),
+                          word_of(options.candidates), word_of(options.confusion), options.estimates_prior,
+                          options.prior, belief, options.unknown, options.tol, options.max_iter,
+                          word_of(options.acceleration), options.threads);
+}
+
+LabelOptions options_of_parts(const py::tuple& parts) {
+    LabelOptions options;
+    options.votes_alone = parts[0].cast<bool>();
+    options.weights = parts[1].cast<std::vector<double>>();
+    options.start = value_of<LabelStart>("start", parts[2].cast<std::string>());
+    options.candidates = value_of<Candidates>("candidates", parts[3].cast<std::string>());
+    options.confusion = value_of<ConfusionModel>("confusion", parts[4].cast<std::string>());
+    options.estimates_prior = parts[5].cast<bool>();
+    options.prior = parts[6].cast<std::vector<double>>();
+    if (!parts[7].is_none()) {
+        const auto belief = parts[7].cast<std::pair<double, double>>();
+        options.performance_prior = DirichletPrior{belief.first, belief.second};
+    }
+    options.unknown = parts[8].cast<std::vector<std::vector<Code>>>();
+    options.tol = parts[9].cast<double>();
+    options.max_iter = parts[10].cast<int>();
+    options.acceleration = value_of<Acceleration>("acceleration", parts[11].cast<std::string>());
+    options.threads = parts[12].cast<int>();
+    return options;
+}
+
 // An option whose values are words.
 template <class Value>
 void bind_choice(py::class_<LabelOptions>& to, const char* name, Value LabelOptions::* field) {
@@ -183,6 +253,7 @@ void bind_choice(py::class_<LabelOptions>& to, const char* name, Value LabelOpti
 void bind_label_options(py::module_& m) {
     py::class_<LabelOptions> options(m, "LabelOptions", plain_type());
     options.def(py::init<>())
+        .def(py::pickle(&parts_of_options, &options_of_parts))
         .def_readwrite("votes_alone", &LabelOptions::votes_alone)
         .def_readwrite("weights", &LabelOptions::weights)
         .def_readwrite("estimates_prior", &LabelOptions::estimates_prior)
@@ -211,6 +282,7 @@ void bind_label_options(py::module_& m) {
 void bind_label_results(py::module_& m) {
     py::class_<LabelTable>(m, "LabelTable", plain_type())
         .def(py::init(&table_of), "labels"_a, "codes"_a, "counts"_a)
+        .def(py::pickle(&parts_of, &table_of_parts))
         .def_property_readonly("labels", [](const LabelTable& self) { return self.labels; })
         .def_property_readonly("raters", [](const LabelTable& self) { return self.raters; })
         .def_property_readonly("codes", &codes_of)
@@ -223,6 +295,7 @@ void bind_label_results(py::module_& m) {
         .def_property_readonly(
             "counts", [](const LabelTable& self) { return array_of(self.counts, {self.counts.size()}); });
     py::class_<RowTruths>(m, "LabelTruths", plain_type())
+        .def(py::pickle(&parts_of_truths, &truths_of_parts))
         .def_property_readonly("size", [](const RowTruths& self) { return self.code.size(); });
     const auto in_matrix = [](std::vector<double> LabelEstimate::* member) {
         return [member](const LabelEstimate& self) {

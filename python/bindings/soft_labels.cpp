@@ -35,6 +35,7 @@ using Kinds = std::optional<Doubles>;
 struct HeldVotes {
     SoftVotes votes;
     std::vector<py::object> arrays;
+    py::tuple made_of; // what they were made of, for pickle and copy
 };
 
 // An estimate, and what it was made by.
@@ -90,6 +91,7 @@ HeldVotes of_arrays(std::size_t labels, const std::vector<std::vector<py::array>
     votes.grid.mask = view_of(mask, votes.grid.shape);
     held.arrays.push_back(py::cast(mask));
     votes.grid.missing = value_of<Missing>("missing", missing);
+    held.made_of = py::make_tuple(labels, raters, kinds, mask, present, prior, missing);
     return held;
 }
 
@@ -130,7 +132,57 @@ HeldVotes of_table(std::size_t labels, const LabelTable& table, const std::vecto
     }
     held.votes.tuples = table;
     add_priors(prior, held);
+    held.made_of = py::make_tuple(labels, table, kinds, prior);
     return held;
+}
+
+py::tuple parts_of_votes(const HeldVotes& held) {
+    return py::make_tuple(held.made_of, held.votes.truncation);
+}
+
+HeldVotes votes_of_parts(const py::tuple& parts) {
+    const auto made_of = parts[0].cast<py::tuple>();
+    const auto labels = made_of[0].cast<std::size_t>();
+    HeldVotes held =
+        made_of.size() == 4
+            ? of_table(labels, made_of[1].cast<LabelTable>(), made_of[2].cast<std::vector<Doubles>>(),
+                       made_of[3].cast<std::vector<py::array>>())
+            : of_arrays(labels, made_of[1].cast<std::vector<std::vector<py::array>>>(),
+                        made_of[2].cast<std::vector<Kinds>>(), made_of[3].cast<OptionalArray>(),
+                        made_of[4].cast<std::vector<OptionalArray>>(),
+                        made_of[5].cast<std::vector<py::array>>(), made_of[6].cast<std::string>());
+    held.votes.truncation = parts[1].cast<double>();
+    return held;
+}
+
+// What writers of volumes go by.
+py::tuple parts_of_estimate(const HeldEstimate& made) {
+    const LabelEstimate& found = made.estimate.found;
+    return py::make_tuple(made.options.common, word_of(made.options.model), word_of(made.options.m_step),
+                          made.estimate.theta, found.confusion, found.prior, found.log_likelihood,
+                          found.log_prior, found.iterations, found.converged, found.voxels, found.mass,
+                          found.seen, found.agreed);
+}
+
+HeldEstimate estimate_of_parts(const py::tuple& parts) {
+    using Numbers = std::vector<double>;
+    HeldEstimate made;
+    made.options.common = parts[0].cast<LabelOptions>();
+    made.options.model = value_of<SoftModel>("model", parts[1].cast<std::string>());
+    made.options.m_step = value_of<MStep>("m_step", parts[2].cast<std::string>());
+    made.estimate.theta = parts[3].cast<Numbers>();
+    LabelEstimate& found = made.estimate.found;
+    found.confusion = parts[4].cast<Numbers>();
+    found.prior = parts[5].cast<Numbers>();
+    found.log_likelihood = parts[6].cast<Numbers>();
+    found.log_prior = parts[7].cast<Numbers>();
+    found.iterations = parts[8].cast<int>();
+    found.converged = parts[9].cast<bool>();
+    found.voxels = parts[10].cast<double>();
+    found.mass = parts[11].cast<Numbers>();
+    found.seen = parts[12].cast<Numbers>();
+    found.agreed = parts[13].cast<Numbers>();
+    return made;
 }
 
 HeldEstimate estimate(const HeldVotes& held, const LabelOptions& common, const std::string& model,
@@ -195,6 +247,7 @@ std::vector<double> terms(const HeldVotes& held, const std::vector<double>& trun
 
 void bind_soft_labels(py::module_& m) {
     py::class_<HeldVotes>(m, "SoftVotes", plain_type())
+        .def(py::pickle(&parts_of_votes, &votes_of_parts))
         .def_static("of_arrays", &of_arrays, "labels"_a, "raters"_a, "kinds"_a, py::kw_only(),
                     "mask"_a = py::none(), "present"_a = py::tuple(), "prior"_a = py::tuple(),
                     "missing"_a = "error")
@@ -207,6 +260,7 @@ void bind_soft_labels(py::module_& m) {
                 self.votes.truncation = truncation;
             });
     py::class_<HeldEstimate>(m, "SoftEstimate", plain_type())
+        .def(py::pickle(&parts_of_estimate, &estimate_of_parts))
         .def_property_readonly(
             "found", [](const HeldEstimate& self) -> const LabelEstimate& { return self.estimate.found; },
             py::return_value_policy::reference_internal);

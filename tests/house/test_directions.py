@@ -21,6 +21,7 @@ PYTHON = [
     ("evaluation", "fusion"),
     ("files", "report", "cuda"),
     ("demo", "train"),
+    ("plots", "phantom"),
     ("cli",),
     ("__main__",),
 ]

@@ -93,6 +93,7 @@ def test_ours_is_read_again(tmp_path: Path) -> None:
         ("a.txt", "1 a 0 0\n", "no label, name, red, green, blue, alpha"),
         ("a.json", "[1, 2]", "holds a list, and no names of labels"),
         ("a.json", "{", "is no JSON"),
+        ("a.json", "{}", "it names no labels"),
         ("a.csv", "1,a\n", "names of labels are read from dataset.json"),
         ("a.tsv", "", "the file is empty"),
     ],
@@ -110,7 +111,7 @@ def test_names_that_are_in_no_map(tmp_path: Path) -> None:
     names.write_text(TSV)
     paths = saved(tmp_path)
     with pytest.raises(
-        ValueError, match="save_probability names 'tumor', and no label is called so: the names are back"
+        ValueError, match="save_probability names 'tumor', and no label is called so: the names are 'back"
     ):
         fastfuse.fuse_files(
             paths,
@@ -150,7 +151,7 @@ def test_raters_that_name_their_labels(tmp_path: Path) -> None:
     names.write_text(TSV)
     fastfuse.fuse_files(paths, tmp_path / "p.nii", labels="all", label_names=names, method="majority")
     seg_nrrd(paths[1], raters()[1], [("edema", 1, 0), ("necrosis", 2, 0)])
-    with pytest.raises(fastfuse.ImageError, match=r"label 1 is 'necrosis' in .* and 'edema' in"):
+    with pytest.raises(fastfuse.ImageError, match=r"'edema' is label 2 in .* and label 1 in"):
         fastfuse.fuse_files(paths, tmp_path / "q.nii", labels="all")
 
 

@@ -158,6 +158,10 @@ void write_entropy(const LabelTable& table, const RowTruths& truths, const Outpu
                    const ShouldStop& ask);
 
 // Each voxel's row of the table; −1 outside the mask.
-void write_rows(const LabelTable& table, std::int32_t* rows, int threads, const ShouldStop& ask);
+std::vector<std::int32_t> rows_of_voxels(const LabelTable& table);
+
+// The index of voxels that have these rows, of so many.
+std::shared_ptr<const LabelIndex> index_of_rows(const std::int32_t* rows, std::int64_t voxels,
+                                                std::int64_t of);
 
 } // namespace fastfuse

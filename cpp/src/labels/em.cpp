@@ -117,6 +117,7 @@ class Iteration {
         if (move() > options_.tol) {
             LabelRates beyond =
                 extrapolate(first, second, fit_.rates, fit_.sums.mass, options_.estimates_prior);
+            m_step_.restore(beyond.theta);
             LabelSums sums = expect(beyond);
             const double prior_there = log_prior(beyond);
             if (sums.log_likelihood + prior_there >= fit_.reached()) {

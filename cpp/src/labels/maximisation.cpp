@@ -93,6 +93,21 @@ void Maximisation::set_by_class(const double* counts, const std::vector<double>&
     }
 }
 
+void Maximisation::restore(Matrices& theta) const {
+    const std::size_t labels = shares_.size();
+    for (int rater = 0; rater < static_cast<int>(theta.entries().size() / theta.per_rater()); ++rater) {
+        double* rates = theta.of_rater(rater);
+        for (std::size_t a = 0; a < labels && by_class_; ++a) {
+            double others = 0;
+            for (std::size_t b = 0; b < labels; ++b)
+                if (b != a) others += rates[b * labels + a];
+            for (std::size_t b = 0; b < labels && shares_[a] < 1; ++b)
+                if (b != a) rates[b * labels + a] = others * shares_[b] / (1 - shares_[a]);
+        }
+        set_fixed(rater, rates);
+    }
+}
+
 void Maximisation::set_fixed(int rater, double* rates) const {
     if (fixed_.entries().empty()) return;
     const double* fixed = fixed_.of_rater(rater);

@@ -24,6 +24,10 @@ class Maximisation {
     double maximise(int rater, const double* counts, Matrices& theta, double* moved,
                     std::uint8_t* undetermined) const;
 
+    // Brings rates that a jump made back to the model: one rate for each label, and rows that are fixed. What
+    // misses it by rounding would grow with the square of each next jump.
+    void restore(Matrices& theta) const;
+
     // Rater i's part of log p(θ), without its constant.
     double log_prior(int rater, const Matrices& theta) const;
 

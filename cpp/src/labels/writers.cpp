@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <numeric>
 #include <stdexcept>
 #include <vector>
 
@@ -110,13 +111,25 @@ void write_entropy(const LabelTable& table, const RowTruths& truths, const Outpu
     write_values(table, value, to, team);
 }
 
-void write_rows(const LabelTable& table, std::int32_t* rows, int threads, const ShouldStop& ask) {
-    const Team team(threads, ask);
-    std::vector<std::int32_t> number(static_cast<std::size_t>(table.size()));
-    for (std::size_t r = 0; r < number.size(); ++r)
-        number[r] = static_cast<std::int32_t>(r);
-    index_of(table).spread(number, std::int32_t{-1}, team,
-                           [rows](std::int64_t voxel, std::int32_t row) { rows[voxel] = row; });
+std::vector<std::int32_t> rows_of_voxels(const LabelTable& table) {
+    const LabelIndex& index = index_of(table);
+    std::vector<std::int32_t> rows(static_cast<std::size_t>(index.voxels()));
+    for (std::size_t voxel = 0; voxel < rows.size(); ++voxel)
+        rows[voxel] = static_cast<std::int32_t>(index.row_of(static_cast<std::int64_t>(voxel)));
+    return rows;
+}
+
+std::shared_ptr<const LabelIndex> index_of_rows(const std::int32_t* rows, std::int64_t voxels,
+                                                std::int64_t of) {
+    std::vector<std::int64_t> row_of_id(static_cast<std::size_t>(of) + 1);
+    std::iota(row_of_id.begin(), row_of_id.end(), std::int64_t{-1});
+    RawVector<std::uint32_t> ids(static_cast<std::size_t>(voxels));
+    for (std::int64_t voxel = 0; voxel < voxels; ++voxel) {
+        if (rows[voxel] < -1 || rows[voxel] >= of)
+            throw std::invalid_argument("rows holds a number that is none of a row");
+        ids[static_cast<std::size_t>(voxel)] = static_cast<std::uint32_t>(rows[voxel] + 1);
+    }
+    return std::make_shared<const LabelIndex>(std::move(ids), std::move(row_of_id));
 }
 
 } // namespace fastfuse

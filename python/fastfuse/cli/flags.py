@@ -16,6 +16,7 @@ from ..fusion.declared import Option, either, switch
 from ..fusion.labels.declared import LABEL_OPTIONS
 from ..fusion.options import BY_NAME
 from ..fusion.registry import in_help_order
+from .once import NO_PAIR
 from .switches import choice
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -188,4 +189,6 @@ def _value(one: Option, typed: Any) -> Any:
         return tuple(chain.from_iterable(parts)) or None
     if typed is None:
         return one.default
+    if typed == NO_PAIR:
+        return None
     return kind(typed) if isinstance(typed, str) and kind is not None else typed

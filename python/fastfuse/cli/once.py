@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +13,9 @@ from typer.core import TyperCommand
 from ..errors import FastfuseError
 from ..images.paths import OUTPUTS
 
+PAIRS = ("--performance-prior",)  # options of two numbers that may be none
+NONE = "none"
+NO_PAIR = (-math.inf, math.inf)
 FILES = ("present",)  # options of text that name files; so do all of a path, and all arguments
 # Options of text that nothing else refuses by name if they are empty.
 UNCHECKED = (
@@ -29,7 +33,7 @@ class Once(TyperCommand):
         parse = parser.parse_args
 
         def counted(args: list[str]) -> Any:
-            values, rest, order = parse(args)
+            values, rest, order = parse(with_pairs(args))
             if not ctx.resilient_parsing:  # while words are completed
                 _check_once(order)
                 _check_names(order, values)
@@ -37,6 +41,17 @@ class Once(TyperCommand):
 
         parser.parse_args = counted
         return parser
+
+
+def with_pairs(args: list[str]) -> list[str]:
+    """Return what was typed with a pair in the place of the word none, where a pair is expected."""
+    found: list[str] = []
+    for arg in args:
+        if (arg == NONE and found and found[-1] in PAIRS) or arg in [f"{one}={NONE}" for one in PAIRS]:
+            found += [*([arg.partition("=")[0]] if arg != NONE else []), *map(str, NO_PAIR)]
+        else:
+            found.append(arg)
+    return found
 
 
 def _check_once(order: Iterable[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,7 @@ def _write(
 
 
 def _command(directory: Path) -> str:
-    folder = shown(directory)
+    folder = quote(shown(directory))
     known = ",".join(map(str, KNOWN))
     return (
         f"fastfuse fuse {folder}/raters/*.nii.gz -o {folder}/consensus.nii.gz --labels all --label-names {folder}/labels.tsv "

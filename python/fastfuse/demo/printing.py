@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..report.numbers import plural
 from ..report.table import Column, Row, Table, first_that_fits
-from ..report.terminal import output, print_below, printable, width
+from ..report.terminal import output, print_below, print_command, printable, width
 
 if TYPE_CHECKING:
     from .case import DemoResult
@@ -84,4 +84,5 @@ def print_labels(result: LabelDemo, names: Mapping[int, str], fits: Sequence[str
     title = f"Sensitivity of those who know the {unknown}, as estimated"
     Table(title, [Column("fit", right=False), Column("mean")], rows).print(console)
     said = f"wrote the raters, the fused maps and labels.tsv below {printable(result.folder)}, and {printable(result.figure)}"
-    print_below(console, (result.note, said, "The same in the shell:", printable(result.command)))
+    print_below(console, (result.note, said, "The same in the shell:"))
+    print_command(console, printable(result.command))

@@ -13,7 +13,7 @@ from ..inputs.arrays import Array, as_array, as_raters, name_of, named_raters
 from ..inputs.channels import check_scaled_classes
 from ..inputs.checks import Labels, check_count
 from ..inputs.foreground import Foreground
-from ..inputs.grids import check_in_memory
+from ..inputs.in_memory import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.rounding import without_rounding
 from ..inputs.stacks import listed

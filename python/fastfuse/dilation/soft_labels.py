@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from ..errors import warn
 from ..inputs.arrays import Array, as_raters, name_of, named_raters, transposed
 from ..inputs.checks import check_count, whole_number
-from ..inputs.grids import check_in_memory
+from ..inputs.in_memory import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
+from ..inputs.names import enumerated
 from ..inputs.stacks import listed
 from .doubts import remarks_in_memory, rings_in_memory
 from .guide import Guide
@@ -140,13 +141,26 @@ def soften_labels(
     names = [name_of(i, None) for i in range(len(given))]
     maps = [_whole(one, guide, name) for one, name in zip(as_raters(given, names), names, strict=True)]
     wanted = None if labels is None else [whole_number(one, "labels") for one in labels]
+    if wanted is not None and ground in wanted:
+        raise ValueError(f"labels holds {ground}, the background, which does not grow: leave it out")
     found = []
     for one, name in zip(maps, names, strict=True):
         soft, grown = soften_map(one, guide, wanted, ground, name)
         found.append(soft)
         remarks += [said for said in grown if said not in remarks]
-    warn(doubts + remarks)
+    warn(doubts + remarks + _on_absent(wanted, maps, ground))
     return found
+
+
+def _on_absent(wanted: Sequence[int] | None, maps: Sequence[NDArray[Any]], background: int) -> list[str]:
+    """Say which labels that are to grow nobody has."""
+    held = sorted({int(value) for one in maps for value in np.unique(one)})
+    absent = [str(label) for label in dict.fromkeys(wanted or ()) if label not in held]
+    if not absent:
+        return []
+    there = [str(label) for label in held if label != background]
+    known = f"those that occur are {enumerated(there)}" if there else "all is background"
+    return [f"no rater has label {enumerated(absent)}, which was to grow: {known}"]
 
 
 def soften_map(

@@ -13,7 +13,7 @@ from ..errors import warn
 from ..inputs.arrays import as_array, first_wrong, transposed
 from ..inputs.checks import Labels, Scale
 from ..inputs.foreground import Foreground
-from ..inputs.grids import check_in_memory
+from ..inputs.in_memory import check_in_memory
 from ..inputs.kinds import VoxelsLike
 from .components import as_volume, drop_small
 from .detection import LEAST_MM3, Matched, matched

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,10 +43,20 @@ def alike(
     copies = [
         group for same in groups.values() for group in same if _several_files([paths[i] for i in group])
     ]
-    return [
-        f"{_listed([names[i] for i in group])} hold the same votes: they count as {len(group)} raters; leave copies out"
-        for group in copies
-    ]
+    return [_same_votes([names[i] for i in group]) for group in copies]
+
+
+def alike_by_key(paths: Sequence[Path], names: Sequence[str], keys: Sequence[Hashable]) -> list[str]:
+    """Say which files hold the same votes; ``keys`` are those of their contents."""
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for i, key in enumerate(keys):
+        groups[key].append(i)
+    copies = [group for group in groups.values() if _several_files([paths[i] for i in group])]
+    return [_same_votes([names[i] for i in group]) for group in copies]
+
+
+def _same_votes(names: Sequence[str]) -> str:
+    return f"{_listed(names)} hold the same votes: they count as {len(names)} raters; leave copies out"
 
 
 def own_outputs(images: Sequence[Image], *, selects: bool) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -46,7 +45,7 @@ from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_cut
 from ..inputs.names import listed_names
-from .growth import growth_of
+from .growth import binarized, growth_of
 from .job import Job
 from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
@@ -373,9 +372,7 @@ def fuse_files(
     growth = growth_of(row, image, soften, dilation)
     segments = with_segments(options.foreground, select_segment).segments
     place_of([], device)  # which refuses a device that is not there
-    if growth is not None and (growth.binarize or options.binarize):
-        growth, asked = replace(growth, binarize=True), replace(asked, binarize=True).checked_selection()
-        options = replace(options, binarize=True)
+    growth, options, asked = binarized(growth, options, asked)
     job = Job(
         raters=as_paths(paths),
         mask=as_path(mask, "mask"),

@@ -45,6 +45,16 @@ def growth_of(
     return dilation_options(dilation or {}) if grows else None
 
 
+def binarized(
+    growth: Dilation | None, options: Options, asked: Options
+) -> tuple[Dilation | None, Options, Options]:
+    """Return the same with masks of what is above 0 in all, if either option says so of masks that grow."""
+    if growth is None or not (growth.binarize or options.binarize):
+        return growth, options, asked
+    growth, asked = replace(growth, binarize=True), replace(asked, binarize=True).checked_selection()
+    return growth, replace(options, binarize=True), asked
+
+
 def fuse_grown(
     votes: Votes,
     method: Method,

@@ -11,11 +11,10 @@ from ..inputs.arrays import Array, as_companion, axes_in_memory_order, named_rat
 from ..inputs.channels import SCALED, check_scaled_classes
 from ..inputs.checks import check_spacings
 from ..inputs.foreground import within
-from ..inputs.grids import check_in_memory
+from ..inputs.in_memory import check_in_memory, spacing_of
 from ..inputs.names import counted, enumerated, quoted
 from ..inputs.raters import Raters
 from ..inputs.rounding import without_rounding
-from ..inputs.spacing import spacing_of
 from .border.heights import Heights, heights_of
 from .declared import switch
 from .option_checks import is_map

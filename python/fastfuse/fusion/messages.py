@@ -16,6 +16,7 @@ MOST_FRACTIONAL = 20
 WHITE = (100, 255, 2**16 - 1)  # the highest values of percent, and of pictures of 8 and 16 bits
 OVERSHOOT = 1.5  # up to this, and as far below 0, a probability was interpolated or rounded
 ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label, and staple(maps, labels='all') ({switch('labels')} all) each of them"
+ONE_BY_ONE = f"fuse one label at a time by select_label=K ({switch('select_label')} K)"
 ALL_ABOVE = f"binarize=True ({switch('binarize')}) counts whatever is above 0"
 
 

@@ -109,10 +109,11 @@ class Options(OfMethods, OfForeground):
         sensitivity comes out 0.44 too low. "estimate": the mean consensus, updated in each iteration, has no such bias. A number:
         in (0, 1). A map: of the raters' shape; 0 and 1, as outside the head, are clamped to [1e-6, 1 - 1e-6], with a warning.""",
         flag=Flag(
-            "mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote.",
+            "mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote; of label maps a "
+            "number or an image for each label, in ascending order or as in 0=X,4=X.",
             number_or_word,
             main=True,
-            metavar="mean|estimate|X|FILE|smooth:MM",
+            metavar="mean|estimate|X|FILE|smooth:MM|X,X,...|FILE,FILE,...",
         ),
         methods=of_rates,
     )
@@ -123,10 +124,10 @@ class Options(OfMethods, OfForeground):
         """"vote": start from the mean vote, M-step first, which is always the paper's. A number in (0.5, 1): every
         rate starts there, E-step first. "auto" is "vote", but "plurality" (most votes; or "itk") for more than two labels.""",
         flag=Flag(
-            "vote, or a number in (0.5, 1) for every sensitivity and specificity.",
+            "vote, or a number in (0.5, 1) for every sensitivity and specificity; of label maps vote, plurality (most votes), or itk.",
             number_or_word,
             main=True,
-            metavar="vote|X",
+            metavar="vote|X|plurality|itk",
         ),
         methods=of_rates,
     )
@@ -195,7 +196,10 @@ class Options(OfMethods, OfForeground):
         voxels do not run to 0 or 1 (Commowick and Warfield 2010). (5, 1.5) is a mild one. For more than two labels:
         (s, d), s voxels of belief in each row of a confusion matrix, the share d of them on its diagonal (Dirichlet).
         "auto" is (5 % of a label's mean voxels, 0.9) there, else none.""",
-        flag=Flag("Beta prior (a, b) of every sensitivity and specificity.", metavar="A B"),
+        flag=Flag(
+            "Beta prior (a, b) of every rate; of label maps S D, S voxels in each row, the share D on the diagonal; none: no prior.",
+            metavar="A B|S D|none",
+        ),
         methods=of_rates,
     )
     intervals: IntervalKind = option(

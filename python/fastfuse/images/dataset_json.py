@@ -17,7 +17,12 @@ MOST_BYTES = 1 << 24
 
 def regions_of(folder: Path, count: int) -> dict[str, tuple[int, ...]]:
     """Return the dataset's regions and their labels, in the order of the channels; nothing if it does not tell."""
-    found = _named_labels(folder)
+    return regions_in(folder / NAME, count)
+
+
+def regions_in(path: Path, count: int) -> dict[str, tuple[int, ...]]:
+    """Return the regions of a dataset.json and their labels, in the order of the channels; nothing if it does not tell."""
+    found = _labels_of(path, without=NO_REGIONS)
     return found if len(found) == count else {}
 
 
@@ -43,10 +48,24 @@ def fault_of(path: Path) -> str:
     return f"{shown(path)} {found}" if isinstance(found, str) else ""
 
 
-def painting_of(folder: Path) -> tuple[int, ...] | None:
-    """Return the labels that the dataset's regions are painted with, in their order; None where it has no regions."""
-    order = _content(folder / NAME).get("regions_class_order")
+def painting_of(path: Path) -> tuple[int, ...] | None:
+    """Return the labels that a dataset.json paints regions with, in their order; None where it has no such order."""
+    order = _content(path).get("regions_class_order")
     return _integers(order) if isinstance(order, list) and order else None
+
+
+def has_regions(path: Path) -> bool:
+    """Tell a dataset.json of regions from one of classes as nnU-Net does: some name has several labels."""
+    return any(len(held) > 1 for held in _labels_of(path, without=()).values())
+
+
+def labels_in(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the labels of each name of a dataset.json, the background's too, without what is ignored."""
+    return {
+        name.strip(): held
+        for name, held in _labels_of(path, without=("ignore",)).items()
+        if held and name.strip()
+    }
 
 
 def names_in(path: Path) -> dict[int, str]:

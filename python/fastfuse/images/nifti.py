@@ -344,7 +344,7 @@ def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -
     """
     kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
     affine = in_file_units(like.affine, like.header)
-    image = kind(data, affine)
+    image = kind(data, affine, dtype=data.dtype)  # which 64-bit integers need
     qform_code, sform_code = 1, 1
     image.header.set_xyzt_units("mm")
     if like.header is not None:

@@ -171,6 +171,13 @@ def channels_in(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     return values
 
 
+def checksum_of(path: Path) -> tuple[int, int]:
+    """Return the checksum and the size that an .npz names of its probabilities; those of copies are one."""
+    with zipfile.ZipFile(path) as file:
+        one = next(file.getinfo(f"{name}.npy") for name in ARRAYS if f"{name}.npy" in file.namelist())
+    return one.CRC, one.file_size
+
+
 def _of_integers(values: NDArray[Any]) -> str:
     """Say what makes floats of probabilities that were stored as integers; a scale is for images of one class each."""
     if values.ndim != 4 or values.dtype.kind not in "iu" or not values.size or values.max() <= 1:
@@ -199,6 +206,7 @@ def _held_against(kinds: Sequence[Channels], companion: Image, remarks: list[str
             f"{shown(path)}: its probabilities have shape {shape}, {name} has {companion.data.shape}; nnU-Net v1 leaves "
             "out what it cropped away: put it back first, with zeros (numpy.pad), or use v2"
         )
+    _check_values(kinds[0])
     segmentation = _segmentation(companion, path)
     tried = [(one, matches(one.levels(), segmentation)) for one in kinds]
     channels, found = min(tried, key=lambda way: -way[1][0].share)
@@ -258,19 +266,20 @@ def _segmentation(companion: Image, path: Path) -> NDArray[np.integer[Any]]:
     return np.asarray(whole, dtype=np.int64)
 
 
+def _check_values(channels: Channels) -> None:
+    """Refuse what is no probability."""
+    lowest, highest = float(channels.values.min()), float(channels.values.max())
+    if lowest < -OVERSHOOT or highest > 1 + OVERSHOOT:
+        logarithms = are_logarithms(channels.values)
+        what = "logarithms of probabilities (log-softmax)" if logarithms else "logits"
+        remedy = f": {EXP}" if logarithms else "; save probabilities in [0, 1]"
+        raise ImageError(
+            f"{shown(channels.path)}: it holds values from {lowest:.3g} to {highest:.3g}, as {what} do{remedy}"
+        )
+
+
 def _not_its_own(channels: Channels, name: str, best: Match) -> str:
     kind = "classes" if channels.classes else "regions"
-    lowest, highest = float(channels.values.min()), float(channels.values.max())
-    if are_logarithms(channels.values):
-        return (
-            f"{shown(channels.path)}: it holds values from {lowest:.3g} to {highest:.3g}, as logarithms of probabilities "
-            f"(log-softmax) do: {EXP}"
-        )
-    if lowest < -OVERSHOOT or highest > 1 + OVERSHOOT:
-        return (
-            f"{shown(channels.path)}: it holds values from {lowest:.3g} to {highest:.3g}, as logits do; save probabilities "
-            "in [0, 1]"
-        )
     return (
         f"{shown(channels.path)}: its {counted(len(channels.values), 'channel')}, taken as {kind}, {'is' if len(channels.values) == 1 else 'are'} not {'that' if len(channels.values) == 1 else 'those'} of {name}: "
         f"{best.share:.0%} of what either marks agrees, however they are turned; put the segmentation that belongs to it "

@@ -14,6 +14,7 @@ from ..errors import ImageError
 from ..inputs.foreground import Foreground
 from ..inputs.names import enumerated
 from .channels import AS_FILES, Held
+from .dataset_json import segments_of
 from .formats.segments import SWITCH, Segment, named, names_of, plain
 from .image import Image
 from .paths import shown
@@ -49,7 +50,9 @@ def compare_names(images: Sequence[Image], foreground: Foreground) -> list[str]:
         return []
     remarks = []
     for label in foreground.labels or (None,):
-        taken = [(image, one) for image in images for one in image.segments if _is_taken(image, one, label)]
+        taken = [
+            (image, one) for image in images for one in _named(image, label) if _is_taken(image, one, label)
+        ]
         for image, one in taken:
             for other in images:
                 _check_other(image, one, other, label)
@@ -79,6 +82,15 @@ def _said_of_names(taken: Sequence[tuple[Image, Segment]], what: str) -> list[st
     return remarks
 
 
+def _named(image: Image, label: int | None) -> tuple[Segment, ...]:
+    """Return the segments that a file names; those of the dataset.json beside it, if a label is taken of labels."""
+    if image.segments or label is None:
+        return image.segments
+    known = segments_of(image.path)
+    regions = any(len(held) > 1 for held in known.values())
+    return () if regions else tuple(known)
+
+
 def _is_taken(image: Image, one: Segment, label: int | None) -> bool:
     """Tell whether a segment is taken of a file: that of the label, or, without one, the only one or label 1."""
     if label is not None:
@@ -88,7 +100,7 @@ def _is_taken(image: Image, one: Segment, label: int | None) -> bool:
 
 def _check_other(image: Image, one: Segment, other: Image, label: int | None) -> None:
     """Refuse another file in which the same name stands for a segment that is not taken."""
-    same_name = [there for there in other.segments if plain(there.name) == plain(one.name)]
+    same_name = [there for there in _named(other, label) if plain(there.name) == plain(one.name)]
     if same_name and not any(_is_taken(other, there, label) for there in same_name):
         raise ImageError(
             f"{shown(image.path)}: label {one.label} is {one.name!r}, which is label {same_name[0].label} in "

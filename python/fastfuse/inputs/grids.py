@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GridError
-from .coordinates import check_coordinates
-from .libraries import Place, other_sides, place_of_image
-from .names import MOST_TOLD, counted
+from .names import counted
 
 SAME, NEAR = 1e-3, 0.1  # shifts in voxels: taken as none, and as one to be remarked
 PLACELESS = (".npy", ".png", ".tif", ".tiff")  # formats that keep no place in space
@@ -120,53 +117,6 @@ def corners(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.f
     """Return the eight corners of a volume in mm, (8, 3)."""
     box = np.array(list(itertools.product(*[(-0.5, extent - 0.5) for extent in shape])))
     return np.asarray(box @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
-
-
-def check_in_memory(named: Iterable[tuple[str, Any]], spacing_mm: Any = None) -> list[str]:
-    """Compare the grids of those values that are images; return remarks, as :func:`check_same_grid`.
-
-    ``spacing_mm``: the voxel size that is given beside them.
-
-    Raises
-    ------
-    GridError
-        Naming two images that lie on different grids, or whose axes come in another order.
-    """
-    named = list(named)
-    placed = [(name, place) for name, value in named if (place := place_of_image(value)) is not None]
-    grids = [(grid, place) for name, place in placed if (grid := grid_of(name, place)) is not None]
-    for grid, place in grids[1:]:
-        first, other = grids[0][1].axes, place.axes
-        if first != other:
-            raise GridError(
-                f"{grid.name} has the axes {other}, {grids[0][0].name} has {first}: give arrays whose axes come in one "
-                "order, as SimpleITK.GetArrayFromImage(image).T does for x, y, z"
-            )
-    check_coordinates(placed)
-    remarks = [remark for grid, _ in grids[1:] if (remark := check_same_grid(grids[0][0], grid))]
-    others = len(remarks) - MOST_TOLD
-    remarks = remarks if others <= 0 else [*remarks[:MOST_TOLD], f"and so do {counted(others, 'other')}"]
-    return remarks if spacing_mm is None else [*remarks, *other_sides(spacing_mm, named)]
-
-
-def grid_of(name: str, place: Place) -> Grid | None:
-    """Return the grid of an image whose place is known; None if that is its voxels' size alone.
-
-    Raises
-    ------
-    GridError
-        If its affine is no matrix of finite numbers that can be inverted.
-    """
-    if place.affine is None:
-        return None
-    steps = place.affine[:3, :3]
-    least = FLAT * float(np.prod(np.linalg.norm(steps, axis=0)))
-    if not (np.isfinite(place.affine).all() and abs(np.linalg.det(steps)) > least):
-        raise GridError(
-            f"{name}: its affine is not an invertible matrix of finite numbers; mend it, or give a NumPy array and "
-            "spacing_mm"
-        )
-    return Grid(name, place.shape + (1,) * (3 - len(place.shape)), place.affine)
 
 
 def check_same_grid(first: Grid, other: Grid, otherwise: str = "") -> str | None:

@@ -11,48 +11,68 @@ from typing import Any
 from .names import Names, for_tables
 from .numbers import millilitres, plural, rate
 from .table import Column, Row, Table, first_that_fits
-from .terminal import output, print_below, printable, width
+from .terminal import GLUE, output, print_below, printable, width
 
 Facts = dict[str, Any]
 
 MOST_ROWS = 24  # of raters and labels; of more, the worst are shown
 WORST = 12
 RATES = {"sensitivity": "sens.", "ppv": "PPV", "dice": "Dice"}
-LONGEST = 24  # columns of a label's name in a narrow table
+LONGEST, SHORTEST = 24, 12  # columns of a label's name in narrow tables
 
 
 def print_labels(facts: Facts, written: Sequence[Path]) -> None:
     """Print a sidecar's content: the raters on the whole, their rates of labels, and how the consensus was made."""
     console = output()
-    names = [rater["name"] for rater in facts["raters"]]
-    said: Sequence[str] = ()
-    for make in (_summary, _rows):
-        plans = [(make(facts, one, cut), one) for one in for_tables(names) for cut in (None, LONGEST, 12)]
-        chosen = first_that_fits([table for table, _ in plans], width())
-        said = next(one.said for table, one in plans if table is chosen) or said
+    full, shared, numbered = for_tables([rater["name"] for rater in facts["raters"]])
+    plans = [(full, None), (full, LONGEST), (shared, None), (shared, LONGEST), (numbered, LONGEST)]
+    plans += [(full, SHORTEST), (shared, SHORTEST), (numbered, SHORTEST)]
+    said: list[str] = []
+    for make in (table_of_means, table_of_labels):
+        made = [(make(facts, names, cut), names) for names, cut in plans]
+        chosen = first_that_fits([table for (table, _), _ in made], width())
+        lines = next([*names.said, *below] for (table, below), names in made if table is chosen)
+        said += [line for line in lines if line not in said]
         chosen.print(console)
     files = ", ".join(str(path) for path in written)
-    print_below(console, map(printable, (*said, *_how(facts), f"wrote {files}")))
+    print_below(
+        console, [*map(printable, said), _volumes(facts), *map(printable, [*_how(facts), f"wrote {files}"])]
+    )
 
 
-def _summary(facts: Facts, names: Names, longest: int | None) -> Table:
-    """Return the means of each rater's rates over the labels, and the label of the lowest Dice."""
-    rows = []
-    for name, rater in zip(names.short, facts["raters"], strict=True):
-        worst = min(rater["labels"], key=lambda one: _or(one["dice"], math.inf))
-        means = [rate(_mean([one[what] for one in rater["labels"]])) for what in RATES]
+def table_of_means(
+    facts: Facts, names: Names | None = None, longest: int | None = None
+) -> tuple[Table, list[str]]:
+    """Return the means of each rater's rates, and the label of the lowest Dice; and what is said of them.
+
+    They are over labels that a rater gives, or that the consensus holds. A rate that is undefined there is left out, and its
+    mean says over how many labels it is.
+    """
+    held = _held(facts)
+    called = names.short if names else [rater["name"] for rater in facts["raters"]]
+    rows, partial = [], False
+    for name, rater in zip(called, facts["raters"], strict=True):
+        labels = [rater["labels"][a] for a in held]
+        worst = min(labels, key=lambda one: _or(one["dice"], math.inf), default={"dice": None})
+        means = [_mean_shown([one[what] for one in labels]) for what in RATES]
+        partial |= any("\n" in mean for mean in means)
         lowest = (
-            [_cut(worst["name"], longest), rate(worst["dice"])] if worst["dice"] is not None else ["", ""]
+            [_called(worst, longest, short=True), rate(worst["dice"])]
+            if worst["dice"] is not None
+            else ["", ""]
         )
         rows.append(Row([name, *means, *lowest]))
     columns = [Column("rater", right=False), *(Column(title) for title in RATES.values())]
     columns += [Column("lowest in", right=False), Column("Dice")]
-    count = plural(len(facts["labels"]), "label")
-    return Table(f"{facts['method']} of {plural(len(rows), 'rater')}: means over {count}", columns, rows)
+    many = len(facts["labels"])
+    count = plural(many, "label") if len(held) == many else f"{len(held)} of {plural(many, 'label')}"
+    title = f"{facts['method']} of {plural(len(rows), 'rater')}: means over {count}"
+    said = ["Of N: a mean of N labels only. PPV is undefined where a rater never gives a label."]
+    return Table(title, columns, rows), said if partial else []
 
 
-def _rows(facts: Facts, names: Names, longest: int | None) -> Table:
-    """Return a row for each label and rater, the worst alone if they are many."""
+def table_of_labels(facts: Facts, names: Names, longest: int | None) -> tuple[Table, list[str]]:
+    """Return a row for each label and rater, the worst alone if they are many; and what is said of them."""
     found = [
         (one, name)
         for a in range(len(facts["labels"]))
@@ -67,19 +87,38 @@ def _rows(facts: Facts, names: Names, longest: int | None) -> Table:
     columns += [*(Column(one) for one in RATES.values()), Column("ml")]
     rows, before = [], None
     for one, name in found:
-        label = _called(one)
-        again = label == before and len(found) > WORST
-        cells = [rate(one[what]) for what in RATES]
-        rows.append(Row(["" if again else _cut(label, longest), name, *cells, millilitres(one["ml"])]))
-        before = label
-    return Table(title, columns, rows)
+        again = one["label"] == before and len(found) > WORST
+        cells = [rate(one[what], one.get(f"{what}_95")) for what in RATES]
+        rows.append(Row(["" if again else _called(one, longest), name, *cells, millilitres(one["ml"])]))
+        before = one["label"]
+    resampled = any("sensitivity_95" in one for one, _ in found)
+    said = ["Below the sensitivities: 95 % intervals over resampled voxels."] if resampled else []
+    return Table(title, columns, rows), said
+
+
+def _held(facts: Facts) -> list[int]:
+    """Return the places of labels that some rater gives, or the consensus holds."""
+    return [
+        a
+        for a, label in enumerate(facts["labels"])
+        if label["voxels"] or any(rater["labels"][a]["voxels"] for rater in facts["raters"])
+    ]
+
+
+def _volumes(facts: Facts) -> str:
+    """Return a line on the labels' volumes, in which a label and its volume stay together; it is printable."""
+    held = [f"{_called(one, None)} {millilitres(one['ml'])}" for one in facts["labels"][: WORST + 1]]
+    more = len(facts["labels"]) - len(held)
+    together = ", ".join(printable(one).replace(" ", GLUE) for one in held)
+    return f"Consensus (ml): {together}{f' and {more} more' if more else ''}."
 
 
 def _how(facts: Facts) -> Iterator[str]:
-    """Yield lines on the labels' volumes, the fused region and the convergence."""
-    held = [f"{_called(one)} {millilitres(one['ml'])}" for one in facts["labels"][: WORST + 1]]
-    more = len(facts["labels"]) - len(held)
-    yield f"Consensus (ml): {', '.join(held)}{f' and {more} more' if more else ''}."
+    """Yield lines on tied labels, the fused region and the convergence."""
+    undecided = facts.get("undecided")
+    if undecided:
+        held = plural(undecided["voxels"], "voxel")
+        yield f"Labels are tied at {held}, which hold{'s' * (undecided['voxels'] == 1)} {undecided['label']}."
     mask = facts["region"]["mask"]
     where = "the whole volume" if mask is None else f"inside {Path(mask).name}"
     ending = (
@@ -88,19 +127,22 @@ def _how(facts: Facts) -> Iterator[str]:
     yield f"{plural(facts['region']['voxels'], 'voxel')} ({where}), {'no iterations' if facts['method'] == 'majority' else ending}"
 
 
-def _called(one: Facts) -> str:
-    """Return a label's name and number."""
-    return one["name"] if one["name"] == str(one["label"]) else f"{one['name']} ({one['label']})"
-
-
-def _cut(name: str, longest: int | None) -> str:
-    return name if longest is None or len(name) <= longest else f"{name[: longest - 1]}…"
+def _called(one: Facts, longest: int | None, *, short: bool = False) -> str:
+    """Return a label's name and number, no longer than that; the number stays. ``short``: only where the name is cut."""
+    name, number = str(one["name"]), f" ({one['label']})"
+    if name == str(one["label"]):
+        return name
+    if longest is None or len(name) + (0 if short else len(number)) <= longest:
+        return name if short else f"{name}{number}"
+    return f"{name[: max(longest - len(number) - 1, 1)]}…{number}"
 
 
 def _or(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean_shown(values: Sequence[float | None]) -> str:
+    """Return the mean of what is defined; on a second line of how many, where that is not all."""
     known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+    mean = rate(fmean(known) if known else None)
+    return mean if len(known) in (0, len(values)) else f"{mean}\nof {len(known)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import textwrap
 import threading
@@ -21,6 +22,8 @@ LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "paddin
 
 SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 NARROWEST = 48  # columns of standard output: a narrower table would lose digits and words
+
+GLUE = "\0"  # a space at which no line breaks, in lines that are printable
 
 PATIENCE_S = 1.0  # before progress is shown
 
@@ -120,7 +123,17 @@ def print_below(console: Console, lines: Iterable[str], style: str = "") -> None
     for line in lines:
         plain = Text.from_markup(line).plain
         for part in [plain] if columns is None else broken(plain, columns):
-            console.print(Text(part, style=style), soft_wrap=True, highlight=False)
+            console.print(Text(part.replace(GLUE, " "), style=style), soft_wrap=True, highlight=False)
+
+
+def print_command(console: Console, command: str) -> None:
+    """Print a command so that it can be pasted: broken lines end in a backslash."""
+    columns = width()
+    plain = re.sub(r"'[^']*'", lambda word: word[0].replace(" ", GLUE), Text.from_markup(command).plain)
+    parts = [plain] if columns is None else broken(plain, columns - len(" \\"))
+    for place, part in enumerate(parts):
+        line = part if place == len(parts) - 1 else f"{part} \\"
+        console.print(Text(line.replace(GLUE, " ")), soft_wrap=True, highlight=False)
 
 
 def fitting(title: str) -> str:

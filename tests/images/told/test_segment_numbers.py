@@ -14,13 +14,14 @@ from fastfuse.images import reading
 from fastfuse.images.wanted import Wanted
 from fastfuse.inputs.foreground import Foreground
 
-from ..segmentations import dicom_seg
+from ..segmentations import dicom_seg, seg_nrrd
 
 pydicom = pytest.importorskip("pydicom")
 
 SHAPE = (6, 5, 4)
 ONE = (np.random.default_rng(1).random(SHAPE) < 0.4).astype(np.uint8)
 TWO = ((np.random.default_rng(2).random(SHAPE) < 0.4) & (ONE == 0)).astype(np.uint8)
+TWO_OF = ONE + 2 * TWO
 
 
 def changed(path: Path, change: Callable[[Any], None], **options: Any) -> Path:
@@ -95,3 +96,41 @@ def test_the_background_of_a_label_map(tmp_path: Path) -> None:
 
     with pytest.raises(fastfuse.ImageError, match="both have SegmentNumber 1"):
         reading.read(changed(tmp_path / "b.dcm", twice, label_map=True))
+
+
+@pytest.mark.parametrize("asked", ["L\u00e4sion", "La\u0308sion", "LA\u0308SION "])
+def test_a_name_composed_and_decomposed(tmp_path: Path, asked: str) -> None:
+    paths = [
+        seg_nrrd(tmp_path / f"{at}.seg.nrrd", ONE + 2 * TWO, [(name, 1, 0), ("edge", 2, 0)])
+        for at, name in enumerate(["L\u00e4sion", "La\u0308sion"])
+    ]
+    for path in paths:
+        found = reading.read(path, wanted=Wanted(Foreground(segments=(asked,)))).data
+        np.testing.assert_array_equal(found > 0, ONE > 0)
+
+
+def test_two_segments_of_one_label(tmp_path: Path) -> None:
+    path = seg_nrrd(tmp_path / "a.seg.nrrd", TWO_OF, [("a", 1, 0), ("b", 1, 0), ("c", 2, 0)])
+    for name in "ab":
+        with pytest.raises(fastfuse.ImageError, match="are both label 1 of layer 0"):
+            reading.read(path, wanted=Wanted(Foreground(segments=(name,))))
+    for names, label in ((("a", "b"), 1), (("c",), 2)):
+        np.testing.assert_array_equal(
+            reading.read(path, wanted=Wanted(Foreground(segments=names))).data, label == TWO_OF
+        )
+
+
+def test_one_file_with_two_segments_of_a_label(tmp_path: Path) -> None:
+    """It is told as one file, and not as two files that call a label by different names."""
+    layers = np.zeros((1, 8, 7, 6), np.uint8)
+    layers[0, 2:5, 2:5, 2:4] = 1
+    twin = seg_nrrd(tmp_path / "twin.seg.nrrd", layers, [("a", 1, 0), ("b", 1, 0)])
+    plain = seg_nrrd(tmp_path / "plain.seg.nrrd", layers, [("a", 1, 0)])
+    with pytest.warns(fastfuse.FusionWarning) as given:
+        fastfuse.fuse_files([twin, plain], tmp_path / "o.nii", method="majority", select_label=1)
+    said = str(given[0].message)
+    assert (
+        f"{twin}: label 1 is that of 2 segments of this file, 'a', 'b', whose voxels are taken together"
+        in said
+    )
+    assert f"label 1 is 'a' and 'b' in {twin}, 'a' in {plain}: check that they are one structure" in said

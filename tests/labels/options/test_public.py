@@ -108,6 +108,7 @@ def test_forms_of_a_prior_map(method: str) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:few raters give label")
 def test_a_prior_map_tells_where_votes_do_not() -> None:
     """Two raters who disagree everywhere about two labels: the map says which."""
     maps = [np.full(SHAPE, 1), np.full(SHAPE, 2), np.zeros(SHAPE, int)]
@@ -204,7 +205,8 @@ def test_a_network_without_a_class(method: str) -> None:
         q.append(0.9 * np.eye(4)[said].T + 0.1 * np.eye(4)[0][:, None])
     options: dict[str, Any] = {"labels": LABELS}
     unknown = {rater: [0, 1, 2] for rater in (2, 3, 4)}
-    lost = METHODS[method](q, **options)
+    with pytest.warns(fastfuse.FusionWarning, match=r"few raters give label 4 \(2 of 5\)"):
+        lost = METHODS[method](q, **options)
     kept = METHODS[method](q, knows=unknown, **options)
     found, told = ((one.label()[truth == 3] == 4).mean() for one in (lost, kept))
     assert told > 0.77  # both who know it see it

@@ -104,6 +104,7 @@ class SoftIteration {
         if (moved > options_.common.tol) {
             LabelRates beyond =
                 extrapolate(first, second, fit_.rates, sums_.mass, options_.common.estimates_prior);
+            m_step_.restore(beyond.theta);
             SoftSums there = expect(beyond);
             const double log_prior = log_prior_of(beyond);
             if (keeps(beyond, there, log_prior, moved)) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,14 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ...fusion.labels.declared import Label
 from ...fusion.labels.result import LabelFusion
-from ...images.dataset_json import names_in
 from ...images.formats.label_names import LabelNames, read_label_names
-from ...images.image import Image
 from ...images.paths import needed_path, short_names, shown
 from ...inputs.names import enumerated, quoted
 from ..job import Job
+from .datasets import SWITCH, Naming, check_agree
 
 Group = tuple[Label, ...]
 BACKGROUND = "background"
-SWITCH = "label_names=FILE (--label-names FILE)"
 
 
 def saved_probabilities(asked: Any) -> dict[Group, Path]:
@@ -47,50 +46,35 @@ def saved_probabilities(asked: Any) -> dict[Group, Path]:
     return found
 
 
-def names_for(
-    given: Path | None, labels: Any, images: Sequence[Image], folder: Path | None = None
-) -> LabelNames:
-    """Return the names of labels: as given, else as the raters' files have them, all of them the same.
+def names_for(given: Path | None, labels: Any, namings: Sequence[Naming]) -> LabelNames:
+    """Return the names of labels: as given, else as the raters' files have them; ``namings``: what these say.
 
-    ``folder``: of networks' files, beside which nnU-Net puts its dataset.json.
+    Raises
+    ------
+    ImageError, ValueError
+        If these files contradict each other, or names are given twice.
     """
+    check_agree(namings, named=given is not None or isinstance(labels, Mapping))
     if given is not None:
         if isinstance(labels, Mapping):
             raise ValueError("labels gives names, and label_names too: leave one of both out")
         return _with_background(read_label_names(given))
     if isinstance(labels, Mapping):
         return LabelNames()  # checked where labels are
-    if folder is not None:
-        return _with_background(LabelNames(names_in(folder / "dataset.json")))
-    return _with_background(_of_raters(images))
+    names: dict[int, str] = {}
+    colours: dict[int, str] = {}
+    for one in namings:
+        if one.taken:
+            own = {held[0]: name for name, held in one.labels.items() if len(held) == 1}
+            names, colours = {**own, **names}, {**one.colours, **colours}
+    return _with_background(LabelNames(names, colours))
 
 
 def _with_background(found: LabelNames) -> LabelNames:
     """Return the names with one for 0, which files of segments leave out."""
     if not found.names or 0 in found.names or BACKGROUND in found.names.values():
         return found
-    return LabelNames({0: BACKGROUND, **found.names}, found.colours)
-
-
-def _of_raters(images: Sequence[Image]) -> LabelNames:
-    """Return the names that raters' files give labels; refuse one label of two names, and one name of two labels."""
-    names: dict[int, tuple[str, Image]] = {}
-    labels: dict[str, tuple[int, Image]] = {}
-    for image in images:
-        for one in image.segments:
-            name, first = names.setdefault(one.label, (one.name, image))
-            if name != one.name:
-                raise ImageError(
-                    f"label {one.label} is {quoted(name)} in {shown(first.path)} and {one.name!r} in {shown(image.path)}: if they "
-                    f"are one structure, say what it is called, by {SWITCH}"
-                )
-            label, other = labels.setdefault(one.name, (one.label, image))
-            if label != one.label:
-                raise ImageError(
-                    f"{one.name!r} is label {label} in {shown(other.path)} and label {one.label} in {shown(image.path)}: give "
-                    "each structure one number in all files"
-                )
-    return LabelNames({label: name for label, (name, _) in names.items()})
+    return replace(found, names={0: BACKGROUND, **found.names})
 
 
 def known_labels(knows: Any, job: Job, names: Mapping[int, str]) -> dict[int | str, Sequence[Label]]:
@@ -116,7 +100,20 @@ def known_labels(knows: Any, job: Job, names: Mapping[int, str]) -> dict[int | s
 def as_values(labels: Any, names: Mapping[int, str], what: str) -> list[int]:
     """Return labels as numbers; names are looked up."""
     several = isinstance(labels, Iterable) and not isinstance(labels, str)
-    return [_value(label, names, what) for label in (labels if several else [labels])]
+    listed = list(labels) if several else [labels]
+    return [_value(label, names, what) for label in _with_commas(listed, names)]
+
+
+def _with_commas(labels: Sequence[Any], names: Mapping[int, str]) -> list[Any]:
+    """Return labels with those parts put together again that a comma in a name had made two."""
+    parts = {tuple(part.strip() for part in name.split(",")): name for name in names.values() if "," in name}
+    found: list[Any] = []
+    while len(labels):
+        fitting = [one for one in parts if tuple(labels[: len(one)]) == one]
+        longest = max(fitting, key=len, default=())
+        found.append(parts[longest] if longest else labels[0])
+        labels = labels[len(longest) or 1 :]
+    return found
 
 
 def probability_of(fusion: LabelFusion, labels: Sequence[int]) -> NDArray[Any]:
@@ -135,7 +132,7 @@ def _value(label: Any, names: Mapping[int, str], what: str) -> Any:
             return value
     if names:
         raise ValueError(
-            f"{what} names {quoted(label)}, and no label is called so: the names are {enumerated(list(names.values()))}"
+            f"{what} names {quoted(label)}, and no label is called so: the names are {enumerated([*map(repr, names.values())])}"
         )
     raise ValueError(
         f"{what} names {quoted(label)}, and the labels have no names: give them by {SWITCH}, or a label's number"
@@ -173,11 +170,14 @@ def said_of_unnamed(labels: Sequence[int], file: Path | None, names: LabelNames)
     """
     lacking = [str(label) for label in labels if label not in names.names]
     if file is None or not lacking:
-        return []
+        return list(names.said)
     if len(lacking) == len(labels):
         raise ImageError(
             f"{shown(file)}: it names none of the labels that occur, such as {lacking[0]}; give the file that belongs to them"
         )
     one = len(lacking) == 1
     told = f"label {lacking[0]} has" if one else f"labels {enumerated(lacking)} have"
-    return [f"{shown(file)}: {told} no name in it, and {'is' if one else 'are'} called by number"]
+    return [
+        *names.said,
+        f"{shown(file)}: {told} no name in it, and {'is' if one else 'are'} called by number",
+    ]

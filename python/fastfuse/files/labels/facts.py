@@ -61,6 +61,7 @@ def sidecar_of_labels(
             }
             for i, (path, name) in enumerate(zip(files.raters, files.names, strict=True))
         ],
+        **_undecided(fusion, label_map, voxel_ml),
         **({"present": [path and recorded(path) for path in files.present]} if files.present else {}),
         "region": {"mask": None if files.mask is None else recorded(files.mask), "voxels": fusion.n_voxels},
         "grid": inputs.common.facts(),
@@ -69,6 +70,14 @@ def sidecar_of_labels(
         "log_likelihood": fusion.log_likelihood.tolist(),
         "warnings": list(remarks),
     }
+
+
+def _undecided(fusion: LabelFusion, label_map: NDArray[Any], voxel_ml: float) -> dict[str, Any]:
+    """Return what is written where labels are tied, and at how many voxels, if it was asked for."""
+    if fusion.undecided is None:
+        return {}
+    voxels = int(np.count_nonzero(label_map == fusion.undecided))
+    return {"undecided": {"label": fusion.undecided, "voxels": voxels, "ml": millilitres(voxels, voxel_ml)}}
 
 
 def names_of(fusion: LabelFusion) -> list[str]:

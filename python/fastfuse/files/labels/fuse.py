@@ -12,25 +12,30 @@ import numpy as np
 
 from ...errors import warn
 from ...fusion.labels.chosen import checked_labels
-from ...fusion.labels.declared import RESAMPLING, AskedLabels
+from ...fusion.labels.declared import RESAMPLING, AskedLabels, as_typed
+from ...fusion.labels.fuse import came_to
 from ...fusion.labels.options import LabelMethod, LabelOptions
 from ...fusion.labels.result import LabelFusion
 from ...fusion.labels.soft.mapped import fuse_maps
 from ...fusion.methods.common import check_of_label_maps
 from ...fusion.options import Options
-from ...fusion.registry import Method, method_called
+from ...fusion.registry import Method
 from ...fusion.votes import Votes
 from ...images.formats.label_names import LabelNames
 from ...inputs.names import grouped, quoted
 from ..doubts import alike
 from ..job import Inputs
+from .applies import check_method_in_files, check_options_in_files
 from .asked import as_values, known_labels, names_for, probability_of, said_of_unnamed
+from .datasets import namings_of
 from .facts import names_of, sidecar_of_labels
 from .job import LabelJob, Volumes
 from .misfits import misfit_remarks
 from .networks import fuse_networks
 
 Say = Callable[[str], None]
+UNDECIDED = "undecided"
+WIDE = 8  # bytes of an integer
 NOT_FOR_MAPS = {
     "save_label": "the consensus is a label map already",
     "save_counts": "write the probability of a label instead, by save_probability={label: file} (--save-probability NAME=FILE)",
@@ -49,7 +54,7 @@ def check_given(**given: Any) -> None:
     usual = {"cut": 0.5, "ties": "foreground", "soften": False}
     for name, value in given.items():
         if value is not None and value != usual.get(name):
-            shown = value if isinstance(value, (bool, int, float)) else str(value)
+            shown = value if isinstance(value, (bool, int, float)) else str(as_typed(value))
             raise ValueError(
                 f"{name} is {quoted(shown)}: not for label maps: {NOT_FOR_MAPS[name]}; leave it out"
             )
@@ -69,19 +74,8 @@ def fuse_label_files(
     """Read, fuse, write; ``method`` None is STAPLE of label maps, and the mean of networks."""
     say = progress or (lambda _: None)
     by_network = job.of_networks
-    row = method_called(method or ("majority" if by_network else "staple"))
-    if row.name not in ("staple", "majority"):
-        raise ValueError(
-            f"labels is {quoted(asked.labels)}: {row.name} has no such option in files; choose staple or majority"
-        )
-    if by_network and row.name == "staple":
-        raise ValueError(
-            f"method is 'staple', and {job.files.raters[0].name} holds a network's probabilities: K labels of soft votes: "
-            "majority, the mean; or give the segmentations beside the .npz"
-        )
-    asked = replace(asked, knows=dict(asked.knows) if asked.knows else None)
-    asked.check_method(row)
-    options.check_method(row, images=True)
+    row = check_method_in_files(asked.labels, method, job.files.raters[0].name if by_network else None)
+    check_options_in_files(row, asked, options, networks=by_network)
     check_of_label_maps(options)
     job.check()
     checked_labels(asked.labels)
@@ -92,10 +86,17 @@ def fuse_label_files(
             job, cast("LabelMethod", row.name), asked, options, say
         )
     images = job.volumes(fusion, groups)
+    if images[0][1].dtype.itemsize == WIDE:
+        remarks.append(
+            f"labels beyond 32 bits are written as {images[0][1].dtype.name}, which not all programs read: number them anew if "
+            "yours does not"
+        )
     sidecar = sidecar_of_labels(
-        fusion, job, inputs, _recorded(job, asked, options, row.name), names.colours, images[0][1], remarks
+        fusion, job, inputs, _recorded(job, asked, options, fusion), names.colours, images[0][1], remarks
     )
     labels = list(zip(fusion.labels, names_of(fusion), strict=True))
+    if sidecar.get("undecided", {}).get("voxels"):
+        labels = sorted([*labels, (sidecar["undecided"]["label"], UNDECIDED)])
     job.write(images, labels, names.colours, inputs.common.like, sidecar, say)
     warn(remarks, callers=2)
     return fusion
@@ -106,7 +107,7 @@ def _fuse_maps(
 ) -> tuple[LabelFusion, Inputs, LabelNames, Volumes, list[str]]:
     inputs = job.read(say, options.threads)
     files = job.files
-    names = names_for(job.names, asked.labels, inputs.raters)
+    names = names_for(job.names, asked.labels, namings_of(inputs.raters))
     known = _names(names, asked)
     asked = replace(asked, knows=known_labels(asked.knows, files, known) or None)
     saved = {group: as_values(group, known, "save_probability") for group in job.probabilities}
@@ -135,12 +136,16 @@ def _names(names: LabelNames, asked: AskedLabels) -> Mapping[int, str]:
     return asked.labels if isinstance(asked.labels, Mapping) else names.names
 
 
-def _recorded(job: LabelJob, asked: AskedLabels, options: Options, method: str) -> dict[str, object]:
-    """Return what the sidecar says of the options."""
+def _recorded(job: LabelJob, asked: AskedLabels, options: Options, fusion: LabelFusion) -> dict[str, object]:
+    """Return what the sidecar says of the options: what "auto" came to, too."""
+    method = fusion.method
     of_em = ("prior", "init", "performance_prior", "tol", "max_iter", "acceleration")
+    asked = replace(asked, knows=dict(asked.knows) if asked.knows else None)  # of pairs, as they are typed
     plain = {name: _plain(getattr(options, name)) for name in of_em} if method == "staple" else {}
     if plain:
         plain |= {"prior": _plain(job.prior.as_recorded), "roi": options.roi}
+    if plain:
+        plain |= came_to(LabelOptions.of(options, replace(asked, knows=None)).checked(), fusion)
     own = ("candidates", "confusion", "knows") if method == "staple" else ("weights",)
     labels: Any = asked.labels
     if isinstance(labels, Mapping):
@@ -151,7 +156,7 @@ def _recorded(job: LabelJob, asked: AskedLabels, options: Options, method: str) 
         **plain,
         **_resampling(options),
         "missing": options.missing,
-        **{name: _plain(getattr(asked, name)) for name in own},
+        **{name: plain.get(name, _plain(getattr(asked, name))) for name in own},
         "undecided": asked.undecided,
     }
 

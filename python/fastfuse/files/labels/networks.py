@@ -19,15 +19,17 @@ from ...fusion.labels.options import weights_for
 from ...fusion.labels.result import LabelFusion, same_undecided
 from ...fusion.options import Options
 from ...images.checks import check_memory, check_regular
-from ...images.dataset_json import NAME, fault_of, painting_of, regions_of
+from ...images.dataset_json import NAME, fault_of, has_regions, painting_of, regions_in
 from ...images.formats.label_names import LabelNames
-from ...images.nnunet import Predicted, channels_in, companion_of, read_channels
+from ...images.nnunet import Predicted, channels_in, checksum_of, companion_of, read_channels
 from ...images.paths import shown
 from ...images.wanted import Wanted
 from ...inputs.lattice import Turn
 from ...inputs.names import enumerated, grouped
+from ..doubts import alike_by_key
 from ..job import Inputs
 from .asked import Group, as_values, names_for, probability_of, said_of_unnamed
+from .datasets import beside
 from .job import LabelJob, Volumes
 
 Say = Callable[[str], None]
@@ -92,8 +94,8 @@ def fuse_networks(
         networks.add(path, found, weight)
     say("fusing")
     outside = None if inputs.region is None else np.asarray(inputs.region == 0)
-    names = names_for(job.names, asked.labels, (), files.raters[0].parent)
-    told = [] if networks.classes else list(regions_of(files.raters[0].parent, networks.count))
+    names = names_for(job.names, asked.labels, beside(files.raters))
+    told = [] if networks.classes else list(regions_in(_dataset(job), networks.count))
     if networks.classes and job.names is None and (fault := fault_of(files.raters[0].parent / NAME)):
         inputs.remarks.append(f"{fault}, so that it names no labels")
     make = _of_classes if networks.classes else _of_regions
@@ -105,7 +107,11 @@ def fuse_networks(
     fusion = fusion_of(against, consensus, labels, files.names, voxels, asked.undecided)
     known = dict(zip(labels.values, labels.names, strict=False))
     groups = {group: _saved(group, told, known, fusion) for group in job.probabilities}
-    remarks = [*grouped(inputs.remarks), *said_of_unnamed(fusion.labels, job.names, names)]
+    remarks = [
+        *grouped(inputs.remarks),
+        *alike_by_key(files.raters, files.holders, [checksum_of(path) for path in files.raters]),
+        *said_of_unnamed(fusion.labels, job.names, names),
+    ]
     if len(files.raters) == 1:
         remarks.append("there is one rater only: the consensus can only repeat their votes")
     return fusion, inputs, names, groups, remarks
@@ -155,6 +161,13 @@ def _segmentations(job: LabelJob, options: Options, say: Say) -> Inputs:
     return inputs
 
 
+def _dataset(job: LabelJob) -> Path:
+    """Return the dataset.json that tells of regions: the one that was given, else that beside the first file."""
+    given = job.names
+    is_given = given is not None and given.suffix.lower() == ".json"
+    return given if given is not None and is_given else job.files.raters[0].parent / NAME
+
+
 def _kind(count: int, *, classes: bool) -> str:
     what = ("class" if count == 1 else "classes") if classes else f"region{'s' * (count != 1)}"
     return f"{count} {what}"
@@ -168,7 +181,7 @@ def _of_classes(
 ) -> tuple[Labels, MeanConsensus, VotesOf]:
     """Return the labels of classes, their mean, and how a network's channels become votes."""
     path = job.files.raters[0]
-    if painting_of(path.parent) is not None:
+    if has_regions(_dataset(job)) and painting_of(_dataset(job)):
         raise ImageError(
             f"{shown(path)}: its channels sum to 1, as classes do, and dataset.json beside it tells of regions "
             "(regions_class_order): put the dataset.json that belongs to it beside it"
@@ -219,8 +232,8 @@ def _of_regions(
 ) -> tuple[Labels, RegionConsensus, VotesOf]:
     """Return the labels that regions are painted with, their mean, and how a network's channels become votes."""
     path = job.files.raters[0]
-    paints = _painting(job.files.raters, networks)
-    regions = [tuple(sorted(held)) for held in regions_of(path.parent, networks.count).values()]
+    paints = _painting(job.files.raters, _dataset(job), networks)
+    regions = [tuple(sorted(held)) for held in regions_in(_dataset(job), networks.count).values()]
     if asked.undecided is not None:
         raise ValueError(
             "undecided is given: regions are painted where they are above 0.5, so that none are tied; leave it out"
@@ -236,8 +249,8 @@ def _of_regions(
     return labels, consensus, lambda channels: painted(channels, paints, kind) == values[:, None, None, None]
 
 
-def _painting(paths: Sequence[Path], networks: Networks) -> tuple[int, ...]:
-    """Return the labels that regions are painted with, by the dataset.json beside the first file.
+def _painting(paths: Sequence[Path], dataset: Path, networks: Networks) -> tuple[int, ...]:
+    """Return the labels that regions are painted with, by the dataset.json beside the first file, or that is given.
 
     Raises
     ------
@@ -245,25 +258,32 @@ def _painting(paths: Sequence[Path], networks: Networks) -> tuple[int, ...]:
         If it does not tell, another one tells otherwise, or the segmentations show other labels.
     """
     path, count = paths[0], networks.count
-    paints = painting_of(path.parent)
+    paints = painting_of(dataset)
     if paints is None or len(paints) != count:
         why = (
             f"dataset.json does not tell, since {fault}"
-            if (fault := fault_of(path.parent / NAME))
+            if (fault := fault_of(dataset))
             else "no dataset.json beside it tells"
             if paints is None
-            else f"dataset.json beside it tells of {len(paints)}"
+            else f"{shown(dataset)} tells of {len(paints)} only"
+            if len(paints) < count
+            else f"{shown(dataset)} tells of {len(paints)}"
+        )
+        mend = (
+            "put nnU-Net's dataset.json beside it"
+            if paints is None
+            else "mend it, or put the one that belongs to it there"
         )
         raise ImageError(
             f"{shown(path)}: its {_kind(count, classes=False)} (channels that do not sum to 1) are painted in an order that "
-            f"{why} (regions_class_order): put nnU-Net's dataset.json beside it"
+            f"{why} (regions_class_order): {mend}, or name it by label_names=FILE (--label-names FILE)"
         )
     if 0 in paints or len(set(paints)) < count:
         raise ImageError(
             f"{shown(path)}: dataset.json beside it paints regions with labels {', '.join(map(str, paints))}; mend it"
         )
     for other in paths[1:]:
-        theirs = painting_of(other.parent)
+        theirs = painting_of(other.parent / NAME)
         if theirs not in (None, paints):
             raise ImageError(
                 f"dataset.json beside {shown(path)} and beside {shown(other)} paint regions in another order: fuse networks of "

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from ... import _core
 from ...inputs.names import enumerated
 from ..case import Case, InMemory
-from ..messages import Complaint
+from ..messages import ONE_BY_ONE, Complaint
 
 CoreLabelOptions = _core.LabelOptions
 CoreLabelTable = _core.LabelTable
 CoreLabelEstimate = _core.LabelEstimate
 MOST_LABELS = 65535
+MOST = 2.0**53
 
 
 def find(arrays: InMemory, missing: str, threads: int) -> list[int]:
@@ -127,8 +128,16 @@ def refusals_explained(case: Case, labels: Sequence[int], *, of_estimate: bool =
 
 
 def _sentence(bad: Complaint, labels: Sequence[int], *, of_estimate: bool) -> str:
-    if bad.kind in ("unknown_label", "not_label") and abs(bad.value) >= 2**53:
-        return f"{bad.holder} holds a label beyond 2^53: labels there can no longer be told apart; give them smaller numbers"
+    if (
+        bad.kind in ("unknown_label", "not_label")
+        and abs(bad.value) >= MOST
+        and bad.value == np.rint(bad.value)
+    ):
+        place = bad.held.partition(" at voxel ")[2]
+        return (
+            f"{bad.holder} holds a label of about {bad.value:.6g} at voxel {place}: beyond 2^53 labels cannot be told apart; number "
+            "them anew"
+        )
     if bad.kind == "unknown_label" and of_estimate:
         return (
             f"{bad.holder} {bad.held}, which the estimate does not know (it knows "
@@ -141,12 +150,12 @@ def _sentence(bad: Complaint, labels: Sequence[int], *, of_estimate: bool) -> st
         )
     if bad.kind == "too_many_labels":
         return (
-            f"the raters hold more than {MOST_LABELS:,} different labels: these do not look like label maps; labels=[...] "
-            "says which are to be fused"
+            f"the raters hold more than {MOST_LABELS:,} different labels: these do not look like label maps; if they are, "
+            f"{ONE_BY_ONE}"
         )
     if bad.kind == "not_label":
         return (
             f"{bad.holder} {bad.held}: a label map holds whole numbers; soft votes of K labels have shape "
-            "(K, ...), the labels first; those of one label are fused without labels="
+            "(K, ...), the labels first; those of one label are fused without labels (--labels)"
         )
     return bad.sentence()

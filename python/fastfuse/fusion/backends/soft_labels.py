@@ -14,6 +14,7 @@ from ..case import InMemory
 from ..messages import Complaint
 from .labels import CoreLabelOptions, CoreLabelTable
 
+NEAR_ONE = 1.5  # sums of probabilities that miss 1 stay below
 CoreVotes = _core.SoftVotes
 CoreEstimate = _core.SoftEstimate
 BadInput = _core.BadInput
@@ -121,6 +122,16 @@ def sentence(bad: Complaint) -> str:
     """Say what is wrong with a soft vote, and what to do."""
     place = bad.held.partition(" at voxel ")[2]
     logits = "these look like logits: a softmax over the labels makes probabilities of them"
+    if bad.kind == "not_probabilities" and bad.value == 0:
+        return (
+            f"{bad.holder}'s votes are all 0 at voxel {place}: leave such voxels out by mask, or make them nan, which is no vote "
+            "with missing='nan'"
+        )
+    if bad.kind == "not_probabilities" and 0 < bad.value < NEAR_ONE:
+        return (
+            f"{bad.holder}'s votes sum to {bad.value:.6g} at voxel {place}, not to 1: add the label that is left out, or divide "
+            "them by their sum; of logits, which they may be, a softmax over the labels makes probabilities"
+        )
     if bad.kind == "not_probabilities":
         return f"{bad.holder}'s votes sum to {bad.value:.6g} at voxel {place}, not to 1: {logits}"
     if bad.kind == "out_of_range":

@@ -38,6 +38,14 @@ class Labels:
         """Return the same with these names; a label without one is called by its number."""
         if not names:
             return self
+        for value in self.values:
+            other = next(
+                (one for one in self.values if names.get(one) == str(value) and value not in names), None
+            )
+            if other is not None:
+                raise ValueError(
+                    f"label {other} is called {names[other]!r}, and label {value} has no name but its number: give it one"
+                )
         return _of_names({value: names.get(value, str(value)) for value in self.values})
 
     def code(self, label: object, what: str = "label") -> int:
@@ -51,7 +59,11 @@ class Labels:
         if isinstance(label, str):
             if label in self.names:
                 return self.names.index(label)
-            known = f"the names are {enumerated(self.names)}" if self.names else "the labels have no names"
+            known = (
+                f"the names are {enumerated([*map(repr, self.names)])}"
+                if self.names
+                else "the labels have no names"
+            )
             raise ValueError(f"{_naming(what)} {quoted(label)}: {known}")
         value = whole_number(label, what)
         if value not in self.values:

@@ -58,6 +58,18 @@ def names_or_labels(text: str) -> tuple[Label, ...]:
     return tuple(int(part) if _is_integer(part) else part for part in found)
 
 
+def as_typed(value: Any) -> Any:
+    """Return what the shell makes of lists and pairs as they were typed, for messages: 1,4 and moose=0,5."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, tuple) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
+        return " ".join(f"{rater}={as_typed(labels)}" for rater, labels in value)
+    kinds: Any = str if isinstance(value, list) else (int, str)  # lists of numbers are Python's own
+    if value and isinstance(value, (tuple, list)) and all(isinstance(one, kinds) for one in value):
+        return ",".join(map(str, value))
+    return value
+
+
 def known_by_rater(text: str) -> list[tuple[str, tuple[Label, ...]]]:
     """Return a rater and the labels that they know, as in moose=0,5,6."""
     rater, sign, labels = text.rpartition("=")
@@ -122,7 +134,8 @@ class AskedLabels:
         among them is refused. The result is a :class:`LabelFusion`. Two labels are fused as masks are, bit for bit, and
         for more some defaults differ: see ``init``, ``candidates`` and ``performance_prior``. STAPLE needs at least three
         raters to tell their errors apart. ``prior``: a probability for each label, or a map for each, an array of shape
-        (K, ...) in ascending order of the labels, or a mapping of labels to maps, which sum to 1. ``roi``: a margin around
+        (K, ...) in ascending order of the labels, or a mapping of labels to maps, which sum to 1; "mean" is each label's
+        share among all votes. ``roi``: a margin around
         all that is not label 0. Where errors are displaced borders, as after registration of atlases,
         the majority vote is hard to beat; where raters confuse labels at random, STAPLE is better.""",
         methods=of_maps,
@@ -138,7 +151,8 @@ class AskedLabels:
         OneOf(*get_args(Candidates)),
         '{"auto", "voted", "all"}',
         """Labels that may be true at a voxel: those that somebody votes there, or all. With "all" and many labels, EM
-        gives some voxels a label that nobody votes. "auto": "voted" for more than two labels.""",
+        gives some voxels a label that nobody votes. "auto": "voted" for more than two labels. With the exact expectation of
+        :func:`soft_staple`, "voted" is by tuple: the labels in each tuple that the votes allow.""",
         methods=by_em,
         flag=Flag(
             "Labels that may be true at a voxel: those voted there, or all; auto: voted for more than two."
@@ -215,11 +229,11 @@ class AskedLabels:
             if not one.methods(method):
                 others = " or ".join(row.name for row in in_help_order() if one.methods(row))
                 raise ValueError(
-                    f"{name} is {quoted(value)}: {method.name} has no such option; leave it out, or choose {others}"
+                    f"{name} is {quoted(as_typed(value))}: {method.name} has no such option; leave it out, or choose {others}"
                 )
             if self.labels is None:
                 raise ValueError(
-                    f"{name} is {quoted(value)}: it is for label maps; give labels too, as labels='all'"
+                    f"{name} is {quoted(as_typed(value))}: it is for label maps; give labels too, as labels='all'"
                 )
 
 

@@ -34,9 +34,10 @@ from .fuse import (
     labels_of_masks,
     mask_votes,
     placed_case,
+    rates_of,
 )
 from .intervals import LabelIntervals, bootstrap
-from .options import LabelMethod, LabelOptions
+from .options import LabelMethod, LabelOptions, unknown_for
 from .prior_map import is_prior_map
 from .readers import Readers
 from .remarks import remarks_on
@@ -91,6 +92,7 @@ class LabelEstimate:
     volume: NDArray[np.float64]
     intervals: LabelIntervals | None
     _options: LabelOptions = field(repr=False)
+    _rates: NDArray[np.float64] = field(repr=False)
     _masks: Estimate | None = field(repr=False)
 
     @property
@@ -199,13 +201,15 @@ class LabelEstimate:
             )
             return core.estimate(table, asked)
         candidates = options.candidates_of(labels)
-        rates = np.ascontiguousarray(self.confusion[readers.places])
+        rates = np.ascontiguousarray(self._rates[readers.places])
         return core.apply(table, rates, self.prior.tolist(), candidates, options.threads)
 
     def _check_told(self, table: CoreLabelTable, readers: Readers) -> None:
         """Refuse votes for labels that nobody gives in the table of the estimate, so that it tells nothing of them."""
         if self.method == "majority":
             return
+        of_all = readers.for_all(table.volume, 0.0)
+        unknown_for(self._options.knows, Labels(self.labels, self.label_names), self.names, of_all)
         bad = np.argwhere((table.volume > 0) & (self.prior == 0))
         if len(bad):
             rater, code = bad[0].tolist()
@@ -285,7 +289,8 @@ def estimate_labels(
         of_all = intervals and intervals.of_all(places, len(table.names))
         return replace(made, intervals=of_all), remarks
     fusion = fusion_of(found, volume[places], NO_VOXELS, method, labels, options, readers, intervals)
-    return _made(fusion, options), [*remarks_on(fusion, options, places), *remarks_on_threads()]
+    rates = readers.for_all(rates_of(found, volume[places]), np.nan)
+    return _made(fusion, rates, options), [*remarks_on(fusion, options, places), *remarks_on_threads()]
 
 
 def _of_masks(
@@ -312,12 +317,13 @@ def _of_masks(
         volume=table.volume,
         intervals=intervals,
         _options=options,
+        _rates=confusion_of_masks(masks.sensitivity, masks.specificity),
         _masks=masks,
     )
     return made, remarks
 
 
-def _made(fusion: LabelFusion, options: LabelOptions) -> LabelEstimate:
+def _made(fusion: LabelFusion, rates: NDArray[np.float64], options: LabelOptions) -> LabelEstimate:
     return LabelEstimate(
         labels=fusion.labels,
         label_names=fusion.label_names,
@@ -333,5 +339,6 @@ def _made(fusion: LabelFusion, options: LabelOptions) -> LabelEstimate:
         volume=fusion.volume,
         intervals=fusion.intervals,
         _options=options,
+        _rates=rates,
         _masks=None,
     )

@@ -16,6 +16,7 @@ from ...inputs.threads import remarks_on_threads
 from ..backends import labels as core
 from ..backends.labels import CoreLabelEstimate, CoreLabelOptions, CoreLabelTable, TupleConsensus
 from ..case import Case
+from ..messages import ONE_BY_ONE
 from ..options import Options
 from ..pipeline import fuse_votes
 from ..registry import Method, method_called
@@ -25,7 +26,17 @@ from .binary import BinaryConsensus
 from .chosen import Labels, checked_labels
 from .declared import LabelsLike
 from .intervals import LabelIntervals, bootstrap
-from .options import LabelMethod, LabelOptions, dirichlet_for, prior_for, unknown_for, weights_for
+from .options import (
+    LabelMethod,
+    LabelOptions,
+    check_order,
+    clamped,
+    dirichlet_for,
+    prior_for,
+    start_of,
+    unknown_for,
+    weights_for,
+)
 from .readers import Readers
 from .region import marked_by_labels, within_region
 from .remarks import remarks_on
@@ -64,6 +75,7 @@ def fuse_label_votes(
     check_choice(method, "method", get_args(LabelMethod))
     asked, options = checked_labels(labels), options.checked()
     options.check_method(method)
+    check_order(options.prior, labels)
     case, chosen = placed(votes, asked, options, names)
     with core.refusals_explained(case, chosen.values):
         table = core.tabulate(case.in_memory_order(), chosen.values, options.missing, options.threads)
@@ -94,7 +106,9 @@ def placed_case(
     with core.refusals_explained(case, asked.values if asked else ()):
         chosen = asked or Labels(tuple(core.find(case.in_memory_order(), options.missing, options.threads)))
     if not chosen.values:
-        raise ValueError("every vote is missing: there is no label to fuse")
+        empty = case.mask is not None and not case.mask.any()
+        why = f"{case.titles['mask']} is empty" if empty else "every vote is missing"
+        raise ValueError(f"{why}: there is no label to fuse")
     chosen = chosen.named(names or {})
     same_undecided(options.undecided, chosen)
     check_size(chosen, len(case.given.arrays))
@@ -108,7 +122,7 @@ def check_size(labels: Labels, raters: int) -> None:
     if rates > MOST_RATES:
         raise ValueError(
             f"{len(labels.values)} labels of {raters} raters make confusion matrices of {rates:.2g} numbers: "
-            "fuse fewer labels, by labels=[...]"
+            f"put labels together in the maps first, or {ONE_BY_ONE}"
         )
 
 
@@ -121,15 +135,14 @@ def core_options(
     readers: Readers,
 ) -> CoreLabelOptions:
     """Return the options as the core takes them; ``volume``: of each rater and label."""
-    many = len(labels.values) > 2
     asked = CoreLabelOptions()
     asked.votes_alone = method == "majority"
     asked.weights = readers.entries(weights_for(options.weights, readers.count))
-    asked.start = ("plurality" if many else "vote") if options.init == "auto" else options.init
+    asked.start = start_of(options, labels)
     asked.candidates = options.candidates_of(labels)
     asked.confusion = options.confusion
     asked.estimates_prior = isinstance(options.prior, str) and options.prior == "estimate"
-    asked.prior = prior_for(options.prior, labels)
+    asked.prior = clamped(prior_for(options.prior, labels), volume)
     asked.performance_prior = dirichlet_for(options.performance_prior, labels, volume, voxels)
     of_all = readers.for_all(volume, 0.0)
     asked.unknown = readers.entries(unknown_for(options.knows, labels, readers.names, of_all))
@@ -148,8 +161,12 @@ def fusion_of(
     readers: Readers,
     intervals: LabelIntervals | None = None,
 ) -> LabelFusion:
-    """Return the fusion from what the core found; ``volume``, ``intervals``: of each rater who reads the case."""
-    confusion = np.where((volume.sum(axis=1) > 0)[:, None, None], found.confusion, np.nan)
+    """Return the fusion from what the core found; ``volume``, ``intervals``: of each rater who reads the case.
+
+    The rates of a label that nobody thinks true where the rater votes are no estimate, whatever the Dirichlet says.
+    """
+    seen = np.asarray(found.seen).reshape(volume.shape)
+    confusion = np.where((seen > 0)[:, :, None], rates_of(found, volume), np.nan)
     return LabelFusion(
         labels=labels.values,
         label_names=labels.names,
@@ -170,6 +187,11 @@ def fusion_of(
         undecided=options.undecided,
         intervals=None if intervals is None else intervals.of_all(readers.places, readers.count),
     )
+
+
+def rates_of(found: CoreLabelEstimate, volume: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rates that EM goes by, of raters who vote."""
+    return np.where((volume.sum(axis=1) > 0)[:, None, None], found.confusion, np.nan)
 
 
 def as_masks(
@@ -262,3 +284,14 @@ def _dice_of_lower(fusion: Fusion) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", divide="ignore"):
         seen = 2 * fusion.volume * fusion.ppv / fusion.dice - fusion.volume  # sum w
         return 2 * unmarked * fusion.npv / (fusion.n_read - seen + unmarked)
+
+
+def came_to(options: LabelOptions, fusion: LabelFusion) -> dict[str, Any]:
+    """Return what the options that may be "auto" are for a fusion."""
+    labels = Labels(fusion.labels, fusion.label_names)
+    belief = dirichlet_for(options.performance_prior, labels, fusion.volume, float(fusion.n_voxels))
+    return {
+        "init": start_of(options, labels),
+        "candidates": options.candidates_of(labels),
+        "performance_prior": None if belief is None else list(belief),
+    }

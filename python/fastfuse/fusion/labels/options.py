@@ -13,6 +13,7 @@ from ...inputs.checks import check_choice, check_count, check_number, check_roi,
 from ...inputs.names import counted, enumerated, quoted
 from ..option_checks import check_intervals
 from ..options import Acceleration, IntervalKind, Likelihood, Missing, MStep, Options
+from ..prior_map import LEAST
 from .chosen import Labels
 from .declared import SHARED, AskedLabels, Candidates, ConfusionModel, Knows, LabelInit
 from .prior_map import is_prior_map, of_larger
@@ -206,6 +207,13 @@ def dirichlet_for(
     return OF_MEAN_LABEL * float(np.mean(foreground)) * voxels, ON_DIAGONAL
 
 
+def start_of(options: LabelOptions, labels: Labels) -> str:
+    """Return where EM starts, by default as the number of labels asks for."""
+    if options.init == "auto":
+        return "plurality" if len(labels.values) > 2 else "vote"
+    return options.init
+
+
 def prior_for(asked: Any, labels: Labels) -> list[float]:
     """Return the prior of each label; nothing for "mean", "estimate", and maps."""
     if isinstance(asked, str):
@@ -232,6 +240,32 @@ def prior_for(asked: Any, labels: Labels) -> list[float]:
     return [float(value) for value in given / given.sum()]
 
 
+def check_order(prior: Any, labels: Any) -> None:
+    """Refuse a probability for each of labels in another order than the ascending one: nobody knows in which they come."""
+    if prior is None or isinstance(prior, (str, Mapping)) or isinstance(labels, str) or is_prior_map(prior):
+        return
+    given = list(labels)
+    if given != sorted(given):
+        raise ValueError(
+            f"prior holds a probability for each label, and labels is {given}, not in ascending order: give a mapping of labels "
+            "to probabilities (--prior K=P,K=P,...)"
+        )
+
+
+def clamped(prior: list[float], volume: NDArray[np.float64]) -> list[float]:
+    """Return a prior without zeros of labels that somebody votes: where all vote for one, nothing would be possible."""
+    excluded = excluded_by(prior, volume)
+    if not excluded:
+        return prior
+    given = [LEAST if code in excluded else share for code, share in enumerate(prior)]
+    return [share / sum(given) for share in given]
+
+
+def excluded_by(prior: Sequence[float], volume: NDArray[np.float64]) -> list[int]:
+    """Return the codes of labels that somebody votes and a prior excludes."""
+    return [code for code, share in enumerate(prior) if share == 0 and volume[:, code].any()]
+
+
 def _numbers(values: Any, name: str) -> NDArray[np.float64]:
     """Return numbers as an array."""
     try:
@@ -247,8 +281,12 @@ def unknown_for(
     if not knows:
         return []
     unknown: list[list[int]] = [[] for _ in names]
+    places: set[int] = set()
     for rater, known in knows.items():
         place = _place_of(rater, names)
+        if place in places:
+            raise ValueError(f"knows names {names[place]} twice: give all their labels at once")
+        places.add(place)
         codes = labels.codes(known, f"knows[{quoted(names[place])}]")
         unknown[place] = [code for code in range(len(labels.values)) if code not in codes]
         for code in unknown[place]:

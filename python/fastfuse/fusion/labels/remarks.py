@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...inputs.names import counted, enumerated, told
+from ..prior_map import LEAST
 from .chosen import Labels
-from .options import LabelOptions
+from .knowledge import on_knowledge
+from .options import LabelOptions, excluded_by, prior_for
 from .result import LabelFusion
 
 SAME = 0.05  # by how much rates of raters who tell nothing differ
@@ -39,12 +41,15 @@ def remarks_on(
             f"{counted(len(fusion.labels), 'label')}: other ones explain the "
             "votes as well; ask more raters, or take the majority vote"
         )
-    if soft and _says_nothing(fusion):
+    if soft and not _says_nothing(fusion):
+        remarks += _on_votes(fusion)
+    elif soft:
         remarks.append(
             "no rater's votes depend on the truth that EM found, so that the consensus is the prior: take the majority vote"
             + ("" if options.m_step == "em" else ", or try m_step='em'")
         )
-    remarks += _on_raters(fusion, options, places)
+    remarks += _on_prior(fusion, options)
+    remarks += [*_on_raters(fusion, options, places), *on_knowledge(fusion, options)]
     if not fusion.converged:
         faster = "" if options.acceleration == "squarem" else ", or choose acceleration='squarem'"
         remarks.append(
@@ -68,6 +73,16 @@ def _says_nothing(fusion: LabelFusion) -> bool:
     return bool(held.sum() > 1 and (np.ptp(rates, axis=1) <= SAME).all())
 
 
+def _on_votes(fusion: LabelFusion) -> list[str]:
+    """Say that the consensus is the same whatever is voted, unless it is what most votes are for anyway."""
+    mass, votes = fusion.consensus_volume, fusion.volume.sum(axis=0)
+    share = mass / max(float(mass.sum()), 1.0)
+    gap = np.abs(fusion.ppv - share)[fusion.volume > 0]
+    if gap.max(initial=0) > SAME or 2 * votes[int(np.argmax(share))] >= votes.sum():
+        return []
+    return ["the consensus hardly depends on the votes: look at them, or take the majority vote"]
+
+
 def identified(labels: int, raters: int) -> bool:
     """Tell whether the votes have as many degrees of freedom as the model: K^m - 1 >= m K (K - 1) + K - 1."""
     return bool(labels**raters - 1 >= raters * labels * (labels - 1) + labels - 1)
@@ -85,6 +100,20 @@ def _on_labels(fusion: LabelFusion) -> list[str]:
     if len(fusion.labels) == 1:
         return [f"all raters give label {given.called[0]} everywhere"]
     return []
+
+
+def _on_prior(fusion: LabelFusion, options: LabelOptions) -> list[str]:
+    """Say which labels a prior of numbers excludes, although somebody votes for them."""
+    given = Labels(fusion.labels, fusion.label_names)
+    excluded = [given.called[code] for code in excluded_by(prior_for(options.prior, given), fusion.volume)]
+    if not excluded:
+        return []
+    one = len(excluded) == 1
+    said = (
+        f"prior is 0 for label{'' if one else 's'} {enumerated(excluded)}, which {'is' if one else 'are'} voted for: taken as "
+        f"{LEAST:g}, as where all vote for it nothing else can be true"
+    )
+    return [said]
 
 
 def _on_raters(fusion: LabelFusion, options: LabelOptions, places: Sequence[int]) -> list[str]:

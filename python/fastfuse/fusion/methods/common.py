@@ -7,7 +7,7 @@ from typing import cast
 from ...errors import warn
 from ...inputs.names import quoted
 from ..labels.chosen import checked_labels, listed
-from ..labels.declared import RESAMPLING, SHARED, AskedLabels
+from ..labels.declared import RESAMPLING, SHARED, AskedLabels, as_typed
 from ..labels.options import LabelMethod, LabelOptions
 from ..labels.overlap import Overlapping, fuse_overlapping
 from ..labels.result import LabelFusion
@@ -100,5 +100,5 @@ def check_of_label_maps(options: Options) -> None:
         on_cpu = one.name == "device" and value == "cpu"
         if one.name not in (*SHARED, *OF_SOFT_VOTES) and one.differs(value) and not on_cpu:
             raise ValueError(
-                f"{one.name} is {quoted(value)}: label maps take no such option; leave it out, or leave labels out"
+                f"{one.name} is {quoted(as_typed(value))}: label maps take no such option; leave it out, or leave labels out"
             )

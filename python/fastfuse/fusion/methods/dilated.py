@@ -21,7 +21,7 @@ from ...dilation.soft_mask import SoftMask
 from ...errors import warn
 from ...inputs.arrays import as_companion, named_raters
 from ...inputs.checks import Labels, check_count
-from ...inputs.grids import check_in_memory
+from ...inputs.in_memory import check_in_memory
 from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ...inputs.raters import Raters
 from ..case import spacing_for

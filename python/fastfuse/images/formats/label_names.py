@@ -1,4 +1,4 @@
-"""Names and colours of labels: dataset.json (nnU-Net), .tsv (BIDS), FreeSurferColorLUT.txt, and .seg.nrrd (Slicer)."""
+"""Names and colours of labels: of nnU-Net, BIDS, FreeSurfer, ITK-SNAP and Slicer."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ from ..paths import shown
 from .nrrd import NRRD_SUFFIXES, named_segments
 
 FORMATS = (
-    "dataset.json (nnU-Net), .tsv (BIDS: index, name, color), FreeSurferColorLUT.txt, or .seg.nrrd (Slicer)"
+    "dataset.json (nnU-Net), .tsv (BIDS: index, name, color), FreeSurferColorLUT.txt, label descriptions (ITK-SNAP), or "
+    ".seg.nrrd (Slicer)"
 )
 MOST_BYTES = 1 << 24
-COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+COLOUR = re.compile(r"#([0-9a-f]{6}|[0-9a-f]{3})")
+SNAP = re.compile(
+    r"(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+\S+\s+[01]\s+[01]\s+\"(.*)\""
+)  # label, red, green, blue, ..., name
+MOST_WORDS = 7  # of a line of FreeSurfer's: label, name, red, green, blue, alpha, tissue
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,13 @@ class LabelNames:
     names : dict of int to str
     colours : dict of int to str
         As in "#ff8000"; of those that the file gives one.
+    said : tuple of str
+        What was left out.
     """
 
     names: dict[int, str] = field(default_factory=dict)
     colours: dict[int, str] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
 
 Entry = tuple[int, str, str]  # label, name, colour or nothing
@@ -56,7 +64,15 @@ def read_label_names(path: Path) -> LabelNames:
     if not entries:
         raise ImageError(f"{shown(path)}: it names no labels; give {FORMATS}")
     names = _one_each(path, entries)
-    return LabelNames(names, {label: colour for label, _, colour in entries if colour})
+    colours = {label: colour for label, _, colour in entries if colour}
+    strange = [label for label, colour in colours.items() if not COLOUR.fullmatch(colour)]
+    said = [
+        f"{shown(path)}: the color {shown(colours[label])!r} of label {label} is none as in #ff8000, and is left out"
+        for label in strange
+    ]
+    return LabelNames(
+        names, {label: colour for label, colour in colours.items() if label not in strange}, tuple(said)
+    )
 
 
 def tsv_bytes(labels: Iterable[tuple[int, str]], colours: dict[int, str]) -> bytes:
@@ -80,8 +96,8 @@ def _reader(path: Path) -> Callable[[Path], Iterable[Entry]]:
         return _of_tsv
     if name.endswith(NRRD_SUFFIXES):
         return _of_slicer
-    if name.endswith((".txt", ".lut", ".ctbl")):
-        return _of_freesurfer
+    if name.endswith((".txt", ".lut", ".ctbl", ".label")):
+        return _of_lines
     raise ImageError(f"{shown(path)}: names of labels are read from {FORMATS}")
 
 
@@ -121,20 +137,47 @@ def _of_tsv(path: Path) -> Iterable[Entry]:
             continue
         cells = [*row, *[""] * (len(head) - len(row))]
         colour = cells[at["color"]].strip() if "color" in at else ""
-        yield (
-            _label(path, cells[at["index"]]),
-            cells[at["name"]],
-            colour.lower() if COLOUR.fullmatch(colour) else "",
-        )
+        yield _label(path, cells[at["index"]]), cells[at["name"]], _plain_colour(colour)
 
 
-def _of_freesurfer(path: Path) -> Iterable[Entry]:
+def _plain_colour(text: str) -> str:
+    """Return a colour of a table as in #ff8000, from #f80 and three numbers up to 255 too; others as they are."""
+    found = COLOUR.fullmatch(text.lower())
+    if found:
+        digits = found[1]
+        return f"#{digits}" if len(digits) == len("rrggbb") else "#" + "".join(2 * digit for digit in digits)
+    return "" if text.lower() == "n/a" else _hex(text.replace(",", " ").split(), 1) or text
+
+
+def _of_lines(path: Path) -> Iterable[Entry]:
+    """Read what ITK-SNAP writes, a quoted name last, or FreeSurfer, the name second."""
+    lines = [line.strip() for line in _text(path).splitlines()]
+    if any(SNAP.fullmatch(line) for line in lines):
+        return _of_snap(path, lines)
+    return _of_freesurfer(path, lines)
+
+
+def _of_snap(path: Path, lines: Sequence[str]) -> Iterable[Entry]:
+    """Read lines of a number, red, green and blue up to 255, alpha, whether it is shown, and a quoted name."""
+    for line in lines:
+        if not line or line.startswith("#"):
+            continue
+        found = SNAP.fullmatch(line)
+        if not found:
+            raise ImageError(
+                f"{shown(path)}: the line {shown(line)[:60]!r} is no label, red, green, blue, alpha, 0 or 1, 0 or 1, and name in "
+                "quotes, as ITK-SNAP writes the others"
+            )
+        yield _label(path, found[1]), found[5], _hex(found.groups()[1:4], 1)
+
+
+def _of_freesurfer(path: Path, lines: Sequence[str]) -> Iterable[Entry]:
     """Read lines of a number, a name, and red, green, blue and alpha up to 255."""
-    for line in _text(path).splitlines():
+    for line in lines:
         words = line.split("#")[0].split()
         if not words:
             continue
-        if len(words) < 2 or (len(words) > 2 and len(words) < 5):
+        if len(words) < 2 or (len(words) > 2 and len(words) < 5) or len(words) > MOST_WORDS:
             raise ImageError(
                 f"{shown(path)}: the line {shown(line)[:60]!r} is no label, name, red, green, blue, alpha"
             )

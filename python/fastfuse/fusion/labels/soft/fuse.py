@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ....inputs.arrays import Array, as_companion, axes_in_memory_order, coordinates, named_raters
 from ....inputs.checks import check_dtype
-from ....inputs.grids import check_in_memory
+from ....inputs.in_memory import check_in_memory
 from ....inputs.names import counted
 from ....inputs.threads import remarks_on_threads
 from ...backends import soft_labels as core
@@ -26,7 +26,7 @@ from ...registry import method_called
 from ...votes import Votes
 from ..chosen import Labels, checked_labels
 from ..fuse import core_options, fusion_of, labels_of_masks
-from ..options import BACKGROUND, LabelMethod, LabelOptions
+from ..options import BACKGROUND, LabelMethod, LabelOptions, check_order
 from ..prior_map import is_prior_map, named_priors, prior_volumes
 from ..prior_map import sentence as wrong_prior
 from ..readers import Readers
@@ -106,6 +106,7 @@ def fuse_soft_votes(
     same_undecided(options.undecided, soft.labels)
     options = options.checked()
     options.check_method(method)
+    check_order(options.prior, labels)
     options.check_no_intervals("soft votes of labels")
     with refusals_explained(soft):
         if len(soft.labels.values) == 2 and options.are_binary():

@@ -89,6 +89,8 @@ def volume_axes(votes: Votes, labels: Any) -> int | None:
         return min(axes)
     if len(axes) != 1 or max(axes) < 2:
         return None
+    for name, one in read:
+        _check_channels(as_array(one, name), name, count)
     fit = [
         (name, one)
         for (name, one), shape in zip(read, shapes, strict=True)
@@ -99,6 +101,34 @@ def volume_axes(votes: Votes, labels: Any) -> int | None:
         if any(_is_soft(as_array(one, name), sure=count is not None) for name, one in fit)
         else None
     )
+
+
+def _check_channels(array: Array, name: str, count: int | None) -> None:
+    """Refuse probabilities whose channels are not as many as the labels, or lie last."""
+    if array.dtype.kind != "f" or (count is None and _sums_to_one(array, 0)):
+        return
+    if (count is not None and array.shape[0] == count) or not _has_fractions(array):
+        return
+    last = array.ndim - 1
+    if _sums_to_one(array, last) and count in (None, array.shape[last]):
+        raise ValueError(
+            f"{name} has shape {array.shape} and sums to 1 along its last axis: the labels come first, as by "
+            "numpy.moveaxis(votes, -1, 0)"
+        )
+    for axis in (0, last):
+        if count is not None and _sums_to_one(array, axis):
+            raise ValueError(
+                f"{name} has shape {array.shape}: it sums to 1 along {counted(array.shape[axis], 'channel')}, and there are "
+                f"{counted(count, 'label')}: name the label of each channel, in their order, by labels"
+            )
+
+
+def _sums_to_one(array: Array, axis: int) -> bool:
+    if array.shape[axis] < 2:
+        return False
+    few = sum(channel.flat[:FEW].astype(np.float64) for channel in np.moveaxis(array, axis, 0))
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(few - 1) <= SUM).all())
 
 
 def _shape_of(rater: Any, name: str) -> tuple[int, ...]:

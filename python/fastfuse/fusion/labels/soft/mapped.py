@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ....inputs.arrays import named_raters
-from ....inputs.grids import check_in_memory
+from ....inputs.in_memory import check_in_memory
 from ...backends import labels as core
 from ...backends.soft_labels import survey, with_priors
 from ...votes import Votes

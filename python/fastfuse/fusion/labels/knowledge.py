@@ -1,0 +1,80 @@
+"""Remarks on labels that few raters know."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...inputs.names import enumerated
+from .chosen import Labels
+from .options import OF_MEAN_LABEL, LabelOptions, unknown_for
+from .result import LabelFusion
+
+Flags = NDArray[np.bool_]
+
+
+def on_knowledge(fusion: LabelFusion, options: LabelOptions) -> list[str]:
+    """Say which labels one rater alone knows, and which few give where nothing says that the others do not know them."""
+    given = Labels(fusion.labels, fusion.label_names)
+    votes = fusion.volume > 0
+    reads = np.asarray(votes.any(axis=1))
+    unknown = np.zeros(votes.shape, bool)
+    for rater, codes in enumerate(unknown_for(options.knows, given, fusion.raters, fusion.volume)):
+        unknown[rater, codes] = True
+    return [
+        *_on_lone_raters(fusion, given, reads, unknown, is_given=not isinstance(options.prior, str)),
+        *_on_few(fusion, given, reads, silent=reads & ~_named(fusion, options)),
+    ]
+
+
+def _on_lone_raters(
+    fusion: LabelFusion, labels: Labels, reads: Flags, unknown: Flags, *, is_given: bool
+) -> list[str]:
+    """Say of labels that one rater alone knows that nobody can confirm them; ``is_given``: the prior is."""
+    knowing = reads[:, None] & ~unknown
+    lone = np.flatnonzero((knowing.sum(axis=0) == 1) & fusion.volume.any(axis=0) & unknown.any(axis=0))
+    remedy = (
+        "the prior that you give decides how many of them count"
+        if is_given
+        else "give a prior (prior=[...], --prior P,P,...) with the share of each label that you expect, as in that rater's map"
+    )
+    return [
+        f"label {labels.called[code]} is known to 1 of {np.count_nonzero(reads)} raters, "
+        f"{fusion.raters[int(np.argmax(knowing[:, code]))]}: nobody confirms their votes for it, so that most are taken for "
+        f"errors; {remedy}"
+        for code in lone.tolist()
+    ]
+
+
+def _named(fusion: LabelFusion, options: LabelOptions) -> Flags:
+    """Return of which raters it is said what they know."""
+    named = np.zeros(len(fusion.raters), bool)
+    for rater in options.knows:
+        named[fusion.raters.index(rater) if isinstance(rater, str) else rater] = True
+    return named
+
+
+def _on_few(fusion: LabelFusion, labels: Labels, reads: Flags, silent: Flags) -> list[str]:
+    """Doubt labels that at most half of the raters give, but these in earnest: maybe the others do not know them.
+
+    ``silent``: raters of whom nothing is said.
+    """
+    votes = fusion.volume > 0
+    foreground = np.asarray(fusion.labels) != 0
+    if not votes[:, foreground].any():
+        return []
+    givers = votes.sum(axis=0)
+    size = fusion.volume.sum(axis=0) / np.maximum(givers, 1)
+    usual = float(size[foreground & (givers > 0)].mean())
+    lacking = (silent[:, None] & ~votes).any(axis=0)
+    few = foreground & (givers > 0) & (2 * givers <= reads.sum()) & lacking
+    codes = np.flatnonzero(few & (size >= OF_MEAN_LABEL * usual)).tolist()
+    if not codes:
+        return []
+    told = [f"{labels.called[code]} ({givers[code]} of {np.count_nonzero(reads)})" for code in codes]
+    it = "it" if len(codes) == 1 else "them"
+    said = (
+        f"few raters give label {enumerated(told)}: if the others do not know {it}, say so by knows={{rater: labels}} "
+        f"(--knows RATER=LABELS), or their silence votes against {it}"
+    )
+    return [said]
