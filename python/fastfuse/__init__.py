@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from .files.agreement import agreement_files
     from .files.fuse import fuse_files
     from .files.soften import soften_files
-    from .fusion.estimate import Estimate
+    from .fusion.estimate import BorderEstimate, Estimate
     from .fusion.intervals import Intervals
     from .fusion.labels.estimate import LabelEstimate
     from .fusion.labels.intervals import LabelIntervals
     from .fusion.labels.result import LabelFusion
     from .fusion.labels.table import LabelTable
+    from .fusion.methods.border import border_staple
     from .fusion.methods.by_name import fuse
     from .fusion.methods.dilated import dilated_staple
     from .fusion.methods.estimate import estimate
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from .fusion.methods.staple import staple
     from .fusion.of_raters.agreement import Agreement, agreement
     from .fusion.of_raters.mean_dice import MeanDice, mean_dice
-    from .fusion.result import Fusion
+    from .fusion.result import BorderFusion, ClassFusion, Fusion
     from .fusion.smoothing import smoothed_vote
     from .fusion.tabulate import tabulate
     from .fusion.vote_table import VoteTable
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agreement",
+    "BorderEstimate",
+    "BorderFusion",
+    "ClassFusion",
     "CohortError",
     "Estimate",
     "Evaluation",
@@ -71,6 +75,7 @@ __all__ = [
     "VoteTable",
     "agreement",
     "agreement_files",
+    "border_staple",
     "conditional_dilation",
     "cuda",
     "dilated_staple",
@@ -113,13 +118,14 @@ _HOME = {
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
     "fusion.of_raters.agreement": ("Agreement", "agreement"),
-    "fusion.estimate": ("Estimate",),
+    "fusion.estimate": ("BorderEstimate", "Estimate"),
     "fusion.intervals": ("Intervals",),
     "fusion.of_raters.mean_dice": ("MeanDice", "mean_dice"),
     "fusion.labels.estimate": ("LabelEstimate",),
     "fusion.labels.intervals": ("LabelIntervals",),
     "fusion.labels.result": ("LabelFusion",),
     "fusion.labels.table": ("LabelTable",),
+    "fusion.methods.border": ("border_staple",),
     "fusion.methods.by_name": ("fuse",),
     "fusion.methods.dilated": ("dilated_staple",),
     "fusion.methods.estimate": ("estimate",),
@@ -127,7 +133,7 @@ _HOME = {
     "fusion.methods.simplified": ("simplified_soft_staple",),
     "fusion.methods.soft_staple": ("soft_staple",),
     "fusion.methods.staple": ("staple",),
-    "fusion.result": ("Fusion",),
+    "fusion.result": ("BorderFusion", "ClassFusion", "Fusion"),
     "fusion.smoothing": ("smoothed_vote",),
     "fusion.tabulate": ("tabulate",),
     "fusion.vote_table": ("VoteTable",),

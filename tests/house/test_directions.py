@@ -35,6 +35,7 @@ KERNELS = [
     ("engines",),
     ("cuda",),
     ("plan", "make_engine", "report"),
+    ("border", "classes"),
     ("fuse",),
 ]
 # Public headers of the pipeline, with the lowest that may include them.

@@ -176,7 +176,11 @@ def fuse(
     ] = False,
     image: Annotated[
         Path | None,
-        typer.Option(help="FLAIR, on which masks grow.", show_default=False, rich_help_panel=rings.RINGS),
+        typer.Option(
+            help="FLAIR, on which masks grow; of border-staple, which tells the border.",
+            show_default=False,
+            rich_help_panel=rings.RINGS,
+        ),
     ] = None,
     **options: Any,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..fusion.intervals import Intervals
-from ..fusion.result import Fusion
+from ..fusion.result import BorderFusion, Fusion
 from ..images.paths import recorded
 from ..images.sidecar import number_or_null
 from .job import Inputs, Job
@@ -48,6 +48,7 @@ def sidecar_of(
         "region": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
         "grid": inputs.common.facts(),
         "prior": number_or_null(fusion.prior),
+        **_anchor_facts(fusion, job),
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,
         "log_likelihood": fusion.log_likelihood.tolist(),
@@ -61,6 +62,7 @@ def _rater_facts(fusion: Fusion, rater: int, marked: int, voxel_ml: float) -> di
         "sensitivity": number_or_null(fusion.sensitivity[rater]),
         "specificity": number_or_null(fusion.specificity[rater]),
         **_interval_facts(fusion.intervals, rater),
+        **_level_facts(fusion, rater),
         "ppv": number_or_null(fusion.ppv[rater]),
         "npv": number_or_null(fusion.npv[rater]),
         "dice": number_or_null(fusion.dice[rater]),
@@ -70,6 +72,26 @@ def _rater_facts(fusion: Fusion, rater: int, marked: int, voxel_ml: float) -> di
         "marked_voxels": marked,
         "marked_ml": millilitres(marked, voxel_ml),
     }
+
+
+def _level_facts(fusion: Fusion, rater: int) -> dict[str, Any]:
+    """Return what border-STAPLE tells of a rater."""
+    if not isinstance(fusion, BorderFusion):
+        return {}
+    return {
+        "offset": number_or_null(fusion.offsets[rater]),
+        "sharpness": number_or_null(fusion.sharpness[rater]),
+        "false_marks": number_or_null(fusion.false_marks[rater]),
+        "finds": number_or_null(fusion.finds[rater]),
+    }
+
+
+def _anchor_facts(fusion: Fusion, job: Job) -> dict[str, Any]:
+    """Return where border-STAPLE draws the consensus's border, and what told it."""
+    if not isinstance(fusion, BorderFusion):
+        return {}
+    image = None if job.image is None else recorded(job.image)
+    return {"anchor": {"level": number_or_null(fusion.anchor), "from": fusion.anchor_from, "image": image}}
 
 
 def millilitres(voxels: float, voxel_ml: float) -> float:

@@ -87,6 +87,8 @@ def fuse_files(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    evidence: bool = False,
+    classes: Literal[2, 3] = 2,
     select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
     image: PathLike | None = None,
@@ -213,6 +215,8 @@ def fuse_files(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    evidence: bool = False,
+    classes: Literal[2, 3] = 2,
     select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
     image: PathLike | None = None,
@@ -289,7 +293,7 @@ def fuse_files(
         Which axis of an image of four axes holds a network's classes or regions, of which select_label chooses one. By
         default the one along which probabilities sum to 1, or a single short one.
     image, soften, dilation : path, bool, mapping
-        Grow the raters' masks on ``image`` (FLAIR) by :func:`conditional_dilation` before they are fused; or, for
+        For "border-staple" the image on which foreground is bright (FLAIR), as of :func:`border_staple`. Else grow the raters' masks on ``image`` (FLAIR) by :func:`conditional_dilation` before they are fused; or, for
         "dilated-staple", which needs ``image`` too, their consensus. ``dilation`` holds options of that
         function; the voxel's size comes from the header, and ``mask`` is the roi.
     save_label, cut : path, float or "dice"
@@ -335,12 +339,11 @@ def fuse_files(
     check_order(paths, output)
     any_prior: Any = prior  # its type depends on labels
     options = Options(
-        prior=any_prior,
-        m_step=m_step, expectation=expectation, likelihood=likelihood, init=init, roi=roi,
-        missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
+        prior=any_prior, m_step=m_step, expectation=expectation, likelihood=likelihood, init=init,
+        roi=roi, missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
         replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
         threads=threads, device=device, select_label=select_label, binarize=binarize,
-        threshold=threshold, scale=scale,
+        threshold=threshold, scale=scale, evidence=evidence, classes=classes,
     )  # fmt: skip
     asked_labels = AskedLabels(labels, candidates, confusion, knows, weights, undecided, overlap=overlap)
     placing = Placing.checked(grid, resample, use)

@@ -67,7 +67,7 @@ def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
     kept: Any = checked.prior if is_plain(prior) else str(prior)
     asked = replace(checked, prior=kept)
     asked.check_method(method, images=True)
-    return checked, asked
+    return checked.of_method(method), asked.of_method(method)
 
 
 def fused_votes(
@@ -101,7 +101,8 @@ def made_of(
     foreground = replace(options.foreground, segments=job.segments)
     wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
     inputs = job.read(say, options.threads, wanted)
-    in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
+    of_image = method.of_levels and inputs.image is not None
+    in_mm = of_image or (method.estimates and (options.margin_mm is not None or options.mrf))
     options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
     options = as_votes(options, job, inputs, on_device=place is not None)
     if growth is not None or method.votes == "binary":
@@ -112,6 +113,7 @@ def made_of(
     votes = Votes(
         inputs.votes, inputs.region, inputs.present or None, axis=0, names=job.holders, titles=job.titles,
         scaled_by=asked.scale if isinstance(asked.scale, float) else None,
+        image=inputs.image if growth is None else None,
     )  # fmt: skip
     if growth is None:
         say("fusing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..inputs.arrays import as_array
 from ..inputs.checks import check_choice, check_cut
 from ..inputs.libraries import is_torch
 from ..inputs.names import counted
-from .backends.found import Found
+from .backends.found import CoreEstimate, Found
 
 if TYPE_CHECKING:
     from .intervals import Intervals
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 Rates = NDArray[np.float64]
 Ties = Literal["foreground", "background"]
 DiceRule = Literal["dice"]
+AnchorFrom = Literal["votes", "image"]
 PER_RATER = ("sensitivity", "specificity", "ppv", "npv", "dice", "volume", "n_read")
+OF_LEVELS = ("offsets", "sharpness", "false_marks", "finds")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,8 @@ class Fusion:
     converged : bool
         Whether no sensitivity or specificity moved by more than ``tol`` in the last M-step.
     method : str
-        Name of the method: "staple", "soft-staple", "simplified-soft-staple", "dilated-staple" or "majority".
+        Name of the method: "staple", "soft-staple", "simplified-soft-staple", "border-staple", "dilated-staple" or
+        "majority".
     n_voxels : int
         Voxels that were fused: those inside the mask and the roi on which somebody votes.
     volume : ndarray of float64, shape (m,)
@@ -157,6 +160,61 @@ def check_label_cut(cut: Any, ties: Any) -> float | DiceRule:
     return "dice"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class BorderFusion(Fusion):
+    """A consensus of border-STAPLE, and what it says of the raters.
+
+    Sensitivity and specificity are against the consensus as truth; ``prior`` is its mean before any vote. Levels are in
+    the unit in which a mean rater has sharpness 1.
+
+    Attributes
+    ----------
+    offsets : ndarray of float64, shape (m,)
+        Level of each rater's border; the higher, the smaller is what they mark.
+    sharpness : ndarray of float64, shape (m,)
+        How sharp each rater's border is.
+    false_marks, finds : ndarray of float64, shape (m,)
+        p(vote 1) far outside and deep inside; 0 and 1 with three or four raters.
+    anchor : float
+        Level of the consensus's border.
+    anchor_from : {"votes", "image"}
+        What told the anchor.
+    """
+
+    offsets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    sharpness: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    false_marks: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    finds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    anchor: float = np.nan
+    anchor_from: AnchorFrom = "votes"
+
+    def __repr__(self) -> str:
+        return (
+            f"{super().__repr__().replace('Fusion(', 'BorderFusion(', 1)}\n"
+            f"  offsets     {np.array2string(self.offsets, precision=2)}\n"
+            f"  sharpness   {np.array2string(self.sharpness, precision=2)}\n"
+            f"  anchor {self.anchor:.2f}, from the {self.anchor_from}"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ClassFusion(Fusion):
+    """A consensus of STAPLE with three classes: background, border, foreground.
+
+    ``probability`` is that of foreground and half of that of border. Sensitivity and specificity are against it as truth.
+
+    Attributes
+    ----------
+    marks : ndarray of float64, shape (m, 3)
+        p(vote 1 | class) of each rater, from background to foreground.
+    shares : ndarray of float64, shape (3,)
+        p(class) before any vote.
+    """
+
+    marks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
+    shares: NDArray[np.float64] = field(default_factory=lambda: np.empty(3))
+
+
 def check_ties(ties: Any) -> Ties:
     """Return what a voxel becomes whose probability is the cut."""
     check_choice(ties, "ties", get_args(Ties))
@@ -166,7 +224,9 @@ def check_ties(ties: Any) -> Ties:
 def fusion_of(found: Found, probability: Any, method: str, intervals: Intervals | None) -> Fusion:
     """Return a fusion from what the core found."""
     ppv, npv, dice = _agreement(found)
-    return Fusion(
+    levels, classes = of_levels(found.estimate), of_classes(found.estimate)
+    kind = BorderFusion if levels else ClassFusion if classes else Fusion
+    return kind(
         probability=probability,
         sensitivity=found.sensitivity,
         specificity=found.specificity,
@@ -182,7 +242,32 @@ def fusion_of(found: Found, probability: Any, method: str, intervals: Intervals 
         npv=npv,
         dice=dice,
         intervals=intervals,
+        **levels,
+        **classes,
     )
+
+
+def of_levels(estimate: CoreEstimate) -> dict[str, Any]:
+    """Return what border-STAPLE tells beside the rates, by the names of a result; nothing of other methods."""
+    border = estimate.latent
+    if border is None or "offset" not in border:
+        return {}
+    return {
+        "offsets": np.array(border["offset"]),
+        "sharpness": np.array(border["sharpness"]),
+        "false_marks": np.array(border["false_marks"]),
+        "finds": 1 - np.array(border["lost"]),
+        "anchor": border["anchor"],
+        "anchor_from": "image" if border["from_image"] else "votes",
+    }
+
+
+def of_classes(estimate: CoreEstimate) -> dict[str, Any]:
+    """Return what three classes tell beside the rates, by the names of a result; nothing of other fits."""
+    classes = estimate.latent
+    if classes is None or "shares" not in classes:
+        return {}
+    return {"marks": np.array(classes["marks"]), "shares": np.array(classes["shares"])}
 
 
 def for_all(fusion: Fusion, places: list[int], raters: int) -> Fusion:
@@ -190,9 +275,12 @@ def for_all(fusion: Fusion, places: list[int], raters: int) -> Fusion:
     if len(places) == raters:
         return fusion
     parts: dict[str, Any] = {}
-    for name in PER_RATER:
+    for name in PER_RATER + (OF_LEVELS if isinstance(fusion, BorderFusion) else ()):
         parts[name] = np.full(raters, 0.0 if name in ("volume", "n_read") else np.nan)
         parts[name][places] = getattr(fusion, name)
+    if isinstance(fusion, ClassFusion):
+        parts["marks"] = np.full((raters, fusion.marks.shape[1]), np.nan)
+        parts["marks"][places] = fusion.marks
     if fusion.intervals is not None:
         parts["intervals"] = fusion.intervals.of_all(places, raters)
     return replace(fusion, **parts)

@@ -66,7 +66,7 @@ def for_slow_em(evidence: Evidence) -> str:
     """Say what makes EM converge."""
     options = evidence.options
     tries = []
-    if options.acceleration == "none" and not options.mrf:
+    if options.acceleration == "none" and not options.mrf and not _is_latent(evidence):
         tries.append("acceleration='squarem'")
     tries.append("a larger max_iter")
     if _can_be_masked(evidence):
@@ -78,7 +78,9 @@ def for_slow_em(evidence: Evidence) -> str:
 
 def _other_fits(evidence: Evidence) -> list[str]:
     options = evidence.options
-    tries = []
+    tries: list[str] = []
+    if _is_latent(evidence):
+        return tries
     if evidence.method.votes == "soft" and options.m_step != "em" and not _are_masks(evidence):
         tries.append("m_step='em'")
     if not _is(options.prior, "estimate"):
@@ -86,6 +88,11 @@ def _other_fits(evidence: Evidence) -> list[str]:
     if _can_be_masked(evidence):
         tries.append("a mask")
     return tries
+
+
+def _is_latent(evidence: Evidence) -> bool:
+    """Tell whether the truth is more than two classes: priors and jumps are for two."""
+    return evidence.method.of_levels or evidence.options.classes > 2
 
 
 def _are_masks(evidence: Evidence) -> bool:
