@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "border/solve.hpp"
+#include "classes/solve.hpp"
 #include "em/em.hpp"
 #include "engines/rows.hpp"
 #include "fastfuse/plan.hpp"
@@ -68,6 +70,32 @@ Result solve(const Task& task, Engine& engine, const Region* region, const Estim
     return result;
 }
 
+bool has_three_classes(const Options& options) {
+    return options.method == Method::staple && options.classes == 3;
+}
+
+// Whether the truth has more than two classes: then rows are all that it runs on.
+bool is_of_rows(const Options& options) {
+    return options.method == Method::border_staple || has_three_classes(options);
+}
+
+Result solve_rows(const Task& task, RowsEngine& engine, const Estimate* known) {
+    return has_three_classes(task.options) ? classes::solve(task, engine, known)
+                                           : border::solve(task, engine, known);
+}
+
+Result solve_rows(const Task& task, const Estimate* known) {
+    if (task.plan.engine == EngineKind::table) {
+        auto found = find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team);
+        if (found) {
+            TableEngine engine(task, std::move(*found));
+            return solve_rows(task, engine, known);
+        }
+    }
+    VoxelEngine engine(task);
+    return solve_rows(task, engine, known);
+}
+
 // `region`: the disputed voxels, if only these are fused; null: all voxels.
 Result fuse_in(const Region* region, const Votes& votes, const Options& options, const Output& consensus,
                const Team& team, const Estimate* known) {
@@ -75,6 +103,7 @@ Result fuse_in(const Region* region, const Votes& votes, const Options& options,
     const Plan plan = known ? plan_to_apply(*known, votes, options, consensus.wide, sampled)
                             : plan_for(votes, options, consensus.wide, sampled);
     const Task task{votes, options, plan, consensus, team};
+    if (is_of_rows(options)) return solve_rows(task, known);
     const auto engine = make_engine(task, region);
     return solve(task, *engine, region, known);
 }
@@ -121,7 +150,15 @@ Result estimate(const VoteTable& table, const Options& options, const ShouldStop
     const Plan plan = plan_for(no_voxels, options, no_output.wide, {});
     const Task task{no_voxels, options, plan, no_output, team};
     TableEngine engine(task, Tabulation{table, {}, nullptr});
+    if (is_of_rows(options)) return solve_rows(task, engine, nullptr);
     return solve(task, engine, nullptr, nullptr);
+}
+
+Estimate fit(const VoteTable& table, const std::vector<double>& counts, const Options& options,
+             const Estimate& start, const ShouldStop& ask) {
+    if (options.method == Method::border_staple) return border::fit_again(table, counts, options, start, ask);
+    return has_three_classes(options) ? classes::fit_again(table, counts, options, ask)
+                                      : fit_rates(table, counts, options, start.performance, ask);
 }
 
 } // namespace fastfuse

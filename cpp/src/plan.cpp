@@ -19,6 +19,7 @@ bool is_fine(const Votes& votes, bool wide) {
 }
 
 bool suits_lanes(const Votes& votes, const Options& options, const Probe& probe) {
+    if (options.method == Method::border_staple || options.classes > 2) return false;
     if (votes.select_label || votes.may_miss() || votes.size() > kernels::most_product_raters) return false;
     if (options.method != Method::soft_staple) return options.likelihood != Likelihood::log_linear;
     if (votes.prior || votes.size() > most_mass_raters || options.expectation == Expectation::characteristic)
@@ -69,6 +70,7 @@ Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe
 Options options_to_apply(const Estimate& estimate, const Options& options, const Votes& votes) {
     Options same = options;
     same.method = estimate.method;
+    if (estimate.classes) same.classes = static_cast<int>(latent_classes);
     same.m_step = estimate.m_step;
     same.likelihood = estimate.likelihood;
     same.expectation = estimate.expectation;

@@ -30,6 +30,8 @@ const char* name_of(fastfuse::BadInput::Kind kind) {
     case Kind::too_many_labels: return "too_many_labels";
     case Kind::not_probabilities: return "not_probabilities";
     case Kind::prior_sum: return "prior_sum";
+    case Kind::too_few_for_classes: return "too_few_for_classes";
+    case Kind::too_few_raters: return "too_few_raters";
     default: return "image_not_finite";
     }
 }

@@ -9,6 +9,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "border.hpp"
 #include "fastfuse/fusion.hpp"
 #include "fastfuse/plan.hpp"
 #include "fastfuse/probe.hpp"
@@ -36,9 +37,20 @@ Votes votes_of(const std::vector<py::array>& raters, const Shape& shape, const O
     return votes;
 }
 
+// Heights of voxels that there are, in ascending order.
+void take(const GivenHeights& given, Votes& votes) {
+    votes.heights = heights_from(given);
+    std::int64_t before = -1;
+    for (const std::int64_t voxel : votes.heights.voxel)
+        if (voxel <= std::exchange(before, voxel) || voxel >= votes.voxels())
+            throw py::value_error("heights are of voxels in ascending order");
+}
+
 Result fuse(const std::vector<py::array>& raters, py::array out, const OptionalArray& mask,
-            const OptionalArray& prior_map, const Present& present, const Options& options) {
-    const Votes votes = votes_of(raters, shape_of(out), mask, prior_map, present);
+            const OptionalArray& prior_map, const Present& present, const GivenHeights& heights,
+            const Options& options) {
+    Votes votes = votes_of(raters, shape_of(out), mask, prior_map, present);
+    take(heights, votes);
     const Output consensus = output_of(out);
     const ShouldStop ask = signals();
     return without_gil([&] { return fastfuse::fuse(votes, options, consensus, ask); });
@@ -59,10 +71,11 @@ Result estimate(const VoteTable& table, const Options& options) {
 
 Result apply(const Estimate& estimate, const std::vector<py::array>& raters, py::array out,
              const OptionalArray& mask, const OptionalArray& prior_map, const Present& present,
-             const Options& options) {
+             const GivenHeights& heights, const Options& options) {
     if (estimate.performance.sensitivity.size() != raters.size())
         throw py::value_error("an estimate needs the rates of each rater");
-    const Votes votes = votes_of(raters, shape_of(out), mask, prior_map, present);
+    Votes votes = votes_of(raters, shape_of(out), mask, prior_map, present);
+    take(heights, votes);
     const Output consensus = output_of(out);
     const ShouldStop ask = signals();
     return without_gil([&] { return fastfuse::apply(estimate, votes, options, consensus, ask); });
@@ -86,8 +99,7 @@ std::pair<std::vector<double>, std::vector<double>> fit(const VoteTable& table,
     if (static_cast<int>(start.performance.sensitivity.size()) != table.raters())
         throw py::value_error("a start needs the rates of each of the table's raters");
     const ShouldStop ask = signals();
-    const Estimate estimate =
-        without_gil([&] { return fastfuse::fit(table, counts, options, start.performance, ask); });
+    const Estimate estimate = without_gil([&] { return fastfuse::fit(table, counts, options, start, ask); });
     return {estimate.performance.sensitivity, estimate.performance.specificity};
 }
 
@@ -95,12 +107,12 @@ std::pair<std::vector<double>, std::vector<double>> fit(const VoteTable& table,
 
 void bind_fuse(py::module_& m) {
     m.def("fuse", &fuse, "raters"_a, "out"_a, py::kw_only(), "mask"_a = py::none(),
-          "prior_map"_a = py::none(), "present"_a = py::tuple(), "options"_a);
+          "prior_map"_a = py::none(), "present"_a = py::tuple(), "heights"_a = py::none(), "options"_a);
     m.def("tabulate", &tabulate, "raters"_a, py::kw_only(), "mask"_a = py::none(), "present"_a = py::tuple(),
           "options"_a);
     m.def("estimate", &estimate, "table"_a, py::kw_only(), "options"_a);
     m.def("apply", &apply, "estimate"_a, "raters"_a, "out"_a, py::kw_only(), "mask"_a = py::none(),
-          "prior_map"_a = py::none(), "present"_a = py::tuple(), "options"_a);
+          "prior_map"_a = py::none(), "present"_a = py::tuple(), "heights"_a = py::none(), "options"_a);
     m.def("plan", &plan, "raters"_a, py::kw_only(), "wide"_a = false, "mask"_a = py::none(),
           "prior_map"_a = py::none(), "present"_a = py::tuple(), "options"_a);
     m.def("fit", &fit, "table"_a, "counts"_a, py::kw_only(), "options"_a, "start"_a);

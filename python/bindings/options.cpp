@@ -65,6 +65,7 @@ void bind_options(py::module_& m) {
     py::class_<Options> options(m, "Options", plain_type());
     options.def(py::init<>());
     bind_choice(options, "method", &Options::method);
+    options.def_readwrite("classes", &Options::classes);
     bind_choice(options, "m_step", &Options::m_step);
     bind_choice(options, "expectation", &Options::expectation);
     bind_choice(options, "likelihood", &Options::likelihood);

@@ -4,11 +4,13 @@
 #include <pybind11/stl.h>
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "bindings.hpp"
+#include "border.hpp"
 #include "fastfuse/fusion.hpp"
 #include "fastfuse/plan.hpp"
 #include "words.hpp"
@@ -35,7 +37,7 @@ Estimate estimate_of(Rates sensitivity, Rates specificity, Rates false_negative_
                      Rates false_positive_rate, double prior, Rates log_likelihood, int iterations,
                      bool converged, const std::string& method, const std::string& m_step,
                      const std::string& likelihood, const std::string& expectation, bool by_masses,
-                     bool certain) {
+                     bool certain, const std::optional<py::dict>& latent) {
     const std::size_t raters = sensitivity.size();
     if (specificity.size() != raters || false_negative_rate.size() != raters ||
         false_positive_rate.size() != raters)
@@ -55,6 +57,7 @@ Estimate estimate_of(Rates sensitivity, Rates specificity, Rates false_negative_
     estimate.expectation = value_of<Expectation>("expectation", expectation);
     estimate.by_masses = by_masses;
     estimate.certain = certain;
+    take_latent(latent, estimate);
     return estimate;
 }
 
@@ -71,7 +74,8 @@ void bind_estimate(py::module_& m) {
         .def(py::init(&estimate_of), py::kw_only(), "sensitivity"_a, "specificity"_a, "false_negative_rate"_a,
              "false_positive_rate"_a, "prior"_a, "log_likelihood"_a = Rates{}, "iterations"_a = 0,
              "converged"_a = true, "method"_a = "soft-staple", "m_step"_a = "paper",
-             "likelihood"_a = "mixture", "expectation"_a = "auto", "by_masses"_a = false, "certain"_a = false)
+             "likelihood"_a = "mixture", "expectation"_a = "auto", "by_masses"_a = false, "certain"_a = false,
+             "latent"_a = py::none())
         .def_property_readonly("sensitivity", rates_in(&Performance::sensitivity))
         .def_property_readonly("specificity", rates_in(&Performance::specificity))
         .def_property_readonly("false_negative_rate", rates_in(&Performance::false_negative_rate))
@@ -85,7 +89,8 @@ void bind_estimate(py::module_& m) {
         .def_property_readonly("likelihood", word_in(&Estimate::likelihood))
         .def_property_readonly("expectation", word_in(&Estimate::expectation))
         .def_readonly("by_masses", &Estimate::by_masses)
-        .def_readonly("certain", &Estimate::certain);
+        .def_readonly("certain", &Estimate::certain)
+        .def_property_readonly("latent", &latent_of);
 }
 
 void bind_result(py::module_& m) {

@@ -22,7 +22,8 @@ template <>
 inline constexpr Words<Method> words<Method> = {{"staple", Method::staple},
                                                 {"soft-staple", Method::soft_staple},
                                                 {"simplified-soft-staple", Method::simplified_soft_staple},
-                                                {"majority", Method::majority}};
+                                                {"majority", Method::majority},
+                                                {"border-staple", Method::border_staple}};
 template <> inline constexpr Words<MStep> words<MStep> = {{"paper", MStep::paper}, {"em", MStep::em}};
 template <>
 inline constexpr Words<Expectation> words<Expectation> = {{"auto", Expectation::automatic},

@@ -15,16 +15,21 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import evaluate
     from .evaluation.files import evaluate_files
     from .evaluation.folders import evaluate_folders
+    from .evaluation.raters.evaluate import RaterEvaluation, evaluate_against_raters
+    from .evaluation.raters.files import evaluate_against_rater_files
+    from .evaluation.raters.scores import Reliability
     from .evaluation.result import Evaluation
     from .evaluation.summary import FolderEvaluation
+    from .files.agreement import agreement_files
     from .files.fuse import fuse_files
     from .files.soften import soften_files
-    from .fusion.estimate import Estimate
+    from .fusion.estimate import BorderEstimate, Estimate
     from .fusion.intervals import Intervals
     from .fusion.labels.estimate import LabelEstimate
     from .fusion.labels.intervals import LabelIntervals
     from .fusion.labels.result import LabelFusion
     from .fusion.labels.table import LabelTable
+    from .fusion.methods.border import border_staple
     from .fusion.methods.by_name import fuse
     from .fusion.methods.dilated import dilated_staple
     from .fusion.methods.estimate import estimate
@@ -32,7 +37,9 @@ if TYPE_CHECKING:
     from .fusion.methods.simplified import simplified_soft_staple
     from .fusion.methods.soft_staple import soft_staple
     from .fusion.methods.staple import staple
-    from .fusion.result import Fusion
+    from .fusion.of_raters.agreement import Agreement, agreement
+    from .fusion.of_raters.mean_dice import MeanDice, mean_dice
+    from .fusion.result import BorderFusion, ClassFusion, Fusion
     from .fusion.smoothing import smoothed_vote
     from .fusion.tabulate import tabulate
     from .fusion.vote_table import VoteTable
@@ -41,6 +48,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Agreement",
+    "BorderEstimate",
+    "BorderFusion",
+    "ClassFusion",
     "CohortError",
     "Estimate",
     "Evaluation",
@@ -55,20 +66,29 @@ __all__ = [
     "LabelFusion",
     "LabelIntervals",
     "LabelTable",
+    "MeanDice",
     "OutputError",
+    "RaterEvaluation",
+    "Reliability",
     "SoftLabels",
     "SoftMask",
     "VoteTable",
+    "agreement",
+    "agreement_files",
+    "border_staple",
     "conditional_dilation",
     "cuda",
     "dilated_staple",
     "estimate",
     "evaluate",
+    "evaluate_against_rater_files",
+    "evaluate_against_raters",
     "evaluate_files",
     "evaluate_folders",
     "fuse",
     "fuse_files",
     "majority_vote",
+    "mean_dice",
     "simplified_soft_staple",
     "smoothed_vote",
     "soft_staple",
@@ -89,16 +109,23 @@ _HOME = {
     "evaluation.evaluate": ("evaluate",),
     "evaluation.files": ("evaluate_files",),
     "evaluation.folders": ("evaluate_folders",),
+    "evaluation.raters.evaluate": ("RaterEvaluation", "evaluate_against_raters"),
+    "evaluation.raters.files": ("evaluate_against_rater_files",),
+    "evaluation.raters.scores": ("Reliability",),
     "evaluation.result": ("Evaluation",),
     "evaluation.summary": ("FolderEvaluation",),
+    "files.agreement": ("agreement_files",),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
-    "fusion.estimate": ("Estimate",),
+    "fusion.of_raters.agreement": ("Agreement", "agreement"),
+    "fusion.estimate": ("BorderEstimate", "Estimate"),
     "fusion.intervals": ("Intervals",),
+    "fusion.of_raters.mean_dice": ("MeanDice", "mean_dice"),
     "fusion.labels.estimate": ("LabelEstimate",),
     "fusion.labels.intervals": ("LabelIntervals",),
     "fusion.labels.result": ("LabelFusion",),
     "fusion.labels.table": ("LabelTable",),
+    "fusion.methods.border": ("border_staple",),
     "fusion.methods.by_name": ("fuse",),
     "fusion.methods.dilated": ("dilated_staple",),
     "fusion.methods.estimate": ("estimate",),
@@ -106,7 +133,7 @@ _HOME = {
     "fusion.methods.simplified": ("simplified_soft_staple",),
     "fusion.methods.soft_staple": ("soft_staple",),
     "fusion.methods.staple": ("staple",),
-    "fusion.result": ("Fusion",),
+    "fusion.result": ("BorderFusion", "ClassFusion", "Fusion"),
     "fusion.smoothing": ("smoothed_vote",),
     "fusion.tabulate": ("tabulate",),
     "fusion.vote_table": ("VoteTable",),

@@ -1,8 +1,13 @@
 from collections.abc import Sequence
-from typing import Any, ClassVar, TypedDict, type_check_only
+from typing import Any, ClassVar, TypeAlias, TypedDict, type_check_only
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+_Array: TypeAlias = NDArray[Any]
+_Raters: TypeAlias = Sequence[_Array]
+_Mask: TypeAlias = _Array | None
+_Looked: TypeAlias = Sequence[_Array | None]  # where each rater looked
 
 most_device_raters: int
 threads_by: str  # "OpenMP" or "std::thread"
@@ -14,6 +19,7 @@ class Unavailable(RuntimeError): ...
 
 class Options:
     method: str
+    classes: int
     m_step: str
     expectation: str
     likelihood: str
@@ -100,17 +106,17 @@ class SoftVotes:
     @staticmethod
     def of_arrays(
         labels: int,
-        raters: Sequence[Sequence[NDArray[Any]]],
+        raters: Sequence[Sequence[_Array]],
         kinds: Sequence[NDArray[np.float64] | None],
         *,
-        mask: NDArray[Any] | None = None,
-        present: Sequence[NDArray[Any] | None] = (),
-        prior: Sequence[NDArray[Any]] = (),
+        mask: _Mask = None,
+        present: _Looked = (),
+        prior: Sequence[_Array] = (),
         missing: str = "error",
     ) -> SoftVotes: ...
     @staticmethod
     def of_table(
-        labels: int, table: LabelTable, kinds: Sequence[NDArray[Any]], *, prior: Sequence[NDArray[Any]] = ()
+        labels: int, table: LabelTable, kinds: Sequence[_Array], *, prior: Sequence[_Array] = ()
     ) -> SoftVotes: ...
 
 class SoftEstimate:
@@ -126,33 +132,26 @@ def estimate_soft(
 def write_soft_label(
     votes: SoftVotes,
     estimate: SoftEstimate,
-    out: NDArray[Any],
+    out: _Array,
     labels: Sequence[int],
     *,
     rank: int = 0,
     undecided: int | None = None,
 ) -> None: ...
-def write_soft_ranked(
-    votes: SoftVotes, estimate: SoftEstimate, out: NDArray[Any], *, rank: int = 0
-) -> None: ...
+def write_soft_ranked(votes: SoftVotes, estimate: SoftEstimate, out: _Array, *, rank: int = 0) -> None: ...
 def write_soft_probability(
-    votes: SoftVotes, estimate: SoftEstimate, out: NDArray[Any], codes: Sequence[int]
+    votes: SoftVotes, estimate: SoftEstimate, out: _Array, codes: Sequence[int]
 ) -> None: ...
-def write_soft_entropy(votes: SoftVotes, estimate: SoftEstimate, out: NDArray[Any]) -> None: ...
+def write_soft_entropy(votes: SoftVotes, estimate: SoftEstimate, out: _Array) -> None: ...
 def find_labels(
-    raters: Sequence[NDArray[Any]],
-    *,
-    mask: NDArray[Any] | None = None,
-    present: Sequence[NDArray[Any] | None] = (),
-    missing: str = "error",
-    threads: int = 0,
+    raters: _Raters, *, mask: _Mask = None, present: _Looked = (), missing: str = "error", threads: int = 0
 ) -> list[int]: ...
 def tabulate_labels(
-    raters: Sequence[NDArray[Any]],
+    raters: _Raters,
     labels: Sequence[int],
     *,
-    mask: NDArray[Any] | None = None,
-    present: Sequence[NDArray[Any] | None] = (),
+    mask: _Mask = None,
+    present: _Looked = (),
     missing: str = "error",
     threads: int = 0,
 ) -> LabelTable: ...
@@ -171,19 +170,19 @@ def apply_labels(
 def write_label(
     table: LabelTable,
     truths: LabelTruths,
-    out: NDArray[Any],
+    out: _Array,
     *,
     rank: int = 0,
     undecided: int | None = None,
     threads: int = 0,
 ) -> None: ...
 def write_ranked(
-    table: LabelTable, truths: LabelTruths, out: NDArray[Any], *, rank: int = 0, threads: int = 0
+    table: LabelTable, truths: LabelTruths, out: _Array, *, rank: int = 0, threads: int = 0
 ) -> None: ...
 def write_probability(
-    table: LabelTable, truths: LabelTruths, out: NDArray[Any], codes: Sequence[int], *, threads: int = 0
+    table: LabelTable, truths: LabelTruths, out: _Array, codes: Sequence[int], *, threads: int = 0
 ) -> None: ...
-def write_entropy(table: LabelTable, truths: LabelTruths, out: NDArray[Any], *, threads: int = 0) -> None: ...
+def write_entropy(table: LabelTable, truths: LabelTruths, out: _Array, *, threads: int = 0) -> None: ...
 
 class VoteTable:
     __hash__: ClassVar[None]  # type: ignore[assignment]
@@ -216,7 +215,10 @@ class Estimate:
         expectation: str = "auto",
         by_masses: bool = False,
         certain: bool = False,
+        latent: dict[str, Any] | None = None,
     ) -> None: ...
+    @property
+    def latent(self) -> dict[str, Any] | None: ...
     @property
     def sensitivity(self) -> list[float]: ...
     @property
@@ -329,12 +331,12 @@ class Dilated(TypedDict):
     ring_voxels: int
 
 def dilate(
-    mask: NDArray[Any],
-    image: NDArray[Any],
-    out: NDArray[Any],
+    mask: _Array,
+    image: _Array,
+    out: _Array,
     *,
     rank_step: Sequence[int],
-    roi: NDArray[Any] | None = None,
+    roi: _Array | None = None,
     size: float = 1.2,
     label: float = 0.3,
     iterations: int = 6,
@@ -349,48 +351,46 @@ def dilate(
     threads: int = 0,
 ) -> Dilated: ...
 def find_scaling(
-    image: NDArray[Any], *, roi: NDArray[Any] | None = None, threads: int = 0
+    image: _Array, *, roi: _Array | None = None, threads: int = 0
 ) -> tuple[float, float] | None: ...
 def near(
-    mask: NDArray[Any], *, radius_mm: float, spacing_mm: Sequence[float], threads: int = 0
+    mask: _Array, *, radius_mm: float, spacing_mm: Sequence[float], threads: int = 0
 ) -> NDArray[np.bool_]: ...
 def smooth_axis(
     volume: NDArray[np.float32], *, axis: int, weight: Sequence[float], threads: int = 0
 ) -> NDArray[np.float32]: ...
 def fuse(
-    raters: Sequence[NDArray[Any]],
-    out: NDArray[Any],
+    raters: _Raters,
+    out: _Array,
     *,
-    mask: NDArray[Any] | None = None,
-    prior_map: NDArray[Any] | None = None,
-    present: Sequence[NDArray[Any] | None] = (),
+    mask: _Mask = None,
+    prior_map: _Array | None = None,
+    present: _Looked = (),
+    heights: tuple[NDArray[np.int64], NDArray[np.float64], bool] | None = None,
     options: Options,
 ) -> Result: ...
 def tabulate(
-    raters: Sequence[NDArray[Any]],
-    *,
-    mask: NDArray[Any] | None = None,
-    present: Sequence[NDArray[Any] | None] = (),
-    options: Options,
+    raters: _Raters, *, mask: _Mask = None, present: _Looked = (), options: Options
 ) -> VoteTable | None: ...
 def estimate(table: VoteTable, *, options: Options) -> Result: ...
 def apply(
     estimate: Estimate,
-    raters: Sequence[NDArray[Any]],
-    out: NDArray[Any],
+    raters: _Raters,
+    out: _Array,
     *,
-    mask: NDArray[Any] | None = None,
-    prior_map: NDArray[Any] | None = None,
-    present: Sequence[NDArray[Any] | None] = (),
+    mask: _Mask = None,
+    prior_map: _Array | None = None,
+    present: _Looked = (),
+    heights: tuple[NDArray[np.int64], NDArray[np.float64], bool] | None = None,
     options: Options,
 ) -> Result: ...
 def plan(
-    raters: Sequence[NDArray[Any]],
+    raters: _Raters,
     *,
     wide: bool = False,
-    mask: NDArray[Any] | None = None,
-    prior_map: NDArray[Any] | None = None,
-    present: Sequence[NDArray[Any] | None] = (),
+    mask: _Mask = None,
+    prior_map: _Array | None = None,
+    present: _Looked = (),
     options: Options,
 ) -> Plan: ...
 def fit(

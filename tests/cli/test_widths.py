@@ -21,7 +21,7 @@ ANSWERS = {
     "evaluate": ["evaluate", *MASKS[:2], "--save-lesions", "l.nii.gz", "--overwrite"],
     "check": ["check", "cohort"],
 }
-COMMANDS = ([], ["fuse"], ["soften"], ["evaluate"], ["demo"], ["check"], ["experiment"])
+COMMANDS = ([], ["fuse"], ["soften"], ["agreement"], ["evaluate"], ["demo"], ["check"], ["experiment"])
 
 
 @pytest.fixture(scope="module")

@@ -148,10 +148,18 @@ def test_refusals_say_what_to_do() -> None:
             "no such option; leave it out, or choose soft-staple or simplified-soft-staple",
         ),
         ("staple", {"expectation": "enumerate"}, "no such option; leave it out, or choose soft-staple"),
-        ("majority", {"tol": 0.1}, "leave it out, or choose soft-staple, simplified-soft-staple or staple"),
+        (
+            "majority",
+            {"tol": 0.1},
+            "leave it out, or choose soft-staple, simplified-soft-staple, border-staple or staple",
+        ),
         ("soft_staple", {}, "method is 'soft_staple': write 'soft-staple'"),
         ("majority_vote", {}, "method is 'majority_vote': write 'majority'"),
-        ("mean", {}, "'staple' or 'soft-staple' or 'simplified-soft-staple' or 'majority'"),
+        (
+            "mean",
+            {},
+            "'staple' or 'soft-staple' or 'simplified-soft-staple' or 'border-staple' or 'majority'",
+        ),
     ):
         for call in (estimate, fastfuse.fuse):
             with pytest.raises(ValueError, match=rf"{sentence}$"):

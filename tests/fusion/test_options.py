@@ -45,6 +45,8 @@ WRONG: dict[str, Any] = {
     "binarize": "yes",
     "threshold": float("nan"),
     "scale": 0.5,
+    "evidence": "yes",
+    "classes": 4,
 }
 OTHER: dict[str, Any] = {
     "m_step": "em",
@@ -87,13 +89,14 @@ def test_signatures_take_what_is_declared(method: Method) -> None:
     everything = [name for name in inspect.signature(fastfuse.fuse).parameters if name in wanted]
     foreign = {one.name for one in declared} - wanted
     assert not foreign & set(given)
+    assert ("image" in given) == (method.of_levels or method.grows)
     if not method.grows:
-        assert given == ["raters", *everything]
+        assert [name for name in given if name != "image"] == ["raters", *everything]
 
 
 def test_fuse_takes_all_options() -> None:
     given = list(inspect.signature(fastfuse.fuse).parameters)
-    assert set(given) == {"raters", "method", *BY_NAME, *LABEL_OPTIONS, *OF_VOTES}
+    assert set(given) == {"raters", "method", "image", *BY_NAME, *LABEL_OPTIONS, *OF_VOTES}
     for known in (BY_NAME, LABEL_OPTIONS):
         assert [name for name in given if name in known] == list(known)
 
@@ -111,7 +114,8 @@ def test_signatures_have_the_declared_defaults_and_types(name: str) -> None:
         if option.name not in parameters or (name, option.name) == RINGS_OWN:
             continue
         parameter = parameters[option.name]
-        assert parameter.default == option.default
+        own = dict(method_called(name).defaults) if name in FUNCTIONS else {}
+        assert parameter.default == own.get(option.name, option.default)
         assert parameter.kind is parameter.KEYWORD_ONLY
         if (name, option.name) not in {("fuse_files", "prior"), OF_LABEL_MAPS}:  # a path there
             assert parameter.annotation == types[option.name]
@@ -138,6 +142,7 @@ def test_docstrings_describe_every_parameter(name: str) -> None:
             ("dilated-staple", "binarize"),
             RINGS_OWN,
             OF_LABEL_MAPS,
+            *(("border-staple", name) for name, _ in method_called("border-staple").defaults),
         }:
             assert option.entry in section
 
@@ -171,8 +176,9 @@ def test_flags_are_those_of_the_declarations() -> None:
     ids=lambda value: getattr(value, "name", value),
 )
 def test_each_option_is_checked(method: Method, name: str) -> None:
+    sides = {"spacing_mm": (1,)} if method.of_levels else {}
     with pytest.raises((ValueError, TypeError), match=rf"^{name} is "):
-        FUNCTIONS[method.name](np.array(VOTES), **{name: WRONG[name]})
+        FUNCTIONS[method.name](np.array(VOTES), **{**sides, name: WRONG[name]})
 
 
 def test_each_option_has_a_wrong_value_here() -> None:
@@ -192,6 +198,8 @@ def test_fuse_is_the_method_of_that_name(method: str) -> None:
         for name, value in OTHER.items()
         if BY_NAME[name].methods(method_called(method)) and name not in NOT_TOGETHER
     }
+    if method_called(method).of_levels:  # which needs the voxels on which all agree
+        given["roi"] = 2.0
     expected = function(VOTES, **given)
     fused = fastfuse.fuse(VOTES, method, **given)
     assert fused.method == method

@@ -35,6 +35,7 @@ KERNELS = [
     ("engines",),
     ("cuda",),
     ("plan", "make_engine", "report"),
+    ("border", "classes"),
     ("fuse",),
 ]
 # Public headers of the pipeline, with the lowest that may include them.
@@ -100,7 +101,7 @@ def test_reference_stands_alone() -> None:
         ("PIL", {"images/formats/pictures.py"}),
         ("pydicom", {"images/formats/dicom.py"}),
         ("torch", {"train"}),
-        ("matplotlib", {"report/plots.py", "train/results/plots"}),
+        ("matplotlib", {"report/plots.py", "report/diagrams.py", "train/results/plots"}),
         ("typer", {"cli"}),
     ],
 )

@@ -16,7 +16,7 @@ import pytest
 import fastfuse
 from fastfuse.dilation import conditional as dilation
 from fastfuse.fusion import estimate, tabulate, vote_table
-from fastfuse.fusion.methods import dilated, majority, simplified, soft_staple, staple
+from fastfuse.fusion.methods import border, dilated, majority, simplified, soft_staple, staple
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "python" / "fastfuse"
@@ -103,6 +103,7 @@ def test_public_names_are_found_when_asked_for() -> None:
 
 def test_doctests() -> None:
     for module in (
+        border,
         staple,
         soft_staple,
         simplified,

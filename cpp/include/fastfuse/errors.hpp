@@ -21,8 +21,10 @@ struct BadInput : std::exception {
         image_not_finite,
         unknown_label,
         too_many_labels,
-        not_probabilities, // the votes for all labels do not sum to 1; `value` is their sum
-        prior_sum,         // the priors of all labels do not sum to 1; `value` is their sum
+        not_probabilities,   // the votes for all labels do not sum to 1; `value` is their sum
+        too_few_for_classes, // raters who vote anywhere; `value` is their number
+        too_few_raters,      // who vote anywhere; `value` is their number
+        prior_sum,           // the priors of all labels do not sum to 1; `value` is their sum
     };
     explicit BadInput(Kind k, int r = -1, std::int64_t v = -1, double x = 0)
         : kind(k), rater(r), voxel(v), value(x) {}

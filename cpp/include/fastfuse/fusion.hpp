@@ -6,11 +6,13 @@
 //   fuse       the three in a row
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <variant>
 #include <vector>
 
+#include "fastfuse/border.hpp"
 #include "fastfuse/output.hpp"
 #include "fastfuse/threads.hpp"
 #include "fastfuse/vote_table.hpp"
@@ -18,7 +20,7 @@
 
 namespace fastfuse {
 
-enum class Method { staple, soft_staple, simplified_soft_staple, majority };
+enum class Method { staple, soft_staple, simplified_soft_staple, majority, border_staple };
 
 enum class MStep {
     paper, // the soft vote stands for the mark: eq. (5) as printed
@@ -67,6 +69,7 @@ struct PerformancePrior {
 
 struct Options {
     Method method = Method::soft_staple;
+    int classes = 2; // of STAPLE's truth; 3: background, border, foreground
     MStep m_step = MStep::paper;
     Expectation expectation = Expectation::automatic;
     Likelihood likelihood = Likelihood::mixture;
@@ -102,6 +105,15 @@ struct Performance {
     double prior = 0.5;                                   // π, where the votes bring no map
 };
 
+constexpr std::size_t latent_classes = 3;
+
+// Of three latent classes, from background to foreground.
+struct Classes {
+    std::vector<std::array<double, latent_classes>> marks,
+        no_marks; // p(mark | class) of each rater, and 1 − it
+    std::array<double, latent_classes> shares{};
+};
+
 // What EM found, and how: all that `apply` needs.
 struct Estimate {
     Performance performance;
@@ -112,8 +124,10 @@ struct Estimate {
     MStep m_step = MStep::paper;
     Likelihood likelihood = Likelihood::mixture;
     Expectation expectation = Expectation::automatic;
-    bool by_masses = false; // soft-STAPLE ran on the masses of the 2^m binary patterns
-    bool certain = false;   // all raters agree everywhere: the consensus is the mean vote
+    bool by_masses = false;         // soft-STAPLE ran on the masses of the 2^m binary patterns
+    bool certain = false;           // all raters agree everywhere: the consensus is the mean vote
+    std::optional<Border> border;   // of border-STAPLE
+    std::optional<Classes> classes; // of STAPLE with three classes
 };
 
 struct Result {
@@ -155,6 +169,6 @@ Result apply(const Estimate& estimate, const Votes& votes, const Options& option
 
 // EM on a table with other counts, from given rates: one replicate of a bootstrap, on one thread.
 Estimate fit(const VoteTable& table, const std::vector<double>& counts, const Options& options,
-             const Performance& start, const ShouldStop& ask);
+             const Estimate& start, const ShouldStop& ask);
 
 } // namespace fastfuse

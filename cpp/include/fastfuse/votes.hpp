@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fastfuse/array_view.hpp"
+#include "fastfuse/border.hpp"
 #include "fastfuse/errors.hpp"
 #include "fastfuse/place.hpp"
 
@@ -34,6 +35,7 @@ struct Votes {
         present;                // one per rater: 1 where they looked, else 0; empty: all looked everywhere
     std::optional<View> mask;   // 0 or 1; outside it nothing counts and nothing is checked
     std::optional<View> prior;  // p(truth 1) per voxel, in (0, 1)
+    Heights heights;            // of an image, for border-STAPLE; empty without one
     std::optional<Place> place; // device in whose memory all arrays lie, contiguous; else this machine's
 
     // How the values are read.

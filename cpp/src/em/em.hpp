@@ -76,4 +76,8 @@ using EStep = std::function<Sums(const Performance& performance)>;
 Estimate em(const EStep& expectation, const Options& options, const Performance& performance,
             const std::optional<Sums>& start);
 
+// `fit` of the methods whose truth has two classes.
+Estimate fit_rates(const VoteTable& table, const std::vector<double>& counts, const Options& options,
+                   const Performance& start, const ShouldStop& ask);
+
 } // namespace fastfuse

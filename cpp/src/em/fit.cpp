@@ -6,8 +6,8 @@
 #include "em/masses.hpp"
 
 namespace fastfuse {
-Estimate fit(const VoteTable& table, const std::vector<double>& counts, const Options& asked,
-             const Performance& start, const ShouldStop& ask) {
+Estimate fit_rates(const VoteTable& table, const std::vector<double>& counts, const Options& asked,
+                   const Performance& start, const ShouldStop& ask) {
     Options options = asked;
     options.acceleration = Acceleration::none;
     const Team team(1, ask);

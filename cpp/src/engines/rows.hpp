@@ -23,9 +23,10 @@ class RowsEngine : public Engine {
     bool by_masses() const override;
     bool is_quick() const override;
 
-  protected:
     virtual const Rows& rows() const = 0;
     virtual Written write_by(const MakeConsenter& make, int most_consenters) = 0;
+
+  protected:
     virtual bool may_miss() const = 0;
 
     // Information of the rows `curved`, and variability with the scores of model `scored`, when EM has ended.
@@ -48,10 +49,10 @@ class TableEngine : public RowsEngine {
   public:
     TableEngine(const Task& task, Tabulation tabulation);
     const Tabulation* tabulation() const override { return &tabulation_; }
-
-  protected:
     const Rows& rows() const override { return rows_; }
     Written write_by(const MakeConsenter& make, int most_consenters) override;
+
+  protected:
     bool may_miss() const override { return tabulation_.table.may_miss(); }
 
     const Tabulation tabulation_;
@@ -62,10 +63,10 @@ class TableEngine : public RowsEngine {
 class VoxelEngine : public RowsEngine {
   public:
     explicit VoxelEngine(const Task& task) : RowsEngine(task), rows_(task.votes) {}
-
-  protected:
     const Rows& rows() const override { return rows_; }
     Written write_by(const MakeConsenter& make, int most_consenters) override;
+
+  protected:
     bool may_miss() const override { return task_.votes.may_miss(); }
 
   private:

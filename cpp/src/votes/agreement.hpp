@@ -49,6 +49,17 @@ struct Written {
             neither[i] += count * (1 - w) * (1 - q);
         }
     }
+    // Takes one voxel of a row from the consensus `before` to `w`.
+    void add_change(const Batch& batch, std::int64_t row, double before, double w) {
+        range.include(w);
+        for (std::size_t i = 0; i < marked_by.size(); ++i) {
+            const double q = batch.votes_of(static_cast<int>(i))[row];
+            if (is_missing(q)) continue;
+            marked_by[i] += (w - before) * q;
+            seen_by[i] += w - before;
+            neither[i] += (before - w) * (1 - q);
+        }
+    }
     Range range;
     std::vector<double> marked_by; // Σ c w q_i
     std::vector<double> seen_by;   // Σ c w over the voxels that rater i votes on

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -10,15 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import FastfuseError
+from ..errors import FastfuseError, lacking
 from ..fusion.declared import labels_typed, number_or_word
 from ..report.evaluation import print_evaluation
 from .common import answer, progress, warnings_as_lines
-from .switches import ChannelAxis, Grid, Overwrite, Resampled, ResampleName, Use, choice, placing_of
+from .switches import ChannelAxis, Grid, Overwrite, Resampled, ResampleName, Use, choice, names_of, placing_of
 
 EXAMPLES = (
     "fastfuse evaluate consensus.nii.gz truth.nii.gz --mask brain.nii.gz -o metrics.json",
     "fastfuse evaluate predictions/ truths/ -o scores.csv",
+    "fastfuse evaluate network.nii.gz rater*.nii.gz --roi 4 --figure reliability.png",
     "fastfuse evaluate network.nii.gz labels.nii.gz --scale 255 --truth-select-label 1,2,4",
 )
 
@@ -64,6 +65,10 @@ def _lesions(*names: str, help: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=LESIONS, **more)
 
 
+def _raters(help: str, **more: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel="Several raters", show_default=False, **more)
+
+
 def _foreground(help: str, *names: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=FOREGROUND, show_default=False)
 
@@ -73,9 +78,9 @@ def evaluate(
         Path, typer.Argument(help="Mask, or probability in [0, 1]; or a folder of them.", show_default=False)
     ],
     truth: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            help="Mask to hold it against; or a folder with one of the same name for each.",
+            help="Mask to hold it against; several raters' masks; or a folder with one of the same name for each.",
             show_default=False,
         ),
     ],
@@ -154,11 +159,19 @@ def evaluate(
         _foreground("Of files that name their segments: this one, or the union of several; in both."),
     ] = None,
     channel_axis: ChannelAxis = None,
+    roi: Annotated[
+        float | None,
+        _raters("Margin about what anybody marks, of calibration; else all voxels.", metavar="MM"),
+    ] = None,
+    names: Annotated[
+        str | None, _raters("What to call the raters, in their order.", metavar="A,B,...")
+    ] = None,
+    figure: Annotated[Path | None, _raters("Also draw the reliability curve (.png).")] = None,
     grid: Grid = None,
     resample: Resampled = ResampleName.none,
     use: Use = None,
 ) -> None:
-    """Hold a mask, or a probability, against the truth: overlap, distances and lesions; or a folder of them."""
+    """Hold a mask, or a probability, against the truth, or several raters; or a folder of them."""
     from ..evaluation.options import Options
 
     with warnings_as_lines(), _as_typed():
@@ -181,8 +194,14 @@ def evaluate(
             channel_axis=None if channel_axis is None else channel_axis.value,
             **placing_of(grid, resample, use),
         )
-        paths = {"prediction": prediction, "truth": truth, **({} if mask is None else {"mask": mask})}
-        if prediction.is_dir() or truth.is_dir():
+        of_raters = {"roi": roi, "names": names, "figure": figure}
+        if len(truth) > 1:
+            _check_for_raters(prediction, truth, options, save_lesions)
+            _against_raters(prediction, truth, mask, options, of_raters, output, overwrite=overwrite)
+            return
+        _check_one_truth(of_raters)
+        paths = {"prediction": prediction, "truth": truth[0], **({} if mask is None else {"mask": mask})}
+        if prediction.is_dir() or truth[0].is_dir():
             _folders(paths, options, output, save_lesions, overwrite=overwrite)
         else:
             _pair(paths, options, {"save_lesions": save_lesions, "output": output}, overwrite=overwrite)
@@ -204,6 +223,78 @@ def _pair(files: dict[str, Path], options: Any, outputs: dict[str, Path | None],
         lambda: print_evaluation(record, written, lesions=lesions),
         wrote=bool(written),
     )
+
+
+def _check_one_truth(of_raters: Mapping[str, Any]) -> None:
+    """Refuse what is for several raters, beside one truth."""
+    for name, value in of_raters.items():
+        if value is not None:
+            raise ValueError(
+                f"--{name} is given, and there is one truth: name several raters, or leave it out"
+            )
+
+
+def _check_for_raters(
+    prediction: Path, truths: Sequence[Path], options: Any, save_lesions: Path | None
+) -> None:
+    """Refuse folders, and what is for one truth, beside several raters."""
+    from ..evaluation.options import Options as Usual
+
+    folder = next((path for path in (prediction, *truths) if path.is_dir()), None)
+    if folder is not None:
+        raise ValueError(
+            f"{folder} is a folder, and there are several truths: name files, one for each rater"
+        )
+    typed = {
+        "--min-voxels": ("least_voxels", options.least_voxels),
+        "--least-mm3": ("least_mm3", options.least_mm3),
+        "--connectivity": ("connectivity", options.connectivity),
+        "--match": ("match", options.match),
+        "--tolerance-mm": ("tolerance_mm", options.tolerance_mm),
+    }
+    usual = Usual()
+    given = [switch for switch, (name, value) in typed.items() if value != getattr(usual, name)]
+    given += [] if save_lesions is None else ["--save-lesions"]
+    if given:
+        raise ValueError(f"{given[0]} is given, and there are several truths: it is for one, so leave it out")
+
+
+def _against_raters(
+    prediction: Path,
+    truths: Sequence[Path],
+    mask: Path | None,
+    options: Any,
+    of_raters: Mapping[str, Any],
+    output: Path | None,
+    *,
+    overwrite: bool,
+) -> None:
+    """Hold a file against several raters' files, and print the tables."""
+    from ..errors import warn
+    from ..evaluation.raters.files import against_files
+    from ..report.raters import print_raters
+
+    figure = of_raters["figure"]
+    draw = None if figure is None else _curve()
+    with progress(2 + len(truths) + (mask is not None)) as say:
+        found = against_files(
+            prediction, list(truths), mask, options, of_raters["roi"], names_of(of_raters["names"]), output,
+            figure=figure, overwrite=overwrite, say=say,
+        )  # fmt: skip
+        if draw is not None:
+            draw(figure, found.evaluation.reliability)
+    warn(found.remarks)
+    written = [path for path in (output, figure) if path is not None]
+    answer(lambda: found.facts, lambda: print_raters(found.facts, written), wrote=bool(written))
+
+
+def _curve() -> Any:
+    """Return the function that draws, before any work."""
+    try:
+        from ..report.plots import reliability
+    except ImportError as error:
+        raise lacking("--figure", error, "demo") from None
+    return reliability
 
 
 def _folders(

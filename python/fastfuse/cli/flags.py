@@ -31,6 +31,7 @@ OTHERS = (
     "method",
     "threads",
     "present",
+    "label_rule",
     "cut",
     "ties",
     "names",

@@ -15,18 +15,22 @@ from ..report.fusion import print_fusion, print_structures
 from ..report.labels import print_labels
 from . import rings
 from .common import answer, progress, warnings_as_lines
-from .flags import BEYOND, LABELS, flags_of_options, values_of, with_flags
+from .flags import LABELS, flags_of_options, values_of, with_flags
 from .switches import (
     ChannelAxis,
     Grid,
+    Names,
     Overwrite,
+    Present,
     Resampled,
     ResampleName,
     SelectSegment,
     Threads,
     Use,
     choice,
+    names_of,
     placing_of,
+    present_of,
 )
 
 EXAMPLES = (
@@ -37,7 +41,19 @@ EXAMPLES = (
 
 
 IN_THE_HELP: tuple[str | EllipsisType, ...] = (
-    *("raters", "output", "method", "m_step", "prior", "init", "mask", "save_label", "cut", "ties"),
+    *(
+        "raters",
+        "output",
+        "method",
+        "m_step",
+        "prior",
+        "init",
+        "mask",
+        "save_label",
+        "label_rule",
+        "cut",
+        "ties",
+    ),
     *("save_counts", "select_label", "select_segment", "binarize", "threshold", "scale", "names"),
     *("tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
@@ -75,6 +91,13 @@ class Ties(str, Enum):
     BACKGROUND = "background"
 
 
+class LabelRule(str, Enum):
+    """How the mask is made of the probability."""
+
+    CUT = "cut"
+    DICE = "dice"
+
+
 @with_flags(IN_THE_HELP, [*flags_of_options(), *rings.FLAGS])
 def fuse(
     raters: Annotated[
@@ -95,29 +118,24 @@ def fuse(
     save_label: Annotated[
         Path | None, typer.Option(help="Also write the consensus as a 0/1 mask.", show_default=False)
     ] = None,
-    cut: Annotated[float, typer.Option(help="The mask is probability >= cut.")] = 0.5,
+    label_rule: Annotated[
+        LabelRule, choice("The mask at --cut, or at the cut that is found for the highest expected Dice.")
+    ] = LabelRule.CUT,
+    cut: Annotated[
+        float | None, typer.Option(help="The mask is probability >= cut.", show_default="0.5")
+    ] = None,
     ties: Annotated[
-        Ties, choice("What a probability that is the cut becomes: foreground, or background.")
-    ] = Ties.FOREGROUND,
+        Ties | None,
+        choice(
+            "What a probability that is the cut becomes: foreground, or background.",
+            show_default="foreground",
+        ),
+    ] = None,
     save_counts: Annotated[
         Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
-    names: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,...",
-            help="What to call the raters, in their order; their files without it.",
-            show_default=False,
-        ),
-    ] = None,
-    present: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Image of where a rater looked (0 and 1); once for each, in order, '-' for everywhere.",
-            show_default=False,
-            rich_help_panel=BEYOND,
-        ),
-    ] = None,
+    names: Names = None,
+    present: Present = None,
     select_segment: SelectSegment = None,
     channel_axis: ChannelAxis = None,
     label_names: Annotated[
@@ -158,7 +176,11 @@ def fuse(
     ] = False,
     image: Annotated[
         Path | None,
-        typer.Option(help="FLAIR, on which masks grow.", show_default=False, rich_help_panel=rings.RINGS),
+        typer.Option(
+            help="FLAIR, on which masks grow; of border-staple, which tells the border.",
+            show_default=False,
+            rich_help_panel=rings.RINGS,
+        ),
     ] = None,
     **options: Any,
 ) -> None:
@@ -188,7 +210,7 @@ def fuse(
                 raters,
                 output,
                 mask=mask,
-                present=[None if str(path) == "-" else path for path in present] if present else None,
+                present=present_of(present),
                 select_segment=select_segment,
                 channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
@@ -196,10 +218,9 @@ def fuse(
                 soften=soften,
                 dilation=rings.dilation_of(options),
                 save_label=save_label,
-                cut=cut,
-                ties=ties.value,
+                **_mask_of(label_rule, cut, ties, of_labels=of_labels),
                 save_counts=save_counts,
-                names=_listed(names),
+                names=names_of(names),
                 label_names=label_names,
                 save_probability=probabilities or None,
                 save_confidence=save_confidence,
@@ -211,6 +232,23 @@ def fuse(
         facts = read_sidecar(output)
         show = print_labels if of_labels else print_structures if options["overlap"] else print_fusion
         answer(lambda: facts, lambda: show(facts, written))
+
+
+def _mask_of(rule: LabelRule, cut: float | None, ties: Ties | None, *, of_labels: bool) -> dict[str, Any]:
+    """Return the cut and the ties of the mask, as Python's function takes them."""
+    if rule is LabelRule.CUT:
+        return {
+            **({} if cut is None else {"cut": cut}),
+            **({} if ties is None else {"ties": ties.value}),
+        }
+    if of_labels:
+        raise ValueError(
+            "label_rule is 'dice': not for label maps, whose consensus is the most probable label"
+        )
+    given = "--cut" if cut is not None else "--ties" if ties is not None else None
+    if given is not None:
+        raise ValueError(f"{given} is given, and --label-rule dice finds the cut: leave one of both out")
+    return {"cut": "dice"}
 
 
 def _saved(typed: list[str] | None) -> dict[tuple[int | str, ...], Path]:
@@ -227,11 +265,3 @@ def _saved(typed: list[str] | None) -> dict[tuple[int | str, ...], Path]:
             raise ValueError(f"save_probability names {labels} twice: give one file")
         found[group] = Path(file)
     return found
-
-
-def _listed(names: str | None) -> list[str] | None:
-    """Return the names that were typed, with commas between them."""
-    listed = None if names is None else [name.strip() for name in names.split(",")]
-    if listed is not None and "" in listed:
-        raise ValueError(f"names is {quoted(names)}: a name is empty; give one for each rater")
-    return listed

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..inputs.names import quoted
+
 
 def choice(help: str, **more: Any) -> Any:
     """Return the option to choose one of some words, whatever their case; the help shows them."""
@@ -79,6 +81,37 @@ ChannelAxis = Annotated[
         rich_help_panel="Beyond the paper",
     ),
 ]
+
+
+Names = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        help="What to call the raters, in their order; their files without it.",
+        show_default=False,
+    ),
+]
+Present = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Image of where a rater looked (0 and 1); once for each, in order, '-' for everywhere.",
+        show_default=False,
+        rich_help_panel="Beyond the paper",
+    ),
+]
+
+
+def names_of(typed: str | None) -> list[str] | None:
+    """Return the names that were typed, with commas between them."""
+    listed = None if typed is None else [name.strip() for name in typed.split(",")]
+    if listed is not None and "" in listed:
+        raise ValueError(f"names is {quoted(typed)}: a name is empty; give one for each rater")
+    return listed
+
+
+def present_of(typed: list[Path] | None) -> list[Path | None] | None:
+    """Return where raters looked: None for '-'."""
+    return [None if str(path) == "-" else path for path in typed] if typed else None
 
 
 def placing_of(grid: Path | None, resample: ResampleName, use: FormName | None) -> dict[str, Any]:

@@ -130,12 +130,16 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
 def _fuse_case(
     case: phantom.Case, votes: Sequence[NDArray[np.float32]], softening_s: float, method: Method
 ) -> MethodRow:
-    soft = method.estimates and method.votes == "soft"
+    soft = method.estimates and method.votes == "soft" and not method.of_levels
     if method.grows:
         fusion, seconds = _timed(lambda: dilated_staple(case.masks, case.images["FLAIR"], mask=case.brain))
     else:
         raters = votes if soft else case.masks
-        (fusion, _), seconds = _timed(lambda: fuse_votes(Votes(raters, mask=case.brain), method, Options()))
+        sides = np.linalg.norm(case.affine[:3, :3], axis=0).tolist()
+        options = Options(spacing_mm=sides if method.of_levels else None)
+        image = case.images["FLAIR"] if method.of_levels else None
+        given = Votes(raters, mask=case.brain, image=image)
+        (fusion, _), seconds = _timed(lambda: fuse_votes(given, method, options))
     return MethodRow(
         method.name,
         "soft" if soft else "binary",

@@ -142,6 +142,11 @@ def evaluate(
         for what, value in given.items()
         if what != "mask" or value is not None
     }
+    count, *rest = arrays["truth"].shape or (1,)
+    if count > 1 and len(rest) == 3 and tuple(rest) == arrays["prediction"].shape:
+        raise ValueError(
+            f"the truth holds {count} masks of the prediction's shape: several raters are for evaluate_against_raters"
+        )
     flat = as_volume(arrays["prediction"], NAMES["prediction"]).shape[2] == 1
     space = (
         space_in({NAMES["prediction"]: prediction, NAMES["truth"]: truth})
@@ -222,12 +227,12 @@ def _masks(
             shapes = f"{arrays[what].shape}, {names['prediction']} has shape {arrays['prediction'].shape}"
             remedy = transposed(names[what], arrays[what].shape, arrays["prediction"].shape)
             raise ValueError(f"{names[what]} has shape {shapes}{remedy and ': '}{remedy}")
-    inside = _region(volumes["mask"], names["mask"]) if "mask" in volumes else None
+    inside = region_in(volumes["mask"], names["mask"]) if "mask" in volumes else None
     masks = {}
     for what, foreground in (("prediction", options.prediction), ("truth", options.truth)):
         votes = foreground.votes(volumes[what], names[what], inside=inside, remarks=remarks)
         advice = ADVICE if what == "prediction" else ADVICE_ON_TRUTH
-        masks[what] = _marked(votes, names[what], options.cut, inside, advice)
+        masks[what] = marked_in(votes, names[what], options.cut, inside, advice)
         makes_mask = foreground.binarize or foreground.threshold is not None
         if what == "prediction" and options.cut != CUT and makes_mask:
             masking = "binarize" if foreground.binarize else "the threshold"
@@ -268,7 +273,7 @@ def _on_cut(
     ]
 
 
-def _region(mask: NDArray[Any], name: str) -> NDArray[np.bool_]:
+def region_in(mask: NDArray[Any], name: str) -> NDArray[np.bool_]:
     """Return the voxels to evaluate as a mask."""
     inside = np.asarray(mask != 0)
     wrong = inside & (mask != 1)
@@ -281,7 +286,7 @@ def _region(mask: NDArray[Any], name: str) -> NDArray[np.bool_]:
     return inside
 
 
-def _marked(
+def marked_in(
     values: NDArray[Any], name: str, cut: float, inside: NDArray[np.bool_] | None, advice: str
 ) -> NDArray[np.bool_]:
     """Return the foreground: values of at least the cut, inside the region."""

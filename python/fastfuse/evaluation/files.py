@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 MOST_NAMED = 20
-KINDS: Mapping[str, Kind] = {"prediction": "votes", "truth": "votes", "mask": "mask"}
 
 
 def evaluate_files(
@@ -181,7 +180,7 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     from ..images.structures import check_one_chosen, compare_names
 
     remarks: list[str] = []
-    images, common = _images(files, options, say, remarks)
+    images, common = images_of(files, options, say, remarks)
     remarks += without_effect([*images.values()], options.channel_axis, options.placing.use)
     if files["prediction"].samefile(files["truth"]):
         names = " and ".join(shown(files[what]) for what in ("prediction", "truth"))
@@ -189,7 +188,7 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     check_one_chosen(images["prediction"], options.prediction)
     check_one_chosen(images["truth"], options.truth)
     names_of = {what: shown(path) for what, path in files.items()}
-    _check_same_labels(images, options, names_of)
+    check_same_labels(images, options, names_of)
     if options.prediction == options.truth:
         remarks += compare_names([images["prediction"], images["truth"]], options.truth)
     say("comparing")
@@ -199,8 +198,8 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     }
     read = replace(
         options,
-        prediction=_after_reading(options.prediction, images["prediction"]),
-        truth=_after_reading(options.truth, images["truth"]),
+        prediction=after_reading(options.prediction, images["prediction"]),
+        truth=after_reading(options.truth, images["truth"]),
     )
     measured = measure(arrays, space, read, names_of, remarks)
     return Record(
@@ -213,28 +212,28 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     )
 
 
-def _images(
+def images_of(
     files: Mapping[str, Path], options: Options, say: Say, remarks: list[str]
 ) -> tuple[dict[str, Image], Common]:
-    """Read the files, each as its own options want, onto one grid."""
+    """Read the files, each as its own options want, onto one grid; what is no prediction or mask is a truth."""
     from ..images.grids.common import on_one_grid
     from ..images.reading import reading
     from ..images.wanted import Wanted
 
     asked = Wanted(channel_axis=options.channel_axis, use=options.placing.use, offers_use=True)
+    of_truth = replace(asked, foreground=options.truth)
     wanted = {
         "prediction": replace(asked, foreground=options.prediction),
-        "truth": replace(asked, foreground=options.truth),
         "mask": Wanted(use=asked.use, offers_use=True).beside(),
     }
     paths = list(files.values())
-    with reading(paths, 0, [wanted[what] for what in files]) as found:
-        kinds = [KINDS[what] for what in files]
+    with reading(paths, 0, [wanted.get(what, of_truth) for what in files]) as found:
+        kinds: list[Kind] = ["mask" if what == "mask" else "votes" for what in files]
         images, common = on_one_grid(paths, kinds, found, say, remarks, options.placing)
     return dict(zip(files, images, strict=True)), common
 
 
-def _check_same_labels(images: Mapping[str, Image], options: Options, names: Mapping[str, str]) -> None:
+def check_same_labels(images: Mapping[str, Image], options: Options, names: Mapping[str, str]) -> None:
     """Refuse a network's region beside labels that are not all of it, unless the truth has labels of its own."""
     from ..images.structures import in_words, is_mask, two_structures
 
@@ -256,7 +255,7 @@ def _check_same_labels(images: Mapping[str, Image], options: Options, names: Map
     )
 
 
-def _after_reading(foreground: Foreground, image: Image) -> Foreground:
+def after_reading(foreground: Foreground, image: Image) -> Foreground:
     """Return what is left to select: the reader takes the channels of probabilities, and named segments."""
     return foreground.of_channel if image.is_channel else foreground
 

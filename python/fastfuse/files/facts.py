@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..fusion.intervals import Intervals
-from ..fusion.result import Fusion
+from ..fusion.result import BorderFusion, Fusion
 from ..images.paths import recorded
 from ..images.sidecar import number_or_null
 from .job import Inputs, Job
@@ -22,11 +22,12 @@ def sidecar_of(
     grown: dict[str, Any] | None,
     remarks: list[str],
     marked: Sequence[int],
+    cut: float,
 ) -> dict[str, Any]:
-    """Return what the sidecar says of a fusion; ``marked`` are the voxels that each rater marks."""
+    """Return what the sidecar says of a fusion; ``marked`` are the voxels that each rater marks, ``cut`` is the mask's."""
     from importlib.metadata import version
 
-    foreground = int(np.count_nonzero(fusion.label(job.cut, ties=job.ties)))
+    foreground = int(np.count_nonzero(fusion.label(cut, ties=job.ties)))
     probability = float(np.sum(fusion.probability, dtype=np.float64))
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
     voxel_ml = inputs.grid.voxel_mm3 / 1000
@@ -47,6 +48,7 @@ def sidecar_of(
         "region": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
         "grid": inputs.common.facts(),
         "prior": number_or_null(fusion.prior),
+        **_anchor_facts(fusion, job),
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,
         "log_likelihood": fusion.log_likelihood.tolist(),
@@ -60,6 +62,7 @@ def _rater_facts(fusion: Fusion, rater: int, marked: int, voxel_ml: float) -> di
         "sensitivity": number_or_null(fusion.sensitivity[rater]),
         "specificity": number_or_null(fusion.specificity[rater]),
         **_interval_facts(fusion.intervals, rater),
+        **_level_facts(fusion, rater),
         "ppv": number_or_null(fusion.ppv[rater]),
         "npv": number_or_null(fusion.npv[rater]),
         "dice": number_or_null(fusion.dice[rater]),
@@ -69,6 +72,26 @@ def _rater_facts(fusion: Fusion, rater: int, marked: int, voxel_ml: float) -> di
         "marked_voxels": marked,
         "marked_ml": millilitres(marked, voxel_ml),
     }
+
+
+def _level_facts(fusion: Fusion, rater: int) -> dict[str, Any]:
+    """Return what border-STAPLE tells of a rater."""
+    if not isinstance(fusion, BorderFusion):
+        return {}
+    return {
+        "offset": number_or_null(fusion.offsets[rater]),
+        "sharpness": number_or_null(fusion.sharpness[rater]),
+        "false_marks": number_or_null(fusion.false_marks[rater]),
+        "finds": number_or_null(fusion.finds[rater]),
+    }
+
+
+def _anchor_facts(fusion: Fusion, job: Job) -> dict[str, Any]:
+    """Return where border-STAPLE draws the consensus's border, and what told it."""
+    if not isinstance(fusion, BorderFusion):
+        return {}
+    image = None if job.image is None else recorded(job.image)
+    return {"anchor": {"level": number_or_null(fusion.anchor), "from": fusion.anchor_from, "image": image}}
 
 
 def millilitres(voxels: float, voxel_ml: float) -> float:

@@ -37,13 +37,13 @@ from ..fusion.options import (
     Roi,
 )
 from ..fusion.registry import MethodName, method_called
-from ..fusion.result import Fusion, Ties, check_ties
+from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
 from ..fusion.votes import ENTRIES, method_entry
 from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
 from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, check_channel_axis
-from ..inputs.checks import Labels, Scale, check_cut
+from ..inputs.checks import Labels, Scale
 from ..inputs.names import listed_names
 from .growth import binarized, growth_of
 from .job import Job
@@ -87,13 +87,15 @@ def fuse_files(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    evidence: bool = False,
+    classes: Literal[2, 3] = 2,
     select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
     image: PathLike | None = None,
     soften: bool = False,
     dilation: DilationOptions | None = None,
     save_label: PathLike | None = None,
-    cut: float = 0.5,
+    cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     save_counts: PathLike | None = None,
     names: Sequence[str] | None = None,
@@ -170,7 +172,7 @@ def fuse_files(
     threshold: float | None = None,
     channel_axis: ChannelAxis | None = None,
     save_label: PathLike | None = None,
-    cut: float = 0.5,
+    cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     names: Sequence[str] | None = None,
     overwrite: bool = False,
@@ -213,13 +215,15 @@ def fuse_files(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    evidence: bool = False,
+    classes: Literal[2, 3] = 2,
     select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
     image: PathLike | None = None,
     soften: bool = False,
     dilation: DilationOptions | None = None,
     save_label: PathLike | None = None,
-    cut: float = 0.5,
+    cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     save_counts: PathLike | None = None,
     names: Sequence[str] | None = None,
@@ -289,11 +293,12 @@ def fuse_files(
         Which axis of an image of four axes holds a network's classes or regions, of which select_label chooses one. By
         default the one along which probabilities sum to 1, or a single short one.
     image, soften, dilation : path, bool, mapping
-        Grow the raters' masks on ``image`` (FLAIR) by :func:`conditional_dilation` before they are fused; or, for
+        For "border-staple" the image on which foreground is bright (FLAIR), as of :func:`border_staple`. Else grow the raters' masks on ``image`` (FLAIR) by :func:`conditional_dilation` before they are fused; or, for
         "dilated-staple", which needs ``image`` too, their consensus. ``dilation`` holds options of that
         function; the voxel's size comes from the header, and ``mask`` is the roi.
-    save_label, cut : path, float
-        Also write the mask ``probability >= cut`` as uint8.
+    save_label, cut : path, float or "dice"
+        Also write the mask ``probability >= cut`` as uint8. "dice": at the cut of the highest expected Dice, as in
+        :meth:`Fusion.label`; of structures that overlap each has its own. The sidecar has the cut that was found.
     ties : {"foreground", "background"}, default "foreground"
         What a voxel of that mask becomes whose probability is the cut itself, as in :meth:`Fusion.label`.
     save_counts : path
@@ -334,12 +339,11 @@ def fuse_files(
     check_order(paths, output)
     any_prior: Any = prior  # its type depends on labels
     options = Options(
-        prior=any_prior,
-        m_step=m_step, expectation=expectation, likelihood=likelihood, init=init, roi=roi,
-        missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
+        prior=any_prior, m_step=m_step, expectation=expectation, likelihood=likelihood, init=init,
+        roi=roi, missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
         replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
         threads=threads, device=device, select_label=select_label, binarize=binarize,
-        threshold=threshold, scale=scale,
+        threshold=threshold, scale=scale, evidence=evidence, classes=classes,
     )  # fmt: skip
     asked_labels = AskedLabels(labels, candidates, confusion, knows, weights, undecided, overlap=overlap)
     placing = Placing.checked(grid, resample, use)
@@ -378,7 +382,7 @@ def fuse_files(
         label=as_path(save_label, "save_label"),
         counts=as_path(save_counts, "save_counts"),
         present=listed_paths(present, "present"),
-        cut=check_cut(cut),
+        cut=check_label_cut(cut, ties),
         ties=check_ties(ties),
         smoothing_mm=smoothing_of(prior),
         channel_axis=check_channel_axis(channel_axis),

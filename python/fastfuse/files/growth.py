@@ -37,7 +37,7 @@ def growth_of(
     if grows and image is None:
         what = "soften" if soften else method.name
         raise ValueError(f"{what} needs image ({switch('image')}), the FLAIR that masks grow on")
-    if not grows and (image is not None or dilation):
+    if not grows and ((image is not None and not method.of_levels) or dilation):
         given = "image" if image is not None else "options of a dilation"
         raise ValueError(
             f"{given} given, but nothing grows: add soften ({switch('soften')}), or choose dilated-staple"

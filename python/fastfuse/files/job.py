@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.result import Fusion, Ties
+from ..fusion.result import DiceRule, Fusion, Ties
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
 from ..images.placing import AS_IT_IS, Kind, Placing
@@ -46,24 +46,17 @@ class Inputs:
         return self.common.like.grid
 
 
-@dataclass(frozen=True)
-class Job:
-    """The files of one fusion."""
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """The raters' files, and those beside them that are read."""
 
     raters: list[Path]
     mask: Path | None
-    prior: Path | None
-    image: Path | None
-    consensus: Path
-    label: Path | None
-    counts: Path | None
+    prior: Path | None = None
+    image: Path | None = None
     present: list[Path | None] = field(default_factory=list)
-    cut: float = 0.5  # of the label's mask
-    ties: Ties = "foreground"
-    smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
     channel_axis: ChannelAxis | None = None  # of images of four axes
     segments: tuple[str, ...] = ()  # names of those that raters' files are read for
-    overwrite: bool = False
     called: Sequence[str] | None = None  # the raters' names, if they are given
     placing: Placing = AS_IT_IS
 
@@ -90,22 +83,12 @@ class Job:
         }
 
     @property
-    def least_marked(self) -> float:
-        """The least probability, in the precision of the file, that the mask of the consensus takes."""
-        cut = np.float32(self.cut)
-        return self.cut if self.ties == "foreground" else float(np.nextafter(cut, np.float32(2)))
-
-    def check(self) -> None:
-        """Refuse early names that do not fit, and what must not, or cannot, be written."""
-        from ..images.nifti import NIFTI_SUFFIXES
-
+    def all(self) -> list[Path]:
+        """All files that are read; those that make no sense together are refused."""
         others = (self.mask, self.prior, self.image, *self.present, self.placing.grid)
         check_pairs(self.raters)
-        inputs = [*self.raters, *(path for path in others if path is not None)]
-        images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
-        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=self.overwrite)
-        check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
         check_count_of_names(self.called, len(self.raters))
+        return [*self.raters, *(path for path in others if path is not None)]
 
     def read(
         self, say: Callable[[str], None], threads: int, wanted: Wanted, *, of_labels: bool = False
@@ -145,23 +128,56 @@ class Job:
             remarks=remarks,
         )
 
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Sources):
+    """The files of one fusion."""
+
+    consensus: Path
+    label: Path | None
+    counts: Path | None
+    cut: float | DiceRule = 0.5  # of the label's mask; "dice": found for the highest expected Dice
+    ties: Ties = "foreground"
+    smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
+    overwrite: bool = False
+
+    @property
+    def least_marked(self) -> float | DiceRule:
+        """The least probability, in the precision of the file, that the mask of the consensus takes, or "dice"."""
+        if isinstance(self.cut, str) or self.ties == "foreground":
+            return self.cut
+        return float(np.nextafter(np.float32(self.cut), np.float32(2)))
+
+    def check(self) -> None:
+        """Refuse early names that do not fit, and what must not, or cannot, be written."""
+        from ..images.nifti import NIFTI_SUFFIXES
+
+        inputs = self.all
+        images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
+        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=self.overwrite)
+        check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
+
     def write(
         self,
         fusion: Fusion,
+        cut: float,
         counts: NDArray[np.uint8] | None,
         like: Image,
         sidecar: dict[str, Any],
         say: Callable[[str], None],
     ) -> None:
-        """Write all outputs, the sidecar last: its presence means that the others are complete."""
+        """Write all outputs, the sidecar last: its presence means that the others are complete.
+
+        ``cut``: as it is, or was found.
+        """
         from ..images.nifti import nifti_bytes
 
         images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
             (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
             (
                 self.label,
-                None if self.label is None else fusion.label(self.cut, ties=self.ties),
-                f"cut {self.cut:g}",
+                None if self.label is None else fusion.label(cut, ties=self.ties),
+                f"cut {cut:g}",
             ),
             (self.counts, counts, "votes"),
         ]

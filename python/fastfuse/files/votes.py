@@ -13,7 +13,7 @@ from ..fusion.backends.devices import place_of
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method
-from ..fusion.result import Fusion
+from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
@@ -21,7 +21,7 @@ from ..inputs.names import grouped, quoted
 from .doubts import alike
 from .facts import sidecar_of
 from .growth import fuse_grown
-from .job import Inputs, Job, counts_of, marked_voxels
+from .job import Inputs, Job, Sources, counts_of, marked_voxels
 from .misfits import misfit_remarks
 from .prior import is_plain, prior_map, word_or_number
 
@@ -36,6 +36,8 @@ class Made:
     inputs : Inputs
     sidecar : dict
     remarks : list of str
+    cut : float
+        Of the mask of the consensus, found where it was asked for as "dice".
     label : int or None
         Of label maps, the label whose voxels are votes.
     """
@@ -44,6 +46,7 @@ class Made:
     inputs: Inputs
     sidecar: dict[str, Any]
     remarks: list[str]
+    cut: float
     label: int | None
 
 
@@ -64,7 +67,7 @@ def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
     kept: Any = checked.prior if is_plain(prior) else str(prior)
     asked = replace(checked, prior=kept)
     asked.check_method(method, images=True)
-    return checked, asked
+    return checked.of_method(method), asked.of_method(method)
 
 
 def fused_votes(
@@ -78,7 +81,7 @@ def fused_votes(
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
     made = made_of(job, method, options, asked, growth, say)
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
-    job.write(made.fusion, counts, made.inputs.common.like, made.sidecar, say)
+    job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
     warn(made.remarks, callers=2)
     return made.fusion
 
@@ -98,7 +101,10 @@ def made_of(
     foreground = replace(options.foreground, segments=job.segments)
     wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
     inputs = job.read(say, options.threads, wanted)
-    options = _of_inputs(options, method, job, inputs, on_device=place is not None)
+    of_image = method.of_levels and inputs.image is not None
+    in_mm = of_image or (method.estimates and (options.margin_mm is not None or options.mrf))
+    options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
+    options = as_votes(options, job, inputs, on_device=place is not None)
     if growth is not None or method.votes == "binary":
         for image, read, name in zip(inputs.raters, inputs.votes, job.holders, strict=True):
             check_is_mask(image, read, name, wanted.foreground)
@@ -107,6 +113,7 @@ def made_of(
     votes = Votes(
         inputs.votes, inputs.region, inputs.present or None, axis=0, names=job.holders, titles=job.titles,
         scaled_by=asked.scale if isinstance(asked.scale, float) else None,
+        image=inputs.image if growth is None else None,
     )  # fmt: skip
     if growth is None:
         say("fusing")
@@ -122,25 +129,25 @@ def made_of(
     ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
+    cut = cut_of(fusion.probability, job.cut)
     facts = {
         **asked.recorded(method),
         **asked.selection,
         **by_name,
         "device": where,
-        "cut": job.cut,
+        "cut": cut,
+        **({"label_rule": "dice"} if job.cut == "dice" else {}),
         **({} if job.ties == "foreground" else {"ties": job.ties}),
     }
     marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
-    sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked)
-    return Made(fusion, inputs, sidecar, remarks, options.core_label)
+    sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
+    return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
 
 
-def _of_inputs(options: Options, method: Method, job: Job, inputs: Inputs, *, on_device: bool) -> Options:
+def as_votes(options: Options, job: Sources, inputs: Inputs, *, on_device: bool) -> Options:
     """Return the options for the votes that were read; make votes of values where the core would not."""
     from ..images.structures import check_one_structure
 
-    in_mm = method.estimates and (options.margin_mm is not None or options.mrf)
-    options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
     if not options.foreground.selects:
         return options
     of_networks = any(image.is_channel for image in inputs.raters)

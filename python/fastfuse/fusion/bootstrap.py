@@ -36,7 +36,9 @@ def bootstrap(found: Found, options: Options, asked: CoreOptions) -> tuple[Inter
     if samples is None:
         return undefined, True
     start = np.nan_to_num(np.clip([found.sensitivity, found.specificity], AWAY, 1 - AWAY), nan=0.5)
-    first = rates_of(start[0], start[1], found.prior, found.estimate.method)
+    first = found.estimate
+    if first.latent is None:
+        first = rates_of(start[0], start[1], found.prior, found.estimate.method)
     rates = np.array([fit(table, counts, first, asked) for counts in samples if counts.any()])
     errors = rates.std(axis=0, ddof=1)  # of an array of shape (replicates, 2, m)
     ends = np.percentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)

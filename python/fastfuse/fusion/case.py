@@ -15,6 +15,7 @@ from ..inputs.in_memory import check_in_memory, spacing_of
 from ..inputs.names import counted, enumerated, quoted
 from ..inputs.raters import Raters
 from ..inputs.rounding import without_rounding
+from .border.heights import Heights, heights_of
 from .declared import switch
 from .option_checks import is_map
 from .options import Options
@@ -43,6 +44,8 @@ class Case:
         What the caller gave.
     remarks : list of str
         What is doubtful.
+    image : ndarray of that shape, optional
+        What tells the anchor of border-STAPLE.
     unchosen : list of ndarray
         The arrays of ``given`` as the caller has them, before labels, threshold or scale made votes of them.
     """
@@ -57,6 +60,7 @@ class Case:
     votes: Votes
     remarks: list[str]
     unchosen: list[Array] = field(default_factory=list)
+    image: Array | None = None
 
     @classmethod
     def of(cls, votes: Votes, options: Options) -> Case:
@@ -70,6 +74,7 @@ class Case:
             Naming images that lie on different grids.
         """
         named = [*named_raters(votes.raters), ("mask", votes.mask), ("prior", options.prior)]
+        named += [] if votes.image is None else [("image", votes.image)]
         remarks = [*votes.doubts, *check_in_memory(named, options.spacing_mm)]
         given = Raters.of(votes.raters, votes.names)
         shape = given.arrays[0].shape
@@ -80,11 +85,12 @@ class Case:
         if prior_map is not None:
             prior_map, clamped = without_certainty(prior_map, mask, votes.titles)
             remarks += clamped
-        sides = check_spacings(spacing_for(options, named), len(axes))
+        image = None if votes.image is None else as_companion(votes.image, "image", shape)
+        sides = check_spacings(spacing_for(options, named, in_mm=image is not None), len(axes))
         spacings = [sides[axis] for axis in axes]
         unchosen = given.arrays
         given = _chosen(given, options, mask, present, remarks, votes.raters)
-        return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks, unchosen)
+        return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks, unchosen, image)
 
     def without(self, places: Collection[int]) -> Case:
         """Return the case as if the raters at these places had not read it.
@@ -126,7 +132,9 @@ class Case:
     @property
     def companions(self) -> list[Array]:
         """The arrays beside the votes."""
-        return [array for array in (self.mask, self.prior_map, *self.present) if array is not None]
+        return [
+            array for array in (self.mask, self.prior_map, self.image, *self.present) if array is not None
+        ]
 
     def in_memory_order(self) -> InMemory:
         """Return the arrays as the core takes them."""
@@ -136,6 +144,21 @@ class Case:
             prior_map=None if self.prior_map is None else self.prior_map.transpose(self.axes),
             present=[None if array is None else array.transpose(self.axes) for array in self.present],
         )
+
+    def heights(self, options: Options) -> Heights | None:
+        """Return what the image tells of voxels in the order of memory; None without one."""
+        if self.image is None:
+            return None
+        sides = [self.spacings[list(self.axes).index(axis)] for axis in range(len(self.shape))]
+        found = heights_of(
+            self.image,
+            self.given.arrays,
+            sides,  # in the caller's order of axes: where two lesions are as near, that decides
+            mask=self.mask,
+            present=self.present,
+            label=options.core_label,
+        )
+        return found.along(self.axes, self.shape)
 
     @property
     def titles(self) -> Mapping[str, str]:
@@ -193,7 +216,9 @@ def _chosen(
     return replace(given, arrays=arrays)
 
 
-def spacing_for(options: Options, named: Iterable[tuple[str, Any]]) -> Sequence[float] | None:
+def spacing_for(
+    options: Options, named: Iterable[tuple[str, Any]], *, in_mm: bool = False
+) -> Sequence[float] | None:
     """Return a voxel's size along the axes: as given, or as in an image's header; None where nothing needs it.
 
     Raises
@@ -201,14 +226,17 @@ def spacing_for(options: Options, named: Iterable[tuple[str, Any]]) -> Sequence[
     ValueError
         If it is needed, and the images do not tell it, or a margin is in mm and there are no images.
     """
-    margin = options.margin_mm is not None
+    margin = in_mm or options.margin_mm is not None
     if options.spacing_mm is not None or not (margin or options.mrf):
         return options.spacing_mm
     sizes = spacing_of(named, in_mm=margin)
     if margin and sizes is None:
-        raise ValueError(
-            f"roi is {quoted(options.roi)}, a margin in mm: give spacing_mm, the voxel's size along each axis"
+        what = (
+            f"roi is {quoted(options.roi)}, a margin"
+            if options.margin_mm is not None
+            else "an image is read by distances"
         )
+        raise ValueError(f"{what} in mm: give spacing_mm, the voxel's size along each axis")
     return sizes
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..inputs.names import quoted
-from .registry import Method
+from .option_checks import as_recorded
+from .registry import Method, in_help_order
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ..inputs.checks import Labels, Scale
+    from ..inputs.foreground import Foreground
 
 T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -174,6 +181,99 @@ def declared(kind: type[Any]) -> dict[str, Option]:
         for one in of_fields
         if "option" in one.metadata and one.default is not MISSING
     }
+
+
+class OfForeground:
+    """What options say of foreground."""
+
+    select_label: Labels
+    binarize: bool
+    threshold: float | None
+    scale: Scale
+
+    @property
+    def core_label(self) -> int | None:
+        """The label that the core looks for; None for votes, and for what is made into votes before."""
+        others = self.threshold is not None or self.scale is not None
+        return None if others or not isinstance(self.select_label, int) else self.select_label
+
+    @property
+    def foreground(self) -> Foreground:
+        """What counts as foreground."""
+        from ..inputs.checks import check_labels
+        from ..inputs.foreground import Foreground
+
+        return Foreground(check_labels(self.select_label), self.binarize, self.threshold, self.scale)
+
+    @property
+    def selection(self) -> dict[str, object]:
+        """What a sidecar says of what counts as foreground."""
+        others = {name: getattr(self, name) for name in ("binarize", "threshold", "scale")}
+        set_ones = {
+            name: value for name, value in others.items() if declared(type(self))[name].differs(value)
+        }
+        return {"select_label": self.select_label, **set_ones}
+
+
+class OfMethods:
+    """What declared options know of methods."""
+
+    def check_method(self, method: Method, *, images: bool = False, but: Collection[str] = ()) -> None:
+        """Refuse an option that the method does not have; name those that have it (with ``images`` those that need one)."""
+        for one in declared(type(self)).values():
+            value = getattr(self, one.name)
+            if one.name not in but and not one.methods(method) and one.differs(value):
+                others = [
+                    row.name for row in in_help_order() if one.methods(row) and (images or not row.grows)
+                ]
+                choose = f", or choose {either(others)}" if others else ""
+                raise ValueError(
+                    f"{one.name} is {quoted(value)}: {method.name} has no such option; leave it out{choose}"
+                )
+
+    def recorded(self, method: Method) -> dict[str, object]:
+        """Return what a sidecar says of a method's options."""
+        known = [one.name for one in declared(type(self)).values() if one.recorded and one.methods(method)]
+        return {name: as_recorded(name, getattr(self, name)) for name in known}
+
+    def check_classes(self, of_two: Collection[str]) -> None:
+        """Refuse what only a truth of two classes has."""
+        known, count = declared(type(self)), getattr(self, "classes", 2)
+        if count == 2:
+            return
+        for name in of_two:
+            if known[name].differs(getattr(self, name)):
+                raise ValueError(
+                    f"{name} is {quoted(getattr(self, name))}, classes is {count}: with more classes than two there is none; leave "
+                    "one of both out"
+                )
+        _check_of_levels(f"classes={count}", getattr(self, "roi", None), getattr(self, "intervals", None))
+
+    def of_method(self, method: Method) -> Self:
+        """Return the options with the method's own defaults in the place of those that are declared.
+
+        Raises
+        ------
+        ValueError
+            For values of common options that the method does not have.
+        """
+        known = declared(type(self))
+        if method.of_levels:
+            _check_of_levels(method.name, getattr(self, "roi", None), getattr(self, "intervals", None))
+        own = {name: value for name, value in method.defaults if not known[name].differs(getattr(self, name))}
+        return replace(cast("Any", self), **own) if own else self
+
+
+def _check_of_levels(what: str, roi: object, intervals: object) -> None:
+    """Refuse what levels do not have."""
+    if isinstance(roi, str) and roi == "disputed":
+        raise ValueError(
+            f"roi is 'disputed': {what} needs the voxels on which all agree too; give a margin in mm, or 'all'"
+        )
+    if intervals == "information":
+        raise ValueError(
+            f"intervals is 'information': {what} has none of these; give 'lesions', or 'bootstrap'"
+        )
 
 
 def documented(entries: Mapping[str, str]) -> Callable[[Function], Function]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from .doubts.faint import remarks_on_faint
 from .doubts.remedies import for_a_fit, for_slow_em
 from .options import Options
 from .registry import Method
-from .result import Fusion, Ties
+from .result import DiceRule, Fusion, Ties, cut_of, divided
 
 CHANCE = 1e-3  # sensitivity + specificity this near to 1 tell next to nothing of the truth
 ROUNDING = 1e-6
@@ -33,7 +34,7 @@ def remarks_on(
     names: Sequence[str] | None,
     resampled: bool,
     case: Case | None = None,
-    cut: float = 0.5,
+    cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
 ) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
@@ -48,7 +49,8 @@ def remarks_on(
         where = "everywhere" if of_all else "on all voxels that are fused"
         return [f"everybody marks everything: the probability is 1 {where} and no specificity is defined"]
     remarks = []
-    evidence = Evidence(fusion, found, method, options, cut, case, ties)
+    at = cut_of(fusion.probability, cut)
+    evidence = Evidence(fusion, found, method, options, at, case, ties, for_dice=cut == "dice")
     if np.count_nonzero(fusion.n_read) == 1:
         remarks.append("there is one rater only: the consensus can only repeat their votes")
     elif found.disputed == 0:
@@ -65,7 +67,8 @@ def remarks_on(
             f"every rater comes out as no better than chance, and the consensus as the prior: {for_a_fit(evidence)}"
         )
     else:
-        remarks += _on_raters(fusion, names, options.roi, range(len(fusion.volume)))
+        on_votes = _by_votes(fusion) if method.of_levels else fusion
+        remarks += _on_raters(on_votes, names, options.roi, range(len(fusion.volume)))
         remarks += remarks_on_consensus(evidence)
     return remarks + _on_convergence(evidence)
 
@@ -118,7 +121,7 @@ def remarks_on_applied(
         return remarks
     remarks += remarks_on_faint(case, options) + remarks_on_engulfing(fusion, case, options)
     known = [i for i in range(len(fusion.volume)) if i not in ignored]
-    remarks += _on_raters(fusion, names, "all", known)
+    remarks += _on_raters(_by_votes(fusion) if method.of_levels else fusion, names, "all", known)
     evidence = Evidence(fusion, found, method, options, cut, case)
     return remarks + remarks_on_consensus(evidence) + _on_convergence(evidence)
 
@@ -134,6 +137,20 @@ def _nothing(case: Case, options: Options) -> str:
         return "nobody marks anything"
     inside = ... if case.mask is None else case.mask.astype(bool)
     return options.foreground.said_of_nothing([array[inside] for array in case.unchosen])
+
+
+def _by_votes(fusion: Fusion) -> Fusion:
+    """Return the fusion with rates counted from votes and consensus: levels never find a rater worse than chance."""
+    marked = fusion.ppv * fusion.volume  # Σ w q
+    empty = fusion.n_read - fusion.volume
+    right = np.where(empty > 0, fusion.npv, 0) * empty  # Σ (1 - w)(1 - q)
+    foreground = marked + (empty - right)
+    background = fusion.n_read - foreground
+    return replace(
+        fusion,
+        sensitivity=divided(marked, foreground),
+        specificity=divided(right, background),
+    )
 
 
 def _on_raters(

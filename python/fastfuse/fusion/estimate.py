@@ -26,14 +26,15 @@ from .options import (
     Options,
     Roi,
 )
-from .pipeline import intervals_of
+from .pipeline import check_image, intervals_of
 from .registry import Method, method_called
-from .result import Fusion, for_all, fusion_of, in_kind_of
+from .result import AnchorFrom, Fusion, for_all, fusion_of, in_kind_of, of_levels
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
 
 MOST_SHOWN = 10  # raters
 OF_VOTES = (
+    "evidence",
     "roi",
     "spacing_mm",
     "missing",
@@ -102,6 +103,8 @@ class Estimate:
         binarize: bool = False,
         threshold: float | None = None,
         scale: Scale = None,
+        image: VoxelsLike | None = None,
+        evidence: bool = False,
     ) -> Fusion:
         """Return the consensus of votes, given these rates and this prior: one read, no EM.
 
@@ -138,8 +141,9 @@ class Estimate:
         >>> rates.apply(tuesday).label()
         array([0, 0, 1, 1], dtype=uint8)
         """
-        votes = Votes(raters, mask, present, dtype, out, axis, names=self.names).listed()
+        votes = Votes(raters, mask, present, dtype, out, axis, names=self.names, image=image).listed()
         here = Options(
+            evidence=evidence,
             roi=roi,
             spacing_mm=spacing_mm,
             missing=missing,
@@ -157,8 +161,9 @@ class Estimate:
         """Return the consensus of listed votes, and what makes it doubtful; ``here``: options of these votes."""
         check_count(votes, self.names)
         asked = {name: getattr(here, name) for name in OF_VOTES}
-        options = replace(self._options, **asked, **NO_INTERVALS).checked()
         backend, method = Cpu(), method_called(self.method)
+        options = replace(self._options, **asked, **NO_INTERVALS).checked().of_method(method)
+        check_image(votes, method, options)
         case = backend.place(votes, options)
         ignored = [place for place in case.given.places if place in self._unknown]
         case = case.without(ignored)
@@ -212,7 +217,7 @@ class Estimate:
         width = max(map(len, self.names[:MOST_SHOWN]))
         size = f"{counted(len(self.names), 'rater')}, {counted(self.n_voxels, 'voxel')}"
         title = f"{self.method}, {size}, prior {self.prior:.4g}, {counted(self.n_iter, 'iteration')}"
-        lines = [f"Estimate({title}, {state})"]
+        lines = [f"{type(self).__name__}({title}, {state})"]
         lines.append(f"  {'':{width}}  sensitivity  specificity")
         shown = list(zip(self.names, self.sensitivity, self.specificity, strict=True))[:MOST_SHOWN]
         for name, *rates in shown:
@@ -220,6 +225,31 @@ class Estimate:
         if len(self.names) > MOST_SHOWN:
             lines.append(f"  and {len(self.names) - MOST_SHOWN} more")
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BorderEstimate(Estimate):
+    """Raters' performance and the levels, estimated from a vote table by border-STAPLE.
+
+    Of several cases' tables added up, raters and levels are shared. :meth:`apply` takes an image, which tells the anchor of
+    its case.
+
+    Attributes
+    ----------
+    offsets, sharpness, false_marks, finds, anchor, anchor_from
+        As of :class:`BorderFusion`.
+    """
+
+    offsets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    sharpness: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    false_marks: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    finds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    anchor: float = np.nan
+    anchor_from: AnchorFrom = "votes"
+
+    def _on_the_rates(self, fusion: Fusion) -> Fusion:
+        """Return the fusion with the estimate's intervals: its rates are those at its own anchor."""
+        return replace(fusion, intervals=self.intervals)
 
 
 def consensus_of(rates: Estimate, votes: Votes, here: Options) -> tuple[Fusion, list[str]]:
@@ -267,7 +297,9 @@ def estimated(table: VoteTable, method: Method, options: Options) -> tuple[Estim
     found = replace(told, table=table.in_core, lowest=np.nan, highest=np.nan)  # no voxel is written
     intervals, resampled = intervals_of(found, method, options, [1.0])
     fusion = fusion_of(found, np.empty(0), method.name, intervals)
-    made = Estimate(
+    levels = of_levels(found.estimate)
+    kind = BorderEstimate if levels else Estimate
+    made = kind(
         sensitivity=fusion.sensitivity,
         specificity=fusion.specificity,
         prior=fusion.prior,
@@ -280,6 +312,7 @@ def estimated(table: VoteTable, method: Method, options: Options) -> tuple[Estim
         intervals=intervals,
         _rates=found.estimate,
         _options=options,
+        **levels,
     )
     remarks = remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)
     return made, remarks + remarks_on_threads()

@@ -87,6 +87,10 @@ def _too_many(bad: Complaint) -> str:
     )
 
 
+def _too_few(bad: Complaint) -> str:
+    return OF_A_TABLE[bad.kind].format(value=bad.value)
+
+
 def _mask(bad: Complaint) -> str:
     return f"{bad.titles['mask']} {bad.held}: a mask is boolean or holds 0 and 1 only; write mask > 0"
 
@@ -205,6 +209,8 @@ def _of_shades(values: Array, high: float, *, masks: bool) -> str:
 SENTENCES: dict[str, Callable[[Complaint], str]] = {
     "empty_mask": _empty,
     "too_many_fractional": _too_many,
+    "too_few_raters": _too_few,
+    "too_few_for_classes": _too_few,
     "mask": _mask,
     "prior": _prior,
     "present": _present,
@@ -216,6 +222,10 @@ SENTENCES: dict[str, Callable[[Complaint], str]] = {
 
 
 OF_A_TABLE = {
+    "too_few_raters": "border-staple needs the votes of three raters or more, and has those of {value:.0f}: two do not tell a rater's "
+    "offset from where the border lies; take staple, or majority",
+    "too_few_for_classes": "classes=3 needs the votes of four raters or more, and has those of {value:.0f}: three do not determine the "
+    "rates of three classes; leave it out, or take border-staple",
     "empty_mask": "the table holds no vote: there is nothing to estimate from",
     "too_many_fractional": "{value:.0f} raters have fractional votes in one pattern of the table: "
     f"expectation='enumerate' goes through 2^m patterns and takes at most {MOST_FRACTIONAL}; "

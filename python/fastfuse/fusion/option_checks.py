@@ -117,7 +117,30 @@ def as_given(value: Any, _: str) -> Any:
 
 def soft(method: Method) -> bool:
     """Say that methods take an option whose EM runs on soft votes."""
-    return method.estimates and method.votes == "soft"
+    return of_rates(method) and method.votes == "soft"
+
+
+def of_rates(method: Method) -> bool:
+    """Say that methods take an option whose EM finds a sensitivity and a specificity of each rater."""
+    return method.estimates and not method.of_levels
+
+
+def check_classes(value: object, name: str) -> Any:
+    """Return the number of classes."""
+    count = checks.check_count(value, name, least=2)
+    if count > 3:
+        raise ValueError(f"{name} is {value!r}: it must be 2 or 3")
+    return count
+
+
+def of_classes(method: Method) -> bool:
+    """Say that STAPLE of masks takes an option."""
+    return method.name == "staple"
+
+
+def of_levels(method: Method) -> bool:
+    """Say that methods take an option whose raters see one latent level."""
+    return method.of_levels
 
 
 def enumerates(method: Method) -> bool:

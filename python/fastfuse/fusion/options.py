@@ -3,21 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-from ..inputs.checks import Labels, Scale, check_labels, check_one_selection
+from ..inputs.checks import Labels, Scale, check_one_selection
 from ..inputs.kinds import VoxelsLike
 from ..inputs.names import quoted
-from .declared import Flag, OneOf, Option, declared, either, every, labels_typed, number_or_word, option
+from .declared import (
+    Flag,
+    OfForeground,
+    OfMethods,
+    OneOf,
+    Option,
+    declared,
+    every,
+    labels_typed,
+    number_or_word,
+    option,
+)
 from .option_checks import (
     REPLICATES,
     SEED,
     PerformancePrior,
     as_given,
-    as_recorded,
     check_beta,
+    check_classes,
     check_flag,
     check_init,
     check_intervals,
@@ -32,13 +43,12 @@ from .option_checks import (
     enumerates,
     has_likelihood,
     is_map,
+    of_classes,
+    of_levels,
+    of_rates,
     of_votes,
     soft,
 )
-from .registry import Method, in_help_order
-
-if TYPE_CHECKING:
-    from ..inputs.foreground import Foreground
 
 MStep = Literal["paper", "em"]
 Expectation = Literal["auto", "enumerate", "characteristic"]
@@ -53,7 +63,7 @@ Roi: TypeAlias = Literal["all", "disputed"] | float
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(OfMethods, OfForeground):
     """The options of a fusion."""
 
     m_step: MStep = option(
@@ -105,6 +115,7 @@ class Options:
             main=True,
             metavar="mean|estimate|X|FILE|smooth:MM|X,X,...|FILE,FILE,...",
         ),
+        methods=of_rates,
     )
     init: Init = option(
         "auto",
@@ -118,6 +129,7 @@ class Options:
             main=True,
             metavar="vote|X|plurality|itk",
         ),
+        methods=of_rates,
     )
     roi: Roi = option(
         "all",
@@ -172,6 +184,7 @@ class Options:
         flag=Flag("Strength that couples neighbours, 0.1 to 1; 0: none.", float),
         on_device=False,
         of_table=False,
+        methods=of_rates,
     )
     performance_prior: PerformancePrior = option(
         "auto",
@@ -187,6 +200,7 @@ class Options:
             "Beta prior (a, b) of every rate; of label maps S D, S voxels in each row, the share D on the diagonal; none: no prior.",
             metavar="A B|S D|none",
         ),
+        methods=of_rates,
     )
     intervals: IntervalKind = option(
         "none",
@@ -247,6 +261,7 @@ class Options:
         is kept, up to 0.001 nats; on a network's probabilities that would cost too much. With the paper's M-step on
         fractional votes neither climbs the likelihood, and either may end lower.""",
         flag=Flag("none, or squarem, which needs fewer iterations where EM is slow.", main=True),
+        methods=of_rates,
     )
     threads: int = option(
         0,
@@ -325,6 +340,28 @@ class Options:
         of_table=False,
         methods=of_votes,
     )
+    evidence: bool = option(
+        False,
+        check_flag,
+        "bool",
+        """Take the image's intensity as evidence of a voxel's level, beside the votes; it needs ``image``. Without it the image
+        tells the anchor alone.""",
+        flag=Flag("border-staple's: intensities of --image count beside the votes.", bool),
+        on_device=False,
+        of_table=False,
+        methods=of_levels,
+    )
+    classes: Literal[2, 3] = option(
+        2,
+        check_classes,
+        "{2, 3}",
+        """Classes of the truth. 3: background, border and foreground, each with a rate of marks of each rater (Dawid and Skene
+        1979), as raters who agree inside differ at borders; the probability is that of foreground and half of that of border. For
+        four raters or more.""",
+        flag=Flag("staple's: 2, or 3 with a class for borders.", int),
+        on_device=False,
+        methods=of_classes,
+    )
     route: str = "auto"
     """What EM runs on: the distinct vote "patterns", the voxels in "lanes", or one by one in "rows". For tests."""
 
@@ -337,6 +374,7 @@ class Options:
                 f"acceleration is {quoted(checked.acceleration)}: with mrf there is none: leave one of both out"
             )
         check_one_selection(checked.select_label, checked.threshold, checked.scale, binarize=checked.binarize)
+        checked.check_classes(("prior", "init", "mrf", "performance_prior", "acceleration"))
         resampling = checked.replicates, checked.seed
         check_intervals(checked.intervals, *resampling, mrf=checked.mrf, of_map=is_map(checked.prior))
         return checked
@@ -345,44 +383,6 @@ class Options:
         """Refuse what says twice, and in different ways, what foreground is; return the options."""
         check_one_selection(self.select_label, self.threshold, self.scale, binarize=self.binarize)
         return self
-
-    def check_method(self, method: Method, *, images: bool = False, but: Collection[str] = ()) -> None:
-        """Refuse an option that the method does not have; name those that have it (with ``images`` those that need one)."""
-        for one in DECLARED:
-            value = getattr(self, one.name)
-            if one.name not in but and not one.methods(method) and one.differs(value):
-                others = [
-                    row.name for row in in_help_order() if one.methods(row) and (images or not row.grows)
-                ]
-                choose = f", or choose {either(others)}" if others else ""
-                raise ValueError(
-                    f"{one.name} is {quoted(value)}: {method.name} has no such option; leave it out{choose}"
-                )
-
-    def recorded(self, method: Method) -> dict[str, object]:
-        """Return what a sidecar says of a method's options."""
-        known = [one.name for one in DECLARED if one.recorded and one.methods(method)]
-        return {name: as_recorded(name, getattr(self, name)) for name in known}
-
-    @property
-    def core_label(self) -> int | None:
-        """The label that the core looks for; None for votes, and for what is made into votes before."""
-        others = self.threshold is not None or self.scale is not None
-        return None if others or not isinstance(self.select_label, int) else self.select_label
-
-    @property
-    def foreground(self) -> Foreground:
-        """What counts as foreground."""
-        from ..inputs.foreground import Foreground
-
-        return Foreground(check_labels(self.select_label), self.binarize, self.threshold, self.scale)
-
-    @property
-    def selection(self) -> dict[str, object]:
-        """What a sidecar says of what counts as foreground."""
-        others = {name: getattr(self, name) for name in ("binarize", "threshold", "scale")}
-        set_ones = {name: value for name, value in others.items() if BY_NAME[name].differs(value)}
-        return {"select_label": self.select_label, **set_ones}
 
     @property
     def as_votes(self) -> Options:

@@ -10,23 +10,33 @@ from .backends.core import core_options
 from .backends.found import Found
 from .bootstrap import bootstrap
 from .case import Case
+from .declared import switch
 from .diagnostics import remark_on_nothing, remarks_on
 from .intervals import Intervals, from_information
 from .options import Options
 from .registry import Method
-from .result import Fusion, Ties, for_all, fusion_of
+from .result import DiceRule, Fusion, Ties, for_all, fusion_of
 from .votes import Votes
 
 
 def fuse_votes(
-    votes: Votes, method: Method, options: Options, *, cut: float = 0.5, ties: Ties = "foreground"
+    votes: Votes, method: Method, options: Options, *, cut: float | DiceRule = 0.5, ties: Ties = "foreground"
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion, and what makes it doubtful; ``cut`` and ``ties`` are those of the mask to be made of the consensus."""
-    options, votes = options.checked(), votes.listed()
+    options, votes = options.checked().of_method(method), votes.listed()
+    check_image(votes, method, options)
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     case, probability, found = backend.fuse(case, method, options)
     return answer(found, probability, case, method, options, cut, ties)
+
+
+def check_image(votes: Votes, method: Method, options: Options) -> None:
+    """Refuse an image that the method does not take, and evidence without one."""
+    if votes.image is not None and not method.of_levels:
+        raise ValueError(f"image is given: {method.name} takes none; leave it out, or choose border-staple")
+    if options.evidence and votes.image is None:
+        raise ValueError(f"evidence is set: it is that of an image; give image ({switch('image')}) too")
 
 
 def answer(
@@ -35,7 +45,7 @@ def answer(
     case: Case,
     method: Method,
     options: Options,
-    cut: float = 0.5,
+    cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion from what the core found, and what makes it doubtful."""

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from .result import Fusion
 from ..inputs.names import quoted
 
-MethodOnVotes = Literal["soft-staple", "simplified-soft-staple", "staple", "majority"]
-MethodName = Literal["soft-staple", "simplified-soft-staple", "staple", "dilated-staple", "majority"]
+MethodOnVotes = Literal["soft-staple", "simplified-soft-staple", "border-staple", "staple", "majority"]
+MethodName = Literal[
+    "soft-staple", "simplified-soft-staple", "border-staple", "staple", "dilated-staple", "majority"
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Method:
         Whether EM estimates the raters' performance.
     grows : bool
         Whether the consensus grows on an image.
+    of_levels : bool
+        Whether raters see one latent level, and have offsets and sharpness. It takes an image, and runs on the CPU.
+    defaults : tuple of pairs
+        Options whose default is another one than is declared, by name.
     finish : str
         Name of a function in the module that turns the core's fusion into the method's; empty for none.
     """
@@ -43,9 +49,11 @@ class Method:
     function: str
     module: str
     votes: Literal["binary", "soft"]
-    core: Literal["staple", "soft-staple", "simplified-soft-staple", "majority"]
+    core: Literal["staple", "soft-staple", "simplified-soft-staple", "majority", "border-staple"]
     estimates: bool = True
     grows: bool = False
+    of_levels: bool = False
+    defaults: tuple[tuple[str, object], ...] = ()
     finish: str = ""
 
     @property
@@ -67,6 +75,15 @@ METHODS = (
     Method("soft-staple", "soft_staple", "soft_staple", "soft", "soft-staple"),
     Method(
         "simplified-soft-staple", "simplified_soft_staple", "simplified", "soft", "simplified-soft-staple"
+    ),
+    Method(
+        "border-staple",
+        "border_staple",
+        "border",
+        "soft",
+        "border-staple",
+        of_levels=True,
+        defaults=(("roi", 4.0), ("tol", 1e-4)),
     ),
     Method("majority", "majority_vote", "majority", "soft", "majority", estimates=False),
 )

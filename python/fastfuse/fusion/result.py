@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inputs.arrays import as_array
 from ..inputs.checks import check_choice, check_cut
 from ..inputs.libraries import is_torch
 from ..inputs.names import counted
-from .backends.found import Found
+from .backends.found import CoreEstimate, Found
 
 if TYPE_CHECKING:
     from .intervals import Intervals
 
 Rates = NDArray[np.float64]
 Ties = Literal["foreground", "background"]
+DiceRule = Literal["dice"]
+AnchorFrom = Literal["votes", "image"]
 PER_RATER = ("sensitivity", "specificity", "ppv", "npv", "dice", "volume", "n_read")
+OF_LEVELS = ("offsets", "sharpness", "false_marks", "finds")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +51,8 @@ class Fusion:
     converged : bool
         Whether no sensitivity or specificity moved by more than ``tol`` in the last M-step.
     method : str
-        Name of the method: "staple", "soft-staple", "simplified-soft-staple", "dilated-staple" or "majority".
+        Name of the method: "staple", "soft-staple", "simplified-soft-staple", "border-staple", "dilated-staple" or
+        "majority".
     n_voxels : int
         Voxels that were fused: those inside the mask and the roi on which somebody votes.
     volume : ndarray of float64, shape (m,)
@@ -80,13 +85,15 @@ class Fusion:
     dice: NDArray[np.float64]
     intervals: Intervals | None = None
 
-    def label(self, cut: float = 0.5, *, ties: Ties = "foreground") -> NDArray[np.uint8]:
+    def label(self, cut: float | DiceRule = 0.5, *, ties: Ties = "foreground") -> NDArray[np.uint8]:
         """Return the consensus as a mask: 1 where ``probability >= cut``.
 
         Parameters
         ----------
-        cut : float, default 0.5
-            In (0, 1].
+        cut : float or "dice", default 0.5
+            In (0, 1]. "dice": the cut whose mask has the highest expected Dice with the truth, 2 Σ w / (k + M): Σ over the
+            k voxels that it takes, M over all. It lies at half of that Dice, so at 0.5 or below, and lower where the
+            consensus is less sure; ``ties`` has no place there.
         ties : {"foreground", "background"}, default "foreground"
             What a voxel becomes whose probability is the cut itself, as where one of two raters marks it and the method is
             "majority". "background": 1 where ``probability > cut``.
@@ -96,7 +103,7 @@ class Fusion:
         ndarray of uint8, the raters' shape
             A tensor where ``probability`` is one.
         """
-        cut = check_cut(cut)
+        cut = cut_of(self.probability, check_label_cut(cut, ties))
         above = check_ties(ties) == "background"
         values: Any = self.probability  # an array, or a tensor
         marked = values > cut if above else values >= cut
@@ -113,6 +120,101 @@ class Fusion:
         )
 
 
+def best_cut(probability: Any) -> float:
+    """Return the cut of the mask with the highest expected Dice, as :meth:`Fusion.label` takes it; 0.5 where all is 0.
+
+    The mask that maximises 2 Σ w / (k + M) holds the k voxels of the highest probabilities w; M is the sum of all. At the
+    best ratio λ, those are the voxels with 2 w >= λ: Dinkelbach's iteration finds it (Management Science 13, 1967,
+    doi:10.1287/mnsc.13.7.492). The expected Dice is taken as the ratio of expectations.
+    """
+    values: Any = probability
+    w = as_array(values.detach().cpu() if hasattr(values, "detach") else values, "probability")
+    held = w[w > 0].astype(np.float64)
+    whole = float(held.sum())
+    taken, ratio = held, 0.0
+    while held.size:
+        taken = held[held >= ratio / 2]
+        better = 2 * float(taken.sum()) / (taken.size + whole)
+        if better <= ratio:
+            break
+        ratio = better
+    half = float(np.float32(ratio / 2)) if held.size else 0.5
+    same = np.count_nonzero(held >= half) == taken.size
+    return half if same else float(taken.min())
+
+
+def cut_of(probability: Any, cut: float | DiceRule) -> float:
+    """Return the cut, found where it is "dice"."""
+    return best_cut(probability) if isinstance(cut, str) else cut
+
+
+def check_label_cut(cut: Any, ties: Any) -> float | DiceRule:
+    """Return a cut or "dice"; refuse ``ties`` beside that, where the mask takes what lies on the cut."""
+    if not isinstance(cut, str):
+        return check_cut(cut)
+    check_choice(cut, "cut", get_args(DiceRule), "a number in (0, 1]")
+    if check_ties(ties) != "foreground":
+        raise ValueError(
+            f"ties is {ties!r}, and cut is 'dice', whose mask takes the voxels on the cut: leave ties out"
+        )
+    return "dice"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BorderFusion(Fusion):
+    """A consensus of border-STAPLE, and what it says of the raters.
+
+    Sensitivity and specificity are against the consensus as truth; ``prior`` is its mean before any vote. Levels are in
+    the unit in which a mean rater has sharpness 1.
+
+    Attributes
+    ----------
+    offsets : ndarray of float64, shape (m,)
+        Level of each rater's border; the higher, the smaller is what they mark.
+    sharpness : ndarray of float64, shape (m,)
+        How sharp each rater's border is.
+    false_marks, finds : ndarray of float64, shape (m,)
+        p(vote 1) far outside and deep inside; 0 and 1 with three or four raters.
+    anchor : float
+        Level of the consensus's border.
+    anchor_from : {"votes", "image"}
+        What told the anchor.
+    """
+
+    offsets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    sharpness: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    false_marks: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    finds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    anchor: float = np.nan
+    anchor_from: AnchorFrom = "votes"
+
+    def __repr__(self) -> str:
+        return (
+            f"{super().__repr__().replace('Fusion(', 'BorderFusion(', 1)}\n"
+            f"  offsets     {np.array2string(self.offsets, precision=2)}\n"
+            f"  sharpness   {np.array2string(self.sharpness, precision=2)}\n"
+            f"  anchor {self.anchor:.2f}, from the {self.anchor_from}"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ClassFusion(Fusion):
+    """A consensus of STAPLE with three classes: background, border, foreground.
+
+    ``probability`` is that of foreground and half of that of border. Sensitivity and specificity are against it as truth.
+
+    Attributes
+    ----------
+    marks : ndarray of float64, shape (m, 3)
+        p(vote 1 | class) of each rater, from background to foreground.
+    shares : ndarray of float64, shape (3,)
+        p(class) before any vote.
+    """
+
+    marks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
+    shares: NDArray[np.float64] = field(default_factory=lambda: np.empty(3))
+
+
 def check_ties(ties: Any) -> Ties:
     """Return what a voxel becomes whose probability is the cut."""
     check_choice(ties, "ties", get_args(Ties))
@@ -122,7 +224,9 @@ def check_ties(ties: Any) -> Ties:
 def fusion_of(found: Found, probability: Any, method: str, intervals: Intervals | None) -> Fusion:
     """Return a fusion from what the core found."""
     ppv, npv, dice = _agreement(found)
-    return Fusion(
+    levels, classes = of_levels(found.estimate), of_classes(found.estimate)
+    kind = BorderFusion if levels else ClassFusion if classes else Fusion
+    return kind(
         probability=probability,
         sensitivity=found.sensitivity,
         specificity=found.specificity,
@@ -138,7 +242,32 @@ def fusion_of(found: Found, probability: Any, method: str, intervals: Intervals 
         npv=npv,
         dice=dice,
         intervals=intervals,
+        **levels,
+        **classes,
     )
+
+
+def of_levels(estimate: CoreEstimate) -> dict[str, Any]:
+    """Return what border-STAPLE tells beside the rates, by the names of a result; nothing of other methods."""
+    border = estimate.latent
+    if border is None or "offset" not in border:
+        return {}
+    return {
+        "offsets": np.array(border["offset"]),
+        "sharpness": np.array(border["sharpness"]),
+        "false_marks": np.array(border["false_marks"]),
+        "finds": 1 - np.array(border["lost"]),
+        "anchor": border["anchor"],
+        "anchor_from": "image" if border["from_image"] else "votes",
+    }
+
+
+def of_classes(estimate: CoreEstimate) -> dict[str, Any]:
+    """Return what three classes tell beside the rates, by the names of a result; nothing of other fits."""
+    classes = estimate.latent
+    if classes is None or "shares" not in classes:
+        return {}
+    return {"marks": np.array(classes["marks"]), "shares": np.array(classes["shares"])}
 
 
 def for_all(fusion: Fusion, places: list[int], raters: int) -> Fusion:
@@ -146,9 +275,12 @@ def for_all(fusion: Fusion, places: list[int], raters: int) -> Fusion:
     if len(places) == raters:
         return fusion
     parts: dict[str, Any] = {}
-    for name in PER_RATER:
+    for name in PER_RATER + (OF_LEVELS if isinstance(fusion, BorderFusion) else ()):
         parts[name] = np.full(raters, 0.0 if name in ("volume", "n_read") else np.nan)
         parts[name][places] = getattr(fusion, name)
+    if isinstance(fusion, ClassFusion):
+        parts["marks"] = np.full((raters, fusion.marks.shape[1]), np.nan)
+        parts["marks"][places] = fusion.marks
     if fusion.intervals is not None:
         parts["intervals"] = fusion.intervals.of_all(places, raters)
     return replace(fusion, **parts)

@@ -144,8 +144,15 @@ def tabulate(
         found, remarks = tabulate_labels(given, labels, of_labels, called)
         warn(remarks + remarks_on_threads())
         return found
+    table, remarks = table_of(given, options, called)
+    warn(remarks)
+    return table
+
+
+def table_of(votes: Votes, options: Options, called: Sequence[str] | None) -> tuple[VoteTable, list[str]]:
+    """Return the table of votes, and what makes it doubtful; ``called``: the names that it gives the raters."""
     options = options.checked()
-    case = Case.of(given.listed(), options)
+    case = Case.of(votes.listed(), options)
     check_count_of_names(called, case.given.count)
     asked = core.core_options(method_called("soft-staple"), options, case.spacings)
 
@@ -155,8 +162,7 @@ def tabulate(
     case, table = core.explained(case, tabulated)
     if table is None:
         raise ValueError(TOO_MANY)
-    warn(case.remarks + remarks_on_threads())
-    return _for_all(table, case, called)
+    return _for_all(table, case, called), case.remarks + remarks_on_threads()
 
 
 def _for_all(table: CoreTable, case: Case, names: Sequence[str] | None) -> VoteTable:

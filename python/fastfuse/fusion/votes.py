@@ -51,6 +51,10 @@ _DATA = {
     "present": f"""present : {_STACK}, optional
     Where each rater looked (bool, or 0 and 1), of the raters' shape: their field of view, the slices that they read.
     None for everywhere. What they did not look at is a missing vote, whatever it holds.""",
+    "image": """image : array_like of the raters' shape, optional
+    Image on which foreground is bright, as lesions on FLAIR; for border-STAPLE alone. It tells the anchor: the level at
+    which the intensity is half way between a lesion's core and what surrounds it. Lesions count whose core and surroundings
+    have 8 voxels each, and a contrast of a tenth of the median in the mask; without a mask, of what is above 0 (needs SciPy).""",
     "dtype": """dtype : {"float32", "float64"}, default "float32"
     Type of ``probability``. All arithmetic is in double precision, with one exception: votes of float32 or narrower
     with many distinct values, such as a network's probabilities, are multiplied in single precision and summed in
@@ -92,6 +96,8 @@ class Votes:
     ----------
     raters, mask, present, dtype, out, axis
         As in :func:`fastfuse.staple`.
+    image : array_like, optional
+        As in :func:`fastfuse.border_staple`.
     names : sequence of m str, optional
         What messages call the raters.
     titles : mapping
@@ -115,6 +121,7 @@ class Votes:
     doubts: tuple[str, ...] = ()
     scaled_by: float | None = None
     are_listed: bool = False
+    image: VoxelsLike | None = None
 
     def listed(self) -> Votes:
         """Return the same with lists of raters and of where they looked: no stacks, no iterators."""

@@ -123,8 +123,10 @@ def _sizes(facts: Facts, i: int) -> Facts:
 def _ends(facts: Facts) -> Iterator[tuple[str, Facts]]:
     """Yield the rows below the raters': the consensus, and its ring."""
     sizes = {"votes (ml)": millilitres(facts["probability"]["ml"]), "grown to": ""}
-    cut = facts["options"]["cut"]
-    yield f"consensus, cut {cut:g}", {**sizes, "marked (ml)": millilitres(facts["foreground"]["ml"])}
+    options = facts["options"]
+    found = options.get("label_rule") == "dice"
+    cut = f"{options['cut']:.3g} for Dice" if found else f"{options['cut']:g}"
+    yield f"consensus, cut {cut}", {**sizes, "marked (ml)": millilitres(facts["foreground"]["ml"])}
 
 
 def _volumes(facts: Facts) -> Iterator[str]:
@@ -158,6 +160,11 @@ def _how(facts: Facts) -> Iterator[str]:
         yield "Sensitivity and specificity are of voxels in dispute, all else of those on which all agree, too."
     elif not inside:
         yield f"Background counts: it inflates specificity{_on_prior(facts)}; give --mask to leave it out."
+    anchor = facts.get("anchor")
+    if anchor and anchor["level"] is not None:
+        offsets = ", ".join(_offset(rater["offset"]) for rater in facts["raters"])
+        told = "half maximum on the image" if anchor["from"] == "image" else "the votes"
+        yield f"Border at level {anchor['level']:.2f}, told by {told}; the raters' at {offsets} (higher is smaller)."
     kind = options.get("intervals", "none")
     if _has_intervals(facts):
         what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}
@@ -171,6 +178,10 @@ def _has_intervals(facts: Facts) -> bool:
 def _on_prior(facts: Facts) -> str:
     """Say what background does to a prior that is a mean; other priors are as they were given."""
     return " and lowers the prior" if facts["options"].get("prior") in ("mean", "estimate") else ""
+
+
+def _offset(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _prior(value: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -22,8 +21,10 @@ from numpy.typing import NDArray
 
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.result import LabelFusion
-from ..images.outputs import Outputs
-from ..images.paths import needed_path
+from .diagrams import agreement, reliability
+from .pictures import save
+
+__all__ = ["agreement", "confusion", "draw_consensus", "draw_labels", "reliability", "save"]
 
 TRUTH, RATER, RING = "#00e5ff", "#ffffff", "#ff3fa4"
 # Seven hues that can be told apart on grey, also by the colour-blind (after Okabe and Ito).
@@ -339,14 +340,3 @@ def legend(ax: Axes, handles: Sequence[Artist], place: Any = "center left") -> N
         framealpha=0.6,
         handlelength=1.4,
     )
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG, completely or not at all."""
-    buffer = io.BytesIO()
-    figure.savefig(
-        buffer, format="png", dpi=150, facecolor=figure.get_facecolor(), metadata={"Software": "fastfuse"}
-    )
-    with Outputs(overwrite=True) as outputs:
-        outputs.add(needed_path(path, "path"), buffer.getvalue())
-        outputs.commit()

@@ -15,7 +15,7 @@ from ...fusion.labels.declared import AskedLabels
 from ...fusion.labels.overlap import Overlapping, check_overlapping, in_given_order, prior_of
 from ...fusion.options import Options
 from ...fusion.registry import Method, method_called
-from ...fusion.result import Fusion, check_ties
+from ...fusion.result import DiceRule, Fusion, check_label_cut, check_ties
 from ...images.formats.segments import plain
 from ...images.nifti import NIFTI_SUFFIXES, nifti_bytes
 from ...images.outputs import Outputs, check_outputs
@@ -23,7 +23,6 @@ from ...images.paths import as_path, as_paths, listed_paths, needed_path, record
 from ...images.placing import Placing
 from ...images.sidecar import sidecar_bytes, sidecar_path
 from ...images.wanted import Wanted, check_channel_axis
-from ...inputs.checks import check_cut
 from ...inputs.foreground import Foreground
 from ...inputs.names import enumerated, grouped, listed_names
 from ..job import Inputs, Job
@@ -94,7 +93,8 @@ def fuse_overlapping_files(
     fusions: Overlapping = {one.key: result.fusion for one, result in zip(structures, made, strict=True)}
     remarks = _remarks(structures, made)
     sidecar = _sidecar(job, structures, made, saved, remarks)
-    _write(job, fusions, one_of, first, sidecar, say)
+    cuts = [one.cut for one in made]
+    _write(job, fusions, cuts, one_of, first, sidecar, say)
     warn(remarks, callers=2)
     return fusions
 
@@ -108,7 +108,7 @@ def structures_job(
     placing: Placing,
     *,
     overwrite: bool,
-    cut: float,
+    cut: float | DiceRule,
     ties: Any,
     channel_axis: Any,
     save_label: Any,
@@ -129,7 +129,7 @@ def structures_job(
         label=as_path(save_label, "save_label"),
         counts=None,
         present=listed_paths(present, "present"),
-        cut=check_cut(cut),
+        cut=check_label_cut(cut, ties),
         ties=check_ties(ties),
         channel_axis=check_channel_axis(channel_axis),
         overwrite=overwrite,
@@ -264,7 +264,7 @@ def _sidecar(
 ) -> dict[str, Any]:
     """Return what the sidecar says: of all structures once, and of each."""
     first = made[0].sidecar
-    own = ("select_segment", "select_label", "prior")
+    own = ("select_segment", "select_label", "prior", *(("cut",) if job.cut == "dice" else ()))
     outputs = {"consensus": job.consensus, "label": job.label}
     outputs |= {f"probability of {group[0]}": path for group, path in saved.items()}
     return {
@@ -293,6 +293,7 @@ def _sidecar(
 def _write(
     job: Job,
     fusions: Mapping[int | str, Fusion],
+    cuts: Sequence[float],
     one_of: Mapping[Path, int | str],
     inputs: Inputs,
     sidecar: dict[str, Any],
@@ -302,8 +303,9 @@ def _write(
     probabilities = [one.probability.astype(np.float32, copy=False) for one in fusions.values()]
     images = [(job.consensus, np.stack(probabilities, axis=-1), "probabilities")]
     if job.label is not None:
-        masks = [one.label(job.cut, ties=job.ties) for one in fusions.values()]
-        images.append((job.label, np.stack(masks, axis=-1), f"cut {job.cut:g}"))
+        masks = [one.label(cut, ties=job.ties) for one, cut in zip(fusions.values(), cuts, strict=True)]
+        told = "best" if job.cut == "dice" else f"{job.cut:g}"
+        images.append((job.label, np.stack(masks, axis=-1), f"cut {told}"))
     for path, key in one_of.items():
         images.append((path, probabilities[list(fusions).index(key)], "probability"))
     with Outputs(overwrite=job.overwrite) as outputs:

@@ -13,6 +13,7 @@ from ... import _core
 from ...errors import FastfuseError
 from ...inputs.arrays import Array
 from ...inputs.checks import check_performance_prior
+from ..border.heights import Heights
 from ..case import Case, InMemory
 from ..messages import Complaint, complaint_about_table
 from ..options import Options
@@ -20,6 +21,7 @@ from ..registry import Method
 from .found import CoreEstimate, CoreTable, Found, Rates
 
 CoreOptions = _core.Options
+CoreHeights = tuple[NDArray[np.int64], NDArray[np.float64], bool]
 Answer = TypeVar("Answer")
 ROUNDED = ("not_binary", "out_of_range")  # refusals that rounding may have brought
 
@@ -28,6 +30,7 @@ def core_options(method: Method, options: Options, spacings: list[float]) -> Cor
     """Return options as the core takes them; ``spacings`` are along the axes in the order of memory."""
     asked = _core.Options()
     asked.method = method.core
+    asked.classes = options.classes
     asked.m_step = options.m_step
     asked.expectation = options.expectation
     asked.likelihood = options.likelihood
@@ -50,7 +53,7 @@ def core_options(method: Method, options: Options, spacings: list[float]) -> Cor
     return asked
 
 
-def fuse(arrays: InMemory, out: Array, options: CoreOptions) -> Found:
+def fuse(arrays: InMemory, heights: CoreHeights | None, out: Array, options: CoreOptions) -> Found:
     """Fuse on the CPU."""
     return Found.of(
         _core.fuse(
@@ -59,6 +62,7 @@ def fuse(arrays: InMemory, out: Array, options: CoreOptions) -> Found:
             mask=arrays.mask,
             prior_map=arrays.prior_map,
             present=arrays.present,
+            heights=heights,
             options=options,
         )
     )
@@ -78,7 +82,9 @@ def estimate(table: CoreTable, options: CoreOptions) -> Found:
         raise ValueError(complaint_about_table(kind, value)) from None
 
 
-def apply(found: CoreEstimate, arrays: InMemory, out: Array, options: CoreOptions) -> Found:
+def apply(
+    found: CoreEstimate, arrays: InMemory, heights: CoreHeights | None, out: Array, options: CoreOptions
+) -> Found:
     """Write the consensus of votes whose raters' rates are known."""
     return Found.of(
         _core.apply(
@@ -88,6 +94,7 @@ def apply(found: CoreEstimate, arrays: InMemory, out: Array, options: CoreOption
             mask=arrays.mask,
             prior_map=arrays.prior_map,
             present=arrays.present,
+            heights=heights,
             options=options,
         )
     )
@@ -119,7 +126,15 @@ def rates_at(places: list[int], rates: CoreEstimate) -> CoreEstimate:
         expectation=rates.expectation,
         by_masses=rates.by_masses,
         certain=rates.certain,
+        latent=_latent_at(places, rates.latent),
     )
+
+
+def _latent_at(places: list[int], latent: dict[str, Any] | None) -> dict[str, Any] | None:
+    if latent is None:
+        return None
+    of_raters = ("offset", "sharpness", "false_marks", "lost", "heard", "marks", "no_marks")
+    return latent | {name: [latent[name][place] for place in places] for name in of_raters if name in latent}
 
 
 def parts_of(rates: CoreEstimate) -> dict[str, Any]:
@@ -130,6 +145,13 @@ def parts_of(rates: CoreEstimate) -> dict[str, Any]:
 def rates_from(parts: dict[str, Any]) -> CoreEstimate:
     """Return the rates of which these are the parts."""
     return _core.Estimate(**parts)
+
+
+def heights_in_core(heights: Heights | None, *, evidence: bool) -> CoreHeights | None:
+    """Return heights as the core takes them."""
+    if heights is None:
+        return None
+    return heights.voxel, heights.height, evidence
 
 
 def rates_of(sensitivity: Rates, specificity: Rates, prior: float, method: str) -> CoreEstimate:

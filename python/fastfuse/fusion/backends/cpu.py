@@ -6,9 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ...inputs.arrays import Array
 from ...inputs.output_array import Destination
-from ..case import Case, InMemory
+from ..case import Case
 from ..options import Options
 from ..registry import Method
 from ..votes import Votes
@@ -36,7 +35,7 @@ class Cpu:
 
 
 def _written(
-    case: Case, method: Method, options: Options, work: Callable[[InMemory, Array, core.CoreOptions], Found]
+    case: Case, method: Method, options: Options, work: Callable[..., Found]
 ) -> tuple[Case, Any, Found]:
     """Let the core write the probability; return the case as it was fused, the probability, and what was found."""
     given = case.votes
@@ -44,8 +43,14 @@ def _written(
     destination = Destination.of(given.out, given.dtype, case.shape, tuple(case.axes), used)
 
     def fused(placed: Case) -> Found:
-        arrays = placed.in_memory_order().within_margin(options, placed.spacings)
-        return work(arrays, destination.work, core.core_options(method, options, placed.spacings))
+        arrays = placed.in_memory_order()
+        heights = placed.heights(options)
+        if heights is not None:
+            said = heights.said_of(placed.given.names)
+            placed.remarks.extend(remark for remark in said if remark not in placed.remarks)
+        told = core.heights_in_core(heights, evidence=options.evidence)
+        arrays = arrays.within_margin(options, placed.spacings)
+        return work(arrays, told, destination.work, core.core_options(method, options, placed.spacings))
 
     case, found = core.explained(case, fused)
     return case, destination.finish(), found

@@ -46,6 +46,10 @@ class Cuda:
 
     def fuse(self, case: Case, method: Method, options: Options) -> tuple[Case, Any, Found]:
         """Fuse on the device; where its memory is short, once more without what the library keeps for later."""
+        if method.of_levels:
+            raise ValueError(
+                f"{method.name} runs on the CPU only: bring the votes there, or give device='cpu'"
+            )
         asked = core.core_options(method, options, case.spacings)
 
         def fused(placed: Case) -> tuple[Any, Found]:

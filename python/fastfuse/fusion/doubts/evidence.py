@@ -31,6 +31,8 @@ class Evidence:
         The votes; None for an estimate from a table.
     ties : {"foreground", "background"}
         What a voxel becomes whose probability is the cut; the cut lies just above it for the background.
+    for_dice : bool
+        Whether the cut was found, for the highest expected Dice.
     """
 
     fusion: Fusion
@@ -40,6 +42,7 @@ class Evidence:
     cut: float = 0.5
     case: Case | None = None
     ties: Ties = "foreground"
+    for_dice: bool = False
 
     @property
     def highest(self) -> np.floating:

@@ -19,15 +19,20 @@ def for_a_fit(evidence: Evidence) -> str:
     if scale:
         return scale
     if not evidence.method.estimates:
-        return "choose another cut"
+        return f"choose another cut{_instead(evidence)}"
     if evidence.lowest < HALF <= evidence.highest and (evidence.is_empty or evidence.is_full):
-        return f"choose a {'lower' if evidence.is_empty else 'higher'} cut"  # at 0.5 it is neither
+        side = "lower" if evidence.is_empty else "higher"  # at 0.5 it is neither
+        return f"choose a {side} cut{_instead(evidence)}"
     tries = _other_fits(evidence)
     attempt = f"try {either(tries)}" if tries else ""
     if evidence.case is not None and are_probabilities(evidence.case, evidence.options):
         first = f"for networks' probabilities {THE_MEAN}"
         return f"{first}, or {attempt}" if attempt else first
     return attempt or f"{THE_MEAN} in place of a fit"
+
+
+def _instead(evidence: Evidence) -> str:
+    return ", in place of the one found for Dice" if evidence.for_dice else ""
 
 
 def _wrong_scale(evidence: Evidence) -> str:
@@ -61,7 +66,7 @@ def for_slow_em(evidence: Evidence) -> str:
     """Say what makes EM converge."""
     options = evidence.options
     tries = []
-    if options.acceleration == "none" and not options.mrf:
+    if options.acceleration == "none" and not options.mrf and not _is_latent(evidence):
         tries.append("acceleration='squarem'")
     tries.append("a larger max_iter")
     if _can_be_masked(evidence):
@@ -73,7 +78,9 @@ def for_slow_em(evidence: Evidence) -> str:
 
 def _other_fits(evidence: Evidence) -> list[str]:
     options = evidence.options
-    tries = []
+    tries: list[str] = []
+    if _is_latent(evidence):
+        return tries
     if evidence.method.votes == "soft" and options.m_step != "em" and not _are_masks(evidence):
         tries.append("m_step='em'")
     if not _is(options.prior, "estimate"):
@@ -81,6 +88,11 @@ def _other_fits(evidence: Evidence) -> list[str]:
     if _can_be_masked(evidence):
         tries.append("a mask")
     return tries
+
+
+def _is_latent(evidence: Evidence) -> bool:
+    """Tell whether the truth is more than two classes: priors and jumps are for two."""
+    return evidence.method.of_levels or evidence.options.classes > 2
 
 
 def _are_masks(evidence: Evidence) -> bool:

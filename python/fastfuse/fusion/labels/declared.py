@@ -104,7 +104,7 @@ def _integer(label: str, name: str, text: str) -> int:
 
 def by_em(method: Method) -> bool:
     """Say that methods with EM take an option that fuse label maps."""
-    return method.estimates and not method.grows
+    return method.estimates and not method.grows and not method.of_levels
 
 
 def by_enumeration(method: Method) -> bool:

@@ -54,6 +54,7 @@ def fuse(
     prior: Prior = "mean",
     init: Init = "auto",
     mask: VoxelsLike | None = None,
+    image: VoxelsLike | None = None,
     roi: Roi = "all",
     spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
@@ -74,6 +75,8 @@ def fuse(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    evidence: bool = False,
+    classes: Literal[2, 3] = 2,
     labels: None = None,
 ) -> Fusion: ...
 
@@ -122,6 +125,7 @@ def fuse(
     prior: Prior = "mean",
     init: Init = "auto",
     mask: VoxelsLike | None = None,
+    image: VoxelsLike | None = None,
     roi: Roi = "all",
     spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
@@ -140,6 +144,8 @@ def fuse(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    evidence: bool = False,
+    classes: Literal[2, 3] = 2,
     labels: LabelsLike,
     overlap: Literal[True],
 ) -> dict[int | str, Fusion]: ...
@@ -157,6 +163,7 @@ def fuse(
     prior: Prior = "mean",
     init: Init = "auto",
     mask: VoxelsLike | None = None,
+    image: VoxelsLike | None = None,
     roi: Roi = "all",
     spacing_mm: Sequence[float] | None = None,
     missing: Missing = "error",
@@ -177,6 +184,8 @@ def fuse(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    evidence: bool = False,
+    classes: Literal[2, 3] = 2,
     labels: LabelsLike | None = None,
     candidates: Candidates = "auto",
     confusion: ConfusionModel = "full",
@@ -194,7 +203,7 @@ def fuse(
 
     Returns
     -------
-    Fusion, LabelFusion, or dict of Fusion
+    Fusion, BorderFusion, LabelFusion, or dict of Fusion
         A :class:`LabelFusion` of label maps, if ``labels`` are given; a :class:`Fusion` of each structure with ``overlap``.
 
     Raises
@@ -226,8 +235,9 @@ def fuse(
         spacing_mm=spacing_mm, missing=missing, mrf=mrf, performance_prior=performance_prior,
         intervals=intervals, replicates=replicates, seed=seed, tol=tol, max_iter=max_iter,
         acceleration=acceleration, threads=threads, device=device, select_label=select_label, binarize=binarize,
-        threshold=threshold, scale=scale,
+        threshold=threshold, scale=scale, evidence=evidence,
+        classes=classes,
     )  # fmt: skip
     asked = AskedLabels(labels, candidates, confusion, knows, weights, undecided, truncation, overlap)
-    votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)
+    votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis, image=image)
     return fused_by_name(votes, method, options, asked)

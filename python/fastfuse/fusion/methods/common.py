@@ -57,7 +57,7 @@ def fused_by_name(
     if asked.labels is not None:
         return _labels(votes, method, options, asked)
     options.check_method(method)  # first: what a check advises would be refused after it
-    return _fused(votes, method, options.checked())
+    return _fused(votes, method, options.checked().of_method(method))
 
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:

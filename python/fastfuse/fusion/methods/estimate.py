@@ -62,6 +62,7 @@ def estimate(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     threads: int = 0,
+    classes: Literal[2, 3] = 2,
 ) -> Estimate: ...
 
 
@@ -105,6 +106,7 @@ def estimate(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     threads: int = 0,
+    classes: Literal[2, 3] = 2,
     candidates: Candidates = "auto",
     confusion: ConfusionModel = "full",
     knows: Knows | None = None,
@@ -165,7 +167,7 @@ def estimate(
     options = Options(
         m_step=m_step, expectation=expectation, likelihood=likelihood, prior=any_prior, init=init,
         performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
-        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads,
+        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads, classes=classes,
     )  # fmt: skip
     asked = AskedLabels(None, candidates, confusion, knows, weights)
     made: Estimate | LabelEstimate
@@ -174,7 +176,7 @@ def estimate(
     else:
         _check_for_masks(asked)
         options.check_method(row)
-        options = options.checked()
+        options = options.checked().of_method(row)
         check_table(table, row, options)
         made, remarks = estimated(table, row, options)
     warn(remarks)

@@ -66,6 +66,7 @@ def staple(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    classes: Literal[2, 3] = 2,
     labels: None = None,
 ) -> Fusion: ...
 
@@ -125,6 +126,7 @@ def staple(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    classes: Literal[2, 3] = 2,
     labels: LabelsLike,
     overlap: Literal[True],
 ) -> dict[int | str, Fusion]: ...
@@ -158,6 +160,7 @@ def staple(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    classes: Literal[2, 3] = 2,
     labels: LabelsLike | None = None,
     candidates: Candidates = "auto",
     confusion: ConfusionModel = "full",
@@ -210,7 +213,7 @@ def staple(
         performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
         tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads, device=device,
         select_label=select_label, binarize=binarize,
-        threshold=threshold, scale=scale,
+        threshold=threshold, scale=scale, classes=classes,
     )  # fmt: skip
     asked = AskedLabels(labels, candidates, confusion, knows, undecided=undecided, overlap=overlap)
     votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis)

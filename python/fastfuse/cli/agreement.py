@@ -1,0 +1,111 @@
+"""``fastfuse agreement``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import lacking
+from ..report.agreement import print_agreement
+from .common import answer, progress, warnings_as_lines
+from .flags import flags_called, values_called, with_flags
+from .switches import (
+    ChannelAxis,
+    Grid,
+    Names,
+    Overwrite,
+    Present,
+    Resampled,
+    ResampleName,
+    SelectSegment,
+    Threads,
+    Use,
+    names_of,
+    placing_of,
+    present_of,
+)
+
+EXAMPLES = (
+    "fastfuse agreement rater*.nii.gz --mask brain.nii.gz --roi 4",
+    "fastfuse agreement rater*.nii.gz -o agreement.json --figure heat.png",
+)
+CHOSEN = ("select_label", "binarize", "threshold", "scale", "missing")
+OF_FILES = ("select_segment", "channel_axis", "threads", "overwrite", "grid", "resample", "use")
+
+
+@with_flags(
+    (*("raters", "mask", "roi", "names", "output", "figure"), *CHOSEN, "present", *OF_FILES),
+    flags_called(CHOSEN),
+)
+def agreement(
+    raters: Annotated[
+        list[Path], typer.Argument(help="One mask per rater (.nii, .nii.gz, ...).", show_default=False)
+    ],
+    mask: Annotated[
+        Path | None, typer.Option(help="Image of the region to compare (0 and 1).", show_default=False)
+    ] = None,
+    roi: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM",
+            help="Margin about what anybody marks, of the region's coefficients; else what anybody marks.",
+            show_default=False,
+        ),
+    ] = None,
+    names: Names = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write all as .json.", show_default=False)
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Also draw the Dice of each two as a heat map (.png).", show_default=False),
+    ] = None,
+    present: Present = None,
+    select_segment: SelectSegment = None,
+    channel_axis: ChannelAxis = None,
+    threads: Threads = 0,
+    overwrite: Overwrite = False,
+    grid: Grid = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
+    **options: Any,
+) -> None:
+    """Tell how far raters agree: kappa, alpha and AC1, over all and over the region, and the Dice of each two."""
+    from ..errors import warn
+    from ..files.agreement import compare_files
+
+    draw = None if figure is None else _heat_map()
+    with warnings_as_lines():
+        with progress(len(raters) + 1 + (mask is not None)) as say:
+            found = compare_files(
+                raters,
+                mask=mask,
+                roi=roi,
+                names=names_of(names),
+                output=output,
+                figure=figure,
+                present=present_of(present),
+                select_segment=select_segment,
+                channel_axis=None if channel_axis is None else channel_axis.value,
+                threads=threads,
+                overwrite=overwrite,
+                progress=say,
+                **placing_of(grid, resample, use),
+                **values_called(CHOSEN, options),
+            )
+            if draw is not None:
+                draw(figure, found.agreement)
+        warn(found.remarks)
+        written = [path for path in (output, figure) if path is not None]
+        answer(lambda: found.facts, lambda: print_agreement(found.facts, written), wrote=bool(written))
+
+
+def _heat_map() -> Any:
+    """Return the function that draws, before any work."""
+    try:
+        from ..report.plots import agreement
+    except ImportError as error:
+        raise lacking("--figure", error, "demo") from None
+    return agreement

@@ -1,0 +1,227 @@
+"""How far raters' files agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import warn
+from ..fusion.declared import documented
+from ..fusion.of_raters.agreement import Agreement, Coefficients, agreement_of, check_margin
+from ..fusion.options import Missing, Options
+from ..fusion.votes import ENTRIES, Votes
+from ..images.formats.segments import with_segments
+from ..images.outputs import Outputs, check_outputs
+from ..images.paths import PathLike, as_path, as_paths, listed_paths, recorded
+from ..images.placing import Form, Placing, Resample
+from ..images.sidecar import number_or_null, sidecar_bytes
+from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
+from ..inputs.checks import Labels, Scale
+from ..inputs.names import grouped, listed_names
+from .doubts import alike
+from .facts import millilitres
+from .job import Inputs, Sources, marked_by_each
+from .votes import as_votes
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An agreement, and the content of its JSON."""
+
+    agreement: Agreement
+    facts: dict[str, Any]
+    remarks: list[str]
+
+
+@documented(ENTRIES)
+def agreement_files(
+    paths: Sequence[PathLike],
+    *,
+    mask: PathLike | None = None,
+    roi: float | None = None,
+    missing: Missing = "error",
+    present: Sequence[PathLike | None] | None = None,
+    threads: int = 0,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    select_segment: str | Sequence[str] | None = None,
+    channel_axis: ChannelAxis | None = None,
+    names: Sequence[str] | None = None,
+    output: PathLike | None = None,
+    overwrite: bool = False,
+    progress: Say | None = None,
+    grid: PathLike | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
+) -> Agreement:
+    """Return how far raters agree, from their files.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        One mask per rater, in any format that :func:`fuse_files` reads.
+    mask : path, optional
+        Image of the region to compare, 0 and 1.
+    roi : float, optional
+        Margin in mm about what anybody marks, for the coefficients of the region; without it, what anybody marks.
+    present : sequence of m paths or None, optional
+        Images of where each rater looked, 0 and 1; None for a rater who looked everywhere.
+    select_segment, channel_axis, names, grid, resample, use : optional
+        As in :func:`fuse_files`.
+    output : path, optional
+        Also write all as .json.
+    overwrite : bool, default False
+        Replace existing outputs.
+    progress : callable, optional
+        Called with a few words before each step.
+    {options}
+
+    Returns
+    -------
+    Agreement
+
+    Raises
+    ------
+    ImageError, GridError, OutputError
+        Naming the file.
+    ValueError, TypeError
+        As :func:`agreement`.
+
+    Warns
+    -----
+    FusionWarning
+        As :func:`fuse_files`, of files.
+    """
+    found = compare_files(
+        paths, mask=mask, roi=roi, missing=missing, present=present, threads=threads, select_label=select_label,
+        binarize=binarize, threshold=threshold, scale=scale, select_segment=select_segment,
+        channel_axis=channel_axis, names=names, output=output, overwrite=overwrite, progress=progress, grid=grid,
+        resample=resample, use=use,
+    )  # fmt: skip
+    warn(found.remarks)
+    return found.agreement
+
+
+def compare_files(
+    paths: Any,
+    *,
+    mask: Any = None,
+    roi: Any = None,
+    present: Any = None,
+    select_segment: Any = None,
+    channel_axis: Any = None,
+    names: Any = None,
+    output: Any = None,
+    figure: Path | None = None,
+    overwrite: bool = False,
+    progress: Say | None = None,
+    grid: Any = None,
+    resample: Any = "none",
+    use: Any = None,
+    **chosen: Any,
+) -> Compared:
+    """Return what :func:`agreement_files` finds; refuse a ``figure``, which the caller draws, that cannot be written."""
+    options = Options(**chosen).checked()
+    sources = Sources(
+        raters=as_paths(paths),
+        mask=as_path(mask, "mask"),
+        present=listed_paths(present, "present"),
+        channel_axis=check_channel_axis(channel_axis),
+        segments=with_segments(options.foreground, select_segment).segments,
+        called=listed_names(names),
+        placing=Placing.checked(grid, resample, use),
+    )
+    inputs, written = sources.all, as_path(output, "output")
+    for path, suffix in ((written, ".json"), (figure, ".png")):
+        if path is not None:
+            check_outputs([path], inputs, (suffix,), overwrite=overwrite)
+    found = compared(sources, options, check_margin(roi), progress or (lambda _: None))
+    if written is not None:
+        with Outputs(overwrite=overwrite) as outputs:
+            outputs.add(written, sidecar_bytes(found.facts))
+            outputs.commit()
+    return found
+
+
+def compared(sources: Sources, options: Options, margin: float | None, say: Say) -> Compared:
+    """Read the files, and compare what they hold."""
+    foreground = replace(options.foreground, segments=sources.segments)
+    wanted = Wanted(foreground, sources.channel_axis, use=sources.placing.use, offers_use=True)
+    inputs = sources.read(say, options.threads, wanted)
+    _check_masks(sources, inputs, wanted)
+    asked, options = options, as_votes(options, sources, inputs, on_device=False)
+    say("comparing")
+    votes = Votes(
+        inputs.votes,
+        inputs.region,
+        inputs.present or None,
+        axis=0,
+        names=sources.holders,
+        titles=sources.titles,
+    )
+    called = sources.holders if len(set(sources.holders)) == len(sources.raters) else None
+    in_space = replace(options, spacing_mm=None if margin is None else inputs.grid.spacing_mm)
+    found, doubts = agreement_of(votes, in_space, margin, called)
+    found = replace(found, names=tuple(sources.names))
+    marked = [float(np.count_nonzero(one)) for one in marked_by_each(inputs, options.core_label)]
+    remarks = grouped(inputs.remarks)
+    remarks += [*alike(sources.raters, sources.holders, inputs.votes, marked), *doubts]
+    facts = facts_of(found, sources, inputs, asked, margin, marked, remarks)
+    return Compared(found, facts, remarks)
+
+
+def facts_of(
+    found: Agreement,
+    sources: Sources,
+    inputs: Inputs,
+    options: Options,
+    margin: float | None,
+    marked: Sequence[float],
+    remarks: list[str],
+) -> dict[str, Any]:
+    """Return the content of the JSON; ``marked``: voxels that each rater marks."""
+    from importlib.metadata import version
+
+    voxel_ml = inputs.grid.voxel_mm3 / 1000
+    by_name = {"select_segment": list(sources.segments)} if sources.segments else {}
+    return {
+        "fastfuse": version("fastfuse"),
+        "method": "agreement",
+        "options": {"roi": margin, "missing": options.missing, **options.selection, **by_name},
+        "voxel_ml": voxel_ml,
+        "raters": [
+            {"file": recorded(path), "name": name, "marked_voxels": int(count), "marked_ml": millilitres(count, voxel_ml)}
+            for path, name, count in zip(sources.raters, sources.names, marked, strict=True)
+        ],
+        **({"present": [path and recorded(path) for path in sources.present]} if sources.present else {}),
+        "mask": None if sources.mask is None else recorded(sources.mask),
+        "everywhere": _coefficients(found.everywhere),
+        "region": _coefficients(found.region),
+        "dice": number_or_null(found.dice),
+        "mean_dice": number_or_null(found.mean_dice),
+        "conformity": number_or_null(found.conformity),
+        "grid": inputs.common.facts(),
+        "warnings": remarks,
+    }  # fmt: skip
+
+
+def _coefficients(found: Coefficients) -> dict[str, Any]:
+    values = asdict(found)
+    voxels = values.pop("n_voxels")
+    return {"voxels": voxels, **{name: number_or_null(value) for name, value in values.items()}}
+
+
+def _check_masks(sources: Sources, inputs: Inputs, wanted: Wanted) -> None:
+    """Refuse a network's probability where a mask is needed."""
+    from ..images.structures import check_is_mask
+
+    for image, read, name in zip(inputs.raters, inputs.votes, sources.holders, strict=True):
+        check_is_mask(image, read, name, wanted.foreground)

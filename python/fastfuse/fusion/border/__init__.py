@@ -1,0 +1,1 @@
+"""border-STAPLE's own: what an image tells of levels."""

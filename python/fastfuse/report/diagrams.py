@@ -1,0 +1,101 @@
+"""Diagrams of numbers: how far raters agree, and whether probabilities are those of their marks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..evaluation.raters.scores import Reliability
+from ..fusion.of_raters.agreement import Agreement
+from .names import Names
+from .pictures import save
+
+MOST_WRITTEN = 16  # raters of a heat map with numbers in it
+LONGEST = 28  # letters of a name
+UNKNOWN = "#b0b0b0"
+HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")  # after Okabe and Ito
+SHAPES = "osD^vPX"
+
+
+def agreement(path: Path, found: Agreement) -> None:
+    """Draw the Dice of each two raters as a heat map; grey where neither marks anything.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    found : Agreement
+        As :func:`fastfuse.agreement` returns it.
+    """
+    count, called = len(found.names), _called(found.names)
+    side = 0.34 * count + 1.2 if count > MOST_WRITTEN else 0.52 * count + 1.2
+    margin = 0.075 * max(map(len, called)) + 0.4
+    figure = Figure(figsize=(side + margin + 1, side + margin), facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    ax = figure.subplots()
+    dice = np.ma.masked_invalid(found.dice)
+    least = float(dice[~np.eye(count, dtype=bool)].min()) if dice.count() > count else 0.0
+    colours = colormaps["viridis"].with_extremes(bad=UNKNOWN)
+    drawn = ax.imshow(
+        dice, cmap=colours, vmin=min(np.floor(10 * least) / 10, 0.9), vmax=1, interpolation="nearest"
+    )
+    ax.set_xticks(range(count), called, rotation=90, fontsize=8)
+    ax.set_yticks(range(count), called, fontsize=8)
+    if count <= MOST_WRITTEN:
+        bright = np.ma.filled(drawn.norm(dice), 1) > 0.6
+        for (i, j), value in np.ndenumerate(found.dice):
+            text = "–" if np.isnan(value) else f"{value:.2f}"
+            ax.text(
+                j, i, text, ha="center", va="center", fontsize=7, color="black" if bright[i, j] else "white"
+            )
+    figure.colorbar(drawn, ax=ax, fraction=0.05, label="Dice")
+    mean = "" if np.isnan(found.mean_dice) else f", mean {found.mean_dice:.3f}"
+    ax.set_title(f"Dice of each two of {count} raters{mean}", fontsize=10)
+    save(figure, path)
+
+
+def reliability(path: Path, curves: Reliability | Mapping[str, Reliability]) -> None:
+    """Draw the share of the raters who mark against the probability, and how many voxels have it.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    curves : Reliability, or mapping of str to Reliability
+        As :func:`fastfuse.evaluate_against_raters` returns it; of several predictions by name.
+    """
+    named = {"": curves} if isinstance(curves, Reliability) else dict(curves)
+    figure = Figure(figsize=(6, 6.2), facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    curve.plot([0, 1], [0, 1], color="#777777", lw=1, ls="--", label="calibrated")
+    for at, (name, one) in enumerate(named.items()):
+        look = {"color": HUES[at % len(HUES)], "lw": 1.5}
+        held = one.voxels > 0
+        text = f"{name}: {one.error:.3f}" if name else f"mean distance {one.error:.3f}"
+        shape = SHAPES[at % len(SHAPES)]
+        curve.plot(
+            one.predicted[held], one.observed[held], marker=shape, ms=5, label=text, clip_on=False, **look
+        )
+        counts.stairs(np.maximum(one.voxels, 0.5), one.edges, **look)
+    counts.set_yscale("log")
+    counts.set_ylabel("voxels")
+    counts.set_xlabel("probability")
+    curve.set_ylabel("share of the raters who mark the voxel")
+    curve.set(xlim=(0, 1), ylim=(0, 1))
+    for ax in (curve, counts):
+        ax.spines[["top", "right"]].set_visible(False)
+    curve.legend(frameon=False, fontsize=8, loc="upper left")
+    save(figure, path)
+
+
+def _called(names: Sequence[str]) -> list[str]:
+    """Return names without what all share; of long ones the end is kept, where files differ."""
+    short = Names.told_apart(names).short if max(map(len, names)) > LONGEST else names
+    cut = [one if len(one) <= LONGEST else f"…{one[1 - LONGEST :]}" for one in short]
+    return cut if len(set(cut)) == len(cut) else [f"{i} {one}" for i, one in enumerate(cut, 1)]

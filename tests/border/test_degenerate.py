@@ -1,0 +1,141 @@
+"""Input that is degenerate: finite numbers and a warning, or a refusal with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastfuse
+
+from .draws import SPACING, Drawn, contours, dice
+
+SHIFTS = [0.6, 0.3, 0.0, -0.2, 0.1]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Drawn:
+    return contours(SHIFTS)
+
+
+def border(drawn: Drawn, masks: Any, **options: Any) -> Any:
+    return fastfuse.border_staple(masks, **{"mask": drawn.brain, "spacing_mm": SPACING, **options})
+
+
+def one_voxel(shape: tuple[int, ...]) -> np.ndarray:
+    mask = np.zeros(shape, np.uint8)
+    mask[20, 20, 10] = 1
+    return mask
+
+
+CASES: dict[str, tuple[Callable[[list[Any]], list[Any]], str]] = {
+    "nobody": (lambda masks: [0 * mask for mask in masks], "nobody marks anything"),
+    "everybody": (lambda masks: [0 * mask + 1 for mask in masks], "everybody marks everything"),
+    "identical": (lambda masks: masks[:1] * 4, "no voxel is in doubt"),
+    "one voxel": (
+        lambda masks: [one_voxel(masks[0].shape)] * 2 + [0 * masks[0]],
+        "rater 2 marks nothing",
+    ),
+    "inverted": (lambda masks: [*masks, 1 - masks[0]], "rater 5 does worse than chance"),
+    "inverted of four": (lambda masks: [*masks[:3], 1 - masks[3]], "rater 3 does worse than chance"),
+    "empty": (lambda masks: [*masks, 0 * masks[0]], "rater 5 marks nothing"),
+    "full": (lambda masks: [*masks, 0 * masks[0] + 1], "rater 5 marks everything"),
+}
+
+
+@pytest.mark.parametrize("image", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_finite_and_warned_of(name: str, image: bool, drawn: Drawn) -> None:
+    make, said = CASES[name]
+    with pytest.warns(fastfuse.FusionWarning, match=said):
+        fusion = border(drawn, make(drawn.masks), image=drawn.image if image else None, evidence=image)
+    assert np.isfinite(fusion.probability).all()
+    assert ((fusion.probability >= 0) & (fusion.probability <= 1)).all()
+    for values in (fusion.offsets, fusion.sharpness, fusion.false_marks, fusion.finds, fusion.anchor):
+        assert np.isfinite(values).all()
+    if name not in ("nobody", "everybody"):  # where one of both is not defined
+        assert np.isfinite(fusion.sensitivity).all()
+        assert np.isfinite(fusion.specificity).all()
+    if name in ("empty", "full", "inverted"):
+        assert dice(fusion.label(), drawn.truth) > 0.8
+
+
+def test_nobody_and_everybody(drawn: Drawn) -> None:
+    with pytest.warns(fastfuse.FusionWarning, match="probability is 0 everywhere"):
+        assert not border(drawn, [0 * mask for mask in drawn.masks]).probability.any()
+    with pytest.warns(fastfuse.FusionWarning, match="everybody marks everything"):
+        fusion = border(drawn, [0 * mask + 1 for mask in drawn.masks])
+    np.testing.assert_array_equal(fusion.probability, drawn.brain)
+
+
+def test_one_voxel_in_all() -> None:
+    with pytest.warns(fastfuse.FusionWarning):
+        fusion = fastfuse.border_staple([[1], [0], [1], [1], [1]], spacing_mm=(1,))
+    assert 0 < fusion.probability[0] < 1
+
+
+@pytest.mark.parametrize(
+    ("raters", "number"), [((0, 1), 2), ((0,), 1), ((0, 1, None), 2), ((0, 1, "nowhere"), 2)]
+)
+def test_two_raters_are_refused(raters: tuple[Any, ...], number: int, drawn: Drawn) -> None:
+    masks = [drawn.masks[i] if isinstance(i, int) else None for i in raters]
+    options: dict[str, Any] = {}
+    if "nowhere" in raters:
+        masks[2] = np.full(drawn.truth.shape, np.nan)
+        options["missing"] = "nan"
+    with pytest.raises(ValueError, match=f"three raters or more, and has those of {number}: two do not tell"):
+        border(drawn, masks, **options)
+    known = [mask for mask in masks if mask is not None]
+    table = fastfuse.tabulate(known, missing="nan")
+    with pytest.raises(ValueError, match="three raters or more"):
+        fastfuse.estimate(table, "border-staple")
+
+
+@pytest.mark.parametrize("raters", [3, 4])
+def test_three_and_four_raters_have_no_false_marks(raters: int, drawn: Drawn) -> None:
+    fusion = border(drawn, drawn.masks[:raters])
+    np.testing.assert_array_equal(fusion.false_marks, np.zeros(raters))
+    np.testing.assert_array_equal(fusion.finds, np.ones(raters))
+    assert dice(fusion.label(), drawn.truth) > 0.8
+
+
+def test_refusals(drawn: Drawn) -> None:
+    for options, said in {
+        "spacing_mm": (None, "give spacing_mm"),
+        "roi": ("disputed", "border-staple needs the voxels on which all agree"),
+        "intervals": ("information", "give 'lesions', or 'bootstrap'"),
+        "evidence": (True, "it is that of an image"),
+        "image": (drawn.image[1:], "image has shape"),
+    }.items():
+        value, message = said
+        with pytest.raises(ValueError, match=message):
+            border(drawn, drawn.masks, **{options: value})
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (lambda drawn: (drawn.image - 120) / 40, "its median in the brain is -"),
+        (lambda drawn: np.where(drawn.brain, 100.0, 0), "no lesion has 8 voxels of core"),
+        (lambda drawn: drawn.image * np.nan, "its median in the brain is 0"),
+        (lambda drawn: 300 - drawn.image, "no lesion has 8 voxels of core"),
+    ],
+    ids=["z-scores", "flat", "nan", "dark"],
+)
+def test_an_image_that_tells_nothing(image: Any, said: str, drawn: Drawn) -> None:
+    with pytest.warns(fastfuse.FusionWarning, match=f"image tells no anchor.*{said}"):
+        fusion = border(drawn, drawn.masks, image=image(drawn))
+    assert fusion.anchor_from == "votes"
+    np.testing.assert_array_equal(fusion.probability, border(drawn, drawn.masks).probability)
+
+
+def test_without_scipy(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    with pytest.raises(
+        fastfuse.FastfuseError, match=r"image of border-staple needs scipy: pip install '.*\[evaluate\]'"
+    ):
+        border(drawn, drawn.masks, image=drawn.image)

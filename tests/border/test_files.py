@@ -1,0 +1,73 @@
+"""border-STAPLE of files and in the shell."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+
+from .draws import SPACING, contours
+
+COMMAND = [sys.executable, "-m", "fastfuse", "fuse"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    drawn = contours([1.5, 1.0, 0.8, 0.5, 0.0])
+    affine = np.diag([*SPACING, 1])
+    volumes = {f"rater{i}": mask for i, mask in enumerate(drawn.masks)}
+    for name, data in {**volumes, "flair": drawn.image, "brain": drawn.brain}.items():
+        nib.save(nib.Nifti1Image(data, affine), tmp_path / f"{name}.nii.gz")
+    return tmp_path
+
+
+def test_files_are_arrays_with_a_grid(folder: Path) -> None:
+    drawn = contours([1.5, 1.0, 0.8, 0.5, 0.0])
+    raters = sorted(folder.glob("rater*"))
+    given = {"method": "border-staple", "mask": folder / "brain.nii.gz", "overwrite": True}
+    for image in (None, folder / "flair.nii.gz"):
+        found = fastfuse.fuse_files(raters, folder / "out.nii.gz", image=image, **given)
+        expected = fastfuse.border_staple(
+            drawn.masks, None if image is None else drawn.image, mask=drawn.brain, spacing_mm=SPACING
+        )
+        np.testing.assert_allclose(found.probability, expected.probability, rtol=0, atol=1e-6)
+        facts = json.loads((folder / "out.json").read_text())
+        assert facts["options"]["roi"] == 4.0
+        assert facts["options"]["tol"] == 1e-4
+        assert facts["anchor"]["from"] == ("votes" if image is None else "image")
+        assert facts["anchor"]["level"] == pytest.approx(expected.anchor)
+        assert [rater["offset"] for rater in facts["raters"]] == pytest.approx(list(expected.offsets))
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *words], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_in_the_shell(folder: Path) -> None:
+    words = [*map(str, sorted(folder.glob("rater*"))), "-o", "out.nii.gz", "--method", "border-staple"]
+    words += ["--image", "flair.nii.gz", "--mask", "brain.nii.gz"]
+    told = run(folder, *words, "--evidence")
+    assert told.returncode == 0, told.stderr
+    assert "half maximum on the image" in told.stdout
+    assert json.loads((folder / "out.json").read_text())["options"]["evidence"] is True
+    three = run(folder, *words[2:], "--overwrite", "--evidence")
+    assert three.returncode == 0, three.stderr
+    two = run(folder, *words[3:], "--overwrite")
+    assert two.returncode == 2
+    assert "three raters or more, and has those of 2" in two.stderr
+    assert two.stderr.count("\n") == 1
+    line = [word for word in words if word not in ("--method", "border-staple")]
+    for wrong, said in (
+        (["--evidence", "--method", "staple"], "--evidence is True: staple has no such option"),
+        (["--method", "staple"], "nothing grows"),
+    ):
+        found = run(folder, *line, "--overwrite", *wrong)
+        assert found.returncode == 2
+        assert said in found.stderr
