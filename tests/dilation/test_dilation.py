@@ -153,6 +153,7 @@ def test_candidates_may_run_out() -> None:
     assert soft.size == 3
 
 
+@pytest.mark.filterwarnings("ignore:the image is 1 everywhere")
 def test_thick_slices() -> None:
     """Within 3 mm lie three voxels in the plane, and one slice of 3 mm."""
     soft = fastfuse.conditional_dilation(

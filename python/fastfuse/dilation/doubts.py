@@ -17,7 +17,7 @@ LEAST_VOXELS = 100  # of a mask in memory: of a toy's few, the brightest candida
 LEAST_IMAGE = 10_000  # voxels of an image in memory: a toy has no room for rings
 SAME = 1e-9  # relative difference of sizes that rounding makes
 MOST_VALUES = 10  # of a label map; an image has more
-LEAST_LABELLED = 1000  # voxels of an image that is taken for a label map
+LEAST_LABELLED = 1000  # voxels of an image that is told to be flat, or a label map: toys are
 SAMPLE = 4096  # voxels that tell most images from masks
 
 
@@ -46,7 +46,7 @@ def remark_on_values(guide: Guide) -> list[str]:
         return []
     values = np.unique(image)
     shown = [shown_number(float(value)) for value in values[:MOST_VALUES]]
-    if values.size == 1:
+    if values.size == 1 and image.size >= LEAST_LABELLED and np.isfinite(values).all():
         flat = f"{name} is {shown[0]} everywhere, so nothing but their order tells its voxels apart: give FLAIR there"
         return [flat] if guide.scaling is None else []  # else the guide says so
     if values.size == 2:
