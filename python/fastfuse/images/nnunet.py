@@ -33,6 +33,7 @@ from .turns import Match, in_words, matches, turns_onto
 ARRAYS = ("probabilities", "softmax")
 COMPANIONS = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".tif", ".tiff")
 VOLUMES = 4  # of these; the others may be pictures of a case
+A_FEW = 0.01  # of the values: more beyond [0, 1] are no slips
 LEAST_SHARE = 0.9  # of what is marked must agree: the segmentation may have lost small components since
 OVERSHOOT = 0.1  # beyond [0, 1], as resampling may leave it
 EXACT_SHARE = 0.999  # less is told
@@ -206,12 +207,13 @@ def _held_against(kinds: Sequence[Channels], companion: Image, remarks: list[str
             f"{shown(path)}: its probabilities have shape {shape}, {name} has {companion.data.shape}; nnU-Net v1 leaves "
             "out what it cropped away: put it back first, with zeros (numpy.pad), or use v2"
         )
-    _check_values(kinds[0])
+    _check_values(kinds[0], A_FEW)
     segmentation = _segmentation(companion, path)
     tried = [(one, matches(one.levels(), segmentation)) for one in kinds]
     channels, found = min(tried, key=lambda way: -way[1][0].share)
     best = found[0]
     if best.share < LEAST_SHARE:
+        _check_values(channels)
         raise ImageError(_not_its_own(channels, name, best))
     _check_fits_one(channels, best, tried, name)
     ways = _ways(channels, [match.turn for match in found if match.wrong == best.wrong])
@@ -266,10 +268,12 @@ def _segmentation(companion: Image, path: Path) -> NDArray[np.integer[Any]]:
     return np.asarray(whole, dtype=np.int64)
 
 
-def _check_values(channels: Channels) -> None:
-    """Refuse what is no probability."""
-    lowest, highest = float(channels.values.min()), float(channels.values.max())
-    if lowest < -OVERSHOOT or highest > 1 + OVERSHOOT:
+def _check_values(channels: Channels, most: float = 0) -> None:
+    """Refuse values that are no probabilities, if they are more than this share."""
+    values = channels.values
+    beyond = np.count_nonzero((values < -OVERSHOOT) | (values > 1 + OVERSHOOT))
+    if beyond > most * values.size:
+        lowest, highest = float(values.min()), float(values.max())
         logarithms = are_logarithms(channels.values)
         what = "logarithms of probabilities (log-softmax)" if logarithms else "logits"
         remedy = f": {EXP}" if logarithms else "; save probabilities in [0, 1]"
