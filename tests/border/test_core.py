@@ -169,3 +169,14 @@ def test_it_can_be_interrupted() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_the_whole_volume() -> None:
+    rng = np.random.default_rng(0)
+    masks = np.zeros((5, 12, 12, 12), np.uint8)
+    masks[:, 4:7, 4:7, 4:7] = rng.random((5, 3, 3, 3)) < 0.7
+    whole = fastfuse.border_staple(list(masks), roi="all")
+    near = fastfuse.border_staple(list(masks), spacing_mm=(1, 1, 1))
+    by_name = fastfuse.fuse(list(masks), "border-staple", spacing_mm=(1, 1, 1))
+    assert whole.n_voxels == 12**3
+    assert near.n_voxels == by_name.n_voxels < 12**3

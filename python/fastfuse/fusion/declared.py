@@ -249,6 +249,16 @@ class OfMethods:
                 )
         _check_of_levels(f"classes={count}", getattr(self, "roi", None), getattr(self, "intervals", None))
 
+    def check_for(self, method: Method) -> None:
+        """Refuse values of common options that the method does not have.
+
+        Raises
+        ------
+        ValueError
+        """
+        if method.of_levels:
+            _check_of_levels(method.name, getattr(self, "roi", None), getattr(self, "intervals", None))
+
     def of_method(self, method: Method) -> Self:
         """Return the options with the method's own defaults in the place of those that are declared.
 
@@ -258,8 +268,7 @@ class OfMethods:
             For values of common options that the method does not have.
         """
         known = declared(type(self))
-        if method.of_levels:
-            _check_of_levels(method.name, getattr(self, "roi", None), getattr(self, "intervals", None))
+        self.check_for(method)
         own = {name: value for name, value in method.defaults if not known[name].differs(getattr(self, name))}
         return replace(cast("Any", self), **own) if own else self
 

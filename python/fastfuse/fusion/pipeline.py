@@ -23,7 +23,8 @@ def fuse_votes(
     votes: Votes, method: Method, options: Options, *, cut: float | DiceRule = 0.5, ties: Ties = "foreground"
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion, and what makes it doubtful; ``cut`` and ``ties`` are those of the mask to be made of the consensus."""
-    options, votes = options.checked().of_method(method), votes.listed()
+    options, votes = options.checked(), votes.listed()
+    options.check_for(method)
     check_image(votes, method, options)
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)

@@ -172,9 +172,10 @@ template <class T> class TilePasses : public Passes {
     }
 
     double empty_probability(Step step, const Performance& performance) const {
+        if (step == Step::mean_vote) return 0;
         const EmptyRows rows(votes_.size(), 1);
         Posterior posterior;
-        if (step != Step::mean_vote) product_posterior(rows.batch(), performance, posterior);
+        product_posterior(rows.batch(), performance, posterior);
         return posterior.foreground[0];
     }
 

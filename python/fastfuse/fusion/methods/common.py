@@ -53,7 +53,7 @@ def fused_by_name(
         raise ValueError(f"{name} needs an image: call {method.function}(raters, image)")
     asked.check_method(method)
     if check_flag(asked.overlap, "overlap"):
-        return _overlapping(votes, method, options, asked)
+        return _overlapping(votes, method, options.of_method(method), asked)
     if asked.labels is not None:
         return _labels(votes, method, options, asked)
     options.check_method(method)  # first: what a check advises would be refused after it
