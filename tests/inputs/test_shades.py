@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 import nibabel as nib
@@ -84,3 +85,16 @@ def test_pictures(tmp_path: Path) -> None:
 )
 def test_one_and_many(said: str, right: str) -> None:
     assert said == right
+
+
+@pytest.mark.parametrize("threshold", [0, -1, 0.05])
+def test_a_threshold_below_all_values(threshold: float) -> None:
+    maps = [np.random.default_rng(k).uniform(0.1, 0.9, (6, 6, 6)) for k in range(3)]
+    with pytest.warns(
+        fastfuse.FusionWarning, match=r"rater 0: no value lies below the threshold .*marks every voxel"
+    ):
+        fastfuse.majority_vote(maps, threshold=threshold)
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        fastfuse.majority_vote(maps, threshold=0.5)
+    assert not any("every voxel" in str(one.message) for one in given)

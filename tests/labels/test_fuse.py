@@ -364,3 +364,13 @@ def test_labels_that_cannot_be_told_apart(value: Any) -> None:
     for fuse in (fastfuse.staple, fastfuse.majority_vote, fastfuse.tabulate):
         with pytest.raises(ValueError, match=r"beyond 2\^53:? labels"):
             fuse(maps, labels="all")
+
+
+@pytest.mark.parametrize("scale", [1e308, 1.0, 1e-300])
+def test_weights_count_by_their_ratios(scale: float) -> None:
+    maps = [np.array(one) for one in ([0, 0, 1], [0, 0, 1], [2, 1, 2])]
+    for weights, wanted in (([1, 1, 1], [0, 0, 1]), ([0.3, 0.3, 1], [2, 1, 2])):
+        given = [scale * weight for weight in weights]
+        fusion = fastfuse.majority_vote(maps, labels="all", weights=given)
+        np.testing.assert_array_equal(fusion.label(), wanted)
+        assert np.isfinite(fusion.confidence()).all()

@@ -303,7 +303,11 @@ def _on_threshold(
     name: str,
     inside: NDArray[Any] | None,
 ) -> list[str]:
-    """Doubt a threshold for probabilities in values that go far beyond 1."""
+    """Doubt a threshold below all values, or one for probabilities in values that go far beyond 1."""
+    if marked.size and bool(np.all(marked if inside is None else marked[inside != 0])):
+        return [
+            f"{name}: no value lies below the threshold {threshold:g}, which marks every voxel: choose a higher one"
+        ]
     highest = _highest(data, inside)
     if not 0 < threshold < 1 or highest <= LEAST_SCALED:
         return []

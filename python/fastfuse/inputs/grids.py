@@ -74,7 +74,8 @@ class Grid:
         if self.sheared:
             raise GridError(
                 f"{self.name}: its axes are not at right angles (a tilted gantry?), so that distances in mm along them "
-                "are wrong: leave out what is given in mm, and mrf (--mrf), or resample all images onto an upright grid"
+                "are wrong: leave out what is given in mm, and mrf (--mrf), or, as for border-staple and the margin that it "
+                "has by itself, resample all images onto an upright grid"
             )
         x, y, z = self.voxel_mm.tolist()
         return x, y, z

@@ -307,7 +307,9 @@ def weights_for(weights: Sequence[float] | None, raters: int) -> list[float]:
         raise ValueError(
             f"weights is {quoted(weights)}: it must hold a positive number for each of the {raters} raters"
         )
-    return [float(weight) for weight in given]
+    with np.errstate(over="ignore"):
+        scale = given.max() if np.isinf(given.sum()) else 1.0  # only their ratios count
+    return [float(weight) for weight in given / scale]
 
 
 def _place_of(rater: Any, names: Sequence[str]) -> int:
