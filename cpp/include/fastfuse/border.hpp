@@ -20,7 +20,7 @@ struct Border {
     std::vector<double> offset, sharpness; // δ, κ
     std::vector<double> false_marks, lost; // γ, 1 − ζ
     std::vector<bool> heard;               // whether a rater votes, and not as another one does everywhere
-    double scale = 1;                      // of the levels
+    double scale = 1;                      // u times this are levels in that unit
     std::array<double, border_levels> weights{}; // π
     double anchor = 0;                           // c
     bool from_image = false;                     // whether an image told the anchor
@@ -29,8 +29,8 @@ struct Border {
 // Intensities between what surrounds a lesion, 0, and its core, 1, of voxels near lesions.
 struct Heights {
     std::vector<std::int64_t> voxel; // in C order of the shape, ascending
-    std::vector<double> height;      // of each of these voxels
-    bool evidence = false;           // whether they count as evidence, beside the anchor
+    std::vector<double> height;      // h of each voxel listed above
+    bool evidence = false;           // heights weigh the consensus too; else they only tell the anchor
 };
 
 } // namespace fastfuse

@@ -69,7 +69,7 @@ struct PerformancePrior {
 
 struct Options {
     Method method = Method::soft_staple;
-    int classes = 2; // of STAPLE's truth; 3: background, border, foreground
+    int classes = 2; // STAPLE's truth is background or foreground; with 3 classes, or border
     MStep m_step = MStep::paper;
     Expectation expectation = Expectation::automatic;
     Likelihood likelihood = Likelihood::mixture;
@@ -126,8 +126,8 @@ struct Estimate {
     Expectation expectation = Expectation::automatic;
     bool by_masses = false;         // soft-STAPLE ran on the masses of the 2^m binary patterns
     bool certain = false;           // all raters agree everywhere: the consensus is the mean vote
-    std::optional<Border> border;   // of border-STAPLE
-    std::optional<Classes> classes; // of STAPLE with three classes
+    std::optional<Border> border;   // only border-STAPLE fits one
+    std::optional<Classes> classes; // only STAPLE with three classes fits them
 };
 
 struct Result {

@@ -86,6 +86,10 @@ struct RowTruths {
     std::vector<std::int64_t> first; // of each row, and the end of the last
     std::vector<Code> code;
     std::vector<double> weight;
+
+    std::int64_t candidates(std::int64_t row) const {
+        return first[static_cast<std::size_t>(row) + 1] - first[static_cast<std::size_t>(row)];
+    }
 };
 
 struct LabelEstimate {

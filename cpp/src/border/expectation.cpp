@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "posterior/normalise.hpp"
 #include "support/simd.hpp"
 #include "support/sum_over_jobs.hpp"
 
@@ -107,16 +108,6 @@ double dot(const Levels& a, const Levels& b) {
     for (std::size_t g = 0; g < border_levels; ++g)
         sum += a[g] * b[g];
     return sum;
-}
-
-double normalise(Levels& r) {
-    const double most = *std::max_element(r.begin(), r.end());
-    double sum = 0;
-    for (double& one : r)
-        sum += one = std::exp(one - most);
-    for (double& one : r)
-        one /= sum;
-    return most + std::log(sum);
 }
 
 Levels consensus_at(double scale, double anchor) {

@@ -40,9 +40,6 @@ class Responsibility {
 
 double dot(const Levels& a, const Levels& b);
 
-// Scales exp of `r` so that they sum to 1, and returns the logarithm of what they summed to.
-double normalise(Levels& r);
-
 // The consensus of each row, by batches.
 using Consensus = std::vector<std::vector<double>>;
 

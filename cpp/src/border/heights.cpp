@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "border/expectation.hpp"
+#include "posterior/normalise.hpp"
 #include "support/sum_over_jobs.hpp"
 #include "votes/rows.hpp"
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "posterior/normalise.hpp"
+
 namespace fastfuse::border {
 namespace {
 

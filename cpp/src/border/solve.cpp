@@ -1,9 +1,6 @@
 #include "border/solve.hpp"
 
-#include <algorithm>
 #include <climits>
-#include <limits>
-#include <memory>
 #include <utility>
 
 #include "border/fit.hpp"
@@ -13,35 +10,6 @@
 
 namespace fastfuse::border {
 namespace {
-
-// The consensus of rows, by votes alone.
-class ByLevels : public Consenter {
-  public:
-    ByLevels(const Responsibility& responsibility, const Levels& tau)
-        : responsibility_(responsibility), tau_(tau) {}
-
-    const Posterior& operator()(const Batch& batch, const Worker& worker) override {
-        Pace pace(worker);
-        for (std::int64_t row = 0; row < batch.rows; ++row) {
-            if (pace.stopped_after(batch.raters + 8)) break;
-            Levels r;
-            responsibility_.of(batch, row, r);
-            posterior_.foreground[static_cast<std::size_t>(row)] = dot(r, tau_);
-        }
-        return posterior_;
-    }
-
-  private:
-    const Responsibility& responsibility_;
-    const Levels& tau_;
-    Posterior posterior_;
-};
-
-void check_raters(const std::vector<double>& read) {
-    const auto voters = std::count_if(read.begin(), read.end(), [](double voxels) { return voxels > 0; });
-    if (voters < least_raters)
-        throw BadInput(BadInput::Kind::too_few_raters, -1, -1, static_cast<double>(voters));
-}
 
 void take_rates(Estimate& estimate) {
     const Rates rates = rates_of(*estimate.border);
@@ -68,7 +36,7 @@ Estimate estimate_of(Fit fit, const Options& options) {
 Stop stop_of(const Options& options) { return {options.tol, options.max_iter}; }
 
 Estimate find_estimate(const RowsEngine& engine, const Census& census, const Task& task) {
-    check_raters(census.read);
+    check_voters(census, least_raters, BadInput::Kind::too_few_raters);
     Estimate estimate =
         estimate_of(fit(engine.rows(), census.read, stop_of(task.options), task.team), task.options);
     if (!is_certain(census)) return estimate;
@@ -91,8 +59,12 @@ Written write(const Task& task, RowsEngine& engine, const Border& border) {
     const std::vector<Curve> curves = curves_of(unscaled(border));
     const Responsibility responsibility(curves, border.weights);
     const Levels tau = consensus_at(border.scale, border.anchor);
-    Written written =
-        engine.write_by([&] { return std::make_unique<ByLevels>(responsibility, tau); }, INT_MAX);
+    const auto by_votes_alone = [&](const Batch& batch, std::int64_t row) {
+        Levels r;
+        responsibility.of(batch, row, r);
+        return dot(r, tau);
+    };
+    Written written = engine.write_by(by_row(by_votes_alone), INT_MAX);
     if (task.votes.heights.evidence && !task.votes.heights.voxel.empty())
         write_with_evidence(task.votes, border, task.consensus, task.team, written);
     return written;
@@ -117,7 +89,7 @@ Estimate fit_again(const VoteTable& table, const std::vector<double>& counts, co
     const Team team(1, ask);
     const TableRows rows(table, counts, {});
     const Census census = take_census(rows, false, team);
-    check_raters(census.read);
+    check_voters(census, least_raters, BadInput::Kind::too_few_raters);
     Fit again = fit(rows, census.read, stop_of(options), team);
     if (start.border) // the levels' origin may differ
         again.border.anchor += start.border->anchor - anchor_of_votes(*start.border);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "posterior/normalise.hpp"
+
 namespace fastfuse::classes {
 namespace {
 
@@ -112,13 +114,7 @@ double Posteriors::of(const Batch& batch, std::int64_t row, Triple& r) const {
         for (std::size_t k = 0; k < latent_classes; ++k)
             r[k] += q * log_mark_[i][k] + (1 - q) * log_no_mark_[i][k];
     }
-    const double most = *std::max_element(r.begin(), r.end());
-    double sum = 0;
-    for (double& one : r)
-        sum += one = std::exp(one - most);
-    for (double& one : r)
-        one /= sum;
-    return most + std::log(sum);
+    return normalise(r);
 }
 
 double Posteriors::consensus(const Batch& batch, std::int64_t row) const {

@@ -1,8 +1,6 @@
 #include "classes/solve.hpp"
 
-#include <algorithm>
 #include <climits>
-#include <memory>
 #include <utility>
 
 #include "classes/em.hpp"
@@ -13,23 +11,6 @@ namespace fastfuse::classes {
 namespace {
 
 constexpr int least_raters = 4; // three leave 11 parameters to 7 cells
-
-class ByClasses : public Consenter {
-  public:
-    explicit ByClasses(const Posteriors& posteriors) : posteriors_(posteriors) {}
-    const Posterior& operator()(const Batch& batch, const Worker& worker) override {
-        Pace pace(worker);
-        for (std::int64_t row = 0; row < batch.rows; ++row) {
-            if (pace.stopped_after(batch.raters)) break;
-            posterior_.foreground[static_cast<std::size_t>(row)] = posteriors_.consensus(batch, row);
-        }
-        return posterior_;
-    }
-
-  private:
-    const Posteriors& posteriors_;
-    Posterior posterior_;
-};
 
 void take_rates(Estimate& estimate) {
     const Classes& classes = *estimate.classes;
@@ -54,10 +35,7 @@ void take_rates(Estimate& estimate) {
 }
 
 Estimate find(const Rows& rows, const Census& census, const Options& options, const Team& team) {
-    const auto voters =
-        std::count_if(census.read.begin(), census.read.end(), [](double voxels) { return voxels > 0; });
-    if (voters < least_raters)
-        throw BadInput(BadInput::Kind::too_few_for_classes, -1, -1, static_cast<double>(voters));
+    check_voters(census, least_raters, BadInput::Kind::too_few_for_classes);
     Estimate estimate = is_certain(census) ? certain(census, options) : begun(options);
     Fit found = fit(rows, options.tol, options.max_iter, team);
     estimate.classes = std::move(found.classes);
@@ -83,7 +61,10 @@ Result solve(const Task& task, RowsEngine& engine, const Estimate* known) {
         return result;
     }
     const Posteriors posteriors(*estimate.classes);
-    report(engine.write_by([&] { return std::make_unique<ByClasses>(posteriors); }, INT_MAX), result);
+    const auto consensus = [&](const Batch& batch, std::int64_t row) {
+        return posteriors.consensus(batch, row);
+    };
+    report(engine.write_by(by_row(consensus), INT_MAX), result);
     return result;
 }
 

@@ -74,4 +74,10 @@ Census take_census(const Rows& rows, bool splits, const Team& team) {
     });
 }
 
+void check_voters(const Census& census, int least, BadInput::Kind kind) {
+    const auto voters =
+        std::count_if(census.read.begin(), census.read.end(), [](double voxels) { return voxels > 0; });
+    if (voters < least) throw BadInput(kind, -1, -1, static_cast<double>(voters));
+}
+
 } // namespace fastfuse

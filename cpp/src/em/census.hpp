@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "fastfuse/errors.hpp"
 #include "fastfuse/threads.hpp"
 #include "posterior/statistics.hpp"
 #include "votes/rows.hpp"
@@ -30,5 +31,8 @@ struct Census {
 
 // `splits`: whether the M-step needs expectations split by each rater's mark, as the EM one does.
 Census take_census(const Rows& rows, bool splits, const Team& team);
+
+// Throws BadInput of this kind where fewer raters vote anywhere.
+void check_voters(const Census& census, int least, BadInput::Kind kind);
 
 } // namespace fastfuse

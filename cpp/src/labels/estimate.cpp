@@ -127,25 +127,29 @@ struct Beginning {
     RowTruths truths;
 };
 
+// `known`: rates to begin with; null: the votes tell.
 Beginning beginning(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
-                    const std::vector<double>& shares, const Matrices& fixed, const Team& team) {
+                    const std::vector<double>& shares, const Matrices& fixed, const Matrices* known,
+                    const Team& team) {
     Beginning start{{Matrices(table.raters, table.kinds(), 1 / static_cast<double>(table.kinds())),
                      options.prior.empty() ? shares : options.prior},
                     {},
                     {}};
-    RowTruths guess = first_guess(table, options.start, {}, team.watch());
-    weigh(table, guess);
-    if (options.start == LabelStart::itk)
-        start.rates.theta = rates_of_untied(table, std::move(guess), team);
-    else
-        start.counts = start_counts(table, guess, team);
-    guess = {};
+    if (!known || !m_step.leaves_zeros()) {
+        RowTruths guess = first_guess(table, options.start, {}, team.watch());
+        weigh(table, guess);
+        if (options.start == LabelStart::itk)
+            start.rates.theta = rates_of_untied(table, std::move(guess), team);
+        else
+            start.counts = start_counts(table, guess, team);
+    }
     std::optional<Matrices> support;
     if (!m_step.leaves_zeros()) {
         support = start.counts ? start.counts->counts : start.rates.theta;
         allow_fixed(fixed, *support);
     }
     start.truths = candidates_of(table, options.candidates, support ? &*support : nullptr, team.watch());
+    if (known) start.rates.theta = *known;
     return start;
 }
 
@@ -154,8 +158,7 @@ LabelEstimate by_em(const LabelTable& table, const LabelOptions& options, const 
                     double voxels, const Matrices* known, const Team& team) {
     const Matrices fixed = unknown_rows(table, options.unknown, shares, team.watch());
     const Maximisation m_step(options, shares, fixed);
-    Beginning start = beginning(table, options, m_step, shares, fixed, team);
-    if (known) start.rates.theta = *known;
+    Beginning start = beginning(table, options, m_step, shares, fixed, known, team);
     LabelFit fit = known ? em(table, options, m_step, std::move(start.rates), {}, voxels, start.truths, team)
                          : accelerated(table, options, m_step, std::move(start.rates),
                                        std::move(start.counts), voxels, start.truths, team);

@@ -1,7 +1,6 @@
 #include "labels/expectation.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -44,36 +43,11 @@ class Row {
 
   private:
     void multiply(const Code* code, std::int64_t n, double* weight) const {
-        switch (voters_) {
-        case 1: return multiply_by<1>(code, n, weight);
-        case 2: return multiply_by<2>(code, n, weight);
-        case 3: return multiply_by<3>(code, n, weight);
-        case 4: return multiply_by<4>(code, n, weight);
-        case 5: return multiply_by<5>(code, n, weight);
-        case 6: return multiply_by<6>(code, n, weight);
-        case 7: return multiply_by<7>(code, n, weight);
-        default: break;
-        }
-        for (std::int64_t k = 0; k < n; ++k) {
-            double product = prior_[code[k]];
-            for (std::size_t v = 0; v < voters_; ++v)
-                product *= of_votes_[v][code[k]];
-            weight[k] = product;
-        }
-    }
-
-    // Of so many voters: the loop over them is unrolled.
-    template <std::size_t voters> void multiply_by(const Code* code, std::int64_t n, double* weight) const {
-        std::array<const double*, voters> of_votes;
-        std::copy_n(of_votes_.begin(), voters, of_votes.begin());
-        const double* prior = prior_.data();
-        for (std::int64_t k = 0; k < n; ++k) {
-            const std::size_t a = code[k];
-            double product = prior[a];
-            for (const double* of_vote : of_votes)
-                product *= of_vote[a];
-            weight[k] = product;
-        }
+        for (std::int64_t k = 0; k < n; ++k)
+            weight[k] = prior_[code[k]];
+        for (std::size_t v = 0; v < voters_; ++v)
+            for (std::int64_t k = 0; k < n; ++k)
+                weight[k] *= of_votes_[v][code[k]];
     }
 
     void multiply_all(std::int64_t n, double* weight) const {
@@ -108,10 +82,6 @@ class Row {
     std::vector<const double*> of_votes_; // θ of the votes that are there, of every truth
     std::size_t voters_ = 0;
 };
-
-std::int64_t candidates_of_row(const RowTruths& truths, std::int64_t row) {
-    return truths.first[static_cast<std::size_t>(row) + 1] - truths.first[static_cast<std::size_t>(row)];
-}
 
 // E-step of rows that name their factors, block by block. Scratch of one thread.
 class Blocks {
@@ -238,7 +208,7 @@ LabelSums of_others(const LabelTable& table, const Matrices& theta, const std::v
             for (std::int64_t r = job * rows_of_job; r < std::min((job + 1) * rows_of_job, size); ++r) {
                 const std::int64_t row = rows[static_cast<std::size_t>(r)];
                 const std::int64_t first = truths.first[static_cast<std::size_t>(row)];
-                const std::int64_t n = candidates_of_row(truths, row);
+                const std::int64_t n = truths.candidates(row);
                 const Code* code = truths.code.data() + first;
                 double* weight = truths.weight.data() + first;
                 const double count = table.counts[static_cast<std::size_t>(row)];
@@ -287,7 +257,7 @@ void posterior(const LabelTable& table, const Matrices& theta, const std::vector
         const std::int64_t end = std::min((job + 1) * rows_of_job, table.size());
         for (std::int64_t row = job * rows_of_job; row < end; ++row) {
             const std::int64_t first = truths.first[static_cast<std::size_t>(row)];
-            const std::int64_t n = candidates_of_row(truths, row);
+            const std::int64_t n = truths.candidates(row);
             double* weight = truths.weight.data() + first;
             const double sum = one.find(row, truths.code.data() + first, n, weight);
             for (std::int64_t k = 0; k < n; ++k)

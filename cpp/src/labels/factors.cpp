@@ -6,10 +6,6 @@
 namespace fastfuse {
 namespace {
 
-std::int64_t candidates_of_row(const RowTruths& truths, std::int64_t row) {
-    return truths.first[static_cast<std::size_t>(row) + 1] - truths.first[static_cast<std::size_t>(row)];
-}
-
 // The rows that hold voxels. Those with one number of candidates lie together, so that loops over candidates
 // end where the processor expects it.
 std::vector<Factors::Row> sorted_rows(const LabelTable& table, const RowTruths& truths) {
@@ -18,7 +14,7 @@ std::vector<Factors::Row> sorted_rows(const LabelTable& table, const RowTruths& 
     for (std::int64_t row = 0; row < table.size(); ++row)
         if (table.counts[static_cast<std::size_t>(row)] > 0) rows.push_back(static_cast<Factors::Row>(row));
     std::stable_sort(rows.begin(), rows.end(), [&](Factors::Row one, Factors::Row two) {
-        return candidates_of_row(truths, one) < candidates_of_row(truths, two);
+        return truths.candidates(one) < truths.candidates(two);
     });
     return rows;
 }
@@ -73,7 +69,7 @@ Factors::Factors(const LabelTable& table, const RowTruths& truths, Watch& watch)
     : raters_(table.raters), per_rater_(table.kinds() * table.kinds()), rows_(sorted_rows(table, truths)) {
     std::int64_t named = 0;
     for (const Row row : rows_)
-        if (const std::int64_t n = candidates_of_row(truths, row); n <= most_candidates) named += n;
+        if (const std::int64_t n = truths.candidates(row); n <= most_candidates) named += n;
     code_.reserve(static_cast<std::size_t>(named));
     number_.reserve(static_cast<std::size_t>(named * raters_));
     first_.reserve(rows_.size() + 1);
@@ -81,7 +77,7 @@ Factors::Factors(const LabelTable& table, const RowTruths& truths, Watch& watch)
     Numbering numbering(table, *this);
     Patience patience(watch);
     const auto names = [&](Row row) {
-        const std::int64_t n = candidates_of_row(truths, row);
+        const std::int64_t n = truths.candidates(row);
         patience.after(n * raters_);
         if (n > most_candidates || !numbering.has_room_for(n)) {
             other_rows_.push_back(row);
