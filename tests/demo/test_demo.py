@@ -182,7 +182,9 @@ def test_a_cohort_spares_the_truth_of_others(tmp_path: Path) -> None:
 def test_without_matplotlib(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("fastfuse.demo.case", "fastfuse.report.plots"):
+    for name in [
+        name for name in sys.modules if name.startswith(("fastfuse.demo.case", "fastfuse.report.plots"))
+    ]:
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.axes", None)

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import lacking
 from ..report.agreement import print_agreement
-from .common import answer, progress, warnings_as_lines
+from .common import answer, drawn, progress, warnings_as_lines
 from .flags import flags_called, values_called, with_flags
 from .switches import (
     ChannelAxis,
@@ -76,7 +75,7 @@ def agreement(
     from ..errors import warn
     from ..files.agreement import compare_files
 
-    draw = None if figure is None else _heat_map()
+    draw = None if figure is None else drawn("agreement")
     with warnings_as_lines():
         with progress(len(raters) + 1 + (mask is not None)) as say:
             found = compare_files(
@@ -100,12 +99,3 @@ def agreement(
         warn(found.remarks)
         written = [path for path in (output, figure) if path is not None]
         answer(lambda: found.facts, lambda: print_agreement(found.facts, written), wrote=bool(written))
-
-
-def _heat_map() -> Any:
-    """Return the function that draws, before any work."""
-    try:
-        from ..report.plots import agreement
-    except ImportError as error:
-        raise lacking("--figure", error, "demo") from None
-    return agreement

@@ -8,8 +8,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from ..errors import FusionWarning
+from ..errors import FusionWarning, lacking
 from ..report import terminal as report
 from .flags import with_typed_values
 from .streams import CannotPrint, ReaderGone
@@ -35,6 +36,15 @@ class Manner:
 
 
 manner = Manner()
+
+
+def drawn(name: str) -> Any:
+    """Return a function of :mod:`fastfuse.plots`, before any work; a missing package is told with --figure."""
+    try:
+        from ..report import plots
+    except ImportError as error:
+        raise lacking("--figure", error, "demo") from None
+    return getattr(plots, name)
 
 
 class Interrupted(Exception):

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import FastfuseError, lacking
+from ..errors import FastfuseError
 from ..fusion.declared import labels_typed, number_or_word
 from ..report.evaluation import print_evaluation
-from .common import answer, progress, warnings_as_lines
+from .common import answer, drawn, progress, warnings_as_lines
 from .switches import ChannelAxis, Grid, Overwrite, Resampled, ResampleName, Use, choice, names_of, placing_of
 
 EXAMPLES = (
@@ -275,7 +275,7 @@ def _against_raters(
     from ..report.raters import print_raters
 
     figure = of_raters["figure"]
-    draw = None if figure is None else _curve()
+    draw = None if figure is None else drawn("reliability")
     with progress(2 + len(truths) + (mask is not None)) as say:
         found = against_files(
             prediction, list(truths), mask, options, of_raters["roi"], names_of(of_raters["names"]), output,
@@ -286,15 +286,6 @@ def _against_raters(
     warn(found.remarks)
     written = [path for path in (output, figure) if path is not None]
     answer(lambda: found.facts, lambda: print_raters(found.facts, written), wrote=bool(written))
-
-
-def _curve() -> Any:
-    """Return the function that draws, before any work."""
-    try:
-        from ..report.plots import reliability
-    except ImportError as error:
-        raise lacking("--figure", error, "demo") from None
-    return reliability
 
 
 def _folders(

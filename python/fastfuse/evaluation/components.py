@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import lacking
-from ..images.memory import SCIPY, check_addresses
+from ..images.memory import load_scipy
 from ..inputs.arrays import as_array
 from ..inputs.checks import check_count
+from ..inputs.lattice import box_of
 from ..inputs.names import quoted
 
 SHARED_COORDINATES = {6: 1, 18: 2, 26: 3}  # connectivity: coordinates in which neighbours may differ
@@ -78,12 +78,7 @@ def check_connectivity(connectivity: Any) -> int:
 
 def bounding_box(marked: NDArray[np.bool_]) -> tuple[slice, ...]:
     """Return the bounding box of the foreground; a box without voxels if there is none."""
-    box = []
-    for axis in range(marked.ndim):
-        others = tuple(other for other in range(marked.ndim) if other != axis)
-        where = np.flatnonzero(marked.any(axis=others))
-        box.append(slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0))
-    return tuple(box)
+    return box_of(marked) or (slice(0, 0),) * marked.ndim
 
 
 def as_volume(value: Any, name: str) -> NDArray[Any]:
@@ -102,11 +97,4 @@ def as_volume(value: Any, name: str) -> NDArray[Any]:
 
 def needed_scipy() -> Any:
     """Return scipy with scipy.ndimage and scipy.spatial; if it is missing, the error says how to install it."""
-    check_addresses("SciPy", SCIPY, "scipy.special")
-    try:
-        import scipy.ndimage
-        import scipy.spatial
-        import scipy.special
-    except ImportError as error:
-        raise lacking("evaluation", error, "evaluate") from None
-    return scipy
+    return load_scipy("evaluation", "scipy.ndimage", "scipy.spatial", "scipy.special")

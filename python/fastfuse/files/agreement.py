@@ -11,16 +11,15 @@ import numpy as np
 
 from ..errors import warn
 from ..fusion.declared import documented
-from ..fusion.of_raters.agreement import Agreement, Coefficients, agreement_of, check_margin
+from ..fusion.of_raters.agreement import Agreement, Coefficients, agreement_of
 from ..fusion.options import Missing, Options
 from ..fusion.votes import ENTRIES, Votes
 from ..images.formats.segments import with_segments
-from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, as_paths, listed_paths, recorded
 from ..images.placing import Form, Placing, Resample
-from ..images.sidecar import number_or_null, sidecar_bytes
+from ..images.sidecar import check_reports, number_or_null, write_facts
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
-from ..inputs.checks import Labels, Scale
+from ..inputs.checks import Labels, Scale, check_margin
 from ..inputs.names import grouped, listed_names
 from .doubts import alike
 from .facts import millilitres
@@ -140,14 +139,9 @@ def compare_files(
         placing=Placing.checked(grid, resample, use),
     )
     inputs, written = sources.all, as_path(output, "output")
-    for path, suffix in ((written, ".json"), (figure, ".png")):
-        if path is not None:
-            check_outputs([path], inputs, (suffix,), overwrite=overwrite)
+    check_reports(written, figure, inputs, overwrite=overwrite)
     found = compared(sources, options, check_margin(roi), progress or (lambda _: None))
-    if written is not None:
-        with Outputs(overwrite=overwrite) as outputs:
-            outputs.add(written, sidecar_bytes(found.facts))
-            outputs.commit()
+    write_facts(written, found.facts, overwrite=overwrite)
     return found
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import lacking
 from ..inputs.arrays import Array
 from .backends.core import CoreOptions, fit, rates_of
 from .backends.found import Found
@@ -66,13 +65,9 @@ def _resampled_voxels(count: Rates, replicates: int, rng: np.random.Generator) -
 
 def _lesions(marked: NDArray[np.bool_]) -> tuple[Array, int]:
     """Return every voxel's lesion and their number: 26-connected components of what anybody marks."""
-    from ..images.memory import SCIPY, check_addresses  # not at the start of every fusion
+    from ..images.memory import load_scipy  # not at the start of every fusion
 
-    check_addresses("SciPy", SCIPY, "scipy.ndimage")
-    try:
-        from scipy import ndimage
-    except ImportError as error:
-        raise lacking("intervals='lesions'", error, "evaluate") from None
+    ndimage = load_scipy("intervals='lesions'", "scipy.ndimage").ndimage
     number, lesions = ndimage.label(marked, np.ones((3,) * marked.ndim))
     return number, int(lesions)
 

@@ -28,7 +28,7 @@ from .options import (
 )
 from .pipeline import check_image, intervals_of
 from .registry import Method, method_called
-from .result import AnchorFrom, Fusion, for_all, fusion_of, in_kind_of, of_levels
+from .result import Fusion, OfLevels, for_all, fusion_of, in_kind_of, of_levels
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
 
@@ -228,7 +228,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BorderEstimate(Estimate):
+class BorderEstimate(OfLevels, Estimate):
     """Raters' performance and the levels, estimated from a vote table by border-STAPLE.
 
     Of several cases' tables added up, raters and levels are shared. :meth:`apply` takes an image, which tells the anchor of
@@ -239,13 +239,6 @@ class BorderEstimate(Estimate):
     offsets, sharpness, false_marks, finds, anchor, anchor_from
         As of :class:`BorderFusion`.
     """
-
-    offsets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    sharpness: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    false_marks: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    finds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    anchor: float = np.nan
-    anchor_from: AnchorFrom = "votes"
 
     def _on_the_rates(self, fusion: Fusion) -> Fusion:
         """Return the fusion with the estimate's intervals: its rates are those at its own anchor."""

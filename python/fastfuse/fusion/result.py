@@ -161,7 +161,19 @@ def check_label_cut(cut: Any, ties: Any) -> float | DiceRule:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BorderFusion(Fusion):
+class OfLevels:
+    """What border-STAPLE tells beyond the rates: the attributes of :class:`BorderFusion`."""
+
+    offsets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    sharpness: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    false_marks: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    finds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    anchor: float = np.nan
+    anchor_from: AnchorFrom = "votes"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BorderFusion(OfLevels, Fusion):
     """A consensus of border-STAPLE, and what it says of the raters.
 
     Sensitivity and specificity are against the consensus as truth; ``prior`` is its mean before any vote. Levels are in
@@ -180,13 +192,6 @@ class BorderFusion(Fusion):
     anchor_from : {"votes", "image"}
         What told the anchor.
     """
-
-    offsets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    sharpness: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    false_marks: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    finds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    anchor: float = np.nan
-    anchor_from: AnchorFrom = "votes"
 
     def __repr__(self) -> str:
         return (

@@ -13,6 +13,7 @@ from ..inputs.arrays import Array, as_companion, axes_in_memory_order, first_wro
 from ..inputs.channels import check_scaled_classes
 from ..inputs.checks import check_number, check_spacings
 from ..inputs.kinds import RatersLike, VoxelsLike
+from ..inputs.lattice import box_of, grown
 from ..inputs.raters import Raters
 from ..inputs.stacks import listed
 from .backends import core
@@ -143,7 +144,7 @@ def _smoothed(
     """
     shape = arrays[0].shape
     smooth = np.full(shape, least, np.float32)
-    box = _box_of(arrays)
+    box = _box_of_all(arrays)
     if box is None:
         return smooth
     if all(_is_flat(kernel, length) for kernel, length in zip(kernels, shape, strict=True)):
@@ -152,8 +153,8 @@ def _smoothed(
         smooth[...] = np.clip(mean, least, 1 - least)
         return smooth
     reaches = [len(kernel) - 1 for kernel in kernels]
-    near = _grown(box, reaches, shape)
-    wide = _grown(near, reaches, shape)
+    near = grown(box, reaches, shape)
+    wide = grown(near, reaches, shape)
     total, votes = _sums(arrays, region, wide)
     inner = tuple(slice(n.start - w.start, n.stop - w.start) for n, w in zip(near, wide, strict=True))
     above = np.ascontiguousarray(total[inner])
@@ -185,31 +186,11 @@ def _sums(
     return total, votes
 
 
-def _box_of(arrays: Sequence[Array]) -> Box | None:
+def _box_of_all(arrays: Sequence[Array]) -> Box | None:
     """Return the smallest box that holds all votes other than 0; None if there are none."""
-    boxes = [box for box in map(_box_of_one, arrays) if box is not None]
+    boxes = [box for box in map(box_of, arrays) if box is not None]
     if not boxes:
         return None
     return tuple(
         slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True)
-    )
-
-
-def _box_of_one(array: Array) -> Box | None:
-    box = [slice(0, length) for length in array.shape]
-    for axis in range(array.ndim):
-        part = array[tuple(box)]
-        others = tuple(a for a in range(array.ndim) if a != axis)
-        found = np.flatnonzero(part.any(axis=others))
-        if not found.size:
-            return None
-        box[axis] = slice(int(found[0]), int(found[-1]) + 1)
-    return tuple(box)
-
-
-def _grown(box: Box, reaches: Sequence[int], shape: Sequence[int]) -> Box:
-    """Return the box, larger by so many voxels on all sides, inside the volume."""
-    return tuple(
-        slice(max(side.start - reach, 0), min(side.stop + reach, length))
-        for side, reach, length in zip(box, reaches, shape, strict=True)
     )

@@ -151,6 +151,12 @@ def tabulate(
 
 def table_of(votes: Votes, options: Options, called: Sequence[str] | None) -> tuple[VoteTable, list[str]]:
     """Return the table of votes, and what makes it doubtful; ``called``: the names that it gives the raters."""
+    table, case = table_and_case(votes, options, called)
+    return table, case.remarks + remarks_on_threads()
+
+
+def table_and_case(votes: Votes, options: Options, called: Sequence[str] | None) -> tuple[VoteTable, Case]:
+    """Return the table of votes, and the votes that were read."""
     options = options.checked()
     case = Case.of(votes.listed(), options)
     check_count_of_names(called, case.given.count)
@@ -162,7 +168,7 @@ def table_of(votes: Votes, options: Options, called: Sequence[str] | None) -> tu
     case, table = core.explained(case, tabulated)
     if table is None:
         raise ValueError(TOO_MANY)
-    return _for_all(table, case, called), case.remarks + remarks_on_threads()
+    return _for_all(table, case, called), case
 
 
 def _for_all(table: CoreTable, case: Case, names: Sequence[str] | None) -> VoteTable:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from ..errors import FastfuseError
+from ..errors import FastfuseError, lacking
 
 # Bytes of addresses that these and what they need take when they are loaded.
 NUMPY = 190_000_000
@@ -41,6 +43,17 @@ def check_addresses(what: str, needed: int, module: str) -> None:
             f"{what} is not loaded: too little memory, as ulimit -v (RLIMIT_AS) leaves this process "
             f"{shown_bytes(max(left, 0))} where {shown_bytes(needed)} are needed; raise that limit"
         )
+
+
+def load_scipy(what: str, *modules: str) -> Any:
+    """Return SciPy with these modules of it; if it is missing, the error says how to install it, for ``what``."""
+    check_addresses("SciPy", SCIPY, modules[-1])
+    try:
+        for module in modules:
+            import_module(module)
+        return import_module("scipy")
+    except ImportError as error:
+        raise lacking(what, error, "evaluate") from None
 
 
 def shown_bytes(count: int) -> str:

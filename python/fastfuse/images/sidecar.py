@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .outputs import Outputs, check_outputs
+
 
 def sidecar_path(image: Path) -> Path:
     """Return the path of the JSON beside a NIfTI file."""
@@ -18,6 +20,21 @@ def sidecar_path(image: Path) -> Path:
 def sidecar_bytes(facts: dict[str, Any]) -> bytes:
     """Serialise the content of a sidecar."""
     return (json.dumps(facts, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def check_reports(output: Path | None, figure: Path | None, inputs: list[Path], *, overwrite: bool) -> None:
+    """Refuse early a JSON and a figure that must not, or cannot, be written."""
+    for path, suffix in ((output, ".json"), (figure, ".png")):
+        if path is not None:
+            check_outputs([path], inputs, (suffix,), overwrite=overwrite)
+
+
+def write_facts(path: Path | None, facts: dict[str, Any], *, overwrite: bool) -> None:
+    """Write facts as JSON, completely or not at all, if there is a path."""
+    if path is not None:
+        with Outputs(overwrite=overwrite) as outputs:
+            outputs.add(path, sidecar_bytes(facts))
+            outputs.commit()
 
 
 def read_sidecar(image: Path) -> dict[str, Any]:

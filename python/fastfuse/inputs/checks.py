@@ -203,6 +203,13 @@ def check_labels(labels: Any) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(label) for label in found if label is not None))
 
 
+def check_margin(roi: Any) -> float | None:
+    """Return a margin in mm, or None."""
+    if roi is None:
+        return None
+    return check_number(roi, "roi", "a margin in mm of at least 0", lambda mm: mm >= 0)
+
+
 def check_threshold(threshold: Any) -> float | None:
     """Return the value from which on a voxel is foreground."""
     if threshold is None:

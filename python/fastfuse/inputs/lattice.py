@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grids import NEAR, Grid
+
+
+def box_of(array: NDArray[Any]) -> tuple[slice, ...] | None:
+    """Return the smallest box that holds all that is not 0; None if there is nothing."""
+    box = [slice(0, length) for length in array.shape]
+    for axis in range(array.ndim):
+        part = array[tuple(box)]
+        others = tuple(a for a in range(array.ndim) if a != axis)
+        found = np.flatnonzero(part.any(axis=others))
+        if not found.size:
+            return None
+        box[axis] = slice(int(found[0]), int(found[-1]) + 1)
+    return tuple(box)
+
+
+def grown(box: tuple[slice, ...], reaches: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
+    """Return the box, larger by so many voxels on all sides, inside the volume."""
+    return tuple(
+        slice(max(side.start - reach, 0), min(side.stop + reach, length))
+        for side, reach, length in zip(box, reaches, shape, strict=True)
+    )
 
 
 @dataclass(frozen=True)

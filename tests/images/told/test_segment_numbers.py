@@ -118,19 +118,3 @@ def test_two_segments_of_one_label(tmp_path: Path) -> None:
         np.testing.assert_array_equal(
             reading.read(path, wanted=Wanted(Foreground(segments=names))).data, label == TWO_OF
         )
-
-
-def test_one_file_with_two_segments_of_a_label(tmp_path: Path) -> None:
-    """It is told as one file, and not as two files that call a label by different names."""
-    layers = np.zeros((1, 8, 7, 6), np.uint8)
-    layers[0, 2:5, 2:5, 2:4] = 1
-    twin = seg_nrrd(tmp_path / "twin.seg.nrrd", layers, [("a", 1, 0), ("b", 1, 0)])
-    plain = seg_nrrd(tmp_path / "plain.seg.nrrd", layers, [("a", 1, 0)])
-    with pytest.warns(fastfuse.FusionWarning) as given:
-        fastfuse.fuse_files([twin, plain], tmp_path / "o.nii", method="majority", select_label=1)
-    said = str(given[0].message)
-    assert (
-        f"{twin}: label 1 is that of 2 segments of this file, 'a', 'b', whose voxels are taken together"
-        in said
-    )
-    assert f"label 1 is 'a' and 'b' in {twin}, 'a' in {plain}: check that they are one structure" in said

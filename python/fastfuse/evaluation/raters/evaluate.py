@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...dilation.margin import within_margin
 from ...errors import warn
 from ...inputs.arrays import as_array, name_of
-from ...inputs.checks import Labels, Scale, check_number
+from ...inputs.checks import Labels, Scale, check_margin
 from ...inputs.foreground import Foreground
 from ...inputs.in_memory import check_in_memory
 from ...inputs.kinds import VoxelsLike
@@ -179,12 +179,10 @@ def evaluate_against_raters(
     return found
 
 
-def check_margin(roi: Any, space: Space) -> float | None:
+def _margin_in(space: Space, roi: Any) -> float | None:
     """Return a margin in mm, or None."""
-    if roi is None:
-        return None
-    margin = check_number(roi, "roi", "a margin in mm of at least 0", lambda mm: mm >= 0)
-    if space.steps is not None:
+    margin = check_margin(roi)
+    if margin is not None and space.steps is not None:
         raise ValueError(f"roi is {margin:g}, and the axes are not at right angles: give a mask in its place")
     return margin
 
@@ -206,7 +204,7 @@ def measure_raters(
         raise ValueError(
             f"raters holds {counted(len(called), 'rater')}: give at least two, or evaluate against one truth"
         )
-    margin = check_margin(roi, space)
+    margin = _margin_in(space, roi)
     volumes = {what: as_volume(array, what) for what, array in arrays.items()}
     inside = None if region is None else as_volume(region, mask_name)
     for what, volume in [*volumes.items(), *([] if inside is None else [(mask_name, inside)])]:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import warn
-from ...images.outputs import Outputs, check_outputs
 from ...images.paths import PathLike, as_path, as_paths, needed_path, recorded, short_names, shown
 from ...images.placing import Form, Resample
 from ...images.repeats import repeated
-from ...images.sidecar import number_or_null, sidecar_bytes
+from ...images.sidecar import check_reports, number_or_null, write_facts
 from ...images.wanted import ChannelAxis
 from ...inputs.checks import Labels, Scale
 from ...inputs.names import check_count_of_names, listed_names
@@ -137,9 +136,7 @@ def against_files(
     called = listed_names(names)
     check_count_of_names(called, len(raters))
     inputs = [*files.values(), *([] if options.placing.grid is None else [options.placing.grid])]
-    for path, suffix in ((output, ".json"), (figure, ".png")):
-        if path is not None:
-            check_outputs([path], inputs, (suffix,), overwrite=overwrite)
+    check_reports(output, figure, inputs, overwrite=overwrite)
     remarks = repeated(raters)
     remarks += _its_own(prediction, raters)
     images, common = images_of(files, options, say, remarks)
@@ -159,10 +156,7 @@ def against_files(
         **facts_of(found, raters),
     }
     facts |= {"grid": common.facts(), "warnings": remarks}
-    if output is not None:
-        with Outputs(overwrite=overwrite) as outputs:
-            outputs.add(output, sidecar_bytes(facts))
-            outputs.commit()
+    write_facts(output, facts, overwrite=overwrite)
     return Against(found, facts, remarks)
 
 

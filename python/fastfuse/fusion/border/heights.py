@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import lacking
 from ...inputs.arrays import Array, marks
+from ...inputs.lattice import box_of, grown
 from ...inputs.names import told
 
 CORE = 0.8  # share of the raters who mark a voxel of the core
@@ -97,9 +96,10 @@ def heights_of(
             "them, with air at 0"
         )
     union, shares, left_out = _marked(raters, present, label, mask)
-    if not union.any():
+    around = box_of(union)
+    if around is None:
         return Heights.none("nobody marks anything")
-    box = _box(union, spacing_mm)
+    box = grown(around, [int(SHELL_MM[1] / side) + 1 for side in spacing_mm], union.shape)
     core = union[box] & (shares[box] >= CORE - ROUNDING) & brain[box]
     found = _of_box(image[box] / median, union[box], core, brain[box], spacing_mm)
     if not found.lesions:
@@ -147,20 +147,11 @@ def _votes_of(rater: Array, seen: Array | None, mask: Array | None) -> Mask:
     return voted
 
 
-def _box(union: Mask, spacing_mm: Sequence[float]) -> tuple[slice, ...]:
-    """Return the box that holds all that lies within reach of a mark."""
-    box = []
-    for axis, (length, side) in enumerate(zip(union.shape, spacing_mm, strict=True)):
-        others = tuple(other for other in range(union.ndim) if other != axis)
-        where = np.flatnonzero(union.any(axis=others))
-        reach = int(SHELL_MM[1] / side) + 1
-        box.append(slice(max(int(where[0]) - reach, 0), min(int(where[-1]) + reach + 1, length)))
-    return tuple(box)
-
-
 def _of_box(image: Floats, union: Mask, core: Mask, brain: Mask, spacing_mm: Sequence[float]) -> Heights:
     """Return heights in a box; the image is in medians of the brain."""
-    ndimage = _needed_ndimage()
+    from ...images.memory import load_scipy  # not at the start of every fusion
+
+    ndimage = load_scipy("image of border-staple", "scipy.ndimage").ndimage
     number, lesions = ndimage.label(union, np.ones((3,) * union.ndim))
     distance, at = ndimage.distance_transform_edt(~union, sampling=spacing_mm, return_indices=True)
     nearest = number[tuple(at)]
@@ -185,15 +176,3 @@ def _means(image: Floats, number: Array, where: Mask, lesions: int) -> tuple[Flo
     voxels = np.bincount(of, minlength=lesions + 1).astype(np.float64)
     sums = np.bincount(of, image[where], minlength=lesions + 1)
     return sums / np.maximum(voxels, 1), voxels
-
-
-def _needed_ndimage() -> Any:
-    """Return scipy.ndimage; if it is missing, the error says how to install it."""
-    from ...images.memory import SCIPY, check_addresses
-
-    check_addresses("SciPy", SCIPY, "scipy.ndimage")
-    try:
-        from scipy import ndimage
-    except ImportError as error:
-        raise lacking("image of border-staple", error, "evaluate") from None
-    return ndimage

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import warn
-from ...inputs.checks import Labels, Scale, check_number
+from ...inputs.checks import Labels, Scale, check_margin
 from ...inputs.kinds import RatersLike, VoxelsLike
 from ...inputs.names import listed_names
 from ..declared import documented
@@ -144,13 +144,6 @@ def agreement(
     found, remarks = agreement_of(votes, options, check_margin(roi), called)
     warn(remarks)
     return found
-
-
-def check_margin(roi: Any) -> float | None:
-    """Return a margin in mm, or None."""
-    if roi is None:
-        return None
-    return check_number(roi, "roi", "a margin in mm of at least 0", lambda mm: mm >= 0)
 
 
 def agreement_of(

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import warn
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import RatersLike, VoxelsLike
 from ...inputs.names import counted
+from ...inputs.threads import remarks_on_threads
 from ..case import Case
 from ..declared import documented
 from ..options import Options
 from ..result import Rates, divided
-from ..tabulate import tabulate
+from ..tabulate import table_and_case
 from ..vote_table import VoteTable
 from ..votes import ENTRIES, Votes
 from .masks import masks_of
@@ -82,15 +84,11 @@ def mean_dice(
     >>> found.mask, round(found.mean, 3)
     (array([0, 0, 1, 1], dtype=uint8), 0.822)
     """
-    listed = Votes(raters, mask, present, axis=axis).listed()
-    chosen: dict[str, Any] = {
-        "select_label": select_label, "binarize": binarize, "threshold": threshold, "scale": scale
-    }  # fmt: skip
-    table = tabulate(listed.raters, axis=0, mask=mask, present=listed.present, **chosen)
+    options = Options(select_label=select_label, binarize=binarize, threshold=threshold, scale=scale)
+    table, case = table_and_case(Votes(raters, mask, present, axis=axis), options, None)
+    warn(case.remarks + remarks_on_threads())
     patterns, counts = complete_masks(table, "mean_dice")
     best = best_patterns(patterns, counts)
-    options = Options(**chosen).checked()
-    case = Case.of(listed, options)
     marked = np.zeros(case.shape, np.uint8)
     marked[_voxels_of(case, options.core_label, patterns[:, case.given.places][best])] = 1
     sizes = patterns.T @ counts

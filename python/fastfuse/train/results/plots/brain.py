@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from ....report.plots import (
+from ....report.plots import save
+from ....report.plots.slices import (
     RATER,
     TRUTH,
     cycle,
@@ -24,7 +25,6 @@ from ....report.plots import (
     mark_sides,
     outline,
     overlay,
-    save,
     scale_bar,
     show,
 )

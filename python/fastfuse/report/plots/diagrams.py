@@ -10,9 +10,9 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..evaluation.raters.scores import Reliability
-from ..fusion.of_raters.agreement import Agreement
-from .names import Names
+from ...evaluation.raters.scores import Reliability
+from ...fusion.of_raters.agreement import Agreement
+from ..names import Names
 from .pictures import save
 
 MOST_WRITTEN = 16  # raters of a heat map with numbers in it

@@ -19,12 +19,9 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
-from ..fusion.labels.estimate import LabelEstimate
-from ..fusion.labels.result import LabelFusion
-from .diagrams import agreement, reliability
+from ...fusion.labels.estimate import LabelEstimate
+from ...fusion.labels.result import LabelFusion
 from .pictures import save
-
-__all__ = ["agreement", "confusion", "draw_consensus", "draw_labels", "reliability", "save"]
 
 TRUTH, RATER, RING = "#00e5ff", "#ffffff", "#ff3fa4"
 # Seven hues that can be told apart on grey, also by the colour-blind (after Okabe and Ito).

@@ -6,8 +6,8 @@ import io
 from pathlib import Path
 from typing import Any
 
-from ..images.outputs import Outputs
-from ..images.paths import needed_path
+from ...images.outputs import Outputs
+from ...images.paths import needed_path
 
 
 def save(figure: Any, path: Path) -> None:

@@ -1,0 +1,9 @@
+"""Figures: slices of images, matrices, and diagrams of numbers. All of matplotlib is here."""
+
+from __future__ import annotations
+
+from .diagrams import agreement, reliability
+from .pictures import save
+from .slices import confusion, draw_consensus, draw_labels
+
+__all__ = ["agreement", "confusion", "draw_consensus", "draw_labels", "reliability", "save"]
