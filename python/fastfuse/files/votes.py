@@ -7,22 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..dilation.options import Dilation
+from ..dilation.options import Dilation, DilationOptions
 from ..errors import warn
 from ..fusion.backends.devices import place_of
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
-from ..fusion.registry import Method
+from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
+from .background import remarks_on_region
 from .doubts import alike
 from .facts import sidecar_of
-from .growth import fuse_grown
+from .growth import binarized, fuse_grown, growth_of
 from .job import Inputs, Job, Sources, counts_of, marked_voxels
 from .misfits import misfit_remarks
+from .preset import Preset, chosen_by
 from .prior import is_plain, prior_map, word_or_number
 
 
@@ -70,44 +72,95 @@ def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
     return checked.of_method(method), asked.of_method(method)
 
 
-def fused_votes(
+@dataclass(frozen=True)
+class Way:
+    """How files are fused.
+
+    Attributes
+    ----------
+    method : Method
+    options : Options
+        Checked, with a word or a number for the prior.
+    asked : Options
+        As the sidecar keeps them.
+    growth : Dilation, optional
+        How masks, or their consensus, grow.
+    preset : dict, optional
+        What a preset set, as the sidecar keeps it.
+    """
+
+    method: Method
+    options: Options
+    asked: Options
+    growth: Dilation | None = None
+    preset: dict[str, Any] | None = None
+
+
+def fuse_vote_files(
     job: Job,
-    method: Method,
+    method: Method | None,
     options: Options,
-    asked: Options,
-    growth: Dilation | None,
+    soften: bool,
+    dilation: DilationOptions | None,
+    preset: Preset | None,
     say: Callable[[str], None],
 ) -> Fusion:
-    """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
-    made = made_of(job, method, options, asked, growth, say)
+    """Read, fuse, write; without a method, the preset's, or soft-STAPLE."""
+    inputs = None
+    if preset is None:
+        way = way_of(job, method or method_called("soft-staple"), options, soften, dilation)
+        job.check()
+    else:
+        if method is not None:  # what is wrong with these, no file mends
+            growth_of(method, None if method.of_levels else job.image, soften, dilation)
+        replace(options, prior=word_or_number(options.prior)).checked()
+        job.check()
+        grown = bool(soften and (dilation or {}).get("binarize"))
+        inputs = read_for(job, replace(options, binarize=options.binarize or grown), say)
+        chosen = chosen_by(preset, method, options, inputs, soften=soften)
+        uses = soften or chosen.method.grows or chosen.method.of_levels
+        if job.image is not None and not uses:
+            inputs.remarks.append(f"{job.titles['image']} is not used: {chosen.method.name} takes none")
+            job, inputs.image = replace(job, image=None), None
+        way = replace(way_of(job, chosen.method, chosen.options, soften, dilation), preset=chosen.facts)
+    made = made_of(job, way, say, inputs)
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
     job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
-    warn(made.remarks, callers=2)
+    warn(made.remarks, callers=3)
     return made.fusion
 
 
-def made_of(
-    job: Job,
-    method: Method,
-    options: Options,
-    asked: Options,
-    growth: Dilation | None,
-    say: Callable[[str], None],
-) -> Made:
-    """Read and fuse; ``asked`` are the options as the sidecar keeps them."""
-    from ..images.structures import check_is_mask
+def way_of(job: Job, method: Method, options: Options, soften: bool, dilation: DilationOptions | None) -> Way:
+    """Return how files are fused by a method, with all options checked."""
+    options, asked = checked_for(method, options)
+    growth = growth_of(method, job.image, soften, dilation)
+    place_of([], options.device)  # which refuses a device that is not there
+    growth, options, asked = binarized(growth, options, asked)
+    return Way(method, options, asked, growth)
 
-    place = place_of([], options.device)
+
+def read_for(job: Job, options: Options, say: Callable[[str], None]) -> Inputs:
+    """Read all files; the options say what foreground is."""
     foreground = replace(options.foreground, segments=job.segments)
     wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
-    inputs = job.read(say, options.threads, wanted)
+    return job.read(say, options.threads, wanted)
+
+
+def made_of(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | None = None) -> Made:
+    """Read, unless ``inputs`` have been read, and fuse."""
+    from ..images.structures import check_is_mask
+
+    method, options, asked, growth = way.method, way.options, way.asked, way.growth
+    place = place_of([], options.device)
+    inputs = inputs or read_for(job, options, say)
     of_image = method.of_levels and inputs.image is not None
     in_mm = of_image or (method.estimates and (options.margin_mm is not None or options.mrf))
     options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
+    foreground = replace(options.foreground, segments=job.segments)
     options = as_votes(options, job, inputs, on_device=place is not None)
     if growth is not None or method.votes == "binary":
         for image, read, name in zip(inputs.raters, inputs.votes, job.holders, strict=True):
-            check_is_mask(image, read, name, wanted.foreground)
+            check_is_mask(image, read, name, foreground)
     a_map = prior_map(job, inputs, options.core_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(
@@ -127,9 +180,10 @@ def made_of(
         *doubts,
         *misfit_remarks(job, inputs, fusion, options.core_label),
     ]
+    cut = cut_of(fusion.probability, job.cut)
+    remarks += remarks_on_region(job, inputs, fusion, way, cut, options.core_label)
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
-    cut = cut_of(fusion.probability, job.cut)
     facts = {
         **asked.recorded(method),
         **asked.selection,
@@ -141,6 +195,7 @@ def made_of(
     }
     marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
+    sidecar |= {} if way.preset is None else {"preset": way.preset}
     return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
 
 

@@ -146,7 +146,8 @@ def _volumes(facts: Facts) -> Iterator[str]:
 
 
 def _how(facts: Facts) -> Iterator[str]:
-    """Yield lines on the fused region, the convergence, and the voxels that the rates refer to."""
+    """Yield lines on the preset, the fused region, the convergence, and the voxels that the rates refer to."""
+    yield from _preset(facts)
     options, mask = facts["options"], facts["region"]["mask"]
     roi = options.get("roi", "all")
     inside = [] if mask is None else [f"inside {Path(mask).name}"]
@@ -169,6 +170,23 @@ def _how(facts: Facts) -> Iterator[str]:
     if _has_intervals(facts):
         what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}
         yield f"Below the rates: 95 % intervals {what.get(kind, 'over resampled lesions')}."
+
+
+def _preset(facts: Facts) -> Iterator[str]:
+    """Yield what a preset set, with the method first."""
+    preset = facts.get("preset")
+    if not preset:
+        return
+    parts = [
+        str(value)
+        if name == "method"
+        else f"{name} {value:g}"
+        if isinstance(value, float)
+        else f"{name} {value}"
+        for name, value in preset["set"].items()
+    ]
+    of = f" for {preset['for']}" if "for" in preset else ""
+    yield f"Preset {preset['name']}{of}: {', '.join(parts) or 'nothing, as all is given'}."
 
 
 def _has_intervals(facts: Facts) -> bool:

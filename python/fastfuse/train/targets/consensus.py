@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...dilation.conditional import soften
 from ...errors import FastfuseError, FusionWarning, ImageError
+from ...fusion.methods.border import border_staple
 from ...fusion.methods.dilated import dilated_staple
 from ...fusion.methods.simplified import simplified_soft_staple
 from ...fusion.methods.soft_staple import soft_staple
@@ -86,8 +87,13 @@ def consensus_of(
 def fuse_case(
     case: LoadedCase, votes: Sequence[Volume], method: str, options: ConsensusOptions, threads: int
 ) -> Fusion:
-    """Fuse a case's masks, or the soft votes made of them, by one method of Table 1."""
+    """Fuse a case's masks, or the soft votes made of them, by one method."""
     mask = case.brain if options.brain else None
+    if method == "border-staple":  # FLAIR tells the anchor
+        spacing_mm = case.like.grid.spacing_mm
+        return border_staple(
+            case.masks, case.images["FLAIR"], mask=mask, spacing_mm=spacing_mm, threads=threads
+        )
     shared: dict[str, Any] = {"prior": options.prior, "mask": mask, "threads": threads}
     if method == "staple":
         return staple(case.masks, labels=None, **shared)
