@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fusion.options import Options
+from ..fusion.registry import Method
 from ..fusion.result import Fusion
 from .job import Inputs, Job, counts_of
 from .kinds import has_rings
 
-if TYPE_CHECKING:
-    from .votes import Way
-
 Counts = NDArray[np.int64]
 
-LEAST_UNMARKED = 0.9  # share of the voxels that nobody marks, from which on background outweighs all else
+LEAST_UNMARKED = 0.95  # share of the voxels that nobody marks, from which on background outweighs all else
 REGION = "give roi=4 (--roi 4), and a mask (--mask) where there is one"
 TWICE = (
     "the prior is the mean of the same votes, smoothed: they count twice, and on simulated raters Dice fell by 0.014 to "
@@ -25,15 +22,15 @@ TWICE = (
 
 
 def remarks_on_region(
-    job: Job, inputs: Inputs, fusion: Fusion, way: Way, cut: float, label: int | None
+    job: Job, inputs: Inputs, fusion: Fusion, method: Method, options: Options, grows: bool, cut: float
 ) -> list[str]:
     """Say so if votes count twice, or if background decides how few marks are enough."""
     remarks = [TWICE] if job.smoothing_mm is not None else []
-    if not way.method.estimates or way.options.roi != "all" or fusion.n_voxels == 0:
+    if not method.estimates or options.roi != "all" or fusion.n_voxels == 0:
         return remarks
     if inputs.region is not None and not np.all(inputs.region):
         return remarks
-    marks, readers = counts_of(inputs, label), _readers(inputs, way)
+    marks, readers = counts_of(inputs, options.core_label), _readers(inputs, options)
     marked = np.count_nonzero(marks)
     if marked > (1 - LEAST_UNMARKED) * fusion.n_voxels:
         return remarks
@@ -43,7 +40,7 @@ def remarks_on_region(
         marks = np.where(readers == raters, marks, raters)
     found = _by_marks(marks, taken, raters)
     few = _few_enough(*found)
-    rings = int(found[1][: 1 if few is None else few].sum()) if _has_rings(inputs, way) else 0
+    rings = int(found[1][: 1 if few is None else few].sum()) if _has_rings(inputs, method, grows) else 0
     if few is None and not rings:
         return remarks
     return [*remarks, _told(job, fusion, _unmarked(marked / fusion.n_voxels), few, rings, raters)]
@@ -62,9 +59,9 @@ def _few_enough(whole: Counts, foreground: Counts) -> int | None:
     return next((k for k in few if enough[k]), None)
 
 
-def _readers(inputs: Inputs, way: Way) -> NDArray[np.integer] | int:
+def _readers(inputs: Inputs, options: Options) -> NDArray[np.integer] | int:
     """Return how many raters read each voxel; their number where no vote can be missing."""
-    if way.options.missing == "error" and not inputs.present:
+    if options.missing == "error" and not inputs.present:
         return len(inputs.votes)
     readers = np.zeros(inputs.votes[0].shape, np.uint16)
     for at, votes in enumerate(inputs.votes):
@@ -74,11 +71,11 @@ def _readers(inputs: Inputs, way: Way) -> NDArray[np.integer] | int:
     return readers
 
 
-def _has_rings(inputs: Inputs, way: Way) -> bool:
+def _has_rings(inputs: Inputs, method: Method, grows: bool) -> bool:
     """Tell soft masks from masks: those that were softened, here or before."""
-    if way.growth is not None:
-        return not way.method.grows
-    return way.method.votes == "soft" and has_rings(inputs)
+    if grows:
+        return not method.grows
+    return method.votes == "soft" and has_rings(inputs)
 
 
 def _unmarked(marked: float) -> str:

@@ -181,7 +181,7 @@ def made_of(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | Non
         *misfit_remarks(job, inputs, fusion, options.core_label),
     ]
     cut = cut_of(fusion.probability, job.cut)
-    remarks += remarks_on_region(job, inputs, fusion, way, cut, options.core_label)
+    remarks += remarks_on_region(job, inputs, fusion, method, options, growth is not None, cut)
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
     facts = {
