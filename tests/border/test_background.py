@@ -117,6 +117,19 @@ def test_a_prior_of_the_same_votes(tmp_path: Path) -> None:
     assert said(files, method="staple", roi=4.0)[1] == []
 
 
+def test_a_prior_of_the_same_votes_in_memory() -> None:
+    prior = fastfuse.smoothed_vote(DRAWN.masks, 3, spacing_mm=SPACING)
+    with pytest.warns(fastfuse.FusionWarning, match="they count twice"):
+        fastfuse.staple(DRAWN.masks, prior=prior)
+    with pytest.warns(fastfuse.FusionWarning, match="they count twice"):
+        fastfuse.soft_staple([mask.astype(np.float32) for mask in DRAWN.masks[:4]], prior=prior)
+    others = contours([1.0, 0.5, 0.0, -0.5], seed=1, shape=DRAWN.truth.shape).masks
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fastfuse.staple(others, prior=prior)
+        fastfuse.staple(DRAWN.masks, prior=prior.copy())  # whatever it is by now
+
+
 def test_in_the_shell(tmp_path: Path) -> None:
     names = [path.name for path in raters(tmp_path, DRAWN.masks)]
     done = run_here(tmp_path, "fuse", *names, "-o", "c.nii.gz", "--method", "staple")

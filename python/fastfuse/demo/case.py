@@ -166,7 +166,7 @@ def _fuse_case(
     else:
         raters = votes if soft else case.masks
         sides = np.linalg.norm(case.affine[:3, :3], axis=0).tolist()
-        options = Options(spacing_mm=sides if method.of_levels else None)
+        options = Options(spacing_mm=sides if method.of_levels else None).of_method(method)
         image = case.images["FLAIR"] if method.of_levels else None
         given = Votes(raters, mask=case.brain, image=image)
         (fusion, _), seconds = _timed(lambda: fuse_votes(given, method, options))

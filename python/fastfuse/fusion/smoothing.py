@@ -17,6 +17,7 @@ from ..inputs.lattice import box_of, grown
 from ..inputs.raters import Raters
 from ..inputs.stacks import listed
 from .backends import core
+from .prior_map import note_smoothed
 
 Box = tuple[slice, ...]
 
@@ -68,15 +69,18 @@ def smoothed_vote(
     Examples
     --------
     >>> import fastfuse
-    >>> votes = [[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]
-    >>> prior = fastfuse.smoothed_vote(votes, 1.0, spacing_mm=[1.0])
+    >>> others = [[0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0]]
+    >>> prior = fastfuse.smoothed_vote(others, 1.0, spacing_mm=[1.0])
+    >>> votes = [[0, 0, 1, 1], [0, 1, 0, 1], [0, 0, 1, 1]]
     >>> fastfuse.staple(votes, prior=prior).label()
     array([0, 0, 1, 1], dtype=uint8)
     """
     given, doubts = listed(raters, axis)
     _check_votes(Raters.of(given), given)
     warn(doubts)
-    return smoothed_on(given, sigma_mm, spacing_mm=spacing_mm, mask=mask, least=least, threads=0)
+    smooth = smoothed_on(given, sigma_mm, spacing_mm=spacing_mm, mask=mask, least=least, threads=0)
+    note_smoothed(smooth, Raters.of(given).arrays)
+    return smooth
 
 
 def _check_votes(raters: Raters, given: Sequence[Any]) -> None:
