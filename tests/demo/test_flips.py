@@ -21,8 +21,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> demo.DemoResult:
 
 
 def test_each_voxel_errs_by_itself() -> None:
-    case = phantom.make_case(0, raters=phantom.FLIPS, shape=(91, 109, 91), spacing_mm=2.0)
-    contours = phantom.make_case(0, shape=(91, 109, 91), spacing_mm=2.0)
+    case = phantom.make_case(0, raters=phantom.FLIPS, **SMALL)
+    contours = phantom.make_case(0, **SMALL)
     np.testing.assert_array_equal(case.lesions, contours.lesions)
     inside, outside = case.lesions == 1, (case.lesions == 0) & (case.brain == 1)
     for style, mask in zip(phantom.FLIPS, case.masks, strict=True):
@@ -30,8 +30,8 @@ def test_each_voxel_errs_by_itself() -> None:
         for where, rate in ((inside, style.sensitivity), (outside, 1 - style.specificity)):
             error = np.sqrt(rate * (1 - rate) / where.sum())
             assert abs(mask[where].mean() - rate) < 5 * error
-    errors = np.array([(mask != case.lesions)[case.brain == 1] for mask in case.masks[4:6]], float)
-    assert abs(np.corrcoef(errors)[0, 1]) < 0.02
+    found = np.corrcoef([mask[inside] for mask in case.masks])
+    assert abs(found[~np.eye(len(found), dtype=bool)]).max() < 5 / np.sqrt(inside.sum())
 
 
 def test_which_model_holds(made: demo.DemoResult) -> None:
@@ -54,8 +54,9 @@ def test_tables_fit(
     assert max(map(len, lines)) <= columns
     for row in made.methods:
         assert any(row.method in line and f"{row.overlap.dice:.3f}" in line for line in lines)
-        last = row.fusion.sensitivity[-1]
-        assert sum(f"{last:.3f}"[:5] in line for line in lines if line.startswith(" careful")) >= 1
+        digits = 4 if columns == 120 else 3
+        last = f"{row.fusion.sensitivity[-1]:.{digits}f}"
+        assert any(last in line for line in lines if line.startswith(" careful"))
 
 
 @pytest.mark.parametrize("other", [["--labels"], ["--cohort", "c"]])
