@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dilation.conditional import soften
-from ...errors import FastfuseError, FusionWarning, ImageError
+from ...errors import CohortError, FastfuseError, FusionWarning, ImageError
 from ...fusion.methods.border import border_staple
 from ...fusion.methods.dilated import dilated_staple
 from ...fusion.methods.simplified import simplified_soft_staple
@@ -27,11 +27,13 @@ from ...images.nifti import nifti_bytes
 from ...images.paths import shown
 from ...images.reading import read
 from ...images.sidecar import number_or_null, sidecar_bytes, sidecar_path
+from ...inputs.names import counted
 from ..cohort.loading import LoadedCase, hash_of
 from ..files import json_of, write_all
 from ..options import ConsensusOptions
 
 Volume = NDArray[np.float32]
+FEWEST = 3  # raters whose votes tell an offset from where the border lies
 
 
 def consensus_of(
@@ -90,6 +92,11 @@ def fuse_case(
     """Fuse a case's masks, or the soft votes made of them, by one method."""
     mask = case.brain if options.brain else None
     if method == "border-staple":  # FLAIR tells the anchor
+        if len(case.masks) < FEWEST:
+            raise CohortError(
+                f"{case.case.name}: {counted(len(case.masks), 'rater')}, and border-staple needs {FEWEST}: leave it out of methods, or "
+                "the case out of the cohort"
+            )
         spacing_mm = case.like.grid.spacing_mm
         return border_staple(
             case.masks, case.images["FLAIR"], mask=mask, spacing_mm=spacing_mm, threads=threads
