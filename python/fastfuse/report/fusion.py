@@ -160,7 +160,8 @@ def _how(facts: Facts) -> Iterator[str]:
     if roi == "disputed":
         yield "Sensitivity and specificity are of voxels in dispute, all else of those on which all agree, too."
     elif not inside:
-        yield f"Background counts: it inflates specificity{_on_prior(facts)}; give --mask to leave it out."
+        remedy = "--roi 4, and --mask," if "roi" in options else "--mask"
+        yield f"Background counts: it inflates specificity{_on_prior(facts)}; give {remedy} to leave it out."
     anchor = facts.get("anchor")
     if anchor and anchor["level"] is not None:
         offsets = ", ".join(_offset(rater["offset"]) for rater in facts["raters"])
