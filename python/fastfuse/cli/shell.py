@@ -17,7 +17,7 @@ import typer
 
 from ..errors import FastfuseError
 from ..report import terminal as report
-from . import agreement, check, demo, evaluate, experiment, export, fuse, predict, soften, table
+from . import agreement, check, compare, demo, evaluate, experiment, export, fuse, predict, soften, table
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
@@ -44,7 +44,7 @@ app = typer.Typer(
 )
 
 
-for command in (fuse, soften, agreement, evaluate, demo, check, experiment, table, predict, export):
+for command in (fuse, soften, agreement, compare, evaluate, demo, check, experiment, table, predict, export):
     name = command.__name__.rpartition(".")[2]
     function = getattr(command, name)
     text, codes = about(function.__doc__, command.EXAMPLES), getattr(command, "EXIT_CODES", None)
