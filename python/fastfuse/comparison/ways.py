@@ -32,12 +32,15 @@ class Made:
     log_likelihood : float
         Of the marks, in nats a marked voxel, where the fusion tells it; nan otherwise.
     remarks : list of str
+    fusion : Fusion or None
+        What it was made of, if that tells the raters' performance.
     """
 
     label: Mask
     probability: NDArray[Any] | None = None
     log_likelihood: float = float("nan")
     remarks: list[str] = field(default_factory=list)
+    fusion: Fusion | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def _cut(fused: tuple[Fusion, list[str]], cut: Any = 0.5) -> Made:
     fit: Any = getattr(fusion, "fit", None)
     used = None if fit is None or fit.used is None else fit.models.get(fit.used)
     told = float("nan") if used is None else float(used.log_likelihood_per_mark)
-    return Made(fusion.label(cut) != 0, fusion.probability, told, remarks)
+    return Made(fusion.label(cut) != 0, fusion.probability, told, remarks, fusion)
 
 
 def _mean_dice(one: Problem) -> Made:
@@ -147,4 +150,4 @@ def _shapes(one: Problem) -> Made:
 def _dilated(one: Problem) -> Made:
     staple = _cut(one.fuse("staple"))
     grown = one.guide.dilate(staple.label, "the consensus").values
-    return Made(grown >= 0.5, grown, staple.log_likelihood, staple.remarks + one.guide.remarks)
+    return Made(grown >= 0.5, grown, staple.log_likelihood, staple.remarks + one.guide.remarks, staple.fusion)
