@@ -121,7 +121,16 @@ def of_the_sum(held: list[list[Held]], method: Callable[[Any], Any]) -> Forecast
 
 def table_of(found: dict[str, Forecast]) -> tuple[list[str], list[list[str]]]:
     """Return the table: forecasts by number of marks, and the scores with bootstrap intervals over nodules."""
-    head = ["forecast of the 4th, given marks of 3", "0", "1", "2", "3", "Brier, a voxel", "log, a voxel", "ECE"]
+    head = [
+        "forecast of the 4th, given marks of 3",
+        "0",
+        "1",
+        "2",
+        "3",
+        "Brier, a voxel",
+        "log, a voxel",
+        "ECE",
+    ]
     first = next(iter(found.values()))
     rows = [["voxels", *(f"{n:,.0f}" for n in first.voxels), "", "", ""]]
     rows.append(["**happened**", *(f"{share:.3f}" for share in first.happened), "", "", ""])
@@ -142,7 +151,9 @@ def main(folder: Path | None, most: int | None) -> None:
     warnings.simplefilter("ignore", fastfuse.FusionWarning)
     nodules = list(itertools.islice(lidc.nodules(MARGIN_MM), most))
     held = [[held_out(one, reader) for reader in range(lidc.READERS)] for one in nodules]
-    texts = [f"{len(nodules)} nodules with exactly four readers; voxels marked: {counts_of_marks(nodules)}.\n"]
+    texts = [
+        f"{len(nodules)} nodules with exactly four readers; voxels marked: {counts_of_marks(nodules)}.\n"
+    ]
     lines = []
     for title, fitted in (("nodule by nodule", of_nodules), ("all nodules' tables added", of_the_sum)):
         found = {name: fitted(held, method) for name, method in METHODS.items()}

@@ -67,7 +67,13 @@ def measured(one: Patient, made: Made, fused: Any) -> dict[str, float]:
     found = fastfuse.evaluate(label, one.truth, spacing_mm=one.spacing_mm, mask=inside)
     p = None if made.probability is None else np.where(inside, made.probability, 0)
     scores = scores_of(label, p, one.truth, one.problem.near)
-    values = [found.dice, found.precision, found.recall, found.prediction_ml / found.truth_ml, found.lesion_f1]
+    values = [
+        found.dice,
+        found.precision,
+        found.recall,
+        found.prediction_ml / found.truth_ml,
+        found.lesion_f1,
+    ]
     values += [found.hd95_mm, scores.brier, scores.log, scores.ece, *errors_of_rates(one, made, fused)]
     return dict(zip(MEASURES, values, strict=True))
 
@@ -106,7 +112,9 @@ def table(found: dict[str, list[dict[str, float]]], measures: list[str]) -> str:
         for measure in measures:
             mean, low, high = interval_of_mean([case[measure] for case in cases])
             digits = MEASURES[measure]
-            cells.append("–" if np.isnan(mean) else f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})")
+            cells.append(
+                "–" if np.isnan(mean) else f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+            )
         if set(cells) != {"–"}:
             rows.append([name, *cells])
     return in_markdown(["method", *measures], rows)

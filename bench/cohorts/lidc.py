@@ -36,6 +36,8 @@ class Nodule(NamedTuple):
 
 
 class Contour(NamedTuple):
+    """One outline of a reader's, on one slice."""
+
     points: Any  # int, shape (n, 3): i, j and the slice
     included: bool
 

@@ -53,4 +53,6 @@ def patient(folder: Path, truth: Path) -> Patient:
 def true_rates(one: Patient, region: Any) -> tuple[Any, Any]:
     """Return each rater's sensitivity and specificity against the truth, over a region."""
     truth, masks = one.truth[region], [mask[region] for mask in one.problem.masks]
-    return np.array([mask[truth].mean() for mask in masks]), np.array([1 - mask[~truth].mean() for mask in masks])
+    return np.array([mask[truth].mean() for mask in masks]), np.array(
+        [1 - mask[~truth].mean() for mask in masks]
+    )

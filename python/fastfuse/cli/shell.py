@@ -17,11 +17,12 @@ import typer
 
 from ..errors import FastfuseError
 from ..report import terminal as report
-from . import agreement, check, compare, demo, evaluate, experiment, export, fuse, predict, soften, table
+from . import check, demo, evaluate, experiment, export, fuse, predict, soften, table
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
 from .manners import with_manners
+from .raters import agreement, compare
 from .streams import CannotPrint, ReaderGone, open_streams
 
 INTERRUPTED, TERMINATED = 130, 143

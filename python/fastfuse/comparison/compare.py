@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import warn
-from ..evaluation.evaluate import ADVICE, marked_in
+from ..evaluation.evaluate import marked_in
 from ..fusion.declared import documented
 from ..fusion.options import Options
 from ..fusion.result import divided
@@ -25,6 +25,7 @@ from .problem import Mask, Problem
 from .scores import Scores, scores_of
 from .ways import Made, Way, made_by, ways_for
 
+ADVICE = "give it as a mask, as of a label map image == K ('fastfuse fuse FILE --select-label K --method majority -o TRUTH.nii.gz')"
 SURELY = (0.1, 0.9)  # what lies between is in doubt
 Say = Callable[[str], None]
 Region = Literal["all"] | float
@@ -186,11 +187,12 @@ def comparison_of(
     truth: Any,
     called: Sequence[str] | None,
     of_truth: Foreground,
+    truth_name: str = "truth",
     say: Say = lambda _: None,
 ) -> tuple[Comparison, list[str]]:
     """Return the comparison of votes, and what makes it doubtful; ``of_truth``: what of the truth is foreground."""
     problem, remarks = Problem.of(votes, options, margin, called)
-    true = None if truth is None else _truth(truth, problem, of_truth, remarks)
+    true = None if truth is None else _truth(truth, truth_name, problem, of_truth, remarks)
     ways: list[Consensus] = []
     labels: list[NDArray[np.uint8]] = []
     left_out: dict[str, str] = {}
@@ -220,12 +222,15 @@ def comparison_of(
     )
 
 
-def _truth(truth: Any, problem: Problem, foreground: Foreground, remarks: list[str]) -> Mask:
+def _truth(truth: Any, name: str, problem: Problem, foreground: Foreground, remarks: list[str]) -> Mask:
     """Return the truth inside the mask."""
-    array = as_companion(truth, "truth", problem.shape)
+    array = as_companion(truth, name, problem.shape)
     chosen = Foreground(labels=foreground.labels, binarize=foreground.binarize)
-    votes = chosen.votes(array, "truth", inside=problem.mask, remarks=remarks)
-    return marked_in(votes, "truth", 0.5, problem.mask, ADVICE)
+    votes = chosen.votes(array, name, inside=problem.mask, remarks=remarks)
+    marked = marked_in(votes, name, 0.5, problem.mask, ADVICE)
+    if array.any() and not marked.any() and chosen.selects:
+        remarks.append(f"{name}: {chosen.said_of_nothing([array])}")
+    return marked
 
 
 def _row(way: Way, made: Made, truth: Mask | None, problem: Problem) -> Consensus:
@@ -257,4 +262,4 @@ def _count(packed: NDArray[np.uint8]) -> int:
     return int(BITS[packed].sum(dtype=np.int64))
 
 
-BITS = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
+BITS = np.array([(byte).bit_count() for byte in range(256)], np.uint8)

@@ -85,4 +85,5 @@ def _dice_with(marked: NDArray[np.bool_], patterns: Rates, counts: Rates) -> Rat
     """Return each rater's Dice with a mask of patterns; 0 for a rater who marks nothing."""
     both = patterns[marked].T @ counts[marked]
     whole = patterns.T @ counts + counts[marked].sum()
-    return np.divide(2 * both, whole, out=np.zeros(len(both)), where=whole > 0)
+    dice: Rates = np.divide(2 * both, whole, out=np.zeros(len(both)), where=whole > 0)
+    return dice

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FastfuseError
@@ -74,8 +73,8 @@ def ways_for(problem: Problem) -> Iterator[Way]:
     yield Way("shape-based average", "", _shapes)
     if problem.margin is not None:
         yield Way("staple, no margin", "mean", lambda one: _cut(one.fuse("staple", everywhere=True)))
-    for prior in ("mean", "estimate"):
-        yield Way("staple", prior, lambda one, prior=prior: _cut(one.fuse("staple", prior=prior)))
+    yield Way("staple", "mean", lambda one: _cut(one.fuse("staple", prior="mean")))
+    yield Way("staple", "estimate", lambda one: _cut(one.fuse("staple", prior="estimate")))
     few = f"needs {FEWEST_OF_CLASSES} raters" if problem.raters < FEWEST_OF_CLASSES else ""
     yield Way("staple, three classes", "", lambda one: _cut(one.fuse("staple", classes=3)), few)
     yield from _of_softened(problem)
@@ -100,13 +99,14 @@ def _of_softened(problem: Problem) -> Iterator[Way]:
 def _of_levels(problem: Problem) -> Iterator[Way]:
     few = f"needs {FEWEST_OF_LEVELS} raters" if problem.raters < FEWEST_OF_LEVELS else ""
     lacks = few or ("" if problem.image is not None else "needs an image")
-    for title, options, missing in (
+    kinds: list[tuple[str, dict[str, Any], str]] = [
         ("border-staple", {}, few),
         ("border-staple, image", {"with_image": True}, lacks),
         ("border-staple, evidence", {"with_image": True, "evidence": True}, lacks),
-    ):
+    ]
+    for title, options, missing in kinds:
 
-        def make(one: Problem, options: dict[str, bool] = options) -> Made:
+        def make(one: Problem, options: dict[str, Any] = options) -> Made:
             return _cut(one.fuse("border-staple", tol=BORDER_TOL, **options))
 
         yield Way(title, "", make, missing)
@@ -118,7 +118,10 @@ def made_by(way: Way, problem: Problem) -> Made | str:
         return way.lacks
     try:
         return way.make(problem)
-    except (ValueError, FastfuseError) as error:  # the votes are checked: it is this way that does not take them
+    except (
+        ValueError,
+        FastfuseError,
+    ) as error:  # the votes are checked: it is this way that does not take them
         return str(error)
 
 

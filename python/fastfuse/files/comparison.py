@@ -21,7 +21,7 @@ from ..fusion.votes import ENTRIES, Votes
 from ..images.formats.segments import with_segments
 from ..images.image import votes_of
 from ..images.outputs import Outputs
-from ..images.paths import PathLike, as_path, as_paths, recorded
+from ..images.paths import PathLike, as_path, as_paths, recorded, shown
 from ..images.placing import Form, Placing, Resample
 from ..images.sidecar import number_or_null, sidecar_bytes
 from ..images.structures import check_is_mask
@@ -176,9 +176,10 @@ def _compared(
     votes = Votes(
         inputs.votes, inputs.region, axis=0, names=sources.holders, titles=sources.titles, image=inputs.image
     )
+    truth_name = "the truth" if sources.truth is None else f"the truth ({shown(sources.truth.name)})"
     called = sources.holders if len(set(sources.holders)) == len(sources.raters) else None
     in_space = replace(options, spacing_mm=inputs.grid.spacing_mm)
-    found, doubts = comparison_of(votes, in_space, margin, truth, called, of_truth, say)
+    found, doubts = comparison_of(votes, in_space, margin, truth, called, of_truth, truth_name, say)
     found = replace(found, names=tuple(sources.names), voxel_ml=inputs.grid.voxel_mm3 / 1000)
     marked = [float(np.count_nonzero(one)) for one in marked_by_each(inputs, options.core_label)]
     remarks = grouped(inputs.remarks)
@@ -236,7 +237,9 @@ def _way(way: Consensus, voxel_ml: float, *, told: bool) -> dict[str, Any]:
         "doubtful_voxels": doubtful,
         "doubtful_ml": None if doubtful is None else millilitres(doubtful, voxel_ml),
         "log_likelihood_per_mark": number_or_null(way.log_likelihood),
-        "scores": {name: number_or_null(value) for name, value in asdict(way.scores).items()} if told else None,
+        "scores": {name: number_or_null(value) for name, value in asdict(way.scores).items()}
+        if told
+        else None,
     }
 
 
@@ -246,7 +249,9 @@ def csv_of(facts: dict[str, Any]) -> bytes:
     titles = [f"{way['method']}{', prior ' + way['prior'] if way['prior'] else ''}" for way in facts["ways"]]
     numbers = ("voxels", "ml", "doubtful_voxels", "doubtful_ml", "log_likelihood_per_mark")
     scores = SCORES if facts["truth"] is not None else ()
-    rows: list[list[Any]] = [["method", "prior", *numbers, *scores, *(f"dice with {title}" for title in titles)]]
+    rows: list[list[Any]] = [
+        ["method", "prior", *numbers, *scores, *(f"dice with {title}" for title in titles)]
+    ]
     for way, dice in zip(facts["ways"], facts["dice"], strict=True):
         told = [way["scores"][name] for name in scores]
         rows.append([way["method"], way["prior"], *(way[name] for name in numbers), *told, *dice])

@@ -18,7 +18,9 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-def simple_consensus(b: Array, least: float = 0.05, step: float = 0.07, rounds: int = 25) -> tuple[Flags, Flags]:
+def simple_consensus(
+    b: Array, least: float = 0.05, step: float = 0.07, rounds: int = 25
+) -> tuple[Flags, Flags]:
     """Return the consensus of SIMPLE, shape (n,), and the raters who are kept (Langerak 2010)."""
     kept = list(range(len(b)))
     consensus: Flags = np.asarray(sum(b[i] for i in kept) / len(kept) >= 0.5)

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..report.agreement import print_agreement
-from .common import answer, drawn, progress, warnings_as_lines
-from .flags import flags_called, values_called, with_flags
-from .switches import (
+from ...report.agreement import print_agreement
+from ..common import answer, drawn, progress, warnings_as_lines
+from ..flags import flags_called, values_called, with_flags
+from ..switches import (
     ChannelAxis,
     Grid,
     Names,
@@ -72,8 +72,8 @@ def agreement(
     **options: Any,
 ) -> None:
     """Tell how far raters agree: kappa, alpha and AC1, over all and over the region, and the Dice of each two."""
-    from ..errors import warn
-    from ..files.agreement import compare_files
+    from ...errors import warn
+    from ...files.agreement import compare_files
 
     draw = None if figure is None else drawn("agreement")
     with warnings_as_lines():
