@@ -1,4 +1,4 @@
-"""Every way to a consensus on a cohort with truth: python bench/trust.py COHORT [FOLDER] [--cases N] [--replicates N].
+"""Every way to a consensus on a cohort with truth: python bench/trust.py COHORT [FOLDER] [--flips].
 
 COHORT is in the layout of MSSEG-2016 with ``truth/PATIENT.nii.gz``, as ``fastfuse demo --cohort`` writes it. All is fused
 inside the brain, within 4 mm of what anybody marks unless a method's name says otherwise; methods are those of
@@ -12,7 +12,8 @@ intervals over the cases:
 - coverage of ``intervals="lesions"`` (95 %): the share of raters and cases whose interval holds that rate against the truth.
   An interval that is undefined holds nothing.
 
-With FOLDER, trust.md, trust.csv (a row a case and method) and coverage.csv are written. The raters of such cohorts are
+With ``--flips``, five raters who err voxel by voxel (sensitivity .8, specificity .95) take the place of the cohort's: where
+STAPLE's model holds, and no contour is drawn. With FOLDER, trust.md, trust.csv (a row a case and method) and coverage.csv are written. The raters of such cohorts are
 simulated: read what their README says before you believe a figure.
 """
 
@@ -138,7 +139,7 @@ def write(folder: Path, text: str, lines: list[list[Any]], shares: list[list[Any
             csv.writer(file).writerows(rows)
 
 
-def main(cohort: Path, folder: Path | None, cases: int | None, replicates: int) -> None:
+def main(cohort: Path, folder: Path | None, cases: int | None, replicates: int, *, flips: bool) -> None:
     """Fuse, measure, print and write."""
     warnings.simplefilter("ignore", fastfuse.FusionWarning)
     found: dict[str, list[dict[str, float]]] = defaultdict(list)
@@ -146,7 +147,7 @@ def main(cohort: Path, folder: Path | None, cases: int | None, replicates: int) 
     lines: list[list[Any]] = [["case", "method", *MEASURES]]
     shares: list[list[Any]] = [["case", "method", "sensitivity", "specificity"]]
     count = 0
-    for one in patients(cohort, cases):
+    for one in patients(cohort, cases, flips=flips):
         count += 1
         for name, made, fused in ways(one):
             values = measured(one, made, fused)
@@ -155,7 +156,8 @@ def main(cohort: Path, folder: Path | None, cases: int | None, replicates: int) 
         for name, *pair in covered(one, replicates):
             held[name].append((pair[0], pair[1]))
             shares.append([one.name, name, *pair])
-    parts = [f"{count} cases of {cohort.name}.", table(found, MASKS), table(found, PROBABILITIES)]
+    raters = ", raters who err voxel by voxel" if flips else ""
+    parts = [f"{count} cases of {cohort.name}{raters}.", table(found, MASKS), table(found, PROBABILITIES)]
     text = "\n\n".join([*parts, table_of_coverage(held)]) + "\n"
     print(text)
     if folder is not None:
@@ -168,5 +170,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER")
     parser.add_argument("--cases", type=int, help="so many cases only")
     parser.add_argument("--replicates", type=int, default=200, help="of each bootstrap over lesions")
+    parser.add_argument("--flips", action="store_true", help="raters who err voxel by voxel")
     given = parser.parse_args()
-    main(given.cohort, given.folder, given.cases, given.replicates)
+    main(given.cohort, given.folder, given.cases, given.replicates, flips=given.flips)
