@@ -103,6 +103,11 @@ class Fusion:
         """
         return None if self._votes is None else self._votes.fit
 
+    @property
+    def own_fit(self) -> Fit | None:
+        """The same as far as it is known without fitting further models."""
+        return None if self._votes is None else self._votes.told
+
     def label(self, cut: float | DiceRule = 0.5, *, ties: Ties = "foreground") -> NDArray[np.uint8]:
         """Return the consensus as a mask: 1 where ``probability >= cut``.
 

@@ -30,7 +30,7 @@ from ..registry import Method, method_called
 from ..votes import Votes
 from .result import BORDER, CLASSES, STAPLE, Fit
 from .rows import Rows
-from .source import fits_of
+from .source import fits_of, rival_of_staple
 
 TOO_MANY = (
     "method is 'auto': the votes hardly repeat from voxel to voxel, as probabilities of a network, so that no fit tells which "
@@ -83,13 +83,6 @@ class Choice:
         return (
             f"auto took {self.model}: it fits better than {self.other} by {self.gain:.3g} nats a marked voxel"
         )
-
-
-def rival_of_staple(raters: int, *, image: bool, soft: bool = False) -> str | None:
-    """Return the model of raters who differ at borders that so many determine; None where there is none."""
-    if raters < 3:
-        return None
-    return BORDER if image or soft or raters < 5 else CLASSES
 
 
 def choose(rows: Rows, *, image: bool = False, threads: int = 0) -> Choice:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .choice import rival_of_staple
 from .result import BORDER, CLASSES, FIXED, STAPLE, Fit
-from .source import Source, fits_of
+from .source import Source
 
 TIMES = 2  # what is expected is off by more
 LEAST_VOXELS, LEAST_SHARE = 100, 0.01  # in a cell that counts; of the voxels that anybody marks
-STEPS = 60  # of the fits that are compared: enough to tell which is better
 
 REMEDIES = {
     STAPLE: "method='staple' with prior='estimate'",
@@ -37,7 +35,7 @@ def remarks_on_fit(source: Source | None) -> list[str]:
     there, wanted = fit.observed[at], source.used.expected[at]
     what = f"{'nobody' if at == 0 else f'{at} of {fit.raters} raters'} mark{'s' if at < 2 else ''}"
     return [
-        f"the model does not fit: {what} {there:,.0f} voxels, and {_model(source.name)} expects {wanted:,.0f}; {_advice(source, fit)}"
+        f"the model does not fit: {what} {there:,.0f} voxels, and {_model(source.name)} expects {wanted:,.0f}; {_advice(source)}"
     ]
 
 
@@ -53,18 +51,13 @@ def worst_cell(fit: Fit) -> int | None:
     return int(np.argmax(np.where(off, np.abs(there - wanted), -1))) if off.any() else None
 
 
-def _advice(source: Source, fit: Fit) -> str:
+def _advice(source: Source) -> str:
     """Say which model fits better, and how to take it."""
-    rows = source.rows
-    assert rows is not None
-    assert fit.used is not None
-    rival = rival_of_staple(rows.voters, image=source.name == BORDER)
-    others = fits_of(rows, (STAPLE, rival), threads=source.threads, most_steps=STEPS)
-    all_models = Fit(fit.observed, {**others, **fit.models}, fit.used, fit.marked, fit.raters)
-    best = all_models.best
-    if best is None or best == fit.used:
+    fit = source.compared
+    if fit is None or fit.used is None or fit.best in (None, fit.used):
         return "none of the models here fits better: look at the raters (.fit of the fusion)"
-    gain = all_models.price(fit.used) - all_models.price(best)
+    best = str(fit.best)
+    gain = fit.price(fit.used) - fit.price(best)
     return f"{_model(best)} fits better, by {gain:.2g} nats a marked voxel: {REMEDIES[best]}"
 
 

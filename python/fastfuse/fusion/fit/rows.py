@@ -84,7 +84,7 @@ class Rows:
     @property
     def voters(self) -> int:
         """Number of raters with a vote."""
-        return int((self.votes != MISSING).any(axis=0).sum())
+        return int(np.count_nonzero((self.votes != MISSING).any(axis=0)))
 
     @cached_property
     def marks(self) -> NDArray[np.intp]:
@@ -94,7 +94,7 @@ class Rows:
     @property
     def observed(self) -> Numbers:
         """Voxels with 0 to m marks."""
-        return np.bincount(self.marks, self.counts, self.raters + 1)
+        return np.asarray(np.bincount(self.marks, self.counts, self.raters + 1), np.float64)
 
     @property
     def marked(self) -> float:
@@ -108,7 +108,7 @@ class Rows:
         if there.all():
             return there[:1], self.counts.sum(keepdims=True)
         sets, of_row = np.unique(there, axis=0, return_inverse=True)
-        return sets, np.bincount(of_row.ravel(), self.counts, len(sets))
+        return sets, np.asarray(np.bincount(of_row.ravel(), self.counts, len(sets)), np.float64)
 
     def with_columns(self, places: list[int], raters: int) -> Rows:
         """Return the rows with a column for each rater, of whom those at ``places`` have votes here."""
@@ -185,7 +185,7 @@ def _times(mixture: Mixture, rows: Rows) -> NDArray[np.intp] | None:
 def _merged(votes: NDArray[np.int8], weights: Numbers) -> tuple[NDArray[np.int8], Numbers]:
     """Return each pattern once."""
     distinct, of_row = np.unique(votes, axis=0, return_inverse=True)
-    return distinct, np.bincount(of_row.ravel(), weights, len(distinct))
+    return distinct, np.asarray(np.bincount(of_row.ravel(), weights, len(distinct)), np.float64)
 
 
 def _parts(rows: int, numbers: int) -> Iterator[slice]:

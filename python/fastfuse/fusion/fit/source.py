@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
+
+import numpy as np
 
 from ..backends import core
 from ..backends.found import Found, Rates
@@ -15,6 +18,7 @@ from .result import BORDER, CLASSES, FIXED, STAPLE, Fit, ModelFit
 from .rows import Mixture, Numbers, Rows, expected, log_likelihood
 
 MOST_STEPS = 300  # of a fit for comparison
+FEW_STEPS = 60  # enough to tell which is better
 FEWEST: dict[str, int] = {STAPLE: 2, CLASSES: 5, BORDER: 3}  # raters
 
 
@@ -84,13 +88,36 @@ class Source:
         return self._with(self.rows, models)
 
     @cached_property
+    def compared(self) -> Fit | None:
+        """The same, with STAPLE and the model of raters who differ at borders, whose fits take few steps."""
+        if self.rows is None or self.own is None:
+            return None
+        rival = rival_of_staple(self.rows.voters, image=self.name == BORDER, soft=not self.rows.are_masks)
+        return self._beside(fits_of(self.rows, (STAPLE, rival), threads=self.threads, most_steps=FEW_STEPS))
+
+    @property
+    def told(self) -> Fit | None:
+        """What is known without a further fit: of all models, of those compared, or of the one that was used."""
+        for name in ("fit", "compared"):
+            if name in self.__dict__:
+                found: Fit | None = self.__dict__[name]
+                return found
+        return self.own
+
+    @cached_property
     def fit(self) -> Fit | None:
         """The same, with all models that can be fitted to these votes."""
         if self.rows is None or self.own is None:
             return None
-        others = fits_of(self.rows, FEWEST, threads=self.threads)
+        return self._beside(fits_of(self.rows, FEWEST, threads=self.threads))
+
+    def _beside(self, others: dict[str, ModelFit]) -> Fit | None:
+        """Return the fit of the model that was used, beside others."""
+        if self.rows is None or self.own is None:
+            return None
+        own = {} if self.used is None else {self.name: self.used}
         return self._with(
-            self.rows, {**self.own.models, **{n: f for n, f in others.items() if n != self.name}}
+            self.rows, {**own, **{name: one for name, one in others.items() if name not in own}}
         )
 
     def _with(self, rows: Rows, models: dict[str, ModelFit]) -> Fit:
@@ -102,13 +129,20 @@ class Source:
         return Fit(wide.observed, models, None if self.model is None else self.name, rows.marked, rows.voters)
 
 
+def rival_of_staple(raters: int, *, image: bool, soft: bool = False) -> str | None:
+    """Return the model of raters who differ at borders that so many determine; None where there is none."""
+    if raters < FEWEST[BORDER]:
+        return None
+    return BORDER if image or soft or raters < FEWEST[CLASSES] else CLASSES
+
+
 def fits_of(
-    rows: Rows, names: object, *, threads: int = 0, most_steps: int = MOST_STEPS
+    rows: Rows, names: Container[str], *, threads: int = 0, most_steps: int = MOST_STEPS
 ) -> dict[str, ModelFit]:
     """Return the fits of these models to marks, of those that so many raters determine."""
     found = {}
-    for name in FEWEST:
-        if name not in names or rows.voters < FEWEST[name] or not rows.marked:  # type: ignore[operator]
+    for name, fewest in FEWEST.items():
+        if name not in names or rows.voters < fewest or not rows.marked:
             continue
         mixture = _fitted(name, rows, threads, most_steps)
         one = None if mixture is None else _fit_of(mixture, rows)
@@ -154,6 +188,4 @@ def _name_of(method: Method, options: Options) -> str:
 
 def _wide(expected: Numbers, raters: int) -> Numbers:
     """Return numbers of voxels with 0 to that many marks."""
-    import numpy as np
-
     return np.pad(expected, (0, raters + 1 - len(expected)))
