@@ -8,6 +8,7 @@ from typing import Any
 from .table import Column, Row, Table, first_that_fits
 
 Facts = dict[str, Any]
+TITLE = "fit: voxels by number of marks"
 MOST_CELLS = 8  # numbers of marks that stand side by side; of more raters, several share one
 
 
@@ -35,24 +36,24 @@ def _beside(fit: Facts) -> Table:
     if gains:
         columns.append(Column("nats"))
         rows = [[*row, gain] for row, gain in zip(rows, ["", *gains], strict=True)]
-    return Table("Fit: voxels by number of marks", columns, [Row(row) for row in rows])
+    return Table(TITLE, columns, [Row(row) for row in rows])
 
 
 def _below(fit: Facts) -> Table:
     """Return the same with a column for each."""
     cells = _cells(len(fit["observed"]))
-    names = [name.replace(" ", "\n", 1).replace("-", "-\n", 1) for name, _ in _rows(fit)]
+    names = [name.replace(" ", "\n").replace("-", "-\n") for name, _ in _rows(fit)]
     body = zip(*(_counts(counts, cells) for _, counts in _rows(fit)), strict=True)
     rows = [Row([_called(cell), *row]) for cell, row in zip(cells, body, strict=True)]
     if _gains(fit):
         rows.append(Row(["nats", "", *_gains(fit)], apart=True))
-    return Table("Fit: voxels by number of marks", [Column("marks", right=False), *map(Column, names)], rows)
+    return Table(TITLE, [Column("marks", right=False), *map(Column, names)], rows)
 
 
 def _rows(fit: Facts) -> list[tuple[str, Sequence[float]]]:
     return [
         ("observed", fit["observed"]),
-        *((name.partition(",")[0], one["expected"]) for name, one in fit["models"].items()),
+        *((name, one["expected"]) for name, one in fit["models"].items()),
     ]
 
 

@@ -38,6 +38,12 @@ TOO_MANY = (
 )
 
 
+SOFT = (
+    "method is 'auto', and there is the vote {:.3g}: its test is of votes 0 and 1; name the method (soft-staple, border-staple, or "
+    "for networks' probabilities majority), or make masks by threshold=0.5"
+)
+
+
 @dataclass(frozen=True)
 class Choice:
     """The model that was taken.
@@ -49,20 +55,16 @@ class Choice:
         The one that it was compared with; None where the votes cannot tell.
     gain : float
         By how much it is better, in nats a marked voxel; 0 where nothing was compared.
-    soft : bool
-        Whether there are votes between 0 and 1.
     """
 
     model: str
     other: str | None = None
     gain: float = 0.0
-    soft: bool = False
 
     @property
     def method(self) -> Method:
         """The method that fits the model."""
-        name = BORDER if self.model == BORDER else f"soft-{STAPLE}" if self.soft else STAPLE
-        return method_called(name)
+        return method_called(BORDER if self.model == BORDER else STAPLE)
 
     def options(self, options: Options) -> Options:
         """Return the options with those of the model, and its own defaults."""
@@ -87,18 +89,17 @@ class Choice:
 
 def choose(rows: Rows, *, image: bool = False, threads: int = 0) -> Choice:
     """Return the model that fits."""
-    soft = not rows.are_masks
-    rival = rival_of_staple(rows.voters, image=image, soft=soft)
+    rival = rival_of_staple(rows.voters, image=image)
     if rival is None or (rows.voters == 3 and not image):
-        return Choice(STAPLE, soft=soft)
+        return Choice(STAPLE)
     if rows.voters == 3:
-        return Choice(BORDER, soft=soft)
+        return Choice(BORDER)
     fits = fits_of(rows, (STAPLE, rival), threads=threads)
     if rival not in fits or STAPLE not in fits:
-        return Choice(STAPLE, soft=soft)
+        return Choice(STAPLE)
     fit = Fit(rows.observed, fits, None, rows.marked, rows.voters)
     gain = fit.price(STAPLE) - fit.price(rival)
-    return Choice(rival, STAPLE, gain, soft) if gain > 0 else Choice(STAPLE, rival, -gain, soft)
+    return Choice(rival, STAPLE, gain) if gain > 0 else Choice(STAPLE, rival, -gain)
 
 
 def chosen_for(votes: Votes, options: Options) -> Choice:
@@ -108,15 +109,18 @@ def chosen_for(votes: Votes, options: Options) -> Choice:
             "method is 'auto': it runs on the CPU only: bring the votes there, or name the method"
         )
     _, table = tabulated(Case.of(votes, options), options)
-    rows = None if table is None else Rows.of(table.patterns, table.counts)
-    if rows is None:
+    if table is None:
         raise ValueError(TOO_MANY)
-    return choose(rows, image=votes.image is not None, threads=options.threads)
+    return chosen_for_table(table, options, image=votes.image is not None)
 
 
-def chosen_for_table(table: CoreTable, options: Options) -> Choice:
+def chosen_for_table(table: CoreTable, options: Options, *, image: bool = False) -> Choice:
     """Return the model that fits a table."""
-    rows = Rows.of(table.patterns, table.counts)
+    patterns = table.patterns
+    fractional = patterns[(patterns > 0) & (patterns < 1)]
+    if fractional.size:
+        raise ValueError(SOFT.format(fractional[0]))
+    rows = Rows.of(patterns, table.counts)
     if rows is None:
         raise ValueError(TOO_MANY)
-    return choose(rows, threads=options.threads)
+    return choose(rows, image=image, threads=options.threads)

@@ -92,7 +92,7 @@ class Source:
         """The same, with STAPLE and the model of raters who differ at borders, whose fits take few steps."""
         if self.rows is None or self.own is None:
             return None
-        rival = rival_of_staple(self.rows.voters, image=self.name == BORDER, soft=not self.rows.are_masks)
+        rival = rival_of_staple(self.rows.voters, image=self.name == BORDER)
         return self._beside(fits_of(self.rows, (STAPLE, rival), threads=self.threads, most_steps=FEW_STEPS))
 
     @property
@@ -129,11 +129,11 @@ class Source:
         return Fit(wide.observed, models, None if self.model is None else self.name, rows.marked, rows.voters)
 
 
-def rival_of_staple(raters: int, *, image: bool, soft: bool = False) -> str | None:
+def rival_of_staple(raters: int, *, image: bool) -> str | None:
     """Return the model of raters who differ at borders that so many determine; None where there is none."""
     if raters < FEWEST[BORDER]:
         return None
-    return BORDER if image or soft or raters < FEWEST[CLASSES] else CLASSES
+    return BORDER if image or raters < FEWEST[CLASSES] else CLASSES
 
 
 def fits_of(
