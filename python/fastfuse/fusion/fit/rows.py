@@ -79,12 +79,12 @@ class Rows:
     @property
     def raters(self) -> int:
         """Number of raters."""
-        return self.votes.shape[1]
+        return len(self.votes.T)
 
     @property
     def voters(self) -> int:
         """Number of raters with a vote."""
-        return int(np.count_nonzero((self.votes != MISSING).any(axis=0)))
+        return len(np.flatnonzero((self.votes != MISSING).any(axis=0)))
 
     @cached_property
     def marks(self) -> NDArray[np.intp]:

@@ -109,7 +109,7 @@ class Source:
         """The same, with all models that can be fitted to these votes."""
         if self.rows is None or self.own is None:
             return None
-        return self._beside(fits_of(self.rows, FEWEST, threads=self.threads))
+        return self._beside(fits_of(self.rows, (STAPLE, CLASSES, BORDER), threads=self.threads))
 
     def _beside(self, others: dict[str, ModelFit]) -> Fit | None:
         """Return the fit of the model that was used, beside others."""
@@ -137,7 +137,7 @@ def rival_of_staple(raters: int, *, image: bool) -> str | None:
 
 
 def fits_of(
-    rows: Rows, names: Container[str], *, threads: int = 0, most_steps: int = MOST_STEPS
+    rows: Rows, names: Container[str | None], *, threads: int = 0, most_steps: int = MOST_STEPS
 ) -> dict[str, ModelFit]:
     """Return the fits of these models to marks, of those that so many raters determine."""
     found = {}

@@ -57,7 +57,11 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
     shift = np.linspace(-APART / 2, APART / 2, len(found.models)) if len(found.models) > 1 else np.zeros(1)
     for at, (name, one) in enumerate(found.models.items()):
         below = best - one.log_likelihood_per_mark
-        look = {"color": HUES[at % len(HUES)], "marker": SHAPES[at % len(SHAPES)], "ls": "none"}
+        look: dict[str, Any] = {
+            "color": HUES[at % len(HUES)],
+            "marker": SHAPES[at % len(SHAPES)],
+            "ls": "none",
+        }
         text = f"{name}{' (used)' if name == found.used else ''}: {'best' if below == 0 else f'−{below:.3f}'}"
         expected = np.maximum(one.expected, LEAST)
         ax.vlines(
@@ -81,7 +85,7 @@ def against_truth(found: Any, truth: Any, mask: Any = None, ax: Axes | None = No
     marked = as_array(truth, "truth")
     inside = slice(None) if mask is None else as_companion(mask, "mask", marked.shape) != 0
     if ax is None:
-        ax = _axes((5.6, 6.2), layout="none")
+        ax = _axes((5.6, 6.2), layout=None)
         ax.figure.subplots_adjust(left=0.13, right=0.96, top=0.97, bottom=0.32)
     counts = ax.inset_axes((0, -0.36, 1, 0.24))
     ax.plot([0, 1], [0, 1], color="#777777", lw=1, ls="--", label="calibrated")
@@ -90,7 +94,7 @@ def against_truth(found: Any, truth: Any, mask: Any = None, ax: Axes | None = No
         p, true = probability[inside].astype(np.float64).ravel(), (marked[inside] > 0).ravel()
         curve = reliability_curve(p, true.astype(np.float64))
         text = f"{name}: {_scores(p, true, curve)}" if name else _scores(p, true, curve)
-        look = {"color": HUES[at % len(HUES)], "lw": 1.5}
+        look: dict[str, Any] = {"color": HUES[at % len(HUES)], "lw": 1.5}
         held = curve.voxels > 0
         ax.plot(
             curve.predicted[held], curve.observed[held], marker=SHAPES[at % len(SHAPES)], ms=5, label=text,
@@ -112,7 +116,7 @@ def _scores(p: NDArray[np.float64], true: NDArray[np.bool_], curve: Reliability)
     return f"Brier {brier:.3f}, ECE {curve.error:.3f}"
 
 
-def _axes(size: tuple[float, float], layout: Literal["constrained", "none"] = "constrained") -> Axes:
+def _axes(size: tuple[float, float], layout: Literal["constrained"] | None = "constrained") -> Axes:
     """Return the axes of a new figure, which no window shows."""
     figure = Figure(figsize=size, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
