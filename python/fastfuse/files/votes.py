@@ -10,6 +10,7 @@ from typing import Any
 from ..dilation.options import Dilation
 from ..errors import warn
 from ..fusion.backends.devices import place_of
+from ..fusion.fit.choice import chosen_for
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method
@@ -19,7 +20,7 @@ from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
 from .doubts import alike
-from .facts import sidecar_of
+from .facts import auto_facts, sidecar_of
 from .growth import fuse_grown
 from .job import Inputs, Job, Sources, counts_of, marked_voxels
 from .misfits import misfit_remarks
@@ -115,6 +116,11 @@ def made_of(
         scaled_by=asked.scale if isinstance(asked.scale, float) else None,
         image=inputs.image if growth is None else None,
     )  # fmt: skip
+    choice = None
+    if method.chooses:
+        choice = chosen_for(votes.listed(), options.checked())
+        method, votes = choice.method, choice.votes(votes)
+        options, asked = choice.options(options), choice.options(asked)
     if growth is None:
         say("fusing")
         fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
@@ -141,6 +147,8 @@ def made_of(
     }
     marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
+    if choice is not None:
+        sidecar["auto"] = auto_facts(choice)
     return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
 
 

@@ -10,6 +10,7 @@ from ...errors import warn
 from ...inputs.names import quoted
 from ..declared import documented
 from ..estimate import Estimate, check_table, estimated
+from ..fit.choice import chosen_for_table
 from ..labels.declared import (
     LABEL_OPTIONS,
     RESAMPLING,
@@ -177,6 +178,9 @@ def estimate(
         _check_for_masks(asked)
         options.check_method(row)
         options = options.checked().of_method(row)
+        if row.chooses:
+            choice = chosen_for_table(table.in_core, options)
+            row, options = choice.method, choice.options(options)
         check_table(table, row, options)
         made, remarks = estimated(table, row, options)
     warn(remarks)
