@@ -84,6 +84,24 @@ def test_each_is_its_own_function(case: dict[str, Any], found: Any) -> None:
     assert found.left_out == {}
 
 
+def test_fit(case: dict[str, Any], found: Any) -> None:
+    """Of the models of these masks over this region: as the fusions tell it."""
+    fusions = expected(case)
+    told = [
+        "staple, prior mean",
+        "staple, prior estimate",
+        "staple, three classes",
+        "border-staple",
+        "border-staple, image",
+    ]
+    for title in told:
+        fit = fusions[title].own_fit
+        wanted = fit.models[fit.used].log_likelihood_per_mark
+        assert of(found, title).log_likelihood == pytest.approx(wanted, abs=1e-9), title
+    for title in ("mean vote", "staple, no margin, prior mean", "soft-staple, prior mean", "SIMPLE"):
+        assert np.isnan(of(found, title).log_likelihood)
+
+
 def test_masks_alone(case: dict[str, Any], found: Any) -> None:
     masks, inside = case["masks"], case["mask"]
     best = fastfuse.mean_dice(masks, mask=inside).mask

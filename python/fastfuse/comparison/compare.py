@@ -45,8 +45,8 @@ class Consensus:
     doubtful : int or None
         Voxels whose probability lies between 0.1 and 0.9; None for a method that gives a mask alone.
     log_likelihood : float
-        ln p of the marks under the method's model, in nats a voxel that anybody marks; nan for a method without one. Only
-        differences tell something.
+        ln p of the marks under the method's model, in nats a voxel that anybody marks, as in :attr:`Fusion.fit`; nan for a
+        method without one, and of other votes or another region. Only differences tell something.
     scores : Scores
         Against the truth; all nan without one.
     """

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..errors import FastfuseError
+from ..fusion.fit.remarks import UNFIT
 from ..fusion.of_raters.mean_dice import best_patterns
 from ..fusion.result import Fusion
 from .problem import Mask, Problem
@@ -72,7 +73,7 @@ def ways_for(problem: Problem) -> Iterator[Way]:
     yield Way("SIMPLE", "", _simple)
     yield Way("shape-based average", "", _shapes)
     if problem.margin is not None:
-        yield Way("staple, no margin", "mean", lambda one: _cut(one.fuse("staple", everywhere=True)))
+        yield Way("staple, no margin", "mean", lambda one: _unfitted(one.fuse("staple", everywhere=True)))
     yield Way("staple", "mean", lambda one: _cut(one.fuse("staple", prior="mean")))
     yield Way("staple", "estimate", lambda one: _cut(one.fuse("staple", prior="estimate")))
     few = f"needs {FEWEST_OF_CLASSES} raters" if problem.raters < FEWEST_OF_CLASSES else ""
@@ -90,7 +91,7 @@ def _of_softened(problem: Problem) -> Iterator[Way]:
         for prior in ("mean", "estimate"):
 
             def make(one: Problem, method: str = method, prior: str = prior) -> Made:
-                return _cut(one.fuse(method, votes=one.softened, prior=prior))
+                return _unfitted(one.fuse(method, votes=one.softened, prior=prior))
 
             yield Way(method, prior, make, lacks)
     yield Way("dilated-staple", "mean", _dilated, lacks)
@@ -126,12 +127,18 @@ def made_by(way: Way, problem: Problem) -> Made | str:
 
 
 def _cut(fused: tuple[Fusion, list[str]], cut: Any = 0.5) -> Made:
-    """Return the consensus of a fusion."""
+    """Return the consensus of a fusion. A model that does not fit is told by its likelihood, not by a remark as well."""
     fusion, remarks = fused
-    fit: Any = getattr(fusion, "fit", None)
-    used = None if fit is None or fit.used is None else fit.models.get(fit.used)
-    told = float("nan") if used is None else float(used.log_likelihood_per_mark)
-    return Made(fusion.label(cut) != 0, fusion.probability, told, remarks, fusion)
+    fit = fusion.own_fit
+    of_model = None if fit is None or fit.used is None else fit.models.get(fit.used)
+    told = float("nan") if of_model is None else float(of_model.log_likelihood_per_mark)
+    others = [remark for remark in remarks if not remark.startswith(UNFIT)]
+    return Made(fusion.label(cut) != 0, fusion.probability, told, others, fusion)
+
+
+def _unfitted(fused: tuple[Fusion, list[str]]) -> Made:
+    """Return the same without a likelihood, where that is of other voxels, or of other votes, than the rest's."""
+    return replace(_cut(fused), log_likelihood=float("nan"))
 
 
 def _mean_dice(one: Problem) -> Made:

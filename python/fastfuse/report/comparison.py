@@ -59,7 +59,7 @@ def _about(ways: Sequence[Facts]) -> list[Cells]:
     fits = [way["log_likelihood_per_mark"] for way in ways]
     best = max((fit for fit in fits if fit is not None), default=None)
     if best is not None:
-        columns.append(("fit", [NONE if fit is None else f"{fit - best:+.3f}" for fit in fits]))
+        columns.append(("fit", [NONE if fit is None else f"{fit - best:.3f}" for fit in fits]))
     return columns
 
 

@@ -10,6 +10,7 @@ from .source import Source
 TIMES = 2  # what is expected is off by more
 LEAST_VOXELS, LEAST_SHARE = 100, 0.01  # in a cell that counts; of the voxels that anybody marks
 
+UNFIT = "the model does not fit"  # what a remark begins with
 REMEDIES = {
     STAPLE: "method='staple' with prior='estimate'",
     CLASSES: "method='staple' with classes=3, or with an image method='border-staple'",
@@ -35,7 +36,7 @@ def remarks_on_fit(source: Source | None) -> list[str]:
     there, wanted = fit.observed[at], source.used.expected[at]
     what = f"{'nobody' if at == 0 else f'{at} of {fit.raters} raters'} mark{'s' if at < 2 else ''}"
     return [
-        f"the model does not fit: {what} {there:,.0f} voxels, and {_model(source.name)} expects {wanted:,.0f}; {_advice(source)}"
+        f"{UNFIT}: {what} {there:,.0f} voxels, and {_model(source.name)} expects {wanted:,.0f}; {_advice(source)}"
     ]
 
 
