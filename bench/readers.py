@@ -140,10 +140,14 @@ def table_of(found: dict[str, Forecast]) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
-def counts_of_marks(nodules: list[lidc.Nodule]) -> str:
-    """Say how many voxels have so many marks."""
-    sums = sum(np.bincount(one.masks.sum(axis=0).ravel(), minlength=5) for one in nodules)
-    return ", ".join(f"{n:,} by {k}" for k, n in enumerate(np.asarray(sums)) if k)
+def fit_of_four(nodules: list[lidc.Nodule]) -> str:
+    """Return the table of voxels with 0 to 4 marks that there are, and that models of all nodules together expect."""
+    options: Any = {"roi": MARGIN_MM, "names": [*NAMES, "d"]}
+    tables = [fastfuse.tabulate(one.masks, axis=0, spacing_mm=one.spacing_mm, **options) for one in nodules]
+    fit: Any = fastfuse.estimate(sum(tables), "staple", prior="estimate").fit
+    rows = [["**observed**", *(f"{n:,.0f}" for n in fit.observed)]]
+    rows += [[name, *(f"{n:,.0f}" for n in one.expected)] for name, one in fit.models.items()]
+    return in_markdown(["voxels marked by so many of 4 readers", *(str(k) for k in range(5))], rows)
 
 
 def main(folder: Path | None, most: int | None) -> None:
@@ -151,9 +155,7 @@ def main(folder: Path | None, most: int | None) -> None:
     warnings.simplefilter("ignore", fastfuse.FusionWarning)
     nodules = list(itertools.islice(lidc.nodules(MARGIN_MM), most))
     held = [[held_out(one, reader) for reader in range(lidc.READERS)] for one in nodules]
-    texts = [
-        f"{len(nodules)} nodules with exactly four readers; voxels marked: {counts_of_marks(nodules)}.\n"
-    ]
+    texts = [f"{len(nodules)} nodules with exactly four readers.\n", fit_of_four(nodules) + "\n"]
     lines = []
     for title, fitted in (("nodule by nodule", of_nodules), ("all nodules' tables added", of_the_sum)):
         found = {name: fitted(held, method) for name, method in METHODS.items()}
