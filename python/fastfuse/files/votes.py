@@ -11,6 +11,7 @@ from ..dilation.options import Dilation
 from ..errors import warn
 from ..fusion.backends.devices import place_of
 from ..fusion.fit.choice import chosen_for
+from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method
@@ -80,7 +81,7 @@ def fused_votes(
     say: Callable[[str], None],
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
-    made = made_of(job, method, options, asked, growth, say)
+    made = made_of(job, method, options, asked, growth, say, alone=True)
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
     job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
     warn(made.remarks, callers=2)
@@ -94,8 +95,13 @@ def made_of(
     asked: Options,
     growth: Dilation | None,
     say: Callable[[str], None],
+    *,
+    alone: bool = False,
 ) -> Made:
-    """Read and fuse; ``asked`` are the options as the sidecar keeps them."""
+    """Read and fuse; ``asked`` are the options as the sidecar keeps them.
+
+    ``alone``: the one structure that is fused, for which there are methods of all kinds.
+    """
     from ..images.structures import check_is_mask
 
     place = place_of([], options.device)
@@ -132,6 +138,7 @@ def made_of(
         *alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist()),
         *doubts,
         *misfit_remarks(job, inputs, fusion, options.core_label),
+        *(remarks_on_fit(fusion) if alone and growth is None else []),
     ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}

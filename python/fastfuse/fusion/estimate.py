@@ -19,8 +19,7 @@ from .backends.cpu import Cpu
 from .backends.found import CoreEstimate
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
-from .fit.remarks import remarks_on_fit
-from .fit.result import Fit
+from .fit.result import Fit, Tested
 from .fit.source import Source
 from .intervals import Intervals
 from .option_checks import NO_INTERVALS, is_map
@@ -87,7 +86,7 @@ class Estimate:
     intervals: Intervals | None
     _rates: CoreEstimate = field(repr=False)
     _options: Options = field(repr=False)
-    _votes: Source | None = field(default=None, repr=False, kw_only=True)
+    _votes: Tested | None = field(default=None, repr=False, kw_only=True)
 
     @property
     def fit(self) -> Fit | None:
@@ -322,4 +321,4 @@ def estimated(table: VoteTable, method: Method, options: Options) -> tuple[Estim
         **levels,
     )
     remarks = remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)
-    return made, remarks + remarks_on_fit(votes) + remarks_on_threads()
+    return made, remarks + remarks_on_threads()

@@ -14,7 +14,6 @@ from .case import Case
 from .declared import switch
 from .diagnostics import remark_on_nothing, remarks_on
 from .fit.choice import chosen_for
-from .fit.remarks import remarks_on_fit
 from .fit.source import Source
 from .intervals import Intervals, from_information
 from .options import Options
@@ -69,7 +68,6 @@ def answer(
         remarks = remarks_on(
             fusion, found, method, options, names=names, resampled=resampled, case=case, cut=cut, ties=ties
         )
-        remarks += remarks_on_fit(votes)
     return method.finished(fusion), case.remarks + remarks + remarks_on_threads()
 
 

@@ -17,8 +17,7 @@ from ..inputs.names import counted
 from .backends.found import CoreEstimate, Found
 
 if TYPE_CHECKING:
-    from .fit.result import Fit
-    from .fit.source import Source
+    from .fit.result import Fit, Tested
     from .intervals import Intervals
 
 Rates = NDArray[np.float64]
@@ -86,7 +85,7 @@ class Fusion:
     npv: NDArray[np.float64]
     dice: NDArray[np.float64]
     intervals: Intervals | None = None
-    _votes: Source | None = field(default=None, repr=False, kw_only=True)
+    _votes: Tested | None = field(default=None, repr=False, kw_only=True)
 
     @property
     def fit(self) -> Fit | None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .result import BORDER, CLASSES, FIXED, STAPLE, Fit
 from .source import Source
+
+if TYPE_CHECKING:
+    from ..estimate import Estimate
+    from ..result import Fusion
 
 TIMES = 2  # what is expected is off by more
 LEAST_VOXELS, LEAST_SHARE = 100, 0.01  # in a cell that counts; of the voxels that anybody marks
@@ -18,14 +24,20 @@ REMEDIES = {
 }
 
 
-def remarks_on_fit(source: Source | None) -> list[str]:
+def remarks_on_fit(fusion: Fusion | Estimate) -> list[str]:
     """Say where the model that was used expects less than half of what there is, or more than twice.
 
     A number of marks counts where voxels that are there, or are expected, are at least 100 and 1 % of those that anybody marks: of
     independent voxels, chance would not double or halve a hundred in 10^8 fusions. Of masks alone: what soft votes expect
     depends on the M-step.
     """
-    if source is None or source.rows is None or not source.rows.are_masks or source.rows.voters < 3:
+    source = fusion._votes
+    if (
+        not isinstance(source, Source)
+        or source.rows is None
+        or not source.rows.are_masks
+        or source.rows.voters < 3
+    ):
         return []
     if source.rows.marked < LEAST_VOXELS or source.own is None or source.used is None:
         return []

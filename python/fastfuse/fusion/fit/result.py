@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,18 @@ class Fit:
         return "\n".join(
             ["Fit(voxels by number of marks; at the end nats a marked voxel below the best)", *lines]
         )
+
+
+class Tested(Protocol):
+    """What a fusion keeps for the test."""
+
+    @property
+    def fit(self) -> Fit | None:
+        """The fit of all models."""
+
+    @property
+    def told(self) -> Fit | None:
+        """What is known of it without a further fit."""
 
 
 def parameters_of(name: str, raters: int) -> int:

@@ -11,6 +11,7 @@ from ...inputs.names import quoted
 from ..declared import documented
 from ..estimate import Estimate, check_table, estimated
 from ..fit.choice import chosen_for_table
+from ..fit.remarks import remarks_on_fit
 from ..labels.declared import (
     LABEL_OPTIONS,
     RESAMPLING,
@@ -183,6 +184,7 @@ def estimate(
             row, options = choice.method, choice.options(options)
         check_table(table, row, options)
         made, remarks = estimated(table, row, options)
+        remarks += remarks_on_fit(made)
     warn(remarks)
     return made
 
