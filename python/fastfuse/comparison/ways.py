@@ -9,7 +9,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import FastfuseError
-from ..fusion.fit.remarks import UNFIT
 from ..fusion.of_raters.mean_dice import best_patterns
 from ..fusion.result import Fusion
 from .problem import Mask, Problem
@@ -127,13 +126,12 @@ def made_by(way: Way, problem: Problem) -> Made | str:
 
 
 def _cut(fused: tuple[Fusion, list[str]], cut: Any = 0.5) -> Made:
-    """Return the consensus of a fusion. A model that does not fit is told by its likelihood, not by a remark as well."""
+    """Return the consensus of a fusion."""
     fusion, remarks = fused
     fit = fusion.own_fit
     of_model = None if fit is None or fit.used is None else fit.models.get(fit.used)
     told = float("nan") if of_model is None else float(of_model.log_likelihood_per_mark)
-    others = [remark for remark in remarks if not remark.startswith(UNFIT)]
-    return Made(fusion.label(cut) != 0, fusion.probability, told, others, fusion)
+    return Made(fusion.label(cut) != 0, fusion.probability, told, remarks, fusion)
 
 
 def _unfitted(fused: tuple[Fusion, list[str]]) -> Made:

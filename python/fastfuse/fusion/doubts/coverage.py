@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fit.remarks import worst_cell
+from ..fit.misfit import worst_cell
 from ..options import Options
 from ..result import BorderFusion, Fusion
 
