@@ -70,7 +70,7 @@ def test_evaluate_as_json(case: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["fuse", *MASKS, "-o", "{out}/c.nii"],
+        ["fuse", *MASKS, "-o", "{out}/c.nii", "--prior", "estimate"],
         ["soften", *MASKS, "--image", "flair.nii.gz", "--out-dir", "{out}"],
         ["evaluate", MASKS[0], MASKS[1]],
     ],

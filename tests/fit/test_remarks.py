@@ -75,7 +75,7 @@ def test_a_fixed_prior_that_is_wrong() -> None:
     table = fastfuse.tabulate(flips(5)[1])
     told = said(lambda: fastfuse.estimate(table, "staple"))
     assert len(told) == 1
-    assert told[0].endswith("nats a marked voxel: method='staple' with prior='estimate'")
+    assert told[0].endswith("nats a marked voxel: prior='estimate'")
     assert "STAPLE with this prior expects" in told[0]
 
 

@@ -93,7 +93,7 @@ class Fusion:
 
         STAPLE, three classes and border-STAPLE are fitted to the same votes when this is first asked for. Votes between 0 and 1
         count as marks with that probability; missing ones are left out; a map of priors counts by its mean. None where
-        the votes are no table: with ``mrf``, with ``roi="disputed"``, on a device, for votes that hardly repeat, as a network's;
+        the votes are no table: with ``mrf``, with ``roi="disputed"``, for votes that hardly repeat, as a network's;
         and where nobody marks anything, or everybody everything. A majority vote has no model of its own.
 
         Returns

@@ -55,7 +55,9 @@ def _advice(source: Source) -> str:
         return "none of the models here fits better: look at the raters (.fit of the fusion)"
     best = str(fit.best)
     gain = fit.price(fit.used) - fit.price(best)
-    return f"{_model(best)} fits better, by {gain:.2g} nats a marked voxel: {REMEDIES[best]}"
+    same = best == STAPLE and fit.used not in (BORDER, CLASSES)
+    remedy = "prior='estimate'" if same else REMEDIES[best]
+    return f"{_model(best)} fits better, by {gain:.2g} nats a marked voxel: {remedy}"
 
 
 def _model(name: str) -> str:

@@ -56,7 +56,7 @@ class Source:
     ) -> Source | None:
         """Take what the core found.
 
-        None where there is no table of all votes (too many patterns, a device, disputed voxels alone), where neighbours are
+        None where there is no table of all votes (too many patterns, disputed voxels alone), where neighbours are
         coupled, or nothing is to be fitted as all raters agree that there is nothing, or nothing but foreground.
         """
         table, estimate = found.table, found.estimate

@@ -47,7 +47,7 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
     found = fusion.fit
     if found is None:
         raise ValueError(
-            "fusion has no fit: its votes are no table (mrf, roi='disputed', a device, or votes that hardly repeat), or all "
+            "fusion has no fit: its votes are no table (mrf, roi='disputed', or votes that hardly repeat), or all "
             "raters agree that there is nothing, or nothing but foreground"
         )
     ax = _axes((6.4, 4.2)) if ax is None else ax

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ...report.agreement import print_agreement
-from ..common import answer, drawn, progress, warnings_as_lines
-from ..flags import flags_called, values_called, with_flags
-from ..switches import (
+from ..images.outputs import together
+from ..report.agreement import print_agreement
+from .common import answer, drawn, progress, warnings_as_lines
+from .flags import flags_called, values_called, with_flags
+from .switches import (
     ChannelAxis,
     Grid,
     Names,
@@ -72,12 +73,12 @@ def agreement(
     **options: Any,
 ) -> None:
     """Tell how far raters agree: kappa, alpha and AC1, over all and over the region, and the Dice of each two."""
-    from ...errors import warn
-    from ...files.agreement import compare_files
+    from ..errors import warn
+    from ..files.agreement import compare_files
 
     draw = None if figure is None else drawn("agreement")
     with warnings_as_lines():
-        with progress(len(raters) + 1 + (mask is not None)) as say:
+        with progress(len(raters) + 1 + (mask is not None)) as say, together():
             found = compare_files(
                 raters,
                 mask=mask,

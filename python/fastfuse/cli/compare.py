@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ...fusion.declared import number_or_word
-from ...report.comparison import print_comparison
-from ..common import answer, progress, warnings_as_lines
-from ..flags import flags_called, values_called, with_flags
-from ..switches import (
+from ..fusion.declared import number_or_word
+from ..report.comparison import print_comparison
+from .common import answer, progress, warnings_as_lines
+from .flags import flags_called, values_called, with_flags
+from .switches import (
     ChannelAxis,
     Grid,
     Names,
@@ -78,8 +78,8 @@ def compare(
     **options: Any,
 ) -> None:
     """Make every consensus of the same masks, and compare them: volume, overlap, doubt, and scores against a truth."""
-    from ...errors import warn
-    from ...files.comparison import compared_files
+    from ..errors import warn
+    from ..files.comparison import compared_files
 
     with warnings_as_lines():
         with progress(None) as say:
