@@ -177,8 +177,7 @@ def test_few_raters(case: dict[str, Any], number: int, out: list[str]) -> None:
 def test_nobody_and_everybody(mark: int) -> None:
     masks = [np.full((5, 6, 4), mark, np.uint8)] * 4
     found = fastfuse.compare(masks, spacing_mm=(1, 1, 1), truth=masks[0])
-    full = [way.voxels for way in found.ways if way.method != "shape-based average"]
-    assert set(full) == {mark * 120}
+    assert {way.voxels for way in found.ways} == {mark * 120}
     assert found.disputed == 0
 
 
@@ -205,6 +204,8 @@ def test_labels_and_all_of_a_slice() -> None:
         ({"raters": [[0, 1], [1, 1]], "roi": "all", "truth": [0, 2]}, "truth"),
         ({"raters": [[0, 1], [1, 1]], "roi": "all", "truth": [0, 1, 1]}, "truth has shape (3,)"),
         ({"raters": [[0, 1], [1, np.nan]], "roi": "all"}, "rater 1"),
+        ({"raters": [[0, 1], [1, 1]], "roi": "all", "mask": [0, 0]}, "the mask is empty: no voxel to fuse"),
+        ({"raters": [[0, 1], [1, 1]], "roi": "all", "image": [0, 1, 1]}, "image has shape (3,)"),
     ],
 )  # fmt: skip
 def test_refusals(given: dict[str, Any], said: str) -> None:

@@ -88,3 +88,8 @@ def test_shapes_by_hand() -> None:
     np.testing.assert_array_equal(shape_average(masks, [1.0]), np.arange(12) < 4)
     np.testing.assert_array_equal(shape_average([*masks, np.zeros(12, bool)], [1.0]), np.arange(12) < 4)
     assert not shape_average([np.zeros(5, bool)] * 2, [1.0]).any()
+    for marks in ([0, 1, 1], [0, 0, 1], [1, 0], [1, 1]):
+        full = [np.full(5, mark, bool) for mark in marks]
+        wanted = shape_based_average(np.stack(full), np.ones(1))
+        np.testing.assert_array_equal(shape_average(full, [1.0]), wanted)
+        assert wanted.all() == (2 * sum(marks) >= len(marks))

@@ -59,7 +59,7 @@ class Problem:
         Raises
         ------
         ValueError
-            For fewer than two raters, and what is no mask, or not everywhere.
+            For fewer than two raters, what is no mask, or not everywhere, and an empty region.
         """
         roi: Any = "all" if margin is None else margin
         table, case = table_and_case(votes, replace(options, roi=roi), called)
@@ -67,12 +67,15 @@ class Problem:
         given = case.given
         if len(given.arrays) < 2:
             raise ValueError(f"there is 1 rater ({given.names[0]}): compare takes at least two")
+        mask = None if case.mask is None else np.asarray(case.mask) != 0
+        if mask is not None and not mask.any():
+            raise ValueError(f"{case.titles['mask']} is empty: no voxel to fuse")
         told = options.spacing_mm is not None or margin is not None or case.image is not None
         return (
             cls(
                 _masks(case, options.core_label),
                 list(given.names),
-                None if case.mask is None else np.asarray(case.mask) != 0,
+                mask,
                 case.image,
                 _in_order(case) if told else None,
                 margin,

@@ -23,14 +23,14 @@ def shape_average(masks: Sequence[Mask], spacing_mm: Sequence[float]) -> Mask:
     """Return where the mean over raters of the signed distance to their border is 0 or less.
 
     Outside a mask the distance is that to its nearest voxel, inside minus that to the nearest voxel outside. A rater who marks
-    nothing, or everything, has no border, and no say. The distances are taken in the box around all marks and one voxel
+    nothing, or everything, has no border, and no say unless nobody has one. The distances are taken in the box around all marks and one voxel
     more, where they are those of the whole volume; beyond it all are outside.
     """
     average = np.zeros(masks[0].shape, bool)
     bounded = [mask for mask in masks if mask.any() and not mask.all()]
     box = _box_of_all(bounded)
-    if box is None:
-        return average
+    if box is None:  # half of them, or more, mark everything
+        return average | (2 * sum(bool(mask.all()) for mask in masks) >= len(masks))
     edt = load_scipy("shape-based averaging", "scipy.ndimage").ndimage.distance_transform_edt
     total = sum(_signed(mask[box], spacing_mm, edt) for mask in bounded)
     average[box] = total <= 0

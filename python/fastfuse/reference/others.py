@@ -47,5 +47,7 @@ def shape_based_average(masks: NDArray[np.bool_], spacing: Array) -> Flags:
         if mask.any() and not mask.all():
             d = np.where(mask, -apart[:, ~mask].min(axis=1), apart[:, mask].min(axis=1))
             total, voting = total + d, voting + 1
-    average: Flags = np.asarray(total <= 0).reshape(masks.shape[1:]) & (voting > 0)
+    if not voting:
+        return np.full(masks.shape[1:], masks.mean() >= 0.5)
+    average: Flags = np.asarray(total <= 0).reshape(masks.shape[1:])
     return average
