@@ -10,17 +10,20 @@ from typing import Any
 from ..dilation.options import Dilation, DilationOptions
 from ..errors import warn
 from ..fusion.backends.devices import place_of
+from ..fusion.fit.choice import chosen_for
+from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
+from ..images.repeats import repeated
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
 from .background import remarks_on_region
 from .doubts import alike
-from .facts import sidecar_of
+from .facts import auto_facts, sidecar_of
 from .growth import binarized, fuse_grown, growth_of
 from .job import Inputs, Job, Sources, counts_of, marked_voxels
 from .misfits import misfit_remarks
@@ -123,7 +126,7 @@ def fuse_vote_files(
             inputs.remarks.append(f"{job.titles['image']} is not used: {chosen.method.name} takes none")
             job, inputs.image = replace(job, image=None), None
         way = replace(way_of(job, chosen.method, chosen.options, soften, dilation), preset=chosen.facts)
-    made = made_of(job, way, say, inputs)
+    made = made_of(job, way, say, inputs, alone=True)
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
     job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
     warn(made.remarks, callers=3)
@@ -146,8 +149,13 @@ def read_for(job: Job, options: Options, say: Callable[[str], None]) -> Inputs:
     return job.read(say, options.threads, wanted)
 
 
-def made_of(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | None = None) -> Made:
-    """Read, unless ``inputs`` have been read, and fuse."""
+def made_of(
+    job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | None = None, *, alone: bool = False
+) -> Made:
+    """Read, unless ``inputs`` have been read, and fuse.
+
+    ``alone``: the one structure that is fused, for which there are methods of all kinds.
+    """
     from ..images.structures import check_is_mask
 
     method, options, asked, growth = way.method, way.options, way.asked, way.growth
@@ -168,6 +176,11 @@ def made_of(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | Non
         scaled_by=asked.scale if isinstance(asked.scale, float) else None,
         image=inputs.image if growth is None else None,
     )  # fmt: skip
+    choice = None
+    if method.chooses:
+        choice = chosen_for(votes.listed(), options.checked())
+        method, votes = choice.method, choice.votes(votes)
+        options, asked = choice.options(options), choice.options(asked)
     if growth is None:
         say("fusing")
         fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
@@ -176,9 +189,7 @@ def made_of(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | Non
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
     remarks = [
         *grouped(inputs.remarks),
-        *alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist()),
-        *doubts,
-        *misfit_remarks(job, inputs, fusion, options.core_label),
+        *_doubts(job, inputs, fusion, doubts, options.core_label, fit=alone and growth is None),
     ]
     cut = cut_of(fusion.probability, job.cut)
     remarks += remarks_on_region(job, inputs, fusion, method, options, growth is not None, cut)
@@ -196,7 +207,18 @@ def made_of(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | Non
     marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
     sidecar |= {} if way.preset is None else {"preset": way.preset}
+    if choice is not None:
+        sidecar["auto"] = auto_facts(choice)
     return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
+
+
+def _doubts(
+    job: Job, inputs: Inputs, fusion: Fusion, doubts: list[str], label: int | None, *, fit: bool
+) -> list[str]:
+    """Return what is doubtful of a fusion, with that of files; ``fit``: of its model, too, unless votes are copies."""
+    copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist())
+    of_fit = remarks_on_fit(fusion) if fit and not (copies or repeated(job.raters)) else []
+    return [*copies, *doubts, *misfit_remarks(job, inputs, fusion, label), *of_fit]
 
 
 def as_votes(options: Options, job: Sources, inputs: Inputs, *, on_device: bool) -> Options:
