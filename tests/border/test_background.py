@@ -16,6 +16,7 @@ from ..command import run_here
 from .draws import SPACING, contours
 
 DRAWN = contours([1.6, 1.2, 0.4, 0.2, 0.0, -0.2, -0.4], shape=(64, 60, 40))
+OF_THE_FIT = "the model does not fit"  # these raters draw contours
 WHOLE = "neither mask nor roi is given"
 
 
@@ -36,7 +37,8 @@ def said(files: list[Path], **options: Any) -> tuple[fastfuse.Fusion, list[str]]
         warnings.simplefilter("always", fastfuse.FusionWarning)
         found = fastfuse.fuse_files(files, files[0].parent / "c.nii.gz", overwrite=True, **options)
     assert all(Path(warning.filename) == Path(__file__) for warning in caught), "the caller's line is named"
-    return found, [remark for warning in caught for remark in warning.message.remarks]  # type: ignore[union-attr]
+    remarks = [remark for warning in caught for remark in warning.message.remarks]  # type: ignore[union-attr]
+    return found, [remark for remark in remarks if not remark.startswith(OF_THE_FIT)]
 
 
 def least_marks(fusion: fastfuse.Fusion) -> int:
@@ -134,9 +136,11 @@ def test_in_the_shell(tmp_path: Path) -> None:
     names = [path.name for path in raters(tmp_path, DRAWN.masks)]
     done = run_here(tmp_path, "fuse", *names, "-o", "c.nii.gz", "--method", "staple")
     assert done.returncode == 0
-    assert done.stderr.startswith(f"warning: {WHOLE}")
-    assert done.stderr.endswith("give --roi 4, and a mask (--mask) where there is one\n")
+    (line,) = [line for line in done.stderr.splitlines() if OF_THE_FIT not in line]
+    assert line.startswith(f"warning: {WHOLE}")
+    assert line.endswith("give --roi 4, and a mask (--mask) where there is one")
     done = run_here(
         tmp_path, "fuse", *names, "-o", "c.nii.gz", "--overwrite", "--method", "staple", "--roi", "4"
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert all(OF_THE_FIT in line for line in done.stderr.splitlines())

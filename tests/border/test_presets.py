@@ -124,6 +124,7 @@ def test_the_result_is_that_of_the_options(tmp_path: Path) -> None:
         fastfuse.fuse_files(files, tmp_path / "c.nii.gz", **given)
 
 
+@pytest.mark.filterwarnings("ignore:the model does not fit")
 def test_an_explicit_default_wins(tmp_path: Path) -> None:
     """In Python too, where the value is that of the signature."""
     files = [tmp_path / name for name in raters(tmp_path, DRAWN.masks)]
@@ -137,6 +138,7 @@ def test_an_explicit_default_wins(tmp_path: Path) -> None:
     assert near.n_voxels < whole.n_voxels == np.count_nonzero(DRAWN.brain)
 
 
+@pytest.mark.filterwarnings("ignore:the model does not fit")
 def test_paper_is_the_default(tmp_path: Path) -> None:
     files = [tmp_path / name for name in raters(tmp_path, DRAWN.masks)]
     mask = tmp_path / save(tmp_path, "b.nii.gz", DRAWN.brain)
