@@ -10,6 +10,8 @@ from typing import Any
 from ..dilation.options import Dilation
 from ..errors import warn
 from ..fusion.backends.devices import place_of
+from ..fusion.fit.choice import chosen_for
+from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method
@@ -19,7 +21,7 @@ from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
 from .doubts import alike
-from .facts import sidecar_of
+from .facts import auto_facts, sidecar_of
 from .growth import fuse_grown
 from .job import Inputs, Job, Sources, counts_of, marked_voxels
 from .misfits import misfit_remarks
@@ -79,7 +81,7 @@ def fused_votes(
     say: Callable[[str], None],
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
-    made = made_of(job, method, options, asked, growth, say)
+    made = made_of(job, method, options, asked, growth, say, alone=True)
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
     job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
     warn(made.remarks, callers=2)
@@ -93,8 +95,13 @@ def made_of(
     asked: Options,
     growth: Dilation | None,
     say: Callable[[str], None],
+    *,
+    alone: bool = False,
 ) -> Made:
-    """Read and fuse; ``asked`` are the options as the sidecar keeps them."""
+    """Read and fuse; ``asked`` are the options as the sidecar keeps them.
+
+    ``alone``: the one structure that is fused, for which there are methods of all kinds.
+    """
     from ..images.structures import check_is_mask
 
     place = place_of([], options.device)
@@ -115,6 +122,11 @@ def made_of(
         scaled_by=asked.scale if isinstance(asked.scale, float) else None,
         image=inputs.image if growth is None else None,
     )  # fmt: skip
+    choice = None
+    if method.chooses:
+        choice = chosen_for(votes.listed(), options.checked())
+        method, votes = choice.method, choice.votes(votes)
+        options, asked = choice.options(options), choice.options(asked)
     if growth is None:
         say("fusing")
         fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
@@ -126,6 +138,7 @@ def made_of(
         *alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist()),
         *doubts,
         *misfit_remarks(job, inputs, fusion, options.core_label),
+        *(remarks_on_fit(fusion) if alone and growth is None else []),
     ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
@@ -141,6 +154,8 @@ def made_of(
     }
     marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
+    if choice is not None:
+        sidecar["auto"] = auto_facts(choice)
     return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
 
 

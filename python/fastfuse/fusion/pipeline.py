@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..inputs.threads import remarks_on_threads
@@ -12,6 +13,8 @@ from .bootstrap import bootstrap
 from .case import Case
 from .declared import switch
 from .diagnostics import remark_on_nothing, remarks_on
+from .fit.choice import chosen_for
+from .fit.source import Source
 from .intervals import Intervals, from_information
 from .options import Options
 from .registry import Method
@@ -26,6 +29,9 @@ def fuse_votes(
     options, votes = options.checked(), votes.listed()
     options.check_for(method)
     check_image(votes, method, options)
+    if method.chooses:
+        choice = chosen_for(votes, options)
+        return fuse_votes(choice.votes(votes), choice.method, choice.options(options), cut=cut, ties=ties)
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     case, probability, found = backend.fuse(case, method, options)
@@ -52,7 +58,9 @@ def answer(
     """Return the fusion from what the core found, and what makes it doubtful."""
     intervals, resampled = intervals_of(found, method, options, case.spacings)
     fusion = fusion_of(found, probability, method.name, intervals)
-    fusion = for_all(fusion, case.given.places, case.given.count)
+    places, raters = case.given.places, case.given.count
+    votes = Source.of(found, method, options, places, raters)
+    fusion = replace(for_all(fusion, places, raters), _votes=votes)
     if options.foreground.selects and not fusion.volume.any():
         remarks = [remark_on_nothing(case, options)]
     else:
