@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .result import BORDER, CLASSES, FIXED, STAPLE, Fit
+from .rows import is_soft
 from .source import Source
 
 if TYPE_CHECKING:
@@ -31,12 +32,9 @@ def remarks_on_fit(fusion: Fusion | Estimate) -> list[str]:
     depends on the M-step.
     """
     source = fusion._votes
-    if (
-        not isinstance(source, Source)
-        or source.rows is None
-        or not source.rows.are_masks
-        or source.rows.voters < 3
-    ):
+    if not isinstance(source, Source) or is_soft(source.patterns).any():
+        return []
+    if source.rows is None or source.rows.voters < 3:
         return []
     if source.rows.marked < LEAST_VOXELS or source.own is None or source.used is None:
         return []
