@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.images import reading
 from fastfuse.images.paths import short_names
 from fastfuse.inputs.names import counted, grouped
 
@@ -86,3 +88,35 @@ def test_said_of_several(remark: str, several: str) -> None:
 )  # fmt: skip
 def test_counts(number: float, what: str, form: str, told: str) -> None:
     assert counted(number, what, form) == told
+
+
+@pytest.mark.parametrize("name", ["a\0.nii.gz", Path("b") / "\0.nii.gz"])
+def test_a_name_that_no_file_can_have(tmp_path: Path, name: str | Path) -> None:
+    masks = [save(tmp_path / f"{i}.nii.gz", np.eye(4, dtype=np.uint8)[..., None]) for i in range(2)]
+    out = tmp_path / "out.nii.gz"
+    table = fastfuse.tabulate([[0, 1], [1, 1]])
+    calls: list[Callable[[], object]] = [
+        lambda: fastfuse.fuse_files([*masks, name], out),
+        lambda: fastfuse.fuse_files(masks, name),
+        lambda: fastfuse.fuse_files(masks, out, save_label=name),
+        lambda: fastfuse.fuse_files(masks, out, mask=name),
+        lambda: fastfuse.fuse_files(masks, out, prior=name),
+        lambda: fastfuse.fuse_files(masks, out, labels="all", prior=[name, masks[0]]),
+        lambda: fastfuse.fuse_files(masks, out, grid=name),
+        lambda: fastfuse.soften_files(masks, name, out_dir=tmp_path),
+        lambda: fastfuse.soften_files(masks, masks[0], out_dir=name),
+        lambda: fastfuse.evaluate_files(name, masks[0]),
+        lambda: fastfuse.evaluate_folders(name, tmp_path),
+        lambda: fastfuse.evaluate_against_rater_files(masks[0], [masks[1], name]),
+        lambda: fastfuse.agreement_files(masks, output=name),
+        lambda: fastfuse.compare_files(masks, truth=name),
+        lambda: table.save(name),
+        lambda: fastfuse.VoteTable.load(name),
+        lambda: reading.read(name),
+    ]
+    for call in calls:
+        with pytest.raises(
+            fastfuse.FastfuseError, match=r"^the name of an? (file|output) holds a NUL character, .*\\x00"
+        ):
+            call()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.nii.gz", "1.nii.gz"]

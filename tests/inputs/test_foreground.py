@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -245,7 +246,7 @@ def test_binarize_tells_what_one_might_not_expect() -> None:
         ({"binarize": 1}, "binarize is 1: it must be True or False"),
         ({"threshold": np.inf}, "threshold is inf: it must be a finite number"),
         ({"threshold": "0.5"}, "threshold is '0.5': it must be a finite number"),
-        ({"scale": 0.5}, "scale is 0.5: it must be a number of at least 1"),
+        ({"scale": 0.5}, "scale is 0.5: it must be a number from 1 to 1e30"),
         ({"scale": "percent"}, "scale is 'percent': it must be 'auto' or a number"),
         ({"select_label": 1, "binarize": True}, "select_label and binarize are given"),
         ({"threshold": 1, "binarize": True}, "threshold and binarize are given"),
@@ -305,3 +306,23 @@ def test_a_threshold_and_a_scale_that_do_not_fit_the_values_are_doubted() -> Non
     for options in ({"threshold": 50.0}, {"scale": 100}):
         Foreground(**options).votes(values, remarks=(said := []))
         assert said == []
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e31, 1e39])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64])
+def test_a_scale_beyond_what_votes_can_be_divided_by(scale: float, kind: type) -> None:
+    votes = np.array([0, 1, 1], kind)
+    with pytest.raises(ValueError, match=r"^scale is .*: it must be a number from 1 to 1e30"):
+        fastfuse.staple([votes, votes], scale=scale)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float16, np.float32, np.float64])
+def test_ends_of_scale_and_threshold_without_overflow(kind: type) -> None:
+    votes = np.array([0, 1, 1], kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", fastfuse.FusionWarning)
+        assert fastfuse.majority_vote([votes, votes], scale=1e30).probability.max() <= 1e-29
+        for threshold, marked in ((1e308, 0), (-1e308, 3), (1e5, 0)):
+            found = fastfuse.majority_vote([votes, votes], threshold=threshold)
+            assert found.probability.sum() == marked

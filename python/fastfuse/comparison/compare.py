@@ -9,8 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dilation.guide import check_order
 from ..errors import warn
-from ..evaluation.evaluate import marked_in
+from ..evaluation.evaluate import marked_in, on_nothing
+from ..evaluation.options import CUT
 from ..fusion.declared import documented
 from ..fusion.options import Options
 from ..fusion.result import divided
@@ -20,7 +22,7 @@ from ..inputs.checks import Labels, Scale, check_margin
 from ..inputs.foreground import Foreground
 from ..inputs.in_memory import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
-from ..inputs.names import listed_names
+from ..inputs.names import counted, listed_names
 from .problem import Mask, Problem
 from .scores import Scores, scores_of
 from .ways import Made, Way, made_by, ways_for
@@ -164,6 +166,7 @@ def compare(
         threshold=threshold, scale=scale,
     ).checked()  # fmt: skip
     margin = margin_of(roi)
+    check_order(raters, image, "compare")
     votes = Votes(raters, mask, axis=axis, names=called, image=image).listed()
     remarks = [] if truth is None else check_in_memory([("truth", truth), ("rater 0", votes.raters[0])])
     found, doubts = comparison_of(votes, options, margin, truth, called, options.foreground)
@@ -227,9 +230,16 @@ def _truth(truth: Any, name: str, problem: Problem, foreground: Foreground, rema
     array = as_companion(truth, name, problem.shape)
     chosen = Foreground(labels=foreground.labels, binarize=foreground.binarize)
     votes = chosen.votes(array, name, inside=problem.mask, remarks=remarks)
-    marked = marked_in(votes, name, 0.5, problem.mask, ADVICE)
-    if array.any() and not marked.any() and chosen.selects:
-        remarks.append(f"{name}: {chosen.said_of_nothing([array])}")
+    marked = marked_in(votes, name, CUT, problem.mask, ADVICE)
+    if not marked.any():
+        remarks += on_nothing(array, votes, name, chosen, CUT, problem.mask)
+    soft = (votes > 0) & (votes < 1)
+    if problem.mask is not None:
+        soft &= problem.mask
+    if soft.any():
+        remarks.append(
+            f"{name}: {counted(int(np.count_nonzero(soft)), 'voxel')} with values between 0 and 1: what is at least {CUT:g} is taken as true"
+        )
     return marked
 
 

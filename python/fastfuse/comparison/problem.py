@@ -21,13 +21,14 @@ from ..fusion.registry import method_called
 from ..fusion.result import Fusion, Rates
 from ..fusion.tabulate import table_and_case
 from ..fusion.votes import Votes
+from ..inputs.arrays import in_space, without_frames
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Raters' masks, and what goes with them, in the caller's order of axes.
+    """Raters' masks, and what goes with them, in the caller's order of axes, but for a single frame or channel.
 
     Attributes
     ----------
@@ -73,11 +74,11 @@ class Problem:
         told = options.spacing_mm is not None or margin is not None or case.image is not None
         return (
             cls(
-                _masks(case, options.core_label),
+                [without_frames(one) for one in _masks(case, options.core_label)],
                 list(given.names),
-                mask,
-                case.image,
-                _in_order(case) if told else None,
+                None if mask is None else without_frames(mask),
+                None if case.image is None else without_frames(case.image),
+                _in_order(case)[in_space(case.shape)] if told else None,
                 margin,
                 options.threads,
             ),

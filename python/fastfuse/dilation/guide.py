@@ -17,12 +17,15 @@ from ..inputs.arrays import (
     as_companion,
     axes_in_memory_order,
     coordinates,
+    in_space,
     labels_in,
     name_of,
     shown_number,
     told_once,
     transposed,
+    without_frames,
 )
+from ..inputs.libraries import is_image
 from ..inputs.looks import beyond_votes, looks_scaled
 from ..inputs.threads import remarks_on_threads
 from .ball import check_ball
@@ -89,8 +92,9 @@ class Guide:
         return [self.dilate(mask, name_of(i, names)) for i, mask in enumerate(masks)]
 
     def dilate(self, mask: Array, name: str, dtype: DTypeLike = np.float32) -> SoftMask:
-        """Dilate one mask, called ``name`` in messages."""
-        self._check(mask, name)
+        """Dilate one mask, called ``name`` in messages; a single frame, batch or channel of it stays."""
+        shape = mask.shape
+        mask = self._checked(mask, name)
         axes = axes_in_memory_order(mask)
         values = np.zeros([mask.shape[axis] for axis in axes], dtype)
         try:
@@ -100,14 +104,14 @@ class Guide:
         cuts = np.array(found["cut"], dtype=np.float64)
         marked, ring = found["mask_voxels"], found["ring_voxels"]
         return SoftMask(
-            values=values.transpose(np.argsort(axes)),
+            values=values.transpose(np.argsort(axes)).reshape(shape),
             threshold=self._per_scope(cuts),
             image_threshold=self._per_scope(self._in_unit_of_image(cuts)),
             size=(marked + ring) / marked if marked else np.nan,
         )
 
-    def _check(self, mask: Array, name: str) -> None:
-        _as_volume(mask, name)
+    def _checked(self, mask: Array, name: str) -> Array:
+        mask = _as_volume(mask, name)
         if mask.shape != self.image.shape:
             remedy = transposed(name, mask.shape, self.image.shape) or "resample to one grid"
             shapes = f"{mask.shape}, {self.image_name} has shape {self.image.shape}"
@@ -117,6 +121,7 @@ class Guide:
         options = self.options
         if options.radius_mm is not None and options.spacing_mm is not None:
             check_ball(options.radius_mm, options.spacing_mm, self.image.shape, "radius_mm")
+        return mask
 
     def _dilate(self, mask: Array, axes: Sequence[int], values: NDArray[Any]) -> _core.Dilated:
         options = self.options
@@ -179,8 +184,14 @@ class Guide:
 
 def check_order(raters: Any, image: Any, call: str) -> None:
     """Refuse several raters in the place of the image, and the image in theirs; ``call`` is the function."""
-    several = isinstance(image, (list, tuple)) and getattr(next(iter(image), None), "ndim", 0) > 2
-    if several or (getattr(image, "ndim", 3) == 4 and getattr(raters, "ndim", 0) == 3):
+    masks = next(iter(image), None) if isinstance(image, (list, tuple)) else None
+    alone = is_image(raters) or getattr(raters, "ndim", 0) > 1
+    several = getattr(masks, "ndim", 0) > 2 or (
+        alone and (is_image(masks) or getattr(masks, "shape", None) == getattr(raters, "shape", ()))
+    )
+    stacked = tuple(getattr(image, "shape", ()))
+    stacked = stacked[in_space(stacked)]
+    if several or (len(stacked) == 4 and getattr(raters, "ndim", 0) == 3):
         raise TypeError(
             f"raters and image are exchanged: write {call}(raters, image), the list of raters first"
         )
@@ -203,6 +214,7 @@ def _steps_in_c_order(shape: Sequence[int]) -> list[int]:
 
 
 def _as_volume(array: Array, name: str) -> Array:
+    array = without_frames(array)
     if array.ndim != 3:
         remedy = (
             "give one volume at a time" if array.ndim > 3 else "a slice becomes one with [..., np.newaxis]"

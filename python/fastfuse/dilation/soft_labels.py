@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import warn
-from ..inputs.arrays import Array, as_raters, name_of, named_raters, transposed
+from ..inputs.arrays import Array, as_raters, name_of, named_raters, transposed, without_frames
 from ..inputs.checks import check_count, whole_number
 from ..inputs.in_memory import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
@@ -139,14 +139,16 @@ def soften_labels(
     guide = Guide.of(image, roi, options, threads=threads)
     remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)], spacing_mm)
     names = [name_of(i, None) for i in range(len(given))]
-    maps = [_whole(one, guide, name) for one, name in zip(as_raters(given, names), names, strict=True)]
+    arrays = as_raters(given, names)
+    maps = [_whole(one, guide, name) for one, name in zip(arrays, names, strict=True)]
     wanted = None if labels is None else [whole_number(one, "labels") for one in labels]
     if wanted is not None and ground in wanted:
         raise ValueError(f"labels holds {ground}, the background, which does not grow: leave it out")
     found = []
     for one, name in zip(maps, names, strict=True):
         soft, grown = soften_map(one, guide, wanted, ground, name)
-        found.append(soft)
+        shape = arrays[0].shape  # with a single frame, batch or channel
+        found.append(replace(soft, label=soft.label.reshape(shape), ring=soft.ring.reshape(shape)))
         remarks += [said for said in grown if said not in remarks]
     warn(doubts + remarks + _on_absent(wanted, maps, ground))
     return found
@@ -254,6 +256,7 @@ def _within(guide: Guide, label_map: NDArray[Any], value: int, background: int) 
 
 def _whole(array: Array, guide: Guide, name: str) -> NDArray[Any]:
     """Return a label map as integers."""
+    array = without_frames(array)
     if array.shape != guide.image.shape:
         raise ValueError(
             f"{name} has shape {array.shape}, the image has shape {guide.image.shape}: "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..images.memory import load_scipy
-from ..inputs.arrays import as_array
+from ..inputs.arrays import as_array, without_frames
 from ..inputs.checks import check_count
 from ..inputs.lattice import box_of
 from ..inputs.names import quoted
@@ -87,9 +87,7 @@ def as_volume(value: Any, name: str) -> NDArray[Any]:
     They may be frames after the third axis, or a batch and a channel before the first.
     """
     array = as_array(value, name)
-    shape = array.shape
-    while len(shape) > 3 and 1 in (shape[0], shape[-1]):
-        shape = shape[:-1] if shape[-1] == 1 else shape[1:]
+    shape = without_frames(array).shape
     if len(shape) not in (2, 3) or not array.size:
         raise ValueError(f"{name} has shape {array.shape}: a 2-D slice or a 3-D volume is needed")
     return array.reshape((*shape, 1) if len(shape) == 2 else shape)

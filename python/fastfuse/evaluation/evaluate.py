@@ -240,14 +240,44 @@ def _masks(
             remarks.append(
                 f"{names[what]}: the cut {options.cut:g} does nothing here, as {masking} makes a mask of it: leave one of both out"
             )
-        if not masks[what].any() and volumes[what].any():
-            called = "binarize" if what == "prediction" else "truth_binarize"
-            said = _on_nothing(volumes[what], votes, names[what], foreground, options.cut, called)
+        if not masks[what].any():
             least = 0.0
             if what == "prediction" and options.cut == CUT:
                 least = CUT / 2 if volumes["truth"].any() else math.inf
-            remarks += said or _on_cut(votes, names[what], options.cut, inside, least)
+            called = "binarize" if what == "prediction" else "truth_binarize"
+            remarks += on_nothing(
+                volumes[what],
+                votes,
+                names[what],
+                foreground,
+                options.cut,
+                inside,
+                binarize=called,
+                least=least,
+            )
     return masks["prediction"], masks["truth"], inside
+
+
+def on_nothing(
+    values: NDArray[Any],
+    votes: NDArray[Any],
+    name: str,
+    foreground: Foreground,
+    cut: float,
+    inside: NDArray[np.bool_] | None,
+    *,
+    binarize: str = "binarize",
+    least: float = 0.0,
+) -> list[str]:
+    """Say why nothing of what an image holds is foreground.
+
+    Nothing is said of an image of zeros, or whose highest value is below ``least``, as of a network that sees nothing.
+    ``binarize``: what the caller's option is called.
+    """
+    if not values.any():
+        return []
+    said = _on_nothing(values, votes, name, foreground, cut, binarize)
+    return said or _on_cut(votes, name, cut, inside, least)
 
 
 def _on_nothing(

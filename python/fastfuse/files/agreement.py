@@ -17,11 +17,11 @@ from ..fusion.votes import ENTRIES, Votes
 from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths, listed_paths, recorded
 from ..images.placing import Form, Placing, Resample
+from ..images.repeats import alike
 from ..images.sidecar import check_reports, number_or_null, write_facts
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_margin
 from ..inputs.names import grouped, listed_names, told
-from .doubts import alike
 from .facts import millilitres
 from .job import Inputs, Sources, marked_by_each
 from .votes import as_votes

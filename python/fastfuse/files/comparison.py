@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..comparison.compare import Comparison, Consensus, Region, comparison_of, margin_of
 from ..errors import warn
@@ -23,12 +24,12 @@ from ..images.image import votes_of
 from ..images.outputs import Outputs
 from ..images.paths import PathLike, as_path, as_paths, recorded, shown
 from ..images.placing import Form, Placing, Resample
+from ..images.repeats import alike, same_content
 from ..images.sidecar import number_or_null, sidecar_bytes
 from ..images.structures import check_is_mask
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale
 from ..inputs.names import grouped, listed_names
-from .doubts import alike
 from .facts import millilitres
 from .job import Sources, marked_by_each
 from .votes import as_votes
@@ -184,7 +185,29 @@ def _compared(
     marked = [float(np.count_nonzero(one)) for one in marked_by_each(inputs, options.core_label)]
     remarks = grouped(inputs.remarks)
     remarks += [*alike(sources.raters, sources.holders, inputs.votes, marked), *doubts]
+    if sources.truth is not None and truth is not None:
+        remarks += _truth_among(
+            sources.raters, sources.holders, inputs.votes, sources.truth, truth, truth_name
+        )
     return found, facts_of(found, sources, asked, margin, marked, inputs.common.facts(), remarks), remarks
+
+
+def _truth_among(
+    raters: Sequence[Path],
+    names: Sequence[str],
+    votes: Sequence[NDArray[Any]],
+    path: Path,
+    truth: NDArray[Any],
+    title: str,
+) -> list[str]:
+    """Say which rater is the truth, or holds the same."""
+    remarks = []
+    for rater, name, held in zip(raters, names, votes, strict=True):
+        if path.samefile(rater):
+            remarks.append(f"{title} is one of the raters too: leave it out there")
+        elif held.any() and same_content(rater, held, path, truth):
+            remarks.append(f"{title} and {name} hold the same: one of both is a copy, so leave it out")
+    return list(dict.fromkeys(remarks))
 
 
 def facts_of(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fusion.smoothing import smoothed_on
+from ..images.paths import as_path
 from ..inputs.arrays import selected
 from ..inputs.names import quoted
 from .job import Inputs, Job
@@ -25,11 +26,11 @@ IMAGE_SUFFIXES = (
 def prior_file(prior: Any) -> Path | None:
     """Tell a prior map's file from a number or a word."""
     if isinstance(prior, Path):
-        return prior
+        return as_path(prior, "prior")
     if isinstance(prior, str):
         with suppress(OSError):  # too long for a file's name: it is none
             if prior.lower().endswith(IMAGE_SUFFIXES) or Path(prior).is_file():
-                return Path(prior)
+                return as_path(prior, "prior")
     return None
 
 

@@ -17,12 +17,11 @@ from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
-from ..images.repeats import repeated
+from ..images.repeats import alike, repeated
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
 from .background import remarks_on_region
-from .doubts import alike
 from .facts import auto_facts, sidecar_of
 from .growth import binarized, fuse_grown, growth_of
 from .job import Inputs, Job, Sources, counts_of, marked_voxels

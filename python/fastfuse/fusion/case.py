@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..dilation.margin import within_margin
-from ..inputs.arrays import Array, as_companion, axes_in_memory_order, named_raters
+from ..inputs.arrays import Array, as_companion, axes_in_memory_order, name_of, named_raters, with_frames
 from ..inputs.channels import SCALED, check_scaled_classes
 from ..inputs.checks import check_spacings
 from ..inputs.foreground import within
@@ -75,6 +75,8 @@ class Case:
         """
         named = [*named_raters(votes.raters), ("mask", votes.mask), ("prior", options.prior)]
         named += [] if votes.image is None else [("image", votes.image)]
+        looked = votes.present or ()
+        named += [(f"present of {name_of(i, votes.names)}", one) for i, one in enumerate(looked)]
         remarks = [*votes.doubts, *check_in_memory(named, options.spacing_mm)]
         given = Raters.of(votes.raters, votes.names)
         shape = given.arrays[0].shape
@@ -86,7 +88,8 @@ class Case:
             prior_map, clamped = without_certainty(prior_map, mask, votes.titles)
             remarks += clamped + said_of_smoothed(options.prior, given.arrays)
         image = None if votes.image is None else as_companion(votes.image, "image", shape)
-        sides = check_spacings(spacing_for(options, named, in_mm=image is not None), len(axes))
+        spacing = with_frames(spacing_for(options, named, in_mm=image is not None), shape)
+        sides = check_spacings(spacing, len(axes))
         spacings = [sides[axis] for axis in axes]
         unchosen = given.arrays
         given = _chosen(given, options, mask, present, remarks, votes.raters)

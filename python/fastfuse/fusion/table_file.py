@@ -116,6 +116,9 @@ def _arrays(path: Path, kind: Kind) -> dict[str, NDArray[Any]]:
 def _as_file(path: Any) -> Path:
     """Return a path."""
     try:
-        return Path(fspath(path))
+        found = Path(fspath(path))
     except TypeError:
         raise TypeError(f"path is of type {type(path).__name__}, not a path") from None
+    if "\0" in str(found):
+        raise FastfuseError(f"the name of a file holds a NUL character, {shown(found)}; choose another")
+    return found

@@ -23,18 +23,30 @@ def as_path(value: None, name: str) -> None: ...
 def as_path(value: PathLike, name: str) -> Path: ...
 def as_path(value: Any, name: str) -> Path | None:
     """Return a path, or None for None; raise a TypeError that names the type of anything else."""
-    if value is None or isinstance(value, Path):
+    if value is None:
         return value
     if isinstance(value, str) and not value:
-        if name in OUTPUTS:
-            raise OutputError(f"the name of an output is empty ({name}); choose one")
-        raise ImageError(f"the name of a file is empty ({name}); choose one")
+        raise _no_name("is empty", name)
     try:
-        return Path(value)
+        path = Path(value)
     except TypeError:
         raise TypeError(
             f"{name} is of type {type(value).__name__}, not a path: arrays are for the functions without _files"
         ) from None
+    if "\0" in str(path):
+        raise _no_name(f"holds a NUL character, {shown(path)}", name)
+    return path
+
+
+def _no_name(why: str, name: str) -> OutputError | ImageError:
+    """Return the error of what names no file."""
+    if name in OUTPUTS:
+        return OutputError(
+            f"the name of an output {why} ({name}); choose {'one' if why == 'is empty' else 'another'}"
+        )
+    return ImageError(
+        f"the name of a file {why} ({name}); choose {'one' if why == 'is empty' else 'another'}"
+    )
 
 
 def needed_path(value: Any, name: str) -> Path:

@@ -39,7 +39,7 @@ from .image import Image, check_step, votes_of
 from .memory import remedy
 from .nifti import NIFTI_SUFFIXES, read_nifti
 from .nnunet import companion_of, read_probabilities
-from .paths import shown
+from .paths import needed_path, shown
 from .wanted import Wanted
 
 # Names that files of some content have.
@@ -91,7 +91,7 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     ImageError
         If the file cannot be read completely, or is unsound: with the path, the reason and a remedy.
     """
-    path = Path(path)
+    path = needed_path(path, "path")
     names = wanted.foreground.segments
     known = segments_of(path) if names else {}
     labels = labels_called(known, names)

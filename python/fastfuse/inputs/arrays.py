@@ -88,6 +88,7 @@ def as_raters(raters: Sequence[Any], names: Sequence[str] | None = None) -> list
     shape = arrays[0].shape
     if not shape:
         raise ValueError(f"{called[0]} is a single number: each rater is an array over the voxels")
+    arrays = [as_shaped(array, shape) for array in arrays]
     for name, array in zip(called, arrays, strict=True):
         if array.shape != shape:
             remedy = transposed(name, array.shape, shape) or "resample to one grid"
@@ -120,11 +121,44 @@ def name_of(rater: int, names: Sequence[str] | None) -> str:
 
 def as_companion(value: Any, name: str, shape: tuple[int, ...], others: str = "the raters have") -> Array:
     """Return a mask or a prior map as an array of the shape that ``others`` (a subject and its verb)."""
-    array = as_array(value, name)
+    array = as_shaped(as_array(value, name), shape)
     if array.shape != shape:
         remedy = transposed(name, array.shape, shape)
         raise ValueError(f"{name} has shape {array.shape}, {others} shape {shape}{remedy and ': '}{remedy}")
     return array
+
+
+def in_space(shape: Sequence[int]) -> slice:
+    """Return which axes of more than three lie in space: those of one entry at the ends are a frame, a batch or a channel."""
+    first, last = 0, len(shape)
+    while last - first > 3 and 1 in (shape[first], shape[last - 1]):
+        if shape[last - 1] == 1:
+            last -= 1
+        else:
+            first += 1
+    return slice(first, last)
+
+
+def without_frames(array: Array) -> Array:
+    """Return an array of more than three axes without those of one entry at its ends; any other as it is."""
+    return array.reshape(array.shape[in_space(array.shape)])
+
+
+def as_shaped(array: Array, shape: tuple[int, ...]) -> Array:
+    """Return an array in a shape that differs from its own by a single frame, batch or channel; any other as it is."""
+    alike = array.shape != shape and array.shape[in_space(array.shape)] == tuple(shape)[in_space(shape)]
+    return array.reshape(shape) if alike else array
+
+
+def with_frames(sides: Any, shape: Sequence[int]) -> Any:
+    """Return a voxel's sides along all axes of a shape, where they were given of those in space alone.
+
+    Along the others no voxel has a neighbour.
+    """
+    kept = in_space(shape)
+    if sides is None or len(shape) <= 3 or np.shape(sides) != (len(shape[kept]),):
+        return sides
+    return (*[max(sides)] * kept.start, *sides, *[max(sides)] * (len(shape) - kept.stop))
 
 
 def transposed(name: str, shape: Sequence[int], right: Sequence[int]) -> str:

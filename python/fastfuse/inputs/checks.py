@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .names import counted, quoted
 
 Labels = int | Sequence[int] | None  # of label maps: their union is foreground
+MOST_SCALE = 1e30  # single precision, in which votes are scaled, holds it
 Scale = float | Literal["auto"] | None  # the value that stands for a vote of 1
 
 if TYPE_CHECKING:  # NumPy is imported where a check needs it: the shell's help does without
@@ -221,11 +222,11 @@ def check_scale(scale: Any) -> Scale:
     """Return the value that stands for a vote of 1."""
     if scale is None:
         return None
-    what = "a number of at least 1, such as 100 or 255"
+    what = "a number from 1 to 1e30, such as 100 or 255"
     if isinstance(scale, str):
         check_choice(scale, "scale", ("auto",), what)
         return "auto"
-    return check_number(scale, "scale", what, lambda x: x >= 1)
+    return check_number(scale, "scale", what, lambda x: 1 <= x <= MOST_SCALE)
 
 
 def check_one_selection(label: Any, threshold: Any = None, scale: Any = None, *, binarize: bool) -> None:

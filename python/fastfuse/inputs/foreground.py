@@ -112,7 +112,8 @@ class Foreground:
             said += _on_binarized(data, name, inside)
             return _keeping_unread(data, np.asarray(data > 0))
         if self.threshold is not None:
-            marked = np.asarray(data >= self.threshold)
+            with np.errstate(over="ignore"):  # a threshold beyond all numbers of the type
+                marked = np.asarray(data >= self.threshold)
             said += _on_threshold(data, marked, self.threshold, name, inside)
             return _keeping_unread(data, marked)
         if self.scale is None:
@@ -275,7 +276,8 @@ def _scaled(
     if scale == 1:
         return data
     highest = _highest(data, inside)
-    wrong = (data < -ROUNDED * scale) | (data > scale * (1 + ROUNDED))
+    with np.errstate(over="ignore"):  # a scale beyond all numbers of the type
+        wrong = (data < -ROUNDED * scale) | (data > scale * (1 + ROUNDED))
     if data.dtype.kind == "f":
         wrong &= np.isfinite(data)
     if inside is not None:
@@ -289,7 +291,7 @@ def _scaled(
         said.append(f"{vote}, as if it were a mask or a probability already")
     elif 1 < highest <= SCALES[1] < scale:
         said.append(f"{vote}; it would fit scale {SCALES[1]:g}")
-    said += _on_levels(np.unique(counted_values(data, inside)), scale, name)
+    said += _on_levels(np.unique(counted_values(data, inside)).astype(np.float64), scale, name)
     narrow = data.dtype.itemsize <= 2 or (data.dtype.kind == "f" and data.dtype.itemsize <= 4)
     votes = np.divide(data, scale, dtype=np.float32 if narrow else np.float64)
     beyond = np.isfinite(votes) & ((votes > 1) | (votes < 0))  # infinity is to be refused

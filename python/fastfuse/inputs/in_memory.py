@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GridError
+from .arrays import in_space
 from .grids import FLAT, Grid, check_same_grid
-from .libraries import Place, other_sides, place_of_image
+from .libraries import Place, labels_of, other_sides, place_of_image
 from .names import MOST_TOLD, counted
 
 
@@ -22,9 +23,11 @@ def check_in_memory(named: Iterable[tuple[str, Any]], spacing_mm: Any = None) ->
     Raises
     ------
     GridError
-        Naming two images that lie on different grids, or whose axes come in another order.
+        Naming two images that lie on different grids, or whose axes come in another order, or two tables of pandas
+        with other labels.
     """
     named = list(named)
+    _check_items(named)
     placed = [(name, place) for name, value in named if (place := place_of_image(value)) is not None]
     grids = [(grid, place) for name, place in placed if (grid := grid_of(name, place)) is not None]
     for grid, place in grids[1:]:
@@ -61,8 +64,39 @@ def grid_of(name: str, place: Place) -> Grid | None:
     return Grid(name, place.shape + (1,) * (3 - len(place.shape)), place.affine)
 
 
+def _check_items(named: list[tuple[str, Any]]) -> None:
+    """Refuse tables of pandas whose labels differ: NumPy would take their values by place.
+
+    Raises
+    ------
+    GridError
+        Naming two of them, and how to align them.
+    """
+    tables = [(name, value, labels) for name, value in named if (labels := labels_of(value))]
+    for name, value, labels in tables[1:]:
+        first, _, expected = tables[0]
+        for what, own, other in zip(("index", "columns"), labels, expected, strict=False):
+            if own.equals(other):
+                continue
+            by_place = "give their to_numpy() if the items match as they lie"
+            if (
+                len(own) == len(other)
+                and own.is_unique
+                and own.difference(other).empty
+                and hasattr(value, "reindex")
+            ):
+                raise GridError(
+                    f"{name} and {first} have the same {what}, in another order: align them, as by "
+                    f"{name.replace(' ', '_')}.reindex({what}={first.replace(' ', '_')}.{what}), or {by_place}"
+                )
+            raise GridError(
+                f"{name} has another {what} than {first}, so that their values are of other items: keep those that both have, as by "
+                f"pandas.Series.align or pandas.DataFrame.align with join='inner', or {by_place}"
+            )
+
+
 def _check_coordinates(placed: list[tuple[str, Place]]) -> None:
-    """Refuse images whose coordinates are not even, unless all have the same.
+    """Refuse images whose coordinates are not even, or of axes that make no grid in space, unless all have the same.
 
     Raises
     ------
@@ -74,12 +108,17 @@ def _check_coordinates(placed: list[tuple[str, Place]]) -> None:
         return
     first, reference = odd[0]
     for name, place in placed:
-        if place is reference:
+        if place is reference or (reference.sides is not None and not place.uneven):
             continue
         alike = place.axes == reference.axes and len(place.uneven) == len(reference.uneven)
         if not alike or not all(map(_same, place.uneven, reference.uneven)):
+            both = (
+                f"{first} has coordinates that are not even, and {name} has others"
+                if reference.sides is None
+                else f"{first} and {name} have different coordinates"
+            )
             raise GridError(
-                f"{first} has coordinates that are not even, and {name} has others: sort both along each dimension (sortby) "
+                f"{both}: sort both along each dimension (sortby) "
                 "and align them, or drop the coordinates (drop_vars) if the voxels match as they lie"
             )
 
@@ -90,7 +129,7 @@ def _same(one: NDArray[Any], two: NDArray[Any]) -> bool:
 
 
 def spacing_of(named: Iterable[tuple[str, Any]], *, in_mm: bool) -> tuple[float, ...] | None:
-    """Return the voxel size along an array's axes, of the first value that lies somewhere; None if none does.
+    """Return the voxel size along an array's axes in space, of the first value that lies somewhere; None if none does.
 
     ``in_mm``: whether it must be known in mm; if not, ratios are enough.
 
@@ -111,5 +150,6 @@ def spacing_of(named: Iterable[tuple[str, Any]], *, in_mm: bool) -> tuple[float,
         _ = grid and grid.spacing_mm  # which refuses axes that are not at right angles
         if in_mm and not place.in_mm:
             raise ValueError(f"{name} has coordinates that are not said to be in mm: give spacing_mm")
-        return place.sides
+        own = getattr(value, "shape", ())
+        return place.sides[in_space(own)] if len(own) == len(place.sides) else place.sides
     return None

@@ -34,10 +34,13 @@ class Slice:
     values : ndarray
     place : Place or None
         Of the whole image, without the axis of the raters.
+    labels : tuple of pandas.Index
+        Of a table of pandas, along the axes without that of the raters.
     """
 
     values: NDArray[Any]
     place: Place | None
+    labels: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ class Place:
     in_mm : bool
         Whether sides are known to be in mm; if not, only their ratios can be used.
     uneven : tuple of ndarray
-        Coordinates along the axes, if some are not even, or no numbers.
+        Coordinates along the axes, if some are not even, or no numbers, or if the axes make no grid in space.
     """
 
     affine: NDArray[np.float64] | None
@@ -145,6 +148,15 @@ def place_of_image(value: Any) -> Place | None:
         with np.errstate(invalid="ignore"):
             affine = flips @ affine
     return _placed(affine, tuple(value.shape), channels_first=True)
+
+
+def labels_of(value: Any) -> tuple[Any, ...]:
+    """Return the index of a Series of pandas, index and columns of a DataFrame; nothing of anything else."""
+    if isinstance(value, Slice):
+        return value.labels
+    if isinstance(value, np.ndarray) or not (hasattr(value, "iloc") and hasattr(value, "index")):
+        return ()
+    return (value.index, value.columns) if hasattr(value, "columns") else (value.index,)
 
 
 def other_sides(spacing_mm: Any, named: Iterable[tuple[str, Any]]) -> list[str]:
@@ -350,16 +362,20 @@ def _place_of_xarray(array: Any) -> Place | None:
     steps = [1.0 if coordinate is None else _step_of(coordinate) for coordinate in known]
     sides = tuple(step for step in steps if step is not None)
     if len(sides) < len(steps):
-        uneven = tuple(np.asarray([] if one is None else one) for one in known)
-        return Place(None, None, tuple(array.shape), names, uneven=uneven)
+        return Place(None, None, tuple(array.shape), names, uneven=_coordinates(known))
     in_mm = all(coordinate is not None and _is_in_mm(coordinate) for coordinate in known)
     affine = np.eye(4)
     for axis, coordinate in enumerate(known[:3]):
         places = np.zeros(1) if coordinate is None else np.asarray(coordinate, dtype=np.float64)
         affine[axis, axis] = sides[axis] * (-1 if places[-1] < places[0] else 1)
         affine[axis, 3] = places[0]
-    in_space = affine if 2 <= len(sides) <= 3 else None
-    return Place(in_space, sides, tuple(array.shape), names, in_mm=in_mm)
+    if 2 <= len(sides) <= 3:
+        return Place(affine, sides, tuple(array.shape), names, in_mm=in_mm)
+    return Place(None, sides, tuple(array.shape), names, in_mm=in_mm, uneven=_coordinates(known))
+
+
+def _coordinates(known: Iterable[Any]) -> tuple[NDArray[Any], ...]:
+    return tuple(np.asarray([] if one is None else one) for one in known)
 
 
 def _is_in_mm(coordinate: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import as_array
-from .libraries import Slice, device_of, is_image, is_torch, place_of_image
+from .libraries import Slice, device_of, is_image, is_torch, labels_of, place_of_image
 from .names import counted, quoted
 
 MOST_STACKED = 64  # raters of one array; more of them are voxels rather
@@ -102,7 +102,10 @@ def slices(stack: Any, axis: int | None, name: str) -> tuple[list[Any], list[str
     if along and device_of(stack) is not None:  # a device takes them whole
         parts = [part.contiguous() if hasattr(part, "contiguous") else part.copy() for part in parts]
     place = None if native else _place_of_parts(stack, along)
-    return (parts if place is None else [Slice(part, place) for part in parts]), doubts
+    labels = tuple(one for at, one in enumerate(labels_of(stack)) if at != along)
+    if place is None and not labels:
+        return parts, doubts
+    return [Slice(part, place, labels) for part in parts], doubts
 
 
 def check_stack(shape: Sequence[int], name: str) -> list[str]:
@@ -197,7 +200,7 @@ def _place_of_parts(stack: Any, axis: int) -> Any:
     in_space = whole is not None and axis == len(place.sides) - 1 == 3
     if in_space:
         return replace(place, affine=np.asarray(whole, dtype=np.float64), sides=sides)
-    return replace(place, affine=None, sides=sides, channels=1)
+    return replace(place, affine=None, sides=sides, channels=1, uneven=())
 
 
 def _axis(axis: Any) -> int:

@@ -17,10 +17,11 @@ from ...inputs.foreground import Foreground
 from ...inputs.in_memory import check_in_memory
 from ...inputs.kinds import VoxelsLike
 from ...inputs.names import check_count_of_names, counted, listed_names
+from ...inputs.rounding import without_rounding
 from ..components import as_volume
 from ..detection import LEAST_MM3
-from ..evaluate import ADVICE, ADVICE_ON_TRUTH, marked_in, region_in
-from ..options import Options
+from ..evaluate import ADVICE, ADVICE_ON_TRUTH, marked_in, on_nothing, region_in
+from ..options import CUT, Options
 from ..overlap import overlap
 from ..space import Space, space_in, space_of
 from .scores import (
@@ -113,7 +114,7 @@ def evaluate_against_raters(
     prediction : array_like or nibabel image, shape (x, y, z) or (x, y)
         Probabilities in [0, 1], or a mask.
     raters : sequence of m array_like or nibabel images of the prediction's shape
-        At least two raters' masks; what is at least ``cut`` is marked.
+        At least two raters' masks, 0 and 1.
     spacing_mm : sequence of 3 float, optional
         Voxel size along each axis, in mm, as in :func:`evaluate`.
     cut : float, default 0.5
@@ -137,7 +138,7 @@ def evaluate_against_raters(
     Raises
     ------
     ValueError, TypeError
-        As :func:`evaluate`, and for fewer than two raters.
+        As :func:`evaluate`; for fewer than two raters, and a rater's votes other than 0 and 1.
     GridError
         If images lie on different grids.
 
@@ -212,7 +213,14 @@ def measure_raters(
             raise ValueError(f"{what} has shape {volume.shape}, {name} has shape {volumes[name].shape}")
     within = None if inside is None else region_in(inside, mask_name)
     p, marked = _probability(volumes[name], name, options, within, remarks)
-    masks = [_mask(volumes[one], one, options, within, remarks) for one in called]
+    mended, said = without_rounding(
+        [volumes[one] for one in called],
+        called,
+        binary=not options.truth.selects,
+        inside=[(within,)] * len(called),
+    )
+    remarks += said
+    masks = [_mask(volume, one, options, within, remarks) for volume, one in zip(mended, called, strict=True)]
     near = within_margin(
         masks, margin, space.spacing_mm, mask=within, present=(), label=None, threads=threads
     ) if margin is not None else within  # fmt: skip
@@ -267,6 +275,9 @@ def _probability(
     """Return the probabilities, 0 outside the mask, and the mask that the cut makes of them."""
     votes = options.prediction.votes(values, name, inside=inside, remarks=remarks)
     marked = marked_in(votes, name, options.cut, inside, ADVICE)
+    if not marked.any():
+        least = CUT / 2 if options.cut == CUT else 0.0
+        remarks += on_nothing(values, votes, name, options.prediction, options.cut, inside, least=least)
     p = np.asarray(votes, np.float64) if inside is None else np.where(inside, votes, 0).astype(np.float64)
     return p, marked
 
@@ -274,10 +285,36 @@ def _probability(
 def _mask(
     values: NDArray[Any], name: str, options: Options, inside: Flags | None, remarks: list[str]
 ) -> Flags:
-    """Return what a rater marks."""
+    """Return what a rater marks; refuse what is no mask."""
     foreground: Foreground = options.truth
     votes = foreground.votes(values, name, inside=inside, remarks=remarks)
-    marked = marked_in(votes, name, options.cut, inside, ADVICE_ON_TRUTH)
+    marked = marked_in(votes, name, 1.0, inside, ADVICE_ON_TRUTH)
+    soft = (votes > 0) & (votes < 1)
+    if inside is not None:
+        soft &= inside
+    if soft.any():
+        at = int(np.argmax(soft))
+        raise ValueError(
+            f"{name}: a vote is {votes.flat[at]:.6g}: a rater's votes are 0 and 1 here; {_remedy(values, votes, foreground, options)}"
+        )
     if values.any() and not marked.any() and foreground.selects:
         remarks.append(f"{name}: {foreground.said_of_nothing([values])}")
     return marked
+
+
+def _remedy(values: NDArray[Any], votes: NDArray[Any], foreground: Foreground, options: Options) -> str:
+    """Say how masks are made of a rater's votes."""
+    if foreground.scale is not None:  # a threshold is in the unit of the values
+        unit = float(values.max()) / float(votes.max())
+        half = f"{0.5 * unit:g}"
+        return f"give truth_threshold={half} (--truth-threshold {half}) in place of the scale"
+    labels = ",".join(map(str, options.truth.labels))
+    if labels:
+        return (
+            f"of a network's classes, give truth_select_label=[{labels}], truth_threshold=0.5 (--truth-select-label {labels} "
+            "--truth-threshold 0.5)"
+        )
+    return (
+        "give truth_threshold=0.5 (--truth-threshold 0.5), truth_binarize=True (--truth-binarize) or truth_select_label=K "
+        "(--truth-select-label K)"
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import warn
 from ...images.paths import PathLike, as_path, as_paths, needed_path, recorded, short_names, shown
 from ...images.placing import Form, Resample
-from ...images.repeats import own_outputs, repeated
+from ...images.repeats import alike, own_outputs, repeated, same_content
 from ...images.sidecar import check_reports, number_or_null, write_facts
 from ...images.wanted import ChannelAxis
 from ...inputs.checks import Labels, Scale
@@ -149,6 +149,7 @@ def against_files(
     space = Space.of_affine(images["prediction"].affine)
     named = {titles[what]: array for what, array in arrays.items()}
     found = measure_raters(named, region, space, read, roi, remarks, mask_name=titles.get("mask", "the mask"))
+    remarks += _copies(prediction, raters, titles, arrays, found.volume_ml.tolist())
     found = replace(found, names=tuple(called or short_names(raters)))
     facts = {
         **_head(prediction, raters, mask),
@@ -214,6 +215,24 @@ def _its_own(prediction: Path, raters: Sequence[Path]) -> list[str]:
     """Say that the prediction is one of the raters."""
     same = any(path.exists() and prediction.exists() and prediction.samefile(path) for path in raters)
     return [f"{shown(prediction)} is one of the raters too: leave it out there"] if same else []
+
+
+def _copies(
+    prediction: Path,
+    raters: Sequence[Path],
+    titles: Mapping[str, str],
+    arrays: Mapping[str, Any],
+    volumes: Sequence[float],
+) -> list[str]:
+    """Say which raters hold the same votes, and which hold what the prediction does."""
+    roles = [f"truth {i}" for i in range(len(raters))]
+    remarks = alike(raters, [titles[role] for role in roles], [arrays[role] for role in roles], volumes)
+    for role, path, volume in zip(roles, raters, volumes, strict=True):
+        if volume and same_content(prediction, arrays["prediction"], path, arrays[role]):
+            remarks.append(
+                f"{titles['prediction']} and {titles[role]} hold the same: one of both is a copy, so leave it out"
+            )
+    return remarks
 
 
 def _arrays(

@@ -22,8 +22,8 @@ from ...fusion.options import Options
 from ...fusion.registry import Method
 from ...fusion.votes import Votes
 from ...images.formats.label_names import LabelNames
+from ...images.repeats import alike
 from ...inputs.names import grouped, quoted
-from ..doubts import alike
 from ..job import Inputs
 from .applies import check_method_in_files, check_options_in_files
 from .asked import as_values, known_labels, names_for, probability_of, said_of_unnamed

@@ -23,10 +23,10 @@ from ...images.dataset_json import NAME, fault_of, has_regions, painting_of, reg
 from ...images.formats.label_names import LabelNames
 from ...images.nnunet import Predicted, channels_in, checksum_of, companion_of, read_channels
 from ...images.paths import shown
+from ...images.repeats import alike_by_key
 from ...images.wanted import Wanted
 from ...inputs.lattice import Turn
 from ...inputs.names import enumerated, grouped
-from ..doubts import alike_by_key
 from ..job import Inputs
 from .asked import Group, as_values, names_for, probability_of, said_of_unnamed
 from .datasets import beside

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...fusion.labels.declared import Label
-from ...images.paths import recorded, shown
+from ...images.paths import needed_path, recorded, shown
 from ...images.placing import Placing
 from ...images.wanted import Wanted
 from ...inputs.names import quoted
@@ -110,7 +110,7 @@ def label_prior(prior: Any) -> LabelPriorFiles:
     if isinstance(prior, str):
         return _of_text(prior)
     if isinstance(prior, Path):
-        return LabelPriorFiles(files=[prior])
+        return LabelPriorFiles(files=[as_named(prior)])
     values = list(prior.values()) if isinstance(prior, Mapping) else prior
     if isinstance(values, (list, tuple)) and any(isinstance(one, (str, Path)) for one in values):
         labels = list(prior) if isinstance(prior, Mapping) else None
@@ -123,7 +123,7 @@ def label_prior(prior: Any) -> LabelPriorFiles:
 def as_named(value: Any) -> Path:
     """Return the path of a map, one of several."""
     if isinstance(value, (str, Path)):
-        return Path(value)
+        return needed_path(value, "prior")
     raise TypeError(f"prior holds {quoted(value)}: give a file for each label, or a number for each")
 
 
@@ -155,7 +155,7 @@ def _of_parts(prior: str, parts: list[str], labels: list[Label] | None) -> Label
     try:
         numbers = [float(part) for part in parts]
     except ValueError:
-        return LabelPriorFiles(files=[Path(part) for part in parts], labels=labels)
+        return LabelPriorFiles(files=[as_named(part) for part in parts], labels=labels)
     return LabelPriorFiles(numbers if labels is None else dict(zip(labels, numbers, strict=True)))
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
+from ...dilation.guide import check_order
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..declared import documented
@@ -94,5 +95,6 @@ def border_staple(
         seed=seed, tol=tol, max_iter=max_iter, threads=threads, device=device, select_label=select_label,
         binarize=binarize, threshold=threshold, scale=scale, evidence=evidence,
     )  # fmt: skip
+    check_order(raters, image, "border_staple")
     votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis, image=image)
     return cast("BorderFusion", fused(votes, NAME, options))

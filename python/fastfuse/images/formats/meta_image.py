@@ -15,6 +15,7 @@ from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .behind import fields_behind
+from .intensities import ignored_scale
 from .raw import UNITS, UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
 from .segments import one_image
 
@@ -44,6 +45,7 @@ SAME = {
     "ElementByteOrderMSB": ("ElementByteOrderMSB", "BinaryDataByteOrderMSB"),
 }
 
+NO_SCALE = {"ElementToIntensityFunctionSlope": 1.0, "ElementToIntensityFunctionOffset": 0.0}
 
 # Fields that say what the voxels are, and where.
 USED = (
@@ -99,7 +101,7 @@ def read_meta_image(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Im
     sized = bool(fields.words("ElementSpacing"))
     values, surplus = stored.read(go_on)
     data = one_image(path, values, [0] if channels else [], (), wanted.foreground)
-    remark = remark_on(path, (*fields.doubts, *doubts, surplus))
+    remark = remark_on(path, (*fields.doubts, *doubts, _scale_ignored(fields), surplus))
     shape, _ = check_content(path, data.shape, data.dtype)
     return Image(
         path,
@@ -112,6 +114,11 @@ def read_meta_image(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Im
         assumed="; ".join(filter(None, doubts if sized else doubts[1:])),
         sized=sized,
     )
+
+
+def _scale_ignored(fields: Fields) -> str:
+    """Say that a scale of the header is ignored."""
+    return ignored_scale({name: fields.words(name) for name in NO_SCALE}, NO_SCALE)
 
 
 def _fields(path: Path) -> Fields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .behind import fields_behind
+from .intensities import ignored_scale
 from .raw import UNITS, UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
-from .segments import BACKGROUND, Segment, absent, filled_axes, one_image
+from .segments import Segment, absent, filled_axes, one_image
+from .slicer import segments_of, with_colours
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 MOST_AXES = 16
@@ -52,6 +54,8 @@ SAME = {
     "byteskip": "byte skip",
     "centerings": "centers",
     "numbers": "number",
+    "oldmin": "old min",
+    "oldmax": "old max",
 }
 # What turns each world into right, anterior, superior.
 TO_RAS = {
@@ -63,7 +67,7 @@ SHORT = {"ras": "right-anterior-superior", "las": "left-anterior-superior", "lps
 NO_SIZE = "its header gives no voxel size: 1 mm is taken"
 LPS = "left-posterior-superior"  # as ITK takes a space that is not named
 SPATIAL = ("domain", "space", "")  # kinds of an axis along which voxels lie
-
+NO_KIND = ("none", "???")
 
 # Fields that say what the voxels are, and where.
 USED = (
@@ -107,7 +111,7 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
     header = _header(path)
     stored, across = _stored(header), _across(header)
     _check_axes(header, stored, across)
-    segments = _segments(header, layered=bool(across))
+    segments, guessed = segments_of(path, header.pairs, layered=bool(across))
     affine, placed, doubts = _affine(header, across)
     sized = NO_SIZE not in doubts
     values, doubt = stored.read(go_on)
@@ -119,7 +123,7 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
         np.asfortranarray(data).reshape(shape, order="F"),
         affine,
         placed=placed,
-        remark=remark_on(path, (*doubts, doubt, lacks)),
+        remark=remark_on(path, (*doubts, _scale_ignored(header, stored), guessed, doubt, lacks)),
         segments=tuple(segments),
         is_channel=bool(wanted.foreground.segments and segments),
         channels_last=len(shape) == 4,
@@ -128,6 +132,14 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
         assumed="; ".join(filter(None, doubts)) if sized else "",
         sized=sized,
     )
+
+
+def _scale_ignored(header: Header, stored: Stored) -> str:
+    """Say that the range that the numbers had before they were stored is ignored."""
+    whole = stored.dtype.kind in "iu"
+    low, high = (np.iinfo(stored.dtype).min, np.iinfo(stored.dtype).max) if whole else (np.nan, np.nan)
+    neutral = {"old min": float(low), "old max": float(high)}
+    return ignored_scale({name: header.words(name) for name in neutral}, neutral)
 
 
 def _header(path: Path) -> Header:
@@ -253,11 +265,30 @@ def _across(header: Header) -> list[int]:
         raise ImageError(
             f"{shown(header.path)}: kinds or space directions are not as many as its {axes} axes"
         )
+    _check_directions(header, kinds, vectors)
     return [
         axis
         for axis, (kind, vector) in enumerate(zip(kinds, vectors, strict=True))
-        if vector is None or kind not in (*SPATIAL, "none", "???")
+        if vector is None or kind not in (*SPATIAL, *NO_KIND)
     ]
+
+
+def _check_directions(
+    header: Header, kinds: Sequence[str], vectors: Sequence[Sequence[float] | None]
+) -> None:
+    """Refuse an axis in space without a vector: one of that kind, and one of three or fewer of which nothing is said."""
+    of_space = SPATIAL if len(kinds) > 3 else (*SPATIAL, *NO_KIND)
+    lacking = [
+        axis
+        for axis, (kind, vector) in enumerate(zip(kinds, vectors, strict=True))
+        if vector is None and (kind in of_space if kind else len(kinds) <= 3)
+    ]
+    if lacking or all(vector is None for vector in vectors):
+        where = f"axis {lacking[0]}" if lacking else "any axis"
+        raise ImageError(
+            f"{shown(header.path)}: its space directions are {shown(header.fields['space directions'])[:80]}, which gives {where} no "
+            "vector: give one for each axis along which voxels lie, such as (1,0,0), or leave out that field and give spacings"
+        )
 
 
 def _check_axes(header: Header, stored: Stored, across: list[int]) -> None:
@@ -278,7 +309,7 @@ def _directions(header: Header) -> list[list[float] | None] | None:
         return None
     found: list[list[float] | None] = []
     for word in re.findall(r"\([^)]*\)|\S+", text):
-        if word.lower() in ("none", "(nan,nan,nan)"):
+        if word.lower() == "none" or {part.lower() for part in _vector(word)} == {"nan"}:
             found.append(None)
         else:
             found.append(floats(header.path, "space directions", _vector(word)))
@@ -357,32 +388,8 @@ def _affine_of_spacings(
     return affine, False, (doubt,)
 
 
-def _segments(header: Header, *, layered: bool) -> list[Segment]:
-    """Return the segments of a .seg.nrrd; before Slicer 4.11 each had a layer of its own and no label."""
-    found = []
-    for key, name in header.pairs.items():
-        match = re.fullmatch(r"Segment(\d{1,6})_Name", key)
-        if match:
-            number = match[1]
-            label = _pair(header, f"Segment{number}_LabelValue", 1 if layered else int(number) + 1)
-            layer = _pair(header, f"Segment{number}_Layer", int(number) if layered else 0)
-            if label != BACKGROUND:
-                found.append(Segment(name, label, layer))
-    return found
-
-
 def named_segments(path: Path) -> list[tuple[Segment, str]]:
     """Return the segments that a header names, each with its colour as Slicer writes it: three numbers up to 1."""
     header = _header(path)
-    layered = len(header.words("sizes")) > 3
-    colours = {
-        name: header.pairs.get(f"{key.removesuffix('_Name')}_Color", "")
-        for key, name in header.pairs.items()
-        if re.fullmatch(r"Segment\d{1,6}_Name", key)
-    }
-    return [(one, colours[one.name]) for one in _segments(header, layered=layered)]
-
-
-def _pair(header: Header, key: str, otherwise: int) -> int:
-    text = header.pairs.get(key)
-    return otherwise if text is None else integers(header.path, key, text.split(), 1)[0]
+    found, _ = segments_of(path, header.pairs, layered=len(header.words("sizes")) > 3)
+    return with_colours(header.pairs, found)

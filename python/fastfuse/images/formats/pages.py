@@ -14,6 +14,7 @@ from ...errors import ImageError
 from ...inputs.names import counted
 from ..checks import check_memory
 from ..paths import shown
+from .intensities import ignored_scale
 
 # Tags of TIFF.
 BITS, COMPRESSION, INK, DESCRIPTION, OFFSETS, ORIENTATION, SAMPLES, ROWS, KIND = (
@@ -22,6 +23,7 @@ BITS, COMPRESSION, INK, DESCRIPTION, OFFSETS, ORIENTATION, SAMPLES, ROWS, KIND =
 IMAGEJ = {"channel": "channels", "slice": "slices", "time": "frames"}
 OME = {"channel": "SizeC", "slice": "SizeZ", "time": "SizeT"}
 KINDS = {1: "u", 2: "i", 3: "f"}
+LINE = {"c0": 0.0, "c1": 1.0}  # of ImageJ's calibration; these change no value
 
 
 def check_axes(path: Path, picture: Any) -> str:
@@ -62,6 +64,17 @@ def check_axes(path: Path, picture: Any) -> str:
             "Color > Split Channels or Image > Duplicate"
         )
     return f"{what}, and are taken as slices: if they are none, save one of them as a file of its own"
+
+
+def scale_ignored(picture: Any) -> str:
+    """Say that ImageJ's calibration, a straight line c0 + c1 v by which the values v are to be read, is ignored."""
+    if not _is_imagej(picture):
+        return ""
+    text = str(picture.tag_v2[DESCRIPTION])
+    given = dict(re.findall(r"^(cf|c0|c1)=(\S+)\s*$", text, re.MULTILINE))
+    if "cf" not in given:
+        return ""
+    return ignored_scale({name: given.get(name, "").split() for name in LINE}, LINE)
 
 
 def pages_behind(path: Path, picture: Any) -> NDArray[Any] | None:

@@ -19,7 +19,7 @@ from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .numpy_file import NO_SIZE
 from .other import looks_like
-from .pages import DESCRIPTION, ORIENTATION, check_axes, pages_behind
+from .pages import DESCRIPTION, ORIENTATION, check_axes, pages_behind, scale_ignored
 from .quiet import quiet
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff")
@@ -62,7 +62,7 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
             # Of a file that Pillow does not open itself, it maps none into memory: it would map quarter turns wrongly.
             with path.open("rb") as file, pillow.open(file, formats=("PNG", "TIFF")) as picture:
                 size = _size_in_words(picture)  # as the first page says
-                told = check_axes(path, picture)
+                told, scaled = check_axes(path, picture), scale_ignored(picture)
                 pages, doubts = _pages(path, picture)
         except (ImageError, MemoryError):
             raise
@@ -88,7 +88,7 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
         data.reshape(shape, order="F"),
         np.diag([-1.0, -1, 1, 1]),
         placed=False,
-        remark=remark_on(path, (told, *doubts, size)),
+        remark=remark_on(path, (told, *doubts, scaled, size)),
     )
 
 
