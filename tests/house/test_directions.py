@@ -18,6 +18,7 @@ PYTHON = [
     ("errors",),
     ("inputs",),
     ("images", "dilation"),
+    ("streaming",),
     ("evaluation", "fusion"),
     ("files", "report", "cuda"),
     ("demo", "train"),

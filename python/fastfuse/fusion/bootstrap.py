@@ -11,12 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inputs.arrays import Array
-from .backends.core import CoreOptions, fit, rates_of
+from .backends.core import CoreOptions, core_options, fit, rates_of
 from .backends.found import Found
-from .intervals import LEVEL, Intervals, Rates
+from .intervals import LEVEL, Intervals, Rates, from_information
 from .options import Options
+from .registry import Method
 
 AWAY = 0.01  # how far from 0 and 1 a replicate starts: nearer, EM would stay
+
+
+def intervals_of(
+    found: Found, method: Method, options: Options, spacings: list[float]
+) -> tuple[Intervals | None, bool]:
+    """Return the intervals that were asked for, and whether the votes repeat enough for them."""
+    if options.intervals == "none":
+        return None, True
+    if options.intervals == "information":
+        given = found.information, found.variability, found.sensitivity, found.specificity
+        return from_information(*given), True
+    return bootstrap(found, options, core_options(method, options, spacings))
 
 
 def bootstrap(found: Found, options: Options, asked: CoreOptions) -> tuple[Intervals, bool]:

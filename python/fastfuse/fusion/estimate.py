@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ..errors import warn
 from ..inputs.checks import Labels, Scale
-from ..inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ..inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ..inputs.names import counted
 from ..inputs.threads import remarks_on_threads
 from .backends import core
 from .backends.cpu import Cpu
 from .backends.found import CoreEstimate
+from .bootstrap import intervals_of
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .intervals import Intervals
@@ -26,9 +27,11 @@ from .options import (
     Options,
     Roi,
 )
-from .pipeline import check_image, intervals_of
+from .pipeline import check_image
 from .registry import Method, method_called
 from .result import Fusion, OfLevels, for_all, fusion_of, in_kind_of, of_levels
+from .streamed.declared import Memory
+from .streamed.seam import streams
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
 
@@ -39,6 +42,8 @@ OF_VOTES = (
     "spacing_mm",
     "missing",
     "threads",
+    "max_memory",
+    "executor",
     "select_label",
     "binarize",
     "threshold",
@@ -97,8 +102,10 @@ class Estimate:
         missing: Missing = "error",
         present: RatersLike | None = None,
         dtype: DTypeOfResult = "float32",
-        out: NDArray[Any] | None = None,
+        out: OutLike | None = None,
         threads: int = 0,
+        max_memory: Memory = None,
+        executor: Any = None,
         select_label: Labels = None,
         binarize: bool = False,
         threshold: float | None = None,
@@ -148,6 +155,8 @@ class Estimate:
             spacing_mm=spacing_mm,
             missing=missing,
             threads=threads,
+            max_memory=max_memory,
+            executor=executor,
             select_label=select_label,
             binarize=binarize,
             threshold=threshold,
@@ -164,6 +173,8 @@ class Estimate:
         backend, method = Cpu(), method_called(self.method)
         options = replace(self._options, **asked, **NO_INTERVALS).checked().of_method(method)
         check_image(votes, method, options)
+        if streams(votes, options, lazily=True):
+            return self._applied_to_blocks(votes, method, options)
         case = backend.place(votes, options)
         ignored = [place for place in case.given.places if place in self._unknown]
         case = case.without(ignored)
@@ -174,6 +185,28 @@ class Estimate:
         fusion = method.finished(self._on_the_rates(fusion))
         remarks = remarks_on_applied(fusion, found, case, method, options, ignored)
         return fusion, case.remarks + remarks + remarks_on_threads()
+
+    def _applied_to_blocks(self, votes: Votes, method: Method, options: Options) -> tuple[Fusion, list[str]]:
+        """Return the same of votes that are read block by block."""
+        from .streamed.given import Streamed
+        from .streamed.pipeline import counted as counted_in_blocks
+        from .streamed.pipeline import found_of
+        from .streamed.results import Result
+
+        given, remarks = Streamed.of(votes, method, options)
+        result = Result.of(votes, given, options)
+        ignored = [place for place in given.places if place in self._unknown]
+        given, table = counted_in_blocks(given.without(ignored) if ignored else given, options)
+        rates = core.rates_at(given.places, self._rates)
+        found = found_of(rates, table, method, options, result.dtype)
+        fusion = fusion_of(found, result.shown(given), self.method, None)
+        fusion = for_all(fusion, given.places, len(self.names))
+        if method.estimates:
+            self._check_certain(fusion)
+        fusion = method.finished(self._on_the_rates(fusion))
+        said = remarks_on_applied(fusion, found, None, method, options, ignored, names=votes.names)
+        probability = result.written(given, rates)
+        return replace(fusion, probability=probability), remarks + said + remarks_on_threads()
 
     @property
     def _unknown(self) -> list[int]:

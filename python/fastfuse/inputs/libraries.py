@@ -84,6 +84,18 @@ def is_torch(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
+def is_dask(value: Any) -> bool:
+    """Tell whether a value is an array of dask."""
+    return hasattr(value, "dask") and hasattr(value, "chunks") and hasattr(value, "map_blocks")
+
+
+def dask_of(value: Any) -> Any:
+    """Return the array of dask that a value is, or that an array of xarray holds; None for others."""
+    if hasattr(value, "dims") and hasattr(value, "coords"):
+        return value.data if getattr(value, "chunks", None) is not None and is_dask(value.data) else None
+    return value if is_dask(value) else None
+
+
 def device_of(value: Any) -> int | None:
     """Return the number of the CUDA device on which a tensor lies, None for the CPU."""
     if isinstance(value, np.ndarray) or not hasattr(value, "__dlpack_device__"):

@@ -100,6 +100,22 @@ def apply(
     )
 
 
+def apply_where_read(found: CoreEstimate, arrays: InMemory, out: Array, options: CoreOptions) -> bool:
+    """Write the consensus of a part of a volume; False, and nothing is written, where it has no vote at all."""
+    try:
+        apply(found, arrays, None, out, options)
+    except _core.BadInput as bad:
+        if bad.args[0] == "empty_mask":
+            return False
+        raise
+    return True
+
+
+def table_from(patterns: Rates, counts: Rates) -> CoreTable:
+    """Return the table of which these are the rows."""
+    return _core.VoteTable(patterns, counts)
+
+
 def smooth(
     volume: NDArray[np.float32], axis: int, weight: Sequence[float], threads: int
 ) -> NDArray[np.float32]:

@@ -62,13 +62,19 @@ def fused_by_name(
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
     votes = votes.listed()
-    fusion, remarks = fuse_votes(votes, method, options)
+    fusion, remarks = fuse_votes(votes, method, options, lazily=True)
     warn(remarks, callers=3)
     return in_kind_of(votes.raters, fusion)
 
 
 def _overlapping(votes: Votes, method: Method, options: Options, asked: AskedLabels) -> Overlapping:
     options.check_method(method)
+    for name in ("max_memory", "executor"):
+        value = getattr(options, name)
+        if value is not None:
+            raise ValueError(
+                f"{name} is {quoted(value)}: structures that overlap take no such option; leave it out, or fuse each by select_label"
+            )
     fusions, remarks = fuse_overlapping(votes, method, options, asked)
     warn(remarks, callers=3)
     return fusions
