@@ -74,6 +74,13 @@ class MappedSource:
         """Unmap a box's pages; the file's content stays in the system's cache, changes too."""
         self._advise(self.array[box], "MADV_DONTNEED")
 
+    def place_in_file(self, box: Box) -> int | None:
+        """Return where a box's bytes begin; None if they do not follow each other."""
+        part = self.array[box]
+        if not part.transpose(self.axes).flags.c_contiguous:
+            return None
+        return self.begin + _address(part) - _address(self.array)
+
     def close(self) -> None:
         """Leave the file to the caller."""
 

@@ -9,7 +9,8 @@ from ..inputs.names import quoted
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 DEFAULT = 2**30  # bytes, where nobody says
 FOR_VOXELS = 0.5  # share that voxels take; the rest is for libraries, tables and what compression needs
-LARGEST_BLOCK = 2**26  # bytes of a rater: more gains nothing, and keeps workers waiting for each other
+LARGEST_BLOCK = 2**24  # bytes of a rater: more gains nothing
+LARGEST_TASK = 2**26  # the same for a worker, of whom each task costs milliseconds
 WRITTEN = "an amount of memory, as in '2G', '500M' or a number of bytes"
 
 

@@ -15,7 +15,7 @@ from ...inputs.libraries import dask_of
 from ...inputs.names import counted, enumerated, quoted
 from ...streaming.boxes import Box, boxes_over, shape_of, shown, widened
 from ...streaming.executors import workers_of
-from ...streaming.memory import FOR_VOXELS, LARGEST_BLOCK, shown_memory, voxels_within
+from ...streaming.memory import FOR_VOXELS, LARGEST_BLOCK, LARGEST_TASK, shown_memory, voxels_within
 from ...streaming.sources import IN_MEMORY, ArraySource, Source, StoreSource, source_of
 from ..case import spacing_for
 from ..declared import switch
@@ -179,7 +179,8 @@ class Streamed:
         margin = 4 if any(self.halo) else 0
         bytes_a_voxel = held * taken + 8 + margin + (4 * len(self.raters) if self._converts else 0)
         most = voxels_within(limit, bytes_a_voxel)
-        cap = LARGEST_BLOCK // max(one.dtype.itemsize for one in self.raters)
+        largest_part = LARGEST_BLOCK if executor is None else LARGEST_TASK
+        cap = largest_part // max(one.dtype.itemsize for one in self.raters)
         if executor is not None:
             cap = min(cap, ceil(prod(self.shape) / (TASKS_A_WORKER * workers_of(executor))))
         target, largest = min(most, max(cap, 1)), most + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from ...inputs.libraries import dask_of
 from ...streaming.boxes import Box
+from ...streaming.mapped import MappedSource
 from ...streaming.sources import Source
 from ...streaming.work import here, through
+from ...streaming.written import FileOfBlocks, by_calls
 from ..backends import core
 from ..backends.found import CoreEstimate, CoreTable
 from .blocks import Content, consensus_in, counts_of, done_with, read
@@ -163,17 +166,40 @@ def write(
                 out[task.box] = found
         return
 
-    def done(box: Box, content: Any) -> None:
-        in_place = isinstance(out, np.ndarray)
-        view = out[box] if in_place else None
-        found = consensus_in(given, rates, box, content, dtype, view)
-        if not in_place:
-            out[box] = found
-        del content, view
-        done_with(given, box)
-        if target is not None:
-            target.done_with(box)
+    with given.one_pass(), _Taker.of(out, target) as taker:
 
-    with given.one_pass():
+        def done(box: Box, content: Any) -> None:
+            found = consensus_in(given, rates, box, content, dtype, taker.room_for(box))
+            taker.put(box, found)
+            del content
+            done_with(given, box)
+
         for _ in here(lambda box: read(given, box), done, boxes):
             pass
+
+
+@dataclass(frozen=True, eq=False)
+class _Taker:
+    """What takes blocks: an array in its place, or a store by slices."""
+
+    out: Any
+
+    @classmethod
+    @contextmanager
+    def of(cls, out: Any, target: Source | None) -> Iterator[_Taker | FileOfBlocks]:
+        """Give what takes them best; a mapped file is written behind."""
+        if isinstance(target, MappedSource) and by_calls(target):
+            with FileOfBlocks(target) as file:
+                yield file
+        else:
+            yield cls(out)
+
+    def room_for(self, box: Box) -> NDArray[Any] | None:
+        """Return the array's part; None of a store."""
+        found: NDArray[Any] | None = self.out[box] if isinstance(self.out, np.ndarray) else None
+        return found
+
+    def put(self, box: Box, block: NDArray[Any]) -> None:
+        """Write a block into a store."""
+        if not isinstance(self.out, np.ndarray):
+            self.out[box] = block
