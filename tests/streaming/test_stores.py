@@ -223,3 +223,21 @@ def test_no_more_tasks_after_an_error() -> None:
     with ThreadPoolExecutor(1) as threads, pytest.raises(ValueError, match="task 0"):
         list(through(threads, fails, range(1000)))
     assert len(begun) <= 4
+
+
+@pytest.mark.slow
+def test_two_workers_of_dask(tmp_path: Path) -> None:
+    """512³ voxels of 7 raters in chunks of 64³: few tasks, little memory where they are handed out."""
+    import subprocess
+    import sys
+
+    pytest.importorskip("distributed", reason="needs distributed: pip install fastfuse[distributed]")
+    run = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("cluster.py")), str(tmp_path)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=1200)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    found = dict(line.split() for line in done.stdout.splitlines())
+    assert found["same"] == "True"
+    assert int(found["tasks"]) <= 200
+    assert float(found["MiB"]) < 300  # client and scheduler in one process
+    assert found["chunks"] == "64x64x64"
