@@ -105,7 +105,7 @@ def test_fuse_takes_all_options() -> None:
 
 def test_files_take_all_but_what_headers_tell() -> None:
     given = inspect.signature(fastfuse.fuse_files).parameters
-    assert {*BY_NAME} - set(given) == {"spacing_mm", "max_memory", "executor"}
+    assert {*BY_NAME} - set(given) == {"spacing_mm", "executor"}
 
 
 @pytest.mark.parametrize("name", NAMED)

@@ -168,7 +168,7 @@ def test_intervals_are_of_the_table() -> None:
         ({"max_memory": "150K"}, "the consensus takes 101K, and max_memory is 150K: give out"),
         ({"out": np.empty(SHAPE, np.uint8)}, "out holds elements of type uint8"),
         ({"labels": "all"}, "max_memory is .*: label maps take no such option"),
-        ({"labels": "all", "overlap": True}, "max_memory is .*: structures that overlap take no such option"),
+        ({"labels": "all", "overlap": True}, "max_memory is given, and overlap is True"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )  # fmt: skip

@@ -18,6 +18,7 @@ from ..fusion.votes import Votes
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
+from .blocks import fused_in_blocks
 from .doubts import alike
 from .facts import sidecar_of
 from .growth import fuse_grown
@@ -79,6 +80,8 @@ def fused_votes(
     say: Callable[[str], None],
 ) -> Fusion:
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
+    if options.max_memory is not None:
+        return fused_in_blocks(job, method, options, asked, say, grows=growth is not None)
     made = made_of(job, method, options, asked, growth, say)
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
     job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)

@@ -63,6 +63,26 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
     _check_type(path, bits, stored, count, count * stored.itemsize + surplus)
     if surplus >= shape[0] * shape[1] * stored.itemsize:
         doubts.append(f"{bytes_behind(surplus)}, at least a slice: is its header right?")
+    return _image_of(path, header, data.reshape(shape, order="F"), doubts, scaled=data.dtype != stored)
+
+
+def read_head(path: Path) -> Image:
+    """Read the header of a .nii or .nii.gz as strictly; the image's voxels are 0, and take no memory."""
+    with path.open("rb") as raw:
+        begin = raw.read(3)
+        raw.seek(0)
+        file = _opened(raw, begin)
+        header = _read_header(path, file)
+        size = path.stat().st_size if file is raw else None
+        shape, stored, doubts = _check_header(path, header, size, held=False)
+    scaled = _scaling(path, header)[:2] != (1, 0)
+    nothing: Any = np.broadcast_to(np.zeros((), stored), shape)
+    return _image_of(path, header, nothing, doubts, scaled=scaled)
+
+
+def _image_of(path: Path, header: Any, data: NDArray[Any], doubts: list[str], *, scaled: bool) -> Image:
+    """Return an image with its place, and what is doubtful of it."""
+    shape = data.shape
     try:
         affine, doubt = with_thickness(affine_of(header), shape)
         apart = disagreement(path, header, shape[:3])
@@ -73,13 +93,12 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         ) from error
     doubts.append(unit_doubt(header, np.linalg.norm(affine[:3, :3], axis=0)))
     told = [one for one in (remark_on(path, (*doubts, doubt)), apart) if one]
-    data = data.reshape(shape, order="F")
     return Image(
         path,
         data,
         affine,
         header,
-        scaled=data.dtype != stored,
+        scaled=scaled,
         remark="; ".join(told) or None,
         unknown_codes=codes_in(doubts),
         assumed="; ".join(one for one in doubts if any(word in one for word in OF_PLACE)),
@@ -124,9 +143,12 @@ def _check_axes(path: Path, begin: bytes) -> None:
 
 
 def _check_header(
-    path: Path, header: Any, file_size: int | None
+    path: Path, header: Any, file_size: int | None, *, held: bool = True
 ) -> tuple[tuple[int, ...], np.dtype[Any], list[str]]:
-    """Return shape, stored type and doubts; refuse an unsound header and a file that is shorter than it says."""
+    """Return shape, stored type and doubts; refuse an unsound header and a file that is shorter than it says.
+
+    ``held``: all voxels are to be held in memory.
+    """
     bits = int(header["bitpix"])  # which is mended
     doubts = _mended(path, header)
     _check_kind(path, header)
@@ -138,7 +160,8 @@ def _check_header(
             f"{shown(path)}: {file_size} bytes, {expected} expected; {_why_short(bits, stored, count, file_size - header.get_data_offset())}"
         )
     slope, inter, doubt = _scaling(path, header)
-    check_memory(path, count * (stored.itemsize if (slope, inter) == (1, 0) else stored.itemsize + 16))
+    if held:
+        check_memory(path, count * (stored.itemsize if (slope, inter) == (1, 0) else stored.itemsize + 16))
     return shape, stored, [*doubts, *doubt]
 
 
@@ -336,11 +359,18 @@ def _fill(buffer: memoryview, file: io.BufferedIOBase, go_on: Callable[[], None]
 
 
 def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -> bytes:
-    """Serialise ``data`` as NIfTI with affine, units and codes of ``like``; qform and sform equal, slope 1.
-
-    The affine is written in the units of ``like``, so that both files look alike where units are not read.
+    """Serialise ``data`` as NIfTI with the head that ``like`` gives it.
 
     Compressed if ``path``, the file to be written, ends in .gz.
+    """
+    parts = (nifti_head(data, like, description), _bytes_of(data))
+    return gz.compress(parts) if path.name.lower().endswith(".gz") else b"".join(parts)
+
+
+def nifti_head(data: NDArray[Any], like: Image, description: str) -> bytes:
+    """Return what stands before voxels: affine, units and codes of ``like``; qform and sform equal, slope 1.
+
+    The affine is written in the units of ``like``, so that both files look alike where units are not read.
     """
     kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
     affine = in_file_units(like.affine, like.header)
@@ -355,12 +385,6 @@ def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -
     image.set_qform(affine, qform_code)
     image.header["descrip"] = description.encode()
     image.header.set_slope_inter(1, 0)
-    parts = (_header_bytes(image), _bytes_of(data))
-    return gz.compress(parts) if path.name.lower().endswith(".gz") else b"".join(parts)
-
-
-def _header_bytes(image: Any) -> bytes:
-    """Return the bytes in front of the voxels."""
     buffer = io.BytesIO()
     image.header.write_to(buffer)
     return buffer.getvalue()

@@ -69,12 +69,6 @@ def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
 
 def _overlapping(votes: Votes, method: Method, options: Options, asked: AskedLabels) -> Overlapping:
     options.check_method(method)
-    for name in ("max_memory", "executor"):
-        value = getattr(options, name)
-        if value is not None:
-            raise ValueError(
-                f"{name} is {quoted(value)}: structures that overlap take no such option; leave it out, or fuse each by select_label"
-            )
     fusions, remarks = fuse_overlapping(votes, method, options, asked)
     warn(remarks, callers=3)
     return fusions

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from ...streaming.executors import check_executor
 from ...streaming.memory import check_memory
-from ..declared import option
+from ..declared import Flag, option
 from ..registry import Method
 
 Memory: TypeAlias = str | int | None
@@ -25,7 +25,10 @@ MAX_MEMORY: Any = option(
     up, and are never held together. It takes what slices: memory-mapped arrays, images of nibabel, zarr, h5py, dask and xarray;
     give ``out`` for a consensus that does not fit. The rates have the same bits as without it where votes repeat (masks, votes
     of a few values); votes with too many distinct patterns are refused. Not with a map as prior, ``mrf``, ``roi="disputed"``,
-    ``intervals="lesions"`` or an image. Of an executor, memory of each task.""",
+    ``intervals="lesions"`` or an image. Of an executor, memory of each task. Files are .nii or .nii.gz on one grid.""",
+    flag=Flag(
+        "Memory to take: votes in .nii or .nii.gz are read twice, slab by slab.", str, metavar="2G|500M"
+    ),
     on_device=False,
     of_table=False,
     recorded=False,

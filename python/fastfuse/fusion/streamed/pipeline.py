@@ -32,6 +32,13 @@ def fuse_streamed(
     votes: Votes, method: Method, options: Options, cut: float | DiceRule = 0.5, ties: Ties = "foreground"
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion of listed votes, and what makes it doubtful; options are checked, and fit the method."""
+    return fuse_counted(votes, method, options, cut, ties)[:2]
+
+
+def fuse_counted(
+    votes: Votes, method: Method, options: Options, cut: float | DiceRule = 0.5, ties: Ties = "foreground"
+) -> tuple[Fusion, list[str], CoreTable]:
+    """Return the same, and the votes' table."""
     given, remarks = Streamed.of(votes, method, options)
     result = Result.of(votes, given, options)
     given, table = counted(given, options)
@@ -49,7 +56,7 @@ def fuse_streamed(
         names=given.names if len(given.names) == given.count else votes.names,
         resampled=resampled, cut=0.5 if isinstance(cut, str) else cut, ties=ties,
     )  # fmt: skip
-    return method.finished(fusion), remarks + said + remarks_on_threads()
+    return method.finished(fusion), remarks + said + remarks_on_threads(), table
 
 
 def counted(given: Streamed, options: Options, *, may_be_empty: bool = False) -> tuple[Streamed, CoreTable]:
