@@ -24,11 +24,18 @@ class _Pieces:
 
     def write(self, content: memoryview) -> None:
         """Take voxels, and hand on all whole pieces."""
-        self._held += content
-        whole = len(self._held) // gz.PIECE * gz.PIECE
-        for piece in gz.in_pieces(bytes(self._held[:whole])):
+        begin = 0
+        if self._held:
+            begin = gz.PIECE - len(self._held)
+            self._held += content[:begin]
+            if len(self._held) < gz.PIECE:
+                return
+            self._file.write(self._held)
+            self._held = bytearray()
+        whole = begin + (len(content) - begin) // gz.PIECE * gz.PIECE
+        for piece in gz.in_pieces(content[begin:whole]):
             self._file.write(piece)
-        del self._held[:whole]
+        self._held += content[whole:]
 
     def finish(self) -> None:
         """Hand on the rest."""
