@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import cuda
     from . import reference as reference
+    from .comparison.compare import Comparison, Consensus, compare
     from .demo import phantom as phantom
     from .dilation.conditional import conditional_dilation, soften
     from .dilation.soft_labels import SoftLabels, soften_labels
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .evaluation.result import Evaluation
     from .evaluation.summary import FolderEvaluation
     from .files.agreement import agreement_files
+    from .files.comparison import compare_files
     from .files.fuse import fuse_files
     from .files.soften import soften_files
     from .fusion.estimate import BorderEstimate, Estimate
@@ -53,6 +55,8 @@ __all__ = [
     "BorderFusion",
     "ClassFusion",
     "CohortError",
+    "Comparison",
+    "Consensus",
     "Estimate",
     "Evaluation",
     "FastfuseError",
@@ -76,6 +80,8 @@ __all__ = [
     "agreement",
     "agreement_files",
     "border_staple",
+    "compare",
+    "compare_files",
     "conditional_dilation",
     "cuda",
     "dilated_staple",
@@ -102,6 +108,7 @@ __all__ = [
 
 # Where each name is found when it is first asked for: the shell's help needs neither NumPy nor the compiled core.
 _HOME = {
+    "comparison.compare": ("Comparison", "Consensus", "compare"),
     "dilation.conditional": ("conditional_dilation", "soften"),
     "dilation.soft_labels": ("SoftLabels", "soften_labels"),
     "dilation.soft_mask": ("SoftMask",),
@@ -115,6 +122,7 @@ _HOME = {
     "evaluation.result": ("Evaluation",),
     "evaluation.summary": ("FolderEvaluation",),
     "files.agreement": ("agreement_files",),
+    "files.comparison": ("compare_files",),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
     "fusion.of_raters.agreement": ("Agreement", "agreement"),

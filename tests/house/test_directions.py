@@ -20,6 +20,7 @@ PYTHON = [
     ("images", "dilation"),
     ("streaming",),
     ("evaluation", "fusion"),
+    ("comparison",),
     ("files", "report", "cuda"),
     ("demo", "train"),
     ("plots", "phantom"),

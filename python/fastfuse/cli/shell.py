@@ -19,7 +19,7 @@ from ..images.outputs import recording
 from ..images.paths import shown
 from ..inputs.names import enumerated
 from ..report import terminal as report
-from . import agreement, check, demo, evaluate, experiment, export, fuse, predict, soften, table
+from . import agreement, check, compare, demo, evaluate, experiment, export, fuse, predict, soften, table
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
@@ -45,7 +45,7 @@ app = typer.Typer(
 )
 
 
-for command in (fuse, soften, agreement, evaluate, demo, check, experiment, table, predict, export):
+for command in (fuse, soften, agreement, compare, evaluate, demo, check, experiment, table, predict, export):
     name = command.__name__.rpartition(".")[2]
     function = getattr(command, name)
     text, codes = about(function.__doc__, command.EXAMPLES), getattr(command, "EXIT_CODES", None)
@@ -135,7 +135,7 @@ def _ended(ear: Ear, written: Sequence[Path]) -> int:
     code = ear.code or INTERRUPTED
     what = "terminated" if code == TERMINATED else "interrupted"
     if written:
-        names = enumerated([shown(path) for path in written])
+        names = enumerated([shown(path) for path in dict.fromkeys(written)])
         report.print_line("error", f"{what}; already written, and complete: {names}")
     elif code == INTERRUPTED:
         report.print_line("error", f"{what}; no output was written")

@@ -38,7 +38,7 @@ def fused_in_blocks(
     from ..images.blocks.writing import slabs_into
     from ..images.grids.common import Common
 
-    check_job(job, options, grows=grows)
+    check_job(job, options, grows=grows, chooses=method.chooses)
     others = [path for path in (job.mask, *job.present) if path is not None]
     say("reading the headers")
     heads, images = open_images([*job.raters, *others])
@@ -87,9 +87,10 @@ def fused_in_blocks(
     return replace(fusion, probability=open_images([job.consensus])[1][0].dataobj)
 
 
-def check_job(job: Job, options: Options, *, grows: bool) -> None:
+def check_job(job: Job, options: Options, *, grows: bool, chooses: bool) -> None:
     """Refuse by name what needs whole images."""
     given = {
+        "method 'auto'": chooses,
         "a prior image (prior)": job.prior is not None,
         "a smoothed prior (prior='smooth:MM')": job.smoothing_mm is not None,
         "image": job.image is not None,

@@ -10,17 +10,20 @@ from typing import Any
 from ..dilation.options import Dilation
 from ..errors import warn
 from ..fusion.backends.devices import place_of
+from ..fusion.fit.choice import chosen_for
+from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import Method
 from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
+from ..images.repeats import repeated
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
 from .blocks import fused_in_blocks
 from .doubts import alike
-from .facts import sidecar_of
+from .facts import auto_facts, sidecar_of
 from .growth import fuse_grown
 from .job import Inputs, Job, Sources, counts_of, marked_voxels
 from .misfits import misfit_remarks
@@ -82,7 +85,7 @@ def fused_votes(
     """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
     if options.max_memory is not None:
         return fused_in_blocks(job, method, options, asked, say, grows=growth is not None)
-    made = made_of(job, method, options, asked, growth, say)
+    made = made_of(job, method, options, asked, growth, say, alone=True)
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
     job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
     warn(made.remarks, callers=2)
@@ -96,8 +99,13 @@ def made_of(
     asked: Options,
     growth: Dilation | None,
     say: Callable[[str], None],
+    *,
+    alone: bool = False,
 ) -> Made:
-    """Read and fuse; ``asked`` are the options as the sidecar keeps them."""
+    """Read and fuse; ``asked`` are the options as the sidecar keeps them.
+
+    ``alone``: the one structure that is fused, for which there are methods of all kinds.
+    """
     from ..images.structures import check_is_mask
 
     place = place_of([], options.device)
@@ -118,17 +126,28 @@ def made_of(
         scaled_by=asked.scale if isinstance(asked.scale, float) else None,
         image=inputs.image if growth is None else None,
     )  # fmt: skip
+    choice = None
+    if method.chooses:
+        choice = chosen_for(votes.listed(), options.checked())
+        method, votes = choice.method, choice.votes(votes)
+        options, asked = choice.options(options), choice.options(asked)
     if growth is None:
         say("fusing")
         fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
+    copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist())
     remarks = [
         *grouped(inputs.remarks),
-        *alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist()),
+        *copies,
         *doubts,
         *misfit_remarks(job, inputs, fusion, options.core_label),
+        *(
+            remarks_on_fit(fusion)
+            if alone and growth is None and not (copies or repeated(job.raters))
+            else []
+        ),
     ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
@@ -144,6 +163,8 @@ def made_of(
     }
     marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
+    if choice is not None:
+        sidecar["auto"] = auto_facts(choice)
     return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
 
 

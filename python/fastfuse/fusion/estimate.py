@@ -20,6 +20,8 @@ from .backends.found import CoreEstimate
 from .bootstrap import intervals_of
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
+from .fit.result import Fit, Tested
+from .fit.source import Source
 from .intervals import Intervals
 from .option_checks import NO_INTERVALS, is_map
 from .options import (
@@ -89,6 +91,12 @@ class Estimate:
     intervals: Intervals | None
     _rates: CoreEstimate = field(repr=False)
     _options: Options = field(repr=False)
+    _votes: Tested | None = field(default=None, repr=False, kw_only=True)
+
+    @property
+    def fit(self) -> Fit | None:
+        """Whether the model fits the table, as :attr:`Fusion.fit`."""
+        return None if self._votes is None else self._votes.fit
 
     @documented(ENTRIES)
     def apply(
@@ -179,7 +187,9 @@ class Estimate:
         ignored = [place for place in case.given.places if place in self._unknown]
         case = case.without(ignored)
         case, probability, found = backend.apply(self._rates, case, method, options)
-        fusion = for_all(fusion_of(found, probability, self.method, None), case.given.places, len(self.names))
+        places, raters = case.given.places, len(self.names)
+        fusion = for_all(fusion_of(found, probability, self.method, None), places, raters)
+        fusion = replace(fusion, _votes=Source.of(found, method, options, places, raters))
         if method.estimates:
             self._check_certain(fusion)
         fusion = method.finished(self._on_the_rates(fusion))
@@ -201,6 +211,8 @@ class Estimate:
         found = found_of(rates, table, method, options, result.dtype)
         fusion = fusion_of(found, result.shown(given), self.method, None)
         fusion = for_all(fusion, given.places, len(self.names))
+        source = Source.of(found, method, options, given.places, len(self.names))
+        fusion = replace(fusion, _votes=source)
         if method.estimates:
             self._check_certain(fusion)
         fusion = method.finished(self._on_the_rates(fusion))
@@ -323,6 +335,8 @@ def estimated(table: VoteTable, method: Method, options: Options) -> tuple[Estim
     found = replace(told, table=table.in_core, lowest=np.nan, highest=np.nan)  # no voxel is written
     intervals, resampled = intervals_of(found, method, options, [1.0])
     fusion = fusion_of(found, np.empty(0), method.name, intervals)
+    places = list(range(len(table.names)))
+    votes = Source.of(found, method, options, places, len(places))
     levels = of_levels(found.estimate)
     kind = BorderEstimate if levels else Estimate
     made = kind(
@@ -338,6 +352,7 @@ def estimated(table: VoteTable, method: Method, options: Options) -> tuple[Estim
         intervals=intervals,
         _rates=found.estimate,
         _options=options,
+        _votes=votes,
         **levels,
     )
     remarks = remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..inputs.threads import remarks_on_threads
@@ -11,6 +12,8 @@ from .bootstrap import intervals_of
 from .case import Case
 from .declared import switch
 from .diagnostics import remark_on_nothing, remarks_on
+from .fit.choice import chosen_for
+from .fit.source import Source
 from .options import Options
 from .registry import Method
 from .result import DiceRule, Fusion, Ties, for_all, fusion_of
@@ -38,6 +41,9 @@ def fuse_votes(
         from .streamed.pipeline import fuse_streamed
 
         return fuse_streamed(votes, method, options, cut, ties)
+    if method.chooses:
+        choice = chosen_for(votes, options)
+        return fuse_votes(choice.votes(votes), choice.method, choice.options(options), cut=cut, ties=ties)
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     case, probability, found = backend.fuse(case, method, options)
@@ -64,7 +70,9 @@ def answer(
     """Return the fusion from what the core found, and what makes it doubtful."""
     intervals, resampled = intervals_of(found, method, options, case.spacings)
     fusion = fusion_of(found, probability, method.name, intervals)
-    fusion = for_all(fusion, case.given.places, case.given.count)
+    places, raters = case.given.places, case.given.count
+    votes = Source.of(found, method, options, places, raters)
+    fusion = replace(for_all(fusion, places, raters), _votes=votes)
     if options.foreground.selects and not fusion.volume.any():
         remarks = [remark_on_nothing(case, options)]
     else:

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..inputs.names import counted
 from . import gz
-from .checks import LEAST_SIDE_MM, MOST_SIDE_MM, READABLE, check_content, check_memory
+from .checks import (
+    LEAST_SIDE_MM,
+    MOST_SIDE_MM,
+    READABLE,
+    check_axes,
+    check_content,
+    check_extension,
+    check_memory,
+)
 from .formats.behind import LEAST, counted_behind, told_behind
 from .grids.forms import (
     affine_of,
@@ -39,7 +47,7 @@ NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
 # First bytes of files that are inflated, and what a bzip2 file is named.
 BZIP2 = b"BZh"
-MOST_AXES = 7
+EXTENSION = 8  # bytes with the flag and the size of the first extension
 OF_PLACE = ("unit", "qfac", "below 0 mm")  # words of doubts about what was taken of the place
 APART = 0.01  # of a voxel's size: sizes that differ by more contradict each other
 CIFTI_INTENTS = range(3000, 3100)
@@ -54,7 +62,8 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         begin = raw.read(3)
         raw.seek(0)
         file = _opened(raw, begin)
-        header = _read_header(path, file)
+        begin = file.read(540 + EXTENSION)
+        header = _read_header(path, begin[:540])
         bits = int(header["bitpix"])  # which is mended
         compressed = file is not raw
         shape, stored, doubts = _check_header(path, header, None if compressed else path.stat().st_size)
@@ -62,6 +71,7 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         surplus = _rest(file, go_on) if compressed else _left(path, file)
     count = math.prod(shape)
     _check_type(path, bits, stored, count, count * stored.itemsize + surplus)
+    check_extension(path, header, begin, surplus)
     doubts.append(told_behind(surplus, shape[0] * shape[1] * stored.itemsize))
     return _image_of(path, header, data.reshape(shape, order="F"), doubts, scaled=data.dtype != stored)
 
@@ -72,9 +82,12 @@ def read_head(path: Path) -> Image:
         begin = raw.read(3)
         raw.seek(0)
         file = _opened(raw, begin)
-        header = _read_header(path, file)
+        head = file.read(540 + EXTENSION)
+        header = _read_header(path, head[:540])
         size = path.stat().st_size if file is raw else None
         shape, stored, doubts = _check_header(path, header, size, held=False)
+    told = header.get_data_offset() + math.prod(shape) * stored.itemsize
+    check_extension(path, header, head, 2**62 if size is None else size - told)
     scaled = _scaling(path, header)[:2] != (1, 0)
     nothing: Any = np.broadcast_to(np.zeros((), stored), shape)
     return _image_of(path, header, nothing, doubts, scaled=scaled)
@@ -127,25 +140,12 @@ def _rest(file: io.BufferedIOBase, go_on: Callable[[], None]) -> int:
     return counted_behind(rest, begin)
 
 
-def _read_header(path: Path, file: io.BufferedIOBase) -> Any:
+def _read_header(path: Path, begin: bytes) -> Any:
     """Return the header of NIfTI-1 (348 bytes) or NIfTI-2 (540), without extensions."""
-    begin = file.read(540)
-    _check_axes(path, begin)
+    check_axes(path, begin)
     nifti2 = 540 in (int.from_bytes(begin[:4], "little"), int.from_bytes(begin[:4], "big"))
     kind: Any = nib.Nifti2Header if nifti2 else nib.Nifti1Header
     return kind(begin[: 540 if nifti2 else 348], check=False)
-
-
-def _check_axes(path: Path, begin: bytes) -> None:
-    """Refuse a number of axes that no image has, by which nibabel takes the bytes for swapped."""
-    for order in ("<", ">"):
-        size = int(np.frombuffer(begin[:4].ljust(4, b"\0"), f"{order}i4")[0])
-        at, kind = {348: (40, "i2"), 540: (16, "i8")}.get(size, (len(begin), "i2"))
-        axes = np.frombuffer(begin[at : at + int(kind[1])], f"{order}{kind}")
-        if axes.size and not 0 <= axes[0] <= MOST_AXES:
-            raise ImageError(
-                f"{shown(path)}: its header tells of {axes[0]} axes (dim[0]), and 1 to {MOST_AXES} can be; mend the header"
-            )
 
 
 def _check_header(

@@ -17,8 +17,10 @@ from ..backends.found import CoreEstimate, CoreTable, Found
 from ..bootstrap import intervals_of
 from ..case import InMemory
 from ..diagnostics import remarks_on
+from ..fit.choice import Choice, chosen_for_table
+from ..fit.source import Source
 from ..options import Missing, Options
-from ..registry import Method
+from ..registry import Method, method_called
 from ..result import DiceRule, Fusion, Ties, for_all, fusion_of
 from ..votes import Votes
 from .given import Streamed
@@ -39,6 +41,9 @@ def fuse_counted(
     votes: Votes, method: Method, options: Options, cut: float | DiceRule = 0.5, ties: Ties = "foreground"
 ) -> tuple[Fusion, list[str], CoreTable]:
     """Return the same, and the votes' table."""
+    if method.chooses:
+        choice = _chosen(votes, options)
+        return fuse_counted(choice.votes(votes), choice.method, choice.options(options), cut, ties)
     given, remarks = Streamed.of(votes, method, options)
     result = Result.of(votes, given, options)
     given, table = counted(given, options)
@@ -50,13 +55,20 @@ def fuse_counted(
     intervals, resampled = intervals_of(found, method, options, [1.0])
     probability = result.written(given, found.estimate)
     fusion = fusion_of(found, probability, method.name, intervals)
-    fusion = for_all(fusion, given.places, given.count)
+    source = Source.of(found, method, options, given.places, given.count)
+    fusion = replace(for_all(fusion, given.places, given.count), _votes=source)
     said = remarks_on(
         replace(fusion, probability=result.shown(given)), found, method, options,
         names=given.names if len(given.names) == given.count else votes.names,
         resampled=resampled, cut=0.5 if isinstance(cut, str) else cut, ties=ties,
     )  # fmt: skip
     return method.finished(fusion), remarks + said + remarks_on_threads(), table
+
+
+def _chosen(votes: Votes, options: Options) -> Choice:
+    """Return the model that fits votes, by a pass of its own: models differ in the region that they take."""
+    given, _ = Streamed.of(votes, method_called("soft-staple"), options)
+    return chosen_for_table(counted(given, options)[1], options)
 
 
 def counted(given: Streamed, options: Options, *, may_be_empty: bool = False) -> tuple[Streamed, CoreTable]:

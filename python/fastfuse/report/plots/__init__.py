@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .diagrams import agreement, reliability
+from .fit import fit
 from .pictures import save
 from .slices import confusion, draw_consensus, draw_labels
 
-__all__ = ["agreement", "confusion", "draw_consensus", "draw_labels", "reliability", "save"]
+__all__ = ["agreement", "confusion", "draw_consensus", "draw_labels", "fit", "reliability", "save"]
