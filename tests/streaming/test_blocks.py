@@ -286,3 +286,14 @@ def test_same_bits_of_a_large_volume(tmp_path: Path) -> None:
     out = np.memmap(tmp_path / "out.raw", np.float32, "w+", 0, (256, 256, 256))
     fused = fastfuse.staple(mapped(tmp_path, votes), max_memory="64M", out=out)
     assert_same(fused, fastfuse.staple(votes))
+
+
+@pytest.mark.parametrize("raters", [3, 5])
+def test_auto_takes_the_model_that_fits(raters: int) -> None:
+    """By the counts, as in memory; whether it fits is told of blocks, too."""
+    votes = balls(raters=raters)
+    given = {"spacing_mm": (1.0, 1.0, 1.0)}
+    expected, fused = (fastfuse.fuse(votes, "auto", **given, **more) for more in ({}, {"max_memory": LITTLE}))
+    assert_same(fused, expected)
+    assert fused.method == expected.method
+    assert repr(fused.fit) == repr(expected.fit)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import warn
 from ..fusion.backends.found import CoreTable
+from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.registry import Method
 from ..fusion.result import Fusion
@@ -65,7 +66,8 @@ def fused_in_blocks(
             fusion, doubts, table = fuse_counted(
                 replace(votes, out=slabs), method, options, float(least), job.ties
             )
-        remarks = [*grouped(_said_of(heads)), *repeated(job.raters), *doubts]
+        copies = repeated(job.raters)
+        remarks = [*grouped(_said_of(heads)), *copies, *doubts, *([] if copies else remarks_on_fit(fusion))]
         facts = {**asked.recorded(method), **asked.selection, "device": "cpu", "cut": job.cut}
         facts |= {} if job.ties == "foreground" else {"ties": job.ties}
         say(f"writing {shown(job.consensus.name)}")
