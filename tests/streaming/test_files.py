@@ -76,6 +76,11 @@ def test_probability_is_the_file(tmp_path: Path) -> None:
         ({"cut": "dice", "save_label": "l.nii"}, "cut 'dice' needs whole images"),
         ({"prior": "smooth:4"}, "a smoothed prior .* needs whole images"),
         ({"grid": "r1.nii.gz"}, r"a place of images \(grid, resample, use\) needs whole images"),
+        ({"method": "auto"}, "method 'auto' needs whole images"),
+        (
+            {"preset": "recommended", "method": None},
+            "max_memory is given: .* preset 'recommended' looks at all votes first",
+        ),
         ({"mrf": 1.0}, r"mrf \(--mrf\) needs all voxels at once"),
         ({"labels": "all"}, "max_memory is .*: label maps take no such option"),
         ({"labels": [1], "overlap": True}, "max_memory is given, and overlap is True"),

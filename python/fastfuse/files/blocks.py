@@ -85,7 +85,7 @@ def fused_in_blocks(
         )
         outputs.add(sidecar_path(job.consensus), sidecar_bytes(sidecar))
         outputs.commit()
-    warn(remarks, callers=3)
+    warn(remarks, callers=4)
     return replace(fusion, probability=open_images([job.consensus])[1][0].dataobj)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from ..dilation.options import DilationOptions
-from ..fusion.backends.devices import place_of
 from ..fusion.declared import documented
 from ..fusion.labels.declared import (
     AskedLabels,
@@ -46,13 +45,14 @@ from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale
 from ..inputs.names import listed_names
-from .growth import binarized, growth_of
 from .job import Job
 from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
 from .labels.overlap import fuse_overlapping_files, structures_job
+from .preset import ENTRY as PRESET
+from .preset import PresetName, check_preset, noting_given
 from .prior import prior_file, smoothing_of
-from .votes import check_order, checked_for, fused_votes
+from .votes import check_order, fuse_vote_files
 
 OF_FILES = (
     method_entry(images=True) + """ Of label maps by default "staple", of networks' classes "majority"."""
@@ -107,6 +107,7 @@ def fuse_files(
     resample: Resample = "none",
     use: Form | None = None,
     labels: None = None,
+    preset: PresetName | None = None,
 ) -> Fusion: ...
 
 
@@ -188,7 +189,8 @@ def fuse_files(
 ) -> Overlapping: ...
 
 
-@documented({**ENTRIES, "method": OF_FILES})
+@documented({**ENTRIES, "method": OF_FILES, "preset": PRESET})
+@noting_given
 def fuse_files(
     paths: Sequence[PathLike],
     output: PathLike,
@@ -245,6 +247,7 @@ def fuse_files(
     save_probability: Mapping[Any, PathLike] | None = None,
     save_confidence: PathLike | None = None,
     overlap: bool = False,
+    preset: PresetName | None = None,
 ) -> Fusion | LabelFusion | Overlapping:
     """Fuse image files into a consensus file, with a JSON sidecar beside it.
 
@@ -340,6 +343,7 @@ def fuse_files(
         As the functions on arrays, and for grids that differ by up to a tenth of a voxel.
     """
     check_order(paths, output)
+    by_preset = check_preset(preset, labels)
     any_prior: Any = prior  # its type depends on labels
     options = Options(
         prior=any_prior, m_step=m_step, expectation=expectation, likelihood=likelihood, init=init,
@@ -369,13 +373,8 @@ def fuse_files(
             paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, **beside
         )
         return fuse_label_files(label_files, method, asked_labels, options, progress)
-    row = method_called(method or "soft-staple")
-    check_for_masks(asked_labels, row, beside)
-    options, asked = checked_for(row, options)
-    growth = growth_of(row, image, soften, dilation)
-    segments = with_segments(options.foreground, select_segment).segments
-    place_of([], device)  # which refuses a device that is not there
-    growth, options, asked = binarized(growth, options, asked)
+    row = None if method is None else method_called(method)
+    check_for_masks(asked_labels, row or method_called("soft-staple"), beside)
     job = Job(
         raters=as_paths(paths),
         mask=as_path(mask, "mask"),
@@ -389,10 +388,9 @@ def fuse_files(
         ties=check_ties(ties),
         smoothing_mm=smoothing_of(prior),
         channel_axis=check_channel_axis(channel_axis),
-        segments=segments,
+        segments=with_segments(options.foreground, select_segment).segments,
         overwrite=overwrite,
         called=listed_names(names),
         placing=placing,
     )
-    job.check()
-    return fused_votes(job, row, options, asked, growth, progress or (lambda _: None))
+    return fuse_vote_files(job, row, options, soften, dilation, by_preset, progress or (lambda _: None))

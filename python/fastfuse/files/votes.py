@@ -7,26 +7,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..dilation.options import Dilation
+from ..dilation.options import Dilation, DilationOptions
 from ..errors import warn
 from ..fusion.backends.devices import place_of
 from ..fusion.fit.choice import chosen_for
 from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
-from ..fusion.registry import Method
+from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
 from ..images.repeats import repeated
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
+from .background import remarks_on_region
 from .blocks import fused_in_blocks
 from .doubts import alike
 from .facts import auto_facts, sidecar_of
-from .growth import fuse_grown
+from .growth import binarized, fuse_grown, growth_of
 from .job import Inputs, Job, Sources, counts_of, marked_voxels
 from .misfits import misfit_remarks
+from .preset import Preset, chosen_by
 from .prior import is_plain, prior_map, word_or_number
 
 
@@ -74,51 +76,107 @@ def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
     return checked.of_method(method), asked.of_method(method)
 
 
-def fused_votes(
+@dataclass(frozen=True)
+class Way:
+    """How files are fused.
+
+    Attributes
+    ----------
+    method : Method
+    options : Options
+        Checked, with a word or a number for the prior.
+    asked : Options
+        As the sidecar keeps them.
+    growth : Dilation, optional
+        How masks, or their consensus, grow.
+    preset : dict, optional
+        What a preset set, as the sidecar keeps it.
+    """
+
+    method: Method
+    options: Options
+    asked: Options
+    growth: Dilation | None = None
+    preset: dict[str, Any] | None = None
+
+
+def fuse_vote_files(
     job: Job,
-    method: Method,
+    method: Method | None,
     options: Options,
-    asked: Options,
-    growth: Dilation | None,
+    soften: bool,
+    dilation: DilationOptions | None,
+    preset: Preset | None,
     say: Callable[[str], None],
 ) -> Fusion:
-    """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
-    if options.max_memory is not None:
-        return fused_in_blocks(job, method, options, asked, say, grows=growth is not None)
-    made = made_of(job, method, options, asked, growth, say, alone=True)
+    """Read, fuse, write; without a method, the preset's, or soft-STAPLE."""
+    inputs = None
+    if preset is None:
+        way = way_of(job, method or method_called("soft-staple"), options, soften, dilation)
+        job.check()
+        if options.max_memory is not None:
+            return fused_in_blocks(job, way.method, way.options, way.asked, say, grows=way.growth is not None)
+    elif options.max_memory is not None:
+        raise ValueError(
+            f"max_memory is given: files are read slab by slab, and preset {preset.name!r} looks at all votes first: leave one of "
+            "both out"
+        )
+    else:
+        if method is not None:  # what is wrong with these, no file mends
+            growth_of(method, None if method.of_levels else job.image, soften, dilation)
+        replace(options, prior=word_or_number(options.prior)).checked()
+        job.check()
+        grown = bool(soften and (dilation or {}).get("binarize"))
+        inputs = read_for(job, replace(options, binarize=options.binarize or grown), say)
+        chosen = chosen_by(preset, method, options, inputs, soften=soften)
+        uses = soften or chosen.method.grows or chosen.method.of_levels
+        if job.image is not None and not uses:
+            inputs.remarks.append(f"{job.titles['image']} is not used: {chosen.method.name} takes none")
+            job, inputs.image = replace(job, image=None), None
+        way = replace(way_of(job, chosen.method, chosen.options, soften, dilation), preset=chosen.facts)
+    made = made_of(job, way, say, inputs, alone=True)
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
     job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
-    warn(made.remarks, callers=2)
+    warn(made.remarks, callers=3)
     return made.fusion
 
 
+def way_of(job: Job, method: Method, options: Options, soften: bool, dilation: DilationOptions | None) -> Way:
+    """Return how files are fused by a method, with all options checked."""
+    options, asked = checked_for(method, options)
+    growth = growth_of(method, job.image, soften, dilation)
+    place_of([], options.device)  # which refuses a device that is not there
+    growth, options, asked = binarized(growth, options, asked)
+    return Way(method, options, asked, growth)
+
+
+def read_for(job: Job, options: Options, say: Callable[[str], None]) -> Inputs:
+    """Read all files; the options say what foreground is."""
+    foreground = replace(options.foreground, segments=job.segments)
+    wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
+    return job.read(say, options.threads, wanted)
+
+
 def made_of(
-    job: Job,
-    method: Method,
-    options: Options,
-    asked: Options,
-    growth: Dilation | None,
-    say: Callable[[str], None],
-    *,
-    alone: bool = False,
+    job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | None = None, *, alone: bool = False
 ) -> Made:
-    """Read and fuse; ``asked`` are the options as the sidecar keeps them.
+    """Read, unless ``inputs`` have been read, and fuse.
 
     ``alone``: the one structure that is fused, for which there are methods of all kinds.
     """
     from ..images.structures import check_is_mask
 
+    method, options, asked, growth = way.method, way.options, way.asked, way.growth
     place = place_of([], options.device)
-    foreground = replace(options.foreground, segments=job.segments)
-    wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
-    inputs = job.read(say, options.threads, wanted)
+    inputs = inputs or read_for(job, options, say)
     of_image = method.of_levels and inputs.image is not None
     in_mm = of_image or (method.estimates and (options.margin_mm is not None or options.mrf))
     options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
+    foreground = replace(options.foreground, segments=job.segments)
     options = as_votes(options, job, inputs, on_device=place is not None)
     if growth is not None or method.votes == "binary":
         for image, read, name in zip(inputs.raters, inputs.votes, job.holders, strict=True):
-            check_is_mask(image, read, name, wanted.foreground)
+            check_is_mask(image, read, name, foreground)
     a_map = prior_map(job, inputs, options.core_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(
@@ -137,21 +195,14 @@ def made_of(
         grown = None
     else:
         fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
-    copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist())
     remarks = [
         *grouped(inputs.remarks),
-        *copies,
-        *doubts,
-        *misfit_remarks(job, inputs, fusion, options.core_label),
-        *(
-            remarks_on_fit(fusion)
-            if alone and growth is None and not (copies or repeated(job.raters))
-            else []
-        ),
+        *_doubts(job, inputs, fusion, doubts, options.core_label, fit=alone and growth is None),
     ]
+    cut = cut_of(fusion.probability, job.cut)
+    remarks += remarks_on_region(job, inputs, fusion, method, options, growth is not None, cut)
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
-    cut = cut_of(fusion.probability, job.cut)
     facts = {
         **asked.recorded(method),
         **asked.selection,
@@ -163,9 +214,19 @@ def made_of(
     }
     marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
+    sidecar |= {} if way.preset is None else {"preset": way.preset}
     if choice is not None:
         sidecar["auto"] = auto_facts(choice)
     return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
+
+
+def _doubts(
+    job: Job, inputs: Inputs, fusion: Fusion, doubts: list[str], label: int | None, *, fit: bool
+) -> list[str]:
+    """Return what is doubtful of a fusion, with that of files; ``fit``: of its model, too, unless votes are copies."""
+    copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist())
+    of_fit = remarks_on_fit(fusion) if fit and not (copies or repeated(job.raters)) else []
+    return [*copies, *doubts, *misfit_remarks(job, inputs, fusion, label), *of_fit]
 
 
 def as_votes(options: Options, job: Sources, inputs: Inputs, *, on_device: bool) -> Options:

@@ -98,7 +98,7 @@ def fuse_label_files(
     if sidecar.get("undecided", {}).get("voxels"):
         labels = sorted([*labels, (sidecar["undecided"]["label"], UNDECIDED)])
     job.write(images, labels, names.colours, inputs.common.like, sidecar, say)
-    warn(remarks, callers=2)
+    warn(remarks, callers=3)
     return fusion
 
 
