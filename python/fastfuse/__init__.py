@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from .fusion.methods.dilated import dilated_staple
     from .fusion.methods.estimate import estimate
     from .fusion.methods.majority import majority_vote
+    from .fusion.methods.pool import pool
     from .fusion.methods.simplified import simplified_soft_staple
     from .fusion.methods.soft_staple import soft_staple
     from .fusion.methods.staple import staple
     from .fusion.of_raters.agreement import Agreement, agreement
     from .fusion.of_raters.mean_dice import MeanDice, mean_dice
+    from .fusion.pooled.deviation import Deviation, deviation
+    from .fusion.pooled.estimate import PooledEstimate
     from .fusion.result import BorderFusion, ClassFusion, Fusion
     from .fusion.smoothing import smoothed_vote
     from .fusion.tabulate import tabulate
@@ -53,6 +56,7 @@ __all__ = [
     "BorderFusion",
     "ClassFusion",
     "CohortError",
+    "Deviation",
     "Estimate",
     "Evaluation",
     "FastfuseError",
@@ -68,6 +72,7 @@ __all__ = [
     "LabelTable",
     "MeanDice",
     "OutputError",
+    "PooledEstimate",
     "RaterEvaluation",
     "Reliability",
     "SoftLabels",
@@ -78,6 +83,7 @@ __all__ = [
     "border_staple",
     "conditional_dilation",
     "cuda",
+    "deviation",
     "dilated_staple",
     "estimate",
     "evaluate",
@@ -89,6 +95,7 @@ __all__ = [
     "fuse_files",
     "majority_vote",
     "mean_dice",
+    "pool",
     "simplified_soft_staple",
     "smoothed_vote",
     "soft_staple",
@@ -130,9 +137,12 @@ _HOME = {
     "fusion.methods.dilated": ("dilated_staple",),
     "fusion.methods.estimate": ("estimate",),
     "fusion.methods.majority": ("majority_vote",),
+    "fusion.methods.pool": ("pool",),
     "fusion.methods.simplified": ("simplified_soft_staple",),
     "fusion.methods.soft_staple": ("soft_staple",),
     "fusion.methods.staple": ("staple",),
+    "fusion.pooled.deviation": ("Deviation", "deviation"),
+    "fusion.pooled.estimate": ("PooledEstimate",),
     "fusion.result": ("BorderFusion", "ClassFusion", "Fusion"),
     "fusion.smoothing": ("smoothed_vote",),
     "fusion.tabulate": ("tabulate",),

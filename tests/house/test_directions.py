@@ -20,6 +20,7 @@ PYTHON = [
     ("images", "dilation"),
     ("evaluation", "fusion"),
     ("files", "report", "cuda"),
+    ("cohort",),
     ("demo", "train"),
     ("plots", "phantom"),
     ("cli",),

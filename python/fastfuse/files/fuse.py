@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from ..dilation.options import DilationOptions
-from ..fusion.backends.devices import place_of
 from ..fusion.declared import documented
 from ..fusion.labels.declared import (
     AskedLabels,
@@ -37,21 +36,17 @@ from ..fusion.options import (
     Roi,
 )
 from ..fusion.registry import MethodName, method_called
-from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
+from ..fusion.result import DiceRule, Fusion, Ties
 from ..fusion.votes import ENTRIES, method_entry
-from ..images.formats.segments import with_segments
-from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
+from ..images.paths import PathLike
 from ..images.placing import Form, Placing, Resample
-from ..images.wanted import ChannelAxis, check_channel_axis
+from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale
-from ..inputs.names import listed_names
-from .growth import binarized, growth_of
-from .job import Job
+from .asked import fused_votes, mask_job
 from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
 from .labels.overlap import fuse_overlapping_files, structures_job
-from .prior import prior_file, smoothing_of
-from .votes import check_order, checked_for, fused_votes
+from .votes import check_order
 
 OF_FILES = (
     method_entry(images=True) + """ Of label maps by default "staple", of networks' classes "majority"."""
@@ -368,28 +363,9 @@ def fuse_files(
         return fuse_label_files(label_files, method, asked_labels, options, progress)
     row = method_called(method or "soft-staple")
     check_for_masks(asked_labels, row, beside)
-    options, asked = checked_for(row, options)
-    growth = growth_of(row, image, soften, dilation)
-    segments = with_segments(options.foreground, select_segment).segments
-    place_of([], device)  # which refuses a device that is not there
-    growth, options, asked = binarized(growth, options, asked)
-    job = Job(
-        raters=as_paths(paths),
-        mask=as_path(mask, "mask"),
-        prior=prior_file(prior),
-        image=as_path(image, "image"),
-        consensus=needed_path(output, "output"),
-        label=as_path(save_label, "save_label"),
-        counts=as_path(save_counts, "save_counts"),
-        present=listed_paths(present, "present"),
-        cut=check_label_cut(cut, ties),
-        ties=check_ties(ties),
-        smoothing_mm=smoothing_of(prior),
-        channel_axis=check_channel_axis(channel_axis),
-        segments=segments,
-        overwrite=overwrite,
-        called=listed_names(names),
-        placing=placing,
-    )
-    job.check()
-    return fused_votes(job, row, options, asked, growth, progress or (lambda _: None))
+    of_masks = mask_job(
+        paths, output, row, options, mask=mask, prior=prior, image=image, soften=soften, dilation=dilation,
+        save_label=save_label, save_counts=save_counts, present=present, cut=cut, ties=ties,
+        channel_axis=channel_axis, select_segment=select_segment, overwrite=overwrite, names=names, placing=placing,
+    )  # fmt: skip
+    return fused_votes(of_masks, progress or (lambda _: None))

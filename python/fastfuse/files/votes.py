@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..dilation.options import Dilation
-from ..errors import warn
 from ..fusion.backends.devices import place_of
 from ..fusion.options import Options
-from ..fusion.pipeline import fuse_votes
+from ..fusion.pipeline import Fuse, fuse_votes
 from ..fusion.registry import Method
 from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
@@ -20,8 +19,8 @@ from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
 from .doubts import alike
 from .facts import sidecar_of
-from .growth import fuse_grown
-from .job import Inputs, Job, Sources, counts_of, marked_voxels
+from .growth import Growth
+from .job import Inputs, Job, Sources, marked_voxels
 from .misfits import misfit_remarks
 from .prior import is_plain, prior_map, word_or_number
 
@@ -70,31 +69,38 @@ def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
     return checked.of_method(method), asked.of_method(method)
 
 
-def fused_votes(
+@dataclass(frozen=True)
+class Ready:
+    """Votes that were read, and all that a fusion of them takes beside.
+
+    Attributes
+    ----------
+    inputs : Inputs
+    votes : Votes
+        Grown, where masks are to grow before they are fused.
+    options : Options
+    label : int or None
+        Of label maps, the label whose voxels are votes.
+    growth : Growth or None
+        How masks grew, or how the consensus is to grow.
+    """
+
+    inputs: Inputs
+    votes: Votes
+    options: Options
+    label: int | None
+    growth: Growth | None
+
+
+def ready_votes(
     job: Job,
     method: Method,
     options: Options,
     asked: Options,
     growth: Dilation | None,
     say: Callable[[str], None],
-) -> Fusion:
-    """Read, fuse, write; ``asked`` are the options as the sidecar keeps them."""
-    made = made_of(job, method, options, asked, growth, say)
-    counts = None if job.counts is None else counts_of(made.inputs, made.label)
-    job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
-    warn(made.remarks, callers=2)
-    return made.fusion
-
-
-def made_of(
-    job: Job,
-    method: Method,
-    options: Options,
-    asked: Options,
-    growth: Dilation | None,
-    say: Callable[[str], None],
-) -> Made:
-    """Read and fuse; ``asked`` are the options as the sidecar keeps them."""
+) -> Ready:
+    """Read, and make votes of what was read; ``asked`` are the options as the sidecar keeps them."""
     from ..images.structures import check_is_mask
 
     place = place_of([], options.device)
@@ -116,16 +122,41 @@ def made_of(
         image=inputs.image if growth is None else None,
     )  # fmt: skip
     if growth is None:
-        say("fusing")
-        fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
-        grown = None
+        return Ready(inputs, votes, options, options.core_label, None)
+    grown = Growth.of(growth, options, job, inputs)
+    label = options.core_label
+    if not method.grows:
+        say("softening")
+        votes, options = grown.soften(votes, options, job, inputs)
+    return Ready(inputs, votes, options, label, grown)
+
+
+def made_of(
+    job: Job,
+    method: Method,
+    options: Options,
+    asked: Options,
+    growth: Dilation | None,
+    say: Callable[[str], None],
+    fuse: Fuse = fuse_votes,
+) -> Made:
+    """Read and fuse; ``asked`` are the options as the sidecar keeps them."""
+    place = place_of([], options.device)
+    ready = ready_votes(job, method, options, asked, growth, say)
+    inputs, options = ready.inputs, ready.options
+    label = ready.label
+    say("fusing")
+    if method.grows and ready.growth is not None:
+        fusion, doubts = ready.growth.fuse(ready.votes, options, fuse)
     else:
-        fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
+        fusion, doubts = fuse(ready.votes, method, options, cut=job.least_marked, ties=job.ties)
+    grown = None if ready.growth is None else ready.growth.facts
+    doubts = doubts if ready.growth is None else [*ready.growth.remarks, *doubts]
     remarks = [
         *grouped(inputs.remarks),
         *alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist()),
         *doubts,
-        *misfit_remarks(job, inputs, fusion, options.core_label),
+        *misfit_remarks(job, inputs, fusion, label),
     ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
@@ -139,9 +170,9 @@ def made_of(
         **({"label_rule": "dice"} if job.cut == "dice" else {}),
         **({} if job.ties == "foreground" else {"ties": job.ties}),
     }
-    marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
+    marked = marked_voxels(inputs, label, fusion, grown=growth is not None)
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
-    return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
+    return Made(fusion, inputs, sidecar, remarks, cut, label)
 
 
 def as_votes(options: Options, job: Sources, inputs: Inputs, *, on_device: bool) -> Options:

@@ -17,6 +17,7 @@ from ..inputs.threads import remarks_on_threads
 from .backends import core
 from .backends.cpu import Cpu
 from .backends.found import CoreEstimate
+from .bootstrap import Samples
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .intervals import Intervals
@@ -28,7 +29,8 @@ from .options import (
 )
 from .pipeline import check_image, intervals_of
 from .registry import Method, method_called
-from .result import Fusion, OfLevels, for_all, fusion_of, in_kind_of, of_levels
+from .result import OF_LEVELS, Fusion, OfLevels, for_all, fusion_of, in_kind_of, of_levels
+from .table_checks import place_of
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
 
@@ -157,6 +159,22 @@ class Estimate:
         warn(remarks)
         return in_kind_of(votes.raters, fusion)
 
+    def of_raters(self, names: Sequence[str]) -> Estimate:
+        """Return the estimate of these raters, in this order.
+
+        Raises
+        ------
+        ValueError
+            For a rater whom the estimate does not have.
+        """
+        places = [place_of(name, self.names) for name in names]
+        per_rater = ("sensitivity", "specificity", *(OF_LEVELS if isinstance(self, BorderEstimate) else ()))
+        parts: dict[str, Any] = {name: getattr(self, name)[places] for name in per_rater}
+        intervals = None if self.intervals is None else self.intervals.at(places)
+        return replace(
+            self, names=tuple(names), intervals=intervals, _rates=core.rates_at(places, self._rates), **parts
+        )
+
     def _applied(self, votes: Votes, here: Options) -> tuple[Fusion, list[str]]:
         """Return the consensus of listed votes, and what makes it doubtful; ``here``: options of these votes."""
         check_count(votes, self.names)
@@ -174,6 +192,18 @@ class Estimate:
         fusion = method.finished(self._on_the_rates(fusion))
         remarks = remarks_on_applied(fusion, found, case, method, options, ignored)
         return fusion, case.remarks + remarks + remarks_on_threads()
+
+    @property
+    def options(self) -> Options:
+        """The options that it was estimated with."""
+        return self._options
+
+    @property
+    def whole_rates(self) -> tuple[NDArray[np.float64], ...]:
+        """Sensitivities, 1 - those, specificities and 1 - those, as EM ended at them."""
+        rates = self._rates
+        found = (rates.sensitivity, rates.false_negative_rate, rates.specificity, rates.false_positive_rate)
+        return tuple(np.array(rate) for rate in found)
 
     @property
     def _unknown(self) -> list[int]:
@@ -282,13 +312,22 @@ def check_table(table: VoteTable, method: Method, options: Options) -> None:
         )
 
 
-def estimated(table: VoteTable, method: Method, options: Options) -> tuple[Estimate, list[str]]:
-    """Return the estimate, and what makes it doubtful."""
+def estimated(
+    table: VoteTable,
+    method: Method,
+    options: Options,
+    start: CoreEstimate | None = None,
+    over_cases: Samples | None = None,
+) -> tuple[Estimate, list[str]]:
+    """Return the estimate, and what makes it doubtful.
+
+    ``start``: the rates at which EM begins. ``over_cases``: samples of cases for a bootstrap.
+    """
     missing: Missing = "nan" if np.isnan(table.patterns).any() else "error"
     asked = core.core_options(method, replace(options, missing=missing), [1.0])
-    told = core.estimate(table.in_core, asked)
+    told = core.estimate(table.in_core, asked, start)
     found = replace(told, table=table.in_core, lowest=np.nan, highest=np.nan)  # no voxel is written
-    intervals, resampled = intervals_of(found, method, options, [1.0])
+    intervals, resampled = intervals_of(found, method, options, [1.0], over_cases)
     fusion = fusion_of(found, np.empty(0), method.name, intervals)
     levels = of_levels(found.estimate)
     kind = BorderEstimate if levels else Estimate

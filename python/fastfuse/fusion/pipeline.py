@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..inputs.threads import remarks_on_threads
 from .backends.backend import backend_for
 from .backends.core import core_options
 from .backends.found import Found
-from .bootstrap import bootstrap
+from .bootstrap import Samples, bootstrap
 from .case import Case
 from .declared import switch
 from .diagnostics import remark_on_nothing, remarks_on
@@ -17,6 +18,9 @@ from .options import Options
 from .registry import Method
 from .result import DiceRule, Fusion, Ties, for_all, fusion_of
 from .votes import Votes
+
+Fuse = Callable[..., tuple[Fusion, list[str]]]
+"""Takes what :func:`fuse_votes` takes: the consensus by EM on the votes, or by rates that are known."""
 
 
 def fuse_votes(
@@ -64,12 +68,15 @@ def answer(
 
 
 def intervals_of(
-    found: Found, method: Method, options: Options, spacings: list[float]
+    found: Found, method: Method, options: Options, spacings: list[float], over_cases: Samples | None = None
 ) -> tuple[Intervals | None, bool]:
-    """Return the intervals that were asked for, and whether the votes repeat enough for them."""
+    """Return the intervals that were asked for, and whether the votes repeat enough for them.
+
+    ``over_cases``: of a bootstrap, samples of cases in the place of voxels.
+    """
     if options.intervals == "none":
         return None, True
     if options.intervals == "information":
         given = found.information, found.variability, found.sensitivity, found.specificity
         return from_information(*given), True
-    return bootstrap(found, options, core_options(method, options, spacings))
+    return bootstrap(found, options, core_options(method, options, spacings), over_cases)
