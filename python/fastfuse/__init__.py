@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import cuda
     from . import reference as reference
+    from .cohort.fuse import CohortFusion, fuse_cohort
     from .demo import phantom as phantom
     from .dilation.conditional import conditional_dilation, soften
     from .dilation.soft_labels import SoftLabels, soften_labels
@@ -56,6 +57,7 @@ __all__ = [
     "BorderFusion",
     "ClassFusion",
     "CohortError",
+    "CohortFusion",
     "Deviation",
     "Estimate",
     "Evaluation",
@@ -92,6 +94,7 @@ __all__ = [
     "evaluate_files",
     "evaluate_folders",
     "fuse",
+    "fuse_cohort",
     "fuse_files",
     "majority_vote",
     "mean_dice",
@@ -109,6 +112,7 @@ __all__ = [
 
 # Where each name is found when it is first asked for: the shell's help needs neither NumPy nor the compiled core.
 _HOME = {
+    "cohort.fuse": ("CohortFusion", "fuse_cohort"),
     "dilation.conditional": ("conditional_dilation", "soften"),
     "dilation.soft_labels": ("SoftLabels", "soften_labels"),
     "dilation.soft_mask": ("SoftMask",),

@@ -68,8 +68,9 @@ def mask_job(
     overwrite: bool = False,
     names: Any = None,
     placing: Placing = AS_IT_IS,
+    writes: bool = True,
 ) -> MaskJob:
-    """Return what is asked, checked, as :func:`fastfuse.fuse_files` takes it."""
+    """Return what is asked, checked, as :func:`fastfuse.fuse_files` takes it; ``writes``: whether there are outputs."""
     options, asked = checked_for(method, options)
     growth = growth_of(method, image, soften, dilation)
     segments = with_segments(options.foreground, select_segment).segments
@@ -93,7 +94,8 @@ def mask_job(
         called=listed_names(names),
         placing=placing,
     )
-    job.check()
+    if writes:
+        job.check()
     return MaskJob(job, method, options, asked, growth)
 
 

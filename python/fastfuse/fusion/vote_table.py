@@ -22,7 +22,7 @@ from .table_checks import (
     place_of,
     rows_shown,
 )
-from .table_file import VOTES, read_table, write_table
+from .table_file import VOTES, Kind, read_table, write_table
 
 
 class VoteTable:
@@ -172,7 +172,12 @@ class VoteTable:
         ...     fastfuse.VoteTable.load(path) == table
         True
         """
-        write_table(path, VOTES, patterns=self.patterns, counts=self.counts, names=np.array(self.names))
+        kind, arrays = self.as_arrays()
+        write_table(path, kind, **arrays)
+
+    def as_arrays(self) -> tuple[Kind, dict[str, NDArray[Any]]]:
+        """Return what a file of the table holds, and its kind."""
+        return VOTES, {"patterns": self.patterns, "counts": self.counts, "names": np.array(self.names)}
 
     @classmethod
     def load(cls, path: Any) -> VoteTable:

@@ -151,21 +151,24 @@ class LabelEstimate:
         >>> rates.apply([[4, 0], [4, 0], None]).label()
         array([4, 0], dtype=uint8)
         """
-        votes = Votes(raters, mask, present, dtype, axis=axis, names=self.names).listed()
-        check_count(votes, self.names)
-        options = replace(
-            self._options,
-            roi=roi,
-            spacing_mm=spacing_mm,
-            missing=missing,
-            threads=threads,
-            undecided=undecided,
-            **NO_INTERVALS,
-        ).checked()
-        options.check_method(self._method)
-        fusion, remarks = self._applied(Case.of(votes, options.of_case()), options)
+        votes = Votes(raters, mask, present, dtype, axis=axis, names=self.names)
+        here = LabelOptions(
+            roi=roi, spacing_mm=spacing_mm, missing=missing, threads=threads, undecided=undecided
+        )
+        fusion, remarks = self.consensus_of(votes, here)
         warn(remarks)
         return fusion
+
+    def consensus_of(self, votes: Votes, here: LabelOptions) -> tuple[LabelFusion, list[str]]:
+        """Return the consensus of label maps, and what makes it doubtful; ``here``: options of these."""
+        votes = votes.listed()
+        check_count(votes, self.names)
+        own = ("roi", "spacing_mm", "missing", "threads", "undecided")
+        options = replace(
+            self._options, **{name: getattr(here, name) for name in own}, **NO_INTERVALS
+        ).checked()
+        options.check_method(self._method)
+        return self._applied(Case.of(votes, options.of_case()), options)
 
     def of_raters(self, names: Sequence[str]) -> LabelEstimate:
         """Return the estimate of these raters, in this order.

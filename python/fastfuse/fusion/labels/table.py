@@ -23,7 +23,7 @@ from ..table_checks import (
     place_of,
     rows_shown,
 )
-from ..table_file import LABELS, read_table, write_table
+from ..table_file import LABELS, Kind, read_table, write_table
 from .chosen import Labels, checked_labels
 from .declared import LabelsLike
 
@@ -172,6 +172,12 @@ class LabelTable:
         """Return how to make the table anew, for pickle and copy."""
         return _restored, (type(self), self._labels, self._codes, self._counts, self.names)
 
+    def of_raters(self, names: Sequence[str]) -> LabelTable:
+        """Return the table with these raters in this order; who is not in the table has no vote."""
+        made = type(self).__new__(type(self))
+        made._set(self._labels, aligned(self._codes, self.names, names, MISSING), self._counts, names)
+        return made
+
     def emptied(self) -> LabelTable:
         """Return a table of the same raters and labels without a voxel."""
         made = type(self).__new__(type(self))
@@ -212,15 +218,18 @@ class LabelTable:
         OutputError
             If the file cannot be written there.
         """
-        write_table(
-            path,
-            LABELS,
-            labels=np.array(self.labels, dtype=np.int64),
-            label_names=np.array(self.label_names, dtype=np.str_),
-            codes=self._codes,
-            counts=self._counts,
-            names=np.array(self.names),
-        )
+        kind, arrays = self.as_arrays()
+        write_table(path, kind, **arrays)
+
+    def as_arrays(self) -> tuple[Kind, dict[str, NDArray[Any]]]:
+        """Return what a file of the table holds, and its kind."""
+        return LABELS, {
+            "labels": np.array(self.labels, dtype=np.int64),
+            "label_names": np.array(self.label_names, dtype=np.str_),
+            "codes": self._codes,
+            "counts": self._counts,
+            "names": np.array(self.names),
+        }
 
     @classmethod
     def load(cls, path: Any) -> LabelTable:

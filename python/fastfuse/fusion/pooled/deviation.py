@@ -93,12 +93,7 @@ def deviation(table: VoteTable, estimate: Estimate | PooledEstimate) -> Deviatio
     >>> found.names[found.log_ratio.argmax()]
     'Eve'
     """
-    if isinstance(table, LabelTable) or isinstance(estimate, LabelEstimate):
-        raise TypeError("deviation is of masks: tabulate one label by select_label")
-    if not isinstance(table, VoteTable) or not isinstance(estimate, (Estimate, PooledEstimate)):
-        raise TypeError(
-            "give deviation(table, estimate): the case's vote table, and the estimate over all cases"
-        )
+    _check_kinds(table, estimate)
     if isinstance(estimate, PooledEstimate):
         return deviation(table, estimate.on(table))
     method, options = method_called(estimate.method), estimate.options

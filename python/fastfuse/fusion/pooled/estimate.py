@@ -99,6 +99,7 @@ class PooledEstimate:
         check_known(table.names, self.names)
         if self.priors == "shared":
             return self.at_prior(float(self.prior[0]))
+        assert self._rates is not None
         rows = CaseRows.of([table.of_raters(self.names)])
         problem = Problem.of(rows, method_called(self.method), self._options)
         return self.at_prior(prior_given(problem, self._rates))

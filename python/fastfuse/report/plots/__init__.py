@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from .diagrams import agreement, reliability
+from .diagrams import agreement, raters_by_cases, reliability
 from .pictures import save
 from .slices import confusion, draw_consensus, draw_labels
 
-__all__ = ["agreement", "confusion", "draw_consensus", "draw_labels", "reliability", "save"]
+__all__ = [
+    "agreement",
+    "confusion",
+    "draw_consensus",
+    "draw_labels",
+    "raters_by_cases",
+    "reliability",
+    "save",
+]
