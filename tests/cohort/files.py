@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+
+from fastfuse import CohortFusion, fuse_cohort
 
 from .common import masks_of
 
@@ -54,3 +57,11 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "cohort.json" and not path.name.startswith(".")
     }
+
+
+def fused(root: Path, out: Path, **options: Any) -> CohortFusion:
+    return fuse_cohort(root, out, glob=GLOB, **{"method": "staple", "replicates": 10, **options})
+
+
+def consensus(out: Path, case: str) -> Any:
+    return np.asanyarray(nib.load(out / "cases" / case / "consensus.nii.gz").dataobj)
