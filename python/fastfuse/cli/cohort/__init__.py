@@ -1,5 +1,7 @@
 """``fastfuse cohort``: many cases at once."""
 
+from collections.abc import Callable
+
 from . import apply, export, fuse, merge
 from .common import EXIT_CODES
 
@@ -9,7 +11,7 @@ EXAMPLES = (
     "fastfuse cohort apply fused/estimate.json new-cases --out new-fused",
     "fastfuse cohort fuse --help",
 )
-COMMANDS = {
+COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...], str | None]] = {
     "fuse": (fuse.fuse, fuse.EXAMPLES, EXIT_CODES),
     "apply": (apply.apply, apply.EXAMPLES, EXIT_CODES),
     "export": (export.export, export.EXAMPLES, None),
