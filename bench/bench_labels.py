@@ -23,8 +23,8 @@ from scipy import ndimage, spatial
 import fastfuse
 from common import SMALL
 
-SHAPE = (46, 54, 46) if SMALL else (181, 217, 181)
-LABELS = 101
+SHAPE = (31, 36, 31) if SMALL else (181, 217, 181)
+LABELS = 21 if SMALL else 101
 RATERS = 7
 STEP = 6  # voxels between the knots of a warp
 WARP = 1.2  # voxels, its standard deviation

@@ -16,7 +16,7 @@ import pytest
 
 import fastfuse
 import limits
-from common import Votes, middle_of, more_raters, partly_fractional, tiled, votes_of
+from common import SMALL, Votes, middle_of, more_raters, partly_fractional, tiled, votes_of
 from contestants import RACES, Contestant, Result, check, rival, skip_without
 
 DOUBLE = {"dtype": np.float64}
@@ -61,6 +61,7 @@ PROBLEMS = {
         numpy("simplified", m_step="em", max_iter=11, **DOUBLE),
     ),
 }  # fmt: skip
+MOST = 2 if SMALL else None  # numbers of raters
 NAMES = ("fastfuse", "Numba")
 LIMITED = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")  # max_iter, for equal work
 
@@ -94,7 +95,7 @@ def test_voxels(benchmark: Any, problem: str, brains: float, name: str) -> None:
 @LIMITED
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    ("problem", "m"), [(problem, m) for problem in PROBLEMS for m in PROBLEMS[problem].raters]
+    ("problem", "m"), [(problem, m) for problem in PROBLEMS for m in PROBLEMS[problem].raters[:MOST]]
 )
 def test_raters(benchmark: Any, problem: str, m: int, name: str) -> None:
     benchmark.group = f"raters, {problem}"

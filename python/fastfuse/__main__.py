@@ -19,7 +19,7 @@ def main() -> None:
     from .cli import main as command
 
     try:
-        command()
+        command(ends=True)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is written: what remains is Python's own end
 

@@ -115,7 +115,7 @@ def test_it_fits(tmp_path: Path, count: int, columns: int) -> None:
         assert f"to {high} (raters" in told
 
 
-@pytest.mark.parametrize("count", [2, 3, 16, 30])
+@pytest.mark.parametrize("count", [2, 17, pytest.param(30, marks=pytest.mark.slow)])
 def test_heat_map(tmp_path: Path, count: int) -> None:
     names = crowd(tmp_path, count)
     done = run_here(tmp_path, "agreement", *names, "--figure", "heat.png")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -13,9 +12,8 @@ import pytest
 
 import fastfuse
 
+from ..command import run_here
 from .draws import SPACING, contours
-
-COMMAND = [sys.executable, "-m", "fastfuse", "fuse"]
 
 
 @pytest.fixture
@@ -47,7 +45,7 @@ def test_files_are_arrays_with_a_grid(folder: Path) -> None:
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *words], cwd=folder, capture_output=True, text=True, check=False)
+    return run_here(folder, "fuse", *words)
 
 
 def test_in_the_shell(folder: Path) -> None:

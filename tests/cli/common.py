@@ -13,6 +13,8 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
+from ..command import run_here
+
 SHAPE = (22, 24, 16)
 AFFINE = np.diag([1.0, 1.2, 3.0, 1.0])
 MASKS = [f"ManualSegmentation_{i}.nii.gz" for i in range(1, 5)]
@@ -46,8 +48,10 @@ def case_in(folder: Path) -> Path:
 
 
 def ran(folder: Path, *words: str | Path, **more: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own."""
+    """Run the command, in a process of its own where streams or variables are given."""
     columns = more.pop("columns", None)
+    if not more:
+        return run_here(folder, *map(str, words), columns=columns or 80)
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     if columns:
         environment["COLUMNS"] = str(columns)

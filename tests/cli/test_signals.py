@@ -137,7 +137,7 @@ def test_a_library_that_hears_nothing(number: int, code: int, said: str, tmp_pat
 
         reading.read = deaf
         sys.argv = ["fastfuse", "fuse", "a.nii", "b.nii", "-o", {str(tmp_path / "c.nii")!r}, "--threads", "2"]
-        cli.main()
+        cli.main(ends=True)
         """
     )
     assert (done.returncode, done.stderr) == (code, said)
@@ -229,7 +229,7 @@ def test_twice_in_a_row(tmp_path: Path) -> None:
 
         reading.read = endless
         sys.argv = ["fastfuse", "fuse", "a.nii", "b.nii", "-o", {str(tmp_path / "c.nii")!r}, "--threads", "2"]
-        cli.main()
+        cli.main(ends=True)
         """
     )
     assert (done.returncode, done.stderr) == (130, INTERRUPTED)

@@ -103,17 +103,17 @@ def test_equals_reference(seed: int) -> None:
 
 def test_the_random_cases_are_worth_their_while() -> None:
     """Most of them grow a ring; none of the options is idle."""
-    cases = [random_case(seed) for seed in range(200)]
+    cases = [random_case(seed) for seed in range(80)]
     results = [reference.conditional_dilation(mask, image, **options) for mask, image, options in cases]
-    assert sum(1 < result.size < np.inf for result in results) > 125
-    assert sum(np.isnan(result.size) for result in results) > 2
-    assert sum(len(result.threshold) > 1 for result in results) > 30
+    assert sum(1 < result.size < np.inf for result in results) > 50
+    assert sum(np.isnan(result.size) for result in results) > 0
+    assert sum(len(result.threshold) > 1 for result in results) > 12
     for changed in ({"connected": True}, {"scope": "lesion"}, {"roi": None}, {"normalize": False}):
         other = [
             reference.conditional_dilation(mask, image, **{**options, **changed})
             for mask, image, options in cases
         ]
-        assert sum(not np.array_equal(a.values, b.values) for a, b in zip(results, other, strict=True)) > 10
+        assert sum(not np.array_equal(a.values, b.values) for a, b in zip(results, other, strict=True)) > 4
 
 
 # --- what the options say ------------------------------------------------------------------------------------

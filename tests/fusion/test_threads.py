@@ -45,7 +45,7 @@ def test_same_bits_for_every_thread_count_and_run(
     prior = np.random.default_rng(2).choice([0.01, 0.02, 0.05], VOXELS)
     for chosen_prior in ("estimate", prior):
         options = {"m_step": m_step, "prior": chosen_prior, "max_iter": 8, "dtype": "float64"}
-        results = [bits(fuse_by_name(votes, method, threads=n, **options)) for n in (1, 2, 0, 7, 2)]
+        results = [bits(fuse_by_name(votes, method, threads=n, **options)) for n in (1, 2, 7)]
         assert len(set(results)) == 1
 
 
@@ -177,11 +177,13 @@ def test_ctrl_c_while_another_thread_has_the_only_work(halves: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_while_the_consensus_is_written() -> None:
+@pytest.mark.parametrize(
+    "wait", [4.0, pytest.param(2.0, marks=pytest.mark.slow), pytest.param(8.0, marks=pytest.mark.slow)]
+)
+def test_ctrl_c_while_the_consensus_is_written(wait: float) -> None:
     """After one short EM, all the time goes into the voxels' own mixtures."""
     script = INTERRUPTED_LATE.format(halves="(heavy[:, :500],) * 8", options="m_step='em', max_iter=1")
-    for wait in (2.0, 5.0, 8.0):
-        assert seconds_to_interrupt(script, wait) < 1
+    assert seconds_to_interrupt(script, wait) < 1
 
 
 def seconds_to_interrupt(script: str, wait: float) -> float:

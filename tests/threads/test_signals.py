@@ -99,7 +99,13 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
+# One of tables, and two of dilations, are enough for every day.
+SELDOM = ("drop a rater", "read a table", "dilate", "dilate, exact", "dilate, lesions", "dilate a volume")
+
+
+@pytest.mark.parametrize(
+    "call", [pytest.param(call, marks=pytest.mark.slow) if call in SELDOM else call for call in CALLS]
+)
 def test_signals_are_heard(call: str) -> None:
     waited, took = longest_wait(CALLS[call]())
     print(f"{took:.2f} s, heard after {waited:.2f} s at most")

@@ -202,9 +202,7 @@ def test_two_copies_of_a_case(cohort: Path) -> None:
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fastfuse", *map(str, words)]
-    environment = {**os.environ, "COLUMNS": "100"}
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+    return run_here(Path.cwd(), *map(str, words))
 
 
 def test_command(cohort: Path) -> None:

@@ -48,6 +48,7 @@ def test_folds_of_ones_own(cohort: Path, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_several_processes(cohort: Path, tmp_path: Path) -> None:
     """Two processes average their gradients, and one of them writes."""
     sets = [word for option in [*FEW, "methods=staple"] for word in ("--set", option)]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..images.outputs import together
 from ..report.agreement import print_agreement
 from .common import answer, drawn, progress, warnings_as_lines
 from .flags import flags_called, values_called, with_flags
@@ -77,7 +78,7 @@ def agreement(
 
     draw = None if figure is None else drawn("agreement")
     with warnings_as_lines():
-        with progress(len(raters) + 1 + (mask is not None)) as say:
+        with progress(len(raters) + 1 + (mask is not None)) as say, together():
             found = compare_files(
                 raters,
                 mask=mask,

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import FusionWarning, lacking
 from ..report import terminal as report
 from .flags import with_typed_values
-from .streams import CannotPrint, ReaderGone
+from .process.streams import CannotPrint, ReaderGone
 
 
 @dataclass

@@ -12,6 +12,7 @@ import typer
 
 from ..errors import FastfuseError
 from ..fusion.declared import labels_typed, number_or_word
+from ..images.outputs import together
 from ..report.evaluation import print_evaluation
 from .common import answer, drawn, progress, warnings_as_lines
 from .switches import ChannelAxis, Grid, Overwrite, Resampled, ResampleName, Use, choice, names_of, placing_of
@@ -276,7 +277,7 @@ def _against_raters(
 
     figure = of_raters["figure"]
     draw = None if figure is None else drawn("reliability")
-    with progress(2 + len(truths) + (mask is not None)) as say:
+    with progress(2 + len(truths) + (mask is not None)) as say, together():
         found = against_files(
             prediction, list(truths), mask, options, of_raters["roi"], names_of(of_raters["names"]), output,
             figure=figure, overwrite=overwrite, say=say,

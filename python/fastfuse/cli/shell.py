@@ -5,27 +5,28 @@ from __future__ import annotations
 import gc
 import os
 import re
-import signal
 import sys
 import threading
-import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import FastfuseError
+from ..images.outputs import recording
+from ..images.paths import shown
+from ..inputs.names import enumerated
 from ..report import terminal as report
 from . import agreement, check, cohort, demo, evaluate, experiment, export, fuse, predict, soften, table
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
 from .manners import with_manners
-from .streams import CannotPrint, ReaderGone, open_streams
+from .process.signals import INTERRUPTED, TERMINATED, Ear, hearing
+from .process.streams import CannotPrint, ReaderGone, open_streams
 
-INTERRUPTED, TERMINATED = 130, 143
-PATIENCE_S = 2.0  # within it, a second Ctrl-C is the first one's: a terminal may send it more than once
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
 OF_ONE = re.compile(r"(\w+)\['?(.*?)'?\]")  # an option of one rater, or one label
 SUMMARY = "Fuse several raters' segmentations of a 3-D medical image into one consensus."
@@ -76,19 +77,26 @@ def fastfuse(
         raise typer.Exit(2)
 
 
-def main() -> None:
-    """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated."""
-    signal.signal(signal.SIGTERM, _terminate)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _interrupting())
+def main(*, ends: bool = False) -> None:
+    """Run the command: 0 done, 1 internal error, 2 bad input or usage, 130 interrupted, 143 terminated.
+
+    ``ends``: nothing follows in this process, so that signals need not be handled as before, nor threads waited for.
+    """
     gc.set_threshold(GARBAGE)
-    open_streams()
-    code = _flushed(_run())
-    if code in (INTERRUPTED, TERMINATED) and any(
-        not one.daemon for one in threading.enumerate() if one is not threading.main_thread()
-    ):
+    with hearing(ends=ends) as ear, recording() as written:
+        try:
+            open_streams()
+            code = _flushed(_run(ear, written))
+        except (KeyboardInterrupt, SystemExit):  # while an error was told, or the streams flushed
+            code = _ended(ear, written)
+    if ends and code in (INTERRUPTED, TERMINATED) and _others_at_work():
         os._exit(code)  # readers still wait for a library; temporary files are gone already
     sys.exit(code)
+
+
+def _others_at_work() -> bool:
+    """Tell whether there are threads that Python would wait for."""
+    return any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread())
 
 
 def _flushed(code: int) -> int:
@@ -104,51 +112,40 @@ def _flushed(code: int) -> int:
     return code
 
 
-class _Interrupt(KeyboardInterrupt):
-    """Ctrl-C. Python takes a plain KeyboardInterrupt that passes an import for unhandled, and then kills itself."""
-
-
-def _interrupting() -> Callable[..., None]:
-    """Return the handler of Ctrl-C. The first ends the work in order; one that comes much later ends it at once."""
-    came: list[float] = []
-
-    def interrupt(*_: object) -> None:
-        came.append(time.monotonic())
-        if len(came) == 1:
-            raise _Interrupt
-        if came[-1] - came[0] > PATIENCE_S:
-            os._exit(INTERRUPTED)
-
-    return interrupt
-
-
-def _terminate(*_: object) -> None:
-    """Leave by the way of an exception, so that temporary files are removed."""
-    raise SystemExit(TERMINATED)
-
-
-def _run() -> int:
+def _run(ear: Ear, written: Sequence[Path]) -> int:
     """Run the command, and return its exit code."""
     manner.quiet, manner.json, manner.debug = False, False, "--debug" in sys.argv[1:]
     try:
         code = int(app(standalone_mode=False, prog_name="fastfuse") or 0)
+        return _ended(ear, written) if ear.code else code
     except ReaderGone:
         return 0
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except SystemExit as ended:  # by SIGTERM
-        return int(ended.code or 0)
+    except (KeyboardInterrupt, SystemExit, typer.Abort):
+        return _ended(ear, written)
     except Exception as error:  # noqa: BLE001 - one line, whatever it is
+        ear.stop()
         if manner.debug:
             traceback.print_exc()
+        if ear.code and not isinstance(error, Interrupted):  # a library made another error of the signal
+            return _ended(ear, written)
         code, message = _told(error)
         if message:
             report.print_line("error", message)
         if not manner.debug:
             sys.stderr.write(str(getattr(error, "details", "")))  # in the code of somebody's own network
         return code
-    if code == INTERRUPTED:
-        report.print_line("error", "interrupted; no output was written")
+
+
+def _ended(ear: Ear, written: Sequence[Path]) -> int:
+    """Tell that a signal has ended the command, and what it had written; return the exit code."""
+    ear.stop()
+    code = ear.code or INTERRUPTED
+    what = "terminated" if code == TERMINATED else "interrupted"
+    if written:
+        names = enumerated([shown(path) for path in written])
+        report.print_line("error", f"{what}; already written, and complete: {names}")
+    elif code == INTERRUPTED:
+        report.print_line("error", f"{what}; no output was written")
     return code
 
 

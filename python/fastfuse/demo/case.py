@@ -20,7 +20,7 @@ from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import METHODS, Method
 from ..fusion.result import Fusion
 from ..fusion.votes import Votes
-from ..images.outputs import Outputs
+from ..images.outputs import Outputs, together
 from ..images.paths import needed_path, shown
 from ..report.plots import draw_consensus
 from . import phantom
@@ -105,16 +105,17 @@ def run(
     softened, seconds = _timed(lambda: soften(case.masks, case.images["FLAIR"], roi=case.brain))
     votes = [soft.values for soft in softened]
     rows = [_fuse_case(case, votes, seconds, method) for method in METHODS]
-    _write_case(case, votes, rows, directory, say, overwrite=overwrite)
-    say("drawing")
-    draw_consensus(
-        figure,
-        case.images["FLAIR"],
-        {style.name: mask for style, mask in zip(phantom.RATERS, case.masks, strict=True)},
-        (phantom.RATERS[0].name, votes[0]),
-        {f"{row.method}\nDice {row.overlap.dice:.3f}": row.fusion.probability for row in rows},
-        case.lesions,
-    )
+    with together():
+        _write_case(case, votes, rows, directory, say, overwrite=overwrite)
+        say("drawing")
+        draw_consensus(
+            figure,
+            case.images["FLAIR"],
+            {style.name: mask for style, mask in zip(phantom.RATERS, case.masks, strict=True)},
+            (phantom.RATERS[0].name, votes[0]),
+            {f"{row.method}\nDice {row.overlap.dice:.3f}": row.fusion.probability for row in rows},
+            case.lesions,
+        )
     raters = [
         RaterRow(style.name, overlap(mask[case.brain == 1], case.lesions[case.brain == 1]))
         for style, mask in zip(phantom.RATERS, case.masks, strict=True)

@@ -20,7 +20,7 @@ from ..fusion.votes import Votes
 from ..images.formats.label_names import tsv_bytes
 from ..images.image import Image
 from ..images.nifti import nifti_bytes
-from ..images.outputs import Outputs, make_folder
+from ..images.outputs import Outputs, make_folder, together
 from ..images.paths import needed_path, shown
 from ..report.plots import draw_labels
 from . import organs
@@ -94,10 +94,11 @@ def run_labels(
     say("fusing")
     fusions = {name: _fused(case.maps, *fit) for name, fit in FITS.items()}
     maps = {name: fusion.label() for name, fusion in fusions.items()}
-    _write(directory, case, maps, say)
-    say("drawing")
     raters = {style.name: one for style, one in zip(RATERS, case.maps, strict=True)}
-    draw_labels(figure, {"truth": case.truth, **raters, **maps}, COLOURS, NAMES)
+    with together():
+        _write(directory, case, maps, say)
+        say("drawing")
+        draw_labels(figure, {"truth": case.truth, **raters, **maps}, COLOURS, NAMES)
     marked = (case.truth > 0) | np.any([one > 0 for one in case.maps], axis=0)
     return LabelDemo(
         directory,

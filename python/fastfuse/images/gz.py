@@ -6,7 +6,13 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO
+
+from ..errors import ImageError
+from ..inputs.names import counted
+from .paths import shown
 
 MAGIC = b"\x1f\x8b"
 PIECE = 1 << 20  # bytes read or written at once: between two pieces Python hears Ctrl-C and SIGTERM
@@ -47,6 +53,25 @@ def in_pieces(content: bytes | memoryview) -> Iterator[memoryview]:
     whole = memoryview(content).cast("B")
     for begin in range(0, len(whole), PIECE):
         yield whole[begin : begin + PIECE]
+
+
+def check_end(path: Path, start: int = 0) -> None:
+    """Refuse a file that could not be inflated, if the reason is what follows its gzip data, which are complete."""
+    inflater, ended = zlib.decompressobj(31), False
+    with suppress(OSError, zlib.error), path.open("rb") as file:
+        file.seek(start)
+        rest = file.read(PIECE)
+        while rest:
+            if ended and not rest.startswith(MAGIC[: len(rest)]):
+                left = counted(len(rest) + path.stat().st_size - file.tell(), "byte")
+                raise ImageError(
+                    f"{shown(path)}: {left} behind its compressed data belong{'s' * (left == '1 byte')} to nothing: cut off what follows, or "
+                    "save it again"
+                )
+            inflater.decompress(rest, PIECE)
+            rest, ended = inflater.unconsumed_tail or inflater.unused_data, inflater.eof
+            inflater = zlib.decompressobj(31) if ended else inflater
+            rest = rest or file.read(PIECE)
 
 
 def errors() -> tuple[type[Exception], ...]:

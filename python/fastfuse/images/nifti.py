@@ -19,9 +19,10 @@ from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..inputs.names import bytes_behind, counted
+from ..inputs.names import counted
 from . import gz
 from .checks import LEAST_SIDE_MM, MOST_SIDE_MM, READABLE, check_content, check_memory
+from .formats.behind import LEAST, counted_behind, told_behind
 from .grids.forms import (
     affine_of,
     codes_in,
@@ -58,11 +59,10 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         compressed = file is not raw
         shape, stored, doubts = _check_header(path, header, None if compressed else path.stat().st_size)
         data = _read_data(path, header, bits, file, go_on)
-        surplus = _rest(file, go_on) if compressed else path.stat().st_size - file.tell()
+        surplus = _rest(file, go_on) if compressed else _left(path, file)
     count = math.prod(shape)
     _check_type(path, bits, stored, count, count * stored.itemsize + surplus)
-    if surplus >= shape[0] * shape[1] * stored.itemsize:
-        doubts.append(f"{bytes_behind(surplus)}, at least a slice: is its header right?")
+    doubts.append(told_behind(surplus, shape[0] * shape[1] * stored.itemsize))
     try:
         affine, doubt = with_thickness(affine_of(header), shape)
         apart = disagreement(path, header, shape[:3])
@@ -93,13 +93,19 @@ def _opened(raw: io.BufferedReader, begin: bytes) -> io.BufferedIOBase:
     return bz2.BZ2File(raw) if begin == BZIP2 else raw
 
 
+def _left(path: Path, file: io.BufferedIOBase) -> int:
+    """Return how many bytes of a file are left, without a line end."""
+    left = path.stat().st_size - file.tell()
+    return counted_behind(left, file.read(LEAST))
+
+
 def _rest(file: io.BufferedIOBase, go_on: Callable[[], None]) -> int:
-    """Read a file to its end, so that its CRC is checked; return how many bytes were left."""
-    rest = 0
+    """Read a file to its end, so that its CRC is checked; return how many bytes were left, without a line end."""
+    rest, begin = 0, b""
     while piece := file.read(gz.PIECE):
-        rest += len(piece)
+        rest, begin = rest + len(piece), begin or piece
         go_on()
-    return rest
+    return counted_behind(rest, begin)
 
 
 def _read_header(path: Path, file: io.BufferedIOBase) -> Any:

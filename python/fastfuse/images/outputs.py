@@ -10,6 +10,8 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -74,6 +76,54 @@ def _same_file(path: Path, source: Path) -> bool:
     return False
 
 
+_records: list[list[Path]] = []
+_joint: ContextVar[Outputs | None] = ContextVar("joint", default=None)
+
+
+@contextmanager
+def recording() -> Iterator[list[Path]]:
+    """Note the paths of outputs as they appear."""
+    _records.append([])
+    try:
+        yield _records[-1]
+    finally:
+        _records.pop()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Let all outputs that are committed in a block appear together at its end, or not at all."""
+    with Outputs(overwrite=False) as outputs:
+        token = _joint.set(outputs)
+        try:
+            yield
+        finally:
+            _joint.reset(token)
+        outputs.commit()
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A file that is complete, and has no name yet.
+
+    Attributes
+    ----------
+    temporary : Path
+        Where it is.
+    path : Path
+        Where it will be.
+    called : Path
+        What the caller calls that.
+    overwrite : bool
+        Whether a file there may be replaced.
+    """
+
+    temporary: Path
+    path: Path
+    called: Path
+    overwrite: bool
+
+
 class Outputs:
     """Files that appear together, or not at all.
 
@@ -85,7 +135,7 @@ class Outputs:
 
     def __init__(self, *, overwrite: bool) -> None:
         self._overwrite = overwrite
-        self._waiting: list[tuple[Path, Path]] = []
+        self._waiting: list[_Waiting] = []
         self._token = secrets.token_hex(8)
         self._named: dict[Path, int] = {}  # numbers of the temporary files, by folder
         self._held = (
@@ -94,9 +144,9 @@ class Outputs:
 
     def add(self, path: Path, content: bytes) -> None:
         """Write ``content`` to stable storage under a temporary name."""
-        path = path.resolve()
+        called, path = path, path.resolve()
         with _writing(path):
-            temporary, descriptor = self._opened(path)
+            temporary, descriptor = self._opened(path, called)
             with os.fdopen(descriptor, "wb") as file:
                 if self._overwrite and path.exists():
                     with suppress(OSError):
@@ -106,12 +156,12 @@ class Outputs:
                 file.flush()
                 os.fsync(file.fileno())
 
-    def _opened(self, path: Path) -> tuple[Path, int]:
+    def _opened(self, path: Path, called: Path) -> tuple[Path, int]:
         """Return a new temporary file beside the path, and its descriptor."""
         first = path.parent not in self._named
         with alone_in([path.parent] if first else []):
             temporary = self._beside(path, "part")
-            self._waiting.append((temporary, path))
+            self._waiting.append(_Waiting(temporary, path, called, self._overwrite))
             descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             if first:
                 alive = os.dup(descriptor)
@@ -126,48 +176,55 @@ class Outputs:
         return path.with_name(f".fastfuse-{self._token}-{number}.{kind}")
 
     def commit(self) -> None:
-        """Rename every file to its final name; if one fails, restore the previous files."""
+        """Rename every file to its final name; if one fails, restore the previous files.
+
+        In a block of :func:`together` they are handed on to be renamed at its end.
+        """
+        joint = _joint.get()
+        if joint is not None:
+            joint._take(self)
+        elif self._waiting:
+            with alone_in(self._named), _signals_wait():
+                self._rename()
+                for record in _records:
+                    record += [one.called for one in self._waiting]
+                self._waiting.clear()
+
+    def _take(self, other: Outputs) -> None:
+        """Take the files of another set, and its locks."""
+        self._waiting += other._waiting
+        self._named = {**other._named, **self._named}
+        self._held.push(other._held.pop_all())
+        other._waiting.clear()
+
+    def _rename(self) -> None:
         kept: list[tuple[Path, Path]] = []
         done: list[Path] = []
-        with alone_in(self._named), _signals_wait():
-            try:
-                # The last file first: its presence says that the others are complete.
-                for _, path in reversed(self._waiting):
-                    if path.exists():
-                        kept.append((self._beside(path, "old"), path))
-                        with _writing(path):
-                            _copy(path, kept[-1][0])
-                if self._overwrite:
-                    with _writing(self._waiting[-1][1]):
-                        self._waiting[-1][1].unlink(missing_ok=True)
-                for temporary, path in self._waiting:
-                    with _writing(path):
-                        self._give_name(temporary, path)
-                    done.append(path)
-            except BaseException:
-                for path in done:
-                    path.unlink(missing_ok=True)
-                for old, path in kept:
-                    if not path.exists():
-                        old.replace(path)
-                raise
-            finally:
-                for old, _ in kept:
-                    _remove(old)
-        self._waiting.clear()
-
-    def _give_name(self, temporary: Path, path: Path) -> None:
-        if self._overwrite:
-            temporary.replace(path)
-            return
+        last = self._waiting[-1]
         try:
-            os.link(temporary, path)  # fails if another process has written it meanwhile
-        except FileExistsError:
-            raise OutputError(f"{shown(path)}: was written by another process meanwhile; kept that") from None
-        except OSError:  # a file system without hard links
-            temporary.replace(path)
-            return
-        _remove(temporary)
+            # The last file first: its presence says that the others are complete.
+            for one in reversed(self._waiting):
+                if one.path.exists():
+                    kept.append((self._beside(one.path, "old"), one.path))
+                    with _writing(one.path):
+                        _copy(one.path, kept[-1][0])
+            if last.overwrite:
+                with _writing(last.path):
+                    last.path.unlink(missing_ok=True)
+            for one in self._waiting:
+                with _writing(one.path):
+                    _give_name(one)
+                done.append(one.path)
+        except BaseException:
+            for path in done:
+                path.unlink(missing_ok=True)
+            for old, path in kept:
+                if not path.exists():
+                    old.replace(path)
+            raise
+        finally:
+            for old, _ in kept:
+                _remove(old)
 
     def __enter__(self) -> Self:
         return self
@@ -175,9 +232,23 @@ class Outputs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for temporary, _ in self._waiting:
-            _remove(temporary)
+        for one in self._waiting:
+            _remove(one.temporary)
         self._held.close()
+
+
+def _give_name(one: _Waiting) -> None:
+    if one.overwrite:
+        one.temporary.replace(one.path)
+        return
+    try:
+        os.link(one.temporary, one.path)  # fails if another process has written it meanwhile
+    except FileExistsError:
+        raise OutputError(f"{shown(one.path)}: was written by another process meanwhile; kept that") from None
+    except OSError:  # a file system without hard links
+        one.temporary.replace(one.path)
+        return
+    _remove(one.temporary)
 
 
 def _copy(path: Path, to: Path) -> None:

@@ -114,6 +114,7 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     except READ_ERRORS + gz.errors() as error:
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             raise ImageError(_no_memory(path)) from None
+        gz.check_end(path)
         raise ImageError(_damaged(path, error)) from error
     if labels and not image.segments:
         image = _by_dataset(image, names, labels, tuple(known))

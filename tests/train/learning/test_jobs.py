@@ -48,6 +48,7 @@ def alone(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_same_bits_beside_another(cohort: Path, alone: Path, tmp_path: Path) -> None:
     told: list[str] = []
     narrator = Narrator(silent=True)

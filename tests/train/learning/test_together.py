@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.parametrize(("dice", "clip"), [("paper", 0.05), pytest.param("l1", 0.0, marks=pytest.mark.slow)])
 def test_two_processes_are_one(tmp_path: Path, dice: str, clip: float) -> None:
-    """After 20 steps of batches of 5, of which one process has 3 slices and the other 2."""
+    """After 12 steps of batches of 5, of which one process has 3 slices and the other 2."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [*start, "-m", "tests.train.learning.together", str(tmp_path), dice, str(clip)],

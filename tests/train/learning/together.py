@@ -1,4 +1,4 @@
-"""Trains a small network for 20 steps, in one process or in several of torchrun: ``together.py OUT DICE CLIP``."""
+"""Trains a small network for 12 steps, in one process or in several of torchrun: ``together.py OUT DICE CLIP``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def learn(out: Path, dice: str, clip: float) -> None:
     """Save the weights and losses, in each process for itself."""
     torch.set_num_threads(1)
     options = replace(
-        QUICK, batch=5, epochs=5, learning_rate=1e-3, dice=dice, clip=clip, save_every_s=1e9, rotation_deg=5.0
+        QUICK, batch=5, epochs=3, learning_rate=1e-3, dice=dice, clip=clip, save_every_s=1e9, rotation_deg=5.0
     )
     with make_workers("cpu") as workers:
         torch.manual_seed(0)

@@ -76,7 +76,15 @@ def outcome(cohort: Path, run: Path, want: list[bytes]) -> str:
     return said
 
 
-@pytest.mark.parametrize("harm", [truncated, swapped, emptied, removed, a_folder])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        truncated,
+        swapped,
+        a_folder,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (emptied, removed)),
+    ],
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_harmed(
     cohort: Path, copy: Path, finished: Path, kind: str, harm: Callable[[Path, Path], None]
@@ -92,10 +100,11 @@ def test_harmed(
         assert said == ""
 
 
+@pytest.mark.parametrize("values", [VALUES[2:6:3], pytest.param(VALUES, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", JSON)
-def test_any_json(cohort: Path, copy: Path, finished: Path, kind: str) -> None:
+def test_any_json(cohort: Path, copy: Path, finished: Path, kind: str, values: tuple[str, ...]) -> None:
     file, want = copy / KINDS[kind][0], tables_of(finished)
-    for value in VALUES:
+    for value in values:
         file.write_text(value)
         said = outcome(cohort, copy, want)
         assert (kind == "record") == bool(said), value
@@ -110,14 +119,15 @@ def typed(value: object) -> Iterator[object]:
             yield from ({**value, key: one} for one in typed(value[key]))
 
 
+@pytest.mark.parametrize("sample", [4, pytest.param(12, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["scores", "hashes", "record"])
-def test_wrong_types(cohort: Path, copy: Path, finished: Path, kind: str) -> None:
+def test_wrong_types(cohort: Path, copy: Path, finished: Path, kind: str, sample: int) -> None:
     """A sample of all places and types, in each of which the table is right, or a line is said."""
     file, want = copy / KINDS[kind][0], tables_of(finished)
     content = file.read_text()
     variants = list(typed(json.loads(content)))
     assert len(variants) > 20
-    for variant in variants[:: max(1, len(variants) // 12)]:
+    for variant in variants[:: max(1, len(variants) // sample)]:
         file.write_text(json.dumps(variant))
         outcome(cohort, copy, want[:2])  # of another record the caption may tell
         file.write_text(content)

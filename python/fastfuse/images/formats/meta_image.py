@@ -14,6 +14,7 @@ from ..checks import check_content
 from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
+from .behind import fields_behind
 from .raw import UNITS, UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
 from .segments import one_image
 
@@ -42,6 +43,23 @@ SAME = {
     "ElementSpacing": ("ElementSpacing", "ElementSize"),
     "ElementByteOrderMSB": ("ElementByteOrderMSB", "BinaryDataByteOrderMSB"),
 }
+
+
+# Fields that say what the voxels are, and where.
+USED = (
+    *(name for names in SAME.values() for name in names),
+    *(
+        "NDims",
+        "DimSize",
+        "ElementType",
+        "ElementNumberOfChannels",
+        "CompressedData",
+        "BinaryData",
+        "HeaderSize",
+    ),
+    "DistanceUnits",
+)
+LINE = re.compile(rb"[ \t]*(\w+)[ \t]*=[ \t]*([ -~\t]*)(?:\r?\n|\Z)")
 
 
 class Fields(dict[str, str]):
@@ -117,7 +135,30 @@ def _fields(path: Path) -> Fields:
     fields.end = end
     if fields["ElementDataFile"].split()[:1] == ["LIST"]:
         fields.files = _listed(path, end)
+    else:
+        _check_end(fields)
     return fields
+
+
+def _check_end(fields: Fields) -> None:
+    """Refuse fields behind the last one where voxels should begin, or which would count; say of others that they are not read."""
+    path = fields.path
+    behind = dict(fields_behind(path, fields.end, LINE))
+    if not behind:
+        return
+    name = next(iter(behind))
+    if _is_local(fields) and fields.words("HeaderSize") != ["-1"]:
+        raise ImageError(
+            f"{shown(path)}: {name} = {shown(behind[name])[:40]} follows ElementDataFile, where its voxels must begin: move that line up, "
+            "as ElementDataFile is the last one of a header"
+        )
+    counts = next((one for one in behind if one in USED and fields.get(one) != behind[one]), None)
+    if counts is not None:
+        raise ImageError(
+            f"{shown(path)}: {counts} = {shown(behind[counts])[:40]} follows ElementDataFile, behind which nothing is read: move that line "
+            "up"
+        )
+    fields.doubts.append(f"what follows ElementDataFile in its header is not read ({', '.join(behind)})")
 
 
 def _check_same(fields: Fields) -> None:
@@ -183,11 +224,16 @@ def _check_header_size(path: Path, skip: int, end: int) -> None:
         )
 
 
+def _is_local(fields: Fields) -> bool:
+    """Tell whether the voxels follow the header."""
+    return fields["ElementDataFile"].split()[:1] in (["LOCAL"], ["Local"], ["local"])
+
+
 def _data_files(fields: Fields, sizes: tuple[int, ...]) -> list[Path]:
     """Return the data files: the header's own, another, a list, or a pattern with a range of numbers."""
     path, text = fields.path, fields["ElementDataFile"]
     words = text.split()
-    if words[:1] == ["LOCAL"] or words[:1] == ["Local"] or words[:1] == ["local"]:
+    if _is_local(fields):
         return [path]
     if words[:1] == ["LIST"]:
         if len(fields.files) != sizes[-1]:

@@ -16,6 +16,7 @@ from ..checks import check_content
 from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
+from .behind import fields_behind
 from .raw import UNITS, UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
 from .segments import BACKGROUND, Segment, absent, filled_axes, one_image
 
@@ -62,6 +63,21 @@ SHORT = {"ras": "right-anterior-superior", "las": "left-anterior-superior", "lps
 NO_SIZE = "its header gives no voxel size: 1 mm is taken"
 LPS = "left-posterior-superior"  # as ITK takes a space that is not named
 SPATIAL = ("domain", "space", "")  # kinds of an axis along which voxels lie
+
+
+# Fields that say what the voxels are, and where.
+USED = (
+    "space",
+    "space directions",
+    "space origin",
+    "space units",
+    "spacings",
+    "sizes",
+    "type",
+    "kinds",
+    "encoding",
+)
+LINE = re.compile(rb"([A-Za-z][\w ./-]*?):=?[ \t]?([ -~\t]*)(?:\r?\n|\Z)")
 
 
 @dataclass
@@ -135,7 +151,27 @@ def _header(path: Path) -> Header:
             name = SAME.get(name, name)
             _keep(header, header.fields, name, value.strip())
             listing = name == "data file" and value.split()[:1] == ["LIST"]
+    _check_end(header)
     return header
+
+
+def _check_end(header: Header) -> None:
+    """Refuse fields behind the empty line that ends a header: they would be read as voxels, or not at all."""
+    behind = fields_behind(header.path, header.end, LINE) if header.end >= 0 else []
+    known = {*header.fields, *USED}
+    wrong = [
+        (name, value)
+        for name, value in behind
+        if not header.words("data file")
+        or (name.lower() in known and header.fields.get(name.lower()) != value)
+    ]
+    if wrong and header.fields.get("byte skip") != "-1":
+        name, value = wrong[0]
+        where = "behind which nothing is read" if header.words("data file") else "where its voxels must begin"
+        raise ImageError(
+            f"{shown(header.path)}: {shown(name)[:40]}: {shown(value)[:40]} follows the empty line that ends its header, {where}: move that "
+            "line up"
+        )
 
 
 def _keep(header: Header, held: dict[str, str], name: str, value: str) -> None:

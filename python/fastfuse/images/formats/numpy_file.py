@@ -9,10 +9,11 @@ from typing import BinaryIO
 import numpy as np
 
 from ...errors import ImageError, reason_of
-from ...inputs.names import bytes_behind, counted
+from ...inputs.names import counted
 from ..checks import check_content, check_memory
 from ..image import Image
 from ..paths import remark_on, shown
+from .behind import LEAST, counted_behind, told_behind
 
 NO_SIZE = "it holds no voxel size: 1 mm is taken"
 
@@ -59,8 +60,8 @@ def read_numpy(path: Path) -> Image:
             )
         check_memory(path, needed)
         data = np.fromfile(file, dtype, math.prod(kept))
+        beyond = told_behind(counted_behind(have - needed, file.read(LEAST)), needed // max(kept))
     data = data.reshape(kept, order="F" if fortran else "C")
     if dtype == np.bool_:
         data = (data.view(np.uint8) != 0).astype(np.uint8)
-    beyond = "" if have < needed + needed // max(kept) else bytes_behind(have - needed)
     return Image(path, data, np.eye(4), placed=False, remark=remark_on(path, (NO_SIZE, beyond)))

@@ -23,6 +23,7 @@ from ..grids.forms import codes_in, with_thickness
 from ..image import Image
 from ..nifti import mended_in_words
 from ..paths import remark_on, shown
+from .behind import LEAST, counted_behind, told_behind
 from .foreign import PACKED, format_of
 from .quiet import quiet
 
@@ -200,6 +201,7 @@ def _image(path: Path, image: Any, said: list[str]) -> Image:
         shape, _ = check_content(path, image.shape, stored)
         check_memory(path, 2 * int(np.prod(shape, dtype=object)) * max(8, stored.itemsize))
         data = np.asanyarray(image.dataobj).reshape(shape, order="F")
+        behind = _behind(image, data.size * stored.itemsize, shape)
         affine = image.affine.astype(np.float64)
     except (ImageError, MemoryError):
         raise
@@ -219,10 +221,25 @@ def _image(path: Path, image: Any, said: list[str]) -> Image:
         affine,
         image.header if is_nifti else None,
         scaled=data.dtype != stored,
-        remark=remark_on(path, (*doubts, doubt)),
+        remark=remark_on(path, (*doubts, doubt, behind)),
         placed=False if analyze or doubts else None,
         unknown_codes=codes_in(doubts),
     )
+
+
+def _behind(image: Any, needed: int, shape: tuple[int, ...]) -> str:
+    """Return a doubt about what follows the voxels, where they alone fill a file that is not packed."""
+    if not isinstance(image, (nib.AnalyzeImage, nib.brikhead.AFNIImage)):
+        return ""
+    name = image.file_map["image"].filename
+    if name is None or str(name).lower().endswith(PACKED):
+        return ""
+    voxels: Any = image.dataobj
+    end = int(voxels.offset) + needed
+    with Path(name).open("rb") as file:
+        file.seek(end)
+        left = counted_behind(max(0, Path(name).stat().st_size - end), file.read(LEAST))
+    return told_behind(left, needed // shape[-1])
 
 
 def _says_where(path: Path) -> bool:

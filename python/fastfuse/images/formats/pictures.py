@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, installing, reason_of
+from ...inputs.names import counted
 from ..checks import check_content, check_memory
 from ..image import Image
 from ..paths import remark_on, shown
@@ -37,7 +40,8 @@ BYTES = {
 }
 NO_RESOLUTION = ("1", "1.0", "0", "0.0", "nan")
 RESOLUTIONS = (282, 283)  # tags of TIFF
-PIXELS = 2**31  # more than that no page may have
+PIXELS = 2**31  # fewer than that a page must have
+COPIES = 3  # of a page beside the pages that are kept: Pillow's own, one on the way, and a comparison's
 
 
 def read_picture(path: Path, wanted: Wanted) -> Image:
@@ -49,8 +53,8 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
         import PIL.Image as pillow
     except ImportError:
         raise ImageError(f"{shown(path)}: reading it needs Pillow: {installing('images')}") from None
-    with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a size that Pillow doubts is checked here
+    with quiet(), _any_size(pillow), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             with pillow.open(path, formats=("PNG", "TIFF")) as picture:
                 if picture.format == "PNG":  # of which Pillow checks the sums alone, or reads the pixels
@@ -75,7 +79,7 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
     data = pages.transpose(2, 1, 0)
     plain = wanted.foreground == type(wanted.foreground)()
     top = int(data.max()) if plain and data.dtype.kind in "ui" else 0
-    if top and top in (*TOPS, np.iinfo(data.dtype).max) and np.all((data == 0) | (data == top)):
+    if top and top in (*TOPS, np.iinfo(data.dtype).max) and _holds_only(data, top):
         data = (data != 0).astype(np.uint8)
         doubts.append(f"its values are 0 and {top}: {top} is taken as 1")
     shape, _ = check_content(path, data.shape, data.dtype)
@@ -88,6 +92,24 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
     )
 
 
+def _holds_only(data: NDArray[Any], top: int) -> bool:
+    """Tell whether all values are 0 or the highest one, a page at a time."""
+    return all(bool(np.all((page == 0) | (page == top))) for page in np.moveaxis(data, 2, 0))
+
+
+@contextmanager
+def _any_size(pillow: Any) -> Iterator[None]:
+    """Lift Pillow's limit on the number of pixels: what the header tells is held against the memory here.
+
+    For one thread at a time, as :func:`quiet` sees to.
+    """
+    before, pillow.MAX_IMAGE_PIXELS = pillow.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        pillow.MAX_IMAGE_PIXELS = before
+
+
 def _pages(path: Path, picture: Any) -> tuple[NDArray[Any], list[str]]:
     """Return all pages, (page, row, column)."""
     mode, size = picture.mode, picture.size
@@ -96,8 +118,11 @@ def _pages(path: Path, picture: Any) -> tuple[NDArray[Any], list[str]]:
     count = int(getattr(picture, "n_frames", 1))
     pixels = size[0] * size[1]
     if not (1 <= count <= MOST_PAGES and 1 <= pixels < PIXELS):
-        raise ImageError(f"{shown(path)}: it has {count} pages of {size[0]} × {size[1]} pixels")
-    check_memory(path, (count + 2) * pixels * BYTES[mode])
+        raise ImageError(
+            f"{shown(path)}: it has {counted(count, 'page')} of {size[0]} × {size[1]} pixels, and up to {MOST_PAGES:,} of fewer than {PIXELS:,} "
+            "are read: crop it, or save it as NIfTI"
+        )
+    check_memory(path, (count + COPIES) * pixels * BYTES[mode])
     behind = pages_behind(path, picture)
     if behind is not None:
         return behind, []

@@ -14,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
-from ...inputs.names import bytes_behind, counted
+from ...inputs.names import counted
 from .. import gz
 from ..checks import check_memory, check_regular
 from ..paths import shown
+from .behind import LEAST, LINE_ENDS, counted_behind, told_behind
 
 MOST_HEADER = 1 << 20  # bytes of a header's text
 TEXT_BYTES = 80  # memory that one byte of written-out numbers takes at most while it is read
 PACKED = ("gzip", "zlib", "bzip2")
+BZIP2 = b"BZh"  # that a stream begins with
+CUT_SHORT = "the compressed data ended before the end-of-stream marker was reached"
 SHOWN_BYTES = 12  # of what is no number
 UNITS_MM = {
     "mm": 1.0,
@@ -91,9 +94,11 @@ class Stored:
         surplus = 0
         for k, file in enumerate(self.files):
             surplus += self._fill(file, buffer[k * part : (k + 1) * part], go_on)
-        if surplus < max(1, self.bytes // max(self.sizes)):  # less than a slice
-            return values, ""
-        return values, f"{bytes_behind(surplus)}, at least a slice: is its header right?"
+        if self.start and 0 < surplus <= LEAST and bytes(buffer[:surplus]) in LINE_ENDS:
+            raise ImageError(
+                f"{shown(self.path)}: an empty line follows its header, where its voxels must begin: delete that line"
+            )
+        return values, told_behind(surplus, self.bytes // max(self.sizes))
 
     def _check_sizes(self) -> None:
         """Refuse what the plain files cannot hold, before memory is taken."""
@@ -124,9 +129,10 @@ class Stored:
             self._go_to_values(file, 0 if packed else self.skip, len(buffer))
             if self.encoding in ("text", "hex"):
                 return self._fill_from_text(file, buffer)
-            filled = surplus = 0
+            filled, surplus, begin = 0, 0, b""
+            behind: list[bytes] = []
             left_out = self.skip if packed else 0
-            for piece in _pieces(file, self.encoding, len(buffer)):
+            for piece in _pieces(file, self.encoding, len(buffer), behind):
                 go_on()
                 kept = piece[left_out:]
                 left_out -= len(piece) - len(kept)
@@ -134,14 +140,17 @@ class Stored:
                 buffer[filled : filled + len(taken)] = taken
                 filled += len(taken)
                 surplus += len(kept) - len(taken)
+                begin += kept[len(taken) :][:LEAST]
             if self.encoding == "raw":
-                surplus = path.stat().st_size - file.tell()
+                surplus, begin = path.stat().st_size - file.tell(), file.read(LEAST)
+            elif behind:
+                surplus, begin = surplus + len(behind[0]), begin + behind[0][:LEAST]
         if filled < len(buffer):
             raise ImageError(
                 f"{shown(self.path)}: {counted(filled, 'byte')} of voxels in {shown(path.name)}, {len(buffer)} expected; the file is "
                 "truncated, or its header wrong"
             )
-        return surplus
+        return counted_behind(surplus, begin)
 
     def _go_to_values(self, file: BinaryIO, skip: int, needed: int) -> None:
         """Go behind the lines and bytes that come before the values; refuse a file that ends before."""
@@ -225,30 +234,58 @@ def _none_of(kind: Callable[[bytes], Any], words: list[bytes]) -> str:
     return ""
 
 
-def _pieces(file: BinaryIO, encoding: str, needed: int) -> Iterator[bytes]:
-    """Yield the values' bytes piece by piece; packed data are read to their end, so that their CRC is checked."""
+def _pieces(file: BinaryIO, encoding: str, needed: int, behind: list[bytes]) -> Iterator[bytes]:
+    """Yield the values' bytes piece by piece; packed data are read to their end, so that their CRC is checked.
+
+    What follows packed data goes ``behind``.
+    """
     if encoding == "raw":
         while needed > 0 and (piece := file.read(min(gz.PIECE, needed))):
             needed -= len(piece)
             yield piece
     elif encoding == "zlib":
-        yield from _inflated(file)
+        yield from _inflated(file, behind)
+    elif encoding == "bzip2":
+        yield from _unzipped(file, behind)
     else:
-        opened = gz.reader(file) if encoding == "gzip" else bz2.BZ2File(file)
-        with cast(BinaryIO, opened) as unpacked:
-            while piece := unpacked.read(gz.PIECE):
-                yield piece
+        failures: tuple[type[Exception], ...] = (OSError, EOFError, *gz.errors())
+        start = file.tell()
+        try:
+            with cast(BinaryIO, gz.reader(file)) as unpacked:
+                while piece := unpacked.read(gz.PIECE):
+                    yield piece
+        except failures:
+            gz.check_end(Path(file.name), start)
+            raise
 
 
-def _inflated(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what a zlib or gzip stream inflates to."""
+def _inflated(file: BinaryIO, behind: list[bytes]) -> Iterator[bytes]:
+    """Yield what a zlib or gzip stream inflates to; what follows it goes ``behind``."""
     inflater = zlib.decompressobj(47)  # whichever of the two it is
     while not inflater.eof:
         packed = inflater.unconsumed_tail or file.read(gz.PIECE)
         piece = inflater.decompress(packed, gz.PIECE)
         if not packed and not piece:
-            raise EOFError("the compressed data ended before the end-of-stream marker was reached")
+            raise EOFError(CUT_SHORT)
         yield piece
+    behind.append(inflater.unused_data + file.read())
+
+
+def _unzipped(file: BinaryIO, behind: list[bytes]) -> Iterator[bytes]:
+    """Yield what bzip2 streams unpack to; what follows the last one goes ``behind``."""
+    rest = file.read(gz.PIECE)
+    while True:
+        unzipper = bz2.BZ2Decompressor()
+        while not unzipper.eof:
+            if unzipper.needs_input and not (rest := rest or file.read(gz.PIECE)):
+                raise EOFError(CUT_SHORT)
+            yield unzipper.decompress(rest, gz.PIECE)
+            rest = b""
+        rest = unzipper.unused_data
+        rest += file.read(gz.PIECE) if len(rest) < len(BZIP2) else b""
+        if not rest.startswith(BZIP2):
+            behind.append(rest + file.read())
+            return
 
 
 def text_header(path: Path, is_last: Callable[[str], bool]) -> tuple[list[str], int]:
