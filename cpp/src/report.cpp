@@ -127,7 +127,11 @@ void report(Observed observed, Result& result) {
 }
 
 void keep_table(const Engine& engine, const Task& task, const Region* region, Result& result) {
-    if (!resamples(task.options)) return;
+    if (!resamples(task.options)) { // for the fit test, where there is a table anyway
+        const Tabulation* held = engine.tabulation();
+        if (held && held->table.size() <= most_resampled) result.table = held->table;
+        return;
+    }
     // Where the engine has no table, the patterns may yet be few enough for one.
     const bool by_lesions = task.options.intervals == Intervals::lesions;
     const bool read_again = !engine.tabulation();

@@ -66,6 +66,7 @@ def test_consensus(drawn: Drawn) -> None:
     np.testing.assert_allclose(applied.probability, fusion.probability, rtol=0, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.*the model does not fit")
 def test_two_classes_are_the_default(drawn: Drawn) -> None:
     plain = fastfuse.staple(drawn.masks)
     np.testing.assert_array_equal(fastfuse.staple(drawn.masks, classes=2).probability, plain.probability)

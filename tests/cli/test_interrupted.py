@@ -194,3 +194,22 @@ def test_together(tmp_path: Path) -> None:
     with pytest.raises(fastfuse.OutputError, match="meanwhile"):
         write(b"2", second=True)
     assert {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)} == {"a": b"1", "b": b"1"}
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize(
+    ("module", "run", "draw"), [("case", "run", "draw_consensus"), ("labels", "run_labels", "draw_labels")]
+)
+def test_a_demo_without_its_figure(
+    module: str, run: str, draw: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Volumes and figure appear together."""
+    demo = importlib.import_module(f"fastfuse.demo.{module}")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, draw, fail)
+    with outputs.recording() as written, pytest.raises(KeyboardInterrupt):
+        getattr(demo, run)(tmp_path, shape=(36, 44, 36), spacing_mm=5.0)
+    assert (files_in(tmp_path), written) == (set(), [])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fastfuse.fusion.options import DECLARED
-from fastfuse.fusion.registry import NAMES
+from fastfuse.fusion.registry import AUTO, NAMES
 
 from ..command import run_here
 from .common import MASKS, ran
@@ -40,7 +40,7 @@ def test_help(tmp_path: Path, command: str, columns: int) -> None:
 def test_help_shows_the_choices(tmp_path: Path) -> None:
     out = run_here(tmp_path, "fuse", "--help").stdout
     shown = [set(words.split("|")) for words in re.findall(r"--[a-z-]+ ([\w|.:-]+\|[\w|.:-]+)", out)]
-    assert set(NAMES) in shown
+    assert {*NAMES, AUTO.name} in shown
     for one in DECLARED:
         if one.choices and one.flag is not None:
             assert set(one.choices) in shown, one.name
@@ -70,7 +70,7 @@ def test_evaluate_as_json(case: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["fuse", *MASKS, "-o", "{out}/c.nii"],
+        ["fuse", *MASKS, "-o", "{out}/c.nii", "--prior", "estimate"],
         ["soften", *MASKS, "--image", "flair.nii.gz", "--out-dir", "{out}"],
         ["evaluate", MASKS[0], MASKS[1]],
     ],

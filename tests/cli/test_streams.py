@@ -103,6 +103,7 @@ def test_closed_descriptors_are_not_given_to_files(case: Path, tmp_path: Path) -
 
 
 def test_a_pipe_sees_no_bars(case: Path, tmp_path: Path) -> None:
-    done = ran(case, "fuse", *MASKS, "-o", tmp_path / "c.nii", env={"FORCE_COLOR": "1"})
+    words = ("fuse", *MASKS, "-o", tmp_path / "c.nii", "--prior", "estimate")
+    done = ran(case, *words, env={"FORCE_COLOR": "1"})
     assert done.stderr == ""
     assert "\x1b[1m" in done.stdout

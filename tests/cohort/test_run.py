@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,25 @@ def test_masks_that_grow_and_a_consensus_that_grows(tmp_path: Path) -> None:
     dilated = fuse_cohort(root, tmp_path / "dilated", table=table, method="dilated-staple", replicates=5)
     assert not dilated.failed
     assert set(np.unique(consensus(tmp_path / "dilated", "case-00"))) <= {0.0, np.float32(0.3), 1.0}
+
+
+@quiet
+def test_who_knows_not_all_labels(tmp_path: Path) -> None:
+    """Raters are told by name, also in cases that they did not read."""
+    root, out = make_cohort(tmp_path / "in", 3, labels=True), tmp_path / "out"
+    mask_path(root, "case-01", "Eve").unlink()
+    for number in (0, 2):
+        path = mask_path(root, f"case-{number:02}", "Eve")
+        votes = np.asanyarray(nib.load(path).dataobj)
+        save(path, np.where(votes == 3, 0, votes).astype(np.uint8))
+    found = fused(root, out, labels="all", method=None, knows={"Eve": [0, 1, 2]})
+    assert not found.failed
+    assert isinstance(found.estimate, fastfuse.LabelEstimate)
+    ann, bob = (np.asanyarray(nib.load(mask_path(root, "case-02", name)).dataobj) for name in ("Ann", "Bob"))
+    both = consensus(out, "case-02")[(ann == 3) & (bob == 3)]
+    assert (both == 3).all()  # Eve's votes for 0 there do not count
+    with pytest.raises(ValueError, match="a cohort's raters are told by their names"):
+        fused(root, out, labels="all", method=None, knows={2: [0, 1, 2]})
 
 
 @quiet
@@ -234,6 +254,19 @@ def test_an_executors_own_error_is_the_cases(tmp_path: Path) -> None:
     assert found.failed["case-00"] == "its worker failed (RuntimeError: KilledWorker)"
 
 
+def test_a_pool_that_forks_is_refused(tmp_path: Path) -> None:
+    """It would hang where OpenMP ran before."""
+    root = make_cohort(tmp_path / "in", 1)
+    if "fork" in get_all_start_methods():
+        with (
+            ProcessPoolExecutor(1, mp_context=get_context("fork")) as executor,
+            pytest.raises(ValueError, match="executor forks its processes"),
+        ):
+            fused(root, tmp_path / "out", executor=executor)
+    with pytest.raises(TypeError, match="executor is of type int"):
+        fused(root, tmp_path / "out", executor=3)
+
+
 def test_shards_give_the_same_bytes(tmp_path: Path) -> None:
     root, out = make_cohort(tmp_path / "in"), tmp_path / "out"
     for part in (1, 2):
@@ -271,6 +304,7 @@ def test_options_are_refused_before_any_case(tmp_path: Path) -> None:
     for wrong, message in (
         ({"pool": "cases"}, "pool is 'cases'"),
         ({"method": "steple"}, "method is 'steple'"),
+        ({"method": "auto"}, "cases that share rates are fused by one method; name it"),
         ({"prior": "smooth:4"}, "a map is one case's"),
         ({"labels": "all", "soften": True}, "soften is True: not for label maps"),
         ({"workers": 0}, "workers is 0"),

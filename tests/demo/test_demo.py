@@ -42,6 +42,7 @@ def test_case_is_laid_out_as_msseg(made: tuple[Path, demo.DemoResult]) -> None:
     np.testing.assert_array_equal(np.asanyarray(truth.dataobj), case.lesions)
 
 
+@pytest.mark.filterwarnings("ignore:.*the model does not fit")
 def test_figures_are_those_of_the_files(made: tuple[Path, demo.DemoResult]) -> None:
     """What the demo prints can be found again from what it wrote."""
     folder, result = made

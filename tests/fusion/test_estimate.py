@@ -158,7 +158,7 @@ def test_refusals_say_what_to_do() -> None:
         (
             "mean",
             {},
-            "'staple' or 'soft-staple' or 'simplified-soft-staple' or 'border-staple' or 'majority'",
+            "'staple' or 'soft-staple' or 'simplified-soft-staple' or 'border-staple' or 'majority' or 'auto'",
         ),
     ):
         for call in (estimate, fastfuse.fuse):

@@ -41,12 +41,17 @@ def rates(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return theta, 1 - theta
 
 
+SELDOM = (6, 8, 10, 12, 13, 15, 16, 18)  # numbers of raters between others
+
+
 # --- the characteristic function against the patterns --------------------------------------------------------
 
 
 @pytest.mark.parametrize("init", INITS)
 @pytest.mark.parametrize("m_step", ["paper", "em"])
-@pytest.mark.parametrize("m", range(1, 19))
+@pytest.mark.parametrize(
+    "m", [pytest.param(m, marks=pytest.mark.slow) if m in SELDOM else m for m in range(1, 19)]
+)
 def test_characteristic_equals_enumeration(m: int, m_step: str, init: str | float) -> None:
     rng = np.random.default_rng(m)
     votes = list(fractional_votes(rng, m, 12 if m < 14 else 5))

@@ -135,7 +135,7 @@ INTERRUPTED = """
     ],
     ids=["masses", "terms", "product"],
 )
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_ctrl_c(m: int, n: int, call: str, threads: int) -> None:
     call = call.replace("votes,", f"votes, threads={threads},").replace(
         "votes)", f"votes, threads={threads})"

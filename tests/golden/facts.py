@@ -20,7 +20,11 @@ def facts_of(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return array_facts(value)
     if dataclasses.is_dataclass(value):
-        return {field.name: facts_of(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: facts_of(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if field.name[0] != "_"
+        }
     if isinstance(value, Mapping):
         return {str(name): facts_of(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):

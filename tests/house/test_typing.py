@@ -110,10 +110,10 @@ def test_what_is_typed_is_what_is_checked() -> None:
     """The words that a type allows are those that a call takes."""
     from typing import get_args
 
-    from fastfuse.fusion.registry import METHODS, MethodName, MethodOnVotes
+    from fastfuse.fusion.registry import AUTO, METHODS, MethodName, MethodOnVotes
 
-    assert set(get_args(MethodName)) == {method.name for method in METHODS}
-    assert set(get_args(MethodOnVotes)) == {method.name for method in METHODS if not method.grows}
+    assert set(get_args(MethodName)) == {method.name for method in (*METHODS, AUTO)}
+    assert set(get_args(MethodOnVotes)) == {method.name for method in (*METHODS, AUTO) if not method.grows}
 
 
 def test_dir_lists_what_is_public() -> None:

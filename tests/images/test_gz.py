@@ -83,8 +83,11 @@ def test_damaged_file(tmp_path: Path, masks: np.ndarray, damage: str, engine: st
     [
         (lambda content: content[:-4] + b"\0\0\0\1", "ncorrect length"),
         (lambda content: content[:-8], "ended before|EOFError"),
-        (lambda content: content + b"garbage behind it", "[Nn]ot a gzipped file"),
-        (lambda content: content + b"x", "cannot be read"),
+        (
+            lambda content: content + b"garbage behind it",
+            "17 bytes behind its compressed data belong to nothing",
+        ),
+        (lambda content: content + b"x", "1 byte behind its compressed data belongs to nothing"),
         (lambda content: content + b"\x1f", "cannot be read"),
         (lambda content: content + content[:20], "ended before"),
         (lambda content: content[:300] + bytes(300) + content[600:], "cannot be read"),
@@ -116,7 +119,9 @@ def test_strictness(tmp_path: Path, engine: str, spoil: Any, message: str | None
         return
     with pytest.raises(fastfuse.ImageError, match=message) as caught:
         reading.read(path)
-    assert str(caught.value).startswith((f"{path}: cannot be read (", f"{path}: 2771 bytes"))
+    assert str(caught.value).startswith(
+        tuple(f"{path}: {begin}" for begin in ("cannot be read (", "2771 bytes", "17 b", "1 byte b"))
+    )
 
 
 def test_no_damage_goes_unseen(tmp_path: Path, engine: str) -> None:

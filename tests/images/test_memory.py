@@ -117,7 +117,9 @@ def test_limit_of_the_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS")
-@pytest.mark.parametrize("megabytes", [100, 200, 250, 300, 400])
+@pytest.mark.parametrize(
+    "megabytes", [200, 300, *(pytest.param(size, marks=pytest.mark.slow) for size in (100, 250, 400))]
+)
 @pytest.mark.parametrize(
     "command",
     [

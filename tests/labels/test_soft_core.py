@@ -34,7 +34,7 @@ def for_core(options: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", EM)
 @pytest.mark.parametrize("m_step", ["paper", "em"])
-@pytest.mark.parametrize("trial", range(12))
+@pytest.mark.parametrize("trial", range(7))
 def test_random_problems(method: str, m_step: str, trial: int) -> None:
     rng = np.random.default_rng(trial)
     labels, raters = int(rng.integers(2, 6)), int(rng.integers(2, 5))

@@ -147,7 +147,7 @@ struct Result {
     std::vector<double> information;        // see information.hpp; empty where it is not defined
     std::vector<double> variability;        // see information.hpp; empty where all votes are binary
     Estimate estimate;
-    std::optional<VoteTable> table;    // for intervals by a bootstrap; none where the votes do not repeat
+    std::optional<VoteTable> table;    // for a bootstrap and the fit test; none where the votes do not repeat
     std::vector<std::int64_t> shape;   // volume shape, for `pattern` and `marked`
     std::vector<std::int32_t> pattern; // for intervals by lesions: each voxel's row; -1 outside the table
     std::vector<std::uint8_t> marked;  // for intervals by lesions: 1 where a vote is above 0.1

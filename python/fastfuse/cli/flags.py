@@ -15,14 +15,14 @@ import typer
 from ..fusion.declared import Option, either, switch
 from ..fusion.labels.declared import LABEL_OPTIONS
 from ..fusion.options import BY_NAME
-from ..fusion.registry import in_help_order
+from ..fusion.registry import AUTO, in_help_order
 from .once import NO_PAIR
 from .switches import choice
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
 BEYOND = "Beyond the paper"
-ON_OFFER = [row.name for row in in_help_order()]
+ON_OFFER = [*(row.name for row in in_help_order()), AUTO.name]
 FUNCTIONS = {row.function: row.name for row in in_help_order() if row.function != row.name}
 FLAGGED = {name: one for name, one in {**BY_NAME, **LABEL_OPTIONS}.items() if one.flag is not None}
 LABELS = "Label maps"
@@ -116,7 +116,7 @@ def flags_of_options() -> list[inspect.Parameter]:
     kind = words("MethodName", ON_OFFER)
     masks = [row.name for row in in_help_order() if row.votes == "binary"]
     growing = [row.name for row in in_help_order() if row.grows]
-    help = f"How to fuse; {' and '.join(masks)} take masks only, {either(growing)} needs --image."
+    help = f"How to fuse; {' and '.join(masks)} take masks only, {either(growing)} needs --image, {AUTO.name} takes what fits."
     usual = f"{ON_OFFER[0]}; with --labels staple, and majority of networks"
     method = flag("method", kind | None, choice(help, show_default=usual), None)
     return [method, *flags_called(FLAGGED)]

@@ -142,7 +142,7 @@ def _ended(ear: Ear, written: Sequence[Path]) -> int:
     code = ear.code or INTERRUPTED
     what = "terminated" if code == TERMINATED else "interrupted"
     if written:
-        names = enumerated([shown(path) for path in written])
+        names = enumerated([shown(path) for path in dict.fromkeys(written)])
         report.print_line("error", f"{what}; already written, and complete: {names}")
     elif code == INTERRUPTED:
         report.print_line("error", f"{what}; no output was written")

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from ..errors import reason_of
 from .tasks import Failed, Task
@@ -48,6 +48,23 @@ def answers(work: Work[Answer], tasks: Iterable[Task], crew: Crew) -> Generator[
         yield from map(work, tasks)
     else:
         yield from _by_own(work, list(tasks), crew.workers)
+
+
+def checked_executor(executor: Any) -> Executor | None:
+    """Return an executor; refuse one whose processes are forked, which may hang after OpenMP ran here."""
+    if executor is None:
+        return None
+    if not callable(getattr(executor, "submit", None)):
+        raise TypeError(
+            f"executor is of type {type(executor).__name__}: give one of concurrent.futures, or like those"
+        )
+    context = getattr(executor, "_mp_context", None)
+    if context is not None and context.get_start_method() == "fork":
+        raise ValueError(
+            "executor forks its processes, which hang where OpenMP ran before: make it with "
+            "mp_context=multiprocessing.get_context('spawn')"
+        )
+    return cast("Executor", executor)
 
 
 def workers_of(executor: Executor | None, workers: int | None) -> int:

@@ -85,7 +85,8 @@ def read_estimate(path: Path) -> Saved:
         Naming the file, if it cannot be read, or is none of these.
     """
     try:
-        return _read(path, path.stat().st_mtime_ns)
+        now = path.stat()
+        return _read(path, (now.st_mtime_ns, now.st_ino, now.st_size))
     except FileNotFoundError:
         raise FastfuseError(
             f"{shown(path)}: there is no such file; fastfuse cohort fuse writes one"
@@ -93,7 +94,7 @@ def read_estimate(path: Path) -> Saved:
 
 
 @lru_cache(maxsize=2)  # a worker applies one to many cases
-def _read(path: Path, mtime_ns: int) -> Saved:  # noqa: ARG001 - a file that was written anew is read anew
+def _read(path: Path, as_it_is: tuple[int, ...]) -> Saved:  # noqa: ARG001 - a file that was written anew is read anew
     kept = json_of(path)
     if not isinstance(kept, dict) or kept.get("format") != FORMAT:
         raise FastfuseError(

@@ -26,7 +26,7 @@ from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale, check_count
 from .cases import CohortCase, find_cohort
-from .crew import Crew, workers_of
+from .crew import Crew, checked_executor, workers_of
 from .estimate_file import Saved, read_estimate
 from .place import Place, Record, write_all
 from .run import (
@@ -207,7 +207,7 @@ def fuse_cohort(
         table=as_path(table, "table"), split=split, shard=checked_shard(shard), merge=merge, apply=apply, refresh=refresh,
     )  # fmt: skip
     count = None if workers is None else check_count(workers, "workers", least=1)
-    crew = Crew(executor, workers_of(executor, count))
+    crew = Crew(checked_executor(executor), workers_of(executor, count))
     made, remarks = fused_cohort(asked, crew, progress or (lambda _: None))
     warn(remarks)
     return made

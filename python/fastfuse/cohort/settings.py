@@ -88,7 +88,15 @@ class Settings:
                     f"{one.name} is {quoted(getattr(self.options, one.name))}: a cohort has no such option; leave it out, or fuse "
                     "case by case by fuse_files"
                 )
-        self.method_row.finished  # noqa: B018 - an unknown method is refused
+        if self.method_row.chooses and self.pools:
+            raise ValueError(
+                "method is 'auto': cases that share rates are fused by one method; name it, or let each case choose by "
+                "pool='none', --pool none"
+            )
+        if self.knows is not None and not all(isinstance(name, str) for name in dict(self.knows)):
+            raise ValueError(
+                f"knows is {quoted(self.knows)}: a cohort's raters are told by their names, as {{'rater 1': [0, 1]}}"
+            )
         if self.of_labels:
             check_given(
                 save_label=self.save_label or None, cut=self.cut, ties=self.ties, soften=self.soften,
@@ -132,6 +140,11 @@ class Settings:
     def fusion_options(self) -> Options:
         """Options of one case's fusion: the bootstrap is over cases."""
         return replace(self.options, **NO_INTERVALS)
+
+    def labels_of(self, case: CohortCase) -> AskedLabels:
+        """Return what is asked of one case's label maps: of its raters alone."""
+        knows = {name: labels for name, labels in (self.knows or {}).items() if name in case.raters}
+        return replace(self.asked_labels, knows=knows or None)
 
     def mask_of(self, case: CohortCase) -> Path | None:
         """Return the region in which a case is fused."""

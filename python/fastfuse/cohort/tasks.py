@@ -139,7 +139,7 @@ def table_of_case(task: Task) -> tuple[VoteTable | LabelTable, list[str]]:
     settings, names = task.settings, list(task.case.raters)
     if settings.of_labels:
         job = settings.label_job(task.case, task.consensus)
-        maps = ready_maps(job, settings.asked_labels, settings.fusion_options, _silent)
+        maps = ready_maps(job, settings.labels_of(task.case), settings.fusion_options, _silent)
         return tabulate_labels(maps.votes, _labels_of(settings, maps.names.names), maps.options, names)
     asked = settings.mask_job(task.case, task.consensus, writes=False)
     ready = ready_votes(asked.job, asked.method, asked.options, asked.asked, asked.growth, _silent)
@@ -195,9 +195,9 @@ def _write_labels(task: Task) -> list[str]:
     settings = task.settings
     job = settings.label_job(task.case, task.consensus)
     if task.estimate is None:
-        return label_files_by(job, settings.method, settings.asked_labels, settings.fusion_options, _silent)[
-            2
-        ]
+        return label_files_by(
+            job, settings.method, settings.labels_of(task.case), settings.fusion_options, _silent
+        )[2]
     saved = read_estimate(task.estimate)
     rates = estimate_for(saved, task.case.name, task.case.raters)
     assert isinstance(rates, LabelEstimate)
@@ -209,7 +209,7 @@ def _write_labels(task: Task) -> list[str]:
 
     more = {"pooled": _pooled_facts(task, saved.estimate)}
     return label_files_by(
-        job, settings.method, settings.asked_labels, settings.fusion_options, _silent, by_rates, more
+        job, settings.method, settings.labels_of(task.case), settings.fusion_options, _silent, by_rates, more
     )[2]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -242,7 +243,10 @@ def _masks(
         if not masks[what].any() and volumes[what].any():
             called = "binarize" if what == "prediction" else "truth_binarize"
             said = _on_nothing(volumes[what], votes, names[what], foreground, options.cut, called)
-            remarks += said or _on_cut(votes, names[what], options.cut, inside, of_truth=what == "truth")
+            least = 0.0
+            if what == "prediction" and options.cut == CUT:
+                least = CUT / 2 if volumes["truth"].any() else math.inf
+            remarks += said or _on_cut(votes, names[what], options.cut, inside, least)
     return masks["prediction"], masks["truth"], inside
 
 
@@ -261,12 +265,12 @@ def _on_nothing(
 
 
 def _on_cut(
-    votes: NDArray[Any], name: str, cut: float, inside: NDArray[np.bool_] | None, *, of_truth: bool
+    votes: NDArray[Any], name: str, cut: float, inside: NDArray[np.bool_] | None, least: float
 ) -> list[str]:
-    """Say that the cut empties a mask: a chosen one, or of the truth, whom a network that sees nothing is not."""
+    """Say that the cut empties a mask, unless its highest value is below ``least``, as of a network that sees nothing."""
     counted = votes if inside is None else votes[inside]
     highest = float(counted.max(initial=0))
-    if not highest or (cut == CUT and not of_truth):
+    if not highest or highest < least:
         return []
     return [
         f"{name}: its highest value is {highest:.3g}, and so none reaches the cut {cut:g}: choose a lower cut"

@@ -111,7 +111,9 @@ def fused_by(
 ) -> Made:
     """Read, fuse, write; ``more``: what the sidecar says beside."""
     job = asked.job
-    made = made_of(job, asked.method, asked.options, asked.asked, asked.growth, say, fuse)
+    made = made_of(
+        job, asked.method, asked.options, asked.asked, asked.growth, say, fuse, alone=fuse is fuse_votes
+    )
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
     sidecar = {**made.sidecar, **(more or {})}
     job.write(made.fusion, made.cut, counts, made.inputs.common.like, sidecar, say)

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ..errors import ImageError
-from ..images.paths import recorded, shown
-from ..images.sidecar import sidecar_path
-
-if TYPE_CHECKING:
-    from ..images.image import Image
-
-# What the header of a consensus says that fastfuse wrote; soft masks and the demo's raters are described otherwise.
-LESIONS = "1 found, 2 missed, 3 false lesion"  # what the header of a map of lesions says
-OURS = re.compile(r"fastfuse (demo Consensus|.* (probability|votes|labels|confidence|cut \S+)$)")
-MOST_SIDECAR = 1 << 22  # bytes; a longer JSON is none of ours
 
 
 def alike(
@@ -59,28 +45,6 @@ def _same_votes(names: Sequence[str]) -> str:
     return f"{_listed(names)} hold the same votes: they count as {len(names)} raters; leave copies out"
 
 
-def own_outputs(images: Sequence[Image], *, selects: bool) -> list[str]:
-    """Say which raters' files are consensus files, or maps of lesions, that fastfuse wrote.
-
-    Raises
-    ------
-    ImageError
-        For one that holds other numbers than votes, such as counts and kinds of lesions, unless labels or the like are chosen.
-    """
-    remarks = []
-    for image in images:
-        lesions = _description(image) == LESIONS
-        facts = {} if lesions else _sidecar_that_lists(image.path)
-        if not (lesions or OURS.match(_description(image)) or facts) or _is_of_one_rater(facts):
-            continue
-        what = "map of found, missed and false lesions" if lesions else "consensus"
-        told = f"is a {what} that fastfuse wrote, not a rater's: leave it out, or give it a name that is not taken for a rater's"
-        if not selects and image.data.max(initial=0) > 1:
-            raise ImageError(f"{shown(image.path)}: it {told}")
-        remarks.append(f"{shown(image.path)} {told}")
-    return remarks
-
-
 def _several_files(paths: Sequence[Path]) -> bool:
     """Tell files from one that is named several times, of which :func:`repeated` tells."""
     with suppress(OSError):
@@ -90,35 +54,3 @@ def _several_files(paths: Sequence[Path]) -> bool:
 
 def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _description(image: Image) -> str:
-    """Return what a NIfTI header says of its content."""
-    try:
-        return bytes(image.header["descrip"].tobytes()).rstrip(b"\0 ").decode("ascii", "replace")
-    except (KeyError, TypeError, ValueError, AttributeError):  # another format, or none
-        return ""
-
-
-def _sidecar_that_lists(path: Path) -> dict[str, Any]:
-    """Return the JSON beside a file if it says that a fusion wrote the file; nothing otherwise."""
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
-        return {}
-    sidecar = sidecar_path(path)
-    with suppress(OSError, ValueError, RecursionError):
-        if sidecar.is_file() and sidecar.stat().st_size < MOST_SIDECAR:
-            facts = json.loads(sidecar.read_text(encoding="utf-8"))
-            if isinstance(facts, dict) and "fastfuse" in facts and _writes(facts, path):
-                return facts
-    return {}
-
-
-def _is_of_one_rater(facts: dict[str, Any]) -> bool:
-    """Tell the votes of one rater, written again: how messages say to make a mask of a label map."""
-    raters = facts.get("raters")
-    return facts.get("method") == "majority" and isinstance(raters, list) and len(raters) == 1
-
-
-def _writes(facts: dict[str, Any], path: Path) -> bool:
-    outputs = facts.get("outputs")
-    return isinstance(outputs, dict) and recorded(path.name) in outputs.values()

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..fusion.fit.choice import Choice
+from ..fusion.fit.result import Fit
 from ..fusion.intervals import Intervals
 from ..fusion.result import BorderFusion, Fusion
 from ..images.paths import recorded
@@ -49,10 +51,36 @@ def sidecar_of(
         "grid": inputs.common.facts(),
         "prior": number_or_null(fusion.prior),
         **_anchor_facts(fusion, job),
+        "fit": fit_facts(fusion.own_fit),
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,
         "log_likelihood": fusion.log_likelihood.tolist(),
         "warnings": remarks,
+    }
+
+
+def fit_facts(fit: Fit | None) -> dict[str, Any] | None:
+    """Return the voxels by number of marks, those that there are and those that models expect."""
+    if fit is None:
+        return None
+    models = {
+        name: {
+            "expected": [round(count, 2) for count in one.expected.tolist()],
+            "log_likelihood_per_mark": number_or_null(one.log_likelihood_per_mark),
+        }
+        for name, one in fit.models.items()
+    }
+    observed = [round(count, 2) for count in fit.observed.tolist()]
+    return {"observed": observed, "marked": round(fit.marked, 2), "used": fit.used, "models": models}
+
+
+def auto_facts(choice: Choice) -> dict[str, Any]:
+    """Return which model was taken, and why."""
+    return {
+        "took": choice.model,
+        "instead_of": choice.other,
+        "gain": number_or_null(choice.gain),
+        "said": choice.said,
     }
 
 

@@ -32,6 +32,10 @@ def growth_of(
         raise ValueError(
             f"soften is set, but {method.name} takes masks of 0 and 1: fuse soft votes by soft-staple"
         )
+    if soften and method.chooses:
+        raise ValueError(
+            "soften is set, and method is 'auto', whose test is of masks as they were drawn: name the method"
+        )
     grows = soften or method.grows
     if grows and image is None:
         what = "soften" if soften else method.name

@@ -14,11 +14,10 @@ from ..fusion.result import DiceRule, Fusion, Ties
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
 from ..images.placing import AS_IT_IS, Kind, Placing
-from ..images.repeats import check_pairs, repeated
+from ..images.repeats import check_pairs, own_outputs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.arrays import selected
 from ..inputs.names import check_count_of_names
-from .doubts import own_outputs
 
 if TYPE_CHECKING:
     from ..images.grids.common import Common

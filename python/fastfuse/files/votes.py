@@ -9,6 +9,8 @@ from typing import Any
 
 from ..dilation.options import Dilation
 from ..fusion.backends.devices import place_of
+from ..fusion.fit.choice import Choice, chosen_for
+from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.pipeline import Fuse, fuse_votes
 from ..fusion.registry import Method
@@ -18,7 +20,7 @@ from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
 from .doubts import alike
-from .facts import sidecar_of
+from .facts import auto_facts, sidecar_of
 from .growth import Growth
 from .job import Inputs, Job, Sources, marked_voxels
 from .misfits import misfit_remarks
@@ -83,6 +85,12 @@ class Ready:
         Of label maps, the label whose voxels are votes.
     growth : Growth or None
         How masks grew, or how the consensus is to grow.
+    method : Method
+        As asked for; of "auto" the one that was taken.
+    asked : Options
+        As the sidecar keeps them.
+    choice : Choice or None
+        Of "auto": which method was taken, and why.
     """
 
     inputs: Inputs
@@ -90,6 +98,9 @@ class Ready:
     options: Options
     label: int | None
     growth: Growth | None
+    method: Method
+    asked: Options
+    choice: Choice | None
 
 
 def ready_votes(
@@ -121,14 +132,17 @@ def ready_votes(
         scaled_by=asked.scale if isinstance(asked.scale, float) else None,
         image=inputs.image if growth is None else None,
     )  # fmt: skip
-    if growth is None:
-        return Ready(inputs, votes, options, options.core_label, None)
-    grown = Growth.of(growth, options, job, inputs)
+    choice = None
+    if method.chooses:
+        choice = chosen_for(votes.listed(), options.checked())
+        method, votes = choice.method, choice.votes(votes)
+        options, asked = choice.options(options), choice.options(asked)
     label = options.core_label
-    if not method.grows:
+    grown = None if growth is None else Growth.of(growth, options, job, inputs)
+    if grown is not None and not method.grows:
         say("softening")
         votes, options = grown.soften(votes, options, job, inputs)
-    return Ready(inputs, votes, options, label, grown)
+    return Ready(inputs, votes, options, label, grown, method, asked, choice)
 
 
 def made_of(
@@ -139,12 +153,17 @@ def made_of(
     growth: Dilation | None,
     say: Callable[[str], None],
     fuse: Fuse = fuse_votes,
+    *,
+    alone: bool = False,
 ) -> Made:
-    """Read and fuse; ``asked`` are the options as the sidecar keeps them."""
+    """Read and fuse; ``asked`` are the options as the sidecar keeps them.
+
+    ``alone``: the one structure that is fused, for which there are methods of all kinds.
+    """
     place = place_of([], options.device)
     ready = ready_votes(job, method, options, asked, growth, say)
-    inputs, options = ready.inputs, ready.options
-    label = ready.label
+    inputs, options, label = ready.inputs, ready.options, ready.label
+    method, asked = ready.method, ready.asked
     say("fusing")
     if method.grows and ready.growth is not None:
         fusion, doubts = ready.growth.fuse(ready.votes, options, fuse)
@@ -157,6 +176,7 @@ def made_of(
         *alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist()),
         *doubts,
         *misfit_remarks(job, inputs, fusion, label),
+        *(remarks_on_fit(fusion) if alone and growth is None else []),
     ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
@@ -172,6 +192,8 @@ def made_of(
     }
     marked = marked_voxels(inputs, label, fusion, grown=growth is not None)
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
+    if ready.choice is not None:
+        sidecar["auto"] = auto_facts(ready.choice)
     return Made(fusion, inputs, sidecar, remarks, cut, label)
 
 

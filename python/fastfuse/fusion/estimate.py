@@ -20,6 +20,8 @@ from .backends.found import CoreEstimate
 from .bootstrap import Samples
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
+from .fit.result import Fit, Tested
+from .fit.source import Source
 from .intervals import Intervals
 from .option_checks import NO_INTERVALS, is_map
 from .options import (
@@ -86,6 +88,12 @@ class Estimate:
     intervals: Intervals | None
     _rates: CoreEstimate = field(repr=False)
     _options: Options = field(repr=False)
+    _votes: Tested | None = field(default=None, repr=False, kw_only=True)
+
+    @property
+    def fit(self) -> Fit | None:
+        """Whether the model fits the table, as :attr:`Fusion.fit`."""
+        return None if self._votes is None else self._votes.fit
 
     @documented(ENTRIES)
     def apply(
@@ -172,7 +180,12 @@ class Estimate:
         parts: dict[str, Any] = {name: getattr(self, name)[places] for name in per_rater}
         intervals = None if self.intervals is None else self.intervals.at(places)
         return replace(
-            self, names=tuple(names), intervals=intervals, _rates=core.rates_at(places, self._rates), **parts
+            self,
+            names=tuple(names),
+            intervals=intervals,
+            _rates=core.rates_at(places, self._rates),
+            _votes=self._votes if tuple(names) == self.names else None,
+            **parts,
         )
 
     def _applied(self, votes: Votes, here: Options) -> tuple[Fusion, list[str]]:
@@ -186,7 +199,9 @@ class Estimate:
         ignored = [place for place in case.given.places if place in self._unknown]
         case = case.without(ignored)
         case, probability, found = backend.apply(self._rates, case, method, options)
-        fusion = for_all(fusion_of(found, probability, self.method, None), case.given.places, len(self.names))
+        places, raters = case.given.places, len(self.names)
+        fusion = for_all(fusion_of(found, probability, self.method, None), places, raters)
+        fusion = replace(fusion, _votes=Source.of(found, method, options, places, raters))
         if method.estimates:
             self._check_certain(fusion)
         fusion = method.finished(self._on_the_rates(fusion))
@@ -329,6 +344,8 @@ def estimated(
     found = replace(told, table=table.in_core, lowest=np.nan, highest=np.nan)  # no voxel is written
     intervals, resampled = intervals_of(found, method, options, [1.0], over_cases)
     fusion = fusion_of(found, np.empty(0), method.name, intervals)
+    places = list(range(len(table.names)))
+    votes = Source.of(found, method, options, places, len(places))
     levels = of_levels(found.estimate)
     kind = BorderEstimate if levels else Estimate
     made = kind(
@@ -344,6 +361,7 @@ def estimated(
         intervals=intervals,
         _rates=found.estimate,
         _options=options,
+        _votes=votes,
         **levels,
     )
     remarks = remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,16 @@ def _mask(bad: Complaint) -> str:
 
 
 def _prior(bad: Complaint) -> str:
-    return f"{bad.titles['prior']} {bad.held}: a prior is a probability in [0, 1]"
+    return f"{bad.titles['prior']} {bad.held}: a prior is a probability in [0, 1]; {_for_a_prior(bad.value)}"
+
+
+def _for_a_prior(value: float) -> str:
+    """Say what makes a map of priors of one that holds a value."""
+    if math.isnan(value):
+        return "give a mask without such voxels (--mask), or fill them"
+    if 1 - OVERSHOOT <= value <= OVERSHOOT:
+        return "clip what interpolation overshot, as by numpy.clip(prior, 0, 1)"
+    return "scale it, as by prior / 100 or prior / 255" if value > 1 else "mend it"
 
 
 def _present(bad: Complaint) -> str:

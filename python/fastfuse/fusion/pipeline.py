@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..inputs.threads import remarks_on_threads
@@ -13,6 +14,8 @@ from .bootstrap import Samples, bootstrap
 from .case import Case
 from .declared import switch
 from .diagnostics import remark_on_nothing, remarks_on
+from .fit.choice import chosen_for
+from .fit.source import Source
 from .intervals import Intervals, from_information
 from .options import Options
 from .registry import Method
@@ -30,6 +33,9 @@ def fuse_votes(
     options, votes = options.checked(), votes.listed()
     options.check_for(method)
     check_image(votes, method, options)
+    if method.chooses:
+        choice = chosen_for(votes, options)
+        return fuse_votes(choice.votes(votes), choice.method, choice.options(options), cut=cut, ties=ties)
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     case, probability, found = backend.fuse(case, method, options)
@@ -56,7 +62,9 @@ def answer(
     """Return the fusion from what the core found, and what makes it doubtful."""
     intervals, resampled = intervals_of(found, method, options, case.spacings)
     fusion = fusion_of(found, probability, method.name, intervals)
-    fusion = for_all(fusion, case.given.places, case.given.count)
+    places, raters = case.given.places, case.given.count
+    votes = Source.of(found, method, options, places, raters)
+    fusion = replace(for_all(fusion, places, raters), _votes=votes)
     if options.foreground.selects and not fusion.volume.any():
         remarks = [remark_on_nothing(case, options)]
     else:

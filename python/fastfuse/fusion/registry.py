@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from .result import Fusion
 from ..inputs.names import quoted
 
-MethodOnVotes = Literal["soft-staple", "simplified-soft-staple", "border-staple", "staple", "majority"]
+MethodOnVotes = Literal[
+    "soft-staple", "simplified-soft-staple", "border-staple", "staple", "majority", "auto"
+]
 MethodName = Literal[
-    "soft-staple", "simplified-soft-staple", "border-staple", "staple", "dilated-staple", "majority"
+    "soft-staple", "simplified-soft-staple", "border-staple", "staple", "dilated-staple", "majority", "auto"
 ]
 
 
@@ -41,6 +43,8 @@ class Method:
         Whether raters see one latent level, and have offsets and sharpness. It takes an image, and runs on the CPU.
     defaults : tuple of pairs
         Options whose default is another one than is declared, by name.
+    chooses : bool
+        Whether it is no method, but takes the one whose model fits.
     finish : str
         Name of a function in the module that turns the core's fusion into the method's; empty for none.
     """
@@ -55,6 +59,7 @@ class Method:
     of_levels: bool = False
     defaults: tuple[tuple[str, object], ...] = ()
     finish: str = ""
+    chooses: bool = False
 
     @property
     def home(self) -> str:
@@ -88,6 +93,10 @@ METHODS = (
     Method("majority", "majority_vote", "majority", "soft", "majority", estimates=False),
 )
 NAMES = tuple(method.name for method in METHODS)
+# What it may take has levels, an image and a margin: it takes options that both sides have.
+AUTO = Method(
+    "auto", "fuse", "by_name", "soft", "border-staple", of_levels=True, defaults=(("roi", 4.0),), chooses=True
+)
 
 
 def method_called(name: object, *, images: bool = True) -> Method:
@@ -99,8 +108,8 @@ def method_called(name: object, *, images: bool = True) -> Method:
         Naming those that there are; without ``images``, those that need none.
     """
     written = name if isinstance(name, str) else ""
-    offered = [method for method in METHODS if images or not method.grows]
-    for method in METHODS:
+    offered = [method for method in (*METHODS, AUTO) if images or not method.grows]
+    for method in (*METHODS, AUTO):
         if written == method.name:
             return method
     for method in offered:
@@ -114,7 +123,7 @@ def check_order(first: object, method: object, call: str, what: str) -> None:
     if isinstance(first, str) and not isinstance(method, str):
         raise TypeError(
             f"{what} and method are exchanged: write {call}({what}, {first!r}), the {what} first"
-            if first in NAMES
+            if first in (*NAMES, AUTO.name)
             else f"{what} is {quoted(first)}: write {call}({what}, method), the {what} first"
         )
 

@@ -17,6 +17,7 @@ from ..inputs.names import counted
 from .backends.found import CoreEstimate, Found
 
 if TYPE_CHECKING:
+    from .fit.result import Fit, Tested
     from .intervals import Intervals
 
 Rates = NDArray[np.float64]
@@ -84,6 +85,27 @@ class Fusion:
     npv: NDArray[np.float64]
     dice: NDArray[np.float64]
     intervals: Intervals | None = None
+    _votes: Tested | None = field(default=None, repr=False, kw_only=True)
+
+    @property
+    def fit(self) -> Fit | None:
+        """Whether the model fits: the voxels with 0 to m marks that there are, and those that models expect.
+
+        STAPLE, three classes and border-STAPLE are fitted to the same votes when this is first asked for. Votes between 0 and 1
+        count as marks with that probability; missing ones are left out; a map of priors counts by its mean. None where
+        the votes are no table: with ``mrf``, with ``roi="disputed"``, for votes that hardly repeat, as a network's;
+        and where nobody marks anything, or everybody everything. A majority vote has no model of its own.
+
+        Returns
+        -------
+        Fit or None
+        """
+        return None if self._votes is None else self._votes.fit
+
+    @property
+    def own_fit(self) -> Fit | None:
+        """The same as far as it is known without fitting further models."""
+        return None if self._votes is None else self._votes.told
 
     def label(self, cut: float | DiceRule = 0.5, *, ties: Ties = "foreground") -> NDArray[np.uint8]:
         """Return the consensus as a mask: 1 where ``probability >= cut``.

@@ -12,7 +12,7 @@ from ..inputs.checks import Labels, Scale
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.names import check_count_of_names, listed_names
 from ..inputs.threads import remarks_on_threads
-from .backends import core
+from .backends.cpu import tabulated
 from .backends.found import CoreTable
 from .case import Case
 from .declared import documented
@@ -22,7 +22,6 @@ from .labels.table import LabelTable
 from .labels.tabulate import tabulate_labels
 from .methods.common import check_of_label_maps
 from .options import Missing, Options, Roi
-from .registry import method_called
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
 
@@ -160,12 +159,7 @@ def table_and_case(votes: Votes, options: Options, called: Sequence[str] | None)
     options = options.checked()
     case = Case.of(votes.listed(), options)
     check_count_of_names(called, case.given.count)
-    asked = core.core_options(method_called("soft-staple"), options, case.spacings)
-
-    def tabulated(placed: Case) -> CoreTable | None:
-        return core.tabulate(placed.in_memory_order().within_margin(options, placed.spacings), asked)
-
-    case, table = core.explained(case, tabulated)
+    case, table = tabulated(case, options)
     if table is None:
         raise ValueError(TOO_MANY)
     return _for_all(table, case, called), case

@@ -13,7 +13,7 @@ from ..inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ..inputs.stacks import listed, slices
 from . import options
 from .labels.declared import LABEL_ENTRIES
-from .registry import in_help_order
+from .registry import AUTO, in_help_order
 
 if TYPE_CHECKING:
     from ..dilation.soft_labels import SoftLabels
@@ -72,12 +72,14 @@ _DATA = {
 def method_entry(*, images: bool) -> str:
     """Return the entry of the parameter that names a method; ``images`` takes in those that need an image."""
     rows = [row for row in in_help_order() if images or not row.grows]
-    names = ", ".join(f'"{row.name}"' for row in rows)
+    names = ", ".join(f'"{row.name}"' for row in (*rows, AUTO))
     functions = [f":func:`{row.function}`" for row in rows]
     return f"""method : {{{names}}}, default "{rows[0].name}"
     Method of fusion, as of {", ".join(functions[:2])},
     {", ".join(functions[2:-1])} or {functions[-1]}. An option that the method does not
-    have must be at its default."""
+    have must be at its default. "auto": border-STAPLE, STAPLE with three classes, or STAPLE with its prior estimated, whichever
+    fits the votes; it takes an image, a margin (4 mm), and options that all of them have. ``method`` of the result is what
+    was taken."""
 
 
 ENTRIES = {

@@ -40,6 +40,7 @@ NIFTI_SUFFIXES = (".nii", ".nii.gz")
 # First bytes of files that are inflated, and what a bzip2 file is named.
 BZIP2 = b"BZh"
 MOST_AXES = 7
+EXTENSION = 8  # bytes with the flag and the size of the first extension
 OF_PLACE = ("unit", "qfac", "below 0 mm")  # words of doubts about what was taken of the place
 APART = 0.01  # of a voxel's size: sizes that differ by more contradict each other
 CIFTI_INTENTS = range(3000, 3100)
@@ -54,7 +55,8 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         begin = raw.read(3)
         raw.seek(0)
         file = _opened(raw, begin)
-        header = _read_header(path, file)
+        begin = file.read(540 + EXTENSION)
+        header = _read_header(path, begin[:540])
         bits = int(header["bitpix"])  # which is mended
         compressed = file is not raw
         shape, stored, doubts = _check_header(path, header, None if compressed else path.stat().st_size)
@@ -62,6 +64,7 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         surplus = _rest(file, go_on) if compressed else _left(path, file)
     count = math.prod(shape)
     _check_type(path, bits, stored, count, count * stored.itemsize + surplus)
+    _check_extension(path, header, begin, surplus)
     doubts.append(told_behind(surplus, shape[0] * shape[1] * stored.itemsize))
     try:
         affine, doubt = with_thickness(affine_of(header), shape)
@@ -108,13 +111,28 @@ def _rest(file: io.BufferedIOBase, go_on: Callable[[], None]) -> int:
     return counted_behind(rest, begin)
 
 
-def _read_header(path: Path, file: io.BufferedIOBase) -> Any:
+def _read_header(path: Path, begin: bytes) -> Any:
     """Return the header of NIfTI-1 (348 bytes) or NIfTI-2 (540), without extensions."""
-    begin = file.read(540)
     _check_axes(path, begin)
     nifti2 = 540 in (int.from_bytes(begin[:4], "little"), int.from_bytes(begin[:4], "big"))
     kind: Any = nib.Nifti2Header if nifti2 else nib.Nifti1Header
     return kind(begin[: 540 if nifti2 else 348], check=False)
+
+
+def _check_extension(path: Path, header: Any, begin: bytes, surplus: int) -> None:
+    """Refuse an extension of the header that lies where the voxels begin by vox_offset: its bytes would be voxels."""
+    end, order = header.single_vox_offset, "<" if header.endianness == "<" else ">"
+    size = int(np.frombuffer(begin[end : end + 4].ljust(4, b"\0"), f"{order}i4")[0])
+    if (
+        begin[end - 4 : end - 3] > b"\0"
+        and header.get_data_offset() == end
+        and 0 < size <= surplus
+        and size % 16 == 0
+    ):
+        raise ImageError(
+            f"{shown(path)}: its header has an extension of {size} bytes where its voxels begin by vox_offset {end}: set vox_offset to "
+            f"{end + size} if no other extension follows"
+        )
 
 
 def _check_axes(path: Path, begin: bytes) -> None:

@@ -1,14 +1,26 @@
-"""Files that are one image, and so one rater."""
+"""Files that are one image, and so one rater, or that fastfuse wrote and are no rater's."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageError
 from ..inputs.names import joined
-from .paths import shown
+from .paths import recorded, shown
+from .sidecar import sidecar_path
 
+if TYPE_CHECKING:
+    from .image import Image
+
+# What the header of a consensus says that fastfuse wrote; soft masks and the demo's raters are described otherwise.
+LESIONS = "1 found, 2 missed, 3 false lesion"  # what the header of a map of lesions says
+OURS = re.compile(r"fastfuse (demo Consensus|.* (probability|votes|labels|confidence|cut \S+)$)")
+MOST_SIDECAR = 1 << 22  # bytes; a longer JSON is none of ours
 PAIRS = ((".hdr", ".img"), (".head", ".brik"))  # header and voxels of Analyze, NIfTI and AFNI
 PACKED = (".gz", ".bz2", ".zst")
 NUMBERS = {2: "two", 3: "three", 4: "four"}
@@ -78,3 +90,84 @@ def _parts(path: Path) -> list[tuple[Path, str, str]]:
             found.append((whole.with_name(whole.name[: -len(end)] + "."), OF_NETWORK, part))
             break
     return found
+
+
+def own_outputs(images: Sequence[Image], *, selects: bool) -> list[str]:
+    """Say which raters' files are consensus files, or maps of lesions, that fastfuse wrote.
+
+    Raises
+    ------
+    ImageError
+        For one that holds other numbers than votes, such as counts and kinds of lesions, unless labels or the like are chosen.
+    """
+    remarks = []
+    for image in images:
+        lesions = _description(image) == LESIONS
+        facts = {} if lesions else _sidecar_that_lists(image.path)
+        if not (lesions or OURS.match(_description(image)) or facts) or _is_of_one_rater(facts):
+            continue
+        what = "map of found, missed and false lesions" if lesions else "consensus"
+        told = f"is a {what} that fastfuse wrote, not a rater's: leave it out, or give it a name that is not taken for a rater's"
+        if not selects and image.data.max(initial=0) > 1:
+            raise ImageError(f"{shown(image.path)}: it {told}")
+        remarks.append(f"{shown(image.path)} {told}")
+    return remarks + _grown_of_others(images)
+
+
+def _grown_of_others(images: Sequence[Image]) -> list[str]:
+    """Say which files are soft masks that fastfuse grew of a mask beside them."""
+    remarks = []
+    for image in images:
+        facts = _sidecar(image.path)
+        if facts.get("method") == "conditional-dilation" and facts.get("output") == recorded(image.path.name):
+            grown_of = [one.path for one in images if one is not image and _is(one.path, facts.get("mask"))]
+            remarks += [
+                f"{shown(image.path)} is {shown(path)}, grown: they count as two raters; leave one of both out"
+                for path in grown_of
+            ]
+    return remarks
+
+
+def _is(path: Path, name: Any) -> bool:
+    """Tell a file by the name that a sidecar gives it."""
+    with suppress(OSError, ValueError, TypeError):
+        return recorded(path) == name or path.samefile(name)
+    return False
+
+
+def _description(image: Image) -> str:
+    """Return what a NIfTI header says of its content."""
+    try:
+        return bytes(image.header["descrip"].tobytes()).rstrip(b"\0 ").decode("ascii", "replace")
+    except (KeyError, TypeError, ValueError, AttributeError):  # another format, or none
+        return ""
+
+
+def _sidecar_that_lists(path: Path) -> dict[str, Any]:
+    """Return the JSON beside a file if it says that a fusion wrote the file; nothing otherwise."""
+    facts = _sidecar(path)
+    return facts if _writes(facts, path) else {}
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    """Return the JSON beside a file if it is fastfuse's; nothing otherwise."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return {}
+    sidecar = sidecar_path(path)
+    with suppress(OSError, ValueError, RecursionError):
+        if sidecar.is_file() and sidecar.stat().st_size < MOST_SIDECAR:
+            facts = json.loads(sidecar.read_text(encoding="utf-8"))
+            if isinstance(facts, dict) and "fastfuse" in facts:
+                return facts
+    return {}
+
+
+def _is_of_one_rater(facts: dict[str, Any]) -> bool:
+    """Tell the votes of one rater, written again: how messages say to make a mask of a label map."""
+    raters = facts.get("raters")
+    return facts.get("method") == "majority" and isinstance(raters, list) and len(raters) == 1
+
+
+def _writes(facts: dict[str, Any], path: Path) -> bool:
+    outputs = facts.get("outputs")
+    return isinstance(outputs, dict) and recorded(path.name) in outputs.values()

@@ -55,7 +55,10 @@ def as_array(value: Any, name: str) -> Array:
         ) from error
     told = getattr(voxels, "shape", None)
     if isinstance(told, tuple) and told != array.shape:  # one that NumPy reads value by value
-        raise TypeError(f"{name} has shape {told}, and NumPy reads shape {array.shape}; convert it to NumPy")
+        by = ", as by its toarray()" if hasattr(voxels, "toarray") else ""
+        raise TypeError(
+            f"{name} has shape {told}, and NumPy reads shape {array.shape}; convert it to NumPy{by}"
+        )
     if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
         raise TypeError(
             f"{name} holds elements of type {array.dtype}: convert it to bool, an integer or float16/32/64"

@@ -163,7 +163,9 @@ class Foreground:
     def said_of_each(
         self, arrays: Sequence[NDArray[Any]], names: Sequence[str], inside: NDArray[Any] | None = None
     ) -> list[str]:
-        """Say in whose label map none of the labels occurs, and which do, if somebody marks one."""
+        """Say in whose label map none of the labels occurs, and which do, if somebody marks one; of a threshold likewise."""
+        if self.threshold is not None:
+            return self._said_of_low([_highest(array, inside) for array in arrays], names)
         if not self.labels:
             return []
         counted = [counted_values(array, inside) for array in arrays]
@@ -174,6 +176,18 @@ class Foreground:
             f"{name}: {self.said_of_nothing([one])}"
             for name, one, lacks in zip(names, counted, lack, strict=True)
             if lacks and one.size
+        ]
+
+    def _said_of_low(self, highest: Sequence[float], names: Sequence[str]) -> list[str]:
+        """Say whose values all lie below the threshold, if not everybody's do."""
+        least = float(self.threshold or 0)
+        if not any(value >= least for value in highest):
+            return []
+        return [
+            f"{name}: its highest value is {shown_number(value)}, and so none reaches the threshold {least:g}: is it in the unit of "
+            "these values?"
+            for name, value in zip(names, highest, strict=True)
+            if 0 < value < least
         ]
 
     def said_of_nothing(self, arrays: Sequence[NDArray[Any]]) -> str:

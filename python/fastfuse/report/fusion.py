@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .fit import auto_line, fit_table
 from .names import Names, for_tables
 from .numbers import millilitres, plural, rate, times
 from .table import Column, Row, Table, first_that_fits
@@ -40,7 +41,11 @@ def _print(facts: Facts, below: Sequence[str]) -> None:
     console = output()
     table, said = _fitting(facts, width())
     table.print(console)
-    print_below(console, map(printable, (*said, *_volumes(facts), *_how(facts), *below)))
+    fit = None if "of" in facts else fit_table(facts, width())
+    if fit is not None:
+        fit.print(console)
+    lines = (*said, *_volumes(facts), *auto_line(facts), *_how(facts), *below)
+    print_below(console, map(printable, lines))
 
 
 def _fitting(facts: Facts, columns: int | None) -> tuple[Table, Sequence[str]]:

@@ -168,3 +168,23 @@ def test_voxels_at_the_end_by_the_header(tmp_path: Path) -> None:
     """HeaderSize -1 says that voxels are the end of the file, whatever lies before them."""
     header = LOCAL.replace(b"ElementType", b"HeaderSize = -1\nElementType")
     assert "is not read (Comment)" in remark_on(tmp_path / "a.mha", header + b"Comment = x\n" + RAW)
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+def test_an_extension_where_voxels_begin(kind: type, tmp_path: Path) -> None:
+    """Its bytes would be read as voxels, if vox_offset leaves no room for it; the remedy works."""
+    image = kind(VOXELS, np.diag([1, 1, 2, 1]))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"text"))
+    content, field = bytearray(image.to_bytes()), 108 if kind is nib.Nifti1Image else 168
+    letter = "<f4" if kind is nib.Nifti1Image else "<i8"
+    wrong = image.header.single_vox_offset
+    right = int(np.frombuffer(content, letter, 1, field)[0])
+    assert right == wrong + 16
+    path = tmp_path / "a.nii"
+    assert remark_on(path, bytes(content)) is not None
+    content[field : field + np.dtype(letter).itemsize] = np.array(wrong, letter).tobytes()
+    path.write_bytes(content)
+    with pytest.raises(
+        fastfuse.ImageError, match=f"an extension of 16 bytes where .*: set vox_offset to {right} if"
+    ):
+        read(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import warn
 from ...images.paths import PathLike, as_path, as_paths, needed_path, recorded, short_names, shown
 from ...images.placing import Form, Resample
-from ...images.repeats import repeated
+from ...images.repeats import own_outputs, repeated
 from ...images.sidecar import check_reports, number_or_null, write_facts
 from ...images.wanted import ChannelAxis
 from ...inputs.checks import Labels, Scale
@@ -235,5 +235,6 @@ def _arrays(
     remarks += compare_names(
         [images[what] for what in (["prediction"] if same else []) + truths], options.truth
     )
+    remarks += own_outputs([images[what] for what in truths], selects=options.truth.selects)
     arrays = {what: votes_of(images[what], remarks) for what in ("prediction", *truths)}
     return arrays, region_of(images["mask"], remarks) if "mask" in files else None

@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 SHARED = ("fastfuse", "method", "voxel_ml", "present", "grid")  # what the sidecar says once
 OF_ONE = (
     *("raters", "foreground", "probability", "region", "prior"),
-    *("n_iter", "converged", "log_likelihood"),
+    *("n_iter", "converged", "log_likelihood", "fit"),
 )
 
 GROWTH = "of several structures, masks do not grow"

@@ -73,6 +73,11 @@ def tabulate(arrays: InMemory, options: CoreOptions) -> CoreTable | None:
     return _core.tabulate(arrays.raters, mask=arrays.mask, present=arrays.present, options=options)
 
 
+def table_of(patterns: Rates, counts: Rates) -> CoreTable:
+    """Return a table of patterns; counts may be fractions here."""
+    return CoreTable(patterns, counts)
+
+
 def estimate(table: CoreTable, options: CoreOptions, start: CoreEstimate | None = None) -> Found:
     """Return what the core finds in a table, from a start; raise what it refuses as a sentence."""
     try:

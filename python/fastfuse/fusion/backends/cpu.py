@@ -9,10 +9,10 @@ from typing import Any
 from ...inputs.output_array import Destination
 from ..case import Case
 from ..options import Options
-from ..registry import Method
+from ..registry import Method, method_called
 from ..votes import Votes
 from . import core
-from .found import CoreEstimate, Found
+from .found import CoreEstimate, CoreTable, Found
 
 
 class Cpu:
@@ -32,6 +32,16 @@ class Cpu:
         """Write the consensus of votes whose raters' rates are known."""
         rates = core.rates_at(case.given.places, estimate)
         return _written(case, method, options, partial(core.apply, rates))
+
+
+def tabulated(case: Case, options: Options) -> tuple[Case, CoreTable | None]:
+    """Return the case as it was read, and its votes as a table; None if they have too many distinct patterns."""
+    asked = core.core_options(method_called("soft-staple"), options, case.spacings)
+
+    def read(placed: Case) -> CoreTable | None:
+        return core.tabulate(placed.in_memory_order().within_margin(options, placed.spacings), asked)
+
+    return core.explained(case, read)
 
 
 def _written(

@@ -179,9 +179,11 @@ class LabelEstimate:
             For a rater whom the estimate does not have.
         """
         places = [place_of(name, self.names) for name in names]
+        knows = {rater: labels for rater, labels in dict(self._options.knows).items() if rater in names}
         return replace(
             self,
             names=tuple(names),
+            _options=replace(self._options, knows=knows),
             confusion=self.confusion[places],
             volume=self.volume[places],
             intervals=None if self.intervals is None else self.intervals.at(places),

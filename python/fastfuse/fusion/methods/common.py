@@ -6,6 +6,7 @@ from typing import cast
 
 from ...errors import warn
 from ...inputs.names import quoted
+from ..fit.remarks import remarks_on_fit
 from ..labels.chosen import checked_labels, listed
 from ..labels.declared import RESAMPLING, SHARED, AskedLabels, as_typed
 from ..labels.options import LabelMethod, LabelOptions
@@ -63,7 +64,7 @@ def fused_by_name(
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
     votes = votes.listed()
     fusion, remarks = fuse_votes(votes, method, options)
-    warn(remarks, callers=3)
+    warn(remarks + remarks_on_fit(fusion), callers=3)
     return in_kind_of(votes.raters, fusion)
 
 

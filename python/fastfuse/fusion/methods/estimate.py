@@ -10,6 +10,8 @@ from ...errors import warn
 from ...inputs.names import quoted
 from ..declared import documented
 from ..estimate import Estimate, check_table, estimated
+from ..fit.choice import chosen_for_table
+from ..fit.remarks import remarks_on_fit
 from ..labels.declared import (
     LABEL_OPTIONS,
     RESAMPLING,
@@ -185,8 +187,12 @@ def estimate(
         _check_for_masks(asked)
         options.check_method(row)
         options = options.checked().of_method(row)
+        if row.chooses:
+            choice = chosen_for_table(table.in_core, options)
+            row, options = choice.method, choice.options(options)
         check_table(table, row, options)
         made, remarks = estimated(table, row, options, _begin(start, table, row, options))
+        remarks += remarks_on_fit(made)
     warn(remarks)
     return made
 

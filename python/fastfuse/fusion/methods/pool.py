@@ -127,6 +127,8 @@ def pooled(
     check_choice(priors, "priors", ("auto", "own", "shared"))
     kind = _kind_of(tables)
     row = method_called(method, images=False)
+    if row.chooses:
+        raise ValueError("method is 'auto': cases that share rates are fused by one method; name it")
     check_choice(options.intervals, "intervals", ("none", "bootstrap"))
     if kind is LabelTable:
         return _pooled_labels(cast("Mapping[str, LabelTable]", tables), row, options, priors, asked, start)

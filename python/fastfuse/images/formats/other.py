@@ -37,7 +37,7 @@ NO_VOLUMES = {
     ".xlsx": "a table", ".docx": "text", ".md": "text", ".html": "text", ".py": "a program",
     ".jpg": "a JPEG, which does not keep labels exact", ".jpeg": "a JPEG, which does not keep labels exact",
     ".tar": "an archive: unpack it", ".tgz": "an archive: unpack it",
-    ".mat": "a MATLAB file", ".h5": "an HDF5 file", ".hdf5": "an HDF5 file", ".pt": "a checkpoint",
+    ".mat": "a file of MATLAB, or a matrix of FSL", ".h5": "an HDF5 file", ".hdf5": "an HDF5 file", ".pt": "a checkpoint",
     ".pkl": "a pickle, which may run programs", ".pickle": "a pickle, which may run programs",
     ".bval": "a table", ".bvec": "a table", ".gif": "a GIF", ".bmp": "a BMP", ".mp4": "a film",
 }  # fmt: skip
@@ -61,7 +61,7 @@ CONTENT = {
     b"%PDF": "PDF", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"PK\3\4": "a zip archive", b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP",
     b"\x89HDF": "HDF5", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"NRRD000": "NRRD", b"\x93NUMPY": "NumPy's .npy",
     b"ObjectType": "MetaImage", b"NDims": "MetaImage", b"<?xml": "XML", b"TRACK\0": "a track of fibres",
-    b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"version https://git-lfs": "a pointer of Git LFS",
+    b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"version https://git-lfs": "a pointer of Git LFS", b"/annex/objects/": "a pointer of git-annex",
     b"P1": "a Netpbm image", b"P2": "a Netpbm image", b"P3": "a Netpbm image", b"P4": "a Netpbm image", b"P5": "a Netpbm image",
     b"P6": "a Netpbm image", b"\0\0\0\x0cjP": "JPEG 2000", b"\xff\x4f\xff\x51": "JPEG 2000", b"8BPS": "a Photoshop image", b"<svg": "SVG",
     b"7z\xbc\xaf": "a 7z archive", b"\x28\xb5\x2f\xfd": "Zstandard", b"Rar!": "a RAR archive", b"II+\0": "TIFF", b"MM\0+": "TIFF",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .diagrams import agreement, raters_by_cases, reliability
+from .fit import fit
 from .pictures import save
 from .slices import confusion, draw_consensus, draw_labels
 
@@ -11,6 +12,7 @@ __all__ = [
     "confusion",
     "draw_consensus",
     "draw_labels",
+    "fit",
     "raters_by_cases",
     "reliability",
     "save",

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...evaluation.raters.scores import Reliability
 from ...fusion.of_raters.agreement import Agreement
+from ...fusion.result import Fusion
+from ...inputs.kinds import VoxelsLike
 from ..names import Names
+from .fit import HUES, SHAPES, against_truth
 from .pictures import save
 
 MOST_WRITTEN = 16  # raters of a heat map with numbers in it
 MOST_NAMED_CASES = 60
 LONGEST = 28  # letters of a name
 UNKNOWN = "#b0b0b0"
-HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")  # after Okabe and Ito
-SHAPES = "osD^vPX"
 
 
 def agreement(path: Path, found: Agreement) -> None:
@@ -95,16 +99,51 @@ def raters_by_cases(
     save(figure, path)
 
 
-def reliability(path: Path, curves: Reliability | Mapping[str, Reliability]) -> None:
-    """Draw the share of the raters who mark against the probability, and how many voxels have it.
+@overload
+def reliability(found: Path | str, truth: Reliability | Mapping[str, Reliability]) -> None: ...
+
+
+@overload
+def reliability(
+    found: Fusion | VoxelsLike | Mapping[str, Fusion | VoxelsLike],
+    truth: VoxelsLike,
+    *,
+    mask: VoxelsLike | None = None,
+    ax: Axes | None = None,
+) -> Axes: ...
+
+
+def reliability(found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = None) -> Axes | None:
+    """Draw how often what gets a probability is marked, and how many voxels get it.
+
+    Two calls: ``reliability(fusion, truth)`` draws a fusion against a truth, or against a rater who was left out of it, into axes;
+    ``reliability(path, curves)`` draws predictions against several raters into a file.
 
     Parameters
     ----------
-    path : Path
-        PNG to write.
-    curves : Reliability, or mapping of str to Reliability
-        As :func:`fastfuse.evaluate_against_raters` returns it; of several predictions by name.
+    found : Fusion, array_like, or mapping of str to these; or path
+        Whose probabilities; several by name. Or the PNG to write.
+    truth : array_like, Reliability, or mapping of str to Reliability
+        The truth, foreground where it is above 0; or, to write a file, what
+        :func:`fastfuse.evaluate_against_raters` returns, of several predictions by name.
+    mask : array_like, optional
+        The voxels that count. Without it all do, of which background makes most: give the region that was fused.
+    ax : Axes, optional
+        Where to draw; a new figure without it.
+
+    Returns
+    -------
+    Axes
+        With Brier's score, a sum of squares over the foreground voxels, and the calibration error (ECE), the mean distance
+        of the curve from the diagonal, in the legend. None where a file was written.
     """
+    if not isinstance(found, (str, PathLike)):
+        return against_truth(found, truth, mask, ax)
+    _draw_curves(Path(found), truth)
+    return None
+
+
+def _draw_curves(path: Path, curves: Reliability | Mapping[str, Reliability]) -> None:
     named = {"": curves} if isinstance(curves, Reliability) else dict(curves)
     figure = Figure(figsize=(6, 6.2), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)

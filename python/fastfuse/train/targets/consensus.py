@@ -62,6 +62,7 @@ def consensus_of(
     """
     found: dict[str, Volume] = {}
     votes: list[Any] = []
+    said: set[str] = set()  # dilated-STAPLE's votes are STAPLE's
     for method in methods:
         path = folder / f"{method}.nii.gz"
         now = _key(key, method, options)
@@ -77,7 +78,9 @@ def consensus_of(
             fusion = fuse_case(case, votes, method, options, threads)
         remarks = [str(warning.message) for warning in caught]
         for remark in remarks:
-            tell(f"warning: {folder.name}, {method}: {remark}")
+            if remark not in said:
+                tell(f"warning: {folder.name}, {method}: {remark}")
+        said.update(remarks)
         _keep(path, fusion, case, {"key": now, "options": asdict(options), "warnings": remarks})
         found[method] = np.asarray(fusion.probability, np.float32)
     return found

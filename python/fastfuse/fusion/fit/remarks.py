@@ -1,0 +1,85 @@
+"""A remark where the model that was used does not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .result import BORDER, CLASSES, FIXED, STAPLE, Fit
+from .source import Source
+
+if TYPE_CHECKING:
+    from ..estimate import Estimate
+    from ..result import Fusion
+
+TIMES = 2  # what is expected is off by more
+LEAST_VOXELS, LEAST_SHARE = 100, 0.01  # in a cell that counts; of the voxels that anybody marks
+
+REMEDIES = {
+    STAPLE: "method='staple' with prior='estimate'",
+    CLASSES: "method='staple' with classes=3, or with an image method='border-staple'",
+    BORDER: "method='border-staple'",
+}
+
+
+def remarks_on_fit(fusion: Fusion | Estimate) -> list[str]:
+    """Say where the model that was used expects less than half of what there is, or more than twice.
+
+    A number of marks counts where voxels that are there, or are expected, are at least 100 and 1 % of those that anybody marks: of
+    independent voxels, chance would not double or halve a hundred in 10^8 fusions. Of masks alone: what soft votes expect
+    depends on the M-step.
+    """
+    source = fusion._votes
+    if (
+        not isinstance(source, Source)
+        or source.rows is None
+        or not source.rows.are_masks
+        or source.rows.voters < 3
+    ):
+        return []
+    if source.rows.marked < LEAST_VOXELS or source.own is None or source.used is None:
+        return []
+    fit = source.own
+    at = worst_cell(fit)
+    if at is None:
+        return []
+    there, wanted = fit.observed[at], source.used.expected[at]
+    what = f"{'nobody' if at == 0 else f'{at} of {fit.raters} raters'} mark{'s' if at < 2 else ''}"
+    return [
+        f"the model does not fit: {what} {there:,.0f} voxels, and {_model(source.name)} expects {wanted:,.0f}; {_advice(source)}"
+    ]
+
+
+def worst_cell(fit: Fit) -> int | None:
+    """Return the number of marks whose voxels are farthest from those expected, of those off by more than twice."""
+    assert fit.used is not None
+    there, wanted = fit.observed, fit.models[fit.used].expected
+    wanted = np.pad(wanted, (0, len(there) - len(wanted)))
+    least = max(LEAST_VOXELS, LEAST_SHARE * fit.marked)
+    off = (np.maximum(there, wanted) >= least) & (
+        np.maximum(there, wanted) > TIMES * np.minimum(there, wanted)
+    )
+    return int(np.argmax(np.where(off, np.abs(there - wanted), -1))) if off.any() else None
+
+
+def _advice(source: Source) -> str:
+    """Say which model fits better, and how to take it."""
+    fit = source.compared
+    if fit is None or fit.used is None or fit.best in (None, fit.used):
+        return "none of the models here fits better: look at the raters (.fit of the fusion)"
+    best = str(fit.best)
+    gain = fit.price(fit.used) - fit.price(best)
+    same = best == STAPLE and fit.used not in (BORDER, CLASSES)
+    remedy = "prior='estimate'" if same else REMEDIES[best]
+    return f"{_model(best)} fits better, by {gain:.2g} nats a marked voxel: {remedy}"
+
+
+def _model(name: str) -> str:
+    if name == f"{STAPLE}, {FIXED}":
+        return "STAPLE with this prior"
+    return {
+        STAPLE: "STAPLE with its prior estimated",
+        CLASSES: "STAPLE with three classes",
+        BORDER: "border-STAPLE",
+    }.get(name, name)

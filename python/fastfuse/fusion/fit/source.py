@@ -1,0 +1,191 @@
+"""What a fit test needs of a fusion: its votes as a table, and the model. It is made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from ..backends import core
+from ..backends.found import Found, Rates
+from ..options import Missing, Options
+from ..registry import Method, method_called
+from .mixtures import mixture_of
+from .result import BORDER, CLASSES, FIXED, STAPLE, Fit, ModelFit
+from .rows import Mixture, Numbers, Rows, expected, log_likelihood
+
+MOST_STEPS = 300  # of a fit for comparison
+FEW_STEPS = 60  # enough to tell which is better
+FEWEST: dict[str, int] = {STAPLE: 2, CLASSES: 5, BORDER: 3}  # raters
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A table of votes, and the model that was used.
+
+    Attributes
+    ----------
+    patterns, counts : ndarray
+        Votes of the raters who read the case, and voxels of each pattern.
+    model : Mixture or None
+        None of a majority vote.
+    name : str
+        What the model is called.
+    places : list of int
+        Of those raters among all.
+    raters : int
+        Number of all.
+    threads : int
+        For further fits.
+    """
+
+    patterns: Rates
+    counts: Rates
+    model: Mixture | None
+    name: str
+    places: list[int]
+    raters: int
+    threads: int = 0
+
+    @classmethod
+    def of(
+        cls, found: Found, method: Method, options: Options, places: list[int], raters: int
+    ) -> Source | None:
+        """Take what the core found.
+
+        None where there is no table of all votes (too many patterns, disputed voxels alone), where neighbours are
+        coupled, or nothing is to be fitted as all raters agree that there is nothing, or nothing but foreground.
+        """
+        table, estimate = found.table, found.estimate
+        if table is None or options.mrf or options.roi == "disputed" or estimate.certain or not found.voxels:
+            return None
+        name = _name_of(method, options)
+        return cls(table.patterns, table.counts, mixture_of(estimate), name, places, raters, options.threads)
+
+    def of_all(self, places: list[int], raters: int) -> Source:
+        """Return the same for all raters, of whom those at ``places`` read the case."""
+        return replace(self, places=places, raters=raters)
+
+    @cached_property
+    def rows(self) -> Rows | None:
+        """The patterns of marks; None for too many."""
+        return Rows.of(self.patterns, self.counts)
+
+    @cached_property
+    def used(self) -> ModelFit | None:
+        """What the model expects that was used."""
+        return None if self.rows is None or self.model is None else _fit_of(self.model, self.rows)
+
+    @cached_property
+    def own(self) -> Fit | None:
+        """The fit of the model that was used, alone."""
+        if self.rows is None or (self.model is not None and self.used is None):
+            return None
+        models = {} if self.used is None else {self.name: self.used}
+        return self._with(self.rows, models)
+
+    @cached_property
+    def compared(self) -> Fit | None:
+        """The same, with STAPLE and the model of raters who differ at borders, whose fits take few steps."""
+        if self.rows is None or self.own is None:
+            return None
+        rival = rival_of_staple(self.rows.voters, image=self.name == BORDER)
+        return self._beside(fits_of(self.rows, (STAPLE, rival), threads=self.threads, most_steps=FEW_STEPS))
+
+    @property
+    def told(self) -> Fit | None:
+        """What is known without a further fit: of all models, of those compared, or of the one that was used."""
+        for name in ("fit", "compared"):
+            if name in self.__dict__:
+                found: Fit | None = self.__dict__[name]
+                return found
+        return self.own
+
+    @cached_property
+    def fit(self) -> Fit | None:
+        """The same, with all models that can be fitted to these votes."""
+        if self.rows is None or self.own is None:
+            return None
+        return self._beside(fits_of(self.rows, (STAPLE, CLASSES, BORDER), threads=self.threads))
+
+    def _beside(self, others: dict[str, ModelFit]) -> Fit | None:
+        """Return the fit of the model that was used, beside others."""
+        if self.rows is None or self.own is None:
+            return None
+        own = {} if self.used is None else {self.name: self.used}
+        return self._with(
+            self.rows, {**own, **{name: one for name, one in others.items() if name not in own}}
+        )
+
+    def _with(self, rows: Rows, models: dict[str, ModelFit]) -> Fit:
+        wide = rows.with_columns(self.places, self.raters)
+        models = {
+            name: ModelFit(_wide(one.expected, self.raters), one.log_likelihood_per_mark)
+            for name, one in models.items()
+        }
+        return Fit(wide.observed, models, None if self.model is None else self.name, rows.marked, rows.voters)
+
+
+def rival_of_staple(raters: int, *, image: bool) -> str | None:
+    """Return the model of raters who differ at borders that so many determine; None where there is none."""
+    if raters < FEWEST[BORDER]:
+        return None
+    return BORDER if image or raters < FEWEST[CLASSES] else CLASSES
+
+
+def fits_of(
+    rows: Rows, names: Container[str | None], *, threads: int = 0, most_steps: int = MOST_STEPS
+) -> dict[str, ModelFit]:
+    """Return the fits of these models to marks, of those that so many raters determine."""
+    found = {}
+    for name, fewest in FEWEST.items():
+        if name not in names or rows.voters < fewest or not rows.marked:
+            continue
+        mixture = _fitted(name, rows, threads, most_steps)
+        one = None if mixture is None else _fit_of(mixture, rows)
+        if one is not None:
+            found[name] = one
+    return found
+
+
+def _fitted(name: str, rows: Rows, threads: int, most_steps: int) -> Mixture | None:
+    """Fit a model to marks."""
+    classes: Literal[2, 3] = 3 if name == CLASSES else 2
+    method = method_called(BORDER if name == BORDER else STAPLE)
+    missing: Missing = "error" if rows.readers[0].all() else "nan"
+    options = Options(
+        prior="mean" if classes == 3 or method.of_levels else "estimate",
+        classes=classes,
+        missing=missing,
+        max_iter=most_steps,
+        threads=threads,
+    ).of_method(method)
+    try:
+        found = core.estimate(core.table_of(*rows.table()), core.core_options(method, options, [1.0]))
+    except ValueError:  # too few raters who differ
+        return None
+    return mixture_of(found.estimate)
+
+
+def _fit_of(mixture: Mixture, rows: Rows) -> ModelFit | None:
+    marks = expected(mixture, rows)
+    if marks is None or not rows.marked:
+        return None
+    return ModelFit(marks, log_likelihood(mixture, rows) / rows.marked)
+
+
+def _name_of(method: Method, options: Options) -> str:
+    """Return what the model that was used is called."""
+    if method.name != STAPLE:
+        return method.name
+    if options.classes == 3:
+        return CLASSES
+    return STAPLE if isinstance(options.prior, str) and options.prior == "estimate" else f"{STAPLE}, {FIXED}"
+
+
+def _wide(expected: Numbers, raters: int) -> Numbers:
+    """Return numbers of voxels with 0 to that many marks."""
+    return np.pad(expected, (0, raters + 1 - len(expected)))

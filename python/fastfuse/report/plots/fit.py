@@ -1,0 +1,123 @@
+"""Whether a model fits, and whether probabilities are those of a truth, drawn into axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ...evaluation.raters.scores import Reliability, reliability_curve
+from ...fusion.estimate import Estimate
+from ...fusion.result import Fusion
+from ...inputs.arrays import as_array, as_companion
+
+HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")  # after Okabe and Ito
+SHAPES = "osD^vPX"
+THERE = "#d0d0d0"
+LEAST = 0.5  # voxels; where the axis begins
+APART = 0.62  # width of what stands side by side at one number of marks
+ALL_NUMBERS = 16  # marks on the axis; of more raters not each has one
+
+
+def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
+    """Draw the voxels by number of marks: bars for those that there are, marks for those that models expect.
+
+    Parameters
+    ----------
+    fusion : Fusion or Estimate
+        One that has a ``fit``.
+    ax : Axes, optional
+        Where to draw; a new figure without it.
+
+    Returns
+    -------
+    Axes
+        ``ax.figure.savefig("fit.png")`` writes the figure.
+
+    Raises
+    ------
+    ValueError
+        If the fusion has no ``fit``.
+    """
+    found = fusion.fit
+    if found is None:
+        raise ValueError(
+            "fusion has no fit: its votes are no table (mrf, roi='disputed', or votes that hardly repeat), or all "
+            "raters agree that there is nothing, or nothing but foreground"
+        )
+    ax = _axes((6.4, 4.2)) if ax is None else ax
+    marks = np.arange(len(found.observed))
+    ax.bar(marks, np.maximum(found.observed, LEAST) - LEAST, 0.8, LEAST, color=THERE, label="observed")
+    best = max((one.log_likelihood_per_mark for one in found.models.values()), default=0.0)
+    shift = np.linspace(-APART / 2, APART / 2, len(found.models)) if len(found.models) > 1 else np.zeros(1)
+    for at, (name, one) in enumerate(found.models.items()):
+        below = best - one.log_likelihood_per_mark
+        look: dict[str, Any] = {
+            "color": HUES[at % len(HUES)],
+            "marker": SHAPES[at % len(SHAPES)],
+            "ls": "none",
+        }
+        text = f"{name}{' (used)' if name == found.used else ''}: {'best' if below == 0 else f'−{below:.3f}'}"
+        expected = np.maximum(one.expected, LEAST)
+        ax.vlines(
+            marks + shift[at], found.observed.clip(LEAST), expected, color=look["color"], lw=1, alpha=0.6
+        )
+        ax.plot(marks + shift[at], expected, ms=5, label=text, mec="white", mew=0.5, **look)
+    ax.set_yscale("log")
+    ax.set_ylim(bottom=LEAST)
+    if len(marks) <= ALL_NUMBERS:
+        ax.set_xticks(marks)
+    ax.set_xlabel("raters who mark a voxel")
+    ax.set_ylabel("voxels")
+    ax.legend(frameon=False, fontsize=8, title="expected: nats a marked voxel", title_fontsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def against_truth(found: Any, truth: Any, mask: Any = None, ax: Axes | None = None) -> Axes:
+    """Draw how often a truth, or a held-out rater, marks what gets a probability; see :func:`reliability`."""
+    named = dict(found) if isinstance(found, Mapping) else {"": found}
+    marked = as_array(truth, "truth")
+    inside = slice(None) if mask is None else as_companion(mask, "mask", marked.shape) != 0
+    if ax is None:
+        ax = _axes((5.6, 6.2), layout=None)
+        ax.figure.subplots_adjust(left=0.13, right=0.96, top=0.97, bottom=0.32)
+    counts = ax.inset_axes((0, -0.36, 1, 0.24))
+    ax.plot([0, 1], [0, 1], color="#777777", lw=1, ls="--", label="calibrated")
+    for at, (name, one) in enumerate(named.items()):
+        probability = as_companion(getattr(one, "probability", one), name or "found", marked.shape)
+        p, true = probability[inside].astype(np.float64).ravel(), (marked[inside] > 0).ravel()
+        curve = reliability_curve(p, true.astype(np.float64))
+        text = f"{name}: {_scores(p, true, curve)}" if name else _scores(p, true, curve)
+        look: dict[str, Any] = {"color": HUES[at % len(HUES)], "lw": 1.5}
+        held = curve.voxels > 0
+        ax.plot(
+            curve.predicted[held], curve.observed[held], marker=SHAPES[at % len(SHAPES)], ms=5, label=text,
+            clip_on=False, **look,
+        )  # fmt: skip
+        counts.stairs(np.maximum(curve.voxels, LEAST), curve.edges, **look)
+    counts.set(xlim=(0, 1), yscale="log", ylabel="voxels", xlabel="probability")
+    ax.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of the voxels that are foreground")
+    ax.tick_params(labelbottom=False)
+    for one in (ax, counts):
+        one.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, fontsize=8, loc="lower right")
+    return ax
+
+
+def _scores(p: NDArray[np.float64], true: NDArray[np.bool_], curve: Reliability) -> str:
+    """Return the Brier score a foreground voxel, and the calibration error, as text."""
+    brier = float(((p - true) ** 2).sum()) / max(int(true.sum()), 1)
+    return f"Brier {brier:.3f}, ECE {curve.error:.3f}"
+
+
+def _axes(size: tuple[float, float], layout: Literal["constrained"] | None = "constrained") -> Axes:
+    """Return the axes of a new figure, which no window shows."""
+    figure = Figure(figsize=size, facecolor="white", layout=layout)
+    FigureCanvasAgg(figure)
+    return figure.subplots()

@@ -1,0 +1,103 @@
+"""A remark where the model that was used does not fit; none where it does."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastfuse
+
+from ..border.draws import SPACING, Drawn, contours
+from .draws import flips
+
+SHIFTS = [0.6, 0.3, 0.0, -0.2, 0.1, -0.5, 0.4]
+
+
+def said(work: Any) -> list[str]:
+    """Return the remarks on the fit."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        work()
+    return [str(one.message) for one in caught if "the model does not fit" in str(one.message)]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Drawn:
+    return contours(SHIFTS, shape=(80, 80, 40))
+
+
+def fuse(drawn: Drawn, raters: int, method: str, **options: Any) -> Any:
+    options = {"mask": drawn.brain, "spacing_mm": SPACING, "roi": 4.0, **options}
+    return getattr(fastfuse, method)(drawn.masks[:raters], **options)
+
+
+@pytest.mark.parametrize("method", ["staple", "soft_staple", "simplified_soft_staple"])
+def test_contours_do_not_fit_staple(method: str, drawn: Drawn) -> None:
+    told = said(lambda: fuse(drawn, 7, method))
+    assert len(told) == 1
+    found = re.search(
+        r"(\d) of 7 raters marks? ([\d,]+) voxels, and .* expects ([\d,]+); STAPLE with three", told[0]
+    )
+    assert found is not None
+    assert "method='staple' with classes=3, or with an image method='border-staple'" in told[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = fuse(drawn, 7, method).fit
+    marks, there, expected = (int(text.replace(",", "")) for text in found.groups())
+    assert there == fit.observed[marks]
+    assert expected == round(fit.models[fit.used].expected[marks])
+    assert max(there, expected) > 2 * min(there, expected)
+
+
+def test_the_remedies_work(drawn: Drawn) -> None:
+    assert said(lambda: fuse(drawn, 7, "staple", classes=3)) == []
+    assert said(lambda: fuse(drawn, 7, "border_staple")) == []
+    assert said(lambda: fuse(drawn, 7, "border_staple", image=drawn.image)) == []
+    four = said(lambda: fuse(drawn, 4, "staple", prior=0.3))
+    assert all("method='border-staple'" in one for one in four)
+    assert said(lambda: fuse(drawn, 4, "border_staple")) == []
+
+
+@pytest.mark.parametrize("raters", [3, 5, 8])
+@pytest.mark.parametrize("seed", range(3))
+def test_independent_flips_fit_staple(raters: int, seed: int) -> None:
+    for prevalence in (0.02, 0.3):
+        table = fastfuse.tabulate(flips(raters, seed, prevalence=prevalence)[1])
+        assert said(lambda table=table: fastfuse.estimate(table, "staple", prior="estimate")) == []
+
+
+def test_a_fixed_prior_that_is_wrong() -> None:
+    """That of the mean vote, where raters over-mark; the remedy works."""
+    table = fastfuse.tabulate(flips(5)[1])
+    told = said(lambda: fastfuse.estimate(table, "staple"))
+    assert len(told) == 1
+    assert told[0].endswith("nats a marked voxel: prior='estimate'")
+    assert "STAPLE with this prior expects" in told[0]
+
+
+def test_chance_does_not_do_it() -> None:
+    """Few voxels, few marks in a cell: none of 60 fusions."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        truth, masks = flips(
+            int(rng.integers(3, 9)), seed, voxels=int(rng.integers(100, 4000)), prevalence=0.2
+        )
+        assert truth.any()
+        assert said(lambda masks=masks: fastfuse.staple(masks, prior="estimate")) == []
+
+
+def test_few_voxels_have_no_remark() -> None:
+    small = contours(SHIFTS[:5], shape=(16, 16, 8))
+    marked = np.any(small.masks, axis=0)
+    few = np.flatnonzero(marked.ravel())[:99]
+    masks = [np.isin(np.arange(marked.size), few) & (mask.ravel() > 0) for mask in small.masks]
+    assert said(lambda: fastfuse.staple(masks)) == []
+
+
+def test_soft_votes_and_majorities_have_no_remark(drawn: Drawn) -> None:
+    assert said(lambda: fastfuse.soft_staple([0.9 * mask for mask in drawn.masks], mask=drawn.brain)) == []
+    assert said(lambda: fastfuse.majority_vote(drawn.masks)) == []
