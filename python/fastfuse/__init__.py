@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import cuda
     from . import reference as reference
-    from .cohort.fuse import CohortFusion, fuse_cohort
+    from .cohort.fuse import fuse_cohort
+    from .comparison.compare import Comparison, Consensus, compare
     from .demo import phantom as phantom
     from .dilation.conditional import conditional_dilation, soften
     from .dilation.soft_labels import SoftLabels, soften_labels
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .evaluation.result import Evaluation
     from .evaluation.summary import FolderEvaluation
     from .files.agreement import agreement_files
+    from .files.comparison import compare_files
     from .files.fuse import fuse_files
     from .files.soften import soften_files
     from .fusion.estimate import BorderEstimate, Estimate
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from .fusion.methods.staple import staple
     from .fusion.of_raters.agreement import Agreement, agreement
     from .fusion.of_raters.mean_dice import MeanDice, mean_dice
-    from .fusion.pooled.deviation import Deviation, deviation
+    from .fusion.pooled.deviation import deviation
     from .fusion.pooled.estimate import PooledEstimate
     from .fusion.result import BorderFusion, ClassFusion, Fusion
     from .fusion.smoothing import smoothed_vote
@@ -57,8 +59,8 @@ __all__ = [
     "BorderFusion",
     "ClassFusion",
     "CohortError",
-    "CohortFusion",
-    "Deviation",
+    "Comparison",
+    "Consensus",
     "Estimate",
     "Evaluation",
     "FastfuseError",
@@ -83,6 +85,8 @@ __all__ = [
     "agreement",
     "agreement_files",
     "border_staple",
+    "compare",
+    "compare_files",
     "conditional_dilation",
     "cuda",
     "deviation",
@@ -112,7 +116,8 @@ __all__ = [
 
 # Where each name is found when it is first asked for: the shell's help needs neither NumPy nor the compiled core.
 _HOME = {
-    "cohort.fuse": ("CohortFusion", "fuse_cohort"),
+    "cohort.fuse": ("fuse_cohort",),
+    "comparison.compare": ("Comparison", "Consensus", "compare"),
     "dilation.conditional": ("conditional_dilation", "soften"),
     "dilation.soft_labels": ("SoftLabels", "soften_labels"),
     "dilation.soft_mask": ("SoftMask",),
@@ -126,6 +131,7 @@ _HOME = {
     "evaluation.result": ("Evaluation",),
     "evaluation.summary": ("FolderEvaluation",),
     "files.agreement": ("agreement_files",),
+    "files.comparison": ("compare_files",),
     "files.fuse": ("fuse_files",),
     "files.soften": ("soften_files",),
     "fusion.of_raters.agreement": ("Agreement", "agreement"),
@@ -145,7 +151,7 @@ _HOME = {
     "fusion.methods.simplified": ("simplified_soft_staple",),
     "fusion.methods.soft_staple": ("soft_staple",),
     "fusion.methods.staple": ("staple",),
-    "fusion.pooled.deviation": ("Deviation", "deviation"),
+    "fusion.pooled.deviation": ("deviation",),
     "fusion.pooled.estimate": ("PooledEstimate",),
     "fusion.result": ("BorderFusion", "ClassFusion", "Fusion"),
     "fusion.smoothing": ("smoothed_vote",),

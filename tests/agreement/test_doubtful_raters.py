@@ -48,6 +48,18 @@ def test_one_who_marks_nothing(folder: Path) -> None:
     assert "marks nothing" not in said(folder, "agreement r0.nii.gz r1.nii.gz")
 
 
+def test_nothing_to_compare(folder: Path) -> None:
+    done = run_here(folder, "agreement", "r0.nii.gz", "r1.nii.gz", "--mask", "empty.nii.gz")
+    assert (done.returncode, "empty.nii.gz) is empty: no voxel to compare" in done.stderr) == (2, True)
+    with pytest.raises(ValueError, match="the mask is empty: no voxel to compare"):
+        fastfuse.agreement([TRUTH, np.roll(TRUTH, 1, axis=0)], mask=np.zeros(SHAPE))
+
+
+def test_a_label_that_does_not_occur_grows_nothing(folder: Path) -> None:
+    told = said(folder, "soften r0.nii.gz --image flair.nii.gz -o s.nii --select-label 3")
+    assert "r0.nii.gz: label 3 does not occur (values that occur: 0, 1)" in told
+
+
 def test_a_consensus_among_several_truths(folder: Path) -> None:
     said(folder, "fuse r0.nii.gz r1.nii.gz r2.nii.gz -o c.nii.gz --method majority --save-label l.nii.gz")
     assert "l.nii.gz is a consensus that fastfuse wrote" in said(

@@ -58,6 +58,7 @@ def test_one_cut(case: Path, tmp_path: Path, job: str) -> None:
     assert f"{mask.sum() * VOXEL_ML:.2f}" in row
 
 
+@pytest.mark.filterwarnings("ignore:.*the model does not fit")
 def test_the_same_in_python(case: Path, tmp_path: Path) -> None:
     paths = [case / name for name in MASKS]
     fusion = fastfuse.fuse_files(

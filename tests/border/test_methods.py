@@ -127,6 +127,7 @@ def test_soft_votes(drawn: Drawn) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bootstrap", "lesions"])
+@pytest.mark.filterwarnings("ignore:95 % intervals over lesions:fastfuse.FusionWarning")
 def test_intervals(kind: str, drawn: Drawn) -> None:
     fusion = border(drawn, image=drawn.image, intervals=kind, replicates=20)
     low, high = fusion.intervals.sensitivity.T

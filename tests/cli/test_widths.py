@@ -21,7 +21,17 @@ ANSWERS = {
     "evaluate": ["evaluate", *MASKS[:2], "--save-lesions", "l.nii.gz", "--overwrite"],
     "check": ["check", "cohort"],
 }
-COMMANDS = ([], ["fuse"], ["soften"], ["agreement"], ["evaluate"], ["demo"], ["check"], ["experiment"])
+COMMANDS = (
+    [],
+    ["fuse"],
+    ["soften"],
+    ["agreement"],
+    ["compare"],
+    ["evaluate"],
+    ["demo"],
+    ["check"],
+    ["experiment"],
+)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfuse import CohortFusion, fuse_cohort
+from fastfuse import fuse_cohort
+from fastfuse.cohort.fuse import CohortFusion
 
 from .common import masks_of
 

@@ -210,9 +210,13 @@ def test_what_intervals_by_lesions_are_given(roi: str, route: str) -> None:
     assert_array_equal(result.marked, (votes > 0.1).any(axis=-1))
 
 
-def test_tables_are_kept_for_a_bootstrap_alone() -> None:
+def test_tables_are_kept_where_there_are_some() -> None:
+    """For the fit test; a bootstrap reads the votes again where there is none."""
     raters = votes_of("staple")
-    for intervals, kept in (("none", False), ("information", False), ("bootstrap", True)):
-        result = _core.fuse(raters, np.empty(SHAPE), options=options_for("staple", intervals=intervals))
-        assert (result.table is not None) == kept
+    for intervals in ("none", "information", "bootstrap"):
+        for route in ("patterns", "rows"):
+            options = options_for("staple", intervals=intervals)
+            options.route = route
+            result = _core.fuse(raters, np.empty(SHAPE), options=options)
+            assert (result.table is not None) == (route == "patterns" or intervals == "bootstrap")
         assert result.pattern is None

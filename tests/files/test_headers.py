@@ -228,6 +228,7 @@ def test_wrong_header_is_told_from_a_turned_image(tmp_path: Path, masks: np.ndar
 # --- units ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*the model does not fit")
 @pytest.mark.parametrize("unit", ["meter", "mm", "micron"])
 def test_units_are_honoured(tmp_path: Path, masks: np.ndarray, unit: str) -> None:
     files = [in_unit(tmp_path / f"r{i}.nii", mask, AFFINE, unit) for i, mask in enumerate(masks)]

@@ -19,6 +19,7 @@ PYTHON = [
     ("inputs",),
     ("images", "dilation"),
     ("evaluation", "fusion"),
+    ("comparison",),
     ("files", "report", "cuda"),
     ("cohort",),
     ("demo", "train"),

@@ -19,7 +19,20 @@ from ..images.outputs import recording
 from ..images.paths import shown
 from ..inputs.names import enumerated
 from ..report import terminal as report
-from . import agreement, check, cohort, demo, evaluate, experiment, export, fuse, predict, soften, table
+from . import (
+    agreement,
+    check,
+    cohort,
+    compare,
+    demo,
+    evaluate,
+    experiment,
+    export,
+    fuse,
+    predict,
+    soften,
+    table,
+)
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
@@ -45,7 +58,7 @@ app = typer.Typer(
 )
 
 
-for command in (fuse, soften, agreement, evaluate, demo, check, experiment, table, predict, export):
+for command in (fuse, soften, agreement, compare, evaluate, demo, check, experiment, table, predict, export):
     name = command.__name__.rpartition(".")[2]
     function = getattr(command, name)
     text, codes = about(function.__doc__, command.EXAMPLES), getattr(command, "EXIT_CODES", None)

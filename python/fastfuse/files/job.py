@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ class Inputs:
     region: NDArray[Any] | None = None
     prior: NDArray[Any] | None = None
     image: NDArray[Any] | None = None
+    truth: Image | None = None
     present: list[NDArray[Any] | None] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -53,6 +54,7 @@ class Sources:
     mask: Path | None
     prior: Path | None = None
     image: Path | None = None
+    truth: Path | None = None
     present: list[Path | None] = field(default_factory=list)
     channel_axis: ChannelAxis | None = None  # of images of four axes
     segments: tuple[str, ...] = ()  # names of those that raters' files are read for
@@ -84,7 +86,7 @@ class Sources:
     @property
     def all(self) -> list[Path]:
         """All files that are read; those that make no sense together are refused."""
-        others = (self.mask, self.prior, self.image, *self.present, self.placing.grid)
+        others = (self.mask, self.prior, self.image, self.truth, *self.present, self.placing.grid)
         check_pairs(self.raters)
         check_count_of_names(self.called, len(self.raters))
         return [*self.raters, *(path for path in others if path is not None)]
@@ -99,13 +101,15 @@ class Sources:
         from ..images.structures import check_one_chosen, compare_names
 
         remarks = repeated(self.raters)
-        others: dict[Kind | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
+        others: dict[str | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
         others.update(enumerate(self.present))
+        others["truth"] = self.truth
         given = {what: path for what, path in others.items() if path is not None}
         paths = [*self.raters, *given.values()]
         kinds: list[Kind] = ["votes"] * len(self.raters)
-        kinds += ["present" if isinstance(what, int) else what for what in given]
-        asked = [wanted] * len(self.raters) + [wanted.beside()] * len(given)
+        kinds += [_kind_of(what) for what in given]
+        asked = [wanted] * len(self.raters)
+        asked += [wanted if what == "truth" else wanted.beside() for what in given]
         with reading(paths, threads, asked) as found_images:
             images, common = on_one_grid(paths, kinds, found_images, say, remarks, self.placing)
         remarks += without_effect(images, wanted.channel_axis, wanted.use)
@@ -123,6 +127,7 @@ class Sources:
             region=region_of(found["mask"], remarks) if "mask" in found else None,
             prior=found["prior"].data if "prior" in found else None,
             image=found["image"].data if "image" in found else None,
+            truth=found.get("truth"),
             present=[region_of(found[i], remarks) if i in found else None for i in range(len(self.present))],
             remarks=remarks,
         )
@@ -187,6 +192,11 @@ class Job(Sources):
                     outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
             outputs.add(sidecar_path(self.consensus), sidecar_bytes(sidecar))
             outputs.commit()
+
+
+def _kind_of(what: str | int) -> Kind:
+    """Return what a file beside the raters' is to the grid."""
+    return "present" if isinstance(what, int) else "votes" if what == "truth" else cast("Kind", what)
 
 
 def marked_by_each(inputs: Inputs, label: int | None) -> Iterator[NDArray[Any]]:

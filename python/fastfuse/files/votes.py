@@ -16,6 +16,7 @@ from ..fusion.pipeline import Fuse, fuse_votes
 from ..fusion.registry import Method
 from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
+from ..images.repeats import repeated
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
@@ -171,12 +172,17 @@ def made_of(
         fusion, doubts = fuse(ready.votes, method, options, cut=job.least_marked, ties=job.ties)
     grown = None if ready.growth is None else ready.growth.facts
     doubts = doubts if ready.growth is None else [*ready.growth.remarks, *doubts]
+    copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist())
     remarks = [
         *grouped(inputs.remarks),
-        *alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist()),
+        *copies,
         *doubts,
         *misfit_remarks(job, inputs, fusion, label),
-        *(remarks_on_fit(fusion) if alone and growth is None else []),
+        *(
+            remarks_on_fit(fusion)
+            if alone and growth is None and not (copies or repeated(job.raters))
+            else []
+        ),
     ]
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}

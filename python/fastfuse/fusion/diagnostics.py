@@ -13,6 +13,7 @@ from ..inputs.names import MOST_TOLD, told
 from .backends.found import Found
 from .case import Case
 from .doubts.consensus import remarks_on_consensus
+from .doubts.coverage import remarks_on_coverage
 from .doubts.engulfing import remarks_on_engulfing
 from .doubts.evidence import Evidence
 from .doubts.faint import remarks_on_faint
@@ -57,6 +58,7 @@ def remarks_on(
         remarks.append("no voxel is in doubt: all raters agree everywhere")
     if options.intervals != "none":
         remarks += _on_intervals(fusion, options.intervals, resampled=resampled)
+        remarks += remarks_on_coverage(fusion, options)
     if fusion.n_voxels == 0:
         return remarks
     if case is not None:

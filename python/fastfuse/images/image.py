@@ -220,8 +220,11 @@ def check_step(image: Image) -> None:
 
 def chosen_votes(image: Image, foreground: Foreground, name: str, remarks: list[str]) -> NDArray[Any]:
     """Return the votes that an image's values stand for; ``name`` is what messages call it."""
-    chosen = foreground.of_channel if image.is_channel else foreground
-    return chosen.votes(votes_of(image, remarks), name, remarks=remarks)
+    chosen, values = foreground.of_channel if image.is_channel else foreground, votes_of(image, remarks)
+    votes = chosen.votes(values, name, remarks=remarks)
+    if chosen.labels and not votes.any():
+        remarks.append(f"{name}: {chosen.said_of_nothing([values])}")
+    return votes
 
 
 def ras_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
 import stat
@@ -136,7 +135,7 @@ class Outputs:
     def __init__(self, *, overwrite: bool) -> None:
         self._overwrite = overwrite
         self._waiting: list[_Waiting] = []
-        self._token = secrets.token_hex(8)
+        self._token = os.urandom(8).hex()
         self._named: dict[Path, int] = {}  # numbers of the temporary files, by folder
         self._held = (
             ExitStack()

@@ -8,6 +8,7 @@ from typing import Any
 
 from .names import Names, for_tables
 from .numbers import millilitres, plural, rate
+from .pairs import NONE, each_pair, matrix, rows_of_pairs
 from .table import Column, Row, Table, first_that_fits
 from .terminal import output, print_below, printable, width
 
@@ -18,7 +19,6 @@ COEFFICIENTS = {
     "krippendorff_alpha": "Krippendorff's alpha",
     "gwet_ac1": "Gwet's AC1",
 }
-NONE = "–"  # no Dice
 
 
 def print_agreement(facts: Facts, written: Sequence[Path]) -> None:
@@ -55,53 +55,19 @@ def _coefficients(facts: Facts, titles: tuple[str, str]) -> Table:
 
 def _plans(facts: Facts) -> Iterator[tuple[Table, Names]]:
     """Yield tables of the pairs' Dice: matrices of four digits and of two, and a row a rater."""
-    full, shared, numbered = for_tables([rater["name"] for rater in facts["raters"]])
+    dice, raters = facts["dice"], facts["raters"]
+    full, shared, numbered = for_tables([rater["name"] for rater in raters])
     for digits in (4, 2):
-        yield from ((_matrix(facts, names, digits), names) for names in (full, shared, numbered))
-    for with_size in (True, False):
-        yield from ((_rows(facts, names, with_size=with_size), names) for names in (full, shared, numbered))
-
-
-def _matrix(facts: Facts, names: Names, digits: int) -> Table:
-    """Return the lower triangle; columns are numbers of the raters."""
-    count = len(names.short)
-    numbers = [str(i) for i in range(1, count + 1)]
-    heads = (
-        numbers if list(names.short) == numbers else [f"{i} {name}" for i, name in enumerate(names.short, 1)]
-    )
-    rows = []
-    for i, head in enumerate(heads):
-        cells = [_dice(facts["dice"][i][j], digits) if j < i else "" for j in range(count - 1)]
-        rows.append(Row([head, *cells, _dice(_mean(_others(facts, i)), digits)]))
-    columns = [Column("rater", right=False), *map(Column, numbers[:-1]), Column("mean")]
-    return Table("Dice of each two", columns, rows)
-
-
-def _rows(facts: Facts, names: Names, *, with_size: bool) -> Table:
-    """Return each rater's mean, lowest and highest Dice with the others."""
-    rows = []
-    for i, rater in enumerate(facts["raters"]):
-        pairs = _others(facts, i)
-        ends = [min(pairs, default=None), max(pairs, default=None)]
-        cells = [text for end in ends for text in _with_whom(end)]
-        size = [millilitres(rater["marked_ml"])] if with_size else []
-        head = names.short[i] if names.short[i] == str(i + 1) else f"{i + 1} {names.short[i]}"
-        rows.append(Row([head, _dice(_mean(pairs), 4), *cells, *size]))
-    columns = [
-        Column("rater", right=False),
-        Column("mean"),
-        Column("lowest"),
-        Column("with"),
-        Column("highest"),
-    ]
-    columns += [Column("with"), *([Column("marked\n(ml)")] if with_size else [])]
-    return Table("Dice with the others", columns, rows)
+        yield from ((matrix(dice, names, digits, "rater"), names) for names in (full, shared, numbered))
+    size = "marked\n(ml)", [millilitres(rater["marked_ml"]) for rater in raters]
+    for more in ([size], []):
+        yield from ((rows_of_pairs(dice, names, "rater", more), names) for names in (full, shared, numbered))
 
 
 def _below(facts: Facts) -> Iterator[str]:
     """Yield lines on all pairs, and on what the coefficients depend on."""
     count = len(facts["raters"])
-    pairs = [(value, other, i + 1) for i in range(count) for value, other in _others(facts, i) if other <= i]
+    pairs = list(each_pair(facts["dice"]))
     if count > 2 and pairs:
         low, high = min(pairs), max(pairs)
         ends = (
@@ -114,25 +80,3 @@ def _below(facts: Facts) -> Iterator[str]:
     if facts["mask"] is not None:
         yield f"The mask is {Path(facts['mask']).name}."
     yield "All three rise with the background around, AC1 up to 1: compare them over one kind of region only."
-
-
-def _others(facts: Facts, rater: int) -> list[tuple[float, int]]:
-    """Return the Dice with each other rater, and who they are, from 1 on."""
-    row = facts["dice"][rater]
-    return [(value, j + 1) for j, value in enumerate(row) if j != rater and value is not None]
-
-
-def _mean(pairs: Sequence[tuple[float, int]]) -> float | None:
-    return sum(value for value, _ in pairs) / len(pairs) if pairs else None
-
-
-def _with_whom(end: tuple[float, int] | None) -> tuple[str, str]:
-    return (NONE, NONE) if end is None else (f"{end[0]:.4f}", str(end[1]))
-
-
-def _dice(value: float | None, digits: int) -> str:
-    """Return a Dice as text; of two digits without the 0 before them."""
-    if value is None:
-        return NONE
-    text = f"{value:.{digits}f}"
-    return text if digits > 2 or value >= 0.995 else text[1:]

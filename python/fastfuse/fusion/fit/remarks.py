@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .result import BORDER, CLASSES, FIXED, STAPLE, Fit
+from .misfit import LEAST_VOXELS, worst_cell
+from .result import BORDER, CLASSES, FIXED, STAPLE
 from .source import Source
 
 if TYPE_CHECKING:
     from ..estimate import Estimate
     from ..result import Fusion
 
-TIMES = 2  # what is expected is off by more
-LEAST_VOXELS, LEAST_SHARE = 100, 0.01  # in a cell that counts; of the voxels that anybody marks
 
 REMEDIES = {
     STAPLE: "method='staple' with prior='estimate'",
@@ -49,18 +46,6 @@ def remarks_on_fit(fusion: Fusion | Estimate) -> list[str]:
     return [
         f"the model does not fit: {what} {there:,.0f} voxels, and {_model(source.name)} expects {wanted:,.0f}; {_advice(source)}"
     ]
-
-
-def worst_cell(fit: Fit) -> int | None:
-    """Return the number of marks whose voxels are farthest from those expected, of those off by more than twice."""
-    assert fit.used is not None
-    there, wanted = fit.observed, fit.models[fit.used].expected
-    wanted = np.pad(wanted, (0, len(there) - len(wanted)))
-    least = max(LEAST_VOXELS, LEAST_SHARE * fit.marked)
-    off = (np.maximum(there, wanted) >= least) & (
-        np.maximum(there, wanted) > TIMES * np.minimum(there, wanted)
-    )
-    return int(np.argmax(np.where(off, np.abs(there - wanted), -1))) if off.any() else None
 
 
 def _advice(source: Source) -> str:

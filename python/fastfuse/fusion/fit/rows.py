@@ -101,6 +101,11 @@ class Rows:
         """Voxels that anybody marks."""
         return float(self.counts[self.marks > 0].sum())
 
+    @property
+    def has_copies(self) -> bool:
+        """Whether somebody votes as another rater does everywhere."""
+        return len(np.unique(self.votes, axis=1).T) < self.raters
+
     @cached_property
     def readers(self) -> tuple[NDArray[np.bool_], Numbers]:
         """The sets of raters who vote on a voxel, shape (sets, m), and the voxels of each."""

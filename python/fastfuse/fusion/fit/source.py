@@ -92,7 +92,8 @@ class Source:
         """The same, with STAPLE and the model of raters who differ at borders, whose fits take few steps."""
         if self.rows is None or self.own is None:
             return None
-        rival = rival_of_staple(self.rows.voters, image=self.name == BORDER)
+        once = self.name == BORDER or self.rows.has_copies  # whom border-STAPLE counts once
+        rival = rival_of_staple(self.rows.voters, image=once)
         return self._beside(fits_of(self.rows, (STAPLE, rival), threads=self.threads, most_steps=FEW_STEPS))
 
     @property

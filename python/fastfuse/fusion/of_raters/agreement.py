@@ -152,6 +152,8 @@ def agreement_of(
     """Return the agreement of votes, and what makes it doubtful; ``margin``: of the region, in mm."""
     votes = votes.listed()
     table, remarks = table_of(votes, replace(options, spacing_mm=None), called)
+    if votes.mask is not None and not table.counts.sum():
+        raise ValueError(f"{votes.titles['mask']} is empty: no voxel to compare")
     near = None if margin is None else table_of(votes, replace(options, roi=margin), called)[0]
     return of_tables(table, near), remarks
 

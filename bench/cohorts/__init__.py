@@ -1,0 +1,1 @@
+"""Cohorts of several raters, read for the comparisons of methods."""

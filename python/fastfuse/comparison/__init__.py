@@ -1,0 +1,1 @@
+"""Every way to a consensus beside every other, on one case."""
