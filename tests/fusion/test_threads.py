@@ -219,6 +219,7 @@ def test_exit_while_a_daemon_thread_fuses() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*the model does not fit")
 def test_forked_child_does_not_hang(masks: np.ndarray) -> None:
     """OpenMP's threads do not survive a fork; the child goes on with one thread."""
     expected = bits(fastfuse.staple(masks, threads=2))

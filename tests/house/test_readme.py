@@ -49,7 +49,7 @@ def test_from_files_to_a_consensus(tmp_path: Path) -> None:
     pytest.importorskip("scipy")
     made(tmp_path, shape=(60, 72, 60), spacing_mm=3.0)
     printed = run_block(tmp_path)
-    number = r"[\d.]+(e[+-]\d+)?"
+    number = r"-?[\d.]+(e[+-]\d+)?"
     assert re.sub(r"[ #]+", " ", re.sub(number, "#", printed)) == re.sub(
         r"[ #]+", " ", re.sub(number, "#", block("text"))
     )

@@ -271,7 +271,7 @@ def test_remedies_of_a_fit_that_tells_nothing() -> None:
     votes = np.clip(np.where(truth, 0.85, 0.15) + rng.normal(0, 0.15, (5, truth.size)), 0, 1)
     _, remarks = fuse_arrays(list(votes), "soft-staple")
     assert remarks[0].endswith(
-        "for networks' probabilities take the mean (method='majority'), or try m_step='em', prior='estimate' or a mask"
+        "for networks' probabilities take the mean (method='majority'), or try m_step='em' or a mask"
     )
     _, remarks = fuse_arrays(list(votes), "soft-staple", prior="estimate", mask=np.ones(4000, bool))
     assert remarks[0].endswith("take the mean (method='majority'), or try m_step='em'")

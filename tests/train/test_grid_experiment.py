@@ -15,6 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
+import fastfuse
 from fastfuse import FastfuseError
 from fastfuse.cohort.msseg import find_cases
 from fastfuse.demo.cohort import make_cohort
@@ -284,6 +285,27 @@ def test_targets(cohort: Path, consensus: Path, target: str, binary: set[str]) -
         assert ((expected > 0.01) & (expected < 0.99)).any()
         torch.testing.assert_close(slices.target, (expected >= 0.5).float() if method in binary else expected)
         np.testing.assert_array_equal(slices.lesions, soft.slices(method, torch.device("cpu")).lesions)
+
+
+def test_border_staple_is_a_target(cohort: Path, consensus: Path, tmp_path: Path) -> None:
+    """By name alone: the paper's four are the default. FLAIR tells its border."""
+    assert make_options("quick").methods == METHODS
+    one = prepared(cohort, consensus, "methods=border-staple")
+    assert set(one.targets) == {"staple", "border-staple"}
+    case = find_cases(cohort)[0]
+    loaded = load_case(case)
+    fused = fastfuse.border_staple(
+        loaded.masks, loaded.images["FLAIR"], mask=loaded.brain, spacing_mm=loaded.like.grid.spacing_mm
+    )
+    assert fused.anchor_from == "image"
+    kept = np.asanyarray(nib.load(consensus / case.name / "border-staple.nii.gz").dataobj)
+    np.testing.assert_array_equal(kept, fused.probability)
+    assert not one.slices("border-staple", torch.device("cpu")).binary
+    two = replace(case, masks=case.masks[:2])
+    with pytest.raises(
+        FastfuseError, match=f"{case.name}: 2 raters, and border-staple needs 3: leave it out"
+    ):
+        prepare([two], ["key"], options("methods=border-staple"), tmp_path, lambda _: None, lambda _: None)
 
 
 @pytest.mark.parametrize("binary", [True, False])

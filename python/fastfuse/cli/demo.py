@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,11 @@ from ..errors import FastfuseError, lacking
 from ..images.memory import NUMPY, SCIPY, check_addresses
 from ..images.paths import shown
 from .common import answer, progress
+from .switches import choice
 
 EXAMPLES = (
     "fastfuse demo demo-case",
+    "fastfuse demo flips --raters flips",
     "fastfuse demo --cohort demo-cohort",
     "fastfuse demo --labels demo-labels",
 )
@@ -23,10 +26,24 @@ CASE, LABELS = Path("demo-case"), Path("demo-labels")
 SPACING_MM = 2.0  # of a cohort
 
 
+class RatersName(str, Enum):
+    """How the raters of a case err."""
+
+    CONTOURS = "contours"
+    FLIPS = "flips"
+
+
 def demo(
     directory: Annotated[
         Path | None,
         typer.Argument(help="Folder for the case; made if it is not there.", show_default=str(CASE)),
+    ] = None,
+    raters: Annotated[
+        RatersName | None,
+        choice(
+            "Raters who draw contours, as experts do, or who err voxel by voxel (flips).",
+            show_default=RatersName.CONTOURS.value,
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another number, another patient.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a case that is there.")] = False,
@@ -49,13 +66,17 @@ def demo(
     _check_folder(cohort or directory or (LABELS if labels else CASE))
     if labels and cohort is not None:
         raise FastfuseError("give --labels or --cohort, not both")
+    if raters is not None and (labels or cohort is not None):
+        raise FastfuseError(
+            "--raters is for one case: leave it out with --labels and --cohort, whose raters draw contours"
+        )
     if cohort is None:
         if spacing_mm is not None:
             raise FastfuseError("--spacing-mm is for --cohort only; leave it out")
         if labels:
             _label_maps(directory or LABELS, seed, overwrite)
         else:
-            _one_case(directory or CASE, seed, overwrite)
+            _one_case(directory or CASE, seed, raters or RatersName.CONTOURS, overwrite)
     elif directory is not None:
         raise FastfuseError("give one folder: that of a case, or --cohort's")
     else:
@@ -73,16 +94,17 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _one_case(directory: Path, seed: int, overwrite: bool) -> None:
+def _one_case(directory: Path, seed: int, raters: RatersName, overwrite: bool) -> None:
     try:
-        from ..demo.case import run
+        from ..demo.case import RATERS, run
     except ImportError as error:
         raise lacking("the demo", error, "demo") from None
     from ..demo.facts import facts_of_case
     from ..demo.printing import print_demo
 
     with progress(None) as say:
-        result = run(directory, seed=seed, overwrite=overwrite, say=say)
+        styles = next(name for name in RATERS if name == raters.value)
+        result = run(directory, seed=seed, raters=styles, overwrite=overwrite, say=say)
     answer(lambda: facts_of_case(result), lambda: print_demo(result))
 
 

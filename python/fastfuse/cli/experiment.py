@@ -31,7 +31,10 @@ def experiment(
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(help="Comma-separated: staple, dilated-staple, soft-staple, ...", show_default=False),
+        typer.Option(
+            help="Comma-separated: staple, dilated-staple, soft-staple, simplified-soft-staple, border-staple.",
+            show_default="the first four",
+        ),
     ] = None,
     folds: Annotated[
         str | None, typer.Option(help="How many, or a folds.json of your own.", show_default="5")

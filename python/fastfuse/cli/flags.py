@@ -29,6 +29,7 @@ LABELS = "Label maps"
 # Options of files, which are not declared with those of a fusion.
 OTHERS = (
     "method",
+    "preset",
     "threads",
     "present",
     "label_rule",

@@ -35,7 +35,8 @@ from .switches import (
 
 EXAMPLES = (
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
-    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --soften --image flair.nii.gz",
+    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --preset recommended --image flair.nii.gz --mask brain.nii.gz",
+    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --soften --image flair.nii.gz --roi 4",
     "fastfuse fuse rater*.nii.gz -o labels.nii.gz --labels all --label-names labels.tsv",
 )
 
@@ -44,6 +45,7 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
     *(
         "raters",
         "output",
+        "preset",
         "method",
         "m_step",
         "prior",
@@ -98,8 +100,19 @@ class LabelRule(str, Enum):
     DICE = "dice"
 
 
+UNTYPED = ("None", "ParameterSource.DEFAULT")
+
+
+class PresetName(str, Enum):
+    """What sets the method and the options that are not typed."""
+
+    RECOMMENDED = "recommended"
+    PAPER = "paper"
+
+
 @with_flags(IN_THE_HELP, [*flags_of_options(), *rings.FLAGS])
 def fuse(
+    context: typer.Context,
     raters: Annotated[
         list[Path], typer.Argument(help="One image per rater (.nii, .nii.gz, ...).", show_default=False)
     ],
@@ -161,6 +174,13 @@ def fuse(
             help="Also write the probability of the most probable label.",
             show_default=False,
             rich_help_panel=LABELS,
+        ),
+    ] = None,
+    preset: Annotated[
+        PresetName | None,
+        choice(
+            "Sets the method and options that are not typed: recommended, what to start from; paper, the defaults.",
+            show_default=False,
         ),
     ] = None,
     threads: Threads = 0,
@@ -227,11 +247,20 @@ def fuse(
                 overwrite=overwrite,
                 progress=say,
                 **placing_of(grid, resample, use),
-                **values_of(options),
+                **_set_by(context, preset, values_of(options)),
             )
         facts = read_sidecar(output)
         show = print_labels if of_labels else print_structures if options["overlap"] else print_fusion
         answer(lambda: facts, lambda: show(facts, written))
+
+
+def _set_by(context: typer.Context, preset: PresetName | None, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the preset with the options that were typed; all options without one."""
+    if preset is None:
+        return values
+    typed = {name for name in values if str(context.get_parameter_source(name)) not in UNTYPED}
+    given = {name: one for name, one in values.items() if name in typed}
+    return {"preset": preset.value, **given}
 
 
 def _mask_of(rule: LabelRule, cut: float | None, ties: Ties | None, *, of_labels: bool) -> dict[str, Any]:

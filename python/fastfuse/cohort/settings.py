@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CohortError
-from ..files.asked import MaskJob, mask_job
+from ..files.job import Job
 from ..files.labels.fuse import check_given
 from ..files.labels.job import LabelJob, label_job
+from ..files.votes import Way, way_of
 from ..fusion.labels.declared import AskedLabels
 from ..fusion.option_checks import NO_INTERVALS
 from ..fusion.options import DECLARED, Options
 from ..fusion.registry import Method, method_called
+from ..fusion.result import check_label_cut, check_ties
+from ..images.formats.segments import with_segments
 from ..images.placing import AS_IT_IS
+from ..images.wanted import check_channel_axis
 from ..inputs.checks import check_choice, check_flag
 from ..inputs.names import quoted
 from .cases import CohortCase
@@ -156,21 +160,29 @@ class Settings:
         raters = {f"rater {name}": path for name, path in zip(case.raters, case.paths, strict=True)}
         return raters | {what: path for what, path in beside.items() if path is not None}
 
-    def mask_job(self, case: CohortCase, consensus: Path, *, writes: bool = True) -> MaskJob:
-        """Return the fusion of a case's masks, or soft votes; ``writes``: whether its consensus is to be written."""
+    def mask_job(self, case: CohortCase, consensus: Path) -> tuple[Job, Way]:
+        """Return the files of a fusion of a case's masks, or soft votes, and how they are fused."""
         if self.needs_image and case.image is None:
+            what = "soften" if self.soften else self.method_row.name
             raise CohortError(
-                f"{self.method_row.name if not self.soften else 'soften'} needs an image, and the case has none: give it in a table "
-                "(--table), in the column image"
+                f"{what} needs an image, and the case has none: give it in a table (--table), in the column image"
             )
-        label = consensus.with_name("label.nii.gz") if self.save_label else None
-        return mask_job(
-            list(case.paths), consensus, self.method_row, self.fusion_options, mask=self.mask_of(case),
-            prior=self.options.prior, image=case.image if self.needs_image else None, soften=self.soften,
-            dilation=self.dilation, save_label=label, cut=self.cut, ties=self.ties,
-            channel_axis=self.channel_axis, select_segment=self.select_segment, overwrite=True, names=list(case.raters),
-            writes=writes,
-        )  # fmt: skip
+        options = self.fusion_options
+        job = Job(
+            raters=list(case.paths),
+            mask=self.mask_of(case),
+            image=case.image if self.needs_image else None,
+            consensus=consensus,
+            label=consensus.with_name("label.nii.gz") if self.save_label else None,
+            counts=None,
+            cut=check_label_cut(self.cut, self.ties),
+            ties=check_ties(self.ties),
+            channel_axis=check_channel_axis(self.channel_axis),
+            segments=with_segments(options.foreground, self.select_segment).segments,
+            overwrite=True,
+            called=list(case.raters),
+        )
+        return job, way_of(job, self.method_row, options, self.soften, self.dilation)
 
     def label_job(self, case: CohortCase, consensus: Path) -> LabelJob:
         """Return the fusion of a case's label maps."""

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import FastfuseError, FusionWarning, OutputError, reason_of
-from ..files.asked import fused_by, fused_votes
 from ..files.labels.fuse import label_files_by, ready_maps
-from ..files.votes import ready_votes
+from ..files.votes import made_of, ready_votes, write_made
 from ..fusion.estimate import Estimate, check_table, consensus_of
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.options import LabelOptions
@@ -28,7 +27,6 @@ from ..fusion.table_file import table_bytes
 from ..fusion.tabulate import table_of
 from ..fusion.vote_table import VoteTable
 from ..fusion.votes import Votes
-from ..images.sidecar import read_sidecar
 from .cases import CohortCase
 from .estimate_file import estimate_for, read_estimate
 from .place import Print, Record, print_of
@@ -141,11 +139,9 @@ def table_of_case(task: Task) -> tuple[VoteTable | LabelTable, list[str]]:
         job = settings.label_job(task.case, task.consensus)
         maps = ready_maps(job, settings.labels_of(task.case), settings.fusion_options, _silent)
         return tabulate_labels(maps.votes, _labels_of(settings, maps.names.names), maps.options, names)
-    asked = settings.mask_job(task.case, task.consensus, writes=False)
-    ready = ready_votes(asked.job, asked.method, asked.options, asked.asked, asked.growth, _silent)
-    row = settings.table_method
-    table, remarks = table_of(ready.votes, _of_tables(ready.options), names)
-    check_table(table, row, asked.options)
+    ready = ready_votes(*settings.mask_job(task.case, task.consensus), _silent)
+    table, remarks = table_of(ready.votes, _of_tables(ready.fusing), names)
+    check_table(table, settings.table_method, ready.fusing)
     return table, [*ready.inputs.remarks, *remarks]
 
 
@@ -170,10 +166,12 @@ def _write(task: Task) -> Written:
 
 
 def _write_masks(task: Task) -> list[str]:
-    asked = task.settings.mask_job(task.case, task.consensus)
+    job, way = task.settings.mask_job(task.case, task.consensus)
+    job.check()
     if task.estimate is None:
-        fused_votes(asked, _silent)
-        return list(read_sidecar(task.consensus)["warnings"])
+        made = made_of(job, way, _silent, alone=True)
+        write_made(job, made, _silent)
+        return made.remarks
     saved = read_estimate(task.estimate)
 
     def by_rates(votes: Votes, _: Method, options: Options, **__: Any) -> tuple[Fusion, list[str]]:
@@ -182,8 +180,10 @@ def _write_masks(task: Task) -> list[str]:
         assert isinstance(rates, Estimate)
         return consensus_of(rates, votes.listed(), _here(options))
 
-    more = {"pooled": _pooled_facts(task, saved.estimate)}
-    return fused_by(asked, _silent, by_rates, more).remarks
+    made = made_of(job, way, _silent, fuse=by_rates)
+    made.sidecar["pooled"] = _pooled_facts(task, saved.estimate)
+    write_made(job, made, _silent)
+    return made.remarks
 
 
 def _here(options: Options) -> Options:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,17 @@ from ..fusion.result import Fusion
 from ..fusion.votes import Votes
 from ..images.outputs import Outputs, together
 from ..images.paths import needed_path, shown
+from ..inputs.checks import check_choice
 from ..report.plots import draw_consensus
 from . import phantom
 from .files import add_volumes, case_files, check_free, mask_path, paths_of_case
 
 PATIENT = "Patient_01"
+RatersName = Literal["contours", "flips"]
+RATERS: dict[RatersName, Sequence[phantom.Style]] = {
+    "contours": phantom.RATERS,
+    "flips": phantom.FLIPS,
+}
 T = TypeVar("T")
 
 
@@ -62,15 +68,28 @@ class DemoResult:
 NOTE = """\
 The soft methods fuse the masks grown on FLAIR by conditional dilation: 0.3 on a
 rim of bright voxels. Dilated-STAPLE grows STAPLE's consensus in the same way.
+Border-STAPLE reads on FLAIR where the border lies.
 The true performance is that of the masks; all is measured inside the brain.
-These raters, as real ones, share errors: the same contours, the same missed
-lesions. STAPLE takes them for independent, and so marks too much here."""
+"""
+OF_RATERS: dict[RatersName, str] = {
+    "contours": """\
+These raters, as real ones, share errors: they draw nested contours, and miss the
+same lesions. STAPLE takes them for independent, voxel by voxel; border-STAPLE does
+not. Of raters who are, see --raters flips.
+""",
+    "flips": """\
+These raters err voxel by voxel, each by themselves: what STAPLE takes for granted.
+Experts are not like that, crowds or unrelated networks may be. Border-STAPLE looks
+for nested contours, of which there are none.
+""",
+}
 
 
 def run(
     directory: Path,
     *,
     seed: int = 0,
+    raters: RatersName = "contours",
     overwrite: bool = False,
     shape: tuple[int, int, int] = (182, 218, 182),
     spacing_mm: float = 1.0,
@@ -84,6 +103,8 @@ def run(
         Created if it does not exist.
     seed : int
         Chooses the patient.
+    raters : {"contours", "flips"}
+        Whether raters draw contours, or err voxel by voxel.
     overwrite : bool
         Replace files that are there.
     shape, spacing_mm
@@ -96,11 +117,13 @@ def run(
     OutputError
         If a file is there already that would be written, or it cannot be written. Nothing is changed then.
     """
+    check_choice(raters, "raters", get_args(RatersName))
+    styles = RATERS[raters]
     directory = needed_path(directory, "directory")
     figure = directory / "consensus.png"
     _check_free(directory, figure, overwrite=overwrite)
     say("painting the phantom")
-    case = phantom.make_case(seed, shape=shape, spacing_mm=spacing_mm)
+    case = phantom.make_case(seed, shape=shape, spacing_mm=spacing_mm, raters=styles)
     say("fusing")
     softened, seconds = _timed(lambda: soften(case.masks, case.images["FLAIR"], roi=case.brain))
     votes = [soft.values for soft in softened]
@@ -111,16 +134,23 @@ def run(
         draw_consensus(
             figure,
             case.images["FLAIR"],
-            {style.name: mask for style, mask in zip(phantom.RATERS, case.masks, strict=True)},
-            (phantom.RATERS[0].name, votes[0]),
+            {style.name: mask for style, mask in zip(styles, case.masks, strict=True)},
+            (styles[0].name, votes[0]),
             {f"{row.method}\nDice {row.overlap.dice:.3f}": row.fusion.probability for row in rows},
             case.lesions,
         )
-    raters = [
+    rated = [
         RaterRow(style.name, overlap(mask[case.brain == 1], case.lesions[case.brain == 1]))
-        for style, mask in zip(phantom.RATERS, case.masks, strict=True)
+        for style, mask in zip(styles, case.masks, strict=True)
     ]
-    return DemoResult(rows, raters, figure, NOTE)
+    return DemoResult(rows, rated, figure, NOTE + OF_RATERS[raters] + _compared(rows))
+
+
+def _compared(rows: Sequence[MethodRow]) -> str:
+    """Say which of the two models does better here."""
+    dice = {row.method: row.overlap.dice for row in rows}
+    better, other = sorted(("staple", "border-staple"), key=lambda method: -dice[method])
+    return f"Here {better} has the higher Dice: {dice[better]:.3f}, {other} {dice[other]:.3f}."
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:
@@ -137,7 +167,7 @@ def _fuse_case(
     else:
         raters = votes if soft else case.masks
         sides = np.linalg.norm(case.affine[:3, :3], axis=0).tolist()
-        options = Options(spacing_mm=sides if method.of_levels else None)
+        options = Options(spacing_mm=sides if method.of_levels else None).of_method(method)
         image = case.images["FLAIR"] if method.of_levels else None
         given = Votes(raters, mask=case.brain, image=image)
         (fusion, _), seconds = _timed(lambda: fuse_votes(given, method, options))

@@ -10,7 +10,7 @@ from ..report.table import Column, Row, Table, first_that_fits
 from ..report.terminal import output, print_below, print_command, printable, width
 
 if TYPE_CHECKING:
-    from .case import DemoResult
+    from .case import DemoResult, MethodRow
     from .cohort import CohortResult
     from .labels import LabelDemo
 
@@ -18,37 +18,50 @@ if TYPE_CHECKING:
 def print_demo(result: DemoResult) -> None:
     """Print each method's overlap with the truth, and each rater's true and estimated rates."""
     console = output()
-    titles = ("Dice", "precision", "recall", "steps", "ms")
-    columns = [Column("method", right=False), Column("votes", right=False), *map(Column, titles)]
-    rows = [
-        Row(
-            [
-                row.method,
-                row.votes,
-                f"{row.overlap.dice:.3f}",
-                f"{row.overlap.precision:.3f}",
-                f"{row.overlap.recall:.3f}",
-                str(row.fusion.n_iter),
-                f"{1000 * row.seconds:.0f}",
-            ]
-        )
-        for row in result.methods
-    ]
-    Table("Consensus against the true lesions (cut 0.5)", columns, rows).print(console)
+    cells = [_cells(row) for row in result.methods]
+    first_that_fits([_consensus_table(cells), _consensus_table(cells, but=("votes", "ms"))], width()).print(
+        console
+    )
     for quantity in ("sensitivity", "specificity"):
-        plans = [_performance_table(result, quantity, digits) for digits in (4, 3)]
-        first_that_fits(plans, width()).print(console)
+        plans = [_performance_table(result, quantity, digits, result.methods) for digits in (4, 3)]
+        chosen = first_that_fits(plans, width())
+        columns, half = width(), len(result.methods) // 2
+        if columns is None or chosen.width <= columns:
+            chosen.print(console)
+            continue
+        for methods in (result.methods[:half], result.methods[half:]):
+            _performance_table(result, quantity, 3, methods).print(console)
     folder, figure = result.figure.parent, result.figure
     said = f"wrote the case and its consensus files below {printable(folder)}, and {printable(figure)}"
     print_below(console, (result.note, said))
 
 
-def _performance_table(result: DemoResult, quantity: str, digits: int) -> Table:
-    methods = (row.method.replace("-", "-\n") for row in result.methods)
-    columns = [Column("rater", right=False), *map(Column, ("true", *methods))]
+def _cells(row: MethodRow) -> dict[str, str]:
+    return {
+        "method": row.method,
+        "votes": row.votes,
+        "Dice": f"{row.overlap.dice:.3f}",
+        "precision": f"{row.overlap.precision:.3f}",
+        "recall": f"{row.overlap.recall:.3f}",
+        "steps": str(row.fusion.n_iter),
+        "ms": f"{1000 * row.seconds:.0f}",
+    }
+
+
+def _consensus_table(cells: Sequence[Mapping[str, str]], but: Sequence[str] = ()) -> Table:
+    """Return the table of methods; ``but`` are columns that a narrow terminal does without."""
+    titles = [title for title in cells[0] if title not in but]
+    columns = [Column(title, right=title not in ("method", "votes")) for title in titles]
+    rows = [Row([row[title] for title in titles]) for row in cells]
+    return Table("Consensus against the true lesions (cut 0.5)", columns, rows)
+
+
+def _performance_table(result: DemoResult, quantity: str, digits: int, methods: Sequence[MethodRow]) -> Table:
+    titles = (row.method.replace("-", "-\n") for row in methods)
+    columns = [Column("rater", right=False), *map(Column, ("true", *titles))]
     rows = []
     for i, rater in enumerate(result.raters):
-        estimates = [getattr(row.fusion, quantity)[i] for row in result.methods]
+        estimates = [getattr(row.fusion, quantity)[i] for row in methods]
         truth = rater.overlap.recall if quantity == "sensitivity" else rater.overlap.specificity
         rows.append(Row([rater.name, *(f"{value:.{digits}f}" for value in (truth, *estimates))]))
     return Table(f"{quantity.capitalize()}: true and estimated", columns, rows)

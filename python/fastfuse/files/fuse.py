@@ -36,17 +36,22 @@ from ..fusion.options import (
     Roi,
 )
 from ..fusion.registry import MethodName, method_called
-from ..fusion.result import DiceRule, Fusion, Ties
+from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
 from ..fusion.votes import ENTRIES, method_entry
-from ..images.paths import PathLike
+from ..images.formats.segments import with_segments
+from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
 from ..images.placing import Form, Placing, Resample
-from ..images.wanted import ChannelAxis
+from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale
-from .asked import fused_votes, mask_job
+from ..inputs.names import listed_names
+from .job import Job
 from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
 from .labels.overlap import fuse_overlapping_files, structures_job
-from .votes import check_order
+from .preset import ENTRY as PRESET
+from .preset import PresetName, check_preset, noting_given
+from .prior import prior_file, smoothing_of
+from .votes import check_order, fuse_vote_files
 
 OF_FILES = (
     method_entry(images=True) + """ Of label maps by default "staple", of networks' classes "majority"."""
@@ -100,6 +105,7 @@ def fuse_files(
     resample: Resample = "none",
     use: Form | None = None,
     labels: None = None,
+    preset: PresetName | None = None,
 ) -> Fusion: ...
 
 
@@ -181,7 +187,8 @@ def fuse_files(
 ) -> Overlapping: ...
 
 
-@documented({**ENTRIES, "method": OF_FILES})
+@documented({**ENTRIES, "method": OF_FILES, "preset": PRESET})
+@noting_given
 def fuse_files(
     paths: Sequence[PathLike],
     output: PathLike,
@@ -237,6 +244,7 @@ def fuse_files(
     save_probability: Mapping[Any, PathLike] | None = None,
     save_confidence: PathLike | None = None,
     overlap: bool = False,
+    preset: PresetName | None = None,
 ) -> Fusion | LabelFusion | Overlapping:
     """Fuse image files into a consensus file, with a JSON sidecar beside it.
 
@@ -332,6 +340,7 @@ def fuse_files(
         As the functions on arrays, and for grids that differ by up to a tenth of a voxel.
     """
     check_order(paths, output)
+    by_preset = check_preset(preset, labels)
     any_prior: Any = prior  # its type depends on labels
     options = Options(
         prior=any_prior, m_step=m_step, expectation=expectation, likelihood=likelihood, init=init,
@@ -361,11 +370,24 @@ def fuse_files(
             paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, **beside
         )
         return fuse_label_files(label_files, method, asked_labels, options, progress)
-    row = method_called(method or "soft-staple")
-    check_for_masks(asked_labels, row, beside)
-    of_masks = mask_job(
-        paths, output, row, options, mask=mask, prior=prior, image=image, soften=soften, dilation=dilation,
-        save_label=save_label, save_counts=save_counts, present=present, cut=cut, ties=ties,
-        channel_axis=channel_axis, select_segment=select_segment, overwrite=overwrite, names=names, placing=placing,
-    )  # fmt: skip
-    return fused_votes(of_masks, progress or (lambda _: None))
+    row = None if method is None else method_called(method)
+    check_for_masks(asked_labels, row or method_called("soft-staple"), beside)
+    job = Job(
+        raters=as_paths(paths),
+        mask=as_path(mask, "mask"),
+        prior=prior_file(prior),
+        image=as_path(image, "image"),
+        consensus=needed_path(output, "output"),
+        label=as_path(save_label, "save_label"),
+        counts=as_path(save_counts, "save_counts"),
+        present=listed_paths(present, "present"),
+        cut=check_label_cut(cut, ties),
+        ties=check_ties(ties),
+        smoothing_mm=smoothing_of(prior),
+        channel_axis=check_channel_axis(channel_axis),
+        segments=with_segments(options.foreground, select_segment).segments,
+        overwrite=overwrite,
+        called=listed_names(names),
+        placing=placing,
+    )
+    return fuse_vote_files(job, row, options, soften, dilation, by_preset, progress or (lambda _: None))

@@ -7,24 +7,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..dilation.options import Dilation
+from ..dilation.options import Dilation, DilationOptions
+from ..errors import warn
 from ..fusion.backends.devices import place_of
 from ..fusion.fit.choice import Choice, chosen_for
 from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.pipeline import Fuse, fuse_votes
-from ..fusion.registry import Method
+from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
 from ..images.repeats import repeated
 from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
+from .background import remarks_on_region
 from .doubts import alike
 from .facts import auto_facts, sidecar_of
-from .growth import Growth
-from .job import Inputs, Job, Sources, marked_voxels
+from .growth import Growth, binarized, growth_of
+from .job import Inputs, Job, Sources, counts_of, marked_voxels
 from .misfits import misfit_remarks
+from .preset import Preset, chosen_by
 from .prior import is_plain, prior_map, word_or_number
 
 
@@ -73,59 +76,131 @@ def checked_for(method: Method, options: Options) -> tuple[Options, Options]:
 
 
 @dataclass(frozen=True)
+class Way:
+    """How files are fused.
+
+    Attributes
+    ----------
+    method : Method
+    options : Options
+        Checked, with a word or a number for the prior.
+    asked : Options
+        As the sidecar keeps them.
+    growth : Dilation, optional
+        How masks, or their consensus, grow.
+    preset : dict, optional
+        What a preset set, as the sidecar keeps it.
+    """
+
+    method: Method
+    options: Options
+    asked: Options
+    growth: Dilation | None = None
+    preset: dict[str, Any] | None = None
+
+
+def fuse_vote_files(
+    job: Job,
+    method: Method | None,
+    options: Options,
+    soften: bool,
+    dilation: DilationOptions | None,
+    preset: Preset | None,
+    say: Callable[[str], None],
+) -> Fusion:
+    """Read, fuse, write; without a method, the preset's, or soft-STAPLE."""
+    inputs = None
+    if preset is None:
+        way = way_of(job, method or method_called("soft-staple"), options, soften, dilation)
+        job.check()
+    else:
+        if method is not None:  # what is wrong with these, no file mends
+            growth_of(method, None if method.of_levels else job.image, soften, dilation)
+        replace(options, prior=word_or_number(options.prior)).checked()
+        job.check()
+        grown = bool(soften and (dilation or {}).get("binarize"))
+        inputs = read_for(job, replace(options, binarize=options.binarize or grown), say)
+        chosen = chosen_by(preset, method, options, inputs, soften=soften)
+        uses = soften or chosen.method.grows or chosen.method.of_levels
+        if job.image is not None and not uses:
+            inputs.remarks.append(f"{job.titles['image']} is not used: {chosen.method.name} takes none")
+            job, inputs.image = replace(job, image=None), None
+        way = replace(way_of(job, chosen.method, chosen.options, soften, dilation), preset=chosen.facts)
+    made = made_of(job, way, say, inputs, alone=True)
+    write_made(job, made, say)
+    warn(made.remarks, callers=3)
+    return made.fusion
+
+
+def write_made(job: Job, made: Made, say: Callable[[str], None]) -> None:
+    """Write a fusion with all that is asked for beside."""
+    counts = None if job.counts is None else counts_of(made.inputs, made.label)
+    job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
+
+
+def way_of(job: Job, method: Method, options: Options, soften: bool, dilation: DilationOptions | None) -> Way:
+    """Return how files are fused by a method, with all options checked."""
+    options, asked = checked_for(method, options)
+    growth = growth_of(method, job.image, soften, dilation)
+    place_of([], options.device)  # which refuses a device that is not there
+    growth, options, asked = binarized(growth, options, asked)
+    return Way(method, options, asked, growth)
+
+
+def read_for(job: Job, options: Options, say: Callable[[str], None]) -> Inputs:
+    """Read all files; the options say what foreground is."""
+    foreground = replace(options.foreground, segments=job.segments)
+    wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
+    return job.read(say, options.threads, wanted)
+
+
+@dataclass(frozen=True)
 class Ready:
     """Votes that were read, and all that a fusion of them takes beside.
 
     Attributes
     ----------
     inputs : Inputs
+    way : Way
+        As asked for; of "auto" that of the method that was taken.
     votes : Votes
         Grown, where masks are to grow before they are fused.
-    options : Options
-    label : int or None
-        Of label maps, the label whose voxels are votes.
+    fusing : Options
+        Of these votes; ``way.options`` are those of what was read.
     growth : Growth or None
         How masks grew, or how the consensus is to grow.
-    method : Method
-        As asked for; of "auto" the one that was taken.
-    asked : Options
-        As the sidecar keeps them.
     choice : Choice or None
         Of "auto": which method was taken, and why.
     """
 
     inputs: Inputs
+    way: Way
     votes: Votes
-    options: Options
-    label: int | None
+    fusing: Options
     growth: Growth | None
-    method: Method
-    asked: Options
     choice: Choice | None
 
+    @property
+    def label(self) -> int | None:
+        """Of label maps, the label whose voxels are votes."""
+        return self.way.options.core_label
 
-def ready_votes(
-    job: Job,
-    method: Method,
-    options: Options,
-    asked: Options,
-    growth: Dilation | None,
-    say: Callable[[str], None],
-) -> Ready:
-    """Read, and make votes of what was read; ``asked`` are the options as the sidecar keeps them."""
+
+def ready_votes(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | None = None) -> Ready:
+    """Read, unless ``inputs`` have been read, and make votes of what was read."""
     from ..images.structures import check_is_mask
 
+    method, options, asked, growth = way.method, way.options, way.asked, way.growth
     place = place_of([], options.device)
-    foreground = replace(options.foreground, segments=job.segments)
-    wanted = Wanted(foreground, job.channel_axis, use=job.placing.use, offers_use=True)
-    inputs = job.read(say, options.threads, wanted)
+    inputs = inputs or read_for(job, options, say)
     of_image = method.of_levels and inputs.image is not None
     in_mm = of_image or (method.estimates and (options.margin_mm is not None or options.mrf))
     options = replace(options, spacing_mm=inputs.grid.spacing_mm if in_mm else None)
+    foreground = replace(options.foreground, segments=job.segments)
     options = as_votes(options, job, inputs, on_device=place is not None)
     if growth is not None or method.votes == "binary":
         for image, read, name in zip(inputs.raters, inputs.votes, job.holders, strict=True):
-            check_is_mask(image, read, name, wanted.foreground)
+            check_is_mask(image, read, name, foreground)
     a_map = prior_map(job, inputs, options.core_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(
@@ -138,55 +213,46 @@ def ready_votes(
         choice = chosen_for(votes.listed(), options.checked())
         method, votes = choice.method, choice.votes(votes)
         options, asked = choice.options(options), choice.options(asked)
-    label = options.core_label
+    way, fusing = replace(way, method=method, options=options, asked=asked), options
     grown = None if growth is None else Growth.of(growth, options, job, inputs)
     if grown is not None and not method.grows:
         say("softening")
-        votes, options = grown.soften(votes, options, job, inputs)
-    return Ready(inputs, votes, options, label, grown, method, asked, choice)
+        votes, fusing = grown.soften(votes, options, job, inputs)
+    return Ready(inputs, way, votes, fusing, grown, choice)
 
 
 def made_of(
     job: Job,
-    method: Method,
-    options: Options,
-    asked: Options,
-    growth: Dilation | None,
+    way: Way,
     say: Callable[[str], None],
-    fuse: Fuse = fuse_votes,
+    inputs: Inputs | None = None,
     *,
     alone: bool = False,
+    fuse: Fuse = fuse_votes,
 ) -> Made:
-    """Read and fuse; ``asked`` are the options as the sidecar keeps them.
+    """Read, unless ``inputs`` have been read, and fuse.
 
-    ``alone``: the one structure that is fused, for which there are methods of all kinds.
+    ``alone``: the one structure that is fused, for which there are methods of all kinds. ``fuse``: by EM, or by rates that
+    are known.
     """
-    place = place_of([], options.device)
-    ready = ready_votes(job, method, options, asked, growth, say)
-    inputs, options, label = ready.inputs, ready.options, ready.label
-    method, asked = ready.method, ready.asked
+    ready = ready_votes(job, way, say, inputs)
+    inputs, growth, way, label = ready.inputs, ready.growth, ready.way, ready.label
+    method, options, asked = way.method, way.options, way.asked
     say("fusing")
-    if method.grows and ready.growth is not None:
-        fusion, doubts = ready.growth.fuse(ready.votes, options, fuse)
+    if growth is not None and method.grows:
+        fusion, doubts = growth.fuse(ready.votes, ready.fusing, fuse)
     else:
-        fusion, doubts = fuse(ready.votes, method, options, cut=job.least_marked, ties=job.ties)
-    grown = None if ready.growth is None else ready.growth.facts
-    doubts = doubts if ready.growth is None else [*ready.growth.remarks, *doubts]
-    copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist())
+        fusion, doubts = fuse(ready.votes, method, ready.fusing, cut=job.least_marked, ties=job.ties)
+    doubts = doubts if growth is None else [*growth.remarks, *doubts]
     remarks = [
         *grouped(inputs.remarks),
-        *copies,
-        *doubts,
-        *misfit_remarks(job, inputs, fusion, label),
-        *(
-            remarks_on_fit(fusion)
-            if alone and growth is None and not (copies or repeated(job.raters))
-            else []
-        ),
+        *_doubts(job, inputs, fusion, doubts, label, fit=alone and growth is None),
     ]
+    cut = cut_of(fusion.probability, job.cut)
+    remarks += remarks_on_region(job, inputs, fusion, method, options, growth is not None, cut)
+    place = place_of([], options.device)
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
-    cut = cut_of(fusion.probability, job.cut)
     facts = {
         **asked.recorded(method),
         **asked.selection,
@@ -197,10 +263,21 @@ def made_of(
         **({} if job.ties == "foreground" else {"ties": job.ties}),
     }
     marked = marked_voxels(inputs, label, fusion, grown=growth is not None)
+    grown = None if growth is None else growth.facts
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
+    sidecar |= {} if way.preset is None else {"preset": way.preset}
     if ready.choice is not None:
         sidecar["auto"] = auto_facts(ready.choice)
     return Made(fusion, inputs, sidecar, remarks, cut, label)
+
+
+def _doubts(
+    job: Job, inputs: Inputs, fusion: Fusion, doubts: list[str], label: int | None, *, fit: bool
+) -> list[str]:
+    """Return what is doubtful of a fusion, with that of files; ``fit``: of its model, too, unless votes are copies."""
+    copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist())
+    of_fit = remarks_on_fit(fusion) if fit and not (copies or repeated(job.raters)) else []
+    return [*copies, *doubts, *misfit_remarks(job, inputs, fusion, label), *of_fit]
 
 
 def as_votes(options: Options, job: Sources, inputs: Inputs, *, on_device: bool) -> Options:

@@ -19,7 +19,7 @@ from .border.heights import Heights, heights_of
 from .declared import switch
 from .option_checks import is_map
 from .options import Options
-from .prior_map import without_certainty
+from .prior_map import said_of_smoothed, without_certainty
 from .votes import Votes
 
 
@@ -84,7 +84,7 @@ class Case:
         mask = None if votes.mask is None else as_companion(votes.mask, "mask", shape)
         if prior_map is not None:
             prior_map, clamped = without_certainty(prior_map, mask, votes.titles)
-            remarks += clamped
+            remarks += clamped + said_of_smoothed(options.prior, given.arrays)
         image = None if votes.image is None else as_companion(votes.image, "image", shape)
         sides = check_spacings(spacing_for(options, named, in_mm=image is not None), len(axes))
         spacings = [sides[axis] for axis in axes]

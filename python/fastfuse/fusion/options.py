@@ -105,12 +105,12 @@ class Options(OfMethods, OfForeground):
         '{"mean", "estimate"}, float or array_like',
         """p(truth 1) before any vote. "mean", as in ITK and the paper: the mean of all votes inside the mask, held
         fixed. If votes are missing: first the mean of each voxel's votes, then the mean over voxels. It is biased when raters
-        over-mark: with five raters of sensitivity 0.8 and specificity 0.95 at a true prevalence of 0.01, the estimated
-        sensitivity comes out 0.44 too low. "estimate": the mean consensus, updated in each iteration, has no such bias. A number:
-        in (0, 1). A map: of the raters' shape; 0 and 1, as outside the head, are clamped to [1e-6, 1 - 1e-6], with a warning.""",
+        over-mark: with five raters of sensitivity 0.8 and specificity 0.95 at a true prevalence of 0.01, the estimated sensitivity comes out 0.44 too low. "estimate": the mean consensus, updated in each iteration, is not; on contours
+        it is no better, and of networks EM may end empty. A number: in (0, 1). A map: of the raters' shape; 0 and 1, as outside
+        the head, are clamped to [1e-6, 1 - 1e-6], with a warning.""",
         flag=Flag(
-            "mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote; of label maps a "
-            "number or an image for each label, in ascending order or as in 0=X,4=X.",
+            "mean (vote), estimate, a number in (0, 1), an image of priors, or smooth:MM, the smoothed mean vote (votes count twice); "
+            "of label maps a number or an image for each label, in ascending order or as in 0=X,4=X.",
             number_or_word,
             main=True,
             metavar="mean|estimate|X|FILE|smooth:MM|X,X,...|FILE,FILE,...",

@@ -151,7 +151,8 @@ def _volumes(facts: Facts) -> Iterator[str]:
 
 
 def _how(facts: Facts) -> Iterator[str]:
-    """Yield lines on the fused region, the convergence, and the voxels that the rates refer to."""
+    """Yield lines on the preset, the fused region, the convergence, and the voxels that the rates refer to."""
+    yield from _preset(facts)
     options, mask = facts["options"], facts["region"]["mask"]
     roi = options.get("roi", "all")
     inside = [] if mask is None else [f"inside {Path(mask).name}"]
@@ -164,7 +165,8 @@ def _how(facts: Facts) -> Iterator[str]:
     if roi == "disputed":
         yield "Sensitivity and specificity are of voxels in dispute, all else of those on which all agree, too."
     elif not inside:
-        yield f"Background counts: it inflates specificity{_on_prior(facts)}; give --mask to leave it out."
+        remedy = "--roi 4, and --mask," if "roi" in options else "--mask"
+        yield f"Background counts: it inflates specificity{_on_prior(facts)}; give {remedy} to leave it out."
     anchor = facts.get("anchor")
     if anchor and anchor["level"] is not None:
         offsets = ", ".join(_offset(rater["offset"]) for rater in facts["raters"])
@@ -174,6 +176,23 @@ def _how(facts: Facts) -> Iterator[str]:
     if _has_intervals(facts):
         what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}
         yield f"Below the rates: 95 % intervals {what.get(kind, 'over resampled lesions')}."
+
+
+def _preset(facts: Facts) -> Iterator[str]:
+    """Yield what a preset set, with the method first."""
+    preset = facts.get("preset")
+    if not preset:
+        return
+    parts = [
+        str(value)
+        if name == "method"
+        else f"{name} {value:g}"
+        if isinstance(value, float)
+        else f"{name} {value}"
+        for name, value in preset["set"].items()
+    ]
+    of = f" for {preset['for']}" if "for" in preset else ""
+    yield f"Preset {preset['name']}{of}: {', '.join(parts) or 'nothing, as all is given'}."
 
 
 def _has_intervals(facts: Facts) -> bool:

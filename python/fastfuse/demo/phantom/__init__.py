@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,25 @@ from numpy.typing import NDArray
 from .geometry import grid, waver
 from .head import draw_head
 from .lesions import draw_lesions, make_disease
-from .raters import RATERS, RaterStyle, rate
+from .raters import FLIPS, RATERS, FlipStyle, RaterStyle, flipped, rate
 from .scanners import SCANNERS, Scanner, scan
 from .tissue import MODALITIES
 
-__all__ = ["MODALITIES", "RATERS", "SCANNERS", "Case", "RaterStyle", "Scanner", "make_case"]
+__all__ = [
+    "FLIPS",
+    "MODALITIES",
+    "RATERS",
+    "SCANNERS",
+    "Case",
+    "FlipStyle",
+    "RaterStyle",
+    "Scanner",
+    "Style",
+    "make_case",
+]
+
+
+Style: TypeAlias = RaterStyle | FlipStyle
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ def make_case(
     shape: tuple[int, int, int] = (182, 218, 182),
     spacing_mm: float = 1.0,
     scanner: Scanner = SCANNERS[0],
-    raters: Sequence[RaterStyle] = RATERS,
+    raters: Sequence[Style] = RATERS,
 ) -> Case:
     """Make one patient with images, true lesions and the raters' masks.
 
@@ -68,7 +83,7 @@ def make_case(
         Voxel edge in mm; shape times spacing should be about 182 x 218 x 182 mm.
     scanner : Scanner
         Appearance of the images; has no effect on anatomy, lesions and masks.
-    raters : sequence of RaterStyle
+    raters : sequence of RaterStyle, or of FlipStyle
         The raters' habits, one entry each.
 
     Returns
@@ -88,14 +103,18 @@ def make_case(
         flat, inside = lesion.spot
         truth[flat[inside > 0.0]] = 1
     images = scan(np.random.default_rng([seed, 2]), scanner, head)
+    lesions = truth.reshape(shape)
     rated = [
-        rate(np.random.default_rng([seed, 3, k]), style, head, disease) for k, style in enumerate(raters)
+        flipped(rng, style, lesions, head.brain)
+        if isinstance(style, FlipStyle)
+        else rate(rng, style, head, disease)
+        for style, rng in ((style, np.random.default_rng([seed, 3, k])) for k, style in enumerate(raters))
     ]
     return Case(
         affine=affine,
         images=images,
         brain=head.brain.astype(np.uint8),
-        lesions=truth.reshape(shape),
+        lesions=lesions,
         masks=tuple(mask for mask, _ in rated),
         votes=tuple(votes for _, votes in rated),
     )

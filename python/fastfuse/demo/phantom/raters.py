@@ -1,4 +1,4 @@
-"""Simulated raters: their habits, and the masks and votes that they make."""
+"""Simulated raters, who draw contours or err voxel by voxel: their habits, and the masks and votes that they make."""
 
 from __future__ import annotations
 
@@ -36,6 +36,35 @@ RATERS: tuple[RaterStyle, ...] = (
     RaterStyle("sloppy", 0.2, 0.9, 0.8, 90.0, 5, 1.2),
     RaterStyle("careful", -0.2, 0.45, 0.2, 20.0, 2, 0.5),
 )
+
+
+@dataclass(frozen=True)
+class FlipStyle:
+    """A rater who errs voxel by voxel, each on its own, as STAPLE has it."""
+
+    name: str
+    sensitivity: float  #: probability to mark a voxel of a lesion
+    specificity: float  #: probability to leave out another voxel of the brain
+
+
+FLIPS: tuple[FlipStyle, ...] = (
+    FlipStyle("good", 0.8, 0.999),
+    FlipStyle("timid", 0.4, 0.9999),
+    FlipStyle("generous", 0.9, 0.99),
+    FlipStyle("misses much", 0.3, 0.999),
+    FlipStyle("marks at random", 0.5, 0.98),
+    FlipStyle("sloppy", 0.5, 0.998),
+    FlipStyle("careful", 0.6, 0.9998),
+)
+
+
+def flipped(
+    rng: np.random.Generator, style: FlipStyle, truth: NDArray[np.uint8], brain: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Return the mask and votes of a rater who errs voxel by voxel, inside the brain."""
+    chance = np.where(truth == 1, style.sensitivity, 1 - style.specificity)
+    mask = ((rng.random(truth.shape) < chance) & brain).astype(np.uint8)
+    return mask, mask.astype(np.float32)
 
 
 def rate(

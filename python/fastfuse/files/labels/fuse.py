@@ -74,7 +74,7 @@ def fuse_label_files(
 ) -> LabelFusion:
     """Read, fuse, write; ``method`` None is STAPLE of label maps, and the mean of networks."""
     fusion, _, remarks = label_files_by(job, method, asked, options, progress or (lambda _: None))
-    warn(remarks, callers=2)
+    warn(remarks, callers=3)
     return fusion
 
 

@@ -27,7 +27,7 @@ from ...inputs.foreground import Foreground
 from ...inputs.names import enumerated, grouped, listed_names
 from ..job import Inputs, Job
 from ..prior import is_plain
-from ..votes import Made, checked_for, made_of
+from ..votes import Made, made_of, way_of
 from .asked import Group, as_values, saved_probabilities
 
 Say = Callable[[str], None]
@@ -95,7 +95,7 @@ def fuse_overlapping_files(
     sidecar = _sidecar(job, structures, made, saved, remarks)
     cuts = [one.cut for one in made]
     _write(job, fusions, cuts, one_of, first, sidecar, say)
-    warn(remarks, callers=2)
+    warn(remarks, callers=3)
     return fusions
 
 
@@ -221,9 +221,9 @@ def _made(job: Job, method: Method, options: Options, one: Structure, say: Say) 
         job = replace(job, segments=(str(one.key),))
     else:
         of_one = replace(of_one, select_label=one.label)
-    checked, kept = checked_for(method, of_one)
+    way = way_of(job, method, of_one, False, None)
     try:
-        made = made_of(job, method, checked, kept, None, say)
+        made = made_of(job, way, say)
     except ImageError as error:
         if "there is no segment" not in str(error):
             raise

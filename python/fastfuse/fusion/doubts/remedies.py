@@ -23,9 +23,10 @@ def for_a_fit(evidence: Evidence) -> str:
     if evidence.lowest < HALF <= evidence.highest and (evidence.is_empty or evidence.is_full):
         side = "lower" if evidence.is_empty else "higher"  # at 0.5 it is neither
         return f"choose a {side} cut{_instead(evidence)}"
-    tries = _other_fits(evidence)
+    of_networks = evidence.case is not None and are_probabilities(evidence.case, evidence.options)
+    tries = _other_fits(evidence, of_networks=of_networks)
     attempt = f"try {either(tries)}" if tries else ""
-    if evidence.case is not None and are_probabilities(evidence.case, evidence.options):
+    if of_networks:
         first = f"for networks' probabilities {THE_MEAN}"
         return f"{first}, or {attempt}" if attempt else first
     return attempt or f"{THE_MEAN} in place of a fit"
@@ -76,14 +77,15 @@ def for_slow_em(evidence: Evidence) -> str:
     return f"try {either(tries)}"
 
 
-def _other_fits(evidence: Evidence) -> list[str]:
+def _other_fits(evidence: Evidence, *, of_networks: bool) -> list[str]:
+    """Return what leads to another fit; of networks' votes an estimated prior runs to 0 with the consensus."""
     options = evidence.options
     tries: list[str] = []
     if _is_latent(evidence):
         return tries
     if evidence.method.votes == "soft" and options.m_step != "em" and not _are_masks(evidence):
         tries.append("m_step='em'")
-    if not _is(options.prior, "estimate"):
+    if not _is(options.prior, "estimate") and not of_networks:
         tries.append("prior='estimate'")
     if _can_be_masked(evidence):
         tries.append("a mask")

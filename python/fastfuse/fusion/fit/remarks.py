@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .misfit import LEAST_VOXELS, worst_cell
 from .result import BORDER, CLASSES, FIXED, STAPLE
+from .rows import is_soft
 from .source import Source
 
 if TYPE_CHECKING:
@@ -28,12 +29,9 @@ def remarks_on_fit(fusion: Fusion | Estimate) -> list[str]:
     depends on the M-step.
     """
     source = fusion._votes
-    if (
-        not isinstance(source, Source)
-        or source.rows is None
-        or not source.rows.are_masks
-        or source.rows.voters < 3
-    ):
+    if not isinstance(source, Source) or is_soft(source.patterns).any():
+        return []
+    if source.rows is None or source.rows.voters < 3:
         return []
     if source.rows.marked < LEAST_VOXELS or source.own is None or source.used is None:
         return []

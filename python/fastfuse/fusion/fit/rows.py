@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 EMPTY, MARK, MISSING = 0, 1, 2
 MOST_ROWS = 1 << 16  # patterns of marks that soft votes are split into
+MOST_PATTERNS = 1 << 17  # of masks
 AT_ONCE = 1 << 21  # numbers
 
 
@@ -58,23 +59,20 @@ class Rows:
         """Take a table; a vote q is a mark in the share q of its voxels. None if that makes too many patterns."""
         held = (counts > 0) & ~np.isnan(patterns).all(axis=1)
         patterns, weights = patterns[held], counts[held]
-        fractional = (patterns > 0) & (patterns < 1)
-        votes = np.where(np.isnan(patterns), MISSING, patterns == 1).astype(np.int8)
+        fractional = is_soft(patterns)
+        if not fractional.any():
+            return cls(_as_votes(patterns), weights) if len(patterns) <= MOST_PATTERNS else None
+        if (2.0 ** fractional.sum(axis=1)).sum() > MOST_ROWS:
+            return None
+        votes, row = _as_votes(patterns), np.arange(len(patterns))
         for i in np.flatnonzero(fractional.any(axis=0)):
-            split = np.flatnonzero(fractional[:, i])
-            marked = votes[split]
+            split = np.flatnonzero(fractional[row, i])
+            marked, share = votes[split], patterns[row[split], i]
             marked[:, i] = MARK
-            share = patterns[split, i]
-            patterns = np.concatenate([patterns, patterns[split]])
-            fractional = np.concatenate([fractional, fractional[split]])
-            votes = np.concatenate([votes, marked])
+            votes, row = np.concatenate([votes, marked]), np.concatenate([row, row[split]])
             weights = np.concatenate([weights, weights[split] * share])
             weights[split] *= 1 - share
-            if len(votes) > 4 * MOST_ROWS:
-                return None
-        if fractional.any():
-            votes, weights = _merged(votes, weights)
-        return cls(votes, weights, not fractional.any()) if len(votes) <= MOST_ROWS else None
+        return cls(*_merged(votes, weights), are_masks=False)
 
     @property
     def raters(self) -> int:
@@ -185,6 +183,15 @@ def _times(mixture: Mixture, rows: Rows) -> NDArray[np.intp] | None:
             return None
         times[np.argmax(alike)] += 1
     return times
+
+
+def is_soft(patterns: Numbers) -> NDArray[np.bool_]:
+    """Tell which votes lie between 0 and 1."""
+    return np.asarray((patterns > 0) & (patterns < 1))
+
+
+def _as_votes(patterns: Numbers) -> NDArray[np.int8]:
+    return np.where(np.isnan(patterns), MISSING, patterns == 1).astype(np.int8)
 
 
 def _merged(votes: NDArray[np.int8], weights: Numbers) -> tuple[NDArray[np.int8], Numbers]:

@@ -1,6 +1,6 @@
 """Every option of the experiment: tables, checks, presets, and how they are given."""
 
-from .checking import METHODS, OptionsError
+from .checking import METHODS, TARGETS, OptionsError
 from .making import PRESETS, differences, make_options, options_from
 from .tables import (
     ConsensusOptions,
@@ -14,6 +14,7 @@ from .tables import (
 __all__ = [
     "METHODS",
     "PRESETS",
+    "TARGETS",
     "ConsensusOptions",
     "EvaluationOptions",
     "ExperimentOptions",

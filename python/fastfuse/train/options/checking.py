@@ -12,6 +12,8 @@ from ...inputs.checks import check_choice, check_cut, check_prior
 
 METHODS = ("staple", "dilated-staple", "soft-staple", "simplified-soft-staple")
 """In the order of the paper's Table 1."""
+TARGETS = (*METHODS, "border-staple")
+"""All that a network can learn from: the paper's, which are trained by default, and what is asked for by name."""
 
 
 class OptionsError(FastfuseError, ValueError):
@@ -37,7 +39,7 @@ def check_options(options: Mapping[str, Any]) -> None:
         check_choice(options[name], name, choices)
     _check_division(options["train"], options["test"])
     for method in options["methods"]:
-        check_choice(method, "methods", METHODS)
+        check_choice(method, "methods", TARGETS)
     if not options["methods"] or len(set(options["methods"])) < len(options["methods"]):
         raise OptionsError(f"methods is {list(options['methods'])}: name at least one, and none twice")
     _check_consensus(options)

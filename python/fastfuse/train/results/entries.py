@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FastfuseError
-from ..options import METHODS, ExperimentOptions
+from ..options import TARGETS, ExperimentOptions
 from ..options.checking import flat
 from .failures import Failure
 from .measures import CALIBRATION, Key
@@ -22,6 +22,7 @@ TITLES = {
     "dilated-staple": "Dilated STAPLE",
     "soft-staple": "Soft STAPLE",
     "simplified-soft-staple": "Soft STAPLE Simplified",
+    "border-staple": "Border STAPLE",
 }
 BASELINE = TITLES["staple"]
 APART = ("seed", "methods", "preset", "training.target", "training.save_every_s")
@@ -110,7 +111,7 @@ def entries_of(runs: Sequence[Scored]) -> list[Entry]:
     for run, identity in zip(runs, identities, strict=True):
         for method in run.options.methods:
             title = title_of(method, run.options) + _suffix(identity, varying)
-            entry = found.setdefault((METHODS.index(method), title), Entry(title, method, {}))
+            entry = found.setdefault((TARGETS.index(method), title), Entry(title, method, {}))
             _add(entry, run)
     order = sorted(found, key=lambda place: place[0])  # of one method, in the order of the runs
     return [found[place] for place in order]

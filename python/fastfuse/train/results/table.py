@@ -68,8 +68,8 @@ class Row:
 
     @property
     def paper(self) -> dict[Key, float]:
-        """The published values; none for another target than the paper's, or other networks."""
-        if self.title.partition(" (")[0] != TITLES.get(self.method):
+        """The published values; none for another method or target than the paper's, or other networks."""
+        if self.method not in PAPER or self.title.partition(" (")[0] != TITLES[self.method]:
             return {}
         return dict(zip(TABLE_1, (value for part in PAPER[self.method] for value in part), strict=True))
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dilation.conditional import soften
-from ...errors import FastfuseError, FusionWarning, ImageError
+from ...errors import CohortError, FastfuseError, FusionWarning, ImageError
+from ...fusion.methods.border import border_staple
 from ...fusion.methods.dilated import dilated_staple
 from ...fusion.methods.simplified import simplified_soft_staple
 from ...fusion.methods.soft_staple import soft_staple
@@ -26,11 +27,13 @@ from ...images.nifti import nifti_bytes
 from ...images.paths import shown
 from ...images.reading import read
 from ...images.sidecar import number_or_null, sidecar_bytes, sidecar_path
+from ...inputs.names import counted
 from ..cohort.loading import LoadedCase, hash_of
 from ..files import json_of, write_all
 from ..options import ConsensusOptions
 
 Volume = NDArray[np.float32]
+FEWEST = 3  # raters whose votes tell an offset from where the border lies
 
 
 def consensus_of(
@@ -89,8 +92,18 @@ def consensus_of(
 def fuse_case(
     case: LoadedCase, votes: Sequence[Volume], method: str, options: ConsensusOptions, threads: int
 ) -> Fusion:
-    """Fuse a case's masks, or the soft votes made of them, by one method of Table 1."""
+    """Fuse a case's masks, or the soft votes made of them, by one method."""
     mask = case.brain if options.brain else None
+    if method == "border-staple":  # FLAIR tells the anchor
+        if len(case.masks) < FEWEST:
+            raise CohortError(
+                f"{case.case.name}: {counted(len(case.masks), 'rater')}, and border-staple needs {FEWEST}: leave it out of methods, or "
+                "the case out of the cohort"
+            )
+        spacing_mm = case.like.grid.spacing_mm
+        return border_staple(
+            case.masks, case.images["FLAIR"], mask=mask, spacing_mm=spacing_mm, threads=threads
+        )
     shared: dict[str, Any] = {"prior": options.prior, "mask": mask, "threads": threads}
     if method == "staple":
         return staple(case.masks, labels=None, **shared)

@@ -21,7 +21,7 @@ from ...images.nifti import nifti_bytes
 from ...images.paths import shown
 from ..cohort.common_grid import OwnGrid, PlacedCase, brain_of, grid_hashes, on_grid
 from ..cohort.loading import LoadedCase, load_case
-from ..options import METHODS, ExperimentOptions, GridOptions
+from ..options import TARGETS, ExperimentOptions, GridOptions
 from .consensus import consensus_of
 from .kept_volumes import loss_of, ratios_of
 from .slices import Frame, Slices, common_size, normalised
@@ -159,7 +159,7 @@ def _prepare_case(
         tell(f"warning: {loaded.case.name}: {remark}")
     if loaded.brain is None:
         tell(f"{loaded.case.name}: no brain mask; the brain is taken to be where FLAIR is not 0")
-    methods = [method for method in METHODS if method in (*options.methods, "staple")]
+    methods = [method for method in TARGETS if method in (*options.methods, "staple")]
     consensus = consensus_of(loaded, methods, options.consensus, folder, key=key, say=say, tell=tell)
     images = prepare_images(placed)
     binary = frozenset(method for method in methods if options.training.binary(method))

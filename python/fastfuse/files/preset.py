@@ -1,0 +1,183 @@
+"""Presets of a fusion of files: what to start from, and the paper's way. What the caller sets wins."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar, cast, get_args
+
+from ..errors import GridError
+from ..fusion.backends.devices import place_of
+from ..fusion.options import BY_NAME, Options
+from ..fusion.registry import Method, method_called
+from ..inputs.checks import check_choice
+from ..inputs.names import counted
+from .job import Inputs
+from .kinds import Kind, kind_of, voters_of
+from .prior import is_plain
+
+PresetName = Literal["recommended", "paper"]
+Function = TypeVar("Function", bound=Callable[..., Any])
+Setting = dict[str, Any]
+
+MARGIN_MM = 4.0  # around what anybody marks
+LEAST_MARGIN = 2  # voxels
+FEWEST = 3  # raters whose votes tell how good each is
+FEWEST_OF_CLASSES = 5
+A_MAP = 0.5  # stands for a map of priors, which goes where a number does
+OF_THE_PAPER = ("m_step", "prior", "init", "roi")
+ENTRY = """preset : {"recommended", "paper"}, optional
+    What sets the method and the options that are not given. "recommended" is what to start from: of masks
+    "border-staple" with an image, "staple" with ``classes=3`` without one (of three or four raters "border-staple"); of
+    softened masks "soft-staple"; all within 4 mm of what anybody marks. Of networks' probabilities and of two raters
+    "majority". "paper": the defaults, which are the paper's. The sidecar says what was set, and for what votes. Not for
+    ``labels``."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A preset, and what the caller sets beside it.
+
+    Attributes
+    ----------
+    name : {"recommended", "paper"}
+    given : frozenset of str
+        Names of the parameters that were given, at whatever value.
+    """
+
+    name: PresetName
+    given: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a preset comes to for some files.
+
+    Attributes
+    ----------
+    method : Method
+    options : Options
+    facts : dict
+        What the sidecar says of it.
+    """
+
+    method: Method
+    options: Options
+    facts: dict[str, Any]
+
+
+def noting_given(function: Function) -> Function:
+    """Tell a function's ``preset`` which of its parameters the caller gives."""
+
+    @functools.wraps(function)
+    def noted(*args: Any, **given: Any) -> Any:
+        name = given.get("preset")
+        if name is not None:
+            known = check_choice(name, "preset", get_args(PresetName))
+            inspect.signature(function).bind(*args, **given)  # which refuses names that there are not
+            given["preset"] = Preset(cast("PresetName", known), frozenset(given))
+        return function(*args, **given)
+
+    return cast("Function", noted)
+
+
+def check_preset(preset: Any, labels: object) -> Preset | None:
+    """Return the preset; refuse it for label maps."""
+    if preset is not None and labels is not None:
+        raise ValueError(
+            f"preset is {preset.name!r}, and labels are given: it is for one structure; leave it out, or fuse one label by "
+            "select_label=K (--select-label K)"
+        )
+    return cast("Preset | None", preset)
+
+
+def chosen_by(
+    preset: Preset, method: Method | None, options: Options, inputs: Inputs, *, soften: bool
+) -> Chosen:
+    """Return what a preset sets for these votes; ``method`` is the caller's.
+
+    Raises
+    ------
+    ValueError
+        If the options that were given go with no method that the preset would take.
+    """
+    if preset.name == "paper":
+        return _of_paper(preset, method or method_called("soft-staple"), options)
+    kind, voters = kind_of(inputs, options), voters_of(inputs)
+    what = "softened masks" if soften else _in_words(kind, len(inputs.votes), image=inputs.image is not None)
+    offers = (
+        [(method, {})]
+        if method is not None
+        else list(_offers(kind, voters, image=inputs.image is not None, soften=soften))
+    )
+    refused: ValueError | None = None
+    for row, own in offers:
+        setting = {**own, **_region(row, options, inputs)}
+        setting = {name: value for name, value in setting.items() if name not in preset.given}
+        tried = replace(options, **setting)
+        try:
+            _check(row, tried)
+        except ValueError as error:
+            refused = refused or error
+            continue
+        told = setting if method is not None else {"method": row.name, **setting}
+        return Chosen(row, tried, {"name": preset.name, "set": told, "for": what})
+    assert refused is not None
+    raise refused
+
+
+def _of_paper(preset: Preset, method: Method, options: Options) -> Chosen:
+    if method.of_levels or options.classes > 2:
+        what = "classes" if options.classes > 2 else "method"
+        raise ValueError(f"preset is 'paper', which has no such {what}: leave the preset out")
+    kept = {
+        name: getattr(options, name)
+        for name in OF_THE_PAPER
+        if name not in preset.given and BY_NAME[name].methods(method)
+    }
+    told = kept if "method" in preset.given else {"method": method.name, **kept}
+    return Chosen(method, options, {"name": preset.name, "set": told})
+
+
+def _offers(kind: Kind, voters: int, *, image: bool, soften: bool) -> Iterator[tuple[Method, Setting]]:
+    """Yield methods with options of their own, the first choice first."""
+    staple, border = method_called("staple"), method_called("border-staple")
+    if soften:
+        yield method_called("soft-staple"), {}
+    elif kind == "probabilities" or voters < FEWEST:
+        yield method_called("majority"), {}
+    elif kind == "soft votes":
+        yield method_called("soft-staple"), {}
+    else:
+        three = [(staple, {"classes": 3})] if voters >= FEWEST_OF_CLASSES else []
+        yield from [(border, {}), *three] if image else [*three, (border, {})]
+        yield staple, {}
+
+
+def _region(method: Method, options: Options, inputs: Inputs) -> Setting:
+    """Return the margin around marks; none where votes lie on a device, or axes are not at right angles."""
+    if not method.estimates or place_of([], options.device) is not None:
+        return {}
+    with suppress(GridError):
+        return {"roi": max(MARGIN_MM, round(LEAST_MARGIN * min(inputs.grid.spacing_mm), 2))}
+    return {}
+
+
+def _check(method: Method, options: Options) -> None:
+    """Refuse options that the method does not have, or not with each other, or not on a device."""
+    stands_in: Any = options.prior if is_plain(options.prior) else A_MAP
+    options = replace(options, prior=stands_in)
+    options.check_method(method, images=True)
+    options.checked().check_for(method)
+    if place_of([], options.device) is not None and (method.of_levels or options.classes > 2):
+        raise ValueError(f"device is {options.device!r}: {method.name} runs on the CPU; leave device out")
+
+
+def _in_words(kind: Kind, raters: int, *, image: bool) -> str:
+    """Say what is fused."""
+    if kind != "masks":
+        return f"{kind} of {counted(raters, 'rater')}" if kind == "soft votes" else "networks' probabilities"
+    return f"{counted(raters, 'mask')}{' and an image' * image}"
