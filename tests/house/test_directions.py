@@ -22,6 +22,7 @@ PYTHON = [
     ("evaluation", "fusion"),
     ("comparison",),
     ("files", "report", "cuda"),
+    ("cohort",),
     ("demo", "train"),
     ("plots", "phantom"),
     ("cli",),

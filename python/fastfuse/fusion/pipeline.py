@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,9 @@ from .registry import Method
 from .result import DiceRule, Fusion, Ties, for_all, fusion_of
 from .streamed.seam import streams
 from .votes import Votes
+
+Fuse = Callable[..., tuple[Fusion, list[str]]]
+"""Takes what :func:`fuse_votes` takes: the consensus by EM on the votes, or by rates that are known."""
 
 
 def fuse_votes(

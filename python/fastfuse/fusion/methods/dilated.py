@@ -27,7 +27,7 @@ from ..case import spacing_for
 from ..declared import documented, entries_of
 from ..option_checks import PerformancePrior
 from ..options import Acceleration, Init, IntervalKind, Missing, Options, Prior, Roi
-from ..pipeline import fuse_votes
+from ..pipeline import Fuse, fuse_votes
 from ..registry import method_called
 from ..result import Fusion, in_kind_of
 from ..votes import ENTRIES, MASKS, Votes
@@ -139,9 +139,14 @@ def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tu
     return fusion, remarks + doubts + grown
 
 
-def dilate_fusion(votes: Votes, guide: Guide, options: Options) -> tuple[Fusion, SoftMask, list[str]]:
-    """Return dilated-STAPLE's fusion, the dilation of its consensus, and what makes them doubtful."""
-    fusion, remarks = fuse_votes(votes, method_called("staple"), options)
+def dilate_fusion(
+    votes: Votes, guide: Guide, options: Options, fuse: Fuse = fuse_votes
+) -> tuple[Fusion, SoftMask, list[str]]:
+    """Return dilated-STAPLE's fusion, the dilation of its consensus, and what makes them doubtful.
+
+    ``fuse``: what finds the consensus of masks.
+    """
+    fusion, remarks = fuse(votes, method_called("staple"), options)
     soft = guide.dilate(fusion.label(), "the consensus", fusion.probability.dtype)
     out: Any = votes.out
     if out is not None:
