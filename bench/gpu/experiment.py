@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.demo import phantom
 from fastfuse.images.image import Image
 from fastfuse.images.nifti import nifti_bytes
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.narrator import Narrator
 from fastfuse.train.network.batches import Pool
 from fastfuse.train.network.model import make_network

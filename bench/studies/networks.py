@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastfuse
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.evaluation.overlap import overlap
 from fastfuse.images.reading import read
 from fastfuse.train.cohort.loading import load_case
-from fastfuse.train.cohort.msseg import find_cases
 
 
 def fuse_maps(maps: Sequence[Path]) -> dict[str, NDArray[Any]]:

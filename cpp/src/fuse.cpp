@@ -35,30 +35,46 @@ Estimate accelerated(const EStep& e_step, const Engine& engine, const Census& ce
     return reached(slow, options) > reached(estimate, options) + slack ? slow : estimate;
 }
 
-Estimate find_estimate(Engine& engine, const Census& census, const Options& options,
-                       const Performance& start) {
+// `is_warm`: the start is the end of an earlier EM, and not only where rates would begin.
+Estimate find_estimate(Engine& engine, const Census& census, const Options& options, const Performance& start,
+                       bool is_warm) {
     if (is_certain(census)) return certain(census, options);
     if (options.method == Method::majority) return of_majority(census, options);
     const EStep e_step = [&](const Performance& theta) { // eqs. (2), (9), (12), (13)
         return engine.expectation(theta);
     };
     std::optional<Sums> first;
-    if (!options.init) first = census.mean_vote; // start from the mean vote, M-step first: eq. (5)
+    if (!options.init && !is_warm)
+        first = census.mean_vote; // start from the mean vote, M-step first: eq. (5)
     Estimate estimate = accelerated(e_step, engine, census, options, start, first);
     estimate.by_masses = engine.by_masses(); // eq. (8)
     return estimate;
 }
 
-// Runs the engine: survey, EM, consensus. `known`: the estimate to apply; null: find it by EM.
-Result solve(const Task& task, Engine& engine, const Region* region, const Estimate* known) {
+// Where EM begins: from the options, or from the rates of an earlier estimate, and its prior if that is
+// estimated.
+Performance begin(const Result& described, const Options& options, int raters, bool has_map,
+                  const Estimate* warm) {
+    Performance start = start_of(described, options, raters, has_map);
+    if (!warm) return start;
+    const double prior = options.estimates_prior() ? warm->performance.prior : start.prior;
+    start = warm->performance;
+    start.prior = prior;
+    return start;
+}
+
+// Runs the engine: survey, EM, consensus. `known`: the estimate to apply; null: find it by EM, which begins
+// at `warm` if there is one.
+Result solve(const Task& task, Engine& engine, const Region* region, const Estimate* known,
+             const Estimate* warm = nullptr) {
     const Options& options = task.options;
     const bool has_map = task.votes.prior.has_value();
     const Census census = engine.survey();
     if (census.mean_vote.count == 0) return nothing_to_fuse(task, region);
     Result result = describe(census, options, has_map);
     keep_table(engine, task, region, result);
-    const Performance start = start_of(result, options, task.votes.size(), has_map);
-    const Estimate estimate = known ? *known : find_estimate(engine, census, options, start);
+    const Performance start = begin(result, options, task.votes.size(), has_map, warm);
+    const Estimate estimate = known ? *known : find_estimate(engine, census, options, start, warm);
     report(estimate, has_map, result);
     if (!is_of_em(estimate)) { // the consensus is the mean vote
         report(engine.write_mean_vote(), result);
@@ -141,7 +157,7 @@ std::optional<VoteTable> tabulate(const Votes& given, const Options& options, co
     return std::move(found->table);
 }
 
-Result estimate(const VoteTable& table, const Options& options, const ShouldStop& ask) {
+Result estimate(const VoteTable& table, const Options& options, const ShouldStop& ask, const Estimate* warm) {
     check_table(table, options);
     Votes no_voxels;
     no_voxels.raters.resize(static_cast<std::size_t>(table.raters()));
@@ -151,7 +167,7 @@ Result estimate(const VoteTable& table, const Options& options, const ShouldStop
     const Task task{no_voxels, options, plan, no_output, team};
     TableEngine engine(task, Tabulation{table, {}, nullptr});
     if (is_of_rows(options)) return solve_rows(task, engine, nullptr);
-    return solve(task, engine, nullptr, nullptr);
+    return solve(task, engine, nullptr, nullptr, warm);
 }
 
 Estimate fit(const VoteTable& table, const std::vector<double>& counts, const Options& options,

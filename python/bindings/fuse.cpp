@@ -64,9 +64,11 @@ std::optional<VoteTable> tabulate(const std::vector<py::array>& raters, const Op
     return without_gil([&] { return fastfuse::tabulate(votes, options, ask); });
 }
 
-Result estimate(const VoteTable& table, const Options& options) {
+Result estimate(const VoteTable& table, const Options& options, const std::optional<Estimate>& start) {
+    if (start && static_cast<int>(start->performance.sensitivity.size()) != table.raters())
+        throw py::value_error("a start needs the rates of each of the table's raters");
     const ShouldStop ask = signals();
-    return without_gil([&] { return fastfuse::estimate(table, options, ask); });
+    return without_gil([&] { return fastfuse::estimate(table, options, ask, start ? &*start : nullptr); });
 }
 
 Result apply(const Estimate& estimate, const std::vector<py::array>& raters, py::array out,
@@ -110,7 +112,7 @@ void bind_fuse(py::module_& m) {
           "prior_map"_a = py::none(), "present"_a = py::tuple(), "heights"_a = py::none(), "options"_a);
     m.def("tabulate", &tabulate, "raters"_a, py::kw_only(), "mask"_a = py::none(), "present"_a = py::tuple(),
           "options"_a);
-    m.def("estimate", &estimate, "table"_a, py::kw_only(), "options"_a);
+    m.def("estimate", &estimate, "table"_a, py::kw_only(), "options"_a, "start"_a = py::none());
     m.def("apply", &apply, "estimate"_a, "raters"_a, "out"_a, py::kw_only(), "mask"_a = py::none(),
           "prior_map"_a = py::none(), "present"_a = py::tuple(), "heights"_a = py::none(), "options"_a);
     m.def("plan", &plan, "raters"_a, py::kw_only(), "wide"_a = false, "mask"_a = py::none(),

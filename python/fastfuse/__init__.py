@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import cuda
     from . import reference as reference
+    from .cohort.fuse import fuse_cohort
     from .comparison.compare import Comparison, Consensus, compare
     from .demo import phantom as phantom
     from .dilation.conditional import conditional_dilation, soften
@@ -36,11 +37,14 @@ if TYPE_CHECKING:
     from .fusion.methods.dilated import dilated_staple
     from .fusion.methods.estimate import estimate
     from .fusion.methods.majority import majority_vote
+    from .fusion.methods.pool import pool
     from .fusion.methods.simplified import simplified_soft_staple
     from .fusion.methods.soft_staple import soft_staple
     from .fusion.methods.staple import staple
     from .fusion.of_raters.agreement import Agreement, agreement
     from .fusion.of_raters.mean_dice import MeanDice, mean_dice
+    from .fusion.pooled.deviation import deviation
+    from .fusion.pooled.estimate import PooledEstimate
     from .fusion.result import BorderFusion, ClassFusion, Fusion
     from .fusion.smoothing import smoothed_vote
     from .fusion.tabulate import tabulate
@@ -72,6 +76,7 @@ __all__ = [
     "LabelTable",
     "MeanDice",
     "OutputError",
+    "PooledEstimate",
     "RaterEvaluation",
     "Reliability",
     "SoftLabels",
@@ -84,6 +89,7 @@ __all__ = [
     "compare_files",
     "conditional_dilation",
     "cuda",
+    "deviation",
     "dilated_staple",
     "estimate",
     "evaluate",
@@ -92,9 +98,11 @@ __all__ = [
     "evaluate_files",
     "evaluate_folders",
     "fuse",
+    "fuse_cohort",
     "fuse_files",
     "majority_vote",
     "mean_dice",
+    "pool",
     "simplified_soft_staple",
     "smoothed_vote",
     "soft_staple",
@@ -108,6 +116,7 @@ __all__ = [
 
 # Where each name is found when it is first asked for: the shell's help needs neither NumPy nor the compiled core.
 _HOME = {
+    "cohort.fuse": ("fuse_cohort",),
     "comparison.compare": ("Comparison", "Consensus", "compare"),
     "dilation.conditional": ("conditional_dilation", "soften"),
     "dilation.soft_labels": ("SoftLabels", "soften_labels"),
@@ -138,9 +147,12 @@ _HOME = {
     "fusion.methods.dilated": ("dilated_staple",),
     "fusion.methods.estimate": ("estimate",),
     "fusion.methods.majority": ("majority_vote",),
+    "fusion.methods.pool": ("pool",),
     "fusion.methods.simplified": ("simplified_soft_staple",),
     "fusion.methods.soft_staple": ("soft_staple",),
     "fusion.methods.staple": ("staple",),
+    "fusion.pooled.deviation": ("deviation",),
+    "fusion.pooled.estimate": ("PooledEstimate",),
     "fusion.result": ("BorderFusion", "ClassFusion", "Fusion"),
     "fusion.smoothing": ("smoothed_vote",),
     "fusion.tabulate": ("tabulate",),

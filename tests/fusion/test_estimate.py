@@ -303,8 +303,8 @@ def test_signature_is_that_of_the_declarations() -> None:
     parameters = inspect.signature(estimate).parameters
     of_labels = {"candidates", "confusion", "knows", "weights"}
     of_votes = {one.name for one in DECLARED if one.of_table}
-    assert of_votes | of_labels == set(parameters) - {"table", "method"}
-    for name, parameter in list(parameters.items())[2:]:
+    assert of_votes | of_labels == set(parameters) - {"table", "method", "start"}
+    for name, parameter in list(parameters.items())[2:-1]:
         assert parameter.default == {**BY_NAME, **LABEL_OPTIONS}[name].default
         if name in of_votes - {"prior"}:  # a table takes no map
             assert parameter.annotation == Options.__annotations__[name]

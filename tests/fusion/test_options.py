@@ -40,6 +40,8 @@ WRONG: dict[str, Any] = {
     "max_iter": 0,
     "acceleration": "fast",
     "threads": -1,
+    "max_memory": "much",
+    "executor": 2,
     "device": "tpu",
     "select_label": 0,
     "binarize": "yes",
@@ -103,7 +105,7 @@ def test_fuse_takes_all_options() -> None:
 
 def test_files_take_all_but_what_headers_tell() -> None:
     given = inspect.signature(fastfuse.fuse_files).parameters
-    assert {*BY_NAME} - set(given) == {"spacing_mm"}
+    assert {*BY_NAME} - set(given) == {"spacing_mm", "executor"}
 
 
 @pytest.mark.parametrize("name", NAMED)

@@ -80,7 +80,12 @@ def _default(value: Any) -> str:
 def commands() -> dict[str, Any]:
     """Describe the flags and arguments of each command; those of the command itself are under an empty name."""
     whole: Any = typer.main.get_command(app())
-    return {name: _parameters(one) for name, one in {"": whole, **whole.commands}.items()}
+    found = {name: _parameters(one) for name, one in {"": whole, **whole.commands}.items()}
+    groups = {name: one.commands for name, one in whole.commands.items() if hasattr(one, "commands")}
+    below = {
+        f"{group} {name}": _parameters(one) for group, ones in groups.items() for name, one in ones.items()
+    }
+    return found | below
 
 
 def _parameters(command: Any) -> dict[str, Any]:

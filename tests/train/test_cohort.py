@@ -19,11 +19,11 @@ import pytest
 
 import fastfuse
 from fastfuse import cli
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.demo import cohort as demo_cohort
 from fastfuse.evaluation.overlap import overlap
 from fastfuse.train.cohort.check import check_cohort, examine_cohort
 from fastfuse.train.cohort.loading import load_case
-from fastfuse.train.cohort.msseg import find_cases
 
 from ..cohorts import (
     AFFINE,

@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from fastfuse import FastfuseError
-from fastfuse.train.cohort.msseg import find_cases
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.network import checkpoint
 from fastfuse.train.options import METHODS

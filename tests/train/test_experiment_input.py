@@ -23,8 +23,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from fastfuse import FastfuseError
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.train.cohort.loading import load_case
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.narrator import Narrator
 from fastfuse.train.network import checkpoint

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.cohort.msseg import Case
 from fastfuse.train.cohort.folds import make_folds, one_of_each_centre, read_folds, share_of, write_folds
-from fastfuse.train.cohort.msseg import Case
 
 
 def case(name: str, center: str) -> Case:

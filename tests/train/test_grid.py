@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from fastfuse import FastfuseError
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.errors import GridError, ImageError
 from fastfuse.inputs.grids import Grid
 from fastfuse.train.cohort.common_grid import PlacedCase, on_grid
 from fastfuse.train.cohort.loading import load_case
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.cohort.resampling import Move, nearest, overlap, smooth
 from fastfuse.train.cohort.voxel_sizes import good_spacing, mixed_grids
 from fastfuse.train.options import EvaluationOptions, GridOptions, make_options

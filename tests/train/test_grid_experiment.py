@@ -17,10 +17,10 @@ pytest.importorskip("matplotlib")
 
 import fastfuse
 from fastfuse import FastfuseError
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.demo.cohort import make_cohort
 from fastfuse.train.cohort.common_grid import load_for
 from fastfuse.train.cohort.loading import load_case
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.finished import notes_on
 from fastfuse.train.network.batches import Pool

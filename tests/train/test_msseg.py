@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.cohort.msseg import Case, find_cases, rater_number
 from fastfuse.train.cohort.loading import hash_of, load_case
-from fastfuse.train.cohort.msseg import Case, find_cases, rater_number
 
 from ..cohorts import (
     AFFINE,

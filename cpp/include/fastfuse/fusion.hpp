@@ -160,8 +160,10 @@ Result fuse(const Votes& votes, const Options& options, const Output& consensus,
 // Interrupted.
 std::optional<VoteTable> tabulate(const Votes& votes, const Options& options, const ShouldStop& ask);
 
-// EM on a table.
-Result estimate(const VoteTable& table, const Options& options, const ShouldStop& ask);
+// EM on a table. It begins at the rates of `warm`, if there is one: an earlier estimate of methods whose
+// truth has two classes.
+Result estimate(const VoteTable& table, const Options& options, const ShouldStop& ask,
+                const Estimate* warm = nullptr);
 
 // Writes the consensus that an estimate gives other votes. Throws BadInput, Interrupted.
 Result apply(const Estimate& estimate, const Votes& votes, const Options& options, const Output& consensus,

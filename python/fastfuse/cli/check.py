@@ -39,9 +39,9 @@ def check(
     ] = False,
 ) -> None:
     """Read every file of a cohort and list all that is wrong."""
+    from ..cohort.layout import files_of_no_case
     from ..train.cohort.check import examine_cohort
     from ..train.cohort.facts import facts_of
-    from ..train.cohort.layout import files_of_no_case
     from ..train.cohort.printing import print_check
 
     with progress(None, lines=True) as say:

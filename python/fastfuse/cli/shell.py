@@ -19,7 +19,20 @@ from ..images.outputs import recording
 from ..images.paths import shown
 from ..inputs.names import enumerated
 from ..report import terminal as report
-from . import agreement, check, compare, demo, evaluate, experiment, export, fuse, predict, soften, table
+from . import (
+    agreement,
+    check,
+    cohort,
+    compare,
+    demo,
+    evaluate,
+    experiment,
+    export,
+    fuse,
+    predict,
+    soften,
+    table,
+)
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
@@ -50,6 +63,13 @@ for command in (fuse, soften, agreement, compare, evaluate, demo, check, experim
     function = getattr(command, name)
     text, codes = about(function.__doc__, command.EXAMPLES), getattr(command, "EXIT_CODES", None)
     app.command(name, cls=Command, help=text, epilog=codes)(with_manners(function))
+
+
+cohort_app = typer.Typer(cls=Group, rich_markup_mode="rich", no_args_is_help=False)
+for name, (work, examples, codes) in cohort.COMMANDS.items():
+    text = about(work.__doc__, examples)
+    cohort_app.command(name, cls=Command, help=text, epilog=codes)(with_manners(work))
+app.add_typer(cohort_app, name="cohort", help=about(cohort.SUMMARY, cohort.EXAMPLES))
 
 
 @app.callback(invoke_without_command=True, help=about(SUMMARY, EXAMPLES))

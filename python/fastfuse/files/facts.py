@@ -25,12 +25,19 @@ def sidecar_of(
     remarks: list[str],
     marked: Sequence[int],
     cut: float,
+    *,
+    held: tuple[int, float] | None = None,
 ) -> dict[str, Any]:
-    """Return what the sidecar says of a fusion; ``marked`` are the voxels that each rater marks, ``cut`` is the mask's."""
+    """Return what the sidecar says of a fusion; ``marked`` are the voxels that each rater marks, ``cut`` is the mask's.
+
+    ``held``: the mask's voxels, and the sum of the probability, where they are known.
+    """
     from importlib.metadata import version
 
-    foreground = int(np.count_nonzero(fusion.label(cut, ties=job.ties)))
-    probability = float(np.sum(fusion.probability, dtype=np.float64))
+    foreground, probability = held or (
+        int(np.count_nonzero(fusion.label(cut, ties=job.ties))),
+        float(np.sum(fusion.probability, dtype=np.float64)),
+    )
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
     voxel_ml = inputs.grid.voxel_mm3 / 1000
     return {

@@ -37,6 +37,7 @@ from ..fusion.options import (
 )
 from ..fusion.registry import MethodName, method_called
 from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
+from ..fusion.streamed.declared import Memory
 from ..fusion.votes import ENTRIES, method_entry
 from ..images.formats.segments import with_segments
 from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
@@ -82,6 +83,7 @@ def fuse_files(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     threads: int = 0,
+    max_memory: Memory = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -212,6 +214,7 @@ def fuse_files(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     threads: int = 0,
+    max_memory: Memory = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -346,7 +349,7 @@ def fuse_files(
         prior=any_prior, m_step=m_step, expectation=expectation, likelihood=likelihood, init=init,
         roi=roi, missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
         replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
-        threads=threads, device=device, select_label=select_label, binarize=binarize,
+        threads=threads, max_memory=max_memory, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale, evidence=evidence, classes=classes,
     )  # fmt: skip
     asked_labels = AskedLabels(labels, candidates, confusion, knows, weights, undecided, overlap=overlap)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ from ..dilation.options import Dilation, DilationOptions
 from ..fusion.declared import switch
 from ..fusion.methods.dilated import dilate_fusion
 from ..fusion.options import Options
-from ..fusion.pipeline import fuse_votes
+from ..fusion.pipeline import Fuse
 from ..fusion.registry import Method
 from ..fusion.result import Fusion
 from ..fusion.votes import Votes
@@ -59,45 +58,55 @@ def binarized(
     return growth, replace(options, binarize=True), asked
 
 
-def fuse_grown(
-    votes: Votes,
-    method: Method,
-    options: Options,
-    growth: Dilation,
-    job: Job,
-    inputs: Inputs,
-    say: Callable[[str], None],
-) -> tuple[Fusion, dict[str, Any], list[str]]:
-    """Return the fusion of masks that grow, what the sidecar says of their growth, and what is doubtful."""
-    guide = Guide.of(
-        inputs.image,
-        inputs.region,
-        in_space(growth, inputs.grid),
-        threads=options.threads,
-        image_name=job.titles["image"],
-        roi_name=job.titles["mask"],
-    )
-    facts = dilation_facts(guide, cast(Path, job.image), job.mask)
-    if method.grows:
-        say("fusing")
-        fusion, soft, remarks = dilate_fusion(votes, guide, options)
-        remarks += remark_on_values(guide)
-        remarks += remarks_on_growth([soft], ["the consensus"], guide.options)
-        remarks += remarks_on_rings(guide, [soft], ["the consensus"], empty=False)
-        return fusion, {**facts, "consensus": soft_facts(soft)}, remarks
-    say("softening")
-    label, masks, remarks = options.core_label, inputs.votes, []
-    if label is not None:
-        masks = [selected(vote, label) for vote in inputs.votes]
-        if not any(mask.any() for mask in masks):
-            remarks.append(options.foreground.said_of_nothing(inputs.votes))
-    masks, said = without_rounding(masks, job.holders, binary=True)
-    remarks += said
-    softened = guide.dilate_all(masks, job.holders)
-    remarks += remarks_on_growing(guide, softened, job.holders)
-    remarks += remarks_on_rings(guide, softened, job.holders, empty=False)
-    say("fusing")
-    votes = replace(votes, raters=[soft.values for soft in softened])
-    options = replace(options, select_label=None)
-    fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
-    return fusion, {**facts, "raters": [soft_facts(soft) for soft in softened]}, remarks + doubts
+@dataclass
+class Growth:
+    """How masks, or their consensus, grow on an image; and what is said of it.
+
+    Attributes
+    ----------
+    guide : Guide
+    facts : dict
+        What the sidecar says.
+    remarks : list of str
+    """
+
+    guide: Guide
+    facts: dict[str, Any]
+    remarks: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, growth: Dilation, options: Options, job: Job, inputs: Inputs) -> Growth:
+        """Take the image that was read."""
+        guide = Guide.of(
+            inputs.image,
+            inputs.region,
+            in_space(growth, inputs.grid),
+            threads=options.threads,
+            image_name=job.titles["image"],
+            roi_name=job.titles["mask"],
+        )
+        return cls(guide, dilation_facts(guide, cast(Path, job.image), job.mask))
+
+    def soften(self, votes: Votes, options: Options, job: Job, inputs: Inputs) -> tuple[Votes, Options]:
+        """Return the votes of masks that have grown."""
+        label, masks = options.core_label, inputs.votes
+        if label is not None:
+            masks = [selected(vote, label) for vote in inputs.votes]
+            if not any(mask.any() for mask in masks):
+                self.remarks.append(options.foreground.said_of_nothing(inputs.votes))
+        masks, said = without_rounding(masks, job.holders, binary=True)
+        self.remarks += said
+        softened = self.guide.dilate_all(masks, job.holders)
+        self.remarks += remarks_on_growing(self.guide, softened, job.holders)
+        self.remarks += remarks_on_rings(self.guide, softened, job.holders, empty=False)
+        self.facts |= {"raters": [soft_facts(soft) for soft in softened]}
+        return replace(votes, raters=[soft.values for soft in softened]), replace(options, select_label=None)
+
+    def fuse(self, votes: Votes, options: Options, fuse: Fuse) -> tuple[Fusion, list[str]]:
+        """Return the fusion of masks whose consensus grows, and what is doubtful."""
+        fusion, soft, remarks = dilate_fusion(votes, self.guide, options, fuse)
+        remarks += remark_on_values(self.guide)
+        remarks += remarks_on_growth([soft], ["the consensus"], self.guide.options)
+        remarks += remarks_on_rings(self.guide, [soft], ["the consensus"], empty=False)
+        self.facts |= {"consensus": soft_facts(soft)}
+        return fusion, remarks

@@ -10,10 +10,10 @@ from typing import Any
 from ..dilation.options import Dilation, DilationOptions
 from ..errors import warn
 from ..fusion.backends.devices import place_of
-from ..fusion.fit.choice import chosen_for
+from ..fusion.fit.choice import Choice, chosen_for
 from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
-from ..fusion.pipeline import fuse_votes
+from ..fusion.pipeline import Fuse, fuse_votes
 from ..fusion.registry import Method, method_called
 from ..fusion.result import Fusion, cut_of
 from ..fusion.votes import Votes
@@ -22,8 +22,9 @@ from ..images.wanted import Wanted
 from ..inputs.foreground import within
 from ..inputs.names import grouped, quoted
 from .background import remarks_on_region
+from .blocks import fused_in_blocks
 from .facts import auto_facts, sidecar_of
-from .growth import binarized, fuse_grown, growth_of
+from .growth import Growth, binarized, growth_of
 from .job import Inputs, Job, Sources, counts_of, marked_voxels
 from .misfits import misfit_remarks
 from .preset import Preset, chosen_by
@@ -112,6 +113,13 @@ def fuse_vote_files(
     if preset is None:
         way = way_of(job, method or method_called("soft-staple"), options, soften, dilation)
         job.check()
+        if options.max_memory is not None:
+            return fused_in_blocks(job, way.method, way.options, way.asked, say, grows=way.growth is not None)
+    elif options.max_memory is not None:
+        raise ValueError(
+            f"max_memory is given: files are read slab by slab, and preset {preset.name!r} looks at all votes first: leave one of "
+            "both out"
+        )
     else:
         if method is not None:  # what is wrong with these, no file mends
             growth_of(method, None if method.of_levels else job.image, soften, dilation)
@@ -126,10 +134,15 @@ def fuse_vote_files(
             job, inputs.image = replace(job, image=None), None
         way = replace(way_of(job, chosen.method, chosen.options, soften, dilation), preset=chosen.facts)
     made = made_of(job, way, say, inputs, alone=True)
-    counts = None if job.counts is None else counts_of(made.inputs, made.label)
-    job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
+    write_made(job, made, say)
     warn(made.remarks, callers=3)
     return made.fusion
+
+
+def write_made(job: Job, made: Made, say: Callable[[str], None]) -> None:
+    """Write a fusion with all that is asked for beside."""
+    counts = None if job.counts is None else counts_of(made.inputs, made.label)
+    job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
 
 
 def way_of(job: Job, method: Method, options: Options, soften: bool, dilation: DilationOptions | None) -> Way:
@@ -148,13 +161,40 @@ def read_for(job: Job, options: Options, say: Callable[[str], None]) -> Inputs:
     return job.read(say, options.threads, wanted)
 
 
-def made_of(
-    job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | None = None, *, alone: bool = False
-) -> Made:
-    """Read, unless ``inputs`` have been read, and fuse.
+@dataclass(frozen=True)
+class Ready:
+    """Votes that were read, and all that a fusion of them takes beside.
 
-    ``alone``: the one structure that is fused, for which there are methods of all kinds.
+    Attributes
+    ----------
+    inputs : Inputs
+    way : Way
+        As asked for; of "auto" that of the method that was taken.
+    votes : Votes
+        Grown, where masks are to grow before they are fused.
+    fusing : Options
+        Of these votes; ``way.options`` are those of what was read.
+    growth : Growth or None
+        How masks grew, or how the consensus is to grow.
+    choice : Choice or None
+        Of "auto": which method was taken, and why.
     """
+
+    inputs: Inputs
+    way: Way
+    votes: Votes
+    fusing: Options
+    growth: Growth | None
+    choice: Choice | None
+
+    @property
+    def label(self) -> int | None:
+        """Of label maps, the label whose voxels are votes."""
+        return self.way.options.core_label
+
+
+def ready_votes(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs | None = None) -> Ready:
+    """Read, unless ``inputs`` have been read, and make votes of what was read."""
     from ..images.structures import check_is_mask
 
     method, options, asked, growth = way.method, way.options, way.asked, way.growth
@@ -180,18 +220,44 @@ def made_of(
         choice = chosen_for(votes.listed(), options.checked())
         method, votes = choice.method, choice.votes(votes)
         options, asked = choice.options(options), choice.options(asked)
-    if growth is None:
-        say("fusing")
-        fusion, doubts = fuse_votes(votes, method, options, cut=job.least_marked, ties=job.ties)
-        grown = None
+    way, fusing = replace(way, method=method, options=options, asked=asked), options
+    grown = None if growth is None else Growth.of(growth, options, job, inputs)
+    if grown is not None and not method.grows:
+        say("softening")
+        votes, fusing = grown.soften(votes, options, job, inputs)
+    return Ready(inputs, way, votes, fusing, grown, choice)
+
+
+def made_of(
+    job: Job,
+    way: Way,
+    say: Callable[[str], None],
+    inputs: Inputs | None = None,
+    *,
+    alone: bool = False,
+    fuse: Fuse = fuse_votes,
+) -> Made:
+    """Read, unless ``inputs`` have been read, and fuse.
+
+    ``alone``: the one structure that is fused, for which there are methods of all kinds. ``fuse``: by EM, or by rates that
+    are known.
+    """
+    ready = ready_votes(job, way, say, inputs)
+    inputs, growth, way, label = ready.inputs, ready.growth, ready.way, ready.label
+    method, options, asked = way.method, way.options, way.asked
+    say("fusing")
+    if growth is not None and method.grows:
+        fusion, doubts = growth.fuse(ready.votes, ready.fusing, fuse)
     else:
-        fusion, grown, doubts = fuse_grown(votes, method, options, growth, job, inputs, say)
+        fusion, doubts = fuse(ready.votes, method, ready.fusing, cut=job.least_marked, ties=job.ties)
+    doubts = doubts if growth is None else [*growth.remarks, *doubts]
     remarks = [
         *grouped(inputs.remarks),
-        *_doubts(job, inputs, fusion, doubts, options.core_label, fit=alone and growth is None),
+        *_doubts(job, inputs, fusion, doubts, label, fit=alone and growth is None),
     ]
     cut = cut_of(fusion.probability, job.cut)
     remarks += remarks_on_region(job, inputs, fusion, method, options, growth is not None, cut)
+    place = place_of([], options.device)
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
     facts = {
@@ -203,12 +269,13 @@ def made_of(
         **({"label_rule": "dice"} if job.cut == "dice" else {}),
         **({} if job.ties == "foreground" else {"ties": job.ties}),
     }
-    marked = marked_voxels(inputs, options.core_label, fusion, grown=growth is not None)
+    marked = marked_voxels(inputs, label, fusion, grown=growth is not None)
+    grown = None if growth is None else growth.facts
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
     sidecar |= {} if way.preset is None else {"preset": way.preset}
-    if choice is not None:
-        sidecar["auto"] = auto_facts(choice)
-    return Made(fusion, inputs, sidecar, remarks, cut, options.core_label)
+    if ready.choice is not None:
+        sidecar["auto"] = auto_facts(ready.choice)
+    return Made(fusion, inputs, sidecar, remarks, cut, label)
 
 
 def _doubts(

@@ -5,44 +5,74 @@ Efron, Tibshirani, *An Introduction to the Bootstrap*, 1993.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..inputs.arrays import Array
-from .backends.core import CoreOptions, fit, rates_of
+from .backends.core import CoreOptions, core_options, fit, rates_of
 from .backends.found import Found
-from .intervals import LEVEL, Intervals, Rates
+from .intervals import LEVEL, Intervals, Rates, from_information
 from .options import Options
+from .registry import Method
 
 AWAY = 0.01  # how far from 0 and 1 a replicate starts: nearer, EM would stay
 
 
-def bootstrap(found: Found, options: Options, asked: CoreOptions) -> tuple[Intervals, bool]:
+Samples = Callable[[NDArray[np.float64]], Iterator[Rates]]
+"""Of the patterns of a table, the counts of samples of what was counted."""
+
+
+def intervals_of(
+    found: Found, method: Method, options: Options, spacings: list[float], over_cases: Samples | None = None
+) -> tuple[Intervals | None, bool]:
+    """Return the intervals that were asked for, and whether the votes repeat enough for them.
+
+    ``over_cases``: of a bootstrap, samples of cases in the place of voxels.
+    """
+    if options.intervals == "none":
+        return None, True
+    if options.intervals == "information":
+        given = found.information, found.variability, found.sensitivity, found.specificity
+        return from_information(*given), True
+    return bootstrap(found, options, core_options(method, options, spacings), over_cases)
+
+
+def bootstrap(
+    found: Found, options: Options, asked: CoreOptions, over_cases: Samples | None = None
+) -> tuple[Intervals, bool]:
     """Return percentile intervals over resampled voxels or lesions; False with nan where the votes do not repeat.
 
-    ``asked``: the options as the core takes them.
+    ``asked``: the options as the core takes them. ``over_cases``: samples of cases in the place of voxels.
     """
-    kind, table = options.intervals, found.table
+    kind, table = options.intervals if over_cases is None else "cases", found.table
     undefined = Intervals.undefined(kind, len(found.sensitivity))
     if table is None:
         return undefined, False
     known = np.isfinite(found.sensitivity) & np.isfinite(found.specificity)
     if not table.counts.any() or np.count_nonzero(known) < 2:  # one rater alone is right whatever is drawn
         return undefined, True
-    samples = _samples(found, table.counts, options)
+    samples = over_cases(table.patterns) if over_cases else _samples(found, table.counts, options)
     if samples is None:
         return undefined, True
     start = np.nan_to_num(np.clip([found.sensitivity, found.specificity], AWAY, 1 - AWAY), nan=0.5)
     first = found.estimate
     if first.latent is None:
         first = rates_of(start[0], start[1], found.prior, found.estimate.method)
-    rates = np.array([fit(table, counts, first, asked) for counts in samples if counts.any()])
-    errors = rates.std(axis=0, ddof=1)  # of an array of shape (replicates, 2, m)
+    return percentiles(
+        kind, [fit(table, counts, first, asked) for counts in samples if counts.any()], known
+    ), True
+
+
+def percentiles(kind: str, replicates: Sequence[Any], known: NDArray[np.bool_]) -> Intervals:
+    """Return the spread of the replicates' rates, each of shape (2, m); nan where a rate is not known."""
+    rates = np.array(replicates)
+    errors = rates.std(axis=0, ddof=1)
     ends = np.percentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
     errors[:, ~known] = ends[:, :, ~known] = np.nan
-    return Intervals(kind, errors[0], errors[1], ends[:, 0].T, ends[:, 1].T), True
+    return Intervals(kind, errors[0], errors[1], ends[:, 0].T, ends[:, 1].T)
 
 
 def _samples(found: Found, count: Rates, options: Options) -> Iterator[Rates] | None:

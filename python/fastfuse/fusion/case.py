@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from ..dilation.margin import within_margin
 from ..inputs.arrays import Array, as_companion, axes_in_memory_order, name_of, named_raters, with_frames
@@ -75,7 +75,7 @@ class Case:
         """
         named = [*named_raters(votes.raters), ("mask", votes.mask), ("prior", options.prior)]
         named += [] if votes.image is None else [("image", votes.image)]
-        looked = votes.present or ()
+        looked: Sequence[Any] = [] if votes.present is None else list(cast("Sequence[Any]", votes.present))
         named += [(f"present of {name_of(i, votes.names)}", one) for i, one in enumerate(looked)]
         remarks = [*votes.doubts, *check_in_memory(named, options.spacing_mm)]
         given = Raters.of(votes.raters, votes.names)

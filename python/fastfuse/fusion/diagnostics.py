@@ -95,17 +95,20 @@ def remarks_on_estimate(
 def remarks_on_applied(
     fusion: Fusion,
     found: Found,
-    case: Case,
+    case: Case | None,
     method: Method,
     options: Options,
     ignored: Sequence[int],
     cut: float = 0.5,
+    *,
+    names: Sequence[str] | None = None,
 ) -> list[str]:
     """Say what is doubtful of votes to which an estimate was applied, and of the consensus that was written.
 
-    ``ignored``: the raters whose votes count for nothing, as the estimate knows none of them.
+    ``ignored``: the raters whose votes count for nothing, as the estimate knows none of them. ``case`` is None, and
+    ``names`` are those of the raters, where votes are not held together.
     """
-    names = case.votes.names
+    names = names if case is None else case.votes.names
     unknown = [name_of(i, names) for i in ignored]
     nowhere = "no vote in the table of the estimate: their votes count for nothing here"
     remarks = [told(unknown, f"has {nowhere}", f"have {nowhere}")] if unknown else []
@@ -121,7 +124,8 @@ def remarks_on_applied(
         remarks.append("no voxel is in doubt: all raters agree everywhere")
     if fusion.n_voxels == 0:
         return remarks
-    remarks += remarks_on_faint(case, options) + remarks_on_engulfing(fusion, case, options)
+    if case is not None:
+        remarks += remarks_on_faint(case, options) + remarks_on_engulfing(fusion, case, options)
     known = [i for i in range(len(fusion.volume)) if i not in ignored]
     remarks += _on_raters(_by_votes(fusion) if method.of_levels else fusion, names, "all", known)
     evidence = Evidence(fusion, found, method, options, cut, case)
@@ -133,9 +137,9 @@ def remark_on_nothing(case: Case, options: Options) -> str:
     return f"{_nothing(case, options)}: the probability is 0 everywhere"
 
 
-def _nothing(case: Case, options: Options) -> str:
+def _nothing(case: Case | None, options: Options) -> str:
     """Say that nobody marks anything; of values that were made into votes, which occur."""
-    if not options.foreground.selects:
+    if case is None or not options.foreground.selects:
         return "nobody marks anything"
     inside = ... if case.mask is None else case.mask.astype(bool)
     return options.foreground.said_of_nothing([array[inside] for array in case.unchosen])

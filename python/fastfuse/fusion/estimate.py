@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ..errors import warn
 from ..inputs.checks import Labels, Scale
-from ..inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ..inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ..inputs.names import counted
 from ..inputs.threads import remarks_on_threads
 from .backends import core
 from .backends.cpu import Cpu
 from .backends.found import CoreEstimate
+from .bootstrap import Samples, intervals_of
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .fit.result import Fit, Tested
@@ -28,9 +29,12 @@ from .options import (
     Options,
     Roi,
 )
-from .pipeline import check_image, intervals_of
+from .pipeline import check_image
 from .registry import Method, method_called
-from .result import Fusion, OfLevels, for_all, fusion_of, in_kind_of, of_levels
+from .result import OF_LEVELS, Fusion, OfLevels, for_all, fusion_of, in_kind_of, of_levels
+from .streamed.declared import Memory
+from .streamed.seam import streams
+from .table_checks import place_of
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
 
@@ -41,6 +45,8 @@ OF_VOTES = (
     "spacing_mm",
     "missing",
     "threads",
+    "max_memory",
+    "executor",
     "select_label",
     "binarize",
     "threshold",
@@ -105,8 +111,10 @@ class Estimate:
         missing: Missing = "error",
         present: RatersLike | None = None,
         dtype: DTypeOfResult = "float32",
-        out: NDArray[Any] | None = None,
+        out: OutLike | None = None,
         threads: int = 0,
+        max_memory: Memory = None,
+        executor: Any = None,
         select_label: Labels = None,
         binarize: bool = False,
         threshold: float | None = None,
@@ -156,6 +164,8 @@ class Estimate:
             spacing_mm=spacing_mm,
             missing=missing,
             threads=threads,
+            max_memory=max_memory,
+            executor=executor,
             select_label=select_label,
             binarize=binarize,
             threshold=threshold,
@@ -165,6 +175,27 @@ class Estimate:
         warn(remarks)
         return in_kind_of(votes.raters, fusion)
 
+    def of_raters(self, names: Sequence[str]) -> Estimate:
+        """Return the estimate of these raters, in this order.
+
+        Raises
+        ------
+        ValueError
+            For a rater whom the estimate does not have.
+        """
+        places = [place_of(name, self.names) for name in names]
+        per_rater = ("sensitivity", "specificity", *(OF_LEVELS if isinstance(self, BorderEstimate) else ()))
+        parts: dict[str, Any] = {name: getattr(self, name)[places] for name in per_rater}
+        intervals = None if self.intervals is None else self.intervals.at(places)
+        return replace(
+            self,
+            names=tuple(names),
+            intervals=intervals,
+            _rates=core.rates_at(places, self._rates),
+            _votes=self._votes if tuple(names) == self.names else None,
+            **parts,
+        )
+
     def _applied(self, votes: Votes, here: Options) -> tuple[Fusion, list[str]]:
         """Return the consensus of listed votes, and what makes it doubtful; ``here``: options of these votes."""
         check_count(votes, self.names)
@@ -172,6 +203,8 @@ class Estimate:
         backend, method = Cpu(), method_called(self.method)
         options = replace(self._options, **asked, **NO_INTERVALS).checked().of_method(method)
         check_image(votes, method, options)
+        if streams(votes, options, lazily=True):
+            return self._applied_to_blocks(votes, method, options)
         case = backend.place(votes, options)
         ignored = [place for place in case.given.places if place in self._unknown]
         case = case.without(ignored)
@@ -184,6 +217,40 @@ class Estimate:
         fusion = method.finished(self._on_the_rates(fusion))
         remarks = remarks_on_applied(fusion, found, case, method, options, ignored)
         return fusion, case.remarks + remarks + remarks_on_threads()
+
+    def _applied_to_blocks(self, votes: Votes, method: Method, options: Options) -> tuple[Fusion, list[str]]:
+        """Return the same of votes that are read block by block."""
+        from .streamed import pipeline as blocks
+        from .streamed.given import Streamed
+        from .streamed.results import Result
+
+        given, remarks = Streamed.of(votes, method, options)
+        result = Result.of(votes, given, options)
+        ignored = [place for place in given.places if place in self._unknown]
+        given, table = blocks.counted(given.without(ignored) if ignored else given, options)
+        rates = core.rates_at(given.places, self._rates)
+        found = blocks.found_of(rates, table, method, options, result.dtype)
+        places, raters = given.places, len(self.names)
+        fusion = for_all(fusion_of(found, result.shown(given), self.method, None), places, raters)
+        fusion = replace(fusion, _votes=Source.of(found, method, options, places, raters))
+        if method.estimates:
+            self._check_certain(fusion)
+        fusion = method.finished(self._on_the_rates(fusion))
+        said = remarks_on_applied(fusion, found, None, method, options, ignored, names=votes.names)
+        probability = result.written(given, rates)
+        return replace(fusion, probability=probability), remarks + said + remarks_on_threads()
+
+    @property
+    def options(self) -> Options:
+        """The options that it was estimated with."""
+        return self._options
+
+    @property
+    def whole_rates(self) -> tuple[NDArray[np.float64], ...]:
+        """Sensitivities, 1 - those, specificities and 1 - those, as EM ended at them."""
+        rates = self._rates
+        found = (rates.sensitivity, rates.false_negative_rate, rates.specificity, rates.false_positive_rate)
+        return tuple(np.array(rate) for rate in found)
 
     @property
     def _unknown(self) -> list[int]:
@@ -292,13 +359,22 @@ def check_table(table: VoteTable, method: Method, options: Options) -> None:
         )
 
 
-def estimated(table: VoteTable, method: Method, options: Options) -> tuple[Estimate, list[str]]:
-    """Return the estimate, and what makes it doubtful."""
+def estimated(
+    table: VoteTable,
+    method: Method,
+    options: Options,
+    start: CoreEstimate | None = None,
+    over_cases: Samples | None = None,
+) -> tuple[Estimate, list[str]]:
+    """Return the estimate, and what makes it doubtful.
+
+    ``start``: the rates at which EM begins. ``over_cases``: samples of cases for a bootstrap.
+    """
     missing: Missing = "nan" if np.isnan(table.patterns).any() else "error"
     asked = core.core_options(method, replace(options, missing=missing), [1.0])
-    told = core.estimate(table.in_core, asked)
+    told = core.estimate(table.in_core, asked, start)
     found = replace(told, table=table.in_core, lowest=np.nan, highest=np.nan)  # no voxel is written
-    intervals, resampled = intervals_of(found, method, options, [1.0])
+    intervals, resampled = intervals_of(found, method, options, [1.0], over_cases)
     fusion = fusion_of(found, np.empty(0), method.name, intervals)
     places = list(range(len(table.names)))
     votes = Source.of(found, method, options, places, len(places))

@@ -24,7 +24,7 @@ class Intervals:
 
     Attributes
     ----------
-    kind : {"information", "bootstrap", "lesions"}
+    kind : {"information", "bootstrap", "lesions", "cases"}
         Where they come from.
     sensitivity_error, specificity_error : ndarray of float64, shape (m,)
         Standard errors.
@@ -43,6 +43,11 @@ class Intervals:
         """Return nothing but nan."""
         errors, ends = np.full(raters, np.nan), np.full((raters, 2), np.nan)
         return cls(kind, errors, errors, ends, ends)
+
+    def at(self, places: list[int]) -> Intervals:
+        """Return those of the raters at these places."""
+        parts = (self.sensitivity_error, self.specificity_error, self.sensitivity, self.specificity)
+        return Intervals(self.kind, *(part[places] for part in parts))
 
     def of_all(self, places: list[int], raters: int) -> Intervals:
         """Return them for all raters, of whom those at ``places`` have any."""

@@ -49,6 +49,7 @@ from .option_checks import (
     of_votes,
     soft,
 )
+from .streamed.declared import EXECUTOR, MAX_MEMORY, Memory
 
 MStep = Literal["paper", "em"]
 Expectation = Literal["auto", "enumerate", "characteristic"]
@@ -70,10 +71,10 @@ class Options(OfMethods, OfForeground):
         "paper",
         OneOf(*get_args(MStep)),
         '{"paper", "em"}',
-        """How sensitivity and specificity follow from the consensus. "paper": eq. (5) with the soft vote in the
-        place of the binary one, as printed and as the authors ran it. "em": the true maximiser. The paper says that
-        the likelihood rises monotonically. With "paper" it may fall, and usually does for votes spread over [0, 1].
-        With "em" it never falls. On binary votes the two are the same.""",
+        """How sensitivity and specificity follow from the consensus. "paper": eq. (5) with the soft vote in the place of the
+        binary one, as printed and as the authors ran it. "em": the true maximiser. The paper says that the likelihood rises
+        monotonically. With "paper" it may fall, and usually does for votes spread over [0, 1]. With "em" it never falls. On
+        binary votes the two are the same.""",
         flag=Flag("paper, as printed, or em, the true maximiser.", main=True),
         methods=soft,
     )
@@ -81,10 +82,9 @@ class Options(OfMethods, OfForeground):
         "auto",
         OneOf(*get_args(Expectation)),
         '{"auto", "enumerate", "characteristic"}',
-        """How the expectation over binary patterns is computed. "enumerate": term by term, 2^f terms for f
-        fractional votes at a voxel, at most 20. "characteristic": by an integral over the characteristic function
-        of the log-odds, whose cost grows with f alone. "auto": whichever is cheaper. Both are exact to rounding,
-        1e-12 in absolute terms.""",
+        """How the expectation over binary patterns is computed. "enumerate": term by term, 2^f terms for f fractional votes at
+        a voxel, at most 20. "characteristic": by an integral over the characteristic function of the log-odds, whose cost grows
+        with f alone. "auto": whichever is cheaper. Both are exact to rounding, 1e-12 in absolute terms.""",
         flag=Flag("soft-staple's: auto, enumerate (2^m terms), or characteristic (any number of raters)."),
         methods=enumerates,
     )
@@ -135,15 +135,14 @@ class Options(OfMethods, OfForeground):
         "all",
         check_roi,
         '{"all", "disputed"} or float',
-        """Where to fuse, inside the mask. "disputed": voxels on which all votes are 0, or all are 1, take that
-        value and stay out of EM and prior. A voxel counts as agreed only if at least two raters read it. A number:
-        a margin in mm around what anybody marks (a vote above 0.1), in at most three dimensions; beyond it the
-        probability is 0. This changes results. Background that nobody would mark raises every specificity and
-        lowers the prior; a margin or a mask takes it away. "disputed" takes the agreement away as well. Among
-        disputed voxels alone, specificities fall far below those of the whole, and sensitivities no longer count
-        the voxels that all find. Raters who err independently look opposed to each other, so that a few of them may
-        come out as worse than chance, and the consensus upside down. Use it where many raters differ in kind, not
-        to save time.""",
+        """Where to fuse, inside the mask. "disputed": voxels on which all votes are 0, or all are 1, take that value and stay
+        out of EM and prior. A voxel counts as agreed only if at least two raters read it. A number: a margin in mm around what
+        anybody marks (a vote above 0.1), in at most three dimensions; beyond it the probability is 0. This changes results.
+        Background that nobody would mark raises every specificity and lowers the prior; a margin or a mask takes it away.
+        "disputed" takes the agreement away as well. Among disputed voxels alone, specificities fall far below those of the
+        whole, and sensitivities no longer count the voxels that all find. Raters who err independently look opposed to each
+        other, so that a few of them may come out as worse than chance, and the consensus upside down. Use it where many raters
+        differ in kind, not to save time.""",
         flag=Flag(
             "Where to fuse: all, disputed, or a margin in mm around what anybody marks.",
             number_or_word,
@@ -156,8 +155,8 @@ class Options(OfMethods, OfForeground):
         None,
         as_given,
         "sequence of float, one per axis",
-        """Voxel size in mm; for a margin, and for ``mrf`` if voxels are not cubes. Without it: that of the first
-        image, among raters, mask and prior, that lies in space; for ``mrf`` alone it is 1 if there is none.""",
+        """Voxel size in mm; for a margin, and for ``mrf`` if voxels are not cubes. Without it: that of the first image, among
+        raters, mask and prior, that lies in space; for ``mrf`` alone it is 1 if there is none.""",
         recorded=False,
         of_table=False,
     )
@@ -237,9 +236,8 @@ class Options(OfMethods, OfForeground):
         1e-7,
         check_tol,
         "float",
-        """Stop when no sensitivity or specificity moves by more than this in one M-step. This limits the last step,
-        not the remaining error: if EM is slow, probabilities may still move by 1e-3. Choose a smaller value then,
-        or ``acceleration="squarem"``.""",
+        """Stop when no sensitivity or specificity moves by more than this in one M-step. This limits the last step, not the
+        remaining error: if EM is slow, probabilities may still move by 1e-3: choose less, or ``acceleration="squarem"``.""",
         flag=Flag("Stop when no sensitivity or specificity moves by more.", float, main=True),
     )
     max_iter: int = option(
@@ -253,13 +251,13 @@ class Options(OfMethods, OfForeground):
         "none",
         OneOf(*get_args(Acceleration)),
         '{"none", "squarem"}',
-        """"squarem": every two steps, go as far beyond them as their difference promises (Varadhan and Roland
-        2008). The jump is kept where the likelihood rises or, with the paper's M-step, where the next step is not
-        larger. It needs fewer iterations where EM is slow. It ends at the same rates if the data determine them;
-        two raters do not, and with ``prior="estimate"`` more may not. It may then end at another maximum of the
-        likelihood than plain EM. Where the distinct vote patterns are few, plain EM runs as well, and the higher end
-        is kept, up to 0.001 nats; on a network's probabilities that would cost too much. With the paper's M-step on
-        fractional votes neither climbs the likelihood, and either may end lower.""",
+        """"squarem": every two steps, go as far beyond them as their difference promises (Varadhan and Roland 2008). The
+        jump is kept where the likelihood rises or, with the paper's M-step, where the next step is not larger. It needs fewer
+        iterations where EM is slow. It ends at the same rates if the data determine them; two raters do not, and with
+        ``prior="estimate"`` more may not. It may then end at another maximum of the likelihood than plain EM. Where the distinct
+        vote patterns are few, plain EM runs as well, and the higher end is kept, up to 0.001 nats; on a network's probabilities
+        that would cost too much. With the paper's M-step on fractional votes neither climbs the likelihood, and either may end
+        lower.""",
         flag=Flag("none, or squarem, which needs fewer iterations where EM is slow.", main=True),
         methods=of_rates,
     )
@@ -271,6 +269,8 @@ class Options(OfMethods, OfForeground):
         recorded=False,
         methods=every,
     )
+    max_memory: Memory = MAX_MEMORY
+    executor: Any = EXECUTOR
     device: str | None = option(
         None,
         as_given,

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from ..inputs.threads import remarks_on_threads
 from .backends.backend import backend_for
-from .backends.core import core_options
 from .backends.found import Found
-from .bootstrap import bootstrap
+from .bootstrap import intervals_of
 from .case import Case
 from .declared import switch
 from .diagnostics import remark_on_nothing, remarks_on
 from .fit.choice import chosen_for
 from .fit.source import Source
-from .intervals import Intervals, from_information
 from .options import Options
 from .registry import Method
 from .result import DiceRule, Fusion, Ties, for_all, fusion_of
+from .streamed.seam import streams
 from .votes import Votes
+
+Fuse = Callable[..., tuple[Fusion, list[str]]]
+"""Takes what :func:`fuse_votes` takes: the consensus by EM on the votes, or by rates that are known."""
 
 
 def fuse_votes(
-    votes: Votes, method: Method, options: Options, *, cut: float | DiceRule = 0.5, ties: Ties = "foreground"
+    votes: Votes,
+    method: Method,
+    options: Options,
+    *,
+    cut: float | DiceRule = 0.5,
+    ties: Ties = "foreground",
+    lazily: bool = False,
 ) -> tuple[Fusion, list[str]]:
-    """Return the fusion, and what makes it doubtful; ``cut`` and ``ties`` are those of the mask to be made of the consensus."""
+    """Return the fusion, and what makes it doubtful.
+
+    ``cut`` and ``ties`` are those of the mask to be made of the consensus; ``lazily``: of lazy votes it may be lazy.
+    """
     options, votes = options.checked(), votes.listed()
     options.check_for(method)
     check_image(votes, method, options)
+    if streams(votes, options, lazily=lazily):
+        from .streamed.pipeline import fuse_streamed
+
+        return fuse_streamed(votes, method, options, cut, ties)
     if method.chooses:
         choice = chosen_for(votes, options)
         return fuse_votes(choice.votes(votes), choice.method, choice.options(options), cut=cut, ties=ties)
@@ -69,15 +85,3 @@ def answer(
             fusion, found, method, options, names=names, resampled=resampled, case=case, cut=cut, ties=ties
         )
     return method.finished(fusion), case.remarks + remarks + remarks_on_threads()
-
-
-def intervals_of(
-    found: Found, method: Method, options: Options, spacings: list[float]
-) -> tuple[Intervals | None, bool]:
-    """Return the intervals that were asked for, and whether the votes repeat enough for them."""
-    if options.intervals == "none":
-        return None, True
-    if options.intervals == "information":
-        given = found.information, found.variability, found.sensitivity, found.specificity
-        return from_information(*given), True
-    return bootstrap(found, options, core_options(method, options, spacings))

@@ -86,13 +86,38 @@ def place_of(rater: Any, names: Sequence[str]) -> int:
     return number % len(names)
 
 
-def check_same_raters(names: Sequence[str], others: Sequence[str]) -> None:
-    """Refuse to add up tables of different raters."""
-    if names != others:
+def names_of_both(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return the raters of two tables: in their order if it is the same, else sorted.
+
+    Raises
+    ------
+    ValueError
+        For different numbers of raters without names, of whom nobody can tell who is who.
+    """
+    if tuple(names) == tuple(others):
+        return list(names)
+    if any(_are_numbers(called) for called in (names, others)):
         raise ValueError(
-            f"the tables have different raters ({enumerated(names)}; {enumerated(others)}): tables of "
-            "the same raters in the same order add up"
+            f"the tables have different raters ({enumerated(names)}; {enumerated(others)}): name them in both, by "
+            "tabulate(..., names=[...]), and tables add up by name"
         )
+    return sorted({*names, *others})
+
+
+def aligned(
+    columns: NDArray[Any], names: Sequence[str], wanted: Sequence[str], absent: float
+) -> NDArray[Any]:
+    """Return a table's columns in the order of the wanted raters; who is not among ``names`` has no vote."""
+    if tuple(names) == tuple(wanted):
+        return columns
+    placed = np.full((len(columns), len(wanted)), absent, columns.dtype)
+    placed[:, [list(wanted).index(name) for name in names]] = columns
+    return placed
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    """Tell whether nobody has named the raters."""
+    return list(names) == [name_of(i, None) for i in range(len(names))]
 
 
 def names_without(place: int, names: Sequence[str]) -> list[str]:

@@ -52,12 +52,19 @@ ANY_NAME = ("",)  # ending of the file
 
 def write_table(path: Any, kind: Kind, **arrays: Any) -> None:
     """Write a table's arrays: the file appears whole, or what was there stays."""
-    file, content = _as_file(path), io.BytesIO()
+    file = _as_file(path)
     check_outputs([file], [], ANY_NAME, overwrite=True)
-    np.savez_compressed(content, format=np.array(kind.format), version=np.array(kind.version), **arrays)
+    content = table_bytes(kind, **arrays)
     with Outputs(overwrite=True) as outputs:
-        outputs.add(file, content.getvalue())
+        outputs.add(file, content)
         outputs.commit()
+
+
+def table_bytes(kind: Kind, **arrays: Any) -> bytes:
+    """Return the content of a table's file."""
+    content = io.BytesIO()
+    np.savez_compressed(content, format=np.array(kind.format), version=np.array(kind.version), **arrays)
+    return content.getvalue()
 
 
 def read_table(path: Any, kind: Kind) -> dict[str, Any]:

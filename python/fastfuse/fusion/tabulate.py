@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from .labels.table import LabelTable
 from .labels.tabulate import tabulate_labels
 from .methods.common import check_of_label_maps
 from .options import Missing, Options, Roi
+from .registry import method_called
+from .streamed.declared import Memory
+from .streamed.seam import streams
 from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
 
@@ -42,6 +45,8 @@ def tabulate(
     missing: Missing = "error",
     present: RatersLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     select_label: Labels = None,
     binarize: bool = False,
     threshold: float | None = None,
@@ -78,6 +83,8 @@ def tabulate(
     missing: Missing = "error",
     present: RatersLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     select_label: Labels = None,
     binarize: bool = False,
     threshold: float | None = None,
@@ -132,6 +139,8 @@ def tabulate(
         spacing_mm=spacing_mm,
         missing=missing,
         threads=threads,
+        max_memory=max_memory,
+        executor=executor,
         select_label=select_label,
         binarize=binarize,
         threshold=threshold,
@@ -150,8 +159,26 @@ def tabulate(
 
 def table_of(votes: Votes, options: Options, called: Sequence[str] | None) -> tuple[VoteTable, list[str]]:
     """Return the table of votes, and what makes it doubtful; ``called``: the names that it gives the raters."""
+    options, votes = options.checked(), votes.listed()
+    if streams(votes, options, lazily=True):
+        return _table_of_blocks(votes, options, called)
     table, case = table_and_case(votes, options, called)
     return table, case.remarks + remarks_on_threads()
+
+
+def _table_of_blocks(
+    votes: Votes, options: Options, called: Sequence[str] | None
+) -> tuple[VoteTable, list[str]]:
+    """Return the same of votes that are read block by block."""
+    from .streamed.given import Streamed
+    from .streamed.pipeline import counted
+
+    check_count_of_names(called, len(votes.raters))
+    given, remarks = Streamed.of(votes, method_called("soft-staple"), options)
+    table = counted(given, options, may_be_empty=True)[1]
+    patterns = np.full((len(table.counts), given.count), np.nan)
+    patterns[:, given.places] = table.patterns
+    return VoteTable(patterns, table.counts, called), remarks + remarks_on_threads()
 
 
 def table_and_case(votes: Votes, options: Options, called: Sequence[str] | None) -> tuple[VoteTable, Case]:

@@ -13,14 +13,23 @@ from ..errors import FastfuseError, reason_of
 from ..images.paths import shown
 from ..inputs.arrays import name_of
 from ..inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
-from .table_checks import check_same_raters, check_voxels, checked_rows, names_without, place_of, rows_shown
-from .table_file import VOTES, read_table, write_table
+from .table_checks import (
+    aligned,
+    check_voxels,
+    checked_rows,
+    names_of_both,
+    names_without,
+    place_of,
+    rows_shown,
+)
+from .table_file import VOTES, Kind, read_table, write_table
 
 
 class VoteTable:
     """The distinct patterns of votes, and the number of voxels that have each.
 
-    :func:`tabulate` makes one of arrays. Tables of the same raters add up: over cases, over parts of a volume.
+    :func:`tabulate` makes one of arrays. Tables add up: over cases, over parts of a volume. Raters are told by their names; one
+    whom only one of the tables has is absent from the other: their votes are missing there.
 
     Parameters
     ----------
@@ -84,9 +93,9 @@ class VoteTable:
     def __add__(self, other: VoteTable) -> VoteTable:
         if not isinstance(other, VoteTable):
             return NotImplemented
-        check_same_raters(self.names, other.names)
+        names = names_of_both(self.names, other.names)
         check_voxels(self.voxels + other.voxels)
-        return self._with(self.in_core.add(other.in_core), self.names)
+        return self._with(self.of_raters(names).in_core.add(other.of_raters(names).in_core), names)
 
     def __radd__(self, other: object) -> VoteTable:
         """Return the table for 0, with which :func:`sum` starts."""
@@ -107,6 +116,12 @@ class VoteTable:
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to make the table anew, for pickle and copy."""
         return type(self), (self.patterns, self.counts, self.names)
+
+    def of_raters(self, names: Sequence[str]) -> VoteTable:
+        """Return the table with these raters in this order; who is not in the table has no vote."""
+        if self.names == tuple(names):
+            return self
+        return type(self)(aligned(self.patterns, self.names, names, np.nan), self.counts, names)
 
     def drop(self, rater: int | str) -> VoteTable:
         """Return the table of the other raters.
@@ -157,7 +172,12 @@ class VoteTable:
         ...     fastfuse.VoteTable.load(path) == table
         True
         """
-        write_table(path, VOTES, patterns=self.patterns, counts=self.counts, names=np.array(self.names))
+        kind, arrays = self.as_arrays()
+        write_table(path, kind, **arrays)
+
+    def as_arrays(self) -> tuple[Kind, dict[str, NDArray[Any]]]:
+        """Return what a file of the table holds, and its kind."""
+        return VOTES, {"patterns": self.patterns, "counts": self.counts, "names": np.array(self.names)}
 
     @classmethod
     def load(cls, path: Any) -> VoteTable:

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from numpy.typing import NDArray
-
 from ..inputs.arrays import TITLES
-from ..inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ..inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ..inputs.stacks import listed, slices
 from . import options
 from .labels.declared import LABEL_ENTRIES
@@ -22,7 +20,8 @@ SoftRatersLike: TypeAlias = "RatersLike | Sequence[SoftLabels | VoxelsLike | Non
 
 _STACK = "sequence of m array_like of one shape, or array_like of shape (m, ...)"
 _KINDS = """NumPy arrays, images of nibabel, SimpleITK, ITK, TorchIO, MONAI, ANTsPy or xarray, whose grids are compared,
-    tensors, or anything with ``__array__`` or ``__dlpack__``. One class of each rater: one-hot channels are refused."""
+    tensors, or anything with ``__array__`` or ``__dlpack__``. One class of each rater: one-hot channels are refused. Of arrays of
+    dask, alone or in xarray, ``probability`` and ``label()`` are lazy, in their chunks; the rates are computed at the call."""
 _NONE = """Any number of raters and dimensions, and any strides. None: this rater did not read the
     case. Their sensitivity and specificity are nan; the result is the same as without them."""
 
@@ -63,7 +62,7 @@ _DATA = {
     "out": """out : ndarray of float32 or float64, the raters' shape, optional
     Where to write ``probability``, which then is this array; its type takes the place of ``dtype``. Nothing
     is allocated or copied if its memory is contiguous, in the order of the first rater's axes. After an
-    error, its content is undefined.""",
+    error, its content is undefined. With ``max_memory`` or ``executor`` also a memory-mapped array, or one of zarr or h5py.""",
     "names": """names : sequence of m str, optional
     What to call the raters, in messages too; "rater 0", "rater 1", ... without it.""",
 }
@@ -116,7 +115,7 @@ class Votes:
     mask: VoxelsLike | None = None
     present: RatersLike | None = None
     dtype: DTypeOfResult = "float32"
-    out: NDArray[Any] | None = None
+    out: OutLike | None = None
     axis: int | None = None
     names: Sequence[str] | None = None
     titles: Mapping[str, str] = field(default_factory=lambda: TITLES)

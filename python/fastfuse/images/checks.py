@@ -19,6 +19,7 @@ READABLE = (
 )
 LEAST_SIDE_MM, MOST_SIDE_MM = 1e-7, 1e6  # of a voxel: less than an atom's, more than any body's
 MOST_CHANNELS = 256  # of a network; an image of four axes with more is something else
+MOST_AXES = 7  # of NIfTI
 
 
 def check_regular(path: Path) -> None:
@@ -102,3 +103,31 @@ def fault_of_affine(affine: NDArray[np.float64]) -> str:
         wide = " x ".join(f"{side:.3g}" for side in sides)
         return f"its voxels measure {wide} mm, as no image's do"
     return "" if sound else "its affine is not an invertible matrix of finite numbers"
+
+
+def check_extension(path: Path, header: Any, begin: bytes, surplus: int) -> None:
+    """Refuse an extension of the header that lies where the voxels begin by vox_offset: its bytes would be voxels."""
+    end, order = header.single_vox_offset, "<" if header.endianness == "<" else ">"
+    size = int(np.frombuffer(begin[end : end + 4].ljust(4, b"\0"), f"{order}i4")[0])
+    if (
+        begin[end - 4 : end - 3] > b"\0"
+        and header.get_data_offset() == end
+        and 0 < size <= surplus
+        and size % 16 == 0
+    ):
+        raise ImageError(
+            f"{shown(path)}: its header has an extension of {size} bytes where its voxels begin by vox_offset {end}: set vox_offset to "
+            f"{end + size} if no other extension follows"
+        )
+
+
+def check_axes(path: Path, begin: bytes) -> None:
+    """Refuse a number of axes that no image has, by which nibabel takes the bytes for swapped."""
+    for order in ("<", ">"):
+        size = int(np.frombuffer(begin[:4].ljust(4, b"\0"), f"{order}i4")[0])
+        at, kind = {348: (40, "i2"), 540: (16, "i8")}.get(size, (len(begin), "i2"))
+        axes = np.frombuffer(begin[at : at + int(kind[1])], f"{order}{kind}")
+        if axes.size and not 0 <= axes[0] <= MOST_AXES:
+            raise ImageError(
+                f"{shown(path)}: its header tells of {axes[0]} axes (dim[0]), and 1 to {MOST_AXES} can be; mend the header"
+            )

@@ -38,14 +38,20 @@ def reader(raw: BinaryIO) -> gzip.GzipFile:
 
 def compress(parts: Iterable[bytes | memoryview]) -> bytes:
     """Return one gzip file of all buffers; the same input gives the same bytes."""
-    isal = _isal()
-    kind, level = (gzip.GzipFile, ZLIB_LEVEL) if isal is None else (isal.IGzipFile, ISAL_LEVEL)
     buffer = io.BytesIO()
-    with kind(fileobj=buffer, mode="wb", compresslevel=level, mtime=0) as file:
+    with writer(buffer) as file:
         for part in parts:
             for piece in in_pieces(part):
                 file.write(piece)
     return buffer.getvalue()
+
+
+def writer(raw: BinaryIO) -> gzip.GzipFile:
+    """Return a file object that compresses what is written to it into an open file; no name or time is kept."""
+    isal = _isal()
+    kind, level = (gzip.GzipFile, ZLIB_LEVEL) if isal is None else (isal.IGzipFile, ISAL_LEVEL)
+    found: gzip.GzipFile = kind(filename="", fileobj=raw, mode="wb", compresslevel=level, mtime=0)
+    return found
 
 
 def in_pieces(content: bytes | memoryview) -> Iterator[memoryview]:

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..inputs.names import counted
 from . import gz
-from .checks import LEAST_SIDE_MM, MOST_SIDE_MM, READABLE, check_content, check_memory
+from .checks import (
+    LEAST_SIDE_MM,
+    MOST_SIDE_MM,
+    READABLE,
+    check_axes,
+    check_content,
+    check_extension,
+    check_memory,
+)
 from .formats.behind import LEAST, counted_behind, told_behind
 from .grids.forms import (
     affine_of,
@@ -39,7 +47,6 @@ NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
 # First bytes of files that are inflated, and what a bzip2 file is named.
 BZIP2 = b"BZh"
-MOST_AXES = 7
 EXTENSION = 8  # bytes with the flag and the size of the first extension
 OF_PLACE = ("unit", "qfac", "below 0 mm")  # words of doubts about what was taken of the place
 APART = 0.01  # of a voxel's size: sizes that differ by more contradict each other
@@ -64,8 +71,31 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         surplus = _rest(file, go_on) if compressed else _left(path, file)
     count = math.prod(shape)
     _check_type(path, bits, stored, count, count * stored.itemsize + surplus)
-    _check_extension(path, header, begin, surplus)
+    check_extension(path, header, begin, surplus)
     doubts.append(told_behind(surplus, shape[0] * shape[1] * stored.itemsize))
+    return _image_of(path, header, data.reshape(shape, order="F"), doubts, scaled=data.dtype != stored)
+
+
+def read_head(path: Path) -> Image:
+    """Read the header of a .nii or .nii.gz as strictly; the image's voxels are 0, and take no memory."""
+    with path.open("rb") as raw:
+        begin = raw.read(3)
+        raw.seek(0)
+        file = _opened(raw, begin)
+        head = file.read(540 + EXTENSION)
+        header = _read_header(path, head[:540])
+        size = path.stat().st_size if file is raw else None
+        shape, stored, doubts = _check_header(path, header, size, held=False)
+    told = header.get_data_offset() + math.prod(shape) * stored.itemsize
+    check_extension(path, header, head, 2**62 if size is None else size - told)
+    scaled = _scaling(path, header)[:2] != (1, 0)
+    nothing: Any = np.broadcast_to(np.zeros((), stored), shape)
+    return _image_of(path, header, nothing, doubts, scaled=scaled)
+
+
+def _image_of(path: Path, header: Any, data: NDArray[Any], doubts: list[str], *, scaled: bool) -> Image:
+    """Return an image with its place, and what is doubtful of it."""
+    shape = data.shape
     try:
         affine, doubt = with_thickness(affine_of(header), shape)
         apart = disagreement(path, header, shape[:3])
@@ -76,13 +106,12 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         ) from error
     doubts.append(unit_doubt(header, np.linalg.norm(affine[:3, :3], axis=0)))
     told = [one for one in (remark_on(path, (*doubts, doubt)), apart) if one]
-    data = data.reshape(shape, order="F")
     return Image(
         path,
         data,
         affine,
         header,
-        scaled=data.dtype != stored,
+        scaled=scaled,
         remark="; ".join(told) or None,
         unknown_codes=codes_in(doubts),
         assumed="; ".join(one for one in doubts if any(word in one for word in OF_PLACE)),
@@ -113,44 +142,19 @@ def _rest(file: io.BufferedIOBase, go_on: Callable[[], None]) -> int:
 
 def _read_header(path: Path, begin: bytes) -> Any:
     """Return the header of NIfTI-1 (348 bytes) or NIfTI-2 (540), without extensions."""
-    _check_axes(path, begin)
+    check_axes(path, begin)
     nifti2 = 540 in (int.from_bytes(begin[:4], "little"), int.from_bytes(begin[:4], "big"))
     kind: Any = nib.Nifti2Header if nifti2 else nib.Nifti1Header
     return kind(begin[: 540 if nifti2 else 348], check=False)
 
 
-def _check_extension(path: Path, header: Any, begin: bytes, surplus: int) -> None:
-    """Refuse an extension of the header that lies where the voxels begin by vox_offset: its bytes would be voxels."""
-    end, order = header.single_vox_offset, "<" if header.endianness == "<" else ">"
-    size = int(np.frombuffer(begin[end : end + 4].ljust(4, b"\0"), f"{order}i4")[0])
-    if (
-        begin[end - 4 : end - 3] > b"\0"
-        and header.get_data_offset() == end
-        and 0 < size <= surplus
-        and size % 16 == 0
-    ):
-        raise ImageError(
-            f"{shown(path)}: its header has an extension of {size} bytes where its voxels begin by vox_offset {end}: set vox_offset to "
-            f"{end + size} if no other extension follows"
-        )
-
-
-def _check_axes(path: Path, begin: bytes) -> None:
-    """Refuse a number of axes that no image has, by which nibabel takes the bytes for swapped."""
-    for order in ("<", ">"):
-        size = int(np.frombuffer(begin[:4].ljust(4, b"\0"), f"{order}i4")[0])
-        at, kind = {348: (40, "i2"), 540: (16, "i8")}.get(size, (len(begin), "i2"))
-        axes = np.frombuffer(begin[at : at + int(kind[1])], f"{order}{kind}")
-        if axes.size and not 0 <= axes[0] <= MOST_AXES:
-            raise ImageError(
-                f"{shown(path)}: its header tells of {axes[0]} axes (dim[0]), and 1 to {MOST_AXES} can be; mend the header"
-            )
-
-
 def _check_header(
-    path: Path, header: Any, file_size: int | None
+    path: Path, header: Any, file_size: int | None, *, held: bool = True
 ) -> tuple[tuple[int, ...], np.dtype[Any], list[str]]:
-    """Return shape, stored type and doubts; refuse an unsound header and a file that is shorter than it says."""
+    """Return shape, stored type and doubts; refuse an unsound header and a file that is shorter than it says.
+
+    ``held``: all voxels are to be held in memory.
+    """
     bits = int(header["bitpix"])  # which is mended
     doubts = _mended(path, header)
     _check_kind(path, header)
@@ -162,7 +166,8 @@ def _check_header(
             f"{shown(path)}: {file_size} bytes, {expected} expected; {_why_short(bits, stored, count, file_size - header.get_data_offset())}"
         )
     slope, inter, doubt = _scaling(path, header)
-    check_memory(path, count * (stored.itemsize if (slope, inter) == (1, 0) else stored.itemsize + 16))
+    if held:
+        check_memory(path, count * (stored.itemsize if (slope, inter) == (1, 0) else stored.itemsize + 16))
     return shape, stored, [*doubts, *doubt]
 
 
@@ -360,11 +365,18 @@ def _fill(buffer: memoryview, file: io.BufferedIOBase, go_on: Callable[[], None]
 
 
 def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -> bytes:
-    """Serialise ``data`` as NIfTI with affine, units and codes of ``like``; qform and sform equal, slope 1.
-
-    The affine is written in the units of ``like``, so that both files look alike where units are not read.
+    """Serialise ``data`` as NIfTI with the head that ``like`` gives it.
 
     Compressed if ``path``, the file to be written, ends in .gz.
+    """
+    parts = (nifti_head(data, like, description), _bytes_of(data))
+    return gz.compress(parts) if path.name.lower().endswith(".gz") else b"".join(parts)
+
+
+def nifti_head(data: NDArray[Any], like: Image, description: str) -> bytes:
+    """Return what stands before voxels: affine, units and codes of ``like``; qform and sform equal, slope 1.
+
+    The affine is written in the units of ``like``, so that both files look alike where units are not read.
     """
     kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
     affine = in_file_units(like.affine, like.header)
@@ -379,12 +391,6 @@ def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -
     image.set_qform(affine, qform_code)
     image.header["descrip"] = description.encode()
     image.header.set_slope_inter(1, 0)
-    parts = (_header_bytes(image), _bytes_of(data))
-    return gz.compress(parts) if path.name.lower().endswith(".gz") else b"".join(parts)
-
-
-def _header_bytes(image: Any) -> bytes:
-    """Return the bytes in front of the voxels."""
     buffer = io.BytesIO()
     image.header.write_to(buffer)
     return buffer.getvalue()

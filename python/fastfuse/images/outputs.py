@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import OutputError
 from .folder_lock import alone_in, try_lock
@@ -143,6 +143,13 @@ class Outputs:
 
     def add(self, path: Path, content: bytes) -> None:
         """Write ``content`` to stable storage under a temporary name."""
+        with self.file(path) as file:
+            for piece in in_pieces(content):
+                file.write(piece)
+
+    @contextmanager
+    def file(self, path: Path) -> Iterator[BinaryIO]:
+        """Give a file under a temporary name; what is written to it is in stable storage in the end."""
         called, path = path, path.resolve()
         with _writing(path):
             temporary, descriptor = self._opened(path, called)
@@ -150,8 +157,7 @@ class Outputs:
                 if self._overwrite and path.exists():
                     with suppress(OSError):
                         temporary.chmod(stat.S_IMODE(path.stat().st_mode))
-                for piece in in_pieces(content):
-                    file.write(piece)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
 

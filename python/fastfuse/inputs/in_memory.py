@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import GridError
 from .arrays import in_space
 from .grids import FLAT, Grid, check_same_grid
-from .libraries import Place, labels_of, other_sides, place_of_image
+from .libraries import Place, Slice, other_sides, place_of_image
 from .names import MOST_TOLD, counted
 
 
@@ -62,6 +62,15 @@ def grid_of(name: str, place: Place) -> Grid | None:
             "spacing_mm"
         )
     return Grid(name, place.shape + (1,) * (3 - len(place.shape)), place.affine)
+
+
+def labels_of(value: Any) -> tuple[Any, ...]:
+    """Return the index of a Series of pandas, index and columns of a DataFrame; nothing of anything else."""
+    if isinstance(value, Slice):
+        return value.labels
+    if isinstance(value, np.ndarray) or not (hasattr(value, "iloc") and hasattr(value, "index")):
+        return ()
+    return (value.index, value.columns) if hasattr(value, "columns") else (value.index,)
 
 
 def _check_items(named: list[tuple[str, Any]]) -> None:

@@ -43,6 +43,20 @@ class HasSpacing(Protocol):
         """Return the voxels' size."""
 
 
+class TakesSlices(Protocol):
+    """An array of zarr or h5py, into which slices are written."""
+
+    @property
+    def shape(self) -> Any:
+        """Lengths of its axes."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of its elements."""
+
+    def __setitem__(self, place: Any, values: Any, /) -> None: ...
+
+
 Number: TypeAlias = "float | np.generic"
 # Not recursive: a text is a sequence of texts without end, and would pass.
 Row: TypeAlias = "Sequence[Number]"
@@ -51,4 +65,5 @@ VoxelsLike: TypeAlias = (
     "HasArray | HasDlpack | HasArrayInterface | HasHeader | HasSpacing | memoryview | Nested"
 )
 RatersLike: TypeAlias = "HasArray | HasDlpack | HasHeader | HasSpacing | Iterable[VoxelsLike | None]"
+OutLike: TypeAlias = "np.ndarray[Any, np.dtype[Any]] | TakesSlices"
 DTypeOfResult: TypeAlias = 'Literal["float32", "float64"] | type[np.floating[Any]] | np.dtype[Any]'

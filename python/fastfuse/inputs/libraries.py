@@ -87,6 +87,18 @@ def is_torch(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
+def is_dask(value: Any) -> bool:
+    """Tell whether a value is an array of dask."""
+    return hasattr(value, "dask") and hasattr(value, "chunks") and hasattr(value, "map_blocks")
+
+
+def dask_of(value: Any) -> Any:
+    """Return the array of dask that a value is, or that an array of xarray holds; None for others."""
+    if hasattr(value, "dims") and hasattr(value, "coords"):
+        return value.data if getattr(value, "chunks", None) is not None and is_dask(value.data) else None
+    return value if is_dask(value) else None
+
+
 def device_of(value: Any) -> int | None:
     """Return the number of the CUDA device on which a tensor lies, None for the CPU."""
     if isinstance(value, np.ndarray) or not hasattr(value, "__dlpack_device__"):
@@ -148,15 +160,6 @@ def place_of_image(value: Any) -> Place | None:
         with np.errstate(invalid="ignore"):
             affine = flips @ affine
     return _placed(affine, tuple(value.shape), channels_first=True)
-
-
-def labels_of(value: Any) -> tuple[Any, ...]:
-    """Return the index of a Series of pandas, index and columns of a DataFrame; nothing of anything else."""
-    if isinstance(value, Slice):
-        return value.labels
-    if isinstance(value, np.ndarray) or not (hasattr(value, "iloc") and hasattr(value, "index")):
-        return ()
-    return (value.index, value.columns) if hasattr(value, "columns") else (value.index,)
 
 
 def other_sides(spacing_mm: Any, named: Iterable[tuple[str, Any]]) -> list[str]:

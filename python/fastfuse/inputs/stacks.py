@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from .arrays import as_array
-from .libraries import Slice, device_of, is_image, is_torch, labels_of, place_of_image
+from .in_memory import labels_of
+from .libraries import Slice, device_of, is_dask, is_image, is_torch, place_of_image
 from .names import counted, quoted
 
 MOST_STACKED = 64  # raters of one array; more of them are voxels rather
@@ -85,7 +86,7 @@ def slices(stack: Any, axis: int | None, name: str) -> tuple[list[Any], list[str
 
     Tensors stay tensors, and what an image tells of its place goes with its parts.
     """
-    native = is_torch(stack) or device_of(stack) is not None
+    native = is_torch(stack) or device_of(stack) is not None or is_dask(stack)
     whole: Any = stack if native else as_array(stack, name)
     shape = tuple(whole.shape)
     if len(shape) < 2:

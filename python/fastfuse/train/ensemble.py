@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..cohort.layout import MODALITIES
 from ..errors import FastfuseError
 from ..images.paths import shown
-from .cohort.layout import MODALITIES
 from .cohort.loading import hash_of
 from .files import json_of
 from .network import checkpoint

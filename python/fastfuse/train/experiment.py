@@ -18,12 +18,12 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from ..cohort.msseg import Case
 from ..errors import CohortError, FastfuseError, OutputError
 from ..images.paths import needed_path, shown
 from ..report.numbers import plural
 from .cohort.common_grid import grid_hashes
 from .cohort.division import divided, division_bytes
-from .cohort.msseg import Case
 from .conclude import conclude_all
 from .files import write_all
 from .fit import held_out_of, mend
@@ -64,7 +64,7 @@ def run_experiment(
     Parameters
     ----------
     cohort : Path
-        Folder of cases, as :func:`fastfuse.train.cohort.msseg.find_cases` reads it.
+        Folder of cases, as :func:`fastfuse.cohort.msseg.find_cases` reads it.
     out : Path
         The run's folder.
     options : ExperimentOptions

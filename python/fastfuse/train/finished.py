@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from ..cohort.msseg import Case, find_cases
 from ..errors import CohortError, FastfuseError
 from ..images.paths import shown
-from .cohort.msseg import Case, find_cases
 from .files import json_of
 from .narrator import Narrator
 from .network.workers import Workers

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..cohort.msseg import Case
 from ..images.outputs import make_folder
 from ..images.paths import shown
 from ..images.sidecar import sidecar_bytes
 from .cohort.folds import one_of_each_centre, share_of
-from .cohort.msseg import Case
 from .narrator import Narrator
 from .network import checkpoint
 from .network.batches import predict

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..cohort.layout import MODALITIES
+from ..cohort.msseg import Case
 from ..errors import CohortError
 from ..report.numbers import plural
 from .cohort.check import examine_cases
-from .cohort.layout import MODALITIES
-from .cohort.msseg import Case
 from .cohort.printing import lines_of
 from .cohort.problem import Problem
 from .cohort.voxel_sizes import mixed_grids

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from ..cohort.layout import MODALITIES
+from ..cohort.msseg import Case, find_case
 from ..errors import CohortError, FastfuseError
 from ..images.outputs import Outputs, make_folder
 from ..images.paths import recorded, shown
@@ -19,9 +21,7 @@ from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.grids import Grid
 from ..inputs.names import counted
 from .cohort.common_grid import check_grid, on_grid
-from .cohort.layout import MODALITIES
 from .cohort.loading import hash_of, load_images
-from .cohort.msseg import Case, find_case
 from .cohort.voxel_sizes import check_size
 from .ensemble import Member, check_sources, members_of, model_source
 from .files import json_of

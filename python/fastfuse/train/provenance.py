@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ..cohort.msseg import Case
 from ..errors import OutputError, reason_of
 from ..images.outputs import Outputs, make_folder
 from ..images.paths import recorded, shown
@@ -17,7 +18,6 @@ from ..images.sidecar import sidecar_bytes
 from ..report.numbers import plural
 from .cohort.common_grid import GRID
 from .cohort.loading import hash_of
-from .cohort.msseg import Case
 from .cohort.problem import Problem, named
 from .files import change_json, json_of
 from .options import ExperimentOptions, differences, options_from

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..cohort.msseg import Case
 from ..errors import FastfuseError
 from ..images.paths import shown
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from .cohort.loading import hash_of
-from .cohort.msseg import Case
 from .files import json_of, write_all
 from .narrator import Narrator
 from .network.workers import Workers

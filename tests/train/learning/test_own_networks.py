@@ -11,8 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.errors import ModelError
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.network.model import check_network, make_network
 from fastfuse.train.options import NetworkOptions, make_options
 from fastfuse.train.targets.sample import sample_of

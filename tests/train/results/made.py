@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastfuse
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.train.cohort.loading import load_case
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.options import make_options
 from fastfuse.train.provenance import hashes_of
 

@@ -13,10 +13,10 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.report.plots import slices as plots
 from fastfuse.train import figures
 from fastfuse.train.cohort.loading import load_case
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.conclude import tabulate
 from fastfuse.train.figures import typical_case
 from fastfuse.train.finished import open_runs

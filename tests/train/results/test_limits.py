@@ -18,9 +18,9 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from fastfuse.cli.flags import with_typed_values
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.errors import ImageError, OutputError
 from fastfuse.train.cohort.common_grid import _read_grid
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.conclude import _advised, _grid
 from fastfuse.train.ensemble import marks_nothing
 from fastfuse.train.files import write_all

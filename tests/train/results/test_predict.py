@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fastfuse import FastfuseError
-from fastfuse.train.cohort.msseg import find_case, find_cases
+from fastfuse.cohort.msseg import find_case, find_cases
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.predict import predict_cases
 

@@ -17,10 +17,10 @@ import pytest
 
 import fastfuse
 from fastfuse import FastfuseError
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.train import scoring
 from fastfuse.train.cohort.common_grid import load_for
 from fastfuse.train.cohort.loading import load_case
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.finished import open_runs
 from fastfuse.train.narrator import Narrator
 from fastfuse.train.peers import peers_from

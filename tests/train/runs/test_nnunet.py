@@ -15,10 +15,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from fastfuse import FastfuseError
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.evaluation.components import drop_small
 from fastfuse.train.cohort.division import divided
 from fastfuse.train.cohort.loading import load_case
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.nnunet.export import Dataset, export, labels_of
 from fastfuse.train.nnunet.predictions import predictions_of
 from fastfuse.train.options import make_options

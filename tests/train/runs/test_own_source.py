@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib")
 
 from fastfuse import FastfuseError
 from fastfuse.cli.predict import _warnings
-from fastfuse.train.cohort.msseg import find_cases
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.place import model_hash
 from fastfuse.train.predict import predict_cases

@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from fastfuse import FastfuseError
+from fastfuse.cohort.msseg import find_cases
 from fastfuse.train import experiment
-from fastfuse.train.cohort.msseg import find_cases
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.network import checkpoint
 from fastfuse.train.predict import predict_cases

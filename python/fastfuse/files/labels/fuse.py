@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -34,6 +34,7 @@ from .misfits import misfit_remarks
 from .networks import fuse_networks
 
 Say = Callable[[str], None]
+FuseMaps = Callable[..., tuple[LabelFusion, list[str]]]  # takes what fuse_maps takes
 UNDECIDED = "undecided"
 WIDE = 8  # bytes of an integer
 NOT_FOR_MAPS = {
@@ -72,7 +73,24 @@ def fuse_label_files(
     job: LabelJob, method: str | None, asked: AskedLabels, options: Options, progress: Say | None
 ) -> LabelFusion:
     """Read, fuse, write; ``method`` None is STAPLE of label maps, and the mean of networks."""
-    say = progress or (lambda _: None)
+    fusion, _, remarks = label_files_by(job, method, asked, options, progress or (lambda _: None))
+    warn(remarks, callers=3)
+    return fusion
+
+
+def label_files_by(
+    job: LabelJob,
+    method: str | None,
+    asked: AskedLabels,
+    options: Options,
+    say: Say,
+    fuse: FuseMaps = fuse_maps,
+    more: Mapping[str, Any] | None = None,
+) -> tuple[LabelFusion, dict[str, Any], list[str]]:
+    """Read, fuse, write; return the fusion, what the sidecar says, and what is doubtful.
+
+    ``fuse``: what finds the consensus of label maps. ``more``: what the sidecar says beside.
+    """
     by_network = job.of_networks
     row = check_method_in_files(asked.labels, method, job.files.raters[0].name if by_network else None)
     check_options_in_files(row, asked, options, networks=by_network)
@@ -83,7 +101,7 @@ def fuse_label_files(
         fusion, inputs, names, groups, remarks = fuse_networks(job, asked, options, say)
     else:
         fusion, inputs, names, groups, remarks = _fuse_maps(
-            job, cast("LabelMethod", row.name), asked, options, say
+            job, cast("LabelMethod", row.name), asked, options, say, fuse
         )
     images = job.volumes(fusion, groups)
     if images[0][1].dtype.itemsize == WIDE:
@@ -97,14 +115,35 @@ def fuse_label_files(
     labels = list(zip(fusion.labels, names_of(fusion), strict=True))
     if sidecar.get("undecided", {}).get("voxels"):
         labels = sorted([*labels, (sidecar["undecided"]["label"], UNDECIDED)])
+    sidecar |= more or {}
     job.write(images, labels, names.colours, inputs.common.like, sidecar, say)
-    warn(remarks, callers=3)
-    return fusion
+    return fusion, sidecar, remarks
 
 
-def _fuse_maps(
-    job: LabelJob, method: LabelMethod, asked: AskedLabels, options: Options, say: Say
-) -> tuple[LabelFusion, Inputs, LabelNames, Volumes, list[str]]:
+@dataclass(frozen=True)
+class ReadyMaps:
+    """Label maps that were read, and all that a fusion of them takes beside.
+
+    Attributes
+    ----------
+    inputs : Inputs
+    votes : Votes
+    options : LabelOptions
+    names : LabelNames
+        Of the labels.
+    saved : dict
+        The labels whose probability is written, by their group.
+    """
+
+    inputs: Inputs
+    votes: Votes
+    options: LabelOptions
+    names: LabelNames
+    saved: dict[Any, Any]
+
+
+def ready_maps(job: LabelJob, asked: AskedLabels, options: Options, say: Say) -> ReadyMaps:
+    """Read label maps, and what lies beside them."""
     inputs = job.read(say, options.threads)
     files = job.files
     names = names_for(job.names, asked.labels, namings_of(inputs.raters))
@@ -118,8 +157,16 @@ def _fuse_maps(
     votes = Votes(
         inputs.votes, inputs.region, inputs.present or None, axis=0, names=files.holders, titles=titles
     )
+    return ReadyMaps(inputs, votes, LabelOptions.of(options, asked), names, saved)
+
+
+def _fuse_maps(
+    job: LabelJob, method: LabelMethod, asked: AskedLabels, options: Options, say: Say, fuse: FuseMaps
+) -> tuple[LabelFusion, Inputs, LabelNames, Volumes, list[str]]:
+    ready = ready_maps(job, asked, options, say)
+    inputs, names, saved, files = ready.inputs, ready.names, ready.saved, job.files
     say("fusing")
-    fusion, doubts = fuse_maps(votes, method, asked.labels, LabelOptions.of(options, asked), names.names)
+    fusion, doubts = fuse(ready.votes, method, asked.labels, ready.options, names.names)
     groups = {group: partial(probability_of, fusion, values) for group, values in saved.items()}
     foreground = (fusion.volume * (np.asarray(fusion.labels) != 0)).sum(axis=1)
     remarks = [

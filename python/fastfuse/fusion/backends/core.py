@@ -78,10 +78,10 @@ def table_of(patterns: Rates, counts: Rates) -> CoreTable:
     return CoreTable(patterns, counts)
 
 
-def estimate(table: CoreTable, options: CoreOptions) -> Found:
-    """Return what the core finds in a table; raise what it refuses as a sentence."""
+def estimate(table: CoreTable, options: CoreOptions, start: CoreEstimate | None = None) -> Found:
+    """Return what the core finds in a table, from a start; raise what it refuses as a sentence."""
     try:
-        return Found.of(_core.estimate(table, options=options))
+        return Found.of(_core.estimate(table, options=options, start=start))
     except _core.BadInput as bad:
         kind, _, _, value = bad.args
         raise ValueError(complaint_about_table(kind, value)) from None
@@ -103,6 +103,22 @@ def apply(
             options=options,
         )
     )
+
+
+def apply_where_read(found: CoreEstimate, arrays: InMemory, out: Array, options: CoreOptions) -> bool:
+    """Write the consensus of a part of a volume; False, and nothing is written, where it has no vote at all."""
+    try:
+        apply(found, arrays, None, out, options)
+    except _core.BadInput as bad:
+        if bad.args[0] == "empty_mask":
+            return False
+        raise
+    return True
+
+
+def table_from(patterns: Rates, counts: Rates) -> CoreTable:
+    """Return the table of which these are the rows."""
+    return _core.VoteTable(patterns, counts)
 
 
 def smooth(
@@ -168,6 +184,23 @@ def rates_of(sensitivity: Rates, specificity: Rates, prior: float, method: str) 
         false_positive_rate=1 - specificity,
         prior=prior,
         method=method,
+    )
+
+
+def whole_rates(
+    sensitivity: Rates,
+    specificity: Rates,
+    false_negative_rate: Rates,
+    false_positive_rate: Rates,
+    **more: Any,
+) -> CoreEstimate:
+    """Return rates with their complements as the core takes them, with whatever else an estimate holds."""
+    return _core.Estimate(
+        sensitivity=sensitivity,
+        specificity=specificity,
+        false_negative_rate=false_negative_rate,
+        false_positive_rate=false_positive_rate,
+        **more,
     )
 
 

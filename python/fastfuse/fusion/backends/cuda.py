@@ -99,7 +99,8 @@ class Cuda:
 
     def _run(self, case: Case, options: _core.Options) -> tuple[Any, Found]:
         """Fuse; return the probability as the raters' library holds tensors, and what the core found."""
-        place, out, axes = self._place, case.votes.out, case.axes
+        place, axes = self._place, case.axes
+        out: Any = case.votes.out
         wide = check_dtype(case.votes.dtype if out is None else out.dtype) == np.float64
         lengths = [case.shape[axis] for axis in axes]
         work = self._memory(out, lengths, axes, wide=wide)

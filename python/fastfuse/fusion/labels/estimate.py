@@ -16,11 +16,13 @@ from ...inputs.names import counted, told
 from ...inputs.threads import remarks_on_threads
 from ..backends import labels as core
 from ..backends.labels import CoreLabelEstimate, CoreLabelTable, TupleConsensus
+from ..bootstrap import Samples
 from ..case import Case
 from ..declared import documented
 from ..estimate import Estimate, check_count, consensus_of, estimated
 from ..option_checks import NO_INTERVALS
 from ..options import Missing, Options
+from ..table_checks import place_of
 from ..vote_table import VoteTable
 from ..votes import ENTRIES, Votes
 from .chosen import Labels
@@ -149,21 +151,45 @@ class LabelEstimate:
         >>> rates.apply([[4, 0], [4, 0], None]).label()
         array([4, 0], dtype=uint8)
         """
-        votes = Votes(raters, mask, present, dtype, axis=axis, names=self.names).listed()
-        check_count(votes, self.names)
-        options = replace(
-            self._options,
-            roi=roi,
-            spacing_mm=spacing_mm,
-            missing=missing,
-            threads=threads,
-            undecided=undecided,
-            **NO_INTERVALS,
-        ).checked()
-        options.check_method(self._method)
-        fusion, remarks = self._applied(Case.of(votes, options.of_case()), options)
+        votes = Votes(raters, mask, present, dtype, axis=axis, names=self.names)
+        here = LabelOptions(
+            roi=roi, spacing_mm=spacing_mm, missing=missing, threads=threads, undecided=undecided
+        )
+        fusion, remarks = self.consensus_of(votes, here)
         warn(remarks)
         return fusion
+
+    def consensus_of(self, votes: Votes, here: LabelOptions) -> tuple[LabelFusion, list[str]]:
+        """Return the consensus of label maps, and what makes it doubtful; ``here``: options of these."""
+        votes = votes.listed()
+        check_count(votes, self.names)
+        own = ("roi", "spacing_mm", "missing", "threads", "undecided")
+        options = replace(
+            self._options, **{name: getattr(here, name) for name in own}, **NO_INTERVALS
+        ).checked()
+        options.check_method(self._method)
+        return self._applied(Case.of(votes, options.of_case()), options)
+
+    def of_raters(self, names: Sequence[str]) -> LabelEstimate:
+        """Return the estimate of these raters, in this order.
+
+        Raises
+        ------
+        ValueError
+            For a rater whom the estimate does not have.
+        """
+        places = [place_of(name, self.names) for name in names]
+        knows = {rater: labels for rater, labels in dict(self._options.knows).items() if rater in names}
+        return replace(
+            self,
+            names=tuple(names),
+            _options=replace(self._options, knows=knows),
+            confusion=self.confusion[places],
+            volume=self.volume[places],
+            intervals=None if self.intervals is None else self.intervals.at(places),
+            _rates=self._rates[places],
+            _masks=None if self._masks is None else self._masks.of_raters(names),
+        )
 
     @property
     def _method(self) -> LabelMethod:
@@ -262,9 +288,9 @@ class LabelEstimate:
 
 
 def estimate_labels(
-    table: LabelTable, method: LabelMethod, options: LabelOptions
+    table: LabelTable, method: LabelMethod, options: LabelOptions, over_cases: Samples | None = None
 ) -> tuple[LabelEstimate, list[str]]:
-    """Return the estimate from a label table, and what makes it doubtful."""
+    """Return the estimate from a label table, and what makes it doubtful; ``over_cases``: samples for a bootstrap."""
     options = options.checked()
     options.check_method(method)
     if is_prior_map(options.prior):
@@ -281,11 +307,11 @@ def estimate_labels(
     asked = core_options(method, options, labels, volume[places], float(table.counts.sum()), readers)
     binary = len(labels.values) == 2 and options.are_binary()
     if binary and (method != "majority" or options.intervals == "none"):
-        return _of_masks(table, labels, method, options)
+        return _of_masks(table, labels, method, options, over_cases)
     found = core.estimate(rows, asked)
-    intervals = bootstrap(rows, found, asked, options)
+    intervals = bootstrap(rows, found, asked, options, over_cases)
     if binary:
-        made, remarks = _of_masks(table, labels, method, options)
+        made, remarks = _of_masks(table, labels, method, options, over_cases)
         of_all = intervals and intervals.of_all(places, len(table.names))
         return replace(made, intervals=of_all), remarks
     fusion = fusion_of(found, volume[places], NO_VOXELS, method, labels, options, readers, intervals)
@@ -294,12 +320,14 @@ def estimate_labels(
 
 
 def _of_masks(
-    table: LabelTable, labels: Labels, method: LabelMethod, options: LabelOptions
+    table: LabelTable, labels: Labels, method: LabelMethod, options: LabelOptions, over_cases: Samples | None
 ) -> tuple[LabelEstimate, list[str]]:
     """Return the estimate of two labels as masks of the larger one: the same bits as without labels."""
     marked = np.where(table.codes < 0, np.nan, table.codes)
     masks, remarks = estimated(
-        VoteTable(marked, table.counts, table.names), *binary_options(method, options, labels)
+        VoteTable(marked, table.counts, table.names),
+        *binary_options(method, options, labels),
+        over_cases=over_cases,
     )
     intervals = None if masks.intervals is None else LabelIntervals.of_masks(masks.intervals)
     made = LabelEstimate(

@@ -6,6 +6,7 @@ Efron, Tibshirani, *An Introduction to the Bootstrap*, 1993.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..backends import labels as core
 from ..backends.labels import CoreLabelEstimate, CoreLabelOptions, CoreLabelTable
+from ..bootstrap import Samples
 from ..intervals import LEVEL, Intervals
 from .options import LabelOptions
 
@@ -26,7 +28,7 @@ class LabelIntervals:
 
     Attributes
     ----------
-    kind : {"bootstrap"}
+    kind : {"bootstrap", "cases"}
         Where they come from.
     sensitivity_error : ndarray of float64, shape (m, K)
         Standard errors.
@@ -56,6 +58,10 @@ class LabelIntervals:
             np.stack([found.specificity, found.sensitivity], axis=1),
         )
 
+    def at(self, places: list[int]) -> LabelIntervals:
+        """Return those of the raters at these places."""
+        return LabelIntervals(self.kind, self.sensitivity_error[places], self.sensitivity[places])
+
     def of_all(self, places: list[int], raters: int) -> LabelIntervals:
         """Return them for all raters, of whom those at ``places`` have any."""
         errors = np.full((raters, *self.sensitivity_error.shape[1:]), np.nan)
@@ -65,15 +71,20 @@ class LabelIntervals:
 
 
 def bootstrap(
-    table: CoreLabelTable, found: CoreLabelEstimate, asked: CoreLabelOptions, options: LabelOptions
+    table: CoreLabelTable,
+    found: CoreLabelEstimate,
+    asked: CoreLabelOptions,
+    options: LabelOptions,
+    over_cases: Samples | None = None,
 ) -> LabelIntervals | None:
-    """Return percentile intervals over resampled voxels, if they are asked for.
+    """Return percentile intervals over resampled voxels, or samples of cases, if they are asked for.
 
     They are nan for labels that hold no voxel, or that more than 5 % of the samples lack, for labels that a rater does
     not know, and where there is one rater or one label: these are right whatever is drawn.
     """
     if options.intervals == "none":
         return None
+    kind = "bootstrap" if over_cases is None else "cases"
     volume, labels = table.volume, len(table.labels)
     known = np.isfinite(np.diagonal(found.confusion, axis1=1, axis2=2)) & (found.mass > 0)
     known &= np.any(volume, axis=1, keepdims=True)
@@ -83,8 +94,11 @@ def bootstrap(
         known[:] = False
     if not known.any():
         nothing = np.full((table.raters, labels), np.nan)
-        return LabelIntervals("bootstrap", nothing, np.stack([nothing, nothing], axis=-1))
-    rates = _resampled(table, found.confusion, asked, options)
+        return LabelIntervals(kind, nothing, np.stack([nothing, nothing], axis=-1))
+    samples = (
+        over_cases(table.codes.astype(np.float64)) if over_cases else _resampled_voxels(table.counts, options)
+    )
+    rates = _fitted(table, found.confusion, asked, samples)
     known &= np.isnan(rates).mean(axis=0) <= LACKING
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of rates that no sample determines
@@ -92,24 +106,31 @@ def bootstrap(
         ends = np.nanpercentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
     ends = np.moveaxis(ends, 0, -1)
     errors[~known] = ends[~known] = np.nan
-    return LabelIntervals("bootstrap", errors, ends)
+    return LabelIntervals(kind, errors, ends)
 
 
-def _resampled(
-    table: CoreLabelTable, confusion: Rates, asked: CoreLabelOptions, options: LabelOptions
-) -> Rates:
-    """Return the sensitivities of resampled voxels, shape (replicates, m, K); nan of a label that none of them has."""
+def _resampled_voxels(counts: Rates, options: LabelOptions) -> Iterator[Rates]:
+    """Draw all voxels anew, with replacement: independent voxels."""
     rng = np.random.default_rng(options.seed)
-    counts, codes, labels = table.counts, table.codes, len(table.labels)
     held = counts > 0  # not of voxels on which nobody votes
     total = int(counts.sum())
-    rates = np.empty((options.replicates, table.raters, labels))
-    for replicate in range(options.replicates):
+    for _ in range(options.replicates):
         drawn = np.zeros_like(counts)
         drawn[held] = rng.multinomial(total, counts[held] / total)
+        yield drawn
+
+
+def _fitted(
+    table: CoreLabelTable, confusion: Rates, asked: CoreLabelOptions, samples: Iterable[Rates]
+) -> Rates:
+    """Return the sensitivities of each sample, shape (replicates, m, K); nan of a label that none of its voxels has."""
+    codes, labels = table.codes, len(table.labels)
+    rates = []
+    for drawn in samples:
         fitted = core.fit(table, drawn, confusion, asked)
-        rates[replicate] = np.diagonal(fitted, axis1=1, axis2=2)
+        found = np.diagonal(fitted, axis1=1, axis2=2).copy()
         voted = np.zeros(labels + 1, bool)
         voted[codes[drawn > 0]] = True  # a missing vote is -1
-        rates[replicate][:, ~voted[:labels]] = np.nan
-    return rates
+        found[:, ~voted[:labels]] = np.nan
+        rates.append(found)
+    return np.array(rates)

@@ -62,6 +62,11 @@ def check_overlapping(options: Options, asked: AskedLabels) -> None:
             raise ValueError(
                 f"{name} is given, and overlap is True: each structure is fused by itself, as masks are; leave one of both out"
             )
+    for name in ("max_memory", "executor"):
+        if getattr(options, name) is not None:
+            raise ValueError(
+                f"{name} is given, and overlap is True: votes are read block by block one structure at a time; leave it out"
+            )
     if options.select_label is not None:
         raise ValueError(
             "select_label is given, and overlap is True: labels name the structures; leave it out"

@@ -14,15 +14,16 @@ from ...inputs.arrays import name_of, shown_number
 from ...inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
 from ..backends import labels as core
 from ..table_checks import (
+    aligned,
     check_counts,
-    check_same_raters,
     check_voxels,
     checked_numbers,
+    names_of_both,
     names_without,
     place_of,
     rows_shown,
 )
-from ..table_file import LABELS, read_table, write_table
+from ..table_file import LABELS, Kind, read_table, write_table
 from .chosen import Labels, checked_labels
 from .declared import LabelsLike
 
@@ -34,8 +35,9 @@ Codes = NDArray[np.int32]
 class LabelTable:
     """The distinct tuples of the raters' labels, and the number of voxels that have each.
 
-    :func:`tabulate` makes one of label maps. Tables of the same raters add up: over cases, over parts of a volume; labels
-    that only one of them has are taken in. Voxels on which nobody votes are not counted.
+    :func:`tabulate` makes one of label maps. Tables add up: over cases, over parts of a volume; labels that only one of them
+    has are taken in. Raters are told by their names; one whom only one of the tables has is absent from the other. Voxels on
+    which nobody votes are not counted.
 
     Parameters
     ----------
@@ -138,14 +140,15 @@ class LabelTable:
     def __add__(self, other: LabelTable) -> LabelTable:
         if not isinstance(other, LabelTable):
             return NotImplemented
-        check_same_raters(self.names, other.names)
+        names = names_of_both(self.names, other.names)
         check_voxels(self.voxels + other.voxels)
         labels = _united(self._labels, other._labels)
-        codes = [_recoded(table._codes, table.labels, labels.values) for table in (self, other)]
+        codes = [
+            aligned(_recoded(table._codes, table.labels, labels.values), table.names, names, MISSING)
+            for table in (self, other)
+        ]
         made = type(self).__new__(type(self))
-        made._set(
-            labels, np.concatenate(codes), np.concatenate([self._counts, other._counts]), list(self.names)
-        )
+        made._set(labels, np.concatenate(codes), np.concatenate([self._counts, other._counts]), names)
         return made
 
     def __radd__(self, other: object) -> LabelTable:
@@ -168,6 +171,18 @@ class LabelTable:
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to make the table anew, for pickle and copy."""
         return _restored, (type(self), self._labels, self._codes, self._counts, self.names)
+
+    def of_raters(self, names: Sequence[str]) -> LabelTable:
+        """Return the table with these raters in this order; who is not in the table has no vote."""
+        made = type(self).__new__(type(self))
+        made._set(self._labels, aligned(self._codes, self.names, names, MISSING), self._counts, names)
+        return made
+
+    def emptied(self) -> LabelTable:
+        """Return a table of the same raters and labels without a voxel."""
+        made = type(self).__new__(type(self))
+        made._set(self._labels, self._codes[:0], self._counts[:0], self.names)
+        return made
 
     def drop(self, rater: int | str) -> LabelTable:
         """Return the table of the other raters; the labels stay, also those that no other rater gives.
@@ -203,15 +218,18 @@ class LabelTable:
         OutputError
             If the file cannot be written there.
         """
-        write_table(
-            path,
-            LABELS,
-            labels=np.array(self.labels, dtype=np.int64),
-            label_names=np.array(self.label_names, dtype=np.str_),
-            codes=self._codes,
-            counts=self._counts,
-            names=np.array(self.names),
-        )
+        kind, arrays = self.as_arrays()
+        write_table(path, kind, **arrays)
+
+    def as_arrays(self) -> tuple[Kind, dict[str, NDArray[Any]]]:
+        """Return what a file of the table holds, and its kind."""
+        return LABELS, {
+            "labels": np.array(self.labels, dtype=np.int64),
+            "label_names": np.array(self.label_names, dtype=np.str_),
+            "codes": self._codes,
+            "counts": self._counts,
+            "names": np.array(self.names),
+        }
 
     @classmethod
     def load(cls, path: Any) -> LabelTable:

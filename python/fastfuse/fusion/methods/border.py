@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from numpy.typing import NDArray
-
 from ...dilation.guide import check_order
 from ...inputs.checks import Labels, Scale
-from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ..declared import documented
 from ..options import IntervalKind, Missing, Options, Roi
 from ..result import BorderFusion
+from ..streamed.declared import Memory
 from ..votes import ENTRIES, Votes
 from .common import fused
 
@@ -36,8 +35,10 @@ def border_staple(
     tol: float = 1e-4,
     max_iter: int = 1000,
     dtype: DTypeOfResult = "float32",
-    out: NDArray[Any] | None = None,
+    out: OutLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -92,7 +93,7 @@ def border_staple(
     """
     options = Options(
         roi=roi, spacing_mm=spacing_mm, missing=missing, intervals=intervals, replicates=replicates,
-        seed=seed, tol=tol, max_iter=max_iter, threads=threads, device=device, select_label=select_label,
+        seed=seed, tol=tol, max_iter=max_iter, threads=threads, max_memory=max_memory, executor=executor, device=device, select_label=select_label,
         binarize=binarize, threshold=threshold, scale=scale, evidence=evidence,
     )  # fmt: skip
     check_order(raters, image, "border_staple")

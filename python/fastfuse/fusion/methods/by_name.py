@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
-from numpy.typing import NDArray
-
 from ...inputs.checks import Labels, Scale
-from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ..declared import documented
 from ..labels.declared import (
     AskedLabels,
@@ -38,6 +36,7 @@ from ..options import (
 )
 from ..registry import MethodOnVotes
 from ..result import Fusion
+from ..streamed.declared import Memory
 from ..votes import ENTRIES, Votes
 from .common import fused_by_name
 
@@ -68,8 +67,10 @@ def fuse(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
-    out: NDArray[Any] | None = None,
+    out: OutLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -140,6 +141,8 @@ def fuse(
     acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     binarize: bool = False,
     threshold: float | None = None,
@@ -177,8 +180,10 @@ def fuse(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
-    out: NDArray[Any] | None = None,
+    out: OutLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -234,7 +239,7 @@ def fuse(
         m_step=m_step, expectation=expectation, likelihood=likelihood, prior=prior, init=init, roi=roi,
         spacing_mm=spacing_mm, missing=missing, mrf=mrf, performance_prior=performance_prior,
         intervals=intervals, replicates=replicates, seed=seed, tol=tol, max_iter=max_iter,
-        acceleration=acceleration, threads=threads, device=device, select_label=select_label, binarize=binarize,
+        acceleration=acceleration, threads=threads, max_memory=max_memory, executor=executor, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale, evidence=evidence,
         classes=classes,
     )  # fmt: skip

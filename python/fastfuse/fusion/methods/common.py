@@ -63,7 +63,7 @@ def fused_by_name(
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
     votes = votes.listed()
-    fusion, remarks = fuse_votes(votes, method, options)
+    fusion, remarks = fuse_votes(votes, method, options, lazily=True)
     warn(remarks + remarks_on_fit(fusion), callers=3)
     return in_kind_of(votes.raters, fusion)
 

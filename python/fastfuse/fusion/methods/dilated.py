@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...dilation.conditional import conditional_dilation
 from ...dilation.doubts import remarks_in_memory, rings_in_memory
@@ -22,13 +21,13 @@ from ...errors import warn
 from ...inputs.arrays import as_companion, named_raters
 from ...inputs.checks import Labels, check_count
 from ...inputs.in_memory import check_in_memory
-from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ...inputs.raters import Raters
 from ..case import spacing_for
 from ..declared import documented, entries_of
 from ..option_checks import PerformancePrior
 from ..options import Acceleration, Init, IntervalKind, Missing, Options, Prior, Roi
-from ..pipeline import fuse_votes
+from ..pipeline import Fuse, fuse_votes
 from ..registry import method_called
 from ..result import Fusion, in_kind_of
 from ..votes import ENTRIES, MASKS, Votes
@@ -57,7 +56,7 @@ def dilated_staple(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
-    out: NDArray[Any] | None = None,
+    out: OutLike | None = None,
     threads: int = 0,
     device: str | None = None,
     select_label: Labels = None,
@@ -140,11 +139,17 @@ def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tu
     return fusion, remarks + doubts + grown
 
 
-def dilate_fusion(votes: Votes, guide: Guide, options: Options) -> tuple[Fusion, SoftMask, list[str]]:
-    """Return dilated-STAPLE's fusion, the dilation of its consensus, and what makes them doubtful."""
-    fusion, remarks = fuse_votes(votes, method_called("staple"), options)
+def dilate_fusion(
+    votes: Votes, guide: Guide, options: Options, fuse: Fuse = fuse_votes
+) -> tuple[Fusion, SoftMask, list[str]]:
+    """Return dilated-STAPLE's fusion, the dilation of its consensus, and what makes them doubtful.
+
+    ``fuse``: what finds the consensus of masks.
+    """
+    fusion, remarks = fuse(votes, method_called("staple"), options)
     soft = guide.dilate(fusion.label(), "the consensus", fusion.probability.dtype)
-    if votes.out is not None:
-        np.copyto(votes.out, soft.values)
-    probability = soft.values if votes.out is None else votes.out
+    out: Any = votes.out
+    if out is not None:
+        np.copyto(out, soft.values)
+    probability = soft.values if out is None else out
     return replace(fusion, probability=probability, method=NAME), soft, remarks + guide.remarks

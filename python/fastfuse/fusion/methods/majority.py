@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
-from numpy.typing import NDArray
-
 from ...inputs.checks import Labels, Scale
-from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ..declared import documented
 from ..labels.declared import AskedLabels, LabelIntervalKind, LabelsLike
 from ..labels.result import LabelFusion
 from ..options import Missing, Options
 from ..result import Fusion
+from ..streamed.declared import Memory
 from ..votes import ENTRIES, SoftRatersLike, Votes
 from .common import fused_or_labels
 
@@ -27,8 +26,10 @@ def majority_vote(
     missing: Missing = "error",
     present: RatersLike | None = None,
     dtype: DTypeOfResult = "float32",
-    out: NDArray[Any] | None = None,
+    out: OutLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -67,6 +68,8 @@ def majority_vote(
     present: RatersLike | None = None,
     dtype: DTypeOfResult = "float32",
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     binarize: bool = False,
     threshold: float | None = None,
@@ -88,8 +91,10 @@ def majority_vote(
     replicates: int = 200,
     seed: int = 0,
     dtype: DTypeOfResult = "float32",
-    out: NDArray[Any] | None = None,
+    out: OutLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -135,7 +140,7 @@ def majority_vote(
     array([0, 0, 1, 1], dtype=uint8)
     """
     options = Options(
-        missing=missing, threads=threads, device=device, select_label=select_label, binarize=binarize,
+        missing=missing, threads=threads, max_memory=max_memory, executor=executor, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale, intervals=intervals, replicates=replicates, seed=seed,
     )  # fmt: skip
     asked = AskedLabels(labels, weights=weights, undecided=undecided, overlap=overlap)

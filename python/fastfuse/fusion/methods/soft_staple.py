@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
-from numpy.typing import NDArray
-
 from ...inputs.checks import Labels, Scale
-from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ..declared import documented
 from ..labels.declared import (
     AskedLabels,
@@ -25,6 +23,7 @@ from ..labels.result import LabelFusion
 from ..option_checks import PerformancePrior
 from ..options import Acceleration, Expectation, Init, IntervalKind, Missing, MStep, Options, Prior, Roi
 from ..result import Fusion
+from ..streamed.declared import Memory
 from ..votes import ENTRIES, SoftRatersLike, Votes
 from .common import fused_or_labels
 
@@ -52,8 +51,10 @@ def soft_staple(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
-    out: NDArray[Any] | None = None,
+    out: OutLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -115,6 +116,8 @@ def soft_staple(
     acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     binarize: bool = False,
     threshold: float | None = None,
@@ -147,8 +150,10 @@ def soft_staple(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
-    out: NDArray[Any] | None = None,
+    out: OutLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -202,7 +207,7 @@ def soft_staple(
         m_step=m_step, expectation=expectation, prior=prior, init=init, roi=roi, spacing_mm=spacing_mm,
         missing=missing, mrf=mrf, performance_prior=performance_prior, intervals=intervals,
         replicates=replicates, seed=seed, tol=tol, max_iter=max_iter, acceleration=acceleration,
-        threads=threads, device=device, select_label=select_label, binarize=binarize,
+        threads=threads, max_memory=max_memory, executor=executor, device=device, select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale,
     )  # fmt: skip
     asked = AskedLabels(

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
-from numpy.typing import NDArray
-
 from ...inputs.checks import Labels, Scale
-from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ..declared import documented
 from ..labels.declared import (
     AskedLabels,
@@ -34,6 +32,7 @@ from ..options import (
     Roi,
 )
 from ..result import Fusion
+from ..streamed.declared import Memory
 from ..votes import ENTRIES, MASKS, Votes
 from .common import fused_or_labels
 
@@ -59,8 +58,10 @@ def staple(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
-    out: NDArray[Any] | None = None,
+    out: OutLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -122,6 +123,8 @@ def staple(
     acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     binarize: bool = False,
     threshold: float | None = None,
@@ -153,8 +156,10 @@ def staple(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     dtype: DTypeOfResult = "float32",
-    out: NDArray[Any] | None = None,
+    out: OutLike | None = None,
     threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
     device: str | None = None,
     select_label: Labels = None,
     binarize: bool = False,
@@ -211,7 +216,7 @@ def staple(
     options = Options(
         prior=prior, init=init, roi=roi, spacing_mm=spacing_mm, missing=missing, mrf=mrf,
         performance_prior=performance_prior, intervals=intervals, replicates=replicates, seed=seed,
-        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads, device=device,
+        tol=tol, max_iter=max_iter, acceleration=acceleration, threads=threads, max_memory=max_memory, executor=executor, device=device,
         select_label=select_label, binarize=binarize,
         threshold=threshold, scale=scale, classes=classes,
     )  # fmt: skip

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from .diagrams import agreement, reliability
+from .diagrams import agreement, raters_by_cases, reliability
 from .fit import fit
 from .pictures import save
 from .slices import confusion, draw_consensus, draw_labels
 
-__all__ = ["agreement", "confusion", "draw_consensus", "draw_labels", "fit", "reliability", "save"]
+__all__ = [
+    "agreement",
+    "confusion",
+    "draw_consensus",
+    "draw_labels",
+    "fit",
+    "raters_by_cases",
+    "reliability",
+    "save",
+]

@@ -12,6 +12,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ...evaluation.raters.scores import Reliability
 from ...fusion.of_raters.agreement import Agreement
@@ -22,6 +23,7 @@ from .fit import HUES, SHAPES, against_truth
 from .pictures import save
 
 MOST_WRITTEN = 16  # raters of a heat map with numbers in it
+MOST_NAMED_CASES = 60
 LONGEST = 28  # letters of a name
 UNKNOWN = "#b0b0b0"
 
@@ -60,6 +62,40 @@ def agreement(path: Path, found: Agreement) -> None:
     figure.colorbar(drawn, ax=ax, fraction=0.05, label="Dice")
     mean = "" if np.isnan(found.mean_dice) else f", mean {found.mean_dice:.3f}"
     ax.set_title(f"Dice of each two of {count} raters{mean}", fontsize=10)
+    save(figure, path)
+
+
+def raters_by_cases(
+    path: Path, raters: Sequence[str], cases: Sequence[str], ratio: NDArray[np.float64]
+) -> None:
+    """Draw who was unlike themselves where; grey where a rater did not read the case.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    raters, cases : sequence of str
+    ratio : ndarray, shape (raters, cases)
+        Log-likelihood ratios, as of :func:`fastfuse.deviation`.
+    """
+    width = 0.9 + 0.075 * max(map(len, raters)) + min(max(0.22 * len(cases), 2.5), 16)
+    figure = Figure(figsize=(width, 0.3 * len(raters) + 2.2), facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    ax = figure.subplots()
+    colours = colormaps["magma_r"].with_extremes(bad=UNKNOWN)
+    drawn = ax.imshow(
+        np.ma.masked_invalid(np.log10(1 + ratio)),
+        cmap=colours,
+        vmin=0,
+        aspect="auto",
+        interpolation="nearest",
+    )
+    few = len(cases) <= MOST_NAMED_CASES
+    ax.set_xticks(range(len(cases)) if few else [], _called(cases) if few else [], rotation=90, fontsize=7)
+    ax.set_yticks(range(len(raters)), _called(raters), fontsize=8)
+    ax.set_xlabel(f"{len(cases)} cases")
+    figure.colorbar(drawn, ax=ax, label="log10(1 + log-likelihood ratio)")
+    ax.set_title("who was unlike themselves where", fontsize=10)
     save(figure, path)
 
 

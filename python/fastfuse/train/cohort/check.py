@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ...cohort.msseg import Case, find_cases
 from ...images.paths import shown
 from ...inputs.grids import Grid
 from .content import Voxels, content_problems
-from .msseg import Case, find_cases
 from .problem import Problem
 from .voxel_sizes import notes_on_sizes
 
@@ -62,7 +62,7 @@ def examine_cohort(
     Parameters
     ----------
     root : path
-        As :func:`fastfuse.train.cohort.msseg.find_cases` takes it.
+        As :func:`fastfuse.cohort.msseg.find_cases` takes it.
     split : {"Training", "Testing", "all"}
     fix_flips : bool
         Accept masks that can be flipped back.

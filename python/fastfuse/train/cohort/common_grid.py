@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cohort.msseg import Case
 from ...errors import CohortError, ImageError
 from ...images.grids.boxes import nothing
 from ...images.image import Image, ras_axes
@@ -20,7 +21,6 @@ from ...images.reading import read
 from ...inputs.grids import SAME, shift_of
 from ..options import ExperimentOptions, GridOptions
 from .loading import LoadedCase, hash_of, load_case
-from .msseg import Case
 from .resampling import Move
 
 MOST_VOXELS = 2**28  # of a case: 640 along each edge

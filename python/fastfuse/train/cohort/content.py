@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cohort.msseg import Case
 from ...errors import GridError, ImageError
 from ...images.image import Image, votes_of
 from ...images.paths import shown
@@ -19,7 +20,6 @@ from ...inputs.mirrors import AXES, Marked, axes_in_words, misfit_of
 from ...report.numbers import plural
 from .flips import fit
 from .loading import marked
-from .msseg import Case
 from .problem import Problem
 
 MOST_NAMED = 5  # values of a mask that a message lists

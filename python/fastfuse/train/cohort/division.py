@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...cohort.msseg import Case, find_cases, splits_in
 from ...errors import CohortError
 from ...images.paths import needed_path, shown
 from ...images.sidecar import sidecar_bytes
 from ..options import ExperimentOptions, OptionsError
 from .folds import are_names, checked_folds, json_in, make_folds, read_folds
-from .msseg import Case, find_cases, splits_in
 
 
 def divided(

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ...cohort.msseg import Case
 from ...errors import CohortError, reason_of
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import needed_path, shown
 from ...images.sidecar import sidecar_bytes
 from ...inputs.names import counted
-from .msseg import Case
 
 
 def make_folds(cases: Sequence[Case], n_folds: int = 5) -> list[list[str]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cohort.msseg import Case
 from ...errors import CohortError, ImageError
 from ...images.image import Image, votes_of
 from ...images.paths import shown
@@ -17,7 +18,6 @@ from ...images.reading import reading
 from ...inputs.grids import check_same_grid
 from ...inputs.names import counted
 from .flips import fit
-from .msseg import Case
 
 PIECE = 1 << 20  # bytes hashed at once
 
@@ -55,7 +55,7 @@ def load_case(case: Case, *, fix_flips: bool = False, gaps: bool = False, thread
     Parameters
     ----------
     case : Case
-        As :func:`fastfuse.train.cohort.msseg.find_cases` returns it.
+        As :func:`fastfuse.cohort.msseg.find_cases` returns it.
     fix_flips : bool
         Flip masks back whose header reverses some axes but covers the same voxels.
     gaps : bool

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cohort.layout import MODALITIES
+from ...cohort.msseg import Case
 from ...errors import CohortError, FastfuseError, OutputError
 from ...images.nifti import nifti_bytes
 from ...images.outputs import make_folder
 from ...images.paths import shown
 from ...images.sidecar import sidecar_bytes
-from ..cohort.layout import MODALITIES
 from ..cohort.loading import LoadedCase, check_complete, load_case
-from ..cohort.msseg import Case
 from ..files import write_all
 from ..options import ExperimentOptions
 from ..targets.consensus import consensus_of

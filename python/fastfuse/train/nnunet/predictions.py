@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cohort.msseg import Case
 from ...errors import CohortError, FastfuseError, ImageError
 from ...images.image import Image
 from ...images.paths import shown
@@ -17,7 +18,6 @@ from ...images.reading import read
 from ...images.wanted import Wanted
 from ...inputs.foreground import Foreground
 from ...inputs.grids import check_same_grid
-from ..cohort.msseg import Case
 from .export import LESION
 
 ENDINGS = (".npz", ".nii.gz", ".nii", ".nrrd", ".mha")  # probabilities first

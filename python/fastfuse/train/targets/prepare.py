@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...cohort.msseg import Case
 from ...errors import ImageError
 from ...images.image import Image
 from ...images.nifti import nifti_bytes
 from ...images.paths import shown
 from ..cohort.common_grid import OwnGrid, PlacedCase, brain_of, grid_hashes, on_grid
 from ..cohort.loading import LoadedCase, load_case
-from ..cohort.msseg import Case
 from ..options import TARGETS, ExperimentOptions, GridOptions
 from .consensus import consensus_of
 from .kept_volumes import loss_of, ratios_of

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...cohort.msseg import Case
 from ..cohort.common_grid import brain_of
 from ..cohort.loading import load_case
-from ..cohort.msseg import Case
 from .slices import Frame, common_size, normalised
 
 

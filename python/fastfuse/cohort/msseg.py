@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...errors import CohortError
-from ...images.paths import needed_path, shown
-from ...report.numbers import plural
+from ..errors import CohortError
+from ..images.paths import needed_path, shown
+from ..report.numbers import plural
 from .layout import (
     INSIDE_A_CASE,
     MASK,

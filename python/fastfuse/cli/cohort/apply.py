@@ -1,0 +1,48 @@
+"""``fastfuse cohort apply``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ...report import terminal as report
+from .common import CaseTable, Glob, Out, Refresh, Split, SplitName, Workers, run
+
+EXAMPLES = ("fastfuse cohort apply fused/estimate.json new-cases --out new-fused",)
+
+
+def apply(
+    estimate: Annotated[
+        Path, typer.Argument(help="estimate.json of a cohort that was fused, or merged.", show_default=False)
+    ],
+    cohort: Annotated[Path, typer.Argument(help="Folder of the new cases.", show_default=False)],
+    out: Out,
+    glob: Glob = None,
+    table: CaseTable = None,
+    split: Split = SplitName.training,
+    pseudonyms: Annotated[
+        Path | None,
+        typer.Option(
+            help="pseudonyms.csv of this site, for an estimate from merged tables.", show_default=False
+        ),
+    ] = None,
+    workers: Workers = None,
+    refresh: Refresh = False,
+) -> None:
+    """Fuse new cases with rates that are known, each with the prior that its votes tell: one read, no EM."""
+    from ...cohort.apply import AskedToApply, applied_cohort
+    from ...cohort.crew import Crew
+    from ...cohort.export import read_pseudonyms
+    from ...errors import warn
+
+    called = None if pseudonyms is None else read_pseudonyms(pseudonyms)
+    asked = AskedToApply(estimate, cohort, out, glob, table, split.value, called)
+
+    def work(say: report.Say) -> Any:
+        made, remarks = applied_cohort(asked, Crew(None, workers or 1), say, refresh=refresh)
+        warn(remarks)
+        return made
+
+    run(work)

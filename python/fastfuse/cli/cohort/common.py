@@ -1,0 +1,88 @@
+"""Flags that the commands on cohorts share, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ...report import terminal as report
+from ..common import Interrupted, answer, manner, progress, warnings_as_lines
+from ..flags import ON_OFFER, flag, words
+from ..switches import choice
+
+EXIT_CODES = "0 done, 1 internal error, 2 bad input or usage, 3 some cases failed and the others are done, 130 interrupted, 143 terminated."
+FAILED = 3  # exit code
+SHARING = "Many machines"
+
+
+class SplitName(str, Enum):
+    """Parts of a cohort on offer."""
+
+    training = "Training"
+    testing = "Testing"
+    all = "all"
+
+
+Out = Annotated[
+    Path, typer.Option("--out", help="Folder of all outputs; made if it is not there.", show_default=False)
+]
+Glob = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN", help="Paths below the cohort, as {case}/masks/{rater}.nii.gz.", show_default=False
+    ),
+]
+CaseTable = Annotated[
+    Path | None,
+    typer.Option(
+        "--table",
+        help="TSV with the columns case, rater, path, and perhaps mask and image.",
+        show_default=False,
+    ),
+]
+Split = Annotated[SplitName, choice("Which part of MSSEG's layout.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes that each take a case.", show_default="1", rich_help_panel=SHARING),
+]
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="Also write those consensuses anew that rest on earlier rates.")
+]
+
+
+def method_flag() -> Any:
+    """Return the flag of the method."""
+    kind = words("MethodName", ON_OFFER)
+    return flag(
+        "method",
+        kind | None,
+        choice("How to fuse.", show_default=f"{ON_OFFER[0]}; with --labels staple"),
+        None,
+    )
+
+
+def run(work: Callable[[report.Say], Any]) -> None:
+    """Do the work, tell what came of it, and leave with 3 if a case failed."""
+    from ...cohort.printing import print_cohort
+
+    with warnings_as_lines():
+        try:
+            with progress(None, lines=True) as say:
+                made = work(say)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted; what is done is kept: the same command goes on from there"
+            ) from None
+        answer(lambda: made.facts, lambda: print_cohort(made.facts, made.out))
+    for case, reason in made.failed.items():
+        report.print_line("error", f"{case}: {reason}")
+    if made.failed:
+        if not manner.quiet:
+            report.print_line(
+                "error", f"{len(made.failed)} of {made.facts['cases']} cases failed; the others are done"
+            )
+        raise typer.Exit(FAILED)

@@ -1,0 +1,39 @@
+"""``fastfuse cohort merge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..common import answer, warnings_as_lines
+from ..flags import flags_called, values_called, with_flags
+from .common import Out, method_flag
+
+OF_MERGE = ("m_step", "prior", "init", "performance_prior", "tol", "max_iter", "acceleration")
+EXAMPLES = ("fastfuse cohort merge site-a.npz site-b.npz --out merged --method staple",)
+
+
+@with_flags(("tables", "out", "method", *OF_MERGE), [method_flag(), *flags_called(OF_MERGE)])
+def merge(
+    tables: Annotated[
+        list[Path], typer.Argument(help="Tables that sites have exported.", show_default=False)
+    ],
+    out: Out,
+    **options: Any,
+) -> None:
+    """Add up what sites have exported, and estimate the raters' rates; cohort apply takes them."""
+    from ...cohort.export import merged, options_of_merge, write_merged
+    from ...cohort.printing import print_rates
+    from ...errors import warn
+
+    method = options.pop("method")
+    with warnings_as_lines():
+        settings = options_of_merge(
+            method=None if method is None else method.value, **values_called(OF_MERGE, options)
+        )
+        table, saved, remarks = merged(tables, settings)
+        files = write_merged(out, table, saved)
+        warn(remarks)
+        answer(lambda: {"files": [str(path) for path in files]}, lambda: print_rates(saved.estimate, files))

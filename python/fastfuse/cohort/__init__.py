@@ -1,0 +1,1 @@
+"""Many cases: found, fused with raters' rates that they share, and told in tables."""

@@ -1,0 +1,86 @@
+"""``apply_cohort``: an estimate of one cohort, applied to the cases of another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import CohortError
+from ..fusion.labels.estimate import LabelEstimate
+from ..images.paths import shown
+from ..images.sidecar import sidecar_bytes
+from ..inputs.names import counted, enumerated
+from .cases import find_cohort
+from .crew import Crew
+from .estimate_file import Saved, read_estimate, saved_of
+from .fuse import CohortFusion, Say, ended, with_threads
+from .place import Place, write_all
+from .run import Progress, count_cases, write_cases
+
+
+@dataclass(frozen=True)
+class AskedToApply:
+    """Which estimate, to which cases, and where to.
+
+    Attributes
+    ----------
+    estimate : Path
+    cohort, out : Path
+    glob, table, split
+        As of :func:`fastfuse.fuse_cohort`.
+    called : dict
+        What the estimate calls each rater, by their names: of a merged one, their pseudonyms.
+    """
+
+    estimate: Path
+    cohort: Path
+    out: Path
+    glob: str | None = None
+    table: Path | None = None
+    split: str = "Training"
+    called: Mapping[str, str] | None = None
+
+
+def applied_cohort(
+    asked: AskedToApply, crew: Crew, say: Say, *, refresh: bool = False
+) -> tuple[CohortFusion, list[str]]:
+    """Write the consensus of each case by the rates of an estimate: one read, no EM but on a case's own prior."""
+    saved = read_estimate(asked.estimate)
+    if asked.called:
+        saved = _renamed(saved, asked.called, asked.estimate)
+    settings = with_threads(replace(saved.settings, pool="none"), crew)
+    cases = find_cohort(asked.cohort, glob=asked.glob, table=asked.table, split=asked.split)
+    place, so_far = Place(asked.out), Progress(say, len(cases))
+    with place.alone(None):
+        records = count_cases(cases, settings, place, crew, so_far)
+        write_all({place.estimate: saved.as_bytes()})
+        write_cases(cases, records, saved, settings, place, crew, so_far, refresh=refresh, are_new=True)
+        remarks = []
+        if so_far.stale:
+            remarks = [
+                f"the consensus of {counted(len(so_far.stale), 'case')} rests on another estimate: --refresh writes them anew"
+            ]
+        made = ended(asked.out, settings, cases, so_far, saved, remarks, [])
+        write_all({place.facts: sidecar_bytes(made.facts)})
+    return made, remarks
+
+
+def _renamed(saved: Saved, called: Mapping[str, str], path: Path) -> Saved:
+    """Return the estimate with the names that its raters have here; those of other sites keep their pseudonyms."""
+    names = {pseudonym: name for name, pseudonym in called.items()}
+    made: Any = saved.estimate
+    known = [name for name in made.names if name in names]
+    if not known:
+        raise CohortError(
+            f"{shown(path)}: is of {enumerated(made.names)}, and the pseudonyms are of others ({enumerated(list(names))})"
+        )
+    renamed = tuple(names.get(name, name) for name in made.names)
+    if isinstance(made, LabelEstimate):
+        masks = made._masks and replace(made._masks, names=renamed)
+        made = replace(made, names=renamed, _masks=masks)
+    else:
+        shared = made._shared and replace(made._shared, names=renamed)
+        made = replace(made, names=renamed, _shared=shared)
+    return saved_of(made, saved.settings, saved.of)

@@ -1,0 +1,159 @@
+"""Cases to workers: any executor of concurrent.futures, and never more tasks in flight than it takes to keep them busy."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any, TypeVar, cast
+
+from ..errors import reason_of
+from .tasks import Failed, Task
+
+Answer = TypeVar("Answer")
+MOST_DEATHS = 3  # of workers at one case, after which it is the case's fault
+Work = Callable[[Task], Answer | Failed]
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who does the work.
+
+    Attributes
+    ----------
+    executor : Executor or None
+        Of the caller's own.
+    workers : int
+    """
+
+    executor: Executor | None = None
+    workers: int = 1
+
+
+def in_flight(workers: int) -> int:
+    """Return how many tasks are out at once: enough that no worker waits."""
+    return 2 * workers + 2
+
+
+def answers(work: Work[Answer], tasks: Iterable[Task], crew: Crew) -> Generator[Answer | Failed, None, None]:
+    """Yield what comes of each task, as it comes. Without an executor, and with one worker, all is done here."""
+    if crew.executor is not None:
+        yield from _by(crew.executor, work, tasks, in_flight(crew.workers))
+    elif crew.workers <= 1:
+        yield from map(work, tasks)
+    else:
+        yield from _by_own(work, list(tasks), crew.workers)
+
+
+def checked_executor(executor: Any) -> Executor | None:
+    """Return an executor; refuse one whose processes are forked, which may hang after OpenMP ran here."""
+    if executor is None:
+        return None
+    if not callable(getattr(executor, "submit", None)):
+        raise TypeError(
+            f"executor is of type {type(executor).__name__}: give one of concurrent.futures, or like those"
+        )
+    context = getattr(executor, "_mp_context", None)
+    if context is not None and context.get_start_method() == "fork":
+        raise ValueError(
+            "executor forks its processes, which hang where OpenMP ran before: make it with "
+            "mp_context=multiprocessing.get_context('spawn')"
+        )
+    return cast("Executor", executor)
+
+
+def workers_of(executor: Executor | None, workers: int | None) -> int:
+    """Return the number of workers: as given, as the executor says, or one."""
+    if workers is not None:
+        return workers
+    if executor is None:
+        return 1
+    return int(getattr(executor, "_max_workers", 0) or os.cpu_count() or 1)
+
+
+def _by(
+    executor: Executor, work: Work[Answer], tasks: Iterable[Task], most: int
+) -> Generator[Answer | Failed, None, None]:
+    """Keep so many tasks in flight; what an executor raises in the place of an answer is that case's failure."""
+    waiting, out = iter(tasks), dict[Future[Answer | Failed], Task]()
+    try:
+        while True:
+            while len(out) < most and (task := next(waiting, None)) is not None:
+                out[executor.submit(work, task)] = task
+            if not out:
+                return
+            done, _ = wait(out, return_when=FIRST_COMPLETED)
+            for one in done:
+                task = out.pop(one)
+                yield _answer(one, task)
+    finally:
+        for one in out:
+            one.cancel()
+
+
+def _answer(future: Future[Answer | Failed], task: Task) -> Answer | Failed:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise
+    except Exception as error:  # noqa: BLE001 - a worker that died, an executor's own error
+        return Failed(task.case.name, f"its worker failed ({type(error).__name__}: {reason_of(error)})")
+
+
+def _by_own(work: Work[Answer], tasks: list[Task], workers: int) -> Generator[Answer | Failed, None, None]:
+    """Run a pool of processes; where one dies, begin another pool with what is left.
+
+    A task that was out at three deaths runs by itself; if its worker dies again, it is the case's fault.
+    """
+    left = {task.case.name: task for task in tasks}
+    deaths = dict.fromkeys(left, 0)
+    while left:
+        suspects = [task for name, task in left.items() if deaths[name] >= MOST_DEATHS]
+        batch = suspects[:1] or list(left.values())
+        try:
+            with spawned(min(workers, len(batch))) as pool:
+                for answer in _by(pool, work, batch, in_flight(workers)):
+                    del left[_case_of(answer)]
+                    yield answer
+        except BrokenProcessPool:
+            for task in [task for task in batch if task.case.name in left][: in_flight(workers)]:
+                deaths[task.case.name] += 1  # one of those that were out, and nobody knows which
+            if suspects:
+                name = suspects[0].case.name
+                del left[name]
+                yield Failed(
+                    name,
+                    "its worker was killed, again and again: the case may need more memory than there is",
+                )
+
+
+def _case_of(answer: object) -> str:
+    return str(getattr(answer, "case", ""))
+
+
+@contextmanager
+def spawned(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of new processes: a fork after OpenMP ran would hang.
+
+    If the work is given up, they are ended, and not waited for.
+    """
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
+    try:
+        yield pool
+    except BaseException:
+        processes = list((getattr(pool, "_processes", None) or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        raise
+    pool.shutdown()
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the process that began this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,268 @@
+"""The file of a cohort's estimate: the raters' rates, and how to apply them to new cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import FastfuseError
+from ..fusion.backends import core
+from ..fusion.estimate import BorderEstimate, Estimate
+from ..fusion.intervals import Intervals
+from ..fusion.labels.estimate import LabelEstimate
+from ..fusion.labels.intervals import LabelIntervals
+from ..fusion.labels.options import LabelOptions
+from ..fusion.pooled.em import Rates
+from ..fusion.pooled.estimate import PooledEstimate
+from ..fusion.result import of_levels
+from ..fusion.vote_table import VoteTable
+from ..images.paths import shown
+from ..images.sidecar import number_or_null, sidecar_bytes
+from .place import json_of
+from .settings import Settings, digest_of
+
+FORMAT, VERSION = "fastfuse cohort estimate", 1
+Pooled = PooledEstimate | LabelEstimate
+
+
+@dataclass(frozen=True)
+class Saved:
+    """An estimate, what was asked, and what it is of.
+
+    Attributes
+    ----------
+    estimate : PooledEstimate or LabelEstimate
+    settings : Settings
+    of : dict
+        Key of the table of each case.
+    digest : str
+        Tells this estimate from others.
+    """
+
+    estimate: Pooled
+    settings: Settings
+    of: dict[str, str]
+    digest: str
+
+    def as_bytes(self) -> bytes:
+        """Return the file's content."""
+        return sidecar_bytes(
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "settings": self.settings.as_json(),
+                "cases": self.of,
+                "digest": self.digest,
+                "estimate": _parts_of_labels(self.estimate)
+                if isinstance(self.estimate, LabelEstimate)
+                else _parts_of_pooled(self.estimate),
+            }
+        )
+
+
+def saved_of(estimate: Pooled, settings: Settings, of: Mapping[str, str]) -> Saved:
+    """Return an estimate as it is kept."""
+    parts = _parts_of_labels(estimate) if isinstance(estimate, LabelEstimate) else _parts_of_pooled(estimate)
+    rates = {
+        name: value
+        for name, value in parts.items()
+        if name in ("rates", "shared", "prior", "cases", "confusion", "names")
+    }
+    return Saved(estimate, settings, dict(of), digest_of(settings.of_all, sidecar_bytes(rates).decode()))
+
+
+def read_estimate(path: Path) -> Saved:
+    """Read an estimate.
+
+    Raises
+    ------
+    FastfuseError
+        Naming the file, if it cannot be read, or is none of these.
+    """
+    try:
+        now = path.stat()
+        return _read(path, (now.st_mtime_ns, now.st_ino, now.st_size))
+    except FileNotFoundError:
+        raise FastfuseError(
+            f"{shown(path)}: there is no such file; fastfuse cohort fuse writes one"
+        ) from None
+
+
+@lru_cache(maxsize=2)  # a worker applies one to many cases
+def _read(path: Path, as_it_is: tuple[int, ...]) -> Saved:  # noqa: ARG001 - a file that was written anew is read anew
+    kept = json_of(path)
+    if not isinstance(kept, dict) or kept.get("format") != FORMAT:
+        raise FastfuseError(
+            f"{shown(path)}: holds no estimate of a cohort; give the estimate.json that fastfuse cohort fuse writes"
+        )
+    if kept.get("version") != VERSION:
+        raise FastfuseError(
+            f"{shown(path)}: is of version {kept.get('version')}, and this fastfuse reads version {VERSION}"
+        )
+    try:
+        settings = Settings.of_json(kept["settings"])
+        parts = kept["estimate"]
+        made = _labels_from(parts, settings) if "confusion" in parts else _pooled_from(parts, settings)
+        return Saved(made, settings, dict(kept["cases"]), str(kept["digest"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FastfuseError(f"{shown(path)}: is damaged ({error})") from None
+
+
+def estimate_for(
+    saved: Saved, case: str, raters: tuple[str, ...], table: Any = None
+) -> Estimate | LabelEstimate:
+    """Return the rates of a case's raters, with its prior; ``table``: of a case that is not among those pooled."""
+    made = saved.estimate
+    if isinstance(made, LabelEstimate):
+        return made.of_raters(raters)
+    if isinstance(table, VoteTable):
+        return made.on(table).of_raters(raters)
+    return made.of(case).of_raters(raters)
+
+
+def _parts_of_pooled(made: PooledEstimate) -> dict[str, Any]:
+    shared = None if made._shared is None else _plain(core.parts_of(made._shared._rates))
+    return {
+        "names": list(made.names),
+        "cases": list(made.cases),
+        "sensitivity": number_or_null(made.sensitivity),
+        "specificity": number_or_null(made.specificity),
+        "prior": number_or_null(made.prior),
+        "priors": made.priors,
+        "method": made.method,
+        "log_likelihood": made.log_likelihood.tolist(),
+        "n_iter": made.n_iter,
+        "converged": made.converged,
+        "n_voxels": made.n_voxels,
+        "intervals": _intervals_parts(made.intervals),
+        "rates": None if made._rates is None else _plain(asdict(made._rates)),
+        "shared": shared,
+    }
+
+
+def _pooled_from(parts: dict[str, Any], settings: Settings) -> PooledEstimate:
+    row = settings.table_method
+    options = settings.fusion_options.checked().of_method(row)
+    intervals = parts["intervals"] and Intervals(**_arrays(parts["intervals"]))
+    common: dict[str, Any] = {
+        "names": tuple(parts["names"]),
+        "sensitivity": _array(parts["sensitivity"]),
+        "specificity": _array(parts["specificity"]),
+        "log_likelihood": _array(parts["log_likelihood"]),
+        "n_iter": parts["n_iter"],
+        "converged": parts["converged"],
+        "method": parts["method"],
+        "n_voxels": parts["n_voxels"],
+        "intervals": intervals,
+        "_options": options,
+    }
+    prior = _array(parts["prior"])
+    shared = None
+    if parts["shared"] is not None:
+        rates = core.rates_from(_known(parts["shared"]))
+        levels = of_levels(rates)
+        kind = BorderEstimate if levels else Estimate
+        shared = kind(prior=float(prior[0]), _rates=rates, **common, **levels)
+    own = parts["rates"] and Rates(**{name: _array(value) for name, value in parts["rates"].items()})
+    return PooledEstimate(
+        cases=tuple(parts["cases"]), prior=prior, priors=parts["priors"], _rates=own, _shared=shared, **common
+    )
+
+
+def _parts_of_labels(made: LabelEstimate) -> dict[str, Any]:
+    plain = ("labels", "label_names", "names", "n_iter", "converged", "method", "n_voxels")
+    arrays = ("confusion", "prior", "log_likelihood", "log_prior", "volume")
+    masks = made._masks
+    return {
+        **{name: _plain(getattr(made, name)) for name in plain},
+        **{name: number_or_null(getattr(made, name)) for name in arrays},
+        "intervals": _intervals_parts(made.intervals),
+        "rates": number_or_null(made._rates),
+        "masks": None
+        if masks is None
+        else {**_plain(core.parts_of(masks._rates)), "own_method": masks.method},
+    }
+
+
+def _labels_from(parts: dict[str, Any], settings: Settings) -> LabelEstimate:
+    options = LabelOptions.of(settings.fusion_options, settings.asked_labels).checked()
+    masks, kept = None, parts["masks"]
+    names = tuple(parts["names"])
+    log_likelihood = _array(parts["log_likelihood"])
+    if kept is not None:
+        confusion = _array(parts["confusion"])
+        masks = Estimate(
+            sensitivity=confusion[:, 1, 1],
+            specificity=confusion[:, 0, 0],
+            prior=float(parts["prior"][1]),
+            log_likelihood=log_likelihood,
+            n_iter=parts["n_iter"],
+            converged=parts["converged"],
+            method=kept["own_method"],
+            names=names,
+            n_voxels=parts["n_voxels"],
+            intervals=None,
+            _rates=core.rates_from(
+                _known({name: value for name, value in kept.items() if name != "own_method"})
+            ),
+            _options=settings.fusion_options.checked(),
+        )
+    return LabelEstimate(
+        labels=tuple(parts["labels"]),
+        label_names=tuple(parts["label_names"]),
+        names=names,
+        confusion=_array(parts["confusion"]),
+        prior=_array(parts["prior"]),
+        log_likelihood=log_likelihood,
+        log_prior=_array(parts["log_prior"]),
+        n_iter=parts["n_iter"],
+        converged=parts["converged"],
+        method=parts["method"],
+        n_voxels=parts["n_voxels"],
+        volume=_array(parts["volume"]),
+        intervals=parts["intervals"] and LabelIntervals(**_arrays(parts["intervals"])),
+        _options=options,
+        _rates=_array(parts["rates"]),
+        _masks=masks,
+    )
+
+
+def _intervals_parts(intervals: Intervals | LabelIntervals | None) -> dict[str, Any] | None:
+    if intervals is None:
+        return None
+    found = {one.name: getattr(intervals, one.name) for one in fields(intervals)}
+    return {name: value if isinstance(value, str) else number_or_null(value) for name, value in found.items()}
+
+
+def _arrays(parts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value if isinstance(value, str) else _array(value) for name, value in parts.items()}
+
+
+def _array(value: Any) -> Any:
+    """Return numbers as an array; null is nan."""
+    return np.array(value, dtype=np.float64)
+
+
+def _plain(value: Any) -> Any:
+    """Return lists and numbers as JSON has them; nan is null."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(one) for one in value]
+    if isinstance(value, (float, np.floating)):
+        return number_or_null(value)
+    return value
+
+
+def _known(value: Any) -> Any:
+    """Return what the core takes: null in a list is nan."""
+    if isinstance(value, dict):
+        return {name: _known(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [float("nan") if one is None else _known(one) for one in value]
+    return value

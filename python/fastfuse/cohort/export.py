@@ -1,0 +1,235 @@
+"""Tables that sites share in the place of images: sums over cases, rounded, with pseudonyms; and their merging.
+
+A table of one case is patient data. Of a sum over five cases or more, with every cell rounded to the nearest 10, it is
+not; but two sums that differ by one case give that case away, so export in batches. No differential privacy is claimed.
+"""
+
+from __future__ import annotations
+
+import csv
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ..errors import CohortError, FastfuseError, reason_of
+from ..fusion.labels.table import LabelTable, table_of_codes
+from ..fusion.methods.pool import pooled
+from ..fusion.options import Options
+from ..fusion.vote_table import VoteTable
+from ..images.outputs import check_outputs
+from ..images.paths import shown
+from ..inputs.names import counted, enumerated
+from .estimate_file import Saved, read_estimate, saved_of
+from .place import Place, write_all
+from .run import load_tables
+from .settings import Settings
+from .tables import csv_of, csvs, rater_rows
+from .tasks import bytes_of
+
+FEWEST_CASES = 5
+ROUNDED_TO = 10
+PSEUDONYMS = "pseudonyms.csv"
+Table = VoteTable | LabelTable
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is to leave the site.
+
+    Attributes
+    ----------
+    table : VoteTable or LabelTable
+        Summed, rounded, of pseudonyms.
+    cases : int
+        Summed.
+    left_out : dict
+        Cases that are not in it, and why.
+    pseudonyms : dict
+        Of each rater.
+    lost : float
+        Share of the voxels that somebody marks in cells that were rounded to nothing.
+    """
+
+    table: Table
+    cases: int
+    left_out: dict[str, str]
+    pseudonyms: dict[str, str]
+    lost: float
+
+    def said(self) -> list[str]:
+        """Say what the table tells, for whoever decides on it."""
+        what = (
+            f"a sum over {counted(self.cases, 'case')}, {counted(len(self.pseudonyms), 'rater')} by pseudonym, "
+            f"{counted(len(self.table.counts), 'pattern')} of votes, each with its number of voxels to the nearest {ROUNDED_TO}:"
+        )
+        batches = (
+            "whoever holds another sum that differs by one case learns that case: export in batches of at least "
+            f"{FEWEST_CASES} new cases"
+        )
+        lines = [
+            what,
+            *repr(self.table).splitlines()[1:],
+            "no name, path, hash, image or place in an image is in it",
+            f"{100 * self.lost:.2g} % of the voxels that somebody marks are in cells that were rounded to 0",
+            batches,
+        ]
+        return lines + [f"{case} is left out: {why}" for case, why in sorted(self.left_out.items())]
+
+    def write(self, path: Path, out: Path) -> None:
+        """Write the table, and here, beside the cohort's outputs, who is behind a pseudonym."""
+        check_outputs([path], [], (".npz",), overwrite=True)
+        rows = sorted(self.pseudonyms.items())
+        write_all({out / PSEUDONYMS: csv_of(("rater", "pseudonym"), rows), path: bytes_of(self.table)})
+
+
+def export_of(out: Path, pseudonyms: Path | None = None) -> Export:
+    """Return what a cohort's tables tell in sum.
+
+    Raises
+    ------
+    CohortError
+        For fewer than five cases that the same raters read.
+    """
+    place = Place(out)
+    saved = read_estimate(place.estimate)
+    tables = load_tables(saved.of, saved.settings, place)
+    kept, left_out = _in_groups(tables)
+    if len(kept) < FEWEST_CASES:
+        few = len(tables) < FEWEST_CASES
+        found = counted(len(tables), "case") if few else f"no {FEWEST_CASES} cases that the same raters read"
+        raise CohortError(
+            f"{shown(out)}: holds {found}, and an export sums at least {FEWEST_CASES}: a table of fewer is patient data"
+        )
+    whole: Any = sum(kept[case] for case in sorted(kept))
+    names = _pseudonyms(whole.names, pseudonyms or out / PSEUDONYMS, given=pseudonyms is not None)
+    order = sorted(whole.names, key=lambda name: names[name])  # that of the names would tell who is who
+    table = _rounded(whole.of_raters(order), [names[name] for name in order])
+    return Export(table, len(kept), left_out, names, _lost(whole, table))
+
+
+def _in_groups(tables: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the cases of which five or more have the same raters; who is absent from four is told by the cells else."""
+    groups = defaultdict(list)
+    for case, table in tables.items():
+        held = table.counts > 0
+        votes = ~np.isnan(table.patterns[held])
+        groups[
+            tuple(name for name, reads in zip(table.names, votes.any(axis=0), strict=True) if reads)
+        ].append(case)
+    kept, left_out = {}, {}
+    for raters, cases in groups.items():
+        for case in cases:
+            if len(cases) >= FEWEST_CASES:
+                kept[case] = tables[case]
+            else:
+                left_out[case] = (
+                    f"only {counted(len(cases), 'case')} of {enumerated(raters) if raters else 'nobody'}"
+                )
+    return kept, left_out
+
+
+def _rounded(table: Any, names: Sequence[str]) -> Table:
+    counts = ROUNDED_TO * np.rint(table.counts / ROUNDED_TO)
+    held = counts > 0
+    if isinstance(table, LabelTable):
+        from ..fusion.labels.chosen import Labels
+
+        labels = Labels(table.labels, table.label_names)
+        return table_of_codes(labels, table.codes[held], counts[held], names)
+    return VoteTable(table.patterns[held], counts[held], names)
+
+
+def _lost(whole: Any, rounded: Any) -> float:
+    """Return the share of the marked voxels whose cells became 0."""
+    marked = (np.nan_to_num(whole.patterns) > 0).any(axis=1)
+    gone = marked & (np.rint(whole.counts / ROUNDED_TO) == 0)
+    total = float(whole.counts[marked].sum())
+    return float(whole.counts[gone].sum()) / total if total and rounded is not None else 0.0
+
+
+def _pseudonyms(names: Iterable[str], path: Path, *, given: bool) -> dict[str, str]:
+    """Return a pseudonym of each rater: as before, or a new one that nothing can be told from."""
+    known = read_pseudonyms(path) if given or path.is_file() else {}
+    for name in names:
+        while name not in known:
+            new = f"rater-{secrets.token_hex(4)}"
+            if new not in known.values():
+                known[name] = new
+    return {name: known[name] for name in names}
+
+
+def read_pseudonyms(path: Path) -> dict[str, str]:
+    """Return the pseudonym of each rater.
+
+    Raises
+    ------
+    CohortError
+        If the file is none of these, or gives two raters one pseudonym.
+    """
+    try:
+        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CohortError(f"{shown(path)}: cannot be read ({reason_of(error)})") from None
+    if (
+        not rows
+        or rows[0] != ["rater", "pseudonym"]
+        or any(len(row) != 2 or not all(row) for row in rows[1:])
+    ):
+        raise CohortError(
+            f"{shown(path)}: must have the columns rater and pseudonym, with commas between them"
+        )
+    found = dict(rows[1:])
+    if len(found) != len(rows) - 1 or len(set(found.values())) != len(found):
+        raise CohortError(f"{shown(path)}: names a rater or a pseudonym twice")
+    return found
+
+
+def merged(paths: Sequence[Path], settings: Settings) -> tuple[Table, Saved, list[str]]:
+    """Return the sum of tables that sites exported, the estimate from it, and what is doubtful.
+
+    Raters with one pseudonym are one person.
+    """
+    if not paths:
+        raise CohortError("there is no table: give those that fastfuse cohort export wrote")
+    loaded = [_loaded(path) for path in paths]
+    if len({type(table) for table in loaded}) > 1:
+        raise CohortError("some tables are of masks, and others of label maps: merge one kind")
+    of_labels = isinstance(loaded[0], LabelTable)
+    settings = replace(settings, labels="all" if of_labels else None, priors="shared").checked()
+    whole: Any = sum(cast("list[Any]", loaded))
+    options = replace(settings.options, intervals="none")
+    made, remarks = pooled(
+        {"all sites": whole}, settings.table_method.name, options, "shared" if not of_labels else "auto",
+        asked=settings.asked_labels if of_labels else None,
+    )  # fmt: skip
+    return whole, saved_of(made, settings, {}), remarks
+
+
+def write_merged(out: Path, table: Table, saved: Saved) -> list[Path]:
+    """Write the sum, the estimate, and the table of raters."""
+    tables: Any = {"all sites": table}
+    rows = rater_rows(saved.estimate, tables)
+    files = {out / "merged.npz": bytes_of(table), out / "estimate.json": saved.as_bytes()}
+    files |= {out / "raters.csv": csvs(rows, {}, {}, {})["raters.csv"]}
+    write_all(files)
+    return list(files)
+
+
+def _loaded(path: Path) -> Table:
+    try:
+        return VoteTable.load(path)
+    except FastfuseError as error:
+        if "LabelTable.load reads it" not in str(error):
+            raise
+        return LabelTable.load(path)
+
+
+def options_of_merge(**given: Any) -> Settings:
+    """Return the settings of a merge: a method and its options, and nothing of reading."""
+    method = given.pop("method", None)
+    return Settings(method=method, options=Options(**given))

@@ -1,0 +1,346 @@
+"""``fuse_cohort``: many cases, fused with the raters' rates that they share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..dilation.options import DilationOptions
+from ..errors import CohortError, warn
+from ..fusion.declared import documented
+from ..fusion.labels.declared import Candidates, ConfusionModel, Knows, LabelPrior, LabelsLike
+from ..fusion.labels.estimate import LabelEstimate
+from ..fusion.methods.pool import Priors
+from ..fusion.option_checks import PerformancePrior
+from ..fusion.options import Acceleration, Expectation, Init, Likelihood, Missing, MStep, Options, Roi
+from ..fusion.pooled.estimate import PooledEstimate
+from ..fusion.registry import MethodName
+from ..fusion.result import DiceRule, Ties
+from ..fusion.votes import ENTRIES
+from ..images.paths import PathLike, as_path, needed_path
+from ..images.sidecar import sidecar_bytes
+from ..images.wanted import ChannelAxis
+from ..inputs.checks import Labels, Scale, check_count
+from .cases import CohortCase, find_cohort
+from .crew import Crew, checked_executor, workers_of
+from .estimate_file import Saved, read_estimate
+from .place import Place, Record, write_all
+from .run import (
+    Progress,
+    count_cases,
+    done_already,
+    estimate_cases,
+    facts_of,
+    lacking,
+    load_tables,
+    said_of_stale,
+    tell_cases,
+    write_cases,
+)
+from .settings import Settings
+from .tables import RaterRow
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CohortFusion:
+    """What came of a cohort, by :func:`fuse_cohort`.
+
+    Attributes
+    ----------
+    out : Path
+        Folder of all outputs.
+    cases : tuple of str
+        Names of the cases.
+    failed : dict of str to str
+        Why a case could not be done, by its name.
+    estimate : PooledEstimate, LabelEstimate or None
+        The rates that the cases share; None without pooling, or of a shard.
+    facts : dict
+        All of it as plain data, as in cohort.json.
+    """
+
+    out: Path
+    cases: tuple[str, ...]
+    failed: dict[str, str]
+    estimate: PooledEstimate | LabelEstimate | None = field(repr=False)
+    facts: dict[str, Any] = field(repr=False)
+
+
+@documented(ENTRIES)
+def fuse_cohort(
+    cohort: PathLike,
+    out: PathLike,
+    *,
+    method: MethodName | None = None,
+    pool: Literal["raters", "none"] = "raters",
+    priors: Priors = "auto",
+    glob: str | None = None,
+    table: PathLike | None = None,
+    split: Literal["Training", "Testing", "all"] = "Training",
+    mask: Literal["auto", "none"] = "auto",
+    m_step: MStep = "paper",
+    expectation: Expectation = "auto",
+    likelihood: Likelihood = "mixture",
+    prior: LabelPrior = "mean",
+    init: Init = "auto",
+    roi: Roi = "all",
+    missing: Missing = "error",
+    performance_prior: PerformancePrior = "auto",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    threads: int = 0,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    classes: Literal[2, 3] = 2,
+    labels: LabelsLike | None = None,
+    label_names: PathLike | None = None,
+    candidates: Candidates = "auto",
+    confusion: ConfusionModel = "full",
+    knows: Knows | None = None,
+    select_segment: str | Sequence[str] | None = None,
+    channel_axis: ChannelAxis | None = None,
+    soften: bool = False,
+    dilation: DilationOptions | None = None,
+    save_label: bool = False,
+    cut: float | DiceRule = 0.5,
+    ties: Ties = "foreground",
+    executor: Executor | None = None,
+    workers: int | None = None,
+    shard: tuple[int, int] | None = None,
+    merge: bool = False,
+    apply: bool = False,
+    refresh: bool = False,
+    progress: Say | None = None,
+) -> CohortFusion:
+    """Fuse every case of a cohort, with rates of the raters that all cases share.
+
+    A case whose files cannot be used costs that case alone. Run again, it goes on where it was: cases whose files and options are
+    the same are left as they are.
+
+    Parameters
+    ----------
+    cohort : path
+        Folder of the cases: laid out as MSSEG-2016, or as BIDS; or in any way, with ``glob`` or ``table``.
+    out : path
+        Folder of the outputs; made if it is not there.
+    pool : {{"raters", "none"}}, default "raters"
+        "raters": their rates are estimated from all cases together. "none": each case by itself.
+    priors : {{"auto", "own", "shared"}}, default "auto"
+        Whether each case has its own prior, as of :func:`pool`.
+    glob : str, optional
+        Paths below the folder with the names in braces, as "{{case}}/masks/{{rater}}.nii.gz".
+    table : path, optional
+        A TSV with the columns case, rater and path, and perhaps mask and image.
+    split : {{"Training", "Testing", "all"}}, default "Training"
+        Of MSSEG's layout.
+    mask : {{"auto", "none"}}, default "auto"
+        Fuse a case inside its mask, such as the brain's, where it has one.
+    prior : {{"mean", "estimate"}} or float, default "mean"
+        p(truth 1) before any vote, in each case or in all.
+    replicates, seed : int
+        Of the bootstrap over cases.
+    label_names, select_segment, channel_axis, soften, dilation, cut, ties : optional
+        As of :func:`fuse_files`.
+    save_label : bool, default False
+        Also write each case's mask.
+    executor : concurrent.futures.Executor, optional
+        Who does the work: a pool of processes that were spawned, dask's ``client.get_executor()``, loky, mpi4py, submitit. At most
+        2 × workers + 2 cases are out at once, and the result has the same bits in whatever order they come back. Workers read
+        the cohort and write the consensuses themselves, so that they must see both folders.
+    workers : int, optional
+        Without an executor, that many processes; with one, how many workers it has. Each takes its share of the threads.
+    shard : (int, int), optional
+        (i, N): only every N-th case from the i-th on, i from 1. Without ``apply`` their tables are written, and nothing else.
+    merge : bool, default False
+        Estimate from the tables that shards wrote.
+    apply : bool, default False
+        Write the consensus of the shard's cases, by the estimate that is there.
+    refresh : bool, default False
+        Also write those consensuses anew that rest on earlier rates, as after cases were added.
+    progress : callable, optional
+        Called with a few words after each case.
+    {options}
+
+    Returns
+    -------
+    CohortFusion
+
+    Raises
+    ------
+    CohortError, OutputError
+        If there is no case, or another run writes into the folder, or nothing can be written there.
+    ValueError, TypeError
+        For options as of :func:`fuse_files`, before any case is read.
+
+    Warns
+    -----
+    FusionWarning
+        Of what makes the rates doubtful, and of cases that were not done.
+    """
+    any_prior: Any = prior
+    options = Options(
+        m_step=m_step, expectation=expectation, likelihood=likelihood, prior=any_prior, init=init, roi=roi,
+        missing=missing, performance_prior=performance_prior, replicates=replicates, seed=seed, tol=tol,
+        max_iter=max_iter, acceleration=acceleration, threads=threads, select_label=select_label,
+        binarize=binarize, threshold=threshold, scale=scale, classes=classes,
+    )  # fmt: skip
+    names = as_path(label_names, "label_names")
+    settings = Settings(
+        method=method, pool=pool, priors=priors, mask=mask, options=options, labels=labels,
+        label_names=None if names is None else str(names), candidates=candidates, confusion=confusion, knows=knows,
+        select_segment=select_segment, channel_axis=channel_axis, soften=soften, dilation=_plain(dilation),
+        save_label=save_label, cut=cut, ties=ties,
+    )  # fmt: skip
+    asked = Asked(
+        cohort=needed_path(cohort, "cohort"), out=needed_path(out, "out"), settings=settings.checked(), glob=glob,
+        table=as_path(table, "table"), split=split, shard=checked_shard(shard), merge=merge, apply=apply, refresh=refresh,
+    )  # fmt: skip
+    count = None if workers is None else check_count(workers, "workers", least=1)
+    crew = Crew(checked_executor(executor), workers_of(executor, count))
+    made, remarks = fused_cohort(asked, crew, progress or (lambda _: None))
+    warn(remarks)
+    return made
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which cases, where to, how, and which part of the work."""
+
+    cohort: Path
+    out: Path
+    settings: Settings
+    glob: str | None = None
+    table: Path | None = None
+    split: str = "Training"
+    shard: tuple[int, int] | None = None
+    merge: bool = False
+    apply: bool = False
+    refresh: bool = False
+
+    def cases(self) -> list[CohortCase]:
+        """Return all cases, sorted."""
+        return find_cohort(self.cohort, glob=self.glob, table=self.table, split=self.split)
+
+    def check(self) -> None:
+        """Refuse parts of the work that do not go together."""
+        if self.merge and (self.shard is not None or self.apply):
+            raise ValueError(
+                "merge is set: it is a step by itself, after all shards; leave shard and apply out"
+            )
+        if self.apply and self.shard is None:
+            raise ValueError(
+                "apply is set: it is for a shard; give shard=(i, N) (--shard i/N) too, or leave it out"
+            )
+        if self.shard is not None and self.settings.pool == "none" and not self.apply:
+            raise ValueError(
+                "pool is 'none': a shard has no tables to share; give apply (--apply) too, and every shard fuses its cases"
+            )
+
+
+def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list[str]]:
+    """Do the work, or the part of it that is asked for; return what came of it, and what is doubtful."""
+    asked.check()
+    place, settings = Place(asked.out), with_threads(asked.settings, crew)
+    cases = asked.cases()
+    mine = cases if asked.shard is None else cases[asked.shard[0] - 1 :: asked.shard[1]]
+    so_far = Progress(say, len(mine))
+    with place.alone(asked.shard):
+        records = _counted(asked, mine, settings, place, crew, so_far)
+        saved, moved, remarks = _rates(asked, records, settings, place)
+        if records and not asked.merge and (asked.shard is None or asked.apply):
+            write_cases(mine, records, saved, settings, place, crew, so_far, refresh=asked.refresh)
+        remarks += said_of_stale(so_far, moved)
+        if asked.shard is not None:
+            return ended(asked.out, settings, mine, so_far, saved, remarks, []), remarks
+        rows, files = tell_cases(records, saved, settings, place) if records else ([], [])
+        made = ended(asked.out, settings, cases, so_far, saved, remarks, files, rows)
+        write_all({place.facts: sidecar_bytes(made.facts)})
+    return made, remarks
+
+
+def _counted(
+    asked: Asked, mine: Sequence[CohortCase], settings: Settings, place: Place, crew: Crew, so_far: Progress
+) -> dict[str, Record]:
+    """Count the cases, or take what shards have counted."""
+    if not (asked.merge or (asked.apply and settings.pools)):
+        return count_cases(mine, settings, place, crew, so_far)
+    records = done_already(mine, settings, place)
+    for one in lacking(mine, records):
+        so_far.fail(one)
+    return records
+
+
+def _rates(
+    asked: Asked, records: Mapping[str, Record], settings: Settings, place: Place
+) -> tuple[Saved | None, float, list[str]]:
+    """Return the shared rates, how far they moved, and what makes them doubtful; of a shard those that are there."""
+    if not settings.pools or not records or (asked.shard is not None and not asked.apply):
+        return None, 0.0, []
+    if asked.apply:
+        return _estimate_there(place, settings), 0.0, []
+    return estimate_cases(load_tables(records, settings, place), records, settings, place)
+
+
+def ended(
+    out: Path,
+    settings: Settings,
+    cases: Sequence[CohortCase],
+    so_far: Progress,
+    saved: Saved | None,
+    remarks: list[str],
+    files: list[Path],
+    rows: Sequence[RaterRow] = (),
+) -> CohortFusion:
+    """Return what came of the cases."""
+    facts = facts_of(so_far, rows, saved, settings, files)
+    facts["warnings"] = {**facts["warnings"], **({"cohort": remarks} if remarks else {})}
+    estimate = None if saved is None else saved.estimate
+    failed = dict(sorted(so_far.failed.items()))
+    return CohortFusion(out, tuple(case.name for case in cases), failed, estimate, facts)
+
+
+def _estimate_there(place: Place, settings: Settings) -> Saved:
+    saved = read_estimate(place.estimate)
+    if saved.settings.of_all != settings.of_all:
+        raise CohortError(
+            f"{place.estimate}: was estimated with other options; give the same to every step, or merge again"
+        )
+    return saved
+
+
+def with_threads(settings: Settings, crew: Crew) -> Settings:
+    """Divide the threads among the workers of this machine, unless they are given."""
+    if settings.options.threads or crew.workers <= 1:
+        return settings
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return replace(settings, options=replace(settings.options, threads=max(1, cores // crew.workers)))
+
+
+def checked_shard(shard: Any) -> tuple[int, int] | None:
+    """Return which part of how many; refuse one that there is not."""
+    if shard is None:
+        return None
+    try:
+        part, parts = (int(one) for one in shard)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"shard is {shard!r}: give (i, N), the i-th of N parts, as (1, 8) (--shard 1/8)"
+        ) from None
+    if not 1 <= part <= parts:
+        raise ValueError(f"shard is {part}/{parts}: the part must be from 1 to {parts}")
+    return part, parts
+
+
+def _plain(dilation: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return dict(dilation) if dilation else None

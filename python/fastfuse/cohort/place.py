@@ -1,0 +1,197 @@
+"""The folder of a cohort's outputs: where things lie, what is done already, and who is at work there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ImageError, OutputError, reason_of
+from ..images.folder_lock import try_lock
+from ..images.outputs import Outputs, make_folder
+from ..images.paths import recorded, shown
+from ..images.sidecar import sidecar_bytes
+
+LOCK = ".fastfuse-cohort.lock"
+SHARDS = ".fastfuse-cohort-*-of-*.lock"
+CONSENSUS, MADE = "consensus.nii.gz", "made.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of the outputs.
+
+    Attributes
+    ----------
+    out : Path
+    """
+
+    out: Path
+
+    @property
+    def estimate(self) -> Path:
+        """File of the raters' rates."""
+        return self.out / "estimate.json"
+
+    @property
+    def facts(self) -> Path:
+        """File of what was asked, and what came of each case."""
+        return self.out / "cohort.json"
+
+    def table(self, case: str) -> Path:
+        """File of a case's vote table."""
+        return self.out / "tables" / f"{case}.npz"
+
+    def record(self, case: str) -> Path:
+        """File of what a case's table was made of."""
+        return self.out / "tables" / f"{case}.json"
+
+    def consensus(self, case: str) -> Path:
+        """File of a case's consensus; its sidecar lies beside it."""
+        return self.out / "cases" / case / CONSENSUS
+
+    def made(self, case: str) -> Path:
+        """File of what a case's consensus was made of."""
+        return self.out / "cases" / case / MADE
+
+    def kept_record(self, case: str, *, with_table: bool) -> Record | None:
+        """Return what a case's table was made of; None if there is none, or no table that is to be there."""
+        if with_table and not self.table(case).is_file():
+            return None
+        return Record.at(self.record(case))
+
+    @contextmanager
+    def alone(self, shard: tuple[int, int] | None) -> Iterator[None]:
+        """Hold the folder; shards hold their part of it, and are many.
+
+        Raises
+        ------
+        OutputError
+            If another run is at work there.
+        """
+        make_folder(self.out)
+        with ExitStack() as held:
+            if shard is None:
+                held.enter_context(_held(self.out / LOCK, self.out))
+                others = list(self.out.glob(SHARDS))
+            else:
+                held.enter_context(
+                    _held(self.out / LOCK.replace(".lock", f"-{shard[0]}-of-{shard[1]}.lock"), self.out)
+                )
+                others = [self.out / LOCK]
+            for path in others:
+                if path.exists():
+                    with _held(path, self.out):
+                        pass
+            yield
+
+
+@contextmanager
+def _held(path: Path, out: Path) -> Iterator[None]:
+    """Hold the lock of a file, which stays: to remove it would let two in."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise OutputError(f"{shown(out)}: cannot be written ({error.strerror})") from None
+    try:
+        if try_lock(descriptor) is False:
+            raise OutputError(
+                f"{shown(out)}: another run writes there; wait for its end, or choose another folder"
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Print:
+    """A file as it was: its size and time tell whether to read it again, its hash whether it changed."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+    def is_still(self, path: Path) -> bool:
+        """Tell whether the file has neither been moved nor written since."""
+        try:
+            now = path.stat()
+        except OSError:
+            return False
+        return recorded(path) == self.path and (now.st_size, now.st_mtime_ns) == (self.size, self.mtime_ns)
+
+
+def print_of(path: Path) -> Print:
+    """Read a file, and return what it is."""
+    digest = hashlib.sha256()
+    try:
+        before = path.stat()
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except FileNotFoundError:
+        raise ImageError(f"{shown(path)}: there is no such file") from None
+    except OSError as error:
+        raise ImageError(f"{shown(path)}: cannot be read ({reason_of(error)})") from None
+    return Print(recorded(path), before.st_size, before.st_mtime_ns, digest.hexdigest())
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a case's table was made of.
+
+    Attributes
+    ----------
+    key : str
+        Hash of the options and of all files.
+    files : dict
+        The files, by what they are.
+    remarks : tuple of str
+        What was doubtful.
+    """
+
+    key: str
+    files: dict[str, Print]
+    remarks: tuple[str, ...] = ()
+
+    def as_bytes(self) -> bytes:
+        """Return it as JSON."""
+        files = {what: asdict(one) for what, one in self.files.items()}
+        return sidecar_bytes({"key": self.key, "files": files, "remarks": list(self.remarks)})
+
+    @classmethod
+    def at(cls, path: Path) -> Record | None:
+        """Read it; None where there is none, or it is damaged."""
+        kept = json_of(path)
+        try:
+            files = {what: Print(**one) for what, one in kept["files"].items()}
+            return cls(str(kept["key"]), files, tuple(kept["remarks"]))
+        except (TypeError, KeyError, AttributeError):
+            return None
+
+    def is_of(self, files: Mapping[str, Path]) -> bool:
+        """Tell whether these are the files, and none has changed as far as size and time tell."""
+        same = set(files) == set(self.files)
+        return same and all(self.files[what].is_still(path) for what, path in files.items())
+
+
+def json_of(path: Path) -> Any:
+    """Return the content of a JSON file; None where there is none, or it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Write files together, the last one last; what is there is replaced."""
+    with Outputs(overwrite=True) as outputs:
+        for path, content in files.items():
+            make_folder(path.parent)
+            outputs.add(path, content)
+        outputs.commit()

@@ -1,0 +1,95 @@
+"""What ``fastfuse cohort`` prints: the raters' rates over the cases, and what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..fusion.labels.estimate import LabelEstimate
+from ..fusion.pooled.estimate import PooledEstimate
+from ..images.paths import recorded
+from ..images.sidecar import number_or_null
+from ..report.numbers import plural, rate
+from ..report.table import Column, Row, Table
+from ..report.terminal import output, print_below, printable
+
+MOST_ROWS = 60
+Facts = dict[str, Any]
+
+
+def print_cohort(facts: Facts, out: Path) -> None:
+    """Print the raters' rates, if there are any, and what was done with the cases."""
+    console = output()
+    if facts["raters"]:
+        _rates(facts["raters"]).print(console)
+    done = {"counted": facts["counted"], "fused": facts["fused"], "left as they were": facts["skipped"]}
+    said = [
+        f"{plural(facts['cases'], 'case')}: "
+        + ", ".join(f"{len(cases)} {what}" for what, cases in done.items())
+    ]
+    doubtful = [case for case in facts["warnings"] if case != "cohort"]
+    if doubtful:
+        said.append(
+            f"{plural(len(doubtful), 'case')} with warnings: see {out / 'cohort.json'}, or the case's own .json"
+        )
+    said.append(f"wrote into {out}")
+    print_below(console, map(printable, said))
+
+
+def print_rates(estimate: PooledEstimate | LabelEstimate, files: Sequence[Path]) -> None:
+    """Print the rates of an estimate."""
+    console = output()
+    _rates(_rows_of(estimate)).print(console)
+    print_below(console, [printable(f"wrote {', '.join(recorded(path) for path in files)}")])
+
+
+def _rows_of(estimate: PooledEstimate | LabelEstimate) -> list[Facts]:
+    if isinstance(estimate, LabelEstimate):
+        called = estimate.label_names or tuple(map(str, estimate.labels))
+        return [
+            {
+                "rater": name,
+                "label": label,
+                "cases": None,
+                "sensitivity": number_or_null(estimate.sensitivity[i, k]),
+            }
+            for i, name in enumerate(estimate.names)
+            for k, label in enumerate(called)
+        ]
+    rates = zip(estimate.names, estimate.sensitivity, estimate.specificity, strict=True)
+    return [
+        {
+            "rater": name,
+            "cases": None,
+            "sensitivity": number_or_null(one),
+            "specificity": number_or_null(zero),
+        }
+        for name, one, zero in rates
+    ]
+
+
+def _rates(rows: Sequence[Facts]) -> Table:
+    of_labels = any("label" in row for row in rows)
+    columns = [Column("rater", right=False), *([Column("label", right=False)] if of_labels else [])]
+    columns += [Column("cases"), Column("sensitivity"), Column("95 %")]
+    columns += [] if of_labels else [Column("specificity"), Column("95 %")]
+    shown = []
+    for row in rows[:MOST_ROWS]:
+        cells = [printable(row["rater"]), *([printable(row["label"])] if of_labels else [])]
+        cells += ["" if row["cases"] is None else str(row["cases"])]
+        for what in ("sensitivity",) if of_labels else ("sensitivity", "specificity"):
+            cells += [rate(row[what]), _ends(row.get(f"{what}_95"))]
+        shown.append(Row(cells))
+    if len(rows) > MOST_ROWS:
+        shown.append(Row([f"and {len(rows) - MOST_ROWS} more", *[""] * (len(columns) - 1)], spans=True))
+    return Table("raters over all cases", columns, shown)
+
+
+def _ends(ends: Sequence[float | None] | None) -> str:
+    if ends is None or None in ends:
+        return ""
+    low, high = np.asarray(ends, dtype=np.float64)
+    return f"{low:.3f} to {high:.3f}"

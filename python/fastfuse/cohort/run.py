@@ -1,0 +1,314 @@
+"""A cohort on one screen: count each case, pool the raters' rates, write each consensus, tell it in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import FastfuseError, OutputError
+from ..fusion.labels.table import LabelTable
+from ..fusion.methods.pool import pooled
+from ..fusion.pooled.estimate import PooledEstimate
+from ..fusion.vote_table import VoteTable
+from ..images.paths import recorded
+from ..images.sidecar import number_or_null, read_sidecar, sidecar_bytes
+from ..inputs.names import counted
+from .cases import CohortCase
+from .crew import Crew, answers
+from .estimate_file import Saved, read_estimate, saved_of
+from .place import Place, Record, json_of, write_all
+from .settings import Settings, digest_of
+from .tables import RaterRow, csvs, deviations_of, draw, rater_rows, rows_of_sidecars
+from .tasks import Counted, Failed, Task, count_case, key_of, write_case
+
+Say = Callable[[str], None]
+STALE = "rests on rates that were estimated before these"
+
+
+@dataclass
+class Progress:
+    """What has come of the cases so far.
+
+    Attributes
+    ----------
+    failed : dict
+        Why a case could not be done, by its name.
+    counted, written : list of str
+        Cases whose files were read into a table, and whose consensus was written, in this run.
+    skipped : list of str
+        Cases that were there already.
+    stale : list of str
+        Cases whose consensus rests on earlier rates.
+    remarks : dict
+        What is doubtful about a case.
+    """
+
+    say: Say
+    total: int
+    failed: dict[str, str] = field(default_factory=dict)
+    counted: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    remarks: dict[str, list[str]] = field(default_factory=dict)
+
+    def fail(self, one: Failed) -> None:
+        """Keep a failure; one of the outputs ends the run, since no other case could be written either."""
+        if one.of_output:
+            raise OutputError(one.reason)
+        self.failed[one.case] = one.reason
+        self.say(f"{one.case}: failed: {one.reason}")
+
+
+def count_cases(
+    cases: Iterable[CohortCase], settings: Settings, place: Place, crew: Crew, so_far: Progress
+) -> dict[str, Record]:
+    """Make the table of each case that has none of its present files; return what each was made of."""
+    done: dict[str, Record] = {}
+    tasks = []
+    for case in cases:
+        record = place.kept_record(case.name, with_table=settings.pools)
+        if record is not None and _holds(record, case, settings):
+            done[case.name] = record
+            continue
+        known = record.key if record is not None else ""
+        tasks.append(Task(case, settings, place.consensus(case.name), known))
+    with closing(answers(count_case, tasks, crew)) as found:
+        for answer in found:
+            if isinstance(answer, Failed):
+                so_far.fail(answer)
+                continue
+            done[answer.case] = _kept(answer, place)
+            so_far.counted.append(answer.case)
+            so_far.say(f"{answer.case}: counted")
+    for name, record in done.items():
+        so_far.remarks.setdefault(name, []).extend(record.remarks)
+    return dict(sorted(done.items()))
+
+
+def _holds(record: Record, case: CohortCase, settings: Settings) -> bool:
+    """Tell whether a record is of the case's files and these options."""
+    return record.is_of(settings.files_of(case)) and record.key == key_of(settings, record.files)
+
+
+def _kept(answer: Counted, place: Place) -> Record:
+    """Write a table, and last what it was made of; keep that which is there already."""
+    record = answer.record
+    if answer.content is None:
+        before = Record.at(place.record(answer.case))
+        record = record if before is None else replace(record, remarks=before.remarks)
+        write_all({place.record(answer.case): record.as_bytes()})
+    else:
+        write_all({place.table(answer.case): answer.content, place.record(answer.case): record.as_bytes()})
+    return record
+
+
+def load_tables(names: Iterable[str], settings: Settings, place: Place) -> dict[str, Any]:
+    """Return the tables of cases, by name."""
+    kind: type[VoteTable | LabelTable] = LabelTable if settings.of_labels else VoteTable
+    return {name: kind.load(place.table(name)) for name in sorted(names)}
+
+
+def estimate_cases(
+    tables: Mapping[str, Any], records: Mapping[str, Record], settings: Settings, place: Place
+) -> tuple[Saved, float, list[str]]:
+    """Pool the tables; return the estimate, how far rates moved since the last one, and what is doubtful.
+
+    An estimate that is there already is kept, if it is of the same tables; else EM begins at it, if it was asked for alike.
+    """
+    of = {name: records[name].key for name in tables}
+    before = _before(place, settings)
+    if before is not None and before.of == of:
+        return before, 0.0, []
+    resamples = len(tables) > 1 and settings.table_method.estimates
+    options = replace(settings.options, intervals="bootstrap") if resamples else settings.fusion_options
+    start = before.estimate if before is not None and isinstance(before.estimate, PooledEstimate) else None
+    if start is not None and start._rates is None:
+        start = None
+    found, remarks = pooled(
+        tables, settings.table_method.name, options, settings.priors,
+        asked=settings.asked_labels if settings.of_labels else None, start=start,
+    )  # fmt: skip
+    saved = saved_of(found, settings, of)
+    write_all({place.estimate: saved.as_bytes()})
+    return read_estimate(place.estimate), _move(before, saved), remarks
+
+
+def _before(place: Place, settings: Settings) -> Saved | None:
+    """Return the estimate that is there, if it was asked for alike."""
+    if not place.estimate.is_file():
+        return None
+    try:
+        before = read_estimate(place.estimate)
+    except FastfuseError:
+        return None  # of another version, or damaged: it is made anew
+    return before if before.settings.of_all == settings.of_all else None
+
+
+def _move(before: Saved | None, after: Saved) -> float:
+    """Return the largest move of a rate of a rater who was there before."""
+    if (
+        before is None
+        or not isinstance(before.estimate, PooledEstimate)
+        or not isinstance(after.estimate, PooledEstimate)
+    ):
+        return 0.0
+    shared = [name for name in before.estimate.names if name in after.estimate.names]
+    ends = []
+    for one in (before.estimate, after.estimate):
+        places = [one.names.index(name) for name in shared]
+        ends.append(np.concatenate([one.sensitivity[places], one.specificity[places]]))
+    moves = np.abs(ends[1] - ends[0])
+    return float(np.nanmax(moves)) if np.isfinite(moves).any() else 0.0
+
+
+def write_cases(
+    cases: Iterable[CohortCase],
+    records: Mapping[str, Record],
+    saved: Saved | None,
+    settings: Settings,
+    place: Place,
+    crew: Crew,
+    so_far: Progress,
+    *,
+    refresh: bool = False,
+    are_new: bool = False,
+) -> None:
+    """Write the consensus of each case that has none; with ``refresh`` also where the rates have changed since.
+
+    ``are_new``: the cases are none of those that the rates are from.
+    """
+    tasks, keys = [], {}
+    for case in cases:
+        if case.name not in records:
+            continue
+        keys[case.name] = digest_of(settings.of_all, records[case.name].key)
+        made = json_of(place.made(case.name)) if _is_whole(place, case.name, settings) else None
+        if isinstance(made, dict) and made.get("key") == keys[case.name]:
+            if saved is None or made.get("rates") == saved.digest:
+                so_far.skipped.append(case.name)
+                continue
+            if not refresh:
+                so_far.stale.append(case.name)
+                continue
+        estimate = None if saved is None else place.estimate
+        tasks.append(Task(case, settings, place.consensus(case.name), estimate=estimate, is_new=are_new))
+    rates = None if saved is None else saved.digest
+    with closing(answers(write_case, tasks, crew)) as found:
+        for answer in found:
+            if isinstance(answer, Failed):
+                so_far.fail(answer)
+                continue
+            write_all({place.made(answer.case): sidecar_bytes({"key": keys[answer.case], "rates": rates})})
+            so_far.written.append(answer.case)
+            so_far.remarks[answer.case] = list(answer.remarks)
+            so_far.say(f"{answer.case}: fused")
+
+
+def _is_whole(place: Place, case: str, settings: Settings) -> bool:
+    consensus = place.consensus(case)
+    files = [consensus, consensus.with_name("consensus.json")]
+    files += [consensus.with_name("label.nii.gz")] if settings.save_label else []
+    return all(path.is_file() for path in files)
+
+
+def tell_cases(
+    names: Iterable[str], saved: Saved | None, settings: Settings, place: Place
+) -> tuple[list[RaterRow], list[Path]]:
+    """Write the tables of the cohort; return the rows of the raters, and the files."""
+    if saved is None:
+        tables, deviations = {}, {}
+        rows = [] if settings.of_labels else _rows_of_cases(names, settings, place)
+    else:
+        tables = load_tables(names, settings, place)
+        rows, deviations = rater_rows(saved.estimate, tables), deviations_of(saved.estimate, tables)
+    found = None if saved is None else saved.estimate
+    priors = {}
+    if isinstance(found, PooledEstimate):
+        priors = dict(zip(found.cases, found.prior.tolist(), strict=True))
+    files = {place.out / name: content for name, content in csvs(rows, deviations, tables, priors).items()}
+    write_all(files)
+    figure = place.out / "raters_by_cases.png"
+    return rows, [*files, *([figure] if draw(figure, deviations) else [])]
+
+
+def _rows_of_cases(names: Iterable[str], settings: Settings, place: Place) -> list[RaterRow]:
+    """Return what the cases tell, each by itself."""
+    there = [name for name in names if place.consensus(name).is_file()]
+    sidecars = {name: read_sidecar(place.consensus(name)) for name in there}
+    return rows_of_sidecars(sidecars, settings.options.replicates, settings.options.seed) if sidecars else []
+
+
+def facts_of(
+    so_far: Progress, rows: Iterable[RaterRow], saved: Saved | None, settings: Settings, files: Iterable[Path]
+) -> dict[str, Any]:
+    """Return what came of a cohort, as plain data."""
+    from importlib.metadata import version
+
+    made = None if saved is None else saved.estimate
+    return {
+        "fastfuse": version("fastfuse"),
+        "settings": settings.as_json(),
+        "cases": so_far.total,
+        "counted": sorted(so_far.counted),
+        "fused": sorted(so_far.written),
+        "skipped": sorted(so_far.skipped),
+        "of_earlier_rates": sorted(so_far.stale),
+        "failed": dict(sorted(so_far.failed.items())),
+        "estimate": None
+        if made is None
+        else {
+            "n_iter": made.n_iter,
+            "converged": made.converged,
+            "priors": getattr(made, "priors", "shared"),
+        },
+        "raters": [
+            {
+                "rater": row.rater,
+                **({"label": row.label} if row.label else {}),
+                "cases": row.cases,
+                "sensitivity": number_or_null(row.sensitivity),
+                "sensitivity_95": number_or_null(row.sensitivity_95),
+                **(
+                    {}
+                    if row.label
+                    else {
+                        "specificity": number_or_null(row.specificity),
+                        "specificity_95": number_or_null(row.specificity_95),
+                    }
+                ),
+            }
+            for row in rows
+        ],
+        "warnings": {name: remarks for name, remarks in sorted(so_far.remarks.items()) if remarks},
+        "files": [recorded(path) for path in files],
+    }
+
+
+def lacking(cases: Iterable[CohortCase], records: Mapping[str, Record]) -> list[Failed]:
+    """Return the cases that have no table yet."""
+    why = "has no table: its shard has not counted it, or could not"
+    return [Failed(case.name, why) for case in cases if case.name not in records]
+
+
+def done_already(cases: Iterable[CohortCase], settings: Settings, place: Place) -> dict[str, Record]:
+    """Return what the tables that are there were made of, without those of other files or options."""
+    found = {}
+    for case in cases:
+        record = place.kept_record(case.name, with_table=settings.pools)
+        if record is not None and _holds(record, case, settings):
+            found[case.name] = record
+    return dict(sorted(found.items()))
+
+
+def said_of_stale(so_far: Progress, moved: float) -> list[str]:
+    """Say which consensuses rest on earlier rates, and how far those are away."""
+    if not so_far.stale:
+        return []
+    which = f"the consensus of {counted(len(so_far.stale), 'case')} {STALE}, at most {moved:.2g} away from the last ones"
+    return [f"{which}: --refresh (refresh=True) writes them anew"]

@@ -1,0 +1,250 @@
+"""What is asked of a cohort, as plain data: it travels to workers, into hashes and into JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import CohortError
+from ..files.job import Job
+from ..files.labels.fuse import check_given
+from ..files.labels.job import LabelJob, label_job
+from ..files.votes import Way, way_of
+from ..fusion.labels.declared import AskedLabels
+from ..fusion.option_checks import NO_INTERVALS
+from ..fusion.options import DECLARED, Options
+from ..fusion.registry import Method, method_called
+from ..fusion.result import check_label_cut, check_ties
+from ..images.formats.segments import with_segments
+from ..images.placing import AS_IT_IS
+from ..images.wanted import check_channel_axis
+from ..inputs.checks import check_choice, check_flag
+from ..inputs.names import quoted
+from .cases import CohortCase
+
+VERSION = 1  # of what the hashes are of
+NOT_OF_A_COHORT = ("mrf", "device", "evidence", "spacing_mm", "intervals")  # beside rates that cases share
+OF_RESULTS = ("cut", "ties", "save_label")  # what changes no table
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How cases are read, counted, pooled and fused.
+
+    Attributes
+    ----------
+    method : str or None
+        None is soft-STAPLE, and STAPLE of label maps.
+    pool : {"raters", "none"}
+        Whether the cases share the raters' rates.
+    priors : {"auto", "own", "shared"}
+        As of :func:`fastfuse.pool`.
+    mask : {"auto", "none"}
+        Whether cases are fused inside their masks, where they have one.
+    options : Options
+        Of the fusion; those of the bootstrap are over cases.
+    labels, label_names, candidates, confusion, knows
+        Of label maps.
+    select_segment, channel_axis, soften, dilation, cut, ties
+        As of :func:`fastfuse.fuse_files`.
+    save_label : bool
+        Whether each case's mask is written beside its probability.
+    """
+
+    method: str | None = None
+    pool: str = "raters"
+    priors: str = "auto"
+    mask: str = "auto"
+    options: Options = field(default_factory=Options)
+    labels: Any = None
+    label_names: str | None = None
+    candidates: str = "auto"
+    confusion: str = "full"
+    knows: Any = None
+    select_segment: Any = None
+    channel_axis: str | None = None
+    soften: bool = False
+    dilation: Any = None  # a mapping
+    save_label: bool = False
+    cut: Any = 0.5
+    ties: str = "foreground"
+
+    def checked(self) -> Settings:
+        """Refuse early what no case could be fused with."""
+        check_choice(self.pool, "pool", ("raters", "none"))
+        check_choice(self.priors, "priors", ("auto", "own", "shared"))
+        check_choice(self.mask, "mask", ("auto", "none"))
+        check_flag(self.save_label, "save_label")
+        prior: Any = self.options.prior
+        if not isinstance(prior, (str, float, int, tuple, list, dict)) or (
+            isinstance(prior, str) and prior not in ("mean", "estimate")
+        ):
+            raise ValueError(
+                f"prior is {quoted(prior)}: a cohort takes 'mean', 'estimate' or numbers; a map is one case's"
+            )
+        for one in DECLARED:
+            if one.name in NOT_OF_A_COHORT and one.differs(getattr(self.options, one.name)):
+                raise ValueError(
+                    f"{one.name} is {quoted(getattr(self.options, one.name))}: a cohort has no such option; leave it out, or fuse "
+                    "case by case by fuse_files"
+                )
+        if self.method_row.chooses and self.pools:
+            raise ValueError(
+                "method is 'auto': cases that share rates are fused by one method; name it, or let each case choose by "
+                "pool='none', --pool none"
+            )
+        if self.knows is not None and not all(isinstance(name, str) for name in dict(self.knows)):
+            raise ValueError(
+                f"knows is {quoted(self.knows)}: a cohort's raters are told by their names, as {{'rater 1': [0, 1]}}"
+            )
+        if self.of_labels:
+            check_given(
+                save_label=self.save_label or None, cut=self.cut, ties=self.ties, soften=self.soften,
+                dilation=self.dilation, select_segment=self.select_segment, channel_axis=self.channel_axis,
+            )  # fmt: skip
+        return self
+
+    @property
+    def of_labels(self) -> bool:
+        """Whether label maps are fused."""
+        return self.labels is not None
+
+    @property
+    def pools(self) -> bool:
+        """Whether the cases share the raters' rates."""
+        return self.pool == "raters"
+
+    @property
+    def method_row(self) -> Method:
+        """The method."""
+        return method_called(self.method or ("staple" if self.of_labels else "soft-staple"))
+
+    @property
+    def table_method(self) -> Method:
+        """The method on tables: of dilated-STAPLE, whose consensus grows, STAPLE."""
+        return method_called("staple") if self.method_row.grows else self.method_row
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether the case's image is read."""
+        return self.soften or self.method_row.grows or self.method_row.of_levels
+
+    @property
+    def asked_labels(self) -> AskedLabels:
+        """What is asked of label maps."""
+        any_candidates: Any = self.candidates
+        any_confusion: Any = self.confusion
+        return AskedLabels(self.labels, any_candidates, any_confusion, self.knows)
+
+    @property
+    def fusion_options(self) -> Options:
+        """Options of one case's fusion: the bootstrap is over cases."""
+        return replace(self.options, **NO_INTERVALS)
+
+    def labels_of(self, case: CohortCase) -> AskedLabels:
+        """Return what is asked of one case's label maps: of its raters alone."""
+        knows = {name: labels for name, labels in (self.knows or {}).items() if name in case.raters}
+        return replace(self.asked_labels, knows=knows or None)
+
+    def mask_of(self, case: CohortCase) -> Path | None:
+        """Return the region in which a case is fused."""
+        return case.mask if self.mask == "auto" else None
+
+    def files_of(self, case: CohortCase) -> dict[str, Path]:
+        """Return all files that are read for a case, by what they are."""
+        beside = {"mask": self.mask_of(case), "image": case.image if self.needs_image else None}
+        raters = {f"rater {name}": path for name, path in zip(case.raters, case.paths, strict=True)}
+        return raters | {what: path for what, path in beside.items() if path is not None}
+
+    def mask_job(self, case: CohortCase, consensus: Path) -> tuple[Job, Way]:
+        """Return the files of a fusion of a case's masks, or soft votes, and how they are fused."""
+        if self.needs_image and case.image is None:
+            what = "soften" if self.soften else self.method_row.name
+            raise CohortError(
+                f"{what} needs an image, and the case has none: give it in a table (--table), in the column image"
+            )
+        options = self.fusion_options
+        job = Job(
+            raters=list(case.paths),
+            mask=self.mask_of(case),
+            image=case.image if self.needs_image else None,
+            consensus=consensus,
+            label=consensus.with_name("label.nii.gz") if self.save_label else None,
+            counts=None,
+            cut=check_label_cut(self.cut, self.ties),
+            ties=check_ties(self.ties),
+            channel_axis=check_channel_axis(self.channel_axis),
+            segments=with_segments(options.foreground, self.select_segment).segments,
+            overwrite=True,
+            called=list(case.raters),
+        )
+        return job, way_of(job, self.method_row, options, self.soften, self.dilation)
+
+    def label_job(self, case: CohortCase, consensus: Path) -> LabelJob:
+        """Return the fusion of a case's label maps."""
+        return label_job(
+            list(case.paths), consensus, self.mask_of(case), None, list(case.raters), AS_IT_IS, overwrite=True,
+            prior=self.options.prior, label_names=self.label_names, save_probability=None, save_confidence=None,
+        )  # fmt: skip
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as JSON has it."""
+        usual, found = Settings(), {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name != "options" and value != getattr(usual, one.name):
+                found[one.name] = _plain(value)
+        declared = {one.name: getattr(self.options, one.name) for one in DECLARED if one.name != "threads"}
+        own = {name: _plain(value) for name, value in declared.items() if value != getattr(Options(), name)}
+        return {**found, **({"options": own} if own else {})}
+
+    @classmethod
+    def of_json(cls, kept: Mapping[str, Any]) -> Settings:
+        """Return the settings of which this is the JSON."""
+        given = {name: _given(value) for name, value in kept.items() if name != "options"}
+        own: dict[str, Any] = {name: _given(value) for name, value in kept.get("options", {}).items()}
+        if isinstance(given.get("labels"), dict):
+            given["labels"] = {int(label): name for label, name in given["labels"].items()}
+        return cls(options=Options(**own), **given)
+
+    @property
+    def of_tables(self) -> str:
+        """Text of all that a case's table depends on."""
+        keep = ("roi", "missing", "select_label", "binarize", "threshold", "scale")
+        own = {name: _plain(getattr(self.options, name)) for name in keep}
+        row = self.table_method
+        of_method = [row.votes, dict(row.defaults).get("roi")]
+        read = [self.mask, self.labels, self.select_segment, self.channel_axis, self.soften, self.dilation]
+        return _text([VERSION, own, of_method, _plain(read)])
+
+    @property
+    def of_all(self) -> str:
+        """Text of all that a case's consensus depends on, beside its files and the rates."""
+        return _text([VERSION, self.as_json()])
+
+
+def digest_of(*parts: str) -> str:
+    """Return a hash of texts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value.item() if hasattr(value, "item") else value
+
+
+def _given(value: Any) -> Any:
+    """Return lists as tuples, which options are of."""
+    return tuple(map(_given, value)) if isinstance(value, list) else value

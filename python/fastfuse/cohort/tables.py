@@ -1,0 +1,233 @@
+"""The tables of a cohort: raters, deviations, cases; and the figure of raters by cases."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fusion.bootstrap import percentiles
+from ..fusion.intervals import Intervals
+from ..fusion.labels.estimate import LabelEstimate
+from ..fusion.labels.table import LabelTable
+from ..fusion.of_raters.agreement import of_tables
+from ..fusion.pooled.deviation import Deviation, deviation, has_rates
+from ..fusion.pooled.estimate import PooledEstimate
+from ..fusion.pooled.samples import draws
+from ..fusion.vote_table import VoteTable
+
+Tables = Mapping[str, VoteTable] | Mapping[str, LabelTable]
+MOST_IN_A_FIGURE = 400  # cases
+
+
+@dataclass(frozen=True)
+class RaterRow:
+    """What the cohort tells of a rater; of label maps, for one label."""
+
+    rater: str
+    label: str
+    cases: int
+    sensitivity: float
+    sensitivity_95: tuple[float, float]
+    specificity: float
+    specificity_95: tuple[float, float]
+
+
+def rater_rows(estimate: PooledEstimate | LabelEstimate, tables: Tables) -> list[RaterRow]:
+    """Return a row for each rater, or for each rater and label."""
+    read = dict.fromkeys(estimate.names, 0)
+    for table in tables.values():
+        for name in table.names:
+            read[name] += 1
+    unknown = np.full((len(estimate.names), 2), np.nan)
+    if isinstance(estimate, LabelEstimate):
+        ends = None if estimate.intervals is None else estimate.intervals.sensitivity
+        called = estimate.label_names or tuple(map(str, estimate.labels))
+        return [
+            RaterRow(
+                name, called[k], read[name], float(estimate.sensitivity[i, k]), _pair(unknown[i] if ends is None else ends[i, k]),
+                np.nan, (np.nan, np.nan),
+            )
+            for i, name in enumerate(estimate.names)
+            for k in range(len(called))
+        ]  # fmt: skip
+    intervals = estimate.intervals
+    one, zero = (unknown, unknown) if intervals is None else (intervals.sensitivity, intervals.specificity)
+    return [
+        RaterRow(
+            name, "", read[name], float(estimate.sensitivity[i]), _pair(one[i]), float(estimate.specificity[i]), _pair(zero[i])
+        )
+        for i, name in enumerate(estimate.names)
+    ]  # fmt: skip
+
+
+def rows_of_sidecars(sidecars: Mapping[str, Any], replicates: int, seed: int) -> list[RaterRow]:
+    """Return the mean over cases of each rater's rates in them, with a bootstrap over cases."""
+    names = sorted({rater["name"] for facts in sidecars.values() for rater in facts["raters"]})
+    rates = np.full((len(sidecars), 2, len(names)), np.nan)
+    read = dict.fromkeys(names, 0)
+    for place, facts in enumerate(sidecars.values()):
+        for rater in facts["raters"]:
+            read[rater["name"]] += 1
+            if "sensitivity" in rater:
+                at = names.index(rater["name"])
+                rates[place, :, at] = [
+                    np.nan if rater[what] is None else rater[what] for what in ("sensitivity", "specificity")
+                ]
+    known = ~np.isnan(rates)
+    filled = np.where(known, rates, 0)
+    with np.errstate(invalid="ignore"):
+        means = filled.sum(axis=0) / known.sum(axis=0)
+        found = []
+        for weights in draws(len(rates), replicates, seed):
+            drawn = weights[:, None, None]
+            found.append((filled * drawn).sum(axis=0) / (known * drawn).sum(axis=0))
+    enough = (known.sum(axis=0) >= 2).all(axis=0) & np.isfinite(found).all(axis=(0, 1))
+    intervals = (
+        percentiles("cases", np.nan_to_num(found).tolist(), enough)
+        if len(rates) > 1
+        else Intervals.undefined("cases", len(names))
+    )
+    return [
+        RaterRow(
+            name, "", read[name], float(means[0, i]), _pair(intervals.sensitivity[i]), float(means[1, i]), _pair(intervals.specificity[i])
+        )
+        for i, name in enumerate(names)
+    ]  # fmt: skip
+
+
+def deviations_of(estimate: PooledEstimate | LabelEstimate, tables: Tables) -> dict[str, Deviation]:
+    """Return how far raters are from themselves in each case; nothing where the method has no such rates."""
+    if not isinstance(estimate, PooledEstimate) or not has_rates(estimate.method, estimate._options):
+        return {}
+    if np.isnan(estimate.sensitivity).all() or np.isnan(estimate.specificity).all():
+        return {}
+    return {
+        case: deviation(table, estimate.of(case))
+        for case, table in tables.items()
+        if isinstance(table, VoteTable)
+    }
+
+
+def matrix_of(deviations: Mapping[str, Deviation]) -> tuple[list[str], list[str], NDArray[np.float64]]:
+    """Return raters, cases, and each one's log-likelihood ratio."""
+    if not deviations:
+        return [], [], np.empty((0, 0))
+    names = list(next(iter(deviations.values())).names)
+    return names, list(deviations), np.array([one.log_ratio for one in deviations.values()]).T
+
+
+def agreement_rows(tables: Tables) -> list[list[Any]]:
+    """Return how far raters agree in each case: kappa, alpha and AC1 of what anybody marks, and the mean Dice."""
+    rows: list[list[Any]] = []
+    for case, table in tables.items():
+        if not isinstance(table, VoteTable):
+            continue
+        try:
+            found = of_tables(table, None)
+        except ValueError:  # one rater, or soft votes
+            rows.append([case, table.voxels, *[np.nan] * 5])
+            continue
+        region = found.region
+        rows.append(
+            [case, table.voxels, found.mean_dice, found.conformity, region.fleiss_kappa, region.krippendorff_alpha, region.gwet_ac1]
+        )  # fmt: skip
+    return rows
+
+
+def csv_of(head: Iterable[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return a table as CSV: numbers with all their digits, nothing for nan."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [head, *([_cell(value) for value in row] for row in rows)]
+    )
+    return text.getvalue().encode()
+
+
+def csvs(
+    rows: Sequence[RaterRow], deviations: Mapping[str, Deviation], tables: Tables, prior: Mapping[str, float]
+) -> dict[str, bytes]:
+    """Return the tables of a cohort as CSV, by the names of their files."""
+    found = {"raters.csv": _raters_csv(rows)}
+    agreement = agreement_rows(tables)
+    if agreement:
+        head = (
+            "case",
+            "voxels",
+            "mean_dice",
+            "conformity",
+            "fleiss_kappa",
+            "krippendorff_alpha",
+            "gwet_ac1",
+            "prior",
+        )
+        found["agreement.csv"] = csv_of(head, [[*row, prior.get(row[0], np.nan)] for row in agreement])
+    if deviations:
+        lines = [
+            [case, name, one.log_ratio[i], one.per_voxel[i], one.sensitivity[i], one.specificity[i]]
+            for case, one in deviations.items()
+            for i, name in enumerate(one.names)
+            if not np.isnan(one.log_ratio[i])
+        ]
+        found["deviations.csv"] = csv_of(
+            ("case", "rater", "log_ratio", "per_voxel", "sensitivity", "specificity"), lines
+        )
+        names, cases, matrix = matrix_of(deviations)
+        found["raters_by_cases.csv"] = csv_of(
+            ("rater", *cases), [[name, *row] for name, row in zip(names, matrix, strict=True)]
+        )
+    return found
+
+
+def draw(path: Path, deviations: Mapping[str, Deviation]) -> bool:
+    """Draw raters by cases; tell whether there was anything to draw, and something to draw with."""
+    names, cases, matrix = matrix_of(deviations)
+    if not matrix.size or not np.isfinite(matrix).any():
+        return False
+    try:
+        from ..report import plots
+    except ImportError:
+        return False
+    worst = np.sort(np.argsort(-np.nan_to_num(matrix.max(axis=0)), kind="stable")[:MOST_IN_A_FIGURE])
+    plots.raters_by_cases(path, names, [cases[place] for place in worst], matrix[:, worst])
+    return True
+
+
+def _raters_csv(rows: Sequence[RaterRow]) -> bytes:
+    of_labels = any(row.label for row in rows)
+    head = [
+        "rater",
+        *(["label"] if of_labels else []),
+        "cases",
+        "sensitivity",
+        "sensitivity_low",
+        "sensitivity_high",
+    ]
+    head += [] if of_labels else ["specificity", "specificity_low", "specificity_high"]
+    lines = []
+    for row in rows:
+        line = [
+            row.rater,
+            *([row.label] if of_labels else []),
+            row.cases,
+            row.sensitivity,
+            *row.sensitivity_95,
+        ]
+        lines.append(line + ([] if of_labels else [row.specificity, *row.specificity_95]))
+    return csv_of(head, lines)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, (float, np.floating)):
+        return "" if np.isnan(value) else repr(float(value))
+    return value
+
+
+def _pair(ends: NDArray[np.float64]) -> tuple[float, float]:
+    return float(ends[0]), float(ends[1])

@@ -1,0 +1,227 @@
+"""What a worker does with one case. It takes and returns plain data, and never raises.
+
+A task names files: no array and no open file travels to a worker, and a table of a few kilobytes comes back.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import FastfuseError, FusionWarning, OutputError, reason_of
+from ..files.labels.fuse import label_files_by, ready_maps
+from ..files.votes import made_of, ready_votes, write_made
+from ..fusion.estimate import Estimate, check_table, consensus_of
+from ..fusion.labels.estimate import LabelEstimate
+from ..fusion.labels.options import LabelOptions
+from ..fusion.labels.result import LabelFusion
+from ..fusion.labels.table import LabelTable
+from ..fusion.labels.tabulate import tabulate_labels
+from ..fusion.options import Options
+from ..fusion.registry import Method
+from ..fusion.result import Fusion
+from ..fusion.table_file import table_bytes
+from ..fusion.tabulate import table_of
+from ..fusion.vote_table import VoteTable
+from ..fusion.votes import Votes
+from .cases import CohortCase
+from .estimate_file import estimate_for, read_estimate
+from .place import Print, Record, print_of
+from .settings import Settings, digest_of
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A case, and what is to be done with it.
+
+    Attributes
+    ----------
+    case : CohortCase
+    settings : Settings
+    consensus : Path
+        Where its consensus lies, or would.
+    known_key : str
+        Of the table that is there already; empty without one.
+    estimate : Path or None
+        File of the raters' rates.
+    is_new : bool
+        Whether the case is none of those that the rates are from.
+    """
+
+    case: CohortCase
+    settings: Settings
+    consensus: Path
+    known_key: str = ""
+    estimate: Path | None = None
+    is_new: bool = False
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A case's table; no content where it is that which is there already."""
+
+    case: str
+    content: bytes | None
+    record: Record
+
+
+@dataclass(frozen=True)
+class Written:
+    """A consensus that was written."""
+
+    case: str
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A case that could not be done, and why; ``of_output``: because nothing can be written."""
+
+    case: str
+    reason: str
+    of_output: bool = False
+
+
+def count_case(task: Task) -> Counted | Failed:
+    """Return a case's vote table."""
+    return _attempt(task, _count)
+
+
+def write_case(task: Task) -> Written | Failed:
+    """Write a case's consensus, by rates that are known, or by EM on the case alone."""
+    return _attempt(task, _write)
+
+
+def _attempt(task: Task, work: Callable[[Task], Answer]) -> Answer | Failed:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FusionWarning)
+            return work(task)
+    except (FastfuseError, ValueError, TypeError) as error:
+        return Failed(task.case.name, str(error), isinstance(error, OutputError))
+    except MemoryError:
+        return Failed(task.case.name, "not enough memory for these images")
+    except Exception as error:  # noqa: BLE001 - one case, whatever it is
+        return Failed(task.case.name, f"{type(error).__name__}: {reason_of(error)}")
+
+
+def _count(task: Task) -> Counted:
+    prints = {what: print_of(path) for what, path in task.settings.files_of(task.case).items()}
+    key = key_of(task.settings, prints)
+    if key == task.known_key:
+        return Counted(task.case.name, None, Record(key, prints))
+    if not task.settings.pools:
+        return Counted(task.case.name, None, Record(key, prints))
+    table, remarks = table_of_case(task)
+    return Counted(task.case.name, bytes_of(table), Record(key, prints, tuple(remarks)))
+
+
+def key_of(settings: Settings, prints: dict[str, Print]) -> str:
+    """Return the hash of all that a table depends on."""
+    return digest_of(settings.of_tables, *(f"{what}\0{one.sha256}" for what, one in sorted(prints.items())))
+
+
+def bytes_of(table: VoteTable | LabelTable) -> bytes:
+    """Return a table as its file holds it."""
+    kind, arrays = table.as_arrays()
+    return table_bytes(kind, **arrays)
+
+
+def table_of_case(task: Task) -> tuple[VoteTable | LabelTable, list[str]]:
+    """Read a case's files, and return their table, and what is doubtful."""
+    settings, names = task.settings, list(task.case.raters)
+    if settings.of_labels:
+        job = settings.label_job(task.case, task.consensus)
+        maps = ready_maps(job, settings.labels_of(task.case), settings.fusion_options, _silent)
+        return tabulate_labels(maps.votes, _labels_of(settings, maps.names.names), maps.options, names)
+    ready = ready_votes(*settings.mask_job(task.case, task.consensus), _silent)
+    table, remarks = table_of(ready.votes, _of_tables(ready.fusing), names)
+    check_table(table, settings.table_method, ready.fusing)
+    return table, [*ready.inputs.remarks, *remarks]
+
+
+def _labels_of(settings: Settings, names: Any) -> Any:
+    """Return the labels that are asked for, with the names that a file gives them."""
+    labels = settings.labels
+    if not names or isinstance(labels, dict) or labels == "all":
+        return labels
+    return {label: names.get(label, str(label)) for label in labels}
+
+
+def _of_tables(options: Options) -> Options:
+    """Return the options that a table takes: those of reading."""
+    keep = ("roi", "spacing_mm", "missing", "threads", "select_label", "binarize", "threshold", "scale")
+    return Options(**{name: getattr(options, name) for name in keep})
+
+
+def _write(task: Task) -> Written:
+    task.consensus.parent.mkdir(parents=True, exist_ok=True)
+    remarks = _write_labels(task) if task.settings.of_labels else _write_masks(task)
+    return Written(task.case.name, tuple(remarks))
+
+
+def _write_masks(task: Task) -> list[str]:
+    job, way = task.settings.mask_job(task.case, task.consensus)
+    job.check()
+    if task.estimate is None:
+        made = made_of(job, way, _silent, alone=True)
+        write_made(job, made, _silent)
+        return made.remarks
+    saved = read_estimate(task.estimate)
+
+    def by_rates(votes: Votes, _: Method, options: Options, **__: Any) -> tuple[Fusion, list[str]]:
+        table = table_of(votes, _of_tables(options), list(task.case.raters))[0] if task.is_new else None
+        rates = estimate_for(saved, task.case.name, task.case.raters, table)
+        assert isinstance(rates, Estimate)
+        return consensus_of(rates, votes.listed(), _here(options))
+
+    made = made_of(job, way, _silent, fuse=by_rates)
+    made.sidecar["pooled"] = _pooled_facts(task, saved.estimate)
+    write_made(job, made, _silent)
+    return made.remarks
+
+
+def _here(options: Options) -> Options:
+    """Return the options of one case's votes."""
+    return replace(_of_tables(options), evidence=options.evidence)
+
+
+def _write_labels(task: Task) -> list[str]:
+    settings = task.settings
+    job = settings.label_job(task.case, task.consensus)
+    if task.estimate is None:
+        return label_files_by(
+            job, settings.method, settings.labels_of(task.case), settings.fusion_options, _silent
+        )[2]
+    saved = read_estimate(task.estimate)
+    rates = estimate_for(saved, task.case.name, task.case.raters)
+    assert isinstance(rates, LabelEstimate)
+
+    def by_rates(
+        votes: Votes, _: str, __: Any, options: LabelOptions, ___: Any
+    ) -> tuple[LabelFusion, list[str]]:
+        return rates.consensus_of(votes, options)
+
+    more = {"pooled": _pooled_facts(task, saved.estimate)}
+    return label_files_by(
+        job, settings.method, settings.labels_of(task.case), settings.fusion_options, _silent, by_rates, more
+    )[2]
+
+
+def _pooled_facts(task: Task, estimate: Any) -> dict[str, Any]:
+    """Return what the sidecar says of the rates, which are not this case's own."""
+    cases: Sequence[str] | None = getattr(estimate, "cases", None)
+    return {
+        "priors": getattr(estimate, "priors", "shared"),
+        "cases": None if cases is None else len(cases),
+        "among_them": not task.is_new,
+    }
+
+
+def _silent(_: str) -> None:
+    """Say nothing: a worker has no terminal."""

@@ -1,0 +1,1 @@
+"""Raters' rates from many cases, of which each has a prior of its own."""

@@ -1,0 +1,1 @@
+"""Fusion of volumes that are read block by block: count, estimate, look up."""

@@ -1,0 +1,132 @@
+"""Which cases a cohort has, and who read each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastfuse import CohortError
+from fastfuse.cohort.cases import find_cohort
+
+from ..cohorts import current_case
+from .files import GLOB, make_cohort, save
+
+EMPTY = np.zeros((2, 2, 2), np.uint8)
+
+
+def test_msseg(tmp_path: Path) -> None:
+    current_case(tmp_path, "Center_01", "Patient_02")
+    current_case(tmp_path, "Center_01", "Patient_01", raters=2)
+    first, second = find_cohort(tmp_path)
+    assert (first.name, second.name) == ("Patient_01", "Patient_02")
+    assert first.raters == ("rater 1", "rater 2")
+    assert [path.name for path in second.paths] == [f"ManualSegmentation_{k}.nii.gz" for k in (1, 2, 3)]
+    assert first.mask is not None
+    assert first.image is not None
+    assert (first.mask.name, first.image.name) == ("Brain_Mask.nii.gz", "FLAIR_preprocessed.nii.gz")
+
+
+def test_bids(tmp_path: Path) -> None:
+    """The rater is rater-, else desc-, else the pipeline's folder."""
+    for name in (
+        "derivatives/manual/sub-01/anat/sub-01_rater-ann_label-lesion_mask.nii.gz",
+        "derivatives/manual/sub-01/anat/sub-01_desc-bob_mask.nii.gz",
+        "derivatives/manual/sub-01/anat/sub-01_desc-brain_mask.nii.gz",
+        "derivatives/net/sub-01/anat/sub-01_mask.nii.gz",
+        "derivatives/net/sub-02/ses-1/anat/sub-02_ses-1_dseg.nii.gz",
+        "sub-01/anat/sub-01_FLAIR.nii.gz",
+    ):
+        save(tmp_path / name, EMPTY)
+    one, two = find_cohort(tmp_path)
+    assert (one.name, one.raters) == ("sub-01", ("ann", "bob", "net"))
+    assert one.mask is not None
+    assert (two.name, two.raters, two.mask) == ("sub-02_ses-1", ("net",), None)
+    save(tmp_path / "derivatives/other/sub-01/anat/sub-01_desc-bob_mask.nii.gz", EMPTY)
+    with pytest.raises(
+        CohortError, match=r"sub-01: two files of rater bob .* say which by a pattern \(--glob\)"
+    ):
+        find_cohort(tmp_path)
+
+
+def test_pattern(tmp_path: Path) -> None:
+    make_cohort(tmp_path, 11)
+    found = find_cohort(tmp_path, glob=GLOB)
+    assert [case.name for case in found] == [f"case-{k:02}" for k in range(11)]
+    assert {case.raters for case in found} == {("Ann", "Bob", "Eve")}
+    found = find_cohort(tmp_path, glob="{case}/**/{rater}.nii.gz")
+    assert len(found) == 11
+    save(tmp_path / "other" / "case-00_10.nii.gz", EMPTY)
+    save(tmp_path / "other" / "case-00_2.nii.gz", EMPTY)
+    [one] = find_cohort(tmp_path, glob="*/{case}_{rater}.nii.gz")
+    assert one.raters == ("2", "10")  # by number
+    for wrong in (
+        "{case}.nii.gz",
+        "*/{rater}.nii",
+        "/{case}/{rater}",
+        "../{case}/{rater}",
+        "{case}/{rater}/{other}",
+    ):
+        with pytest.raises(CohortError, match=re.escape("with {case} and {rater} in them, as {case}/masks")):
+            find_cohort(tmp_path, glob=wrong)
+    with pytest.raises(CohortError, match=r"no file fits the pattern {case}/{rater}.mha"):
+        find_cohort(tmp_path, glob="{case}/{rater}.mha")
+
+
+def write_table(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_table(tmp_path: Path) -> None:
+    table = write_table(
+        tmp_path / "cases.tsv",
+        "case\trater\tpath\tmask\timage",
+        "b\tAnn\tx/1.nii\tbrain.nii\t",
+        "b\tBob\tx/2.nii\t\tflair.nii",
+        "",
+        "a\tAnn\tx/3.nii",
+    )
+    one, two = find_cohort(tmp_path, table=table)
+    assert (one.name, one.raters, one.mask, one.image) == ("a", ("Ann",), None, None)
+    assert (two.paths, two.mask) == ((tmp_path / "x/1.nii", tmp_path / "x/2.nii"), tmp_path / "brain.nii")
+    assert two.image == tmp_path / "flair.nii"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("case\trater",), "it must have case, rater and path"),
+        (("case\trater\tpath\tage",), "it must have case, rater and path"),
+        (("case\trater\tpath",), "holds no case"),
+        (("case\trater\tpath", "a\tAnn"), "line 2: has 2 cells for 3 columns"),
+        (("case\trater\tpath", "a\t\tx"), "line 2: case, rater or path is empty"),
+        (
+            ("case\trater\tpath", "a\tAnn\tx", "a\tAnn\ty"),
+            "line 3: rater Ann has another file in case a already",
+        ),
+        (
+            ("case\trater\tpath\tmask", "a\tAnn\tx\tm", "a\tBob\ty\tn"),
+            "line 3: case a has another mask already",
+        ),
+        (("case\trater\tpath", "a/b\tAnn\tx"), "the case 'a/b' cannot be called so"),
+        (("case\trater\tpath", "..\tAnn\tx"), "the case '..' cannot be called so"),
+        (("case\trater\tpath", "con\tAnn\tx"), "the case 'con' cannot be called so"),
+    ],
+)
+def test_table_is_refused(tmp_path: Path, lines: tuple[str, ...], message: str) -> None:
+    with pytest.raises(CohortError, match=re.escape(message)):
+        find_cohort(tmp_path, table=write_table(tmp_path / "cases.tsv", *lines))
+
+
+def test_what_is_no_cohort(tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="no such folder"):
+        find_cohort(tmp_path / "none")
+    with pytest.raises(CohortError, match="both say which the cases are"):
+        find_cohort(tmp_path, glob=GLOB, table=tmp_path / "cases.tsv")
+    with pytest.raises(CohortError, match="cannot be read as a table"):
+        find_cohort(tmp_path, table=tmp_path / "cases.tsv")
+    with pytest.raises(CohortError, match="no case found"):
+        find_cohort(tmp_path)

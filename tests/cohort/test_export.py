@@ -1,0 +1,223 @@
+"""What sites share in the place of images tells of no case, and is enough for the raters' rates."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse import CohortError, LabelTable, VoteTable, fuse_cohort
+from fastfuse.cohort.apply import AskedToApply, applied_cohort
+from fastfuse.cohort.crew import Crew
+from fastfuse.cohort.estimate_file import read_estimate, saved_of
+from fastfuse.cohort.export import export_of, merged, options_of_merge, read_pseudonyms, write_merged
+from fastfuse.cohort.place import Place, write_all
+from fastfuse.cohort.settings import Settings
+from fastfuse.cohort.tasks import bytes_of
+
+from .common import drawn_tables
+from .files import GLOB, make_cohort, mask_path, masks, save
+
+RATERS = list("ABCDEFG")
+BRAIN = 1_500_000  # voxels
+
+
+def site(out: Path, tables: dict[str, VoteTable]) -> Path:
+    """Write the outputs of a cohort that has been fused, as far as an export reads them."""
+    settings = Settings(method="staple")
+    write_all({Place(out).table(case): bytes_of(table) for case, table in tables.items()})
+    estimate = fastfuse.pool(tables, "staple")
+    write_all({Place(out).estimate: saved_of(estimate, settings, dict.fromkeys(tables, "key")).as_bytes()})
+    return out
+
+
+def three_sites(folder: Path) -> list[Path]:
+    tables = list(drawn_tables(15, BRAIN).items())
+    return [site(folder / f"site {k}", dict(tables[5 * k : 5 * k + 5])) for k in range(3)]
+
+
+def test_rates_of_three_sites_are_those_of_all_cases(tmp_path: Path) -> None:
+    """Rounded to tens: within .002 of the unrounded; the raters are the same, who have the same pseudonyms everywhere."""
+    names = tmp_path / "pseudonyms.csv"
+    names.write_text("rater,pseudonym\n" + "".join(f"{rater},p{9 - k}\n" for k, rater in enumerate(RATERS)))
+    files = []
+    for k, out in enumerate(three_sites(tmp_path)):
+        files.append(tmp_path / f"{k}.npz")
+        export_of(out, names).write(files[-1], out)
+    whole, saved, _ = merged(files, options_of_merge(method="staple"))
+    assert (whole.counts % 10 == 0).all()
+    exact = fastfuse.estimate(sum(drawn_tables(15, BRAIN).values()), "staple")
+    found = saved.estimate
+    assert isinstance(found, fastfuse.PooledEstimate)
+    order = [found.names.index(f"p{9 - k}") for k in range(7)]
+    assert 0 < np.abs(found.sensitivity[order] - exact.sensitivity).max() < 0.002
+    assert np.abs(found.specificity[order] - exact.specificity).max() < 0.002
+
+
+def test_nothing_else_is_in_the_file(tmp_path: Path) -> None:
+    out = three_sites(tmp_path)[0]
+    made = export_of(out)
+    made.write(tmp_path / "table.npz", out)
+    with zipfile.ZipFile(tmp_path / "table.npz") as file:
+        entries = {name: file.read(name) for name in file.namelist()}
+        assert {info.date_time[0] for info in file.infolist()} == {1980}
+    assert set(entries) == {"format.npy", "version.npy", "patterns.npy", "counts.npy", "names.npy"}
+    content = b"".join(entries.values())
+    for word in (*drawn_tables(5), "site", str(tmp_path), "key"):
+        for text in (word.encode(), word.encode("utf-32-le")):
+            assert text not in content
+    table = VoteTable.load(tmp_path / "table.npz")
+    assert list(table.names) == sorted(table.names)  # not in the order of the raters' own names
+    assert not set(table.names) & set(RATERS)
+    assert read_pseudonyms(out / "pseudonyms.csv") == made.pseudonyms
+    again = export_of(out)
+    assert again.pseudonyms == made.pseudonyms  # a rater keeps theirs
+    assert again.table == made.table
+    other = export_of(site(tmp_path / "other", drawn_tables(5)))
+    assert not set(other.pseudonyms.values()) & set(made.pseudonyms.values())
+
+
+def test_fewer_than_five_cases_are_refused(tmp_path: Path) -> None:
+    four = dict(list(drawn_tables(5).items())[:4])
+    with pytest.raises(CohortError, match="holds 4 cases, and an export sums at least 5"):
+        export_of(site(tmp_path / "four", four))
+
+
+def test_cases_that_few_raters_read_are_left_out(tmp_path: Path) -> None:
+    """Their cells could be told apart by who is absent."""
+    tables = dict(drawn_tables(6))
+    tables["0003"] = tables["0003"].drop("B")
+    made = export_of(site(tmp_path / "out", tables))
+    assert (made.cases, set(made.left_out)) == (5, {"0003"})
+    assert (
+        "only 1 case of A, C, D, E, F and G" in made.left_out["0003"]
+        or "only 1 case of A" in made.left_out["0003"]
+    )
+    assert not np.isnan(made.table.patterns).any()
+    assert any("0003 is left out" in line for line in made.said())
+    tables["0004"] = tables["0004"].drop("B")
+    with pytest.raises(CohortError, match="holds no 5 cases that the same raters read"):
+        export_of(site(tmp_path / "less", tables))
+
+
+def test_wrong_pseudonyms_are_refused(tmp_path: Path) -> None:
+    out = site(tmp_path / "out", drawn_tables(5))
+    names = tmp_path / "names.csv"
+    for text, message in (
+        ("rater;pseudonym\nA;x\n", "must have the columns rater and pseudonym"),
+        ("rater,pseudonym\nA,x\nB,x\n", "names a rater or a pseudonym twice"),
+    ):
+        names.write_text(text)
+        with pytest.raises(CohortError, match=message):
+            export_of(out, names)
+    with pytest.raises(CohortError, match="cannot be read"):
+        export_of(out, tmp_path / "none.csv")
+    with pytest.raises(
+        fastfuse.FastfuseError, match="there is no such file; fastfuse cohort fuse writes one"
+    ):
+        export_of(tmp_path / "nowhere")
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_merged_estimate_is_applied_at_a_site(tmp_path: Path) -> None:
+    root, out = make_cohort(tmp_path / "in"), tmp_path / "out"
+    fuse_cohort(root, out, glob=GLOB, method="staple", replicates=5)
+    made = export_of(out)
+    made.write(tmp_path / "a.npz", out)
+    table, saved, _ = merged([tmp_path / "a.npz"], options_of_merge(method="staple"))
+    files = write_merged(tmp_path / "merged", table, saved)
+    assert {path.name for path in files} == {"merged.npz", "estimate.json", "raters.csv"}
+    asked = AskedToApply(
+        tmp_path / "merged" / "estimate.json",
+        root,
+        tmp_path / "applied",
+        GLOB,
+        called=read_pseudonyms(out / "pseudonyms.csv"),
+    )
+    found, _ = applied_cohort(asked, Crew(), lambda _: None)
+    assert not found.failed
+    assert len(found.facts["fused"]) == 5
+    nameless = AskedToApply(asked.estimate, root, tmp_path / "nameless", GLOB)
+    found, _ = applied_cohort(nameless, Crew(), lambda _: None)
+    assert "no rater 'Ann'" in found.failed["case-00"] or "knows nothing of Ann" in found.failed["case-00"]
+
+
+def test_label_tables_are_exported(tmp_path: Path) -> None:
+    root, out = make_cohort(tmp_path / "in", labels=True), tmp_path / "out"
+    fuse_cohort(root, out, glob=GLOB, labels="all", replicates=2)
+    made = export_of(out)
+    assert isinstance(made.table, LabelTable)
+    assert 0 <= made.lost < 1
+    made.write(tmp_path / "a.npz", out)
+    table, saved, _ = merged([tmp_path / "a.npz"], options_of_merge())
+    assert isinstance(saved.estimate, fastfuse.LabelEstimate)
+    assert table == made.table
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize(
+    "kind", ["own", "shared", "border", "labels", "binary labels", "three classes", "majority"]
+)
+def test_estimates_are_kept_with_all_their_bits(tmp_path: Path, kind: str) -> None:
+    """What is read back makes the same consensus, bit for bit."""
+    root, out = make_cohort(tmp_path / "in", 3, labels=kind == "labels"), tmp_path / "out"
+    options: dict[str, object] = {
+        "own": {"method": "soft-staple", "prior": "estimate", "performance_prior": (5, 1.5)},
+        "shared": {"method": "staple", "priors": "shared"},
+        "border": {"method": "border-staple"},
+        "labels": {"labels": "all"},
+        "binary labels": {"labels": {0: "ground", 1: "lesion"}},
+        "three classes": {"method": "staple", "classes": 3},
+        "majority": {"method": "majority"},
+    }[kind]
+    if kind == "three classes":
+        for number in range(3):
+            save(mask_path(root, f"case-{number:02}", "Zoe"), masks(number)[0] * (masks(number + 9)[1] == 0))
+    if kind == "border":
+        rows = ["case\trater\tpath\timage"]
+        for number in range(3):
+            save(root / f"case-{number:02}" / "flair.nii.gz", masks(number).sum(axis=0).astype(np.float32))
+            rows += [
+                f"case-{number:02}\t{rater}\tcase-{number:02}/masks/{rater}.nii.gz\tcase-{number:02}/flair.nii.gz"
+                for rater in ("Ann", "Bob", "Eve")
+            ]
+        (tmp_path / "cases.tsv").write_text("\n".join(rows))
+        where = {"table": tmp_path / "cases.tsv"}
+    else:
+        where = {"glob": GLOB}
+    made = fuse_cohort(root, out, replicates=3, **where, **options)  # type: ignore[arg-type]
+    assert not made.failed
+    kept = read_estimate(out / "estimate.json")
+    assert kept.as_bytes() == (out / "estimate.json").read_bytes()
+    assert kept.digest == saved_of(kept.estimate, kept.settings, kept.of).digest
+    asked = AskedToApply(
+        out / "estimate.json", root, tmp_path / "again", where.get("glob"), where.get("table")
+    )
+    again, _ = applied_cohort(asked, Crew(), lambda _: None)
+    assert not again.failed
+    one, other = (folder / "cases" / "case-01" / "consensus.nii.gz" for folder in (out, tmp_path / "again"))
+    if kind == "own":  # each case's prior is found anew
+        import nibabel as nib
+
+        np.testing.assert_allclose(nib.load(one).get_fdata(), nib.load(other).get_fdata(), atol=1e-5)
+    else:
+        assert one.read_bytes() == other.read_bytes()
+    assert mask_path(root, "case-01", "Ann").exists()
+
+
+def test_damaged_estimates_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "estimate.json"
+    for text, message in (
+        ("", "holds no estimate of a cohort"),
+        (
+            '{"format": "fastfuse cohort estimate", "version": 9}',
+            "is of version 9, and this fastfuse reads version 1",
+        ),
+        ('{"format": "fastfuse cohort estimate", "version": 1}', "is damaged"),
+    ):
+        path.write_text(text)
+        with pytest.raises(fastfuse.FastfuseError, match=message):
+            read_estimate(path)

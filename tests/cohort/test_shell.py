@@ -1,0 +1,143 @@
+"""``fastfuse cohort``: what is typed, what is printed, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastfuse
+from fastfuse.images.outputs import Outputs
+
+from ..command import run_here
+from .files import GLOB, contents, make_cohort, mask_path, masks, save
+
+
+def fuse(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return run_here(
+        folder,
+        "cohort",
+        "fuse",
+        "in",
+        "--out",
+        "out",
+        "--glob",
+        GLOB,
+        "--method",
+        "staple",
+        "--replicates",
+        "5",
+        *words,
+    )
+
+
+def test_a_failure_is_told_at_the_end_and_ends_with_3(tmp_path: Path) -> None:
+    root = make_cohort(tmp_path / "in", 3)
+    mask_path(root, "case-01", "Bob").write_bytes(b"no image")
+    done = fuse(tmp_path)
+    assert done.returncode == 3
+    errors = done.stderr.splitlines()
+    assert errors[-1] == "error: 1 of 3 cases failed; the others are done"
+    assert errors[-2].startswith("error: case-01: ")
+    assert "Bob.nii.gz" in errors[-2]
+    assert "Traceback" not in done.stderr
+    assert [line.split(":")[0] for line in errors[:5]] == [
+        "case-00",
+        "case-01",
+        "case-02",
+        "case-00",
+        "case-02",
+    ]
+    assert "raters over all cases" in done.stdout
+    assert "3 cases: 2 counted, 2 fused, 0 left as they were" in done.stdout
+    save(mask_path(root, "case-01", "Bob"), masks(1)[1])
+    done = fuse(tmp_path, "--json", "--refresh")
+    assert done.returncode == 0
+    facts = json.loads(done.stdout)
+    assert (facts["counted"], facts["fused"]) == (["case-01"], ["case-00", "case-01", "case-02"])
+    assert facts == json.loads((tmp_path / "out" / "cohort.json").read_text())
+
+
+def test_shards_in_the_shell(tmp_path: Path) -> None:
+    make_cohort(tmp_path / "in", 3)
+    for words in (
+        ("--shard", "1/2"),
+        ("--shard", "2/2"),
+        ("--merge",),
+        ("--shard", "1/2", "--apply"),
+        ("--shard", "2/2", "--apply"),
+    ):
+        done = fuse(tmp_path, *words)
+        assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out" / "cases").iterdir())) == 3
+    for wrong in ("2", "0/2", "3/2", "a/b"):
+        done = fuse(tmp_path, "--shard", wrong)
+        assert done.returncode == 2
+        assert "shard is " in done.stderr
+
+
+def test_options_of_one_case_are_refused(tmp_path: Path) -> None:
+    make_cohort(tmp_path / "in", 1)
+    done = fuse(tmp_path, "--prior", "smooth:4")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a map is one case's" in done.stderr
+    assert not (tmp_path / "out").exists()
+    done = run_here(tmp_path, "cohort", "fuse", "in", "--out", "out")
+    assert done.returncode == 2
+    assert "no case found" in done.stderr
+
+
+def test_interrupted_it_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_cohort(tmp_path / "in", 2)
+    add = Outputs.add
+
+    def interrupted(self: Outputs, path: Path, content: bytes) -> None:
+        if path.name == "case-01.npz":
+            raise KeyboardInterrupt
+        add(self, path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Outputs, "add", interrupted)
+        done = fuse(tmp_path)
+    assert done.returncode == 130
+    assert (
+        done.stderr.splitlines()[-1]
+        == "error: interrupted; what is done is kept: the same command goes on from there"
+    )
+    assert set(contents(tmp_path / "out")) == {"tables/case-00.npz", "tables/case-00.json"}
+    assert fuse(tmp_path).returncode == 0
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_export_asks_and_merge_and_apply(tmp_path: Path) -> None:
+    make_cohort(tmp_path / "in", 5)
+    assert fuse(tmp_path).returncode == 0
+    words = ("cohort", "export", "out", "--out", "a.npz")
+    done = run_here(tmp_path, *words)
+    assert done.returncode == 2
+    assert "nobody can be asked here" in done.stderr
+    assert not (tmp_path / "a.npz").exists()
+    done = run_here(tmp_path, *words, "--yes")
+    assert done.returncode == 0
+    assert done.stdout.startswith("a sum over 5 cases, 3 raters by pseudonym, ")
+    assert "no name, path, hash, image or place in an image is in it" in done.stdout
+    assert "export in batches of at least 5 new cases" in " ".join(done.stdout.split())
+    assert fastfuse.VoteTable.load(tmp_path / "a.npz").voxels == pytest.approx(5 * 720, abs=60)
+    assert "exists already" in run_here(tmp_path, *words, "--yes").stderr
+    done = run_here(tmp_path, "cohort", "merge", "a.npz", "a.npz", "--out", "merged", "--method", "staple")
+    assert done.returncode == 0, done.stderr
+    applied = ("cohort", "apply", "merged/estimate.json", "in", "--out", "applied", "--glob", GLOB)
+    done = run_here(tmp_path, *applied, "--pseudonyms", "out/pseudonyms.csv")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "applied" / "cases").iterdir())) == 5
+    done = run_here(tmp_path, *applied[:4], "--out", "nameless", "--glob", GLOB)
+    assert done.returncode == 3  # whom the pseudonyms are of, nobody has said
+    assert "no rater 'Ann'" in done.stderr or "nothing of Ann" in done.stderr
+
+
+def test_its_help_loads_no_numpy() -> None:
+    code = "import sys, fastfuse.cli.cohort as c; assert not {'numpy', 'nibabel', 'fastfuse._core'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
