@@ -85,7 +85,7 @@ def test_the_region_alone_is_looked_at() -> None:
     ("prediction", "truth", "options", "message"),
     [
         (PREDICTION, TRUTH, {"select_label": 1}, r"the prediction holds .*: a label map holds whole numbers"),
-        (PREDICTION, TRUTH, {"scale": 0.5}, "scale is 0.5: it must be a number of at least 1"),
+        (PREDICTION, TRUTH, {"scale": 0.5}, "scale is 0.5: it must be a number from 1 to 1e30"),
         (2 * PREDICTION, TRUTH, {"scale": 1}, "the prediction holds .*: a mask holds 0 and 1"),
         (300 * PREDICTION, TRUTH, {"scale": "auto"}, "the prediction goes up to .*scale 'auto' knows"),
         (MARKED, TRUTH, {"binarize": True, "select_label": 1}, "select_label and binarize are given"),

@@ -70,6 +70,7 @@ def test_crps_and_the_challenges_code() -> None:
     assert volume_crps(mean + 50 * sigma, volumes) > 40 * sigma
 
 
+@pytest.mark.filterwarnings("ignore:the prediction. its highest value is 0.25")
 def test_one_volume_of_all_raters() -> None:
     one = np.zeros((4, 4, 4))
     one[1:3, 1:3, 1:3] = 1
