@@ -148,7 +148,7 @@ def test_the_lines_below(done: tuple) -> None:
     assert iterations is None or int(iterations[1].replace(",", "")) == facts["n_iter"] == len(
         facts["log_likelihood"]
     )
-    assert ("give --mask" in run.stdout) == ("--mask" not in words and "--roi" not in words)
+    assert ("to leave it out" in run.stdout) == ("--mask" not in words and "--roi" not in words)
     ring = facts.get("dilation", {}).get("consensus")
     if ring:
         probability = load(out / "c.nii.gz")

@@ -246,6 +246,7 @@ def test_soften_is_conditional_dilation_of_each() -> None:
 # --- dilated-STAPLE ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*the model does not fit")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_dilated_staple(dtype: str) -> None:
     rng = np.random.default_rng(3)

@@ -160,6 +160,7 @@ def test_logits_are_named() -> None:
     fastfuse.majority_vote([1 / (1 + np.exp(-one)) for one in logits])
 
 
+@pytest.mark.filterwarnings("ignore:.*the model does not fit")
 def test_a_tensor_of_one_number_is_a_prior() -> None:
     torch = pytest.importorskip("torch")
     expected = fastfuse.staple(MASKS, prior=0.25).probability

@@ -153,8 +153,8 @@ def test_a_method_keeps_its_colour() -> None:
     all_four = [("STAPLE", "staple"), ("Dilated STAPLE", "dilated-staple"), ("Soft STAPLE", "soft-staple")]
     assert found(*all_four) == [0, 1, 2]
     assert found(all_four[0], all_four[2]) == [0, 2]
-    assert found(("STAPLE, soft target", "staple"), all_four[0], ("nnU-Net", "nnU-Net")) == [4, 0, 5]
-    assert found(("STAPLE (clip=1)", "staple"), ("STAPLE (clip=2)", "staple")) == [0, 4]
+    assert found(("STAPLE, soft target", "staple"), all_four[0], ("nnU-Net", "nnU-Net")) == [5, 0, 6]
+    assert found(("STAPLE (clip=1)", "staple"), ("STAPLE (clip=2)", "staple")) == [0, 5]
 
 
 def test_legend_of_another_cut() -> None:
