@@ -160,7 +160,7 @@ def test_executor_refuses_what_does_not_travel(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as threads:
         with pytest.raises(ValueError, match="rater 0 lies in memory, which other processes do not see"):
             fastfuse.staple(votes, executor=threads)
-        with pytest.raises(TypeError, match="executor is a int"):
+        with pytest.raises(TypeError, match="executor is of type int"):
             fastfuse.staple(votes, executor=3)  # type: ignore[arg-type]
         files = mapped(tmp_path, votes)
         files[1] = Store(votes[1], CHUNKS)

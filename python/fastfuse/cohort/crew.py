@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,9 @@ from multiprocessing import get_context
 from typing import Any, TypeVar, cast
 
 from ..errors import reason_of
+from ..streaming.executors import check_executor
+from ..streaming.executors import workers_of as workers_of_executor
+from ..streaming.work import as_done, in_flight
 from .tasks import Failed, Task
 
 Answer = TypeVar("Answer")
@@ -35,11 +37,6 @@ class Crew:
     workers: int = 1
 
 
-def in_flight(workers: int) -> int:
-    """Return how many tasks are out at once: enough that no worker waits."""
-    return 2 * workers + 2
-
-
 def answers(work: Work[Answer], tasks: Iterable[Task], crew: Crew) -> Generator[Answer | Failed, None, None]:
     """Yield what comes of each task, as it comes. Without an executor, and with one worker, all is done here."""
     if crew.executor is not None:
@@ -54,11 +51,7 @@ def checked_executor(executor: Any) -> Executor | None:
     """Return an executor; refuse one whose processes are forked, which may hang after OpenMP ran here."""
     if executor is None:
         return None
-    if not callable(getattr(executor, "submit", None)):
-        raise TypeError(
-            f"executor is of type {type(executor).__name__}: give one of concurrent.futures, or like those"
-        )
-    context = getattr(executor, "_mp_context", None)
+    context = getattr(check_executor(executor, "executor"), "_mp_context", None)
     if context is not None and context.get_start_method() == "fork":
         raise ValueError(
             "executor forks its processes, which hang where OpenMP ran before: make it with "
@@ -73,27 +66,15 @@ def workers_of(executor: Executor | None, workers: int | None) -> int:
         return workers
     if executor is None:
         return 1
-    return int(getattr(executor, "_max_workers", 0) or os.cpu_count() or 1)
+    return workers_of_executor(executor)
 
 
 def _by(
     executor: Executor, work: Work[Answer], tasks: Iterable[Task], most: int
 ) -> Generator[Answer | Failed, None, None]:
     """Keep so many tasks in flight; what an executor raises in the place of an answer is that case's failure."""
-    waiting, out = iter(tasks), dict[Future[Answer | Failed], Task]()
-    try:
-        while True:
-            while len(out) < most and (task := next(waiting, None)) is not None:
-                out[executor.submit(work, task)] = task
-            if not out:
-                return
-            done, _ = wait(out, return_when=FIRST_COMPLETED)
-            for one in done:
-                task = out.pop(one)
-                yield _answer(one, task)
-    finally:
-        for one in out:
-            one.cancel()
+    for task, future in as_done(executor, work, tasks, most):
+        yield _answer(future, task)
 
 
 def _answer(future: Future[Answer | Failed], task: Task) -> Answer | Failed:

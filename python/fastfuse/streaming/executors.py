@@ -20,7 +20,7 @@ def check_executor(value: object, name: str) -> Any:
     if value is not None and not callable(getattr(value, "submit", None)):
         kind = type(value).__name__
         hint = "; of a dask client, client.get_executor()" if kind == "Client" else ""
-        raise TypeError(f"{name} is a {kind}: it must be an executor, as of concurrent.futures{hint}")
+        raise TypeError(f"{name} is of type {kind}: it must be an executor, as of concurrent.futures{hint}")
     if type(value).__name__ == "Client" and hasattr(value, "get_executor"):
         raise TypeError(f"{name} is a client of dask: give client.get_executor()")
     return value

@@ -19,7 +19,19 @@ def through(
 
     After an error no more tasks are begun.
     """
-    most = 2 * workers_of(executor) + 2
+    for task, future in as_done(executor, work, tasks, in_flight(workers_of(executor))):
+        yield task, future.result()
+
+
+def in_flight(workers: int) -> int:
+    """Return how many tasks are out at once: enough that no worker waits."""
+    return 2 * workers + 2
+
+
+def as_done(
+    executor: Executor, work: Callable[[Task], Answer], tasks: Iterable[Task], most: int
+) -> Iterator[tuple[Task, Future[Answer]]]:
+    """Yield tasks with their futures as these end, at most so many of them under way."""
     under_way: dict[Future[Answer], Task] = {}
     waiting = iter(tasks)
     try:
@@ -29,7 +41,7 @@ def through(
             if not under_way:
                 return
             for future in _some_done(under_way):
-                yield under_way.pop(future), future.result()
+                yield under_way.pop(future), future
     finally:
         for future in under_way:
             future.cancel()
