@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Sequence
+from types import FrameType
 
 
 class FastfuseError(ValueError):
@@ -88,7 +90,16 @@ def reason_of(error: BaseException) -> str:
     return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]}..."
 
 
+def _is_ours(frame: FrameType) -> bool:
+    """Tell whether a frame runs code of this package."""
+    return str(frame.f_globals.get("__package__")).partition(".")[0] == __package__
+
+
 def warn(remarks: Sequence[str], *, callers: int = 1) -> None:
-    """Give all remarks in one warning, attributed to the caller's caller (``callers=1``) or one further up."""
+    """Give all remarks in one warning, attributed to the caller's caller (``callers=1``) or further up, outside of the package."""
     if remarks:
-        warnings.warn(FusionWarning("; ".join(remarks), remarks=remarks), stacklevel=2 + callers)
+        level = 2 + callers
+        frame: FrameType | None = sys._getframe(level - 1)
+        while frame is not None and _is_ours(frame):
+            frame, level = frame.f_back, level + 1
+        warnings.warn(FusionWarning("; ".join(remarks), remarks=remarks), stacklevel=level)

@@ -15,7 +15,7 @@ import typer
 from ..fusion.declared import Option, either, switch
 from ..fusion.labels.declared import LABEL_OPTIONS
 from ..fusion.options import BY_NAME
-from ..fusion.registry import AUTO, in_help_order
+from ..fusion.registry import AUTO, in_help_order, names_of_own_defaults
 from .once import NO_PAIR
 from .switches import choice
 
@@ -26,6 +26,7 @@ ON_OFFER = [*(row.name for row in in_help_order()), AUTO.name]
 FUNCTIONS = {row.function: row.name for row in in_help_order() if row.function != row.name}
 FLAGGED = {name: one for name, one in {**BY_NAME, **LABEL_OPTIONS}.items() if one.flag is not None}
 LABELS = "Label maps"
+UNTYPED = ("None", "ParameterSource.DEFAULT")
 # Options of files, which are not declared with those of a fusion.
 OTHERS = (
     "method",
@@ -127,6 +128,17 @@ def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the method and the options that were typed as Python's functions take them."""
     method = typed["method"]
     return {"method": None if method is None else method.value, **values_called(FLAGGED, typed)}
+
+
+def was_typed(context: typer.Context, name: str) -> bool:
+    """Tell whether an option was typed, and is no default."""
+    return str(context.get_parameter_source(name)) not in UNTYPED
+
+
+def without_own_defaults(context: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values without those that were not typed and that methods set of themselves."""
+    own = names_of_own_defaults()
+    return {name: one for name, one in values.items() if name not in own or was_typed(context, name)}
 
 
 def typed_names() -> dict[str, str]:

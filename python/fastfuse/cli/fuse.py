@@ -15,7 +15,7 @@ from ..report.fusion import print_fusion, print_structures
 from ..report.labels import print_labels
 from . import rings
 from .common import answer, progress, warnings_as_lines
-from .flags import LABELS, flags_of_options, values_of, with_flags
+from .flags import LABELS, flags_of_options, values_of, was_typed, with_flags, without_own_defaults
 from .switches import (
     ChannelAxis,
     Grid,
@@ -98,9 +98,6 @@ class LabelRule(str, Enum):
 
     CUT = "cut"
     DICE = "dice"
-
-
-UNTYPED = ("None", "ParameterSource.DEFAULT")
 
 
 class PresetName(str, Enum):
@@ -255,12 +252,11 @@ def fuse(
 
 
 def _set_by(context: typer.Context, preset: PresetName | None, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the preset with the options that were typed; all options without one."""
+    """Return the preset with the options that were typed; without one all, but what methods set of themselves."""
     if preset is None:
-        return values
-    typed = {name for name in values if str(context.get_parameter_source(name)) not in UNTYPED}
-    given = {name: one for name, one in values.items() if name in typed}
-    return {"preset": preset.value, **given}
+        return without_own_defaults(context, values)
+    typed = {name: one for name, one in values.items() if was_typed(context, name)}
+    return {"preset": preset.value, **typed}
 
 
 def _mask_of(rule: LabelRule, cut: float | None, ties: Ties | None, *, of_labels: bool) -> dict[str, Any]:

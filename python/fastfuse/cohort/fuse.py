@@ -18,7 +18,7 @@ from ..fusion.methods.pool import Priors
 from ..fusion.option_checks import PerformancePrior
 from ..fusion.options import Acceleration, Expectation, Init, Likelihood, Missing, MStep, Options, Roi
 from ..fusion.pooled.estimate import PooledEstimate
-from ..fusion.registry import MethodName
+from ..fusion.registry import MethodName, keeping_given
 from ..fusion.result import DiceRule, Ties
 from ..fusion.votes import ENTRIES
 from ..images.paths import PathLike, as_path, needed_path
@@ -73,6 +73,7 @@ class CohortFusion:
 
 
 @documented(ENTRIES)
+@keeping_given
 def fuse_cohort(
     cohort: PathLike,
     out: PathLike,

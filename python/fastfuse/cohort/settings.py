@@ -17,7 +17,7 @@ from ..files.votes import Way, way_of
 from ..fusion.labels.declared import AskedLabels
 from ..fusion.option_checks import NO_INTERVALS
 from ..fusion.options import DECLARED, Options
-from ..fusion.registry import Method, method_called
+from ..fusion.registry import Given, Method, as_given, method_called, names_of_own_defaults
 from ..fusion.result import check_label_cut, check_ties
 from ..images.formats.segments import with_segments
 from ..images.placing import AS_IT_IS
@@ -130,8 +130,13 @@ class Settings:
 
     @property
     def needs_image(self) -> bool:
-        """Whether the case's image is read."""
-        return self.soften or self.method_row.grows or self.method_row.of_levels
+        """Whether there is no fusion without the case's image."""
+        return self.soften or self.method_row.grows
+
+    @property
+    def reads_image(self) -> bool:
+        """Whether the case's image is read, if it has one."""
+        return self.needs_image or self.method_row.of_levels
 
     @property
     def asked_labels(self) -> AskedLabels:
@@ -156,7 +161,7 @@ class Settings:
 
     def files_of(self, case: CohortCase) -> dict[str, Path]:
         """Return all files that are read for a case, by what they are."""
-        beside = {"mask": self.mask_of(case), "image": case.image if self.needs_image else None}
+        beside = {"mask": self.mask_of(case), "image": case.image if self.reads_image else None}
         raters = {f"rater {name}": path for name, path in zip(case.raters, case.paths, strict=True)}
         return raters | {what: path for what, path in beside.items() if path is not None}
 
@@ -171,7 +176,7 @@ class Settings:
         job = Job(
             raters=list(case.paths),
             mask=self.mask_of(case),
-            image=case.image if self.needs_image else None,
+            image=case.image if self.reads_image else None,
             consensus=consensus,
             label=consensus.with_name("label.nii.gz") if self.save_label else None,
             counts=None,
@@ -199,7 +204,12 @@ class Settings:
             if one.name != "options" and value != getattr(usual, one.name):
                 found[one.name] = _plain(value)
         declared = {one.name: getattr(self.options, one.name) for one in DECLARED if one.name != "threads"}
-        own = {name: _plain(value) for name, value in declared.items() if value != getattr(Options(), name)}
+        usual_ones = Options()
+        own = {
+            name: _plain(value)
+            for name, value in declared.items()
+            if value != getattr(usual_ones, name) or isinstance(value, Given)
+        }
         return {**found, **({"options": own} if own else {})}
 
     @classmethod
@@ -209,7 +219,8 @@ class Settings:
         own: dict[str, Any] = {name: _given(value) for name, value in kept.get("options", {}).items()}
         if isinstance(given.get("labels"), dict):
             given["labels"] = {int(label): name for label, name in given["labels"].items()}
-        return cls(options=Options(**own), **given)
+        kept_as_given = {name: as_given(own[name]) for name in names_of_own_defaults() & own.keys()}
+        return cls(options=Options(**(own | kept_as_given)), **given)
 
     @property
     def of_tables(self) -> str:
@@ -217,7 +228,8 @@ class Settings:
         keep = ("roi", "missing", "select_label", "binarize", "threshold", "scale")
         own = {name: _plain(getattr(self.options, name)) for name in keep}
         row = self.table_method
-        of_method = [row.votes, dict(row.defaults).get("roi")]
+        is_given = isinstance(self.options.roi, Given)
+        of_method = [row.votes, None if is_given else dict(row.defaults).get("roi")]
         read = [self.mask, self.labels, self.select_segment, self.channel_axis, self.soften, self.dilation]
         return _text([VERSION, own, of_method, _plain(read)])
 

@@ -35,7 +35,7 @@ from ..fusion.options import (
     Prior,
     Roi,
 )
-from ..fusion.registry import MethodName, method_called
+from ..fusion.registry import MethodName, keeping_given, method_called
 from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
 from ..fusion.streamed.declared import Memory
 from ..fusion.votes import ENTRIES, method_entry
@@ -191,6 +191,7 @@ def fuse_files(
 
 @documented({**ENTRIES, "method": OF_FILES, "preset": PRESET})
 @noting_given
+@keeping_given
 def fuse_files(
     paths: Sequence[PathLike],
     output: PathLike,

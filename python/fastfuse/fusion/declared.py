@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..inputs.names import quoted
 from .option_checks import as_recorded
-from .registry import Method, in_help_order
+from .registry import Given, Method, as_given, in_help_order
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -127,7 +127,10 @@ class Option:
 
     def checked(self, value: object) -> Any:
         """Return a value as it travels inside; of most calls it is the default, which is checked once."""
-        return self._checked_default if value is self.default else self.check(value, self.name)
+        if value is self.default:
+            return self._checked_default
+        found = self.check(value, self.name)
+        return as_given(found) if isinstance(value, Given) else found
 
     @cached_property
     def _checked_default(self) -> Any:
@@ -269,7 +272,11 @@ class OfMethods:
         """
         known = declared(type(self))
         self.check_for(method)
-        own = {name: value for name, value in method.defaults if not known[name].differs(getattr(self, name))}
+        own = {
+            name: value
+            for name, value in method.defaults
+            if not known[name].differs(getattr(self, name)) and not isinstance(getattr(self, name), Given)
+        }
         return replace(cast("Any", self), **own) if own else self
 
 

@@ -30,7 +30,7 @@ from .options import (
     Roi,
 )
 from .pipeline import check_image
-from .registry import Method, method_called
+from .registry import Method, keeping_given, method_called
 from .result import OF_LEVELS, Fusion, OfLevels, for_all, fusion_of, in_kind_of, of_levels
 from .streamed.declared import Memory
 from .streamed.seam import streams
@@ -40,17 +40,8 @@ from .votes import ENTRIES, Votes
 
 MOST_SHOWN = 10  # raters
 OF_VOTES = (
-    "evidence",
-    "roi",
-    "spacing_mm",
-    "missing",
-    "threads",
-    "max_memory",
-    "executor",
-    "select_label",
-    "binarize",
-    "threshold",
-    "scale",
+    *("evidence", "roi", "spacing_mm", "missing", "threads", "max_memory", "executor"),
+    *("select_label", "binarize", "threshold", "scale"),
 )
 
 
@@ -100,6 +91,7 @@ class Estimate:
         return None if self._votes is None else self._votes.fit
 
     @documented(ENTRIES)
+    @keeping_given
     def apply(
         self,
         raters: RatersLike,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 if TYPE_CHECKING:
     from .result import Fusion
 from ..inputs.names import quoted
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 MethodOnVotes = Literal[
     "soft-staple", "simplified-soft-staple", "border-staple", "staple", "majority", "auto"
 ]
@@ -136,3 +138,47 @@ def _plain(name: str) -> str:
 def in_help_order() -> list[Method]:
     """Return the methods on soft votes first, those without EM last."""
     return sorted(METHODS, key=lambda row: (not row.estimates, row.votes == "binary"))
+
+
+class Given:
+    """A value that the caller gave: it stands, though it is the default, where the method has a default of its own."""
+
+    __slots__ = ()
+
+
+class GivenWord(Given, str):
+    """A word that was given."""
+
+    __slots__ = ()
+
+
+class GivenNumber(Given, float):
+    """A number that was given."""
+
+    __slots__ = ()
+
+
+def as_given(value: object) -> Any:
+    """Return a word or a number as one that was given."""
+    if isinstance(value, (Given, bool)):
+        return value
+    if isinstance(value, str):
+        return GivenWord(value)
+    return GivenNumber(value) if isinstance(value, (int, float)) else value
+
+
+def names_of_own_defaults() -> frozenset[str]:
+    """Return the options for which some method has a default of its own."""
+    return frozenset(name for row in METHODS for name, _ in row.defaults)
+
+
+def keeping_given(function: Function) -> Function:
+    """Let a function tell what its caller gives from defaults, as methods have some of their own."""
+
+    @functools.wraps(function)
+    def kept(*args: Any, **options: Any) -> Any:
+        for name in names_of_own_defaults() & options.keys():
+            options[name] = as_given(options[name])
+        return function(*args, **options)
+
+    return cast("Function", kept)

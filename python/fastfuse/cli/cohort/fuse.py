@@ -10,7 +10,7 @@ import typer
 
 from ...inputs.names import quoted
 from ...report import terminal as report
-from ..flags import flags_called, values_called, with_flags
+from ..flags import flags_called, values_called, with_flags, without_own_defaults
 from ..switches import ChannelAxis, SelectSegment, Threads, choice
 from .common import SHARING, CaseTable, Glob, Out, Refresh, Split, SplitName, Workers, method_flag, run
 
@@ -69,6 +69,7 @@ EXAMPLES = (
     [method_flag(), *flags_called(CHOSEN)],
 )  # fmt: skip
 def fuse(
+    context: typer.Context,
     cohort: Annotated[
         Path,
         typer.Argument(
@@ -152,7 +153,7 @@ def fuse(
             merge=merge,
             apply=apply,
             progress=say,
-            **values_called(CHOSEN, options),
+            **without_own_defaults(context, values_called(CHOSEN, options)),
         )
 
     run(work)

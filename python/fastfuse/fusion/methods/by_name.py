@@ -34,7 +34,7 @@ from ..options import (
     Prior,
     Roi,
 )
-from ..registry import MethodOnVotes
+from ..registry import MethodOnVotes, keeping_given
 from ..result import Fusion
 from ..streamed.declared import Memory
 from ..votes import ENTRIES, Votes
@@ -155,6 +155,7 @@ def fuse(
 
 
 @documented(ENTRIES)
+@keeping_given
 def fuse(
     raters: RatersLike,
     method: MethodOnVotes = "soft-staple",
