@@ -131,11 +131,12 @@ def test_refusals(drawn: Drawn) -> None:
     ("image", "said"),
     [
         (lambda drawn: (drawn.image - 120) / 40, "its median in the brain is -"),
-        (lambda drawn: np.where(drawn.brain, 100.0, 0), "no lesion has 8 voxels of core"),
+        (lambda drawn: np.where(drawn.brain, 100.0, 0), "it holds 0 and 100 only, as a mask does"),
+        (lambda drawn: drawn.masks[0], "it holds 0 and 1 only, as a mask does"),
         (lambda drawn: drawn.image * np.nan, "its median in the brain is 0"),
         (lambda drawn: 300 - drawn.image, "no lesion has 8 voxels of core"),
     ],
-    ids=["z-scores", "flat", "nan", "dark"],
+    ids=["z-scores", "flat", "a mask", "nan", "dark"],
 )
 def test_an_image_that_tells_nothing(image: Any, said: str, drawn: Drawn) -> None:
     with pytest.warns(fastfuse.FusionWarning, match=f"image tells no anchor.*{said}"):
@@ -152,3 +153,10 @@ def test_without_scipy(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
         fastfuse.FastfuseError, match=r"image of border-staple needs scipy: pip install '.*\[evaluate\]'"
     ):
         border(drawn, drawn.masks, image=drawn.image)
+
+
+def test_a_label_map_as_image(drawn: Drawn) -> None:
+    """It tells lesions apart, but not by brightness."""
+    labels = drawn.brain.astype(np.uint8) + drawn.masks[2]
+    with pytest.warns(fastfuse.FusionWarning, match="image .*holds 0, 1, 2 only, as a label map does"):
+        border(drawn, drawn.masks, image=labels)

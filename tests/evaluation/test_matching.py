@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,17 @@ def test_what_has_the_name_of_an_image_and_is_none(tmp_path: Path, name: str, ki
     if kind == "folder":
         fill(path, "inside.nii.gz")
         assert len(images_in(folder)) == 2
+
+
+def test_accents_are_one_however_they_are_written(tmp_path: Path) -> None:
+    """macOS writes them apart; where both lie in a folder, each goes with its own."""
+    composed, apart = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
+    found = pairs_in(
+        fill(tmp_path / "p", f"{composed}.nii.gz", f"{composed}2_pred.nii.gz"),
+        fill(tmp_path / "t", f"{apart}.nii.gz", f"{apart}2_gt.nii.gz"),
+    )
+    assert (found.ways["file name"], found.ways["case name"], found.doubts) == (1, 1, [])
+    both = [fill(tmp_path / side, f"{composed}.nii.gz", f"{apart}.nii.gz") for side in ("a", "b")]
+    pairs = pairs_in(*both).files.values()
+    assert len(pairs) == 2
+    assert all(one.name == other.name for one, other in pairs)

@@ -202,3 +202,89 @@ def test_integers_of_a_network(tmp_path: Path) -> None:
         reading.read(tmp_path / "a.npz")
     np.savez(tmp_path / "a.npz", probabilities=values / np.float32(255))
     np.testing.assert_allclose(reading.read(tmp_path / "a.npz").data, foreground.T / np.float32(255))
+
+
+# --- the mask among the raters, axes that are not at right angles, one scale of several ------------------------
+
+INSIDE = np.pad(np.ones((8, 8, 8), np.uint8), 2)
+SHEARED = np.array([[1.0, 0.4, 0, 0], [0, 1, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]])
+
+
+def balls(folder: Path, affine: np.ndarray, count: int = 3) -> list[Path]:
+    grid = np.indices(INSIDE.shape)
+    marked = [sum((axis - 5.5) ** 2 for axis in grid) < 8 + 2 * at for at in range(count)]
+    return [save(folder / f"r{at}.nii", one.astype(np.uint8), affine) for at, one in enumerate(marked)]
+
+
+def said_by(function: Any, *given: Any, **options: Any) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function(*given, **options)
+    return [str(one.message) for one in caught]
+
+
+def test_the_mask_among_the_raters_is_told_everywhere(tmp_path: Path) -> None:
+    raters = balls(tmp_path, AFFINE)
+    mask = save(tmp_path / "inside.nii", INSIDE, AFFINE)
+    calls = [
+        (fastfuse.agreement_files, [*raters, mask], {}),
+        (fastfuse.compare_files, [*raters, mask], {}),
+        (fastfuse.fuse_files, [*raters, mask], {"output": tmp_path / "o.nii", "method": "majority"}),
+    ]
+    told = [said_by(function, given, mask=mask, **options) for function, given, options in calls]
+    told.append(said_by(fastfuse.evaluate_against_rater_files, raters[0], [*raters[1:], mask], mask=mask))
+    for said in told:
+        assert "inside.nii is the mask, too: leave it out of the raters" in "\n".join(said)
+    assert "inside.nii is the mask" not in "\n".join(said_by(fastfuse.agreement_files, raters, mask=mask))
+
+
+def test_a_rater_who_marks_everything_is_told(tmp_path: Path) -> None:
+    raters = balls(tmp_path, AFFINE)
+    full = save(tmp_path / "full.nii", np.ones_like(INSIDE), AFFINE)
+    agreed = said_by(fastfuse.agreement_files, [*raters, full])
+    against = said_by(fastfuse.evaluate_against_rater_files, raters[0], [*raters[1:], full])
+    assert "full.nii marks everything" in agreed
+    assert sum("full.nii" in one and one.endswith("marks everything") for one in against) == 1
+    assert not any("everything" in one for one in said_by(fastfuse.agreement_files, raters))
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_a_sheared_grid_has_no_margin_unless_one_is_given(tmp_path: Path, count: int) -> None:
+    raters = balls(tmp_path, SHEARED, count)
+    image = save(
+        tmp_path / "flair.nii", np.arange(INSIDE.size, dtype=np.float32).reshape(12, 12, 12), SHEARED
+    )
+    said = said_by(fastfuse.fuse_files, raters, tmp_path / "o.nii", preset="recommended", image=image)
+    assert sum("takes no margin" in one for one in said) == 1
+    assert not any("roi=4" in one for one in said)
+    with pytest.raises(fastfuse.GridError, match="not at right angles"):
+        fastfuse.fuse_files(raters, tmp_path / "p.nii", preset="recommended", roi=4)
+    quiet = said_by(fastfuse.fuse_files, raters, tmp_path / "q.nii", preset="recommended", roi="all")
+    assert not any("takes no margin" in one for one in quiet)
+
+
+def test_compare_on_a_sheared_grid(tmp_path: Path) -> None:
+    raters = balls(tmp_path, SHEARED)
+    image = save(
+        tmp_path / "flair.nii", np.arange(INSIDE.size, dtype=np.float32).reshape(12, 12, 12), SHEARED
+    )
+    with pytest.warns(fastfuse.FusionWarning, match="all is fused, without a margin"):
+        found = fastfuse.compare_files(raters, image)
+    assert found.region == INSIDE.size
+    assert found.left_out["shape-based average"] == "needs axes at right angles"
+    assert found.left_out["border-staple, image"] == "needs axes at right angles"
+    assert found.voxel_ml == pytest.approx(0.002)
+    with pytest.raises(fastfuse.GridError, match="not at right angles"):
+        fastfuse.compare_files(raters, roi=5)
+
+
+def test_one_rater_of_another_scale_is_not_to_be_mended_for_all(tmp_path: Path) -> None:
+    maps = [np.random.default_rng(at).random(INSIDE.shape, np.float32) for at in range(3)]
+    given = [
+        save(tmp_path / f"z{at}.nii", one * (100 if at == 1 else 1), AFFINE) for at, one in enumerate(maps)
+    ]
+    with pytest.raises(ValueError, match=r"z1\.nii .*--scale auto.*: divide this one by 100") as refused:
+        fastfuse.fuse_files(given, tmp_path / "o.nii", method="majority")
+    assert "--scale 100" not in str(refused.value)
+    save(given[1], maps[1], AFFINE)
+    fastfuse.fuse_files(given, tmp_path / "o.nii", method="majority")

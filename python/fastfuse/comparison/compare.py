@@ -193,9 +193,14 @@ def comparison_of(
     of_truth: Foreground,
     truth_name: str = "truth",
     say: Say = lambda _: None,
+    *,
+    upright: bool = True,
 ) -> tuple[Comparison, list[str]]:
-    """Return the comparison of votes, and what makes it doubtful; ``of_truth``: what of the truth is foreground."""
-    problem, remarks = Problem.of(votes, options, margin, called)
+    """Return the comparison of votes, and what makes it doubtful; ``of_truth``: what of the truth is foreground.
+
+    ``upright``: whether axes are at right angles, as distances in mm need.
+    """
+    problem, remarks = Problem.of(votes, options, margin, called, upright=upright)
     true = None if truth is None else _truth(truth, truth_name, problem, of_truth, remarks)
     ways: list[Consensus] = []
     labels: list[NDArray[np.uint8]] = []

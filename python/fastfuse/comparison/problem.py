@@ -41,6 +41,8 @@ class Problem:
     margin : float or None
         Of the region, in mm; None for all that the mask holds.
     threads : int
+    upright : bool
+        Whether axes are at right angles, as distances in mm need.
     """
 
     masks: list[Mask]
@@ -50,10 +52,17 @@ class Problem:
     sides: list[float] | None
     margin: float | None
     threads: int
+    upright: bool = True
 
     @classmethod
     def of(
-        cls, votes: Votes, options: Options, margin: float | None, called: Sequence[str] | None
+        cls,
+        votes: Votes,
+        options: Options,
+        margin: float | None,
+        called: Sequence[str] | None,
+        *,
+        upright: bool = True,
     ) -> tuple[Problem, list[str]]:
         """Check the votes, and return what makes them doubtful, too.
 
@@ -81,6 +90,7 @@ class Problem:
                 _in_order(case)[in_space(case.shape)] if told else None,
                 margin,
                 options.threads,
+                upright,
             ),
             case.remarks,
         )

@@ -18,6 +18,7 @@ from .simple import simple
 BORDER_TOL = 1e-4
 FEWEST_OF_LEVELS = 3
 FEWEST_OF_CLASSES = 4
+SHEARED = "needs axes at right angles"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ def ways_for(problem: Problem) -> Iterator[Way]:
     yield Way("mean vote, Dice's cut", "", lambda one: _cut(one.fuse("majority", everywhere=True), "dice"))
     yield Way("mean-Dice mask", "", _mean_dice)
     yield Way("SIMPLE", "", _simple)
-    yield Way("shape-based average", "", _shapes)
+    yield Way("shape-based average", "", _shapes, "" if problem.upright else SHEARED)
     if problem.margin is not None:
         yield Way("staple, no margin", "mean", lambda one: _unfitted(one.fuse("staple", everywhere=True)))
     yield Way("staple", "mean", lambda one: _cut(one.fuse("staple", prior="mean")))
@@ -100,6 +101,7 @@ def _of_softened(problem: Problem) -> Iterator[Way]:
 def _of_levels(problem: Problem) -> Iterator[Way]:
     few = f"needs {FEWEST_OF_LEVELS} raters" if problem.raters < FEWEST_OF_LEVELS else ""
     lacks = few or ("" if problem.image is not None else "needs an image")
+    lacks = lacks or ("" if problem.upright else SHEARED)
     kinds: list[tuple[str, dict[str, Any], str]] = [
         ("border-staple", {}, few),
         ("border-staple, image", {"with_image": True}, lacks),

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..inputs.arrays import name_of, shown_number
-from ..inputs.names import enumerated, joined, told
+from ..inputs.looks import LEAST_LABELLED, few_values, like_no_image
+from ..inputs.names import joined, told
 from .guide import Guide
 from .options import Dilation
 from .soft_mask import SoftMask
@@ -16,9 +17,6 @@ TOO_LARGE = 1.5  # times the size asked
 LEAST_VOXELS = 100  # of a mask in memory: of a toy's few, the brightest candidates can be many times as many
 LEAST_IMAGE = 10_000  # voxels of an image in memory: a toy has no room for rings
 SAME = 1e-9  # relative difference of sizes that rounding makes
-MOST_VALUES = 10  # of a label map; an image has more
-LEAST_LABELLED = 1000  # voxels of an image that is told to be flat, or a label map: toys are
-SAMPLE = 4096  # voxels that tell most images from masks
 
 
 def remarks_on_growing(guide: Guide, softened: Sequence[SoftMask], names: Sequence[str]) -> list[str]:
@@ -41,22 +39,12 @@ def rings_in_memory(guide: Guide, softened: Sequence[SoftMask], names: Sequence[
 def remark_on_values(guide: Guide) -> list[str]:
     """Say that an image holds one value, two as a mask does, or a few whole numbers as a label map does."""
     image, name = guide.image, guide.image_name
-    step = max(image.size // SAMPLE, 1)
-    if np.unique(image.flat[::step]).size > MOST_VALUES:
-        return []
-    values = np.unique(image)
-    shown = [shown_number(float(value)) for value in values[:MOST_VALUES]]
+    values = few_values(image)
     if values.size == 1 and image.size >= LEAST_LABELLED and np.isfinite(values).all():
-        flat = f"{name} is {shown[0]} everywhere, so nothing but their order tells its voxels apart: give FLAIR there"
+        flat = f"{name} is {shown_number(float(values[0]))} everywhere, so nothing but their order tells its voxels apart: give FLAIR there"
         return [flat] if guide.scaling is None else []  # else the guide says so
-    if values.size == 2:
-        as_mask = (
-            f"{' and '.join(shown)} only, as a mask does: among its voxels none is brighter than the others"
-        )
-        return [f"{name} holds {as_mask}; give FLAIR there"]
-    whole = image.size >= LEAST_LABELLED and values.size <= MOST_VALUES and np.all(values == np.rint(values))
-    labelled = f"{name} holds {enumerated(shown)} only, as a label map does: a label is no brightness; give FLAIR there"
-    return [labelled] if whole else []
+    no_image = like_no_image(image)
+    return [f"{name} holds {no_image}; give FLAIR there"] if no_image else []
 
 
 def remarks_on_growth(

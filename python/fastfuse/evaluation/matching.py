@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -53,19 +54,21 @@ def pairs_in(predictions: Path, truths: Path) -> Pairs:
     First come images of one file name (below the folders); of the rest, those of one name without its ending, as in
     case.nii.gz and case.nrrd; of the rest, those of one case name, as in sub-01_desc-net_mask.nii.gz and
     sub-01_label-lesion_dseg.nii.gz or in case_seg.nii.gz and case_gt.nii.gz, and last those that differ by nnU-Net's
-    _0000. Names that fit several files are refused.
+    _0000. Names that fit several files are refused. Letters with accents are one however they are written: macOS takes them
+    apart.
     """
     left, right = images_in(predictions), images_in(truths)
     doubts = [*_twice(left, right)]
     files: dict[str, tuple[Path, Path]] = {}
-    ways = {}
-    keys: tuple[Callable[[str], str], ...] = (str, _stem, case_name, _without_channel)
-    for way, key in zip(WAYS, keys, strict=True):
+    ways = dict.fromkeys(WAYS, 0)
+    keys: tuple[Callable[[str], str], ...] = (str, _composed, _stem, case_name, _without_channel)
+    for way, key in zip((WAYS[0], *WAYS), keys, strict=True):
         found = _matched(left, right, key)
-        ways[way] = len(found)
+        ways[way] += len(found)
         doubts += _in_letters(found)
         for one, other in found:
-            name = one if _stem(one) in files else _stem(one)  # two formats of one name
+            stem = _without_endings(one)
+            name = one if stem in files else stem  # two formats of one name
             files[name] = (predictions / left.pop(one), truths / right.pop(other))
     _check_formats(predictions, left, files)
     _check_formats(truths, right, files)
@@ -157,8 +160,18 @@ def _without_channel(name: str) -> str:
     return case_name(name).removesuffix(CHANNEL)
 
 
+def _composed(name: str) -> str:
+    """Return a name with each letter and its accent as one character."""
+    return unicodedata.normalize("NFC", name)
+
+
 def _stem(name: str) -> str:
-    """Return a path without the endings of an image."""
+    """Return a path without the endings of an image, composed."""
+    return _composed(_without_endings(name))
+
+
+def _without_endings(name: str) -> str:
+    """Return a path without the endings of an image, as it is written."""
     path = PurePosixPath(name)
     for endings in (COMPRESSED, SUFFIXES, (".seg",)):
         if path.suffix.lower() in endings:

@@ -16,6 +16,7 @@ Counts = NDArray[np.int64]
 
 LEAST_UNMARKED = 0.95  # share of the voxels that nobody marks, from which on background outweighs all else
 REGION = "give roi=4 (--roi 4), and a mask (--mask) where there is one"
+NO_MARGIN = "give a mask (--mask) of what is near; a margin in mm needs axes at right angles"
 
 
 def remarks_on_region(
@@ -40,7 +41,11 @@ def remarks_on_region(
     rings = int(found[1][: 1 if few is None else few].sum()) if _has_rings(inputs, method, grows) else 0
     if few is None and not rings:
         return remarks
-    return [*remarks, _told(job, fusion, _unmarked(marked / fusion.n_voxels), few, rings, raters)]
+    remedy = NO_MARGIN if inputs.grid.sheared else REGION
+    return [
+        *remarks,
+        f"{_told(job, fusion, _unmarked(marked / fusion.n_voxels), few, rings, raters)}: {remedy}",
+    ]
 
 
 def _by_marks(marks: NDArray[np.integer], taken: NDArray[np.bool_], raters: int) -> tuple[Counts, Counts]:
@@ -89,7 +94,7 @@ def _unmarked(marked: float) -> str:
 
 
 def _told(job: Job, fusion: Fusion, unmarked: str, few: int | None, rings: int, raters: int) -> str:
-    """Say what background does here, and what takes it away."""
+    """Say what background does here."""
     given = (
         "the mask is the whole volume, and no roi is given" if job.mask else "neither mask nor roi is given"
     )
@@ -111,5 +116,5 @@ def _told(job: Job, fusion: Fusion, unmarked: str, few: int | None, rings: int, 
         )
     return (
         f"{given}, and nobody marks {unmarked} % of the voxels: every specificity, at least {least}, is that of this "
-        f"background, and {' and '.join(enough)}: {REGION}"
+        f"background, and {' and '.join(enough)}"
     )

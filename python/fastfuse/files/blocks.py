@@ -19,7 +19,7 @@ from ..fusion.votes import Votes
 from ..images.outputs import Outputs
 from ..images.paths import shown
 from ..images.placing import AS_IT_IS
-from ..images.repeats import repeated
+from ..images.repeats import mask_among, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.names import grouped
 from .facts import sidecar_of
@@ -66,7 +66,7 @@ def fused_in_blocks(
             fusion, doubts, table = fuse_counted(
                 replace(votes, out=slabs), method, options, float(least), job.ties
             )
-        copies = repeated(job.raters)
+        copies = [*repeated(job.raters), *mask_among(job.raters, job.mask)]
         remarks = [*grouped(_said_of(heads)), *copies, *doubts, *([] if copies else remarks_on_fit(fusion))]
         facts = {**asked.recorded(method), **asked.selection, "device": "cpu", "cut": job.cut}
         facts |= {} if job.ties == "foreground" else {"ties": job.ties}

@@ -37,6 +37,8 @@ from .votes import as_votes
 Say = Callable[[str], None]
 SCORES = ("dice", "brier", "log", "ece")
 
+DEFAULT_MARGIN = 4.0  # mm
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -85,7 +87,8 @@ def compare_files(
     mask : path, optional
         Image of the region to compare, 0 and 1.
     roi : {"all"} or float, default 4.0
-        Where to fuse, inside the mask: a margin in mm around what anybody marks, or all.
+        Where to fuse, inside the mask: a margin in mm around what anybody marks, or all. Of axes that are not at right
+        angles the default is all.
     select_segment, channel_axis, names, grid, resample, use : optional
         As in :func:`fuse_files`.
     output : path, optional
@@ -180,8 +183,19 @@ def _compared(
     )
     truth_name = "the truth" if sources.truth is None else f"the truth ({shown(sources.truth.name)})"
     called = sources.holders if len(set(sources.holders)) == len(sources.raters) else None
-    in_space = replace(options, spacing_mm=inputs.grid.spacing_mm)
-    found, doubts = comparison_of(votes, in_space, margin, truth, called, of_truth, truth_name, say)
+    upright = not inputs.grid.sheared
+    if not upright and margin == DEFAULT_MARGIN:
+        margin = None
+        inputs.remarks.append(
+            f"{inputs.grid.name}: its axes are not at right angles: all is fused, without a margin, and what takes distances "
+            "in mm is left out; resample all images onto an upright grid for these"
+        )
+    as_given = margin is None and not upright  # no distance is taken
+    sides = tuple(inputs.grid.voxel_mm.tolist()) if as_given else inputs.grid.spacing_mm
+    in_space = replace(options, spacing_mm=sides)
+    found, doubts = comparison_of(
+        votes, in_space, margin, truth, called, of_truth, truth_name, say, upright=upright
+    )
     found = replace(found, names=tuple(sources.names), voxel_ml=inputs.grid.voxel_mm3 / 1000)
     marked = [float(np.count_nonzero(one)) for one in marked_by_each(inputs, options.core_label)]
     remarks = grouped(inputs.remarks)

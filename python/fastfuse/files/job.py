@@ -14,7 +14,7 @@ from ..fusion.result import DiceRule, Fusion, Ties
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import short_names, shown
 from ..images.placing import AS_IT_IS, Kind, Placing
-from ..images.repeats import check_pairs, own_outputs, repeated
+from ..images.repeats import check_pairs, mask_among, own_outputs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.arrays import selected
 from ..inputs.names import check_count_of_names
@@ -100,7 +100,7 @@ class Sources:
         from ..images.reading import reading
         from ..images.structures import check_one_chosen, compare_names
 
-        remarks = repeated(self.raters)
+        remarks = [*repeated(self.raters), *mask_among(self.raters, self.mask)]
         others: dict[str | int, Path | None] = {"mask": self.mask, "prior": self.prior, "image": self.image}
         others.update(enumerate(self.present))
         others["truth"] = self.truth

@@ -111,7 +111,11 @@ def chosen_by(
     offers = (
         [(method, {})]
         if method is not None
-        else list(_offers(kind, voters, image=inputs.image is not None, soften=soften))
+        else [
+            one
+            for one in _offers(kind, voters, image=inputs.image is not None, soften=soften)
+            if not (one[0].of_levels and inputs.grid.sheared)  # its distances are in mm
+        ]
     )
     refused: ValueError | None = None
     for row, own in offers:
@@ -123,6 +127,7 @@ def chosen_by(
         except ValueError as error:
             refused = refused or error
             continue
+        inputs.remarks += _without_margin(row, tried, inputs, preset)
         told = setting if method is not None else {"method": row.name, **setting}
         return Chosen(row, tried, {"name": preset.name, "set": told, "for": what})
     assert refused is not None
@@ -164,6 +169,17 @@ def _region(method: Method, options: Options, inputs: Inputs) -> Setting:
     with suppress(GridError):
         return {"roi": max(MARGIN_MM, round(LEAST_MARGIN * min(inputs.grid.spacing_mm), 2))}
     return {}
+
+
+def _without_margin(method: Method, options: Options, inputs: Inputs, preset: Preset) -> list[str]:
+    """Say that axes that are not at right angles leave no margin, and no method that takes distances."""
+    if not (method.estimates and inputs.grid.sheared and options.roi == "all") or "roi" in preset.given:
+        return []
+    said = (
+        f"{inputs.grid.name}: its axes are not at right angles: preset {preset.name!r} takes no margin, and of masks no "
+        "border-staple, which are in mm; resample all images onto an upright grid for both"
+    )
+    return [said]
 
 
 def _check(method: Method, options: Options) -> None:

@@ -153,10 +153,22 @@ def _out_of_range(bad: Complaint) -> str:
         if scale is None
         else _of_grey_values(scale)
         if _is_grey(bad, scale)
-        else f"they look like probabilities times {scale:g}, which scale={scale:g} ({switch('scale')} {scale:g}) takes; of "
-        f"a label map, {ONE_LABEL}"
+        else f"they look like probabilities times {scale:g}, {_takes(bad, scale)}; of a label map, {ONE_LABEL}"
     )
     return f"{bad.holder} {bad.held}{occur}: {votes}; {remedy}"
+
+
+def _takes(bad: Complaint, scale: float) -> str:
+    """Say what makes votes of probabilities times a scale, which may be that of this rater alone."""
+    inside = ... if bad.mask is None else bad.mask.astype(bool)
+    highest = [float(np.fmax.reduce(told_once(votes[inside]), axis=None, initial=0)) for votes in bad.arrays]
+    others = [high for at, high in enumerate(highest) if at != bad.rater and high > 0]
+    if any(high <= OVERSHOOT for high in others):
+        return (
+            f"and others do not, so that no one scale fits all, as scale='auto' ({switch('scale')} auto) would say too: divide "
+            f"this one by {scale:g}"
+        )
+    return f"which scale={scale:g} ({switch('scale')} {scale:g}) takes"
 
 
 def _cut_at(value: float) -> str:

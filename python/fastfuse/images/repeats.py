@@ -68,6 +68,14 @@ def repeated(paths: Sequence[Path]) -> list[str]:
     ]
 
 
+def mask_among(paths: Sequence[Path], mask: Path | None) -> list[str]:
+    """Say which rater's file is the mask's."""
+    if mask is None:
+        return []
+    found = [shown(path) for path in paths if path.exists() and mask.exists() and path.samefile(mask)]
+    return [f"{name} is the mask, too: leave it out of the raters" for name in dict.fromkeys(found)]
+
+
 def alike(
     paths: Sequence[Path], names: Sequence[str], votes: Sequence[NDArray[Any]], volumes: Sequence[float]
 ) -> list[str]:

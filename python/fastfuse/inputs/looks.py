@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import told_once
+from .arrays import Array, shown_number, told_once
 from .channels import SCALED
+from .names import enumerated
 
 SCALES = (1.0, *SCALED)  # that "auto" tells apart by the highest value
 LEAST_SCALED = 10  # what does not reach it overshoots 1, as interpolation does, rather than being scaled
@@ -22,6 +23,9 @@ GREY_VALUES = 32  # different ones; means of some raters' masks have fewer
 GREY_VOXELS = 1000
 MOST_STRUCTURES = 256  # different labels of an atlas; images have more kinds of grey
 SAMPLE = 1 << 18
+MOST_VALUES = 10  # of a label map; an image has more
+LEAST_LABELLED = 1000  # voxels of an image that is told to be flat, or a label map: toys are
+FIRST_LOOK = 4096  # voxels that tell most images from masks
 
 AN_IMAGE = "it looks like an image, such as FLAIR, rather than a map of votes"
 IS_IT_AN_IMAGE = "is this an image, such as FLAIR, and no rater's?"
@@ -94,3 +98,24 @@ def counted_values(data: NDArray[Any], inside: NDArray[Any] | None) -> NDArray[A
     """Return the finite values that count."""
     values = data if inside is None else data[inside != 0]
     return values[np.isfinite(values)] if values.dtype.kind == "f" else values
+
+
+def few_values(image: Array) -> Array:
+    """Return the values of an image if these are as few as those of a label map; nothing of another."""
+    step = max(image.size // FIRST_LOOK, 1)
+    if np.unique(image.flat[::step]).size > MOST_VALUES:
+        return np.empty(0)
+    values: Array = np.unique(image)
+    return values if values.size <= MOST_VALUES else np.empty(0)
+
+
+def like_no_image(image: Array) -> str:
+    """Return which values an image has if they are those of a mask, or of a label map, and what that means; else nothing."""
+    values = few_values(image)
+    shown = [shown_number(float(value)) for value in values]
+    if values.size == 2:
+        return (
+            f"{' and '.join(shown)} only, as a mask does: among its voxels none is brighter than the others"
+        )
+    whole = values.size > 2 and image.size >= LEAST_LABELLED and np.all(values == np.rint(values))
+    return f"{enumerated(shown)} only, as a label map does: a label is no brightness" if whole else ""

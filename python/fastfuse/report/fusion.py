@@ -165,7 +165,8 @@ def _how(facts: Facts) -> Iterator[str]:
     if roi == "disputed":
         yield "Sensitivity and specificity are of voxels in dispute, all else of those on which all agree, too."
     elif not inside:
-        remedy = "--roi 4, and --mask," if "roi" in options else "--mask"
+        margin = "roi" in options and not facts["grid"].get("sheared")
+        remedy = "--roi 4, and --mask," if margin else "--mask"
         yield f"Background counts: it inflates specificity{_on_prior(facts)}; give {remedy} to leave it out."
     anchor = facts.get("anchor")
     if anchor and anchor["level"] is not None:

@@ -16,7 +16,7 @@ from ...inputs.checks import Labels, Scale, check_margin
 from ...inputs.foreground import Foreground
 from ...inputs.in_memory import check_in_memory
 from ...inputs.kinds import VoxelsLike
-from ...inputs.names import check_count_of_names, counted, listed_names
+from ...inputs.names import check_count_of_names, counted, listed_names, told
 from ...inputs.rounding import without_rounding
 from ..components import as_volume
 from ..detection import LEAST_MM3
@@ -225,10 +225,18 @@ def measure_raters(
         masks, margin, space.spacing_mm, mask=within, present=(), label=None, threads=threads
     ) if margin is not None else within  # fmt: skip
     everywhere = np.ones(p.shape, bool)
+    remarks += _on_full(called, masks, everywhere if within is None else within)
     return _scores(
         p, marked, masks, everywhere if within is None else within, everywhere if near is None else near != 0,
         space.voxel_mm3 / 1000, tuple(called),
     )  # fmt: skip
+
+
+def _on_full(names: Sequence[str], masks: Sequence[Flags], inside: Flags) -> list[str]:
+    """Say who marks all that the mask holds."""
+    voxels = np.count_nonzero(inside)
+    full = [name for name, one in zip(names, masks, strict=True) if 0 < voxels == np.count_nonzero(one)]
+    return [told(full, "marks everything", "mark everything")] if full else []
 
 
 def _scores(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import warn
 from ...images.paths import PathLike, as_path, as_paths, needed_path, recorded, short_names, shown
 from ...images.placing import Form, Resample
-from ...images.repeats import alike, own_outputs, repeated, same_content
+from ...images.repeats import alike, mask_among, own_outputs, repeated, same_content
 from ...images.sidecar import check_reports, number_or_null, write_facts
 from ...images.wanted import ChannelAxis
 from ...inputs.checks import Labels, Scale
@@ -137,7 +137,7 @@ def against_files(
     check_count_of_names(called, len(raters))
     inputs = [*files.values(), *([] if options.placing.grid is None else [options.placing.grid])]
     check_reports(output, figure, inputs, overwrite=overwrite)
-    remarks = repeated(raters)
+    remarks = [*repeated(raters), *mask_among(raters, mask)]
     remarks += _its_own(prediction, raters)
     images, common = images_of(files, options, say, remarks)
     arrays, region = _arrays(files, images, options, remarks)

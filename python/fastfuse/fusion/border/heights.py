@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...inputs.arrays import Array, marks
 from ...inputs.lattice import box_of, grown
+from ...inputs.looks import like_no_image
 from ...inputs.names import told
 
 CORE = 0.8  # share of the raters who mark a voxel of the core
@@ -37,6 +38,8 @@ class Heights:
         Number of lesions that tell heights.
     why_none : str
         Why there are none; empty if there are.
+    no_image : str
+        What values the image has if these are few, as those of a mask or a label map; empty otherwise.
     left_out : tuple of int
         Places of raters who mark so much that the lesions are those of the others.
     """
@@ -45,6 +48,7 @@ class Heights:
     height: Floats
     lesions: int
     why_none: str = ""
+    no_image: str = ""
     left_out: tuple[int, ...] = ()
 
     def along(self, axes: Sequence[int], shape: Sequence[int]) -> Heights:
@@ -69,7 +73,11 @@ class Heights:
             if self.left_out
             else []
         )
-        if self.why_none:
+        if self.no_image:
+            given = f"{self.no_image}; give intensities as the scanner has them"
+            tells = "tells no anchor, which the votes tell then: it holds" if self.why_none else "holds"
+            remarks.append(f"image {tells} {given}")
+        elif self.why_none:
             remarks.append(f"image tells no anchor, which the votes tell then: {self.why_none}")
         return remarks
 
@@ -87,6 +95,18 @@ def heights_of(
 
     All arrays have one shape; ``present`` may be empty. The brain is the mask; without one, what is above 0 on the image.
     """
+    found = _heights_of(image, raters, spacing_mm, mask, present, label)
+    return replace(found, no_image=like_no_image(image))
+
+
+def _heights_of(
+    image: Array,
+    raters: Sequence[Array],
+    spacing_mm: Sequence[float],
+    mask: Array | None,
+    present: Sequence[Array | None],
+    label: int | None,
+) -> Heights:
     finite = np.isfinite(image)
     brain = finite & (image > 0 if mask is None else mask != 0)
     median = float(np.median(image[brain])) if brain.any() else 0.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import warn
 from ...inputs.checks import Labels, Scale, check_margin
 from ...inputs.kinds import RatersLike, VoxelsLike
-from ...inputs.names import listed_names
+from ...inputs.names import listed_names, told
 from ..declared import documented
 from ..options import Missing, Options
 from ..result import Rates
@@ -155,7 +155,14 @@ def agreement_of(
     if votes.mask is not None and not table.counts.sum():
         raise ValueError(f"{votes.titles['mask']} is empty: no voxel to compare")
     near = None if margin is None else table_of(votes, replace(options, roi=margin), called)[0]
-    return of_tables(table, near), remarks
+    return of_tables(table, near), [*remarks, *_on_full(table)]
+
+
+def _on_full(table: VoteTable) -> list[str]:
+    """Say who marks everything that they read."""
+    read = [votes[~np.isnan(votes)] for votes in masks_of(table, "agreement")[0].T]
+    full = [name for name, votes in zip(table.names, read, strict=True) if votes.size and votes.all()]
+    return [told(full, "marks everything", "mark everything")] if full else []
 
 
 def of_tables(table: VoteTable, near: VoteTable | None) -> Agreement:

@@ -187,6 +187,7 @@ class Common:
             "file": None if self.file is None else recorded(self.file),
             "shape": list(self.like.data.shape),
             "affine": self.like.affine.tolist(),
+            **({"sheared": True} if self.like.grid.sheared else {}),
             **({"placed": self.in_words()} if self.moved else {}),
             **({"use": self.placing.use} if self.placing.use is not None else {}),
         }
