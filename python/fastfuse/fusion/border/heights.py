@@ -61,8 +61,8 @@ class Heights:
         """Return heights of no voxel."""
         return cls(np.empty(0, np.int64), np.empty(0), 0, why)
 
-    def said_of(self, names: Sequence[str]) -> list[str]:
-        """Say what is doubtful."""
+    def said_of(self, names: Sequence[str], *, evidence: bool = False) -> list[str]:
+        """Say what is doubtful; ``evidence``: whether intensities were to count beside the votes."""
         others = "than the others by far: on the image, lesions are those of the others"
         remarks = (
             [told([names[i] for i in self.left_out], f"marks more {others}", f"mark more {others}")]
@@ -70,7 +70,8 @@ class Heights:
             else []
         )
         if self.why_none:
-            remarks.append(f"image tells no anchor, which the votes tell then: {self.why_none}")
+            unused = ", and evidence is not used" if evidence else ""
+            remarks.append(f"image tells no anchor, which the votes tell then{unused}: {self.why_none}")
         return remarks
 
 
@@ -162,7 +163,7 @@ def _of_box(image: Floats, union: Mask, core: Mask, brain: Mask, spacing_mm: Seq
     if not tells.any():
         return Heights.none(
             f"no lesion has {LEAST_VOXELS} voxels of core, which {CORE:.0%} of the raters mark, {LEAST_VOXELS} around it, "
-            f"and a contrast of {LEAST_CONTRAST:g} medians of the brain"
+            f"and a contrast of {LEAST_CONTRAST:g} medians of the brain; is the image bright on lesions?"
         )
     voxel = np.flatnonzero(tells[nearest] & (distance <= SHELL_MM[1]) & brain)
     of = nearest.ravel()[voxel]
