@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ..declared import switch
 from ..option_checks import is_map
 from ..options import BY_NAME, Options
 from ..registry import method_called
@@ -33,7 +34,7 @@ def refused_options(options: Options) -> dict[str, tuple[str, ...]]:
         for model in (STAPLE, CLASSES, BORDER)
     }
     if options.max_memory is not None:
-        found["image"] = ("max_memory",)
+        found["image"] = (f"max_memory ({switch('max_memory')})",)
     return found
 
 
@@ -53,4 +54,4 @@ def _is_refused(model: str, name: str, value: Any) -> bool:
 def _written(name: str, value: Any) -> str:
     """Return an option as it is written, by its name alone where that is long."""
     short = isinstance(value, (str, int, float)) and not is_map(value)
-    return f"{name}={value!r}" if short else name
+    return f"{name}={value!r}" if short else f"{name} ({switch(name)})"
