@@ -63,6 +63,19 @@ def test_finite_and_warned_of(name: str, image: bool, drawn: Drawn) -> None:
         assert dice(fusion.label(), drawn.truth) > 0.8
 
 
+@pytest.mark.parametrize("make", [lambda masks: 1 - masks[0], lambda masks: np.roll(masks[0], 12, 0)])
+def test_who_is_worse_than_chance_is_told_with_the_rates_of_the_result(make: Any, drawn: Drawn) -> None:
+    """The model's rates never add up to less than 1: they stand beside those by the votes, which do."""
+    with pytest.warns(fastfuse.FusionWarning, match="rater 5 does worse than chance") as caught:
+        fusion = border(drawn, [*drawn.masks, make(drawn.masks)])
+    said = next(str(one.message) for one in caught if "worse than chance" in str(one.message))
+    told = f"sensitivity {fusion.sensitivity[5]:.3f}, specificity {fusion.specificity[5]:.3f}"
+    assert told in said.partition("; the result has the model's")[2]
+    marked = fusion.ppv[5] * fusion.volume[5]  # Σ w q
+    missed = (1 - fusion.npv[5]) * (fusion.n_read[5] - fusion.volume[5])  # Σ w (1 - q)
+    assert f"(sensitivity {marked / (marked + missed):.3f} +" in said
+
+
 def test_nobody_and_everybody(drawn: Drawn) -> None:
     with pytest.warns(fastfuse.FusionWarning, match="probability is 0 everywhere"):
         assert not border(drawn, [0 * mask for mask in drawn.masks]).probability.any()

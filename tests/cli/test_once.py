@@ -21,13 +21,24 @@ CHOSEN = {
     "evaluate": ["p.nii", "t.nii"],
     "check": ["c"],
     "experiment": ["c"],
+    **{name: ["c"] for name in ("cohort fuse", "cohort export", "cohort merge")},
+    "cohort apply": ["e.json", "c"],
 }
+
+
+def commands(group: Any = GROUP, above: str = "") -> dict[str, Any]:
+    """Return all commands by what is typed, with those of groups."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        typed = f"{above}{name}"
+        found |= commands(command, f"{typed} ") if hasattr(command, "commands") else {typed: command}
+    return found
 
 
 def options() -> list[tuple[str, Any]]:
     return [
         (name, one)
-        for name, command in GROUP.commands.items()
+        for name, command in commands().items()
         for one in command.params
         if one.param_type_name == "option" and not one.multiple and not one.count and "--help" not in one.opts
     ]
@@ -41,14 +52,15 @@ def value_of(one: Any) -> list[str]:
 def test_twice_is_refused(tmp_path: Path, command: str, one: Any) -> None:
     for switch in (one.opts[0], one.opts[-1]):
         twice = [one.opts[-1], *value_of(one), switch, *value_of(one)]
-        done = run_here(tmp_path, command, *CHOSEN.get(command, []), *twice)
+        done = run_here(tmp_path, *command.split(), *CHOSEN.get(command, []), *twice)
         assert done.returncode == 2
         assert f"{max(one.opts, key=len)}" in done.stderr
         assert "is given twice: give it once" in done.stderr.replace("\n", " ")
 
 
 def test_all_commands_are_looked_at() -> None:
-    assert {name for name, _ in options()} == set(GROUP.commands)
+    assert {name for name, _ in options()} == set(commands())
+    assert "cohort fuse" in commands()
     assert len(options()) > 60
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.comparison.scores import scores_of
 
 from ..cli.common import AFFINE, MASKS, case_in, load, save
 from ..command import run_here
@@ -171,6 +172,89 @@ def test_a_truth_elsewhere(case: Path, tmp_path: Path) -> None:
     done = run_here(case, "compare", *MASKS, "--truth", str(tmp_path / "moved.nii.gz"), columns=300)
     assert done.returncode == 2
     assert "moved.nii.gz" in done.stderr
+
+
+def warnings_of(case: Path, *words: str) -> list[str]:
+    done = run_here(case, "compare", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    said: list[str] = json.loads(done.stdout)["warnings"]
+    return said
+
+
+OPTIONS_OF_FUSE = (
+    "max_iter",
+    "prior=",
+    "m_step",
+    "method=",
+    "acceleration",
+    "a fixed prior",
+    "a region of interest",
+)
+
+
+@pytest.mark.parametrize("odd", ["inverted", "empty", "noise", "flat image"])
+def test_remarks_name_their_method_and_no_option_that_compare_lacks(
+    case: Path, tmp_path: Path, odd: str
+) -> None:
+    first = load(case / MASKS[0])
+    odd_mask = {
+        "inverted": 1 - first,
+        "empty": 0 * first,
+        "noise": (np.random.default_rng(0).random(first.shape) < 0.005).astype(np.uint8),
+        "flat image": load(case / MASKS[1]),
+    }[odd]
+    save(tmp_path / "odd.nii.gz", odd_mask)
+    save(tmp_path / "flat.nii.gz", 0 * first + 1)
+    image = ["--image", str(tmp_path / "flat.nii.gz")] if odd == "flat image" else []
+    said = warnings_of(case, *MASKS, str(tmp_path / "odd.nii.gz"), *image)
+    of_methods = [
+        one
+        for one in said
+        if any(word in one for word in ("chance", "stopped", "guide", "far from", "anchor"))
+    ]
+    assert of_methods
+    for remark in of_methods:
+        assert remark.startswith(("mean vote", "staple", "soft-staple", "border-staple", "dilated-staple"))
+        told = remark.replace("stopped at max_iter = 1000", "")
+        assert not [word for word in OPTIONS_OF_FUSE if word in told]
+    assert len(set(said)) == len(said)
+
+
+def test_what_all_fusions_say_stands_once(case: Path, tmp_path: Path) -> None:
+    save(tmp_path / "empty.nii.gz", 0 * load(case / MASKS[0]))
+    said = warnings_of(case, *MASKS, str(tmp_path / "empty.nii.gz"))
+    assert [one for one in said if "marks nothing" in one] == ["empty.nii.gz marks nothing"]
+
+
+@pytest.mark.parametrize("share", [0.4, 0.002, 1e-4])
+def test_a_truth_below_the_cut_is_told_with_what_helps(case: Path, tmp_path: Path, share: float) -> None:
+    truth = ["--truth", str(tmp_path / "faint.nii.gz")]
+    save(tmp_path / "faint.nii.gz", (share * load(case / MASKS[0])).astype(np.float32))
+    (said,) = [one for one in warnings_of(case, *MASKS, *truth) if "faint.nii.gz" in one]
+    assert f"its highest value is {share:.3g}, and so none reaches the cut 0.5: it is taken as empty" in said
+    assert "binarize=True (--binarize)" in said
+    mended = json.loads(run_here(case, "compare", *MASKS, *truth, "--binarize", "--json").stdout)
+    assert mended["truth_volume"]["voxels"] == np.count_nonzero(load(case / MASKS[0]))
+
+
+@pytest.mark.parametrize("share", [0.4, 0.5, 0.7])
+def test_a_rater_between_0_and_1_is_refused(case: Path, tmp_path: Path, share: float) -> None:
+    faint = str(tmp_path / "faint.nii.gz")
+    save(tmp_path / "faint.nii.gz", (share * load(case / MASKS[0])).astype(np.float32))
+    for words in (["compare", *MASKS], ["evaluate", MASKS[1], *MASKS[1:]]):
+        done = run_here(case, *words, faint, columns=300)
+        assert done.returncode == 2
+        assert f"faint.nii.gz: a vote is {share:g}" in done.stderr
+
+
+def test_the_clip_of_the_log_score_is_told(case: Path) -> None:
+    """A sure error costs ln 1000, as the line below the table says."""
+    done = run_here(case, "compare", *MASKS, "--truth", MASKS[0], columns=200)
+    assert "log with probabilities kept in 0.001 to 0.999" in done.stdout
+    label = np.array([True, False])
+    assert scores_of(label, label.astype(float), ~label, label | ~label).log == pytest.approx(
+        2 * np.log(1000)
+    )
 
 
 def test_names_and_one_file_twice(case: Path) -> None:

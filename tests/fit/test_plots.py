@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,14 +33,26 @@ def test_the_figure_shows_what_the_fit_says(drawn: Drawn, tmp_path: Path) -> Non
     assert [patch.get_height() + 0.5 for patch in ax.patches] == pytest.approx(fit.observed)
     shown = {line.get_label(): line.get_ydata() for line in ax.lines}
     assert list(shown) == [
-        label for label in shown if label.partition(":")[0].removesuffix(" (used)") in fit.models
+        label for label in shown if label.partition(":")[0].partition(" (")[0] in fit.models
     ]
     for label, expected in shown.items():
-        name = label.partition(":")[0].removesuffix(" (used)")
+        name = label.partition(":")[0].partition(" (")[0]
         np.testing.assert_allclose(expected, np.maximum(fit.models[name].expected, 0.5))
-    assert sum("(used)" in label for label in shown) == 1
+    assert sum("(used" in label for label in shown) == 1
     ax.figure.savefig(tmp_path / "fit.png")  # type: ignore[union-attr]
     assert (tmp_path / "fit.png").stat().st_size > 5000
+
+
+def test_best_is_the_best_of_the_fit(drawn: Drawn) -> None:
+    """The highest likelihood, which is 0 in the legend, may be that of a model with more parameters."""
+    from fastfuse.fusion.fit.result import Fit, ModelFit
+
+    counts = np.array([10.0, 2.0, 3.0, 5.0])
+    models = {"staple": ModelFit(counts, -1.0), "border-staple": ModelFit(counts, -0.99)}
+    fit = Fit(counts, models, "border-staple", 10.0, 3)
+    assert fit.best == "staple"
+    labels = [line.get_label() for line in fastfuse.plots.fit(SimpleNamespace(fit=fit)).lines]  # type: ignore[arg-type]
+    assert labels == ["staple (best): −0.010", "border-staple (used): 0"]
 
 
 def test_it_draws_into_given_axes_and_of_estimates(drawn: Drawn) -> None:

@@ -131,7 +131,8 @@ def compare(
     image : array_like of the raters' shape, optional
         Image on which foreground is bright.
     truth : array_like of the raters' shape, optional
-        What is true: 0 and 1, or what ``select_label`` or ``binarize`` takes of it.
+        What is true: 0 and 1, or what ``select_label`` or ``binarize`` takes of it. For the log score probabilities are
+        kept 0.001 away from 0 and 1: a voxel costs at most 6.9.
     roi : {"all"} or float, default 4.0
         Where to fuse, inside the mask: a margin in mm around what anybody marks, or all.
     {options}
@@ -150,7 +151,7 @@ def compare(
     Warns
     -----
     FusionWarning
-        As :func:`staple`, of the masks and of each method.
+        As :func:`staple`, of the masks and of each method, which is named before what is said of it.
 
     Examples
     --------
@@ -199,15 +200,21 @@ def comparison_of(
     ways: list[Consensus] = []
     labels: list[NDArray[np.uint8]] = []
     left_out: dict[str, str] = {}
+    said: dict[str, list[str]] = {}
+    fusions = 0
     for way in ways_for(problem):
         say(way.method)
         made = made_by(way, problem)
         if isinstance(made, str):
             left_out[way.method] = made
             continue
-        remarks += [remark for remark in made.remarks if remark not in remarks]
-        ways.append(_row(way, made, true, problem))
+        row = _row(way, made, true, problem)
+        fusions += made.fusion is not None
+        for remark in made.remarks:
+            said.setdefault(remark, []).append(row.title)
+        ways.append(row)
         labels.append(np.packbits(made.label))
+    remarks += _by_method(said, fusions, remarks)
     sides = problem.sides
     return (
         Comparison(
@@ -231,16 +238,30 @@ def _truth(truth: Any, name: str, problem: Problem, foreground: Foreground, rema
     chosen = Foreground(labels=foreground.labels, binarize=foreground.binarize)
     votes = chosen.votes(array, name, inside=problem.mask, remarks=remarks)
     marked = marked_in(votes, name, CUT, problem.mask, ADVICE)
-    if not marked.any():
-        remarks += on_nothing(array, votes, name, chosen, CUT, problem.mask)
     soft = (votes > 0) & (votes < 1)
     if problem.mask is not None:
         soft &= problem.mask
-    if soft.any():
+    if soft.any() and not marked.any():
+        remarks.append(
+            f"{name}: its highest value is {votes[soft].max():.3g}, and so none reaches the cut {CUT:g}: it is taken as empty; "
+            "binarize=True (--binarize) takes all that is above 0, of the raters too"
+        )
+    elif not marked.any():
+        remarks += on_nothing(array, votes, name, chosen, CUT, problem.mask)
+    elif soft.any():
         remarks.append(
             f"{name}: {counted(int(np.count_nonzero(soft)), 'voxel')} with values between 0 and 1: what is at least {CUT:g} is taken as true"
         )
     return marked
+
+
+def _by_method(said: Mapping[str, Sequence[str]], fusions: int, known: Sequence[str]) -> list[str]:
+    """Return what is said of the methods, each with those that it is said of, unless these are all of the fusions."""
+    return [
+        remark if len(titles) == fusions else f"{'; '.join(titles)}: {remark}"
+        for remark, titles in said.items()
+        if remark not in known
+    ]
 
 
 def _row(way: Way, made: Made, truth: Mask | None, problem: Problem) -> Consensus:

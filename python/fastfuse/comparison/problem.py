@@ -160,7 +160,7 @@ class Problem:
             threads=self.threads,
             **options,
         )
-        return fuse_votes(given, method_called(method), chosen)
+        return fuse_votes(given, method_called(method), chosen, advise=False)
 
 
 def _masks(case: Case, label: int | None) -> list[Mask]:

@@ -90,7 +90,8 @@ def _of_softened(problem: Problem) -> Iterator[Way]:
         for prior in ("mean", "estimate"):
 
             def make(one: Problem, method: str = method, prior: str = prior) -> Made:
-                return _unfitted(one.fuse(method, votes=one.softened, prior=prior))
+                made = _unfitted(one.fuse(method, votes=one.softened, prior=prior))
+                return replace(made, remarks=made.remarks + one.guide.doubts)
 
             yield Way(method, prior, make, lacks)
     yield Way("dilated-staple", "mean", _dilated, lacks)
@@ -158,4 +159,4 @@ def _shapes(one: Problem) -> Made:
 def _dilated(one: Problem) -> Made:
     staple = _cut(one.fuse("staple"))
     grown = one.guide.dilate(staple.label, "the consensus").values
-    return Made(grown >= 0.5, grown, staple.log_likelihood, staple.remarks + one.guide.remarks, staple.fusion)
+    return Made(grown >= 0.5, grown, staple.log_likelihood, staple.remarks + one.guide.doubts, staple.fusion)

@@ -69,7 +69,8 @@ NOTE = """\
 The soft methods fuse the masks grown on FLAIR by conditional dilation: 0.3 on a
 rim of bright voxels. Dilated-STAPLE grows STAPLE's consensus in the same way.
 Border-STAPLE reads on FLAIR where the border lies.
-The true performance is that of the masks; all is measured inside the brain.
+The true performance is that of the masks; all is measured inside the brain, but
+border-STAPLE's: its specificity is of the voxels within 4 mm of any mark.
 """
 OF_RATERS: dict[RatersName, str] = {
     "contours": """\

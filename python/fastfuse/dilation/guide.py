@@ -77,15 +77,19 @@ class Guide:
 
     @property
     def remarks(self) -> list[str]:
-        """Reasons to doubt the result."""
+        """Reasons to doubt the result, and what to do."""
+        remedy = "give a region of interest, a threshold in its unit, or one that needs no normalizing"
+        return [*(f"{doubt}: {remedy}" for doubt in self.doubts), *remarks_on_threads()]
+
+    @property
+    def doubts(self) -> list[str]:
+        """Reasons to doubt the result, without remedies."""
         if self.scaling is None or self.scaling[0] < self.scaling[1]:
-            return remarks_on_threads()
+            return []
         flat = (
             f"{self.image_name} is {shown_number(self.scaling[0])} at its 0.1st and at its 99.9th percentile"
         )
-        remedy = "give a region of interest, a threshold in its unit, or one that needs no normalizing"
-        doubt = f"{flat}, so its brightness cannot guide a dilation: {remedy}"
-        return [doubt, *remarks_on_threads()]
+        return [f"{flat}, so its brightness cannot guide a dilation"]
 
     def dilate_all(self, masks: Sequence[Array], names: Sequence[str] | None = None) -> list[SoftMask]:
         """Dilate several raters' masks; ``names`` name them in messages."""

@@ -80,7 +80,8 @@ def compare_files(
     image : path, optional
         Image on which foreground is bright.
     truth : path, optional
-        Image of what is true: 0 and 1, or what ``select_label``, ``binarize`` or ``select_segment`` takes of it.
+        Image of what is true: 0 and 1, or what ``select_label``, ``binarize`` or ``select_segment`` takes of it. Scores
+        against it are as in :func:`compare`.
     mask : path, optional
         Image of the region to compare, 0 and 1.
     roi : {"all"} or float, default 4.0

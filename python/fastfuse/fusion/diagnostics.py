@@ -38,10 +38,12 @@ def remarks_on(
     case: Case | None = None,
     cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
+    advise: bool = True,
 ) -> list[str]:
     """Say what is doubtful, and what to do; nothing for a fusion that can be taken as it is.
 
     ``case``: the votes, where there are any; ``cut``, ``ties``: of the mask that is made of the consensus. ``resampled`` is False where intervals by a bootstrap were asked for, and the votes do not repeat enough for it.
+    Without ``advise`` no options are named: the caller has none to give.
     """
     if not fusion.volume.any():
         return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
@@ -52,7 +54,7 @@ def remarks_on(
         return [f"everybody marks everything: the probability is 1 {where} and no specificity is defined"]
     remarks = []
     at = cut_of(fusion.probability, cut)
-    evidence = Evidence(fusion, found, method, options, at, case, ties, for_dice=cut == "dice")
+    evidence = Evidence(fusion, found, method, options, at, case, ties, cut == "dice", advise)
     if np.count_nonzero(fusion.n_read) == 1:
         remarks.append("there is one rater only: the consensus can only repeat their votes")
     elif found.disputed == 0:
@@ -69,11 +71,10 @@ def remarks_on(
     informative = np.abs(fusion.sensitivity + fusion.specificity - 1)
     if method.estimates and np.fmax.reduce(informative) < CHANCE:  # nan where no rater has both
         remarks.append(
-            f"every rater comes out as no better than chance, and the consensus as the prior: {for_a_fit(evidence)}"
+            f"every rater comes out as no better than chance, and the consensus as the prior{for_a_fit(evidence)}"
         )
     else:
-        on_votes = _by_votes(fusion) if method.of_levels else fusion
-        remarks += _on_raters(on_votes, names, options.roi, range(len(fusion.volume)))
+        remarks += _on_raters(fusion, method, names, options.roi, range(len(fusion.volume)))
         remarks += remarks_on_consensus(evidence)
     return remarks + _on_convergence(evidence)
 
@@ -130,7 +131,7 @@ def remarks_on_applied(
     if case is not None:
         remarks += remarks_on_faint(case, options) + remarks_on_engulfing(fusion, case, options)
     known = [i for i in range(len(fusion.volume)) if i not in ignored]
-    remarks += _on_raters(_by_votes(fusion) if method.of_levels else fusion, names, "all", known)
+    remarks += _on_raters(fusion, method, names, "all", known)
     evidence = Evidence(fusion, found, method, options, cut, case)
     return remarks + remarks_on_consensus(evidence) + _on_convergence(evidence)
 
@@ -163,13 +164,14 @@ def _by_votes(fusion: Fusion) -> Fusion:
 
 
 def _on_raters(
-    fusion: Fusion, names: Sequence[str] | None, roi: str | float, raters: Iterable[int]
+    fusion: Fusion, method: Method, names: Sequence[str] | None, roi: str | float, raters: Iterable[int]
 ) -> list[str]:
+    counted = _by_votes(fusion) if method.of_levels else fusion
     groups: dict[tuple[str, str], list[str]] = {}
     worse: list[str] = []
     for i in raters:
         volume, name = fusion.volume[i], name_of(i, names)
-        sensitivity, specificity = fusion.sensitivity[i], fusion.specificity[i]
+        sensitivity, specificity = counted.sensitivity[i], counted.specificity[i]
         if fusion.n_read[i] == 0:
             groups.setdefault(("has no vote", "have no vote"), []).append(name)
         elif volume == 0:
@@ -178,6 +180,8 @@ def _on_raters(
             groups.setdefault(("marks everything", "mark everything"), []).append(name)
         elif sensitivity + specificity < 1 - ROUNDING:
             rates = f"sensitivity {sensitivity:.3f} + specificity {specificity:.3f} < 1"
+            if counted is not fusion:
+                rates += f" by votes and consensus{_in_the_result(fusion, i)}"
             worse.append(f"{name} does worse than chance ({rates})")
     remarks = [told(alike, one, many) for (one, many), alike in groups.items()]
     if len(worse) > MOST_TOLD:
@@ -189,6 +193,12 @@ def _on_raters(
             "among disputed voxels alone, independent raters look opposed to each other: roi='all', or a margin, has no such bias"
         )
     return remarks + worse
+
+
+def _in_the_result(fusion: Fusion, i: int) -> str:
+    """Say what a result of levels has for a rater, which is another number: the model knows none worse than chance."""
+    rates = f"sensitivity {fusion.sensitivity[i]:.3f}, specificity {fusion.specificity[i]:.3f}"
+    return f"; the result has the model's, by which nobody does worse: {rates}"
 
 
 def _on_intervals(fusion: Fusion, wanted: str, *, resampled: bool) -> list[str]:
@@ -212,4 +222,4 @@ def _on_intervals(fusion: Fusion, wanted: str, *, resampled: bool) -> list[str]:
 def _on_convergence(evidence: Evidence) -> list[str]:
     if evidence.fusion.converged:
         return []
-    return [f"stopped at max_iter = {evidence.options.max_iter} before convergence: {for_slow_em(evidence)}"]
+    return [f"stopped at max_iter = {evidence.options.max_iter} before convergence{for_slow_em(evidence)}"]

@@ -33,10 +33,12 @@ def fuse_votes(
     cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     lazily: bool = False,
+    advise: bool = True,
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion, and what makes it doubtful.
 
-    ``cut`` and ``ties`` are those of the mask to be made of the consensus; ``lazily``: of lazy votes it may be lazy.
+    ``cut`` and ``ties`` are those of the mask to be made of the consensus; ``lazily``: of lazy votes it may be lazy; without
+    ``advise`` remarks name no options to try.
     """
     options, votes = options.checked(), votes.listed()
     options.check_for(method)
@@ -51,7 +53,7 @@ def fuse_votes(
     backend = backend_for(votes.raters, options.device)
     case = backend.place(votes, options)
     case, probability, found = backend.fuse(case, method, options)
-    return answer(found, probability, case, method, options, cut, ties)
+    return answer(found, probability, case, method, options, cut, ties, advise=advise)
 
 
 def check_image(votes: Votes, method: Method, options: Options) -> None:
@@ -70,6 +72,8 @@ def answer(
     options: Options,
     cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
+    *,
+    advise: bool = True,
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion from what the core found, and what makes it doubtful."""
     intervals, resampled = intervals_of(found, method, options, case.spacings)
@@ -82,6 +86,15 @@ def answer(
     else:
         names = case.votes.names
         remarks = remarks_on(
-            fusion, found, method, options, names=names, resampled=resampled, case=case, cut=cut, ties=ties
+            fusion,
+            found,
+            method,
+            options,
+            names=names,
+            resampled=resampled,
+            case=case,
+            cut=cut,
+            ties=ties,
+            advise=advise,
         )
     return method.finished(fusion), case.remarks + remarks + remarks_on_threads()

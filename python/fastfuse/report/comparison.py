@@ -107,10 +107,10 @@ def _below(facts: Facts) -> Iterator[str]:
         yield f"The two masks farthest apart: {low[1]} and {low[2]}, Dice {low[0]:.4f}."
     yield f"In doubt: a probability between 0.1 and 0.9; {NONE} for a mask alone."
     if any(way["log_likelihood_per_mark"] is not None for way in facts["ways"]):
-        yield "Fit: log-likelihood of the marks, in nats a marked voxel, below the best."
+        yield "Fit: log-likelihood of the marks, in nats a marked voxel, below the highest."
     if facts["truth"] is not None:
         ml = millilitres(facts["truth_volume"]["ml"])
-        yield f"The truth, {Path(facts['truth']).name}, has {ml} ml. Brier and log: sums for each of its voxels; ECE: over the region."
+        yield f"The truth, {Path(facts['truth']).name}, has {ml} ml. Brier and log: sums for each of its voxels (log with probabilities kept in 0.001 to 0.999); ECE: over the region."
     reasons: dict[str, list[str]] = {}
     for method, why in facts["left_out"].items():
         reasons.setdefault(why, []).append(method)

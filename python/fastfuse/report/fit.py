@@ -58,11 +58,11 @@ def _rows(fit: Facts) -> list[tuple[str, Sequence[float]]]:
 
 
 def _gains(fit: Facts) -> list[str]:
-    """Return by how many nats a marked voxel each model lies below the best; nothing of one alone."""
+    """Return by how many nats a marked voxel each model lies below the highest likelihood; nothing of one alone."""
     known = [one["log_likelihood_per_mark"] for one in fit["models"].values()]
     if len(known) < 2 or None in known:
         return []
-    return [f"{value - max(known):+.3f}" if value < max(known) else "best" for value in known]
+    return [f"{value - max(known):+.3f}" if value < max(known) else "0" for value in known]
 
 
 def _cells(size: int) -> list[range]:

@@ -39,12 +39,12 @@ def remarks_on_consensus(evidence: Evidence) -> list[str]:
     if evidence.is_empty:
         shown = shown_beside(evidence.highest, cut)
         return [
-            f"the consensus is empty at the cut {cut:g} (its highest probability is {shown}): {for_a_fit(evidence)}"
+            f"the consensus is empty at the cut {cut:g} (its highest probability is {shown}){for_a_fit(evidence)}"
         ]
     if evidence.is_full:
         shown = shown_beside(evidence.lowest, cut)
         return [
-            f"the consensus is full at the cut {cut:g} (its lowest probability is {shown}): {for_a_fit(evidence)}"
+            f"the consensus is full at the cut {cut:g} (its lowest probability is {shown}){for_a_fit(evidence)}"
         ]
     return _on_distance(evidence)
 
@@ -66,11 +66,10 @@ def _on_distance(evidence: Evidence) -> list[str]:
     if are_probabilities(case, evidence.options):
         if not found.mean_dice < NEAR_THE_MEAN:
             return []
-        remark = (
-            f"{rates}the consensus is far from the mean of the votes (Dice {found.mean_dice:.2f} {at}): "
-            f"for networks' probabilities {THE_MEAN}"
-        )
-        return [remark]
+        remedy = f": for networks' probabilities {THE_MEAN}" if evidence.advises else ""
+        return [
+            f"{rates}the consensus is far from the mean of the votes (Dice {found.mean_dice:.2f} {at}){remedy}"
+        ]
     if not _is_far(found, alike=NEAR_THE_MEAN if to_one else NEAR_A_RATER):
         return []
     if staple_fits(evidence.fusion._votes):
@@ -78,7 +77,7 @@ def _on_distance(evidence: Evidence) -> list[str]:
     sizes = f"{counted(found.volume, 'voxel', ',')}, the raters' {found.volumes.min():,} to {found.volumes.max():,}"
     nearest = np.fmax.reduce(found.dice)
     remark = (
-        f"{rates}the consensus is far from every rater ({at} it holds {sizes}; Dice at most {nearest:.2f}): "
+        f"{rates}the consensus is far from every rater ({at} it holds {sizes}; Dice at most {nearest:.2f})"
         f"{for_a_fit(evidence)}"
     )
     return [remark]

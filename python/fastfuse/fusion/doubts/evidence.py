@@ -33,6 +33,8 @@ class Evidence:
         What a voxel becomes whose probability is the cut; the cut lies just above it for the background.
     for_dice : bool
         Whether the cut was found, for the highest expected Dice.
+    advises : bool
+        Whether remarks name options to try; not where the caller of all methods has none of them.
     """
 
     fusion: Fusion
@@ -43,6 +45,7 @@ class Evidence:
     case: Case | None = None
     ties: Ties = "foreground"
     for_dice: bool = False
+    advises: bool = True
 
     @property
     def highest(self) -> np.floating:

@@ -14,6 +14,11 @@ THE_MEAN = "take the mean (method='majority')"
 
 
 def for_a_fit(evidence: Evidence) -> str:
+    """Return, after a colon, what :func:`_for_a_fit` says; nothing where no option can be chosen."""
+    return f": {_for_a_fit(evidence)}" if evidence.advises else ""
+
+
+def _for_a_fit(evidence: Evidence) -> str:
     """Say what leads to another fit, or does without one; first of all, of a scale that is none of the votes'."""
     scale = _wrong_scale(evidence)
     if scale:
@@ -64,7 +69,9 @@ def _as_option(scale: float) -> str:
 
 
 def for_slow_em(evidence: Evidence) -> str:
-    """Say what makes EM converge."""
+    """Say, after a colon, what makes EM converge; nothing where no option can be chosen."""
+    if not evidence.advises:
+        return ""
     options = evidence.options
     tries = []
     if options.acceleration == "none" and not options.mrf and not _is_latent(evidence):
@@ -74,7 +81,7 @@ def for_slow_em(evidence: Evidence) -> str:
         tries.append("a mask")
     if _is(options.prior, "estimate"):
         tries.append("a fixed prior, which leaves one parameter less")
-    return f"try {either(tries)}"
+    return f": try {either(tries)}"
 
 
 def _other_fits(evidence: Evidence, *, of_networks: bool) -> list[str]:

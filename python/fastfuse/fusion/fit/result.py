@@ -81,11 +81,11 @@ class Fit:
             + "  ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
             for name, row in rows.items()
         ]
-        best = -min((-one.log_likelihood_per_mark for one in self.models.values()), default=0)
+        highest = -min((-one.log_likelihood_per_mark for one in self.models.values()), default=0)
         for place, name in enumerate(self.models, 2):
-            lines[place] += f"  {self.models[name].log_likelihood_per_mark - best:+.4f}"
+            lines[place] += f"  {self.models[name].log_likelihood_per_mark - highest:+.4f}"
         return "\n".join(
-            ["Fit(voxels by number of marks; at the end nats a marked voxel below the best)", *lines]
+            ["Fit(voxels by number of marks; at the end nats a marked voxel below the highest)", *lines]
         )
 
 

@@ -27,6 +27,9 @@ ALL_NUMBERS = 16  # marks on the axis; of more raters not each has one
 def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
     """Draw the voxels by number of marks: bars for those that there are, marks for those that models expect.
 
+    The legend has by how many nats a marked voxel each model lies below the highest likelihood; "best" is the
+    model of :attr:`Fit.best`, which counts parameters too.
+
     Parameters
     ----------
     fusion : Fusion or Estimate
@@ -53,16 +56,18 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
     ax = _axes((6.4, 4.2)) if ax is None else ax
     marks = np.arange(len(found.observed))
     ax.bar(marks, np.maximum(found.observed, LEAST) - LEAST, 0.8, LEAST, color=THERE, label="observed")
-    best = max((one.log_likelihood_per_mark for one in found.models.values()), default=0.0)
+    highest = max((one.log_likelihood_per_mark for one in found.models.values()), default=0.0)
     shift = np.linspace(-APART / 2, APART / 2, len(found.models)) if len(found.models) > 1 else np.zeros(1)
     for at, (name, one) in enumerate(found.models.items()):
-        below = best - one.log_likelihood_per_mark
+        below = highest - one.log_likelihood_per_mark
         look: dict[str, Any] = {
             "color": HUES[at % len(HUES)],
             "marker": SHAPES[at % len(SHAPES)],
             "ls": "none",
         }
-        text = f"{name}{' (used)' if name == found.used else ''}: {'best' if below == 0 else f'−{below:.3f}'}"
+        said = [word for word, which in (("used", found.used), ("best", found.best)) if name == which]
+        beside = f" ({', '.join(said)})" if said else ""
+        text = f"{name}{beside}: {'0' if below == 0 else f'−{below:.3f}'}"
         expected = np.maximum(one.expected, LEAST)
         ax.vlines(
             marks + shift[at], found.observed.clip(LEAST), expected, color=look["color"], lw=1, alpha=0.6
