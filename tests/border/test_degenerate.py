@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -106,6 +107,23 @@ def test_two_raters_are_refused(raters: tuple[Any, ...], number: int, drawn: Dra
         fastfuse.estimate(table, "border-staple")
 
 
+def test_copies_that_leave_too_few(drawn: Drawn) -> None:
+    """Refused without the copies, told with them; where enough differ there is nothing to tell."""
+    a, b, c, d = drawn.masks[:4]
+    for masks in ([a, b, a.copy()], [a, b, b, a, a.astype(float)]):
+        with pytest.warns(
+            fastfuse.FusionWarning, match="2 differ, the others are copies: border-staple needs 3"
+        ):
+            border(drawn, masks)
+    with pytest.warns(fastfuse.FusionWarning, match="3 differ, the others are copies: classes=3 needs 4"):
+        fastfuse.staple([a, b, c, a], classes=3, mask=drawn.brain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        border(drawn, [a, b, c, a])
+        warnings.filterwarnings("ignore", "the model does not fit|stopped at max_iter")
+        fastfuse.staple([a, b, c, d, a], classes=3, mask=drawn.brain)
+
+
 @pytest.mark.parametrize("raters", [3, 4])
 def test_three_and_four_raters_have_no_false_marks(raters: int, drawn: Drawn) -> None:
     fusion = border(drawn, drawn.masks[:raters])
@@ -141,6 +159,8 @@ def test_refusals(drawn: Drawn) -> None:
 def test_an_image_that_tells_nothing(image: Any, said: str, drawn: Drawn) -> None:
     with pytest.warns(fastfuse.FusionWarning, match=f"image tells no anchor.*{said}"):
         fusion = border(drawn, drawn.masks, image=image(drawn))
+    with pytest.warns(fastfuse.FusionWarning, match="image tells no anchor.* and evidence is not used"):
+        border(drawn, drawn.masks, image=image(drawn), evidence=True)
     assert fusion.anchor_from == "votes"
     np.testing.assert_array_equal(fusion.probability, border(drawn, drawn.masks).probability)
 

@@ -69,3 +69,34 @@ def test_in_the_shell(folder: Path) -> None:
         found = run(folder, *line, "--overwrite", *wrong)
         assert found.returncode == 2
         assert said in found.stderr
+
+
+def test_evidence_that_is_not_used_is_not_recorded(folder: Path) -> None:
+    flair = nib.load(folder / "flair.nii.gz")
+    nib.save(nib.Nifti1Image(400 - flair.get_fdata(), flair.affine), folder / "dark.nii.gz")
+    words = [path.name for path in sorted(folder.glob("rater*"))] + [
+        "-o",
+        "out.nii.gz",
+        "--mask",
+        "brain.nii.gz",
+    ]
+    told = run(folder, *words, "--method", "border-staple", "--image", "dark.nii.gz", "--evidence")
+    assert told.returncode == 0, told.stderr
+    assert "evidence is not used" in told.stderr
+    assert "is the image bright on lesions?" in told.stderr
+    assert json.loads((folder / "out.json").read_text())["options"]["evidence"] is False
+
+
+def test_copies_count_once(folder: Path) -> None:
+    """Said as it is: by border-STAPLE where three differ, and not of two and a copy."""
+    files = [path.name for path in sorted(folder.glob("rater*"))]
+    (folder / "copy.nii.gz").write_bytes((folder / files[0]).read_bytes())
+    words = ["-o", "out.nii.gz", "--mask", "brain.nii.gz", "--overwrite", "--method"]
+    copies = f"{files[0]} and copy.nii.gz hold the same votes: they count as"
+    told = run(folder, *files, "copy.nii.gz", *words, "border-staple").stderr
+    assert f"{copies} one rater" in told
+    assert "the others are copies" not in told
+    assert f"{copies} 2 raters" in run(folder, *files, "copy.nii.gz", *words, "staple").stderr
+    two = run(folder, *files[:2], "copy.nii.gz", *words, "border-staple").stderr
+    assert f"{copies} 2 raters" in two
+    assert "of 3 raters 2 differ, the others are copies: border-staple needs 3" in two

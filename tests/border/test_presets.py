@@ -65,8 +65,12 @@ IMAGE = ("--image", "flair.nii.gz")
         ("masks", 7, IMAGE, BORDER),
         ("masks", 3, IMAGE, BORDER),
         ("masks", 5, (), THREE),
-        ("masks", 4, (), BORDER),
-        ("masks", 3, (), BORDER),
+        ("masks", 4, (), THREE),
+        ("masks", 3, (), {"method": "majority"}),
+        ("masks", 3, ("--roi", "4"), {"method": "border-staple"}),
+        ("masks", 7, ("--prior", "mean", *IMAGE), {"method": "staple", "roi": 4.0}),
+        ("masks", 7, ("--classes", "2", *IMAGE), {"method": "staple", "roi": 4.0}),
+        ("masks", 7, ("--mrf", "0", *IMAGE), BORDER),
         ("masks", 2, (), {"method": "majority"}),
         ("masks", 1, (), {"method": "majority"}),
         ("copies", 3, (), {"method": "majority"}),
@@ -163,6 +167,31 @@ def test_an_image_that_has_no_use_is_told(tmp_path: Path) -> None:
     assert "the image (flair.nii.gz) is not used: majority takes none" in done.stderr
 
 
+@pytest.mark.parametrize("method", ["staple", "soft-staple", "simplified-soft-staple", "majority"])
+def test_an_image_beside_a_typed_method_is_told(method: str, tmp_path: Path) -> None:
+    files = raters(tmp_path, DRAWN.masks)
+    save(tmp_path, "flair.nii.gz", DRAWN.image)
+    words = ["-o", "c.nii.gz", "--preset", "recommended", "--method", method, *IMAGE]
+    done = run_here(tmp_path, "fuse", *files, *words)
+    assert done.returncode == 0, done.stderr
+    assert f"the image (flair.nii.gz) is not used: {method} takes none" in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("method", ["staple", "soft-staple", "majority"])
+def test_the_remedies_of_an_image_without_use_work(method: str, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in raters(tmp_path, DRAWN.masks)]
+    given: dict[str, Any] = {"image": tmp_path / save(tmp_path, "flair.nii.gz", DRAWN.image)}
+    with pytest.raises(ValueError, match="nothing grows") as refused:
+        fastfuse.fuse_files(files, tmp_path / "c.nii.gz", method=method, **given)  # type: ignore[call-overload]
+    assert ("add soften" in str(refused.value)) == (method != "staple")
+    named = re.findall(r"choose ([\w-]+)", str(refused.value))
+    assert named == ["border-staple", "dilated-staple"]
+    ways = [{"method": name} for name in named]
+    for i, way in enumerate([*ways, *([{"method": method, "soften": True}] * (method != "staple"))]):
+        fastfuse.fuse_files(files, tmp_path / f"{i}.nii.gz", **way, **given)  # type: ignore[call-overload]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -174,6 +203,7 @@ def test_an_image_that_has_no_use_is_told(tmp_path: Path) -> None:
         (["--method", "border-staple", "--mrf", "1"], "--mrf is 1.0: border-staple has no such option"),
         (["--method", "border-staple", "--prior", "0.1"], "--prior is 0.1: border-staple has no such option"),
         (["--evidence"], "give image|--image"),
+        (["--method", "auto", "--prior", "mean"], "--prior is 'mean': auto has no such option"),
     ],
 )
 def test_refused_with_the_remedy(tmp_path: Path, words: list[str], said: str) -> None:

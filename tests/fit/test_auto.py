@@ -108,6 +108,8 @@ def test_soft_votes_are_refused(drawn: Drawn) -> None:
 def test_what_auto_does_not_take(drawn: Drawn) -> None:
     refused: list[tuple[dict[str, Any], str]] = [
         ({"prior": "estimate"}, "prior is 'estimate': auto has no such option"),
+        ({"prior": "mean"}, "prior is 'mean': auto has no such option, as auto chooses"),
+        ({"classes": 2}, "classes is 2: auto has no such option, as auto chooses"),
         ({"mrf": 0.3}, "mrf is 0.3: auto has no such option"),
         ({"classes": 3}, "classes is 3: auto has no such option"),
         ({"roi": "disputed"}, "roi is 'disputed': auto needs the voxels on which all agree"),
@@ -118,6 +120,8 @@ def test_what_auto_does_not_take(drawn: Drawn) -> None:
     for options, said in refused:
         with pytest.raises(ValueError, match=said):
             of_contours(drawn, 5, **options)
+    with pytest.raises(ValueError, match="classes is 2: auto has no such option"):
+        fastfuse.estimate(fastfuse.tabulate(drawn.masks), "auto", classes=2)
     dense = np.random.default_rng(0).random((5, 60, 60, 40))
     with pytest.raises(ValueError, match=r"method is 'auto': the votes hardly repeat .* take the mean"):
         fastfuse.fuse(dense, "auto", spacing_mm=(1, 1, 1))

@@ -101,3 +101,38 @@ def test_few_voxels_have_no_remark() -> None:
 def test_soft_votes_and_majorities_have_no_remark(drawn: Drawn) -> None:
     assert said(lambda: fastfuse.soft_staple([0.9 * mask for mask in drawn.masks], mask=drawn.brain)) == []
     assert said(lambda: fastfuse.majority_vote(drawn.masks)) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"intervals": "information"},
+        {"acceleration": "squarem"},
+        {"prior": "estimate"},
+        {"init": 0.9, "performance_prior": (5, 1.5)},
+    ],
+    ids=str,
+)
+def test_the_remedy_names_the_options_that_it_refuses(options: dict[str, Any], drawn: Drawn) -> None:
+    told = said(lambda: fuse(drawn, 7, "staple", **options))
+    assert len(told) == 1
+    ways = told[0].split("nats a marked voxel: ")[1].split(", or with an image ")
+    for name in options:
+        assert all(name in way.split(", without ")[1] for way in ways), told
+    with pytest.raises(ValueError, match="classes"):
+        fuse(drawn, 7, "staple", classes=3, **options)
+    assert "without" not in said(lambda: fuse(drawn, 7, "staple"))[0]
+
+
+@pytest.mark.filterwarnings("ignore:the model does not fit")
+def test_votes_that_fit_are_not_far() -> None:
+    """Of independent flips the consensus is a third of what anybody marks, and right; with a wrong prior it is told."""
+    truth, masks = flips(5, voxels=50_000)
+    for method, options in {"auto": {}, "staple": {"prior": "estimate"}}.items():
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            more = {"spacing_mm": (1,)} if method == "auto" else {}
+            fusion = fastfuse.fuse(masks, method, **options, **more)  # type: ignore[call-overload]
+        assert [str(one.message) for one in told] == []
+        label = fusion.label()
+        assert 2 * (label & truth).sum() / (label.sum() + truth.sum()) > 0.9

@@ -15,7 +15,7 @@ import typer
 from ..fusion.declared import Option, either, switch
 from ..fusion.labels.declared import LABEL_OPTIONS
 from ..fusion.options import BY_NAME
-from ..fusion.registry import AUTO, in_help_order, names_of_own_defaults
+from ..fusion.registry import AUTO, in_help_order, names_left_to_methods
 from .once import NO_PAIR
 from .switches import choice
 
@@ -137,7 +137,7 @@ def was_typed(context: typer.Context, name: str) -> bool:
 
 def without_own_defaults(context: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values without those that were not typed and that methods set of themselves."""
-    own = names_of_own_defaults()
+    own = names_left_to_methods()
     return {name: one for name, one in values.items() if name not in own or was_typed(context, name)}
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from ..dilation.doubts import remark_on_values, remarks_on_growing, remarks_on_growth, remarks_on_rings
 from ..dilation.guide import Guide
 from ..dilation.options import Dilation, DilationOptions
-from ..fusion.declared import switch
+from ..fusion.declared import either, switch
 from ..fusion.methods.dilated import dilate_fusion
 from ..fusion.options import Options
 from ..fusion.pipeline import Fuse
@@ -42,9 +42,11 @@ def growth_of(
         raise ValueError(f"{what} needs image ({switch('image')}), the FLAIR that masks grow on")
     if not grows and ((image is not None and not method.of_levels) or dilation):
         given = "image" if image is not None else "options of a dilation"
-        raise ValueError(
-            f"{given} given, but nothing grows: add soften ({switch('soften')}), or choose dilated-staple"
-        )
+        remedies = [] if dilation else ["choose border-staple"]
+        if method.votes == "soft" and not method.chooses and not method.of_levels:
+            remedies = [f"add soften ({switch('soften')})", *remedies]
+        remedies.append("choose dilated-staple")
+        raise ValueError(f"{given} given, but nothing grows: {either(remedies)}")
     return dilation_options(dilation or {}) if grows else None
 
 

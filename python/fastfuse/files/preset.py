@@ -14,7 +14,7 @@ from ..fusion.backends.devices import place_of
 from ..fusion.options import BY_NAME, Options
 from ..fusion.registry import Method, method_called
 from ..inputs.checks import check_choice
-from ..inputs.names import counted
+from ..inputs.names import counted, quoted
 from .job import Inputs
 from .kinds import Kind, kind_of, voters_of
 from .prior import is_plain
@@ -26,12 +26,13 @@ Setting = dict[str, Any]
 MARGIN_MM = 4.0  # around what anybody marks
 LEAST_MARGIN = 2  # voxels
 FEWEST = 3  # raters whose votes tell how good each is
-FEWEST_OF_CLASSES = 5
+FEWEST_OF_CLASSES = 4
 A_MAP = 0.5  # stands for a map of priors, which goes where a number does
+OF_TWO_CLASSES = ("prior", "init", "mrf", "performance_prior", "acceleration")
 OF_THE_PAPER = ("m_step", "prior", "init", "roi")
 ENTRY = """preset : {"recommended", "paper"}, optional
     What sets the method and the options that are not given. "recommended" is what to start from: of masks
-    "border-staple" with an image, "staple" with ``classes=3`` without one (of three or four raters "border-staple"); of
+    "border-staple" with an image, "staple" with ``classes=3`` without one (of three raters "majority"); of
     softened masks "soft-staple"; all within 4 mm of what anybody marks. Of networks' probabilities and of two raters
     "majority". "paper": the defaults, which are the paper's. The sidecar says what was set, and for what votes. Not for
     ``labels``."""
@@ -124,6 +125,7 @@ def chosen_by(
         tried = replace(options, **setting)
         try:
             _check(row, tried)
+            _check_given(row, tried, preset.given)
         except ValueError as error:
             refused = refused or error
             continue
@@ -158,7 +160,8 @@ def _offers(kind: Kind, voters: int, *, image: bool, soften: bool) -> Iterator[t
         yield method_called("soft-staple"), {}
     else:
         three = [(staple, {"classes": 3})] if voters >= FEWEST_OF_CLASSES else []
-        yield from [(border, {}), *three] if image else [*three, (border, {})]
+        first = three or [(method_called("majority"), {})]
+        yield from [(border, {}), *three] if image else [*first, (border, {})]
         yield staple, {}
 
 
@@ -190,6 +193,16 @@ def _check(method: Method, options: Options) -> None:
     options.checked().check_for(method)
     if place_of([], options.device) is not None and (method.of_levels or options.classes > 2):
         raise ValueError(f"device is {options.device!r}: {method.name} runs on the CPU; leave device out")
+
+
+def _check_given(method: Method, options: Options, given: frozenset[str]) -> None:
+    """Refuse a method without an option that was given, though at its default; what asks for nothing may be given."""
+    for name in sorted(given & BY_NAME.keys()):
+        value: Any = getattr(options, name)
+        nothing = value is None or (isinstance(value, (str, int, float)) and value in (0, "none"))
+        of_two = name in OF_TWO_CLASSES and options.classes > 2
+        if not nothing and (of_two or not BY_NAME[name].methods(method)):
+            raise ValueError(f"{name} is {quoted(value)}: {method.name} has no such option; leave it out")
 
 
 def _in_words(kind: Kind, raters: int, *, image: bool) -> str:

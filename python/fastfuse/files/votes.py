@@ -15,7 +15,7 @@ from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.pipeline import Fuse, fuse_votes
 from ..fusion.registry import Method, method_called
-from ..fusion.result import Fusion, cut_of
+from ..fusion.result import BorderFusion, Fusion, cut_of
 from ..fusion.votes import Votes
 from ..images.repeats import alike, repeated
 from ..images.wanted import Wanted
@@ -122,7 +122,7 @@ def fuse_vote_files(
         )
     else:
         if method is not None:  # what is wrong with these, no file mends
-            growth_of(method, None if method.of_levels else job.image, soften, dilation)
+            growth_of(method, job.image if soften or method.grows else None, soften, dilation)
         replace(options, prior=word_or_number(options.prior)).checked()
         job.check()
         grown = bool(soften and (dilation or {}).get("binarize"))
@@ -260,6 +260,8 @@ def made_of(
     place = place_of([], options.device)
     where = "cpu" if place is None else f"cuda:{place.device}"
     by_name = {"select_segment": list(job.segments)} if job.segments else {}
+    if isinstance(fusion, BorderFusion) and fusion.anchor_from == "votes":
+        asked = replace(asked, evidence=False)
     facts = {
         **asked.recorded(method),
         **asked.selection,
@@ -282,7 +284,8 @@ def _doubts(
     job: Job, inputs: Inputs, fusion: Fusion, doubts: list[str], label: int | None, *, fit: bool
 ) -> list[str]:
     """Return what is doubtful of a fusion, with that of files; ``fit``: of its model, too, unless votes are copies."""
-    copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist())
+    once = isinstance(fusion, BorderFusion)
+    copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist(), once=once)
     of_fit = remarks_on_fit(fusion) if fit and not (copies or repeated(job.raters)) else []
     return [*copies, *doubts, *misfit_remarks(job, inputs, fusion, label), *of_fit]
 

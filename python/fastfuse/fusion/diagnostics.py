@@ -13,6 +13,7 @@ from ..inputs.names import MOST_TOLD, told
 from .backends.found import Found
 from .case import Case
 from .doubts.consensus import remarks_on_consensus
+from .doubts.copies import remarks_on_copies
 from .doubts.coverage import remarks_on_coverage
 from .doubts.engulfing import remarks_on_engulfing
 from .doubts.evidence import Evidence
@@ -58,6 +59,8 @@ def remarks_on(
         remarks.append("there is one rater only: the consensus can only repeat their votes")
     elif found.disputed == 0:
         remarks.append("no voxel is in doubt: all raters agree everywhere")
+    else:
+        remarks += remarks_on_copies(found, method, options)
     if options.intervals != "none":
         remarks += _on_intervals(fusion, options.intervals, resampled=resampled)
         remarks += remarks_on_coverage(fusion, options)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -99,6 +100,7 @@ NAMES = tuple(method.name for method in METHODS)
 AUTO = Method(
     "auto", "fuse", "by_name", "soft", "border-staple", of_levels=True, defaults=(("roi", 4.0),), chooses=True
 )
+AUTO_SETS = frozenset({"prior", "classes"})
 
 
 def method_called(name: object, *, images: bool = True) -> Method:
@@ -172,13 +174,30 @@ def names_of_own_defaults() -> frozenset[str]:
     return frozenset(name for row in METHODS for name, _ in row.defaults)
 
 
+def names_left_to_methods() -> frozenset[str]:
+    """Return the options that methods set of themselves where they are not given."""
+    return names_of_own_defaults() | AUTO_SETS
+
+
 def keeping_given(function: Function) -> Function:
     """Let a function tell what its caller gives from defaults, as methods have some of their own."""
 
     @functools.wraps(function)
     def kept(*args: Any, **options: Any) -> Any:
+        if AUTO_SETS & options.keys():
+            _check_left_to_auto(inspect.signature(function).bind_partial(*args, **options).arguments)
         for name in names_of_own_defaults() & options.keys():
             options[name] = as_given(options[name])
         return function(*args, **options)
 
     return cast("Function", kept)
+
+
+def _check_left_to_auto(given: Mapping[str, Any]) -> None:
+    """Refuse, at whatever value, what "auto" sets."""
+    for name in ("prior", "classes"):
+        if given.get("method") == AUTO.name and name in given:
+            raise ValueError(
+                f"{name} is {quoted(given[name])}: auto has no such option, as auto chooses the model with its prior and "
+                "classes; leave it out, or choose staple"
+            )

@@ -29,6 +29,7 @@ PAIRS = ((".hdr", ".img"), (".head", ".brik"))  # header and voxels of Analyze, 
 PACKED = (".gz", ".bz2", ".zst")
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 NETWORK = ".npz"
+FEWEST_BEYOND_COPIES = 3  # raters who differ, up from whom border-STAPLE counts copies once
 SEGMENTATIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 ONE_IMAGE = "the header and the voxels of one image"
 OF_NETWORK = "a network's probabilities and the segmentation made of them"
@@ -77,9 +78,17 @@ def mask_among(paths: Sequence[Path], mask: Path | None) -> list[str]:
 
 
 def alike(
-    paths: Sequence[Path], names: Sequence[str], votes: Sequence[NDArray[Any]], volumes: Sequence[float]
+    paths: Sequence[Path],
+    names: Sequence[str],
+    votes: Sequence[NDArray[Any]],
+    volumes: Sequence[float],
+    *,
+    once: bool = False,
 ) -> list[str]:
-    """Say which files hold the same votes; only those of one volume are compared, and none that is empty."""
+    """Say which files hold the same votes; only those of one volume are compared, and none that is empty.
+
+    ``once``: they count once where three raters differ.
+    """
     groups: dict[float, list[list[int]]] = defaultdict(list)
     for i, volume in enumerate(volumes):
         if not volume:
@@ -93,7 +102,9 @@ def alike(
     copies = [
         group for same in groups.values() for group in same if _several_files([paths[i] for i in group])
     ]
-    return [_same_votes([names[i] for i in group]) for group in copies]
+    distinct = sum(len(same) for same in groups.values()) + sum(not volume for volume in volumes)
+    once = once and distinct >= FEWEST_BEYOND_COPIES
+    return [_same_votes([names[i] for i in group], once=once) for group in copies]
 
 
 def alike_by_key(paths: Sequence[Path], names: Sequence[str], keys: Sequence[Hashable]) -> list[str]:
@@ -105,7 +116,9 @@ def alike_by_key(paths: Sequence[Path], names: Sequence[str], keys: Sequence[Has
     return [_same_votes([names[i] for i in group]) for group in copies]
 
 
-def _same_votes(names: Sequence[str]) -> str:
+def _same_votes(names: Sequence[str], *, once: bool = False) -> str:
+    if once:
+        return f"{_listed(names)} hold the same votes: they count as one rater"
     return f"{_listed(names)} hold the same votes: they count as {len(names)} raters; leave copies out"
 
 

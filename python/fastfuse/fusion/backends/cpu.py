@@ -56,7 +56,7 @@ def _written(
         arrays = placed.in_memory_order()
         heights = placed.heights(options)
         if heights is not None:
-            said = heights.said_of(placed.given.names)
+            said = heights.said_of(placed.given.names, evidence=options.evidence)
             placed.remarks.extend(remark for remark in said if remark not in placed.remarks)
         told = core.heights_in_core(heights, evidence=options.evidence)
         arrays = arrays.within_margin(options, placed.spacings)

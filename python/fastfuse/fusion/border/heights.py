@@ -65,20 +65,21 @@ class Heights:
         """Return heights of no voxel."""
         return cls(np.empty(0, np.int64), np.empty(0), 0, why)
 
-    def said_of(self, names: Sequence[str]) -> list[str]:
-        """Say what is doubtful."""
+    def said_of(self, names: Sequence[str], *, evidence: bool = False) -> list[str]:
+        """Say what is doubtful; ``evidence``: whether intensities were to count beside the votes."""
         others = "than the others by far: on the image, lesions are those of the others"
         remarks = (
             [told([names[i] for i in self.left_out], f"marks more {others}", f"mark more {others}")]
             if self.left_out
             else []
         )
+        unused = ", and evidence is not used" if evidence else ""
+        none = f"tells no anchor, which the votes tell then{unused}:" if self.why_none else ""
         if self.no_image:
-            given = f"{self.no_image}; give intensities as the scanner has them"
-            tells = "tells no anchor, which the votes tell then: it holds" if self.why_none else "holds"
-            remarks.append(f"image {tells} {given}")
-        elif self.why_none:
-            remarks.append(f"image tells no anchor, which the votes tell then: {self.why_none}")
+            tells = f"{none} it holds" if none else "holds"
+            remarks.append(f"image {tells} {self.no_image}; give intensities as the scanner has them")
+        elif none:
+            remarks.append(f"image {none} {self.why_none}")
         return remarks
 
 
@@ -182,7 +183,7 @@ def _of_box(image: Floats, union: Mask, core: Mask, brain: Mask, spacing_mm: Seq
     if not tells.any():
         return Heights.none(
             f"no lesion has {LEAST_VOXELS} voxels of core, which {CORE:.0%} of the raters mark, {LEAST_VOXELS} around it, "
-            f"and a contrast of {LEAST_CONTRAST:g} medians of the brain"
+            f"and a contrast of {LEAST_CONTRAST:g} medians of the brain; is the image bright on lesions?"
         )
     voxel = np.flatnonzero(tells[nearest] & (distance <= SHELL_MM[1]) & brain)
     of = nearest.ravel()[voxel]

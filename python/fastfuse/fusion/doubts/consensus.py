@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...inputs.names import counted
+from ..fit.misfit import staple_fits
 from .comparison import Comparison, are_probabilities, compare
 from .evidence import Evidence, shown_beside
 from .remedies import THE_MEAN, for_a_fit, rates_run_to_one
@@ -70,6 +71,8 @@ def _on_distance(evidence: Evidence) -> list[str]:
             f"{rates}the consensus is far from the mean of the votes (Dice {found.mean_dice:.2f} {at}){remedy}"
         ]
     if not _is_far(found, alike=NEAR_THE_MEAN if to_one else NEAR_A_RATER):
+        return []
+    if staple_fits(evidence.fusion._votes):
         return []
     sizes = f"{counted(found.volume, 'voxel', ',')}, the raters' {found.volumes.min():,} to {found.volumes.max():,}"
     nearest = np.fmax.reduce(found.dice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .misfit import LEAST_VOXELS, worst_cell
@@ -13,10 +14,9 @@ if TYPE_CHECKING:
     from ..estimate import Estimate
     from ..result import Fusion
 
-
 REMEDIES = {
     STAPLE: "method='staple' with prior='estimate'",
-    CLASSES: "method='staple' with classes=3, or with an image method='border-staple'",
+    CLASSES: "method='staple' with classes=3",
     BORDER: "method='border-staple'",
 }
 
@@ -54,8 +54,21 @@ def _advice(source: Source) -> str:
     best = str(fit.best)
     gain = fit.price(fit.used) - fit.price(best)
     same = best == STAPLE and fit.used not in (BORDER, CLASSES)
-    remedy = "prior='estimate'" if same else REMEDIES[best]
+    remedy = "prior='estimate'" if same else _remedy(best, source)
     return f"{_model(best)} fits better, by {gain:.2g} nats a marked voxel: {remedy}"
+
+
+def _remedy(best: str, source: Source) -> str:
+    """Say how to take a model, without options that are set and that it refuses."""
+    remedy = REMEDIES[best] + _without(source.refused.get(best, ()))
+    if best != CLASSES:
+        return remedy
+    for_image = (*source.refused.get(BORDER, ()), *source.refused.get("image", ()))
+    return f"{remedy}, or with an image {REMEDIES[BORDER]}{_without(for_image)}"
+
+
+def _without(options: Sequence[str]) -> str:
+    return f", without {' and '.join(options)}" if options else ""
 
 
 def _model(name: str) -> str:

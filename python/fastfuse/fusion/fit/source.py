@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -13,6 +13,7 @@ from ..backends import core
 from ..backends.found import Found, Rates
 from ..options import Missing, Options
 from ..registry import Method, method_called
+from .beside import refused_options
 from .mixtures import mixture_of
 from .result import BORDER, CLASSES, FIXED, STAPLE, Fit, ModelFit
 from .rows import Mixture, Numbers, Rows, expected, log_likelihood
@@ -40,6 +41,8 @@ class Source:
         Number of all.
     threads : int
         For further fits.
+    refused : mapping of str to tuple of str
+        Options that are set, and that another model refuses, by model; by "image" those that rule an image out.
     """
 
     patterns: Rates
@@ -49,6 +52,7 @@ class Source:
     places: list[int]
     raters: int
     threads: int = 0
+    refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -63,7 +67,8 @@ class Source:
         if table is None or options.mrf or options.roi == "disputed" or estimate.certain or not found.voxels:
             return None
         name = _name_of(method, options)
-        return cls(table.patterns, table.counts, mixture_of(estimate), name, places, raters, options.threads)
+        mixture, refused = mixture_of(estimate), refused_options(options)
+        return cls(table.patterns, table.counts, mixture, name, places, raters, options.threads, refused)
 
     def of_all(self, places: list[int], raters: int) -> Source:
         """Return the same for all raters, of whom those at ``places`` read the case."""

@@ -39,7 +39,7 @@ from ..options import (
     PriorOfTable,
 )
 from ..pooled.estimate import start_rates
-from ..registry import Method, MethodOnVotes, check_order, method_called
+from ..registry import Method, MethodOnVotes, check_order, keeping_given, method_called
 from ..vote_table import VoteTable
 from ..votes import ENTRIES
 from .common import check_of_label_maps
@@ -93,6 +93,7 @@ def estimate(
 
 
 @documented(ENTRIES)
+@keeping_given
 def estimate(
     table: VoteTable | LabelTable,
     method: MethodOnVotes = "soft-staple",

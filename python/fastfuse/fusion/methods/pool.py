@@ -20,7 +20,7 @@ from ..option_checks import PerformancePrior
 from ..options import Acceleration, Expectation, Init, Likelihood, MStep, Options
 from ..pooled.estimate import PooledEstimate, pool_rows, pool_shared
 from ..pooled.samples import OverCases
-from ..registry import Method, MethodOnVotes, method_called
+from ..registry import Method, MethodOnVotes, keeping_given, method_called
 from ..vote_table import VoteTable
 from ..votes import ENTRIES
 
@@ -29,6 +29,7 @@ TABLES = "one vote table, or label table, for each case, by the case's name, as 
 
 
 @documented(ENTRIES)
+@keeping_given
 def pool(
     tables: Mapping[str, VoteTable] | Mapping[str, LabelTable],
     method: MethodOnVotes = "soft-staple",
