@@ -154,7 +154,8 @@ def test_nobody_marks_anything_or_all_do() -> None:
     assert np.isnan(empty.conformity)
     assert np.isnan(empty.mean_dice)
     assert empty.region.n_voxels == 0
-    full = fastfuse.agreement(np.ones((3, 5)), axis=0)
+    with pytest.warns(fastfuse.FusionWarning, match="rater 0, rater 1 and rater 2 mark everything"):
+        full = fastfuse.agreement(np.ones((3, 5)), axis=0)
     assert full.conformity == 1
 
 

@@ -165,7 +165,7 @@ def _how(facts: Facts) -> Iterator[str]:
     if roi == "disputed":
         yield "Sensitivity and specificity are of voxels in dispute, all else of those on which all agree, too."
     elif not inside:
-        margin = "roi" in options and not facts["grid"].get("sheared")
+        margin = "roi" in options and not facts.get("grid", {}).get("sheared")
         remedy = "--roi 4, and --mask," if margin else "--mask"
         yield f"Background counts: it inflates specificity{_on_prior(facts)}; give {remedy} to leave it out."
     anchor = facts.get("anchor")
