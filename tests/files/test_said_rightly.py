@@ -15,6 +15,7 @@ import fastfuse
 from fastfuse.images import reading
 from fastfuse.inputs.grids import Grid, check_same_grid
 
+from ..command import run_here
 from .common import save
 
 SHAPE = (6, 5, 4)
@@ -261,6 +262,14 @@ def test_a_sheared_grid_has_no_margin_unless_one_is_given(tmp_path: Path, count:
         fastfuse.fuse_files(raters, tmp_path / "p.nii", preset="recommended", roi=4)
     quiet = said_by(fastfuse.fuse_files, raters, tmp_path / "q.nii", preset="recommended", roi="all")
     assert not any("takes no margin" in one for one in quiet)
+
+
+def test_no_line_advises_a_margin_where_it_is_refused(tmp_path: Path) -> None:
+    names = [path.name for path in balls(tmp_path, SHEARED)]
+    done = run_here(tmp_path, "fuse", *names, "-o", "o.nii", "--method", "staple")
+    assert done.returncode == 0
+    assert "give --mask to leave it out" in done.stdout
+    assert "--roi" not in done.stdout + done.stderr
 
 
 def test_compare_on_a_sheared_grid(tmp_path: Path) -> None:
