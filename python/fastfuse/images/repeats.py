@@ -73,7 +73,7 @@ def mask_among(paths: Sequence[Path], mask: Path | None) -> list[str]:
     """Say which rater's file is the mask's."""
     if mask is None:
         return []
-    found = [shown(path) for path in paths if path.exists() and mask.exists() and path.samefile(mask)]
+    found = [shown(path) for path in paths if _is(path, mask)]
     return [f"{name} is the mask, too: leave it out of the raters" for name in dict.fromkeys(found)]
 
 
@@ -203,7 +203,7 @@ def _grown_of_others(images: Sequence[Image]) -> list[str]:
 
 
 def _is(path: Path, name: Any) -> bool:
-    """Tell a file by the name that a sidecar gives it."""
+    """Tell a file by its path, or by the name that a sidecar gives it."""
     with suppress(OSError, ValueError, TypeError):
         return recorded(path) == name or path.samefile(name)
     return False
