@@ -162,11 +162,11 @@ class GivenNumber(Given, float):
 
 def as_given(value: object) -> Any:
     """Return a word or a number as one that was given."""
-    if isinstance(value, (Given, bool)):
+    if isinstance(value, Given):
         return value
     if isinstance(value, str):
         return GivenWord(value)
-    return GivenNumber(value) if isinstance(value, (int, float)) else value
+    return GivenNumber(value) if isinstance(value, float) else value
 
 
 def names_of_own_defaults() -> frozenset[str]:
