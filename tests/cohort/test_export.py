@@ -14,9 +14,10 @@ from fastfuse.cohort.apply import AskedToApply, applied_cohort
 from fastfuse.cohort.crew import Crew
 from fastfuse.cohort.estimate_file import read_estimate, saved_of
 from fastfuse.cohort.export import export_of, merged, options_of_merge, read_pseudonyms, write_merged
-from fastfuse.cohort.place import Place, write_all
+from fastfuse.cohort.place import Place
 from fastfuse.cohort.settings import Settings
 from fastfuse.cohort.tasks import bytes_of
+from fastfuse.images.outputs import write_all
 
 from .common import drawn_tables
 from .files import GLOB, make_cohort, mask_path, masks, save

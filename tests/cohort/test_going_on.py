@@ -35,7 +35,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
     fused(root, fresh)
     assert isinstance(again.estimate, fastfuse.PooledEstimate)
     np.testing.assert_allclose(consensus(out, "case-02"), consensus(fresh, "case-02"), atol=1e-5)
-    other = fused(root, out, prior="estimate")  # other options: all is redone, but for the tables
+    other = fused(root, out, prior="estimate")  # cases are fused again, tables are kept
     assert (other.facts["counted"], other.facts["fused"]) == ([], list(other.cases))
     other = fused(root, out, missing="nan")
     assert other.facts["counted"] == list(other.cases)

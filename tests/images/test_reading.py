@@ -76,11 +76,11 @@ def test_all_cores_by_default(monkeypatch: pytest.MonkeyPatch, paths: list[Path]
     pool = reading.ThreadPoolExecutor
     monkeypatch.setattr(reading, "ThreadPoolExecutor", lambda n, name: (asked.append(n), pool(n, name))[1])
     for cores, files, threads, expected in [(3, 4, 0, 3), (8, 4, 0, 4), (8, 4, 2, 2), (2, 4, 3, 3)]:
-        monkeypatch.setattr(reading, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(reading, "cores", lambda cores=cores: cores)
         with reading.reading(paths[:files], threads) as images:
             assert len(list(images)) == files
         assert asked.pop() == expected
-    monkeypatch.setattr(reading, "_cores", lambda: 1)
+    monkeypatch.setattr(reading, "cores", lambda: 1)
     with reading.reading(paths, 0) as images:
         assert len(list(images)) == len(paths)
     assert asked == []
@@ -90,7 +90,7 @@ def test_cores_are_those_of_the_process() -> None:
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("needs affinities")
     code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); "
-    code += "from fastfuse.images import reading; print(reading._cores())"
+    code += "from fastfuse.images import reading; print(reading.cores())"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=300).stdout
         == b"1\n"

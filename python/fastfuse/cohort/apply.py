@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import CohortError
 from ..fusion.labels.estimate import LabelEstimate
+from ..images.outputs import write_all
 from ..images.paths import shown
 from ..images.sidecar import sidecar_bytes
 from ..inputs.names import counted, enumerated
@@ -16,7 +17,7 @@ from .cases import find_cohort
 from .crew import Crew
 from .estimate_file import Saved, read_estimate, saved_of
 from .fuse import CohortFusion, Say, ended, with_threads
-from .place import Place, write_all
+from .place import Place
 from .run import Progress, count_cases, write_cases
 
 

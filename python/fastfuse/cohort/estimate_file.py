@@ -22,8 +22,7 @@ from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.result import of_levels
 from ..fusion.vote_table import VoteTable
 from ..images.paths import shown
-from ..images.sidecar import number_or_null, sidecar_bytes
-from .place import json_of
+from ..images.sidecar import json_of, number_or_null, sidecar_bytes
 from .settings import Settings, digest_of
 
 FORMAT, VERSION = "fastfuse cohort estimate", 1

@@ -21,11 +21,11 @@ from ..fusion.labels.table import LabelTable, table_of_codes
 from ..fusion.methods.pool import pooled
 from ..fusion.options import Options
 from ..fusion.vote_table import VoteTable
-from ..images.outputs import check_outputs
+from ..images.outputs import check_outputs, write_all
 from ..images.paths import shown
 from ..inputs.names import counted, enumerated
 from .estimate_file import Saved, read_estimate, saved_of
-from .place import Place, write_all
+from .place import Place
 from .run import load_tables
 from .settings import Settings
 from .tables import csv_of, csvs, rater_rows
@@ -109,7 +109,7 @@ def export_of(out: Path, pseudonyms: Path | None = None) -> Export:
     names = _pseudonyms(whole.names, pseudonyms or out / PSEUDONYMS, given=pseudonyms is not None)
     order = sorted(whole.names, key=lambda name: names[name])  # that of the names would tell who is who
     table = _rounded(whole.of_raters(order), [names[name] for name in order])
-    return Export(table, len(kept), left_out, names, _lost(whole, table))
+    return Export(table, len(kept), left_out, names, _lost(whole))
 
 
 def _in_groups(tables: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -144,12 +144,12 @@ def _rounded(table: Any, names: Sequence[str]) -> Table:
     return VoteTable(table.patterns[held], counts[held], names)
 
 
-def _lost(whole: Any, rounded: Any) -> float:
+def _lost(whole: Any) -> float:
     """Return the share of the marked voxels whose cells became 0."""
     marked = (np.nan_to_num(whole.patterns) > 0).any(axis=1)
     gone = marked & (np.rint(whole.counts / ROUNDED_TO) == 0)
     total = float(whole.counts[marked].sum())
-    return float(whole.counts[gone].sum()) / total if total and rounded is not None else 0.0
+    return float(whole.counts[gone].sum()) / total if total else 0.0
 
 
 def _pseudonyms(names: Iterable[str], path: Path, *, given: bool) -> dict[str, str]:

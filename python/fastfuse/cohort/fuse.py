@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
@@ -21,14 +20,16 @@ from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.registry import MethodName, keeping_given
 from ..fusion.result import DiceRule, Ties
 from ..fusion.votes import ENTRIES
+from ..images.outputs import write_all
 from ..images.paths import PathLike, as_path, needed_path
+from ..images.reading import cores
 from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale, check_count
 from .cases import CohortCase, find_cohort
 from .crew import Crew, checked_executor, workers_of
 from .estimate_file import Saved, read_estimate
-from .place import Place, Record, write_all
+from .place import Place, Record
 from .run import (
     Progress,
     count_cases,
@@ -324,8 +325,8 @@ def with_threads(settings: Settings, crew: Crew) -> Settings:
     """Divide the threads among the workers of this machine, unless they are given."""
     if settings.options.threads or crew.workers <= 1:
         return settings
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return replace(settings, options=replace(settings.options, threads=max(1, cores // crew.workers)))
+    threads = max(1, cores() // crew.workers)
+    return replace(settings, options=replace(settings.options, threads=threads))
 
 
 def checked_shard(shard: Any) -> tuple[int, int] | None:

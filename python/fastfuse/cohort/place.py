@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from ..errors import ImageError, OutputError, reason_of
 from ..images.folder_lock import try_lock
-from ..images.outputs import Outputs, make_folder
+from ..images.outputs import make_folder
 from ..images.paths import recorded, shown
-from ..images.sidecar import sidecar_bytes
+from ..images.sidecar import json_of, sidecar_bytes
 
 LOCK = ".fastfuse-cohort.lock"
 SHARDS = ".fastfuse-cohort-*-of-*.lock"
@@ -178,20 +176,3 @@ class Record:
         """Tell whether these are the files, and none has changed as far as size and time tell."""
         same = set(files) == set(self.files)
         return same and all(self.files[what].is_still(path) for what, path in files.items())
-
-
-def json_of(path: Path) -> Any:
-    """Return the content of a JSON file; None where there is none, or it is damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
-def write_all(files: Mapping[Path, bytes]) -> None:
-    """Write files together, the last one last; what is there is replaced."""
-    with Outputs(overwrite=True) as outputs:
-        for path, content in files.items():
-            make_folder(path.parent)
-            outputs.add(path, content)
-        outputs.commit()

@@ -15,13 +15,14 @@ from ..fusion.labels.table import LabelTable
 from ..fusion.methods.pool import pooled
 from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.vote_table import VoteTable
+from ..images.outputs import write_all
 from ..images.paths import recorded
-from ..images.sidecar import number_or_null, read_sidecar, sidecar_bytes
+from ..images.sidecar import json_of, number_or_null, read_sidecar, sidecar_bytes
 from ..inputs.names import counted
 from .cases import CohortCase
 from .crew import Crew, answers
 from .estimate_file import Saved, read_estimate, saved_of
-from .place import Place, Record, json_of, write_all
+from .place import Place, Record
 from .settings import Settings, digest_of
 from .tables import RaterRow, csvs, deviations_of, draw, rater_rows, rows_of_sidecars
 from .tasks import Counted, Failed, Task, count_case, key_of, write_case

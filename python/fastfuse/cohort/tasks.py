@@ -113,9 +113,7 @@ def _attempt(task: Task, work: Callable[[Task], Answer]) -> Answer | Failed:
 def _count(task: Task) -> Counted:
     prints = {what: print_of(path) for what, path in task.settings.files_of(task.case).items()}
     key = key_of(task.settings, prints)
-    if key == task.known_key:
-        return Counted(task.case.name, None, Record(key, prints))
-    if not task.settings.pools:
+    if key == task.known_key or not task.settings.pools:
         return Counted(task.case.name, None, Record(key, prints))
     table, remarks = table_of_case(task)
     return Counted(task.case.name, bytes_of(table), Record(key, prints, tuple(remarks)))

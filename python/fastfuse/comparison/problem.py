@@ -28,7 +28,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Raters' masks, and what goes with them, in the caller's order of axes, but for a single frame or channel.
+    """Raters' masks, and what goes with them. Axes are in the caller's order, without one of a single frame or channel.
 
     Attributes
     ----------

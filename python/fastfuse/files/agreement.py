@@ -19,12 +19,12 @@ from ..images.paths import PathLike, as_path, as_paths, listed_paths, recorded
 from ..images.placing import Form, Placing, Resample
 from ..images.repeats import alike
 from ..images.sidecar import check_reports, number_or_null, write_facts
-from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
+from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_margin
 from ..inputs.names import grouped, listed_names, told
 from .facts import millilitres
 from .job import Inputs, Sources, marked_by_each
-from .votes import as_votes
+from .votes import read_masks
 
 Say = Callable[[str], None]
 
@@ -147,11 +147,8 @@ def compare_files(
 
 def compared(sources: Sources, options: Options, margin: float | None, say: Say) -> Compared:
     """Read the files, and compare what they hold."""
-    foreground = replace(options.foreground, segments=sources.segments)
-    wanted = Wanted(foreground, sources.channel_axis, use=sources.placing.use, offers_use=True)
-    inputs = sources.read(say, options.threads, wanted)
-    _check_masks(sources, inputs, wanted)
-    asked, options = options, as_votes(options, sources, inputs, on_device=False)
+    asked = options
+    inputs, options, _ = read_masks(sources, options, say)
     say("comparing")
     votes = Votes(
         inputs.votes,
@@ -213,11 +210,3 @@ def _coefficients(found: Coefficients) -> dict[str, Any]:
     values = asdict(found)
     voxels = values.pop("n_voxels")
     return {"voxels": voxels, **{name: number_or_null(value) for name, value in values.items()}}
-
-
-def _check_masks(sources: Sources, inputs: Inputs, wanted: Wanted) -> None:
-    """Refuse a network's probability where a mask is needed."""
-    from ..images.structures import check_is_mask
-
-    for image, read, name in zip(inputs.raters, inputs.votes, sources.holders, strict=True):
-        check_is_mask(image, read, name, wanted.foreground)

@@ -26,13 +26,12 @@ from ..images.paths import PathLike, as_path, as_paths, recorded, shown
 from ..images.placing import Form, Placing, Resample
 from ..images.repeats import alike, same_content
 from ..images.sidecar import number_or_null, sidecar_bytes
-from ..images.structures import check_is_mask
-from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
+from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale
 from ..inputs.names import grouped, listed_names
 from .facts import millilitres
 from .job import Sources, marked_by_each
-from .votes import as_votes
+from .votes import read_masks
 
 Say = Callable[[str], None]
 SCORES = ("dice", "brier", "log", "ece")
@@ -170,12 +169,8 @@ def _compared(
     sources: Sources, options: Options, margin: float | None, say: Say
 ) -> tuple[Comparison, dict[str, Any], list[str]]:
     """Read the files, and compare what comes of them; return the content of the JSON, and remarks."""
-    foreground = replace(options.foreground, segments=sources.segments)
-    wanted = Wanted(foreground, sources.channel_axis, use=sources.placing.use, offers_use=True)
-    inputs = sources.read(say, options.threads, wanted)
-    for rater, read, name in zip(inputs.raters, inputs.votes, sources.holders, strict=True):
-        check_is_mask(rater, read, name, wanted.foreground)
-    asked, options = options, as_votes(options, sources, inputs, on_device=False)
+    asked = options
+    inputs, options, foreground = read_masks(sources, options, say)
     truth = None if inputs.truth is None else votes_of(inputs.truth, inputs.remarks)
     of_truth = foreground if inputs.truth is None else after_reading(foreground, inputs.truth)
     votes = Votes(

@@ -19,7 +19,7 @@ from ..fusion.result import BorderFusion, Fusion, cut_of
 from ..fusion.votes import Votes
 from ..images.repeats import alike, repeated
 from ..images.wanted import Wanted
-from ..inputs.foreground import within
+from ..inputs.foreground import Foreground, within
 from ..inputs.names import grouped, quoted
 from .background import remarks_on_region
 from .blocks import fused_in_blocks
@@ -288,6 +288,26 @@ def _doubts(
     copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist(), once=once)
     of_fit = remarks_on_fit(fusion) if fit and not (copies or repeated(job.raters)) else []
     return [*copies, *doubts, *misfit_remarks(job, inputs, fusion, label), *of_fit]
+
+
+def read_masks(
+    sources: Sources, options: Options, say: Callable[[str], None]
+) -> tuple[Inputs, Options, Foreground]:
+    """Read raters' masks; return them as votes, the options for these, and what was taken of the files.
+
+    Raises
+    ------
+    ImageError
+        For a network's probability, where a mask is needed.
+    """
+    from ..images.structures import check_is_mask
+
+    foreground = replace(options.foreground, segments=sources.segments)
+    wanted = Wanted(foreground, sources.channel_axis, use=sources.placing.use, offers_use=True)
+    inputs = sources.read(say, options.threads, wanted)
+    for image, read, name in zip(inputs.raters, inputs.votes, sources.holders, strict=True):
+        check_is_mask(image, read, name, foreground)
+    return inputs, as_votes(options, sources, inputs, on_device=False), foreground
 
 
 def as_votes(options: Options, job: Sources, inputs: Inputs, *, on_device: bool) -> Options:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -306,3 +306,12 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{shown(path)}: cannot be written ({reason}); nothing was changed") from error
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Write files together, all or none, in their order; what is there is replaced."""
+    with Outputs(overwrite=True) as outputs:
+        for path, content in files.items():
+            make_folder(path.parent)
+            outputs.add(path, content)
+        outputs.commit()

@@ -257,7 +257,7 @@ def reading(
     Images and errors come in the order of the paths, so the first bad file is the one reported. ``wanted`` is
     what is asked of each file, or a list of that. The threads end with the block, at the latest after one more piece of a file.
     """
-    workers = min(threads or _cores(), len(paths))
+    workers = min(threads or cores(), len(paths))
     asked = [wanted] * len(paths) if isinstance(wanted, Wanted) else wanted
     jobs = list(zip(paths, asked, strict=True))
     if workers < 2 or (workers := _startable(workers)) < 2:
@@ -296,7 +296,7 @@ def _in_order(
         yield image
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

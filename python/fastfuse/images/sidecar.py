@@ -43,6 +43,14 @@ def read_sidecar(image: Path) -> dict[str, Any]:
     return facts
 
 
+def json_of(path: Path) -> Any:
+    """Return the content of a JSON file; None if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
 def number_or_null(value: Any) -> Any:
     """Return a float, or a list of floats, for JSON, with None (null) for nan."""
     if np.ndim(value):

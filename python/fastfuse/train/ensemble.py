@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ..cohort.layout import MODALITIES
 from ..errors import FastfuseError
 from ..images.paths import shown
+from ..images.sidecar import json_of
 from .cohort.loading import hash_of
-from .files import json_of
 from .network import checkpoint
 from .network.batches import predict
 from .network.model import inside, make_network

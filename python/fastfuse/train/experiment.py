@@ -20,12 +20,12 @@ from pathlib import Path
 
 from ..cohort.msseg import Case
 from ..errors import CohortError, FastfuseError, OutputError
+from ..images.outputs import write_all
 from ..images.paths import needed_path, shown
 from ..report.numbers import plural
 from .cohort.common_grid import grid_hashes
 from .cohort.division import divided, division_bytes
 from .conclude import conclude_all
-from .files import write_all
 from .fit import held_out_of, mend
 from .gate import check_first
 from .jobs.schedule import Jobs, check_batch, jobs_of, prepared_by_first, train_all

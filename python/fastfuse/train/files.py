@@ -1,34 +1,16 @@
-"""Files of a run: written together, and JSON read back and changed."""
+"""Files of a run: JSON that several processes change."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
 from ..images.folder_lock import alone_in
-from ..images.outputs import Outputs, make_folder
 from ..images.paths import shown
 from ..images.sidecar import sidecar_bytes
-
-
-def write_all(files: Mapping[Path, bytes]) -> None:
-    """Write files together, all or none; existing ones are replaced."""
-    with Outputs(overwrite=True) as outputs:
-        for path, content in files.items():
-            make_folder(path.parent)
-            outputs.add(path, content)
-        outputs.commit()
-
-
-def json_of(path: Path) -> Any:
-    """Return the content of a JSON file; None if it is missing or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
 
 
 def change_json(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ import torch
 from ..cohort.msseg import Case, find_cases
 from ..errors import CohortError, FastfuseError
 from ..images.paths import shown
-from .files import json_of
+from ..images.sidecar import json_of
 from .narrator import Narrator
 from .network.workers import Workers
 from .options import options_from

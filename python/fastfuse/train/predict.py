@@ -17,14 +17,13 @@ from ..errors import CohortError, FastfuseError
 from ..images.outputs import Outputs, make_folder
 from ..images.paths import recorded, shown
 from ..images.reading import read
-from ..images.sidecar import sidecar_bytes, sidecar_path
+from ..images.sidecar import json_of, sidecar_bytes, sidecar_path
 from ..inputs.grids import Grid
 from ..inputs.names import counted
 from .cohort.common_grid import check_grid, on_grid
 from .cohort.loading import hash_of, load_images
 from .cohort.voxel_sizes import check_size
 from .ensemble import Member, check_sources, members_of, model_source
-from .files import json_of
 from .finished import open_runs
 from .narrator import Narrator
 from .network.workers import make_workers

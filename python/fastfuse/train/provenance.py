@@ -14,12 +14,12 @@ from ..cohort.msseg import Case
 from ..errors import OutputError, reason_of
 from ..images.outputs import Outputs, make_folder
 from ..images.paths import recorded, shown
-from ..images.sidecar import sidecar_bytes
+from ..images.sidecar import json_of, sidecar_bytes
 from ..report.numbers import plural
 from .cohort.common_grid import GRID
 from .cohort.loading import hash_of
 from .cohort.problem import Problem, named
-from .files import change_json, json_of
+from .files import change_json
 from .options import ExperimentOptions, differences, options_from
 from .table_files import RECORD, TABLES
 from .targets.kept_volumes import Ratios, in_words

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ..cohort.msseg import Case
 from ..errors import FastfuseError
+from ..images.outputs import write_all
 from ..images.paths import shown
-from ..images.sidecar import sidecar_bytes, sidecar_path
+from ..images.sidecar import json_of, sidecar_bytes, sidecar_path
 from .cohort.loading import hash_of
-from .files import json_of, write_all
 from .narrator import Narrator
 from .network.workers import Workers
 from .options import ExperimentOptions

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CohortError, FastfuseError, ImageError, OutputError
+from ..images.outputs import write_all
 from ..images.paths import shown
 from ..images.reading import read
-from ..images.sidecar import sidecar_bytes
+from ..images.sidecar import json_of, sidecar_bytes
 from .cohort.common_grid import brain_of, check_grid, load_for
 from .cohort.loading import LoadedCase, hash_of
-from .files import json_of, write_all
 from .options import EvaluationOptions
 from .provenance import files_of
 from .results import reliability as calibration

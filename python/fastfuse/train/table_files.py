@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import OutputError
+from ..images.outputs import write_all
 from ..images.paths import shown
-from ..images.sidecar import sidecar_bytes
+from ..images.sidecar import json_of, sidecar_bytes
 from ..inputs.names import enumerated
 from .cohort.loading import hash_of
-from .files import json_of, write_all
 
 RECORD = "tables.json"  # SHA-256 of the tables and figures that stand beside it, by name
 TABLES = (

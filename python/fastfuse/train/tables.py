@@ -10,8 +10,8 @@ from typing import Any
 from ..errors import FastfuseError
 from ..images.outputs import make_folder
 from ..images.paths import shown
+from ..images.sidecar import json_of
 from .conclude import tabulate
-from .files import json_of
 from .finished import open_runs
 from .narrator import Narrator
 from .options.checking import flat

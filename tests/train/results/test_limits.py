@@ -20,10 +20,10 @@ pytest.importorskip("matplotlib")
 from fastfuse.cli.flags import with_typed_values
 from fastfuse.cohort.msseg import find_cases
 from fastfuse.errors import ImageError, OutputError
+from fastfuse.images.outputs import write_all
 from fastfuse.train.cohort.common_grid import _read_grid
 from fastfuse.train.conclude import _advised, _grid
 from fastfuse.train.ensemble import marks_nothing
-from fastfuse.train.files import write_all
 from fastfuse.train.finished import open_runs
 from fastfuse.train.narrator import Narrator
 from fastfuse.train.options import make_options

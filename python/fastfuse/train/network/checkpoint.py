@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from ...errors import FastfuseError, reason_of
+from ...images.outputs import write_all
 from ...images.paths import shown
-from ..files import write_all
 
 DAMAGES = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 

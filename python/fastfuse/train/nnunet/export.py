@@ -22,11 +22,10 @@ from ...cohort.layout import MODALITIES
 from ...cohort.msseg import Case
 from ...errors import CohortError, FastfuseError, OutputError
 from ...images.nifti import nifti_bytes
-from ...images.outputs import make_folder
+from ...images.outputs import make_folder, write_all
 from ...images.paths import shown
 from ...images.sidecar import sidecar_bytes
 from ..cohort.loading import LoadedCase, check_complete, load_case
-from ..files import write_all
 from ..options import ExperimentOptions
 from ..targets.consensus import consensus_of
 
