@@ -175,3 +175,14 @@ def test_nobody_marks_anything_or_all_do() -> None:
 def test_refusals(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         fastfuse.agreement(**given)
+
+
+def test_what_is_printed_fits_a_terminal() -> None:
+    masks = np.zeros((4, 2000), np.uint8)
+    masks[:, 5:9] = 1
+    masks[0, 8] = 0
+    lines = repr(fastfuse.agreement(list(masks))).splitlines()
+    assert lines[0].startswith("Agreement(4 raters, mean Dice 0.9")
+    assert lines[1].endswith("of 2,000 voxels")
+    assert lines[2].endswith("of 4 voxels")
+    assert max(map(len, lines)) <= 90

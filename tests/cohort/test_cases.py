@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import fastfuse
 from fastfuse import CohortError
 from fastfuse.cohort.cases import find_cohort
 
@@ -130,3 +132,20 @@ def test_what_is_no_cohort(tmp_path: Path) -> None:
         find_cohort(tmp_path, table=tmp_path / "cases.tsv")
     with pytest.raises(CohortError, match="no case found"):
         find_cohort(tmp_path)
+
+
+def test_names_are_one_however_accents_are_written(tmp_path: Path) -> None:
+    """A folder from a Mac and a table typed elsewhere spell one rater in two ways."""
+    one, two = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
+    assert one != two
+    for case, rater in (("a", one), ("b", two)):
+        save(tmp_path / "Bär" / case / f"{rater}.nii.gz", EMPTY)
+    decomposed = unicodedata.normalize("NFD", "Bär/{case}/{rater}.nii.gz")
+    assert [case.raters for case in find_cohort(tmp_path, glob=decomposed)] == [(one,), (one,)]
+    rows = [f"{case}\t{rater}\tBär/{case}/{rater}.nii.gz" for case, rater in (("a", one), ("b", two))]
+    table = write_table(tmp_path / "cases.tsv", "case\trater\tpath", *rows)
+    found = find_cohort(tmp_path, table=table)
+    assert [case.raters for case in found] == [(one,), (one,)]
+    assert all(path.exists() for case in found for path in case.paths)  # the paths stay as the disk has them
+    first, second = (fastfuse.tabulate([[0, 1], [1, 1]], names=[name, "Bob"]) for name in (one, two))
+    assert sorted((first + second).names) == ["Bob", one]

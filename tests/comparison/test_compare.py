@@ -216,3 +216,13 @@ def test_refusals(given: dict[str, Any], said: str) -> None:
 def test_examples() -> None:
     failed, tried = doctest.testmod(import_module("fastfuse.comparison.compare"))
     assert (failed, tried > 1) == (0, True)
+
+
+def test_what_is_printed_is_a_row_a_way() -> None:
+    masks = [[0, 1, 1, 1, 0], [0, 0, 1, 1, 0], [0, 1, 1, 1, 1]]
+    found = fastfuse.compare(masks, roi="all", truth=[0, 1, 1, 1, 0])
+    lines = repr(found).splitlines()
+    assert len(lines) == 1 + len(found.ways)
+    assert lines[1].split() == ["mean", "vote", "3", "1.0000"]
+    with pytest.raises(ValueError, match="give spacing_mm, the voxel's size along each axis, or roi='all'"):
+        fastfuse.compare(masks)

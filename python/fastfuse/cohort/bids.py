@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..inputs.names import composed
+
 FILE = re.compile(r"sub-[a-zA-Z0-9]+_(?:[a-z]+-[^_]+_)*(?P<suffix>mask|dseg|probseg)\.nii(?:\.gz)?")
 ENTITY = re.compile(r"(?:^|_)([a-z]+)-([^_]+)")
 BRAIN = "brain"
@@ -43,9 +45,9 @@ def _read(root: Path, path: Path) -> BidsFile:
     entities = dict(ENTITY.findall(path.name.rpartition("_")[0]))
     case = "_".join(f"{key}-{entities[key]}" for key in ("sub", "ses") if key in entities)
     if BRAIN in (entities.get("desc", "").lower(), entities.get("label", "").lower()):
-        return BidsFile(case, None, path)
+        return BidsFile(composed(case), None, path)
     rater = entities.get("rater") or entities.get("desc") or _pipeline(root, path)
-    return BidsFile(case, rater, path)
+    return BidsFile(composed(case), composed(rater), path)
 
 
 def _pipeline(root: Path, path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import CohortError, reason_of
 from ..images.paths import as_path, needed_path, shown
-from ..inputs.names import enumerated, quoted
+from ..inputs.names import composed, enumerated, quoted
 from .bids import bids_files
 from .msseg import find_cases, rater_number
 
@@ -122,9 +122,9 @@ def _of_pattern(root: Path, glob: str) -> list[CohortCase]:
             "{case}/masks/{rater}.nii.gz"
         )
     raters: dict[str, dict[str, Path]] = defaultdict(dict)
-    as_regex = _regex_of(glob)
+    as_regex = _regex_of(composed(glob))
     for path in _files_below(root):
-        met = as_regex.fullmatch(path.relative_to(root).as_posix())
+        met = as_regex.fullmatch(composed(path.relative_to(root).as_posix()))
         if met is None:
             continue
         case, rater = met["case"].replace("/", "_"), met["rater"]
@@ -164,7 +164,7 @@ def _of_table(root: Path, table: Path) -> list[CohortCase]:
     beside: dict[str, dict[str, Path]] = defaultdict(dict)
     for number, row in _rows_of(table):
         where = f"{shown(table)}, line {number}"
-        case, rater, file = (row[name] for name in COLUMNS)
+        case, rater, file = composed(row["case"]), composed(row["rater"]), row["path"]
         if not (case and rater and file):
             raise CohortError(f"{where}: case, rater or path is empty")
         if rater in raters[case]:

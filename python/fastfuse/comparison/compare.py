@@ -101,6 +101,19 @@ class Comparison:
     left_out: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        label = max((len(way.title) for way in self.ways), default=0)
+        scored = self.truth is not None
+        rows = [
+            f"  {way.title:{label}}  {way.voxels:>9,}" + (f"  {way.scores.dice:.4f}" if scored else "")
+            for way in self.ways
+        ]
+        head = (
+            f"Comparison({counted(len(self.names), 'rater')}, {len(self.ways)} ways, {self.disputed:,} voxels disputed; "
+            f"voxels of each mask{' and its Dice with the truth' if scored else ''})"
+        )
+        return "\n".join([head, *rows])
+
 
 @documented(ENTRIES)
 def compare(

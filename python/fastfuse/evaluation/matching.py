@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import FastfuseError
 from ..images.paths import shown
+from ..inputs.names import composed
 
 COMPRESSED = (".gz", ".bz2")
 SUFFIXES = (
@@ -61,7 +61,7 @@ def pairs_in(predictions: Path, truths: Path) -> Pairs:
     doubts = [*_twice(left, right)]
     files: dict[str, tuple[Path, Path]] = {}
     ways = dict.fromkeys(WAYS, 0)
-    keys: tuple[Callable[[str], str], ...] = (str, _composed, _stem, case_name, _without_channel)
+    keys: tuple[Callable[[str], str], ...] = (str, composed, _stem, case_name, _without_channel)
     for way, key in zip((WAYS[0], *WAYS), keys, strict=True):
         found = _matched(left, right, key)
         ways[way] += len(found)
@@ -160,14 +160,9 @@ def _without_channel(name: str) -> str:
     return case_name(name).removesuffix(CHANNEL)
 
 
-def _composed(name: str) -> str:
-    """Return a name with each letter and its accent as one character."""
-    return unicodedata.normalize("NFC", name)
-
-
 def _stem(name: str) -> str:
     """Return a path without the endings of an image, composed."""
-    return _composed(_without_endings(name))
+    return composed(_without_endings(name))
 
 
 def _without_endings(name: str) -> str:

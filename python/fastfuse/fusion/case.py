@@ -239,7 +239,8 @@ def spacing_for(
             if options.margin_mm is not None
             else "an image is read by distances"
         )
-        raise ValueError(f"{what} in mm: give spacing_mm, the voxel's size along each axis")
+        instead = ", or roi='all'" if options.margin_mm is not None else ""
+        raise ValueError(f"{what} in mm: give spacing_mm, the voxel's size along each axis{instead}")
     return sizes
 
 

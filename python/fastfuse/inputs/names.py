@@ -87,6 +87,11 @@ def _cut(text: str) -> str:
     return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."
 
 
+def composed(name: str) -> str:
+    """Return a name with each letter and its accent as one character: file systems and keyboards write both forms."""
+    return unicodedata.normalize("NFC", name)
+
+
 def listed_names(names: Any) -> list[str] | None:
     """Return the names as a list of different texts; None for None.
 
@@ -193,4 +198,4 @@ def _checked(name: Any, place: int) -> str:
         raise ValueError(f"names[{place}] is empty: give each rater a name")
     if any(unicodedata.category(character) in UNKEPT for character in name):
         raise ValueError(f"names[{place}] is {quoted(name)}: it holds a control character; leave it out")
-    return str(name)
+    return composed(name)

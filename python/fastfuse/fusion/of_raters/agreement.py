@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import warn
 from ...inputs.checks import Labels, Scale, check_margin
 from ...inputs.kinds import RatersLike, VoxelsLike
-from ...inputs.names import listed_names, told
+from ...inputs.names import counted, listed_names, told
 from ..declared import documented
 from ..options import Missing, Options
 from ..result import Rates
@@ -76,6 +76,15 @@ class Agreement:
         pairs = self.dice[np.triu_indices(len(self.names), 1)]
         known = pairs[~np.isnan(pairs)]
         return float(known.mean()) if len(known) else float("nan")
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  {where:10}  kappa {of.fleiss_kappa:.4g}, alpha {of.krippendorff_alpha:.4g}, AC1 {of.gwet_ac1:.4g},"
+            f" of {counted(of.n_voxels, 'voxel', ',')}"
+            for where, of in (("everywhere", self.everywhere), ("region", self.region))
+        ]
+        head = f"Agreement({counted(len(self.names), 'rater')}, mean Dice {self.mean_dice:.4g}, conformity {self.conformity:.4g})"
+        return "\n".join([head, *lines])
 
 
 @documented(ENTRIES)
