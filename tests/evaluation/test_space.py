@@ -6,12 +6,14 @@ import json
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from fastfuse import FusionWarning, evaluate, evaluate_files, fuse_files
+from fastfuse import FusionWarning, evaluate, evaluate_against_raters, evaluate_files, fuse_files
 from fastfuse.evaluation.space import Space
 from fastfuse.evaluation.surface import surface_distances
 
@@ -155,3 +157,28 @@ def test_tensors_that_carry_an_affine() -> None:
 def test_affines_that_are_none(affine: np.ndarray) -> None:
     with pytest.raises(ValueError, match="its affine is not an invertible matrix of finite numbers"):
         Space.of_affine(affine)
+
+
+class Batched:
+    """An image of a batch: the affines of its cases in one array."""
+
+    def __init__(self, values: NDArray[np.uint8], affine: object) -> None:
+        self.values, self.affine, self.shape = values, affine, values.shape
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[np.uint8]:
+        return self.values
+
+
+@pytest.mark.parametrize("affine", [np.eye(4)[None], np.zeros((2, 4, 4)), np.zeros((1, 1, 3, 3))])
+def test_an_affine_that_is_no_matrix_is_not_taken_for_1_mm(affine: NDArray[np.float64]) -> None:
+    truth = np.zeros((9, 9, 9), np.uint8)
+    truth[2:5, 2:5, 2:5] = 1
+    odd, straight = Batched(truth, affine), Batched(truth, np.diag([1.0, 1.0, 3.0, 1.0]))
+    for prediction, other in ((odd, odd), (odd, truth), (truth, odd)):
+        with pytest.raises(ValueError, match=r"^the (prediction|truth) has an affine that is no matrix of 4 x 4"):
+            evaluate(prediction, other)
+        assert evaluate(prediction, other, spacing_mm=(1, 1, 3)).truth_ml == pytest.approx(0.081)
+    with pytest.raises(ValueError, match="has an affine that is no matrix of 4 x 4"):
+        evaluate_against_raters(odd, [odd, odd], roi=1)
+    for prediction, other in ((odd, straight), (straight, odd)):
+        assert evaluate(prediction, other).truth_ml == pytest.approx(0.081)

@@ -125,7 +125,7 @@ def test_shown() -> None:
 def test_what_a_table_cannot_tell_is_refused() -> None:
     table = tabulate(votes_of("soft"))
     for refused, options, sentence in (
-        ("staple", {}, "the table holds the vote 0.3: staple takes votes 0 and 1"),
+        ("staple", {}, "rater .: holds the vote 0.3, and staple takes votes 0 and 1: soft"),
         ("soft-staple", {"prior": np.full(SHAPE, 0.2)}, "prior is a map: a table knows no places"),
         ("soft-staple", {"intervals": "lesions"}, "intervals is 'lesions': a table knows no places"),
         ("soft-staple", {"likelihood": "log_linear"}, "soft-staple has no such option"),

@@ -235,7 +235,7 @@ def test_a_problem_of_many_files_is_one_line(cohort: Path) -> None:
         nib.save(nib.Nifti1Image(255 * np.asarray(image.dataobj).astype(np.uint8), image.affine), path)
     done = run("check", cohort)
     first = f"Patient_01 ManualSegmentation_1.nii.gz and {len(masks) - 1} other files, in 2 cases"
-    remedy = "write 0 and 1; whatever is above 0 will count as 1"
+    remedy = "write 0 and 1; 'fastfuse experiment' counts whatever is above 0 as 1"
     said = " ".join(done.stdout.split())
     assert said.count("not binary") == 1
     assert f"{first}: is not binary: its values are 0, 255: {remedy}" in said

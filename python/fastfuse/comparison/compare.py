@@ -27,7 +27,7 @@ from .problem import Mask, Problem
 from .scores import Scores, scores_of
 from .ways import Made, Way, made_by, ways_for
 
-ADVICE = "give it as a mask, as of a label map image == K ('fastfuse fuse FILE --select-label K --method majority -o TRUTH.nii.gz')"
+ADVICE = "give it as a mask (binarize=True, --binarize, counts whatever is above 0), as of a label map image == K ('fastfuse fuse FILE --select-label K --method majority -o TRUTH.nii.gz')"
 SURELY = (0.1, 0.9)  # what lies between is in doubt
 Say = Callable[[str], None]
 Region = Literal["all"] | float

@@ -75,9 +75,11 @@ def space_in(images: Mapping[str, Any]) -> Space:
     ValueError
         If that image does not tell its voxels' size in mm, or has an affine that cannot be.
     """
+    unread = ""
     for name, image in images.items():
         place = place_of_image(image)
         if place is None:
+            unread = unread or (name if getattr(image, "affine", None) is not None else "")
             continue
         in_mm = place.in_mm or set(place.sides or ()) == {1.0}  # of coordinates that are indices
         if in_mm and place.affine is not None:
@@ -85,4 +87,8 @@ def space_in(images: Mapping[str, Any]) -> Space:
         if in_mm and place.sides is not None and len(place.sides) == 2:
             return Space((*place.sides, 1.0))
         raise ValueError(f"{name} does not tell its voxels' size in mm: give spacing_mm")
+    if unread:
+        raise ValueError(
+            f"{unread} has an affine that is no matrix of 4 x 4 numbers, as that of a batch: give spacing_mm"
+        )
     return Space()

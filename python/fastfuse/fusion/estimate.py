@@ -23,6 +23,7 @@ from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .fit.result import Fit, Tested
 from .fit.source import Source
 from .intervals import Intervals
+from .messages import ALL_ABOVE
 from .option_checks import NO_INTERVALS, is_map
 from .options import (
     Missing,
@@ -343,11 +344,12 @@ def check_table(table: VoteTable, method: Method, options: Options) -> None:
         raise ValueError(
             "intervals is 'lesions': a table knows no places; ask for 'bootstrap', or fuse the votes"
         )
-    fractional = table.patterns[(table.patterns > 0) & (table.patterns < 1)]
-    if method.votes == "binary" and fractional.size:
+    fractional = np.argwhere((table.patterns > 0) & (table.patterns < 1))
+    if method.votes == "binary" and len(fractional):
+        row, rater = fractional[0]
         raise ValueError(
-            f"the table holds the vote {fractional[0]:.3g}: {method.name} takes votes 0 and 1; soft votes are for "
-            "soft-staple and simplified-soft-staple"
+            f"{table.names[rater]}: holds the vote {table.patterns[row, rater]:.3g}, and {method.name} takes votes 0 and 1: soft "
+            f"votes are for soft-staple and simplified-soft-staple; {ALL_ABOVE}, and threshold=0.5 (--threshold 0.5) what is at least that"
         )
 
 

@@ -82,7 +82,10 @@ def run(work: Callable[[report.Say], Any]) -> None:
         report.print_line("error", f"{case}: {reason}")
     if made.failed:
         if not manner.quiet:
-            report.print_line(
-                "error", f"{len(made.failed)} of {made.facts['cases']} cases failed; the others are done"
-            )
+            report.print_line("error", _failed_in_words(len(made.failed), made.facts["cases"]))
         raise typer.Exit(FAILED)
+
+
+def _failed_in_words(failed: int, cases: int) -> str:
+    """Say how many cases failed; of the others, where there are any, that they are done."""
+    return f"{failed} of {cases} cases failed" + ("; the others are done" if failed < cases else "")

@@ -147,7 +147,7 @@ def _of_mask(stored: NDArray[Any]) -> Iterator[tuple[str, str]]:
         more = f" and {values.size - MOST_NAMED} others" * (values.size > MOST_NAMED)
         yield (
             f"is not binary: its values are {named}{more}",
-            "write 0 and 1; whatever is above 0 will count as 1",
+            "write 0 and 1; 'fastfuse experiment' counts whatever is above 0 as 1",
         )
     if not (stored > 0).any():
         yield "marks nothing", "copy it again, or take the case out if there is nothing to mark"
