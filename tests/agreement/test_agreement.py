@@ -146,7 +146,8 @@ def test_a_table_is_as_its_votes() -> None:
 
 
 def test_nobody_marks_anything_or_all_do() -> None:
-    empty = fastfuse.agreement(np.zeros((3, 5)), axis=0)
+    with pytest.warns(fastfuse.FusionWarning, match="rater 0, rater 1 and rater 2 mark nothing"):
+        empty = fastfuse.agreement(np.zeros((3, 5)), axis=0)
     assert np.isnan(empty.everywhere.fleiss_kappa)
     assert np.isnan(empty.everywhere.krippendorff_alpha)
     assert empty.everywhere.gwet_ac1 == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +129,24 @@ def test_sparse_arrays(kind: Any) -> None:
     with pytest.raises(TypeError, match=r"convert it to NumPy, as by its toarray\(\)"):
         fastfuse.majority_vote(masks)
     fastfuse.majority_vote([one.toarray() for one in masks])
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+def test_who_has_no_vote_marks_nothing_else(tmp_path: Path, in_files: bool) -> None:
+    """What is said of a rater is the same in Python, in the shell, and in a fusion."""
+    one = np.zeros((6, 6, 6), np.float32)
+    one[2:4, 2:4, 2:4] = 1
+    raters = {"a": one, "b": np.roll(one, 1), "empty": 0 * one, "full": 0 * one + 1, "silent": np.nan * one}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if in_files:
+            paths = [tmp_path / f"{name}.nii" for name in raters]
+            for path, values in zip(paths, raters.values(), strict=True):
+                nib.save(nib.Nifti1Image(values, np.eye(4)), path)
+            fastfuse.agreement_files(paths, missing="nan")
+        else:
+            fastfuse.agreement(list(raters.values()), missing="nan", names=list(raters))
+    said = " ".join(str(one.message) for one in caught)
+    for told in ("silent(.nii)? has no vote", "empty(.nii)? marks nothing", "full(.nii)? marks everything"):
+        assert len(re.findall(told, said)) == 1, said
+    assert "silent marks" not in said

@@ -180,3 +180,13 @@ def test_a_label_map_as_image(drawn: Drawn) -> None:
     labels = drawn.brain.astype(np.uint8) + drawn.masks[2]
     with pytest.warns(fastfuse.FusionWarning, match="image .*holds 0, 1, 2 only, as a label map does"):
         border(drawn, drawn.masks, image=labels)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_voxels_that_the_image_leaves_out_are_said(value: float, drawn: Drawn) -> None:
+    image = drawn.image.copy()
+    marked = np.argwhere(np.sum(drawn.masks, axis=0) == 2)
+    image[tuple(marked[:3].T)] = value
+    image[0, 0, 0] = value  # far from the marks: nothing is told of it
+    with pytest.warns(fastfuse.FusionWarning, match="image is nan or infinite at 3 voxels near the marks"):
+        border(drawn, drawn.masks, image=image)

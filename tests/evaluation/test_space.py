@@ -175,7 +175,9 @@ def test_an_affine_that_is_no_matrix_is_not_taken_for_1_mm(affine: NDArray[np.fl
     truth[2:5, 2:5, 2:5] = 1
     odd, straight = Batched(truth, affine), Batched(truth, np.diag([1.0, 1.0, 3.0, 1.0]))
     for prediction, other in ((odd, odd), (odd, truth), (truth, odd)):
-        with pytest.raises(ValueError, match=r"^the (prediction|truth) has an affine that is no matrix of 4 x 4"):
+        with pytest.raises(
+            ValueError, match=r"^the (prediction|truth) has an affine that is no matrix of 4 x 4"
+        ):
             evaluate(prediction, other)
         assert evaluate(prediction, other, spacing_mm=(1, 1, 3)).truth_ml == pytest.approx(0.081)
     with pytest.raises(ValueError, match="has an affine that is no matrix of 4 x 4"):

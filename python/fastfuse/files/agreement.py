@@ -21,7 +21,7 @@ from ..images.repeats import alike
 from ..images.sidecar import check_reports, number_or_null, write_facts
 from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_margin
-from ..inputs.names import grouped, listed_names, told
+from ..inputs.names import grouped, listed_names
 from .facts import millilitres
 from .job import Inputs, Sources, marked_by_each
 from .votes import read_masks
@@ -165,8 +165,6 @@ def compared(sources: Sources, options: Options, margin: float | None, say: Say)
     marked = [float(np.count_nonzero(one)) for one in marked_by_each(inputs, options.core_label)]
     remarks = grouped(inputs.remarks)
     remarks += [*alike(sources.raters, sources.holders, inputs.votes, marked), *doubts]
-    empty = [name for name, count in zip(sources.holders, marked, strict=True) if not count]
-    remarks += [told(empty, "marks nothing", "mark nothing")] if empty else []
     facts = facts_of(found, sources, inputs, asked, margin, marked, remarks)
     return Compared(found, facts, remarks)
 

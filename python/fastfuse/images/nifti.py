@@ -101,8 +101,8 @@ def _image_of(path: Path, header: Any, data: NDArray[Any], doubts: list[str], *,
         apart = disagreement(path, header, shape[:3])
     except (ValueError, HeaderDataError) as error:
         raise ImageError(
-            f"{shown(path)}: its qform is no rotation ({error}); save it again with its true place, as in "
-            "nibabel.Nifti1Image(data, affine)"
+            f"{shown(path)}: its qform is no rotation ({error}), so that it says no place; have its program write it again, or drop "
+            "its place: nifti_tool -mod_hdr -mod_field qform_code 0 -infiles OLD -prefix NEW"
         ) from error
     doubts.append(unit_doubt(header, np.linalg.norm(affine[:3, :3], axis=0)))
     told = [one for one in (remark_on(path, (*doubts, doubt)), apart) if one]

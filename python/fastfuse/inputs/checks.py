@@ -186,7 +186,7 @@ def check_label(label: Any) -> float | None:
     if number == 0:
         raise ValueError("select_label is 0: 0 is the background; select one of the other labels")
     if abs(number) >= 2**53:
-        raise ValueError(f"select_label is {number}: beyond 2^53 labels can no longer be told apart")
+        raise ValueError(f"select_label is {number}: from 2^53 on labels can no longer be told apart")
     return float(number)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...inputs.arrays import Array, marks
 from ...inputs.lattice import box_of, grown
 from ...inputs.looks import like_no_image
-from ...inputs.names import told
+from ...inputs.names import counted, told
 
 CORE = 0.8  # share of the raters who mark a voxel of the core
 SHELL_MM = (2.5, 6.0)  # distance from any mark
@@ -42,6 +42,8 @@ class Heights:
         What values the image has if these are few, as those of a mask or a label map; empty otherwise.
     left_out : tuple of int
         Places of raters who mark so much that the lesions are those of the others.
+    lost : int
+        Number of voxels near the marks at which the image is nan or infinite.
     """
 
     voxel: NDArray[np.int64]
@@ -50,6 +52,7 @@ class Heights:
     why_none: str = ""
     no_image: str = ""
     left_out: tuple[int, ...] = ()
+    lost: int = 0
 
     def along(self, axes: Sequence[int], shape: Sequence[int]) -> Heights:
         """Return the same for the axes in another order; ``shape`` is that in this order."""
@@ -80,6 +83,10 @@ class Heights:
             remarks.append(f"image {tells} {self.no_image}; give intensities as the scanner has them")
         elif none:
             remarks.append(f"image {none} {self.why_none}")
+        if self.lost:
+            remarks.append(
+                f"image is nan or infinite at {counted(self.lost, 'voxel', ',')} near the marks, which are left out of what it tells"
+            )
         return remarks
 
 
@@ -122,16 +129,18 @@ def _heights_of(
         return Heights.none("nobody marks anything")
     box = grown(around, [int(SHELL_MM[1] / side) + 1 for side in spacing_mm], union.shape)
     core = union[box] & (shares[box] >= CORE - ROUNDING) & brain[box]
+    inside = True if mask is None else mask[box] != 0
+    lost = int(np.count_nonzero(~finite[box] & inside))
     found = _of_box(image[box] / median, union[box], core, brain[box], spacing_mm)
     if not found.lesions:
-        return found
+        return replace(found, lost=lost)
     corner = [part.start for part in box]
     lengths = tuple(part.stop - part.start for part in box)
     inner = np.unravel_index(found.voxel, lengths)
     voxel = np.ravel_multi_index(
         tuple(index + start for index, start in zip(inner, corner, strict=True)), image.shape
     )
-    return Heights(np.asarray(voxel, np.int64), found.height, found.lesions, left_out=left_out)
+    return Heights(np.asarray(voxel, np.int64), found.height, found.lesions, left_out=left_out, lost=lost)
 
 
 def _marked(

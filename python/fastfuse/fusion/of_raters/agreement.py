@@ -111,9 +111,9 @@ def agreement(
 
     Parameters
     ----------
-    {options}
     roi : float, optional
         Margin in mm about what anybody marks, for the coefficients of the region.
+    {options}
 
     Returns
     -------
@@ -164,14 +164,24 @@ def agreement_of(
     if votes.mask is not None and not table.counts.sum():
         raise ValueError(f"{votes.titles['mask']} is empty: no voxel to compare")
     near = None if margin is None else table_of(votes, replace(options, roi=margin), called)[0]
-    return of_tables(table, near), [*remarks, *_on_full(table)]
+    return of_tables(table, near), [*remarks, *_on_raters(table)]
 
 
-def _on_full(table: VoteTable) -> list[str]:
-    """Say who marks everything that they read."""
-    read = [votes[~np.isnan(votes)] for votes in masks_of(table, "agreement")[0].T]
-    full = [name for name, votes in zip(table.names, read, strict=True) if votes.size and votes.all()]
-    return [told(full, "marks everything", "mark everything")] if full else []
+def _on_raters(table: VoteTable) -> list[str]:
+    """Say who has no vote, and who marks nothing or everything that they read."""
+    read = {
+        name: votes[~np.isnan(votes)]
+        for name, votes in zip(table.names, masks_of(table, "agreement")[0].T, strict=True)
+    }
+    silent = [name for name, votes in read.items() if not votes.size]
+    empty = [name for name, votes in read.items() if votes.size and not votes.any()]
+    full = [name for name, votes in read.items() if votes.size and votes.all()]
+    groups = (
+        (silent, "has", "have", "no vote"),
+        (empty, "marks", "mark", "nothing"),
+        (full, "marks", "mark", "everything"),
+    )
+    return [told(alike, f"{one} {what}", f"{many} {what}") for alike, one, many, what in groups if alike]
 
 
 def of_tables(table: VoteTable, near: VoteTable | None) -> Agreement:
