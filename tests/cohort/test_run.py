@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from fastfuse.cohort.crew import Crew, answers
 from fastfuse.cohort.settings import Settings
 from fastfuse.cohort.tables import draw
 from fastfuse.cohort.tasks import Failed, Task
+from fastfuse.errors import CohortError
 
 from .files import GLOB, NAMES, consensus, contents, fused, make_cohort, mask_path, masks, save
 
@@ -252,6 +254,18 @@ def test_an_executors_own_error_is_the_cases(tmp_path: Path) -> None:
 
     found = fused(make_cohort(tmp_path / "in", 2), tmp_path / "out", executor=Broken(), workers=1)
     assert found.failed["case-00"] == "its worker failed (RuntimeError: KilledWorker)"
+
+
+def test_a_pool_that_broke_is_told(tmp_path: Path) -> None:
+    class Broken(Executor):
+        def submit(self, *_: Any, **__: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(BrokenProcessPool("a process was killed"))
+            return future
+
+    with pytest.raises(CohortError, match=r"the executor gave up \(a process was killed\): .* run again"):
+        fused(make_cohort(tmp_path / "in", 2), tmp_path / "out", executor=Broken(), workers=1)
+    assert fused(tmp_path / "in", tmp_path / "out").facts["counted"] == ["case-00", "case-01"]
 
 
 def test_a_pool_that_forks_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ..inputs.names import counted, enumerated
 from .cases import find_cohort
 from .crew import Crew
 from .estimate_file import Saved, read_estimate, saved_of
-from .fuse import CohortFusion, Say, ended, with_threads
+from .fuse import CohortFusion, Say, ended, settings_for
 from .place import Place
 from .run import Progress, count_cases, write_cases
 
@@ -51,7 +51,8 @@ def applied_cohort(
     saved = read_estimate(asked.estimate)
     if asked.called:
         saved = _renamed(saved, asked.called, asked.estimate)
-    settings = with_threads(replace(saved.settings, pool="none"), crew)
+    asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
+    settings = settings_for(replace(saved.settings, pool="none"), crew)
     cases = find_cohort(asked.cohort, glob=asked.glob, table=asked.table, split=asked.split)
     place, so_far = Place(asked.out), Progress(say, len(cases))
     with place.alone(None):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from ..errors import reason_of
-from ..streaming.executors import check_executor
+from ..errors import CohortError, reason_of
+from ..streaming.executors import check_executor, is_of_dask
 from ..streaming.executors import workers_of as workers_of_executor
 from ..streaming.work import as_done, in_flight
+from .parcels import KILLED, by_dask, of_worker
 from .tasks import Failed, Task
 
 Answer = TypeVar("Answer")
@@ -36,11 +38,15 @@ class Crew:
     executor: Executor | None = None
     workers: int = 1
 
+    def path(self, path: Path) -> Path:
+        """Return a path by which workers find a file: those of an executor may be at work in another folder."""
+        return path if self.executor is None else path.absolute()
+
 
 def answers(work: Work[Answer], tasks: Iterable[Task], crew: Crew) -> Generator[Answer | Failed, None, None]:
     """Yield what comes of each task, as it comes. Without an executor, and with one worker, all is done here."""
     if crew.executor is not None:
-        yield from _by(crew.executor, work, tasks, in_flight(crew.workers))
+        yield from _by_given(crew.executor, work, tasks, crew.workers)
     elif crew.workers <= 1:
         yield from map(work, tasks)
     else:
@@ -69,6 +75,28 @@ def workers_of(executor: Executor | None, workers: int | None) -> int:
     return workers_of_executor(executor)
 
 
+def _by_given(
+    executor: Executor, work: Work[Answer], tasks: Iterable[Task], workers: int
+) -> Generator[Answer | Failed, None, None]:
+    """Let an executor of the caller's own do the work.
+
+    Raises
+    ------
+    CohortError
+        If the executor is at its end: what is done is kept.
+    """
+    try:
+        if is_of_dask(executor):
+            yield from by_dask(executor, work, tasks, workers)
+        else:
+            yield from _by(executor, work, tasks, in_flight(workers))
+    except (CancelledError, RuntimeError) as error:  # it is broken, gives tasks back undone, or takes no more
+        raise CohortError(
+            f"the executor gave up ({reason_of(error)}): its scheduler or its processes have ended; what is done is kept: run "
+            "again, it goes on from there"
+        ) from None
+
+
 def _by(
     executor: Executor, work: Work[Answer], tasks: Iterable[Task], most: int
 ) -> Generator[Answer | Failed, None, None]:
@@ -80,10 +108,10 @@ def _by(
 def _answer(future: Future[Answer | Failed], task: Task) -> Answer | Failed:
     try:
         return future.result()
-    except BrokenProcessPool:
+    except (BrokenExecutor, CancelledError):
         raise
     except Exception as error:  # noqa: BLE001 - a worker that died, an executor's own error
-        return Failed(task.case.name, f"its worker failed ({type(error).__name__}: {reason_of(error)})")
+        return of_worker(task, error)
 
 
 def _by_own(work: Work[Answer], tasks: list[Task], workers: int) -> Generator[Answer | Failed, None, None]:
@@ -107,10 +135,7 @@ def _by_own(work: Work[Answer], tasks: list[Task], workers: int) -> Generator[An
             if suspects:
                 name = suspects[0].case.name
                 del left[name]
-                yield Failed(
-                    name,
-                    "its worker was killed, again and again: the case may need more memory than there is",
-                )
+                yield Failed(name, KILLED)
 
 
 def _case_of(answer: object) -> str:

@@ -253,7 +253,8 @@ class Asked:
 def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list[str]]:
     """Do the work, or the part of it that is asked for; return what came of it, and what is doubtful."""
     asked.check()
-    place, settings = Place(asked.out), with_threads(asked.settings, crew)
+    asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
+    place, settings = Place(asked.out), settings_for(asked.settings, crew)
     cases = asked.cases()
     mine = cases if asked.shard is None else cases[asked.shard[0] - 1 :: asked.shard[1]]
     so_far = Progress(say, len(mine))
@@ -321,8 +322,10 @@ def _estimate_there(place: Place, settings: Settings) -> Saved:
     return saved
 
 
-def with_threads(settings: Settings, crew: Crew) -> Settings:
-    """Divide the threads among the workers of this machine, unless they are given."""
+def settings_for(settings: Settings, crew: Crew) -> Settings:
+    """Divide the threads among the workers of this machine, unless they are given; name files so that all workers find them."""
+    if settings.label_names is not None:
+        settings = replace(settings, label_names=str(crew.path(Path(settings.label_names))))
     if settings.options.threads or crew.workers <= 1:
         return settings
     threads = max(1, cores() // crew.workers)

@@ -49,6 +49,10 @@ class Place:
         """File of what a case's table was made of."""
         return self.out / "tables" / f"{case}.json"
 
+    def make_cases(self) -> None:
+        """Make the folder of all consensuses, so that a worker who does not see it is found out."""
+        make_folder(self.out / "cases")
+
     def consensus(self, case: str) -> Path:
         """File of a case's consensus; its sidecar lies beside it."""
         return self.out / "cases" / case / CONSENSUS

@@ -84,7 +84,7 @@ def count_cases(
             if isinstance(answer, Failed):
                 so_far.fail(answer)
                 continue
-            done[answer.case] = _kept(answer, place)
+            done[answer.case] = kept(answer, place, is_first=not so_far.counted)
             so_far.counted.append(answer.case)
             so_far.say(f"{answer.case}: counted")
     for name, record in done.items():
@@ -97,15 +97,16 @@ def _holds(record: Record, case: CohortCase, settings: Settings) -> bool:
     return record.is_of(settings.files_of(case)) and record.key == key_of(settings, record.files)
 
 
-def _kept(answer: Counted, place: Place) -> Record:
-    """Write a table, and last what it was made of; keep that which is there already."""
+def kept(answer: Counted, place: Place, *, is_first: bool) -> Record:
+    """Write a table, and last what it was made of; keep that which is there already. The first of a run tidies up."""
     record = answer.record
     if answer.content is None:
         before = Record.at(place.record(answer.case))
         record = record if before is None else replace(record, remarks=before.remarks)
-        write_all({place.record(answer.case): record.as_bytes()})
+        write_all({place.record(answer.case): record.as_bytes()}, tidy=is_first)
     else:
-        write_all({place.table(answer.case): answer.content, place.record(answer.case): record.as_bytes()})
+        files = {place.table(answer.case): answer.content, place.record(answer.case): record.as_bytes()}
+        write_all(files, tidy=is_first)
     return record
 
 
@@ -200,6 +201,8 @@ def write_cases(
         estimate = None if saved is None else place.estimate
         tasks.append(Task(case, settings, place.consensus(case.name), estimate=estimate, is_new=are_new))
     rates = None if saved is None else saved.digest
+    if tasks:
+        place.make_cases()
     with closing(answers(write_case, tasks, crew)) as found:
         for answer in found:
             if isinstance(answer, Failed):

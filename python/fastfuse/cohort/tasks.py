@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from socket import gethostname
 from typing import Any, TypeVar
 
 from ..errors import FastfuseError, FusionWarning, OutputError, reason_of
@@ -27,6 +28,7 @@ from ..fusion.table_file import table_bytes
 from ..fusion.tabulate import table_of
 from ..fusion.vote_table import VoteTable
 from ..fusion.votes import Votes
+from ..images.paths import shown
 from .cases import CohortCase
 from .estimate_file import estimate_for, read_estimate
 from .place import Print, Record, print_of
@@ -158,9 +160,20 @@ def _of_tables(options: Options) -> Options:
 
 
 def _write(task: Task) -> Written:
-    task.consensus.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder_of(task.consensus)
     remarks = _write_labels(task) if task.settings.of_labels else _write_masks(task)
     return Written(task.case.name, tuple(remarks))
+
+
+def _make_folder_of(consensus: Path) -> None:
+    """Make the folder of a case's consensus in that of all cases, which is there if this machine sees the run's disk."""
+    cases = consensus.parent.parent
+    if not cases.is_dir():
+        raise OutputError(
+            f"{shown(cases)}: not seen by the worker on {gethostname()}; cohort and outputs must lie on a disk that all workers "
+            "share, under the same path"
+        )
+    consensus.parent.mkdir(exist_ok=True)
 
 
 def _write_masks(task: Task) -> list[str]:

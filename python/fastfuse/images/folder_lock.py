@@ -22,8 +22,8 @@ TEMPORARY = re.compile(r"\.fastfuse-(?P<token>[0-9a-f]{16})-(?P<number>\d+)\.(?P
 
 
 @contextmanager
-def alone_in(folders: Iterable[Path]) -> Iterator[None]:
-    """Hold the locks of folders; what dead processes left there is removed first.
+def alone_in(folders: Iterable[Path], *, tidy: bool = True) -> Iterator[None]:
+    """Hold the locks of folders; with ``tidy``, what dead processes left there is removed first: the folders are listed.
 
     Where the file system knows no locks, there is neither.
 
@@ -34,7 +34,7 @@ def alone_in(folders: Iterable[Path]) -> Iterator[None]:
     """
     with ExitStack() as held:
         for folder in sorted(set(folders)):  # all processes in one order: no two wait for each other
-            if held.enter_context(_alone_in(folder)):
+            if held.enter_context(_alone_in(folder)) and tidy:
                 _clear_away(folder)
         yield
 

@@ -128,12 +128,12 @@ class Outputs:
 
     Each file is first written under a temporary name in its own folder. :meth:`commit` renames them in the order
     of :meth:`add`, so that the presence of the last file means that all are complete. One process at a time does so
-    in a folder, so that two sets never mix. Links are followed. What processes that were killed left behind is
-    removed.
+    in a folder, so that two sets never mix. Links are followed. With ``tidy``, what processes that were killed left
+    behind is removed.
     """
 
-    def __init__(self, *, overwrite: bool) -> None:
-        self._overwrite = overwrite
+    def __init__(self, *, overwrite: bool, tidy: bool = True) -> None:
+        self._overwrite, self._tidy = overwrite, tidy
         self._waiting: list[_Waiting] = []
         self._token = os.urandom(8).hex()
         self._named: dict[Path, int] = {}  # numbers of the temporary files, by folder
@@ -164,7 +164,7 @@ class Outputs:
     def _opened(self, path: Path, called: Path) -> tuple[Path, int]:
         """Return a new temporary file beside the path, and its descriptor."""
         first = path.parent not in self._named
-        with alone_in([path.parent] if first else []):
+        with alone_in([path.parent] if first else [], tidy=self._tidy):
             temporary = self._beside(path, "part")
             self._waiting.append(_Waiting(temporary, path, called, self._overwrite))
             descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
@@ -189,7 +189,7 @@ class Outputs:
         if joint is not None:
             joint._take(self)
         elif self._waiting:
-            with alone_in(self._named), _signals_wait():
+            with alone_in(self._named, tidy=self._tidy), _signals_wait():
                 self._rename()
                 for record in _records:
                     record += [one.called for one in self._waiting]
@@ -308,9 +308,12 @@ def _writing(path: Path) -> Iterator[None]:
         raise OutputError(f"{shown(path)}: cannot be written ({reason}); nothing was changed") from error
 
 
-def write_all(files: Mapping[Path, bytes]) -> None:
-    """Write files together, all or none, in their order; what is there is replaced."""
-    with Outputs(overwrite=True) as outputs:
+def write_all(files: Mapping[Path, bytes], *, tidy: bool = True) -> None:
+    """Write files together, all or none, in their order; what is there is replaced.
+
+    Without ``tidy`` a folder of a million files is not looked through for what killed processes left.
+    """
+    with Outputs(overwrite=True, tidy=tidy) as outputs:
         for path, content in files.items():
             make_folder(path.parent)
             outputs.add(path, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 USUAL_WORKERS = 8  # where an executor does not tell
@@ -33,3 +34,14 @@ def workers_of(executor: Any) -> int:
         return max(int(sum(client.nthreads().values())), 1)
     told = getattr(executor, "_max_workers", None)
     return int(told) if isinstance(told, int) and told > 0 else USUAL_WORKERS
+
+
+def is_of_dask(executor: object) -> bool:
+    """Tell whether an executor is that of a client of dask."""
+    return type(executor).__module__.partition(".")[0] == "distributed"
+
+
+def submitter(executor: Executor) -> Callable[..., Any]:
+    """Return what submits a task to be done anew: dask would take two of the same name for one, though files have changed."""
+    submit: Callable[..., Any] = executor.submit
+    return partial(submit, pure=False) if is_of_dask(executor) else submit

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from .executors import Executor, workers_of
+from .executors import Executor, submitter, workers_of
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -33,11 +33,11 @@ def as_done(
 ) -> Iterator[tuple[Task, Future[Answer]]]:
     """Yield tasks with their futures as these end, at most so many of them under way."""
     under_way: dict[Future[Answer], Task] = {}
-    waiting = iter(tasks)
+    submit, waiting = submitter(executor), iter(tasks)
     try:
         while True:
             while len(under_way) < most and (task := next(waiting, None)) is not None:
-                under_way[executor.submit(work, task)] = task
+                under_way[submit(work, task)] = task
             if not under_way:
                 return
             for future in _some_done(under_way):

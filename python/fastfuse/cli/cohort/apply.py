@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ...report import terminal as report
-from .common import CaseTable, Glob, Out, Refresh, Split, SplitName, Workers, run
+from .common import CaseTable, Glob, Out, Refresh, Scheduler, Split, SplitName, Workers, run
 
 EXAMPLES = ("fastfuse cohort apply fused/estimate.json new-cases --out new-fused",)
 
@@ -29,19 +29,23 @@ def apply(
         ),
     ] = None,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     refresh: Refresh = False,
 ) -> None:
     """Fuse new cases with rates that are known, each with the prior that its votes tell: one read, no EM."""
     from ...cohort.apply import AskedToApply, applied_cohort
-    from ...cohort.crew import Crew
+    from ...cohort.crew import Crew, workers_of
     from ...cohort.export import read_pseudonyms
+    from ...cohort.scheduler import executor_at
     from ...errors import warn
 
     called = None if pseudonyms is None else read_pseudonyms(pseudonyms)
     asked = AskedToApply(estimate, cohort, out, glob, table, split.value, called)
 
     def work(say: report.Say) -> Any:
-        made, remarks = applied_cohort(asked, Crew(None, workers or 1), say, refresh=refresh)
+        with executor_at(scheduler, cohort, workers) as executor:
+            crew = Crew(executor, workers_of(executor, workers))
+            made, remarks = applied_cohort(asked, crew, say, refresh=refresh)
         warn(remarks)
         return made
 

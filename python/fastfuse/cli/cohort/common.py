@@ -49,6 +49,15 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Processes that each take a case.", show_default="1", rich_help_panel=SHARING),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="tcp://HOST:PORT",
+        help="Let the workers of a dask scheduler take the cases; they share this machine's disk.",
+        show_default=False,
+        rich_help_panel=SHARING,
+    ),
+]
 Refresh = Annotated[
     bool, typer.Option("--refresh", help="Also write those consensuses anew that rest on earlier rates.")
 ]

@@ -12,7 +12,19 @@ from ...inputs.names import quoted
 from ...report import terminal as report
 from ..flags import flags_called, values_called, with_flags, without_own_defaults
 from ..switches import ChannelAxis, SelectSegment, Threads, choice
-from .common import SHARING, CaseTable, Glob, Out, Refresh, Split, SplitName, Workers, method_flag, run
+from .common import (
+    SHARING,
+    CaseTable,
+    Glob,
+    Out,
+    Refresh,
+    Scheduler,
+    Split,
+    SplitName,
+    Workers,
+    method_flag,
+    run,
+)
 
 OF_FUSION = (
     "m_step",
@@ -63,7 +75,7 @@ EXAMPLES = (
 @with_flags(
     (
         *("cohort", "out", "method", "pool", "priors", "glob", "table", "split", "mask"),
-        *OF_FUSION, "save_label", "cut", "workers", "refresh", ...,
+        *OF_FUSION, "save_label", "cut", "workers", "scheduler", "refresh", ...,
         *BEYOND, *OF_LABELS, "label_names", "select_segment", "channel_axis", "threads", "soften", "shard", "merge", "apply",
     ),
     [method_flag(), *flags_called(CHOSEN)],
@@ -94,6 +106,7 @@ def fuse(
     ] = False,
     cut: Annotated[float, typer.Option(help="The mask is probability >= cut.")] = 0.5,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     refresh: Refresh = False,
     label_names: Annotated[
         Path | None, typer.Option(help="Names of labels, as of fastfuse fuse.", show_default=False)
@@ -125,36 +138,39 @@ def fuse(
 ) -> None:
     """Fuse every case of a cohort; a case that fails costs that case alone, and what is done is not done again."""
     from ...cohort.fuse import fuse_cohort
+    from ...cohort.scheduler import executor_at
 
     method = options.pop("method")
     call: Any = fuse_cohort
 
     def work(say: report.Say) -> Any:
-        return call(
-            cohort,
-            out,
-            method=None if method is None else method.value,
-            pool=pool.value,
-            priors=priors.value,
-            glob=glob,
-            table=table,
-            split=split.value,
-            mask=mask.value,
-            save_label=save_label,
-            cut=cut,
-            workers=workers,
-            refresh=refresh,
-            label_names=label_names,
-            select_segment=select_segment,
-            channel_axis=None if channel_axis is None else channel_axis.value,
-            threads=threads,
-            soften=soften,
-            shard=shard_of(shard),
-            merge=merge,
-            apply=apply,
-            progress=say,
-            **without_own_defaults(context, values_called(CHOSEN, options)),
-        )
+        with executor_at(scheduler, cohort, workers) as executor:
+            return call(
+                cohort,
+                out,
+                method=None if method is None else method.value,
+                pool=pool.value,
+                priors=priors.value,
+                glob=glob,
+                table=table,
+                split=split.value,
+                mask=mask.value,
+                save_label=save_label,
+                cut=cut,
+                executor=executor,
+                workers=workers,
+                refresh=refresh,
+                label_names=label_names,
+                select_segment=select_segment,
+                channel_axis=None if channel_axis is None else channel_axis.value,
+                threads=threads,
+                soften=soften,
+                shard=shard_of(shard),
+                merge=merge,
+                apply=apply,
+                progress=say,
+                **without_own_defaults(context, values_called(CHOSEN, options)),
+            )
 
     run(work)
 

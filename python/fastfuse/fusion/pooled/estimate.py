@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -77,11 +78,12 @@ class PooledEstimate:
         ValueError
             If there is no such case.
         """
-        if case not in self.cases:
+        place = bisect_left(self.cases, str(case))  # they are sorted, and may be a million
+        if self.cases[place : place + 1] != (case,):
             raise ValueError(
                 f"there is no case {quoted(case)} among those that were pooled: give its table to on()"
             )
-        return self.at_prior(float(self.prior[self.cases.index(case)]))
+        return self.at_prior(float(self.prior[place]))
 
     def on(self, table: VoteTable) -> Estimate:
         """Return the estimate for another case: the shared rates, and the prior that its votes tell.
