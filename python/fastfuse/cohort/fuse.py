@@ -26,6 +26,7 @@ from ..images.reading import cores
 from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale, check_count
+from ..streaming.executors import is_of_dask
 from .cases import CohortCase, find_cohort
 from .crew import Crew, checked_executor, workers_of
 from .estimate_file import Saved, read_estimate
@@ -158,10 +159,12 @@ def fuse_cohort(
         Also write each case's mask.
     executor : concurrent.futures.Executor, optional
         Who does the work: a pool of processes that were spawned, dask's ``client.get_executor()``, loky, mpi4py, submitit. At most
-        2 × workers + 2 cases are out at once, and the result has the same bits in whatever order they come back. Workers read
-        the cohort and write the consensuses themselves, so that they must see both folders.
+        2 × workers + 2 tasks are out at once, a case each, of dask several where these are quick. The result has the same bits in
+        whatever order they come back. Workers read the cohort and write the consensuses themselves, so that they must see both
+        folders; paths are made absolute for them.
     workers : int, optional
-        Without an executor, that many processes; with one, how many workers it has. Each takes its share of the threads.
+        Without an executor, that many processes; with one, how many workers it has. Each takes its share of the threads;
+        a worker of dask one, unless ``threads`` says more.
     shard : (int, int), optional
         (i, N): only every N-th case from the i-th on, i from 1. Without ``apply`` their tables are written, and nothing else.
     merge : bool, default False
@@ -323,12 +326,15 @@ def _estimate_there(place: Place, settings: Settings) -> Saved:
 
 
 def settings_for(settings: Settings, crew: Crew) -> Settings:
-    """Divide the threads among the workers of this machine, unless they are given; name files so that all workers find them."""
+    """Divide the threads among the workers, unless they are given; name files so that all workers find them."""
     if settings.label_names is not None:
         settings = replace(settings, label_names=str(crew.path(Path(settings.label_names))))
-    if settings.options.threads or crew.workers <= 1:
+    of_dask = is_of_dask(crew.executor)
+    if settings.options.threads or (crew.workers <= 1 and not of_dask):
         return settings
-    threads = max(1, cores() // crew.workers)
+    threads = (
+        1 if of_dask else max(1, cores() // crew.workers)
+    )  # a worker of dask has its threads counted on its machine
     return replace(settings, options=replace(settings.options, threads=threads))
 
 
