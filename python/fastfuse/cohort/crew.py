@@ -91,8 +91,9 @@ def _by_given(
         else:
             yield from _by(executor, work, tasks, in_flight(workers))
     except (CancelledError, RuntimeError) as error:  # it is broken, gives tasks back undone, or takes no more
+        why = reason_of(error) if str(error) else "cases came back undone"
         raise CohortError(
-            f"the executor gave up ({reason_of(error)}): its scheduler or its processes have ended; what is done is kept: run "
+            f"the executor gave up ({why}): its scheduler or its processes have ended; what is done is kept: run "
             "again, it goes on from there"
         ) from None
 

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar, cast
@@ -54,10 +54,9 @@ def executor_at(address: str | None, cohort: Path, workers: int | None = None) -
         )
     host, port = _parsed(address)
     try:
-        from distributed import Client
+        make = import_module("distributed").Client
     except ImportError as error:
         raise lacking("--scheduler", error, "distributed") from None
-    make: Any = Client
     _check_greeting(address, host, port)
     with _without_log():
         client: Any = _within(SECONDS, address, lambda: make(address, timeout=SECONDS, set_as_default=False))
