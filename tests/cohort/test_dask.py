@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -26,6 +27,7 @@ from fastfuse.cohort.place import CONSENSUS
 from fastfuse.cohort.settings import Settings
 from fastfuse.cohort.tasks import Failed, Task, write_case
 from fastfuse.errors import CohortError
+from fastfuse.streaming.executors import submitter
 
 from ..command import run_here
 from .files import GLOB, contents, fused, make_cohort, mask_path
@@ -334,6 +336,14 @@ def test_a_disk_that_workers_do_not_see(tmp_path: Path, monkeypatch: pytest.Monk
     assert found.of_output  # it ends the run
     assert "not seen by the worker on " in found.reason
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_tasks_that_are_alike_are_all_done() -> None:
+    """Dask would take them for one, though files may have changed between them."""
+    with threads() as found, distributed.Client(found) as client:
+        submit = submitter(client.get_executor())
+        first, second = submit(time.monotonic_ns), submit(time.monotonic_ns)
+        assert first.result() != second.result()
 
 
 def test_parcels_grow_where_cases_are_quick(tmp_path: Path) -> None:
