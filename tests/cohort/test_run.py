@@ -245,26 +245,28 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     assert sorted(one.case for one in found) == [case.name for case in cases]
 
 
-def test_an_executors_own_error_is_the_cases(tmp_path: Path) -> None:
-    class Broken(Executor):
-        def submit(self, *_: Any, **__: Any) -> Future[Any]:
-            future: Future[Any] = Future()
-            future.set_exception(RuntimeError("KilledWorker"))
-            return future
+class _Broken(Executor):
+    """Answers with an error."""
 
-    found = fused(make_cohort(tmp_path / "in", 2), tmp_path / "out", executor=Broken(), workers=1)
-    assert found.failed["case-00"] == "its worker failed (RuntimeError: KilledWorker)"
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def submit(self, *_: Any, **__: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(self.error)
+        return future
+
+
+def test_an_executors_own_error_is_the_cases(tmp_path: Path) -> None:
+    broken = _Broken(OSError("no more files"))
+    found = fused(make_cohort(tmp_path / "in", 2), tmp_path / "out", executor=broken, workers=1)
+    assert found.failed["case-00"] == "its worker failed (OSError: no more files)"
 
 
 def test_a_pool_that_broke_is_told(tmp_path: Path) -> None:
-    class Broken(Executor):
-        def submit(self, *_: Any, **__: Any) -> Future[Any]:
-            future: Future[Any] = Future()
-            future.set_exception(BrokenProcessPool("a process was killed"))
-            return future
-
+    broken = _Broken(BrokenProcessPool("a process was killed"))
     with pytest.raises(CohortError, match=r"the executor gave up \(a process was killed\): .* run again"):
-        fused(make_cohort(tmp_path / "in", 2), tmp_path / "out", executor=Broken(), workers=1)
+        fused(make_cohort(tmp_path / "in", 2), tmp_path / "out", executor=broken, workers=1)
     assert fused(tmp_path / "in", tmp_path / "out").facts["counted"] == ["case-00", "case-01"]
 
 
