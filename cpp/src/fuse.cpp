@@ -8,6 +8,7 @@
 #include "border/solve.hpp"
 #include "classes/solve.hpp"
 #include "em/em.hpp"
+#include "em/exact_masses.hpp"
 #include "engines/rows.hpp"
 #include "fastfuse/plan.hpp"
 #include "make_engine.hpp"
@@ -146,15 +147,40 @@ Result apply(const Estimate& estimate, const Votes& votes, const Options& option
     return fuse_all(votes, options_to_apply(estimate, options, votes), consensus, ask, &estimate);
 }
 
-std::optional<VoteTable> tabulate(const Votes& given, const Options& options, const ShouldStop& ask) {
+namespace {
+
+// What `count` makes of the votes in the region that the options tell.
+template <class Count>
+auto counted_in_region(const Votes& given, const Options& options, const ShouldStop& ask,
+                       const Count& count) {
     const Votes votes = read_by(options, given);
     const Team team = team_for(votes, options.threads, ask);
-    Region region;
-    if (options.roi == Roi::disputed) region = find_disputed(votes, team);
-    const Votes inside = options.roi == Roi::disputed ? disputed_part(votes, region) : votes;
-    auto found = find_patterns(inside, nullptr, table_capacity(votes), team);
-    if (!found) return std::nullopt;
-    return std::move(found->table);
+    if (options.roi == Roi::all) return count(votes, votes, team);
+    const Region region = find_disputed(votes, team);
+    return count(votes, disputed_part(votes, region), team);
+}
+
+} // namespace
+
+std::optional<VoteTable> tabulate(const Votes& given, const Options& options, const ShouldStop& ask) {
+    const auto count = [](const Votes& votes, const Votes& inside,
+                          const Team& team) -> std::optional<VoteTable> {
+        auto found = find_patterns(inside, nullptr, table_capacity(votes), team);
+        if (!found) return std::nullopt;
+        return std::move(found->table);
+    };
+    return counted_in_region(given, options, ask, count);
+}
+
+std::optional<MassSums> tabulate_masses(const Votes& given, const Options& options, const ShouldStop& ask) {
+    return counted_in_region(given, options, ask, [](const Votes&, const Votes& inside, const Team& team) {
+        return gather_exactly(VoxelRows(inside), team);
+    });
+}
+
+std::optional<MassSums> masses_of(const VoteTable& table, int threads, const ShouldStop& ask) {
+    const Team team(is_small(table.size(), table.raters()) ? 1 : threads, ask);
+    return gather_exactly(TableRows(table, table.counts(), {}), team);
 }
 
 Result estimate(const VoteTable& table, const Options& options, const ShouldStop& ask, const Estimate* warm) {

@@ -64,6 +64,31 @@ std::optional<VoteTable> tabulate(const std::vector<py::array>& raters, const Op
     return without_gil([&] { return fastfuse::tabulate(votes, options, ask); });
 }
 
+// The raters without a vote of each group; (groups, m + 1, 2^m) sums as whole voxels and 2^-53 parts of one;
+// and the number of voxels.
+py::object as_arrays(const std::optional<MassSums>& sums) {
+    if (!sums) return py::none();
+    const auto groups = static_cast<py::ssize_t>(sums->absent.size());
+    const std::vector<py::ssize_t> shape{groups, sums->raters + 1,
+                                         static_cast<py::ssize_t>(sums->patterns())};
+    return py::make_tuple(py::array_t<std::uint32_t>(groups, sums->absent.data()),
+                          py::array_t<std::int64_t>(shape, sums->whole.data()),
+                          py::array_t<std::int64_t>(shape, sums->part.data()), sums->voxels);
+}
+
+py::object tabulate_masses(const std::vector<py::array>& raters, const OptionalArray& mask,
+                           const Present& present, const Options& options) {
+    if (raters.empty()) throw py::value_error("there are no raters");
+    const Votes votes = votes_of(raters, shape_of(raters[0]), mask, std::nullopt, present);
+    const ShouldStop ask = signals();
+    return as_arrays(without_gil([&] { return fastfuse::tabulate_masses(votes, options, ask); }));
+}
+
+py::object masses_of(const VoteTable& table, int threads) {
+    const ShouldStop ask = signals();
+    return as_arrays(without_gil([&] { return fastfuse::masses_of(table, threads, ask); }));
+}
+
 Result estimate(const VoteTable& table, const Options& options, const std::optional<Estimate>& start) {
     if (start && static_cast<int>(start->performance.sensitivity.size()) != table.raters())
         throw py::value_error("a start needs the rates of each of the table's raters");
@@ -112,6 +137,8 @@ void bind_fuse(py::module_& m) {
           "prior_map"_a = py::none(), "present"_a = py::tuple(), "heights"_a = py::none(), "options"_a);
     m.def("tabulate", &tabulate, "raters"_a, py::kw_only(), "mask"_a = py::none(), "present"_a = py::tuple(),
           "options"_a);
+    m.def("find_masses", &tabulate_masses, "raters"_a, py::kw_only(), "mask"_a, "present"_a, "options"_a);
+    m.def("masses_of", &masses_of, "table"_a, py::kw_only(), "threads"_a = 0);
     m.def("estimate", &estimate, "table"_a, py::kw_only(), "options"_a, "start"_a = py::none());
     m.def("apply", &apply, "estimate"_a, "raters"_a, "out"_a, py::kw_only(), "mask"_a = py::none(),
           "prior_map"_a = py::none(), "present"_a = py::tuple(), "heights"_a = py::none(), "options"_a);

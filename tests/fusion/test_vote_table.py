@@ -266,7 +266,7 @@ def test_shown() -> None:
 def test_too_many_patterns() -> None:
     votes = np.random.default_rng(0).random((3, 200_000))
     with pytest.raises(ValueError, match=r"131,072.*np\.round"):
-        tabulate(votes)
+        fastfuse.agreement(votes)
     assert tabulate(np.round(votes, 1)).voxels == 200_000
 
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "fastfuse/border.hpp"
+#include "fastfuse/mass_sums.hpp"
 #include "fastfuse/output.hpp"
 #include "fastfuse/threads.hpp"
 #include "fastfuse/vote_table.hpp"
@@ -159,6 +160,11 @@ Result fuse(const Votes& votes, const Options& options, const Output& consensus,
 // Distinct vote patterns and their counts; nothing where there are more than memory allows. Throws BadInput,
 // Interrupted.
 std::optional<VoteTable> tabulate(const Votes& votes, const Options& options, const ShouldStop& ask);
+
+// Masses of the binary patterns: of votes that do not repeat, or of a table. Nothing where there are more of
+// them than memory is meant for. Throws BadInput, Interrupted.
+std::optional<MassSums> tabulate_masses(const Votes& votes, const Options& options, const ShouldStop& ask);
+std::optional<MassSums> masses_of(const VoteTable& table, int threads, const ShouldStop& ask);
 
 // EM on a table. It begins at the rates of `warm`, if there is one: an earlier estimate of methods whose
 // truth has two classes.

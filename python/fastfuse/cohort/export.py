@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import CohortError, FastfuseError, reason_of
 from ..fusion.labels.table import LabelTable, table_of_codes
+from ..fusion.masses.table import MassTable
 from ..fusion.methods.pool import pooled
 from ..fusion.options import Options
 from ..fusion.vote_table import VoteTable
@@ -98,6 +99,12 @@ def export_of(out: Path, pseudonyms: Path | None = None) -> Export:
     place = Place(out)
     saved = read_estimate(place.estimate)
     tables = load_tables(saved.of, saved.settings, place)
+    dense = [case for case, table in tables.items() if isinstance(table, MassTable)]
+    if dense:
+        raise CohortError(
+            f"{shown(out)}: {enumerated(dense)}: the votes are probabilities, whose masses no export rounds so that they tell "
+            "no voxel: make masks of them by threshold=0.5 (--threshold 0.5), or round them first"
+        )
     kept, left_out = _in_groups(tables)
     if len(kept) < FEWEST_CASES:
         few = len(tables) < FEWEST_CASES

@@ -140,7 +140,7 @@ def table_of_case(task: Task) -> tuple[VoteTable | LabelTable, list[str]]:
         maps = ready_maps(job, settings.labels_of(task.case), settings.fusion_options, _silent)
         return tabulate_labels(maps.votes, _labels_of(settings, maps.names.names), maps.options, names)
     ready = ready_votes(*settings.mask_job(task.case, task.consensus), _silent)
-    table, remarks = table_of(ready.votes, _of_tables(ready.fusing), names)
+    table, remarks = table_of(ready.votes, _of_tables(ready.fusing), names, by_masses=True)
     check_table(table, settings.table_method, ready.fusing)
     return table, [*ready.inputs.remarks, *remarks]
 
@@ -186,7 +186,10 @@ def _write_masks(task: Task) -> list[str]:
     saved = read_estimate(task.estimate)
 
     def by_rates(votes: Votes, _: Method, options: Options, **__: Any) -> tuple[Fusion, list[str]]:
-        table = table_of(votes, _of_tables(options), list(task.case.raters))[0] if task.is_new else None
+        table = None
+        if task.is_new:
+            asked = _of_tables(options)
+            table = table_of(votes, asked, list(task.case.raters), by_masses=True)[0]
         rates = estimate_for(saved, task.case.name, task.case.raters, table)
         assert isinstance(rates, Estimate)
         return consensus_of(rates, votes.listed(), _here(options))

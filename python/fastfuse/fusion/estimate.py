@@ -23,6 +23,7 @@ from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .fit.result import Fit, Tested
 from .fit.source import Source
 from .intervals import Intervals
+from .masses.table import MassTable, check_takes_masses
 from .messages import ALL_ABOVE
 from .option_checks import NO_INTERVALS, is_map
 from .options import (
@@ -344,6 +345,9 @@ def check_table(table: VoteTable, method: Method, options: Options) -> None:
         raise ValueError(
             "intervals is 'lesions': a table knows no places; ask for 'bootstrap', or fuse the votes"
         )
+    if isinstance(table, MassTable):
+        check_takes_masses(method)
+        return
     fractional = np.argwhere((table.patterns > 0) & (table.patterns < 1))
     if method.votes == "binary" and len(fractional):
         row, rater = fractional[0]

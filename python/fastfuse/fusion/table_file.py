@@ -46,7 +46,12 @@ VOTES = Kind("vote table", ("patterns", "counts", "names"), "fastfuse.VoteTable.
 LABELS = Kind(
     "label table", ("labels", "label_names", "codes", "counts", "names"), "fastfuse.LabelTable.load"
 )
-KINDS = {kind.format: kind for kind in (VOTES, LABELS)}
+MASSES = Kind(
+    "mass table",
+    ("codes", "whole", "part", "voxels", "names"),
+    "fastfuse.VoteTable.load",
+)
+KINDS = {kind.format: kind for kind in (VOTES, LABELS, MASSES)}
 ANY_NAME = ("",)  # ending of the file
 
 
@@ -95,6 +100,18 @@ def read_table(path: Any, kind: Kind) -> dict[str, Any]:
         if entry not in kept:
             raise FastfuseError(f"{name}: is damaged (it holds no {entry})")
     return {entry: kept[entry] for entry in kind.entries}
+
+
+def file_kind(path: Any) -> Kind | None:
+    """Return the kind of table that a file says it is of; None if it says none.
+
+    Raises
+    ------
+    FastfuseError
+        As of :func:`read_table`.
+    """
+    said = _arrays(_as_file(path), VOTES).get("format")
+    return None if said is None or said.ndim else KINDS.get(str(said))
 
 
 def _arrays(path: Path, kind: Kind) -> dict[str, NDArray[Any]]:

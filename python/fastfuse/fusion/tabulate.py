@@ -8,11 +8,12 @@ from typing import Any, overload
 import numpy as np
 
 from ..errors import warn
+from ..inputs.arrays import name_of
 from ..inputs.checks import Labels, Scale
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.names import check_count_of_names, listed_names
 from ..inputs.threads import remarks_on_threads
-from .backends.cpu import tabulated
+from .backends.cpu import masses, tabulated
 from .backends.found import CoreTable
 from .case import Case
 from .declared import documented
@@ -20,6 +21,7 @@ from .labels.declared import AskedLabels, LabelRoi, LabelsLike
 from .labels.options import LabelOptions
 from .labels.table import LabelTable
 from .labels.tabulate import tabulate_labels
+from .masses.table import BEYOND, MassTable
 from .methods.common import check_of_label_maps
 from .options import Missing, Options, Roi
 from .registry import method_called
@@ -29,8 +31,8 @@ from .vote_table import VoteTable
 from .votes import ENTRIES, Votes
 
 TOO_MANY = (
-    "the votes have more distinct patterns than a table holds (131,072), as probabilities of a network do: fuse them by "
-    "fastfuse.fuse, which needs no table, or round them first, as in np.round(votes, 1)"
+    "the votes have more distinct patterns than a table holds (131,072), as probabilities of a network do: round them "
+    "first, as in np.round(votes, 1), or make masks of them by threshold=0.5"
 )
 
 
@@ -105,13 +107,15 @@ def tabulate(
     Returns
     -------
     VoteTable or LabelTable
-        A :class:`LabelTable` of label maps, if ``labels`` are given. With a column for each rater, of missing votes where the rater is None. It holds 0 voxels where the region has
+        Votes with more than 131,072 distinct patterns, as probabilities of a network have, make a vote table that holds the masses
+        of binary patterns in the place of counts (``fastfuse.fusion.masses.table.MassTable``): all that soft-STAPLE needs
+        of them. It takes two reads. Other methods have no finite table of such votes. A :class:`LabelTable` of label maps, if ``labels`` are given. With a column for each rater, of missing votes where the rater is None. It holds 0 voxels where the region has
         none, as with an empty mask: such a table adds nothing to a sum.
 
     Raises
     ------
     ValueError
-        If the votes have more than 131,072 distinct patterns, as probabilities of a network do. And, naming the rater
+        If the votes have more than 131,072 distinct patterns, and more than 16 raters. And, naming the rater
         and the value, for shapes that differ, a vote outside [0, 1], a nan or infinity, an empty volume, an option out
         of range; and for ``names`` that do not name each rater.
     TypeError
@@ -152,17 +156,22 @@ def tabulate(
         found, remarks = tabulate_labels(given, labels, of_labels, called)
         warn(remarks + remarks_on_threads())
         return found
-    table, remarks = table_of(given, options, called)
+    table, remarks = table_of(given, options, called, by_masses=True)
     warn(remarks)
     return table
 
 
-def table_of(votes: Votes, options: Options, called: Sequence[str] | None) -> tuple[VoteTable, list[str]]:
-    """Return the table of votes, and what makes it doubtful; ``called``: the names that it gives the raters."""
+def table_of(
+    votes: Votes, options: Options, called: Sequence[str] | None, *, by_masses: bool = False
+) -> tuple[VoteTable, list[str]]:
+    """Return the table of votes, and what makes it doubtful; ``called``: the names that it gives the raters.
+
+    ``by_masses``: of votes that have too many distinct patterns, their masses.
+    """
     options, votes = options.checked(), votes.listed()
     if streams(votes, options, lazily=True):
         return _table_of_blocks(votes, options, called)
-    table, case = table_and_case(votes, options, called)
+    table, case = table_and_case(votes, options, called, by_masses=by_masses)
     return table, case.remarks + remarks_on_threads()
 
 
@@ -181,12 +190,20 @@ def _table_of_blocks(
     return VoteTable(patterns, table.counts, called), remarks + remarks_on_threads()
 
 
-def table_and_case(votes: Votes, options: Options, called: Sequence[str] | None) -> tuple[VoteTable, Case]:
+def table_and_case(
+    votes: Votes, options: Options, called: Sequence[str] | None, *, by_masses: bool = False
+) -> tuple[VoteTable, Case]:
     """Return the table of votes, and the votes that were read."""
     options = options.checked()
     case = Case.of(votes.listed(), options)
     check_count_of_names(called, case.given.count)
     case, table = tabulated(case, options)
+    if table is None and by_masses:
+        found = masses(case, options)
+        if found is None:
+            raise ValueError(BEYOND)
+        names = called or [name_of(i, None) for i in range(case.given.count)]
+        return MassTable.of_core(found, case.given.places, names), case
     if table is None:
         raise ValueError(TOO_MANY)
     return _for_all(table, case, called), case

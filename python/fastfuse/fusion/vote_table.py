@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +23,7 @@ from .table_checks import (
     place_of,
     rows_shown,
 )
-from .table_file import VOTES, Kind, read_table, write_table
+from .table_file import MASSES, VOTES, Kind, file_kind, read_table, write_table
 
 
 class VoteTable:
@@ -67,8 +68,13 @@ class VoteTable:
         given = listed_names(names)
         votes, count = checked_rows(patterns, counts, given)
         check_count_of_names(given, votes.shape[1])
-        self.in_core = _core.VoteTable(votes, count)
-        self._names = tuple(given or [name_of(i, None) for i in range(self.in_core.raters)])
+        self._core = _core.VoteTable(votes, count)
+        self._names = tuple(given or [name_of(i, None) for i in range(self._core.raters)])
+
+    @property
+    def in_core(self) -> _core.VoteTable:
+        """The table as the core holds it."""
+        return self._core
 
     @property
     def patterns(self) -> NDArray[np.float64]:
@@ -181,13 +187,16 @@ class VoteTable:
 
     @classmethod
     def load(cls, path: Any) -> VoteTable:
-        """Read a table that was saved.
+        """Read a table that was saved; of masses, if that is what the file holds.
 
         Raises
         ------
         FastfuseError
             Naming the file, if it cannot be read, is damaged, or holds no vote table of this version.
         """
+        if file_kind(path) == MASSES:
+            found: VoteTable = import_module(".masses.table", __package__).MassTable.load(path)
+            return found
         kept = read_table(path, VOTES)
         try:
             return cls(kept["patterns"], kept["counts"], kept["names"])
@@ -198,7 +207,7 @@ class VoteTable:
     def _with(cls, table: _core.VoteTable, names: Sequence[str]) -> VoteTable:
         """Wrap a table of the core."""
         made = cls.__new__(cls)
-        made.in_core, made._names = table, tuple(names)
+        made._core, made._names = table, tuple(names)
         return made
 
     def _held(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -22,6 +22,7 @@ from .found import CoreEstimate, CoreTable, Found, Rates
 
 CoreOptions = _core.Options
 CoreHeights = tuple[NDArray[np.int64], NDArray[np.float64], bool]
+Masses = tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64], int]
 Answer = TypeVar("Answer")
 ROUNDED = ("not_binary", "out_of_range")  # refusals that rounding may have brought
 
@@ -71,6 +72,16 @@ def fuse(arrays: InMemory, heights: CoreHeights | None, out: Array, options: Cor
 def tabulate(arrays: InMemory, options: CoreOptions) -> CoreTable | None:
     """Return the votes as a table; None if they have too many distinct patterns."""
     return _core.tabulate(arrays.raters, mask=arrays.mask, present=arrays.present, options=options)
+
+
+def tabulate_masses(arrays: InMemory, options: CoreOptions) -> Masses | None:
+    """Return the masses of the votes; None for more of them than memory is meant for."""
+    return _core.find_masses(arrays.raters, mask=arrays.mask, present=arrays.present, options=options)
+
+
+def masses_of(table: CoreTable) -> Masses | None:
+    """Return the masses of a table's votes; None for more of them than memory is meant for."""
+    return _core.masses_of(table)
 
 
 def table_of(patterns: Rates, counts: Rates) -> CoreTable:

@@ -44,6 +44,12 @@ def tabulated(case: Case, options: Options) -> tuple[Case, CoreTable | None]:
     return core.explained(case, read)
 
 
+def masses(case: Case, options: Options) -> core.Masses | None:
+    """Return the masses of a case that was read; None for more of them than memory is meant for."""
+    asked = core.core_options(method_called("soft-staple"), options, case.spacings)
+    return core.tabulate_masses(case.in_memory_order().within_margin(options, case.spacings), asked)
+
+
 def _written(
     case: Case, method: Method, options: Options, work: Callable[..., Found]
 ) -> tuple[Case, Any, Found]:

@@ -27,6 +27,8 @@ from ..labels.declared import (
 from ..labels.estimate import LabelEstimate, estimate_labels
 from ..labels.options import LabelMethod, LabelOptions
 from ..labels.table import LabelTable
+from ..masses.estimate import estimated_by_masses
+from ..masses.table import MassTable, settled
 from ..option_checks import PerformancePrior
 from ..options import (
     Acceleration,
@@ -187,15 +189,22 @@ def estimate(
     else:
         _check_for_masks(asked)
         options.check_method(row)
-        options = options.checked().of_method(row)
-        if row.chooses:
-            choice = chosen_for_table(table.in_core, options)
-            row, options = choice.method, choice.options(options)
-        check_table(table, row, options)
-        made, remarks = estimated(table, row, options, _begin(start, table, row, options))
-        remarks += remarks_on_fit(made)
+        made, remarks = _of_votes(settled(table), row, options.checked().of_method(row), start)
     warn(remarks)
     return made
+
+
+def _of_votes(table: VoteTable, row: Method, options: Options, start: Any) -> tuple[Estimate, list[str]]:
+    """Return the estimate from a table of votes, and what makes it doubtful."""
+    if row.chooses:
+        choice = chosen_for_table(table.in_core, options)
+        row, options = choice.method, choice.options(options)
+    check_table(table, row, options)
+    begin = _begin(start, table, row, options)
+    if isinstance(table, MassTable):
+        return estimated_by_masses(table, row, options, begin)
+    made, remarks = estimated(table, row, options, begin)
+    return made, remarks + remarks_on_fit(made)
 
 
 def _begin(start: Any, table: VoteTable, method: Method, options: Options) -> Any:

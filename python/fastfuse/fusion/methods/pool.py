@@ -16,6 +16,7 @@ from ..labels.declared import AskedLabels, LabelPrior
 from ..labels.estimate import LabelEstimate, estimate_labels
 from ..labels.options import LabelMethod, LabelOptions
 from ..labels.table import LabelTable
+from ..masses.table import MassTable, settled
 from ..option_checks import PerformancePrior
 from ..options import Acceleration, Expectation, Init, Likelihood, MStep, Options
 from ..pooled.estimate import PooledEstimate, pool_rows, pool_shared
@@ -133,7 +134,8 @@ def pooled(
     check_choice(options.intervals, "intervals", ("none", "bootstrap"))
     if kind is LabelTable:
         return _pooled_labels(cast("Mapping[str, LabelTable]", tables), row, options, priors, asked, start)
-    votes = cast("Mapping[str, VoteTable]", tables)
+    votes = {case: settled(table) for case, table in tables.items() if isinstance(table, VoteTable)}
+    by_masses = any(isinstance(table, MassTable) for table in votes.values())
     options.check_method(row)
     options = options.checked().of_method(row)
     for table in votes.values():
@@ -146,7 +148,7 @@ def pooled(
         )
     if start is not None and _why_shared(row, options):
         raise ValueError(f"start is given, and {_why_shared(row, options)}: there is none then; leave it out")
-    if own or (start is not None and options.intervals == "none"):
+    if own or by_masses or (start is not None and options.intervals == "none"):
         return pool_rows(votes, row, options, start, own=own)
     return pool_shared(votes, row, options)
 
@@ -175,7 +177,7 @@ def _kind_of(tables: Any) -> type[VoteTable | LabelTable]:
         raise TypeError(f"tables is of type {type(tables).__name__}: give {TABLES}")
     if not tables:
         raise ValueError(f"there is no case: give {TABLES}")
-    kinds = {type(table) for table in tables.values()}
+    kinds = {VoteTable if isinstance(table, VoteTable) else type(table) for table in tables.values()}
     wrong = [case for case in tables if not isinstance(case, str)]
     if wrong or not kinds <= {VoteTable, LabelTable}:
         raise TypeError(f"tables holds something else than tables by name: give {TABLES}")

@@ -102,8 +102,7 @@ def deviation(table: VoteTable, estimate: Estimate | PooledEstimate) -> Deviatio
             f"{estimate.method} has no rates of masks to deviate from: choose staple, or soft-staple"
         )
     check_known(table.names, estimate.names)
-    rows = CaseRows.of([table.of_raters(estimate.names)])
-    return _deviation(Problem.of(rows, method, options), estimate)
+    return _deviation(Problem.of_tables([table.of_raters(estimate.names)], method, options), estimate)
 
 
 def _check_kinds(table: object, estimate: object) -> None:

@@ -9,14 +9,17 @@ The equations are those of the core's EM; only π differs from case to case.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...inputs.checks import check_performance_prior
+from ..masses.table import MassTable
 from ..options import Options
 from ..registry import Method
-from .rows import CaseRows, Values
+from ..vote_table import VoteTable
+from .rows import CaseRows, TooManyTerms, Values
 
 SLOWEST = 0.98  # ratio of two moves of EM, beyond which a jump is a guess
 EPSILON = 1e-12  # rates and priors stay inside [EPSILON, 1 - EPSILON]
@@ -68,7 +71,7 @@ class Problem:
     Attributes
     ----------
     given : CaseRows
-        Patterns of votes.
+        Patterns of votes; of mass tables, the masses of binary ones.
     rows : CaseRows
         The same; of soft-STAPLE on soft votes, the masses of binary patterns.
     options : Options
@@ -83,6 +86,14 @@ class Problem:
         """Divide soft votes into masses, where the method does."""
         divides = method.name == "soft-staple" and given.is_soft
         return cls(given, given.masses() if divides else given, options)
+
+    @classmethod
+    def of_tables(cls, tables: Sequence[VoteTable], method: Method, options: Options) -> Problem:
+        """Return the problem of cases with the same raters; of many fractional votes, by the masses of each case."""
+        try:
+            return cls.of(CaseRows.of(tables), method, options)
+        except TooManyTerms:
+            return cls.of(CaseRows.of([MassTable.of(table) for table in tables]), method, options)
 
     def weighted(self, weights: Values) -> Problem:
         """Return the problem of a sample of cases; ``weights``: how often each is drawn."""
@@ -235,6 +246,10 @@ class _Run:
         if isinstance(init, float):
             return Rates.at(raters, init), prior, None
         w = self._given.mean_vote[self._given.row]
+        if (
+            self._given.moment is not None
+        ):  # Σ_t mean_t q_it = Σ_B mean(B) M_i(B): a mean is linear in each vote
+            return Rates.at(raters, 0.5), prior, _sums_of_moments(self._given, self._given.moment, w, 1 - w)
         return Rates.at(raters, 0.5), prior, _sums_of_votes(self._given, w, 1 - w)
 
     def _first_prior(self) -> Values:

@@ -16,11 +16,13 @@ from ..backends.found import CoreEstimate
 from ..bootstrap import AWAY, percentiles
 from ..estimate import Estimate, estimated
 from ..intervals import Intervals
+from ..masses.table import weights_of
 from ..options import Options
 from ..registry import Method, method_called
+from ..table_checks import names_of_both
 from ..vote_table import VoteTable
 from .em import EPSILON, Fit, Problem, Rates, fit, fit_near, mean_priors, prior_given
-from .rows import CaseRows, Values
+from .rows import Values
 from .samples import OverCases, draws
 
 Tables = Mapping[str, VoteTable]
@@ -102,8 +104,8 @@ class PooledEstimate:
         if self.priors == "shared":
             return self.at_prior(float(self.prior[0]))
         assert self._rates is not None
-        rows = CaseRows.of([table.of_raters(self.names)])
-        problem = Problem.of(rows, method_called(self.method), self._options)
+        method = method_called(self.method)
+        problem = Problem.of_tables([table.of_raters(self.names)], method, self._options)
         return self.at_prior(prior_given(problem, self._rates))
 
     def at_prior(self, prior: float) -> Estimate:
@@ -163,12 +165,14 @@ def check_known(names: Sequence[str], known: Sequence[str]) -> None:
 def aligned_tables(tables: Tables) -> tuple[tuple[str, ...], list[VoteTable]]:
     """Return the names of the cases, sorted, and their tables with all raters."""
     cases = tuple(sorted(tables))
-    names = sum((tables[case] for case in cases[1:]), tables[cases[0]]).names
+    names: Sequence[str] = tables[cases[0]].names
+    for case in cases[1:]:
+        names = names_of_both(names, tables[case].names)
     return cases, [tables[case].of_raters(names) for case in cases]
 
 
 def pool_shared(tables: Tables, method: Method, options: Options) -> tuple[PooledEstimate, list[str]]:
-    """Return the estimate from the sum of the tables, and what makes it doubtful."""
+    """Return the estimate from the sum of the tables of votes, and what makes it doubtful."""
     cases, aligned = aligned_tables(tables)
     whole = sum(aligned[1:], aligned[0])
     over_cases = None
@@ -201,21 +205,31 @@ def pool_rows(
 ) -> tuple[PooledEstimate, list[str]]:
     """Return shared rates with the prior of each case, or one, and what makes them doubtful."""
     cases, aligned = aligned_tables(tables)
-    rows = CaseRows.of(aligned if own else [sum(aligned[1:], aligned[0])])
-    marked = rows.mean_vote[rows.row]
+    problem, names = (
+        Problem.of_tables(aligned if own else [sum(aligned[1:], aligned[0])], method, options),
+        aligned[0].names,
+    )
+    marked = problem.given.mean_vote[problem.given.row]
     if not len(marked) or not marked.any() or (marked == 1).all():
         return pool_shared(tables, method, options)  # nothing to estimate, which it says
-    problem, names = Problem.of(rows, method, options), aligned[0].names
     if start is None:
         found = fit(problem)
     else:
         found = fit_near(problem, _begin(start, names, cases if own else ("",), problem))
-    read = _reads(aligned)
-    rates = [np.where(read, rate, np.nan) for rate in (found.rates.sensitivity, found.rates.specificity)]
+    read = who_reads(aligned)
     intervals = None
     if options.intervals != "none":
-        by_case = problem if own else Problem.of(CaseRows.of(aligned), method, options)
+        by_case = problem if own else Problem.of_tables(aligned, method, options)
         intervals = _intervals(by_case, found, options, read)
+    return of_fit(found, problem, names, cases, read, method, own=own, intervals=intervals)
+
+
+def of_fit(
+    found: Fit, problem: Problem, names: tuple[str, ...], cases: tuple[str, ...], read: NDArray[np.bool_], method: Method,
+    *, own: bool = True, intervals: Intervals | None = None,
+) -> tuple[PooledEstimate, list[str]]:  # fmt: skip
+    """Return the estimate that EM ended at, and what makes it doubtful; ``read``: who votes in any case."""
+    rates = [np.where(read, rate, np.nan) for rate in (found.rates.sensitivity, found.rates.specificity)]
     made = PooledEstimate(
         names=names,
         cases=cases,
@@ -227,11 +241,11 @@ def pool_rows(
         n_iter=len(found.log_likelihood),
         converged=found.converged,
         method=method.name,
-        n_voxels=int(rows.count.sum()),
+        n_voxels=round(float(problem.given.count.sum())),
         intervals=intervals,
         _rates=found.rates,
         _shared=None,
-        _options=options,
+        _options=problem.options,
     )
     return made, _remarks(made)
 
@@ -259,9 +273,9 @@ def _begin(
     return Rates(one, 1 - one, zero, 1 - zero), prior
 
 
-def _reads(tables: Sequence[VoteTable]) -> NDArray[np.bool_]:
+def who_reads(tables: Sequence[VoteTable]) -> NDArray[np.bool_]:
     """Tell which raters vote in any case."""
-    voting = [(~np.isnan(one.patterns) & (one.counts > 0)[:, None]).any(axis=0) for one in tables]
+    voting = [(~np.isnan(one.patterns) & (weights_of(one) > 0)[:, None]).any(axis=0) for one in tables]
     return np.asarray(np.any(voting, axis=0))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..masses.table import MassTable
 from ..vote_table import VoteTable
 
 Values = NDArray[np.float64]
@@ -15,6 +16,10 @@ Places = NDArray[np.int64]
 
 MISSING = -1.0
 MOST_TERMS = 2**24  # binary patterns in which all soft patterns may take part
+
+
+class TooManyTerms(Exception):
+    """Soft patterns have too many fractional votes to divide them one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +49,30 @@ class CaseRows:
 
     @classmethod
     def of(cls, tables: Sequence[VoteTable]) -> CaseRows:
-        """Return the patterns of tables that have the same raters; voxels on which nobody votes are left out."""
+        """Return the patterns of tables that have the same raters; voxels on which nobody votes are left out.
+
+        Where one of them holds masses, the patterns are binary ones, with the masses of all.
+        """
+        if any(isinstance(table, MassTable) for table in tables):
+            return cls._of_masses([MassTable.of(table) for table in tables])
+        return cls._of_votes(tables)
+
+    @classmethod
+    def _of_masses(cls, tables: Sequence[MassTable]) -> CaseRows:
+        parts, cases, counts, moments = [], [], [], []
+        for place, table in enumerate(tables):
+            patterns = table.patterns
+            held = ~np.isnan(patterns).all(axis=1)
+            parts.append(np.where(np.isnan(patterns[held]), MISSING, patterns[held]))
+            cases.append(np.full(np.count_nonzero(held), place))
+            counts.append(table.masses[held])
+            moments.append(table.moments[held])
+        votes, row = _distinct(np.concatenate(parts))
+        count, moment = np.concatenate(counts), np.concatenate(moments)
+        return cls(votes, np.concatenate(cases), row, count, len(tables), moment)
+
+    @classmethod
+    def _of_votes(cls, tables: Sequence[VoteTable]) -> CaseRows:
         parts, cases, counts = [], [], []
         for place, table in enumerate(tables):
             patterns, count = table.patterns, table.counts
@@ -91,7 +119,7 @@ class CaseRows:
 
         Raises
         ------
-        ValueError
+        TooManyTerms
             If the patterns have too many fractional votes to divide them.
         """
         soft, pattern, weight = _terms(self.votes)
@@ -120,10 +148,7 @@ def _terms(votes: Values) -> tuple[Places, Values, Values]:
         vote = pattern[:, rater]
         at = np.flatnonzero((vote > 0) & (vote < 1))
         if len(pattern) + len(at) > MOST_TERMS:
-            raise ValueError(
-                "the votes have too many fractional ones to pool them by soft-staple: choose simplified-soft-staple, or "
-                "round them first"
-            )
+            raise TooManyTerms
         yes, q = pattern[at].copy(), vote[at].copy()
         yes[:, rater] = 1
         pattern[at, rater] = 0

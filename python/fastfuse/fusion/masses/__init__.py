@@ -1,0 +1,1 @@
+"""Votes that do not repeat: masses of binary patterns in the place of a table of votes."""
