@@ -71,6 +71,15 @@ def test_own_priors_are_those_of_the_reference(m_step: Any, absent: bool) -> Non
     np.testing.assert_allclose(found.log_likelihood, oracle.log_likelihood, rtol=1e-12)
 
 
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+def test_jumps_end_where_steps_do(m_step: Any) -> None:
+    tables = masses_of(cases_of(absent=True))
+    plain = pool(tables, m_step=m_step, tol=1e-10)
+    found = pool(tables, m_step=m_step, tol=1e-10, acceleration="squarem")
+    assert found.n_iter < plain.n_iter
+    np.testing.assert_allclose(found.sensitivity, plain.sensitivity, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("absent", [False, True])
 @pytest.mark.parametrize("m_step", ["paper", "em"])
 def test_shared_prior_is_a_fusion_of_all_voxels(m_step: Any, absent: bool) -> None:

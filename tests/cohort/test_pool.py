@@ -107,6 +107,38 @@ def test_one_case_has_the_estimate_of_its_table(method: Any, options: dict[str, 
     assert found.prior[0] == pytest.approx(alone.prior, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"prior": "estimate"}, {"m_step": "em", "performance_prior": (5, 1.5)}]
+)
+@pytest.mark.parametrize("method", ["staple", *SOFT])
+def test_jumps_are_those_of_the_core(method: Any, options: dict[str, Any]) -> None:
+    if method == "staple":
+        options = {name: value for name, value in options.items() if name != "m_step"}
+    table = tabulate(votes_of("masks" if method == "staple" else "soft", 1, 0.1), axis=0, names=NAMES)
+    found = pool({"one": table}, method, acceleration="squarem", **options)
+    alone = fastfuse.estimate(table, method, acceleration="squarem", **options)
+    assert found.priors == "own"
+    assert found.n_iter == alone.n_iter
+    np.testing.assert_allclose(found.sensitivity, alone.sensitivity, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found.log_likelihood, alone.log_likelihood, rtol=1e-9)
+
+
+@pytest.mark.parametrize("prior", ["mean", "estimate"])
+@pytest.mark.parametrize("method", ["staple", *SOFT])
+def test_jumps_end_where_steps_do(method: Any, prior: Any) -> None:
+    """With a prior of each case, in fewer iterations."""
+    tables = tables_of(cohort_of("masks" if method == "staple" else "soft", absent=True))
+    plain = pool(tables, method, prior=prior, tol=1e-10)
+    found = pool(tables, method, prior=prior, tol=1e-10, acceleration="squarem")
+    assert (found.priors, found.converged) == ("own", True)
+    assert found.n_iter < plain.n_iter
+    np.testing.assert_allclose(found.sensitivity, plain.sensitivity, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.specificity, plain.specificity, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.prior, plain.prior, rtol=0, atol=1e-6)
+    with pytest.warns(fastfuse.FusionWarning, match="stopped at max_iter = 4 before convergence"):
+        assert pool(tables, method, prior=prior, max_iter=4, acceleration="squarem").n_iter == 4
+
+
 @pytest.mark.parametrize(("kind", "method"), [("masks", "staple"), ("soft", "soft-staple")])
 @pytest.mark.parametrize("priors", ["own", "shared"])
 def test_order_of_arrival_changes_no_bit(kind: str, method: Any, priors: Any) -> None:
@@ -328,8 +360,6 @@ def test_refusals() -> None:
         pool({}, "staple")
     with pytest.raises(TypeError, match="something else than tables"):
         pool({"a": masks_of(1, 0.1)}, "staple")  # type: ignore[dict-item]
-    with pytest.raises(ValueError, match=r"acceleration is 'squarem': .* give priors='shared'"):
-        pool(tables, "staple", priors="own", acceleration="squarem")
     with pytest.raises(ValueError, match=r"the tables have different raters .* name them in both"):
         pool({"a": tabulate([[0, 1], [1, 1]]), "b": tabulate([[0, 1], [1, 1], [1, 1]])}, "staple")
     with pytest.raises(ValueError, match="start is of staple with own priors: give one of soft-staple"):

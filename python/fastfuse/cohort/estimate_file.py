@@ -17,8 +17,8 @@ from ..fusion.intervals import Intervals
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.intervals import LabelIntervals
 from ..fusion.labels.options import LabelOptions
-from ..fusion.pooled.em import Rates
 from ..fusion.pooled.estimate import PooledEstimate
+from ..fusion.pooled.rates import Rates
 from ..fusion.result import of_levels
 from ..fusion.vote_table import VoteTable
 from ..images.paths import shown

@@ -7,8 +7,9 @@ import numpy as np
 from ..backends.found import CoreEstimate
 from ..estimate import Estimate
 from ..options import Options
-from ..pooled.em import Problem, Rates, fit
+from ..pooled.em import Problem, fit
 from ..pooled.estimate import of_fit, who_reads
+from ..pooled.rates import Rates
 from ..registry import Method
 from .table import MassTable
 

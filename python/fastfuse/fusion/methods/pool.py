@@ -165,7 +165,7 @@ def _why_shared(method: Method, options: Options) -> str:
     """Say what has no prior of each case; nothing where there may be one."""
     if method.of_levels or not method.estimates:
         return f"method is {method.name!r}"
-    for name, usual in (("classes", 2), ("likelihood", "mixture"), ("acceleration", "none")):
+    for name, usual in (("classes", 2), ("likelihood", "mixture")):
         if getattr(options, name) != usual:
             return f"{name} is {quoted(getattr(options, name))}"
     return ""

@@ -18,8 +18,9 @@ from ..labels.table import LabelTable
 from ..options import Options
 from ..registry import method_called
 from ..vote_table import VoteTable
-from .em import EPSILON, Problem, Rates, log_likelihoods, posterior
+from .em import Problem, log_likelihoods, posterior
 from .estimate import PooledEstimate, check_known
+from .rates import EPSILON, Rates
 from .rows import CaseRows, Values
 
 TOL, MOST = 1e-9, 1000

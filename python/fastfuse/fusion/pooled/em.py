@@ -19,39 +19,12 @@ from ..masses.table import MassTable
 from ..options import Options
 from ..registry import Method
 from ..vote_table import VoteTable
+from .rates import EPSILON, Rates, extrapolated
 from .rows import CaseRows, TooManyTerms, Values
 
 SLOWEST = 0.98  # ratio of two moves of EM, beyond which a jump is a guess
-EPSILON = 1e-12  # rates and priors stay inside [EPSILON, 1 - EPSILON]
-
-
-@dataclass(frozen=True, eq=False)
-class Rates:
-    """Rates of each rater; 1 - θ of a θ near 1 has no digits left, so both are kept."""
-
-    sensitivity: Values
-    false_negative_rate: Values
-    specificity: Values
-    false_positive_rate: Values
-
-    @classmethod
-    def at(cls, raters: int, rate: float) -> Rates:
-        """Return the same rate for all."""
-        rates, rest = np.full(raters, rate), np.full(raters, 1 - rate)
-        return cls(rates, rest, rates, rest)
-
-    def beyond(self, after: Rates, steps: float) -> Rates:
-        """Return the rates as many steps beyond those after."""
-        ends = [
-            np.clip(b + steps * (b - a), EPSILON, 1 - EPSILON)
-            for a, b in ((self.sensitivity, after.sensitivity), (self.specificity, after.specificity))
-        ]
-        return Rates(ends[0], 1 - ends[0], ends[1], 1 - ends[1])
-
-    def move(self, after: Rates) -> float:
-        """Return the largest move of a rate."""
-        moves = [after.sensitivity - self.sensitivity, after.specificity - self.specificity]
-        return float(np.abs(moves).max())
+QUICK = 50_000  # votes in all entries, on which EM costs next to nothing
+SLACK = 1e-3  # in nats
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +85,20 @@ class Fit:
 
 
 def fit(problem: Problem, start: tuple[Rates, Values] | None = None) -> Fit:
-    """Run EM from the mean vote, the rate that ``init`` says, or a start."""
-    return _Run(problem).run(start)
+    """Run EM from the mean vote, the rate that ``init`` says, or a start.
+
+    Jumps may lead to a lower maximum than plain EM finds. Where EM costs next to nothing, it runs without them too, and
+    the higher end is kept. The paper's M-step climbs nothing on fractional votes.
+    """
+    run = _Run(problem)
+    if problem.options.acceleration == "none":
+        return run.run(start)
+    found = run.run(start, jumps=True)
+    climbs = problem.options.m_step == "em" or not (problem.given.is_soft or problem.given.moment is not None)
+    if not climbs or len(problem.rows.count) * problem.rows.votes.shape[1] > QUICK:
+        return found
+    plain = run.run(start)
+    return plain if run.reached(plain) > run.reached(found) + SLACK else found
 
 
 def fit_near(problem: Problem, start: tuple[Rates, Values]) -> Fit:
@@ -175,6 +160,17 @@ def posterior(rows: CaseRows, prior: Values, one: Values, zero: Values) -> tuple
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _At:
+    """Rates and priors, and what an E-step finds there."""
+
+    rates: Rates
+    prior: Values
+    sums: Sums
+    foreground: Values
+    value: float
+
+
 class _Run:
     """One run of EM."""
 
@@ -185,25 +181,64 @@ class _Run:
         self._moment = self._rows.moment if self._options.m_step == "paper" else None
         self._voxels = self._given.by_case(self._given.count)
 
-    def run(self, start: tuple[Rates, Values] | None) -> Fit:
-        """Iterate until no rate moves by more than ``tol``."""
+    def run(self, start: tuple[Rates, Values] | None, *, jumps: bool = False) -> Fit:
+        """Iterate until no rate moves by more than ``tol``; with ``jumps`` beyond every two steps."""
         rates, prior, sums = self._begin(start)
         found: list[float] = []
         converged = False
         if sums is None:
-            sums, estimated, _ = self._expect(rates, prior)
+            at = self._at(rates, prior)
         else:  # the mean vote belongs to no rates: its step tells nothing of convergence
-            rates = self._maximise(sums, rates)
-            sums, estimated, value = self._expect(rates, prior)
-            found.append(value)
+            at = self._at(self._maximise(sums, rates), prior)
+            found.append(at.value)
         while not converged and len(found) < self._options.max_iter:
-            prior = self._next_prior(prior, estimated)
-            after = self._maximise(sums, rates)
-            converged = rates.move(after) <= self._options.tol
-            rates = after
-            sums, estimated, value = self._expect(rates, prior)
-            found.append(value)
-        return Fit(rates, prior, found, converged)
+            alone = not jumps or len(found) + 1 == self._options.max_iter
+            ways, converged = self._stepped(at) if alone else self._jumped(at)
+            at = ways[-1]
+            found += [one.value for one in ways]
+        return Fit(at.rates, at.prior, found, converged)
+
+    def reached(self, fit: Fit) -> float:
+        """Return the value that EM climbs, where it climbs one."""
+        return fit.log_likelihood[-1] + self._log_prior(fit.rates)
+
+    def _at(self, rates: Rates, prior: Values) -> _At:
+        return _At(rates, prior, *self._expect(rates, prior))
+
+    def _next(self, at: _At) -> tuple[Rates, Values]:
+        return self._maximise(at.sums, at.rates), self._next_prior(at.prior, at.foreground)
+
+    def _stepped(self, at: _At) -> tuple[list[_At], bool]:
+        """Return where a step leads, and whether rates have converged."""
+        after = self._next(at)
+        return [self._at(*after)], at.rates.move(after[0]) <= self._options.tol
+
+    def _jumped(self, first: _At) -> tuple[list[_At], bool]:
+        """Take two steps, and a jump beyond them in the place of the second where it serves: SQUAREM, as the core's."""
+        (second,), converged = self._stepped(first)
+        if converged:
+            return [second], True
+        third = self._next(second)
+        moved = second.rates.move(third[0])
+        if moved > self._options.tol:
+            ends = ((first.rates, first.prior), (second.rates, second.prior), third)
+            beyond = self._at(*extrapolated(ends, with_prior=self._options.prior == "estimate"))
+            if self._keeps(beyond, second, moved):
+                return [second, beyond], False
+        return [second, self._at(*third)], moved <= self._options.tol
+
+    def _keeps(self, beyond: _At, now: _At, moved: float) -> bool:
+        """Tell whether a jump serves: what EM climbs must not fall; the paper's next step must be no larger."""
+        if self._options.m_step == "em":
+            return beyond.value + self._log_prior(beyond.rates) >= now.value + self._log_prior(now.rates)
+        return beyond.rates.move(self._maximise(beyond.sums, beyond.rates)) <= moved
+
+    def _log_prior(self, rates: Rates) -> float:
+        """Return the log-density of all rates, without its constant."""
+        (a1, b1), (a0, b0) = self._beta
+        of_one = (a1 - 1) * np.log(rates.sensitivity) + (b1 - 1) * np.log(rates.false_negative_rate)
+        of_zero = (a0 - 1) * np.log(rates.specificity) + (b0 - 1) * np.log(rates.false_positive_rate)
+        return float((of_one + of_zero).sum())
 
     def run_near(self, start: tuple[Rates, Values]) -> Fit:
         """Iterate in twos, each with a jump to the limit of its two steps, until no more than ``tol`` remains."""

@@ -21,7 +21,8 @@ from ..options import Options
 from ..registry import Method, method_called
 from ..table_checks import names_of_both
 from ..vote_table import VoteTable
-from .em import EPSILON, Fit, Problem, Rates, fit, fit_near, mean_priors, prior_given
+from .em import Fit, Problem, fit, fit_near, mean_priors, prior_given
+from .rates import EPSILON, Rates
 from .rows import Values
 from .samples import OverCases, draws
 
