@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import CohortError
 from ..fusion.labels.estimate import LabelEstimate
+from ..fusion.labels.pooled.estimate import PooledLabelEstimate
 from ..images.outputs import write_all
 from ..images.paths import shown
 from ..images.sidecar import sidecar_bytes
@@ -82,6 +83,8 @@ def _renamed(saved: Saved, called: Mapping[str, str], path: Path) -> Saved:
     if isinstance(made, LabelEstimate):
         masks = made._masks and replace(made._masks, names=renamed)
         made = replace(made, names=renamed, _masks=masks)
+        if isinstance(made, PooledLabelEstimate) and made._of_masks_by_case is not None:
+            made = replace(made, _of_masks_by_case=replace(made._of_masks_by_case, names=renamed))
     else:
         shared = made._shared and replace(made._shared, names=renamed)
         made = replace(made, names=renamed, _shared=shared)

@@ -17,6 +17,7 @@ from ..fusion.intervals import Intervals
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.intervals import LabelIntervals
 from ..fusion.labels.options import LabelOptions
+from ..fusion.labels.pooled.estimate import PooledLabelEstimate, pooled_labels
 from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.pooled.rates import Rates
 from ..fusion.result import of_levels
@@ -117,6 +118,8 @@ def estimate_for(
 ) -> Estimate | LabelEstimate:
     """Return the rates of a case's raters, with its prior; ``table``: of a case that is not among those pooled."""
     made = saved.estimate
+    if isinstance(made, PooledLabelEstimate):
+        return (made.of(case) if table is None else made.on(table)).of_raters(raters)
     if isinstance(made, LabelEstimate):
         return made.of_raters(raters)
     if isinstance(table, VoteTable):
@@ -177,7 +180,16 @@ def _parts_of_labels(made: LabelEstimate) -> dict[str, Any]:
     plain = ("labels", "label_names", "names", "n_iter", "converged", "method", "n_voxels")
     arrays = ("confusion", "prior", "log_likelihood", "log_prior", "volume")
     masks = made._masks
+    own = {}
+    if isinstance(made, PooledLabelEstimate):
+        by_case = made._of_masks_by_case
+        own["own"] = {
+            "cases": list(made.cases),
+            "case_prior": number_or_null(made.case_prior),
+            "masks": None if by_case is None else _parts_of_pooled(by_case),
+        }
     return {
+        **own,
         **{name: _plain(getattr(made, name)) for name in plain},
         **{name: number_or_null(getattr(made, name)) for name in arrays},
         "intervals": _intervals_parts(made.intervals),
@@ -189,6 +201,14 @@ def _parts_of_labels(made: LabelEstimate) -> dict[str, Any]:
 
 
 def _labels_from(parts: dict[str, Any], settings: Settings) -> LabelEstimate:
+    made, own = _label_estimate_from(parts, settings), parts.get("own")
+    if own is None:
+        return made
+    by_case = None if own["masks"] is None else _pooled_from(own["masks"], settings)
+    return pooled_labels(made, own["cases"], _array(own["case_prior"]), by_case)
+
+
+def _label_estimate_from(parts: dict[str, Any], settings: Settings) -> LabelEstimate:
     options = LabelOptions.of(settings.fusion_options, settings.asked_labels).checked()
     masks, kept = None, parts["masks"]
     names = tuple(parts["names"])

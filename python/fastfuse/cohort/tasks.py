@@ -18,6 +18,7 @@ from ..files.votes import made_of, ready_votes, write_made
 from ..fusion.estimate import Estimate, check_table, consensus_of
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.options import LabelOptions
+from ..fusion.labels.pooled.estimate import PooledLabelEstimate
 from ..fusion.labels.result import LabelFusion
 from ..fusion.labels.table import LabelTable
 from ..fusion.labels.tabulate import tabulate_labels
@@ -213,12 +214,15 @@ def _write_labels(task: Task) -> list[str]:
             job, settings.method, settings.labels_of(task.case), settings.fusion_options, _silent
         )[2]
     saved = read_estimate(task.estimate)
-    rates = estimate_for(saved, task.case.name, task.case.raters)
-    assert isinstance(rates, LabelEstimate)
 
     def by_rates(
         votes: Votes, _: str, __: Any, options: LabelOptions, ___: Any
     ) -> tuple[LabelFusion, list[str]]:
+        table = None
+        if task.is_new and isinstance(saved.estimate, PooledLabelEstimate):
+            table = tabulate_labels(votes, "all", options, list(task.case.raters))[0]
+        rates = estimate_for(saved, task.case.name, task.case.raters, table)
+        assert isinstance(rates, LabelEstimate)
         return rates.consensus_of(votes, options)
 
     more = {"pooled": _pooled_facts(task, saved.estimate)}

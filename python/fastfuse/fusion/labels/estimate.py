@@ -316,7 +316,10 @@ def estimate_labels(
         return replace(made, intervals=of_all), remarks
     fusion = fusion_of(found, volume[places], NO_VOXELS, method, labels, options, readers, intervals)
     rates = readers.for_all(rates_of(found, volume[places]), np.nan)
-    return _made(fusion, rates, options), [*remarks_on(fusion, options, places), *remarks_on_threads()]
+    return estimate_of_fusion(fusion, rates, options), [
+        *remarks_on(fusion, options, places),
+        *remarks_on_threads(),
+    ]
 
 
 def _of_masks(
@@ -330,7 +333,15 @@ def _of_masks(
         over_cases=over_cases,
     )
     intervals = None if masks.intervals is None else LabelIntervals.of_masks(masks.intervals)
-    made = LabelEstimate(
+    return estimate_of_masks(masks, table, labels, method, options, intervals), remarks
+
+
+def estimate_of_masks(
+    masks: Estimate, table: LabelTable, labels: Labels, method: LabelMethod, options: LabelOptions,
+    intervals: LabelIntervals | None,
+) -> LabelEstimate:  # fmt: skip
+    """Return the estimate of two labels from that of masks of the larger one."""
+    return LabelEstimate(
         labels=labels.values,
         label_names=labels.names,
         names=table.names,
@@ -348,10 +359,12 @@ def _of_masks(
         _rates=confusion_of_masks(masks.sensitivity, masks.specificity),
         _masks=masks,
     )
-    return made, remarks
 
 
-def _made(fusion: LabelFusion, rates: NDArray[np.float64], options: LabelOptions) -> LabelEstimate:
+def estimate_of_fusion(
+    fusion: LabelFusion, rates: NDArray[np.float64], options: LabelOptions
+) -> LabelEstimate:
+    """Return the estimate of which a fusion was made; ``rates``: those that EM goes by."""
     return LabelEstimate(
         labels=fusion.labels,
         label_names=fusion.label_names,

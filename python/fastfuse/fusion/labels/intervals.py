@@ -6,7 +6,7 @@ Efron, Tibshirani, *An Introduction to the Bootstrap*, 1993.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,12 @@ class LabelIntervals:
             np.stack([found.specificity, found.sensitivity], axis=1),
         )
 
+    @classmethod
+    def undefined(cls, kind: str, shape: tuple[int, ...]) -> LabelIntervals:
+        """Return those of which nothing is defined."""
+        nothing = np.full(shape, np.nan)
+        return cls(kind, nothing, np.stack([nothing, nothing], axis=-1))
+
     def at(self, places: list[int]) -> LabelIntervals:
         """Return those of the raters at these places."""
         return LabelIntervals(self.kind, self.sensitivity_error[places], self.sensitivity[places])
@@ -85,21 +91,31 @@ def bootstrap(
     if options.intervals == "none":
         return None
     kind = "bootstrap" if over_cases is None else "cases"
-    volume, labels = table.volume, len(table.labels)
-    known = np.isfinite(np.diagonal(found.confusion, axis1=1, axis2=2)) & (found.mass > 0)
-    known &= np.any(volume, axis=1, keepdims=True)
-    for rater, codes in enumerate(asked.unknown):
-        known[rater, codes] = False
-    if np.count_nonzero(volume.any(axis=1)) < 2 or np.count_nonzero(volume.any(axis=0)) < 2:
-        known[:] = False
+    known = known_rates(found.confusion, found.mass, table.volume, asked.unknown)
     if not known.any():
-        nothing = np.full((table.raters, labels), np.nan)
-        return LabelIntervals(kind, nothing, np.stack([nothing, nothing], axis=-1))
+        return LabelIntervals.undefined(kind, known.shape)
     samples = (
         over_cases(table.codes.astype(np.float64)) if over_cases else _resampled_voxels(table.counts, options)
     )
-    rates = _fitted(table, found.confusion, asked, samples)
-    known &= np.isnan(rates).mean(axis=0) <= LACKING
+    return of_samples(kind, _fitted(table, found.confusion, asked, samples), known)
+
+
+def known_rates(
+    confusion: Rates, mass: Rates, volume: Rates, unknown: Sequence[Sequence[int]]
+) -> NDArray[np.bool_]:
+    """Tell which sensitivities a bootstrap may give intervals; ``mass``, ``volume``: voxels of truths and votes."""
+    known = np.isfinite(np.diagonal(confusion, axis1=1, axis2=2)) & (mass > 0)
+    known &= np.any(volume, axis=1, keepdims=True)
+    for rater, codes in enumerate(unknown):
+        known[rater, list(codes)] = False
+    if np.count_nonzero(volume.any(axis=1)) < 2 or np.count_nonzero(volume.any(axis=0)) < 2:
+        known[:] = False
+    return known
+
+
+def of_samples(kind: str, rates: Rates, known: NDArray[np.bool_]) -> LabelIntervals:
+    """Return percentile intervals from the sensitivities of samples, shape (replicates, m, K)."""
+    known = known & (np.isnan(rates).mean(axis=0) <= LACKING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of rates that no sample determines
         errors = np.nanstd(rates, axis=0, ddof=1)

@@ -11,10 +11,11 @@ from ...errors import warn
 from ...inputs.checks import check_choice
 from ...inputs.names import quoted
 from ..declared import documented
-from ..estimate import Estimate, check_table
+from ..estimate import check_table
 from ..labels.declared import AskedLabels, LabelPrior
 from ..labels.estimate import LabelEstimate, estimate_labels
 from ..labels.options import LabelMethod, LabelOptions
+from ..labels.pooled.estimate import pool_labels
 from ..labels.table import LabelTable
 from ..masses.table import MassTable, settled
 from ..option_checks import PerformancePrior
@@ -62,8 +63,8 @@ def pool(
         As of :func:`estimate`; of label tables "staple" or "majority".
     priors : {"auto", "own", "shared"}, default "auto"
         "own": each case has its prior, since lesions fill more of one brain than of another. "shared": one of all voxels
-        together, the estimate of the sum of the tables. "auto" is "own" where there is such a thing: label maps, border-STAPLE, three
-        classes, a log-linear likelihood and the majority have one of all cases.
+        together, the estimate of the sum of the tables. "auto" is "own" of masks and soft votes where there is such a thing: border-STAPLE, three
+        classes, a log-linear likelihood and the majority have one of all cases. Label maps have "own" where it is asked for.
     prior : {{"mean", "estimate"}} or float, default "mean"
         p(truth 1) before any vote, as of :func:`estimate`, of each case or of all.
     intervals : {{"none", "bootstrap"}}, default "none"
@@ -78,7 +79,7 @@ def pool(
     -------
     PooledEstimate or LabelEstimate
         ``of(case)`` is the :class:`Estimate` for a case, to apply to its votes. Of label tables a :class:`LabelEstimate`, which serves
-        every case. The same bits in whatever order the tables come: cases are taken in the order of their names.
+        every case; with priors "own" it has ``of(case)``, too. The same bits in whatever order the tables come: cases are taken in the order of their names.
 
     Raises
     ------
@@ -196,10 +197,15 @@ def _pooled_labels(
 ) -> tuple[LabelEstimate, list[str]]:
     if method.name not in ("staple", "majority"):
         raise ValueError(f"method is {method.name!r}: label tables take 'staple' or 'majority'")
-    if priors == "own" or start is not None:
-        what = "priors is 'own'" if priors == "own" else "start is given"
-        raise ValueError(f"{what}: label maps have none such; leave it out")
+    if start is not None:
+        raise ValueError("start is given: label maps have none such; leave it out")
     given = LabelOptions.of(options, asked or AskedLabels("all"))
+    if priors == "own":
+        if not method.estimates:
+            raise ValueError(
+                f"method is {method.name!r}: with a prior of each case there is none; give priors='shared'"
+            )
+        return pool_labels(tables, given)
     cases = sorted(tables)
     whole = sum((tables[case] for case in cases[1:]), tables[cases[0]])
     over_cases = None
@@ -208,8 +214,3 @@ def _pooled_labels(
         codes = [part.codes.astype(np.float64) for part in parts]
         over_cases = OverCases(codes, [part.counts for part in parts], options.replicates, options.seed)
     return estimate_labels(whole, cast("LabelMethod", method.name), given, over_cases)
-
-
-def estimate_of(made: PooledEstimate | LabelEstimate, case: str) -> Estimate | LabelEstimate:
-    """Return the estimate for one of the pooled cases."""
-    return made if isinstance(made, LabelEstimate) else made.of(case)

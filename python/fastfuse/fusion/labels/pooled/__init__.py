@@ -1,0 +1,1 @@
+"""Label maps of several cases, each with a prior of its own."""
