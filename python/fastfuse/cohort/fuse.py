@@ -25,7 +25,7 @@ from ..images.paths import PathLike, as_path, needed_path
 from ..images.reading import cores
 from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
-from ..inputs.checks import Labels, Scale, check_count
+from ..inputs.checks import Labels, Scale, check_count, check_flag
 from ..streaming.executors import is_of_dask
 from .cases import CohortCase, find_cohort
 from .crew import Crew, checked_executor, workers_of
@@ -124,6 +124,7 @@ def fuse_cohort(
     merge: bool = False,
     apply: bool = False,
     refresh: bool = False,
+    keep_index: bool = False,
     progress: Say | None = None,
 ) -> CohortFusion:
     """Fuse every case of a cohort, with rates of the raters that all cases share.
@@ -173,6 +174,9 @@ def fuse_cohort(
         Write the consensus of the shard's cases, by the estimate that is there.
     refresh : bool, default False
         Also write those consensuses anew that rest on earlier rates, as after cases were added.
+    keep_index : bool, default False
+        Keep beside each table which pattern of votes each voxel has, in the folder index: then a case to which a rater came is
+        counted by a read of the new file alone. Of masks and soft votes that repeat, with roi="all".
     progress : callable, optional
         Called with a few words after each case.
     {options}
@@ -210,6 +214,7 @@ def fuse_cohort(
     asked = Asked(
         cohort=needed_path(cohort, "cohort"), out=needed_path(out, "out"), settings=settings.checked(), glob=glob,
         table=as_path(table, "table"), split=split, shard=checked_shard(shard), merge=merge, apply=apply, refresh=refresh,
+        keep_index=check_flag(keep_index, "keep_index"),
     )  # fmt: skip
     count = None if workers is None else check_count(workers, "workers", least=1)
     crew = Crew(checked_executor(executor), workers_of(executor, count))
@@ -232,6 +237,7 @@ class Asked:
     merge: bool = False
     apply: bool = False
     refresh: bool = False
+    keep_index: bool = False
 
     def cases(self) -> list[CohortCase]:
         """Return all cases, sorted."""
@@ -280,7 +286,7 @@ def _counted(
 ) -> dict[str, Record]:
     """Count the cases, or take what shards have counted."""
     if not (asked.merge or (asked.apply and settings.pools)):
-        return count_cases(mine, settings, place, crew, so_far)
+        return count_cases(mine, settings, place, crew, so_far, keep_index=asked.keep_index)
     records = done_already(mine, settings, place)
     for one in lacking(mine, records):
         so_far.fail(one)

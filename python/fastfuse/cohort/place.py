@@ -45,6 +45,10 @@ class Place:
         """File of a case's vote table."""
         return self.out / "tables" / f"{case}.npz"
 
+    def index(self, case: str) -> Path:
+        """File of which pattern each voxel of a case has."""
+        return self.out / "index" / f"{case}.npz"
+
     def record(self, case: str) -> Path:
         """File of what a case's table was made of."""
         return self.out / "tables" / f"{case}.json"

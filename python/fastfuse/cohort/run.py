@@ -23,9 +23,9 @@ from .cases import CohortCase
 from .crew import Crew, answers
 from .estimate_file import Saved, read_estimate, saved_of
 from .place import Place, Record
-from .settings import Settings, digest_of
+from .settings import Settings, digest_of, key_of
 from .tables import RaterRow, csvs, deviations_of, draw, rater_rows, rows_of_sidecars
-from .tasks import Counted, Failed, Task, count_case, key_of, write_case
+from .tasks import Counted, Failed, Task, count_case, write_case
 
 Say = Callable[[str], None]
 STALE = "rests on rates that were estimated before these"
@@ -67,9 +67,18 @@ class Progress:
 
 
 def count_cases(
-    cases: Iterable[CohortCase], settings: Settings, place: Place, crew: Crew, so_far: Progress
+    cases: Iterable[CohortCase],
+    settings: Settings,
+    place: Place,
+    crew: Crew,
+    so_far: Progress,
+    *,
+    keep_index: bool = False,
 ) -> dict[str, Record]:
-    """Make the table of each case that has none of its present files; return what each was made of."""
+    """Make the table of each case that has none of its present files; return what each was made of.
+
+    ``keep_index``: also keep which pattern each voxel has, and begin there where raters came.
+    """
     done: dict[str, Record] = {}
     tasks = []
     for case in cases:
@@ -78,7 +87,8 @@ def count_cases(
             done[case.name] = record
             continue
         known = record.key if record is not None else ""
-        tasks.append(Task(case, settings, place.consensus(case.name), known))
+        index = place.index(case.name) if keep_index else None
+        tasks.append(Task(case, settings, place.consensus(case.name), known, index, record))
     with closing(answers(count_case, tasks, crew)) as found:
         for answer in found:
             if isinstance(answer, Failed):
@@ -105,8 +115,9 @@ def kept(answer: Counted, place: Place, *, is_first: bool) -> Record:
         record = record if before is None else replace(record, remarks=before.remarks)
         write_all({place.record(answer.case): record.as_bytes()}, tidy=is_first)
     else:
+        index = {} if answer.index is None else {place.index(answer.case): answer.index}
         files = {place.table(answer.case): answer.content, place.record(answer.case): record.as_bytes()}
-        write_all(files, tidy=is_first)
+        write_all({**index, **files}, tidy=is_first)
     return record
 
 

@@ -25,6 +25,7 @@ from ..images.wanted import check_channel_axis
 from ..inputs.checks import check_choice, check_flag
 from ..inputs.names import quoted
 from .cases import CohortCase
+from .place import Print
 
 VERSION = 1  # of what the hashes are of
 NOT_OF_A_COHORT = ("mrf", "device", "evidence", "spacing_mm", "intervals")  # beside rates that cases share
@@ -150,6 +151,12 @@ class Settings:
         """Options of one case's fusion: the bootstrap is over cases."""
         return replace(self.options, **NO_INTERVALS)
 
+    @staticmethod
+    def of_reading(options: Options) -> Options:
+        """Return the options that a table takes: those of reading."""
+        keep = ("roi", "spacing_mm", "missing", "threads", "select_label", "binarize", "threshold", "scale")
+        return Options(**{name: getattr(options, name) for name in keep})
+
     def labels_of(self, case: CohortCase) -> AskedLabels:
         """Return what is asked of one case's label maps: of its raters alone."""
         knows = {name: labels for name, labels in (self.knows or {}).items() if name in case.raters}
@@ -237,6 +244,11 @@ class Settings:
     def of_all(self) -> str:
         """Text of all that a case's consensus depends on, beside its files and the rates."""
         return _text([VERSION, self.as_json()])
+
+
+def key_of(settings: Settings, prints: Mapping[str, Print]) -> str:
+    """Return the hash of all that a table depends on."""
+    return digest_of(settings.of_tables, *(f"{what}\0{one.sha256}" for what, one in sorted(prints.items())))
 
 
 def digest_of(*parts: str) -> str:

@@ -22,18 +22,22 @@ from ..fusion.labels.pooled.estimate import PooledLabelEstimate
 from ..fusion.labels.result import LabelFusion
 from ..fusion.labels.table import LabelTable
 from ..fusion.labels.tabulate import tabulate_labels
+from ..fusion.masses.table import MassTable
 from ..fusion.options import Options
 from ..fusion.registry import Method
 from ..fusion.result import Fusion
 from ..fusion.table_file import table_bytes
-from ..fusion.tabulate import table_of
+from ..fusion.tabulate import table_and_case, table_of
 from ..fusion.vote_table import VoteTable
 from ..fusion.votes import Votes
 from ..images.paths import shown
+from ..inputs.threads import remarks_on_threads
 from .cases import CohortCase
 from .estimate_file import estimate_for, read_estimate
-from .place import Print, Record, print_of
-from .settings import Settings, digest_of
+from .index import VoteIndex
+from .new_raters import grown, may_grow
+from .place import Record, print_of
+from .settings import Settings, key_of
 
 Answer = TypeVar("Answer")
 
@@ -50,6 +54,10 @@ class Task:
         Where its consensus lies, or would.
     known_key : str
         Of the table that is there already; empty without one.
+    index : Path or None
+        Where the case's index is to be kept, or is.
+    before : Record or None
+        What the table that is there was made of.
     estimate : Path or None
         File of the raters' rates.
     is_new : bool
@@ -60,17 +68,20 @@ class Task:
     settings: Settings
     consensus: Path
     known_key: str = ""
+    index: Path | None = None
+    before: Record | None = None
     estimate: Path | None = None
     is_new: bool = False
 
 
 @dataclass(frozen=True)
 class Counted:
-    """A case's table; no content where it is that which is there already."""
+    """A case's table; no content where it is that which is there already. And its index, if it is to be kept."""
 
     case: str
     content: bytes | None
     record: Record
+    index: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -114,17 +125,21 @@ def _attempt(task: Task, work: Callable[[Task], Answer]) -> Answer | Failed:
 
 
 def _count(task: Task) -> Counted:
-    prints = {what: print_of(path) for what, path in task.settings.files_of(task.case).items()}
-    key = key_of(task.settings, prints)
-    if key == task.known_key or not task.settings.pools:
-        return Counted(task.case.name, None, Record(key, prints))
-    table, remarks = table_of_case(task)
-    return Counted(task.case.name, bytes_of(table), Record(key, prints, tuple(remarks)))
-
-
-def key_of(settings: Settings, prints: dict[str, Print]) -> str:
-    """Return the hash of all that a table depends on."""
-    return digest_of(settings.of_tables, *(f"{what}\0{one.sha256}" for what, one in sorted(prints.items())))
+    settings, name = task.settings, task.case.name
+    found = (
+        None
+        if task.index is None or task.before is None
+        else grown(task.case, settings, task.index, task.before)
+    )
+    if found is not None:
+        return Counted(name, bytes_of(found.table), found.record, found.index.as_bytes(found.record.key))
+    prints = {what: print_of(path) for what, path in settings.files_of(task.case).items()}
+    key = key_of(settings, prints)
+    if key == task.known_key or not settings.pools:
+        return Counted(name, None, Record(key, prints))
+    table, remarks, index = table_of_case(task)
+    kept = None if index is None else index.as_bytes(key)
+    return Counted(name, bytes_of(table), Record(key, prints, tuple(remarks)), kept)
 
 
 def bytes_of(table: VoteTable | LabelTable) -> bytes:
@@ -133,17 +148,21 @@ def bytes_of(table: VoteTable | LabelTable) -> bytes:
     return table_bytes(kind, **arrays)
 
 
-def table_of_case(task: Task) -> tuple[VoteTable | LabelTable, list[str]]:
-    """Read a case's files, and return their table, and what is doubtful."""
+def table_of_case(task: Task) -> tuple[VoteTable | LabelTable, list[str], VoteIndex | None]:
+    """Read a case's files, and return their table, what is doubtful, and the index, if it is to be kept."""
     settings, names = task.settings, list(task.case.raters)
     if settings.of_labels:
         job = settings.label_job(task.case, task.consensus)
         maps = ready_maps(job, settings.labels_of(task.case), settings.fusion_options, _silent)
-        return tabulate_labels(maps.votes, _labels_of(settings, maps.names.names), maps.options, names)
+        labels = _labels_of(settings, maps.names.names)
+        return *tabulate_labels(maps.votes, labels, maps.options, names), None
     ready = ready_votes(*settings.mask_job(task.case, task.consensus), _silent)
-    table, remarks = table_of(ready.votes, _of_tables(ready.fusing), names, by_masses=True)
+    table, case = table_and_case(ready.votes, settings.of_reading(ready.fusing), names, by_masses=True)
     check_table(table, settings.table_method, ready.fusing)
-    return table, [*ready.inputs.remarks, *remarks]
+    index = None
+    if task.index is not None and may_grow(settings) and not isinstance(table, MassTable):
+        index = VoteIndex.of(case, names, ready.inputs.grid, ready.label)
+    return table, [*ready.inputs.remarks, *case.remarks, *remarks_on_threads()], index
 
 
 def _labels_of(settings: Settings, names: Any) -> Any:
@@ -152,12 +171,6 @@ def _labels_of(settings: Settings, names: Any) -> Any:
     if not names or isinstance(labels, dict) or labels == "all":
         return labels
     return {label: names.get(label, str(label)) for label in labels}
-
-
-def _of_tables(options: Options) -> Options:
-    """Return the options that a table takes: those of reading."""
-    keep = ("roi", "spacing_mm", "missing", "threads", "select_label", "binarize", "threshold", "scale")
-    return Options(**{name: getattr(options, name) for name in keep})
 
 
 def _write(task: Task) -> Written:
@@ -189,7 +202,7 @@ def _write_masks(task: Task) -> list[str]:
     def by_rates(votes: Votes, _: Method, options: Options, **__: Any) -> tuple[Fusion, list[str]]:
         table = None
         if task.is_new:
-            asked = _of_tables(options)
+            asked = task.settings.of_reading(options)
             table = table_of(votes, asked, list(task.case.raters), by_masses=True)[0]
         rates = estimate_for(saved, task.case.name, task.case.raters, table)
         assert isinstance(rates, Estimate)
@@ -203,7 +216,7 @@ def _write_masks(task: Task) -> list[str]:
 
 def _here(options: Options) -> Options:
     """Return the options of one case's votes."""
-    return replace(_of_tables(options), evidence=options.evidence)
+    return replace(Settings.of_reading(options), evidence=options.evidence)
 
 
 def _write_labels(task: Task) -> list[str]:

@@ -51,7 +51,10 @@ MASSES = Kind(
     ("codes", "whole", "part", "voxels", "names"),
     "fastfuse.VoteTable.load",
 )
-KINDS = {kind.format: kind for kind in (VOTES, LABELS, MASSES)}
+INDEX = Kind(
+    "vote index", ("rows", "patterns", "names", "affine", "key"), "fastfuse cohort fuse --keep-index"
+)
+KINDS = {kind.format: kind for kind in (VOTES, LABELS, MASSES, INDEX)}
 ANY_NAME = ("",)  # ending of the file
 
 

@@ -75,7 +75,7 @@ EXAMPLES = (
 @with_flags(
     (
         *("cohort", "out", "method", "pool", "priors", "glob", "table", "split", "mask"),
-        *OF_FUSION, "save_label", "cut", "workers", "scheduler", "refresh", ...,
+        *OF_FUSION, "save_label", "cut", "workers", "scheduler", "refresh", "keep_index", ...,
         *BEYOND, *OF_LABELS, "label_names", "select_segment", "channel_axis", "threads", "soften", "shard", "merge", "apply",
     ),
     [method_flag(), *flags_called(CHOSEN)],
@@ -108,6 +108,12 @@ def fuse(
     workers: Workers = None,
     scheduler: Scheduler = None,
     refresh: Refresh = False,
+    keep_index: Annotated[
+        bool,
+        typer.Option(
+            "--keep-index", help="Keep each voxel's pattern: a new rater costs one read of one file."
+        ),
+    ] = False,
     label_names: Annotated[
         Path | None, typer.Option(help="Names of labels, as of fastfuse fuse.", show_default=False)
     ] = None,
@@ -160,6 +166,7 @@ def fuse(
                 executor=executor,
                 workers=workers,
                 refresh=refresh,
+                keep_index=keep_index,
                 label_names=label_names,
                 select_segment=select_segment,
                 channel_axis=None if channel_axis is None else channel_axis.value,
