@@ -6,7 +6,7 @@
 #include <memory>
 #include <utility>
 
-#include "posterior/enumeration.hpp"
+#include "em/spread.hpp"
 #include "support/simd.hpp"
 
 namespace fastfuse {
@@ -83,15 +83,14 @@ struct TooMany {};
 // What one share of the rows adds up to, by the raters who have no vote.
 class Gathered {
   public:
-    explicit Gathered(int raters)
-        : raters_(raters), patterns_(std::size_t{1} << raters), weight_(patterns_), pattern_(patterns_) {}
+    explicit Gathered(int raters) : raters_(raters), patterns_(std::size_t{1} << raters), terms_(raters) {}
 
     void add(const Batch& batch, std::int64_t row) {
         double left = batch.count[row];
         if (!(left > 0)) return;
         voxels_ += static_cast<std::int64_t>(left);
         Sums53& sums = group(absent_from(batch, row));
-        spread(batch, row);
+        terms_.spread(batch, row, 1);
         for (; left > 0; left -= most_at_once)
             add_terms_of(batch, row, std::min(left, most_at_once), sums);
     }
@@ -125,7 +124,7 @@ class Gathered {
         return sums;
     }
 
-    std::int64_t terms() const { return static_cast<std::int64_t>(size_); } // of the last row
+    std::int64_t terms() const { return static_cast<std::int64_t>(terms_.size()); } // of the last row
 
   private:
     static std::uint32_t absent_from(const Batch& batch, std::int64_t row) {
@@ -148,26 +147,6 @@ class Gathered {
         if (groups_.size() * patterns_ > static_cast<std::size_t>(most_masses)) throw TooMany();
     }
 
-    // The binary patterns in which the row's fractional votes take part, and the weight of each.
-    void spread(const Batch& batch, std::int64_t row) {
-        size_ = 1;
-        weight_[0] = 1;
-        pattern_[0] = 0;
-        for (int i = 0; i < raters_; ++i) {
-            const double q = batch.votes_of(i)[row];
-            const std::size_t bit = std::size_t{1} << i;
-            if (is_fractional(q)) {
-                branch(weight_.data(), size_, 1 - q, q);
-                for (std::size_t b = 0; b < size_; ++b)
-                    pattern_[size_ + b] = pattern_[b] | bit;
-                size_ *= 2;
-            } else if (q == 1) {
-                for (std::size_t b = 0; b < size_; ++b)
-                    pattern_[b] |= bit;
-            }
-        }
-    }
-
     void add_terms_of(const Batch& batch, std::int64_t row, double count, Sums53& sums) {
         sums.expect(count);
         add_times(1, count, 0, sums); // eq. (8)
@@ -178,17 +157,18 @@ class Gathered {
     }
 
     void add_times(double factor, double count, std::size_t at, Sums53& sums) {
-        if (size_ == patterns_)
-            return add_terms(size_, weight_.data(), factor, count, sums.high(at), sums.low(at));
-        for (std::size_t b = 0; b < size_; ++b)
-            add_term(factor * weight_[b], count, *sums.high(at + pattern_[b]), *sums.low(at + pattern_[b]));
+        if (terms_.is_whole())
+            return add_terms(terms_.size(), terms_.weight(), factor, count, sums.high(at), sums.low(at));
+        for (std::size_t b = 0; b < terms_.size(); ++b) {
+            const std::size_t place = at + terms_.pattern()[b];
+            add_term(factor * terms_.weight()[b], count, *sums.high(place), *sums.low(place));
+        }
     }
 
     int raters_;
-    std::size_t patterns_, size_ = 1;
+    std::size_t patterns_;
     std::int64_t voxels_ = 0;
-    std::vector<double> weight_;
-    std::vector<std::size_t> pattern_;
+    Spread terms_;
     std::map<std::uint32_t, std::unique_ptr<Sums53>> groups_;
 };
 

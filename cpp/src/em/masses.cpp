@@ -4,7 +4,7 @@
 #include <climits>
 
 #include "em/mass_shares.hpp"
-#include "posterior/enumeration.hpp"
+#include "em/spread.hpp"
 #include "support/simd.hpp"
 
 namespace fastfuse {
@@ -38,57 +38,21 @@ double strip_weight(const Batch& batch, std::int64_t row, const MassShares& spli
     return weight;
 }
 
-// Binary patterns of the first `raters` raters that have a positive weight in a soft pattern, with their
-// weights.
-class Spread {
-  public:
-    explicit Spread(int raters)
-        : raters_(raters), weight_(std::size_t{1} << raters), pattern_(weight_.size()) {}
-
-    // Divides the weight `whole` by each fractional vote q, into q and 1 − q of it.
-    void spread(const Batch& batch, std::int64_t row, double whole) {
-        size_ = 1;
-        weight_[0] = whole;
-        pattern_[0] = 0;
-        for (int i = 0; i < raters_; ++i) {
-            const double q = batch.votes_of(i)[row];
-            const std::uint32_t bit = std::uint32_t{1} << i;
-            if (is_fractional(q)) {
-                branch(weight_.data(), size_, 1 - q, q);
-                for (std::size_t b = 0; b < size_; ++b)
-                    pattern_[size_ + b] = pattern_[b] | bit;
-                size_ *= 2;
-            } else if (q == 1) {
-                for (std::size_t b = 0; b < size_; ++b)
-                    pattern_[b] |= bit;
-            }
-        }
-    }
-
-    // Adds the terms, times a factor, to a table over the patterns.
-    void add_to(double* table, double factor) const {
-        if (size_ == weight_.size()) return add_scaled(size_, weight_.data(), factor, table);
-        for (std::size_t b = 0; b < size_; ++b)
-            table[pattern_[b]] += factor * weight_[b];
-    }
-
-    std::int64_t terms() const { return static_cast<std::int64_t>(size_); }
-
-  private:
-    int raters_;
-    std::size_t size_ = 0;
-    std::vector<double> weight_;
-    std::vector<std::uint32_t> pattern_;
-};
+// Adds the terms, times a factor, to a table over the patterns.
+void add_to(double* table, const Spread& terms, double factor) {
+    if (terms.is_whole()) return add_scaled(terms.size(), terms.weight(), factor, table);
+    for (std::size_t b = 0; b < terms.size(); ++b)
+        table[terms.pattern()[b]] += factor * terms.weight()[b];
+}
 
 // Adds a row's terms to the masses and, with moments, to each rater's moments. `patterns`: size of each.
 void add_row(const Batch& batch, std::int64_t row, const Spread& terms, bool with_moments,
              std::size_t patterns, double* table) {
-    terms.add_to(table, 1); // eq. (8)
+    add_to(table, terms, 1); // eq. (8)
     if (!with_moments) return;
     for (int i = 0; i < batch.raters; ++i) {
         const double q = batch.votes_of(i)[row];
-        if (q != 0) terms.add_to(table + static_cast<std::size_t>(i + 1) * patterns, q);
+        if (q != 0) add_to(table + static_cast<std::size_t>(i + 1) * patterns, terms, q);
     }
 }
 
@@ -110,7 +74,7 @@ Masses::Masses(const Rows& rows, bool with_moments, const Team& team)
                 terms.spread(batch, row, weight);
                 add_row(batch, row, terms, with_moments_, patterns(),
                         table + (strip << split.other_raters()));
-                if (pace.stopped_after(terms.terms() * batch.raters)) return;
+                if (pace.stopped_after(static_cast<std::int64_t>(terms.size()) * batch.raters)) return;
             }
         }
     };

@@ -18,6 +18,7 @@ from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.intervals import LabelIntervals
 from ..fusion.labels.options import LabelOptions
 from ..fusion.labels.pooled.estimate import PooledLabelEstimate, pooled_labels
+from ..fusion.pooled.classes import Marks, PooledClassEstimate
 from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.pooled.rates import Rates
 from ..fusion.result import of_levels
@@ -144,7 +145,13 @@ def _parts_of_pooled(made: PooledEstimate) -> dict[str, Any]:
         "intervals": _intervals_parts(made.intervals),
         "rates": None if made._rates is None else _plain(asdict(made._rates)),
         "shared": shared,
+        **(_parts_of_classes(made) if isinstance(made, PooledClassEstimate) else {}),
     }
+
+
+def _parts_of_classes(made: PooledClassEstimate) -> dict[str, Any]:
+    parts = {"shares": made.shares, "yes": made._marks.yes, "no": made._marks.no}
+    return {"classes": {name: number_or_null(value) for name, value in parts.items()}}
 
 
 def _pooled_from(parts: dict[str, Any], settings: Settings) -> PooledEstimate:
@@ -170,10 +177,13 @@ def _pooled_from(parts: dict[str, Any], settings: Settings) -> PooledEstimate:
         levels = of_levels(rates)
         kind = BorderEstimate if levels else Estimate
         shared = kind(prior=float(prior[0]), _rates=rates, **common, **levels)
+    common |= {"cases": tuple(parts["cases"]), "prior": prior, "priors": parts["priors"]}
+    if "classes" in parts:
+        kept = _arrays(parts["classes"])
+        marks = Marks(kept["yes"], kept["no"])
+        return PooledClassEstimate(**common, _rates=None, _shared=None, shares=kept["shares"], _marks=marks)
     own = parts["rates"] and Rates(**{name: _array(value) for name, value in parts["rates"].items()})
-    return PooledEstimate(
-        cases=tuple(parts["cases"]), prior=prior, priors=parts["priors"], _rates=own, _shared=shared, **common
-    )
+    return PooledEstimate(**common, _rates=own, _shared=shared)
 
 
 def _parts_of_labels(made: LabelEstimate) -> dict[str, Any]:

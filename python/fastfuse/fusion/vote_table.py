@@ -152,7 +152,9 @@ class VoteTable:
         ('Ann', 'Bob')
         """
         place = place_of(rater, self.names)
-        names = names_without(place, self.names)
+        return self._without(place, names_without(place, self.names))
+
+    def _without(self, place: int, names: Sequence[str]) -> VoteTable:
         return self._with(self.in_core.drop(place), names)
 
     def save(self, path: Any) -> None:

@@ -16,8 +16,6 @@ from ..registry import Method
 from ..table_checks import (
     check_voxels,
     names_of_both,
-    names_without,
-    place_of,
     rows_shown,
 )
 from ..table_file import MASSES, Kind, read_table
@@ -46,7 +44,8 @@ class MassTable(VoteTable):
     voxel's terms are rounded once, to multiples of 2^-53; from there on all sums are of whole numbers. Therefore
     ``tabulate(a) + tabulate(b)`` is the table of both bit for bit, in whatever order, by any number of threads.
 
-    It has masses in the place of counts, which it refuses to tell.
+    It has masses in the place of counts, which it refuses to tell. ``drop`` is the exact marginal of the sums; a table of the
+    other raters' votes differs from it by what rounding each term has lost, at most 2^-53 of a voxel for each voxel.
     """
 
     __hash__: ClassVar[None]
@@ -153,26 +152,8 @@ class MassTable(VoteTable):
             self.voxels,
         )
 
-    def drop(self, rater: int | str) -> MassTable:
-        """Return the table of the other raters: the exact marginal of its sums.
-
-        It differs from a table of the others' votes by what rounding each term has lost: at most 2^-53 of a voxel for each
-        voxel.
-
-        Parameters
-        ----------
-        rater : int or str
-            Index or name of the rater to leave out.
-
-        Raises
-        ------
-        ValueError
-            If there is no such rater, or no other.
-        TypeError
-            If ``rater`` is neither a name nor an integer.
-        """
-        place = place_of(rater, self.names)
-        return type(self)(merged([self._sums.without(place)]), names_without(place, self.names), self.voxels)
+    def _without(self, place: int, names: Sequence[str]) -> MassTable:
+        return type(self)(merged([self._sums.without(place)]), names, self.voxels)
 
     def as_arrays(self) -> tuple[Kind, dict[str, NDArray[Any]]]:
         """Return what a file of the table holds, and its kind."""

@@ -20,6 +20,7 @@ from ..labels.table import LabelTable
 from ..masses.table import MassTable, settled
 from ..option_checks import PerformancePrior
 from ..options import Acceleration, Expectation, Init, Likelihood, MStep, Options
+from ..pooled.classes import pool_classes
 from ..pooled.estimate import PooledEstimate, pool_rows, pool_shared
 from ..pooled.samples import OverCases
 from ..registry import Method, MethodOnVotes, keeping_given, method_called
@@ -64,7 +65,7 @@ def pool(
     priors : {"auto", "own", "shared"}, default "auto"
         "own": each case has its prior, since lesions fill more of one brain than of another. "shared": one of all voxels
         together, the estimate of the sum of the tables. "auto" is "own" of masks and soft votes where there is such a thing: border-STAPLE, three
-        classes, a log-linear likelihood and the majority have one of all cases. Label maps have "own" where it is asked for.
+        classes, a log-linear likelihood and the majority have one of all cases. Label maps and three classes have "own" where it is asked for.
     prior : {{"mean", "estimate"}} or float, default "mean"
         p(truth 1) before any vote, as of :func:`estimate`, of each case or of all.
     intervals : {{"none", "bootstrap"}}, default "none"
@@ -141,6 +142,8 @@ def pooled(
     options = options.checked().of_method(row)
     for table in votes.values():
         check_table(table, row, options)
+    if priors == "own" and options.classes == 3 and start is None:
+        return pool_classes(votes, row, options)
     own = _has_own(row, options, priors)
     if start is not None and (start.method != row.name or (start.priors == "own") != own):
         raise ValueError(

@@ -81,12 +81,7 @@ class PooledEstimate:
         ValueError
             If there is no such case.
         """
-        place = bisect_left(self.cases, str(case))  # they are sorted, and may be a million
-        if self.cases[place : place + 1] != (case,):
-            raise ValueError(
-                f"there is no case {quoted(case)} among those that were pooled: give its table to on()"
-            )
-        return self.at_prior(float(self.prior[place]))
+        return self.at_prior(float(self.prior[place_of_case(case, self.cases)]))
 
     def on(self, table: VoteTable) -> Estimate:
         """Return the estimate for another case: the shared rates, and the prior that its votes tell.
@@ -152,6 +147,16 @@ class PooledEstimate:
         for name, one, zero in zip(self.names, self.sensitivity, self.specificity, strict=True):
             lines.append(f"  {name:{width}}  {one:>11.4f}  {zero:>11.4f}")
         return "\n".join(lines)
+
+
+def place_of_case(case: str, cases: tuple[str, ...]) -> int:
+    """Return a case's place among those that were pooled; refuse another one."""
+    place = bisect_left(cases, str(case))  # they are sorted, and may be a million
+    if cases[place : place + 1] != (case,):
+        raise ValueError(
+            f"there is no case {quoted(case)} among those that were pooled: give its table to on()"
+        )
+    return place
 
 
 def check_known(names: Sequence[str], known: Sequence[str]) -> None:
@@ -248,7 +253,7 @@ def of_fit(
         _shared=None,
         _options=problem.options,
     )
-    return made, _remarks(made)
+    return made, remarks_on_rates(made)
 
 
 def start_rates(start: Estimate, names: Sequence[str]) -> CoreEstimate:
@@ -294,7 +299,8 @@ def _intervals(problem: Problem, found: Fit, options: Options, known: NDArray[np
     return percentiles("cases", [[one.sensitivity, one.specificity] for one in rates], known)
 
 
-def _remarks(made: PooledEstimate) -> list[str]:
+def remarks_on_rates(made: PooledEstimate) -> list[str]:
+    """Say what makes rates over cases doubtful."""
     remarks = []
     silent = [name for name, rate in zip(made.names, made.sensitivity, strict=True) if np.isnan(rate)]
     if silent:

@@ -12,7 +12,7 @@ import numpy as np
 from ....inputs.names import quoted
 from ....inputs.threads import remarks_on_threads
 from ...option_checks import NO_INTERVALS
-from ...pooled.estimate import PooledEstimate, check_known, pool_rows
+from ...pooled.estimate import PooledEstimate, check_known, place_of_case, pool_rows
 from ...pooled.samples import draws
 from ...vote_table import VoteTable
 from ..chosen import Labels
@@ -56,12 +56,9 @@ class PooledLabelEstimate(LabelEstimate):
         ValueError
             If there is no such case.
         """
-        if case not in self.cases:
-            raise ValueError(
-                f"there is no case {quoted(case)} among those that were pooled: give its table to on()"
-            )
+        place = place_of_case(case, self.cases)
         masks = None if self._of_masks_by_case is None else self._of_masks_by_case.of(case)
-        return self._at(self.case_prior[self.cases.index(case)], masks)
+        return self._at(self.case_prior[place], masks)
 
     def on(self, table: LabelTable) -> LabelEstimate:
         """Return the estimate for another case: the shared rates, and the prior that its votes tell.
