@@ -145,6 +145,7 @@ def _parts_of_pooled(made: PooledEstimate) -> dict[str, Any]:
         "intervals": _intervals_parts(made.intervals),
         "rates": None if made._rates is None else _plain(asdict(made._rates)),
         "shared": shared,
+        **({"by_masses": True} if made._by_masses else {}),
         **(_parts_of_classes(made) if isinstance(made, PooledClassEstimate) else {}),
     }
 
@@ -183,7 +184,8 @@ def _pooled_from(parts: dict[str, Any], settings: Settings) -> PooledEstimate:
         marks = Marks(kept["yes"], kept["no"])
         return PooledClassEstimate(**common, _rates=None, _shared=None, shares=kept["shares"], _marks=marks)
     own = parts["rates"] and Rates(**{name: _array(value) for name, value in parts["rates"].items()})
-    return PooledEstimate(**common, _rates=own, _shared=shared)
+    by_masses = bool(parts.get("by_masses", False))
+    return PooledEstimate(**common, _rates=own, _shared=shared, _by_masses=by_masses)
 
 
 def _parts_of_labels(made: LabelEstimate) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def _cut(text: str) -> str:
 
 def composed(name: str) -> str:
     """Return a name with each letter and its accent as one character: file systems and keyboards write both forms."""
-    return unicodedata.normalize("NFC", name)
+    return unicodedata.normalize("NFC", str(name))  # of a text of NumPy too
 
 
 def listed_names(names: Any) -> list[str] | None:

@@ -72,6 +72,7 @@ class PooledEstimate:
     _rates: Rates | None = field(repr=False)  # of priors of each case
     _shared: Estimate | None = field(repr=False)
     _options: Options = field(repr=False)
+    _by_masses: bool = field(default=False, repr=False, kw_only=True)  # of votes that do not repeat
 
     def of(self, case: str) -> Estimate:
         """Return the estimate for one of the cases: the shared rates, and its prior.
@@ -120,6 +121,7 @@ class PooledEstimate:
             m_step=self._options.m_step,
             likelihood=self._options.likelihood,
             expectation=self._options.expectation,
+            by_masses=self._by_masses,
         )
         return Estimate(
             sensitivity=self.sensitivity,
@@ -252,6 +254,7 @@ def of_fit(
         _rates=found.rates,
         _shared=None,
         _options=problem.options,
+        _by_masses=problem.given.moment is not None,
     )
     return made, remarks_on_rates(made)
 
