@@ -115,7 +115,7 @@ def tabulate(
     Raises
     ------
     ValueError
-        If the votes have more than 131,072 distinct patterns, and more than 16 raters. And, naming the rater
+        If the votes have more than 131,072 distinct patterns, and more than 12 raters. And, naming the rater
         and the value, for shapes that differ, a vote outside [0, 1], a nan or infinity, an empty volume, an option out
         of range; and for ``names`` that do not name each rater.
     TypeError

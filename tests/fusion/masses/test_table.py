@@ -202,9 +202,9 @@ def test_what_masses_do_not_tell() -> None:
     with pytest.raises(ValueError, match="intervals is 'bootstrap': masses tell none over voxels; pool"):
         estimate(table, intervals="bootstrap")
     with pytest.raises(
-        ValueError, match=r"groups of raters who looked elsewhere, than one of masses \(16 raters\)"
+        ValueError, match=r"groups of raters who looked elsewhere, than one of masses \(12 raters\)"
     ):
-        tabulate(list(np.random.default_rng(0).random((17, DENSE), np.float32)))
+        tabulate(list(np.random.default_rng(0).random((13, DENSE), np.float32)))
     with pytest.raises(ValueError, match="more distinct patterns than a table holds"):
         fastfuse.agreement(list(dense_votes(12)))
 

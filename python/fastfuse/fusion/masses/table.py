@@ -25,7 +25,7 @@ from .sums import Sums, checked, merged
 Values = NDArray[np.float64]
 BEYOND = (
     "the votes have more distinct patterns than a table of votes holds, and more raters, or groups of raters who looked "
-    "elsewhere, than one of masses (16 raters): round them first, as in np.round(votes, 1), or fuse case by case"
+    "elsewhere, than one of masses (12 raters): round them first, as in np.round(votes, 1), or fuse case by case"
 )
 
 

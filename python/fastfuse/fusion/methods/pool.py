@@ -64,8 +64,9 @@ def pool(
         As of :func:`estimate`; of label tables "staple" or "majority".
     priors : {"auto", "own", "shared"}, default "auto"
         "own": each case has its prior, since lesions fill more of one brain than of another. "shared": one of all voxels
-        together, the estimate of the sum of the tables. "auto" is "own" of masks and soft votes where there is such a thing: border-STAPLE, three
-        classes, a log-linear likelihood and the majority have one of all cases. Label maps and three classes have "own" where it is asked for.
+        together, the estimate of the sum of the tables. "auto" is "own" of masks and soft votes by methods with two
+        classes. Label maps and three classes (their shares) have it where it is asked for; border-STAPLE, a log-linear
+        likelihood and the majority have one of all cases.
     prior : {{"mean", "estimate"}} or float, default "mean"
         p(truth 1) before any vote, as of :func:`estimate`, of each case or of all.
     intervals : {{"none", "bootstrap"}}, default "none"
