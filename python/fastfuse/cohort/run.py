@@ -127,7 +127,9 @@ def estimate_cases(
     if before is not None and before.of == of:
         return before, 0.0, []
     resamples = len(tables) > 1 and settings.table_method.estimates
-    options = replace(settings.options, intervals="bootstrap") if resamples else settings.fusion_options
+    options = replace(settings.fusion_options, evidence=False)  # which is a voxel's, and no table's
+    if resamples:
+        options = replace(settings.options, intervals="bootstrap", evidence=False)
     start = before.estimate if before is not None and isinstance(before.estimate, PooledEstimate) else None
     if start is not None and start._rates is None:
         start = None
