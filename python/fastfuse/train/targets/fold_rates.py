@@ -50,10 +50,12 @@ def table_of(
             **_region(case, what),
         )
     except ValueError as error:
-        raise CohortError(
-            f"consensus.pool is 'raters': {case.case.name}: {error}; or set consensus.pool=none"
-        ) from error
+        raise _refused(case.case.name, error) from error
     return cast("VoteTable", table)
+
+
+def _refused(where: str, error: ValueError) -> CohortError:
+    return CohortError(f"consensus.pool is 'raters': {where}: {error}; or set consensus.pool=none")
 
 
 def names_of(case: LoadedCase) -> list[str]:
@@ -116,6 +118,11 @@ def fold_rates(
         Of the cases that the fold trains on, by name.
     methods : sequence of str
     options : ConsensusOptions
+
+    Raises
+    ------
+    CohortError
+        If the method cannot be pooled over these tables.
     """
     found = {}
     for method in methods:
@@ -124,7 +131,10 @@ def fold_rates(
         if method in SOFT:
             m_step: MStep = "em" if options.m_step == "em" else "paper"
             own["m_step"] = m_step
-        made = pool(tables[what_of(method)], cast("MethodOnVotes", row), **own)
+        try:
+            made = pool(tables[what_of(method)], cast("MethodOnVotes", row), **own)
+        except ValueError as error:
+            raise _refused(method, error) from error
         assert isinstance(made, PooledEstimate)
         found[method] = made
     return FoldRates(fold, next(iter(found.values())).cases, found)
