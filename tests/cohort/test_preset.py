@@ -200,6 +200,7 @@ def test_what_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     root = make_cohort(tmp_path / "in", 2)
     for given, message in (
         ({"evidence": True}, "evidence is True: staple has no such option"),
+        ({"m_step": "em"}, "m_step is 'em': staple has no such option"),
         ({"preset": "best"}, "preset is 'best'"),
         ({"preset": "recommended", "labels": "all"}, "preset is 'recommended', and labels are given"),
         ({"preset": "paper", "method": "border-staple"}, "preset is 'paper', which has no such method"),
