@@ -29,12 +29,12 @@ import psutil
 import fastfuse
 from cohorts import on_workers
 from fastfuse.cohort.cases import CohortCase
-from fastfuse.cohort.crew import Crew, answers
 from fastfuse.cohort.place import Place, Record
 from fastfuse.cohort.run import estimate_cases, kept, load_tables, tell_cases
-from fastfuse.cohort.scheduler import executor_at
 from fastfuse.cohort.settings import Settings
 from fastfuse.cohort.tasks import Counted, Task, bytes_of
+from fastfuse.cohort.workers.crew import Crew, answers
+from fastfuse.cohort.workers.scheduler import executor_at
 
 BENCH = Path(__file__).parents[1]
 RATERS = 7

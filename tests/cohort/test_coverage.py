@@ -76,3 +76,39 @@ def test_pooled_rates_and_their_intervals(vary: float) -> None:
     )
     assert ratio <= 0.2
     assert 0.90 <= coverage <= 0.98
+
+
+DRAWS = 10
+
+
+@pytest.mark.slow
+def test_rates_of_200_phantom_heads() -> None:
+    """Of the phantom's raters who err voxel by voxel, drawn anew on the same heads: what STAPLE takes for granted."""
+    phantom = pytest.importorskip("fastfuse.phantom", reason="needs SciPy")
+    heads = []
+    for seed in range(CASES):
+        case = phantom.make_case(50_000 + seed, shape=(48, 56, 48), spacing_mm=4.0)
+        heads.append(case.lesions[case.brain == 1] == 1)
+    truth = np.array([[one.sensitivity, one.specificity] for one in phantom.FLIPS]).T
+    rng = np.random.default_rng(8)
+    hits, errors, alone = [], [], []
+    for draw in range(DRAWS):
+        tables = {}
+        for case, lesions in enumerate(heads):
+            chance = np.where(lesions, truth[0][:, None], 1 - truth[1][:, None])
+            tables[f"{case:03}"] = fastfuse.tabulate(rng.random(chance.shape) < chance, axis=0)
+        found = pool(tables, "staple", prior="estimate", intervals="bootstrap", replicates=100, seed=draw)
+        assert found.intervals is not None
+        ends = np.array([found.intervals.sensitivity, found.intervals.specificity])
+        hits.append((ends[..., 0] <= truth) & (truth <= ends[..., 1]))
+        errors.append(found.sensitivity - truth[0])
+        if draw == 0:
+            alone = [
+                fastfuse.estimate(table, "staple", prior="estimate").sensitivity - truth[0]
+                for table in tables.values()
+            ]
+    coverage = np.mean(hits, axis=(0, 2))
+    ratio = float(np.sqrt(np.mean(np.square(errors)) / np.mean(np.square(alone))))
+    print(f"phantom heads: error {ratio:.3f} of that of single cases, intervals hold the truth in {coverage}")
+    assert ratio <= 0.2
+    assert ((coverage >= 0.90) & (coverage <= 0.98)).all()

@@ -19,13 +19,13 @@ from typing import Any
 
 import pytest
 
-from fastfuse.cohort import scheduler
 from fastfuse.cohort.cases import find_cohort
-from fastfuse.cohort.crew import Crew, answers
-from fastfuse.cohort.parcels import KILLED, MOST, Answers, Parcel, Parcels
 from fastfuse.cohort.place import CONSENSUS
 from fastfuse.cohort.settings import Settings
 from fastfuse.cohort.tasks import Failed, Task, write_case
+from fastfuse.cohort.workers import scheduler
+from fastfuse.cohort.workers.crew import Crew, answers
+from fastfuse.cohort.workers.parcels import KILLED, MOST, Answers, Parcel, Parcels
 from fastfuse.errors import CohortError
 from fastfuse.streaming.executors import submitter
 

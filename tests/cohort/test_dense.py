@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 import fastfuse
 from fastfuse import CohortError, VoteTable, pool, reference, tabulate
 from fastfuse.cohort.apply import AskedToApply, applied_cohort
-from fastfuse.cohort.crew import Crew
 from fastfuse.cohort.export import export_of
+from fastfuse.cohort.workers.crew import Crew
 from fastfuse.fusion.masses.table import MassTable
 from fastfuse.fusion.pooled import rows
 

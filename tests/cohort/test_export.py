@@ -11,12 +11,12 @@ import pytest
 import fastfuse
 from fastfuse import CohortError, LabelTable, VoteTable, fuse_cohort
 from fastfuse.cohort.apply import AskedToApply, applied_cohort
-from fastfuse.cohort.crew import Crew
 from fastfuse.cohort.estimate_file import read_estimate, saved_of
 from fastfuse.cohort.export import export_of, merged, options_of_merge, read_pseudonyms, write_merged
 from fastfuse.cohort.place import Place
 from fastfuse.cohort.settings import Settings
 from fastfuse.cohort.tasks import bytes_of
+from fastfuse.cohort.workers.crew import Crew
 from fastfuse.images.outputs import write_all
 
 from .common import drawn_tables

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 import fastfuse
 from fastfuse import VoteTable, pool, tabulate
 from fastfuse.cohort.apply import AskedToApply, applied_cohort
-from fastfuse.cohort.crew import Crew
 from fastfuse.cohort.estimate_file import read_estimate
+from fastfuse.cohort.workers.crew import Crew
 from fastfuse.fusion.pooled.classes import PooledClassEstimate
 from fastfuse.reference import classes as reference
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 import fastfuse
 from fastfuse import LabelTable, pool, tabulate
 from fastfuse.cohort.apply import AskedToApply, applied_cohort
-from fastfuse.cohort.crew import Crew
 from fastfuse.cohort.estimate_file import read_estimate
+from fastfuse.cohort.workers.crew import Crew
 from fastfuse.fusion.labels.pooled.estimate import PooledLabelEstimate
 from fastfuse.reference import labels as reference
 

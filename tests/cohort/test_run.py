@@ -17,10 +17,10 @@ import pytest
 import fastfuse
 from fastfuse import fuse_cohort, fuse_files, pool, tabulate
 from fastfuse.cohort import run, tasks
-from fastfuse.cohort.crew import Crew, answers
 from fastfuse.cohort.settings import Settings
 from fastfuse.cohort.tables import draw
 from fastfuse.cohort.tasks import Failed, Task
+from fastfuse.cohort.workers.crew import Crew, answers
 from fastfuse.errors import CohortError
 
 from .files import GLOB, NAMES, consensus, contents, fused, make_cohort, mask_path, masks, save

@@ -141,6 +141,14 @@ def without_own_defaults(context: typer.Context, values: Mapping[str, Any]) -> d
     return {name: one for name, one in values.items() if name not in own or was_typed(context, name)}
 
 
+def set_by(context: typer.Context, preset: Enum | None, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the preset with the options that were typed; without one all, but what methods set of themselves."""
+    if preset is None:
+        return without_own_defaults(context, values)
+    typed = {name: one for name, one in values.items() if was_typed(context, name)}
+    return {"preset": preset.value, **typed}
+
+
 def typed_names() -> dict[str, str]:
     """Return how each option is typed, by its name."""
     return {name: switch(name) for name in (*FLAGGED, *OTHERS)}

@@ -15,13 +15,14 @@ from ..report.fusion import print_fusion, print_structures
 from ..report.labels import print_labels
 from . import rings
 from .common import answer, progress, warnings_as_lines
-from .flags import LABELS, flags_of_options, values_of, was_typed, with_flags, without_own_defaults
+from .flags import LABELS, flags_of_options, set_by, values_of, with_flags
 from .switches import (
     ChannelAxis,
     Grid,
     Names,
     Overwrite,
     Present,
+    Preset,
     Resampled,
     ResampleName,
     SelectSegment,
@@ -100,13 +101,6 @@ class LabelRule(str, Enum):
     DICE = "dice"
 
 
-class PresetName(str, Enum):
-    """What sets the method and the options that are not typed."""
-
-    RECOMMENDED = "recommended"
-    PAPER = "paper"
-
-
 @with_flags(IN_THE_HELP, [*flags_of_options(), *rings.FLAGS])
 def fuse(
     context: typer.Context,
@@ -173,13 +167,7 @@ def fuse(
             rich_help_panel=LABELS,
         ),
     ] = None,
-    preset: Annotated[
-        PresetName | None,
-        choice(
-            "Sets the method and options that are not typed: recommended, what to start from; paper, the defaults.",
-            show_default=False,
-        ),
-    ] = None,
+    preset: Preset = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
     grid: Grid = None,
@@ -244,19 +232,11 @@ def fuse(
                 overwrite=overwrite,
                 progress=say,
                 **placing_of(grid, resample, use),
-                **_set_by(context, preset, values_of(options)),
+                **set_by(context, preset, values_of(options)),
             )
         facts = read_sidecar(output)
         show = print_labels if of_labels else print_structures if options["overlap"] else print_fusion
         answer(lambda: facts, lambda: show(facts, written))
-
-
-def _set_by(context: typer.Context, preset: PresetName | None, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the preset with the options that were typed; without one all, but what methods set of themselves."""
-    if preset is None:
-        return without_own_defaults(context, values)
-    typed = {name: one for name, one in values.items() if was_typed(context, name)}
-    return {"preset": preset.value, **typed}
 
 
 def _mask_of(rule: LabelRule, cut: float | None, ties: Ties | None, *, of_labels: bool) -> dict[str, Any]:

@@ -83,6 +83,20 @@ ChannelAxis = Annotated[
 ]
 
 
+class PresetName(str, Enum):
+    """What sets the method and the options that are not typed."""
+
+    RECOMMENDED = "recommended"
+    PAPER = "paper"
+
+
+Preset = Annotated[
+    PresetName | None,
+    choice(
+        "Sets the method and options that are not typed: recommended, what to start from; paper, the defaults.",
+        show_default=False,
+    ),
+]
 Names = Annotated[
     str | None,
     typer.Option(

@@ -15,11 +15,11 @@ from ..images.paths import shown
 from ..images.sidecar import sidecar_bytes
 from ..inputs.names import counted, enumerated
 from .cases import find_cohort
-from .crew import Crew
 from .estimate_file import Saved, read_estimate, saved_of
 from .fuse import CohortFusion, Say, ended, settings_for
 from .place import Place
 from .run import Progress, count_cases, write_cases
+from .workers.crew import Crew
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,24 @@ from typing import Any, Literal
 
 from ..dilation.options import DilationOptions
 from ..errors import CohortError, warn
+from ..files.preset import ENTRY as PRESET
+from ..files.preset import PresetName, check_preset, noting_given
 from ..fusion.declared import documented
 from ..fusion.labels.declared import Candidates, ConfusionModel, Knows, LabelPrior, LabelsLike
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.methods.pool import Priors
 from ..fusion.option_checks import PerformancePrior
-from ..fusion.options import Acceleration, Expectation, Init, Likelihood, Missing, MStep, Options, Roi
+from ..fusion.options import (
+    BY_NAME,
+    Acceleration,
+    Expectation,
+    Init,
+    Likelihood,
+    Missing,
+    MStep,
+    Options,
+    Roi,
+)
 from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.registry import MethodName, keeping_given
 from ..fusion.result import DiceRule, Ties
@@ -28,9 +40,9 @@ from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale, check_count, check_flag
 from ..streaming.executors import is_of_dask
 from .cases import CohortCase, find_cohort
-from .crew import Crew, checked_executor, workers_of
 from .estimate_file import Saved, read_estimate
 from .place import Place, Record
+from .preset import kept_preset, settled
 from .run import (
     Progress,
     count_cases,
@@ -45,6 +57,7 @@ from .run import (
 )
 from .settings import Settings
 from .tables import RaterRow
+from .workers.crew import Crew, checked_executor, workers_of
 
 Say = Callable[[str], None]
 
@@ -74,7 +87,8 @@ class CohortFusion:
     facts: dict[str, Any] = field(repr=False)
 
 
-@documented(ENTRIES)
+@documented({**ENTRIES, "preset": PRESET})
+@noting_given
 @keeping_given
 def fuse_cohort(
     cohort: PathLike,
@@ -105,6 +119,7 @@ def fuse_cohort(
     binarize: bool = False,
     threshold: float | None = None,
     scale: Scale = None,
+    evidence: bool = False,
     classes: Literal[2, 3] = 2,
     labels: LabelsLike | None = None,
     label_names: PathLike | None = None,
@@ -126,6 +141,7 @@ def fuse_cohort(
     refresh: bool = False,
     keep_index: bool = False,
     progress: Say | None = None,
+    preset: PresetName | None = None,
 ) -> CohortFusion:
     """Fuse every case of a cohort, with rates of the raters that all cases share.
 
@@ -154,6 +170,11 @@ def fuse_cohort(
         p(truth 1) before any vote, in each case or in all.
     replicates, seed : int
         Of the bootstrap over cases.
+    evidence : bool, default False
+        As of :func:`border_staple`, in each case's consensus; it needs an image of every case.
+    preset : {{"recommended", "paper"}}, optional
+        As of :func:`fuse_files`. Cases that share rates are fused by one method: it is chosen by the first of those that most raters
+        read, and by their image if every case has one. With ``pool="none"`` each case chooses.
     label_names, select_segment, channel_axis, soften, dilation, cut, ties : optional
         As of :func:`fuse_files`.
     save_label : bool, default False
@@ -202,14 +223,14 @@ def fuse_cohort(
         m_step=m_step, expectation=expectation, likelihood=likelihood, prior=any_prior, init=init, roi=roi,
         missing=missing, performance_prior=performance_prior, replicates=replicates, seed=seed, tol=tol,
         max_iter=max_iter, acceleration=acceleration, threads=threads, select_label=select_label,
-        binarize=binarize, threshold=threshold, scale=scale, classes=classes,
+        binarize=binarize, threshold=threshold, scale=scale, evidence=evidence, classes=classes,
     )  # fmt: skip
     names = as_path(label_names, "label_names")
     settings = Settings(
         method=method, pool=pool, priors=priors, mask=mask, options=options, labels=labels,
         label_names=None if names is None else str(names), candidates=candidates, confusion=confusion, knows=knows,
         select_segment=select_segment, channel_axis=channel_axis, soften=soften, dilation=_plain(dilation),
-        save_label=save_label, cut=cut, ties=ties,
+        save_label=save_label, cut=cut, ties=ties, preset=kept_preset(check_preset(preset, labels), [*BY_NAME]),
     )  # fmt: skip
     asked = Asked(
         cohort=needed_path(cohort, "cohort"), out=needed_path(out, "out"), settings=settings.checked(), glob=glob,
@@ -263,8 +284,8 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
     """Do the work, or the part of it that is asked for; return what came of it, and what is doubtful."""
     asked.check()
     asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
-    place, settings = Place(asked.out), settings_for(asked.settings, crew)
-    cases = asked.cases()
+    place, cases = Place(asked.out), asked.cases()
+    settings = settled(settings_for(asked.settings, crew), cases)
     mine = cases if asked.shard is None else cases[asked.shard[0] - 1 :: asked.shard[1]]
     so_far = Progress(say, len(mine))
     with place.alone(asked.shard):

@@ -20,12 +20,12 @@ from ..images.paths import recorded
 from ..images.sidecar import json_of, number_or_null, read_sidecar, sidecar_bytes
 from ..inputs.names import counted
 from .cases import CohortCase
-from .crew import Crew, answers
 from .estimate_file import Saved, read_estimate, saved_of
 from .place import Place, Record
 from .settings import Settings, digest_of, key_of
 from .tables import RaterRow, csvs, deviations_of, draw, rater_rows, rows_of_sidecars
 from .tasks import Counted, Failed, Task, count_case, write_case
+from .workers.crew import Crew, answers
 
 Say = Callable[[str], None]
 STALE = "rests on rates that were estimated before these"
@@ -139,7 +139,9 @@ def estimate_cases(
     if before is not None and before.of == of:
         return before, 0.0, []
     resamples = len(tables) > 1 and settings.table_method.estimates
-    options = replace(settings.options, intervals="bootstrap") if resamples else settings.fusion_options
+    options = replace(settings.fusion_options, evidence=False)  # which is a voxel's, and no table's
+    if resamples:
+        options = replace(settings.options, intervals="bootstrap", evidence=False)
     start = before.estimate if before is not None and isinstance(before.estimate, PooledEstimate) else None
     if start is not None and start._rates is None:
         start = None

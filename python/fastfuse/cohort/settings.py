@@ -13,7 +13,8 @@ from ..errors import CohortError
 from ..files.job import Job
 from ..files.labels.fuse import check_given
 from ..files.labels.job import LabelJob, label_job
-from ..files.votes import Way, way_of
+from ..files.preset import Preset
+from ..files.votes import Way, checked_for, way_of
 from ..fusion.labels.declared import AskedLabels
 from ..fusion.option_checks import NO_INTERVALS
 from ..fusion.options import DECLARED, Options
@@ -28,7 +29,7 @@ from .cases import CohortCase
 from .place import Print
 
 VERSION = 1  # of what the hashes are of
-NOT_OF_A_COHORT = ("mrf", "device", "evidence", "spacing_mm", "intervals")  # beside rates that cases share
+NOT_OF_A_COHORT = ("mrf", "device", "spacing_mm", "intervals")  # beside rates that cases share
 OF_RESULTS = ("cut", "ties", "save_label")  # what changes no table
 
 
@@ -52,6 +53,8 @@ class Settings:
         Of label maps.
     select_segment, channel_axis, soften, dilation, cut, ties
         As of :func:`fastfuse.fuse_files`.
+    preset : mapping or None
+        Its name, and what was given beside it; once it has chosen, what it set.
     save_label : bool
         Whether each case's mask is written beside its probability.
     """
@@ -73,6 +76,9 @@ class Settings:
     save_label: bool = False
     cut: Any = 0.5
     ties: str = "foreground"
+    preset: Any = (
+        None  # a mapping: of one that is to choose yet, "given"; of one that has, what a sidecar says of it
+    )
 
     def checked(self) -> Settings:
         """Refuse early what no case could be fused with."""
@@ -107,6 +113,8 @@ class Settings:
                 save_label=self.save_label or None, cut=self.cut, ties=self.ties, soften=self.soften,
                 dilation=self.dilation, select_segment=self.select_segment, channel_axis=self.channel_axis,
             )  # fmt: skip
+        elif self.asked_preset is None:
+            checked_for(self.method_row, self.fusion_options)
         return self
 
     @property
@@ -130,14 +138,21 @@ class Settings:
         return method_called("staple") if self.method_row.grows else self.method_row
 
     @property
+    def asked_preset(self) -> Preset | None:
+        """The preset, unless it has chosen already."""
+        if self.preset is None or "given" not in self.preset:
+            return None
+        return Preset(self.preset["name"], frozenset(self.preset["given"]))
+
+    @property
     def needs_image(self) -> bool:
         """Whether there is no fusion without the case's image."""
-        return self.soften or self.method_row.grows
+        return self.soften or self.method_row.grows or self.options.evidence
 
     @property
     def reads_image(self) -> bool:
         """Whether the case's image is read, if it has one."""
-        return self.needs_image or self.method_row.of_levels
+        return self.needs_image or self.method_row.of_levels or self.asked_preset is not None
 
     @property
     def asked_labels(self) -> AskedLabels:
@@ -174,13 +189,18 @@ class Settings:
 
     def mask_job(self, case: CohortCase, consensus: Path) -> tuple[Job, Way]:
         """Return the files of a fusion of a case's masks, or soft votes, and how they are fused."""
+        job = self.job_of(case, consensus)
+        way = way_of(job, self.method_row, self.fusion_options, self.soften, self.dilation)
+        return job, replace(way, preset=self.preset)
+
+    def job_of(self, case: CohortCase, consensus: Path) -> Job:
+        """Return the files of a fusion of a case's masks, or soft votes."""
         if self.needs_image and case.image is None:
-            what = "soften" if self.soften else self.method_row.name
+            what = "soften" if self.soften else "evidence" if self.options.evidence else self.method_row.name
             raise CohortError(
                 f"{what} needs an image, and the case has none: give it in a table (--table), in the column image"
             )
-        options = self.fusion_options
-        job = Job(
+        return Job(
             raters=list(case.paths),
             mask=self.mask_of(case),
             image=case.image if self.reads_image else None,
@@ -190,11 +210,10 @@ class Settings:
             cut=check_label_cut(self.cut, self.ties),
             ties=check_ties(self.ties),
             channel_axis=check_channel_axis(self.channel_axis),
-            segments=with_segments(options.foreground, self.select_segment).segments,
+            segments=with_segments(self.fusion_options.foreground, self.select_segment).segments,
             overwrite=True,
             called=list(case.raters),
         )
-        return job, way_of(job, self.method_row, options, self.soften, self.dilation)
 
     def label_job(self, case: CohortCase, consensus: Path) -> LabelJob:
         """Return the fusion of a case's label maps."""

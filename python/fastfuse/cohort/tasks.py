@@ -13,8 +13,9 @@ from socket import gethostname
 from typing import Any, TypeVar
 
 from ..errors import FastfuseError, FusionWarning, OutputError, reason_of
+from ..files.job import Job
 from ..files.labels.fuse import label_files_by, ready_maps
-from ..files.votes import made_of, ready_votes, write_made
+from ..files.votes import Made, made_of, ready_votes, way_by, write_made
 from ..fusion.estimate import Estimate, check_table, consensus_of
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.options import LabelOptions
@@ -191,12 +192,18 @@ def _make_folder_of(consensus: Path) -> None:
 
 
 def _write_masks(task: Task) -> list[str]:
-    job, way = task.settings.mask_job(task.case, task.consensus)
+    settings = task.settings
+    if preset := settings.asked_preset:  # of cases by themselves, which each choose
+        job = settings.job_of(task.case, task.consensus)
+        row = None if settings.method is None else settings.method_row
+        job, way, inputs = way_by(
+            preset, job, row, settings.fusion_options, settings.soften, settings.dilation, _silent
+        )
+        return _write_alone(job, made_of(job, way, _silent, inputs, alone=True))
+    job, way = settings.mask_job(task.case, task.consensus)
     job.check()
     if task.estimate is None:
-        made = made_of(job, way, _silent, alone=True)
-        write_made(job, made, _silent)
-        return made.remarks
+        return _write_alone(job, made_of(job, way, _silent, alone=True))
     saved = read_estimate(task.estimate)
 
     def by_rates(votes: Votes, _: Method, options: Options, **__: Any) -> tuple[Fusion, list[str]]:
@@ -210,6 +217,11 @@ def _write_masks(task: Task) -> list[str]:
 
     made = made_of(job, way, _silent, fuse=by_rates)
     made.sidecar["pooled"] = _pooled_facts(task, saved.estimate)
+    write_made(job, made, _silent)
+    return made.remarks
+
+
+def _write_alone(job: Job, made: Made) -> list[str]:
     write_made(job, made, _silent)
     return made.remarks
 

@@ -106,7 +106,7 @@ def chosen_by(
         If the options that were given go with no method that the preset would take.
     """
     if preset.name == "paper":
-        return _of_paper(preset, method or method_called("soft-staple"), options)
+        return of_paper(preset, method or method_called("soft-staple"), options)
     kind, voters = kind_of(inputs, options), voters_of(inputs)
     what = "softened masks" if soften else _in_words(kind, len(inputs.votes), image=inputs.image is not None)
     offers = (
@@ -136,7 +136,8 @@ def chosen_by(
     raise refused
 
 
-def _of_paper(preset: Preset, method: Method, options: Options) -> Chosen:
+def of_paper(preset: Preset, method: Method, options: Options) -> Chosen:
+    """Return what the paper's preset sets, whatever the votes are."""
     if method.of_levels or options.classes > 2:
         what = "classes" if options.classes > 2 else "method"
         raise ValueError(f"preset is 'paper', which has no such {what}: leave the preset out")

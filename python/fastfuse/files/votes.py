@@ -121,22 +121,36 @@ def fuse_vote_files(
             "both out"
         )
     else:
-        if method is not None:  # what is wrong with these, no file mends
-            growth_of(method, job.image if soften or method.grows else None, soften, dilation)
-        replace(options, prior=word_or_number(options.prior)).checked()
-        job.check()
-        grown = bool(soften and (dilation or {}).get("binarize"))
-        inputs = read_for(job, replace(options, binarize=options.binarize or grown), say)
-        chosen = chosen_by(preset, method, options, inputs, soften=soften)
-        uses = soften or chosen.method.grows or chosen.method.of_levels
-        if job.image is not None and not uses:
-            inputs.remarks.append(f"{job.titles['image']} is not used: {chosen.method.name} takes none")
-            job, inputs.image = replace(job, image=None), None
-        way = replace(way_of(job, chosen.method, chosen.options, soften, dilation), preset=chosen.facts)
+        job, way, inputs = way_by(preset, job, method, options, soften, dilation, say)
     made = made_of(job, way, say, inputs, alone=True)
     write_made(job, made, say)
     warn(made.remarks, callers=3)
     return made.fusion
+
+
+def way_by(
+    preset: Preset,
+    job: Job,
+    method: Method | None,
+    options: Options,
+    soften: bool,
+    dilation: DilationOptions | None,
+    say: Callable[[str], None],
+) -> tuple[Job, Way, Inputs]:
+    """Read all files, and return how a preset fuses them, and the job without an image that this takes none of."""
+    if method is not None:  # what is wrong with these, no file mends
+        growth_of(method, job.image if soften or method.grows else None, soften, dilation)
+    replace(options, prior=word_or_number(options.prior)).checked()
+    job.check()
+    grown = bool(soften and (dilation or {}).get("binarize"))
+    inputs = read_for(job, replace(options, binarize=options.binarize or grown), say)
+    chosen = chosen_by(preset, method, options, inputs, soften=soften)
+    uses = soften or chosen.method.grows or chosen.method.of_levels
+    if job.image is not None and not uses:
+        inputs.remarks.append(f"{job.titles['image']} is not used: {chosen.method.name} takes none")
+        job, inputs.image = replace(job, image=None), None
+    way = replace(way_of(job, chosen.method, chosen.options, soften, dilation), preset=chosen.facts)
+    return job, way, inputs
 
 
 def write_made(job: Job, made: Made, say: Callable[[str], None]) -> None:

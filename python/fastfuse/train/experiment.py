@@ -3,7 +3,7 @@
 Each stage writes files in the run's folder, and skips those that are there as they were written:
 
     run.json  folds.json
-    consensus/CASE/METHOD.nii.gz, .json
+    consensus/CASE/METHOD.nii.gz, .json; with consensus.pool=raters also consensus/CASE/fold_K/METHOD.nii.gz, .json
     models/METHOD/fold_K/network.pt, training.csv, made.json (resume.pt while it trains)
     predictions/METHOD/CASE.nii.gz, .json
     metrics.csv  table1.md  table1.csv  table1.tex  figures/  tables.json
@@ -38,8 +38,9 @@ from .place import model_hash, place_of
 from .provenance import Identity, begin_run, check_run, check_top, hashes_of, key_of, note_volumes, resume_run
 from .results.table import Row
 from .run import Run
+from .targets.fold_targets import fuse_folds, training_of
 from .targets.kept_volumes import ratios_of
-from .targets.prepare import Prepared, prepare
+from .targets.prepare import Prepared, key_on, prepare
 from .targets.sample import sample_of
 
 SLICES = 4  # on which a network is tried
@@ -127,7 +128,7 @@ def _go_through(runs: Sequence[Run], folds: Sequence[int], jobs: Jobs, *, resume
         for run in runs:
             mend(run, folds)
         _tell_of_few(first, folds)
-    with prepared_by_first(first, lambda: _prepare(runs, hashes, begun)) as prepared:
+    with prepared_by_first(first, lambda: _prepare(runs, folds, hashes, begun)) as prepared:
         train_all(runs, prepared, folds, jobs)
 
 
@@ -250,7 +251,10 @@ def _keep_folds(run: Run) -> None:
 
 
 def _prepare(
-    runs: Sequence[Run], hashes: Mapping[str, Mapping[str, str]], begun: Sequence[Run]
+    runs: Sequence[Run],
+    folds: Sequence[int],
+    hashes: Mapping[str, Mapping[str, str]],
+    begun: Sequence[Run],
 ) -> dict[str, Prepared]:
     """Fuse the cases' raters, and cut all to slices; runs that were ``begun`` are no runs if that is refused."""
     run = runs[0]
@@ -258,6 +262,8 @@ def _prepare(
     cases = list(run.cases.values())
     try:
         prepared = prepare(cases, keys, run.options, run.consensus_folder, run.say, run.tell)
+        if run.options.consensus.pools:
+            _fuse_folds(run, folds, keys)
     except FastfuseError:  # to be mended, and begun again: nothing is trained
         for one in begun:
             (one.out / "folds.json").unlink(missing_ok=True)
@@ -267,6 +273,14 @@ def _prepare(
     for one in runs if ratios else ():
         note_volumes(one.out, ratios)
     return prepared
+
+
+def _fuse_folds(run: Run, folds: Sequence[int], keys: Sequence[str]) -> None:
+    """Fuse the raters anew for each fold, by rates over its training cases."""
+    on_grid = {name: key_on(key, run.options.grid) for name, key in zip(run.cases, keys, strict=True)}
+    trainings = training_of(on_grid, run.folds, folds)
+    cases, methods = list(run.cases.values()), run.options.methods
+    fuse_folds(cases, trainings, methods, run.options, run.consensus_folder, run.say, run.tell)
 
 
 def _tables(runs: Sequence[Run], out: Path) -> list[Row]:

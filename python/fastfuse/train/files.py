@@ -1,4 +1,4 @@
-"""Files of a run: JSON that several processes change."""
+"""Files of a run: where some lie, and JSON that several processes change."""
 
 from __future__ import annotations
 
@@ -27,3 +27,8 @@ def change_json(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) 
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise OutputError(f"{shown(path)}: cannot be written ({error.strerror or error})") from error
+
+
+def folder_of_fold(consensus: Path, name: str, fold: int) -> Path:
+    """Return the folder of a case's consensus that a fold trains on, by rates over its training cases."""
+    return consensus / name / f"fold_{fold}"

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from ..cohort.msseg import Case
 from ..images.outputs import make_folder
 from ..images.paths import shown
+from ..images.reading import read
 from ..images.sidecar import sidecar_bytes
 from .cohort.folds import one_of_each_centre, share_of
 from .narrator import Narrator
@@ -96,7 +98,7 @@ def trained(
     make_folder(path.parent)
     held_out = held_out_of(list(run.cases.values()), run.folds[fold - 1], options)
     needed = [name for name in names if run.workers.first or name not in held_out]
-    slices = {name: prepared[name].slices(method, device) for name in needed}
+    slices = {name: _aimed(run, prepared[name], method, name, fold).slices(method, device) for name in needed}
     history = _train(run, network, slices, held_out, method, fold)
     if run.workers.first:
         size = next(iter(slices.values())).images.shape[-2:]
@@ -112,6 +114,15 @@ def trained(
         run.keep(method, fold, files)
         _resume_file(path).unlink(missing_ok=True)
     return network
+
+
+def _aimed(run: Run, case: Prepared, method: str, name: str, fold: int) -> Prepared:
+    """Return a case with the consensus that a fold trains on, of raters whose rates its training cases share."""
+    if not run.options.consensus.pools:
+        return case
+    path = run.target(method, name, fold)
+    run.check_unchanged(method, name, path)
+    return case.aiming_at(method, np.asarray(read(path).data, np.float32))
 
 
 def _train(

@@ -13,6 +13,7 @@ from ..images.outputs import write_all
 from ..images.paths import shown
 from ..images.sidecar import json_of, sidecar_bytes, sidecar_path
 from .cohort.loading import hash_of
+from .files import folder_of_fold
 from .narrator import Narrator
 from .network.workers import Workers
 from .options import ExperimentOptions
@@ -67,6 +68,10 @@ class Run:
         """Return the path of a case's consensus."""
         return self.consensus_folder / name / f"{method}.nii.gz"
 
+    def target(self, method: str, name: str, fold: int) -> Path:
+        """Return the path of the consensus that a fold trains on, if it is not the case's own."""
+        return folder_of_fold(self.consensus_folder, name, fold) / f"{method}.nii.gz"
+
     def fold_of(self, name: str) -> int:
         """Return the number of the fold that a case is tested in."""
         return next(number for number, names in enumerate(self.folds, start=1) if name in names)
@@ -114,7 +119,7 @@ class Run:
         FastfuseError
             If the hash that was recorded is another.
         """
-        if path == self.consensus(method, name):
+        if self.consensus_folder in path.parents:
             facts = json_of(sidecar_path(path))
             known = facts.get("sha256") if isinstance(facts, dict) else None
         else:

@@ -34,9 +34,9 @@ def apply(
 ) -> None:
     """Fuse new cases with rates that are known, each with the prior that its votes tell: one read, no EM."""
     from ...cohort.apply import AskedToApply, applied_cohort
-    from ...cohort.crew import Crew, workers_of
     from ...cohort.export import read_pseudonyms
-    from ...cohort.scheduler import executor_at
+    from ...cohort.workers.crew import Crew, workers_of
+    from ...cohort.workers.scheduler import executor_at
     from ...errors import warn
 
     called = None if pseudonyms is None else read_pseudonyms(pseudonyms)

@@ -10,8 +10,8 @@ import typer
 
 from ...inputs.names import quoted
 from ...report import terminal as report
-from ..flags import flags_called, values_called, with_flags, without_own_defaults
-from ..switches import ChannelAxis, SelectSegment, Threads, choice
+from ..flags import flags_called, set_by, values_called, with_flags
+from ..switches import ChannelAxis, Preset, SelectSegment, Threads, choice
 from .common import (
     SHARING,
     CaseTable,
@@ -38,7 +38,10 @@ OF_FUSION = (
     "threshold",
     "scale",
 )
-BEYOND = ("expectation", "likelihood", "roi", "missing", "performance_prior", "replicates", "seed", "classes")
+BEYOND = (
+    *("expectation", "likelihood", "roi", "missing", "performance_prior", "replicates", "seed", "classes"),
+    "evidence",
+)
 OF_LABELS = ("labels", "candidates", "confusion", "knows")
 CHOSEN = (*OF_FUSION, *BEYOND, *OF_LABELS)
 
@@ -68,13 +71,14 @@ class MaskName(str, Enum):
 EXAMPLES = (
     "fastfuse cohort fuse msseg-2016 --out fused --workers 4",
     "fastfuse cohort fuse data --out fused --method staple --glob '{case}/masks/{rater}.nii.gz'",
+    "fastfuse cohort fuse msseg-2016 --out fused --preset recommended",
     "fastfuse cohort fuse data --out fused --table cases.tsv --shard 1/8",
 )
 
 
 @with_flags(
     (
-        *("cohort", "out", "method", "pool", "priors", "glob", "table", "split", "mask"),
+        *("cohort", "out", "preset", "method", "pool", "priors", "glob", "table", "split", "mask"),
         *OF_FUSION, "save_label", "cut", "workers", "scheduler", "refresh", "keep_index", ...,
         *BEYOND, *OF_LABELS, "label_names", "select_segment", "channel_axis", "threads", "soften", "shard", "merge", "apply",
     ),
@@ -114,6 +118,7 @@ def fuse(
             "--keep-index", help="Keep each voxel's pattern: a new rater costs one read of one file."
         ),
     ] = False,
+    preset: Preset = None,
     label_names: Annotated[
         Path | None, typer.Option(help="Names of labels, as of fastfuse fuse.", show_default=False)
     ] = None,
@@ -144,9 +149,10 @@ def fuse(
 ) -> None:
     """Fuse every case of a cohort; a case that fails costs that case alone, and what is done is not done again."""
     from ...cohort.fuse import fuse_cohort
-    from ...cohort.scheduler import executor_at
+    from ...cohort.workers.scheduler import executor_at
 
-    method = options.pop("method")
+    method = options["method"]
+    values = {"method": None if method is None else method.value, **values_called(CHOSEN, options)}
     call: Any = fuse_cohort
 
     def work(say: report.Say) -> Any:
@@ -154,7 +160,6 @@ def fuse(
             return call(
                 cohort,
                 out,
-                method=None if method is None else method.value,
                 pool=pool.value,
                 priors=priors.value,
                 glob=glob,
@@ -176,7 +181,7 @@ def fuse(
                 merge=merge,
                 apply=apply,
                 progress=say,
-                **without_own_defaults(context, values_called(CHOSEN, options)),
+                **set_by(context, preset, values),
             )
 
     run(work)

@@ -77,6 +77,10 @@ class Dataset:
             raise FastfuseError(
                 f"the data set's name (--name) is {self.name!r}: letters, digits, - and _ are needed"
             )
+        if self.options.consensus.pools:
+            raise FastfuseError(
+                "consensus.pool is 'raters': each fold has targets of its own then, and nnU-Net's folds share one; leave it out"
+            )
         if self.ignore is not None and not 0 <= self.ignore[0] < CUT < self.ignore[1] <= 1:
             low, high = self.ignore
             raise FastfuseError(

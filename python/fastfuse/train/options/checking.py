@@ -24,6 +24,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "split": ("Training", "Testing", "all"),
     "grid.masks": ("partial", "nearest"),
     "consensus.m_step": ("paper", "em"),
+    "consensus.pool": ("none", "raters"),
     "network.weights": ("glorot-normal", "glorot-uniform"),
     "network.output": ("probability", "logit"),
     "training.target": ("method", "binary", "soft"),

@@ -21,6 +21,12 @@ class ConsensusOptions:
     m_step: str = "paper"  #: M-step of the soft methods: "paper", as printed, or "em", the true maximiser
     prior: str | float = "mean"  #: "mean" vote, "estimate", or a number in (0, 1)
     brain: bool = True  #: fuse, and scale FLAIR, inside the brain mask if there is one
+    pool: str = "none"  #: targets by each case's own rates ("none"), or by those of the "raters" over a fold's training cases
+
+    @property
+    def pools(self) -> bool:
+        """Whether the cases that a network is trained on share the raters' rates."""
+        return self.pool == "raters"
 
 
 @dataclass(frozen=True)

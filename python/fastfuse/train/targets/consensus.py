@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...dilation.conditional import soften
-from ...errors import CohortError, FastfuseError, FusionWarning, ImageError
+from ...errors import CohortError, FusionWarning, ImageError
 from ...fusion.methods.border import border_staple
 from ...fusion.methods.dilated import dilated_staple
 from ...fusion.methods.simplified import simplified_soft_staple
@@ -31,8 +29,9 @@ from ...images.sidecar import json_of, number_or_null, sidecar_bytes, sidecar_pa
 from ...inputs.names import counted
 from ..cohort.loading import LoadedCase, hash_of
 from ..options import ConsensusOptions
+from .fold_rates import FoldRates
+from .growing import SOFT, Volume, growth_of, region_of, soft_votes
 
-Volume = NDArray[np.float32]
 FEWEST = 3  # raters whose votes tell an offset from where the border lies
 
 
@@ -43,6 +42,8 @@ def consensus_of(
     folder: Path,
     *,
     key: str,
+    rates: FoldRates | None = None,
+    soft: Sequence[Volume] = (),
     threads: int = 0,
     say: Callable[[str], None] = lambda _: None,
     tell: Callable[[str], None] = lambda _: None,
@@ -58,13 +59,17 @@ def consensus_of(
         Folder of METHOD.nii.gz and METHOD.json for each method.
     key : str
         Hash of the input files. With the options it tells whether saved files are up to date.
+    rates : FoldRates, optional
+        What is known of the raters; without them each case tells it by itself.
+    soft : sequence of ndarray, optional
+        The votes that the masks become where they grow; they are made if they are needed.
     say : callable
         Called with a few words before each fusion.
     tell : callable
         Called with each warning of a fusion.
     """
     found: dict[str, Volume] = {}
-    votes: list[Any] = []
+    title = case.case.name if rates is None else f"{case.case.name}, fold {rates.fold}"
     said: set[str] = set()  # dilated-STAPLE's votes are STAPLE's
     for method in methods:
         path = folder / f"{method}.nii.gz"
@@ -73,18 +78,20 @@ def consensus_of(
         if kept is not None:
             found[method] = kept
             continue
-        say(f"fusing {folder.name} by {method}")
+        say(f"fusing {title} by {method}")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FusionWarning)
-            if method in ("soft-staple", "simplified-soft-staple") and not votes:
-                votes = [soft.values for soft in _soften(case, options, threads)]
-            fusion = fuse_case(case, votes, method, options, threads)
+            if method in SOFT and not soft:
+                soft = soft_votes(case, options, threads)
+            fuse = fuse_case if rates is None else rates.fuse
+            fusion = fuse(case, soft, method, options, threads)
         remarks = [str(warning.message) for warning in caught]
         for remark in remarks:
             if remark not in said:
-                tell(f"warning: {folder.name}, {method}: {remark}")
+                tell(f"warning: {title}, {method}: {remark}")
         said.update(remarks)
-        _keep(path, fusion, case, {"key": now, "options": asdict(options), "warnings": remarks})
+        facts = {} if rates is None else {"pooled": rates.facts}
+        _keep(path, fusion, case, {**facts, "key": now, "options": asdict(options), "warnings": remarks})
         found[method] = np.asarray(fusion.probability, np.float32)
     return found
 
@@ -93,7 +100,7 @@ def fuse_case(
     case: LoadedCase, votes: Sequence[Volume], method: str, options: ConsensusOptions, threads: int
 ) -> Fusion:
     """Fuse a case's masks, or the soft votes made of them, by one method."""
-    mask = case.brain if options.brain else None
+    mask = region_of(case, options)
     if method == "border-staple":  # FLAIR tells the anchor
         if len(case.masks) < FEWEST:
             raise CohortError(
@@ -114,30 +121,12 @@ def fuse_case(
     return fuse(votes, m_step=m_step, labels=None, **shared)
 
 
-def _soften(case: LoadedCase, options: ConsensusOptions, threads: int) -> Sequence[Any]:
-    roi = case.brain if options.brain else None
-    return soften(case.masks, case.images["FLAIR"], roi=roi, threads=threads, **growth_of(case, options))
-
-
-def growth_of(case: LoadedCase, options: ConsensusOptions) -> dict[str, Any]:
-    """Return the options of the conditional dilation, with the case's voxel size where a radius in mm needs it.
-
-    Raises
-    ------
-    FastfuseError
-        If the radius reaches no neighbour: nothing would grow.
-    """
-    names = ("size", "label", "iterations", "threshold", "scope")
-    growth = {name: getattr(options, name) for name in names}
-    if not options.radius_mm:
-        return growth
-    spacing_mm = case.like.grid.spacing_mm
-    if options.radius_mm < min(spacing_mm) * (1 - 1e-6):
-        raise FastfuseError(
-            f"consensus.radius_mm is {options.radius_mm:g}: {case.case.name} has voxels of {min(spacing_mm):.4g} mm and "
-            "more, of which none is so near to a mask; give at least that"
-        )
-    return {**growth, "radius_mm": options.radius_mm, "spacing_mm": spacing_mm}
+def is_kept(folder: Path, methods: Sequence[str], options: ConsensusOptions, key: str) -> bool:
+    """Tell whether a case's consensus by each method is there, as it was made of these files and options."""
+    return all(
+        _kept(folder / f"{method}.nii.gz", _key(key, method, options), lambda _: None) is not None
+        for method in methods
+    )
 
 
 def _key(inputs: str, method: str, options: ConsensusOptions) -> str:

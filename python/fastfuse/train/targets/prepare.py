@@ -70,6 +70,11 @@ class Prepared:
         images, target = self.images.to(device), self.targets[method].to(device)
         return Slices(images, target, self.pixel_mm, lesions, method in self.binary)
 
+    def aiming_at(self, method: str, consensus: NDArray[np.float32]) -> Prepared:
+        """Return the same case with another consensus as one method's target."""
+        target = (consensus >= 0.5).astype(np.float32) if method in self.binary else consensus
+        return replace(self, targets={**self.targets, method: _tensor(self.frame.cut(target))})
+
     def widened(self, size: tuple[int, int]) -> Prepared:
         """Return the same case in slices of ``size``, padded with 0."""
         frame = self.frame.widened(size)
@@ -162,12 +167,12 @@ def _prepare_case(
     methods = [method for method in TARGETS if method in (*options.methods, "staple")]
     consensus = consensus_of(loaded, methods, options.consensus, folder, key=key, say=say, tell=tell)
     images = prepare_images(placed)
-    binary = frozenset(method for method in methods if options.training.binary(method))
-    targets = {
-        method: _tensor(images.frame.cut((found >= 0.5).astype(np.float32) if method in binary else found))
-        for method, found in consensus.items()
-    }
-    return replace(images, targets=targets, binary=binary)
+    prepared = replace(
+        images, binary=frozenset(method for method in methods if options.training.binary(method))
+    )
+    for method, found in consensus.items():
+        prepared = prepared.aiming_at(method, found)
+    return prepared
 
 
 def prepare_images(placed: PlacedCase) -> Prepared:

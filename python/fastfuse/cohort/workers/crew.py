@@ -12,12 +12,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from ..errors import CohortError, reason_of
-from ..streaming.executors import check_executor, is_of_dask
-from ..streaming.executors import workers_of as workers_of_executor
-from ..streaming.work import as_done, in_flight
+from ...errors import CohortError, reason_of
+from ...streaming.executors import check_executor, is_of_dask
+from ...streaming.executors import workers_of as workers_of_executor
+from ...streaming.work import as_done, in_flight
+from ..tasks import Failed, Task
 from .parcels import KILLED, by_dask, of_worker
-from .tasks import Failed, Task
 
 Answer = TypeVar("Answer")
 MOST_DEATHS = 3  # of workers at one case, after which it is the case's fault

@@ -14,9 +14,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ..errors import reason_of
-from ..streaming.work import as_done, in_flight
-from .tasks import Failed, Task
+from ...errors import reason_of
+from ...streaming.work import as_done, in_flight
+from ..tasks import Failed, Task
 
 Answer = TypeVar("Answer")
 Work = Callable[[Task], Answer | Failed]

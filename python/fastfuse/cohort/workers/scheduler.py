@@ -15,9 +15,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar, cast
 
-from ..errors import CohortError, lacking, reason_of
-from ..images.paths import shown
-from ..inputs.names import enumerated, quoted
+from ...errors import CohortError, lacking, reason_of
+from ...images.paths import shown
+from ...inputs.names import enumerated, quoted
 
 SECONDS = 10.0  # for each answer of the scheduler
 ADDRESS = re.compile(r"tcp://(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})/?")

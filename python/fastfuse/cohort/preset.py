@@ -1,0 +1,73 @@
+"""A preset of a cohort: cases that share rates are fused by one method, which is chosen once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import CohortError, FastfuseError
+from ..files.preset import Chosen, Preset, of_paper
+from ..files.votes import way_by
+from ..fusion.registry import as_given, method_called, names_of_own_defaults
+from .cases import CohortCase
+from .settings import Settings
+
+
+def kept_preset(preset: Preset | None, names: Sequence[str]) -> dict[str, Any] | None:
+    """Return a preset as settings keep it, with those of these options that the caller gave."""
+    if preset is None:
+        return None
+    return {"name": preset.name, "given": sorted(preset.given & {"method", *names})}
+
+
+def settled(settings: Settings, cases: Sequence[CohortCase]) -> Settings:
+    """Return the settings with the method and the options that a preset sets for cases that share rates.
+
+    It looks at one case: of those that most raters read the first that can be read. An image counts if every case has one.
+
+    Raises
+    ------
+    CohortError
+        If no case can be read.
+    ValueError
+        If the options that were given go with no method that the preset would take.
+    """
+    preset = settings.asked_preset
+    if preset is None or not settings.pools:
+        return settings
+    if preset.name == "paper":
+        row = method_called(settings.method or "soft-staple")
+        chosen = of_paper(preset, row, settings.fusion_options)
+        return _set(settings, chosen.method.name, chosen.facts)
+    without = not all(case.image for case in cases) and not settings.needs_image
+    refused: list[str] = []
+    for case in sorted(cases, key=lambda case: (-len(case.raters), case.name)):
+        looked = replace(case, image=None) if without else case
+        try:
+            chosen = _chosen(settings, preset, looked)
+        except FastfuseError as error:
+            refused.append(f"{case.name}: {error}")
+            continue
+        facts = {**chosen.facts, "looked_at": case.name}
+        return _set(settings, chosen.method.name, facts)
+    raise CohortError(f"preset is {preset.name!r}, and no case can be read to choose by: {refused[0]}")
+
+
+def _chosen(settings: Settings, preset: Preset, case: CohortCase) -> Chosen:
+    job = settings.job_of(case, Path("consensus.nii.gz"))
+    method = None if settings.method is None else method_called(settings.method)
+    _, way, _ = way_by(
+        preset, job, method, settings.fusion_options, settings.soften, settings.dilation, lambda _: None
+    )
+    return Chosen(way.method, way.options, way.preset or {})
+
+
+def _set(settings: Settings, method: str, facts: Mapping[str, Any]) -> Settings:
+    own = {
+        name: as_given(value) if name in names_of_own_defaults() else value
+        for name, value in facts["set"].items()
+        if name != "method"
+    }
+    return replace(settings, method=method, options=replace(settings.options, **own), preset=dict(facts))

@@ -1,0 +1,1 @@
+"""Who does the work of a cohort: processes, dask, any executor."""
