@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "votes/key_table.hpp"
+#include "votes/masks/find.hpp"
+#include "votes/masks/reader.hpp"
 #include "votes/rows.hpp"
 
 namespace fastfuse {
@@ -117,6 +119,12 @@ std::optional<Tabulation> try_find(const Votes& votes, const Output* notes, std:
 
 std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes, std::int64_t capacity,
                                         const Team& team) {
+    if (masks::look_like_masks(votes)) {
+        try {
+            return masks::find_patterns(votes, notes, capacity, team);
+        } catch (const masks::NotMasks&) { // soft votes, or bad ones, which the reader of all kinds names
+        }
+    }
     capacity = std::min<std::int64_t>(capacity, Table::full - 3); // numbers and ids are 32 bits wide
     // Most volumes have few patterns: start with a table that fits the cache.
     for (std::int64_t room = std::min<std::int64_t>(4096, capacity);; room = std::min(16 * room, capacity)) {
