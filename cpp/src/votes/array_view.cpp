@@ -189,9 +189,9 @@ FASTFUSE_CLONES std::uint64_t nonzero_groups(const std::byte* const* from, std::
     std::uint64_t found = 0;
     for (std::int64_t first = 0; first < groups; first += at_a_time) {
         std::array<Word, at_a_time> any{};
-        for (std::int64_t k = 0; k < group_bytes; k += word_bytes)
+        for (std::int64_t g = 0; g < at_a_time; ++g)
             for (std::int64_t i = 0; i < arrays; ++i)
-                for (std::int64_t g = 0; g < at_a_time; ++g) {
+                for (std::int64_t k = 0; k < group_bytes; k += word_bytes) {
                     Word word;
                     std::memcpy(&word, from[i] + (first + g) * group_bytes + k, sizeof word);
                     any[static_cast<std::size_t>(g)] |= word;

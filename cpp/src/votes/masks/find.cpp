@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "votes/key_table.hpp"
 #include "votes/masks/index.hpp"
 #include "votes/masks/reader.hpp"
 
@@ -78,19 +80,14 @@ template <> const std::uint16_t* Counter<std::uint16_t>::join() {
     return codes_.data();
 }
 
-// The table of the patterns that occur, row 0 first; their order is that of their numbers.
-Tabulation in_order(int raters, const std::vector<std::int64_t>& count, std::vector<std::int32_t>& row_of) {
-    std::vector<std::size_t> codes{0};
-    for (std::size_t code = 1; code < count.size(); ++code)
-        if (count[code] > 0) codes.push_back(code);
-    const std::size_t size = codes.size();
-    std::vector<double> vote(size * static_cast<std::size_t>(raters)), counts(size);
-    for (std::size_t row = 0; row < size; ++row) {
-        counts[row] = static_cast<double>(count[codes[row]]);
-        row_of[codes[row]] = static_cast<std::int32_t>(row);
-        for (int i = 0; i < raters; ++i)
-            vote[static_cast<std::size_t>(i) * size + row] = codes[row] >> (raters - 1 - i) & 1;
-    }
+// The table of patterns in ascending order, the first one 0.
+Tabulation table_of(int raters, const std::vector<std::uint64_t>& patterns, std::vector<double> counts) {
+    const std::size_t size = patterns.size();
+    std::vector<double> vote(size * static_cast<std::size_t>(raters));
+    for (int i = 0; i < raters; ++i)
+        for (std::size_t row = 0; row < size; ++row)
+            vote[static_cast<std::size_t>(i) * size + row] =
+                static_cast<double>(patterns[row] >> (raters - 1 - i) & 1);
     return {VoteTable(raters, std::move(vote), std::move(counts)), {}, nullptr};
 }
 
@@ -106,24 +103,110 @@ std::optional<Tabulation> by_codes(const Votes& votes, const Output* notes, std:
         for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
             groups[static_cast<std::size_t>(block)] = counter.count(block, notes);
     });
-    std::vector<std::int64_t> count(std::size_t{1} << votes.size());
-    std::int64_t inside = 0, marked = 0, distinct = 0;
-    counters.each([&](const Counter<Code>& counter) {
-        inside += counter.inside();
-        for (std::size_t code = 1; code < count.size(); ++code)
-            count[code] += counter.of(code);
-    });
-    for (const std::int64_t voxels : count) {
-        marked += voxels;
-        distinct += voxels > 0;
-    }
-    if (distinct > capacity) return std::nullopt;
-    count[0] = inside - marked;
+    std::vector<std::uint64_t> patterns{0};
+    std::vector<double> counts{0};
     std::vector<std::int32_t> row_of_code(std::size_t{1} << bits_of(votes), -1);
-    Tabulation tabulation = in_order(votes.size(), count, row_of_code);
+    row_of_code[0] = 0;
+    counters.each([&](const Counter<Code>& counter) { counts[0] += static_cast<double>(counter.inside()); });
+    for (std::size_t code = 1; code < std::size_t{1} << votes.size(); ++code) {
+        std::int64_t voxels = 0;
+        counters.each([&](const Counter<Code>& counter) { voxels += counter.of(code); });
+        if (voxels == 0) continue;
+        row_of_code[code] = static_cast<std::int32_t>(patterns.size());
+        patterns.push_back(code);
+        counts.push_back(static_cast<double>(voxels));
+        counts[0] -= counts.back();
+    }
+    if (static_cast<std::int64_t>(patterns.size()) - 1 > capacity) return std::nullopt;
+    Tabulation tabulation = table_of(votes.size(), patterns, std::move(counts));
     if (notes)
         tabulation.index = std::make_unique<CodeIndex<Code>>(*notes, votes.voxels(), std::move(groups),
                                                              std::move(row_of_code));
+    return tabulation;
+}
+
+using Table = KeyTable<std::uint64_t>;
+constexpr std::uint32_t outside_id = NotedPatterns::outside_id, zero_id = NotedPatterns::zero_id;
+
+// Enters the patterns of blocks into the table, and notes their numbers. Scratch of one thread.
+class Finder {
+  public:
+    Finder(const Votes& votes, Table& table, IdCounts& counts)
+        : reader_(votes), raters_(votes.size()), table_(table), counts_(counts) {}
+
+    UniformGroups find(std::int64_t index, const Output* notes, int thread) {
+        if (!reader_.read(index)) throw NotMasks();
+        inside_ += reader_.inside();
+        const GroupList& busy = reader_.busy();
+        for (std::int64_t j = 0; j < busy.size; ++j) {
+            const std::int64_t begin = group_voxels * busy.group[static_cast<std::size_t>(j)];
+            const std::int64_t n = std::min(group_voxels, reader_.voxels() - begin);
+            for (std::int64_t k = 0; k < n; ++k) {
+                const std::uint32_t id = look_up(pattern_at(j * group_voxels + k));
+                counts_.add(id, 1, thread);
+                if (notes) notes->put_note(index * block_voxels + begin + k, id);
+            }
+        }
+        return reader_.uniform();
+    }
+    std::int64_t inside() const { return inside_; }
+
+  private:
+    std::uint64_t pattern_at(std::int64_t k) const {
+        std::uint64_t pattern = 0;
+        for (int p = 0; p < reader_.planes(); ++p)
+            pattern = pattern << 8 | reader_.plane(p)[k];
+        return pattern;
+    }
+
+    std::uint32_t look_up(std::uint64_t pattern) {
+        if (pattern == 0) return zero_id;
+        if (raters_ < most_bits && pattern >> raters_ != 0) return outside_id;
+        if (pattern == last_) return last_id_; // marks come in runs
+        const std::uint32_t found = table_.find_or_add(&pattern);
+        if (found == Table::full) throw Full();
+        last_ = pattern;
+        return last_id_ = found + zero_id + 1;
+    }
+
+    Reader reader_;
+    int raters_;
+    Table& table_;
+    IdCounts& counts_;
+    std::uint64_t last_ = 0;
+    std::uint32_t last_id_ = zero_id;
+    std::int64_t inside_ = 0;
+};
+
+Tabulation by_words(const Votes& votes, const Output* notes, std::int64_t room, const Team& team) {
+    const std::int64_t blocks = block_count(votes);
+    std::vector<UniformGroups> groups(static_cast<std::size_t>(blocks));
+    Table table(1, room);
+    IdCounts counts(room + zero_id + 1, team.size());
+    PerThread<Finder> finders(team);
+    team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+        Finder& finder = finders.of(worker, [&] { return Finder(votes, table, counts); });
+        const std::int64_t first = job * blocks_of_job, end = std::min(first + blocks_of_job, blocks);
+        for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
+            groups[static_cast<std::size_t>(block)] = finder.find(block, notes, worker.thread);
+    });
+    const std::vector<std::int64_t> order = sorted(table, team.watch());
+    std::vector<std::uint64_t> patterns{0};
+    std::vector<double> voxels{0};
+    std::vector<std::int64_t> row_of_id(order.size() + zero_id + 1, -1);
+    row_of_id[zero_id] = 0;
+    finders.each([&](const Finder& finder) { voxels[0] += static_cast<double>(finder.inside()); });
+    for (const std::int64_t number : order) {
+        const auto id = static_cast<std::size_t>(number) + zero_id + 1;
+        row_of_id[id] = static_cast<std::int64_t>(patterns.size());
+        patterns.push_back(*table.key(number));
+        voxels.push_back(counts.total(id));
+        voxels[0] -= voxels.back();
+    }
+    Tabulation tabulation = table_of(votes.size(), patterns, std::move(voxels));
+    if (notes)
+        tabulation.index =
+            std::make_unique<NotedPatterns>(*notes, votes.voxels(), std::move(groups), std::move(row_of_id));
     return tabulation;
 }
 
@@ -131,8 +214,9 @@ std::optional<Tabulation> by_codes(const Votes& votes, const Output* notes, std:
 
 std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes, std::int64_t capacity,
                                         const Team& team) {
-    return bits_of(votes) <= 8 ? by_codes<std::uint8_t>(votes, notes, capacity, team)
-                               : by_codes<std::uint16_t>(votes, notes, capacity, team);
+    if (bits_of(votes) <= 8) return by_codes<std::uint8_t>(votes, notes, capacity, team);
+    if (bits_of(votes) <= most_coded) return by_codes<std::uint16_t>(votes, notes, capacity, team);
+    return with_room(capacity, [&](std::int64_t room) { return by_words(votes, notes, room, team); });
 }
 
 } // namespace fastfuse::masks

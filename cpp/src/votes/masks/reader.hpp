@@ -10,12 +10,13 @@
 
 namespace fastfuse::masks {
 
-constexpr int most_bits = 16; // of a pattern that is its own number
-
 // Bits of a pattern: one a rater and, with a mask, a leading one that says "outside".
 inline int bits_of(const Votes& votes) { return votes.size() + (votes.mask ? 1 : 0); }
 
-// Whether the votes are masks of so few raters, as far as types, options and a look at some blocks tell.
+constexpr int most_bits = 64;
+constexpr int most_coded = 16; // bits of a pattern that is its own number
+
+// Whether the votes are masks, as far as types, options and a look at some blocks tell.
 bool look_like_masks(const Votes& votes);
 
 // Scratch of one thread. The patterns of a block's busy groups lie in planes of bytes, the first one highest.
