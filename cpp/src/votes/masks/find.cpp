@@ -45,7 +45,9 @@ template <class Code> class Counter {
     std::int64_t inside() const { return inside_; }
 
   private:
-    static constexpr std::size_t ways = 4; // counters of a pattern: neighbours often have the same
+    // Counters of a pattern: neighbours often have the same, and would wait for each other. Many take turns
+    // anyhow.
+    static constexpr std::size_t ways = sizeof(Code) == 1 ? 4 : 1;
 
     const Code* join();
     void add(const Code* codes, std::int64_t n) {
@@ -214,8 +216,10 @@ Tabulation by_words(const Votes& votes, const Output* notes, std::int64_t room, 
 
 std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes, std::int64_t capacity,
                                         const Team& team) {
-    if (bits_of(votes) <= 8) return by_codes<std::uint8_t>(votes, notes, capacity, team);
-    if (bits_of(votes) <= most_coded) return by_codes<std::uint16_t>(votes, notes, capacity, team);
+    const int bits = bits_of(votes);
+    const bool few_voxels = votes.voxels() < std::int64_t{1} << std::min(bits, most_coded);
+    if (bits <= 8) return by_codes<std::uint8_t>(votes, notes, capacity, team);
+    if (bits <= most_coded && !few_voxels) return by_codes<std::uint16_t>(votes, notes, capacity, team);
     return with_room(capacity, [&](std::int64_t room) { return by_words(votes, notes, room, team); });
 }
 

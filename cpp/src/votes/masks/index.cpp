@@ -12,7 +12,8 @@
 namespace fastfuse::masks {
 namespace {
 
-constexpr std::int64_t least_streamed = std::int64_t{1} << 22; // bytes; less may stay in the cache
+constexpr std::int64_t least_streamed = std::int64_t{3}
+                                        << 23; // bytes; less stays in the cache for who reads it
 constexpr std::int64_t blocks_of_job = 16;
 
 // Runs of one block's values, to where they go.
