@@ -68,6 +68,11 @@ class Part:
         return int(np.count_nonzero(where) if self.counts is None else self.counts[where].sum())
 
 
+def compare(probability: Array, case: Case, options: Options, cut: float) -> Comparison:
+    """Return how the consensus, cut, compares with the votes, cut alike."""
+    return _comparison(_slabs(probability, case, options), len(case.given.arrays), cut)
+
+
 def compared(evidence: Evidence) -> Comparison:
     """Return the same, by the votes' table where the consensus is one of its patterns."""
     options, table, case = evidence.options, evidence.found.table, evidence.case
@@ -88,11 +93,6 @@ def compared(evidence: Evidence) -> Comparison:
         table.counts[held].astype(np.int64),
     )
     return _comparison([part], len(case.given.arrays), evidence.cut)
-
-
-def compare(probability: Array, case: Case, options: Options, cut: float) -> Comparison:
-    """Return how the consensus, cut, compares with the votes, cut alike."""
-    return _comparison(_slabs(probability, case, options), len(case.given.arrays), cut)
 
 
 def _comparison(parts: Iterable[Part], raters: int, cut: float) -> Comparison:
