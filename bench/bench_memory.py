@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from common import SMALL, votes_of
-from contestants import RACES, skip_without
+from contestants import LIMITS, RACES, skip_without
 from memory import CLEAR
 
 MEASURED = (
@@ -31,7 +31,7 @@ RUNS = [
     pytest.param(race, name, id=f"{race} - {name}")
     for race in MEASURED
     for name, contestant in RACES[race].contestants.items()
-    if not name.startswith("copy") and not contestant.slow
+    if name not in LIMITS and not contestant.slow
 ]
 MEMORY = str(Path(__file__).with_name("memory.py"))
 

@@ -1,4 +1,4 @@
-"""The shell's command, process start to end: against the floor of ``floor.py``; and how long start-up takes.
+"""The shell's command, process start to end: against the floor of ``limits/floor.py``; and how long start-up takes.
 
 pytest bench/bench_shell.py --benchmark-columns=median,rounds
 
@@ -22,7 +22,7 @@ import fastfuse
 from common import binary_votes
 
 FASTFUSE = [sys.executable, "-m", "fastfuse"]
-FLOOR = [sys.executable, str(Path(__file__).with_name("floor.py"))]
+FLOOR = [sys.executable, str(Path(__file__).parent / "limits" / "floor.py")]
 CONTESTANTS = ("fastfuse", "floor")
 START_UP = {
     "python -c pass": [sys.executable, "-c", "pass"],

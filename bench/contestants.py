@@ -85,14 +85,14 @@ def rival(
     return Contestant(fuse, rounds, tolerance, "SimpleITK" if package == "itk" else package.split("_")[0])
 
 
-def _copy(votes: Votes, out: Volume | None = None) -> Volume:
-    copied: Volume = import_module("limits").copy(votes, out)
+def _copy(votes: Votes, out: Volume, *, streams: bool) -> Volume:
+    copied: Volume = import_module("limits").copy(votes, out, streams=streams)
     return copied
 
 
 LIMITS = {
-    "copy": Contestant(lambda votes, _: _copy(votes), 20, needs="limits"),
-    "copy, out=": Contestant(lambda votes, out: _copy(votes, out), 20, needs="limits"),
+    "copy": Contestant(partial(_copy, streams=False), 20, needs="limits"),
+    "limit": Contestant(partial(_copy, streams=True), 20, needs="limits"),
 }
 
 

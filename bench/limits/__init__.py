@@ -36,15 +36,20 @@ def library() -> ctypes.CDLL:
 
 
 def copy(
-    votes: Sequence[NDArray[Any]], out: NDArray[np.float32] | None = None, threads: int | None = None
+    votes: Sequence[NDArray[Any]],
+    out: NDArray[np.float32],
+    threads: int | None = None,
+    *,
+    streams: bool = False,
 ) -> NDArray[np.float32]:
-    """Sum the votes (uint8 or float32, contiguous) into a volume: freshly allocated, as a fusion's, unless given."""
-    total = np.empty(votes[0].shape, np.float32) if out is None else out
-    run = {"uint8": library().copy_u8, "float32": library().copy_f32}[votes[0].dtype.name]
+    """Sum the votes (uint8 or float32, contiguous) into a volume that was written before: by ordinary stores, or past the caches."""
+    name = ("limit" if streams else "copy") + {"uint8": "_u8", "float32": "_f32"}[votes[0].dtype.name]
     pointers = (ctypes.c_void_p * len(votes))(*[vote.ctypes.data for vote in votes])
     voxels = ctypes.c_int64(votes[0].size)
-    run(pointers, len(votes), voxels, ctypes.c_void_p(total.ctypes.data), threads or processors())
-    return total
+    getattr(library(), name)(
+        pointers, len(votes), voxels, ctypes.c_void_p(out.ctypes.data), threads or processors()
+    )
+    return out
 
 
 def peak(dtype: str = "float32", threads: int | None = None) -> float:

@@ -15,7 +15,9 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 import fastfuse
 from fastfuse.fusion.case import Case
-from fastfuse.fusion.doubts.comparison import are_probabilities, compare
+from fastfuse.fusion.doubts import consensus
+from fastfuse.fusion.doubts.comparison import Comparison, are_probabilities, compare, compared
+from fastfuse.fusion.doubts.evidence import Evidence
 from fastfuse.fusion.options import Options
 from fastfuse.fusion.votes import Votes
 
@@ -332,3 +334,33 @@ def test_all_of_whom_vote_next_to_nothing() -> None:
     remarks = " ".join(fuse_arrays(masks, "majority")[1])
     assert "highest vote" not in remarks
     assert "the consensus is empty at the cut 0.5" in remarks
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("method", ["staple", "soft_staple", "simplified_soft_staple"])
+def test_a_table_compares_as_voxels_do(monkeypatch: pytest.MonkeyPatch, method: str, masked: bool) -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.random(SHAPE) < 0.2
+    votes = [(truth ^ (rng.random(SHAPE) < 0.2)).astype(np.float32) for _ in range(4)]
+    if method != "staple":
+        votes[0][votes[0] == 0] = rng.choice([0, 0.3], SHAPE).astype(np.float32)[votes[0] == 0]
+    votes[3] = np.where(rng.random(SHAPE) < 0.1, np.nan, votes[3])
+    asked: list[Evidence] = []
+
+    def noted(evidence: Evidence) -> Comparison:
+        asked.append(evidence)
+        return compared(evidence)
+
+    monkeypatch.setattr(consensus, "compared", noted)
+    mask = rng.random(SHAPE) < 0.7 if masked else None
+    getattr(fastfuse, method)(votes, mask=mask, missing="nan")
+    [evidence] = asked
+    assert evidence.found.table is not None
+    assert evidence.case is not None
+    by_voxels = compare(evidence.fusion.probability, evidence.case, evidence.options, evidence.cut)
+    by_table = compared(evidence)
+    assert by_table.volume == by_voxels.volume > 0
+    for name in ("volumes", "dice"):
+        np.testing.assert_array_equal(getattr(by_table, name), getattr(by_voxels, name))
+    assert by_table.mean_dice == by_voxels.mean_dice

@@ -42,4 +42,7 @@ bool all_zero(const std::byte* from, std::int64_t bytes);
 // one maybe cut short.
 std::uint64_t nonzero_groups(const std::byte* from, std::int64_t bytes, std::int64_t group_bytes);
 
+// The same of `arrays` arrays at once: what any of them holds. 64 whole groups.
+std::uint64_t nonzero_groups(const std::byte* const* from, std::int64_t arrays, std::int64_t group_bytes);
+
 } // namespace fastfuse

@@ -183,4 +183,24 @@ FASTFUSE_CLONES std::uint64_t nonzero_groups(const std::byte* from, std::int64_t
     return found;
 }
 
+FASTFUSE_CLONES std::uint64_t nonzero_groups(const std::byte* const* from, std::int64_t arrays,
+                                             std::int64_t group_bytes) {
+    constexpr std::int64_t groups = 64, at_a_time = 4; // most of them are all zero
+    std::uint64_t found = 0;
+    for (std::int64_t first = 0; first < groups; first += at_a_time) {
+        std::array<Word, at_a_time> any{};
+        for (std::int64_t g = 0; g < at_a_time; ++g)
+            for (std::int64_t i = 0; i < arrays; ++i)
+                for (std::int64_t k = 0; k < group_bytes; k += word_bytes) {
+                    Word word;
+                    std::memcpy(&word, from[i] + (first + g) * group_bytes + k, sizeof word);
+                    any[static_cast<std::size_t>(g)] |= word;
+                }
+        if (!any_bit((any[0] | any[1]) | (any[2] | any[3]))) continue;
+        for (std::int64_t g = 0; g < at_a_time; ++g)
+            found |= std::uint64_t{any_bit(any[static_cast<std::size_t>(g)])} << (first + g);
+    }
+    return found;
+}
+
 } // namespace fastfuse

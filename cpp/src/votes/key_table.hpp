@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "fastfuse/threads.hpp"
@@ -77,6 +78,21 @@ template <class Element> class KeyTable {
 };
 
 struct Full {}; // the table has no place for another key
+
+// What `attempt(room)` returns with room for so many keys; nullopt where even `capacity` is too little. Most
+// volumes have few keys: the first table fits the cache.
+template <class Attempt> auto with_room(std::int64_t capacity, const Attempt& attempt) {
+    std::optional<decltype(attempt(capacity))> found;
+    for (std::int64_t room = std::min<std::int64_t>(4096, capacity); !found;
+         room = std::min(16 * room, capacity)) {
+        try {
+            found = attempt(room);
+        } catch (const Full&) { // the next reader overwrites all notes
+            if (room == capacity) break;
+        }
+    }
+    return found;
+}
 
 // Number of voxels of each id. Each thread has its own counts of low ids, which are the frequent ones.
 class IdCounts {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "votes/key_table.hpp"
+#include "votes/masks/reader.hpp"
 #include "votes/rows.hpp"
 
 namespace fastfuse {
@@ -18,6 +19,8 @@ constexpr std::int64_t most_kept = 8192;
 
 Probe probe(const Votes& votes, const Options& options, Watch& watch) {
     if (votes.place || options.mrf > 0 || options.route != Route::automatic) return {};
+    if (masks::bits_of(votes) <= masks::most_coded && masks::look_like_masks(votes))
+        return {}; // a table of all patterns is small
     KeyTable<double> table(votes.columns(), most_kept);
     Block block(votes);
     std::vector<double> key(static_cast<std::size_t>(votes.columns()));

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "votes/key_table.hpp"
+#include "votes/masks/find.hpp"
+#include "votes/masks/reader.hpp"
 #include "votes/rows.hpp"
 
 namespace fastfuse {
@@ -85,26 +87,21 @@ Tabulation in_order(const Votes& votes, const Table& table, const IdCounts& coun
     return {VoteTable(votes.size(), std::move(vote), std::move(count)), std::move(prior), nullptr};
 }
 
-std::optional<Tabulation> try_find(const Votes& votes, const Output* notes, std::int64_t capacity,
-                                   const Team& team) {
+Tabulation try_find(const Votes& votes, const Output* notes, std::int64_t capacity, const Team& team) {
     const std::int64_t blocks = block_count(votes);
     std::vector<UniformGroups> groups(static_cast<std::size_t>(blocks));
     Table table(votes.columns(), capacity);
     IdCounts counts(capacity + zero_id + 1, team.size());
     PerThread<Finder> finders(team);
-    try {
-        constexpr std::int64_t blocks_of_job = 16;
-        team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
-            Finder& finder = finders.of(worker, [&] { return Finder(votes, table, counts); });
-            const std::int64_t first = job * blocks_of_job, end = std::min(first + blocks_of_job, blocks);
-            const auto voted = find_voted_groups(votes, first, end - first);
-            for (std::int64_t b = first; b < end && !worker.stopped(); ++b)
-                groups[static_cast<std::size_t>(b)] =
-                    finder.find(b, voted ? voted->data() + (b - first) : nullptr, notes, worker.thread);
-        });
-    } catch (const Full&) {
-        return std::nullopt; // the next reader overwrites all notes
-    }
+    constexpr std::int64_t blocks_of_job = 16;
+    team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+        Finder& finder = finders.of(worker, [&] { return Finder(votes, table, counts); });
+        const std::int64_t first = job * blocks_of_job, end = std::min(first + blocks_of_job, blocks);
+        const auto voted = find_voted_groups(votes, first, end - first);
+        for (std::int64_t b = first; b < end && !worker.stopped(); ++b)
+            groups[static_cast<std::size_t>(b)] =
+                finder.find(b, voted ? voted->data() + (b - first) : nullptr, notes, worker.thread);
+    });
     std::vector<std::int64_t> row_of_id;
     Tabulation tabulation = in_order(votes, table, counts, row_of_id, team.watch());
     if (notes)
@@ -118,11 +115,13 @@ std::optional<Tabulation> try_find(const Votes& votes, const Output* notes, std:
 std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes, std::int64_t capacity,
                                         const Team& team) {
     capacity = std::min<std::int64_t>(capacity, Table::full - 3); // numbers and ids are 32 bits wide
-    // Most volumes have few patterns: start with a table that fits the cache.
-    for (std::int64_t room = std::min<std::int64_t>(4096, capacity);; room = std::min(16 * room, capacity)) {
-        auto tabulation = try_find(votes, notes, room, team);
-        if (tabulation || room == capacity) return tabulation;
+    if (masks::look_like_masks(votes)) {
+        try {
+            return masks::find_patterns(votes, notes, capacity, team);
+        } catch (const masks::NotMasks&) { // soft votes, or bad ones, which the reader of all kinds names
+        }
     }
+    return with_room(capacity, [&](std::int64_t room) { return try_find(votes, notes, room, team); });
 }
 
 std::int64_t default_capacity(const Votes& votes) {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from functools import cached_property
+from functools import cache, cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..inputs.names import quoted
@@ -176,14 +177,20 @@ def option(
     return cast("T", field(default=default, metadata={"option": one}))
 
 
-def declared(kind: type[Any]) -> dict[str, Option]:
+def declared(kind: type[Any]) -> Mapping[str, Option]:
     """Return the options that are declared as fields of a dataclass, by name, in order."""
+    return _declared(cast(Hashable, kind))
+
+
+@cache
+def _declared(kind: Any) -> Mapping[str, Option]:
     of_fields: list[Field[Any]] = list(fields(kind))
-    return {
+    found = {
         one.name: replace(cast(Option, one.metadata["option"]), name=one.name)
         for one in of_fields
         if "option" in one.metadata and one.default is not MISSING
     }
+    return MappingProxyType(found)
 
 
 class OfForeground:

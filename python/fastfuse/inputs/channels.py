@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .libraries import place_of_image
 
 MOST_CHANNELS = 64
-SOME = 24  # voxels along an axis that are looked at first
+FEW, SOME = 12, 24  # voxels along an axis that are looked at first
 FEWEST_VOXELS = 64  # of a channel; fewer may sum to 1 by chance
 ROUNDING = 2e-3  # of probabilities, at the least
 SCALED = (100.0, 255.0)  # what usually stands for 1, where that does not
@@ -161,10 +161,7 @@ def _are_classes(arrays: Sequence[NDArray[Any]], whole: float, tolerance: float)
     """Tell whether raters sum to ``whole`` at every voxel, and more than one marks something."""
     rows = [array[(0,) * (array.ndim - 1)] for array in arrays]
     for parts in (rows, arrays):  # a row tells nearly always
-        total = np.zeros(parts[0].shape)
-        for part in parts:
-            total += part
-        if not _is_one(total / whole, tolerance) or any(bool((part < 0).any()) for part in parts):
+        if not _is_one(_sum_of(parts) / whole, tolerance) or any(bool((part < 0).any()) for part in parts):
             return False
     return sum(bool(array.any()) for array in arrays) > 1
 
@@ -176,24 +173,37 @@ def _are_classes_or_none(
 
     ``least``: that share, of probabilities and of masks.
     """
-    some = tuple(slice(None, None, max(1, length // SOME)) for length in arrays[0].shape)
-    for parts, part_of_least in (
-        ([array[some] for array in arrays], 0.5),
-        (arrays, 1.0),
-    ):  # some tell nearly always
-        total, highest = np.zeros(parts[0].shape), np.zeros(parts[0].shape)
-        for part in parts:
-            total += part
-            np.maximum(highest, part, out=highest)
+    few, some = (_some(arrays, most) for most in (FEW, SOME))
+    total = _sum_of(few)
+    if not _is_one(total[total != 0] / whole, tolerance):  # few tell nearly always
+        return False
+    for parts, part_of_least in ((some, 0.5), (arrays, 1.0)):
+        total = _sum_of(parts)
         marked = total != 0
         if not marked.any() or not _is_one(total[marked] / whole, tolerance):
             return False
+        highest = np.zeros(total.shape)
+        for part in parts:
+            np.maximum(highest, part, out=highest)
         if np.ptp(highest[marked]) <= tolerance * whole < (1 - highest[marked].max() / whole) * whole:
             return False  # one number everywhere, such as two raters who are both half sure
         masks = np.mean(highest[marked] >= CLEAR * whole) > 0.99
         if np.mean(marked) < part_of_least * least[int(masks)] or any((part < 0).any() for part in parts):
             return False
     return int(np.count_nonzero(marked)) >= FEWEST_VOXELS and sum(bool(array.any()) for array in arrays) > 1
+
+
+def _some(arrays: Sequence[NDArray[Any]], most: int) -> list[NDArray[Any]]:
+    """Return so many voxels of each array along each axis, or up to twice as many."""
+    at = tuple(slice(None, None, max(1, length // most)) for length in arrays[0].shape)
+    return [array[at] for array in arrays]
+
+
+def _sum_of(arrays: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    total = np.zeros(arrays[0].shape)
+    for array in arrays:
+        total += array
+    return total
 
 
 def _is_one(sums: NDArray[np.float64], tolerance: float) -> bool:

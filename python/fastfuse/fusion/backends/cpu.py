@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ...inputs.output_array import Destination
-from ..case import Case
+from ..case import Case, InMemory
 from ..options import Options
 from ..registry import Method, method_called
 from ..votes import Votes
@@ -48,6 +51,20 @@ def masses(case: Case, options: Options) -> core.Masses | None:
     """Return the masses of a case that was read; None for more of them than memory is meant for."""
     asked = core.core_options(method_called("soft-staple"), options, case.spacings)
     return core.tabulate_masses(case.in_memory_order().within_margin(options, case.spacings), asked)
+
+
+def consensus_of_rows(
+    rates: CoreEstimate, table: CoreTable, method: Method, options: Options, dtype: Any = np.float64
+) -> Any:
+    """Return the consensus of each pattern that occurs with a vote."""
+    held = table.patterns[table.counts > 0]
+    out = np.empty(len(held), dtype=dtype)
+    asked = core.core_options(
+        method, replace(options.as_votes, missing="nan", roi="all", executor=None, max_memory=None), [1.0]
+    )
+    rows = InMemory([np.ascontiguousarray(column) for column in held.T], None, None, [])
+    core.apply(rates, rows, None, out, asked)
+    return out
 
 
 def _written(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.arrays import Array, selected
+from ..backends.cpu import consensus_of_rows
 from ..case import Case
 from ..options import Options
+from .evidence import Evidence
 
 FEW_VALUES = 16  # of soft masks; more distinct fractions are a network's
 MARKED = 0.5  # the least vote that counts as a mark
@@ -41,26 +43,75 @@ class Comparison:
     mean_dice: float
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some voxels, or some patterns of votes with their numbers of voxels.
+
+    Attributes
+    ----------
+    written : ndarray
+        The consensus.
+    inside : list of ndarray of bool
+        Where each rater votes.
+    votes : list of ndarray
+    counts : ndarray of int, optional
+        Voxels of each pattern; None for voxels.
+    """
+
+    written: Array
+    inside: list[NDArray[np.bool_]]
+    votes: list[Array]
+    counts: Counts | None = None
+
+    def number(self, where: NDArray[np.bool_]) -> int:
+        """Return the number of voxels."""
+        return int(np.count_nonzero(where) if self.counts is None else self.counts[where].sum())
+
+
 def compare(probability: Array, case: Case, options: Options, cut: float) -> Comparison:
     """Return how the consensus, cut, compares with the votes, cut alike."""
-    raters = len(case.given.arrays)
+    return _comparison(_slabs(probability, case, options), len(case.given.arrays), cut)
+
+
+def compared(evidence: Evidence) -> Comparison:
+    """Return the same, by the votes' table where the consensus is one of its patterns."""
+    options, table, case = evidence.options, evidence.found.table, evidence.case
+    if case is None:
+        raise ValueError("there are no votes to compare with")
+    probability = evidence.fusion.probability
+    of_voxels = (
+        options.mrf or options.roi == "disputed" or case.prior_map is not None or case.votes.image is not None
+    )
+    if table is None or of_voxels:
+        return compare(probability, case, options, evidence.cut)
+    held = table.counts > 0
+    patterns = table.patterns[held]
+    part = Part(
+        consensus_of_rows(evidence.found.estimate, table, evidence.method, options, probability.dtype),
+        list(~np.isnan(patterns.T)),
+        list(patterns.T),
+        table.counts[held].astype(np.int64),
+    )
+    return _comparison([part], len(case.given.arrays), evidence.cut)
+
+
+def _comparison(parts: Iterable[Part], raters: int, cut: float) -> Comparison:
     own, consensus, both = (np.zeros(raters, np.int64) for _ in range(3))
     volume = mean_volume = mean_both = 0
-    for written, inside, votes in _slabs(probability, case, options):
-        label = written >= cut
+    for part in parts:
+        label = part.written >= cut
         total, readers = np.zeros(label.shape), np.zeros(label.shape)
-        for i, vote in enumerate(votes):
-            seen = inside[i]
+        for i, (vote, seen) in enumerate(zip(part.votes, part.inside, strict=True)):
             marked = (vote >= cut) & seen
-            own[i] += np.count_nonzero(marked)
-            consensus[i] += np.count_nonzero(label & seen)
-            both[i] += np.count_nonzero(marked & label)
+            own[i] += part.number(marked)
+            consensus[i] += part.number(label & seen)
+            both[i] += part.number(marked & label)
             np.add(total, vote, out=total, where=seen)
             readers += seen
         mean = (total >= cut * readers) & (readers > 0)
-        volume += int(np.count_nonzero(label))
-        mean_volume += int(np.count_nonzero(mean))
-        mean_both += int(np.count_nonzero(mean & label))
+        volume += part.number(label)
+        mean_volume += part.number(mean)
+        mean_both += part.number(mean & label)
     return Comparison(
         volume=volume,
         volumes=own,
@@ -72,12 +123,12 @@ def compare(probability: Array, case: Case, options: Options, cut: float) -> Com
 def marks_inside(case: Case, options: Options, at: int) -> tuple[Counts, Counts]:
     """Return how many voxels each rater marks (vote >= 0.5), and on how many of them one rater does, too."""
     marks, inside = (np.zeros(len(case.given.arrays), np.int64) for _ in range(2))
-    for _, seen, votes in _slabs(case.given.arrays[at], case, options):
-        of_one = (votes[at] >= MARKED) & seen[at]
-        for i, vote in enumerate(votes):
-            marked = (vote >= MARKED) & seen[i]
-            marks[i] += np.count_nonzero(marked)
-            inside[i] += np.count_nonzero(marked & of_one)
+    for part in _slabs(case.given.arrays[at], case, options):
+        of_one = (part.votes[at] >= MARKED) & part.inside[at]
+        for i, vote in enumerate(part.votes):
+            marked = (vote >= MARKED) & part.inside[i]
+            marks[i] += part.number(marked)
+            inside[i] += part.number(marked & of_one)
     return marks, inside
 
 
@@ -106,9 +157,7 @@ def _has_many_fractions(array: Array) -> bool:
     return False
 
 
-def _slabs(
-    probability: Array, case: Case, options: Options
-) -> Iterator[tuple[Array, list[NDArray[np.bool_]], list[Array]]]:
+def _slabs(probability: Array, case: Case, options: Options) -> Iterator[Part]:
     """Yield parts of the consensus, of where each rater votes, and of their votes."""
     given = case.in_memory_order()
     written = probability.transpose(case.axes)
@@ -125,7 +174,7 @@ def _slabs(
                 seen &= looked[part] != 0
             votes.append(vote)
             inside.append(seen)
-        yield written[part], inside, votes
+        yield Part(written[part], inside, votes)
 
 
 def _parts(shape: tuple[int, ...]) -> Iterator[slice]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...inputs.names import counted
 from ..fit.misfit import staple_fits
-from .comparison import Comparison, are_probabilities, compare
+from .comparison import Comparison, are_probabilities, compared
 from .evidence import Evidence, shown_beside
 from .remedies import THE_MEAN, for_a_fit, rates_run_to_one
 
@@ -60,7 +60,7 @@ def _on_distance(evidence: Evidence) -> list[str]:
     to_one = rates_run_to_one(evidence)
     if not to_one and np.fmax.reduce(fusion.dice) >= ALIKE:
         return []
-    found = compare(probability, case, evidence.options, evidence.cut)
+    found = compared(evidence)
     at = f"at the cut {evidence.cut:g}"
     rates = "every sensitivity and specificity is above 0.999, but " if to_one else ""
     if are_probabilities(case, evidence.options):

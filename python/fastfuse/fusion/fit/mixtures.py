@@ -28,9 +28,11 @@ def _of_rates(estimate: CoreEstimate) -> Mixture:
     marks = np.array([estimate.false_positive_rate, estimate.sensitivity])
     no_marks = np.array([estimate.specificity, estimate.false_negative_rate])
     prior = estimate.prior
-    return _mixture(
-        np.array([1 - prior, prior]), np.nan_to_num(marks, nan=0.5), np.nan_to_num(no_marks, nan=0.5)
-    )
+    return _mixture(np.array([1 - prior, prior]), _or_half(marks), _or_half(no_marks))
+
+
+def _or_half(rates: Numbers) -> Numbers:
+    return np.where(np.isnan(rates), 0.5, rates)
 
 
 def _of_levels(latent: dict[str, object]) -> Mixture:

@@ -102,7 +102,7 @@ class Rows:
     @property
     def has_copies(self) -> bool:
         """Whether somebody votes as another rater does everywhere."""
-        return len(np.unique(self.votes, axis=1).T) < self.raters
+        return len({column.tobytes() for column in self.votes.T}) < self.raters
 
     @cached_property
     def readers(self) -> tuple[NDArray[np.bool_], Numbers]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -159,9 +159,19 @@ def fits_of(
 
 def _fitted(name: str, rows: Rows, threads: int, most_steps: int) -> Mixture | None:
     """Fit a model to marks."""
+    missing: Missing = "error" if rows.readers[0].all() else "nan"
+    try:
+        found = core.estimate(core.table_of(*rows.table()), _asked(name, missing, threads, most_steps))
+    except ValueError:  # too few raters who differ
+        return None
+    return mixture_of(found.estimate)
+
+
+@lru_cache(maxsize=16)
+def _asked(name: str, missing: Missing, threads: int, most_steps: int) -> core.CoreOptions:
+    """Return how a model is fitted."""
     classes: Literal[2, 3] = 3 if name == CLASSES else 2
     method = method_called(BORDER if name == BORDER else STAPLE)
-    missing: Missing = "error" if rows.readers[0].all() else "nan"
     options = Options(
         prior="mean" if classes == 3 or method.of_levels else "estimate",
         classes=classes,
@@ -169,11 +179,7 @@ def _fitted(name: str, rows: Rows, threads: int, most_steps: int) -> Mixture | N
         max_iter=most_steps,
         threads=threads,
     ).of_method(method)
-    try:
-        found = core.estimate(core.table_of(*rows.table()), core.core_options(method, options, [1.0]))
-    except ValueError:  # too few raters who differ
-        return None
-    return mixture_of(found.estimate)
+    return core.core_options(method, options, [1.0])
 
 
 def _fit_of(mixture: Mixture, rows: Rows) -> ModelFit | None:

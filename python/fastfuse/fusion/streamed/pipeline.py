@@ -13,9 +13,9 @@ from ...inputs.checks import check_dtype
 from ...inputs.threads import remarks_on_threads
 from ...streaming.memory import check_memory
 from ..backends import core
+from ..backends.cpu import consensus_of_rows
 from ..backends.found import CoreEstimate, CoreTable, Found
 from ..bootstrap import intervals_of
-from ..case import InMemory
 from ..diagnostics import remarks_on
 from ..fit.choice import Choice, chosen_for_table
 from ..fit.source import Source
@@ -92,20 +92,6 @@ def counted(given: Streamed, options: Options, *, may_be_empty: bool = False) ->
         raise ValueError(f"{why}: no voxel to fuse")
     check_not_classes(table, given)
     return given, table
-
-
-def consensus_of_rows(
-    rates: CoreEstimate, table: CoreTable, method: Method, options: Options, dtype: Any = np.float64
-) -> Any:
-    """Return the consensus of each pattern that occurs with a vote."""
-    held = table.patterns[table.counts > 0]
-    out = np.empty(len(held), dtype=dtype)
-    asked = core.core_options(
-        method, replace(options.as_votes, missing="nan", roi="all", executor=None, max_memory=None), [1.0]
-    )
-    rows = InMemory([np.ascontiguousarray(column) for column in held.T], None, None, [])
-    core.apply(rates, rows, None, out, asked)
-    return out
 
 
 def check_not_classes(table: CoreTable, given: Streamed) -> None:

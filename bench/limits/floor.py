@@ -1,6 +1,6 @@
 """The floor under ``fastfuse fuse``: the same third-party imports, the files inflated at once, one image written.
 
-python bench/floor.py LIKE OUTPUT MASK...
+python bench/limits/floor.py LIKE OUTPUT MASK...
 
 LIKE holds the voxels to write, uncompressed: nothing is computed. Masks are taken for the same size, and nothing
 is checked but gzip's own CRC.

@@ -1,0 +1,226 @@
+#include "votes/masks/find.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "votes/key_table.hpp"
+#include "votes/masks/index.hpp"
+#include "votes/masks/reader.hpp"
+
+namespace fastfuse::masks {
+namespace {
+
+constexpr std::int64_t blocks_of_job = 16;
+
+// Counts the patterns of blocks, and notes them. Scratch of one thread.
+template <class Code> class Counter {
+  public:
+    explicit Counter(const Votes& votes)
+        : reader_(votes), count_(ways << bits_of(votes)), codes_(static_cast<std::size_t>(block_voxels)) {}
+
+    UniformGroups count(std::int64_t index, const Output* notes) {
+        if (!reader_.read(index)) throw NotMasks();
+        inside_ += reader_.inside();
+        const std::int64_t n = std::min(reader_.busy().size * group_voxels, reader_.voxels());
+        if (n > 0) {
+            const Code* codes = join();
+            add(codes, reader_.busy().size * group_voxels);
+            if (notes)
+                std::memcpy(notes->place<Code>(index * block_voxels), codes,
+                            static_cast<std::size_t>(n) * sizeof(Code));
+        }
+        return reader_.uniform();
+    }
+
+    // Voxels of a pattern that is not 0.
+    std::int64_t of(std::size_t code) const {
+        std::int64_t sum = 0;
+        for (std::size_t way = 0; way < ways; ++way)
+            sum += count_[ways * code + way];
+        return sum;
+    }
+    std::int64_t inside() const { return inside_; }
+
+  private:
+    // Counters of a pattern: neighbours often have the same, and would wait for each other. Many take turns
+    // anyhow.
+    static constexpr std::size_t ways = sizeof(Code) == 1 ? 4 : 1;
+
+    const Code* join();
+    void add(const Code* codes, std::int64_t n) {
+        for (std::int64_t k = 0; k < n; k += 8) {
+            if (all_zero(codes + k)) continue;
+            for (std::int64_t j = k; j < k + 8; ++j)
+                ++count_[ways * codes[j] + static_cast<std::size_t>(j) % ways];
+        }
+    }
+    static bool all_zero(const Code* codes) {
+        std::uint64_t words[sizeof(Code)];
+        std::memcpy(words, codes, sizeof words);
+        std::uint64_t any = 0;
+        for (const std::uint64_t word : words)
+            any |= word;
+        return any == 0;
+    }
+
+    Reader reader_;
+    std::vector<std::int64_t> count_;
+    std::vector<Code> codes_;
+    std::int64_t inside_ = 0;
+};
+
+template <> const std::uint8_t* Counter<std::uint8_t>::join() { return reader_.plane(0); }
+
+template <> const std::uint16_t* Counter<std::uint16_t>::join() {
+    const std::uint8_t *high = reader_.plane(0), *low = reader_.plane(1);
+    const auto n = static_cast<std::size_t>(reader_.busy().size * group_voxels);
+    for (std::size_t k = 0; k < n; ++k)
+        codes_[k] = static_cast<std::uint16_t>(high[k] << 8 | low[k]);
+    return codes_.data();
+}
+
+// The table of patterns in ascending order, the first one 0.
+Tabulation table_of(int raters, const std::vector<std::uint64_t>& patterns, std::vector<double> counts) {
+    const std::size_t size = patterns.size();
+    std::vector<double> vote(size * static_cast<std::size_t>(raters));
+    for (int i = 0; i < raters; ++i)
+        for (std::size_t row = 0; row < size; ++row)
+            vote[static_cast<std::size_t>(i) * size + row] =
+                static_cast<double>(patterns[row] >> (raters - 1 - i) & 1);
+    return {VoteTable(raters, std::move(vote), std::move(counts)), {}, nullptr};
+}
+
+template <class Code>
+std::optional<Tabulation> by_codes(const Votes& votes, const Output* notes, std::int64_t capacity,
+                                   const Team& team) {
+    const std::int64_t blocks = block_count(votes);
+    std::vector<UniformGroups> groups(static_cast<std::size_t>(blocks));
+    PerThread<Counter<Code>> counters(team);
+    team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+        auto& counter = counters.of(worker, [&] { return Counter<Code>(votes); });
+        const std::int64_t first = job * blocks_of_job, end = std::min(first + blocks_of_job, blocks);
+        for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
+            groups[static_cast<std::size_t>(block)] = counter.count(block, notes);
+    });
+    std::vector<std::uint64_t> patterns{0};
+    std::vector<double> counts{0};
+    std::vector<std::int32_t> row_of_code(std::size_t{1} << bits_of(votes), -1);
+    row_of_code[0] = 0;
+    counters.each([&](const Counter<Code>& counter) { counts[0] += static_cast<double>(counter.inside()); });
+    for (std::size_t code = 1; code < std::size_t{1} << votes.size(); ++code) {
+        std::int64_t voxels = 0;
+        counters.each([&](const Counter<Code>& counter) { voxels += counter.of(code); });
+        if (voxels == 0) continue;
+        row_of_code[code] = static_cast<std::int32_t>(patterns.size());
+        patterns.push_back(code);
+        counts.push_back(static_cast<double>(voxels));
+        counts[0] -= counts.back();
+    }
+    if (static_cast<std::int64_t>(patterns.size()) - 1 > capacity) return std::nullopt;
+    Tabulation tabulation = table_of(votes.size(), patterns, std::move(counts));
+    if (notes)
+        tabulation.index = std::make_unique<CodeIndex<Code>>(*notes, votes.voxels(), std::move(groups),
+                                                             std::move(row_of_code));
+    return tabulation;
+}
+
+using Table = KeyTable<std::uint64_t>;
+constexpr std::uint32_t outside_id = NotedPatterns::outside_id, zero_id = NotedPatterns::zero_id;
+
+// Enters the patterns of blocks into the table, and notes their numbers. Scratch of one thread.
+class Finder {
+  public:
+    Finder(const Votes& votes, Table& table, IdCounts& counts)
+        : reader_(votes), raters_(votes.size()), table_(table), counts_(counts) {}
+
+    UniformGroups find(std::int64_t index, const Output* notes, int thread) {
+        if (!reader_.read(index)) throw NotMasks();
+        inside_ += reader_.inside();
+        const GroupList& busy = reader_.busy();
+        for (std::int64_t j = 0; j < busy.size; ++j) {
+            const std::int64_t begin = group_voxels * busy.group[static_cast<std::size_t>(j)];
+            const std::int64_t n = std::min(group_voxels, reader_.voxels() - begin);
+            for (std::int64_t k = 0; k < n; ++k) {
+                const std::uint32_t id = look_up(pattern_at(j * group_voxels + k));
+                counts_.add(id, 1, thread);
+                if (notes) notes->put_note(index * block_voxels + begin + k, id);
+            }
+        }
+        return reader_.uniform();
+    }
+    std::int64_t inside() const { return inside_; }
+
+  private:
+    std::uint64_t pattern_at(std::int64_t k) const {
+        std::uint64_t pattern = 0;
+        for (int p = 0; p < reader_.planes(); ++p)
+            pattern = pattern << 8 | reader_.plane(p)[k];
+        return pattern;
+    }
+
+    std::uint32_t look_up(std::uint64_t pattern) {
+        if (pattern == 0) return zero_id;
+        if (raters_ < most_bits && pattern >> raters_ != 0) return outside_id;
+        if (pattern == last_) return last_id_; // marks come in runs
+        const std::uint32_t found = table_.find_or_add(&pattern);
+        if (found == Table::full) throw Full();
+        last_ = pattern;
+        return last_id_ = found + zero_id + 1;
+    }
+
+    Reader reader_;
+    int raters_;
+    Table& table_;
+    IdCounts& counts_;
+    std::uint64_t last_ = 0;
+    std::uint32_t last_id_ = zero_id;
+    std::int64_t inside_ = 0;
+};
+
+Tabulation by_words(const Votes& votes, const Output* notes, std::int64_t room, const Team& team) {
+    const std::int64_t blocks = block_count(votes);
+    std::vector<UniformGroups> groups(static_cast<std::size_t>(blocks));
+    Table table(1, room);
+    IdCounts counts(room + zero_id + 1, team.size());
+    PerThread<Finder> finders(team);
+    team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+        Finder& finder = finders.of(worker, [&] { return Finder(votes, table, counts); });
+        const std::int64_t first = job * blocks_of_job, end = std::min(first + blocks_of_job, blocks);
+        for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
+            groups[static_cast<std::size_t>(block)] = finder.find(block, notes, worker.thread);
+    });
+    const std::vector<std::int64_t> order = sorted(table, team.watch());
+    std::vector<std::uint64_t> patterns{0};
+    std::vector<double> voxels{0};
+    std::vector<std::int64_t> row_of_id(order.size() + zero_id + 1, -1);
+    row_of_id[zero_id] = 0;
+    finders.each([&](const Finder& finder) { voxels[0] += static_cast<double>(finder.inside()); });
+    for (const std::int64_t number : order) {
+        const auto id = static_cast<std::size_t>(number) + zero_id + 1;
+        row_of_id[id] = static_cast<std::int64_t>(patterns.size());
+        patterns.push_back(*table.key(number));
+        voxels.push_back(counts.total(id));
+        voxels[0] -= voxels.back();
+    }
+    Tabulation tabulation = table_of(votes.size(), patterns, std::move(voxels));
+    if (notes)
+        tabulation.index =
+            std::make_unique<NotedPatterns>(*notes, votes.voxels(), std::move(groups), std::move(row_of_id));
+    return tabulation;
+}
+
+} // namespace
+
+std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes, std::int64_t capacity,
+                                        const Team& team) {
+    const int bits = bits_of(votes);
+    const bool few_voxels = votes.voxels() < std::int64_t{1} << std::min(bits, most_coded);
+    if (bits <= 8) return by_codes<std::uint8_t>(votes, notes, capacity, team);
+    if (bits <= most_coded && !few_voxels) return by_codes<std::uint16_t>(votes, notes, capacity, team);
+    return with_room(capacity, [&](std::int64_t room) { return by_words(votes, notes, room, team); });
+}
+
+} // namespace fastfuse::masks

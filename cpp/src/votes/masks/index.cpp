@@ -1,0 +1,117 @@
+#include "votes/masks/index.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "support/streaming.hpp"
+#include "votes/blocks.hpp"
+
+namespace fastfuse::masks {
+namespace {
+
+constexpr std::int64_t least_streamed = std::int64_t{3}
+                                        << 23; // bytes; less stays in the cache for who reads it
+constexpr std::int64_t blocks_of_job = 16;
+
+// Runs of one block's values, to where they go.
+template <class T> class Writer {
+  public:
+    Writer(T* to, bool streams) : to_(to), streams_(streams) {}
+
+    void fill(std::int64_t n, T value) {
+        constexpr std::int64_t in_pattern = 16 / sizeof(T);
+        std::array<T, in_pattern> pattern;
+        pattern.fill(value);
+        const std::int64_t whole = streams_ ? n - n % in_pattern : 0;
+        stream_fill(to_, pattern.data(), whole * static_cast<std::int64_t>(sizeof(T)));
+        std::fill(to_ + whole, to_ + n, value);
+        to_ += n;
+    }
+
+    template <class Code> void look_up(const Code* code, std::int64_t n, const T* value_of_code) {
+        std::array<T, static_cast<std::size_t>(group_voxels)> values;
+        for (std::int64_t k = 0; k < n; ++k)
+            values[static_cast<std::size_t>(k)] = value_of_code[code[k]];
+        if (streams_ && n == group_voxels)
+            stream(to_, values.data(), sizeof values);
+        else
+            std::copy_n(values.begin(), n, to_);
+        to_ += n;
+    }
+
+  private:
+    T* to_;
+    bool streams_;
+};
+
+} // namespace
+
+// The patterns of a block's busy groups; returns where they begin.
+template <class Code>
+const Code* CodeIndex<Code>::codes_of(std::int64_t block, std::vector<Code>& room) const {
+    const std::int64_t first = block * block_voxels, n = std::min(block_voxels, voxels_ - first);
+    room.resize(static_cast<std::size_t>(block_voxels));
+    std::memcpy(room.data(), notes_.template place<Code>(first), static_cast<std::size_t>(n) * sizeof(Code));
+    return room.data();
+}
+
+template <class Code>
+template <class T>
+void CodeIndex<Code>::spread(const std::vector<T>& value_of_code, T outside, T* to, const Team& team) const {
+    const auto blocks = static_cast<std::int64_t>(groups_.size());
+    const bool streams = voxels_ * static_cast<std::int64_t>(sizeof(T)) >= least_streamed;
+    const auto spread_block = [&](std::int64_t block, std::vector<Code>& room) {
+        const std::int64_t first = block * block_voxels, end = std::min(first + block_voxels, voxels_);
+        const auto [zero, out] = groups_[static_cast<std::size_t>(block)];
+        Writer<T> writer(to + first, streams);
+        if (zero == ~std::uint64_t{0}) return writer.fill(end - first, value_of_code[0]);
+        if (out == ~std::uint64_t{0}) return writer.fill(end - first, outside);
+        const Code* code = codes_of(block, room);
+        for (std::int64_t begin = first, group = 0; begin < end; begin += group_voxels, ++group) {
+            const std::int64_t n = std::min(group_voxels, end - begin);
+            if (zero >> group & 1)
+                writer.fill(n, value_of_code[0]);
+            else if (out >> group & 1)
+                writer.fill(n, outside);
+            else
+                writer.look_up(std::exchange(code, code + n), n, value_of_code.data());
+        }
+    };
+    PerThread<std::vector<Code>> rooms(team);
+    team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+        auto& room = rooms.of(worker, [] { return std::vector<Code>(); });
+        const std::int64_t begin = job * blocks_of_job, end = std::min(begin + blocks_of_job, blocks);
+        for (std::int64_t block = begin; block < end; ++block)
+            spread_block(block, room);
+        if (streams) end_stream();
+    });
+}
+
+template <class Code>
+void CodeIndex<Code>::write(const std::vector<double>& value_of_row, const Output& to,
+                            const Team& team) const {
+    const auto write_as = [&](auto* place) {
+        using T = std::remove_pointer_t<decltype(place)>;
+        std::vector<T> value(row_of_code_.size()); // 0 outside the mask
+        for (std::size_t code = 0; code < value.size(); ++code)
+            if (row_of_code_[code] >= 0)
+                value[code] = static_cast<T>(value_of_row[static_cast<std::size_t>(row_of_code_[code])]);
+        spread(value, T{0}, place, team);
+    };
+    if (to.wide)
+        write_as(to.template place<double>(0));
+    else
+        write_as(to.template place<float>(0));
+}
+
+template <class Code> void CodeIndex<Code>::rows_of_voxels(std::int32_t* row, const Team& team) const {
+    spread(row_of_code_, -1, row, team);
+}
+
+template class CodeIndex<std::uint8_t>;
+template class CodeIndex<std::uint16_t>;
+
+} // namespace fastfuse::masks
