@@ -20,8 +20,8 @@ namespace {
                                      T* consensus) {                                                         \
             kernels::posterior<T, bytes>(votes, rates, step, consensus);                                     \
         }                                                                                                    \
-        target static void extremes(const T* values, const T* weight, T& least, T& most) {                   \
-            kernels::extremes<T, bytes>(values, weight, least, most);                                        \
+        target static void agree(const Columns<T>& votes, const T* consensus, TileAgreement<T>& to) {        \
+            kernels::agree<T, bytes>(votes, consensus, to);                                                  \
         }                                                                                                    \
         target static void spread(const T* const* vote, int raters, const T* root, T* rows) {                \
             kernels::spread<T, bytes>(vote, raters, root, rows);                                             \
@@ -38,7 +38,7 @@ namespace {
             kernels::mix<T, bytes>(vote, raters, posterior, root, ones, scratch, consensus);                 \
         }                                                                                                    \
         static Kernels<T> all() {                                                                            \
-            return {inspect, expect, posterior, extremes, spread, scale_rows, add_products, mix};            \
+            return {inspect, expect, posterior, agree, spread, scale_rows, add_products, mix};               \
         }                                                                                                    \
     };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "engines/lanes/agreement.hpp"
 #include "engines/lanes/inspect.hpp"
 #include "engines/lanes/masses.hpp"
 #include "engines/lanes/product.hpp"
@@ -14,7 +15,7 @@ template <class T> struct Kernels {
     void (*inspect)(const Columns<T>& votes, Inspection& to);
     void (*expect)(const Columns<T>& votes, const Rates<T>& rates, Step step, ProductSums& to);
     void (*posterior)(const Columns<T>& votes, const Rates<T>& rates, Step step, T* consensus);
-    void (*extremes)(const T* values, const T* weight, T& least, T& most);
+    void (*agree)(const Columns<T>& votes, const T* consensus, TileAgreement<T>& to);
     void (*spread)(const T* const* vote, int raters, const T* root, T* rows);
     void (*scale_rows)(const T* rows, int raters, int rater, const T* vote, T* to);
     void (*add_products)(const T* u, int rows, const T* v, int columns, double* table,

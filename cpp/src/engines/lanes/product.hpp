@@ -142,9 +142,7 @@ FASTFUSE_INLINE void average_votes(const Columns<T>& votes, std::int64_t first, 
 
 // One rater's sums over the votes for the less likely mark, in lanes. The sums over the likelier mark follow
 // from these, Σ w and Σ (1 − w).
-template <class T, int bytes> struct RaterSums {
-    Lanes<T, bytes> one, zero;
-};
+template <class T, int bytes> struct RaterSums { Lanes<T, bytes> one, zero; };
 
 // Adds Σ w v and Σ (1 − w) v over a chunk, v a rater's vote for the less likely mark.
 //
@@ -262,26 +260,6 @@ FASTFUSE_INLINE void posterior(const Columns<T>& votes, const Rates<T>& rates, S
             store(consensus + first + j * C::lanes, weight * chunk.one[j] / evidence);
         }
     }
-}
-
-// Least and greatest value of the voxels with weight 1. All values lie in [0, 1], and are 0 where the weight
-// is 0.
-template <class T, int bytes>
-FASTFUSE_INLINE void extremes(const T* values, const T* weight, T& least, T& most) {
-    using L = Lanes<T, bytes>;
-    constexpr int lanes = lanes_in<T, bytes>;
-    L low = broadcast<L>(T(1)), high{};
-    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes) {
-        const L value = load<L>(values + k);
-        const L counted = value + (T(1) - load<L>(weight + k));
-        low = counted < low ? counted : low;
-        high = value > high ? value : high;
-    }
-    T lows[lanes], highs[lanes];
-    std::memcpy(lows, &low, sizeof low);
-    std::memcpy(highs, &high, sizeof high);
-    least = *std::min_element(lows, lows + lanes);
-    most = *std::max_element(highs, highs + lanes);
 }
 
 } // namespace fastfuse::kernels

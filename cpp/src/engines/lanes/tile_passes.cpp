@@ -1,13 +1,11 @@
 #include "engines/passes.hpp"
 
 #include <algorithm>
-#include <array>
 #include <type_traits>
 
 #include "engines/lanes/lane_rates.hpp"
 #include "engines/lanes/survey.hpp"
 #include "engines/lanes/tile_walk.hpp"
-#include "support/simd.hpp"
 #include "votes/empty_rows.hpp"
 
 namespace fastfuse {
@@ -16,52 +14,6 @@ namespace {
 using kernels::ProductSums;
 using kernels::Rates;
 using kernels::Step;
-
-// Σ consensus · weight · vote, in a fixed order; without votes, Σ consensus · weight.
-template <class T> double sum_weighted(const T* consensus, const T* weight, const T* vote, std::int64_t n) {
-    std::array<double, 8> lane{};
-    for (std::int64_t k = 0; k < n; k += 8)
-        for (std::int64_t l = 0; l < 8; ++l)
-            lane[static_cast<std::size_t>(l)] +=
-                static_cast<double>(consensus[k + l] * weight[k + l] * (vote ? vote[k + l] : T(1)));
-    double sum = 0;
-    for (const double part : lane)
-        sum += part;
-    return sum;
-}
-
-// Σ (1 − consensus) · weight · (1 − vote), in a fixed order.
-template <class T> double sum_neither(const T* consensus, const T* weight, const T* vote, std::int64_t n) {
-    std::array<double, 8> lane{};
-    for (std::int64_t k = 0; k < n; k += 8)
-        for (std::int64_t l = 0; l < 8; ++l)
-            lane[static_cast<std::size_t>(l)] +=
-                static_cast<double>((T(1) - consensus[k + l]) * weight[k + l] * (T(1) - vote[k + l]));
-    double sum = 0;
-    for (const double part : lane)
-        sum += part;
-    return sum;
-}
-
-FASTFUSE_CLONES double neither_of(const float* consensus, const float* weight, const float* vote,
-                                  std::int64_t n) {
-    return sum_neither(consensus, weight, vote, n);
-}
-
-FASTFUSE_CLONES double neither_of(const double* consensus, const double* weight, const double* vote,
-                                  std::int64_t n) {
-    return sum_neither(consensus, weight, vote, n);
-}
-
-FASTFUSE_CLONES double weighted_dot(const float* consensus, const float* weight, const float* vote,
-                                    std::int64_t n) {
-    return sum_weighted(consensus, weight, vote, n);
-}
-
-FASTFUSE_CLONES double weighted_dot(const double* consensus, const double* weight, const double* vote,
-                                    std::int64_t n) {
-    return sum_weighted(consensus, weight, vote, n);
-}
 
 struct TileSums {
     explicit TileSums(int raters = 0) : sums(raters) {}
@@ -197,17 +149,14 @@ template <class T> class TilePasses : public Passes {
     }
 
     void compare(const Tile<T>& tile, const T* consensus, Written& written) const {
-        T least, most;
-        kernels::best<T>().extremes(consensus, tile.columns.weight, least, most);
-        written.range.include(static_cast<double>(least));
-        written.range.include(static_cast<double>(most));
-        const double seen = weighted_dot(consensus, tile.columns.weight, nullptr, kernels::tile_voxels<T>);
+        kernels::TileAgreement<T> found;
+        kernels::best<T>().agree(tile.columns, consensus, found);
+        written.range.include(static_cast<double>(found.least));
+        written.range.include(static_cast<double>(found.most));
         for (std::size_t i = 0; i < written.marked_by.size(); ++i) {
-            written.seen_by[i] += seen;
-            written.marked_by[i] +=
-                weighted_dot(consensus, tile.columns.weight, tile.columns.vote[i], kernels::tile_voxels<T>);
-            written.neither[i] +=
-                neither_of(consensus, tile.columns.weight, tile.columns.vote[i], kernels::tile_voxels<T>);
+            written.seen_by[i] += found.seen;
+            written.marked_by[i] += found.both[i];
+            written.neither[i] += found.neither[i];
         }
     }
 
