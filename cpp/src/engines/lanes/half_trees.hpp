@@ -20,19 +20,19 @@ template <class T> class HalfTrees {
         kernels::best<T>().spread(vote + low_, high_, root, v_.data());
     }
 
-    // table[B] += Σ_t q_t(B)
-    void add_to(double* table) const { add(u_.data(), low_, v_.data(), high_, table); }
+    // Adds Σ_t q_t(B) to mass B.
+    void add_to(kernels::MassSums<T> sums) const { add(u_.data(), low_, v_.data(), high_, sums); }
 
-    // table[B without rater i] += Σ_t q_it q_t(B), over the patterns B in which rater i votes 0.
-    void add_moment_to(double* table, int i, const T* vote) {
+    // Adds Σ_t q_it q_t(B) to mass (B without rater i), over the patterns B in which rater i votes 0.
+    void add_moment_to(kernels::MassSums<T> sums, int i, const T* vote) {
         const bool is_low = i < low_;
         scaled_.resize(room((is_low ? low_ : high_) - 1));
         if (is_low) {
             kernels::best<T>().scale_rows(u_.data(), low_, i, vote, scaled_.data());
-            add(scaled_.data(), low_ - 1, v_.data(), high_, table);
+            add(scaled_.data(), low_ - 1, v_.data(), high_, sums);
         } else {
             kernels::best<T>().scale_rows(v_.data(), high_, i - low_, vote, scaled_.data());
-            add(u_.data(), low_, scaled_.data(), high_ - 1, table);
+            add(u_.data(), low_, scaled_.data(), high_ - 1, sums);
         }
     }
 
@@ -40,8 +40,8 @@ template <class T> class HalfTrees {
     static std::size_t room(int raters) {
         return (std::size_t{1} << raters) * static_cast<std::size_t>(kernels::row_stride<T>);
     }
-    static void add(const T* u, int low, const T* v, int high, double* table) {
-        kernels::best<T>().add_products(u, 1 << low, v, 1 << high, table, std::int64_t{1} << low);
+    static void add(const T* u, int low, const T* v, int high, kernels::MassSums<T> sums) {
+        kernels::best<T>().add_products(u, 1 << low, v, 1 << high, sums, std::int64_t{1} << low);
     }
 
     int low_, high_; // number of raters of u, and of v

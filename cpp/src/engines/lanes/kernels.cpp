@@ -29,16 +29,19 @@ namespace {
         target static void scale_rows(const T* rows, int raters, int rater, const T* vote, T* to) {          \
             kernels::scale_rows<T, bytes>(rows, raters, rater, vote, to);                                    \
         }                                                                                                    \
-        target static void add_products(const T* u, int rows, const T* v, int columns, double* table,        \
+        target static void add_products(const T* u, int rows, const T* v, int columns, MassSums<T> to,       \
                                         std::int64_t next_column) {                                          \
-            kernels::add_products<T, bytes>(u, rows, v, columns, table, next_column);                        \
+            kernels::add_products<T, bytes>(u, rows, v, columns, to, next_column);                           \
+        }                                                                                                    \
+        target static void settle(MassSums<T> sums, std::int64_t masses) {                                   \
+            kernels::settle<T, bytes>(sums, masses);                                                         \
         }                                                                                                    \
         target static void mix(const T* const* vote, int raters, const T* posterior, const T* root,          \
                                const T* ones, T* scratch, T* consensus) {                                    \
             kernels::mix<T, bytes>(vote, raters, posterior, root, ones, scratch, consensus);                 \
         }                                                                                                    \
         static Kernels<T> all() {                                                                            \
-            return {inspect, expect, posterior, agree, spread, scale_rows, add_products, mix};               \
+            return {inspect, expect, posterior, agree, spread, scale_rows, add_products, settle, mix};       \
         }                                                                                                    \
     };
 

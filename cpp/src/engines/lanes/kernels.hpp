@@ -18,8 +18,9 @@ template <class T> struct Kernels {
     void (*agree)(const Columns<T>& votes, const T* consensus, TileAgreement<T>& to);
     void (*spread)(const T* const* vote, int raters, const T* root, T* rows);
     void (*scale_rows)(const T* rows, int raters, int rater, const T* vote, T* to);
-    void (*add_products)(const T* u, int rows, const T* v, int columns, double* table,
+    void (*add_products)(const T* u, int rows, const T* v, int columns, MassSums<T> to,
                          std::int64_t next_column);
+    void (*settle)(MassSums<T> sums, std::int64_t masses);
     void (*mix)(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
                 T* scratch, T* consensus);
 };

@@ -2,9 +2,9 @@
 
 namespace fastfuse {
 
-std::size_t half_table_size(int raters, bool with_moments) {
-    const std::size_t patterns = std::size_t{1} << raters;
-    return patterns + (with_moments ? static_cast<std::size_t>(raters) * patterns / 2 : 0);
+std::int64_t half_table_size(int raters, bool with_moments) {
+    const std::int64_t patterns = std::int64_t{1} << raters;
+    return patterns + (with_moments ? raters * patterns / 2 : 0);
 }
 
 MassShares tile_shares(int raters, std::size_t table_size, std::int64_t voxels) {

@@ -62,9 +62,19 @@ FASTFUSE_INLINE void spread(const T* const* vote, int raters, const T* root, T* 
     }
 }
 
+// Where masses are added: to doubles, or to sums in lanes of T, which are added to doubles after a few tiles.
+// A sum over lanes takes longer than the products of a tile.
+template <class T> struct MassSums {
+    double* table;
+    T* lanes; // a vector of the widest lanes for each mass; null for none
+    MassSums from(std::int64_t mass) const {
+        return {table + mass, lanes ? lanes + mass * (widest_lanes / static_cast<int>(sizeof(T))) : nullptr};
+    }
+};
+
 // Adds the products of R rows of U with C rows of V.
 template <class T, int bytes, int R, int C>
-FASTFUSE_INLINE void multiply_rows(const T* u, const T* v, double* table, std::int64_t next_column) {
+FASTFUSE_INLINE void multiply_rows(const T* u, const T* v, MassSums<T> to, std::int64_t next_column) {
     using L = Lanes<T, bytes>;
     L sums[R][C] = {};
     for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
@@ -78,17 +88,32 @@ FASTFUSE_INLINE void multiply_rows(const T* u, const T* v, double* table, std::i
         }
     }
     for (int c = 0; c < C; ++c)
-        for (int r = 0; r < R; ++r)
-            table[c * next_column + r] += sum<T, bytes>(sums[r][c]);
+        for (int r = 0; r < R; ++r) {
+            const MassSums<T> mass = to.from(c * next_column + r);
+            if (mass.lanes)
+                store(mass.lanes, load<L>(mass.lanes) + sums[r][c]);
+            else
+                *mass.table += sum<T, bytes>(sums[r][c]);
+        }
+}
+
+// Adds sums in lanes to the table, and empties them.
+template <class T, int bytes> FASTFUSE_INLINE void settle(MassSums<T> sums, std::int64_t masses) {
+    using L = Lanes<T, bytes>;
+    for (std::int64_t b = 0; b < masses; ++b) {
+        const MassSums<T> mass = sums.from(b);
+        *mass.table += sum<T, bytes>(load<L>(mass.lanes));
+        store(mass.lanes, L{});
+    }
 }
 
 template <class T, int bytes, int C>
-FASTFUSE_INLINE void multiply_columns(const T* u, int rows, const T* v, double* table,
+FASTFUSE_INLINE void multiply_columns(const T* u, int rows, const T* v, MassSums<T> to,
                                       std::int64_t next_column) {
-    if (rows == 1) return multiply_rows<T, bytes, 1, C>(u, v, table, next_column);
-    if (rows == 2) return multiply_rows<T, bytes, 2, C>(u, v, table, next_column);
+    if (rows == 1) return multiply_rows<T, bytes, 1, C>(u, v, to, next_column);
+    if (rows == 2) return multiply_rows<T, bytes, 2, C>(u, v, to, next_column);
     for (int r = 0; r < rows; r += 4)
-        multiply_rows<T, bytes, 4, C>(u + r * row_stride<T>, v, table + r, next_column);
+        multiply_rows<T, bytes, 4, C>(u + r * row_stride<T>, v, to.from(r), next_column);
 }
 
 // Copies the rows of patterns in which rater `rater` votes 0, multiplied by that rater's vote.
@@ -102,15 +127,15 @@ FASTFUSE_INLINE void scale_rows(const T* rows, int raters, int rater, const T* v
     }
 }
 
-// table[r + c * next_column] += Σ_t u(r) v(c), of `rows` rows of U and `columns` rows of V, powers of two.
+// Adds Σ_t u(r) v(c) to mass r + c * next_column, of `rows` rows of U and `columns` rows of V, powers of two.
 template <class T, int bytes>
-FASTFUSE_INLINE void add_products(const T* u, int rows, const T* v, int columns, double* table,
+FASTFUSE_INLINE void add_products(const T* u, int rows, const T* v, int columns, MassSums<T> to,
                                   std::int64_t next_column) {
     constexpr int most = bytes == widest_lanes ? 4 : 2; // columns that the registers hold
-    if (columns == 1) return multiply_columns<T, bytes, 1>(u, rows, v, table, next_column);
-    if (columns == 2) return multiply_columns<T, bytes, 2>(u, rows, v, table, next_column);
+    if (columns == 1) return multiply_columns<T, bytes, 1>(u, rows, v, to, next_column);
+    if (columns == 2) return multiply_columns<T, bytes, 2>(u, rows, v, to, next_column);
     for (int c = 0; c < columns; c += most)
-        multiply_columns<T, bytes, most>(u, rows, v + c * row_stride<T>, table + c * next_column,
+        multiply_columns<T, bytes, most>(u, rows, v + c * row_stride<T>, to.from(c * next_column),
                                          next_column);
 }
 

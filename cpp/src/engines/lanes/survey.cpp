@@ -83,7 +83,7 @@ template <class T> Findings survey_votes(TileWalk<T>& walk) {
 
 template <class T> std::pair<Findings, Masses> survey_masses(TileWalk<T>& walk, bool with_moments) {
     const Votes& votes = walk.votes();
-    const std::size_t size = half_table_size(votes.size(), with_moments);
+    const auto size = static_cast<std::size_t>(half_table_size(votes.size(), with_moments));
     const MassShares split = tile_shares(votes.size(), size, votes.voxels());
     std::vector<Findings> findings(static_cast<std::size_t>(split.shares), Findings(votes.size()));
     struct Scratch {
@@ -100,6 +100,7 @@ template <class T> std::pair<Findings, Masses> survey_masses(TileWalk<T>& walk, 
             if (strip == 0) inspect(votes, tile, findings[static_cast<std::size_t>(share)]);
             if (!tile.empty) own.adder.add(tile.columns, strip, table);
         }
+        own.adder.settle(table);
     };
     std::vector<double> table = gather_tables(split, size, walk.team(), fill);
     Findings total(votes.size());

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,15 +52,15 @@ class Part:
     ----------
     written : ndarray
         The consensus.
-    inside : list of ndarray of bool
-        Where each rater votes.
+    inside : list of ndarray of bool, optional
+        Where each rater votes; None for everywhere.
     votes : list of ndarray
     counts : ndarray of int, optional
         Voxels of each pattern; None for voxels.
     """
 
     written: Array
-    inside: list[NDArray[np.bool_]]
+    inside: list[NDArray[np.bool_]] | None
     votes: list[Array]
     counts: Counts | None = None
 
@@ -100,16 +101,24 @@ def _comparison(parts: Iterable[Part], raters: int, cut: float) -> Comparison:
     volume = mean_volume = mean_both = 0
     for part in parts:
         label = part.written >= cut
-        total, readers = np.zeros(label.shape), np.zeros(label.shape)
-        for i, (vote, seen) in enumerate(zip(part.votes, part.inside, strict=True)):
-            marked = (vote >= cut) & seen
+        of_all = part.number(label)
+        total = np.zeros(label.shape, np.result_type(np.float32, *part.votes))
+        readers: Any = len(part.votes) if part.inside is None else np.zeros(label.shape)
+        for i, vote in enumerate(part.votes):
+            marked = vote >= cut
+            if part.inside is None:
+                consensus[i] += of_all
+                total += vote
+            else:
+                seen = part.inside[i]
+                marked &= seen
+                consensus[i] += part.number(label & seen)
+                np.add(total, vote, out=total, where=seen)
+                readers += seen
             own[i] += part.number(marked)
-            consensus[i] += part.number(label & seen)
             both[i] += part.number(marked & label)
-            np.add(total, vote, out=total, where=seen)
-            readers += seen
-        mean = (total >= cut * readers) & (readers > 0)
-        volume += part.number(label)
+        mean = (total >= cut * readers) & (np.asarray(readers) > 0)
+        volume += of_all
         mean_volume += part.number(mean)
         mean_both += part.number(mean & label)
     return Comparison(
@@ -124,9 +133,11 @@ def marks_inside(case: Case, options: Options, at: int) -> tuple[Counts, Counts]
     """Return how many voxels each rater marks (vote >= 0.5), and on how many of them one rater does, too."""
     marks, inside = (np.zeros(len(case.given.arrays), np.int64) for _ in range(2))
     for part in _slabs(case.given.arrays[at], case, options):
-        of_one = (part.votes[at] >= MARKED) & part.inside[at]
-        for i, vote in enumerate(part.votes):
-            marked = (vote >= MARKED) & part.inside[i]
+        marked_by = [vote >= MARKED for vote in part.votes]
+        if part.inside is not None:
+            marked_by = [marked & seen for marked, seen in zip(marked_by, part.inside, strict=True)]
+        of_one = marked_by[at]
+        for i, marked in enumerate(marked_by):
             marks[i] += part.number(marked)
             inside[i] += part.number(marked & of_one)
     return marks, inside
@@ -162,17 +173,20 @@ def _slabs(probability: Array, case: Case, options: Options) -> Iterator[Part]:
     given = case.in_memory_order()
     written = probability.transpose(case.axes)
     label = options.core_label
+    everywhere = options.missing == "error" and given.mask is None and not given.present
     for part in _parts(written.shape):
-        votes, inside = [], []
-        for i, array in enumerate(given.raters):
-            vote = array[part] if label is None else selected(array[part], label)
+        votes = [array[part] if label is None else selected(array[part], label) for array in given.raters]
+        if everywhere:
+            yield Part(written[part], None, votes)
+            continue
+        inside = []
+        for i, vote in enumerate(votes):
             seen = ~np.isnan(vote) if vote.dtype.kind == "f" else np.ones(vote.shape, bool)
             if given.mask is not None:
                 seen &= given.mask[part] != 0
             looked = given.present[i] if given.present else None
             if looked is not None:
                 seen &= looked[part] != 0
-            votes.append(vote)
             inside.append(seen)
         yield Part(written[part], inside, votes)
 
