@@ -132,7 +132,9 @@ def test_region_is_that_of_the_mask(tmp_path: Path, counting: set[str]) -> None:
 
 
 @quiet
-@pytest.mark.parametrize("what", ["changed", "options", "damaged", "stale", "removed", "margin"])
+@pytest.mark.parametrize(
+    "what", ["changed", "options", "damaged", "stale", "removed", "margin", "votes", "place", "text"]
+)
 def test_all_files_are_read_where_the_index_does_not_serve(
     tmp_path: Path, counting: set[str], what: str
 ) -> None:
@@ -148,6 +150,12 @@ def test_all_files_are_read_where_the_index_does_not_serve(
         more = {"missing": "nan"}
     if what == "damaged":
         index.write_bytes(index.read_bytes()[:-100])
+    wrong = {"votes": ("patterns", 2.0), "place": ("affine", np.nan), "text": ("patterns", "1")}.get(what)
+    if wrong:
+        entry, value = wrong
+        kept = dict(np.load(index))
+        kept[entry] = np.full(kept[entry].shape, value)
+        np.savez(index, **kept)
     if what == "stale":  # a run without indices has made the table that is there
         save(mask_path(root, "case-00", "Bob"), new_mask(9))
         fused(root, out)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FastfuseError
+from ..errors import FastfuseError, reason_of
 from ..fusion.backends import core
 from ..fusion.estimate import BorderEstimate, Estimate
 from ..fusion.intervals import Intervals
@@ -25,6 +25,8 @@ from ..fusion.result import of_levels
 from ..fusion.vote_table import VoteTable
 from ..images.paths import shown
 from ..images.sidecar import json_of, number_or_null, sidecar_bytes
+from ..inputs.names import quoted
+from .estimate_checks import OF_DIGEST, UnfitError, check_digest, check_parts
 from .settings import Settings, digest_of
 
 FORMAT, VERSION = "fastfuse cohort estimate", 1
@@ -69,11 +71,7 @@ class Saved:
 def saved_of(estimate: Pooled, settings: Settings, of: Mapping[str, str]) -> Saved:
     """Return an estimate as it is kept."""
     parts = _parts_of_labels(estimate) if isinstance(estimate, LabelEstimate) else _parts_of_pooled(estimate)
-    rates = {
-        name: value
-        for name, value in parts.items()
-        if name in ("rates", "shared", "prior", "cases", "confusion", "names")
-    }
+    rates = {name: value for name, value in parts.items() if name in OF_DIGEST}
     return Saved(estimate, settings, dict(of), digest_of(settings.of_all, sidecar_bytes(rates).decode()))
 
 
@@ -106,12 +104,25 @@ def _read(path: Path, as_it_is: tuple[int, ...]) -> Saved:  # noqa: ARG001 - a f
             f"{shown(path)}: is of version {kept.get('version')}, and this fastfuse reads version {VERSION}"
         )
     try:
-        settings = Settings.of_json(kept["settings"])
-        parts = kept["estimate"]
-        made = _labels_from(parts, settings) if "confusion" in parts else _pooled_from(parts, settings)
-        return Saved(made, settings, dict(kept["cases"]), str(kept["digest"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise FastfuseError(f"{shown(path)}: is damaged ({error})") from None
+        return _saved_from(kept)
+    except UnfitError as error:
+        why = str(error)
+    except KeyError as error:
+        why = f"it is damaged, and holds no {error.args[0]}"
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
+        why = f"it is damaged ({reason_of(error)})"
+    raise FastfuseError(f"{shown(path)}: {why}; make it again with fastfuse cohort fuse, or merge")
+
+
+def _saved_from(kept: dict[str, Any]) -> Saved:
+    """Return an estimate of what its file holds, all of it checked."""
+    settings, parts, of = Settings.of_json(kept["settings"]), kept["estimate"], kept["cases"]
+    check_parts(parts, settings.table_method.name)
+    if not isinstance(of, dict) or not all(isinstance(key, str) for key in of.values()):
+        raise UnfitError(f"cases is {quoted(of)}: it must hold the key of each case's table")
+    check_digest(kept)
+    made = _labels_from(parts, settings) if "confusion" in parts else _pooled_from(parts, settings)
+    return Saved(made, settings, dict(of), kept["digest"])
 
 
 def estimate_for(

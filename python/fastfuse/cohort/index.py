@@ -80,14 +80,20 @@ class VoteIndex:
             return None
         try:
             kept = read_table(path, INDEX)
-            rows, patterns = kept["rows"], kept["patterns"].astype(np.float64)
-            names = tuple(str(name) for name in kept["names"])
-            sound = rows.dtype.kind == "u" and patterns.shape[1:] == (len(names),)
-            if str(kept["key"]) != key or not sound or (rows.size and rows.max() > len(patterns)):
-                return None
-            return cls(rows, patterns, names, kept["affine"])
+            found = cls(kept["rows"], kept["patterns"], tuple(map(str, kept["names"])), kept["affine"])
+            return found if str(kept["key"]) == key and found._is_sound() else None
         except Exception:  # noqa: BLE001 - whatever it holds: the files are read in its place
             return None
+
+    def _is_sound(self) -> bool:
+        """Tell whether what a file held is an index: types, shapes, and votes in [0, 1] or missing."""
+        rows, patterns, affine = self.rows, self.patterns, self.affine
+        floats = patterns.dtype == np.float64 and affine.dtype == np.float64
+        if rows.dtype.kind != "u" or not floats or patterns.shape[1:] != (len(self.names),):
+            return False
+        votes = np.isnan(patterns) | ((patterns >= 0) & (patterns <= 1))
+        lies = rows.ndim == 3 and affine.shape == (4, 4) and np.isfinite(affine).all()
+        return bool(votes.all() and lies and (not rows.size or rows.max() <= len(patterns)))
 
 
 def votes_of(case: Case, label: int | None) -> list[Array]:

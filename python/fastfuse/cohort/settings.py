@@ -257,12 +257,12 @@ class Settings:
         is_given = isinstance(self.options.roi, Given)
         of_method = [row.votes, None if is_given else dict(row.defaults).get("roi")]
         read = [self.mask, self.labels, self.select_segment, self.channel_axis, self.soften, self.dilation]
-        return _text([VERSION, own, of_method, _plain(read)])
+        return text_of([VERSION, own, of_method, _plain(read)])
 
     @property
     def of_all(self) -> str:
         """Text of all that a case's consensus depends on, beside its files and the rates."""
-        return _text([VERSION, self.as_json()])
+        return text_of([VERSION, self.as_json()])
 
 
 def key_of(settings: Settings, prints: Mapping[str, Print]) -> str:
@@ -275,7 +275,8 @@ def digest_of(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a value as one text, the same for equal ones."""
     return json.dumps(value, sort_keys=True, default=str)
 
 
