@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import GridError
-from ...inputs.doubts import doubt_of, moved
-from ...inputs.grids import ONE_WRONG, SAME, Grid, assumptions, difference, meet, near, shift_of, sizes_apart
+from ...inputs.doubts import COVERING, between, by_file, doubt_of, moved
+from ...inputs.grids import ONE_WRONG, SAME, Grid, assumptions, meet, near, shift_of, sizes_apart
 from ...inputs.lattice import Box, Fit, fit_of
 from ...inputs.names import one_remark
 from ...inputs.nearest import resampled
@@ -25,9 +25,6 @@ from ..wanted import Wanted
 from .boxes import box_of_all, file_of, nothing, one_grid
 from .forms import disagreement, forms_of, unit_doubt, with_thickness
 from .words import called, not_zero, on_frames, units_in_words
-
-COVERING = ("image", "prior")  # beyond them nothing is known, while a mask and votes are 0 there
-NEAREST = ", or pass resample='nearest' (--resample nearest)"
 
 
 @dataclass
@@ -139,7 +136,7 @@ class Common:
         elif doubt is None and self.placing.resample == "nearest" and meet(target, grid):
             data, what = self._resampled(image, kind)
         else:
-            raise GridError(doubt or difference(target, grid, NEAREST))
+            raise GridError(doubt or between(target, grid, kind))
         self.moved.append((what, called(image.path, self.names)))
         remark = None if fit is None or fit.shift <= SAME else near(target, grid, fit.shift)
         return replace(image, data=data, affine=self.like.affine, own=grid), remark
@@ -202,6 +199,7 @@ class Common:
             grid,
             asked=named or self.placing.resample != "none",
             chosen=self.placing.use is not None,
+            kind=kind,
         )
         if doubt is None and fit is not None and target.shape == grid.shape and not named:
             return None if _same_box(fit, target) else moved(target, grid, fit)
@@ -247,7 +245,7 @@ class Common:
         if kind in COVERING:
             raise GridError(
                 f"{shown(image.path)}: the {kind} covers only a part of {self.name}, and what it would be beyond is not "
-                "known: give one that covers all, or name its own grid: grid=FILE (--grid FILE)"
+                f"known: give one that covers all, or name its own grid: {by_file(shown(image.path))}"
             )
 
     def _cut_off(self, image: Image, data: NDArray[Any], kept: NDArray[Any], kind: Kind) -> str:
@@ -312,8 +310,9 @@ def as_read(
     say: Callable[[str], None],
     remarks: list[str],
     placing: Placing = AS_IT_IS,
+    kinds: Sequence[Kind] = (),
 ) -> Iterator[Image]:
-    """Yield the images of these paths with the affines that are to be used, and add to ``remarks``."""
+    """Yield the images of these paths with the affines that are to be used, and add to ``remarks``; ``kinds``: if not all are masks."""
     first: Image | None = None
     frames: dict[str, list[str]] = {}
     names = names_of(paths)
@@ -323,7 +322,7 @@ def as_read(
         remarks.extend([image.remark] if image.remark else [])
         first = first or image
         if placing.resample == "none" and placing.grid is None:
-            _check_lattice(first.grid, image.grid)
+            _check_lattice(first.grid, image.grid, kinds[at - 1] if kinds else "votes")
         if image.frame:
             frames.setdefault(image.frame, []).append(names[path])
         if at == len(paths):
@@ -331,12 +330,11 @@ def as_read(
         yield image
 
 
-def _check_lattice(first: Grid, other: Grid) -> None:
+def _check_lattice(first: Grid, other: Grid, kind: Kind) -> None:
     """Refuse an image whose voxels lie between another's before any more is read."""
     if not one_grid(first, other) and fit_of(first, other) is None:
-        raise GridError(
-            doubt_of(first, other, asked=False, chosen=False) or difference(first, other, NEAREST)
-        )
+        doubt = doubt_of(first, other, asked=False, chosen=False, kind=kind)
+        raise GridError(doubt or between(first, other, kind))
 
 
 def on_one_grid(
@@ -348,7 +346,7 @@ def on_one_grid(
     placing: Placing = AS_IT_IS,
 ) -> tuple[list[Image], Common]:
     """Return the images of these paths on one grid, and that grid; what is doubtful is added to ``remarks``."""
-    found = list(as_read(paths, images, say, remarks, placing))
+    found = list(as_read(paths, images, say, remarks, placing, kinds))
     common = Common.of(found, kinds, placing)
     common.names = names_of([*paths, *([] if placing.grid is None else [placing.grid])])
     remarks += units_in_words(found, common.names)

@@ -1,0 +1,1 @@
+"""Each remedy that an error names is tried."""
