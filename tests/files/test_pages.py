@@ -9,6 +9,7 @@ import pytest
 
 import fastfuse
 from fastfuse.images import reading
+from fastfuse.images.reading import read
 from fastfuse.inputs.names import grouped
 
 pillow = pytest.importorskip("PIL.Image")
@@ -175,3 +176,30 @@ def test_what_is_said_of_pages_names_the_file(tmp_path: Path, description: str) 
     assert ": 1 mm " in told
     assert all("a.tif: " in remark for remark in grouped([told, "b.tif: it is another"])[:1])
     assert not any(remark.startswith(("the voxel size", "its ")) for remark in grouped([told]))
+
+
+@pytest.mark.parametrize("occurs", [True, False])
+@pytest.mark.parametrize("mode", ["L", "1", "RGB", "P", "P of one", "I;16"])
+def test_transparency_by_value(tmp_path: Path, mode: str, occurs: bool) -> None:
+    """A tRNS chunk makes a grey, a colour or a place of the palette transparent."""
+    pillow = pytest.importorskip("PIL.Image")
+    flat = (np.random.default_rng(1).random((5, 6)) < 0.4).astype(np.uint8)
+    made = {
+        "L": lambda: (pillow.fromarray(255 * flat), 255 if occurs else 77),
+        "1": lambda: (pillow.fromarray(255 * flat).convert("1"), 255),
+        "RGB": lambda: (pillow.fromarray(np.dstack([255 * flat] * 3)), (255,) * 3 if occurs else (255, 0, 0)),
+        "P": lambda: (pillow.fromarray(flat).convert("P"), bytes([255, 128 if occurs else 255, 0])),
+        "P of one": lambda: (pillow.fromarray(flat).convert("P"), 1 if occurs else 9),
+        "I;16": lambda: (pillow.fromarray(65535 * flat.astype(np.uint16)), 65535 if occurs else 7),
+    }[mode]
+    image, clear = made()
+    if mode == "1" and not occurs:
+        image = pillow.fromarray(np.zeros_like(flat)).convert("1")
+    image.save(tmp_path / "a.png", transparency=clear)
+    if occurs:
+        with pytest.raises(
+            fastfuse.ImageError, match=r"a\.png: it is transparent in places; save it without"
+        ):
+            read(tmp_path / "a.png")
+    else:
+        assert read(tmp_path / "a.png").data.shape == (6, 5, 1)

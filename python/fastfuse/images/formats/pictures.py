@@ -22,6 +22,7 @@ from .other import looks_like
 from .pages import DESCRIPTION, ORIENTATION, check_axes, pages_behind, scale_ignored
 from .quiet import quiet
 
+CLEAR = "it is transparent in places; save it without transparency"
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff")
 TOPS = (255, 2**16 - 1)  # that stand for 1 in types of more bits, too
 MOST_PAGES = 100_000
@@ -177,6 +178,8 @@ def _size_in_words(picture: Any) -> str:
 
 def _values(path: Path, picture: Any, doubts: list[str]) -> NDArray[Any]:
     """Return one page's numbers; refuse colours, and transparency, that mean something."""
+    if _is_clear(path, picture):
+        raise ImageError(f"{shown(path)}: {CLEAR}")
     if picture.mode == "1":
         return np.asarray(picture).astype(np.uint8)
     if picture.mode == "P":
@@ -186,12 +189,29 @@ def _values(path: Path, picture: Any, doubts: list[str]) -> NDArray[Any]:
         return values // _step(path) if picture.format == "PNG" and picture.mode == "L" else values
     colours = 1 if picture.mode == "LA" else 3
     if values.shape[2] > colours and not np.all(values[..., colours] == 255):
-        raise ImageError(f"{shown(path)}: it is transparent in places; save it without transparency")
+        raise ImageError(f"{shown(path)}: {CLEAR}")
     if not np.all(values[..., :colours] == values[..., :1]):
         raise ImageError(
             f"{shown(path)}: it is in colour; one number a pixel is needed: save its labels as grey"
         )
     return values[..., 0]
+
+
+def _is_clear(path: Path, picture: Any) -> bool:
+    """Tell whether a value that occurs is transparent, as a PNG's tRNS chunk says: of a palette, of grey, or a colour."""
+    clear = picture.info.get("transparency")
+    if clear is None:
+        return False
+    values = np.asarray(picture)
+    if isinstance(clear, bytes):  # how solid each place of a palette is
+        places = [place for place, solid in enumerate(clear) if solid < 255]
+        return bool(np.isin(values, places).any())
+    if values.ndim == 3:
+        return bool(np.all(values == np.asarray(clear), axis=-1).any())
+    if picture.mode == "1":
+        return bool((values == bool(clear)).any())
+    step = _step(path) if picture.format == "PNG" and picture.mode == "L" else 1
+    return bool((values // step == clear).any() or (values == clear).any())
 
 
 def _step(path: Path) -> int:
