@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,37 @@ def test_shell(tmp_path: Path) -> None:
     assert "net0.nii.gz, net1.nii.gz, net2.nii.gz: the last axis, of 3" in done.stderr.replace("\n", " ")
     expected = fastfuse.soft_staple([one[..., 1] for one in values], m_step="em").probability
     np.testing.assert_array_equal(np.asanyarray(nib.load(tmp_path / "c.nii.gz").dataobj), expected)
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("make", [classes, regions])
+@pytest.mark.parametrize("share", [0.02, 0.15, 0.6])
+def test_nan_in_channels_is_a_missing_vote_where_it_is_one_of_three_axes(
+    tmp_path: Path, axis: int, make: Any, share: float
+) -> None:
+    """It tells of no axis: what is refused, and what is taken, is that of the channel alone."""
+    word: ChannelAxis = "first" if axis == 0 else "last"
+    values, whole = np.array(make(0), np.float32), np.array(make(0), np.float32)
+    values[:, np.random.default_rng(2).random(values.shape[1:]) < share] = np.nan
+    assert np.isnan(values).any()
+    files = {
+        "four": [
+            save(tmp_path / f"{n}4.nii", np.moveaxis(v, 0, axis)) for n, v in (("a", whole), ("b", values))
+        ],
+    }
+    files["three"] = [
+        save(tmp_path / f"{n}3.nii", read(tmp_path / f"{n}4.nii", 1, axis=word).data) for n in "ab"
+    ]
+    found = {}
+    for kind, paths in files.items():
+        options: dict[str, Any] = (
+            {"method": "majority", "select_label": 1, "channel_axis": word}
+            if kind == "four"
+            else {"method": "majority"}
+        )
+        with pytest.raises(ValueError, match=r"b\d\.nii holds nan at voxel .* missing='nan'"):
+            fastfuse.fuse_files(paths, tmp_path / f"{kind}.nii", **options)
+        with pytest.warns(FusionWarning) if kind == "four" else contextlib.nullcontext():
+            fastfuse.fuse_files(paths, tmp_path / f"{kind}.nii", missing="nan", **options)
+        found[kind] = np.asarray(nib.load(tmp_path / f"{kind}.nii").dataobj)
+    np.testing.assert_array_equal(found["four"], found["three"])

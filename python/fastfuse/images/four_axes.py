@@ -40,7 +40,8 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
             "(nibabel.four_to_three); of a network's probabilities, select_label=K (--select-label K) takes one class"
         )
     unit = _unit(image, foreground)
-    axis, classes = _axis(image, unit, "last" if image.channels_last else wanted.channel_axis)
+    given = "last" if image.channels_last else wanted.channel_axis
+    axis, classes = _axis(_without_nan(image), unit, given)
     values = np.moveaxis(image.data, axis, 0)
     remarks = [] if image.remark is None else [image.remark]
     remarks.append(_said(image, axis, values, foreground, classes=classes))
@@ -60,6 +61,12 @@ def channels_of(image: Image) -> list[Image]:
     summing = summing or [axis for axis in ends if kind_of(np.moveaxis(image.data, axis, 0)) == "classes"]
     values = np.moveaxis(image.data, (*summing, LAST)[0], 0)
     return [replace(image, data=volume) for volume in values]
+
+
+def _without_nan(image: Image) -> Image:
+    """Return an image with 0 where it holds nan, which may stand for a missing vote and tells of no axis."""
+    gone = np.isnan(image.data) if image.data.dtype.kind == "f" else None
+    return image if gone is None or not gone.any() else replace(image, data=np.where(gone, 0, image.data))
 
 
 def _said(image: Image, axis: int, values: NDArray[Any], foreground: Foreground, *, classes: bool) -> str:

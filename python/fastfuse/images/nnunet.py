@@ -167,8 +167,14 @@ def channels_in(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
             f"{shown(path)}: {values.dtype} of shape {values.shape}; floats of shape (classes, z, y, x) are needed{_of_integers(values)}"
         )
     values = _channels_first(values, shape).transpose(0, 3, 2, 1)
-    if not all(np.isfinite(channel).all() for channel in values):
-        raise ImageError(f"{shown(path)}: its probabilities are not all finite; predict the case again")
+    for index, channel in enumerate(values):
+        if not np.isfinite(channel).all():
+            x, y, z = (int(one) for one in np.argwhere(~np.isfinite(channel))[0])
+            raise ImageError(
+                f"{shown(path)}: its channel {index} holds {channel[x, y, z]:g} at voxel ({x}, {y}, {z}), so that its "
+                "probabilities are not all finite; predict the case again, or save the channel that is meant as NIfTI, "
+                "of which missing='nan' (--missing nan) takes nan for no vote"
+            )
     return values
 
 
