@@ -222,3 +222,32 @@ def test_damaged_estimates_are_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(fastfuse.FastfuseError, match=message):
             read_estimate(path)
+
+
+def test_a_table_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    out, other, *_ = three_sites(tmp_path)
+    names = tmp_path / "pseudonyms.csv"
+    names.write_text("rater,pseudonym\n" + "".join(f"{rater},p{k}\n" for k, rater in enumerate(RATERS)))
+    paths = [tmp_path / f"{name}.npz" for name in "abc"]
+    for path, site in zip(paths, (out, other, out), strict=True):
+        export_of(site, names).write(path, site)
+    for wrong in ([paths[0], paths[0]], paths):
+        with pytest.raises(CohortError, match=r"a\.npz and .*[ac]\.npz hold the same table: give it once"):
+            merged(wrong, options_of_merge(method="staple"))
+    assert not [
+        said for said in merged(paths[:2], options_of_merge(method="staple"))[2] if "pseudonym" in said
+    ]
+
+
+def test_tables_without_a_common_pseudonym_are_told(tmp_path: Path) -> None:
+    paths = []
+    for k, out in enumerate(three_sites(tmp_path)):
+        names = tmp_path / f"{k}.csv"
+        site = "alike" if k < 2 else "own"
+        names.write_text(
+            "rater,pseudonym\n" + "".join(f"{rater},{site}{i}\n" for i, rater in enumerate(RATERS))
+        )
+        paths.append(tmp_path / f"{k}.npz")
+        export_of(out, names).write(paths[-1], out)
+    [said] = [one for one in merged(paths, options_of_merge(method="staple"))[2] if "pseudonym" in one]
+    assert said.startswith(f"{paths[2]} shares no pseudonym with another table")

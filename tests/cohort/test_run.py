@@ -305,7 +305,7 @@ def test_merge_tells_which_shards_lack(tmp_path: Path) -> None:
     fused(root, out, shard=(1, 2))
     merged = fused(root, out, merge=True)
     assert set(merged.failed) == {"case-01", "case-03"}
-    assert "its shard has not counted it" in merged.failed["case-01"]
+    assert "has no table of these files and options: its shard has not counted it" in merged.failed["case-01"]
     for wrong, message in (
         ({"shard": (3, 2)}, "shard is 3/2: the part must be from 1 to 2"),
         ({"shard": (1, 2), "merge": True}, "merge is set"),

@@ -127,7 +127,7 @@ def test_export_asks_and_merge_and_apply(tmp_path: Path) -> None:
     assert "export in batches of at least 5 new cases" in " ".join(done.stdout.split())
     assert fastfuse.VoteTable.load(tmp_path / "a.npz").voxels == pytest.approx(5 * 720, abs=60)
     assert "exists already" in run_here(tmp_path, *words, "--yes").stderr
-    done = run_here(tmp_path, "cohort", "merge", "a.npz", "a.npz", "--out", "merged", "--method", "staple")
+    done = run_here(tmp_path, "cohort", "merge", "a.npz", "--out", "merged", "--method", "staple")
     assert done.returncode == 0, done.stderr
     applied = ("cohort", "apply", "merged/estimate.json", "in", "--out", "applied", "--glob", GLOB)
     done = run_here(tmp_path, *applied, "--pseudonyms", "out/pseudonyms.csv")

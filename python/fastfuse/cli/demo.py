@@ -49,7 +49,11 @@ def demo(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a case that is there.")] = False,
     cohort: Annotated[
         Path | None,
-        typer.Option(help="Write fifteen cases of three centres in this folder instead.", show_default=False),
+        typer.Option(
+            metavar="FOLDER",
+            help="Write fifteen cases of three centres in this folder instead.",
+            show_default=False,
+        ),
     ] = None,
     spacing_mm: Annotated[
         float | None, typer.Option(help="Voxel edge of a cohort.", show_default=str(SPACING_MM))

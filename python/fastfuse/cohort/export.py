@@ -206,6 +206,7 @@ def merged(paths: Sequence[Path], settings: Settings) -> tuple[Table, Saved, lis
     loaded = [_loaded(path) for path in paths]
     if len({type(table) for table in loaded}) > 1:
         raise CohortError("some tables are of masks, and others of label maps: merge one kind")
+    _check_once(paths, loaded)
     of_labels = isinstance(loaded[0], LabelTable)
     settings = replace(settings, labels="all" if of_labels else None, priors="shared").checked()
     whole: Any = sum(cast("list[Any]", loaded))
@@ -214,7 +215,32 @@ def merged(paths: Sequence[Path], settings: Settings) -> tuple[Table, Saved, lis
         {"all sites": whole}, settings.table_method.name, options, "shared" if not of_labels else "auto",
         asked=settings.asked_labels if of_labels else None,
     )  # fmt: skip
-    return whole, saved_of(made, settings, {}), remarks
+    return whole, saved_of(made, settings, {}), [*_on_pseudonyms(paths, loaded), *remarks]
+
+
+def _check_once(paths: Sequence[Path], tables: Sequence[Table]) -> None:
+    """Refuse a table that is given twice: its cases would count twice."""
+    for at, table in enumerate(tables):
+        for before, other in enumerate(tables[:at]):
+            if table == other:
+                raise CohortError(
+                    f"{shown(paths[before])} and {shown(paths[at])} hold the same table: give it once"
+                )
+
+
+def _on_pseudonyms(paths: Sequence[Path], tables: Sequence[Table]) -> list[str]:
+    """Say which tables share no rater with any other."""
+    alone = [
+        shown(path)
+        for at, (path, table) in enumerate(zip(paths, tables, strict=True))
+        if len(tables) > 1
+        and not any(set(table.names) & set(other.names) for place, other in enumerate(tables) if place != at)
+    ]
+    if not alone:
+        return []
+    shares, them = ("shares", "its raters") if len(alone) == 1 else ("share", "their raters")
+    found = f"{enumerated(alone)} {shares} no pseudonym with another table: {them} count as other people"
+    return [f"{found}; for one person take one pseudonym (cohort export --pseudonyms)"]
 
 
 def write_merged(out: Path, table: Table, saved: Saved) -> list[Path]:

@@ -74,14 +74,18 @@ def _rows_of(estimate: PooledEstimate | LabelEstimate) -> list[Facts]:
 def _rates(rows: Sequence[Facts]) -> Table:
     of_labels = any("label" in row for row in rows)
     columns = [Column("rater", right=False), *([Column("label", right=False)] if of_labels else [])]
-    columns += [Column("cases"), Column("sensitivity"), Column("95 %")]
-    columns += [] if of_labels else [Column("specificity"), Column("95 %")]
+    told = ("sensitivity",) if of_labels else ("sensitivity", "specificity")
+    with_ends = any(_ends(row.get(f"{what}_95")) for row in rows for what in told)
+    columns += [Column("cases")] if any(row["cases"] is not None for row in rows) else []
+    for what in told:
+        columns += [Column(what), *([Column("95 %")] if with_ends else [])]
     shown = []
     for row in rows[:MOST_ROWS]:
         cells = [printable(row["rater"]), *([printable(row["label"])] if of_labels else [])]
-        cells += ["" if row["cases"] is None else str(row["cases"])]
-        for what in ("sensitivity",) if of_labels else ("sensitivity", "specificity"):
-            cells += [rate(row[what]), _ends(row.get(f"{what}_95"))]
+        if any(column.title == "cases" for column in columns):
+            cells += ["" if row["cases"] is None else str(row["cases"])]
+        for what in told:
+            cells += [rate(row[what]), *([_ends(row.get(f"{what}_95"))] if with_ends else [])]
         shown.append(Row(cells))
     if len(rows) > MOST_ROWS:
         shown.append(Row([f"and {len(rows) - MOST_ROWS} more", *[""] * (len(columns) - 1)], spans=True))

@@ -309,7 +309,7 @@ def facts_of(
 
 def lacking(cases: Iterable[CohortCase], records: Mapping[str, Record]) -> list[Failed]:
     """Return the cases that have no table yet."""
-    why = "has no table: its shard has not counted it, or could not"
+    why = "has no table of these files and options: its shard has not counted it, could not, or was given other options than --merge"
     return [Failed(case.name, why) for case in cases if case.name not in records]
 
 

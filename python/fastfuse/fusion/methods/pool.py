@@ -74,7 +74,7 @@ def pool(
         is in them. They need more than a few cases.
     start : PooledEstimate, optional
         An earlier estimate at which EM begins, as after a few more cases. It ends where it would without, to ``tol``,
-        in fewer iterations.
+        in fewer iterations. Not of label maps.
     {options}
 
     Returns
