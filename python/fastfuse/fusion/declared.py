@@ -247,6 +247,16 @@ class OfMethods:
                     f"{one.name} is {quoted(value)}: {method.name} has no such option; leave it out{choose}"
                 )
 
+    def each_checked(self) -> Self:
+        """Check each option by itself; return them as they travel inside."""
+        changed = {}
+        for one in declared(type(self)).values():
+            given = getattr(self, one.name)
+            value = one.checked(given)
+            if value is not given:
+                changed[one.name] = value
+        return replace(cast("Any", self), **changed) if changed else self
+
     def recorded(self, method: Method) -> dict[str, object]:
         """Return what a sidecar says of a method's options."""
         known = [one.name for one in declared(type(self)).values() if one.recorded and one.methods(method)]

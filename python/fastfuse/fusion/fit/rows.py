@@ -174,7 +174,7 @@ def log_likelihood(mixture: Mixture, rows: Rows) -> float:
 def _times(mixture: Mixture, rows: Rows) -> NDArray[np.intp] | None:
     """Return how many marks a mark of each rater is: with those of their copies; 0 for a copy."""
     times = mixture.heard.astype(np.intp)
-    for copy in np.flatnonzero(~mixture.heard):
+    for copy in [] if mixture.heard.all() else np.flatnonzero(~mixture.heard):
         votes = rows.votes[:, copy]
         if (votes == MISSING).all():
             continue
