@@ -1,4 +1,4 @@
-"""Calls on something small: the default team of threads must cost nothing.
+"""Calls on something small: the default team of threads must cost nothing, and Python little beside the core.
 
 pytest bench/bench_small.py --benchmark-columns=median,rounds
 """
@@ -14,6 +14,7 @@ import pytest
 
 import fastfuse
 from common import SMALL
+from fastfuse import _core
 
 VOXELS = 1000
 ROUNDS = 5 if SMALL else 101
@@ -26,6 +27,8 @@ CALLS = {
     "soft-STAPLE, {0, 0.3, 1}": (fastfuse.soft_staple, VOTES),
     "soft-STAPLE, dense": (fastfuse.soft_staple, rng.random(MASKS.shape, np.float32)),
 }
+DISC = np.hypot(*np.indices((32, 32)) - 16) < 9
+PATCH = [DISC ^ (rng.random(DISC.shape) < 0.05) for _ in range(7)]
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
@@ -45,3 +48,21 @@ def test_default_team(benchmark: Any, call: str) -> None:
     benchmark.pedantic(fuse, (votes,), OPTIONS, rounds=9)
     if not benchmark.disabled:
         assert SMALL or by_default <= 1.5 * alone
+
+
+@pytest.mark.parametrize("function", ["staple", "majority_vote"])
+@pytest.mark.benchmark(group="a noisy patch of 32 x 32, seven masks")
+def test_patch(benchmark: Any, function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_core: list[float] = []
+    fuse, fuse_in_core = getattr(fastfuse, function), _core.fuse
+
+    def timed(*arrays: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        found = fuse_in_core(*arrays, **options)
+        in_core.append(time.perf_counter() - start)
+        return found
+
+    monkeypatch.setattr(_core, "fuse", timed)
+    benchmark.pedantic(fuse, (PATCH,), {"threads": 1}, rounds=ROUNDS, warmup_rounds=1)
+    benchmark.extra_info["core"] = statistics.median(in_core)
+    assert in_core

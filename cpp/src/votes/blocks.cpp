@@ -243,7 +243,11 @@ Team team_for(const Votes& votes, int threads, const ShouldStop& ask) {
 Block::Block(const Votes& votes)
     : vote(static_cast<std::size_t>(votes.size() * block_rows)), count(block_rows),
       prior(votes.prior ? block_rows : 0), native(votes.raters.size() + votes.present.size() + 2),
-      group((votes.raters.size() + 1) * group_voxels) {}
+      group((votes.raters.size() + 1) * group_voxels) {
+    const std::int64_t filled = std::min(block_rows, votes.voxels() + 8); // a small volume fills fewer
+    for (int i = 0; i < votes.size(); ++i)
+        std::fill_n(vote.begin() + i * block_rows, filled, 0.0);
+}
 
 std::optional<std::vector<VotedGroups>> find_voted_groups(const Votes& votes, std::int64_t first_block,
                                                           std::int64_t blocks) {

@@ -9,6 +9,7 @@
 
 #include "fastfuse/threads.hpp"
 #include "fastfuse/votes.hpp"
+#include "support/raw_vector.hpp"
 
 namespace fastfuse {
 
@@ -37,7 +38,7 @@ struct Block {
     std::int64_t first = 0;  // index of its first voxel
     std::int64_t voxels = 0; // number of voxels
     std::int64_t rows = 0;
-    std::vector<double> vote;
+    RawVector<double> vote;
     std::vector<double> count;                    // voxels in each row
     std::vector<double> prior;                    // of each row; empty without a prior map
     std::array<std::int32_t, block_voxels> row{}; // of each voxel of all other groups; -1 outside the mask

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fastfuse/threads.hpp"
+#include "support/raw_vector.hpp"
 
 namespace fastfuse {
 
@@ -73,7 +74,7 @@ template <class Element> class KeyTable {
     std::int64_t capacity_;
     std::int64_t size_ = 0;
     std::vector<std::atomic<std::uint32_t>> slots_; // id + 1; 0 where empty
-    std::vector<Element> keys_;
+    RawVector<Element> keys_;
     std::mutex adding_;
 };
 
@@ -99,7 +100,8 @@ class IdCounts {
   public:
     IdCounts(std::int64_t ids, int threads)
         : shared_(static_cast<std::size_t>(ids)),
-          own_(static_cast<std::size_t>(threads), std::vector<std::int64_t>(low)) {}
+          own_(static_cast<std::size_t>(threads),
+               std::vector<std::int64_t>(static_cast<std::size_t>(std::min<std::int64_t>(ids, low)))) {}
 
     void add(std::uint32_t id, std::int64_t voxels, int thread) {
         if (id < low)

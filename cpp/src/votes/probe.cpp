@@ -21,7 +21,7 @@ Probe probe(const Votes& votes, const Options& options, Watch& watch) {
     if (votes.place || options.mrf > 0 || options.route != Route::automatic) return {};
     if (masks::bits_of(votes) <= masks::most_coded && masks::look_like_masks(votes))
         return {}; // a table of all patterns is small
-    KeyTable<double> table(votes.columns(), most_kept);
+    KeyTable<double> table(votes.columns(), std::min(most_kept, votes.voxels()));
     Block block(votes);
     std::vector<double> key(static_cast<std::size_t>(votes.columns()));
     Probe sample;

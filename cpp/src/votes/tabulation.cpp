@@ -121,7 +121,8 @@ std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes,
         } catch (const masks::NotMasks&) { // soft votes, or bad ones, which the reader of all kinds names
         }
     }
-    return with_room(capacity, [&](std::int64_t room) { return try_find(votes, notes, room, team); });
+    return with_room(std::min(capacity, votes.voxels()),
+                     [&](std::int64_t room) { return try_find(votes, notes, room, team); });
 }
 
 std::int64_t default_capacity(const Votes& votes) {

@@ -203,7 +203,7 @@ def _chosen(
     raters: Sequence[Any],
 ) -> Raters:
     """Return the raters with votes made of their values, as the options say; one label is left to the core."""
-    if options.core_label is not None or not options.foreground.selects:
+    if options.core_label is not None or not options.selects:
         return given
     foreground, said = options.foreground.settled(given.arrays, given.names, mask)
     remarks += said + foreground.said_of_missing(given.arrays, mask)

@@ -139,9 +139,9 @@ class Option:
 
     def differs(self, value: object) -> bool:
         """Tell whether a value is not the default; None asks for nothing."""
-        if value is None:
+        if value is None or value is self.default:
             return False
-        if isinstance(value, (str, int, float, type(None))):
+        if isinstance(value, (str, int, float)):
             return bool(value != self.default)
         return value is not self.default
 
@@ -208,6 +208,12 @@ class OfForeground:
         return None if others or not isinstance(self.select_label, int) else self.select_label
 
     @property
+    def selects(self) -> bool:
+        """Whether values become votes other than themselves."""
+        chosen = (self.select_label, self.threshold, self.scale)
+        return self.binarize or any(value is not None for value in chosen)
+
+    @property
     def foreground(self) -> Foreground:
         """What counts as foreground."""
         from ..inputs.checks import check_labels
@@ -232,7 +238,7 @@ class OfMethods:
         """Refuse an option that the method does not have; name those that have it (with ``images`` those that need one)."""
         for one in declared(type(self)).values():
             value = getattr(self, one.name)
-            if one.name not in but and not one.methods(method) and one.differs(value):
+            if one.differs(value) and one.name not in but and not one.methods(method):
                 others = [
                     row.name for row in in_help_order() if one.methods(row) and (images or not row.grows)
                 ]
@@ -240,6 +246,16 @@ class OfMethods:
                 raise ValueError(
                     f"{one.name} is {quoted(value)}: {method.name} has no such option; leave it out{choose}"
                 )
+
+    def each_checked(self) -> Self:
+        """Check each option by itself; return them as they travel inside."""
+        changed = {}
+        for one in declared(type(self)).values():
+            given = getattr(self, one.name)
+            value = one.checked(given)
+            if value is not given:
+                changed[one.name] = value
+        return replace(cast("Any", self), **changed) if changed else self
 
     def recorded(self, method: Method) -> dict[str, object]:
         """Return what a sidecar says of a method's options."""

@@ -367,8 +367,7 @@ class Options(OfMethods, OfForeground):
 
     def checked(self) -> Options:
         """Check each option, and those that exclude each other; return them as they travel inside."""
-        values: dict[str, Any] = {one.name: one.checked(getattr(self, one.name)) for one in DECLARED}
-        checked = replace(self, **values)
+        checked = self.each_checked()
         if checked.mrf and checked.acceleration != "none":
             raise ValueError(
                 f"acceleration is {quoted(checked.acceleration)}: with mrf there is none: leave one of both out"

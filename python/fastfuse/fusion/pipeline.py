@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from ..inputs.threads import remarks_on_threads
@@ -77,11 +76,10 @@ def answer(
 ) -> tuple[Fusion, list[str]]:
     """Return the fusion from what the core found, and what makes it doubtful."""
     intervals, resampled = intervals_of(found, method, options, case.spacings)
-    fusion = fusion_of(found, probability, method.name, intervals)
     places, raters = case.given.places, case.given.count
     votes = Source.of(found, method, options, places, raters)
-    fusion = replace(for_all(fusion, places, raters), _votes=votes)
-    if options.foreground.selects and not fusion.volume.any():
+    fusion = for_all(fusion_of(found, probability, method.name, intervals, votes), places, raters)
+    if options.selects and not fusion.volume.any():
         remarks = [remark_on_nothing(case, options)]
     else:
         names = case.votes.names

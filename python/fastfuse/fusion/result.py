@@ -248,7 +248,9 @@ def check_ties(ties: Any) -> Ties:
     return "background" if ties == "background" else "foreground"
 
 
-def fusion_of(found: Found, probability: Any, method: str, intervals: Intervals | None) -> Fusion:
+def fusion_of(
+    found: Found, probability: Any, method: str, intervals: Intervals | None, votes: Tested | None = None
+) -> Fusion:
     """Return a fusion from what the core found."""
     ppv, npv, dice = _agreement(found)
     levels, classes = of_levels(found.estimate), of_classes(found.estimate)
@@ -269,6 +271,7 @@ def fusion_of(found: Found, probability: Any, method: str, intervals: Intervals 
         npv=npv,
         dice=dice,
         intervals=intervals,
+        _votes=votes,
         **levels,
         **classes,
     )
@@ -328,11 +331,9 @@ def in_kind_of(raters: Sequence[Any], fusion: Fusion) -> Fusion:
 
 def _agreement(found: Found) -> tuple[Rates, Rates, Rates]:
     """Return each rater's predictive values and Dice against the soft consensus; nan for 0/0."""
-    return (
-        share_of(found.marked_by, found.volume),
-        share_of(found.neither, found.unmarked),
-        share_of(2 * found.marked_by, found.seen_by + found.volume),
-    )
+    parts = np.array([found.marked_by, found.neither, 2 * found.marked_by])
+    ppv, npv, dice = share_of(parts, np.array([found.volume, found.unmarked, found.seen_by + found.volume]))
+    return ppv, npv, dice
 
 
 def share_of(part: Rates, whole: Rates) -> Rates:
@@ -342,6 +343,5 @@ def share_of(part: Rates, whole: Rates) -> Rates:
 
 def divided(part: Rates, whole: Rates) -> Rates:
     """Return part / whole; nan where whole is not above 0."""
-    whole = np.broadcast_to(whole, part.shape)
     found: Rates = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
     return found

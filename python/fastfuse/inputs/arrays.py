@@ -30,7 +30,17 @@ def as_array(value: Any, name: str) -> Array:
     TypeError
         If it is no array, or its elements are complex, strings, objects or wider than 64 bits.
     """
-    if type(value) is not np.ndarray and isinstance(value, np.ma.MaskedArray):  # np.ma takes long to import
+    array: Array = value if type(value) is np.ndarray else _converted(value, name)
+    if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"{name} holds elements of type {array.dtype}: convert it to bool, an integer or float16/32/64"
+        )
+    return array
+
+
+def _converted(value: Any, name: str) -> Array:
+    """Return anything but a plain array as one, of whatever elements."""
+    if isinstance(value, np.ma.MaskedArray):  # np.ma takes long to import
         raise TypeError(f"{name} is a masked array: fill it, and pass what counts as mask=")
     if value is None:
         raise TypeError(f"{name} is None: only a fusion takes None, for a rater who did not read the case")
@@ -58,10 +68,6 @@ def as_array(value: Any, name: str) -> Array:
         by = ", as by its toarray()" if hasattr(voxels, "toarray") else ""
         raise TypeError(
             f"{name} has shape {told}, and NumPy reads shape {array.shape}; convert it to NumPy{by}"
-        )
-    if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
-        raise TypeError(
-            f"{name} holds elements of type {array.dtype}: convert it to bool, an integer or float16/32/64"
         )
     return array
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,6 +84,9 @@ def check_classes(
     if not (2 <= len(arrays) <= MOST_CHANNELS and arrays[0].size >= FEWEST_VOXELS):
         return
     tolerance = _tolerance(len(arrays), eps, step / total)
+    few = _sum_of(_some(arrays, FEW))
+    if not _is_one(few[few != 0] / total, tolerance):  # few tell nearly always
+        return
     where = "at every voxel"
     sum_to = _are_classes(arrays, total, tolerance)
     if not sum_to:
@@ -118,6 +122,8 @@ def check_scaled_classes(
 
 
 def _eps_of(value: Any) -> float:
+    if type(value) is np.ndarray and value.dtype.kind in "buif":  # a type's name takes long to make
+        return EPS["float16"] if value.dtype.char == "e" else 0.0
     kind = str(getattr(value, "dtype", "")).rpartition(".")[2]
     return EPS.get(kind, 0.0)
 
@@ -132,7 +138,7 @@ def _may_be(shape: Sequence[int], axis: int) -> bool:
     return (
         len(shape) > 1
         and 2 <= shape[axis] <= MOST_CHANNELS
-        and int(np.prod(shape)) >= FEWEST_VOXELS * shape[axis]
+        and math.prod(shape) >= FEWEST_VOXELS * shape[axis]
     )
 
 
@@ -173,11 +179,10 @@ def _are_classes_or_none(
 
     ``least``: that share, of probabilities and of masks.
     """
-    few, some = (_some(arrays, most) for most in (FEW, SOME))
-    total = _sum_of(few)
+    total = _sum_of(_some(arrays, FEW))
     if not _is_one(total[total != 0] / whole, tolerance):  # few tell nearly always
         return False
-    for parts, part_of_least in ((some, 0.5), (arrays, 1.0)):
+    for parts, part_of_least in ((_some(arrays, SOME), 0.5), (arrays, 1.0)):
         total = _sum_of(parts)
         marked = total != 0
         if not marked.any() or not _is_one(total[marked] / whole, tolerance):

@@ -26,7 +26,7 @@ def check_in_memory(named: Iterable[tuple[str, Any]], spacing_mm: Any = None) ->
         Naming two images that lie on different grids, or whose axes come in another order, or two tables of pandas
         with other labels.
     """
-    named = list(named)
+    named = [(name, value) for name, value in named if value is not None and type(value) is not np.ndarray]
     _check_items(named)
     placed = [(name, place) for name, value in named if (place := place_of_image(value)) is not None]
     grids = [(grid, place) for name, place in placed if (grid := grid_of(name, place)) is not None]

@@ -76,7 +76,7 @@ class Place:
 
 def is_image(value: Any) -> bool:
     """Tell whether a value is one image of another library, and no array."""
-    if isinstance(value, np.ndarray) or is_torch(value):
+    if isinstance(value, np.ndarray) or type(value) in (list, tuple) or is_torch(value):
         return False
     return _is_nibabel(value) or _is_itk(value) or _is_torchio(value) or _is_ants(value) or _is_pillow(value)
 

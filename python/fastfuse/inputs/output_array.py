@@ -51,7 +51,7 @@ class Destination:
         lengths = [shape[axis] for axis in axes]
         if out is None:
             work = np.empty(lengths, dtype=checked)
-            return cls(work.transpose(np.argsort(axes)), work, axes)
+            return cls(work.transpose(_back(axes)), work, axes)
         check_out(out, dtype, shape)
         seen: Array = out.transpose(axes)
         alone = not any(np.may_share_memory(out, array) for array in inputs)
@@ -61,8 +61,13 @@ class Destination:
     def finish(self) -> Array:
         """Return the values, written."""
         if not np.may_share_memory(self.values, self.work):
-            np.copyto(self.values, self.work.transpose(np.argsort(self.axes)))
+            np.copyto(self.values, self.work.transpose(_back(self.axes)))
         return self.values
+
+
+def _back(axes: tuple[int, ...]) -> list[int]:
+    """Return the order of axes that undoes a transposition by these."""
+    return sorted(range(len(axes)), key=axes.__getitem__)
 
 
 def check_out(out: Any, dtype: DTypeLike, shape: tuple[int, ...]) -> None:

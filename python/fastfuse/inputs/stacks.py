@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import sys
 from collections.abc import Iterable, Sequence
@@ -121,7 +122,7 @@ def check_stack(shape: Sequence[int], name: str) -> list[str]:
 
 def _doubts_on(shape: Sequence[int], said: str) -> list[str]:
     raters, *sides = shape[0], *(length for length in shape[1:] if length != 1)
-    voxels = int(np.prod(sides, dtype=np.int64))
+    voxels = math.prod(sides)
     if len(sides) > 1 and raters > MOST_STACKED:
         raise ValueError(
             f"{said}, which looks like one image, not {raters} raters: give a list of images, one per rater; or, of a "

@@ -43,10 +43,11 @@ def place_of(raters: Sequence[Any], device: Any) -> Place | None:
         Without CUDA.
     """
     wanted = _number_of(device)
-    lie = {name_of(i, None): device_of(rater) for i, rater in enumerate(raters) if rater is not None}
-    found = {number for number in lie.values() if number is not None}
+    on = [(i, device_of(rater)) for i, rater in enumerate(raters) if rater is not None]
+    found = {number for _, number in on if number is not None}
     if not found and wanted is None:
         return None
+    lie = {name_of(i, None): number for i, number in on}
     first = next((name for name, number in lie.items() if number is not None), "")
     if wanted == "cpu":
         if found:

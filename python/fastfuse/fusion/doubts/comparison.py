@@ -162,7 +162,8 @@ def _has_many_fractions(array: Array) -> bool:
         values = array[part]
         fractions = values[(values > 0) & (values < 1)]
         others = fractions[fractions != fractions.flat[0]] if fractions.size else fractions
-        found.update(np.unique(others[: 64 * FEW_VALUES]).tolist())  # a floor fills the background
+        distinct = np.unique(others[: 64 * FEW_VALUES])  # a floor fills the background
+        found.update(distinct[: FEW_VALUES + 1].tolist())
         if len(found) > FEW_VALUES:
             return True
     return False

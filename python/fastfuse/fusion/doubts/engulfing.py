@@ -46,11 +46,11 @@ def remarks_on_engulfing(fusion: Fusion, case: Case, options: Options) -> list[s
 
 def _may_engulf(fusion: Fusion, place: int) -> bool:
     """Tell by the volumes alone, half of what is asked for, whether it is worth a look at the votes."""
-    own, read = fusion.volume[place], fusion.n_read[place]
-    others = [volume for i, volume in enumerate(fusion.volume) if i != place and volume > 0]
-    return bool(
-        others and own < read and _is_large(2 * own, read) and 2 * own >= MANY_TIMES * median_low(others)
-    )
+    own, read = float(fusion.volume[place]), float(fusion.n_read[place])
+    if not (own < read and _is_large(2 * own, read)):
+        return False
+    others = [volume for i, volume in enumerate(fusion.volume.tolist()) if i != place and volume > 0]
+    return bool(others and 2 * own >= MANY_TIMES * median_low(others))
 
 
 def _is_large(marks: float, read: float) -> bool:

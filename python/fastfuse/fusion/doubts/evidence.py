@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,8 +76,10 @@ class Evidence:
         return bool(self.lowest >= self.cut)
 
     def _written(self, value: float) -> np.floating:
-        dtype = getattr(self.fusion.probability, "dtype", "float32")  # what a device holds may not tell it
-        wide = str(dtype).endswith("float64")
+        dtype: Any = getattr(
+            self.fusion.probability, "dtype", "float32"
+        )  # what a device holds may not tell it
+        wide = dtype.itemsize == 8 if isinstance(dtype, np.dtype) else str(dtype).endswith("float64")
         return np.float64(value) if wide else np.float32(value)
 
 

@@ -129,5 +129,5 @@ def _is(prior: object, word: str) -> bool:
 
 def rates_run_to_one(evidence: Evidence) -> bool:
     """Tell whether every sensitivity and specificity of a fit is next to 1."""
-    rates = np.concatenate([evidence.fusion.sensitivity, evidence.fusion.specificity])
-    return bool(np.all(rates[~np.isnan(rates)] > 1 - 1e-3))
+    rates = (*evidence.fusion.sensitivity.tolist(), *evidence.fusion.specificity.tolist())
+    return not any(rate <= 1 - 1e-3 for rate in rates)  # nan is none

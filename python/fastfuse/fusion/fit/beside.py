@@ -27,11 +27,12 @@ def refused_options(options: Options) -> dict[str, tuple[str, ...]]:
     """Return what each model refuses of the options that are set, as it is written; STAPLE is taken with its prior estimated."""
     given = {name: getattr(options, name) for name in OF_SOME}
     given = {name: value for name, value in given.items() if BY_NAME[name].differs(value)}
-    found = {
+    found: dict[str, tuple[str, ...]] = {
         model: tuple(
             _written(name, value) for name, value in given.items() if _is_refused(model, name, value)
         )
         for model in (STAPLE, CLASSES, BORDER)
+        if given
     }
     if options.max_memory is not None:
         found["image"] = (f"max_memory ({switch('max_memory')})",)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .result import BORDER, CLASSES, Fit
-from .rows import is_soft
+from .rows import Numbers, is_soft
 from .source import Source
 
 TIMES = 2  # what is expected is off by more
@@ -16,13 +14,24 @@ FEWEST_TO_TELL = 4  # raters whose votes may speak against STAPLE
 def worst_cell(fit: Fit) -> int | None:
     """Return the number of marks whose voxels are farthest from those expected, of those off by more than twice."""
     assert fit.used is not None
-    there, wanted = fit.observed, fit.models[fit.used].expected
-    wanted = np.pad(wanted, (0, len(there) - len(wanted)))
-    least = max(LEAST_VOXELS, LEAST_SHARE * fit.marked)
-    off = (np.maximum(there, wanted) >= least) & (
-        np.maximum(there, wanted) > TIMES * np.minimum(there, wanted)
-    )
-    return int(np.argmax(np.where(off, np.abs(there - wanted), -1))) if off.any() else None
+    return farthest(fit.observed, fit.models[fit.used].expected, fit.marked)
+
+
+def worst_of(source: Source) -> int | None:
+    """Return the same of the model that was used, whose fit need not be made for that; None without one, too."""
+    rows, wanted = source.rows, source.expected
+    return None if rows is None or wanted is None else farthest(rows.observed, wanted, rows.marked)
+
+
+def farthest(observed: Numbers, expected: Numbers, marked: float) -> int | None:
+    """Return the number of marks whose voxels are farthest from those expected; ``marked``: voxels that anybody marks."""
+    least = max(LEAST_VOXELS, LEAST_SHARE * marked)
+    off = {
+        at: abs(there - wanted)
+        for at, (there, wanted) in enumerate(zip(observed.tolist(), expected.tolist(), strict=False))
+        if max(there, wanted) >= least and max(there, wanted) > TIMES * min(there, wanted)
+    }
+    return max(off, key=lambda at: off[at], default=None)
 
 
 def staple_fits(source: object) -> bool:
@@ -32,7 +41,7 @@ def staple_fits(source: object) -> bool:
     rows = source.rows
     if rows is None or rows.voters < FEWEST_TO_TELL or rows.marked < LEAST_VOXELS:
         return False
-    if source.own is None or source.used is None or worst_cell(source.own) is not None:
+    if source.expected is None or worst_of(source) is not None:
         return False
     fit = source.compared
     return fit is not None and fit.best == fit.used

@@ -25,14 +25,11 @@ def mixture_of(estimate: CoreEstimate) -> Mixture | None:
 
 def _of_rates(estimate: CoreEstimate) -> Mixture:
     """Return background and foreground, with the rates; one that nothing determines is never asked for."""
-    marks = np.array([estimate.false_positive_rate, estimate.sensitivity])
-    no_marks = np.array([estimate.specificity, estimate.false_negative_rate])
+    marks = [estimate.false_positive_rate, estimate.sensitivity]
+    rates = np.array([marks, [estimate.specificity, estimate.false_negative_rate]])
+    rates[np.isnan(rates)] = 0.5
     prior = estimate.prior
-    return _mixture(np.array([1 - prior, prior]), _or_half(marks), _or_half(no_marks))
-
-
-def _or_half(rates: Numbers) -> Numbers:
-    return np.where(np.isnan(rates), 0.5, rates)
+    return _mixture(np.array([1 - prior, prior]), *rates)
 
 
 def _of_levels(latent: dict[str, object]) -> Mixture:

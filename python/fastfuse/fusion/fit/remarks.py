@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .misfit import LEAST_VOXELS, worst_cell
+from .misfit import LEAST_VOXELS, worst_of
 from .result import BORDER, CLASSES, FIXED, STAPLE
 from .rows import is_soft
 from .source import Source
@@ -29,18 +29,17 @@ def remarks_on_fit(fusion: Fusion | Estimate) -> list[str]:
     depends on the M-step.
     """
     source = fusion._votes
-    if not isinstance(source, Source) or is_soft(source.patterns).any():
+    if not isinstance(source, Source) or source.model is None or is_soft(source.patterns).any():
         return []
     if source.rows is None or source.rows.voters < 3:
         return []
-    if source.rows.marked < LEAST_VOXELS or source.own is None or source.used is None:
+    if source.rows.marked < LEAST_VOXELS or source.expected is None:
         return []
-    fit = source.own
-    at = worst_cell(fit)
+    at = worst_of(source)
     if at is None:
         return []
-    there, wanted = fit.observed[at], source.used.expected[at]
-    what = f"{'nobody' if at == 0 else f'{at} of {fit.raters} raters'} mark{'s' if at < 2 else ''}"
+    there, wanted = source.rows.observed[at], source.expected[at]
+    what = f"{'nobody' if at == 0 else f'{at} of {source.rows.voters} raters'} mark{'s' if at < 2 else ''}"
     return [
         f"the model does not fit: {what} {there:,.0f} voxels, and {_model(source.name)} expects {wanted:,.0f}; {_advice(source)}"
     ]

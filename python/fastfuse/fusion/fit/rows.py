@@ -82,19 +82,19 @@ class Rows:
     @property
     def voters(self) -> int:
         """Number of raters with a vote."""
-        return len(np.flatnonzero((self.votes != MISSING).any(axis=0)))
+        return int(np.count_nonzero((self.votes != MISSING).any(axis=0)))
 
     @cached_property
     def marks(self) -> NDArray[np.intp]:
         """Number of marks of each pattern."""
         return np.asarray((self.votes == MARK).sum(axis=1))
 
-    @property
+    @cached_property
     def observed(self) -> Numbers:
         """Voxels with 0 to m marks."""
         return np.asarray(np.bincount(self.marks, self.counts, self.raters + 1), np.float64)
 
-    @property
+    @cached_property
     def marked(self) -> float:
         """Voxels that anybody marks."""
         return float(self.counts[self.marks > 0].sum())
@@ -135,19 +135,19 @@ def expected(mixture: Mixture, rows: Rows) -> Numbers | None:
     if times is None:
         return None
     sets, voxels = rows.readers
+    by_all = bool(sets.all())
     size = rows.raters + 1
     found = np.zeros(size)
+    mark, no_mark = (np.exp(log_p)[..., None] for log_p in (mixture.log_marks, mixture.log_no_marks))
     for part in _parts(len(sets), len(mixture.shares) * size):
         chance = np.zeros((len(sets[part]), len(mixture.shares), size))
         chance[..., 0] = 1
-        for i in np.flatnonzero(times):
-            more = np.zeros_like(chance)
-            more[..., times[i] :] = chance[..., : -times[i]]
-            with_vote = (
-                np.exp(mixture.log_no_marks[:, i, None]) * chance
-                + np.exp(mixture.log_marks[:, i, None]) * more
-            )
-            chance = np.where(sets[part, i, None, None], with_vote, chance)
+        for i, marks in enumerate(times.tolist()):
+            if not marks:
+                continue
+            with_vote = no_mark[:, i] * chance
+            with_vote[..., marks:] += mark[:, i] * chance[..., :-marks]
+            chance = with_vote if by_all else np.where(sets[part, i, None, None], with_vote, chance)
         found += voxels[part] @ (mixture.shares @ chance)
     return found
 
@@ -174,7 +174,7 @@ def log_likelihood(mixture: Mixture, rows: Rows) -> float:
 def _times(mixture: Mixture, rows: Rows) -> NDArray[np.intp] | None:
     """Return how many marks a mark of each rater is: with those of their copies; 0 for a copy."""
     times = mixture.heard.astype(np.intp)
-    for copy in np.flatnonzero(~mixture.heard):
+    for copy in [] if mixture.heard.all() else np.flatnonzero(~mixture.heard):
         votes = rows.votes[:, copy]
         if (votes == MISSING).all():
             continue

@@ -80,9 +80,16 @@ class Source:
         return Rows.of(self.patterns, self.counts)
 
     @cached_property
+    def expected(self) -> Numbers | None:
+        """Voxels with 0 to m marks that the model expects that was used, of m raters who read the case."""
+        return None if self.rows is None or self.model is None else expected(self.model, self.rows)
+
+    @cached_property
     def used(self) -> ModelFit | None:
-        """What the model expects that was used."""
-        return None if self.rows is None or self.model is None else _fit_of(self.model, self.rows)
+        """The fit of the model that was used."""
+        if self.rows is None or self.model is None:
+            return None
+        return _fit_of(self.model, self.rows, self.expected)
 
     @cached_property
     def own(self) -> Fit | None:
@@ -151,7 +158,7 @@ def fits_of(
         if name not in names or rows.voters < fewest or not rows.marked:
             continue
         mixture = _fitted(name, rows, threads, most_steps)
-        one = None if mixture is None else _fit_of(mixture, rows)
+        one = None if mixture is None else _fit_of(mixture, rows, expected(mixture, rows))
         if one is not None:
             found[name] = one
     return found
@@ -182,8 +189,7 @@ def _asked(name: str, missing: Missing, threads: int, most_steps: int) -> core.C
     return core.core_options(method, options, [1.0])
 
 
-def _fit_of(mixture: Mixture, rows: Rows) -> ModelFit | None:
-    marks = expected(mixture, rows)
+def _fit_of(mixture: Mixture, rows: Rows, marks: Numbers | None) -> ModelFit | None:
     if marks is None or not rows.marked:
         return None
     return ModelFit(marks, log_likelihood(mixture, rows) / rows.marked)
