@@ -94,6 +94,6 @@ def _marks_in(held: InMemory) -> Marks:
 
 def _shown_of(held: InMemory) -> Shown:
     """Return the votes of a few voxels, spread over the region."""
-    inside = np.flatnonzero(np.ones(held.raters[0].shape, bool) if held.mask is None else held.mask)
-    few = inside[:: max(len(inside) // SHOWN_OF_A_BLOCK, 1)][:SHOWN_OF_A_BLOCK]
+    inside = range(held.raters[0].size) if held.mask is None else np.flatnonzero(held.mask)
+    few = np.array(inside[:: max(len(inside) // SHOWN_OF_A_BLOCK, 1)][:SHOWN_OF_A_BLOCK], np.int64)
     return np.stack([votes.reshape(-1)[few].astype(np.float64) for votes in held.raters], axis=1)
