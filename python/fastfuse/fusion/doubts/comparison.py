@@ -90,7 +90,7 @@ def compared(evidence: Evidence) -> Comparison:
     part = Part(
         consensus_of_rows(
             evidence.found.estimate,
-            table.patterns[table.counts > 0],
+            patterns,
             evidence.method,
             options,
             probability.dtype,
