@@ -178,12 +178,6 @@ def test_refused_by_name(options: dict[str, Any], said: str) -> None:
         fastfuse.fuse(stores, "staple", **{"max_memory": LITTLE, **options})
 
 
-def test_dense_votes_are_refused() -> None:
-    votes = np.random.default_rng(0).random((5, 70, 70, 70), dtype=np.float32)
-    with pytest.raises(ValueError, match="too many distinct patterns to be counted"):
-        fastfuse.soft_staple(list(votes), max_memory="20M")
-
-
 def test_wrong_votes_are_named_by_their_voxel() -> None:
     votes = balls()
     votes[2][20, 3, 4] = 7

@@ -16,12 +16,13 @@ torch = pytest.importorskip("torch")
 import fastfuse
 from fastfuse import FastfuseError
 from fastfuse.cohort.msseg import find_cases
+from fastfuse.fusion.masses.table import MassTable
 from fastfuse.train.cohort.loading import LoadedCase, load_case
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.network import checkpoint
 from fastfuse.train.options import TARGETS, ExperimentOptions, make_options
 from fastfuse.train.provenance import hashes_of, key_of
-from fastfuse.train.targets.fold_rates import table_of
+from fastfuse.train.targets.fold_rates import check_methods, fold_rates, table_of
 from fastfuse.train.targets.fold_targets import fuse_folds, training_of
 from fastfuse.train.targets.growing import soft_votes
 
@@ -200,20 +201,40 @@ def test_a_rater_who_is_missing_in_one_case(cohort: Path, tmp_path: Path) -> Non
     assert facts[0] == facts[1][:2] + facts[1][3:]
 
 
-def test_more_patterns_than_a_table_holds(cohort: Path) -> None:
+def crowd(cohort: Path, raters: int) -> LoadedCase:
+    """A case of many raters, who mark at random."""
     case = load_case(find_cases(cohort)[0])
     rng = np.random.default_rng(0)
-    shape = (64, 64, 64)
-    masks = [(rng.random(shape) < 0.5).astype(np.uint8) for _ in range(24)]
-    paths = tuple(Path(f"ManualSegmentation_{number}.nii.gz") for number in range(1, 25))
-    crowd = LoadedCase(
-        case.case.__class__("Patient_01", "Center_01", {}, paths, None, None, "Training"),
-        case.images, masks, None, case.like,
-    )  # fmt: skip
+    masks = [(rng.random((64, 64, 64)) < 0.5).astype(np.uint8) for _ in range(raters)]
+    paths = tuple(Path(f"ManualSegmentation_{number}.nii.gz") for number in range(1, raters + 1))
+    named = case.case.__class__("Patient_01", "Center_01", {}, paths, None, None, "Training")
+    return LoadedCase(named, case.images, masks, None, case.like)
+
+
+def test_more_patterns_than_a_table_holds(cohort: Path) -> None:
     with pytest.raises(
         FastfuseError, match=r"consensus\.pool is 'raters': Patient_01: .* consensus\.pool=none"
     ):
-        table_of(crowd, "masks", (), make_options("quick").consensus)
+        table_of(crowd(cohort, 24), "masks", (), make_options("quick").consensus)
+
+
+def test_votes_that_do_not_repeat_go_by_their_masses(cohort: Path) -> None:
+    case, chosen = crowd(cohort, 3), make_options("quick").consensus
+    rng = np.random.default_rng(0)
+    soft = [
+        np.where(case.masks[0] > 0, rng.beta(5, 2, (64, 64, 64)), rng.beta(1, 8, (64, 64, 64))).astype("f4")
+        for _ in range(3)
+    ]
+    table = table_of(case, "soft", soft, chosen)
+    assert isinstance(table, MassTable)
+    rates = fold_rates(1, {"soft": {"Patient_01": table}}, ["soft-staple"], chosen)
+    expected = fastfuse.soft_staple(soft, prior=chosen.prior)
+    found = rates.fuse(case, soft, "soft-staple", chosen, threads=1)
+    np.testing.assert_allclose(found.sensitivity, expected.sensitivity, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(found.probability, expected.probability, rtol=0, atol=1e-6)
+    check_methods(["soft-staple"], table, "Patient_01")
+    with pytest.raises(FastfuseError, match=r"Patient_01: .* leave simplified-soft-staple out of methods"):
+        check_methods(["soft-staple", "simplified-soft-staple"], table, "Patient_01")
 
 
 def test_not_for_nnunet(cohort: Path, tmp_path: Path) -> None:

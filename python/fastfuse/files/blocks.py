@@ -14,6 +14,7 @@ from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.registry import Method
 from ..fusion.result import Fusion
+from ..fusion.streamed.dense import DenseVotes
 from ..fusion.streamed.pipeline import fuse_counted
 from ..fusion.votes import Votes
 from ..images.outputs import Outputs
@@ -115,7 +116,9 @@ def _said_of(heads: list[Any]) -> list[str]:
     return [head.remark for head in heads if head.remark is not None]
 
 
-def _marked(table: CoreTable) -> list[int]:
+def _marked(table: CoreTable | DenseVotes) -> list[int]:
     """Return how many voxels each rater marks: votes of at least 0.5."""
+    if isinstance(table, DenseVotes):
+        return [int(count) for count in table.marked]
     votes = np.nan_to_num(table.patterns)
     return [int(count) for count in (table.counts[:, None] * (votes >= 0.5)).sum(axis=0)]

@@ -214,16 +214,17 @@ class Estimate:
 
     def _applied_to_blocks(self, votes: Votes, method: Method, options: Options) -> tuple[Fusion, list[str]]:
         """Return the same of votes that are read block by block."""
-        from .streamed import pipeline as blocks
+        from .streamed.found import found_of
         from .streamed.given import Streamed
+        from .streamed.pipeline import counted as counted_in_blocks
         from .streamed.results import Result
 
         given, remarks = Streamed.of(votes, method, options)
         result = Result.of(votes, given, options)
         ignored = [place for place in given.places if place in self._unknown]
-        given, table = blocks.counted(given.without(ignored) if ignored else given, options)
+        given, table = counted_in_blocks(given.without(ignored) if ignored else given, options)
         rates = core.rates_at(given.places, self._rates)
-        found = blocks.found_of(rates, table, method, options, result.dtype)
+        found = found_of(rates, table, method, options, result.dtype)
         places, raters = given.places, len(self.names)
         fusion = for_all(fusion_of(found, result.shown(given), self.method, None), places, raters)
         fusion = replace(fusion, _votes=Source.of(found, method, options, places, raters))

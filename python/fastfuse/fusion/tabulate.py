@@ -170,21 +170,25 @@ def table_of(
     """
     options, votes = options.checked(), votes.listed()
     if streams(votes, options, lazily=True):
-        return _table_of_blocks(votes, options, called)
+        return _table_of_blocks(votes, options, called, by_masses=by_masses)
     table, case = table_and_case(votes, options, called, by_masses=by_masses)
     return table, case.remarks + remarks_on_threads()
 
 
 def _table_of_blocks(
-    votes: Votes, options: Options, called: Sequence[str] | None
+    votes: Votes, options: Options, called: Sequence[str] | None, *, by_masses: bool
 ) -> tuple[VoteTable, list[str]]:
     """Return the same of votes that are read block by block."""
+    from .streamed.dense import DenseVotes
     from .streamed.given import Streamed
     from .streamed.pipeline import counted
 
     check_count_of_names(called, len(votes.raters))
     given, remarks = Streamed.of(votes, method_called("soft-staple"), options)
-    table = counted(given, options, may_be_empty=True)[1]
+    table = counted(given, options, may_be_empty=True, by_masses=by_masses)[1]
+    if isinstance(table, DenseVotes):
+        names = called or [name_of(i, None) for i in range(given.count)]
+        return table.table(given.places, names), remarks + remarks_on_threads()
     patterns = np.full((len(table.counts), given.count), np.nan)
     patterns[:, given.places] = table.patterns
     return VoteTable(patterns, table.counts, called), remarks + remarks_on_threads()

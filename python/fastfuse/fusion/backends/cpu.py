@@ -15,7 +15,7 @@ from ..options import Options
 from ..registry import Method, method_called
 from ..votes import Votes
 from . import core
-from .found import CoreEstimate, CoreTable, Found
+from .found import CoreEstimate, CoreTable, Found, Rates
 
 
 class Cpu:
@@ -54,15 +54,14 @@ def masses(case: Case, options: Options) -> core.Masses | None:
 
 
 def consensus_of_rows(
-    rates: CoreEstimate, table: CoreTable, method: Method, options: Options, dtype: Any = np.float64
+    rates: CoreEstimate, patterns: Rates, method: Method, options: Options, dtype: Any = np.float64
 ) -> Any:
-    """Return the consensus of each pattern that occurs with a vote."""
-    held = table.patterns[table.counts > 0]
-    out = np.empty(len(held), dtype=dtype)
+    """Return the consensus of each pattern."""
+    out = np.empty(len(patterns), dtype=dtype)
     asked = core.core_options(
         method, replace(options.as_votes, missing="nan", roi="all", executor=None, max_memory=None), [1.0]
     )
-    rows = InMemory([np.ascontiguousarray(column) for column in held.T], None, None, [])
+    rows = InMemory([np.ascontiguousarray(column) for column in patterns.T], None, None, [])
     core.apply(rates, rows, None, out, asked)
     return out
 

@@ -88,7 +88,13 @@ def compared(evidence: Evidence) -> Comparison:
     held = table.counts > 0
     patterns = table.patterns[held]
     part = Part(
-        consensus_of_rows(evidence.found.estimate, table, evidence.method, options, probability.dtype),
+        consensus_of_rows(
+            evidence.found.estimate,
+            patterns,
+            evidence.method,
+            options,
+            probability.dtype,
+        ),
         list(~np.isnan(patterns.T)),
         list(patterns.T),
         table.counts[held].astype(np.int64),

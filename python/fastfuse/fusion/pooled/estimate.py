@@ -22,7 +22,7 @@ from ..registry import Method, method_called
 from ..table_checks import names_of_both
 from ..vote_table import VoteTable
 from .em import Fit, Problem, fit, fit_near, mean_priors, prior_given
-from .rates import EPSILON, Rates
+from .rates import EPSILON, Rates, rates_in_core
 from .rows import Values
 from .samples import OverCases, draws
 
@@ -111,18 +111,7 @@ class PooledEstimate:
             return self._shared
         assert self._rates is not None
         method = method_called(self.method)
-        rates = core.whole_rates(
-            self._rates.sensitivity,
-            self._rates.specificity,
-            self._rates.false_negative_rate,
-            self._rates.false_positive_rate,
-            prior=prior,
-            method=method.core,
-            m_step=self._options.m_step,
-            likelihood=self._options.likelihood,
-            expectation=self._options.expectation,
-            by_masses=self._by_masses,
-        )
+        rates = rates_in_core(self._rates, prior, method, self._options, by_masses=self._by_masses)
         return Estimate(
             sensitivity=self.sensitivity,
             specificity=self.specificity,

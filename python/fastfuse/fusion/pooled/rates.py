@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..backends import core
+from ..backends.found import CoreEstimate
+from ..options import Options
+from ..registry import Method
 from .rows import Values
 
 EPSILON = 1e-12  # rates and priors stay inside [EPSILON, 1 - EPSILON]
@@ -75,4 +79,22 @@ def _rates_of(rates: Rates, prior: Values, *, with_prior: bool) -> Values:
             np.concatenate([rates.sensitivity, rates.specificity, more[0]]),
             np.concatenate([rates.false_negative_rate, rates.false_positive_rate, more[1]]),
         ]
+    )
+
+
+def rates_in_core(
+    rates: Rates, prior: float, method: Method, options: Options, *, by_masses: bool
+) -> CoreEstimate:
+    """Return rates and a prior as the core takes them; ``by_masses``: of votes that do not repeat."""
+    return core.whole_rates(
+        rates.sensitivity,
+        rates.specificity,
+        rates.false_negative_rate,
+        rates.false_positive_rate,
+        prior=prior,
+        method=method.core,
+        m_step=options.m_step,
+        likelihood=options.likelihood,
+        expectation=options.expectation,
+        by_masses=by_masses,
     )

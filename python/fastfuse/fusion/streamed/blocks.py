@@ -20,7 +20,7 @@ from ...inputs.raters import Raters
 from ...streaming.boxes import Box, inside, origin_of, shown
 from ...streaming.sources import Source
 from ..backends import core
-from ..backends.found import CoreEstimate, CoreTable
+from ..backends.found import CoreEstimate
 from ..case import Case
 from ..votes import Votes
 from .given import Streamed
@@ -63,20 +63,23 @@ def done_with(given: Streamed, box: Box) -> None:
         source.done_with(given.wide(box))
 
 
-def counts_of(given: Streamed, box: Box, content: Content) -> CoreTable | None:
-    """Return a block's votes as a table; None if they have too many distinct patterns."""
+def counts_in(
+    given: Streamed, box: Box, content: Content
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return a block's patterns and their counts; None if there are too many."""
     asked = core.core_options(given.method, given.options, given.spacings)
-    with _voxels_from(origin_of(box)):
-        case = _case_of(given, box, content)
-        return core.explained(case, lambda placed: core.tabulate(placed.in_memory_order(), asked))[1]
+    with voxels_from(origin_of(box)):
+        case = case_of(given, box, content)
+        table = core.explained(case, lambda placed: core.tabulate(placed.in_memory_order(), asked))[1]
+    return None if table is None else (table.patterns, table.counts)
 
 
 def consensus_in(
     given: Streamed, rates: CoreEstimate, box: Box, content: Content, dtype: Any, out: NDArray[Any] | None
 ) -> NDArray[Any]:
     """Return the consensus of a block, written into ``out`` if it is given."""
-    with _voxels_from(origin_of(box)):
-        case = _case_of(given, box, content)
+    with voxels_from(origin_of(box)):
+        case = case_of(given, box, content)
         used = [*case.given.arrays, *case.companions]
         destination = Destination.of(out, dtype, case.shape, tuple(case.axes), used)
         asked = core.core_options(given.method, given.options, [given.spacings[axis] for axis in case.axes])
@@ -93,7 +96,7 @@ def consensus_in(
     return destination.finish()
 
 
-def _case_of(given: Streamed, box: Box, content: Content) -> Case:
+def case_of(given: Streamed, box: Box, content: Content) -> Case:
     """Return the votes of a block inside its region."""
     case = _votes_of(given, content)
     margin = given.options.margin_mm
@@ -152,7 +155,7 @@ def _near(case: Case, given: Streamed, margin: float) -> Array:
 
 
 @contextmanager
-def _voxels_from(origin: tuple[int, ...]) -> Iterator[None]:
+def voxels_from(origin: tuple[int, ...]) -> Iterator[None]:
     """Name voxels in what is refused by their place in the volume, not in the block."""
     try:
         yield

@@ -24,8 +24,8 @@ MAX_MEMORY: Any = option(
     """Memory that the call may take, as in "2G" or a number of bytes: votes are read twice, block by block, to count and to look
     up, and are never held together. It takes what slices: memory-mapped arrays, images of nibabel, zarr, h5py, dask and xarray;
     give ``out`` for a consensus that does not fit. The rates have the same bits as without it where votes repeat (masks, votes
-    of a few values); votes with too many distinct patterns are refused. Not with a map as prior, ``mrf``, ``roi="disputed"``,
-    ``intervals="lesions"`` or an image. Of an executor, memory of each task. Files are .nii or .nii.gz on one grid.""",
+    of a few values). soft-STAPLE takes probabilities, which do not repeat, by one more read; other methods refuse them. Not with a
+    map as prior, ``mrf``, ``roi="disputed"``, ``intervals="lesions"`` or an image. Of an executor, memory of each task. Files are .nii or .nii.gz on one grid.""",
     flag=Flag(
         "Memory to take: votes in .nii or .nii.gz are read twice, slab by slab.", str, metavar="2G|500M"
     ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,28 +19,27 @@ from ...streaming.work import here, through
 from ...streaming.written import FileOfBlocks, by_calls
 from ..backends import core
 from ..backends.found import CoreEstimate, CoreTable
-from .blocks import Content, consensus_in, counts_of, done_with, read
+from .blocks import Content, consensus_in, counts_in, done_with, read
+from .dense import DenseVotes, masses_in
 from .given import AT_ONCE, Streamed
 
 MOST_ROWS = 1 << 21  # distinct patterns of a volume, as in memory
-TOO_MANY = (
-    "the votes have too many distinct patterns to be counted, as probabilities of a network have: a fusion block by block needs "
-    "votes that repeat; round them, as by np.round(votes, 1), make masks of them by threshold=0.5, or fuse them in memory"
-)
+Work: TypeAlias = Callable[[Streamed, Box, Content], Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Count:
-    """A block to be counted, for a worker."""
+class Gather:
+    """A block of which something is to be gathered, for a worker; ``work`` returns what travels."""
 
     given: Streamed
     box: Box
+    work: Work
 
-    def __call__(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Return the block's patterns and their counts; None if there are too many."""
-        table = counts_of(self.given, self.box, read(self.given, self.box))
+    def __call__(self) -> Any:
+        """Return what is gathered of the block."""
+        found = self.work(self.given, self.box, read(self.given, self.box))
         done_with(self.given, self.box)
-        return None if table is None else (table.patterns, table.counts)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,59 +70,71 @@ def worked(task: Callable[[], Any]) -> Any:
     return task()
 
 
-def tabulated(given: Streamed, limit: int | None, executor: Any) -> CoreTable:
-    """Return the votes of all blocks as one table.
+def tabulated(given: Streamed, limit: int | None, executor: Any) -> CoreTable | None:
+    """Return the votes of all blocks as one table; None if they have too many distinct patterns."""
+    whole: CoreTable | None = None
+    with closing(gathered(given, limit, executor, counts_in)) as parts:
+        for part in parts:
+            if part is None:
+                return None
+            table = core.table_from(*part)
+            whole = table if whole is None else whole.add(table)
+            if len(whole.counts) > MOST_ROWS:
+                return None
+    return whole
+
+
+def massed(given: Streamed, limit: int | None, executor: Any) -> DenseVotes:
+    """Return the masses of the votes of all blocks, which do not repeat.
 
     Raises
     ------
     ValueError
-        If they have too many distinct patterns.
+        For more raters, or groups of them, than a mass table holds.
     """
-    whole: CoreTable | None = None
+    with closing(gathered(given, limit, executor, masses_in)) as parts:
+        return DenseVotes.of(parts, len(given.names))
+
+
+def gathered(given: Streamed, limit: int | None, executor: Any, work: Work) -> Generator[Any, None, None]:
+    """Yield what is gathered of each block: here, by an executor, or by dask of its own arrays."""
+    boxes = given.boxes(limit, executor)
     with given.one_pass():
-        for table in _tables(given, given.boxes(limit, executor), executor):
-            whole = table if whole is None or table is None else whole.add(table)
-            if whole is None or len(whole.counts) > MOST_ROWS:
-                raise ValueError(TOO_MANY)
-    if whole is None:
-        raise ValueError(TOO_MANY)
-    return whole
+        if executor is not None:
+            tasks = (Gather(given, box, work) for box in boxes)
+            yield from (found for _, found in through(executor, worked, tasks))
+        elif given.of_dask:
+            yield from _gathered_by_dask(given, boxes, work)
+        else:
+            yield from (found for _, found in here(lambda box: read(given, box), _worker(given, work), boxes))
 
 
-def _tables(given: Streamed, boxes: list[Box], executor: Any) -> Iterator[CoreTable | None]:
-    if executor is not None:
-        tasks = (Count(given, box) for box in boxes)
-        for _, parts in through(executor, worked, tasks):
-            yield None if parts is None else core.table_from(*parts)
-        return
+def _worker(given: Streamed, work: Work) -> Callable[[Box, Content], Any]:
+    """Return what gathers of a block that was read here, and lets it go."""
 
-    if given.of_dask:
-        yield from _tables_by_dask(given, boxes)
-        return
-
-    def count(box: Box, content: Any) -> CoreTable | None:
-        table = counts_of(given, box, content)
+    def done(box: Box, content: Content) -> Any:
+        found = work(given, box, content)
         del content
         done_with(given, box)
-        return table
+        return found
 
-    for _, table in here(lambda box: read(given, box), count, boxes):
-        yield table
+    return done
 
 
-def _tables_by_dask(given: Streamed, boxes: list[Box]) -> Iterator[CoreTable | None]:
-    """Yield the tables of blocks that dask reads and counts, where its scheduler has its workers; few at a time."""
+def _gathered_by_dask(given: Streamed, boxes: list[Box], work: Work) -> Iterator[Any]:
+    """Yield the same of blocks that dask reads, where its scheduler has its workers; few at a time."""
     dask: Any = sys.modules["dask"]
-    work, plain = dask.delayed(count_content, pure=False), given.without_sources()
+    of_block, plain = dask.delayed(of_content, pure=False), given.without_sources()
     stores = [getattr(one, "store", None) for one in (*given.raters, given.mask, *given.present)]
     most = AT_ONCE * max(_workers_of_dask(), 1)
     for first in range(0, len(boxes), most):
         parts = [
-            work(plain, box, *(None if one is None else dask_of(one)[given.wide(box)] for one in stores))
+            of_block(
+                work, plain, box, *(None if one is None else dask_of(one)[given.wide(box)] for one in stores)
+            )
             for box in boxes[first : first + most]
         ]
-        for counted in dask.compute(*parts):
-            yield None if counted is None else core.table_from(*counted)
+        yield from dask.compute(*parts)
 
 
 def _workers_of_dask() -> int:
@@ -135,14 +146,11 @@ def _workers_of_dask() -> int:
         return 0
 
 
-def count_content(
-    given: Streamed, box: Box, *arrays: NDArray[Any] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return the patterns and their counts of a block that has been read: raters, mask, where each looked."""
+def of_content(work: Work, given: Streamed, box: Box, *arrays: NDArray[Any] | None) -> Any:
+    """Return what is gathered of a block that has been read: raters, mask, where each looked."""
     count = len(given.names)
     raters = [np.asarray(one) for one in arrays[:count]]
-    table = counts_of(given, box, Content(raters, arrays[count], list(arrays[count + 1 :])))
-    return None if table is None else (table.patterns, table.counts)
+    return work(given, box, Content(raters, arrays[count], list(arrays[count + 1 :])))
 
 
 def write(

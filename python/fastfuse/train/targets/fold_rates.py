@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 from ...dilation.conditional import conditional_dilation
 from ...errors import CohortError
 from ...fusion.estimate import Estimate
+from ...fusion.masses.table import MassTable
 from ...fusion.methods.pool import pool
 from ...fusion.options import MStep
 from ...fusion.pooled.estimate import PooledEstimate
@@ -39,7 +40,7 @@ def table_of(
     Raises
     ------
     CohortError
-        If there are more patterns than a table holds.
+        If there are more patterns than a table holds, and more raters than one of masses.
     """
     try:
         table = tabulate(
@@ -52,6 +53,15 @@ def table_of(
     except ValueError as error:
         raise _refused(case.case.name, error) from error
     return cast("VoteTable", table)
+
+
+def check_methods(methods: Sequence[str], table: VoteTable, case: str) -> None:
+    """Refuse methods of which masses are not all that they need to know."""
+    if isinstance(table, MassTable) and "simplified-soft-staple" in methods:
+        raise CohortError(
+            f"consensus.pool is 'raters': {case}: the masks that have grown have more distinct patterns than a table holds (131,072), "
+            "and soft-staple alone is pooled over such: leave simplified-soft-staple out of methods, or set consensus.pool=none"
+        )
 
 
 def _refused(where: str, error: ValueError) -> CohortError:

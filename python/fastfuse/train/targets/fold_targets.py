@@ -20,7 +20,7 @@ from ..cohort.loading import LoadedCase, load_case
 from ..files import folder_of_fold
 from ..options import ExperimentOptions
 from .consensus import consensus_of, is_kept
-from .fold_rates import FoldRates, What, fold_rates, table_of, what_of
+from .fold_rates import FoldRates, What, check_methods, fold_rates, table_of, what_of
 from .growing import SOFT, Volume, soft_votes
 
 Say = Callable[[str], None]
@@ -76,7 +76,9 @@ def fuse_folds(
     for case, votes in _each(named.values(), options, soft=soft):
         say(f"{case.case.name}: counting votes")
         for what in kinds:
-            tables[what][case.case.name] = table_of(case, what, votes, options.consensus)
+            table = table_of(case, what, votes, options.consensus)
+            check_methods(methods, table, case.case.name)
+            tables[what][case.case.name] = table
     rates = [_rates(one, tables, methods, options, tell) for one in missing]
     for case, votes in _each(named.values(), options, soft=soft):
         name = case.case.name
