@@ -278,3 +278,19 @@ def test_a_hair_below_0_has_a_scale() -> None:
     np.testing.assert_array_equal(found.probability, [[[0, 0.5, 1, 0]]])
     with pytest.raises(ValueError, match="with scale 100 values lie from 0 to 100"):
         fastfuse.majority_vote([votes - 1, votes], scale=100)
+
+
+def test_remedies_of_a_masked_array() -> None:
+    """What the error names gives the answer of the votes that count: one rater's by present=, all raters' by mask=."""
+    masks = (np.random.default_rng(0).random((3, 6, 6, 6)) < 0.5).astype(np.uint8)
+    hidden = np.zeros((6, 6, 6), bool)
+    hidden[:, :, 3:] = True
+    first = np.ma.masked_array(masks[0], mask=hidden)
+    with pytest.raises(TypeError, match=r"rater 0 is a masked array: .* mask= .* present="):
+        fastfuse.majority_vote([first, masks[1], masks[2]])
+    filled = [first.filled(0), masks[1], masks[2]]
+    found = fastfuse.majority_vote(filled, present=[~hidden, None, None]).probability
+    expected = np.where(hidden, (masks[1] + masks[2]) / 2, masks.mean(0))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    found = fastfuse.majority_vote(filled, mask=~hidden).probability
+    np.testing.assert_allclose(found, np.where(hidden, 0, masks.mean(0)), rtol=0, atol=1e-6)

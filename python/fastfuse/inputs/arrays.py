@@ -41,7 +41,10 @@ def as_array(value: Any, name: str) -> Array:
 def _converted(value: Any, name: str) -> Array:
     """Return anything but a plain array as one, of whatever elements."""
     if isinstance(value, np.ma.MaskedArray):  # np.ma takes long to import
-        raise TypeError(f"{name} is a masked array: fill it, and pass what counts as mask=")
+        raise TypeError(
+            f"{name} is a masked array: fill it, as by filled(0), and say which voxels count: mask= for all arrays alike, in a "
+            "fusion present= for each rater"
+        )
     if value is None:
         raise TypeError(f"{name} is None: only a fusion takes None, for a rater who did not read the case")
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
