@@ -13,12 +13,13 @@ from ..fusion.labels.pooled.estimate import PooledLabelEstimate
 from ..images.outputs import write_all
 from ..images.paths import shown
 from ..images.sidecar import sidecar_bytes
-from ..inputs.names import counted, enumerated
+from ..inputs.names import enumerated
 from .cases import find_cohort
 from .estimate_file import Saved, read_estimate, saved_of
 from .fuse import CohortFusion, Say, ended, settings_for
 from .place import Place
 from .run import Progress, count_cases, write_cases
+from .standing import check_maker
 from .workers.crew import Crew
 
 
@@ -45,10 +46,12 @@ class AskedToApply:
     called: Mapping[str, str] | None = None
 
 
-def applied_cohort(
-    asked: AskedToApply, crew: Crew, say: Say, *, refresh: bool = False
-) -> tuple[CohortFusion, list[str]]:
-    """Write the consensus of each case by the rates of an estimate: one read, no EM but on a case's own prior."""
+def applied_cohort(asked: AskedToApply, crew: Crew, say: Say) -> tuple[CohortFusion, list[str]]:
+    """Write the consensus of each case by the rates of an estimate: one read, no EM but on a case's own prior.
+
+    Of another estimate than before, all are written anew.
+    """
+    check_maker(asked.out, "apply")
     saved = read_estimate(asked.estimate)
     if asked.called:
         saved = _renamed(saved, asked.called, asked.estimate)
@@ -59,12 +62,8 @@ def applied_cohort(
     with place.alone(None):
         records = count_cases(cases, settings, place, crew, so_far)
         write_all({place.estimate: saved.as_bytes()})
-        write_cases(cases, records, saved, settings, place, crew, so_far, refresh=refresh, are_new=True)
-        remarks = []
-        if so_far.stale:
-            remarks = [
-                f"the consensus of {counted(len(so_far.stale), 'case')} rests on another estimate: --refresh writes them anew"
-            ]
+        write_cases(cases, records, saved, settings, place, crew, so_far, refresh=True, are_new=True)
+        remarks: list[str] = []
         made = ended(asked.out, settings, cases, so_far, saved, remarks, [])
         write_all({place.facts: sidecar_bytes(made.facts)})
     return made, remarks

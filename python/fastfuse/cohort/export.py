@@ -29,6 +29,7 @@ from .estimate_file import Saved, read_estimate, saved_of
 from .place import Place
 from .run import load_tables
 from .settings import Settings
+from .standing import check_maker
 from .tables import csv_of, csvs, rater_rows
 from .tasks import bytes_of
 
@@ -245,6 +246,7 @@ def _on_pseudonyms(paths: Sequence[Path], tables: Sequence[Table]) -> list[str]:
 
 def write_merged(out: Path, table: Table, saved: Saved) -> list[Path]:
     """Write the sum, the estimate, and the table of raters."""
+    check_maker(out, "merge")
     tables: Any = {"all sites": table}
     rows = rater_rows(saved.estimate, tables)
     files = {out / "merged.npz": bytes_of(table), out / "estimate.json": saved.as_bytes()}

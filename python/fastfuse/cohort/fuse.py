@@ -56,6 +56,7 @@ from .run import (
     write_cases,
 )
 from .settings import Settings
+from .standing import check_maker
 from .tables import RaterRow
 from .workers.crew import Crew, checked_executor, workers_of
 
@@ -283,6 +284,7 @@ class Asked:
 def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list[str]]:
     """Do the work, or the part of it that is asked for; return what came of it, and what is doubtful."""
     asked.check()
+    check_maker(asked.out, "fuse")
     asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
     place, cases = Place(asked.out), asked.cases()
     settings = settled(settings_for(asked.settings, crew), cases)

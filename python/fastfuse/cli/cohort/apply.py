@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ...report import terminal as report
-from .common import CaseTable, Glob, Out, Refresh, Scheduler, Split, SplitName, Workers, run
+from .common import CaseTable, Glob, Out, Scheduler, Split, SplitName, Workers, run
 
 EXAMPLES = ("fastfuse cohort apply fused/estimate.json new-cases --out new-fused",)
 
@@ -30,7 +30,6 @@ def apply(
     ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
-    refresh: Refresh = False,
 ) -> None:
     """Fuse new cases with rates that are known, each with the prior that its votes tell: one read, no EM."""
     from ...cohort.apply import AskedToApply, applied_cohort
@@ -45,7 +44,7 @@ def apply(
     def work(say: report.Say) -> Any:
         with executor_at(scheduler, cohort, workers) as executor:
             crew = Crew(executor, workers_of(executor, workers))
-            made, remarks = applied_cohort(asked, crew, say, refresh=refresh)
+            made, remarks = applied_cohort(asked, crew, say)
         warn(remarks)
         return made
 

@@ -1,0 +1,72 @@
+"""What earlier runs left in a folder of outputs: nothing stale passes for fresh, and nothing is lost in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastfuse import OutputError
+from fastfuse.cohort.apply import AskedToApply, applied_cohort
+from fastfuse.cohort.export import export_of, merged, options_of_merge, write_merged
+from fastfuse.cohort.fuse import CohortFusion
+from fastfuse.cohort.workers.crew import Crew
+
+from .files import GLOB, consensus, contents, fused, make_cohort
+
+
+def applied(estimate: Path, root: Path, out: Path) -> CohortFusion:
+    return applied_cohort(AskedToApply(estimate, root, out, glob=GLOB), Crew(None, 1), lambda _: None)[0]
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_each_command_has_its_folders(tmp_path: Path) -> None:
+    """One command's folder is refused by the others before anything is written."""
+    root = make_cohort(tmp_path / "in")
+    made = {name: tmp_path / name for name in ("fuse", "alone", "apply", "merge")}
+    fused(root, made["fuse"])
+    fused(root, made["alone"], pool="none")
+    estimate = made["fuse"] / "estimate.json"
+    applied(estimate, root, made["apply"])
+    export = tmp_path / "a.npz"
+    export_of(made["fuse"]).write(export, made["fuse"])
+    table, saved, _ = merged([export], options_of_merge(method="staple"))
+    write_merged(made["merge"], table, saved)
+    before = {name: contents(out) for name, out in made.items()}
+    works = {
+        "fuse": lambda out: fused(root, out),
+        "apply": lambda out: applied(estimate, root, out),
+        "merge": lambda out: write_merged(out, table, saved),
+    }
+    for name, out in made.items():
+        maker = "fuse" if name == "alone" else name
+        for command, work in works.items():
+            if command != maker:
+                message = f"{name}: holds what fastfuse cohort {maker} wrote, .*; give another folder"
+                with pytest.raises(OutputError, match=message):
+                    work(out)
+        assert contents(out) == before[name]
+    write_merged(made["merge"], table, saved)
+    assert contents(made["merge"]) == before["merge"]
+
+
+def test_apply_again(tmp_path: Path) -> None:
+    """The same estimate leaves all as it is; by another one all are written anew."""
+    root, out = make_cohort(tmp_path / "in", 3), tmp_path / "applied"
+    fused(root, tmp_path / "one")
+    fused(root, tmp_path / "two", priors="shared")
+    one, two = (tmp_path / name / "estimate.json" for name in ("one", "two"))
+    first = applied(one, root, out)
+    assert first.facts["fused"] == list(first.cases)
+    before = contents(out)
+    again = applied(one, root, out)
+    assert (again.facts["fused"], again.facts["skipped"]) == ([], list(first.cases))
+    assert contents(out) == before
+    fused(make_cohort(tmp_path / "in", 4), tmp_path / "one", refresh=True)  # the same options, other rates
+    for other in (one, two):
+        assert applied(other, root, out).facts["fused"][:3] == list(first.cases)
+        fresh = tmp_path / f"fresh {other.parent.name}"
+        applied(other, root, fresh)
+        np.testing.assert_array_equal(consensus(out, "case-01"), consensus(fresh, "case-01"))
+        assert contents(out) == contents(fresh) | {k: v for k, v in contents(out).items() if "tables" in k}
