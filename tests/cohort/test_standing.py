@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fastfuse import OutputError
+from fastfuse import FusionWarning, OutputError
 from fastfuse.cohort.apply import AskedToApply, applied_cohort
 from fastfuse.cohort.export import export_of, merged, options_of_merge, write_merged
 from fastfuse.cohort.fuse import CohortFusion
 from fastfuse.cohort.workers.crew import Crew
+from fastfuse.images.sidecar import json_of
 
-from .files import GLOB, consensus, contents, fused, make_cohort
+from .files import GLOB, consensus, contents, fused, make_cohort, mask_path
 
 
 def applied(estimate: Path, root: Path, out: Path) -> CohortFusion:
@@ -70,3 +72,59 @@ def test_apply_again(tmp_path: Path) -> None:
         applied(other, root, fresh)
         np.testing.assert_array_equal(consensus(out, "case-01"), consensus(fresh, "case-01"))
         assert contents(out) == contents(fresh) | {k: v for k, v in contents(out).items() if "tables" in k}
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_case_that_fails_now_and_did_not_before(tmp_path: Path) -> None:
+    """Its old consensus stays, and the failure and cohort.json say so; done again, nothing is said."""
+    root, out = make_cohort(tmp_path / "in", 3), tmp_path / "out"
+    fused(root, out)
+    damaged = mask_path(root, "case-01", "Bob")
+    whole, before = damaged.read_bytes(), contents(out / "cases" / "case-01")
+    damaged.write_bytes(whole[:50])
+    said: list[str] = []
+    found = fused(root, out, progress=said.append)
+    assert found.failed.keys() == {"case-01"}
+    expected = "case-01 still holds the consensus of an earlier run, of the files and options that its consensus.json tells"
+    assert found.failed["case-01"].endswith(expected)
+    assert sum(line.startswith("case-01: failed: ") and line.endswith(expected) for line in said) == 1
+    facts = json_of(out / "cohort.json")
+    assert (facts["failed_with_an_earlier_consensus"], facts["failed"]) == (["case-01"], found.failed)
+    assert contents(out / "cases" / "case-01") == before
+    damaged.write_bytes(whole)
+    found = fused(root, out)
+    assert (found.failed, found.facts["failed_with_an_earlier_consensus"]) == ({}, [])
+    damaged.write_bytes(b"")
+    fresh = fused(root, tmp_path / "fresh")  # where there is no earlier consensus
+    assert "earlier run" not in fresh.failed["case-01"]
+    assert fresh.facts["failed_with_an_earlier_consensus"] == []
+
+
+@pytest.mark.filterwarnings("ignore:.*rests on rates:fastfuse.FusionWarning")
+def test_a_case_that_is_gone_is_named(tmp_path: Path) -> None:
+    root, out = make_cohort(tmp_path / "in", 4), tmp_path / "out"
+    first = fused(root, out, keep_index=True)
+    assert first.facts["no_longer_in_the_cohort"] == []
+    applied(out / "estimate.json", root, tmp_path / "new")
+    before = contents(out / "cases" / "case-03")
+    shutil.rmtree(root / "case-03")
+    with pytest.warns(
+        FusionWarning,
+        match="case-03 is no longer in the cohort: .*out/cases, .*out/tables, .*out/index; delete",
+    ):
+        found = fused(root, out)
+    assert found.facts["no_longer_in_the_cohort"] == json_of(out / "cohort.json")["no_longer_in_the_cohort"]
+    assert found.facts["no_longer_in_the_cohort"] == ["case-03"]
+    assert contents(out / "cases" / "case-03") == before
+    assert applied(out / "estimate.json", root, tmp_path / "new").facts["no_longer_in_the_cohort"] == [
+        "case-03"
+    ]
+    shutil.rmtree(root / "case-02")
+    shutil.rmtree(out / "cases" / "case-03")
+    with pytest.warns(FusionWarning, match="case-02, case-03 are no longer in the cohort"):
+        assert fused(root, out).facts["no_longer_in_the_cohort"] == ["case-02", "case-03"]
+    for name in ("case-02", "case-03"):
+        shutil.rmtree(out / "cases" / name, ignore_errors=True)
+        for path in out.glob(f"*/{name}.*"):
+            path.unlink()
+    assert fused(root, out).facts["no_longer_in_the_cohort"] == []

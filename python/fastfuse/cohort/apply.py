@@ -19,7 +19,7 @@ from .estimate_file import Saved, read_estimate, saved_of
 from .fuse import CohortFusion, Say, ended, settings_for
 from .place import Place
 from .run import Progress, count_cases, write_cases
-from .standing import check_maker
+from .standing import check_maker, said_of_gone
 from .workers.crew import Crew
 
 
@@ -58,12 +58,13 @@ def applied_cohort(asked: AskedToApply, crew: Crew, say: Say) -> tuple[CohortFus
     asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
     settings = settings_for(replace(saved.settings, pool="none"), crew)
     cases = find_cohort(asked.cohort, glob=asked.glob, table=asked.table, split=asked.split)
-    place, so_far = Place(asked.out), Progress(say, len(cases))
+    place = Place(asked.out)
+    so_far = Progress(say, len(cases), place)
     with place.alone(None):
         records = count_cases(cases, settings, place, crew, so_far)
         write_all({place.estimate: saved.as_bytes()})
         write_cases(cases, records, saved, settings, place, crew, so_far, refresh=True, are_new=True)
-        remarks: list[str] = []
+        remarks = said_of_gone(so_far, cases, place)
         made = ended(asked.out, settings, cases, so_far, saved, remarks, [])
         write_all({place.facts: sidecar_bytes(made.facts)})
     return made, remarks

@@ -56,7 +56,7 @@ from .run import (
     write_cases,
 )
 from .settings import Settings
-from .standing import check_maker
+from .standing import check_maker, said_of_gone
 from .tables import RaterRow
 from .workers.crew import Crew, checked_executor, workers_of
 
@@ -289,7 +289,7 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
     place, cases = Place(asked.out), asked.cases()
     settings = settled(settings_for(asked.settings, crew), cases)
     mine = cases if asked.shard is None else cases[asked.shard[0] - 1 :: asked.shard[1]]
-    so_far = Progress(say, len(mine))
+    so_far = Progress(say, len(mine), place)
     with place.alone(asked.shard):
         records = _counted(asked, mine, settings, place, crew, so_far)
         saved, moved, remarks = _rates(asked, records, settings, place)
@@ -298,6 +298,7 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
         remarks += said_of_stale(so_far, moved)
         if asked.shard is not None:
             return ended(asked.out, settings, mine, so_far, saved, remarks, []), remarks
+        remarks += said_of_gone(so_far, cases, place)
         rows, files = tell_cases(records, saved, settings, place) if records else ([], [])
         made = ended(asked.out, settings, cases, so_far, saved, remarks, files, rows)
         write_all({place.facts: sidecar_bytes(made.facts)})

@@ -17,6 +17,7 @@ from ..images.sidecar import json_of, sidecar_bytes
 
 LOCK = ".fastfuse-cohort.lock"
 SHARDS = ".fastfuse-cohort-*-of-*.lock"
+CASES, TABLES, INDICES = "cases", "tables", "index"
 CONSENSUS, MADE = "consensus.nii.gz", "made.json"
 
 
@@ -43,27 +44,37 @@ class Place:
 
     def table(self, case: str) -> Path:
         """File of a case's vote table."""
-        return self.out / "tables" / f"{case}.npz"
+        return self.out / TABLES / f"{case}.npz"
 
     def index(self, case: str) -> Path:
         """File of which pattern each voxel of a case has."""
-        return self.out / "index" / f"{case}.npz"
+        return self.out / INDICES / f"{case}.npz"
 
     def record(self, case: str) -> Path:
         """File of what a case's table was made of."""
-        return self.out / "tables" / f"{case}.json"
+        return self.out / TABLES / f"{case}.json"
 
     def make_cases(self) -> None:
         """Make the folder of all consensuses, so that a worker who does not see it is found out."""
-        make_folder(self.out / "cases")
+        make_folder(self.out / CASES)
 
     def consensus(self, case: str) -> Path:
         """File of a case's consensus; its sidecar lies beside it."""
-        return self.out / "cases" / case / CONSENSUS
+        return self.out / CASES / case / CONSENSUS
 
     def made(self, case: str) -> Path:
         """File of what a case's consensus was made of."""
-        return self.out / "cases" / case / MADE
+        return self.out / CASES / case / MADE
+
+    def named(self) -> dict[str, set[str]]:
+        """Return the names of the cases that have files in each folder."""
+        return {
+            CASES: {path.parent.name for path in (self.out / CASES).glob(f"*/{CONSENSUS}")},
+            TABLES: {
+                path.stem for path in (self.out / TABLES).glob("[!.]*") if path.suffix in (".npz", ".json")
+            },
+            INDICES: {path.stem for path in (self.out / INDICES).glob("[!.]*.npz")},
+        }
 
     def kept_record(self, case: str, *, with_table: bool) -> Record | None:
         """Return what a case's table was made of; None if there is none, or no table that is to be there."""

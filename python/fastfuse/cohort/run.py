@@ -16,7 +16,7 @@ from ..fusion.methods.pool import pooled
 from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.vote_table import VoteTable
 from ..images.outputs import write_all
-from ..images.paths import recorded
+from ..images.paths import recorded, shown
 from ..images.sidecar import json_of, number_or_null, read_sidecar, sidecar_bytes
 from ..inputs.names import counted
 from .cases import CohortCase
@@ -47,23 +47,37 @@ class Progress:
         Cases whose consensus rests on earlier rates.
     remarks : dict
         What is doubtful about a case.
+    outdated : list of str
+        Cases that failed now, and whose consensus of an earlier run is still there.
+    gone : list of str
+        Names of which there are outputs, and no case any more.
     """
 
     say: Say
     total: int
+    place: Place
     failed: dict[str, str] = field(default_factory=dict)
     counted: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
     remarks: dict[str, list[str]] = field(default_factory=dict)
+    outdated: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
 
     def fail(self, one: Failed) -> None:
         """Keep a failure; one of the outputs ends the run, since no other case could be written either."""
         if one.of_output:
             raise OutputError(one.reason)
-        self.failed[one.case] = one.reason
-        self.say(f"{one.case}: failed: {one.reason}")
+        reason, consensus = one.reason, self.place.consensus(one.case)
+        if consensus.is_file():
+            self.outdated.append(one.case)
+            reason += (
+                f"; {shown(consensus.parent)} still holds the consensus of an earlier run, of the files and options that its "
+                "consensus.json tells"
+            )
+        self.failed[one.case] = reason
+        self.say(f"{one.case}: failed: {reason}")
 
 
 def count_cases(
@@ -277,6 +291,8 @@ def facts_of(
         "skipped": sorted(so_far.skipped),
         "of_earlier_rates": sorted(so_far.stale),
         "failed": dict(sorted(so_far.failed.items())),
+        "failed_with_an_earlier_consensus": sorted(so_far.outdated),
+        "no_longer_in_the_cohort": so_far.gone,
         "estimate": None
         if made is None
         else {

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from ..errors import OutputError
 from ..images.paths import shown
-from .place import Place
+from ..inputs.names import enumerated
+from .cases import CohortCase
+from .place import CASES, TABLES, Place
+from .run import Progress
 
 Command = Literal["fuse", "apply", "merge"]
 
@@ -33,8 +37,24 @@ def maker_of(out: Path) -> Command | None:
     place = Place(out)
     if (out / "merged.npz").is_file():
         return "merge"
-    if (out / "raters.csv").is_file() or any((out / "tables").glob("*.npz")):
+    if (out / "raters.csv").is_file() or any((out / TABLES).glob("*.npz")):
         return "fuse"  # apply writes neither
     if place.estimate.is_file():
         return "apply"
-    return "fuse" if any((out / "cases").glob("*/made.json")) else None  # each case by itself, without rates
+    return "fuse" if any((out / CASES).glob("*/made.json")) else None  # each case by itself, without rates
+
+
+def said_of_gone(so_far: Progress, cases: Iterable[CohortCase], place: Place) -> list[str]:
+    """Note the cases that have outputs and are no longer in the cohort; say where these outputs are."""
+    found = place.named()
+    so_far.gone = sorted(set().union(*found.values()) - {case.name for case in cases})
+    if not so_far.gone:
+        return []
+    gone = set(so_far.gone)
+    folders = enumerated([shown(place.out / part) for part, names in found.items() if names & gone])
+    one = len(gone) == 1
+    said = (
+        f"{enumerated(so_far.gone)} {'is' if one else 'are'} no longer in the cohort: {'its' if one else 'their'} outputs and "
+        f"tables, which are patient data, stay in {folders}; delete them if they are not to be kept"
+    )
+    return [said]
