@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,3 +129,24 @@ def test_a_case_that_is_gone_is_named(tmp_path: Path) -> None:
         for path in out.glob(f"*/{name}.*"):
             path.unlink()
     assert fused(root, out).facts["no_longer_in_the_cohort"] == []
+
+
+@pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.parametrize("damage", ["cut", "empty", "other"])
+def test_a_damaged_table_is_counted_again(tmp_path: Path, damage: str, labels: bool) -> None:
+    root, out = make_cohort(tmp_path / "in", 3, labels=labels), tmp_path / "out"
+    options: dict[str, Any] = {"method": None, "labels": "all"} if labels else {}
+    fused(root, out, **options)
+    table, before = out / "tables" / "case-01.npz", contents(out)
+    content = {"cut": table.read_bytes()[:50], "empty": b"", "other": b"PK of another kind"}[damage]
+    table.write_bytes(content)
+    said: list[str] = []
+    found = fused(root, out, progress=said.append, **options)
+    assert (found.failed, found.facts["counted"]) == ({}, ["case-01"])
+    assert sum(line.startswith("case-01: counted again: ") and "case-01.npz" in line for line in said) == 1
+    assert contents(out) == before
+    if not labels:
+        table.write_bytes(content)
+        merging = fused(root, out, merge=True)
+        assert merging.failed.keys() == {"case-01"}
+        assert "or a damaged one: its shard" in merging.failed["case-01"]

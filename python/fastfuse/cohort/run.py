@@ -96,7 +96,7 @@ def count_cases(
     done: dict[str, Record] = {}
     tasks = []
     for case in cases:
-        record = place.kept_record(case.name, with_table=settings.pools)
+        record = _kept_record(case.name, settings, place, so_far.say)
         if record is not None and _holds(record, case, settings):
             done[case.name] = record
             continue
@@ -114,6 +114,19 @@ def count_cases(
     for name, record in done.items():
         so_far.remarks.setdefault(name, []).extend(record.remarks)
     return dict(sorted(done.items()))
+
+
+def _kept_record(case: str, settings: Settings, place: Place, say: Say) -> Record | None:
+    """Return what a case's table was made of; None without one, or where it is damaged, which is said."""
+    record = place.kept_record(case, with_table=settings.pools)
+    if record is None or not settings.pools:
+        return record
+    try:
+        load_tables([case], settings, place)
+    except FastfuseError as error:
+        say(f"{case}: counted again: {error}")
+        return None
+    return record
 
 
 def _holds(record: Record, case: CohortCase, settings: Settings) -> bool:
@@ -325,7 +338,10 @@ def facts_of(
 
 def lacking(cases: Iterable[CohortCase], records: Mapping[str, Record]) -> list[Failed]:
     """Return the cases that have no table yet."""
-    why = "has no table of these files and options: its shard has not counted it, could not, or was given other options than --merge"
+    why = (
+        "has no table of these files and options, or a damaged one: its shard has not counted it, could not, or was given other "
+        "options than --merge; let it count again"
+    )
     return [Failed(case.name, why) for case in cases if case.name not in records]
 
 
@@ -333,7 +349,7 @@ def done_already(cases: Iterable[CohortCase], settings: Settings, place: Place) 
     """Return what the tables that are there were made of, without those of other files or options."""
     found = {}
     for case in cases:
-        record = place.kept_record(case.name, with_table=settings.pools)
+        record = _kept_record(case.name, settings, place, lambda _: None)
         if record is not None and _holds(record, case, settings):
             found[case.name] = record
     return dict(sorted(found.items()))
