@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -149,4 +151,34 @@ def test_a_damaged_table_is_counted_again(tmp_path: Path, damage: str, labels: b
         table.write_bytes(content)
         merging = fused(root, out, merge=True)
         assert merging.failed.keys() == {"case-01"}
-        assert "or a damaged one: its shard" in merging.failed["case-01"]
+        assert "or the table is damaged" in merging.failed["case-01"]
+
+
+@pytest.mark.parametrize("name", ["consensus.nii.gz", "consensus.json", "label.nii.gz"])
+@pytest.mark.parametrize("change", ["cut", "one byte", "touched"])
+def test_a_changed_output_is_written_anew(tmp_path: Path, name: str, change: str) -> None:
+    root, out = make_cohort(tmp_path / "in", 3), tmp_path / "out"
+    first, before = fused(root, out, save_label=True), contents(out)
+    path = out / "cases" / "case-01" / name
+    whole = path.read_bytes()
+    path.write_bytes({"cut": whole[:50], "one byte": whole[:-1] + b"?", "touched": whole}[change])
+    made = (out / "cases" / "case-01" / "made.json").stat().st_mtime_ns
+    os.utime(path, ns=(made + 10**9, made + 10**9))
+    said: list[str] = []
+    found = fused(root, out, save_label=True, progress=said.append)
+    expected = [] if change == "touched" else ["case-01"]
+    assert (found.facts["counted"], found.facts["fused"]) == ([], expected)
+    assert said[: len(expected)] == [
+        f"{case}: written anew: {name} changed since it was written" for case in expected
+    ]
+    assert contents(out) == before
+    assert fused(root, out, save_label=True).facts["skipped"] == list(first.cases)
+
+
+def test_what_wrote_no_hashes_is_left_as_it_is(tmp_path: Path) -> None:
+    """A folder of a version that kept no hash of its outputs."""
+    root, out = make_cohort(tmp_path / "in", 2), tmp_path / "out"
+    first = fused(root, out)
+    for path in out.glob("cases/*/made.json"):
+        path.write_text(json.dumps({key: json_of(path)[key] for key in ("key", "rates")}))
+    assert fused(root, out).facts["skipped"] == list(first.cases)

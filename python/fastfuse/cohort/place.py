@@ -159,6 +159,38 @@ def print_of(path: Path) -> Print:
 
 
 @dataclass(frozen=True)
+class Output:
+    """An output as it was written."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Output:
+        """Read an output that was just written."""
+        now = print_of(path)
+        return cls(now.size, now.sha256)
+
+
+def changed_outputs(made: Path, kept: object) -> list[str]:
+    """Return the outputs in a case's folder that are not as they were written, by what was kept of them.
+
+    One that is older than the file that keeps it, and has its size, is not read. Of folders of earlier versions nothing was kept.
+    """
+    changed = []
+    for name, known in kept.items() if isinstance(kept, dict) else ():
+        path = made.with_name(name)
+        try:
+            now, since = path.stat(), made.stat().st_mtime_ns
+            same = now.st_size == known["size"]
+            if not same or (now.st_mtime_ns > since and print_of(path).sha256 != known["sha256"]):
+                changed.append(name)
+        except (OSError, ImageError, TypeError, KeyError):
+            changed.append(name)
+    return changed
+
+
+@dataclass(frozen=True)
 class Record:
     """What a case's table was made of.
 

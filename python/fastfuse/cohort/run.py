@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from ..fusion.vote_table import VoteTable
 from ..images.outputs import write_all
 from ..images.paths import recorded, shown
 from ..images.sidecar import json_of, number_or_null, read_sidecar, sidecar_bytes
-from ..inputs.names import counted
+from ..inputs.names import counted, enumerated
 from .cases import CohortCase
 from .estimate_file import Saved, read_estimate, saved_of
-from .place import Place, Record
+from .place import Place, Record, changed_outputs
 from .settings import Settings, digest_of, key_of
 from .tables import RaterRow, csvs, deviations_of, draw, rater_rows, rows_of_sidecars
-from .tasks import Counted, Failed, Task, count_case, write_case
+from .tasks import Counted, Failed, Task, count_case, outputs_of, write_case
 from .workers.crew import Crew, answers
 
 Say = Callable[[str], None]
@@ -230,8 +230,8 @@ def write_cases(
         if case.name not in records:
             continue
         keys[case.name] = digest_of(settings.of_all, records[case.name].key)
-        made = json_of(place.made(case.name)) if _is_whole(place, case.name, settings) else None
-        if isinstance(made, dict) and made.get("key") == keys[case.name]:
+        made = _made_before(case.name, settings, place, so_far.say)
+        if made.get("key") == keys[case.name]:
             if saved is None or made.get("rates") == saved.digest:
                 so_far.skipped.append(case.name)
                 continue
@@ -248,17 +248,25 @@ def write_cases(
             if isinstance(answer, Failed):
                 so_far.fail(answer)
                 continue
-            write_all({place.made(answer.case): sidecar_bytes({"key": keys[answer.case], "rates": rates})})
+            outputs = {name: asdict(one) for name, one in sorted(answer.outputs.items())}
+            made = {"key": keys[answer.case], "rates": rates, "outputs": outputs}
+            write_all({place.made(answer.case): sidecar_bytes(made)})
             so_far.written.append(answer.case)
             so_far.remarks[answer.case] = list(answer.remarks)
             so_far.say(f"{answer.case}: fused")
 
 
-def _is_whole(place: Place, case: str, settings: Settings) -> bool:
-    consensus = place.consensus(case)
-    files = [consensus, consensus.with_name("consensus.json")]
-    files += [consensus.with_name("label.nii.gz")] if settings.save_label else []
-    return all(path.is_file() for path in files)
+def _made_before(case: str, settings: Settings, place: Place, say: Say) -> dict[str, Any]:
+    """Return what the consensus that is there was made of; nothing if it is not all there, or was changed, which is said."""
+    made = json_of(place.made(case))
+    there = all(path.is_file() for path in outputs_of(place.consensus(case), settings))
+    if not there or not isinstance(made, dict):
+        return {}
+    changed = changed_outputs(place.made(case), made.get("outputs"))
+    if changed:
+        say(f"{case}: written anew: {enumerated(changed)} changed since it was written")
+        return {}
+    return made
 
 
 def tell_cases(
@@ -339,8 +347,8 @@ def facts_of(
 def lacking(cases: Iterable[CohortCase], records: Mapping[str, Record]) -> list[Failed]:
     """Return the cases that have no table yet."""
     why = (
-        "has no table of these files and options, or a damaged one: its shard has not counted it, could not, or was given other "
-        "options than --merge; let it count again"
+        "has no table of these files and options: its shard has not counted it, could not, was given other options than --merge, "
+        "or the table is damaged; let it count again"
     )
     return [Failed(case.name, why) for case in cases if case.name not in records]
 

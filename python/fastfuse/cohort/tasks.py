@@ -37,7 +37,7 @@ from .cases import CohortCase
 from .estimate_file import estimate_for, read_estimate
 from .index import VoteIndex
 from .new_raters import grown, may_grow
-from .place import Record, print_of
+from .place import Output, Record, print_of
 from .settings import Settings, key_of
 
 Answer = TypeVar("Answer")
@@ -87,10 +87,11 @@ class Counted:
 
 @dataclass(frozen=True)
 class Written:
-    """A consensus that was written."""
+    """A consensus that was written, and its files as they were then, by name."""
 
     case: str
     remarks: tuple[str, ...]
+    outputs: dict[str, Output]
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,14 @@ def _labels_of(settings: Settings, names: Any) -> Any:
 def _write(task: Task) -> Written:
     _make_folder_of(task.consensus)
     remarks = _write_labels(task) if task.settings.of_labels else _write_masks(task)
-    return Written(task.case.name, tuple(remarks))
+    written = outputs_of(task.consensus, task.settings)
+    return Written(task.case.name, tuple(remarks), {path.name: Output.of(path) for path in written})
+
+
+def outputs_of(consensus: Path, settings: Settings) -> list[Path]:
+    """Return the files that are written for a case."""
+    files = [consensus, consensus.with_name("consensus.json")]
+    return [*files, consensus.with_name("label.nii.gz")] if settings.save_label else files
 
 
 def _make_folder_of(consensus: Path) -> None:
