@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +54,7 @@ def test_a_failure_is_told_at_the_end_and_ends_with_3(tmp_path: Path) -> None:
         "case-02",
     ]
     assert "raters over all cases" in done.stdout
-    assert "3 cases: 2 counted, 2 fused, 0 left as they were" in done.stdout
+    assert "3 cases: 2 fused, 0 left as they were, 1 failed; 2 counted" in done.stdout
     save(mask_path(root, "case-01", "Bob"), masks(1)[1])
     done = fuse(tmp_path, "--json", "--refresh")
     assert done.returncode == 0
@@ -61,17 +63,62 @@ def test_a_failure_is_told_at_the_end_and_ends_with_3(tmp_path: Path) -> None:
     assert facts == json.loads((tmp_path / "out" / "cohort.json").read_text())
 
 
+def test_the_last_line_adds_up(tmp_path: Path) -> None:
+    make_cohort(tmp_path / "in", 2)
+    fuse(tmp_path)
+    make_cohort(tmp_path / "in", 3)
+    done = fuse(tmp_path)
+    told = "3 cases: 1 fused, 0 left as they were, 2 left on earlier rates; "
+    assert told in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(("name", "made"), [("case-01.npz", 2), ("consensus.json", 5), ("raters.csv", 9)])
+def test_a_full_disk_is_told_without_what_is_not_so(
+    tmp_path: Path, name: str, made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of other cases were written before, so that something was changed."""
+    make_cohort(tmp_path / "in", 2)
+    fsync = os.fsync
+
+    def full(descriptor: int) -> None:
+        if opened[-1] == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    opened: list[str] = []
+    beside = Outputs._beside
+
+    def noted(self: Outputs, path: Path, kind: str) -> Path:
+        opened.append(path.name)
+        return beside(self, path, kind)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Outputs, "_beside", noted)
+        patched.setattr(os, "fsync", full)
+        done = fuse(tmp_path)
+    assert done.returncode == 2
+    line = done.stderr.splitlines()[-1]
+    assert (
+        f"{name}: cannot be written (No space left on device); what is done is kept: the same command" in line
+    )
+    assert "nothing was changed" not in done.stderr
+    assert len(contents(tmp_path / "out")) >= made
+    assert fuse(tmp_path).returncode == 0
+
+
 def test_shards_in_the_shell(tmp_path: Path) -> None:
     make_cohort(tmp_path / "in", 3)
-    for words in (
-        ("--shard", "1/2"),
-        ("--shard", "2/2"),
-        ("--merge",),
-        ("--shard", "1/2", "--apply"),
-        ("--shard", "2/2", "--apply"),
+    for words, told in (
+        (("--shard", "1/2"), "2 cases: 0 fused, 0 left as they were, 2 not fused by this step; 2 counted"),
+        (("--shard", "2/2"), "1 case: 0 fused, 0 left as they were, 1 not fused by this step; 1 counted"),
+        (("--merge",), "3 cases: 0 fused, 0 left as they were, 3 not fused by this step; 0 counted"),
+        (("--shard", "1/2", "--apply"), "2 cases: 2 fused, 0 left as they were; 0 counted"),
+        (("--shard", "2/2", "--apply"), "1 case: 1 fused, 0 left as they were; 0 counted"),
+        ((), "3 cases: 0 fused, 3 left as they were; 0 counted"),
     ):
         done = fuse(tmp_path, *words)
         assert done.returncode == 0, done.stderr
+        assert told in " ".join(done.stdout.split())
     assert len(list((tmp_path / "out" / "cases").iterdir())) == 3
     for wrong in ("2", "0/2", "3/2", "a/b"):
         done = fuse(tmp_path, "--shard", wrong)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import ImageError, OutputError, reason_of
 from ..images.folder_lock import try_lock
-from ..images.outputs import make_folder
+from ..images.outputs import UNCHANGED, make_folder
 from ..images.paths import recorded, shown
 from ..images.sidecar import json_of, sidecar_bytes
 
@@ -105,7 +105,20 @@ class Place:
                 if path.exists():
                     with _held(path, self.out):
                         pass
-            yield
+            with _keeping():
+                yield
+
+
+@contextmanager
+def _keeping() -> Iterator[None]:
+    """Say, where an output cannot be written, what is true of the run, and not of that output alone."""
+    try:
+        yield
+    except OutputError as error:
+        reason = str(error).removesuffix(UNCHANGED)
+        if reason == str(error):
+            raise
+        raise OutputError(f"{reason}; what is done is kept: the same command goes on from there") from error
 
 
 @contextmanager

@@ -25,11 +25,7 @@ def print_cohort(facts: Facts, out: Path) -> None:
     console = output()
     if facts["raters"]:
         _rates(facts["raters"]).print(console)
-    done = {"counted": facts["counted"], "fused": facts["fused"], "left as they were": facts["skipped"]}
-    said = [
-        f"{plural(facts['cases'], 'case')}: "
-        + ", ".join(f"{len(cases)} {what}" for what, cases in done.items())
-    ]
+    said = [_done(facts)]
     doubtful = [case for case in facts["warnings"] if case != "cohort"]
     if doubtful:
         said.append(
@@ -37,6 +33,17 @@ def print_cohort(facts: Facts, out: Path) -> None:
         )
     said.append(f"wrote into {out}")
     print_below(console, map(printable, said))
+
+
+def _done(facts: Facts) -> str:
+    """Say what came of the consensus of each case, in numbers that add up, and last how many were counted."""
+    done = {"fused": facts["fused"], "left as they were": facts["skipped"]}
+    more = {"left on earlier rates": facts["of_earlier_rates"], "failed": facts["failed"]}
+    numbers = {what: len(cases) for what, cases in (done | more).items() if what in done or cases}
+    waiting = facts["cases"] - sum(numbers.values())  # of a shard, and of a merge
+    numbers |= {"not fused by this step": waiting} if waiting else {}
+    told = ", ".join(f"{number} {what}" for what, number in numbers.items())
+    return f"{plural(facts['cases'], 'case')}: {told}; {len(facts['counted'])} counted"
 
 
 def print_rates(estimate: PooledEstimate | LabelEstimate, files: Sequence[Path]) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+UNCHANGED = "; nothing was changed"  # end of a message, true of the files that were to appear together
+
+
 def check_outputs(
     paths: list[Path], inputs: list[Path], suffixes: tuple[str, ...], *, overwrite: bool
 ) -> None:
@@ -305,7 +308,7 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(f"{shown(path)}: cannot be written ({reason}); nothing was changed") from error
+        raise OutputError(f"{shown(path)}: cannot be written ({reason}){UNCHANGED}") from error
 
 
 def write_all(files: Mapping[Path, bytes], *, tidy: bool = True) -> None:
