@@ -54,6 +54,9 @@ def test_each_command_has_its_folders(tmp_path: Path) -> None:
         assert contents(out) == before[name]
     write_merged(made["merge"], table, saved)
     assert contents(made["merge"]) == before["merge"]
+    shutil.rmtree(made["fuse"] / "tables")  # patient data
+    with pytest.raises(OutputError, match="holds what fastfuse cohort fuse wrote"):
+        works["apply"](made["fuse"])
 
 
 def test_apply_again(tmp_path: Path) -> None:

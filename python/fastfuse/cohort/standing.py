@@ -37,8 +37,9 @@ def maker_of(out: Path) -> Command | None:
     place = Place(out)
     if (out / "merged.npz").is_file():
         return "merge"
-    if (out / "raters.csv").is_file() or any((out / TABLES).glob("*.npz")):
-        return "fuse"  # apply writes neither
+    told = (out / "raters.csv").is_file() and place.facts.is_file()
+    if told or any((out / TABLES).glob("*.npz")):
+        return "fuse"  # apply writes neither rates as a table nor votes
     if place.estimate.is_file():
         return "apply"
     return "fuse" if any((out / CASES).glob("*/made.json")) else None  # each case by itself, without rates
