@@ -204,8 +204,11 @@ def test_a_scheduler_that_dies_is_told_and_gone_on_without(tmp_path: Path) -> No
         ):
             fused(tmp_path / "in", tmp_path / "out", executor=executor, progress=ended)
     again = fused(tmp_path / "in", tmp_path / "out")
-    assert 0 < len(again.facts["counted"]) < 9
+    assert (
+        len(again.facts["counted"]) < 9
+    )  # what had come back by then is kept; a fast worker may have counted all
     assert not again.failed
+    assert len(list((tmp_path / "out" / "cases").glob("*/consensus.nii.gz"))) == 9
 
 
 def test_apply_and_fuse_in_the_shell(tmp_path: Path) -> None:
