@@ -40,3 +40,15 @@ def resampled(
         out[..., slice_index][inside] = data[x, y, z]
         beyond += inside.size - x.size
     return out, beyond
+
+
+def marked_beyond(data: NDArray[Any], affine: Affine, to_shape: tuple[int, ...], to_affine: Affine) -> int:
+    """Return how many voxels that are not 0 have their middle beyond another grid."""
+    step = np.linalg.inv(to_affine) @ affine  # indices of the image to those of the grid
+    ends = np.indices((2, 2, 2)).reshape(3, -1).T
+    corners = ends * (np.array(data.shape) - 1) @ step[:3, :3].T + step[:3, 3]
+    low, high = -0.5 - EVEN, np.array(to_shape) - 0.5 + EVEN
+    if (corners >= low).all() and (corners <= high).all():
+        return 0
+    at = np.argwhere(data) @ step[:3, :3].T + step[:3, 3]
+    return int(np.count_nonzero(((at < low) | (at > high)).any(axis=1)))

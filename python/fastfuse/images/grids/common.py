@@ -15,7 +15,7 @@ from ...inputs.doubts import COVERING, between, by_file, doubt_of, moved
 from ...inputs.grids import ONE_WRONG, SAME, Grid, assumptions, meet, near, shift_of, sizes_apart
 from ...inputs.lattice import Box, Fit, fit_of
 from ...inputs.names import one_remark
-from ...inputs.nearest import resampled
+from ...inputs.nearest import marked_beyond, resampled
 from ..checks import check_affine
 from ..image import Image
 from ..paths import names_of, recorded, shown, without_guess
@@ -264,13 +264,21 @@ class Common:
         data, beyond = resampled(image.data, image.affine, self.like.data.shape, self.like.affine)
         if beyond:
             self._check_covers(image, kind)
-        volumes = ""
+        volumes = cut = ""
+        if kind not in COVERING:
+            lost = marked_beyond(image.data, image.affine, self.like.data.shape, self.like.affine)
+            cut = f", cropped by {not_zero(lost, verb='')}" if lost else ""
+            cut += (
+                " (a grid that holds all keeps them: grid=FILE, --grid FILE)"
+                if lost and self.placing.grid is None
+                else ""
+            )
         if kind not in COVERING and data.dtype.kind in "biu":
             before = np.count_nonzero(image.data) * image.grid.voxel_mm3
             after = np.count_nonzero(data) * self.like.grid.voxel_mm3
             volumes = f"; what is not 0 was {before:g} mm³ and is now {after:g} mm³"
         sizes = sizes_apart(self.like.grid, image.grid)
-        return data, f"resampled by the nearest voxel onto {self.name}{volumes}{sizes and f' ({sizes})'}"
+        return data, f"resampled by the nearest voxel onto {self.name}{cut}{volumes}{sizes and f' ({sizes})'}"
 
 
 def with_form(image: Image, use: str | None) -> Image:
