@@ -149,3 +149,35 @@ def test_nothing_is_named_for_what_cannot_be_right(tmp_path: Path) -> None:
     assert "save it again with its place in space" in said
     assert "--grid" not in said
     assert "--resample" not in said
+
+
+@pytest.mark.parametrize("offset", [0.7, 4.5, -4.5])
+@pytest.mark.parametrize("command", ["fuse", "evaluate"])
+def test_resampling_cuts_off_no_marks_unsaid(tmp_path: Path, command: str, offset: float) -> None:
+    """A box that fills its file, half a voxel or more beside the first: what lies beyond is said by number."""
+    for name, shift in (("a", 0.0), ("b", offset)):
+        affine = np.eye(4)
+        affine[:3, 3] = 100
+        affine[0, 3] += shift
+        nib.save(nib.Nifti1Image(np.ones((10, 10, 10), np.uint8), affine), tmp_path / f"{name}.nii")
+    whole = np.eye(4)
+    whole[:3, 3] = 94
+    nib.save(nib.Nifti1Image(np.zeros((24, 22, 22), np.uint8), whole), tmp_path / "whole.nii")
+    one, two = tmp_path / "a.nii", tmp_path / "b.nii"
+
+    def run(**placing: Any) -> Any:
+        if command == "evaluate":
+            return fastfuse.evaluate_files(one, two, **placing)
+        return fastfuse.fuse_files(
+            [one, two], tmp_path / "o.nii", method="majority", overwrite=True, **placing
+        )
+
+    kept = r"cropped by \d+ voxels that are not 0 \(a grid that holds all keeps them"
+    with pytest.warns(fastfuse.FusionWarning, match=kept):
+        run(resample="nearest")
+    with pytest.warns(fastfuse.FusionWarning, match=r"cropped by \d+ voxels that are not 0;"):
+        run(resample="nearest", grid=one)
+    with pytest.warns(fastfuse.FusionWarning, match="was 1000 mm³ and is now 1000 mm³"):
+        held = run(resample="nearest", grid=tmp_path / "whole.nii")
+    if command == "fuse":
+        assert held.probability.sum() == pytest.approx(1000)
