@@ -143,7 +143,8 @@ def test_axes_in_two_orders_are_told_apart() -> None:
     pytest.importorskip("SimpleITK")
     cube = [(RNG.random((6, 6, 6)) < 0.4).astype(np.uint8) for _ in range(2)]
     with pytest.raises(
-        fastfuse.GridError, match=r"rater 1 has the axes z, y, x, rater 0 has x, y, z.*GetArrayFromImage"
+        fastfuse.GridError,
+        match=r"rater 1 has the axes z, y, x, rater 0 has x, y, z.*GetArrayFromImage.*lie on one grid",
     ):
         fastfuse.staple([of_nibabel(cube[0], AFFINE), of_simpleitk(cube[1], AFFINE)])
 

@@ -335,7 +335,8 @@ def _array(path: Path) -> NDArray[Any]:
     except ImageError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
-        raise ImageError(
-            f"{shown(path)}: cannot be read ({reason_of(error)}); is it a complete .npz?"
-        ) from error
+        objects = "Object arrays" in str(error)
+        remedy = "save one array of numbers, all of one shape" if objects else "is it a complete .npz?"
+        why = "it holds Python objects" if objects else reason_of(error)
+        raise ImageError(f"{shown(path)}: cannot be read ({why}); {remedy}") from error
     raise ImageError(f"{shown(path)}: it holds {held}; an array named {' or '.join(ARRAYS)} is needed")

@@ -35,7 +35,8 @@ def check_in_memory(named: Iterable[tuple[str, Any]], spacing_mm: Any = None) ->
         if first != other:
             raise GridError(
                 f"{grid.name} has the axes {other}, {grids[0][0].name} has {first}: give arrays whose axes come in one "
-                "order, as SimpleITK.GetArrayFromImage(image).T does for x, y, z"
+                "order, as SimpleITK.GetArrayFromImage(image).T does for x, y, z; arrays say no place, so see first that the "
+                "images lie on one grid (as by SimpleITK.DICOMOrient)"
             )
     _check_coordinates(placed)
     remarks = [remark for grid, _ in grids[1:] if (remark := check_same_grid(grids[0][0], grid))]
