@@ -15,7 +15,7 @@
 namespace fastfuse {
 
 constexpr int most_raters_of_masses = 12; // a voxel whose votes are all fractional has 13 · 2^12 terms
-constexpr std::int64_t most_masses = std::int64_t{1} << 16; // of all groups
+constexpr std::int64_t most_masses = std::int64_t{1} << 16; // N(B) of all groups together
 
 struct MassSums {
     int raters = 0;

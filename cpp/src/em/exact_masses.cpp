@@ -14,7 +14,7 @@ namespace {
 
 // A double near `coarse` is a multiple of 2^-26, and one near `fine` a multiple of 2^-53.
 constexpr double coarse = 0x1.8p26, fine = 0x1.8p-1;
-constexpr double units = 0x1p53; // of a voxel
+constexpr double units = 0x1p53; // one voxel is so many units
 constexpr int part_bits = 53;
 // So many voxels add up in doubles without rounding: Σ |high| <= 2^26 and Σ |low| <= 2^-1.
 constexpr double most_at_once = 0x1p26;
@@ -124,7 +124,8 @@ class Gathered {
         return sums;
     }
 
-    std::int64_t terms() const { return static_cast<std::int64_t>(terms_.size()); } // of the last row
+    // How many terms the row had that was added last.
+    std::int64_t terms() const { return static_cast<std::int64_t>(terms_.size()); }
 
   private:
     static std::uint32_t absent_from(const Batch& batch, std::int64_t row) {

@@ -12,8 +12,8 @@
 namespace fastfuse {
 
 #ifdef FASTFUSE_STREAMS
-constexpr std::uintptr_t stream_bytes =
-    sizeof(__m128i); // of one store, and what its address is a multiple of
+// A store writes so many bytes, to an address that is a multiple of as many.
+constexpr std::uintptr_t stream_bytes = sizeof(__m128i);
 #endif
 
 // Writes `bytes`, a multiple of 16; any address will do.

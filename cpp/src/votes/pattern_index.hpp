@@ -45,7 +45,7 @@ class NotedPatterns : public PatternIndex {
 
     Output notes_;
     std::int64_t voxels_;
-    std::vector<UniformGroups> groups_; // of each block
+    std::vector<UniformGroups> groups_; // one entry a block
     std::vector<std::int64_t> row_of_id_;
 };
 

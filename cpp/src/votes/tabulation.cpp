@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "support/runs.hpp"
 #include "votes/key_table.hpp"
 #include "votes/masks/find.hpp"
 #include "votes/masks/reader.hpp"
@@ -93,10 +94,8 @@ Tabulation try_find(const Votes& votes, const Output* notes, std::int64_t capaci
     Table table(votes.columns(), capacity);
     IdCounts counts(capacity + zero_id + 1, team.size());
     PerThread<Finder> finders(team);
-    constexpr std::int64_t blocks_of_job = 16;
-    team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+    in_runs(blocks, team, [&](std::int64_t first, std::int64_t end, const Worker& worker) {
         Finder& finder = finders.of(worker, [&] { return Finder(votes, table, counts); });
-        const std::int64_t first = job * blocks_of_job, end = std::min(first + blocks_of_job, blocks);
         const auto voted = find_voted_groups(votes, first, end - first);
         for (std::int64_t b = first; b < end && !worker.stopped(); ++b)
             groups[static_cast<std::size_t>(b)] =

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
@@ -56,6 +58,15 @@ INDEX = Kind(
 )
 KINDS = {kind.format: kind for kind in (VOTES, LABELS, MASSES, INDEX)}
 ANY_NAME = ("",)  # ending of the file
+
+
+@contextmanager
+def named_if_damaged(path: Any) -> Iterator[None]:
+    """Name the file of a table whose entries are refused."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise FastfuseError(f"{shown(path)}: is damaged ({reason_of(error)})") from None
 
 
 def write_table(path: Any, kind: Kind, **arrays: Any) -> None:

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from ..errors import FastfuseError, reason_of
-from ..images.paths import shown
 from ..inputs.arrays import name_of
 from ..inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
 from .table_checks import (
@@ -23,7 +21,7 @@ from .table_checks import (
     place_of,
     rows_shown,
 )
-from .table_file import MASSES, VOTES, Kind, file_kind, read_table, write_table
+from .table_file import MASSES, VOTES, Kind, file_kind, named_if_damaged, read_table, write_table
 
 
 class VoteTable:
@@ -200,10 +198,8 @@ class VoteTable:
             found: VoteTable = import_module(".masses.table", __package__).MassTable.load(path)
             return found
         kept = read_table(path, VOTES)
-        try:
+        with named_if_damaged(path):
             return cls(kept["patterns"], kept["counts"], kept["names"])
-        except (TypeError, ValueError) as error:
-            raise FastfuseError(f"{shown(path)}: is damaged ({reason_of(error)})") from None
 
     @classmethod
     def _with(cls, table: _core.VoteTable, names: Sequence[str]) -> VoteTable:

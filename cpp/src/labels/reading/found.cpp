@@ -7,11 +7,10 @@
 
 #include "fastfuse/labels.hpp"
 #include "labels/reading/blocks.hpp"
+#include "support/runs.hpp"
 
 namespace fastfuse {
 namespace {
-
-constexpr std::int64_t blocks_of_job = 16;
 
 // The labels that one thread meets.
 class Finder {
@@ -101,10 +100,9 @@ class Finder {
 std::vector<std::int64_t> find_labels(const Votes& votes, int threads, const ShouldStop& ask) {
     const Team team = team_for(votes, threads, ask);
     PerThread<Finder> finders(team);
-    const std::int64_t blocks = block_count(votes);
-    team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+    in_runs(block_count(votes), team, [&](std::int64_t first, std::int64_t end, const Worker& worker) {
         Finder& finder = finders.of(worker, [&] { return Finder(votes); });
-        for (std::int64_t b = job * blocks_of_job; b < std::min((job + 1) * blocks_of_job, blocks); ++b)
+        for (std::int64_t b = first; b < end; ++b)
             finder.look(b);
     });
     std::vector<std::int64_t> labels;

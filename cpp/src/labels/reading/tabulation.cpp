@@ -7,6 +7,7 @@
 #include "labels/index.hpp"
 #include "labels/reading/blocks.hpp"
 #include "labels/reading/tuples.hpp"
+#include "support/runs.hpp"
 
 namespace fastfuse {
 namespace {
@@ -99,15 +100,14 @@ std::optional<LabelTable> try_tabulate(const Votes& votes, const CodeBook& book,
     TupleTable tuples(packing.width(), capacity);
     IdCounts counts(capacity + outside_id + 1, team.size());
     PerThread<Finder> finders(team);
-    const std::int64_t blocks = block_count(votes);
     try {
         constexpr std::int64_t blocks_of_job = 8;
-        team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+        const auto find = [&](std::int64_t first, std::int64_t end, const Worker& worker) {
             Finder& finder = finders.of(worker, [&] { return Finder(votes, book, packing, tuples, counts); });
-            const std::int64_t end = std::min((job + 1) * blocks_of_job, blocks);
-            for (std::int64_t b = job * blocks_of_job; b < end && !worker.stopped(); ++b)
+            for (std::int64_t b = first; b < end && !worker.stopped(); ++b)
                 finder.find(b, ids.data(), worker.thread);
-        });
+        };
+        in_runs(block_count(votes), team, find, blocks_of_job);
     } catch (const Full&) {
         return std::nullopt;
     }

@@ -6,14 +6,13 @@
 #include <utility>
 #include <vector>
 
+#include "support/runs.hpp"
 #include "votes/key_table.hpp"
 #include "votes/masks/index.hpp"
 #include "votes/masks/reader.hpp"
 
 namespace fastfuse::masks {
 namespace {
-
-constexpr std::int64_t blocks_of_job = 16;
 
 // Counts the patterns of blocks, and notes them. Scratch of one thread.
 template <class Code> class Counter {
@@ -99,9 +98,8 @@ std::optional<Tabulation> by_codes(const Votes& votes, const Output* notes, std:
     const std::int64_t blocks = block_count(votes);
     std::vector<UniformGroups> groups(static_cast<std::size_t>(blocks));
     PerThread<Counter<Code>> counters(team);
-    team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+    in_runs(blocks, team, [&](std::int64_t first, std::int64_t end, const Worker& worker) {
         auto& counter = counters.of(worker, [&] { return Counter<Code>(votes); });
-        const std::int64_t first = job * blocks_of_job, end = std::min(first + blocks_of_job, blocks);
         for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
             groups[static_cast<std::size_t>(block)] = counter.count(block, notes);
     });
@@ -186,9 +184,8 @@ Tabulation by_words(const Votes& votes, const Output* notes, std::int64_t room, 
     Table table(1, room);
     IdCounts counts(room + zero_id + 1, team.size());
     PerThread<Finder> finders(team);
-    team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+    in_runs(blocks, team, [&](std::int64_t first, std::int64_t end, const Worker& worker) {
         Finder& finder = finders.of(worker, [&] { return Finder(votes, table, counts); });
-        const std::int64_t first = job * blocks_of_job, end = std::min(first + blocks_of_job, blocks);
         for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
             groups[static_cast<std::size_t>(block)] = finder.find(block, notes, worker.thread);
     });

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "support/runs.hpp"
 #include "support/streaming.hpp"
 #include "votes/blocks.hpp"
 
@@ -14,7 +15,6 @@ namespace {
 
 constexpr std::int64_t least_streamed = std::int64_t{3}
                                         << 23; // bytes; less stays in the cache for who reads it
-constexpr std::int64_t blocks_of_job = 16;
 
 // Runs of one block's values, to where they go.
 template <class T> class Writer {
@@ -81,9 +81,8 @@ void CodeIndex<Code>::spread(const std::vector<T>& value_of_code, T outside, T* 
         }
     };
     PerThread<std::vector<Code>> rooms(team);
-    team.run((blocks + blocks_of_job - 1) / blocks_of_job, [&](std::int64_t job, const Worker& worker) {
+    in_runs(blocks, team, [&](std::int64_t begin, std::int64_t end, const Worker& worker) {
         auto& room = rooms.of(worker, [] { return std::vector<Code>(); });
-        const std::int64_t begin = job * blocks_of_job, end = std::min(begin + blocks_of_job, blocks);
         for (std::int64_t block = begin; block < end; ++block)
             spread_block(block, room);
         if (streams) end_stream();

@@ -29,7 +29,7 @@ template <class Code> class CodeIndex : public PatternIndex {
 
     Output notes_;
     std::int64_t voxels_;
-    std::vector<UniformGroups> groups_; // of each block
+    std::vector<UniformGroups> groups_; // one entry a block
     std::vector<std::int32_t> row_of_code_;
 };
 

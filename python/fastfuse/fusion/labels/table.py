@@ -8,8 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import FastfuseError, reason_of
-from ...images.paths import shown
 from ...inputs.arrays import name_of, shown_number
 from ...inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
 from ..backends import labels as core
@@ -23,7 +21,7 @@ from ..table_checks import (
     place_of,
     rows_shown,
 )
-from ..table_file import LABELS, Kind, read_table, write_table
+from ..table_file import LABELS, Kind, named_if_damaged, read_table, write_table
 from .chosen import Labels, checked_labels
 from .declared import LabelsLike
 
@@ -241,11 +239,9 @@ class LabelTable:
             Naming the file, if it cannot be read, is damaged, or holds no label table of this version.
         """
         kept = read_table(path, LABELS)
-        try:
+        with named_if_damaged(path):
             labels, patterns = _labels_in(kept), _patterns_in(kept)
             return cls(patterns, kept["counts"], kept["names"].tolist(), labels=labels)
-        except (TypeError, ValueError) as error:
-            raise FastfuseError(f"{shown(path)}: is damaged ({reason_of(error)})") from None
 
     def _set(self, labels: Labels, codes: Codes, counts: NDArray[np.float64], names: Sequence[str]) -> None:
         """Hold rows in order, each once; that of voxels on which nobody votes, without a voxel.

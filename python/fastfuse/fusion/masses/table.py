@@ -8,8 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FastfuseError, reason_of
-from ...images.paths import shown
 from ...inputs.names import check_count_of_names, counted, enumerated, listed_names
 from ..backends import core
 from ..registry import Method
@@ -18,7 +16,7 @@ from ..table_checks import (
     names_of_both,
     rows_shown,
 )
-from ..table_file import MASSES, Kind, read_table
+from ..table_file import MASSES, Kind, named_if_damaged, read_table
 from ..vote_table import VoteTable
 from .sums import Sums, checked, merged
 
@@ -174,12 +172,10 @@ class MassTable(VoteTable):
             Naming the file, if it cannot be read, is damaged, or holds no mass table of this version.
         """
         kept = read_table(path, MASSES)
-        try:
+        with named_if_damaged(path):
             sums, voxels = checked(kept["codes"], kept["whole"], kept["part"], kept["voxels"])
             names = listed_names(kept["names"]) or []
             check_count_of_names(names, sums.codes.shape[1])
-        except (TypeError, ValueError) as error:
-            raise FastfuseError(f"{shown(path)}: is damaged ({reason_of(error)})") from None
         return cls(sums, names, voxels)
 
     def __repr__(self) -> str:

@@ -92,30 +92,18 @@ class PooledClassEstimate(PooledEstimate):
     def at_shares(self, shares: Values) -> Estimate:
         """Return the shared rates with the shares of a case."""
         method, rates = method_called(self.method), rates_at(self._marks, shares)
-        known = np.isfinite(self.sensitivity)
-        return Estimate(
-            sensitivity=np.where(known, rates[0], np.nan),
-            specificity=np.where(known, rates[2], np.nan),
-            prior=float(shares @ FOREGROUND),
-            log_likelihood=self.log_likelihood,
-            n_iter=self.n_iter,
-            converged=self.converged,
-            method=self.method,
-            names=self.names,
-            n_voxels=self.n_voxels,
-            intervals=self.intervals,
-            _rates=core.whole_rates(
-                rates[0], rates[2], rates[1], rates[3],
-                prior=float(shares @ FOREGROUND),
-                method=method.core,
-                latent={
-                    "marks": self._marks.yes.tolist(),
-                    "no_marks": self._marks.no.tolist(),
-                    "shares": shares.tolist(),
-                },
-            ),
-            _options=self._options,
-        )  # fmt: skip
+        known, prior = np.isfinite(self.sensitivity), float(shares @ FOREGROUND)
+        latent = {
+            "marks": self._marks.yes.tolist(),
+            "no_marks": self._marks.no.tolist(),
+            "shares": shares.tolist(),
+        }
+        in_core = core.whole_rates(
+            rates[0], rates[2], rates[1], rates[3], prior=prior, method=method.core, latent=latent
+        )
+        return self._estimate(
+            in_core, np.where(known, rates[0], np.nan), np.where(known, rates[2], np.nan), prior
+        )
 
 
 def rates_at(marks: Marks, shares: Values) -> tuple[Values, Values, Values, Values]:

@@ -112,9 +112,19 @@ class PooledEstimate:
         assert self._rates is not None
         method = method_called(self.method)
         rates = rates_in_core(self._rates, prior, method, self._options, by_masses=self._by_masses)
+        return self._estimate(rates, self.sensitivity, self.specificity, prior)
+
+    def _estimate(
+        self,
+        rates: CoreEstimate,
+        sensitivity: NDArray[np.float64],
+        specificity: NDArray[np.float64],
+        prior: float,
+    ) -> Estimate:
+        """Return the estimate of one case, whose rates these are."""
         return Estimate(
-            sensitivity=self.sensitivity,
-            specificity=self.specificity,
+            sensitivity=sensitivity,
+            specificity=specificity,
             prior=prior,
             log_likelihood=self.log_likelihood,
             n_iter=self.n_iter,
