@@ -185,6 +185,22 @@ def test_new_file_that_lies_elsewhere_is_placed_or_refused(tmp_path: Path, count
     assert "Dan" in found.failed["case-01"]
 
 
+@quiet
+def test_a_new_rater_whose_votes_do_not_repeat(tmp_path: Path) -> None:
+    """All files are read, as in a fresh folder, and the case goes by its masses."""
+    shape, rng = (60, 60, 60), np.random.default_rng(0)
+    soft = {"method": "soft-staple", "m_step": "em", "prior": "estimate", "max_iter": 20}
+    root, out = tmp_path / "in", tmp_path / "out"
+    for rater in ("Ann", "Bob"):
+        save(mask_path(root, "case-00", rater), (rng.random(shape) < 0.1).astype(np.uint8))
+    fused(root, out, keep_index=True, **soft)
+    save(mask_path(root, "case-00", "Dan"), rng.random(shape, np.float32))
+    found = fused(root, out, keep_index=True, **soft)
+    assert not found.failed
+    fused(root, tmp_path / "fresh", **soft)
+    assert tables(out) == tables(tmp_path / "fresh")
+
+
 def test_index_tells_the_table() -> None:
     rng = np.random.default_rng(0)
     votes = [np.round(rng.random((9, 8, 7)) * (rng.random((9, 8, 7)) < 0.2), 1) for _ in range(4)]

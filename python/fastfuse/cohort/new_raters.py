@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files.votes import ready_votes
+from ..fusion.masses.table import MassTable
 from ..fusion.tabulate import table_and_case
 from ..fusion.vote_table import VoteTable
 from .cases import CohortCase
@@ -58,7 +59,9 @@ def grown(case: CohortCase, settings: Settings, index: Path, before: Record) -> 
         return None
     inside = None if held.rows.all() else np.asarray(held.rows > 0)
     votes, names = replace(ready.votes, mask=inside), list(alone.raters)
-    _, read = table_and_case(votes, settings.of_reading(ready.fusing), names)
+    table, read = table_and_case(votes, settings.of_reading(ready.fusing), names, by_masses=True)
+    if isinstance(table, MassTable):
+        return None
     joined = held.joined(votes_of(read, ready.label), names)
     if len(joined.patterns) > MOST_PATTERNS:
         return None
