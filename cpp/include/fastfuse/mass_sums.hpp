@@ -27,7 +27,6 @@ struct MassSums {
     std::int64_t voxels = 0;
 
     std::size_t patterns() const { return std::size_t{1} << raters; }
-    std::size_t group_size() const { return patterns() * (static_cast<std::size_t>(raters) + 1); }
 };
 
 } // namespace fastfuse

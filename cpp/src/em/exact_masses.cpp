@@ -85,14 +85,16 @@ class Gathered {
   public:
     explicit Gathered(int raters) : raters_(raters), patterns_(std::size_t{1} << raters), terms_(raters) {}
 
-    void add(const Batch& batch, std::int64_t row) {
+    // Returns how many terms the row has.
+    std::int64_t add(const Batch& batch, std::int64_t row) {
         double left = batch.count[row];
-        if (!(left > 0)) return;
+        if (!(left > 0)) return 0;
         voxels_ += static_cast<std::int64_t>(left);
         Sums53& sums = group(absent_from(batch, row));
         terms_.spread(batch, row, 1);
         for (; left > 0; left -= most_at_once)
             add_terms_of(batch, row, std::min(left, most_at_once), sums);
+        return static_cast<std::int64_t>(terms_.size());
     }
 
     void settle() {
@@ -123,9 +125,6 @@ class Gathered {
         }
         return sums;
     }
-
-    // How many terms the row had that was added last.
-    std::int64_t terms() const { return static_cast<std::int64_t>(terms_.size()); }
 
   private:
     static std::uint32_t absent_from(const Batch& batch, std::int64_t row) {
@@ -194,8 +193,7 @@ std::optional<MassSums> gather_exactly(const Rows& rows, const Team& team) {
             for (std::int64_t index = share; index < rows.batches(); index += shares) {
                 const Batch batch = reader->read(index);
                 for (std::int64_t row = 0; row < batch.rows; ++row) {
-                    gathered->add(batch, row);
-                    if (pace.stopped_after(gathered->terms() * batch.raters)) return;
+                    if (pace.stopped_after(gathered->add(batch, row) * batch.raters)) return;
                 }
             }
             gathered->settle();

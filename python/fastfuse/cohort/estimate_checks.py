@@ -51,6 +51,12 @@ def check_parts(parts: Any, method: str) -> None:
     check(parts, method)
 
 
+def digest_of_rates(asked: str, parts: Mapping[str, Any]) -> str:
+    """Return the hash of what was asked, and of an estimate's rates, priors and names."""
+    rates = {name: value for name, value in parts.items() if name in OF_DIGEST}
+    return digest_of(asked, sidecar_bytes(rates).decode())
+
+
 def check_digest(kept: Mapping[str, Any]) -> None:
     """Refuse an estimate whose rates, priors, names or settings were changed after it was written.
 
@@ -58,9 +64,7 @@ def check_digest(kept: Mapping[str, Any]) -> None:
     ------
     UnfitError
     """
-    rates = {name: value for name, value in kept["estimate"].items() if name in OF_DIGEST}
-    found = digest_of(text_of([VERSION, kept["settings"]]), sidecar_bytes(rates).decode())
-    if kept["digest"] != found:
+    if kept["digest"] != digest_of_rates(text_of([VERSION, kept["settings"]]), kept["estimate"]):
         raise UnfitError(
             "its digest is of other rates, priors, names or settings: one was changed after it was written"
         )

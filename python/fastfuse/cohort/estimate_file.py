@@ -26,8 +26,8 @@ from ..fusion.vote_table import VoteTable
 from ..images.paths import shown
 from ..images.sidecar import json_of, number_or_null, sidecar_bytes
 from ..inputs.names import quoted
-from .estimate_checks import OF_DIGEST, UnfitError, check_digest, check_parts
-from .settings import Settings, digest_of
+from .estimate_checks import UnfitError, check_digest, check_parts, digest_of_rates
+from .settings import Settings
 
 FORMAT, VERSION = "fastfuse cohort estimate", 1
 Pooled = PooledEstimate | LabelEstimate
@@ -71,8 +71,7 @@ class Saved:
 def saved_of(estimate: Pooled, settings: Settings, of: Mapping[str, str]) -> Saved:
     """Return an estimate as it is kept."""
     parts = _parts_of_labels(estimate) if isinstance(estimate, LabelEstimate) else _parts_of_pooled(estimate)
-    rates = {name: value for name, value in parts.items() if name in OF_DIGEST}
-    return Saved(estimate, settings, dict(of), digest_of(settings.of_all, sidecar_bytes(rates).decode()))
+    return Saved(estimate, settings, dict(of), digest_of_rates(settings.of_all, parts))
 
 
 def read_estimate(path: Path) -> Saved:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CohortError, FastfuseError
-from ..files.preset import Chosen, Preset, of_paper
-from ..files.votes import way_by
+from ..files.preset import Preset, of_paper
 from ..fusion.registry import as_given, method_called, names_of_own_defaults
 from .cases import CohortCase
 from .settings import Settings
@@ -46,22 +45,12 @@ def settled(settings: Settings, cases: Sequence[CohortCase]) -> Settings:
     for case in sorted(cases, key=lambda case: (-len(case.raters), case.name)):
         looked = replace(case, image=None) if without else case
         try:
-            chosen = _chosen(settings, preset, looked)
+            _, way, _ = settings.preset_job(preset, looked, Path("consensus.nii.gz"))
         except FastfuseError as error:
             refused.append(f"{case.name}: {error}")
             continue
-        facts = {**chosen.facts, "looked_at": case.name}
-        return _set(settings, chosen.method.name, facts)
+        return _set(settings, way.method.name, {**(way.preset or {}), "looked_at": case.name})
     raise CohortError(f"preset is {preset.name!r}, and no case can be read to choose by: {refused[0]}")
-
-
-def _chosen(settings: Settings, preset: Preset, case: CohortCase) -> Chosen:
-    job = settings.job_of(case, Path("consensus.nii.gz"))
-    method = None if settings.method is None else method_called(settings.method)
-    _, way, _ = way_by(
-        preset, job, method, settings.fusion_options, settings.soften, settings.dilation, lambda _: None
-    )
-    return Chosen(way.method, way.options, way.preset or {})
 
 
 def _set(settings: Settings, method: str, facts: Mapping[str, Any]) -> Settings:

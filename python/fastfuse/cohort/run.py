@@ -100,9 +100,8 @@ def count_cases(
         if record is not None and _holds(record, case, settings):
             done[case.name] = record
             continue
-        known = record.key if record is not None else ""
         index = place.index(case.name) if keep_index else None
-        tasks.append(Task(case, settings, place.consensus(case.name), known, index, record))
+        tasks.append(Task(case, settings, place.consensus(case.name), index, record))
     with closing(answers(count_case, tasks, crew)) as found:
         for answer in found:
             if isinstance(answer, Failed):

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CohortError
-from ..files.job import Job
+from ..files.job import Inputs, Job
 from ..files.labels.fuse import check_given
 from ..files.labels.job import LabelJob, label_job
 from ..files.preset import Preset
-from ..files.votes import Way, checked_for, way_of
+from ..files.votes import Way, checked_for, way_by, way_of
 from ..fusion.labels.declared import AskedLabels
 from ..fusion.option_checks import NO_INTERVALS
 from ..fusion.options import DECLARED, Options
@@ -192,6 +192,12 @@ class Settings:
         job = self.job_of(case, consensus)
         way = way_of(job, self.method_row, self.fusion_options, self.soften, self.dilation)
         return job, replace(way, preset=self.preset)
+
+    def preset_job(self, preset: Preset, case: CohortCase, consensus: Path) -> tuple[Job, Way, Inputs]:
+        """Return the files of a fusion of one case as :meth:`mask_job`, the way that a preset chooses for it, and what it read."""
+        row = None if self.method is None else self.method_row
+        job = self.job_of(case, consensus)
+        return way_by(preset, job, row, self.fusion_options, self.soften, self.dilation, lambda _: None)
 
     def job_of(self, case: CohortCase, consensus: Path) -> Job:
         """Return the files of a fusion of a case's masks, or soft votes."""

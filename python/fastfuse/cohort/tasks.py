@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from ..errors import FastfuseError, FusionWarning, OutputError, reason_of
 from ..files.job import Job
 from ..files.labels.fuse import label_files_by, ready_maps
-from ..files.votes import Made, made_of, ready_votes, way_by, write_made
+from ..files.votes import Made, made_of, ready_votes, write_made
 from ..fusion.estimate import Estimate, check_table, consensus_of
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.options import LabelOptions
@@ -53,8 +53,6 @@ class Task:
     settings : Settings
     consensus : Path
         Where its consensus lies, or would.
-    known_key : str
-        Of the table that is there already; empty without one.
     index : Path or None
         Where the case's index is to be kept, or is.
     before : Record or None
@@ -68,7 +66,6 @@ class Task:
     case: CohortCase
     settings: Settings
     consensus: Path
-    known_key: str = ""
     index: Path | None = None
     before: Record | None = None
     estimate: Path | None = None
@@ -137,7 +134,8 @@ def _count(task: Task) -> Counted:
         return Counted(name, bytes_of(found.table), found.record, found.index.as_bytes(found.record.key))
     prints = {what: print_of(path) for what, path in settings.files_of(task.case).items()}
     key = key_of(settings, prints)
-    if key == task.known_key or not settings.pools:
+    is_known = task.before is not None and key == task.before.key
+    if is_known or not settings.pools:
         return Counted(name, None, Record(key, prints))
     table, remarks, index = table_of_case(task)
     kept = None if index is None else index.as_bytes(key)
@@ -202,11 +200,7 @@ def _make_folder_of(consensus: Path) -> None:
 def _write_masks(task: Task) -> list[str]:
     settings = task.settings
     if preset := settings.asked_preset:  # of cases by themselves, which each choose
-        job = settings.job_of(task.case, task.consensus)
-        row = None if settings.method is None else settings.method_row
-        job, way, inputs = way_by(
-            preset, job, row, settings.fusion_options, settings.soften, settings.dilation, _silent
-        )
+        job, way, inputs = settings.preset_job(preset, task.case, task.consensus)
         return _write_alone(job, made_of(job, way, _silent, inputs, alone=True))
     job, way = settings.mask_job(task.case, task.consensus)
     job.check()

@@ -94,14 +94,26 @@ def read_table(path: Any, kind: Kind) -> dict[str, Any]:
     FastfuseError
         Naming the file, if it cannot be read, is damaged, or holds no table of this kind and version.
     """
-    file = _as_file(path)
+    return read_one_of(path, kind)[1]
+
+
+def read_one_of(path: Any, *kinds: Kind) -> tuple[Kind, dict[str, Any]]:
+    """Return which of these kinds a table is of, and its arrays; until it says so, errors call it by the first kind.
+
+    Raises
+    ------
+    FastfuseError
+        As of :func:`read_table`.
+    """
+    file, kind = _as_file(path), kinds[0]
     name, kept = shown(file), _arrays(file, kind)
     said = kept.get("format")
     found = None if said is None or said.ndim else KINDS.get(str(said))
     if found is None:
         raise FastfuseError(f"{name}: holds no {kind.name} of fastfuse")
-    if found != kind:
+    if found not in kinds:
         raise FastfuseError(f"{name}: is a {found.name}, not a {kind.name}: {found.reader} reads it")
+    kind = found
     version = kept.get("version")
     if version is None or version.ndim or version.dtype.kind not in "buif":
         raise FastfuseError(f"{name}: holds no {kind.name} of fastfuse")
@@ -113,19 +125,7 @@ def read_table(path: Any, kind: Kind) -> dict[str, Any]:
     for entry in kind.entries:
         if entry not in kept:
             raise FastfuseError(f"{name}: is damaged (it holds no {entry})")
-    return {entry: kept[entry] for entry in kind.entries}
-
-
-def file_kind(path: Any) -> Kind | None:
-    """Return the kind of table that a file says it is of; None if it says none.
-
-    Raises
-    ------
-    FastfuseError
-        As of :func:`read_table`.
-    """
-    said = _arrays(_as_file(path), VOTES).get("format")
-    return None if said is None or said.ndim else KINDS.get(str(said))
+    return kind, {entry: kept[entry] for entry in kind.entries}
 
 
 def _arrays(path: Path, kind: Kind) -> dict[str, NDArray[Any]]:

@@ -21,7 +21,7 @@ from .table_checks import (
     place_of,
     rows_shown,
 )
-from .table_file import MASSES, VOTES, Kind, file_kind, named_if_damaged, read_table, write_table
+from .table_file import MASSES, VOTES, Kind, named_if_damaged, read_one_of, write_table
 
 
 class VoteTable:
@@ -194,10 +194,10 @@ class VoteTable:
         FastfuseError
             Naming the file, if it cannot be read, is damaged, or holds no vote table of this version.
         """
-        if file_kind(path) == MASSES:
-            found: VoteTable = import_module(".masses.table", __package__).MassTable.load(path)
+        kind, kept = read_one_of(path, VOTES, MASSES)
+        if kind == MASSES:
+            found: VoteTable = import_module(".masses.table", __package__).MassTable.of_file(path, kept)
             return found
-        kept = read_table(path, VOTES)
         with named_if_damaged(path):
             return cls(kept["patterns"], kept["counts"], kept["names"])
 

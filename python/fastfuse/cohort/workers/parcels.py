@@ -105,13 +105,12 @@ def by_dask(
             again += parcel.tasks
         else:
             yield of_worker(parcel.tasks[0], error)
-    for task in again:
-        for _, future in as_done(executor, answered, [Parcel(work, (task,))], 1):
-            error = future.exception()
-            if error is None:
-                yield from future.result().found
-            else:
-                yield Failed(task.case.name, KILLED) if _has_killed(error) else of_worker(task, error)
+    for parcel, future in as_done(executor, answered, (Parcel(work, (task,)) for task in again), 1):
+        error, [task] = future.exception(), parcel.tasks
+        if error is None:
+            yield from future.result().found
+        else:
+            yield Failed(task.case.name, KILLED) if _has_killed(error) else of_worker(task, error)
 
 
 def of_worker(task: Task, error: BaseException) -> Failed:

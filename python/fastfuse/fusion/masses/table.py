@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -171,7 +171,11 @@ class MassTable(VoteTable):
         FastfuseError
             Naming the file, if it cannot be read, is damaged, or holds no mass table of this version.
         """
-        kept = read_table(path, MASSES)
+        return cls.of_file(path, read_table(path, MASSES))
+
+    @classmethod
+    def of_file(cls, path: Any, kept: Mapping[str, Any]) -> MassTable:
+        """Return the table whose arrays a file holds."""
         with named_if_damaged(path):
             sums, voxels = checked(kept["codes"], kept["whole"], kept["part"], kept["voxels"])
             names = listed_names(kept["names"]) or []

@@ -29,7 +29,7 @@ from .estimate import (
     remarks_on_rates,
     who_reads,
 )
-from .rows import CaseRows, Values
+from .rows import CaseRows, Values, settled
 from .samples import draws
 
 FOREGROUND = np.array([0.0, 0.5, 1.0])  # how much of a class is foreground
@@ -80,14 +80,12 @@ class PooledClassEstimate(PooledEstimate):
         """Return the estimate for another case: the shared rates, and the shares that its votes tell."""
         check_known(table.names, self.names)
         rows = CaseRows.of([table.of_raters(self.names)])
-        shares = FIRST_SHARES[None]
-        for _ in range(self._options.max_iter):
-            after = _next_shares(rows, _posterior(rows, self._marks, shares)[0])
-            moved = float(np.abs(after - shares).max())
-            shares = after
-            if moved <= self._options.tol:
-                break
-        return self.at_shares(shares[0])
+
+        def step(shares: Values) -> Values:
+            return _next_shares(rows, _posterior(rows, self._marks, shares)[0])
+
+        options = self._options
+        return self.at_shares(settled(step, FIRST_SHARES[None], options.tol, options.max_iter)[0])
 
     def at_shares(self, shares: Values) -> Estimate:
         """Return the shared rates with the shares of a case."""

@@ -20,7 +20,7 @@ from ..options import Options
 from ..registry import Method
 from ..vote_table import VoteTable
 from .rates import EPSILON, Rates, extrapolated
-from .rows import CaseRows, TooManyTerms, Values
+from .rows import CaseRows, TooManyTerms, Values, settled
 
 SLOWEST = 0.98  # ratio of two moves of EM, beyond which a jump is a guess
 QUICK = 50_000  # votes in all entries, on which EM costs next to nothing
@@ -118,14 +118,13 @@ def prior_given(problem: Problem, rates: Rates) -> float:
     if not len(rows.count):
         return float(prior[0])
     one, zero = (found.sum(axis=1) for found in log_likelihoods(rows, rates))
-    for _ in range(options.max_iter if options.prior == "estimate" else 0):
+
+    def step(prior: Values) -> Values:
         w, _, _ = posterior(rows, prior, one, zero)
-        after = np.clip(rows.by_case(rows.count * w) / rows.by_case(rows.count), EPSILON, 1 - EPSILON)
-        moved = float(np.abs(after - prior).max())
-        prior = after
-        if moved <= options.tol:
-            break
-    return float(prior[0])
+        return np.clip(rows.by_case(rows.count * w) / rows.by_case(rows.count), EPSILON, 1 - EPSILON)
+
+    most = options.max_iter if options.prior == "estimate" else 0
+    return float(settled(step, prior, options.tol, most)[0])
 
 
 def mean_priors(rows: CaseRows) -> Values:

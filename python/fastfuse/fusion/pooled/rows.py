@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,15 @@ Places = NDArray[np.int64]
 
 MISSING = -1.0
 MOST_TERMS = 2**24  # binary patterns in which all soft patterns may take part
+
+
+def settled(step: Callable[[Values], Values], start: Values, tol: float, most: int) -> Values:
+    """Return where repeated steps lead, until one changes nothing by more than ``tol``, or after ``most``."""
+    for _ in range(most):
+        before, start = start, step(start)
+        if float(np.abs(start - before).max()) <= tol:
+            break
+    return start
 
 
 class TooManyTerms(Exception):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...backends.labels import CoreLabelOptions
+from ...pooled.rows import settled
 from .rows import LabelRows, Values, fixed_rows
 
 LEAST_MASS = 1.0  # voxels; the rates of a truth that holds fewer never settle
@@ -106,14 +107,13 @@ class LabelProblem:
 
     def prior_given(self, theta: Values) -> Values:
         """Return the priors of cases whose raters' rates are known."""
-        prior = self.first_prior()
-        for _ in range(self._options.max_iter if self._options.estimates_prior else 0):
-            after = self._next_prior(prior, self._expect(theta, prior)[1])
-            moved = float(np.abs(after - prior).max())
-            prior = after
-            if moved <= self._options.tol:
-                break
-        return prior
+        options = self._options
+
+        def step(prior: Values) -> Values:
+            return self._next_prior(prior, self._expect(theta, prior)[1])
+
+        most = options.max_iter if options.estimates_prior else 0
+        return settled(step, self.first_prior(), options.tol, most)
 
     def _run(self, theta: Values, prior: Values, counts: Values, mass: Values) -> LabelFit:
         likelihoods: list[float] = []
@@ -141,7 +141,7 @@ class LabelProblem:
         rows = self._rows
         with np.errstate(divide="ignore"):
             rates, logs = np.log(theta), np.log(prior)[rows.case[rows.row], rows.label]
-        for rate, votes in zip(rates, rows.codes.T[:, rows.row], strict=True):
+        for rate, votes in zip(rates, rows.votes, strict=True):
             logs = logs + np.where(votes >= 0, rate[rows.label, votes], 0)
         most = np.maximum.reduceat(logs, rows.first)
         possible = np.isfinite(most)  # votes that the rates call impossible say nothing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,20 @@ class LabelRows:
         first = np.searchsorted(row, np.arange(len(codes)))
         return cls(codes, count, case, len(tables), labels, row, label, first)
 
+    @cached_property
+    def votes(self) -> Places:
+        """Each rater's votes in the row of each pair, shape (m, pairs)."""
+        return self.codes.T[:, self.row]
+
+    @cached_property
+    def places(self) -> list[tuple[NDArray[np.bool_], Places]]:
+        """Of each rater the pairs where they vote, and each one's place in a matrix of truths and votes."""
+        there = self.votes >= 0
+        return [
+            (held, self.label[held] * self.labels + votes[held])
+            for held, votes in zip(there, self.votes, strict=True)
+        ]
+
     def weighted(self, weights: Values) -> LabelRows:
         """Return the rows of a sample of cases; ``weights``: how often each is drawn."""
         return replace(self, count=self.count * weights[self.case])
@@ -76,11 +91,7 @@ class LabelRows:
 
     def counts(self, held: Values) -> Values:
         """Return T[i, a, b]: the voxels of truth a to which rater i gives label b; ``held``: of each pair."""
-        found = []
-        for votes in self.codes.T[:, self.row]:
-            there = votes >= 0
-            places = self.label[there] * self.labels + votes[there]
-            found.append(summed(places, held[there], self.labels**2))
+        found = [summed(places, held[there], self.labels**2) for there, places in self.places]
         return np.array(found).reshape(-1, self.labels, self.labels)
 
     def mass(self, held: Values) -> Values:
