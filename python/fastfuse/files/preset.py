@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 
 from ..errors import GridError
 from ..fusion.backends.devices import place_of
+from ..fusion.option_checks import OF_TWO_CLASSES
 from ..fusion.options import BY_NAME, Options
 from ..fusion.registry import Method, method_called
 from ..inputs.checks import check_choice
@@ -28,7 +29,6 @@ LEAST_MARGIN = 2  # voxels
 FEWEST = 3  # raters whose votes tell how good each is
 FEWEST_OF_CLASSES = 4
 A_MAP = 0.5  # stands for a map of priors, which goes where a number does
-OF_TWO_CLASSES = ("prior", "init", "mrf", "performance_prior", "acceleration")
 OF_THE_PAPER = ("m_step", "prior", "init", "roi")
 ENTRY = """preset : {"recommended", "paper"}, optional
     What sets the method and the options that are not given. "recommended" is what to start from: of masks

@@ -12,6 +12,13 @@ from .registry import Method
 RESAMPLED = ("bootstrap", "lesions")  # kinds of intervals
 REPLICATES, SEED = 200, 0  # of a bootstrap
 NO_INTERVALS: dict[str, Any] = {"intervals": "none", "replicates": REPLICATES, "seed": SEED}
+OF_TWO_CLASSES = (
+    "prior",
+    "init",
+    "mrf",
+    "performance_prior",
+    "acceleration",
+)  # what no truth of more classes has
 Pair = tuple[float, float] | list[float]
 BetaPrior = Pair | Sequence[Pair]
 PerformancePrior: TypeAlias = "Literal['auto'] | BetaPrior | None"

@@ -23,6 +23,7 @@ from .declared import (
     option,
 )
 from .option_checks import (
+    OF_TWO_CLASSES,
     REPLICATES,
     SEED,
     PerformancePrior,
@@ -373,7 +374,7 @@ class Options(OfMethods, OfForeground):
                 f"acceleration is {quoted(checked.acceleration)}: with mrf there is none: leave one of both out"
             )
         check_one_selection(checked.select_label, checked.threshold, checked.scale, binarize=checked.binarize)
-        checked.check_classes(("prior", "init", "mrf", "performance_prior", "acceleration"))
+        checked.check_classes(OF_TWO_CLASSES)
         resampling = checked.replicates, checked.seed
         check_intervals(checked.intervals, *resampling, mrf=checked.mrf, of_map=is_map(checked.prior))
         return checked

@@ -123,10 +123,7 @@ def fuse_case(
 
 def is_kept(folder: Path, methods: Sequence[str], options: ConsensusOptions, key: str) -> bool:
     """Tell whether a case's consensus by each method is there, as it was made of these files and options."""
-    return all(
-        _kept(folder / f"{method}.nii.gz", _key(key, method, options), lambda _: None) is not None
-        for method in methods
-    )
+    return all(_is_as_written(folder / f"{method}.nii.gz", _key(key, method, options)) for method in methods)
 
 
 def _key(inputs: str, method: str, options: ConsensusOptions) -> str:
@@ -136,12 +133,20 @@ def _key(inputs: str, method: str, options: ConsensusOptions) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _kept(path: Path, key: str, tell: Callable[[str], None]) -> Volume | None:
-    """Return a saved consensus; None if there is none, or not as it was made of these files and options."""
+def _is_as_written(path: Path, key: str) -> bool | None:
+    """Tell whether a consensus is as it was written; None if there is none that was made of these files and options."""
     facts = json_of(sidecar_path(path))
     if not path.exists() or not isinstance(facts, dict) or facts.get("key") != key:
         return None
-    if facts.get("sha256") == hash_of(path):
+    return bool(facts.get("sha256") == hash_of(path))
+
+
+def _kept(path: Path, key: str, tell: Callable[[str], None]) -> Volume | None:
+    """Return a saved consensus; None if there is none, or not as it was made of these files and options."""
+    as_written = _is_as_written(path, key)
+    if as_written is None:
+        return None
+    if as_written:
         with suppress(ImageError):
             return np.asarray(read(path).data, np.float32)
     tell(f"{shown(path)}: is not as it was written; fused again")
