@@ -61,7 +61,7 @@ DAMAGE = {
     "half": (".nii", lambda path: truncate(path, 0.5), "truncated"),
     "half gz": (".nii.gz", lambda path: truncate(path, 0.5), "a complete image file"),
     "header only": (".nii", lambda path: truncate(path, 0.1), "a complete image file|truncated"),
-    "wrong crc": (".nii.gz", wrong_crc, "CRC"),
+    "wrong crc": (".nii.gz", wrong_crc, "CRC.*; its content is damaged, so copy it again"),
     "noise": (".nii", lambda path: path.write_bytes(os.urandom(2000)), "cannot be read"),
     "noise gz": (".nii.gz", lambda path: path.write_bytes(b"\x1f\x8b" + os.urandom(2000)), "cannot be read"),
     "nan affine": (".nii", nan_affine, "affine"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -115,3 +118,64 @@ def test_narrow_tables_have_a_unit(folder: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("COLUMNS", "50")
     done = run_here(folder, "fuse", "r0.nii", "r1.nii", "r2.nii", "-o", "c.nii", "--intervals", "information")
     assert "ml" in done.stdout
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_a_file_compressed_twice_is_named_so(folder: Path, pack: Callable[[bytes], bytes]) -> None:
+    twice = folder / "twice.nii.gz"
+    twice.write_bytes(gzip.compress(pack((folder / "r0.nii").read_bytes())))
+    with pytest.raises(fastfuse.ImageError, match="it is compressed twice: unpack it once"):
+        fastfuse.fuse_files([folder / "r1.nii", twice], folder / "c.nii")
+    twice.write_bytes(gzip.decompress(twice.read_bytes()))  # as told
+    if pack is gzip.compress:
+        fastfuse.fuse_files([folder / "r1.nii", twice], folder / "c.nii")
+
+
+@pytest.mark.parametrize(
+    ("first_row", "second_row", "told"),
+    [
+        ([1, 1, 0, 0], [1, 1, 0, 0], "two voxels would lie at one place"),
+        ([0, 1, 0, 0], [0, 1, 0, 0], "its column 0 is zero: voxels would have no size along axis 0"),
+        ([1, 0, 0, np.nan], [0, 1, 0, 0], "nan in row 0, column 3"),
+        ([1, np.inf, 0, 0], [0, 1, 0, 0], "inf in row 0, column 1"),
+    ],
+)
+def test_an_affine_that_is_none_is_told_by_form_and_place(
+    folder: Path, first_row: list[float], second_row: list[float], told: str
+) -> None:
+    content = bytearray((folder / "r0.nii").read_bytes())
+    rows = np.eye(4, dtype="<f4")[:3]
+    rows[:2] = first_row, second_row
+    content[252:256] = np.array([0, 1], "<i2").tobytes()  # qform_code, sform_code
+    content[280:328] = rows.tobytes()
+    (folder / "bad.nii").write_bytes(content)
+    with pytest.raises(
+        fastfuse.ImageError, match=rf"its affine \(sform\) is not an invertible .*{told}.*; mend the header"
+    ):
+        fastfuse.fuse_files([folder / "r1.nii", folder / "bad.nii"], folder / "c.nii")
+
+
+def test_a_name_that_begins_with_a_dash_is_told_with_its_remedy(folder: Path) -> None:
+    (folder / "r0.nii").rename(folder / "-zero.nii")
+    said = said_by(folder, "fuse", "r1.nii", "-zero.nii", "-o", "c.nii", code=2)
+    assert "the file '-zero.nii' is named as './-zero.nii'" in said
+    said_by(folder, "fuse", "r1.nii", "./-zero.nii", "-o", "c.nii", code=0)
+
+
+@pytest.mark.parametrize("container", [{"a": ball(10)}, {1, 2}])
+def test_a_container_that_is_no_array_is_named(container: object) -> None:
+    with pytest.raises(
+        TypeError, match=r"the prediction is a (dict|set), not an array: take the array out of it"
+    ):
+        fastfuse.evaluate(container, ball(10))
+
+
+def test_a_flair_with_nan_is_told_how_to_leave_the_voxels_out(folder: Path) -> None:
+    flair = np.full(SHAPE, np.nan, np.float32)
+    flair[5:15, 5:15, 3:12] = 1 + np.arange(900).reshape(10, 10, 9)
+    nib.save(nib.Nifti1Image(flair, np.eye(4)), folder / "flair.nii")
+    nib.save(nib.Nifti1Image(np.isfinite(flair).astype(np.uint8), np.eye(4)), folder / "head.nii")
+    words = ("soften", "r0.nii", "--image", "flair.nii", "-o", "s.nii")
+    said = said_by(folder, *words, code=2)
+    assert "--roi FILE" in said
+    said_by(folder, *words, "--roi", "head.nii", code=0)

@@ -17,7 +17,7 @@ import typer
 from ..errors import FastfuseError
 from ..images.outputs import recording
 from ..images.paths import shown
-from ..inputs.names import enumerated
+from ..inputs.names import enumerated, quoted
 from ..report import terminal as report
 from . import (
     agreement,
@@ -174,8 +174,14 @@ def _told(error: Exception) -> tuple[int, str]:
         return 1, str(error)
     if hasattr(error, "format_message"):  # the parser's own: what was typed is wrong
         message = error.format_message()  # nothing where the help has been printed
-        return 2, f"{message.replace('Value error, ', '')} (see --help)" if message else ""
+        return 2, f"{message.replace('Value error, ', '')}{_as_path()} (see --help)" if message else ""
     return 1, f"{type(error).__name__}: {error}; please report this, with what --debug prints"
+
+
+def _as_path() -> str:
+    """Say how to name a file that was taken for an option, since its name begins with a dash."""
+    names = [word for word in sys.argv[1:] if word.startswith("-") and os.path.lexists(word)]
+    return f"; the file {quoted(names[0])} is named as {quoted(f'./{names[0]}')}" if names else ""
 
 
 def _lacks_memory(error: BaseException) -> bool:

@@ -157,7 +157,7 @@ class Guide:
         kind, _, voxel, value = complaint
         found = f"holds {shown_number(value)} at voxel {coordinates(voxel, mask.shape, axes)}"
         if kind == "image_not_finite":
-            remedy = "mend it, or leave the voxel out by a region of interest"
+            remedy = "mend it, or leave the voxel out by a region of interest (roi=ARRAY, --roi FILE)"
             return f"{self.image_name} {found}, where {name} may grow: {remedy}"
         if kind == "not_finite":
             return f"{name} {found}: a mask holds 0 and 1"

@@ -102,7 +102,18 @@ def fault_of_affine(affine: NDArray[np.float64]) -> str:
     if sound and not (sides.min() >= LEAST_SIDE_MM and sides.max() <= MOST_SIDE_MM):
         wide = " x ".join(f"{side:.3g}" for side in sides)
         return f"its voxels measure {wide} mm, as no image's do"
-    return "" if sound else "its affine is not an invertible matrix of finite numbers"
+    return "" if sound else f"its affine is not an invertible matrix of finite numbers{_where(affine)}"
+
+
+def _where(affine: NDArray[np.float64]) -> str:
+    """Say which number of an affine is none, or which voxel axes lead nowhere new."""
+    if not np.isfinite(affine).all():
+        row, column = np.argwhere(~np.isfinite(affine))[0]
+        return f" ({affine[row, column]:g} in row {row}, column {column})"
+    empty = np.flatnonzero(~affine[:3, :3].any(axis=0))
+    if empty.size:
+        return f" (its column {empty[0]} is zero: voxels would have no size along axis {empty[0]})"
+    return " (its columns depend on each other: two voxels would lie at one place)"
 
 
 def check_extension(path: Path, header: Any, begin: bytes, surplus: int) -> None:

@@ -142,6 +142,8 @@ def _rest(file: io.BufferedIOBase, go_on: Callable[[], None]) -> int:
 
 def _read_header(path: Path, begin: bytes) -> Any:
     """Return the header of NIfTI-1 (348 bytes) or NIfTI-2 (540), without extensions."""
+    if begin.startswith((gz.MAGIC, BZIP2)):
+        raise ImageError(f"{shown(path)}: it is compressed twice: unpack it once, as by gunzip or bunzip2")
     check_axes(path, begin)
     nifti2 = 540 in (int.from_bytes(begin[:4], "little"), int.from_bytes(begin[:4], "big"))
     kind: Any = nib.Nifti2Header if nifti2 else nib.Nifti1Header

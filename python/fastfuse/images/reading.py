@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import struct
 import threading
@@ -138,6 +139,8 @@ def _check_affine(image: Image, wanted: Wanted) -> None:
         )
     else:
         fault = fault_of_affine(image.affine)
+        if given:
+            fault = fault.replace("its affine", f"its affine ({'sform' if 'sform' in given else 'qform'})")
         no_rotation = fault_of_qform(image.header)
         if no_rotation and not fault:
             fault = f"its qform is no rotation ({no_rotation})"
@@ -237,7 +240,13 @@ def _no_memory(path: Path) -> str:
 def _damaged(path: Path, error: Exception) -> str:
     """Say that a file cannot be read, and what its content looks like if that is something else."""
     reason = reason_of(error)
-    return f"{shown(path)}: cannot be read ({shown(reason)}); is it a complete image file?{_content_of(path)}"
+    damaged = isinstance(error, (gzip.BadGzipFile, *gz.errors())) and looks_like(path) == "gzip"
+    doubt = (
+        "its content is damaged, so copy it again from where it came"
+        if damaged
+        else "is it a complete image file?"
+    )
+    return f"{shown(path)}: cannot be read ({shown(reason)}); {doubt}{_content_of(path)}"
 
 
 def _content_of(path: Path) -> str:

@@ -52,6 +52,8 @@ def _converted(value: Any, name: str) -> Array:
             f"{name} is {quoted(value)}, not an array: the functions that end in _files take paths"
         )
     kind = type(value)
+    if kind in (dict, set, frozenset):
+        raise TypeError(f"{name} is a {kind.__name__}, not an array: take the array out of it")
     if kind.__module__.startswith(__name__.partition(".")[0]) and kind.__name__ in RESULTS:
         raise TypeError(f"{name} is a {kind.__name__}: pass its {RESULTS[kind.__name__]}")
     voxels = voxels_of(value, name)
