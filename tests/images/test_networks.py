@@ -371,7 +371,7 @@ def test_of_a_symmetric_segmentation_no_orientation_is_known(
     path = save_pair(tmp_path, np.stack([1 - inside, inside]), labels)
     remark = str(reading.read(path).remark)
     assert f"fit case.nii.gz in {ways} ways (as they are; ax" in remark
-    assert "were taken as they are; save the channel as NIfTI if that is wrong" in remark
+    assert "were taken as they are; if that is wrong, save the channel of every network as NIfTI" in remark
 
 
 def test_a_symmetric_segmentation_of_symmetric_probabilities_is_no_doubt(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from fastfuse.images.wanted import Wanted
 from fastfuse.inputs.foreground import Foreground
 
 from ..cli.test_cli import run
-from .networks import classes, save_pair
+from .networks import AFFINE, classes, save_pair
 
 SHAPE = (5, 6, 7)
 AFFINE = np.diag([-1.0, 1.5, 2.0, 1.0])
@@ -211,3 +211,26 @@ def test_jobs_take_names_of_a_dataset(tmp_path: Path) -> None:
     np.testing.assert_array_equal(fusion.probability > 0.5, MAP == 2)
     measured = fastfuse.evaluate_files(*files, select_segment="lesion")
     assert measured.true_positives == np.count_nonzero(MAP == 2)
+
+
+def test_the_remedies_for_a_segmentation_of_another_case_work(tmp_path: Path) -> None:
+    """Either is followed as it is told: the right segmentation beside it, or every channel as NIfTI."""
+    values = [classes(seed) for seed in range(2)]
+    paths = [
+        save_pair(tmp_path / f"m{k}", one, one.argmax(0).astype(np.uint8)) for k, one in enumerate(values)
+    ]
+    beside = tmp_path / "m1" / "case.nii.gz"
+    right = beside.read_bytes()
+    nib.save(nib.Nifti1Image(np.roll(values[1].argmax(0).astype(np.uint8), 4, 0), AFFINE), beside)
+    with pytest.raises(
+        ImageError,
+        match="belongs to it beside it, or save the channel of every network as NIfTI, and leave out",
+    ):
+        fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", method="majority", select_label=1)
+    beside.write_bytes(right)
+    first = fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", method="majority", select_label=1)
+    channels = [tmp_path / f"channel{k}.nii.gz" for k in range(2)]
+    for channel, one in zip(channels, values, strict=True):
+        nib.save(nib.Nifti1Image(one[1].astype(np.float32), AFFINE), channel)
+    second = fastfuse.fuse_files(channels, tmp_path / "d.nii.gz", method="majority")
+    np.testing.assert_allclose(second.probability, first.probability, atol=1e-6)

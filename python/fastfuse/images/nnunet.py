@@ -30,6 +30,7 @@ from .image import Image
 from .paths import shown
 from .turns import Match, in_words, matches, turns_onto
 
+CHANNELS_AS_NIFTI = "save the channel of every network as NIfTI, and leave out select_label (--select-label)"
 ARRAYS = ("probabilities", "softmax")
 COMPANIONS = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".tif", ".tiff")
 VOLUMES = 4  # of these; the others may be pictures of a case
@@ -231,7 +232,7 @@ def _held_against(kinds: Sequence[Channels], companion: Image, remarks: list[str
     elif best.marked and len(ways) > 1:
         remarks.append(
             f"{shown(path)}: its probabilities fit {name} in {len(ways)} ways ({_in_words(ways)}) and were taken as they "
-            "are; save the channel as NIfTI if that is wrong"
+            f"are; if that is wrong, {CHANNELS_AS_NIFTI}"
         )
     if not best.marked:
         remarks.append(f"{name} marks nothing, so that the orientation of {shown(path)} could not be checked")
@@ -293,7 +294,7 @@ def _not_its_own(channels: Channels, name: str, best: Match) -> str:
     return (
         f"{shown(channels.path)}: its {counted(len(channels.values), 'channel')}, taken as {kind}, {'is' if len(channels.values) == 1 else 'are'} not {'that' if len(channels.values) == 1 else 'those'} of {name}: "
         f"{best.share:.0%} of what either marks agrees, however they are turned; put the segmentation that belongs to it "
-        "beside it, or save the channel as NIfTI"
+        f"beside it, or {CHANNELS_AS_NIFTI}"
     )
 
 

@@ -35,9 +35,11 @@ class Names:
 
     @classmethod
     def numbered(cls, names: Sequence[str]) -> Names:
-        """Return numbers, and say whose they are."""
+        """Return numbers, and say whose they are, without what all names share."""
+        apart = cls.told_apart(names)
         short = [str(i) for i in range(1, len(names) + 1)]
-        return cls(short, [f"{number}: {name}" for number, name in zip(short, names, strict=True)])
+        whose = [f"{number}: {name}" for number, name in zip(short, apart.short, strict=True)]
+        return cls(short, [*apart.said, *whose])
 
 
 def for_tables(names: Sequence[str]) -> Iterator[Names]:

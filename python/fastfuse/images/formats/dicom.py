@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError, installing, reason_of
 from ...inputs.names import bytes_behind, counted
 from ..channels import Held
-from ..checks import READABLE, check_memory
+from ..checks import check_memory
 from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
@@ -76,8 +76,8 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
     if kind not in (SEGMENTATION, LABEL_MAP):
         what = str(found.get("Modality", "")) or "unknown"
         raise ImageError(
-            f"{shown(path)}: it is DICOM of modality {shown(what)[:20]}, and no segmentation (SEG): convert it to NIfTI, as "
-            f"dcm2niix or 3-D Slicer do; fastfuse reads {READABLE}"
+            f"{shown(path)}: it is DICOM of modality {shown(what)[:20]}, and no segmentation (SEG): a rater's is "
+            "saved as SEG or NIfTI; of an image, make NIfTI by dcm2niix or 3-D Slicer"
         )
     if "PixelData" not in found:
         raise ImageError(
