@@ -71,7 +71,8 @@ def test_own_outputs(tmp_path: Path, paths: list[Path], method: str, which: str)
     label = ["--select-label", "1"] if which == "n.nii.gz" else []
     label += ["--method", "majority"] if which == "c.nii.gz" else []
     said = remarks_of("fuse", *paths, which, "-o", "d.nii", *label, folder=tmp_path)
-    assert [line for line in said if line.startswith(f"{which} is a consensus that fastfuse wrote")]
+    kind = "count of raters' marks" if which == "n.nii.gz" else "consensus"
+    assert [line for line in said if line.startswith(f"{which} is a {kind} that fastfuse wrote")]
 
 
 def test_own_output_that_lost_its_description(tmp_path: Path, paths: list[Path]) -> None:
@@ -225,7 +226,9 @@ def test_a_map_of_lesions_is_no_rater(tmp_path: Path, masks: np.ndarray) -> None
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 def test_counts_are_no_rater(tmp_path: Path, paths: list[Path]) -> None:
     fastfuse.fuse_files(paths, tmp_path / "c.nii", save_counts=tmp_path / "n.nii")
-    with pytest.raises(fastfuse.ImageError, match=r"n\.nii: it is a consensus that fastfuse wrote"):
+    with pytest.raises(
+        fastfuse.ImageError, match=r"n\.nii: it is a count of raters' marks that fastfuse wrote"
+    ):
         fastfuse.fuse_files([*paths, tmp_path / "n.nii"], tmp_path / "d.nii")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
@@ -149,3 +149,33 @@ def test_formats_without_a_place_are_given_a_grid(
         assert "affine" not in str(found.value)
     with pytest.raises(fastfuse.GridError, match=r"t\.npy are in another order: transpose it"):
         fastfuse.fuse_files([paths[0], tmp_path / "t.npy"], tmp_path / "c.nii")
+
+
+@pytest.mark.parametrize(
+    ("use", "crop"), [(None, False), ("sform", False), ("qform", False), ("sform", True), ("qform", True)]
+)
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_of_forms_that_disagree_both_codes_are_of_the_one_that_is_used(
+    tmp_path: Path, use: Literal["qform", "sform"] | None, crop: bool
+) -> None:
+    """An output lies where one form has it: the other's code, such as MNI's, would call it another space."""
+    place, moved = np.diag([1.0, 1, 2, 1]), np.diag([1.0, 1, 2, 1])
+    moved[:3, 3] = 7, -5, 4
+    paths = []
+    for i in range(3):
+        image = nib.Nifti1Image((np.random.default_rng(i).random((9, 8, 7)) < 0.4).astype(np.uint8), place)
+        image.set_qform(place, 1)
+        image.set_sform(moved, 4)
+        image = image.slicer[1:] if crop and i == 2 else image
+        if crop and i == 2:  # the slicer moves both forms onto the sform's
+            begin = np.array([[1.0, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+            image.set_qform(place @ begin, 1)
+            image.set_sform(moved @ begin, 4)
+        paths.append(tmp_path / f"r{i}.nii")
+        nib.save(image, paths[-1])
+    fastfuse.fuse_files(paths, tmp_path / "c.nii", method="majority", use=use)
+    header = nib.load(tmp_path / "c.nii").header
+    (qform, qform_code), (sform, sform_code) = header.get_qform(coded=True), header.get_sform(coded=True)
+    np.testing.assert_allclose(qform, place if use == "qform" else moved, atol=1e-5)
+    np.testing.assert_allclose(sform, qform, atol=1e-5)
+    assert qform_code == sform_code == (1 if use == "qform" else 4)

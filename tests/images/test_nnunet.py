@@ -20,7 +20,6 @@ from ..cli.test_cli import run
 from .networks import AFFINE, classes, save_pair
 
 SHAPE = (5, 6, 7)
-AFFINE = np.diag([-1.0, 1.5, 2.0, 1.0])
 
 
 def probabilities(seed: int, classes: int) -> np.ndarray:

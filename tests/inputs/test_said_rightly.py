@@ -179,3 +179,12 @@ def test_a_flair_with_nan_is_told_how_to_leave_the_voxels_out(folder: Path) -> N
     said = said_by(folder, *words, code=2)
     assert "--roi FILE" in said
     said_by(folder, *words, "--roi", "head.nii", code=0)
+
+
+def test_a_strong_prior_of_rates_is_named_where_it_decides() -> None:
+    with pytest.warns(fastfuse.FusionWarning, match="try a weaker performance_prior"):
+        fastfuse.staple([ball(10), ball(11), ball(12)], performance_prior=(1e12, 1e12))
+    with warnings.catch_warnings(record=True) as told:  # as told
+        warnings.simplefilter("always")
+        fastfuse.staple([ball(10), ball(11), ball(12)], performance_prior=(5, 1.5))
+    assert "no better than chance" not in " ".join(str(one.message) for one in told)

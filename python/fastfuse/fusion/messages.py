@@ -114,7 +114,7 @@ def _present(bad: Complaint) -> str:
 
 
 def _not_label(bad: Complaint) -> str:
-    return f"{bad.holder} {bad.held}: a label map holds whole numbers; select_label is not for soft votes"
+    return f"{bad.holder} {bad.held}: a label map holds whole numbers (numpy.rint makes them); select_label is not for soft votes"
 
 
 def _not_finite(bad: Complaint) -> str:

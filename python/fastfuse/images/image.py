@@ -41,6 +41,8 @@ class Image:
         Source of units and codes for outputs; None for formats other than NIfTI.
     scaled : bool
         Whether the header scales the stored numbers, so that they may be rounded.
+    form : str or None
+        Which affine of a NIfTI header was asked for, qform or sform.
     remark : str or None
         What is doubtful about the file.
     placed : bool or None
@@ -77,6 +79,7 @@ class Image:
     affine: NDArray[np.float64]
     header: Any = None
     scaled: bool = False
+    form: str | None = None
     remark: str | None = None
     placed: bool | None = None
     unknown_codes: str = ""

@@ -34,6 +34,7 @@ from .formats.behind import LEAST, counted_behind, told_behind
 from .grids.forms import (
     affine_of,
     codes_in,
+    codes_to_write,
     disagreement,
     in_file_units,
     of_unknown_code,
@@ -386,7 +387,7 @@ def nifti_head(data: NDArray[Any], like: Image, description: str) -> bytes:
     qform_code, sform_code = 1, 1
     image.header.set_xyzt_units("mm")
     if like.header is not None:
-        qform_code, sform_code = int(like.header["qform_code"]), int(like.header["sform_code"])
+        qform_code, sform_code = codes_to_write(like.path, like.header, like.data.shape[:3], like.form)
         with suppress(KeyError):  # units that the standard does not know
             image.header.set_xyzt_units(*like.header.get_xyzt_units())
     image.set_sform(affine, sform_code)

@@ -180,12 +180,27 @@ def own_outputs(images: Sequence[Image], *, selects: bool) -> list[str]:
         facts = {} if lesions else _sidecar_that_lists(image.path)
         if not (lesions or OURS.match(_description(image)) or facts) or _is_of_one_rater(facts):
             continue
-        what = "map of found, missed and false lesions" if lesions else "consensus"
-        told = f"is a {what} that fastfuse wrote, not a rater's: leave it out, or give it a name that is not taken for a rater's"
+        what = "map of found, missed and false lesions" if lesions else _kind(image, facts)
+        told = f"is a {what} that fastfuse wrote, not a rater's: leave it out, or give it a name that no pattern for raters takes"
         if not selects and image.data.max(initial=0) > 1:
             raise ImageError(f"{shown(image.path)}: it {told}")
         remarks.append(f"{shown(image.path)} {told}")
     return remarks + _grown_of_others(images)
+
+
+def _kind(image: Image, facts: dict[str, Any]) -> str:
+    """Return which output of a fusion an image is, by its header or the sidecar that lists it."""
+    told = _description(image) if OURS.match(_description(image)) else ""
+    role = next(
+        (what for what, name in facts.get("outputs", {}).items() if name == recorded(image.path.name)), ""
+    )
+    if told.endswith(" votes") or role == "counts":
+        return "count of raters' marks"
+    return (
+        "map of a consensus's confidence"
+        if told.endswith(" confidence") or role == "confidence"
+        else "consensus"
+    )
 
 
 def _grown_of_others(images: Sequence[Image]) -> list[str]:

@@ -218,7 +218,7 @@ class Foreground:
                 broken &= inside != 0
             if broken.any():
                 raise ValueError(
-                    f"{first_wrong(data, broken, name)}: a label map holds whole numbers; select_label is not for soft votes"
+                    f"{first_wrong(data, broken, name)}: a label map holds whole numbers (numpy.rint makes them); select_label is not for soft votes"
                 )
         marked = selected(data, self.labels[0])
         for label in self.labels[1:]:

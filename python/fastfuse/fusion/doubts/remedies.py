@@ -90,6 +90,8 @@ def _other_fits(evidence: Evidence, *, of_networks: bool) -> list[str]:
     tries: list[str] = []
     if _is_latent(evidence):
         return tries
+    if not _is(options.performance_prior, "auto"):
+        tries.append("a weaker performance_prior")
     if evidence.method.votes == "soft" and options.m_step != "em" and not _are_masks(evidence):
         tries.append("m_step='em'")
     if not _is(options.prior, "estimate") and not of_networks:

@@ -292,7 +292,7 @@ def with_form(image: Image, use: str | None) -> Image:
     remark = _with_unit(image, form)
     if doubt is not None and remark is not None:
         remark = remark.replace(doubt, doubt.replace("the sform is used", f"the {use} is used, as asked"))
-    return replace(image, affine=form, remark=remark)
+    return replace(image, affine=form, form=use, remark=remark)
 
 
 def _with_unit(image: Image, form: NDArray[np.float64]) -> str | None:

@@ -117,6 +117,19 @@ def disagreement(path: Path, header: Any, shape: tuple[int, ...]) -> str | None:
     return f"{shown(path)}: its qform and sform lie {shift:.3g} mm apart; the sform is used"
 
 
+def codes_to_write(path: Path, header: Any, shape: tuple[int, ...], form: str | None) -> tuple[int, int]:
+    """Return the codes of qform and sform for one place written as both: their own, or if they disagree that of the one used.
+
+    ``form``: the one that was asked for.
+    """
+    if disagreement(path, header, shape) is None:
+        return int(header["qform_code"]), int(header["sform_code"])
+    forms = forms_of(header)
+    sound = [one for one in forms if not fault_of_affine(with_thickness(forms[one], shape)[0])]
+    code = int(header[CODES[form or ("sform" if "sform" in sound else "qform")]])
+    return code, code
+
+
 def _in_mm(affine: Any, header: Any) -> Affine:
     return _scaled(np.asarray(affine, dtype=np.float64), IN_MM[unit_of(header)])
 
