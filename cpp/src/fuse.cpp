@@ -103,7 +103,8 @@ Result solve_rows(const Task& task, RowsEngine& engine, const Estimate* known) {
 
 Result solve_rows(const Task& task, const Estimate* known) {
     if (task.plan.engine == EngineKind::table) {
-        auto found = find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team);
+        auto found = find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team,
+                                   task.votes.voxels());
         if (found) {
             TableEngine engine(task, std::move(*found));
             return solve_rows(task, engine, known);
@@ -191,7 +192,7 @@ Result estimate(const VoteTable& table, const Options& options, const ShouldStop
     const Team team(is_small(table.size(), table.raters()) ? 1 : options.threads, ask);
     const Plan plan = plan_for(no_voxels, options, no_output.wide, {});
     const Task task{no_voxels, options, plan, no_output, team};
-    TableEngine engine(task, Tabulation{table, {}, nullptr});
+    TableEngine engine(task, Tabulation{table, {}, nullptr, {}});
     if (is_of_rows(options)) return solve_rows(task, engine, nullptr);
     return solve(task, engine, nullptr, nullptr, warm);
 }

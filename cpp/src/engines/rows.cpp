@@ -96,8 +96,7 @@ Observed RowsEngine::observe_rows(const Rows& curved, Model model, Model scored,
 }
 
 TableEngine::TableEngine(const Task& task, Tabulation tabulation)
-    : RowsEngine(task), tabulation_(std::move(tabulation)),
-      rows_(tabulation_.table, tabulation_.table.counts(), tabulation_.priors) {}
+    : RowsEngine(task), tabulation_(std::move(tabulation)), rows_(task_.votes, tabulation_) {}
 
 Written TableEngine::write_by(const MakeConsenter& make, int most_consenters) {
     std::vector<double> probability(static_cast<std::size_t>(tabulation_.table.size()));
@@ -109,10 +108,43 @@ Written TableEngine::write_by(const MakeConsenter& make, int most_consenters) {
             return written_of(batch, posterior.foreground);
         };
     };
-    const Written written =
-        sum_over_jobs(rows_.batches(), task_.team, Written(rows_.raters()), make_share, most_consenters);
+    Written written = sum_over_jobs(rows_.table_batches(), task_.team, Written(rows_.raters()), make_share,
+                                    most_consenters);
+    if (rows_.lone_jobs() > 0) written.add(write_lone(make, most_consenters, probability));
     if (tabulation_.index) tabulation_.index->write(probability, task_.consensus, task_.team);
     return written;
+}
+
+// Writes the blocks that hold lone voxels. `probability`: of each row of the table.
+Written TableEngine::write_lone(const MakeConsenter& make, int most_consenters,
+                                const std::vector<double>& probability) {
+    const auto write_others = [&](std::int64_t block, std::vector<std::int32_t>& row) {
+        const UniformGroups groups = tabulation_.index->rows_of_block(block, row.data());
+        const std::int64_t first = block * block_voxels;
+        const std::int64_t n = std::min(block_voxels, task_.votes.voxels() - first);
+        for (std::int64_t k = 0; k < n; ++k) {
+            const std::int64_t group = k / group_voxels;
+            std::int32_t of = row[static_cast<std::size_t>(k)];
+            if (groups.zero >> group & 1) of = 0;
+            if (groups.outside >> group & 1) of = -1;
+            task_.consensus.put(first + k, of < 0 ? 0 : probability[static_cast<std::size_t>(of)]);
+        }
+    };
+    const auto make_share = [&] {
+        return
+            [&, consenter = make(), reader = rows_.lone_reader(),
+             row = std::vector<std::int32_t>(block_voxels)](std::int64_t job, const Worker& worker) mutable {
+                const LoneJob& blocks = rows_.lone_job(job);
+                const Batch batch = reader.read(blocks);
+                const RawVector<double>& w = (*consenter)(batch, worker).foreground;
+                for (std::int64_t b = 0; b < blocks.blocks; ++b)
+                    write_others(blocks.block[b], row);
+                for (std::size_t r = 0; r < reader.runs().size(); ++r)
+                    task_.consensus.fill(reader.runs()[r].first, reader.runs()[r].voxels, w[r]);
+                return written_of(batch, w);
+            };
+    };
+    return sum_over_jobs(rows_.lone_jobs(), task_.team, Written(rows_.raters()), make_share, most_consenters);
 }
 
 Written VoxelEngine::write_by(const MakeConsenter& make, int most_consenters) {

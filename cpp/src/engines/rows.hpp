@@ -7,6 +7,7 @@
 #include "em/masses.hpp"
 #include "engine.hpp"
 #include "engines/consenters.hpp"
+#include "votes/lone/rows.hpp"
 
 namespace fastfuse {
 
@@ -44,19 +45,28 @@ class RowsEngine : public Engine {
     Observed observe_soft(const Performance& performance) const;
 };
 
-// Runs on the distinct vote patterns. Without an index, it writes nothing.
+// Runs on the distinct vote patterns, and on lone voxels where there are more than the table holds. Without
+// an index, it writes nothing.
 class TableEngine : public RowsEngine {
   public:
     TableEngine(const Task& task, Tabulation tabulation);
-    const Tabulation* tabulation() const override { return &tabulation_; }
+    const Tabulation* tabulation() const override {
+        return tabulation_.lone.empty() ? &tabulation_ : nullptr;
+    }
     const Rows& rows() const override { return rows_; }
     Written write_by(const MakeConsenter& make, int most_consenters) override;
 
   protected:
-    bool may_miss() const override { return tabulation_.table.may_miss(); }
+    bool may_miss() const override {
+        return tabulation_.table.may_miss() || (!tabulation_.lone.empty() && task_.votes.may_miss());
+    }
 
     const Tabulation tabulation_;
-    const TableRows rows_;
+    const TableAndLoneRows rows_;
+
+  private:
+    Written write_lone(const MakeConsenter& make, int most_consenters,
+                       const std::vector<double>& probability);
 };
 
 // Runs on the voxels.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -10,28 +11,46 @@
 
 namespace fastfuse {
 
+// Bit g: all voxels of a block's group g are without any vote, or outside the mask. Lone: at least one of
+// them is of no row.
+struct UniformGroups {
+    std::uint64_t zero = 0, outside = 0, lone = 0;
+};
+
+// Voxels of no row that have the same votes.
+struct LoneRun {
+    std::int64_t first, voxels;
+};
+
 class PatternIndex {
   public:
     virtual ~PatternIndex() = default;
-    // Writes the value of every voxel's row, 0 outside the mask.
+    // Writes the value of every voxel's row, 0 outside the mask. Passes over blocks that hold lone voxels.
     virtual void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const = 0;
     // Writes the row of every voxel; -1 outside the mask. Must be called before `write`.
     virtual void rows_of_voxels(std::int32_t* row, const Team& team) const = 0;
-};
-
-// Bit g: all voxels of a block's group g are without any vote, or outside the mask.
-struct UniformGroups {
-    std::uint64_t zero = 0, outside = 0;
+    // Writes the rows of a block's voxels, negative outside the mask and of lone ones, except those of its
+    // uniform groups, which it returns. Must be called before the block's consensus is written. Of votes in
+    // this machine's memory only.
+    virtual UniformGroups rows_of_block(std::int64_t /*block*/, std::int32_t* /*row*/) const {
+        throw std::logic_error("rows_of_block: the votes lie on a device");
+    }
+    // Appends a block's lone voxels, maybe some outside the mask too. When rows_of_block may be called.
+    virtual void list_lone(std::int64_t /*block*/, std::vector<LoneRun>& /*runs*/) const {}
 };
 
 // Pattern ids of the voxels, kept in the consensus array until the consensus overwrites them. An id is a
-// pattern's number in the key table, plus 2. Groups of voxels without votes have no ids in the array.
+// pattern's number in the key table, plus `first_id`. Groups of voxels without votes have no ids in the
+// array.
 class NotedPatterns : public PatternIndex {
   public:
     static constexpr std::uint32_t outside_id = 0; // voxels outside the mask
     static constexpr std::uint32_t zero_id = 1;    // voxels without any vote
+    static constexpr std::uint32_t lone_id = 2;    // voxels whose pattern has no row
+    static constexpr std::uint32_t lone_on_id = 3; // the same, with the votes of the voxel before
+    static constexpr std::uint32_t first_id = 4;   // of patterns
 
-    // `row_of_id`: -1 for voxels outside the mask.
+    // `row_of_id`: -1 for voxels outside the mask, and lone ones.
     NotedPatterns(const Output& notes, std::int64_t voxels, std::vector<UniformGroups> groups,
                   std::vector<std::int64_t> row_of_id)
         : notes_(notes), voxels_(voxels), groups_(std::move(groups)), row_of_id_(std::move(row_of_id)) {}
@@ -39,6 +58,8 @@ class NotedPatterns : public PatternIndex {
     // `to` may be the array of the notes.
     void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const override;
     void rows_of_voxels(std::int32_t* row, const Team& team) const override;
+    UniformGroups rows_of_block(std::int64_t block, std::int32_t* row) const override;
+    void list_lone(std::int64_t block, std::vector<LoneRun>& runs) const override;
 
   private:
     template <class Fill, class Put> void scatter(const Team& team, const Fill& fill, const Put& put) const;

@@ -166,7 +166,7 @@ Found find_patterns(const Votes& votes) {
         refuse(columns, strays, votes.check, *votes.place);
         if (!strays.vote.found()) {
             VoteTable table = patterns->take_table();
-            return {Tabulation{std::move(table), {}, std::move(patterns)}, true};
+            return {Tabulation{std::move(table), {}, std::move(patterns), {}}, true};
         }
         const double vote = vote_at(columns, strays.vote.place(), *votes.place); // one that the sample missed
         if (!add_value(*values, vote)) break;

@@ -13,7 +13,6 @@ namespace fastfuse {
 namespace {
 
 constexpr std::uint32_t outside_id = LabelIndex::outside;
-constexpr std::int64_t first_capacity = 1 << 16;           // tuples; a whole brain has about as many
 constexpr std::int64_t most_tuples = TupleTable::full - 2; // numbers and ids are 32 bits wide
 
 // Enters the tuples of blocks into the table. Scratch of one thread.
@@ -89,33 +88,9 @@ std::vector<std::int64_t> put_in_order(const TupleTable& tuples, const Packing& 
             table.codes[static_cast<std::size_t>(i) * rows + row] = code;
             read = read || code != no_code;
         }
-        table.counts[row] = read ? counts.total(id) : 0;
+        table.counts[row] = read ? static_cast<double>(counts.total(id)) : 0;
     }
     return row_of_id;
-}
-
-std::optional<LabelTable> try_tabulate(const Votes& votes, const CodeBook& book, const Packing& packing,
-                                       std::int64_t capacity, RawVector<std::uint32_t>& ids,
-                                       const Team& team) {
-    TupleTable tuples(packing.width(), capacity);
-    IdCounts counts(capacity + outside_id + 1, team.size());
-    PerThread<Finder> finders(team);
-    try {
-        constexpr std::int64_t blocks_of_job = 8;
-        const auto find = [&](std::int64_t first, std::int64_t end, const Worker& worker) {
-            Finder& finder = finders.of(worker, [&] { return Finder(votes, book, packing, tuples, counts); });
-            for (std::int64_t b = first; b < end && !worker.stopped(); ++b)
-                finder.find(b, ids.data(), worker.thread);
-        };
-        in_runs(block_count(votes), team, find, blocks_of_job);
-    } catch (const Full&) {
-        return std::nullopt;
-    }
-    LabelTable table;
-    table.raters = votes.size();
-    std::vector<std::int64_t> row_of_id = put_in_order(tuples, packing, counts, team.watch(), table);
-    table.index = std::make_shared<const LabelIndex>(std::move(ids), std::move(row_of_id));
-    return table;
 }
 
 } // namespace
@@ -127,11 +102,22 @@ LabelTable tabulate_labels(const Votes& votes, const std::vector<std::int64_t>& 
     const Packing packing(votes.size(), labels.size());
     RawVector<std::uint32_t> ids(static_cast<std::size_t>(votes.voxels()));
     const std::int64_t most = std::min(votes.voxels(), most_tuples);
-    for (std::int64_t room = std::min(first_capacity, most);; room = std::min(16 * room, most))
-        if (auto table = try_tabulate(votes, book, packing, room, ids, team)) {
-            table->labels = labels;
-            return std::move(*table);
-        }
+    TupleTable tuples(packing.width(), most);
+    IdCounts counts(most + outside_id + 1, team.size());
+    PerThread<Finder> finders(team);
+    constexpr std::int64_t blocks_of_job = 8;
+    const auto find = [&](std::int64_t first, std::int64_t end, const Worker& worker) {
+        Finder& finder = finders.of(worker, [&] { return Finder(votes, book, packing, tuples, counts); });
+        for (std::int64_t b = first; b < end && !worker.stopped(); ++b)
+            finder.find(b, ids.data(), worker.thread);
+    };
+    in_runs(block_count(votes), team, find, blocks_of_job);
+    LabelTable table;
+    table.labels = labels;
+    table.raters = votes.size();
+    std::vector<std::int64_t> row_of_id = put_in_order(tuples, packing, counts, team.watch(), table);
+    table.index = std::make_shared<const LabelIndex>(std::move(ids), std::move(row_of_id));
+    return table;
 }
 
 LabelTable in_order(const LabelTable& rows) {

@@ -1,13 +1,17 @@
 #include "votes/masks/find.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "support/runs.hpp"
 #include "votes/key_table.hpp"
+#include "votes/lone/noter.hpp"
+#include "votes/lone/pass.hpp"
 #include "votes/masks/index.hpp"
 #include "votes/masks/reader.hpp"
 
@@ -81,15 +85,18 @@ template <> const std::uint16_t* Counter<std::uint16_t>::join() {
     return codes_.data();
 }
 
-// The table of patterns in ascending order, the first one 0.
-Tabulation table_of(int raters, const std::vector<std::uint64_t>& patterns, std::vector<double> counts) {
-    const std::size_t size = patterns.size();
+// The table of patterns of `width` words in ascending order, the first one 0.
+Tabulation table_of(int raters, const std::vector<std::uint64_t>& patterns, std::size_t width,
+                    std::vector<double> counts) {
+    const std::size_t size = counts.size();
     std::vector<double> vote(size * static_cast<std::size_t>(raters));
-    for (int i = 0; i < raters; ++i)
+    for (int i = 0; i < raters; ++i) {
+        const auto bit = static_cast<std::size_t>(raters - 1 - i);
         for (std::size_t row = 0; row < size; ++row)
             vote[static_cast<std::size_t>(i) * size + row] =
-                static_cast<double>(patterns[row] >> (raters - 1 - i) & 1);
-    return {VoteTable(raters, std::move(vote), std::move(counts)), {}, nullptr};
+                static_cast<double>(patterns[(row + 1) * width - 1 - bit / 64] >> bit % 64 & 1);
+    }
+    return {VoteTable(raters, std::move(vote), std::move(counts)), {}, nullptr, {}};
 }
 
 template <class Code>
@@ -118,7 +125,7 @@ std::optional<Tabulation> by_codes(const Votes& votes, const Output* notes, std:
         counts[0] -= counts.back();
     }
     if (static_cast<std::int64_t>(patterns.size()) - 1 > capacity) return std::nullopt;
-    Tabulation tabulation = table_of(votes.size(), patterns, std::move(counts));
+    Tabulation tabulation = table_of(votes.size(), patterns, 1, std::move(counts));
     if (notes)
         tabulation.index = std::make_unique<CodeIndex<Code>>(*notes, votes.voxels(), std::move(groups),
                                                              std::move(row_of_code));
@@ -126,98 +133,209 @@ std::optional<Tabulation> by_codes(const Votes& votes, const Output* notes, std:
 }
 
 using Table = KeyTable<std::uint64_t>;
-constexpr std::uint32_t outside_id = NotedPatterns::outside_id, zero_id = NotedPatterns::zero_id;
+using Ids = NotedPatterns;
+using Pattern =
+    std::array<std::uint64_t, most_bits / 64>; // as many words as the bits need, the highest first
 
-// Enters the patterns of blocks into the table, and notes their numbers. Scratch of one thread.
+// The table of words and what its threads share.
+struct Words {
+    Words(const Votes& of, std::int64_t capacity, std::int64_t most_lone, int threads)
+        : votes(of), width((bits_of(of) + 63) / 64), table(width, capacity),
+          counts(capacity + Ids::first_id, threads), lone(most_lone),
+          most_odd(most_lone > 0 ? 16 + of.voxels() / voxels_an_odd_row : 0) {}
+
+    static constexpr std::int64_t voxels_an_odd_row = 1 << 14;
+    const Votes& votes;
+    const int width;
+    Table table;
+    IdCounts counts;
+    LoneCount lone;
+    const std::int64_t most_odd;
+};
+
+// Enters the patterns of blocks into the table, and notes their numbers. Voxels on which a vote is neither 0
+// nor 1 are lone. Scratch of one thread.
 class Finder {
   public:
-    Finder(const Votes& votes, Table& table, IdCounts& counts)
-        : reader_(votes), raters_(votes.size()), table_(table), counts_(counts) {}
+    explicit Finder(Words& words)
+        : reader_(words.votes), words_(words), raters_(words.votes.size()),
+          width_(static_cast<std::size_t>(words.width)) {}
 
-    UniformGroups find(std::int64_t index, const Output* notes, int thread) {
-        if (!reader_.read(index)) throw NotMasks();
-        inside_ += reader_.inside();
+    // `odd` is set to the number of rows with an odd vote.
+    UniformGroups find(std::int64_t index, const Output* notes, int thread, std::int64_t& odd) {
+        last_.fill(0); // the table may have been cut since
+        last_id_ = Ids::zero_id;
+        odd = 0;
+        if (!reader_.read(index)) return find_odd(index, notes, thread, odd);
+        UniformGroups groups = reader_.uniform();
         const GroupList& busy = reader_.busy();
+        std::int64_t zeros = reader_.inside();
         for (std::int64_t j = 0; j < busy.size; ++j) {
-            const std::int64_t begin = group_voxels * busy.group[static_cast<std::size_t>(j)];
+            const std::int64_t group = busy.group[static_cast<std::size_t>(j)], begin = group_voxels * group;
             const std::int64_t n = std::min(group_voxels, reader_.voxels() - begin);
+            join(j);
+            std::uint32_t before = Ids::zero_id;
             for (std::int64_t k = 0; k < n; ++k) {
-                const std::uint32_t id = look_up(pattern_at(j * group_voxels + k));
-                counts_.add(id, 1, thread);
+                const bool same = load(static_cast<std::size_t>(k));
+                std::uint32_t id = same ? last_id_ : look_up();
+                zeros -= id >= Ids::lone_id;
+                if (id >= Ids::first_id) words_.counts.add(id, 1, thread);
+                if (id == Ids::lone_id) {
+                    groups.lone |= std::uint64_t{1} << group;
+                    if (same && before >= Ids::lone_id && before < Ids::first_id) id = Ids::lone_on_id;
+                }
                 if (notes) notes->put_note(index * block_voxels + begin + k, id);
+                before = id;
             }
         }
-        return reader_.uniform();
+        words_.counts.add(Ids::zero_id, zeros, thread);
+        return groups;
     }
-    std::int64_t inside() const { return inside_; }
 
   private:
-    std::uint64_t pattern_at(std::int64_t k) const {
-        std::uint64_t pattern = 0;
-        for (int p = 0; p < reader_.planes(); ++p)
-            pattern = pattern << 8 | reader_.plane(p)[k];
-        return pattern;
+    // Joins the planes of the j-th busy group to words.
+    void join(std::int64_t j) {
+        group_.resize(width_);
+        const int planes = reader_.planes();
+        for (auto& words : group_)
+            words.fill(0);
+        for (int p = 0; p < planes; ++p) {
+            auto& words = group_[width_ - 1 - static_cast<std::size_t>(planes - 1 - p) / 8];
+            const std::uint8_t* plane = reader_.plane(p) + j * group_voxels;
+            for (std::size_t k = 0; k < words.size(); ++k)
+                words[k] = words[k] << 8 | plane[k];
+        }
     }
 
-    std::uint32_t look_up(std::uint64_t pattern) {
-        if (pattern == 0) return zero_id;
-        if (raters_ < most_bits && pattern >> raters_ != 0) return outside_id;
-        if (pattern == last_) return last_id_; // marks come in runs
-        const std::uint32_t found = table_.find_or_add(&pattern);
-        if (found == Table::full) throw Full();
-        last_ = pattern;
-        return last_id_ = found + zero_id + 1;
+    // Loads the pattern of a voxel of that group; returns whether it is that of the last one: marks come in
+    // runs.
+    bool load(std::size_t k) {
+        bool same = true;
+        for (std::size_t w = 0; w < width_; ++w) {
+            pattern_[w] = group_[w][k];
+            same = same && pattern_[w] == last_[w];
+        }
+        return same;
+    }
+
+    bool bit(int number) const {
+        return pattern_[width_ - 1 - static_cast<std::size_t>(number) / 64] >> number % 64 & 1;
+    }
+
+    std::uint32_t look_up() {
+        std::copy_n(pattern_.begin(), width_, last_.begin());
+        return last_id_ = id_of_pattern();
+    }
+
+    std::uint32_t id_of_pattern() {
+        if (std::all_of(pattern_.begin(), pattern_.begin() + width_,
+                        [](std::uint64_t word) { return word == 0; }))
+            return Ids::zero_id;
+        if (words_.votes.mask && bit(raters_)) return Ids::outside_id;
+        const std::uint32_t found = words_.table.find_or_add(pattern_.data());
+        if (found != Table::full) return found + Ids::first_id;
+        words_.lone.add();
+        return Ids::lone_id;
+    }
+
+    UniformGroups find_odd(std::int64_t index, const Output* notes, int thread, std::int64_t& odd) {
+        if (words_.most_odd == 0) throw NotMasks();
+        if (!noter_) noter_ = std::make_unique<Noter>(words_.votes, words_.counts);
+        return noter_->read(index, nullptr, notes, thread, [&](const Batch& batch, std::int64_t row) {
+            pattern_.fill(0);
+            for (int i = 0; i < raters_; ++i) {
+                const double vote = batch.votes_of(i)[row];
+                if (vote != 0 && vote != 1) {
+                    ++odd;
+                    return Ids::lone_id;
+                }
+                const auto number = static_cast<std::size_t>(raters_ - 1 - i);
+                pattern_[width_ - 1 - number / 64] |= static_cast<std::uint64_t>(vote) << number % 64;
+            }
+            return id_of_pattern();
+        });
     }
 
     Reader reader_;
+    Words& words_;
     int raters_;
-    Table& table_;
-    IdCounts& counts_;
-    std::uint64_t last_ = 0;
-    std::uint32_t last_id_ = zero_id;
-    std::int64_t inside_ = 0;
+    std::size_t width_;
+    std::vector<std::array<std::uint64_t, static_cast<std::size_t>(group_voxels)>> group_; // words of voxels
+    Pattern pattern_{}, last_{};
+    std::uint32_t last_id_ = Ids::zero_id;
+    std::unique_ptr<Noter> noter_; // of blocks with an odd vote
 };
 
-Tabulation by_words(const Votes& votes, const Output* notes, std::int64_t room, const Team& team) {
+// The table's patterns in ascending order, each with its count.
+Tabulation in_order(const Words& words, std::vector<std::int64_t>& row_of_id, Watch& watch) {
+    const std::vector<std::int64_t> order = sorted(words.table, watch);
+    const auto width = static_cast<std::size_t>(words.width);
+    std::vector<std::uint64_t> patterns(width);
+    std::vector<double> voxels{static_cast<double>(words.counts.total(Ids::zero_id))};
+    row_of_id.assign(order.size() + Ids::first_id, -1);
+    row_of_id[Ids::zero_id] = 0;
+    for (const std::int64_t number : order) {
+        const auto id = static_cast<std::size_t>(number) + Ids::first_id;
+        row_of_id[id] = static_cast<std::int64_t>(voxels.size());
+        patterns.insert(patterns.end(), words.table.key(number), words.table.key(number) + width);
+        voxels.push_back(static_cast<double>(words.counts.total(id)));
+    }
+    return table_of(words.votes.size(), patterns, width, std::move(voxels));
+}
+
+Tabulation by_words(const Votes& votes, const Output* notes, std::int64_t capacity, std::int64_t most_lone,
+                    const Team& team) {
     const std::int64_t blocks = block_count(votes);
     std::vector<UniformGroups> groups(static_cast<std::size_t>(blocks));
-    Table table(1, room);
-    IdCounts counts(room + zero_id + 1, team.size());
+    std::vector<std::uint16_t> odd(static_cast<std::size_t>(blocks)); // rows of each block
+    Words words(votes, capacity, most_lone, team.size());
     PerThread<Finder> finders(team);
-    in_runs(blocks, team, [&](std::int64_t first, std::int64_t end, const Worker& worker) {
-        Finder& finder = finders.of(worker, [&] { return Finder(votes, table, counts); });
-        for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
-            groups[static_cast<std::size_t>(block)] = finder.find(block, notes, worker.thread);
-    });
-    const std::vector<std::int64_t> order = sorted(table, team.watch());
-    std::vector<std::uint64_t> patterns{0};
-    std::vector<double> voxels{0};
-    std::vector<std::int64_t> row_of_id(order.size() + zero_id + 1, -1);
-    row_of_id[zero_id] = 0;
-    finders.each([&](const Finder& finder) { voxels[0] += static_cast<double>(finder.inside()); });
-    for (const std::int64_t number : order) {
-        const auto id = static_cast<std::size_t>(number) + zero_id + 1;
-        row_of_id[id] = static_cast<std::int64_t>(patterns.size());
-        patterns.push_back(*table.key(number));
-        voxels.push_back(counts.total(id));
-        voxels[0] -= voxels.back();
-    }
-    Tabulation tabulation = table_of(votes.size(), patterns, std::move(voxels));
-    if (notes)
-        tabulation.index =
-            std::make_unique<NotedPatterns>(*notes, votes.voxels(), std::move(groups), std::move(row_of_id));
+    const auto find = [&](std::int64_t first, std::int64_t end, const Worker& worker) {
+        Finder& finder = finders.of(worker, [&] { return Finder(words); });
+        std::int64_t odd_rows = 0;
+        for (std::int64_t b = first; b < end && !worker.stopped(); ++b) {
+            const auto block = static_cast<std::size_t>(b);
+            groups[block] = finder.find(b, notes, worker.thread, odd_rows);
+            if (odd_rows > words.most_odd) throw NotMasks();
+            odd[block] = static_cast<std::uint16_t>(odd_rows);
+        }
+    };
+    fill_table(blocks, team, words.table, words.counts, Ids::first_id, words.lone, most_lone > 0, find);
+    if (std::accumulate(odd.begin(), odd.end(), std::int64_t{0}) > words.most_odd) throw NotMasks();
+    std::vector<std::int64_t> row_of_id;
+    Tabulation tabulation = in_order(words, row_of_id, team.watch());
+    if (!notes) return tabulation;
+    tabulation.lone = blocks_with_lone(groups);
+    tabulation.index =
+        std::make_unique<NotedPatterns>(*notes, votes.voxels(), std::move(groups), std::move(row_of_id));
     return tabulation;
+}
+
+// As long as the marks of each voxel are few enough to count all their patterns.
+std::optional<Tabulation> by_codes(const Votes& votes, const Output* notes, std::int64_t capacity,
+                                   const Team& team) {
+    if (bits_of(votes) <= 8) return by_codes<std::uint8_t>(votes, notes, capacity, team);
+    return by_codes<std::uint16_t>(votes, notes, capacity, team);
 }
 
 } // namespace
 
 std::optional<Tabulation> find_patterns(const Votes& votes, const Output* notes, std::int64_t capacity,
-                                        const Team& team) {
+                                        const Team& team, std::int64_t most_lone) {
     const int bits = bits_of(votes);
     const bool few_voxels = votes.voxels() < std::int64_t{1} << std::min(bits, most_coded);
-    if (bits <= 8) return by_codes<std::uint8_t>(votes, notes, capacity, team);
-    if (bits <= most_coded && !few_voxels) return by_codes<std::uint16_t>(votes, notes, capacity, team);
-    return with_room(capacity, [&](std::int64_t room) { return by_words(votes, notes, room, team); });
+    if (bits <= 8 || (bits <= most_coded && !few_voxels)) {
+        try {
+            return by_codes(votes, notes, capacity, team);
+        } catch (const NotMasks&) { // maybe a few odd votes
+            if (most_lone == 0) throw;
+        }
+    }
+    try {
+        return by_words(votes, notes, std::min(capacity, votes.voxels()), most_lone, team);
+    } catch (const Full&) {
+        return std::nullopt;
+    }
 }
 
 } // namespace fastfuse::masks

@@ -65,7 +65,8 @@ void CodeIndex<Code>::spread(const std::vector<T>& value_of_code, T outside, T* 
     const bool streams = voxels_ * static_cast<std::int64_t>(sizeof(T)) >= least_streamed;
     const auto spread_block = [&](std::int64_t block, std::vector<Code>& room) {
         const std::int64_t first = block * block_voxels, end = std::min(first + block_voxels, voxels_);
-        const auto [zero, out] = groups_[static_cast<std::size_t>(block)];
+        const UniformGroups& groups = groups_[static_cast<std::size_t>(block)];
+        const std::uint64_t zero = groups.zero, out = groups.outside;
         Writer<T> writer(to + first, streams);
         if (zero == ~std::uint64_t{0}) return writer.fill(end - first, value_of_code[0]);
         if (out == ~std::uint64_t{0}) return writer.fill(end - first, outside);
@@ -108,6 +109,21 @@ void CodeIndex<Code>::write(const std::vector<double>& value_of_row, const Outpu
 
 template <class Code> void CodeIndex<Code>::rows_of_voxels(std::int32_t* row, const Team& team) const {
     spread(row_of_code_, -1, row, team);
+}
+
+template <class Code>
+UniformGroups CodeIndex<Code>::rows_of_block(std::int64_t block, std::int32_t* row) const {
+    const UniformGroups uniform = groups_[static_cast<std::size_t>(block)];
+    const std::int64_t first = block * block_voxels, n = std::min(block_voxels, voxels_ - first);
+    const Code* code = notes_.template place<Code>(first);
+    for (std::int64_t begin = 0, group = 0; begin < n; begin += group_voxels, ++group) {
+        if ((uniform.zero | uniform.outside) >> group & 1) continue;
+        const std::int64_t some = std::min(group_voxels, n - begin);
+        for (std::int64_t k = 0; k < some; ++k)
+            row[begin + k] = row_of_code_[code[k]];
+        code += some;
+    }
+    return uniform;
 }
 
 template class CodeIndex<std::uint8_t>;

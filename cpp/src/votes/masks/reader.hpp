@@ -13,7 +13,7 @@ namespace fastfuse::masks {
 // Bits of a pattern: one a rater and, with a mask, a leading one that says "outside".
 inline int bits_of(const Votes& votes) { return votes.size() + (votes.mask ? 1 : 0); }
 
-constexpr int most_bits = 64;
+constexpr int most_bits = 512;
 constexpr int most_coded = 16; // bits of a pattern that is its own number
 
 // Whether the votes are masks, as far as types, options and a look at some blocks tell.
