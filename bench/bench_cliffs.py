@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import cache, partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def with_one(value: float, at: tuple[int, ...]) -> Sweep:
 
 def one_of(dtype: type) -> Sweep:
     raters = masks(7, 0.02)
-    other = raters[3].astype(dtype)
+    other: NDArray[Any] = raters[3].astype(dtype)
     return {
         "all bytes": fuse("staple", raters),
         f"one {dtype.__name__}": fuse("staple", (*raters[:3], other, *raters[4:])),
@@ -147,7 +148,7 @@ def test_cliffs(benchmark: Any, group: str) -> None:
     if benchmark.disabled or SMALL:
         return
     times = list(found.values())
-    jumps = [after / before for before, after in zip(times[:-1], times[1:], strict=True)]
+    jumps = [after / before for before, after in pairwise(times)]
     assert max(jumps) <= JUMP, found
     if group in AIMS:
         most, one, other = AIMS[group]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -88,13 +89,13 @@ def test_one_odd_vote_among_masks(m: int, odd: float) -> None:
 def test_layouts(layout: str) -> None:
     raters = votes(23, 0.02)
     exact = fuse(raters, "soft-staple", "rows")
-    change = {
+    changes: dict[str, Callable[[Any], Any]] = {
         "fortran": np.asfortranarray,
         "reversed": lambda vote: vote[:, ::-1].copy()[:, ::-1],
         "float16": lambda vote: vote.astype(np.float16),
         "bytes swapped": lambda vote: vote.astype(">f4"),
-    }[layout]
-    ours = fuse(tuple(change(vote) for vote in raters), "soft-staple", "patterns")
+    }
+    ours = fuse(tuple(changes[layout](vote) for vote in raters), "soft-staple", "patterns")
     assert_same(ours, exact) if layout != "float16" else np.testing.assert_allclose(
         ours.probability, exact.probability, atol=1e-3
     )
