@@ -1,6 +1,6 @@
 """No cliffs: sweeps over raters, noise and the share of fractional votes, and what a single odd thing among masks costs.
 
-pytest bench/bench_cliffs.py --benchmark-columns=median,rounds
+pytest bench/sweeps/bench_cliffs.py --benchmark-columns=median,rounds
 
 Neighbours in a sweep differ by so little that their work does, too: none may take twice what the one before it takes. All
 of a sweep take turns, processor time on one thread, so that a busy machine slows all.
@@ -37,7 +37,7 @@ def vote(i: int, noise: float, fractional: float) -> NDArray[np.float32]:
     rng = np.random.default_rng(i)
     axes = np.indices(SHAPE, dtype=np.float32) - np.array(SHAPE, np.float32)[:, None, None, None] / 2
     ball = np.linalg.norm(axes, axis=0) < 0.12 * min(SHAPE) + rng.normal()
-    marks = (ball ^ (rng.random(SHAPE, np.float32) < noise)).astype(np.float32)
+    marks: NDArray[np.float32] = (ball ^ (rng.random(SHAPE, np.float32) < noise)).astype(np.float32)
     marks[rng.random(SHAPE, np.float32) < fractional] = 0.3
     return marks
 
