@@ -158,20 +158,69 @@ def _smoothed(
         return smooth
     reaches = [len(kernel) - 1 for kernel in kernels]
     near = grown(box, reaches, shape)
-    wide = grown(near, reaches, shape)
-    total, votes = _sums(arrays, region, wide)
-    inner = tuple(slice(n.start - w.start, n.stop - w.start) for n, w in zip(near, wide, strict=True))
-    above = np.ascontiguousarray(total[inner])
-    below = votes
-    for axis in order:
-        weight = kernels[axis].tolist()
-        above = core.smooth(above, axis, weight, threads)
-        below = core.smooth(below, axis, weight, threads)
-    below = below[inner]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(below > LEAST_WEIGHT, above / below, 0)
+    mean = None if region is not None else _mean_of_all(arrays, near, kernels, order, threads)
+    if mean is None:
+        mean = _mean_of_some(arrays, region, near, grown(near, reaches, shape), kernels, order, threads)
     smooth[near] = np.clip(mean, least, 1 - least)
     return smooth
+
+
+def _mean_of_some(
+    arrays: Sequence[Array],
+    region: Array | None,
+    near: Box,
+    wide: Box,
+    kernels: Sequence[NDArray[np.float64]],
+    order: Sequence[int],
+    threads: int,
+) -> NDArray[np.float32]:
+    """Return the smoothed mean vote near the votes, where votes are missing or do not count."""
+    total, votes = _sums(arrays, region, wide)
+    inner = tuple(slice(n.start - w.start, n.stop - w.start) for n, w in zip(near, wide, strict=True))
+    above = _smoothed_along(np.ascontiguousarray(total[inner]), kernels, order, threads)
+    below = _smoothed_along(votes, kernels, order, threads)[inner]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(below > LEAST_WEIGHT, above / below, 0)
+
+
+def _smoothed_along(
+    values: NDArray[np.float32], kernels: Sequence[NDArray[np.float64]], order: Sequence[int], threads: int
+) -> NDArray[np.float32]:
+    for axis in order:
+        values = core.smooth(values, axis, kernels[axis].tolist(), threads)
+    return values
+
+
+def _mean_of_all(
+    arrays: Sequence[Array],
+    near: Box,
+    kernels: Sequence[NDArray[np.float64]],
+    order: Sequence[int],
+    threads: int,
+) -> NDArray[np.float32] | None:
+    """Return the smoothed mean vote near the votes; None where a vote is missing.
+
+    The weights of voxels inside the volume are products of one number an axis.
+    """
+    total = np.zeros([side.stop - side.start for side in near], np.float32)
+    for array in arrays:
+        np.add(total, array[near], out=total, casting="unsafe")
+    if np.isnan(total.sum(dtype=np.float64)):
+        return None
+    mean = _smoothed_along(total, kernels, order, threads)
+    for axis, side in enumerate(near):
+        weight = _weight_inside(kernels[axis], arrays[0].shape[axis])[side]
+        if axis == 0:
+            weight = weight * len(arrays)
+        mean /= weight.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(len(near))])
+    return mean
+
+
+def _weight_inside(kernel: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Return, for each place on a line, how much of the Gaussian's weight lies inside the volume."""
+    after = np.concatenate([np.zeros(1), np.cumsum(kernel[1:])])  # of that many voxels on one side
+    reach = np.minimum(np.arange(length), len(kernel) - 1)
+    return np.asarray(kernel[0] + after[reach] + after[reach[::-1]])
 
 
 def _sums(

@@ -81,15 +81,60 @@ template <> const std::uint16_t* Counter<std::uint16_t>::join() {
     return codes_.data();
 }
 
-// The table of patterns in ascending order, the first one 0.
-Tabulation table_of(int raters, const std::vector<std::uint64_t>& patterns, std::vector<double> counts) {
+// The bits of patterns inside the mask.
+int bits_inside(const Votes& votes) { return bits_of(votes) - (votes.mask ? 1 : 0); }
+
+// What the bits of a pattern inside the mask stand for.
+class VoteBits {
+  public:
+    explicit VoteBits(const Votes& votes) : raters_(votes.raters.size()), unseen_(raters_) {
+        int bit = bits_inside(votes);
+        for (std::size_t i = 0; i < votes.present.size(); ++i)
+            if (votes.present[i]) unseen_[i] = std::uint64_t{1} << --bit;
+    }
+
+    double vote(std::uint64_t pattern, std::size_t rater) const {
+        if (pattern & unseen_[rater]) return missing_vote;
+        return static_cast<double>(pattern >> (raters_ - 1 - rater) & 1);
+    }
+
+    // Whether one pattern's votes come before another's in the order of a vote table.
+    bool precede(std::uint64_t one, std::uint64_t other) const {
+        for (std::size_t i = 0; i < raters_; ++i)
+            if (const double a = vote(one, i), b = vote(other, i); a != b) return a < b;
+        return false;
+    }
+
+  private:
+    std::size_t raters_;
+    std::vector<std::uint64_t> unseen_; // the bit that says so; 0 of a rater who saw all
+};
+
+// Sorts what stands for patterns, and is in the order of their bits, by their votes.
+template <class Place, class PatternOf>
+void sort_by_votes(const Votes& votes, Place begin, Place end, const PatternOf& pattern_of) {
+    if (votes.present.empty()) return; // the same order
+    const VoteBits bits(votes);
+    std::sort(begin, end,
+              [&](auto one, auto other) { return bits.precede(pattern_of(one), pattern_of(other)); });
+}
+
+// The table of patterns, the first one 0, the others in the order of their votes. Voxels that nobody saw do
+// not count.
+Tabulation table_of(const Votes& votes, const std::vector<std::uint64_t>& patterns,
+                    std::vector<double> counts) {
     const std::size_t size = patterns.size();
-    std::vector<double> vote(size * static_cast<std::size_t>(raters));
-    for (int i = 0; i < raters; ++i)
-        for (std::size_t row = 0; row < size; ++row)
-            vote[static_cast<std::size_t>(i) * size + row] =
-                static_cast<double>(patterns[row] >> (raters - 1 - i) & 1);
-    return {VoteTable(raters, std::move(vote), std::move(counts)), {}, nullptr};
+    const VoteBits bits(votes);
+    std::vector<double> vote(size * votes.raters.size());
+    for (std::size_t row = 0; row < size; ++row) {
+        bool seen = false;
+        for (std::size_t i = 0; i < votes.raters.size(); ++i) {
+            vote[i * size + row] = bits.vote(patterns[row], i);
+            seen |= !is_missing(vote[i * size + row]);
+        }
+        if (!seen) counts[row] = 0;
+    }
+    return {VoteTable(votes.size(), std::move(vote), std::move(counts)), {}, nullptr};
 }
 
 template <class Code>
@@ -103,22 +148,25 @@ std::optional<Tabulation> by_codes(const Votes& votes, const Output* notes, std:
         for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
             groups[static_cast<std::size_t>(block)] = counter.count(block, notes);
     });
+    std::vector<std::int64_t> voxels(std::size_t{1} << bits_inside(votes));
+    counters.each([&](const Counter<Code>& counter) {
+        voxels[0] += counter.inside();
+        for (std::size_t code = 1; code < voxels.size(); ++code)
+            voxels[code] += counter.of(code);
+    });
     std::vector<std::uint64_t> patterns{0};
-    std::vector<double> counts{0};
-    std::vector<std::int32_t> row_of_code(std::size_t{1} << bits_of(votes), -1);
-    row_of_code[0] = 0;
-    counters.each([&](const Counter<Code>& counter) { counts[0] += static_cast<double>(counter.inside()); });
-    for (std::size_t code = 1; code < std::size_t{1} << votes.size(); ++code) {
-        std::int64_t voxels = 0;
-        counters.each([&](const Counter<Code>& counter) { voxels += counter.of(code); });
-        if (voxels == 0) continue;
-        row_of_code[code] = static_cast<std::int32_t>(patterns.size());
-        patterns.push_back(code);
-        counts.push_back(static_cast<double>(voxels));
-        counts[0] -= counts.back();
-    }
+    for (std::size_t code = 1; code < voxels.size(); ++code)
+        if (voxels[code] > 0) patterns.push_back(code);
     if (static_cast<std::int64_t>(patterns.size()) - 1 > capacity) return std::nullopt;
-    Tabulation tabulation = table_of(votes.size(), patterns, std::move(counts));
+    sort_by_votes(votes, patterns.begin() + 1, patterns.end(), [](std::uint64_t code) { return code; });
+    std::vector<double> counts;
+    std::vector<std::int32_t> row_of_code(std::size_t{1} << bits_of(votes), -1);
+    for (const std::uint64_t code : patterns) {
+        row_of_code[code] = static_cast<std::int32_t>(counts.size());
+        counts.push_back(static_cast<double>(voxels[code]));
+        if (code != 0) counts[0] -= counts.back();
+    }
+    Tabulation tabulation = table_of(votes, patterns, std::move(counts));
     if (notes)
         tabulation.index = std::make_unique<CodeIndex<Code>>(*notes, votes.voxels(), std::move(groups),
                                                              std::move(row_of_code));
@@ -132,7 +180,8 @@ constexpr std::uint32_t outside_id = NotedPatterns::outside_id, zero_id = NotedP
 class Finder {
   public:
     Finder(const Votes& votes, Table& table, IdCounts& counts)
-        : reader_(votes), raters_(votes.size()), table_(table), counts_(counts) {}
+        : reader_(votes), outside_(votes.mask ? std::uint64_t{1} << bits_inside(votes) : 0), table_(table),
+          counts_(counts) {}
 
     UniformGroups find(std::int64_t index, const Output* notes, int thread) {
         if (!reader_.read(index)) throw NotMasks();
@@ -161,7 +210,7 @@ class Finder {
 
     std::uint32_t look_up(std::uint64_t pattern) {
         if (pattern == 0) return zero_id;
-        if (raters_ < most_bits && pattern >> raters_ != 0) return outside_id;
+        if (pattern & outside_) return outside_id;
         if (pattern == last_) return last_id_; // marks come in runs
         const std::uint32_t found = table_.find_or_add(&pattern);
         if (found == Table::full) throw Full();
@@ -170,7 +219,7 @@ class Finder {
     }
 
     Reader reader_;
-    int raters_;
+    std::uint64_t outside_; // the bit that says so
     Table& table_;
     IdCounts& counts_;
     std::uint64_t last_ = 0;
@@ -189,7 +238,8 @@ Tabulation by_words(const Votes& votes, const Output* notes, std::int64_t room, 
         for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
             groups[static_cast<std::size_t>(block)] = finder.find(block, notes, worker.thread);
     });
-    const std::vector<std::int64_t> order = sorted(table, team.watch());
+    std::vector<std::int64_t> order = sorted(table, team.watch());
+    sort_by_votes(votes, order.begin(), order.end(), [&](std::int64_t number) { return *table.key(number); });
     std::vector<std::uint64_t> patterns{0};
     std::vector<double> voxels{0};
     std::vector<std::int64_t> row_of_id(order.size() + zero_id + 1, -1);
@@ -202,7 +252,7 @@ Tabulation by_words(const Votes& votes, const Output* notes, std::int64_t room, 
         voxels.push_back(counts.total(id));
         voxels[0] -= voxels.back();
     }
-    Tabulation tabulation = table_of(votes.size(), patterns, std::move(voxels));
+    Tabulation tabulation = table_of(votes, patterns, std::move(voxels));
     if (notes)
         tabulation.index =
             std::make_unique<NotedPatterns>(*notes, votes.voxels(), std::move(groups), std::move(row_of_id));
