@@ -11,12 +11,6 @@
 namespace fastfuse {
 namespace {
 
-template <class T> T item_at(const std::byte* from) {
-    T value;
-    std::memcpy(&value, from, sizeof value);
-    return value;
-}
-
 // Steps of so many items that are frequent: the compiler makes shuffles of them. A line is copied in chunks,
 // the last of which may overlap the one before.
 template <class T, int step>
@@ -25,9 +19,24 @@ FASTFUSE_INLINE void copy_step(const std::byte* from, std::int64_t n, std::byte*
     constexpr std::int64_t ahead = 2048; // bytes to ask for: prefetchers stop where lines end
     const auto copy_chunk = [&](std::int64_t first) {
         kernels::fetch(from + first * step * item + (step < 0 ? -ahead : ahead));
-        std::array<T, static_cast<std::size_t>(chunk)> values;
-        for (std::int64_t k = 0; k < chunk; ++k)
-            values[static_cast<std::size_t>(k)] = item_at<T>(from + (first + k) * step * item);
+        const std::byte* place = from + first * step * item;
+        constexpr auto n_chunk = static_cast<std::size_t>(chunk);
+        std::array<T, n_chunk> values, near, far; // items from the first of the chunk on, and up to the last
+        if constexpr (step == -1) {
+            std::memcpy(near.data(), place - (chunk - 1) * item, sizeof near);
+            for (std::size_t k = 0; k < n_chunk; ++k)
+                values[k] = near[n_chunk - 1 - k];
+        } else if constexpr (step == 2) {
+            std::memcpy(near.data(), place, sizeof near);
+            std::memcpy(far.data(), place + (chunk - 1) * item, sizeof far);
+            for (std::size_t k = 0; k < n_chunk / 2; ++k)
+                values[k] = near[2 * k];
+            for (std::size_t k = n_chunk / 2; k < n_chunk; ++k)
+                values[k] = far[2 * k - (n_chunk - 1)];
+        } else {
+            static_assert(step == 1);
+            std::memcpy(values.data(), place, sizeof values);
+        }
         std::memcpy(to + first * item, values.data(), sizeof values);
     };
     std::int64_t k = 0;

@@ -16,11 +16,13 @@ constexpr std::int64_t tile_columns = 32;
 
 // One tile: `columns` stretches of `rows` neighbouring items become rows of columns.
 template <class T, std::int64_t rows, std::int64_t columns>
-FASTFUSE_INLINE void transpose(const std::byte* from, std::ptrdiff_t step, std::byte* to,
-                               std::int64_t to_row) {
+FASTFUSE_INLINE void transpose(const std::byte* from, std::ptrdiff_t step, std::byte* to, std::int64_t to_row,
+                               std::ptrdiff_t ahead) {
     std::array<std::array<T, rows>, columns> tile;
     for (std::size_t c = 0; c < columns; ++c)
         std::memcpy(tile[c].data(), from + static_cast<std::ptrdiff_t>(c) * step, rows * sizeof(T));
+    for (std::size_t c = 0; c < columns; ++c) // what no prefetcher foresees
+        kernels::fetch(from + static_cast<std::ptrdiff_t>(c) * step + ahead);
     std::array<std::uint64_t, sizeof tile / 8> words; // most of masks are 0
     std::memcpy(words.data(), tile.data(), sizeof tile);
     std::uint64_t any = 0;
@@ -41,10 +43,11 @@ FASTFUSE_INLINE void transpose(const std::byte* from, std::ptrdiff_t step, std::
 
 template <class T>
 FASTFUSE_INLINE void transpose_some(const std::byte* from, std::ptrdiff_t step, std::int64_t rows,
-                                    std::int64_t columns, std::byte* to, std::int64_t to_row) {
+                                    std::int64_t columns, std::byte* to, std::int64_t to_row,
+                                    std::ptrdiff_t ahead) {
     constexpr auto item = static_cast<std::int64_t>(sizeof(T)), most_rows = window_bytes / item;
     if (rows == most_rows && columns == tile_columns)
-        return transpose<T, most_rows, tile_columns>(from, step, to, to_row);
+        return transpose<T, most_rows, tile_columns>(from, step, to, to_row, ahead);
     for (std::int64_t c = 0; c < columns; ++c)
         for (std::int64_t r = 0; r < rows; ++r)
             std::memcpy(to + r * to_row + c * item, from + c * step + r * item, sizeof(T));
@@ -52,8 +55,9 @@ FASTFUSE_INLINE void transpose_some(const std::byte* from, std::ptrdiff_t step, 
 
 #define FASTFUSE_TRANSPOSE(T, name)                                                                          \
     FASTFUSE_CLONES void name(const std::byte* from, std::ptrdiff_t step, std::int64_t rows,                 \
-                              std::int64_t columns, std::byte* to, std::int64_t to_row) {                    \
-        transpose_some<T>(from, step, rows, columns, to, to_row);                                            \
+                              std::int64_t columns, std::byte* to, std::int64_t to_row,                      \
+                              std::ptrdiff_t ahead) {                                                        \
+        transpose_some<T>(from, step, rows, columns, to, to_row, ahead);                                     \
     }
 FASTFUSE_TRANSPOSE(std::uint8_t, transpose_bytes)
 FASTFUSE_TRANSPOSE(std::uint16_t, transpose_halves)
@@ -122,13 +126,16 @@ void NativeRuns::fill_window(const std::byte* from) {
                            : item_ == 4 ? transpose_words
                                         : transpose_doubles;
     const auto [length, step] = axes().back();
+    constexpr std::ptrdiff_t lines_ahead = 4;
+    const std::ptrdiff_t ahead = lines_ahead * axes()[axes().size() - 2].step;
     std::vector<std::int64_t> at(axes().size());
     const std::int64_t columns = std::min(tile_columns, length);
     for (std::int64_t next = 0; next < length; next += columns) {
         const std::int64_t c = std::min(next, length - columns); // the last one may overlap the one before
         const std::byte* line = from + c * step;
         for (std::int64_t done = 0; done < inner_; done += length) {
-            transpose(line, step, indexes_, columns, window_.data() + (done + c) * item_, inner_ * item_);
+            transpose(line, step, indexes_, columns, window_.data() + (done + c) * item_, inner_ * item_,
+                      ahead);
             for (std::size_t axis = axes().size() - 1; axis-- > fastest_ + 1;) { // carry like an odometer
                 line += axes()[axis].step;
                 if (++at[axis] < axes()[axis].length) break;
