@@ -57,7 +57,7 @@ def _marked(raters: Sequence[Array], present: Sequence[Array | None], label: int
         union = np.array(raters[0].view(np.uint8), order="C")
         for votes in raters[1:]:
             union |= votes.view(np.uint8)
-        return union.view(bool) if all(votes.dtype == bool for votes in raters) else union != 0
+        return np.asarray(union != 0)
     union = np.zeros(raters[0].shape, dtype=bool)
     for votes, seen in zip(raters, present or [None] * len(raters), strict=True):
         union |= marks(votes, label) if seen is None else marks(votes, label) & (seen != 0)

@@ -200,7 +200,8 @@ def _mean_of_all(
 ) -> NDArray[np.float32] | None:
     """Return the smoothed mean vote near the votes; None where a vote is missing.
 
-    The weights of voxels inside the volume are products of one number an axis.
+    The number of votes is then the same at all voxels that are as far from each end of the volume, up to the Gaussian's reach:
+    it is smoothed in a volume that has one of each.
     """
     total = np.zeros([side.stop - side.start for side in near], np.float32)
     for array in arrays:
@@ -208,19 +209,19 @@ def _mean_of_all(
     if np.isnan(total.sum(dtype=np.float64)):
         return None
     mean = _smoothed_along(total, kernels, order, threads)
-    for axis, side in enumerate(near):
-        weight = _weight_inside(kernels[axis], arrays[0].shape[axis])[side]
-        if axis == 0:
-            weight = weight * len(arrays)
-        mean /= weight.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(len(near))])
+    alike = [_alike(length, len(kernel) - 1) for length, kernel in zip(arrays[0].shape, kernels, strict=True)]
+    votes = np.full([int(places[-1]) + 1 for places in alike], len(arrays), np.float32)
+    below = _smoothed_along(votes, kernels, order, threads)
+    mean /= below[np.ix_(*(places[side] for places, side in zip(alike, near, strict=True)))]
     return mean
 
 
-def _weight_inside(kernel: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """Return, for each place on a line, how much of the Gaussian's weight lies inside the volume."""
-    after = np.concatenate([np.zeros(1), np.cumsum(kernel[1:])])  # of that many voxels on one side
-    reach = np.minimum(np.arange(length), len(kernel) - 1)
-    return np.asarray(kernel[0] + after[reach] + after[reach[::-1]])
+def _alike(length: int, reach: int) -> NDArray[np.intp]:
+    """Return, for each place on a line, which place is like it on one without more than it takes."""
+    place = np.arange(length)
+    return np.asarray(
+        np.where(place < length - reach, np.minimum(place, reach), place - max(0, length - 2 * reach - 1))
+    )
 
 
 def _sums(
