@@ -165,3 +165,15 @@ def test_disputed_voxels_of_any_type() -> None:
     tiny = [mask.astype(np.float64) for mask in raters]
     tiny[0][tiny[0] == 0] = 1e-60  # no float holds it: these voxels are disputed
     assert fastfuse.soft_staple(tiny, roi="disputed").n_voxels > expected.n_voxels
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int16, np.float32])
+def test_margins_of_any_type(dtype: Any) -> None:
+    raters = [np.zeros((20, 21, 22), np.uint8) for _ in range(3)]
+    for i, rater in enumerate(raters):
+        rater[4 + 5 * i, 10, 5 * i + 2] = 1  # far from the others: each widens the region
+    options: dict[str, Any] = {"roi": 3.0, "spacing_mm": (1, 1, 1)}
+    expected = fastfuse.staple(raters, **options)
+    found = fastfuse.staple([rater.astype(dtype) for rater in raters], **options)
+    assert_array_equal(found.probability, expected.probability)
+    assert found.n_voxels == expected.n_voxels == 3 * 123 - 1  # one voxel of the first ball lies outside

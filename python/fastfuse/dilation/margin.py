@@ -54,10 +54,10 @@ def _marked(raters: Sequence[Array], present: Sequence[Array | None], label: int
     """Return where any rater marks foreground, or the label, of what they saw."""
     small = all(votes.dtype.kind in "bu" and votes.dtype.itemsize == 1 for votes in raters)
     if small and label is None and not present:  # whatever is not 0 marks: no array in between
-        union = np.array(raters[0].view(np.uint8), order="C")
+        values = np.array(raters[0].view(np.uint8), order="C")
         for votes in raters[1:]:
-            union |= votes.view(np.uint8)
-        return np.asarray(union != 0)
+            values |= votes.view(np.uint8)
+        return np.asarray(values != 0)
     union = np.zeros(raters[0].shape, dtype=bool)
     for votes, seen in zip(raters, present or [None] * len(raters), strict=True):
         union |= marks(votes, label) if seen is None else marks(votes, label) & (seen != 0)
