@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "engine.hpp"
-#include "votes/disputed.hpp"
+#include "engines/disputed.hpp"
 
 namespace fastfuse {
 

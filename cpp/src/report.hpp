@@ -3,8 +3,8 @@
 
 #include "em/census.hpp"
 #include "engine.hpp"
+#include "engines/disputed.hpp"
 #include "fastfuse/fusion.hpp"
-#include "votes/disputed.hpp"
 
 namespace fastfuse {
 

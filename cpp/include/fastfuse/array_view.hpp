@@ -21,6 +21,10 @@ std::int64_t size_of(Scalar type);
 
 // Converts n values in native layout to double.
 void widen_all(Scalar type, const std::byte* from, std::int64_t n, double* to);
+// The same to float or double.
+template <class To> void convert_all(Scalar type, const std::byte* from, std::int64_t n, To* to);
+extern template void convert_all(Scalar, const std::byte*, std::int64_t, float*);
+extern template void convert_all(Scalar, const std::byte*, std::int64_t, double*);
 
 // Whether the view's voxels lie one after another in C order of the shape.
 bool contiguous(const View& view, const std::vector<std::int64_t>& shape);

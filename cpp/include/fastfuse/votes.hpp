@@ -27,6 +27,8 @@ enum class Missing {
 constexpr double missing_vote = -7.888609052210118e-31;
 inline bool is_missing(double vote) { return vote < 0; }
 
+constexpr double label_tolerance = 1e-4; // a header's scaling turns a label 3 into 2.9999999
+
 // m raters' votes on one grid, voxels in C order of `shape`.
 struct Votes {
     std::vector<std::int64_t> shape;

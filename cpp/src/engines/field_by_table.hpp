@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "engines/checkerboard.hpp"
+#include "engines/disputed.hpp"
 #include "engines/rows.hpp"
 #include "engines/sweep.hpp"
 #include "support/raw_vector.hpp"
-#include "votes/disputed.hpp"
 
 namespace fastfuse {
 

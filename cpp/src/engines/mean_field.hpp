@@ -17,11 +17,11 @@
 #include <vector>
 
 #include "em/em.hpp"
+#include "engines/disputed.hpp"
 #include "fastfuse/output.hpp"
 #include "fastfuse/threads.hpp"
 #include "fastfuse/votes.hpp"
 #include "votes/agreement.hpp"
-#include "votes/disputed.hpp"
 
 namespace fastfuse {
 

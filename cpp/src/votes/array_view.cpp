@@ -7,60 +7,87 @@
 
 #include "support/lanes.hpp"
 #include "support/simd.hpp"
+#include "votes/layout/axes.hpp"
 
 namespace fastfuse {
 namespace {
-
-struct Half {
-    std::uint16_t bits;
-};
 
 struct Boolean {
     std::uint8_t byte; // true unless 0
 };
 
-double widen(Boolean value) { return value.byte != 0; }
+template <class To> To converted(Boolean value) { return static_cast<To>(value.byte != 0); }
+template <class To, class T> To converted(T value) { return static_cast<To>(value); }
 
-double widen(Half half) {
-    const int exponent = (half.bits >> 10) & 0x1f;
-    const int fraction = half.bits & 0x3ff;
-    double magnitude;
-    if (exponent == 0x1f)
-        magnitude = fraction ? std::nan("") : HUGE_VAL;
-    else if (exponent == 0)
-        magnitude = std::ldexp(fraction, -24);
-    else
-        magnitude = std::ldexp(fraction + 0x400, exponent - 25);
-    return half.bits & 0x8000 ? -magnitude : magnitude;
-}
-
-template <class T> double widen(T value) { return static_cast<double>(value); }
-
-template <class T> void widen_all(const std::byte* from, std::int64_t n, double* to) {
+template <class T, class To> void convert(const std::byte* from, std::int64_t n, To* to) {
     for (std::int64_t k = 0; k < n; ++k) {
         T value;
         std::memcpy(&value, from + k * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
-        to[k] = widen(value);
+        to[k] = converted<To>(value);
+    }
+}
+
+constexpr std::int64_t halves_at_once = 64;
+
+// Halves as floats, by integers: the exponent moves by 112, once more for infinity and nan; those below the
+// least normal number are multiples of 2^-24. n ≤ halves_at_once.
+FASTFUSE_INLINE void convert_some_halves(const std::byte* from, std::int64_t n, float* to) {
+    constexpr auto chunk = static_cast<std::size_t>(halves_at_once);
+    std::array<std::uint16_t, chunk> half{};
+    std::array<std::uint32_t, chunk> bits, small;
+    std::array<float, chunk> multiples;
+    std::memcpy(half.data(), from, static_cast<std::size_t>(n) * sizeof half[0]);
+    for (std::size_t k = 0; k < chunk; ++k)
+        multiples[k] = static_cast<float>(half[k] & 0x7fff) * 0x1p-24f;
+    std::memcpy(small.data(), multiples.data(), sizeof small);
+    for (std::size_t k = 0; k < chunk; ++k) {
+        const std::uint32_t magnitude = half[k] & 0x7fffu, shift = 112u << 23;
+        const std::uint32_t normal = (magnitude << 13) + shift + (magnitude >= 0x7c00u ? shift : 0u);
+        bits[k] = (magnitude < 0x400u ? small[k] : normal) | (half[k] & 0x8000u) << 16;
+    }
+    std::memcpy(to, bits.data(), static_cast<std::size_t>(n) * sizeof bits[0]);
+}
+
+FASTFUSE_CLONES void convert_halves(const std::byte* from, std::int64_t n, float* to) {
+    std::int64_t k = 0;
+    for (; k + halves_at_once <= n; k += halves_at_once)
+        convert_some_halves(from + 2 * k, halves_at_once, to + k);
+    if (k < n) convert_some_halves(from + 2 * k, n - k, to + k);
+}
+
+void convert_halves(const std::byte* from, std::int64_t n, double* to) {
+    std::array<float, 256> floats;
+    for (std::int64_t k = 0; k < n; k += static_cast<std::int64_t>(floats.size())) {
+        const std::int64_t some = std::min(n - k, static_cast<std::int64_t>(floats.size()));
+        convert_halves(from + 2 * k, some, floats.data());
+        std::copy_n(floats.begin(), some, to + k);
     }
 }
 
 } // namespace
 
-void widen_all(Scalar type, const std::byte* from, std::int64_t n, double* to) {
+template <class To> void convert_all(Scalar type, const std::byte* from, std::int64_t n, To* to) {
     switch (type) {
-    case Scalar::boolean: return widen_all<Boolean>(from, n, to);
-    case Scalar::u8: return widen_all<std::uint8_t>(from, n, to);
-    case Scalar::i8: return widen_all<std::int8_t>(from, n, to);
-    case Scalar::u16: return widen_all<std::uint16_t>(from, n, to);
-    case Scalar::i16: return widen_all<std::int16_t>(from, n, to);
-    case Scalar::u32: return widen_all<std::uint32_t>(from, n, to);
-    case Scalar::i32: return widen_all<std::int32_t>(from, n, to);
-    case Scalar::u64: return widen_all<std::uint64_t>(from, n, to);
-    case Scalar::i64: return widen_all<std::int64_t>(from, n, to);
-    case Scalar::f16: return widen_all<Half>(from, n, to);
-    case Scalar::f32: return widen_all<float>(from, n, to);
-    case Scalar::f64: return widen_all<double>(from, n, to);
+    case Scalar::boolean: return convert<Boolean>(from, n, to);
+    case Scalar::u8: return convert<std::uint8_t>(from, n, to);
+    case Scalar::i8: return convert<std::int8_t>(from, n, to);
+    case Scalar::u16: return convert<std::uint16_t>(from, n, to);
+    case Scalar::i16: return convert<std::int16_t>(from, n, to);
+    case Scalar::u32: return convert<std::uint32_t>(from, n, to);
+    case Scalar::i32: return convert<std::int32_t>(from, n, to);
+    case Scalar::u64: return convert<std::uint64_t>(from, n, to);
+    case Scalar::i64: return convert<std::int64_t>(from, n, to);
+    case Scalar::f16: return convert_halves(from, n, to);
+    case Scalar::f32: return convert<float>(from, n, to);
+    case Scalar::f64: return convert<double>(from, n, to);
     }
+}
+
+template void convert_all(Scalar, const std::byte*, std::int64_t, float*);
+template void convert_all(Scalar, const std::byte*, std::int64_t, double*);
+
+void widen_all(Scalar type, const std::byte* from, std::int64_t n, double* to) {
+    convert_all(type, from, n, to);
 }
 
 std::int64_t size_of(Scalar type) {
@@ -89,24 +116,11 @@ bool contiguous(const View& view, const std::vector<std::int64_t>& shape) {
 
 void gather(const View& view, const std::vector<std::int64_t>& shape, std::int64_t first, std::int64_t n,
             std::byte* to) {
-    const std::size_t axes = shape.size();
     const std::int64_t item = size_of(view.type);
-    std::vector<std::int64_t> at(axes);
-    const std::byte* from = view.data;
-    for (std::size_t axis = axes; axis-- > 0; first /= shape[axis]) {
-        at[axis] = first % shape[axis];
-        from += at[axis] * view.strides[axis];
-    }
-    for (std::int64_t k = 0; k < n; ++k, to += item) {
-        std::memcpy(to, from, static_cast<std::size_t>(item));
-        if (view.swapped) std::reverse(to, to + item);
-        for (std::size_t axis = axes; axis-- > 0;) { // the next voxel: carry like an odometer
-            from += view.strides[axis];
-            if (++at[axis] < shape[axis]) break;
-            from -= shape[axis] * view.strides[axis];
-            at[axis] = 0;
-        }
-    }
+    Cursor cursor(view.data, axes_of(view, shape));
+    cursor.seek(first);
+    cursor.copy(n, item, to);
+    if (view.swapped) swap_bytes(to, n, item);
 }
 
 const std::byte* native_run(const View& view, const std::vector<std::int64_t>& shape, std::int64_t first,

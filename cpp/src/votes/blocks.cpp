@@ -5,27 +5,27 @@
 #include <stdexcept>
 
 #include "votes/group_digest.hpp"
+#include "votes/masks/marks.hpp"
 
 namespace fastfuse {
 namespace {
-
-constexpr double label_tolerance = 1e-4; // a header's scaling turns a label 3 into 2.9999999
 
 // Reads one block, a group of voxels at a time.
 class Reader {
   public:
     Reader(const Votes& votes, Block& block) : votes_(votes), block_(block) {
-        for (const View& view : votes.raters)
-            raters_.push_back(in_native_layout(view));
-        for (const std::optional<View>& view : votes.present)
-            present_.push_back(view ? in_native_layout(*view) : nullptr);
-        if (votes.mask) mask_ = in_native_layout(*votes.mask);
-        if (votes.prior) prior_ = in_native_layout(*votes.prior);
+        for (NativeRuns& runs : block.raters)
+            raters_.push_back(in_native_layout(runs));
+        for (std::optional<NativeRuns>& runs : block.present)
+            present_.push_back(runs ? in_native_layout(*runs) : nullptr);
+        if (block.mask) mask_ = in_native_layout(*block.mask);
+        if (block.prior_map) prior_ = in_native_layout(*block.prior_map);
     }
 
     void read(const VotedGroups* voted) {
-        if (votes_.mask) widen_all(votes_.mask->type, mask_, block_.voxels, block_.inside.data());
-        voted_ = votes_.prior || !present_.empty() ? ~VotedGroups{0} : voted ? *voted : groups_with_votes();
+        if (mask_) mask_is_good_ = read_ones(votes_.mask->type, mask_, 0, block_.inside);
+        const VotedGroups unseen = read_present();
+        voted_ = votes_.prior ? ~VotedGroups{0} : unseen | (voted ? *voted : groups_with_votes());
         for (begin_ = 0; begin_ < block_.voxels; begin_ += group_voxels) {
             n_ = std::min(group_voxels, block_.voxels - begin_);
             read_group(std::uint64_t{1} << (begin_ / group_voxels));
@@ -33,8 +33,27 @@ class Reader {
     }
 
   private:
-    const std::byte* in_native_layout(const View& view) {
-        return native_run(view, votes_.shape, block_.first, block_.voxels, block_.native[copies_++]);
+    using Bytes = masks::Bytes;
+
+    const std::byte* in_native_layout(NativeRuns& runs) { return runs.at(block_.first, block_.voxels); }
+
+    bool read_ones(Scalar type, const std::byte* from, std::uint8_t beyond, Bytes& to) const {
+        std::fill(to.begin() + block_.voxels, to.end(), beyond);
+        return masks::read_ones(type, from, block_.voxels, to.data());
+    }
+
+    // Returns the groups that not every rater saw whole.
+    VotedGroups read_present() {
+        VotedGroups unseen = 0;
+        for (std::size_t i = 0; i < present_.size(); ++i) {
+            if (!present_[i]) continue;
+            Bytes& seen = block_.seen[i];
+            present_is_good_ &= read_ones(votes_.present[i]->type, present_[i], 1, seen);
+            for (std::int64_t g = 0; g < block_voxels / group_voxels; ++g)
+                unseen |= std::uint64_t{masks::sum_of_group(seen.data() + g * group_voxels) != group_voxels}
+                          << g;
+        }
+        return unseen;
     }
 
     void read_group(std::uint64_t bit) {
@@ -51,7 +70,7 @@ class Reader {
                 *row_of(k) = is_inside(k) ? 0 : -1;
         } else {
             digest_.clear();
-            widened_ = votes_.select_label || votes_.prior || !present_.empty() || !digest_votes();
+            widened_ = votes_.select_label || votes_.prior || !present_is_good_ || !digest_votes();
             if (widened_) widen_and_digest();
             add_rows();
         }
@@ -59,19 +78,25 @@ class Reader {
 
     std::int32_t* row_of(std::int64_t k) { return block_.row.data() + begin_ + k; }
     bool is_inside(std::int64_t k) const {
-        return !votes_.mask || block_.inside[static_cast<std::size_t>(begin_ + k)] != 0;
+        return !mask_ || block_.inside[static_cast<std::size_t>(begin_ + k)] != 0;
     }
     double* group(int rater) { return block_.group.data() + rater * group_voxels; }
 
     double count_inside() const {
-        if (!votes_.mask) return static_cast<double>(n_);
-        double sum = 0;
-        for (std::int64_t k = begin_; k < begin_ + n_; ++k) {
-            const double value = block_.inside[static_cast<std::size_t>(k)];
-            if (value != 0 && value != 1) throw BadInput(BadInput::Kind::mask, -1, block_.first + k, value);
-            sum += value;
+        if (!mask_) return static_cast<double>(n_);
+        if (!mask_is_good_) find_bad_mask();
+        return static_cast<double>(masks::sum_of_group(block_.inside.data() + begin_));
+    }
+
+    void find_bad_mask() const {
+        const Scalar type = votes_.mask->type;
+        std::array<double, group_voxels> values;
+        widen_all(type, mask_ + begin_ * size_of(type), n_, values.data());
+        for (std::int64_t k = 0; k < n_; ++k) {
+            const double value = values[static_cast<std::size_t>(k)];
+            if (value != 0 && value != 1)
+                throw BadInput(BadInput::Kind::mask, -1, block_.first + begin_ + k, value);
         }
-        return sum;
     }
 
     VotedGroups groups_with_votes() const {
@@ -88,7 +113,7 @@ class Reader {
         widen_all(view.type, from + begin_ * size_of(view.type), n_, to);
         for (std::int64_t k = 0; k < n_; ++k)
             to[k] += 0.0; // turns −0 into 0
-        for (std::int64_t k = 0; votes_.mask && k < n_; ++k)
+        for (std::int64_t k = 0; mask_ && k < n_; ++k)
             if (!is_inside(k)) to[k] = 0;
     }
 
@@ -100,6 +125,8 @@ class Reader {
             const Scalar type = votes_.raters[i].type;
             good = digest_.add(type, raters_[i] + begin_ * size_of(type), n_, votes_.check);
         }
+        for (std::size_t i = 0; i < present_.size() && good; ++i)
+            if (present_[i]) digest_.add_seen(block_.seen[i].data() + begin_, n_);
         return good;
     }
 
@@ -169,6 +196,8 @@ class Reader {
     double vote(int rater, std::int64_t k) {
         if (widened_) return group(rater)[k];
         const auto i = static_cast<std::size_t>(rater);
+        if (!present_.empty() && present_[i] && !block_.seen[i][static_cast<std::size_t>(begin_ + k)])
+            return missing_vote;
         const Scalar type = votes_.raters[i].type;
         const std::byte* from = raters_[i] + (begin_ + k) * size_of(type);
         if (type == Scalar::u8) return std::to_integer<int>(*from); // the most frequent type
@@ -212,10 +241,10 @@ class Reader {
     std::vector<const std::byte*> present_; // null where a rater saw all voxels; empty where all raters did
     const std::byte* mask_ = nullptr;
     const std::byte* prior_ = nullptr;
-    std::size_t copies_ = 0;
     VotedGroups voted_ = 0;
     GroupDigest digest_;
-    bool widened_ = false;           // the group's votes are in its table
+    bool mask_is_good_ = true, present_is_good_ = true; // of 0 and 1 alone
+    bool widened_ = false;                              // the group's votes are in its table
     std::int64_t begin_ = 0, n_ = 0; // the group: its first voxel in the block, its number of voxels
 };
 
@@ -242,8 +271,14 @@ Team team_for(const Votes& votes, int threads, const ShouldStop& ask) {
 
 Block::Block(const Votes& votes)
     : vote(static_cast<std::size_t>(votes.size() * block_rows)), count(block_rows),
-      prior(votes.prior ? block_rows : 0), native(votes.raters.size() + votes.present.size() + 2),
+      prior(votes.prior ? block_rows : 0), seen(votes.present.size()),
       group((votes.raters.size() + 1) * group_voxels) {
+    for (const View& view : votes.raters)
+        raters.emplace_back(view, votes.shape);
+    for (const std::optional<View>& view : votes.present)
+        present.push_back(view ? std::make_optional<NativeRuns>(*view, votes.shape) : std::nullopt);
+    if (votes.mask) mask.emplace(*votes.mask, votes.shape);
+    if (votes.prior) prior_map.emplace(*votes.prior, votes.shape);
     const std::int64_t filled = std::min(block_rows, votes.voxels() + 8); // a small volume fills fewer
     for (int i = 0; i < votes.size(); ++i)
         std::fill_n(vote.begin() + i * block_rows, filled, 0.0);

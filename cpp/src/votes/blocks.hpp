@@ -10,6 +10,7 @@
 #include "fastfuse/threads.hpp"
 #include "fastfuse/votes.hpp"
 #include "support/raw_vector.hpp"
+#include "votes/layout/runs.hpp"
 
 namespace fastfuse {
 
@@ -52,8 +53,12 @@ struct Block {
     }
 
     // Scratch of the reader.
-    std::vector<std::vector<std::byte>> native; // of each view: copy of strided or byte-swapped data
-    std::array<double, block_voxels> inside{};  // the mask as 0 and 1
+    std::vector<NativeRuns> raters;
+    std::vector<std::optional<NativeRuns>>
+        present; // none where a rater saw all voxels; empty where all raters did
+    std::optional<NativeRuns> mask, prior_map;
+    std::array<std::uint8_t, block_voxels> inside{};          // 1 inside the mask, else 0
+    std::vector<std::array<std::uint8_t, block_voxels>> seen; // by each rater of `present`: 1, else 0
     std::vector<double> group; // votes of one group: vote i of its voxel k at i * group_voxels + k
 };
 

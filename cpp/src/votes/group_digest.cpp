@@ -65,6 +65,13 @@ bool GroupDigest::add(Scalar type, const std::byte* from, std::int64_t n, Check 
     return false;
 }
 
+void GroupDigest::add_seen(const std::uint8_t* seen, std::int64_t n) {
+    for (std::size_t k = 0; k < static_cast<std::size_t>(n); ++k) {
+        any_[k] |= seen[k] == 0;
+        differs_[k] |= k > 0 && seen[k] != seen[k - 1];
+    }
+}
+
 void GroupDigest::add_widened(const double* from, std::int64_t n, bool is_vote) {
     for (std::size_t k = 0; k < static_cast<std::size_t>(n); ++k) {
         any_[k] |= is_vote && from[k] != 0;

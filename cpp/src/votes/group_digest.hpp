@@ -14,6 +14,8 @@ class GroupDigest {
 
     // Adds one rater's votes, n ≤ group_voxels. Returns whether all are valid votes.
     bool add(Scalar type, const std::byte* from, std::int64_t n, Check check);
+    // Adds where a rater looked: 1, else 0.
+    void add_seen(const std::uint8_t* seen, std::int64_t n);
     // Adds a column of votes or priors that were widened to double.
     void add_widened(const double* from, std::int64_t n, bool is_vote);
 

@@ -38,9 +38,7 @@ def within_margin(
         raise ValueError(
             f"roi is a margin, and the raters have {len(shape)} axes: a margin takes three at most"
         )
-    union = np.zeros(shape, dtype=bool)
-    for votes, seen in zip(raters, present or [None] * len(raters), strict=True):
-        union |= marks(votes, label) if seen is None else marks(votes, label) & (seen != 0)
+    union = _marked(raters, present, label)
     if mask is not None:
         union &= mask != 0
     if not union.any():
@@ -50,3 +48,17 @@ def within_margin(
     found = _core.near(union.reshape(lengths), radius_mm=margin_mm, spacing_mm=sides, threads=threads)
     near: NDArray[np.bool_] = found.reshape(shape)
     return near if mask is None else near & (mask != 0)
+
+
+def _marked(raters: Sequence[Array], present: Sequence[Array | None], label: int | None) -> NDArray[np.bool_]:
+    """Return where any rater marks foreground, or the label, of what they saw."""
+    small = all(votes.dtype.kind in "bu" and votes.dtype.itemsize == 1 for votes in raters)
+    if small and label is None and not present:  # whatever is not 0 marks: no array in between
+        values = np.array(raters[0].view(np.uint8), order="C")
+        for votes in raters[1:]:
+            values |= votes.view(np.uint8)
+        return np.asarray(values != 0)
+    union = np.zeros(raters[0].shape, dtype=bool)
+    for votes, seen in zip(raters, present or [None] * len(raters), strict=True):
+        union |= marks(votes, label) if seen is None else marks(votes, label) & (seen != 0)
+    return union

@@ -158,20 +158,70 @@ def _smoothed(
         return smooth
     reaches = [len(kernel) - 1 for kernel in kernels]
     near = grown(box, reaches, shape)
-    wide = grown(near, reaches, shape)
-    total, votes = _sums(arrays, region, wide)
-    inner = tuple(slice(n.start - w.start, n.stop - w.start) for n, w in zip(near, wide, strict=True))
-    above = np.ascontiguousarray(total[inner])
-    below = votes
-    for axis in order:
-        weight = kernels[axis].tolist()
-        above = core.smooth(above, axis, weight, threads)
-        below = core.smooth(below, axis, weight, threads)
-    below = below[inner]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(below > LEAST_WEIGHT, above / below, 0)
+    mean = None if region is not None else _mean_of_all(arrays, near, kernels, order, threads)
+    if mean is None:
+        mean = _mean_of_some(arrays, region, near, grown(near, reaches, shape), kernels, order, threads)
     smooth[near] = np.clip(mean, least, 1 - least)
     return smooth
+
+
+def _mean_of_some(
+    arrays: Sequence[Array],
+    region: Array | None,
+    near: Box,
+    wide: Box,
+    kernels: Sequence[NDArray[np.float64]],
+    order: Sequence[int],
+    threads: int,
+) -> NDArray[np.float32]:
+    """Return the smoothed mean vote near the votes, where votes are missing or do not count."""
+    total, votes = _sums(arrays, region, wide)
+    inner = tuple(slice(n.start - w.start, n.stop - w.start) for n, w in zip(near, wide, strict=True))
+    above = _smoothed_along(np.ascontiguousarray(total[inner]), kernels, order, threads)
+    below = _smoothed_along(votes, kernels, order, threads)[inner]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(below > LEAST_WEIGHT, above / below, 0)
+
+
+def _smoothed_along(
+    values: NDArray[np.float32], kernels: Sequence[NDArray[np.float64]], order: Sequence[int], threads: int
+) -> NDArray[np.float32]:
+    for axis in order:
+        values = core.smooth(values, axis, kernels[axis].tolist(), threads)
+    return values
+
+
+def _mean_of_all(
+    arrays: Sequence[Array],
+    near: Box,
+    kernels: Sequence[NDArray[np.float64]],
+    order: Sequence[int],
+    threads: int,
+) -> NDArray[np.float32] | None:
+    """Return the smoothed mean vote near the votes; None where a vote is missing.
+
+    The number of votes is then the same at all voxels that are as far from each end of the volume, up to the Gaussian's reach:
+    it is smoothed in a volume that has one of each.
+    """
+    total = np.zeros([side.stop - side.start for side in near], np.float32)
+    for array in arrays:
+        np.add(total, array[near], out=total, casting="unsafe")
+    if np.isnan(total.sum(dtype=np.float64)):
+        return None
+    mean = _smoothed_along(total, kernels, order, threads)
+    alike = [_alike(length, len(kernel) - 1) for length, kernel in zip(arrays[0].shape, kernels, strict=True)]
+    votes = np.full([int(places[-1]) + 1 for places in alike], len(arrays), np.float32)
+    below = _smoothed_along(votes, kernels, order, threads)
+    mean /= below[np.ix_(*(places[side] for places, side in zip(alike, near, strict=True)))]
+    return mean
+
+
+def _alike(length: int, reach: int) -> NDArray[np.intp]:
+    """Return, for each place on a line, which place is like it on one without more than it takes."""
+    place = np.arange(length)
+    return np.asarray(
+        np.where(place < length - reach, np.minimum(place, reach), place - max(0, length - 2 * reach - 1))
+    )
 
 
 def _sums(

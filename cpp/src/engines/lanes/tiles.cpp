@@ -1,21 +1,24 @@
 #include "engines/lanes/tiles.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
+
+#include "votes/masks/marks.hpp"
 
 namespace fastfuse {
 
 template <class T>
 TileReader<T>::TileReader(const Votes& votes)
-    : votes_(votes), native_(votes.raters.size() + 2), raters_(votes.raters.size()),
-      pointers_(votes.raters.size()), votes_copied_(votes.raters.size()) {
+    : votes_(votes), raters_(votes.raters.size()), pointers_(votes.raters.size()),
+      votes_copied_(votes.raters.size()) {
+    for (const View& view : votes.raters)
+        runs_.emplace_back(view, votes.shape);
+    if (votes.mask) mask_.emplace(*votes.mask, votes.shape);
+    if (votes.prior) prior_map_.emplace(*votes.prior, votes.shape);
     ones_.fill(1);
     tile_.columns.raters = votes.size();
     tile_.columns.vote = pointers_.data();
-}
-
-template <class T> const std::byte* TileReader<T>::in_native_layout(const View& view, std::size_t copy) {
-    return native_run(view, votes_.shape, tile_.first, tile_.voxels, native_[copy]);
 }
 
 template <class T> bool TileReader<T>::nobody_votes() const {
@@ -27,20 +30,29 @@ template <class T> bool TileReader<T>::nobody_votes() const {
 template <class T> void TileReader<T>::weigh() {
     tile_.inside = static_cast<double>(tile_.voxels);
     tile_.columns.weight = ones_.data();
-    if (!votes_.mask && tile_.voxels == kernels::tile_voxels<T>) return;
-    std::fill_n(wide_.begin(), tile_.voxels, 1.0);
-    if (votes_.mask)
-        widen_all(votes_.mask->type, in_native_layout(*votes_.mask, raters_.size()), tile_.voxels,
-                  wide_.data());
-    weight_.fill(0);
-    tile_.inside = 0;
-    for (std::size_t k = 0; k < static_cast<std::size_t>(tile_.voxels); ++k) {
-        if (wide_[k] != 0 && wide_[k] != 1)
-            throw BadInput(BadInput::Kind::mask, -1, tile_.first + static_cast<std::int64_t>(k), wide_[k]);
-        weight_[k] = static_cast<T>(wide_[k]);
-        tile_.inside += wide_[k];
+    const bool whole = tile_.voxels == kernels::tile_voxels<T>;
+    if (!votes_.mask && whole) return;
+    if (votes_.mask) {
+        read_mask();
+        if (whole && tile_.inside == static_cast<double>(tile_.voxels)) return;
+    } else {
+        std::fill_n(inside_.begin(), tile_.voxels, std::uint8_t{1});
     }
+    std::copy_n(inside_.begin(), tile_.voxels, weight_.begin());
+    std::fill(weight_.begin() + tile_.voxels, weight_.end(), T(0));
     tile_.columns.weight = weight_.data();
+}
+
+template <class T> void TileReader<T>::read_mask() {
+    const std::byte* from = mask_->at(tile_.first, tile_.voxels);
+    if (!masks::read_ones(votes_.mask->type, from, tile_.voxels, inside_.data())) {
+        std::array<double, kernels::tile_voxels<T>> values;
+        widen_all(votes_.mask->type, from, tile_.voxels, values.data());
+        for (std::int64_t k = 0; k < tile_.voxels; ++k)
+            if (const double value = values[static_cast<std::size_t>(k)]; value != 0 && value != 1)
+                throw BadInput(BadInput::Kind::mask, -1, tile_.first + k, value);
+    }
+    tile_.inside = std::accumulate(inside_.begin(), inside_.begin() + tile_.voxels, 0);
 }
 
 // Values of an array where voxels count, `elsewhere` at the other voxels.
@@ -50,16 +62,11 @@ const T* TileReader<T>::column(const View& view, const std::byte* from, T elsewh
     const bool all_count = tile_.columns.weight == ones_.data();
     const bool aligned = reinterpret_cast<std::uintptr_t>(from) % alignof(T) == 0;
     if (view.type == own && aligned && all_count) return reinterpret_cast<const T*>(from);
-    if constexpr (std::is_same_v<T, double>) {
-        if (all_count) {
-            widen_all(view.type, from, tile_.voxels, copy.data());
-            return copy.data();
-        }
-    }
-    widen_all(view.type, from, tile_.voxels, wide_.data());
-    copy.fill(elsewhere);
+    convert_all(view.type, from, tile_.voxels, copy.data());
+    if (all_count) return copy.data();
     for (std::size_t k = 0; k < static_cast<std::size_t>(tile_.voxels); ++k)
-        if (tile_.columns.weight[k] != 0) copy[k] = static_cast<T>(wide_[k]);
+        copy[k] = tile_.columns.weight[k] != 0 ? copy[k] : elsewhere;
+    std::fill(copy.begin() + tile_.voxels, copy.end(), elsewhere);
     return copy.data();
 }
 
@@ -78,16 +85,17 @@ template <class T> const Tile<T>& TileReader<T>::skip(std::int64_t index, double
 
 template <class T> const Tile<T>& TileReader<T>::read(std::int64_t index) {
     begin(index);
+    tile_.empty = tile_.inside == 0;
+    if (tile_.empty) return tile_;
     for (std::size_t i = 0; i < raters_.size(); ++i)
-        raters_[i] = in_native_layout(votes_.raters[i], i);
-    tile_.empty = tile_.inside == 0 || (!votes_.prior && nobody_votes());
+        raters_[i] = runs_[i].at(tile_.first, tile_.voxels);
+    tile_.empty = !votes_.prior && nobody_votes();
     if (tile_.empty) return tile_;
     for (std::size_t i = 0; i < raters_.size(); ++i)
         pointers_[i] = column(votes_.raters[i], raters_[i], 0, votes_copied_[i]);
-    if (votes_.prior) {
-        const std::byte* from = in_native_layout(*votes_.prior, raters_.size() + 1);
-        tile_.columns.prior = column(*votes_.prior, from, T(0.5), prior_);
-    }
+    if (votes_.prior)
+        tile_.columns.prior =
+            column(*votes_.prior, prior_map_->at(tile_.first, tile_.voxels), T(0.5), prior_);
     return tile_;
 }
 

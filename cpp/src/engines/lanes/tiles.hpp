@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engines/lanes/tile.hpp"
 #include "fastfuse/votes.hpp"
+#include "votes/layout/runs.hpp"
 
 namespace fastfuse {
 
@@ -34,20 +36,21 @@ template <class T> class TileReader {
   private:
     using Column = std::array<T, kernels::tile_voxels<T>>;
 
-    const std::byte* in_native_layout(const View& view, std::size_t copy);
     bool nobody_votes() const;
     void begin(std::int64_t index);
     void weigh();
+    void read_mask();
     const T* column(const View& view, const std::byte* from, T elsewhere, Column& copy);
 
     const Votes& votes_;
     Tile<T> tile_;
-    std::vector<std::vector<std::byte>> native_; // of each view: copy of strided or byte-swapped data
+    std::vector<NativeRuns> runs_; // of each rater
+    std::optional<NativeRuns> mask_, prior_map_;
     std::vector<const std::byte*> raters_;
     std::vector<const T*> pointers_;
     std::vector<Column> votes_copied_;
     Column ones_, weight_, prior_;
-    std::array<double, kernels::tile_voxels<T>> wide_; // of one column
+    std::array<std::uint8_t, kernels::tile_voxels<T>> inside_; // 1 inside the mask, else 0
 };
 
 extern template class TileReader<float>;

@@ -9,7 +9,6 @@
 namespace fastfuse {
 namespace {
 
-constexpr double label_tolerance = 1e-4;             // a header's scaling turns a label 3 into 2.9999999
 constexpr double largest_exact = 9007199254740992.0; // 2^53: beyond it floats no longer tell labels apart
 constexpr std::size_t narrow_values = 1 << 16;
 

@@ -85,18 +85,67 @@ template <> const std::uint16_t* Counter<std::uint16_t>::join() {
     return codes_.data();
 }
 
-// The table of patterns of `width` words in ascending order, the first one 0.
-Tabulation table_of(int raters, const std::vector<std::uint64_t>& patterns, std::size_t width,
+// The bits of patterns inside the mask.
+int bits_inside(const Votes& votes) { return bits_of(votes) - (votes.mask ? 1 : 0); }
+
+// A pattern of as many words as its bits need, the highest first.
+struct Bits {
+    const std::uint64_t* words;
+    std::size_t width;
+
+    bool operator[](int number) const {
+        return words[width - 1 - static_cast<std::size_t>(number) / 64] >> number % 64 & 1;
+    }
+};
+
+// What the bits of a pattern inside the mask stand for.
+class VoteBits {
+  public:
+    explicit VoteBits(const Votes& votes) : raters_(votes.size()), unseen_(votes.raters.size(), -1) {
+        int bit = bits_inside(votes);
+        for (std::size_t i = 0; i < votes.present.size(); ++i)
+            if (votes.present[i]) unseen_[i] = --bit;
+    }
+
+    // The number of a rater's bit, and of the one that says that they did not see the voxel: -1 of a rater
+    // who saw all.
+    int of(int rater) const { return raters_ - 1 - rater; }
+    int unseen(int rater) const { return unseen_[static_cast<std::size_t>(rater)]; }
+
+    double vote(Bits pattern, int rater) const {
+        if (unseen(rater) >= 0 && pattern[unseen(rater)]) return missing_vote;
+        return static_cast<double>(pattern[of(rater)]);
+    }
+
+    // Whether one pattern's votes come before another's in the order of a vote table.
+    bool precede(Bits one, Bits other) const {
+        for (int i = 0; i < raters_; ++i)
+            if (const double a = vote(one, i), b = vote(other, i); a != b) return a < b;
+        return false;
+    }
+
+  private:
+    int raters_;
+    std::vector<int> unseen_;
+};
+
+// The table of patterns of `width` words, the first one 0, the others in the order of their votes. Voxels
+// that nobody saw do not count.
+Tabulation table_of(const Votes& votes, const std::vector<std::uint64_t>& patterns, std::size_t width,
                     std::vector<double> counts) {
     const std::size_t size = counts.size();
-    std::vector<double> vote(size * static_cast<std::size_t>(raters));
-    for (int i = 0; i < raters; ++i) {
-        const auto bit = static_cast<std::size_t>(raters - 1 - i);
-        for (std::size_t row = 0; row < size; ++row)
-            vote[static_cast<std::size_t>(i) * size + row] =
-                static_cast<double>(patterns[(row + 1) * width - 1 - bit / 64] >> bit % 64 & 1);
+    const VoteBits bits(votes);
+    std::vector<double> vote(size * votes.raters.size());
+    for (std::size_t row = 0; row < size; ++row) {
+        bool seen = false;
+        for (int i = 0; i < votes.size(); ++i) {
+            double& one = vote[static_cast<std::size_t>(i) * size + row];
+            one = bits.vote({patterns.data() + row * width, width}, i);
+            seen |= !is_missing(one);
+        }
+        if (!seen) counts[row] = 0;
     }
-    return {VoteTable(raters, std::move(vote), std::move(counts)), {}, nullptr, {}};
+    return {VoteTable(votes.size(), std::move(vote), std::move(counts)), {}, nullptr, {}};
 }
 
 template <class Code>
@@ -110,22 +159,28 @@ std::optional<Tabulation> by_codes(const Votes& votes, const Output* notes, std:
         for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
             groups[static_cast<std::size_t>(block)] = counter.count(block, notes);
     });
+    std::vector<std::int64_t> voxels(std::size_t{1} << bits_inside(votes));
+    counters.each([&](const Counter<Code>& counter) {
+        voxels[0] += counter.inside();
+        for (std::size_t code = 1; code < voxels.size(); ++code)
+            voxels[code] += counter.of(code);
+    });
     std::vector<std::uint64_t> patterns{0};
-    std::vector<double> counts{0};
-    std::vector<std::int32_t> row_of_code(std::size_t{1} << bits_of(votes), -1);
-    row_of_code[0] = 0;
-    counters.each([&](const Counter<Code>& counter) { counts[0] += static_cast<double>(counter.inside()); });
-    for (std::size_t code = 1; code < std::size_t{1} << votes.size(); ++code) {
-        std::int64_t voxels = 0;
-        counters.each([&](const Counter<Code>& counter) { voxels += counter.of(code); });
-        if (voxels == 0) continue;
-        row_of_code[code] = static_cast<std::int32_t>(patterns.size());
-        patterns.push_back(code);
-        counts.push_back(static_cast<double>(voxels));
-        counts[0] -= counts.back();
-    }
+    for (std::size_t code = 1; code < voxels.size(); ++code)
+        if (voxels[code] > 0) patterns.push_back(code);
     if (static_cast<std::int64_t>(patterns.size()) - 1 > capacity) return std::nullopt;
-    Tabulation tabulation = table_of(votes.size(), patterns, 1, std::move(counts));
+    if (!votes.present.empty()) // else the votes' order is that of the bits
+        std::sort(patterns.begin() + 1, patterns.end(), [&, bits = VoteBits(votes)](auto one, auto other) {
+            return bits.precede({&one, 1}, {&other, 1});
+        });
+    std::vector<double> counts;
+    std::vector<std::int32_t> row_of_code(std::size_t{1} << bits_of(votes), -1);
+    for (const std::uint64_t code : patterns) {
+        row_of_code[code] = static_cast<std::int32_t>(counts.size());
+        counts.push_back(static_cast<double>(voxels[code]));
+        if (code != 0) counts[0] -= counts.back();
+    }
+    Tabulation tabulation = table_of(votes, patterns, 1, std::move(counts));
     if (notes)
         tabulation.index = std::make_unique<CodeIndex<Code>>(*notes, votes.voxels(), std::move(groups),
                                                              std::move(row_of_code));
@@ -159,7 +214,8 @@ class Finder {
   public:
     explicit Finder(Words& words)
         : reader_(words.votes), words_(words), raters_(words.votes.size()),
-          width_(static_cast<std::size_t>(words.width)) {}
+          width_(static_cast<std::size_t>(words.width)), bits_(words.votes),
+          outside_(words.votes.mask ? bits_inside(words.votes) : -1) {}
 
     // `odd` is set to the number of rows with an odd vote.
     UniformGroups find(std::int64_t index, const Output* notes, int thread, std::int64_t& odd) {
@@ -218,8 +274,8 @@ class Finder {
         return same;
     }
 
-    bool bit(int number) const {
-        return pattern_[width_ - 1 - static_cast<std::size_t>(number) / 64] >> number % 64 & 1;
+    void set(int number) {
+        pattern_[width_ - 1 - static_cast<std::size_t>(number) / 64] |= std::uint64_t{1} << number % 64;
     }
 
     std::uint32_t look_up() {
@@ -231,7 +287,7 @@ class Finder {
         if (std::all_of(pattern_.begin(), pattern_.begin() + width_,
                         [](std::uint64_t word) { return word == 0; }))
             return Ids::zero_id;
-        if (words_.votes.mask && bit(raters_)) return Ids::outside_id;
+        if (outside_ >= 0 && Bits{pattern_.data(), width_}[outside_]) return Ids::outside_id;
         const std::uint32_t found = words_.table.find_or_add(pattern_.data());
         if (found != Table::full) return found + Ids::first_id;
         words_.lone.add();
@@ -245,12 +301,14 @@ class Finder {
             pattern_.fill(0);
             for (int i = 0; i < raters_; ++i) {
                 const double vote = batch.votes_of(i)[row];
-                if (vote != 0 && vote != 1) {
+                if (vote == 1)
+                    set(bits_.of(i));
+                else if (is_missing(vote) && bits_.unseen(i) >= 0)
+                    set(bits_.unseen(i));
+                else if (vote != 0) {
                     ++odd;
                     return Ids::lone_id;
                 }
-                const auto number = static_cast<std::size_t>(raters_ - 1 - i);
-                pattern_[width_ - 1 - number / 64] |= static_cast<std::uint64_t>(vote) << number % 64;
             }
             return id_of_pattern();
         });
@@ -260,6 +318,8 @@ class Finder {
     Words& words_;
     int raters_;
     std::size_t width_;
+    VoteBits bits_;
+    int outside_; // the number of the bit that says so; -1: there is no mask
     std::vector<std::array<std::uint64_t, static_cast<std::size_t>(group_voxels)>> group_; // words of voxels
     Pattern pattern_{}, last_{};
     std::uint32_t last_id_ = Ids::zero_id;
@@ -268,8 +328,12 @@ class Finder {
 
 // The table's patterns in ascending order, each with its count.
 Tabulation in_order(const Words& words, std::vector<std::int64_t>& row_of_id, Watch& watch) {
-    const std::vector<std::int64_t> order = sorted(words.table, watch);
+    std::vector<std::int64_t> order = sorted(words.table, watch);
     const auto width = static_cast<std::size_t>(words.width);
+    if (!words.votes.present.empty()) // else the votes' order is that of the bits
+        std::sort(order.begin(), order.end(), [&, bits = VoteBits(words.votes)](auto one, auto other) {
+            return bits.precede({words.table.key(one), width}, {words.table.key(other), width});
+        });
     std::vector<std::uint64_t> patterns(width);
     std::vector<double> voxels{static_cast<double>(words.counts.total(Ids::zero_id))};
     row_of_id.assign(order.size() + Ids::first_id, -1);
@@ -280,7 +344,7 @@ Tabulation in_order(const Words& words, std::vector<std::int64_t>& row_of_id, Wa
         patterns.insert(patterns.end(), words.table.key(number), words.table.key(number) + width);
         voxels.push_back(static_cast<double>(words.counts.total(id)));
     }
-    return table_of(words.votes.size(), patterns, width, std::move(voxels));
+    return table_of(words.votes, patterns, width, std::move(voxels));
 }
 
 Tabulation by_words(const Votes& votes, const Output* notes, std::int64_t capacity, std::int64_t most_lone,

@@ -18,6 +18,17 @@ template <class T> struct Equal {
     bool is_bad(T vote) const { return checks & (vote != mark) & (vote != T{0}); }
 };
 
+// Of labels that a header's scaling may have moved off whole numbers. A value that is not bad and so near is
+// the label.
+template <class T> struct Label {
+    double label;
+    bool is_mark(T value) const { return std::abs(static_cast<double>(value) - label) <= label_tolerance; }
+    bool is_bad(T value) const {
+        const auto wide = static_cast<double>(value);
+        return !(std::abs(wide - std::nearbyint(wide)) <= label_tolerance); // also of nan and infinity
+    }
+};
+
 struct AnyBit {
     bool is_mark(std::uint8_t vote) const { return vote != 0; }
     bool is_bad(std::uint8_t) const { return false; }
@@ -30,7 +41,7 @@ struct HalfOne {
 
 template <class T, class Rule>
 FASTFUSE_INLINE bool append_by(const Rule& rule, const std::byte* from, const GroupList& groups,
-                               const Bytes& inside, std::uint8_t* patterns) {
+                               const std::uint8_t* inside, std::uint8_t* patterns) {
     constexpr auto n = static_cast<std::size_t>(group_voxels);
     std::array<std::uint8_t, n> bad{};
     for (std::int64_t j = 0; j < groups.size; ++j) {
@@ -53,25 +64,67 @@ FASTFUSE_INLINE bool append_by(const Rule& rule, const std::byte* from, const Gr
     return any_bad == 0;
 }
 
-#define FASTFUSE_APPEND(T, Rule, name)                                                                       \
-    FASTFUSE_CLONES bool name(const Rule& rule, const std::byte* from, const GroupList& groups,              \
-                              const Bytes& inside, std::uint8_t* patterns) {                                 \
+// n ≤ group_voxels.
+template <class T, class Rule>
+FASTFUSE_INLINE std::uint8_t read_group(const Rule& rule, const std::byte* from, std::size_t n,
+                                        std::uint8_t* to) {
+    constexpr auto most = static_cast<std::size_t>(group_voxels);
+    std::array<T, most> values{};
+    std::memcpy(values.data(), from, n * sizeof(T));
+    std::array<std::uint8_t, most> marks, bad;
+    for (std::size_t k = 0; k < most; ++k) {
+        marks[k] = rule.is_mark(values[k]);
+        bad[k] = rule.is_bad(values[k]);
+    }
+    std::memcpy(to, marks.data(), n);
+    std::uint8_t any_bad = 0;
+    for (std::size_t k = 0; k < most; ++k)
+        any_bad = static_cast<std::uint8_t>(any_bad | bad[k]);
+    return any_bad;
+}
+
+template <class T, class Rule>
+FASTFUSE_INLINE bool read_by(const Rule& given, const std::byte* from, std::int64_t n, std::uint8_t* to) {
+    const Rule rule = given;
+    std::uint8_t bad = 0;
+    std::int64_t k = 0;
+    for (; k + group_voxels <= n; k += group_voxels)
+        bad = static_cast<std::uint8_t>(
+            bad | read_group<T>(rule, from + k * static_cast<std::int64_t>(sizeof(T)), group_voxels, to + k));
+    if (k < n)
+        bad = static_cast<std::uint8_t>(bad |
+                                        read_group<T>(rule, from + k * static_cast<std::int64_t>(sizeof(T)),
+                                                      static_cast<std::size_t>(n - k), to + k));
+    return bad == 0;
+}
+
+#define FASTFUSE_MARKS(T, Rule)                                                                              \
+    FASTFUSE_CLONES bool marks_of(const Rule& rule, const std::byte* from, std::int64_t n,                   \
+                                  std::uint8_t* to) {                                                        \
+        return read_by<T>(rule, from, n, to);                                                                \
+    }                                                                                                        \
+    FASTFUSE_CLONES bool marks_of(const Rule& rule, const std::byte* from, const GroupList& groups,          \
+                                  const std::uint8_t* inside, std::uint8_t* patterns) {                      \
         return append_by<T>(rule, from, groups, inside, patterns);                                           \
     }
-FASTFUSE_APPEND(std::uint8_t, AnyBit, append_booleans)
-FASTFUSE_APPEND(std::uint8_t, Equal<std::uint8_t>, append_bytes)
-FASTFUSE_APPEND(std::uint16_t, Equal<std::uint16_t>, append_shorts)
-FASTFUSE_APPEND(std::uint16_t, HalfOne, append_halves)
-FASTFUSE_APPEND(std::uint32_t, Equal<std::uint32_t>, append_words)
-FASTFUSE_APPEND(std::uint64_t, Equal<std::uint64_t>, append_long_words)
-FASTFUSE_APPEND(float, Equal<float>, append_floats)
-FASTFUSE_APPEND(double, Equal<double>, append_doubles)
-#undef FASTFUSE_APPEND
+FASTFUSE_MARKS(std::uint8_t, AnyBit)
+FASTFUSE_MARKS(std::uint8_t, Equal<std::uint8_t>)
+FASTFUSE_MARKS(std::uint16_t, Equal<std::uint16_t>)
+FASTFUSE_MARKS(std::uint16_t, HalfOne)
+FASTFUSE_MARKS(std::uint32_t, Equal<std::uint32_t>)
+FASTFUSE_MARKS(std::uint64_t, Equal<std::uint64_t>)
+FASTFUSE_MARKS(float, Equal<float>)
+FASTFUSE_MARKS(double, Equal<double>)
+FASTFUSE_MARKS(float, Label<float>)
+FASTFUSE_MARKS(double, Label<double>)
+#undef FASTFUSE_MARKS
 
 template <class T> bool holds(double value) {
     return value == std::nearbyint(value) && value >= static_cast<double>(std::numeric_limits<T>::min()) &&
            value <= static_cast<double>(std::numeric_limits<T>::max());
 }
+
+constexpr double most_exact = 9007199254740992; // whole numbers up to here are doubles
 
 } // namespace
 
@@ -85,32 +138,55 @@ bool can_mark(Scalar type, double mark) {
     case Scalar::i16: return holds<std::int16_t>(mark);
     case Scalar::u32: return holds<std::uint32_t>(mark);
     case Scalar::i32: return holds<std::int32_t>(mark);
-    default: return false; // a boolean is 0 or 1; fractions may stand for labels, and long integers are rare
+    case Scalar::u64:
+    case Scalar::i64: return holds<std::int64_t>(mark) && std::abs(mark) <= most_exact;
+    case Scalar::f32:
+    case Scalar::f64: return mark == std::nearbyint(mark);
+    default: return false; // a boolean is 0 or 1; halves are no labels, or few
     }
 }
 
-bool append(const Marking& marking, const std::byte* from, const GroupList& groups, const Bytes& inside,
-            std::uint8_t* patterns) {
+namespace {
+
+// Calls `use` with the functions of the type, and with how values are told.
+template <class Use> bool by_type(const Marking& marking, const Use& use) {
     const auto integer = static_cast<std::uint64_t>(static_cast<std::int64_t>(marking.mark));
-    const bool checks = marking.checks;
+    const bool checks = !marking.labels;
     switch (marking.type) {
-    case Scalar::boolean: return append_booleans({}, from, groups, inside, patterns);
+    case Scalar::boolean: return use(AnyBit{});
     case Scalar::u8:
-    case Scalar::i8:
-        return append_bytes({static_cast<std::uint8_t>(integer), checks}, from, groups, inside, patterns);
+    case Scalar::i8: return use(Equal<std::uint8_t>{static_cast<std::uint8_t>(integer), checks});
     case Scalar::u16:
-    case Scalar::i16:
-        return append_shorts({static_cast<std::uint16_t>(integer), checks}, from, groups, inside, patterns);
-    case Scalar::f16: return append_halves({}, from, groups, inside, patterns);
+    case Scalar::i16: return use(Equal<std::uint16_t>{static_cast<std::uint16_t>(integer), checks});
+    case Scalar::f16: return use(HalfOne{});
     case Scalar::u32:
-    case Scalar::i32:
-        return append_words({static_cast<std::uint32_t>(integer), checks}, from, groups, inside, patterns);
+    case Scalar::i32: return use(Equal<std::uint32_t>{static_cast<std::uint32_t>(integer), checks});
     case Scalar::u64:
-    case Scalar::i64: return append_long_words({integer, checks}, from, groups, inside, patterns);
-    case Scalar::f32: return append_floats({1, checks}, from, groups, inside, patterns);
-    case Scalar::f64: return append_doubles({1, checks}, from, groups, inside, patterns);
+    case Scalar::i64: return use(Equal<std::uint64_t>{integer, checks});
+    case Scalar::f32: return marking.labels ? use(Label<float>{marking.mark}) : use(Equal<float>{1, true});
+    case Scalar::f64: return marking.labels ? use(Label<double>{marking.mark}) : use(Equal<double>{1, true});
     }
     return false;
+}
+
+} // namespace
+
+bool append(const Marking& marking, const std::byte* from, const GroupList& groups,
+            const std::uint8_t* inside, std::uint8_t* patterns) {
+    return by_type(marking, [&](const auto& rule) { return marks_of(rule, from, groups, inside, patterns); });
+}
+
+bool read_ones(Scalar type, const std::byte* from, std::int64_t n, std::uint8_t* to) {
+    return by_type({type}, [&](const auto& rule) { return marks_of(rule, from, n, to); });
+}
+
+std::int64_t sum_of_group(const std::uint8_t* bytes) {
+    std::array<std::uint64_t, static_cast<std::size_t>(group_voxels) / 8> words;
+    std::memcpy(words.data(), bytes, sizeof words);
+    std::uint64_t sums = 0; // of every eighth byte
+    for (const std::uint64_t word : words)
+        sums += word;
+    return static_cast<std::int64_t>(sums * 0x0101010101010101u >> 56); // the highest byte is their sum
 }
 
 } // namespace fastfuse::masks

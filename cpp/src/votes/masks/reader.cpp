@@ -9,39 +9,24 @@ namespace {
 
 constexpr std::int64_t groups_of_block = block_voxels / group_voxels;
 
-const GroupList& all_groups() {
-    static const GroupList all = [] {
-        GroupList list;
-        for (; list.size < groups_of_block; ++list.size)
-            list.group[static_cast<std::size_t>(list.size)] = static_cast<std::uint8_t>(list.size);
-        return list;
-    }();
-    return all;
-}
-
-// `bytes`: 0 or 1 each.
-std::int64_t sum_of_group(const Bytes& bytes, std::int64_t group) {
-    std::array<std::uint64_t, static_cast<std::size_t>(group_voxels) / 8> words;
-    std::memcpy(words.data(), bytes.data() + group * group_voxels, sizeof words);
-    std::uint64_t sums = 0; // of every eighth byte
-    for (const std::uint64_t word : words)
-        sums += word;
-    return static_cast<std::int64_t>(sums * 0x0101010101010101u >>
-                                     56); // the highest byte of the product is their sum
-}
-
 bool is_float(Scalar type) { return type == Scalar::f16 || type == Scalar::f32 || type == Scalar::f64; }
 
 // Of labels, fractions may stand for one.
 bool may_be_masks(const Votes& votes) {
-    if (votes.place || votes.prior || !votes.present.empty() || bits_of(votes) > most_bits) return false;
+    if (votes.place || votes.prior || bits_of(votes) > most_bits) return false;
     return std::all_of(votes.raters.begin(), votes.raters.end(), [&](const View& view) {
         return can_mark(view.type, votes.select_label.value_or(1)) &&
-               !(votes.select_label && is_float(view.type));
+               !(votes.select_label && view.type == Scalar::f16);
     });
 }
 
 } // namespace
+
+int bits_of(const Votes& votes) {
+    const auto may_not_look = std::count_if(votes.present.begin(), votes.present.end(),
+                                            [](const auto& present) { return present.has_value(); });
+    return votes.size() + static_cast<int>(may_not_look) + (votes.mask ? 1 : 0);
+}
 
 bool look_like_masks(const Votes& votes) {
     if (!may_be_masks(votes)) return false;
@@ -60,49 +45,64 @@ bool look_like_masks(const Votes& votes) {
 }
 
 Reader::Reader(const Votes& votes)
-    : votes_(votes), copies_(votes.raters.size() + 1), from_(votes.raters.size()),
+    : votes_(votes), seen_(votes.present.size()), from_(votes.raters.size()),
       planes_(static_cast<std::size_t>((bits_of(votes) + 7) / 8)) {
     for (const View& view : votes.raters) {
-        marking_.push_back({view.type, votes.select_label.value_or(1), !votes.select_label});
-        in_place_.push_back(!view.swapped && contiguous(view, votes.shape));
+        marking_.push_back({view.type, votes.select_label.value_or(1), votes.select_label.has_value()});
+        raters_.emplace_back(view, votes);
     }
-    in_place_.push_back(votes.mask && !votes.mask->swapped && contiguous(*votes.mask, votes.shape));
+    if (votes.mask) mask_.emplace(*votes.mask, votes);
+    for (const std::optional<View>& view : votes.present)
+        present_.push_back(view ? std::make_optional<Source>(*view, votes) : std::nullopt);
     inside_.fill(1);
 }
 
 // The block's values in native layout, as many as a whole block has: beyond the volume they are 0.
-const std::byte* Reader::run(const View& view, std::size_t copy) {
-    const std::int64_t item = size_of(view.type);
-    const std::byte* from = view.data + first_ * item;
-    if (in_place_[copy] && voxels_ == block_voxels) return from;
-    std::vector<std::byte>& own = copies_[copy];
-    own.resize(static_cast<std::size_t>(block_voxels * item));
-    const auto end = own.begin() + static_cast<std::ptrdiff_t>(voxels_ * item);
-    std::fill(end, own.end(), std::byte{0});
-    if (in_place_[copy])
-        std::copy_n(from, voxels_ * item, own.begin());
-    else
-        gather(view, votes_.shape, first_, voxels_, own.data());
-    return own.data();
+const std::byte* Reader::run(Source& source) const {
+    const std::byte* from = source.runs.at(first_, voxels_);
+    if (voxels_ == block_voxels) return from;
+    const std::int64_t item = size_of(source.type);
+    source.cut.assign(static_cast<std::size_t>(block_voxels * item), std::byte{0});
+    std::copy_n(from, voxels_ * item, source.cut.begin());
+    return source.cut.data();
+}
+
+bool Reader::read_ones(Source& source, Bytes& to, std::uint8_t beyond) const {
+    std::fill(to.begin() + voxels_, to.end(), beyond);
+    return masks::read_ones(source.type, source.runs.at(first_, voxels_), voxels_, to.data());
 }
 
 bool Reader::read_mask() {
-    static const Bytes everywhere = [] {
-        Bytes ones;
-        ones.fill(1);
-        return ones;
-    }();
-    const std::byte* from = run(*votes_.mask, votes_.raters.size());
-    inside_.fill(0);
-    if (!append({votes_.mask->type, 1, true}, from, all_groups(), everywhere, inside_.data())) return false;
+    if (!read_ones(*mask_, inside_, 0)) return false;
     inside_voxels_ = 0;
     for (std::int64_t g = 0; g < groups_of_block; ++g) {
-        const std::int64_t sum = sum_of_group(inside_, g);
+        const std::int64_t sum = sum_of_group(inside_.data() + g * group_voxels);
         inside_voxels_ += sum;
         uniform_.outside |= std::uint64_t{sum == 0} << g;
         uniform_.zero |= std::uint64_t{sum == group_voxels} << g;
     }
     return true;
+}
+
+bool Reader::read_present() {
+    unseen_ = 0;
+    for (std::size_t i = 0; i < present_.size(); ++i) {
+        if (!present_[i]) continue;
+        Bytes& seen = seen_[i];
+        if (!read_ones(*present_[i], seen, 1)) return false;
+        for (std::int64_t g = 0; g < groups_of_block; ++g)
+            unseen_ |= std::uint64_t{sum_of_group(seen.data() + g * group_voxels) != group_voxels} << g;
+        for (std::size_t k = 0; votes_.mask && k < seen.size(); ++k)
+            seen[k] &= inside_[k];
+    }
+    unseen_ &= ~uniform_.outside;
+    return true;
+}
+
+// Where a rater's votes count: 1, else 0.
+const std::uint8_t* Reader::counted(int rater) const {
+    const auto i = static_cast<std::size_t>(rater);
+    return !present_.empty() && present_[i] ? seen_[i].data() : inside_.data();
 }
 
 std::uint64_t Reader::voted_groups() const {
@@ -128,15 +128,25 @@ void Reader::list_groups(std::uint64_t voted) {
     }
 }
 
-// The leading bit of each pattern.
-void Reader::mark_outside() {
-    Bytes& plane = planes_[static_cast<std::size_t>((8 * planes() - bits_of(votes_)) / 8)];
+// Sets a bit of the busy groups' patterns, counted from the lowest: `tell(voxel)`, of the block.
+template <class Tell> void Reader::append_bit(int bit, const Tell& tell) {
+    Bytes& plane = planes_[static_cast<std::size_t>(planes() - 1 - bit / 8)];
     for (std::int64_t j = 0; j < busy_.size; ++j) {
         const std::int64_t first = group_voxels * busy_.group[static_cast<std::size_t>(j)];
+        std::uint8_t* patterns = plane.data() + j * group_voxels;
         for (std::int64_t k = 0; k < group_voxels; ++k)
-            plane[static_cast<std::size_t>(j * group_voxels + k)] =
-                inside_[static_cast<std::size_t>(first + k)] == 0;
+            patterns[k] = static_cast<std::uint8_t>(patterns[k] + patterns[k] +
+                                                    tell(static_cast<std::size_t>(first + k)));
     }
+}
+
+// The bits above those of the votes.
+void Reader::mark_outside() {
+    int bit = bits_of(votes_) - 1;
+    if (votes_.mask) append_bit(bit--, [&](std::size_t k) { return inside_[k] == 0; });
+    for (std::size_t i = 0; i < present_.size(); ++i)
+        if (present_[i])
+            append_bit(bit--, [&, &seen = seen_[i]](std::size_t k) { return inside_[k] != seen[k]; });
 }
 
 bool Reader::read(std::int64_t index) {
@@ -150,19 +160,19 @@ bool Reader::read(std::int64_t index) {
         busy_.size = 0;
         if (uniform_.outside == ~std::uint64_t{0}) return true;
     }
+    if (!read_present()) return false;
     for (std::size_t i = 0; i < from_.size(); ++i)
-        from_[i] = run(votes_.raters[i], i);
-    list_groups(voted_groups());
+        from_[i] = run(raters_[i]);
+    list_groups(voted_groups() | unseen_);
     if (busy_.size == 0) return true;
     for (Bytes& plane : planes_)
         std::memset(plane.data(), 0, static_cast<std::size_t>(busy_.size * group_voxels));
-    if (votes_.mask) mark_outside();
-    const int unused = 8 * planes() - votes_.size();
+    mark_outside();
     bool good = true;
     for (int i = 0; i < votes_.size(); ++i) {
-        Bytes& plane = planes_[static_cast<std::size_t>((unused + i) / 8)];
+        Bytes& plane = planes_[static_cast<std::size_t>(planes() - 1 - (votes_.size() - 1 - i) / 8)];
         const auto k = static_cast<std::size_t>(i);
-        good &= append(marking_[k], from_[k], busy_, inside_, plane.data());
+        good &= append(marking_[k], from_[k], busy_, counted(i), plane.data());
     }
     return good;
 }

