@@ -112,6 +112,8 @@ class Guide:
             threshold=self._per_scope(cuts),
             image_threshold=self._per_scope(self._in_unit_of_image(cuts)),
             size=(marked + ring) / marked if marked else np.nan,
+            voxels=marked,
+            ring_voxels=ring,
         )
 
     def _checked(self, mask: Array, name: str) -> Array:
