@@ -241,3 +241,19 @@ def test_limit(benchmark: Any, shape: str, image: str) -> None:
     benchmark.pedantic(own, (mask, guide, image != "scaled"), rounds=3)
     if not benchmark.disabled:
         assert SMALL or ours_took <= MOST * limit_took
+
+
+@pytest.mark.benchmark(group="four masks, 60 lesions each: side by side")
+def test_side_by_side(benchmark: Any) -> None:
+    """On a quiet machine with two cores, two threads take at most 0.6 times what one takes."""
+    masks, guide = [sixty_lesions()] * 4, flair(True)
+
+    def seconds(threads: int) -> float:
+        start = time.perf_counter()
+        fastfuse.soften(masks, guide, normalize=False, threads=threads)
+        return time.perf_counter() - start
+
+    turns = [(seconds(1), seconds(2)) for _ in range(ROUNDS)]
+    one, two = (statistics.median(column) for column in zip(*turns, strict=True))
+    benchmark.extra_info |= {"one thread": one, "ratio": two / one}
+    benchmark.pedantic(seconds, (2,), rounds=3)
