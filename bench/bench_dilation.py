@@ -2,11 +2,13 @@
 
 pytest bench/bench_dilation.py --benchmark-columns=median,rounds
 
-The rivals get what fastfuse gets, a mask and an image, and must find the same ring before they are timed.
+The limit: mask and image are read once, and a new volume is written. The rivals get what fastfuse gets, a mask and an image, and must find the same ring before they are timed.
 """
 
 from __future__ import annotations
 
+import statistics
+import time
 from functools import cache
 from typing import Any
 
@@ -16,7 +18,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import fastfuse
-from common import case
+import limits
+from common import SMALL, case
 
 ITERATIONS, RADIUS_MM, SIZE = 6, 5.0, 1.2
 Mask = NDArray[np.bool_]
@@ -155,8 +158,8 @@ def ours(mask: Volume, image: Volume, normalise: bool, **options: Any) -> Volume
     return fastfuse.conditional_dilation(mask, image, normalize=normalise, **options).values
 
 
-def ours_ball(mask: Volume, image: Volume, normalise: bool) -> Volume:
-    return ours(mask, image, normalise, radius_mm=RADIUS_MM, spacing_mm=(1, 1, 1))
+def ours_ball(mask: Volume, image: Volume, normalise: bool, **options: Any) -> Volume:
+    return ours(mask, image, normalise, radius_mm=RADIUS_MM, spacing_mm=(1, 1, 1), **options)
 
 
 def plain_ball(mask: Volume, image: Volume, normalise: bool) -> Volume:
@@ -205,3 +208,52 @@ def test_larger_volume(benchmark: Any, brains: int) -> None:
     wide[0][: len(mask)], wide[1][: len(mask)] = mask, image
     values = benchmark.pedantic(ours, (*wide, False), rounds=20, warmup_rounds=2)
     np.testing.assert_array_equal(values[: len(mask)], ours(mask, image, False))
+
+
+MOST = 4  # times the limit
+ROUNDS = 3 if SMALL else 25
+
+
+def limit(mask: Volume, image: Volume) -> Volume:
+    """Read the mask and the image once, and write a new volume."""
+    image.max()
+    return limits.copy((mask,), np.empty(mask.shape, np.float32), 1)
+
+
+@pytest.mark.parametrize("image", ["int16", "scaled"])
+@pytest.mark.parametrize("shape", CONTESTANTS)
+@pytest.mark.benchmark(group="60 lesions, processor time on one thread, beside the limit")
+def test_limit(benchmark: Any, shape: str, image: str) -> None:
+    """By turns, so that a busy machine slows both."""
+    own = CONTESTANTS[shape][0]
+    mask, guide = sixty_lesions(), flair(image == "scaled")
+
+    def spent(beside: bool) -> float:
+        start = time.process_time()
+        kept = limit(mask, guide) if beside else own(mask, guide, image != "scaled", threads=1)
+        taken = time.process_time() - start
+        assert kept.any()
+        return taken
+
+    turns = [(spent(False), spent(True)) for _ in range(ROUNDS)]
+    ours_took, limit_took = (statistics.median(column) for column in zip(*turns, strict=True))
+    benchmark.extra_info |= {"cpu": ours_took, "limit": limit_took}
+    benchmark.pedantic(own, (mask, guide, image != "scaled"), rounds=3)
+    if not benchmark.disabled:
+        assert SMALL or ours_took <= MOST * limit_took
+
+
+@pytest.mark.benchmark(group="four masks, 60 lesions each: side by side")
+def test_side_by_side(benchmark: Any) -> None:
+    """On a quiet machine with two cores, two threads take at most 0.6 times what one takes."""
+    masks, guide = [sixty_lesions()] * 4, flair(True)
+
+    def seconds(threads: int) -> float:
+        start = time.perf_counter()
+        fastfuse.soften(masks, guide, normalize=False, threads=threads)
+        return time.perf_counter() - start
+
+    turns = [(seconds(1), seconds(2)) for _ in range(ROUNDS)]
+    one, two = (statistics.median(column) for column in zip(*turns, strict=True))
+    benchmark.extra_info |= {"one thread": one, "ratio": two / one}
+    benchmark.pedantic(seconds, (2,), rounds=3)

@@ -16,6 +16,9 @@ def main() -> None:
         signal.signal(signal.SIGTERM, _terminated)
     # NumPy's OpenBLAS makes threads that nothing here uses; where it gets none, it interrupts the process.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .cli.process.lean import start_lean
+
+    start_lean()
     from .cli import main as command
 
     try:

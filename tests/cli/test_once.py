@@ -10,11 +10,11 @@ import pytest
 import typer
 
 import fastfuse
-from fastfuse.cli.shell import app
+from fastfuse.cli.shell import app_of_words
 
 from ..command import run_here
 
-GROUP: Any = typer.main.get_command(app)
+GROUP: Any = typer.main.get_command(app_of_words([]))
 CHOSEN = {
     "fuse": ["r.nii"],
     "soften": ["r.nii"],

@@ -293,3 +293,18 @@ def test_ties_are_not_broken_by_rounding(spacing: float) -> None:
         spacing_mm=(spacing,) * 3,
     )
     np.testing.assert_array_equal(np.argwhere(soft.values == np.float32(0.3)), [[6, 3, 9], [6, 6, 6]])
+
+
+def test_side_by_side_as_one_by_one() -> None:
+    """Large masks have a thread each; the first bad one is told."""
+    rng = np.random.default_rng(7)
+    image = rng.random((64, 72, 64))
+    masks = [ndimage.gaussian_filter(rng.normal(size=image.shape), 2) > cut for cut in (0.12, 0.15, 0.2)]
+    alone, beside = (fastfuse.soften(masks, image, normalize=False, threads=threads) for threads in (1, 3))
+    for one, other in zip(alone, beside, strict=True):
+        np.testing.assert_array_equal(one.values, other.values)
+        assert (one.threshold, one.size, one.voxels) == (other.threshold, other.size, other.voxels)
+        assert (other.voxels, other.ring_voxels) == ((other.values == 1).sum(), ring_of(other))
+    wrong = [masks[0], masks[1] * 2, masks[2] * 3]
+    with pytest.raises(ValueError, match="rater 1 holds 2 at voxel"):
+        fastfuse.soften(wrong, image, normalize=False, threads=3)

@@ -28,9 +28,9 @@ WRITTEN = Path(__file__).with_name("interface.json")
 
 def app() -> typer.Typer:
     """Return the shell's command."""
-    from fastfuse.cli import app
+    from fastfuse.cli import app_of_words
 
-    return app
+    return app_of_words([])
 
 
 def interface() -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Field {
     const Output& notes_;
 };
 
-// Reads single voxels of an array.
+// Reads single voxels of an array, and short runs of them.
 class Sampler {
   public:
     Sampler(const View& view, const Grid& grid, const Field& field)
@@ -92,6 +92,11 @@ class Sampler {
         const Place at = field_.place(voxel);
         return value_at(view_, view_.data + at[0] * view_.strides[0] + at[1] * view_.strides[1] +
                                    at[2] * view_.strides[2]);
+    }
+    void read(std::int64_t first, std::int64_t n, double* to) const {
+        if (in_order_ && !view_.swapped) return widen_all(view_.type, view_.data + first * item_, n, to);
+        for (std::int64_t k = 0; k < n; ++k)
+            to[k] = (*this)(first + k);
     }
 
   private:

@@ -33,15 +33,14 @@ std::int64_t first_rank(const Lesion& lesion, const Field& field) {
 
 } // namespace
 
-std::vector<std::int64_t> note_lesions(std::vector<std::int64_t>& marked, const Field& field, bool separate,
+std::vector<std::int64_t> note_lesions(std::vector<std::int64_t>& marked, const Field& field,
                                        const Worker& worker) {
     Pace pace(worker);
     for (const std::int64_t voxel : marked) {
-        field.note(voxel, State::mask, separate ? 0 : 1);
+        field.note(voxel, State::mask, 0);
         if (pace.stopped_after(1)) return {};
     }
     if (marked.empty()) return {};
-    if (!separate) return {static_cast<std::int64_t>(marked.size())};
 
     std::vector<Lesion> found;
     for (const std::int64_t voxel : marked) {

@@ -9,9 +9,8 @@
 namespace fastfuse {
 
 // Notes the lesion of every marked voxel and sorts `marked` by lesion. Lesions are numbered from 1 in the
-// order of their first voxels; unless `separate`, all voxels belong to lesion 1. Returns the size of each
-// lesion.
-std::vector<std::int64_t> note_lesions(std::vector<std::int64_t>& marked, const Field& field, bool separate,
+// order of their first voxels. Returns the size of each.
+std::vector<std::int64_t> note_lesions(std::vector<std::int64_t>& marked, const Field& field,
                                        const Worker& worker);
 
 } // namespace fastfuse

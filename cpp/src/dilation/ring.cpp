@@ -19,18 +19,15 @@ std::vector<double> falling_cuts() {
     return cuts;
 }
 
-// Moves candidates of one lesion into its ring.
+// Moves candidates of one lesion into its ring, once they are connected to the mask.
 class Taker {
   public:
-    Taker(const Lesion& lesion, const Field& field, bool connected)
-        : lesion_(lesion), field_(field), connected_(connected) {}
+    Taker(const Lesion& lesion, const Field& field) : lesion_(lesion), field_(field) {}
 
     std::int64_t taken() const { return taken_; }
 
     void enter(std::int64_t voxel) {
-        if (!connected_)
-            take(voxel);
-        else if (touches(voxel))
+        if (touches(voxel))
             take_component(voxel);
         else
             field_.note(voxel, State::entered, lesion_.number);
@@ -67,7 +64,6 @@ class Taker {
 
     const Lesion& lesion_;
     const Field& field_;
-    bool connected_;
     std::int64_t taken_ = 0;
     std::vector<std::int64_t> pending_;
 };
@@ -75,8 +71,8 @@ class Taker {
 // Index of the first of the falling cuts below the intensity; their number if there is none.
 std::size_t first_below(const std::vector<double>& cuts, double intensity) {
     const auto last = static_cast<double>(cuts.size());
-    // Cuts are 0.01 apart up to rounding: a guess is at most one step away.
-    auto k = static_cast<std::size_t>(std::clamp(std::ceil((cuts[0] - intensity) * 100), 0.0, last));
+    // Cuts are 0.01 apart up to rounding: a guess, rounded down, is at most two steps away.
+    auto k = static_cast<std::size_t>(std::clamp((cuts[0] - intensity) * 100, 0.0, last));
     while (k > 0 && intensity > cuts[k - 1])
         --k;
     while (k < cuts.size() && !(intensity > cuts[k]))
@@ -84,35 +80,45 @@ std::size_t first_below(const std::vector<double>& cuts, double intensity) {
     return k;
 }
 
+bool reached(const Lesion& lesion, std::int64_t ring, double size) {
+    const auto mask = static_cast<double>(lesion.mask_voxels);
+    return (mask + static_cast<double>(ring)) / mask >= size;
+}
+
 // Lowers the cut until the ring is large enough, or to the last cut.
 Ring ring_by_cuts(const Lesion& lesion, const std::vector<double>& cuts, const DilationOptions& options,
                   const Field& field, const Worker& worker) {
-    std::vector<std::size_t> order(lesion.candidates.size()); // candidates, by the cut at which they enter
     std::vector<std::size_t> end(cuts.size() + 1); // number of voxels that have entered at each cut
-    std::vector<std::uint8_t> enters(order.size());
+    std::vector<std::uint8_t> enters(options.connected ? lesion.candidates.size() : 0);
     Pace pace(worker);
-    for (std::size_t c = 0; c < order.size(); ++c) {
+    for (std::size_t c = 0; c < lesion.candidates.size(); ++c) {
         if (pace.stopped_after(1)) return {};
-        enters[c] = static_cast<std::uint8_t>(first_below(cuts, lesion.candidates[c].intensity));
-        ++end[enters[c]];
+        const std::size_t k = first_below(cuts, lesion.candidates[c].intensity);
+        if (options.connected) enters[c] = static_cast<std::uint8_t>(k);
+        ++end[k];
     }
     std::partial_sum(end.begin(), end.end(), end.begin());
+    if (!options.connected)
+        for (std::size_t k = 0;; ++k) {
+            const auto ring = static_cast<std::int64_t>(end[k]);
+            if (reached(lesion, ring, options.size) || k + 1 == cuts.size()) return {cuts[k], ring};
+        }
+
+    std::vector<std::size_t> order(enters.size()); // candidates, by the cut at which they enter
     std::vector<std::size_t> next(end.begin(), end.end());
     for (std::size_t c = order.size(); c-- > 0;) {
         if (pace.stopped_after(1)) return {};
         order[--next[enters[c]]] = c;
     }
-
-    Taker taker(lesion, field, options.connected);
-    const auto mask = static_cast<double>(lesion.mask_voxels);
+    Taker taker(lesion, field);
     std::size_t taken = 0;
     for (std::size_t k = 0;; ++k) {
         for (; taken < end[k]; ++taken) {
             taker.enter(lesion.candidates[order[taken]].voxel);
             if (pace.stopped_after(6)) return {};
         }
-        const bool reached = (mask + static_cast<double>(taker.taken())) / mask >= options.size;
-        if (reached || k + 1 == cuts.size()) return {cuts[k], taker.taken()};
+        if (reached(lesion, taker.taken(), options.size) || k + 1 == cuts.size())
+            return {cuts[k], taker.taken()};
     }
 }
 
@@ -133,7 +139,7 @@ std::int64_t wanted(const Lesion& lesion, double size) {
 
 // Takes the brightest candidates one by one. If connected, each must touch the mask or the ring so far.
 Ring ring_by_rank(Lesion& lesion, const DilationOptions& options, const Field& field, const Worker& worker) {
-    const Taker taker(lesion, field, options.connected);
+    const Taker taker(lesion, field);
     std::vector<Ranked> first;
     first.reserve(lesion.candidates.size());
     Pace pace(worker);
@@ -174,6 +180,8 @@ Ring ring_by_rank(Lesion& lesion, const DilationOptions& options, const Field& f
 }
 
 } // namespace
+
+bool needs_notes(const DilationOptions& options) { return options.connected || options.cut == Cut::exact; }
 
 Ring find_ring(Lesion& lesion, const DilationOptions& options, const Field& field, const Worker& worker) {
     switch (options.cut) {

@@ -24,7 +24,11 @@ struct Ring {
     std::int64_t voxels;
 };
 
-// Notes the ring's voxels. For the falling and the fixed cut they are brighter than the cut; for the exact
+// Whether find_ring reads and writes notes: the mask's voxels and all candidates are noted before, and the
+// ring's afterwards. Else the ring is the candidates brighter than the cut.
+bool needs_notes(const DilationOptions& options);
+
+// For the falling and the fixed cut they are brighter than the cut; for the exact
 // one the cut is the darkest of them.
 Ring find_ring(Lesion& lesion, const DilationOptions& options, const Field& field, const Worker& worker);
 

@@ -150,11 +150,20 @@ template <class Bits, bool is_float> class Selection {
         return key_of(element);
     }
 
+    // Zeros, which surround a head, are counted in groups.
     void count_first_digits(const std::byte* data, const double* inside, std::int64_t n,
                             std::int64_t* count) const {
         constexpr int shift = (levels - 1) * digit_bits;
-        for (std::int64_t k = 0; k < n; ++k)
-            if (const auto key = key_at(data, inside, k)) ++count[*key >> shift];
+        constexpr auto item = static_cast<std::int64_t>(sizeof(Bits));
+        for (std::int64_t begin = 0; begin < n; begin += group) {
+            const std::int64_t end = std::min(begin + group, n);
+            if (!inside && all_zero(data + begin * item, (end - begin) * item)) {
+                count[key_of(Bits{0}) >> shift] += end - begin;
+                continue;
+            }
+            for (std::int64_t k = begin; k < end; ++k)
+                if (const auto key = key_at(data, inside, k)) ++count[*key >> shift];
+        }
     }
 
     // Most elements have another prefix, and are skipped in groups.

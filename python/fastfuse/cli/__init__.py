@@ -1,5 +1,5 @@
 """The ``fastfuse`` command."""
 
-from .shell import app, main
+from .shell import app_of_words, main
 
-__all__ = ["app", "main"]
+__all__ = ["app_of_words", "main"]

@@ -9,6 +9,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -19,28 +21,14 @@ from ..images.outputs import recording
 from ..images.paths import shown
 from ..inputs.names import enumerated, quoted
 from ..report import terminal as report
-from . import (
-    agreement,
-    check,
-    cohort,
-    compare,
-    demo,
-    evaluate,
-    experiment,
-    export,
-    fuse,
-    predict,
-    soften,
-    table,
-)
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
 from .manners import with_manners
+from .process.lean import GARBAGE
 from .process.signals import INTERRUPTED, TERMINATED, Ear, hearing
 from .process.streams import CannotPrint, ReaderGone, open_streams
 
-GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
 OF_ONE = re.compile(r"(\w+)\['?(.*?)'?\]")  # an option of one rater, or one label
 SUMMARY = "Fuse several raters' segmentations of a 3-D medical image into one consensus."
 EXAMPLES = (
@@ -49,30 +37,55 @@ EXAMPLES = (
     "fastfuse demo demo-case",
     "fastfuse fuse --help",
 )
-app = typer.Typer(
-    cls=Group,
-    add_completion=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+COMMANDS = (
+    *("fuse", "soften", "agreement", "compare", "evaluate", "demo", "check", "experiment"),
+    *("table", "predict", "export"),
 )
+COHORT = "cohort"
 
 
-for command in (fuse, soften, agreement, compare, evaluate, demo, check, experiment, table, predict, export):
-    name = command.__name__.rpartition(".")[2]
+@cache
+def app_of(*names: str) -> typer.Typer:
+    """Return the command that knows these commands only: what is not typed is not loaded."""
+    app = typer.Typer(
+        cls=Group,
+        add_completion=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in names:
+        if name == COHORT:
+            _add_cohort(app)
+        else:
+            _add(app, name)
+    app.callback(invoke_without_command=True, help=about(SUMMARY, EXAMPLES))(fastfuse)
+    return app
+
+
+def _add(app: typer.Typer, name: str) -> None:
+    command = import_module(f".{name}", __package__)
     function = getattr(command, name)
     text, codes = about(function.__doc__, command.EXAMPLES), getattr(command, "EXIT_CODES", None)
     app.command(name, cls=Command, help=text, epilog=codes)(with_manners(function))
 
 
-cohort_app = typer.Typer(cls=Group, rich_markup_mode="rich", no_args_is_help=False)
-for name, (work, examples, codes) in cohort.COMMANDS.items():
-    text = about(work.__doc__, examples)
-    cohort_app.command(name, cls=Command, help=text, epilog=codes)(with_manners(work))
-app.add_typer(cohort_app, name="cohort", help=about(cohort.SUMMARY, cohort.EXAMPLES))
+def _add_cohort(app: typer.Typer) -> None:
+    from . import cohort
+
+    commands = typer.Typer(cls=Group, rich_markup_mode="rich", no_args_is_help=False)
+    for name, (work, examples, codes) in cohort.COMMANDS.items():
+        text = about(work.__doc__, examples)
+        commands.command(name, cls=Command, help=text, epilog=codes)(with_manners(work))
+    app.add_typer(commands, name=COHORT, help=about(cohort.SUMMARY, cohort.EXAMPLES))
 
 
-@app.callback(invoke_without_command=True, help=about(SUMMARY, EXAMPLES))
+def app_of_words(words: Sequence[str]) -> typer.Typer:
+    """Return the command that knows what the first word names; if that is none of them, all."""
+    every = (*COMMANDS, COHORT)
+    return app_of(words[0]) if words and words[0] in every else app_of(*every)
+
+
 def fastfuse(
     ctx: typer.Context,
     version: Annotated[
@@ -129,7 +142,7 @@ def _run(ear: Ear, written: Sequence[Path]) -> int:
     """Run the command, and return its exit code."""
     manner.quiet, manner.json, manner.debug = False, False, "--debug" in sys.argv[1:]
     try:
-        code = int(app(standalone_mode=False, prog_name="fastfuse") or 0)
+        code = int(app_of_words(sys.argv[1:])(standalone_mode=False, prog_name="fastfuse") or 0)
         return _ended(ear, written) if ear.code else code
     except ReaderGone:
         return 0

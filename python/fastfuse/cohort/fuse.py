@@ -34,10 +34,10 @@ from ..fusion.result import DiceRule, Ties
 from ..fusion.votes import ENTRIES
 from ..images.outputs import write_all
 from ..images.paths import PathLike, as_path, needed_path
-from ..images.reading import cores
 from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale, check_count, check_flag
+from ..inputs.threads import cores
 from ..streaming.executors import is_of_dask
 from .cases import CohortCase, find_cohort
 from .estimate_file import Saved, read_estimate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,10 +28,12 @@ from ..inputs.arrays import (
 )
 from ..inputs.libraries import is_image
 from ..inputs.looks import beyond_votes, looks_scaled
-from ..inputs.threads import remarks_on_threads
+from ..inputs.threads import cores, remarks_on_threads
 from .ball import check_ball
 from .options import Dilation
 from .soft_mask import SoftMask
+
+LEAST_SIDE_BY_SIDE = 1 << 18  # voxels of masks that are worth a thread each
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,19 @@ class Guide:
         return [f"{flat}, so its brightness cannot guide a dilation"]
 
     def dilate_all(self, masks: Sequence[Array], names: Sequence[str] | None = None) -> list[SoftMask]:
-        """Dilate several raters' masks; ``names`` name them in messages."""
-        return [self.dilate(mask, name_of(i, names)) for i, mask in enumerate(masks)]
+        """Dilate several raters' masks, side by side; ``names`` name them in messages."""
+        titles = [name_of(i, names) for i in range(len(masks))]
+        workers = min(self.threads or cores(), len(masks))
+        if workers < 2 or self.image.size < LEAST_SIDE_BY_SIDE:
+            return [self.dilate(mask, title) for mask, title in zip(masks, titles, strict=True)]
+        alone = replace(self, threads=1)
+        try:
+            with ThreadPoolExecutor(workers, "fastfuse-dilation") as pool:
+                return list(pool.map(alone.dilate, masks, titles))
+        except RuntimeError as error:  # the system gives no thread
+            if "start new thread" not in str(error):
+                raise
+            return [alone.dilate(mask, title) for mask, title in zip(masks, titles, strict=True)]
 
     def dilate(self, mask: Array, name: str, dtype: DTypeLike = np.float32) -> SoftMask:
         """Dilate one mask, called ``name`` in messages; a single frame, batch or channel of it stays."""
@@ -112,6 +126,8 @@ class Guide:
             threshold=self._per_scope(cuts),
             image_threshold=self._per_scope(self._in_unit_of_image(cuts)),
             size=(marked + ring) / marked if marked else np.nan,
+            voxels=marked,
+            ring_voxels=ring,
         )
 
     def _checked(self, mask: Array, name: str) -> Array:

@@ -27,22 +27,16 @@ class SoftMask:
         The cut in the image's unit.
     size : float
         (mask + ring) / mask of all lesions together; nan for an empty mask.
+    voxels, ring_voxels : int
+        Number of voxels in the mask, and in the ring.
     """
 
     values: NDArray[Any]
     threshold: float | NDArray[np.float64]
     image_threshold: float | NDArray[np.float64]
     size: float
-
-    @property
-    def voxels(self) -> int:
-        """Number of voxels in the mask."""
-        return int(np.count_nonzero(self.values == 1))
-
-    @property
-    def ring_voxels(self) -> int:
-        """Number of voxels in the ring."""
-        return int(np.count_nonzero(self.values)) - self.voxels
+    voxels: int
+    ring_voxels: int
 
     def __repr__(self) -> str:
         return f"SoftMask(shape {self.values.shape}, {counted(self.voxels, 'voxel')}, {self.ring_voxels} on the ring, size {self.size:.4g})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import os
 import struct
 import threading
 import tokenize
@@ -24,6 +23,7 @@ from nibabel.wrapstruct import WrapStructError
 from ..errors import ImageError, reason_of
 from ..inputs.arrays import labels_in
 from ..inputs.names import enumerated
+from ..inputs.threads import cores
 from . import gz
 from .checks import check_regular, fault_of_affine
 from .dataset_json import faults_beside, labels_called, segments_of
@@ -303,13 +303,6 @@ def _in_order(
         image = started.popleft().result()
         started.extend(pool.submit(read_one, job) for job in islice(rest, 1))
         yield image
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _startable(wanted: int) -> int:

@@ -1,4 +1,4 @@
-"""Threads that the system did not give."""
+"""Threads: how many there may be, and those that the system did not give."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ import os
 from .. import _core
 
 STACK_SIZES = ("OMP_STACKSIZE", "GOMP_STACKSIZE")  # read by OpenMP
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def remarks_on_threads() -> list[str]:

@@ -1,0 +1,43 @@
+"""What the command loads: the command that is typed, and no pydicom for nibabel's sake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from fastfuse.cli.shell import COHORT, COMMANDS, app_of_words
+
+
+def loaded_after(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(done.stdout.split())
+
+
+def test_the_named_command_alone_is_known() -> None:
+    assert [one.name for one in app_of_words(["fuse", "--help"]).registered_commands] == ["fuse"]
+    assert not app_of_words(["fuse"]).registered_groups
+    assert [one.name for one in app_of_words([COHORT, "fuse"]).registered_groups] == [COHORT]
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["fuze"]])
+def test_all_are_known_otherwise(words: list[str]) -> None:
+    app = app_of_words(words)
+    assert [one.name for one in app.registered_commands] == list(COMMANDS)
+    assert [one.name for one in app.registered_groups] == [COHORT]
+
+
+def test_nibabel_loads_without_pydicom_which_can_be_loaded_later() -> None:
+    pytest.importorskip("pydicom", reason="needs pydicom: pip install '.[dicom]'")
+    lean = "from fastfuse.cli.process.lean import start_lean\nstart_lean()\nimport nibabel\n"
+    assert not {"pydicom", "fastfuse.cli.predict"} & loaded_after(lean)
+    assert "pydicom" in loaded_after(f"{lean}import pydicom")
+
+
+def test_other_commands_are_not_loaded() -> None:
+    typed = "from fastfuse.cli.shell import app_of_words\napp_of_words(['fuse'])"
+    assert "fastfuse.cli.fuse" in (loaded := loaded_after(typed))
+    assert not {"fastfuse.cli.predict", "fastfuse.cli.evaluate"} & loaded
