@@ -26,6 +26,7 @@ from rivals import in_numpy
 ROUNDS = 3 if SMALL else 25
 NOISE = 0.1  # share of the votes that are flipped
 FLIPPED = "fastfuse, 10 % of the votes flipped"
+SAMPLED = "dense: simplified-soft-STAPLE, em, processor time"
 BRAIN, SLICE = "masks: STAPLE, processor time", "masks, a noisy slice of 256 x 256: STAPLE, processor time"
 SOFT = {  # kind of votes: the race whose rivals are asked, NumPy's way to the same
     "three-valued": ("{0, 0.3, 1}: soft-STAPLE, em", "NumPy, distinct patterns, empty words skipped"),
@@ -78,7 +79,19 @@ def calls() -> dict[str, dict[str, Call]]:
         votes = votes_of(kind)
         fuse = partial(fastfuse.soft_staple, votes, out=out, m_step="em", threads=1)
         found[f"{race}, processor time"] = {"fastfuse": fuse, **beside(votes, out, race, same)}
+    found[SAMPLED] = sampled(votes_of("dense"), out)
     return found
+
+
+def sampled(votes: Votes, out: NDArray[np.float32]) -> dict[str, Call]:
+    """Return EM that starts on a sample of the voxels, and EM that passes over all of them in each iteration."""
+    fuse = partial(fastfuse.simplified_soft_staple, votes, out=out, m_step="em", threads=1)
+    return {
+        "fastfuse": partial(fuse, acceleration="sample"),
+        "fastfuse, plain EM": fuse,
+        "copy": partial(limits.copy, votes, out, 1),
+        "limit": partial(limits.copy, votes, out, 1, streams=True),
+    }
 
 
 def beside(votes: Votes, out: NDArray[np.float32], race: str, same: str) -> dict[str, Call]:
@@ -116,6 +129,7 @@ AIMS = {  # at most so many times what another one takes
     (BRAIN, "fastfuse"): (0.9, "copy"),
     (BRAIN, FLIPPED): (3, "fastfuse"),
     (SLICE, "fastfuse"): (1, "NumPy"),
+    (SAMPLED, "fastfuse"): (9, "copy"),
 }
 
 
@@ -128,6 +142,7 @@ RUNS = [
         for name in ("copy", "limit", "fastfuse", "NumPy")
     ),
     *((SLICE, name) for name in ("fastfuse", "NumPy")),
+    *((SAMPLED, name) for name in ("copy", "limit", "fastfuse", "fastfuse, plain EM")),
 ]
 
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "em/census.hpp"
@@ -21,6 +22,10 @@ class Engine {
     virtual Census survey() = 0;
     // One E-step: its sums.
     virtual Sums expectation(const Performance& performance) = 0;
+    // The same of a sample of the voxels, where the engine took one.
+    virtual std::optional<Sums> sampled_expectation(const Performance& /*performance*/) {
+        return std::nullopt;
+    }
     // Writes the consensus of every voxel.
     virtual Written write(const Performance& performance) = 0;
     virtual Written write_mean_vote() = 0;

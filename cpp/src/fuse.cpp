@@ -7,6 +7,7 @@
 
 #include "border/solve.hpp"
 #include "classes/solve.hpp"
+#include "em/acceleration/sampled.hpp"
 #include "em/em.hpp"
 #include "em/exact_masses.hpp"
 #include "engines/rows.hpp"
@@ -29,7 +30,7 @@ Estimate accelerated(const EStep& e_step, const Engine& engine, const Census& ce
     constexpr double slack = 1e-3; // in nats
     Estimate estimate = em(e_step, options, start, first);
     const bool climbs = options.m_step == MStep::em || census.most_fractional == 0;
-    if (options.acceleration == Acceleration::none || !climbs || !engine.is_quick()) return estimate;
+    if (options.acceleration != Acceleration::squarem || !climbs || !engine.is_quick()) return estimate;
     Options plain = options;
     plain.acceleration = Acceleration::none;
     Estimate slow = em(e_step, plain, start, first);
@@ -47,7 +48,12 @@ Estimate find_estimate(Engine& engine, const Census& census, const Options& opti
     std::optional<Sums> first;
     if (!options.init && !is_warm)
         first = census.mean_vote; // start from the mean vote, M-step first: eq. (5)
-    Estimate estimate = accelerated(e_step, engine, census, options, start, first);
+    const SampledEStep of_sample = [&](const Performance& theta) {
+        return engine.sampled_expectation(theta);
+    };
+    Estimate estimate = options.acceleration == Acceleration::sample && first
+                            ? sampled_em(e_step, of_sample, options, start, *first)
+                            : accelerated(e_step, engine, census, options, start, first);
     estimate.by_masses = engine.by_masses(); // eq. (8)
     return estimate;
 }

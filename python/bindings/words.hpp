@@ -43,8 +43,8 @@ inline constexpr Words<Intervals> words<Intervals> = {{"none", Intervals::none},
                                                       {"bootstrap", Intervals::bootstrap},
                                                       {"lesions", Intervals::lesions}};
 template <>
-inline constexpr Words<Acceleration> words<Acceleration> = {{"none", Acceleration::none},
-                                                            {"squarem", Acceleration::squarem}};
+inline constexpr Words<Acceleration> words<Acceleration> = {
+    {"none", Acceleration::none}, {"squarem", Acceleration::squarem}, {"sample", Acceleration::sample}};
 template <>
 inline constexpr Words<Route> words<Route> = {{"auto", Route::automatic},
                                               {"patterns", Route::patterns},

@@ -49,7 +49,11 @@ enum class Roi {
 
 enum class Intervals { none, information, bootstrap, lesions };
 
-enum class Acceleration { none, squarem };
+enum class Acceleration {
+    none,
+    squarem,
+    sample, // EM starts on a sample of the voxels, where their votes do not repeat
+};
 
 // What EM runs on.
 enum class Route {

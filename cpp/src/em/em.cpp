@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "em/squarem.hpp"
+#include "em/acceleration/squarem.hpp"
 #include "posterior/enumeration.hpp"
 #include "support/simd.hpp"
 
@@ -177,6 +177,18 @@ Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance&
                     [&] { return BatchExpectation(model, m_step, performance, nodes); });
 }
 
+double move(const Performance& from, const Performance& to) {
+    return std::max(largest_move(from.sensitivity, to.sensitivity),
+                    largest_move(from.specificity, to.specificity));
+}
+
+Performance next(const Sums& sums, const Performance& theta, const Options& options) {
+    Performance after = maximise(sums, theta, options.performance_prior); // eq. (5)
+    if (options.estimates_prior())
+        after.prior = std::clamp(sums.foreground / sums.count, epsilon, 1 - epsilon);
+    return after;
+}
+
 Performance maximise(const Sums& sums, const Performance& before, const PerformancePrior& prior) {
     Performance after = before;
     for (std::size_t i = 0; i < sums.true_positive.size(); ++i) { // eq. (5)
@@ -226,18 +238,7 @@ class Iteration {
   private:
     bool goes_on() const { return !estimate_.converged && estimate_.iterations < options_.max_iter; }
 
-    Performance next() const { return next(sums_, theta_); }
-    Performance next(const Sums& sums, const Performance& theta) const {
-        Performance after = maximise(sums, theta, options_.performance_prior); // eq. (5)
-        if (options_.estimates_prior())
-            after.prior = std::clamp(sums.foreground / sums.count, epsilon, 1 - epsilon);
-        return after;
-    }
-
-    static double move(const Performance& from, const Performance& to) {
-        return std::max(largest_move(from.sensitivity, to.sensitivity),
-                        largest_move(from.specificity, to.specificity));
-    }
+    Performance next() const { return fastfuse::next(sums_, theta_, options_); }
 
     void go_to(Performance theta, Sums sums) {
         theta_ = std::move(theta);
@@ -283,7 +284,7 @@ class Iteration {
         if (options_.m_step == MStep::em)
             return sums.log_likelihood + log_prior(beyond, options_.performance_prior) >=
                    sums_.log_likelihood + log_prior(theta_, options_.performance_prior);
-        return move(beyond, next(sums, beyond)) <= moved;
+        return move(beyond, fastfuse::next(sums, beyond, options_)) <= moved;
     }
 
     const EStep& expectation_;

@@ -62,6 +62,12 @@ Sums expectation(const Rows& rows, Model model, MStep m_step, const Performance&
 // (TP + a − 1) / (TP + FN + a + b − 2): Commowick, Warfield, MICCAI 2010.
 Performance maximise(const Sums& sums, const Performance& before, const PerformancePrior& prior = {});
 
+// The M-step, and the prior where it is estimated.
+Performance next(const Sums& sums, const Performance& theta, const Options& options);
+
+// The largest difference of a sensitivity or specificity.
+double move(const Performance& from, const Performance& to);
+
 // Log-density of all rates, without its constant; 0 for flat priors.
 double log_prior(const Performance& theta, const PerformancePrior& prior);
 

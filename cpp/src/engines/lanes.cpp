@@ -9,8 +9,18 @@ LanesEngine::LanesEngine(const Task& task, std::unique_ptr<Passes> lanes)
     : VoxelEngine(task), lanes_(std::move(lanes)) {}
 
 Gather LanesEngine::to_gather() const {
-    if (task_.plan.masses != MassUse::when_cheaper || !lanes_->gathers_masses()) return Gather::mean_vote;
+    if (task_.plan.masses != MassUse::when_cheaper || !lanes_->gathers_masses())
+        return takes_sample() ? Gather::sample : Gather::mean_vote;
     return task_.plan.m_step == MStep::paper ? Gather::masses_and_moments : Gather::masses;
+}
+
+// Of fewer voxels than these, or for more raters, a sample would cost more than it saves.
+bool LanesEngine::takes_sample() const {
+    constexpr std::int64_t fewest_voxels = 1 << 17;
+    constexpr int most_raters = 12;
+    const bool runs_em = task_.plan.model == Model::product && !task_.votes.place;
+    return task_.options.acceleration == Acceleration::sample && runs_em && !task_.votes.prior &&
+           task_.votes.voxels() >= fewest_voxels && task_.votes.size() <= most_raters;
 }
 
 kernels::Step LanesEngine::step() const {
@@ -20,8 +30,8 @@ kernels::Step LanesEngine::step() const {
 
 Census LanesEngine::survey() {
     census_ = lanes_->survey(to_gather());
-    if (to_gather() != Gather::mean_vote && census_.mean_vote.count > 0)
-        masses_.emplace(lanes_->take_masses());
+    const bool masses = to_gather() == Gather::masses || to_gather() == Gather::masses_and_moments;
+    if (masses && census_.mean_vote.count > 0) masses_.emplace(lanes_->take_masses());
     return census_;
 }
 
@@ -30,6 +40,11 @@ Sums LanesEngine::expectation(const Performance& performance) {
     if (!masses_)
         if (const auto sums = lanes_->expectation(step(), performance)) return *sums;
     return VoxelEngine::expectation(performance);
+}
+
+std::optional<Sums> LanesEngine::sampled_expectation(const Performance& performance) {
+    task_.team.look();
+    return lanes_->sampled_expectation(step(), performance);
 }
 
 Written LanesEngine::write(const Performance& performance) {

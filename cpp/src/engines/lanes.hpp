@@ -15,6 +15,7 @@ class LanesEngine : public VoxelEngine {
 
     Census survey() override;
     Sums expectation(const Performance& performance) override;
+    std::optional<Sums> sampled_expectation(const Performance& performance) override;
     Written write(const Performance& performance) override;
     Written write_mean_vote() override;
     Observed observe(const Performance& performance) override;
@@ -22,6 +23,7 @@ class LanesEngine : public VoxelEngine {
   private:
     kernels::Step step() const;
     Gather to_gather() const;
+    bool takes_sample() const;
 
     std::unique_ptr<Passes> lanes_;
 };

@@ -17,9 +17,10 @@ namespace fastfuse {
 
 // What a survey gathers in addition to the census.
 enum class Gather {
-    mean_vote,         // sums of an E-step whose w is the mean vote
-    masses,            // N(B)
-    masses_and_moments // N(B), M_i(B)
+    mean_vote,          // sums of an E-step whose w is the mean vote
+    sample,             // these sums, and a sample of the voxels
+    masses,             // N(B)
+    masses_and_moments, // N(B), M_i(B)
 };
 
 class Passes {
@@ -38,6 +39,10 @@ class Passes {
     virtual Masses take_masses() = 0;
     // One E-step; nullopt if a product over the raters might underflow.
     virtual std::optional<Sums> expectation(kernels::Step step, const Performance& performance) = 0;
+    // The same of the sample that the survey took; nullopt if it took none.
+    virtual std::optional<Sums> sampled_expectation(kernels::Step /*step*/, const Performance& /*theta*/) {
+        return std::nullopt;
+    }
     // Writes w; nullopt if a product over the raters might underflow.
     virtual std::optional<Written> write(kernels::Step step, const Performance& performance,
                                          const Output& to) = 0;

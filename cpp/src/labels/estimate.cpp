@@ -68,7 +68,7 @@ LabelFit accelerated(const LabelTable& table, const LabelOptions& options, const
                      LabelRates rates, std::optional<LabelStartCounts> start, double voxels,
                      RowTruths& truths, const Team& team) {
     const std::size_t size = rates.theta.entries().size() + truths.code.size();
-    if (options.acceleration == Acceleration::none || static_cast<std::int64_t>(size) > quick)
+    if (options.acceleration != Acceleration::squarem || static_cast<std::int64_t>(size) > quick)
         return em(table, options, m_step, std::move(rates), std::move(start), voxels, truths, team);
     RowTruths others = truths;
     LabelFit fit = em(table, options, m_step, rates, start, voxels, truths, team);

@@ -20,6 +20,9 @@ namespace {
                                      T* consensus) {                                                         \
             kernels::posterior<T, bytes>(votes, rates, step, consensus);                                     \
         }                                                                                                    \
+        target static T doubts(const Columns<T>& votes, T* to) {                                             \
+            return kernels::doubts<T, bytes>(votes, to);                                                     \
+        }                                                                                                    \
         target static void agree(const Columns<T>& votes, const T* consensus, TileAgreement<T>& to) {        \
             kernels::agree<T, bytes>(votes, consensus, to);                                                  \
         }                                                                                                    \
@@ -41,7 +44,8 @@ namespace {
             kernels::mix<T, bytes>(vote, raters, posterior, root, ones, scratch, consensus);                 \
         }                                                                                                    \
         static Kernels<T> all() {                                                                            \
-            return {inspect, expect, posterior, agree, spread, scale_rows, add_products, settle, mix};       \
+            return {                                                                                         \
+                inspect, expect, posterior, doubts, agree, spread, scale_rows, add_products, settle, mix};   \
         }                                                                                                    \
     };
 

@@ -7,6 +7,7 @@
 #include "engines/lanes/inspect.hpp"
 #include "engines/lanes/masses.hpp"
 #include "engines/lanes/product.hpp"
+#include "engines/lanes/sample/doubts.hpp"
 #include "engines/lanes/tile.hpp"
 
 namespace fastfuse::kernels {
@@ -15,6 +16,7 @@ template <class T> struct Kernels {
     void (*inspect)(const Columns<T>& votes, Inspection& to);
     void (*expect)(const Columns<T>& votes, const Rates<T>& rates, Step step, ProductSums& to);
     void (*posterior)(const Columns<T>& votes, const Rates<T>& rates, Step step, T* consensus);
+    T (*doubts)(const Columns<T>& votes, T* to);
     void (*agree)(const Columns<T>& votes, const T* consensus, TileAgreement<T>& to);
     void (*spread)(const T* const* vote, int raters, const T* root, T* rows);
     void (*scale_rows)(const T* rows, int raters, int rater, const T* vote, T* to);

@@ -17,15 +17,15 @@ void Findings::add(const Findings& other) {
     least_prior = std::min(least_prior, other.least_prior);
 }
 
-void add(const kernels::ProductSums& from, Sums& to) {
-    to.foreground += from.foreground;
-    to.background += from.background;
-    to.log_likelihood += from.log_likelihood;
+void add(const kernels::ProductSums& from, Sums& to, double times) {
+    to.foreground += times * from.foreground;
+    to.background += times * from.background;
+    to.log_likelihood += times * from.log_likelihood;
     for (std::size_t i = 0; i < to.true_positive.size(); ++i) {
-        to.true_positive[i] += from.true_positive[i];
-        to.false_negative[i] += from.false_negative[i];
-        to.false_positive[i] += from.false_positive[i];
-        to.true_negative[i] += from.true_negative[i];
+        to.true_positive[i] += times * from.true_positive[i];
+        to.false_negative[i] += times * from.false_negative[i];
+        to.false_positive[i] += times * from.false_positive[i];
+        to.true_negative[i] += times * from.true_negative[i];
     }
 }
 
@@ -66,19 +66,44 @@ template <class T> void inspect(const Votes& votes, const Tile<T>& tile, Finding
     if (!good) refuse(votes, tile);
 }
 
+// Inspects the tile, and adds the sums of an E-step whose w is the mean vote.
+template <class T> void inspect_and_sum(const Votes& votes, const Tile<T>& tile, Findings& findings) {
+    inspect(votes, tile, findings);
+    if (tile.empty) return;
+    kernels::ProductSums sums;
+    kernels::best<T>().expect(tile.columns, {}, kernels::Step::mean_vote, sums);
+    add(sums, findings.census.mean_vote);
+}
+
 } // namespace
 
 template <class T> Findings survey_votes(TileWalk<T>& walk) {
-    const kernels::Rates<T> none{};
     return walk.template sum<Findings>([&] {
-        return [&](const Tile<T>& tile, Findings& part) {
-            inspect(walk.votes(), tile, part);
+        return [&](const Tile<T>& tile, Findings& part) { inspect_and_sum(walk.votes(), tile, part); };
+    });
+}
+
+template <class T> std::pair<Findings, VoxelSample<T>> survey_and_sample(TileWalk<T>& walk, double share) {
+    struct Part {
+        explicit Part(int raters = 0) : findings(raters), sample(raters) {}
+        void add(const Part& other) {
+            findings.add(other.findings);
+            sample.add(other.sample);
+        }
+        Findings findings;
+        VoxelSample<T> sample;
+    };
+    const T threshold = threshold_for(walk, share);
+    Part all = walk.template sum<Part>([&] {
+        const auto room = static_cast<std::size_t>(kernels::tile_voxels<T>);
+        return [&, doubts = std::vector<T>(room)](const Tile<T>& tile, Part& part) mutable {
+            inspect_and_sum(walk.votes(), tile, part.findings);
             if (tile.empty) return;
-            kernels::ProductSums sums;
-            kernels::best<T>().expect(tile.columns, none, kernels::Step::mean_vote, sums);
-            add(sums, part.census.mean_vote);
+            const T most = kernels::best<T>().doubts(tile.columns, doubts.data());
+            part.sample.pick(tile, doubts.data(), most, threshold);
         };
     });
+    return {std::move(all.findings), std::move(all.sample)};
 }
 
 template <class T> std::pair<Findings, Masses> survey_masses(TileWalk<T>& walk, bool with_moments) {
@@ -128,6 +153,8 @@ Sums mean_vote_of(const Masses& masses, const std::vector<double>& spread, const
 
 template Findings survey_votes(TileWalk<float>&);
 template Findings survey_votes(TileWalk<double>&);
+template std::pair<Findings, VoxelSample<float>> survey_and_sample(TileWalk<float>&, double);
+template std::pair<Findings, VoxelSample<double>> survey_and_sample(TileWalk<double>&, double);
 template std::pair<Findings, Masses> survey_masses(TileWalk<float>&, bool);
 template std::pair<Findings, Masses> survey_masses(TileWalk<double>&, bool);
 

@@ -7,6 +7,7 @@
 #include "em/census.hpp"
 #include "em/masses.hpp"
 #include "engines/lanes/kernels.hpp"
+#include "engines/lanes/sample/voxel_sample.hpp"
 #include "engines/lanes/tile_walk.hpp"
 #include "votes/agreement.hpp"
 
@@ -24,10 +25,14 @@ struct Findings {
     double least_prior = 0.5;   // least of a prior map's values and their complements
 };
 
-void add(const kernels::ProductSums& from, Sums& to);
+// Adds each sum `times` as often.
+void add(const kernels::ProductSums& from, Sums& to, double times = 1);
 
 // With the sums of an E-step whose w is the mean vote, without the empty tiles. Throws BadInput.
 template <class T> Findings survey_votes(TileWalk<T>& walk);
+
+// The same, with a sample of the voxels of about this share.
+template <class T> std::pair<Findings, VoxelSample<T>> survey_and_sample(TileWalk<T>& walk, double share);
 
 // With the masses of the 2^m binary patterns. Throws BadInput.
 template <class T> std::pair<Findings, Masses> survey_masses(TileWalk<T>& walk, bool with_moments);

@@ -33,13 +33,16 @@ template <class T> class TilePasses : public Passes {
         Findings findings(votes_.size());
         if (gather == Gather::mean_vote) {
             findings = survey_votes(walk_);
-            add_empty(Step::mean_vote, Performance(votes_.size()), findings.empty, findings.census.mean_vote);
+        } else if (gather == Gather::sample) {
+            findings = survey_and_sample();
         } else {
             auto [found, masses] = survey_masses(walk_, gather == Gather::masses_and_moments);
             findings = std::move(found);
             findings.census.mean_vote = mean_vote_of(masses, findings.spread, team_);
             masses_.emplace(std::move(masses));
         }
+        if (gather == Gather::mean_vote || gather == Gather::sample)
+            add_empty(Step::mean_vote, Performance(votes_.size()), findings.empty, findings.census.mean_vote);
         range_ = findings.range;
         least_prior_ = findings.least_prior;
         Census census = std::move(findings.census);
@@ -71,6 +74,13 @@ template <class T> class TilePasses : public Passes {
         return total.sums;
     }
 
+    std::optional<Sums> sampled_expectation(Step step, const Performance& performance) override {
+        if (!sample_ || !fits(step, performance)) return std::nullopt;
+        Sums sums = sample_->expectation(step, performance, team_);
+        add_empty(step, performance, empty_, sums);
+        return sums;
+    }
+
     std::optional<Written> write(Step step, const Performance& performance, const Output& to) override {
         if (!fits(step, performance)) return wider() ? wider()->write(step, performance, to) : std::nullopt;
         const Rates<T> rates = rates_of<T>(performance);
@@ -96,6 +106,20 @@ template <class T> class TilePasses : public Passes {
     }
 
   private:
+    // The sample takes some 2 or 3 hundredths of the voxels, and at most a byte of memory a voxel: else there
+    // is none.
+    Findings survey_and_sample() {
+        constexpr double share = 0.03;
+        const double bytes_of_voxel = static_cast<double>(sizeof(T)) * votes_.size();
+        auto [findings, sample] = fastfuse::survey_and_sample(walk_, std::min(share, 0.8 / bytes_of_voxel));
+        if (static_cast<double>(sample.size()) * bytes_of_voxel <= static_cast<double>(votes_.voxels())) {
+            sample.pack();
+            sample_ = std::move(sample);
+            empty_ = findings.empty;
+        }
+        return std::move(findings);
+    }
+
     bool fits(Step step, const Performance& performance) const {
         constexpr double least = std::is_same_v<T, float> ? 1e-30 : 1e-280;
         const double prior = std::min(performance.prior, 1 - performance.prior);
@@ -185,6 +209,8 @@ template <class T> class TilePasses : public Passes {
     Range range_; // of the votes in tiles that are not empty
     double least_prior_ = 0.5;
     std::optional<Masses> masses_;
+    std::optional<VoxelSample<T>> sample_;
+    double empty_ = 0; // number of voxels that count, in empty tiles
     std::unique_ptr<Passes> wider_;
 };
 

@@ -163,7 +163,7 @@ EmFit by_em(SoftSource& source, const SoftOptions& options, double voxels,
     const auto labels = static_cast<std::int64_t>(votes.labels);
     const bool cheap = rows * labels + votes.size() * labels * labels <= quick &&
                        (options.model != SoftModel::enumeration || are_certain(votes));
-    if (options.common.acceleration == Acceleration::none || !cheap) return fit;
+    if (options.common.acceleration != Acceleration::squarem || !cheap) return fit;
     SoftOptions plain = options;
     plain.common.acceleration = Acceleration::none;
     EmFit slow = SoftIteration(source, plain, voxels, m_step, rates).run();

@@ -74,7 +74,7 @@ def for_slow_em(evidence: Evidence) -> str:
         return ""
     options = evidence.options
     tries = []
-    if options.acceleration == "none" and not options.mrf and not _is_latent(evidence):
+    if options.acceleration != "squarem" and not options.mrf and not _is_latent(evidence):
         tries.append("acceleration='squarem'")
     tries.append("a larger max_iter")
     if _can_be_masked(evidence):

@@ -91,7 +91,7 @@ def fit(problem: Problem, start: tuple[Rates, Values] | None = None) -> Fit:
     the higher end is kept. The paper's M-step climbs nothing on fractional votes.
     """
     run = _Run(problem)
-    if problem.options.acceleration == "none":
+    if problem.options.acceleration != "squarem":
         return run.run(start)
     found = run.run(start, jumps=True)
     climbs = problem.options.m_step == "em" or not (problem.given.is_soft or problem.given.moment is not None)
