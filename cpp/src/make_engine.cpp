@@ -7,6 +7,7 @@
 #include "engines/field.hpp"
 #include "engines/field_by_table.hpp"
 #include "engines/lanes.hpp"
+#include "engines/map_by_table.hpp"
 #include "engines/rows.hpp"
 
 namespace fastfuse {
@@ -45,6 +46,10 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
         auto found = find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team);
         if (found && kind == EngineKind::table) return std::make_unique<TableEngine>(task, std::move(*found));
         if (found) return std::make_unique<FieldByTable>(task, std::move(*found), region);
+        kind = plan.otherwise;
+    }
+    if (kind == EngineKind::map_by_table) {
+        if (auto engine = MapByTable::make(task)) return engine;
         kind = plan.otherwise;
     }
     if (kind == EngineKind::field) return std::make_unique<FieldEngine>(task, region);

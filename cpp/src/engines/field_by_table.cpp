@@ -5,50 +5,10 @@
 #include <utility>
 
 #include "engines/field.hpp"
+#include "engines/row_sums.hpp"
 #include "support/sum_over_jobs.hpp"
 
 namespace fastfuse {
-namespace {
-
-// S and Σ_i log a_i0 of each row.
-struct RowLogOdds {
-    std::vector<double> log_odds, log_zero;
-};
-
-// log a_i1 and log a_i0 of a vote.
-struct LogPair {
-    double one, zero;
-};
-
-LogPair mixture(double q, const Performance& theta, std::size_t i) { // eq. (10)
-    return {std::log(q * theta.sensitivity[i] + (1 - q) * theta.false_negative_rate[i]),
-            std::log(q * theta.false_positive_rate[i] + (1 - q) * theta.specificity[i])};
-}
-
-LogPair log_linear(double q, const Performance& theta, std::size_t i) {
-    return {q * std::log(theta.sensitivity[i]) + (1 - q) * std::log(theta.false_negative_rate[i]),
-            q * std::log(theta.false_positive_rate[i]) + (1 - q) * std::log(theta.specificity[i])};
-}
-
-// The last row, of zeros, is for voxels outside the table.
-RowLogOdds log_odds_of(const VoteTable& table, Model model, const Performance& theta) {
-    const auto rows = static_cast<std::size_t>(table.size());
-    RowLogOdds odds{std::vector<double>(rows + 1), std::vector<double>(rows + 1)};
-    for (int i = 0; i < table.raters(); ++i) {
-        const double* votes = table.votes_of(i);
-        for (std::size_t row = 0; row < rows; ++row) {
-            if (is_missing(votes[row])) continue;
-            const auto rater = static_cast<std::size_t>(i);
-            const LogPair log_a = model == Model::log_linear ? log_linear(votes[row], theta, rater)
-                                                             : mixture(votes[row], theta, rater);
-            odds.log_odds[row] += log_a.one - log_a.zero;
-            odds.log_zero[row] += log_a.zero;
-        }
-    }
-    return odds;
-}
-
-} // namespace
 
 void FieldByTable::RowSums::add(const RowSums& other) {
     for (std::size_t row = 0; row < w.size(); ++row) {
@@ -203,30 +163,12 @@ Sums FieldByTable::expectation(const Performance& performance) {
     const double logit_prior = std::log(performance.prior) - std::log1p(-performance.prior);
     RowSums by_row = sweep(0, logit_prior, odds.log_odds);
     by_row.add(sweep(1, logit_prior, odds.log_odds));
-    Sums sums = sums_of(by_row, performance);
+    Sums sums = weighted_rows(rows_, task_.plan.model, task_.plan.m_step, performance, by_row.w, by_row.u);
     sums.count = census_.mean_vote.count;
     sums.log_likelihood = by_row.log_evidence;
     for (std::size_t row = 0; row < static_cast<std::size_t>(other_); ++row)
         sums.log_likelihood += tabulation_.table.counts()[row] * odds.log_zero[row];
     return sums;
-}
-
-// Rows on which all votes are missing do not count.
-Sums FieldByTable::sums_of(const RowSums& by_row, const Performance& performance) const {
-    const MStep m_step = task_.plan.model == Model::log_linear ? MStep::paper : task_.plan.m_step;
-    Sums total(rows_.raters());
-    Posterior weights;
-    std::vector<double> is_read(static_cast<std::size_t>(batch_rows));
-    for (std::int64_t b = 0; b < rows_.batches(); ++b) {
-        Batch batch = rows_.batch(b);
-        for (std::int64_t r = 0; r < batch.rows; ++r)
-            is_read[static_cast<std::size_t>(r)] = batch.count[r] > 0;
-        batch.count = is_read.data();
-        std::copy_n(by_row.w.begin() + b * batch_rows, batch.rows, weights.foreground.begin());
-        std::copy_n(by_row.u.begin() + b * batch_rows, batch.rows, weights.background.begin());
-        total.add(weighted_sums(batch, weights, m_step, performance));
-    }
-    return total;
 }
 
 Written FieldByTable::write(const Performance& performance) {
@@ -249,23 +191,8 @@ Written FieldByTable::write(const Performance& performance) {
             return answers;
         };
     };
-    return written_of(sum_over_jobs(jobs(), task_.team, RowAnswers(counts.size()), make));
-}
-
-Written FieldByTable::written_of(const RowAnswers& answers) const {
-    Written written(rows_.raters());
-    written.range = answers.range;
-    for (int i = 0; i < rows_.raters(); ++i) {
-        const auto rater = static_cast<std::size_t>(i);
-        const double* votes = tabulation_.table.votes_of(i);
-        for (std::size_t row = 0; row < answers.w.size(); ++row) {
-            if (is_missing(votes[row])) continue;
-            written.marked_by[rater] += answers.w[row] * votes[row];
-            written.seen_by[rater] += answers.w[row];
-            written.neither[rater] += answers.u[row] * (1 - votes[row]);
-        }
-    }
-    return written;
+    const RowAnswers answers = sum_over_jobs(jobs(), task_.team, RowAnswers(counts.size()), make);
+    return written_rows(tabulation_.table, answers.w, answers.u, answers.range);
 }
 
 } // namespace fastfuse

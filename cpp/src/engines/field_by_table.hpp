@@ -90,8 +90,6 @@ class FieldByTable : public TableEngine {
                    double* w) const;
     void take_row(std::int32_t row, std::int64_t some, const SweepScratch& scratch, RowSums& sums,
                   double* w) const;
-    Sums sums_of(const RowSums& by_row, const Performance& performance) const;
-    Written written_of(const RowAnswers& answers) const;
 
     const Region* region_;
     const std::vector<double> coupling_; // β k of each axis

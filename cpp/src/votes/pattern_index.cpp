@@ -46,4 +46,15 @@ void NotedPatterns::rows_of_voxels(std::int32_t* row, const Team& team) const {
         [&](std::int64_t voxel, std::uint32_t id) { row[voxel] = row_of(id); });
 }
 
+UniformGroups NotedPatterns::rows_of_block(std::int64_t block, std::int32_t* row) const {
+    const UniformGroups uniform = groups_[static_cast<std::size_t>(block)];
+    const std::int64_t first = block * block_voxels, end = std::min(first + block_voxels, voxels_);
+    for (std::int64_t begin = first, group = 0; begin < end; begin += group_voxels, ++group) {
+        if ((uniform.zero | uniform.outside) >> group & 1) continue;
+        for (std::int64_t voxel = begin; voxel < std::min(begin + group_voxels, end); ++voxel)
+            row[voxel - first] = static_cast<std::int32_t>(row_of_id_[notes_.note(voxel)]);
+    }
+    return uniform;
+}
+
 } // namespace fastfuse

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,11 @@
 
 namespace fastfuse {
 
+// Bit g: all voxels of a block's group g are without any vote, or outside the mask.
+struct UniformGroups {
+    std::uint64_t zero = 0, outside = 0;
+};
+
 class PatternIndex {
   public:
     virtual ~PatternIndex() = default;
@@ -17,11 +23,11 @@ class PatternIndex {
     virtual void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const = 0;
     // Writes the row of every voxel; -1 outside the mask. Must be called before `write`.
     virtual void rows_of_voxels(std::int32_t* row, const Team& team) const = 0;
-};
-
-// Bit g: all voxels of a block's group g are without any vote, or outside the mask.
-struct UniformGroups {
-    std::uint64_t zero = 0, outside = 0;
+    // Writes the rows of a block's voxels, except those of its uniform groups, which it returns. Must be
+    // called before the block's consensus is written. Of votes in this machine's memory only.
+    virtual UniformGroups rows_of_block(std::int64_t /*block*/, std::int32_t* /*row*/) const {
+        throw std::logic_error("rows_of_block: the votes lie on a device");
+    }
 };
 
 // Pattern ids of the voxels, kept in the consensus array until the consensus overwrites them. An id is a
@@ -39,6 +45,7 @@ class NotedPatterns : public PatternIndex {
     // `to` may be the array of the notes.
     void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const override;
     void rows_of_voxels(std::int32_t* row, const Team& team) const override;
+    UniformGroups rows_of_block(std::int64_t block, std::int32_t* row) const override;
 
   private:
     template <class Fill, class Put> void scatter(const Team& team, const Fill& fill, const Put& put) const;

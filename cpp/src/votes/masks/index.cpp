@@ -110,6 +110,21 @@ template <class Code> void CodeIndex<Code>::rows_of_voxels(std::int32_t* row, co
     spread(row_of_code_, -1, row, team);
 }
 
+template <class Code>
+UniformGroups CodeIndex<Code>::rows_of_block(std::int64_t block, std::int32_t* row) const {
+    const UniformGroups uniform = groups_[static_cast<std::size_t>(block)];
+    const std::int64_t first = block * block_voxels, n = std::min(block_voxels, voxels_ - first);
+    const Code* code = notes_.template place<Code>(first);
+    for (std::int64_t begin = 0, group = 0; begin < n; begin += group_voxels, ++group) {
+        if ((uniform.zero | uniform.outside) >> group & 1) continue;
+        const std::int64_t some = std::min(group_voxels, n - begin);
+        for (std::int64_t k = 0; k < some; ++k)
+            row[begin + k] = row_of_code_[code[k]];
+        code += some;
+    }
+    return uniform;
+}
+
 template class CodeIndex<std::uint8_t>;
 template class CodeIndex<std::uint16_t>;
 

@@ -21,6 +21,7 @@ template <class Code> class CodeIndex : public PatternIndex {
     // `to` may be the array of the notes.
     void write(const std::vector<double>& value_of_row, const Output& to, const Team& team) const override;
     void rows_of_voxels(std::int32_t* row, const Team& team) const override;
+    UniformGroups rows_of_block(std::int64_t block, std::int32_t* row) const override;
 
   private:
     template <class T>
