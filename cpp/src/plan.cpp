@@ -36,7 +36,10 @@ bool suits_lanes(const Votes& votes, const Options& options, const Probe& probe)
 bool suits_moments(const Votes& votes, const Options& options) {
     if (!votes.prior || options.route != Route::automatic) return false;
     if (options.method == Method::majority || options.method == Method::border_staple) return false;
-    return options.classes == 2 && options.method != Method::soft_staple;
+    if (options.classes != 2) return false;
+    constexpr int few_raters = 12; // whose 2^m patterns EM goes through in every iteration
+    return options.method != Method::soft_staple || (!votes.may_miss() && votes.size() <= few_raters &&
+                                                     options.expectation != Expectation::characteristic);
 }
 
 } // namespace
