@@ -8,7 +8,9 @@
 #include "engines/field_by_table.hpp"
 #include "engines/lanes.hpp"
 #include "engines/map_by_table.hpp"
+#include "engines/map_by_voxel.hpp"
 #include "engines/rows.hpp"
+#include "fastfuse/probe.hpp"
 
 namespace fastfuse {
 namespace {
@@ -36,6 +38,17 @@ std::unique_ptr<Engine> on_device(const Task& task) {
     return std::make_unique<LanesEngine>(task, device_lanes(task, found.few_values));
 }
 
+// Null where the map's moments cannot serve.
+std::unique_ptr<Engine> with_map(const Task& task) {
+    const bool soft = task.options.method == Method::soft_staple;
+    Votes votes = task.votes;
+    votes.prior.reset();
+    if (!soft || probe(votes, task.options, task.team.watch()).repeats)
+        if (auto engine = MapByTable::make(task)) return engine;
+    if (soft && !task.votes.select_label) return MapByVoxel::make(task);
+    return nullptr;
+}
+
 } // namespace
 
 std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
@@ -48,8 +61,8 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
         if (found) return std::make_unique<FieldByTable>(task, std::move(*found), region);
         kind = plan.otherwise;
     }
-    if (kind == EngineKind::map_by_table) {
-        if (auto engine = MapByTable::make(task)) return engine;
+    if (kind == EngineKind::map) {
+        if (auto engine = with_map(task)) return engine;
         kind = plan.otherwise;
     }
     if (kind == EngineKind::field) return std::make_unique<FieldEngine>(task, region);

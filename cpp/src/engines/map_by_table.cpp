@@ -1,35 +1,12 @@
 #include "engines/map_by_table.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "em/spread.hpp"
+#include "engines/map/expectation.hpp"
+#include "engines/map/writer.hpp"
 
 namespace fastfuse {
-
-namespace {
-
-// Each row's votes as its only term.
-map::Terms terms_of(const RowLogOdds& odds, std::size_t rows) {
-    map::Terms terms;
-    for (std::size_t row = 0; row < rows; ++row) {
-        const double s = odds.log_odds[row];
-        terms.add(1, std::exp(std::min(s, 0.0)), std::exp(std::min(-s, 0.0)));
-        terms.end_row();
-    }
-    return terms;
-}
-
-// Σ c log of what the likelihoods were divided by.
-double log_scale(const RowLogOdds& odds, const map::Moments& moments, std::size_t rows) {
-    double sum = 0;
-    for (std::size_t row = 0; row < rows; ++row)
-        sum += moments.count(row) * (odds.log_zero[row] + std::max(odds.log_odds[row], 0.0));
-    return sum;
-}
-
-} // namespace
 
 std::unique_ptr<MapByTable> MapByTable::make(const Task& task) {
     Votes votes = task.votes;
@@ -60,52 +37,29 @@ Census MapByTable::survey() {
     return census_;
 }
 
-// With V_i(B), the votes' part is Σ_B b_i W(B) + V_i(B), W(B) the pattern's sum.
-Sums MapByTable::sums_of_patterns(const map::RowSums& by_pattern) const {
-    const auto raters = static_cast<std::size_t>(tabulation_.table.raters());
-    const std::size_t patterns = std::size_t{1} << raters;
-    Sums sums(tabulation_.table.raters());
-    for (std::size_t b = 0; b < by_pattern.w.size(); ++b) {
-        const double w = by_pattern.w[b], u = by_pattern.u[b];
-        if (b >= patterns) {
-            const std::size_t i = b / patterns - 1;
-            sums.true_positive[i] += w;
-            sums.false_negative[i] -= w;
-            sums.false_positive[i] += u;
-            sums.true_negative[i] -= u;
-            continue;
-        }
-        sums.foreground += w;
-        sums.background += u;
-        for (std::size_t i = 0; i < raters; ++i) {
-            (b >> i & 1 ? sums.true_positive : sums.false_negative)[i] += w;
-            (b >> i & 1 ? sums.false_positive : sums.true_negative)[i] += u;
-        }
-    }
+Sums MapByTable::expectation(const Performance& performance) {
+    task_.team.look();
+    Sums sums = of_patterns_ ? map::expectation_of_patterns(*of_patterns_, performance, task_.team)
+                             : expectation_of_rows(performance);
+    sums.count = census_.mean_vote.count;
     return sums;
 }
 
-Sums MapByTable::expectation(const Performance& performance) {
-    task_.team.look();
-    const map::Moments& moments = of_patterns_ ? *of_patterns_ : moments_;
-    const RowLogOdds odds = of_patterns_ ? log_odds_of_patterns(performance)
-                                         : log_odds_of(tabulation_.table, task_.plan.model, performance);
-    const std::size_t rows =
-        of_patterns_ ? odds.log_odds.size() : static_cast<std::size_t>(tabulation_.table.size());
-    const map::RowSums found = moments.sums(terms_of(odds, rows), task_.team);
-    Sums sums = of_patterns_ ? sums_of_patterns(found)
-                             : weighted_rows(table_rows_, task_.plan.model, task_.plan.m_step, performance,
-                                             found.w, found.u);
-    sums.count = census_.mean_vote.count;
-    sums.log_likelihood = found.log_evidence + log_scale(odds, moments, rows);
+Sums MapByTable::expectation_of_rows(const Performance& performance) const {
+    const Model model = task_.plan.model;
+    const RowLogOdds odds = log_odds_of(tabulation_.table, model, performance);
+    const auto rows = static_cast<std::size_t>(tabulation_.table.size());
+    const map::RowSums found = moments_.sums(map::terms_of(odds, rows), task_.team);
+    Sums sums = weighted_rows(table_rows_, model, task_.plan.m_step, performance, found.w, found.u);
+    sums.log_likelihood = found.log_evidence + map::log_scale(odds, moments_, rows);
     return sums;
 }
 
 map::Terms MapByTable::terms_of_rows(const Performance& performance) const {
     const auto rows = static_cast<std::size_t>(tabulation_.table.size());
-    if (!of_patterns_) return terms_of(log_odds_of(tabulation_.table, task_.plan.model, performance), rows);
-    const RowLogOdds odds = log_odds_of_patterns(performance);
-    const map::Terms patterns = terms_of(odds, odds.log_odds.size());
+    if (!of_patterns_)
+        return map::terms_of(log_odds_of(tabulation_.table, task_.plan.model, performance), rows);
+    const map::Terms patterns = map::patterns_as_terms(performance);
     map::Terms terms;
     Spread spread(tabulation_.table.raters());
     for (std::int64_t row = 0; row < tabulation_.table.size(); ++row) {

@@ -8,8 +8,6 @@
 #include <optional>
 
 #include "engines/map/moments.hpp"
-#include "engines/map/writer.hpp"
-#include "engines/row_sums.hpp"
 #include "engines/rows.hpp"
 
 namespace fastfuse {
@@ -26,7 +24,7 @@ class MapByTable : public VoxelEngine {
   private:
     MapByTable(const Task& task, Tabulation tabulation, map::Moments moments,
                std::optional<map::Moments> of_patterns);
-    Sums sums_of_patterns(const map::RowSums& by_pattern) const;
+    Sums expectation_of_rows(const Performance& performance) const;
     map::Terms terms_of_rows(const Performance& performance) const;
 
     const Tabulation tabulation_;

@@ -96,13 +96,15 @@ void Grid::add_all(const std::uint32_t* slot, const double* d, std::int64_t n, S
     add_each(slot, d, n, shift_, sums);
 }
 
+double Grid::sum(std::int64_t whole, std::int64_t numbers) const {
+    const std::uint64_t shifts = static_cast<std::uint64_t>(numbers) * bits_of(shift_);
+    return static_cast<double>(static_cast<std::int64_t>(static_cast<std::uint64_t>(whole) - shifts)) * step_;
+}
+
 std::array<double, orders> Grid::moments(const Sums& sums) const {
-    const auto voxels = static_cast<std::uint64_t>(sums[0]);
-    std::array<double, orders> moment{static_cast<double>(voxels)};
-    for (std::size_t j = 1; j < orders; ++j) {
-        const std::uint64_t sum = static_cast<std::uint64_t>(sums[j]) - voxels * bits_of(shift_);
-        moment[j] = static_cast<double>(static_cast<std::int64_t>(sum)) * step_;
-    }
+    std::array<double, orders> moment{static_cast<double>(sums[0])};
+    for (std::size_t j = 1; j < orders; ++j)
+        moment[j] = sum(sums[j], sums[0]);
     return moment;
 }
 

@@ -42,6 +42,11 @@ class Grid {
     void add_all(const std::uint32_t* slot, const double* d, std::int64_t n, Sums* sums) const;
     std::array<double, orders> moments(const Sums& sums) const;
 
+    // Of sums of other numbers from −1 to 1: what turns each into a whole number, and their sum back into
+    // one.
+    double shift() const { return shift_; }
+    double sum(std::int64_t whole, std::int64_t numbers) const;
+
   private:
     double shift_; // added to a number, it rounds that to a multiple of 2^-bits, which its lowest bits tell
     double step_;  // 2^-bits

@@ -58,6 +58,8 @@ class Moments {
     // q_t(B) for each rater i, at row (i + 1) 2^m + B: what the paper's M-step needs. Nullopt where there are
     // too many.
     std::optional<Moments> of_patterns(const VoteTable& table, bool votes, Watch& watch) const;
+    // The same of votes that do not repeat: in one pass, see dense.cpp.
+    static std::optional<Moments> of_dense(const Votes& votes, bool with_votes, const Team& team);
 
     // Row r has the terms of number r modulo their rows; the evidence is of the first of these only.
     RowSums sums(const Terms& terms, const Team& team) const;
