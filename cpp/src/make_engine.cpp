@@ -58,7 +58,7 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
     if (kind == EngineKind::table || kind == EngineKind::field_by_table) {
         auto found = find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team);
         if (found && kind == EngineKind::table) return std::make_unique<TableEngine>(task, std::move(*found));
-        if (found) return std::make_unique<FieldByTable>(task, std::move(*found), region);
+        if (found) return field_by_table(task, std::move(*found), region);
         kind = plan.otherwise;
     }
     if (kind == EngineKind::map) {
