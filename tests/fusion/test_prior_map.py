@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def wide() -> Volume:
     return 1 / (1 + np.exp(np.random.default_rng(2).uniform(-27.6, 27.6, SHAPE)))
 
 
-MAPS = {
+MAPS: dict[str, Callable[[], Volume]] = {
     "smooth": smooth,
     "wide": wide,
     "constant": lambda: np.full(SHAPE, 0.02),

@@ -28,16 +28,22 @@ LogPair log_linear(double q, const Performance& theta, std::size_t i) {
 
 RowLogOdds log_odds_of(const VoteTable& table, Model model, const Performance& theta) {
     const auto rows = static_cast<std::size_t>(table.size());
+    const auto log_a = model == Model::log_linear ? log_linear : mixture;
     RowLogOdds odds{std::vector<double>(rows + 1), std::vector<double>(rows + 1)};
     for (int i = 0; i < table.raters(); ++i) {
         const double* votes = table.votes_of(i);
+        const auto rater = static_cast<std::size_t>(i);
+        double vote = 0; // neighbours often have the same
+        LogPair found = log_a(vote, theta, rater);
+        const LogPair yes = log_a(1, theta, rater), no = found;
         for (std::size_t row = 0; row < rows; ++row) {
             if (is_missing(votes[row])) continue;
-            const auto rater = static_cast<std::size_t>(i);
-            const LogPair log_a = model == Model::log_linear ? log_linear(votes[row], theta, rater)
-                                                             : mixture(votes[row], theta, rater);
-            odds.log_odds[row] += log_a.one - log_a.zero;
-            odds.log_zero[row] += log_a.zero;
+            if (votes[row] != vote) {
+                vote = votes[row];
+                found = vote == 1 ? yes : vote == 0 ? no : log_a(vote, theta, rater);
+            }
+            odds.log_odds[row] += found.one - found.zero;
+            odds.log_zero[row] += found.zero;
         }
     }
     return odds;

@@ -33,15 +33,22 @@ class Gatherer {
     void add(std::int64_t block) {
         const UniformGroups uniform = table_.index->rows_of_block(block, row_.data());
         if (uniform.outside == ~std::uint64_t{0}) return;
-        const double* prior = priors_.read(block);
+        priors_.read(block);
         for (std::int64_t begin = 0, g = 0; begin < priors_.voxels(); begin += group_voxels, ++g) {
             const std::int64_t n = std::min(group_voxels, priors_.voxels() - begin);
             if (uniform.outside >> g & 1) continue;
+            const std::int64_t first = block * block_voxels + begin;
             if (uniform.zero >> g & 1)
-                add_empty(block * block_voxels + begin, prior + begin, n);
+                add_empty(first, begin, n);
             else
-                add_busy(block * block_voxels + begin, prior + begin, row_.data() + begin, n);
+                add_busy(first, priors_.values(begin, n), row_.data() + begin, n);
         }
+    }
+
+    // To be called after the last block.
+    void finish() {
+        if (constant_voxels_ > 0) grid_.add(constant_d_, constant_voxels_, empty_[2 * constant_cell_]);
+        constant_voxels_ = 0;
     }
 
     const SumsOfKeys<std::int64_t>& others() const { return others_; }
@@ -51,12 +58,21 @@ class Gatherer {
     }
 
   private:
-    void add_empty(std::int64_t first, const double* prior, std::int64_t n) {
+    void add_empty(std::int64_t first, std::int64_t begin, std::int64_t n) {
         if (table_.table.counts()[0] == 0) return; // nobody voted there
-        if (std::memcmp(prior, prior + 1, static_cast<std::size_t>(n - 1) * sizeof *prior) == 0) {
-            find(first, prior, 1);
-            return grid_.add(d_[0], n, empty_[2 * cell_[0]]);
+        if (priors_.are_one(begin, n)) {
+            const double prior = *priors_.values(begin, 1);
+            if (constant_voxels_ == 0 || prior != constant_) {
+                finish();
+                find(first, &prior, 1);
+                constant_ = prior;
+                constant_cell_ = cell_[0];
+                constant_d_ = d_[0];
+            }
+            constant_voxels_ += n;
+            return;
         }
+        const double* prior = priors_.values(begin, n);
         find(first, prior, n);
         for (std::size_t k = 0; k < static_cast<std::size_t>(n); ++k)
             cell_[k] = 2 * cell_[k] + k % 2;
@@ -90,6 +106,10 @@ class Gatherer {
     std::vector<std::int32_t> row_;
     std::vector<Sums> empty_;
     SumsOfKeys<std::int64_t> others_;
+    double constant_ = 0; // the one prior of the last groups that have one; not added yet
+    std::uint32_t constant_cell_ = 0;
+    double constant_d_ = 0;
+    std::int64_t constant_voxels_ = 0;
     std::array<double, group_voxels> inside_, d_;
     std::array<std::uint32_t, group_voxels> cell_;
 };
@@ -167,6 +187,7 @@ std::optional<Moments> Moments::gather(const Votes& votes, const Tabulation& tab
             Gatherer& gatherer = gatherers.of(worker, [&] { return Gatherer(votes, table, grid, most); });
             for (std::int64_t block = first; block < end && !worker.stopped(); ++block)
                 gatherer.add(block);
+            gatherer.finish();
         });
     } catch (const NoPlace&) {
         return std::nullopt;

@@ -54,7 +54,7 @@ class Writer {
 
     void write(std::int64_t block) {
         const UniformGroups uniform = table_.index->rows_of_block(block, row_.data());
-        const double* prior = priors_.read(block);
+        priors_.read(block);
         for (std::int64_t begin = 0, g = 0; begin < priors_.voxels(); begin += group_voxels, ++g) {
             const std::int64_t n = std::min(group_voxels, priors_.voxels() - begin);
             const std::int64_t first = block * block_voxels + begin;
@@ -63,10 +63,16 @@ class Writer {
                 continue;
             }
             const bool is_empty = uniform.zero >> g & 1;
-            if (is_empty && n == group_voxels && is_read(0))
-                find_empty(prior + begin, terms_.one[0], terms_.zero[0], w_, extremes_);
+            const bool is_whole = is_empty && n == group_voxels && is_read(0);
+            const bool is_one = is_whole && priors_.are_one(begin, n);
+            const double* prior = priors_.values(begin, is_one ? 1 : n);
+            if (is_one)
+                find_constant(*prior);
+            else if (is_whole)
+                find_empty(prior, terms_.one[0], terms_.zero[0], w_, extremes_);
             else
-                find_group(prior + begin, is_empty ? nullptr : row_.data() + begin, n);
+                find_group(prior, is_empty ? nullptr : row_.data() + begin, n);
+            if (!is_one) last_ = none;
             put(first, n);
         }
     }
@@ -81,7 +87,18 @@ class Writer {
     }
 
   private:
+    static constexpr double none = 0; // no prior
+
     bool is_read(std::size_t row) const { return table_.table.counts()[row] > 0; }
+
+    // A whole group of one prior; w_ may hold theirs.
+    void find_constant(double prior) {
+        if (prior == last_) return;
+        last_ = prior;
+        Group priors;
+        priors.fill(prior);
+        find_empty(priors.data(), terms_.one[0], terms_.zero[0], w_, extremes_);
+    }
 
     // `row`: null where all voxels are of row 0.
     void find_group(const double* prior, const std::int32_t* row, std::int64_t n) {
@@ -97,11 +114,12 @@ class Writer {
     }
 
     void put(std::int64_t first, std::int64_t n) const {
-        if (to_.wide)
-            std::copy_n(w_.begin(), n, to_.place<double>(first));
-        else
-            std::transform(w_.begin(), w_.begin() + n, to_.place<float>(first),
-                           [](double w) { return static_cast<float>(w); });
+        if (to_.wide) return put_as(to_.place<double>(first), n);
+        put_as(to_.place<float>(first), n);
+    }
+
+    template <class T> void put_as(T* to, std::int64_t n) const {
+        std::transform(w_.begin(), w_.begin() + n, to, [](double w) { return static_cast<T>(w); });
     }
 
     const Tabulation& table_;
@@ -110,6 +128,7 @@ class Writer {
     Priors priors_;
     std::vector<std::int32_t> row_;
     Group w_{};
+    double last_ = none; // the one prior of the group whose w were found last
     Extremes extremes_;
 };
 
