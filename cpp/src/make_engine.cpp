@@ -7,8 +7,8 @@
 #include "engines/field.hpp"
 #include "engines/field_by_table.hpp"
 #include "engines/lanes.hpp"
-#include "engines/map_by_table.hpp"
-#include "engines/map_by_voxel.hpp"
+#include "engines/map/by_table.hpp"
+#include "engines/map/by_voxel.hpp"
 #include "engines/rows.hpp"
 #include "fastfuse/probe.hpp"
 

@@ -1,6 +1,6 @@
 """A prior map, and a Markov random field, beside a plain fusion: processor time on one thread, by turns.
 
-pytest bench/bench_maps.py --benchmark-columns=median,rounds
+pytest bench/fields/bench_maps.py --benchmark-columns=median,rounds
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def test_memory_of_the_field(benchmark: Any, tmp_path: Path) -> None:
     for i, vote in enumerate(binary_votes()):
         np.save(tmp_path / f"{i}.npy", vote)
     words = [sys.executable, __file__, str(tmp_path)]
-    run = {"capture_output": True, "text": True, "check": True}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = {"capture_output": True, "text": True, "check": True, "env": env}
     done = benchmark.pedantic(subprocess.run, (words,), run, rounds=1)
     benchmark.extra_info["bytes"] = int(done.stdout)
     if not benchmark.disabled:

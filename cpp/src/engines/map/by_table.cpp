@@ -1,4 +1,4 @@
-#include "engines/map_by_table.hpp"
+#include "engines/map/by_table.hpp"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "engines/map_by_voxel.hpp"
+#include "engines/map/by_voxel.hpp"
 
 #include <algorithm>
 #include <array>

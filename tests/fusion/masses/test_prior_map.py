@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import fastfuse
 
-from ..doors import fuse_arrays
+from ...doors import fuse_arrays
 
 SHAPE = (12, 30, 45)  # no multiple of a block
 Volume = NDArray[Any]
