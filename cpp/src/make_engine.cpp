@@ -7,7 +7,10 @@
 #include "engines/field.hpp"
 #include "engines/field_by_table.hpp"
 #include "engines/lanes.hpp"
+#include "engines/map/by_table.hpp"
+#include "engines/map/by_voxel.hpp"
 #include "engines/rows.hpp"
+#include "fastfuse/probe.hpp"
 
 namespace fastfuse {
 namespace {
@@ -42,6 +45,17 @@ std::int64_t most_lone_rows(const Task& task) {
     return task.plan.otherwise == EngineKind::lanes ? voxels / lanes_a_row : voxels;
 }
 
+// Null where the map's moments cannot serve.
+std::unique_ptr<Engine> with_map(const Task& task) {
+    const bool soft = task.options.method == Method::soft_staple;
+    Votes votes = task.votes;
+    votes.prior.reset();
+    if (!soft || probe(votes, task.options, task.team.watch()).repeats)
+        if (auto engine = MapByTable::make(task)) return engine;
+    if (soft && !task.votes.select_label) return MapByVoxel::make(task);
+    return nullptr;
+}
+
 } // namespace
 
 std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
@@ -53,7 +67,11 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
         auto found =
             find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team, most_lone);
         if (found && kind == EngineKind::table) return std::make_unique<TableEngine>(task, std::move(*found));
-        if (found) return std::make_unique<FieldByTable>(task, std::move(*found), region);
+        if (found) return field_by_table(task, std::move(*found), region);
+        kind = plan.otherwise;
+    }
+    if (kind == EngineKind::map) {
+        if (auto engine = with_map(task)) return engine;
         kind = plan.otherwise;
     }
     if (kind == EngineKind::field) return std::make_unique<FieldEngine>(task, region);

@@ -32,6 +32,16 @@ bool suits_lanes(const Votes& votes, const Options& options, const Probe& probe)
     return std::ldexp(1.0, votes.size()) <= at_a_time * terms_of_row;
 }
 
+// Whether EM runs on the moments of a prior map, see engines/map/moments.hpp.
+bool suits_moments(const Votes& votes, const Options& options) {
+    if (!votes.prior || options.route != Route::automatic) return false;
+    if (options.method == Method::majority || options.method == Method::border_staple) return false;
+    if (options.classes != 2) return false;
+    constexpr int few_raters = 12; // whose 2^m patterns EM goes through in every iteration
+    return options.method != Method::soft_staple || (!votes.may_miss() && votes.size() <= few_raters &&
+                                                     options.expectation != Expectation::characteristic);
+}
+
 } // namespace
 
 Votes read_by(const Options& options, Votes votes) {
@@ -63,7 +73,10 @@ Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe
     }
     if (options.route != Route::rows && suits_lanes(votes, options, probe))
         plan.otherwise = EngineKind::lanes;
-    plan.engine = by_table ? EngineKind::table : plan.otherwise;
+    if (suits_moments(votes, options))
+        plan.engine = EngineKind::map;
+    else
+        plan.engine = by_table ? EngineKind::table : plan.otherwise;
     return plan;
 }
 

@@ -1,56 +1,18 @@
 #include "engines/field_by_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
 #include "engines/field.hpp"
+#include "engines/row_sums.hpp"
+#include "support/runs.hpp"
 #include "support/sum_over_jobs.hpp"
 
 namespace fastfuse {
-namespace {
 
-// S and Σ_i log a_i0 of each row.
-struct RowLogOdds {
-    std::vector<double> log_odds, log_zero;
-};
-
-// log a_i1 and log a_i0 of a vote.
-struct LogPair {
-    double one, zero;
-};
-
-LogPair mixture(double q, const Performance& theta, std::size_t i) { // eq. (10)
-    return {std::log(q * theta.sensitivity[i] + (1 - q) * theta.false_negative_rate[i]),
-            std::log(q * theta.false_positive_rate[i] + (1 - q) * theta.specificity[i])};
-}
-
-LogPair log_linear(double q, const Performance& theta, std::size_t i) {
-    return {q * std::log(theta.sensitivity[i]) + (1 - q) * std::log(theta.false_negative_rate[i]),
-            q * std::log(theta.false_positive_rate[i]) + (1 - q) * std::log(theta.specificity[i])};
-}
-
-// The last row, of zeros, is for voxels outside the table.
-RowLogOdds log_odds_of(const VoteTable& table, Model model, const Performance& theta) {
-    const auto rows = static_cast<std::size_t>(table.size());
-    RowLogOdds odds{std::vector<double>(rows + 1), std::vector<double>(rows + 1)};
-    for (int i = 0; i < table.raters(); ++i) {
-        const double* votes = table.votes_of(i);
-        for (std::size_t row = 0; row < rows; ++row) {
-            if (is_missing(votes[row])) continue;
-            const auto rater = static_cast<std::size_t>(i);
-            const LogPair log_a = model == Model::log_linear ? log_linear(votes[row], theta, rater)
-                                                             : mixture(votes[row], theta, rater);
-            odds.log_odds[row] += log_a.one - log_a.zero;
-            odds.log_zero[row] += log_a.zero;
-        }
-    }
-    return odds;
-}
-
-} // namespace
-
-void FieldByTable::RowSums::add(const RowSums& other) {
+void FieldSums::add(const FieldSums& other) {
     for (std::size_t row = 0; row < w.size(); ++row) {
         w[row] += other.w[row];
         u[row] += other.u[row];
@@ -58,13 +20,14 @@ void FieldByTable::RowSums::add(const RowSums& other) {
     log_evidence += other.log_evidence;
 }
 
-FieldByTable::FieldByTable(const Task& task, Tabulation tabulation, const Region* region)
+template <class W, class R>
+FieldByTable<W, R>::FieldByTable(const Task& task, Tabulation tabulation, const Region* region)
     : TableEngine(task, std::move(tabulation)), region_(region), coupling_(coupling_of(task.options)),
-      board_(task.votes.shape), other_(static_cast<std::int32_t>(tabulation_.table.size())),
-      nobody_(static_cast<std::size_t>(board_.length()), 0.5) {}
+      board_(task.votes.shape), other_(static_cast<R>(tabulation_.table.size())),
+      nobody_(static_cast<std::size_t>(board_.length()), W(0.5)) {}
 
 // w starts as the mean vote.
-void FieldByTable::start() {
+template <class W, class R> void FieldByTable<W, R>::start() {
     std::vector<double> mean;
     Posterior posterior;
     for (std::int64_t b = 0; b < rows_.batches(); ++b) {
@@ -73,39 +36,58 @@ void FieldByTable::start() {
         for (std::int64_t r = 0; r < batch.rows; ++r)
             mean.push_back(batch.count[r] > 0 ? posterior.foreground[static_cast<std::size_t>(r)] : 0.5);
     }
-    RawVector<std::int32_t> rows(static_cast<std::size_t>(task_.votes.voxels()));
-    tabulation_.index->rows_of_voxels(rows.data(), task_.team);
     row_.resize(static_cast<std::size_t>(board_.size()));
     w_.resize(row_.size());
-    const std::int64_t n = board_.length();
     task_.team.run(board_.lines(), [&](std::int64_t line, const Worker&) {
         std::fill_n(row_.begin() + board_.start_of(line), board_.stored(), other_);
-        std::fill_n(w_.begin() + board_.start_of(line), board_.stored(), 0.5);
-        for (std::int64_t k = 0; k < n; ++k) {
-            const auto voxel = static_cast<std::size_t>(line * n + k);
-            const auto at = static_cast<std::size_t>(board_.at(line, k));
-            if (rows[voxel] >= 0) {
-                row_[at] = rows[voxel];
-                w_[at] = mean[static_cast<std::size_t>(rows[voxel])];
-            } else if (region_ && region_->agreed[voxel]) {
-                w_[at] = region_->marked[voxel];
-            }
-        }
+        std::fill_n(w_.begin() + board_.start_of(line), board_.stored(), W(0.5));
+    });
+    in_runs(block_count(task_.votes), task_.team, [&](std::int64_t first, std::int64_t end, const Worker&) {
+        std::vector<std::int32_t> rows(static_cast<std::size_t>(block_voxels));
+        for (std::int64_t block = first; block < end; ++block)
+            place_block(block, mean, rows.data());
     });
 }
 
+// The rows and first w of a block's voxels.
+template <class W, class R>
+void FieldByTable<W, R>::place_block(std::int64_t block, const std::vector<double>& mean,
+                                     std::int32_t* rows) {
+    const UniformGroups uniform = tabulation_.index->rows_of_block(block, rows);
+    const std::int64_t first = block * block_voxels, n = board_.length();
+    const std::int64_t end = std::min(first + block_voxels, task_.votes.voxels());
+    std::int64_t line = first / n, position = first % n;
+    for (std::int64_t voxel = first; voxel < end; ++voxel) {
+        const std::int64_t group = (voxel - first) / group_voxels;
+        const std::int32_t row = uniform.zero >> group & 1      ? 0
+                                 : uniform.outside >> group & 1 ? -1
+                                                                : rows[voxel - first];
+        const auto at = static_cast<std::size_t>(board_.at(line, position));
+        if (row >= 0) {
+            row_[at] = static_cast<R>(row);
+            w_[at] = static_cast<W>(mean[static_cast<std::size_t>(row)]);
+        } else if (region_ && region_->agreed[static_cast<std::size_t>(voxel)]) {
+            w_[at] = static_cast<W>(region_->marked[static_cast<std::size_t>(voxel)]);
+        }
+        if (++position == n) {
+            ++line;
+            position = 0;
+        }
+    }
+}
+
 // Each job has its own sums. Together they take at most 4 bytes a voxel.
-std::int64_t FieldByTable::jobs() const {
+template <class W, class R> std::int64_t FieldByTable<W, R>::jobs() const {
     constexpr std::int64_t most_jobs = 64;
     const std::int64_t fit = task_.votes.voxels() / (8 * tabulation_.table.size());
     return std::clamp<std::int64_t>(fit, 1, std::min(most_jobs, board_.lines()));
 }
 
-FieldByTable::RowSums FieldByTable::sweep(int colour, double logit_prior,
-                                          const std::vector<double>& log_odds) {
+template <class W, class R>
+FieldSums FieldByTable<W, R>::sweep(int colour, double logit_prior, const std::vector<double>& log_odds) {
     const auto make = [&] {
         return [&](std::int64_t job, const Worker& worker) {
-            RowSums sums(2 * log_odds.size());
+            FieldSums sums(2 * log_odds.size());
             SweepScratch scratch;
             const std::int64_t end = board_.lines() * (job + 1) / jobs();
             for (std::int64_t line = board_.lines() * job / jobs(); line < end && !worker.stopped(); ++line)
@@ -113,8 +95,8 @@ FieldByTable::RowSums FieldByTable::sweep(int colour, double logit_prior,
             return sums;
         };
     };
-    const RowSums parts = sum_over_jobs(jobs(), task_.team, RowSums(2 * log_odds.size()), make);
-    RowSums sums(log_odds.size());
+    const FieldSums parts = sum_over_jobs(jobs(), task_.team, FieldSums(2 * log_odds.size()), make);
+    FieldSums sums(log_odds.size());
     for (std::size_t row = 0; row < log_odds.size(); ++row) {
         sums.w[row] = parts.w[2 * row] + parts.w[2 * row + 1];
         sums.u[row] = parts.u[2 * row] + parts.u[2 * row + 1];
@@ -123,87 +105,94 @@ FieldByTable::RowSums FieldByTable::sweep(int colour, double logit_prior,
     return sums;
 }
 
-void FieldByTable::sweep_line(std::int64_t line, int colour, double logit_prior,
-                              const std::vector<double>& log_odds, SweepScratch& scratch, RowSums& sums) {
+template <class W, class R>
+void FieldByTable<W, R>::sweep_line(std::int64_t line, int colour, double logit_prior,
+                                    const std::vector<double>& log_odds, SweepScratch& scratch,
+                                    FieldSums& sums) {
     const int half = board_.half_of(line, colour);
     const std::int64_t begin = board_.begin(line, half), n = board_.voxels(half);
     for (std::int64_t first = 0; first < n; first += sweep_voxels) {
         const std::int64_t some = std::min(sweep_voxels, n - first);
         find_logits(line, half, first, some, logit_prior, scratch.logit.data());
-        const std::int32_t* row = row_.data() + begin + first;
-        const bool one_row = have_one_row(row, some);
-        find_w(row, one_row, log_odds.data(), some, scratch);
-        sums.log_evidence += log_evidence(scratch, some);
-        double* w = w_.data() + begin + first;
+        const R* row = row_.data() + begin + first;
+        const bool one_row = are_one(row, some);
         if (one_row)
-            take_row(row[0], some, scratch, sums, w);
+            std::fill_n(scratch.w.begin(), some, log_odds[static_cast<std::size_t>(row[0])]);
+        else
+            for (std::size_t j = 0; j < static_cast<std::size_t>(some); ++j)
+                scratch.w[j] = log_odds[static_cast<std::size_t>(row[j])];
+        const Middle middle = find_w(one_row, some, scratch);
+        sums.log_evidence += log_evidence(scratch, middle, some);
+        W* w = w_.data() + begin + first;
+        if (one_row)
+            take_row(row[0], some, scratch, middle, sums, w);
         else
             take_rows(row, some, scratch, sums, w);
     }
 }
 
 // l of voxels first … first + some − 1 of a half of a line.
-void FieldByTable::find_logits(std::int64_t line, int half, std::int64_t first, std::int64_t some,
-                               double logit_prior, double* logit) const {
+template <class W, class R>
+void FieldByTable<W, R>::find_logits(std::int64_t line, int half, std::int64_t first, std::int64_t some,
+                                     double logit_prior, double* logit) const {
     const auto values = [&](std::int64_t of) {
         return (of < 0 ? nobody_.data() : w_.data() + board_.begin(of, half)) + first;
     };
-    const double* beside = w_.data() + board_.begin(line, 1 - half) + first; // neighbours on both sides
-    const Beside last{half == 0 ? beside - 1 : beside, half == 0 ? beside : beside + 1, coupling_.back()};
+    const W* beside = w_.data() + board_.begin(line, 1 - half) + first; // neighbours on both sides
+    const Beside<W> last{half == 0 ? beside - 1 : beside, half == 0 ? beside : beside + 1, coupling_.back()};
     const auto along = [&](std::size_t axis) {
         const auto [before, behind] = board_.neighbours(line, axis);
-        return Beside{values(before), values(behind), coupling_[axis]};
+        return Beside<W>{values(before), values(behind), coupling_[axis]};
     };
     if (board_.axes() == 3) return pull_along_three(logit_prior, {along(0), along(1), last}, some, logit);
     std::fill_n(logit, some, logit_prior);
-    for (std::size_t axis = 0; axis + 1 < board_.axes(); ++axis) {
-        const Beside at = along(axis);
-        add_pull(at.a, at.b, at.coupling, some, logit);
-    }
-    add_pull(last.a, last.b, last.coupling, some, logit);
+    for (std::size_t axis = 0; axis + 1 < board_.axes(); ++axis)
+        add_pull(along(axis), some, logit);
+    add_pull(last, some, logit);
 }
 
-void FieldByTable::take_rows(const std::int32_t* row, std::int64_t some, const SweepScratch& scratch,
-                             RowSums& sums, double* w) const {
+template <class W, class R>
+void FieldByTable<W, R>::take_rows(const R* row, std::int64_t some, const SweepScratch& scratch,
+                                   FieldSums& sums, W* w) const {
     for (std::int64_t j = 0; j < some; ++j) {
         const auto k = static_cast<std::size_t>(j);
         const auto r = 2 * static_cast<std::size_t>(row[j]) + k % 2;
         sums.w[r] += scratch.w[k];
         sums.u[r] += scratch.u[k];
-        w[j] = row[j] == other_ ? w[j] : scratch.w[k];
+        w[j] = row[j] == other_ ? w[j] : static_cast<W>(scratch.w[k]);
     }
 }
 
-// The same, in the same order, with the sums in registers.
-void FieldByTable::take_row(std::int32_t row, std::int64_t some, const SweepScratch& scratch, RowSums& sums,
-                            double* w) const {
+// The same, with the sums in registers, and those in the middle at once.
+template <class W, class R>
+void FieldByTable<W, R>::take_row(R row, std::int64_t some, const SweepScratch& scratch, const Middle& middle,
+                                  FieldSums& sums, W* w) const {
     const auto r = 2 * static_cast<std::size_t>(row), n = static_cast<std::size_t>(some);
-    double even_w = sums.w[r], odd_w = sums.w[r + 1], even_u = sums.u[r], odd_u = sums.u[r + 1];
-    for (std::size_t k = 0; k + 1 < n; k += 2) {
-        even_w += scratch.w[k];
-        odd_w += scratch.w[k + 1];
-        even_u += scratch.u[k];
-        odd_u += scratch.u[k + 1];
-    }
-    if (n % 2 == 1) {
-        even_w += scratch.w[n - 1];
-        even_u += scratch.u[n - 1];
-    }
-    sums.w[r] = even_w;
-    sums.w[r + 1] = odd_w;
-    sums.u[r] = even_u;
-    sums.u[r + 1] = odd_u;
-    if (row != other_) std::copy_n(scratch.w.begin(), n, w);
+    std::array<double, 2> of_w{}, of_u{};
+    const auto take = [&](std::size_t begin, std::size_t end) {
+        for (std::size_t k = begin; k < end; ++k) {
+            of_w[k % 2] += scratch.w[k];
+            of_u[k % 2] += scratch.u[k];
+            if (row != other_) w[k] = static_cast<W>(scratch.w[k]);
+        }
+    };
+    take(0, middle.begin);
+    take(middle.end, n);
+    if (row != other_) std::fill(w + middle.begin, w + middle.end, static_cast<W>(scratch.w[middle.like]));
+    sums.w[r] += of_w[0] + middle.size() * scratch.w[middle.like];
+    sums.w[r + 1] += of_w[1];
+    sums.u[r] += of_u[0] + middle.size() * scratch.u[middle.like];
+    sums.u[r + 1] += of_u[1];
 }
 
-Sums FieldByTable::expectation(const Performance& performance) {
+template <class W, class R> Sums FieldByTable<W, R>::expectation(const Performance& performance) {
     if (w_.empty()) start();
     task_.team.look();
     const RowLogOdds odds = log_odds_of(tabulation_.table, task_.plan.model, performance);
     const double logit_prior = std::log(performance.prior) - std::log1p(-performance.prior);
-    RowSums by_row = sweep(0, logit_prior, odds.log_odds);
+    FieldSums by_row = sweep(0, logit_prior, odds.log_odds);
     by_row.add(sweep(1, logit_prior, odds.log_odds));
-    Sums sums = sums_of(by_row, performance);
+    Sums sums = weighted_rows(rows_.of_table(), task_.plan.model, task_.plan.m_step, performance, by_row.w, by_row.u);
     sums.count = census_.mean_vote.count;
     sums.log_likelihood = by_row.log_evidence;
     for (std::size_t row = 0; row < static_cast<std::size_t>(other_); ++row)
@@ -211,25 +200,7 @@ Sums FieldByTable::expectation(const Performance& performance) {
     return sums;
 }
 
-// Rows on which all votes are missing do not count.
-Sums FieldByTable::sums_of(const RowSums& by_row, const Performance& performance) const {
-    const MStep m_step = task_.plan.model == Model::log_linear ? MStep::paper : task_.plan.m_step;
-    Sums total(rows_.raters());
-    Posterior weights;
-    std::vector<double> is_read(static_cast<std::size_t>(batch_rows));
-    for (std::int64_t b = 0; b < rows_.batches(); ++b) {
-        Batch batch = rows_.batch(b);
-        for (std::int64_t r = 0; r < batch.rows; ++r)
-            is_read[static_cast<std::size_t>(r)] = batch.count[r] > 0;
-        batch.count = is_read.data();
-        std::copy_n(by_row.w.begin() + b * batch_rows, batch.rows, weights.foreground.begin());
-        std::copy_n(by_row.u.begin() + b * batch_rows, batch.rows, weights.background.begin());
-        total.add(weighted_sums(batch, weights, m_step, performance));
-    }
-    return total;
-}
-
-Written FieldByTable::write(const Performance& performance) {
+template <class W, class R> Written FieldByTable<W, R>::write(const Performance& performance) {
     if (w_.empty()) settle(*this, performance, task_.options);
     const std::vector<double>& counts = tabulation_.table.counts();
     const std::int64_t n = board_.length();
@@ -242,30 +213,35 @@ Written FieldByTable::write(const Performance& performance) {
                 for (std::int64_t k = 0; k < n; ++k) {
                     const auto at = static_cast<std::size_t>(board_.at(line, k));
                     const bool inside = row_[at] != other_;
-                    task_.consensus.put(line * n + k, inside ? w_[at] : 0);
-                    if (inside && counts[static_cast<std::size_t>(row_[at])] > 0) run.add(row_[at], w_[at]);
+                    const double w = inside ? static_cast<double>(w_[at]) : 0;
+                    task_.consensus.put(line * n + k, w);
+                    if (inside && counts[static_cast<std::size_t>(row_[at])] > 0) run.add(row_[at], w);
                 }
             run.close();
             return answers;
         };
     };
-    return written_of(sum_over_jobs(jobs(), task_.team, RowAnswers(counts.size()), make));
+    const RowAnswers answers = sum_over_jobs(jobs(), task_.team, RowAnswers(counts.size()), make);
+    return written_rows(tabulation_.table, answers.w, answers.u, answers.range);
 }
 
-Written FieldByTable::written_of(const RowAnswers& answers) const {
-    Written written(rows_.raters());
-    written.range = answers.range;
-    for (int i = 0; i < rows_.raters(); ++i) {
-        const auto rater = static_cast<std::size_t>(i);
-        const double* votes = tabulation_.table.votes_of(i);
-        for (std::size_t row = 0; row < answers.w.size(); ++row) {
-            if (is_missing(votes[row])) continue;
-            written.marked_by[rater] += answers.w[row] * votes[row];
-            written.seen_by[rater] += answers.w[row];
-            written.neither[rater] += answers.u[row] * (1 - votes[row]);
-        }
-    }
-    return written;
+namespace {
+
+template <class W>
+std::unique_ptr<Engine> make_field(const Task& task, Tabulation tabulation, const Region* region) {
+    const std::int64_t rows = tabulation.table.size();
+    if (rows <= UINT8_MAX)
+        return std::make_unique<FieldByTable<W, std::uint8_t>>(task, std::move(tabulation), region);
+    if (rows <= UINT16_MAX)
+        return std::make_unique<FieldByTable<W, std::uint16_t>>(task, std::move(tabulation), region);
+    return std::make_unique<FieldByTable<W, std::int32_t>>(task, std::move(tabulation), region);
+}
+
+} // namespace
+
+std::unique_ptr<Engine> field_by_table(const Task& task, Tabulation tabulation, const Region* region) {
+    return task.consensus.wide ? make_field<double>(task, std::move(tabulation), region)
+                               : make_field<float>(task, std::move(tabulation), region);
 }
 
 } // namespace fastfuse

@@ -54,10 +54,6 @@ FASTFUSE_INLINE Doubles exp_of_negative(const Doubles& x) {
 constexpr double least_logit = -690.77552789821368, greatest_logit = 36.736800569677101;
 constexpr double least_exponent = -700;
 
-bool have_one_logit(const double* logit, std::int64_t n) {
-    return std::memcmp(logit, logit + 1, static_cast<std::size_t>(n - 1) * sizeof *logit) == 0;
-}
-
 // Finds the values of voxels first … end − 1; those beyond the end are not used.
 FASTFUSE_INLINE void find_between(std::int64_t first, std::int64_t end, SweepScratch& scratch) {
     double* logit = scratch.logit.data();
@@ -81,69 +77,90 @@ FASTFUSE_INLINE void find_between(std::int64_t first, std::int64_t end, SweepScr
     }
 }
 
-} // namespace
-
-FASTFUSE_CLONES void add_pull(const double* a, const double* b, double coupling, std::int64_t n,
-                              double* logit) {
+template <class W> FASTFUSE_INLINE void add_pull_of(const Beside<W>& axis, std::int64_t n, double* logit) {
+    const auto [a, b, k] = axis;
     for (std::int64_t j = 0; j < n; ++j)
-        logit[j] += 2 * coupling * (a[j] + b[j] - 1);
+        logit[j] += 2 * k * (static_cast<double>(a[j]) + static_cast<double>(b[j]) - 1);
 }
 
-FASTFUSE_CLONES void pull_along_three(double logit_prior, const Beside (&axis)[3], std::int64_t n,
-                                      double* logit) {
+template <class W>
+FASTFUSE_INLINE void pull_three(double logit_prior, const Beside<W> (&axis)[3], std::int64_t n,
+                                double* logit) {
     const auto [a0, b0, k0] = axis[0];
     const auto [a1, b1, k1] = axis[1];
     const auto [a2, b2, k2] = axis[2];
+    const auto pull = [](W a, W b, double k) {
+        return 2 * k * (static_cast<double>(a) + static_cast<double>(b) - 1);
+    };
     for (std::int64_t j = 0; j < n; ++j)
-        logit[j] = logit_prior + 2 * k0 * (a0[j] + b0[j] - 1) + 2 * k1 * (a1[j] + b1[j] - 1) +
-                   2 * k2 * (a2[j] + b2[j] - 1);
-}
-
-bool have_one_row(const std::int32_t* row, std::int64_t n) {
-    return std::memcmp(row, row + 1, static_cast<std::size_t>(n - 1) * sizeof *row) == 0;
-}
-
-// Where all voxels have one row, and all but those at the ends one l, one of them stands for the others.
-FASTFUSE_CLONES void find_w(const std::int32_t* row, bool one_row, const double* log_odds, std::int64_t n,
-                            SweepScratch& scratch) {
-    if (one_row)
-        std::fill_n(scratch.w.begin(), n, log_odds[row[0]]);
-    else
-        for (std::int64_t j = 0; j < n; ++j)
-            scratch.w[static_cast<std::size_t>(j)] = log_odds[row[j]];
-    const std::int64_t last = (n - width) / width * width; // where the last whole vector begins
-    if (!one_row || last < 3 * width || !have_one_logit(scratch.logit.data() + width, last - width))
-        return find_between(0, n, scratch);
-    find_between(0, 2 * width, scratch);
-    find_between(last, n, scratch);
-    const auto known = static_cast<std::ptrdiff_t>(width);
-    for (auto* values : {&scratch.w, &scratch.u, &scratch.after, &scratch.before, &scratch.positive})
-        std::fill(values->begin() + 2 * known, values->begin() + last, *(values->begin() + known));
+        logit[j] = logit_prior + pull(a0[j], b0[j], k0) + pull(a1[j], b1[j], k1) + pull(a2[j], b2[j], k2);
 }
 
 // Factors lie in [1, 2], so that the products over sweep_voxels voxels are far from overflow.
-FASTFUSE_CLONES double log_evidence(const SweepScratch& scratch, std::int64_t n) {
+FASTFUSE_CLONES double log_evidence_between(const SweepScratch& scratch, std::size_t begin, std::size_t end) {
     std::array<double, 8> sum{}, after{}, before{};
     after.fill(1);
     before.fill(1);
-    const std::int64_t whole = n - n % 8;
-    for (std::int64_t j = 0; j < whole; j += 8)
-        for (std::int64_t lane = 0; lane < 8; ++lane) {
-            const auto k = static_cast<std::size_t>(lane), at = static_cast<std::size_t>(j + lane);
-            sum[k] += scratch.positive[at];
-            after[k] *= scratch.after[at];
-            before[k] *= scratch.before[at];
+    const std::size_t whole = end - (end - begin) % 8;
+    for (std::size_t j = begin; j < whole; j += 8)
+        for (std::size_t k = 0; k < 8; ++k) {
+            sum[k] += scratch.positive[j + k];
+            after[k] *= scratch.after[j + k];
+            before[k] *= scratch.before[j + k];
         }
-    for (std::int64_t j = whole; j < n; ++j) {
-        const auto k = static_cast<std::size_t>(j - whole), at = static_cast<std::size_t>(j);
-        sum[k] += scratch.positive[at];
-        after[k] *= scratch.after[at];
-        before[k] *= scratch.before[at];
+    for (std::size_t j = whole; j < end; ++j) {
+        sum[j - whole] += scratch.positive[j];
+        after[j - whole] *= scratch.after[j];
+        before[j - whole] *= scratch.before[j];
     }
     double total = 0;
-    for (std::size_t k = 0; k < 8; ++k)
-        total += sum[k] + std::log(after[k] / before[k]);
-    return total;
+    for (std::size_t k = 0; k < 8; ++k) {
+        total += sum[k];
+        if (k > 0) after[0] *= after[k], before[0] *= before[k];
+    }
+    return total + std::log(after[0] / before[0]);
+}
+
+} // namespace
+
+FASTFUSE_CLONES void add_pull(const Beside<float>& axis, std::int64_t n, double* logit) {
+    add_pull_of(axis, n, logit);
+}
+
+FASTFUSE_CLONES void add_pull(const Beside<double>& axis, std::int64_t n, double* logit) {
+    add_pull_of(axis, n, logit);
+}
+
+FASTFUSE_CLONES void pull_along_three(double logit_prior, const Beside<float> (&axis)[3], std::int64_t n,
+                                      double* logit) {
+    pull_three(logit_prior, axis, n, logit);
+}
+
+FASTFUSE_CLONES void pull_along_three(double logit_prior, const Beside<double> (&axis)[3], std::int64_t n,
+                                      double* logit) {
+    pull_three(logit_prior, axis, n, logit);
+}
+
+// Where all voxels have one row, and all but those at the ends one l, one of them stands for the others.
+FASTFUSE_CLONES Middle find_w(bool one_row, std::int64_t n, SweepScratch& scratch) {
+    const std::int64_t last = (n - width) / width * width; // where the last whole vector begins
+    if (!one_row || last < 3 * width || !are_one(scratch.logit.data() + width, last - width)) {
+        find_between(0, n, scratch);
+        return {};
+    }
+    find_between(0, 2 * width, scratch);
+    find_between(last, n, scratch);
+    return {static_cast<std::size_t>(2 * width), static_cast<std::size_t>(last),
+            static_cast<std::size_t>(width)};
+}
+
+double log_evidence(const SweepScratch& scratch, const Middle& middle, std::int64_t n) {
+    const auto end = static_cast<std::size_t>(n);
+    if (middle.begin == middle.end) return log_evidence_between(scratch, 0, end);
+    const double log_of_one =
+        scratch.positive[middle.like] + std::log(scratch.after[middle.like] / scratch.before[middle.like]);
+    return log_evidence_between(scratch, 0, middle.begin) + middle.size() * log_of_one +
+           log_evidence_between(scratch, middle.end, end);
 }
 
 } // namespace fastfuse

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace fastfuse {
 
@@ -19,27 +21,35 @@ struct SweepScratch {
     std::array<double, sweep_voxels> positive{};        // max(l + S, 0) − max(l, 0)
 };
 
-// Adds 2k (w_a + w_b − 1) to l, for the two neighbours a and b of each voxel along an axis.
-void add_pull(const double* a, const double* b, double coupling, std::int64_t n, double* logit);
-
-// Neighbours of voxels along an axis.
-struct Beside {
-    const double *a, *b;
+// Neighbours of voxels along an axis. W: float or double.
+template <class W> struct Beside {
+    const W *a, *b;
     double coupling;
 };
 
+// Adds 2k (w_a + w_b − 1) to l, for the two neighbours a and b of each voxel along an axis.
+void add_pull(const Beside<float>& axis, std::int64_t n, double* logit);
+void add_pull(const Beside<double>& axis, std::int64_t n, double* logit);
+
 // Sets l to the prior's, and adds the pulls along three axes, in this order: one pass in place of four.
-void pull_along_three(double logit_prior, const Beside (&axis)[3], std::int64_t n, double* logit);
+void pull_along_three(double logit_prior, const Beside<float> (&axis)[3], std::int64_t n, double* logit);
+void pull_along_three(double logit_prior, const Beside<double> (&axis)[3], std::int64_t n, double* logit);
 
-// Whether all voxels have one row, as in background.
-bool have_one_row(const std::int32_t* row, std::int64_t n);
+// Whether all values are the same: the rows of background are.
+template <class T> bool are_one(const T* values, std::int64_t n) {
+    return std::memcmp(values, values + 1, static_cast<std::size_t>(n - 1) * sizeof *values) == 0;
+}
 
-// Finds the other values from l. `row`: of each voxel, `one_row` if they are all the same; `log_odds`: S of
-// each row.
-void find_w(const std::int32_t* row, bool one_row, const double* log_odds, std::int64_t n,
-            SweepScratch& scratch);
+// Voxels begin … end − 1, between others, all have the values of voxel `like`; theirs are not set.
+struct Middle {
+    std::size_t begin = 0, end = 0, like = 0;
+    double size() const { return static_cast<double>(end - begin); }
+};
+
+// Finds the other values from l, and from the S that `w` holds. `one_row`: all S are the same.
+Middle find_w(bool one_row, std::int64_t n, SweepScratch& scratch);
 
 // Σ log(1 − π'_t + π'_t e^S): the likelihood without Σ_i log a_i0.
-double log_evidence(const SweepScratch& scratch, std::int64_t n);
+double log_evidence(const SweepScratch& scratch, const Middle& middle, std::int64_t n);
 
 } // namespace fastfuse

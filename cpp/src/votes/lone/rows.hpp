@@ -48,6 +48,7 @@ class TableAndLoneRows : public Rows {
     std::int64_t batches() const override { return table_batches() + lone_jobs(); }
     std::unique_ptr<BatchReader> reader() const override;
 
+    const TableRows& of_table() const { return table_; }
     std::int64_t table_batches() const { return table_.batches(); }
     Batch batch(std::int64_t index) const { return table_.batch(index); } // of the table
     std::int64_t lone_jobs() const { return static_cast<std::int64_t>(jobs_.size()); }

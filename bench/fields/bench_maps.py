@@ -1,0 +1,114 @@
+"""A prior map, and a Markov random field, beside a plain fusion: processor time on one thread, by turns.
+
+pytest bench/fields/bench_maps.py --benchmark-columns=median,rounds
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import warnings
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+import fastfuse
+from bench_turns import spent
+from common import SMALL, binary_votes, votes_of
+from memory import CLEAR, resident
+
+ROUNDS = {"binary": 9, "three-valued": 9, "dense": 3}
+FUSIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "masks: STAPLE": ("binary", {}),
+    "{0, 0.3, 1}: soft-STAPLE, em": ("three-valued", {"m_step": "em"}),
+    "dense: soft-STAPLE, em": ("dense", {"m_step": "em"}),
+}
+MAP, FIELD = "with a prior map", "with mrf"
+AIMS = {  # at most so many times the plain fusion
+    ("masks: STAPLE", MAP): 6,
+    ("{0, 0.3, 1}: soft-STAPLE, em", MAP): 10,
+    ("dense: soft-STAPLE, em", MAP): 40,
+    ("masks: STAPLE", FIELD): 60,
+}
+MOST_MEMORY = 45e6  # bytes of the field beyond votes and output
+
+
+@cache
+def atlas() -> NDArray[np.float32]:
+    """Return a map such as an atlas is: the mean mask, smoothed, and a lesion in 1,000 voxels elsewhere."""
+    mean = np.mean(binary_votes(), axis=0, dtype=np.float32)
+    atlas: NDArray[np.float32] = 0.8 * ndimage.gaussian_filter(mean, 2) + np.float32(0.001)
+    return np.clip(atlas, np.float32(1e-4), np.float32(1 - 1e-4))
+
+
+def fuse(name: str, out: NDArray[np.float32], **more: Any) -> fastfuse.Fusion:
+    kind, options = FUSIONS[name]
+    function = fastfuse.staple if kind == "binary" else fastfuse.soft_staple
+    found: fastfuse.Fusion = function(votes_of(kind), out=out, threads=1, **options, **more)
+    return found
+
+
+def contestants(name: str) -> dict[str, dict[str, Any]]:
+    with_field = {FIELD: {"mrf": 0.3}} if (name, FIELD) in AIMS else {}
+    return {"plain": {}, MAP: {"prior": atlas()}, **with_field}
+
+
+@cache
+def medians(name: str) -> dict[str, float]:
+    """Run a fusion's contestants by turns; return each one's median of processor time."""
+    out = np.ones(atlas().shape, np.float32)
+    taken: dict[str, list[float]] = {contestant: [] for contestant in contestants(name)}
+    for _ in range(2 if SMALL else ROUNDS[FUSIONS[name][0]]):
+        for contestant, more in contestants(name).items():
+            taken[contestant].append(spent(partial(fuse, name, out, **more)))
+    return {contestant: statistics.median(times) for contestant, times in taken.items()}
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize(
+    ("name", "contestant"), [(name, which) for name in FUSIONS for which in contestants(name)]
+)
+def test_turns(benchmark: Any, name: str, contestant: str) -> None:
+    benchmark.group = f"{name}, maps and fields, processor time"
+    found = benchmark.pedantic(medians, (name,), rounds=1)
+    ratio = found[contestant] / found["plain"]
+    benchmark.extra_info |= {"cpu": found[contestant], "ratio": ratio}
+    if not benchmark.disabled:
+        assert SMALL or ratio <= AIMS.get((name, contestant), 1)
+
+
+@pytest.mark.skipif(not os.access(CLEAR, os.W_OK), reason="needs Linux's high-water mark")
+def test_memory_of_the_field(benchmark: Any, tmp_path: Path) -> None:
+    """In a process of its own, whose memory is new."""
+    for i, vote in enumerate(binary_votes()):
+        np.save(tmp_path / f"{i}.npy", vote)
+    words = [sys.executable, __file__, str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = {"capture_output": True, "text": True, "check": True, "env": env}
+    done = benchmark.pedantic(subprocess.run, (words,), run, rounds=1)
+    benchmark.extra_info["bytes"] = int(done.stdout)
+    if not benchmark.disabled:
+        assert SMALL or benchmark.extra_info["bytes"] <= MOST_MEMORY
+
+
+def main(folder: Path) -> None:
+    """Fuse the masks with a field, and print the peak of memory beside them and the consensus."""
+    votes = [np.load(path) for path in sorted(folder.glob("*.npy"))]
+    out = np.ones(votes[0].shape, np.float32)
+    warnings.simplefilter("ignore")
+    fastfuse.staple(votes, out=out, threads=1, max_iter=2)
+    CLEAR.write_text("5")
+    before = resident("VmRSS")
+    fastfuse.staple(votes, out=out, threads=1, mrf=0.3, max_iter=2)
+    print(resident("VmHWM") - before)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
