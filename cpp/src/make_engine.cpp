@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "cuda/engines.hpp"
-#include "engines/field.hpp"
-#include "engines/field_by_table.hpp"
+#include "engines/field/field.hpp"
+#include "engines/field/field_by_table.hpp"
 #include "engines/lanes.hpp"
 #include "engines/map/by_table.hpp"
 #include "engines/map/by_voxel.hpp"

@@ -1,4 +1,4 @@
-#include "engines/sweep.hpp"
+#include "engines/field/sweep.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -8,10 +8,10 @@
 #include <memory>
 #include <vector>
 
-#include "engines/checkerboard.hpp"
 #include "engines/disputed.hpp"
+#include "engines/field/checkerboard.hpp"
+#include "engines/field/sweep.hpp"
 #include "engines/rows.hpp"
-#include "engines/sweep.hpp"
 #include "support/raw_vector.hpp"
 
 namespace fastfuse {

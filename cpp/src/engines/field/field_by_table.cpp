@@ -1,11 +1,11 @@
-#include "engines/field_by_table.hpp"
+#include "engines/field/field_by_table.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
 
-#include "engines/field.hpp"
+#include "engines/field/field.hpp"
 #include "engines/row_sums.hpp"
 #include "support/runs.hpp"
 #include "support/sum_over_jobs.hpp"
@@ -192,7 +192,8 @@ template <class W, class R> Sums FieldByTable<W, R>::expectation(const Performan
     const double logit_prior = std::log(performance.prior) - std::log1p(-performance.prior);
     FieldSums by_row = sweep(0, logit_prior, odds.log_odds);
     by_row.add(sweep(1, logit_prior, odds.log_odds));
-    Sums sums = weighted_rows(rows_.of_table(), task_.plan.model, task_.plan.m_step, performance, by_row.w, by_row.u);
+    Sums sums =
+        weighted_rows(rows_.of_table(), task_.plan.model, task_.plan.m_step, performance, by_row.w, by_row.u);
     sums.count = census_.mean_vote.count;
     sums.log_likelihood = by_row.log_evidence;
     for (std::size_t row = 0; row < static_cast<std::size_t>(other_); ++row)

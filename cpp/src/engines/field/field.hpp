@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "engines/mean_field.hpp"
+#include "engines/field/mean_field.hpp"
 #include "engines/rows.hpp"
 
 namespace fastfuse {

@@ -1,4 +1,4 @@
-#include "engines/mean_field.hpp"
+#include "engines/field/mean_field.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "engines/checkerboard.hpp"
+#include "engines/field/checkerboard.hpp"
 
 namespace fastfuse {
 

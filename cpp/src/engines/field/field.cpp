@@ -1,4 +1,4 @@
-#include "engines/field.hpp"
+#include "engines/field/field.hpp"
 
 #include <algorithm>
 #include <cmath>
