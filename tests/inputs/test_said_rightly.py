@@ -188,3 +188,21 @@ def test_a_strong_prior_of_rates_is_named_where_it_decides() -> None:
         warnings.simplefilter("always")
         fastfuse.staple([ball(10), ball(11), ball(12)], performance_prior=(5, 1.5))
     assert "no better than chance" not in " ".join(str(one.message) for one in told)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_a_mask_of_255_that_was_read_with_a_sign_is_known(dtype: str) -> None:
+    signed = -ball(10).astype(dtype)
+    with pytest.raises(ValueError, match=r"255 read with a sign is -1, so save \(array != 0\)"):
+        fastfuse.staple([ball(11), ball(12), signed])
+    fastfuse.staple([ball(11), ball(12), signed != 0])  # as told
+
+
+def test_an_image_of_several_values_a_voxel_is_told_of_its_components() -> None:
+    sitk = pytest.importorskip("SimpleITK")
+    parts = [sitk.GetImageFromArray(ball(10 + i)) for i in range(3)]
+    with pytest.raises(TypeError, match=r"such as the components of one .*; or an array of all, and axis="):
+        fastfuse.staple(sitk.Compose(*parts))
+    listed = fastfuse.staple(parts)  # as told, both ways
+    stacked = fastfuse.staple(sitk.GetArrayFromImage(sitk.Compose(*parts)), axis=-1)
+    np.testing.assert_array_equal(listed.probability, stacked.probability)

@@ -196,8 +196,16 @@ def _of_grey_values(scale: float) -> str:
     )
 
 
+def _has_lost_its_sign(bad: Complaint) -> bool:
+    """Tell a mask of -1 and 0 in signed integers: all bits of a mark are set, as those of 255 in a byte."""
+    votes = told_once(bad.arrays[bad.rater])
+    return bad.value == -1 and votes.dtype.kind == "i" and bool(((votes == -1) | (votes == 0)).all())
+
+
 def _of_values(bad: Complaint, *, masks: bool = False) -> str:
     """Say what makes votes of values beyond 0 and 1; ``masks``: votes that are 0 and 1."""
+    if _has_lost_its_sign(bad):
+        return "255 read with a sign is -1, so save (array != 0) as an unsigned type"
     votes = bad.arrays[bad.rater]
     counted = told_once(votes if bad.mask is None else votes[bad.mask.astype(bool)])
     finite = counted[np.isfinite(counted)] if counted.dtype.kind == "f" else counted

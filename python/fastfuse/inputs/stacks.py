@@ -49,7 +49,8 @@ def listed(raters: Any, axis: Any = None) -> tuple[list[Any], list[str]]:
     place = None if axis is None else _axis(axis)
     if is_image(raters) and place is None:
         raise TypeError(
-            "raters is one image: give a list of images, one per rater; or axis=, where raters lie in this one"
+            "raters is one image: give a list of images, one per rater, such as the components of one with several values a voxel; "
+            "or an array of all, and axis=, the one on which raters lie"
         )
     if isinstance(raters, (dict, set, frozenset)) and not is_image(raters):
         raise TypeError(

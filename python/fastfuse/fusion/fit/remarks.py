@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ..result import Fusion
 
 REMEDIES = {
-    STAPLE: "method='staple' with prior='estimate'",
-    CLASSES: "method='staple' with classes=3",
-    BORDER: "method='border-staple'",
+    STAPLE: "fuse() with method='staple' and prior='estimate'",
+    CLASSES: "fuse() with method='staple' and classes=3",
+    BORDER: "fuse() with method='border-staple'",
 }
 
 
@@ -63,7 +63,7 @@ def _remedy(best: str, source: Source) -> str:
     if best != CLASSES:
         return remedy
     for_image = (*source.refused.get(BORDER, ()), *source.refused.get("image", ()))
-    return f"{remedy}, or with an image {REMEDIES[BORDER]}{_without(for_image)}"
+    return f"{remedy}, or with an image method='border-staple'{_without(for_image)}"
 
 
 def _without(options: Sequence[str]) -> str:
