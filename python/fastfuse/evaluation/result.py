@@ -13,7 +13,7 @@ class Evaluation:
     Attributes
     ----------
     dice : float
-        2 |A ∩ B| / (|A| + |B|); 1 for two empty masks.
+        ``2 |A ∩ B| / (|A| + |B|)``; 1 for two empty masks.
     precision : float
         Share of the predicted voxels that are true; nan for an empty prediction.
     recall : float

@@ -58,7 +58,7 @@ class Agreement:
     dice : ndarray of float64, shape (m, m)
         Dice's coefficient of each two raters, where both vote; nan where neither marks anything.
     conformity : float
-        Generalised conformity index, Σ |R_i ∩ R_j| / Σ |R_i ∪ R_j| over all pairs (Kouwenhoven 2009,
+        Generalised conformity index, ``Σ |R_i ∩ R_j| / Σ |R_i ∪ R_j|`` over all pairs (Kouwenhoven 2009,
         doi:10.1088/0031-9155/54/9/018): nan where nobody marks anything.
     names : tuple of m str
         What the raters are called.

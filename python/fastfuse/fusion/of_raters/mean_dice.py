@@ -61,7 +61,7 @@ def mean_dice(
     """Return the mask with the highest mean Dice with the raters' masks.
 
     Background never enters: what nobody marks is not in it. Voxels with the same votes are all in it, or none. To add a
-    voxel to a mask of k voxels is worth Σ 1 / (k + |R_i|) over the raters who mark it: for each of many k, the patterns
+    voxel to a mask of k voxels is worth ``Σ 1 / (k + |R_i|)`` over the raters who mark it: for each of many k, the patterns
     of votes are taken in that order, the best set of all is kept, and improved by single patterns and by exchanges.
 
     Parameters

@@ -1,0 +1,129 @@
+"""Sphinx: ``sphinx-build -W --keep-going python/docs build/docs``, with ``pip install ".[docs]"``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from latex2mathml.converter import convert as mathml
+from sphinx.application import Sphinx
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from pages import slug_of, write_pages
+
+project = "fastfuse"
+release = version_of("fastfuse")
+version = release
+author = copyright = "the fastfuse authors"
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["gallery", "auto_examples/*.ipynb", "auto_examples/*.py"]
+templates_path = ["_templates"]
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
+nitpicky = False  # numpydoc's types are prose: "array of bool", "path"
+suppress_warnings = ["config.cache"]  # what sphinx_gallery keeps is no plain data
+
+# -- text -------------------------------------------------------------------------------------------------------
+
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+myst_heading_slug_func = slug_of
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+
+# -- the API ----------------------------------------------------------------------------------------------------
+
+autodoc_typehints = "none"  # numpydoc tells them in words, with shapes and units
+autosummary_generate = True
+numpydoc_class_members_toctree = False
+numpydoc_show_class_members = False
+
+# -- links ------------------------------------------------------------------------------------------------------
+
+# Nothing is fetched at build time unless it is asked for: a build without a network is a build, too.
+ONLINE = bool(os.environ.get("FASTFUSE_DOCS_ONLINE"))
+intersphinx_mapping = (
+    {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "nibabel": ("https://nipy.org/nibabel", None),
+    }
+    if ONLINE
+    else {}
+)
+linkcheck_ignore = [r"https://doi\.org/.*"]  # publishers refuse programs
+linkcheck_timeout = 20
+
+# -- the gallery ------------------------------------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "matplotlib_animations": False,
+    "remove_config_comments": True,
+    "download_all_examples": False,
+    "write_computation_times": False,
+    "show_memory": False,
+    "min_reported_time": 1e9,
+    "abort_on_example_error": True,
+    "backreferences_dir": None,
+}
+
+# -- the look ---------------------------------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = "fastfuse"
+html_show_sourcelink = False
+html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["fastfuse.css"]
+html_theme_options = {
+    "navigation_with_keys": True,
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {"**": ["globaltoc.html"], "index": []}
+
+html_math_renderer = "mathml"
+
+
+def setup(app: Sphinx) -> None:
+    """Write formulas as MathML, which browsers show without a script from elsewhere."""
+    app.add_html_math_renderer("mathml", (formula_in_text, None), (formula, None))
+
+
+def formula_in_text(writer: Any, node: nodes.math) -> None:
+    """Write a formula within a line."""
+    writer.body.append(mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def formula(writer: Any, node: nodes.math_block) -> None:
+    """Write a formula that stands by itself."""
+    writer.body.append(f'<div class="math">{mathml(node.astext(), display="block")}</div>')
+    raise nodes.SkipNode
+
+
+write_pages(HERE)
