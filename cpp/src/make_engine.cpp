@@ -38,8 +38,10 @@ std::unique_ptr<Engine> on_device(const Task& task) {
     return std::make_unique<LanesEngine>(task, device_lanes(task, found.few_values));
 }
 
-// Lanes pass over all voxels, and take less for each of them: with more lone rows they are faster.
+// Lanes pass over all voxels, and take less for each of them: with more lone rows they are faster. The
+// moments of a map pass over none.
 std::int64_t most_lone_rows(const Task& task) {
+    if (task.plan.otherwise == EngineKind::map) return 0;
     constexpr std::int64_t lanes_a_row = 16;
     const std::int64_t voxels = task.votes.voxels();
     return task.plan.otherwise == EngineKind::lanes ? voxels / lanes_a_row : voxels;
@@ -72,7 +74,7 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
     }
     if (kind == EngineKind::map) {
         if (auto engine = with_map(task)) return engine;
-        kind = plan.otherwise;
+        kind = EngineKind::voxels;
     }
     if (kind == EngineKind::field) return std::make_unique<FieldEngine>(task, region);
     if (kind == EngineKind::lanes)

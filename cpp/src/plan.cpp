@@ -73,10 +73,8 @@ Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe
     }
     if (options.route != Route::rows && suits_lanes(votes, options, probe))
         plan.otherwise = EngineKind::lanes;
-    if (suits_moments(votes, options))
-        plan.engine = EngineKind::map;
-    else
-        plan.engine = by_table ? EngineKind::table : plan.otherwise;
+    if (suits_moments(votes, options)) plan.otherwise = EngineKind::map;
+    plan.engine = by_table ? EngineKind::table : plan.otherwise;
     return plan;
 }
 

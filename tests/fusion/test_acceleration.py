@@ -100,5 +100,7 @@ def test_stops_at_max_iter(most: int) -> None:
 
 
 def test_unknown_acceleration() -> None:
-    with pytest.raises(ValueError, match="acceleration is 'fast': it must be 'none' or 'squarem' or 'sample'"):
+    with pytest.raises(
+        ValueError, match="acceleration is 'fast': it must be 'none' or 'squarem' or 'sample'"
+    ):
         fastfuse.staple(problem("binary"), acceleration="fast")
