@@ -37,10 +37,16 @@ from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
 from .manners import with_manners
+from .process.log import end_log
 from .process.signals import INTERRUPTED, TERMINATED, Ear, hearing
 from .process.streams import CannotPrint, ReaderGone, open_streams
+from .tools import cite, doctor, rerun
 
 GARBAGE = 200_000  # objects between two searches for cycles: in a short run they cost more than they find
+COMPLETION, WIDE = (
+    "_FASTFUSE_COMPLETE",
+    "10000",
+)  # a shell takes each line of a meaning for a word: none is broken
 OF_ONE = re.compile(r"(\w+)\['?(.*?)'?\]")  # an option of one rater, or one label
 SUMMARY = "Fuse several raters' segmentations of a 3-D medical image into one consensus."
 EXAMPLES = (
@@ -58,7 +64,22 @@ app = typer.Typer(
 )
 
 
-for command in (fuse, soften, agreement, compare, evaluate, demo, check, experiment, table, predict, export):
+for command in (
+    fuse,
+    soften,
+    agreement,
+    compare,
+    evaluate,
+    demo,
+    check,
+    experiment,
+    table,
+    predict,
+    export,
+    cite,
+    rerun,
+    doctor,
+):
     name = command.__name__.rpartition(".")[2]
     function = getattr(command, name)
     text, codes = about(function.__doc__, command.EXAMPLES), getattr(command, "EXIT_CODES", None)
@@ -96,12 +117,15 @@ def main(*, ends: bool = False) -> None:
     ``ends``: nothing follows in this process, so that signals need not be handled as before, nor threads waited for.
     """
     gc.set_threshold(GARBAGE)
+    if COMPLETION in os.environ:
+        os.environ["COLUMNS"] = WIDE
     with hearing(ends=ends) as ear, recording() as written:
         try:
             open_streams()
             code = _flushed(_run(ear, written))
         except (KeyboardInterrupt, SystemExit):  # while an error was told, or the streams flushed
             code = _ended(ear, written)
+        end_log(code)
     if ends and code in (INTERRUPTED, TERMINATED) and _others_at_work():
         os._exit(code)  # readers still wait for a library; temporary files are gone already
     sys.exit(code)
@@ -127,13 +151,15 @@ def _flushed(code: int) -> int:
 
 def _run(ear: Ear, written: Sequence[Path]) -> int:
     """Run the command, and return its exit code."""
-    manner.quiet, manner.json, manner.debug = False, False, "--debug" in sys.argv[1:]
+    manner.quiet, manner.json, manner.verbose, manner.debug = False, False, False, "--debug" in sys.argv[1:]
     try:
         code = int(app(standalone_mode=False, prog_name="fastfuse") or 0)
         return _ended(ear, written) if ear.code else code
     except ReaderGone:
         return 0
-    except (KeyboardInterrupt, SystemExit, typer.Abort):
+    except SystemExit as left:  # a signal, or the end of a completion
+        return _ended(ear, written) if ear.code else int(left.code or 0)
+    except (KeyboardInterrupt, typer.Abort):
         return _ended(ear, written)
     except Exception as error:  # noqa: BLE001 - one line, whatever it is
         ear.stop()
@@ -142,6 +168,8 @@ def _run(ear: Ear, written: Sequence[Path]) -> int:
         if ear.code and not isinstance(error, Interrupted):  # a library made another error of the signal
             return _ended(ear, written)
         code, message = _told(error)
+        if manner.debug or code == 1:
+            report.note("traceback", traceback.format_exc())
         if message:
             report.print_line("error", message)
         if not manner.debug:
