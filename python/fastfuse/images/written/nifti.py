@@ -46,7 +46,7 @@ def nifti_head(
     qform_code, sform_code = 1, 1
     image.header.set_xyzt_units("mm")
     if like.header is not None:
-        qform_code, sform_code = codes_to_write(like.path, like.header, like.data.shape[:3], like.form)
+        qform_code, sform_code = codes_to_write(like.path, like.header, data.shape[:3], like.form)
         with suppress(KeyError):  # units that the standard does not know
             image.header.set_xyzt_units(*like.header.get_xyzt_units())
     image.set_sform(affine, sform_code)
