@@ -31,7 +31,7 @@ import torch
 from fastfuse.cohort.msseg import find_cases
 from fastfuse.demo import phantom
 from fastfuse.images.image import Image
-from fastfuse.images.nifti import nifti_bytes
+from fastfuse.images.written.nifti import nifti_bytes
 from fastfuse.train.narrator import Narrator
 from fastfuse.train.network.batches import Pool
 from fastfuse.train.network.model import make_network

@@ -8,6 +8,7 @@
 
 #include "bindings.hpp"
 #include "fastfuse/errors.hpp"
+#include "fastfuse/simd.hpp"
 #include "fastfuse/threads.hpp"
 
 namespace py = pybind11;
@@ -57,6 +58,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         }
     });
 
+    m.def("instruction_set", &fastfuse::instruction_set);
     m.attr("threads_by") = fastfuse::threads_by();
     m.def("take_thread_shortage", &take_thread_shortage);
     fastfuse::bindings::bind_options(m);

@@ -8,7 +8,6 @@ _Array: TypeAlias = NDArray[Any]
 _Raters: TypeAlias = Sequence[_Array]
 _Mask: TypeAlias = _Array | None
 _Looked: TypeAlias = Sequence[_Array | None]  # where each rater looked
-_Floats: TypeAlias = NDArray[np.float32]
 _Reals: TypeAlias = NDArray[np.float64]
 _Rates: TypeAlias = Sequence[float] | _Reals
 _Masses: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64], int]
@@ -312,6 +311,7 @@ class Plan:
     @property
     def fine(self) -> bool: ...
 
+def instruction_set() -> str: ...  # "avx512", "avx2" or "baseline"
 def take_thread_shortage() -> tuple[int, int] | None: ...
 def why_no_cuda() -> str: ...
 def fuse_on_device(
@@ -358,7 +358,7 @@ def find_scaling(
 def near(
     mask: _Array, *, radius_mm: float, spacing_mm: Sequence[float], threads: int = 0
 ) -> NDArray[np.bool_]: ...
-def smooth_axis(volume: _Floats, *, axis: int, weight: Sequence[float], threads: int = 0) -> _Floats: ...
+def smooth_axis(volume: _Array, *, axis: int, weight: Sequence[float], threads: int = 0) -> _Array: ...
 def fuse(
     raters: _Raters,
     out: _Array,

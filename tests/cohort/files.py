@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,13 @@ def make_cohort(root: Path, cases: int = 5, *, labels: bool = False) -> Path:
     for number in range(cases):
         add_case(root, number, labels=labels)
     return root
+
+
+def as_of_a_cohort(alone: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the contents of one fusion without the recipe, which sidecars of a cohort do not keep."""
+    facts = json.loads(alone["consensus.json"])
+    del facts["recipe"]
+    return {**alone, "consensus.json": (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()}
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -23,7 +23,18 @@ from fastfuse.cohort.tasks import Failed, Task
 from fastfuse.cohort.workers.crew import Crew, answers
 from fastfuse.errors import CohortError
 
-from .files import GLOB, NAMES, consensus, contents, fused, make_cohort, mask_path, masks, save
+from .files import (
+    GLOB,
+    NAMES,
+    as_of_a_cohort,
+    consensus,
+    contents,
+    fused,
+    make_cohort,
+    mask_path,
+    masks,
+    save,
+)
 
 quiet = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 
@@ -73,7 +84,8 @@ def test_without_pooling_each_case_is_a_fusion_of_its_files(tmp_path: Path) -> N
         paths, alone / "consensus.nii.gz", method="staple", names=NAMES, save_label=alone / "label.nii.gz"
     )
     made = contents(out / "cases" / "case-01")
-    assert {name: made[name] for name in contents(alone)} == contents(alone)
+    one = as_of_a_cohort(contents(alone))
+    assert {name: made[name] for name in one} == one
     assert [row["rater"] for row in found.facts["raters"]] == list(NAMES)
     assert not (out / "estimate.json").exists()
 

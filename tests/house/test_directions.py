@@ -102,7 +102,7 @@ def test_reference_stands_alone() -> None:
         ("nibabel", {"images"}),
         ("isal", {"images/gz.py"}),
         ("PIL", {"images/formats/pictures.py"}),
-        ("pydicom", {"images/formats/dicom.py"}),
+        ("pydicom", {"images/formats/dicom.py", "images/written/dicom_seg.py"}),
         ("torch", {"train"}),
         ("matplotlib", {"report/plots", "train/results/plots"}),
         ("typer", {"cli"}),

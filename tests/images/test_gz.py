@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zlib
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.images import gz, nifti, reading
+from fastfuse.images import gz, reading
+from fastfuse.images.written.nifti import nifti_bytes
 
 from ..files.common import AFFINE, DAMAGE, SHAPE, files_in, save
 from .common import without_isal
@@ -28,30 +30,34 @@ def test_same_results_without_isal(
     tmp_path: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("isal")
-    written = []
+    written, packed = [], []
     for _ in range(2):
         fused = fastfuse.fuse_files(
             paths, tmp_path / "c.nii.gz", save_counts=tmp_path / "n.nii.gz", overwrite=True
         )
-        files = [(tmp_path / name).read_bytes() for name in ("c.nii.gz", "n.nii.gz", "c.json")]
-        written.append((fused.probability.tobytes(), *map(gzip.decompress, files[:2]), files[2]))
+        files = [(tmp_path / name).read_bytes() for name in ("c.nii.gz", "n.nii.gz")]
+        facts = json.loads((tmp_path / "c.json").read_text())
+        packed.append((facts["recipe"].pop("gzip").split()[0], facts["recipe"].pop("outputs")))
+        written.append((fused.probability.tobytes(), *map(gzip.decompress, files), facts))
         without_isal(monkeypatch)
     assert written[0] == written[1]
+    assert [library for library, _ in packed] == ["isal", "zlib"]  # which pack the same content otherwise
+    assert packed[0][1] != packed[1][1]
 
 
 def test_what_is_written(tmp_path: Path, masks: np.ndarray, engine: str) -> None:
     """One gzip member, without name or time; the voxels of any layout in Fortran's order behind the header."""
     like = reading.read(save(tmp_path / "like.nii", masks[0]))
     votes = np.random.default_rng(0).random(SHAPE, dtype=np.float32)
-    packed = nifti.nifti_bytes(Path("x.nii.gz"), votes, like, "votes")
-    assert packed == nifti.nifti_bytes(Path("x.nii.gz"), np.asfortranarray(votes), like, "votes")
+    packed = nifti_bytes(Path("x.nii.gz"), votes, like, "votes")
+    assert packed == nifti_bytes(Path("x.nii.gz"), np.asfortranarray(votes), like, "votes")
     assert packed[:4] == b"\x1f\x8b\x08\0"
     assert packed[4:8] == bytes(4)
     inflater = zlib.decompressobj(31)
     plain = inflater.decompress(packed)
     assert inflater.eof
     assert inflater.unused_data == b""
-    assert plain == nifti.nifti_bytes(Path("x.nii"), votes, like, "votes")
+    assert plain == nifti_bytes(Path("x.nii"), votes, like, "votes")
     np.testing.assert_array_equal(
         np.frombuffer(plain, "<f4", offset=352).reshape(SHAPE, order="F"), votes, strict=True
     )

@@ -162,8 +162,10 @@ def test_limit_of_a_group(tmp_path: Path) -> None:
     (tmp_path / "a" / "memory.stat").write_text("anon 1\ninactive_file 50\n")
     (group / "memory.max").write_text("max\n")
     (group / "memory.current").write_text("300\n")
-    assert memory._left(tmp_path, "/a/b", "memory.max", "memory.current") == [650]
-    assert memory._left(tmp_path, "/absent", "memory.max", "memory.current") == []
+    names = ("memory.max", "memory.current")
+    assert memory._counted(memory._left, tmp_path, "/a/b", *names) == [650]
+    assert memory._counted(memory._limit, tmp_path, "/a/b", *names) == [1000]
+    assert memory._counted(memory._left, tmp_path, "/absent", *names) == []
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,11 +29,14 @@ class Manner:
         The answer is JSON on standard output.
     debug : bool
         Errors come with their traceback.
+    verbose : bool
+        Each step is a line, with the seconds since the first.
     """
 
     quiet: bool = False
     json: bool = False
     debug: bool = False
+    verbose: bool = False
 
 
 manner = Manner()
@@ -62,9 +66,20 @@ def warnings_as_lines() -> Iterator[None]:
             report.print_line("warning", with_typed_values(remark))
 
 
-def progress(steps: int | None, *, lines: bool = False) -> AbstractContextManager[report.Say]:
+@contextmanager
+def progress(steps: int | None, *, lines: bool = False) -> Iterator[report.Say]:
     """Show the steps of a command; with ``lines``, in a pipe too."""
-    return report.progress(steps, lines=lines, quiet=manner.quiet)
+    began = time.monotonic()
+    with report.progress(steps, lines=lines, quiet=manner.quiet or manner.verbose) as show:
+
+        def say(what: str) -> None:
+            report.note("step", what)
+            if manner.verbose:
+                report.print_step(f"{time.monotonic() - began:6.1f} s  {what}")
+            else:
+                show(what)
+
+        yield say
 
 
 def answer(facts: Callable[[], object], show: Callable[[], None], *, wrote: bool = True) -> None:

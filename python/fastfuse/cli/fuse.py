@@ -112,7 +112,8 @@ def fuse(
         typer.Option(
             "--output",
             "-o",
-            help="Consensus probability, or with --labels label map (.nii or .nii.gz); a .json beside it holds the rest.",
+            help="Consensus probability (.nii, .nii.gz, .dcm) or with --labels label map (.nii, .nii.gz); or as segments (.seg.nrrd). "
+            "A .json beside it holds the rest.",
             show_default=False,
         ),
     ],
@@ -120,7 +121,11 @@ def fuse(
         Path | None, typer.Option(help="Image of the region to fuse (0 and 1).", show_default=False)
     ] = None,
     save_label: Annotated[
-        Path | None, typer.Option(help="Also write the consensus as a 0/1 mask.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Also write the consensus as a 0/1 mask (.nii, .nii.gz), or as segments (.seg.nrrd).",
+            show_default=False,
+        ),
     ] = None,
     label_rule: Annotated[
         LabelRule, choice("The mask at --cut, or at the cut that is found for the highest expected Dice.")

@@ -1,31 +1,42 @@
-"""Flags of every command: --quiet, --json and --debug."""
+"""Flags of every command: --quiet, --verbose, --json, --log-file and --debug."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ..errors import FastfuseError
 from ..images.memory import NUMPY, check_addresses
 from .common import manner
+from .process.log import start_log
 
 PANEL = "Output"
 Command = Callable[..., None]
 
 
-def _flag(name: str, help: str) -> inspect.Parameter:
-    option = typer.Option(f"--{name}", help=help, rich_help_panel=PANEL)
+def _flag(name: str, help: str, kind: Any = bool, default: Any = False) -> inspect.Parameter:
+    shows: dict[str, Any] = {} if kind is bool else {"show_default": False}
+    option = typer.Option(f"--{name.replace('_', '-')}", help=help, rich_help_panel=PANEL, **shows)
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, option]
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
     )
 
 
 FLAGS = [
     _flag("quiet", "Print warnings and errors only."),
+    _flag("verbose", "Print each step, with the seconds since the first."),
     _flag("json", "Print the result as JSON on standard output, and nothing else there."),
+    _flag(
+        "log_file",
+        "Add the command, its steps, warnings and errors to this log, with the time.",
+        Path | None,
+        None,
+    ),
     _flag("debug", "Print the traceback of an error, too."),
 ]
 
@@ -35,9 +46,15 @@ def with_manners(command: Command) -> Command:
     own = inspect.signature(command, eval_str=True).parameters.values()
 
     @functools.wraps(command)
-    def run(*, quiet: bool, json: bool, debug: bool, **given: Any) -> None:
-        manner.quiet, manner.json, manner.debug = quiet, json, debug
+    def run(
+        *, quiet: bool, verbose: bool, json: bool, log_file: Path | None, debug: bool, **given: Any
+    ) -> None:
+        if quiet and verbose:
+            raise FastfuseError("--quiet and --verbose are given: leave one of both out")
+        manner.quiet, manner.verbose, manner.json, manner.debug = quiet, verbose, json, debug
         check_addresses("NumPy", NUMPY, "numpy")
+        if log_file is not None:
+            start_log(log_file)
         command(**given)
 
     parameters = [*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *FLAGS]

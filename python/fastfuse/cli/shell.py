@@ -26,9 +26,11 @@ from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
 from .manners import with_manners
 from .process.lean import GARBAGE
+from .process.log import end_log
 from .process.signals import INTERRUPTED, TERMINATED, Ear, hearing
 from .process.streams import CannotPrint, ReaderGone, open_streams
 
+COMPLETION, WIDE = "_FASTFUSE_COMPLETE", "10000"  # a shell takes each line of a meaning for a word: none is broken
 OF_ONE = re.compile(r"(\w+)\['?(.*?)'?\]")  # an option of one rater, or one label
 SUMMARY = "Fuse several raters' segmentations of a 3-D medical image into one consensus."
 EXAMPLES = (
@@ -41,6 +43,7 @@ COMMANDS = (
     *("fuse", "soften", "agreement", "compare", "evaluate", "demo", "check", "experiment"),
     *("table", "predict", "export"),
 )
+TOOLS = ("cite", "rerun", "doctor")
 COHORT = "cohort"
 
 
@@ -64,7 +67,7 @@ def app_of(*names: str) -> typer.Typer:
 
 
 def _add(app: typer.Typer, name: str) -> None:
-    command = import_module(f".{name}", __package__)
+    command = import_module(f".tools.{name}" if name in TOOLS else f".{name}", __package__)
     function = getattr(command, name)
     text, codes = about(function.__doc__, command.EXAMPLES), getattr(command, "EXIT_CODES", None)
     app.command(name, cls=Command, help=text, epilog=codes)(with_manners(function))
@@ -82,7 +85,7 @@ def _add_cohort(app: typer.Typer) -> None:
 
 def app_of_words(words: Sequence[str]) -> typer.Typer:
     """Return the command that knows what the first word names; if that is none of them, all."""
-    every = (*COMMANDS, COHORT)
+    every = (*COMMANDS, *TOOLS, COHORT)
     return app_of(words[0]) if words and words[0] in every else app_of(*every)
 
 
@@ -109,12 +112,15 @@ def main(*, ends: bool = False) -> None:
     ``ends``: nothing follows in this process, so that signals need not be handled as before, nor threads waited for.
     """
     gc.set_threshold(GARBAGE)
+    if COMPLETION in os.environ:
+        os.environ["COLUMNS"] = WIDE
     with hearing(ends=ends) as ear, recording() as written:
         try:
             open_streams()
             code = _flushed(_run(ear, written))
         except (KeyboardInterrupt, SystemExit):  # while an error was told, or the streams flushed
             code = _ended(ear, written)
+        end_log(code)
     if ends and code in (INTERRUPTED, TERMINATED) and _others_at_work():
         os._exit(code)  # readers still wait for a library; temporary files are gone already
     sys.exit(code)
@@ -140,13 +146,15 @@ def _flushed(code: int) -> int:
 
 def _run(ear: Ear, written: Sequence[Path]) -> int:
     """Run the command, and return its exit code."""
-    manner.quiet, manner.json, manner.debug = False, False, "--debug" in sys.argv[1:]
+    manner.quiet, manner.json, manner.verbose, manner.debug = False, False, False, "--debug" in sys.argv[1:]
     try:
         code = int(app_of_words(sys.argv[1:])(standalone_mode=False, prog_name="fastfuse") or 0)
         return _ended(ear, written) if ear.code else code
     except ReaderGone:
         return 0
-    except (KeyboardInterrupt, SystemExit, typer.Abort):
+    except SystemExit as left:  # a signal, or the end of a completion
+        return _ended(ear, written) if ear.code else int(left.code or 0)
+    except (KeyboardInterrupt, typer.Abort):
         return _ended(ear, written)
     except Exception as error:  # noqa: BLE001 - one line, whatever it is
         ear.stop()
@@ -155,6 +163,8 @@ def _run(ear: Ear, written: Sequence[Path]) -> int:
         if ear.code and not isinstance(error, Interrupted):  # a library made another error of the signal
             return _ended(ear, written)
         code, message = _told(error)
+        if manner.debug or code == 1:
+            report.note("traceback", traceback.format_exc())
         if message:
             report.print_line("error", message)
         if not manner.debug:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from ..images.folder_lock import try_lock
 from ..images.outputs import UNCHANGED, make_folder
 from ..images.paths import recorded, shown
 from ..images.sidecar import json_of, sidecar_bytes
+from ..images.written.hashes import hash_of
 
 LOCK = ".fastfuse-cohort.lock"
 SHARDS = ".fastfuse-cohort-*-of-*.lock"
@@ -158,17 +158,13 @@ class Print:
 
 def print_of(path: Path) -> Print:
     """Read a file, and return what it is."""
-    digest = hashlib.sha256()
     try:
         before = path.stat()
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
     except FileNotFoundError:
         raise ImageError(f"{shown(path)}: there is no such file") from None
     except OSError as error:
         raise ImageError(f"{shown(path)}: cannot be read ({reason_of(error)})") from None
-    return Print(recorded(path), before.st_size, before.st_mtime_ns, digest.hexdigest())
+    return Print(recorded(path), before.st_size, before.st_mtime_ns, hash_of(path))
 
 
 @dataclass(frozen=True)

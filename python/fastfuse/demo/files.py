@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..errors import OutputError
 from ..images.image import Image
-from ..images.nifti import nifti_bytes
 from ..images.outputs import Outputs, make_folder
 from ..images.paths import shown
+from ..images.written.nifti import nifti_bytes
 from . import phantom
 
 Volumes = dict[Path, NDArray[np.generic]]

@@ -19,9 +19,9 @@ from ..fusion.labels.result import LabelFusion
 from ..fusion.votes import Votes
 from ..images.formats.label_names import tsv_bytes
 from ..images.image import Image
-from ..images.nifti import nifti_bytes
 from ..images.outputs import Outputs, make_folder, together
 from ..images.paths import needed_path, shown
+from ..images.written.nifti import nifti_bytes
 from ..report.plots import draw_labels
 from . import organs
 from .organs import COLOURS, NAMES, RATERS, UNKNOWN, LabelCase

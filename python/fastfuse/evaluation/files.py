@@ -278,13 +278,15 @@ def listed(names: Sequence[str]) -> str:
 
 def _write(record: Record, wanted: Mapping[str, Path], *, overwrite: bool) -> None:
     """Write the map of lesions and the JSON, together."""
-    from ..images.nifti import nifti_bytes
+    from ..images.written.nifti import nifti_bytes
 
     with Outputs(overwrite=overwrite) as outputs:
         if "save_lesions" in wanted:
             path = wanted["save_lesions"]
             labels = lesion_map(record.measured.lesions)
-            outputs.add(path, nifti_bytes(path, labels, record.image, "1 found, 2 missed, 3 false lesion"))
+            outputs.add(
+                path, nifti_bytes(path, labels, record.image, "1 found, 2 missed, 3 false lesion", "labels")
+            )
         if "output" in wanted:
             outputs.add(wanted["output"], sidecar_bytes(facts_of_pair(record)))
         outputs.commit()

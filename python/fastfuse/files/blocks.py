@@ -22,7 +22,9 @@ from ..images.paths import shown
 from ..images.placing import AS_IT_IS
 from ..images.repeats import mask_among, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
+from ..images.written.endings import NIFTI
 from ..inputs.names import grouped
+from .call import with_recipe
 from .facts import sidecar_of
 from .job import Inputs, Job
 
@@ -84,7 +86,7 @@ def fused_in_blocks(
             float(least),
             held=(slabs.foreground, slabs.total),
         )
-        outputs.add(sidecar_path(job.consensus), sidecar_bytes(sidecar))
+        outputs.add(sidecar_path(job.consensus), sidecar_bytes(with_recipe(sidecar, outputs)))
         outputs.commit()
     warn(remarks, callers=4)
     return replace(fusion, probability=open_images([job.consensus])[1][0].dataobj)
@@ -99,6 +101,9 @@ def check_job(job: Job, options: Options, *, grows: bool, chooses: bool) -> None
         "image": job.image is not None,
         "a mask that grows (soften)": grows,
         "save_counts": job.counts is not None,
+        "an output other than NIfTI": not all(
+            path.name.lower().endswith(NIFTI) for path in (job.consensus, job.label) if path is not None
+        ),
         "cut 'dice'": isinstance(job.cut, str),
         "channel_axis": job.channel_axis is not None,
         "select_segment": bool(job.segments),

@@ -52,6 +52,7 @@ from .labels.overlap import fuse_overlapping_files, structures_job
 from .preset import ENTRY as PRESET
 from .preset import PresetName, check_preset, noting_given
 from .prior import prior_file, smoothing_of
+from .recipe import keeping_call
 from .votes import check_order, fuse_vote_files
 
 OF_FILES = (
@@ -190,6 +191,7 @@ def fuse_files(
 
 
 @documented({**ENTRIES, "method": OF_FILES, "preset": PRESET})
+@keeping_call
 @noting_given
 @keeping_given
 def fuse_files(
@@ -263,7 +265,8 @@ def fuse_files(
         beside it, of which select_label chooses the class or, by its place, the region. A 2-D image is one slice,
         (x, y, 1).
     output : path
-        The consensus (.nii or .nii.gz), float32, with affine, units and codes of the grid: the first rater's, or
+        The consensus (.nii or .nii.gz), float32; as segments (.seg.nrrd) its mask, the counts and the raters; or as
+        fractional DICOM SEG (.dcm). With affine, units and codes of the grid: the first rater's, or
         that of ``grid``, of ``image``, or of the box that holds all raters and the mask where files are parts of
         one volume. Its sidecar has the same name with .json: method, options, grid, each rater's file and
         performance, prior, iterations, log-likelihood.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +17,14 @@ from ..images.paths import short_names, shown
 from ..images.placing import AS_IT_IS, Kind, Placing
 from ..images.repeats import check_pairs, mask_among, own_outputs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
+from ..images.written.endings import (
+    NIFTI,
+    OF_CONSENSUS,
+    OF_LABELS,
+    check_ending,
+    is_dicom,
+    is_segments,
+)
 from ..inputs.arrays import selected
 from ..inputs.names import check_count_of_names
 
@@ -154,11 +163,16 @@ class Job(Sources):
 
     def check(self) -> None:
         """Refuse early names that do not fit, and what must not, or cannot, be written."""
-        from ..images.nifti import NIFTI_SUFFIXES
-
         inputs = self.all
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
-        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=self.overwrite)
+        check_outputs(images, inputs, OF_CONSENSUS, overwrite=self.overwrite)
+        for path, endings in ((self.label, OF_LABELS), (self.counts, NIFTI)):
+            if path is not None:
+                check_ending(path, endings)
+        if is_dicom(self.consensus):
+            from ..images.written.dicom_seg import check_dicom
+
+            check_dicom()
         check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
 
     def write(
@@ -166,32 +180,57 @@ class Job(Sources):
         fusion: Fusion,
         cut: float,
         counts: NDArray[np.uint8] | None,
-        like: Image,
+        inputs: Inputs,
+        label: int | None,
         sidecar: dict[str, Any],
         say: Callable[[str], None],
     ) -> None:
         """Write all outputs, the sidecar last: its presence means that the others are complete.
 
-        ``cut``: as it is, or was found.
+        ``cut``: as it is, or was found. ``label``: of label maps, that whose voxels are votes.
         """
-        from ..images.nifti import nifti_bytes
+        from .call import with_recipe
 
-        images: list[tuple[Path | None, NDArray[Any] | None, str]] = [
-            (self.consensus, fusion.probability.astype(np.float32, copy=False), "probability"),
-            (
-                self.label,
-                None if self.label is None else fusion.label(cut, ties=self.ties),
-                f"cut {cut:g}",
-            ),
-            (self.counts, counts, "votes"),
-        ]
         with Outputs(overwrite=self.overwrite) as outputs:
-            for path, data, what in images:
-                if path is not None and data is not None:
-                    say(f"writing {shown(path.name)}")
-                    outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
-            outputs.add(sidecar_path(self.consensus), sidecar_bytes(sidecar))
+            for path, content in self._images(fusion, cut, counts, inputs, label):
+                say(f"writing {shown(path.name)}")
+                outputs.add(path, content())
+            outputs.add(sidecar_path(self.consensus), sidecar_bytes(with_recipe(sidecar, outputs)))
             outputs.commit()
+
+    def _images(
+        self, fusion: Fusion, cut: float, counts: NDArray[Any] | None, inputs: Inputs, label: int | None
+    ) -> Iterator[tuple[Path, Callable[[], bytes]]]:
+        """Yield the images to write, each with what makes its content."""
+        from ..images.written.nifti import Holds, nifti_bytes
+
+        like, needs_mask = inputs.common.like, self.label is not None or is_segments(self.consensus)
+        mask = fusion.label(cut, ties=self.ties) if needs_mask else None
+
+        def nifti(path: Path, data: NDArray[Any], what: str, holds: Holds) -> bytes:
+            return nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}", holds)
+
+        def segments() -> bytes:
+            from .segments import segments_of_masks
+
+            assert mask is not None
+            marks = marked_by_each(inputs, label)
+            return segments_of_masks(mask, counts_of(inputs, label), marks, self.names, like)
+
+        def probability() -> bytes:
+            if is_dicom(self.consensus):
+                from .segments import probability_as_dicom
+
+                return probability_as_dicom(fusion, like)
+            data = fusion.probability.astype(np.float32, copy=False)
+            return nifti(self.consensus, data, "probability", "probability")
+
+        yield self.consensus, segments if is_segments(self.consensus) else probability
+        if self.label is not None and mask is not None:
+            as_mask = partial(nifti, self.label, mask, f"cut {cut:g}", "labels")
+            yield self.label, segments if is_segments(self.label) else as_mask
+        if self.counts is not None and counts is not None:
+            yield self.counts, partial(nifti, self.counts, counts, "votes", "counts")
 
 
 def _kind_of(what: str | int) -> Kind:

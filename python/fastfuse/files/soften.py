@@ -23,6 +23,8 @@ from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_count
 from ..inputs.foreground import Foreground
 from ..inputs.rounding import without_rounding
+from .call import with_recipe
+from .recipe import keeping_call
 
 if TYPE_CHECKING:
     from ..images.grids.common import Common
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from ..inputs.grids import Grid
 
 
+@keeping_call
 def soften_files(
     paths: Sequence[PathLike],
     image: PathLike,
@@ -214,9 +217,9 @@ def _add_result(
     """Add a soft mask and its sidecar to the outputs."""
     from importlib.metadata import version
 
-    from ..images.nifti import nifti_bytes
+    from ..images.written.nifti import nifti_bytes
 
-    outputs.add(result, nifti_bytes(result, soft.values, common.like, "fastfuse soft mask"))
+    outputs.add(result, nifti_bytes(result, soft.values, common.like, "fastfuse soft mask", "probability"))
     sidecar = {
         "fastfuse": version("fastfuse"),
         "method": "conditional-dilation",
@@ -227,7 +230,8 @@ def _add_result(
         **soft_facts(soft),
         "warnings": remarks,
     }
-    outputs.add(sidecar_path(result), sidecar_bytes(sidecar))
+    kept = with_recipe(sidecar, outputs, (mask.path, result))
+    outputs.add(sidecar_path(result), sidecar_bytes(kept))
 
 
 def dilation_options(options: DilationOptions) -> Dilation:

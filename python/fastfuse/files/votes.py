@@ -156,7 +156,7 @@ def way_by(
 def write_made(job: Job, made: Made, say: Callable[[str], None]) -> None:
     """Write a fusion with all that is asked for beside."""
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
-    job.write(made.fusion, made.cut, counts, made.inputs.common.like, made.sidecar, say)
+    job.write(made.fusion, made.cut, counts, made.inputs, made.label, made.sidecar, say)
 
 
 def way_of(job: Job, method: Method, options: Options, soften: bool, dilation: DilationOptions | None) -> Way:

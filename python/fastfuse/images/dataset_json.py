@@ -89,6 +89,11 @@ def labels_called(segments: dict[Segment, tuple[int, ...]], names: Sequence[str]
     return tuple(dict.fromkeys(found))
 
 
+def files_for(path: Path) -> list[Path]:
+    """Return the dataset.json that name a file's labels."""
+    return [folder / NAME for folder in _folders(path) if (folder / NAME).is_file()]
+
+
 def _folders(path: Path) -> list[Path]:
     """Return where the dataset.json of a file may lie."""
     above = path.parent.name.lower().startswith("labels")

@@ -29,6 +29,15 @@ def _isal() -> Any:
     return igzip
 
 
+def library() -> str:
+    """Return which library compresses, and its version: others give other bytes of the same content."""
+    if _isal() is None:
+        return f"zlib {zlib.ZLIB_RUNTIME_VERSION}"
+    from importlib.metadata import version
+
+    return f"isal {version('isal')}"
+
+
 def reader(raw: BinaryIO) -> gzip.GzipFile:
     """Return a file object that inflates an open file, and checks CRC and length at its end."""
     isal = _isal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,11 @@ def available() -> int | None:
     """Return the bytes that this process may still take; None if the system does not tell."""
     known = [free for free in (_of_machine(), _of_group(), _of_address_space()) if free is not None]
     return max(0, min(known)) if known else None
+
+
+def limits() -> dict[str, int | None]:
+    """Return the bytes that the control groups, and ``ulimit -v``, allow this process; None without a limit."""
+    return {"group_bytes": min(_each_group(_limit), default=None), "address_space_bytes": _most_addresses()}
 
 
 def remedy() -> str:
@@ -78,27 +84,44 @@ def _of_machine() -> int | None:
 
 def _of_group() -> int | None:
     """Return what the control groups of this process have left, as containers and batch systems set them."""
+    return min(_each_group(_left), default=None)
+
+
+def _each_group(count: Callable[[Path, str, str], int | None]) -> list[int]:
+    """Return what is counted of each group of this process, and of each above it, where there is a limit."""
     found = []
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, kinds, name = line.split(":", 2)
             if kinds == "":
-                found += _left(GROUPS, name, "memory.max", "memory.current")
+                found += _counted(count, GROUPS, name, "memory.max", "memory.current")
             elif "memory" in kinds.split(","):
-                found += _left(GROUPS / "memory", name, "memory.limit_in_bytes", "memory.usage_in_bytes")
-    return min(found, default=None)
+                names = "memory.limit_in_bytes", "memory.usage_in_bytes"
+                found += _counted(count, GROUPS / "memory", name, *names)
+    return [one for one in found if one is not None]
 
 
-def _left(top: Path, name: str, limit: str, used: str) -> list[int]:
-    """Return what a group and each group above it have left; files kept in memory give way."""
+def _counted(
+    count: Callable[[Path, str, str], int | None], top: Path, name: str, limit: str, used: str
+) -> list[int | None]:
     folder, found = top / name.lstrip("/"), []
     while folder.is_relative_to(top):
         with suppress(OSError, ValueError):
-            most = int((folder / limit).read_text())
-            if most < UNLIMITED:
-                found.append(most - int((folder / used).read_text()) + _inactive_files(folder))
+            found.append(count(folder, limit, used))
         folder = folder.parent
     return found
+
+
+def _limit(folder: Path, limit: str, _: str) -> int | None:
+    """Return what a group may take; None without a limit."""
+    most = int((folder / limit).read_text())
+    return most if most < UNLIMITED else None
+
+
+def _left(folder: Path, limit: str, used: str) -> int | None:
+    """Return what a group has left; files kept in memory give way."""
+    most = _limit(folder, limit, used)
+    return None if most is None else most - int((folder / used).read_text()) + _inactive_files(folder)
 
 
 def _inactive_files(folder: Path) -> int:
@@ -112,13 +135,22 @@ def _inactive_files(folder: Path) -> int:
 
 def _of_address_space() -> int | None:
     """Return what ``ulimit -v`` leaves."""
+    most = _most_addresses()
+    if most is None:
+        return None
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError):
+        return None
+    return most - pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _most_addresses() -> int | None:
+    """Return what ``ulimit -v`` allows; None without a limit."""
     try:
         import resource
 
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if most == resource.RLIM_INFINITY:
-            return None
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
     except (ImportError, OSError, ValueError, AttributeError):
         return None
-    return most - pages * os.sysconf("SC_PAGE_SIZE")
+    return None if most == resource.RLIM_INFINITY else most

@@ -1,4 +1,4 @@
-"""Reads and writes NIfTI files: a strict reader on nibabel's headers, and outputs as bytes."""
+"""Reads NIfTI files: a strict reader on nibabel's headers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import logging
 import math
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +33,16 @@ from .formats.behind import LEAST, counted_behind, told_behind
 from .grids.forms import (
     affine_of,
     codes_in,
-    codes_to_write,
     disagreement,
-    in_file_units,
     of_unknown_code,
     unit_doubt,
     with_thickness,
 )
 from .image import Image
 from .paths import remark_on, shown
+from .written.endings import NIFTI
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
+NIFTI_SUFFIXES = NIFTI
 
 # First bytes of files that are inflated, and what a bzip2 file is named.
 BZIP2 = b"BZh"
@@ -334,7 +332,7 @@ def _read_data(
     stored = np.empty(header.get_data_shape(), header.get_data_dtype(), order="F")
     file.seek(header.get_data_offset())
     try:
-        _fill(_bytes_of(stored), file, go_on)
+        _fill(bytes_of(stored), file, go_on)
     except _Short as short:
         have = int(short.args[0])
         raise ImageError(
@@ -351,7 +349,7 @@ def _read_data(
         ) from None
 
 
-def _bytes_of(voxels: NDArray[Any]) -> memoryview:
+def bytes_of(voxels: NDArray[Any]) -> memoryview:
     """Return the voxels in file order; a copy only if the array is not in Fortran order."""
     return voxels.reshape(-1, order="F").view(np.uint8).data
 
@@ -365,35 +363,3 @@ def _fill(buffer: memoryview, file: io.BufferedIOBase, go_on: Callable[[], None]
         if not count:
             raise _Short(filled)
         filled += count
-
-
-def nifti_bytes(path: Path, data: NDArray[Any], like: Image, description: str) -> bytes:
-    """Serialise ``data`` as NIfTI with the head that ``like`` gives it.
-
-    Compressed if ``path``, the file to be written, ends in .gz.
-    """
-    parts = (nifti_head(data, like, description), _bytes_of(data))
-    return gz.compress(parts) if path.name.lower().endswith(".gz") else b"".join(parts)
-
-
-def nifti_head(data: NDArray[Any], like: Image, description: str) -> bytes:
-    """Return what stands before voxels: affine, units and codes of ``like``; qform and sform equal, slope 1.
-
-    The affine is written in the units of ``like``, so that both files look alike where units are not read.
-    """
-    kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
-    affine = in_file_units(like.affine, like.header)
-    image = kind(data, affine, dtype=data.dtype)  # which 64-bit integers need
-    qform_code, sform_code = 1, 1
-    image.header.set_xyzt_units("mm")
-    if like.header is not None:
-        qform_code, sform_code = codes_to_write(like.path, like.header, data.shape[:3], like.form)
-        with suppress(KeyError):  # units that the standard does not know
-            image.header.set_xyzt_units(*like.header.get_xyzt_units())
-    image.set_sform(affine, sform_code)
-    image.set_qform(affine, qform_code)
-    image.header["descrip"] = description.encode()
-    image.header.set_slope_inter(1, 0)
-    buffer = io.BytesIO()
-    image.header.write_to(buffer)
-    return buffer.getvalue()

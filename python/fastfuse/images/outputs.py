@@ -7,7 +7,7 @@ import shutil
 import signal
 import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -182,6 +182,12 @@ class Outputs:
         number = self._named.setdefault(path.parent, 0)
         self._named[path.parent] += 1
         return path.with_name(f".fastfuse-{self._token}-{number}.{kind}")
+
+    def hashes(self, hash_of: Callable[[Path], str], only: Path | None = None) -> dict[Path, str]:
+        """Return a hash of each file that waits, or of one alone, by its path."""
+        return {
+            one.called: hash_of(one.temporary) for one in self._waiting if only is None or one.called == only
+        }
 
     def commit(self) -> None:
         """Rename every file to its final name; if one fails, restore the previous files.

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from .outputs import Outputs, check_outputs
+from .written.endings import DICOM, SEGMENTS
 
 
 def sidecar_path(image: Path) -> Path:
-    """Return the path of the JSON beside a NIfTI file."""
+    """Return the path of the JSON beside an image that was written."""
     name = image.name
+    for ending in (SEGMENTS, DICOM):
+        if name.lower().endswith(ending):
+            return image.parent / f"{name[: -len(ending)]}.json"
     return image.parent / f"{name[: name.lower().rfind('.nii')]}.json"  # of a name that is missing, too
 
 

@@ -28,6 +28,7 @@ GLUE = "\0"  # a space at which no line breaks, in lines that are printable
 PATIENCE_S = 1.0  # before progress is shown
 
 Say = Callable[[str], None]
+listeners: list[Callable[[str, str], None]] = []  # hear the kind of a line, and the line
 
 
 def printable(text: object) -> str:
@@ -37,8 +38,20 @@ def printable(text: object) -> str:
 
 def print_line(kind: str, text: str) -> None:
     """Print one line on standard error that begins with its kind, error or warning."""
+    note(kind, text)
     colour = {"error": "bold red", "warning": "yellow"}[kind]
     _errors().print(f"[{colour}]{kind}:[/] {printable(text)}", highlight=False)
+
+
+def note(kind: str, text: str) -> None:
+    """Let those who listen, such as a log file, hear a line that may not be printed."""
+    for hear in listeners:
+        hear(kind, text)
+
+
+def print_step(text: str) -> None:
+    """Print a step of the work as a line on standard error."""
+    _in_lines(_errors())(text)
 
 
 @contextmanager

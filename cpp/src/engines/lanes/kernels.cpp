@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "fastfuse/simd.hpp"
+
 namespace fastfuse::kernels {
 namespace {
 
@@ -61,15 +63,22 @@ bool allowed(const char* set) {
     return most == nullptr || std::strcmp(most, "avx512") == 0 || std::strcmp(most, set) == 0;
 }
 
+bool has_avx512() {
+    return allowed("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+}
+
+bool has_avx2() { return allowed("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
 template <class T> Kernels<T> choose() {
-    if (allowed("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-        return Avx512<T>::all();
-    if (allowed("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return Avx2<T>::all();
-    return Baseline<T>::all();
+    if (has_avx512()) return Avx512<T>::all();
+    return has_avx2() ? Avx2<T>::all() : Baseline<T>::all();
 }
 #else
+bool has_avx512() { return false; }
+
+bool has_avx2() { return false; }
+
 template <class T> Kernels<T> choose() { return Baseline<T>::all(); }
 #endif
 
@@ -84,3 +93,11 @@ template const Kernels<float>& best();
 template const Kernels<double>& best();
 
 } // namespace fastfuse::kernels
+
+namespace fastfuse {
+
+const char* instruction_set() {
+    return kernels::has_avx512() ? "avx512" : kernels::has_avx2() ? "avx2" : "baseline";
+}
+
+} // namespace fastfuse

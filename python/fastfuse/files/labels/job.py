@@ -20,6 +20,7 @@ from ...images.placing import Placing
 from ...images.repeats import check_pairs
 from ...images.sidecar import sidecar_bytes, sidecar_path
 from ...images.wanted import Wanted
+from ...images.written.endings import NIFTI, OF_LABELS, check_ending, is_segments
 from ...inputs.names import check_count_of_names, listed_names
 from ..job import Inputs, Job
 from .asked import Group, saved_probabilities
@@ -85,14 +86,14 @@ class LabelJob:
 
     def check(self) -> None:
         """Refuse early names that do not fit, and what must not, or cannot, be written."""
-        from ...images.nifti import NIFTI_SUFFIXES
-
         files, overwrite = self.files, self.files.overwrite
         others = (files.mask, *files.present, files.placing.grid, self.names, *self.prior.files)
         check_pairs(files.raters)
         inputs = [*files.raters, *(path for path in others if path is not None)]
         images = [path for what, path in self.outputs.items() if what != "labels"]
-        check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
+        check_outputs(images, inputs, OF_LABELS, overwrite=overwrite)
+        for path in images[1:]:
+            check_ending(path, NIFTI)
         check_outputs([self.table], inputs, (".tsv",), overwrite=overwrite)
         check_outputs([sidecar_path(files.consensus)], inputs, (".json",), overwrite=overwrite)
         check_count_of_names(files.called, len(files.raters))
@@ -130,15 +131,22 @@ class LabelJob:
         say: Callable[[str], None],
     ) -> None:
         """Write all outputs, the sidecar last: its presence means that the others are complete."""
-        from ...images.nifti import nifti_bytes
+        from ...images.written.nifti import Holds, nifti_bytes
+        from ..call import with_recipe
 
         with Outputs(overwrite=self.files.overwrite) as outputs:
             for path, data, what in images:
                 say(f"writing {shown(path.name)}")
+                if is_segments(path):
+                    from ..segments import segments_of_map
+
+                    outputs.add(path, segments_of_map(data, labels, colours, like))
+                    continue
                 told = f"fastfuse {sidecar['method']} {what}".encode("ascii", "replace")[:79].decode()
-                outputs.add(path, nifti_bytes(path, data, like, told))
+                holds: Holds = "labels" if data.dtype.kind in "iu" else "probability"
+                outputs.add(path, nifti_bytes(path, data, like, told, holds))
             outputs.add(self.table, tsv_bytes(labels, colours))
-            outputs.add(sidecar_path(self.files.consensus), sidecar_bytes(sidecar))
+            outputs.add(sidecar_path(self.files.consensus), sidecar_bytes(with_recipe(sidecar, outputs)))
             outputs.commit()
 
 

@@ -17,12 +17,13 @@ from ...fusion.options import Options
 from ...fusion.registry import Method, method_called
 from ...fusion.result import DiceRule, Fusion, check_label_cut, check_ties
 from ...images.formats.segments import plain
-from ...images.nifti import NIFTI_SUFFIXES, nifti_bytes
+from ...images.nifti import NIFTI_SUFFIXES
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import as_path, as_paths, listed_paths, needed_path, recorded, shown
 from ...images.placing import Placing
 from ...images.sidecar import sidecar_bytes, sidecar_path
 from ...images.wanted import Wanted, check_channel_axis
+from ...images.written.nifti import nifti_bytes
 from ...inputs.foreground import Foreground
 from ...inputs.names import enumerated, grouped, listed_names
 from ..job import Inputs, Job
@@ -308,11 +309,20 @@ def _write(
         images.append((job.label, np.stack(masks, axis=-1), f"cut {told}"))
     for path, key in one_of.items():
         images.append((path, probabilities[list(fusions).index(key)], "probability"))
+    from ..call import with_recipe
+
     with Outputs(overwrite=job.overwrite) as outputs:
         for path, data, what in images:
             say(f"writing {shown(path.name)}")
             outputs.add(
-                path, nifti_bytes(path, data, inputs.common.like, f"fastfuse {sidecar['method']} {what}")
+                path,
+                nifti_bytes(
+                    path,
+                    data,
+                    inputs.common.like,
+                    f"fastfuse {sidecar['method']} {what}",
+                    "probability" if data.dtype.kind == "f" else "labels",
+                ),
             )
-        outputs.add(sidecar_path(job.consensus), sidecar_bytes(sidecar))
+        outputs.add(sidecar_path(job.consensus), sidecar_bytes(with_recipe(sidecar, outputs)))
         outputs.commit()

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from .. import gz
 from ..image import Image
-from ..nifti import nifti_head
 from ..outputs import Outputs
+from ..written.nifti import nifti_head
 
 
 class _Pieces:
@@ -102,7 +102,11 @@ def slabs_into(
             if path.name.lower().endswith(".gz"):
                 file = held.enter_context(gz.writer(file))
             nothing: Any = np.broadcast_to(np.zeros((), kind), shape)
-            file.write(nifti_head(nothing, like, description))
+            file.write(
+                nifti_head(
+                    nothing, like, description, "probability" if nothing.dtype.kind == "f" else "labels", 1
+                )
+            )
             opened.append(_Pieces(file))
         consensus, mask = opened
         assert consensus is not None

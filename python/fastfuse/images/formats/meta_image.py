@@ -236,6 +236,11 @@ def _is_local(fields: Fields) -> bool:
     return fields["ElementDataFile"].split()[:1] in (["LOCAL"], ["Local"], ["local"])
 
 
+def data_files(path: Path) -> list[Path]:
+    """Return the files that hold the voxels: the header's own, or others."""
+    return _stored(_fields(path)).files
+
+
 def _data_files(fields: Fields, sizes: tuple[int, ...]) -> list[Path]:
     """Return the data files: the header's own, another, a list, or a pattern with a range of numbers."""
     path, text = fields.path, fields["ElementDataFile"]

@@ -242,6 +242,11 @@ def _count(header: Header, name: str, least: int) -> int:
     return count
 
 
+def data_files(path: Path) -> list[Path]:
+    """Return the files that hold the voxels: the header's own, or others."""
+    return _data_files(header) if "data file" in (header := _header(path)).fields else [path]
+
+
 def _data_files(header: Header) -> list[Path]:
     """Return the data files: one, a list, or a pattern with a range of numbers."""
     path, text = header.path, header.fields["data file"]

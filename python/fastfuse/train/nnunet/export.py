@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from ...cohort.layout import MODALITIES
 from ...cohort.msseg import Case
 from ...errors import CohortError, FastfuseError, OutputError
-from ...images.nifti import nifti_bytes
 from ...images.outputs import make_folder, write_all
 from ...images.paths import shown
 from ...images.sidecar import sidecar_bytes
+from ...images.written.nifti import nifti_bytes
 from ..cohort.loading import LoadedCase, check_complete, load_case
 from ..options import ExperimentOptions
 from ..targets.consensus import consensus_of

@@ -21,11 +21,11 @@ from ...fusion.methods.soft_staple import soft_staple
 from ...fusion.methods.staple import staple
 from ...fusion.options import MStep
 from ...fusion.result import Fusion
-from ...images.nifti import nifti_bytes
 from ...images.outputs import write_all
 from ...images.paths import shown
 from ...images.reading import read
 from ...images.sidecar import json_of, number_or_null, sidecar_bytes, sidecar_path
+from ...images.written.nifti import nifti_bytes
 from ...inputs.names import counted
 from ..cohort.loading import LoadedCase, hash_of
 from ..options import ConsensusOptions

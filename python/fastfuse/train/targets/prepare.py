@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from ...cohort.msseg import Case
 from ...errors import ImageError
 from ...images.image import Image
-from ...images.nifti import nifti_bytes
 from ...images.paths import shown
+from ...images.written.nifti import nifti_bytes
 from ..cohort.common_grid import OwnGrid, PlacedCase, brain_of, grid_hashes, on_grid
 from ..cohort.loading import LoadedCase, load_case
 from ..options import TARGETS, ExperimentOptions, GridOptions

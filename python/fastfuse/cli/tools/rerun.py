@@ -1,0 +1,71 @@
+"""``fastfuse rerun``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...report.terminal import output as terminal
+from ...report.terminal import print_below, print_line, printable
+from ..common import answer, progress, warnings_as_lines
+from ..switches import Overwrite, Threads
+
+if TYPE_CHECKING:
+    from ...files.rerun import Rerun
+
+EXAMPLES = (
+    "fastfuse rerun consensus.json -o again",
+    "fastfuse rerun consensus.json -o again --inputs moved/masks",
+)
+EXIT_CODES = (
+    "0 the same bytes, 1 internal error, 2 other bytes, bad input or usage, 130 interrupted, 143 terminated."
+)
+OTHER_BYTES = 2  # exit code
+
+
+def rerun(
+    result: Annotated[
+        Path,
+        typer.Argument(
+            help="The .json beside a result of fuse or soften, or the result.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out-dir", "-o", help="Folder for all outputs, under their names.", show_default=False
+        ),
+    ],
+    inputs: Annotated[
+        Path | None,
+        typer.Option(help="Folder where the inputs lie now, if they have moved.", show_default=False),
+    ] = None,
+    threads: Threads = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a result again by its .json, from inputs whose hashes are those of the first time: the same bytes."""
+    from ...files.rerun import rerun as make_again
+
+    with warnings_as_lines(), progress(None) as say:
+        made = make_again(result, out, inputs=inputs, threads=threads, overwrite=overwrite, progress=say)
+    answer(lambda: _facts(made), lambda: _print(made))
+    if not made.same:
+        other = [str(one.path) for one in made.outputs if not one.same]
+        why = f": {'; '.join(made.reasons)}" if made.reasons else ""
+        print_line("error", f"other bytes than the first time: {', '.join(other)}{why}")
+        raise typer.Exit(OTHER_BYTES)
+
+
+def _facts(made: Rerun) -> dict[str, Any]:
+    return {
+        "same": made.same,
+        "outputs": [{"file": str(one.path), "sha256": one.sha256, "same": one.same} for one in made.outputs],
+        "reasons": list(made.reasons),
+    }
+
+
+def _print(made: Rerun) -> None:
+    lines = [f"{one.path}: {'the same bytes' if one.same else 'other bytes'}" for one in made.outputs]
+    print_below(terminal(), map(printable, lines))

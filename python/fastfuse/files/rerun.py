@@ -1,0 +1,210 @@
+"""Makes a result again by the recipe that its sidecar keeps, and tells whether it is the same to the byte."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import FastfuseError, ImageError
+from ..images import gz
+from ..images.outputs import make_folder
+from ..images.paths import shown
+from ..images.sidecar import json_of, sidecar_path
+from ..images.written.endings import OF_CONSENSUS
+from ..images.written.hashes import hash_of
+from ..inputs.names import quoted
+from .fuse import fuse_files
+from .recipe import FUNCTIONS, from_json
+from .soften import soften_files
+
+MOST_NAMES = 5  # of files, in one message
+MAKERS: Mapping[str, Callable[..., Any]] = {"fuse_files": fuse_files, "soften_files": soften_files}
+
+
+@dataclass(frozen=True)
+class Remade:
+    """An output that was made again.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is now.
+    sha256 : str
+    same : bool
+        Whether its bytes are those of the first time.
+    """
+
+    path: Path
+    sha256: str
+    same: bool
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """Outputs that were made again, and what may explain that some differ."""
+
+    outputs: tuple[Remade, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether all bytes are those of the first time."""
+        return all(one.same for one in self.outputs)
+
+
+def rerun(
+    sidecar: Path,
+    folder: Path,
+    *,
+    inputs: Path | None = None,
+    threads: int = 0,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Rerun:
+    """Make a result again, into a folder.
+
+    Parameters
+    ----------
+    sidecar : Path
+        The JSON beside the result, or the result.
+    folder : Path
+        Where all outputs go, under their names; made if it is not there.
+    inputs : Path, optional
+        Folder where the inputs lie now: each is sought there by the end of its path, however long. Else they are sought
+        where they were, from the current folder and from the sidecar's.
+    threads, overwrite, progress
+        As in :func:`fuse_files`.
+
+    Returns
+    -------
+    Rerun
+
+    Raises
+    ------
+    FastfuseError, ImageError
+        For a JSON without a recipe, and for inputs that are missing or have changed, all by name.
+    """
+    named = sidecar_path(sidecar) if sidecar.name.lower().endswith(OF_CONSENSUS) else sidecar
+    facts, recipe = _recipe_in(named)
+    paths = FUNCTIONS[recipe["function"]]
+    found = _found(recipe["inputs"], named, inputs)
+    given = {name: from_json(value) for name, value in recipe["arguments"].items()}
+    for name in paths.read:
+        given[name] = _with_leaves(given.get(name), lambda text: found.get(text, text))
+    for name in paths.written:
+        given[name] = _with_leaves(given.get(name), lambda text: folder / Path(text).name)
+    given = {name: value for name, value in given.items() if value is not None or name in recipe["arguments"]}
+    make_folder(folder)
+    MAKERS[recipe["function"]](**given, threads=threads, overwrite=overwrite, progress=progress)
+    outputs = [(folder / Path(one["file"]).name, one["sha256"]) for one in recipe["outputs"]]
+    now = [Remade(path, digest := hash_of(path), digest == was) for path, was in outputs]
+    return Rerun(tuple(now), tuple(_reasons(facts, recipe)))
+
+
+def _recipe_in(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a sidecar says, and its recipe."""
+    if not path.is_file():
+        raise ImageError(f"{shown(path)}: there is no such file; name the .json beside a result")
+    facts = json_of(path)
+    recipe = facts.get("recipe") if isinstance(facts, dict) else None
+    if recipe is None:
+        raise FastfuseError(
+            f"{shown(path)}: it keeps no recipe, as the .json of fuse and soften does since 0.1.0; a cohort is made again by "
+            "the same fastfuse cohort command"
+        )
+    if not _is_recipe(recipe):
+        raise FastfuseError(
+            f"{shown(path)}: its recipe is damaged, or of a later fastfuse; run the command anew"
+        )
+    return facts, recipe
+
+
+def _is_recipe(recipe: Any) -> bool:
+    """Tell whether a recipe has what a rerun takes."""
+    lists = ("inputs", "outputs")
+    return (
+        isinstance(recipe, dict)
+        and recipe.get("function") in FUNCTIONS
+        and isinstance(recipe.get("arguments"), dict)
+        and recipe["arguments"].keys().isdisjoint(("threads", "overwrite", "progress"))
+        and all(isinstance(recipe.get(name), list) for name in lists)
+        and all(
+            isinstance(one, dict) and {type(one.get("file")), type(one.get("sha256"))} == {str}
+            for name in lists
+            for one in recipe[name]
+        )
+    )
+
+
+def _found(kept: Sequence[Mapping[str, str]], sidecar: Path, moved: Path | None) -> dict[str, Path]:
+    """Return where each input is now; refuse those that are missing or have changed, all by name."""
+    found: dict[str, Path] = {}
+    missing: list[str] = []
+    changed: list[str] = []
+    for one in kept:
+        name, main = one["file"], one.get("beside")
+        if main is None:
+            places = _places(Path(name), sidecar, moved)
+        elif main in found:
+            places = [Path(os.path.normpath(found[main].parent / os.path.relpath(name, Path(main).parent)))]
+        else:
+            continue  # the file that it lies beside is told of
+        there = [path for path in places if path.is_file()]
+        same = next((path for path in there if hash_of(path) == one["sha256"]), None)
+        if same is not None:
+            found[name] = same
+        else:
+            (changed if there else missing).append(shown(there[0] if there else name))
+    if missing or changed:
+        parts = [f"{_listed(names)} {what}" for names, what in _told(missing, changed) if names]
+        raise ImageError(
+            f"{shown(sidecar)}: {'; '.join(parts)}: name the folder where its inputs lie as they were, --inputs FOLDER"
+        )
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    others = len(names) - MOST_NAMES
+    return ", ".join(names) if others < 2 else f"{', '.join(names[:MOST_NAMES])} and {others} others"
+
+
+def _told(missing: list[str], changed: list[str]) -> list[tuple[list[str], str]]:
+    return [
+        (missing, "is missing" if len(missing) == 1 else "are missing"),
+        (changed, "has changed since" if len(changed) == 1 else "have changed since"),
+    ]
+
+
+def _places(name: Path, sidecar: Path, moved: Path | None) -> list[Path]:
+    """Return where an input may be, the likeliest first."""
+    if moved is None:
+        return [name, sidecar.parent / name]
+    parts = name.parts[1:] if name.is_absolute() else name.parts
+    return [moved.joinpath(*parts[begin:]) for begin in range(len(parts))]
+
+
+def _with_leaves(value: Any, change: Callable[[str], Any]) -> Any:
+    """Return an argument with other texts."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _with_leaves(one, change) for key, one in value.items()}
+    return [_with_leaves(one, change) for one in value] if isinstance(value, list) else value
+
+
+def _reasons(facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:
+    """Return what is other than the first time, and may make other bytes."""
+    from importlib.metadata import version
+
+    now = {"fastfuse": version("fastfuse"), "gzip": gz.library()}
+    was = {"fastfuse": facts.get("fastfuse"), "gzip": recipe.get("gzip")}
+    words = {"fastfuse": "made by fastfuse", "gzip": "compressed by"}
+    return [
+        f"it was {words[name]} {quoted(was[name])[1:-1]}, now by {now[name]}"
+        for name in now
+        if was[name] != now[name]
+    ]
