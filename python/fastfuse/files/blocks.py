@@ -99,6 +99,7 @@ def check_job(job: Job, options: Options, *, grows: bool, chooses: bool) -> None
         "image": job.image is not None,
         "a mask that grows (soften)": grows,
         "save_counts": job.counts is not None,
+        "a report": job.report is not None,
         "cut 'dice'": isinstance(job.cut, str),
         "channel_axis": job.channel_axis is not None,
         "select_segment": bool(job.segments),

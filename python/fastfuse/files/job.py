@@ -18,12 +18,14 @@ from ..images.repeats import check_pairs, mask_among, own_outputs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..inputs.arrays import selected
 from ..inputs.names import check_count_of_names
+from .report import Written, check_report
 
 if TYPE_CHECKING:
     from ..images.grids.common import Common
     from ..images.image import Image
     from ..images.wanted import ChannelAxis, Wanted
     from ..inputs.grids import Grid
+    from ..report.html.scan import Pictures
 
 
 @dataclass
@@ -86,10 +88,17 @@ class Sources:
     @property
     def all(self) -> list[Path]:
         """All files that are read; those that make no sense together are refused."""
-        others = (self.mask, self.prior, self.image, self.truth, *self.present, self.placing.grid)
         check_pairs(self.raters)
         check_count_of_names(self.called, len(self.raters))
-        return [*self.raters, *(path for path in others if path is not None)]
+        return [path for _, path in self.read_files]
+
+    @property
+    def read_files(self) -> list[tuple[str, Path]]:
+        """All files that are read, each with what it is."""
+        named = [("rater", path) for path in self.raters]
+        others = [("mask", self.mask), ("prior", self.prior), ("image", self.image), ("truth", self.truth)]
+        others += [*(("present", path) for path in self.present), ("grid", self.placing.grid)]
+        return [*named, *((what, path) for what, path in others if path is not None)]
 
     def read(
         self, say: Callable[[str], None], threads: int, wanted: Wanted, *, of_labels: bool = False
@@ -140,6 +149,7 @@ class Job(Sources):
     consensus: Path
     label: Path | None
     counts: Path | None
+    report: Path | None = None
     cut: float | DiceRule = 0.5  # of the label's mask; "dice": found for the highest expected Dice
     ties: Ties = "foreground"
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
@@ -160,6 +170,7 @@ class Job(Sources):
         images = [path for path in (self.consensus, self.label, self.counts) if path is not None]
         check_outputs(images, inputs, NIFTI_SUFFIXES, overwrite=self.overwrite)
         check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
+        check_report(self.report, inputs, overwrite=self.overwrite)
 
     def write(
         self,
@@ -169,10 +180,11 @@ class Job(Sources):
         like: Image,
         sidecar: dict[str, Any],
         say: Callable[[str], None],
+        pictures: Callable[[], Pictures],
     ) -> None:
         """Write all outputs, the sidecar last: its presence means that the others are complete.
 
-        ``cut``: as it is, or was found.
+        ``cut``: as it is, or was found. ``pictures`` makes what a report shows.
         """
         from ..images.nifti import nifti_bytes
 
@@ -186,10 +198,15 @@ class Job(Sources):
             (self.counts, counts, "votes"),
         ]
         with Outputs(overwrite=self.overwrite) as outputs:
+            written = Written(self.report)
             for path, data, what in images:
                 if path is not None and data is not None:
                     say(f"writing {shown(path.name)}")
-                    outputs.add(path, nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}"))
+                    content = nifti_bytes(path, data, like, f"fastfuse {fusion.method} {what}")
+                    outputs.add(path, written.noted(path, content))
+            written.report_into(
+                outputs, sidecar_path(self.consensus), sidecar, self.read_files, pictures, say
+            )
             outputs.add(sidecar_path(self.consensus), sidecar_bytes(sidecar))
             outputs.commit()
 
@@ -221,6 +238,19 @@ def marked_by(vote: NDArray[Any], label: int | None) -> NDArray[np.bool_]:
     if label is not None:
         return selected(vote, label)
     return np.asarray(vote > 0 if vote.dtype.kind in "bui" else vote >= vote.dtype.type(0.5))
+
+
+def pictures_of(inputs: Inputs, label: int | None, fusion: Fusion) -> Pictures:
+    """Return the volumes that a report shows."""
+    from ..report.html.scan import Pictures
+
+    return Pictures(
+        np.asarray(fusion.probability),
+        list(marked_by_each(inputs, label)),
+        inputs.grid.affine,
+        inputs.image,
+        inputs.grid.known,
+    )
 
 
 def counts_of(inputs: Inputs, label: int | None) -> NDArray[Any]:
