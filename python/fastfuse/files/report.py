@@ -15,6 +15,7 @@ from ..images.paths import recorded, shown
 from ..images.sidecar import sidecar_bytes
 
 if TYPE_CHECKING:
+    from ..report.html.page import File
     from ..report.html.scan import Pictures
 
 PIECE = 1 << 20  # bytes that are hashed at once
@@ -64,14 +65,22 @@ class Written:
         """
         if self.report is None:
             return
-        from ..report.html.fusion import File, fusion_page
+        from ..report.html.fusion import fusion_page
+        from ..report.html.page import File
 
         say(f"writing {shown(self.report.name)}")
-        listed = [File(what, recorded(path), hash_of(path)) for what, path in read]
+        listed = files_read(read)
         listed += [File("written", recorded(path.name), one) for path, one in self.hashes.items()]
         name, content = recorded(sidecar.name), sidecar_bytes(facts)
         listed.append(File("written", name, hashlib.sha256(content).hexdigest()))
         outputs.add(self.report, fusion_page(json.loads(content), pictures(), listed, name))
+
+
+def files_read(read: Sequence[tuple[str, Path]]) -> list[File]:
+    """Return files that were read, each with what it is, as a page lists them."""
+    from ..report.html.page import File
+
+    return [File(what, recorded(path), hash_of(path)) for what, path in read]
 
 
 def hash_of(path: Path) -> str:

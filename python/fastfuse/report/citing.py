@@ -38,7 +38,10 @@ class Work:
     def reference(self) -> str:
         """The work as a line of text."""
         names = [name.partition(",") for name in self.authors.split(" and ")]
-        called = ", ".join(f"{last} {''.join(part[0] for part in first.split())}" for last, _, first in names)
+        called = ", ".join(
+            f"{last} {''.join(part[0] for part in first.split())}" if first else "et al."
+            for last, _, first in names
+        )
         volume = " ".join(self.place[part] for part in ("volume",) if part in self.place)
         number = f"({self.place['number']})" if "number" in self.place else ""
         pages = f", {self.place['pages'].replace('--', '–')}" if "pages" in self.place else ""
@@ -117,6 +120,62 @@ DINKELBACH = Work(
     "10.1287/mnsc.13.7.492",
     {"volume": "13", "number": "7", "pages": "492--498"},
 )
+FLEISS = Work(
+    "fleiss1971measuring",
+    "article",
+    "Fleiss, Joseph L.",
+    "Measuring Nominal Scale Agreement Among Many Raters",
+    "Psychological Bulletin",
+    "1971",
+    "10.1037/h0031619",
+    {"volume": "76", "number": "5", "pages": "378--382"},
+)
+GWET = Work(
+    "gwet2008computing",
+    "article",
+    "Gwet, Kilem Li",
+    "Computing Inter-Rater Reliability and Its Variance in the Presence of High Agreement",
+    "British Journal of Mathematical and Statistical Psychology",
+    "2008",
+    "10.1348/000711006X126600",
+    {"volume": "61", "number": "1", "pages": "29--48"},
+)
+KOUWENHOVEN = Work(
+    "kouwenhoven2009measuring",
+    "article",
+    "Kouwenhoven, Erik and Giezen, Marina and Struikmans, Henk",
+    "Measuring the Similarity of Target Volume Delineations Independent of the Number of Observers",
+    "Physics in Medicine and Biology",
+    "2009",
+    "10.1088/0031-9155/54/9/018",
+    {"volume": "54", "number": "9", "pages": "2863--2873"},
+)
+TAHA = Work(
+    "taha2015metrics",
+    "article",
+    "Taha, Abdel Aziz and Hanbury, Allan",
+    "Metrics for Evaluating 3D Medical Image Segmentation: Analysis, Selection, and Tool",
+    "BMC Medical Imaging",
+    "2015",
+    "10.1186/s12880-015-0068-x",
+    {"volume": "15", "pages": "29"},
+)
+MSSEG = Work(
+    "commowick2018objective",
+    "article",
+    "Commowick, Olivier and Istace, Audrey and Kain, Michael and others",
+    "Objective Evaluation of Multiple Sclerosis Lesion Segmentation Using a Data Management and Processing Infrastructure",
+    "Scientific Reports",
+    "2018",
+    "10.1038/s41598-018-31911-7",
+    {"volume": "8", "pages": "13650"},
+)
+OF_AGREEMENT = [
+    (FLEISS, "kappa"),
+    (GWET, "AC1"),
+    (KOUWENHOVEN, "the generalised conformity index"),
+]
+OF_EVALUATION = [(TAHA, "Dice, distances of surfaces"), (MSSEG, "lesions that are found")]
 SOFT = ("soft-staple", "simplified-soft-staple", "dilated-staple")
 
 Cited = tuple[Work, str]
@@ -152,6 +211,11 @@ def text_of(works: Sequence[Cited], facts: Mapping[str, Any]) -> str:
         f"The segmentations of {raters} raters were fused by {method}{f' ({by})' if by else ''}, "
         f"as implemented in fastfuse {facts['fastfuse']}."
     )
+
+
+def cited(works: Sequence[Cited]) -> list[dict[str, str]]:
+    """Return works as pages list them."""
+    return [{"reference": work.reference, "doi": work.doi, "used_for": what} for work, what in works]
 
 
 def software(version: str) -> str:

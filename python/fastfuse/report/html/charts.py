@@ -32,9 +32,9 @@ def _axis(title: str, ticks: Sequence[float], at: Callable[[float], float]) -> d
     }
 
 
-def _chart(title: str, text: str, x: Any, y: Any, **more: Any) -> Chart:
+def _chart(kind: str, title: str, text: str, x: Any, y: Any, **more: Any) -> Chart:
     frame = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
-    return {"title": title, "text": text, **frame, "x": x, "y": y, **more}
+    return {"kind": kind, "title": title, "text": text, **frame, "x": x, "y": y, **more}
 
 
 def _round(value: float) -> float:
@@ -77,7 +77,7 @@ def rates_chart(raters: Sequence[dict[str, Any]], text: str) -> Chart | None:
     axes = [
         _axis(rate, ticks_between(*ends[rate]), at) for rate, at in (("specificity", x), ("sensitivity", y))
     ]
-    return _chart("Sensitivity against specificity of each rater", text, *axes, points=points)
+    return _chart("scatter", "Sensitivity against specificity of each rater", text, *axes, points=points)
 
 
 def _interval(rater: dict[str, Any], rate: str) -> tuple[float, float]:
@@ -141,7 +141,7 @@ def heat_chart(
     heads = {"rows": _heads(rows, top, height), "columns": _heads(columns, left, width)}
     numbered = len(columns) <= MOST_NUMBERED
     drawn = {"cells": cells, "cell": (_round(width), _round(height)), "numbered": numbered}
-    return {**_chart(title, text, None, None), **frame, **heads, **drawn}
+    return {**_chart("heat", title, text, None, None), **frame, **heads, **drawn}
 
 
 def _heads(names: Sequence[str], start: float, step: float) -> list[dict[str, Any]]:
@@ -189,7 +189,7 @@ def fit_chart(observed: Sequence[float], models: dict[str, Sequence[float]], tex
     x_ticks = [{"at": middle(k), "label": str(k)} for k in range(0, len(observed), every)]
     y_ticks = [{"at": _round(y(k)), "label": f"{10**k:,}"} for k in range(int(high) + 1)]
     axes = ({"title": "raters who mark", "ticks": x_ticks}, {"title": "", "ticks": y_ticks})
-    return _chart("Voxels by number of marks", text, *axes, bars=bars, series=series)
+    return _chart("bars", "Voxels by number of marks", text, *axes, bars=bars, series=series)
 
 
 def line_chart(values: Sequence[float], title: str, text: str, names: tuple[str, str]) -> Chart:
@@ -201,4 +201,4 @@ def line_chart(values: Sequence[float], title: str, text: str, names: tuple[str,
     points = " ".join(f"{_round(x(k + 1))},{_round(y(value))}" for k, value in enumerate(values))
     x_ticks = [one for one in ticks_between(1, max(len(values), 2)) if one == int(one) and one >= 1]
     axes = _axis(names[0], x_ticks, x), _axis(names[1], ticks_between(low, high), y)
-    return _chart(title, text, *axes, points=points)
+    return _chart("line", title, text, *axes, points=points)

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..citing import bibtex_of, text_of, works_of
+from ..citing import bibtex_of, cited, text_of, works_of
 from ..numbers import millilitres, plural, rate
 from . import tables
 from .charts import fit_chart, heat_chart, line_chart, rates_chart
 from .labels import labels_context
-from .page import page_bytes
+from .page import File, page_bytes
 from .scan import Pictures, Volume
 from .terms import TERMS
 from .view import view_of
 
 Facts = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class File:
-    """A file that was read or written.
-
-    Attributes
-    ----------
-    what, name : str
-        What it is to the fusion, and what it is called.
-    sha256 : str
-        Hash of its content; empty where it was not taken.
-    """
-
-    what: str
-    name: str
-    sha256: str
 
 
 def fusion_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: str) -> bytes:
@@ -60,17 +42,13 @@ def fusion_page(facts: Facts, pictures: Pictures, files: Sequence[File], source:
         "source": source,
         "remarks": facts["warnings"],
         "view": view,
-        "places": view.pop("rows"),
+        "places": view["rows"],
         **(labels_context(facts) if of_labels else _masks_context(facts, pictures)),
         "convergence": _convergence(facts),
         "options": tables.pairs_of("Options, as the sidecar has them.", _options(facts)),
         "grid": tables.pairs_of("Grid and region.", _grid(facts), ("of the files", "value")),
-        "files": tables.table(
-            "Files that were read and written.",
-            [("what", tables.TEXT), ("file", tables.WRAP), ("SHA-256", tables.HASH)],
-            [[one.what, one.name, one.sha256] for one in files],
-        ),
-        "works": [{"reference": work.reference, "doi": work.doi, "used_for": what} for work, what in works],
+        "files": tables.files_table(files),
+        "works": cited(works),
         "citation": text_of(works, facts),
         "bibtex": bibtex_of(works, version),
         "terms": TERMS,

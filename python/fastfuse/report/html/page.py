@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,6 +13,25 @@ from markupsafe import Markup, escape
 
 LOADER = PackageLoader("fastfuse.report.html")
 JOINTS = re.compile(r"([_./\\-])(?=\w{3})")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that was read or written.
+
+    Attributes
+    ----------
+    what, name : str
+        What it is to the page, and what it is called.
+    sha256 : str
+        Hash of its content; empty where it was not taken.
+    """
+
+    what: str
+    name: str
+    sha256: str
+
+
 VIEWER = ("slices.js", "viewer.js")
 
 

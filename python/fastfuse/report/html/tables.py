@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from ..numbers import millilitres, number, rate
+from .page import File
 
 Cell = str | tuple[str, str]
 Table = dict[str, Any]
@@ -131,6 +132,13 @@ def fit_table(fit: Mapping[str, Any]) -> Table:
 
 def _below(value: float, best: float) -> str:
     return f"{value - best:+.3f}" if value < best else "best"
+
+
+def files_table(files: Sequence[File]) -> Table:
+    """Return the files of a page with their hashes."""
+    columns = [("what", TEXT), ("file", WRAP), ("SHA-256", HASH)]
+    rows = [[one.what, one.name, one.sha256] for one in files]
+    return table("Files that were read and written.", columns, rows)
 
 
 def pairs_of(caption: str, facts: Mapping[str, Any], titles: tuple[str, str] = ("option", "value")) -> Table:

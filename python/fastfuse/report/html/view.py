@@ -20,9 +20,16 @@ View = dict[str, Any]
 
 
 def view_of(
-    pictures: Pictures, names: Sequence[str], labels: Sequence[Mapping[str, Any]], cut: float
+    pictures: Pictures,
+    names: Sequence[str],
+    labels: Sequence[Mapping[str, Any]],
+    cut: float,
+    called: str = "consensus",
 ) -> View:
-    """Return what the viewer shows; ``labels``: value, name and color of each label of maps."""
+    """Return what the viewer shows.
+
+    ``labels``: value, name and color of each label of maps; ``called``: the consensus.
+    """
     scan = scan_of(pictures)
     shown = scan.shown
     places = places_of(shown.raters) if len(shown.raters) > 1 else []
@@ -39,6 +46,7 @@ def view_of(
         "placed": shown.placed,
         "image": scan.image,
         "cut": cut,
+        "called": called,
         "raters": list(names) if shown.raters else [],
         "labels": coloured,
         "wide": bool(labels) and shown.coded(shown.consensus[:1]).dtype.itemsize > 1,

@@ -48,7 +48,7 @@
     const parts = [[0, 1, 2].map(position).join(", ")];
     if (scan.image) parts.push(`image ${intensity(greyAt(...state.at)).toPrecision(3)}`);
     const held = volumes.consensus[i];
-    parts.push(`consensus ${isMap ? scan.labels[held].name : (held / 255).toFixed(2)}`);
+    parts.push(`${scan.called} ${isMap ? scan.labels[held].name : (held / 255).toFixed(2)}`);
     if (volumes.raters) {
       const votes = scan.raters.map((_, rater) => voteAt(rater, i));
       if (isMap) {
