@@ -16,7 +16,7 @@ from ..fusion.of_raters.agreement import Agreement, Coefficients, agreement_of
 from ..fusion.options import Missing, Options
 from ..fusion.votes import ENTRIES, Votes
 from ..images.formats.segments import with_segments
-from ..images.outputs import Outputs, together
+from ..images.outputs import together
 from ..images.paths import PathLike, as_path, as_paths, listed_paths, recorded, shown
 from ..images.placing import Form, Placing, Resample
 from ..images.repeats import alike
@@ -26,7 +26,7 @@ from ..inputs.checks import Labels, Scale, check_margin
 from ..inputs.names import grouped, listed_names
 from .facts import millilitres
 from .job import Inputs, Sources, marked_by_each
-from .report import check_report, files_read
+from .report import check_report, write_page
 from .votes import read_masks
 
 if TYPE_CHECKING:
@@ -156,29 +156,14 @@ def compare_files(
     found = compared(sources, options, check_margin(roi), say)
     with together():
         if page is not None:
-            _write_page(
-                page,
-                sources,
-                found,
-                "the raters' files" if written is None else written.name,
-                say,
-                overwrite=overwrite,
-            )
+            from ..report.html.agreement import agreement_page
+
+            say(f"writing {shown(page.name)}")
+            found.facts["report"] = recorded(page.name)
+            make = partial(agreement_page, found.facts, found.pictures())
+            write_page(page, make, sources.read_files, written, overwrite=overwrite)
         write_facts(written, found.facts, overwrite=overwrite)
     return found
-
-
-def _write_page(
-    page: Path, sources: Sources, found: Compared, source: str, say: Say, *, overwrite: bool
-) -> None:
-    from ..report.html.agreement import agreement_page
-
-    say(f"writing {shown(page.name)}")
-    found.facts["report"] = recorded(page.name)
-    with Outputs(overwrite=overwrite) as outputs:
-        files = files_read(sources.read_files)
-        outputs.add(page, agreement_page(found.facts, found.pictures(), files, source))
-        outputs.commit()
 
 
 def compared(sources: Sources, options: Options, margin: float | None, say: Say) -> Compared:

@@ -9,23 +9,43 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import lacking
+from ..errors import OutputError, lacking
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import recorded, shown
 from ..images.sidecar import sidecar_bytes
 
 if TYPE_CHECKING:
+    from ..evaluation.record import Record
     from ..report.html.page import File
     from ..report.html.scan import Pictures
 
+OWN = b'<meta name="generator" content="fastfuse '
 PIECE = 1 << 20  # bytes that are hashed at once
 
 
 def check_report(report: Path | None, inputs: list[Path], *, overwrite: bool) -> None:
     """Refuse early a report that must not, or cannot, be written."""
+    if report is not None:
+        check_outputs([report], inputs, (".html",), overwrite=overwrite)
+        check_templates()
+
+
+def check_own_report(report: Path | None) -> None:
+    """Refuse early a report that cannot be written, or that would replace what fastfuse has not written."""
     if report is None:
         return
-    check_outputs([report], inputs, (".html",), overwrite=overwrite)
+    check_outputs([report], [], (".html",), overwrite=True)
+    if report.is_file():
+        with report.open("rb") as file:
+            if OWN not in file.read(PIECE):
+                raise OutputError(
+                    f"{shown(report)}: exists already, and is no report of fastfuse; choose another name"
+                )
+    check_templates()
+
+
+def check_templates() -> None:
+    """Refuse early a report for which a package is missing."""
     try:
         import jinja2  # noqa: F401
     except ImportError as error:
@@ -74,6 +94,34 @@ class Written:
         name, content = recorded(sidecar.name), sidecar_bytes(facts)
         listed.append(File("written", name, hashlib.sha256(content).hexdigest()))
         outputs.add(self.report, fusion_page(json.loads(content), pictures(), listed, name))
+
+
+def write_page(
+    report: Path,
+    page: Callable[[list[File], str], bytes],
+    read: Sequence[tuple[str, Path]],
+    output: Path | None,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write a page, which ``page`` makes of the files that were read and of the name of what it is made from.
+
+    ``output``: a JSON, or a table, that holds the same; None without one.
+    """
+    source = "the files below" if output is None else recorded(output.name)
+    with Outputs(overwrite=overwrite) as outputs:
+        outputs.add(report, page(files_read(read), source))
+        outputs.commit()
+
+
+def pictures_of_lesions(record: Record) -> Pictures:
+    """Return the lesions that are found, missed and false, and those of the prediction and of the truth."""
+    from ..evaluation.lesions import KINDS, lesion_map
+    from ..report.html.scan import Pictures
+
+    lesions, grid = record.measured.lesions, record.image.grid
+    masks = [lesions.prediction > 0, lesions.truth > 0]
+    return Pictures(lesion_map(lesions), masks, grid.affine, None, grid.known, (0, *sorted(KINDS.values())))
 
 
 def files_read(read: Sequence[tuple[str, Path]]) -> list[File]:

@@ -10,7 +10,7 @@ from ..agreement import COEFFICIENTS
 from ..citing import OF_AGREEMENT
 from ..numbers import millilitres, plural, rate
 from . import tables
-from .charts import heat_chart
+from .charts import pairs_chart
 from .page import File
 from .scan import Pictures
 from .sections import Content, places_section, section
@@ -39,7 +39,7 @@ def agreement_page(facts: Facts, pictures: Pictures, files: Sequence[File], sour
         ],
         sections=[
             section("coefficients", "Coefficients", [_coefficients(facts)], text=RISE),
-            pairs_section(names, facts["dice"]),
+            _pairs(facts["dice"]),
             section("sizes", "What each marks", [_sizes(facts)]),
             *places_section(view),
         ],
@@ -68,13 +68,10 @@ def _coefficients(facts: Facts) -> tables.Table:
     return tables.table("Agreement beyond chance.", columns, rows)
 
 
-def pairs_section(names: Sequence[str], dice: Sequence[Sequence[float | None]]) -> dict[str, Any]:
+def _pairs(dice: Sequence[Sequence[float | None]]) -> dict[str, Any]:
     """Return the Dice of each two raters as a chart and a table."""
-    others = [[None if i == j else value for j, value in enumerate(row)] for i, row in enumerate(dice)]
-    numbers = [str(k + 1) for k in range(len(names))]
-    title = "Agreement of each two raters"
-    chart = heat_chart(others, numbers, numbers, title, "Dice of each two raters; the bluer, the higher.")
-    return section("agreement", title, [tables.pairs_table(dice)], chart)
+    chart = pairs_chart(dice, "Dice of each two raters; the bluer, the higher.")
+    return section("agreement", "Agreement of each two raters", [tables.pairs_table(dice)], chart)
 
 
 def _sizes(facts: Facts) -> tables.Table:

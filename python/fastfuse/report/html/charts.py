@@ -11,6 +11,7 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 366, 14, 254  # of the area within the axes
 HUES, SHAPES = 7, 4
 MOST_NUMBERED = 12  # raters of a heat map with numbers in its cells
 TICKS = 5
+LONGEST, LETTER = 14, 6.6  # letters of a row's name, and their width
 
 Chart = dict[str, Any]
 Interval = Sequence[float | None] | None
@@ -118,20 +119,29 @@ def heat_chart(
     columns: Sequence[str],
     title: str,
     text: str,
+    labels: Sequence[Sequence[str]] | None = None,
 ) -> Chart:
-    """Return shares in a table of colours, such as the Dice of each two raters; the bluer, the higher."""
-    left, top = 40, 22
+    """Return values in a table of colours, such as the Dice of each two raters; the bluer, the higher.
+
+    They are shares, or with ``labels``, what is written in the cells, any numbers from 0 on.
+    """
+    rows = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in rows]
+    left, top = 16 + round(LETTER * max(map(len, rows), default=1)), 22
     width = min((WIDTH - left - 8) / max(len(columns), 1), 60)
     height = min(width, 32 if len(rows) > len(columns) else width)
     known = [value for row in values for value in row if value is not None]
-    least = min(min(known, default=0.0), 0.95)
+    least, most = min(min(known, default=0.0), 0.95), 1.0
+    if labels is not None:
+        least, most = 0.0, max(max(known, default=1.0), 1.0)
     cells = [
         {
             "x": _round(left + j * width),
             "y": _round(top + i * height),
             "value": value,
-            "share": None if value is None else _round(0.08 + 0.92 * max(0.0, (value - least) / (1 - least))),
-            "label": "" if value is None else f"{value:.2f}".removeprefix("0"),
+            "share": None
+            if value is None
+            else _round(0.08 + 0.92 * max(0.0, (value - least) / (most - least))),
+            "label": _share_label(value) if labels is None else labels[i][j],
         }
         for i, row in enumerate(values)
         for j, value in enumerate(row)
@@ -142,6 +152,17 @@ def heat_chart(
     numbered = len(columns) <= MOST_NUMBERED
     drawn = {"cells": cells, "cell": (_round(width), _round(height)), "numbered": numbered}
     return {**_chart("heat", title, text, None, None), **frame, **heads, **drawn}
+
+
+def _share_label(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}".removeprefix("0")
+
+
+def pairs_chart(dice: Sequence[Sequence[float | None]], text: str) -> Chart:
+    """Return the Dice of each two raters, without that of each with themselves."""
+    others = [[None if i == j else value for j, value in enumerate(row)] for i, row in enumerate(dice)]
+    numbers = [str(k + 1) for k in range(len(dice))]
+    return heat_chart(others, numbers, numbers, "Dice of each two raters", text)
 
 
 def _heads(names: Sequence[str], start: float, step: float) -> list[dict[str, Any]]:
@@ -202,3 +223,29 @@ def line_chart(values: Sequence[float], title: str, text: str, names: tuple[str,
     x_ticks = [one for one in ticks_between(1, max(len(values), 2)) if one == int(one) and one >= 1]
     axes = _axis(names[0], x_ticks, x), _axis(names[1], ticks_between(low, high), y)
     return _chart("line", title, text, *axes, points=points)
+
+
+def spread_chart(values: Sequence[float], title: str, text: str, names: tuple[str, str]) -> Chart:
+    """Return values that are sorted as points, one after the other."""
+    low, high = min(values), max(values)
+    margin = max((high - low) * 0.08, 0.01)
+    low, high = max(low - margin, 0.0) if low >= 0 else low - margin, high + margin
+    x, y = _linear(0.5, len(values) + 0.5, LEFT, RIGHT), _linear(low, high, BOTTOM, TOP)
+    points = [_point(x(k), y(value)) for k, value in enumerate(values, start=1)]
+    x_ticks = [one for one in ticks_between(0.5, len(values) + 0.5) if one == int(one)]
+    axes = _axis(names[0], x_ticks, x), _axis(names[1], ticks_between(low, high), y)
+    return _chart("points", title, text, *axes, points=points, diagonal=None)
+
+
+def curve_chart(
+    values: Sequence[tuple[float, float]], title: str, text: str, names: tuple[str, str]
+) -> Chart:
+    """Return pairs of shares as points, with the diagonal on which both are the same."""
+    x, y = _linear(0, 1, LEFT, RIGHT), _linear(0, 1, BOTTOM, TOP)
+    points = [_point(x(one), y(other)) for one, other in values]
+    axes = _axis(names[0], ticks_between(0, 1), x), _axis(names[1], ticks_between(0, 1), y)
+    return _chart("points", title, text, *axes, points=points, diagonal=f"M{LEFT},{BOTTOM}L{RIGHT},{TOP}")
+
+
+def _point(x: float, y: float) -> dict[str, float]:
+    return {"x": _round(x), "y": _round(y)}

@@ -10,7 +10,7 @@ import numpy as np
 from ..citing import bibtex_of, cited, text_of, works_of
 from ..numbers import millilitres, plural, rate
 from . import tables
-from .charts import fit_chart, heat_chart, line_chart, rates_chart
+from .charts import fit_chart, line_chart, pairs_chart, rates_chart
 from .labels import labels_context
 from .page import File, page_bytes
 from .scan import Pictures, Volume
@@ -77,7 +77,7 @@ def _masks_context(facts: Facts, pictures: Pictures) -> dict[str, Any]:
         "rater_tables": [tables.raters_table(facts)],
         "rates": rates_chart(facts["raters"], text),
         "parts": [],
-        "agreement": None if len(names) < 2 else _agreement(names, dice, facts),
+        "agreement": None if len(names) < 2 else _agreement(dice, facts),
         "fit": _fit(fit) if fit and fit["models"] else None,
     }
 
@@ -121,15 +121,13 @@ def overlaps(raters: Sequence[Volume]) -> list[list[float | None]]:
     return found
 
 
-def _agreement(names: Sequence[str], dice: Sequence[Sequence[float | None]], facts: Facts) -> dict[str, Any]:
+def _agreement(dice: Sequence[Sequence[float | None]], facts: Facts) -> dict[str, Any]:
     unread = bool(facts.get("present")) or facts["options"].get("missing", "error") != "error"
     said = " What a rater did not read counts as unmarked." if unread else ""
     text = f"Dice of each two raters, as they marked; the bluer, the higher.{said}"
-    numbers = [str(k + 1) for k in range(len(names))]
-    others = [[None if i == j else value for j, value in enumerate(row)] for i, row in enumerate(dice)]
     return {
         "title": "Agreement of each two raters",
-        "chart": heat_chart(others, numbers, numbers, "Dice of each two raters", text),
+        "chart": pairs_chart(dice, text),
         "table": tables.pairs_table(dice),
     }
 

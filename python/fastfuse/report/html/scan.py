@@ -40,7 +40,7 @@ class Pictures:
     consensus : ndarray, shape (x, y, z)
         Probability; with ``labels`` a label map.
     raters : list of ndarray
-        Where each rater marks; with ``labels`` their label maps. Empty where they are not known.
+        Where each rater marks, or with ``labels`` their label maps, unless they are bool.
     affine : ndarray of float64, shape (4, 4)
         Voxel indices to millimetres, RAS+.
     image : ndarray or None
@@ -92,6 +92,11 @@ class Pictures:
         """Largest angle between an axis of the voxels and the patient's, in degrees."""
         along = np.abs(np.diag(self.affine[:3, :3])) / self.spacing_mm
         return float(np.degrees(np.arccos(np.minimum(along, 1))).max())
+
+    @property
+    def are_maps(self) -> bool:
+        """Whether raters give labels, and not marks."""
+        return bool(self.labels) and not any(rater.dtype == bool for rater in self.raters)
 
     def coded(self, volume: Volume) -> Volume:
         """Return the place of each label in ``labels``."""
@@ -197,13 +202,16 @@ def _head(whole: Pictures) -> Box:
 
 def _masks(shown: Pictures) -> dict[str, str]:
     """Return the consensus in 8 bits, or as label codes, and all raters behind each other."""
-    if shown.labels:
-        maps = [shown.coded(rater) for rater in shown.raters]
-        found = {"consensus": packed(shown.coded(shown.consensus))}
-        return found | ({"raters": packed(np.stack(maps))} if maps else {})
-    bits = [np.packbits(np.ravel(rater != 0), bitorder="little") for rater in shown.raters]
-    consensus = np.rint(np.clip(shown.consensus, 0, 1) * 255).astype(np.uint8)
-    return {"consensus": packed(consensus), "raters": packed(np.stack(bits))}
+    if shown.are_maps:
+        raters = [shown.coded(rater) for rater in shown.raters]
+    else:
+        raters = [np.packbits(np.ravel(rater != 0), bitorder="little") for rater in shown.raters]
+    consensus = (
+        shown.coded(shown.consensus)
+        if shown.labels
+        else np.rint(np.clip(shown.consensus, 0, 1) * 255).astype(np.uint8)
+    )
+    return {"consensus": packed(consensus), "raters": packed(np.stack(raters))}
 
 
 def _grey(shown: Pictures, factor: int) -> tuple[NDArray[np.uint8] | None, dict[str, Any] | None]:

@@ -47,7 +47,8 @@ def view_of(
         "image": scan.image,
         "cut": cut,
         "called": called,
-        "raters": list(names) if shown.raters else [],
+        "maps": shown.are_maps,
+        "raters": list(names),
         "labels": coloured,
         "wide": bool(labels) and shown.coded(shown.consensus[:1]).dtype.itemsize > 1,
         "places": [{"at": list(one.at)} for one in places],
@@ -113,10 +114,8 @@ def _said(scan: Scan) -> list[str]:
     """Return what must be known of the pictures."""
     shown = scan.shown
     said = list(scan.said)
-    if not shown.raters:
-        said.append("Raters are networks’ probabilities, which are not kept: only the consensus is shown.")
     if shown.image is None:
-        said.append("No image was given (--image): what lies below the marks is black.")
+        said.append("Without an image, what lies below the marks is black.")
     if shown.placed and shown.tilt > MOST_TILT:
         said.append(f"Slices run along the voxels, {shown.tilt:.0f}° off the patient’s axes.")
     return said
@@ -126,13 +125,12 @@ def _row(shown: Pictures, place: Place, labels: Sequence[Mapping[str, Any]], ml:
     """Return what a table says of a place."""
     votes = [rater[place.at] for rater in shown.raters]
     held = shown.consensus[place.at]
-    if labels:
-        called = {one["value"]: one["name"] for one in labels}
+    called = {one["value"]: str(one["name"]) for one in labels}
+    if shown.are_maps:
         who = "; ".join(f"{rater}: {called[int(vote)]}" for rater, vote in enumerate(votes, start=1))
-        consensus = str(called[int(held)])
     else:
         marking = [str(rater) for rater, vote in enumerate(votes, start=1) if vote]
         who = f"{len(marking)} of {len(votes)}{': ' if marking else ''}{', '.join(marking)}"
-        consensus = f"{float(held):.2f}"
+    consensus = called[int(held)] if labels else f"{float(held):.2f}"
     at = position(shown, place.at)
     return {"ml": millilitres(place.voxels * ml), "at": at, "consensus": consensus, "who": who}

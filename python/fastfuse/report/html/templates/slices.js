@@ -18,7 +18,7 @@ const slicesOf = (scan, volumes, state) => {
   const isMap = scan.labels.length > 0;
 
   function voteAt(rater, i) {
-    if (isMap) return volumes.raters[rater * voxels + i];
+    if (scan.maps) return volumes.raters[rater * voxels + i];
     return (volumes.raters[rater * Math.ceil(voxels / 8) + (i >> 3)] >> (i & 7)) & 1;
   }
 

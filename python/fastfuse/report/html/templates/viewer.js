@@ -51,7 +51,7 @@
     parts.push(`${scan.called} ${isMap ? scan.labels[held].name : (held / 255).toFixed(2)}`);
     if (volumes.raters) {
       const votes = scan.raters.map((_, rater) => voteAt(rater, i));
-      if (isMap) {
+      if (scan.maps) {
         parts.push(votes.map((code, rater) => `${rater + 1}: ${scan.labels[code].name}`).join(", "));
       } else {
         const who = votes.flatMap((vote, rater) => (vote ? [rater + 1] : []));
@@ -194,7 +194,7 @@
     const [image, consensus, raters] = await Promise.all(names.map(inflated));
     if (image) volumes.image = new Uint8Array(image);
     volumes.consensus = isMap ? codes(consensus) : new Uint8Array(consensus);
-    if (raters) volumes.raters = isMap ? codes(raters) : new Uint8Array(raters);
+    if (raters) volumes.raters = scan.maps ? codes(raters) : new Uint8Array(raters);
     root.hidden = false;
     document.getElementById("still").hidden = true;
     listen();
