@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError, lacking
-from ..images.outputs import Outputs, check_outputs
+from ..images.outputs import Outputs, check_outputs, write_all
 from ..images.paths import recorded, shown
 from ..images.sidecar import sidecar_bytes
 
@@ -112,6 +112,16 @@ def write_page(
     with Outputs(overwrite=overwrite) as outputs:
         outputs.add(report, page(files_read(read), source))
         outputs.commit()
+
+
+def write_experiment(report: Path, facts: dict[str, Any], folder: Path) -> None:
+    """Write the page of an experiment, with the figures that lie in its folder; one of an earlier run is replaced."""
+    from importlib.metadata import version
+
+    from ..report.html.experiment import experiment_page
+
+    figures = {path.stem: path.read_bytes() for path in sorted((folder / "figures").glob("*.png"))}
+    write_all({report: experiment_page(facts, figures, version("fastfuse"), "its tables")})
 
 
 def pictures_of_lesions(record: Record) -> Pictures:

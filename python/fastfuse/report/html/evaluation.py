@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ..citing import OF_EVALUATION
@@ -168,39 +169,10 @@ def _number(value: float | None) -> str:
 
 def raters_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
     """Return the page of an evaluation against several raters."""
-    raters, curve = facts["raters"], facts["reliability"]
-    rows = [
-        [str(k), one["name"], rate(one["dice"]), rate(one["ece"]), millilitres(one["volume_ml"])]
-        for k, one in enumerate(raters, start=1)
-    ]
-    rows.append(["", "prediction", "", "", millilitres(facts["prediction_ml"])])
-    columns = [("#", tables.NUMBER), ("rater", tables.WRAP), ("Dice", tables.NUMBER)]
-    columns += [("calibration error", tables.NUMBER), ("ml", tables.NUMBER)]
-    bins = [
-        [f"{low:.2f}–{high:.2f}", f"{voxels:,}", rate(predicted), rate(observed)]
-        for low, high, voxels, predicted, observed in zip(
-            curve["edges"],
-            curve["edges"][1:],
-            curve["voxels"],
-            curve["predicted"],
-            curve["observed"],
-            strict=False,
-        )
-    ]
-    of_bins = [("probability", tables.TEXT)]
-    of_bins += [(what, tables.NUMBER) for what in ("voxels", "mean probability", "share of raters who mark")]
-    points = [
-        (predicted, observed)
-        for predicted, observed in zip(curve["predicted"], curve["observed"], strict=True)
-        if predicted is not None and observed is not None
-    ]
-    text = "A point for each range of probabilities; on the diagonal the probability is the share of raters who mark."
-    chart = (
-        curve_chart(points, "Reliability", text, ("mean probability", "share of raters")) if points else None
-    )
+    raters = plural(len(facts["raters"]), "rater")
     return Content(
-        heading=f"Prediction against {plural(len(raters), 'rater')}",
-        about=f"{facts['prediction']} against {plural(len(raters), 'rater')}.",
+        heading=f"Prediction against {raters}",
+        about=f"{facts['prediction']} against {raters}.",
         version=facts["fastfuse"],
         source=source,
         remarks=facts["warnings"],
@@ -208,24 +180,40 @@ def raters_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
             ("Dice where all agree", rate(facts["dice"])),
             ("confidence there", rate(facts["confidence"])),
             ("calibration error", rate(facts["ece"])),
-            ("reliability error", rate(curve["error"])),
+            ("reliability error", rate(facts["reliability"]["error"])),
             ("CRPS of the volume", f"{millilitres(facts['crps_ml'])} ml"),
         ],
-        sections=[
-            section(
-                "raters",
-                "Raters",
-                [tables.table("The prediction against each rater.", columns, rows, head=1, sums=1)],
-            ),
-            section(
-                "reliability",
-                "Reliability",
-                [tables.table("What the curve is made of.", of_bins, bins)],
-                chart,
-            ),
-        ],
+        sections=[section("raters", "Raters", [_each_rater(facts)]), _reliability(facts["reliability"])],
         made=[_made(facts)],
         files=files,
         works=OF_EVALUATION[:1],
-        citation=f"The prediction was compared with {plural(len(raters), 'rater')} by fastfuse {facts['fastfuse']}.",
+        citation=f"The prediction was compared with {raters} by fastfuse {facts['fastfuse']}.",
     ).page()
+
+
+def _each_rater(facts: Facts) -> tables.Table:
+    rows = [
+        [str(k), one["name"], rate(one["dice"]), rate(one["ece"]), millilitres(one["volume_ml"])]
+        for k, one in enumerate(facts["raters"], start=1)
+    ]
+    rows.append(["", "prediction", "", "", millilitres(facts["prediction_ml"])])
+    columns = [("#", tables.NUMBER), ("rater", tables.WRAP), ("Dice", tables.NUMBER)]
+    columns += [("calibration error", tables.NUMBER), ("ml", tables.NUMBER)]
+    return tables.table("The prediction against each rater.", columns, rows, head=1, sums=1)
+
+
+def _reliability(curve: Facts) -> dict[str, Any]:
+    """Return the reliability curve with its numbers."""
+    ranges = [f"{low:.2f}–{high:.2f}" for low, high in pairwise(curve["edges"])]
+    bins = list(zip(ranges, curve["voxels"], curve["predicted"], curve["observed"], strict=True))
+    rows = [[name, f"{voxels:,}", rate(one), rate(other)] for name, voxels, one, other in bins]
+    columns = [("probability", tables.TEXT)]
+    columns += [(what, tables.NUMBER) for what in ("voxels", "mean probability", "share of raters who mark")]
+    points = [(one, other) for _, _, one, other in bins if one is not None and other is not None]
+    text = "A point for each range of probabilities; on the diagonal the probability is the share of raters who mark."
+    chart = (
+        curve_chart(points, "Reliability", text, ("mean probability", "share of raters")) if points else None
+    )
+    return section(
+        "reliability", "Reliability", [tables.table("What the curve is made of.", columns, rows)], chart
+    )

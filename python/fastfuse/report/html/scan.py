@@ -1,8 +1,8 @@
 """Volumes of a report's viewer: along the patient's axes, cropped to what is worth a look, packed as text.
 
-niivue was looked at first: bundled it is over 1 MB of code in each file, wants WebGL2, which locked-down machines lack, and
-draws masks as voxels, not as outlines of many raters. Masks packed in bits, a gzip'd image of 8 bits, and 300 lines on a
-plain canvas open in less time.
+niivue was looked at first: version 0.69 is 2.9 MB of code, which each file would carry, and wants WebGL2, which remote desktops
+often lack; and it draws masks as voxels, not as outlines of many raters. Masks packed in bits, a deflated image of 8 bits and
+400 lines on a plain canvas open in less time than that takes to parse.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ def section(
     id: str, title: str, made: Sequence[tables.Table], chart: Mapping[str, Any] | None = None, text: str = ""
 ) -> dict[str, Any]:
     """Return a section: tables, beside a chart if there is one."""
-    return {"id": id, "title": title, "tables": list(made), "chart": chart, "text": text}
+    return {"id": id, "title": title, "tables": list(made), "chart": chart, "text": text, "pictures": []}
 
 
 @dataclass(frozen=True, kw_only=True)
