@@ -13,6 +13,18 @@ from .charts import heat_chart
 from .sections import Content, section
 
 Facts = Mapping[str, Any]
+NAMES = {
+    "dice": "Dice",
+    "precision": "precision",
+    "recall": "recall",
+    "hd95_mm": "HD95",
+    "assd_mm": "ASSD",
+    "lesion_f1": "lesion F1",
+    "brier": "Brier score",
+    "ece": "calibration error",
+}
+SHORT = {"dice": "Dice", "precision": "Pre", "recall": "Rec"}
+DIGITS = {"assd_mm": 2, "brier": 3, "ece": 3}  # behind the point; others have one
 FIGURES = {
     "training": "Training: the loss of each network, epoch by epoch",
     "cases": "Each case's Dice, by method",
@@ -29,7 +41,7 @@ def experiment_page(facts: Facts, figures: Mapping[str, bytes], version: str, so
     networks = max((line["networks"] for line in facts["table"]), default=0)
     return Content(
         heading=f"Networks on {plural(len(titles), 'consensus')}".replace("consensuss", "consensuses"),
-        about=" ".join(facts["about"]),
+        about=f"{'; '.join(facts['about'])}.",
         version=version,
         source=source,
         remarks=[*facts["failures"], *facts["notes"]],
@@ -58,8 +70,12 @@ def _of(facts: Facts, measure: str, against: str) -> list[Facts]:
     return [line for line in facts["table"] if (line["measure"], line["against"]) == (measure, against)]
 
 
-def _value(value: float | None, unit: str) -> str:
-    return "–" if value is None else f"{value:.2f}" if unit == "mm" else f"{value:.1f}"
+def _value(value: float | None, measure: str) -> str:
+    return "–" if value is None else f"{value:.{DIGITS.get(measure, 1)}f}"
+
+
+def _called(measure: str) -> str:
+    return NAMES.get(measure, measure)
 
 
 def _scores(facts: Facts, titles: list[str]) -> dict[str, Any]:
@@ -69,23 +85,24 @@ def _scores(facts: Facts, titles: list[str]) -> dict[str, Any]:
     rows: list[list[tables.Cell]] = []
     for title in titles:
         row: list[tables.Cell] = [title]
-        for measure, against, unit in keys:
+        for measure, against, _ in keys:
             line = lines[(title, measure, against)]
             mark = "*" if line["marked"] else ""
             published = f"paper {line['paper']:.1f}" if line["paper"] is not None else ""
-            row.append((_value(line["pooled"], unit) + mark, published))
+            row.append((_value(line["pooled"], measure) + mark, published))
         rows.append(row)
     columns = [("method", tables.WRAP)]
     columns += [
-        (f"{measure.removesuffix('_mm')} against {against} ({unit})", tables.NUMBER)
-        for measure, against, unit in keys
+        (f"{_called(measure)} against {against} ({unit})", tables.NUMBER) for measure, against, unit in keys
     ]
     caption = "Pooled over the voxels of a fold's cases, then the mean over folds and seeds. *: folds are missing, or a network failed."
     shown = tables.table(caption, columns, rows)
-    dice = [key for key in keys if key[2] == "%" and key[0] in ("dice", "precision", "recall")]
+    dice = [key for key in keys if key[2] == "%" and key[0] in SHORT]
     values = [[_share(lines[(title, *key[:2])]["pooled"]) for key in dice] for title in titles]
-    heads = [f"{measure[:4]} {against[:3]}" for measure, against, _ in dice]
-    text = "Dice, precision and recall against experts (exp) and against STAPLE's mask (STA); the bluer, the higher."
+    heads = [f"{SHORT[measure]} {against[0].upper()}" for measure, against, _ in dice]
+    text = (
+        "Dice, precision and recall against experts (E) and against STAPLE's mask (S); the bluer, the higher."
+    )
     return section("scores", "Scores", [shown], heat_chart(values, titles, heads, "Scores", text))
 
 
@@ -97,9 +114,9 @@ def _cases(facts: Facts) -> tables.Table:
     rows = [
         [
             line["title"],
-            f"{line['measure']} against {line['against']}",
-            _value(line["case_mean"], line["unit"]),
-            f"{_value(line['case_low'], line['unit'])} to {_value(line['case_high'], line['unit'])}",
+            f"{_called(line['measure'])} against {line['against']}",
+            _value(line["case_mean"], line["measure"]),
+            f"{_value(line['case_low'], line['measure'])} to {_value(line['case_high'], line['measure'])}",
             line["unit"],
             str(line["cases"]),
         ]
@@ -121,7 +138,7 @@ def _differences(facts: Facts) -> list[dict[str, Any]]:
     rows = [
         [
             one["title"],
-            f"{one['measure']} against {one['against']}",
+            f"{_called(one['measure'])} against {one['against']}",
             "–" if one["mean"] is None else f"{one['mean']:+.2f}",
             "–" if one["low"] is None else f"{one['low']:+.2f} to {one['high']:+.2f}",
             one["unit"],
