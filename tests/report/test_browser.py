@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -255,3 +257,35 @@ def test_label_maps(browser: Any, tmp_path: Path) -> None:
         before = one.picture("axial")
         one.page.click("#consensus-on")
         assert one.picture("axial") != before
+
+
+def test_the_viewer_shows_the_right_on_the_left(browser: Any, tmp_path: Path) -> None:
+    """The patient's right, front and top are bright: in all three planes that is the upper left."""
+    images = pytest.importorskip("PIL.Image")
+    affine = np.array([[0, 0, -2.0, 9], [-2, 0, 0, 4], [0, 2, 0, -7], [0, 0, 0, 1]])
+    shape = (12, 12, 12)
+    at = np.moveaxis(np.indices(shape), 0, -1) @ affine[:3, :3].T + affine[:3, 3]
+    middle = np.median(at.reshape(-1, 3), axis=0)
+    bright = (at > middle).all(axis=-1)
+    flair = (100 * bright + 1).astype(np.int16)
+    flair[tuple(np.argwhere(~bright)[7])] = 0  # so that all else is no background
+    nib.save(nib.Nifti1Image(flair, affine), tmp_path / "flair.nii.gz")
+    paths = []
+    for i in range(2):
+        mask = np.zeros(shape, np.uint8)
+        mask[tuple(np.argwhere(bright)[0])] = i
+        mask[tuple(np.argwhere(bright)[-1])] = 1
+        paths.append(tmp_path / f"rater{i}.nii.gz")
+        nib.save(nib.Nifti1Image(mask, affine), paths[-1])
+    fused(tmp_path, paths=paths, mask=None, image=tmp_path / "flair.nii.gz", method="majority")
+    for one in opened(browser, tmp_path):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        for switch in ("#consensus-on", "#edge-on", "#cross-on", "[data-all='off']"):
+            one.page.click(switch)
+        for plane in ("axial", "coronal", "sagittal"):
+            png = base64.b64decode(one.picture(plane).partition("base64,")[2])
+            pixels = np.asarray(images.open(io.BytesIO(png)).convert("L")).astype(float)
+            half = len(pixels) // 2
+            upper_left = pixels[:half, :half].mean()
+            others = (pixels[:half, half:], pixels[half:, :half], pixels[half:, half:])
+            assert all(upper_left > part.mean() + 40 for part in others), plane

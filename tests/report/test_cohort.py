@@ -13,7 +13,7 @@ import fastfuse
 from fastfuse.errors import OutputError
 
 from ..cohort.files import GLOB, make_cohort, mask_path
-from ..command import run_here
+from ..cohort.test_shell import fuse
 from .common import Page, assert_loads_nothing
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
@@ -87,21 +87,8 @@ def test_one_of_an_earlier_run_is_replaced_and_nothing_else(tmp_path: Path) -> N
 
 def test_the_command_and_shards(tmp_path: Path) -> None:
     make_cohort(tmp_path / "in", 2)
-    words = [
-        "cohort",
-        "fuse",
-        "in",
-        "--out",
-        "out",
-        "--glob",
-        GLOB,
-        "--method",
-        "staple",
-        "--replicates",
-        "5",
-    ]
-    shard = run_here(tmp_path, *words, "--shard", "1/2", "--report", "r.html")
+    shard = fuse(tmp_path, "--shard", "1/2", "--report", "r.html")
     assert shard.returncode == 2
     assert "give it to the step with merge" in shard.stderr
-    assert run_here(tmp_path, *words, "--report", "r.html").returncode == 0
+    assert fuse(tmp_path, "--report", "r.html").returncode == 0
     assert_loads_nothing(Page.of((tmp_path / "r.html").read_text()))

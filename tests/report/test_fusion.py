@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import nibabel as nib
@@ -17,6 +18,7 @@ from fastfuse.errors import FastfuseError, OutputError
 
 from ..cli.common import AFFINE, MASKS, SHAPE, case_in, load, save
 from ..command import run_here
+from ..images.networks import classes, save_pair
 from .common import Page, assert_loads_nothing, fused
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
@@ -168,6 +170,51 @@ def test_label_maps_have_a_table_for_each_label(tmp_path: Path) -> None:
     assert [one["value"] for one in data["labels"]] == [0, 1, 7]
     assert page.one("script", id="volume-image").text
     assert hashlib.sha256((tmp_path / "consensus.tsv").read_bytes()).hexdigest() in page.text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "dilated-staple", "image": "flair.nii.gz"},
+        {"method": "soft-staple", "soften": True, "image": "flair.nii.gz"},
+        {"method": "auto", "image": "flair.nii.gz"},
+        {"preset": "recommended", "image": "flair.nii.gz", "intervals": "lesions"},
+        {"method": "staple", "classes": 3},
+        {"method": "staple", "present": [None, "brain.nii.gz", None, "brain.nii.gz"]},
+        {"method": "staple", "cut": "dice", "performance_prior": (5, 1.5), "acceleration": "squarem"},
+        {"method": "simplified-soft-staple", "networks": True},
+    ],
+    ids=lambda options: next(iter(options.values())) if isinstance(options, dict) else None,
+)
+def test_every_way_of_fusing_has_a_page(tmp_path: Path, options: dict[str, Any]) -> None:
+    case_in(tmp_path)
+    given = {
+        name: tmp_path / value if isinstance(value, str) and value.endswith(".gz") else value
+        for name, value in options.items()
+    }
+    if given.pop("networks", False):
+        given["paths"] = [tmp_path / f"network_{i}.nii.gz" for i in range(4)]
+    if "present" in given:
+        given["present"] = [one and tmp_path / one for one in given["present"]]
+    page, facts, _ = fused(tmp_path, **given)
+    assert_loads_nothing(page)
+    rows = [one.text for one in page.all("tr")]
+    for rater in facts["raters"]:
+        assert [row for row in rows if rater["name"] in row and f"{rater['sensitivity']:.4f}" in row]
+
+
+def test_networks_of_all_labels(tmp_path: Path) -> None:
+    values = [classes(seed) for seed in range(2)]
+    paths = [
+        save_pair(tmp_path / name, one, one.argmax(axis=0).astype(np.uint8))
+        for name, one in zip("ab", values, strict=True)
+    ]
+    page, facts, _ = fused(tmp_path, paths=paths, labels="all", mask=None)
+    assert_loads_nothing(page)
+    rows = [one.text for one in page.all("tr")]
+    for rater in facts["raters"]:
+        for label in rater["labels"]:
+            assert [row for row in rows if rater["name"] in row and f"{label['dice']:.4f}" in row]
 
 
 # --- it is an output like the others ---------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from fastfuse.report.html.charts import heat_chart, rates_chart, ticks_between
 from fastfuse.report.html.disputes import components, disagreement, places_of
 from fastfuse.report.html.png import png_bytes
 from fastfuse.report.html.scan import Pictures, scan_of
+from fastfuse.report.html.stills import stills_of
 
 SHAPE = (9, 11, 7)
 
@@ -158,6 +159,29 @@ def test_png_is_what_others_read() -> None:
     images = pytest.importorskip("PIL.Image")
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
     assert np.array_equal(np.asarray(images.open(io.BytesIO(png_bytes(pixels)))), pixels)
+
+
+@pytest.mark.parametrize("affine", AFFINES)
+def test_still_pictures_show_the_right_on_the_left(affine: np.ndarray) -> None:
+    """The patient's right, front and top are bright: in all three planes that is the upper left."""
+    images = pytest.importorskip("PIL.Image")
+    at = np.moveaxis(np.indices(SHAPE), 0, -1) @ affine[:3, :3].T
+    bright = (at > np.median(at.reshape(-1, 3), axis=0)).all(axis=-1)
+    image = 100.0 * bright + 1
+    image[tuple(np.argwhere(~bright)[len(image) // 2])] = 0  # so that all else is no background
+    empty = np.zeros(SHAPE, bool)
+    scan = scan_of(Pictures(empty.astype(np.float32), [empty], affine, image))
+    assert scan.shown.image is not None
+    x, y, z = np.argwhere(scan.shown.image > 1)[0].tolist()
+    middle = (x, y, z)
+    stills = stills_of(scan, middle, [], "there")
+    assert [one["left"] + one["up"] for one in stills] == ["RA", "RS", "AS"]
+    for one in stills:
+        pixels = np.asarray(images.open(io.BytesIO(base64.b64decode(one["png"])))).mean(axis=2)
+        rows, columns = (size // 2 for size in pixels.shape)
+        upper_left = pixels[:rows, :columns].mean()
+        others = (pixels[:rows, columns:], pixels[rows:, :columns], pixels[rows:, columns:])
+        assert all(upper_left > part.mean() + 20 for part in others)
 
 
 # --- charts ----------------------------------------------------------------------------------------------------

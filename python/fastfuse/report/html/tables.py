@@ -9,6 +9,7 @@ from typing import Any
 from ..numbers import millilitres, number, rate
 from .page import File
 
+ROUNDING = 5e-4  # of a difference to a median: below it is 0
 Cell = str | tuple[str, str]
 Table = dict[str, Any]
 NUMBER, TEXT, WRAP, HASH = "", "text", "text wrap", "text hash"
@@ -39,7 +40,9 @@ def with_interval(value: float | None, interval: Sequence[float | None] | None =
 
 def against(value: float | None, middle: float | None) -> str:
     """Return the difference to a median."""
-    return "" if value is None or middle is None else f"{value - middle:+.3f}"
+    if value is None or middle is None:
+        return ""
+    return "0" if abs(value - middle) < ROUNDING else f"{value - middle:+.3f}"
 
 
 def _median(values: Sequence[float | None]) -> float | None:
