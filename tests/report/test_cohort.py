@@ -90,5 +90,7 @@ def test_the_command_and_shards(tmp_path: Path) -> None:
     shard = fuse(tmp_path, "--shard", "1/2", "--report", "r.html")
     assert shard.returncode == 2
     assert "give it to the step with merge" in shard.stderr
-    assert fuse(tmp_path, "--report", "r.html").returncode == 0
+    done = fuse(tmp_path, "--report", "r.html")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "wrote into out, and r.html"
     assert_loads_nothing(Page.of((tmp_path / "r.html").read_text()))

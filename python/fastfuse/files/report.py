@@ -108,7 +108,7 @@ def write_page(
 
     ``output``: a JSON, or a table, that holds the same; None without one.
     """
-    source = "the files below" if output is None else recorded(output.name)
+    source = "what was read" if output is None else recorded(output.name)
     with Outputs(overwrite=overwrite) as outputs:
         outputs.add(report, page(files_read(read), source))
         outputs.commit()

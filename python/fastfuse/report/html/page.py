@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 LOADER = PackageLoader("fastfuse.report.html")
-JOINTS = re.compile(r"([_./\\-])(?=\w{3})")
+JOINTS = re.compile(r"([_./\\-])(?=\w)")
 
 
 @dataclass(frozen=True)
