@@ -12,11 +12,13 @@ import pytest
 from scipy import ndimage
 
 from fastfuse.report.citing import bibtex_of, text_of, works_of
+from fastfuse.report.colours import OUTLINES
 from fastfuse.report.html.charts import heat_chart, rates_chart, ticks_between
 from fastfuse.report.html.disputes import components, disagreement, places_of
 from fastfuse.report.html.png import png_bytes
 from fastfuse.report.html.scan import Pictures, scan_of
 from fastfuse.report.html.stills import stills_of
+from fastfuse.report.html.view import view_of
 
 SHAPE = (9, 11, 7)
 
@@ -182,6 +184,16 @@ def test_still_pictures_show_the_right_on_the_left(affine: np.ndarray) -> None:
         upper_left = pixels[:rows, :columns].mean()
         others = (pixels[:rows, columns:], pixels[rows:, :columns], pixels[rows:, columns:])
         assert all(upper_left > part.mean() + 20 for part in others)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [("#0a1B2c", "#0a1B2c"), ("#0a1B2cff", "#0a1B2c"), ("red", None), ("#zzzzzz", None)]
+)
+def test_colours_of_labels_are_those_of_the_files(given: str, shown: str | None) -> None:
+    labels = [{"value": 0, "name": "rest"}, {"value": 3, "name": "liver", "color": given}]
+    maps = [np.full(SHAPE, 3), np.zeros(SHAPE, int)]
+    view = view_of(Pictures(maps[0], maps, np.eye(4), labels=(0, 3)), ["a", "b"], labels, 0.5)
+    assert view["labels"][1]["color"] == (shown or OUTLINES[0])
 
 
 # --- charts ----------------------------------------------------------------------------------------------------

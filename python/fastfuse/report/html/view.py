@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from .stills import planes_of, stills_of
 
 MOST_OUTLINED = 10  # raters whose outlines are shown at first
 MOST_ROWS = 10  # places in the table; the viewer has more
+HEX = re.compile(r"#[0-9a-fA-F]{6}")
 NO_COLOUR = "#000000"
 View = dict[str, Any]
 
@@ -96,8 +98,8 @@ def _middle(shown: Pictures) -> tuple[int, int, int]:
 def _colour(label: Mapping[str, Any], place: int) -> str:
     if label["value"] == 0:
         return NO_COLOUR
-    given = str(label.get("color", ""))
-    return given[:7] if len(given) >= 7 and given.startswith("#") else OUTLINES[(place - 1) % len(OUTLINES)]
+    given = HEX.match(str(label.get("color", "")))
+    return given[0] if given else OUTLINES[(place - 1) % len(OUTLINES)]
 
 
 def _about(shown: Pictures, places: Sequence[Place], where: str) -> str:
