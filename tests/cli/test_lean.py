@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fastfuse.cli.shell import COHORT, COMMANDS, app_of_words
+from fastfuse.cli.shell import COHORT, COMMANDS, TOOLS, app_of_words
 
 
 def loaded_after(code: str) -> set[str]:
@@ -26,7 +26,7 @@ def test_the_named_command_alone_is_known() -> None:
 @pytest.mark.parametrize("words", [[], ["--help"], ["fuze"]])
 def test_all_are_known_otherwise(words: list[str]) -> None:
     app = app_of_words(words)
-    assert [one.name for one in app.registered_commands] == list(COMMANDS)
+    assert [one.name for one in app.registered_commands] == [*COMMANDS, *TOOLS]
     assert [one.name for one in app.registered_groups] == [COHORT]
 
 

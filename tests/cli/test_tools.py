@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fastfuse import _core
-from fastfuse.cli.shell import app
+from fastfuse.cli.shell import app_of_words
 from fastfuse.cli.tools import installation
 from fastfuse.images import memory
 
@@ -31,6 +31,7 @@ def words_of(command: str, out: Path) -> list[str]:
 
 
 def commands() -> list[str]:
+    app = app_of_words([])
     named = [one.name for one in app.registered_commands]
     cohort = app.registered_groups[0].typer_instance.registered_commands
     return [*named, *(f"cohort {one.name}" for one in cohort)]

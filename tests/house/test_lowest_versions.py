@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = ("evaluate", "demo", "fast", "images", "dicom")
+EXTRAS = ("evaluate", "demo", "fast", "images", "dicom", "report")
 # What measures time, or reads the source, says nothing of versions.
 ELSEWHERE = ("house", "golden", "test_threads.py")
 UV = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))

@@ -17,6 +17,7 @@ from .switches import (
     Names,
     Overwrite,
     Present,
+    Report,
     Resampled,
     ResampleName,
     SelectSegment,
@@ -36,7 +37,7 @@ OF_FILES = ("select_segment", "channel_axis", "threads", "overwrite", "grid", "r
 
 
 @with_flags(
-    (*("raters", "mask", "roi", "names", "output", "figure"), *CHOSEN, "present", *OF_FILES),
+    (*("raters", "mask", "roi", "names", "output", "figure", "report"), *CHOSEN, "present", *OF_FILES),
     flags_called(CHOSEN),
 )
 def agreement(
@@ -62,6 +63,7 @@ def agreement(
         Path | None,
         typer.Option(help="Also draw the Dice of each two as a heat map (.png).", show_default=False),
     ] = None,
+    report: Report = None,
     present: Present = None,
     select_segment: SelectSegment = None,
     channel_axis: ChannelAxis = None,
@@ -86,6 +88,7 @@ def agreement(
                 names=names_of(names),
                 output=output,
                 figure=figure,
+                report=report,
                 present=present_of(present),
                 select_segment=select_segment,
                 channel_axis=None if channel_axis is None else channel_axis.value,
@@ -98,5 +101,5 @@ def agreement(
             if draw is not None:
                 draw(figure, found.agreement)
         warn(found.remarks)
-        written = [path for path in (output, figure) if path is not None]
+        written = [path for path in (output, figure, report) if path is not None]
         answer(lambda: found.facts, lambda: print_agreement(found.facts, written), wrote=bool(written))

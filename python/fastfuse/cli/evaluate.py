@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,18 @@ from ..fusion.declared import labels_typed, number_or_word
 from ..images.outputs import together
 from ..report.evaluation import print_evaluation
 from .common import answer, drawn, progress, warnings_as_lines
-from .switches import ChannelAxis, Grid, Overwrite, Resampled, ResampleName, Use, choice, names_of, placing_of
+from .switches import (
+    ChannelAxis,
+    Grid,
+    Overwrite,
+    Report,
+    Resampled,
+    ResampleName,
+    Use,
+    choice,
+    names_of,
+    placing_of,
+)
 
 EXAMPLES = (
     "fastfuse evaluate consensus.nii.gz truth.nii.gz --mask brain.nii.gz -o metrics.json",
@@ -112,6 +124,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    report: Report = None,
     overwrite: Overwrite = False,
     least_mm3: Annotated[
         float, _lesions("--least-mm3", help="Components of this volume or less are no lesions.")
@@ -198,26 +211,42 @@ def evaluate(
         of_raters = {"roi": roi, "names": names, "figure": figure}
         if len(truth) > 1:
             _check_for_raters(prediction, truth, options, save_lesions)
-            _against_raters(prediction, truth, mask, options, of_raters, output, overwrite=overwrite)
+            _against_raters(prediction, truth, mask, options, of_raters, output, report, overwrite=overwrite)
             return
         _check_one_truth(of_raters)
         paths = {"prediction": prediction, "truth": truth[0], **({} if mask is None else {"mask": mask})}
         if prediction.is_dir() or truth[0].is_dir():
-            _folders(paths, options, output, save_lesions, overwrite=overwrite)
+            _folders(paths, options, output, save_lesions, report, overwrite=overwrite)
         else:
-            _pair(paths, options, {"save_lesions": save_lesions, "output": output}, overwrite=overwrite)
+            outputs = {"save_lesions": save_lesions, "output": output}
+            _pair(paths, options, outputs, report, overwrite=overwrite)
 
 
-def _pair(files: dict[str, Path], options: Any, outputs: dict[str, Path | None], *, overwrite: bool) -> None:
+def _pair(
+    files: dict[str, Path],
+    options: Any,
+    outputs: dict[str, Path | None],
+    report: Path | None,
+    *,
+    overwrite: bool,
+) -> None:
     """Compare two files, and print the tables."""
     from ..errors import warn
     from ..evaluation.facts import facts_of_pair
     from ..evaluation.files import evaluate_pair
+    from ..files.report import check_report, pictures_of_lesions, write_page
 
-    with progress(1 + len(files)) as say:
+    check_report(report, list(files.values()), overwrite=overwrite)
+    with progress(1 + len(files)) as say, together():
         record = evaluate_pair(files, options, outputs, overwrite=overwrite, say=say)
+        if report is not None:
+            from ..report.html.evaluation import pair_page
+
+            facts, pictures = facts_of_pair(record), pictures_of_lesions(record)
+            page = partial(pair_page, facts, pictures)
+            write_page(report, page, list(files.items()), outputs["output"], overwrite=overwrite)
     warn(record.remarks)
-    written = [path for path in outputs.values() if path is not None]
+    written = [path for path in (*outputs.values(), report) if path is not None]
     lesions = outputs["save_lesions"] is not None
     answer(
         lambda: facts_of_pair(record),
@@ -267,14 +296,19 @@ def _against_raters(
     options: Any,
     of_raters: Mapping[str, Any],
     output: Path | None,
+    report: Path | None,
     *,
     overwrite: bool,
 ) -> None:
     """Hold a file against several raters' files, and print the tables."""
     from ..errors import warn
     from ..evaluation.raters.files import against_files
+    from ..files.report import check_report, write_page
     from ..report.raters import print_raters
 
+    read = [("prediction", prediction), *(("rater", path) for path in truths)]
+    read += [] if mask is None else [("mask", mask)]
+    check_report(report, [path for _, path in read], overwrite=overwrite)
     figure = of_raters["figure"]
     draw = None if figure is None else drawn("reliability")
     with progress(2 + len(truths) + (mask is not None)) as say, together():
@@ -284,8 +318,12 @@ def _against_raters(
         )  # fmt: skip
         if draw is not None:
             draw(figure, found.evaluation.reliability)
+        if report is not None:
+            from ..report.html.evaluation import raters_page
+
+            write_page(report, partial(raters_page, found.facts), read, output, overwrite=overwrite)
     warn(found.remarks)
-    written = [path for path in (output, figure) if path is not None]
+    written = [path for path in (output, figure, report) if path is not None]
     answer(lambda: found.facts, lambda: print_raters(found.facts, written), wrote=bool(written))
 
 
@@ -294,6 +332,7 @@ def _folders(
     options: Any,
     output: Path | None,
     save_lesions: Path | None,
+    report: Path | None,
     *,
     overwrite: bool,
 ) -> None:
@@ -301,12 +340,20 @@ def _folders(
     from ..errors import warn
     from ..evaluation.facts import facts_of_folders
     from ..evaluation.folders import evaluate_both
+    from ..files.report import check_report, write_page
     from ..report.folders import print_folders
 
     if save_lesions is not None:
         raise ValueError("--save-lesions is for one prediction and one truth: name two files")
-    with progress(None) as say:
+    check_report(report, [], overwrite=overwrite)
+    with progress(None) as say, together():
         result, remarks, written = evaluate_both(folders, options, output, overwrite=overwrite, say=say)
+        if report is not None:
+            from ..report.html.evaluation import folders_page
+
+            page = partial(folders_page, facts_of_folders(folders, options, result, remarks))
+            write_page(report, page, [], output, overwrite=overwrite)
+            written = [*written, report]
     warn(remarks)
     answer(
         lambda: facts_of_folders(folders, options, result, remarks),

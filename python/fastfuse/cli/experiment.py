@@ -10,7 +10,7 @@ import typer
 from ..errors import FastfuseError, lacking
 from ..inputs.names import quoted
 from .common import Interrupted, answer, manner
-from .switches import choice
+from .switches import Report, choice
 
 EXAMPLES = (
     "fastfuse demo --cohort cohort && fastfuse experiment cohort --out run",
@@ -69,6 +69,7 @@ def experiment(
         Path | None,
         typer.Option(help="Bring every case to this image's grid, in the same space.", show_default=False),
     ] = None,
+    report: Report = None,
     jobs: Annotated[
         int,
         typer.Option(
@@ -93,6 +94,7 @@ def experiment(
         from ..train.narrator import Narrator
     except ImportError as error:
         raise lacking("the experiment", error, "train") from None
+    from ..files.report import check_own_report, write_experiment
     from ..train.options import make_options
     from ..train.results.exports import facts_of
     from ..train.results.printing import print_table
@@ -118,6 +120,7 @@ def experiment(
             "grid.file": None if grid is None else str(grid),
         },
     )
+    check_own_report(report)
     with Narrator(silent=manner.quiet) as narrator:
         try:
             rows = run_experiment(
@@ -137,6 +140,8 @@ def experiment(
             raise Interrupted(f"interrupted; the same command with --resume goes on in {out}") from None
     if rows is not None:
         notes = notes_on([out])
+        if report is not None:
+            write_experiment(report, facts_of(rows, out, notes), out)
         answer(lambda: facts_of(rows, out, notes), lambda: print_table(rows, out, notes))
         if rows and not any(row.networks for row in rows):
             raise FastfuseError(

@@ -23,6 +23,7 @@ from .switches import (
     Overwrite,
     Present,
     Preset,
+    Report,
     Resampled,
     ResampleName,
     SelectSegment,
@@ -57,7 +58,7 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
         "cut",
         "ties",
     ),
-    *("save_counts", "select_label", "select_segment", "binarize", "threshold", "scale", "names"),
+    *("save_counts", "report", "select_label", "select_segment", "binarize", "threshold", "scale", "names"),
     *("tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
     *(
@@ -143,6 +144,7 @@ def fuse(
     save_counts: Annotated[
         Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
+    report: Report = None,
     names: Names = None,
     present: Present = None,
     select_segment: SelectSegment = None,
@@ -187,7 +189,7 @@ def fuse(
     image: Annotated[
         Path | None,
         typer.Option(
-            help="FLAIR, on which masks grow; of border-staple, which tells the border.",
+            help="FLAIR, on which masks grow; of border-staple, which tells the border; what --report shows.",
             show_default=False,
             rich_help_panel=rings.RINGS,
         ),
@@ -199,7 +201,7 @@ def fuse(
     from ..images.sidecar import read_sidecar, sidecar_path
 
     probabilities = _saved(save_probability)
-    beside = [mask, image, save_label, save_counts, save_confidence, *probabilities.values()]
+    beside = [mask, image, save_label, save_counts, save_confidence, report, *probabilities.values()]
     many = None if options["overlap"] else len(raters) + 2 + soften + sum(path is not None for path in beside)
     of_labels = options["labels"] is not None and not options["overlap"]
     names_file = [sidecar_path(output).with_suffix(".tsv")] if of_labels else []
@@ -210,6 +212,7 @@ def fuse(
         *probabilities.values(),
         save_confidence,
         *names_file,
+        report,
         sidecar_path(output),
     ]
     written = [path for path in outputs if path is not None]
@@ -230,6 +233,7 @@ def fuse(
                 save_label=save_label,
                 **_mask_of(label_rule, cut, ties, of_labels=of_labels),
                 save_counts=save_counts,
+                report=report,
                 names=names_of(names),
                 label_names=label_names,
                 save_probability=probabilities or None,

@@ -30,7 +30,8 @@ from .process.log import end_log
 from .process.signals import INTERRUPTED, TERMINATED, Ear, hearing
 from .process.streams import CannotPrint, ReaderGone, open_streams
 
-COMPLETION, WIDE = "_FASTFUSE_COMPLETE", "10000"  # a shell takes each line of a meaning for a word: none is broken
+COMPLETION = "_FASTFUSE_COMPLETE"
+WIDE = "10000"  # columns: a shell takes each line of a meaning for a word, so that none is broken
 OF_ONE = re.compile(r"(\w+)\['?(.*?)'?\]")  # an option of one rater, or one label
 SUMMARY = "Fuse several raters' segmentations of a 3-D medical image into one consensus."
 EXAMPLES = (

@@ -97,6 +97,12 @@ Preset = Annotated[
         show_default=False,
     ),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        help="Also write a page of HTML: tables, charts, and slices to scroll through.", show_default=False
+    ),
+]
 Names = Annotated[
     str | None,
     typer.Option(

@@ -9,6 +9,7 @@ import typer
 
 from ..errors import lacking
 from .common import answer, manner
+from .switches import Report
 
 EXAMPLES = (
     "fastfuse table run",
@@ -58,6 +59,7 @@ def table(
             show_default=False,
         ),
     ] = None,
+    report: Report = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files there that fastfuse did not write.")
     ] = False,
@@ -70,9 +72,11 @@ def table(
         from ..train.tables import make_tables
     except ImportError as error:
         raise lacking("the table", error, "train") from None
+    from ..files.report import check_own_report, write_experiment
     from ..train.results.exports import facts_of
     from ..train.results.printing import print_table
 
+    check_own_report(report)
     given = {
         "cut": cut,
         "least_voxels": least_voxels,
@@ -94,4 +98,6 @@ def table(
             overwrite=overwrite,
         )
     notes = notes_on(runs)
+    if report is not None:
+        write_experiment(report, facts_of(rows, folder, notes), folder)
     answer(lambda: facts_of(rows, folder, notes), lambda: print_table(rows, folder, notes))

@@ -12,6 +12,7 @@ from ..dilation.options import DilationOptions
 from ..errors import CohortError, warn
 from ..files.preset import ENTRY as PRESET
 from ..files.preset import PresetName, check_preset, noting_given
+from ..files.report import check_own_report
 from ..fusion.declared import documented
 from ..fusion.labels.declared import Candidates, ConfusionModel, Knows, LabelPrior, LabelsLike
 from ..fusion.labels.estimate import LabelEstimate
@@ -57,7 +58,7 @@ from .run import (
 )
 from .settings import Settings
 from .standing import check_maker, said_of_gone
-from .tables import RaterRow
+from .tables import RaterRow, page_of
 from .workers.crew import Crew, checked_executor, workers_of
 
 Say = Callable[[str], None]
@@ -134,6 +135,7 @@ def fuse_cohort(
     save_label: bool = False,
     cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
+    report: PathLike | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
     shard: tuple[int, int] | None = None,
@@ -180,6 +182,8 @@ def fuse_cohort(
         As of :func:`fuse_files`.
     save_label : bool, default False
         Also write each case's mask.
+    report : path, optional
+        Also write a page of HTML on raters and cases; one of an earlier run is replaced. Needs Jinja2.
     executor : concurrent.futures.Executor, optional
         Who does the work: a pool of processes that were spawned, dask's ``client.get_executor()``, loky, mpi4py, submitit. At most
         2 × workers + 2 tasks are out at once, a case each, of dask several where these are quick. The result has the same bits in
@@ -236,7 +240,7 @@ def fuse_cohort(
     asked = Asked(
         cohort=needed_path(cohort, "cohort"), out=needed_path(out, "out"), settings=settings.checked(), glob=glob,
         table=as_path(table, "table"), split=split, shard=checked_shard(shard), merge=merge, apply=apply, refresh=refresh,
-        keep_index=check_flag(keep_index, "keep_index"),
+        keep_index=check_flag(keep_index, "keep_index"), report=as_path(report, "report"),
     )  # fmt: skip
     count = None if workers is None else check_count(workers, "workers", least=1)
     crew = Crew(checked_executor(executor), workers_of(executor, count))
@@ -260,6 +264,7 @@ class Asked:
     apply: bool = False
     refresh: bool = False
     keep_index: bool = False
+    report: Path | None = None
 
     def cases(self) -> list[CohortCase]:
         """Return all cases, sorted."""
@@ -267,6 +272,9 @@ class Asked:
 
     def check(self) -> None:
         """Refuse parts of the work that do not go together."""
+        if self.report is not None and self.shard is not None:
+            raise ValueError("report is given: it is of all cases; give it to the step with merge (--merge)")
+        check_own_report(self.report)
         if self.merge and (self.shard is not None or self.apply):
             raise ValueError(
                 "merge is set: it is a step by itself, after all shards; leave shard and apply out"
@@ -301,7 +309,7 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
         remarks += said_of_gone(so_far, cases, place)
         rows, files = tell_cases(records, saved, settings, place) if records else ([], [])
         made = ended(asked.out, settings, cases, so_far, saved, remarks, files, rows)
-        write_all({place.facts: sidecar_bytes(made.facts)})
+        write_all({**page_of(asked.report, made.facts, files), place.facts: sidecar_bytes(made.facts)})
     return made, remarks
 
 

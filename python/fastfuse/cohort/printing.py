@@ -31,7 +31,7 @@ def print_cohort(facts: Facts, out: Path) -> None:
         said.append(
             f"{plural(len(doubtful), 'case')} with warnings: see {out / 'cohort.json'}, or the case's own .json"
         )
-    said.append(f"wrote into {out}")
+    said.append(f"wrote into {out}{f', and {report}' if (report := facts.get('report')) else ''}")
     print_below(console, map(printable, said))
 
 

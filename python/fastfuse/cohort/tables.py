@@ -21,6 +21,7 @@ from ..fusion.pooled.deviation import Deviation, deviation, has_rates
 from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.pooled.samples import draws
 from ..fusion.vote_table import VoteTable
+from ..images.paths import recorded
 
 Tables = Mapping[str, VoteTable] | Mapping[str, LabelTable]
 MOST_IN_A_FIGURE = 400  # cases
@@ -197,6 +198,17 @@ def draw(path: Path, deviations: Mapping[str, Deviation]) -> bool:
     worst = np.sort(np.argsort(-np.nan_to_num(matrix.max(axis=0)), kind="stable")[:MOST_IN_A_FIGURE])
     plots.raters_by_cases(path, names, [cases[place] for place in worst], matrix[:, worst])
     return True
+
+
+def page_of(report: Path | None, facts: dict[str, Any], files: Iterable[Path]) -> dict[Path, bytes]:
+    """Return the page with its path, if there is to be one, which ``facts`` then name; ``files`` hold the tables."""
+    if report is None:
+        return {}
+    from ..report.html.cohort import cohort_page
+
+    facts["report"] = recorded(report)
+    written = {path.name: path.read_bytes() for path in files if path.suffix == ".csv"}
+    return {report: cohort_page(facts, written, "cohort.json")}
 
 
 def _raters_csv(rows: Sequence[RaterRow]) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from ..fusion.of_raters.agreement import Agreement, Coefficients, agreement_of
 from ..fusion.options import Missing, Options
 from ..fusion.votes import ENTRIES, Votes
 from ..images.formats.segments import with_segments
-from ..images.paths import PathLike, as_path, as_paths, listed_paths, recorded
+from ..images.outputs import together
+from ..images.paths import PathLike, as_path, as_paths, listed_paths, recorded, shown
 from ..images.placing import Form, Placing, Resample
 from ..images.repeats import alike
 from ..images.sidecar import check_reports, number_or_null, write_facts
@@ -24,18 +26,23 @@ from ..inputs.checks import Labels, Scale, check_margin
 from ..inputs.names import grouped, listed_names
 from .facts import millilitres
 from .job import Inputs, Sources, marked_by_each
+from .report import check_report, write_page
 from .votes import read_masks
+
+if TYPE_CHECKING:
+    from ..report.html.scan import Pictures
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Compared:
-    """An agreement, and the content of its JSON."""
+    """An agreement, the content of its JSON, and what makes the pictures of a report."""
 
     agreement: Agreement
     facts: dict[str, Any]
     remarks: list[str]
+    pictures: Callable[[], Pictures]
 
 
 @documented(ENTRIES)
@@ -55,6 +62,7 @@ def agreement_files(
     channel_axis: ChannelAxis | None = None,
     names: Sequence[str] | None = None,
     output: PathLike | None = None,
+    report: PathLike | None = None,
     overwrite: bool = False,
     progress: Say | None = None,
     grid: PathLike | None = None,
@@ -77,6 +85,8 @@ def agreement_files(
         As in :func:`fuse_files`.
     output : path, optional
         Also write all as .json.
+    report : path, optional
+        Also write a page of HTML: tables, charts, and slices to scroll through. Needs Jinja2.
     overwrite : bool, default False
         Replace existing outputs.
     progress : callable, optional
@@ -102,7 +112,7 @@ def agreement_files(
     found = compare_files(
         paths, mask=mask, roi=roi, missing=missing, present=present, threads=threads, select_label=select_label,
         binarize=binarize, threshold=threshold, scale=scale, select_segment=select_segment,
-        channel_axis=channel_axis, names=names, output=output, overwrite=overwrite, progress=progress, grid=grid,
+        channel_axis=channel_axis, names=names, output=output, report=report, overwrite=overwrite, progress=progress, grid=grid,
         resample=resample, use=use,
     )  # fmt: skip
     warn(found.remarks)
@@ -119,6 +129,7 @@ def compare_files(
     channel_axis: Any = None,
     names: Any = None,
     output: Any = None,
+    report: Any = None,
     figure: Path | None = None,
     overwrite: bool = False,
     progress: Say | None = None,
@@ -138,10 +149,20 @@ def compare_files(
         called=listed_names(names),
         placing=Placing.checked(grid, resample, use),
     )
-    inputs, written = sources.all, as_path(output, "output")
+    inputs, written, page = sources.all, as_path(output, "output"), as_path(report, "report")
     check_reports(written, figure, inputs, overwrite=overwrite)
-    found = compared(sources, options, check_margin(roi), progress or (lambda _: None))
-    write_facts(written, found.facts, overwrite=overwrite)
+    check_report(page, inputs, overwrite=overwrite)
+    say = progress or (lambda _: None)
+    found = compared(sources, options, check_margin(roi), say)
+    with together():
+        if page is not None:
+            from ..report.html.agreement import agreement_page
+
+            say(f"writing {shown(page.name)}")
+            found.facts["report"] = recorded(page.name)
+            make = partial(agreement_page, found.facts, found.pictures())
+            write_page(page, make, sources.read_files, written, overwrite=overwrite)
+        write_facts(written, found.facts, overwrite=overwrite)
     return found
 
 
@@ -166,7 +187,16 @@ def compared(sources: Sources, options: Options, margin: float | None, say: Say)
     remarks = grouped(inputs.remarks)
     remarks += [*alike(sources.raters, sources.holders, inputs.votes, marked), *doubts]
     facts = facts_of(found, sources, inputs, asked, margin, marked, remarks)
-    return Compared(found, facts, remarks)
+    return Compared(found, facts, remarks, partial(_pictures_of, inputs, options.core_label))
+
+
+def _pictures_of(inputs: Inputs, label: int | None) -> Pictures:
+    """Return where each rater marks, and the share of raters who do."""
+    from ..report.html.scan import Pictures
+
+    raters = list(marked_by_each(inputs, label))
+    share = np.asarray(np.mean(np.stack(raters), axis=0, dtype=np.float32))
+    return Pictures(share, raters, inputs.grid.affine, None, inputs.grid.known)
 
 
 def facts_of(

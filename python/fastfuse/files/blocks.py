@@ -104,6 +104,7 @@ def check_job(job: Job, options: Options, *, grows: bool, chooses: bool) -> None
         "an output other than NIfTI": not all(
             path.name.lower().endswith(NIFTI) for path in (job.consensus, job.label) if path is not None
         ),
+        "a report": job.report is not None,
         "cut 'dice'": isinstance(job.cut, str),
         "channel_axis": job.channel_axis is not None,
         "select_segment": bool(job.segments),

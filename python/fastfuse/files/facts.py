@@ -38,7 +38,7 @@ def sidecar_of(
         int(np.count_nonzero(fusion.label(cut, ties=job.ties))),
         float(np.sum(fusion.probability, dtype=np.float64)),
     )
-    outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts}
+    outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts, "report": job.report}
     voxel_ml = inputs.grid.voxel_mm3 / 1000
     return {
         "fastfuse": version("fastfuse"),

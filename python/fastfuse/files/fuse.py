@@ -36,16 +36,15 @@ from ..fusion.options import (
     Roi,
 )
 from ..fusion.registry import MethodName, keeping_given, method_called
-from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
+from ..fusion.result import DiceRule, Fusion, Ties
 from ..fusion.streamed.declared import Memory
 from ..fusion.votes import ENTRIES, method_entry
 from ..images.formats.segments import with_segments
-from ..images.paths import PathLike, as_path, as_paths, listed_paths, needed_path
+from ..images.paths import PathLike
 from ..images.placing import Form, Placing, Resample
-from ..images.wanted import ChannelAxis, check_channel_axis
+from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale
-from ..inputs.names import listed_names
-from .job import Job
+from .job import vote_job
 from .labels.fuse import check_for_masks, check_given, fuse_label_files
 from .labels.job import label_job
 from .labels.overlap import fuse_overlapping_files, structures_job
@@ -101,6 +100,7 @@ def fuse_files(
     cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     save_counts: PathLike | None = None,
+    report: PathLike | None = None,
     names: Sequence[str] | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -129,6 +129,8 @@ def fuse_files(
     max_iter: int = 1000,
     acceleration: Acceleration = "none",
     threads: int = 0,
+    image: PathLike | None = None,
+    report: PathLike | None = None,
     names: Sequence[str] | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -234,6 +236,7 @@ def fuse_files(
     cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     save_counts: PathLike | None = None,
+    report: PathLike | None = None,
     names: Sequence[str] | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -260,24 +263,21 @@ def fuse_files(
     Parameters
     ----------
     paths : sequence of path
-        One image per rater: .nii, .nii.gz, .mha, .mhd, .nrrd, .nhdr, .npy, and whatever other volumes nibabel reads;
-        PNG and TIFF with Pillow; DICOM SEG with pydicom; and .npz as nnU-Net saves probabilities, with its segmentation
-        beside it, of which select_label chooses the class or, by its place, the region. A 2-D image is one slice,
-        (x, y, 1).
+        One image per rater: .nii, .nii.gz, .mha, .mhd, .nrrd, .nhdr, .npy, and whatever other volumes nibabel reads; PNG and TIFF with
+        Pillow; DICOM SEG with pydicom; and .npz as nnU-Net saves probabilities, with its segmentation beside it, of which select_label
+        chooses the class or, by its place, the region. A 2-D image is one slice, (x, y, 1).
     output : path
-        The consensus (.nii or .nii.gz), float32; as segments (.seg.nrrd) its mask, the counts and the raters; or as
-        fractional DICOM SEG (.dcm). With affine, units and codes of the grid: the first rater's, or
-        that of ``grid``, of ``image``, or of the box that holds all raters and the mask where files are parts of
-        one volume. Its sidecar has the same name with .json: method, options, grid, each rater's file and
-        performance, prior, iterations, log-likelihood.
+        The consensus (.nii or .nii.gz), float32; as segments (.seg.nrrd) its mask, the counts and the raters; or as fractional DICOM
+        SEG (.dcm). With affine, units and codes of the grid: the first rater's, or that of ``grid``, of ``image``, or of the box that
+        holds all raters and the mask where files are parts of one volume. Its sidecar has the same name with .json: method, options,
+        grid, each rater's file and performance, prior, iterations, log-likelihood.
     labels : "all", sequence of int, or mapping of int to str, optional
         Fuse label maps, all labels at once, by STAPLE or the majority: those that occur ("all"), these, or these with
         names. ``output`` is then a label map of the smallest type that holds the labels, with a table of their names
         (.tsv, as BIDS has it) beside it. nnU-Net's .npz with all their classes, or regions, give the label map of the mean,
         as nnU-Net's own ensembling does.
     label_names : path, optional
-        Names and colours of labels: dataset.json (nnU-Net), .tsv (BIDS), FreeSurferColorLUT.txt, or .seg.nrrd. Without it,
-        those that raters' files have.
+        Names and colours of labels: dataset.json (nnU-Net), .tsv (BIDS), FreeSurferColorLUT.txt, or .seg.nrrd; else raters' own.
     save_probability : mapping of label to path, optional
         Also write the probability of a label, by number or name; of a tuple of labels, their sum. Of networks' regions, the
         region's name or all its labels.
@@ -292,13 +292,11 @@ def fuse_files(
         vote smoothed by 4 mm (:func:`smoothed_vote`). Of label maps a probability for each label, or a map for each: files in
         ascending order of the labels, files by label in a mapping, or one file of four axes.
     mask : path, optional
-        Image of the region to fuse, 0 and 1. Without it the whole volume, whose background inflates
-        specificity.
+        Image of the region to fuse, 0 and 1. Without it the whole volume, whose background inflates specificity.
     present : sequence of m paths or None, optional
         Images of where each rater looked, 0 and 1; None for a rater who looked everywhere.
     select_segment : str or sequence of str, optional
-        Name of the segment to fuse, or of several whose union is fused, of raters that name theirs (.seg.nrrd, DICOM
-        SEG).
+        Name of the segment to fuse, or of several whose union is fused, of raters that name theirs (.seg.nrrd, DICOM SEG).
     channel_axis : {"first", "last"}, optional
         Which axis of an image of four axes holds a network's classes or regions, of which select_label chooses one. By
         default the one along which probabilities sum to 1, or a single short one.
@@ -308,12 +306,15 @@ def fuse_files(
         function; the voxel's size comes from the header, and ``mask`` is the roi.
     save_label, cut : path, float or "dice"
         Also write the mask ``probability >= cut`` as uint8. "dice": at the cut of the highest expected Dice, as in
-        :meth:`Fusion.label`; of structures that overlap each has its own. The sidecar has the cut that was found.
+        :meth:`Fusion.label`; of structures that overlap each has its own, which the sidecar has.
     ties : {"foreground", "background"}, default "foreground"
         What a voxel of that mask becomes whose probability is the cut itself, as in :meth:`Fusion.label`.
     save_counts : path
         Also write how many raters mark each voxel (vote >= 0.5) as uint8, as uint16 for more than 255 raters, 0 outside
         the mask. Masks that grow are counted as they were drawn.
+    report : path, optional
+        Also write a page of HTML: tables and charts of what the sidecar holds, and slices to scroll through. ``image``, if it is
+        given, lies below them, also where the method takes none. Needs Jinja2 (pip install '.[report]').
     names : sequence of m str, optional
         What to call the raters in messages, tables and the sidecar; their files without it.
     overwrite : bool, default False
@@ -365,36 +366,23 @@ def fuse_files(
             paths, output, mask, present, names, placing, overwrite=overwrite, cut=cut, ties=ties,
             channel_axis=channel_axis, save_label=save_label, image=image, soften=soften, dilation=dilation or None,
             save_counts=save_counts, select_segment=select_segment, label_names=label_names,
-            save_confidence=save_confidence,
+            save_confidence=save_confidence, report=report,
         )  # fmt: skip
         return fuse_overlapping_files(structures, method, options, asked_labels, save_probability, progress)
     if labels is not None:
         check_given(
-            save_label=save_label, save_counts=save_counts, cut=cut, ties=ties, image=image, soften=soften,
-            dilation=dilation or None, select_segment=select_segment, channel_axis=channel_axis,
+            save_label=save_label, save_counts=save_counts, cut=cut, ties=ties, soften=soften,
+            image=None if report is not None else image, dilation=dilation or None, select_segment=select_segment, channel_axis=channel_axis,
         )  # fmt: skip
         label_files = label_job(
-            paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, **beside
-        )
+            paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, image=image, report=report, **beside
+        )  # fmt: skip
         return fuse_label_files(label_files, method, asked_labels, options, progress)
     row = None if method is None else method_called(method)
     check_for_masks(asked_labels, row or method_called("soft-staple"), beside)
-    job = Job(
-        raters=as_paths(paths),
-        mask=as_path(mask, "mask"),
-        prior=prior_file(prior),
-        image=as_path(image, "image"),
-        consensus=needed_path(output, "output"),
-        label=as_path(save_label, "save_label"),
-        counts=as_path(save_counts, "save_counts"),
-        present=listed_paths(present, "present"),
-        cut=check_label_cut(cut, ties),
-        ties=check_ties(ties),
-        smoothing_mm=smoothing_of(prior),
-        channel_axis=check_channel_axis(channel_axis),
+    job = vote_job(
+        paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior_file(prior),
+        smoothing_mm=smoothing_of(prior), image=image, save_label=save_label, save_counts=save_counts, report=report, cut=cut, ties=ties, channel_axis=channel_axis,
         segments=with_segments(options.foreground, select_segment).segments,
-        overwrite=overwrite,
-        called=listed_names(names),
-        placing=placing,
-    )
+    )  # fmt: skip
     return fuse_vote_files(job, row, options, soften, dilation, by_preset, progress or (lambda _: None))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.result import DiceRule, Fusion, Ties
+from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
 from ..images.outputs import Outputs, check_outputs
-from ..images.paths import short_names, shown
+from ..images.paths import as_path, as_paths, listed_paths, needed_path, short_names, shown
 from ..images.placing import AS_IT_IS, Kind, Placing
 from ..images.repeats import check_pairs, mask_among, own_outputs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
@@ -26,13 +26,15 @@ from ..images.written.endings import (
     is_segments,
 )
 from ..inputs.arrays import selected
-from ..inputs.names import check_count_of_names
+from ..inputs.names import check_count_of_names, listed_names
+from .report import add_report, check_report
 
 if TYPE_CHECKING:
     from ..images.grids.common import Common
     from ..images.image import Image
     from ..images.wanted import ChannelAxis, Wanted
     from ..inputs.grids import Grid
+    from ..report.html.scan import Pictures
 
 
 @dataclass
@@ -95,10 +97,17 @@ class Sources:
     @property
     def all(self) -> list[Path]:
         """All files that are read; those that make no sense together are refused."""
-        others = (self.mask, self.prior, self.image, self.truth, *self.present, self.placing.grid)
         check_pairs(self.raters)
         check_count_of_names(self.called, len(self.raters))
-        return [*self.raters, *(path for path in others if path is not None)]
+        return [path for _, path in self.read_files]
+
+    @property
+    def read_files(self) -> list[tuple[str, Path]]:
+        """All files that are read, each with what it is."""
+        named = [("rater", path) for path in self.raters]
+        others = [("mask", self.mask), ("prior", self.prior), ("image", self.image), ("truth", self.truth)]
+        others += [*(("present", path) for path in self.present), ("grid", self.placing.grid)]
+        return [*named, *((what, path) for what, path in others if path is not None)]
 
     def read(
         self, say: Callable[[str], None], threads: int, wanted: Wanted, *, of_labels: bool = False
@@ -149,6 +158,7 @@ class Job(Sources):
     consensus: Path
     label: Path | None
     counts: Path | None
+    report: Path | None = None
     cut: float | DiceRule = 0.5  # of the label's mask; "dice": found for the highest expected Dice
     ties: Ties = "foreground"
     smoothing_mm: float | None = None  # sigma of a prior that is the smoothed mean vote
@@ -174,6 +184,7 @@ class Job(Sources):
 
             check_dicom()
         check_outputs([sidecar_path(self.consensus)], inputs, (".json",), overwrite=self.overwrite)
+        check_report(self.report, inputs, overwrite=self.overwrite)
 
     def write(
         self,
@@ -184,10 +195,12 @@ class Job(Sources):
         label: int | None,
         sidecar: dict[str, Any],
         say: Callable[[str], None],
+        pictures: Callable[[], Pictures],
     ) -> None:
         """Write all outputs, the sidecar last: its presence means that the others are complete.
 
-        ``cut``: as it is, or was found. ``label``: of label maps, that whose voxels are votes.
+        ``cut``: as it is, or was found. ``label``: of label maps, that whose voxels are votes. ``pictures`` makes what a
+        report shows.
         """
         from .call import with_recipe
 
@@ -195,7 +208,9 @@ class Job(Sources):
             for path, content in self._images(fusion, cut, counts, inputs, label):
                 say(f"writing {shown(path.name)}")
                 outputs.add(path, content())
-            outputs.add(sidecar_path(self.consensus), sidecar_bytes(with_recipe(sidecar, outputs)))
+            beside, sidecar = sidecar_path(self.consensus), with_recipe(sidecar, outputs)
+            add_report(outputs, self.report, beside, sidecar, self.read_files, pictures, say)
+            outputs.add(beside, sidecar_bytes(sidecar))
             outputs.commit()
 
     def _images(
@@ -233,6 +248,50 @@ class Job(Sources):
             yield self.counts, partial(nifti, self.counts, counts, "votes", "counts")
 
 
+def vote_job(
+    paths: Any,
+    output: Any,
+    mask: Any,
+    present: Any,
+    names: Any,
+    placing: Placing,
+    *,
+    overwrite: bool,
+    prior: Path | None,
+    smoothing_mm: float | None,
+    image: Any,
+    save_label: Any,
+    save_counts: Any,
+    report: Any,
+    cut: Any,
+    ties: Any,
+    channel_axis: Any,
+    segments: tuple[str, ...],
+) -> Job:
+    """Return the files of a fusion of votes, from what the caller gave."""
+    from ..images.wanted import check_channel_axis
+
+    return Job(
+        raters=as_paths(paths),
+        mask=as_path(mask, "mask"),
+        prior=prior,
+        image=as_path(image, "image"),
+        consensus=needed_path(output, "output"),
+        label=as_path(save_label, "save_label"),
+        counts=as_path(save_counts, "save_counts"),
+        report=as_path(report, "report"),
+        present=listed_paths(present, "present"),
+        cut=check_label_cut(cut, ties),
+        ties=check_ties(ties),
+        smoothing_mm=smoothing_mm,
+        channel_axis=check_channel_axis(channel_axis),
+        segments=segments,
+        overwrite=overwrite,
+        called=listed_names(names),
+        placing=placing,
+    )
+
+
 def _kind_of(what: str | int) -> Kind:
     """Return what a file beside the raters' is to the grid."""
     return "present" if isinstance(what, int) else "votes" if what == "truth" else cast("Kind", what)
@@ -260,6 +319,19 @@ def marked_by(vote: NDArray[Any], label: int | None) -> NDArray[np.bool_]:
     if label is not None:
         return selected(vote, label)
     return np.asarray(vote > 0 if vote.dtype.kind in "bui" else vote >= vote.dtype.type(0.5))
+
+
+def pictures_of(inputs: Inputs, label: int | None, fusion: Fusion) -> Pictures:
+    """Return the volumes that a report shows."""
+    from ..report.html.scan import Pictures
+
+    return Pictures(
+        np.asarray(fusion.probability),
+        list(marked_by_each(inputs, label)),
+        inputs.grid.affine,
+        inputs.image,
+        inputs.grid.known,
+    )
 
 
 def counts_of(inputs: Inputs, label: int | None) -> NDArray[Any]:

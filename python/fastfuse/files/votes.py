@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..dilation.options import Dilation, DilationOptions
@@ -25,7 +26,7 @@ from .background import remarks_on_region
 from .blocks import fused_in_blocks
 from .facts import auto_facts, sidecar_of
 from .growth import Growth, binarized, growth_of
-from .job import Inputs, Job, Sources, counts_of, marked_voxels
+from .job import Inputs, Job, Sources, counts_of, marked_voxels, pictures_of
 from .misfits import misfit_remarks
 from .preset import Preset, chosen_by
 from .prior import is_plain, prior_map, word_or_number
@@ -146,7 +147,7 @@ def way_by(
     inputs = read_for(job, replace(options, binarize=options.binarize or grown), say)
     chosen = chosen_by(preset, method, options, inputs, soften=soften)
     uses = soften or chosen.method.grows or chosen.method.of_levels
-    if job.image is not None and not uses:
+    if job.image is not None and not uses and job.report is None:
         inputs.remarks.append(f"{job.titles['image']} is not used: {chosen.method.name} takes none")
         job, inputs.image = replace(job, image=None), None
     way = replace(way_of(job, chosen.method, chosen.options, soften, dilation), preset=chosen.facts)
@@ -156,13 +157,15 @@ def way_by(
 def write_made(job: Job, made: Made, say: Callable[[str], None]) -> None:
     """Write a fusion with all that is asked for beside."""
     counts = None if job.counts is None else counts_of(made.inputs, made.label)
-    job.write(made.fusion, made.cut, counts, made.inputs, made.label, made.sidecar, say)
+    pictures = partial(pictures_of, made.inputs, made.label, made.fusion)
+    job.write(made.fusion, made.cut, counts, made.inputs, made.label, made.sidecar, say, pictures)
 
 
 def way_of(job: Job, method: Method, options: Options, soften: bool, dilation: DilationOptions | None) -> Way:
     """Return how files are fused by a method, with all options checked."""
     options, asked = checked_for(method, options)
-    growth = growth_of(method, job.image, soften, dilation)
+    only_shown = job.report is not None and not (soften or dilation or method.grows or method.of_levels)
+    growth = growth_of(method, None if only_shown else job.image, soften, dilation)
     place_of([], options.device)  # which refuses a device that is not there
     growth, options, asked = binarized(growth, options, asked)
     return Way(method, options, asked, growth)
@@ -227,7 +230,7 @@ def ready_votes(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs |
     votes = Votes(
         inputs.votes, inputs.region, inputs.present or None, axis=0, names=job.holders, titles=job.titles,
         scaled_by=asked.scale if isinstance(asked.scale, float) else None,
-        image=inputs.image if growth is None else None,
+        image=inputs.image if growth is None and method.of_levels else None,
     )  # fmt: skip
     choice = None
     if method.chooses:

@@ -61,6 +61,14 @@ class Reference:
         return f"{_in_text(self.authors)}: {self.title}. {where}{year}.{end}"
 
     @property
+    def called(self) -> str:
+        """What a sentence calls it: the family names of up to two authors, and the year."""
+        names = [one.partition(",")[0] for one in self.authors]
+        several = len(names) > 2 or names[-1] == "others"
+        who = f"{names[0]} et al." if several else " and ".join(names)
+        return f"{who} {self.year}" if self.year else who
+
+    @property
     def bibtex(self) -> str:
         """The reference as an entry of BibTeX."""
         place = {"article": "journal", "inproceedings": "booktitle", "software": "version"}[self.kind]
@@ -240,6 +248,7 @@ SUBJECTS: Mapping[str, tuple[Reference, ...]] = {
     "majority": (),
     "soften": (_SOFT,),
     "label-maps": (_STAPLE, _LABELS),
+    "three-classes": (_LABELS,),
     "performance-prior": (_RATE_PRIOR,),
     "squarem": (_SQUAREM,),
     "information": (_INFORMATION,),
@@ -261,8 +270,10 @@ _WAYS = {"mean vote": "majority", "shape-based average": "shape-average"}  # wha
 _INTERVALS = {"information": "information", "bootstrap": "bootstrap", "lesions": "bootstrap"}
 
 
-def cited_for(subjects: Iterable[str]) -> tuple[Cited, ...]:
+def cited_for(subjects: Iterable[str], made_by: str | None = None) -> tuple[Cited, ...]:
     """Return the references of methods and options by name, each once, the software first.
+
+    ``made_by``: the version to cite; that which runs without it.
 
     Raises
     ------
@@ -275,7 +286,7 @@ def cited_for(subjects: Iterable[str]) -> tuple[Cited, ...]:
             raise FastfuseError(
                 f"there is nothing called {quoted(name)} to cite; choose among {', '.join(SUBJECTS)}"
             )
-    software = _software()
+    software = _software(made_by)
     found: dict[Reference, list[str]] = {software: []}
     for name in wanted:
         for one in SUBJECTS[name] or (software,):
@@ -304,9 +315,10 @@ def _subjects_of_fusion(facts: Mapping[str, Any], method: object) -> tuple[str, 
         used.append("label-maps")
     elif method in SUBJECTS:
         used.append(str(method))
+    used += ["three-classes"] if options.get("classes") == 3 else []
     used += ["auto"] if any(one.get("auto") for one in (facts, *structures)) else []
     used += ["soften"] if facts.get("dilation") and method != "dilated-staple" else []
-    used += ["performance-prior"] if options.get("performance_prior") not in (None, "auto") else []
+    used += ["performance-prior"] if options.get("performance_prior") not in (None, "none", "auto") else []
     used += ["squarem"] if options.get("acceleration") == "squarem" else []
     used += [_INTERVALS[kind] for kind in (options.get("intervals"),) if kind in _INTERVALS]
     used += ["dice-cut"] if options.get("label_rule") == "dice" else []
@@ -314,8 +326,8 @@ def _subjects_of_fusion(facts: Mapping[str, Any], method: object) -> tuple[str, 
 
 
 def cited_in(facts: Mapping[str, Any]) -> tuple[Cited, ...]:
-    """Return the references of what was used, by the JSON beside a result, the software first."""
-    return cited_for(subjects_of(facts))
+    """Return the references of what was used, by the JSON beside a result, the software first, as it was then."""
+    return cited_for(subjects_of(facts), facts.get("fastfuse"))
 
 
 def as_text(cited: Iterable[Cited]) -> str:
@@ -330,10 +342,11 @@ def as_bibtex(cited: Iterable[Cited]) -> str:
     return "\n\n".join(one.reference.bibtex for one in cited)
 
 
-def _software() -> Reference:
+def _software(made_by: str | None) -> Reference:
     from importlib.metadata import version
 
-    return Reference(SOFTWARE, "software", ("The fastfuse developers",), TITLE, version("fastfuse"), None)
+    place = made_by or version("fastfuse")
+    return Reference(SOFTWARE, "software", ("The fastfuse developers",), TITLE, place, None)
 
 
 def _in_text(authors: tuple[str, ...]) -> str:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from ...inputs.names import quoted
-from ...report import terminal as report
+from ...report import terminal
 from ..flags import flags_called, set_by, values_called, with_flags
-from ..switches import ChannelAxis, Preset, SelectSegment, Threads, choice
+from ..switches import ChannelAxis, Preset, Report, SelectSegment, Threads, choice
 from .common import (
     SHARING,
     CaseTable,
@@ -79,7 +79,7 @@ EXAMPLES = (
 @with_flags(
     (
         *("cohort", "out", "preset", "method", "pool", "priors", "glob", "table", "split", "mask"),
-        *OF_FUSION, "save_label", "cut", "workers", "scheduler", "refresh", "keep_index", ...,
+        *OF_FUSION, "save_label", "cut", "report", "workers", "scheduler", "refresh", "keep_index", ...,
         *BEYOND, *OF_LABELS, "label_names", "select_segment", "channel_axis", "threads", "soften", "shard", "merge", "apply",
     ),
     [method_flag(), *flags_called(CHOSEN)],
@@ -109,6 +109,7 @@ def fuse(
         bool, typer.Option("--save-label", help="Also write each case's 0/1 mask.")
     ] = False,
     cut: Annotated[float, typer.Option(help="The mask is probability >= cut.")] = 0.5,
+    report: Report = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     refresh: Refresh = False,
@@ -155,7 +156,7 @@ def fuse(
     values = {"method": None if method is None else method.value, **values_called(CHOSEN, options)}
     call: Any = fuse_cohort
 
-    def work(say: report.Say) -> Any:
+    def work(say: terminal.Say) -> Any:
         with executor_at(scheduler, cohort, workers) as executor:
             return call(
                 cohort,
@@ -168,6 +169,7 @@ def fuse(
                 mask=mask.value,
                 save_label=save_label,
                 cut=cut,
+                report=report,
                 executor=executor,
                 workers=workers,
                 refresh=refresh,

@@ -32,6 +32,7 @@ from .facts import names_of, sidecar_of_labels
 from .job import LabelJob, Volumes
 from .misfits import misfit_remarks
 from .networks import fuse_networks
+from .pictures import label_pictures
 
 Say = Callable[[str], None]
 FuseMaps = Callable[..., tuple[LabelFusion, list[str]]]  # takes what fuse_maps takes
@@ -116,7 +117,8 @@ def label_files_by(
     if sidecar.get("undecided", {}).get("voxels"):
         labels = sorted([*labels, (sidecar["undecided"]["label"], UNDECIDED)])
     sidecar |= more or {}
-    job.write(images, labels, names.colours, inputs.common.like, sidecar, say)
+    pictures = partial(label_pictures, inputs, fusion, images[0][1])
+    job.write(images, labels, names.colours, inputs.common.like, sidecar, say, pictures)
     return fusion, sidecar, remarks
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,12 @@ from ...images.wanted import Wanted
 from ...images.written.endings import NIFTI, OF_LABELS, check_ending, is_segments
 from ...inputs.names import check_count_of_names, listed_names
 from ..job import Inputs, Job
+from ..report import add_report, check_report
 from .asked import Group, saved_probabilities
 from .prior import LabelPriorFiles, label_prior
+
+if TYPE_CHECKING:
+    from ...report.html.scan import Pictures
 
 Volumes = Mapping[
     Group, Callable[[], NDArray[Any]]
@@ -82,21 +86,28 @@ class LabelJob:
         """Return all outputs beside the sidecar, by what they are."""
         saved = {f"probability of {group_name(group)}": path for group, path in self.probabilities.items()}
         others = {} if self.confidence is None else {"confidence": self.confidence}
-        return {"consensus": self.files.consensus, **saved, **others, "labels": self.table}
+        beside = {} if self.files.report is None else {"report": self.files.report}
+        return {"consensus": self.files.consensus, **saved, **others, "labels": self.table, **beside}
 
     def check(self) -> None:
         """Refuse early names that do not fit, and what must not, or cannot, be written."""
         files, overwrite = self.files, self.files.overwrite
-        others = (files.mask, *files.present, files.placing.grid, self.names, *self.prior.files)
         check_pairs(files.raters)
-        inputs = [*files.raters, *(path for path in others if path is not None)]
-        images = [path for what, path in self.outputs.items() if what != "labels"]
+        images = [path for what, path in self.outputs.items() if what not in ("labels", "report")]
+        inputs = [path for _, path in self.read_files]
         check_outputs(images, inputs, OF_LABELS, overwrite=overwrite)
         for path in images[1:]:
             check_ending(path, NIFTI)
         check_outputs([self.table], inputs, (".tsv",), overwrite=overwrite)
         check_outputs([sidecar_path(files.consensus)], inputs, (".json",), overwrite=overwrite)
+        check_report(files.report, inputs, overwrite=overwrite)
         check_count_of_names(files.called, len(files.raters))
+
+    @property
+    def read_files(self) -> list[tuple[str, Path]]:
+        """All files that are read, each with what it is."""
+        names = [] if self.names is None else [("labels' names", self.names)]
+        return [*self.files.read_files, *names, *(("prior", path) for path in self.prior.files)]
 
     def read(self, say: Callable[[str], None], threads: int) -> Inputs:
         """Read label maps, and what lies beside them."""
@@ -129,8 +140,12 @@ class LabelJob:
         like: Image,
         sidecar: dict[str, Any],
         say: Callable[[str], None],
+        pictures: Callable[[], Pictures],
     ) -> None:
-        """Write all outputs, the sidecar last: its presence means that the others are complete."""
+        """Write all outputs, the sidecar last: its presence means that the others are complete.
+
+        ``pictures`` makes what a report shows.
+        """
         from ...images.written.nifti import Holds, nifti_bytes
         from ..call import with_recipe
 
@@ -146,7 +161,9 @@ class LabelJob:
                 holds: Holds = "labels" if data.dtype.kind in "iu" else "probability"
                 outputs.add(path, nifti_bytes(path, data, like, told, holds))
             outputs.add(self.table, tsv_bytes(labels, colours))
-            outputs.add(sidecar_path(self.files.consensus), sidecar_bytes(with_recipe(sidecar, outputs)))
+            beside, sidecar = sidecar_path(self.files.consensus), with_recipe(sidecar, outputs)
+            add_report(outputs, self.files.report, beside, sidecar, self.read_files, pictures, say)
+            outputs.add(beside, sidecar_bytes(sidecar))
             outputs.commit()
 
 
@@ -173,16 +190,19 @@ def label_job(
     save_probability: Any,
     save_confidence: Any,
     prior: Any,
+    image: Any = None,
+    report: Any = None,
 ) -> LabelJob:
     """Return the files of a fusion of label maps, from what the caller gave."""
     files = Job(
         raters=as_paths(paths),
         mask=as_path(mask, "mask"),
         prior=None,
-        image=None,
+        image=as_path(image, "image"),
         consensus=needed_path(output, "output"),
         label=None,
         counts=None,
+        report=as_path(report, "report"),
         present=listed_paths(present, "present"),
         overwrite=overwrite,
         called=listed_names(names),

@@ -21,12 +21,10 @@ from numpy.typing import NDArray
 
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.result import LabelFusion
+from ..colours import BARS_MM, OUTLINES
 from .pictures import save
 
 TRUTH, RATER, RING = "#00e5ff", "#ffffff", "#ff3fa4"
-# Seven hues that can be told apart on grey, also by the colour-blind (after Okabe and Ito).
-OUTLINES = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4d7cff", "#d55e00", "#cc79a7")
-BARS_MM = (5, 10, 20, 50, 100)
 HALO = [Stroke(linewidth=2.5, foreground="black"), Normal()]  # around white marks
 LEAST_SHOWN, OPACITY = (
     0.05,

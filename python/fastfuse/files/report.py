@@ -1,0 +1,127 @@
+"""The report beside a fusion's other files: a page of HTML that shows what the sidecar says, and slices."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import OutputError, lacking
+from ..images.outputs import Outputs, check_outputs, write_all
+from ..images.paths import recorded, shown
+from ..images.sidecar import sidecar_bytes
+from ..images.written.hashes import PIECE, hash_of
+
+if TYPE_CHECKING:
+    from ..evaluation.record import Record
+    from ..report.html.page import File
+    from ..report.html.scan import Pictures
+
+OWN = b'<meta name="generator" content="fastfuse '
+
+
+def check_report(report: Path | None, inputs: list[Path], *, overwrite: bool) -> None:
+    """Refuse early a report that must not, or cannot, be written."""
+    if report is not None:
+        check_outputs([report], inputs, (".html",), overwrite=overwrite)
+        check_templates()
+
+
+def check_own_report(report: Path | None) -> None:
+    """Refuse early a report that cannot be written, or that would replace what fastfuse has not written."""
+    if report is None:
+        return
+    check_outputs([report], [], (".html",), overwrite=True)
+    if report.is_file():
+        with report.open("rb") as file:
+            if OWN not in file.read(PIECE):
+                raise OutputError(
+                    f"{shown(report)}: exists already, and is no report of fastfuse; choose another name"
+                )
+    check_templates()
+
+
+def check_templates() -> None:
+    """Refuse early a report for which a package is missing."""
+    try:
+        import jinja2  # noqa: F401
+    except ImportError as error:
+        raise lacking("a report (--report)", error, "report") from None
+
+
+def add_report(
+    outputs: Outputs,
+    report: Path | None,
+    sidecar: Path,
+    facts: dict[str, Any],
+    read: Sequence[tuple[str, Path]],
+    pictures: Callable[[], Pictures],
+    say: Callable[[str], None],
+) -> None:
+    """Add a report to the outputs that wait, if there is to be one.
+
+    Parameters
+    ----------
+    sidecar, facts : Path, dict
+        The JSON that lies beside, and its content. The report holds its hash, so that it cannot hold the report's.
+    read : sequence of (str, Path)
+        What was read, each with what it is.
+    """
+    if report is None:
+        return
+    from ..report.html.fusion import fusion_page
+    from ..report.html.page import File
+
+    say(f"writing {shown(report.name)}")
+    listed = files_read(read)
+    listed += [File("written", recorded(path.name), one) for path, one in outputs.hashes(hash_of).items()]
+    name, content = recorded(sidecar.name), sidecar_bytes(facts)
+    listed.append(File("written", name, hashlib.sha256(content).hexdigest()))
+    outputs.add(report, fusion_page(json.loads(content), pictures(), listed, name))
+
+
+def write_page(
+    report: Path,
+    page: Callable[[list[File], str], bytes],
+    read: Sequence[tuple[str, Path]],
+    output: Path | None,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write a page, which ``page`` makes of the files that were read and of the name of what it is made from.
+
+    ``output``: a JSON, or a table, that holds the same; None without one.
+    """
+    source = "what was read" if output is None else recorded(output.name)
+    with Outputs(overwrite=overwrite) as outputs:
+        outputs.add(report, page(files_read(read), source))
+        outputs.commit()
+
+
+def write_experiment(report: Path, facts: dict[str, Any], folder: Path) -> None:
+    """Write the page of an experiment, with the figures that lie in its folder; one of an earlier run is replaced."""
+    from importlib.metadata import version
+
+    from ..report.html.experiment import experiment_page
+
+    figures = {path.stem: path.read_bytes() for path in sorted((folder / "figures").glob("*.png"))}
+    write_all({report: experiment_page(facts, figures, version("fastfuse"), "its tables")})
+
+
+def pictures_of_lesions(record: Record) -> Pictures:
+    """Return the lesions that are found, missed and false, and those of the prediction and of the truth."""
+    from ..evaluation.lesions import KINDS, lesion_map
+    from ..report.html.scan import Pictures
+
+    lesions, grid = record.measured.lesions, record.image.grid
+    masks = [lesions.prediction > 0, lesions.truth > 0]
+    return Pictures(lesion_map(lesions), masks, grid.affine, None, grid.known, (0, *sorted(KINDS.values())))
+
+
+def files_read(read: Sequence[tuple[str, Path]]) -> list[File]:
+    """Return files that were read, each with what it is, as a page lists them; what is no single file has no hash."""
+    from ..report.html.page import File
+
+    return [File(what, recorded(path), hash_of(path) if path.is_file() else "") for what, path in read]

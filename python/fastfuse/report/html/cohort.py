@@ -1,0 +1,191 @@
+"""The report of a cohort: raters over all cases, raters by cases, and what came of each case."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..citing import cited_in
+from ..numbers import plural, rate
+from . import tables
+from .charts import heat_chart, rates_chart
+from .sections import Content, section
+
+Facts = Mapping[str, Any]
+Rows = Sequence[Mapping[str, str]]
+MOST_CASES = 60  # of the chart of raters by cases; of more, those with the largest deviations
+MOST_ROWS = 20  # of the table of deviations
+
+
+def cohort_page(facts: Facts, written: Mapping[str, bytes], source: str) -> bytes:
+    """Return the page of a cohort; ``facts`` is the content of cohort.json, ``written`` its tables as CSV by name."""
+    names = list(dict.fromkeys(one["rater"] for one in facts["raters"]))
+    of = {name: _rows(content) for name, content in written.items()}
+    deviations = of.get("deviations.csv", [])
+    settings = facts["settings"]
+    asked = {
+        "method": settings.get("method") or ("staple" if settings.get("labels") else "soft-staple"),
+        "options": settings.get("options", {}),
+        "fastfuse": facts["fastfuse"],
+    }
+    asked |= {"labels": settings["labels"]} if settings.get("labels") else {}
+    return Content(
+        heading=f"Cohort of {plural(facts['cases'], 'case')} and {plural(len(names), 'rater')}",
+        about=f"By {asked['method']}.",
+        version=facts["fastfuse"],
+        source=source,
+        remarks=_remarks(facts),
+        tiles=_tiles(facts, names),
+        sections=[
+            *_raters(facts),
+            *_by_cases(names, deviations),
+            *_cases(facts, of.get("agreement.csv", [])),
+        ],
+        made=[
+            tables.pairs_of(
+                "Settings that differ from the defaults.", {"fastfuse": facts["fastfuse"], **settings}
+            )
+        ],
+        works=cited_in(asked),
+        citation=(
+            f"The segmentations of {plural(facts['cases'], 'case')} by {plural(len(names), 'rater')} were fused by "
+            f"{asked['method']}, as implemented in fastfuse {facts['fastfuse']}."
+        ),
+    ).page()
+
+
+def _rows(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode())))
+
+
+def _remarks(facts: Facts) -> list[str]:
+    """Return what failed, and what is doubtful: of the cohort, and of cases with their names."""
+    failed = [f"{case}: failed: {reason}" for case, reason in facts["failed"].items()]
+    of_all = list(facts["warnings"].get("cohort", ()))
+    counts: dict[str, list[str]] = {}
+    for case, remarks in facts["warnings"].items():
+        for remark in remarks if case != "cohort" else ():
+            counts.setdefault(remark, []).append(case)
+    told = [f"{', '.join(cases)}: {remark}" for remark, cases in counts.items()]
+    return [*failed, *of_all, *told]
+
+
+def _tiles(facts: Facts, names: Sequence[str]) -> list[tuple[str, str]]:
+    estimate = facts["estimate"]
+    found = [
+        ("cases", str(facts["cases"])),
+        ("raters", str(len(names))),
+        ("failed", str(len(facts["failed"]))),
+    ]
+    found += [
+        ("fused in this run", str(len(facts["fused"]))),
+        ("left as they were", str(len(facts["skipped"]))),
+    ]
+    if estimate is not None:
+        ending = "" if estimate["converged"] else ", not converged"
+        found += [
+            ("EM", f"{plural(estimate['n_iter'], 'iteration')}{ending}"),
+            ("priors", estimate["priors"]),
+        ]
+    return found
+
+
+def _raters(facts: Facts) -> list[dict[str, Any]]:
+    """Return the raters' rates over all cases; of label maps a row for each label."""
+    raters = facts["raters"]
+    if not raters:
+        return []
+    of_labels = any("label" in one for one in raters)
+    told = ["sensitivity"] if of_labels else ["sensitivity", "specificity"]
+    columns = [("#", tables.NUMBER), ("rater", tables.WRAP), *([("label", tables.TEXT)] if of_labels else [])]
+    columns += [("cases", tables.NUMBER), *((what, tables.NUMBER) for what in told)]
+    numbers: dict[str, int] = {}
+    rows: list[list[tables.Cell]] = []
+    for one in raters:
+        number = numbers.setdefault(one["rater"], len(numbers) + 1)
+        label: list[tables.Cell] = [one["label"]] if of_labels else []
+        rates = [tables.with_interval(one[what], one.get(f"{what}_95")) for what in told]
+        rows.append([str(number), one["rater"], *label, str(one["cases"]), *rates])
+    shown = tables.table("Over all cases. Below the rates: 95 % intervals over cases.", columns, rows, head=1)
+    text = "Numbers are those of the table. Ellipses reach as far as the 95 % intervals over cases. Upper right is best."
+    named = [{**one, "name": one["rater"]} for one in raters]
+    chart = None if of_labels else rates_chart(named, text)
+    return [section("raters", "Raters", [shown], chart)]
+
+
+def _by_cases(names: Sequence[str], deviations: Rows) -> list[dict[str, Any]]:
+    """Return raters by cases, and the largest deviations; nothing where there are none."""
+    if not deviations:
+        return []
+    ratio = {(one["case"], one["rater"]): float(one["log_ratio"]) for one in deviations}
+    largest: dict[str, float] = {}
+    for (case, _), value in ratio.items():
+        largest[case] = max(largest.get(case, 0.0), value)
+    worst = sorted(largest, key=lambda case: -largest[case])[:MOST_CASES]
+    cases = [case for case in largest if case in set(worst)]
+    values = [[_log(ratio.get((case, name))) for name in names] for case in cases]
+    labels = [
+        ["" if (held := ratio.get((case, name))) is None else f"{held:.0f}" for name in names]
+        for case in cases
+    ]
+    text = (
+        "A row for each case, a column for each rater: how unlike themselves raters were there, in nats on a logarithmic scale; "
+        "the bluer, the less like themselves. High where a file is another patient's, mirrored, or read in haste. It ranks, and "
+        "is no test."
+    )
+    numbers = [str(k) for k in range(1, len(names) + 1)]
+    title = "Raters by cases"
+    chart = heat_chart(values, cases, numbers, title, text, labels=labels)
+    ranked = sorted(deviations, key=lambda one: -float(one["log_ratio"]))[:MOST_ROWS]
+    columns = [
+        ("case", tables.WRAP),
+        ("rater", tables.WRAP),
+        ("deviation (nats)", tables.NUMBER),
+    ]
+    columns += [(f"{what} there", tables.NUMBER) for what in ("sensitivity", "specificity")]
+    listed = [
+        [
+            one["case"],
+            f"{names.index(one['rater']) + 1}: {one['rater']}",
+            f"{float(one['log_ratio']):,.1f}",
+            *(rate(float(one[what]) if one[what] else None) for what in ("sensitivity", "specificity")),
+        ]
+        for one in ranked
+    ]
+    caption = f"The {len(listed)} largest deviations of {len(deviations)}: a rater's own rates in a case, against theirs over all."
+    return [section("raters-by-cases", title, [tables.table(caption, columns, listed)], chart)]
+
+
+def _log(value: float | None) -> float | None:
+    return None if value is None else math.log1p(value)
+
+
+def _cases(facts: Facts, agreement: Rows) -> list[dict[str, Any]]:
+    """Return a row for each case that was counted: agreement, prior, warnings."""
+    if not agreement:
+        return []
+    titles = {
+        "mean_dice": "mean Dice of two raters",
+        "conformity": "conformity",
+        "fleiss_kappa": "kappa",
+        "krippendorff_alpha": "alpha",
+        "gwet_ac1": "AC1",
+        "prior": "prior",
+    }
+    columns = [("case", tables.WRAP), ("voxels", tables.NUMBER)]
+    columns += [(title, tables.NUMBER) for title in titles.values()]
+    columns += [("warnings", tables.NUMBER)]
+    rows = [
+        [
+            one["case"],
+            f"{int(float(one['voxels'])):,}",
+            *(rate(float(one[name])) if one[name] else "undefined" for name in titles),
+            str(len(facts["warnings"].get(one["case"], ()))),
+        ]
+        for one in agreement
+    ]
+    caption = "Kappa, alpha and AC1 are those of the voxels that anybody marks."
+    return [section("cases", "Cases", [tables.table(caption, columns, rows)])]

@@ -1,0 +1,166 @@
+"""The report of an experiment: its tables, differences to STAPLE, failures, and its figures."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from ..citing import cited_for
+from ..numbers import plural
+from . import tables
+from .charts import heat_chart
+from .sections import Content, section
+
+Facts = Mapping[str, Any]
+NAMES = {
+    "dice": "Dice",
+    "precision": "precision",
+    "recall": "recall",
+    "hd95_mm": "HD95",
+    "assd_mm": "ASSD",
+    "lesion_f1": "lesion F1",
+    "brier": "Brier score",
+    "ece": "calibration error",
+}
+SHORT = {"dice": "Dice", "precision": "Pre", "recall": "Rec"}
+DIGITS = {"assd_mm": 2, "brier": 3, "ece": 3}  # behind the point; others have one
+FIGURES = {
+    "training": "Training: the loss of each network, epoch by epoch",
+    "cases": "Each case's Dice, by method",
+    "differences": "Differences to STAPLE, case by case",
+    "reliability": "Reliability of the networks' probabilities",
+    "experts": "A typical case: the experts' outlines",
+    "consensus": "The same case: each consensus, and what its network predicts",
+}
+
+
+def experiment_page(facts: Facts, figures: Mapping[str, bytes], version: str, source: str) -> bytes:
+    """Return the page of an experiment; ``facts`` are its tables as JSON has them, ``figures`` its PNGs by name."""
+    titles = list(dict.fromkeys(line["title"] for line in facts["table"]))
+    networks = max((line["networks"] for line in facts["table"]), default=0)
+    return Content(
+        heading=f"Networks on {plural(len(titles), 'consensus')}".replace("consensuss", "consensuses"),
+        about=f"{'; '.join(facts['about'])}.",
+        version=version,
+        source=source,
+        remarks=[*facts["failures"], *facts["notes"]],
+        tiles=[("methods", str(len(titles))), ("networks each", str(networks)), *_best(facts)],
+        sections=[
+            _scores(facts, titles),
+            section("cases", "Means over cases", [_cases(facts)]),
+            *_differences(facts),
+            *_figures(figures),
+        ],
+        made=[tables.pairs_of("Where.", {"fastfuse": version, "folder": facts["folder"]})],
+        works=cited_for(("soft-staple", "staple"), version),
+        citation=f"The experiment of Kats et al. 2019 was run by fastfuse {version}.",
+    ).page()
+
+
+def _best(facts: Facts) -> list[tuple[str, str]]:
+    known = [one for one in _of(facts, "dice", "experts") if one["pooled"] is not None]
+    if not known:
+        return []
+    best = max(known, key=lambda one: one["pooled"])
+    return [("highest Dice against experts", f"{best['pooled']:.1f} %"), ("by", best["title"])]
+
+
+def _of(facts: Facts, measure: str, against: str) -> list[Facts]:
+    return [line for line in facts["table"] if (line["measure"], line["against"]) == (measure, against)]
+
+
+def _value(value: float | None, measure: str) -> str:
+    return "–" if value is None else f"{value:.{DIGITS.get(measure, 1)}f}"
+
+
+def _called(measure: str) -> str:
+    return NAMES.get(measure, measure)
+
+
+def _scores(facts: Facts, titles: list[str]) -> dict[str, Any]:
+    """Return Table 1, with the paper's values below, and its percents as a chart."""
+    keys = list(dict.fromkeys((line["measure"], line["against"], line["unit"]) for line in facts["table"]))
+    lines = {(line["title"], line["measure"], line["against"]): line for line in facts["table"]}
+    rows: list[list[tables.Cell]] = []
+    for title in titles:
+        row: list[tables.Cell] = [title]
+        for measure, against, _ in keys:
+            line = lines[(title, measure, against)]
+            mark = "*" if line["marked"] else ""
+            published = f"paper {line['paper']:.1f}" if line["paper"] is not None else ""
+            row.append((_value(line["pooled"], measure) + mark, published))
+        rows.append(row)
+    columns = [("method", tables.WRAP)]
+    columns += [
+        (f"{_called(measure)} against {against} ({unit})", tables.NUMBER) for measure, against, unit in keys
+    ]
+    caption = "Pooled over the voxels of a fold's cases, then the mean over folds and seeds. *: folds are missing, or a network failed."
+    shown = tables.table(caption, columns, rows)
+    dice = [key for key in keys if key[2] == "%" and key[0] in SHORT]
+    values = [[_share(lines[(title, *key[:2])]["pooled"]) for key in dice] for title in titles]
+    heads = [f"{SHORT[measure]} {against[0].upper()}" for measure, against, _ in dice]
+    text = (
+        "Dice, precision and recall against experts (E) and against STAPLE's mask (S); the bluer, the higher."
+    )
+    return section("scores", "Scores", [shown], heat_chart(values, titles, heads, "Scores", text))
+
+
+def _share(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
+def _cases(facts: Facts) -> tables.Table:
+    rows = [
+        [
+            line["title"],
+            f"{_called(line['measure'])} against {line['against']}",
+            _value(line["case_mean"], line["measure"]),
+            f"{_value(line['case_low'], line['measure'])} to {_value(line['case_high'], line['measure'])}",
+            line["unit"],
+            str(line["cases"]),
+        ]
+        for line in facts["table"]
+    ]
+    columns = [
+        ("method", tables.WRAP),
+        ("measure", tables.TEXT),
+        ("mean", tables.NUMBER),
+        ("95 %", tables.NUMBER),
+    ]
+    columns += [("unit", tables.TEXT), ("cases", tables.NUMBER)]
+    return tables.table("Means over cases and seeds, with 95 % intervals.", columns, rows)
+
+
+def _differences(facts: Facts) -> list[dict[str, Any]]:
+    if not facts["differences"]:
+        return []
+    rows = [
+        [
+            one["title"],
+            f"{_called(one['measure'])} against {one['against']}",
+            "–" if one["mean"] is None else f"{one['mean']:+.2f}",
+            "–" if one["low"] is None else f"{one['low']:+.2f} to {one['high']:+.2f}",
+            one["unit"],
+            *("–" if one[name] is None else f"{one[name]:.3g}" for name in ("p", "p_holm")),
+        ]
+        for one in facts["differences"]
+    ]
+    columns = [
+        ("method", tables.WRAP),
+        ("measure", tables.TEXT),
+        ("mean", tables.NUMBER),
+        ("95 %", tables.NUMBER),
+    ]
+    columns += [("unit", tables.TEXT), ("p", tables.NUMBER), ("p, Holm", tables.NUMBER)]
+    caption = "Paired differences to STAPLE over cases; p by Wilcoxon's test, corrected by Holm in each family of measures."
+    return [section("differences", "Differences to STAPLE", [tables.table(caption, columns, rows)])]
+
+
+def _figures(figures: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    shown = [
+        {"caption": caption, "png": base64.b64encode(figures[name]).decode("ascii")}
+        for name, caption in FIGURES.items()
+        if name in figures
+    ]
+    return [{**section("figures", "Figures", []), "pictures": shown}] if shown else []

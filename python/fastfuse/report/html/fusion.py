@@ -1,0 +1,191 @@
+"""The report of a fusion: what its sidecar says, and slices of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..citing import Cited, as_bibtex, cited_in
+from ..numbers import millilitres, plural, rate
+from . import tables
+from .charts import fit_chart, line_chart, pairs_chart, rates_chart
+from .labels import labels_context
+from .page import File, page_bytes
+from .scan import Pictures, Volume
+from .terms import TERMS
+from .view import view_of
+
+Facts = Mapping[str, Any]
+
+
+def fusion_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: str) -> bytes:
+    """Return the page of a fusion; ``facts`` is its sidecar's content, and ``source`` that file's name."""
+    of_labels = "labels" in facts
+    names = [one["name"] for one in facts["raters"]]
+    labels = [
+        {"value": one["label"], "name": one["name"], **({"color": one["color"]} if "color" in one else {})}
+        for one in facts.get("labels", ())
+    ]
+    if of_labels:
+        labels = _with_undecided(labels, facts)
+    cut = 0.5 if of_labels else facts["options"]["cut"]
+    view = view_of(pictures, names, labels, cut)
+    works = cited_in(facts)
+    version = facts["fastfuse"]
+    context = {
+        "title": f"fastfuse: {facts['method']} of {plural(len(names), 'rater')}",
+        "heading": f"Consensus of {plural(len(names), 'rater')}",
+        "about": f"{facts['outputs']['consensus']}, by {facts['method']}.",
+        "version": version,
+        "source": source,
+        "remarks": facts["warnings"],
+        "view": view,
+        "places": view["rows"],
+        **(labels_context(facts) if of_labels else _masks_context(facts, pictures)),
+        "convergence": _convergence(facts),
+        "options": tables.pairs_of("Options, as the sidecar has them.", _options(facts)),
+        "grid": tables.pairs_of("Grid and region.", _grid(facts), ("of the files", "value")),
+        "files": tables.files_table(files),
+        "works": works,
+        "citation": sentence_of(works, facts),
+        "bibtex": as_bibtex(works),
+        "terms": TERMS,
+    }
+    return page_bytes("fusion.html", context, viewer=bool(view["packed"]))
+
+
+def sentence_of(works: Sequence[Cited], facts: Facts) -> str:
+    """Return a sentence for a paper's methods; the software, which is the first of the works, is its end."""
+    by = "; ".join(work.reference.called for work in works[1:])
+    method = "a majority vote" if facts["method"] == "majority" else facts["method"]
+    return (
+        f"The segmentations of {plural(len(facts['raters']), 'rater')} were fused by {method}{f' ({by})' if by else ''}, "
+        f"as implemented in fastfuse {facts['fastfuse']}."
+    )
+
+
+def _with_undecided(labels: list[dict[str, Any]], facts: Facts) -> list[dict[str, Any]]:
+    """Return the labels that a map may hold: with that of ties, and with 0, which lies outside the mask."""
+    held = {one["value"] for one in labels}
+    tied = facts.get("undecided")
+    more = [{"value": tied["label"], "name": "undecided"}] if tied else []
+    more += [] if 0 in held else [{"value": 0, "name": "0"}]
+    return sorted([*labels, *more], key=lambda one: one["value"])
+
+
+def _masks_context(facts: Facts, pictures: Pictures) -> dict[str, Any]:
+    names = [one["name"] for one in facts["raters"]]
+    dice = overlaps(pictures.raters)
+    fit = facts.get("fit")
+    has_intervals = facts["options"].get("intervals", "none") != "none"
+    ellipses = " Ellipses reach as far as the 95 % intervals." if has_intervals else ""
+    text = f"Numbers are those of the table of raters.{ellipses} Upper right is best."
+    return {
+        "tiles": _tiles(facts, dice),
+        "rater_tables": [tables.raters_table(facts)],
+        "rates": rates_chart(facts["raters"], text),
+        "parts": [],
+        "agreement": None if len(names) < 2 else _agreement(dice, facts),
+        "fit": _fit(fit) if fit and fit["models"] else None,
+    }
+
+
+def _tiles(facts: Facts, dice: Sequence[Sequence[float | None]]) -> list[tuple[str, str]]:
+    pairs = [value for i, row in enumerate(dice) for value in row[i + 1 :] if value is not None]
+    mean = [("mean Dice of two raters", f"{sum(pairs) / len(pairs):.3f}")] if pairs else []
+    return [
+        ("consensus", f"{millilitres(facts['foreground']['ml'])} ml"),
+        ("expected volume", f"{millilitres(facts['probability']['ml'])} ml"),
+        ("raters", str(len(facts["raters"]))),
+        *mean,
+        ("prior", rate(facts["prior"])),
+        ("voxels that count", f"{facts['region']['voxels']:,}"),
+        ("EM", ending(facts)),
+    ]
+
+
+def ending(facts: Facts) -> str:
+    """Return how EM ended."""
+    if facts["method"] == "majority":
+        return "no iterations"
+    return f"{plural(facts['n_iter'], 'iteration')}{'' if facts['converged'] else ', not converged'}"
+
+
+def overlaps(raters: Sequence[Volume]) -> list[list[float | None]]:
+    """Return the Dice of each two masks; None where both are empty."""
+    if not raters:
+        return []
+    anywhere = np.zeros(raters[0].shape, bool)
+    for one in raters:
+        anywhere |= one != 0
+    marks = [one[anywhere] != 0 for one in raters]
+    sizes = [int(np.count_nonzero(one)) for one in marks]
+    found: list[list[float | None]] = [[None] * len(marks) for _ in marks]
+    for i, one in enumerate(marks):
+        for j, other in enumerate(marks[: i + 1]):
+            whole = sizes[i] + sizes[j]
+            value = 2 * int(np.count_nonzero(one & other)) / whole if whole else None
+            found[i][j] = found[j][i] = value
+    return found
+
+
+def _agreement(dice: Sequence[Sequence[float | None]], facts: Facts) -> dict[str, Any]:
+    unread = bool(facts.get("present")) or facts["options"].get("missing", "error") != "error"
+    said = " What a rater did not read counts as unmarked." if unread else ""
+    text = f"Dice of each two raters, as they marked; the bluer, the higher.{said}"
+    return {
+        "title": "Agreement of each two raters",
+        "chart": pairs_chart(dice, text),
+        "table": tables.pairs_table(dice),
+    }
+
+
+def _fit(fit: Facts) -> dict[str, Any]:
+    models = {name: one["expected"] for name, one in fit["models"].items()}
+    text = (
+        "Bars are the voxels that so many raters mark; markers are what each model expects, by the rates that it was fitted with. "
+        "The scale is logarithmic; what is below one voxel lies on the axis."
+    )
+    return {"chart": fit_chart(fit["observed"], models, text), "table": tables.fit_table(fit)}
+
+
+def _convergence(facts: Facts) -> dict[str, Any] | None:
+    values = facts["log_likelihood"]
+    if len(values) < 2:
+        return None
+    last = values[-1]
+    text = f"Log-likelihood of the votes after each iteration, against the last. EM: {ending(facts)}."
+    chart = line_chart([one - last for one in values], "Convergence", text, ("iteration", "nats to the last"))
+    picked = sorted({1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, len(values)})
+    rows = [[str(k), f"{values[k - 1]:,.4f}"] for k in picked if k <= len(values)]
+    columns = [("iteration", tables.NUMBER), ("log-likelihood (nats)", tables.NUMBER)]
+    return {"chart": chart, "table": tables.table("Log-likelihood after some iterations.", columns, rows)}
+
+
+def _options(facts: Facts) -> dict[str, Any]:
+    preset = facts.get("preset")
+    auto = facts.get("auto")
+    return {
+        "fastfuse": facts["fastfuse"],
+        "method": facts["method"],
+        **({"preset": preset["name"], "set by the preset": preset["set"]} if preset else {}),
+        **({"auto took": f"{auto['took']}: {auto['said']}"} if auto else {}),
+        **facts["options"],
+        **({"dilation": facts["dilation"]["options"]} if "dilation" in facts else {}),
+    }
+
+
+def _grid(facts: Facts) -> dict[str, Any]:
+    grid, region = facts["grid"], facts["region"]
+    affine = np.array(grid["affine"])
+    return {
+        "shape": " × ".join(map(str, grid["shape"])),
+        "voxel (mm)": " × ".join(f"{one:.4g}" for one in np.linalg.norm(affine[:3, :3], axis=0)),
+        "voxel (ml)": f"{facts['voxel_ml']:.6g}",
+        "grid of": grid["file"] or "a box that holds all files",
+        **({"placed": grid["placed"]} if "placed" in grid else {}),
+        "mask": region["mask"] or "none: the whole volume",
+        "voxels that count": f"{region['voxels']:,}",
+    }

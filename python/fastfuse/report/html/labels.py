@@ -1,0 +1,130 @@
+"""Tables of a fusion of label maps: of all labels, and of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
+
+from ..numbers import millilitres, plural, rate
+from . import tables
+from .charts import heat_chart
+
+Facts = Mapping[str, Any]
+MOST_OPEN = 40  # labels that get a table of their own
+
+
+def labels_context(facts: Facts) -> dict[str, Any]:
+    """Return what a page says of label maps in the place of masks."""
+    raters = facts["raters"]
+    return {
+        "tiles": _tiles(facts),
+        "rater_tables": [_means(facts)],
+        "rates": None,
+        "parts": [
+            {"id": "labels", "title": "Labels", "tables": [_volumes(facts)]},
+            {
+                "id": "each-label",
+                "title": "Each label",
+                "tables": [_label(facts, place) for place in range(min(len(facts["labels"]), MOST_OPEN))],
+            },
+        ],
+        "agreement": None if len(raters) < 2 else _dice(facts),
+        "fit": None,
+    }
+
+
+def _tiles(facts: Facts) -> list[tuple[str, str]]:
+    held = [one for one in facts["labels"] if one["label"] != 0]
+    majority = facts["method"] == "majority"
+    state = "" if facts["converged"] else ", not converged"
+    tied = facts.get("undecided")
+    return [
+        ("labels", str(len(facts["labels"]))),
+        ("all but 0", f"{millilitres(sum(one['ml'] for one in held))} ml"),
+        ("raters", str(len(facts["raters"]))),
+        ("voxels that count", f"{facts['region']['voxels']:,}"),
+        *([("tied", plural(tied["voxels"], "voxel"))] if tied else []),
+        ("EM", "no iterations" if majority else f"{plural(facts['n_iter'], 'iteration')}{state}"),
+    ]
+
+
+def _mean(values: list[float | None]) -> tables.Cell:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "undefined"
+    return rate(fmean(known)) if len(known) == len(values) else (rate(fmean(known)), f"of {len(known)}")
+
+
+def _means(facts: Facts) -> tables.Table:
+    """Return each rater's means over the labels that somebody gives, or the consensus holds."""
+    held = [
+        place
+        for place, label in enumerate(facts["labels"])
+        if label["voxels"] or any(rater["labels"][place]["voxels"] for rater in facts["raters"])
+    ]
+    rows: list[list[tables.Cell]] = []
+    for number, rater in enumerate(facts["raters"], start=1):
+        of_labels = [rater["labels"][place] for place in held]
+        means = [_mean([one[what] for one in of_labels]) for what in ("sensitivity", "ppv", "dice")]
+        known = [one for one in of_labels if one["dice"] is not None]
+        worst = min(known, key=lambda one: one["dice"], default=None)
+        lowest = "" if worst is None else f"{rate(worst['dice'])} ({worst['name']})"
+        rows.append([str(number), rater["name"], *means, lowest])
+    columns = [("#", tables.NUMBER), ("rater", tables.WRAP)]
+    columns += [(title, tables.NUMBER) for title in ("sensitivity", "PPV", "Dice")]
+    columns += [("lowest Dice", tables.WRAP)]
+    caption = (
+        f"Means over {plural(len(held), 'label')}, against the consensus. Of N: a mean of N labels only."
+    )
+    return tables.table(caption, columns, rows, head=1)
+
+
+def _volumes(facts: Facts) -> tables.Table:
+    rows = [
+        [
+            str(one["label"]),
+            str(one["name"]),
+            millilitres(one["ml"]),
+            f"{one['voxels']:,}",
+            rate(one["prior"]),
+        ]
+        for one in facts["labels"]
+    ]
+    columns = [("label", tables.NUMBER), ("name", tables.WRAP)]
+    columns += [(title, tables.NUMBER) for title in ("consensus (ml)", "voxels", "prior")]
+    return tables.table("The consensus's labels.", columns, rows, head=1)
+
+
+def _label(facts: Facts, place: int) -> tables.Table:
+    """Return each rater's rates of one label."""
+    label = facts["labels"][place]
+    rows = []
+    for number, rater in enumerate(facts["raters"], start=1):
+        one = rater["labels"][place]
+        cells = [rate(one["ppv"]), rate(one["dice"]), millilitres(one["ml"])]
+        sensitivity = tables.with_interval(one["sensitivity"], one.get("sensitivity_95"))
+        rows.append([str(number), rater["name"], sensitivity, *cells])
+    columns = [("#", tables.NUMBER), ("rater", tables.WRAP)]
+    columns += [(title, tables.NUMBER) for title in ("sensitivity", "PPV", "Dice", "ml")]
+    return tables.table(f"Label {label['label']}: {label['name']}.", columns, rows, head=1)
+
+
+def _dice(facts: Facts) -> dict[str, Any]:
+    """Return each rater's Dice of each label, as a chart and a table."""
+    raters, labels = facts["raters"], facts["labels"]
+    values = [[rater["labels"][place]["dice"] for rater in raters] for place in range(len(labels))]
+    rows = [
+        [f"{label['label']}: {label['name']}", *(rate(value) for value in row)]
+        for label, row in zip(labels, values, strict=True)
+    ]
+    columns = [("label", tables.WRAP), *((str(k + 1), tables.NUMBER) for k in range(len(raters)))]
+    title = "Dice of each label and rater"
+    text = "Dice with the consensus: a row for each label, a column for each rater; the bluer, the higher."
+    heads = [str(one["label"]) for one in labels], [str(k + 1) for k in range(len(raters))]
+    chart = heat_chart(values, *heads, title, text)
+    return {
+        "title": title,
+        "chart": chart,
+        "table": tables.table(f"{title}, with the consensus.", columns, rows),
+    }

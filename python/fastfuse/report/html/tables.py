@@ -1,0 +1,160 @@
+"""Tables of a report: cells are texts, or pairs of a text and a smaller one below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from ..numbers import millilitres, number, rate
+from .page import File
+
+ROUNDING = 5e-4  # of a difference to a median: below it is 0
+Cell = str | tuple[str, str]
+Table = dict[str, Any]
+NUMBER, TEXT, WRAP, HASH = "", "text", "text wrap", "text hash"
+
+
+def table(
+    caption: str,
+    columns: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    head: int = 0,
+    sums: int = 0,
+) -> Table:
+    """Return a table; ``columns`` are titles and kinds, ``head`` the cell that names a row, the last ``sums`` rows stand apart."""
+    return {
+        "caption": caption,
+        "columns": [{"title": title, "kind": kind} for title, kind in columns],
+        "head": head,
+        "rows": [{"cells": list(row), "is_sum": place >= len(rows) - sums} for place, row in enumerate(rows)],
+    }
+
+
+def with_interval(value: float | None, interval: Sequence[float | None] | None = None) -> Cell:
+    """Return a rate, with its interval below."""
+    shown, _, ends = rate(value, interval).partition("\n")
+    return (shown, ends) if ends else shown
+
+
+def against(value: float | None, middle: float | None) -> str:
+    """Return the difference to a median."""
+    if value is None or middle is None:
+        return ""
+    return "0" if abs(value - middle) < ROUNDING else f"{value - middle:+.3f}"
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def raters_table(facts: Mapping[str, Any]) -> Table:
+    """Return a row for each rater: rates with intervals, sizes, and how these deviate from the median rater's."""
+    raters = facts["raters"]
+    border = any("offset" in one for one in raters)
+    soft = any(abs(one["volume_ml"] - one["marked_ml"]) > 1e-6 for one in raters)
+    dice, size = _median([one["dice"] for one in raters]), _median([one["marked_ml"] for one in raters])
+    columns = [("#", NUMBER), ("rater", WRAP)]
+    columns += [(title, NUMBER) for title in ("sensitivity", "specificity", "PPV", "NPV", "Dice")]
+    columns += [("Dice against the median", NUMBER), ("marked (ml)", NUMBER), ("times the median", NUMBER)]
+    columns += [("votes (ml)", NUMBER)] if soft else []
+    columns += [("border's offset", NUMBER), ("sharpness", NUMBER)] if border else []
+    rows = []
+    for place, one in enumerate(raters, start=1):
+        rates = [with_interval(one[name], one.get(f"{name}_95")) for name in ("sensitivity", "specificity")]
+        row: list[Cell] = [
+            str(place),
+            one["name"],
+            *rates,
+            *(rate(one[name]) for name in ("ppv", "npv", "dice")),
+        ]
+        times = f"× {one['marked_ml'] / size:.2f}" if size else ""
+        row += [against(one["dice"], dice), millilitres(one["marked_ml"]), times]
+        row += [millilitres(one["volume_ml"])] if soft else []
+        row += [_plain(one["offset"]), _plain(one["sharpness"])] if border else []
+        rows.append(row)
+    held = [
+        millilitres(facts["foreground"]["ml"]),
+        f"× {facts['foreground']['ml'] / size:.2f}" if size else "",
+    ]
+    last: list[Cell] = ["", f"consensus, cut {facts['options']['cut']:.3g}", *[""] * 6, *held]
+    last += [millilitres(facts["probability"]["ml"])] if soft else []
+    rows.append([*last, *[""] * (len(columns) - len(last))])
+    return table(_of_raters(facts), columns, rows, head=1, sums=1)
+
+
+def _of_raters(facts: Mapping[str, Any]) -> str:
+    told = {
+        "information": " Below the rates: 95 % intervals from the observed information, which takes voxels for independent.",
+        "lesions": " Below the rates: 95 % intervals over resampled lesions.",
+        "bootstrap": " Below the rates: 95 % intervals over resampled voxels.",
+    }
+    said = told.get(facts["options"].get("intervals", "none"), " No intervals were asked for (--intervals).")
+    return f"Each rater against the consensus.{said}"
+
+
+def _plain(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
+
+
+def pairs_table(dice: Sequence[Sequence[float | None]]) -> Table:
+    """Return the Dice of each two raters as numbers."""
+    numbers = [str(k + 1) for k in range(len(dice))]
+    columns = [("rater", NUMBER), *((name, NUMBER) for name in numbers), ("mean", NUMBER)]
+    rows = []
+    for i, row in enumerate(dice):
+        others = [value for j, value in enumerate(row) if j != i and value is not None]
+        mean = f"{sum(others) / len(others):.3f}" if others else ""
+        cells = [
+            "" if i == j else "undefined" if value is None else f"{value:.3f}" for j, value in enumerate(row)
+        ]
+        rows.append([numbers[i], *cells, mean])
+    return table("Dice of each two raters; mean: with the others.", columns, rows)
+
+
+def fit_table(fit: Mapping[str, Any]) -> Table:
+    """Return the voxels by number of marks, those that there are and those that models expect."""
+    models = fit["models"]
+    columns = [("raters who mark", NUMBER), ("observed", NUMBER), *((name, NUMBER) for name in models)]
+    rows = [
+        [str(k), f"{count:,.0f}", *(f"{one['expected'][k]:,.0f}" for one in models.values())]
+        for k, count in enumerate(fit["observed"])
+    ]
+    known = [one["log_likelihood_per_mark"] for one in models.values()]
+    if len(known) > 1 and None not in known:
+        rows.append(["nats a mark below the best", "", *(_below(value, max(known)) for value in known)])
+    return table(
+        "Voxels by the number of raters who mark them.",
+        columns,
+        rows,
+        sums=int(len(known) > 1 and None not in known),
+    )
+
+
+def _below(value: float, best: float) -> str:
+    return f"{value - best:+.3f}" if value < best else "best"
+
+
+def files_table(files: Sequence[File]) -> Table:
+    """Return the files of a page with their hashes."""
+    columns = [("what", TEXT), ("file", WRAP), ("SHA-256", HASH)]
+    rows = [[one.what, one.name, one.sha256] for one in files]
+    return table("Files that were read and written.", columns, rows)
+
+
+def pairs_of(caption: str, facts: Mapping[str, Any], titles: tuple[str, str] = ("option", "value")) -> Table:
+    """Return names and values as a table of two columns."""
+    rows = [[name, _shown(value)] for name, value in facts.items()]
+    return table(caption, [(titles[0], TEXT), (titles[1], WRAP)], rows)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} = {_shown(one)}" for name, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_shown, value))
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return number(value) if isinstance(value, float) else str(value)

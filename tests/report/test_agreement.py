@@ -1,0 +1,49 @@
+"""The report of an agreement."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+import fastfuse
+
+from ..cli.common import MASKS, case_in
+from ..command import run_here
+from .common import Page, assert_loads_nothing
+
+pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
+
+
+def test_the_page_says_what_the_json_says(tmp_path: Path) -> None:
+    case_in(tmp_path)
+    words = ["agreement", *MASKS, "--mask", "brain.nii.gz", "-o", "a.json", "--report", "a.html"]
+    done = run_here(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert "a.html" in done.stdout
+    facts = json.loads((tmp_path / "a.json").read_text())
+    assert facts["report"] == "a.html"
+    page = Page.of((tmp_path / "a.html").read_text())
+    assert_loads_nothing(page)
+    for where in ("everywhere", "region"):
+        for name in ("fleiss_kappa", "krippendorff_alpha", "gwet_ac1"):
+            assert f"{facts[where][name]:.4f}" in page.text
+    for i, row in enumerate(facts["dice"]):
+        for value in row[:i]:
+            assert page.text.count(f"{value:.3f}") >= 2
+    for name in MASKS:
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() in page.text
+    assert page.one("script", id="volume-raters").text
+    again = run_here(tmp_path, *words)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+
+
+def test_from_python_it_is_the_same(tmp_path: Path) -> None:
+    case_in(tmp_path)
+    paths = [tmp_path / name for name in MASKS]
+    fastfuse.agreement_files(paths, report=tmp_path / "one.html")
+    fastfuse.agreement_files(paths, report=tmp_path / "two.html")
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()

@@ -1,0 +1,291 @@
+"""The viewer in headless Chromium: no error, no request, keys and switches work."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from .common import fused
+
+pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+    pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning"),
+]
+READY = "#viewer[data-ready]"
+
+
+@dataclass
+class Shown:
+    """A page that is open, with what it said and asked for."""
+
+    page: Any
+    folder: Path
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def text(self, selector: str) -> str:
+        return str(self.page.inner_text(selector))
+
+    def picture(self, plane: str) -> str:
+        self.settle()
+        return str(self.page.evaluate(f"document.getElementById('{plane}').toDataURL()"))
+
+    def settle(self) -> None:
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def slice_of(self, plane: str) -> int:
+        self.settle()
+        return int(self.page.get_attribute(f"#{plane}", "aria-valuenow"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    here = tmp_path_factory.mktemp("report")
+    fused(here, method="staple", image=here / "flair.nii.gz")
+    return here
+
+
+def opened(browser: Any, folder: Path, **options: Any) -> Iterator[Shown]:
+    context = browser.new_context(**{"viewport": {"width": 1000, "height": 900}, **options})
+    shown = Shown(context.new_page(), folder)
+    shown.page.on("console", lambda message: shown.said.append(message.text))
+    shown.page.on("pageerror", lambda error: shown.said.append(str(error)))
+    shown.page.on("request", lambda request: shown.asked.append(request.url))
+    shown.page.goto((folder / "report.html").as_uri())
+    yield shown
+    assert shown.said == []
+    assert [url for url in shown.asked if not url.startswith("data:")] == [(folder / "report.html").as_uri()]
+    context.close()
+
+
+@pytest.fixture
+def shown(browser: Any, folder: Path) -> Iterator[Shown]:
+    for one in opened(browser, folder):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        yield one
+
+
+def test_it_opens_at_the_largest_disagreement(shown: Shown) -> None:
+    assert shown.page.is_hidden("#still")
+    table = shown.page.inner_text("#places tbody tr:first-child")
+    who = table.split("\t")[4]
+    assert who.split(":")[0] in shown.text("#where")
+    assert who.split(": ")[1] in shown.text("#where")
+
+
+def test_what_is_told_is_what_the_files_hold(shown: Shown) -> None:
+    """Millimetres, consensus and votes at the voxel where the viewer starts, by nibabel."""
+    told = shown.text("#where")
+    millimetres = []
+    for part, sides in zip(told.split(" · ")[0].split(", "), ("RL", "AP", "SI"), strict=True):
+        number, _, side = part.split()
+        millimetres.append(float(number) * (1 if side == sides[0] else -1))
+    consensus = nib.load(shown.folder / "consensus.nii.gz")
+    voxel = tuple(np.rint(np.linalg.solve(consensus.affine, [*millimetres, 1])[:3]).astype(int))
+    held = float(np.asanyarray(consensus.dataobj)[voxel])
+    assert f"consensus {held:.2f}" in told
+    masks = sorted(shown.folder.glob("Manual*.nii.gz"))
+    who = [str(i) for i, path in enumerate(masks, 1) if np.asanyarray(nib.load(path).dataobj)[voxel]]
+    assert f"marked by {len(who)} of {len(masks)}: {', '.join(who)}" in told
+
+
+@pytest.mark.parametrize(
+    ("key", "steps"),
+    [("ArrowUp", 1), ("ArrowDown", -1), ("ArrowRight", 1), ("ArrowLeft", -1), ("PageUp", 10)],
+)
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_keys_change_the_slice(shown: Shown, plane: str, key: str, steps: int) -> None:
+    before = shown.slice_of(plane)
+    before_it = shown.picture(plane)
+    shown.page.focus(f"#{plane}")
+    shown.page.keyboard.press(key)
+    most = int(shown.page.get_attribute(f"#{plane}", "aria-valuemax"))
+    expected = min(before + steps, most)
+    assert shown.slice_of(plane) == expected
+    assert f"slice {expected} of" in shown.text(f"#{plane}-said")
+    assert (shown.picture(plane) != before_it) == (expected != before)
+
+
+def test_home_end_and_slider(shown: Shown) -> None:
+    shown.page.focus("#axial")
+    shown.page.keyboard.press("Home")
+    assert shown.slice_of("axial") == int(shown.page.get_attribute("#axial", "aria-valuemin"))
+    shown.page.keyboard.press("End")
+    assert shown.slice_of("axial") == int(shown.page.get_attribute("#axial", "aria-valuemax"))
+    shown.page.focus("#axial-slider")
+    shown.page.keyboard.press("ArrowLeft")
+    assert shown.slice_of("axial") == int(shown.page.get_attribute("#axial", "aria-valuemax")) - 1
+
+
+def test_the_wheel_and_a_click(shown: Shown) -> None:
+    before = shown.slice_of("coronal")
+    shown.page.hover("#coronal")
+    shown.page.mouse.wheel(0, -100)
+    assert shown.slice_of("coronal") == before + 1
+    where = shown.text("#where")
+    shown.page.click("#axial", position={"x": 90, "y": 120})
+    shown.settle()
+    assert shown.text("#where") != where
+
+
+def test_everything_is_reached_by_tab(shown: Shown) -> None:
+    wanted = {
+        "axial",
+        "axial-slider",
+        "coronal",
+        "sagittal",
+        "place",
+        "next",
+        "closer",
+        "consensus-on",
+        "opacity",
+    }
+    reached = set()
+    for _ in range(60):
+        shown.page.keyboard.press("Tab")
+        reached.add(shown.page.evaluate("document.activeElement.id"))
+    assert wanted <= reached
+
+
+@pytest.mark.parametrize(
+    "switch", ["#consensus-on", "#edge-on", "#cross-on", "[data-rater='0']", "[data-all='off']"]
+)
+def test_switches_change_the_picture(shown: Shown, switch: str) -> None:
+    before = shown.picture("sagittal")  # in which there is something of all
+    shown.page.click(switch)
+    assert shown.picture("sagittal") != before
+
+
+@pytest.mark.parametrize("slider", ["#opacity", "#window", "#level"])
+def test_sliders_change_the_picture(shown: Shown, slider: str) -> None:
+    before, said = shown.picture("axial"), shown.text(f"{slider}-said")
+    shown.page.focus(slider)
+    for _ in range(5):
+        shown.page.keyboard.press("ArrowLeft")
+    assert shown.picture("axial") != before
+    assert shown.text(f"{slider}-said") != said
+
+
+def test_places_are_visited(shown: Shown) -> None:
+    first = shown.text("#where")
+    shown.page.click("#next")
+    shown.settle()
+    assert shown.page.input_value("#place") == "1"
+    assert shown.text("#where") != first
+    shown.page.click("[data-visit='0']")
+    shown.settle()
+    assert shown.text("#where") == first
+    shown.page.keyboard.press("p")
+    shown.settle()
+    assert shown.page.input_value("#place") == str(len(shown.page.query_selector_all("#place option")) - 1)
+
+
+def test_zoom(shown: Shown) -> None:
+    before = shown.picture("sagittal")
+    shown.page.click("#closer")
+    assert shown.picture("sagittal") != before
+    assert "2" in shown.text("#zoom-said")
+    shown.page.click("#farther")
+    assert shown.picture("sagittal") == before
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 800, 1600])
+def test_nothing_is_wider_than_the_screen(browser: Any, folder: Path, width: int, theme: str) -> None:
+    for one in opened(browser, folder, viewport={"width": width, "height": 700}, color_scheme=theme):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        element = "document.documentElement"
+        assert one.page.evaluate(f"{element}.scrollWidth <= {element}.clientWidth")
+        background = "getComputedStyle(document.body).backgroundColor"
+        before = one.page.evaluate(background)
+        one.page.click("#theme")
+        after = one.page.evaluate(background)
+        assert before != after
+        assert ("246, 247, 249" in before) == (theme == "light")
+
+
+def test_without_javascript_the_still_pictures_stay(browser: Any, folder: Path) -> None:
+    for one in opened(browser, folder, java_script_enabled=False):
+        assert one.page.is_visible("#still img")
+        assert one.page.is_hidden("#viewer")
+
+
+def test_without_decompression_the_still_pictures_stay(browser: Any, folder: Path) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto((folder / "report.html").as_uri())
+    assert page.is_visible("#still img")
+    assert page.is_hidden("#viewer")
+    context.close()
+
+
+def test_label_maps(browser: Any, tmp_path: Path) -> None:
+    paths = []
+    for i in range(3):
+        data = np.zeros((12, 10, 8), np.uint16)
+        data[2:6, 2:7, 2 : 5 + i] = 3
+        data[6:10, 2:7, 2:5] = 300
+        paths.append(tmp_path / f"map{i}.nii.gz")
+        nib.save(nib.Nifti1Image(data, np.eye(4)), paths[-1])
+    fused(tmp_path, paths=paths, labels={0: "rest", 3: "liver", 300: "spleen"}, mask=None)
+    for one in opened(browser, tmp_path):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        told = one.text("#where")
+        assert "1: rest" in told
+        assert "3: liver" in told
+        before = one.picture("axial")
+        one.page.click("#consensus-on")
+        assert one.picture("axial") != before
+
+
+def test_the_viewer_shows_the_right_on_the_left(browser: Any, tmp_path: Path) -> None:
+    """The patient's right, front and top are bright: in all three planes that is the upper left."""
+    images = pytest.importorskip("PIL.Image")
+    affine = np.array([[0, 0, -2.0, 9], [-2, 0, 0, 4], [0, 2, 0, -7], [0, 0, 0, 1]])
+    shape = (12, 12, 12)
+    at = np.moveaxis(np.indices(shape), 0, -1) @ affine[:3, :3].T + affine[:3, 3]
+    middle = np.median(at.reshape(-1, 3), axis=0)
+    bright = (at > middle).all(axis=-1)
+    flair = (100 * bright + 1).astype(np.int16)
+    flair[tuple(np.argwhere(~bright)[7])] = 0  # so that all else is no background
+    nib.save(nib.Nifti1Image(flair, affine), tmp_path / "flair.nii.gz")
+    paths = []
+    for i in range(2):
+        mask = np.zeros(shape, np.uint8)
+        mask[tuple(np.argwhere(bright)[0])] = i
+        mask[tuple(np.argwhere(bright)[-1])] = 1
+        paths.append(tmp_path / f"rater{i}.nii.gz")
+        nib.save(nib.Nifti1Image(mask, affine), paths[-1])
+    fused(tmp_path, paths=paths, mask=None, image=tmp_path / "flair.nii.gz", method="majority")
+    for one in opened(browser, tmp_path):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        for switch in ("#consensus-on", "#edge-on", "#cross-on", "[data-all='off']"):
+            one.page.click(switch)
+        for plane in ("axial", "coronal", "sagittal"):
+            png = base64.b64decode(one.picture(plane).partition("base64,")[2])
+            pixels = np.asarray(images.open(io.BytesIO(png)).convert("L")).astype(float)
+            half = len(pixels) // 2
+            upper_left = pixels[:half, :half].mean()
+            others = (pixels[:half, half:], pixels[half:, :half], pixels[half:, half:])
+            assert all(upper_left > part.mean() + 40 for part in others), plane
