@@ -68,6 +68,7 @@ def test_unknown_names_are_refused_with_those_that_there_are():
         ({"method": "dilated-staple", "dilation": {"shape": "cross"}}, ["dilated-staple"]),
         ({"method": "soft-staple", "dilation": {}, "options": {"acceleration": "squarem"}}, ["soft-staple", "squarem"]),
         ({"method": "staple", "auto": {}, "options": {"intervals": "lesions"}}, ["staple", "bootstrap"]),
+        ({"method": "staple", "options": {"classes": 3, "performance_prior": "none"}}, ["staple", "three-classes"]),
         ({"method": "staple", "structures": [{"auto": {"took": "staple"}}]}, ["staple", "auto"]),
         ({"method": "comparison", "ways": [{"method": "mean vote, Dice's cut"}, {"method": "SIMPLE"}]}, ["majority", "simple"]),
         ({"method": "of tomorrow"}, []),

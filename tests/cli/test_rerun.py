@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -94,6 +95,31 @@ def test_other_formats_are_made_again(whole_case: Path, tmp_path: Path, name: st
     made = ran(whole_case, "rerun", tmp_path / name, "-o", tmp_path / "again")
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[*MASKS, "--image", "flair.nii.gz"], [*MAPS, "--labels", "all", "--image", "flair.nii.gz"]],
+    ids=["masks", "label maps"],
+)
+def test_a_report_holds_the_hashes_of_all_and_is_made_again(
+    whole_case: Path, tmp_path: Path, words: list[str]
+) -> None:
+    pytest.importorskip("jinja2", reason="needs Jinja2: pip install '.[report]'")
+    first = ran(whole_case, "fuse", *words, "-o", tmp_path / "c.seg.nrrd", "--report", tmp_path / "r.html")
+    assert first.returncode == 0, first.stderr
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    page = written["r.html"].decode()
+    for name, content in written.items():
+        assert name == "r.html" or hashlib.sha256(content).hexdigest() in page, name
+    recipe = json.loads(next(content for name, content in written.items() if name.endswith(".json")))[
+        "recipe"
+    ]
+    assert recipe["arguments"]["report"] == "r.html"
+    assert "r.html" not in {one["file"] for one in recipe["outputs"]}  # it holds the hash of the sidecar
+    made = ran(whole_case, "rerun", tmp_path / "c.seg.nrrd", "-o", tmp_path / "again")
+    assert made.returncode == 0, made.stderr
+    assert {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()} == written
 
 
 def test_soft_masks_are_made_again_one_by_one(whole_case: Path, tmp_path: Path) -> None:
