@@ -28,5 +28,7 @@ for name, fusion in fusions.items():
     print(f"{name:14} Dice {at_half:.3f} cut at 0.5, {for_dice:.3f} cut for Dice")
 
 # %%
-ax = fastfuse.plots.reliability(fusions, case.lesions, mask=case.brain)
+figure, ax = plt.subplots(figsize=(5.6, 5.4))
+fastfuse.plots.reliability(fusions, case.lesions, mask=case.brain, ax=ax)
+figure.subplots_adjust(bottom=0.36)  # the voxels of each probability stand below
 plt.show()
