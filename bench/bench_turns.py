@@ -6,9 +6,6 @@ pytest bench/bench_turns.py --benchmark-columns=median,rounds
 from __future__ import annotations
 
 import math
-import statistics
-import time
-import warnings
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -19,7 +16,7 @@ from numpy.typing import NDArray
 
 import fastfuse
 import limits
-from common import SMALL, Votes, binary_votes, votes_of
+from common import SMALL, Votes, binary_votes, by_turns, votes_of
 from contestants import RACES
 from rivals import in_numpy
 
@@ -109,20 +106,7 @@ def beside(votes: Votes, out: NDArray[np.float32], race: str, same: str) -> dict
 @cache
 def medians(group: str) -> dict[str, float]:
     """Run a group's calls by turns; return each one's median of processor time."""
-    taken: dict[str, list[float]] = {name: [] for name in calls()[group]}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for turn in range(ROUNDS):
-            for name, call in calls()[group].items():
-                if turn == 0 or name not in ONCE:
-                    taken[name].append(spent(call))
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
-def spent(call: Call) -> float:
-    start = time.process_time()
-    call()
-    return time.process_time() - start
+    return by_turns(calls()[group], ROUNDS, once=ONCE)
 
 
 AIMS = {  # at most so many times what another one takes

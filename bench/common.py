@@ -6,6 +6,10 @@ With ``FASTFUSE_BENCH_SMALL=1``, or ``pytest bench --small``, every problem is a
 from __future__ import annotations
 
 import os
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Collection, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -71,6 +75,28 @@ def probabilities(mask: NDArray[Any], seed: int) -> NDArray[np.float32]:
     inside = ndimage.gaussian_filter(mask.astype(np.float32), 1)
     field += 7 * (2 * np.minimum(1.3 * inside, 1) - 1)
     return np.clip(1 / (1 + np.exp(-field)), np.float32(LOWEST), np.float32(1 - LOWEST))
+
+
+# --- how they are timed by turns -------------------------------------------------------------------------------
+
+
+def by_turns(
+    calls: Mapping[str, Callable[[], Any]], rounds: int, *, once: Collection[str] = ()
+) -> dict[str, float]:
+    """Run calls by turns, so that a busy machine slows all; return each one's median of processor time.
+
+    ``once``: those that run in the first round alone.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for turn in range(rounds):
+            for name, call in calls.items():
+                if turn == 0 or name not in once:
+                    start = time.process_time()
+                    call()
+                    taken[name].append(time.process_time() - start)
+    return {name: statistics.median(times) for name, times in taken.items()}
 
 
 # --- what varies them ------------------------------------------------------------------------------------------

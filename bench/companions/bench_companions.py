@@ -5,9 +5,6 @@ pytest bench/companions/bench_companions.py --benchmark-columns=median,rounds
 
 from __future__ import annotations
 
-import statistics
-import time
-import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -18,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import fastfuse
-from common import SMALL, Votes, binary_votes, dense_votes
+from common import SMALL, Votes, binary_votes, by_turns, dense_votes
 from fastfuse.fusion.smoothing import smoothed_on
 
 ROUNDS = 1 if SMALL else 7
@@ -156,20 +153,7 @@ SLOW = ("intervals of the information",)
 @cache
 def medians(group: str) -> dict[str, float]:
     """Run a group's calls by turns; return each one's median of processor time."""
-    taken: dict[str, list[float]] = {name: [] for name in calls()[group]}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for turn in range(ROUNDS):
-            for name, (call, _) in calls()[group].items():
-                if turn == 0 or name not in SLOW:
-                    taken[name].append(spent(call))
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
-def spent(call: Call) -> float:
-    start = time.process_time()
-    call()
-    return time.process_time() - start
+    return by_turns({name: call for name, (call, _) in calls()[group].items()}, ROUNDS, once=SLOW)
 
 
 GROUPS = (

@@ -6,7 +6,6 @@ pytest bench/fields/bench_maps.py --benchmark-columns=median,rounds
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import warnings
@@ -20,8 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import fastfuse
-from bench_turns import spent
-from common import SMALL, binary_votes, votes_of
+from common import SMALL, binary_votes, by_turns, votes_of
 from memory import CLEAR, resident
 
 ROUNDS = {"binary": 9, "three-valued": 9, "dense": 3}
@@ -64,11 +62,8 @@ def contestants(name: str) -> dict[str, dict[str, Any]]:
 def medians(name: str) -> dict[str, float]:
     """Run a fusion's contestants by turns; return each one's median of processor time."""
     out = np.ones(atlas().shape, np.float32)
-    taken: dict[str, list[float]] = {contestant: [] for contestant in contestants(name)}
-    for _ in range(2 if SMALL else ROUNDS[FUSIONS[name][0]]):
-        for contestant, more in contestants(name).items():
-            taken[contestant].append(spent(partial(fuse, name, out, **more)))
-    return {contestant: statistics.median(times) for contestant, times in taken.items()}
+    works = {which: partial(fuse, name, out, **more) for which, more in contestants(name).items()}
+    return by_turns(works, 2 if SMALL else ROUNDS[FUSIONS[name][0]])
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")

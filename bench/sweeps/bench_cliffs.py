@@ -8,9 +8,6 @@ of a sweep take turns, processor time on one thread, so that a busy machine slow
 
 from __future__ import annotations
 
-import statistics
-import time
-import warnings
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
@@ -21,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fastfuse
-from common import SMALL, Votes
+from common import SMALL, Votes, by_turns
 
 SHAPE = (20, 50, 50) if SMALL else (100, 100, 100)
 ROUNDS = 1 if SMALL else 5
@@ -126,18 +123,10 @@ AIMS = {  # group: at most so many times, this one, what that one takes
 
 def medians(group: str) -> dict[str, float]:
     """Run a sweep's calls by turns; return each one's median of processor time."""
-    sweep = SWEEPS[group]()
-    taken: dict[str, list[float]] = {name: [] for name in sweep}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for _ in range(ROUNDS):
-            for name, call in sweep.items():
-                start = time.process_time()
-                call()
-                taken[name].append(time.process_time() - start)
+    found = by_turns(SWEEPS[group](), ROUNDS)
     vote.cache_clear()
     mask.cache_clear()
-    return {name: statistics.median(times) for name, times in taken.items()}
+    return found
 
 
 @pytest.mark.parametrize("group", SWEEPS)

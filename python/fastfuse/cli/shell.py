@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import sys
@@ -25,7 +24,6 @@ from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
 from .help import Command, Group, about
 from .manners import with_manners
-from .process.lean import GARBAGE
 from .process.log import end_log
 from .process.signals import INTERRUPTED, TERMINATED, Ear, hearing
 from .process.streams import CannotPrint, ReaderGone, open_streams
@@ -112,7 +110,6 @@ def main(*, ends: bool = False) -> None:
 
     ``ends``: nothing follows in this process, so that signals need not be handled as before, nor threads waited for.
     """
-    gc.set_threshold(GARBAGE)
     if COMPLETION in os.environ:
         os.environ["COLUMNS"] = WIDE
     with hearing(ends=ends) as ear, recording() as written:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +20,7 @@ from ..images.formats.beside import files_beside
 from ..images.outputs import Outputs
 from ..images.paths import recorded
 from ..images.written.hashes import hash_of
+from ..inputs.threads import cores, startable
 from .call import One, described_by
 from .labels.prior import label_prior
 from .prior import prior_file
@@ -196,8 +197,7 @@ def _inputs(call: Call) -> list[dict[str, Any]]:
             beside[path] = None
             for other in files_beside(path, named=named):
                 beside.setdefault(other, path)
-    with ThreadPoolExecutor(min(len(beside), os.cpu_count() or 1)) as pool:
-        hashes = list(pool.map(hash_of, beside))
+    hashes = _hashes(list(beside))
     return [
         {
             "file": recorded(path),
@@ -206,6 +206,14 @@ def _inputs(call: Call) -> list[dict[str, Any]]:
         }
         for (path, main), digest in zip(beside.items(), hashes, strict=True)
     ]
+
+
+def _hashes(paths: Sequence[Path]) -> list[str]:
+    workers = startable(min(len(paths), cores()))
+    if workers < 2:
+        return [hash_of(path) for path in paths]
+    with ThreadPoolExecutor(workers, "fastfuse-hashes") as pool:
+        return list(pool.map(hash_of, paths))
 
 
 def _files_in(value: Any) -> Iterator[Path]:

@@ -23,7 +23,7 @@ from nibabel.wrapstruct import WrapStructError
 from ..errors import ImageError, reason_of
 from ..inputs.arrays import labels_in
 from ..inputs.names import enumerated
-from ..inputs.threads import cores
+from ..inputs.threads import cores, startable
 from . import gz
 from .checks import check_regular, fault_of_affine
 from .dataset_json import faults_beside, labels_called, segments_of
@@ -269,7 +269,7 @@ def reading(
     workers = min(threads or cores(), len(paths))
     asked = [wanted] * len(paths) if isinstance(wanted, Wanted) else wanted
     jobs = list(zip(paths, asked, strict=True))
-    if workers < 2 or (workers := _startable(workers)) < 2:
+    if workers < 2 or (workers := startable(workers)) < 2:
         yield (read(path, wanted=one) for path, one in jobs)
         return
     stopped = threading.Event()
@@ -303,21 +303,3 @@ def _in_order(
         image = started.popleft().result()
         started.extend(pool.submit(read_one, job) for job in islice(rest, 1))
         yield image
-
-
-def _startable(wanted: int) -> int:
-    """Return how many of so many threads the system gives, by starting them."""
-    end = threading.Event()
-    started: list[threading.Thread] = []
-    try:
-        while len(started) < wanted:
-            thread = threading.Thread(target=end.wait)
-            thread.start()
-            started.append(thread)
-    except RuntimeError:  # "can't start new thread"
-        pass
-    finally:
-        end.set()
-    for thread in started:
-        thread.join()
-    return len(started)

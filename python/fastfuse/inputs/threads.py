@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 from .. import _core
 
@@ -30,3 +31,21 @@ def remarks_on_threads() -> list[str]:
         f"the system gave {got} of {wanted} threads, which {does}: the result is the same, and comes later; "
         + ", or ".join(remedies)
     ]
+
+
+def startable(wanted: int) -> int:
+    """Return how many of so many threads the system gives, by starting them."""
+    end = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        while len(started) < wanted:
+            thread = threading.Thread(target=end.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:  # "can't start new thread"
+        pass
+    finally:
+        end.set()
+    for thread in started:
+        thread.join()
+    return len(started)

@@ -44,7 +44,7 @@ template <class T> class TileReader {
 
     const Votes& votes_;
     Tile<T> tile_;
-    std::vector<NativeRuns> runs_; // of each rater
+    std::vector<NativeRuns> runs_; // the voxels of each rater's votes, in native layout
     std::optional<NativeRuns> mask_, prior_map_;
     std::vector<const std::byte*> raters_;
     std::vector<const T*> pointers_;

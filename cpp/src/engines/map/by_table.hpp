@@ -29,8 +29,9 @@ class MapByTable : public VoxelEngine {
 
     const Tabulation tabulation_;
     const TableRows table_rows_;
-    const map::Moments moments_;                    // of the table's rows
-    const std::optional<map::Moments> of_patterns_; // of soft-STAPLE, on which EM runs
+    const map::Moments moments_; // the moments of the table's rows
+    // The moments of the 2^m binary patterns, on which soft-STAPLE's EM runs; other methods have none.
+    const std::optional<map::Moments> of_patterns_;
 };
 
 } // namespace fastfuse

@@ -18,7 +18,7 @@ namespace fastfuse::map {
 constexpr int orders = 8; // moments of a cell
 
 constexpr int octaves = 64, cells_of_octave = 32, cells_of_side = octaves * cells_of_octave;
-constexpr int cells = 2 * cells_of_side; // those of π ≤ 1/2, then those of 1 − π < 1/2
+constexpr int cells = 2 * cells_of_side; // first the cells of π ≤ 1/2, then the cells of 1 − π < 1/2
 
 // Whether c, h and d are of 1 − π.
 inline bool is_complement(std::uint32_t cell) { return cell >= cells_of_side; }

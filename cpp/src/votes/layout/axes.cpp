@@ -67,6 +67,16 @@ FASTFUSE_COPY(std::uint32_t, copy_words)
 FASTFUSE_COPY(std::uint64_t, copy_doubles)
 #undef FASTFUSE_COPY
 
+// Copies n items that lie `step` bytes apart.
+void copy_line(const std::byte* from, std::ptrdiff_t step, std::int64_t n, std::int64_t item, std::byte* to) {
+    switch (item) {
+    case 1: return copy_bytes(from, step, n, to);
+    case 2: return copy_halves(from, step, n, to);
+    case 4: return copy_words(from, step, n, to);
+    default: return copy_doubles(from, step, n, to);
+    }
+}
+
 } // namespace
 
 std::vector<Axis> axes_of(const View& view, const std::vector<std::int64_t>& shape) {
@@ -82,20 +92,6 @@ std::vector<Axis> axes_of(const View& view, const std::vector<std::int64_t>& sha
     if (axes.empty()) axes.push_back({1, static_cast<std::ptrdiff_t>(size_of(view.type))});
     return axes;
 }
-
-namespace {
-
-// Copies n items that lie `step` bytes apart.
-void copy_line(const std::byte* from, std::ptrdiff_t step, std::int64_t n, std::int64_t item, std::byte* to) {
-    switch (item) {
-    case 1: return copy_bytes(from, step, n, to);
-    case 2: return copy_halves(from, step, n, to);
-    case 4: return copy_words(from, step, n, to);
-    default: return copy_doubles(from, step, n, to);
-    }
-}
-
-} // namespace
 
 void Cursor::seek(std::int64_t item) {
     if (item == next_) return;

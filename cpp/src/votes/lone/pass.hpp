@@ -50,8 +50,9 @@ void fill_table(std::int64_t blocks, const Team& team, Table& table, IdCounts& c
     for (std::int64_t begin = 0, end; begin < blocks; begin = end) {
         const bool is_full = table.size() == table.capacity();
         end = is_full ? blocks : std::min(begin + part, blocks);
-        lone.may_be_lone(may_leave && (is_full || team.size() == 1));
-        if (!may_leave || is_full || team.size() == 1) {
+        const bool no_other_adds = is_full || team.size() == 1;
+        lone.may_be_lone(may_leave && no_other_adds);
+        if (!may_leave || no_other_adds) {
             run(begin, end, INT_MAX);
             continue;
         }

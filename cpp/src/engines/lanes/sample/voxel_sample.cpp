@@ -22,7 +22,8 @@ void VoxelSample<T>::pick_voxel(const Tile<T>& tile, std::int64_t voxel, std::si
 }
 
 template <class T> void VoxelSample<T>::pick(const Tile<T>& tile, const T* doubts, T most, T threshold) {
-    // Each class begins elsewhere in each part of the volume, lest the taken voxels lie in planes.
+    // Where counting starts changes from part to part of the volume: else the voxels taken would lie in
+    // planes.
     const std::int64_t start = tile.first / 8191 * 37;
     constexpr std::size_t last = sample_classes - 1;
     if (most < threshold / 4 && tile.inside == static_cast<double>(tile.voxels)) { // all in the last class
