@@ -117,7 +117,7 @@ def test_sixteen_callers_make_no_more_threads() -> None:
         import os, threading, time, warnings
         import numpy as np, fastfuse
         warnings.simplefilter("ignore")
-        votes = np.random.default_rng(0).random((6, 40_000)).astype("f4")
+        votes = np.random.default_rng(0).random((6, 400_000)).astype("f4")
         fastfuse.soft_staple(votes[:, :100], threads=1)
         before = len(os.listdir("/proc/self/task"))
         inside, most, guard, threads = [0], [0], threading.Lock(), [0]
