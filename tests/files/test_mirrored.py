@@ -253,3 +253,17 @@ def test_boxes_absurdly_far_apart(tmp_path: Path, moved: float) -> None:
         fastfuse.GridError, match=r"far\.nii lies .* mm away from .*r0\.nii: one header is wrong"
     ):
         fastfuse.fuse_files([*files[:-1], far], tmp_path / "c.nii", method="majority")
+
+
+def test_mask_nearly_as_round_as_its_mirror_image_fits_better(tmp_path: Path) -> None:
+    grid = np.indices((24, 24, 15), float)
+    place, sides = (12.0, 12.0, 7.0), (10.4, 6.4, 5.0)
+    masks = []
+    for raters_own in (0.0, 0.3, -0.3):
+        far = sum(((grid[axis] - place[axis]) / (sides[axis] + raters_own)) ** 2 for axis in range(3))
+        masks.append((far <= 1).astype(np.uint8))
+    as_it_is = 2 * (masks[0] & masks[1].transpose(1, 0, 2)).sum() / (masks[0].sum() + masks[1].sum())
+    assert 0.6 < as_it_is < 0.7
+    said = warnings_of(tmp_path, [masks[0], masks[1].transpose(1, 0, 2), masks[2]])
+    assert "r1.nii fits the others better when turned (axis 0 (left-right) and axis 1" in said
+    assert warnings_of(tmp_path, masks).count("fits") == 0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..fusion.result import Fusion
 from ..inputs.grids import Grid
-from ..inputs.mirrors import FEWEST, POOR, Marked, Misfit, OwnBox, axes_in_words, in_words, like, misfit_of
+from ..inputs.mirrors import AT_MOST, FEWEST, Marked, Misfit, OwnBox, axes_in_words, in_words, like, misfit_of
 from ..inputs.names import enumerated
 from .job import Inputs, Job, marked_by
 
@@ -102,7 +102,7 @@ def _may_be_apart(dice: NDArray[np.float64]) -> list[bool]:
     consensus.
     """
     far = 1 - dice / (2 - dice)
-    poor = 1 - POOR / (2 - POOR)
+    poor = 1 - AT_MOST / (2 - AT_MOST)
     near = [np.count_nonzero(far + own < poor) - (2 * own < poor) for own in far]  # themselves not
     return [2 * count <= len(dice) - 1 for count in near]
 
@@ -116,7 +116,7 @@ def _of_halves(names: list[str], one_half: list[int], misfit: Misfit, axes: list
         if misfit.is_poor:
             return f"{pair} hardly overlap ({dice} when one is {turn}): {DIFFERENT}"
         remedy = "look at both in a viewer, and correct the one that is wrong"
-        return f"{pair} fit each other only when one is {turn}: {dice}; {remedy}"
+        return f"{pair} fit each other {misfit.when} one is {turn}: {dice}; {remedy}"
     one, other = (
         enumerated([name for at, name in enumerate(names) if (at in one_half) == inside])
         for inside in (True, False)
@@ -124,4 +124,4 @@ def _of_halves(names: list[str], one_half: list[int], misfit: Misfit, axes: list
     if misfit.is_poor:
         return f"{one} hardly overlap with {other} (median {dice} when {turn}): {DIFFERENT}"
     remedy = "look at them in a viewer, and correct those that are wrong"
-    return f"{one} fit {other} only when {turn}: median {dice}; {remedy}"
+    return f"{one} fit {other} {misfit.when} {turn}: median {dice}; {remedy}"

@@ -1,4 +1,4 @@
-"""Finds the rater whose mask fits the others' only when it is mirrored or turned, whatever its header says."""
+"""Finds the rater whose mask fits the others' only when it is mirrored or turned, or much better so, whatever its header says."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ FITS = 0.4  # least Dice of a mask that fits when it is turned
 FITS_WELL = 0.6  # and of one of which nothing else is to be thought
 PAGE = 512  # words of eight bytes that are read at once
 POOR = 0.6  # of that Dice, the most that it may have as it is
+BETTER = 0.15  # or by how much it is better, of a mask nearly as round as its mirror image
+AT_MOST = 0.7  # Dice as it is, above which nothing is thought of
 AXES = ("axis 0", "axis 1", "axis 2")
 LETTERS = ("left-right", "back-front", "foot-head")
 
@@ -149,7 +151,7 @@ class Labelled(Marked):
 
 @dataclass(frozen=True)
 class Misfit:
-    """A mask that fits only when it is turned: median Dice with the others as it is, and so.
+    """A mask that fits only when it is turned, or much better: median Dice with the others as it is, and so.
 
     ``own``: whether it is turned in the box of its file, which has another grid. ``names``: labels of a map that are
     others in the other maps, which fits better than to turn it; ``turned`` is of that, then.
@@ -166,13 +168,18 @@ class Misfit:
         """Whether it fits poorly even when it is turned: something else may be wrong."""
         return self.turned < FITS_WELL
 
+    @property
+    def when(self) -> str:
+        """Whether it fits only so, or also as it is."""
+        return "only when" if self.as_it_is <= POOR * self.turned else "better when"
+
     def in_words(self, axes: Sequence[str]) -> str:
         """Say so of a mask."""
         if self.names:
             pairs = enumerated([f"{label} as {there}" for label, there in self.names.items()])
             return f"fits the others only with other labels, {pairs}: Dice {self.turned:.2f}, {self.as_it_is:.2f} as it is"
         return (
-            f"fits the others only when {in_words(self.turn, axes)}: median Dice {self.turned:.2f}, "
+            f"fits the others {self.when} {in_words(self.turn, axes)}: median Dice {self.turned:.2f}, "
             f"{self.as_it_is:.2f} as it is"
         )
 
@@ -184,13 +191,14 @@ def misfit_of(rater: Marked, others: Sequence[Marked]) -> Misfit | None:
         return None
     turns = turns_of(rater.votes.shape)
     as_it_is = _median_dice(rater, marking, turns[0])
-    if as_it_is > POOR:  # of a Dice that cannot be above 1
+    if as_it_is > AT_MOST:
         return None
     ways = [(turn, False) for turn in turns[1:]]
     ways += [(turn, True) for turn in rater.own.turns[1:]] if rater.own is not None else []
     scores = [_median_dice(rater, marking, turn, own=own) for turn, own in ways]
     score = max(scores)
-    if score < FITS or as_it_is > POOR * score:
+    better = score >= FITS_WELL and as_it_is <= score - BETTER
+    if score < FITS or (as_it_is > POOR * score and not better):
         return None
     turn, own = ways[scores.index(score)]
     if isinstance(rater, Labelled):
