@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import nibabel as nib
@@ -206,6 +208,16 @@ class TestDicom:
         values = np.sort(np.asarray(volume.array).ravel().astype(float))
         np.testing.assert_allclose(values, np.sort(fusion.probability.ravel()), atol=0.5 / 255 + 1e-6)
         assert found.get_segment_description(1).segment_label == "consensus"
+
+    def test_dciodvfy_finds_no_error(self, raters, tmp_path: Path) -> None:
+        validator = shutil.which("dciodvfy")
+        if validator is None:
+            pytest.skip("no dciodvfy (Debian's dicom3tools)")
+        fused(raters, tmp_path / "x.dcm")
+        done = subprocess.run([validator, str(tmp_path / "x.dcm")], capture_output=True, text=True, check=False)
+        said = done.stdout + done.stderr
+        assert "Segmentation" in said.split()
+        assert "Error" not in said
 
     def test_it_is_a_rater_too(self, raters, tmp_path: Path) -> None:
         fusion = fused(raters, tmp_path / "x.dcm")
