@@ -35,9 +35,7 @@ def test_flat_image_warns_once() -> None:
     image[10, 10, 10] = 1
     mask = np.zeros(image.shape, bool)
     mask[10, 10, 9] = True
-    with pytest.warns(
-        fastfuse.FusionWarning, match="the image is 0 at its 0.1st and at its 99.9th"
-    ) as caught:
+    with pytest.warns(fastfuse.FusionWarning, match="the image holds 0 and 1 only") as caught:
         softened = fastfuse.soften([mask, mask], image)
     assert len(caught) == 1
     assert caught[0].filename == __file__

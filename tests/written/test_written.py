@@ -214,7 +214,9 @@ class TestDicom:
         if validator is None:
             pytest.skip("no dciodvfy (Debian's dicom3tools)")
         fused(raters, tmp_path / "x.dcm")
-        done = subprocess.run([validator, str(tmp_path / "x.dcm")], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [validator, str(tmp_path / "x.dcm")], capture_output=True, text=True, check=False
+        )
         said = done.stdout + done.stderr
         assert "Segmentation" in said.split()
         assert "Error" not in said

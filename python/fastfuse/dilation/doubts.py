@@ -9,6 +9,7 @@ import numpy as np
 from ..inputs.arrays import name_of, shown_number
 from ..inputs.looks import LEAST_LABELLED, few_values, like_no_image
 from ..inputs.names import joined, told
+from ..inputs.threads import remarks_on_threads
 from .guide import Guide
 from .options import Dilation
 from .soft_mask import SoftMask
@@ -22,7 +23,8 @@ SAME = 1e-9  # relative difference of sizes that rounding makes
 def remarks_on_growing(guide: Guide, softened: Sequence[SoftMask], names: Sequence[str]) -> list[str]:
     """Return all reasons to doubt masks that grew: of the image, and of their sizes."""
     image = remark_on_values(guide)
-    return [*image, *guide.remarks, *remarks_on_growth(softened, names, guide.options)]
+    guided = remarks_on_threads() if image else guide.remarks  # what is no FLAIR needs no second reason
+    return [*image, *guided, *remarks_on_growth(softened, names, guide.options)]
 
 
 def remarks_in_memory(guide: Guide, softened: Sequence[SoftMask], names: Sequence[str]) -> list[str]:

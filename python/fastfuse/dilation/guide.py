@@ -80,8 +80,13 @@ class Guide:
 
     @property
     def remarks(self) -> list[str]:
-        """Reasons to doubt the result, and what to do."""
-        remedy = "give a region of interest, a threshold in its unit, or one that needs no normalizing"
+        """Reasons to doubt the result, and what to do; nothing helps an image that is flat everywhere."""
+        region = "a region of interest" if self.roi is None else "another region of interest"
+        remedy = (
+            "give FLAIR there"
+            if self._is_flat
+            else f"give {region}, a threshold in its unit, or one that needs no normalizing, such as threshold='exact' (--ring-threshold exact)"
+        )
         return [*(f"{doubt}: {remedy}" for doubt in self.doubts), *remarks_on_threads()]
 
     @property
@@ -89,10 +94,14 @@ class Guide:
         """Reasons to doubt the result, without remedies."""
         if self.scaling is None or self.scaling[0] < self.scaling[1]:
             return []
-        flat = (
-            f"{self.image_name} is {shown_number(self.scaling[0])} at its 0.1st and at its 99.9th percentile"
-        )
+        where = "everywhere" if self._is_flat else "at its 0.1st and at its 99.9th percentile"
+        flat = f"{self.image_name} is {shown_number(self.scaling[0])} {where}"
         return [f"{flat}, so its brightness cannot guide a dilation"]
+
+    @property
+    def _is_flat(self) -> bool:
+        finite = self.image[np.isfinite(self.image)]
+        return not finite.size or bool(finite.min() == finite.max())
 
     def dilate_all(self, masks: Sequence[Array], names: Sequence[str] | None = None) -> list[SoftMask]:
         """Dilate several raters' masks, side by side; ``names`` name them in messages."""
