@@ -40,7 +40,8 @@ Estimate accelerated(const EStep& e_step, const Engine& engine, const Census& ce
 // `is_warm`: the start is the end of an earlier EM, and not only where rates would begin.
 Estimate find_estimate(Engine& engine, const Census& census, const Options& options, const Performance& start,
                        bool is_warm) {
-    if (is_certain(census)) return certain(census, options);
+    const bool tells_rates = !options.performance_prior.known.empty();
+    if (is_certain(census) && !tells_rates) return certain(census, options);
     if (options.method == Method::majority) return of_majority(census, options);
     const EStep e_step = [&](const Performance& theta) { // eqs. (2), (9), (12), (13)
         return engine.expectation(theta);

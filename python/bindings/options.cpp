@@ -2,6 +2,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
 #include <string>
 #include <utility>
 #include <variant>
@@ -41,17 +42,35 @@ void set_init(Options& options, const PriorValue& value) {
 }
 
 Betas betas_of(const Options& options) {
-    const auto& [sensitivity, specificity] = options.performance_prior;
-    return {{sensitivity.a, sensitivity.b}, {specificity.a, specificity.b}};
+    const PerformancePrior& prior = options.performance_prior;
+    return {{prior.sensitivity.a, prior.sensitivity.b}, {prior.specificity.a, prior.specificity.b}};
 }
 
 void set_betas(Options& options, const Betas& betas) {
-    options.performance_prior = {{betas.first.first, betas.first.second},
-                                 {betas.second.first, betas.second.second}};
+    options.performance_prior.sensitivity = {betas.first.first, betas.first.second};
+    options.performance_prior.specificity = {betas.second.first, betas.second.second};
+}
+
+// Of each rater: true positives, false negatives, true negatives, false positives.
+using Known = std::vector<std::array<double, 4>>;
+
+Known known_of(const Options& options) {
+    Known known;
+    for (const KnownVotes& votes : options.performance_prior.known)
+        known.push_back(
+            {votes.true_positive, votes.false_negative, votes.true_negative, votes.false_positive});
+    return known;
+}
+
+void set_known(Options& options, const Known& known) {
+    options.performance_prior.known.clear();
+    for (const auto& [true_positive, false_negative, true_negative, false_positive] : known)
+        options.performance_prior.known.push_back(
+            {true_positive, false_negative, true_negative, false_positive});
 }
 
 // An option whose values are words.
-template <class Value> void bind_choice(py::class_<Options>& to, const char* name, Value Options::* field) {
+template <class Value> void bind_choice(py::class_<Options>& to, const char* name, Value Options::*field) {
     to.def_property(
         name, [field](const Options& options) { return word_of(options.*field); },
         [field, name](Options& options, const std::string& word) {
@@ -76,6 +95,7 @@ void bind_options(py::module_& m) {
     options.def_readwrite("mrf", &Options::mrf);
     options.def_readwrite("spacing_mm", &Options::spacing_mm);
     options.def_property("performance_prior", &betas_of, &set_betas);
+    options.def_property("known", &known_of, &set_known);
     bind_choice(options, "intervals", &Options::intervals);
     options.def_readwrite("tol", &Options::tol);
     options.def_readwrite("max_iter", &Options::max_iter);

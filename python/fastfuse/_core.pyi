@@ -33,6 +33,7 @@ class Options:
     mrf: float
     spacing_mm: list[float]
     performance_prior: tuple[tuple[float, float], tuple[float, float]]
+    known: list[tuple[float, float, float, float]]
     intervals: str
     tol: float
     max_iter: int
@@ -40,7 +41,6 @@ class Options:
     select_label: float | None
     threads: int
     route: str
-    def __init__(self) -> None: ...
 
 class LabelOptions:
     votes_alone: bool

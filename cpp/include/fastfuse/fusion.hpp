@@ -68,8 +68,17 @@ struct BetaPrior {
     double a = 1, b = 1;
 };
 
+// A rater's votes on voxels whose truth is known, which lie outside the mask.
+struct KnownVotes {
+    double true_positive = 0, false_negative = 0, true_negative = 0, false_positive = 0;
+};
+
 struct PerformancePrior {
-    BetaPrior sensitivity, specificity;
+    BetaPrior sensitivity, specificity; // the same for all raters
+    std::vector<KnownVotes> known;      // one per rater, or none
+
+    BetaPrior of_sensitivity(std::size_t rater) const;
+    BetaPrior of_specificity(std::size_t rater) const;
 };
 
 struct Options {

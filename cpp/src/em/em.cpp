@@ -189,12 +189,23 @@ Performance next(const Sums& sums, const Performance& theta, const Options& opti
     return after;
 }
 
+// Votes on voxels of known truth add to the sums of every M-step, as a Beta prior's counts do.
+BetaPrior PerformancePrior::of_sensitivity(std::size_t rater) const {
+    if (rater >= known.size()) return sensitivity;
+    return {sensitivity.a + known[rater].true_positive, sensitivity.b + known[rater].false_negative};
+}
+
+BetaPrior PerformancePrior::of_specificity(std::size_t rater) const {
+    if (rater >= known.size()) return specificity;
+    return {specificity.a + known[rater].true_negative, specificity.b + known[rater].false_positive};
+}
+
 Performance maximise(const Sums& sums, const Performance& before, const PerformancePrior& prior) {
     Performance after = before;
     for (std::size_t i = 0; i < sums.true_positive.size(); ++i) { // eq. (5)
-        update(sums.true_positive[i], sums.false_negative[i], prior.sensitivity, after.sensitivity[i],
+        update(sums.true_positive[i], sums.false_negative[i], prior.of_sensitivity(i), after.sensitivity[i],
                after.false_negative_rate[i]);
-        update(sums.true_negative[i], sums.false_positive[i], prior.specificity, after.specificity[i],
+        update(sums.true_negative[i], sums.false_positive[i], prior.of_specificity(i), after.specificity[i],
                after.false_positive_rate[i]);
     }
     return after;
@@ -212,8 +223,8 @@ double log_density(const BetaPrior& prior, double rate, double complement) {
 double log_prior(const Performance& theta, const PerformancePrior& prior) {
     double sum = 0;
     for (std::size_t i = 0; i < theta.sensitivity.size(); ++i)
-        sum += log_density(prior.sensitivity, theta.sensitivity[i], theta.false_negative_rate[i]) +
-               log_density(prior.specificity, theta.specificity[i], theta.false_positive_rate[i]);
+        sum += log_density(prior.of_sensitivity(i), theta.sensitivity[i], theta.false_negative_rate[i]) +
+               log_density(prior.of_specificity(i), theta.specificity[i], theta.false_positive_rate[i]);
     return sum;
 }
 

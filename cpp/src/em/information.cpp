@@ -140,10 +140,10 @@ std::vector<double> information(const Rows& rows, Model model, const Performance
     Matrix total = sum_over(rows, team, Matrix(n),
                             [&] { return Observer(model, performance, options.estimates_prior()); });
     for (std::size_t i = 0; i < raters; ++i) {
-        total.value[i * n + i] += curvature(options.performance_prior.sensitivity, performance.sensitivity[i],
-                                            performance.false_negative_rate[i]);
+        total.value[i * n + i] += curvature(options.performance_prior.of_sensitivity(i),
+                                            performance.sensitivity[i], performance.false_negative_rate[i]);
         total.value[(raters + i) * n + raters + i] +=
-            curvature(options.performance_prior.specificity, performance.specificity[i],
+            curvature(options.performance_prior.of_specificity(i), performance.specificity[i],
                       performance.false_positive_rate[i]);
     }
     return total.value;

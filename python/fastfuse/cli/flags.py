@@ -45,6 +45,7 @@ OTHERS = (
     "label_names",
     "save_probability",
     "save_confidence",
+    "decisions",
 )
 CALL = re.compile(r"\b\w+(?:\.\w+)*\([^()]*\)")  # code of Python, which is not typed
 CODE = "\0"  # stands for a piece of code in a message

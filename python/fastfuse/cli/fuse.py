@@ -59,7 +59,7 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
         "ties",
     ),
     *("save_counts", "report", "select_label", "select_segment", "binarize", "threshold", "scale", "names"),
-    *("tol", "max_iter", "acceleration", "roi", "missing", "present"),
+    *("decisions", "tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
     *(
         "expectation",
@@ -174,6 +174,12 @@ def fuse(
             rich_help_panel=LABELS,
         ),
     ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            help="A reviewer's decisions (.csv of fastfuse review), which EM keeps.", show_default=False
+        ),
+    ] = None,
     preset: Preset = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
@@ -238,6 +244,7 @@ def fuse(
                 label_names=label_names,
                 save_probability=probabilities or None,
                 save_confidence=save_confidence,
+                decisions=decisions,
                 overwrite=overwrite,
                 progress=say,
                 **placing_of(grid, resample, use),

@@ -42,7 +42,7 @@ COMMANDS = (
     *("fuse", "soften", "agreement", "compare", "evaluate", "demo", "check", "experiment"),
     *("table", "predict", "export"),
 )
-TOOLS = ("cite", "rerun", "doctor")
+TOOLS = ("cite", "rerun", "review", "doctor")
 COHORT = "cohort"
 
 

@@ -109,6 +109,7 @@ def fuse_files(
     use: Form | None = None,
     labels: None = None,
     preset: PresetName | None = None,
+    decisions: PathLike | None = None,
 ) -> Fusion: ...
 
 
@@ -254,6 +255,7 @@ def fuse_files(
     save_confidence: PathLike | None = None,
     overlap: bool = False,
     preset: PresetName | None = None,
+    decisions: PathLike | None = None,
 ) -> Fusion | LabelFusion | Overlapping:
     """Fuse image files into a consensus file, with a JSON sidecar beside it.
 
@@ -328,6 +330,8 @@ def fuse_files(
         takes the value of the file's nearest one.
     use : {"qform", "sform"}, optional
         Which affine of a NIfTI header counts where it has both; the sform without it.
+    decisions : path, optional
+        List of lesions with a reviewer's decisions (.csv, as ``fastfuse review`` wrote it for these votes): EM keeps their truth.
     {options}
 
     Returns
@@ -366,13 +370,13 @@ def fuse_files(
             paths, output, mask, present, names, placing, overwrite=overwrite, cut=cut, ties=ties,
             channel_axis=channel_axis, save_label=save_label, image=image, soften=soften, dilation=dilation or None,
             save_counts=save_counts, select_segment=select_segment, label_names=label_names,
-            save_confidence=save_confidence, report=report,
+            save_confidence=save_confidence, report=report, decisions=decisions,
         )  # fmt: skip
         return fuse_overlapping_files(structures, method, options, asked_labels, save_probability, progress)
     if labels is not None:
         check_given(
             save_label=save_label, save_counts=save_counts, cut=cut, ties=ties, soften=soften,
-            image=None if report is not None else image, dilation=dilation or None, select_segment=select_segment, channel_axis=channel_axis,
+            image=None if report is not None else image, dilation=dilation or None, select_segment=select_segment, channel_axis=channel_axis, decisions=decisions,
         )  # fmt: skip
         label_files = label_job(
             paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, image=image, report=report, **beside
@@ -383,6 +387,6 @@ def fuse_files(
     job = vote_job(
         paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior_file(prior),
         smoothing_mm=smoothing_of(prior), image=image, save_label=save_label, save_counts=save_counts, report=report, cut=cut, ties=ties, channel_axis=channel_axis,
-        segments=with_segments(options.foreground, select_segment).segments,
+        segments=with_segments(options.foreground, select_segment).segments, decisions=decisions,
     )  # fmt: skip
     return fuse_vote_files(job, row, options, soften, dilation, by_preset, progress or (lambda _: None))

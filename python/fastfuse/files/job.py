@@ -71,6 +71,7 @@ class Sources:
     segments: tuple[str, ...] = ()  # names of those that raters' files are read for
     called: Sequence[str] | None = None  # the raters' names, if they are given
     placing: Placing = AS_IT_IS
+    decisions: Path | None = None  # of a reviewer
 
     @property
     def names(self) -> list[str]:
@@ -107,6 +108,7 @@ class Sources:
         named = [("rater", path) for path in self.raters]
         others = [("mask", self.mask), ("prior", self.prior), ("image", self.image), ("truth", self.truth)]
         others += [*(("present", path) for path in self.present), ("grid", self.placing.grid)]
+        others += [("decisions", self.decisions)]
         return [*named, *((what, path) for what, path in others if path is not None)]
 
     def read(
@@ -267,6 +269,7 @@ def vote_job(
     ties: Any,
     channel_axis: Any,
     segments: tuple[str, ...],
+    decisions: Any,
 ) -> Job:
     """Return the files of a fusion of votes, from what the caller gave."""
     from ..images.wanted import check_channel_axis
@@ -289,6 +292,7 @@ def vote_job(
         overwrite=overwrite,
         called=listed_names(names),
         placing=placing,
+        decisions=as_path(decisions, "decisions"),
     )
 
 

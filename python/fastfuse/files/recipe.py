@@ -50,7 +50,7 @@ class Paths:
 
 FUNCTIONS = {
     "fuse_files": Paths(
-        ("paths", "mask", "present", "image", "prior", "grid", "label_names"),
+        ("paths", "mask", "present", "image", "prior", "grid", "label_names", "decisions"),
         ("output", "save_label", "save_counts", "save_probability", "save_confidence", "report"),
     ),
     "soften_files": Paths(("paths", "image", "roi", "grid"), ("output",), "out_dir"),

@@ -87,21 +87,29 @@ def rerun(
     FastfuseError, ImageError
         For a JSON without a recipe, and for inputs that are missing or have changed, all by name.
     """
-    named = sidecar_path(sidecar) if sidecar.name.lower().endswith(OF_CONSENSUS) else sidecar
-    facts, recipe = _recipe_in(named)
-    paths = FUNCTIONS[recipe["function"]]
-    found = _found(recipe["inputs"], named, inputs)
-    given = {name: from_json(value) for name, value in recipe["arguments"].items()}
-    for name in paths.read:
-        given[name] = _with_leaves(given.get(name), lambda text: found.get(text, text))
-    for name in paths.written:
-        given[name] = _with_leaves(given.get(name), lambda text: folder / Path(text).name)
-    given = {name: value for name, value in given.items() if value is not None or name in recipe["arguments"]}
+    facts, recipe, given = call_kept_in(sidecar, inputs)
+    for name in FUNCTIONS[recipe["function"]].written:
+        if name in given:
+            given[name] = _with_leaves(given[name], lambda text: folder / Path(text).name)
     make_folder(folder)
     MAKERS[recipe["function"]](**given, threads=threads, overwrite=overwrite, progress=progress)
     outputs = [(folder / Path(one["file"]).name, one["sha256"]) for one in recipe["outputs"]]
     now = [Remade(path, digest := hash_of(path), digest == was) for path, was in outputs]
     return Rerun(tuple(now), tuple(_reasons(facts, recipe)))
+
+
+def call_kept_in(
+    sidecar: Path, moved: Path | None = None
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return what a sidecar says, its recipe, and the arguments of the call, with the inputs where they are now."""
+    named = sidecar_path(sidecar) if sidecar.name.lower().endswith(OF_CONSENSUS) else sidecar
+    facts, recipe = _recipe_in(named)
+    found = _found(recipe["inputs"], named, moved)
+    given = {name: from_json(value) for name, value in recipe["arguments"].items()}
+    for name in FUNCTIONS[recipe["function"]].read:
+        if name in given:
+            given[name] = _with_leaves(given[name], lambda text: found.get(text, text))
+    return facts, recipe, given
 
 
 def _recipe_in(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

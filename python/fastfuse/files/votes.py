@@ -10,6 +10,7 @@ from typing import Any
 
 from ..dilation.options import Dilation, DilationOptions
 from ..errors import warn
+from ..fusion.backends.decisions import check_decisions
 from ..fusion.backends.devices import place_of
 from ..fusion.fit.choice import Choice, chosen_for
 from ..fusion.fit.remarks import remarks_on_fit
@@ -30,6 +31,7 @@ from .job import Inputs, Job, Sources, counts_of, marked_voxels, pictures_of
 from .misfits import misfit_remarks
 from .preset import Preset, chosen_by
 from .prior import is_plain, prior_map, word_or_number
+from .review.decided import Decided, decided_in
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ def fuse_vote_files(
     if preset is None:
         way = way_of(job, method or method_called("soft-staple"), options, soften, dilation)
         job.check()
+        if job.decisions is not None:
+            check_decisions(way.method, options, ())
         if options.max_memory is not None:
             return fused_in_blocks(job, way.method, way.options, way.asked, say, grows=way.growth is not None)
     elif options.max_memory is not None:
@@ -195,6 +199,8 @@ class Ready:
         How masks grew, or how the consensus is to grow.
     choice : Choice or None
         Of "auto": which method was taken, and why.
+    decided : Decided or None
+        What a reviewer decided.
     """
 
     inputs: Inputs
@@ -203,6 +209,7 @@ class Ready:
     fusing: Options
     growth: Growth | None
     choice: Choice | None
+    decided: Decided | None = None
 
     @property
     def label(self) -> int | None:
@@ -232,6 +239,11 @@ def ready_votes(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs |
         scaled_by=asked.scale if isinstance(asked.scale, float) else None,
         image=inputs.image if growth is None and method.of_levels else None,
     )  # fmt: skip
+    decided = None
+    if job.decisions is not None:
+        decided = decided_in(job.decisions, inputs, options.core_label)
+        votes = replace(votes, decisions=decided.volume)
+        inputs.remarks += decided.remarks
     choice = None
     if method.chooses:
         choice = chosen_for(votes.listed(), options.checked())
@@ -242,7 +254,7 @@ def ready_votes(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs |
     if grown is not None and not method.grows:
         say("softening")
         votes, fusing = grown.soften(votes, options, job, inputs)
-    return Ready(inputs, way, votes, fusing, grown, choice)
+    return Ready(inputs, way, votes, fusing, grown, choice, decided)
 
 
 def made_of(
@@ -292,6 +304,7 @@ def made_of(
     grown = None if growth is None else growth.facts
     sidecar = sidecar_of(fusion, job, inputs, facts, grown, remarks, marked, cut)
     sidecar |= {} if way.preset is None else {"preset": way.preset}
+    sidecar |= {} if ready.decided is None else {"decisions": ready.decided.facts}
     if ready.choice is not None:
         sidecar["auto"] = auto_facts(ready.choice)
     return Made(fusion, inputs, sidecar, remarks, cut, label)

@@ -6,10 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..dilation.margin import within_margin
 from ..inputs.arrays import Array, as_companion, axes_in_memory_order, name_of, named_raters, with_frames
 from ..inputs.channels import SCALED, check_scaled_classes
-from ..inputs.checks import check_spacings
+from ..inputs.checks import check_spacings, checked_decisions
 from ..inputs.foreground import within
 from ..inputs.in_memory import check_in_memory, spacing_of
 from ..inputs.names import counted, enumerated, quoted
@@ -46,6 +49,8 @@ class Case:
         What is doubtful.
     image : ndarray of that shape, optional
         What tells the anchor of border-STAPLE.
+    decisions : ndarray of that shape, optional
+        1 and 0 where the truth is known, -1 elsewhere.
     unchosen : list of ndarray
         The arrays of ``given`` as the caller has them, before labels, threshold or scale made votes of them.
     """
@@ -61,6 +66,7 @@ class Case:
     remarks: list[str]
     unchosen: list[Array] = field(default_factory=list)
     image: Array | None = None
+    decisions: NDArray[np.int8] | None = None
 
     @classmethod
     def of(cls, votes: Votes, options: Options) -> Case:
@@ -88,12 +94,17 @@ class Case:
             prior_map, clamped = without_certainty(prior_map, mask, votes.titles)
             remarks += clamped + said_of_smoothed(options.prior, given.arrays)
         image = None if votes.image is None else as_companion(votes.image, "image", shape)
+        decisions = None
+        if votes.decisions is not None:
+            decisions = checked_decisions(as_companion(votes.decisions, "decisions", shape))
         spacing = with_frames(spacing_for(options, named, in_mm=image is not None), shape)
         sides = check_spacings(spacing, len(axes))
         spacings = [sides[axis] for axis in axes]
         unchosen = given.arrays
         given = _chosen(given, options, mask, present, remarks, votes.raters)
-        return cls(given, shape, axes, mask, prior_map, present, spacings, votes, remarks, unchosen, image)
+        return cls(
+            given, shape, axes, mask, prior_map, present, spacings, votes, remarks, unchosen, image, decisions
+        )
 
     def without(self, places: Collection[int]) -> Case:
         """Return the case as if the raters at these places had not read it.

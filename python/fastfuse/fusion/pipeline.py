@@ -7,6 +7,7 @@ from typing import Any
 
 from ..inputs.threads import remarks_on_threads
 from .backends.backend import backend_for
+from .backends.decisions import check_decisions
 from .backends.found import Found
 from .bootstrap import intervals_of
 from .case import Case
@@ -42,7 +43,9 @@ def fuse_votes(
     options, votes = options.checked(), votes.listed()
     options.check_for(method)
     check_image(votes, method, options)
-    if streams(votes, options, lazily=lazily):
+    if votes.decisions is not None:
+        check_decisions(method, options, votes.raters)
+    if streams(votes, options, lazily=lazily and votes.decisions is None):
         from .streamed.pipeline import fuse_streamed
 
         return fuse_streamed(votes, method, options, cut, ties)

@@ -54,6 +54,10 @@ _DATA = {
     Image on which foreground is bright, as lesions on FLAIR; for border-STAPLE alone. It tells the anchor: the level at
     which the intensity is half way between a lesion's core and what surrounds it. Lesions count whose core and surroundings
     have 8 voxels each, and a contrast of a tenth of the median in the mask; without a mask, of what is above 0 (needs SciPy).""",
+    "decisions": """decisions : array_like of the raters' shape, optional
+    Voxels whose truth is known: 1 foreground, 0 background, -1 open. EM keeps the probability there, and the raters' rates
+    count it; the prior and the log-likelihood are those of the open voxels. border-STAPLE and the majority set the consensus
+    there, and leave their rates.""",
     "dtype": """dtype : {"float32", "float64"}, default "float32"
     Type of ``probability``. All arithmetic is in double precision, with one exception: votes of float32 or narrower
     with many distinct values, such as a network's probabilities, are multiplied in single precision and summed in
@@ -99,6 +103,8 @@ class Votes:
         As in :func:`fastfuse.staple`.
     image : array_like, optional
         As in :func:`fastfuse.border_staple`.
+    decisions : array_like, optional
+        As in :func:`fastfuse.fuse`.
     names : sequence of m str, optional
         What messages call the raters.
     titles : mapping
@@ -123,6 +129,7 @@ class Votes:
     scaled_by: float | None = None
     are_listed: bool = False
     image: VoxelsLike | None = None
+    decisions: VoxelsLike | None = None
 
     def listed(self) -> Votes:
         """Return the same with lists of raters and of where they looked: no stacks, no iterators."""

@@ -12,11 +12,12 @@ from .names import counted, quoted
 
 Labels = int | Sequence[int] | None  # of label maps: their union is foreground
 MOST_SCALE = 1e30  # single precision, in which votes are scaled, holds it
+OPEN = -1  # a decision on a voxel whose truth is not known
 Scale = float | Literal["auto"] | None  # the value that stands for a vote of 1
 
 if TYPE_CHECKING:  # NumPy is imported where a check needs it: the shell's help does without
     import numpy as np
-    from numpy.typing import DTypeLike
+    from numpy.typing import DTypeLike, NDArray
 
     from .arrays import Array
 
@@ -254,3 +255,12 @@ def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     if checked not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype is {quoted(dtype)}: the probability is float32 or float64")
     return checked
+
+
+def checked_decisions(array: Array) -> NDArray[np.int8]:
+    """Return decisions as integers; refuse values that are none."""
+    import numpy as np
+
+    if array.dtype.kind not in "biuf" or not np.isin(array, (OPEN, 0, 1)).all():
+        raise ValueError("decisions hold other values than -1 (open), 0 (background) and 1 (foreground)")
+    return array.astype(np.int8)

@@ -48,6 +48,7 @@ NOT_FOR_MAPS = {
     "dilation": "label maps do not grow",
     "select_segment": "all labels are fused; labels=[...] (--labels K,K,...) says which may occur",
     "channel_axis": "of networks, nnU-Net's .npz is read with all its classes",
+    "decisions": "a review is of one structure",
 }
 
 

@@ -47,6 +47,7 @@ NOT_FOR_STRUCTURES = {
     "dilation": GROWTH,
     "save_counts": "count one structure, by select_segment=NAME (--select-segment NAME) without labels",
     "select_segment": "labels says which are structures",
+    "decisions": "a review is of one structure, by select_segment=NAME (--select-segment NAME) without labels",
     "report": "a report shows one structure, by select_segment=NAME (--select-segment NAME) without labels",
 }
 

@@ -15,6 +15,7 @@ from ..options import Options
 from ..registry import Method, method_called
 from ..votes import Votes
 from . import core
+from .decisions import Decided
 from .found import CoreEstimate, CoreTable, Found, Rates
 
 
@@ -82,7 +83,17 @@ def _written(
             placed.remarks.extend(remark for remark in said if remark not in placed.remarks)
         told = core.heights_in_core(heights, evidence=options.evidence)
         arrays = arrays.within_margin(options, placed.spacings)
-        return work(arrays, told, destination.work, core.core_options(method, options, placed.spacings))
+        asked = core.core_options(method, options, placed.spacings)
+        if placed.decisions is None:
+            return work(arrays, told, destination.work, asked)
+        decided = Decided.of(arrays, placed.decisions.transpose(placed.axes), options.core_label)
+        if not method.estimates or method.of_levels:
+            found = work(arrays, told, destination.work, asked)
+            return decided.moved(found, decided.write(destination.work))
+        asked.known = decided.known
+        found = work(decided.open_part(arrays), told, destination.work, asked)
+        decided.write(destination.work)
+        return decided.added_to(found)
 
     case, found = core.explained(case, fused)
     return case, destination.finish(), found

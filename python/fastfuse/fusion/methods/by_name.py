@@ -79,6 +79,7 @@ def fuse(
     evidence: bool = False,
     classes: Literal[2, 3] = 2,
     labels: None = None,
+    decisions: VoxelsLike | None = None,
 ) -> Fusion: ...
 
 
@@ -200,6 +201,7 @@ def fuse(
     undecided: int | None = None,
     truncation: float | None = None,
     overlap: bool = False,
+    decisions: VoxelsLike | None = None,
 ) -> Fusion | LabelFusion | dict[int | str, Fusion]:
     """Fuse votes by the method of this name.
 
@@ -245,5 +247,7 @@ def fuse(
         classes=classes,
     )  # fmt: skip
     asked = AskedLabels(labels, candidates, confusion, knows, weights, undecided, truncation, overlap)
-    votes = Votes(raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis, image=image)
+    votes = Votes(
+        raters, mask=mask, present=present, dtype=dtype, out=out, axis=axis, image=image, decisions=decisions
+    )
     return fused_by_name(votes, method, options, asked)

@@ -53,6 +53,8 @@ def fused_by_name(
     if method.grows:
         raise ValueError(f"{name} needs an image: call {method.function}(raters, image)")
     asked.check_method(method)
+    if votes.decisions is not None and (asked.labels is not None or asked.overlap):
+        raise ValueError("decisions are given: they are of masks; leave labels and overlap out")
     if check_flag(asked.overlap, "overlap"):
         return _overlapping(votes, method, options.of_method(method), asked)
     if asked.labels is not None:

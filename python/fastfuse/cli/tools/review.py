@@ -1,0 +1,89 @@
+"""``fastfuse review``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..common import answer, progress, warnings_as_lines
+from ..switches import Overwrite
+
+if TYPE_CHECKING:
+    from ...files.review.make import Review
+
+EXAMPLES = (
+    "fastfuse review consensus.nii.gz -o review.csv --markups review.mrk.json",
+    "fastfuse fuse rater*.nii.gz -o reviewed.nii.gz --decisions review.csv",
+)
+
+
+def review(
+    consensus: Annotated[
+        Path,
+        typer.Argument(
+            help="What fuse wrote (.nii, .nii.gz), or the .json beside it.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The list (.csv); write yes or no into its column decision.",
+            show_default=False,
+        ),
+    ],
+    markups: Annotated[
+        Path | None,
+        typer.Option(help="Also write the lesions as points for 3D Slicer (.mrk.json).", show_default=False),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="List all lesions, also those that all raters mark.")
+    ] = False,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(help="Folder where the raters' files lie now, if they have moved.", show_default=False),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """List the lesions on which raters disagree, those first on which most of the consensus hangs, for a reviewer."""
+    from ...files.review.make import review_files
+    from ...report.review import print_review
+
+    with warnings_as_lines(), progress(None) as say:
+        found = review_files(
+            consensus,
+            output,
+            markups=markups,
+            everything=everything,
+            inputs=inputs,
+            overwrite=overwrite,
+            progress=say,
+        )
+    answer(lambda: _facts(found), lambda: print_review(_facts(found)))
+
+
+def _facts(found: Review) -> dict[str, Any]:
+    return {
+        "lesions": [
+            {
+                "lesion": one.number,
+                "ras_mm": list(one.centre_mm),
+                "ml": one.ml,
+                "marked_by": list(one.marked_by),
+                "looked": one.looked,
+                "posterior": one.posterior,
+                "consensus": one.consensus,
+                "change_ml": one.change_ml,
+                "stake_ml": one.stake_ml,
+            }
+            for one in found.lesions
+        ],
+        "raters": list(found.raters),
+        "all": found.all,
+        "votes": found.votes,
+        "outputs": [str(path) for path in found.written],
+    }

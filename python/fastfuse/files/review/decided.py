@@ -1,0 +1,73 @@
+"""Decisions of a review on the voxels of the case that it was made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FastfuseError
+from ...images.paths import recorded, shown
+from ...images.written.hashes import hash_of
+from ..job import Inputs
+from .lesions import Marked, painted
+from .sheet import read_decisions
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """A reviewer's decisions.
+
+    Attributes
+    ----------
+    volume : ndarray of int8
+        1 and 0 where the truth is decided, -1 elsewhere.
+    facts : dict
+        What the sidecar says of them.
+    remarks : list of str
+        What is doubtful.
+    """
+
+    volume: NDArray[np.int8]
+    facts: dict[str, Any]
+    remarks: list[str]
+
+
+def decided_in(path: Path, inputs: Inputs, label: int | None) -> Decided:
+    """Return what a file decides of the votes that were read.
+
+    Raises
+    ------
+    FastfuseError
+        Naming the file, if it is of other votes or names a lesion that is none of them.
+    """
+    decisions = read_decisions(path)
+    marked = Marked.of(inputs, label)
+    if decisions.votes != marked.fingerprint:
+        raise FastfuseError(
+            f"{shown(path)}: is a review of other votes ({shown(decisions.votes)}; these are {marked.fingerprint}): give the "
+            "raters, the mask and the grid of the consensus that was reviewed, or review this one (fastfuse review)"
+        )
+    lesions = {lesion.number: lesion for lesion in marked.lesions()}
+    unknown = sorted(decisions.lesions.keys() - lesions.keys())
+    if unknown:
+        raise FastfuseError(f"{shown(path)}: there is no lesion {unknown[0]}: the votes hold {len(lesions)}")
+    chosen = [(lesions[number], is_lesion) for number, is_lesion in decisions.lesions.items()]
+    volume = painted(chosen, marked.marks[0].shape)
+    facts = {
+        "file": recorded(path),
+        "sha256": hash_of(path),
+        "votes": decisions.votes,
+        "lesions": {str(number): "yes" if one else "no" for number, one in decisions.lesions.items()},
+        "voxels": {
+            "foreground": int(np.count_nonzero(volume == 1)),
+            "background": int(np.count_nonzero(volume == 0)),
+        },
+    }
+    remarks = (
+        [] if chosen else [f"{shown(path)}: holds no decision: the consensus is that of the votes alone"]
+    )
+    return Decided(volume, facts, remarks)

@@ -1,0 +1,1 @@
+"""Review: lesions go out as a list, and decisions come back."""

@@ -1,0 +1,339 @@
+"""``fastfuse review``: which lesions are listed, in which order, and what comes of the decisions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import warnings
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.errors import FastfuseError
+from fastfuse.files.review.make import review_files
+
+from ..cli.common import ran
+
+SHAPE = (24, 20, 16)
+AFFINE = np.array(
+    [[0, 0, 2.0, -7], [-1.5, 0, 0, 20], [0, 1.0, 0, 3], [0, 0, 0, 1]]
+)  # axes turned, sides unlike
+VOXEL_ML = 3.0 / 1000
+RATERS = [f"rater {i}.nii.gz" for i in range(4)]
+
+# Corners of boxes, and who marks them: all; three; one; two, of whom the second marks a part.
+ALL, THREE, ONE, TWO = (2, 2, 2), (10, 2, 2), (18, 2, 2), (2, 12, 8)
+
+
+def box(at: tuple[int, int, int], sides: tuple[int, int, int]) -> tuple[slice, ...]:
+    return tuple(slice(first, first + side) for first, side in zip(at, sides, strict=True))
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    """Write four raters' masks, and their consensus."""
+    masks = np.zeros((4, *SHAPE), np.uint8)
+    for i in range(4):
+        masks[(i, *box(ALL, (4, 4, 4)))] = 1
+    for i in range(3):
+        masks[(i, *box(THREE, (3, 3, 3)))] = 1
+    masks[(3, *box(ONE, (3, 3, 2)))] = 1
+    masks[(0, *box(TWO, (4, 3, 2)))] = 1
+    masks[(1, *box(TWO, (2, 3, 2)))] = 1
+    for name, mask in zip(RATERS, masks, strict=True):
+        nib.save(nib.Nifti1Image(mask, AFFINE), tmp_path / name)
+    fused(tmp_path, "consensus.nii.gz")
+    return tmp_path
+
+
+def fused(folder: Path, output: str, *, quietly: bool = True, **options: object) -> fastfuse.Fusion:
+    options = {"method": "staple", "names": ["Anna", "Bert", "Carla", "=Dora"], **options}
+    with warnings.catch_warnings():
+        if quietly:  # so few voxels leave doubts
+            warnings.simplefilter("ignore", fastfuse.FusionWarning)
+        return fastfuse.fuse_files([folder / name for name in RATERS], folder / output, **options)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def decide(path: Path, decisions: dict[str, str], **changes: str) -> Path:
+    """Write decisions into a list, and whatever else into all lines."""
+    rows = rows_of(path)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows({**row, "decision": decisions.get(row["lesion"], ""), **changes} for row in rows)
+    return path
+
+
+def test_contested_lesions_are_listed_by_what_hangs_on_them(case: Path) -> None:
+    found = review_files(case / "consensus.nii.gz", case / "r.csv")
+    probability = np.asarray(nib.load(case / "consensus.nii.gz").dataobj)
+    assert (found.all, len(found.lesions)) == (4, 3)  # that of all raters is not contested
+    by_marks = {one.marked_by: one for one in found.lesions}
+    three, one, two = by_marks["Anna", "Bert", "Carla"], by_marks[("=Dora",)], by_marks["Anna", "Bert"]
+    for lesion, where, sides in ((three, THREE, (3, 3, 3)), (one, ONE, (3, 3, 2)), (two, TWO, (4, 3, 2))):
+        centre = AFFINE @ [*(at + (side - 1) / 2 for at, side in zip(where, sides, strict=True)), 1]
+        np.testing.assert_allclose(lesion.centre_mm, centre[:3])
+        voxels = np.prod(sides)
+        assert lesion.ml == pytest.approx(voxels * VOXEL_ML)
+        inside = probability[box(where, sides)]
+        taken = np.count_nonzero(inside >= 0.5)
+        assert lesion.consensus == (taken > 0)
+        assert lesion.looked == 4
+        assert lesion.change_ml == pytest.approx((-taken if taken else voxels) * VOXEL_ML)
+        otherwise = (4 - len(lesion.marked_by) if taken else len(lesion.marked_by)) / 4
+        assert lesion.stake_ml == pytest.approx(abs(lesion.change_ml) * otherwise)
+        assert lesion.posterior == pytest.approx(inside.mean(), abs=1e-6)
+    stakes = [lesion.stake_ml for lesion in found.lesions]
+    assert stakes == sorted(stakes, reverse=True)
+    rows = rows_of(case / "r.csv")
+    assert [int(row["lesion"]) for row in rows] == [lesion.number for lesion in found.lesions]
+    assert {row["decision"] for row in rows} == {""}
+    assert {row["votes"] for row in rows} == {found.votes}
+    assert "'=Dora" in {row["marked_by"] for row in rows}  # no formula
+    everything = review_files(case / "consensus.json", case / "all.csv", everything=True)
+    assert len(everything.lesions) == 4
+    assert everything.votes == found.votes
+
+
+def test_points_for_slicer_are_in_lps(case: Path) -> None:
+    found = review_files(case / "consensus.nii.gz", case / "r.csv", markups=case / "r.mrk.json")
+    content = json.loads((case / "r.mrk.json").read_text())
+    assert content["@schema"].endswith("/Markups/Resources/Schema/markups-schema-v1.0.3.json#")
+    (markup,) = content["markups"]
+    assert (markup["type"], markup["coordinateSystem"], markup["coordinateUnits"]) == (
+        "Fiducial",
+        "LPS",
+        "mm",
+    )
+    for point, lesion in zip(markup["controlPoints"], found.lesions, strict=True):
+        x, y, z = lesion.centre_mm
+        np.testing.assert_allclose(point["position"], [-x, -y, z])
+        assert point["id"] == str(lesion.number)
+        assert point["positionStatus"] == "defined"
+        assert {type(point[name]) for name in ("id", "label", "description")} == {str}
+        assert {type(point[name]) for name in ("selected", "locked", "visibility")} == {bool}
+
+
+def test_points_fit_the_schema_of_slicer(case: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    review_files(case / "consensus.nii.gz", case / "r.csv", markups=case / "r.mrk.json")
+    text, number, flag = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
+    point = {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("id", "label", "description", "associatedNodeID"), text),
+            **dict.fromkeys(("selected", "locked", "visibility"), flag),
+            "position": {"type": "array", "items": number, "minItems": 3, "maxItems": 3},
+            "positionStatus": {"enum": ["undefined", "preview", "defined"]},
+        },
+    }
+    markup = {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {"enum": ["Fiducial", "Line", "Angle", "Curve", "ClosedCurve", "Plane", "ROI"]},
+            "name": text,
+            "coordinateSystem": {"enum": ["LPS", "RAS"]},
+            "coordinateUnits": {"enum": ["mm", "um"]},
+            "locked": flag,
+            "fixedNumberOfControlPoints": flag,
+            "controlPoints": {"type": "array", "items": point},
+            "display": {"type": "object", "properties": {"visibility": flag, "pointLabelsVisibility": flag}},
+        },
+    }
+    schema = {
+        "type": "object",
+        "required": ["@schema", "markups"],
+        "properties": {"@schema": text, "markups": {"type": "array", "items": markup}},
+    }
+    jsonschema.validate(json.loads((case / "r.mrk.json").read_text()), schema)
+
+
+def test_decisions_come_back_and_are_kept(case: Path) -> None:
+    found = review_files(case / "consensus.nii.gz", case / "r.csv")
+    number = {lesion.marked_by: str(lesion.number) for lesion in found.lesions}
+    answers = {
+        number["Anna", "Bert", "Carla"]: "no",
+        number[("=Dora",)]: "Yes",
+        number["Anna", "Bert"]: "lesion",
+    }
+    decide(case / "r.csv", answers)
+    reviewed = fused(case, "reviewed.nii.gz", decisions=case / "r.csv")
+    w = reviewed.probability
+    assert not w[box(THREE, (3, 3, 3))].any()
+    assert (w[box(ONE, (3, 3, 2))] == 1).all()
+    assert (w[box(TWO, (4, 3, 2))] == 1).all()  # each voxel is marked by half of the two at least
+    masks = np.array([np.asarray(nib.load(case / name).dataobj) for name in RATERS])
+    volume = np.full(SHAPE, -1)
+    volume[box(THREE, (3, 3, 3))] = 0
+    volume[box(ONE, (3, 3, 2))] = volume[box(TWO, (4, 3, 2))] = 1
+    same = fastfuse.fuse(masks, "staple", decisions=volume)
+    np.testing.assert_array_equal(same.probability, w)
+    np.testing.assert_array_equal(same.sensitivity, reviewed.sensitivity)
+    facts = json.loads((case / "reviewed.json").read_text())["decisions"]
+    assert facts["lesions"] == {n: "no" if a == "no" else "yes" for n, a in answers.items()}
+    assert facts["voxels"] == {"foreground": 18 + 24, "background": 27}
+    assert facts["votes"] == found.votes
+
+
+def test_a_lesion_of_some_raters_is_its_core(case: Path) -> None:
+    masks = [np.zeros(SHAPE, np.uint8) for _ in RATERS]
+    for i, side in enumerate((2, 3, 4)):  # nested boxes of three raters
+        masks[i][box(THREE, (side, side, side))] = 1
+    for name, mask in zip(RATERS, masks, strict=True):
+        mask[box(ALL, (4, 4, 4))] = 1
+        nib.save(nib.Nifti1Image(mask, AFFINE), case / name)
+    fused(case, "consensus.nii.gz", overwrite=True)
+    (one,) = review_files(case / "consensus.nii.gz", case / "r.csv").lesions
+    decide(case / "r.csv", {str(one.number): "yes"})
+    w = fused(case, "reviewed.nii.gz", decisions=case / "r.csv").probability
+    assert (w[box(THREE, (3, 3, 3))] == 1).all()  # two of three mark these
+    outer = w[box(THREE, (4, 4, 4))].copy()
+    outer[:3, :3, :3] = 0
+    assert (outer < 1).all()  # left to EM
+    decide(case / "r.csv", {str(one.number): "not"})
+    w = fused(case, "none.nii.gz", decisions=case / "r.csv").probability
+    assert not w[box(THREE, (4, 4, 4))].any()
+
+
+@pytest.mark.parametrize("method", ["majority", "border-staple", "soft-staple", "auto"])
+def test_every_method_keeps_them_and_rerun_makes_the_same_bytes(case: Path, method: str) -> None:
+    found = review_files(case / "consensus.nii.gz", case / "r.csv")
+    decide(case / "r.csv", {str(found.lesions[0].number): "no", str(found.lesions[1].number): "yes"})
+    words = [
+        *RATERS,
+        "-o",
+        "m.nii.gz",
+        "--method",
+        method,
+        "--decisions",
+        "r.csv",
+        "--save-label",
+        "l.nii.gz",
+    ]
+    made = ran(case, "fuse", *words)
+    assert made.returncode == 0, made.stderr
+    label = np.asarray(nib.load(case / "l.nii.gz").dataobj)
+    points = {one.marked_by: one for one in found.lesions}
+    assert label[THREE] == (found.lesions.index(points["Anna", "Bert", "Carla"]) == 1)
+    again = ran(case, "rerun", "m.json", "-o", "again")
+    assert again.returncode == 0, again.stderr
+    decide(case / "r.csv", {})
+    changed = ran(case, "rerun", "m.json", "-o", "again", "--overwrite")
+    assert changed.returncode == 2
+    assert "r.csv has changed" in changed.stderr
+
+
+def test_spreadsheets_may_save_it_their_way(case: Path) -> None:
+    found = review_files(case / "consensus.nii.gz", case / "r.csv")
+    one = found.lesions[0]
+    text = f'\ufeffvotes;notes;lesion;decision\r\n{found.votes};"a; b\r\nc";{one.number};NO \r\n;;;\r\n'
+    (case / "r.csv").write_bytes(text.encode())
+    w = fused(case, "reviewed.nii.gz", decisions=case / "r.csv").probability
+    decide_here = json.loads((case / "reviewed.json").read_text())["decisions"]["lesions"]
+    assert decide_here == {str(one.number): "no"}
+    assert w.max() > 0.9
+
+
+def test_an_empty_list_is_said(case: Path) -> None:
+    review_files(case / "consensus.nii.gz", case / "r.csv")
+    with pytest.warns(fastfuse.FusionWarning, match="holds no decision"):
+        again = fused(case, "same.nii.gz", quietly=False, decisions=case / "r.csv")
+    np.testing.assert_array_equal(again.probability, np.asarray(nib.load(case / "consensus.nii.gz").dataobj))
+
+
+@pytest.mark.parametrize(
+    ("decisions", "changes", "said"),
+    [
+        ({"2": "maybe"}, {}, "line .*decision is 'maybe': write yes .* no .* empty"),
+        ({}, {"lesion": "2.0"}, "lesion is '2.0'"),
+        ({}, {"lesion": "2"}, "lesion 2 is there twice"),
+        ({}, {"votes": "v123"}, "is a review of other votes"),
+    ],
+)
+def test_bad_lists_are_refused(
+    case: Path, decisions: dict[str, str], changes: dict[str, str], said: str
+) -> None:
+    review_files(case / "consensus.nii.gz", case / "r.csv", everything=True)
+    decide(case / "r.csv", decisions, **changes)
+    with pytest.raises(FastfuseError, match=said):
+        fused(case, "reviewed.nii.gz", decisions=case / "r.csv")
+    assert not (case / "reviewed.nii.gz").exists()
+
+
+def test_an_unknown_lesion_other_columns_and_two_reviews_are_refused(case: Path) -> None:
+    votes = review_files(case / "consensus.nii.gz", case / "r.csv").votes
+    for text, said in (
+        (f"lesion,decision,votes\n9,yes,{votes}\n", "there is no lesion 9: the votes hold 4"),
+        (f"lesion,votes\n1,{votes}\n", "lacks the column decision"),
+        ("lesion,decision,votes\n1,yes\n", "line 2: has 2 cells for 3 columns"),
+        (f"lesion,decision,votes\n1,yes,{votes}\n2,no,v00\n", "lines of 2 reviews"),
+        ("lesion,decision,votes\n", "holds no lesion"),
+        ("\0", "lacks"),
+    ):
+        (case / "r.csv").write_text(text)
+        with pytest.raises(FastfuseError, match=said):
+            fused(case, "reviewed.nii.gz", decisions=case / "r.csv")
+    with pytest.raises(FastfuseError, match="cannot be read as a list"):
+        fused(case, "reviewed.nii.gz", decisions=case / "consensus.nii.gz")
+
+
+def test_other_votes_are_told_from_these(case: Path) -> None:
+    review_files(case / "consensus.nii.gz", case / "r.csv")
+    decide(case / "r.csv", {"1": "no"})
+    image = nib.load(case / RATERS[0])
+    data = np.asarray(image.dataobj).copy()
+    data[20, 18, 14] = 1
+    nib.save(nib.Nifti1Image(data, AFFINE), case / RATERS[0])
+    with pytest.raises(FastfuseError, match="is a review of other votes"):
+        fused(case, "reviewed.nii.gz", decisions=case / "r.csv")
+    with pytest.raises(fastfuse.ImageError, match=r"rater 0.nii.gz has changed since"):
+        review_files(case / "consensus.nii.gz", case / "r2.csv")
+
+
+def test_what_is_no_consensus_of_masks_is_refused(case: Path) -> None:
+    fused(case, "c.seg.nrrd")
+    with pytest.raises(FastfuseError, match="no probability to review"):
+        review_files(case / "c.seg.nrrd", case / "r.csv")
+    maps = fastfuse.fuse_files
+    maps([case / name for name in RATERS], case / "maps.nii.gz", labels="all", method="majority")
+    with pytest.raises(FastfuseError, match="is no consensus of masks"):
+        review_files(case / "maps.nii.gz", case / "r.csv")
+    nib.save(nib.Nifti1Image(np.zeros(SHAPE, np.float32), AFFINE), case / "consensus.nii.gz")
+    with pytest.raises(FastfuseError, match="has changed since its sidecar was written"):
+        review_files(case / "consensus.nii.gz", case / "r.csv")
+    for options in ({"max_memory": "1G"}, {"mrf": 0.1}, {"classes": 3}):
+        with pytest.raises(ValueError, match="decisions are given"):
+            fused(case, "x.nii.gz", decisions=case / "r.csv", **options)
+
+
+def test_the_command_prints_the_list_and_json(case: Path) -> None:
+    made = ran(case, "review", "consensus.nii.gz", "-o", "r.csv", "--markups", "r.mrk.json")
+    assert made.returncode == 0, made.stderr
+    assert "3 of 4" in made.stdout
+    assert "4 lesions, 3 listed" in made.stdout
+    again = ran(case, "review", "consensus.nii.gz", "-o", "r.csv")
+    assert again.returncode == 2
+    assert "r.csv" in again.stderr
+    told = ran(case, "review", "consensus.nii.gz", "-o", "r.csv", "--overwrite", "--json")
+    facts = json.loads(told.stdout)
+    assert [one["lesion"] for one in facts["lesions"]] == [
+        int(row["lesion"]) for row in rows_of(case / "r.csv")
+    ]
+
+
+def test_where_a_rater_did_not_look_they_say_nothing(case: Path) -> None:
+    seen = np.ones(SHAPE, np.uint8)
+    seen[box(THREE, (3, 3, 3))] = 0
+    nib.save(nib.Nifti1Image(seen, AFFINE), case / "seen.nii.gz")
+    fused(case, "consensus.nii.gz", present=[None, None, None, case / "seen.nii.gz"], overwrite=True)
+    found = review_files(case / "consensus.nii.gz", case / "r.csv")
+    assert ("Anna", "Bert", "Carla") not in {one.marked_by for one in found.lesions}  # all who looked mark it
