@@ -17,6 +17,7 @@ PAGES = {
     "python/fastfuse/fusion/WHICH.md": "which.md",
     "python/fastfuse/files/README.md": "files.md",
     "python/fastfuse/files/review/README.md": "review.md",
+    "python/fastfuse/files/bids/README.md": "bids.md",
     "python/fastfuse/evaluation/README.md": "evaluation.md",
     "python/fastfuse/cohort/README.md": "cohorts.md",
     "python/fastfuse/cohort/POOLING.md": "pooling.md",

@@ -17,6 +17,7 @@ from . import rings
 from .common import answer, progress, warnings_as_lines
 from .flags import LABELS, flags_of_options, set_by, values_of, with_flags
 from .switches import (
+    Bids,
     ChannelAxis,
     Grid,
     Names,
@@ -58,7 +59,18 @@ IN_THE_HELP: tuple[str | EllipsisType, ...] = (
         "cut",
         "ties",
     ),
-    *("save_counts", "report", "select_label", "select_segment", "binarize", "threshold", "scale", "names"),
+    *(
+        "save_counts",
+        "report",
+        "bids",
+        "bids_case",
+        "select_label",
+        "select_segment",
+        "binarize",
+        "threshold",
+        "scale",
+        "names",
+    ),
     *("decisions", "tol", "max_iter", "acceleration", "roi", "missing", "present"),
     ...,
     *(
@@ -174,6 +186,15 @@ def fuse(
             rich_help_panel=LABELS,
         ),
     ] = None,
+    bids: Bids = None,
+    bids_case: Annotated[
+        str | None,
+        typer.Option(
+            metavar="sub-LABEL[_ses-LABEL]",
+            help="Subject and session for --bids, where the raters' files do not tell them.",
+            show_default=False,
+        ),
+    ] = None,
     decisions: Annotated[
         Path | None,
         typer.Option(
@@ -203,6 +224,7 @@ def fuse(
     **options: Any,
 ) -> None:
     """Fuse masks, or soft votes in [0, 1], into one consensus probability; or label maps into one."""
+    from ..files.bids.write import entities_for, write_derivatives
     from ..files.fuse import fuse_files
     from ..images.sidecar import read_sidecar, sidecar_path
 
@@ -223,6 +245,7 @@ def fuse(
     ]
     written = [path for path in outputs if path is not None]
     fuse_any: Any = fuse_files
+    entities = entities_for(bids, raters, bids_case, output, overlap=options["overlap"])
     with warnings_as_lines():
         with progress(many) as say:
             fuse_any(
@@ -250,6 +273,8 @@ def fuse(
                 **placing_of(grid, resample, use),
                 **set_by(context, preset, values_of(options)),
             )
+            if entities is not None and bids is not None:
+                written += write_derivatives(bids, output, entities, overwrite=overwrite)
         facts = read_sidecar(output)
         show = print_labels if of_labels else print_structures if options["overlap"] else print_fusion
         answer(lambda: facts, lambda: show(facts, written))

@@ -55,6 +55,12 @@ Use = Annotated[
     ),
 ]
 Threads = Annotated[int, typer.Option(help="Threads to use; 0: all that there are.")]
+Bids = Annotated[
+    Path | None,
+    typer.Option(
+        help="Also write derivatives of BIDS into this folder, as derivatives/fastfuse.", show_default=False
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 
 

@@ -6,14 +6,14 @@ import csv
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CohortError, reason_of
 from ..images.paths import as_path, needed_path, shown
 from ..inputs.names import composed, enumerated, quoted
-from .bids import bids_files
+from .bids import BidsFile, bids_files
 from .msseg import find_cases, rater_number
 
 FIELDS = re.compile(r"\{(\w*)\}")
@@ -101,7 +101,12 @@ def _of_bids(root: Path) -> list[CohortCase]:
     """Return the cases of a folder of BIDS; none where there is none such."""
     raters: dict[str, dict[str, Path]] = defaultdict(dict)
     masks: dict[str, Path] = {}
+    spaces: dict[str, set[str]] = defaultdict(set)
+    images: dict[str, list[BidsFile]] = defaultdict(list)
     for one in bids_files(root):
+        if one.is_image:
+            images[one.case].append(one)
+            continue
         if one.rater is None:
             masks[one.case] = one.path
             continue
@@ -111,7 +116,18 @@ def _of_bids(root: Path) -> list[CohortCase]:
                 f"{one.case}: two files of rater {one.rater} ({twice}): say which by a pattern (--glob) or a table (--table)"
             )
         raters[one.case][one.rater] = one.path
-    return [_case(case, files, masks.get(case), None) for case, files in raters.items() if files]
+        spaces[one.case].add(one.space)
+    return [
+        _case(case, files, masks.get(case), _only_one(images[case], spaces[case]))
+        for case, files in raters.items()
+        if files
+    ]
+
+
+def _only_one(images: Sequence[BidsFile], spaces: set[str]) -> Path | None:
+    """Return the one image in the space of all raters; None where there are several, or none."""
+    there = [image.path for image in images if {image.space} == spaces]
+    return there[0] if len(there) == 1 else None
 
 
 def _of_pattern(root: Path, glob: str) -> list[CohortCase]:

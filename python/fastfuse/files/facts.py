@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..fusion.fit.choice import Choice
 from ..fusion.fit.result import Fit
@@ -89,6 +90,13 @@ def auto_facts(choice: Choice) -> dict[str, Any]:
         "gain": number_or_null(choice.gain),
         "said": choice.said,
     }
+
+
+def mask_told(probability: NDArray[Any], facts: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """Return the mask of a consensus that was read, at the cut that its sidecar tells."""
+    options = facts["options"]
+    cut, above = float(options["cut"]), options.get("ties") == "background"
+    return np.asarray(probability > cut if above else probability >= cut, dtype=np.uint8)
 
 
 def _rater_facts(fusion: Fusion, rater: int, marked: int, voxel_ml: float) -> dict[str, Any]:

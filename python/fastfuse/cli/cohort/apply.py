@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ...report import terminal as report
+from ..switches import Bids
 from .common import CaseTable, Glob, Out, Scheduler, Split, SplitName, Workers, run
 
 EXAMPLES = ("fastfuse cohort apply fused/estimate.json new-cases --out new-fused",)
@@ -30,6 +31,7 @@ def apply(
     ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    bids: Bids = None,
 ) -> None:
     """Fuse new cases with rates that are known, each with the prior that its votes tell: one read, no EM."""
     from ...cohort.apply import AskedToApply, applied_cohort
@@ -48,4 +50,4 @@ def apply(
         warn(remarks)
         return made
 
-    run(work)
+    run(work, bids, cohort)

@@ -74,14 +74,23 @@ def method_flag() -> Any:
     )
 
 
-def run(work: Callable[[report.Say], Any]) -> None:
-    """Do the work, tell what came of it, and leave with 3 if a case failed."""
+def run(work: Callable[[report.Say], Any], bids: Path | None = None, cohort: Path = Path()) -> None:
+    """Do the work, write derivatives of BIDS if asked for (``cohort``: where the cases lie), tell what came of it, and leave with 3 if a case failed."""
+    from ...cohort.place import CASES, Place
     from ...cohort.printing import print_cohort
+    from ...files.bids.description import Description
+    from ...files.bids.write import write_cases
+
+    if bids is not None:
+        Description.of(bids)  # which refuses a folder of other data, before any work
 
     with warnings_as_lines():
         try:
             with progress(None, lines=True) as say:
                 made = work(say)
+                if bids is not None:
+                    place = Place(made.out)
+                    write_cases(bids, {case: place.consensus(case) for case in place.named()[CASES]}, cohort)
         except KeyboardInterrupt:
             raise Interrupted(
                 "interrupted; what is done is kept: the same command goes on from there"

@@ -11,7 +11,7 @@ import typer
 from ...inputs.names import quoted
 from ...report import terminal
 from ..flags import flags_called, set_by, values_called, with_flags
-from ..switches import ChannelAxis, Preset, Report, SelectSegment, Threads, choice
+from ..switches import Bids, ChannelAxis, Preset, Report, SelectSegment, Threads, choice
 from .common import (
     SHARING,
     CaseTable,
@@ -79,7 +79,7 @@ EXAMPLES = (
 @with_flags(
     (
         *("cohort", "out", "preset", "method", "pool", "priors", "glob", "table", "split", "mask"),
-        *OF_FUSION, "save_label", "cut", "report", "workers", "scheduler", "refresh", "keep_index", ...,
+        *OF_FUSION, "save_label", "cut", "report", "bids", "workers", "scheduler", "refresh", "keep_index", ...,
         *BEYOND, *OF_LABELS, "label_names", "select_segment", "channel_axis", "threads", "soften", "shard", "merge", "apply",
     ),
     [method_flag(), *flags_called(CHOSEN)],
@@ -110,6 +110,7 @@ def fuse(
     ] = False,
     cut: Annotated[float, typer.Option(help="The mask is probability >= cut.")] = 0.5,
     report: Report = None,
+    bids: Bids = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     refresh: Refresh = False,
@@ -186,7 +187,7 @@ def fuse(
                 **set_by(context, preset, values),
             )
 
-    run(work)
+    run(work, bids, cohort)
 
 
 def shard_of(typed: str | None) -> tuple[int, int] | None:

@@ -19,6 +19,7 @@ from ...images.reading import read
 from ...images.sidecar import sidecar_path
 from ...images.written.endings import OF_CONSENSUS
 from ...images.written.hashes import hash_of
+from ..facts import mask_told
 from ..job import vote_job
 from ..rerun import call_kept_in
 from ..votes import as_votes, read_for
@@ -113,7 +114,7 @@ def review_files(
     if probability.shape != marked.marks[0].shape:
         raise FastfuseError(f"{shown(image_file)}: has another shape than its votes: fuse them anew")
     say("listing lesions")
-    mask = _mask_of(probability, facts["options"])
+    mask = mask_told(probability, facts) > 0
     lesions = list(marked.lesions())
     listed = [_contested(lesion, marked, names, probability, mask, voxel_ml) for lesion in lesions]
     chosen = [one for one in listed if everything or len(one.marked_by) < one.looked or not one.consensus]
@@ -176,13 +177,6 @@ def _marked(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Marke
     inputs = read_for(job, options, say)
     options = as_votes(options, job, inputs, on_device=False)
     return Marked.of(inputs, options.core_label), job.names, inputs.grid.voxel_mm3 / 1000
-
-
-def _mask_of(probability: NDArray[Any], options: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Return the mask of the consensus, at the cut that its sidecar names."""
-    cut = float(options["cut"])
-    above = options.get("ties") == "background"
-    return np.asarray(probability > cut if above else probability >= cut)
 
 
 def _contested(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import nibabel as nib
+import numpy as np
 from numpy.typing import NDArray
 
 from .. import gz
@@ -21,19 +22,32 @@ INTENTS = {"probability": (1001, "probability"), "labels": (1002, "labels"), "co
 
 
 def nifti_bytes(
-    path: Path, data: NDArray[Any], like: Image, description: str, holds: Holds | None = None
+    path: Path,
+    data: NDArray[Any],
+    like: Image,
+    description: str,
+    holds: Holds | None = None,
+    *,
+    both_forms: bool = False,
 ) -> bytes:
     """Serialise ``data`` as NIfTI with the head that ``like`` gives it.
 
-    Compressed if ``path``, the file to be written, ends in .gz.
+    Compressed if ``path``, the file to be written, ends in .gz. ``both_forms``: where one of qform and sform has no code in
+    ``like``, it gets the other's, unless the axes are sheared.
     """
     most = 1 if holds == "probability" else data.max(initial=0)
-    parts = (nifti_head(data, like, description, holds, most), bytes_of(data))
+    parts = (nifti_head(data, like, description, holds, most, both_forms=both_forms), bytes_of(data))
     return gz.compress(parts) if path.name.lower().endswith(".gz") else b"".join(parts)
 
 
 def nifti_head(
-    data: NDArray[Any], like: Image, description: str, holds: Holds | None = None, most: float = 0
+    data: NDArray[Any],
+    like: Image,
+    description: str,
+    holds: Holds | None = None,
+    most: float = 0,
+    *,
+    both_forms: bool = False,
 ) -> bytes:
     """Return what stands before voxels: affine, units and codes of ``like``; qform and sform equal, slope 1.
 
@@ -51,6 +65,9 @@ def nifti_head(
             image.header.set_xyzt_units(*like.header.get_xyzt_units())
     image.set_sform(affine, sform_code)
     image.set_qform(affine, qform_code)
+    if both_forms and np.allclose(image.get_qform(), affine, atol=1e-4):
+        image.set_qform(affine, qform_code or sform_code)
+        image.set_sform(affine, sform_code or qform_code)
     image.header["descrip"] = description.encode()
     if holds is not None:
         image.header["intent_code"], image.header["intent_name"] = INTENTS[holds]

@@ -1,0 +1,1 @@
+"""BIDS: consensuses as derivatives."""

@@ -1,0 +1,98 @@
+"""Names of BIDS: which subject and session a case is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import OutputError
+from ...images.paths import shown
+from ...inputs.names import enumerated, quoted
+
+ENTITY = re.compile(r"(?:^|_)([a-z]+)-([a-zA-Z0-9]+)(?=_|$)")
+CASE = re.compile(r"sub-([a-zA-Z0-9]+)(?:_ses-([a-zA-Z0-9]+))?(?:_space-([a-zA-Z0-9]+))?")
+NO_LETTERS = re.compile(r"[^a-zA-Z0-9]")
+
+
+@dataclass(frozen=True)
+class Entities:
+    """What the names of a case's files begin with.
+
+    Attributes
+    ----------
+    subject : str
+    session, space : str or None
+        None where the names have none.
+    """
+
+    subject: str
+    session: str | None = None
+    space: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the case, seen from that of the data set."""
+        session = [] if self.session is None else [f"ses-{self.session}"]
+        return Path(f"sub-{self.subject}", *session, "anat")
+
+    @property
+    def stem(self) -> str:
+        """Beginning of the files' names."""
+        given = (("sub", self.subject), ("ses", self.session), ("space", self.space))
+        return "_".join(f"{key}-{value}" for key, value in given if value is not None)
+
+
+def entities_of(paths: Sequence[Path]) -> Entities:
+    """Return the entities that all raters' files share.
+
+    Raises
+    ------
+    OutputError
+        If a name has no subject, or they are of several.
+    """
+    found: dict[Entities, Path] = {}
+    for path in paths:
+        named = dict(ENTITY.findall(path.name.partition(".")[0]))
+        if "sub" not in named:
+            raise OutputError(
+                f"{shown(path)}: its name has no sub-, which names of BIDS begin with: give the case's, as in --bids-case sub-01"
+            )
+        found.setdefault(Entities(named["sub"], named.get("ses"), named.get("space")), path)
+    if len(found) != 1:
+        names = enumerated([shown(path.name) for path in found.values()])
+        raise OutputError(
+            f"raters' files are of several subjects, sessions or spaces ({names}): name the case, as in --bids-case sub-01_ses-1"
+        )
+    return next(iter(found))
+
+
+def entities_called(case: str) -> Entities:
+    """Return the entities of a case that is named as in sub-01_ses-1."""
+    met = CASE.fullmatch(case)
+    if met is None:
+        raise OutputError(
+            f"bids_case is {quoted(case)}: it must be sub-LABEL, sub-LABEL_ses-LABEL, or with _space-LABEL behind it, of letters and digits"
+        )
+    return Entities(*met.groups())
+
+
+def entities_of_cases(cases: Sequence[str]) -> dict[str, Entities]:
+    """Return the entities of each case of a cohort; of a name that is none of BIDS, a subject of its letters and digits.
+
+    Raises
+    ------
+    OutputError
+        If two cases would be one.
+    """
+    found: dict[Entities, str] = {}
+    for case in cases:
+        one = entities_called(case) if CASE.fullmatch(case) else Entities(NO_LETTERS.sub("", case))
+        other = found.setdefault(one, case)
+        if other != case or not one.subject:
+            raise OutputError(
+                f"the case {quoted(case)} has no name of its own in BIDS, which takes letters and digits alone (as {quoted(other)}): "
+                "rename it"
+            )
+    return {case: one for one, case in found.items()}

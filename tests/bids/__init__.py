@@ -1,0 +1,1 @@
+"""Consensuses as derivatives of BIDS."""

@@ -1,0 +1,231 @@
+"""``--bids``: what is written, what the official validator says of it, and what is read back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from fastfuse.cohort.cases import find_cohort
+from fastfuse.errors import OutputError
+from fastfuse.files.bids.entities import Entities, entities_called, entities_of, entities_of_cases
+
+from ..cli.common import ran
+
+SHAPE = (12, 11, 9)
+AFFINE = np.array([[-2.0, 0.3, 0, 9], [0.3, 2.0, 0, -8], [0, 0, 3, 1], [0, 0, 0, 1]])
+STEM = "sub-01_ses-1_seg-staple"
+VALIDATORS = ("bids-validator-deno", "bids-validator")
+
+
+def save(path: Path, data: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(data, AFFINE)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)
+    return path
+
+
+def dataset_in(folder: Path) -> Path:
+    """Write a data set with FLAIR of two subjects, and three raters' derivatives of them."""
+    rng = np.random.default_rng(0)
+    raw = folder / "study"
+    for subject in ("01", "02"):
+        truth = np.zeros(SHAPE, bool)
+        truth[3:8, 3:8, 2:6] = True
+        where = Path(f"sub-{subject}", "ses-1", "anat")
+        save(raw / where / f"sub-{subject}_ses-1_FLAIR.nii.gz", (100 * truth + 50).astype(np.int16))
+        for rater in ("anna", "bert", "carla"):
+            marks = (truth ^ (rng.random(SHAPE) < 0.03)).astype(np.uint8)
+            name = f"sub-{subject}_ses-1_label-L_desc-{rater}_mask.nii.gz"
+            save(raw / "derivatives" / "raters" / where / name, marks)
+    for place, kind in ((raw, "raw"), (raw / "derivatives" / "raters", "derivative")):
+        facts = {"Name": "study", "BIDSVersion": "1.10.0", "DatasetType": kind}
+        facts |= {"GeneratedBy": [{"Name": "readers"}]} if kind == "derivative" else {}
+        (place / "dataset_description.json").write_text(json.dumps(facts))
+    return raw
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    return dataset_in(tmp_path)
+
+
+def masks_of(raw: Path, subject: str = "01") -> list[str]:
+    found = sorted((raw / "derivatives" / "raters").rglob(f"sub-{subject}_*_mask.nii.gz"))
+    return [str(path) for path in found]
+
+
+def check_valid(folder: Path) -> None:
+    """Let the official validator look at a data set."""
+    validator = next((found for name in VALIDATORS if (found := shutil.which(name))), None)
+    if validator is None:
+        pytest.skip(
+            "needs the validator of BIDS: pip install bids-validator-deno, or npm install -g bids-validator"
+        )
+    done = subprocess.run(
+        [validator, str(folder), "--json"], capture_output=True, text=True, timeout=120, check=False
+    )
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [one for one in issues if one["severity"] == "error"] == []
+    assert done.returncode == 0
+
+
+def test_a_consensus_and_its_mask_are_derivatives(raw: Path, tmp_path: Path) -> None:
+    out = raw / "derivatives" / "fastfuse"
+    made = ran(
+        tmp_path,
+        "fuse",
+        *masks_of(raw),
+        "-o",
+        "c.nii.gz",
+        "--method",
+        "staple",
+        "--cut",
+        "0.6",
+        "--bids",
+        out,
+    )
+    assert made.returncode == 0, made.stderr
+    anat = out / "sub-01" / "ses-1" / "anat"
+    names = {f"{STEM}_label-L_probseg.nii.gz", f"{STEM}_label-L_probseg.json"}
+    names |= {f"{STEM}_dseg.nii.gz", f"{STEM}_dseg.json", f"{STEM}_dseg.tsv"}
+    assert {path.name for path in anat.iterdir()} == names
+    consensus = nib.load(tmp_path / "c.nii.gz")
+    probability = nib.load(anat / f"{STEM}_label-L_probseg.nii.gz")
+    mask = nib.load(anat / f"{STEM}_dseg.nii.gz")
+    w = np.asarray(consensus.dataobj)
+    np.testing.assert_array_equal(np.asarray(probability.dataobj), w)
+    np.testing.assert_array_equal(np.asarray(mask.dataobj), w >= 0.6)
+    for image in (probability, mask):  # both forms are set, and say the same
+        assert int(image.header["qform_code"]) > 0
+        assert int(image.header["sform_code"]) > 0
+        np.testing.assert_allclose(image.get_qform(), AFFINE, atol=1e-5)
+        np.testing.assert_allclose(image.get_sform(), AFFINE, atol=1e-5)
+    assert (anat / f"{STEM}_dseg.tsv").read_text().splitlines() == [
+        "index\tname\tabbreviation", "0\tbackground\tBG", "1\tlesion\tL",
+    ]  # fmt: skip
+    facts = json.loads((anat / f"{STEM}_dseg.json").read_text())
+    assert facts["GeneratedBy"][0]["Name"] == "fastfuse"
+    said = json.loads((out / "dataset_description.json").read_text())
+    assert said["DatasetType"] == "derivative"
+    (link,) = said["DatasetLinks"].items()
+    assert (out / link[1]).resolve() == (raw / "derivatives" / "raters").resolve()
+    for source, path in zip(facts["Sources"], masks_of(raw), strict=True):
+        _, name, inside = source.split(":", 2)
+        assert name == link[0]
+        assert (out / link[1] / inside).samefile(path)
+    check_valid(out)
+
+
+def test_label_maps_keep_their_table(raw: Path, tmp_path: Path) -> None:
+    out = tmp_path / "d"
+    words = [*masks_of(raw), "-o", "c.nii.gz", "--labels", "all", "--method", "majority"]
+    made = ran(tmp_path, "fuse", *words, "--bids", out, "--bids-case", "sub-7")
+    assert made.returncode == 0, made.stderr
+    anat = out / "sub-7" / "anat"
+    assert {path.name for path in anat.iterdir()} == {
+        f"sub-7_seg-majority_dseg{end}" for end in (".nii.gz", ".json", ".tsv")
+    }
+    assert (anat / "sub-7_seg-majority_dseg.tsv").read_text().startswith("index\tname")
+    check_valid(out)
+
+
+def test_a_cohort_is_read_and_written(raw: Path, tmp_path: Path) -> None:
+    out = raw / "derivatives" / "fastfuse"
+    words = ["cohort", "fuse", raw, "--out", tmp_path / "fused", "--method", "staple", "--bids", out]
+    made = ran(tmp_path, *words)
+    assert made.returncode == 0, made.stderr
+    for subject in ("01", "02"):
+        consensus = tmp_path / "fused" / "cases" / f"sub-{subject}_ses-1" / "consensus.nii.gz"
+        found = out / f"sub-{subject}/ses-1/anat/sub-{subject}_ses-1_seg-staple_label-L_probseg.nii.gz"
+        np.testing.assert_array_equal(
+            np.asarray(nib.load(found).dataobj), np.asarray(nib.load(consensus).dataobj)
+        )
+    check_valid(out)
+    again = ran(tmp_path, *words)  # what was written is no rater's of the next run
+    assert again.returncode == 0, again.stderr
+    cases = find_cohort(raw)
+    assert [case.raters for case in cases] == [("anna", "bert", "carla")] * 2
+    assert [case.image.name for case in cases if case.image] == [
+        f"sub-{subject}_ses-1_FLAIR.nii.gz" for subject in ("01", "02")
+    ]
+
+
+def test_an_image_of_another_space_or_one_of_two_is_not_taken(raw: Path) -> None:
+    anat = raw / "sub-01" / "ses-1" / "anat"
+    shutil.copy(anat / "sub-01_ses-1_FLAIR.nii.gz", anat / "sub-01_ses-1_run-2_FLAIR.nii.gz")
+    other = raw / "sub-02" / "ses-1" / "anat"
+    (other / "sub-02_ses-1_FLAIR.nii.gz").rename(other / "sub-02_ses-1_space-MNI_FLAIR.nii.gz")
+    assert [case.image for case in find_cohort(raw)] == [None, None]
+
+
+def test_cases_without_names_of_bids_get_some(raw: Path, tmp_path: Path) -> None:
+    for subject in ("01", "02"):
+        for path in masks_of(raw, subject):
+            rater = path.partition("desc-")[2].partition("_")[0]
+            target = tmp_path / "plain" / f"Patient_{subject}" / f"{rater}.nii.gz"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    out = tmp_path / "d"
+    words = ["cohort", "fuse", "plain", "--glob", "{case}/{rater}.nii.gz", "--out", "fused", "--bids", out]
+    made = ran(tmp_path, *words, "--method", "majority")
+    assert made.returncode == 0, made.stderr
+    facts = json.loads((out / "sub-Patient01/anat/sub-Patient01_seg-majority_dseg.json").read_text())
+    assert facts["Sources"] == [
+        f"bids:plain:Patient_01/{rater}.nii.gz" for rater in ("anna", "bert", "carla")
+    ]
+    check_valid(out)
+
+
+def test_what_cannot_be_written_is_refused_before_any_work(raw: Path, tmp_path: Path) -> None:
+    first = masks_of(raw)
+    for words, said in (
+        ([*first, "-o", "c.nii.gz", "--bids", raw], "is of a data set that fastfuse did not make"),
+        ([*first, "-o", "c.seg.nrrd", "--bids", "d"], "BIDS has no such consensus"),
+        ([*first[:2], masks_of(raw, "02")[0], "-o", "c.nii.gz", "--bids", "d"], "of several subjects"),
+        ([*first, "-o", "c.nii.gz", "--bids", "d", "--bids-case", "01"], "it must be sub-LABEL"),
+        ([*first, "-o", "c.nii.gz", "--bids-case", "sub-01"], "no folder for derivatives"),
+    ):
+        made = ran(tmp_path, "fuse", *words)
+        assert made.returncode == 2
+        assert said in " ".join(made.stderr.split()), made.stderr
+        assert not list(tmp_path.glob("c.*"))
+    whole = ["fuse", *first, "-o", "c.nii.gz", "--method", "staple", "--bids", "d"]
+    assert ran(tmp_path, *whole).returncode == 0
+    twice = ran(tmp_path, "fuse", *first, "-o", "other.nii.gz", "--method", "staple", "--bids", "d")
+    assert "exists already" in twice.stderr
+    assert ran(tmp_path, *whole, "--overwrite").returncode == 0
+
+
+def test_names() -> None:
+    whole = Path("sub-a1_ses-2_acq-x_space-MNI_desc-anna_mask.nii.gz")
+    assert entities_of([whole]) == Entities("a1", "2", "MNI")
+    assert entities_of([whole]).stem == "sub-a1_ses-2_space-MNI"
+    assert entities_called("sub-01") == Entities("01")
+    with pytest.raises(OutputError, match="its name has no sub-"):
+        entities_of([Path("rater.nii.gz")])
+    with pytest.raises(OutputError, match="no name of its own in BIDS"):
+        entities_of_cases(["Patient_1", "Patient1"])
+    with pytest.raises(OutputError, match="no name of its own in BIDS"):
+        entities_of_cases(["__"])
+
+
+def test_a_sheared_volume_keeps_the_form_that_can_say_it(raw: Path, tmp_path: Path) -> None:
+    sheared = AFFINE.copy()
+    sheared[0, 1] = 1.0
+    for path in masks_of(raw):
+        image = nib.Nifti1Image(np.asarray(nib.load(path).dataobj), None)
+        image.set_sform(sheared, 2)
+        image.set_qform(None, 0)
+        nib.save(image, path)
+    made = ran(tmp_path, "fuse", *masks_of(raw), "-o", "c.nii.gz", "--method", "staple", "--bids", "d")
+    assert made.returncode == 0, made.stderr
+    header = nib.load(tmp_path / "d/sub-01/ses-1/anat" / f"{STEM}_dseg.nii.gz").header
+    assert (int(header["qform_code"]), int(header["sform_code"])) == (0, 2)
+    np.testing.assert_allclose(header.get_sform(), sheared, atol=1e-5)
