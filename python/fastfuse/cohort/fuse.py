@@ -307,7 +307,8 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
         if asked.shard is not None:
             return ended(asked.out, settings, mine, so_far, saved, remarks, []), remarks
         remarks += said_of_gone(so_far, cases, place)
-        rows, files = tell_cases(records, saved, settings, place) if records else ([], [])
+        rows, files, doubts = tell_cases(records, saved, settings, place) if records else ([], [], [])
+        remarks += doubts
         made = ended(asked.out, settings, cases, so_far, saved, remarks, files, rows)
         write_all({**page_of(asked.report, made.facts, files), place.facts: sidecar_bytes(made.facts)})
     return made, remarks

@@ -23,7 +23,16 @@ from .cases import CohortCase
 from .estimate_file import Saved, read_estimate, saved_of
 from .place import Place, Record, changed_outputs
 from .settings import Settings, digest_of, key_of
-from .tables import RaterRow, csvs, deviations_of, draw, rater_rows, rows_of_sidecars
+from .tables import (
+    RaterRow,
+    csvs,
+    deviations_of,
+    draw,
+    quality_csv,
+    quality_in,
+    rater_rows,
+    rows_of_sidecars,
+)
 from .tasks import Counted, Failed, Task, count_case, outputs_of, write_case
 from .workers.crew import Crew, answers
 
@@ -270,8 +279,8 @@ def _made_before(case: str, settings: Settings, place: Place, say: Say) -> dict[
 
 def tell_cases(
     names: Iterable[str], saved: Saved | None, settings: Settings, place: Place
-) -> tuple[list[RaterRow], list[Path]]:
-    """Write the tables of the cohort; return the rows of the raters, and the files."""
+) -> tuple[list[RaterRow], list[Path], list[str]]:
+    """Write the tables of the cohort; return the rows of the raters, the files, and what is doubtful of raters."""
     if saved is None:
         tables, deviations = {}, {}
         rows = [] if settings.of_labels else _rows_of_cases(names, settings, place)
@@ -279,13 +288,16 @@ def tell_cases(
         tables = load_tables(names, settings, place)
         rows, deviations = rater_rows(saved.estimate, tables), deviations_of(saved.estimate, tables)
     found = None if saved is None else saved.estimate
+    quality = quality_in(tables, deviations, settings)
     priors = {}
     if isinstance(found, PooledEstimate):
         priors = dict(zip(found.cases, found.prior.tolist(), strict=True))
     files = {place.out / name: content for name, content in csvs(rows, deviations, tables, priors).items()}
+    files |= {} if quality is None else {place.out / "quality.csv": quality_csv(quality)}
     write_all(files)
     figure = place.out / "raters_by_cases.png"
-    return rows, [*files, *([figure] if draw(figure, deviations) else [])]
+    remarks = [] if quality is None else quality.remarks
+    return rows, [*files, *([figure] if draw(figure, deviations) else [])], remarks
 
 
 def _rows_of_cases(names: Iterable[str], settings: Settings, place: Place) -> list[RaterRow]:

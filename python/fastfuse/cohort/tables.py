@@ -17,11 +17,15 @@ from ..fusion.intervals import Intervals
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.table import LabelTable
 from ..fusion.of_raters.agreement import of_tables
+from ..fusion.of_raters.quality import Quality, quality_of
+from ..fusion.options import Options
 from ..fusion.pooled.deviation import Deviation, deviation, has_rates
 from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.pooled.samples import draws
+from ..fusion.registry import method_called
 from ..fusion.vote_table import VoteTable
 from ..images.paths import recorded
+from .settings import Settings
 
 Tables = Mapping[str, VoteTable] | Mapping[str, LabelTable]
 MOST_IN_A_FIGURE = 400  # cases
@@ -122,6 +126,43 @@ def matrix_of(deviations: Mapping[str, Deviation]) -> tuple[list[str], list[str]
         return [], [], np.empty((0, 0))
     names = list(next(iter(deviations.values())).names)
     return names, list(deviations), np.array([one.log_ratio for one in deviations.values()]).T
+
+
+def quality_in(tables: Tables, deviations: Mapping[str, Deviation], settings: Settings) -> Quality | None:
+    """Return what the tables of masks tell of the raters; None where there are none."""
+    of_masks = {case: table for case, table in tables.items() if isinstance(table, VoteTable)}
+    if not of_masks or len(of_masks) < len(tables):
+        return None
+    method = settings.table_method
+    if not has_rates(method.name, settings.fusion_options):
+        method, options = method_called("majority"), Options()
+    else:
+        options = settings.fusion_options
+    return quality_of(of_masks, deviations, method, options)
+
+
+def quality_csv(quality: Quality) -> bytes:
+    """Return what is told of each rater."""
+    dice = quality.dice.copy()
+    np.fill_diagonal(dice, -1)
+    nearest = np.nanargmax(np.where(np.isnan(dice), -1, dice), axis=1)
+    head = (
+        "rater",
+        "influence",
+        "nearest",
+        "dice_with_nearest",
+        "sensitivity_drift",
+        "specificity_drift",
+        "cases_apart",
+    )
+    rows = [
+        [
+            name, quality.influence[i], quality.names[nearest[i]], quality.dice[i, nearest[i]], *quality.drift[i],
+            "; ".join(case for case, rater, _, _ in quality.apart if rater == name),
+        ]
+        for i, name in enumerate(quality.names)
+    ]  # fmt: skip
+    return csv_of(head, [*rows, ["(one more)", quality.one_more, "", "", "", "", ""]])
 
 
 def agreement_rows(tables: Tables) -> list[list[Any]]:

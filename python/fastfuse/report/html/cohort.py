@@ -42,6 +42,7 @@ def cohort_page(facts: Facts, written: Mapping[str, bytes], source: str) -> byte
         sections=[
             *_raters(facts),
             *_by_cases(names, deviations),
+            *_quality(of.get("quality.csv", [])),
             *_cases(facts, of.get("agreement.csv", [])),
         ],
         made=[
@@ -157,6 +158,47 @@ def _by_cases(names: Sequence[str], deviations: Rows) -> list[dict[str, Any]]:
     ]
     caption = f"The {len(listed)} largest deviations of {len(deviations)}: a rater's own rates in a case, against theirs over all."
     return [section("raters-by-cases", title, [tables.table(caption, columns, listed)], chart)]
+
+
+def _quality(rows: Rows) -> list[dict[str, Any]]:
+    """Return what each rater moves, and who is next to them; nothing where it is not known."""
+    if not rows:
+        return []
+    columns: list[Any] = [
+        ("rater", tables.WRAP),
+        ("moves", tables.NUMBER),
+        ("nearest", tables.WRAP),
+        ("Dice", tables.NUMBER),
+    ]
+    columns += [
+        ("sensitivity, drift", tables.NUMBER),
+        ("specificity, drift", tables.NUMBER),
+        ("apart in", tables.WRAP),
+    ]
+    shown = tables.table(
+        "Moves: voxels whose consensus is another one without the rater, by those that it marks; in the last row, what one more rater like "
+        "these would change. Nearest: with whom the Dice is highest. Drift: rank correlation of the rates with the order of the cases' names. "
+        "Apart: cases where the Dice with the others is below half of the usual one.",
+        columns,
+        [
+            [
+                row["rater"],
+                _number(row["influence"], "{:.1%}"),
+                row["nearest"],
+                _number(row["dice_with_nearest"], "{:.3f}"),
+                _number(row["sensitivity_drift"], "{:+.2f}"),
+                _number(row["specificity_drift"], "{:+.2f}"),
+                row["cases_apart"],
+            ]
+            for row in rows
+        ],
+        sums=1,
+    )
+    return [section("quality", "What the raters move", [shown], None)]
+
+
+def _number(text: str, form: str) -> str:
+    return form.format(float(text)) if text else ""
 
 
 def _log(value: float | None) -> float | None:

@@ -1,0 +1,142 @@
+"""Quality control of a cohort's raters, on raters of whom it is known what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.fusion.of_raters.quality import Quality, quality_of
+from fastfuse.fusion.options import Options
+from fastfuse.fusion.registry import method_called
+
+from ..cli.common import ran
+
+NAMES = [f"rater {i}" for i in range(5)]
+SHAPE = (16, 16, 10)
+
+
+def votes_of(rng: np.random.Generator, sensitivity: np.ndarray) -> np.ndarray:
+    truth = np.zeros(SHAPE, bool)
+    at = rng.integers(2, 8, 3)
+    truth[at[0] : at[0] + 6, at[1] : at[1] + 6, 1:7] = True
+    flips = rng.random((len(sensitivity), *SHAPE))
+    return np.where(truth, flips < sensitivity[:, None, None, None], flips < 0.01).astype(np.uint8)
+
+
+def cohort(
+    cases: int = 14, *, drift: float = 0.0, copied: bool = False, swapped: int | None = None
+) -> dict[str, np.ndarray]:
+    """Return votes by case; rater 1 drifts, rater 3 copies rater 2, rater 4 has another file in one case."""
+    rng = np.random.default_rng(0)
+    found = {}
+    for case in range(cases):
+        rates = np.full(5, 0.85)
+        rates[1] -= drift * case / cases
+        votes = votes_of(rng, rates)
+        if copied:
+            changed = rng.random(SHAPE) < 0.002
+            votes[3] = votes[2] ^ changed
+        if case == swapped:
+            votes[4] = votes_of(rng, rates)[4][::-1, ::-1, ::-1]
+        found[f"case {case:02d}"] = votes
+    return found
+
+
+def told(votes: dict[str, np.ndarray], method: str = "staple") -> Quality:
+    tables = {case: fastfuse.tabulate(masks, names=NAMES) for case, masks in votes.items()}
+    deviations = {}
+    if method == "staple":
+        found = fastfuse.pool(tables, method)
+        deviations = {case: fastfuse.deviation(table, found.of(case)) for case, table in tables.items()}
+    quality = quality_of(tables, deviations, method_called(method), Options().checked())
+    assert quality is not None
+    return quality
+
+
+def test_nothing_is_said_of_raters_who_are_all_right() -> None:
+    quality = told(cohort())
+    assert quality.remarks == []
+    assert quality.drift_cases == 14
+
+
+def test_drift_is_told_by_the_rate_that_moves() -> None:
+    (said,) = told(cohort(drift=0.4)).remarks
+    assert said.startswith("rater 1: sensitivity falls with the order")
+
+
+def test_a_copy_is_told() -> None:
+    (said,) = told(cohort(copied=True)).remarks
+    assert "rater 2 and rater 3 are nearer to each other" in said
+
+
+@pytest.mark.parametrize("method", ["staple", "majority"])
+def test_another_patients_file_is_told_with_its_case(method: str) -> None:
+    said = [one for one in told(cohort(swapped=5), method).remarks if "this patient's" in one]
+    assert len(said) == 1
+    assert said[0].startswith("case 05: rater 4 has a Dice of 0")
+
+
+@pytest.mark.parametrize("method", ["staple", "majority"])
+def test_influence_is_that_of_fusing_without_the_rater(method: str) -> None:
+    votes = cohort(6)
+    quality = told(votes, method)
+    whole = np.concatenate([votes[case] for case in sorted(votes)], axis=1)
+    before = fastfuse.fuse(whole, method, dtype="float64").label()
+    for i in range(5):
+        without = fastfuse.fuse(np.delete(whole, i, axis=0), method, dtype="float64").label()
+        changed = np.count_nonzero(before != without) / np.count_nonzero(before)
+        assert quality.influence[i] == pytest.approx(changed, abs=1e-12)
+
+
+def test_one_more_rater_moves_less_than_the_last_one_by_the_law_of_means() -> None:
+    votes = cohort(6)
+    quality = told(votes)
+    assert quality.one_more == pytest.approx(quality.influence.mean() * (4 / 6) ** 0.5)
+    three = {case: fastfuse.tabulate(masks[:3], names=NAMES[:3]) for case, masks in votes.items()}
+    fewer = quality_of(three, {}, method_called("staple"), Options().checked())
+    assert fewer is not None
+    assert fewer.one_more > 2 * quality.one_more  # of few raters the next one matters more
+
+
+def test_fewer_than_three_raters_and_soft_votes_tell_nothing() -> None:
+    votes = cohort(3)
+    method, options = method_called("majority"), Options().checked()
+    two = {case: fastfuse.tabulate(masks[:2], names=NAMES[:2]) for case, masks in votes.items()}
+    assert quality_of(two, {}, method, options) is None
+    soft = {case: fastfuse.tabulate(masks * 0.5, names=NAMES) for case, masks in votes.items()}
+    assert quality_of(soft, {}, method, options) is None
+
+
+def test_a_cohort_writes_and_says_it(tmp_path: Path) -> None:
+    for case, masks in cohort(4, swapped=2).items():
+        for name, mask in zip(NAMES, masks, strict=True):
+            path = tmp_path / "data" / case / f"{name}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(mask, np.diag([1.0, 1.0, 2.0, 1.0])), path)
+    words = [
+        "cohort",
+        "fuse",
+        "data",
+        "--out",
+        "fused",
+        "--glob",
+        "{case}/{rater}.nii.gz",
+        "--method",
+        "staple",
+    ]
+    made = ran(tmp_path, *words, "--report", "cohort.html")
+    assert made.returncode == 0, made.stderr
+    assert "case 02: rater 4 has a Dice of" in " ".join(made.stderr.split())
+    rows = list(csv.DictReader((tmp_path / "fused" / "quality.csv").read_text().splitlines()))
+    assert [row["rater"] for row in rows] == [*NAMES, "(one more)"]
+    assert [row["cases_apart"] for row in rows[:5]] == ["", "", "", "", "case 02"]
+    facts = json.loads((tmp_path / "fused" / "cohort.json").read_text())
+    assert any("case 02: rater 4" in line for line in facts["warnings"]["cohort"])
+    page = (tmp_path / "cohort.html").read_text()
+    assert "What the raters move" in page
