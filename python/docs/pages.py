@@ -98,7 +98,8 @@ def with_links_to_pages(text: str, page: str) -> str:
 
 def as_code(said: str, place: Path) -> str:
     """Return what stands in the place of a link to a file that is no page."""
-    return f"{said} (`{place.as_posix()}`)" if said.strip("`") != place.as_posix() else f"`{place.as_posix()}`"
+    path = place.as_posix()
+    return f"{said} (`{path}`)" if said.strip("`") != path else f"`{path}`"
 
 
 def slug_of(title: str) -> str:
