@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from pages import slug_of, write_pages
+from pages import slug_of, with_links_to_pages, write_pages
 
 project = "fastfuse"
 release = version_of("fastfuse")
@@ -110,8 +110,15 @@ html_math_renderer = "mathml"
 
 
 def setup(app: Sphinx) -> None:
-    """Write formulas as MathML, which browsers show without a script from elsewhere."""
+    """Write formulas as MathML, which browsers show without a script from elsewhere; turn links."""
     app.add_html_math_renderer("mathml", (formula_in_text, None), (formula, None))
+    app.connect("source-read", turn_links)
+
+
+def turn_links(_: Sphinx, name: str, source: list[str]) -> None:
+    """Turn links to the repository's files, in what is written here, to the pages that are built of them."""
+    if not name.startswith(("pages/", "auto_examples/", "api")):
+        source[0] = with_links_to_pages(source[0], name)
 
 
 def formula_in_text(writer: Any, node: nodes.math) -> None:

@@ -1,6 +1,7 @@
 """Pages that stand beside the code as Markdown are pages here, too: copied at each build, with their links turned.
 
 A link from one to another becomes a link between pages; one to a file that is no page becomes its path, as code.
+What is written here links to the repository's files, so that it can be read there: these links are turned at each build.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ PAGES = {
     "python/fastfuse/cohort/POOLING.md": "pooling.md",
     "python/fastfuse/cohort/SCALE.md": "scale.md",
     "python/fastfuse/cohort/SITES.md": "sites.md",
+    "python/fastfuse/cli/README.md": "command.md",
+    "python/fastfuse/report/html/README.md": "report.md",
     "python/fastfuse/train/README.md": "experiment.md",
     "bench/README.md": "speed.md",
     "CHANGELOG.md": "changelog.md",
 }
+GALLERY = Path("python/docs/gallery")
 TO_START = {"README.md": "index.md"}
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
@@ -65,10 +69,39 @@ def with_links_here(text: str, source: Path, root: Path, folder: Path) -> str:
         if to is None:
             if not (root / place).exists():
                 raise FileNotFoundError(f"{source} links to {target}, which is no file")
-            return f"{said} (`{place.as_posix()}`)" if said.strip("`") != place.as_posix() else f"`{place}`"
+            return as_code(said, place)
         return f"[{said}]({to}{'#' + anchor if anchor else ''})"
 
     return LINK.sub(turned, text)
+
+
+def with_links_to_pages(text: str, page: str) -> str:
+    """Return the text of a page that is written here with its links turned from the repository's files to what is built."""
+    here = Path("python/docs", page).parent
+
+    def turned(found: re.Match[str]) -> str:
+        mark, said, target = found.groups()
+        path, hash_, anchor = target.partition("#")
+        if mark or "://" in target or target.startswith(("mailto:", "#")):
+            return found[0]
+        place = Path(os.path.normpath(here / path))
+        if place.as_posix() in PAGES:
+            to = f"pages/{PAGES[place.as_posix()]}"
+        elif place.parent == GALLERY:
+            to = f"auto_examples/{'index' if place.stem == 'README' else place.stem}.rst"
+        elif Path("python/docs") in place.parents:
+            return found[0]
+        else:
+            return as_code(said, place)
+        return f"[{said}]({os.path.relpath(Path('python/docs', to), here)}{hash_}{anchor})"
+
+    return LINK.sub(turned, text)
+
+
+def as_code(said: str, place: Path) -> str:
+    """Return what stands in the place of a link to a file that is no page."""
+    path = place.as_posix()
+    return f"{said} (`{path}`)" if said.strip("`") != path else f"`{path}`"
 
 
 def slug_of(title: str) -> str:

@@ -54,7 +54,7 @@ class FusionWarning(UserWarning):
 
     def __init__(self, *args: object, remarks: Sequence[str] = ()) -> None:
         super().__init__(*args)
-        self.remarks = tuple(remarks)
+        self.remarks: tuple[str, ...] = tuple(remarks)
 
 
 def installing(extra: str) -> str:

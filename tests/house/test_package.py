@@ -119,8 +119,8 @@ def test_doctests() -> None:
         assert tried > 1
 
 
-def test_readme_names_every_public_function() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_page_on_python_names_the_functions() -> None:
+    text = (ROOT / "python" / "docs" / "python.md").read_text(encoding="utf-8")
     for name in ("staple", "soft_staple", "simplified_soft_staple", "majority_vote", "fuse_files"):
         assert f"`{name}" in text
 

@@ -27,8 +27,8 @@ class Noise:
         band = np.exp(-0.5 * ((radius * self.PER_WAVE - 1.0) / 0.25) ** 2)
         white = rng.standard_normal((n, n, n))
         field = np.fft.irfftn(np.fft.rfftn(white) * band, s=(n, n, n), axes=(0, 1, 2))
-        self.field = (field / field.std()).astype(np.float32)
-        self.step = wavelength / self.PER_WAVE
+        self.field: NDArray[np.float32] = (field / field.std()).astype(np.float32)
+        self.step: float = wavelength / self.PER_WAVE
 
     def __call__(self, at: Volume) -> Volume:
         """Return the values at positions (3, ...) in mm."""
