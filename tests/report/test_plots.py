@@ -27,6 +27,13 @@ MASKS = [(TRUTH ^ (RNG.random(SHAPE) < 0.02)).astype(np.uint8) for _ in range(4)
 LAS = np.diag([-1.0, 1.5, 3.0, 1.0])
 
 
+def test_pyplot_knows_figures_where_it_is_in_use() -> None:
+    from matplotlib import pyplot as plt
+
+    ax = plots.rates(fused())
+    assert ax.figure.number in plt.get_fignums()  # type: ignore[union-attr]
+
+
 def fused(**options: Any) -> fastfuse.Fusion:
     return fastfuse.staple(MASKS, **options)
 

@@ -22,7 +22,7 @@ SIDE = 240  # pixels of the picture's longest side
 FAINT = 0.005  # probability that is black
 COLUMNS = ("sensitivity", "specificity", "ppv", "npv", "dice")
 TITLES = {"ppv": "PPV", "npv": "NPV", "dice": "Dice"}
-CELL = "padding:.15em .6em;text-align:right"
+CELL = "padding:.1em .5em;text-align:right;white-space:nowrap"
 
 
 def fusion_html(fusion: Fusion) -> str:
@@ -49,7 +49,7 @@ def _table(fusion: Fusion) -> str:
         columns["offset"] = fusion.offsets
     head = "".join(
         f'<th scope="col" style="{CELL}">{TITLES.get(name, name)}</th>'
-        for name in ("rater", *columns, "votes (voxels)")
+        for name in ("rater", *columns, "votes")
     )
     rows = []
     for i in range(min(count, MOST_RATERS)):
@@ -61,7 +61,7 @@ def _table(fusion: Fusion) -> str:
         )
     if count > MOST_RATERS:
         rows.append(f'<tr><td colspan="{len(columns) + 2}">and {count - MOST_RATERS} more</td></tr>')
-    return f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    return f'<table style="border-collapse:collapse;font-size:.85em;width:auto"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
 def _picture(fusion: Fusion) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import GridError
 from ...images.image import Image
 from ...images.reading import read
-from ...images.written.nifti import Holds, nifti_image
+from ...images.written.nifti import Holds, NiftiImage, nifti_image
 from ...inputs.grids import Grid, check_same_grid
 from ...inputs.in_memory import grid_of
 from ...inputs.libraries import place_of_image
@@ -21,7 +21,7 @@ from .kind import Kind, kind_of, upright
 RATERS, LIKE = "the raters", "like"
 
 
-def nifti_of(values: NDArray[Any], kind: Kind, like: Any, description: str, holds: Holds) -> Any:
+def nifti_of(values: NDArray[Any], kind: Kind, like: Any, description: str, holds: Holds) -> NiftiImage:
     """Return voxels as an image of nibabel's, with axes x, y, z; see :meth:`Fusion.to_nifti`."""
     placed, on = on_grid(values, kind, like)
     return nifti_image(placed, on, description, holds)

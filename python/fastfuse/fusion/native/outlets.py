@@ -12,6 +12,7 @@ from .kind import OF_FILES, Kind, in_memory
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ...images.written.nifti import NiftiImage
     from .origin import Origin
 
 Cut = float | Literal["dice"]
@@ -78,7 +79,7 @@ class Outlets:
 
     def to_nifti(
         self, like: Any = None, *, label: bool = False, cut: Cut = 0.5, ties: Ties = "foreground"
-    ) -> Any:
+    ) -> NiftiImage:
         """Return the consensus as an image of nibabel's.
 
         Parameters

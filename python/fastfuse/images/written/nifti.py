@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import nibabel as nib
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from ..grids.forms import codes_to_write, in_file_units
 from ..image import Image
 from ..nifti import bytes_of
 
+NiftiImage: TypeAlias = nib.Nifti1Image
 Holds = Literal["probability", "labels", "counts"]
 # What programs go by to show an image: NIFTI_INTENT_ESTIMATE, and NIFTI_INTENT_LABEL.
 INTENTS = {"probability": (1001, "probability"), "labels": (1002, "labels"), "counts": (1001, "counts")}
@@ -41,10 +42,10 @@ def nifti_head(
     return buffer.getvalue()
 
 
-def nifti_image(data: NDArray[Any], like: Image, description: str, holds: Holds) -> Any:
+def nifti_image(data: NDArray[Any], like: Image, description: str, holds: Holds) -> NiftiImage:
     """Return ``data`` as an image of nibabel's with the head that :func:`nifti_bytes` writes."""
     most = 1 if holds == "probability" else data.max(initial=0)
-    image = _image(data, like, description, holds, most)
+    image: NiftiImage = _image(data, like, description, holds, most)
     image.header.set_slope_inter(None, None)  # nibabel sets them when it writes
     return image
 

@@ -51,7 +51,7 @@ def rates(found: Fusion | Estimate, ax: Axes | None = None, *, names: Sequence[s
 
         import fastfuse
 
-        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2.0)
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
         fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2), intervals="lesions")
         fastfuse.plots.rates(fusion)
     """
@@ -105,7 +105,7 @@ def intervals(
 
         import fastfuse
 
-        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2.0)
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
         fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2), intervals="lesions")
         fastfuse.plots.intervals(fusion)
     """
@@ -155,7 +155,7 @@ def convergence(found: Fusion | Estimate | Mapping[str, Fusion | Estimate], ax: 
 
         import fastfuse
 
-        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2.0)
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
         options = {"mask": case.brain, "roi": 4, "spacing_mm": (2, 2, 2)}
         found = {
             "plain": fastfuse.staple(case.masks, **options),
@@ -211,7 +211,7 @@ def histogram(
 
         import fastfuse
 
-        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2.0)
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
         options = {"mask": case.brain, "roi": 4, "spacing_mm": (2, 2, 2)}
         found = {
             "STAPLE": fastfuse.staple(case.masks, **options),
@@ -260,7 +260,7 @@ def scores(found: Evaluation | Mapping[str, Evaluation], ax: Axes | None = None)
 
         import fastfuse
 
-        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2.0)
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
         options = {"mask": case.brain, "roi": 4, "spacing_mm": (2, 2, 2)}
         fusions = {
             "STAPLE": fastfuse.staple(case.masks, **options),

@@ -60,23 +60,23 @@ def agreement(found: Any, ax: Any = None) -> Axes | None:
 
         import fastfuse
 
-        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2.0)
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
         names = [f"reader {letter}" for letter in "ABCDEFG"]
         fastfuse.plots.agreement(fastfuse.agreement(case.masks, names=names))
     """
     if isinstance(found, (str, PathLike)):
-        drawn = _draw_dice(ax, None)
+        drawn = _draw_dice(ax, None, shown=False)
         save(drawn.figure, Path(found))
         return None
     return _draw_dice(found, ax)
 
 
-def _draw_dice(found: Agreement, ax: Axes | None) -> Axes:
+def _draw_dice(found: Agreement, ax: Axes | None, *, shown: bool = True) -> Axes:
     count, called = len(found.names), _called(found.names)
     if ax is None:
         side = 0.27 * count + 1.0 if count > MOST_WRITTEN else 0.36 * count + 0.9
         margin = 0.065 * max(map(len, called)) + 0.3
-        ax = new_axes(side + margin + 0.8, side + margin)
+        ax = new_axes(side + margin + 0.8, side + margin, shown=shown)
     dice = np.ma.masked_invalid(found.dice)
     least = float(dice[~np.eye(count, dtype=bool)].min()) if dice.count() > count else 0.0
     colours = colormaps["viridis"].with_extremes(bad=UNKNOWN)
@@ -158,15 +158,21 @@ def raters_by_cases(
     ratio : ndarray, shape (raters, cases)
         Log-likelihood ratios, as of :func:`fastfuse.deviation`.
     """
-    save(_draw_ratios(raters, cases, ratio, None).figure, path)
+    save(_draw_ratios(raters, cases, ratio, None, shown=False).figure, path)
 
 
 def _draw_ratios(
-    raters: Sequence[str], cases: Sequence[str], ratio: NDArray[np.float64], ax: Axes | None
+    raters: Sequence[str],
+    cases: Sequence[str],
+    ratio: NDArray[np.float64],
+    ax: Axes | None,
+    *,
+    shown: bool = True,
 ) -> Axes:
     if ax is None:
         width = 1.1 + 0.065 * max(map(len, raters)) + min(max(0.2 * len(cases), 2.0), 14)
-        ax = new_axes(width, 0.24 * len(raters) + 1.2 + 0.06 * min(max(map(len, cases)), LONGEST))
+        height = 0.24 * len(raters) + 1.2 + 0.06 * min(max(map(len, cases)), LONGEST)
+        ax = new_axes(width, height, shown=shown)
     colours = colormaps["magma_r"].with_extremes(bad=UNKNOWN)
     drawn = ax.imshow(
         np.ma.masked_invalid(np.log10(1 + ratio)),
@@ -230,7 +236,7 @@ def reliability(found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = N
 
         import fastfuse
 
-        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2.0)
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
         options = {"mask": case.brain, "roi": 4, "spacing_mm": (2, 2, 2)}
         found = {
             "STAPLE": fastfuse.staple(case.masks, **options),

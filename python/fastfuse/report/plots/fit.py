@@ -50,7 +50,7 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
 
         import fastfuse
 
-        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2.0)
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
         fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2))
         fastfuse.plots.fit(fusion)
     """

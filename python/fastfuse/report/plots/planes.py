@@ -126,9 +126,9 @@ def slices(
         import numpy as np
         import fastfuse
 
-        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2.0)
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
         affine = np.diag([-2.0, 2.0, 2.0, 1.0])  # as of your files
-        masks = [nib.Nifti1Image(mask.astype(np.uint8), affine) for mask in case.masks]
+        masks = [nib.Nifti1Image(np.uint8(one), affine) for one in case.masks]
         flair = nib.Nifti1Image(case.images["FLAIR"], affine)
         fusion = fastfuse.border_staple(masks, flair)
         fastfuse.plots.slices(fusion)
@@ -203,9 +203,9 @@ def uncertainty(
         import numpy as np
         import fastfuse
 
-        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2.0)
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
         affine = np.diag([-2.0, 2.0, 2.0, 1.0])  # as of your files
-        masks = [nib.Nifti1Image(mask.astype(np.uint8), affine) for mask in case.masks]
+        masks = [nib.Nifti1Image(np.uint8(one), affine) for one in case.masks]
         flair = nib.Nifti1Image(case.images["FLAIR"], affine)
         fusion = fastfuse.border_staple(masks, flair)
         fastfuse.plots.uncertainty(fusion)

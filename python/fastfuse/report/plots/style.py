@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
@@ -17,13 +18,17 @@ UNKNOWN = "#b0b0b0"
 
 
 def new_axes(
-    width: float,
-    height: float,
-    layout: Literal["constrained"] | None = "constrained",
-    background: str = "white",
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained", *, shown: bool = True
 ) -> Axes:
-    """Return the axes of a new figure, which no window shows; inches."""
-    figure = Figure(figsize=(width, height), facecolor=background, layout=layout)
+    """Return the axes of a new figure; inches.
+
+    ``shown``: where pyplot is in use, or in a notebook, pyplot knows the figure, so that it is shown as any other.
+    """
+    if shown and any(name in sys.modules for name in ("matplotlib.pyplot", "ipykernel")):
+        from matplotlib import pyplot as plt
+
+        return plt.figure(figsize=(width, height), facecolor="white", layout=layout).subplots()
+    figure = Figure(figsize=(width, height), facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
     return figure.subplots()
 
