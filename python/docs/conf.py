@@ -23,6 +23,7 @@ version = release
 author = copyright = "the fastfuse authors"
 
 extensions = [
+    "matplotlib.sphinxext.plot_directive",
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -53,6 +54,12 @@ autodoc_typehints = "none"  # numpydoc tells them in words, with shapes and unit
 autosummary_generate = True
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
+
+# Pictures of the figures: drawn from the code in their docstrings.
+plot_include_source = True
+plot_html_show_source_link = False
+plot_html_show_formats = False
+plot_formats = [("png", 150)]
 
 # -- links ------------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
 }
 GALLERY = Path("python/docs/gallery")
+DOCS = "python/docs"  # whose pages stand beside the folder of those
 TO_START = {"README.md": "index.md"}
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
@@ -59,13 +60,10 @@ def with_links_here(text: str, source: Path, root: Path, folder: Path) -> str:
             shutil.copyfile(root / place, folder / "pictures" / place.name)
             return f"![{said}](pictures/{place.name})"
         to = PAGES.get(place.as_posix())
-        to = (
-            to
-            if to is not None
-            else f"../{TO_START[place.as_posix()]}"
-            if place.as_posix() in TO_START
-            else None
-        )
+        if to is None and place.as_posix() in TO_START:
+            to = f"../{TO_START[place.as_posix()]}"
+        elif to is None and place.is_relative_to(DOCS) and (root / place).exists():
+            to = f"../{place.relative_to(DOCS).as_posix()}"
         if to is None:
             if not (root / place).exists():
                 raise FileNotFoundError(f"{source} links to {target}, which is no file")

@@ -297,7 +297,7 @@ def test_arrays_are_no_paths(tmp_path: Path, paths: list[Path], masks: np.ndarra
 
 def test_none_is_no_path(tmp_path: Path, paths: list[Path]) -> None:
     from fastfuse.demo import case, cohort
-    from fastfuse.report.plots import slices as plots
+    from fastfuse.report.plots import panels as plots
     from fastfuse.train.cohort.check import check_cohort
     from fastfuse.train.cohort.folds import read_folds, write_folds
 

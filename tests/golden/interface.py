@@ -52,13 +52,24 @@ def _described(value: Any) -> Any:
         return {"bases": [base.__name__ for base in value.__mro__[1:-1]]}
     members = {
         name: "property" if isinstance(member, property) else signature(getattr(value, name))
-        for name, member in sorted(vars(value).items())
+        for name, member in sorted(_members(value).items())
         if not name.startswith("_") and (isinstance(member, property) or _is_callable(member))
     }
     if not dataclasses.is_dataclass(value):
         return {"signature": signature(value), "members": members}
     fields = [[field.name, _default(field.default)] for field in dataclasses.fields(value)]
     return {"fields": fields, "members": members}
+
+
+def _members(value: type[Any]) -> dict[str, Any]:
+    """Return what a class defines, and what comes from bases that have no public name."""
+    public = {
+        getattr(fastfuse, name) for name in fastfuse.__all__ if not inspect.ismodule(getattr(fastfuse, name))
+    }
+    own = [one for one in reversed(value.__mro__) if one.__module__.startswith("fastfuse.")]
+    return {
+        name: member for one in own if one is value or one not in public for name, member in vars(one).items()
+    }
 
 
 def _is_callable(member: Any) -> bool:

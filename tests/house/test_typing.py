@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,14 @@ votes = [soft.values for soft in fastfuse.soften(masks, masks[0], roi=masks[1], 
 fastfuse.soft_staple(votes)
 fastfuse.fuse_files(["a.nii.gz", Path("b")], "c.nii.gz", image="f", soften=True, dilation={"size": 1.3})
 fastfuse.evaluate(masks[0], nib.load("b.nii"), mask=nib.load("c.nii"), connectivity=26)
+fusion = fastfuse.staple(masks)
+fusion.save(Path("a.nii"), like="b.nii", save_label="c.nii", cut="dice", overwrite=True)
+fusion.report("a.html", raters=masks, image=nib.load("b.nii"), names=["a", "b", "c"])
+shape = fusion.to_nifti(like=nib.load("b.nii"), label=True).shape
+ax = fastfuse.plots.slices(fusion, plane="coronal", at=(1, 2, 3))
+ax = fastfuse.plots.agreement(fastfuse.agreement(masks), ax)
+ax = fastfuse.plots.convergence({"a": fusion, "b": fastfuse.border_staple(masks, masks[0])})
+fastfuse.plots.save(ax.figure, "a.pdf", dpi=300)
 print(fastfuse.__version__, fastfuse.reference, fastfuse.phantom, fastfuse.plots, fastfuse.cuda.is_available())
 """
 WRONG = [
@@ -73,6 +82,11 @@ WRONG = [
     'fastfuse.fuse_files(["a.nii"], "b.nii", ties="up")',
     'fastfuse.evaluate("a.nii", "b.nii")',
     "fastfuse.evaluate(masks[0], masks[1], connectivity=7)",
+    'fastfuse.staple(masks).to_nifti(lik="a.nii")',
+    'fastfuse.staple(masks).save("a.nii", cut="best")',
+    "fastfuse.staple(masks).report()",
+    'fastfuse.plots.slices(fastfuse.staple(masks), plane="oblique")',
+    "fastfuse.plots.rates(masks)",
     "fastfuse.nope",
     "fastfuse.stapel(masks)",
 ]
@@ -98,6 +112,33 @@ def test_slips_are_found_and_nothing_else(tmp_path: Path) -> None:
     first = MADE.count("\n") + 1
     missed = [slip for number, slip in enumerate(WRONG, start=first) if number not in found]
     assert missed == []
+    beyond = [number for number in found if not first <= number < first + len(WRONG)]
+    assert [code.splitlines()[number - 1] for number in beyond] == []
+
+
+def test_pyright_finds_the_same(tmp_path: Path) -> None:
+    """The other checker, which editors run; its package fetches itself from npm when it is first started."""
+    pytest.importorskip("pyright", reason="needs pyright: pip install . --group dev")
+    code = MADE + "\n".join(WRONG) + RIGHT
+    (tmp_path / "user.py").write_text(code)
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(SOURCE)]}))
+    run = [
+        sys.executable,
+        "-m",
+        "pyright",
+        "--outputjson",
+        "--pythonpath",
+        sys.executable,
+        "-p",
+        str(tmp_path),
+    ]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=600)
+    if not done.stdout.lstrip().startswith("{"):
+        pytest.skip(f"pyright cannot be started: {done.stderr.strip()[-200:]}")
+    said = json.loads(done.stdout)["generalDiagnostics"]
+    found = {one["range"]["start"]["line"] + 1 for one in said if one["severity"] == "error"}
+    first = MADE.count("\n") + 1
+    assert [slip for number, slip in enumerate(WRONG, start=first) if number not in found] == []
     beyond = [number for number in found if not first <= number < first + len(WRONG)]
     assert [code.splitlines()[number - 1] for number in beyond] == []
 

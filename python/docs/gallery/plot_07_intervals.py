@@ -23,21 +23,15 @@ names = [style.name for style in fastfuse.phantom.RATERS]
 
 # %%
 # border-STAPLE's sensitivities with their 95 % intervals, and what they are against the truth.
-figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
-at = np.arange(len(names))
-low, high = (
-    near.intervals.sensitivity.T if near.intervals.sensitivity.shape[-1] == 2 else near.intervals.sensitivity
+ax = fastfuse.plots.intervals(near, plt.subplots(figsize=(6, 3.2), layout="constrained")[1], names=names)
+ax.plot(
+    true,
+    np.arange(len(names)) - 0.12,
+    "D",
+    ms=4,
+    mfc="none",
+    color="black",
+    label="sensitivity against the truth",
 )
-ax.errorbar(
-    at,
-    near.sensitivity,
-    [near.sensitivity - low, high - near.sensitivity],
-    fmt="o",
-    capsize=4,
-    label="border-STAPLE, 95 %",
-)
-ax.plot(at, true, "D", color="#D55E00", label="against the truth")
-ax.set_xticks(at, names, rotation=25, ha="right")
-ax.set(ylabel="sensitivity", ylim=(0, 1.05))
-ax.legend(frameon=False, loc="lower left")
+ax.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
 plt.show()

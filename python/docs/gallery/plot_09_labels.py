@@ -39,4 +39,5 @@ plt.show()
 
 # %%
 # The third rater's confusion matrix, truths in rows:
-print(fusion.confusion[2].round(2))
+fastfuse.plots.confusion(fusion, plt.subplots(figsize=(3.6, 2.9), layout="constrained")[1], rater=2)
+plt.show()

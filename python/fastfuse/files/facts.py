@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..fusion.fit.choice import Choice
 from ..fusion.fit.result import Fit
 from ..fusion.intervals import Intervals
-from ..fusion.result import BorderFusion, Fusion
+from ..fusion.result import BorderFusion, Fusion, Ties
 from ..images.paths import recorded
 from ..images.sidecar import number_or_null
 from .job import Inputs, Job
@@ -33,37 +33,85 @@ def sidecar_of(
 
     ``held``: the mask's voxels, and the sum of the probability, where they are known.
     """
+    outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts, "report": job.report}
+    image = None if job.image is None else recorded(job.image)
+    more = {
+        **({"present": [path and recorded(path) for path in job.present]} if job.present else {}),
+        **({} if grown is None else {"dilation": grown}),
+    }
+    return facts_of(
+        fusion,
+        options=options,
+        outputs={what: recorded(path.name) for what, path in outputs.items() if path is not None},
+        voxel_ml=inputs.grid.voxel_mm3 / 1000,
+        raters=list(zip(map(recorded, job.raters), job.names, marked, strict=True)),
+        held=held or held_by(fusion, cut, job.ties),
+        mask=None if job.mask is None else recorded(job.mask),
+        grid=inputs.common.facts(),
+        image=image,
+        remarks=remarks,
+        more=more,
+    )
+
+
+def held_by(fusion: Fusion, cut: float, ties: Ties) -> tuple[int, float]:
+    """Return the voxels of the consensus's mask, and the sum of its probability."""
+    voxels = int(np.count_nonzero(fusion.label(cut, ties=ties)))
+    return voxels, float(np.sum(fusion.probability, dtype=np.float64))
+
+
+def facts_of(
+    fusion: Fusion,
+    *,
+    options: Mapping[str, object],
+    outputs: Mapping[str, str],
+    voxel_ml: float,
+    raters: Sequence[tuple[str | None, str, int | None]],
+    held: tuple[int, float],
+    mask: str | None,
+    grid: Mapping[str, Any],
+    image: str | None,
+    remarks: Sequence[str],
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the content of a sidecar.
+
+    Parameters
+    ----------
+    raters : sequence of (str or None, str, int or None)
+        Each rater's file, name, and number of voxels that they mark; None where there is no file, or it is not known.
+    held : (int, float)
+        Voxels of the consensus's mask, and the sum of its probability.
+    mask, image : str or None
+        What they are called.
+    more : mapping
+        What else stands behind the raters.
+    """
     from importlib.metadata import version
 
-    foreground, probability = held or (
-        int(np.count_nonzero(fusion.label(cut, ties=job.ties))),
-        float(np.sum(fusion.probability, dtype=np.float64)),
-    )
-    outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts, "report": job.report}
-    voxel_ml = inputs.grid.voxel_mm3 / 1000
+    foreground, probability = held
     return {
         "fastfuse": version("fastfuse"),
         "method": fusion.method,
         "options": options,
-        "outputs": {what: recorded(path.name) for what, path in outputs.items() if path is not None},
+        "outputs": dict(outputs),
         "voxel_ml": voxel_ml,
         "raters": [
-            {"file": recorded(path), "name": name, **_rater_facts(fusion, i, count, voxel_ml)}
-            for i, (path, name, count) in enumerate(zip(job.raters, job.names, marked, strict=True))
+            {"file": file, "name": name, **_rater_facts(fusion, i, count, voxel_ml)}
+            for i, (file, name, count) in enumerate(raters)
         ],
-        **({"present": [path and recorded(path) for path in job.present]} if job.present else {}),
-        **({} if grown is None else {"dilation": grown}),
+        **more,
         "foreground": {"voxels": foreground, "ml": millilitres(foreground, voxel_ml)},
         "probability": {"voxels": probability, "ml": millilitres(probability, voxel_ml)},
-        "region": {"mask": None if job.mask is None else recorded(job.mask), "voxels": fusion.n_voxels},
-        "grid": inputs.common.facts(),
+        "region": {"mask": mask, "voxels": fusion.n_voxels},
+        "grid": dict(grid),
         "prior": number_or_null(fusion.prior),
-        **_anchor_facts(fusion, job),
+        **_anchor_facts(fusion, image),
         "fit": fit_facts(fusion.own_fit),
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,
         "log_likelihood": fusion.log_likelihood.tolist(),
-        "warnings": remarks,
+        "warnings": list(remarks),
     }
 
 
@@ -99,7 +147,7 @@ def mask_told(probability: NDArray[Any], facts: Mapping[str, Any]) -> NDArray[np
     return np.asarray(probability > cut if above else probability >= cut, dtype=np.uint8)
 
 
-def _rater_facts(fusion: Fusion, rater: int, marked: int, voxel_ml: float) -> dict[str, Any]:
+def _rater_facts(fusion: Fusion, rater: int, marked: int | None, voxel_ml: float) -> dict[str, Any]:
     """Return a rater's performance, the sum of their votes, and what they mark."""
     return {
         "sensitivity": number_or_null(fusion.sensitivity[rater]),
@@ -113,7 +161,7 @@ def _rater_facts(fusion: Fusion, rater: int, marked: int, voxel_ml: float) -> di
         "volume_voxels": number_or_null(fusion.volume[rater]),
         "volume_ml": millilitres(float(fusion.volume[rater]), voxel_ml),
         "marked_voxels": marked,
-        "marked_ml": millilitres(marked, voxel_ml),
+        "marked_ml": None if marked is None else millilitres(marked, voxel_ml),
     }
 
 
@@ -129,11 +177,10 @@ def _level_facts(fusion: Fusion, rater: int) -> dict[str, Any]:
     }
 
 
-def _anchor_facts(fusion: Fusion, job: Job) -> dict[str, Any]:
+def _anchor_facts(fusion: Fusion, image: str | None) -> dict[str, Any]:
     """Return where border-STAPLE draws the consensus's border, and what told it."""
     if not isinstance(fusion, BorderFusion):
         return {}
-    image = None if job.image is None else recorded(job.image)
     return {"anchor": {"level": number_or_null(fusion.anchor), "from": fusion.anchor_from, "image": image}}
 
 

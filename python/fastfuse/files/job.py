@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fusion.native.marks import marked_by
 from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import as_path, as_paths, listed_paths, needed_path, short_names, shown
@@ -25,7 +26,6 @@ from ..images.written.endings import (
     is_dicom,
     is_segments,
 )
-from ..inputs.arrays import selected
 from ..inputs.names import check_count_of_names, listed_names
 from .report import add_report, check_report
 
@@ -316,13 +316,6 @@ def marked_voxels(inputs: Inputs, label: int | None, fusion: Fusion, *, grown: b
     if not grown and (label is not None or all(vote.dtype.kind in "bui" for vote in inputs.votes)):
         return [round(volume) for volume in fusion.volume.tolist()]
     return [int(np.count_nonzero(marked)) for marked in marked_by_each(inputs, label)]
-
-
-def marked_by(vote: NDArray[Any], label: int | None) -> NDArray[np.bool_]:
-    """Return where a rater marks the label, or votes at least 0.5; without a copy in double precision."""
-    if label is not None:
-        return selected(vote, label)
-    return np.asarray(vote > 0 if vote.dtype.kind in "bui" else vote >= vote.dtype.type(0.5))
 
 
 def pictures_of(inputs: Inputs, label: int | None, fusion: Fusion) -> Pictures:

@@ -9,11 +9,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fusion.native.marks import marked_by
 from ..fusion.result import Fusion
 from ..inputs.grids import Grid
 from ..inputs.mirrors import AT_MOST, FEWEST, Marked, Misfit, OwnBox, axes_in_words, in_words, like, misfit_of
 from ..inputs.names import enumerated
-from .job import Inputs, Job, marked_by
+from .job import Inputs, Job
 
 DIFFERENT = "look at them in a viewer: they may mark different structures or classes, or one may be turned"
 

@@ -29,6 +29,7 @@ from .facts import auto_facts, sidecar_of
 from .growth import Growth, binarized, growth_of
 from .job import Inputs, Job, Sources, counts_of, marked_voxels, pictures_of
 from .misfits import misfit_remarks
+from .native.facts import with_facts
 from .preset import Preset, chosen_by
 from .prior import is_plain, prior_map, word_or_number
 from .review.decided import Decided, decided_in
@@ -307,7 +308,7 @@ def made_of(
     sidecar |= {} if ready.decided is None else {"decisions": ready.decided.facts}
     if ready.choice is not None:
         sidecar["auto"] = auto_facts(ready.choice)
-    return Made(fusion, inputs, sidecar, remarks, cut, label)
+    return Made(with_facts(fusion, job, inputs, sidecar), inputs, sidecar, remarks, cut, label)
 
 
 def _doubts(

@@ -25,6 +25,7 @@ from .fit.source import Source
 from .intervals import Intervals
 from .masses.table import MassTable, check_takes_masses
 from .messages import ALL_ABOVE
+from .native.remembered import with_origin
 from .option_checks import NO_INTERVALS, is_map
 from .options import (
     Missing,
@@ -167,7 +168,7 @@ class Estimate:
         )
         fusion, remarks = consensus_of(self, votes, here)
         warn(remarks)
-        return in_kind_of(votes.raters, fusion)
+        return with_origin(in_kind_of(votes.raters, fusion), votes, self._options, remarks, here=here)
 
     def of_raters(self, names: Sequence[str]) -> Estimate:
         """Return the estimate of these raters, in this order.

@@ -15,10 +15,12 @@ from ..inputs.checks import check_choice, check_cut
 from ..inputs.libraries import is_torch
 from ..inputs.names import counted
 from .backends.found import CoreEstimate, Found
+from .native.outlets import Outlets
 
 if TYPE_CHECKING:
     from .fit.result import Fit, Tested
     from .intervals import Intervals
+    from .native.origin import Origin
 
 Rates = NDArray[np.float64]
 Ties = Literal["foreground", "background"]
@@ -29,7 +31,7 @@ OF_LEVELS = ("offsets", "sharpness", "false_marks", "finds")
 
 
 @dataclass(frozen=True, eq=False)
-class Fusion:
+class Fusion(Outlets):
     """A consensus and what it says of the raters.
 
     Attributes
@@ -86,6 +88,7 @@ class Fusion:
     dice: NDArray[np.float64]
     intervals: Intervals | None = None
     _votes: Tested | None = field(default=None, repr=False, kw_only=True)
+    _origin: Origin | None = field(default=None, repr=False, kw_only=True)
 
     @property
     def fit(self) -> Fit | None:

@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from fastfuse.cohort.msseg import find_cases
-from fastfuse.report.plots import slices as plots
+from fastfuse.report.plots import panels as plots
 from fastfuse.train import figures
 from fastfuse.train.cohort.loading import load_case
 from fastfuse.train.conclude import tabulate

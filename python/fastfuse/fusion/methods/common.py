@@ -15,6 +15,7 @@ from ..labels.result import LabelFusion
 from ..labels.soft.fuse import fuse_soft_votes
 from ..labels.soft.given import listed_raters, volume_axes
 from ..labels.soft.mapped import fuse_maps
+from ..native.remembered import with_origin
 from ..option_checks import check_flag
 from ..options import DECLARED, Options
 from ..pipeline import fuse_votes
@@ -67,7 +68,7 @@ def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
     votes = votes.listed()
     fusion, remarks = fuse_votes(votes, method, options, lazily=True)
     warn(remarks + remarks_on_fit(fusion), callers=3)
-    return in_kind_of(votes.raters, fusion)
+    return with_origin(in_kind_of(votes.raters, fusion), votes, options, remarks)
 
 
 def _overlapping(votes: Votes, method: Method, options: Options, asked: AskedLabels) -> Overlapping:

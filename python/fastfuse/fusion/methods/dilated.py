@@ -25,6 +25,7 @@ from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ...inputs.raters import Raters
 from ..case import spacing_for
 from ..declared import documented, entries_of
+from ..native.remembered import with_origin
 from ..option_checks import PerformancePrior
 from ..options import Acceleration, Init, IntervalKind, Missing, Options, Prior, Roi
 from ..pipeline import Fuse, fuse_votes
@@ -121,7 +122,7 @@ def dilated_staple(
     votes = Votes(raters, mask, present, dtype, out, axis).listed()
     fusion, remarks = _dilated(votes, image, growth, options)
     warn(remarks)
-    return in_kind_of(votes.raters, fusion)
+    return with_origin(in_kind_of(votes.raters, fusion), votes, options, remarks, image)
 
 
 def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tuple[Fusion, list[str]]:

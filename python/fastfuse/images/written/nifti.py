@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import nibabel as nib
 import numpy as np
@@ -16,6 +16,7 @@ from ..grids.forms import codes_to_write, in_file_units
 from ..image import Image
 from ..nifti import bytes_of
 
+NiftiImage: TypeAlias = nib.Nifti1Image
 Holds = Literal["probability", "labels", "counts"]
 # What programs go by to show an image: NIFTI_INTENT_ESTIMATE, and NIFTI_INTENT_LABEL.
 INTENTS = {"probability": (1001, "probability"), "labels": (1002, "labels"), "counts": (1001, "counts")}
@@ -49,7 +50,22 @@ def nifti_head(
     *,
     both_forms: bool = False,
 ) -> bytes:
-    """Return what stands before voxels: affine, units and codes of ``like``; qform and sform equal, slope 1.
+    """Return what stands before voxels in a file."""
+    buffer = io.BytesIO()
+    _image(data, like, description, holds, most).header.write_to(buffer)
+    return buffer.getvalue()
+
+
+def nifti_image(data: NDArray[Any], like: Image, description: str, holds: Holds) -> NiftiImage:
+    """Return ``data`` as an image of nibabel's with the head that :func:`nifti_bytes` writes."""
+    most = 1 if holds == "probability" else data.max(initial=0)
+    image: NiftiImage = _image(data, like, description, holds, most)
+    image.header.set_slope_inter(None, None)  # nibabel sets them when it writes
+    return image
+
+
+def _image(data: NDArray[Any], like: Image, description: str, holds: Holds | None, most: float) -> Any:
+    """Return an image with affine, units and codes of ``like``; qform and sform equal, slope 1.
 
     The affine is written in the units of ``like``, so that both files look alike where units are not read. With ``holds``,
     intent and range of display, up to ``most``, are those of what the voxels are.
@@ -73,6 +89,4 @@ def nifti_head(
         image.header["intent_code"], image.header["intent_name"] = INTENTS[holds]
         image.header["cal_min"], image.header["cal_max"] = 0, most
     image.header.set_slope_inter(1, 0)
-    buffer = io.BytesIO()
-    image.header.write_to(buffer)
-    return buffer.getvalue()
+    return image

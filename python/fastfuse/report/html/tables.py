@@ -54,7 +54,7 @@ def raters_table(facts: Mapping[str, Any]) -> Table:
     """Return a row for each rater: rates with intervals, sizes, and how these deviate from the median rater's."""
     raters = facts["raters"]
     border = any("offset" in one for one in raters)
-    soft = any(abs(one["volume_ml"] - one["marked_ml"]) > 1e-6 for one in raters)
+    soft = any(one["marked_ml"] is None or abs(one["volume_ml"] - one["marked_ml"]) > 1e-6 for one in raters)
     dice, size = _median([one["dice"] for one in raters]), _median([one["marked_ml"] for one in raters])
     columns = [("#", NUMBER), ("rater", WRAP)]
     columns += [(title, NUMBER) for title in ("sensitivity", "specificity", "PPV", "NPV", "Dice")]
@@ -70,8 +70,9 @@ def raters_table(facts: Mapping[str, Any]) -> Table:
             *rates,
             *(rate(one[name]) for name in ("ppv", "npv", "dice")),
         ]
-        times = f"× {one['marked_ml'] / size:.2f}" if size else ""
-        row += [against(one["dice"], dice), millilitres(one["marked_ml"]), times]
+        marked = one["marked_ml"]
+        times = f"× {marked / size:.2f}" if size and marked is not None else ""
+        row += [against(one["dice"], dice), "" if marked is None else millilitres(marked), times]
         row += [millilitres(one["volume_ml"])] if soft else []
         row += [_plain(one["offset"]), _plain(one["sharpness"])] if border else []
         rows.append(row)

@@ -1,19 +1,34 @@
-"""Figures: slices of images, matrices, and diagrams of numbers. All of matplotlib is here."""
+"""Figures for papers: each takes a result, and the axes to draw into or none, and returns the axes. All of matplotlib is here.
+
+They are as wide as a journal's column, in letters of 7 and 8 points, and in hues that the colour-blind tell apart;
+``save`` writes them as PNG, PDF or SVG.
+"""
 
 from __future__ import annotations
 
-from .diagrams import agreement, raters_by_cases, reliability
+from .charts import convergence, histogram, intervals, rates, scores
+from .diagrams import agreement, deviations, raters_by_cases, reliability
 from .fit import fit
+from .matrices import confusion
+from .panels import draw_consensus, draw_labels
 from .pictures import save
-from .slices import confusion, draw_consensus, draw_labels
+from .planes import slices, uncertainty
 
 __all__ = [
     "agreement",
     "confusion",
+    "convergence",
+    "deviations",
     "draw_consensus",
     "draw_labels",
     "fit",
+    "histogram",
+    "intervals",
     "raters_by_cases",
+    "rates",
     "reliability",
     "save",
+    "scores",
+    "slices",
+    "uncertainty",
 ]

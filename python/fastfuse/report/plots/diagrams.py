@@ -16,59 +16,139 @@ from numpy.typing import NDArray
 
 from ...evaluation.raters.scores import Reliability
 from ...fusion.of_raters.agreement import Agreement
+from ...fusion.pooled.deviation import Deviation
 from ...fusion.result import Fusion
 from ...inputs.kinds import VoxelsLike
 from ..names import Names
-from .fit import HUES, SHAPES, against_truth
+from .fit import against_truth
 from .pictures import save
+from .style import HUES, SHAPES, SMALL, TEXT, UNKNOWN, new_axes, tidy
 
 MOST_WRITTEN = 16  # raters of a heat map with numbers in it
 MOST_NAMED_CASES = 60
 LONGEST = 28  # letters of a name
-UNKNOWN = "#b0b0b0"
 
 
-def agreement(path: Path, found: Agreement) -> None:
+@overload
+def agreement(found: Agreement, ax: Axes | None = None) -> Axes: ...
+
+
+@overload
+def agreement(found: Path | str, ax: Agreement) -> None: ...
+
+
+def agreement(found: Any, ax: Any = None) -> Axes | None:
     """Draw the Dice of each two raters as a heat map; grey where neither marks anything.
+
+    ``agreement(path, found)`` draws into a PNG.
 
     Parameters
     ----------
-    path : Path
-        PNG to write.
     found : Agreement
         As :func:`fastfuse.agreement` returns it.
+    ax : Axes, optional
+        Where to draw; a new figure without it, as large as the raters' names need.
+
+    Returns
+    -------
+    Axes
+        None where a file was written.
+
+    Examples
+    --------
+    .. plot::
+
+        import fastfuse
+
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
+        names = [f"reader {letter}" for letter in "ABCDEFG"]
+        fastfuse.plots.agreement(fastfuse.agreement(case.masks, names=names))
     """
+    if isinstance(found, (str, PathLike)):
+        drawn = _draw_dice(ax, None, shown=False)
+        save(drawn.figure, Path(found))
+        return None
+    return _draw_dice(found, ax)
+
+
+def _draw_dice(found: Agreement, ax: Axes | None, *, shown: bool = True) -> Axes:
     count, called = len(found.names), _called(found.names)
-    side = 0.34 * count + 1.2 if count > MOST_WRITTEN else 0.52 * count + 1.2
-    margin = 0.075 * max(map(len, called)) + 0.4
-    figure = Figure(figsize=(side + margin + 1, side + margin), facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    ax = figure.subplots()
+    if ax is None:
+        side = 0.27 * count + 1.0 if count > MOST_WRITTEN else 0.36 * count + 0.9
+        margin = 0.065 * max(map(len, called)) + 0.3
+        ax = new_axes(side + margin + 0.8, side + margin, shown=shown)
     dice = np.ma.masked_invalid(found.dice)
     least = float(dice[~np.eye(count, dtype=bool)].min()) if dice.count() > count else 0.0
     colours = colormaps["viridis"].with_extremes(bad=UNKNOWN)
     drawn = ax.imshow(
         dice, cmap=colours, vmin=min(np.floor(10 * least) / 10, 0.9), vmax=1, interpolation="nearest"
     )
-    ax.set_xticks(range(count), called, rotation=90, fontsize=8)
-    ax.set_yticks(range(count), called, fontsize=8)
+    ax.set_xticks(range(count), called, rotation=90, parse_math=False)
+    ax.set_yticks(range(count), called, parse_math=False)
     if count <= MOST_WRITTEN:
         bright = np.ma.filled(drawn.norm(dice), 1) > 0.6
         for (i, j), value in np.ndenumerate(found.dice):
             text = "–" if np.isnan(value) else f"{value:.2f}"
             ax.text(
-                j, i, text, ha="center", va="center", fontsize=7, color="black" if bright[i, j] else "white"
+                j,
+                i,
+                text,
+                ha="center",
+                va="center",
+                fontsize=SMALL,
+                color="black" if bright[i, j] else "white",
             )
-    figure.colorbar(drawn, ax=ax, fraction=0.05, label="Dice")
+    _bar(drawn, ax, "Dice")
     mean = "" if np.isnan(found.mean_dice) else f", mean {found.mean_dice:.3f}"
-    ax.set_title(f"Dice of each two of {count} raters{mean}", fontsize=10)
-    save(figure, path)
+    ax.set_title(f"Dice of each two of {count} raters{mean}")
+    return tidy(ax, framed=True)
+
+
+def _bar(drawn: Any, ax: Axes, title: str) -> None:
+    """Draw the bar of colours in small letters."""
+    bar = ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.03)
+    bar.set_label(title, fontsize=TEXT)
+    bar.ax.tick_params(labelsize=SMALL)
+
+
+def deviations(found: Mapping[str, Deviation], ax: Axes | None = None) -> Axes:
+    """Draw who was unlike themselves in which case of a cohort; grey where a rater did not read the case.
+
+    Parameters
+    ----------
+    found : mapping of str to Deviation
+        What :func:`fastfuse.deviation` returns, by the cases' names.
+    ax : Axes, optional
+        Where to draw; a new figure without it, as large as names and cases need.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    .. plot::
+
+        import fastfuse
+
+        cases = {f"case {k}": fastfuse.phantom.make_case(k, shape=(46, 55, 46), spacing_mm=4.0) for k in range(1, 7)}
+        tables = {name: fastfuse.tabulate(case.masks, mask=case.brain) for name, case in cases.items()}
+        tables["case 4"] = fastfuse.tabulate([*cases["case 3"].masks[:1], *cases["case 4"].masks[1:]])  # another case's
+        pooled = fastfuse.pool(tables, "staple")
+        found = {name: fastfuse.deviation(table, pooled) for name, table in tables.items()}
+        fastfuse.plots.deviations(found)
+    """
+    raters = list(dict.fromkeys(name for one in found.values() for name in one.names))
+    ratio = np.full((len(raters), len(found)), np.nan)
+    for column, one in enumerate(found.values()):
+        ratio[[raters.index(name) for name in one.names], column] = one.log_ratio
+    return _draw_ratios(raters, list(found), ratio, ax)
 
 
 def raters_by_cases(
     path: Path, raters: Sequence[str], cases: Sequence[str], ratio: NDArray[np.float64]
 ) -> None:
-    """Draw who was unlike themselves where; grey where a rater did not read the case.
+    """Draw the same into a file, from a matrix.
 
     Parameters
     ----------
@@ -78,10 +158,21 @@ def raters_by_cases(
     ratio : ndarray, shape (raters, cases)
         Log-likelihood ratios, as of :func:`fastfuse.deviation`.
     """
-    width = 0.9 + 0.075 * max(map(len, raters)) + min(max(0.22 * len(cases), 2.5), 16)
-    figure = Figure(figsize=(width, 0.3 * len(raters) + 2.2), facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    ax = figure.subplots()
+    save(_draw_ratios(raters, cases, ratio, None, shown=False).figure, path)
+
+
+def _draw_ratios(
+    raters: Sequence[str],
+    cases: Sequence[str],
+    ratio: NDArray[np.float64],
+    ax: Axes | None,
+    *,
+    shown: bool = True,
+) -> Axes:
+    if ax is None:
+        width = 1.1 + 0.065 * max(map(len, raters)) + min(max(0.2 * len(cases), 2.0), 14)
+        height = 0.24 * len(raters) + 1.2 + 0.06 * min(max(map(len, cases)), LONGEST)
+        ax = new_axes(width, height, shown=shown)
     colours = colormaps["magma_r"].with_extremes(bad=UNKNOWN)
     drawn = ax.imshow(
         np.ma.masked_invalid(np.log10(1 + ratio)),
@@ -91,12 +182,14 @@ def raters_by_cases(
         interpolation="nearest",
     )
     few = len(cases) <= MOST_NAMED_CASES
-    ax.set_xticks(range(len(cases)) if few else [], _called(cases) if few else [], rotation=90, fontsize=7)
-    ax.set_yticks(range(len(raters)), _called(raters), fontsize=8)
+    ax.set_xticks(
+        range(len(cases)) if few else [], _called(cases) if few else [], rotation=90, parse_math=False
+    )
+    ax.set_yticks(range(len(raters)), _called(raters), parse_math=False)
     ax.set_xlabel(f"{len(cases)} cases")
-    figure.colorbar(drawn, ax=ax, label="log10(1 + log-likelihood ratio)")
-    ax.set_title("who was unlike themselves where", fontsize=10)
-    save(figure, path)
+    _bar(drawn, ax, "log10(1 + log-likelihood ratio)")
+    ax.set_title("who was unlike themselves where")
+    return tidy(ax, framed=True)
 
 
 @overload
@@ -136,6 +229,21 @@ def reliability(found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = N
     Axes
         With Brier's score, a sum of squares over the foreground voxels, and the calibration error (ECE), the mean distance
         of the curve from the diagonal, in the legend. None where a file was written.
+
+    Examples
+    --------
+    .. plot::
+
+        import fastfuse
+
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
+        options = {"mask": case.brain, "roi": 4, "spacing_mm": (2, 2, 2)}
+        found = {
+            "STAPLE": fastfuse.staple(case.masks, **options),
+            "border-STAPLE": fastfuse.border_staple(case.masks, case.images["FLAIR"], **options),
+            "mean vote": fastfuse.majority_vote(case.masks, mask=case.brain),
+        }
+        fastfuse.plots.reliability(found, case.lesions, mask=case.brain)
     """
     if not isinstance(found, (str, PathLike)):
         return against_truth(found, truth, mask, ax)

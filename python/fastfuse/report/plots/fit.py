@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...evaluation.raters.scores import Reliability, reliability_curve
 from ...fusion.estimate import Estimate
 from ...fusion.result import Fusion
 from ...inputs.arrays import as_array, as_companion
+from .style import COLUMN, HUES, ONE_AND_A_HALF, SHAPES, legend, new_axes, tidy
 
-HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")  # after Okabe and Ito
-SHAPES = "osD^vPX"
 THERE = "#d0d0d0"
 LEAST = 0.5  # voxels; where the axis begins
 APART = 0.62  # width of what stands side by side at one number of marks
@@ -46,6 +43,16 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
     ------
     ValueError
         If the fusion has no ``fit``.
+
+    Examples
+    --------
+    .. plot::
+
+        import fastfuse
+
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
+        fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2))
+        fastfuse.plots.fit(fusion)
     """
     found = fusion.fit
     if found is None:
@@ -53,7 +60,7 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
             "fusion has no fit: its votes are no table (mrf, roi='disputed', or votes that hardly repeat), or all "
             "raters agree that there is nothing, or nothing but foreground"
         )
-    ax = _axes((6.4, 4.2)) if ax is None else ax
+    ax = new_axes(ONE_AND_A_HALF, 3.4) if ax is None else ax
     marks = np.arange(len(found.observed))
     ax.bar(marks, np.maximum(found.observed, LEAST) - LEAST, 0.8, LEAST, color=THERE, label="observed")
     highest = max((one.log_likelihood_per_mark for one in found.models.values()), default=0.0)
@@ -79,9 +86,8 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
         ax.set_xticks(marks)
     ax.set_xlabel("raters who mark a voxel")
     ax.set_ylabel("voxels")
-    ax.legend(frameon=False, fontsize=8, title="expected: nats a marked voxel", title_fontsize=8)
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    legend(ax, title="expected: nats a marked voxel")
+    return tidy(ax)
 
 
 def against_truth(found: Any, truth: Any, mask: Any = None, ax: Axes | None = None) -> Axes:
@@ -90,8 +96,8 @@ def against_truth(found: Any, truth: Any, mask: Any = None, ax: Axes | None = No
     marked = as_array(truth, "truth")
     inside = slice(None) if mask is None else as_companion(mask, "mask", marked.shape) != 0
     if ax is None:
-        ax = _axes((5.6, 6.2), layout=None)
-        ax.figure.subplots_adjust(left=0.13, right=0.96, top=0.97, bottom=0.32)
+        ax = new_axes(COLUMN, 4.2, layout=None)
+        ax.figure.subplots_adjust(left=0.17, right=0.96, top=0.97, bottom=0.32)
     counts = ax.inset_axes((0, -0.36, 1, 0.24))
     ax.plot([0, 1], [0, 1], color="#777777", lw=1, ls="--", label="calibrated")
     for at, (name, one) in enumerate(named.items()):
@@ -109,20 +115,12 @@ def against_truth(found: Any, truth: Any, mask: Any = None, ax: Axes | None = No
     counts.set(xlim=(0, 1), yscale="log", ylabel="voxels", xlabel="probability")
     ax.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of the voxels that are foreground")
     ax.tick_params(labelbottom=False)
-    for one in (ax, counts):
-        one.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=8, loc="lower right")
-    return ax
+    legend(ax, loc="best")
+    tidy(counts)
+    return tidy(ax)
 
 
 def _scores(p: NDArray[np.float64], true: NDArray[np.bool_], curve: Reliability) -> str:
     """Return the Brier score a foreground voxel, and the calibration error, as text."""
     brier = float(((p - true) ** 2).sum()) / max(int(true.sum()), 1)
     return f"Brier {brier:.3f}, ECE {curve.error:.3f}"
-
-
-def _axes(size: tuple[float, float], layout: Literal["constrained"] | None = "constrained") -> Axes:
-    """Return the axes of a new figure, which no window shows."""
-    figure = Figure(figsize=size, facecolor="white", layout=layout)
-    FigureCanvasAgg(figure)
-    return figure.subplots()

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ....report.plots import save
-from ....report.plots.slices import (
+from ....report.plots.panels import (
     RATER,
     TRUTH,
     cycle,

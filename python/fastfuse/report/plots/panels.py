@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,8 +18,6 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
-from ...fusion.labels.estimate import LabelEstimate
-from ...fusion.labels.result import LabelFusion
 from ..colours import BARS_MM, OUTLINES
 from .pictures import save
 
@@ -30,11 +27,6 @@ LEAST_SHOWN, OPACITY = (
     0.05,
     0.45,
 )  # probabilities below are not drawn; FLAIR's share in the colour is the rest
-
-MOST_TICKS = 30  # labels named along an axis
-LONGEST = 18  # letters of a label's name there
-LETTER, LETTER_OF_TITLE = 0.055, 0.09  # inches
-MOST_NUMBERS, LEAST_SHOWN = 12, 0.005  # labels of a matrix with numbers in it, and the least of these
 
 Slice = NDArray[Any]
 
@@ -139,84 +131,6 @@ def draw_labels(
         ax.set_title(name, color="white", fontsize=10)
     legend(axes[len(maps)], [Patch(color=colours[value], label=names[value]) for value in values if value])
     save(figure, path)
-
-
-def confusion(path: Path, fusion: LabelFusion | LabelEstimate) -> None:
-    """Draw the raters' confusion matrices, p(vote | truth), truths in rows; what nothing determines is grey.
-
-    Names of labels beyond 18 letters are cut, with the label's number behind; so are raters' beyond the width of a matrix.
-
-    Parameters
-    ----------
-    path : Path
-        PNG to write.
-    fusion : LabelFusion or LabelEstimate
-
-    Raises
-    ------
-    TypeError
-        For anything else, such as a fusion of masks, which has no confusion matrices.
-    """
-    if not isinstance(fusion, (LabelFusion, LabelEstimate)):
-        raise TypeError(
-            f"fusion is a {type(fusion).__name__}: confusion matrices are those of a LabelFusion, as of fastfuse.staple(maps, "
-            "labels='all'), or a LabelEstimate"
-        )
-    names = fusion.raters if isinstance(fusion, LabelFusion) else fusion.names
-    called = _short_names(fusion)
-    count, raters = len(called), len(names)
-    columns = min(raters, 4)
-    words = LETTER * max(map(len, called))
-    rows, side = -(-raters // columns), 2.2 + 0.18 * min(count, MOST_TICKS)
-    size = ((side + words) * columns + 1.2, (side + words + 0.3) * rows + 0.4)
-    figure = Figure(figsize=size, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    colours = colormaps["viridis"].with_extremes(bad="#b0b0b0")
-    for place, ax in enumerate(axes.ravel()):
-        if place >= raters:
-            ax.set_axis_off()
-            continue
-        matrix = np.ma.masked_invalid(fusion.confusion[place])
-        drawn = ax.imshow(matrix, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(_cut(names[place], int(side / LETTER_OF_TITLE)), fontsize=10, parse_math=False)
-        _name_axes(ax, called)
-        if count <= MOST_NUMBERS:
-            _write_numbers(ax, matrix)
-    figure.supxlabel("vote")
-    figure.supylabel("truth")
-    bar = figure.colorbar(drawn, ax=list(axes.ravel()), fraction=0.03, shrink=min(1.0, 3 / rows / side))
-    bar.set_label("p(vote | truth)", fontsize=8)
-    save(figure, path)
-
-
-def _short_names(fusion: LabelFusion | LabelEstimate) -> list[str]:
-    """Return what the labels are called in a figure."""
-    numbers = [str(label) for label in fusion.labels]
-    names = fusion.label_names or numbers
-    return [
-        name if len(name) <= LONGEST else f"{_cut(name, LONGEST - len(number) - 3)} ({number})"
-        for name, number in zip(names, numbers, strict=True)
-    ]
-
-
-def _cut(name: str, longest: int) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
-
-
-def _name_axes(ax: Axes, called: Sequence[str]) -> None:
-    """Name labels along both axes; of many every second, third, ... one."""
-    ticks = range(0, len(called), -(-len(called) // MOST_TICKS))
-    texts: dict[str, Any] = {"fontsize": 7, "parse_math": False}
-    ax.set_xticks(list(ticks), [called[k] for k in ticks], rotation=90, **texts)
-    ax.set_yticks(list(ticks), [called[k] for k in ticks], **texts)
-
-
-def _write_numbers(ax: Axes, matrix: Any) -> None:
-    for (truth, vote), value in np.ndenumerate(np.ma.filled(matrix, np.nan)):
-        if value >= LEAST_SHOWN:
-            colour = "black" if value > 0.6 else "white"
-            ax.text(vote, truth, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=6)
 
 
 def densest_window(truth: Slice) -> tuple[slice, slice]:

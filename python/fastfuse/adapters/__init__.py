@@ -1,0 +1,1 @@
+"""Transforms for other libraries' pipelines: ``fastfuse.adapters.monai``, ``fastfuse.adapters.torchio``."""

@@ -1,0 +1,49 @@
+"""What the transforms share: options that are checked when a pipeline is built, and the fusion."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..fusion.methods.by_name import fuse
+from ..fusion.registry import method_called
+from ..fusion.result import Fusion, check_label_cut
+
+# What a transform gives, or cannot: volumes come from the case, and one mask goes back into it.
+TAKEN = ("raters", "method", "axis", "mask", "image", "present", "out", "labels", "overlap", "executor")
+
+
+def checked_options(function: Callable[..., Any], options: Mapping[str, Any], taken: Sequence[str]) -> None:
+    """Refuse options that a function does not have, before any case is read.
+
+    Raises
+    ------
+    TypeError
+        Naming the option, and those that there are.
+    """
+    known = [name for name in inspect.signature(function).parameters if name not in taken]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{name!r} is no option here; there are {', '.join(known)}")
+
+
+def check_fusing(method: str, options: Mapping[str, Any], cut: Any, ties: Any, *, has_image: bool) -> None:
+    """Refuse a method or option that cannot be, before any case is read."""
+    row = method_called(method, images=False)
+    if has_image and not row.of_levels:
+        raise ValueError(
+            f"an image is named, and {row.name} takes none: leave it out, or choose border-staple"
+        )
+    checked_options(fuse, options, TAKEN)
+    check_label_cut(cut, ties)
+
+
+def fused(raters: Sequence[Any], image: Any, mask: Any, method: Any, options: Mapping[str, Any]) -> Fusion:
+    """Fuse the raters of a case; TorchIO has NumPy raise for what is usual here, such as 0/0 of an empty rater."""
+    given = {name: value for name, value in (("image", image), ("mask", mask)) if value is not None}
+    with np.errstate(divide="warn", over="warn", invalid="warn"):
+        fusion: Fusion = fuse(raters, method, **given, **options)
+    return fusion

@@ -1,0 +1,1 @@
+"""Files of a fusion of votes that lay in memory, as those of files."""

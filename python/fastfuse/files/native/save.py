@@ -1,0 +1,126 @@
+"""Writes a fusion of votes in memory: an image with its sidecar, and the page that shows both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import OutputError
+from ...fusion.native.image import on_grid
+from ...fusion.native.kind import Kind
+from ...fusion.native.marks import keeps_regions, kept_marks, marks_for
+from ...fusion.native.origin import Origin
+from ...fusion.result import DiceRule, Fusion, Ties
+from ...images.image import Image
+from ...images.outputs import Outputs, check_outputs
+from ...images.paths import PathLike, as_path, needed_path, shown
+from ...images.sidecar import sidecar_bytes, sidecar_path
+from ...images.written.endings import NIFTI
+from ...images.written.nifti import Holds, nifti_bytes
+from ...inputs.arrays import name_of
+from ...inputs.names import listed_names
+from ..report import check_report
+from .facts import facts_in_memory, without_device
+
+UNKNOWN = "the options of this fusion were not kept with it"
+
+
+def save(
+    fusion: Fusion,
+    path: PathLike,
+    *,
+    like: Any,
+    save_label: PathLike | None,
+    cut: float | DiceRule,
+    ties: Ties,
+    overwrite: bool,
+) -> None:
+    """Write the consensus and its sidecar; see :meth:`Fusion.save`."""
+    consensus, mask = needed_path(path, "path"), as_path(save_label, "save_label")
+    images = {"consensus": consensus, **({} if mask is None else {"label": mask})}
+    beside = sidecar_path(consensus)
+    for one in images.values():
+        _check_nifti(one)
+    check_outputs([*images.values(), beside], [], (*NIFTI, ".json"), overwrite=overwrite)
+    fusion, origin = without_device(fusion), _origin_of(fusion)
+    probability, on = on_grid(fusion.probability, origin.kind, like)
+    known = kept_marks(origin) if not origin.whole and keeps_regions(origin) else None
+    facts = facts_in_memory(fusion, origin, on, cut, ties, images, known, origin.names)
+    taken = facts["options"]["cut"]
+    to_bytes = partial(_bytes, on, fusion.method)
+    with Outputs(overwrite=overwrite) as outputs:
+        content = probability.astype(np.float32, copy=False)
+        outputs.add(consensus, to_bytes(consensus, content, "probability", "probability"))
+        if mask is not None:
+            label, _ = on_grid(fusion.label(taken, ties=ties), origin.kind, like)
+            outputs.add(mask, to_bytes(mask, label, f"cut {taken:g}", "labels"))
+        outputs.add(beside, sidecar_bytes(facts))
+        outputs.commit()
+
+
+def report(
+    fusion: Fusion,
+    path: PathLike,
+    *,
+    raters: Any,
+    image: Any,
+    names: Sequence[str] | None,
+    like: Any,
+    cut: float | DiceRule,
+    ties: Ties,
+    overwrite: bool,
+) -> None:
+    """Write the page of a fusion; see :meth:`Fusion.report`."""
+    from ...report.html.fusion import fusion_page
+    from ...report.seen import pictures_of_fusion
+
+    page = needed_path(path, "path")
+    check_report(page, [], overwrite=overwrite)
+    fusion, origin = without_device(fusion), _origin_of(fusion)
+    called = _names(origin, names)
+    marks = marks_for(fusion, raters)
+    pictures, on = pictures_of_fusion(fusion, marks, image, like)
+    known = marks if keeps_regions(origin) else None
+    facts = facts_in_memory(fusion, origin, on, cut, ties, {"consensus": page, "report": page}, known, called)
+    facts["outputs"]["consensus"] = "in memory"
+    written = json.loads(sidecar_bytes(facts))
+    with Outputs(overwrite=overwrite) as outputs:
+        outputs.add(page, fusion_page(written, pictures, [], "the fusion"))
+        outputs.commit()
+
+
+def _check_nifti(path: Any) -> None:
+    if not path.name.lower().endswith(NIFTI):
+        raise OutputError(
+            f"{shown(path)}: a fusion is saved as .nii or .nii.gz; segments (.seg.nrrd) and DICOM are written by fuse_files"
+        )
+
+
+def _bytes(on: Image, method: str, path: Any, data: NDArray[Any], what: str, holds: Holds) -> bytes:
+    return nifti_bytes(path, data, on, f"fastfuse {method} {what}", holds)
+
+
+def _origin_of(fusion: Fusion) -> Origin:
+    if fusion._origin is None:
+        return Origin(
+            Kind(),
+            tuple(name_of(i, None) for i in range(len(fusion.sensitivity))),
+            {},
+            (UNKNOWN,),
+            whole=False,
+        )
+    return fusion._origin
+
+
+def _names(origin: Origin, names: Sequence[str] | None) -> Sequence[str]:
+    if names is None:
+        return origin.names
+    given = listed_names(names)
+    if given is None or len(given) != len(origin.names):
+        raise ValueError(f"names: give one for each of {len(origin.names)} raters")
+    return list(given)

@@ -1,0 +1,84 @@
+"""Where a fusion comes from: what its raters were given as, and what a sidecar tells of the call."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .kind import Kind
+
+
+class Held:
+    """What the caller gave, as long as the caller keeps it; a copy, or a pickle, holds nothing."""
+
+    def __init__(self, values: Sequence[Any] = ()) -> None:
+        self._known = [None if value is None else _reference(value) for value in values]
+
+    def __reduce__(self) -> tuple[type[Held], tuple[()]]:
+        return Held, ()
+
+    def values(self) -> list[Any] | None:
+        """Return all values, or None if one is gone."""
+        found = [None if known is None else known() for known in self._known]
+        gone = any(
+            value is None and known is not None for value, known in zip(found, self._known, strict=True)
+        )
+        return None if gone or not found else found
+
+
+def _reference(value: Any) -> Any:
+    try:
+        return weakref.ref(value)
+    except TypeError:  # of a list
+        return _nothing
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where a fusion comes from.
+
+    Attributes
+    ----------
+    kind : Kind
+        What the raters were given as.
+    names : tuple of str
+        What they are called.
+    options : mapping
+        As a sidecar keeps them.
+    remarks : tuple of str
+        What was warned of.
+    masked, partial : bool
+        Whether there was a mask; whether it was told where raters looked.
+    whole : bool
+        Whether votes are known to be 0 and 1, so that their sums are numbers of voxels.
+    selection : mapping
+        Options that say what counts as foreground in what was given.
+    held : Held
+        The raters.
+    mask, present : Held
+        The mask, and where raters looked.
+    beside : Held
+        The image that was given with them, if one was.
+    facts : mapping or None
+        What the sidecar says, if one has been written.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    options: Mapping[str, Any]
+    remarks: tuple[str, ...] = ()
+    masked: bool = False
+    partial: bool = False
+    whole: bool = True
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    held: Held = field(default_factory=Held)
+    mask: Held = field(default_factory=Held)
+    present: Held = field(default_factory=Held)
+    beside: Held = field(default_factory=Held)
+    facts: Mapping[str, Any] | None = None

@@ -1,0 +1,211 @@
+"""What a fusion can be turned into; the work is done where images, files and reports are made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+from .kind import OF_FILES, Kind, in_memory
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ...images.written.nifti import NiftiImage
+    from .origin import Origin
+
+Cut = float | Literal["dice"]
+Ties = Literal["foreground", "background"]
+PathLike = str | os.PathLike[str]
+# Above this folder in the house, so that they are looked up when they are asked for.
+FILES, NOTEBOOK = "fastfuse.files.native.save", "fastfuse.report.notebook"
+
+
+class Outlets:
+    """What a :class:`Fusion` can be turned into."""
+
+    probability: NDArray[Any]
+    method: str
+    _origin: Origin | None
+
+    if TYPE_CHECKING:
+
+        def label(self, cut: Cut = 0.5, *, ties: Ties = "foreground") -> NDArray[Any]:
+            """Return the consensus as a mask."""
+
+    def as_input(self, *, label: bool = False, cut: Cut = 0.5, ties: Ties = "foreground") -> Any:
+        """Return the consensus as what the raters were given as: images come back as images.
+
+        ``probability`` itself is an array (a tensor of PyTorch's where the raters are such), whatever the raters are.
+
+        Parameters
+        ----------
+        label : bool, default False
+            Return the mask of :meth:`label`, and not the probability.
+        cut, ties
+            Of that mask, as in :meth:`label`.
+
+        Returns
+        -------
+        image, tensor or array
+            An image of nibabel's, SimpleITK's or TorchIO's with the first rater's place and header, a MetaTensor of MONAI's, a DataArray
+            of xarray's, a tensor of PyTorch's, an array of JAX's, CuPy's, or of another library of the array API. A NumPy array for
+            everything else: lists, tables, and raters who lay on an axis of one array. After :func:`fuse_files` an image of
+            nibabel's.
+
+        Raises
+        ------
+        TypeError
+            For images of other libraries (ITK, ANTsPy), of which none is made here: :meth:`to_nifti` takes their place.
+
+        Examples
+        --------
+        >>> import nibabel as nib, numpy as np, fastfuse
+        >>> votes = np.zeros((3, 4, 4, 4), np.uint8)
+        >>> votes[:, 1:3], votes[0, 0] = 1, 1
+        >>> masks = [nib.Nifti1Image(vote, np.diag([2, 2, 3, 1])) for vote in votes]
+        >>> image = fastfuse.staple(masks).as_input(label=True)
+        >>> type(image).__name__, image.get_data_dtype(), image.header.get_zooms()
+        ('Nifti1Image', dtype('uint8'), (2.0, 2.0, 3.0))
+        """
+        values: Any = self.label(cut, ties=ties) if label else self.probability
+        kind = self._kind()
+        if kind.name == OF_FILES:
+            return self.to_nifti(label=label, cut=cut, ties=ties)
+        if kind.name in ("torch", "array", "numpy") and type(values).__module__.partition(".")[0] != "numpy":
+            return values  # a tensor, on its device, or a lazy array
+        return kind.of(in_memory(values), is_label=label)
+
+    def to_nifti(
+        self, like: Any = None, *, label: bool = False, cut: Cut = 0.5, ties: Ties = "foreground"
+    ) -> NiftiImage:
+        """Return the consensus as an image of nibabel's.
+
+        Parameters
+        ----------
+        like : image or path, optional
+            Whose grid, units and codes the image gets: of nibabel, SimpleITK, TorchIO or MONAI. By default those of the first rater. Of
+            raters who are arrays, the axes must be those that ``like``'s library gives its own arrays: x, y, z for nibabel and files,
+            z, y, x for SimpleITK.
+        label : bool, default False
+            The mask of :meth:`label` (uint8), and not the probability.
+        cut, ties
+            Of that mask, as in :meth:`label`.
+
+        Returns
+        -------
+        nibabel.Nifti1Image
+            With axes x, y, z, qform and sform equal; Nifti2Image where an axis has 32768 voxels or more.
+
+        Raises
+        ------
+        ValueError
+            If the raters say no place, and ``like`` is missing.
+        GridError
+            If ``like`` lies elsewhere than the raters.
+
+        Examples
+        --------
+        >>> import nibabel as nib, numpy as np, fastfuse
+        >>> votes = [np.eye(4, dtype=np.uint8)[..., None]] * 3
+        >>> flair = nib.Nifti1Image(np.zeros((4, 4, 1)), np.diag([1, 1, 3, 1]))
+        >>> fastfuse.majority_vote(votes).to_nifti(like=flair).header.get_zooms()
+        (1.0, 1.0, 3.0)
+        """
+        from .image import nifti_of
+
+        values = in_memory(self.label(cut, ties=ties) if label else self.probability)
+        what = f"cut {cut if isinstance(cut, str) else format(cut, 'g')}" if label else "probability"
+        holds: Literal["labels", "probability"] = "labels" if label else "probability"
+        return nifti_of(values, self._kind(), like, f"fastfuse {self.method} {what}", holds)
+
+    def save(
+        self,
+        path: PathLike,
+        *,
+        like: Any = None,
+        save_label: PathLike | None = None,
+        cut: Cut = 0.5,
+        ties: Ties = "foreground",
+        overwrite: bool = False,
+    ) -> None:
+        """Write the consensus as NIfTI, with the sidecar that ``fastfuse fuse`` writes: all files, or none.
+
+        Parameters
+        ----------
+        path : path
+            The probability (.nii or .nii.gz), float32. The sidecar has the same name with .json: method, options, grid, each
+            rater's performance, prior, iterations, log-likelihood, warnings.
+        like : image or path, optional
+            Whose grid the file gets, as in :meth:`to_nifti`.
+        save_label : path, optional
+            Also write the mask ``probability >= cut`` as uint8.
+        cut, ties
+            Of that mask, as in :meth:`label`.
+        overwrite : bool, default False
+            Replace existing files.
+
+        Raises
+        ------
+        OutputError
+            Naming the file that must not, or cannot, be written. No existing file is touched before all are complete.
+        ValueError, GridError
+            As :meth:`to_nifti`.
+        """
+        import_module(FILES).save(
+            self, path, like=like, save_label=save_label, cut=cut, ties=ties, overwrite=overwrite
+        )
+
+    def report(
+        self,
+        path: PathLike,
+        *,
+        raters: Any = None,
+        image: Any = None,
+        names: Sequence[str] | None = None,
+        like: Any = None,
+        cut: Cut = 0.5,
+        ties: Ties = "foreground",
+        overwrite: bool = False,
+    ) -> None:
+        """Write a page of HTML that holds all that it shows: tables, charts, slices to scroll through.
+
+        Parameters
+        ----------
+        path : path
+            The page (.html).
+        raters : as of the fusion, optional
+            The votes, whose outlines the page draws. The fusion keeps no votes, but knows where they are: without ``raters``, those that it was
+            given are drawn as they are now, as long as the caller keeps them.
+        image : array_like or image, optional
+            What lies below; by default that which the fusion was given.
+        names : sequence of m str, optional
+            What to call the raters.
+        like : image or path, optional
+            Where the voxels lie, as in :meth:`to_nifti`. Arrays without it are shown with no sides named, as if of 1 mm.
+        cut, ties
+            Of the mask whose volume is told, as in :meth:`label`.
+        overwrite : bool, default False
+            Replace an existing file.
+
+        Raises
+        ------
+        ValueError
+            If the votes are no longer in memory, and ``raters`` are missing; or do not have the consensus's shape.
+        OutputError
+            If the page must not, or cannot, be written.
+        FastfuseError
+            Without Jinja2 (pip install '.[report]').
+        """
+        import_module(FILES).report(
+            self, path, raters=raters, image=image, names=names, like=like, cut=cut, ties=ties, overwrite=overwrite
+        )  # fmt: skip
+
+    def _kind(self) -> Kind:
+        return Kind() if self._origin is None else self._origin.kind
+
+    def _repr_html_(self) -> str:
+        """Return a table of the raters and a slice, for a notebook."""
+        html: str = import_module(NOTEBOOK).fusion_html(self)
+        return html

@@ -1,0 +1,67 @@
+"""Notes in a fusion where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from ...inputs.arrays import name_of
+from ..option_checks import is_map
+from ..options import Options
+from ..registry import METHODS, Method
+from ..result import Fusion
+from ..votes import Votes
+from .kind import kind_of
+from .origin import Held, Origin
+
+SELECTING = ("select_label", "binarize", "threshold", "scale", "missing")
+OF_CASE = (*SELECTING, "roi", "spacing_mm", "evidence")
+
+
+def with_origin(
+    fusion: Fusion,
+    votes: Votes,
+    options: Options,
+    remarks: Sequence[str],
+    image: Any = None,
+    *,
+    here: Options | None = None,
+) -> Fusion:
+    """Return the fusion with where it comes from; ``votes`` are listed.
+
+    ``image`` was given beside them; ``here``: options of these votes, where the others are those of an estimate.
+    """
+    if here is not None:
+        options = replace(options, **{name: getattr(here, name) for name in OF_CASE})
+    method = next(row for row in METHODS if row.name == fusion.method)
+    options = options.checked()
+    prior: Any = "a map" if is_map(options.prior) else options.prior
+    known = replace(options, prior=prior)
+    image = votes.image if image is None else image
+    origin = Origin(
+        kind=kind_of(votes.raters),
+        names=tuple(name_of(i, votes.names) for i in range(len(votes.raters))),
+        options={**known.recorded(method), **known.selection, "device": options.device or "cpu"},
+        remarks=tuple(remarks),
+        masked=votes.mask is not None,
+        partial=votes.present is not None,
+        whole=_are_whole(method, votes.raters, options),
+        selection={name: getattr(options, name) for name in SELECTING},
+        held=Held(votes.raters),
+        mask=Held([] if votes.mask is None else [votes.mask]),
+        present=Held([] if votes.present is None else list(cast("Sequence[Any]", votes.present))),
+        beside=Held([] if image is None else [image]),
+    )
+    return replace(fusion, _origin=origin)
+
+
+def _are_whole(method: Method, raters: Sequence[Any], options: Options) -> bool:
+    if method.votes == "binary" or options.core_label is not None:
+        return True
+    given = [rater for rater in raters if rater is not None]
+    return not options.selects and all(
+        isinstance(rater, np.ndarray) and rater.dtype.kind in "bui" for rater in given
+    )

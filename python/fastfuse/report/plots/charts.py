@@ -1,0 +1,298 @@
+"""Raters' sensitivity and specificity, how EM went, and how sure a consensus is, drawn into axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Ellipse
+from matplotlib.ticker import MaxNLocator
+
+from ...evaluation.result import Evaluation
+from ...fusion.estimate import Estimate
+from ...fusion.native.kind import in_memory
+from ...fusion.result import Fusion
+from ...inputs.arrays import as_companion
+from .style import COLUMN, HUES, QUIET, legend, look, new_axes, tidy
+
+Z95 = 1.959964  # standard errors to the end of a 95 % interval
+RATES = ("sensitivity", "specificity")
+BINS = 20
+LEAST = 0.5  # voxels; where the axis begins
+SCORES = {
+    "dice": "Dice", "precision": "precision", "recall": "recall", "lesion_sensitivity": "lesion\nsensitivity",
+    "lesion_ppv": "lesion\nPPV", "lesion_f1": "lesion\nF1",
+}  # fmt: skip
+
+
+def rates(found: Fusion | Estimate, ax: Axes | None = None, *, names: Sequence[str] | None = None) -> Axes:
+    """Draw each rater's sensitivity against their specificity, with 95 % intervals as ellipses where there are intervals.
+
+    The upper right is best. An ellipse's half axes are those of the two intervals; it is cut off at 1.
+
+    Parameters
+    ----------
+    found : Fusion or Estimate
+        Ellipses need ``intervals="information"``, "bootstrap" or "lesions".
+    ax : Axes, optional
+        Where to draw; a new figure of a column's width without it.
+    names : sequence of m str, optional
+        What to call the raters.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    .. plot::
+
+        import fastfuse
+
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
+        fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2), intervals="lesions")
+        fastfuse.plots.rates(fusion)
+    """
+    ax = new_axes(COLUMN, 3.0) if ax is None else ax
+    intervals = found.intervals
+    for at, name in enumerate(names_of(found, names)):
+        x, y = found.specificity[at], found.sensitivity[at]
+        style = look(at)
+        ax.plot(x, y, ls="none", ms=5.5, mec="white", mew=0.3, label=name, zorder=3, **style)
+        if (
+            intervals is not None
+            and np.isfinite(ends := [intervals.specificity[at], intervals.sensitivity[at]]).all()
+        ):
+            (left, right), (low, high) = ends
+            middle = ((left + right) / 2, (low + high) / 2)
+            shape = Ellipse(
+                middle, right - left, high - low, fc=style["color"], ec=style["color"], alpha=0.25
+            )
+            ax.add_patch(shape)
+    ax.set(xlabel="specificity", ylabel="sensitivity")
+    ax.margins(0.08)
+    ax.autoscale_view()
+    for limits, known in ((ax.set_xlim, ax.get_xlim()), (ax.set_ylim, ax.get_ylim())):
+        limits(max(known[0], 0), min(known[1], 1.0 + 0.02 * (known[1] - known[0])))
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.ticklabel_format(useOffset=False)
+    legend(ax, loc="best", handletextpad=0.2)
+    return tidy(ax)
+
+
+def intervals(
+    found: Fusion | Estimate, ax: Axes | None = None, *, names: Sequence[str] | None = None
+) -> Axes:
+    """Draw a row for each rater: sensitivity and specificity, with their 95 % intervals where there are intervals.
+
+    Parameters
+    ----------
+    found : Fusion or Estimate
+    ax : Axes, optional
+        Where to draw; a new figure of a column's width without it.
+    names : sequence of m str, optional
+        What to call the raters.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    .. plot::
+
+        import fastfuse
+
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
+        fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2), intervals="lesions")
+        fastfuse.plots.intervals(fusion)
+    """
+    called = names_of(found, names)
+    ax = new_axes(COLUMN, 0.9 + 0.24 * len(called)) if ax is None else ax
+    for which, rate in enumerate(RATES):
+        rows = np.arange(len(called)) + (which - 0.5) * 0.24
+        values = getattr(found, rate)
+        style = look(which)
+        if found.intervals is not None:
+            low, high = np.asarray(getattr(found.intervals, rate)).T
+            ax.hlines(rows, low, high, color=style["color"], lw=1.5)
+        ax.plot(values, rows, ls="none", ms=4.5, label=rate, clip_on=False, **style)
+    ax.set_yticks(range(len(called)), called, parse_math=False)
+    ax.set(xlabel="rate, with its 95 % interval" if found.intervals is not None else "rate")
+    ax.set_ylim(len(called) - 0.5, -0.5)
+    ax.set_xlim(right=1.0)
+    ax.grid(axis="x", color="#e0e0e0", lw=0.6)
+    ax.set_axisbelow(True)
+    legend(ax, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handletextpad=0.2)
+    return tidy(ax)
+
+
+def convergence(found: Fusion | Estimate | Mapping[str, Fusion | Estimate], ax: Axes | None = None) -> Axes:
+    """Draw the log-likelihood of the votes after each iteration, as its distance from the highest.
+
+    Parameters
+    ----------
+    found : Fusion or Estimate, or mapping of str to these
+        Several by name are drawn together, each against its own highest.
+    ax : Axes, optional
+        Where to draw; a new figure of a column's width without it.
+
+    Returns
+    -------
+    Axes
+        A line that rises to the right has fallen in likelihood there, as the paper's M-step may on soft votes.
+
+    Raises
+    ------
+    ValueError
+        For a majority vote, which has no iterations.
+
+    Examples
+    --------
+    .. plot::
+
+        import fastfuse
+
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
+        options = {"mask": case.brain, "roi": 4, "spacing_mm": (2, 2, 2)}
+        found = {
+            "plain": fastfuse.staple(case.masks, **options),
+            "SQUAREM": fastfuse.staple(case.masks, acceleration="squarem", **options),
+        }
+        fastfuse.plots.convergence(found)
+    """
+    named = dict(found) if isinstance(found, Mapping) else {"": found}
+    ax = new_axes(COLUMN, 2.4) if ax is None else ax
+    for at, (name, one) in enumerate(named.items()):
+        trace = np.asarray(one.log_likelihood, dtype=np.float64)
+        if not trace.size:
+            raise ValueError(f"{name or 'found'} has no iterations: {one.method} is not fitted by EM")
+        below = trace.max() - trace
+        shown = below > 0
+        style = look(at)
+        state = "" if one.converged else " (not converged)"
+        ax.plot(
+            np.flatnonzero(shown) + 1, below[shown], lw=1.2, ms=3.5, markevery=max(1, len(trace) // 12),
+            label=f"{name}{state}".strip() or None, **style,
+        )  # fmt: skip
+        ax.axvline(len(trace), color=style["color"], lw=0.8, ls=":")
+    ax.set(yscale="log", xlabel="iteration (dotted: the last)", ylabel="nats below the highest")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if any(str(line.get_label())[:1] != "_" for line in ax.lines):
+        legend(ax)
+    return tidy(ax)
+
+
+def histogram(
+    fusion: Fusion | Mapping[str, Fusion], ax: Axes | None = None, *, mask: Any = None, cut: float = 0.5
+) -> Axes:
+    """Draw how many voxels get which probability: how sure the consensus is.
+
+    Parameters
+    ----------
+    fusion : Fusion or mapping of str to Fusion
+        Several by name are drawn together.
+    ax : Axes, optional
+        Where to draw; a new figure of a column's width without it.
+    mask : array_like, optional
+        The voxels that count. Without it all whose probability is above 0.
+    cut : float, default 0.5
+        Where a line stands: the cut of the mask.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    .. plot::
+
+        import fastfuse
+
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
+        options = {"mask": case.brain, "roi": 4, "spacing_mm": (2, 2, 2)}
+        found = {
+            "STAPLE": fastfuse.staple(case.masks, **options),
+            "border-STAPLE": fastfuse.border_staple(case.masks, case.images["FLAIR"], **options),
+        }
+        fastfuse.plots.histogram(found)
+    """
+    named = dict(fusion) if isinstance(fusion, Mapping) else {"": fusion}
+    ax = new_axes(COLUMN, 2.4) if ax is None else ax
+    for at, (name, one) in enumerate(named.items()):
+        values = in_memory(one.probability)
+        held = values[values > 0 if mask is None else as_companion(mask, "mask", values.shape) != 0]
+        counts, ends = np.histogram(held, BINS, (0, 1))
+        between = int(np.count_nonzero((held > 0.05) & (held < 0.95)))
+        hue = HUES[at % len(HUES)]
+        text = (
+            f"{name}: {between:,} voxels between 0.05 and 0.95"
+            if name
+            else f"{between:,} voxels between 0.05 and 0.95"
+        )
+        ax.stairs(np.maximum(counts, LEAST), ends, baseline=LEAST, color=hue, lw=1.4, label=text)
+        ax.stairs(np.maximum(counts, LEAST), ends, baseline=LEAST, color=hue, fill=True, alpha=0.12)
+    ax.axvline(cut, color=QUIET, lw=0.8, ls=":")
+    ax.set(xlim=(0, 1), xlabel="probability", ylabel="voxels", yscale="log")
+    ax.set_ylim(bottom=LEAST)
+    legend(ax, loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2)
+    return tidy(ax)
+
+
+def scores(found: Evaluation | Mapping[str, Evaluation], ax: Axes | None = None) -> Axes:
+    """Draw the measures between 0 and 1 of a prediction, or of several, against the truth.
+
+    Parameters
+    ----------
+    found : Evaluation, or mapping of str to Evaluation
+    ax : Axes, optional
+        Where to draw; a new figure of a column's width without it.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    .. plot::
+
+        import fastfuse
+
+        case = fastfuse.phantom.make_case(1, shape=(91, 109, 91), spacing_mm=2)
+        options = {"mask": case.brain, "roi": 4, "spacing_mm": (2, 2, 2)}
+        fusions = {
+            "STAPLE": fastfuse.staple(case.masks, **options),
+            "border-STAPLE": fastfuse.border_staple(case.masks, case.images["FLAIR"], **options),
+            "majority": fastfuse.majority_vote(case.masks, mask=case.brain),
+        }
+        found = {name: fastfuse.evaluate(one.label(), case.lesions, spacing_mm=(2, 2, 2)) for name, one in fusions.items()}
+        fastfuse.plots.scores(found)
+    """
+    named: dict[str, Evaluation] = {"": found} if isinstance(found, Evaluation) else dict(found)
+    ax = new_axes(COLUMN, 2.4) if ax is None else ax
+    shift = np.linspace(-0.2, 0.2, len(named)) if len(named) > 1 else np.zeros(1)
+    places = np.arange(len(SCORES))
+    for at, (name, one) in enumerate(named.items()):
+        values: list[float] = [getattr(one, score) for score in SCORES]
+        ax.vlines(places + shift[at], 0, values, color=look(at)["color"], lw=1, alpha=0.5)
+        ax.plot(places + shift[at], values, ls="none", ms=5, label=name or None, clip_on=False, **look(at))
+    ax.set_xticks(places, list(SCORES.values()))
+    ax.set(ylim=(0, 1), xlim=(-0.5, len(SCORES) - 0.5))
+    ax.grid(axis="y", color="#e0e0e0", lw=0.6)
+    ax.set_axisbelow(True)
+    if any(named):
+        legend(ax, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.2, columnspacing=1)
+    return tidy(ax)
+
+
+def names_of(found: Any, names: Sequence[str] | None) -> list[str]:
+    """Return what the raters of a result are called."""
+    count = len(found.sensitivity)
+    origin = getattr(found, "_origin", None)
+    known = names or getattr(found, "names", None) or (origin.names if origin is not None else None)
+    called = list(known or (f"rater {i}" for i in range(count)))
+    if len(called) != count:
+        raise ValueError(f"names holds {len(called)}, and there are {count} raters: give one for each")
+    return called

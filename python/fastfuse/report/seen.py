@@ -1,0 +1,41 @@
+"""What pages and figures show of a fusion: its volumes on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fusion.native.image import on_grid
+from ..fusion.native.kind import Kind, in_memory
+from ..fusion.result import Fusion
+from ..images.image import Image
+from ..inputs.arrays import as_companion
+from ..inputs.libraries import Place
+from .html.scan import Pictures
+
+
+def pictures_of_fusion(
+    fusion: Fusion, marks: Sequence[NDArray[Any]], image: Any, like: Any
+) -> tuple[Pictures, Image]:
+    """Return the volumes with axes x, y, z, and an image that lies there; ``image``: by default that of the fusion."""
+    origin, probability = fusion._origin, in_memory(fusion.probability)
+    kind, placed = _placed(Kind() if origin is None else origin.kind, like, probability)
+    consensus, on = on_grid(probability, kind, like)
+    below = image
+    if below is None and origin is not None:
+        below = next(iter(origin.beside.values() or []), None)
+    grey = None if below is None else on_grid(as_companion(below, "image", probability.shape), kind, like)[0]
+    drawn = [on_grid(one, kind, like)[0] for one in marks]
+    return Pictures(consensus, drawn, on.affine, grey, placed), on
+
+
+def _placed(kind: Kind, like: Any, values: NDArray[Any]) -> tuple[Kind, bool]:
+    """Return a kind that has a place: of arrays voxels of 1 mm, whose sides are not known."""
+    if like is not None or (kind.place is not None and kind.place.affine is not None):
+        return kind, True
+    shape = values.shape if values.ndim <= 3 else tuple(length for length in values.shape if length > 1)
+    return replace(kind, place=Place(np.eye(4), (1.0,) * len(shape), shape)), False

@@ -1,0 +1,1 @@
+"""What fusions become for other programs."""

@@ -1,0 +1,155 @@
+"""Files, pages and notebooks of fusions in memory are those of the shell."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+from fastfuse.errors import OutputError
+
+from .test_kinds import AFFINE, MASKS, of_nibabel
+
+pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+SOFT = [np.where(mask, 1.0, 0.3 * np.roll(mask, 1)).astype(np.float32) for mask in MASKS]
+OF_FILES = {"file", "name"}
+
+
+def images(votes: list[np.ndarray]) -> list[Any]:
+    return [nib.Nifti1Image(vote, AFFINE) for vote in votes]
+
+
+def saved(votes: list[np.ndarray], folder: Path) -> list[Path]:
+    paths = [folder / f"r{i}.nii.gz" for i in range(len(votes))]
+    for image, path in zip(images(votes), paths, strict=True):
+        nib.save(image, path)
+    return paths
+
+
+@pytest.mark.parametrize(("votes", "method"), [(MASKS, "staple"), (SOFT, "soft-staple"), (SOFT, "majority")])
+def test_the_sidecar_is_that_of_files(tmp_path: Path, votes: list[np.ndarray], method: Any) -> None:
+    fastfuse.fuse_files(
+        saved(votes, tmp_path), tmp_path / "a.nii.gz", method=method, save_label=tmp_path / "al.nii.gz"
+    )
+    held = images(votes)
+    fastfuse.fuse(held, method).save(tmp_path / "b.nii.gz", save_label=tmp_path / "bl.nii.gz")
+    a, b = (json.loads((tmp_path / f"{name}.json").read_text()) for name in "ab")
+    assert list(b) == [key for key in a if key != "recipe"]
+    for key in set(b) - {"raters", "outputs", "grid", "warnings", "region", "options"}:
+        assert b[key] == a[key], key
+    assert b["outputs"] == {"consensus": "b.nii.gz", "label": "bl.nii.gz"}
+    assert b["options"] == a["options"]
+    assert b["grid"] == {**a["grid"], "file": None}
+    for one, other in zip(b["raters"], a["raters"], strict=True):
+        assert {key: one[key] for key in one if key not in OF_FILES} == {
+            key: other[key] for key in other if key not in OF_FILES
+        }
+    for name in ("", "l"):
+        mine, theirs = (nib.load(tmp_path / f"{which}{name}.nii.gz") for which in "ba")
+        np.testing.assert_array_equal(mine.dataobj, theirs.dataobj)
+        np.testing.assert_array_equal(mine.affine, theirs.affine)
+        assert mine.header["intent_code"] == theirs.header["intent_code"]
+
+
+def test_a_fusion_of_files_is_saved_with_its_sidecar(tmp_path: Path) -> None:
+    fusion = fastfuse.fuse_files(saved(MASKS, tmp_path), tmp_path / "a.nii.gz", method="staple")
+    fusion.save(tmp_path / "b.nii.gz")
+    a, b = (json.loads((tmp_path / f"{name}.json").read_text()) for name in "ab")
+    a.pop("recipe", None)
+    assert b == {**a, "outputs": {"consensus": "b.nii.gz"}}
+    np.testing.assert_array_equal(fusion.as_input().affine, AFFINE)
+
+
+def test_soft_votes_that_are_gone_are_not_counted(tmp_path: Path) -> None:
+    fusion = fastfuse.soft_staple([vote.copy() for vote in SOFT])
+    fusion.save(tmp_path / "a.nii.gz", like=of_nibabel(MASKS[0]))
+    facts = json.loads((tmp_path / "a.json").read_text())
+    assert [one["marked_voxels"] for one in facts["raters"]] == [None] * 3
+
+
+def test_all_files_appear_or_none(tmp_path: Path) -> None:
+    fusion = fastfuse.staple([of_nibabel(mask) for mask in MASKS])
+    (tmp_path / "c.json").write_text("mine")
+    with pytest.raises(OutputError, match=r"c\.json: exists already"):
+        fusion.save(tmp_path / "c.nii.gz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.json"]
+    fusion.save(tmp_path / "c.nii.gz", overwrite=True)
+    with pytest.raises(OutputError, match=r"c\.seg\.nrrd.*fuse_files"):
+        fusion.save(tmp_path / "c.seg.nrrd")
+    with pytest.raises(OutputError, match="two outputs"):
+        fusion.save(tmp_path / "d.nii.gz", save_label=tmp_path / "d.nii.gz")
+
+
+def test_the_page_shows_raters_as_long_as_they_are_held(tmp_path: Path) -> None:
+    pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
+    raters = [of_nibabel(mask) for mask in MASKS]
+    fusion = fastfuse.staple(raters)
+    fusion.report(tmp_path / "a.html", names=["Ann", "<b>Bob</b>", "Eve"])
+    page = (tmp_path / "a.html").read_text()
+    assert "&lt;b&gt;Bob" in page
+    assert "<b>Bob" not in page
+    assert page.count("<img") == 3
+    with pytest.raises(OutputError, match="exists already"):
+        fusion.report(tmp_path / "a.html")
+    raters.clear()
+    with pytest.raises(ValueError, match="no longer in memory"):
+        fusion.report(tmp_path / "b.html")
+    assert not (tmp_path / "b.html").exists()
+    fusion.report(tmp_path / "b.html", raters=MASKS, names=["Ann", "<b>Bob</b>", "Eve"])
+    assert _viewer(tmp_path / "b.html") == _viewer(tmp_path / "a.html")
+    with pytest.raises(ValueError, match="3 raters of shape"):
+        fusion.report(tmp_path / "c.html", raters=MASKS[:2])
+
+
+def _viewer(page: Path) -> list[str]:
+    """Return the volumes that a page shows."""
+    return re.findall(r"data:image/png;base64,[^\"]+", page.read_text())
+
+
+def test_the_page_of_arrays_names_no_side(tmp_path: Path) -> None:
+    pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
+    fastfuse.soft_staple(SOFT).report(tmp_path / "a.html")
+    assert "no side is named" in (tmp_path / "a.html").read_text()
+
+
+def test_a_notebook_shows_a_table_and_a_slice() -> None:
+    fusion = fastfuse.staple([of_nibabel(mask) for mask in MASKS])
+    html = fusion._repr_html_()
+    for values in (fusion.sensitivity, fusion.specificity, fusion.ppv, fusion.dice):
+        for value in values:
+            assert f"{value:.4f}" in html
+    assert html.count("<tr>") == 4
+    assert 'src="data:image/png;base64,' in html
+    assert "script" not in html
+    z = int(np.argmax(fusion.probability.sum(axis=(0, 1))))
+    assert f"slice {z}," in html
+
+
+def test_a_notebook_escapes_names() -> None:
+    table = fastfuse.tabulate(MASKS, names=["<script>x</script>", "b", "c"])
+    html = fastfuse.estimate(table, "staple").apply(MASKS)._repr_html_()
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 4), (5, 4, 3), (2, 5, 4, 3)])
+def test_a_notebook_takes_any_shape(shape: tuple[int, ...]) -> None:
+    votes = [np.random.default_rng(i).integers(0, 2, shape) for i in range(3)]
+    html = fastfuse.staple(votes)._repr_html_()
+    assert ("<img" in html) == (len(shape) in (2, 3))
+
+
+def test_a_fusion_without_an_origin_is_shown_and_saved(tmp_path: Path) -> None:
+    """As one that somebody has built from its fields."""
+    from dataclasses import replace
+
+    fusion = replace(fastfuse.staple(MASKS), _origin=None)
+    assert "rater 2" in fusion._repr_html_()
+    fusion.save(tmp_path / "a.nii.gz", like=of_nibabel(MASKS[0]))
+    assert json.loads((tmp_path / "a.json").read_text())["warnings"]
