@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from fastfuse.cli.shell import COHORT, COMMANDS, TOOLS, app_of_words
+from fastfuse.cli.shell import app_of_words
+from fastfuse.cli.words.commands import COHORT, COMMANDS, TOOLS
 
 
 def loaded_after(code: str) -> set[str]:

@@ -7,8 +7,6 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Annotated, Any
 
-import typer
-
 from ..fusion.labels.declared import names_or_labels
 from ..inputs.names import quoted
 from ..report.fusion import print_fusion, print_structures
@@ -34,6 +32,7 @@ from .switches import (
     placing_of,
     present_of,
 )
+from .words.declared import Argument, Context, Option
 
 EXAMPLES = (
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
@@ -104,13 +103,13 @@ class LabelRule(str, Enum):
 
 @with_flags(IN_THE_HELP, [*flags_of_options(), *rings.FLAGS])
 def fuse(
-    context: typer.Context,
+    context: Context,
     raters: Annotated[
-        list[Path], typer.Argument(help="One image per rater (.nii, .nii.gz, ...).", show_default=False)
+        list[Path], Argument(help="One image per rater (.nii, .nii.gz, ...).", show_default=False)
     ],
     output: Annotated[
         Path,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             help="Consensus probability (.nii, .nii.gz, .dcm) or with --labels label map (.nii, .nii.gz); or as segments (.seg.nrrd). "
@@ -119,11 +118,11 @@ def fuse(
         ),
     ],
     mask: Annotated[
-        Path | None, typer.Option(help="Image of the region to fuse (0 and 1).", show_default=False)
+        Path | None, Option(help="Image of the region to fuse (0 and 1).", show_default=False)
     ] = None,
     save_label: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Also write the consensus as a 0/1 mask (.nii, .nii.gz), or as segments (.seg.nrrd).",
             show_default=False,
         ),
@@ -131,9 +130,7 @@ def fuse(
     label_rule: Annotated[
         LabelRule, choice("The mask at --cut, or at the cut that is found for the highest expected Dice.")
     ] = LabelRule.CUT,
-    cut: Annotated[
-        float | None, typer.Option(help="The mask is probability >= cut.", show_default="0.5")
-    ] = None,
+    cut: Annotated[float | None, Option(help="The mask is probability >= cut.", show_default="0.5")] = None,
     ties: Annotated[
         Ties | None,
         choice(
@@ -142,7 +139,7 @@ def fuse(
         ),
     ] = None,
     save_counts: Annotated[
-        Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
+        Path | None, Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
     report: Report = None,
     names: Names = None,
@@ -151,7 +148,7 @@ def fuse(
     channel_axis: ChannelAxis = None,
     label_names: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Names and colours of labels: dataset.json, .tsv, FreeSurferColorLUT.txt, or .seg.nrrd.",
             show_default=False,
             rich_help_panel=LABELS,
@@ -159,7 +156,7 @@ def fuse(
     ] = None,
     save_probability: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="NAME=FILE",
             help="Also write the probability of a label, by name or number; of 1,4=FILE, the sum. Once for each file.",
             show_default=False,
@@ -168,7 +165,7 @@ def fuse(
     ] = None,
     save_confidence: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Also write the probability of the most probable label.",
             show_default=False,
             rich_help_panel=LABELS,
@@ -182,13 +179,11 @@ def fuse(
     use: Use = None,
     soften: Annotated[
         bool,
-        typer.Option(
-            "--soften", help="Grow the raters' masks on --image first.", rich_help_panel=rings.RINGS
-        ),
+        Option("--soften", help="Grow the raters' masks on --image first.", rich_help_panel=rings.RINGS),
     ] = False,
     image: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="FLAIR, on which masks grow; of border-staple, which tells the border; what --report shows.",
             show_default=False,
             rich_help_panel=rings.RINGS,
