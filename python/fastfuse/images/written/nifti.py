@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-import nibabel as nib
+from nibabel.nifti1 import Nifti1Image
+from nibabel.nifti2 import Nifti2Image
 from numpy.typing import NDArray
 
 from .. import gz
@@ -40,7 +41,7 @@ def nifti_head(
     The affine is written in the units of ``like``, so that both files look alike where units are not read. With ``holds``,
     intent and range of display, up to ``most``, are those of what the voxels are.
     """
-    kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
+    kind: Any = Nifti1Image if max(data.shape) < 2**15 else Nifti2Image
     affine = in_file_units(like.affine, like.header)
     image = kind(data, affine, dtype=data.dtype)  # which 64-bit integers need
     qform_code, sform_code = 1, 1
