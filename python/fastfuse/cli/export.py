@@ -93,9 +93,9 @@ def _one_of(methods: tuple[str, ...]) -> str:
 
 def _print(facts: dict[str, Any], splits: str) -> None:
     from ..report.numbers import plural
-    from ..report.terminal import output, printable
+    from ..report.terminal import console, printable
 
-    folder, console = Path(facts["folder"]), output()
+    folder = Path(facts["folder"])
     lines = [f"wrote {plural(facts['training'], 'training case')} below {folder}"]
     if facts["testing"]:
         lines = [f"{lines[0]}, and {facts['testing']} to test in imagesTs"]
@@ -104,4 +104,4 @@ def _print(facts: dict[str, Any], splits: str) -> None:
             f"after nnUNetv2_plan_and_preprocess copy {splits} to nnUNet_preprocessed/{folder.name}: the same folds"
         )
     for line in lines:
-        console.print(printable(line), highlight=False)
+        console().print(printable(line), highlight=False)

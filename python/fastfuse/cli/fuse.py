@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from types import EllipsisType
@@ -10,7 +11,6 @@ from typing import Annotated, Any
 from ..fusion.labels.declared import names_or_labels
 from ..inputs.names import quoted
 from ..report.fusion import print_fusion, print_structures
-from ..report.labels import print_labels
 from . import rings
 from .common import answer, progress, warnings_as_lines
 from .flags import LABELS, flags_of_options, set_by, values_of, with_flags
@@ -239,8 +239,17 @@ def fuse(
                 **set_by(context, preset, values_of(options)),
             )
         facts = read_sidecar(output)
-        show = print_labels if of_labels else print_structures if options["overlap"] else print_fusion
+        show = _printing(of_labels=of_labels, of_structures=options["overlap"])
         answer(lambda: facts, lambda: show(facts, written))
+
+
+def _printing(*, of_labels: bool, of_structures: bool) -> Callable[[dict[str, Any], list[Path]], None]:
+    """Return what prints the result."""
+    if not of_labels:
+        return print_structures if of_structures else print_fusion
+    from ..report.labels import print_labels
+
+    return print_labels
 
 
 def _mask_of(rule: LabelRule, cut: float | None, ties: Ties | None, *, of_labels: bool) -> dict[str, Any]:

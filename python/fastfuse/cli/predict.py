@@ -83,7 +83,7 @@ def _warnings(found: list[Predicted]) -> list[str]:
 
 
 def _print(found: list[Predicted]) -> None:
-    console = report.output()
+    console = report.console()
     for one in found:
         console.print(
             f"wrote {report.printable(one.path)}: mean of {counted(one.networks, 'network')} of {one.method}",

@@ -96,6 +96,8 @@ def dilation_of(typed: Mapping[str, Any]) -> DilationOptions:
 
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse what no dilation takes, with the name that was typed: fusions have options of the same names."""
+    if not options:
+        return
     from ..files.soften import dilation_options
 
     try:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..fusion.fit.choice import Choice
 from ..fusion.fit.result import Fit
 from ..fusion.intervals import Intervals
 from ..fusion.result import BorderFusion, Fusion
 from ..images.paths import recorded
 from ..images.sidecar import number_or_null
+from ..images.written.versions import version_of
 from .job import Inputs, Job
+
+if TYPE_CHECKING:
+    from ..fusion.fit.choice import Choice
 
 
 def sidecar_of(
@@ -32,8 +35,6 @@ def sidecar_of(
 
     ``held``: the mask's voxels, and the sum of the probability, where they are known.
     """
-    from importlib.metadata import version
-
     foreground, probability = held or (
         int(np.count_nonzero(fusion.label(cut, ties=job.ties))),
         float(np.sum(fusion.probability, dtype=np.float64)),
@@ -41,7 +42,7 @@ def sidecar_of(
     outputs = {"consensus": job.consensus, "label": job.label, "counts": job.counts, "report": job.report}
     voxel_ml = inputs.grid.voxel_mm3 / 1000
     return {
-        "fastfuse": version("fastfuse"),
+        "fastfuse": version_of("fastfuse"),
         "method": fusion.method,
         "options": options,
         "outputs": {what: recorded(path.name) for what, path in outputs.items() if path is not None},
