@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from ..images.paths import shown
-from .lines import Lines, Plain, console, environment, is_terminal, lines_to, printable, without_markup
+from .lines import (
+    NARROWEST,
+    Lines,
+    Plain,
+    console,
+    environment,
+    is_terminal,
+    lines_to,
+    printable,
+    without_markup,
+)
 
 __all__ = ["console", "is_terminal", "printable"]  # of what is imported, what others take from here
 
@@ -82,8 +92,10 @@ def progress(steps: int | None, *, lines: bool = False, quiet: bool = False) -> 
 
 def width() -> int | None:
     """Return the columns of standard output; None where lines may be of any length."""
-    fixed = "COLUMNS" in environment()
-    return console().width if fixed or is_terminal(sys.stdout) else None
+    columns = environment().get("COLUMNS")
+    if columns is not None:
+        return max(int(columns), NARROWEST)
+    return console().width if is_terminal(sys.stdout) else None
 
 
 def output() -> Lines:
