@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fastfuse.report.plots.slices import TRUTH, cycle, densest_window, legend, outline, overlay, show
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,7 +19,6 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 import fastfuse
-from fastfuse.report.plots.slices import TRUTH, cycle, densest_window, legend, outline, overlay, show
 
 SIZE = (11.0, 3.8)  # inches, at 150 dots each
 

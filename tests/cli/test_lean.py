@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from fastfuse.cli.shell import COHORT, COMMANDS, TOOLS, app_of_words
+from fastfuse.cli.shell import app_of_words
+from fastfuse.cli.words.commands import COHORT, COMMANDS, TOOLS
 
 
 def loaded_after(code: str) -> set[str]:
@@ -32,9 +33,40 @@ def test_all_are_known_otherwise(words: list[str]) -> None:
 
 def test_nibabel_loads_without_pydicom_which_can_be_loaded_later() -> None:
     pytest.importorskip("pydicom", reason="needs pydicom: pip install '.[dicom]'")
-    lean = "from fastfuse.cli.process.lean import start_lean\nstart_lean()\nimport nibabel\n"
+    lean = "from fastfuse.cli.process.lean import start_lean\nstart_lean()\nimport nibabel.nifti1\n"
     assert not {"pydicom", "fastfuse.cli.predict"} & loaded_after(lean)
     assert "pydicom" in loaded_after(f"{lean}import pydicom")
+
+
+LEAN = "from fastfuse.cli.process.lean import start_lean\nstart_lean()\nimport nibabel\n"
+
+
+def test_of_nibabel_what_nifti_needs_alone_is_loaded() -> None:
+    loaded = loaded_after(f"{LEAN}from nibabel.nifti1 import Nifti1Image\nNifti1Image")
+    assert not {"nibabel.cifti2", "nibabel.loadsave", "http.client"} & loaded
+
+
+@pytest.mark.parametrize(
+    "asked", ["nibabel.load", "nibabel.__version__", "from nibabel import save", "nibabel.MGHImage"]
+)
+def test_whatever_else_is_asked_of_nibabel_is_there(asked: str) -> None:
+    assert "nibabel.loadsave" in loaded_after(
+        f"{LEAN}from nibabel.nifti2 import Nifti2Image\n{asked}\nnibabel.funcs"
+    )
+
+
+def test_nibabel_is_loaded_once_by_many_threads() -> None:
+    code = (
+        f"{LEAN}import threading\nfound = []\n"
+        "threads = [threading.Thread(target=lambda: found.append(nibabel.load)) for _ in range(8)]\n"
+        "[one.start() for one in threads], [one.join() for one in threads]\n"
+        "from nibabel.loadsave import load\nassert found == [load] * 8\n"
+    )
+    assert "nibabel.loadsave" in loaded_after(code)
+
+
+def test_the_web_is_there_once_it_is_used() -> None:
+    assert "http.client" in loaded_after(f"{LEAN}from urllib import request\nrequest.Request")
 
 
 def test_other_commands_are_not_loaded() -> None:

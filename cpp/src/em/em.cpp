@@ -65,6 +65,7 @@ FASTFUSE_CLONES void see_moments(const double* mass, const double* moment, std::
 void gather_rater(const Batch& batch, std::size_t i, const Posterior& posterior, MStep m_step,
                   const Performance& performance, SeenVotes& seen, Sums& sums) {
     const std::int64_t n = batch.rows;
+    seen.make_room(n);
     const double* vote = batch.votes_of(static_cast<int>(i));
     const double* w = posterior.foreground.data();
     const double* u = posterior.background.data();
@@ -118,6 +119,13 @@ double largest_move(const std::vector<double>& a, const std::vector<double>& b) 
 }
 
 } // namespace
+
+void SeenVotes::make_room(std::int64_t rows) {
+    const auto size = static_cast<std::size_t>(rows);
+    if (yes.size() >= size) return;
+    yes.resize(size);
+    no.resize(size);
+}
 
 std::shared_ptr<const Nodes> nodes_for(Model model, const Performance& performance) {
     if (model != Model::characteristic && model != Model::cheaper) return nullptr;

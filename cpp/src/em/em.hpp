@@ -19,9 +19,10 @@
 
 namespace fastfuse {
 
-// c v and c (1 − v) of every row of a batch, v a rater's vote as the M-step sees it.
+// c v and c (1 − v) of every row of a batch, v a rater's vote as the M-step sees it. As long as the longest
+// batch so far.
 struct SeenVotes {
-    SeenVotes() : yes(batch_rows), no(batch_rows) {}
+    void make_room(std::int64_t rows);
     RawVector<double> yes, no;
 };
 

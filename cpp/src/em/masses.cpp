@@ -90,28 +90,28 @@ namespace {
 class MassReader : public BatchReader {
   public:
     MassReader(int raters, const double* mass, const double* moment)
-        : raters_(raters), mass_(mass), moment_(moment),
-          vote_(static_cast<std::size_t>(raters * batch_rows)) {}
+        : raters_(raters), patterns_(std::int64_t{1} << raters), rows_(std::min(batch_rows, patterns_)),
+          mass_(mass), moment_(moment), vote_(static_cast<std::size_t>(raters * rows_)) {}
 
     Batch read(std::int64_t index) override {
-        const std::int64_t patterns = std::int64_t{1} << raters_;
         const std::int64_t first = index * batch_rows;
         Batch batch;
         batch.raters = raters_;
-        batch.rows = std::min(batch_rows, patterns - first);
-        batch.stride = batch_rows;
+        batch.rows = std::min(batch_rows, patterns_ - first);
+        batch.stride = rows_;
         for (int i = 0; i < raters_; ++i)
             for (std::int64_t r = 0; r < batch.rows; ++r)
-                vote_[static_cast<std::size_t>(i * batch_rows + r)] = (first + r) >> i & 1 ? 1.0 : 0.0;
+                vote_[static_cast<std::size_t>(i * rows_ + r)] = (first + r) >> i & 1 ? 1.0 : 0.0;
         batch.vote = vote_.data();
         batch.count = mass_ + first;
         batch.moment = moment_ ? moment_ + first : nullptr;
-        batch.moment_stride = patterns;
+        batch.moment_stride = patterns_;
         return batch;
     }
 
   private:
     int raters_;
+    std::int64_t patterns_, rows_; // rows of the longest batch
     const double* mass_;
     const double* moment_;
     std::vector<double> vote_;
@@ -168,6 +168,7 @@ std::size_t Mixer::reach(const Batch& batch, std::int64_t row) {
 }
 
 void Mixer::mix(const Batch& batch, Posterior& posterior, const Worker& worker) {
+    posterior.make_room(batch.rows);
     Pace pace(worker);
     for (std::int64_t row = 0; row < batch.rows; ++row) {
         std::size_t size = reach(batch, row);

@@ -27,6 +27,7 @@ template <class Find> class ByRow : public Consenter {
 
     const Posterior& operator()(const Batch& batch, const Worker& worker) override {
         Pace pace(worker);
+        posterior_.make_room(batch.rows);
         for (std::int64_t row = 0; row < batch.rows; ++row) {
             if (pace.stopped_after(batch.raters + 8)) break;
             posterior_.foreground[static_cast<std::size_t>(row)] = find_(batch, row);

@@ -68,9 +68,11 @@ Sums weighted_rows(const TableRows& rows, Model model, MStep m_step, const Perfo
     if (model == Model::log_linear) m_step = MStep::paper;
     Sums total(rows.raters());
     Posterior weights;
-    std::vector<double> is_read(static_cast<std::size_t>(batch_rows));
+    std::vector<double> is_read;
     for (std::int64_t b = 0; b < rows.batches(); ++b) {
         Batch batch = rows.batch(b);
+        weights.make_room(batch.rows);
+        is_read.resize(static_cast<std::size_t>(batch.rows));
         for (std::int64_t r = 0; r < batch.rows; ++r)
             is_read[static_cast<std::size_t>(r)] = batch.count[r] > 0;
         batch.count = is_read.data();

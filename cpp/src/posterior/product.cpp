@@ -74,7 +74,15 @@ Performance::Performance(int raters, double theta)
       false_negative_rate(sensitivity.size(), 1 - theta), specificity(sensitivity.size(), theta),
       false_positive_rate(sensitivity.size(), 1 - theta) {}
 
+void Posterior::make_room(std::int64_t rows) {
+    const auto size = static_cast<std::size_t>(rows);
+    if (foreground.size() >= size) return;
+    for (RawVector<double>* values : {&foreground, &background, &log_likelihood, &evidence})
+        values->resize(size);
+}
+
 void product_posterior(const Batch& batch, const Performance& performance, Posterior& posterior) {
+    posterior.make_room(batch.rows);
     double* one = posterior.foreground.data();
     double* zero = posterior.background.data();
     double* log_likelihood = posterior.log_likelihood.data();
@@ -86,7 +94,7 @@ void product_posterior(const Batch& batch, const Performance& performance, Poste
     const auto factor = batch.may_miss ? multiply_present : multiply;
     const bool many = batch.raters > factors_between_scalings;
     if (many) {
-        std::fill_n(posterior.exponent.begin(), batch.rows, std::array<std::int64_t, 2>{});
+        posterior.exponent.assign(static_cast<std::size_t>(batch.rows), {});
         take_exponents(batch.rows, one, zero,
                        posterior.exponent.data()); // a prior near 0 or 1 underflows without
     }
@@ -106,6 +114,7 @@ void product_posterior(const Batch& batch, const Performance& performance, Poste
 }
 
 void log_linear_posterior(const Batch& batch, const Performance& performance, Posterior& posterior) {
+    posterior.make_room(batch.rows);
     double* one = posterior.foreground.data();
     double* zero = posterior.background.data();
     for (std::int64_t r = 0; r < batch.rows; ++r) {
@@ -130,6 +139,7 @@ void log_linear_posterior(const Batch& batch, const Performance& performance, Po
 }
 
 void mean_vote(const Batch& batch, Posterior& posterior) {
+    posterior.make_room(batch.rows);
     for (std::int64_t r = 0; r < batch.rows; ++r) {
         double yes = 0, no = 0;
         int raters = 0;

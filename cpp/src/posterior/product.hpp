@@ -29,17 +29,15 @@ constexpr double log_2 = 0.693147180559945309417;
 std::int64_t take_exponent(double& value);
 double times_power_of_two(double value, std::int64_t exponent);
 
-// Of each row of a batch.
+// Of each row of a batch. As long as the longest batch so far, and not cleared: the memory of whole batches,
+// found anew in every E-step, would take longer than the E-step of a small table.
 struct Posterior {
-    Posterior()
-        : foreground(batch_rows), background(batch_rows), log_likelihood(batch_rows), evidence(batch_rows),
-          exponent(batch_rows) {}
-    // Not cleared: that would take longer than the E-step of a small table.
-    RawVector<double> foreground;     // w
-    RawVector<double> background;     // 1 − w, computed apart to keep its digits
-    RawVector<double> log_likelihood; // log p(votes)
-    RawVector<double> evidence;       // scratch
-    RawVector<std::array<std::int64_t, 2>> exponent;
+    void make_room(std::int64_t rows);
+    RawVector<double> foreground;                    // w
+    RawVector<double> background;                    // 1 − w, computed apart to keep its digits
+    RawVector<double> log_likelihood;                // log p(votes)
+    RawVector<double> evidence;                      // scratch
+    RawVector<std::array<std::int64_t, 2>> exponent; // scratch of many raters
 };
 
 // w = π Π_i a_i1 / (π Π_i a_i1 + (1 − π) Π_i a_i0): of binary votes eq. (2), of soft ones eqs. (12), (13).

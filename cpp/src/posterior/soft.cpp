@@ -20,6 +20,7 @@ double characteristic_cost(int fractional, bool with_sums) {
 
 void soft_posterior(const Batch& batch, const Performance& performance, Model model, const Nodes* nodes,
                     Posterior& posterior, Sums* sums, const Worker& worker) {
+    posterior.make_room(batch.rows);
     RowEnumerator enumerator(batch, performance);
     std::optional<RowCharacteristic> characteristic;
     if (model != Model::enumerated) characteristic.emplace(batch, performance, *nodes, posterior, sums);

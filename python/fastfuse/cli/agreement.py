@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..images.outputs import together
 from ..report.agreement import print_agreement
 from .common import answer, drawn, progress, warnings_as_lines
@@ -27,6 +25,7 @@ from .switches import (
     placing_of,
     present_of,
 )
+from .words.declared import Argument, Option
 
 EXAMPLES = (
     "fastfuse agreement rater*.nii.gz --mask brain.nii.gz --roi 4",
@@ -42,14 +41,14 @@ OF_FILES = ("select_segment", "channel_axis", "threads", "overwrite", "grid", "r
 )
 def agreement(
     raters: Annotated[
-        list[Path], typer.Argument(help="One mask per rater (.nii, .nii.gz, ...).", show_default=False)
+        list[Path], Argument(help="One mask per rater (.nii, .nii.gz, ...).", show_default=False)
     ],
     mask: Annotated[
-        Path | None, typer.Option(help="Image of the region to compare (0 and 1).", show_default=False)
+        Path | None, Option(help="Image of the region to compare (0 and 1).", show_default=False)
     ] = None,
     roi: Annotated[
         float | None,
-        typer.Option(
+        Option(
             metavar="MM",
             help="Margin about what anybody marks, of the region's coefficients; else what anybody marks.",
             show_default=False,
@@ -57,11 +56,11 @@ def agreement(
     ] = None,
     names: Names = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also write all as .json.", show_default=False)
+        Path | None, Option("--output", "-o", help="Also write all as .json.", show_default=False)
     ] = None,
     figure: Annotated[
         Path | None,
-        typer.Option(help="Also draw the Dice of each two as a heat map (.png).", show_default=False),
+        Option(help="Also draw the Dice of each two as a heat map (.png).", show_default=False),
     ] = None,
     report: Report = None,
     present: Present = None,

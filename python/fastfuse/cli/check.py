@@ -6,10 +6,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from .common import answer, progress
 from .switches import choice
+from .words.declared import Argument, Option
 
 EXAMPLES = ("fastfuse check msseg-2016",)
 EXIT_CODES = (
@@ -28,12 +27,12 @@ class SplitName(str, Enum):
 
 def check(
     cohort: Annotated[
-        Path, typer.Argument(help="Folder of MSSEG-2016, or one laid out alike.", show_default=False)
+        Path, Argument(help="Folder of MSSEG-2016, or one laid out alike.", show_default=False)
     ],
     split: Annotated[SplitName, choice("Which part of the cohort.")] = SplitName.training,
     fix_flips: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--fix-flips", help="Accept masks whose header reverses axes; mirrored voxels stay a problem."
         ),
     ] = False,
@@ -49,4 +48,4 @@ def check(
     outside = files_of_no_case(cohort)
     answer(lambda: facts_of(checked, outside), lambda: print_check(checked, outside), wrote=False)
     if any(case.problems for case in checked):
-        raise typer.Exit(PROBLEMS)
+        raise SystemExit(PROBLEMS)

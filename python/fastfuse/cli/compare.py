@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..fusion.declared import number_or_word
 from ..report.comparison import print_comparison
 from .common import answer, progress, warnings_as_lines
@@ -24,6 +22,7 @@ from .switches import (
     names_of,
     placing_of,
 )
+from .words.declared import Argument, Option
 
 EXAMPLES = (
     "fastfuse compare rater*.nii.gz --mask brain.nii.gz --image flair.nii.gz",
@@ -39,29 +38,27 @@ OF_FILES = ("select_segment", "channel_axis", "threads", "overwrite", "grid", "r
 )
 def compare(
     raters: Annotated[
-        list[Path], typer.Argument(help="One mask per rater (.nii, .nii.gz, ...).", show_default=False)
+        list[Path], Argument(help="One mask per rater (.nii, .nii.gz, ...).", show_default=False)
     ],
     truth: Annotated[
         Path | None,
-        typer.Option(help="Image of what is true (0 and 1), to score each against.", show_default=False),
+        Option(help="Image of what is true (0 and 1), to score each against.", show_default=False),
     ] = None,
     image: Annotated[
         Path | None,
-        typer.Option(
-            help="Image on which foreground is bright, for the methods that use one.", show_default=False
-        ),
+        Option(help="Image on which foreground is bright, for the methods that use one.", show_default=False),
     ] = None,
     mask: Annotated[
-        Path | None, typer.Option(help="Image of the region to fuse (0 and 1).", show_default=False)
+        Path | None, Option(help="Image of the region to fuse (0 and 1).", show_default=False)
     ] = None,
     roi: Annotated[
         str,
-        typer.Option(metavar="all|MM", help="Where to fuse: all, or a margin around what anybody marks."),
+        Option(metavar="all|MM", help="Where to fuse: all, or a margin around what anybody marks."),
     ] = "4",
     names: Names = None,
     output: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             help="Also write all as .json, or a row a method as .csv with a .json beside it.",

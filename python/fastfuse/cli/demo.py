@@ -7,13 +7,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ..errors import FastfuseError, lacking
 from ..images.memory import NUMPY, SCIPY, check_addresses
 from ..images.paths import shown
 from .common import answer, progress
 from .switches import choice
+from .words.declared import Argument, Option
 
 EXAMPLES = (
     "fastfuse demo demo-case",
@@ -36,7 +35,7 @@ class RatersName(str, Enum):
 def demo(
     directory: Annotated[
         Path | None,
-        typer.Argument(help="Folder for the case; made if it is not there.", show_default=str(CASE)),
+        Argument(help="Folder for the case; made if it is not there.", show_default=str(CASE)),
     ] = None,
     raters: Annotated[
         RatersName | None,
@@ -45,24 +44,22 @@ def demo(
             show_default=RatersName.CONTOURS.value,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another number, another patient.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a case that is there.")] = False,
+    seed: Annotated[int, Option(min=0, help="Another number, another patient.")] = 0,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace a case that is there.")] = False,
     cohort: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             metavar="FOLDER",
             help="Write fifteen cases of three centres in this folder instead.",
             show_default=False,
         ),
     ] = None,
     spacing_mm: Annotated[
-        float | None, typer.Option(help="Voxel edge of a cohort.", show_default=str(SPACING_MM))
+        float | None, Option(help="Voxel edge of a cohort.", show_default=str(SPACING_MM))
     ] = None,
     labels: Annotated[
         bool,
-        typer.Option(
-            "--labels", help="Label maps of eight structures and five raters instead, in demo-labels."
-        ),
+        Option("--labels", help="Label maps of eight structures and five raters instead, in demo-labels."),
     ] = False,
 ) -> None:
     """Write a synthetic whole-brain MS case, fuse its seven raters by every method, and draw the result."""

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..errors import FastfuseError
 from ..fusion.declared import labels_typed, number_or_word
 from ..images.outputs import together
@@ -28,6 +26,7 @@ from .switches import (
     names_of,
     placing_of,
 )
+from .words.declared import Argument, Option
 
 EXAMPLES = (
     "fastfuse evaluate consensus.nii.gz truth.nii.gz --mask brain.nii.gz -o metrics.json",
@@ -75,49 +74,49 @@ TYPED = {
 
 
 def _lesions(*names: str, help: str, **more: Any) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=LESIONS, **more)
+    return Option(*names, help=help, rich_help_panel=LESIONS, **more)
 
 
 def _raters(help: str, **more: Any) -> Any:
-    return typer.Option(help=help, rich_help_panel="Several raters", show_default=False, **more)
+    return Option(help=help, rich_help_panel="Several raters", show_default=False, **more)
 
 
 def _foreground(help: str, *names: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=FOREGROUND, show_default=False)
+    return Option(*names, help=help, rich_help_panel=FOREGROUND, show_default=False)
 
 
 def evaluate(
     prediction: Annotated[
-        Path, typer.Argument(help="Mask, or probability in [0, 1]; or a folder of them.", show_default=False)
+        Path, Argument(help="Mask, or probability in [0, 1]; or a folder of them.", show_default=False)
     ],
     truth: Annotated[
         list[Path],
-        typer.Argument(
+        Argument(
             help="Mask to hold it against; several raters' masks; or a folder with one of the same name for each.",
             show_default=False,
         ),
     ],
-    cut: Annotated[float, typer.Option(help="Marked is what is >= cut.")] = 0.5,
+    cut: Annotated[float, Option(help="Marked is what is >= cut.")] = 0.5,
     mask: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Image of the region to evaluate (0 and 1); of folders, one for all or a folder.",
             show_default=False,
         ),
     ] = None,
     least_voxels: Annotated[
         int,
-        typer.Option(
+        Option(
             "--min-voxels", metavar="N", min=0, help="First drop the prediction's components below N voxels."
         ),
     ] = 0,
     tolerance_mm: Annotated[
         float | None,
-        typer.Option(help="Also the surface Dice: surfaces agree up to this distance.", show_default=False),
+        Option(help="Also the surface Dice: surfaces agree up to this distance.", show_default=False),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             help="Also write all as .json; of folders as .json, or a row a case as .csv with a .json beside it.",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ..errors import FastfuseError, lacking
 from ..inputs.names import quoted
 from .common import Interrupted, answer, manner
 from .switches import Report, choice
+from .words.declared import Argument, Option
 
 EXAMPLES = (
     "fastfuse demo --cohort cohort && fastfuse experiment cohort --out run",
@@ -22,69 +21,63 @@ EXAMPLES = (
 
 
 def experiment(
-    cohort: Annotated[
-        Path, typer.Argument(help="Folder of cases, laid out as MSSEG-2016.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the run.", show_default=False)],
+    cohort: Annotated[Path, Argument(help="Folder of cases, laid out as MSSEG-2016.", show_default=False)],
+    out: Annotated[Path, Option(help="Folder of the run.", show_default=False)],
     preset: Annotated[
         str | None, choice("quick is for two cores.", metavar="quick|paper", show_default="quick")
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Comma-separated: staple, dilated-staple, soft-staple, simplified-soft-staple, border-staple.",
             show_default="the first four",
         ),
     ] = None,
     folds: Annotated[
-        str | None, typer.Option(help="How many, or a folds.json of your own.", show_default="5")
+        str | None, Option(help="How many, or a folds.json of your own.", show_default="5")
     ] = None,
     only_folds: Annotated[
-        str, typer.Option(help="Comma-separated: train these alone, from 1.", show_default=False)
+        str, Option(help="Comma-separated: train these alone, from 1.", show_default=False)
     ] = "",
     seed: Annotated[
-        int | None, typer.Option(help="Of weights, batches and held-out cases.", show_default="0")
+        int | None, Option(help="Of weights, batches and held-out cases.", show_default="0")
     ] = None,
     seeds: Annotated[
-        str, typer.Option(help="Comma-separated: a run of each, and one table of all.", show_default=False)
+        str, Option(help="Comma-separated: a run of each, and one table of all.", show_default=False)
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    split: Annotated[
-        str | None, typer.Option(help="Training, Testing, or all.", show_default="Training")
-    ] = None,
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    split: Annotated[str | None, Option(help="Training, Testing, or all.", show_default="Training")] = None,
     train: Annotated[
         str | None,
-        typer.Option(help="Split to train on, in place of a cross-validation.", show_default=False),
+        Option(help="Split to train on, in place of a cross-validation.", show_default=False),
     ] = None,
-    test: Annotated[str | None, typer.Option(help="Split to test on then.", show_default=False)] = None,
+    test: Annotated[str | None, Option(help="Split to test on then.", show_default=False)] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="module:callable of another network, in place of the U-Net.", show_default=False),
+        Option(help="module:callable of another network, in place of the U-Net.", show_default=False),
     ] = None,
     spacing: Annotated[
         float | None,
-        typer.Option(help="Bring every case to cubes of so many mm.", metavar="MM", show_default=False),
+        Option(help="Bring every case to cubes of so many mm.", metavar="MM", show_default=False),
     ] = None,
     grid: Annotated[
         Path | None,
-        typer.Option(help="Bring every case to this image's grid, in the same space.", show_default=False),
+        Option(help="Bring every case to this image's grid, in the same space.", show_default=False),
     ] = None,
     report: Report = None,
     jobs: Annotated[
         int,
-        typer.Option(
-            help="Networks to train at once. On a CPU each takes a core.", show_default="as many as fit"
-        ),
+        Option(help="Networks to train at once. On a CPU each takes a core.", show_default="as many as fit"),
     ] = 0,
-    fix_flips: Annotated[bool, typer.Option("--fix-flips", help="Mend masks with reversed axes.")] = False,
-    config: Annotated[Path | None, typer.Option(help="Options as TOML.", show_default=False)] = None,
+    fix_flips: Annotated[bool, Option("--fix-flips", help="Mend masks with reversed axes.")] = False,
+    config: Annotated[Path | None, Option(help="Options as TOML.", show_default=False)] = None,
     assign: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Any option as name=value, e.g. training.epochs=100.", show_default=False),
+        Option("--set", help="Any option as name=value, e.g. training.epochs=100.", show_default=False),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Begin despite problems of the cohort, which run.json lists.")
+        bool, Option("--force", help="Begin despite problems of the cohort, which run.json lists.")
     ] = False,
 ) -> None:
     """Fuse a cohort's raters by four methods, train a network on each, cross-validate: the paper's Table 1."""

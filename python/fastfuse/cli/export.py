@@ -6,11 +6,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..errors import FastfuseError, lacking
 from .common import answer, progress, warnings_as_lines
 from .experiment import folds_typed
+from .words.declared import Argument, Option
 
 EXAMPLES = (
     "fastfuse export nnunet MSSEG --out nnUNet_raw --method soft-staple",
@@ -26,44 +25,38 @@ class FormatName(str, Enum):
 
 
 def export(
-    format: Annotated[FormatName, typer.Argument(help="nnunet: a data set of nnU-Net, version 2.")],
-    cohort: Annotated[
-        Path, typer.Argument(help="Folder of cases, laid out as MSSEG-2016.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="nnU-Net's folder nnUNet_raw.", show_default=False)],
+    format: Annotated[FormatName, Argument(help="nnunet: a data set of nnU-Net, version 2.")],
+    cohort: Annotated[Path, Argument(help="Folder of cases, laid out as MSSEG-2016.", show_default=False)],
+    out: Annotated[Path, Option(help="nnU-Net's folder nnUNet_raw.", show_default=False)],
     method: Annotated[
-        str, typer.Option(help="Whose consensus is the label: staple, soft-staple, ...", show_default=False)
+        str, Option(help="Whose consensus is the label: staple, soft-staple, ...", show_default=False)
     ],
-    dataset_id: Annotated[int, typer.Option(help="Number of the data set.", metavar="N")] = 501,
-    name: Annotated[str, typer.Option(help="Name of the data set.")] = "MSSEG",
+    dataset_id: Annotated[int, Option(help="Number of the data set.", metavar="N")] = 501,
+    name: Annotated[str, Option(help="Name of the data set.")] = "MSSEG",
     ignore: Annotated[
         tuple[float, float] | None,
-        typer.Option(
+        Option(
             metavar="LOW HIGH",
             help="Between these probabilities a voxel is contested, and gets the label ignore.",
             show_default=False,
         ),
     ] = None,
     folds: Annotated[
-        str | None, typer.Option(help="How many, or the folds.json of a run.", show_default="5")
+        str | None, Option(help="How many, or the folds.json of a run.", show_default="5")
     ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Training, Testing, or all.", show_default="Training")
-    ] = None,
+    split: Annotated[str | None, Option(help="Training, Testing, or all.", show_default="Training")] = None,
     train: Annotated[
-        str | None, typer.Option(help="Split to train on; the other becomes imagesTs.", show_default=False)
+        str | None, Option(help="Split to train on; the other becomes imagesTs.", show_default=False)
     ] = None,
-    test: Annotated[str | None, typer.Option(help="Split to test on then.", show_default=False)] = None,
-    fix_flips: Annotated[bool, typer.Option("--fix-flips", help="Mend masks with reversed axes.")] = False,
-    config: Annotated[
-        Path | None, typer.Option(help="Options of the run, as TOML.", show_default=False)
-    ] = None,
+    test: Annotated[str | None, Option(help="Split to test on then.", show_default=False)] = None,
+    fix_flips: Annotated[bool, Option("--fix-flips", help="Mend masks with reversed axes.")] = False,
+    config: Annotated[Path | None, Option(help="Options of the run, as TOML.", show_default=False)] = None,
     assign: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Option as name=value, e.g. consensus.label=0.5.", show_default=False),
+        Option("--set", help="Option as name=value, e.g. consensus.label=0.5.", show_default=False),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Take cases that lack a rater, as the experiment's --force does.")
+        bool, Option("--force", help="Take cases that lack a rater, as the experiment's --force does.")
     ] = False,
 ) -> None:
     """Write a cohort for another program to learn from, with a consensus as its labels."""
@@ -100,9 +93,9 @@ def _one_of(methods: tuple[str, ...]) -> str:
 
 def _print(facts: dict[str, Any], splits: str) -> None:
     from ..report.numbers import plural
-    from ..report.terminal import output, printable
+    from ..report.terminal import console, printable
 
-    folder, console = Path(facts["folder"]), output()
+    folder = Path(facts["folder"])
     lines = [f"wrote {plural(facts['training'], 'training case')} below {folder}"]
     if facts["testing"]:
         lines = [f"{lines[0]}, and {facts['testing']} to test in imagesTs"]
@@ -111,4 +104,4 @@ def _print(facts: dict[str, Any], splits: str) -> None:
             f"after nnUNetv2_plan_and_preprocess copy {splits} to nnUNet_preprocessed/{folder.name}: the same folds"
         )
     for line in lines:
-        console.print(printable(line), highlight=False)
+        console().print(printable(line), highlight=False)

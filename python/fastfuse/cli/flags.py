@@ -10,14 +10,13 @@ from itertools import chain
 from types import EllipsisType
 from typing import Annotated, Any, TypeVar
 
-import typer
-
 from ..fusion.declared import Option, either, switch
 from ..fusion.labels.declared import LABEL_OPTIONS
 from ..fusion.options import BY_NAME
 from ..fusion.registry import AUTO, in_help_order, names_left_to_methods
-from .once import NO_PAIR
 from .switches import choice
+from .words.declared import NO_PAIR, Context
+from .words.declared import Option as TypedOption
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -131,18 +130,18 @@ def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
     return {"method": None if method is None else method.value, **values_called(FLAGGED, typed)}
 
 
-def was_typed(context: typer.Context, name: str) -> bool:
+def was_typed(context: Context, name: str) -> bool:
     """Tell whether an option was typed, and is no default."""
     return str(context.get_parameter_source(name)) not in UNTYPED
 
 
-def without_own_defaults(context: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:
+def without_own_defaults(context: Context, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values without those that were not typed and that methods set of themselves."""
     own = names_left_to_methods()
     return {name: one for name, one in values.items() if name not in own or was_typed(context, name)}
 
 
-def set_by(context: typer.Context, preset: Enum | None, values: dict[str, Any]) -> dict[str, Any]:
+def set_by(context: Context, preset: Enum | None, values: dict[str, Any]) -> dict[str, Any]:
     """Return the preset with the options that were typed; without one all, but what methods set of themselves."""
     if preset is None:
         return without_own_defaults(context, values)
@@ -194,13 +193,13 @@ def _flag_of(one: Option) -> inspect.Parameter:
         kind = words(one.name, one.choices)
         return flag(one.name, kind, choice(declared.help, **more), kind(one.default))
     if declared.kind is bool:
-        return flag(one.name, bool, typer.Option(switch(one.name), help=declared.help, **more), one.default)
+        return flag(one.name, bool, TypedOption(switch(one.name), help=declared.help, **more), one.default)
     kinds: dict[Any, Any] = {int: int, float: float, None: tuple[float, float]}
     kind = list[str] if declared.several else kinds.get(declared.kind, str)
     default = None if kind == tuple[float, float] else one.default  # a word has no place in a pair
     if default is None:
         kind, more["show_default"] = kind | None, False
-    return flag(one.name, kind, typer.Option(help=declared.help, **more), default)
+    return flag(one.name, kind, TypedOption(help=declared.help, **more), default)
 
 
 def _value(one: Option, typed: Any) -> Any:

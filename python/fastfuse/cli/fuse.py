@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from types import EllipsisType
 from typing import Annotated, Any
 
-import typer
-
 from ..fusion.labels.declared import names_or_labels
 from ..inputs.names import quoted
 from ..report.fusion import print_fusion, print_structures
-from ..report.labels import print_labels
 from . import rings
 from .common import answer, progress, warnings_as_lines
 from .flags import LABELS, flags_of_options, set_by, values_of, with_flags
@@ -35,6 +33,7 @@ from .switches import (
     placing_of,
     present_of,
 )
+from .words.declared import Argument, Context, Option
 
 EXAMPLES = (
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
@@ -116,13 +115,13 @@ class LabelRule(str, Enum):
 
 @with_flags(IN_THE_HELP, [*flags_of_options(), *rings.FLAGS])
 def fuse(
-    context: typer.Context,
+    context: Context,
     raters: Annotated[
-        list[Path], typer.Argument(help="One image per rater (.nii, .nii.gz, ...).", show_default=False)
+        list[Path], Argument(help="One image per rater (.nii, .nii.gz, ...).", show_default=False)
     ],
     output: Annotated[
         Path,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             help="Consensus probability (.nii, .nii.gz, .dcm) or with --labels label map (.nii, .nii.gz); or as segments (.seg.nrrd). "
@@ -131,11 +130,11 @@ def fuse(
         ),
     ],
     mask: Annotated[
-        Path | None, typer.Option(help="Image of the region to fuse (0 and 1).", show_default=False)
+        Path | None, Option(help="Image of the region to fuse (0 and 1).", show_default=False)
     ] = None,
     save_label: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Also write the consensus as a 0/1 mask (.nii, .nii.gz), or as segments (.seg.nrrd).",
             show_default=False,
         ),
@@ -143,9 +142,7 @@ def fuse(
     label_rule: Annotated[
         LabelRule, choice("The mask at --cut, or at the cut that is found for the highest expected Dice.")
     ] = LabelRule.CUT,
-    cut: Annotated[
-        float | None, typer.Option(help="The mask is probability >= cut.", show_default="0.5")
-    ] = None,
+    cut: Annotated[float | None, Option(help="The mask is probability >= cut.", show_default="0.5")] = None,
     ties: Annotated[
         Ties | None,
         choice(
@@ -154,7 +151,7 @@ def fuse(
         ),
     ] = None,
     save_counts: Annotated[
-        Path | None, typer.Option(help="Also write how many raters mark each voxel.", show_default=False)
+        Path | None, Option(help="Also write how many raters mark each voxel.", show_default=False)
     ] = None,
     report: Report = None,
     names: Names = None,
@@ -163,7 +160,7 @@ def fuse(
     channel_axis: ChannelAxis = None,
     label_names: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Names and colours of labels: dataset.json, .tsv, FreeSurferColorLUT.txt, or .seg.nrrd.",
             show_default=False,
             rich_help_panel=LABELS,
@@ -171,7 +168,7 @@ def fuse(
     ] = None,
     save_probability: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="NAME=FILE",
             help="Also write the probability of a label, by name or number; of 1,4=FILE, the sum. Once for each file.",
             show_default=False,
@@ -180,7 +177,7 @@ def fuse(
     ] = None,
     save_confidence: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Also write the probability of the most probable label.",
             show_default=False,
             rich_help_panel=LABELS,
@@ -189,7 +186,7 @@ def fuse(
     bids: Bids = None,
     bids_case: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="sub-LABEL[_ses-LABEL]",
             help="Subject and session for --bids, where the raters' files do not tell them.",
             show_default=False,
@@ -197,9 +194,7 @@ def fuse(
     ] = None,
     decisions: Annotated[
         Path | None,
-        typer.Option(
-            help="A reviewer's decisions (.csv of fastfuse review), which EM keeps.", show_default=False
-        ),
+        Option(help="A reviewer's decisions (.csv of fastfuse review), which EM keeps.", show_default=False),
     ] = None,
     preset: Preset = None,
     threads: Threads = 0,
@@ -209,13 +204,11 @@ def fuse(
     use: Use = None,
     soften: Annotated[
         bool,
-        typer.Option(
-            "--soften", help="Grow the raters' masks on --image first.", rich_help_panel=rings.RINGS
-        ),
+        Option("--soften", help="Grow the raters' masks on --image first.", rich_help_panel=rings.RINGS),
     ] = False,
     image: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="FLAIR, on which masks grow; of border-staple, which tells the border; what --report shows.",
             show_default=False,
             rich_help_panel=rings.RINGS,
@@ -276,8 +269,17 @@ def fuse(
             if entities is not None and bids is not None:
                 written += write_derivatives(bids, output, entities, overwrite=overwrite)
         facts = read_sidecar(output)
-        show = print_labels if of_labels else print_structures if options["overlap"] else print_fusion
+        show = _printing(of_labels=of_labels, of_structures=options["overlap"])
         answer(lambda: facts, lambda: show(facts, written))
+
+
+def _printing(*, of_labels: bool, of_structures: bool) -> Callable[[dict[str, Any], list[Path]], None]:
+    """Return what prints the result."""
+    if not of_labels:
+        return print_structures if of_structures else print_fusion
+    from ..report.labels import print_labels
+
+    return print_labels
 
 
 def _mask_of(rule: LabelRule, cut: float | None, ties: Ties | None, *, of_labels: bool) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def about(summary: str | None, examples: Sequence[str]) -> str:
 
 def lines_of(command: Any, ctx: Any) -> Iterator[tuple[str, str]]:
     """Yield the lines of a command's help, each with its style."""
-    width = min(report.output().width, WIDEST)
+    width = min(report.console().width, WIDEST)
     summary, *examples = command.help.split("\n\n")
     yield from _wrapped(f"Usage: {ctx.command_path} {_usage(command, ctx)}", width, hanging=7)
     yield from [("", ""), *_wrapped(" ".join(summary.split()), width), ("", ""), ("Examples:", "bold")]
@@ -65,7 +65,7 @@ def lines_of(command: Any, ctx: Any) -> Iterator[tuple[str, str]]:
 
 def _write(lines: Iterator[tuple[str, str]], ctx: Any, formatter: Any) -> None:
     """Write lines in colours where the terminal has them."""
-    console = report.output()
+    console = report.console()
     with console.capture() as captured:
         for line, style in lines:
             console.print(Text(line, style=style), soft_wrap=True, highlight=False)

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..errors import FastfuseError
 from ..images.memory import NUMPY, check_addresses
 from .common import manner
 from .process.log import start_log
+from .words.declared import Option
 
 PANEL = "Output"
 Command = Callable[..., None]
@@ -21,7 +20,7 @@ Command = Callable[..., None]
 
 def _flag(name: str, help: str, kind: Any = bool, default: Any = False) -> inspect.Parameter:
     shows: dict[str, Any] = {} if kind is bool else {"show_default": False}
-    option = typer.Option(f"--{name.replace('_', '-')}", help=help, rich_help_panel=PANEL, **shows)
+    option = Option(f"--{name.replace('_', '-')}", help=help, rich_help_panel=PANEL, **shows)
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,10 +11,10 @@ from typer.core import TyperCommand
 
 from ..errors import FastfuseError
 from ..images.paths import OUTPUTS
+from .words.declared import NO_PAIR
 
 PAIRS = ("--performance-prior",)  # options of two numbers that may be none
 NONE = "none"
-NO_PAIR = (-math.inf, math.inf)
 FILES = ("present",)  # options of text that name files; so do all of a path, and all arguments
 # Options of text that nothing else refuses by name if they are empty.
 UNCHECKED = (

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ..errors import lacking
 from ..images.paths import recorded
 from ..inputs.names import counted
 from ..report import terminal as report
 from .common import answer, manner
 from .switches import Overwrite
+from .words.declared import Argument, Option
 
 if TYPE_CHECKING:
     from ..train.predict import Predicted
@@ -24,20 +23,20 @@ EXAMPLES = (
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
     cases: Annotated[
         list[Path],
-        typer.Argument(help="A folder for each case, with its five images.", show_default=False),
+        Argument(help="A folder for each case, with its five images.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the predictions.", show_default=False)],
+    out: Annotated[Path, Option("--out", "-o", help="Folder of the predictions.", show_default=False)],
     method: Annotated[
         list[str] | None,
-        typer.Option(help="soft-staple, ...; once for each. Else all of the run.", show_default=False),
+        Option(help="soft-staple, ...; once for each. Else all of the run.", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     overwrite: Overwrite = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Predict though the source of the run's own --model has changed.")
+        bool, Option("--force", help="Predict though the source of the run's own --model has changed.")
     ] = False,
 ) -> None:
     """Predict new cases by a run's networks: the mean of all folds and seeds, on each case's own grid."""
@@ -84,7 +83,7 @@ def _warnings(found: list[Predicted]) -> list[str]:
 
 
 def _print(found: list[Predicted]) -> None:
-    console = report.output()
+    console = report.console()
     for one in found:
         console.print(
             f"wrote {report.printable(one.path)}: mean of {counted(one.networks, 'network')} of {one.method}",

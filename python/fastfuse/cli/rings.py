@@ -7,11 +7,10 @@ from dataclasses import fields
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
-import typer
-
 from ..fusion.declared import number_or_word
 from .flags import flag, words
 from .switches import choice
+from .words.declared import Option
 
 if TYPE_CHECKING:
     from ..dilation.options import DilationOptions
@@ -21,7 +20,7 @@ SCOPE = words("ScopeName", ("volume", "lesion"))
 
 
 def _option(*names: str, help: str, **more: Any) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=RINGS, **more)
+    return Option(*names, help=help, rich_help_panel=RINGS, **more)
 
 
 FLAGS = [
@@ -97,6 +96,8 @@ def dilation_of(typed: Mapping[str, Any]) -> DilationOptions:
 
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse what no dilation takes, with the name that was typed: fusions have options of the same names."""
+    if not options:
+        return
     from ..files.soften import dilation_options
 
     try:

@@ -8,12 +8,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Any
 
 from ..errors import FastfuseError
 from ..images.outputs import recording
@@ -22,87 +18,37 @@ from ..inputs.names import enumerated, quoted
 from ..report import terminal as report
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
-from .help import Command, Group, about
-from .manners import with_manners
 from .process.log import end_log
 from .process.signals import INTERRUPTED, TERMINATED, Ear, hearing
 from .process.streams import CannotPrint, ReaderGone, open_streams
+from .words.commands import EVERY, command_called
+from .words.straight import NotStraightError, values_of_words
 
 COMPLETION = "_FASTFUSE_COMPLETE"
 WIDE = "10000"  # columns: a shell takes each line of a meaning for a word, so that none is broken
 OF_ONE = re.compile(r"(\w+)\['?(.*?)'?\]")  # an option of one rater, or one label
-SUMMARY = "Fuse several raters' segmentations of a 3-D medical image into one consensus."
-EXAMPLES = (
-    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
-    "fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft",
-    "fastfuse demo demo-case",
-    "fastfuse fuse --help",
-)
-COMMANDS = (
-    *("fuse", "soften", "agreement", "compare", "evaluate", "demo", "check", "experiment"),
-    *("table", "predict", "export"),
-)
-TOOLS = ("cite", "rerun", "review", "doctor")
-COHORT = "cohort"
 
 
-@cache
-def app_of(*names: str) -> typer.Typer:
-    """Return the command that knows these commands only: what is not typed is not loaded."""
-    app = typer.Typer(
-        cls=Group,
-        add_completion=True,
-        rich_markup_mode="rich",
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    for name in names:
-        if name == COHORT:
-            _add_cohort(app)
-        else:
-            _add(app, name)
-    app.callback(invoke_without_command=True, help=about(SUMMARY, EXAMPLES))(fastfuse)
-    return app
-
-
-def _add(app: typer.Typer, name: str) -> None:
-    command = import_module(f".tools.{name}" if name in TOOLS else f".{name}", __package__)
-    function = getattr(command, name)
-    text, codes = about(function.__doc__, command.EXAMPLES), getattr(command, "EXIT_CODES", None)
-    app.command(name, cls=Command, help=text, epilog=codes)(with_manners(function))
-
-
-def _add_cohort(app: typer.Typer) -> None:
-    from . import cohort
-
-    commands = typer.Typer(cls=Group, rich_markup_mode="rich", no_args_is_help=False)
-    for name, (work, examples, codes) in cohort.COMMANDS.items():
-        text = about(work.__doc__, examples)
-        commands.command(name, cls=Command, help=text, epilog=codes)(with_manners(work))
-    app.add_typer(commands, name=COHORT, help=about(cohort.SUMMARY, cohort.EXAMPLES))
-
-
-def app_of_words(words: Sequence[str]) -> typer.Typer:
+def app_of_words(words: Sequence[str]) -> Any:
     """Return the command that knows what the first word names; if that is none of them, all."""
-    every = (*COMMANDS, *TOOLS, COHORT)
-    return app_of(words[0]) if words and words[0] in every else app_of(*every)
+    from .words.app import app_of
+
+    return app_of(words[0]) if words and words[0] in EVERY else app_of(*EVERY)
 
 
-def fastfuse(
-    ctx: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
-    ] = False,
-) -> None:
-    """Print the version, if it is asked for; the help, if nothing is."""
-    if version:
-        from .. import __version__
-
-        sys.stdout.write(f"fastfuse {__version__}\n")
-        raise typer.Exit
-    if ctx.invoked_subcommand is None:
-        sys.stdout.write(ctx.get_help() + "\n")
-        raise typer.Exit(2)
+def run_words(words: Sequence[str]) -> int:
+    """Run what was typed, and return the exit code: at once where it is straight, else by way of typer."""
+    called = None if COMPLETION in os.environ else command_called(words)
+    if called is not None:
+        command, naming = called
+        try:
+            values = values_of_words(words[naming:], command)
+        except NotStraightError:
+            pass
+        else:
+            command(**values)
+            return 0
+    return int(app_of_words(words)(standalone_mode=False, prog_name="fastfuse") or 0)
 
 
 def main(*, ends: bool = False) -> None:
@@ -146,15 +92,17 @@ def _run(ear: Ear, written: Sequence[Path]) -> int:
     """Run the command, and return its exit code."""
     manner.quiet, manner.json, manner.verbose, manner.debug = False, False, False, "--debug" in sys.argv[1:]
     try:
-        code = int(app_of_words(sys.argv[1:])(standalone_mode=False, prog_name="fastfuse") or 0)
+        code = run_words(sys.argv[1:])
         return _ended(ear, written) if ear.code else code
     except ReaderGone:
         return 0
     except SystemExit as left:  # a signal, or the end of a completion
         return _ended(ear, written) if ear.code else int(left.code or 0)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return _ended(ear, written)
     except Exception as error:  # noqa: BLE001 - one line, whatever it is
+        if _is_abort(error):
+            return _ended(ear, written)
         ear.stop()
         if manner.debug:
             traceback.print_exc()
@@ -168,6 +116,12 @@ def _run(ear: Ear, written: Sequence[Path]) -> int:
         if not manner.debug:
             sys.stderr.write(str(getattr(error, "details", "")))  # in the code of somebody's own network
         return code
+
+
+def _is_abort(error: Exception) -> bool:
+    """Tell what typer raises where a question is answered by no."""
+    typer: Any = sys.modules.get("typer")  # not loaded where nothing asked for it
+    return typer is not None and isinstance(error, typer.Abort)
 
 
 def _ended(ear: Ear, written: Sequence[Path]) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..report.growth import print_softened
 from . import rings
 from .common import answer, progress, warnings_as_lines
@@ -22,6 +20,7 @@ from .switches import (
     Use,
     placing_of,
 )
+from .words.declared import Argument, Option
 
 EXAMPLES = (
     "fastfuse soften mask.nii.gz --image flair.nii.gz -o soft.nii.gz",
@@ -42,13 +41,11 @@ OF_GRID = ("grid", "resample", "use")
     [*flags_called(OF_MASKS), *rings.FLAGS],
 )
 def soften(
-    masks: Annotated[
-        list[Path], typer.Argument(help="Binary masks (.nii, .nii.gz, ...).", show_default=False)
-    ],
-    image: Annotated[Path, typer.Option(help="FLAIR, on which masks grow.", show_default=False)],
+    masks: Annotated[list[Path], Argument(help="Binary masks (.nii, .nii.gz, ...).", show_default=False)],
+    image: Annotated[Path, Option(help="FLAIR, on which masks grow.", show_default=False)],
     output: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             help="Soft mask of one mask (.nii or .nii.gz); or --out-dir.",
@@ -57,13 +54,11 @@ def soften(
     ] = None,
     out_dir: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder for any number of soft masks, named as the masks; or -o.", show_default=False
-        ),
+        Option(help="Folder for any number of soft masks, named as the masks; or -o.", show_default=False),
     ] = None,
     roi: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Image of the region that scales the image, and in which masks may grow (0 and 1).",
             show_default=False,
         ),

@@ -6,14 +6,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..inputs.names import quoted
+from .words.declared import Option
 
 
 def choice(help: str, **more: Any) -> Any:
     """Return the option to choose one of some words, whatever their case; the help shows them."""
-    return typer.Option(case_sensitive=False, help=help, **more)
+    return Option(case_sensitive=False, help=help, **more)
 
 
 class ResampleName(str, Enum):
@@ -33,7 +32,7 @@ class FormName(str, Enum):
 GRIDS = "Grid"
 Grid = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         help="Image whose grid all files get; else the one that holds all.",
         show_default=False,
         rich_help_panel=GRIDS,
@@ -54,14 +53,14 @@ Use = Annotated[
         rich_help_panel=GRIDS,
     ),
 ]
-Threads = Annotated[int, typer.Option(help="Threads to use; 0: all that there are.")]
+Threads = Annotated[int, Option(help="Threads to use; 0: all that there are.")]
 Bids = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         help="Also write derivatives of BIDS into this folder, as derivatives/fastfuse.", show_default=False
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+Overwrite = Annotated[bool, Option("--overwrite", help="Replace existing outputs.")]
 
 
 class AxisName(str, Enum):
@@ -73,7 +72,7 @@ class AxisName(str, Enum):
 
 SelectSegment = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         metavar="NAME",
         help="Segment to take of files that name theirs (.seg.nrrd, DICOM SEG); once for each of several.",
         show_default=False,
@@ -105,13 +104,13 @@ Preset = Annotated[
 ]
 Report = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         help="Also write a page of HTML: tables, charts, and slices to scroll through.", show_default=False
     ),
 ]
 Names = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="A,B,...",
         help="What to call the raters, in their order; their files without it.",
         show_default=False,
@@ -119,7 +118,7 @@ Names = Annotated[
 ]
 Present = Annotated[
     list[Path] | None,
-    typer.Option(
+    Option(
         help="Image of where a rater looked (0 and 1); once for each, in order, '-' for everywhere.",
         show_default=False,
         rich_help_panel="Beyond the paper",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ..errors import lacking
 from .common import answer, manner
 from .switches import Report
+from .words.declared import Argument, Option
 
 EXAMPLES = (
     "fastfuse table run",
@@ -22,24 +21,24 @@ EXAMPLES = (
 def table(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Folders of finished runs, of one seed or several each.", show_default=False),
+        Argument(help="Folders of finished runs, of one seed or several each.", show_default=False),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the tables and figures; else the run's.", show_default=False),
+        Option(help="Folder of the tables and figures; else the run's.", show_default=False),
     ] = None,
     cohort: Annotated[
-        Path | None, typer.Option(help="The cohort's folder, if it has moved.", show_default=False)
+        Path | None, Option(help="The cohort's folder, if it has moved.", show_default=False)
     ] = None,
     cut: Annotated[
-        float | None, typer.Option(help="A mask is probability >= cut; else as the run.", show_default=False)
+        float | None, Option(help="A mask is probability >= cut; else as the run.", show_default=False)
     ] = None,
     least_voxels: Annotated[
-        int | None, typer.Option(help="Drop components of fewer voxels; else as the run.", show_default=False)
+        int | None, Option(help="Drop components of fewer voxels; else as the run.", show_default=False)
     ] = None,
     peer: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="TITLE=FOLDER",
             help="A row of predictions made elsewhere, such as nnU-Net's; once for each, or for each seed.",
             show_default=False,
@@ -47,13 +46,11 @@ def table(
     ] = None,
     least_mm3: Annotated[
         float | None,
-        typer.Option(
-            "--least-mm3", help="Drop components of less volume, in place of voxels.", show_default=False
-        ),
+        Option("--least-mm3", help="Drop components of less volume, in place of voxels.", show_default=False),
     ] = None,
     connectivity: Annotated[
         int | None,
-        typer.Option(
+        Option(
             metavar="6|18|26",
             help="Voxels of a component or lesion share a face, edge or corner; else as the run.",
             show_default=False,
@@ -61,7 +58,7 @@ def table(
     ] = None,
     report: Report = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files there that fastfuse did not write.")
+        bool, Option("--overwrite", help="Replace files there that fastfuse did not write.")
     ] = False,
 ) -> None:
     """Make tables and figures of finished runs, with paired differences to STAPLE; nothing is trained again."""

@@ -209,12 +209,12 @@ def facts_of(
     remarks: list[str],
 ) -> dict[str, Any]:
     """Return the content of the JSON; ``marked``: voxels that each rater marks."""
-    from importlib.metadata import version
+    from ..images.written.versions import version_of
 
     voxel_ml = inputs.grid.voxel_mm3 / 1000
     by_name = {"select_segment": list(sources.segments)} if sources.segments else {}
     return {
-        "fastfuse": version("fastfuse"),
+        "fastfuse": version_of("fastfuse"),
         "method": "agreement",
         "options": {"roi": margin, "missing": options.missing, **options.selection, **by_name},
         "voxel_ml": voxel_ml,

@@ -230,7 +230,7 @@ def facts_of(
     remarks: list[str],
 ) -> dict[str, Any]:
     """Return the content of the JSON; ``marked``: voxels that each rater marks."""
-    from importlib.metadata import version
+    from ..images.written.versions import version_of
 
     beside = {"mask": sources.mask, "image": sources.image, "truth": sources.truth}
     by_name = {"select_segment": list(sources.segments)} if sources.segments else {}
@@ -239,7 +239,7 @@ def facts_of(
         return {"voxels": int(voxels), "ml": millilitres(voxels, found.voxel_ml)}
 
     return {
-        "fastfuse": version("fastfuse"),
+        "fastfuse": version_of("fastfuse"),
         "method": "comparison",
         "options": {"roi": "all" if margin is None else margin, **options.selection, **by_name},
         "voxel_ml": found.voxel_ml,

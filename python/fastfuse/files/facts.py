@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.fit.choice import Choice
 from ..fusion.fit.result import Fit
 from ..fusion.intervals import Intervals
 from ..fusion.result import BorderFusion, Fusion, Ties
 from ..images.paths import recorded
 from ..images.sidecar import number_or_null
+from ..images.written.versions import version_of
 from .job import Inputs, Job
+
+if TYPE_CHECKING:
+    from ..fusion.fit.choice import Choice
 
 
 def sidecar_of(
@@ -87,11 +90,9 @@ def facts_of(
     more : mapping
         What else stands behind the raters.
     """
-    from importlib.metadata import version
-
     foreground, probability = held
     return {
-        "fastfuse": version("fastfuse"),
+        "fastfuse": version_of("fastfuse"),
         "method": fusion.method,
         "options": options,
         "outputs": dict(outputs),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..dilation.options import DilationOptions
 from ..fusion.declared import documented
@@ -20,8 +20,6 @@ from ..fusion.labels.declared import (
     LabelRoi,
     LabelsLike,
 )
-from ..fusion.labels.overlap import Overlapping
-from ..fusion.labels.result import LabelFusion
 from ..fusion.option_checks import PerformancePrior, check_flag
 from ..fusion.options import (
     Acceleration,
@@ -45,14 +43,16 @@ from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale
 from .job import vote_job
-from .labels.fuse import check_for_masks, check_given, fuse_label_files
-from .labels.job import label_job
-from .labels.overlap import fuse_overlapping_files, structures_job
+from .labels.applies import check_for_masks
 from .preset import ENTRY as PRESET
 from .preset import PresetName, check_preset, noting_given
 from .prior import prior_file, smoothing_of
 from .recipe import keeping_call
 from .votes import check_order, fuse_vote_files
+
+if TYPE_CHECKING:
+    from ..fusion.labels.overlap import Overlapping
+    from ..fusion.labels.result import LabelFusion
 
 OF_FILES = (
     method_entry(images=True) + """ Of label maps by default "staple", of networks' classes "majority"."""
@@ -366,6 +366,8 @@ def fuse_files(
     beside: dict[str, Any] = {"label_names": label_names, "save_probability": save_probability}
     beside["save_confidence"] = save_confidence
     if check_flag(overlap, "overlap"):
+        from .labels.overlap import fuse_overlapping_files, structures_job
+
         structures = structures_job(
             paths, output, mask, present, names, placing, overwrite=overwrite, cut=cut, ties=ties,
             channel_axis=channel_axis, save_label=save_label, image=image, soften=soften, dilation=dilation or None,
@@ -374,6 +376,9 @@ def fuse_files(
         )  # fmt: skip
         return fuse_overlapping_files(structures, method, options, asked_labels, save_probability, progress)
     if labels is not None:
+        from .labels.fuse import check_given, fuse_label_files
+        from .labels.job import label_job
+
         check_given(
             save_label=save_label, save_counts=save_counts, cut=cut, ties=ties, soften=soften,
             image=None if report is not None else image, dilation=dilation or None, select_segment=select_segment, channel_axis=channel_axis, decisions=decisions,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from ..dilation.doubts import remark_on_values, remarks_on_growing, remarks_on_growth, remarks_on_rings
-from ..dilation.guide import Guide
 from ..dilation.options import Dilation, DilationOptions
 from ..fusion.declared import either, switch
-from ..fusion.methods.dilated import dilate_fusion
 from ..fusion.options import Options
 from ..fusion.pipeline import Fuse
 from ..fusion.registry import Method
@@ -21,7 +18,9 @@ from ..inputs.arrays import selected
 from ..inputs.checks import check_flag
 from ..inputs.rounding import without_rounding
 from .job import Inputs, Job
-from .soften import dilation_facts, dilation_options, in_space, soft_facts
+
+if TYPE_CHECKING:
+    from ..dilation.guide import Guide
 
 
 def growth_of(
@@ -47,7 +46,11 @@ def growth_of(
             remedies = [f"add soften ({switch('soften')})", *remedies]
         remedies.append("choose dilated-staple")
         raise ValueError(f"{given} given, but nothing grows: {either(remedies)}")
-    return dilation_options(dilation or {}) if grows else None
+    if not grows:
+        return None
+    from .soften import dilation_options
+
+    return dilation_options(dilation or {})
 
 
 def binarized(
@@ -79,6 +82,9 @@ class Growth:
     @classmethod
     def of(cls, growth: Dilation, options: Options, job: Job, inputs: Inputs) -> Growth:
         """Take the image that was read."""
+        from ..dilation.guide import Guide
+        from .soften import dilation_facts, in_space
+
         guide = Guide.of(
             inputs.image,
             inputs.region,
@@ -91,6 +97,9 @@ class Growth:
 
     def soften(self, votes: Votes, options: Options, job: Job, inputs: Inputs) -> tuple[Votes, Options]:
         """Return the votes of masks that have grown."""
+        from ..dilation.doubts import remarks_on_growing, remarks_on_rings
+        from .soften import soft_facts
+
         label, masks = options.core_label, inputs.votes
         if label is not None:
             masks = [selected(vote, label) for vote in inputs.votes]
@@ -106,6 +115,10 @@ class Growth:
 
     def fuse(self, votes: Votes, options: Options, fuse: Fuse) -> tuple[Fusion, list[str]]:
         """Return the fusion of masks whose consensus grows, and what is doubtful."""
+        from ..dilation.doubts import remark_on_values, remarks_on_growth, remarks_on_rings
+        from ..fusion.methods.dilated import dilate_fusion
+        from .soften import soft_facts
+
         fusion, soft, remarks = dilate_fusion(votes, self.guide, options, fuse)
         remarks += remark_on_values(self.guide)
         remarks += remarks_on_growth([soft], ["the consensus"], self.guide.options)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.smoothing import smoothed_on
 from ..images.paths import as_path
 from ..inputs.arrays import selected
 from ..inputs.names import quoted
@@ -65,6 +64,8 @@ def prior_map(
     """Return the map that was read, or is to be made of the votes; None for a word or a number."""
     if job.smoothing_mm is None:
         return inputs.prior
+    from ..fusion.smoothing import smoothed_on
+
     say("smoothing the votes")
     voting = inputs.votes if label is None else [selected(vote, label) for vote in inputs.votes]
     spacing = inputs.grid.spacing_mm

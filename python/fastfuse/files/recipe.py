@@ -22,7 +22,6 @@ from ..images.paths import recorded
 from ..images.written.hashes import hash_of
 from ..inputs.threads import cores, startable
 from .call import One, described_by
-from .labels.prior import label_prior
 from .prior import prior_file
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -134,6 +133,8 @@ def _with_paths(name: str, call: Call) -> Any:
         return _as_paths(value)
     if call.given.get("labels") is None or call.given.get("overlap"):
         return prior_file(value) or value
+    from .labels.prior import label_prior
+
     found = label_prior(value)
     if not found.files:
         return value

@@ -102,12 +102,11 @@ def write_page(
 
 def write_experiment(report: Path, facts: dict[str, Any], folder: Path) -> None:
     """Write the page of an experiment, with the figures that lie in its folder; one of an earlier run is replaced."""
-    from importlib.metadata import version
-
+    from ..images.written.versions import version_of
     from ..report.html.experiment import experiment_page
 
     figures = {path.stem: path.read_bytes() for path in sorted((folder / "figures").glob("*.png"))}
-    write_all({report: experiment_page(facts, figures, version("fastfuse"), "its tables")})
+    write_all({report: experiment_page(facts, figures, version_of("fastfuse"), "its tables")})
 
 
 def pictures_of_lesions(record: Record) -> Pictures:

@@ -60,11 +60,10 @@ def segments_of_map(
 
 def probability_as_dicom(fusion: Fusion, like: Image) -> bytes:
     """Serialise the probability as a fractional DICOM segmentation."""
-    from importlib.metadata import version
-
     from ..images.written.dicom_seg import fractional_seg_bytes
+    from ..images.written.versions import version_of
 
     values: Any = fusion.probability
     return fractional_seg_bytes(
-        values, like, name="consensus", how=fusion.method, version=version("fastfuse")
+        values, like, name="consensus", how=fusion.method, version=version_of("fastfuse")
     )

@@ -215,13 +215,12 @@ def _add_result(
     remarks: list[str],
 ) -> None:
     """Add a soft mask and its sidecar to the outputs."""
-    from importlib.metadata import version
-
     from ..images.written.nifti import nifti_bytes
+    from ..images.written.versions import version_of
 
     outputs.add(result, nifti_bytes(result, soft.values, common.like, "fastfuse soft mask", "probability"))
     sidecar = {
-        "fastfuse": version("fastfuse"),
+        "fastfuse": version_of("fastfuse"),
         "method": "conditional-dilation",
         "mask": recorded(mask.path),
         "output": recorded(result.name),

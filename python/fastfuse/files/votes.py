@@ -6,13 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..dilation.options import Dilation, DilationOptions
 from ..errors import warn
 from ..fusion.backends.decisions import check_decisions
 from ..fusion.backends.devices import place_of
-from ..fusion.fit.choice import Choice, chosen_for
 from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
 from ..fusion.pipeline import Fuse, fuse_votes
@@ -24,7 +23,6 @@ from ..images.wanted import Wanted
 from ..inputs.foreground import Foreground, within
 from ..inputs.names import grouped, quoted
 from .background import remarks_on_region
-from .blocks import fused_in_blocks
 from .facts import auto_facts, sidecar_of
 from .growth import Growth, binarized, growth_of
 from .job import Inputs, Job, Sources, counts_of, marked_voxels, pictures_of
@@ -33,6 +31,9 @@ from .native.facts import with_facts
 from .preset import Preset, chosen_by
 from .prior import is_plain, prior_map, word_or_number
 from .review.decided import Decided, decided_in
+
+if TYPE_CHECKING:
+    from ..fusion.fit.choice import Choice
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ def fuse_vote_files(
         if job.decisions is not None:
             check_decisions(way.method, options, ())
         if options.max_memory is not None:
+            from .blocks import fused_in_blocks
+
             return fused_in_blocks(job, way.method, way.options, way.asked, say, grows=way.growth is not None)
     elif options.max_memory is not None:
         raise ValueError(
@@ -247,6 +250,8 @@ def ready_votes(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs |
         inputs.remarks += decided.remarks
     choice = None
     if method.chooses:
+        from ..fusion.fit.choice import chosen_for
+
         choice = chosen_for(votes.listed(), options.checked())
         method, votes = choice.method, choice.votes(votes)
         options, asked = choice.options(options), choice.options(asked)

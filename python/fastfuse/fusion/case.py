@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,14 @@ from ..inputs.in_memory import check_in_memory, spacing_of
 from ..inputs.names import counted, enumerated, quoted
 from ..inputs.raters import Raters
 from ..inputs.rounding import without_rounding
-from .border.heights import Heights, heights_of
 from .declared import switch
 from .option_checks import is_map
 from .options import Options
 from .prior_map import said_of_smoothed, without_certainty
 from .votes import Votes
+
+if TYPE_CHECKING:
+    from .border.heights import Heights
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +165,8 @@ class Case:
         """Return what the image tells of voxels in the order of memory; None without one."""
         if self.image is None:
             return None
+        from .border.heights import heights_of
+
         sides = [self.spacings[list(self.axes).index(axis)] for axis in range(len(self.shape))]
         found = heights_of(
             self.image,

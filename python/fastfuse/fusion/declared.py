@@ -134,6 +134,11 @@ class Option:
         return as_given(found) if isinstance(value, Given) else found
 
     @cached_property
+    def default_stands(self) -> bool:
+        """Whether the default travels inside as it is."""
+        return self._checked_default is self.default
+
+    @cached_property
     def _checked_default(self) -> Any:
         return self.check(self.default, self.name)
 
@@ -236,8 +241,7 @@ class OfMethods:
 
     def check_method(self, method: Method, *, images: bool = False, but: Collection[str] = ()) -> None:
         """Refuse an option that the method does not have; name those that have it (with ``images`` those that need one)."""
-        for one in declared(type(self)).values():
-            value = getattr(self, one.name)
+        for one, value in self._given():
             if one.differs(value) and one.name not in but and not one.methods(method):
                 others = [
                     row.name for row in in_help_order() if one.methods(row) and (images or not row.grows)
@@ -247,11 +251,19 @@ class OfMethods:
                     f"{one.name} is {quoted(value)}: {method.name} has no such option; leave it out{choose}"
                 )
 
+    def _given(self) -> list[tuple[Option, Any]]:
+        """Return the options that are not the default itself, which most are, or whose default a check replaces."""
+        values = vars(self)
+        return [
+            (one, values[one.name])
+            for one in declared(type(self)).values()
+            if values[one.name] is not one.default or not one.default_stands
+        ]
+
     def each_checked(self) -> Self:
         """Check each option by itself; return them as they travel inside."""
         changed = {}
-        for one in declared(type(self)).values():
-            given = getattr(self, one.name)
+        for one, given in self._given():
             value = one.checked(given)
             if value is not given:
                 changed[one.name] = value

@@ -13,7 +13,6 @@ from .bootstrap import intervals_of
 from .case import Case
 from .declared import switch
 from .diagnostics import remark_on_nothing, remarks_on
-from .fit.choice import chosen_for
 from .fit.source import Source
 from .options import Options
 from .registry import Method
@@ -50,6 +49,8 @@ def fuse_votes(
 
         return fuse_streamed(votes, method, options, cut, ties)
     if method.chooses:
+        from .fit.choice import chosen_for
+
         choice = chosen_for(votes, options)
         return fuse_votes(choice.votes(votes), choice.method, choice.options(options), cut=cut, ties=ties)
     backend = backend_for(votes.raters, options.device)

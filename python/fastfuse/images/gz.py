@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from ..errors import ImageError
 from ..inputs.names import counted
 from .paths import shown
+from .written.versions import version_of
 
 MAGIC = b"\x1f\x8b"
 PIECE = 1 << 20  # bytes read or written at once: between two pieces Python hears Ctrl-C and SIGTERM
@@ -33,9 +34,7 @@ def library() -> str:
     """Return which library compresses, and its version: others give other bytes of the same content."""
     if _isal() is None:
         return f"zlib {zlib.ZLIB_RUNTIME_VERSION}"
-    from importlib.metadata import version
-
-    return f"isal {version('isal')}"
+    return f"isal {version_of('isal')}"
 
 
 def reader(raw: BinaryIO) -> gzip.GzipFile:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
+from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
 from ..errors import ImageError
@@ -232,6 +232,6 @@ def chosen_votes(image: Image, foreground: Foreground, name: str, remarks: list[
 
 def ras_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the order of axes nearest to right, anterior, superior, and the axes of that order to reverse."""
-    places = nib.orientations.io_orientation(affine)
+    places = io_orientation(affine)
     order = tuple(int(axis) for axis in np.argsort(places[:, 0]))
     return order, tuple(at for at, axis in enumerate(order) if places[axis, 1] < 0)

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
@@ -145,7 +146,7 @@ def _read_header(path: Path, begin: bytes) -> Any:
         raise ImageError(f"{shown(path)}: it is compressed twice: unpack it once, as by gunzip or bunzip2")
     check_axes(path, begin)
     nifti2 = 540 in (int.from_bytes(begin[:4], "little"), int.from_bytes(begin[:4], "big"))
-    kind: Any = nib.Nifti2Header if nifti2 else nib.Nifti1Header
+    kind: Any = Nifti2Header if nifti2 else Nifti1Header
     return kind(begin[: 540 if nifti2 else 348], check=False)
 
 

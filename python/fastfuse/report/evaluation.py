@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from ..images.paths import short_names, shown
 from .numbers import plural
-from .terminal import LOOK, fitting, output, print_below, printable
+from .terminal import console, fitting, output, print_below, printable
 
 if TYPE_CHECKING:
     from ..evaluation.lesions import Lesion
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Row = tuple[str, str, str]
 
+LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)}
 MOST_ROWS = 20
 JOINED_BY = {6: "faces", 18: "edges", 26: "corners"}
 MATCHED = {"msseg": "found by the rule of MSSEG-2016", "any": "found by any overlap"}
@@ -29,7 +31,6 @@ MATCHED = {"msseg": "found by the rule of MSSEG-2016", "any": "found by any over
 
 def print_evaluation(record: Record, written: Sequence[Path], *, lesions: bool) -> None:
     """Print each measure with the numbers behind it, the evaluated region, and the lesions if they are asked for."""
-    console = output()
     result, files = record.evaluation, record.files
     names = [escape(name) for name in short_names([files["prediction"], files["truth"]])]
     table = Table(title=fitting(" against ".join(names)), **LOOK)
@@ -40,10 +41,10 @@ def print_evaluation(record: Record, written: Sequence[Path], *, lesions: bool) 
         for row in rows:
             table.add_row(*row)
         table.add_section()
-    console.print(table)
+    console().print(table)
     if lesions:
-        console.print(_lesion_table(record.lesions))
-    print_below(console, (*_how(record), *wrote(written)))
+        console().print(_lesion_table(record.lesions))
+    print_below(output(), (*_how(record), *wrote(written)))
 
 
 def how_masks_were_made(options: Options) -> Iterator[str]:

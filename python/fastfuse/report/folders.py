@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..images.paths import shown
 from .evaluation import (
+    LOOK,
     MOST_ROWS,
     distance,
     how_masks_were_made,
@@ -19,7 +20,7 @@ from .evaluation import (
     wrote,
 )
 from .numbers import plural
-from .terminal import LOOK, fitting, output, print_below, printable
+from .terminal import console, fitting, output, print_below, printable
 
 if TYPE_CHECKING:
     from ..evaluation.options import Options
@@ -46,10 +47,9 @@ def print_folders(
     result: FolderEvaluation, folders: Mapping[str, Path], options: Options, written: Sequence[Path]
 ) -> None:
     """Print the cases, the summary, how files were matched, and what is missing."""
-    console = output()
-    console.print(_cases(result))
-    console.print(_summary(result, folders))
-    print_below(console, (*_how(result, folders, options), *wrote(written)))
+    console().print(_cases(result))
+    console().print(_summary(result, folders))
+    print_below(output(), (*_how(result, folders, options), *wrote(written)))
 
 
 def _cases(result: FolderEvaluation) -> Table:

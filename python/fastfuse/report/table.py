@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from rich.cells import cell_len
-from rich.console import Console
-from rich.text import Text
+from .lines import Lines, columns_of
 
 GAP = 2  # columns between two cells
 INDENT = " "
@@ -59,22 +57,22 @@ class Table:
     def width(self) -> int:
         """Width of the whole, with the indent."""
         lines = [line for row in self.rows for line in self._lines(row.cells)]
-        return max(map(cell_len, [*self.title.split("\n"), self._rule(), *lines]))
+        return max(map(columns_of, [*self.title.split("\n"), self._rule(), *lines]))
 
-    def print(self, console: Console) -> None:
+    def print(self, to: Lines) -> None:
         """Print the table: the title first, second lines of a row dimmed."""
-        _print(console, self.title, "bold")
+        _print(to, self.title, "bold")
         heads = self._lines([column.title for column in self.columns], bottom=True)
         for line in ["", *heads, self._rule()]:
-            _print(console, line, "")
+            _print(to, line, "")
         for row in self.rows:
             first, *others = self._lines(row.cells)
             if row.apart:
-                _print(console, "", "")
-            _print(console, first, "")
+                _print(to, "", "")
+            _print(to, first, "")
             for line in others:
-                _print(console, line, "dim")
-        _print(console, "", "")
+                _print(to, line, "dim")
+        _print(to, "", "")
 
     def _rule(self) -> str:
         return INDENT + "─" * (sum(self.widths) + GAP * (len(self.columns) - 1))
@@ -93,8 +91,8 @@ class Table:
         for cell, width, column in zip(cells, self.widths, self.columns, strict=True):
             end += width
             if cell:
-                start = max(end - cell_len(cell) if column.right else end - width, cell_len(line))
-                line += " " * (start - cell_len(line)) + cell
+                start = max(end - columns_of(cell) if column.right else end - width, columns_of(line))
+                line += " " * (start - columns_of(line)) + cell
             end += GAP
         return line
 
@@ -105,9 +103,9 @@ def first_that_fits(tables: Sequence[Table], width: int | None) -> Table:
 
 
 def _width(cell: str) -> int:
-    return max(map(cell_len, cell.split("\n")))
+    return max(map(columns_of, cell.split("\n")))
 
 
-def _print(console: Console, line: str, style: str) -> None:
+def _print(to: Lines, line: str, style: str) -> None:
     """Print a line as it is: not wrapped, not cut, no markup in it."""
-    console.print(Text(line.rstrip(), style=style), soft_wrap=True, highlight=False)
+    to.line(line.rstrip(), style)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ..report.terminal import environment, is_terminal, printable
+from ..report.lines import environment, is_terminal, printable
 from .network.training import Epoch
 
 if TYPE_CHECKING:

@@ -35,6 +35,7 @@ class ByPatterns : public Consenter {
 
     const Posterior& operator()(const Batch& batch, const Worker& worker) override {
         Pace pace(worker);
+        posterior_.make_room(batch.rows);
         for (std::int64_t row = 0; row < batch.rows; ++row) {
             terms_.spread(batch, row, 1);
             posterior_.foreground[static_cast<std::size_t>(row)] = std::min(mix(batch.prior[row]), 1.0);

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ...report import terminal as report
 from ..switches import Bids
+from ..words.declared import Argument, Option
 from .common import CaseTable, Glob, Out, Scheduler, Split, SplitName, Workers, run
 
 EXAMPLES = ("fastfuse cohort apply fused/estimate.json new-cases --out new-fused",)
@@ -16,18 +15,16 @@ EXAMPLES = ("fastfuse cohort apply fused/estimate.json new-cases --out new-fused
 
 def apply(
     estimate: Annotated[
-        Path, typer.Argument(help="estimate.json of a cohort that was fused, or merged.", show_default=False)
+        Path, Argument(help="estimate.json of a cohort that was fused, or merged.", show_default=False)
     ],
-    cohort: Annotated[Path, typer.Argument(help="Folder of the new cases.", show_default=False)],
+    cohort: Annotated[Path, Argument(help="Folder of the new cases.", show_default=False)],
     out: Out,
     glob: Glob = None,
     table: CaseTable = None,
     split: Split = SplitName.training,
     pseudonyms: Annotated[
         Path | None,
-        typer.Option(
-            help="pseudonyms.csv of this site, for an estimate from merged tables.", show_default=False
-        ),
+        Option(help="pseudonyms.csv of this site, for an estimate from merged tables.", show_default=False),
     ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,

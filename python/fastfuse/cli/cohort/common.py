@@ -7,12 +7,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ...report import terminal as report
 from ..common import Interrupted, answer, manner, progress, warnings_as_lines
 from ..flags import ON_OFFER, flag, words
 from ..switches import choice
+from ..words.declared import Option
 
 EXIT_CODES = "0 done, 1 internal error, 2 bad input or usage, 3 some cases failed and the others are done, 130 interrupted, 143 terminated."
 FAILED = 3  # exit code
@@ -28,17 +27,17 @@ class SplitName(str, Enum):
 
 
 Out = Annotated[
-    Path, typer.Option("--out", help="Folder of all outputs; made if it is not there.", show_default=False)
+    Path, Option("--out", help="Folder of all outputs; made if it is not there.", show_default=False)
 ]
 Glob = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="PATTERN", help="Paths below the cohort, as {case}/masks/{rater}.nii.gz.", show_default=False
     ),
 ]
 CaseTable = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--table",
         help="TSV with the columns case, rater, path, and perhaps mask and image.",
         show_default=False,
@@ -47,11 +46,11 @@ CaseTable = Annotated[
 Split = Annotated[SplitName, choice("Which part of MSSEG's layout.")]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes that each take a case.", show_default="1", rich_help_panel=SHARING),
+    Option(min=1, help="Processes that each take a case.", show_default="1", rich_help_panel=SHARING),
 ]
 Scheduler = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="tcp://HOST:PORT",
         help="Let the workers of a dask scheduler take the cases; they share this machine's disk.",
         show_default=False,
@@ -59,7 +58,7 @@ Scheduler = Annotated[
     ),
 ]
 Refresh = Annotated[
-    bool, typer.Option("--refresh", help="Also write those consensuses anew that rest on earlier rates.")
+    bool, Option("--refresh", help="Also write those consensuses anew that rest on earlier rates.")
 ]
 
 
@@ -101,7 +100,7 @@ def run(work: Callable[[report.Say], Any], bids: Path | None = None, cohort: Pat
     if made.failed:
         if not manner.quiet:
             report.print_line("error", _failed_in_words(len(made.failed), made.facts["cases"]))
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)
 
 
 def _failed_in_words(failed: int, cases: int) -> str:

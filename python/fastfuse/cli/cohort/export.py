@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ...errors import FastfuseError
 from ...images.paths import shown
 from ...report import terminal as report
 from ..common import answer
 from ..switches import Overwrite
+from ..words.declared import Argument, Option
 
 EXAMPLES = (
     "fastfuse cohort export fused --out site-a.npz",
@@ -21,16 +20,16 @@ EXAMPLES = (
 
 
 def export(
-    fused: Annotated[Path, typer.Argument(help="Folder of a cohort that was fused.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", help="The table to give away (.npz).", show_default=False)],
+    fused: Annotated[Path, Argument(help="Folder of a cohort that was fused.", show_default=False)],
+    out: Annotated[Path, Option("--out", help="The table to give away (.npz).", show_default=False)],
     pseudonyms: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="CSV of rater and pseudonym, for raters who read at several sites; else one is made in the cohort's folder.",
             show_default=False,
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Sum a cohort's tables for other sites: at least 5 cases, cells to the nearest 10, pseudonyms, no names."""
@@ -46,6 +45,8 @@ def export(
             )
         for line in made.said():
             sys.stderr.write(f"{shown(line)}\n")
+        import typer
+
         typer.confirm(f"write this to {out}?", abort=True, err=True)
     made.write(out, fused)
     said = [*made.said(), f"wrote {out}"]

@@ -6,12 +6,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ...inputs.names import quoted
 from ...report import terminal
 from ..flags import flags_called, set_by, values_called, with_flags
 from ..switches import Bids, ChannelAxis, Preset, Report, SelectSegment, Threads, choice
+from ..words.declared import Argument, Context, Option
 from .common import (
     SHARING,
     CaseTable,
@@ -85,10 +84,10 @@ EXAMPLES = (
     [method_flag(), *flags_called(CHOSEN)],
 )  # fmt: skip
 def fuse(
-    context: typer.Context,
+    context: Context,
     cohort: Annotated[
         Path,
-        typer.Argument(
+        Argument(
             help="Folder of the cases: as MSSEG-2016 or BIDS, or with --glob or --table.", show_default=False
         ),
     ],
@@ -105,10 +104,8 @@ def fuse(
     mask: Annotated[
         MaskName, choice("auto: fuse a case inside its mask, such as the brain's, where it has one.")
     ] = MaskName.auto,
-    save_label: Annotated[
-        bool, typer.Option("--save-label", help="Also write each case's 0/1 mask.")
-    ] = False,
-    cut: Annotated[float, typer.Option(help="The mask is probability >= cut.")] = 0.5,
+    save_label: Annotated[bool, Option("--save-label", help="Also write each case's 0/1 mask.")] = False,
+    cut: Annotated[float, Option(help="The mask is probability >= cut.")] = 0.5,
     report: Report = None,
     bids: Bids = None,
     workers: Workers = None,
@@ -116,23 +113,21 @@ def fuse(
     refresh: Refresh = False,
     keep_index: Annotated[
         bool,
-        typer.Option(
-            "--keep-index", help="Keep each voxel's pattern: a new rater costs one read of one file."
-        ),
+        Option("--keep-index", help="Keep each voxel's pattern: a new rater costs one read of one file."),
     ] = False,
     preset: Preset = None,
     label_names: Annotated[
-        Path | None, typer.Option(help="Names of labels, as of fastfuse fuse.", show_default=False)
+        Path | None, Option(help="Names of labels, as of fastfuse fuse.", show_default=False)
     ] = None,
     select_segment: SelectSegment = None,
     channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     soften: Annotated[
-        bool, typer.Option("--soften", help="Grow the raters' masks on the case's FLAIR, or image, first.")
+        bool, Option("--soften", help="Grow the raters' masks on the case's FLAIR, or image, first.")
     ] = False,
     shard: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="I/N",
             help="Count only every N-th case, from the I-th on.",
             show_default=False,
@@ -141,11 +136,11 @@ def fuse(
     ] = None,
     merge: Annotated[
         bool,
-        typer.Option("--merge", help="Estimate from what all shards have counted.", rich_help_panel=SHARING),
+        Option("--merge", help="Estimate from what all shards have counted.", rich_help_panel=SHARING),
     ] = False,
     apply: Annotated[
         bool,
-        typer.Option("--apply", help="Write the consensus of the shard's cases.", rich_help_panel=SHARING),
+        Option("--apply", help="Write the consensus of the shard's cases.", rich_help_panel=SHARING),
     ] = False,
     **options: Any,
 ) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..common import answer, warnings_as_lines
 from ..flags import flags_called, values_called, with_flags
+from ..words.declared import Argument
 from .common import Out, method_flag
 
 OF_MERGE = ("m_step", "prior", "init", "performance_prior", "tol", "max_iter", "acceleration")
@@ -17,9 +16,7 @@ EXAMPLES = ("fastfuse cohort merge site-a.npz site-b.npz --out merged --method s
 
 @with_flags(("tables", "out", "method", *OF_MERGE), [method_flag(), *flags_called(OF_MERGE)])
 def merge(
-    tables: Annotated[
-        list[Path], typer.Argument(help="Tables that sites have exported.", show_default=False)
-    ],
+    tables: Annotated[list[Path], Argument(help="Tables that sites have exported.", show_default=False)],
     out: Out,
     **options: Any,
 ) -> None:

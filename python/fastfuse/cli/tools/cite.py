@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ...errors import FastfuseError
 from ..common import answer
 from ..switches import choice
+from ..words.declared import Argument
 
 if TYPE_CHECKING:
     from ...report.citing import Cited
@@ -33,7 +33,7 @@ class Style(str, Enum):
 def cite(
     used: Annotated[
         list[str] | None,
-        typer.Argument(
+        Argument(
             metavar="[NAME|FILE]...",
             help="Methods and options by name, or the .json beside a result; nothing: the software and all methods.",
             show_default=False,
@@ -46,7 +46,11 @@ def cite(
 
     cited = cited_for(_subjects(used or ()))
     lines = as_bibtex(cited) if style is Style.bibtex else as_text(cited)
-    answer(lambda: [_facts(one) for one in cited], lambda: typer.echo(lines), wrote=False)
+    answer(lambda: [_facts(one) for one in cited], lambda: _write(lines), wrote=False)
+
+
+def _write(lines: str) -> None:
+    sys.stdout.write(f"{lines}\n")
 
 
 def _subjects(used: Sequence[str]) -> list[str]:

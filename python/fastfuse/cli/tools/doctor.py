@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..common import answer
+from ..words.declared import Option
 
 EXAMPLES = ("fastfuse doctor", "fastfuse doctor --json", "fastfuse doctor --load torch")
 EXIT_CODES = "0 nothing is broken, 1 internal error, 2 something is broken, or bad usage, 130 interrupted, 143 terminated."
@@ -19,7 +18,7 @@ Facts = dict[str, Any]
 def doctor(
     load: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="PACKAGE",
             help="Load this Python package first: it may bring a second OpenMP. Once for each of several.",
             show_default=False,
@@ -38,7 +37,7 @@ def doctor(
     for problem in facts["problems"]:
         print_line("error", problem)
     if facts["problems"]:
-        raise typer.Exit(BROKEN)
+        raise SystemExit(BROKEN)
 
 
 def _print(facts: Facts) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ...report.terminal import output as terminal
 from ...report.terminal import print_below, print_line, printable
 from ..common import answer, progress, warnings_as_lines
 from ..switches import Overwrite, Threads
+from ..words.declared import Argument, Option
 
 if TYPE_CHECKING:
     from ...files.rerun import Rerun
@@ -28,19 +27,15 @@ OTHER_BYTES = 2  # exit code
 def rerun(
     result: Annotated[
         Path,
-        typer.Argument(
-            help="The .json beside a result of fuse or soften, or the result.", show_default=False
-        ),
+        Argument(help="The .json beside a result of fuse or soften, or the result.", show_default=False),
     ],
     out: Annotated[
         Path,
-        typer.Option(
-            "--out-dir", "-o", help="Folder for all outputs, under their names.", show_default=False
-        ),
+        Option("--out-dir", "-o", help="Folder for all outputs, under their names.", show_default=False),
     ],
     inputs: Annotated[
         Path | None,
-        typer.Option(help="Folder where the inputs lie now, if they have moved.", show_default=False),
+        Option(help="Folder where the inputs lie now, if they have moved.", show_default=False),
     ] = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
@@ -55,7 +50,7 @@ def rerun(
         other = [str(one.path) for one in made.outputs if not one.same]
         why = f": {'; '.join(made.reasons)}" if made.reasons else ""
         print_line("error", f"other bytes than the first time: {', '.join(other)}{why}")
-        raise typer.Exit(OTHER_BYTES)
+        raise SystemExit(OTHER_BYTES)
 
 
 def _facts(made: Rerun) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ..common import answer, progress, warnings_as_lines
 from ..switches import Overwrite
+from ..words.declared import Argument, Option
 
 if TYPE_CHECKING:
     from ...files.review.make import Review
@@ -22,14 +21,14 @@ EXAMPLES = (
 def review(
     consensus: Annotated[
         Path,
-        typer.Argument(
+        Argument(
             help="What fuse wrote (.nii, .nii.gz), or the .json beside it.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             help="The list (.csv); write yes or no into its column decision.",
@@ -38,14 +37,14 @@ def review(
     ],
     markups: Annotated[
         Path | None,
-        typer.Option(help="Also write the lesions as points for 3D Slicer (.mrk.json).", show_default=False),
+        Option(help="Also write the lesions as points for 3D Slicer (.mrk.json).", show_default=False),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--everything", help="List all lesions, also those that all raters mark.")
+        bool, Option("--everything", help="List all lesions, also those that all raters mark.")
     ] = False,
     inputs: Annotated[
         Path | None,
-        typer.Option(help="Folder where the raters' files lie now, if they have moved.", show_default=False),
+        Option(help="Folder where the raters' files lie now, if they have moved.", show_default=False),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ...fusion.labels.declared import LABEL_OPTIONS, RESAMPLING, AskedLabels, as_typed
@@ -50,3 +51,11 @@ def check_options_in_files(method: Method, asked: AskedLabels, options: Options,
         raise ValueError(
             f"{what}: {method.name} has no such option for label maps in files; leave it out{choose}"
         )
+
+
+def check_for_masks(asked: AskedLabels, method: Method, given: Mapping[str, object]) -> None:
+    """Refuse what is for label maps where masks or soft votes are fused."""
+    asked.check_method(method)
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name} is given: it is for label maps; give labels too, as labels='all'")

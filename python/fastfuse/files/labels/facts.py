@@ -28,14 +28,14 @@ def sidecar_of_labels(
     remarks: Sequence[str],
 ) -> dict[str, Any]:
     """Return what the sidecar says: how it was made, each label, and each rater's rates of each label."""
-    from importlib.metadata import version
+    from ...images.written.versions import version_of
 
     files = job.files
     voxel_ml = inputs.grid.voxel_mm3 / 1000
     called = names_of(fusion)
     voxels = [int(np.count_nonzero(label_map == label)) for label in fusion.labels]
     return {
-        "fastfuse": version("fastfuse"),
+        "fastfuse": version_of("fastfuse"),
         "method": fusion.method,
         "options": dict(options),
         "outputs": {what: recorded(path.name) for what, path in job.outputs.items()},

@@ -19,7 +19,6 @@ from ...fusion.labels.result import LabelFusion
 from ...fusion.labels.soft.mapped import fuse_maps
 from ...fusion.methods.common import check_of_label_maps
 from ...fusion.options import Options
-from ...fusion.registry import Method
 from ...fusion.votes import Votes
 from ...images.formats.label_names import LabelNames
 from ...images.repeats import alike
@@ -61,14 +60,6 @@ def check_given(**given: Any) -> None:
             raise ValueError(
                 f"{name} is {quoted(shown)}: not for label maps: {NOT_FOR_MAPS[name]}; leave it out"
             )
-
-
-def check_for_masks(asked: AskedLabels, method: Method, given: Mapping[str, object]) -> None:
-    """Refuse what is for label maps where masks or soft votes are fused."""
-    asked.check_method(method)
-    for name, value in given.items():
-        if value is not None:
-            raise ValueError(f"{name} is given: it is for label maps; give labels too, as labels='all'")
 
 
 def fuse_label_files(

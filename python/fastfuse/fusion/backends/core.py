@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,14 @@ from ... import _core
 from ...errors import FastfuseError
 from ...inputs.arrays import Array
 from ...inputs.checks import check_performance_prior
-from ..border.heights import Heights
 from ..case import Case, InMemory
 from ..messages import Complaint, complaint_about_table
 from ..options import Options
 from ..registry import Method
 from .found import CoreEstimate, CoreTable, Found, Rates
+
+if TYPE_CHECKING:
+    from ..border.heights import Heights
 
 CoreOptions = _core.Options
 CoreHeights = tuple[NDArray[np.int64], NDArray[np.float64], bool]

@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import nibabel as nib
 import numpy as np
+from nibabel.nifti1 import Nifti1Image
+from nibabel.nifti2 import Nifti2Image
 from numpy.typing import NDArray
 
 from .. import gz
@@ -16,7 +17,7 @@ from ..grids.forms import codes_to_write, in_file_units
 from ..image import Image
 from ..nifti import bytes_of
 
-NiftiImage: TypeAlias = nib.Nifti1Image
+NiftiImage: TypeAlias = Nifti1Image
 Holds = Literal["probability", "labels", "counts"]
 # What programs go by to show an image: NIFTI_INTENT_ESTIMATE, and NIFTI_INTENT_LABEL.
 INTENTS = {"probability": (1001, "probability"), "labels": (1002, "labels"), "counts": (1001, "counts")}
@@ -52,7 +53,7 @@ def nifti_head(
 ) -> bytes:
     """Return what stands before voxels in a file."""
     buffer = io.BytesIO()
-    _image(data, like, description, holds, most).header.write_to(buffer)
+    _image(data, like, description, holds, most, both_forms=both_forms).header.write_to(buffer)
     return buffer.getvalue()
 
 
@@ -64,13 +65,21 @@ def nifti_image(data: NDArray[Any], like: Image, description: str, holds: Holds)
     return image
 
 
-def _image(data: NDArray[Any], like: Image, description: str, holds: Holds | None, most: float) -> Any:
+def _image(
+    data: NDArray[Any],
+    like: Image,
+    description: str,
+    holds: Holds | None,
+    most: float,
+    *,
+    both_forms: bool = False,
+) -> Any:
     """Return an image with affine, units and codes of ``like``; qform and sform equal, slope 1.
 
     The affine is written in the units of ``like``, so that both files look alike where units are not read. With ``holds``,
     intent and range of display, up to ``most``, are those of what the voxels are.
     """
-    kind: Any = nib.Nifti1Image if max(data.shape) < 2**15 else nib.Nifti2Image
+    kind: Any = Nifti1Image if max(data.shape) < 2**15 else Nifti2Image
     affine = in_file_units(like.affine, like.header)
     image = kind(data, affine, dtype=data.dtype)  # which 64-bit integers need
     qform_code, sform_code = 1, 1

@@ -1,0 +1,1 @@
+"""What is typed: how commands declare it, and the two ways to read it."""
