@@ -94,11 +94,10 @@ template <class T> class TilePasses : public Passes {
     Written mix(const Masses& masses, const Output& to) override {
         const std::vector<double>& wide = masses.posterior();
         const std::vector<T> posterior(wide.begin(), wide.end());
-        const std::vector<T> ones(static_cast<std::size_t>(kernels::tile_voxels<T>), T(1));
+        const kernels::Aligned<T> ones(kernels::tile_voxels<T>, T(1));
         return write_tiles(to, wide[0], [&] {
             const std::int64_t room = kernels::mix_rows(votes_.size()) * kernels::row_stride<T>;
-            return [&, scratch = std::vector<T>(static_cast<std::size_t>(room))](const Tile<T>& tile,
-                                                                                 T* consensus) mutable {
+            return [&, scratch = kernels::Aligned<T>(room)](const Tile<T>& tile, T* consensus) mutable {
                 kernels::best<T>().mix(tile.columns.vote, votes_.size(), posterior.data(),
                                        tile.columns.weight, ones.data(), scratch.data(), consensus);
             };
