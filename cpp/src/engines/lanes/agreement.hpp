@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <numeric>
 
 #include "engines/lanes/product.hpp"
 #include "engines/lanes/tile.hpp"
@@ -72,6 +73,36 @@ FASTFUSE_INLINE void agree(const Columns<T>& votes, const T* consensus, TileAgre
         case 8: agree_with<T, bytes, at_once>(votes, i, consensus, to); break;
         default: agree_with<T, bytes, 4>(votes, i, consensus, to);
         }
+}
+
+// Counts the voxels at 0.5 or above, of the mean vote, of the consensus, and of both.
+template <class T, int bytes>
+FASTFUSE_INLINE void count_marks(const Columns<T>& votes, const T* consensus, HalfMarks& to) {
+    using L = Lanes<T, bytes>;
+    using I = Lanes<typename BitsOf<T>::type, bytes>;
+    constexpr int lanes = lanes_in<T, bytes>, sign = 8 * static_cast<int>(sizeof(T)) - 1;
+    const T half = T(0.5) * T(votes.raters);
+    const auto below_zero = [](L difference) { // −1 where it is, else 0
+        I bits;
+        std::memcpy(&bits, &difference, sizeof bits);
+        return bits >> sign;
+    };
+    I of_mean{}, of_consensus{}, of_both{};
+    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes) {
+        L sum{};
+        for (int i = 0; i < votes.raters; ++i)
+            sum += load<L>(votes.vote[i] + k);
+        const I no_mean = below_zero(sum - half), no = below_zero(load<L>(consensus + k) - T(0.5));
+        of_mean += no_mean + 1;
+        of_consensus += no + 1;
+        of_both += (no_mean | no) + 1;
+    }
+    const auto total = [](I counts) {
+        typename BitsOf<T>::type count[lanes];
+        std::memcpy(count, &counts, sizeof counts);
+        return static_cast<double>(std::accumulate(count, count + lanes, std::int64_t{0}));
+    };
+    to = {total(of_mean), total(of_consensus), total(of_both)};
 }
 
 } // namespace fastfuse::kernels

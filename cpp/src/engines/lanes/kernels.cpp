@@ -28,6 +28,9 @@ namespace {
         target static void agree(const Columns<T>& votes, const T* consensus, TileAgreement<T>& to) {        \
             kernels::agree<T, bytes>(votes, consensus, to);                                                  \
         }                                                                                                    \
+        target static void count_marks(const Columns<T>& votes, const T* consensus, HalfMarks& to) {         \
+            kernels::count_marks<T, bytes>(votes, consensus, to);                                            \
+        }                                                                                                    \
         target static void spread(const T* const* vote, int raters, std::int64_t first, const T* root,       \
                                   T* rows) {                                                                 \
             kernels::spread<T, bytes>(vote, raters, first, root, rows);                                      \
@@ -47,8 +50,8 @@ namespace {
             kernels::mix<T, bytes>(vote, raters, posterior, root, ones, scratch, consensus);                 \
         }                                                                                                    \
         static Kernels<T> all() {                                                                            \
-            return {                                                                                         \
-                inspect, expect, posterior, doubts, agree, spread, scale_rows, add_products, settle, mix};   \
+            return {inspect, expect,     posterior,    doubts, agree, count_marks,                           \
+                    spread,  scale_rows, add_products, settle, mix};                                         \
         }                                                                                                    \
     };
 
