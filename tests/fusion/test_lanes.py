@@ -47,6 +47,17 @@ def test_single_precision(m: int, method: str, m_step: str) -> None:
 
 
 @pytest.mark.parametrize("m_step", ["paper", "em"])
+@pytest.mark.parametrize("seed", [7, 8])
+def test_lanes_full_of_equal_products(seed: int, m_step: str) -> None:
+    """Sums of floats round in one direction where all voxels are alike; they go to doubles before it shows."""
+    rng = np.random.default_rng(seed)
+    votes = np.repeat(rng.uniform(0.02, 0.98, (7, 1)).astype(np.float32), 60_000, axis=1)
+    votes[:, ::50] = rng.random((7, 1200), np.float32)
+    ours = fuse(votes, "soft-staple", "lanes", m_step=m_step)
+    assert_same(ours, fuse(votes, "soft-staple", "rows", m_step=m_step, dtype="float64"), 1e-6)
+
+
+@pytest.mark.parametrize("m_step", ["paper", "em"])
 @pytest.mark.parametrize("m", [7, 12, 16])
 def test_double_precision(m: int, m_step: str) -> None:
     """Votes of float64: 1e-9, also where strips of the patterns are filled one by one."""

@@ -152,10 +152,7 @@ FASTFUSE_INLINE void add_products(const T* u, int rows, const T* v, int columns,
                                          next_column, ahead);
 }
 
-// Rows of products in registers or in memory: those of V are made for each vector, if there are few.
-//
-// w of the voxels of a row that begins at `first`. U and V are the products over the raters after the first
-// `low`, in two groups. The votes of the first `low` raters interpolate between 2^low sums in registers.
+// What the votes of the first `low` raters make of 2^low sums, one for each of their patterns.
 template <class T, int bytes, int low>
 FASTFUSE_INLINE Lanes<T, bytes> interpolate(const T* const* vote, std::int64_t voxel,
                                             Lanes<T, bytes>* value) {
@@ -175,6 +172,8 @@ template <class L, class T> FASTFUSE_INLINE void store_probability(T* to, L w) {
     store(to, w < T(1) ? w : broadcast<L>(T(1)));
 }
 
+// w of the voxels of a row that begins at `first`. U and V are the products over the raters after the first
+// `low`, in two groups. The votes of the first `low` raters interpolate between 2^low sums in registers.
 template <class T, int bytes, int low>
 FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T* v, int columns,
                              const T* posterior, std::int64_t first, T* consensus) {
@@ -199,7 +198,7 @@ FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T
     }
 }
 
-// The same for the whole tile, of `low` + `high` raters: V in registers, no U.
+// The same for the whole tile, of `low` + `high` raters: V in registers, multiplied by the root; no U.
 template <class T, int bytes, int low, int high>
 FASTFUSE_INLINE void mix_few(const T* const* vote, const T* root, const T* posterior, T* consensus) {
     using L = Lanes<T, bytes>;
