@@ -119,6 +119,7 @@ void report(const Written& written, Result& result) {
     result.marked_by = written.marked_by;
     result.seen_by = written.seen_by;
     result.neither = written.neither;
+    result.half_marks = written.half_marks;
 }
 
 void report(Observed observed, Result& result) {
@@ -171,6 +172,7 @@ void add_agreed(const Region& region, const Output& consensus, const Team& team,
         for (std::int64_t voxel = first; voxel < end; ++voxel)
             if (region.marked[static_cast<std::size_t>(voxel)]) consensus.put(voxel, 1);
     });
+    result.half_marks.reset(); // of the region alone
     for (std::size_t i = 0; i < region.read.size(); ++i) {
         const double unmarked = region.read[i] - region.volume[i]; // whole numbers
         result.volume[i] += region.volume[i];

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -61,11 +62,11 @@ Estimate estimate_of(Rates sensitivity, Rates specificity, Rates false_negative_
     return estimate;
 }
 
-template <class Value> auto word_in(Value Estimate::* field) {
+template <class Value> auto word_in(Value Estimate::*field) {
     return [field](const Estimate& estimate) { return word_of(estimate.*field); };
 }
 
-auto rates_in(Rates Performance::* field) {
+auto rates_in(Rates Performance::*field) {
     return [field](const Estimate& estimate) { return estimate.performance.*field; };
 }
 
@@ -111,6 +112,12 @@ void bind_result(py::module_& m) {
         .def_readonly("neither", &Result::neither)
         .def_readonly("lowest", &Result::lowest)
         .def_readonly("highest", &Result::highest)
+        .def_property_readonly("half_marks",
+                               [](const Result& result) -> std::optional<std::array<double, 3>> {
+                                   if (!result.half_marks) return std::nullopt;
+                                   const HalfMarks& marks = *result.half_marks;
+                                   return {{marks.of_mean, marks.of_consensus, marks.of_both}};
+                               })
         .def_property_readonly("information",
                                [](const Result& result) { return matrix_of(result.information); })
         .def_property_readonly("variability",

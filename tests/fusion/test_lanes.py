@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse import _core
 from tests.problems import dense
 
 from ..doors import fuse_arrays
@@ -43,6 +44,17 @@ def test_single_precision(m: int, method: str, m_step: str) -> None:
     ours = fuse(votes, method, "lanes", m_step=m_step)
     exact = fuse(votes, method, "rows", m_step=m_step, dtype="float64")
     assert_same(ours, exact, 1e-6)
+
+
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+@pytest.mark.parametrize("seed", [7, 8])
+def test_lanes_full_of_equal_products(seed: int, m_step: str) -> None:
+    """Sums of floats round in one direction where all voxels are alike; they go to doubles before it shows."""
+    rng = np.random.default_rng(seed)
+    votes = np.repeat(rng.uniform(0.02, 0.98, (7, 1)).astype(np.float32), 60_000, axis=1)
+    votes[:, ::50] = rng.random((7, 1200), np.float32)
+    ours = fuse(votes, "soft-staple", "lanes", m_step=m_step)
+    assert_same(ours, fuse(votes, "soft-staple", "rows", m_step=m_step, dtype="float64"), 1e-6)
 
 
 @pytest.mark.parametrize("m_step", ["paper", "em"])
@@ -178,3 +190,22 @@ def test_other_processors(instruction_set: str) -> None:
         timeout=300,
     )
     assert (done.stdout, done.stderr) == ("agree\n", "")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", ["soft-staple", "simplified-soft-staple"])
+@pytest.mark.parametrize("m", [2, 5, 7, 13])
+def test_marks_at_the_half_are_counted(m: int, method: str, dtype: str) -> None:
+    """Of the mean vote, the consensus, and both, with votes at the half itself, without votes, and outside a mask."""
+    votes = dense(m, 6000, seed=m, dtype=dtype)
+    votes[:, 1000:2500] = 0
+    votes[:, ::3] = np.round(votes[:, ::3] * 2) / 2
+    mask = np.ones(6000, bool)
+    mask[700:1900] = mask[5990:] = False
+    options = _core.Options()
+    options.method, options.route, options.max_iter = method, "lanes", 3
+    out = np.empty(6000, dtype)
+    marks = _core.fuse(list(votes), out, mask=mask, options=options).half_marks
+    of_mean, of_consensus = (np.add.reduce(votes) >= 0.5 * m) & mask, out >= 0.5
+    assert marks == [of_mean.sum(), of_consensus.sum(), (of_mean & of_consensus).sum()]
+    assert 0 < of_mean.sum() < 6000

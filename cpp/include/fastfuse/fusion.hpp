@@ -144,6 +144,18 @@ struct Estimate {
     std::optional<Classes> classes; // only STAPLE with three classes fits them
 };
 
+// Voxels at 0.5 or above, inside the mask.
+struct HalfMarks {
+    double of_mean = 0; // of the mean vote
+    double of_consensus = 0;
+    double of_both = 0;
+    void add(const HalfMarks& other) {
+        of_mean += other.of_mean;
+        of_consensus += other.of_consensus;
+        of_both += other.of_both;
+    }
+};
+
 struct Result {
     std::vector<double> sensitivity, specificity; // NaN where nothing determines them
     double prior = 0;                             // mean of a map
@@ -158,6 +170,7 @@ struct Result {
     std::vector<double> marked_by, seen_by; // Σ w q_i, and Σ w over the voxels that rater i votes on
     std::vector<double> neither;            // Σ (1 − w)(1 − q_i)
     double lowest = 1, highest = 0;         // probability inside the mask
+    std::optional<HalfMarks> half_marks;    // where the engine counts them
     std::vector<double> information;        // see information.hpp; empty where it is not defined
     std::vector<double> variability;        // see information.hpp; empty where all votes are binary
     Estimate estimate;

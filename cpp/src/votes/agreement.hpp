@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "fastfuse/fusion.hpp"
 #include "support/raw_vector.hpp"
 #include "votes/rows.hpp"
 
@@ -30,6 +32,10 @@ struct Written {
         : marked_by(static_cast<std::size_t>(raters)), seen_by(marked_by.size()), neither(marked_by.size()) {}
     void add(const Written& other) {
         range.include(other.range);
+        if (other.half_marks) {
+            if (!half_marks) half_marks.emplace();
+            half_marks->add(*other.half_marks);
+        }
         for (std::size_t i = 0; i < marked_by.size(); ++i) {
             marked_by[i] += other.marked_by[i];
             seen_by[i] += other.seen_by[i];
@@ -64,6 +70,7 @@ struct Written {
     std::vector<double> marked_by; // Σ c w q_i
     std::vector<double> seen_by;   // Σ c w over the voxels that rater i votes on
     std::vector<double> neither;   // Σ c (1 − w)(1 − q_i), not a difference of the others
+    std::optional<HalfMarks> half_marks;
 };
 
 // Sums of a batch whose rows have the consensus w.

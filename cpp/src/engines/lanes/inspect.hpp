@@ -28,48 +28,53 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
     L yes[most_product_raters], no[most_product_raters], spread[most_product_raters];
     for (int i = 0; i < votes.raters; ++i)
         yes[i] = no[i] = spread[i] = L{};
-    U signs{}, largest{}, smallest = ~U{};
+    // As integers, numbers from 0 to 1 keep their order; all others, NaN and −0 among them, are larger.
+    U largest{}, smallest = ~U{};
     I disputed{};
+    const U bits_of_one = U{} + static_cast<typename Bits::plain>(Bits::one);
     for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
-        L weight[C::vectors], none[C::vectors], sums[C::vectors];
+        U high[C::vectors], low[C::vectors]; // of each voxel's votes
+#pragma GCC unroll 8
         for (int j = 0; j < C::vectors; ++j) {
-            weight[j] = load<L>(votes.weight + first + j * C::lanes);
-            none[j] = T(1) - weight[j];
-            sums[j] = L{};
+            high[j] = U{};
+            low[j] = ~U{};
         }
         for (int i = 0; i < votes.raters; ++i) {
             L my_yes[2] = {}, my_no[2] = {},
               my_spread[2] = {}; // two chains of additions, to hide their latency
+#pragma GCC unroll 8
             for (int j = 0; j < C::vectors; ++j) {
                 const L q = load<L>(votes.vote[i] + first + j * C::lanes);
-                U bits; // as integers, numbers from 0 to 1 keep their order
+                const L rest = load<L>(votes.weight + first + j * C::lanes) - q;
+                U bits;
                 std::memcpy(&bits, &q, sizeof bits);
-                largest = bits > largest ? bits : largest;
-                signs |= bits | (static_cast<typename Bits::plain>(Bits::one) - bits);
-                const L counted = q + none[j];
-                std::memcpy(&bits, &counted, sizeof bits);
-                smallest = bits < smallest ? bits : smallest;
-                sums[j] += q;
+                high[j] = bits > high[j] ? bits : high[j];
+                low[j] = bits < low[j] ? bits : low[j];
                 my_yes[j % 2] += q;
-                my_no[j % 2] += weight[j] - q;
-                my_spread[j % 2] += q * (weight[j] - q);
+                my_no[j % 2] += rest;
+                my_spread[j % 2] += q * rest;
             }
             yes[i] += my_yes[0] + my_yes[1];
             no[i] += my_no[0] + my_no[1];
             spread[i] += my_spread[0] + my_spread[1];
         }
+#pragma GCC unroll 8
         for (int j = 0; j < C::vectors; ++j) {
-            const L doubt = sums[j] * (weight[j] * T(votes.raters) - sums[j]); // 0 where all votes are 0 or 1
-            U bits;
-            std::memcpy(&bits, &doubt, sizeof bits);
-            bits = -bits;
-            I signed_bits;
-            std::memcpy(&signed_bits, &bits, sizeof bits);
-            disputed -= signed_bits >> (8 * sizeof(T) - 1); // −1 where there is doubt
+            const U doubt = -high[j] & (low[j] - bits_of_one); // negative where not all are 0, nor all 1
+            I sign;
+            std::memcpy(&sign, &doubt, sizeof doubt);
+            disputed -= sign >> (8 * sizeof(T) - 1);
+            largest = high[j] > largest ? high[j] : largest;
+            L least;
+            std::memcpy(&least, &low[j], sizeof least);
+            least += T(1) - load<L>(votes.weight + first + j * C::lanes);
+            std::memcpy(&low[j], &least, sizeof least);
+            smallest = low[j] < smallest ? low[j] : smallest;
         }
     }
-    typename Bits::type sign[lanes_in<T, bytes>], in_dispute[lanes_in<T, bytes>];
-    std::memcpy(sign, &signs, sizeof signs);
+    typename Bits::type in_dispute[lanes_in<T, bytes>];
+    typename Bits::plain largest_bits[lanes_in<T, bytes>];
+    std::memcpy(largest_bits, &largest, sizeof largest);
     std::memcpy(in_dispute, &disputed, sizeof disputed);
     T highs[lanes_in<T, bytes>], lows[lanes_in<T, bytes>];
     std::memcpy(highs, &largest, sizeof largest);
@@ -79,7 +84,7 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
     to.plain = true;
     to.disputed = 0;
     for (int k = 0; k < lanes_in<T, bytes>; ++k) {
-        to.plain &= sign[k] >= 0;
+        to.plain &= largest_bits[k] <= static_cast<typename Bits::plain>(Bits::one);
         to.disputed += static_cast<double>(in_dispute[k]);
     }
     for (int i = 0; i < votes.raters; ++i) {

@@ -28,15 +28,19 @@ namespace {
         target static void agree(const Columns<T>& votes, const T* consensus, TileAgreement<T>& to) {        \
             kernels::agree<T, bytes>(votes, consensus, to);                                                  \
         }                                                                                                    \
-        target static void spread(const T* const* vote, int raters, const T* root, T* rows) {                \
-            kernels::spread<T, bytes>(vote, raters, root, rows);                                             \
+        target static void count_marks(const Columns<T>& votes, const T* consensus, HalfMarks& to) {         \
+            kernels::count_marks<T, bytes>(votes, consensus, to);                                            \
+        }                                                                                                    \
+        target static void spread(const T* const* vote, int raters, std::int64_t first, const T* root,       \
+                                  T* rows) {                                                                 \
+            kernels::spread<T, bytes>(vote, raters, first, root, rows);                                      \
         }                                                                                                    \
         target static void scale_rows(const T* rows, int raters, int rater, const T* vote, T* to) {          \
             kernels::scale_rows<T, bytes>(rows, raters, rater, vote, to);                                    \
         }                                                                                                    \
         target static void add_products(const T* u, int rows, const T* v, int columns, MassSums<T> to,       \
-                                        std::int64_t next_column) {                                          \
-            kernels::add_products<T, bytes>(u, rows, v, columns, to, next_column);                           \
+                                        std::int64_t next_column, Ahead<T> ahead) {                          \
+            kernels::add_products<T, bytes>(u, rows, v, columns, to, next_column, ahead);                    \
         }                                                                                                    \
         target static void settle(MassSums<T> sums, std::int64_t masses) {                                   \
             kernels::settle<T, bytes>(sums, masses);                                                         \
@@ -46,8 +50,8 @@ namespace {
             kernels::mix<T, bytes>(vote, raters, posterior, root, ones, scratch, consensus);                 \
         }                                                                                                    \
         static Kernels<T> all() {                                                                            \
-            return {                                                                                         \
-                inspect, expect, posterior, doubts, agree, spread, scale_rows, add_products, settle, mix};   \
+            return {inspect, expect,     posterior,    doubts, agree, count_marks,                           \
+                    spread,  scale_rows, add_products, settle, mix};                                         \
         }                                                                                                    \
     };
 

@@ -18,10 +18,11 @@ template <class T> struct Kernels {
     void (*posterior)(const Columns<T>& votes, const Rates<T>& rates, Step step, T* consensus);
     T (*doubts)(const Columns<T>& votes, T* to);
     void (*agree)(const Columns<T>& votes, const T* consensus, TileAgreement<T>& to);
-    void (*spread)(const T* const* vote, int raters, const T* root, T* rows);
+    void (*count_marks)(const Columns<T>& votes, const T* consensus, HalfMarks& to);
+    void (*spread)(const T* const* vote, int raters, std::int64_t first, const T* root, T* rows);
     void (*scale_rows)(const T* rows, int raters, int rater, const T* vote, T* to);
     void (*add_products)(const T* u, int rows, const T* v, int columns, MassSums<T> to,
-                         std::int64_t next_column);
+                         std::int64_t next_column, Ahead<T> ahead);
     void (*settle)(MassSums<T> sums, std::int64_t masses);
     void (*mix)(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
                 T* scratch, T* consensus);

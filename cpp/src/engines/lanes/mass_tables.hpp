@@ -22,38 +22,44 @@ template <class T> class StripAdder {
   public:
     StripAdder(const MassShares& split, bool with_moments)
         : split_(split), with_moments_(with_moments), trees_(split.other_raters()),
-          root_(static_cast<std::size_t>(kernels::tile_voxels<T>)), ones_(root_.size(), T(1)) {
+          root_(kernels::tile_voxels<T>), ones_(kernels::tile_voxels<T>, T(1)) {
         const std::int64_t masses = half_table_size(split.raters, with_moments);
-        if (split.strip_raters == 0 && masses <= most_in_lanes)
-            lanes_.resize(static_cast<std::size_t>(masses * kernels::widest_lanes) / sizeof(T));
+        if (split.strip_raters == 0 && masses <= most_in_lanes) {
+            masses_ = masses;
+            lanes_.resize(masses * kernels::widest_lanes / static_cast<int>(sizeof(T)));
+        }
     }
 
     void add(const kernels::Columns<T>& votes, std::int64_t strip, double* table) {
-        const int others = split_.other_raters();
-        const kernels::MassSums<T> sums{table, lanes_.empty() ? nullptr : lanes_.data()};
-        begin(votes, strip, -1);
-        trees_.add_to(sums.from(strip << others)); // eq. (8)
-        for (int i = 0; with_moments_ && i < others; ++i)
-            trees_.add_moment_to(sums.from(moments(i) + (strip << (others - 1))), i, votes.vote[i]);
-        for (int j = 0; with_moments_ && j < split_.strip_raters; ++j) {
-            if (strip >> j & 1) continue;
-            begin(votes, strip, j);
-            trees_.add_to(sums.from(moments(others + j) + (kernels::without_rater(strip, j) << others)));
-        }
+        for (std::int64_t first = 0; first < kernels::tile_voxels<T>; first += kernels::row_voxels<T>)
+            add_row(votes, first, strip, {table, lanes_.empty() ? nullptr : lanes_.data()});
         if (++tiles_ == tiles_in_lanes) settle(table);
     }
 
     // Completes the table after its last tile.
     void settle(double* table) {
         tiles_ = 0;
-        if (lanes_.empty()) return;
-        const auto masses = static_cast<std::int64_t>(lanes_.size() * sizeof(T)) / kernels::widest_lanes;
-        kernels::best<T>().settle({table, lanes_.data()}, masses);
+        if (!lanes_.empty()) kernels::best<T>().settle({table, lanes_.data()}, masses_);
     }
 
   private:
     static constexpr std::int64_t most_in_lanes = 1 << 12; // 256 KiB: they stay in a core's own cache
     static constexpr int tiles_in_lanes = 4;               // a lane of floats then sums up 128 products
+
+    void add_row(const kernels::Columns<T>& votes, std::int64_t first, std::int64_t strip,
+                 kernels::MassSums<T> sums) {
+        const int others = split_.other_raters();
+        begin(votes, first, strip, -1);
+        trees_.add_to(sums.from(strip << others),
+                      {votes.vote, votes.raters, first + kernels::tile_voxels<T>}); // eq. (8)
+        for (int i = 0; with_moments_ && i < others; ++i)
+            trees_.add_moment_to(sums.from(moments(i) + (strip << (others - 1))), i, votes.vote[i] + first);
+        for (int j = 0; with_moments_ && j < split_.strip_raters; ++j) {
+            if (strip >> j & 1) continue;
+            begin(votes, first, strip, j);
+            trees_.add_to(sums.from(moments(others + j) + (kernels::without_rater(strip, j) << others)), {});
+        }
+    }
 
     // Place of a rater's moments.
     std::int64_t moments(int rater) const {
@@ -62,22 +68,26 @@ template <class T> class StripAdder {
     }
 
     // The products, times the weights of the strip's raters; the vote of rater `again` counts twice.
-    void begin(const kernels::Columns<T>& votes, std::int64_t strip, int again) {
+    void begin(const kernels::Columns<T>& votes, std::int64_t first, std::int64_t strip, int again) {
         const int others = split_.other_raters();
-        std::copy_n(votes.weight, root_.size(), root_.begin());
+        if (split_.strip_raters == 0) return trees_.spread(votes.vote, first, votes.weight, ones_.data());
+        T* root = root_.data();
+        const std::int64_t end = first + kernels::row_voxels<T>;
+        std::copy(votes.weight + first, votes.weight + end, root + first);
         for (int j = 0; j < split_.strip_raters; ++j)
-            for (std::size_t k = 0; k < root_.size(); ++k) {
+            for (std::int64_t k = first; k < end; ++k) {
                 const T q = votes.vote[others + j][k];
-                root_[k] *= (strip >> j & 1 ? q : 1 - q) * (j == again ? q : 1);
+                root[k] *= (strip >> j & 1 ? q : 1 - q) * (j == again ? q : 1);
             }
-        trees_.spread(votes.vote, root_.data(), ones_.data());
+        trees_.spread(votes.vote, first, root, ones_.data());
     }
 
     const MassShares& split_;
     bool with_moments_;
     HalfTrees<T> trees_;
-    std::vector<T> root_, ones_, lanes_;
-    int tiles_ = 0; // in the lanes
+    kernels::Aligned<T> root_, ones_, lanes_;
+    std::int64_t masses_ = 0; // in the lanes
+    int tiles_ = 0;           // in the lanes
 };
 
 // N(B) and M_i(B) of all patterns, in the layout of Masses.

@@ -16,25 +16,24 @@
 
 namespace fastfuse::kernels {
 
-// Finds the products of all patterns of `raters` raters, one row a pattern; each is multiplied by its voxel's
-// `root`.
+// Finds the products of all patterns of `raters` raters over the row that begins at voxel `first` of a tile,
+// one row a pattern; each is multiplied by its voxel's `root`.
 template <class T, int bytes, int low>
-FASTFUSE_INLINE void spread_low(const T* const* vote, int raters, const T* root, T* rows) {
+FASTFUSE_INLINE void spread_low(const T* const* vote, int raters, std::int64_t first, const T* root,
+                                T* rows) {
     using L = Lanes<T, bytes>;
     const int high = raters - low;
-    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
+    for (std::int64_t k = 0; k < row_voxels<T>; k += lanes_in<T, bytes>) {
         L yes[low > 0 ? low : 1], no[low > 0 ? low : 1];
         for (int i = 0; i < low; ++i) {
-            yes[i] = load<L>(vote[i] + k);
+            yes[i] = load<L>(vote[i] + first + k);
             no[i] = T(1) - yes[i];
         }
-        for (int i = 0; i < raters; ++i)
-            fetch(vote[i] + k + tile_voxels<T>); // the next tile, where votes are read in place
         for (int pattern = 0; pattern < 1 << high; ++pattern) {
             L product[1 << low];
-            product[0] = load<L>(root + k);
+            product[0] = load<L>(root + first + k);
             for (int j = 0; j < high; ++j) {
-                const L q = load<L>(vote[low + j] + k);
+                const L q = load<L>(vote[low + j] + first + k);
                 product[0] *= pattern >> j & 1 ? q : T(1) - q;
             }
 #pragma GCC unroll 4
@@ -52,13 +51,13 @@ FASTFUSE_INLINE void spread_low(const T* const* vote, int raters, const T* root,
 }
 
 template <class T, int bytes>
-FASTFUSE_INLINE void spread(const T* const* vote, int raters, const T* root, T* rows) {
+FASTFUSE_INLINE void spread(const T* const* vote, int raters, std::int64_t first, const T* root, T* rows) {
     switch (raters) {
-    case 0: return spread_low<T, bytes, 0>(vote, raters, root, rows);
-    case 1: return spread_low<T, bytes, 1>(vote, raters, root, rows);
-    case 2: return spread_low<T, bytes, 2>(vote, raters, root, rows);
-    case 3: return spread_low<T, bytes, 3>(vote, raters, root, rows);
-    default: return spread_low<T, bytes, 4>(vote, raters, root, rows);
+    case 0: return spread_low<T, bytes, 0>(vote, raters, first, root, rows);
+    case 1: return spread_low<T, bytes, 1>(vote, raters, first, root, rows);
+    case 2: return spread_low<T, bytes, 2>(vote, raters, first, root, rows);
+    case 3: return spread_low<T, bytes, 3>(vote, raters, first, root, rows);
+    default: return spread_low<T, bytes, 4>(vote, raters, first, root, rows);
     }
 }
 
@@ -72,12 +71,28 @@ template <class T> struct MassSums {
     }
 };
 
+// Votes that will be read next, one array after the other: asked for while there is much to compute.
+template <class T> struct Ahead {
+    const T* const* vote;
+    int raters;
+    std::int64_t first;
+    const T* pop(const T* other) { return raters > 0 ? vote[--raters] + first : other; }
+};
+
 // Adds the products of R rows of U with C rows of V.
 template <class T, int bytes, int R, int C>
-FASTFUSE_INLINE void multiply_rows(const T* u, const T* v, MassSums<T> to, std::int64_t next_column) {
+FASTFUSE_INLINE void multiply_rows(const T* u, const T* v, MassSums<T> to, std::int64_t next_column,
+                                   Ahead<T>& ahead) {
     using L = Lanes<T, bytes>;
+    const T* next = ahead.pop(u);
+    const auto mass = [&](int r, int c) { return to.from(c * next_column + r); };
     L sums[R][C] = {};
-    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
+    if (to.lanes)
+        for (int c = 0; c < C; ++c)
+            for (int r = 0; r < R; ++r)
+                sums[r][c] = load<L>(mass(r, c).lanes);
+    for (std::int64_t k = 0; k < row_voxels<T>; k += lanes_in<T, bytes>) {
+        fetch(next + k);
         L column[C];
         for (int c = 0; c < C; ++c)
             column[c] = load<L>(v + c * row_stride<T> + k);
@@ -88,13 +103,11 @@ FASTFUSE_INLINE void multiply_rows(const T* u, const T* v, MassSums<T> to, std::
         }
     }
     for (int c = 0; c < C; ++c)
-        for (int r = 0; r < R; ++r) {
-            const MassSums<T> mass = to.from(c * next_column + r);
-            if (mass.lanes)
-                store(mass.lanes, load<L>(mass.lanes) + sums[r][c]);
+        for (int r = 0; r < R; ++r)
+            if (to.lanes)
+                store(mass(r, c).lanes, sums[r][c]);
             else
-                *mass.table += sum<T, bytes>(sums[r][c]);
-        }
+                *mass(r, c).table += sum<T, bytes>(sums[r][c]);
 }
 
 // Adds sums in lanes to the table, and empties them.
@@ -109,11 +122,11 @@ template <class T, int bytes> FASTFUSE_INLINE void settle(MassSums<T> sums, std:
 
 template <class T, int bytes, int C>
 FASTFUSE_INLINE void multiply_columns(const T* u, int rows, const T* v, MassSums<T> to,
-                                      std::int64_t next_column) {
-    if (rows == 1) return multiply_rows<T, bytes, 1, C>(u, v, to, next_column);
-    if (rows == 2) return multiply_rows<T, bytes, 2, C>(u, v, to, next_column);
+                                      std::int64_t next_column, Ahead<T>& ahead) {
+    if (rows == 1) return multiply_rows<T, bytes, 1, C>(u, v, to, next_column, ahead);
+    if (rows == 2) return multiply_rows<T, bytes, 2, C>(u, v, to, next_column, ahead);
     for (int r = 0; r < rows; r += 4)
-        multiply_rows<T, bytes, 4, C>(u + r * row_stride<T>, v, to.from(r), next_column);
+        multiply_rows<T, bytes, 4, C>(u + r * row_stride<T>, v, to.from(r), next_column, ahead);
 }
 
 // Copies the rows of patterns in which rater `rater` votes 0, multiplied by that rater's vote.
@@ -122,7 +135,7 @@ FASTFUSE_INLINE void scale_rows(const T* rows, int raters, int rater, const T* v
     using L = Lanes<T, bytes>;
     for (int r = 0; r < 1 << (raters - 1); ++r) {
         const int from = with_rater(r, rater);
-        for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>)
+        for (std::int64_t k = 0; k < row_voxels<T>; k += lanes_in<T, bytes>)
             store(to + r * row_stride<T> + k, load<L>(rows + from * row_stride<T> + k) * load<L>(vote + k));
     }
 }
@@ -130,22 +143,42 @@ FASTFUSE_INLINE void scale_rows(const T* rows, int raters, int rater, const T* v
 // Adds Σ_t u(r) v(c) to mass r + c * next_column, of `rows` rows of U and `columns` rows of V, powers of two.
 template <class T, int bytes>
 FASTFUSE_INLINE void add_products(const T* u, int rows, const T* v, int columns, MassSums<T> to,
-                                  std::int64_t next_column) {
+                                  std::int64_t next_column, Ahead<T> ahead) {
     constexpr int most = bytes == widest_lanes ? 4 : 2; // columns that the registers hold
-    if (columns == 1) return multiply_columns<T, bytes, 1>(u, rows, v, to, next_column);
-    if (columns == 2) return multiply_columns<T, bytes, 2>(u, rows, v, to, next_column);
+    if (columns == 1) return multiply_columns<T, bytes, 1>(u, rows, v, to, next_column, ahead);
+    if (columns == 2) return multiply_columns<T, bytes, 2>(u, rows, v, to, next_column, ahead);
     for (int c = 0; c < columns; c += most)
         multiply_columns<T, bytes, most>(u, rows, v + c * row_stride<T>, to.from(c * next_column),
-                                         next_column);
+                                         next_column, ahead);
 }
 
-// w of every voxel. U and V are the products over the raters after the first `low`, in two groups. The votes
-// of the first `low` raters interpolate between 2^low sums in registers.
+// What the votes of the first `low` raters make of 2^low sums, one for each of their patterns.
+template <class T, int bytes, int low>
+FASTFUSE_INLINE Lanes<T, bytes> interpolate(const T* const* vote, std::int64_t voxel,
+                                            Lanes<T, bytes>* value) {
+    using L = Lanes<T, bytes>;
+#pragma GCC unroll 4
+    for (int i = low - 1; i >= 0; --i) {
+        const L q = load<L>(vote[i] + voxel);
+#pragma GCC unroll 8
+        for (int b = 0; b < 1 << i; ++b)
+            value[b] += q * (value[b + (1 << i)] - value[b]);
+    }
+    return value[0];
+}
+
+// Above 1 by rounding alone.
+template <class L, class T> FASTFUSE_INLINE void store_probability(T* to, L w) {
+    store(to, w < T(1) ? w : broadcast<L>(T(1)));
+}
+
+// w of the voxels of a row that begins at `first`. U and V are the products over the raters after the first
+// `low`, in two groups. The votes of the first `low` raters interpolate between 2^low sums in registers.
 template <class T, int bytes, int low>
 FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T* v, int columns,
-                             const T* posterior, T* consensus) {
+                             const T* posterior, std::int64_t first, T* consensus) {
     using L = Lanes<T, bytes>;
-    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
+    for (std::int64_t k = 0; k < row_voxels<T>; k += lanes_in<T, bytes>) {
         L total{};
         for (int r = 0; r < rows; ++r) {
             L value[1 << low] = {};
@@ -156,18 +189,43 @@ FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T
                 for (int b = 0; b < 1 << low; ++b)
                     value[b] += of_patterns[b] * weight;
             }
-#pragma GCC unroll 4
-            for (int i = low - 1; i >= 0; --i) {
-                const L q = load<L>(vote[i] + k);
-#pragma GCC unroll 8
-                for (int b = 0; b < 1 << i; ++b)
-                    value[b] += q * (value[b + (1 << i)] - value[b]);
-            }
-            total += rows == 1 ? value[0] : load<L>(u + r * row_stride<T> + k) * value[0];
+            const L mixed = interpolate<T, bytes, low>(vote, first + k, value);
+            total += rows == 1 ? mixed : load<L>(u + r * row_stride<T> + k) * mixed;
         }
         for (int i = 0; i < low; ++i)
+            fetch(vote[i] + first + k + tile_voxels<T>); // the next tile, where votes are read in place
+        store_probability(consensus + first + k, total);
+    }
+}
+
+// The same for the whole tile, of `low` + `high` raters: V in registers, multiplied by the root; no U.
+template <class T, int bytes, int low, int high>
+FASTFUSE_INLINE void mix_few(const T* const* vote, const T* root, const T* posterior, T* consensus) {
+    using L = Lanes<T, bytes>;
+    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
+        L weight[1 << high];
+        weight[0] = load<L>(root + k);
+#pragma GCC unroll 4
+        for (int i = 0; i < high; ++i) {
+            const L yes = load<L>(vote[low + i] + k), no = T(1) - yes;
+#pragma GCC unroll 4
+            for (int c = 0; c < 1 << i; ++c) {
+                weight[(1 << i) + c] = weight[c] * yes;
+                weight[c] *= no;
+            }
+        }
+        for (int i = 0; i < low + high; ++i)
             fetch(vote[i] + k + tile_voxels<T>); // the next tile, where votes are read in place
-        store(consensus + k, total < T(1) ? total : broadcast<L>(T(1))); // above 1 by rounding alone
+        L value[1 << low];
+#pragma GCC unroll 16
+        for (int b = 0; b < 1 << low; ++b)
+            value[b] = posterior[b] * weight[0];
+#pragma GCC unroll 8
+        for (int c = 1; c < 1 << high; ++c)
+#pragma GCC unroll 16
+            for (int b = 0; b < 1 << low; ++b)
+                value[b] += posterior[(c << low) + b] * weight[c];
+        store_probability(consensus + k, interpolate<T, bytes, low>(vote, k, value));
     }
 }
 
@@ -186,23 +244,34 @@ struct MixSplit {
 // Greatest number of scratch rows for mixing: with the fewest raters interpolated.
 constexpr std::int64_t mix_rows(int raters) { return MixSplit(raters, most_low<0>).rows(); }
 
+template <class T, int bytes, int low>
+FASTFUSE_INLINE void mix_rest(const T* const* vote, const MixSplit& split, const T* posterior, const T* root,
+                              const T* ones, T* scratch, T* consensus) {
+    const int rows = 1 << split.middle, columns = 1 << split.high;
+    T* u = scratch;
+    T* v = scratch + rows * row_stride<T>;
+    for (std::int64_t first = 0; first < tile_voxels<T>; first += row_voxels<T>) {
+        if (split.middle > 0) spread<T, bytes>(vote + low, split.middle, first, ones, u);
+        spread<T, bytes>(vote + low + split.middle, split.high, first, root, v);
+        mix_low<T, bytes, low>(vote, u, rows, v, columns, posterior, first, consensus);
+    }
+}
+
 // w_t = Σ_B q_t(B) p(1|B) of every voxel, multiplied by its root. `scratch` takes mix_rows(raters) rows of
 // products.
 template <class T, int bytes>
 FASTFUSE_INLINE void mix(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
                          T* scratch, T* consensus) {
-    const MixSplit split(raters, most_low<bytes>);
-    const int rows = 1 << split.middle, columns = 1 << split.high;
-    T* u = scratch;
-    T* v = scratch + rows * row_stride<T>;
-    if (split.middle > 0) spread<T, bytes>(vote + split.low, split.middle, ones, u);
-    spread<T, bytes>(vote + split.low + split.middle, split.high, root, v);
-    switch (split.low) {
-    case 1: return mix_low<T, bytes, 1>(vote, u, rows, v, columns, posterior, consensus);
-    case 2: return mix_low<T, bytes, 2>(vote, u, rows, v, columns, posterior, consensus);
-    case 3: return mix_low<T, bytes, 3>(vote, u, rows, v, columns, posterior, consensus);
-    default: return mix_low<T, bytes, most_low<bytes>>(vote, u, rows, v, columns, posterior, consensus);
-    }
+    constexpr int low = most_low<bytes>;
+    if (raters == 1) return mix_few<T, bytes, 1, 0>(vote, root, posterior, consensus);
+    if (raters == 2) return mix_few<T, bytes, 2, 0>(vote, root, posterior, consensus);
+    if (raters == 3) return mix_few<T, bytes, 3, 0>(vote, root, posterior, consensus);
+    if (raters == low) return mix_few<T, bytes, low, 0>(vote, root, posterior, consensus);
+    if (raters == low + 1) return mix_few<T, bytes, low, 1>(vote, root, posterior, consensus);
+    if (raters == low + 2) return mix_few<T, bytes, low, 2>(vote, root, posterior, consensus);
+    if constexpr (bytes == widest_lanes) // as many as the registers hold
+        if (raters == low + 3) return mix_few<T, bytes, low, 3>(vote, root, posterior, consensus);
+    mix_rest<T, bytes, low>(vote, MixSplit(raters, low), posterior, root, ones, scratch, consensus);
 }
 
 } // namespace fastfuse::kernels

@@ -1,13 +1,15 @@
 // Input of the kernels: the votes of some voxels as columns of floats or doubles.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace fastfuse::kernels {
 
 constexpr int widest_lanes = 64; // bytes
 
-// Voxels of a tile: the products of seven raters over them fit a core's own cache.
+// Voxels of a tile.
 template <class T> constexpr std::int64_t tile_voxels = 2048 / static_cast<int>(sizeof(T));
 
 // Every column is a whole tile long.
@@ -18,9 +20,32 @@ template <class T> struct Columns {
     const T* prior = nullptr;       // of each voxel; null where one prior serves all
 };
 
+// A row of products: of so many voxels that those of seven raters fit the nearest cache.
+template <class T> constexpr std::int64_t row_voxels = tile_voxels<T> / 2;
+
 // Distance between rows of products. A power of two would put all rows into the same cache sets.
 template <class T>
-constexpr std::int64_t row_stride = tile_voxels<T> + widest_lanes / static_cast<int>(sizeof(T));
+constexpr std::int64_t row_stride = row_voxels<T> + widest_lanes / static_cast<int>(sizeof(T));
+
+// Values that begin where a vector may lie: stores across two cache lines take twice the time.
+template <class T> class Aligned {
+  public:
+    explicit Aligned(std::int64_t size = 0, T value = 0) { resize(size, value); }
+    void resize(std::int64_t size, T value = 0) {
+        lines_.resize(static_cast<std::size_t>((size + in_line - 1) / in_line));
+        std::fill_n(data(), size, value);
+    }
+    bool empty() const { return lines_.empty(); }
+    T* data() { return reinterpret_cast<T*>(lines_.data()); }
+    const T* data() const { return reinterpret_cast<const T*>(lines_.data()); }
+
+  private:
+    static constexpr std::int64_t in_line = widest_lanes / static_cast<int>(sizeof(T));
+    struct alignas(widest_lanes) Line {
+        T values[in_line];
+    };
+    std::vector<Line> lines_;
+};
 
 // Inserts a bit 0 at `rater` into a pattern; the bits from there on move up.
 template <class Pattern> constexpr Pattern with_rater(Pattern pattern, int rater) {

@@ -84,7 +84,8 @@ template <class T> class TilePasses : public Passes {
     std::optional<Written> write(Step step, const Performance& performance, const Output& to) override {
         if (!fits(step, performance)) return wider() ? wider()->write(step, performance, to) : std::nullopt;
         const Rates<T> rates = rates_of<T>(performance);
-        return write_tiles(to, empty_probability(step, performance), [&] {
+        const bool counts_marks = step != Step::mean_vote; // else the consensus is the mean vote
+        return write_tiles(to, empty_probability(step, performance), counts_marks, [&] {
             return [&](const Tile<T>& tile, T* consensus) {
                 kernels::best<T>().posterior(tile.columns, rates, step, consensus);
             };
@@ -94,11 +95,10 @@ template <class T> class TilePasses : public Passes {
     Written mix(const Masses& masses, const Output& to) override {
         const std::vector<double>& wide = masses.posterior();
         const std::vector<T> posterior(wide.begin(), wide.end());
-        const std::vector<T> ones(static_cast<std::size_t>(kernels::tile_voxels<T>), T(1));
-        return write_tiles(to, wide[0], [&] {
+        const kernels::Aligned<T> ones(kernels::tile_voxels<T>, T(1));
+        return write_tiles(to, wide[0], true, [&] {
             const std::int64_t room = kernels::mix_rows(votes_.size()) * kernels::row_stride<T>;
-            return [&, scratch = std::vector<T>(static_cast<std::size_t>(room))](const Tile<T>& tile,
-                                                                                 T* consensus) mutable {
+            return [&, scratch = kernels::Aligned<T>(room)](const Tile<T>& tile, T* consensus) mutable {
                 kernels::best<T>().mix(tile.columns.vote, votes_.size(), posterior.data(),
                                        tile.columns.weight, ones.data(), scratch.data(), consensus);
             };
@@ -156,11 +156,14 @@ template <class T> class TilePasses : public Passes {
     }
 
     // Writes the consensus that `make()(tile, consensus)` finds for every tile; 0 outside the mask.
-    template <class Make> Written write_tiles(const Output& to, double empty_probability, const Make& make) {
+    template <class Make>
+    Written write_tiles(const Output& to, double empty_probability, bool counts_marks, const Make& make) {
         const auto room = static_cast<std::size_t>(kernels::tile_voxels<T>);
+        counts_marks &= to.wide || std::is_same_v<T, float>; // of what is written
         return walk_.template sum<Written>([&] {
             return [&, find = make(), copied = std::vector<T>(room)](const Tile<T>& tile,
                                                                      Written& written) mutable {
+                if (counts_marks && !written.half_marks) written.half_marks.emplace();
                 if (tile.empty) return fill(tile, empty_probability, to, written);
                 const bool in_place =
                     to.wide == std::is_same_v<T, double> && tile.voxels == kernels::tile_voxels<T>;
@@ -177,6 +180,11 @@ template <class T> class TilePasses : public Passes {
         kernels::best<T>().agree(tile.columns, consensus, found);
         written.range.include(static_cast<double>(found.least));
         written.range.include(static_cast<double>(found.most));
+        if (written.half_marks) {
+            HalfMarks marks;
+            kernels::best<T>().count_marks(tile.columns, consensus, marks);
+            written.half_marks->add(marks);
+        }
         for (std::size_t i = 0; i < written.marked_by.size(); ++i) {
             written.seen_by[i] += found.seen;
             written.marked_by[i] += found.both[i];
@@ -192,6 +200,7 @@ template <class T> class TilePasses : public Passes {
     static void fill(const Tile<T>& tile, double probability, const Output& to, Written& written) {
         to.fill(tile.first, tile.voxels, tile.inside > 0 ? probability : 0);
         if (tile.inside > 0) written.range.include(probability);
+        if (written.half_marks && probability >= 0.5) written.half_marks->of_consensus += tile.inside;
         for (double& seen : written.seen_by)
             seen += tile.inside * probability;
         for (double& neither : written.neither)

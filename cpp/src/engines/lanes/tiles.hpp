@@ -49,7 +49,9 @@ template <class T> class TileReader {
     std::vector<const std::byte*> raters_;
     std::vector<const T*> pointers_;
     std::vector<Column> votes_copied_;
-    Column ones_, weight_, prior_;
+    alignas(kernels::widest_lanes) Column ones_;
+    alignas(kernels::widest_lanes) Column weight_;
+    Column prior_;
     std::array<std::uint8_t, kernels::tile_voxels<T>> inside_; // 1 inside the mask, else 0
 };
 

@@ -45,6 +45,8 @@ class Found:
         Each voxel's row of the table, -1 outside of it; for a bootstrap of lesions.
     marked : ndarray of bool, optional
         What anybody marks; for a bootstrap of lesions.
+    half_marks : list of float, optional
+        Voxels at 0.5 or above: of the mean vote, of the consensus, and of both; None where the core counts none.
     """
 
     sensitivity: Rates
@@ -69,6 +71,7 @@ class Found:
     table: CoreTable | None
     pattern: NDArray[np.int32] | None
     marked: NDArray[np.bool_] | None
+    half_marks: list[float] | None = None
 
     @classmethod
     def of(cls, result: _core.Result) -> Found:
@@ -96,4 +99,5 @@ class Found:
             table=result.table,
             pattern=result.pattern,
             marked=result.marked,
+            half_marks=result.half_marks,
         )

@@ -102,6 +102,15 @@ def compared(evidence: Evidence) -> Comparison:
     return _comparison([part], len(case.given.arrays), evidence.cut)
 
 
+def dice_with_mean(evidence: Evidence) -> float:
+    """Return Dice's coefficient of the consensus with the mean vote's mask, by the core's counts where it has them."""
+    marks = evidence.found.half_marks
+    if marks is None or evidence.cut != MARKED:
+        return compared(evidence).mean_dice
+    of_mean, of_consensus, of_both = (np.array([count], np.int64) for count in marks)
+    return float(_dice(of_both, of_mean + of_consensus)[0])
+
+
 def _comparison(parts: Iterable[Part], raters: int, cut: float) -> Comparison:
     own, consensus, both = (np.zeros(raters, np.int64) for _ in range(3))
     volume = mean_volume = mean_both = 0

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...inputs.names import counted
 from ..fit.misfit import staple_fits
-from .comparison import Comparison, are_probabilities, compared
+from .comparison import Comparison, are_probabilities, compared, dice_with_mean
 from .evidence import Evidence, shown_beside
 from .remedies import THE_MEAN, for_a_fit, rates_run_to_one
 
@@ -60,16 +60,15 @@ def _on_distance(evidence: Evidence) -> list[str]:
     to_one = rates_run_to_one(evidence)
     if not to_one and np.fmax.reduce(fusion.dice) >= ALIKE:
         return []
-    found = compared(evidence)
     at = f"at the cut {evidence.cut:g}"
     rates = "every sensitivity and specificity is above 0.999, but " if to_one else ""
     if are_probabilities(case, evidence.options):
-        if not found.mean_dice < NEAR_THE_MEAN:
+        mean_dice = dice_with_mean(evidence)
+        if not mean_dice < NEAR_THE_MEAN:
             return []
         remedy = f": for networks' probabilities {THE_MEAN}" if evidence.advises else ""
-        return [
-            f"{rates}the consensus is far from the mean of the votes (Dice {found.mean_dice:.2f} {at}){remedy}"
-        ]
+        return [f"{rates}the consensus is far from the mean of the votes (Dice {mean_dice:.2f} {at}){remedy}"]
+    found = compared(evidence)
     if not _is_far(found, alike=NEAR_THE_MEAN if to_one else NEAR_A_RATER):
         return []
     if staple_fits(evidence.fusion._votes):
