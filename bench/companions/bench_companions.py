@@ -145,15 +145,13 @@ MISSED = {  # aims that are missed, and the bound that holds in their place
     ("dense votes in halves", "float16"): 2.8,  # aim 1.3: NumPy widens halves one by one, for the warnings
     ("masks", "in a mask"): 1.8,  # aim 1.15
     ("masks", "where each looked"): 2.8,  # aim 2: twice the memory is read
-    ("dense votes", "intervals of the information"): 160,  # aim 10: every voxel is scored by itself
 }
-SLOW = ("intervals of the information",)
 
 
 @cache
 def medians(group: str) -> dict[str, float]:
     """Run a group's calls by turns; return each one's median of processor time."""
-    return by_turns({name: call for name, (call, _) in calls()[group].items()}, ROUNDS, once=SLOW)
+    return by_turns({name: call for name, (call, _) in calls()[group].items()}, ROUNDS)
 
 
 GROUPS = (

@@ -36,6 +36,11 @@ template <class T> class HalfTrees {
         }
     }
 
+    // The scores of the tile's voxels, where the root was their weight.
+    void score(const kernels::ScoreTables<T>& tables, T* rows) const {
+        kernels::best<T>().score(u_.data(), v_.data(), low_, tables, rows);
+    }
+
   private:
     static std::size_t room(int raters) {
         return (std::size_t{1} << raters) * static_cast<std::size_t>(kernels::row_stride<T>);
