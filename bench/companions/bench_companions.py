@@ -142,7 +142,6 @@ MISSED = {  # aims that are missed, and the bound that holds in their place
     ("dense votes in layouts", "flipped"): 3.2,  # aim 1.5
     ("dense votes in layouts", "every second voxel of a line"): 2.8,  # aim 1.5
     ("dense votes in layouts", "mixed orders"): 4.2,  # aim 3
-    ("dense votes in halves", "float16"): 2.8,  # aim 1.3: NumPy widens halves one by one, for the warnings
     ("masks", "in a mask"): 1.8,  # aim 1.15
     ("masks", "where each looked"): 2.8,  # aim 2: twice the memory is read
 }
