@@ -17,6 +17,7 @@ void bind_labels(py::module_& m);
 void bind_soft_labels(py::module_& m);
 void bind_options(py::module_& m);
 void bind_results(py::module_& m);
+void bind_cuts(py::module_& m);
 void bind_smoothing(py::module_& m);
 void bind_vote_table(py::module_& m);
 

@@ -69,5 +69,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     fastfuse::bindings::bind_fuse(m);
     fastfuse::bindings::bind_labels(m);
     fastfuse::bindings::bind_soft_labels(m);
+    fastfuse::bindings::bind_cuts(m);
     fastfuse::bindings::bind_smoothing(m);
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -177,3 +180,20 @@ def test_margins_of_any_type(dtype: Any) -> None:
     found = fastfuse.staple([rater.astype(dtype) for rater in raters], **options)
     assert_array_equal(found.probability, expected.probability)
     assert found.n_voxels == expected.n_voxels == 3 * 123 - 1  # one voxel of the first ball lies outside
+
+
+@pytest.mark.parametrize("instruction_set", ["avx512", "baseline"])
+def test_every_half_from_0_to_1(instruction_set: str) -> None:
+    """By the processor's own instruction, and without; the last ones are fewer than it takes at once."""
+    code = f"""
+        import os
+        os.environ["FASTFUSE_INSTRUCTION_SET"] = {instruction_set!r}
+        import fastfuse
+        import numpy as np
+        halves = np.arange(0x3c01, dtype=np.uint16).view(np.float16)
+        found = fastfuse.majority_vote([halves, halves]).probability
+        print(np.array_equal(found, halves.astype(np.float32)), len(found) % 8)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.stdout, done.stderr) == ("True 1\n", "")

@@ -96,6 +96,54 @@ def test_prior_map(dtype: str) -> None:
     assert_same(ours, exact, 1e-6 if dtype == "float32" else 1e-9)
 
 
+def assert_same_errors(votes: Any, method: str, atol: float, **options: Any) -> None:
+    """Check the intervals' standard errors in lanes against those by rows."""
+    options = {"m_step": "em", "max_iter": 40, "intervals": "information"} | options
+    ours = fuse(votes, method, "lanes", **options).intervals
+    exact = fuse(votes, method, "rows", **(options | {"dtype": "float64"})).intervals
+    assert ours is not None
+    assert exact is not None
+    for field in ("sensitivity_error", "specificity_error"):
+        found, right = getattr(ours, field), getattr(exact, field)
+        assert np.isfinite(right).any()
+        np.testing.assert_allclose(found, right, rtol=atol)
+
+
+def opinions(m: int, n: int) -> np.ndarray:
+    """Return votes near 0 and 1 of raters who err, so that the rates are inner ones."""
+    rng = np.random.default_rng(m)
+    marks = rng.random((m, n)) < np.where(rng.random(n) < 0.4, 0.85, 0.1)
+    return np.abs(marks - rng.uniform(0, 0.15, marks.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-4), ("float64", 1e-7)])
+@pytest.mark.parametrize("prior", [0.4, "estimate"])
+@pytest.mark.parametrize("method", METHODS[:2])
+@pytest.mark.parametrize("m", [3, 4, 5, 7, 8])
+def test_intervals(m: int, method: str, prior: Any, dtype: str, tolerance: float) -> None:
+    """Scores in lanes, with empty tiles and a mask; masks of marks have no variability."""
+    votes = opinions(m, 4000)
+    votes[:, 2000:3500] = 0
+    mask = np.ones(4000, bool)
+    mask[500:600] = mask[3000:] = False
+    assert_same_errors(votes, method, tolerance, prior=prior, dtype=dtype, mask=mask)
+    assert_same_errors(np.round(votes), method, tolerance, prior=prior, dtype=dtype, mask=mask)
+
+
+def test_intervals_have_the_same_bits_for_every_number_of_threads() -> None:
+    votes = opinions(5, 60_000)
+    for method in METHODS[:2]:
+        one, two = (
+            fuse(votes, method, "lanes", m_step="em", intervals="information", threads=threads).intervals
+            for threads in (1, 2)
+        )
+        assert one is not None
+        assert two is not None
+        assert np.isfinite(one.sensitivity_error).all()
+        assert one.sensitivity_error.tobytes() == two.sensitivity_error.tobytes()
+        assert one.specificity_error.tobytes() == two.specificity_error.tobytes()
+
+
 @pytest.mark.parametrize("m", [5, 14, 30])
 def test_products_that_vanish_in_floats(m: int) -> None:
     """Raters whose rates are nearly 0 and 1: doubles where floats do not suffice, rows where doubles do not."""
@@ -171,7 +219,7 @@ def test_other_processors(instruction_set: str) -> None:
         import numpy as np
         sys.path.insert(0, {str(__file__.rsplit("/tests/", 1)[0])!r})
         from tests.problems import dense
-        from tests.fusion.test_lanes import METHODS, assert_same, fuse
+        from tests.fusion.test_lanes import METHODS, assert_same, assert_same_errors, fuse, opinions
         for m in (3, 7, 12):
             votes = dense(m, 2000, seed=m)
             votes[:, 600:1200] = 0
@@ -180,6 +228,8 @@ def test_other_processors(instruction_set: str) -> None:
                     exact = fuse(votes, method, "rows", m_step=m_step, dtype="float64")
                     assert_same(fuse(votes, method, "lanes", m_step=m_step), exact, 1e-6)
                     assert_same(fuse(votes, method, "lanes", m_step=m_step, dtype="float64"), exact, 1e-9)
+            for method in METHODS[:2]:
+                assert_same_errors(opinions(m, 2000), method, 1e-7, dtype="float64")
         print("agree")
     """
     done = subprocess.run(

@@ -15,7 +15,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 import fastfuse
 from fastfuse.fusion.case import Case
-from fastfuse.fusion.doubts import consensus
+from fastfuse.fusion.doubts import comparison, consensus
 from fastfuse.fusion.doubts.comparison import Comparison, are_probabilities, compare, compared
 from fastfuse.fusion.doubts.evidence import Evidence
 from fastfuse.fusion.options import Options
@@ -334,6 +334,29 @@ def test_all_of_whom_vote_next_to_nothing() -> None:
     remarks = " ".join(fuse_arrays(masks, "majority")[1])
     assert "highest vote" not in remarks
     assert "the consensus is empty at the cut 0.5" in remarks
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_floats_compare_as_other_votes_do(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    """Halves and floats are compared by the core, others by NumPy: the same numbers, also at the cut itself."""
+    rng = np.random.default_rng(6)
+    shape = (13, 40, 50)
+    votes = [np.round(rng.random(shape) * 20).astype(np.float32) / np.float32(20) for _ in range(3)]
+    votes[1] = votes[1].astype(np.float16)
+    votes[2] = np.asfortranarray(votes[2])
+    written = np.round(rng.random(shape) * 20).astype(np.float32) / np.float32(20)
+    options = Options(threads=threads).checked()
+    case = Case.of(Votes(votes), options)
+    for cut in (0.3, 0.45, 0.5, 0.9999):
+        by_core = compare(written, case, options, cut)
+        with monkeypatch.context() as patch:
+            patch.setattr(comparison, "_are_floats_everywhere", lambda *_: False)
+            by_numpy = compare(written, case, options, cut)
+        assert by_core.volume == by_numpy.volume
+        assert by_core.mean_dice == by_numpy.mean_dice
+        np.testing.assert_array_equal(by_core.volumes, by_numpy.volumes)
+        np.testing.assert_array_equal(by_core.dice, by_numpy.dice)
+        assert by_core.volumes[0] == np.count_nonzero(votes[0] >= np.float32(cut))
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")

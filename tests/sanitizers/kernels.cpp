@@ -105,6 +105,11 @@ std::vector<Case> cases() {
     Options information = with(Method::soft_staple);
     information.intervals = Intervals::information;
     all.push_back({"information", Kind::rings, 5, information});
+    for (const Method method : {Method::soft_staple, Method::simplified_soft_staple}) {
+        Options scored = with(method, Route::lanes, MStep::em);
+        scored.intervals = Intervals::information;
+        all.push_back({"information in lanes", Kind::dense, 5, scored});
+    }
     Options lesions = with(Method::staple);
     lesions.intervals = Intervals::lesions;
     all.push_back({"lesions", Kind::masks, 5, lesions});

@@ -63,10 +63,26 @@ Written LanesEngine::write_mean_vote() {
 }
 
 Observed LanesEngine::observe(const Performance& performance) {
-    constexpr double affordable = 4e9; // terms: fractional votes are scored voxel by voxel
+    const double affordable =
+        task_.votes.place ? 4e9 : 1e11; // terms; voxel by voxel where votes lie on a GPU
+    const bool fractional = census_.most_fractional > 0;
     const bool costly = census_.mean_vote.count * std::ldexp(1.0, task_.votes.size()) > affordable;
-    if (masses_ && census_.most_fractional > 0 && costly) return {};
-    return VoxelEngine::observe(performance);
+    if (!is_maximised() || (masses_ && fractional && costly)) return {};
+    std::optional<Observed> found;
+    if (task_.plan.model == Model::product) {
+        found = lanes_->observe(performance, task_.options);
+        if (found && !fractional) found->variability.clear();
+    } else if (masses_ && fractional) {
+        found = observe_masses(performance);
+    }
+    return found ? std::move(*found) : VoxelEngine::observe(performance);
+}
+
+std::optional<Observed> LanesEngine::observe_masses(const Performance& performance) const {
+    auto variability = lanes_->variability(*masses_, performance, task_.options.estimates_prior());
+    if (!variability) return std::nullopt;
+    return Observed{information(*masses_, Model::product, performance, task_.options, task_.team),
+                    std::move(*variability)};
 }
 
 } // namespace fastfuse

@@ -24,6 +24,7 @@ class LanesEngine : public VoxelEngine {
     kernels::Step step() const;
     Gather to_gather() const;
     bool takes_sample() const;
+    std::optional<Observed> observe_masses(const Performance& performance) const;
 
     std::unique_ptr<Passes> lanes_;
 };

@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "em/census.hpp"
 #include "em/em.hpp"
+#include "em/information.hpp"
 #include "em/masses.hpp"
 #include "engines/lanes/kernels.hpp"
 #include "fastfuse/output.hpp"
@@ -41,6 +43,15 @@ class Passes {
     virtual std::optional<Sums> expectation(kernels::Step step, const Performance& performance) = 0;
     // The same of the sample that the survey took; nullopt if it took none.
     virtual std::optional<Sums> sampled_expectation(kernels::Step /*step*/, const Performance& /*theta*/) {
+        return std::nullopt;
+    }
+    // Information and variability of eq. (10)'s mixture; nullopt where they are not found here.
+    virtual std::optional<Observed> observe(const Performance& /*theta*/, const Options& /*options*/) {
+        return std::nullopt;
+    }
+    // V of soft-STAPLE on these masses; nullopt where it is not found here.
+    virtual std::optional<std::vector<double>>
+    variability(const Masses& /*masses*/, const Performance& /*theta*/, bool /*with_prior*/) {
         return std::nullopt;
     }
     // Writes w; nullopt if a product over the raters might underflow.

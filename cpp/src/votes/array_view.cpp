@@ -5,6 +5,11 @@
 #include <cmath>
 #include <cstring>
 
+#if defined(__GNUC__) && defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "fastfuse/simd.hpp"
 #include "support/lanes.hpp"
 #include "support/simd.hpp"
 #include "votes/layout/axes.hpp"
@@ -48,12 +53,42 @@ FASTFUSE_INLINE void convert_some_halves(const std::byte* from, std::int64_t n, 
     std::memcpy(to, bits.data(), static_cast<std::size_t>(n) * sizeof bits[0]);
 }
 
-FASTFUSE_CLONES void convert_halves(const std::byte* from, std::int64_t n, float* to) {
+FASTFUSE_CLONES void convert_halves_anywhere(const std::byte* from, std::int64_t n, float* to) {
     std::int64_t k = 0;
     for (; k + halves_at_once <= n; k += halves_at_once)
         convert_some_halves(from + 2 * k, halves_at_once, to + k);
     if (k < n) convert_some_halves(from + 2 * k, n - k, to + k);
 }
+
+#if defined(__GNUC__) && defined(__x86_64__)
+// By an instruction of its own, eight at once; the rest out of eight with zeros.
+__attribute__((target("avx,f16c"))) void convert_halves_by_f16c(const std::byte* from, std::int64_t n,
+                                                                float* to) {
+    constexpr std::int64_t at_once = 8;
+    __m128i halves;
+    std::int64_t k = 0;
+    for (; k + at_once <= n; k += at_once) {
+        std::memcpy(&halves, from + 2 * k, sizeof halves);
+        _mm256_storeu_ps(to + k, _mm256_cvtph_ps(halves));
+    }
+    if (k == n) return;
+    std::array<float, at_once> rest;
+    halves = _mm_setzero_si128();
+    std::memcpy(&halves, from + 2 * k, static_cast<std::size_t>(2 * (n - k)));
+    _mm256_storeu_ps(rest.data(), _mm256_cvtph_ps(halves));
+    std::copy_n(rest.begin(), n - k, to + k);
+}
+
+void convert_halves(const std::byte* from, std::int64_t n, float* to) {
+    static const bool by_f16c =
+        std::strcmp(instruction_set(), "baseline") != 0 && __builtin_cpu_supports("f16c");
+    by_f16c ? convert_halves_by_f16c(from, n, to) : convert_halves_anywhere(from, n, to);
+}
+#else
+void convert_halves(const std::byte* from, std::int64_t n, float* to) {
+    convert_halves_anywhere(from, n, to);
+}
+#endif
 
 void convert_halves(const std::byte* from, std::int64_t n, double* to) {
     std::array<float, 256> floats;

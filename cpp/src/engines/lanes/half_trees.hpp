@@ -40,6 +40,11 @@ template <class T> class HalfTrees {
         }
     }
 
+    // The scores of the tile's voxels, where the root was their weight.
+    void score(const kernels::ScoreTables<T>& tables, T* rows) const {
+        kernels::best<T>().score(u_.data(), v_.data(), low_, tables, rows);
+    }
+
   private:
     static std::int64_t room(int raters) { return kernels::row_stride<T> << raters; }
     static void add(const T* u, int low, const T* v, int high, kernels::MassSums<T> sums,

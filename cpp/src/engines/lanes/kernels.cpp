@@ -45,13 +45,19 @@ namespace {
         target static void settle(MassSums<T> sums, std::int64_t masses) {                                   \
             kernels::settle<T, bytes>(sums, masses);                                                         \
         }                                                                                                    \
+        target static void score(const T* u, const T* v, int low, const ScoreTables<T>& tables, T* rows) {   \
+            kernels::score<T, bytes>(u, v, low, tables, rows);                                               \
+        }                                                                                                    \
+        target static void slopes(const Columns<T>& votes, const Rates<T>& rates, const SlopeRows<T>& to) {  \
+            kernels::slopes<T, bytes>(votes, rates, to);                                                     \
+        }                                                                                                    \
         target static void mix(const T* const* vote, int raters, const T* posterior, const T* root,          \
                                const T* ones, T* scratch, T* consensus) {                                    \
             kernels::mix<T, bytes>(vote, raters, posterior, root, ones, scratch, consensus);                 \
         }                                                                                                    \
         static Kernels<T> all() {                                                                            \
-            return {inspect, expect,     posterior,    doubts, agree, count_marks,                           \
-                    spread,  scale_rows, add_products, settle, mix};                                         \
+            return {inspect,    expect,       posterior, doubts, agree,  count_marks, spread,                \
+                    scale_rows, add_products, settle,    score,  slopes, mix};                               \
         }                                                                                                    \
     };
 

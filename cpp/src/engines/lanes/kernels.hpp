@@ -8,6 +8,8 @@
 #include "engines/lanes/masses.hpp"
 #include "engines/lanes/product.hpp"
 #include "engines/lanes/sample/doubts.hpp"
+#include "engines/lanes/scores/scores.hpp"
+#include "engines/lanes/scores/slopes.hpp"
 #include "engines/lanes/tile.hpp"
 
 namespace fastfuse::kernels {
@@ -24,6 +26,8 @@ template <class T> struct Kernels {
     void (*add_products)(const T* u, int rows, const T* v, int columns, MassSums<T> to,
                          std::int64_t next_column, Ahead<T> ahead);
     void (*settle)(MassSums<T> sums, std::int64_t masses);
+    void (*score)(const T* u, const T* v, int low, const ScoreTables<T>& tables, T* rows);
+    void (*slopes)(const Columns<T>& votes, const Rates<T>& rates, const SlopeRows<T>& to);
     void (*mix)(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
                 T* scratch, T* consensus);
 };

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "engines/lanes/lane_rates.hpp"
+#include "engines/lanes/scores/observe.hpp"
 #include "engines/lanes/survey.hpp"
 #include "engines/lanes/tile_walk.hpp"
 #include "votes/empty_rows.hpp"
@@ -79,6 +80,18 @@ template <class T> class TilePasses : public Passes {
         Sums sums = sample_->expectation(step, performance, team_);
         add_empty(step, performance, empty_, sums);
         return sums;
+    }
+
+    std::optional<Observed> observe(const Performance& performance, const Options& options) override {
+        if (votes_.size() > most_observed_raters) return std::nullopt;
+        if (!fits(Step::votes, performance))
+            return wider() ? wider()->observe(performance, options) : std::nullopt;
+        return observe_votes(walk_, performance, options);
+    }
+
+    std::optional<std::vector<double>> variability(const Masses& masses, const Performance& performance,
+                                                   bool with_prior) override {
+        return variability_of(walk_, masses, performance, with_prior);
     }
 
     std::optional<Written> write(Step step, const Performance& performance, const Output& to) override {

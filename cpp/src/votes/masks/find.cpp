@@ -31,7 +31,7 @@ template <class Code> class Counter {
         const std::int64_t n = std::min(reader_.busy().size * group_voxels, reader_.voxels());
         if (n > 0) {
             const Code* codes = join();
-            add(codes, reader_.busy().size * group_voxels);
+            add(codes);
             if (notes)
                 std::memcpy(notes->place<Code>(index * block_voxels), codes,
                             static_cast<std::size_t>(n) * sizeof(Code));
@@ -54,20 +54,30 @@ template <class Code> class Counter {
     static constexpr std::size_t ways = sizeof(Code) == 1 ? 4 : 1;
 
     const Code* join();
-    void add(const Code* codes, std::int64_t n) {
-        for (std::int64_t k = 0; k < n; k += 8) {
-            if (all_zero(codes + k)) continue;
-            for (std::int64_t j = k; j < k + 8; ++j)
-                ++count_[ways * codes[j] + static_cast<std::size_t>(j) % ways];
+    void add(const Code* codes) {
+        const GroupList& busy = reader_.busy();
+        for (std::int64_t group = 0; group < busy.size; ++group, codes += group_voxels) {
+            if (reader_.divided() >> busy.group[static_cast<std::size_t>(group)] & 1) continue;
+            for (std::int64_t k = 0; k < group_voxels; k += 8) {
+                if (are_one(codes + k)) {
+                    count_[ways * codes[k]] += 8;
+                    continue;
+                }
+                for (std::int64_t j = k; j < k + 8; ++j)
+                    ++count_[ways * codes[j] + static_cast<std::size_t>(j) % ways];
+            }
         }
     }
-    static bool all_zero(const Code* codes) {
+    // Whether eight codes are the same.
+    static bool are_one(const Code* codes) {
         std::uint64_t words[sizeof(Code)];
         std::memcpy(words, codes, sizeof words);
-        std::uint64_t any = 0;
+        constexpr std::uint64_t each = ~std::uint64_t{0} / static_cast<Code>(~Code{0}); // 1 in each code
+        const std::uint64_t first = each * codes[0];
+        std::uint64_t other = 0;
         for (const std::uint64_t word : words)
-            any |= word;
-        return any == 0;
+            other |= word ^ first;
+        return other == 0;
     }
 
     Reader reader_;

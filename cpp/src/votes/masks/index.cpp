@@ -6,7 +6,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "support/lanes.hpp"
 #include "support/runs.hpp"
+#include "support/simd.hpp"
 #include "support/streaming.hpp"
 #include "votes/blocks.hpp"
 
@@ -15,6 +17,42 @@ namespace {
 
 constexpr std::int64_t least_streamed = std::int64_t{3}
                                         << 23; // bytes; less stays in the cache for who reads it
+
+// The values of a group's codes. Where these are 0 and one other, which has one bit, no table is read: the
+// mask divides the group, or one rater marks in it.
+template <class Code, class T>
+FASTFUSE_INLINE void look_up_group(const Code* code, const T* value_of_code, T* to) {
+    std::array<Code, static_cast<std::size_t>(group_voxels)> codes;
+    std::memcpy(codes.data(), code, sizeof codes);
+    std::array<std::uint64_t, sizeof codes / 8> words;
+    std::memcpy(words.data(), code, sizeof words);
+    std::uint64_t bits = 0;
+    for (const std::uint64_t word : words)
+        bits |= word;
+    for (std::size_t shift = 32; shift >= 8 * sizeof(Code); shift /= 2)
+        bits |= bits >> shift;
+    const auto any = static_cast<Code>(bits);
+    if ((any & (any - 1)) == 0) {
+        const T none = value_of_code[0], other = value_of_code[any];
+        for (std::size_t k = 0; k < codes.size(); ++k)
+            to[k] = codes[k] == 0 ? none : other;
+        return;
+    }
+    for (std::size_t k = 0; k < codes.size(); ++k)
+        to[k] = value_of_code[codes[k]];
+}
+
+#define FASTFUSE_LOOK_UP(Code, T)                                                                            \
+    FASTFUSE_CLONES void look_up_values(const Code* code, const T* value_of_code, T* to) {                   \
+        look_up_group(code, value_of_code, to);                                                              \
+    }
+FASTFUSE_LOOK_UP(std::uint8_t, float)
+FASTFUSE_LOOK_UP(std::uint8_t, double)
+FASTFUSE_LOOK_UP(std::uint8_t, std::int32_t)
+FASTFUSE_LOOK_UP(std::uint16_t, float)
+FASTFUSE_LOOK_UP(std::uint16_t, double)
+FASTFUSE_LOOK_UP(std::uint16_t, std::int32_t)
+#undef FASTFUSE_LOOK_UP
 
 // Runs of one block's values, to where they go.
 template <class T> class Writer {
@@ -33,7 +71,8 @@ template <class T> class Writer {
 
     template <class Code> void look_up(const Code* code, std::int64_t n, const T* value_of_code) {
         std::array<T, static_cast<std::size_t>(group_voxels)> values;
-        for (std::int64_t k = 0; k < n; ++k)
+        if (n == group_voxels) look_up_values(code, value_of_code, values.data());
+        for (std::int64_t k = 0; n < group_voxels && k < n; ++k) // the volume ends in the group
             values[static_cast<std::size_t>(k)] = value_of_code[code[k]];
         if (streams_ && n == group_voxels)
             stream(to_, values.data(), sizeof values);

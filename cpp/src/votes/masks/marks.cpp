@@ -49,7 +49,7 @@ FASTFUSE_INLINE bool append_by(const Rule& rule, const std::byte* from, const Gr
         std::array<T, n> votes;
         std::memcpy(votes.data(), from + first * sizeof(T), sizeof votes);
         std::array<std::uint8_t, n> pattern;
-        std::uint8_t* place = patterns + static_cast<std::size_t>(j) * n;
+        std::uint8_t* place = patterns + n * groups.place[static_cast<std::size_t>(j)];
         std::memcpy(pattern.data(), place, n);
         for (std::size_t k = 0; k < n; ++k) {
             const std::uint8_t in = inside[first + k];
@@ -88,9 +88,14 @@ FASTFUSE_INLINE bool read_by(const Rule& given, const std::byte* from, std::int6
     const Rule rule = given;
     std::uint8_t bad = 0;
     std::int64_t k = 0;
-    for (; k + group_voxels <= n; k += group_voxels)
+    constexpr auto ahead =
+        block_voxels * static_cast<std::int64_t>(sizeof(T)); // prefetchers stop at a page's end
+    for (; k + group_voxels <= n; k += group_voxels) {
+        for (std::int64_t line = 0; line < group_voxels * static_cast<std::int64_t>(sizeof(T)); line += 64)
+            kernels::fetch(from + k * static_cast<std::int64_t>(sizeof(T)) + line + ahead);
         bad = static_cast<std::uint8_t>(
             bad | read_group<T>(rule, from + k * static_cast<std::int64_t>(sizeof(T)), group_voxels, to + k));
+    }
     if (k < n)
         bad = static_cast<std::uint8_t>(bad |
                                         read_group<T>(rule, from + k * static_cast<std::int64_t>(sizeof(T)),
@@ -178,15 +183,6 @@ bool append(const Marking& marking, const std::byte* from, const GroupList& grou
 
 bool read_ones(Scalar type, const std::byte* from, std::int64_t n, std::uint8_t* to) {
     return by_type({type}, [&](const auto& rule) { return marks_of(rule, from, n, to); });
-}
-
-std::int64_t sum_of_group(const std::uint8_t* bytes) {
-    std::array<std::uint64_t, static_cast<std::size_t>(group_voxels) / 8> words;
-    std::memcpy(words.data(), bytes, sizeof words);
-    std::uint64_t sums = 0; // of every eighth byte
-    for (const std::uint64_t word : words)
-        sums += word;
-    return static_cast<std::int64_t>(sums * 0x0101010101010101u >> 56); // the highest byte is their sum
 }
 
 } // namespace fastfuse::masks

@@ -116,15 +116,17 @@ std::uint64_t Reader::voted_groups() const {
     return voted;
 }
 
-// Busy groups: where a rater may vote, or which the mask divides.
-void Reader::list_groups(std::uint64_t voted) {
-    uniform_.zero &= ~voted;
+// Busy groups: where a rater may vote, which not every rater saw, or which the mask divides.
+void Reader::list_groups() {
+    const std::uint64_t voted = voted_groups();
+    uniform_.zero &= ~(voted | unseen_);
     const std::uint64_t busy = ~(uniform_.zero | uniform_.outside);
-    busy_.size = 0;
+    divided_ = busy & ~(voted | unseen_);
+    busy_.size = voted_.size = 0;
     if (busy == 0) return;
     for (std::int64_t g = 0; g < groups_of_block; ++g) {
-        busy_.group[static_cast<std::size_t>(busy_.size)] = static_cast<std::uint8_t>(g);
-        busy_.size += static_cast<std::int64_t>(busy >> g & 1);
+        voted_.add(g, busy_.size, (busy & voted) >> g & 1);
+        busy_.add(g, busy_.size, busy >> g & 1);
     }
 }
 
@@ -149,6 +151,24 @@ void Reader::mark_outside() {
             append_bit(bit--, [&, &seen = seen_[i]](std::size_t k) { return inside_[k] != seen[k]; });
 }
 
+// Makes room for the votes in the patterns of groups without any.
+void Reader::shift_voteless() {
+    const int last = planes() - 1, raters = votes_.size();
+    for (int p = 0; p <= last; ++p) {
+        const int bits = std::clamp(raters - 8 * (last - p), 0, 8); // of votes in this plane
+        std::int64_t next = 0;
+        for (std::int64_t j = 0; j < busy_.size; ++j) {
+            if (next < voted_.size && voted_.place[static_cast<std::size_t>(next)] == j) {
+                ++next;
+                continue;
+            }
+            std::uint8_t* patterns = planes_[static_cast<std::size_t>(p)].data() + j * group_voxels;
+            for (std::int64_t k = 0; k < group_voxels; ++k)
+                patterns[k] = static_cast<std::uint8_t>(patterns[k] << bits);
+        }
+    }
+}
+
 bool Reader::read(std::int64_t index) {
     first_ = index * block_voxels;
     voxels_ = std::min(block_voxels, votes_.voxels() - first_);
@@ -163,7 +183,7 @@ bool Reader::read(std::int64_t index) {
     if (!read_present()) return false;
     for (std::size_t i = 0; i < from_.size(); ++i)
         from_[i] = run(raters_[i]);
-    list_groups(voted_groups() | unseen_);
+    list_groups();
     if (busy_.size == 0) return true;
     for (Bytes& plane : planes_)
         std::memset(plane.data(), 0, static_cast<std::size_t>(busy_.size * group_voxels));
@@ -172,8 +192,9 @@ bool Reader::read(std::int64_t index) {
     for (int i = 0; i < votes_.size(); ++i) {
         Bytes& plane = planes_[static_cast<std::size_t>(planes() - 1 - (votes_.size() - 1 - i) / 8)];
         const auto k = static_cast<std::size_t>(i);
-        good &= append(marking_[k], from_[k], busy_, counted(i), plane.data());
+        good &= append(marking_[k], from_[k], voted_, counted(i), plane.data());
     }
+    if (voted_.size < busy_.size) shift_voteless();
     return good;
 }
 

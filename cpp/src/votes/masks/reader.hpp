@@ -33,6 +33,8 @@ class Reader {
     // Of the block that was read.
     const UniformGroups& uniform() const { return uniform_; }
     const GroupList& busy() const { return busy_; }
+    // Bit g: the mask alone makes group g busy. Its patterns inside are 0.
+    std::uint64_t divided() const { return divided_; }
     int planes() const { return static_cast<int>(planes_.size()); }
     const std::uint8_t* plane(int p) const { return planes_[static_cast<std::size_t>(p)].data(); }
     std::int64_t voxels() const { return voxels_; }
@@ -52,8 +54,9 @@ class Reader {
     bool read_mask();
     bool read_present();
     std::uint64_t voted_groups() const;
-    void list_groups(std::uint64_t voted);
+    void list_groups();
     void mark_outside();
+    void shift_voteless();
     template <class Tell> void append_bit(int bit, const Tell& tell);
     const std::uint8_t* counted(int rater) const;
 
@@ -68,7 +71,8 @@ class Reader {
     std::uint64_t unseen_ = 0; // bit g: not every rater saw all of group g that is inside the mask
     Bytes inside_;
     UniformGroups uniform_;
-    GroupList busy_;
+    GroupList busy_, voted_; // voted: the busy ones where a rater may have voted
+    std::uint64_t divided_ = 0;
     std::vector<Bytes> planes_;
 };
 
