@@ -40,7 +40,7 @@ template <class T> class HalfTrees {
         }
     }
 
-    // The scores of the tile's voxels, where the root was their weight.
+    // The scores of the row's voxels, where the root was their weight.
     void score(const kernels::ScoreTables<T>& tables, T* rows) const {
         kernels::best<T>().score(u_.data(), v_.data(), low_, tables, rows);
     }

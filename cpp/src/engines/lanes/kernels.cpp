@@ -48,8 +48,9 @@ namespace {
         target static void score(const T* u, const T* v, int low, const ScoreTables<T>& tables, T* rows) {   \
             kernels::score<T, bytes>(u, v, low, tables, rows);                                               \
         }                                                                                                    \
-        target static void slopes(const Columns<T>& votes, const Rates<T>& rates, const SlopeRows<T>& to) {  \
-            kernels::slopes<T, bytes>(votes, rates, to);                                                     \
+        target static void slopes(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,        \
+                                  const SlopeRows<T>& to) {                                                  \
+            kernels::slopes<T, bytes>(votes, rates, first, to);                                              \
         }                                                                                                    \
         target static void mix(const T* const* vote, int raters, const T* posterior, const T* root,          \
                                const T* ones, T* scratch, T* consensus) {                                    \

@@ -27,7 +27,8 @@ template <class T> struct Kernels {
                          std::int64_t next_column, Ahead<T> ahead);
     void (*settle)(MassSums<T> sums, std::int64_t masses);
     void (*score)(const T* u, const T* v, int low, const ScoreTables<T>& tables, T* rows);
-    void (*slopes)(const Columns<T>& votes, const Rates<T>& rates, const SlopeRows<T>& to);
+    void (*slopes)(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,
+                   const SlopeRows<T>& to);
     void (*mix)(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
                 T* scratch, T* consensus);
 };

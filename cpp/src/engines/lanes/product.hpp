@@ -34,7 +34,7 @@ template <class T, int bytes> struct Chunk {
     static constexpr int vectors = bytes == widest_lanes ? 8 : 4;
     static constexpr int lanes = lanes_in<T, bytes>;
     static constexpr int voxels = vectors * lanes;
-    static_assert(tile_voxels<T> % voxels == 0, "a tile is chunks");
+    static_assert(row_voxels<T> % voxels == 0, "a row is chunks");
     L one[vectors], zero[vectors];
 };
 

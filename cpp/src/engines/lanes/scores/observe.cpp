@@ -26,7 +26,7 @@ struct Products {
     double empty = 0;
 };
 
-// Rows of a tile, those beyond the rates 0. Scratch of one thread.
+// A value of each rate and voxel of a tile's row; of rows beyond the rates 0. Scratch of one thread.
 template <class T> class TileRows {
   public:
     explicit TileRows(int raters)
@@ -35,12 +35,12 @@ template <class T> class TileRows {
     void add_products(const TileRows& other, std::vector<double>& to) const {
         const int rows = static_cast<int>(rows_);
         kernels::best<T>().add_products(value_.data(), rows, other.value_.data(), rows, {to.data(), nullptr},
-                                        rows);
+                                        rows, {});
     }
 
   private:
     std::size_t rows_;
-    std::vector<T> value_;
+    kernels::Aligned<T> value_;
 };
 
 // Calls `add(a, b, found)` for the products of rates a and b.
@@ -49,6 +49,12 @@ void each_rate(const std::vector<double>& from, int raters, std::size_t rates, c
     for (std::size_t a = 0; a < rates; ++a)
         for (std::size_t b = 0; b < rates; ++b)
             add(a, b, from[a * rows_for(raters) + b]);
+}
+
+// Calls `work(first)` for the rows of a tile.
+template <class T, class Work> void each_row(const Work& work) {
+    for (std::int64_t first = 0; first < kernels::tile_voxels<T>; first += kernels::row_voxels<T>)
+        work(first);
 }
 
 // What scores are made of, in the form that the kernels take.
@@ -100,9 +106,11 @@ std::vector<double> variability_of(TileWalk<T>& walk, const Masses& masses, cons
                 part.empty += tile.inside;
                 return;
             }
-            trees.spread(tile.columns.vote, tile.columns.weight, ones.data());
-            trees.score(tables.all(), scores.data());
-            scores.add_products(scores, part.score);
+            each_row<T>([&](std::int64_t first) {
+                trees.spread(tile.columns.vote, first, tile.columns.weight, ones.data());
+                trees.score(tables.all(), scores.data());
+                scores.add_products(scores, part.score);
+            });
         };
     });
     const EmptyRows empty(raters, products.empty);
@@ -125,9 +133,12 @@ Observed observe_votes(TileWalk<T>& walk, const Performance& performance, const 
                 part.empty += tile.inside;
                 return;
             }
-            kernels::best<T>().slopes(tile.columns, theta, {difference.data(), doubt.data(), score.data()});
-            score.add_products(score, part.score);
-            doubt.add_products(difference, part.doubt);
+            each_row<T>([&](std::int64_t first) {
+                kernels::best<T>().slopes(tile.columns, theta, first,
+                                          {difference.data(), doubt.data(), score.data()});
+                score.add_products(score, part.score);
+                doubt.add_products(difference, part.doubt);
+            });
         };
     });
     const EmptyRows empty(raters, products.empty);

@@ -82,7 +82,7 @@ template <class T, int bytes>
 FASTFUSE_INLINE void score_half(const ScoreHalf<T>& half, const ScoreTables<T>& tables, T* rows) {
     using L = Lanes<T, bytes>;
     L zero[1 << (most_mass_raters / 2)], one[1 << (most_mass_raters / 2)];
-    for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
+    for (std::int64_t k = 0; k < row_voxels<T>; k += lanes_in<T, bytes>) {
         switch (half.raters) {
         case 0: weigh_patterns<T, bytes, 1>(half, tables, k, zero, one); break;
         case 1: weigh_patterns<T, bytes, 2>(half, tables, k, zero, one); break;
@@ -97,8 +97,8 @@ FASTFUSE_INLINE void score_half(const ScoreHalf<T>& half, const ScoreTables<T>& 
     }
 }
 
-// The scores of every voxel, 0 where its products are 0. u and v: rows of products of the first `low` raters
-// and of the others.
+// The scores of every voxel of a row, 0 where its products are 0. u and v: rows of products of the first
+// `low` raters and of the others.
 template <class T, int bytes>
 FASTFUSE_INLINE void score(const T* u, const T* v, int low, const ScoreTables<T>& tables, T* rows) {
     const int high = tables.raters - low;

@@ -32,13 +32,14 @@ template <class L, class T> FASTFUSE_INLINE L likelihood_of(L q, const Rate<T>& 
     return rate.towards_yes ? likelihood<true>(q, rate) : likelihood<false>(q, rate);
 }
 
-// The slopes of every voxel.
+// The slopes of every voxel of the row that begins at voxel `begin` of a tile.
 template <class T, int bytes>
-FASTFUSE_INLINE void slopes(const Columns<T>& votes, const Rates<T>& rates, const SlopeRows<T>& to) {
+FASTFUSE_INLINE void slopes(const Columns<T>& votes, const Rates<T>& rates, std::int64_t begin,
+                            const SlopeRows<T>& to) {
     using L = Lanes<T, bytes>;
     using C = Chunk<T, bytes>;
     const T of_one = T(1) / rates.prior, of_zero = T(1) / rates.prior_complement;
-    for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
+    for (std::int64_t first = begin; first < begin + row_voxels<T>; first += C::voxels) {
         C chunk;
         multiply_likelihoods<T, bytes>(votes, rates, first, chunk, nullptr);
         for (int j = 0; j < C::vectors; ++j) {
@@ -50,12 +51,12 @@ FASTFUSE_INLINE void slopes(const Columns<T>& votes, const Rates<T>& rates, cons
                 const L q = load<L>(votes.vote[i] + k);
                 const L lean = q + q - T(1);
                 store_slopes<T, bytes>(lean / likelihood_of(q, rates.one[i]), w, w * u,
-                                       to.from(i * row_stride<T> + k));
+                                       to.from(i * row_stride<T> + k - begin));
                 store_slopes<T, bytes>(lean / likelihood_of(q, rates.zero[i]), -u, w * u,
-                                       to.from((votes.raters + i) * row_stride<T> + k));
+                                       to.from((votes.raters + i) * row_stride<T> + k - begin));
             }
             const L difference = broadcast<L>(of_one + of_zero);
-            const SlopeRows<T> last = to.from(2 * votes.raters * row_stride<T> + k);
+            const SlopeRows<T> last = to.from(2 * votes.raters * row_stride<T> + k - begin);
             store(last.difference, difference);
             store(last.doubt, w * u * difference);
             store(last.score, w * of_one - u * of_zero);
