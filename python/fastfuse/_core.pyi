@@ -352,20 +352,10 @@ def dilate(
     binarize: bool = False,
     threads: int = 0,
 ) -> Dilated: ...
-def find_scaling(
-    image: _Array, *, roi: _Array | None = None, threads: int = 0
-) -> tuple[float, float] | None: ...
-def near(
-    mask: _Array, *, radius_mm: float, spacing_mm: Sequence[float], threads: int = 0
-) -> NDArray[np.bool_]: ...
+def find_scaling(image: _Array, *, roi: _Mask = None, threads: int = 0) -> tuple[float, float] | None: ...
+def near(mask: _Array, *, radius_mm: float, spacing_mm: _Rates, threads: int = 0) -> NDArray[np.bool_]: ...
 def count_cuts(
-    consensus: _Array,
-    raters: _Raters,
-    *,
-    cut: float,
-    cuts: Sequence[float],
-    cut_of_sum: float,
-    threads: int = 0,
+    consensus: _Array, raters: _Raters, *, cut: float, cuts: _Rates, cut_of_sum: float, threads: int = 0
 ) -> tuple[int, list[int], list[int], int, int]: ...
 def smooth_axis(volume: _Array, *, axis: int, weight: Sequence[float], threads: int = 0) -> _Array: ...
 def fuse(
