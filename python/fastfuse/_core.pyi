@@ -10,6 +10,7 @@ _Mask: TypeAlias = _Array | None
 _Looked: TypeAlias = Sequence[_Array | None]  # where each rater looked
 _Reals: TypeAlias = NDArray[np.float64]
 _Rates: TypeAlias = Sequence[float] | _Reals
+_Sums: TypeAlias = list[float]
 _Masses: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64], int]
 
 most_device_raters: int
@@ -355,17 +356,9 @@ def dilate(
     threads: int = 0,
 ) -> Dilated: ...
 def find_scaling(image: _Array, *, roi: _Mask = None, threads: int = 0) -> tuple[float, float] | None: ...
-def near(
-    mask: _Array, *, radius_mm: float, spacing_mm: Sequence[float], threads: int = 0
-) -> NDArray[np.bool_]: ...
+def near(mask: _Array, *, radius_mm: float, spacing_mm: _Rates, threads: int = 0) -> NDArray[np.bool_]: ...
 def count_cuts(
-    consensus: _Array,
-    raters: _Raters,
-    *,
-    cut: float,
-    cuts: Sequence[float],
-    cut_of_sum: float,
-    threads: int = 0,
+    consensus: _Array, raters: _Raters, *, cut: float, cuts: _Rates, cut_of_sum: float, threads: int = 0
 ) -> tuple[int, list[int], list[int], int, int]: ...
 def smooth_axis(volume: _Array, *, axis: int, weight: Sequence[float], threads: int = 0) -> _Array: ...
 def fuse(
@@ -404,6 +397,4 @@ def plan(
     present: _Looked = (),
     options: Options,
 ) -> Plan: ...
-def fit(
-    table: VoteTable, counts: _Rates, *, options: Options, start: Estimate
-) -> tuple[list[float], list[float]]: ...
+def fit(table: VoteTable, counts: _Rates, *, options: Options, start: Estimate) -> tuple[_Sums, _Sums]: ...

@@ -98,7 +98,7 @@ def test_signatures_take_what_is_declared(method: Method) -> None:
 
 def test_fuse_takes_all_options() -> None:
     given = list(inspect.signature(fastfuse.fuse).parameters)
-    assert set(given) == {"raters", "method", "image", *BY_NAME, *LABEL_OPTIONS, *OF_VOTES}
+    assert set(given) == {"raters", "method", "image", "decisions", *BY_NAME, *LABEL_OPTIONS, *OF_VOTES}
     for known in (BY_NAME, LABEL_OPTIONS):
         assert [name for name in given if name in known] == list(known)
 

@@ -94,7 +94,7 @@ def test_limit_of_the_process(tmp_path: Path) -> None:
     header.set_data_shape((1000, 1000, 2000))
     header["vox_offset"], header["magic"] = 352, b"n+1"
     header.set_data_dtype(np.uint8)
-    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(header.binaryblock + b"\0" * 4))
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(header.binaryblock + os.urandom(200_000)))
     script = """
         import resource, sys
         from fastfuse.images import memory, reading
@@ -191,3 +191,26 @@ def test_one_grid_needs_no_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.warns(fastfuse.FusionWarning):  # they are all alike
         fused = fastfuse.fuse_files(paths, tmp_path / "c.nii", method="staple", threads=1)
     np.testing.assert_array_equal(fused.probability.round(), mask)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.mgz", "a.nrrd"])
+def test_header_that_a_file_can_hardly_fill_is_no_matter_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Neither a crop nor another machine helps a few bytes whose header promises gigabytes."""
+    shape = (30000, 30000, 300)
+    if name == "a.nrrd":
+        header = (
+            f"NRRD0004\ntype: uint8\ndimension: 3\nsizes: {' '.join(map(str, shape))}\nencoding: gzip\n\n"
+        )
+        (tmp_path / name).write_bytes(header.encode() + gzip.compress(b"\0" * 99))
+    else:
+        image: Any = (nib.MGHImage if "mgz" in name else nib.Nifti1Image)(MASK, np.eye(4))
+        image.header.set_data_shape(shape)
+        whole = image.header.binaryblock + b"\0" * 99
+        (tmp_path / name).write_bytes(gzip.compress(whole))
+    with pytest.raises(
+        fastfuse.ImageError, match="its header is wrong, or it was cut short; write it again"
+    ) as raised:
+        reading.read(tmp_path / name)
+    assert "crop" not in str(raised.value)

@@ -20,6 +20,7 @@ READABLE = (
 LEAST_SIDE_MM, MOST_SIDE_MM = 1e-7, 1e6  # of a voxel: less than an atom's, more than any body's
 MOST_CHANNELS = 256  # of a network; an image of four axes with more is something else
 MOST_AXES = 7  # of NIfTI
+DENSEST = 20 * 1032  # bytes in memory of one in a file: deflate's most, of voxels that are scaled on reading
 
 
 def check_regular(path: Path) -> None:
@@ -77,13 +78,17 @@ def _remedy(shape: tuple[int, ...]) -> str:
 
 
 def check_memory(path: Path, needed: int) -> None:
-    """Refuse what takes more bytes than are free."""
+    """Refuse what takes more bytes than are free; say so of a file that can hardly hold as much."""
     free = available()
-    if free is not None and needed > free:
+    if free is None or needed <= free:
+        return
+    more = f"{shown(path)}: it needs {shown_bytes(needed)} of memory, more than the {shown_bytes(free)} that are free"
+    held = path.stat().st_size if path.is_file() else needed  # a folder of slices
+    if needed > DENSEST * held:
         raise ImageError(
-            f"{shown(path)}: it needs {shown_bytes(needed)} of memory, more than the {shown_bytes(free)} that are free; crop "
-            f"it, or {remedy()}"
+            f"{more}, and a file of {shown_bytes(held)} can hardly hold as much: its header is wrong, or it was cut short; write it again"
         )
+    raise ImageError(f"{more}; crop it, or {remedy()}")
 
 
 def check_affine(path: Path, affine: NDArray[np.float64]) -> None:
