@@ -14,6 +14,8 @@ from fastfuse.cohort import place, run, tasks
 
 from .files import NAMES, add_case, consensus, contents, fused, make_cohort, mask_path, masks, save
 
+pytestmark = pytest.mark.filterwarnings("ignore:case-.* has a Dice of")  # a rater of a toy cohort
+
 
 def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, out = make_cohort(tmp_path / "in"), tmp_path / "out"

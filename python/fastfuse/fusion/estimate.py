@@ -165,7 +165,7 @@ class Estimate:
             binarize=binarize,
             threshold=threshold,
             scale=scale,
-        )
+        ).checked()
         fusion, remarks = consensus_of(self, votes, here)
         warn(remarks)
         return with_origin(in_kind_of(votes.raters, fusion), votes, self._options, remarks, here=here)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..inputs.arrays import Array
 from ..inputs.names import counted
+from ..inputs.rounding import ROUNDING
 
 TWICE = (
     "the prior is the mean of the same votes, smoothed: they count twice, and on simulated raters Dice fell by 0.014 to "
@@ -24,16 +25,17 @@ LEAST = 1e-6  # of an atlas with zeros or ones: what a prior excludes, no vote b
 def without_certainty(prior: Array, mask: Array | None, titles: Mapping[str, str]) -> tuple[Array, list[str]]:
     """Return the map inside [1e-6, 1 - 1e-6] if it holds 0 or 1 inside the mask, and a line that says so.
 
-    A map that holds neither stays as it is. So does a value that is no probability, which the core refuses.
+    What rounding left just beyond counts as 0 or 1. A map that holds neither stays as it is. So does a value that is no
+    probability, which the core refuses.
     """
-    certain = (prior == 0) | (prior == 1)
+    certain = (np.abs(prior) <= ROUNDING) & (prior <= 0) | (np.abs(prior - 1) <= ROUNDING) & (prior >= 1)
     if mask is not None:
         certain &= mask != 0
     if not certain.any():
         return prior, []
     precise = prior.dtype.kind == "f" and prior.dtype.itemsize >= 4  # half precision rounds 1 - 1e-6 to 1
     values = prior if precise else prior.astype(np.float32)
-    inside = (values >= 0) & (values <= 1)
+    inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)
     clamped = np.clip(values, LEAST, 1 - LEAST)
     np.copyto(clamped, values, where=~inside)
     moved = (clamped != values) & inside

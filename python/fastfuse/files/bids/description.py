@@ -7,13 +7,13 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ...errors import OutputError
 from ...images.paths import recorded, shown
 from ...images.sidecar import json_of
+from ...images.written.versions import version_of
 
 FILE = "dataset_description.json"
 VERSION = "1.10.0"  # of BIDS
@@ -29,7 +29,7 @@ options, raters' rates and sources.
 def generated_by() -> list[dict[str, str]]:
     """Return what made the derivatives."""
     return [
-        {"Name": "fastfuse", "Version": version("fastfuse"), "Description": f"Consensus of raters, {CODE}"}
+        {"Name": "fastfuse", "Version": version_of("fastfuse"), "Description": f"Consensus of raters, {CODE}"}
     ]
 
 

@@ -42,7 +42,9 @@ def entities_for(
     """
     if folder is None:
         if case is not None:
-            raise OutputError("bids_case is given, and no folder for derivatives: give one (--bids FOLDER)")
+            raise OutputError(
+                "bids_case (--bids-case) is given, and no folder for derivatives: give one (--bids FOLDER)"
+            )
         return None
     Description.of(folder)
     if not output.name.lower().endswith(NIFTI) or overlap:

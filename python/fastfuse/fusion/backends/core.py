@@ -141,6 +141,19 @@ def smooth(
     return _core.smooth_axis(volume, axis=axis, weight=weight, threads=threads)
 
 
+def count_cuts(
+    consensus: Array, raters: Sequence[Array], cut: float, threads: int
+) -> tuple[int, list[int], list[int], int, int]:
+    """Return voxels at a cut or above: of the consensus, each rater's, both's, the mean vote's, both's.
+
+    Each is cut as its type has it.
+    """
+    cuts = [float(vote.dtype.type(cut)) for vote in raters]
+    return _core.count_cuts(
+        consensus, raters, cut=cut, cuts=cuts, cut_of_sum=cut * len(raters), threads=threads
+    )
+
+
 def rates_at(places: list[int], rates: CoreEstimate) -> CoreEstimate:
     """Return the rates of the raters at these places."""
     if places == list(range(len(rates.sensitivity))):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import _core
 from ...inputs.arrays import Array, selected
+from ..backends.core import count_cuts
 from ..backends.cpu import consensus_of_rows
 from ..case import Case
 from ..options import Options
@@ -131,14 +131,7 @@ def _are_floats_everywhere(written: Array, case: Case, options: Options) -> bool
 def _comparison_of_floats(written: Array, case: Case, options: Options, cut: float) -> Comparison:
     """Compare as :func:`_comparison` does, in threads."""
     votes = case.in_memory_order().raters
-    volume, own, both, mean_volume, mean_both = _core.count_cuts(
-        written,
-        votes,
-        cut=cut,
-        cuts=[float(vote.dtype.type(cut)) for vote in votes],
-        cut_of_sum=cut * len(votes),
-        threads=options.threads,
-    )
+    volume, own, both, mean_volume, mean_both = count_cuts(written, votes, cut, options.threads)
     return Comparison(
         volume=volume,
         volumes=np.array(own),

@@ -65,7 +65,7 @@ def fused_by_name(
 
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
-    votes = votes.listed()
+    votes, options = votes.listed(), options.checked()  # once: labels may be an iterator
     fusion, remarks = fuse_votes(votes, method, options, lazily=True)
     warn(remarks + remarks_on_fit(fusion), callers=3)
     return with_origin(in_kind_of(votes.raters, fusion), votes, options, remarks)

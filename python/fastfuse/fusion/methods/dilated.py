@@ -120,6 +120,7 @@ def dilated_staple(
     )  # fmt: skip
     check_order(raters, image, "dilated_staple")
     votes = Votes(raters, mask, present, dtype, out, axis).listed()
+    options = options.checked()
     fusion, remarks = _dilated(votes, image, growth, options)
     warn(remarks)
     return with_origin(in_kind_of(votes.raters, fusion), votes, options, remarks, image)

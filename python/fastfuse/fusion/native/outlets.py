@@ -19,7 +19,7 @@ Cut = float | Literal["dice"]
 Ties = Literal["foreground", "background"]
 PathLike = str | os.PathLike[str]
 # Above this folder in the house, so that they are looked up when they are asked for.
-FILES, NOTEBOOK = "fastfuse.files.native.save", "fastfuse.report.notebook"
+FILES, NOTEBOOK = "fastfuse.files.native.save", "fastfuse.report.html.notebook"
 
 
 class Outlets:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.native.kind import in_memory, upright
-from ..fusion.result import BorderFusion, Fusion
-from ..images.image import ras_axes
-from ..inputs.names import counted
-from .colours import PLASMA
-from .html.png import png_bytes
-from .numbers import rate
+from ...fusion.native.kind import in_memory, upright
+from ...fusion.result import BorderFusion, Fusion
+from ...images.image import ras_axes
+from ...inputs.names import counted
+from ..colours import PLASMA
+from ..numbers import rate
+from .png import png_bytes
 
 MOST_RATERS = 30  # rows of the table
 SIDE = 240  # pixels of the picture's longest side
