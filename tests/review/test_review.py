@@ -337,3 +337,20 @@ def test_where_a_rater_did_not_look_they_say_nothing(case: Path) -> None:
     fused(case, "consensus.nii.gz", present=[None, None, None, case / "seen.nii.gz"], overwrite=True)
     found = review_files(case / "consensus.nii.gz", case / "r.csv")
     assert ("Anna", "Bert", "Carla") not in {one.marked_by for one in found.lesions}  # all who looked mark it
+
+
+def test_numbers_that_changed_places_are_refused(case: Path) -> None:
+    """As after one column of a spreadsheet was sorted alone."""
+    review_files(case / "consensus.nii.gz", case / "r.csv", everything=True)
+    rows = rows_of(case / "r.csv")
+    rows[0]["lesion"], rows[1]["lesion"] = rows[1]["lesion"], rows[0]["lesion"]
+    rows[0]["decision"] = "no"
+    with (case / "r.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    with pytest.raises(
+        FastfuseError, match=r"lies at .* mm, its line says .*: lines and numbers were mixed up"
+    ):
+        fused(case, "reviewed.nii.gz", decisions=case / "r.csv")
+    assert not (case / "reviewed.nii.gz").exists()

@@ -13,8 +13,10 @@ from ...errors import FastfuseError
 from ...images.paths import recorded, shown
 from ...images.written.hashes import hash_of
 from ..job import Inputs
-from .lesions import Marked, painted
+from .lesions import Marked, centre_mm, painted
 from .sheet import read_decisions
+
+ROUNDED_MM = 0.2  # places are written to 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,8 @@ def decided_in(path: Path, inputs: Inputs, label: int | None) -> Decided:
     unknown = sorted(decisions.lesions.keys() - lesions.keys())
     if unknown:
         raise FastfuseError(f"{shown(path)}: there is no lesion {unknown[0]}: the votes hold {len(lesions)}")
+    for number in decisions.lesions:
+        _check_place(path, number, decisions.places.get(number), centre_mm(lesions[number], marked.affine))
     chosen = [(lesions[number], is_lesion) for number, is_lesion in decisions.lesions.items()]
     volume = painted(chosen, marked.marks[0].shape)
     facts = {
@@ -71,3 +75,13 @@ def decided_in(path: Path, inputs: Inputs, label: int | None) -> Decided:
         [] if chosen else [f"{shown(path)}: holds no decision: the consensus is that of the votes alone"]
     )
     return Decided(volume, facts, remarks)
+
+
+def _check_place(path: Path, number: int, told: tuple[float, ...] | None, there: tuple[float, ...]) -> None:
+    """Refuse a line whose number is another lesion's, as after one column was sorted."""
+    if told is not None and any(abs(a - b) > ROUNDED_MM for a, b in zip(told, there, strict=True)):
+        list_says, votes_say = (", ".join(f"{side:.1f}" for side in place) for place in (told, there))
+        raise FastfuseError(
+            f"{shown(path)}: lesion {number} lies at {votes_say} mm, its line says {list_says}: lines and numbers were mixed up, or the "
+            "grid is another; review again (fastfuse review), and change the column decision only"
+        )

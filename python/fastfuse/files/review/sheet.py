@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import FastfuseError, reason_of
@@ -17,6 +17,7 @@ COLUMNS = (
     "consensus", "change_ml", "stake_ml", "votes",
 )  # fmt: skip
 NEEDED = ("lesion", "decision", "votes")
+PLACES = ("ras_x_mm", "ras_y_mm", "ras_z_mm")  # held against the votes where they are there
 WORDS = {"yes": True, "lesion": True, "no": False, "not": False}
 FORMULAS = ("=", "+", "-", "@", "\t")  # what spreadsheets calculate
 MOST_BYTES = 1 << 24
@@ -74,10 +75,13 @@ class Decisions:
         Fingerprint of the marks that the list was made of.
     lesions : dict of int to bool
         Whether each of these is a lesion.
+    places : dict of int to tuple of float
+        Where the list says that they lie, in mm, RAS+; of those whose line says it.
     """
 
     votes: str
     lesions: dict[int, bool]
+    places: dict[int, tuple[float, ...]] = field(default_factory=dict)
 
 
 def sheet_bytes(lesions: Sequence[Contested], votes: str) -> bytes:
@@ -120,6 +124,7 @@ def read_decisions(path: Path) -> Decisions:
     """
     rows = _rows_of(path)
     found: dict[int, bool | None] = {}
+    places: dict[int, tuple[float, ...]] = {}
     votes: set[str] = set()
     for line, row in rows:
         where = f"{shown(path)}, line {line}"
@@ -127,6 +132,9 @@ def read_decisions(path: Path) -> Decisions:
         if number in found:
             raise FastfuseError(f"{where}: lesion {number} is there twice: leave one of both lines out")
         found[number] = _decision_in(row["decision"], where)
+        place = _place_in(row)
+        if place is not None:
+            places[number] = place
         votes.add(row["votes"])
     if len(votes) > 1:
         raise FastfuseError(
@@ -134,7 +142,7 @@ def read_decisions(path: Path) -> Decisions:
         )
     if not found:
         raise FastfuseError(f"{shown(path)}: holds no lesion; take the .csv of fastfuse review")
-    return Decisions(votes.pop(), {number: one for number, one in found.items() if one is not None})
+    return Decisions(votes.pop(), {number: one for number, one in found.items() if one is not None}, places)
 
 
 def _rows_of(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -168,10 +176,18 @@ def _rows_of(path: Path) -> list[tuple[int, dict[str, str]]]:
     return [
         (
             line,
-            {name: cells[head.index(name)].strip() for name in NEEDED},
+            {name: cells[head.index(name)].strip() for name in (*NEEDED, *PLACES) if head.count(name) == 1},
         )  # not zip: other columns may lie beside
         for line, cells in rows
     ]
+
+
+def _place_in(row: Mapping[str, str]) -> tuple[float, ...] | None:
+    """Return where a line says that its lesion lies, if it does."""
+    try:
+        return tuple(float(row[name].replace(",", ".")) for name in PLACES)
+    except (KeyError, ValueError):
+        return None
 
 
 def _number_in(text: str, where: str) -> int:
