@@ -17,12 +17,13 @@ struct CutCounts {
     std::vector<std::int64_t> marked, both; // voxels of each rater's mask, and of these in the consensus's
 };
 
-// Where values of the consensus and the votes are at least its level, and their sum in floats, in the order
-// of the raters. Arrays of halves or floats. Throws Interrupted.
+// The least values inside the masks. The mean vote is cut as the sum of the votes.
 struct Cuts {
     float consensus, sum;
-    std::vector<float> votes; // of each rater
+    std::vector<float> votes; // one for each rater
 };
+
+// Arrays hold halves or floats. The votes are summed in floats, rater after rater. Throws Interrupted.
 CutCounts count_cuts(const View& consensus, const std::vector<View>& raters, const Cuts& cuts,
                      const std::vector<std::int64_t>& shape, const Team& team);
 

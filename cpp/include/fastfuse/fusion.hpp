@@ -74,7 +74,7 @@ struct KnownVotes {
 };
 
 struct PerformancePrior {
-    BetaPrior sensitivity, specificity; // the same for all raters
+    BetaPrior sensitivity, specificity; // all raters have these
     std::vector<KnownVotes> known;      // one per rater, or none
 
     BetaPrior of_sensitivity(std::size_t rater) const;
@@ -144,9 +144,9 @@ struct Estimate {
     std::optional<Classes> classes; // only STAPLE with three classes fits them
 };
 
-// Voxels at 0.5 or above, inside the mask.
+// How many voxels inside the mask have a mean vote, a consensus, or both, of 0.5 or above.
 struct HalfMarks {
-    double of_mean = 0; // of the mean vote
+    double of_mean = 0;
     double of_consensus = 0;
     double of_both = 0;
     void add(const HalfMarks& other) {

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ class Guide:
         flat = f"{self.image_name} is {shown_number(self.scaling[0])} {where}"
         return [f"{flat}, so its brightness cannot guide a dilation"]
 
-    @property
+    @cached_property
     def _is_flat(self) -> bool:
         finite = self.image[np.isfinite(self.image)]
         return not finite.size or bool(finite.min() == finite.max())

@@ -15,6 +15,7 @@ from ..images.paths import shown
 from ..images.sidecar import json_of, sidecar_path
 from ..images.written.endings import OF_CONSENSUS
 from ..images.written.hashes import hash_of
+from ..images.written.versions import version_of
 from ..inputs.names import quoted
 from .fuse import fuse_files
 from .recipe import FUNCTIONS, from_json
@@ -206,9 +207,7 @@ def _with_leaves(value: Any, change: Callable[[str], Any]) -> Any:
 
 def _reasons(facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:
     """Return what is other than the first time, and may make other bytes."""
-    from importlib.metadata import version
-
-    now = {"fastfuse": version("fastfuse"), "gzip": gz.library()}
+    now = {"fastfuse": version_of("fastfuse"), "gzip": gz.library()}
     was = {"fastfuse": facts.get("fastfuse"), "gzip": recipe.get("gzip")}
     words = {"fastfuse": "made by fastfuse", "gzip": "compressed by"}
     return [

@@ -33,7 +33,7 @@ template <class T, int bytes> FASTFUSE_INLINE void inspect(const Columns<T>& vot
     I disputed{};
     const U bits_of_one = U{} + static_cast<typename Bits::plain>(Bits::one);
     for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
-        U high[C::vectors], low[C::vectors]; // of each voxel's votes
+        U high[C::vectors], low[C::vectors]; // highest and lowest vote of each voxel
 #pragma GCC unroll 8
         for (int j = 0; j < C::vectors; ++j) {
             high[j] = U{};

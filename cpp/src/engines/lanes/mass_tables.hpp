@@ -31,8 +31,9 @@ template <class T> class StripAdder {
     }
 
     void add(const kernels::Columns<T>& votes, std::int64_t strip, double* table) {
-        for (std::int64_t first = 0; first < kernels::tile_voxels<T>; first += kernels::row_voxels<T>)
+        kernels::each_row<T>([&](std::int64_t first) {
             add_row(votes, first, strip, {table, lanes_.empty() ? nullptr : lanes_.data()});
+        });
         if (++tiles_ == tiles_in_lanes) settle(table);
     }
 

@@ -23,6 +23,12 @@ template <class T> struct Columns {
 // A row of products: of so many voxels that those of seven raters fit the nearest cache.
 template <class T> constexpr std::int64_t row_voxels = tile_voxels<T> / 2;
 
+// Calls `work` with the voxel at which each row of a tile begins.
+template <class T, class Work> void each_row(const Work& work) {
+    for (std::int64_t first = 0; first < tile_voxels<T>; first += row_voxels<T>)
+        work(first);
+}
+
 // Distance between rows of products. A power of two would put all rows into the same cache sets.
 template <class T>
 constexpr std::int64_t row_stride = row_voxels<T> + widest_lanes / static_cast<int>(sizeof(T));

@@ -42,7 +42,9 @@ def fused_or_labels(
         return _overlapping(votes, row, options, asked)
     if asked.labels is None:
         options.check_method(row)
-    return _fused(votes, row, options) if asked.labels is None else _labels(votes, row, options, asked)
+    return (
+        _fused(votes, row, options.checked()) if asked.labels is None else _labels(votes, row, options, asked)
+    )
 
 
 def fused_by_name(
@@ -65,7 +67,8 @@ def fused_by_name(
 
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
-    votes, options = votes.listed(), options.checked()  # once: labels may be an iterator
+    """Fuse; ``options`` are checked: labels may be an iterator, which is read once."""
+    votes = votes.listed()
     fusion, remarks = fuse_votes(votes, method, options, lazily=True)
     warn(remarks + remarks_on_fit(fusion), callers=3)
     return with_origin(in_kind_of(votes.raters, fusion), votes, options, remarks)

@@ -129,7 +129,6 @@ def dilated_staple(
 def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tuple[Fusion, list[str]]:
     named = [*named_raters(votes.raters), ("image", image), ("mask", votes.mask)]
     remarks = check_in_memory(named, growth.spacing_mm)
-    options = options.checked()
     options = replace(options, spacing_mm=spacing_for(options, named))
     given = Raters.of(votes.raters)
     as_companion(image, "image", given.arrays[0].shape)

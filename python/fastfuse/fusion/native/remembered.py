@@ -30,14 +30,13 @@ def with_origin(
     *,
     here: Options | None = None,
 ) -> Fusion:
-    """Return the fusion with where it comes from; ``votes`` are listed.
+    """Return the fusion with where it comes from; ``votes`` are listed, options checked.
 
     ``image`` was given beside them; ``here``: options of these votes, where the others are those of an estimate.
     """
     if here is not None:
         options = replace(options, **{name: getattr(here, name) for name in OF_CASE})
     method = next(row for row in METHODS if row.name == fusion.method)
-    options = options.checked()
     prior: Any = "a map" if is_map(options.prior) else options.prior
     known = replace(options, prior=prior)
     image = votes.image if image is None else image

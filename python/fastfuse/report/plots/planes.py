@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
+from ...fusion.labels.result import entropy_of
 from ...fusion.native.marks import marks_for
 from ...fusion.result import Fusion
 from ...images.image import ras_axes
@@ -241,11 +242,7 @@ def uncertainty(
 def entropy(probability: NDArray[Any]) -> NDArray[np.float64]:
     """Return the entropy of each voxel in bits."""
     p = probability.astype(np.float64)
-    bits = np.zeros(p.shape)
-    for part in (p, 1 - p):
-        inside = part > 0
-        bits[inside] -= part[inside] * np.log2(part[inside])
-    return bits
+    return np.asarray(entropy_of((p, 1 - p)) / np.log(2))
 
 
 def _voxel(pictures: Pictures, own: NDArray[np.float64], at: Sequence[int] | None) -> tuple[int, int, int]:

@@ -51,12 +51,6 @@ void each_rate(const std::vector<double>& from, int raters, std::size_t rates, c
             add(a, b, from[a * rows_for(raters) + b]);
 }
 
-// Calls `work(first)` for the rows of a tile.
-template <class T, class Work> void each_row(const Work& work) {
-    for (std::int64_t first = 0; first < kernels::tile_voxels<T>; first += kernels::row_voxels<T>)
-        work(first);
-}
-
 // What scores are made of, in the form that the kernels take.
 template <class T> class ScoreTables {
   public:
@@ -106,7 +100,7 @@ std::vector<double> variability_of(TileWalk<T>& walk, const Masses& masses, cons
                 part.empty += tile.inside;
                 return;
             }
-            each_row<T>([&](std::int64_t first) {
+            kernels::each_row<T>([&](std::int64_t first) {
                 trees.spread(tile.columns.vote, first, tile.columns.weight, ones.data());
                 trees.score(tables.all(), scores.data());
                 scores.add_products(scores, part.score);
@@ -133,7 +127,7 @@ Observed observe_votes(TileWalk<T>& walk, const Performance& performance, const 
                 part.empty += tile.inside;
                 return;
             }
-            each_row<T>([&](std::int64_t first) {
+            kernels::each_row<T>([&](std::int64_t first) {
                 kernels::best<T>().slopes(tile.columns, theta, first,
                                           {difference.data(), doubt.data(), score.data()});
                 score.add_products(score, part.score);
