@@ -10,7 +10,6 @@ import numpy as np
 
 from ..inputs.arrays import Array
 from ..inputs.names import counted
-from ..inputs.rounding import ROUNDING
 
 TWICE = (
     "the prior is the mean of the same votes, smoothed: they count twice, and on simulated raters Dice fell by 0.014 to "
@@ -19,23 +18,24 @@ TWICE = (
 _smoothed: dict[
     int, tuple[weakref.ref[Any], list[tuple[float, int]]]
 ] = {}  # maps of the mean vote, by their id
+MOST = 1 + float(np.finfo(np.float32).eps)  # 255 times a header's 1/255 in floats is the next number above 1
 LEAST = 1e-6  # of an atlas with zeros or ones: what a prior excludes, no vote brings back
 
 
 def without_certainty(prior: Array, mask: Array | None, titles: Mapping[str, str]) -> tuple[Array, list[str]]:
     """Return the map inside [1e-6, 1 - 1e-6] if it holds 0 or 1 inside the mask, and a line that says so.
 
-    What rounding left just beyond counts as 0 or 1. A map that holds neither stays as it is. So does a value that is no
+    A 1 that scaled bytes left just beyond counts as 1. A map that holds neither stays as it is. So does a value that is no
     probability, which the core refuses.
     """
-    certain = (np.abs(prior) <= ROUNDING) & (prior <= 0) | (np.abs(prior - 1) <= ROUNDING) & (prior >= 1)
+    certain = (prior == 0) | ((prior >= 1) & (prior <= MOST))
     if mask is not None:
         certain &= mask != 0
     if not certain.any():
         return prior, []
     precise = prior.dtype.kind == "f" and prior.dtype.itemsize >= 4  # half precision rounds 1 - 1e-6 to 1
     values = prior if precise else prior.astype(np.float32)
-    inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)
+    inside = (values >= 0) & (values <= MOST)
     clamped = np.clip(values, LEAST, 1 - LEAST)
     np.copyto(clamped, values, where=~inside)
     moved = (clamped != values) & inside
