@@ -107,7 +107,8 @@ def test_a_prediction_just_below_the_usual_cut(folder: Path, value: float, is_sa
         (-0.002, r"clip what interpolation overshot, as by numpy\.clip"),
         (1.004, r"clip what interpolation overshot, as by numpy\.clip"),
         (90, r"scale it, as by prior / 100 or prior / 255"),
-        (-7, "mend it"),
+        (-7, "mend it: its values go from -7 to 0.2"),
+        (np.inf, r"give a mask without such voxels \(--mask\), or fill them"),
     ],
 )
 def test_what_to_do_about_a_prior(value: float, remedy: str) -> None:
@@ -118,8 +119,36 @@ def test_what_to_do_about_a_prior(value: float, remedy: str) -> None:
         ValueError, match=rf"at voxel \(3, 2, 1\): a prior is a probability in \[0, 1\]; {remedy}"
     ):
         fastfuse.staple(masks, prior=prior)
-    if np.isnan(value):
-        assert np.isfinite(fastfuse.staple(masks, prior=prior, mask=~np.isnan(prior)).probability).all()
+    if not np.isfinite(value):
+        assert np.isfinite(fastfuse.staple(masks, prior=prior, mask=np.isfinite(prior)).probability).all()
+
+
+def test_the_whole_prior_tells_its_scale() -> None:
+    """The first voxel beyond 1 may lie just beyond it in a map of percents; what a mask leaves out tells nothing."""
+    masks = [TRUTH, TRUTH ^ (RNG.random(SHAPE) < 0.02), TRUTH]
+    prior = np.where(TRUTH, 72.8, 0.6)
+    prior[0, 0, 0] = 1.06
+    with pytest.raises(
+        ValueError, match=r"holds 1\.06 .*; scale it, as by prior / 100 .*: it goes up to 72\.8$"
+    ):
+        fastfuse.staple(masks, prior=prior)
+    with pytest.raises(ValueError, match=r"holds 1\.06 .*; clip what interpolation overshot"):
+        fastfuse.staple(masks, prior=prior, mask=~TRUTH)
+    maps = {0: 100 - prior, 1: prior}
+    with pytest.raises(
+        ValueError, match=r"of label \S+ holds .*; scale it, as by prior / 100 .*: it goes up to"
+    ):
+        fastfuse.soft_staple(masks, labels=[0, 1], prior=maps)
+
+
+def test_smoothed_votes_that_overshoot_are_told_to_be_clipped() -> None:
+    votes = np.where(TRUTH, 1.04, -0.02)
+    with pytest.raises(
+        ValueError, match=r"clip what interpolation overshot, as by numpy\.clip\(votes, 0, 1\)"
+    ):
+        fastfuse.smoothed_vote([votes, votes], sigma_mm=1, spacing_mm=1)
+    with pytest.raises(ValueError, match="divide scaled votes"):
+        fastfuse.smoothed_vote([100 * votes, 100 * votes], sigma_mm=1, spacing_mm=1)
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.coo_array])

@@ -90,7 +90,10 @@ def test_figure(made: tuple[Path, demo.DemoResult]) -> None:
     assert image[..., :3].std() > 0.1
 
 
-def test_report(made: tuple[Path, demo.DemoResult], capsys: pytest.CaptureFixture[str]) -> None:
+def test_report(
+    made: tuple[Path, demo.DemoResult], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     printing.print_demo(made[1])
     printed = capsys.readouterr().out
     for row in made[1].methods:

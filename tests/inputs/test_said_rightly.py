@@ -177,8 +177,28 @@ def test_a_flair_with_nan_is_told_how_to_leave_the_voxels_out(folder: Path) -> N
     nib.save(nib.Nifti1Image(np.isfinite(flair).astype(np.uint8), np.eye(4)), folder / "head.nii")
     words = ("soften", "r0.nii", "--image", "flair.nii", "-o", "s.nii")
     said = said_by(folder, *words, code=2)
-    assert "--roi FILE" in said
+    assert said.endswith(
+        "where r0.nii may grow: mend it, or leave the voxel out by a region of interest, --roi FILE\n"
+    )
     said_by(folder, *words, "--roi", "head.nii", code=0)
+    with pytest.raises(ValueError, match=r"leave the voxel out by a region of interest, roi=ARRAY$"):
+        fastfuse.conditional_dilation(nib.load(folder / "r0.nii"), nib.load(folder / "flair.nii"))
+
+
+@pytest.mark.parametrize("growing", [("--soften",), ("--method", "dilated-staple")])
+def test_where_masks_grow_in_fuse_a_mask_leaves_voxels_out(folder: Path, growing: tuple[str, ...]) -> None:
+    flair = np.full(SHAPE, np.nan, np.float32)
+    flair[5:15, 5:15, 3:12] = 1 + np.arange(900).reshape(10, 10, 9)
+    nib.save(nib.Nifti1Image(flair, np.eye(4)), folder / "flair.nii")
+    nib.save(nib.Nifti1Image(np.isfinite(flair).astype(np.uint8), np.eye(4)), folder / "head.nii")
+    nib.save(nib.Nifti1Image(np.ones(SHAPE, np.uint8), np.eye(4)), folder / "whole.nii")
+    words = ("fuse", "r0.nii", "r1.nii", "r2.nii", "--image", "flair.nii", "-o", "f.nii", *growing)
+    said = said_by(folder, *words, code=2)
+    assert "leave the voxel out by a mask of the brain, --mask FILE" in said
+    assert "roi" not in said
+    said = said_by(folder, *words, "--mask", "whole.nii", code=2)
+    assert "leave the voxel out of the mask (whole.nii)" in said
+    said_by(folder, *words, "--mask", "head.nii", code=0)
 
 
 def test_a_strong_prior_of_rates_is_named_where_it_decides() -> None:

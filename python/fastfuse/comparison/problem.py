@@ -133,7 +133,14 @@ class Problem:
     @cached_property
     def guide(self) -> Guide:
         """What masks grow on, by the defaults of a conditional dilation."""
-        return Guide.of(self.image, self.mask, Dilation(), threads=self.threads, roi_name="mask")
+        return Guide.of(
+            self.image,
+            self.mask,
+            Dilation(),
+            threads=self.threads,
+            roi_name="mask",
+            region="a mask, mask=ARRAY",
+        )
 
     @cached_property
     def softened(self) -> list[NDArray[Any]]:

@@ -41,7 +41,8 @@ LEAST_SIDE_BY_SIDE = 1 << 18  # voxels of masks that are worth a thread each
 class Guide:
     """The image that guides dilations, checked and scaled once for all masks.
 
-    ``image_name`` and ``roi_name`` name the image and the region of interest in messages.
+    ``image_name`` and ``roi_name`` name the image and the region of interest in messages, and ``region`` what a
+    caller gives to have one.
     """
 
     image: Array
@@ -50,6 +51,7 @@ class Guide:
     threads: int
     image_name: str
     roi_name: str
+    region: str
     scaling: tuple[float, float] | None = None  # the intensities that become 0 and 1
 
     @classmethod
@@ -62,12 +64,13 @@ class Guide:
         threads: int,
         image_name: str = "the image",
         roi_name: str = "roi",
+        region: str = "a region of interest, roi=ARRAY",
     ) -> Guide:
         """Check the image and the region of interest, and find the scaling if the options need one."""
-        volume, region = _as_volume(as_array(image, image_name), image_name), None
+        volume, counts = _as_volume(as_array(image, image_name), image_name), None
         if roi is not None:
-            region = _as_region(as_companion(roi, roi_name, volume.shape, "the image has"), roi_name)
-        guide = cls(volume, region, options, threads, image_name, roi_name)
+            counts = _as_region(as_companion(roi, roi_name, volume.shape, "the image has"), roi_name)
+        guide = cls(volume, counts, options, threads, image_name, roi_name, region)
         return replace(guide, scaling=guide._find_scaling()) if options.scales else guide
 
     def _find_scaling(self) -> tuple[float, float] | None:
@@ -82,7 +85,7 @@ class Guide:
     @property
     def remarks(self) -> list[str]:
         """Reasons to doubt the result, and what to do; nothing helps an image that is flat everywhere."""
-        region = "a region of interest" if self.roi is None else "another region of interest"
+        region = self.region if self.roi is None else f"another region of interest than {self.roi_name}"
         remedy = (
             "give FLAIR there"
             if self._is_flat
@@ -183,7 +186,8 @@ class Guide:
         kind, _, voxel, value = complaint
         found = f"holds {shown_number(value)} at voxel {coordinates(voxel, mask.shape, axes)}"
         if kind == "image_not_finite":
-            remedy = "mend it, or leave the voxel out by a region of interest (roi=ARRAY, --roi FILE)"
+            out = f"by {self.region}" if self.roi is None else f"of {self.roi_name}"
+            remedy = f"mend it, or leave the voxel out {out}"
             return f"{self.image_name} {found}, where {name} may grow: {remedy}"
         if kind == "not_finite":
             return f"{name} {found}: a mask holds 0 and 1"

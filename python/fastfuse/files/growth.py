@@ -92,6 +92,7 @@ class Growth:
             threads=options.threads,
             image_name=job.titles["image"],
             roi_name=job.titles["mask"],
+            region="a mask of the brain, mask=FILE (--mask FILE)",
         )
         return cls(guide, dilation_facts(guide, cast(Path, job.image), job.mask))
 

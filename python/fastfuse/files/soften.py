@@ -172,6 +172,7 @@ def _soften_all(
             threads=threads,
             image_name=shown(image),
             roi_name="roi" if roi is None else shown(roi),
+            region="a region of interest, roi=FILE (--roi FILE)",
         )
         remarks += [*remark_on_values(guide), *guide.remarks]
         facts = dilation_facts(guide, image, roi)

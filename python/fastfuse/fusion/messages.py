@@ -40,6 +40,8 @@ class Complaint:
         What to call the raters.
     titles : mapping
         What to call the mask and the prior.
+    prior : ndarray, optional
+        The map of priors, where it can be read.
     """
 
     kind: str
@@ -51,6 +53,7 @@ class Complaint:
     axes: Sequence[int]
     names: Sequence[str] | None
     titles: Mapping[str, str]
+    prior: Array | None = None
 
     @property
     def holder(self) -> str:
@@ -97,16 +100,25 @@ def _mask(bad: Complaint) -> str:
 
 
 def _prior(bad: Complaint) -> str:
-    return f"{bad.titles['prior']} {bad.held}: a prior is a probability in [0, 1]; {_for_a_prior(bad.value)}"
+    return f"{bad.titles['prior']} {bad.held}: {OF_A_PRIOR}; {for_a_prior(bad.value, bad.prior, bad.mask)}"
 
 
-def _for_a_prior(value: float) -> str:
-    """Say what makes a map of priors of one that holds a value."""
-    if math.isnan(value):
+OF_A_PRIOR = "a prior is a probability in [0, 1]"
+
+
+def for_a_prior(value: float, prior: Array | None, mask: Array | None) -> str:
+    """Say what makes a map of priors of one that holds a value: the first that is wrong, which tells no scale."""
+    if not math.isfinite(value):
         return "give a mask without such voxels (--mask), or fill them"
-    if 1 - OVERSHOOT <= value <= OVERSHOOT:
-        return "clip what interpolation overshot, as by numpy.clip(prior, 0, 1)"
-    return "scale it, as by prior / 100 or prior / 255" if value > 1 else "mend it"
+    counted = np.array([value])
+    if prior is not None:
+        counted = told_once(prior if mask is None else prior[mask.astype(bool)])
+    low, high = (float(find(counted[np.isfinite(counted)])) for find in (np.min, np.max))
+    if low < 1 - OVERSHOOT:
+        return f"mend it: its values go from {low:.4g} to {high:.4g}"
+    if high > OVERSHOOT:
+        return f"scale it, as by prior / 100 or prior / 255: it goes up to {high:.4g}"
+    return "clip what interpolation overshot, as by numpy.clip(prior, 0, 1)"
 
 
 def _present(bad: Complaint) -> str:

@@ -17,6 +17,7 @@ from ..inputs.lattice import box_of, grown
 from ..inputs.raters import Raters
 from ..inputs.stacks import listed
 from .backends import core
+from .messages import OVERSHOOT
 from .prior_map import note_smoothed
 
 Box = tuple[slice, ...]
@@ -89,9 +90,13 @@ def _check_votes(raters: Raters, given: Sequence[Any]) -> None:
     for array, name in zip(raters.arrays, raters.names, strict=True):
         wrong = (array > 1 + NOT_A_VOTE) | (array < -NOT_A_VOTE)
         if wrong.any():
+            remedy = (
+                "clip what interpolation overshot, as by numpy.clip(votes, 0, 1)"
+                if np.nanmax(array) <= OVERSHOOT and np.nanmin(array) >= 1 - OVERSHOOT
+                else "divide scaled votes by what stands for 1, and of a label map give the voxels that hold the label"
+            )
             raise ValueError(
-                f"{first_wrong(array, wrong, name)}: a vote is a probability in [0, 1]; divide scaled votes by what stands "
-                "for 1, and of a label map give the voxels that hold the label"
+                f"{first_wrong(array, wrong, name)}: a vote is a probability in [0, 1]; {remedy}"
             )
 
 

@@ -270,7 +270,7 @@ def test_kept_memory_is_not_faulted_in_again() -> None:
     ]
     if not counts[1]:
         pytest.skip("this kernel counts no page faults")
-    assert counts[0] < counts[1] / 10
+    assert counts[0] < counts[1] / 4
 
 
 def test_two_bars_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,12 +288,12 @@ def test_two_bars_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 def test_errors_in_another_process(cohort: Path, tmp_path: Path) -> None:
     """They come here as they are, with the user's frames; each process has its share of the threads."""
     (tmp_path / "theirs.py").write_text(
-        "import sys\n"
+        "import os\n"
         "import torch\n"
         "from tests.train.learning.nets import Small\n"
         "class Late(Small):\n"
         "    def forward(self, slices):\n"
-        "        if sys.argv[0] == '-c':\n"
+        f"        if os.getpid() != {os.getpid()}:\n"
         "            raise LookupError(f'only there, {torch.get_num_threads()} threads')\n"
         "        return super().forward(slices)\n"
         "def net(in_channels, width, depth):\n"

@@ -268,7 +268,16 @@ def refusals_explained(case: Case, *, seen: bool) -> Iterator[None]:
             arrays = [np.broadcast_to(np.float64(value), case.shape)] * len(arrays)
             mask = np.zeros(1, bool) if kind == "empty_mask" else None
         complaint = Complaint(
-            kind, rater, voxel, value, arrays, mask, case.axes, case.given.names, case.titles
+            kind,
+            rater,
+            voxel,
+            value,
+            arrays,
+            mask,
+            case.axes,
+            case.given.names,
+            case.titles,
+            case.prior_map if seen else None,
         )
         raise ValueError(complaint.sentence()) from None
     except _core.DeviceError as error:

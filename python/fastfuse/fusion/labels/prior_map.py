@@ -9,6 +9,7 @@ import numpy as np
 
 from ...inputs.arrays import Array, as_array, as_companion
 from ...inputs.names import counted
+from ..messages import OF_A_PRIOR, for_a_prior
 from .chosen import Labels
 
 SUM = 1e-3  # by which its sum may miss 1
@@ -108,11 +109,21 @@ def of_larger(maps: Sequence[Array]) -> Array:
         return high if exact.all() else np.where(exact, high, high / sums)
 
 
-def sentence(kind: str, label: int, value: float, place: str, called: Sequence[str], what: str) -> str:
-    """Say what is wrong with a map of priors; ``what`` is what messages call it, ``place`` the voxel."""
+def sentence(
+    kind: str,
+    label: int,
+    value: float,
+    place: str,
+    called: Sequence[str],
+    what: str,
+    prior: Array,
+    mask: Array | None,
+) -> str:
+    """Say what is wrong with a label's map of priors; ``what`` is what messages call it, ``place`` the voxel."""
     if kind == "prior_sum":
         return (
             f"{what} sums to {value:.6g} at voxel {place}, not to 1: of the labels {', '.join(called[:8])}"
             f"{', ...' if len(called) > 8 else ''} one is true everywhere; background has a map, too"
         )
-    return f"{what} of label {called[label]} holds {value:g} at voxel {place}: a prior is a probability in [0, 1]"
+    remedy = for_a_prior(value, prior, mask)
+    return f"{what} of label {called[label]} holds {value:g} at voxel {place}: {OF_A_PRIOR}; {remedy}"

@@ -133,7 +133,7 @@ def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tu
     given = Raters.of(votes.raters)
     as_companion(image, "image", given.arrays[0].shape)
     threads = check_count(options.threads, "threads", least=0)
-    guide = Guide.of(image, votes.mask, growth, threads=threads, roi_name="mask")
+    guide = Guide.of(image, votes.mask, growth, threads=threads, roi_name="mask", region="a mask, mask=ARRAY")
     fusion, soft, doubts = dilate_fusion(replace(votes, raters=given.listed()), guide, options)
     doubts += rings_in_memory(guide, [soft], ["the consensus"]) if soft.voxels else []
     grown = [remark for remark in remarks_in_memory(guide, [soft], ["the consensus"]) if remark not in doubts]

@@ -290,8 +290,11 @@ def refusals_explained(soft: SoftCase) -> Iterator[None]:
         given = case.given
         if kind in ("prior", "prior_sum"):
             place = str(coordinates(voxel, case.shape, case.axes))
-            called = soft.labels.called
-            raise ValueError(wrong_prior(kind, rater, value, place, called, soft.prior_title)) from None
+            called, title = soft.labels.called, soft.prior_title
+            prior = soft.prior[max(rater, 0)]
+            raise ValueError(
+                wrong_prior(kind, rater, value, place, called, title, prior, case.mask)
+            ) from None
         complaint = Complaint(
             kind, rater, voxel, value, given.arrays, case.mask, case.axes, given.names, case.titles
         )
