@@ -246,7 +246,7 @@ def _check_pixels(value: Any, name: str) -> None:
     if "vector" in pixels:
         raise ValueError(
             f"{name} has {value.GetNumberOfComponentsPerPixel()} values a voxel: give an image of one, such as "
-            "SimpleITK.VectorIndexSelectionCast(image, 1)"
+            "SimpleITK.VectorIndexSelectionCast(image, 1); of raters, a list of theirs, without axis"
         )
 
 

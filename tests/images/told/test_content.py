@@ -119,3 +119,21 @@ def test_an_object_in_npy(tmp_path: Path) -> None:
     np.save(path, np.array({"masks": np.ones((4, 4))}, dtype=object), allow_pickle=True)
     with pytest.raises(fastfuse.ImageError, match=r"it holds one Python object, .* save its masks alone"):
         fastfuse.fuse_files([path, path], tmp_path / "o.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("data", "header", "words"),
+    [
+        ("a.zraw", "a.mhd", "NDims = 3\nElementDataFile = a.zraw\n"),
+        ("a.raw", "a.mhd", "NDims = 3\nElementDataFile = a.raw\n"),
+        ("a.raw.gz", "a.nhdr", "NRRD0004\ndata file: a.raw.gz\n"),
+    ],
+)
+def test_values_alone_are_told_their_header(data: str, header: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / data).write_bytes(np.random.default_rng(0).bytes(400))
+    with pytest.raises(fastfuse.ImageError) as caught:
+        reading.read(tmp_path / data)
+    assert "header" not in str(caught.value)
+    (tmp_path / header).write_text(words)
+    with pytest.raises(fastfuse.ImageError, match=rf"it holds values alone: give its header, {header}$"):
+        reading.read(tmp_path / data)

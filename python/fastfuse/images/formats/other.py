@@ -28,6 +28,7 @@ from .foreign import PACKED, format_of
 from .quiet import quiet
 
 # What files are that hold no volume, by their ending.
+LONGEST_HEADER = 1 << 16
 NO_VOLUMES = {
     ".gii": "a GIFTI surface or its values", ".trk": "a track of fibres", ".tck": "a track of fibres",
     ".vtk": "a VTK mesh", ".vtp": "a VTK mesh", ".stl": "a mesh", ".obj": "a mesh", ".ply": "a mesh",
@@ -188,10 +189,28 @@ def _by_nibabel(path: Path, load: Callable[[], Any]) -> Any:
             ) from error
         if what is None and format_of(path) is not None:
             raise ImageError(_broken(path, ValueError("its content is not that"))) from error
+        header = _header_of(path)
+        if what is None and header is not None:
+            raise ImageError(
+                f"{shown(path)}: it holds values alone: give its header, {shown(header)}"
+            ) from error
         seen = f"its content looks like {what}" if what else "its format is unknown"
         raise ImageError(f"{shown(path)}: cannot be read, {seen}; fastfuse reads {READABLE}") from error
     except Exception as error:
         raise ImageError(_broken(path, error)) from error
+
+
+def _header_of(path: Path) -> Path | None:
+    """Return the header beside a file of values, which names it."""
+    name = path.name.encode()
+    for suffix in (".mhd", ".nhdr"):
+        header = path.with_name(path.name.partition(".")[0] + suffix)
+        try:
+            if header != path and name in header.read_bytes()[:LONGEST_HEADER]:
+                return header
+        except OSError:
+            continue
+    return None
 
 
 def _image(path: Path, image: Any, said: list[str]) -> Image:

@@ -19,7 +19,7 @@ from ..paths import remark_on, shown
 from ..wanted import Wanted
 from .numpy_file import NO_SIZE
 from .other import looks_like
-from .pages import DESCRIPTION, ORIENTATION, check_axes, pages_behind, scale_ignored
+from .pages import BITS, DESCRIPTION, INK, ORIENTATION, check_axes, pages_behind, scale_ignored
 from .quiet import quiet
 
 CLEAR = "it is transparent in places; save it without transparency"
@@ -181,12 +181,16 @@ def _values(path: Path, picture: Any, doubts: list[str]) -> NDArray[Any]:
     if _is_clear(path, picture):
         raise ImageError(f"{shown(path)}: {CLEAR}")
     if picture.mode == "1":
+        if _white_is_zero(picture):
+            doubts.append(
+                "0 is white in it (WhiteIsZero): of its single bits those shown white are taken as 1"
+            )
         return np.asarray(picture).astype(np.uint8)
     if picture.mode == "P":
         return _of_palette(picture, doubts)
     values = np.asarray(picture)
     if values.ndim == 2:
-        return values // _step(path) if picture.format == "PNG" and picture.mode == "L" else values
+        return _stored(path, picture, values, doubts) if picture.mode == "L" else values
     colours = 1 if picture.mode == "LA" else 3
     if values.shape[2] > colours and not np.all(values[..., colours] == 255):
         raise ImageError(f"{shown(path)}: {CLEAR}")
@@ -195,6 +199,18 @@ def _values(path: Path, picture: Any, doubts: list[str]) -> NDArray[Any]:
             f"{shown(path)}: it is in colour; one number a pixel is needed: save its labels as grey"
         )
     return values[..., 0]
+
+
+def _white_is_zero(picture: Any) -> bool:
+    return picture.format == "TIFF" and bool(picture.tag_v2.get(INK) == 0)
+
+
+def _stored(path: Path, picture: Any, values: NDArray[Any], doubts: list[str]) -> NDArray[Any]:
+    """Return greys of up to 8 bits as they are stored: Pillow turns them around where 0 is white, as ImageJ's inverting look-up table has it."""
+    if _white_is_zero(picture):
+        doubts.append("0 is white in it (WhiteIsZero): its values are taken as stored, not as shown")
+        values = 255 - values
+    return values // _step(path, picture)
 
 
 def _is_clear(path: Path, picture: Any) -> bool:
@@ -210,14 +226,17 @@ def _is_clear(path: Path, picture: Any) -> bool:
         return bool(np.all(values == np.asarray(clear), axis=-1).any())
     if picture.mode == "1":
         return bool((values == bool(clear)).any())
-    step = _step(path) if picture.format == "PNG" and picture.mode == "L" else 1
+    step = _step(path, picture) if picture.mode == "L" else 1
     return bool((values // step == clear).any() or (values == clear).any())
 
 
-def _step(path: Path) -> int:
-    """Return what Pillow multiplies a PNG's values of 2 or 4 bits by: labels are not shades."""
-    with path.open("rb") as file:
-        depth = file.read(25)[24]
+def _step(path: Path, picture: Any) -> int:
+    """Return what Pillow multiplies values of 2 or 4 bits by: labels are not shades."""
+    if picture.format == "TIFF":
+        depth = picture.tag_v2.get(BITS, (1,))[0]
+    else:
+        with path.open("rb") as file:
+            depth = file.read(25)[24]
     return 255 // (2**depth - 1) if depth in (2, 4) else 1
 
 
@@ -227,6 +246,10 @@ def _of_palette(picture: Any, doubts: list[str]) -> NDArray[Any]:
     palette = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
     used = np.unique(places)
     if used[-1] < len(palette) and np.all(palette[used] == palette[used, :1]):
+        if used.size > 1 and palette[used[-1], 0] < palette[used[0], 0]:
+            doubts.append(
+                "its palette turns greys around, as an inverting look-up table does: those shown are taken"
+            )
         return np.asarray(palette[:, 0][places])
     doubts.append("it has a palette of colours: the places in the palette are taken as labels")
     return places
