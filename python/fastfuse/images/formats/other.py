@@ -27,8 +27,8 @@ from .behind import LEAST, counted_behind, told_behind
 from .foreign import PACKED, format_of
 from .quiet import quiet
 
+LONGEST_HEADER = 1 << 16  # bytes of a text header of MetaImage or NRRD that are looked at
 # What files are that hold no volume, by their ending.
-LONGEST_HEADER = 1 << 16
 NO_VOLUMES = {
     ".gii": "a GIFTI surface or its values", ".trk": "a track of fibres", ".tck": "a track of fibres",
     ".vtk": "a VTK mesh", ".vtp": "a VTK mesh", ".stl": "a mesh", ".obj": "a mesh", ".ply": "a mesh",
@@ -123,6 +123,9 @@ def refuse_no_volume(path: Path) -> None:
     for ending, what in NO_VOLUMES.items():
         if name.endswith((ending, f"{ending}.gz")):
             raise ImageError(f"{shown(path)}: it is {what}, and no volume; fastfuse reads {READABLE}")
+    header = _header_of(path)
+    if header is not None:
+        raise ImageError(f"{shown(path)}: it holds values alone: give its header, {shown(header)}")
     foreign = format_of(path)
     if foreign is not None and not foreign.is_read:
         raise ImageError(
@@ -189,11 +192,6 @@ def _by_nibabel(path: Path, load: Callable[[], Any]) -> Any:
             ) from error
         if what is None and format_of(path) is not None:
             raise ImageError(_broken(path, ValueError("its content is not that"))) from error
-        header = _header_of(path)
-        if what is None and header is not None:
-            raise ImageError(
-                f"{shown(path)}: it holds values alone: give its header, {shown(header)}"
-            ) from error
         seen = f"its content looks like {what}" if what else "its format is unknown"
         raise ImageError(f"{shown(path)}: cannot be read, {seen}; fastfuse reads {READABLE}") from error
     except Exception as error:
