@@ -1,5 +1,7 @@
 #include "arrays.hpp"
 
+#include <cstdint>
+#include <cstring>
 #include <string>
 
 namespace fastfuse::bindings {
@@ -23,6 +25,14 @@ Scalar scalar_of(const py::dtype& dtype) {
     }
 }
 
+// What NumPy writes for bytes in the other order than the machine's; its own may be '=', or named, too.
+char foreign_order() {
+    const std::uint16_t one = 1;
+    unsigned char first;
+    std::memcpy(&first, &one, 1);
+    return first == 1 ? '>' : '<';
+}
+
 } // namespace
 
 Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
@@ -32,7 +42,7 @@ View view_of(const py::array& array, const Shape& shape) {
     View view;
     view.data = static_cast<const std::byte*>(array.data());
     view.type = scalar_of(array.dtype());
-    view.swapped = !array.dtype().attr("isnative").cast<bool>();
+    view.swapped = array.dtype().byteorder() == foreign_order();
     view.strides.assign(array.strides(), array.strides() + array.ndim());
     return view;
 }

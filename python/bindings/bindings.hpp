@@ -10,6 +10,7 @@ namespace py = pybind11;
 // Classes of Python's own kind, not of pybind11's: what a stub can describe.
 inline py::metaclass plain_type() { return py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)); }
 
+void bind_channels(py::module_& m);
 void bind_cuda(py::module_& m);
 void bind_dilation(py::module_& m);
 void bind_fuse(py::module_& m);

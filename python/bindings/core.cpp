@@ -64,6 +64,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     fastfuse::bindings::bind_options(m);
     fastfuse::bindings::bind_vote_table(m);
     fastfuse::bindings::bind_results(m);
+    fastfuse::bindings::bind_channels(m);
     fastfuse::bindings::bind_cuda(m);
     fastfuse::bindings::bind_dilation(m);
     fastfuse::bindings::bind_fuse(m);

@@ -27,6 +27,13 @@ py::array_t<double> matrix_of(const std::vector<double>& values) {
     return py::array_t<double>({size, size}, values.data());
 }
 
+auto vector_in(std::vector<double> Result::*field) {
+    return [field](const Result& result) {
+        const std::vector<double>& values = result.*field;
+        return py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
+    };
+}
+
 // One entry a voxel; None where there are none.
 template <class T, class Given>
 py::object array_of(const std::vector<Given>& values, const std::vector<std::int64_t>& shape) {
@@ -96,20 +103,20 @@ void bind_estimate(py::module_& m) {
 
 void bind_result(py::module_& m) {
     py::class_<Result>(m, "Result", plain_type())
-        .def_readonly("sensitivity", &Result::sensitivity)
-        .def_readonly("specificity", &Result::specificity)
+        .def_property_readonly("sensitivity", vector_in(&Result::sensitivity))
+        .def_property_readonly("specificity", vector_in(&Result::specificity))
         .def_readonly("prior", &Result::prior)
-        .def_readonly("log_likelihood", &Result::log_likelihood)
+        .def_property_readonly("log_likelihood", vector_in(&Result::log_likelihood))
         .def_readonly("iterations", &Result::iterations)
         .def_readonly("converged", &Result::converged)
         .def_readonly("voxels", &Result::voxels)
         .def_readonly("disputed", &Result::disputed)
-        .def_readonly("volume", &Result::volume)
-        .def_readonly("unmarked", &Result::unmarked)
-        .def_readonly("read", &Result::read)
-        .def_readonly("marked_by", &Result::marked_by)
-        .def_readonly("seen_by", &Result::seen_by)
-        .def_readonly("neither", &Result::neither)
+        .def_property_readonly("volume", vector_in(&Result::volume))
+        .def_property_readonly("unmarked", vector_in(&Result::unmarked))
+        .def_property_readonly("read", vector_in(&Result::read))
+        .def_property_readonly("marked_by", vector_in(&Result::marked_by))
+        .def_property_readonly("seen_by", vector_in(&Result::seen_by))
+        .def_property_readonly("neither", vector_in(&Result::neither))
         .def_readonly("lowest", &Result::lowest)
         .def_readonly("highest", &Result::highest)
         .def_property_readonly("half_marks",
@@ -147,6 +154,12 @@ void bind_results(py::module_& m) {
     bind_estimate(m);
     bind_result(m);
     bind_plan(m);
+    m.def(
+        "surely_fits",
+        [](const VoteTable& table, const Estimate& estimate, double times, double voxels, double share) {
+            return surely_fits(table, estimate, {times, voxels, share});
+        },
+        "table"_a, "estimate"_a, "times"_a, "voxels"_a, "share"_a);
 }
 
 } // namespace fastfuse::bindings

@@ -74,9 +74,9 @@ def test_three_verbs_are_fuse(method: str, m_step: str, prior: Any) -> None:
     assert_array_equal(applied, fused)
     for result in (found, again):
         for name in ("sensitivity", "specificity", "prior", "iterations", "converged", "voxels", "disputed"):
-            assert getattr(result, name) == getattr(whole, name), name
+            assert_array_equal(getattr(result, name), getattr(whole, name), err_msg=name)
         for name in ("volume", "read", "marked_by", "seen_by", "lowest", "highest", "log_likelihood"):
-            assert getattr(result, name) == getattr(whole, name), name
+            assert_array_equal(getattr(result, name), getattr(whole, name), err_msg=name)
 
 
 @pytest.mark.parametrize("roi", ["all", "disputed"])

@@ -99,7 +99,16 @@ def test_reference_stands_alone() -> None:
 @pytest.mark.parametrize(
     ("module", "users"),
     [
-        ("._core", {"fusion/backends", "fusion/vote_table.py", "dilation", "inputs/threads.py"}),
+        (
+            "._core",
+            {
+                "fusion/backends",
+                "fusion/vote_table.py",
+                "dilation",
+                "inputs/threads.py",
+                "inputs/channels.py",
+            },
+        ),
         ("nibabel", {"images"}),
         ("isal", {"images/gz.py"}),
         ("PIL", {"images/formats/pictures.py"}),

@@ -49,4 +49,16 @@ std::uint64_t nonzero_groups(const std::byte* from, std::int64_t bytes, std::int
 // The same of `arrays` arrays at once: what any of them holds. 64 whole groups.
 std::uint64_t nonzero_groups(const std::byte* const* from, std::int64_t arrays, std::int64_t group_bytes);
 
+// How far a sum may lie from the number.
+struct Total {
+    double value = 1;
+    double tolerance = 0; // relative
+};
+
+// Whether the arrays sum to the total, or to 0, at all voxels of a grid that has `few` voxels along each
+// axis, or up to twice as many. Where they do not, they do not sum to it everywhere: few voxels tell nearly
+// always.
+bool may_sum_to(const std::vector<View>& arrays, const std::vector<std::int64_t>& shape, const Total& total,
+                std::int64_t few);
+
 } // namespace fastfuse

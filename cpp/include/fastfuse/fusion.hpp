@@ -205,4 +205,15 @@ Result apply(const Estimate& estimate, const Votes& votes, const Options& option
 Estimate fit(const VoteTable& table, const std::vector<double>& counts, const Options& options,
              const Estimate& start, const ShouldStop& ask);
 
+// Which numbers of marks count, and how far what is expected may be off.
+struct MarkLimits {
+    double times = 2;        // what is off by more is told
+    double least_voxels = 0; // there, or expected; of whatever somebody marks
+    double least_share = 0;  // the same, as a share of the voxels that somebody marks
+};
+
+// Whether nothing is to be told of masks of which each rater has a vote everywhere, and of two classes with
+// rates: false where something may be, or for any other table or model.
+bool surely_fits(const VoteTable& table, const Estimate& estimate, const MarkLimits& limits);
+
 } // namespace fastfuse

@@ -110,10 +110,15 @@ Memory::~Memory() {
     }
 }
 
-void copy_to_device(const Place& place, const void* from, std::size_t bytes, std::byte* to) {
+void send_to_device(const Place& place, const void* from, std::size_t bytes, std::byte* to) {
     const OnDevice here(place.device);
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(place)),
           "copying to the device");
+}
+
+void copy_to_device(const Place& place, const void* from, std::size_t bytes, std::byte* to) {
+    const OnDevice here(place.device);
+    send_to_device(place, from, bytes, to);
     check(cudaStreamSynchronize(stream_of(place)), "copying to the device");
 }
 

@@ -65,6 +65,10 @@ class OnDevice {
 
 inline cudaStream_t stream_of(const Place& place) { return reinterpret_cast<cudaStream_t>(place.stream); }
 
+// Begins a copy to the device, which kernels launched later see; both places must stay until the stream was
+// waited for.
+void send_to_device(const Place& place, const void* from, std::size_t bytes, std::byte* to);
+
 // An array on the device.
 template <class T> class Array {
   public:
@@ -74,6 +78,7 @@ template <class T> class Array {
         copy_to_device(place, values.data(), values.size() * sizeof(T), memory_.data());
     }
     T* data() const { return reinterpret_cast<T*>(memory_.data()); }
+    std::byte* bytes() const { return memory_.data(); }
     std::size_t size() const { return size_; }
     std::vector<T> values() const {
         std::vector<T> found(size_);

@@ -15,6 +15,7 @@ from ..inputs.channels import SCALED, check_scaled_classes
 from ..inputs.checks import check_spacings, checked_decisions
 from ..inputs.foreground import within
 from ..inputs.in_memory import check_in_memory, spacing_of
+from ..inputs.libraries import are_arrays
 from ..inputs.names import counted, enumerated, quoted
 from ..inputs.raters import Raters
 from ..inputs.rounding import without_rounding
@@ -81,7 +82,8 @@ class Case:
         GridError
             Naming images that lie on different grids.
         """
-        named = [*named_raters(votes.raters), ("mask", votes.mask), ("prior", options.prior)]
+        named = [] if are_arrays(votes.raters) else named_raters(votes.raters)
+        named += [("mask", votes.mask), ("prior", options.prior)]
         named += [] if votes.image is None else [("image", votes.image)]
         looked: Sequence[Any] = [] if votes.present is None else list(cast("Sequence[Any]", votes.present))
         named += [(f"present of {name_of(i, votes.names)}", one) for i, one in enumerate(looked)]

@@ -215,8 +215,8 @@ class OfForeground:
     @property
     def selects(self) -> bool:
         """Whether values become votes other than themselves."""
-        chosen = (self.select_label, self.threshold, self.scale)
-        return self.binarize or any(value is not None for value in chosen)
+        made = self.threshold is not None or self.scale is not None
+        return self.binarize or made or self.select_label is not None
 
     @property
     def foreground(self) -> Foreground:
@@ -238,6 +238,8 @@ class OfForeground:
 
 class OfMethods:
     """What declared options know of methods."""
+
+    are_checked = False  # those that a check returned are
 
     def check_method(self, method: Method, *, images: bool = False, but: Collection[str] = ()) -> None:
         """Refuse an option that the method does not have; name those that have it (with ``images`` those that need one)."""
@@ -268,6 +270,13 @@ class OfMethods:
             if value is not given:
                 changed[one.name] = value
         return replace(cast("Any", self), **changed) if changed else self
+
+    def told(self, method: Method) -> dict[str, object]:
+        """Return what a sidecar says of a method's options and of what counts as foreground; made once of the same options."""
+        made: dict[str, dict[str, object]] = vars(self).setdefault("_told", {})
+        if method.name not in made:
+            made[method.name] = {**self.recorded(method), **cast("Any", self).selection}
+        return dict(made[method.name])
 
     def recorded(self, method: Method) -> dict[str, object]:
         """Return what a sidecar says of a method's options."""

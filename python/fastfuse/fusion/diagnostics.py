@@ -45,9 +45,10 @@ def remarks_on(
     ``case``: the votes, where there are any; ``cut``, ``ties``: of the mask that is made of the consensus. ``resampled`` is False where intervals by a bootstrap were asked for, and the votes do not repeat enough for it.
     Without ``advise`` no options are named: the caller has none to give.
     """
-    if not fusion.volume.any():
+    volume, read = fusion.volume.tolist(), fusion.n_read.tolist()
+    if not any(volume):
         return ["nobody marks anything: the probability is 0 everywhere and no sensitivity is defined"]
-    if (fusion.volume == fusion.n_read).all():
+    if volume == read:
         shape = getattr(fusion.probability, "shape", (fusion.n_voxels,))  # unknown of what a device holds
         of_all = fusion.n_voxels == math.prod(shape)
         where = "everywhere" if of_all else "on all voxels that are fused"
@@ -55,7 +56,7 @@ def remarks_on(
     remarks = []
     at = cut_of(fusion.probability, cut)
     evidence = Evidence(fusion, found, method, options, at, case, ties, cut == "dice", advise)
-    if np.count_nonzero(fusion.n_read) == 1:
+    if sum(map(bool, read)) == 1:
         remarks.append("there is one rater only: the consensus can only repeat their votes")
     elif found.disputed == 0:
         remarks.append("no voxel is in doubt: all raters agree everywhere")
@@ -67,9 +68,14 @@ def remarks_on(
     if fusion.n_voxels == 0:
         return remarks
     if case is not None:
-        remarks += remarks_on_faint(case, options) + remarks_on_engulfing(fusion, case, options)
-    informative = np.abs(fusion.sensitivity + fusion.specificity - 1)
-    if method.estimates and np.fmax.reduce(informative) < CHANCE:  # nan where no rater has both
+        remarks += remarks_on_faint(fusion, case, options) + remarks_on_engulfing(fusion, case, options)
+    rates = zip(fusion.sensitivity.tolist(), fusion.specificity.tolist(), strict=True)
+    informative = [
+        apart for sensitivity, specificity in rates if (apart := abs(sensitivity + specificity - 1)) >= 0
+    ]
+    if (
+        method.estimates and max(informative, default=1) < CHANCE
+    ):  # nan, which is left out, where a rater has not both
         remarks.append(
             f"every rater comes out as no better than chance, and the consensus as the prior{for_a_fit(evidence)}"
         )
@@ -129,7 +135,7 @@ def remarks_on_applied(
     if fusion.n_voxels == 0:
         return remarks
     if case is not None:
-        remarks += remarks_on_faint(case, options) + remarks_on_engulfing(fusion, case, options)
+        remarks += remarks_on_faint(fusion, case, options) + remarks_on_engulfing(fusion, case, options)
     known = [i for i in range(len(fusion.volume)) if i not in ignored]
     remarks += _on_raters(fusion, method, names, "all", known)
     evidence = Evidence(fusion, found, method, options, cut, case)
@@ -169,14 +175,16 @@ def _on_raters(
     counted = _by_votes(fusion) if method.of_levels else fusion
     groups: dict[tuple[str, str], list[str]] = {}
     worse: list[str] = []
+    volumes, read = fusion.volume.tolist(), fusion.n_read.tolist()
+    sensitivities, specificities = counted.sensitivity.tolist(), counted.specificity.tolist()
     for i in raters:
-        volume, name = fusion.volume[i], name_of(i, names)
-        sensitivity, specificity = counted.sensitivity[i], counted.specificity[i]
-        if fusion.n_read[i] == 0:
+        volume, name = volumes[i], name_of(i, names)
+        sensitivity, specificity = sensitivities[i], specificities[i]
+        if read[i] == 0:
             groups.setdefault(("has no vote", "have no vote"), []).append(name)
         elif volume == 0:
             groups.setdefault(("marks nothing", "mark nothing"), []).append(name)
-        elif volume == fusion.n_read[i]:
+        elif volume == read[i]:
             groups.setdefault(("marks everything", "mark everything"), []).append(name)
         elif sensitivity + specificity < 1 - ROUNDING:
             rates = f"sensitivity {sensitivity:.3f} + specificity {specificity:.3f} < 1"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from ..inputs import checks
 from ..inputs.checks import Labels, Scale
+from ..inputs.names import quoted
 from .registry import Method
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+PLAIN = frozenset({str, int, float, bool, type(None)})  # kinds of values of which equal ones mean the same
+MOST_KNOWN = 256  # sets of options whose checks are not done again
 RESAMPLED = ("bootstrap", "lesions")  # kinds of intervals
 REPLICATES, SEED = 200, 0  # of a bootstrap
 NO_INTERVALS: dict[str, Any] = {"intervals": "none", "replicates": REPLICATES, "seed": SEED}
@@ -22,6 +27,35 @@ OF_TWO_CLASSES = (
 Pair = tuple[float, float] | list[float]
 BetaPrior = Pair | Sequence[Pair]
 PerformancePrior: TypeAlias = "Literal['auto'] | BetaPrior | None"
+
+
+def checked_once(check: Function) -> Function:
+    """Let options be checked once: what is checked stands, and the answer for plain values is kept for the next call.
+
+    With a method, what it does not have is refused first: what a check advises would be refused after it.
+    """
+    known: dict[tuple[Any, ...], Any] = {}
+
+    @wraps(check)
+    def once(options: Any, method: Method | None = None) -> Any:
+        if options.are_checked and method is None:
+            return options
+        values = tuple(vars(options).values())
+        kinds = tuple(map(type, values))
+        plain, key = PLAIN.issuperset(kinds), (method and method.name, values, kinds)
+        found = known.get(key) if plain else None
+        if found is None:
+            if method is not None:
+                options.check_method(method)
+            found = check(options)
+            object.__setattr__(found, "are_checked", True)
+            if plain:
+                if len(known) >= MOST_KNOWN:
+                    known.clear()
+                known[key] = found
+        return found
+
+    return cast("Function", once)
 
 
 def is_map(prior: object) -> bool:
@@ -61,6 +95,14 @@ def check_beta(value: object, _: str) -> PerformancePrior:
     if value is None or (isinstance(value, str) and value == "auto"):
         return value  # type: ignore[return-value]
     return checks.check_performance_prior(value)
+
+
+def check_acceleration(acceleration: str, *, mrf: float) -> None:
+    """Refuse jumps of EM where neighbours are coupled."""
+    if mrf and acceleration != "none":
+        raise ValueError(
+            f"acceleration is {quoted(acceleration)}: with mrf there is none: leave one of both out"
+        )
 
 
 def check_intervals(kind: str, replicates: int, seed: int, *, mrf: float = 0.0, of_map: bool = False) -> None:

@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from ..inputs.checks import Labels, Scale, check_one_selection
 from ..inputs.kinds import VoxelsLike
-from ..inputs.names import quoted
 from .declared import (
     Flag,
     OfForeground,
@@ -28,6 +27,7 @@ from .option_checks import (
     SEED,
     PerformancePrior,
     as_given,
+    check_acceleration,
     check_beta,
     check_classes,
     check_flag,
@@ -40,6 +40,7 @@ from .option_checks import (
     check_scale,
     check_threshold,
     check_tol,
+    checked_once,
     count_from,
     enumerates,
     has_likelihood,
@@ -50,6 +51,7 @@ from .option_checks import (
     of_votes,
     soft,
 )
+from .registry import Method
 from .streamed.declared import EXECUTOR, MAX_MEMORY, Memory
 
 MStep = Literal["paper", "em"]
@@ -366,13 +368,11 @@ class Options(OfMethods, OfForeground):
     route: str = "auto"
     """What EM runs on: the distinct vote "patterns", the voxels in "lanes", or one by one in "rows". For tests."""
 
-    def checked(self) -> Options:
+    @checked_once
+    def checked(self, _method: Method | None = None) -> Options:
         """Check each option, and those that exclude each other; return them as they travel inside."""
         checked = self.each_checked()
-        if checked.mrf and checked.acceleration != "none":
-            raise ValueError(
-                f"acceleration is {quoted(checked.acceleration)}: with mrf there is none: leave one of both out"
-            )
+        check_acceleration(checked.acceleration, mrf=checked.mrf)
         check_one_selection(checked.select_label, checked.threshold, checked.scale, binarize=checked.binarize)
         checked.check_classes(OF_TWO_CLASSES)
         resampling = checked.replicates, checked.seed

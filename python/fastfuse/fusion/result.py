@@ -256,7 +256,8 @@ def fusion_of(
 ) -> Fusion:
     """Return a fusion from what the core found."""
     ppv, npv, dice = _agreement(found)
-    levels, classes = of_levels(found.estimate), of_classes(found.estimate)
+    latent = found.estimate.latent is not None
+    levels, classes = (of_levels(found.estimate), of_classes(found.estimate)) if latent else ({}, {})
     kind = BorderFusion if levels else ClassFusion if classes else Fusion
     return kind(
         probability=probability,
@@ -334,9 +335,18 @@ def in_kind_of(raters: Sequence[Any], fusion: Fusion) -> Fusion:
 
 def _agreement(found: Found) -> tuple[Rates, Rates, Rates]:
     """Return each rater's predictive values and Dice against the soft consensus; nan for 0/0."""
-    parts = np.array([found.marked_by, found.neither, 2 * found.marked_by])
-    ppv, npv, dice = share_of(parts, np.array([found.volume, found.unmarked, found.seen_by + found.volume]))
-    return ppv, npv, dice
+    marked, volume = found.marked_by.tolist(), found.volume.tolist()
+    neither, unmarked, seen = found.neither.tolist(), found.unmarked.tolist(), found.seen_by.tolist()
+    return (
+        np.array([_share(part, whole) for part, whole in zip(marked, volume, strict=True)]),
+        np.array([_share(part, whole) for part, whole in zip(neither, unmarked, strict=True)]),
+        np.array([_share(2 * both, w + q) for both, w, q in zip(marked, seen, volume, strict=True)]),
+    )
+
+
+def _share(part: float, whole: float) -> float:
+    """Return part / whole as :func:`share_of`; of a few numbers an array takes longer."""
+    return min(part / whole, 1.0) if whole > 0 else np.nan
 
 
 def share_of(part: Rates, whole: Rates) -> Rates:

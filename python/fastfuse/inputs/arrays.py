@@ -92,22 +92,28 @@ def as_raters(raters: Sequence[Any], names: Sequence[str] | None = None) -> list
     TypeError, ValueError
         Naming the rater, if there is none, if one cannot be read, if shapes differ, or if they hold classes as channels.
     """
-    called = [name_of(i, names) for i in range(len(raters))]
+    called = names if names and len(names) == len(raters) else [name_of(i, names) for i in range(len(raters))]
     arrays = [as_array(value, name) for value, name in zip(raters, called, strict=True)]
     if not arrays:
         raise ValueError("no raters: give at least one array of votes")
     shape = arrays[0].shape
     if not shape:
         raise ValueError(f"{called[0]} is a single number: each rater is an array over the voxels")
-    arrays = [as_shaped(array, shape) for array in arrays]
-    for name, array in zip(called, arrays, strict=True):
-        if array.shape != shape:
-            remedy = transposed(name, array.shape, shape) or "resample to one grid"
-            raise ValueError(f"{name} has shape {array.shape}, {called[0]} has shape {shape}: {remedy}")
+    if any(array.shape != shape for array in arrays):
+        arrays = [as_shaped(array, shape) for array in arrays]
+        _check_alike(arrays, called, shape)
     if 0 in shape:
         raise ValueError(f"the raters' arrays are empty: shape {shape}")
     check_channels(raters, arrays, called)
     return arrays
+
+
+def _check_alike(arrays: Sequence[Array], called: Sequence[str], shape: tuple[int, ...]) -> None:
+    """Refuse arrays of different shapes."""
+    for name, array in zip(called, arrays, strict=True):
+        if array.shape != shape:
+            remedy = transposed(name, array.shape, shape) or "resample to one grid"
+            raise ValueError(f"{name} has shape {array.shape}, {called[0]} has shape {shape}: {remedy}")
 
 
 def selected(votes: Array, label: int) -> NDArray[np.bool_]:
@@ -166,8 +172,10 @@ def with_frames(sides: Any, shape: Sequence[int]) -> Any:
 
     Along the others no voxel has a neighbour.
     """
+    if sides is None or len(shape) <= 3:
+        return sides
     kept = in_space(shape)
-    if sides is None or len(shape) <= 3 or np.shape(sides) != (len(shape[kept]),):
+    if np.shape(sides) != (len(shape[kept]),):
         return sides
     return (*[max(sides)] * kept.start, *sides, *[max(sides)] * (len(shape) - kept.stop))
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .libraries import place_of_image
+from .. import _core
+from .libraries import are_arrays, place_of_image
 
 MOST_CHANNELS = 64
-FEW, SOME = 12, 24  # voxels along an axis that are looked at first
+FEW, SOME = 12, 24  # voxels along an axis that are looked at first; few tell nearly always
 FEWEST_VOXELS = 64  # of a channel; fewer may sum to 1 by chance
 ROUNDING = 2e-3  # of probabilities, at the least
 SCALED = (100.0, 255.0)  # what usually stands for 1, where that does not
@@ -36,11 +37,12 @@ def check_channels(raters: Sequence[Any], arrays: Sequence[NDArray[Any]], names:
     ValueError
         Naming the first rater and the axis of the channels.
     """
-    for rater, name in zip(raters, names, strict=True):
+    plain = are_arrays(raters)
+    for rater, name in [] if plain else zip(raters, names, strict=True):
         place = place_of_image(rater)
         if place is not None and place.channels > 1:
             raise ValueError(f"{name} has {place.channels} channels: give one of them, as rater[1:2] is")
-    eps = max(map(_eps_of, (*raters, *arrays)))
+    eps = 0.0 if plain and not _any_half(arrays) else max(map(_eps_of, (*raters, *arrays)))
     _check_axes(arrays, names, 1.0, eps, 0.0)
     check_classes(arrays, 1.0, names, eps=eps)
 
@@ -54,7 +56,7 @@ def _check_axes(
         if not _may_be(shape, axis):
             continue
         tolerance = _tolerance(shape[axis], eps, step / total)
-        if not all(_may_sum_to(array, axis, total, tolerance) for array in arrays):
+        if not _may_sum_to(arrays, axis, total, tolerance):
             continue
         if not any(_in_several(array, axis) for array in arrays):
             continue
@@ -86,8 +88,7 @@ def check_classes(
     if not (2 <= len(arrays) <= MOST_CHANNELS and arrays[0].size >= FEWEST_VOXELS):
         return
     tolerance = _tolerance(len(arrays), eps, step / total)
-    few = _sum_of(_some(arrays, FEW))
-    if not _is_one(few[few != 0] / total, tolerance):  # few tell nearly always
+    if not _may_sum_to(arrays, None, total, tolerance):
         return
     where = "at every voxel"
     sum_to = _are_classes(arrays, total, tolerance)
@@ -123,6 +124,10 @@ def check_scaled_classes(
         check_classes(arrays, total, names, eps=eps, step=step)
 
 
+def _any_half(arrays: Sequence[NDArray[Any]]) -> bool:
+    return any(array.dtype.char == "e" for array in arrays)
+
+
 def _eps_of(value: Any) -> float:
     if type(value) is np.ndarray and value.dtype.kind in "buif":  # a type's name takes long to make
         return EPS["float16"] if value.dtype.char == "e" else 0.0
@@ -135,6 +140,11 @@ def _tolerance(classes: int, eps: float, step: float = 0.0) -> float:
     return max(ROUNDING, min(classes, MOST_ROUNDED) * max(eps, step / 2))
 
 
+def _may_sum_to(arrays: Sequence[NDArray[Any]], axis: int | None, total: float, tolerance: float) -> bool:
+    """Tell by few voxels whether arrays may sum to ``total``, or be 0: together, or each along an axis."""
+    return _core.may_sum_to(list(arrays), axis, total, tolerance, FEW)
+
+
 def _may_be(shape: Sequence[int], axis: int) -> bool:
     """Tell whether an axis may be that of channels, by its length."""
     return (
@@ -142,13 +152,6 @@ def _may_be(shape: Sequence[int], axis: int) -> bool:
         and 2 <= shape[axis] <= MOST_CHANNELS
         and math.prod(shape) >= FEWEST_VOXELS * shape[axis]
     )
-
-
-def _may_sum_to(array: NDArray[Any], axis: int, total: float, tolerance: float) -> bool:
-    """Tell by few voxels, as they nearly always do, whether an array may sum to ``total`` along an axis, or be 0 there."""
-    few = tuple(slice(None, None, max(1, length // FEW)) for length in array.shape)
-    sums = array[(*few[:axis], slice(None), *few[axis + 1 :])].sum(axis=axis, dtype=np.float64)
-    return _is_one(sums[sums != 0] / total, tolerance)
 
 
 def _sums_to(array: NDArray[Any], axis: int, total: float, tolerance: float) -> bool:
@@ -188,8 +191,7 @@ def _are_classes_or_none(
 
     ``least``: that share, of probabilities and of masks.
     """
-    total = _sum_of(_some(arrays, FEW))
-    if not _is_one(total[total != 0] / whole, tolerance):  # few tell nearly always
+    if not _may_sum_to(arrays, None, whole, tolerance):
         return False
     for parts, part_of_least in ((_some(arrays, SOME), 0.5), (arrays, 1.0)):
         total = _sum_of(parts)

@@ -248,6 +248,8 @@ def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """Return the type of the probability: float32 or float64."""
     import numpy as np
 
+    if isinstance(dtype, str) and dtype == "float32":
+        return np.dtype(np.float32)
     checked = np.dtype(object)
     if dtype is not None:  # which NumPy takes for float64
         with suppress(TypeError):

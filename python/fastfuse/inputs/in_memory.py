@@ -27,6 +27,8 @@ def check_in_memory(named: Iterable[tuple[str, Any]], spacing_mm: Any = None) ->
         with other labels.
     """
     named = [(name, value) for name, value in named if value is not None and type(value) is not np.ndarray]
+    if not named:
+        return []
     _check_items(named)
     placed = [(name, place) for name, value in named if (place := place_of_image(value)) is not None]
     grids = [(grid, place) for name, place in placed if (grid := grid_of(name, place)) is not None]

@@ -51,7 +51,8 @@ class Destination:
         lengths = [shape[axis] for axis in axes]
         if out is None:
             work = np.empty(lengths, dtype=checked)
-            return cls(work.transpose(_back(axes)), work, axes)
+            in_order = axes == tuple(range(len(axes)))
+            return cls(work if in_order else work.transpose(_back(axes)), work, axes)
         check_out(out, dtype, shape)
         seen: Array = out.transpose(axes)
         alone = not any(np.may_share_memory(out, array) for array in inputs)
@@ -60,7 +61,7 @@ class Destination:
 
     def finish(self) -> Array:
         """Return the values, written."""
-        if not np.may_share_memory(self.values, self.work):
+        if self.values is not self.work and not np.may_share_memory(self.values, self.work):
             np.copyto(self.values, self.work.transpose(_back(self.axes)))
         return self.values
 

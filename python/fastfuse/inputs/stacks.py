@@ -14,7 +14,7 @@ import numpy as np
 
 from .arrays import as_array
 from .in_memory import labels_of
-from .libraries import Slice, device_of, is_dask, is_image, is_torch, place_of_image
+from .libraries import Slice, are_arrays, device_of, is_dask, is_image, is_torch, place_of_image
 from .names import counted, quoted
 
 MOST_STACKED = 64  # raters of one array; more of them are voxels rather
@@ -41,8 +41,11 @@ def listed(raters: Any, axis: Any = None) -> tuple[list[Any], list[str]]:
     TypeError, ValueError
         For what is one image or none, and for shapes that tell of raters on another axis.
     """
-    for what, value in (("raters", raters), *_each_of(raters)):
+    if axis is None and type(raters) in (list, tuple) and are_arrays(raters):
+        return list(raters), _check_list(raters)
+    for i, value in enumerate((raters, *raters) if isinstance(raters, (list, tuple)) else (raters,)):
         if is_torch(value) and value.is_nested:
+            what = f"rater {i - 1}" if i else "raters"
             raise TypeError(
                 f"{what} cannot be read as an array (a nested tensor); convert it to a padded one, or to NumPy"
             )
@@ -67,12 +70,6 @@ def listed(raters: Any, axis: Any = None) -> tuple[list[Any], list[str]]:
             )
         return slices(_stacked(items), place, "raters")
     return items, _check_list(items) if place is None else []
-
-
-def _each_of(raters: Any) -> list[tuple[str, Any]]:
-    """Return what is in a list of raters, each with its name."""
-    listed = raters if isinstance(raters, (list, tuple)) else []
-    return [(f"rater {i}", one) for i, one in enumerate(listed)]
 
 
 def _stacked(items: Sequence[Any]) -> Any:

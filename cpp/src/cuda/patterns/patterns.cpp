@@ -134,13 +134,14 @@ class DevicePatterns : public PatternIndex {
             if (row_of_key_[key] >= 0)
                 probability[key] =
                     static_cast<T>(probability_of_row[static_cast<std::size_t>(row_of_key_[key])]);
-        const Array<T> table(place_, probability);
+        const Array<T> table(place_, probability.size());
+        send_to_device(place_, probability.data(), probability.size() * sizeof(T), table.bytes());
         T* consensus = to.place<T>(0);
         std::visit(
             [&](const auto& key) { look_up(key.data(), table.data(), columns_.voxels, consensus, place_); },
             key_);
         check(cudaStreamSynchronize(stream_of(place_)),
-              "writing the consensus"); // the table is given back now
+              "writing the consensus"); // the table is given back now, here and there
     }
 
     Place place_;

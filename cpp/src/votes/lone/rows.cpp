@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 namespace fastfuse {
 namespace {
@@ -28,15 +29,18 @@ void load(Scalar type, const std::byte* from, std::int64_t first, const LoneRun*
 // Reads the table's batches, then those of the lone voxels.
 class BothReader : public BatchReader {
   public:
-    explicit BothReader(const TableAndLoneRows& rows) : rows_(rows), lone_(rows.lone_reader()) {}
+    explicit BothReader(const TableAndLoneRows& rows) : rows_(rows) {}
     Batch read(std::int64_t index) override {
         const std::int64_t of_table = rows_.table_batches();
-        return index < of_table ? rows_.batch(index) : lone_.read(rows_.lone_job(index - of_table));
+        if (index < of_table) return rows_.batch(index);
+        if (!lone_)
+            lone_.emplace(rows_.lone_reader()); // its memory would cost a small table more than its E-step
+        return lone_->read(rows_.lone_job(index - of_table));
     }
 
   private:
     const TableAndLoneRows& rows_;
-    LoneReader lone_;
+    std::optional<LoneReader> lone_;
 };
 
 } // namespace

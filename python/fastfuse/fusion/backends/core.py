@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -134,6 +133,11 @@ def table_from(patterns: Rates, counts: Rates) -> CoreTable:
     return _core.VoteTable(patterns, counts)
 
 
+def surely_fits(table: CoreTable, estimate: CoreEstimate, **limits: float) -> bool:
+    """Tell that rates expect about as many voxels with 0 to m marks as a table of masks has; False where that is not sure."""
+    return _core.surely_fits(table, estimate, **limits)
+
+
 def smooth(
     volume: NDArray[np.float32], axis: int, weight: Sequence[float], threads: int
 ) -> NDArray[np.float32]:
@@ -242,43 +246,29 @@ def explained(case: Case, work: Callable[[Case], Answer], *, seen: bool = True) 
 
     Raise what the core refuses as sentences; ``seen`` is False for votes that only the device can read.
     """
-    with refusals_explained(case, seen=seen):
-        try:
-            return case, work(case)
-        except _core.BadInput as bad:
-            kind = bad.args[0]
-            mended = None
-            if seen and kind in ROUNDED:
-                mended = case.without_rounding(binary=kind == "not_binary")
-            if mended is None:
-                raise
-    with refusals_explained(mended, seen=seen):
-        return mended, work(mended)
-
-
-@contextmanager
-def refusals_explained(case: Case, *, seen: bool) -> Iterator[None]:
-    """Raise what the core refuses as sentences; ``seen`` is False for votes that only the device can read."""
     try:
-        yield
-    except _core.BadInput as bad:
-        kind, rater, voxel, value = bad.args
-        arrays, mask = case.given.arrays, case.mask
-        if not seen:  # the value is all that is known of tensors
-            arrays = [np.broadcast_to(np.float64(value), case.shape)] * len(arrays)
-            mask = np.zeros(1, bool) if kind == "empty_mask" else None
-        complaint = Complaint(
-            kind,
-            rater,
-            voxel,
-            value,
-            arrays,
-            mask,
-            case.axes,
-            case.given.names,
-            case.titles,
-            case.prior_map if seen else None,
-        )
-        raise ValueError(complaint.sentence()) from None
-    except _core.DeviceError as error:
-        raise FastfuseError(str(error)) from None
+        return case, work(case)
+    except (_core.BadInput, _core.DeviceError) as refusal:
+        mended = None
+        if seen and isinstance(refusal, _core.BadInput) and refusal.args[0] in ROUNDED:
+            mended = case.without_rounding(binary=refusal.args[0] == "not_binary")
+        if mended is None:
+            raise _in_words(refusal, case, seen=seen) from None
+    try:
+        return mended, work(mended)
+    except (_core.BadInput, _core.DeviceError) as refusal:
+        raise _in_words(refusal, mended, seen=seen) from None
+
+
+def _in_words(refusal: Exception, case: Case, *, seen: bool) -> Exception:
+    """Return what the core refuses as a sentence; ``seen`` is False for votes that only the device can read."""
+    if isinstance(refusal, _core.DeviceError):
+        return FastfuseError(str(refusal))
+    kind, rater, voxel, value = refusal.args
+    arrays, mask = case.given.arrays, case.mask
+    if not seen:  # the value is all that is known of tensors
+        arrays = [np.broadcast_to(np.float64(value), case.shape)] * len(arrays)
+        mask = np.zeros(1, bool) if kind == "empty_mask" else None
+    prior, names = case.prior_map if seen else None, case.given.names
+    complaint = Complaint(kind, rater, voxel, value, arrays, mask, case.axes, names, case.titles, prior)
+    return ValueError(complaint.sentence())

@@ -72,7 +72,7 @@ def _written(
 ) -> tuple[Case, Any, Found]:
     """Let the core write the probability; return the case as it was fused, the probability, and what was found."""
     given = case.votes
-    used = [*case.given.arrays, *case.companions]
+    used = [] if given.out is None else [*case.given.arrays, *case.companions]
     destination = Destination.of(given.out, given.dtype, case.shape, tuple(case.axes), used)
 
     def fused(placed: Case) -> Found:

@@ -22,7 +22,7 @@ from ..options import DECLARED, Options
 from ..registry import Method
 from ..votes import Votes
 from . import core
-from .devices import Place, consumer_stream, current
+from .devices import NOBODY_WAITS, Place, consumer_stream, current
 from .found import Found
 
 Answer = TypeVar("Answer")
@@ -103,13 +103,17 @@ class Cuda:
         out: Any = case.votes.out
         wide = check_dtype(case.votes.dtype if out is None else out.dtype) == np.float64
         lengths = [case.shape[axis] for axis in axes]
-        work = self._memory(out, lengths, axes, wide=wide)
+        with current(place):
+            work = self._memory(out, lengths, axes, wide=wide)
+            raters = self._lent_raters(case)
+            written = work if work is None else _all_lent([work], ["out"], place)[0]
+            mask = self._lent_mask(case)
         result, array = _core.fuse_on_device(
-            self._lent_raters(case),
+            raters,
             lengths,
             wide,
-            work if work is None else _all_lent([work], ["out"], place)[0],
-            mask=self._lent_mask(case),
+            written,
+            mask=mask,
             device=place.device,
             stream=place.stream,
             options=options,
@@ -162,10 +166,9 @@ def _check_number(raters: int) -> None:
 
 
 def _all_lent(values: Sequence[Any], names: Sequence[str], place: Place) -> list[Any]:
-    """Return arrays as they are, tensors as DLPack's capsules, ready on the stream."""
+    """Return arrays as they are, tensors as DLPack's capsules, ready on the stream; the device is the current one."""
     stream = consumer_stream(place)
-    with current(place):
-        return [_lent(value, name, place, stream) for value, name in zip(values, names, strict=True)]
+    return [_lent(value, name, place, stream) for value, name in zip(values, names, strict=True)]
 
 
 def _lent(value: Any, name: str, place: Place, stream: int) -> Any:
@@ -174,9 +177,19 @@ def _lent(value: Any, name: str, place: Place, stream: int) -> Any:
     if device_of(value) != place.device:
         raise ValueError(f"{name} does not lie on cuda:{place.device}, as the raters do: bring it there")
     try:
+        if stream == NOBODY_WAITS and _is_plain_tensor(value):
+            return sys.modules["torch"].utils.dlpack.to_dlpack(value)
         return value.__dlpack__(stream=stream)
     except Exception as error:
         raise TypeError(f"{name} cannot be lent by DLPack ({reason_of(error)})") from error
+
+
+def _is_plain_tensor(value: Any) -> bool:
+    """Tell a tensor of PyTorch's own class that it lends as it is: ``__dlpack__`` takes longer to find that out."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or type(value) is not torch.Tensor or value.layout is not torch.strided:
+        return False
+    return not (value.requires_grad or value.is_conj() or value.is_neg())
 
 
 def _lent_as_mask(mask: Any, place: Place) -> Any:
@@ -203,13 +216,12 @@ def _plain(array: Array) -> Array:
 
 
 def _empty(shape: tuple[int, ...], dtype: str, place: Place) -> Any:
-    """Return memory of the library's own for the probability; nothing if it gives none that can be written."""
+    """Return memory of the library's own, on the current device; nothing if it gives none that can be written."""
     library: Any = sys.modules.get(str(place.library))
     cuda: Any = getattr(library, "cuda", None)
-    with current(place):
-        if hasattr(cuda, "current_stream"):  # PyTorch
-            return library.empty(shape, dtype=getattr(library, dtype), device=f"cuda:{place.device}")
-        return library.empty(shape, dtype) if hasattr(cuda, "Device") else None  # CuPy
+    if hasattr(cuda, "current_stream"):  # PyTorch
+        return library.empty(shape, dtype=getattr(library, dtype), device=f"cuda:{place.device}")
+    return library.empty(shape, dtype) if hasattr(cuda, "Device") else None  # CuPy
 
 
 def _give_back_cache(place: Place) -> bool:

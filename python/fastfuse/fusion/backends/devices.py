@@ -12,7 +12,7 @@ from typing import Any
 from ... import _core
 from ...errors import FastfuseError
 from ...inputs.arrays import name_of
-from ...inputs.libraries import device_of
+from ...inputs.libraries import are_arrays, device_of
 from ...inputs.names import enumerated, quoted
 
 LEGACY_STREAM, NOBODY_WAITS = 1, -1  # DLPack's numbers: CUDA's default stream, and none
@@ -42,6 +42,8 @@ def place_of(raters: Sequence[Any], device: Any) -> Place | None:
     FastfuseError
         Without CUDA.
     """
+    if device is None and are_arrays(raters):
+        return None
     wanted = _number_of(device)
     on = [(i, device_of(rater)) for i, rater in enumerate(raters) if rater is not None]
     found = {number for _, number in on if number is not None}

@@ -58,7 +58,7 @@ def _on_distance(evidence: Evidence) -> list[str]:
     if not isinstance(probability, np.ndarray):  # votes on a device stay there
         return []
     to_one = rates_run_to_one(evidence)
-    if not to_one and np.fmax.reduce(fusion.dice) >= ALIKE:
+    if not to_one and any(dice >= ALIKE for dice in fusion.dice.tolist()):
         return []
     at = f"at the cut {evidence.cut:g}"
     rates = "every sensitivity and specificity is above 0.999, but " if to_one else ""

@@ -22,6 +22,8 @@ LEAST_VOXELS = 1000  # a brain holds more, even in a coarse slice
 
 def remarks_on_engulfing(fusion: Fusion, case: Case, options: Options) -> list[str]:
     """Say who marks many times as much as others, and all that they mark: it may be a mask of the brain."""
+    if not any(2 * volume >= LEAST_VOXELS for volume in fusion.volume.tolist()):
+        return []
     if not all(isinstance(array, np.ndarray) for array in case.given.arrays):
         return []
     remarks = []

@@ -11,20 +11,30 @@ from ...inputs.arrays import Array, axes_in_memory_order, shown_number
 from ...inputs.names import joined
 from ..case import Case
 from ..options import Options
+from ..result import Fusion
 
 FAINT = 0.05  # a vote of a rater who marks anything is higher somewhere
+ROUNDING = 1e-6  # of a sum of votes
 CLEAR = 0.5  # the least that others' highest vote must be
 SLAB_VOXELS = 1 << 18  # looked at in one piece
 
 
-def remarks_on_faint(case: Case, options: Options) -> list[str]:
-    """Say whose highest vote is far below that of the others."""
+def remarks_on_faint(fusion: Fusion, case: Case, options: Options) -> list[str]:
+    """Say whose highest vote is far below that of the others; nobody's whose mean vote is not."""
     arrays, names = case.given.arrays, case.given.names
     if options.core_label is not None or options.scale is not None or case.votes.scaled_by is not None:
         return []
     if len(arrays) < 2 or not all(isinstance(array, np.ndarray) for array in arrays):
         return []
-    highest_of = {at: _highest(array, FAINT) for at, array in enumerate(arrays) if array.dtype.kind == "f"}
+    if not any(array.dtype.kind == "f" for array in arrays):
+        return []
+    least = FAINT * (1 + ROUNDING) * fusion.n_read
+    clear = ((least > 0) & (fusion.volume >= least)).tolist()
+    highest_of = {
+        at: _highest(array, FAINT)
+        for at, (array, place) in enumerate(zip(arrays, case.given.places, strict=True))
+        if array.dtype.kind == "f" and not clear[place]
+    }
     faint = {at: highest for at, highest in highest_of.items() if 0 < highest < FAINT}
     if not faint:
         return []

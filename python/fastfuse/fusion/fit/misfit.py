@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..backends import core
 from .result import BORDER, CLASSES, Fit
 from .rows import Numbers, is_soft
 from .source import Source
@@ -21,6 +22,15 @@ def worst_of(source: Source) -> int | None:
     """Return the same of the model that was used, whose fit need not be made for that; None without one, too."""
     rows, wanted = source.rows, source.expected
     return None if rows is None or wanted is None else farthest(rows.observed, wanted, rows.marked)
+
+
+def surely_fits(source: Source) -> bool:
+    """Tell, at once, that there is no such cell for the model that was used on masks; False where a closer look is needed."""
+    if source.table is None or source.estimate is None:
+        return False
+    return core.surely_fits(
+        source.table, source.estimate, times=TIMES, voxels=LEAST_VOXELS, share=LEAST_SHARE
+    )
 
 
 def farthest(observed: Numbers, expected: Numbers, marked: float) -> int | None:

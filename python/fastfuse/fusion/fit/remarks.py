@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .misfit import LEAST_VOXELS, worst_of
+from .misfit import LEAST_VOXELS, surely_fits, worst_of
 from .result import BORDER, CLASSES, FIXED, STAPLE
 from .rows import is_soft
 from .source import Source
@@ -29,7 +29,9 @@ def remarks_on_fit(fusion: Fusion | Estimate) -> list[str]:
     depends on the M-step.
     """
     source = fusion._votes
-    if not isinstance(source, Source) or source.model is None or is_soft(source.patterns).any():
+    if not isinstance(source, Source) or surely_fits(source):
+        return []
+    if source.model is None or is_soft(source.patterns).any():
         return []
     if source.rows is None or source.rows.voters < 3:
         return []

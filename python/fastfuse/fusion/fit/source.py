@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
 
 from ..backends import core
-from ..backends.found import Found, Rates
+from ..backends.found import CoreEstimate, CoreTable, Found, Rates
 from ..options import Missing, Options
 from ..registry import Method, method_called
 from .beside import refused_options
@@ -29,10 +30,8 @@ class Source:
 
     Attributes
     ----------
-    patterns, counts : ndarray
-        Votes of the raters who read the case, and voxels of each pattern.
-    model : Mixture or None
-        None of a majority vote.
+    table, estimate : CoreTable, CoreEstimate
+        Votes of the raters who read the case, and what was fitted to them; None in a copy, which holds what is made of them.
     name : str
         What the model is called.
     places : list of int
@@ -45,9 +44,8 @@ class Source:
         Options that are set, and that another model refuses, by model; by "image" those that rule an image out.
     """
 
-    patterns: Rates
-    counts: Rates
-    model: Mixture | None
+    table: CoreTable | None
+    estimate: CoreEstimate | None
     name: str
     places: list[int]
     raters: int
@@ -66,13 +64,31 @@ class Source:
         table, estimate = found.table, found.estimate
         if table is None or options.mrf or options.roi == "disputed" or estimate.certain or not found.voxels:
             return None
-        name = _name_of(method, options)
-        mixture, refused = mixture_of(estimate), refused_options(options)
-        return cls(table.patterns, table.counts, mixture, name, places, raters, options.threads, refused)
+        name, refused = _name_of(method, options), refused_options(options)
+        source = cls(table, estimate, name, places, raters, options.threads, refused)
+        return source if found.pattern is None else copy(source)  # the core's own would keep a number a voxel
 
-    def of_all(self, places: list[int], raters: int) -> Source:
-        """Return the same for all raters, of whom those at ``places`` read the case."""
-        return replace(self, places=places, raters=raters)
+    @cached_property
+    def patterns(self) -> Rates:
+        """Votes of the raters who read the case."""
+        assert self.table is not None
+        return self.table.patterns
+
+    @cached_property
+    def counts(self) -> Rates:
+        """Voxels of each pattern."""
+        assert self.table is not None
+        return self.table.counts
+
+    @cached_property
+    def model(self) -> Mixture | None:
+        """The model that was used; None of a majority vote."""
+        return None if self.estimate is None else mixture_of(self.estimate)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy or a pickle holds: arrays in the place of the core's own."""
+        made = {"patterns": self.patterns, "counts": self.counts, "model": self.model}
+        return {**vars(self), **made, "table": None, "estimate": None}
 
     @cached_property
     def rows(self) -> Rows | None:

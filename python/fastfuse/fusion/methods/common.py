@@ -41,10 +41,8 @@ def fused_or_labels(
     if check_flag(asked.overlap, "overlap"):
         return _overlapping(votes, row, options, asked)
     if asked.labels is None:
-        options.check_method(row)
-    return (
-        _fused(votes, row, options.checked()) if asked.labels is None else _labels(votes, row, options, asked)
-    )
+        return _fused(votes, row, options.checked(row))
+    return _labels(votes, row, options, asked)
 
 
 def fused_by_name(
@@ -62,8 +60,7 @@ def fused_by_name(
         return _overlapping(votes, method, options.of_method(method), asked)
     if asked.labels is not None:
         return _labels(votes, method, options, asked)
-    options.check_method(method)  # first: what a check advises would be refused after it
-    return _fused(votes, method, options.checked().of_method(method))
+    return _fused(votes, method, options.checked(method).of_method(method))
 
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:

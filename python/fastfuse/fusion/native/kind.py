@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inputs.libraries import Place, Slice, is_image, is_torch, place_of_image
+from ...inputs.libraries import Place, Slice, are_arrays, is_image, is_torch, place_of_image
 from ...inputs.names import quoted
 
 OF_FILES = "files"
@@ -84,8 +84,15 @@ class Kind:
 
 def kind_of(raters: Sequence[Any]) -> Kind:
     """Return the kind of the first rater who read the case and is more than an array; else that of the first."""
-    kinds = [_kind_of(rater) for rater in raters if rater is not None]
-    return next((kind for kind in kinds if kind.name != "numpy"), kinds[0] if kinds else Kind())
+    if are_arrays(raters):
+        return Kind()
+    first = None
+    for rater in raters:
+        kind = None if rater is None else _kind_of(rater)
+        if kind is not None and kind.name != "numpy":
+            return kind
+        first = first or kind
+    return first or Kind()
 
 
 def _kind_of(value: Any) -> Kind:

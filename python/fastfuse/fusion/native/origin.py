@@ -28,6 +28,9 @@ class Held:
         return None if gone or not found else found
 
 
+NOTHING = Held()
+
+
 def _reference(value: Any) -> Any:
     try:
         return weakref.ref(value)

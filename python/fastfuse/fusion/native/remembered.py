@@ -15,7 +15,7 @@ from ..registry import METHODS, Method
 from ..result import Fusion
 from ..votes import Votes
 from .kind import kind_of
-from .origin import Held, Origin
+from .origin import NOTHING, Held, Origin
 
 SELECTING = ("select_label", "binarize", "threshold", "scale", "missing")
 OF_CASE = (*SELECTING, "roi", "spacing_mm", "evidence")
@@ -30,31 +30,31 @@ def with_origin(
     *,
     here: Options | None = None,
 ) -> Fusion:
-    """Return the fusion with where it comes from; ``votes`` are listed, options checked.
+    """Note in a new fusion where it comes from, and return it; ``votes`` are listed, options checked.
 
     ``image`` was given beside them; ``here``: options of these votes, where the others are those of an estimate.
     """
     if here is not None:
         options = replace(options, **{name: getattr(here, name) for name in OF_CASE})
     method = next(row for row in METHODS if row.name == fusion.method)
-    prior: Any = "a map" if is_map(options.prior) else options.prior
-    known = replace(options, prior=prior)
+    known = replace(options, prior=cast("Any", "a map")) if is_map(options.prior) else options
     image = votes.image if image is None else image
     origin = Origin(
         kind=kind_of(votes.raters),
         names=tuple(name_of(i, votes.names) for i in range(len(votes.raters))),
-        options={**known.recorded(method), **known.selection, "device": options.device or "cpu"},
+        options={**known.told(method), "device": options.device or "cpu"},
         remarks=tuple(remarks),
         masked=votes.mask is not None,
         partial=votes.present is not None,
         whole=_are_whole(method, votes.raters, options),
         selection={name: getattr(options, name) for name in SELECTING},
         held=Held(votes.raters),
-        mask=Held([] if votes.mask is None else [votes.mask]),
-        present=Held([] if votes.present is None else list(cast("Sequence[Any]", votes.present))),
-        beside=Held([] if image is None else [image]),
+        mask=NOTHING if votes.mask is None else Held([votes.mask]),
+        present=NOTHING if votes.present is None else Held(list(cast("Sequence[Any]", votes.present))),
+        beside=NOTHING if image is None else Held([image]),
     )
-    return replace(fusion, _origin=origin)
+    object.__setattr__(fusion, "_origin", origin)  # nobody else has it yet
+    return fusion
 
 
 def _are_whole(method: Method, raters: Sequence[Any], options: Options) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...inputs.libraries import dask_of
+from ...inputs.libraries import are_arrays, dask_of, is_torch
 from ..options import Options
 from ..votes import Votes
 
@@ -11,4 +11,9 @@ def streams(votes: Votes, options: Options, *, lazily: bool) -> bool:
     """Tell whether listed votes are to be read block by block; ``lazily``: lazy ones are."""
     if options.max_memory is not None or options.executor is not None:
         return True
-    return lazily and any(dask_of(rater) is not None for rater in votes.raters)
+    raters = votes.raters
+    return (
+        lazily
+        and not are_arrays(raters)
+        and any(dask_of(one) is not None for one in raters if not is_torch(one))
+    )

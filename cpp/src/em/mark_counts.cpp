@@ -1,0 +1,77 @@
+// Whether a model expects about as many voxels with 0 to m marks as there are: a quick answer for masks.
+
+#include "fastfuse/fusion.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+namespace fastfuse {
+namespace {
+
+using Counts = std::vector<double>; // of voxels with 0 to m marks
+
+constexpr double rounding =
+    1e-9; // sums in another order; what lies that near a limit is left to a closer look
+
+// None where a vote is missing, or is no 0 and no 1.
+std::optional<Counts> observed(const VoteTable& table) {
+    const auto rows = static_cast<std::size_t>(table.size());
+    Counts marks(rows, 0), found(static_cast<std::size_t>(table.raters()) + 1, 0);
+    for (int i = 0; i < table.raters(); ++i) {
+        const double* votes = table.votes_of(i);
+        for (std::size_t row = 0; row < rows; ++row) {
+            if (table.counts()[row] > 0 && votes[row] != 0 && votes[row] != 1) return std::nullopt;
+            marks[row] += votes[row];
+        }
+    }
+    for (std::size_t row = 0; row < rows; ++row)
+        if (table.counts()[row] > 0) found[static_cast<std::size_t>(marks[row])] += table.counts()[row];
+    return found;
+}
+
+double known(double rate) {
+    return std::isnan(rate) ? 0.5 : rate;
+} // one that nothing determines is never asked for
+
+// Adds `voxels` times the chance of 0 to m marks where rater i marks with the chance mark[i]: a sum of
+// independent marks, whose distribution grows by one rater at a time.
+void add_expected(double voxels, const std::vector<double>& mark, const std::vector<double>& no_mark,
+                  Counts& to) {
+    Counts chance(to.size(), 0);
+    chance[0] = 1;
+    for (std::size_t i = 0; i < mark.size(); ++i)
+        for (std::size_t marks = i + 2; marks-- > 0;)
+            chance[marks] =
+                known(no_mark[i]) * chance[marks] + (marks > 0 ? known(mark[i]) * chance[marks - 1] : 0);
+    for (std::size_t marks = 0; marks < to.size(); ++marks)
+        to[marks] += voxels * chance[marks];
+}
+
+} // namespace
+
+bool surely_fits(const VoteTable& table, const Estimate& estimate, const MarkLimits& limits) {
+    const std::size_t rated = estimate.performance.sensitivity.size(); // none of a majority vote
+    if (estimate.border || estimate.classes || table.may_miss() ||
+        rated != static_cast<std::size_t>(table.raters()))
+        return false;
+    const std::optional<Counts> there = observed(table);
+    if (!there) return false;
+    double voxels = 0;
+    for (const double count : *there)
+        voxels += count;
+    const Performance& rates = estimate.performance;
+    Counts wanted(there->size(), 0);
+    add_expected(voxels * rates.prior, rates.sensitivity, rates.false_negative_rate, wanted);
+    add_expected(voxels * (1 - rates.prior), rates.false_positive_rate, rates.specificity, wanted);
+    const double least = std::max(limits.least_voxels, limits.least_share * (voxels - there->front()));
+    for (std::size_t marks = 0; marks < wanted.size(); ++marks) {
+        const auto [low, high] = std::minmax((*there)[marks], wanted[marks]);
+        if (high >= least * (1 - rounding) && high > limits.times * low * (1 - rounding)) return false;
+    }
+    return true;
+}
+
+} // namespace fastfuse
