@@ -203,6 +203,22 @@ def test_what_cannot_be_written_is_refused_before_any_work(raw: Path, tmp_path: 
     assert ran(tmp_path, *whole, "--overwrite").returncode == 0
 
 
+@pytest.mark.parametrize("method", ["staple", "soft-staple", "majority", "border-staple"])
+def test_what_made_it_names_the_method_with_the_works_to_cite(raw: Path, tmp_path: Path, method: str) -> None:
+    words = [*masks_of(raw), "-o", "c.nii.gz", "--method", method, "--bids", "d"]
+    made = ran(tmp_path, "fuse", *words)
+    assert made.returncode == 0, made.stderr
+    name = f"sub-01_ses-1_seg-{method.replace('-', '')}_dseg.json"
+    ((one),) = json.loads((tmp_path / "d/sub-01/ses-1/anat" / name).read_text())["GeneratedBy"]
+    cited = json.loads(ran(tmp_path, "cite", "c.json", "--json").stdout)
+    assert f"by {method}" in one["Description"]
+    dois = [work["doi"] for work in cited if work["doi"]]
+    assert [doi for doi in dois if doi in one["Description"]] == dois
+    assert one["Description"].count("doi.org") == len(dois)
+    ((whole),) = json.loads((tmp_path / "d/dataset_description.json").read_text())["GeneratedBy"]
+    assert "doi" not in whole["Description"]  # several methods may lie there
+
+
 def test_names() -> None:
     whole = Path("sub-a1_ses-2_acq-x_space-MNI_desc-anna_mask.nii.gz")
     assert entities_of([whole]) == Entities("a1", "2", "MNI")

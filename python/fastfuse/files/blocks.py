@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 
 from ..errors import warn
 from ..fusion.backends.found import CoreTable
@@ -17,7 +18,8 @@ from ..fusion.result import Fusion
 from ..fusion.streamed.dense import DenseVotes
 from ..fusion.streamed.pipeline import fuse_counted
 from ..fusion.votes import Votes
-from ..images.outputs import Outputs
+from ..images.nifti import read_head
+from ..images.outputs import Outputs, place_of_output
 from ..images.paths import shown
 from ..images.placing import AS_IT_IS
 from ..images.repeats import mask_among, repeated
@@ -89,7 +91,9 @@ def fused_in_blocks(
         outputs.add(sidecar_path(job.consensus), sidecar_bytes(with_recipe(sidecar, outputs)))
         outputs.commit()
     warn(remarks, callers=4)
-    return replace(fusion, probability=open_images([job.consensus])[1][0].dataobj)
+    head = read_head(place_of_output(job.consensus))
+    lazy: Any = ArrayProxy(str(job.consensus), head.header)
+    return replace(fusion, probability=lazy)
 
 
 def check_job(job: Job, options: Options, *, grows: bool, chooses: bool) -> None:
