@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from nibabel.arrayproxy import ArrayProxy
 
 from ..errors import warn
 from ..fusion.backends.found import CoreTable
@@ -18,8 +17,7 @@ from ..fusion.result import Fusion
 from ..fusion.streamed.dense import DenseVotes
 from ..fusion.streamed.pipeline import fuse_counted
 from ..fusion.votes import Votes
-from ..images.nifti import read_head
-from ..images.outputs import Outputs, place_of_output
+from ..images.outputs import Outputs
 from ..images.paths import shown
 from ..images.placing import AS_IT_IS
 from ..images.repeats import mask_among, repeated
@@ -40,7 +38,7 @@ def fused_in_blocks(
 
     The fusion's probability is nibabel's proxy of the file that was written.
     """
-    from ..images.blocks.reading import open_images
+    from ..images.blocks.reading import lazy_voxels, open_images
     from ..images.blocks.writing import slabs_into
     from ..images.grids.common import Common
 
@@ -91,9 +89,7 @@ def fused_in_blocks(
         outputs.add(sidecar_path(job.consensus), sidecar_bytes(with_recipe(sidecar, outputs)))
         outputs.commit()
     warn(remarks, callers=4)
-    head = read_head(place_of_output(job.consensus))
-    lazy: Any = ArrayProxy(str(job.consensus), head.header)
-    return replace(fusion, probability=lazy)
+    return replace(fusion, probability=lazy_voxels(job.consensus))
 
 
 def check_job(job: Job, options: Options, *, grows: bool, chooses: bool) -> None:
