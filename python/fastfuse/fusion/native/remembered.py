@@ -49,9 +49,12 @@ def with_origin(
         partial=votes.present is not None,
         whole=_are_whole(method, votes.raters, options),
         selection={name: getattr(options, name) for name in SELECTING},
-        held=Held(votes.raters),
+        held=Held(votes.raters, votes.stacks.get("raters")),
         mask=Held([] if votes.mask is None else [votes.mask]),
-        present=Held([] if votes.present is None else list(cast("Sequence[Any]", votes.present))),
+        present=Held(
+            [] if votes.present is None else list(cast("Sequence[Any]", votes.present)),
+            votes.stacks.get("present"),
+        ),
         beside=Held([] if image is None else [image]),
     )
     return replace(fusion, _origin=origin)
