@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..citing import Cited, as_bibtex, cited_in
+from ..names import numbers_of
 from ..numbers import millilitres, plural, rate
 from . import tables
 from .charts import fit_chart, line_chart, pairs_chart, rates_chart
@@ -135,10 +136,11 @@ def _agreement(dice: Sequence[Sequence[float | None]], facts: Facts) -> dict[str
     unread = bool(facts.get("present")) or facts["options"].get("missing", "error") != "error"
     said = " What a rater did not read counts as unmarked." if unread else ""
     text = f"Dice of each two raters, as they marked; the bluer, the higher.{said}"
+    numbers = numbers_of([one["name"] for one in facts["raters"]])
     return {
         "title": "Agreement of each two raters",
-        "chart": pairs_chart(dice, text),
-        "table": tables.pairs_table(dice),
+        "chart": pairs_chart(dice, text, numbers),
+        "table": tables.pairs_table(dice, numbers),
     }
 
 
