@@ -57,7 +57,8 @@ _DATA = {
     "decisions": """decisions : array_like of the raters' shape, optional
     Voxels whose truth is known: 1 foreground, 0 background, -1 open. EM keeps the probability there, and the raters' rates
     count it; the prior and the log-likelihood are those of the open voxels. border-STAPLE and the majority set the consensus
-    there, and leave their rates.""",
+    there; the rates are against it, as all that is told of raters: of the open voxels as without decisions, of these by
+    their truth.""",
     "dtype": """dtype : {"float32", "float64"}, default "float32"
     Type of ``probability``. All arithmetic is in double precision, with one exception: votes of float32 or narrower
     with many distinct values, such as a network's probabilities, are multiplied in single precision and summed in
