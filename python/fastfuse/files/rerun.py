@@ -100,12 +100,16 @@ def rerun(
 
 
 def call_kept_in(
-    sidecar: Path, moved: Path | None = None
+    sidecar: Path, moved: Path | None = None, *, but: Sequence[str] = ()
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Return what a sidecar says, its recipe, and the arguments of the call, with the inputs where they are now."""
+    """Return what a sidecar says, its recipe, and the arguments of the call, with the inputs where they are now.
+
+    ``but``: arguments whose files are not needed, wherever they are.
+    """
     named = sidecar_path(sidecar) if sidecar.name.lower().endswith(OF_CONSENSUS) else sidecar
     facts, recipe = _recipe_in(named)
-    found = _found(recipe["inputs"], named, moved)
+    unneeded = [recipe["arguments"].get(name) for name in but]
+    found = _found([one for one in recipe["inputs"] if one["file"] not in unneeded], named, moved)
     given = {name: from_json(value) for name, value in recipe["arguments"].items()}
     for name in FUNCTIONS[recipe["function"]].read:
         if name in given:

@@ -75,6 +75,8 @@ class Origin:
         The mask, and where raters looked.
     beside : Held
         The image that was given with them, if one was.
+    decided : mapping or None
+        Number of voxels that decisions made foreground, and background.
     facts : mapping or None
         What the sidecar says, if one has been written.
     """
@@ -91,4 +93,5 @@ class Origin:
     mask: Held = field(default_factory=Held)
     present: Held = field(default_factory=Held)
     beside: Held = field(default_factory=Held)
+    decided: Mapping[str, int] | None = None
     facts: Mapping[str, Any] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,8 +81,12 @@ def view_of(
 
 def position(shown: Pictures, at: Sequence[int]) -> str:
     """Return where a voxel lies, in mm."""
-    mm = shown.affine[:3, :3] @ at + shown.affine[:3, 3]
-    if not shown.placed:
+    return in_words(shown.affine[:3, :3] @ at + shown.affine[:3, 3], placed=shown.placed)
+
+
+def in_words(mm: Iterable[float], *, placed: bool) -> str:
+    """Return a place in mm, RAS+, with the sides of the patient where these are known."""
+    if not placed:
         return ", ".join(f"{value:.1f}" for value in mm)
     sides = [pair[0] if value >= 0 else pair[1] for value, pair in zip(mm, ("RL", "AP", "SI"), strict=True)]
     return ", ".join(f"{side} {abs(value):.1f}" for value, side in zip(mm, sides, strict=True))
