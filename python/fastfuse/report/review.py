@@ -53,7 +53,11 @@ def decisions_in_words(facts: Mapping[str, Any]) -> Iterator[str]:
         word: [str(one["lesion"]) for one in decided["lesions"] if one["decision"] == word]
         for word in ("yes", "no")
     }
-    words = [f"{len(found)} {word} (lesion {_some(found)})" for word, found in by_word.items() if found]
+    words = [
+        f"{len(found)} {word} (lesion{'s' * (len(found) > 1)} {_some(found)})"
+        for word, found in by_word.items()
+        if found
+    ]
     said = f"{', '.join(words)}; {sizes}" if words else "no lesion"
     yield f"Decided by {Path(decided['file']).name}: {said}."
 

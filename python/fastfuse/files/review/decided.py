@@ -61,7 +61,7 @@ def decided_in(path: Path, inputs: Inputs, label: int | None, names: Sequence[st
         raise FastfuseError(f"{shown(path)}: there is no lesion {unknown[0]}: the votes hold {len(lesions)}")
     for number in decisions.lesions:
         _check_place(path, number, decisions.places.get(number), centre_mm(lesions[number], marked.affine))
-    chosen = [(lesions[number], is_lesion) for number, is_lesion in decisions.lesions.items()]
+    chosen = [(lesions[number], is_lesion) for number, is_lesion in sorted(decisions.lesions.items())]
     volume = painted(chosen, marked.marks[0].shape)
     facts = {
         "file": recorded(path),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..citing import Cited, as_bibtex, cited_in
-from ..names import numbers_of
+from ..names import numbered, numbers_of
 from ..numbers import millilitres, plural, rate
 from ..review import decisions_in_words
 from . import tables
@@ -118,21 +118,16 @@ def _decisions(facts: Facts, *, placed: bool) -> list[dict[str, Any]]:
     decided = facts.get("decisions")
     if not decided:
         return []
-    columns = [
-        ("lesion", tables.NUMBER),
-        ("decision", tables.TEXT),
-        ("at (mm)", tables.TEXT),
-        ("ml", tables.NUMBER),
-    ]
-    columns += [("marked by", tables.TEXT), ("who", tables.WRAP)]
+    numbers = {one["name"]: number for number, one in numbered(facts["raters"])}
+    columns = [("lesion", tables.NUMBER), ("decision", tables.TEXT), ("ml", tables.NUMBER)]
+    columns += [("marked by", tables.TEXT), ("at (mm)", tables.TEXT)]
     rows = [
         [
             str(one["lesion"]),
-            "yes: a lesion" if one["decision"] == "yes" else "no: none",
-            in_words(one["ras_mm"], placed=placed),
+            "a lesion" if one["decision"] == "yes" else "no lesion",
             millilitres(one["ml"]),
-            f"{len(one['marked_by'])} of {one['looked']}",
-            ", ".join(one["marked_by"]),
+            f"{len(one['marked_by'])} of {one['looked']}: {', '.join(numbers[name] for name in one['marked_by'])}",
+            in_words(one["ras_mm"], placed=placed),
         ]
         for one in decided["lesions"]
     ]
