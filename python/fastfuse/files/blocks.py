@@ -20,7 +20,7 @@ from ..fusion.votes import Votes
 from ..images.outputs import Outputs
 from ..images.paths import shown
 from ..images.placing import AS_IT_IS
-from ..images.repeats import mask_among, repeated
+from ..images.repeats import mask_among, own_outputs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..images.written.endings import NIFTI
 from ..inputs.names import grouped
@@ -70,7 +70,14 @@ def fused_in_blocks(
                 replace(votes, out=slabs), method, options, float(least), job.ties
             )
         copies = [*repeated(job.raters), *mask_among(job.raters, job.mask)]
-        remarks = [*grouped(_said_of(heads)), *copies, *doubts, *([] if copies else remarks_on_fit(fusion))]
+        own = own_outputs(heads[: len(job.raters)], selects=False)
+        remarks = [
+            *grouped(_said_of(heads)),
+            *copies,
+            *own,
+            *doubts,
+            *([] if copies else remarks_on_fit(fusion)),
+        ]
         facts = {**asked.recorded(method), **asked.selection, "device": "cpu", "cut": job.cut}
         facts |= {} if job.ties == "foreground" else {"ties": job.ties}
         say(f"writing {shown(job.consensus.name)}")
