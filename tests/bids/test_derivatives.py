@@ -139,8 +139,9 @@ def test_label_maps_keep_their_table(raw: Path, tmp_path: Path) -> None:
 def test_a_cohort_is_read_and_written(raw: Path, tmp_path: Path) -> None:
     out = raw / "derivatives" / "fastfuse"
     words = ["cohort", "fuse", raw, "--out", tmp_path / "fused", "--method", "staple", "--bids", out]
-    made = ran(tmp_path, *words)
+    made = ran(tmp_path, *words, columns=1000)
     assert made.returncode == 0, made.stderr
+    assert f"wrote into {tmp_path / 'fused'}, and {out}" in made.stdout
     for subject in ("01", "02"):
         consensus = tmp_path / "fused" / "cases" / f"sub-{subject}_ses-1" / "consensus.nii.gz"
         found = out / f"sub-{subject}/ses-1/anat/sub-{subject}_ses-1_seg-staple_label-L_probseg.nii.gz"

@@ -87,7 +87,7 @@ def experiment(
         from ..train.narrator import Narrator
     except ImportError as error:
         raise lacking("the experiment", error, "train") from None
-    from ..files.report import check_own_report, write_experiment
+    from ..files.report import check_own_report, page_told, write_experiment
     from ..train.options import make_options
     from ..train.results.exports import facts_of
     from ..train.results.printing import print_table
@@ -135,7 +135,7 @@ def experiment(
         notes = notes_on([out])
         if report is not None:
             write_experiment(report, facts_of(rows, out, notes), out)
-        answer(lambda: facts_of(rows, out, notes), lambda: print_table(rows, out, notes))
+        answer(lambda: facts_of(rows, out, notes) | page_told(report), lambda: print_table(rows, out, notes, report))
         if rows and not any(row.networks for row in rows):
             raise FastfuseError(
                 "every training has failed, so that the table has no values: try a lower training.learning_rate, or another "

@@ -69,7 +69,7 @@ def table(
         from ..train.tables import make_tables
     except ImportError as error:
         raise lacking("the table", error, "train") from None
-    from ..files.report import check_own_report, write_experiment
+    from ..files.report import check_own_report, page_told, write_experiment
     from ..train.results.exports import facts_of
     from ..train.results.printing import print_table
 
@@ -97,4 +97,4 @@ def table(
     notes = notes_on(runs)
     if report is not None:
         write_experiment(report, facts_of(rows, folder, notes), folder)
-    answer(lambda: facts_of(rows, folder, notes), lambda: print_table(rows, folder, notes))
+    answer(lambda: facts_of(rows, folder, notes) | page_told(report), lambda: print_table(rows, folder, notes, report))
