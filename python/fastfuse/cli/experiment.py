@@ -135,7 +135,10 @@ def experiment(
         notes = notes_on([out])
         if report is not None:
             write_experiment(report, facts_of(rows, out, notes), out)
-        answer(lambda: facts_of(rows, out, notes) | page_told(report), lambda: print_table(rows, out, notes, report))
+        answer(
+            lambda: facts_of(rows, out, notes) | page_told(report),
+            lambda: print_table(rows, out, notes, report),
+        )
         if rows and not any(row.networks for row in rows):
             raise FastfuseError(
                 "every training has failed, so that the table has no values: try a lower training.learning_rate, or another "

@@ -97,4 +97,7 @@ def table(
     notes = notes_on(runs)
     if report is not None:
         write_experiment(report, facts_of(rows, folder, notes), folder)
-    answer(lambda: facts_of(rows, folder, notes) | page_told(report), lambda: print_table(rows, folder, notes, report))
+    answer(
+        lambda: facts_of(rows, folder, notes) | page_told(report),
+        lambda: print_table(rows, folder, notes, report),
+    )

@@ -19,7 +19,9 @@ HALVES = tuple([key for key in TABLE_1 if key[0] == experts] for experts in AGAI
 """Columns of tables below each other, where one of all is too wide."""
 
 
-def print_table(rows: Sequence[Row], out: Path, notes: Sequence[str] = (), report: Path | None = None) -> None:
+def print_table(
+    rows: Sequence[Row], out: Path, notes: Sequence[str] = (), report: Path | None = None
+) -> None:
     """Print Table 1, our values above the paper's, differences to STAPLE, what failed, ``notes``, the results' folder and report."""
     console = output()
     page = "" if report is None else f", and {printable(report)}"
