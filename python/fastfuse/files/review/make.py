@@ -149,7 +149,13 @@ def decided_before(facts: Mapping[str, Any]) -> dict[int, bool]:
 
 def check_is_reviewable(facts: Mapping[str, Any], given: Mapping[str, Any], named: Path) -> None:
     """Refuse what is no probability of masks in a NIfTI file."""
-    if facts.get("recipe", {}).get("function") != "fuse_files" or given.get("labels") is not None:
+    function = facts.get("recipe", {}).get("function")
+    if function == "fuse_case":
+        raise FastfuseError(
+            f"{shown(named)}: is a case of a cohort, whose rates are of all cases, of which there is no review: review what fastfuse fuse "
+            "makes of its raters' files"
+        )
+    if function != "fuse_files" or given.get("labels") is not None:
         raise FastfuseError(
             f"{shown(named)}: is no consensus of masks or soft votes, of which alone there is a review"
         )
