@@ -26,6 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
         (["r1", "r3"], ["1", "2"]),
         (["anna", "bert"], ["1", "2"]),
         (["anna"], ["1"]),
+        (["rater 0"], ["0"]),
         (["same", "same"], ["1", "2"]),
     ],
 )

@@ -66,7 +66,8 @@ def numbered(raters: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str
 
 
 def _from_one(names: Sequence[str]) -> list[str]:
-    return [str(i) for i in range(1, len(names) + 1)]
+    first = 0 if list(names) == ["rater 0"] else 1  # of one name nothing is told apart
+    return [str(i) for i in range(first, first + len(names))]
 
 
 def _consecutive(names: Sequence[str]) -> list[str]:
