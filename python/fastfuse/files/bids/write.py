@@ -160,8 +160,10 @@ def _written(consensus: Path) -> tuple[dict[str, Any], Image]:
 def _about(facts: Mapping[str, Any], description: Description) -> dict[str, Any]:
     """Return what the sidecars say of a consensus."""
     files = [one["file"] for one in facts["raters"]]
-    told = facts.get("recipe", {}).get("inputs") or [{"file": (facts.get("region") or {}).get("mask")}]
-    files += [one["file"] for one in told if one["file"] not in files and "beside" not in one]
+    recipe = facts.get("recipe", {})
+    told = recipe.get("inputs") or [{"file": (facts.get("region") or {}).get("mask")}]
+    rates = recipe.get("arguments", {}).get("estimate")  # which are made of the cohort's files
+    files += [one["file"] for one in told if one["file"] not in (*files, rates) and "beside" not in one]
     read_ones = sources(description, files)
     return {
         "Sources": read_ones,
