@@ -139,8 +139,9 @@ def test_label_maps_keep_their_table(raw: Path, tmp_path: Path) -> None:
 def test_a_cohort_is_read_and_written(raw: Path, tmp_path: Path) -> None:
     out = raw / "derivatives" / "fastfuse"
     words = ["cohort", "fuse", raw, "--out", tmp_path / "fused", "--method", "staple", "--bids", out]
-    made = ran(tmp_path, *words)
+    made = ran(tmp_path, *words, columns=1000)
     assert made.returncode == 0, made.stderr
+    assert f"wrote into {tmp_path / 'fused'}, and {out}" in made.stdout
     for subject in ("01", "02"):
         consensus = tmp_path / "fused" / "cases" / f"sub-{subject}_ses-1" / "consensus.nii.gz"
         found = out / f"sub-{subject}/ses-1/anat/sub-{subject}_ses-1_seg-staple_label-L_probseg.nii.gz"
@@ -201,6 +202,22 @@ def test_what_cannot_be_written_is_refused_before_any_work(raw: Path, tmp_path: 
     twice = ran(tmp_path, "fuse", *first, "-o", "other.nii.gz", "--method", "staple", "--bids", "d")
     assert "exists already" in twice.stderr
     assert ran(tmp_path, *whole, "--overwrite").returncode == 0
+
+
+@pytest.mark.parametrize("method", ["staple", "soft-staple", "majority", "border-staple"])
+def test_what_made_it_names_the_method_with_the_works_to_cite(raw: Path, tmp_path: Path, method: str) -> None:
+    words = [*masks_of(raw), "-o", "c.nii.gz", "--method", method, "--bids", "d"]
+    made = ran(tmp_path, "fuse", *words)
+    assert made.returncode == 0, made.stderr
+    name = f"sub-01_ses-1_seg-{method.replace('-', '')}_dseg.json"
+    ((one),) = json.loads((tmp_path / "d/sub-01/ses-1/anat" / name).read_text())["GeneratedBy"]
+    cited = json.loads(ran(tmp_path, "cite", "c.json", "--json").stdout)
+    assert f"by {method}" in one["Description"]
+    dois = [work["doi"] for work in cited if work["doi"]]
+    assert [doi for doi in dois if doi in one["Description"]] == dois
+    assert one["Description"].count("doi.org") == len(dois)
+    ((whole),) = json.loads((tmp_path / "d/dataset_description.json").read_text())["GeneratedBy"]
+    assert "doi" not in whole["Description"]  # several methods may lie there
 
 
 def test_names() -> None:

@@ -52,8 +52,8 @@ def make_cohort(root: Path, cases: int = 5, *, labels: bool = False) -> Path:
     return root
 
 
-def as_of_a_cohort(alone: dict[str, bytes]) -> dict[str, bytes]:
-    """Return the contents of one fusion without the recipe, which sidecars of a cohort do not keep."""
+def without_recipe(alone: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the contents of one fusion without the recipe, which is another one of a case of a cohort."""
     facts = json.loads(alone["consensus.json"])
     del facts["recipe"]
     return {**alone, "consensus.json": (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()}

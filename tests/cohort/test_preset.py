@@ -16,7 +16,7 @@ from fastfuse.cohort.workers.crew import Crew
 
 from ..border.draws import SPACING, contours
 from ..command import run_here
-from .files import AFFINE, as_of_a_cohort, consensus, contents, fused, make_cohort, mask_path, save
+from .files import AFFINE, consensus, contents, fused, make_cohort, mask_path, save, without_recipe
 
 SHIFTS = [1.0, 0.5, 0.0, -0.5, -1.0]
 NAMES = [f"rater {k}" for k in range(len(SHIFTS))]
@@ -117,8 +117,8 @@ def test_by_themselves_each_case_chooses(cohort: Path, tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     alone = tmp_path / "alone" / "consensus.nii.gz"
     fuse_files(paths, alone, names=NAMES, preset="recommended", **beside)
-    one = as_of_a_cohort(contents(tmp_path / "alone"))
-    assert contents(tmp_path / "out" / "cases" / CASES[0]).items() >= one.items()
+    one = without_recipe(contents(tmp_path / "alone"))
+    assert without_recipe(contents(tmp_path / "out" / "cases" / CASES[0])).items() >= one.items()
 
 
 def test_run_again_and_applied_to_others(cohort: Path, tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ from fastfuse.errors import CohortError
 from .files import (
     GLOB,
     NAMES,
-    as_of_a_cohort,
     consensus,
     contents,
     fused,
@@ -34,6 +33,7 @@ from .files import (
     mask_path,
     masks,
     save,
+    without_recipe,
 )
 
 quiet = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
@@ -83,8 +83,8 @@ def test_without_pooling_each_case_is_a_fusion_of_its_files(tmp_path: Path) -> N
     fuse_files(
         paths, alone / "consensus.nii.gz", method="staple", names=NAMES, save_label=alone / "label.nii.gz"
     )
-    made = contents(out / "cases" / "case-01")
-    one = as_of_a_cohort(contents(alone))
+    made = without_recipe(contents(out / "cases" / "case-01"))
+    one = without_recipe(contents(alone))
     assert {name: made[name] for name in one} == one
     assert [row["rater"] for row in found.facts["raters"]] == list(NAMES)
     assert not (out / "estimate.json").exists()

@@ -75,6 +75,49 @@ def test_own_outputs(tmp_path: Path, paths: list[Path], method: str, which: str)
     assert [line for line in said if line.startswith(f"{which} is a {kind} that fastfuse wrote")]
 
 
+OWN_SEGMENTS = {
+    "c.seg.nrrd": ["-o", "c.seg.nrrd"],
+    "l.seg.nrrd": ["-o", "c.nii.gz", "--save-label", "l.seg.nrrd"],
+    "m.seg.nrrd": ["-o", "m.seg.nrrd", "--labels", "all", "--method", "majority"],
+    "d.dcm": ["-o", "d.dcm"],
+}
+
+
+@pytest.mark.parametrize("which", OWN_SEGMENTS)
+@pytest.mark.parametrize("lone", [False, True], ids=["beside its sidecar", "copied"])
+def test_own_segments_and_dicom(tmp_path: Path, paths: list[Path], which: str, lone: bool) -> None:
+    pytest.importorskip("pydicom")
+    assert run_here(tmp_path, "fuse", *map(str, paths), *OWN_SEGMENTS[which]).returncode == 0
+    given = tmp_path / which
+    if lone:
+        (tmp_path / "elsewhere").mkdir()
+        given = Path(shutil.copy(given, tmp_path / "elsewhere" / which))
+    words = {"m.seg.nrrd": ["--select-label", "1"], "d.dcm": ["--select-label", "1", "--method", "majority"]}
+    said = remarks_of(
+        "fuse", *paths, given, "-o", "x.nii", *words.get(which, ["--select-segment", "consensus"]), folder=tmp_path
+    )  # fmt: skip
+    assert [line for line in said if f"{given.name} is a consensus that fastfuse wrote" in line], said
+
+
+def test_a_raters_own_segment_beside_a_consensus_is_a_raters(tmp_path: Path, paths: list[Path]) -> None:
+    names = [f"--names={','.join(f'r{i}' for i in range(len(paths)))}"]
+    made = [
+        run_here(tmp_path, "fuse", *map(str, paths), *names, "-o", f"{k}.seg.nrrd", "--method", "staple")
+        for k in "ab"
+    ]
+    assert [one.returncode for one in made] == [0, 0]
+    said = remarks_of(
+        "fuse", "a.seg.nrrd", "b.seg.nrrd", "-o", "x.nii", "--select-segment", "r1", folder=tmp_path
+    )
+    assert not [line for line in said if "that fastfuse wrote" in line]
+
+
+def test_own_output_that_is_fused_in_slabs(tmp_path: Path, paths: list[Path]) -> None:
+    fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", method="staple", save_label=tmp_path / "l.nii.gz")
+    said = remarks_of("fuse", *paths, "l.nii.gz", "-o", "x.nii", "--max-memory", "1G", folder=tmp_path)
+    assert [line for line in said if line.startswith("l.nii.gz is a consensus that fastfuse wrote")]
+
+
 def test_own_output_that_lost_its_description(tmp_path: Path, paths: list[Path]) -> None:
     """The sidecar beside it tells."""
     fastfuse.fuse_files(paths, tmp_path / "c.nii", method="staple", save_label=tmp_path / "l.nii")

@@ -153,3 +153,78 @@ def test_a_fusion_without_an_origin_is_shown_and_saved(tmp_path: Path) -> None:
     assert "rater 2" in fusion._repr_html_()
     fusion.save(tmp_path / "a.nii.gz", like=of_nibabel(MASKS[0]))
     assert json.loads((tmp_path / "a.json").read_text())["warnings"]
+
+
+METHODS = ["staple", "soft-staple", "majority", "border-staple"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("votes", [MASKS, SOFT], ids=["masks", "soft"])
+def test_other_votes_than_were_fused_are_refused_by_name(tmp_path: Path, votes: Any, method: Any) -> None:
+    pytest.importorskip("jinja2")
+    if method == "staple" and votes is SOFT:
+        pytest.skip("of masks")
+    names = [f"rater {i}" for i in range(len(votes))]
+    brain = np.ones(votes[0].shape, np.uint8)
+    brain[:1] = 0
+    fusion = fastfuse.fuse(votes, method, mask=brain, roi="all")
+    fusion.report(tmp_path / "same.html", raters=[one.copy() for one in votes])
+    exchanged = [votes[1], votes[0], *votes[2:]]
+    with pytest.raises(ValueError, match=f"in the place of {names[0]} are not those .*those of {names[1]}"):
+        fusion.report(tmp_path / "page.html", raters=exchanged)
+    with pytest.raises(ValueError, match=f"in the place of {names[0]} are not those"):
+        fusion.report(tmp_path / "page.html", raters=votes[::-1])
+    moved = [*votes[:2], np.roll(votes[2], 1, axis=0), *votes[3:]]  # of the same volume
+    moved[2][:1] = 0
+    with pytest.raises(ValueError, match=f"in the place of {names[2]} are not those"):
+        fusion.report(tmp_path / "page.html", raters=moved)
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_votes_that_changed_since_are_told_of(tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    votes = [mask.copy() for mask in SOFT]
+    fusion = fastfuse.fuse(votes, "soft-staple")
+    votes[1][votes[1] == 0] = 0.6
+    with pytest.raises(ValueError, match="in the place of rater 1"):
+        fusion.report(tmp_path / "page.html")
+    fusion.save(tmp_path / "c.nii.gz", like=nib.Nifti1Image(votes[0], AFFINE))
+    raters = json.loads((tmp_path / "c.json").read_text())["raters"]
+    assert [one["marked_ml"] for one in raters] == [None] * len(votes)  # not counted of other votes
+
+
+def _given(kind: str, stack: np.ndarray) -> Any:
+    if kind == "lists":
+        return [mask.tolist() for mask in MASKS]
+    if kind == "tensor":
+        return pytest.importorskip("torch").from_numpy(stack)
+    last = np.moveaxis(stack, 0, -1)
+    return {"stack": stack, "last axis": last.copy(), "lists of a stack": last.tolist(), "tuple": (*MASKS,)}[
+        kind
+    ]
+
+
+@pytest.mark.parametrize("kind", ["lists", "stack", "last axis", "lists of a stack", "tensor", "tuple"])
+def test_votes_that_are_held_are_found(tmp_path: Path, kind: str) -> None:
+    """Lists, which Python refers to by no weak reference, and stacks, whose parts are nobody's."""
+    pytest.importorskip("jinja2")
+    stack: Any = np.array(MASKS)
+    options: dict[str, Any] = {"axis": -1} if kind in ("last axis", "lists of a stack") else {}
+    votes: Any = _given(kind, stack)
+    looked: Any = np.ones(stack.shape, np.uint8)
+    looked[0, :2] = 0
+    present = np.moveaxis(looked, 0, -1) if options else looked
+    fusion = fastfuse.fuse(votes, "staple", present=present, **options)
+    fusion.report(tmp_path / "page.html")
+    looks = list(looked)
+    plain = fastfuse.fuse(list(MASKS), "staple", present=looks)
+    plain.report(tmp_path / "plain.html", raters=list(MASKS))
+    tables = [
+        re.findall(r"<table.*?</table>", path.read_text(), re.DOTALL)[:2]
+        for path in sorted(tmp_path.glob("*.html"))
+    ]
+    assert tables[0] == tables[1]
+    del votes, stack
+    if kind in ("stack", "last axis"):
+        with pytest.raises(ValueError, match="no longer in memory"):
+            fusion.report(tmp_path / "page.html", overwrite=True)

@@ -252,8 +252,8 @@ def test_label_maps(browser: Any, tmp_path: Path) -> None:
     for one in opened(browser, tmp_path):
         one.page.wait_for_selector(READY, timeout=20_000)
         told = one.text("#where")
-        assert "1: rest" in told
-        assert "3: liver" in told
+        assert "0: rest" in told  # numbers are those of the files: map0 to map2
+        assert "2: liver" in told
         before = one.picture("axial")
         one.page.click("#consensus-on")
         assert one.picture("axial") != before

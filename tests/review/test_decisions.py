@@ -90,6 +90,49 @@ def test_what_is_told_of_raters_is_against_the_consensus_as_it_is(method: str) -
     np.testing.assert_allclose(found.npv, unmarked / (1 - votes).sum(axis=(1, 2, 3)), rtol=1e-9)
 
 
+@pytest.mark.parametrize("method", ["majority", "border-staple"])
+@pytest.mark.parametrize("missing", [False, True])
+def test_rates_of_a_consensus_that_is_set_are_against_it(method: str, missing: bool) -> None:
+    """All numbers of a row have one reference: of open voxels what the method found, of decided ones their truth."""
+    votes, decisions = drawn(6, soft=False)
+    if missing:
+        votes[1, :, :3] = np.nan
+    options = {"roi": "all"} if method == "border-staple" else {}
+    options |= {"missing": "nan"} if missing else {}
+    before = fastfuse.fuse(votes, method, dtype="float64", **options)
+    found = fastfuse.fuse(votes, method, decisions=decisions, dtype="float64", **options)
+    at = decisions >= 0
+    for i, vote in enumerate(votes):
+        read = ~np.isnan(vote)
+        for was, rate, w, q in (
+            (before.sensitivity[i], found.sensitivity[i], found.probability, vote),
+            (
+                before.specificity[i],
+                found.specificity[i],
+                1 - found.probability,
+                1 - vote,
+            ),
+        ):
+            counted = (w * q)[read].sum()
+            modelled = was * w[read & ~at].sum() + (w * q)[read & at].sum()
+            part = counted if method == "majority" else modelled
+            assert rate == pytest.approx(part / w[read].sum(), abs=1e-9)
+    assert not np.allclose(found.sensitivity, before.sensitivity, atol=1e-3)
+    none = fastfuse.fuse(votes, method, decisions=np.full(at.shape, -1), dtype="float64", **options)
+    np.testing.assert_allclose(none.sensitivity, before.sensitivity, rtol=1e-12)
+    np.testing.assert_allclose(none.specificity, before.specificity, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["majority", "border-staple"])
+def test_a_consensus_of_which_nothing_is_left_has_no_sensitivity(method: str) -> None:
+    votes, decisions = drawn(7, soft=False)
+    options = {"roi": "all"} if method == "border-staple" else {}
+    decisions[:] = 0
+    found = fastfuse.fuse(votes, method, decisions=decisions, dtype="float64", **options)
+    assert np.isnan(found.sensitivity).all()
+    np.testing.assert_allclose(found.specificity, 1 - votes.mean(axis=(1, 2, 3)))
+
+
 def test_missing_votes_labels_and_turned_axes_are_counted_as_they_are() -> None:
     votes, decisions = drawn(5, soft=False)
     votes[1, :, :3] = np.nan

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import warnings
 from pathlib import Path
 
 import nibabel as nib
@@ -17,59 +15,7 @@ from fastfuse.errors import FastfuseError
 from fastfuse.files.review.make import review_files
 
 from ..cli.common import ran
-
-SHAPE = (24, 20, 16)
-AFFINE = np.array(
-    [[0, 0, 2.0, -7], [-1.5, 0, 0, 20], [0, 1.0, 0, 3], [0, 0, 0, 1]]
-)  # axes turned, sides unlike
-VOXEL_ML = 3.0 / 1000
-RATERS = [f"rater {i}.nii.gz" for i in range(4)]
-
-# Corners of boxes, and who marks them: all; three; one; two, of whom the second marks a part.
-ALL, THREE, ONE, TWO = (2, 2, 2), (10, 2, 2), (18, 2, 2), (2, 12, 8)
-
-
-def box(at: tuple[int, int, int], sides: tuple[int, int, int]) -> tuple[slice, ...]:
-    return tuple(slice(first, first + side) for first, side in zip(at, sides, strict=True))
-
-
-@pytest.fixture
-def case(tmp_path: Path) -> Path:
-    """Write four raters' masks, and their consensus."""
-    masks = np.zeros((4, *SHAPE), np.uint8)
-    for i in range(4):
-        masks[(i, *box(ALL, (4, 4, 4)))] = 1
-    for i in range(3):
-        masks[(i, *box(THREE, (3, 3, 3)))] = 1
-    masks[(3, *box(ONE, (3, 3, 2)))] = 1
-    masks[(0, *box(TWO, (4, 3, 2)))] = 1
-    masks[(1, *box(TWO, (2, 3, 2)))] = 1
-    for name, mask in zip(RATERS, masks, strict=True):
-        nib.save(nib.Nifti1Image(mask, AFFINE), tmp_path / name)
-    fused(tmp_path, "consensus.nii.gz")
-    return tmp_path
-
-
-def fused(folder: Path, output: str, *, quietly: bool = True, **options: object) -> fastfuse.Fusion:
-    options = {"method": "staple", "names": ["Anna", "Bert", "Carla", "=Dora"], **options}
-    with warnings.catch_warnings():
-        if quietly:  # so few voxels leave doubts
-            warnings.simplefilter("ignore", fastfuse.FusionWarning)
-        return fastfuse.fuse_files([folder / name for name in RATERS], folder / output, **options)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-
-
-def decide(path: Path, decisions: dict[str, str], **changes: str) -> Path:
-    """Write decisions into a list, and whatever else into all lines."""
-    rows = rows_of(path)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows({**row, "decision": decisions.get(row["lesion"], ""), **changes} for row in rows)
-    return path
+from .common import AFFINE, ALL, ONE, RATERS, SHAPE, THREE, TWO, VOXEL_ML, box, decide, fused, rows_of
 
 
 def test_contested_lesions_are_listed_by_what_hangs_on_them(case: Path) -> None:
@@ -179,7 +125,15 @@ def test_decisions_come_back_and_are_kept(case: Path) -> None:
     np.testing.assert_array_equal(same.probability, w)
     np.testing.assert_array_equal(same.sensitivity, reviewed.sensitivity)
     facts = json.loads((case / "reviewed.json").read_text())["decisions"]
-    assert facts["lesions"] == {n: "no" if a == "no" else "yes" for n, a in answers.items()}
+    told = {str(one["lesion"]): one for one in facts["lesions"]}
+    assert {n: one["decision"] for n, one in told.items()} == {
+        n: "no" if a == "no" else "yes" for n, a in answers.items()
+    }
+    for lesion in found.lesions:
+        one = told[str(lesion.number)]
+        np.testing.assert_allclose(one["ras_mm"], lesion.centre_mm, atol=0.051)
+        assert one["ml"] == pytest.approx(lesion.ml, abs=1e-6)
+        assert (tuple(one["marked_by"]), one["looked"]) == (lesion.marked_by, lesion.looked)
     assert facts["voxels"] == {"foreground": 18 + 24, "background": 27}
     assert facts["votes"] == found.votes
 
@@ -239,7 +193,7 @@ def test_spreadsheets_may_save_it_their_way(case: Path) -> None:
     (case / "r.csv").write_bytes(text.encode())
     w = fused(case, "reviewed.nii.gz", decisions=case / "r.csv").probability
     decide_here = json.loads((case / "reviewed.json").read_text())["decisions"]["lesions"]
-    assert decide_here == {str(one.number): "no"}
+    assert [(told["lesion"], told["decision"]) for told in decide_here] == [(one.number, "no")]
     assert w.max() > 0.9
 
 

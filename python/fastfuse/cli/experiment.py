@@ -7,8 +7,9 @@ from typing import Annotated
 
 from ..errors import FastfuseError, lacking
 from ..inputs.names import quoted
-from .common import Interrupted, answer, manner
+from .common import Interrupted, manner
 from .switches import Report, choice
+from .table import tell
 from .words.declared import Argument, Option
 
 EXAMPLES = (
@@ -87,10 +88,8 @@ def experiment(
         from ..train.narrator import Narrator
     except ImportError as error:
         raise lacking("the experiment", error, "train") from None
-    from ..files.report import check_own_report, write_experiment
+    from ..files.report import check_own_report
     from ..train.options import make_options
-    from ..train.results.exports import facts_of
-    from ..train.results.printing import print_table
 
     count, file = folds_typed(folds)
     several = _numbers(seeds, "--seeds")
@@ -132,10 +131,7 @@ def experiment(
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; the same command with --resume goes on in {out}") from None
     if rows is not None:
-        notes = notes_on([out])
-        if report is not None:
-            write_experiment(report, facts_of(rows, out, notes), out)
-        answer(lambda: facts_of(rows, out, notes), lambda: print_table(rows, out, notes))
+        tell(rows, out, notes_on([out]), report)
         if rows and not any(row.networks for row in rows):
             raise FastfuseError(
                 "every training has failed, so that the table has no values: try a lower training.learning_rate, or another "

@@ -219,6 +219,7 @@ def fuse(
     """Fuse masks, or soft votes in [0, 1], into one consensus probability; or label maps into one."""
     from ..files.bids.write import entities_for, write_derivatives
     from ..files.fuse import fuse_files
+    from ..images.outputs import together
     from ..images.sidecar import read_sidecar, sidecar_path
 
     probabilities = _saved(save_probability)
@@ -238,9 +239,12 @@ def fuse(
     ]
     written = [path for path in outputs if path is not None]
     fuse_any: Any = fuse_files
-    entities = entities_for(bids, raters, bids_case, output, overlap=options["overlap"])
+    entities = entities_for(
+        bids, raters, bids_case, output, _method_known(options["method"], preset),
+        overlap=options["overlap"], of_labels=of_labels, overwrite=overwrite,
+    )  # fmt: skip
     with warnings_as_lines():
-        with progress(many) as say:
+        with progress(many) as say, together():
             fuse_any(
                 raters,
                 output,
@@ -271,6 +275,11 @@ def fuse(
         facts = read_sidecar(output)
         show = _printing(of_labels=of_labels, of_structures=options["overlap"])
         answer(lambda: facts, lambda: show(facts, written))
+
+
+def _method_known(method: Enum | None, preset: object) -> str | None:
+    """Return the method that was typed, unless the votes decide."""
+    return None if method is None or preset is not None or method.value == "auto" else str(method.value)
 
 
 def _printing(*, of_labels: bool, of_structures: bool) -> Callable[[dict[str, Any], list[Path]], None]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from ..errors import lacking
 from .common import answer, manner
 from .switches import Report
 from .words.declared import Argument, Option
+
+if TYPE_CHECKING:
+    from ..train.results.table import Row
 
 EXAMPLES = (
     "fastfuse table run",
@@ -69,9 +74,7 @@ def table(
         from ..train.tables import make_tables
     except ImportError as error:
         raise lacking("the table", error, "train") from None
-    from ..files.report import check_own_report, write_experiment
-    from ..train.results.exports import facts_of
-    from ..train.results.printing import print_table
+    from ..files.report import check_own_report
 
     check_own_report(report)
     given = {
@@ -94,7 +97,16 @@ def table(
             narrator=narrator,
             overwrite=overwrite,
         )
-    notes = notes_on(runs)
+    tell(rows, folder, notes_on(runs), report)
+
+
+def tell(rows: Sequence[Row], folder: Path, notes: Sequence[str], report: Path | None) -> None:
+    """Write the page of results, if it is asked for, and print them."""
+    from ..files.report import page_told, write_experiment
+    from ..train.results.exports import facts_of
+    from ..train.results.printing import print_table
+
+    facts = partial(facts_of, rows, folder, notes)
     if report is not None:
-        write_experiment(report, facts_of(rows, folder, notes), folder)
-    answer(lambda: facts_of(rows, folder, notes), lambda: print_table(rows, folder, notes))
+        write_experiment(report, facts(), folder)
+    answer(lambda: facts() | page_told(report), lambda: print_table(rows, folder, notes, report))

@@ -20,8 +20,8 @@ MOST_ROWS = 60
 Facts = dict[str, Any]
 
 
-def print_cohort(facts: Facts, out: Path) -> None:
-    """Print the raters' rates, if there are any, and what was done with the cases."""
+def print_cohort(facts: Facts, out: Path, bids: Path | None = None) -> None:
+    """Print the raters' rates, if there are any, what was done with the cases, and what was written; ``bids``: derivatives, too."""
     console = output()
     if facts["raters"]:
         _rates(facts["raters"]).print(console)
@@ -31,7 +31,8 @@ def print_cohort(facts: Facts, out: Path) -> None:
         said.append(
             f"{plural(len(doubtful), 'case')} with warnings: see {out / 'cohort.json'}, or the case's own .json"
         )
-    said.append(f"wrote into {out}{f', and {report}' if (report := facts.get('report')) else ''}")
+    beside = [str(one) for one in (facts.get("report"), bids) if one is not None]
+    said.append(f"wrote into {', and '.join([str(out), *beside])}")
     print_below(console, map(printable, said))
 
 

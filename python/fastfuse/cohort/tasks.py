@@ -6,7 +6,7 @@ A task names files: no array and no open file travels to a worker, and a table o
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import gethostname
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from ..errors import FastfuseError, FusionWarning, OutputError, reason_of
 from ..files.job import Job
 from ..files.labels.fuse import label_files_by, ready_maps
+from ..files.recipe import keeping
 from ..files.votes import Made, made_of, ready_votes, write_made
 from ..fusion.estimate import Estimate, check_table, consensus_of
 from ..fusion.labels.estimate import LabelEstimate
@@ -31,7 +32,9 @@ from ..fusion.table_file import table_bytes
 from ..fusion.tabulate import table_and_case, table_of
 from ..fusion.vote_table import VoteTable
 from ..fusion.votes import Votes
-from ..images.paths import shown
+from ..images.outputs import check_outputs
+from ..images.paths import as_path, shown
+from ..images.written.endings import NIFTI
 from ..inputs.threads import remarks_on_threads
 from .cases import CohortCase
 from .estimate_file import estimate_for, read_estimate
@@ -173,9 +176,61 @@ def _labels_of(settings: Settings, names: Any) -> Any:
     return {label: names.get(label, str(label)) for label in labels}
 
 
+def _call_of(task: Task) -> dict[str, Any]:
+    """Return the arguments of :func:`fuse_case` that do the task."""
+    files = task.settings.files_of(task.case)
+    settings = task.settings.as_json()
+    return {
+        "case": task.case.name,
+        "raters": list(task.case.raters),
+        "paths": list(task.case.paths),
+        "output": task.consensus,
+        "mask": files.get("mask"),
+        "image": files.get("image"),
+        "label_names": settings.pop("label_names", None),
+        "settings": settings,
+        "estimate": task.estimate,
+        "is_new": task.is_new,
+    }
+
+
+def fuse_case(
+    case: str,
+    raters: Sequence[str],
+    paths: Sequence[Path],
+    output: Path,
+    *,
+    settings: Mapping[str, Any],
+    mask: Path | None = None,
+    image: Path | None = None,
+    label_names: Path | None = None,
+    estimate: Path | None = None,
+    is_new: bool = False,
+    threads: int = 0,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> None:
+    """Write one case's consensus again, as its cohort did; the arguments are those that its sidecar keeps."""
+    files = CohortCase(
+        case, tuple(raters), tuple(map(Path, paths)), as_path(mask, "mask"), as_path(image, "image")
+    )
+    kept = Settings.of_json(settings)
+    kept = replace(
+        kept,
+        label_names=None if label_names is None else str(label_names),
+        options=replace(kept.options, threads=threads),
+    )
+    task = Task(files, kept, Path(output), estimate=as_path(estimate, "estimate"), is_new=is_new)
+    read = [*kept.files_of(files).values(), *([] if task.estimate is None else [task.estimate])]
+    check_outputs(outputs_of(task.consensus, kept), read, (*NIFTI, ".json", ".tsv"), overwrite=overwrite)
+    (progress or _silent)(f"fusing {case}")
+    _write(task)
+
+
 def _write(task: Task) -> Written:
     _make_folder_of(task.consensus)
-    remarks = _write_labels(task) if task.settings.of_labels else _write_masks(task)
+    with keeping("fuse_case", _call_of(task)):
+        remarks = _write_labels(task) if task.settings.of_labels else _write_masks(task)
     written = outputs_of(task.consensus, task.settings)
     return Written(task.case.name, tuple(remarks), {path.name: Output.of(path) for path in written})
 

@@ -20,7 +20,7 @@ from ..fusion.votes import Votes
 from ..images.outputs import Outputs
 from ..images.paths import shown
 from ..images.placing import AS_IT_IS
-from ..images.repeats import mask_among, repeated
+from ..images.repeats import mask_among, own_outputs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..images.written.endings import NIFTI
 from ..inputs.names import grouped
@@ -38,7 +38,7 @@ def fused_in_blocks(
 
     The fusion's probability is nibabel's proxy of the file that was written.
     """
-    from ..images.blocks.reading import open_images
+    from ..images.blocks.reading import lazy_voxels, open_images
     from ..images.blocks.writing import slabs_into
     from ..images.grids.common import Common
 
@@ -70,7 +70,14 @@ def fused_in_blocks(
                 replace(votes, out=slabs), method, options, float(least), job.ties
             )
         copies = [*repeated(job.raters), *mask_among(job.raters, job.mask)]
-        remarks = [*grouped(_said_of(heads)), *copies, *doubts, *([] if copies else remarks_on_fit(fusion))]
+        own = own_outputs(heads[: len(job.raters)], selects=False)
+        remarks = [
+            *grouped(_said_of(heads)),
+            *copies,
+            *own,
+            *doubts,
+            *([] if copies else remarks_on_fit(fusion)),
+        ]
         facts = {**asked.recorded(method), **asked.selection, "device": "cpu", "cut": job.cut}
         facts |= {} if job.ties == "foreground" else {"ties": job.ties}
         say(f"writing {shown(job.consensus.name)}")
@@ -89,7 +96,7 @@ def fused_in_blocks(
         outputs.add(sidecar_path(job.consensus), sidecar_bytes(with_recipe(sidecar, outputs)))
         outputs.commit()
     warn(remarks, callers=4)
-    return replace(fusion, probability=open_images([job.consensus])[1][0].dataobj)
+    return replace(fusion, probability=lazy_voxels(job.consensus))
 
 
 def check_job(job: Job, options: Options, *, grows: bool, chooses: bool) -> None:

@@ -137,7 +137,9 @@ class Sources:
         if not of_labels:
             for rater in raters:
                 check_one_chosen(rater, wanted.foreground)
-        remarks += own_outputs(raters, selects=of_labels or wanted.foreground.selects)
+        remarks += own_outputs(
+            raters, selects=of_labels or wanted.foreground.selects, chosen=wanted.foreground.segments
+        )
         found = dict(zip(given, images[len(raters) :], strict=True))
         remarks += [] if of_labels else compare_names(raters, wanted.foreground)
         return Inputs(

@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -40,11 +41,14 @@ class Paths:
         Files; of those the recipe keeps the names.
     folder : str
         The folder of all that is written, where the function takes one; empty if it takes none.
+    near : tuple of str
+        Of the files that are read, those that lie by the output, and are called as seen from there.
     """
 
     read: tuple[str, ...]
     written: tuple[str, ...]
     folder: str = ""
+    near: tuple[str, ...] = ()
 
 
 FUNCTIONS = {
@@ -53,6 +57,9 @@ FUNCTIONS = {
         ("output", "save_label", "save_counts", "save_probability", "save_confidence", "report"),
     ),
     "soften_files": Paths(("paths", "image", "roi", "grid"), ("output",), "out_dir"),
+    "fuse_case": Paths(
+        ("paths", "mask", "image", "label_names", "estimate"), ("output",), near=("estimate",)
+    ),  # of a cohort
 }
 
 
@@ -100,6 +107,14 @@ def keeping_call(function: Function) -> Function:
     return cast("Function", kept)
 
 
+@contextmanager
+def keeping(function: str, given: Mapping[str, Any]) -> Iterator[None]:
+    """Let the sidecars that are written in a block keep a call with these arguments; those that are None or False are left out."""
+    usual = {name: value if value is None or value is False else ... for name, value in given.items()}
+    with described_by(partial(_recipe, Call(function, given, usual))):
+        yield
+
+
 def _recipe(call: Call, outputs: Outputs, one: One | None) -> dict[str, Any]:
     """Return how to make outputs again, or one of several."""
     call = call if one is None else call.of_one(*one)
@@ -122,6 +137,7 @@ def _arguments(call: Call) -> dict[str, Any]:
         if name in (*WITHOUT_EFFECT, paths.folder) or nothing:
             continue
         as_files = _with_paths(name, call) if name in paths.read else value
+        as_files = _from_output(value, call) if name in paths.near else as_files
         kept[name] = _as_json(_names_alone(value) if name in paths.written else as_files)
     return kept
 
@@ -141,6 +157,11 @@ def _with_paths(name: str, call: Call) -> Any:
     if found.labels is None:
         return found.files if len(found.files) > 1 else found.files[0]
     return dict(zip(found.labels, found.files, strict=True))
+
+
+def _from_output(path: Path, call: Call) -> Path:
+    """Return a file as it is seen from the folder of the output."""
+    return Path(os.path.relpath(path, Path(call.given["output"]).parent))
 
 
 def _as_paths(value: Any) -> Any:
@@ -193,6 +214,9 @@ def _inputs(call: Call) -> list[dict[str, Any]]:
     """Return all files that are read, each with its hash; one that is read beside another names that."""
     named = any(call.given.get(name) is not None for name in ("select_segment", "labels"))
     beside: dict[Path, Path | None] = {}
+    near = {
+        Path(call.given[name]) for name in FUNCTIONS[call.function].near if call.given.get(name) is not None
+    }
     for name in FUNCTIONS[call.function].read:
         for path in _files_in(_with_paths(name, call)) if name in call.given else ():
             beside[path] = None
@@ -201,7 +225,7 @@ def _inputs(call: Call) -> list[dict[str, Any]]:
     hashes = _hashes(list(beside))
     return [
         {
-            "file": recorded(path),
+            "file": recorded(_from_output(path, call) if path in near else path),
             "sha256": digest,
             **({} if main is None else {"beside": recorded(main)}),
         }

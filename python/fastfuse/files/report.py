@@ -109,6 +109,11 @@ def write_experiment(report: Path, facts: dict[str, Any], folder: Path) -> None:
     write_all({report: experiment_page(facts, figures, version_of("fastfuse"), "its tables")})
 
 
+def page_told(report: Path | None) -> dict[str, str]:
+    """Return what JSON says of a page, if one was written."""
+    return {} if report is None else {"report": recorded(report)}
+
+
 def pictures_of_lesions(record: Record) -> Pictures:
     """Return the lesions that are found, missed and false, and those of the prediction and of the truth."""
     from ..evaluation.lesions import KINDS, lesion_map

@@ -64,6 +64,7 @@ def rerun(
     threads: int = 0,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
+    makers: Mapping[str, Callable[..., Any]] = MAKERS,
 ) -> Rerun:
     """Make a result again, into a folder.
 
@@ -78,6 +79,8 @@ def rerun(
         where they were, from the current folder and from the sidecar's.
     threads, overwrite, progress
         As in :func:`fuse_files`.
+    makers : mapping
+        What makes results again, by the name that the recipe gives it.
 
     Returns
     -------
@@ -93,19 +96,23 @@ def rerun(
         if name in given:
             given[name] = _with_leaves(given[name], lambda text: folder / Path(text).name)
     make_folder(folder)
-    MAKERS[recipe["function"]](**given, threads=threads, overwrite=overwrite, progress=progress)
+    makers[recipe["function"]](**given, threads=threads, overwrite=overwrite, progress=progress)
     outputs = [(folder / Path(one["file"]).name, one["sha256"]) for one in recipe["outputs"]]
     now = [Remade(path, digest := hash_of(path), digest == was) for path, was in outputs]
     return Rerun(tuple(now), tuple(_reasons(facts, recipe)))
 
 
 def call_kept_in(
-    sidecar: Path, moved: Path | None = None
+    sidecar: Path, moved: Path | None = None, *, but: Sequence[str] = ()
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Return what a sidecar says, its recipe, and the arguments of the call, with the inputs where they are now."""
+    """Return what a sidecar says, its recipe, and the arguments of the call, with the inputs where they are now.
+
+    ``but``: arguments whose files are not needed, wherever they are.
+    """
     named = sidecar_path(sidecar) if sidecar.name.lower().endswith(OF_CONSENSUS) else sidecar
     facts, recipe = _recipe_in(named)
-    found = _found(recipe["inputs"], named, moved)
+    unneeded = [recipe["arguments"].get(name) for name in but]
+    found = _found([one for one in recipe["inputs"] if one["file"] not in unneeded], named, moved)
     given = {name: from_json(value) for name, value in recipe["arguments"].items()}
     for name in FUNCTIONS[recipe["function"]].read:
         if name in given:
@@ -121,8 +128,8 @@ def _recipe_in(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     recipe = facts.get("recipe") if isinstance(facts, dict) else None
     if recipe is None:
         raise FastfuseError(
-            f"{shown(path)}: it keeps no recipe, as the .json of fuse and soften does since 0.1.0; a cohort is made again by "
-            "the same fastfuse cohort command"
+            f"{shown(path)}: it keeps no recipe, as the .json of fuse, soften and a cohort's cases does since 0.1.0; run the "
+            "command again"
         )
     if not _is_recipe(recipe):
         raise FastfuseError(
@@ -193,7 +200,7 @@ def _places(name: Path, sidecar: Path, moved: Path | None) -> list[Path]:
     if moved is None:
         return [name, sidecar.parent / name]
     parts = name.parts[1:] if name.is_absolute() else name.parts
-    return [moved.joinpath(*parts[begin:]) for begin in range(len(parts))]
+    return [*(moved.joinpath(*parts[begin:]) for begin in range(len(parts))), sidecar.parent / name]
 
 
 def _with_leaves(value: Any, change: Callable[[str], Any]) -> Any:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ..fusion.result import Fusion
 from ..images.image import Image
+from ..images.written.endings import CONSENSUS
 from ..images.written.seg_nrrd import Layer, Named, from_hex, hue, ramp, seg_nrrd_bytes
 
-CONSENSUS = (0.2, 0.8, 0.3)
+COLOUR = (0.2, 0.8, 0.3)  # of the consensus
 
 
 def segments_of_masks(
@@ -33,7 +34,7 @@ def _layers(
     names: Sequence[str],
 ) -> Iterator[Layer]:
     raters = len(names)
-    yield Layer(mask, [Named("consensus", 1, CONSENSUS)])
+    yield Layer(mask, [Named(CONSENSUS, 1, COLOUR)])
     shares = [
         Named(f"marked by {count} of {raters}", count, ramp((count - 1) / max(1, raters - 1)))
         for count in range(1, raters + 1)
@@ -65,5 +66,5 @@ def probability_as_dicom(fusion: Fusion, like: Image) -> bytes:
 
     values: Any = fusion.probability
     return fractional_seg_bytes(
-        values, like, name="consensus", how=fusion.method, version=version_of("fastfuse")
+        values, like, name=CONSENSUS, how=fusion.method, version=version_of("fastfuse")
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..inputs.arrays import TITLES
 from ..inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
-from ..inputs.stacks import listed, slices
+from ..inputs.stacks import Stack, is_stack, listed, slices
 from . import options
 from .labels.declared import LABEL_ENTRIES
 from .registry import AUTO, in_help_order
@@ -57,7 +57,8 @@ _DATA = {
     "decisions": """decisions : array_like of the raters' shape, optional
     Voxels whose truth is known: 1 foreground, 0 background, -1 open. EM keeps the probability there, and the raters' rates
     count it; the prior and the log-likelihood are those of the open voxels. border-STAPLE and the majority set the consensus
-    there, and leave their rates.""",
+    there; the rates are against it, as all that is told of raters: of the open voxels as without decisions, of these by
+    their truth.""",
     "dtype": """dtype : {"float32", "float64"}, default "float32"
     Type of ``probability``. All arithmetic is in double precision, with one exception: votes of float32 or narrower
     with many distinct values, such as a network's probabilities, are multiplied in single precision and summed in
@@ -105,6 +106,8 @@ class Votes:
         As in :func:`fastfuse.border_staple`.
     decisions : array_like, optional
         As in :func:`fastfuse.fuse`.
+    stacks : mapping of str to (array_like, int or None)
+        Of "raters" and "present", what they were parts of, with the axis.
     names : sequence of m str, optional
         What messages call the raters.
     titles : mapping
@@ -130,21 +133,24 @@ class Votes:
     are_listed: bool = False
     image: VoxelsLike | None = None
     decisions: VoxelsLike | None = None
+    stacks: Mapping[str, Stack] = field(default_factory=dict)
 
     def listed(self) -> Votes:
         """Return the same with lists of raters and of where they looked: no stacks, no iterators."""
         if self.are_listed:
             return self
         raters, doubts = listed(self.raters, self.axis)
+        stacks = {"raters": (self.raters, self.axis)} if is_stack(self.raters, self.axis) else {}
         present: Any = self.present
         if present is not None and not isinstance(present, (list, tuple)):
             alike = self.axis is None and tuple(getattr(present, "shape", ()))[:1] == (
                 len(raters),
             )  # as the raters, who passed
-            present, _ = slices(present, 0 if alike else self.axis, "present")
+            along = 0 if alike else self.axis
+            stacks["present"] = present, along
+            present, _ = slices(present, along, "present")
         doubts = [*self.doubts, *doubts]
         votes = object.__new__(type(self))  # as replace makes them, in a third of its time
-        vars(votes).update(
-            vars(self), raters=raters, present=present, axis=0, doubts=tuple(doubts), are_listed=True
-        )
+        changed = {"raters": raters, "present": present, "axis": 0, "doubts": tuple(doubts), "stacks": stacks}
+        vars(votes).update(vars(self), are_listed=True, **changed)
         return votes

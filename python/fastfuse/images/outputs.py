@@ -104,6 +104,13 @@ def together() -> Iterator[None]:
         outputs.commit()
 
 
+def place_of_output(path: Path) -> Path:
+    """Return where an output can be read: its temporary file, as long as it waits in a block of :func:`together`."""
+    joint, whole = _joint.get(), path.resolve()
+    waiting = [] if joint is None else joint._waiting
+    return next((one.temporary for one in waiting if one.path == whole), path)
+
+
 @dataclass(frozen=True)
 class _Waiting:
     """A file that is complete, and has no name yet.
@@ -132,12 +139,13 @@ class Outputs:
     Each file is first written under a temporary name in its own folder. :meth:`commit` renames them in the order
     of :meth:`add`, so that the presence of the last file means that all are complete. One process at a time does so
     in a folder, so that two sets never mix. Links are followed. With ``tidy``, what processes that were killed left
-    behind is removed.
+    behind is removed. Folders that were made for files that do not come are removed.
     """
 
     def __init__(self, *, overwrite: bool, tidy: bool = True) -> None:
         self._overwrite, self._tidy = overwrite, tidy
         self._waiting: list[_Waiting] = []
+        self._made: list[Path] = []  # folders, parents first
         self._token = os.urandom(8).hex()
         self._named: dict[Path, int] = {}  # numbers of the temporary files, by folder
         self._held = (
@@ -149,6 +157,12 @@ class Outputs:
         with self.file(path) as file:
             for piece in in_pieces(content):
                 file.write(piece)
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder and its parents, unless they exist."""
+        lacking = [one for one in (folder, *folder.parents) if not one.exists()]
+        self._made += lacking[::-1]
+        make_folder(folder)
 
     @contextmanager
     def file(self, path: Path) -> Iterator[BinaryIO]:
@@ -207,9 +221,11 @@ class Outputs:
     def _take(self, other: Outputs) -> None:
         """Take the files of another set, and its locks."""
         self._waiting += other._waiting
+        self._made += other._made
         self._named = {**other._named, **self._named}
         self._held.push(other._held.pop_all())
         other._waiting.clear()
+        other._made.clear()
 
     def _rename(self) -> None:
         kept: list[tuple[Path, Path]] = []
@@ -248,6 +264,9 @@ class Outputs:
     ) -> None:
         for one in self._waiting:
             _remove(one.temporary)
+        for folder in reversed(self._made):
+            with suppress(OSError):  # it holds something
+                folder.rmdir()
         self._held.close()
 
 
@@ -324,6 +343,6 @@ def write_all(files: Mapping[Path, bytes], *, tidy: bool = True) -> None:
     """
     with Outputs(overwrite=True, tidy=tidy) as outputs:
         for path, content in files.items():
-            make_folder(path.parent)
+            outputs.make_folder(path.parent)
             outputs.add(path, content)
         outputs.commit()

@@ -17,6 +17,7 @@ from ..errors import ImageError
 from ..inputs.names import joined
 from .paths import recorded, shown
 from .sidecar import sidecar_path
+from .written.endings import CONSENSUS, DICOM, MADE_HERE, OF_CONSENSUS, SEGMENTS
 
 if TYPE_CHECKING:
     from .image import Image
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # What the header of a consensus says that fastfuse wrote; soft masks and the demo's raters are described otherwise.
 LESIONS = "1 found, 2 missed, 3 false lesion"  # what the header of a map of lesions says
 OURS = re.compile(r"fastfuse (demo Consensus|.* (probability|votes|labels|confidence|cut \S+)$)")
+OF_ALL_RATERS = re.compile(rf"{CONSENSUS}|marked by \d+ of \d+")  # segments that are no rater's
+MOST_HEADER = 1 << 20  # bytes; what a file says of who wrote it stands within
 MOST_SIDECAR = 1 << 22  # bytes; a longer JSON is none of ours
 PAIRS = ((".hdr", ".img"), (".head", ".brik"))  # header and voxels of Analyze, NIfTI and AFNI
 PACKED = (".gz", ".bz2", ".zst")
@@ -166,8 +169,10 @@ def _parts(path: Path) -> list[tuple[Path, str, str]]:
     return found
 
 
-def own_outputs(images: Sequence[Image], *, selects: bool) -> list[str]:
+def own_outputs(images: Sequence[Image], *, selects: bool, chosen: Sequence[str] = ()) -> list[str]:
     """Say which raters' files are consensus files, or maps of lesions, that fastfuse wrote.
+
+    ``chosen``: names of segments that are taken of files that name theirs; a rater's own is no consensus.
 
     Raises
     ------
@@ -178,7 +183,8 @@ def own_outputs(images: Sequence[Image], *, selects: bool) -> list[str]:
     for image in images:
         lesions = _description(image) == LESIONS
         facts = {} if lesions else _sidecar_that_lists(image.path)
-        if not (lesions or OURS.match(_description(image)) or facts) or _is_of_one_rater(facts):
+        known = lesions or OURS.match(_description(image)) or facts or made_here(image.path)
+        if not known or _is_of_one_rater(facts) or _is_of_a_rater(image, chosen):
             continue
         what = "map of found, missed and false lesions" if lesions else _kind(image, facts)
         told = f"is a {what} that fastfuse wrote, not a rater's: leave it out, or give it a name that no pattern for raters takes"
@@ -240,7 +246,7 @@ def _sidecar_that_lists(path: Path) -> dict[str, Any]:
 
 def _sidecar(path: Path) -> dict[str, Any]:
     """Return the JSON beside a file if it is fastfuse's; nothing otherwise."""
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
+    if not path.name.lower().endswith(OF_CONSENSUS):
         return {}
     sidecar = sidecar_path(path)
     with suppress(OSError, ValueError, RecursionError):
@@ -255,6 +261,27 @@ def _is_of_one_rater(facts: dict[str, Any]) -> bool:
     """Tell the votes of one rater, written again: how messages say to make a mask of a label map."""
     raters = facts.get("raters")
     return facts.get("method") == "majority" and isinstance(raters, list) and len(raters) == 1
+
+
+def _is_of_a_rater(image: Image, chosen: Sequence[str]) -> bool:
+    """Tell what a rater marks, as it lies beside the consensus of masks in a file of segments."""
+    named = {one.name for one in image.segments}
+    return CONSENSUS in named and bool(chosen) and not any(OF_ALL_RATERS.fullmatch(name) for name in chosen)
+
+
+def made_here(path: Path) -> bool:
+    """Tell whether the header of a file of segments (.seg.nrrd, DICOM) says that fastfuse wrote it."""
+    name = path.name.lower()
+    with suppress(OSError):
+        if name.endswith(SEGMENTS):
+            with path.open("rb") as file:
+                head = file.read(MOST_HEADER).partition(b"\n\n")[0]
+            return f"\n{MADE_HERE}:=".encode() in head
+        if name.endswith(DICOM):
+            from .formats.dicom import maker_of
+
+            return maker_of(path) == MADE_HERE
+    return False
 
 
 def _writes(facts: dict[str, Any], path: Path) -> bool:

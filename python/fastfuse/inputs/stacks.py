@@ -17,6 +17,8 @@ from .in_memory import labels_of
 from .libraries import Slice, are_arrays, device_of, is_dask, is_image, is_torch, place_of_image
 from .names import counted, quoted
 
+Stack = tuple[Any, int | None]  # what parts were taken of, and along which axis
+
 MOST_STACKED = 64  # raters of one array; more of them are voxels rather
 FEW = 8  # raters that may be more than the voxels without a word: examples, and tests
 MANY = 10  # raters of a stack, above which a shorter last axis is that of the raters rather:
@@ -70,6 +72,13 @@ def listed(raters: Any, axis: Any = None) -> tuple[list[Any], list[str]]:
             )
         return slices(_stacked(items), place, "raters")
     return items, _check_list(items) if place is None else []
+
+
+def is_stack(raters: Any, axis: Any) -> bool:
+    """Tell whether :func:`listed` takes raters apart, so that its list holds none of the caller's own objects."""
+    if isinstance(raters, (list, tuple)):
+        return axis not in (None, 0)
+    return is_image(raters) or _is_array(raters)
 
 
 def _stacked(items: Sequence[Any]) -> Any:

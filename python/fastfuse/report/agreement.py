@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .names import Names, for_tables
+from .names import Names, for_tables, numbers_of
 from .numbers import millilitres, plural, rate
 from .pairs import NONE, each_pair, matrix, rows_of_pairs
 from .table import Column, Row, Table, first_that_fits
@@ -69,9 +69,10 @@ def _below(facts: Facts) -> Iterator[str]:
     count = len(facts["raters"])
     pairs = list(each_pair(facts["dice"]))
     if count > 2 and pairs:
-        low, high = min(pairs), max(pairs)
-        ends = (
-            f"{low[0]:.4f} (raters {low[1]} and {low[2]}) to {high[0]:.4f} (raters {high[1]} and {high[2]})"
+        numbers = numbers_of([rater["name"] for rater in facts["raters"]])
+        ends = " to ".join(
+            f"{value:.4f} (raters {numbers[one]} and {numbers[other]})"
+            for value, one, other in (min(pairs), max(pairs))
         )
         yield f"Dice of pairs: mean {facts['mean_dice']:.4f}, from {ends}."
     if len(pairs) < count * (count - 1) // 2:

@@ -104,7 +104,7 @@ def _below(facts: Facts) -> Iterator[str]:
     pairs = list(each_pair(facts["dice"]))
     if pairs:
         low = min(pairs)
-        yield f"The two masks farthest apart: {low[1]} and {low[2]}, Dice {low[0]:.4f}."
+        yield f"The two masks farthest apart: {low[1] + 1} and {low[2] + 1}, Dice {low[0]:.4f}."
     yield f"In doubt: a probability between 0.1 and 0.9; {NONE} for a mask alone."
     if any(way["log_likelihood_per_mark"] is not None for way in facts["ways"]):
         yield "Fit: log-likelihood of the marks, in nats a marked voxel, below the highest."

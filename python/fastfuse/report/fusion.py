@@ -9,6 +9,7 @@ from typing import Any
 from .fit import auto_line, fit_table
 from .names import Names, for_tables
 from .numbers import millilitres, plural, rate, times
+from .review import decisions_in_words
 from .table import Column, Row, Table, first_that_fits
 from .terminal import output, print_below, printable, width
 
@@ -44,7 +45,7 @@ def _print(facts: Facts, below: Sequence[str]) -> None:
     fit = None if "of" in facts else fit_table(facts, width())
     if fit is not None:
         fit.print(console)
-    lines = (*said, *_volumes(facts), *auto_line(facts), *_how(facts), *below)
+    lines = (*said, *_volumes(facts), *decisions_in_words(facts), *auto_line(facts), *_how(facts), *below)
     print_below(console, map(printable, lines))
 
 

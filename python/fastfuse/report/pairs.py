@@ -15,7 +15,7 @@ NONE = "–"  # no Dice
 
 def matrix(dice: Dice, names: Names, digits: int, what: str) -> Table:
     """Return the lower triangle, and the mean with the others; columns are numbers. ``what``: of whom the rows are."""
-    numbers = [str(i) for i in range(1, len(names.short) + 1)]
+    numbers = numbers_in(names)
     heads = heads_of(names)
     rows = []
     for i, head in enumerate(heads):
@@ -29,11 +29,11 @@ def rows_of_pairs(
     dice: Dice, names: Names, what: str, more: Sequence[tuple[str, Sequence[str]]] = ()
 ) -> Table:
     """Return each one's mean, lowest and highest Dice with the others; ``more``: columns to the right, title and cells."""
-    rows = []
+    rows, numbers = [], numbers_in(names)
     for i, head in enumerate(heads_of(names)):
         pairs = others(dice, i)
         ends = [min(pairs, default=None), max(pairs, default=None)]
-        cells = [text for end in ends for text in _with_whom(end)]
+        cells = [text for end in ends for text in _with_whom(end, numbers)]
         rows.append(Row([head, dice_text(mean_of(pairs), 4), *cells, *(column[i] for _, column in more)]))
     titles = ("mean", "lowest", "with", "highest", "with", *(title for title, _ in more))
     return Table("Dice with the others", [Column(what, right=False), *map(Column, titles)], rows)
@@ -41,19 +41,24 @@ def rows_of_pairs(
 
 def heads_of(names: Names) -> list[str]:
     """Return what begins each row: its number, and the name where that is another one."""
-    numbered = enumerate(names.short, 1)
-    return [name if name == str(i) else f"{i} {name}" for i, name in numbered]
+    numbered = zip(numbers_in(names), names.short, strict=True)
+    return [name if name == number else f"{number} {name}" for number, name in numbered]
+
+
+def numbers_in(names: Names) -> Sequence[str]:
+    """Return the numbers by which names are called; from 1 on where none were chosen."""
+    return names.numbers or [str(i) for i in range(1, len(names.short) + 1)]
 
 
 def others(dice: Dice, one: int) -> list[Ends]:
-    """Return the Dice with each other, and who they are, from 1 on."""
-    return [(value, j + 1) for j, value in enumerate(dice[one]) if j != one and value is not None]
+    """Return the Dice with each other, and who they are."""
+    return [(value, j) for j, value in enumerate(dice[one]) if j != one and value is not None]
 
 
 def each_pair(dice: Dice) -> Iterator[tuple[float, int, int]]:
-    """Yield the Dice of each two, and who they are, from 1 on."""
+    """Yield the Dice of each two, and who they are."""
     for i in range(len(dice)):
-        yield from ((value, other, i + 1) for value, other in others(dice, i) if other <= i)
+        yield from ((value, other, i) for value, other in others(dice, i) if other < i)
 
 
 def mean_of(pairs: Sequence[Ends]) -> float | None:
@@ -69,5 +74,5 @@ def dice_text(value: float | None, digits: int) -> str:
     return text if digits > 2 or value >= 0.995 else text[1:]
 
 
-def _with_whom(end: Ends | None) -> tuple[str, str]:
-    return (NONE, NONE) if end is None else (f"{end[0]:.4f}", str(end[1]))
+def _with_whom(end: Ends | None, numbers: Sequence[str]) -> tuple[str, str]:
+    return (NONE, NONE) if end is None else (f"{end[0]:.4f}", numbers[end[1]])

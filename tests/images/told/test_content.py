@@ -133,7 +133,9 @@ def test_values_alone_are_told_their_header(data: str, header: str, words: str, 
     (tmp_path / data).write_bytes(np.random.default_rng(0).bytes(400))
     with pytest.raises(fastfuse.ImageError) as caught:
         reading.read(tmp_path / data)
-    assert "give its header" not in str(caught.value)
+    assert "leave it out" not in str(caught.value)
     (tmp_path / header).write_text(words)
-    with pytest.raises(fastfuse.ImageError, match=rf"it holds values alone: give its header, .*{header}$"):
+    with pytest.raises(
+        fastfuse.ImageError, match=rf"it holds the values of .*{header} alone: leave it out, and give that$"
+    ):
         reading.read(tmp_path / data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ def test_numbers_are_those_of_the_tables(finished: Path, tmp_path: Path) -> None
     words = ("table", str(finished), "--out", "tables", "--report", "r.html")
     done = run_here(tmp_path, *words)
     assert done.returncode == 0, done.stderr
+    assert "below tables, and r.html" in " ".join(done.stdout.split())
     page = Page.of((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert_loads_nothing(page)
     rows = [one.text for one in page.all("tr")]
@@ -33,5 +35,6 @@ def test_numbers_are_those_of_the_tables(finished: Path, tmp_path: Path) -> None
     figures = sorted((tmp_path / "tables" / "figures").glob("*.png"))
     images = {one.attributes["src"].partition("base64,")[2] for one in page.all("img")}
     assert images == {base64.b64encode(path.read_bytes()).decode() for path in figures}
-    again = run_here(tmp_path, *words)
+    again = run_here(tmp_path, *words, "--json")
+    assert json.loads(again.stdout)["report"] == "r.html"
     assert again.returncode == 0, again.stderr  # one of an earlier run is replaced

@@ -94,7 +94,7 @@ def run(work: Callable[[report.Say], Any], bids: Path | None = None, cohort: Pat
             raise Interrupted(
                 "interrupted; what is done is kept: the same command goes on from there"
             ) from None
-        answer(lambda: made.facts, lambda: print_cohort(made.facts, made.out))
+        answer(lambda: made.facts, lambda: print_cohort(made.facts, made.out, bids))
     for case, reason in made.failed.items():
         report.print_line("error", f"{case}: {reason}")
     if made.failed:

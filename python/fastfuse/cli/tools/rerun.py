@@ -27,7 +27,10 @@ OTHER_BYTES = 2  # exit code
 def rerun(
     result: Annotated[
         Path,
-        Argument(help="The .json beside a result of fuse or soften, or the result.", show_default=False),
+        Argument(
+            help="The .json beside a result of fuse, soften or a case of a cohort, or the result.",
+            show_default=False,
+        ),
     ],
     out: Annotated[
         Path,
@@ -41,10 +44,14 @@ def rerun(
     overwrite: Overwrite = False,
 ) -> None:
     """Make a result again by its .json, from inputs whose hashes are those of the first time: the same bytes."""
+    from ...cohort.tasks import fuse_case
+    from ...files.rerun import MAKERS
     from ...files.rerun import rerun as make_again
 
     with warnings_as_lines(), progress(None) as say:
-        made = make_again(result, out, inputs=inputs, threads=threads, overwrite=overwrite, progress=say)
+        made = make_again(
+            result, out, inputs=inputs, threads=threads, overwrite=overwrite, progress=say, makers={**MAKERS, "fuse_case": fuse_case}
+        )  # fmt: skip
     answer(lambda: _facts(made), lambda: _print(made))
     if not made.same:
         other = [str(one.path) for one in made.outputs if not one.same]

@@ -78,6 +78,7 @@ def _facts(found: Review) -> dict[str, Any]:
                 "consensus": one.consensus,
                 "change_ml": one.change_ml,
                 "stake_ml": one.stake_ml,
+                "decision": one.word or None,
             }
             for one in found.lesions
         ],

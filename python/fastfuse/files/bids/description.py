@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ...images.written.versions import version_of
 
 FILE = "dataset_description.json"
 VERSION = "1.10.0"  # of BIDS
-CODE = "https://doi.org/10.1007/978-3-030-32248-9_57"  # the paper
+DOI = "https://doi.org/"
 NO_LETTERS = re.compile(r"[^a-zA-Z0-9]")
 README = """# Consensus of several raters' segmentations
 
@@ -26,11 +26,19 @@ options, raters' rates and sources.
 """
 
 
-def generated_by() -> list[dict[str, str]]:
-    """Return what made the derivatives."""
-    return [
-        {"Name": "fastfuse", "Version": version_of("fastfuse"), "Description": f"Consensus of raters, {CODE}"}
-    ]
+def generated_by(facts: Mapping[str, Any] | None = None) -> list[dict[str, str]]:
+    """Return what made the derivatives; ``facts``: the sidecar of one consensus, whose method is named with what to cite."""
+    said = "Consensus of several raters' segmentations"
+    if facts is not None:
+        from ...report.citing import cited_in
+
+        works = [
+            f"{one.reference.called}, {DOI}{one.reference.doi}"
+            for one in cited_in(facts)
+            if one.reference.doi
+        ]
+        said = "; ".join([f"{said} by {facts['method']}", *works])
+    return [{"Name": "fastfuse", "Version": version_of("fastfuse"), "Description": said}]
 
 
 @dataclass

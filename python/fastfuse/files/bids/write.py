@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...errors import OutputError
-from ...images.outputs import Outputs, check_outputs, make_folder
+from ...images.image import Image
+from ...images.nifti import read_nifti
+from ...images.outputs import Outputs, check_outputs, place_of_output
 from ...images.paths import shown
-from ...images.reading import read
-from ...images.sidecar import read_sidecar, sidecar_path
+from ...images.sidecar import sidecar_path
 from ...images.written.nifti import Holds, nifti_bytes
 from ..facts import mask_told
 from .description import FILE, README, Description, generated_by, json_bytes, sources
@@ -19,6 +22,7 @@ from .entities import NO_LETTERS, Entities, entities_called, entities_of, entiti
 LESION = "L"  # BIDS's abbreviation
 TABLE = b"index\tname\tabbreviation\n0\tbackground\tBG\n1\tlesion\tL\n"
 NIFTI = (".nii", ".nii.gz")
+ENDINGS = (".nii.gz", ".json", ".tsv")
 
 
 def derivatives_of(folder: Path, entities: Entities, method: str, *, of_labels: bool) -> dict[str, Path]:
@@ -30,15 +34,34 @@ def derivatives_of(folder: Path, entities: Entities, method: str, *, of_labels: 
     return {what: folder / entities.folder / name for what, name in names.items()}
 
 
+def _table_of(images: Mapping[str, Path]) -> Path:
+    """Return the file of the labels' names."""
+    return sidecar_path(images["dseg"]).with_suffix(".tsv")
+
+
+def _files_of(images: Mapping[str, Path]) -> list[Path]:
+    """Return all files of a case's derivatives."""
+    return [*images.values(), *map(sidecar_path, images.values()), _table_of(images)]
+
+
 def entities_for(
-    folder: Path | None, raters: Sequence[Path], case: str | None, output: Path, *, overlap: bool
+    folder: Path | None,
+    raters: Sequence[Path],
+    case: str | None,
+    output: Path,
+    method: str | None = None,
+    *,
+    overlap: bool = False,
+    of_labels: bool = False,
+    overwrite: bool = False,
 ) -> Entities | None:
-    """Return whose derivatives are asked for; refuse early what cannot be written.
+    """Return whose derivatives are asked for; refuse early what cannot be written, also those of a ``method`` that is known.
 
     Raises
     ------
     OutputError
-        For a folder of other data, a consensus that is no derivative of BIDS, and names that do not tell the subject.
+        For a folder of other data, a consensus that is no derivative of BIDS, names that do not tell the subject, and files that
+        exist.
     """
     if folder is None:
         if case is not None:
@@ -51,7 +74,11 @@ def entities_for(
         raise OutputError(
             f"{shown(output)}: BIDS has no such consensus: write .nii.gz, of masks or label maps that do not overlap"
         )
-    return entities_of(raters) if case is None else entities_called(case)
+    entities = entities_of(raters) if case is None else entities_called(case)
+    if method is not None and (folder / entities.folder).is_dir():
+        written = _files_of(derivatives_of(folder, entities, method, of_labels=of_labels))
+        check_outputs(written, list(raters), ENDINGS, overwrite=overwrite)
+    return entities
 
 
 def write_derivatives(
@@ -69,7 +96,8 @@ def write_derivatives(
     folder : path
         Of the data set of derivatives, as derivatives/fastfuse; made if it is not there.
     consensus : path
-        The probability, or label map (.nii, .nii.gz), with its sidecar.
+        The probability, or label map (.nii, .nii.gz), with its sidecar; they may wait in a block of :func:`together`, and
+        then the derivatives appear with them.
     entities : Entities
         Which subject and session it is.
     overwrite : bool, default False
@@ -87,28 +115,25 @@ def write_derivatives(
     OutputError
         Naming the file. Nothing is written before all is complete.
     """
-    facts, image = read_sidecar(consensus), read(consensus)
+    facts, image = _written(consensus)
     of_labels = "labels" in facts
     images = derivatives_of(folder, entities, facts["method"], of_labels=of_labels)
     description = Description.of(folder, cohort)
-    table = sidecar_path(images["dseg"]).with_suffix(".tsv")
-    written = [*images.values(), *map(sidecar_path, images.values()), table]
-    make_folder(folder / entities.folder)
-    check_outputs(
-        written, [consensus, sidecar_path(consensus)], (".nii.gz", ".json", ".tsv"), overwrite=overwrite
-    )
+    written = _files_of(images)
     contents = {images["dseg"]: image.data if of_labels else mask_told(image.data, facts)}
     if not of_labels:
         contents[images["probseg"]] = image.data
     about = _about(facts, description)
     with Outputs(overwrite=True) as outputs:
+        outputs.make_folder(folder / entities.folder)
+        check_outputs(written, [consensus, sidecar_path(consensus)], ENDINGS, overwrite=overwrite)
         for path, data in contents.items():
             holds: Holds = "labels" if path == images["dseg"] else "probability"
             what = f"fastfuse {facts['method']} {holds}"
             outputs.add(path, nifti_bytes(path, data, image, what, holds, both_forms=True))
             outputs.add(sidecar_path(path), json_bytes({"Description": f"Consensus: {holds}", **about}))
-        names = sidecar_path(consensus).with_suffix(".tsv")
-        outputs.add(table, names.read_bytes() if of_labels and names.is_file() else TABLE)
+        names = place_of_output(sidecar_path(consensus).with_suffix(".tsv"))
+        outputs.add(_table_of(images), names.read_bytes() if of_labels and names.is_file() else TABLE)
         if not (folder / "README.md").exists():
             outputs.add(folder / "README.md", README.encode())
         outputs.add(folder / FILE, description.as_bytes())
@@ -126,15 +151,23 @@ def write_cases(folder: Path, consensuses: Mapping[str, Path], cohort: Path) -> 
     ]
 
 
+def _written(consensus: Path) -> tuple[dict[str, Any], Image]:
+    """Return the sidecar and the image of a consensus that is complete."""
+    facts: dict[str, Any] = json.loads(place_of_output(sidecar_path(consensus)).read_text(encoding="utf-8"))
+    return facts, replace(read_nifti(place_of_output(consensus), lambda: None), path=consensus)
+
+
 def _about(facts: Mapping[str, Any], description: Description) -> dict[str, Any]:
     """Return what the sidecars say of a consensus."""
     files = [one["file"] for one in facts["raters"]]
-    told = facts.get("recipe", {}).get("inputs") or [{"file": (facts.get("region") or {}).get("mask")}]
-    files += [one["file"] for one in told if one["file"] not in files and "beside" not in one]
+    recipe = facts.get("recipe", {})
+    told = recipe.get("inputs") or [{"file": (facts.get("region") or {}).get("mask")}]
+    rates = recipe.get("arguments", {}).get("estimate")  # which are made of the cohort's files
+    files += [one["file"] for one in told if one["file"] not in (*files, rates) and "beside" not in one]
     read_ones = sources(description, files)
     return {
         "Sources": read_ones,
         "SpatialReference": read_ones[0],
-        "GeneratedBy": generated_by(),
+        "GeneratedBy": generated_by(facts),
         "Fastfuse": {name: value for name, value in facts.items() if name not in ("recipe", "outputs")},
     }

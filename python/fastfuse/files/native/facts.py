@@ -58,7 +58,9 @@ def facts_in_memory(
         grid={"file": None, "shape": list(like.data.shape), "affine": like.affine.tolist()},
         image=IN_MEMORY if known else None,
         remarks=origin.remarks,
-        more={},
+        more={}
+        if origin.decided is None
+        else {"decisions": {"file": None, "lesions": [], "voxels": dict(origin.decided)}},
     )
 
 

@@ -49,7 +49,7 @@ def save(
     check_outputs([*images.values(), beside], [], (*NIFTI, ".json"), overwrite=overwrite)
     fusion, origin = without_device(fusion), _origin_of(fusion)
     probability, on = on_grid(fusion.probability, origin.kind, like)
-    known = kept_marks(origin) if not origin.whole and keeps_regions(origin) else None
+    known = kept_marks(fusion) if not origin.whole and keeps_regions(origin) else None
     facts = facts_in_memory(fusion, origin, on, cut, ties, images, known, origin.names)
     taken = facts["options"]["cut"]
     to_bytes = partial(_bytes, on, fusion.method)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FastfuseError
+from ...fusion.native.remembered import voxels_decided
 from ...images.paths import recorded, shown
 from ...images.written.hashes import hash_of
 from ..job import Inputs
-from .lesions import Marked, centre_mm, painted
+from .lesions import Lesion, Marked, centre_mm, painted
 from .sheet import read_decisions
 
 ROUNDED_MM = 0.2  # places are written to 0.1
@@ -38,8 +40,8 @@ class Decided:
     remarks: list[str]
 
 
-def decided_in(path: Path, inputs: Inputs, label: int | None) -> Decided:
-    """Return what a file decides of the votes that were read.
+def decided_in(path: Path, inputs: Inputs, label: int | None, names: Sequence[str]) -> Decided:
+    """Return what a file decides of the votes that were read; ``names`` are the raters'.
 
     Raises
     ------
@@ -59,22 +61,33 @@ def decided_in(path: Path, inputs: Inputs, label: int | None) -> Decided:
         raise FastfuseError(f"{shown(path)}: there is no lesion {unknown[0]}: the votes hold {len(lesions)}")
     for number in decisions.lesions:
         _check_place(path, number, decisions.places.get(number), centre_mm(lesions[number], marked.affine))
-    chosen = [(lesions[number], is_lesion) for number, is_lesion in decisions.lesions.items()]
+    chosen = [(lesions[number], is_lesion) for number, is_lesion in sorted(decisions.lesions.items())]
     volume = painted(chosen, marked.marks[0].shape)
     facts = {
         "file": recorded(path),
         "sha256": hash_of(path),
         "votes": decisions.votes,
-        "lesions": {str(number): "yes" if one else "no" for number, one in decisions.lesions.items()},
-        "voxels": {
-            "foreground": int(np.count_nonzero(volume == 1)),
-            "background": int(np.count_nonzero(volume == 0)),
-        },
+        "lesions": [_told(lesion, is_lesion, marked, names, inputs) for lesion, is_lesion in chosen],
+        "voxels": voxels_decided(volume),
     }
     remarks = (
         [] if chosen else [f"{shown(path)}: holds no decision: the consensus is that of the votes alone"]
     )
     return Decided(volume, facts, remarks)
+
+
+def _told(
+    lesion: Lesion, is_lesion: bool, marked: Marked, names: Sequence[str], inputs: Inputs
+) -> dict[str, Any]:
+    """Return what the sidecar says of a lesion that is decided."""
+    return {
+        "lesion": lesion.number,
+        "decision": "yes" if is_lesion else "no",
+        "ras_mm": [round(side, 1) for side in centre_mm(lesion, marked.affine)],
+        "ml": round(int(np.count_nonzero(lesion.inside)) * inputs.grid.voxel_mm3 / 1000, 6),
+        "marked_by": [name for name, marks in zip(names, lesion.marked, strict=True) if marks],
+        "looked": int(np.count_nonzero(lesion.looked)),
+    }
 
 
 def _check_place(path: Path, number: int, told: tuple[float, ...] | None, there: tuple[float, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,8 @@ def review_files(
 
     A lesion is a component of the voxels that any rater marks, with 26 neighbours a voxel. It is contested if some raters who
     looked there mark any of it and others none. The first of the list is that with the largest ``stake_ml``: the change of the
-    consensus's volume if it were decided otherwise, times the share of the raters who say otherwise.
+    consensus's volume if it were decided otherwise, times the share of the raters who say otherwise. Lesions that the consensus was
+    decided by stand last, with their decisions.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def review_files(
         What ``fuse_files`` wrote (.nii or .nii.gz), or its sidecar. The sidecar's recipe tells the votes; their files must be
         those of the first time.
     output : path
-        The list (.csv), with an empty column ``decision``: yes (a lesion), no (none), or empty. ``fuse_files(decisions=...)``
+        The list (.csv), with a column ``decision``: yes (a lesion), no (none), or empty. ``fuse_files(decisions=...)``
         takes it.
     markups : path, optional
         Also write the lesions as points for 3D Slicer (.mrk.json).
@@ -102,10 +103,15 @@ def review_files(
     say = progress or (lambda _: None)
     named, csv_file = needed_path(consensus, "consensus"), needed_path(output, "output")
     points = as_path(markups, "markups")
-    facts, recipe, given = call_kept_in(named, as_path(inputs, "inputs"))
+    facts, recipe, given = call_kept_in(named, as_path(inputs, "inputs"), but=("decisions",))
     check_is_reviewable(facts, given, named)
     image_file = _consensus_beside(named, facts)
-    read_ones = [named, image_file, *map(Path, given["paths"])]
+    read_ones = [
+        named,
+        image_file,
+        *map(Path, given["paths"]),
+        *map(Path, filter(None, [given.get("decisions")])),
+    ]
     check_outputs([csv_file], read_ones, (".csv",), overwrite=overwrite)
     check_outputs([] if points is None else [points], read_ones, MARKUPS, overwrite=overwrite)
     _check_unchanged(image_file, recipe)
@@ -116,9 +122,15 @@ def review_files(
     say("listing lesions")
     mask = mask_told(probability, facts) > 0
     lesions = list(marked.lesions())
-    listed = [_contested(lesion, marked, names, probability, mask, voxel_ml) for lesion in lesions]
-    chosen = [one for one in listed if everything or len(one.marked_by) < one.looked or not one.consensus]
-    chosen.sort(key=lambda one: (-one.stake_ml, -abs(one.change_ml), one.number))
+    before = decided_before(facts)
+    listed = [
+        replace(
+            _contested(lesion, marked, names, probability, mask, voxel_ml), decision=before.get(lesion.number)
+        )
+        for lesion in lesions
+    ]
+    chosen = [one for one in listed if everything or one.is_contested or one.decision is not None]
+    chosen.sort(key=lambda one: (one.decision is not None, -one.stake_ml, -abs(one.change_ml), one.number))
     votes = marked.fingerprint
     with Outputs(overwrite=overwrite) as outputs:
         outputs.add(csv_file, sheet_bytes(chosen, votes))
@@ -129,9 +141,21 @@ def review_files(
     return Review(tuple(chosen), tuple(names), len(lesions), votes, written)
 
 
+def decided_before(facts: Mapping[str, Any]) -> dict[int, bool]:
+    """Return what a consensus was decided by, by the numbers of its lesions."""
+    lesions = facts.get("decisions", {}).get("lesions", ())
+    return {one["lesion"]: one["decision"] == "yes" for one in lesions}
+
+
 def check_is_reviewable(facts: Mapping[str, Any], given: Mapping[str, Any], named: Path) -> None:
     """Refuse what is no probability of masks in a NIfTI file."""
-    if facts.get("recipe", {}).get("function") != "fuse_files" or given.get("labels") is not None:
+    function = facts.get("recipe", {}).get("function")
+    if function == "fuse_case":
+        raise FastfuseError(
+            f"{shown(named)}: is a case of a cohort, whose rates are of all cases, of which there is no review: review what fastfuse fuse "
+            "makes of its raters' files"
+        )
+    if function != "fuse_files" or given.get("labels") is not None:
         raise FastfuseError(
             f"{shown(named)}: is no consensus of masks or soft votes, of which alone there is a review"
         )

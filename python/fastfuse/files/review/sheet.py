@@ -47,6 +47,8 @@ class Contested:
         By how much the volume of the consensus would change if it were decided otherwise.
     stake_ml : float
         The same without sign, times the share of raters who say otherwise.
+    decision : bool or None
+        What an earlier review decided: whether it is a lesion.
     """
 
     number: int
@@ -58,6 +60,17 @@ class Contested:
     consensus: bool
     change_ml: float
     stake_ml: float
+    decision: bool | None = None
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether some raters who looked there mark none of it, or the consensus has none of it."""
+        return len(self.marked_by) < self.looked or not self.consensus
+
+    @property
+    def word(self) -> str:
+        """The decision as the list has it; empty where there is none."""
+        return "" if self.decision is None else "yes" if self.decision else "no"
 
     @property
     def said(self) -> str:
@@ -85,7 +98,7 @@ class Decisions:
 
 
 def sheet_bytes(lesions: Sequence[Contested], votes: str) -> bytes:
-    """Return the list as CSV, with an empty column for decisions."""
+    """Return the list as CSV; the column for decisions holds those that were made before."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -93,7 +106,7 @@ def sheet_bytes(lesions: Sequence[Contested], votes: str) -> bytes:
         writer.writerow(
             [
                 one.number,
-                "",
+                one.word,
                 *(f"{place:.1f}" for place in one.centre_mm),
                 f"{one.ml:.4f}",
                 _as_text("; ".join(one.marked_by)),

@@ -89,7 +89,7 @@ def _written(
         decided = Decided.of(arrays, placed.decisions.transpose(placed.axes), options.core_label)
         if not method.estimates or method.of_levels:
             found = work(arrays, told, destination.work, asked)
-            return decided.moved(found, decided.write(destination.work))
+            return decided.replaced_in(found, decided.write(destination.work), of_model=method.of_levels)
         asked.known = decided.known
         found = work(decided.open_part(arrays), told, destination.work, asked)
         decided.write(destination.work)

@@ -23,6 +23,8 @@ from .found import Found, Rates
 if TYPE_CHECKING:
     from ..case import InMemory
 
+LEAST = 1e-9  # voxels: a smaller sum is what rounding left
+
 
 def check_decisions(method: Method, options: Options, raters: Any) -> None:
     """Refuse decisions where EM cannot keep them."""
@@ -141,3 +143,33 @@ class Decided:
             lowest=min(found.lowest, self.truth.min(initial=1)),
             highest=max(found.highest, self.truth.max(initial=0)),
         )
+
+    def replaced_in(self, found: Found, before: Rates, *, of_model: bool) -> Found:
+        """Return what was found with the consensus set here after it; the rates are those against what it has become.
+
+        ``of_model``: those of the open voxels are the model's; else they are counted, as a majority's are.
+        """
+        now = self.moved(found, before)
+        truths, falses = now.seen_by, now.read - now.seen_by
+        if not of_model:
+            return replace(
+                now, sensitivity=_share(now.marked_by, truths), specificity=_share(now.neither, falses)
+            )
+        positive, missed, negative, false = np.array(self.known).T
+        return replace(
+            now,
+            sensitivity=_blended(found.sensitivity, truths, positive, missed),
+            specificity=_blended(found.specificity, falses, negative, false),
+        )
+
+
+def _blended(rate: Rates, whole: Rates, right: Rates, wrong: Rates) -> Rates:
+    """Return the rate of a sum in which some votes are known to be right or wrong, and others are so by a rate."""
+    others = np.maximum(whole - right - wrong, 0)
+    return _share(np.where(others > LEAST, rate, 0) * others + right, whole)
+
+
+def _share(part: Rates, whole: Rates) -> Rates:
+    """Return a share; NaN where there is nothing."""
+    found = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > LEAST)
+    return np.asarray(np.clip(found, 0, 1))

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...inputs.looks import ROUNDED, SCALES
 from ..declared import either
+from ..option_checks import is_map
 from .comparison import are_probabilities
 from .evidence import Evidence
 
@@ -95,7 +96,7 @@ def _other_fits(evidence: Evidence, *, of_networks: bool) -> list[str]:
     if evidence.method.votes == "soft" and options.m_step != "em" and not _are_masks(evidence):
         tries.append("m_step='em'")
     if not _is(options.prior, "estimate") and not of_networks:
-        tries.append("prior='estimate'")
+        tries.append("prior='estimate'" + " in place of the map" * is_map(options.prior))
     if _can_be_masked(evidence):
         tries.append("a mask")
     return tries

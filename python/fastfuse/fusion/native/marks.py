@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,51 @@ from ..case import Case
 from ..options import Options
 from ..result import Fusion
 from ..votes import Votes
+from .kind import in_memory
 from .origin import Origin
 
 Marks = list[NDArray[Any] | None]
+TOLERANCE = 1e-5  # of a rater's votes: single precision, in which a consensus is kept, is finer
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Votes that were given again, as a fusion reads them.
+
+    Attributes
+    ----------
+    place : int
+        Of the rater.
+    votes : ndarray
+    regions : list of ndarray
+        Masks that are still there: outside of one, votes do not count.
+    label : int or None
+        Of label maps, that whose voxels are votes.
+    """
+
+    place: int
+    votes: NDArray[Any]
+    regions: list[NDArray[Any]]
+    label: int | None
+
+    @property
+    def marked(self) -> NDArray[np.bool_]:
+        """Where the rater marks."""
+        marked = marked_by(self.votes, self.label)
+        for region in self.regions:
+            marked = marked & (region != 0)
+        return marked
+
+    def sums(self, probability: NDArray[Any]) -> tuple[float, float]:
+        """Return Σ q and Σ w q, w the consensus."""
+        if self.label is not None or self.votes.dtype.kind in "bui":
+            marked = self.marked
+            return float(np.count_nonzero(marked)), float(probability[marked].sum(dtype=np.float64))
+        counts = self.votes > 0  # which leaves NaN out
+        for region in self.regions:
+            counts &= region != 0
+        q = self.votes[counts].astype(np.float64)
+        return float(q.sum()), float((q * probability[counts]).sum())
 
 
 def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
@@ -24,30 +67,76 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
     Raises
     ------
     ValueError
-        If the votes are no longer in memory, or are not those of the fusion.
+        If the votes are no longer in memory, or are not those of the fusion; naming the rater.
     """
     origin, shape = fusion._origin, tuple(fusion.probability.shape)
-    if raters is not None:
-        found = marks_of(origin, raters)
-    else:
-        kept = None if origin is None else kept_marks(origin)
-        if kept is None:
+    if raters is None:
+        raters = None if origin is None else origin.held.values()
+        if raters is None:
             raise ValueError(
                 "the votes are no longer in memory, and raters' outlines are drawn of them: give them again, raters=..."
             )
-        found = kept
-    count = len(fusion.sensitivity)
-    if len(found) != count or any(one is not None and one.shape != shape for one in found):
+    found, count = _read(origin, raters)
+    if count != len(fusion.sensitivity) or any(one.votes.shape != shape for one in found):
         raise ValueError(
-            f"raters: the fusion is of {count} raters of shape {shape}; give the votes of which it was made"
+            f"raters: the fusion is of {len(fusion.sensitivity)} raters of shape {shape}; give the votes of which it was made"
         )
-    return [np.zeros(shape, bool) if one is None else one for one in found]
+    _check_as_fused(fusion, found)
+    marks = [np.zeros(shape, bool)] * count
+    for one in found:
+        marks[one.place] = one.marked
+    return marks
 
 
-def kept_marks(origin: Origin) -> Marks | None:
-    """Return where each rater marks, if the caller still has the votes."""
-    held = origin.held.values()
-    return None if held is None else marks_of(origin, held)
+def _check_as_fused(fusion: Fusion, found: Sequence[Read]) -> None:
+    """Refuse votes whose sums, alone and with the consensus, are not those that the fusion found; naming the rater."""
+    origin = fusion._origin
+    if origin is None or (origin.partial and origin.present.values() is None):
+        return  # what counts as foreground, or was read, is not known
+    there = {one.place: one.sums(in_memory(fusion.probability)) for one in found}
+    fused = [
+        (float(volume), float(ppv * volume)) for volume, ppv in zip(fusion.volume, fusion.ppv, strict=True)
+    ]
+    margin = (
+        isinstance(origin.options.get("roi"), (int, float)) and not origin.whole
+    )  # beyond it are votes too low to be marks
+    compared = [
+        *([0] if keeps_regions(origin) and not margin else []),
+        *([1] if fusion.method != "dilated-staple" else []),  # whose consensus grows when all is counted
+    ]
+
+    def fits(given: tuple[float, float], known: tuple[float, float]) -> bool:
+        most = max(given[0], known[0], 1.0)
+        return all(not abs(given[at] - known[at]) > TOLERANCE * most for at in compared)
+
+    for place, known in enumerate(fused):
+        given = there.get(place, (0.0, 0.0))
+        if fits(given, known):
+            continue
+        others = [origin.names[i] for i, one in enumerate(fused) if i != place and fits(given, one)]
+        whose = f"they are those of {others[0]}: " if len(others) == 1 and given[0] else ""
+        raise ValueError(
+            f"raters: the votes in the place of {origin.names[place]} are not those that were fused (they sum to {given[0]:g} voxels, "
+            f"{given[1]:g} of them in the consensus; fused were {known[0]:g} and {known[1]:g}): {whose}give the votes of the "
+            "fusion in their order, unchanged, or fuse these"
+        )
+
+
+def kept_marks(fusion: Fusion) -> Marks | None:
+    """Return where each rater marks, if the caller still has the votes, as they were; None for a rater who did not read."""
+    origin = fusion._origin
+    held = None if origin is None else origin.held.values()
+    if held is None:
+        return None
+    try:
+        found, count = _read(origin, held)
+        _check_as_fused(fusion, found)
+    except ValueError:  # they were changed since
+        return None
+    marks: Marks = [None] * count
+    for one in found:
+        marks[one.place] = one.marked
+    return marks
 
 
 def keeps_regions(origin: Origin) -> bool:
@@ -59,23 +148,26 @@ def keeps_regions(origin: Origin) -> bool:
     )
 
 
-def marks_of(origin: Origin | None, raters: Any) -> Marks:
-    """Return where each rater marks, inside the regions that are still there: votes of at least 0.5, or the label that was chosen.
+def _read(origin: Origin | None, raters: Any) -> tuple[list[Read], int]:
+    """Return the votes of those who read the case, inside the regions that are still there, and the number of all raters.
 
-    None for a rater who did not read the case.
+    A vote of at least 0.5 marks, or the label that was chosen.
     """
     options = Options(**({} if origin is None else origin.selection))
     mask = None if origin is None else next(iter(origin.mask.values() or []), None)
     present: Any = None if origin is None else origin.present.values()
     case = Case.of(Votes(raters, mask, present).listed(), options)
-    found: Marks = [None] * case.given.count
     looked: Sequence[Any] = case.present or [None] * len(case.given.arrays)
-    for place, votes, seen in zip(case.given.places, case.given.arrays, looked, strict=True):
-        marked = marked_by(np.asarray(votes), options.core_label)
-        for region in (case.mask, seen):
-            marked = marked if region is None else marked & (region != 0)
-        found[place] = marked
-    return found
+    found = [
+        Read(
+            place,
+            np.asarray(votes),
+            [one for one in (case.mask, seen) if one is not None],
+            options.core_label,
+        )
+        for place, votes, seen in zip(case.given.places, case.given.arrays, looked, strict=True)
+    ]
+    return found, case.given.count
 
 
 def marked_by(vote: NDArray[Any], label: int | None) -> NDArray[np.bool_]:

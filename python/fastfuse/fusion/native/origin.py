@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...inputs.stacks import Stack, listed
 from .kind import Kind
 
 
 class Held:
-    """What the caller gave, as long as the caller keeps it; a copy, or a pickle, holds nothing."""
+    """What the caller gave, as long as the caller keeps it; a copy, or a pickle, holds nothing.
 
-    def __init__(self, values: Sequence[Any] = ()) -> None:
-        self._known = [None if value is None else _reference(value) for value in values]
+    Lists are kept here, as Python tells of them alone not whether the caller still has them. ``stack``: what the values are
+    parts of, with their axis; the parts themselves are nobody's.
+    """
+
+    def __init__(self, values: Sequence[Any] = (), stack: Stack | None = None) -> None:
+        self._axis = None if stack is None else stack[1]
+        self._of_stack = stack is not None
+        given = values if stack is None else [stack[0]]
+        self._known = [None if value is None else _reference(value) for value in given]
 
     def __reduce__(self) -> tuple[type[Held], tuple[()]]:
         return Held, ()
@@ -25,17 +33,19 @@ class Held:
         gone = any(
             value is None and known is not None for value, known in zip(found, self._known, strict=True)
         )
-        return None if gone or not found else found
+        if gone or not found:
+            return None
+        return listed(found[0], self._axis)[0] if self._of_stack else found
 
 
 NOTHING = Held()
 
 
-def _reference(value: Any) -> Any:
+def _reference(value: Any) -> Callable[[], Any]:
     try:
         return weakref.ref(value)
     except TypeError:  # of a list
-        return _nothing
+        return (lambda: value) if isinstance(value, (list, tuple)) else _nothing
 
 
 def _nothing() -> None:
@@ -68,6 +78,8 @@ class Origin:
         The mask, and where raters looked.
     beside : Held
         The image that was given with them, if one was.
+    decided : mapping or None
+        Number of voxels that decisions made foreground, and background.
     facts : mapping or None
         What the sidecar says, if one has been written.
     """
@@ -84,4 +96,5 @@ class Origin:
     mask: Held = field(default_factory=Held)
     present: Held = field(default_factory=Held)
     beside: Held = field(default_factory=Held)
+    decided: Mapping[str, int] | None = None
     facts: Mapping[str, Any] | None = None

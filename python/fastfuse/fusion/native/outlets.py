@@ -176,8 +176,8 @@ class Outlets:
         path : path
             The page (.html).
         raters : as of the fusion, optional
-            The votes, whose outlines the page draws. The fusion keeps no votes, but knows where they are: without ``raters``, those that it was
-            given are drawn as they are now, as long as the caller keeps them.
+            The votes, whose outlines the page draws, in the same order. The fusion keeps no arrays, but knows where they are: without
+            ``raters``, those that it was given are drawn, as long as the caller keeps them.
         image : array_like or image, optional
             What lies below; by default that which the fusion was given.
         names : sequence of m str, optional
@@ -192,7 +192,8 @@ class Outlets:
         Raises
         ------
         ValueError
-            If the votes are no longer in memory, and ``raters`` are missing; or do not have the consensus's shape.
+            If the votes are no longer in memory, and ``raters`` are missing; or are not those that were fused: of another shape, or
+            with other sums, alone and with the consensus, in the place of a rater, who is named.
         OutputError
             If the page must not, or cannot, be written.
         FastfuseError

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...inputs.arrays import name_of
 from ..option_checks import is_map
@@ -14,7 +15,7 @@ from ..options import Options
 from ..registry import METHODS, Method
 from ..result import Fusion
 from ..votes import Votes
-from .kind import kind_of
+from .kind import in_memory, kind_of
 from .origin import NOTHING, Held, Origin
 
 SELECTING = ("select_label", "binarize", "threshold", "scale", "missing")
@@ -48,13 +49,22 @@ def with_origin(
         partial=votes.present is not None,
         whole=_are_whole(method, votes.raters, options),
         selection={name: getattr(options, name) for name in SELECTING},
-        held=Held(votes.raters),
+        held=Held(votes.raters, votes.stacks.get("raters")),
         mask=NOTHING if votes.mask is None else Held([votes.mask]),
-        present=NOTHING if votes.present is None else Held(list(cast("Sequence[Any]", votes.present))),
+        present=NOTHING
+        if votes.present is None
+        else Held(list(cast("Sequence[Any]", votes.present)), votes.stacks.get("present")),
+        decided=None if votes.decisions is None else voxels_decided(in_memory(votes.decisions)),
         beside=NOTHING if image is None else Held([image]),
     )
     object.__setattr__(fusion, "_origin", origin)  # nobody else has it yet
     return fusion
+
+
+def voxels_decided(decisions: NDArray[Any]) -> dict[str, int]:
+    """Return how many voxels decisions make foreground, and background."""
+    kinds = {"foreground": 1, "background": 0}
+    return {what: int(np.count_nonzero(decisions == value)) for what, value in kinds.items()}
 
 
 def _are_whole(method: Method, raters: Sequence[Any], options: Options) -> bool:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
+from nibabel.arrayproxy import ArrayProxy
 
 from ...errors import GridError, ImageError, reason_of
 from ..checks import check_regular
 from ..grids.boxes import one_grid
 from ..image import Image
 from ..nifti import NIFTI_SUFFIXES, read_head
+from ..outputs import place_of_output
 from ..paths import shown
 from ..reading import READ_ERRORS
 
@@ -36,6 +38,11 @@ def open_images(paths: Sequence[Path]) -> tuple[list[Image], list[Any]]:
                 f"resample it first, {LEAVE_OUT}"
             )
     return heads, [nib.load(head.path) for head in heads]
+
+
+def lazy_voxels(output: Path) -> Any:
+    """Return nibabel's proxy of an output's voxels, which are read when it is sliced; the output may still wait for its name."""
+    return ArrayProxy(str(output), read_head(place_of_output(output)).header)
 
 
 def _head(path: Path) -> Image:

@@ -57,6 +57,14 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
             ) from error
 
 
+def maker_of(path: Path) -> str:
+    """Return the manufacturer that a DICOM file names."""
+    import pydicom
+
+    found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Manufacturer"])
+    return str(found.get("Manufacturer", "")).strip()
+
+
 def _why(error: Exception) -> str:
     """Return why pydicom failed, with an element that is lacking by its name."""
     from pydicom.datadict import keyword_for_tag

@@ -125,7 +125,9 @@ def refuse_no_volume(path: Path) -> None:
             raise ImageError(f"{shown(path)}: it is {what}, and no volume; fastfuse reads {READABLE}")
     header = _header_of(path)
     if header is not None:
-        raise ImageError(f"{shown(path)}: it holds values alone: give its header, {shown(header)}")
+        raise ImageError(
+            f"{shown(path)}: it holds the values of {shown(header)} alone: leave it out, and give that"
+        )
     foreign = format_of(path)
     if foreign is not None and not foreign.is_read:
         raise ImageError(

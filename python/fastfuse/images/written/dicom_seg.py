@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from ...errors import GridError, lacking
 from ..image import Image
 from ..paths import shown
+from .endings import MADE_HERE
 
 STEPS = 255  # of a probability: what is written is a whole number of them
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
-MAKER = "fastfuse"
+MAKER = MADE_HERE
 NO_TIME = "19700101", "000000"  # the standard asks for a time, and the same inputs give the same bytes
 LEAST_COSINE = 1e-4  # by which axes may miss a right angle
 # What a segmentation of a patient's images shares with them.

@@ -12,6 +12,8 @@ SEGMENTS = ".seg.nrrd"
 DICOM = ".dcm"
 OF_CONSENSUS = (*NIFTI, SEGMENTS, DICOM)
 OF_LABELS = (*NIFTI, SEGMENTS)
+MADE_HERE = "fastfuse"  # what headers say of who wrote a file
+CONSENSUS = "consensus"  # what its segment is called
 
 
 def is_segments(path: Path) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import gz
 from ..image import Image
 from ..paths import shown
+from .endings import MADE_HERE
 
 Colour = tuple[float, float, float]
 TURN = (
@@ -71,6 +72,7 @@ def seg_nrrd_bytes(layers: Sequence[Layer], like: Image) -> bytes:
 
 
 OF_ALL = (
+    f"{MADE_HERE}:=consensus",  # so that it is told from a rater's
     "Segmentation_ContainedRepresentationNames:=Binary labelmap|",
     "Segmentation_MasterRepresentation:=Binary labelmap",  # as before Slicer 5.4, which still reads it
     "Segmentation_SourceRepresentation:=Binary labelmap",

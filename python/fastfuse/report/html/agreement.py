@@ -8,6 +8,7 @@ from typing import Any
 
 from ..agreement import COEFFICIENTS
 from ..citing import AGREEMENT, cited_for
+from ..names import numbered, numbers_of
 from ..numbers import millilitres, plural, rate
 from . import tables
 from .charts import pairs_chart
@@ -39,7 +40,7 @@ def agreement_page(facts: Facts, pictures: Pictures, files: Sequence[File], sour
         ],
         sections=[
             section("coefficients", "Coefficients", [_coefficients(facts)], text=RISE),
-            _pairs(facts["dice"]),
+            _pairs(facts["dice"], [one["name"] for one in facts["raters"]]),
             section("sizes", "What each marks", [_sizes(facts)]),
             *places_section(view),
         ],
@@ -68,22 +69,23 @@ def _coefficients(facts: Facts) -> tables.Table:
     return tables.table("Agreement beyond chance.", columns, rows)
 
 
-def _pairs(dice: Sequence[Sequence[float | None]]) -> dict[str, Any]:
+def _pairs(dice: Sequence[Sequence[float | None]], names: Sequence[str]) -> dict[str, Any]:
     """Return the Dice of each two raters as a chart and a table."""
-    chart = pairs_chart(dice, "Dice of each two raters; the bluer, the higher.")
-    return section("agreement", "Agreement of each two raters", [tables.pairs_table(dice)], chart)
+    numbers = numbers_of(names)
+    chart = pairs_chart(dice, "Dice of each two raters; the bluer, the higher.", numbers)
+    return section("agreement", "Agreement of each two raters", [tables.pairs_table(dice, numbers)], chart)
 
 
 def _sizes(facts: Facts) -> tables.Table:
     middle = median(one["marked_ml"] for one in facts["raters"])
     rows = [
         [
-            str(number),
+            number,
             one["name"],
             millilitres(one["marked_ml"]),
             f"× {one['marked_ml'] / middle:.2f}" if middle else "",
         ]
-        for number, one in enumerate(facts["raters"], start=1)
+        for number, one in numbered(facts["raters"])
     ]
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP), ("marked (ml)", tables.NUMBER)]
     columns += [("times the median", tables.NUMBER)]

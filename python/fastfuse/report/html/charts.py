@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..names import numbers_of
+
 WIDTH, HEIGHT = 380, 300
 LEFT, RIGHT, TOP, BOTTOM = 70, 366, 14, 254  # of the area within the axes
 HUES, SHAPES = 7, 4
@@ -48,6 +50,7 @@ def _linear(low: float, high: float, start: float, stop: float) -> Callable[[flo
 
 def rates_chart(raters: Sequence[dict[str, Any]], text: str) -> Chart | None:
     """Return sensitivity against specificity, with intervals as ellipses; None where no rater has both."""
+    numbers = numbers_of([one["name"] for one in raters])
     known = [
         (place, one)
         for place, one in enumerate(raters)
@@ -61,7 +64,7 @@ def rates_chart(raters: Sequence[dict[str, Any]], text: str) -> Chart | None:
         {
             "x": _round(x(one["specificity"])),
             "y": _round(y(one["sensitivity"])),
-            "number": place + 1,
+            "number": numbers[place],
             "name": one["name"],
             "colour": place % HUES,
             "shape": place // HUES % SHAPES,
@@ -158,10 +161,9 @@ def _share_label(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}".removeprefix("0")
 
 
-def pairs_chart(dice: Sequence[Sequence[float | None]], text: str) -> Chart:
+def pairs_chart(dice: Sequence[Sequence[float | None]], text: str, numbers: Sequence[str]) -> Chart:
     """Return the Dice of each two raters, without that of each with themselves."""
     others = [[None if i == j else value for j, value in enumerate(row)] for i, row in enumerate(dice)]
-    numbers = [str(k + 1) for k in range(len(dice))]
     return heat_chart(others, numbers, numbers, "Dice of each two raters", text)
 
 

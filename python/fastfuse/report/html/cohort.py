@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..citing import cited_in
+from ..names import numbers_of
 from ..numbers import plural, rate
 from . import tables
 from .charts import heat_chart, rates_chart
@@ -103,13 +104,13 @@ def _raters(facts: Facts) -> list[dict[str, Any]]:
     told = ["sensitivity"] if of_labels else ["sensitivity", "specificity"]
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP), *([("label", tables.TEXT)] if of_labels else [])]
     columns += [("cases", tables.NUMBER), *((what, tables.NUMBER) for what in told)]
-    numbers: dict[str, int] = {}
+    called = list(dict.fromkeys(one["rater"] for one in raters))
+    numbers = dict(zip(called, numbers_of(called), strict=True))
     rows: list[list[tables.Cell]] = []
     for one in raters:
-        number = numbers.setdefault(one["rater"], len(numbers) + 1)
         label: list[tables.Cell] = [one["label"]] if of_labels else []
         rates = [tables.with_interval(one[what], one.get(f"{what}_95")) for what in told]
-        rows.append([str(number), one["rater"], *label, str(one["cases"]), *rates])
+        rows.append([numbers[one["rater"]], one["rater"], *label, str(one["cases"]), *rates])
     shown = tables.table("Over all cases. Below the rates: 95 % intervals over cases.", columns, rows, head=1)
     text = "Numbers are those of the table. Ellipses reach as far as the 95 % intervals over cases. Upper right is best."
     named = [{**one, "name": one["rater"]} for one in raters]
@@ -137,7 +138,7 @@ def _by_cases(names: Sequence[str], deviations: Rows) -> list[dict[str, Any]]:
         "the bluer, the less like themselves. High where a file is another patient's, mirrored, or read in haste. It ranks, and "
         "is no test."
     )
-    numbers = [str(k) for k in range(1, len(names) + 1)]
+    numbers = numbers_of(names)
     title = "Raters by cases"
     chart = heat_chart(values, cases, numbers, title, text, labels=labels)
     ranked = sorted(deviations, key=lambda one: -float(one["log_ratio"]))[:MOST_ROWS]
@@ -150,7 +151,7 @@ def _by_cases(names: Sequence[str], deviations: Rows) -> list[dict[str, Any]]:
     listed = [
         [
             one["case"],
-            f"{names.index(one['rater']) + 1}: {one['rater']}",
+            f"{numbers[names.index(one['rater'])]}: {one['rater']}",
             f"{float(one['log_ratio']):,.1f}",
             *(rate(float(one[what]) if one[what] else None) for what in ("sensitivity", "specificity")),
         ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..citing import EVALUATION, cited_for
 from ..folders import TITLES
+from ..names import numbered
 from ..numbers import millilitres, number, plural, rate
 from . import tables
 from .charts import curve_chart, spread_chart
@@ -193,8 +194,8 @@ def raters_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
 
 def _each_rater(facts: Facts) -> tables.Table:
     rows = [
-        [str(k), one["name"], rate(one["dice"]), rate(one["ece"]), millilitres(one["volume_ml"])]
-        for k, one in enumerate(facts["raters"], start=1)
+        [number, one["name"], rate(one["dice"]), rate(one["ece"]), millilitres(one["volume_ml"])]
+        for number, one in numbered(facts["raters"])
     ]
     rows.append(["", "prediction", "", "", millilitres(facts["prediction_ml"])])
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP), ("Dice", tables.NUMBER)]

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..citing import Cited, as_bibtex, cited_in
+from ..names import numbered, numbers_of
 from ..numbers import millilitres, plural, rate
+from ..review import decisions_in_words
 from . import tables
 from .charts import fit_chart, line_chart, pairs_chart, rates_chart
 from .labels import labels_context
 from .page import File, page_bytes
 from .scan import Pictures, Volume
 from .terms import TERMS
-from .view import view_of
+from .view import in_words, view_of
 
 Facts = Mapping[str, Any]
 
@@ -83,10 +85,10 @@ def _masks_context(facts: Facts, pictures: Pictures) -> dict[str, Any]:
     ellipses = " Ellipses reach as far as the 95 % intervals." if has_intervals else ""
     text = f"Numbers are those of the table of raters.{ellipses} Upper right is best."
     return {
-        "tiles": _tiles(facts, dice),
+        "tiles": [*_tiles(facts, dice), *_decided_tile(facts)],
         "rater_tables": [tables.raters_table(facts)],
         "rates": rates_chart(facts["raters"], text),
-        "parts": [],
+        "parts": _decisions(facts, placed=pictures.placed),
         "agreement": None if len(names) < 2 else _agreement(dice, facts),
         "fit": _fit(fit) if fit and fit["models"] else None,
     }
@@ -104,6 +106,38 @@ def _tiles(facts: Facts, dice: Sequence[Sequence[float | None]]) -> list[tuple[s
         ("voxels that count", f"{facts['region']['voxels']:,}"),
         ("EM", ending(facts)),
     ]
+
+
+def _decided_tile(facts: Facts) -> list[tuple[str, str]]:
+    lesions = facts.get("decisions", {}).get("lesions")
+    return [("decided", plural(len(lesions), "lesion"))] if lesions else []
+
+
+def _decisions(facts: Facts, *, placed: bool) -> list[dict[str, Any]]:
+    """Return a reviewer's decisions as a part of the page; nothing without any."""
+    decided = facts.get("decisions")
+    if not decided:
+        return []
+    numbers = {one["name"]: number for number, one in numbered(facts["raters"])}
+    columns = [("lesion", tables.NUMBER), ("decision", tables.TEXT), ("ml", tables.NUMBER)]
+    columns += [("marked by", tables.TEXT), ("at (mm)", tables.TEXT)]
+    rows = [
+        [
+            str(one["lesion"]),
+            "a lesion" if one["decision"] == "yes" else "no lesion",
+            millilitres(one["ml"]),
+            f"{len(one['marked_by'])} of {one['looked']}: {', '.join(numbers[name] for name in one['marked_by'])}",
+            in_words(one["ras_mm"], placed=placed),
+        ]
+        for one in decided["lesions"]
+    ]
+    if not rows:
+        columns = [("truth", tables.TEXT), ("ml", tables.NUMBER)]
+        rows = [[what, millilitres(count * facts["voxel_ml"])] for what, count in decided["voxels"].items()]
+    words = " ".join(decisions_in_words(facts))
+    caption = f"{words} A lesion's core counts as foreground, and what is none as background, whatever the raters marked."
+    made = tables.table(caption, columns, rows)
+    return [{"id": "decisions", "title": "Decisions of a reviewer", "tables": [made]}]
 
 
 def ending(facts: Facts) -> str:
@@ -135,10 +169,11 @@ def _agreement(dice: Sequence[Sequence[float | None]], facts: Facts) -> dict[str
     unread = bool(facts.get("present")) or facts["options"].get("missing", "error") != "error"
     said = " What a rater did not read counts as unmarked." if unread else ""
     text = f"Dice of each two raters, as they marked; the bluer, the higher.{said}"
+    numbers = numbers_of([one["name"] for one in facts["raters"]])
     return {
         "title": "Agreement of each two raters",
-        "chart": pairs_chart(dice, text),
-        "table": tables.pairs_table(dice),
+        "chart": pairs_chart(dice, text, numbers),
+        "table": tables.pairs_table(dice, numbers),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
+from ..names import numbered, numbers_of
 from ..numbers import millilitres, plural, rate
 from . import tables
 from .charts import heat_chart
@@ -64,13 +65,13 @@ def _means(facts: Facts) -> tables.Table:
         if label["voxels"] or any(rater["labels"][place]["voxels"] for rater in facts["raters"])
     ]
     rows: list[list[tables.Cell]] = []
-    for number, rater in enumerate(facts["raters"], start=1):
+    for number, rater in numbered(facts["raters"]):
         of_labels = [rater["labels"][place] for place in held]
         means = [_mean([one[what] for one in of_labels]) for what in ("sensitivity", "ppv", "dice")]
         known = [one for one in of_labels if one["dice"] is not None]
         worst = min(known, key=lambda one: one["dice"], default=None)
         lowest = "" if worst is None else f"{rate(worst['dice'])} ({worst['name']})"
-        rows.append([str(number), rater["name"], *means, lowest])
+        rows.append([number, rater["name"], *means, lowest])
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP)]
     columns += [(title, tables.NUMBER) for title in ("sensitivity", "PPV", "Dice")]
     columns += [("lowest Dice", tables.WRAP)]
@@ -100,11 +101,11 @@ def _label(facts: Facts, place: int) -> tables.Table:
     """Return each rater's rates of one label."""
     label = facts["labels"][place]
     rows = []
-    for number, rater in enumerate(facts["raters"], start=1):
+    for number, rater in numbered(facts["raters"]):
         one = rater["labels"][place]
         cells = [rate(one["ppv"]), rate(one["dice"]), millilitres(one["ml"])]
         sensitivity = tables.with_interval(one["sensitivity"], one.get("sensitivity_95"))
-        rows.append([str(number), rater["name"], sensitivity, *cells])
+        rows.append([number, rater["name"], sensitivity, *cells])
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP)]
     columns += [(title, tables.NUMBER) for title in ("sensitivity", "PPV", "Dice", "ml")]
     return tables.table(f"Label {label['label']}: {label['name']}.", columns, rows, head=1)
@@ -113,15 +114,16 @@ def _label(facts: Facts, place: int) -> tables.Table:
 def _dice(facts: Facts) -> dict[str, Any]:
     """Return each rater's Dice of each label, as a chart and a table."""
     raters, labels = facts["raters"], facts["labels"]
+    numbers = numbers_of([rater["name"] for rater in raters])
     values = [[rater["labels"][place]["dice"] for rater in raters] for place in range(len(labels))]
     rows = [
         [f"{label['label']}: {label['name']}", *(rate(value) for value in row)]
         for label, row in zip(labels, values, strict=True)
     ]
-    columns = [("label", tables.WRAP), *((str(k + 1), tables.NUMBER) for k in range(len(raters)))]
+    columns = [("label", tables.WRAP), *((number, tables.NUMBER) for number in numbers)]
     title = "Dice of each label and rater"
     text = "Dice with the consensus: a row for each label, a column for each rater; the bluer, the higher."
-    heads = [str(one["label"]) for one in labels], [str(k + 1) for k in range(len(raters))]
+    heads = [str(one["label"]) for one in labels], numbers
     chart = heat_chart(values, *heads, title, text)
     return {
         "title": title,

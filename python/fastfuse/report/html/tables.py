@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from ..names import numbered
 from ..numbers import millilitres, number, rate
 from .page import File
 
@@ -62,10 +63,10 @@ def raters_table(facts: Mapping[str, Any]) -> Table:
     columns += [("votes (ml)", NUMBER)] if soft else []
     columns += [("border's offset", NUMBER), ("sharpness", NUMBER)] if border else []
     rows = []
-    for place, one in enumerate(raters, start=1):
+    for called, one in numbered(raters):
         rates = [with_interval(one[name], one.get(f"{name}_95")) for name in ("sensitivity", "specificity")]
         row: list[Cell] = [
-            str(place),
+            called,
             one["name"],
             *rates,
             *(rate(one[name]) for name in ("ppv", "npv", "dice")),
@@ -100,9 +101,8 @@ def _plain(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.2f}"
 
 
-def pairs_table(dice: Sequence[Sequence[float | None]]) -> Table:
-    """Return the Dice of each two raters as numbers."""
-    numbers = [str(k + 1) for k in range(len(dice))]
+def pairs_table(dice: Sequence[Sequence[float | None]], numbers: Sequence[str]) -> Table:
+    """Return the Dice of each two raters, who are called by numbers."""
     columns = [("rater", NUMBER), *((name, NUMBER) for name in numbers), ("mean", NUMBER)]
     rows = []
     for i, row in enumerate(dice):

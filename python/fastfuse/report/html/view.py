@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..colours import BARS_MM, OUTLINES, PLASMA
+from ..names import numbers_of
 from ..numbers import millilitres
 from .disputes import Place, places_of
 from .scan import MOST_TILT, Pictures, Scan, scan_of
@@ -37,7 +38,7 @@ def view_of(
     places = places_of(shown.raters) if len(shown.raters) > 1 else []
     ml = float(abs(np.linalg.det(shown.affine[:3, :3]))) / 1000
     at = places[0].at if places else _middle(shown)
-    where = position(shown, at)
+    where, numbers = position(shown, at), numbers_of(names)
     coloured = [{**one, "color": _colour(one, place)} for place, one in enumerate(labels)]
     data = {
         "shape": list(shown.consensus.shape),
@@ -51,6 +52,7 @@ def view_of(
         "called": called,
         "maps": shown.are_maps,
         "raters": list(names),
+        "numbers": list(numbers),
         "labels": coloured,
         "wide": bool(labels) and shown.coded(shown.consensus[:1]).dtype.itemsize > 1,
         "places": [{"at": list(one.at)} for one in places],
@@ -64,6 +66,7 @@ def view_of(
         "planes": planes_of(shown.consensus.shape),
         "places": [f"{millilitres(one.voxels * ml)} ml at {position(shown, one.at)}" for one in places],
         "raters": data["raters"],
+        "numbers": data["numbers"],
         "outlined": len(names) <= MOST_OUTLINED,
         "labels": coloured,
         "is_map": bool(labels),
@@ -72,14 +75,18 @@ def view_of(
         "stills": stills_of(scan, at, [one["color"] for one in coloured], where),
         "about": _about(shown, places, where),
         "said": _said(scan),
-        "rows": [_row(shown, one, labels, ml) for one in places[:MOST_ROWS]],
+        "rows": [_row(shown, one, labels, ml, numbers) for one in places[:MOST_ROWS]],
     }
 
 
 def position(shown: Pictures, at: Sequence[int]) -> str:
     """Return where a voxel lies, in mm."""
-    mm = shown.affine[:3, :3] @ at + shown.affine[:3, 3]
-    if not shown.placed:
+    return in_words(shown.affine[:3, :3] @ at + shown.affine[:3, 3], placed=shown.placed)
+
+
+def in_words(mm: Iterable[float], *, placed: bool) -> str:
+    """Return a place in mm, RAS+, with the sides of the patient where these are known."""
+    if not placed:
         return ", ".join(f"{value:.1f}" for value in mm)
     sides = [pair[0] if value >= 0 else pair[1] for value, pair in zip(mm, ("RL", "AP", "SI"), strict=True)]
     return ", ".join(f"{side} {abs(value):.1f}" for value, side in zip(mm, sides, strict=True))
@@ -123,15 +130,17 @@ def _said(scan: Scan) -> list[str]:
     return said
 
 
-def _row(shown: Pictures, place: Place, labels: Sequence[Mapping[str, Any]], ml: float) -> dict[str, str]:
+def _row(
+    shown: Pictures, place: Place, labels: Sequence[Mapping[str, Any]], ml: float, numbers: Sequence[str]
+) -> dict[str, str]:
     """Return what a table says of a place."""
     votes = [rater[place.at] for rater in shown.raters]
     held = shown.consensus[place.at]
     called = {one["value"]: str(one["name"]) for one in labels}
     if shown.are_maps:
-        who = "; ".join(f"{rater}: {called[int(vote)]}" for rater, vote in enumerate(votes, start=1))
+        who = "; ".join(f"{rater}: {called[int(vote)]}" for rater, vote in zip(numbers, votes, strict=True))
     else:
-        marking = [str(rater) for rater, vote in enumerate(votes, start=1) if vote]
+        marking = [rater for rater, vote in zip(numbers, votes, strict=True) if vote]
         who = f"{len(marking)} of {len(votes)}{': ' if marking else ''}{', '.join(marking)}"
     consensus = called[int(held)] if labels else f"{float(held):.2f}"
     at = position(shown, place.at)

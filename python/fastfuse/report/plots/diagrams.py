@@ -19,7 +19,7 @@ from ...fusion.of_raters.agreement import Agreement
 from ...fusion.pooled.deviation import Deviation
 from ...fusion.result import Fusion
 from ...inputs.kinds import VoxelsLike
-from ..names import Names
+from ..names import Names, numbers_of
 from .fit import against_truth
 from .pictures import save
 from .style import HUES, SHAPES, SMALL, TEXT, UNKNOWN, new_axes, tidy
@@ -281,4 +281,8 @@ def _called(names: Sequence[str]) -> list[str]:
     """Return names without what all share; of long ones the end is kept, where files differ."""
     short = Names.told_apart(names).short if max(map(len, names)) > LONGEST else names
     cut = [one if len(one) <= LONGEST else f"…{one[1 - LONGEST :]}" for one in short]
-    return cut if len(set(cut)) == len(cut) else [f"{i} {one}" for i, one in enumerate(cut, 1)]
+    return (
+        cut
+        if len(set(cut)) == len(cut)
+        else [f"{i} {one}" for i, one in zip(numbers_of(names), cut, strict=True)]
+    )

@@ -19,11 +19,14 @@ HALVES = tuple([key for key in TABLE_1 if key[0] == experts] for experts in AGAI
 """Columns of tables below each other, where one of all is too wide."""
 
 
-def print_table(rows: Sequence[Row], out: Path, notes: Sequence[str] = ()) -> None:
-    """Print Table 1, our values above the paper's, differences to STAPLE, what failed, ``notes``, and the results' folder."""
+def print_table(
+    rows: Sequence[Row], out: Path, notes: Sequence[str] = (), report: Path | None = None
+) -> None:
+    """Print Table 1, our values above the paper's, differences to STAPLE, what failed, ``notes``, the results' folder and report."""
     console = output()
+    page = "" if report is None else f", and {printable(report)}"
     if not rows:
-        print_below(console, [f"wrote what is ready below {printable(out)}"])
+        print_below(console, [f"wrote what is ready below {printable(out)}{page}"])
         return
     _print_first_that_fits(
         lambda keys: _values(rows, keys, n=True), lambda keys: _values(rows, keys, n=False)
@@ -40,7 +43,7 @@ def print_table(rows: Sequence[Row], out: Path, notes: Sequence[str] = ()) -> No
             lambda keys: _differences(rows, keys, "from {}\nto {}"),
         )
         print_below(console, [f"note:{line}" for line in (least_of(rows),) if line])
-    print_below(console, [f"wrote table1.md, metrics.csv, figures and all else below {printable(out)}"])
+    print_below(console, [f"wrote table1.md, metrics.csv, figures and all else below {printable(out)}{page}"])
 
 
 def _print_first_that_fits(*made: Callable[[Sequence[Key]], Table]) -> None:

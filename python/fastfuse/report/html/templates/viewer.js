@@ -52,9 +52,9 @@
     if (volumes.raters) {
       const votes = scan.raters.map((_, rater) => voteAt(rater, i));
       if (scan.maps) {
-        parts.push(votes.map((code, rater) => `${rater + 1}: ${scan.labels[code].name}`).join(", "));
+        parts.push(votes.map((code, rater) => `${scan.numbers[rater]}: ${scan.labels[code].name}`).join(", "));
       } else {
-        const who = votes.flatMap((vote, rater) => (vote ? [rater + 1] : []));
+        const who = votes.flatMap((vote, rater) => (vote ? [scan.numbers[rater]] : []));
         parts.push(`marked by ${who.length} of ${votes.length}${who.length ? `: ${who.join(", ")}` : ""}`);
       }
     }
