@@ -136,7 +136,10 @@ MISSED = {  # aims that are missed, and the bound that holds in their place
     ("masks in layouts", "cropped"): 1.75,  # aim 1.5: views are looked through for marks one after another
     ("masks in layouts", "flipped"): 1.75,  # aim 1.5
     ("masks in layouts", "every second plane"): 1.7,  # aim 1.5
-    ("masks in layouts", "every second voxel of a line"): 2.7,  # aim 1.5: every line of twice the memory is read
+    (
+        "masks in layouts",
+        "every second voxel of a line",
+    ): 2.7,  # aim 1.5: every line of twice the memory is read
     ("masks in layouts", "mixed orders"): 3.6,  # aim 3: half a line of the cache is used of each one fetched
     ("dense votes in layouts", "cropped"): 2,  # aim 1.5: copied once in each of two passes
     ("dense votes in layouts", "flipped"): 2.2,  # aim 1.5

@@ -201,7 +201,9 @@ def test_every_half_from_0_to_1(instruction_set: str) -> None:
 
 def beside(layout: str, array: Array) -> Array:
     """Return an array in a layout whose memory beside its items holds no zeros."""
-    lines, step = {"cropped": (3, 1), "flipped": (3, -1), "every second": (0, 2), "backwards": (0, -2)}[layout]
+    lines, step = {"cropped": (3, 1), "flipped": (3, -1), "every second": (0, 2), "backwards": (0, -2)}[
+        layout
+    ]
     shape = (*array.shape[:-1], abs(step) * array.shape[-1] + lines)
     larger = np.full(shape, 7, array.dtype)
     view = larger[..., : shape[-1] - lines][..., ::step]
