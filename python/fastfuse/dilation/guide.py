@@ -84,13 +84,14 @@ class Guide:
     @property
     def remarks(self) -> list[str]:
         """Reasons to doubt the result, and what to do; nothing helps an image that is flat everywhere."""
+        return [*(f"{doubt}: {self._remedy}" for doubt in self.doubts), *remarks_on_threads()]
+
+    @property
+    def _remedy(self) -> str:
+        if self._is_flat:
+            return "give FLAIR there"
         region = self.region if self.roi is None else f"another region of interest than {self.roi_name}"
-        remedy = (
-            "give FLAIR there"
-            if self._is_flat
-            else f"give {region}, a threshold in its unit, or one that needs no normalizing, such as threshold='exact' (--ring-threshold exact)"
-        )
-        return [*(f"{doubt}: {remedy}" for doubt in self.doubts), *remarks_on_threads()]
+        return f"give {region}, a threshold in its unit, or one that needs no normalizing, such as threshold='exact' (--ring-threshold exact)"
 
     @property
     def doubts(self) -> list[str]:
