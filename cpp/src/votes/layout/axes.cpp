@@ -12,11 +12,13 @@
 namespace fastfuse {
 namespace {
 
-// Bytes from an item to one that is read soon: prefetchers stop where lines end.
+// Bytes from an item to one that is read soon: prefetchers stop where lines end. Of lines that are read
+// backwards, the next one may still lie ahead.
 std::ptrdiff_t ahead_of(const Lines& lines) {
     constexpr std::ptrdiff_t soon = 2048;
+    if (lines.step > 0) return soon;
     const std::ptrdiff_t line = std::abs(lines.line_step);
-    if (line >= soon || line == 0) return lines.step < 0 ? -soon : soon;
+    if (line >= soon || line == 0) return -soon;
     return lines.line_step * ((soon + line - 1) / line);
 }
 
