@@ -108,6 +108,34 @@ def test_tiny(benchmark: Any, tmp_path: Path) -> None:
         assert SMALL or found["fuse"] <= 3.2 * found["import numpy"]  # the aim is missed; it was 5.4
 
 
+@pytest.mark.benchmark(group="fastfuse cohort fuse, tiny cases, processor time")
+def test_cohort(benchmark: Any, tmp_path: Path) -> None:
+    """Fifteen cases in one process, by turns with one, each time into a new folder: the aim is 3.5 times."""
+    disc = np.hypot(*np.indices((20, 20)) - 10) < 6
+    numbers = (1, 15)
+    for cases in numbers:
+        for case in range(cases):
+            folder = tmp_path / str(cases) / f"case{case}"
+            folder.mkdir(parents=True)
+            for i in range(3):
+                mask = np.roll(disc, i + case % 3, 0).astype(np.uint8)[..., None]
+                nib.save(nib.Nifti1Image(mask, np.eye(4)), folder / f"rater{i}.nii.gz")
+
+    def command(cases: int, out: str) -> list[str]:
+        options = ["--glob", "{case}/{rater}.nii.gz", "--method", "staple"]
+        return [*FASTFUSE, "cohort", "fuse", str(cases), "--out", out, *options]
+
+    turns = [
+        [cpu_seconds(command(cases, f"out{turn}-{cases}"), tmp_path) for cases in numbers]
+        for turn in range(1 if SMALL else 5)
+    ]
+    one, fifteen = (statistics.median(column) for column in zip(*turns, strict=True))
+    benchmark.pedantic(run, (command(15, "out"), tmp_path), rounds=1)
+    benchmark.extra_info |= {"one": one, "fifteen": fifteen, "aim": 3.5, "ratio": fifteen / one}
+    if not benchmark.disabled:
+        assert SMALL or fifteen <= 3.5 * one
+
+
 @pytest.mark.parametrize("what", START_UP)
 @pytest.mark.benchmark(group="start-up")
 def test_start_up(benchmark: Any, tmp_path: Path, what: str) -> None:

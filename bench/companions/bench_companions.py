@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import fastfuse
-from common import SMALL, Votes, binary_votes, by_turns, dense_votes
+from common import SMALL, Votes, binary_votes, by_turns, dense_votes, tiled
 from fastfuse.fusion.smoothing import smoothed_on
 
 ROUNDS = 1 if SMALL else 7
@@ -114,8 +114,26 @@ def calls() -> dict[str, dict[str, tuple[Call, float]]]:
             "disputed voxels": (soft(dense, roi="disputed"), 2),
             "intervals of the information": (soft(dense, intervals="information"), 10),
         },
+        "masks of four brains": outputs(),
         "smoothed masks": smoothed(masks),
         "smoothed dense votes": smoothed(dense),
+    }
+
+
+def outputs() -> dict[str, tuple[Call, float]]:
+    """Return a fusion into given memory, one into new memory, and the system's share: new memory, touched."""
+    votes = tiled("binary", 4)
+    out = np.ones(votes[0].shape, np.float32)
+
+    def touched() -> Array:
+        pages = np.empty(out.shape, np.float32)
+        pages.reshape(-1)[::1024] = 0  # a page has so many
+        return pages
+
+    return {
+        "given memory": (lambda: fastfuse.staple(votes, out=out, threads=1), 1),
+        "new memory": (lambda: fastfuse.staple(votes, threads=1), 1.08),
+        "new memory, touched": (touched, 1),
     }
 
 
@@ -133,17 +151,20 @@ def smoothed(votes: Votes) -> dict[str, tuple[Call, float]]:
 
 
 MISSED = {  # aims that are missed, and the bound that holds in their place
-    ("masks in layouts", "cropped"): 1.8,  # aim 1.5: a line's copy waits for memory as the fusion itself does
-    ("masks in layouts", "flipped"): 2.1,  # aim 1.5
-    ("masks in layouts", "every second plane"): 1.8,  # aim 1.5
-    ("masks in layouts", "every second voxel of a line"): 3.2,  # aim 1.5: twice the memory is read
+    ("masks in layouts", "cropped"): 1.9,  # aim 1.5: views are looked through for marks one after another
+    ("masks in layouts", "flipped"): 1.9,  # aim 1.5
+    ("masks in layouts", "every second plane"): 1.75,  # aim 1.5
+    (
+        "masks in layouts",
+        "every second voxel of a line",
+    ): 2.7,  # aim 1.5: every line of twice the memory is read
     ("masks in layouts", "mixed orders"): 3.6,  # aim 3: half a line of the cache is used of each one fetched
     ("dense votes in layouts", "cropped"): 2,  # aim 1.5: copied once in each of two passes
-    ("dense votes in layouts", "flipped"): 3.2,  # aim 1.5
-    ("dense votes in layouts", "every second voxel of a line"): 2.8,  # aim 1.5
+    ("dense votes in layouts", "flipped"): 2.2,  # aim 1.5
+    ("dense votes in layouts", "every second voxel of a line"): 3.2,  # aim 1.5
     ("dense votes in layouts", "mixed orders"): 4.2,  # aim 3
     ("masks", "in a mask"): 1.35,  # aim 1.15: what is read and written at the mask's edge
-    ("masks", "where each looked"): 2.5,  # aim 2: twice the memory is read
+    ("masks of four brains", "new memory"): 1.8,  # aim 1.08: the system clears each page before it gives it
 }
 
 
@@ -155,7 +176,7 @@ def medians(group: str) -> dict[str, float]:
 
 GROUPS = (
     "masks in layouts", "dense votes in layouts", "dense votes in halves", "masks", "labels", "dense votes",
-    "smoothed masks", "smoothed dense votes",
+    "masks of four brains", "smoothed masks", "smoothed dense votes",
 )  # fmt: skip
 
 

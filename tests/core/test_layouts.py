@@ -197,3 +197,42 @@ def test_every_half_from_0_to_1(instruction_set: str) -> None:
     command = [sys.executable, "-c", textwrap.dedent(code)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.stdout, done.stderr) == ("True 1\n", "")
+
+
+def beside(layout: str, array: Array) -> Array:
+    """Return an array in a layout whose memory beside its items holds no zeros."""
+    lines, step = {"cropped": (3, 1), "flipped": (3, -1), "every second": (0, 2), "backwards": (0, -2)}[
+        layout
+    ]
+    shape = (*array.shape[:-1], abs(step) * array.shape[-1] + lines)
+    larger = np.full(shape, 7, array.dtype)
+    view = larger[..., : shape[-1] - lines][..., ::step]
+    view[...] = array
+    return view
+
+
+@pytest.mark.parametrize("layout", ["cropped", "flipped", "every second", "backwards"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])
+@pytest.mark.parametrize("length", [3, 21, 67, 182])
+def test_no_mark_of_a_view_is_passed_over(layout: str, dtype: Any, length: int) -> None:
+    empty = np.zeros((2, 100, length), dtype)
+    for k in [*range(length), 100 * length + 1]:
+        vote = empty.copy()
+        vote.flat[100 * length // 2 + k] = 1
+        votes = [beside(layout, vote), beside(layout, empty), beside(layout, empty)]
+        found = fastfuse.majority_vote(votes, threads=1).probability
+        assert_array_equal(found, (vote / 3).astype(np.float32))
+
+
+@pytest.mark.parametrize("hole", [0, 4095, 4096, 12_000, 3 * 4096 - 1, None])
+def test_blocks_that_a_rater_saw_whole(hole: int | None) -> None:
+    votes = masks((4 * 4096 - 5,))
+    looked = [np.ones(votes[0].shape, np.uint8) for _ in votes]
+    if hole is not None:
+        looked[1][hole] = 0
+        looked[2][hole:] = 0
+    found = fastfuse.staple(votes, present=looked)
+    holes = [np.where(seen, vote, np.nan) for seen, vote in zip(looked, votes, strict=True)]
+    expected = fastfuse.staple(holes, missing="nan")
+    assert_array_equal(found.probability, expected.probability)
+    assert_array_equal(found.volume, expected.volume)

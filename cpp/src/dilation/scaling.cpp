@@ -23,6 +23,35 @@ struct Histogram {
     std::vector<std::int64_t> count;
 };
 
+// Counts of elements of one digit, in four tables by turns: neighbours are often alike, and would wait for
+// each other's count. Tables are of 32 bits, so that they stay in a cache.
+class DigitCounts {
+  public:
+    static constexpr std::int64_t most = std::int64_t{1} << 32; // elements
+
+    // n: a multiple of 4.
+    template <class Bits> void add(const std::byte* data, std::int64_t n) {
+        static_assert(8 * sizeof(Bits) == digit_bits);
+        if (counts_.empty()) counts_.resize(4 * digits);
+        std::uint32_t* counts = counts_.data();
+        for (std::int64_t k = 0; k < n; k += 4) {
+            std::array<Bits, 4> elements;
+            std::memcpy(elements.data(), data + k * static_cast<std::int64_t>(sizeof(Bits)), sizeof elements);
+            for (std::size_t way = 0; way < 4; ++way)
+                ++counts[way * digits + elements[way]];
+        }
+    }
+
+    // Adds the counts to those of keys, whose bits are flipped.
+    void add_to(std::vector<std::int64_t>& keys, std::size_t flip) const {
+        for (std::size_t k = 0; k < counts_.size(); ++k)
+            keys[(k % digits) ^ flip] += counts_[k];
+    }
+
+  private:
+    std::vector<std::uint32_t> counts_;
+};
+
 // The key with this rank among those with the prefix found so far.
 struct Sought {
     std::int64_t rank;
@@ -114,9 +143,13 @@ template <class Bits, bool is_float> class Selection {
         std::vector<std::vector<Histogram>> own(static_cast<std::size_t>(team_.size()));
         for (auto& histograms : own)
             histograms = std::vector<Histogram>(wanted.begin(), wanted.end());
+        std::vector<DigitCounts> whole(own.size()); // of whole groups
         team_.run((voxels_ + run_voxels - 1) / run_voxels, [&](std::int64_t job, const Worker& worker) {
-            count_run(job * run_voxels, level * digit_bits, own[static_cast<std::size_t>(worker.thread)]);
+            const auto thread = static_cast<std::size_t>(worker.thread);
+            count_run(job * run_voxels, level * digit_bits, own[thread], whole[thread]);
         });
+        for (std::size_t thread = 0; thread < own.size(); ++thread)
+            whole[thread].add_to(own[thread][0].count, static_cast<std::size_t>(flip_));
         for (std::size_t thread = 1; thread < own.size(); ++thread)
             for (std::size_t k = 0; k < wanted.size(); ++k)
                 std::transform(own[thread][k].count.begin(), own[thread][k].count.end(),
@@ -124,7 +157,8 @@ template <class Bits, bool is_float> class Selection {
         return std::move(own[0]);
     }
 
-    void count_run(std::int64_t first, int shift, std::vector<Histogram>& histograms) const {
+    void count_run(std::int64_t first, int shift, std::vector<Histogram>& histograms,
+                   DigitCounts& whole) const {
         const std::int64_t n = std::min(run_voxels, voxels_ - first);
         std::vector<std::byte> copy, roi_copy;
         std::vector<double> in_roi;
@@ -135,7 +169,7 @@ template <class Bits, bool is_float> class Selection {
         }
         const double* inside = roi_ ? in_roi.data() : nullptr;
         if (shift + digit_bits >= bits)
-            count_first_digits(data, inside, n, histograms[0].count.data());
+            count_first_digits(data, inside, n, histograms[0].count.data(), whole);
         else
             for (Histogram& histogram : histograms) // the run stays in the cache
                 count_digits(data, inside, n, shift, histogram);
@@ -151,8 +185,8 @@ template <class Bits, bool is_float> class Selection {
     }
 
     // Zeros, which surround a head, are counted in groups.
-    void count_first_digits(const std::byte* data, const double* inside, std::int64_t n,
-                            std::int64_t* count) const {
+    void count_first_digits(const std::byte* data, const double* inside, std::int64_t n, std::int64_t* count,
+                            [[maybe_unused]] DigitCounts& whole) const {
         constexpr int shift = (levels - 1) * digit_bits;
         constexpr auto item = static_cast<std::int64_t>(sizeof(Bits));
         for (std::int64_t begin = 0; begin < n; begin += group) {
@@ -163,6 +197,11 @@ template <class Bits, bool is_float> class Selection {
                 count[key_of(Bits{0}) >> shift] += end - begin;
                 continue;
             }
+            if constexpr (bits == digit_bits && !is_float)
+                if (!inside && end - begin == group && voxels_ < DigitCounts::most) {
+                    whole.add<Bits>(data + begin * item, group);
+                    continue;
+                }
             if (!is_float && !inside && end - begin == group) {
                 count_whole_group(data + begin * item, count);
                 continue;

@@ -29,13 +29,9 @@ template <> struct BitsOf<double> {
 };
 
 #if defined(__GNUC__)
-template <class T, int bytes> struct LanesOf {
-    typedef T type __attribute__((vector_size(bytes)));
-};
+template <class T, int bytes> struct LanesOf { typedef T type __attribute__((vector_size(bytes))); };
 #else
-template <class T, int bytes> struct LanesOf {
-    using type = T;
-};
+template <class T, int bytes> struct LanesOf { using type = T; };
 #endif
 template <class T, int bytes> using Lanes = typename LanesOf<T, bytes>::type;
 template <class T, int bytes> constexpr int lanes_in = static_cast<int>(sizeof(Lanes<T, bytes>) / sizeof(T));
@@ -59,6 +55,15 @@ template <class L, class T> FASTFUSE_INLINE void store(T* to, L lanes) {
 
 template <class L, class T> FASTFUSE_INLINE L broadcast(T value) {
     return value - L{}; // x − 0 is x, also for negative zero
+}
+
+// Whether a bit is set in lanes of integers.
+template <class L> FASTFUSE_INLINE bool any_bit(const L& lanes) {
+    std::uint64_t parts[sizeof(L) / 8], any = 0;
+    std::memcpy(parts, &lanes, sizeof lanes);
+    for (const std::uint64_t part : parts)
+        any |= part;
+    return any != 0;
 }
 
 // The lanes' sum, halves upon each other.

@@ -179,17 +179,8 @@ double value_at(const View& view, const std::byte* from) {
 
 namespace {
 
-using Word = kernels::Lanes<std::int64_t, 64>;
+using Word = kernels::Lanes<std::uint64_t, 64>;
 constexpr auto word_bytes = static_cast<std::int64_t>(sizeof(Word));
-
-FASTFUSE_INLINE bool any_bit(const Word& word) {
-    std::array<std::int64_t, sizeof(Word) / 8> parts;
-    std::memcpy(parts.data(), &word, sizeof word);
-    std::int64_t any = 0;
-    for (const std::int64_t part : parts)
-        any |= part;
-    return any != 0;
-}
 
 // `bytes`: a multiple of the size of a word.
 FASTFUSE_INLINE bool any_nonzero(const std::byte* from, std::int64_t bytes) {
@@ -199,7 +190,7 @@ FASTFUSE_INLINE bool any_nonzero(const std::byte* from, std::int64_t bytes) {
         std::memcpy(&word, from + k, sizeof word);
         any |= word;
     }
-    return any_bit(any);
+    return kernels::any_bit(any);
 }
 
 bool any_nonzero_byte(const std::byte* from, std::int64_t bytes) {
@@ -245,9 +236,9 @@ FASTFUSE_CLONES std::uint64_t nonzero_groups(const std::byte* const* from, std::
                     std::memcpy(&word, from[i] + (first + g) * group_bytes + k, sizeof word);
                     any[static_cast<std::size_t>(g)] |= word;
                 }
-        if (!any_bit((any[0] | any[1]) | (any[2] | any[3]))) continue;
+        if (!kernels::any_bit((any[0] | any[1]) | (any[2] | any[3]))) continue;
         for (std::int64_t g = 0; g < at_a_time; ++g)
-            found |= std::uint64_t{any_bit(any[static_cast<std::size_t>(g)])} << (first + g);
+            found |= std::uint64_t{kernels::any_bit(any[static_cast<std::size_t>(g)])} << (first + g);
     }
     return found;
 }

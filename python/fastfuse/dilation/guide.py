@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -29,7 +28,7 @@ from ..inputs.arrays import (
 )
 from ..inputs.libraries import is_image
 from ..inputs.looks import beyond_votes, looks_scaled
-from ..inputs.threads import cores, remarks_on_threads
+from ..inputs.threads import cores, remarks_on_threads, side_by_side
 from .ball import check_ball
 from .options import Dilation
 from .soft_mask import SoftMask
@@ -85,13 +84,14 @@ class Guide:
     @property
     def remarks(self) -> list[str]:
         """Reasons to doubt the result, and what to do; nothing helps an image that is flat everywhere."""
+        return [*(f"{doubt}: {self._remedy}" for doubt in self.doubts), *remarks_on_threads()]
+
+    @property
+    def _remedy(self) -> str:
+        if self._is_flat:
+            return "give FLAIR there"
         region = self.region if self.roi is None else f"another region of interest than {self.roi_name}"
-        remedy = (
-            "give FLAIR there"
-            if self._is_flat
-            else f"give {region}, a threshold in its unit, or one that needs no normalizing, such as threshold='exact' (--ring-threshold exact)"
-        )
-        return [*(f"{doubt}: {remedy}" for doubt in self.doubts), *remarks_on_threads()]
+        return f"give {region}, a threshold in its unit, or one that needs no normalizing, such as threshold='exact' (--ring-threshold exact)"
 
     @property
     def doubts(self) -> list[str]:
@@ -110,17 +110,15 @@ class Guide:
     def dilate_all(self, masks: Sequence[Array], names: Sequence[str] | None = None) -> list[SoftMask]:
         """Dilate several raters' masks, side by side; ``names`` name them in messages."""
         titles = [name_of(i, names) for i in range(len(masks))]
-        workers = min(self.threads or cores(), len(masks))
+        workers, one = self.beside(len(masks))
+        return list(side_by_side(lambda job: one.dilate(*job), zip(masks, titles, strict=True), workers))
+
+    def beside(self, masks: int) -> tuple[int, Guide]:
+        """Return of how many threads each dilates one of so many masks, and by which guide."""
+        workers = min(self.threads or cores(), masks)
         if workers < 2 or self.image.size < LEAST_SIDE_BY_SIDE:
-            return [self.dilate(mask, title) for mask, title in zip(masks, titles, strict=True)]
-        alone = replace(self, threads=1)
-        try:
-            with ThreadPoolExecutor(workers, "fastfuse-dilation") as pool:
-                return list(pool.map(alone.dilate, masks, titles))
-        except RuntimeError as error:  # the system gives no thread
-            if "start new thread" not in str(error):
-                raise
-            return [alone.dilate(mask, title) for mask, title in zip(masks, titles, strict=True)]
+            return 1, self
+        return workers, replace(self, threads=1)
 
     def dilate(self, mask: Array, name: str, dtype: DTypeLike = np.float32) -> SoftMask:
         """Dilate one mask, called ``name`` in messages; a single frame, batch or channel of it stays."""

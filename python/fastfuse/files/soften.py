@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,14 @@ from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_count
 from ..inputs.foreground import Foreground
 from ..inputs.rounding import without_rounding
+from ..inputs.threads import side_by_side
 from .call import with_recipe
 from .recipe import keeping_call
 
 if TYPE_CHECKING:
     from ..images.grids.common import Common
     from ..images.image import Image
+    from ..inputs.arrays import Array
     from ..inputs.grids import Grid
 
 
@@ -149,10 +152,10 @@ def _soften_all(
     overwrite: bool,
 ) -> list[SoftMask]:
     from ..images.grids.common import Common, as_read
-    from ..images.image import chosen_votes, region_of, without_effect
+    from ..images.image import region_of, without_effect
     from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
-    from ..images.structures import check_any_named, check_is_mask, check_one_chosen
+    from ..images.structures import check_any_named
 
     inputs = [image, *([] if roi is None else [roi]), *masks]
     check_outputs(results, inputs, NIFTI_SUFFIXES, overwrite=overwrite)
@@ -176,29 +179,27 @@ def _soften_all(
         )
         remarks += [*remark_on_values(guide), *guide.remarks]
         facts = dilation_facts(guide, image, roi)
-        softened = []
-        segments: list[Segment] = []
+        workers, one_guide = guide.beside(len(masks))
         unused = without_effect([base], wanted.channel_axis, wanted.use)
-        for path, result in zip(masks, results, strict=True):
-            mask = next(images)
-            unused = [one for one in without_effect([mask], wanted.channel_axis, wanted.use) if one in unused]
-            mask = common.place_next(mask, remarks)
-            check_one_chosen(mask, wanted.foreground)
-            segments += mask.segments
-            say(f"softening {common.names[path]}")
-            votes = chosen_votes(mask, wanted.foreground, shown(path), remarks)
-            check_is_mask(mask, votes, shown(path), wanted.foreground, threshold="mask_threshold")
-            [votes], said = without_rounding([votes], [shown(path)], binary=True)
-            remarks += said
-            softened.append(guide.dilate(votes, shown(path)))
-            last, name = softened[-1:], [shown(path)]
-            own = [*remarks, *remarks_on_growth(last, name, checked), *remarks_on_rings(guide, last, name)]
-            _add_result(outputs, result, softened[-1], mask, common.of_output(mask), facts, own)
-        check_any_named(masks[0], segments, wanted.foreground)
+        read = _Masks(images, common, wanted, say, remarks, unused)
+        softened = []
+        for mask, soft, content in side_by_side(
+            partial(_grown, one_guide), read.all(masks, results), workers
+        ):
+            softened.append(soft)
+            last, name = [soft], [shown(mask.path)]
+            own = [
+                *mask.remarks,
+                *remarks_on_growth(last, name, checked),
+                *remarks_on_rings(guide, last, name),
+            ]
+            outputs.add(mask.result, content)
+            _add_sidecar(outputs, mask, soft, facts, own)
+        check_any_named(masks[0], read.segments, wanted.foreground)
         outputs.commit()
     names = short_names(masks)
     remarks += [
-        *unused,
+        *read.unused,
         *remarks_on_growth(softened, names, checked),
         *remarks_on_rings(guide, softened, names),
     ]
@@ -206,32 +207,76 @@ def _soften_all(
     return softened
 
 
-def _add_result(
-    outputs: Outputs,
-    result: Path,
-    soft: SoftMask,
-    mask: Image,
-    common: Common,
-    facts: dict[str, Any],
-    remarks: list[str],
-) -> None:
-    """Add a soft mask and its sidecar to the outputs."""
+@dataclass(frozen=True)
+class _Mask:
+    """A mask to be grown: its file and its result's, its voxels, the grid of its result, and what was to be said."""
+
+    path: Path
+    result: Path
+    votes: Array
+    common: Common
+    remarks: list[str]
+
+
+@dataclass
+class _Masks:
+    """Masks as they are read, one after another: checked, and put on the image's grid."""
+
+    images: Iterator[Image]
+    common: Common
+    wanted: Wanted
+    say: Callable[[str], None]
+    remarks: list[str]
+    unused: list[str]  # options that had no effect so far
+    segments: list[Segment] = field(default_factory=list)
+
+    def all(self, paths: Sequence[Path], results: Sequence[Path]) -> Iterator[_Mask]:
+        from ..images.image import chosen_votes, without_effect
+        from ..images.structures import check_is_mask, check_one_chosen
+
+        wanted = self.wanted
+        for path, result in zip(paths, results, strict=True):
+            mask = next(self.images)
+            without = without_effect([mask], wanted.channel_axis, wanted.use)
+            self.unused = [one for one in without if one in self.unused]
+            mask = self.common.place_next(mask, self.remarks)
+            check_one_chosen(mask, wanted.foreground)
+            self.segments += mask.segments
+            self.say(f"softening {self.common.names[path]}")
+            votes = chosen_votes(mask, wanted.foreground, shown(path), self.remarks)
+            check_is_mask(mask, votes, shown(path), wanted.foreground, threshold="mask_threshold")
+            [votes], said = without_rounding([votes], [shown(path)], binary=True)
+            self.remarks += said
+            yield _Mask(path, result, votes, self.common.of_output(mask), list(self.remarks))
+
+
+def _grown(guide: Guide, mask: _Mask) -> tuple[_Mask, SoftMask, bytes]:
+    """Grow a mask; return it, what became of it, and the file that holds that."""
     from ..images.written.nifti import nifti_bytes
+
+    soft = guide.dilate(mask.votes, shown(mask.path))
+    like = mask.common.like
+    return mask, soft, nifti_bytes(mask.result, soft.values, like, "fastfuse soft mask", "probability")
+
+
+def _add_sidecar(
+    outputs: Outputs, mask: _Mask, soft: SoftMask, facts: dict[str, Any], remarks: list[str]
+) -> None:
+    """Add a soft mask's sidecar to the outputs."""
     from ..images.written.versions import version_of
 
-    outputs.add(result, nifti_bytes(result, soft.values, common.like, "fastfuse soft mask", "probability"))
     sidecar = {
         "fastfuse": version_of("fastfuse"),
         "method": "conditional-dilation",
         "mask": recorded(mask.path),
-        "output": recorded(result.name),
-        "grid": common.facts(),
+        "output": recorded(mask.result.name),
+        "grid": mask.common.facts(),
         **facts,
         **soft_facts(soft),
         "warnings": remarks,
     }
-    kept = with_recipe(sidecar, outputs, (mask.path, result))
-    outputs.add(sidecar_path(result), sidecar_bytes(kept))
+    kept = with_recipe(sidecar, outputs, (mask.path, mask.result))
+    outputs.add(sidecar_path(mask.result), sidecar_bytes(kept))
 
 
 def dilation_options(options: DilationOptions) -> Dilation:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from .. import _core
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 STACK_SIZES = ("OMP_STACKSIZE", "GOMP_STACKSIZE")  # read by OpenMP
 
@@ -49,3 +56,34 @@ def startable(wanted: int) -> int:
     for thread in started:
         thread.join()
     return len(started)
+
+
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Yield what ``work`` returns for each item, in their order; items are taken as threads become free for them."""
+    if workers < 2:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(workers, "fastfuse") as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(_started(pool, work, item))
+                if len(waiting) == workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:
+                one.cancel()
+
+
+def _started(pool: ThreadPoolExecutor, work: Callable[[Item], Result], item: Item) -> Future[Result]:
+    """Hand an item to a pool; where the system gives no thread, it is done here."""
+    try:
+        return pool.submit(work, item)
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+    done: Future[Result] = Future()
+    done.set_result(work(item))
+    return done

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "fastfuse/array_view.hpp"
@@ -11,15 +12,24 @@
 namespace fastfuse {
 namespace {
 
-// Steps of so many items that are frequent: the compiler makes shuffles of them. A line is copied in chunks,
-// the last of which may overlap the one before.
+// Bytes from an item to one that is read soon: prefetchers stop where lines end. Of lines that are read
+// backwards, the next one may still lie ahead.
+std::ptrdiff_t ahead_of(const Lines& lines) {
+    constexpr std::ptrdiff_t soon = 2048;
+    if (lines.step > 0) return soon;
+    const std::ptrdiff_t line = std::abs(lines.line_step);
+    if (line >= soon || line == 0) return -soon;
+    return lines.line_step * ((soon + line - 1) / line);
+}
+
+// Copies a line of a step of so many items that is frequent: the compiler makes shuffles of it. A line is
+// copied in chunks, the last of which may overlap the one before.
 template <class T, int step>
-FASTFUSE_INLINE void copy_step(const std::byte* from, std::int64_t n, std::byte* to) {
+FASTFUSE_INLINE void copy_step(const std::byte* from, std::int64_t n, std::ptrdiff_t ahead, std::byte* to) {
     constexpr auto item = static_cast<std::int64_t>(sizeof(T)), chunk = 64 / item;
-    constexpr std::int64_t ahead = 2048; // bytes to ask for: prefetchers stop where lines end
     const auto copy_chunk = [&](std::int64_t first) {
-        kernels::fetch(from + first * step * item + (step < 0 ? -ahead : ahead));
         const std::byte* place = from + first * step * item;
+        kernels::fetch(place + ahead);
         constexpr auto n_chunk = static_cast<std::size_t>(chunk);
         std::array<T, n_chunk> values, near, far; // items from the first of the chunk on, and up to the last
         if constexpr (step == -1) {
@@ -48,18 +58,26 @@ FASTFUSE_INLINE void copy_step(const std::byte* from, std::int64_t n, std::byte*
 }
 
 template <class T>
-FASTFUSE_INLINE void copy_steps(const std::byte* from, std::ptrdiff_t step, std::int64_t n, std::byte* to) {
+FASTFUSE_INLINE void copy_by_steps(const Lines& lines, std::ptrdiff_t ahead, std::byte* to) {
     constexpr auto item = static_cast<std::ptrdiff_t>(sizeof(T));
-    if (step == item) return copy_step<T, 1>(from, n, to);
-    if (step == -item) return copy_step<T, -1>(from, n, to);
-    if (step == 2 * item) return copy_step<T, 2>(from, n, to);
-    for (std::int64_t k = 0; k < n; ++k)
-        std::memcpy(to + k * item, from + k * step, sizeof(T));
+    const std::byte* from = lines.from;
+    for (std::int64_t line = 0; line < lines.lines;
+         ++line, from += lines.line_step, to += lines.length * item) {
+        if (lines.step == item)
+            copy_step<T, 1>(from, lines.length, ahead, to);
+        else if (lines.step == -item)
+            copy_step<T, -1>(from, lines.length, ahead, to);
+        else if (lines.step == 2 * item)
+            copy_step<T, 2>(from, lines.length, ahead, to);
+        else
+            for (std::int64_t k = 0; k < lines.length; ++k)
+                std::memcpy(to + k * item, from + k * lines.step, sizeof(T));
+    }
 }
 
 #define FASTFUSE_COPY(T, name)                                                                               \
-    FASTFUSE_CLONES void name(const std::byte* from, std::ptrdiff_t step, std::int64_t n, std::byte* to) {   \
-        copy_steps<T>(from, step, n, to);                                                                    \
+    FASTFUSE_CLONES void name(const Lines& lines, std::ptrdiff_t ahead, std::byte* to) {                     \
+        copy_by_steps<T>(lines, ahead, to);                                                                  \
     }
 FASTFUSE_COPY(std::uint8_t, copy_bytes)
 FASTFUSE_COPY(std::uint16_t, copy_halves)
@@ -67,14 +85,68 @@ FASTFUSE_COPY(std::uint32_t, copy_words)
 FASTFUSE_COPY(std::uint64_t, copy_doubles)
 #undef FASTFUSE_COPY
 
-// Copies n items that lie `step` bytes apart.
-void copy_line(const std::byte* from, std::ptrdiff_t step, std::int64_t n, std::int64_t item, std::byte* to) {
+void copy_lines(const Lines& lines, std::int64_t item, std::byte* to) {
+    const std::ptrdiff_t ahead = ahead_of(lines);
     switch (item) {
-    case 1: return copy_bytes(from, step, n, to);
-    case 2: return copy_halves(from, step, n, to);
-    case 4: return copy_words(from, step, n, to);
-    default: return copy_doubles(from, step, n, to);
+    case 1: return copy_bytes(lines, ahead, to);
+    case 2: return copy_halves(lines, ahead, to);
+    case 4: return copy_words(lines, ahead, to);
+    default: return copy_doubles(lines, ahead, to);
     }
+}
+
+using Word = kernels::Lanes<std::uint64_t, 64>;
+
+// Of eight bytes of a line, those that count; `last`: of the word that ends where the line ends.
+struct Counted {
+    std::uint64_t each, last;
+};
+
+// Whether the bytes that count are zeros; the last word may overlap the one before.
+template <class W>
+FASTFUSE_INLINE bool is_zero(const std::byte* from, std::int64_t bytes, const Counted& counted) {
+    constexpr auto word_bytes = static_cast<std::int64_t>(sizeof(W));
+    W each{}, last{}, word;
+    std::int64_t k = 0;
+    for (; k + word_bytes <= bytes; k += word_bytes) {
+        std::memcpy(&word, from + k, sizeof word);
+        each |= word;
+    }
+    if (k < bytes) std::memcpy(&last, from + bytes - word_bytes, sizeof last);
+    return !kernels::any_bit((each & counted.each) | (last & counted.last));
+}
+
+// Whether lines of so many bytes, the first one at `from`, hold zeros where bytes count.
+FASTFUSE_CLONES bool are_zero(const std::byte* from, std::int64_t bytes, std::int64_t lines,
+                              std::ptrdiff_t line_step, const Counted& counted) {
+    const bool is_long = bytes >= static_cast<std::int64_t>(sizeof(Word));
+    for (std::int64_t line = 0; line < lines; ++line, from += line_step)
+        if (!(is_long ? is_zero<Word>(from, bytes, counted) : is_zero<std::uint64_t>(from, bytes, counted)))
+            return false;
+    return true;
+}
+
+// Whether all items are zeros; false also where that is not told fast.
+bool are_zero(const Lines& lines, std::int64_t item) {
+    constexpr auto all = ~std::uint64_t{0};
+    const std::ptrdiff_t step = std::abs(lines.step);
+    const std::int64_t bytes = (lines.length - 1) * step + item;
+    Counted counted{all, all};
+    if (step == 2 * item && item < 8) {
+        counted.each = all / ((std::uint64_t{1} << 8 * item) + 1); // every second item
+        counted.last = ~counted.each;
+    } else if (step != item) {
+        return false;
+    }
+    if (bytes < 8) {
+        for (std::int64_t k = 0; k < lines.lines * lines.length; ++k)
+            if (!all_zero(lines.from + k / lines.length * lines.line_step + k % lines.length * lines.step,
+                          item))
+                return false;
+        return true;
+    }
+    const std::byte* first = lines.step < 0 ? lines.from + (lines.length - 1) * lines.step : lines.from;
+    return are_zero(first, bytes, lines.lines, lines.line_step, counted);
 }
 
 } // namespace
@@ -103,23 +175,47 @@ void Cursor::seek(std::int64_t item) {
     }
 }
 
-void Cursor::copy(std::int64_t n, std::int64_t item, std::byte* to) {
-    const std::size_t last = axes_.size() - 1;
+// As an odometer does.
+void Cursor::carry(std::size_t axis) {
+    for (; axis > 0 && at_[axis] == axes_[axis].length; --axis) {
+        place_ += axes_[axis - 1].step - axes_[axis].length * axes_[axis].step;
+        at_[axis] = 0;
+        ++at_[axis - 1];
+    }
+}
+
+// Calls `use(lines)` for the next n items, whole lines together, as long as it returns true.
+template <class Use> bool Cursor::walk(std::int64_t n, const Use& use) {
+    const std::size_t last = axes_.size() - 1, before = last == 0 ? 0 : last - 1;
     const auto [length, step] = axes_[last];
+    const std::ptrdiff_t line_step = last == 0 ? length * step : axes_[before].step;
     next_ += n;
     while (n > 0) {
-        const std::int64_t some = std::min(length - at_[last], n);
-        copy_line(place_, step, some, item, to);
-        n -= some;
-        to += some * item;
-        place_ += some * step;
-        at_[last] += some;
-        for (std::size_t axis = last; at_[axis] == axes_[axis].length && axis > 0; --axis) { // as an odometer
-            place_ += axes_[axis - 1].step - axes_[axis].length * axes_[axis].step;
-            at_[axis] = 0;
-            ++at_[axis - 1];
+        const bool whole = last > 0 && at_[last] == 0 && n >= length;
+        const std::int64_t lines = whole ? std::min(n / length, axes_[before].length - at_[before]) : 1;
+        const std::int64_t items = whole ? length : std::min(length - at_[last], n);
+        if (!use(Lines{place_, step, items, lines, line_step})) {
+            next_ = -1;
+            return false;
         }
+        n -= lines * items;
+        place_ += whole ? lines * line_step : items * step;
+        at_[whole ? before : last] += whole ? lines : items;
+        carry(whole ? before : last);
     }
+    return true;
+}
+
+void Cursor::copy(std::int64_t n, std::int64_t item, std::byte* to) {
+    walk(n, [&](const Lines& lines) {
+        copy_lines(lines, item, to);
+        to += lines.lines * lines.length * item;
+        return true;
+    });
+}
+
+bool Cursor::skip_zeros(std::int64_t n, std::int64_t item) {
+    return walk(n, [&](const Lines& lines) { return are_zero(lines, item); });
 }
 
 void swap_bytes(std::byte* items, std::int64_t n, std::int64_t item) {

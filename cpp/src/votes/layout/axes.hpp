@@ -18,7 +18,16 @@ struct Axis {
 // From the slowest of the shape to the fastest; at least one.
 std::vector<Axis> axes_of(const View& view, const std::vector<std::int64_t>& shape);
 
-// Copies items in the order of the axes, one run after another.
+// Lines of items that lie `step` bytes apart.
+struct Lines {
+    const std::byte* from;
+    std::ptrdiff_t step;
+    std::int64_t length;
+    std::int64_t lines;
+    std::ptrdiff_t line_step; // from one line to the next; also of a single one
+};
+
+// Goes through items in the order of the axes, one run after another.
 class Cursor {
   public:
     Cursor(const std::byte* begin, std::vector<Axis> axes)
@@ -27,8 +36,14 @@ class Cursor {
     const std::vector<Axis>& axes() const { return axes_; }
     void seek(std::int64_t item);
     void copy(std::int64_t n, std::int64_t item_bytes, std::byte* to);
+    // Whether the next n items are all zeros, which goes past them; else another seek must follow. False also
+    // where telling would take as long as a copy.
+    bool skip_zeros(std::int64_t n, std::int64_t item_bytes);
 
   private:
+    template <class Use> bool walk(std::int64_t n, const Use& use);
+    void carry(std::size_t axis);
+
     const std::byte *begin_, *place_;
     std::vector<Axis> axes_;
     std::vector<std::int64_t> at_; // along each axis

@@ -81,14 +81,21 @@ const std::byte* NativeRuns::copied(std::int64_t first, std::int64_t n) {
     const bool by_window = fastest_ + 1 < axes().size();
     if (by_window && !in_window(first)) move_window(first);
     if (by_window && in_window(first + n - 1)) return window_.data() + (first - window_first_) * item_;
-    run_.resize(static_cast<std::size_t>(n * item_));
+    const auto bytes = static_cast<std::size_t>(n * item_);
     if (by_window) {
+        run_.resize(bytes);
         copy(first, n, run_.data());
-    } else {
-        cursor_.seek(first);
-        cursor_.copy(n, item_, run_.data());
-        if (swapped_) swap_bytes(run_.data(), n, item_);
+        return run_.data();
     }
+    cursor_.seek(first);
+    if (cursor_.skip_zeros(n, item_)) { // most of masks
+        if (zeros_.size() < bytes) zeros_.resize(bytes);
+        return zeros_.data();
+    }
+    run_.resize(bytes);
+    cursor_.seek(first);
+    cursor_.copy(n, item_, run_.data());
+    if (swapped_) swap_bytes(run_.data(), n, item_);
     return run_.data();
 }
 

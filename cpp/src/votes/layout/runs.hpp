@@ -39,7 +39,7 @@ class NativeRuns {
     std::int64_t item_;
     bool in_place_, swapped_;
     Cursor cursor_;
-    std::vector<std::byte> run_;
+    std::vector<std::byte> run_, zeros_; // zeros: stands for a run of them
 
     // The window; without one, `fastest_` is the last axis.
     std::size_t fastest_ = 0;

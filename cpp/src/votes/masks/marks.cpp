@@ -124,6 +124,16 @@ FASTFUSE_MARKS(float, Label<float>)
 FASTFUSE_MARKS(double, Label<double>)
 #undef FASTFUSE_MARKS
 
+FASTFUSE_CLONES std::uint64_t bits_beside_ones(const std::byte* from) {
+    constexpr std::uint64_t ones = 0x0101010101010101u;
+    std::uint64_t other = 0, word;
+    for (std::int64_t k = 0; k < block_voxels; k += 8) {
+        std::memcpy(&word, from + k, sizeof word);
+        other |= word ^ ones;
+    }
+    return other;
+}
+
 template <class T> bool holds(double value) {
     return value == std::nearbyint(value) && value >= static_cast<double>(std::numeric_limits<T>::min()) &&
            value <= static_cast<double>(std::numeric_limits<T>::max());
@@ -132,6 +142,10 @@ template <class T> bool holds(double value) {
 constexpr double most_exact = 9007199254740992; // whole numbers up to here are doubles
 
 } // namespace
+
+bool are_all_one(Scalar type, const std::byte* from) {
+    return size_of(type) == 1 && bits_beside_ones(from) == 0;
+}
 
 bool can_mark(Scalar type, double mark) {
     if (mark == 1) return true;

@@ -36,6 +36,9 @@ struct Marking {
 // Whether n values are all 0 or 1; `to`: 1 where a value is 1, else 0.
 bool read_ones(Scalar type, const std::byte* from, std::int64_t n, std::uint8_t* to);
 
+// Whether a block's values, bytes, are all 1.
+bool are_all_one(Scalar type, const std::byte* from);
+
 // The sum of a group's bytes, each 0 or 1.
 inline std::int64_t sum_of_group(const std::uint8_t* bytes) {
     std::array<std::uint64_t, static_cast<std::size_t>(group_voxels) / 8> words;

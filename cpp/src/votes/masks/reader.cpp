@@ -45,7 +45,7 @@ bool look_like_masks(const Votes& votes) {
 }
 
 Reader::Reader(const Votes& votes)
-    : votes_(votes), seen_(votes.present.size()), from_(votes.raters.size()),
+    : votes_(votes), seen_(votes.present.size()), saw_all_(votes.present.size()), from_(votes.raters.size()),
       planes_(static_cast<std::size_t>((bits_of(votes) + 7) / 8)) {
     for (const View& view : votes.raters) {
         marking_.push_back({view.type, votes.select_label.value_or(1), votes.select_label.has_value()});
@@ -88,6 +88,9 @@ bool Reader::read_present() {
     unseen_ = 0;
     for (std::size_t i = 0; i < present_.size(); ++i) {
         if (!present_[i]) continue;
+        saw_all_[i] =
+            voxels_ == block_voxels && are_all_one(present_[i]->type, present_[i]->runs.at(first_, voxels_));
+        if (saw_all_[i]) continue;
         Bytes& seen = seen_[i];
         if (!read_ones(*present_[i], seen, 1)) return false;
         for (std::int64_t g = 0; g < groups_of_block; ++g)
@@ -102,7 +105,7 @@ bool Reader::read_present() {
 // Where a rater's votes count: 1, else 0.
 const std::uint8_t* Reader::counted(int rater) const {
     const auto i = static_cast<std::size_t>(rater);
-    return !present_.empty() && present_[i] ? seen_[i].data() : inside_.data();
+    return !present_.empty() && present_[i] && !saw_all_[i] ? seen_[i].data() : inside_.data();
 }
 
 std::uint64_t Reader::voted_groups() const {
@@ -147,7 +150,9 @@ void Reader::mark_outside() {
     int bit = bits_of(votes_) - 1;
     if (votes_.mask) append_bit(bit--, [&](std::size_t k) { return inside_[k] == 0; });
     for (std::size_t i = 0; i < present_.size(); ++i)
-        if (present_[i])
+        if (present_[i] && saw_all_[i])
+            append_bit(bit--, [](std::size_t) { return false; });
+        else if (present_[i])
             append_bit(bit--, [&, &seen = seen_[i]](std::size_t k) { return inside_[k] != seen[k]; });
 }
 

@@ -66,7 +66,8 @@ class Reader {
     std::optional<Source> mask_;
     std::vector<std::optional<Source>> present_; // as in the votes
     std::vector<Bytes> seen_;                    // inside the mask by each rater of `present`: 1, else 0
-    std::vector<const std::byte*> from_;         // each rater's votes of the block
+    std::vector<char> saw_all_;          // whether each saw all of the block, which `seen_` then lacks
+    std::vector<const std::byte*> from_; // each rater's votes of the block
     std::int64_t first_ = 0, voxels_ = 0, inside_voxels_ = 0;
     std::uint64_t unseen_ = 0; // bit g: not every rater saw all of group g that is inside the mask
     Bytes inside_;
