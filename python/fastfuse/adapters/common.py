@@ -31,7 +31,9 @@ def checked_options(function: Callable[..., Any], options: Mapping[str, Any], ta
             raise TypeError(f"{name!r} is no option here; there are {', '.join(known)}")
 
 
-def check_fusing(method: str, options: Mapping[str, Any], cut: Any, ties: Any, *, label: bool, has_image: bool) -> None:
+def check_fusing(
+    method: str, options: Mapping[str, Any], cut: Any, ties: Any, *, label: bool, has_image: bool
+) -> None:
     """Refuse a method or option that cannot be, before any case is read."""
     row = method_called(method, images=False)
     if has_image and not row.of_levels:

@@ -98,7 +98,7 @@ def run_labels(
     with together():
         _write(directory, case, maps, say)
         say("drawing")
-        draw_labels(figure, {"truth": case.truth, **raters, **maps}, COLOURS, NAMES)
+        draw_labels(figure, {"truth": case.truth, **raters, **maps}, COLOURS, NAMES, overwrite=overwrite)
     marked = (case.truth > 0) | np.any([one > 0 for one in case.maps], axis=0)
     return LabelDemo(
         directory,

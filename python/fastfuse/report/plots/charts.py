@@ -12,12 +12,15 @@ from matplotlib.ticker import MaxNLocator
 
 from ...evaluation.result import Evaluation
 from ...fusion.estimate import Estimate
+from ...fusion.labels.estimate import LabelEstimate
+from ...fusion.labels.result import LabelFusion
 from ...fusion.native.kind import in_memory
 from ...fusion.result import Fusion
 from ...inputs.arrays import as_companion
+from .given import by_name, check_axes, check_given
 from .style import COLUMN, HUES, QUIET, legend, look, new_axes, tidy
 
-Z95 = 1.959964  # standard errors to the end of a 95 % interval
+Fitted = Fusion | Estimate | LabelFusion | LabelEstimate  # by EM
 RATES = ("sensitivity", "specificity")
 BINS = 20
 LEAST = 0.5  # voxels; where the axis begins
@@ -55,6 +58,8 @@ def rates(found: Fusion | Estimate, ax: Axes | None = None, *, names: Sequence[s
         fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2), intervals="lesions")
         fastfuse.plots.rates(fusion)
     """
+    check_given(found, "rates", Fusion, Estimate)
+    check_axes(ax)
     ax = new_axes(COLUMN, 3.0) if ax is None else ax
     intervals = found.intervals
     for at, name in enumerate(names_of(found, names)):
@@ -109,6 +114,8 @@ def intervals(
         fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2), intervals="lesions")
         fastfuse.plots.intervals(fusion)
     """
+    check_given(found, "intervals", Fusion, Estimate)
+    check_axes(ax)
     called = names_of(found, names)
     ax = new_axes(COLUMN, 0.9 + 0.24 * len(called)) if ax is None else ax
     for which, rate in enumerate(RATES):
@@ -129,12 +136,12 @@ def intervals(
     return tidy(ax)
 
 
-def convergence(found: Fusion | Estimate | Mapping[str, Fusion | Estimate], ax: Axes | None = None) -> Axes:
+def convergence(found: Fitted | Mapping[str, Fitted], ax: Axes | None = None) -> Axes:
     """Draw the log-likelihood of the votes after each iteration, as its distance from the highest.
 
     Parameters
     ----------
-    found : Fusion or Estimate, or mapping of str to these
+    found : Fusion, Estimate, LabelFusion or LabelEstimate, or mapping of str to these
         Several by name are drawn together, each against its own highest.
     ax : Axes, optional
         Where to draw; a new figure of a column's width without it.
@@ -163,7 +170,8 @@ def convergence(found: Fusion | Estimate | Mapping[str, Fusion | Estimate], ax: 
         }
         fastfuse.plots.convergence(found)
     """
-    named = dict(found) if isinstance(found, Mapping) else {"": found}
+    named: dict[str, Fitted] = by_name(found, "convergence", Fusion, Estimate, LabelFusion, LabelEstimate)
+    check_axes(ax)
     ax = new_axes(COLUMN, 2.4) if ax is None else ax
     for at, (name, one) in enumerate(named.items()):
         trace = np.asarray(one.log_likelihood, dtype=np.float64)
@@ -219,7 +227,8 @@ def histogram(
         }
         fastfuse.plots.histogram(found)
     """
-    named = dict(fusion) if isinstance(fusion, Mapping) else {"": fusion}
+    named: dict[str, Fusion] = by_name(fusion, "histogram", Fusion, called="fusion")
+    check_axes(ax)
     ax = new_axes(COLUMN, 2.4) if ax is None else ax
     for at, (name, one) in enumerate(named.items()):
         values = in_memory(one.probability)
@@ -270,7 +279,8 @@ def scores(found: Evaluation | Mapping[str, Evaluation], ax: Axes | None = None)
         found = {name: fastfuse.evaluate(one.label(), case.lesions, spacing_mm=(2, 2, 2)) for name, one in fusions.items()}
         fastfuse.plots.scores(found)
     """
-    named: dict[str, Evaluation] = {"": found} if isinstance(found, Evaluation) else dict(found)
+    named: dict[str, Evaluation] = by_name(found, "scores", Evaluation)
+    check_axes(ax)
     ax = new_axes(COLUMN, 2.4) if ax is None else ax
     shift = np.linspace(-0.2, 0.2, len(named)) if len(named) > 1 else np.zeros(1)
     places = np.arange(len(SCORES))

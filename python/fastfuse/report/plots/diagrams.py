@@ -15,12 +15,16 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...evaluation.raters.scores import Reliability
+from ...fusion.native.marks import marks_for
 from ...fusion.of_raters.agreement import Agreement
+from ...fusion.of_raters.agreement import agreement as measured
 from ...fusion.pooled.deviation import Deviation
 from ...fusion.result import Fusion
 from ...inputs.kinds import VoxelsLike
 from ..names import Names
+from .charts import names_of
 from .fit import against_truth
+from .given import by_name, check_axes, check_given, check_of_axes, check_of_file
 from .pictures import save
 from .style import HUES, SHAPES, SMALL, TEXT, UNKNOWN, new_axes, tidy
 
@@ -30,24 +34,26 @@ LONGEST = 28  # letters of a name
 
 
 @overload
-def agreement(found: Agreement, ax: Axes | None = None) -> Axes: ...
+def agreement(found: Agreement | Fusion, ax: Axes | None = None) -> Axes: ...
 
 
 @overload
-def agreement(found: Path | str, ax: Agreement) -> None: ...
+def agreement(found: Path | str, ax: Agreement | Fusion, *, overwrite: bool = False) -> None: ...
 
 
-def agreement(found: Any, ax: Any = None) -> Axes | None:
+def agreement(found: Any, ax: Any = None, *, overwrite: bool = False) -> Axes | None:
     """Draw the Dice of each two raters as a heat map; grey where neither marks anything.
 
     ``agreement(path, found)`` draws into a PNG.
 
     Parameters
     ----------
-    found : Agreement
-        As :func:`fastfuse.agreement` returns it.
+    found : Agreement or Fusion
+        As :func:`fastfuse.agreement` returns it. Of a fusion of masks, the Dice of where its raters mark, as long as the caller holds their votes.
     ax : Axes, optional
         Where to draw; a new figure without it, as large as the raters' names need.
+    overwrite : bool, default False
+        Replace an existing file, where one is written.
 
     Returns
     -------
@@ -65,10 +71,21 @@ def agreement(found: Any, ax: Any = None) -> Axes | None:
         fastfuse.plots.agreement(fastfuse.agreement(case.masks, names=names))
     """
     if isinstance(found, (str, PathLike)):
-        drawn = _draw_dice(ax, None, shown=False)
-        save(drawn.figure, Path(found))
+        drawn = _draw_dice(_agreement_of(ax), None, shown=False)
+        save(drawn.figure, Path(found), overwrite=overwrite)
         return None
-    return _draw_dice(found, ax)
+    check_of_axes("agreement", overwrite=overwrite)
+    check_axes(ax)
+    return _draw_dice(_agreement_of(found), ax)
+
+
+def _agreement_of(found: Any) -> Agreement:
+    """Return the agreement, or that of the raters of a fusion of masks."""
+    check_given(found, "agreement", Agreement, Fusion)
+    if isinstance(found, Agreement):
+        return found
+    marks = marks_for(found, None)
+    return measured(marks, names=names_of(found, None))
 
 
 def _draw_dice(found: Agreement, ax: Axes | None, *, shown: bool = True) -> Axes:
@@ -111,13 +128,13 @@ def _bar(drawn: Any, ax: Axes, title: str) -> None:
     bar.ax.tick_params(labelsize=SMALL)
 
 
-def deviations(found: Mapping[str, Deviation], ax: Axes | None = None) -> Axes:
+def deviations(found: Deviation | Mapping[str, Deviation], ax: Axes | None = None) -> Axes:
     """Draw who was unlike themselves in which case of a cohort; grey where a rater did not read the case.
 
     Parameters
     ----------
-    found : mapping of str to Deviation
-        What :func:`fastfuse.deviation` returns, by the cases' names.
+    found : Deviation, or mapping of str to Deviation
+        What :func:`fastfuse.deviation` returns; of several cases by their names.
     ax : Axes, optional
         Where to draw; a new figure without it, as large as names and cases need.
 
@@ -138,6 +155,8 @@ def deviations(found: Mapping[str, Deviation], ax: Axes | None = None) -> Axes:
         found = {name: fastfuse.deviation(table, pooled) for name, table in tables.items()}
         fastfuse.plots.deviations(found)
     """
+    check_axes(ax)
+    found = by_name(found, "deviations", Deviation)
     raters = list(dict.fromkeys(name for one in found.values() for name in one.names))
     ratio = np.full((len(raters), len(found)), np.nan)
     for column, one in enumerate(found.values()):
@@ -146,7 +165,12 @@ def deviations(found: Mapping[str, Deviation], ax: Axes | None = None) -> Axes:
 
 
 def raters_by_cases(
-    path: Path, raters: Sequence[str], cases: Sequence[str], ratio: NDArray[np.float64]
+    path: Path,
+    raters: Sequence[str],
+    cases: Sequence[str],
+    ratio: NDArray[np.float64],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Draw the same into a file, from a matrix.
 
@@ -157,8 +181,10 @@ def raters_by_cases(
     raters, cases : sequence of str
     ratio : ndarray, shape (raters, cases)
         Log-likelihood ratios, as of :func:`fastfuse.deviation`.
+    overwrite : bool, default False
+        Replace an existing file.
     """
-    save(_draw_ratios(raters, cases, ratio, None, shown=False).figure, path)
+    save(_draw_ratios(raters, cases, ratio, None, shown=False).figure, path, overwrite=overwrite)
 
 
 def _draw_ratios(
@@ -193,7 +219,9 @@ def _draw_ratios(
 
 
 @overload
-def reliability(found: Path | str, truth: Reliability | Mapping[str, Reliability]) -> None: ...
+def reliability(
+    found: Path | str, truth: Reliability | Mapping[str, Reliability], *, overwrite: bool = False
+) -> None: ...
 
 
 @overload
@@ -206,7 +234,9 @@ def reliability(
 ) -> Axes: ...
 
 
-def reliability(found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = None) -> Axes | None:
+def reliability(
+    found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = None, overwrite: bool = False
+) -> Axes | None:
     """Draw how often what gets a probability is marked, and how many voxels get it.
 
     Two calls: ``reliability(fusion, truth)`` draws a fusion against a truth, or against a rater who was left out of it, into axes;
@@ -223,6 +253,8 @@ def reliability(found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = N
         The voxels that count. Without it all do, of which background makes most: give the region that was fused.
     ax : Axes, optional
         Where to draw; a new figure without it.
+    overwrite : bool, default False
+        Replace an existing file, where one is written.
 
     Returns
     -------
@@ -246,13 +278,17 @@ def reliability(found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = N
         fastfuse.plots.reliability(found, case.lesions, mask=case.brain)
     """
     if not isinstance(found, (str, PathLike)):
+        check_of_axes("reliability", overwrite=overwrite)
+        check_axes(ax)
         return against_truth(found, truth, mask, ax)
-    _draw_curves(Path(found), truth)
+    check_of_file("reliability", mask=mask, ax=ax)
+    save(
+        _curves(by_name(truth, "reliability", Reliability, called="truth")), Path(found), overwrite=overwrite
+    )
     return None
 
 
-def _draw_curves(path: Path, curves: Reliability | Mapping[str, Reliability]) -> None:
-    named = {"": curves} if isinstance(curves, Reliability) else dict(curves)
+def _curves(named: Mapping[str, Reliability]) -> Figure:
     figure = Figure(figsize=(6, 6.2), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -274,7 +310,7 @@ def _draw_curves(path: Path, curves: Reliability | Mapping[str, Reliability]) ->
     for ax in (curve, counts):
         ax.spines[["top", "right"]].set_visible(False)
     curve.legend(frameon=False, fontsize=8, loc="upper left")
-    save(figure, path)
+    return figure
 
 
 def _called(names: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from ...evaluation.raters.scores import Reliability, reliability_curve
 from ...fusion.estimate import Estimate
 from ...fusion.result import Fusion
 from ...inputs.arrays import as_array, as_companion
+from .given import check_axes, check_given
 from .style import COLUMN, HUES, ONE_AND_A_HALF, SHAPES, legend, new_axes, tidy
 
 THERE = "#d0d0d0"
@@ -54,6 +55,8 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
         fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2))
         fastfuse.plots.fit(fusion)
     """
+    check_given(fusion, "fit", Fusion, Estimate, called="fusion")
+    check_axes(ax)
     found = fusion.fit
     if found is None:
         raise ValueError(

@@ -23,6 +23,7 @@ from ..html.scan import Pictures
 from ..html.stills import PLANES
 from ..seen import pictures_of_fusion
 from .charts import names_of
+from .given import check_axes, check_given
 from .panels import HALO, edges
 from .style import COLUMN, SMALL, TEXT, new_axes
 
@@ -134,6 +135,8 @@ def slices(
         fusion = fastfuse.border_staple(masks, flair)
         fastfuse.plots.slices(fusion)
     """
+    check_given(fusion, "slices", Fusion, called="fusion")
+    check_axes(ax)
     called = names_of(fusion, names)
     marks = marks_for(fusion, raters)
     pictures, _ = pictures_of_fusion(fusion, marks, image, like)
@@ -211,6 +214,8 @@ def uncertainty(
         fusion = fastfuse.border_staple(masks, flair)
         fastfuse.plots.uncertainty(fusion)
     """
+    check_given(fusion, "uncertainty", Fusion, called="fusion")
+    check_axes(ax)
     pictures, _ = pictures_of_fusion(fusion, [], image, like)
     own = pictures.affine
     pictures = pictures.in_ras()
