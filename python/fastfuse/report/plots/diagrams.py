@@ -21,16 +21,16 @@ from ...fusion.of_raters.agreement import agreement as measured
 from ...fusion.pooled.deviation import Deviation
 from ...fusion.result import Fusion
 from ...inputs.kinds import VoxelsLike
-from ..names import Names
 from .charts import names_of
 from .fit import against_truth
 from .given import by_name, check_axes, check_given, check_of_axes, check_of_file
 from .pictures import save
-from .style import HUES, SHAPES, SMALL, TEXT, UNKNOWN, new_axes, tidy
+from .style import HUES, PAGE, SHAPES, SMALL, TEXT, UNKNOWN, called, new_axes, tidy
 
 MOST_WRITTEN = 16  # raters of a heat map with numbers in it
-MOST_NAMED_CASES = 60
-LONGEST = 28  # letters of a name
+FEW = 6  # raters whose heat map is narrower than its title
+MOST_SHRUNK = 0.2  # inches of a rater's row where a page is too narrow
+MOST_NAMED_CASES = 45
 
 
 @overload
@@ -89,10 +89,11 @@ def _agreement_of(found: Any) -> Agreement:
 
 
 def _draw_dice(found: Agreement, ax: Axes | None, *, shown: bool = True) -> Axes:
-    count, called = len(found.names), _called(found.names)
+    count, names = len(found.names), called(found.names)
     if ax is None:
         side = 0.27 * count + 1.0 if count > MOST_WRITTEN else 0.36 * count + 0.9
-        margin = 0.065 * max(map(len, called)) + 0.3
+        margin = 0.065 * max(map(len, names)) + 0.3
+        side = min(side, max(PAGE, MOST_SHRUNK * count) - margin - 0.8)
         ax = new_axes(side + margin + 0.8, side + margin, shown=shown)
     dice = np.ma.masked_invalid(found.dice)
     least = float(dice[~np.eye(count, dtype=bool)].min()) if dice.count() > count else 0.0
@@ -100,8 +101,8 @@ def _draw_dice(found: Agreement, ax: Axes | None, *, shown: bool = True) -> Axes
     drawn = ax.imshow(
         dice, cmap=colours, vmin=min(np.floor(10 * least) / 10, 0.9), vmax=1, interpolation="nearest"
     )
-    ax.set_xticks(range(count), called, rotation=90, parse_math=False)
-    ax.set_yticks(range(count), called, parse_math=False)
+    ax.set_xticks(range(count), names, rotation=90, parse_math=False)
+    ax.set_yticks(range(count), names, parse_math=False)
     if count <= MOST_WRITTEN:
         bright = np.ma.filled(drawn.norm(dice), 1) > 0.6
         for (i, j), value in np.ndenumerate(found.dice):
@@ -116,7 +117,8 @@ def _draw_dice(found: Agreement, ax: Axes | None, *, shown: bool = True) -> Axes
                 color="black" if bright[i, j] else "white",
             )
     _bar(drawn, ax, "Dice")
-    mean = "" if np.isnan(found.mean_dice) else f", mean {found.mean_dice:.3f}"
+    apart = "\n" if count <= FEW else ", "
+    mean = "" if np.isnan(found.mean_dice) else f"{apart}mean {found.mean_dice:.3f}"
     ax.set_title(f"Dice of each two of {count} raters{mean}")
     return tidy(ax, framed=True)
 
@@ -196,24 +198,26 @@ def _draw_ratios(
     shown: bool = True,
 ) -> Axes:
     if ax is None:
-        width = 1.1 + 0.065 * max(map(len, raters)) + min(max(0.2 * len(cases), 2.0), 14)
-        height = 0.24 * len(raters) + 1.2 + 0.06 * min(max(map(len, cases)), LONGEST)
-        ax = new_axes(width, height, shown=shown)
+        width = 1.3 + 0.065 * max(map(len, called(raters))) + max(0.2 * len(cases), 2.0)
+        height = max(0.24 * len(raters), 1.5) + 0.9 + 0.06 * max(map(len, called(cases)))
+        ax = new_axes(min(width, PAGE), height, shown=shown)
     colours = colormaps["magma_r"].with_extremes(bad=UNKNOWN)
+    shade = np.ma.masked_invalid(np.log10(1 + ratio))
     drawn = ax.imshow(
-        np.ma.masked_invalid(np.log10(1 + ratio)),
+        shade,
         cmap=colours,
         vmin=0,
+        vmax=max(1.0, float(shade.max())) if shade.count() else 1.0,  # what is next to 0 stays pale
         aspect="auto",
         interpolation="nearest",
     )
     few = len(cases) <= MOST_NAMED_CASES
     ax.set_xticks(
-        range(len(cases)) if few else [], _called(cases) if few else [], rotation=90, parse_math=False
+        range(len(cases)) if few else [], called(cases) if few else [], rotation=90, parse_math=False
     )
-    ax.set_yticks(range(len(raters)), _called(raters), parse_math=False)
+    ax.set_yticks(range(len(raters)), called(raters), parse_math=False)
     ax.set_xlabel(f"{len(cases)} cases")
-    _bar(drawn, ax, "log10(1 + log-likelihood ratio)")
+    _bar(drawn, ax, "log10(1 +\nlog-likelihood ratio)")
     ax.set_title("who was unlike themselves where")
     return tidy(ax, framed=True)
 
@@ -311,10 +315,3 @@ def _curves(named: Mapping[str, Reliability]) -> Figure:
         ax.spines[["top", "right"]].set_visible(False)
     curve.legend(frameon=False, fontsize=8, loc="upper left")
     return figure
-
-
-def _called(names: Sequence[str]) -> list[str]:
-    """Return names without what all share; of long ones the end is kept, where files differ."""
-    short = Names.told_apart(names).short if max(map(len, names)) > LONGEST else names
-    cut = [one if len(one) <= LONGEST else f"…{one[1 - LONGEST :]}" for one in short]
-    return cut if len(set(cut)) == len(cut) else [f"{i} {one}" for i, one in enumerate(cut, 1)]

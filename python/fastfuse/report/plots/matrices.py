@@ -17,7 +17,7 @@ from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.result import LabelFusion
 from .given import check_axes, check_given, check_of_axes, check_of_file
 from .pictures import save
-from .style import COLUMN, SMALL, TEXT, UNKNOWN, new_axes, tidy
+from .style import COLUMN, SMALL, TEXT, UNKNOWN, called, new_axes, tidy
 
 MOST_TICKS = 30  # labels named along an axis
 LONGEST = 18  # letters of a label's name there
@@ -94,10 +94,10 @@ def confusion(
     place = names.index(rater) if isinstance(rater, str) else rater
     if not 0 <= place < len(names):
         raise ValueError(f"rater is {rater}, and there are {len(names)}, from 0 on")
-    called = _short_names(fusion)
+    labels = _short_names(fusion)
     ax = new_axes(COLUMN, 2.9) if ax is None else ax
-    drawn = _matrix(ax, fusion, place, called)
-    ax.set_title(names[place], parse_math=False)
+    drawn = _matrix(ax, fusion, place, labels)
+    ax.set_title(called([names[place]])[0], parse_math=False)
     ax.set(xlabel="vote", ylabel="truth")
     bar = ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.03)
     bar.set_label("p(vote | truth)", fontsize=TEXT)

@@ -25,11 +25,12 @@ from ..seen import pictures_of_fusion
 from .charts import names_of
 from .given import check_axes, check_given
 from .panels import HALO, edges
-from .style import COLUMN, SMALL, TEXT, new_axes
+from .style import COLUMN, IN_LEGEND, SMALL, TEXT, called, legend_below, new_axes
 
 Plane = Literal["axial", "coronal", "sagittal"]
 OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 WINDOW_MM = 60.0
+TALLEST = 4.5  # inches
 BESIDE = 0.2  # part of a voxel by which the first and the last rater's outline lie beside the edge
 LEAST = 0.05  # entropy in bits that is drawn
 
@@ -113,7 +114,7 @@ def slices(
     like : image or path, optional
         Where the voxels lie, as of :meth:`Fusion.to_nifti`. Without it arrays are shown with no sides named, as if of 1 mm.
     legend : bool, default True
-        Name the raters beside the slice.
+        Name the raters: below the slice in a new figure, else beside it.
 
     Returns
     -------
@@ -137,7 +138,8 @@ def slices(
     """
     check_given(fusion, "slices", Fusion, called="fusion")
     check_axes(ax)
-    called = names_of(fusion, names)
+    alone = ax is None
+    listed = called(names_of(fusion, names), IN_LEGEND)
     marks = marks_for(fusion, raters)
     pictures, _ = pictures_of_fusion(fusion, marks, image, like)
     own = pictures.affine
@@ -150,16 +152,20 @@ def slices(
     _outline(ax, shown, held, "black", 4.4)
     _outline(ax, shown, held, "white", 3.2)
     handles = []
-    for number, (rater, name) in enumerate(zip(pictures.raters, called, strict=True)):
+    for number, (rater, name) in enumerate(zip(pictures.raters, listed, strict=True)):
         hue = OUTLINES[number % len(OUTLINES)]
         style = ("-", (0, (3, 1.5)), (0, (1, 1)))[number // len(OUTLINES) % 3]
-        beside = BESIDE * (2 * number / (len(called) - 1) - 1) if len(called) > 1 else 0.0
+        beside = BESIDE * (2 * number / (len(listed) - 1) - 1) if len(listed) > 1 else 0.0
         _outline(ax, shown, shown.seen(rater) != 0, hue, 0.8, style, beside)
         handles.append(Line2D([], [], color=hue, ls=style, lw=1.5, label=name))
     around = [Stroke(linewidth=4.0, foreground="black"), Normal()]
     handles.append(Line2D([], [], color="white", lw=2.6, label="consensus", path_effects=around))
     _window(ax, shown, window_mm)
-    if legend:
+    if alone:
+        _fitted(ax)
+    if legend and alone:
+        legend_below(ax, handles)
+    elif legend:
         ax.legend(
             handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=SMALL, frameon=False,
             handlelength=1.4, borderaxespad=0.2,
@@ -230,6 +236,7 @@ def uncertainty(
     else:
         at_ras = _voxel(pictures, own, at)
     shown = _cut(pictures, plane, at_ras)
+    alone = ax is None
     ax = _below(shown, ax)
     values = shown.seen(bits)
     opacity = np.where(values >= LEAST, 0.5 + 0.5 * values, 0.0)
@@ -241,6 +248,8 @@ def uncertainty(
     bar.set_label("entropy (bits)", fontsize=TEXT)
     bar.ax.tick_params(labelsize=SMALL)
     _window(ax, shown, window_mm)
+    if alone:
+        _fitted(ax, beside=0.6)
     return ax
 
 
@@ -292,6 +301,14 @@ def _below(shown: _Cut, ax: Axes | None) -> Axes:
     ax.set_facecolor("black")
     ax.set(xticks=[], yticks=[])
     return ax
+
+
+def _fitted(ax: Axes, beside: float = 0.0) -> None:
+    """Give a figure of one's own the height of what is shown; ``beside``: inches of the width that something else takes."""
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    tall = min((COLUMN - beside) * abs((low - high) / (right - left)), TALLEST)
+    figure: Any = ax.figure
+    figure.set_size_inches(COLUMN, tall)
 
 
 def _outline(
