@@ -34,7 +34,7 @@ TAKES = {
     "rates": "a Fusion or an Estimate",
     "scores": "an Evaluation, as of fastfuse.evaluate(mask, truth)",
     "slices": "a Fusion, as of fastfuse.staple(masks)",
-    "uncertainty": "a Fusion",
+    "uncertainty": "a Fusion or a LabelFusion",
 }
 WRONG = {
     "array": (MASKS[0], "an ndarray"),
@@ -107,6 +107,16 @@ def test_convergence_takes_label_maps() -> None:
     fusion = fastfuse.staple(maps, labels="all")
     trace = fusion.log_likelihood.max() - fusion.log_likelihood
     np.testing.assert_array_equal(plots.convergence(fusion).lines[0].get_ydata(), trace[trace > 0])
+
+
+def test_uncertainty_takes_label_maps() -> None:
+    maps = [mask * 2 + np.roll(mask, 2, 0) for mask in MASKS]
+    fusion = fastfuse.majority_vote(maps, labels="all")
+    ax = plots.uncertainty(fusion, at=(2, 2, 3))
+    bits = ax.images[-1].get_array()
+    expected = fusion.entropy()[:, :, 3] / np.log(2)
+    np.testing.assert_allclose(np.asarray(bits)[::-1, ::-1].T, expected)
+    assert expected.max() > 0.9
 
 
 def writers(folder: Path) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...fusion.labels.result import LabelFusion
 from ...fusion.native.kind import OF_FILES, Kind, in_memory
 from ...fusion.native.origin import Origin
 from ...fusion.result import DiceRule, Fusion, Ties, check_label_cut, cut_of
@@ -82,7 +83,10 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def with_facts(fusion: Fusion, job: Job, inputs: Inputs, facts: Mapping[str, Any]) -> Fusion:
+Fused = TypeVar("Fused", Fusion, LabelFusion)
+
+
+def with_facts(fusion: Fused, job: Job, inputs: Inputs, facts: Mapping[str, Any]) -> Fused:
     """Return a fusion of files with where it comes from."""
     like = inputs.common.like
     place = Place(like.affine, tuple(like.grid.voxel_mm.tolist()), tuple(like.data.shape))

@@ -27,21 +27,29 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
         If the votes are no longer in memory, or are not those of the fusion.
     """
     origin, shape = fusion._origin, tuple(fusion.probability.shape)
-    if raters is not None:
-        found = marks_of(origin, raters)
-    else:
-        kept = None if origin is None else kept_marks(origin)
-        if kept is None:
-            raise ValueError(
-                "the votes are no longer in memory, and raters' outlines are drawn of them: give them again, raters=..."
-            )
-        found = kept
+    found = marks_of(origin, votes_held(origin) if raters is None else raters)
     count = len(fusion.sensitivity)
     if len(found) != count or any(one is not None and one.shape != shape for one in found):
         raise ValueError(
             f"raters: the fusion is of {count} raters of shape {shape}; give the votes of which it was made"
         )
     return [np.zeros(shape, bool) if one is None else one for one in found]
+
+
+def votes_held(origin: Origin | None) -> list[Any]:
+    """Return the votes that a fusion was given, which the caller still has.
+
+    Raises
+    ------
+    ValueError
+        If one is gone.
+    """
+    held = None if origin is None else origin.held.values()
+    if held is None:
+        raise ValueError(
+            "the votes are no longer in memory, and raters' outlines are drawn of them: give them again, raters=..."
+        )
+    return held
 
 
 def kept_marks(origin: Origin) -> Marks | None:

@@ -13,7 +13,7 @@ from .kind import OF_FILES, Kind, in_memory
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...images.written.nifti import NiftiImage
+    from ...images.written.nifti import Holds, NiftiImage
     from .origin import Origin
 
 Cut = float | Literal["dice"]
@@ -35,12 +35,32 @@ def taken_cut(cut: Cut | None, ties: Ties | None, *, label: bool) -> tuple[Cut, 
     return CUT if cut is None else cut, "foreground" if ties is None else ties
 
 
-class Outlets:
+class Origins:
+    """What knows where it comes from, and becomes what its raters were."""
+
+    method: str
+    _origin: Origin | None
+
+    def _kind(self) -> Kind:
+        return Kind() if self._origin is None else self._origin.kind
+
+    def _given_back(self, values: Any, *, is_label: bool) -> Any:
+        """Return voxels as what the raters were given as."""
+        kind = self._kind()
+        if kind.name in ("torch", "array", "numpy") and type(values).__module__.partition(".")[0] != "numpy":
+            return values  # a tensor, on its device, or a lazy array
+        return kind.of(in_memory(values), is_label=is_label)
+
+    def _as_nifti(self, values: Any, like: Any, what: str, holds: Holds) -> NiftiImage:
+        from .image import nifti_of
+
+        return nifti_of(in_memory(values), self._kind(), like, f"fastfuse {self.method} {what}", holds)
+
+
+class Outlets(Origins):
     """What a :class:`Fusion` can be turned into."""
 
     probability: NDArray[Any]
-    method: str
-    _origin: Origin | None
 
     if TYPE_CHECKING:
 
@@ -84,13 +104,9 @@ class Outlets:
         >>> type(image).__name__, image.get_data_dtype(), image.header.get_zooms()
         ('Nifti1Image', dtype('uint8'), (2.0, 2.0, 3.0))
         """
-        kind = self._kind()
-        if kind.name == OF_FILES:
+        if self._kind().name == OF_FILES:
             return self.to_nifti(label=label, cut=cut, ties=ties)
-        values = self._volume(cut, ties, label=label)
-        if kind.name in ("torch", "array", "numpy") and type(values).__module__.partition(".")[0] != "numpy":
-            return values  # a tensor, on its device, or a lazy array
-        return kind.of(in_memory(values), is_label=label)
+        return self._given_back(self._volume(cut, ties, label=label), is_label=label)
 
     def to_nifti(
         self, like: Any = None, *, label: bool = False, cut: Cut | None = None, ties: Ties | None = None
@@ -128,13 +144,10 @@ class Outlets:
         >>> fastfuse.majority_vote(votes).to_nifti(like=flair).header.get_zooms()
         (1.0, 1.0, 3.0)
         """
-        from .image import nifti_of
-
-        values = in_memory(self._volume(cut, ties, label=label))
+        values = self._volume(cut, ties, label=label)
         at, _ = taken_cut(cut, ties, label=label)
         what = f"cut {at if isinstance(at, str) else format(at, 'g')}" if label else "probability"
-        holds: Literal["labels", "probability"] = "labels" if label else "probability"
-        return nifti_of(values, self._kind(), like, f"fastfuse {self.method} {what}", holds)
+        return self._as_nifti(values, like, what, "labels" if label else "probability")
 
     def save(
         self,
@@ -222,9 +235,6 @@ class Outlets:
         """Return the mask, or the probability, which no cut applies to."""
         taken, of_ties = taken_cut(cut, ties, label=label)
         return self.label(taken, ties=of_ties) if label else self.probability
-
-    def _kind(self) -> Kind:
-        return Kind() if self._origin is None else self._origin.kind
 
     def _repr_html_(self) -> str:
         """Return a table of the raters and a slice, for a notebook."""

@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
-from ...fusion.labels.result import entropy_of
+from ...fusion.labels.result import LabelFusion, entropy_of
+from ...fusion.native.kind import in_memory
 from ...fusion.native.marks import marks_for
 from ...fusion.result import Fusion
 from ...images.image import ras_axes
@@ -21,7 +22,7 @@ from ..colours import BARS_MM, OUTLINES
 from ..html.disputes import places_of
 from ..html.scan import Pictures
 from ..html.stills import PLANES
-from ..seen import pictures_of_fusion
+from ..seen import pictures_of_fusion, placed_volumes
 from .charts import names_of
 from .given import check_axes, check_given
 from .panels import HALO, edges
@@ -174,7 +175,7 @@ def slices(
 
 
 def uncertainty(
-    fusion: Fusion,
+    fusion: Fusion | LabelFusion,
     image: Any = None,
     *,
     ax: Axes | None = None,
@@ -183,11 +184,11 @@ def uncertainty(
     window_mm: float | None = None,
     like: Any = None,
 ) -> Axes:
-    """Draw the entropy of the consensus on a slice, in bits: 0 where it is sure, 1 where it is 0.5.
+    """Draw the entropy of the consensus on a slice, in bits: 0 where it is sure, 1 where it is 0.5; of K labels log2 K at most.
 
     Parameters
     ----------
-    fusion : Fusion
+    fusion : Fusion or LabelFusion
     image : array_like or image, optional
         What lies below; by default that which the fusion was given; black without one.
     ax : Axes, optional
@@ -220,12 +221,18 @@ def uncertainty(
         fusion = fastfuse.border_staple(masks, flair)
         fastfuse.plots.uncertainty(fusion)
     """
-    check_given(fusion, "uncertainty", Fusion, called="fusion")
+    check_given(fusion, "uncertainty", Fusion, LabelFusion, called="fusion")
     check_axes(ax)
-    pictures, _ = pictures_of_fusion(fusion, [], image, like)
+    of_all = (
+        fusion.entropy() / np.log(2)
+        if isinstance(fusion, LabelFusion)
+        else entropy(in_memory(fusion.probability))
+    )
+    most = np.log2(len(fusion.labels)) if isinstance(fusion, LabelFusion) else 1.0
+    pictures, _ = placed_volumes(fusion._origin, of_all, [], image, like)
     own = pictures.affine
     pictures = pictures.in_ras()
-    bits = entropy(pictures.consensus)
+    bits = pictures.consensus
     fixed = PLANES[plane][0][0] if plane in PLANES else 2
     if at is None:
         others = tuple(axis for axis in range(3) if axis != fixed)
@@ -239,9 +246,15 @@ def uncertainty(
     alone = ax is None
     ax = _below(shown, ax)
     values = shown.seen(bits)
-    opacity = np.where(values >= LEAST, 0.5 + 0.5 * values, 0.0)
+    opacity = np.where(values >= LEAST, np.minimum(0.5 + 0.5 * values, 1.0), 0.0)
     drawn = ax.imshow(
-        values, cmap="inferno", vmin=0, vmax=1, alpha=opacity, extent=shown.extent, interpolation="nearest"
+        values,
+        cmap="inferno",
+        vmin=0,
+        vmax=max(1.0, most),
+        alpha=opacity,
+        extent=shown.extent,
+        interpolation="nearest",
     )
     figure = ax.figure
     bar = figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.02)
