@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from commands import write_commands
 from pages import slug_of, with_links_to_pages, write_pages
 
 project = "fastfuse"
@@ -141,3 +142,4 @@ def formula(writer: Any, node: nodes.math_block) -> None:
 
 
 write_pages(HERE)
+write_commands(HERE / "pages")
